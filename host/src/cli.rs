@@ -1,0 +1,98 @@
+//! The command line.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sandloop_host::config::{Config, LogLevel};
+use sandloop_host::observe;
+use sandloop_host::plugin::inspect;
+use sandloop_host::run::{self, StartError};
+
+/// A sandboxed event loop: serves network protocols whose handlers are WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "sandloop", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  stopped as asked, or the file is good
+  1  the host failed: the operating system refused something, or every program has ended
+  2  the command line or the configuration is wrong
+  3  a plugin cannot be loaded
+  4  an address cannot be served
+  130, 143  a second SIGINT or SIGTERM ended it at once
+
+The log goes to standard error; SANDLOOP_LOG overrides its level, in the form of
+tracing's filters, for example SANDLOOP_LOG=debug.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a configuration, plugins.toml unless another is named, until SIGINT or SIGTERM.
+    Run {
+        /// The configuration.
+        #[arg(default_value = "plugins.toml")]
+        file: PathBuf,
+    },
+    /// Check a configuration, plugins.toml unless another is named: read it, load and link every plugin, serve nothing.
+    Check {
+        /// The configuration.
+        #[arg(default_value = "plugins.toml")]
+        file: PathBuf,
+    },
+    /// Tell what a component is: its world, what it imports, what it lacks, why it would be refused.
+    Inspect {
+        /// The component.
+        file: PathBuf,
+    },
+}
+
+impl Arguments {
+    /// Does what was asked.
+    pub fn execute(&self) -> ExitCode {
+        let result = match &self.command {
+            Command::Run { file } => run(file),
+            Command::Check { file } => check(file),
+            Command::Inspect { file } => return inspect_file(file),
+        };
+        result.unwrap_or_else(|error| {
+            eprintln!("error: {error}");
+            error.exit_code().into()
+        })
+    }
+}
+
+fn run(file: &Path) -> Result<ExitCode, StartError> {
+    let config = Config::load(file).map_err(StartError::Config)?;
+    let _log = observe::start(config.host.log);
+    run::serve(&config)
+}
+
+fn check(file: &Path) -> Result<ExitCode, StartError> {
+    let config = Config::load(file).map_err(StartError::Config)?;
+    let _log = observe::start(LogLevel::Warn);
+    run::check(&config)?;
+    println!(
+        "{}: good: plugins: {}, listeners: {}",
+        file.display(),
+        config.plugins.len(),
+        config.listeners.len()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn inspect_file(file: &Path) -> ExitCode {
+    match inspect::file(file) {
+        Ok(report) => {
+            print!("{report}");
+            if report.faults.is_empty() { ExitCode::SUCCESS } else { 3.into() }
+        }
+        Err(fault) => {
+            eprintln!("error: {}: {fault}", file.display());
+            3.into()
+        }
+    }
+}

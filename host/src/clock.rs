@@ -1,0 +1,146 @@
+//! The only place that reads the time.
+//!
+//! A [`Clock`] is either the system's monotonic clock or one that a test moves by hand, so that everything
+//! that depends on time can be driven without waiting. A reactor reads it when a turn begins and
+//! again after its poll has waited; what happens then sees [`Clock::turn`].
+
+use std::ops::Add;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A point on a [`Clock`], in nanoseconds since the clock was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// Nanoseconds in the unit that plugins count in.
+    const MILLISECOND: u64 = 1_000_000;
+
+    /// A point this long after the clock was made.
+    pub fn from_start(elapsed: Duration) -> Moment {
+        Moment(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// How long ago `earlier` was; zero if it was not.
+    pub fn since(self, earlier: Moment) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The first whole millisecond that is not before this.
+    ///
+    /// Timers of guests live on this grid: they count in milliseconds and so does the poll. It also makes
+    /// the drift of a fixed-delay periodic timer at least a whole millisecond, so that a one-shot timer that
+    /// falls on the same moment comes first, as in EventMachine.
+    pub fn on_grid(self) -> Moment {
+        Moment(self.0.div_ceil(Self::MILLISECOND).saturating_mul(Self::MILLISECOND))
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Moment;
+
+    fn add(self, duration: Duration) -> Moment {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Moment(self.0.saturating_add(nanoseconds))
+    }
+}
+
+/// What a reactor and the sandboxes on it read the time from. Clones show the same time.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    source: Source,
+    turn: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    System(Instant),
+    Manual(Arc<AtomicU64>),
+}
+
+/// Moves a manual [`Clock`].
+#[derive(Debug, Clone)]
+pub struct Hand(Arc<AtomicU64>);
+
+impl Hand {
+    /// Moves the clock forward.
+    pub fn advance(&self, duration: Duration) {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_add(nanoseconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock {
+    /// The system's monotonic clock.
+    pub fn system() -> Clock {
+        Clock { source: Source::System(Instant::now()), turn: Arc::default() }
+    }
+
+    /// A clock that stands still until its [`Hand`] moves it.
+    pub fn manual() -> (Clock, Hand) {
+        let now = Arc::new(AtomicU64::new(0));
+        (Clock { source: Source::Manual(now.clone()), turn: Arc::default() }, Hand(now))
+    }
+
+    /// A clock with the same source and a turn of its own, for another reactor.
+    pub fn for_reactor(&self) -> Clock {
+        Clock { source: self.source.clone(), turn: Arc::default() }
+    }
+
+    /// The time right now.
+    pub fn now(&self) -> Moment {
+        match &self.source {
+            Source::System(start) => Moment::from_start(start.elapsed()),
+            Source::Manual(now) => Moment(now.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Begins a turn, or its part after the wait: reads the time and keeps it for [`Clock::turn`].
+    pub fn begin_turn(&self) -> Moment {
+        let now = self.now();
+        self.turn.store(now.0, Ordering::Relaxed);
+        now
+    }
+
+    /// The time that was read last by [`Clock::begin_turn`].
+    pub fn turn(&self) -> Moment {
+        Moment(self.turn.load(Ordering::Relaxed))
+    }
+
+    /// How long a poll may wait for `deadline`. A manual clock never waits: its hand is moved by whoever runs
+    /// the turns.
+    pub fn wait_until(&self, deadline: Option<Moment>) -> Option<Duration> {
+        match self.source {
+            Source::System(_) => deadline.map(|deadline| deadline.since(self.now())),
+            Source::Manual(_) => Some(Duration::ZERO),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_by_hand_only() {
+        let (clock, hand) = Clock::manual();
+        let before = clock.begin_turn();
+        hand.advance(Duration::from_millis(5));
+        assert_eq!(clock.now().since(before), Duration::from_millis(5));
+        assert_eq!(clock.turn(), before, "the turn keeps the time it began with");
+        assert_eq!(clock.wait_until(None), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_grid_rounds_up() {
+        let check = |nanoseconds, expected| {
+            let moment = Moment::from_start(Duration::from_nanos(nanoseconds));
+            assert_eq!(moment.on_grid(), Moment::from_start(Duration::from_millis(expected)));
+        };
+        check(0, 0);
+        check(1, 1);
+        check(1_000_000, 1);
+        check(1_000_001, 2);
+    }
+}

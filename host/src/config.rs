@@ -1,0 +1,248 @@
+//! `plugins.toml`: what to run, read once before anything else happens.
+//!
+//! Two steps: `raw` mirrors the file key by key, `resolve` turns the mirror into a [`Config`] that
+//! cannot be wrong. Every bound and its default lives in [`limits`].
+
+mod address;
+pub mod bound;
+mod connect;
+mod error;
+mod keys;
+pub mod limits;
+mod options;
+mod raw;
+mod resolve;
+mod shape;
+mod source;
+#[cfg(test)]
+mod tests;
+pub mod units;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use self::address::ListenAddress;
+pub use self::connect::{ConnectRule, HostPattern, PortPattern};
+pub use self::error::{ConfigError, Problem};
+
+/// A configuration that was read, resolved and found consistent.
+///
+/// Only the component files were not looked at: the loader does that.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it came from, as it was given.
+    pub file: PathBuf,
+    /// What concerns the host as a whole.
+    pub host: HostConfig,
+    /// The plugins, in the order of the file; at least one.
+    pub plugins: Vec<PluginConfig>,
+    /// The listeners, in the order of the file.
+    pub listeners: Vec<ListenConfig>,
+}
+
+/// `[host]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConfig {
+    /// How many reactors, each one thread; `"cores"` is already counted.
+    pub reactors: usize,
+    /// How many threads do deferred work.
+    pub workers: usize,
+    /// The least important log lines that are still written.
+    pub log: LogLevel,
+    /// How long a handler runs before the others have their turn.
+    pub slice: Duration,
+    /// How long `stop` waits for output to drain.
+    pub stop_deadline: Duration,
+    /// How long `close_connection_after_writing` waits for a peer that does not read.
+    pub close_deadline: Duration,
+    /// Most sandboxes alive at once in the host.
+    pub instances: u32,
+    /// Where compiled components are kept.
+    pub compile_cache: CompileCache,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What needs the operator.
+    Error,
+    /// What may soon.
+    Warn,
+    /// What happened.
+    Info,
+    /// Why it happened.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Where compiled components are kept between runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CompileCache {
+    /// Compile at every start.
+    Off,
+    /// In the user's cache folder.
+    Default,
+    /// In this folder; a relative path started at the folder of the configuration file.
+    Dir(PathBuf),
+}
+
+/// One `[plugins.<name>]`.
+#[derive(Clone)]
+pub struct PluginConfig {
+    /// The name: letters, digits, `-` and `_`.
+    pub name: String,
+    /// The component file; a relative path started at the folder of the configuration file.
+    pub component: PathBuf,
+    /// How connections share sandboxes.
+    pub isolation: Isolation,
+    /// Whose budget it spends; its own name by default.
+    pub tenant: String,
+    /// What becomes of its standard output.
+    pub stdout: Stdout,
+    /// What the plugin can ask for as a whole, sorted by key. May hold secrets: never printed.
+    pub options: Vec<(String, String)>,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it may do.
+    pub allow: Allow,
+    /// The line of the file where it is declared, from 1.
+    pub line: usize,
+}
+
+/// How the connections of a plugin share sandboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// A fresh instance for each accepted connection.
+    Connection,
+    /// One instance a reactor serves all.
+    Plugin,
+}
+
+/// What becomes of a plugin's standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdout {
+    /// Each line is a log line of that plugin.
+    Log,
+    /// It goes to the host's own standard output as it is.
+    Inherit,
+}
+
+/// `[plugins.<name>.limits]`. Meaning, range and what happens at each bound: [`limits`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory of one instance.
+    pub memory: u64,
+    /// Elements of all tables of one instance.
+    pub tables: u32,
+    /// CPU time one event may take, over all its slices.
+    pub cpu_per_event: Duration,
+    /// Accepted connections of the plugin at once.
+    pub connections: u32,
+    /// Outgoing connections of the plugin at once.
+    pub outgoing: u32,
+    /// Timers set at once, one instance.
+    pub timers: u32,
+    /// Ticks queued at once, one instance.
+    pub ticks: u32,
+    /// Bytes in an outbox above which its peer counts as slow.
+    pub outbox_high: u32,
+    /// Bytes in an outbox below which it is `drained`.
+    pub outbox_low: u32,
+    /// Bytes an outbox never exceeds.
+    pub outbox_max: u32,
+    /// Bytes of one log line that are kept.
+    pub log_line: u32,
+}
+
+/// `[plugins.<name>.allow]`: what a plugin may do beyond serving; nothing by default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Allow {
+    /// Where it may connect to.
+    pub connect: Vec<ConnectRule>,
+    /// Whether it may stop the host.
+    pub stop: bool,
+}
+
+/// One `[[listen]]`.
+#[derive(Clone)]
+pub struct ListenConfig {
+    /// Where it waits.
+    pub address: ListenAddress,
+    /// The plugin that serves it: an index into [`Config::plugins`].
+    pub plugin: usize,
+    /// Which handler class of the plugin; its only one by default.
+    pub handler: Option<String>,
+    /// What each of its connections can ask for, sorted by key. May hold secrets: never printed.
+    pub options: Vec<(String, String)>,
+    /// How many connections the system keeps until they are accepted.
+    pub backlog: u32,
+    /// The line of the file where it is declared, from 1.
+    pub line: usize,
+}
+
+impl Config {
+    /// Reads and resolves `file`.
+    pub fn load(file: &Path) -> Result<Config, ConfigError> {
+        let bytes = std::fs::read(file)
+            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Config::parse(file, &text),
+            Err(error) => Err(not_text(file, &error)),
+        }
+    }
+
+    /// Resolves `text` as if it had been read from `file`: relative paths start at the folder of
+    /// `file`, and errors name it.
+    pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
+        let source = source::Source::parse(file, text)?;
+        let raw = shape::read(&source, text)?;
+        resolve::resolve(&source, &raw)
+    }
+}
+
+fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> ConfigError {
+    let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let problem = Problem::new("this is not UTF-8 text", "save the file as UTF-8");
+    ConfigError::Invalid { file: file.to_owned(), line, key: String::new(), problem }
+}
+
+/// Option values are never printed: any of them may be a secret.
+struct Masked<'a>(&'a [(String, String)]);
+
+impl fmt::Debug for Masked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(key, _)| (key, format_args!("MASKED")))).finish()
+    }
+}
+
+impl fmt::Debug for PluginConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginConfig")
+            .field("name", &self.name)
+            .field("component", &self.component)
+            .field("isolation", &self.isolation)
+            .field("tenant", &self.tenant)
+            .field("stdout", &self.stdout)
+            .field("options", &Masked(&self.options))
+            .field("limits", &self.limits)
+            .field("allow", &self.allow)
+            .field("line", &self.line)
+            .finish()
+    }
+}
+
+impl fmt::Debug for ListenConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListenConfig")
+            .field("address", &self.address)
+            .field("plugin", &self.plugin)
+            .field("handler", &self.handler)
+            .field("options", &Masked(&self.options))
+            .field("backlog", &self.backlog)
+            .field("line", &self.line)
+            .finish()
+    }
+}

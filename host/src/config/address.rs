@@ -1,0 +1,220 @@
+//! `listen.address`: where a listener waits.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::error::Problem;
+
+/// Where a listener waits. Its text is what the operator writes: `tcp://…`, `unix://…`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ListenAddress {
+    /// A TCP address; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A Unix socket; a relative path starts at the folder of the configuration file.
+    Unix(PathBuf),
+}
+
+/// What fits into the address of a Unix socket (`sun_path`, without its closing zero).
+const UNIX_PATH_BYTES_MAX: usize = 107;
+
+const EXAMPLES: &str = r#"write "tcp://127.0.0.1:10000" or "unix:///run/echo.sock""#;
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAddress::Tcp(address) => write!(f, "tcp://{address}"),
+            ListenAddress::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+impl ListenAddress {
+    /// Reads what the operator wrote; relative paths start at `folder`.
+    pub(crate) fn parse(text: &str, folder: &Path) -> Result<ListenAddress, Problem> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(Problem::new(format!("{text:?} has no scheme"), EXAMPLES));
+        };
+        match scheme {
+            "tcp" => tcp(text, rest).map(ListenAddress::Tcp),
+            "unix" => unix(text, rest, folder).map(ListenAddress::Unix),
+            "udp" | "tls" => Err(Problem::new(
+                format!("{scheme}:// is not served by this version, only tcp:// and unix:// are"),
+                EXAMPLES,
+            )),
+            _ => Err(Problem::new(format!("{scheme:?} is not a scheme of an address"), EXAMPLES)),
+        }
+    }
+
+    /// Whether two listeners cannot both have it; the system chooses another port 0 each time.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        match self {
+            ListenAddress::Tcp(address) => address.port() != 0,
+            ListenAddress::Unix(_) => true,
+        }
+    }
+}
+
+fn tcp(text: &str, rest: &str) -> Result<SocketAddr, Problem> {
+    if let Ok(address) = rest.parse() {
+        return Ok(address);
+    }
+    if rest.contains('/') {
+        let before = rest.split('/').next().unwrap_or_default();
+        return Err(Problem::new(
+            format!("{text:?} goes on after the port"),
+            format!("write \"tcp://{before}\""),
+        ));
+    }
+    if rest.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Err(Problem::new(
+            format!("{text:?} has an IPv6 address without brackets or without a port"),
+            format!("write \"tcp://[{rest}]:10000\""),
+        ));
+    }
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (rest, ""),
+    };
+    if port.is_empty() {
+        let host = if host.is_empty() { "127.0.0.1" } else { host };
+        return Err(Problem::new(
+            format!("{text:?} has no port"),
+            format!("write \"tcp://{host}:10000\", or port 0 to let the system choose"),
+        ));
+    }
+    if port.parse::<u16>().is_err() {
+        return Err(Problem::new(
+            format!("{port:?} is not a port"),
+            "write a number from 0 to 65535",
+        ));
+    }
+    Err(not_an_address(host, port))
+}
+
+/// Listeners do not wait for a name server, and a name may have many addresses.
+fn not_an_address(host: &str, port: &str) -> Problem {
+    let remedy = match host {
+        "localhost" => format!("write \"tcp://127.0.0.1:{port}\" or \"tcp://[::1]:{port}\""),
+        "" | "*" => {
+            format!("write \"tcp://0.0.0.0:{port}\" or \"tcp://[::]:{port}\" for every one")
+        }
+        _ if host.contains(':') && !host.starts_with('[') => {
+            format!("write \"tcp://[{host}]:{port}\"")
+        }
+        _ => format!(
+            "names are not looked up: write the address itself, as in \"tcp://127.0.0.1:{port}\""
+        ),
+    };
+    Problem::new(format!("{host:?} is not an IP address"), remedy)
+}
+
+fn unix(text: &str, rest: &str, folder: &Path) -> Result<PathBuf, Problem> {
+    if rest.is_empty() || rest.ends_with('/') {
+        return Err(Problem::new(
+            format!("{text:?} names no file"),
+            r#"write the path of the socket, as in "unix:///run/echo.sock""#,
+        ));
+    }
+    if rest.contains('\0') {
+        return Err(Problem::new(format!("{text:?} has a zero byte"), "leave it out"));
+    }
+    let path = folder.join(rest.trim_start_matches("./"));
+    let bytes = path.as_os_str().len();
+    if UNIX_PATH_BYTES_MAX < bytes {
+        return Err(Problem::new(
+            format!("the path of the socket has {bytes} bytes"),
+            format!("write one of at most {UNIX_PATH_BYTES_MAX}, as in \"unix:///run/echo.sock\""),
+        ));
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let shown = match ListenAddress::parse(text, Path::new("etc")) {
+            Ok(address) => address.to_string(),
+            Err(problem) => problem.to_string(),
+        };
+        assert_eq!(shown, expected, "{text:?}");
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str, cause: &str, remedy: &str) {
+        check(text, &format!("{cause}; {remedy}"));
+    }
+
+    #[test]
+    fn served() {
+        check("tcp://127.0.0.1:10000", "tcp://127.0.0.1:10000");
+        check("tcp://0.0.0.0:0", "tcp://0.0.0.0:0");
+        check("tcp://[::1]:80", "tcp://[::1]:80");
+        check("unix:///run/echo.sock", "unix:///run/echo.sock");
+        check("unix://echo.sock", "unix://etc/echo.sock");
+    }
+
+    #[test]
+    fn refused() {
+        check_refused("127.0.0.1:80", r#""127.0.0.1:80" has no scheme"#, EXAMPLES);
+        check_refused("http://127.0.0.1:80", r#""http" is not a scheme of an address"#, EXAMPLES);
+        check_refused(
+            "tcp://127.0.0.1",
+            r#""tcp://127.0.0.1" has no port"#,
+            r#"write "tcp://127.0.0.1:10000", or port 0 to let the system choose"#,
+        );
+        check_refused(
+            "tcp://[::1]",
+            r#""tcp://[::1]" has no port"#,
+            r#"write "tcp://[::1]:10000", or port 0 to let the system choose"#,
+        );
+        check_refused(
+            "tcp://",
+            r#""tcp://" has no port"#,
+            r#"write "tcp://127.0.0.1:10000", or port 0 to let the system choose"#,
+        );
+        check_refused(
+            "tcp://127.0.0.1:70000",
+            r#""70000" is not a port"#,
+            r#"write a number from 0 to 65535"#,
+        );
+        check_refused(
+            "tcp://127.0.0.1:80/",
+            r#""tcp://127.0.0.1:80/" goes on after the port"#,
+            r#"write "tcp://127.0.0.1:80""#,
+        );
+        check_refused(
+            "tcp://::1",
+            r#""tcp://::1" has an IPv6 address without brackets or without a port"#,
+            r#"write "tcp://[::1]:10000""#,
+        );
+        check_refused(
+            "tcp://*:80",
+            r#""*" is not an IP address"#,
+            r#"write "tcp://0.0.0.0:80" or "tcp://[::]:80" for every one"#,
+        );
+        check_refused(
+            "tcp://localhost:80",
+            r#""localhost" is not an IP address"#,
+            r#"write "tcp://127.0.0.1:80" or "tcp://[::1]:80""#,
+        );
+        check_refused(
+            "tcp://echo.example:80",
+            r#""echo.example" is not an IP address"#,
+            r#"names are not looked up: write the address itself, as in "tcp://127.0.0.1:80""#,
+        );
+        check_refused(
+            "unix://",
+            r#""unix://" names no file"#,
+            r#"write the path of the socket, as in "unix:///run/echo.sock""#,
+        );
+        check_refused(
+            &format!("unix:///{}", "x".repeat(107)),
+            r#"the path of the socket has 108 bytes"#,
+            r#"write one of at most 107, as in "unix:///run/echo.sock""#,
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! What a bound is: reading one from the file, showing it, and the reference made of all.
+
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use super::error::Problem;
+use super::limits;
+use super::raw::Quantity;
+use super::units;
+
+/// One bound.
+#[derive(Debug)]
+pub struct Bound {
+    /// The table it is written in: `host`, `plugins.*.limits` or `listen.*`.
+    pub table: &'static str,
+    /// Its key in that table.
+    pub name: &'static str,
+    /// What is counted.
+    pub unit: Unit,
+    /// What holds when the key is not written; bytes, microseconds or a count.
+    pub default: u64,
+    /// The least that may be written.
+    pub min: u64,
+    /// The most that may be written.
+    pub max: u64,
+    /// What it bounds.
+    pub what: &'static str,
+    /// Why there is a bound, or why it is where it is.
+    pub why: &'static str,
+    /// What kind of thing happens at it.
+    pub at: AtBound,
+    /// What exactly happens at it.
+    pub then: &'static str,
+}
+
+/// What a bound counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes: a number, or text such as `"16MiB"`.
+    Bytes,
+    /// Time: text such as `"150ms"`; held as microseconds.
+    Time,
+    /// Things: a number.
+    Count,
+}
+
+/// What kind of thing happens at a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtBound {
+    /// What comes waits until there is room.
+    Wait,
+    /// What was asked is answered with an error.
+    Refuse,
+    /// A connection is closed.
+    Close,
+    /// The instance ends.
+    Trap,
+    /// What is over the bound is left out.
+    Cut,
+}
+
+impl Bound {
+    /// The key as it is written in the file, with `<name>` for a plugin's.
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.table.replace(".*", ".<name>"), self.name)
+            .replace("listen.<name>", "listen")
+    }
+
+    /// An amount of this bound as an operator would write it.
+    pub fn show(&self, amount: u64) -> String {
+        match self.unit {
+            Unit::Bytes => units::size(amount),
+            Unit::Time => units::micros(amount),
+            Unit::Count => amount.to_string(),
+        }
+    }
+
+    /// The amount that was written, or the default; within the range either way.
+    pub(crate) fn read(&self, written: Option<&Quantity>) -> Result<u64, Problem> {
+        let Some(written) = written else { return Ok(self.default) };
+        let amount = self.amount(written)?;
+        if amount < i128::from(self.min) || i128::from(self.max) < amount {
+            let range = format!("{} to {}", self.show(self.min), self.show(self.max));
+            return Err(Problem::new(
+                format!("{written} is out of range"),
+                format!("write {range} (the default is {})", self.show(self.default)),
+            ));
+        }
+        // In range, so neither negative nor too large.
+        Ok(u64::try_from(amount).unwrap_or(self.default))
+    }
+
+    /// As [`Bound::read`], for a bound whose range fits.
+    pub(crate) fn count(&self, written: Option<&Quantity>) -> Result<u32, Problem> {
+        Ok(u32::try_from(self.read(written)?).unwrap_or(u32::MAX))
+    }
+
+    /// As [`Bound::read`], for a bound in time.
+    pub(crate) fn time(&self, written: Option<&Quantity>) -> Result<Duration, Problem> {
+        self.read(written).map(Duration::from_micros)
+    }
+
+    fn amount(&self, written: &Quantity) -> Result<i128, Problem> {
+        let parsed = match (self.unit, written) {
+            (Unit::Bytes | Unit::Count, Quantity::Number(number)) => Some(i128::from(*number)),
+            (Unit::Bytes, Quantity::Text(text)) => units::parse_size(text).map(i128::from),
+            (Unit::Time, Quantity::Text(text)) => units::parse_micros(text).map(i128::from),
+            (Unit::Time, Quantity::Number(_)) | (Unit::Count, Quantity::Text(_)) => None,
+        };
+        let (noun, form) = match self.unit {
+            Unit::Bytes => ("size", "bytes, or a whole number with B, KiB, MiB or GiB, as in"),
+            Unit::Time => ("duration", "a whole number with us, ms, s, m or h, as in"),
+            Unit::Count => ("number", "a whole number without quotes, as in"),
+        };
+        parsed.ok_or_else(|| {
+            Problem::new(
+                format!("{written} is not a {noun}"),
+                format!("write {form} {}", self.literal(self.default)),
+            )
+        })
+    }
+
+    /// An amount as TOML.
+    fn literal(&self, amount: u64) -> String {
+        let shown = self.show(amount);
+        if self.unit == Unit::Count { shown } else { format!("\"{shown}\"") }
+    }
+}
+
+impl AtBound {
+    /// One word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            AtBound::Wait => "wait",
+            AtBound::Refuse => "refuse",
+            AtBound::Close => "close",
+            AtBound::Trap => "trap",
+            AtBound::Cut => "cut",
+        }
+    }
+}
+
+/// A bound in full, as a paragraph for a terminal.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (min, max) = (self.show(self.min), self.show(self.max));
+        writeln!(f, "{} = {} ({min} to {max})", self.key(), self.literal(self.default))?;
+        writeln!(f, "    {} {}", self.what, self.why)?;
+        write!(f, "    At the bound: {}. {}", self.at.word(), self.then)
+    }
+}
+
+/// The table of all bounds in Markdown, as `docs/config.md` holds it.
+pub fn reference() -> String {
+    let mut text = String::from(
+        "| key | default | range | what it bounds, and why | at the bound |\n\
+         | --- | --- | --- | --- | --- |\n",
+    );
+    for bound in limits::ALL {
+        let (min, max) = (bound.show(bound.min), bound.show(bound.max));
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "| `{}` | `{}` | {min} to {max} | {} {} | **{}**: {} |",
+            bound.key(),
+            bound.literal(bound.default),
+            bound.what,
+            bound.why,
+            bound.at.word(),
+            bound.then,
+        );
+    }
+    text
+}

@@ -1,0 +1,68 @@
+//! What can be wrong with `plugins.toml`, said so that the operator can repair it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a configuration was refused.
+///
+/// Its text is one line: the file as given, the line, the key, the cause and the remedy, as in
+/// `plugins.toml:12: plugins.echo.isolation: "connections" is not an isolation; write
+/// "connection" or "plugin"`.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error(
+        "{}: cannot be read: {source}; name a file that exists and is readable",
+        file.display()
+    )]
+    Read {
+        /// The file as it was given.
+        file: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file was read, and something in it is wrong.
+    #[error("{}:{line}: {}{problem}", file.display(), KeyPrefix(key))]
+    Invalid {
+        /// The file as it was given.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The key as a dotted path (`plugins.echo.limits.memory`, `listen[0].address`, counted
+        /// from 0); empty when the text is not TOML at all.
+        key: String,
+        /// What is wrong and what to write instead.
+        problem: Problem,
+    },
+}
+
+/// A cause and its remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub cause: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+impl Problem {
+    pub(crate) fn new(cause: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem { cause: cause.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.cause, self.remedy)
+    }
+}
+
+/// The key and its colon, or nothing for a file that is no TOML.
+struct KeyPrefix<'a>(&'a str);
+
+impl fmt::Display for KeyPrefix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
+}

@@ -1,0 +1,187 @@
+//! Every key of `plugins.toml` and how its value is written: the words of the errors about shape.
+
+/// One key.
+pub(crate) struct Key {
+    /// Its path, with `*` for a plugin's name and for a place in a list.
+    pub(crate) path: &'static str,
+    /// How its value is written; follows "write".
+    pub(crate) form: &'static str,
+}
+
+impl Key {
+    /// The table it is in; empty at the top.
+    pub(crate) fn table(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(table, _)| table)
+    }
+
+    /// Its last part.
+    pub(crate) fn name(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
+    }
+}
+
+const fn key(path: &'static str, form: &'static str) -> Key {
+    Key { path, form }
+}
+
+const OPTIONS: &str = r#"a table of options, as in options = { greeting = "hello" }"#;
+
+/// Every key, in the order of the reference.
+pub(crate) const ALL: &[Key] = &[
+    key("host", "a section [host]"),
+    key("plugins", "a section for each plugin, as in [plugins.echo]"),
+    key("listen", "a section [[listen]] for each address, with two brackets"),
+    key("host.reactors", r#"a number of threads, as in reactors = 1, or reactors = "cores""#),
+    key("host.workers", "a number of threads, as in workers = 2"),
+    key("host.log", r#"a level, as in log = "info""#),
+    key("host.slice", r#"a duration in quotes, as in slice = "1ms""#),
+    key("host.stop_deadline", r#"a duration in quotes, as in stop_deadline = "5s""#),
+    key("host.close_deadline", r#"a duration in quotes, as in close_deadline = "30s""#),
+    key("host.instances", "a number of sandboxes, as in instances = 2000"),
+    key("host.compile_cache", r#"compile_cache = "default", "off" or a folder in quotes"#),
+    key("plugins.*", "a section, as in [plugins.echo]"),
+    key("plugins.*.component", r#"the file in quotes, as in component = "plugins/echo.wasm""#),
+    key("plugins.*.isolation", r#"isolation = "connection" or isolation = "plugin""#),
+    key("plugins.*.tenant", r#"a name in quotes, as in tenant = "demo""#),
+    key("plugins.*.stdout", r#"stdout = "log" or stdout = "inherit""#),
+    key("plugins.*.options", OPTIONS),
+    key("plugins.*.limits", "a section, as in [plugins.echo.limits]"),
+    key("plugins.*.limits.memory", r#"a size, as in memory = "16MiB""#),
+    key("plugins.*.limits.tables", "a number of elements, as in tables = 50000"),
+    key("plugins.*.limits.cpu_per_event", r#"a duration in quotes, as in cpu_per_event = "1s""#),
+    key("plugins.*.limits.connections", "a number, as in connections = 10000"),
+    key("plugins.*.limits.outgoing", "a number, as in outgoing = 1000"),
+    key("plugins.*.limits.timers", "a number, as in timers = 10000"),
+    key("plugins.*.limits.ticks", "a number, as in ticks = 10000"),
+    key("plugins.*.limits.outbox_high", r#"a size, as in outbox_high = "64KiB""#),
+    key("plugins.*.limits.outbox_low", r#"a size, as in outbox_low = "16KiB""#),
+    key("plugins.*.limits.outbox_max", r#"a size, as in outbox_max = "16MiB""#),
+    key("plugins.*.limits.log_line", r#"a size, as in log_line = "4KiB""#),
+    key("plugins.*.allow", "a section, as in [plugins.echo.allow]"),
+    key("plugins.*.allow.connect", r#"a list of addresses, as in connect = ["127.0.0.1:5672"]"#),
+    key("plugins.*.allow.connect.*", r#"an address in quotes, as in "127.0.0.1:5672""#),
+    key("plugins.*.allow.stop", "stop = true or stop = false"),
+    key("listen.*", "a section [[listen]]"),
+    key("listen.*.address", r#"an address in quotes, as in address = "tcp://127.0.0.1:10000""#),
+    key("listen.*.plugin", r#"the name of a declared plugin in quotes, as in plugin = "echo""#),
+    key("listen.*.handler", r#"the name of a handler in quotes, as in handler = "pass""#),
+    key("listen.*.options", OPTIONS),
+    key("listen.*.backlog", "a number, as in backlog = 1024"),
+];
+
+/// How the value at `path` is written, if it is a key at all.
+pub(crate) fn form(path: &str) -> Option<&'static str> {
+    ALL.iter().find(|key| key.path == path).map(|key| key.form)
+}
+
+/// The keys of a table, in the order of the reference.
+pub(crate) fn of(table: &str) -> Vec<&'static str> {
+    ALL.iter().filter(|key| key.table() == table && key.name() != "*").map(Key::name).collect()
+}
+
+/// The tables in which `name` is a key.
+pub(crate) fn homes(name: &str) -> Vec<&'static str> {
+    ALL.iter().filter(|key| key.name() == name).map(Key::table).collect()
+}
+
+/// The one of `known` that `written` most likely means.
+pub(crate) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+    let near = |name: &&str| distance(written, name) <= name.len().div_ceil(3);
+    known.iter().copied().filter(near).min_by_key(|name| distance(written, name))
+}
+
+/// How many letters must be added, removed or replaced to turn one word into the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, a) in a.chars().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, b) in b.iter().enumerate() {
+            let replaced = corner + usize::from(a != *b);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{limits, raw};
+    use serde::de::value::Error;
+    use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+
+    /// Asks a type of the mirror for its keys: its fields, as `deny_unknown_fields` knows them.
+    struct Fields<'a>(&'a mut Vec<&'static str>);
+
+    impl<'de> Deserializer<'de> for Fields<'_> {
+        type Error = Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+            Err(Error::custom("not a struct"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Error> {
+            self.0.extend(fields);
+            Err(Error::custom("the fields are known"))
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+            option unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier
+            ignored_any
+        }
+    }
+
+    #[track_caller]
+    fn check<'de, T: Deserialize<'de>>(table: &str) {
+        let mut fields = Vec::new();
+        let _ = T::deserialize(Fields(&mut fields));
+        assert_eq!(of(table), fields, "the keys of {table:?} and the fields of the mirror");
+    }
+
+    #[test]
+    fn every_key_of_the_mirror_has_its_words() {
+        check::<raw::File>("");
+        check::<raw::Host>("host");
+        check::<raw::Plugin>("plugins.*");
+        check::<raw::Limits>("plugins.*.limits");
+        check::<raw::Allow>("plugins.*.allow");
+        check::<raw::Listen>("listen.*");
+    }
+
+    #[test]
+    fn every_bound_is_a_key_and_every_limit_a_bound() {
+        for bound in limits::ALL {
+            let path = format!("{}.{}", bound.table, bound.name);
+            assert!(form(&path).is_some(), "{path} is a key");
+            assert!(bound.min <= bound.default && bound.default <= bound.max, "{path}");
+        }
+        let table = "plugins.*.limits";
+        let bounds = limits::ALL.iter().filter(|bound| bound.table == table);
+        assert_eq!(bounds.map(|bound| bound.name).collect::<Vec<_>>(), of(table));
+    }
+
+    #[test]
+    fn nearest_key() {
+        let known = of("host");
+        for (written, near) in [
+            ("reactor", Some("reactors")),
+            ("Workers", Some("workers")),
+            ("stop-deadline", Some("stop_deadline")),
+            ("lgo", None),
+            ("logs", Some("log")),
+            ("threads", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(written, &known), near, "{written:?}");
+        }
+    }
+}

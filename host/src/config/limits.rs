@@ -1,0 +1,292 @@
+//! Every bound of the host: its default, its range, why it exists and what happens at it.
+//!
+//! The only place where a default is written. `docs/config.md` holds [`super::bound::reference`]
+//! word by word.
+
+use super::bound::{AtBound, Bound, Unit};
+
+const HOST: &str = "host";
+const LIMITS: &str = "plugins.*.limits";
+const LISTEN: &str = "listen.*";
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const MILLISECOND: u64 = 1_000;
+const SECOND: u64 = 1_000_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+
+/// `host.reactors`.
+pub const REACTORS: Bound = Bound {
+    table: HOST,
+    name: "reactors",
+    unit: Unit::Count,
+    default: 1,
+    min: 1,
+    max: 1024,
+    what: "Reactors, each one thread with its own connections, timers and instances.",
+    why: "One serves most sites; more share the listeners between cores.",
+    at: AtBound::Wait,
+    then: "Events wait for their reactor's turn.",
+};
+
+/// `host.workers`.
+pub const WORKERS: Bound = Bound {
+    table: HOST,
+    name: "workers",
+    unit: Unit::Count,
+    default: 2,
+    min: 1,
+    max: 1024,
+    what: "Threads that do deferred work; this version has none to do.",
+    why: "Deferred work must not take the cores that the reactors need.",
+    at: AtBound::Wait,
+    then: "Jobs wait for a free thread.",
+};
+
+/// `host.slice`.
+pub const SLICE: Bound = Bound {
+    table: HOST,
+    name: "slice",
+    unit: Unit::Time,
+    default: MILLISECOND,
+    min: 100,
+    max: 100 * MILLISECOND,
+    what: "How long a handler runs before the others have their turn.",
+    why: "A neighbour of an endless loop waits this much longer; short slices switch often.",
+    at: AtBound::Wait,
+    then: "The handler is suspended and goes on in a later turn.",
+};
+
+/// `host.stop_deadline`.
+pub const STOP_DEADLINE: Bound = Bound {
+    table: HOST,
+    name: "stop_deadline",
+    unit: Unit::Time,
+    default: 5 * SECOND,
+    min: 0,
+    max: HOUR,
+    what: "How long `stop` waits for output to drain.",
+    why: "A peer that does not read must not keep the host from ending.",
+    at: AtBound::Close,
+    then: "What is left is dropped, every connection is closed and gets its `unbind`.",
+};
+
+/// `host.close_deadline`.
+pub const CLOSE_DEADLINE: Bound = Bound {
+    table: HOST,
+    name: "close_deadline",
+    unit: Unit::Time,
+    default: 30 * SECOND,
+    min: MILLISECOND,
+    max: HOUR,
+    what: "How long `close-connection-after-writing` waits for a peer that does not read.",
+    why: "Otherwise a stalled peer holds its connection and its sandbox for ever.",
+    at: AtBound::Close,
+    then: "The connection is closed; `unbind` gets the reason `limit`.",
+};
+
+/// `host.instances`.
+pub const INSTANCES: Bound = Bound {
+    table: HOST,
+    name: "instances",
+    unit: Unit::Count,
+    default: 2000,
+    min: 1,
+    max: 1_000_000,
+    what: "Sandboxes alive at once in the host.",
+    why: "Address space for all of them is set aside at the start.",
+    at: AtBound::Wait,
+    then: "New connections wait in the listener's backlog until a sandbox ends.",
+};
+
+/// `plugins.*.limits.memory`.
+pub const MEMORY: Bound = Bound {
+    table: LIMITS,
+    name: "memory",
+    unit: Unit::Bytes,
+    default: 16 * MIB,
+    min: 64 * KIB,
+    max: 4 * GIB,
+    what: "Linear memory of one instance.",
+    why: "Holds an interpreter; a native guest needs 1 or 2 MiB. Only what is touched is paid.",
+    at: AtBound::Refuse,
+    then: "`memory.grow` fails; most guests then trap. A larger component is not loaded.",
+};
+
+/// `plugins.*.limits.tables`.
+pub const TABLES: Bound = Bound {
+    table: LIMITS,
+    name: "tables",
+    unit: Unit::Count,
+    default: 50_000,
+    min: 1,
+    max: 1_000_000,
+    what: "Elements of each table of one instance.",
+    why: "They hold the functions that are called by pointer; interpreters have thousands.",
+    at: AtBound::Refuse,
+    then: "`table.grow` fails. A larger component is not loaded.",
+};
+
+/// `plugins.*.limits.cpu_per_event`.
+pub const CPU_PER_EVENT: Bound = Bound {
+    table: LIMITS,
+    name: "cpu_per_event",
+    unit: Unit::Time,
+    default: SECOND,
+    min: MILLISECOND,
+    max: HOUR,
+    what: "CPU time one event may take, over all its slices.",
+    why: "Tells an endless loop from long work.",
+    at: AtBound::Trap,
+    then: "The instance ends and its connections are closed; no other instance notices.",
+};
+
+/// `plugins.*.limits.connections`.
+pub const CONNECTIONS: Bound = Bound {
+    table: LIMITS,
+    name: "connections",
+    unit: Unit::Count,
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    what: "Accepted connections of the plugin at once.",
+    why: "One plugin must not take the descriptors of all.",
+    at: AtBound::Wait,
+    then: "New connections wait in the listener's backlog until one ends.",
+};
+
+/// `plugins.*.limits.outgoing`.
+pub const OUTGOING: Bound = Bound {
+    table: LIMITS,
+    name: "outgoing",
+    unit: Unit::Count,
+    default: 1000,
+    min: 0,
+    max: 1_000_000,
+    what: "Outgoing connections of the plugin at once, those still connecting included.",
+    why: "A plugin must not flood what it may reach.",
+    at: AtBound::Refuse,
+    then: "`connect` answers `limit`.",
+};
+
+/// `plugins.*.limits.timers`.
+pub const TIMERS: Bound = Bound {
+    table: LIMITS,
+    name: "timers",
+    unit: Unit::Count,
+    default: 10_000,
+    min: 0,
+    max: 1_000_000,
+    what: "Timers set at once by one instance.",
+    why: "Each takes host memory.",
+    at: AtBound::Refuse,
+    then: "Setting a timer answers `limit`.",
+};
+
+/// `plugins.*.limits.ticks`.
+pub const TICKS: Bound = Bound {
+    table: LIMITS,
+    name: "ticks",
+    unit: Unit::Count,
+    default: 10_000,
+    min: 0,
+    max: 1_000_000,
+    what: "Ticks queued at once by one instance.",
+    why: "Each takes host memory, and all of them run in one turn.",
+    at: AtBound::Refuse,
+    then: "`next-tick` answers `limit`.",
+};
+
+/// `plugins.*.limits.outbox_high`.
+pub const OUTBOX_HIGH: Bound = Bound {
+    table: LIMITS,
+    name: "outbox_high",
+    unit: Unit::Bytes,
+    default: 64 * KIB,
+    min: 2,
+    max: GIB,
+    what: "Bytes in an outbox above which its peer counts as slow.",
+    why: "A few full socket buffers; at most `outbox_max`.",
+    at: AtBound::Wait,
+    then: "The connection is not read until the outbox is below `outbox_low`.",
+};
+
+/// `plugins.*.limits.outbox_low`.
+pub const OUTBOX_LOW: Bound = Bound {
+    table: LIMITS,
+    name: "outbox_low",
+    unit: Unit::Bytes,
+    default: 16 * KIB,
+    min: 1,
+    max: GIB,
+    what: "Bytes in an outbox below which a slow peer is quick again.",
+    why: "Well below `outbox_high`, so that the two do not alternate.",
+    at: AtBound::Wait,
+    then: "`drained` is called and the connection is read again.",
+};
+
+/// `plugins.*.limits.outbox_max`.
+pub const OUTBOX_MAX: Bound = Bound {
+    table: LIMITS,
+    name: "outbox_max",
+    unit: Unit::Bytes,
+    default: 16 * MIB,
+    min: 2,
+    max: GIB,
+    what: "Bytes an outbox never exceeds.",
+    why: "Output that nobody reads is host memory.",
+    at: AtBound::Refuse,
+    then: "`send-data` answers `outbox-full` and takes none of the bytes.",
+};
+
+/// `plugins.*.limits.log_line`.
+pub const LOG_LINE: Bound = Bound {
+    table: LIMITS,
+    name: "log_line",
+    unit: Unit::Bytes,
+    default: 4 * KIB,
+    min: 64,
+    max: MIB,
+    what: "Bytes of one log line that are kept.",
+    why: "A line must not hide the others.",
+    at: AtBound::Cut,
+    then: "The rest of the line is left out.",
+};
+
+/// `listen.*.backlog`.
+pub const BACKLOG: Bound = Bound {
+    table: LISTEN,
+    name: "backlog",
+    unit: Unit::Count,
+    default: 1024,
+    min: 1,
+    max: 65_535,
+    what: "Connections the system keeps until they are accepted.",
+    why: "Carries a burst over a busy turn; the system may have a lower bound of its own.",
+    at: AtBound::Refuse,
+    then: "The system turns peers away or lets them try again.",
+};
+
+/// Every bound, in the order of the reference.
+pub const ALL: &[&Bound] = &[
+    &REACTORS,
+    &WORKERS,
+    &SLICE,
+    &STOP_DEADLINE,
+    &CLOSE_DEADLINE,
+    &INSTANCES,
+    &MEMORY,
+    &TABLES,
+    &CPU_PER_EVENT,
+    &CONNECTIONS,
+    &OUTGOING,
+    &TIMERS,
+    &TICKS,
+    &OUTBOX_HIGH,
+    &OUTBOX_LOW,
+    &OUTBOX_MAX,
+    &LOG_LINE,
+    &BACKLOG,
+];

@@ -1,0 +1,98 @@
+//! Options: what a plugin or a connection can ask for, and where secrets come from.
+
+use std::env::{self, VarError};
+use std::fs;
+use std::path::Path;
+
+use serde_json::Number;
+use toml::Value;
+
+use super::error::{ConfigError, Problem};
+use super::source::Place;
+
+/// Turns a table of options into text, sorted by key. Files are looked for from `folder`.
+pub(crate) fn resolve(
+    place: &Place<'_>,
+    folder: &Path,
+    options: &toml::Table,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let mut resolved = Vec::with_capacity(options.len());
+    for (key, value) in options {
+        let text = text(folder, value).map_err(|problem| place.key(key).wrong(problem))?;
+        resolved.push((key.clone(), text));
+    }
+    resolved.sort();
+    Ok(resolved)
+}
+
+fn text(folder: &Path, value: &Value) -> Result<String, Problem> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {
+            Ok(value.to_string())
+        }
+        Value::Array(_) => Ok(json(value)?.to_string()),
+        Value::Table(table) if table.contains_key("env") || table.contains_key("file") => {
+            secret(folder, table)
+        }
+        Value::Table(_) => Ok(json(value)?.to_string()),
+    }
+}
+
+/// `{ env = "NAME" }` or `{ file = "path" }`.
+fn secret(folder: &Path, table: &toml::Table) -> Result<String, Problem> {
+    let mut entries = table.iter();
+    match (entries.next(), entries.next()) {
+        (Some((key, Value::String(name))), None) if key == "env" => from_environment(name),
+        (Some((key, Value::String(path))), None) if key == "file" => from_file(&folder.join(path)),
+        _ => Err(Problem::new(
+            "a table with env or file stands for a secret and holds nothing else",
+            r#"write { env = "NAME" } or { file = "path" }"#,
+        )),
+    }
+}
+
+fn from_environment(name: &str) -> Result<String, Problem> {
+    // The standard library panics on a name that the system cannot hold.
+    let name_is_possible = !name.is_empty() && !name.contains(['=', '\0']);
+    match if name_is_possible { env::var(name) } else { Err(VarError::NotPresent) } {
+        Ok(secret) => Ok(secret),
+        Err(VarError::NotPresent) => Err(Problem::new(
+            format!("the environment variable {name:?} is not set"),
+            r#"set it before the start, or write { file = "path" }"#,
+        )),
+        Err(VarError::NotUnicode(_)) => Err(Problem::new(
+            format!("the environment variable {name:?} is not UTF-8 text"),
+            "set it to text",
+        )),
+    }
+}
+
+/// The text of a file without the line end that editors put behind it.
+fn from_file(path: &Path) -> Result<String, Problem> {
+    let secret = fs::read_to_string(path).map_err(|error| {
+        Problem::new(
+            format!("the file {:?} cannot be read: {error}", path.display().to_string()),
+            r#"make it readable text, or write { env = "NAME" }"#,
+        )
+    })?;
+    let secret = secret.strip_suffix('\n').unwrap_or(&secret);
+    Ok(secret.strip_suffix('\r').unwrap_or(secret).to_owned())
+}
+
+fn json(value: &Value) -> Result<serde_json::Value, Problem> {
+    Ok(match value {
+        Value::String(text) => text.as_str().into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Float(number) => Number::from_f64(*number).map(Into::into).ok_or_else(|| {
+            Problem::new(format!("JSON has no number {value}"), "write it in quotes")
+        })?,
+        Value::Boolean(truth) => (*truth).into(),
+        Value::Datetime(time) => time.to_string().into(),
+        Value::Array(list) => list.iter().map(json).collect::<Result<Vec<_>, _>>()?.into(),
+        Value::Table(table) => {
+            let entry = |(key, value): (&String, &Value)| Ok((key.clone(), json(value)?));
+            serde_json::Value::Object(table.iter().map(entry).collect::<Result<_, Problem>>()?)
+        }
+    })
+}

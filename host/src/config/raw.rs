@@ -1,0 +1,141 @@
+//! The mirror of `plugins.toml`, key by key, before anything is known to make sense.
+//!
+//! An unknown key is an error. [`super::keys`] holds the words for each key; a test keeps the two
+//! equal.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer};
+
+/// The whole file.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    #[serde(default)]
+    pub(crate) host: Host,
+    #[serde(default)]
+    pub(crate) plugins: BTreeMap<String, Plugin>,
+    #[serde(default)]
+    pub(crate) listen: Vec<Listen>,
+}
+
+/// `[host]`.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Host {
+    pub(crate) reactors: Option<Quantity>,
+    pub(crate) workers: Option<Quantity>,
+    pub(crate) log: Option<String>,
+    pub(crate) slice: Option<Quantity>,
+    pub(crate) stop_deadline: Option<Quantity>,
+    pub(crate) close_deadline: Option<Quantity>,
+    pub(crate) instances: Option<Quantity>,
+    pub(crate) compile_cache: Option<String>,
+}
+
+/// `[plugins.<name>]`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plugin {
+    pub(crate) component: String,
+    pub(crate) isolation: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) stdout: Option<String>,
+    #[serde(default)]
+    pub(crate) options: toml::Table,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) allow: Allow,
+}
+
+/// `[plugins.<name>.limits]`.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) memory: Option<Quantity>,
+    pub(crate) tables: Option<Quantity>,
+    pub(crate) cpu_per_event: Option<Quantity>,
+    pub(crate) connections: Option<Quantity>,
+    pub(crate) outgoing: Option<Quantity>,
+    pub(crate) timers: Option<Quantity>,
+    pub(crate) ticks: Option<Quantity>,
+    pub(crate) outbox_high: Option<Quantity>,
+    pub(crate) outbox_low: Option<Quantity>,
+    pub(crate) outbox_max: Option<Quantity>,
+    pub(crate) log_line: Option<Quantity>,
+}
+
+/// `[plugins.<name>.allow]`.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Allow {
+    #[serde(default)]
+    pub(crate) connect: Vec<String>,
+    #[serde(default)]
+    pub(crate) stop: bool,
+}
+
+/// `[[listen]]`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listen {
+    pub(crate) address: String,
+    pub(crate) plugin: String,
+    pub(crate) handler: Option<String>,
+    #[serde(default)]
+    pub(crate) options: toml::Table,
+    pub(crate) backlog: Option<Quantity>,
+}
+
+/// A number, or text that says a number with its unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Quantity {
+    /// Written without quotes; what does not fit is as much as fits.
+    Number(i64),
+    /// Written in quotes.
+    Text(String),
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Quantity::Number(number) => write!(f, "{number}"),
+            Quantity::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
+        deserializer.deserialize_any(QuantityVisitor)
+    }
+}
+
+struct QuantityVisitor;
+
+impl de::Visitor<'_> for QuantityVisitor {
+    type Value = Quantity;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, or text with a number and its unit")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
+        Ok(Quantity::Number(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
+        Ok(Quantity::Number(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+
+    fn visit_i128<E: de::Error>(self, number: i128) -> Result<Quantity, E> {
+        let most = if number < 0 { i64::MIN } else { i64::MAX };
+        Ok(Quantity::Number(i64::try_from(number).unwrap_or(most)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
+        Ok(Quantity::Text(text.to_owned()))
+    }
+}

@@ -1,0 +1,298 @@
+//! From the mirror to a [`Config`]: defaults filled in, text understood, and every part found to
+//! fit the others.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::connect::ConnectRule;
+use super::error::{ConfigError, Problem};
+use super::limits;
+use super::options;
+use super::raw::{self, Quantity};
+use super::source::{Place, Source};
+use super::{
+    Allow, CompileCache, Config, HostConfig, Isolation, Limits, ListenAddress, ListenConfig,
+    LogLevel, PluginConfig, Stdout,
+};
+
+/// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Resolves the mirror of `source`.
+pub(crate) fn resolve(source: &Source<'_>, raw: &raw::File) -> Result<Config, ConfigError> {
+    let top = source.top();
+    let folder = source.file.parent().unwrap_or(Path::new(""));
+    let host = host(&top.key("host"), folder, &raw.host)?;
+    let plugins = plugins(&top.key("plugins"), folder, raw)?;
+    let listeners = listeners(&top.key("listen"), folder, raw, &plugins)?;
+    for (index, plugin) in plugins.iter().enumerate() {
+        let is_served = listeners.iter().any(|listener| listener.plugin == index);
+        if plugin.isolation == Isolation::Connection && !is_served {
+            let name = &plugin.name;
+            return Err(top.key("plugins").key(name).wrong(Problem::new(
+                "it would never run: it lives for accepted connections, and no [[listen]] names it",
+                format!("add a [[listen]] with plugin = {name:?}, or write isolation = \"plugin\""),
+            )));
+        }
+    }
+    Ok(Config { file: source.file.to_owned(), host, plugins, listeners })
+}
+
+fn host(place: &Place<'_>, folder: &Path, raw: &raw::Host) -> Result<HostConfig, ConfigError> {
+    let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
+    Ok(HostConfig {
+        reactors: reactors(raw.reactors.as_ref()).map_err(wrong("reactors"))?,
+        workers: threads(&limits::WORKERS, raw.workers.as_ref()).map_err(wrong("workers"))?,
+        log: log_level(raw.log.as_deref()).map_err(wrong("log"))?,
+        slice: limits::SLICE.time(raw.slice.as_ref()).map_err(wrong("slice"))?,
+        stop_deadline: limits::STOP_DEADLINE
+            .time(raw.stop_deadline.as_ref())
+            .map_err(wrong("stop_deadline"))?,
+        close_deadline: limits::CLOSE_DEADLINE
+            .time(raw.close_deadline.as_ref())
+            .map_err(wrong("close_deadline"))?,
+        instances: limits::INSTANCES.count(raw.instances.as_ref()).map_err(wrong("instances"))?,
+        compile_cache: compile_cache(raw.compile_cache.as_deref(), folder)
+            .map_err(wrong("compile_cache"))?,
+    })
+}
+
+fn reactors(written: Option<&Quantity>) -> Result<usize, Problem> {
+    match written {
+        Some(Quantity::Text(text)) if text == "cores" => {
+            Ok(std::thread::available_parallelism().map_or(1, usize::from))
+        }
+        Some(Quantity::Text(text)) => Err(Problem::new(
+            format!("{text:?} is not a number of reactors"),
+            r#"write a whole number without quotes, or "cores" for one each core"#,
+        )),
+        written => threads(&limits::REACTORS, written),
+    }
+}
+
+fn threads(bound: &super::bound::Bound, written: Option<&Quantity>) -> Result<usize, Problem> {
+    // The range of a number of threads fits any usize.
+    Ok(usize::try_from(bound.read(written)?).unwrap_or(usize::MAX))
+}
+
+fn log_level(written: Option<&str>) -> Result<LogLevel, Problem> {
+    let known = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+    choice("a log level", written, LogLevel::Info, &known)
+}
+
+fn compile_cache(written: Option<&str>, folder: &Path) -> Result<CompileCache, Problem> {
+    match written {
+        Some("off") => Ok(CompileCache::Off),
+        None | Some("default") => Ok(CompileCache::Default),
+        Some(path) if path.contains('/') => Ok(CompileCache::Dir(folder.join(path))),
+        Some(other) => Err(Problem::new(
+            format!("{other:?} is not a compile cache"),
+            r#"write "default", "off" or a folder with a slash in it, as in "./cache""#,
+        )),
+    }
+}
+
+fn plugins(
+    place: &Place<'_>,
+    folder: &Path,
+    raw: &raw::File,
+) -> Result<Vec<PluginConfig>, ConfigError> {
+    if raw.plugins.is_empty() {
+        return Err(place.wrong(Problem::new(
+            "no plugin is declared",
+            r#"add a section [plugins.echo] with component = "plugins/echo.wasm""#,
+        )));
+    }
+    let mut in_order: Vec<_> =
+        raw.plugins.iter().map(|(name, raw)| (place.key(name), name, raw)).collect();
+    in_order.sort_by_key(|(place, ..)| place.line());
+    in_order.into_iter().map(|(place, name, raw)| plugin(&place, folder, name, raw)).collect()
+}
+
+fn plugin(
+    place: &Place<'_>,
+    folder: &Path,
+    name: &str,
+    raw: &raw::Plugin,
+) -> Result<PluginConfig, ConfigError> {
+    let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
+    check_name(name).map_err(|problem| place.wrong(problem))?;
+    if raw.component.is_empty() {
+        return Err(wrong("component")(Problem::new(
+            "the path is empty",
+            r#"write the file, as in component = "plugins/echo.wasm""#,
+        )));
+    }
+    let tenant = raw.tenant.as_deref().unwrap_or(name);
+    check_name(tenant).map_err(wrong("tenant"))?;
+    Ok(PluginConfig {
+        name: name.to_owned(),
+        component: folder.join(&raw.component),
+        isolation: isolation(raw.isolation.as_deref()).map_err(wrong("isolation"))?,
+        tenant: tenant.to_owned(),
+        stdout: stdout(raw.stdout.as_deref()).map_err(wrong("stdout"))?,
+        options: options::resolve(&place.key("options"), folder, &raw.options)?,
+        limits: limits(&place.key("limits"), &raw.limits)?,
+        allow: allow(&place.key("allow"), &raw.allow)?,
+        line: place.line(),
+    })
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    if name.len() <= NAME_BYTES_MAX && super::source::is_bare(name) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("{name:?} is not a name"),
+        format!("write 1 to {NAME_BYTES_MAX} ASCII letters, digits, - and _, as in \"echo\""),
+    ))
+}
+
+fn isolation(written: Option<&str>) -> Result<Isolation, Problem> {
+    let known = [("connection", Isolation::Connection), ("plugin", Isolation::Plugin)];
+    choice("an isolation", written, Isolation::Connection, &known)
+}
+
+fn stdout(written: Option<&str>) -> Result<Stdout, Problem> {
+    let known = [("log", Stdout::Log), ("inherit", Stdout::Inherit)];
+    choice("a place for standard output", written, Stdout::Log, &known)
+}
+
+/// One of a few words.
+fn choice<T: Copy>(
+    noun: &str,
+    written: Option<&str>,
+    default: T,
+    known: &[(&str, T)],
+) -> Result<T, Problem> {
+    let Some(written) = written else { return Ok(default) };
+    if let Some((_, value)) = known.iter().find(|(word, _)| *word == written) {
+        return Ok(*value);
+    }
+    let words: Vec<_> = known.iter().map(|(word, _)| format!("{word:?}")).collect();
+    let words = match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    };
+    Err(Problem::new(format!("{written:?} is not {noun}"), format!("write {words}")))
+}
+
+fn limits(place: &Place<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError> {
+    let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
+    let count = |bound: &super::bound::Bound, written: &Option<Quantity>| {
+        bound.count(written.as_ref()).map_err(wrong(bound.name))
+    };
+    let limits = Limits {
+        memory: limits::MEMORY.read(raw.memory.as_ref()).map_err(wrong("memory"))?,
+        tables: count(&limits::TABLES, &raw.tables)?,
+        cpu_per_event: limits::CPU_PER_EVENT
+            .time(raw.cpu_per_event.as_ref())
+            .map_err(wrong("cpu_per_event"))?,
+        connections: count(&limits::CONNECTIONS, &raw.connections)?,
+        outgoing: count(&limits::OUTGOING, &raw.outgoing)?,
+        timers: count(&limits::TIMERS, &raw.timers)?,
+        ticks: count(&limits::TICKS, &raw.ticks)?,
+        outbox_high: count(&limits::OUTBOX_HIGH, &raw.outbox_high)?,
+        outbox_low: count(&limits::OUTBOX_LOW, &raw.outbox_low)?,
+        outbox_max: count(&limits::OUTBOX_MAX, &raw.outbox_max)?,
+        log_line: count(&limits::LOG_LINE, &raw.log_line)?,
+    };
+    check_marks(place, &limits)?;
+    Ok(limits)
+}
+
+/// The marks of an outbox: low < high ≤ max.
+fn check_marks(place: &Place<'_>, limits: &Limits) -> Result<(), ConfigError> {
+    let show = |bytes: u32| super::units::size(bytes.into());
+    let (low, high, max) = (limits.outbox_low, limits.outbox_high, limits.outbox_max);
+    if high <= low {
+        return Err(written_one(place, "outbox_low", "outbox_high").wrong(Problem::new(
+            format!("outbox_low, {}, is not below outbox_high, {}", show(low), show(high)),
+            "lower outbox_low or raise outbox_high",
+        )));
+    }
+    if max < high {
+        return Err(written_one(place, "outbox_high", "outbox_max").wrong(Problem::new(
+            format!("outbox_high, {}, is above outbox_max, {}", show(high), show(max)),
+            "lower outbox_high or raise outbox_max",
+        )));
+    }
+    Ok(())
+}
+
+/// Of two keys that contradict each other, the first that is in the file: the other is a default.
+fn written_one<'a>(place: &Place<'a>, first: &str, second: &str) -> Place<'a> {
+    let first = place.key(first);
+    if first.is_written() { first } else { place.key(second) }
+}
+
+fn allow(place: &Place<'_>, raw: &raw::Allow) -> Result<Allow, ConfigError> {
+    let place = place.key("connect");
+    let rules = raw.connect.iter().enumerate().map(|(index, text)| {
+        ConnectRule::parse(text).map_err(|problem| place.index(index).wrong(problem))
+    });
+    Ok(Allow { connect: rules.collect::<Result<_, _>>()?, stop: raw.stop })
+}
+
+fn listeners(
+    place: &Place<'_>,
+    folder: &Path,
+    raw: &raw::File,
+    plugins: &[PluginConfig],
+) -> Result<Vec<ListenConfig>, ConfigError> {
+    let mut lines = HashMap::new();
+    let mut listeners = Vec::with_capacity(raw.listen.len());
+    for (index, raw) in raw.listen.iter().enumerate() {
+        let place = place.index(index);
+        let listener = listener(&place, folder, raw, plugins)?;
+        let address = &listener.address;
+        let line = place.key("address").line();
+        let taken = lines.insert(address.clone(), line).filter(|_| address.is_exclusive());
+        if let Some(first) = taken {
+            return Err(place.key("address").wrong(Problem::new(
+                format!("{address} is already the address of the listener at line {first}"),
+                "give each listener its own address",
+            )));
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn listener(
+    place: &Place<'_>,
+    folder: &Path,
+    raw: &raw::Listen,
+    plugins: &[PluginConfig],
+) -> Result<ListenConfig, ConfigError> {
+    let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
+    let plugin = plugins.iter().position(|plugin| plugin.name == raw.plugin);
+    let undeclared = || {
+        let names: Vec<_> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+        Problem::new(
+            format!("no plugin {:?} is declared", raw.plugin),
+            format!("write one of {}, or add a section [plugins.<name>]", names.join(", ")),
+        )
+    };
+    if raw.handler.as_deref() == Some("") {
+        return Err(wrong("handler")(Problem::new(
+            "the name is empty",
+            "write the name of a handler, or leave the key out if the plugin has only one",
+        )));
+    }
+    Ok(ListenConfig {
+        address: ListenAddress::parse(&raw.address, folder).map_err(wrong("address"))?,
+        plugin: plugin.ok_or_else(|| wrong("plugin")(undeclared()))?,
+        handler: raw.handler.clone(),
+        options: options::resolve(&place.key("options"), folder, &raw.options)?,
+        backlog: limits::BACKLOG.count(raw.backlog.as_ref()).map_err(wrong("backlog"))?,
+        line: place.line(),
+    })
+}

@@ -1,0 +1,91 @@
+//! From text to the mirror: TOML whose keys are all known and all of the right type.
+
+use toml::de::DeValue;
+
+use super::error::{ConfigError, Problem};
+use super::keys;
+use super::raw;
+use super::source::{KeyPath, Source, invalid, line_of};
+
+/// Reads the mirror of `text`, which is the text of `source`.
+pub(crate) fn read(source: &Source<'_>, text: &str) -> Result<raw::File, ConfigError> {
+    toml::from_str(text).map_err(|error| translate(source, text, &error))
+}
+
+/// Gives serde's error a key and a remedy.
+fn translate(source: &Source<'_>, text: &str, error: &toml::de::Error) -> ConfigError {
+    let span = error.span().unwrap_or(0..0);
+    let Some(path) = source.path_at(&span) else {
+        let problem = Problem::new(one_line(error.message()), "see docs/config.md");
+        return invalid(source.file, line_of(text, span.start), &KeyPath::default(), problem);
+    };
+    let (path, problem) = if error.message().starts_with("unknown field") {
+        let problem = unknown_key(&path);
+        (path, problem)
+    } else if let Some(name) = missing_field(error.message()) {
+        let path = path.key(name);
+        let problem = Problem::new("is missing", remedy(&path));
+        (path, problem)
+    } else {
+        let written = source.value(&path).map_or_else(|| one_line(error.message()), kind);
+        let problem = Problem::new(format!("this is {written}"), remedy(&path));
+        (path, problem)
+    };
+    invalid(source.file, line_of(text, span.start), &path, problem)
+}
+
+fn one_line(message: &str) -> String {
+    message.replace('\n', " ")
+}
+
+fn missing_field(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+/// What a value is, never what it holds: it may be a secret in the wrong place.
+fn kind(value: &DeValue<'_>) -> String {
+    let kind = match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or a time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    kind.to_owned()
+}
+
+fn remedy(path: &KeyPath) -> String {
+    match keys::form(&path.pattern()) {
+        Some(form) => format!("write {form}"),
+        // Only the value of an option has no form of its own: its number is too large.
+        None => "write it in quotes".to_owned(),
+    }
+}
+
+fn unknown_key(path: &KeyPath) -> Problem {
+    let (table, name) = path.split();
+    let known = keys::of(&table.pattern());
+    let names = known.join(", ");
+    let remedy = match (keys::nearest(name, &known), keys::homes(name).as_slice()) {
+        (Some(near), _) => format!("did you mean {near:?}? (the keys are {names})"),
+        (None, [home]) => {
+            let section = section(home, name, path.plugin().unwrap_or("<name>"));
+            format!("write it in {section} (the keys here are {names})")
+        }
+        (None, _) => format!("write one of {names}"),
+    };
+    Problem::new(format!("this is not a key of {}", table.section()), remedy)
+}
+
+/// A table of [`keys`] as a section of the file; the top's own keys are sections.
+fn section(table: &str, name: &str, plugin: &str) -> String {
+    match table {
+        "" if name == "listen" => "[[listen]] with two brackets".to_owned(),
+        "" => format!("a section [{name}] of its own"),
+        "listen.*" => "[[listen]]".to_owned(),
+        "plugins.*" if matches!(name, "limits" | "allow") => format!("[plugins.{plugin}.{name}]"),
+        _ => format!("[{}]", table.replace('*', plugin)),
+    }
+}

@@ -1,0 +1,239 @@
+//! Places in the file: from a key to its line, and from a stretch of text to its key.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, Problem};
+
+/// The text of a file that is TOML.
+pub(crate) struct Source<'a> {
+    /// The file as it was given.
+    pub(crate) file: &'a Path,
+    text: &'a str,
+    root: DeTable<'a>,
+}
+
+/// A key, as the way to it from the top.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct KeyPath(Vec<Segment>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Key(String),
+    Index(usize),
+}
+
+/// A key of a file: what an error is about.
+#[derive(Clone)]
+pub(crate) struct Place<'a> {
+    source: &'a Source<'a>,
+    path: KeyPath,
+}
+
+impl<'a> Source<'a> {
+    /// Reads `text` as TOML, without asking what it means.
+    pub(crate) fn parse(file: &'a Path, text: &'a str) -> Result<Source<'a>, ConfigError> {
+        match DeTable::parse(text) {
+            Ok(root) => Ok(Source { file, text, root: root.into_inner() }),
+            Err(error) => Err(not_toml(file, text, &error)),
+        }
+    }
+
+    /// The top of the file.
+    pub(crate) fn top(&'a self) -> Place<'a> {
+        self.place(KeyPath::default())
+    }
+
+    pub(crate) fn place(&'a self, path: KeyPath) -> Place<'a> {
+        Place { source: self, path }
+    }
+
+    /// The key whose name or value starts at `span`.
+    pub(crate) fn path_at(&self, span: &Range<usize>) -> Option<KeyPath> {
+        let mut path = KeyPath::default();
+        find_in_table(&self.root, span, &mut path).then_some(path)
+    }
+
+    /// The value at `path`.
+    pub(crate) fn value(&self, path: &KeyPath) -> Option<&DeValue<'a>> {
+        let (Segment::Key(first), rest) = path.0.split_first()? else { return None };
+        let first = self.root.get(first.as_str())?.get_ref();
+        rest.iter().try_fold(first, |value, segment| step(value, segment).map(|(_, value)| value))
+    }
+
+    /// The line of the last part of `path` that is in the file.
+    fn line(&self, path: &KeyPath) -> usize {
+        let mut segments = path.0.iter();
+        let Some(Segment::Key(first)) = segments.next() else { return 1 };
+        let Some((key, value)) = self.root.get_key_value(first.as_str()) else { return 1 };
+        let (mut start, mut value) = (key.span().start, value.get_ref());
+        for segment in segments {
+            let Some((at, next)) = step(value, segment) else { break };
+            (start, value) = (at, next);
+        }
+        line_of(self.text, start)
+    }
+}
+
+/// One step into a value: where the step is written, and what is there.
+fn step<'v, 'a>(value: &'v DeValue<'a>, segment: &Segment) -> Option<(usize, &'v DeValue<'a>)> {
+    match (value, segment) {
+        (DeValue::Table(table), Segment::Key(key)) => {
+            let (key, value) = table.get_key_value(key.as_str())?;
+            Some((key.span().start, value.get_ref()))
+        }
+        (DeValue::Array(array), Segment::Index(index)) => {
+            let value = array.get(*index)?;
+            Some((value.span().start, value.get_ref()))
+        }
+        _ => None,
+    }
+}
+
+fn find_in_table(table: &DeTable<'_>, span: &Range<usize>, path: &mut KeyPath) -> bool {
+    table.iter().any(|(key, value)| {
+        path.0.push(Segment::Key(key.get_ref().to_string()));
+        let found = key.span() == *span || find_in_value(value, span, path);
+        if !found {
+            path.0.pop();
+        }
+        found
+    })
+}
+
+fn find_in_value(value: &Spanned<DeValue<'_>>, span: &Range<usize>, path: &mut KeyPath) -> bool {
+    // Inside first: `[[listen]]` is the span of the list and of its first table.
+    let inside = match value.get_ref() {
+        DeValue::Table(table) => find_in_table(table, span, path),
+        DeValue::Array(array) => array.iter().enumerate().any(|(index, value)| {
+            path.0.push(Segment::Index(index));
+            let found = find_in_value(value, span, path);
+            if !found {
+                path.0.pop();
+            }
+            found
+        }),
+        _ => false,
+    };
+    inside || value.span() == *span
+}
+
+fn not_toml(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let span = error.span().unwrap_or(0..0);
+    let written = text.get(span.clone()).unwrap_or_default();
+    let problem = if error.message() == "duplicate key" {
+        Problem::new(format!("the key {written:?} is written twice"), "keep one of the two")
+    } else {
+        let message = error.message().replace('\n', " ");
+        let remedy = "write `key = value` with text in quotes, `[section]` or `[[listen]]`";
+        Problem::new(format!("this is not TOML: {message}"), remedy)
+    };
+    invalid(file, line_of(text, span.start), &KeyPath::default(), problem)
+}
+
+pub(crate) fn invalid(file: &Path, line: usize, path: &KeyPath, problem: Problem) -> ConfigError {
+    ConfigError::Invalid { file: file.to_owned(), line, key: path.to_string(), problem }
+}
+
+/// The line of the byte at `index`, from 1; the last line for what is past the end.
+pub(crate) fn line_of(text: &str, index: usize) -> usize {
+    let before = text.as_bytes().get(..index).unwrap_or(text.as_bytes());
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    line.min(text.lines().count().max(1))
+}
+
+impl KeyPath {
+    pub(crate) fn key(&self, key: &str) -> KeyPath {
+        self.with(Segment::Key(key.to_owned()))
+    }
+
+    fn with(&self, segment: Segment) -> KeyPath {
+        let mut path = self.clone();
+        path.0.push(segment);
+        path
+    }
+
+    /// The table it is in, and its own name in that.
+    pub(crate) fn split(&self) -> (KeyPath, &str) {
+        match self.0.split_last() {
+            Some((Segment::Key(name), table)) => (KeyPath(table.to_vec()), name),
+            _ => (self.clone(), ""),
+        }
+    }
+
+    /// As [`super::keys`] writes it: `*` for a plugin's name and for a place in a list.
+    pub(crate) fn pattern(&self) -> String {
+        let of_plugins = matches!(self.0.first(), Some(Segment::Key(key)) if key == "plugins");
+        let names = self.0.iter().enumerate().map(|(at, segment)| match segment {
+            Segment::Key(_) if of_plugins && at == 1 => "*",
+            Segment::Key(key) => key,
+            Segment::Index(_) => "*",
+        });
+        names.collect::<Vec<_>>().join(".")
+    }
+
+    /// The section as it is written in the file: `[plugins.echo]`, `[[listen]]`.
+    pub(crate) fn section(&self) -> String {
+        match self.0.as_slice() {
+            [] => "the file".to_owned(),
+            [Segment::Key(list), Segment::Index(_)] => format!("[[{list}]]"),
+            _ => format!("[{self}]"),
+        }
+    }
+
+    /// The name of the plugin it is about.
+    pub(crate) fn plugin(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Segment::Key(plugins), Segment::Key(name), ..] if plugins == "plugins" => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, segment) in self.0.iter().enumerate() {
+            match segment {
+                Segment::Index(index) => write!(f, "[{index}]")?,
+                Segment::Key(key) => {
+                    let dot = if at == 0 { "" } else { "." };
+                    if is_bare(key) { write!(f, "{dot}{key}")? } else { write!(f, "{dot}{key:?}")? }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether TOML takes `key` without quotes.
+pub(crate) fn is_bare(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+impl Place<'_> {
+    pub(crate) fn key(&self, key: &str) -> Self {
+        self.source.place(self.path.key(key))
+    }
+
+    pub(crate) fn index(&self, index: usize) -> Self {
+        self.source.place(self.path.with(Segment::Index(index)))
+    }
+
+    /// Whether the file has it.
+    pub(crate) fn is_written(&self) -> bool {
+        self.source.value(&self.path).is_some()
+    }
+
+    pub(crate) fn line(&self) -> usize {
+        self.source.line(&self.path)
+    }
+
+    /// The error that says what is wrong here.
+    pub(crate) fn wrong(&self, problem: Problem) -> ConfigError {
+        invalid(self.source.file, self.line(), &self.path, problem)
+    }
+}

@@ -1,0 +1,15 @@
+//! `options`: what the operator wrote for the plugin.
+
+use super::HostState;
+use super::bindings::options;
+
+impl options::Host for HostState {
+    fn get(&mut self, key: String) -> Option<String> {
+        let options = &self.plugin.config.options;
+        options.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone())
+    }
+
+    fn all(&mut self) -> Vec<(String, String)> {
+        self.plugin.config.options.clone()
+    }
+}

@@ -1,0 +1,35 @@
+//! `reactor`: stop and ticks.
+
+use super::bindings::{ErrorCode, reactor};
+use super::{Command, HostState};
+
+impl reactor::Host for HostState {
+    fn stop(&mut self) -> Result<(), ErrorCode> {
+        if !self.plugin.config.allow.stop {
+            self.plugin.log_denied("reactor.stop", "stop = true");
+            return Err(ErrorCode::Denied);
+        }
+        self.commands.push(Command::Stop);
+        Ok(())
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.running
+    }
+
+    fn next_tick(&mut self) -> Result<u32, ErrorCode> {
+        if !self.plugin.exports.has_ticks() {
+            return Err(ErrorCode::Unsupported);
+        }
+        if !self.running {
+            return Err(ErrorCode::Denied);
+        }
+        if self.plugin.config.limits.ticks <= self.ticks {
+            return Err(ErrorCode::Limit);
+        }
+        self.ticks += 1;
+        self.next_tick = self.next_tick.wrapping_add(1);
+        self.commands.push(Command::Tick { id: self.next_tick });
+        Ok(self.next_tick)
+    }
+}

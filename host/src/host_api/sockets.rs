@@ -1,0 +1,206 @@
+//! `sockets`: what a plugin does with its connections.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, WasmList};
+
+use super::bindings::{Address, Endpoint, ErrorCode, sockets};
+use super::{Command, HostState};
+use crate::connection::{CloseReason, Connection, End, Phase, SendError};
+use crate::outbound::Target;
+use crate::plugin::contract;
+
+/// The type behind a plugin's `socket` handle; the handle's number is a key of
+/// [`Sockets`](super::Sockets).
+#[derive(Debug)]
+pub enum SocketHandle {}
+
+type Socket = Resource<SocketHandle>;
+
+/// Links `send-data` by hand: the generated code would copy every list, this borrows it from the guest.
+pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance(&contract::interface("sockets"))?.func_wrap(
+        "[method]socket.send-data",
+        |mut store: StoreContextMut<'_, HostState>, (socket, data): (Socket, WasmList<u8>)| {
+            let state = store.data();
+            let Some((id, connection)) = state.sockets.get(socket.rep()) else {
+                return Ok((Err(ErrorCode::Closed),));
+            };
+            let (id, now) = (*id, state.clock.turn());
+            let mut connection = connection.lock();
+            let result = connection.send(data.as_le_slice(&store), now);
+            // What went out at once leaves nothing for the reactor to do.
+            let left = 0 < connection.outbound() || matches!(connection.phase(), Phase::Ended(_));
+            let touched = left && connection.touch();
+            drop(connection);
+            if touched {
+                store.data_mut().commands.push(Command::Touch { id });
+            }
+            Ok((result.map_err(ErrorCode::from),))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+impl HostState {
+    /// Changes a connection and has the reactor look at it. Nothing happens on a stale handle.
+    fn change<T>(
+        &mut self,
+        socket: &Socket,
+        change: impl FnOnce(&mut Connection) -> T,
+    ) -> Option<T> {
+        let (id, connection) = self.sockets.get(socket.rep())?;
+        let mut connection = connection.lock();
+        let result = change(&mut connection);
+        if connection.touch() {
+            self.commands.push(Command::Touch { id: *id });
+        }
+        Some(result)
+    }
+
+    /// Looks at a connection; none on a stale handle.
+    fn look<T>(&self, socket: &Socket, look: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+        let (_, connection) = self.sockets.get(socket.rep())?;
+        Some(look(&mut connection.lock()))
+    }
+}
+
+impl sockets::HostSocket for HostState {
+    fn send_data(&mut self, _: Socket, _: Vec<u8>) -> Result<(), ErrorCode> {
+        unreachable!("link_send_data has taken its place")
+    }
+
+    fn close_connection(&mut self, socket: Socket) {
+        self.change(&socket, |connection| connection.end(CloseReason::Closed));
+    }
+
+    fn close_connection_after_writing(&mut self, socket: Socket) {
+        self.change(&socket, |connection| connection.finish(CloseReason::Closed));
+    }
+
+    fn half_close(&mut self, socket: Socket) -> Result<(), ErrorCode> {
+        let result = self.change(&socket, Connection::half_close);
+        result.ok_or(ErrorCode::Closed)?.map_err(ErrorCode::from)
+    }
+
+    fn keep_half_open(&mut self, socket: Socket, keep: bool) {
+        self.change(&socket, |connection| connection.keep_half_open = keep);
+    }
+
+    fn peer_finished(&mut self, socket: Socket) -> bool {
+        self.look(&socket, |connection| connection.peer_finished()).unwrap_or(true)
+    }
+
+    fn pause(&mut self, socket: Socket) {
+        self.change(&socket, |connection| connection.paused = true);
+    }
+
+    fn resume(&mut self, socket: Socket) {
+        self.change(&socket, |connection| connection.paused = false);
+    }
+
+    fn is_paused(&mut self, socket: Socket) -> bool {
+        self.look(&socket, |connection| connection.paused).unwrap_or(false)
+    }
+
+    fn peer_address(&mut self, socket: Socket) -> Option<Address> {
+        self.look(&socket, |connection| connection.stream()?.peer().ok())?.map(Address::from)
+    }
+
+    fn local_address(&mut self, socket: Socket) -> Option<Address> {
+        self.look(&socket, |connection| connection.stream()?.local().ok())?.map(Address::from)
+    }
+
+    fn set_comm_inactivity_timeout(&mut self, socket: Socket, milliseconds: u32) {
+        let timeout = Duration::from_millis(milliseconds.into());
+        self.change(&socket, |connection| connection.comm_inactivity_timeout = timeout);
+    }
+
+    fn comm_inactivity_timeout(&mut self, socket: Socket) -> u32 {
+        self.look(&socket, |connection| whole(connection.comm_inactivity_timeout)).unwrap_or(0)
+    }
+
+    fn set_pending_connect_timeout(
+        &mut self,
+        socket: Socket,
+        milliseconds: u32,
+    ) -> Result<(), ErrorCode> {
+        if milliseconds == 0 {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        let timeout = Duration::from_millis(milliseconds.into());
+        self.change(&socket, |connection| connection.pending_connect_timeout = timeout);
+        Ok(())
+    }
+
+    fn pending_connect_timeout(&mut self, socket: Socket) -> u32 {
+        self.look(&socket, |connection| whole(connection.pending_connect_timeout)).unwrap_or(0)
+    }
+
+    fn outbound_data_size(&mut self, socket: Socket) -> u32 {
+        let size = self.look(&socket, |connection| connection.outbound()).unwrap_or(0);
+        u32::try_from(size).unwrap_or(u32::MAX)
+    }
+
+    fn idle_time(&mut self, socket: Socket) -> u32 {
+        let now = self.clock.now();
+        let idle = self.look(&socket, |connection| now.since(connection.last_activity()));
+        whole(idle.unwrap_or_default())
+    }
+
+    fn id(&mut self, socket: Socket) -> u32 {
+        self.look(&socket, |connection| connection.number).unwrap_or(0)
+    }
+
+    fn drop(&mut self, socket: Socket) -> wasmtime::Result<()> {
+        self.sockets.dropped_by_guest(socket.rep());
+        Ok(())
+    }
+}
+
+impl sockets::Host for HostState {
+    fn connect(&mut self, target: Address, token: u32) -> Result<(), ErrorCode> {
+        if !self.running || self.stopping.load(Ordering::Relaxed) {
+            return Err(ErrorCode::Denied);
+        }
+        let target = Target::try_from(target).map_err(|()| ErrorCode::InvalidArgument)?;
+        if !target.is_allowed(&self.plugin.config.allow) {
+            self.plugin.log_denied("sockets.connect", &format!("connect = [\"{target}\"]"));
+            return Err(ErrorCode::Denied);
+        }
+        let limit = self.plugin.config.limits.outgoing;
+        let permit = self.plugin.usage.outgoing.take(limit).ok_or(ErrorCode::Limit)?;
+        self.commands.push(Command::Connect { permit, target, token });
+        Ok(())
+    }
+}
+
+/// Whole milliseconds, as plugins count.
+fn whole(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+impl From<SendError> for ErrorCode {
+    fn from(error: SendError) -> ErrorCode {
+        match error {
+            SendError::Closed => ErrorCode::Closed,
+            SendError::Closing => ErrorCode::Closing,
+            SendError::OutboxFull => ErrorCode::OutboxFull,
+        }
+    }
+}
+
+impl From<End> for Address {
+    fn from(end: End) -> Address {
+        match end {
+            End::Tcp(address) => {
+                Address::Tcp(Endpoint { host: address.ip().to_string(), port: address.port() })
+            }
+            End::Unix(path) => Address::Unix(path),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What one instance may touch while it runs.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use slab::Slab;
+use wasmtime::ResourceLimiter;
+
+use super::wasi::Wasi;
+use crate::clock::Clock;
+use crate::connection::Shared;
+use crate::plugin::Plugin;
+use crate::reactor::{Command, ConnectionId};
+
+/// The state of a sandbox on the host's side; it moves with its store.
+pub struct HostState {
+    /// The plugin this is an instance of.
+    pub plugin: Arc<Plugin>,
+    /// The reactor's clock.
+    pub clock: Clock,
+    /// The connections it owns, by the number in its handles.
+    pub sockets: Sockets,
+    /// What it asked for in the running callback.
+    pub commands: Vec<Command>,
+    /// Ids of timers that are set and not fired or cancelled.
+    pub timers: HashSet<u32>,
+    pub(super) next_timer: u32,
+    /// Ticks that wait.
+    pub ticks: u32,
+    pub(super) next_tick: u32,
+    /// Whether the reactor runs, as the plugin sees it.
+    pub running: bool,
+    /// Set when the reactor has begun to stop; the same for all its instances.
+    pub stopping: Arc<AtomicBool>,
+    /// Its memory and tables.
+    pub memory: MemoryMeter,
+    /// How many more slices the running callback may have.
+    pub slices_left: u32,
+    /// Made when a guest first asks for anything of WASI, which most never do.
+    pub(super) wasi: Option<Box<Wasi>>,
+}
+
+impl HostState {
+    /// The state of a new instance.
+    pub fn new(plugin: Arc<Plugin>, clock: Clock, stopping: Arc<AtomicBool>) -> HostState {
+        let memory = MemoryMeter::new(plugin.config.limits.memory, plugin.config.limits.tables);
+        HostState {
+            plugin,
+            clock,
+            sockets: Sockets::default(),
+            commands: Vec::new(),
+            timers: HashSet::new(),
+            next_timer: 0,
+            ticks: 0,
+            next_tick: 0,
+            running: false,
+            stopping,
+            memory,
+            slices_left: 0,
+            wasi: None,
+        }
+    }
+}
+
+// The vocabulary has no functions.
+impl super::bindings::types::Host for HostState {}
+
+/// The connections of an instance, by the number that its `socket` handles carry.
+///
+/// A number is used again only when both sides are done with it: the reactor at `unbind`, and the guest when
+/// it drops its handle. So a stale handle finds nothing, never another connection.
+#[derive(Default)]
+pub struct Sockets(Slab<Seat>);
+
+struct Seat {
+    connection: Option<(ConnectionId, Shared)>,
+    held_by_guest: bool,
+}
+
+impl Sockets {
+    /// Gives a connection a number, for a handle that goes to the guest.
+    pub fn insert(&mut self, id: ConnectionId, connection: Shared) -> u32 {
+        let seat = Seat { connection: Some((id, connection)), held_by_guest: true };
+        u32::try_from(self.0.insert(seat)).expect("fewer than 2^32 connections in one process")
+    }
+
+    /// The connection behind a handle; none once it is unbound.
+    pub fn get(&self, number: u32) -> Option<&(ConnectionId, Shared)> {
+        self.0.get(number as usize)?.connection.as_ref()
+    }
+
+    /// The connection is unbound.
+    pub fn release(&mut self, number: u32) {
+        if let Some(seat) = self.0.get_mut(number as usize) {
+            seat.connection = None;
+            self.forget_if_done(number as usize);
+        }
+    }
+
+    /// The guest has dropped its handle.
+    pub fn dropped_by_guest(&mut self, number: u32) {
+        if let Some(seat) = self.0.get_mut(number as usize) {
+            seat.held_by_guest = false;
+            self.forget_if_done(number as usize);
+        }
+    }
+
+    fn forget_if_done(&mut self, number: usize) {
+        if self.0.get(number).is_some_and(|seat| seat.connection.is_none() && !seat.held_by_guest) {
+            self.0.remove(number);
+        }
+    }
+}
+
+/// Counts the linear memory and tables of one instance against its limits.
+#[derive(Debug)]
+pub struct MemoryMeter {
+    bytes: usize,
+    bytes_max: usize,
+    elements: usize,
+    elements_max: usize,
+    /// What was refused last, for the log line of the trap that usually follows.
+    pub refused: Option<Refused>,
+}
+
+/// A growth that a [`MemoryMeter`] refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The limit `memory`.
+    Memory,
+    /// The limit `tables`.
+    Tables,
+}
+
+impl MemoryMeter {
+    fn new(bytes_max: u64, elements_max: u32) -> MemoryMeter {
+        MemoryMeter {
+            bytes: 0,
+            bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
+            elements: 0,
+            elements_max: usize::try_from(elements_max).unwrap_or(usize::MAX),
+            refused: None,
+        }
+    }
+}
+
+/// Counts the growth of one of several from `current` to `desired`, if their sum stays within `max`.
+fn grow(sum: &mut usize, max: usize, current: usize, desired: usize) -> bool {
+    let grown = sum.saturating_sub(current).saturating_add(desired);
+    let fits = grown <= max;
+    if fits {
+        *sum = grown;
+    }
+    fits
+}
+
+impl ResourceLimiter for MemoryMeter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = grow(&mut self.bytes, self.bytes_max, current, desired);
+        if !fits {
+            self.refused = Some(Refused::Memory);
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = grow(&mut self.elements, self.elements_max, current, desired);
+        if !fits {
+            self.refused = Some(Refused::Tables);
+        }
+        Ok(fits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_meter_sums_over_memories_and_refuses_past_the_limit() {
+        let mut meter = MemoryMeter::new(100, 10);
+        assert!(meter.memory_growing(0, 60, None).unwrap());
+        assert!(meter.memory_growing(0, 40, None).unwrap());
+        assert!(!meter.memory_growing(60, 61, None).unwrap());
+        assert_eq!(meter.refused, Some(Refused::Memory));
+        assert!(meter.table_growing(0, 10, None).unwrap());
+        assert!(!meter.table_growing(0, 1, None).unwrap());
+    }
+}

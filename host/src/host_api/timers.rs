@@ -1,0 +1,59 @@
+//! `timers`: ids are given here, deadlines are kept by the reactor.
+
+use std::time::Duration;
+
+use super::bindings::{ErrorCode, timers};
+use super::{Command, HostState};
+
+impl timers::Host for HostState {
+    fn add_timer(&mut self, milliseconds: u32) -> Result<u32, ErrorCode> {
+        self.set_timer(milliseconds, false)
+    }
+
+    fn add_periodic_timer(&mut self, milliseconds: u32) -> Result<u32, ErrorCode> {
+        if milliseconds == 0 {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        self.set_timer(milliseconds, true)
+    }
+
+    fn cancel_timer(&mut self, id: u32) {
+        if self.timers.remove(&id) {
+            self.commands.push(Command::CancelTimer { id });
+        }
+    }
+}
+
+impl HostState {
+    fn set_timer(&mut self, milliseconds: u32, periodic: bool) -> Result<u32, ErrorCode> {
+        if !self.plugin.exports.has_timers() {
+            return Err(ErrorCode::Unsupported);
+        }
+        if !self.running {
+            return Err(ErrorCode::Denied);
+        }
+        if self.plugin.config.limits.timers as usize <= self.timers.len() {
+            return Err(ErrorCode::Limit);
+        }
+        let id = self.free_timer_id();
+        self.timers.insert(id);
+        let after = Duration::from_millis(milliseconds.into());
+        // Zero is the next turn, not the next millisecond.
+        let deadline = match milliseconds {
+            0 => self.clock.turn(),
+            _ => (self.clock.now() + after).on_grid(),
+        };
+        self.commands.push(Command::SetTimer { id, deadline, every: periodic.then_some(after) });
+        Ok(id)
+    }
+
+    /// The next id that no live timer has; there are fewer timers than ids.
+    fn free_timer_id(&mut self) -> u32 {
+        loop {
+            self.next_timer = self.next_timer.wrapping_add(1);
+            if !self.timers.contains(&self.next_timer) {
+                return self.next_timer;
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The Sandloop host: an event loop whose protocol handlers are WebAssembly components.
+//!
+//! # Layout
+//!
+//! The modules in the order in which a byte meets them:
+//!
+//! - [`config`]: `plugins.toml`, read and resolved before anything else happens;
+//! - [`run`]: loads every plugin, binds every listener, starts the reactors, stops them;
+//! - [`listener`]: addresses that are served;
+//! - [`reactor`]: the loop, its turn, what it does with connections, instances and timers;
+//! - [`connection`]: one socket with its outbox and its life;
+//! - [`plugin`]: components compiled, linked and checked; one sandbox and the calls into it;
+//! - [`host_api`]: what a plugin can call, one module for each interface of the contract;
+//! - [`outbound`]: outgoing connections and names;
+//! - [`timer`]: deadlines in order;
+//! - [`clock`]: the only place that reads the time;
+//! - [`observe`]: the log.
+
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod host_api;
+pub mod listener;
+pub mod observe;
+pub mod outbound;
+pub mod plugin;
+pub mod reactor;
+pub mod run;
+pub mod timer;

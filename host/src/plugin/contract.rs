@@ -1,0 +1,91 @@
+//! The names of the contract as they stand in a component, and the exports that a component may leave out.
+
+use wasmtime::component::{Component, ComponentExportIndex};
+
+/// The package that every plugin is written against.
+pub const PACKAGE: &str = "sandloop:plugin";
+/// Its version.
+pub const VERSION: &str = "0.1.0";
+
+/// The interfaces that a plugin may import.
+pub const IMPORTS: [&str; 6] = ["types", "sockets", "timers", "reactor", "log", "options"];
+/// The interface that every plugin exports.
+pub const HANDLER: &str = "handler";
+/// What is in it.
+pub const HANDLER_ITEMS: [&str; 7] = [
+    "[constructor]connection",
+    "[method]connection.post-init",
+    "[method]connection.connection-completed",
+    "[method]connection.receive-data",
+    "[method]connection.drained",
+    "[method]connection.unbind",
+    "connection",
+];
+/// The interfaces that a plugin may export besides, each with its functions.
+pub const OPTIONAL: [(&str, &[&str]); 4] = [
+    ("lifecycle", &["prepare", "start", "stopping", "stopped"]),
+    ("timers-handler", &["timer-fired"]),
+    ("ticks-handler", &["tick"]),
+    ("catalog", &["handlers"]),
+];
+/// The packages of WASI 0.2 that a plugin may import from.
+pub const WASI_PACKAGES: [&str; 6] =
+    ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
+
+/// The full name of an interface of the contract.
+pub fn interface(name: &str) -> String {
+    format!("{PACKAGE}/{name}@{VERSION}")
+}
+
+/// Where the optional exports of one component are.
+#[derive(Debug, Clone, Copy)]
+pub struct Exports {
+    pub(super) lifecycle: Option<Lifecycle>,
+    pub(super) timer_fired: Option<ComponentExportIndex>,
+    pub(super) tick: Option<ComponentExportIndex>,
+    pub(super) handlers: Option<ComponentExportIndex>,
+}
+
+/// The functions of `lifecycle`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lifecycle {
+    pub(super) prepare: ComponentExportIndex,
+    pub(super) start: ComponentExportIndex,
+    pub(super) stopping: ComponentExportIndex,
+    pub(super) stopped: ComponentExportIndex,
+}
+
+impl Exports {
+    /// Looks for them in a component.
+    pub(super) fn of(component: &Component) -> Exports {
+        let find = |name: &str, function: &str| {
+            let instance = component.get_export_index(None, &*interface(name))?;
+            component.get_export_index(Some(&instance), function)
+        };
+        let lifecycle = |function| find("lifecycle", function);
+        let whole_lifecycle = || {
+            Some(Lifecycle {
+                prepare: lifecycle("prepare")?,
+                start: lifecycle("start")?,
+                stopping: lifecycle("stopping")?,
+                stopped: lifecycle("stopped")?,
+            })
+        };
+        Exports {
+            lifecycle: whole_lifecycle(),
+            timer_fired: find("timers-handler", "timer-fired"),
+            tick: find("ticks-handler", "tick"),
+            handlers: find("catalog", "handlers"),
+        }
+    }
+
+    /// Whether it exports `timers-handler`.
+    pub fn has_timers(&self) -> bool {
+        self.timer_fired.is_some()
+    }
+
+    /// Whether it exports `ticks-handler`.
+    pub fn has_ticks(&self) -> bool {
+        self.tick.is_some()
+    }
+}

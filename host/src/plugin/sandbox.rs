@@ -1,0 +1,403 @@
+//! One instance: its store, its guest, and the calls into it.
+//!
+//! A call is a value: a boxed future that owns its sandbox. While it runs there is no sandbox to call, so that
+//! an instance cannot be entered twice; dropping it ends the guest where it stands.
+
+use std::sync::Arc;
+
+use wasmtime::component::{
+    ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource, ResourceAny,
+};
+use wasmtime::{AsContextMut, Store, UpdateDeadline};
+
+use super::Plugin;
+use crate::connection::{CloseReason, Shared};
+use crate::host_api::HostState;
+use crate::host_api::bindings::exports::sandloop::plugin::handler::GuestConnection;
+use crate::host_api::bindings::{self, Minimal, Origin};
+use crate::reactor::ConnectionId;
+
+/// An instance that is not running.
+pub struct Sandbox {
+    /// Its memory and the host's side of it.
+    pub store: Store<HostState>,
+    instance: Instance,
+    guest: Minimal,
+}
+
+/// A sandbox, or what is needed to make it when its first task runs.
+pub enum Seat {
+    /// Made.
+    Ready(Box<Sandbox>),
+    /// To be made.
+    Empty(Box<HostState>),
+}
+
+/// One event, with everything that the guest is handed.
+pub enum Task {
+    /// `lifecycle.prepare`.
+    Prepare,
+    /// `catalog.handlers`.
+    Handlers,
+    /// `lifecycle.start`.
+    Start,
+    /// `lifecycle.stopping`.
+    Stopping,
+    /// `lifecycle.stopped`.
+    Stopped,
+    /// The constructor and `post-init`.
+    Open {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Its state, for the guest's handle.
+        shared: Shared,
+        /// Where it comes from.
+        origin: Origin,
+        /// Whether the constructor has returned.
+        constructed: bool,
+    },
+    /// `connection-completed`.
+    Completed {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Its object in the guest.
+        object: ResourceAny,
+    },
+    /// `receive-data`.
+    Data {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Its object in the guest.
+        object: ResourceAny,
+        /// The reactor's read buffer, which comes back with the call.
+        buffer: Vec<u8>,
+        /// How much of it was read.
+        length: usize,
+    },
+    /// `drained`.
+    Drained {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Its object in the guest.
+        object: ResourceAny,
+    },
+    /// `unbind`, and the end of the object.
+    Unbind {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Its object in the guest.
+        object: ResourceAny,
+        /// The number of its socket handle.
+        socket: u32,
+        /// Why it ended.
+        reason: CloseReason,
+    },
+    /// `timers-handler.timer-fired`.
+    Timer {
+        /// Which timer.
+        id: u32,
+    },
+    /// `ticks-handler.tick`.
+    Tick {
+        /// Which tick.
+        id: u32,
+    },
+}
+
+/// What a task came to.
+pub enum Outcome {
+    /// Nothing to tell.
+    Done,
+    /// A connection's object and the number of its socket handle.
+    Opened(ResourceAny, u32),
+    /// `lifecycle.prepare` or `lifecycle.start` returned this error.
+    Refused(String),
+    /// The names of `catalog.handlers`.
+    Names(Vec<String>),
+}
+
+/// A call that has come to its end.
+pub struct Finished {
+    /// The sandbox; none when the guest trapped or could not be made.
+    pub sandbox: Option<Box<Sandbox>>,
+    /// What was to be done, with the buffer that was lent.
+    pub task: Task,
+    /// How it went.
+    pub result: Result<Outcome, Trapped>,
+}
+
+/// How a guest ended.
+pub struct Trapped {
+    /// The engine's error, with the guest's backtrace.
+    pub error: wasmtime::Error,
+    /// What the guest's limits had to do with it.
+    pub limit: Option<&'static str>,
+    /// How far it had come.
+    pub stage: Stage,
+}
+
+/// How far an instance had come when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It could not be made.
+    Make,
+    /// It was made, and what it exports does not have the contract's types.
+    Fit,
+    /// It ran.
+    Run,
+}
+
+/// Does one task and comes back with the sandbox.
+pub async fn run(seat: Seat, mut task: Task) -> Finished {
+    let mut sandbox = match seat {
+        Seat::Ready(sandbox) => sandbox,
+        Seat::Empty(state) => match Sandbox::new(*state).await {
+            Ok(sandbox) => Box::new(sandbox),
+            Err((stage, error)) => {
+                let trapped = Trapped { error, limit: None, stage };
+                return Finished { sandbox: None, task, result: Err(trapped) };
+            }
+        },
+    };
+    match sandbox.perform(&mut task).await {
+        Ok(outcome) => Finished { sandbox: Some(sandbox), task, result: Ok(outcome) },
+        Err(error) => {
+            let limit = sandbox.limit_behind(&error);
+            let trapped = Trapped { error, limit, stage: Stage::Run };
+            Finished { sandbox: None, task, result: Err(trapped) }
+        }
+    }
+}
+
+impl Sandbox {
+    async fn new(state: HostState) -> Result<Sandbox, (Stage, wasmtime::Error)> {
+        let plugin = state.plugin.clone();
+        let engine = plugin.pre.engine();
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.epoch_deadline_callback(|mut context| Ok(end_of_slice(context.data_mut())));
+        begin_budget(&mut store);
+        let instance = plugin.pre.instantiate_async(&mut store).await;
+        let instance = instance.map_err(|error| (Stage::Make, error))?;
+        let guest = plugin.indices.load(&mut store, &instance);
+        let guest = guest.map_err(|error| (Stage::Fit, error))?;
+        Ok(Sandbox { store, instance, guest })
+    }
+
+    /// The plugin this is an instance of.
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        &self.store.data().plugin
+    }
+
+    async fn perform(&mut self, task: &mut Task) -> wasmtime::Result<Outcome> {
+        begin_budget(&mut self.store);
+        let exports = self.plugin().exports;
+        match task {
+            Task::Data { object, buffer, length, .. } => {
+                let data = &buffer[..*length];
+                guest_connection(&self.guest)
+                    .call_receive_data(&mut self.store, *object, data)
+                    .await?;
+            }
+            Task::Open { connection, shared, origin, constructed } => {
+                return self.open(*connection, shared.clone(), origin, constructed).await;
+            }
+            Task::Completed { object, .. } => {
+                guest_connection(&self.guest)
+                    .call_connection_completed(&mut self.store, *object)
+                    .await?;
+            }
+            Task::Drained { object, .. } => {
+                guest_connection(&self.guest).call_drained(&mut self.store, *object).await?;
+            }
+            Task::Unbind { object, socket, reason, .. } => {
+                let reason = bindings::CloseReason::from(*reason);
+                guest_connection(&self.guest).call_unbind(&mut self.store, *object, reason).await?;
+                object.resource_drop_async(&mut self.store).await?;
+                self.store.data_mut().sockets.release(*socket);
+            }
+            Task::Timer { id } => {
+                self.call::<_, ()>(exports.timer_fired, (*id,)).await?;
+            }
+            Task::Tick { id } => {
+                self.call::<_, ()>(exports.tick, (*id,)).await?;
+            }
+            Task::Prepare => return self.fallible(exports.lifecycle.map(|all| all.prepare)).await,
+            Task::Start => {
+                self.store.data_mut().running = true;
+                return self.fallible(exports.lifecycle.map(|all| all.start)).await;
+            }
+            Task::Stopping => {
+                self.call::<_, ()>(exports.lifecycle.map(|all| all.stopping), ()).await?;
+            }
+            Task::Stopped => {
+                self.store.data_mut().running = false;
+                self.call::<_, ()>(exports.lifecycle.map(|all| all.stopped), ()).await?;
+            }
+            Task::Handlers => {
+                let names = self.call::<_, (Vec<String>,)>(exports.handlers, ()).await?;
+                return Ok(names.map_or(Outcome::Done, |(names,)| Outcome::Names(names)));
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn open(
+        &mut self,
+        connection: ConnectionId,
+        shared: Shared,
+        origin: &Origin,
+        constructed: &mut bool,
+    ) -> wasmtime::Result<Outcome> {
+        let number = self.store.data_mut().sockets.insert(connection, shared);
+        let socket = Resource::new_own(number);
+        let guest = guest_connection(&self.guest);
+        let object = guest.call_constructor(&mut self.store, socket, origin).await?;
+        *constructed = true;
+        guest.call_post_init(&mut self.store, object).await?;
+        Ok(Outcome::Opened(object, number))
+    }
+
+    /// Compares the types of the optional exports with the contract; tells which does not fit.
+    pub fn check_optional_exports(&mut self) -> Result<(), String> {
+        let exports = self.plugin().exports;
+        let lifecycle = exports.lifecycle;
+        self.check::<(), (Result<(), String>,)>("lifecycle", lifecycle.map(|all| all.prepare))?;
+        self.check::<(), (Result<(), String>,)>("lifecycle", lifecycle.map(|all| all.start))?;
+        self.check::<(), ()>("lifecycle", lifecycle.map(|all| all.stopping))?;
+        self.check::<(), ()>("lifecycle", lifecycle.map(|all| all.stopped))?;
+        self.check::<(u32,), ()>("timers-handler", exports.timer_fired)?;
+        self.check::<(u32,), ()>("ticks-handler", exports.tick)?;
+        self.check::<(), (Vec<String>,)>("catalog", exports.handlers)
+    }
+
+    fn check<Params, Return>(
+        &mut self,
+        interface: &str,
+        export: Option<ComponentExportIndex>,
+    ) -> Result<(), String>
+    where
+        Params: ComponentNamedList + Lower,
+        Return: ComponentNamedList + Lift,
+    {
+        let Some(export) = export else { return Ok(()) };
+        let function = self.instance.get_typed_func::<Params, Return>(&mut self.store, export);
+        function.map(drop).map_err(|error| {
+            let interface = super::contract::interface(interface);
+            format!("its {interface} does not fit: {}", crate::observe::chain(&error))
+        })
+    }
+
+    /// Calls an optional export; none when it is not there.
+    async fn call<Params, Return>(
+        &mut self,
+        export: Option<ComponentExportIndex>,
+        params: Params,
+    ) -> wasmtime::Result<Option<Return>>
+    where
+        Params: ComponentNamedList + Lower + Send + Sync,
+        Return: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let Some(export) = export else { return Ok(None) };
+        let function = self.instance.get_typed_func::<Params, Return>(&mut self.store, export)?;
+        function.call_async(&mut self.store, params).await.map(Some)
+    }
+
+    /// Calls an optional export that may refuse.
+    async fn fallible(
+        &mut self,
+        export: Option<ComponentExportIndex>,
+    ) -> wasmtime::Result<Outcome> {
+        Ok(match self.call::<_, (Result<(), String>,)>(export, ()).await? {
+            Some((Err(reason),)) => Outcome::Refused(reason),
+            Some((Ok(()),)) | None => Outcome::Done,
+        })
+    }
+
+    /// Which limit the guest ran into before it trapped.
+    fn limit_behind(&self, error: &wasmtime::Error) -> Option<&'static str> {
+        use crate::host_api::Refused;
+        match error.downcast_ref::<wasmtime::Trap>() {
+            Some(wasmtime::Trap::Interrupt) => Some("cpu_per_event"),
+            Some(wasmtime::Trap::StackOverflow) => Some("stack"),
+            _ => self.store.data().memory.refused.map(|refused| match refused {
+                Refused::Memory => "memory",
+                Refused::Tables => "tables",
+            }),
+        }
+    }
+}
+
+/// The guest's class of connections. Not a method, so that the store can be borrowed beside it.
+fn guest_connection(guest: &Minimal) -> GuestConnection<'_> {
+    guest.sandloop_plugin_handler().connection()
+}
+
+/// Gives the next callback its whole budget and its first slice.
+fn begin_budget(store: &mut Store<HostState>) {
+    let state = store.data_mut();
+    state.slices_left = state.plugin.slices_per_event;
+    state.memory.refused = None;
+    store.as_context_mut().set_epoch_deadline(1);
+}
+
+/// What happens when a slice has been used up: the others have their turn, or the guest has had its budget.
+fn end_of_slice(state: &mut HostState) -> UpdateDeadline {
+    if state.slices_left == 0 {
+        return UpdateDeadline::Interrupt;
+    }
+    state.slices_left -= 1;
+    UpdateDeadline::Yield(1)
+}
+
+impl From<CloseReason> for bindings::CloseReason {
+    fn from(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::PeerClosed => Self::PeerClosed,
+            CloseReason::Closed => Self::Closed,
+            CloseReason::Stopped => Self::Stopped,
+            CloseReason::Refused => Self::Refused,
+            CloseReason::ConnectTimeout => Self::ConnectTimeout,
+            CloseReason::NameNotFound => Self::NameNotFound,
+            CloseReason::Unreachable => Self::Unreachable,
+            CloseReason::InactivityTimeout => Self::InactivityTimeout,
+            CloseReason::Reset => Self::Reset,
+            CloseReason::Limit => Self::Limit,
+            // A guest that trapped is told nothing; this arm is for the compiler.
+            CloseReason::Failed | CloseReason::Trapped => Self::Failed,
+        }
+    }
+}
+
+impl Task {
+    /// The callback's name, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Task::Prepare => "prepare",
+            Task::Handlers => "handlers",
+            Task::Start => "start",
+            Task::Stopping => "stopping",
+            Task::Stopped => "stopped",
+            Task::Open { constructed: false, .. } => "constructor",
+            Task::Open { constructed: true, .. } => "post-init",
+            Task::Completed { .. } => "connection-completed",
+            Task::Data { .. } => "receive-data",
+            Task::Drained { .. } => "drained",
+            Task::Unbind { .. } => "unbind",
+            Task::Timer { .. } => "timer-fired",
+            Task::Tick { .. } => "tick",
+        }
+    }
+
+    /// The connection it is about.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Task::Open { connection, .. }
+            | Task::Completed { connection, .. }
+            | Task::Data { connection, .. }
+            | Task::Drained { connection, .. }
+            | Task::Unbind { connection, .. } => Some(*connection),
+            _ => None,
+        }
+    }
+}

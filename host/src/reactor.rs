@@ -1,0 +1,274 @@
+//! The loop: one thread, one poll, its connections, timers and instances.
+
+mod arena;
+mod command;
+mod connections;
+mod gates;
+mod inbox;
+mod instances;
+mod outgoing;
+mod stop;
+mod timers;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll};
+
+use self::arena::{Arena, Source};
+pub use self::arena::{ConnectionId, InstanceId};
+pub use self::command::Command;
+use self::connections::Entry;
+use self::gates::Gate;
+use self::inbox::Inbox;
+pub use self::inbox::{Mail, Post};
+use self::instances::Instance;
+use self::outgoing::Wish;
+use self::stop::Stop;
+use self::timers::{Failures, Purpose};
+use crate::clock::Clock;
+use crate::listener::Listener;
+use crate::outbound::resolve::Resolver;
+use crate::plugin::ticker::Activity;
+use crate::plugin::{Count, Plugin};
+use crate::timer::{TimerKey, TimerQueue};
+
+/// Bytes read at once, and so the most that one `receive-data` brings.
+const READ_BYTES: usize = 64 * 1024;
+/// Reads from one connection in one turn; what is left waits for the next.
+const READS_PER_TURN: usize = 4;
+/// Connections accepted from one listener in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+/// Events taken from the operating system at once.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// What a reactor is given to work with.
+#[derive(Debug)]
+pub struct Setup {
+    /// Which one it is, from 0.
+    pub index: usize,
+    /// Its clock.
+    pub clock: Clock,
+    /// Every plugin of the host, by index.
+    pub plugins: Vec<Arc<Plugin>>,
+    /// Tells the ticker that a guest runs.
+    pub activity: Activity,
+    /// Shown to its guests: whether it has begun to stop.
+    pub stopping: Arc<AtomicBool>,
+    /// The instances of the whole host.
+    pub instances: Count,
+    /// The most instances of the whole host.
+    pub instances_max: u32,
+    /// How long `stop` waits for output to drain.
+    pub stop_deadline: Duration,
+    /// How long a close after writing waits for a peer that does not read.
+    pub close_deadline: Duration,
+}
+
+/// How a reactor's run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It was told to stop and did.
+    Stopped,
+    /// Every program has failed and nothing listens.
+    NothingLeft,
+}
+
+/// One loop. See [`Reactor::turn`].
+pub struct Reactor {
+    setup: Setup,
+    poll: Poll,
+    inbox: Inbox,
+    resolver: Resolver,
+    /// Every reactor of the host, to pass `stop` on.
+    peers: Vec<Post>,
+    gates: Vec<Gate>,
+    connections: Arena<Entry>,
+    instances: Arena<Instance>,
+    /// By plugin: the instance that serves all its connections, where there is one.
+    shared: Vec<Option<InstanceId>>,
+    /// By plugin: how often its program has failed, for the wait before the next attempt.
+    failures: Vec<Failures>,
+    timers: TimerQueue<Purpose>,
+    ticks: VecDeque<(InstanceId, u32)>,
+    /// What is done in the phase after the sockets.
+    wishes: VecDeque<Wish>,
+    /// Connections with more to read than their turn allowed.
+    ready: VecDeque<ConnectionId>,
+    /// Listeners with more to accept than their turn allowed.
+    ready_gates: VecDeque<usize>,
+    /// Connections that have ended and whose `unbind` is due.
+    unbinds: VecDeque<ConnectionId>,
+    /// Suspended calls that can go on.
+    runnable: VecDeque<InstanceId>,
+    /// The read buffer, while no call has borrowed it.
+    buffer: Option<Vec<u8>>,
+    numbers: u32,
+    /// Whether a program was ever started here.
+    had_programs: bool,
+    stop: Stop,
+    stop_deadline: Option<TimerKey>,
+    exit: Exit,
+}
+
+impl Reactor {
+    /// A reactor with nothing to do yet.
+    pub fn new(setup: Setup) -> io::Result<Reactor> {
+        let poll = Poll::new()?;
+        let inbox = Inbox::new(poll.registry())?;
+        let plugins = setup.plugins.len();
+        setup.clock.begin_turn();
+        Ok(Reactor {
+            setup,
+            poll,
+            inbox,
+            resolver: Resolver::default(),
+            peers: Vec::new(),
+            gates: Vec::new(),
+            connections: Arena::new(),
+            instances: Arena::new(),
+            shared: vec![None; plugins],
+            failures: vec![Failures::default(); plugins],
+            timers: TimerQueue::new(),
+            ticks: VecDeque::new(),
+            wishes: VecDeque::new(),
+            ready: VecDeque::new(),
+            ready_gates: VecDeque::new(),
+            unbinds: VecDeque::new(),
+            runnable: VecDeque::new(),
+            buffer: None,
+            numbers: 0,
+            had_programs: false,
+            stop: Stop::No,
+            stop_deadline: None,
+            exit: Exit::Stopped,
+        })
+    }
+
+    /// Which one it is, from 0.
+    pub fn index(&self) -> usize {
+        self.setup.index
+    }
+
+    /// What other threads need to reach it.
+    pub fn post(&self) -> Post {
+        self.inbox.post()
+    }
+
+    /// Every reactor of the host; it may be among them.
+    pub fn set_peers(&mut self, peers: Vec<Post>) {
+        self.peers = peers;
+    }
+
+    /// Takes a listener: connections are accepted from the next turn on.
+    pub fn listen(&mut self, mut listener: Listener) -> io::Result<()> {
+        let token = Source::Listener(self.gates.len()).into();
+        self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
+        self.gates.push(Gate::new(listener));
+        Ok(())
+    }
+
+    /// Turns until it is stopped.
+    pub fn run(mut self) -> io::Result<Exit> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        while self.turn(&mut events)? {}
+        Ok(self.exit)
+    }
+
+    /// One turn; false when it was the last. The order is the contract:
+    ///
+    /// 1. the time is read, here and again after the poll has waited;
+    /// 2. timers that are due run, earliest first, ties in the order they were set;
+    /// 3. one suspended handler has its next slice, the one that has waited longest;
+    /// 4. the poll, the only place that waits;
+    /// 5. what other threads sent is taken;
+    /// 6. sockets are accepted, read and written, each a bounded number of times;
+    /// 7. outgoing connections that handlers asked for begin, `drained` is told;
+    /// 8. ticks run, those that were queued before this phase;
+    /// 9. every connection that has ended gets its `unbind`;
+    /// 10. a reactor that is stopped and drained leaves.
+    ///
+    /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
+    /// a cancellation of a timer that is due in the same turn, sees them.
+    pub fn turn(&mut self, events: &mut Events) -> io::Result<bool> {
+        self.setup.clock.begin_turn();
+        self.run_timers();
+        self.resume_one();
+        self.wait(events)?;
+        self.setup.clock.begin_turn();
+        self.take_mail();
+        self.serve_sockets(events);
+        self.grant_wishes();
+        self.run_ticks();
+        self.deliver_unbinds();
+        Ok(self.advance_stop())
+    }
+
+    /// Polls for as long as there is nothing else to do.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        self.collect_woken();
+        let busy = !self.runnable.is_empty()
+            || !self.ready.is_empty()
+            || !self.ready_gates.is_empty()
+            || !self.wishes.is_empty()
+            || !self.ticks.is_empty()
+            || !self.unbinds.is_empty()
+            || self.stop_can_go_on();
+        let timeout = if busy {
+            Some(Duration::ZERO)
+        } else {
+            self.setup.clock.wait_until(self.timers.next_deadline())
+        };
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn take_mail(&mut self) {
+        while let Some(mail) = self.inbox.take() {
+            match mail {
+                Mail::Stop => self.stop.want(),
+                Mail::Resolved { connection, addresses } => self.resolved(connection, addresses),
+            }
+        }
+    }
+
+    fn serve_sockets(&mut self, events: &Events) {
+        // What was left over from the last turn comes first, and only once.
+        for _ in 0..self.ready_gates.len() {
+            if let Some(place) = self.ready_gates.pop_front() {
+                self.accept(place);
+            }
+        }
+        for _ in 0..self.ready.len() {
+            if let Some(id) = self.ready.pop_front() {
+                self.read_again(id);
+            }
+        }
+        for event in events {
+            match Source::from(event.token()) {
+                Source::Waker => {}
+                Source::Listener(place) => self.accept(place),
+                Source::Connection(id) => self.on_event(id, event),
+            }
+        }
+    }
+
+    fn run_ticks(&mut self) {
+        if self.stop.has_begun() {
+            self.ticks.clear();
+        }
+        for _ in 0..self.ticks.len() {
+            if let Some((instance, id)) = self.ticks.pop_front() {
+                self.deliver(instance, instances::Event::Tick(id));
+            }
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Connections on their way through the loop: read, written, settled, unbound.
+
+use std::io;
+use std::time::Duration;
+
+use mio::Interest;
+use wasmtime::component::ResourceAny;
+
+use super::arena::Source;
+use super::instances::Event;
+use super::timers::Purpose;
+use super::{ConnectionId, InstanceId, READ_BYTES, READS_PER_TURN, Reactor, Wish};
+use crate::clock::Moment;
+use crate::connection::{CloseReason, Marks, Phase, Shared, Stream, reason_of};
+use crate::host_api::bindings::Origin;
+use crate::outbound::Attempts;
+use crate::plugin::sandbox::Task;
+use crate::plugin::{Permit, Plugin};
+use crate::timer::TimerKey;
+
+/// A connection as its reactor keeps it.
+pub(super) struct Entry {
+    pub(super) shared: Shared,
+    pub(super) instance: InstanceId,
+    /// Counts it among its plugin's connections.
+    _permit: Permit,
+    /// Its place among its instance's connections.
+    place: usize,
+    /// Its object in the guest, once the constructor has returned.
+    pub(super) object: Option<ResourceAny>,
+    /// The number of its socket handle in the guest.
+    pub(super) socket: u32,
+    /// For the constructor.
+    pub(super) origin: Option<Origin>,
+    /// For the log: the handler of an accepted connection, the target of an outgoing one.
+    pub(super) handler: String,
+    pub(super) outgoing: bool,
+    pub(super) begun: Moment,
+    pub(super) attempts: Attempts,
+    /// Whether the poll tells when it can be written.
+    pub(super) writable_wanted: bool,
+    /// Whether there may be something to read.
+    readable: bool,
+    pub(super) is_ready: bool,
+    unbind_is_due: bool,
+    /// The deadline that is set, and the timeout it was set for.
+    pub(super) inactivity: Option<(TimerKey, Duration)>,
+    pub(super) pending_connect: Option<(TimerKey, Duration)>,
+    close_deadline: Option<TimerKey>,
+}
+
+/// The outbox marks of a plugin's connections.
+pub(super) fn marks(plugin: &Plugin) -> Marks {
+    let limits = &plugin.config.limits;
+    Marks {
+        high: limits.outbox_high as usize,
+        low: limits.outbox_low as usize,
+        max: limits.outbox_max as usize,
+    }
+}
+
+impl Entry {
+    pub(super) fn new(
+        instance: InstanceId,
+        shared: Shared,
+        origin: Origin,
+        permit: Permit,
+    ) -> Entry {
+        let handler = match &origin {
+            Origin::Accepted(accepted) => accepted.handler.clone(),
+            Origin::Connected(_) => String::new(),
+        };
+        Entry {
+            shared,
+            instance,
+            _permit: permit,
+            place: 0,
+            object: None,
+            socket: 0,
+            origin: Some(origin),
+            handler,
+            outgoing: false,
+            begun: Moment::default(),
+            attempts: Attempts::default(),
+            writable_wanted: false,
+            readable: false,
+            is_ready: false,
+            unbind_is_due: false,
+            inactivity: None,
+            pending_connect: None,
+            close_deadline: None,
+        }
+    }
+}
+
+impl Reactor {
+    /// A number for the log, never 0.
+    pub(super) fn next_number(&mut self) -> u32 {
+        self.numbers = self.numbers.wrapping_add(1).max(1);
+        self.numbers
+    }
+
+    /// Gives a connection its key and its place in its instance.
+    pub(super) fn add_connection(&mut self, mut entry: Entry) -> ConnectionId {
+        let instance = entry.instance;
+        entry.place = self.instances.get(instance).map_or(0, |i| i.connections.len());
+        let id = self.connections.insert(entry);
+        if let Some(instance) = self.instances.get_mut(instance) {
+            instance.connections.push(id);
+        }
+        id
+    }
+
+    /// The poll has news of a connection.
+    pub(super) fn on_event(&mut self, id: ConnectionId, event: &mio::event::Event) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let phase = entry.shared.lock().phase();
+        match phase {
+            Phase::Resolving | Phase::Ended(_) => return,
+            Phase::Connecting => {
+                entry.readable |= event.is_readable();
+                self.on_connecting(id);
+            }
+            Phase::Open | Phase::Finishing(_) => {
+                entry.readable |= event.is_readable() || event.is_read_closed();
+                if event.is_error() && self.take_error(id) {
+                    return;
+                }
+                if event.is_writable() {
+                    self.write(id);
+                }
+            }
+        }
+        // With the peer's end announced, a short read is not the last one.
+        self.read(id, event.is_read_closed());
+    }
+
+    /// True when the socket held an error, which has ended the connection.
+    fn take_error(&mut self, id: ConnectionId) -> bool {
+        let Some(entry) = self.connections.get_mut(id) else { return false };
+        let mut connection = entry.shared.lock();
+        let error = connection.stream().and_then(|stream| stream.take_error().ok().flatten());
+        let Some(error) = error else { return false };
+        connection.end(reason_of(&error));
+        drop(connection);
+        self.settle(id);
+        true
+    }
+
+    fn write(&mut self, id: ConnectionId) {
+        let now = self.setup.clock.turn();
+        if let Some(entry) = self.connections.get_mut(id) {
+            entry.shared.lock().flush(now);
+            self.settle(id);
+        }
+    }
+
+    /// Reads from a connection that had more than its turn allowed, or had to wait.
+    pub(super) fn read_again(&mut self, id: ConnectionId) {
+        if let Some(entry) = self.connections.get_mut(id) {
+            entry.is_ready = false;
+            self.read(id, true);
+        }
+    }
+
+    /// Reads and hands over, a bounded number of times. `to_the_end` reads until there is nothing; otherwise
+    /// a read that does not fill the buffer is taken as the last.
+    fn read(&mut self, id: ConnectionId, to_the_end: bool) {
+        for _ in 0..READS_PER_TURN {
+            match self.read_once(id) {
+                Read::Handed { filled: false } if !to_the_end => {
+                    if let Some(entry) = self.connections.get_mut(id) {
+                        entry.readable = false;
+                    }
+                    return;
+                }
+                Read::Handed { .. } => {}
+                Read::Nothing => return,
+            }
+        }
+        self.make_ready(id);
+    }
+
+    fn make_ready(&mut self, id: ConnectionId) {
+        if let Some(entry) = self.connections.get_mut(id)
+            && !std::mem::replace(&mut entry.is_ready, true)
+        {
+            self.ready.push_back(id);
+        }
+    }
+
+    fn read_once(&mut self, id: ConnectionId) -> Read {
+        let now = self.setup.clock.turn();
+        let Some(entry) = self.connections.get_mut(id) else { return Read::Nothing };
+        if !entry.readable {
+            return Read::Nothing;
+        }
+        let instance = entry.instance;
+        if !self.instances.get(instance).is_some_and(super::Instance::is_quiet) {
+            self.stall(instance, id);
+            return Read::Nothing;
+        }
+        let Some(object) = entry.object else { return Read::Nothing };
+        let mut connection = entry.shared.lock();
+        if !connection.wants_read() {
+            return Read::Nothing;
+        }
+        let mut buffer = self.buffer.take().unwrap_or_else(|| vec![0; READ_BYTES]);
+        match connection.read(&mut buffer, now) {
+            Ok(0) => {
+                entry.readable = false;
+                connection.peer_ended();
+            }
+            Ok(length) => {
+                drop(connection);
+                self.enter(instance, Task::Data { connection: id, object, buffer, length });
+                self.pump(instance);
+                return Read::Handed { filled: length == READ_BYTES };
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.readable = false,
+            Err(error) => connection.end(reason_of(&error)),
+        }
+        drop(connection);
+        self.buffer = Some(buffer);
+        self.settle(id);
+        Read::Nothing
+    }
+
+    /// Brings everything around a connection in line with its state: its interest in the poll, its
+    /// deadlines, and its end.
+    pub(super) fn settle(&mut self, id: ConnectionId) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let mut connection = entry.shared.lock();
+        connection.untouch();
+        connection.settle();
+        if connection.take_drained() {
+            self.wishes.push_back(Wish::Drained(id));
+        }
+        let (phase, reads) = (connection.phase(), connection.wants_read());
+        let wanted = connection.wants_write();
+        if wanted != entry.writable_wanted && !matches!(phase, Phase::Ended(_)) {
+            entry.writable_wanted = wanted;
+            let token = Source::Connection(id).into();
+            let interest = if wanted {
+                Interest::READABLE.add(Interest::WRITABLE)
+            } else {
+                Interest::READABLE
+            };
+            let stream = connection.stream();
+            let result = stream.map(|s| self.poll.registry().reregister(s, token, interest));
+            if let Some(Err(error)) = result {
+                tracing::error!(%error, "a socket cannot be polled");
+                connection.end(CloseReason::Failed);
+            }
+        }
+        drop(connection);
+        self.set_deadlines(id);
+        match phase {
+            Phase::Ended(_) => self.unbind_later(id),
+            _ if reads && self.connections.get(id).is_some_and(|entry| entry.readable) => {
+                self.make_ready(id);
+            }
+            _ => {}
+        }
+    }
+
+    fn set_deadlines(&mut self, id: ConnectionId) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let connection = entry.shared.lock();
+        let phase = connection.phase();
+        let open = matches!(phase, Phase::Open | Phase::Finishing(_));
+        let pending = matches!(phase, Phase::Resolving | Phase::Connecting);
+        let inactivity = open.then_some((
+            connection.last_activity(),
+            connection.comm_inactivity_timeout,
+            Purpose::Inactivity(id),
+        ));
+        let connect = (pending && entry.outgoing).then_some((
+            entry.begun,
+            connection.pending_connect_timeout,
+            Purpose::PendingConnect(id),
+        ));
+        drop(connection);
+        set_deadline(&mut self.timers, &mut entry.inactivity, inactivity);
+        set_deadline(&mut self.timers, &mut entry.pending_connect, connect);
+        if matches!(phase, Phase::Finishing(_)) && entry.close_deadline.is_none() {
+            let deadline = self.setup.clock.now() + self.setup.close_deadline;
+            entry.close_deadline = Some(self.timers.insert(deadline, Purpose::CloseDeadline(id)));
+        }
+    }
+
+    fn unbind_later(&mut self, id: ConnectionId) {
+        if let Some(entry) = self.connections.get_mut(id)
+            && !std::mem::replace(&mut entry.unbind_is_due, true)
+        {
+            self.unbinds.push_back(id);
+        }
+    }
+
+    /// Closes the sockets of the connections that have ended, and tells their plugins.
+    pub(super) fn deliver_unbinds(&mut self) {
+        for _ in 0..self.unbinds.len() {
+            let Some(id) = self.unbinds.pop_front() else { return };
+            self.close_socket(id);
+            if let Some(entry) = self.connections.get(id) {
+                self.deliver(entry.instance, Event::Unbind(id));
+            }
+        }
+    }
+
+    /// Sends what still goes at once and closes.
+    fn close_socket(&mut self, id: ConnectionId) {
+        let now = self.setup.clock.turn();
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let mut connection = entry.shared.lock();
+        connection.flush(now);
+        connection.discard_input();
+        if let Some(mut stream) = connection.take_stream() {
+            deregister(self.poll.registry(), &mut stream);
+        }
+        drop(connection);
+        for key in [entry.inactivity.take(), entry.pending_connect.take()].into_iter().flatten() {
+            self.timers.cancel(key.0);
+        }
+        if let Some(key) = entry.close_deadline.take() {
+            self.timers.cancel(key);
+        }
+    }
+
+    /// Forgets a connection whose `unbind` has returned.
+    pub(super) fn remove_connection(&mut self, id: ConnectionId) {
+        let Some(entry) = self.connections.get(id) else { return };
+        let (instance_id, place) = (entry.instance, entry.place);
+        if let Some(instance) = self.instances.get_mut(instance_id) {
+            instance.connections.swap_remove(place);
+            if let Some(&moved) = instance.connections.get(place)
+                && let Some(moved) = self.connections.get_mut(moved)
+            {
+                moved.place = place;
+            }
+        }
+        self.abandon_connection(id);
+        self.end_if_unused(instance_id);
+    }
+
+    /// Closes and forgets a connection without a word to any guest.
+    pub(super) fn abandon_connection(&mut self, id: ConnectionId) {
+        if let Some(entry) = self.connections.get(id) {
+            entry.shared.lock().end(CloseReason::Trapped);
+        }
+        self.close_socket(id);
+        if self.connections.remove(id).is_some() {
+            self.wake_gates();
+        }
+    }
+}
+
+/// What one read came to.
+enum Read {
+    /// Bytes went to the guest.
+    Handed {
+        /// Whether they filled the buffer, so that there may be more.
+        filled: bool,
+    },
+    /// Nothing to read for now.
+    Nothing,
+}
+
+fn deregister(registry: &mio::Registry, stream: &mut Stream) {
+    if let Err(error) = registry.deregister(stream) {
+        tracing::debug!(%error, "socket not deregistered");
+    }
+}
+
+/// Makes a deadline fit what is wanted: from when, after how long, what for. Zero is never.
+fn set_deadline(
+    timers: &mut crate::timer::TimerQueue<Purpose>,
+    set: &mut Option<(TimerKey, Duration)>,
+    wanted: Option<(Moment, Duration, Purpose)>,
+) {
+    let wanted = wanted.filter(|(_, timeout, _)| !timeout.is_zero());
+    let fits = set.map(|(_, timeout)| timeout) == wanted.map(|(_, timeout, _)| timeout);
+    if fits {
+        return;
+    }
+    if let Some((key, _)) = set.take() {
+        timers.cancel(key);
+    }
+    *set = wanted.map(|(from, timeout, purpose)| (timers.insert(from + timeout, purpose), timeout));
+}

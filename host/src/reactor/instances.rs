@@ -1,0 +1,482 @@
+//! Events into instances: one at a time for each, in slices, and what happens when one traps.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::{Command, ConnectionId, InstanceId, Reactor, Wish};
+use crate::config::Isolation;
+use crate::connection::Phase;
+use crate::host_api::HostState;
+use crate::observe;
+use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Task, Trapped};
+use crate::plugin::{Permit, Plugin};
+use crate::timer::TimerKey;
+
+/// What waits for an instance, or goes straight in when nothing does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// `lifecycle.prepare`, for an instance that is made while the loop runs.
+    Prepare,
+    /// `lifecycle.start`.
+    Start,
+    /// `lifecycle.stopping`.
+    Stopping,
+    /// `lifecycle.stopped`.
+    Stopped,
+    /// The constructor and `post-init`.
+    Open(ConnectionId),
+    /// `connection-completed`.
+    Completed(ConnectionId),
+    /// `drained`.
+    Drained(ConnectionId),
+    /// `unbind`.
+    Unbind(ConnectionId),
+    /// A timer is due.
+    Timer(u32),
+    /// A tick is due.
+    Tick(u32),
+}
+
+/// A call into a guest that is under way. It owns the sandbox: whoever holds it can resume it, nobody can
+/// enter the guest meanwhile, and dropping it ends the guest.
+type Call = Pin<Box<dyn Future<Output = Finished> + Send>>;
+
+enum State {
+    /// Waits for events.
+    Idle(Seat),
+    /// Suspended in the middle of a callback.
+    Suspended(Call),
+    /// Being polled right now, further up this stack.
+    Entered,
+}
+
+/// One sandbox of a plugin, as its reactor sees it.
+pub(super) struct Instance {
+    pub(super) plugin: Arc<Plugin>,
+    state: State,
+    queue: VecDeque<Event>,
+    /// Its connections; each knows its place here.
+    pub(super) connections: Vec<ConnectionId>,
+    /// Connections that have something to read and wait until it is idle.
+    stalled: Vec<ConnectionId>,
+    timers: HashMap<u32, GuestTimer>,
+    /// Outgoing connections that were asked for and not begun.
+    pub(super) wishes: u32,
+    /// Counts it among the instances of the host.
+    permit: Permit,
+    /// Wakes it when it is suspended; most never are.
+    waker: Option<Waker>,
+    is_runnable: bool,
+    started: bool,
+}
+
+struct GuestTimer {
+    key: Option<TimerKey>,
+    every: Option<Duration>,
+}
+
+/// Why there is no instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unavailable {
+    /// The host has as many as it may.
+    NoRoom,
+    /// It has ended in its first callbacks.
+    Ended,
+}
+
+impl Instance {
+    fn new(plugin: Arc<Plugin>, seat: Seat, permit: Permit) -> Instance {
+        Instance {
+            plugin,
+            state: State::Idle(seat),
+            queue: VecDeque::new(),
+            connections: Vec::new(),
+            stalled: Vec::new(),
+            timers: HashMap::new(),
+            wishes: 0,
+            permit,
+            waker: None,
+            is_runnable: false,
+            started: false,
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle(_))
+    }
+
+    /// Whether nothing is under way and nothing waits.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_idle() && self.queue.is_empty()
+    }
+
+    /// Whether `lifecycle.start` has been delivered.
+    pub(super) fn has_started(&self) -> bool {
+        self.started
+    }
+
+    fn sandbox(&mut self) -> Option<&mut Sandbox> {
+        match &mut self.state {
+            State::Idle(Seat::Ready(sandbox)) => Some(sandbox),
+            _ => None,
+        }
+    }
+}
+
+impl Reactor {
+    /// The instance for a new connection of a plugin, made if need be.
+    pub(super) fn instance_for(&mut self, plugin: usize) -> Result<InstanceId, Unavailable> {
+        if let Some(id) = self.shared[plugin] {
+            return Ok(id);
+        }
+        let isolation = self.setup.plugins[plugin].config.isolation;
+        let id = self.new_instance(plugin)?;
+        if isolation == Isolation::Plugin {
+            self.shared[plugin] = Some(id);
+            self.deliver(id, Event::Prepare);
+            self.deliver(id, Event::Start);
+            return self.shared[plugin].ok_or(Unavailable::Ended);
+        }
+        Ok(id)
+    }
+
+    fn new_instance(&mut self, plugin: usize) -> Result<InstanceId, Unavailable> {
+        let permit = self.setup.instances.take(self.setup.instances_max);
+        let permit = permit.ok_or(Unavailable::NoRoom)?;
+        let plugin = self.setup.plugins[plugin].clone();
+        let (clock, stopping) = (self.setup.clock.clone(), self.setup.stopping.clone());
+        let mut state = HostState::new(plugin.clone(), clock, stopping);
+        // A sandbox for one connection lives only while the reactor runs.
+        state.running = plugin.config.isolation == Isolation::Connection;
+        let seat = Seat::Empty(Box::new(state));
+        Ok(self.instances.insert(Instance::new(plugin, seat, permit)))
+    }
+
+    /// Takes over a sandbox that was made and prepared before the loop began; false when the host has no
+    /// room for it.
+    pub(crate) fn adopt(&mut self, sandbox: Box<Sandbox>) -> bool {
+        let Some(permit) = self.setup.instances.take(self.setup.instances_max) else {
+            return false;
+        };
+        let plugin = sandbox.plugin().clone();
+        let index = plugin.index;
+        let mut instance = Instance::new(plugin, Seat::Ready(sandbox), permit);
+        // In its queue already, so that no connection gets in before it.
+        instance.queue.push_back(Event::Start);
+        let id = self.instances.insert(instance);
+        self.shared[index] = Some(id);
+        self.had_programs = true;
+        self.wishes.push_back(Wish::Start(id));
+        true
+    }
+
+    /// Delivers an event, at once if the instance is idle.
+    pub(super) fn deliver(&mut self, id: InstanceId, event: Event) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.queue.push_back(event);
+        self.pump(id);
+    }
+
+    /// Delivers what waits, until the instance is suspended or gone.
+    pub(super) fn pump(&mut self, id: InstanceId) {
+        loop {
+            let Some(instance) = self.instances.get_mut(id) else { return };
+            if !instance.is_idle() {
+                return;
+            }
+            let Some(event) = instance.queue.pop_front() else { return };
+            if let Some(task) = self.task_of(id, event) {
+                self.enter(id, task);
+            }
+        }
+    }
+
+    /// What an event means by the time it is its turn; none when that is nothing any more.
+    fn task_of(&mut self, id: InstanceId, event: Event) -> Option<Task> {
+        match event {
+            Event::Prepare => Some(Task::Prepare),
+            Event::Start => {
+                self.instances.get_mut(id)?.started = true;
+                Some(Task::Start)
+            }
+            Event::Stopping => Some(Task::Stopping),
+            Event::Stopped => Some(Task::Stopped),
+            Event::Open(connection) => {
+                let entry = self.connections.get_mut(connection)?;
+                let (shared, origin) = (entry.shared.clone(), entry.origin.take()?);
+                Some(Task::Open { connection, shared, origin, constructed: false })
+            }
+            Event::Completed(connection) => {
+                let object = self.connections.get(connection)?.object?;
+                Some(Task::Completed { connection, object })
+            }
+            Event::Drained(connection) => {
+                let entry = self.connections.get(connection)?;
+                let over = matches!(entry.shared.lock().phase(), Phase::Ended(_));
+                let object = entry.object.filter(|_| !over)?;
+                Some(Task::Drained { connection, object })
+            }
+            Event::Unbind(connection) => self.unbind_task(connection),
+            Event::Timer(timer) => self.timer_task(id, timer),
+            Event::Tick(tick) => {
+                let state = self.instances.get_mut(id)?.sandbox()?.store.data_mut();
+                state.ticks -= 1;
+                Some(Task::Tick { id: tick })
+            }
+        }
+    }
+
+    fn unbind_task(&mut self, connection: ConnectionId) -> Option<Task> {
+        let entry = self.connections.get(connection)?;
+        let Phase::Ended(reason) = entry.shared.lock().phase() else { return None };
+        let Some(object) = entry.object else {
+            // The guest never had it.
+            self.remove_connection(connection);
+            return None;
+        };
+        Some(Task::Unbind { connection, object, socket: entry.socket, reason })
+    }
+
+    fn timer_task(&mut self, id: InstanceId, timer: u32) -> Option<Task> {
+        let instance = self.instances.get_mut(id)?;
+        let one_shot = instance.timers.get(&timer).is_some_and(|timer| timer.every.is_none());
+        if one_shot {
+            instance.timers.remove(&timer);
+        }
+        let live = &mut instance.sandbox()?.store.data_mut().timers;
+        let alive = if one_shot { live.remove(&timer) } else { live.contains(&timer) };
+        alive.then_some(Task::Timer { id: timer })
+    }
+
+    /// Hands a task to an idle instance.
+    pub(super) fn enter(&mut self, id: InstanceId, task: Task) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        match std::mem::replace(&mut instance.state, State::Entered) {
+            State::Idle(seat) => {
+                let call = Box::pin(sandbox::run(seat, task));
+                // A first slice is nearly always the only one: a waker is made for the second.
+                self.poll_call(id, call, Waker::noop());
+            }
+            other => {
+                debug_assert!(false, "only an idle instance is entered");
+                instance.state = other;
+            }
+        }
+    }
+
+    /// Gives the suspended call that has waited longest its next slice.
+    pub(super) fn resume_one(&mut self) {
+        self.collect_woken();
+        let Some(id) = self.runnable.pop_front() else { return };
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.is_runnable = false;
+        let waker = instance.waker.get_or_insert_with(|| self.inbox.waker_of(id)).clone();
+        match std::mem::replace(&mut instance.state, State::Entered) {
+            State::Suspended(call) => {
+                self.poll_call(id, call, &waker);
+                self.pump(id);
+            }
+            // Woken too late: the call has come to its end meanwhile.
+            other => instance.state = other,
+        }
+    }
+
+    /// Queues the instances whose calls were woken.
+    pub(super) fn collect_woken(&mut self) {
+        for id in self.inbox.take_woken() {
+            self.make_runnable(id);
+        }
+    }
+
+    fn make_runnable(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if matches!(instance.state, State::Suspended(_)) && !instance.is_runnable {
+            instance.is_runnable = true;
+            self.runnable.push_back(id);
+        }
+    }
+
+    fn poll_call(&mut self, id: InstanceId, mut call: Call, waker: &Waker) {
+        self.setup.activity.enter();
+        match call.as_mut().poll(&mut Context::from_waker(waker)) {
+            Poll::Ready(finished) => self.finish(id, finished),
+            Poll::Pending => {
+                let Some(instance) = self.instances.get_mut(id) else { return };
+                instance.state = State::Suspended(call);
+                // Whether it waits or only had its slice shows when it is polled with a waker of its own.
+                if waker.will_wake(Waker::noop()) {
+                    self.make_runnable(id);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, id: InstanceId, finished: Finished) {
+        let Finished { sandbox, mut task, result } = finished;
+        if let Task::Data { buffer, .. } = &mut task {
+            self.buffer = Some(std::mem::take(buffer));
+        }
+        match (sandbox, result) {
+            (Some(mut sandbox), Ok(outcome)) => {
+                let commands = std::mem::take(&mut sandbox.store.data_mut().commands);
+                let Some(instance) = self.instances.get_mut(id) else { return };
+                instance.state = State::Idle(Seat::Ready(sandbox));
+                self.ready.extend(instance.stalled.drain(..));
+                for command in commands {
+                    self.obey(id, command);
+                }
+                self.after(id, &task, outcome);
+            }
+            (_, Err(trapped)) => self.trapped(id, &task, &trapped),
+            (None, Ok(_)) => debug_assert!(false, "a call that went well has its sandbox"),
+        }
+    }
+
+    fn obey(&mut self, id: InstanceId, command: Command) {
+        match command {
+            Command::Touch { id } => self.settle(id),
+            Command::Connect { permit, target, token } => {
+                if let Some(instance) = self.instances.get_mut(id) {
+                    instance.wishes += 1;
+                }
+                self.wishes.push_back(Wish::Connect { permit, instance: id, target, token });
+            }
+            Command::SetTimer { id: timer, deadline, every } => {
+                let key = self.timers.insert(deadline, super::Purpose::Guest(id, timer));
+                if let Some(instance) = self.instances.get_mut(id) {
+                    instance.timers.insert(timer, GuestTimer { key: Some(key), every });
+                }
+            }
+            Command::CancelTimer { id: timer } => {
+                let instance = self.instances.get_mut(id);
+                let removed = instance.and_then(|instance| instance.timers.remove(&timer));
+                if let Some(key) = removed.and_then(|timer| timer.key) {
+                    self.timers.cancel(key);
+                }
+            }
+            Command::Tick { id: tick } => self.ticks.push_back((id, tick)),
+            Command::Stop => self.stop_everywhere(),
+        }
+    }
+
+    /// What the host does after a callback.
+    fn after(&mut self, id: InstanceId, task: &Task, outcome: Outcome) {
+        match (task, outcome) {
+            (Task::Open { connection, .. }, Outcome::Opened(object, socket)) => {
+                if let Some(entry) = self.connections.get_mut(*connection) {
+                    entry.object = Some(object);
+                    entry.socket = socket;
+                }
+            }
+            (Task::Unbind { connection, .. }, _) => self.remove_connection(*connection),
+            (Task::Timer { id: timer }, _) => self.rearm(id, *timer),
+            (Task::Prepare | Task::Start, Outcome::Refused(reason)) => {
+                self.start_refused(id, task.name(), &reason);
+            }
+            _ => {}
+        }
+    }
+
+    /// A guest's deadline has passed.
+    pub(super) fn guest_timer_due(&mut self, id: InstanceId, timer: u32) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if let Some(timer) = instance.timers.get_mut(&timer) {
+            timer.key = None;
+        }
+        self.deliver(id, Event::Timer(timer));
+    }
+
+    /// A periodic timer is due again so long after its callback has returned.
+    fn rearm(&mut self, id: InstanceId, timer: u32) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let Some(GuestTimer { key, every: Some(every) }) = instance.timers.get_mut(&timer) else {
+            return;
+        };
+        let deadline = (self.setup.clock.now() + *every).on_grid();
+        *key = Some(self.timers.insert(deadline, super::Purpose::Guest(id, timer)));
+    }
+
+    fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let plugin = instance.plugin.name();
+        let reason = observe::escaped(reason);
+        tracing::error!(plugin, event, reason = &*reason, "start failed: the instance has ended");
+        self.end_instance(id);
+    }
+
+    /// A guest has trapped, or could not be made: it alone ends, with its connections.
+    fn trapped(&mut self, id: InstanceId, task: &Task, trapped: &Trapped) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let plugin = &instance.plugin;
+        // A timer or a tick in the sandbox of one connection is about that connection.
+        let single = plugin.config.isolation == Isolation::Connection;
+        let only = instance.connections.first().copied().filter(|_| single);
+        let connection = task.connection().or(only);
+        let entry = connection.and_then(|connection| self.connections.get(connection));
+        tracing::error!(
+            plugin = plugin.name(),
+            tenant = plugin.config.tenant,
+            handler = entry.map(|entry| &*entry.handler),
+            connection = entry.map(|entry| entry.shared.lock().number),
+            event = task.name(),
+            limit = trapped.limit,
+            cause = observe::cause(&trapped.error),
+            backtrace = observe::backtrace(&trapped.error),
+            "{}",
+            match trapped.stage {
+                Stage::Run => "trapped",
+                Stage::Make | Stage::Fit => "no instance could be made",
+            }
+        );
+        let index = plugin.index;
+        let was_program = instance.started || matches!(task, Task::Prepare | Task::Start);
+        self.end_instance(id);
+        if was_program {
+            self.restart_later(index);
+        }
+    }
+
+    /// The end of an instance that cannot be told: its connections are closed, its timers forgotten.
+    pub(super) fn end_instance(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.remove(id) else { return };
+        for timer in instance.timers.into_values() {
+            if let Some(key) = timer.key {
+                self.timers.cancel(key);
+            }
+        }
+        for connection in instance.connections {
+            self.abandon_connection(connection);
+        }
+        let shared = &mut self.shared[instance.plugin.index];
+        if *shared == Some(id) {
+            *shared = None;
+        }
+        // Its place is free before anybody asks for it.
+        drop(instance.state);
+        drop(instance.permit);
+        self.wake_gates();
+    }
+
+    /// Ends the sandbox of one connection when it has no more.
+    pub(super) fn end_if_unused(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let single = instance.plugin.config.isolation == Isolation::Connection;
+        if single && instance.connections.is_empty() && instance.wishes == 0 {
+            self.end_instance(id);
+        }
+    }
+
+    /// Reads from a connection once its instance is idle.
+    pub(super) fn stall(&mut self, id: InstanceId, connection: ConnectionId) {
+        let waits = self.connections.get_mut(connection).is_none_or(|entry| {
+            // Waiting here and being ready are one: it is read when its instance is idle.
+            std::mem::replace(&mut entry.is_ready, true)
+        });
+        if !waits && let Some(instance) = self.instances.get_mut(id) {
+            instance.stalled.push(connection);
+        }
+    }
+}

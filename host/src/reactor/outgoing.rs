@@ -1,0 +1,145 @@
+//! What is done after the sockets: outgoing connections begin, slow peers that caught up are told.
+
+use std::collections::VecDeque;
+
+use mio::Interest;
+
+use super::arena::Source;
+use super::connections::Entry;
+use super::instances::Event;
+use super::{ConnectionId, InstanceId, Reactor};
+use crate::connection::{CloseReason, Connection, Phase, Shared};
+use crate::host_api::bindings::Origin;
+use crate::outbound::{Attempt, Attempts, Target};
+use crate::plugin::Permit;
+
+/// Something that waits for its phase of the turn.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// A program that was prepared begins.
+    Start(InstanceId),
+    /// A guest wants a connection.
+    Connect {
+        /// It is counted already.
+        permit: Permit,
+        /// Who.
+        instance: InstanceId,
+        /// Where to.
+        target: Target,
+        /// The guest's own mark.
+        token: u32,
+    },
+    /// A slow peer has caught up.
+    Drained(ConnectionId),
+}
+
+impl Reactor {
+    /// Does what has been wished for before this phase.
+    pub(super) fn grant_wishes(&mut self) {
+        for _ in 0..self.wishes.len() {
+            match self.wishes.pop_front() {
+                Some(Wish::Start(instance)) => self.pump(instance),
+                Some(Wish::Connect { permit, instance, target, token }) => {
+                    self.connect(permit, instance, target, token);
+                }
+                Some(Wish::Drained(id)) => {
+                    if let Some(entry) = self.connections.get(id) {
+                        self.deliver(entry.instance, Event::Drained(id));
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, permit: Permit, instance_id: InstanceId, target: Target, token: u32) {
+        // The wish of an instance that has ended ends here.
+        let Some(instance) = self.instances.get_mut(instance_id) else { return };
+        instance.wishes -= 1;
+        let marks = super::connections::marks(&instance.plugin);
+        let now = self.setup.clock.turn();
+        let number = self.next_number();
+        let shared = Shared::new(Connection::outgoing(number, marks, now));
+        let mut entry = Entry::new(instance_id, shared, Origin::Connected(token), permit);
+        entry.begun = now;
+        entry.outgoing = true;
+        entry.handler = target.to_string();
+        let id = self.add_connection(entry);
+        self.settle(id);
+        self.deliver(instance_id, Event::Open(id));
+        // Its post-init has run, or the guest is suspended in it; either way the attempt begins now.
+        self.begin_connecting(id, target);
+    }
+
+    fn begin_connecting(&mut self, id: ConnectionId, target: Target) {
+        if let Some(addresses) = target.immediate() {
+            self.resolved(id, addresses);
+        } else if let Target::Tcp { host, port } = target
+            && let Err(error) = self.resolver.ask(host, port, id, self.inbox.post())
+        {
+            tracing::warn!(%error, "name not looked up");
+            self.end_connection(id, CloseReason::NameNotFound);
+        }
+    }
+
+    /// The addresses are known: the first attempt begins.
+    pub(super) fn resolved(&mut self, id: ConnectionId, addresses: VecDeque<Attempt>) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        if entry.shared.lock().phase() == Phase::Resolving {
+            entry.attempts = Attempts::new(addresses);
+            self.next_attempt(id);
+        }
+    }
+
+    fn next_attempt(&mut self, id: ConnectionId) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let mut connection = entry.shared.lock();
+        match entry.attempts.begin_next() {
+            Ok(mut stream) => {
+                let (token, both) =
+                    (Source::Connection(id).into(), Interest::READABLE.add(Interest::WRITABLE));
+                match self.poll.registry().register(&mut stream, token, both) {
+                    Ok(()) => {
+                        entry.writable_wanted = true;
+                        connection.connecting(stream);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a socket cannot be polled");
+                        connection.end(CloseReason::Failed);
+                    }
+                }
+            }
+            Err(reason) => connection.end(reason),
+        }
+        drop(connection);
+        self.settle(id);
+    }
+
+    /// The operating system has news of an attempt.
+    pub(super) fn on_connecting(&mut self, id: ConnectionId) {
+        let now = self.setup.clock.turn();
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let mut connection = entry.shared.lock();
+        let Some(stream) = connection.stream() else { return };
+        match stream.take_error() {
+            Ok(None) if stream.peer().is_err() => return,
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => {
+                // The old socket leaves the poll when it is closed.
+                drop(connection.drop_stream());
+                entry.attempts.failed(&error);
+                drop(connection);
+                self.next_attempt(id);
+                return;
+            }
+        }
+        connection.established(now);
+        drop(connection);
+        if let Some(key) = entry.pending_connect.take() {
+            self.timers.cancel(key.0);
+        }
+        let instance = entry.instance;
+        self.settle(id);
+        self.deliver(instance, Event::Completed(id));
+    }
+}

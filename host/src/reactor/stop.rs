@@ -1,0 +1,184 @@
+//! The end of a reactor: hooks, drain, last words.
+
+use std::sync::atomic::Ordering;
+
+use super::instances::Event;
+use super::timers::Purpose;
+use super::{Exit, Reactor};
+use crate::connection::CloseReason;
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Not asked for.
+    No,
+    /// Asked for: this turn is completed first.
+    Wanted,
+    /// Listeners are closed, `lifecycle.stopping` is under way.
+    Hooks,
+    /// Output drains, each connection gets its `unbind`.
+    Draining,
+    /// The deadline has passed: what is left is cut.
+    Cutting,
+    /// `lifecycle.stopped` is under way.
+    LastWords,
+    /// Nothing is left.
+    Done,
+}
+
+impl Stop {
+    /// Asks for it; asking twice is asking once.
+    pub(super) fn want(&mut self) {
+        if *self == Stop::No {
+            *self = Stop::Wanted;
+        }
+    }
+
+    /// Whether the reactor has stopped beginning things.
+    pub(super) fn has_begun(self) -> bool {
+        !matches!(self, Stop::No | Stop::Wanted)
+    }
+
+    /// The deadline has passed.
+    pub(super) fn deadline_passed(&mut self) {
+        match self {
+            Stop::Hooks | Stop::Draining => *self = Stop::Cutting,
+            Stop::LastWords => *self = Stop::Done,
+            _ => {}
+        }
+    }
+}
+
+impl Reactor {
+    /// Takes the steps that can be taken; false when the reactor may leave.
+    pub(super) fn advance_stop(&mut self) -> bool {
+        loop {
+            let before = self.stop;
+            match self.stop {
+                Stop::No => self.notice_nothing_left(),
+                Stop::Wanted => self.begin_stop(),
+                _ if !self.stop_can_go_on() => {}
+                Stop::Hooks => self.begin_draining(),
+                Stop::Draining => self.say_last_words(),
+                Stop::Cutting => self.cut(),
+                Stop::LastWords => self.stop = Stop::Done,
+                Stop::Done => {}
+            }
+            if self.stop == before {
+                return self.stop != Stop::Done;
+            }
+        }
+    }
+
+    /// Whether the next step of the stop does not have to wait for anything.
+    pub(super) fn stop_can_go_on(&self) -> bool {
+        match self.stop {
+            Stop::No => false,
+            Stop::Wanted | Stop::Cutting | Stop::Done => true,
+            Stop::Hooks | Stop::LastWords => self.all_quiet(),
+            Stop::Draining => {
+                self.connections.is_empty() && self.wishes.is_empty() && self.all_quiet()
+            }
+        }
+    }
+
+    fn all_quiet(&self) -> bool {
+        self.instances.iter().all(|(_, instance)| instance.is_quiet())
+    }
+
+    /// A host whose programs have all failed and that serves nothing has no reason to go on.
+    fn notice_nothing_left(&mut self) {
+        let nothing = self.gates.is_empty() && self.instances.is_empty() && self.timers.is_empty();
+        if self.had_programs && nothing && self.wishes.is_empty() {
+            tracing::error!("every program has failed and nothing is served: leaving");
+            self.exit = Exit::NothingLeft;
+            self.stop_everywhere();
+        }
+    }
+
+    /// Stops this reactor and the others.
+    pub(super) fn stop_everywhere(&mut self) {
+        self.stop.want();
+        for peer in &self.peers {
+            peer.send(super::Mail::Stop);
+        }
+    }
+
+    fn begin_stop(&mut self) {
+        self.stop = Stop::Hooks;
+        tracing::info!(
+            reactor = self.setup.index,
+            connections = self.connections.len(),
+            "stopping"
+        );
+        self.close_gates();
+        self.ticks.clear();
+        self.setup.stopping.store(true, Ordering::Relaxed);
+        self.set_stop_deadline();
+        self.tell_programs(Event::Stopping);
+    }
+
+    /// Whatever the stop waits for now has this long.
+    fn set_stop_deadline(&mut self) {
+        let deadline = self.setup.clock.now() + self.setup.stop_deadline;
+        let key = self.timers.insert(deadline, Purpose::StopDeadline);
+        if let Some(earlier) = self.stop_deadline.replace(key) {
+            self.timers.cancel(earlier);
+        }
+    }
+
+    fn tell_programs(&mut self, event: Event) {
+        let programs: Vec<_> = self
+            .instances
+            .iter()
+            .filter(|(_, instance)| instance.has_started())
+            .map(|(id, _)| id)
+            .collect();
+        for id in programs {
+            self.deliver(id, event);
+        }
+    }
+
+    fn begin_draining(&mut self) {
+        self.stop = Stop::Draining;
+        let all: Vec<_> = self.connections.iter().map(|(id, _)| id).collect();
+        for id in all {
+            if let Some(entry) = self.connections.get(id) {
+                entry.shared.lock().stop();
+            }
+            self.settle(id);
+        }
+        self.deliver_unbinds();
+    }
+
+    /// Nobody is waited for any longer.
+    fn cut(&mut self) {
+        self.stop = Stop::Draining;
+        // For those that hang in the unbind they are told now: the next cut ends them.
+        self.set_stop_deadline();
+        let busy: Vec<_> = self
+            .instances
+            .iter()
+            .filter(|(_, instance)| !instance.is_quiet())
+            .map(|(id, instance)| (id, instance.plugin.clone()))
+            .collect();
+        for (id, plugin) in busy {
+            tracing::warn!(plugin = plugin.name(), "still running at the stop deadline: ended");
+            self.end_instance(id);
+        }
+        let late: Vec<_> = self.connections.iter().map(|(id, _)| id).collect();
+        if !late.is_empty() {
+            tracing::warn!(connections = late.len(), "not drained at the stop deadline: closed");
+        }
+        for id in late {
+            self.end_connection(id, CloseReason::Stopped);
+        }
+        self.deliver_unbinds();
+    }
+
+    fn say_last_words(&mut self) {
+        self.stop = Stop::LastWords;
+        self.set_stop_deadline();
+        self.tell_programs(Event::Stopped);
+    }
+}

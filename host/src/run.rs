@@ -1,0 +1,177 @@
+//! From a configuration to a running host, and to its end.
+
+mod prepare;
+mod signals;
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+
+pub use self::prepare::Prepared;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::listener::{self, BindError, Bound, Listener};
+use crate::plugin::LoadError;
+use crate::reactor::{Exit, Mail, Post, Reactor};
+
+/// What keeps a host from starting, one variant for each exit code.
+#[derive(Debug)]
+pub enum StartError {
+    /// The configuration is wrong.
+    Config(ConfigError),
+    /// A plugin cannot be loaded.
+    Load(LoadError),
+    /// An address cannot be served.
+    Bind(BindError),
+    /// The operating system or the engine refused something that no file decides.
+    Internal(String),
+}
+
+impl StartError {
+    /// The code that the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::Internal(_) => 1,
+            StartError::Config(_) => 2,
+            StartError::Load(_) => 3,
+            StartError::Bind(_) => 4,
+        }
+    }
+}
+
+/// Loads and checks everything that `config` names, serves nothing.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    Prepared::new(config, &Clock::system()).map(drop)
+}
+
+/// Serves `config` until it is stopped. The code is what the process ends with.
+pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
+    // Before anything is open, so that a signal never finds the default action half way.
+    let (sender, news) = channel();
+    signals::watch(sender.clone()).map_err(StartError::internal("signals"))?;
+    let Prepared { mut reactors, plugins, runtime, ticker } =
+        Prepared::new(config, &Clock::system())?;
+    for (listeners, section) in bind_all(config)?.into_iter().zip(&config.listeners) {
+        for (reactor, listener) in reactors.iter_mut().zip(listeners) {
+            if reactor.index() == 0 {
+                announce(&listener, &config.plugins[section.plugin].name);
+            }
+            reactor.listen(listener).map_err(StartError::internal("polling a listener"))?;
+        }
+    }
+    let posts: Vec<Post> = reactors.iter().map(Reactor::post).collect();
+    let mut threads = Vec::new();
+    for mut reactor in reactors {
+        reactor.set_peers(posts.clone());
+        let (sender, handle) = (sender.clone(), runtime.handle().clone());
+        let thread = std::thread::Builder::new()
+            .name(format!("reactor-{}", reactor.index()))
+            .spawn(move || {
+                // A guest that sleeps through WASI waits on this runtime's timers.
+                let _guard = handle.enter();
+                // Nobody listens any more only when the host is leaving anyway.
+                let _ = sender.send(News::Ended(reactor.run()));
+            })
+            .map_err(StartError::internal("starting a reactor's thread"))?;
+        threads.push(thread);
+    }
+    tracing::info!(
+        listeners = config.listeners.len(),
+        plugins = plugins.len(),
+        reactors = threads.len(),
+        "ready"
+    );
+    let code = supervise(&news, &posts, threads);
+    drop(ticker);
+    // A name that is being looked up for nobody must not hold the process.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+/// What the main thread waits for.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// A signal that asks to stop.
+    Signal(i32),
+    /// A reactor has ended.
+    Ended(io::Result<Exit>),
+}
+
+/// Binds every listener, then begins to listen on all: no port opens before every address is ours.
+fn bind_all(config: &Config) -> Result<Vec<Vec<Listener>>, StartError> {
+    let places = 0..config.listeners.len();
+    let bound: Vec<Bound> = places
+        .clone()
+        .map(|place| listener::bind(config, place).map_err(StartError::Bind))
+        .collect::<Result<_, _>>()?;
+    let listen = |(bound, place): (Bound, usize)| bound.listen(config, place);
+    bound.into_iter().zip(places).map(|pair| listen(pair).map_err(StartError::Bind)).collect()
+}
+
+fn announce(listener: &Listener, plugin: &str) {
+    let endpoint = &listener.endpoint;
+    let handler = Some(&*endpoint.accepted.handler).filter(|handler| !handler.is_empty());
+    tracing::info!(address = &*endpoint.accepted.listener, plugin, handler, "serving");
+}
+
+fn supervise(news: &Receiver<News>, posts: &[Post], threads: Vec<JoinHandle<()>>) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    let mut running = threads.len();
+    let mut stopping = false;
+    while 0 < running {
+        match news.recv() {
+            Ok(News::Signal(signal)) if stopping => {
+                tracing::warn!(signal, "second signal: leaving at once");
+                // The reactors' threads end with the process.
+                return u8::try_from(128 + signal).unwrap_or(1).into();
+            }
+            Ok(News::Signal(signal)) => {
+                tracing::info!(signal, "signal: stopping; a second one leaves at once");
+                stopping = true;
+                posts.iter().for_each(|post| post.send(Mail::Stop));
+            }
+            Ok(News::Ended(result)) => {
+                running -= 1;
+                code = match result {
+                    Ok(Exit::Stopped) => code,
+                    Ok(Exit::NothingLeft) => ExitCode::FAILURE,
+                    Err(error) => {
+                        tracing::error!(%error, "a reactor has failed");
+                        posts.iter().for_each(|post| post.send(Mail::Stop));
+                        ExitCode::FAILURE
+                    }
+                };
+            }
+            Err(_) => break,
+        }
+    }
+    for thread in threads {
+        if thread.join().is_err() {
+            code = ExitCode::FAILURE;
+        }
+    }
+    tracing::info!("stopped");
+    code
+}
+
+impl StartError {
+    /// For `map_err`: what was being done when it failed.
+    fn internal<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError {
+        move |error| StartError::Internal(format!("{what}: {error}"))
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Config(error) => error.fmt(f),
+            StartError::Load(error) => error.fmt(f),
+            StartError::Bind(error) => error.fmt(f),
+            StartError::Internal(error) => f.write_str(error),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A whole reactor on a clock of its own: deadlines are met by moving a hand, never by waiting.
+//!
+//! The guests are the components that `cargo xtask plugins` makes.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use mio::Events;
+use sandloop_host::clock::{Clock, Hand};
+use sandloop_host::config::{Config, ListenAddress};
+use sandloop_host::listener;
+use sandloop_host::plugin::ticker::Ticker;
+use sandloop_host::reactor::Reactor;
+use sandloop_host::run::Prepared;
+use tokio::runtime::Runtime;
+
+/// More turns than any test needs for what does not depend on the clock.
+const TURNS_MAX: usize = 100_000;
+/// Turns after which everything that is due has happened.
+const TURNS_TO_SETTLE: usize = 200;
+
+/// A reactor whose time stands still, and everything that has to outlive it.
+struct Loop {
+    reactor: Reactor,
+    hand: Hand,
+    address: Option<ListenAddress>,
+    events: Events,
+    /// Whether the last turn said that there are more.
+    runs: bool,
+    _runtime: Runtime,
+    _ticker: Ticker,
+}
+
+impl Loop {
+    /// Serves the component `name` with these keys in its section, and a listener with these if any.
+    fn new(name: &str, keys: &str, listen: Option<&str>) -> Loop {
+        let component = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("../target/plugins/{name}.wasm"))
+            .canonicalize()
+            .unwrap_or_else(|error| panic!("{name}.wasm: {error}; run `cargo xtask plugins`"));
+        let listen = listen.map_or(String::new(), |keys| {
+            format!("[[listen]]\naddress = \"tcp://127.0.0.1:0\"\nplugin = \"p\"\n{keys}")
+        });
+        let text = format!("[plugins.p]\ncomponent = {component:?}\n{keys}\n{listen}");
+        let config = Config::parse(Path::new("plugins.toml"), &text).unwrap();
+        let (clock, hand) = Clock::manual();
+        let Prepared { mut reactors, runtime, ticker, .. } =
+            Prepared::new(&config, &clock).unwrap();
+        let mut reactor = reactors.remove(0);
+        let mut address = None;
+        for place in 0..config.listeners.len() {
+            let bound = listener::bind(&config, place).unwrap();
+            for listener in bound.listen(&config, place).unwrap() {
+                address = Some(listener.endpoint.address.clone());
+                reactor.listen(listener).unwrap();
+            }
+        }
+        let events = Events::with_capacity(64);
+        Loop { reactor, hand, address, events, runs: true, _runtime: runtime, _ticker: ticker }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let Some(ListenAddress::Tcp(address)) = &self.address else { panic!("no listener") };
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    }
+
+    fn turn(&mut self) {
+        self.runs = self.runs && self.reactor.turn(&mut self.events).unwrap();
+    }
+
+    /// Turns until `done`, with the clock standing still; false when it never was.
+    fn turn_until(&mut self, mut done: impl FnMut(&Loop) -> bool) -> bool {
+        for _ in 0..TURNS_MAX {
+            if done(self) {
+                return true;
+            }
+            self.turn();
+        }
+        false
+    }
+
+    /// Moves the clock and does everything that is due.
+    fn advance(&mut self, milliseconds: u64) {
+        self.hand.advance(Duration::from_millis(milliseconds));
+        for _ in 0..TURNS_TO_SETTLE {
+            self.turn();
+        }
+    }
+}
+
+/// What one read of a non-blocking peer says.
+fn read(peer: &mut TcpStream) -> Option<usize> {
+    peer.read(&mut [0; 1 << 16]).ok()
+}
+
+#[test]
+fn a_program_lives_by_the_clock_alone() {
+    // add_periodic_timer(1) and add_timer(5) { stop }: the deck's slide.
+    let mut the_loop =
+        Loop::new("timers", "isolation = \"plugin\"\n[plugins.p.allow]\nstop = true", None);
+    the_loop.advance(0);
+    the_loop.advance(4000);
+    the_loop.advance(999);
+    assert!(the_loop.runs, "never early");
+    the_loop.advance(1);
+    assert!(!the_loop.runs, "BOOM");
+}
+
+#[test]
+fn inactivity_is_met_to_the_millisecond() {
+    let mut the_loop = Loop::new("inactivity", "", Some("options = { timeout = 1000 }"));
+    let mut peer = the_loop.connect();
+    the_loop.advance(0);
+    the_loop.advance(600);
+    // Activity at 0.6 T: the end is at 1.6 T, where EventMachine's is at 2 T.
+    peer.write_all(b"x").unwrap();
+    assert!(the_loop.turn_until(|_| read(&mut peer) == Some(1)));
+    the_loop.advance(999);
+    assert_ne!(read(&mut peer), Some(0), "not yet");
+    the_loop.advance(1);
+    assert!(the_loop.turn_until(|_| read(&mut peer) == Some(0)));
+}
+
+#[test]
+fn a_close_after_writing_waits_for_its_deadline_only() {
+    let mut the_loop = Loop::new("close_variants", "", Some(""));
+    let mut peer = the_loop.connect();
+    // Far more than the sockets hold, and nobody reads it.
+    peer.write_all(b"close-after-writing 12000000\n").unwrap();
+    the_loop.advance(0);
+    // The default close deadline is 30 s. The peer reads a little, so the connection is still there.
+    the_loop.advance(29_999);
+    let mut received = read(&mut peer).unwrap();
+    the_loop.advance(1);
+    assert!(the_loop.turn_until(|_| {
+        let count = read(&mut peer);
+        received += count.unwrap_or(0);
+        count == Some(0)
+    }));
+    assert!(received < 12_000_000, "what was left at the deadline is not sent");
+}
