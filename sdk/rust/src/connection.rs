@@ -1,0 +1,34 @@
+//! The callbacks of one connection, as EventMachine names them.
+
+use crate::types::CloseReason;
+
+/// One connection: the type's fields are its state, its methods are called with what happens.
+///
+/// An accepted connection is made, then told [`post_init`](Self::post_init),
+/// [`receive_data`](Self::receive_data) any number of times, [`unbind`](Self::unbind). An outgoing one
+/// is made and told `post_init` before it is connected; then
+/// [`connection_completed`](Self::connection_completed), `receive_data`, `unbind`, or straight `unbind`
+/// when it cannot be made.
+///
+/// One callback runs at a time in the whole instance, always: no callback is called inside another
+/// one, whatever it does.
+pub trait Connection: 'static {
+    /// The connection exists. Called exactly once, first.
+    fn post_init(&mut self) {}
+
+    /// An outgoing connection is made. Called at most once; never for an accepted one.
+    fn connection_completed(&mut self) {}
+
+    /// Bytes from the peer: at least one, in order, cut anywhere.
+    fn receive_data(&mut self, data: &[u8]) {
+        let _ = data;
+    }
+
+    /// The outbox was above its high mark and has fallen below the low one: a good moment to send more.
+    fn drained(&mut self) {}
+
+    /// The connection has ended. Called exactly once, last; the connection is dropped after it.
+    fn unbind(&mut self, reason: CloseReason) {
+        let _ = reason;
+    }
+}
