@@ -1,0 +1,13 @@
+//! Sends back what it receives.
+
+use sandloop::{Connection, Socket};
+
+struct Echo(Socket);
+
+impl Connection for Echo {
+    fn receive_data(&mut self, data: &[u8]) {
+        self.0.send_data(data);
+    }
+}
+
+sandloop::plugin! { handlers: [Echo] }
