@@ -1,0 +1,56 @@
+//! Uses what a language's standard library takes from the system. Lines: `sleep MS` sleeps in the callback and is
+//! answered with `slept MS`, as its clock measured it; `time` is answered with the seconds since 1970;
+//! `random` with a number that differs from instance to instance.
+
+use std::{
+    collections::HashMap,
+    hash::BuildHasher,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use sandloop::{Connection, Socket};
+
+#[path = "shared/lines.rs"]
+mod lines;
+use lines::Lines;
+
+struct Clock {
+    socket: Socket,
+    lines: Lines,
+}
+
+impl Clock {
+    fn new(socket: Socket) -> Self {
+        Clock { socket, lines: Lines::default() }
+    }
+}
+
+impl Connection for Clock {
+    fn receive_data(&mut self, data: &[u8]) {
+        for line in self.lines.take(data) {
+            self.socket.send_data(answer(&line) + "\n");
+        }
+    }
+}
+
+fn answer(command: &str) -> String {
+    match *command.split(' ').collect::<Vec<_>>() {
+        ["sleep", time] => {
+            let start = Instant::now();
+            thread::sleep(Duration::from_millis(time.parse().expect("a number of milliseconds")));
+            format!("slept {}", start.elapsed().as_millis())
+        }
+        ["time"] => {
+            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            since.expect("it is after 1970").as_secs().to_string()
+        }
+        ["random"] => {
+            let map: HashMap<u32, u32> = HashMap::new();
+            map.hasher().hash_one(1).to_string()
+        }
+        _ => panic!("{command:?} is no command"),
+    }
+}
+
+sandloop::plugin! { handlers: [Clock::new] }

@@ -1,0 +1,22 @@
+//! Sleeps for ever in the callback that its listener's option `callback` names, as `hostile_loop` does: it uses
+//! no time, so no budget ends it.
+
+use std::time::Duration;
+
+use sandloop::{Options, Socket};
+
+#[path = "shared/hostile.rs"]
+mod hostile;
+use hostile::Hostile;
+
+fn hostile_sleep(socket: Socket, options: &Options) -> Hostile {
+    Hostile::new(socket, options, sleep)
+}
+
+fn sleep() {
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+sandloop::plugin! { handlers: [hostile_sleep] }

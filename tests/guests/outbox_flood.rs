@@ -1,0 +1,60 @@
+//! Sends without asking whether the peer reads. A line `N` sends N bytes at once, `N SIZE` sends N bytes
+//! SIZE at a time and stops at the first refusal. Prints `sent N`, with the refusal if there was one, then
+//! `drained` each time it is told and `unbind` with the reason. A line `N !` uses the `send_data` that
+//! closes the connection when the outbox is full.
+
+use sandloop::{CloseReason, Connection, Socket};
+
+#[path = "shared/lines.rs"]
+mod lines;
+use lines::Lines;
+
+struct Flood {
+    socket: Socket,
+    lines: Lines,
+}
+
+impl Flood {
+    fn new(socket: Socket) -> Self {
+        Flood { socket, lines: Lines::default() }
+    }
+
+    fn flood(&self, total: usize, size: usize) {
+        let mut sent = 0;
+        while sent < total {
+            let piece = vec![b'x'; size.min(total - sent)];
+            if let Err(error) = self.socket.try_send_data(&piece) {
+                println!("sent {sent} {}", error.name());
+                return;
+            }
+            sent += piece.len();
+        }
+        println!("sent {sent}");
+    }
+}
+
+impl Connection for Flood {
+    fn receive_data(&mut self, data: &[u8]) {
+        for line in self.lines.take(data) {
+            let (total, size) = line.split_once(' ').unwrap_or((&line, &line));
+            match size {
+                "!" => self.socket.send_data(vec![b'x'; number(total)]),
+                size => self.flood(number(total), number(size)),
+            }
+        }
+    }
+
+    fn drained(&mut self) {
+        println!("drained");
+    }
+
+    fn unbind(&mut self, reason: CloseReason) {
+        println!("unbind {reason}");
+    }
+}
+
+fn number(text: &str) -> usize {
+    text.parse().expect("a number of bytes")
+}
+
+sandloop::plugin! { handlers: [Flood::new] }

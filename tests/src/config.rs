@@ -1,0 +1,240 @@
+//! A `plugins.toml`, built by a test in the order a reader of the file meets it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::component;
+
+/// How many sandboxes a plugin has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// One for each accepted connection.
+    Connection,
+    /// One for all.
+    Plugin,
+}
+
+impl Isolation {
+    /// As the file spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isolation::Connection => "connection",
+            Isolation::Plugin => "plugin",
+        }
+    }
+}
+
+/// A `[plugins.NAME]` section.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    name: String,
+    component: String,
+    keys: Vec<(String, String)>,
+    options: Vec<(String, String)>,
+    limits: Vec<(String, String)>,
+    allow: Vec<(String, String)>,
+}
+
+impl Plugin {
+    /// A plugin under the name of its component in `target/plugins`.
+    pub fn new(name: &str) -> Plugin {
+        Plugin::named(name, &component(name))
+    }
+
+    /// A plugin under another name than its component's.
+    pub fn named(name: &str, component: &Path) -> Plugin {
+        Plugin {
+            name: name.to_owned(),
+            component: component.display().to_string(),
+            keys: Vec::new(),
+            options: Vec::new(),
+            limits: Vec::new(),
+            allow: Vec::new(),
+        }
+    }
+
+    /// Its name in the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `isolation = …`
+    pub fn isolation(self, isolation: Isolation) -> Plugin {
+        self.key("isolation", text(isolation.name()))
+    }
+
+    /// `stdout = "inherit"`: what the guest prints is the host's standard output, byte for byte.
+    pub fn prints(self) -> Plugin {
+        self.key("stdout", text("inherit"))
+    }
+
+    /// A key of the section; the value as TOML.
+    pub fn key(mut self, key: &str, value: impl Into<String>) -> Plugin {
+        self.keys.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// A key of `[plugins.NAME.options]`; a text.
+    pub fn option(mut self, key: &str, value: &str) -> Plugin {
+        self.options.push((key.to_owned(), text(value)));
+        self
+    }
+
+    /// A key of `[plugins.NAME.limits]`; the value as TOML.
+    pub fn limit(mut self, key: &str, value: impl Into<String>) -> Plugin {
+        self.limits.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// `connect = […]` in `[plugins.NAME.allow]`.
+    pub fn may_connect(mut self, addresses: &[&str]) -> Plugin {
+        let addresses: Vec<String> = addresses.iter().copied().map(text).collect();
+        self.allow.push(("connect".to_owned(), format!("[{}]", addresses.join(", "))));
+        self
+    }
+
+    /// `stop = true` in `[plugins.NAME.allow]`.
+    pub fn may_stop(mut self) -> Plugin {
+        self.allow.push(("stop".to_owned(), "true".to_owned()));
+        self
+    }
+}
+
+/// A `[[listen]]` section.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    address: String,
+    plugin: String,
+    keys: Vec<(String, String)>,
+    options: Vec<(String, String)>,
+}
+
+impl Listen {
+    /// On a port of the kernel's choice.
+    pub fn tcp(plugin: &str) -> Listen {
+        Listen::at("tcp://127.0.0.1:0", plugin)
+    }
+
+    /// On a Unix socket.
+    pub fn unix(path: &Path, plugin: &str) -> Listen {
+        Listen::at(&format!("unix://{}", path.display()), plugin)
+    }
+
+    /// On an address as it is written.
+    pub fn at(address: &str, plugin: &str) -> Listen {
+        Listen {
+            address: address.to_owned(),
+            plugin: plugin.to_owned(),
+            keys: Vec::new(),
+            options: Vec::new(),
+        }
+    }
+
+    /// A key of the section; the value as TOML.
+    pub fn key(mut self, key: &str, value: impl Into<String>) -> Listen {
+        self.keys.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// A key of `options`; a text.
+    pub fn option(mut self, key: &str, value: &str) -> Listen {
+        self.options.push((key.to_owned(), text(value)));
+        self
+    }
+}
+
+/// The file.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    host: Vec<(String, String)>,
+    plugins: Vec<Plugin>,
+    listens: Vec<Listen>,
+}
+
+impl Config {
+    /// A file that says nothing.
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// One plugin behind one TCP listener.
+    pub fn serving(plugin: Plugin) -> Config {
+        let listen = Listen::tcp(&plugin.name);
+        Config::new().plugin(plugin).listen(listen)
+    }
+
+    /// A key of `[host]`; the value as TOML.
+    pub fn host(mut self, key: &str, value: impl Into<String>) -> Config {
+        self.host.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// One more plugin.
+    pub fn plugin(mut self, plugin: Plugin) -> Config {
+        self.plugins.push(plugin);
+        self
+    }
+
+    /// One more listener.
+    pub fn listen(mut self, listen: Listen) -> Config {
+        self.listens.push(listen);
+        self
+    }
+
+    /// The text of the file.
+    pub fn to_toml(&self) -> String {
+        let mut toml = String::new();
+        section(&mut toml, "[host]", &self.host);
+        for plugin in &self.plugins {
+            let mut keys = vec![("component".to_owned(), text(&plugin.component))];
+            keys.extend(plugin.keys.iter().cloned());
+            section(&mut toml, &format!("[plugins.{}]", plugin.name), &keys);
+            section(&mut toml, &format!("[plugins.{}.options]", plugin.name), &plugin.options);
+            section(&mut toml, &format!("[plugins.{}.limits]", plugin.name), &plugin.limits);
+            section(&mut toml, &format!("[plugins.{}.allow]", plugin.name), &plugin.allow);
+        }
+        for listen in &self.listens {
+            let mut keys = vec![
+                ("address".to_owned(), text(&listen.address)),
+                ("plugin".to_owned(), text(&listen.plugin)),
+            ];
+            keys.extend(listen.keys.iter().cloned());
+            if !listen.options.is_empty() {
+                let options: Vec<String> =
+                    listen.options.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+                keys.push(("options".to_owned(), format!("{{ {} }}", options.join(", "))));
+            }
+            section(&mut toml, "[[listen]]", &keys);
+        }
+        toml
+    }
+}
+
+/// A text as a TOML string.
+pub fn text(value: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in value.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            control if control.is_control() => {
+                write!(quoted, "\\u{:04X}", u32::from(control)).expect("a String takes everything");
+            }
+            plain => quoted.push(plain),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn section(toml: &mut String, head: &str, keys: &[(String, String)]) {
+    if keys.is_empty() {
+        return;
+    }
+    toml.push_str(head);
+    toml.push('\n');
+    for (key, value) in keys {
+        writeln!(toml, "{key} = {value}").expect("a String takes everything");
+    }
+    toml.push('\n');
+}

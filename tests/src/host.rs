@@ -1,0 +1,294 @@
+//! The host, run as a child process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::gate::{self, Running};
+use crate::log::{Lines, LogLine};
+use crate::peer::Peer;
+use crate::{Config, PATIENCE, paths, process};
+
+/// A `sandloop run` that is killed when the test lets go of it.
+#[derive(Debug)]
+pub struct Host {
+    child: Child,
+    stderr: Lines,
+    stdout: Lines,
+    served: Vec<Served>,
+    // The directory goes after the child, and the place last.
+    dir: TempDir,
+    _running: Running,
+}
+
+/// A `serving` line.
+#[derive(Clone, Debug)]
+struct Served {
+    address: String,
+    plugin: String,
+}
+
+impl Host {
+    /// Runs a configuration until it is ready.
+    pub fn start(config: &Config) -> Host {
+        Host::start_in(tempfile::tempdir().expect("a temporary directory"), config)
+    }
+
+    /// The same in a directory that the test has prepared.
+    pub fn start_in(dir: TempDir, config: &Config) -> Host {
+        Host::start_toml(dir, &config.to_toml())
+    }
+
+    /// The same with a file as text.
+    pub fn start_toml(dir: TempDir, toml: &str) -> Host {
+        let mut host = Host::spawn_toml(dir, toml);
+        host.wait_ready();
+        host
+    }
+
+    /// The same with a file of this repository. Its components stay where they are; its addresses become this
+    /// host's own, so that files that all serve port 10000 run side by side.
+    pub fn start_file(file: &Path) -> Host {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let target = format!("\"{}/", paths::workspace().join("target").display());
+        let toml = fs::read_to_string(file)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+            // Before the components' paths, which may themselves be below /tmp.
+            .replace("/tmp/", &format!("{}/", dir.path().display()))
+            .replace("\"../../target/", &target)
+            .replace("\"target/", &target)
+            .replace("127.0.0.1", &own_loopback());
+        Host::start_toml(dir, &toml)
+    }
+
+    fn spawn_toml(dir: TempDir, toml: &str) -> Host {
+        let running = gate::enter();
+        let file = dir.path().join("plugins.toml");
+        fs::write(&file, toml).expect("the temporary directory takes a file");
+        let mut child = command(dir.path())
+            .args(["run", "plugins.toml"])
+            .spawn()
+            .expect("the host's binary can be run");
+        let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
+        let stdout = Lines::read(child.stdout.take().expect("stdout is a pipe"));
+        Host { child, stderr, stdout, served: Vec::new(), dir, _running: running }
+    }
+
+    /// Waits for the `ready` line and learns the addresses.
+    fn wait_ready(&mut self) {
+        self.wait_log("ready ");
+        self.served = self
+            .log()
+            .iter()
+            .filter(|line| line.message().starts_with("serving "))
+            .map(|line| Served {
+                address: line.field("address").expect("serving names its address").to_owned(),
+                plugin: line.field("plugin").expect("serving names its plugin").to_owned(),
+            })
+            .collect();
+    }
+
+    /// The address of a plugin's first listener, such as `tcp://127.0.0.1:41234`.
+    pub fn address(&self, plugin: &str) -> String {
+        self.addresses(plugin).swap_remove(0)
+    }
+
+    /// The addresses of all of a plugin's listeners, in the order of the file.
+    pub fn addresses(&self, plugin: &str) -> Vec<String> {
+        let addresses: Vec<String> = self
+            .served
+            .iter()
+            .filter(|served| served.plugin == plugin)
+            .map(|served| served.address.clone())
+            .collect();
+        assert!(!addresses.is_empty(), "nothing serves {plugin}:\n{}", self.stderr.text());
+        addresses
+    }
+
+    /// A connection to a plugin's first listener.
+    pub fn connect(&self, plugin: &str) -> Peer {
+        Peer::connect(&self.address(plugin))
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it runs, with its `plugins.toml`.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The log until now.
+    pub fn log(&self) -> Vec<LogLine> {
+        self.stderr.so_far()
+    }
+
+    /// Waits for a line of the log whose message starts so.
+    pub fn wait_log(&self, start: &str) -> LogLine {
+        self.wait_line(start, |line| line.message().starts_with(start))
+    }
+
+    /// Waits for a line of the log of this kind; `what` is for the failure.
+    pub fn wait_line(&self, what: &str, mut matches: impl FnMut(&LogLine) -> bool) -> LogLine {
+        let found = self.stderr.wait_for(|lines| lines.iter().find(|line| matches(line)).cloned());
+        match found {
+            Some(line) => line,
+            None => panic!("the log never said `{what}`:\n{}", self.stderr.text()),
+        }
+    }
+
+    /// Waits until the log has this many lines of a kind, and gives them.
+    pub fn wait_lines(
+        &self,
+        what: &str,
+        count: usize,
+        mut matches: impl FnMut(&LogLine) -> bool,
+    ) -> Vec<LogLine> {
+        let found = self.stderr.wait_for(|lines| {
+            let found: Vec<LogLine> = lines.iter().filter(|line| matches(line)).cloned().collect();
+            (count <= found.len()).then_some(found)
+        });
+        match found {
+            Some(lines) => lines,
+            None => panic!("the log never said `{what}` {count} times:\n{}", self.stderr.text()),
+        }
+    }
+
+    /// What the guests printed until now, where the plugin says `stdout = "inherit"`.
+    pub fn printed(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// Waits until the guests have printed a line that is exactly this.
+    pub fn wait_printed(&self, line: &str) {
+        let found = self.stdout.wait_for(|lines| lines.iter().any(|it| it.0 == line).then_some(()));
+        assert!(
+            found.is_some(),
+            "`{line}` was never printed, but\n{}\nThe log:\n{}",
+            self.stdout.text(),
+            self.stderr.text()
+        );
+    }
+
+    /// Waits until the guests have printed this many lines, and gives them.
+    pub fn wait_printed_lines(&self, count: usize) -> Vec<String> {
+        let found = self.stdout.wait_for(|lines| {
+            (count <= lines.len()).then(|| lines.iter().map(|line| line.0.clone()).collect())
+        });
+        match found {
+            Some(lines) => lines,
+            None => panic!(
+                "{count} lines were never printed, but\n{}\nThe log:\n{}",
+                self.stdout.text(),
+                self.stderr.text()
+            ),
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        process::signal(self.pid(), signal);
+    }
+
+    /// Asks for a graceful stop and waits for its end, which must be a clean one.
+    pub fn stop(self) -> Outcome {
+        self.signal(Signal::TERM);
+        let outcome = self.wait_exit();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        outcome
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait_exit(mut self) -> Outcome {
+        let ended = self.stderr.wait_end().is_some() && self.stdout.wait_end().is_some();
+        assert!(ended, "the host still runs:\n{}", self.stderr.text());
+        let status = self.child.wait().expect("the child is ours");
+        Outcome { code: status.code(), stdout: self.stdout.text(), stderr: self.stderr.text() }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Both fail only where it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- the host's log\n{}---", self.stderr.text());
+        }
+    }
+}
+
+/// An address of this machine that no other host of a test uses: all of 127.0.0.0/8 is here.
+fn own_loopback() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = std::process::id() * 16 + COUNT.fetch_add(1, Ordering::Relaxed);
+    let [high, middle, low] = [number / 64_516 % 254, number / 254 % 254, number % 254];
+    format!("127.{}.{}.{}", high + 1, middle + 1, low + 1)
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The exit code; none after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// Runs `sandloop` with these arguments in a directory, to its end.
+pub fn sandloop(dir: &Path, arguments: &[&str]) -> Outcome {
+    let mut command = command(dir);
+    command.args(arguments);
+    finish(command)
+}
+
+/// Runs any command to its end, which must come within [`PATIENCE`] after it went silent.
+pub fn finish(mut command: Command) -> Outcome {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
+    let stdout = Lines::read(child.stdout.take().expect("stdout is a pipe"));
+    let ended = stderr.wait_end().is_some() && stdout.wait_end().is_some();
+    if !ended {
+        // It fails only where it has just ended.
+        let _ = child.kill();
+    }
+    let status = child.wait().expect("the child is ours");
+    let outcome = Outcome { code: status.code(), stdout: stdout.text(), stderr: stderr.text() };
+    assert!(ended, "{command:?} has not ended after {PATIENCE:?}: {outcome:?}");
+    outcome
+}
+
+/// `sandloop` as a test runs it: nothing of the developer's environment changes what it says.
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(paths::binary());
+    command
+        .current_dir(dir)
+        .env_remove("SANDLOOP_LOG")
+        .env_remove("RUST_BACKTRACE")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A directory with a `plugins.toml`, for commands that are not `run`.
+pub fn directory(toml: &str) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("plugins.toml");
+    fs::write(&file, toml).expect("the temporary directory takes a file");
+    (dir, file)
+}

@@ -1,0 +1,32 @@
+//! The harness of the black-box suite: it starts the real `sandloop`, on ports the kernel picks, and talks
+//! to it as the world does, over sockets, signals, its log and its exit code.
+//!
+//! # Layout
+//! In the order a test uses them:
+//! [`paths`] finds what is tested, [`config`] writes a `plugins.toml`, [`host`] runs it, [`log`] reads what it
+//! says, [`peer`] is the other end of a connection, [`process`] looks at the host from outside, and
+//! [`gate`] keeps measurements undisturbed.
+//!
+//! Nothing here sleeps to let something happen: a test waits for a line, a byte, a close or an exit, each with
+//! [`PATIENCE`] as its deadline.
+
+pub mod config;
+pub mod gate;
+pub mod host;
+pub mod log;
+pub mod paths;
+pub mod peer;
+pub mod process;
+
+use std::time::Duration;
+
+pub use config::{Config, Isolation, Listen, Plugin};
+pub use gate::{alone, once_undisturbed};
+pub use host::{Host, Outcome, sandloop};
+pub use log::LogLine;
+pub use paths::{component, workspace};
+pub use peer::{Peer, Server};
+
+/// How long anything that must happen may take before the test fails. Long, because it costs nothing
+/// where the host works and a loaded machine is slow.
+pub const PATIENCE: Duration = Duration::from_secs(30);

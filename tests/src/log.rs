@@ -1,0 +1,131 @@
+//! What a child process writes, line by line, while it runs.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use crate::PATIENCE;
+
+/// One line of the host's log: `2026-01-01T00:00:00.000000Z  INFO serving address=… plugin=echo`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine(pub String);
+
+impl LogLine {
+    /// `INFO`, `WARN`, …; empty where the line is a continuation, such as a frame of a backtrace.
+    pub fn level(&self) -> &str {
+        let word = self.0.split_whitespace().nth(1).unwrap_or_default();
+        match word {
+            "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" => word,
+            _ => "",
+        }
+    }
+
+    /// What follows the level.
+    pub fn message(&self) -> &str {
+        match self.level() {
+            "" => &self.0,
+            level => {
+                let start = self.0.find(level).expect("the level is in the line") + level.len();
+                self.0[start..].trim_start()
+            }
+        }
+    }
+
+    /// The value of `name=value`, without the quotes where it has some.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let needle = format!(" {name}=");
+        let rest = &self.0[self.0.find(&needle)? + needle.len()..];
+        Some(match rest.strip_prefix('"') {
+            Some(quoted) => &quoted[..quoted.find('"').unwrap_or(quoted.len())],
+            None => rest.split(' ').next().unwrap_or_default(),
+        })
+    }
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lines: Vec<LogLine>,
+    ended: bool,
+}
+
+/// The lines so far, growing.
+#[derive(Clone, Debug, Default)]
+pub struct Lines(Arc<(Mutex<State>, Condvar)>);
+
+impl Lines {
+    /// Reads a pipe to its end on a thread of its own, so that the child never waits for the test.
+    pub fn read(pipe: impl Read + Send + 'static) -> Lines {
+        let lines = Lines::default();
+        let shared = lines.clone();
+        thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut bytes = Vec::new();
+            while matches!(pipe.read_until(b'\n', &mut bytes), Ok(1..)) {
+                if bytes.last() == Some(&b'\n') {
+                    bytes.pop();
+                }
+                shared.change(|state| {
+                    state.lines.push(LogLine(String::from_utf8_lossy(&bytes).into_owned()));
+                });
+                bytes.clear();
+            }
+            shared.change(|state| state.ended = true);
+        });
+        lines
+    }
+
+    /// Waits until the child closed the pipe; all of it, or none when the time is over.
+    pub fn wait_end(&self) -> Option<Vec<LogLine>> {
+        self.wait(|state| state.ended.then(|| state.lines.clone()))
+    }
+
+    /// Waits until something can be found in the lines, or none when the pipe has ended or the time is over.
+    pub fn wait_for<T>(&self, mut find: impl FnMut(&[LogLine]) -> Option<T>) -> Option<T> {
+        self.wait(|state| match find(&state.lines) {
+            Some(found) => Some(Some(found)),
+            None if state.ended => Some(None),
+            None => None,
+        })
+        .flatten()
+    }
+
+    /// The lines until now.
+    pub fn so_far(&self) -> Vec<LogLine> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
+    }
+
+    /// The lines until now, as text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for line in self.so_far() {
+            text.push_str(&line.0);
+            text.push('\n');
+        }
+        text
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.1.notify_all();
+    }
+
+    fn wait<T>(&self, mut found: impl FnMut(&State) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(found) = found(&state) {
+                return Some(found);
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            state = self.0.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}

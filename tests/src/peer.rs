@@ -1,0 +1,339 @@
+//! The other end of a connection: raw bytes, and an opinion on what must come back.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::PATIENCE;
+
+/// One end of a TCP or Unix connection. Every wait has [`PATIENCE`] as its deadline.
+#[derive(Debug)]
+pub struct Peer {
+    socket: Socket,
+}
+
+impl Peer {
+    /// Connects to an address as the host's log gives it.
+    pub fn connect(address: &str) -> Peer {
+        Peer::try_connect(address).unwrap_or_else(|error| panic!("connect to {address}: {error}"))
+    }
+
+    /// The same where it may fail.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn try_connect(address: &str) -> io::Result<Peer> {
+        Peer::connect_with(address, |_| Ok(()))
+    }
+
+    /// Connects with a small receive buffer: what it does not read, the host has to hold.
+    pub fn connect_narrow(address: &str) -> Peer {
+        Peer::connect_with(address, |socket| socket.set_recv_buffer_size(4096))
+            .unwrap_or_else(|error| panic!("connect to {address}: {error}"))
+    }
+
+    fn connect_with(
+        address: &str,
+        prepare: impl FnOnce(&Socket) -> io::Result<()>,
+    ) -> io::Result<Peer> {
+        let address = parse(address);
+        let socket = Socket::new(address.domain(), Type::STREAM, None)?;
+        prepare(&socket)?;
+        socket.connect_timeout(&address, PATIENCE).or_else(|error| match address.domain() {
+            // A Unix socket connects at once or not at all, and knows no timeout.
+            Domain::UNIX => socket.connect(&address),
+            _ => Err(error),
+        })?;
+        Peer::new(socket)
+    }
+
+    fn new(socket: Socket) -> io::Result<Peer> {
+        socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        Ok(Peer { socket })
+    }
+
+    /// A second handle on the same socket, to send and read at the same time.
+    pub fn twin(&self) -> Peer {
+        Peer { socket: self.socket.try_clone().expect("the process may open files") }
+    }
+
+    /// This end's address, such as `127.0.0.1:41234`; empty for a Unix socket.
+    pub fn local_address(&self) -> String {
+        let address = self.socket.local_addr().expect("an open socket has an address");
+        address.as_socket().map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    /// Sends all of it.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).expect("the host takes what it is sent");
+    }
+
+    /// Sends what may not be taken: the host may close at any time.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
+        // That it is closed is for the next read to say.
+        let _ = self.socket.write_all(bytes.as_ref());
+    }
+
+    /// Sends until the host does not take more for `patience`, and says how much it took.
+    pub fn send_until_stuck(&mut self, chunk: &[u8], most: usize, patience: Duration) -> usize {
+        self.socket.set_write_timeout(Some(patience)).expect("an open socket");
+        let mut sent = 0;
+        while sent < most {
+            match self.socket.write(chunk) {
+                Ok(count) => sent += count,
+                Err(error) if is_timeout(&error) => break,
+                Err(error) => panic!("after {sent} bytes: {error}"),
+            }
+        }
+        self.socket.set_write_timeout(Some(PATIENCE)).expect("an open socket");
+        sent
+    }
+
+    /// Ends the write side: the host sees the end of the stream.
+    pub fn finish(&mut self) {
+        self.socket.shutdown(Shutdown::Write).expect("an open socket");
+    }
+
+    /// Closes with a reset.
+    pub fn reset(self) {
+        self.socket.set_linger(Some(Duration::ZERO)).expect("an open socket");
+    }
+
+    /// Reads exactly these bytes.
+    #[track_caller]
+    pub fn expect(&mut self, expected: impl AsRef<[u8]>) {
+        let expected = expected.as_ref();
+        let mut got = vec![0; expected.len()];
+        let mut filled = 0;
+        while filled < got.len() {
+            match self.socket.read(&mut got[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) => panic!(
+                    "{error} after {:?}, with {:?} expected",
+                    Text(&got[..filled]),
+                    Text(expected)
+                ),
+            }
+        }
+        assert!(
+            got[..filled] == *expected,
+            "got {:?}, not {:?}",
+            Text(&got[..filled]),
+            Text(expected)
+        );
+    }
+
+    /// Reads one line; without its end.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        loop {
+            match self.socket.read(&mut byte) {
+                Ok(0) => panic!("the connection ended after {:?}", Text(&line)),
+                Ok(_) if byte[0] == b'\n' => break,
+                Ok(_) => line.push(byte[0]),
+                Err(error) => panic!("{error} after {:?}", Text(&line)),
+            }
+        }
+        String::from_utf8(line).expect("the line is text")
+    }
+
+    /// Reads some bytes, at most as many as fit; 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.read(buffer)
+    }
+
+    /// Reads to the end of the stream, which must be an orderly one.
+    #[track_caller]
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        if let Err(error) = self.socket.read_to_end(&mut rest) {
+            panic!("{error} after {} bytes", rest.len());
+        }
+        rest
+    }
+
+    /// The stream has ended in an orderly way and nothing came before.
+    #[track_caller]
+    pub fn expect_end(&mut self) {
+        let rest = self.rest();
+        assert!(rest.is_empty(), "{:?} before the end", Text(&rest));
+    }
+
+    /// The host closes the connection, orderly or by a reset; what came before does not matter.
+    #[track_caller]
+    pub fn expect_closed(&mut self) {
+        let mut buffer = [0; 65536];
+        loop {
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
+                Err(error) => panic!("the host does not close: {error}"),
+            }
+        }
+    }
+
+    /// Whether nothing comes for this long and the connection does not end.
+    #[track_caller]
+    pub fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.socket.set_read_timeout(Some(time)).expect("an open socket");
+        let silent = match self.socket.read(&mut [0]) {
+            Err(error) if is_timeout(&error) => true,
+            Err(error) => panic!("{error}"),
+            Ok(_) => false,
+        };
+        self.socket.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+        silent
+    }
+
+    /// Nothing has come until now.
+    #[track_caller]
+    pub fn expect_nothing_yet(&mut self) {
+        self.socket.set_nonblocking(true).expect("an open socket");
+        let mut buffer = [0; 1024];
+        match self.socket.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Ok(0) => panic!("the connection has ended"),
+            Ok(count) => panic!("{:?} came", Text(&buffer[..count])),
+            Err(error) => panic!("{error}"),
+        }
+        self.socket.set_nonblocking(false).expect("an open socket");
+    }
+
+    /// Sends, and reads the same bytes back.
+    #[track_caller]
+    pub fn expect_echo(&mut self, bytes: impl AsRef<[u8]>) {
+        self.send(bytes.as_ref());
+        self.expect(bytes);
+    }
+
+    /// How long one echo takes.
+    #[track_caller]
+    pub fn time_echo(&mut self, bytes: &[u8]) -> Duration {
+        let start = Instant::now();
+        self.expect_echo(bytes);
+        start.elapsed()
+    }
+}
+
+/// A local server for guests that connect.
+#[derive(Debug)]
+pub struct Server {
+    socket: Socket,
+    address: String,
+}
+
+impl Server {
+    /// Listens on a port of the kernel's choice.
+    pub fn tcp() -> Server {
+        Server::listening(128)
+    }
+
+    /// Listens on a Unix socket.
+    pub fn unix(path: &Path) -> Server {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        socket.bind(&SockAddr::unix(path).expect("a short path")).expect("a new path");
+        socket.listen(128).expect("a bound socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+        Server { socket, address: path.display().to_string() }
+    }
+
+    /// Holds a port on which nobody listens: connecting is refused, and no other test gets the port.
+    pub fn refusing() -> Server {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        bind_any(socket)
+    }
+
+    /// Listens on a port and lets nobody in: connecting is neither answered nor refused.
+    pub fn silent() -> (Server, Vec<Socket>) {
+        let server = Server::listening(0);
+        let address = parse(&format!("tcp://{}", server.address));
+        // Whoever comes when the queue is full is not answered. These fill it, and wait.
+        let queue = (0..4)
+            .map(|_| {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+                socket.set_nonblocking(true).expect("an open socket");
+                // It is under way, which is an error here.
+                let _ = socket.connect(&address);
+                socket
+            })
+            .collect();
+        (server, queue)
+    }
+
+    fn listening(backlog: i32) -> Server {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let server = bind_any(socket);
+        server.socket.listen(backlog).expect("a bound socket");
+        // On a listener this is the deadline of accept.
+        server.socket.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+        server
+    }
+
+    /// `127.0.0.1:41234`, or the path.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        let (_, port) = self.address.rsplit_once(':').expect("a TCP server");
+        port.parse().expect("a number")
+    }
+
+    /// The next connection.
+    #[track_caller]
+    pub fn accept(&self) -> Peer {
+        match self.socket.accept() {
+            Ok((socket, _)) => Peer::new(socket).expect("an open socket"),
+            Err(error) => panic!("nobody connects: {error}"),
+        }
+    }
+}
+
+fn bind_any(socket: Socket) -> Server {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).expect("a free port");
+    let address = socket.local_addr().expect("a bound socket");
+    let address = address.as_socket().expect("an IP address").to_string();
+    Server { socket, address }
+}
+
+fn parse(address: &str) -> SockAddr {
+    if let Some(path) = address.strip_prefix("unix://") {
+        return SockAddr::unix(path).expect("a short path");
+    }
+    let endpoint = address.strip_prefix("tcp://").unwrap_or(address);
+    let endpoint: SocketAddr =
+        endpoint.parse().unwrap_or_else(|_| panic!("`{address}` is not an address"));
+    endpoint.into()
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Bytes as a person reads them in a failure, not too many.
+struct Text<'a>(&'a [u8]);
+
+impl std::fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            long if 200 < long.len() => {
+                write!(f, "\"{}…\" ({} bytes)", long[..200].escape_ascii(), long.len())
+            }
+            short => write!(f, "\"{}\"", short.escape_ascii()),
+        }
+    }
+}

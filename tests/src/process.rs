@@ -1,0 +1,28 @@
+//! A process as the kernel sees it.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Sends a signal.
+pub fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process has a number");
+    kill_process(pid, signal).expect("the process is there");
+}
+
+/// Resident memory now, in bytes.
+pub fn resident(pid: u32) -> u64 {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most resident memory there has been, in bytes.
+pub fn resident_peak(pid: u32) -> u64 {
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: u32, key: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    let line = status.lines().find(|line| line.starts_with(key)).expect("the kernel tells it");
+    let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
+    kib * 1024
+}

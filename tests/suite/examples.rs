@@ -1,0 +1,133 @@
+//! The course in `examples/`: each step runs as it is, and prints or answers what its slide shows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use sandloop_tests::{Host, sandloop, workspace};
+
+#[test]
+fn run() {
+    prints_what_its_slide_prints("01-run");
+}
+
+#[test]
+fn running() {
+    prints_what_its_slide_prints("02-running");
+}
+
+#[test]
+fn timers() {
+    prints_what_its_slide_prints("03-timers");
+}
+
+#[test]
+fn next_tick() {
+    prints_what_its_slide_prints("04-next_tick");
+}
+
+#[test]
+fn start_server() {
+    answers_what_its_slide_answers("05-start_server", "start_server");
+}
+
+#[test]
+fn same_as() {
+    answers_what_its_slide_answers("06-same_as", "same_as");
+}
+
+#[test]
+fn start_unix_domain_server() {
+    answers_what_its_slide_answers("07-start_unix_domain_server", "start_unix_domain_server");
+}
+
+#[test]
+fn passing_the_buck() {
+    answers_what_its_slide_answers("08-passing_the_buck", "passing_the_buck");
+}
+
+#[test]
+fn chicago_manual() {
+    prints_what_its_slide_prints("09-chicago_manual");
+}
+
+#[test]
+fn connect() {
+    prints_what_its_slide_prints("10-connect");
+}
+
+#[test]
+fn connect_unix() {
+    prints_what_its_slide_prints("11-connect_unix");
+}
+
+/// Every example has a test here.
+#[test]
+fn every_example_is_run() {
+    let tested = include_str!("examples.rs");
+    let examples = examples();
+    assert!(!examples.is_empty(), "there are no examples");
+    let missing: Vec<&String> =
+        examples.iter().filter(|name| !tested.contains(&format!("\"{name}\""))).collect();
+    assert!(missing.is_empty(), "no test runs {missing:?}");
+}
+
+/// As its README says to run it: from where it is, with the addresses that it names.
+#[test]
+fn every_example_is_right_where_it_is() {
+    for example in examples() {
+        let file = format!("examples/{example}/plugins.toml");
+        let outcome = sandloop(workspace(), &["check", &file]);
+        assert_eq!(outcome.code, Some(0), "{example}: {}", outcome.stderr);
+    }
+}
+
+/// Runs an example, which stops by itself, and compares what it prints with `expected.txt`.
+#[track_caller]
+fn prints_what_its_slide_prints(example: &str) {
+    let outcome = start(example).wait_exit();
+    assert_eq!(outcome.stdout, read(example, "expected.txt"), "{}", outcome.stderr);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+/// Types `input.txt` line by line, as the slide does, and compares what comes back with `answer.txt`.
+#[track_caller]
+fn answers_what_its_slide_answers(example: &str, plugin: &str) {
+    let host = start(example);
+    let mut peer = host.connect(plugin);
+    let answer = read(example, "answer.txt");
+    let mut answers = answer.split_inclusive('\n');
+    for line in read(example, "input.txt").split_inclusive('\n') {
+        peer.send(line);
+        peer.expect(answers.next().expect("an answer for each line"));
+    }
+    peer.finish();
+    peer.expect_end();
+    assert_eq!(answers.next(), None);
+    host.stop();
+}
+
+#[track_caller]
+fn start(example: &str) -> Host {
+    Host::start_file(&folder(example).join("plugins.toml"))
+}
+
+#[track_caller]
+fn read(example: &str, file: &str) -> String {
+    let path = folder(example).join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn folder(example: &str) -> PathBuf {
+    workspace().join("examples").join(example)
+}
+
+/// The folders that hold a `plugins.toml`.
+fn examples() -> BTreeSet<String> {
+    fs::read_dir(workspace().join("examples"))
+        .expect("the workspace has examples")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.join("plugins.toml").is_file())
+        .map(|path| path.file_name().expect("a folder has a name").to_string_lossy().into_owned())
+        .collect()
+}

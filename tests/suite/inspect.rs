@@ -1,0 +1,84 @@
+//! `sandloop inspect`: what a component is, before anybody runs it.
+
+use std::fs;
+
+use sandloop_tests::{Outcome, component, sandloop};
+
+use crate::start::{CORE_MODULE, OTHER_WORLD};
+
+#[test]
+fn a_minimal_guest_is_named_so() {
+    let outcome = inspect_component("c_echo");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr, "");
+    assert_has_line(&outcome, "world:    sandloop:plugin/minimal@0.1.0");
+    assert_mentions(
+        &outcome,
+        &["sandloop:plugin/sockets@0.1.0", "sandloop:plugin/lifecycle@0.1.0"],
+    );
+}
+
+#[test]
+fn a_full_guest_is_named_so() {
+    let outcome = inspect_component("timers_order");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_has_line(&outcome, "world:    sandloop:plugin/plugin@0.1.0");
+}
+
+#[test]
+fn a_guest_between_the_two_is_named_with_what_it_has_more() {
+    let outcome = inspect_component("echo");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_has_line(
+        &outcome,
+        "world:    sandloop:plugin/minimal@0.1.0 with timers-handler, ticks-handler, catalog",
+    );
+}
+
+#[test]
+fn another_world_is_said_to_be_refused_and_why() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::write(dir.path().join("x.wasm"), wat::parse_str(OTHER_WORLD).expect("right text"))
+        .expect("a new file");
+    let outcome = sandloop(dir.path(), &["inspect", "x.wasm"]);
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    assert_mentions(&outcome, &["sandloop:plugin/handler@0.1.0", "example:other/thing@1.0.0"]);
+}
+
+#[test]
+fn a_core_module_is_said_to_be_refused_and_why() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::write(dir.path().join("x.wasm"), wat::parse_str(CORE_MODULE).expect("right text"))
+        .expect("a new file");
+    let outcome = sandloop(dir.path(), &["inspect", "x.wasm"]);
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    assert_mentions(&outcome, &["component"]);
+}
+
+#[test]
+fn a_missing_file_is_said_to_be_missing() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let outcome = sandloop(dir.path(), &["inspect", "x.wasm"]);
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    assert!(outcome.stderr.starts_with("error: "), "{}", outcome.stderr);
+    assert_mentions(&outcome, &["x.wasm"]);
+}
+
+fn inspect_component(name: &str) -> Outcome {
+    let file = component(name);
+    let folder = file.parent().expect("a component is in a folder");
+    sandloop(folder, &["inspect", &format!("{name}.wasm")])
+}
+
+#[track_caller]
+fn assert_has_line(outcome: &Outcome, line: &str) {
+    assert!(outcome.stdout.lines().any(|it| it == line), "`{line}` is not in\n{}", outcome.stdout);
+}
+
+#[track_caller]
+fn assert_mentions(outcome: &Outcome, words: &[&str]) {
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    for word in words {
+        assert!(said.contains(word), "`{word}` is not in\n{said}");
+    }
+}

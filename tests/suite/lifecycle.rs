@@ -1,0 +1,78 @@
+//! The program around the connections: what it says before the start stops the start, what it says later
+//! ends it alone.
+
+use sandloop_tests::{Config, Host, Isolation, LogLine, Plugin, component, host, sandloop};
+
+#[test]
+fn a_prepare_that_fails_stops_the_start() {
+    let config = Config::serving(Plugin::new("echo"))
+        .plugin(Plugin::new("prepare_fails").isolation(Isolation::Plugin).prints());
+    let toml = config.to_toml();
+    let line =
+        1 + toml.lines().position(|line| line == "[plugins.prepare_fails]").expect("its line");
+    let (dir, _) = host::directory(&toml);
+    for command in ["run", "check"] {
+        let outcome = sandloop(dir.path(), &[command, "plugins.toml"]);
+        assert_eq!(
+            outcome.stderr,
+            format!(
+                "error: plugins.toml:{line}: plugins.prepare_fails.component: {}: its lifecycle.prepare failed: it \
+                 was told to fail while it was prepared; correct its options\n",
+                component("prepare_fails").display()
+            )
+        );
+        assert_eq!(outcome.stdout, "");
+        assert_eq!(outcome.code, Some(3));
+    }
+}
+
+#[test]
+fn a_start_that_fails_ends_its_instance_alone() {
+    let config = Config::serving(Plugin::new("echo"))
+        .plugin(Plugin::new("start_fails").isolation(Isolation::Plugin));
+    let host = Host::start(&config);
+    let line = host.wait_line("a failed start", |line| line.level() == "ERROR");
+    assert_eq!(line.field("plugin"), Some("start_fails"), "{line}");
+    assert!(line.0.contains("it was told to fail at start"), "{line}");
+    host.connect("echo").expect_echo("helo\n");
+    host.stop();
+}
+
+#[test]
+fn a_host_with_nothing_left_to_do_leaves() {
+    let config = Config::new().plugin(Plugin::new("start_fails").isolation(Isolation::Plugin));
+    let outcome = Host::start(&config).wait_exit();
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("it was told to fail at start"), "{}", outcome.stderr);
+}
+
+/// A program that needs more timers than it may have panics, as EventMachine raises.
+#[test]
+fn beyond_the_bound_on_timers_a_program_ends() {
+    traps_at_start("timers_order", "timers");
+}
+
+#[test]
+fn beyond_the_bound_on_ticks_a_program_ends() {
+    traps_at_start("ticks_order", "ticks");
+}
+
+/// The program traps, says why, and is started again after a while; the echo beside it does not notice.
+#[track_caller]
+fn traps_at_start(guest: &str, limit: &str) {
+    let program = Plugin::new(guest).isolation(Isolation::Plugin).prints().limit(limit, "1");
+    let host = Host::start(&Config::serving(Plugin::new("echo")).plugin(program));
+    let line = host.wait_log("trapped");
+    assert_eq!(line.level(), "ERROR", "{line}");
+    assert_eq!(line.field("plugin"), Some(guest), "{line}");
+    assert_eq!(line.field("event"), Some("start"), "{line}");
+    host.wait_line("limit", |line| line.level() == "WARN" && line.0.contains("limit"));
+    let line = host.wait_log("starting again later");
+    assert_eq!(line.field("plugin"), Some(guest), "{line}");
+    host.wait_lines("trapped", 3, |line| line.message().starts_with("trapped"));
+    let later = |line: &&LogLine| line.message().starts_with("starting again later");
+    let attempts = host.log().iter().filter(later).count();
+    assert!((2..=3).contains(&attempts), "{attempts} attempts were arranged for after 3 traps");
+    host.connect("echo").expect_echo("helo\n");
+    host.stop();
+}

@@ -1,0 +1,43 @@
+//! The black-box suite: the real host, real sockets, one file per noun. tests/README.md says how to add a
+//! test, a guest or a case.
+
+/// Makes two tests of one function that takes an [`Isolation`](sandloop_tests::Isolation).
+macro_rules! each_isolation {
+    ($($check:ident),+ $(,)?) => {$(
+        mod $check {
+            #[test]
+            fn connection() {
+                super::$check(sandloop_tests::Isolation::Connection);
+            }
+
+            #[test]
+            fn plugin() {
+                super::$check(sandloop_tests::Isolation::Plugin);
+            }
+        }
+    )+};
+}
+
+mod callbacks;
+mod close;
+mod config;
+mod connect;
+mod connection;
+mod echo;
+mod examples;
+mod guests;
+mod idle;
+mod inactivity;
+mod inspect;
+mod isolation;
+mod lifecycle;
+mod log;
+mod outbox;
+mod pass;
+mod reactors;
+mod sandbox;
+mod start;
+mod stop;
+mod ticks;
+mod timers;
+mod wasi;

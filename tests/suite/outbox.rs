@@ -1,0 +1,111 @@
+//! The outbox: a peer that does not read is not read either, and nothing is lost or held without end.
+
+use std::time::Duration;
+
+use sandloop_tests::process::resident;
+use sandloop_tests::{Config, Host, Isolation, Peer, Plugin};
+
+each_isolation!(a_peer_that_does_not_read_is_not_read);
+fn a_peer_that_does_not_read_is_not_read(isolation: Isolation) {
+    const MOST: usize = 64 << 20;
+    let host = Host::start(&Config::serving(Plugin::new("echo").isolation(isolation)));
+    let mut steady = host.connect("echo");
+    steady.expect_echo("helo\n");
+    let before = resident(host.pid());
+    let mut peer = Peer::connect_narrow(&host.address("echo"));
+    // The kernel's buffers at both ends and one outbox: a few megabytes.
+    let sent = peer.send_until_stuck(&[b'x'; 16384], MOST, Duration::from_millis(500));
+    assert!(sent < MOST, "the host takes everything");
+    let grown = resident(host.pid()).saturating_sub(before);
+    assert!(grown < 4 << 20, "{grown} bytes are held for a peer that does not read");
+    // Nobody else notices.
+    for _ in 0..20 {
+        steady.expect_echo("helo\n");
+    }
+    // And when it reads, all of it is there.
+    peer.finish();
+    let bytes = peer.rest();
+    assert_eq!(bytes.len(), sent);
+    assert!(bytes.iter().all(|byte| *byte == b'x'));
+}
+
+each_isolation!(a_stalled_peer_that_resets_is_forgotten);
+fn a_stalled_peer_that_resets_is_forgotten(isolation: Isolation) {
+    let host = Host::start(&Config::serving(Plugin::new("echo").isolation(isolation)));
+    for _ in 0..3 {
+        let mut peer = Peer::connect_narrow(&host.address("echo"));
+        peer.send_until_stuck(&[b'x'; 16384], 64 << 20, Duration::from_millis(200));
+        peer.reset();
+    }
+    host.connect("echo").expect_echo("helo\n");
+    host.stop();
+}
+
+each_isolation!(a_flood_is_told_when_it_has_drained);
+fn a_flood_is_told_when_it_has_drained(isolation: Isolation) {
+    let host = flood(isolation, None);
+    let mut peer = Peer::connect_narrow(&host.address("outbox_flood"));
+    peer.send("8000000 65536\n");
+    host.wait_printed("sent 8000000");
+    assert_eq!(host.printed(), "sent 8000000\n");
+    peer.expect(vec![b'x'; 8_000_000]);
+    host.wait_printed("drained");
+    peer.finish();
+    peer.expect_end();
+    host.wait_printed("unbind peer-closed");
+    assert_eq!(host.stop().stdout, "sent 8000000\ndrained\nunbind peer-closed\n");
+}
+
+/// Nothing to drain, nothing to tell.
+#[test]
+fn what_the_kernel_takes_at_once_is_not_told() {
+    let host = flood(Isolation::Connection, None);
+    let mut peer = host.connect("outbox_flood");
+    peer.send("1000 10\n");
+    peer.expect(vec![b'x'; 1000]);
+    peer.finish();
+    peer.expect_end();
+    host.wait_printed("unbind peer-closed");
+    assert_eq!(host.stop().stdout, "sent 1000\nunbind peer-closed\n");
+}
+
+each_isolation!(beyond_the_hard_bound_nothing_is_taken);
+fn beyond_the_hard_bound_nothing_is_taken(isolation: Isolation) {
+    const BOUND: usize = 1 << 20;
+    let host = flood(isolation, Some(BOUND));
+    let mut peer = Peer::connect_narrow(&host.address("outbox_flood"));
+    peer.send("67108864 65536\n");
+    let printed = host.wait_printed_lines(1).swap_remove(0);
+    let sent: usize = printed
+        .strip_prefix("sent ")
+        .and_then(|rest| rest.strip_suffix(" outbox-full"))
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_else(|| panic!("it printed {printed:?}"));
+    // The kernel has some of it.
+    assert!(BOUND - 65536 < sent && sent < BOUND + (16 << 20), "{sent} bytes were taken");
+    // What was taken is there, whole, and the connection lives.
+    peer.expect(vec![b'x'; sent]);
+    host.wait_printed("drained");
+    peer.send("3\n");
+    peer.expect("xxx");
+}
+
+each_isolation!(a_send_that_cannot_fail_closes_instead);
+fn a_send_that_cannot_fail_closes_instead(isolation: Isolation) {
+    let host = flood(isolation, Some(1 << 20));
+    let mut peer = Peer::connect_narrow(&host.address("outbox_flood"));
+    // At once: a peer whose outbox is full is not read.
+    peer.send("67108864 65536\n100000 !\n");
+    host.wait_printed("unbind closed");
+    peer.expect_closed();
+    let line = host.wait_line("a closed connection", |line| line.level() == "ERROR");
+    assert!(line.0.contains("its outbox has no room for 100000 bytes"), "{line}");
+}
+
+fn flood(isolation: Isolation, bound: Option<usize>) -> Host {
+    let mut plugin = Plugin::new("outbox_flood").isolation(isolation).prints();
+    if let Some(bound) = bound {
+        plugin = plugin.limit("outbox_max", bound.to_string());
+    }
+    Host::start(&Config::serving(plugin))
+}

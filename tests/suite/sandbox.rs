@@ -1,0 +1,240 @@
+//! What the host does to a guest that misbehaves, and what its neighbours notice of it: nothing.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sandloop_tests::{
+    Config, Host, Isolation, Listen, LogLine, Peer, Plugin, alone, once_undisturbed,
+};
+
+/// One test for each callback that can trap, and for each isolation.
+macro_rules! each_callback {
+    ($check:ident: $($callback:ident),+) => {
+        mod $check {$(
+            mod $callback {
+                #[test]
+                fn connection() {
+                    super::super::$check(stringify!($callback), sandloop_tests::Isolation::Connection);
+                }
+
+                #[test]
+                fn plugin() {
+                    super::super::$check(stringify!($callback), sandloop_tests::Isolation::Plugin);
+                }
+            }
+        )+}
+    };
+}
+
+each_isolation!(an_endless_loop_costs_its_own_connections);
+fn an_endless_loop_costs_its_own_connections(isolation: Isolation) {
+    let plugin = Plugin::new("hostile_loop").limit("cpu_per_event", "\"300ms\"");
+    let line = costs_its_own_connections(plugin, "hostile_loop", isolation, "receive-data");
+    assert_eq!(line.field("limit"), Some("cpu_per_event"), "{line}");
+}
+
+each_isolation!(memory_without_end_costs_its_own_connections);
+fn memory_without_end_costs_its_own_connections(isolation: Isolation) {
+    let plugin = Plugin::new("hostile_memory").limit("memory", "\"4MiB\"");
+    let line = costs_its_own_connections(plugin, "hostile_memory", isolation, "receive-data");
+    assert_eq!(line.field("limit"), Some("memory"), "{line}");
+}
+
+each_isolation!(recursion_without_end_costs_its_own_connections);
+fn recursion_without_end_costs_its_own_connections(isolation: Isolation) {
+    let plugin = Plugin::new("hostile_recursion");
+    let line = costs_its_own_connections(plugin, "hostile_recursion", isolation, "receive-data");
+    assert_eq!(line.field("limit"), Some("stack"), "{line}");
+}
+
+each_callback!(a_trap_costs_its_own_connections:
+    constructor, post_init, receive_data, drained, unbind, timer, tick);
+fn a_trap_costs_its_own_connections(callback: &str, isolation: Isolation) {
+    misbehaves_in(callback, Plugin::new("hostile_trap"), isolation);
+}
+
+each_callback!(a_loop_costs_its_own_connections:
+    constructor, post_init, receive_data, drained, unbind, timer, tick);
+fn a_loop_costs_its_own_connections(callback: &str, isolation: Isolation) {
+    let plugin = Plugin::new("hostile_loop").limit("cpu_per_event", "\"100ms\"");
+    misbehaves_in(callback, plugin, isolation);
+}
+
+#[track_caller]
+fn misbehaves_in(callback: &str, plugin: Plugin, isolation: Isolation) {
+    let name = plugin.name().to_owned();
+    // A small outbox is soon full, and soon drained.
+    let plugin = plugin.isolation(isolation).limit("outbox_max", "\"1MiB\"");
+    let config = Config::new()
+        .plugin(plugin)
+        .plugin(Plugin::new("echo").isolation(isolation))
+        .listen(Listen::tcp(&name).option("callback", callback))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start(&config);
+    let mut steady = host.connect("echo");
+    steady.expect_echo("helo\n");
+    let event = match callback {
+        "timer" => "timer-fired".to_owned(),
+        other => other.replace('_', "-"),
+    };
+    for traps in 1..=2 {
+        // It reads more slowly than the guest sends, or its outbox would never be full.
+        let mut victim = Peer::connect_narrow(&host.address(&name));
+        victim.try_send("now\n");
+        while_answered(&mut steady, || victim.expect_closed());
+        // The next one comes when this is over, or it would go with it.
+        let lines = host.wait_lines("a trap", traps, |line| line.level() == "ERROR");
+        assert_trap_line(&lines[traps - 1], &name, &event);
+    }
+    host.stop();
+}
+
+/// Provokes the plugin on one connection while an echo beside it is asked all the time; gives the line
+/// of the log that says what happened.
+#[track_caller]
+fn costs_its_own_connections(
+    plugin: Plugin,
+    name: &str,
+    isolation: Isolation,
+    event: &str,
+) -> LogLine {
+    let config = Config::new()
+        .plugin(plugin.isolation(isolation))
+        .plugin(Plugin::new("echo").isolation(isolation))
+        .listen(Listen::tcp(name))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start(&config);
+    let mut steady = host.connect("echo");
+    steady.expect_echo("helo\n");
+    let mut sibling = host.connect(name);
+    let mut victim = host.connect(name);
+    // Both are served before anything goes wrong.
+    steady.expect_echo("helo\n");
+
+    while_answered(&mut steady, || {
+        victim.send("now\n");
+        victim.expect_closed();
+    });
+
+    let line = host.wait_line("a trap", |line| line.level() == "ERROR");
+    assert_trap_line(&line, name, event);
+    match isolation {
+        // A sandbox of its own: it has not noticed.
+        Isolation::Connection => sibling.expect_nothing_yet(),
+        // The same sandbox: it went with it.
+        Isolation::Plugin => sibling.expect_closed(),
+    }
+    // The next one gets a fresh sandbox, and may do the same.
+    let mut next = host.connect(name);
+    next.send("now\n");
+    next.expect_closed();
+    steady.expect_echo("still here\n");
+    drop((sibling, next, steady));
+    host.stop();
+    line
+}
+
+/// Does something while an echo is asked all the time, and is answered.
+#[track_caller]
+fn while_answered(steady: &mut Peer, something: impl FnOnce() + Send) {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let doing = scope.spawn(|| {
+            // Also where it fails, or nobody would hear of it.
+            let _over = OnDrop(&over);
+            something();
+        });
+        while !over.load(Ordering::Acquire) {
+            steady.expect_echo("still here\n");
+        }
+        if let Err(panic) = doing.join() {
+            resume_unwind(panic);
+        }
+    });
+}
+
+/// Is set when it goes.
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// The operator sees who, where, what and why.
+#[track_caller]
+fn assert_trap_line(line: &LogLine, plugin: &str, event: &str) {
+    assert_eq!(line.level(), "ERROR", "{line}");
+    assert_eq!(line.field("plugin"), Some(plugin), "{line}");
+    assert_eq!(line.field("event"), Some(event), "{line}");
+    // Timers and ticks are nobody's connection.
+    if !["timer-fired", "tick"].contains(&event) {
+        assert!(line.field("handler").is_some(), "{line}");
+        assert!(line.field("connection").is_some_and(|id| id.parse::<u32>().is_ok()), "{line}");
+    }
+    assert!(line.field("cause").is_some_and(|cause| !cause.is_empty()), "{line}");
+    assert!(line.field("backtrace").is_some_and(|frames| !frames.is_empty()), "{line}");
+}
+
+each_isolation!(long_work_ends_and_the_echo_beside_it_is_answered);
+fn long_work_ends_and_the_echo_beside_it_is_answered(isolation: Isolation) {
+    let _alone = alone();
+    let config = Config::new()
+        .plugin(Plugin::new("compute").isolation(isolation).limit("cpu_per_event", "\"1s\""))
+        .plugin(Plugin::new("echo").isolation(isolation))
+        .listen(Listen::tcp("compute"))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start(&config);
+    let mut worker = host.connect("compute");
+    let mut steady = host.connect("echo");
+    steady.expect_echo("helo\n");
+    once_undisturbed(|| {
+        let (worked, mut times) = work_beside(&mut worker, &mut steady);
+        assert!(Duration::from_millis(100) < worked, "it worked for {worked:?} only");
+        times.sort();
+        let (count, p99) = (times.len(), times[times.len() * 99 / 100]);
+        println!("p99 is {p99:?} over {count} echoes in {worked:?}");
+        if 20 < count && p99 < Duration::from_millis(10) {
+            Ok(())
+        } else {
+            Err(format!("p99 is {p99:?} over {count} echoes in {worked:?}"))
+        }
+    });
+}
+
+/// Computes for about 300 ms and asks an echo meanwhile: how long the one took, and each of the others.
+fn work_beside(worker: &mut Peer, steady: &mut Peer) -> (Duration, Vec<Duration>) {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let working = scope.spawn(|| {
+            let _done = OnDrop(&done);
+            let start = Instant::now();
+            worker.send("300\n");
+            worker.expect("done\n");
+            start.elapsed()
+        });
+        let mut times = vec![steady.time_echo(b"still here\n")];
+        while !done.load(Ordering::Acquire) {
+            times.push(steady.time_echo(b"still here\n"));
+        }
+        (working.join().expect("the work is done"), times)
+    })
+}
+
+each_isolation!(what_comes_meanwhile_waits_its_turn);
+/// What a peer does while its instance is suspended waits, and is then handled in order.
+fn what_comes_meanwhile_waits_its_turn(isolation: Isolation) {
+    let plugin = Plugin::new("compute").isolation(isolation);
+    let host = Host::start(&Config::serving(plugin));
+    let mut peers: Vec<Peer> = (0..3).map(|_| host.connect("compute")).collect();
+    for peer in &mut peers {
+        peer.send("50\n");
+        peer.send("1\n1\n");
+    }
+    for peer in &mut peers {
+        peer.expect("done\ndone\ndone\n");
+    }
+}

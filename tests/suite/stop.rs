@@ -1,0 +1,145 @@
+//! The end: asked for by a signal or by a plugin, graceful, with a deadline, and at once.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin};
+
+each_isolation!(sigterm_ends_connections_in_order);
+fn sigterm_ends_connections_in_order(isolation: Isolation) {
+    graceful(isolation, Signal::TERM);
+}
+
+each_isolation!(sigint_ends_connections_in_order);
+fn sigint_ends_connections_in_order(isolation: Isolation) {
+    graceful(isolation, Signal::INT);
+}
+
+fn graceful(isolation: Isolation, signal: Signal) {
+    let host = Host::start(&Config::serving(Plugin::new("echo").isolation(isolation)));
+    let address = host.address("echo");
+    let mut peers: Vec<Peer> = (0..20).map(|_| host.connect("echo")).collect();
+    for peer in &mut peers {
+        peer.expect_echo("helo\n");
+    }
+    host.signal(signal);
+    for peer in &mut peers {
+        peer.expect_end();
+    }
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(Peer::try_connect(&address).is_err(), "somebody still listens");
+}
+
+#[test]
+fn a_host_without_connections_ends_at_once() {
+    let host = Host::start(&Config::serving(Plugin::new("echo")));
+    let start = Instant::now();
+    host.stop();
+    assert!(start.elapsed() < Duration::from_secs(3), "it took {:?}", start.elapsed());
+}
+
+each_isolation!(what_waits_in_an_outbox_is_still_sent);
+fn what_waits_in_an_outbox_is_still_sent(isolation: Isolation) {
+    let (host, mut peer) = stalled(isolation, "60s");
+    host.signal(Signal::TERM);
+    host.wait_log("stopping");
+    assert_eq!(peer.rest().len(), FLOOD);
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.ends_with("unbind stopped\n"), "{}", outcome.stdout);
+}
+
+each_isolation!(a_peer_that_does_not_read_holds_the_end_up_to_the_deadline);
+fn a_peer_that_does_not_read_holds_the_end_up_to_the_deadline(isolation: Isolation) {
+    let (host, _peer) = stalled(isolation, "1s");
+    let start = Instant::now();
+    host.signal(Signal::TERM);
+    let outcome = host.wait_exit();
+    let took = start.elapsed();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(Duration::from_millis(990) <= took, "it did not wait: {took:?}");
+    assert!(took < PATIENCE / 2, "it waited too long: {took:?}");
+    assert!(outcome.stdout.ends_with("unbind stopped\n"), "{}", outcome.stdout);
+}
+
+each_isolation!(a_guest_that_sleeps_in_unbind_holds_the_end_up_to_the_deadline);
+fn a_guest_that_sleeps_in_unbind_holds_the_end_up_to_the_deadline(isolation: Isolation) {
+    let config = Config::new()
+        .host("stop_deadline", "\"300ms\"")
+        .plugin(Plugin::new("hostile_sleep").isolation(isolation))
+        .listen(Listen::tcp("hostile_sleep").option("callback", "unbind"))
+        .plugin(Plugin::new("echo"))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start(&config);
+    let _sleeper = host.connect("hostile_sleep");
+    // Accepted after the other, so both are.
+    host.connect("echo").expect_echo("helo\n");
+    host.signal(Signal::TERM);
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("still running at the stop deadline"), "{}", outcome.stderr);
+}
+
+each_isolation!(a_second_signal_ends_at_once);
+fn a_second_signal_ends_at_once(isolation: Isolation) {
+    let (host, _peer) = stalled(isolation, "1h");
+    host.signal(Signal::TERM);
+    host.wait_log("stopping");
+    let start = Instant::now();
+    host.signal(Signal::TERM);
+    let outcome = host.wait_exit();
+    assert!(start.elapsed() < PATIENCE / 2, "it took {:?}", start.elapsed());
+    // As a shell names an end by SIGTERM.
+    assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
+}
+
+each_isolation!(what_a_plugin_sends_as_it_stops_arrives);
+fn what_a_plugin_sends_as_it_stops_arrives(isolation: Isolation) {
+    for bytes in [4, 5_000_000] {
+        let config = Config::new()
+            .plugin(Plugin::new("stop_sends").isolation(isolation).prints().may_stop())
+            .listen(Listen::tcp("stop_sends").option("bytes", &bytes.to_string()));
+        let host = Host::start(&config);
+        let mut bystander = host.connect("stop_sends");
+        let mut peer = host.connect("stop_sends");
+        peer.send("stop");
+        assert_eq!(peer.rest().len(), bytes);
+        bystander.expect_end();
+        let outcome = host.wait_exit();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert_eq!(outcome.stdout, "unbind stopped\nunbind stopped\n");
+    }
+}
+
+each_isolation!(a_plugin_that_may_not_stop_does_not);
+fn a_plugin_that_may_not_stop_does_not(isolation: Isolation) {
+    let plugin = Plugin::new("stop_sends").isolation(isolation).prints();
+    let host = Host::start(&Config::serving(plugin));
+    let mut peer = host.connect("stop_sends");
+    for _ in 0..2 {
+        peer.send("stop");
+        peer.expect("xxxx");
+    }
+    let line = host.wait_line("a refused stop", |line| {
+        line.level() == "WARN" && line.field("plugin") == Some("stop_sends")
+    });
+    assert!(line.0.contains("plugins.toml"), "{line}");
+    assert!(line.0.contains("stop = true"), "{line}");
+    peer.finish();
+    peer.expect_end();
+}
+
+/// More than the kernel holds for a peer that does not read.
+const FLOOD: usize = 8_000_000;
+
+/// A host with a peer that has not read what it was sent.
+fn stalled(isolation: Isolation, deadline: &str) -> (Host, Peer) {
+    let plugin = Plugin::new("outbox_flood").isolation(isolation).prints();
+    let config = Config::serving(plugin).host("stop_deadline", format!("\"{deadline}\""));
+    let host = Host::start(&config);
+    let mut peer = Peer::connect_narrow(&host.address("outbox_flood"));
+    peer.send(format!("{FLOOD} 65536\n"));
+    host.wait_printed(&format!("sent {FLOOD}"));
+    (host, peer)
+}

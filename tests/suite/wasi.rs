@@ -1,0 +1,56 @@
+//! What a language's standard library takes from the system: clocks and random numbers are there, and waiting
+//! holds nobody else up.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use sandloop_tests::{Config, Host, Isolation, Listen, Plugin};
+
+each_isolation!(a_guest_that_sleeps_holds_nobody_up);
+fn a_guest_that_sleeps_holds_nobody_up(isolation: Isolation) {
+    let config = Config::new()
+        .plugin(Plugin::new("clock").isolation(isolation))
+        .plugin(Plugin::new("echo").isolation(isolation))
+        .listen(Listen::tcp("clock"))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start(&config);
+    let mut sleeper = host.connect("clock");
+    let mut steady = host.connect("echo");
+    steady.expect_echo("helo\n");
+    let awake = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let start = Instant::now();
+            sleeper.send("sleep 300\n");
+            let line = sleeper.line();
+            awake.store(true, Ordering::Release);
+            let took = start.elapsed();
+            assert!(Duration::from_millis(300) <= took, "it slept for {took:?}");
+            let slept: u64 =
+                line.strip_prefix("slept ").and_then(|n| n.parse().ok()).expect("a number");
+            assert!((300..30_000).contains(&slept), "{line}");
+        });
+        let mut answered = 0;
+        while !awake.load(Ordering::Acquire) {
+            steady.expect_echo("still here\n");
+            answered += 1;
+        }
+        assert!(10 < answered, "the echo beside it was answered {answered} times");
+    });
+}
+
+each_isolation!(clocks_and_random_numbers_are_there);
+fn clocks_and_random_numbers_are_there(isolation: Isolation) {
+    let host = Host::start(&Config::serving(Plugin::new("clock").isolation(isolation)));
+    let mut peer = host.connect("clock");
+    peer.send("time\n");
+    let told: u64 = peer.line().parse().expect("a number of seconds");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
+    assert!(now.as_secs().abs_diff(told) < 60, "{told}");
+    peer.send("random\n");
+    let first = peer.line();
+    let mut other = host.connect("clock");
+    other.send("random\n");
+    assert_ne!(first, other.line());
+}
