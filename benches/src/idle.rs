@@ -1,0 +1,105 @@
+//! The memory of connections that have said something once and then stay.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use serde::Serialize;
+
+use crate::{
+    cli::Options,
+    load::{SMALL_BYTES, connect},
+    process::{Memory, Server},
+    report::{self, Raw},
+    subject::{Paths, Subject},
+};
+
+/// Instances and connections that the host is given beyond those held.
+const SPARE: usize = 1_000;
+/// For freed memory to be freed, and for queued work to be done, before a reading.
+const SETTLE: Duration = Duration::from_secs(1);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Opening them all takes no longer, or the run has failed.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(300);
+/// Every one in so many is asked again at the end, to see that it lives.
+const ASKED_AGAIN: usize = 100;
+
+/// What the held connections of one server cost.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct IdleRecord {
+    /// Which server.
+    pub subject: Subject,
+    /// How many it held.
+    pub connections: usize,
+    /// Its memory with none, after one had come and gone.
+    pub before: Memory,
+    /// With all.
+    pub held: Memory,
+    /// After all had gone.
+    pub after: Memory,
+    /// From the first connect to the last reply.
+    pub open_seconds: f64,
+}
+
+/// Measures one server after the other and prints the table. Memory hardly varies: one round.
+pub fn run(subjects: &[Subject], paths: &Paths, options: &Options, raw: &mut Raw) -> Result<()> {
+    let mut records = Vec::new();
+    for &subject in subjects {
+        eprintln!("idle: {} connections to {}", options.connections, subject.name());
+        let mut server = Server::start(subject, paths, Some(options.connections + SPARE))?;
+        let record = match hold(&server, options.connections) {
+            Ok(record) => record,
+            Err(error) => return Err(anyhow!("{}", server.failure(&format!("failed: {error:#}")))),
+        };
+        raw.write(&record)?;
+        records.push(record);
+    }
+    report::idle_table(&records);
+    Ok(())
+}
+
+fn hold(server: &Server, connections: usize) -> Result<IdleRecord> {
+    drop(open(server.address, 0)?);
+    thread::sleep(SETTLE);
+    let before = server.memory()?;
+
+    let started = Instant::now();
+    let mut streams = Vec::with_capacity(connections);
+    for index in 0..connections {
+        let stream = open(server.address, index).with_context(|| format!("connection {index}"))?;
+        streams.push(stream);
+        ensure!(started.elapsed() < OPEN_TIMEOUT, "only {} connections in time", streams.len());
+    }
+    let open_seconds = started.elapsed().as_secs_f64();
+    thread::sleep(SETTLE);
+    let held = server.memory()?;
+    for (index, stream) in streams.iter_mut().enumerate().step_by(ASKED_AGAIN) {
+        echo(stream, index).with_context(|| format!("connection {index}, asked again"))?;
+    }
+    drop(streams);
+    thread::sleep(SETTLE);
+    let after = server.memory()?;
+    Ok(IdleRecord { subject: server.subject, connections, before, held, after, open_seconds })
+}
+
+/// A connection that has echoed one message.
+fn open(address: SocketAddr, index: usize) -> Result<TcpStream> {
+    let mut stream = connect(address, index)?;
+    stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
+    echo(&mut stream, index)?;
+    Ok(stream)
+}
+
+fn echo(stream: &mut TcpStream, index: usize) -> Result<()> {
+    let mut message = [0x3c; SMALL_BYTES];
+    message[..8].copy_from_slice(&index.to_le_bytes());
+    stream.write_all(&message).context("sending a message")?;
+    let mut reply = [0; SMALL_BYTES];
+    stream.read_exact(&mut reply).context("reading a reply")?;
+    ensure!(reply == message, "the reply differs from the message");
+    Ok(())
+}

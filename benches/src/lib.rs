@@ -1,0 +1,23 @@
+//! The workloads: what a sandbox costs, as a ratio to a native server that does the same work.
+//!
+//! # Layout
+//!
+//! [`cli`] (what to run) → [`subject`] (the servers compared, and [`host_config`] for ours) →
+//! [`process`] (a server started, watched, ended) → [`load`] (generator and workloads) →
+//! [`measure`] (rounds, interleaved) and [`idle`] (memory) → [`report`] (tables, raw records).
+//! [`native`] is the baseline server; [`machine`] says where the numbers were made; [`sys`] holds
+//! the few calls that the standard library lacks.
+//!
+//! Linux only: the measurements come from `/proc` and from the clocks of other processes.
+
+pub mod cli;
+pub mod host_config;
+pub mod idle;
+pub mod load;
+pub mod machine;
+pub mod measure;
+pub mod native;
+pub mod process;
+pub mod report;
+pub mod subject;
+pub mod sys;

@@ -1,0 +1,102 @@
+//! Ping-pong: many connections, one small message in flight on each.
+
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use mio::{Events, Interest, Poll, Token, net::TcpStream};
+
+use super::{Count, Load, Watch, connect_mio, poll_once};
+
+/// The length of a message.
+pub const MESSAGE_BYTES: usize = 64;
+const CONNECTIONS: usize = 50;
+
+/// The connections, each waiting for its reply.
+pub struct Small {
+    poll: Poll,
+    events: Events,
+    connections: Vec<Connection>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    /// What was sent last; it differs from the one before and from every other connection's.
+    message: [u8; MESSAGE_BYTES],
+    sequence: u64,
+    /// Of the reply; longer by one, so that a server that says too much is noticed.
+    reply: [u8; MESSAGE_BYTES + 1],
+    received: usize,
+}
+
+impl Small {
+    /// Opens the connections and sends the first message on each.
+    pub fn start(address: SocketAddr) -> Result<Self> {
+        let poll = Poll::new()?;
+        let mut connections = Vec::with_capacity(CONNECTIONS);
+        for index in 0..CONNECTIONS {
+            let mut stream = connect_mio(address, index)?;
+            poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
+            connections.push(Connection::new(stream, index)?);
+        }
+        Ok(Self { poll, events: Events::with_capacity(CONNECTIONS), connections })
+    }
+}
+
+impl Load for Small {
+    /// 64 bytes are compared in no time: they always are.
+    fn run(&mut self, time: Duration, _verify: bool) -> Result<Count> {
+        let mut watch = Watch::start(time);
+        let mut messages = 0;
+        while watch.goes_on(messages)? {
+            poll_once(&mut self.poll, &mut self.events)?;
+            for event in &self.events {
+                let connection = &mut self.connections[event.token().0];
+                messages += connection.advance(event.is_read_closed())?;
+            }
+        }
+        Ok(Count { messages, bytes: messages * MESSAGE_BYTES as u64 })
+    }
+}
+
+impl Connection {
+    fn new(stream: TcpStream, index: usize) -> Result<Self> {
+        let mut message = [0x5a; MESSAGE_BYTES];
+        message[..8].copy_from_slice(&index.to_le_bytes());
+        let reply = [0; MESSAGE_BYTES + 1];
+        let mut connection = Self { stream, message, sequence: 0, reply, received: 0 };
+        connection.send()?;
+        Ok(connection)
+    }
+
+    /// Reads the reply; when it is whole, checks it and sends the next message.
+    fn advance(&mut self, closed: bool) -> Result<u64> {
+        ensure!(!closed, "the server closed a connection");
+        match self.stream.read(&mut self.reply[self.received..]) {
+            Ok(0) => bail!("the server closed a connection"),
+            Ok(count) => self.received += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(error) => return Err(error).context("reading a reply"),
+        }
+        if self.received < MESSAGE_BYTES {
+            return Ok(0);
+        }
+        ensure!(
+            self.received == MESSAGE_BYTES && self.reply[..MESSAGE_BYTES] == self.message,
+            "the reply differs from the message"
+        );
+        self.received = 0;
+        self.send()?;
+        Ok(1)
+    }
+
+    fn send(&mut self) -> Result<()> {
+        self.sequence += 1;
+        self.message[8..16].copy_from_slice(&self.sequence.to_le_bytes());
+        // One small message in flight never fills a socket's buffer.
+        self.stream.write_all(&self.message).context("sending a message")
+    }
+}

@@ -1,0 +1,137 @@
+//! The baseline: an echo server on mio as a good one is written, with no sandbox in it.
+//!
+//! It does what the host does for the echo plugin: one thread, edge-triggered readiness, 64 KiB
+//! reads, a direct write with an outbox behind it, reading paused for a slow peer, bounded work for
+//! a connection a turn.
+
+mod connection;
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::{Context as _, Result};
+use mio::{
+    Events, Interest, Poll, Token,
+    event::Event,
+    net::{TcpListener, TcpStream},
+};
+use slab::Slab;
+use socket2::{Domain, Socket, Type};
+
+use connection::{Connection, Next};
+
+const LISTENER: Token = Token(usize::MAX);
+const BACKLOG: i32 = 4_096;
+const EVENTS_MAX: usize = 1_024;
+/// Accepted in a turn, so that a storm of connections does not starve the open ones.
+const ACCEPTS_MAX: usize = 256;
+const READ_BYTES: usize = 64 * 1024;
+
+struct Server {
+    poll: Poll,
+    listener: TcpListener,
+    connections: Slab<Connection>,
+    /// One buffer for all: nothing is kept in it between two reads.
+    buffer: Box<[u8]>,
+    /// Connections that used up their share of a turn and may have more to read.
+    again: Vec<usize>,
+    /// Whether the last turn left connections to accept.
+    accept_again: bool,
+}
+
+/// Serves until the process is killed; prints the address in the host's words.
+pub fn serve(address: SocketAddr) -> Result<()> {
+    let mut listener = bind(address).with_context(|| format!("listening on {address}"))?;
+    let poll = Poll::new()?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    eprintln!("serving address=tcp://{}", listener.local_addr()?);
+    let mut server = Server {
+        poll,
+        listener,
+        connections: Slab::new(),
+        buffer: vec![0; READ_BYTES].into_boxed_slice(),
+        again: Vec::new(),
+        accept_again: false,
+    };
+    let mut events = Events::with_capacity(EVENTS_MAX);
+    loop {
+        server.turn(&mut events)?;
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+impl Server {
+    fn turn(&mut self, events: &mut Events) -> Result<()> {
+        let pending = self.accept_again || !self.again.is_empty();
+        match self.poll.poll(events, pending.then_some(Duration::ZERO)) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        for key in std::mem::take(&mut self.again) {
+            self.advance(key, None);
+        }
+        let mut accept = std::mem::take(&mut self.accept_again);
+        for event in &*events {
+            match event.token() {
+                LISTENER => accept = true,
+                Token(key) => self.advance(key, Some(event)),
+            }
+        }
+        if accept {
+            self.accept();
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS_MAX {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.open(stream),
+                Err(error) => match error.kind() {
+                    std::io::ErrorKind::WouldBlock => return,
+                    std::io::ErrorKind::Interrupted | std::io::ErrorKind::ConnectionAborted => {}
+                    _ => {
+                        eprintln!("accept: {error}");
+                        return;
+                    }
+                },
+            }
+        }
+        self.accept_again = true;
+    }
+
+    fn open(&mut self, mut stream: TcpStream) {
+        let entry = self.connections.vacant_entry();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let ready = stream
+            .set_nodelay(true)
+            .and_then(|()| self.poll.registry().register(&mut stream, Token(entry.key()), both));
+        match ready {
+            Ok(()) => _ = entry.insert(Connection::new(stream)),
+            Err(error) => eprintln!("accept: {error}"),
+        }
+    }
+
+    /// A key that is gone, or that is another connection by now, is harmless: readiness is a hint.
+    fn advance(&mut self, key: usize, event: Option<&Event>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if let Some(event) = event {
+            connection.note(event);
+        }
+        match connection.advance(&mut self.buffer) {
+            Next::Wait => {}
+            Next::Again => self.again.push(key),
+            // Dropping the socket takes it out of the poll.
+            Next::Close => _ = self.connections.remove(key),
+        }
+    }
+}
