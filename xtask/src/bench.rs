@@ -1,0 +1,38 @@
+//! `cargo xtask bench NAME`: one measurement, beside its peers.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::components::{self, Which, metadata};
+use crate::root::{root, target};
+use crate::step::{cargo, line, run, step};
+use crate::{host, setup};
+
+const PACKAGE: &str = "sandloop-benches";
+
+/// Builds and becomes the binary of that name.
+pub fn bench(name: &str, args: &[String]) -> Result<()> {
+    let known = names()?;
+    if !known.iter().any(|known| known == name) {
+        bail!("there is no measurement `{name}` in benches/; there is: {}", known.join(", "));
+    }
+    let route = step("set-up", setup::for_benches)?;
+    step("components", || components::build(route, Which::All))?;
+    step("host", host::build)?;
+    step("bench", || {
+        run(&mut cargo(&["build", "--release", "--package", PACKAGE, "--bin", name]))
+    })?;
+
+    let mut command = Command::new(target().join("release").join(name));
+    command.current_dir(root()).args(args);
+    eprintln!("==> {}", line(&command));
+    Err(command.exec()).with_context(|| format!("cannot start {}", line(&command)))
+}
+
+fn names() -> Result<Vec<String>> {
+    let packages = metadata::packages()?;
+    let benches = packages.into_iter().filter(|package| package.name == PACKAGE);
+    Ok(benches.flat_map(|package| package.binaries).collect())
+}

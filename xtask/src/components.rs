@@ -1,0 +1,87 @@
+//! `target/plugins/NAME.wasm`: every component, out of every language.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::root::components;
+use crate::setup::{self, Route};
+use crate::step::step;
+
+mod adapt;
+mod c;
+mod javascript;
+pub mod metadata;
+mod python;
+mod rust;
+
+/// Which components to build.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Which {
+    /// Those of `plugins/`.
+    Plugins,
+    /// Plugins, examples, test guests, and the samples in C.
+    All,
+}
+
+/// A component that was built.
+pub struct Component {
+    /// Its name: of the cargo package or example; `LANGUAGE_SAMPLE` for other languages.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// `cargo xtask plugins`.
+pub fn command(no_host: bool, all_languages: bool) -> Result<()> {
+    let route = step("set-up", || setup::for_components(Which::All))?;
+    step("components", || build(route, Which::All))?;
+    if all_languages {
+        step("set-up of JavaScript and Python", setup::for_languages)?;
+        step("JavaScript", || place(&javascript::build()?))?;
+        step("Python", || place(&python::build()?))?;
+    }
+    if !no_host {
+        step("host", crate::host::build)?;
+    }
+    Ok(())
+}
+
+/// Builds components into `target/plugins`.
+pub fn build(route: Route, which: Which) -> Result<()> {
+    let mut built = rust::build(route, which)?;
+    if which == Which::All {
+        built.extend(c::build()?);
+    }
+    place(&built)
+}
+
+/// Writes components under their names; one that has not changed is left alone.
+fn place(built: &[Component]) -> Result<()> {
+    let directory = components();
+    std::fs::create_dir_all(&directory)?;
+    let mut names = Vec::new();
+    for Component { name, bytes } in built {
+        if names.contains(&name) {
+            bail!("two components are called `{name}`: a plugin or example needs another name");
+        }
+        names.push(name);
+        let path = path(name);
+        if std::fs::read(&path).is_ok_and(|old| old == *bytes) {
+            continue;
+        }
+        // A host that is just reading the old one must never see half of the new one.
+        let partial = directory.join(format!("{name}.partial"));
+        std::fs::write(&partial, bytes)
+            .and_then(|()| std::fs::rename(&partial, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("    {name}.wasm ({} KiB)", bytes.len().div_ceil(1024));
+    }
+    eprintln!("    {} components in {}", built.len(), directory.display());
+    Ok(())
+}
+
+/// Where a component is once it is built.
+fn path(name: &str) -> PathBuf {
+    components().join(format!("{name}.wasm"))
+}

@@ -1,0 +1,85 @@
+//! `cargo xtask`: everything a developer does, from a fresh machine on. This file only dispatches.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod components;
+mod docs;
+mod host;
+mod root;
+mod run;
+mod setup;
+mod step;
+mod test;
+mod tidy;
+
+/// Builds, serves, checks and measures Sandloop. Installs what is missing first and says so.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds the plugins and the host, then serves `plugins.toml` (or the file given).
+    Run {
+        /// Handed to `sandloop run`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// All that CI runs: format, lints, docs, components, host, tests.
+    Test {
+        /// Handed to `cargo test`, such as the name of a test.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Builds every plugin, example and test guest into `target/plugins`, and the host.
+    Plugins {
+        /// Only the components, without the host.
+        #[arg(long)]
+        no_host: bool,
+        /// The JavaScript and Python echoes too (from npm and PyPI).
+        #[arg(long)]
+        all_languages: bool,
+    },
+    /// Runs one of the measurements in `benches/`.
+    Bench {
+        /// The binary's name, such as `echo`.
+        name: String,
+        /// Handed to it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Builds the API documentation of every crate.
+    Docs,
+    /// Only installs what the other commands need.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Each cause on a line of its own, the innermost last; a backtrace would say nothing more.
+            eprintln!("error: {error}");
+            error.chain().skip(1).for_each(|cause| eprintln!("  because {cause}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Run { args } => run::run(&args),
+        Command::Test { args } => test::test(&args),
+        Command::Plugins { no_host, all_languages } => components::command(no_host, all_languages),
+        Command::Bench { name, args } => bench::bench(&name, &args),
+        Command::Docs => docs::docs(),
+        Command::Setup => setup::everything(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Set-up: what a command needs from the machine, installed when it is missing and never otherwise.
+
+use anyhow::{Result, bail};
+
+use crate::components::Which;
+
+mod apt;
+mod route;
+mod tools;
+
+pub use route::Route;
+pub use tools::wasm_clang;
+
+use tools::Tool;
+
+/// For building components.
+pub fn for_components(which: Which) -> Result<Route> {
+    if which == Which::All {
+        ensure(&[&tools::WASM_CLANG])?;
+    }
+    route::ready()
+}
+
+/// For everything that CI runs.
+pub fn for_tests() -> Result<Route> {
+    ensure(&[&tools::WASM_CLANG, &tools::STRACE, &tools::EVENTMACHINE, &tools::NETCAT])?;
+    route::ensure_checkers()?;
+    route::ready()
+}
+
+/// For the measurements.
+pub fn for_benches() -> Result<Route> {
+    ensure(&[&tools::WASM_CLANG, &tools::EVENTMACHINE])?;
+    route::ready()
+}
+
+/// For the JavaScript and Python components.
+pub fn for_languages() -> Result<()> {
+    ensure(&[&tools::NPM, &tools::PYTHON])
+}
+
+/// For every command but those of `for_languages`.
+pub fn everything() -> Result<()> {
+    for_benches()?;
+    for_tests()?;
+    Ok(())
+}
+
+/// Installs those tools that are missing, in one go.
+fn ensure(tools: &[&Tool]) -> Result<()> {
+    let missing: Vec<_> = tools.iter().filter(|tool| !(tool.works)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut packages = Vec::new();
+    for tool in &missing {
+        eprintln!("    missing: {}, {}", tool.name, tool.why);
+        packages.extend(tool.packages);
+    }
+    let installed = apt::install(&packages);
+    let missing: Vec<_> = missing.iter().filter(|tool| !(tool.works)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+
+    let mut message = match installed {
+        Ok(()) => "installed, and still missing:".to_owned(),
+        Err(error) => format!("{error:#}. Please install by hand:"),
+    };
+    for tool in missing {
+        message += &format!(
+            "\n  - {}, {} (Debian: {}; elsewhere: {})",
+            tool.name,
+            tool.why,
+            tool.packages.join(" "),
+            tool.elsewhere
+        );
+    }
+    bail!(message)
+}

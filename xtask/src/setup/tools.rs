@@ -1,0 +1,108 @@
+//! The one list of what is installed on a developer's machine, and why.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use crate::step::succeeds;
+
+/// Something that a command needs and cargo does not bring.
+pub struct Tool {
+    /// What it is.
+    pub name: &'static str,
+    /// What it is for: "for …".
+    pub why: &'static str,
+    /// Debian's packages that have it.
+    pub packages: &'static [&'static str],
+    /// What it is on a machine without Debian's packages.
+    pub elsewhere: &'static str,
+    /// Whether it is there and does its work.
+    pub works: fn() -> bool,
+}
+
+pub const WASM_CLANG: Tool = Tool {
+    name: "clang for WebAssembly with wasi-libc",
+    why: "for the guests written in C",
+    packages: &["clang-19", "lld-19", "wasi-libc", "libclang-rt-19-dev-wasm32"],
+    elsewhere: "wasi-sdk, with its bin/clang named in the variable WASM_CLANG",
+    works: || wasm_clang().is_some(),
+};
+
+pub const STRACE: Tool = Tool {
+    name: "strace",
+    why: "for the tests that count system calls",
+    packages: &["strace"],
+    elsewhere: "strace",
+    works: || succeeds("strace", &["-V"]),
+};
+
+pub const NETCAT: Tool = Tool {
+    name: "nc with Unix sockets",
+    why: "for talking to a server as the READMEs do",
+    packages: &["netcat-openbsd"],
+    elsewhere: "OpenBSD's netcat",
+    works: || succeeds("sh", &["-c", "nc -h 2>&1 | grep -q -- '-U'"]),
+};
+
+pub const EVENTMACHINE: Tool = Tool {
+    name: "Ruby with EventMachine",
+    why: "for the tests and the measurements beside the original",
+    packages: &["ruby", "ruby-eventmachine"],
+    elsewhere: "Ruby 3 and `gem install eventmachine`",
+    works: || succeeds("ruby", &["-reventmachine", "-e", "0"]),
+};
+
+pub const NPM: Tool = Tool {
+    name: "Node.js with npm",
+    why: "for the component written in JavaScript",
+    packages: &["nodejs", "npm"],
+    elsewhere: "Node.js 20 or newer",
+    works: || succeeds("npm", &["--version"]),
+};
+
+pub const PYTHON: Tool = Tool {
+    name: "Python with venv",
+    why: "for the component written in Python",
+    packages: &["python3", "python3-venv"],
+    elsewhere: "Python 3.10 or newer",
+    works: || succeeds("python3", &["-c", "import venv, ensurepip"]),
+};
+
+pub const DEBIAN_RUST: Tool = Tool {
+    name: "Debian's Rust with the standard library's source",
+    why: "for building guests without rustup's wasm32-wasip2",
+    packages: &["rustc-web", "cargo-web", "rust-web-src", "lld-19", "wasi-libc"],
+    elsewhere: "rustup, with its target wasm32-wasip2",
+    works: || {
+        succeeds("/usr/bin/cargo", &["--version"])
+            && succeeds("/usr/bin/rustc", &["--version"])
+            && succeeds("wasm-ld-19", &["--version"])
+            && has_rust_source()
+            && PathBuf::from("/usr/lib/wasm32-wasi/crt1-reactor.o").exists()
+    },
+};
+
+fn has_rust_source() -> bool {
+    let script = "test -e $(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std";
+    succeeds("sh", &["-c", script])
+}
+
+/// A clang that makes a WebAssembly module out of C with a C library: the one named in the variable
+/// `WASM_CLANG`, or the first of the usual names that can.
+pub fn wasm_clang() -> Option<&'static str> {
+    static FOUND: OnceLock<String> = OnceLock::new();
+    if FOUND.get().is_none() {
+        let named = std::env::var("WASM_CLANG").ok();
+        let usual = ["clang-19", "clang", "/opt/wasi-sdk/bin/clang"].map(str::to_owned);
+        let candidates = named.into_iter().chain(usual);
+        if let Some(clang) = { candidates }.find(|clang| makes_wasm(clang)) {
+            return Some(FOUND.get_or_init(|| clang));
+        }
+    }
+    FOUND.get().map(String::as_str)
+}
+
+fn makes_wasm(clang: &str) -> bool {
+    let script = "printf '#include <stdlib.h>\\nvoid *f(void) { return malloc(1); }' \
+                  | \"$0\" --target=wasm32-wasi -mexec-model=reactor -x c - -o /dev/null";
+    succeeds("sh", &["-c", script, clang])
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask test`: the whole of CI. CONTRIBUTING.md says why the steps are these.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::components::{self, Which};
+use crate::step::{cargo, run, step};
+use crate::{docs, host, setup};
+
+/// The one crate that links the engine. It has calls of cargo to itself, each with the same profile
+/// and the same features, so that the engine is compiled once.
+pub const HOST: &[&str] = &["--release", "--package", "sandloop-host"];
+
+/// All other crates, for calls that need not link guests.
+pub const OTHERS: &[&str] = &["--workspace", "--exclude", "sandloop-host"];
+
+/// The crates besides the host with tests that run on this machine.
+const TESTED: &[&str] = &[
+    "--package=sandloop",
+    "--package=xtask",
+    "--package=sandloop-benches",
+    "--package=sandloop-tests",
+];
+
+/// Runs every check; `args` go to `cargo test`.
+pub fn test(args: &[String]) -> Result<()> {
+    let start = Instant::now();
+    let route = step("set-up", setup::for_tests)?;
+    step("format", || {
+        run(&mut cargo(&["fmt", "--all", "--", "--check"])).context("run `cargo fmt --all`")
+    })?;
+    step("lints", || lint(OTHERS))?;
+    step("components", || components::build(route, Which::All))?;
+    step("lints of the host", || lint(HOST))?;
+    step("documentation", docs::build)?;
+    step("host", host::build)?;
+    step("unit tests of the host", || cargo_test(HOST, args))?;
+    step("tests", || cargo_test(TESTED, args))?;
+    eprintln!("==> everything passed in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn lint(packages: &[&str]) -> Result<()> {
+    let mut clippy = cargo(&["clippy", "--all-targets"]);
+    run(clippy.args(packages).args(["--", "-D", "warnings"]))
+}
+
+fn cargo_test(packages: &[&str], args: &[String]) -> Result<()> {
+    let mut test = cargo(&["test", "--no-fail-fast"]);
+    // The suite looks in `target`, and cargo may build elsewhere.
+    run(test.args(packages).args(args).env("SANDLOOP_BIN", host::path()))
+}
