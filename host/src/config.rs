@@ -37,6 +37,8 @@ pub struct Config {
     pub host: HostConfig,
     /// The plugins, in the order of the file; at least one.
     pub plugins: Vec<PluginConfig>,
+    /// The tenants, in the order in which the plugins name them.
+    pub tenants: Vec<TenantConfig>,
     /// The listeners, in the order of the file.
     pub listeners: Vec<ListenConfig>,
 }
@@ -99,6 +101,8 @@ pub struct PluginConfig {
     pub isolation: Isolation,
     /// Whose budget it spends; its own name by default.
     pub tenant: String,
+    /// The same as an index into [`Config::tenants`].
+    pub tenant_index: usize,
     /// What becomes of its standard output.
     pub stdout: Stdout,
     /// What the plugin can ask for as a whole, sorted by key. May hold secrets: never printed.
@@ -154,6 +158,44 @@ pub struct Limits {
     pub outbox_max: u32,
     /// Bytes of one log line that are kept.
     pub log_line: u32,
+    /// CPU time one deferred operation may take.
+    pub cpu_per_operation: Duration,
+    /// How long one deferred operation may take in all.
+    pub operation_deadline: Duration,
+    /// Deferred jobs of the plugin that have not ended.
+    pub deferred: u32,
+    /// Processes of the plugin at once.
+    pub processes: u32,
+    /// Bytes that wait in the mailbox of one process.
+    pub mailbox: u64,
+    /// Subscriptions of one instance.
+    pub subscriptions: u32,
+    /// Pops of one instance that wait.
+    pub pops: u32,
+    /// Bytes of one message.
+    pub message: u32,
+}
+
+/// One tenant: a name that one or more plugins give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantConfig {
+    /// Its name.
+    pub name: String,
+    /// What its plugins may use together.
+    pub limits: TenantLimits,
+}
+
+/// `[tenants.<name>.limits]`. Meaning, range and what happens at each bound: [`limits`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantLimits {
+    /// Channels and queues in use.
+    pub channels: u32,
+    /// Bytes of one channel that have not reached all its subscribers.
+    pub channel: u64,
+    /// Bytes of one queue.
+    pub queue: u64,
+    /// Bytes of everything that waits.
+    pub messages: u64,
 }
 
 /// `[plugins.<name>.allow]`: what a plugin may do beyond serving; nothing by default.
@@ -163,6 +205,15 @@ pub struct Allow {
     pub connect: Vec<ConnectRule>,
     /// Whether it may stop the host.
     pub stop: bool,
+    /// Other plugins that it may make processes of.
+    pub spawn: Vec<String>,
+}
+
+impl Allow {
+    /// Whether `plugin`, another one, may be spawned.
+    pub fn may_spawn(&self, plugin: &str) -> bool {
+        self.spawn.iter().any(|name| name == plugin)
+    }
 }
 
 /// One `[[listen]]`.
@@ -225,6 +276,7 @@ impl fmt::Debug for PluginConfig {
             .field("component", &self.component)
             .field("isolation", &self.isolation)
             .field("tenant", &self.tenant)
+            .field("tenant_index", &self.tenant_index)
             .field("stdout", &self.stdout)
             .field("options", &Masked(&self.options))
             .field("limits", &self.limits)

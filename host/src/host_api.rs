@@ -5,8 +5,12 @@
 
 #[expect(missing_docs, reason = "generated; the contract in wit/ is the documentation")]
 pub mod bindings;
+mod channels;
+mod deferred;
 mod log;
 mod options;
+mod processes;
+mod queues;
 mod reactor;
 mod sockets;
 mod state;
@@ -16,8 +20,10 @@ mod wasi;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
+pub use self::deferred::Failure;
+pub use self::processes::ExitReason;
 pub use self::sockets::SocketHandle;
-pub use self::state::{HostState, MemoryMeter, Refused, Sockets};
+pub use self::state::{Home, HostState, MemoryMeter, Refused, Sockets};
 pub use crate::reactor::Command;
 
 /// Links every interface that a plugin may import.

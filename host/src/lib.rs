@@ -19,11 +19,17 @@
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod deferred;
 pub mod host_api;
+pub mod hub;
 pub mod listener;
+pub mod message;
+pub mod meter;
 pub mod observe;
 pub mod outbound;
 pub mod plugin;
+pub mod processes;
 pub mod reactor;
 pub mod run;
+pub mod tenant;
 pub mod timer;

@@ -6,6 +6,7 @@ mod footprint;
 pub mod inspect;
 mod load;
 pub mod sandbox;
+pub mod task;
 pub mod ticker;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use self::load::{Fault, LoadError, Loader};
 use crate::config::PluginConfig;
 use crate::host_api::HostState;
 use crate::host_api::bindings::MinimalIndices;
+use crate::tenant::Tenant;
 
 /// A plugin that is ready to have instances.
 pub struct Plugin {
@@ -26,6 +28,8 @@ pub struct Plugin {
     pub config: PluginConfig,
     /// Its place in the configuration.
     pub index: usize,
+    /// Whose it is.
+    pub tenant: Arc<Tenant>,
     /// Which of the optional exports it has.
     pub exports: Exports,
     /// What the log calls the handler of a listener that names none: the plugin's only one, where it says.
@@ -47,6 +51,10 @@ pub struct Usage {
     pub accepted: Count,
     /// Outgoing connections, from the call of `connect` on.
     pub outgoing: Count,
+    /// Deferred jobs that have not ended.
+    pub deferred: Count,
+    /// Processes.
+    pub processes: Count,
 }
 
 /// A number that stays within a limit. Clones are the same number, on whichever reactor.

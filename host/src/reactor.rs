@@ -6,14 +6,14 @@ mod connections;
 mod gates;
 mod inbox;
 mod instances;
+mod letters;
 mod outgoing;
+mod processes;
 mod stop;
 mod timers;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll};
@@ -24,16 +24,16 @@ pub use self::command::Command;
 use self::connections::Entry;
 use self::gates::Gate;
 use self::inbox::Inbox;
-pub use self::inbox::{Mail, Post};
+pub use self::inbox::{Address, Mail, Post};
 use self::instances::Instance;
 use self::outgoing::Wish;
 use self::stop::Stop;
 use self::timers::{Failures, Purpose};
-use crate::clock::Clock;
+use crate::host_api::{ExitReason, Home};
 use crate::listener::Listener;
 use crate::outbound::resolve::Resolver;
+use crate::plugin::Count;
 use crate::plugin::ticker::Activity;
-use crate::plugin::{Count, Plugin};
 use crate::timer::{TimerKey, TimerQueue};
 
 /// Bytes read at once, and so the most that one `receive-data` brings.
@@ -50,14 +50,10 @@ const EVENTS_PER_TURN: usize = 1024;
 pub struct Setup {
     /// Which one it is, from 0.
     pub index: usize,
-    /// Its clock.
-    pub clock: Clock,
-    /// Every plugin of the host, by index.
-    pub plugins: Vec<Arc<Plugin>>,
+    /// What surrounds its instances: its clock, the plugins, the other reactors' instances.
+    pub home: Home,
     /// Tells the ticker that a guest runs.
     pub activity: Activity,
-    /// Shown to its guests: whether it has begun to stop.
-    pub stopping: Arc<AtomicBool>,
     /// The instances of the whole host.
     pub instances: Count,
     /// The most instances of the whole host.
@@ -94,6 +90,10 @@ pub struct Reactor {
     failures: Vec<Failures>,
     timers: TimerQueue<Purpose>,
     ticks: VecDeque<(InstanceId, u32)>,
+    /// Mail that has not been read yet.
+    letters: VecDeque<Mail>,
+    /// The instances that are processes, by the process's id.
+    processes: HashMap<u32, InstanceId>,
     /// What is done in the phase after the sockets.
     wishes: VecDeque<Wish>,
     /// Connections with more to read than their turn allowed.
@@ -119,8 +119,8 @@ impl Reactor {
     pub fn new(setup: Setup) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let inbox = Inbox::new(poll.registry())?;
-        let plugins = setup.plugins.len();
-        setup.clock.begin_turn();
+        let plugins = setup.home.hub.plugins.len();
+        setup.home.clock.begin_turn();
         Ok(Reactor {
             setup,
             poll,
@@ -134,6 +134,8 @@ impl Reactor {
             failures: vec![Failures::default(); plugins],
             timers: TimerQueue::new(),
             ticks: VecDeque::new(),
+            letters: VecDeque::new(),
+            processes: HashMap::new(),
             wishes: VecDeque::new(),
             ready: VecDeque::new(),
             ready_gates: VecDeque::new(),
@@ -184,9 +186,9 @@ impl Reactor {
     /// 2. timers that are due run, earliest first, ties in the order they were set;
     /// 3. one suspended handler has its next slice, the one that has waited longest;
     /// 4. the poll, the only place that waits;
-    /// 5. what other threads sent is taken;
+    /// 5. what other threads and instances sent is taken: results of deferred work, messages, a stop;
     /// 6. sockets are accepted, read and written, each a bounded number of times;
-    /// 7. outgoing connections that handlers asked for begin, `drained` is told;
+    /// 7. outgoing connections and processes that handlers asked for begin, `drained` is told;
     /// 8. ticks run, those that were queued before this phase;
     /// 9. every connection that has ended gets its `unbind`;
     /// 10. a reactor that is stopped and drained leaves.
@@ -194,11 +196,11 @@ impl Reactor {
     /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
     /// a cancellation of a timer that is due in the same turn, sees them.
     pub fn turn(&mut self, events: &mut Events) -> io::Result<bool> {
-        self.setup.clock.begin_turn();
+        self.setup.home.clock.begin_turn();
         self.run_timers();
         self.resume_one();
         self.wait(events)?;
-        self.setup.clock.begin_turn();
+        self.setup.home.clock.begin_turn();
         self.take_mail();
         self.serve_sockets(events);
         self.grant_wishes();
@@ -215,12 +217,13 @@ impl Reactor {
             || !self.ready_gates.is_empty()
             || !self.wishes.is_empty()
             || !self.ticks.is_empty()
+            || !self.letters.is_empty()
             || !self.unbinds.is_empty()
             || self.stop_can_go_on();
         let timeout = if busy {
             Some(Duration::ZERO)
         } else {
-            self.setup.clock.wait_until(self.timers.next_deadline())
+            self.setup.home.clock.wait_until(self.timers.next_deadline())
         };
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -228,15 +231,6 @@ impl Reactor {
                 Ok(())
             }
             result => result,
-        }
-    }
-
-    fn take_mail(&mut self) {
-        while let Some(mail) = self.inbox.take() {
-            match mail {
-                Mail::Stop => self.stop.want(),
-                Mail::Resolved { connection, addresses } => self.resolved(connection, addresses),
-            }
         }
     }
 

@@ -51,7 +51,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     // Before anything is open, so that a signal never finds the default action half way.
     let (sender, news) = channel();
     signals::watch(sender.clone()).map_err(StartError::internal("signals"))?;
-    let Prepared { mut reactors, plugins, runtime, ticker } =
+    let Prepared { mut reactors, hub, runtime, ticker, workers } =
         Prepared::new(config, &Clock::system())?;
     for (listeners, section) in bind_all(config)?.into_iter().zip(&config.listeners) {
         for (reactor, listener) in reactors.iter_mut().zip(listeners) {
@@ -79,11 +79,13 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     }
     tracing::info!(
         listeners = config.listeners.len(),
-        plugins = plugins.len(),
+        plugins = hub.plugins.len(),
         reactors = threads.len(),
         "ready"
     );
     let code = supervise(&news, &posts, threads);
+    // They may be inside guests, which the ticker has to interrupt.
+    drop(workers);
     drop(ticker);
     // A name that is being looked up for nobody must not hold the process.
     runtime.shutdown_background();

@@ -30,6 +30,7 @@ const OPTIONS: &str = r#"a table of options, as in options = { greeting = "hello
 pub(crate) const ALL: &[Key] = &[
     key("host", "a section [host]"),
     key("plugins", "a section for each plugin, as in [plugins.echo]"),
+    key("tenants", "a section for each tenant, as in [tenants.demo]"),
     key("listen", "a section [[listen]] for each address, with two brackets"),
     key("host.reactors", r#"a number of threads, as in reactors = 1, or reactors = "cores""#),
     key("host.workers", "a number of threads, as in workers = 2"),
@@ -57,10 +58,30 @@ pub(crate) const ALL: &[Key] = &[
     key("plugins.*.limits.outbox_low", r#"a size, as in outbox_low = "16KiB""#),
     key("plugins.*.limits.outbox_max", r#"a size, as in outbox_max = "16MiB""#),
     key("plugins.*.limits.log_line", r#"a size, as in log_line = "4KiB""#),
+    key(
+        "plugins.*.limits.cpu_per_operation",
+        r#"a duration in quotes, as in cpu_per_operation = "10s""#,
+    ),
+    key(
+        "plugins.*.limits.operation_deadline",
+        r#"a duration in quotes, as in operation_deadline = "1m""#,
+    ),
+    key("plugins.*.limits.deferred", "a number, as in deferred = 1000"),
+    key("plugins.*.limits.processes", "a number, as in processes = 100"),
+    key("plugins.*.limits.mailbox", r#"a size, as in mailbox = "1MiB""#),
+    key("plugins.*.limits.subscriptions", "a number, as in subscriptions = 1000"),
+    key("plugins.*.limits.pops", "a number, as in pops = 1000"),
+    key("plugins.*.limits.message", r#"a size, as in message = "1MiB""#),
     key("plugins.*.allow", "a section, as in [plugins.echo.allow]"),
     key("plugins.*.allow.connect", r#"a list of addresses, as in connect = ["127.0.0.1:5672"]"#),
     key("plugins.*.allow.connect.*", r#"an address in quotes, as in "127.0.0.1:5672""#),
     key("plugins.*.allow.stop", "stop = true or stop = false"),
+    key("tenants.*", "a section, as in [tenants.demo]"),
+    key("tenants.*.limits", "a section, as in [tenants.demo.limits]"),
+    key("tenants.*.limits.channels", "a number, as in channels = 1000"),
+    key("tenants.*.limits.channel", r#"a size, as in channel = "4MiB""#),
+    key("tenants.*.limits.queue", r#"a size, as in queue = "4MiB""#),
+    key("tenants.*.limits.messages", r#"a size, as in messages = "64MiB""#),
     key("listen.*", "a section [[listen]]"),
     key("listen.*.address", r#"an address in quotes, as in address = "tcp://127.0.0.1:10000""#),
     key("listen.*.plugin", r#"the name of a declared plugin in quotes, as in plugin = "echo""#),
@@ -154,6 +175,8 @@ mod tests {
         check::<raw::Plugin>("plugins.*");
         check::<raw::Limits>("plugins.*.limits");
         check::<raw::Allow>("plugins.*.allow");
+        check::<raw::Tenant>("tenants.*");
+        check::<raw::TenantLimits>("tenants.*.limits");
         check::<raw::Listen>("listen.*");
     }
 
@@ -164,9 +187,10 @@ mod tests {
             assert!(form(&path).is_some(), "{path} is a key");
             assert!(bound.min <= bound.default && bound.default <= bound.max, "{path}");
         }
-        let table = "plugins.*.limits";
-        let bounds = limits::ALL.iter().filter(|bound| bound.table == table);
-        assert_eq!(bounds.map(|bound| bound.name).collect::<Vec<_>>(), of(table));
+        for table in ["plugins.*.limits", "tenants.*.limits"] {
+            let bounds = limits::ALL.iter().filter(|bound| bound.table == table);
+            assert_eq!(bounds.map(|bound| bound.name).collect::<Vec<_>>(), of(table));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::bound::{AtBound, Bound, Unit};
 
 const HOST: &str = "host";
 const LIMITS: &str = "plugins.*.limits";
+const TENANT_LIMITS: &str = "tenants.*.limits";
 const LISTEN: &str = "listen.*";
 
 const KIB: u64 = 1 << 10;
@@ -39,7 +40,7 @@ pub const WORKERS: Bound = Bound {
     default: 2,
     min: 1,
     max: 1024,
-    what: "Threads that do deferred work; this version has none to do.",
+    what: "Threads that do deferred work, with a lower priority than the reactors.",
     why: "Deferred work must not take the cores that the reactors need.",
     at: AtBound::Wait,
     then: "Jobs wait for a free thread.",
@@ -255,6 +256,174 @@ pub const LOG_LINE: Bound = Bound {
     then: "The rest of the line is left out.",
 };
 
+/// `plugins.*.limits.cpu_per_operation`.
+pub const CPU_PER_OPERATION: Bound = Bound {
+    table: LIMITS,
+    name: "cpu_per_operation",
+    unit: Unit::Time,
+    default: 10 * SECOND,
+    min: MILLISECOND,
+    max: HOUR,
+    what: "CPU time one deferred operation may take.",
+    why: "Apart from that of events: work is deferred because it is long.",
+    at: AtBound::Trap,
+    then: "The worker's instance ends; `deferred-handler` gets `too-long`.",
+};
+
+/// `plugins.*.limits.operation_deadline`.
+pub const OPERATION_DEADLINE: Bound = Bound {
+    table: LIMITS,
+    name: "operation_deadline",
+    unit: Unit::Time,
+    default: MINUTE,
+    min: MILLISECOND,
+    max: 24 * HOUR,
+    what: "How long one deferred operation may take in all, waiting included.",
+    why: "An operation that sleeps holds its worker.",
+    at: AtBound::Trap,
+    then: "The worker's instance ends; `deferred-handler` gets `too-long`.",
+};
+
+/// `plugins.*.limits.deferred`.
+pub const DEFERRED: Bound = Bound {
+    table: LIMITS,
+    name: "deferred",
+    unit: Unit::Count,
+    default: 1000,
+    min: 0,
+    max: 1_000_000,
+    what: "Deferred jobs of the plugin that have not ended.",
+    why: "Each holds its argument or its result in host memory.",
+    at: AtBound::Refuse,
+    then: "`defer` answers `limit`.",
+};
+
+/// `plugins.*.limits.processes`.
+pub const PROCESSES: Bound = Bound {
+    table: LIMITS,
+    name: "processes",
+    unit: Unit::Count,
+    default: 100,
+    min: 0,
+    max: 1_000_000,
+    what: "Processes of the plugin at once.",
+    why: "Each is a sandbox; one that spawns itself must come to an end.",
+    at: AtBound::Refuse,
+    then: "`spawn` answers `limit`.",
+};
+
+/// `plugins.*.limits.mailbox`.
+pub const MAILBOX: Bound = Bound {
+    table: LIMITS,
+    name: "mailbox",
+    unit: Unit::Bytes,
+    default: MIB,
+    min: 64,
+    max: GIB,
+    what: "Messages that wait in the mailbox of one process, with 64 bytes for each.",
+    why: "A process that is slower than its senders must not grow.",
+    at: AtBound::Refuse,
+    then: "`notify` answers `limit` and does not take the message.",
+};
+
+/// `plugins.*.limits.subscriptions`.
+pub const SUBSCRIPTIONS: Bound = Bound {
+    table: LIMITS,
+    name: "subscriptions",
+    unit: Unit::Count,
+    default: 1000,
+    min: 0,
+    max: 1_000_000,
+    what: "Subscriptions of one instance.",
+    why: "Every push does work for each.",
+    at: AtBound::Refuse,
+    then: "`subscribe` answers `limit`.",
+};
+
+/// `plugins.*.limits.pops`.
+pub const POPS: Bound = Bound {
+    table: LIMITS,
+    name: "pops",
+    unit: Unit::Count,
+    default: 1000,
+    min: 0,
+    max: 1_000_000,
+    what: "Pops of one instance that wait for an item.",
+    why: "Each takes host memory.",
+    at: AtBound::Refuse,
+    then: "`pop` answers `limit`.",
+};
+
+/// `plugins.*.limits.message`.
+pub const MESSAGE: Bound = Bound {
+    table: LIMITS,
+    name: "message",
+    unit: Unit::Bytes,
+    default: MIB,
+    min: 1,
+    max: GIB,
+    what: "Bytes of one message, queue item, argument or result.",
+    why: "Each is copied into host memory.",
+    at: AtBound::Refuse,
+    then: "The call that brings it answers `limit`; a result that is larger becomes `too-large`.",
+};
+
+/// `tenants.*.limits.channels`.
+pub const CHANNELS: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "channels",
+    unit: Unit::Count,
+    default: 1000,
+    min: 0,
+    max: 1_000_000,
+    what: "Channels and queues of the tenant that are in use.",
+    why: "Each name takes host memory.",
+    at: AtBound::Refuse,
+    then: "`subscribe`, `pop` and the `push` of a queue answer `limit`.",
+};
+
+/// `tenants.*.limits.channel`.
+pub const CHANNEL: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "channel",
+    unit: Unit::Bytes,
+    default: 4 * MIB,
+    min: 64,
+    max: GIB,
+    what: "Messages of one channel that have not reached all its subscribers, with 64 bytes for each.",
+    why: "The slowest subscriber decides how long a message is kept.",
+    at: AtBound::Refuse,
+    then: "`push` answers `limit` and nobody gets the message.",
+};
+
+/// `tenants.*.limits.queue`.
+pub const QUEUE: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "queue",
+    unit: Unit::Bytes,
+    default: 4 * MIB,
+    min: 64,
+    max: GIB,
+    what: "Items of one queue, with 64 bytes for each.",
+    why: "A queue whose consumers are slow must not grow.",
+    at: AtBound::Refuse,
+    then: "`push` answers `limit` and does not take the item.",
+};
+
+/// `tenants.*.limits.messages`.
+pub const MESSAGES: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "messages",
+    unit: Unit::Bytes,
+    default: 64 * MIB,
+    min: 64,
+    max: 64 * GIB,
+    what: "Everything that waits in mailboxes, channels, queues and deferred jobs of the tenant.",
+    why: "Bounds what all of them together take of host memory.",
+    at: AtBound::Refuse,
+    then: "Whatever would add to it answers `limit`.",
+};
+
 /// `listen.*.backlog`.
 pub const BACKLOG: Bound = Bound {
     table: LISTEN,
@@ -288,5 +457,17 @@ pub const ALL: &[&Bound] = &[
     &OUTBOX_LOW,
     &OUTBOX_MAX,
     &LOG_LINE,
+    &CPU_PER_OPERATION,
+    &OPERATION_DEADLINE,
+    &DEFERRED,
+    &PROCESSES,
+    &MAILBOX,
+    &SUBSCRIPTIONS,
+    &POPS,
+    &MESSAGE,
+    &CHANNELS,
+    &CHANNEL,
+    &QUEUE,
+    &MESSAGES,
     &BACKLOG,
 ];

@@ -17,6 +17,8 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) plugins: BTreeMap<String, Plugin>,
     #[serde(default)]
+    pub(crate) tenants: BTreeMap<String, Tenant>,
+    #[serde(default)]
     pub(crate) listen: Vec<Listen>,
 }
 
@@ -65,6 +67,32 @@ pub(crate) struct Limits {
     pub(crate) outbox_low: Option<Quantity>,
     pub(crate) outbox_max: Option<Quantity>,
     pub(crate) log_line: Option<Quantity>,
+    pub(crate) cpu_per_operation: Option<Quantity>,
+    pub(crate) operation_deadline: Option<Quantity>,
+    pub(crate) deferred: Option<Quantity>,
+    pub(crate) processes: Option<Quantity>,
+    pub(crate) mailbox: Option<Quantity>,
+    pub(crate) subscriptions: Option<Quantity>,
+    pub(crate) pops: Option<Quantity>,
+    pub(crate) message: Option<Quantity>,
+}
+
+/// `[tenants.<name>]`.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tenant {
+    #[serde(default)]
+    pub(crate) limits: TenantLimits,
+}
+
+/// `[tenants.<name>.limits]`.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantLimits {
+    pub(crate) channels: Option<Quantity>,
+    pub(crate) channel: Option<Quantity>,
+    pub(crate) queue: Option<Quantity>,
+    pub(crate) messages: Option<Quantity>,
 }
 
 /// `[plugins.<name>.allow]`.

@@ -12,7 +12,7 @@ use super::raw::{self, Quantity};
 use super::source::{Place, Source};
 use super::{
     Allow, CompileCache, Config, HostConfig, Isolation, Limits, ListenAddress, ListenConfig,
-    LogLevel, PluginConfig, Stdout,
+    LogLevel, PluginConfig, Stdout, TenantConfig, TenantLimits,
 };
 
 /// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
@@ -23,7 +23,8 @@ pub(crate) fn resolve(source: &Source<'_>, raw: &raw::File) -> Result<Config, Co
     let top = source.top();
     let folder = source.file.parent().unwrap_or(Path::new(""));
     let host = host(&top.key("host"), folder, &raw.host)?;
-    let plugins = plugins(&top.key("plugins"), folder, raw)?;
+    let mut plugins = plugins(&top.key("plugins"), folder, raw)?;
+    let tenants = tenants(&top.key("tenants"), raw, &mut plugins)?;
     let listeners = listeners(&top.key("listen"), folder, raw, &plugins)?;
     for (index, plugin) in plugins.iter().enumerate() {
         let is_served = listeners.iter().any(|listener| listener.plugin == index);
@@ -35,7 +36,7 @@ pub(crate) fn resolve(source: &Source<'_>, raw: &raw::File) -> Result<Config, Co
             )));
         }
     }
-    Ok(Config { file: source.file.to_owned(), host, plugins, listeners })
+    Ok(Config { file: source.file.to_owned(), host, plugins, tenants, listeners })
 }
 
 fn host(place: &Place<'_>, folder: &Path, raw: &raw::Host) -> Result<HostConfig, ConfigError> {
@@ -136,6 +137,8 @@ fn plugin(
         component: folder.join(&raw.component),
         isolation: isolation(raw.isolation.as_deref()).map_err(wrong("isolation"))?,
         tenant: tenant.to_owned(),
+        // Known when every plugin is.
+        tenant_index: 0,
         stdout: stdout(raw.stdout.as_deref()).map_err(wrong("stdout"))?,
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
         limits: limits(&place.key("limits"), &raw.limits)?,
@@ -203,9 +206,69 @@ fn limits(place: &Place<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError> {
         outbox_low: count(&limits::OUTBOX_LOW, &raw.outbox_low)?,
         outbox_max: count(&limits::OUTBOX_MAX, &raw.outbox_max)?,
         log_line: count(&limits::LOG_LINE, &raw.log_line)?,
+        cpu_per_operation: limits::CPU_PER_OPERATION
+            .time(raw.cpu_per_operation.as_ref())
+            .map_err(wrong("cpu_per_operation"))?,
+        operation_deadline: limits::OPERATION_DEADLINE
+            .time(raw.operation_deadline.as_ref())
+            .map_err(wrong("operation_deadline"))?,
+        deferred: count(&limits::DEFERRED, &raw.deferred)?,
+        processes: count(&limits::PROCESSES, &raw.processes)?,
+        mailbox: limits::MAILBOX.read(raw.mailbox.as_ref()).map_err(wrong("mailbox"))?,
+        subscriptions: count(&limits::SUBSCRIPTIONS, &raw.subscriptions)?,
+        pops: count(&limits::POPS, &raw.pops)?,
+        message: count(&limits::MESSAGE, &raw.message)?,
     };
     check_marks(place, &limits)?;
     Ok(limits)
+}
+
+/// Every tenant that a plugin names, with the limits of its section where there is one.
+fn tenants(
+    place: &Place<'_>,
+    raw: &raw::File,
+    plugins: &mut [PluginConfig],
+) -> Result<Vec<TenantConfig>, ConfigError> {
+    let mut tenants: Vec<TenantConfig> = Vec::new();
+    let none = raw::Tenant::default();
+    for plugin in plugins.iter_mut() {
+        let known = tenants.iter().position(|tenant| tenant.name == plugin.tenant);
+        plugin.tenant_index = match known {
+            Some(index) => index,
+            None => {
+                let section = raw.tenants.get(&plugin.tenant).unwrap_or(&none);
+                let place = place.key(&plugin.tenant).key("limits");
+                let limits = tenant_limits(&place, &section.limits)?;
+                tenants.push(TenantConfig { name: plugin.tenant.clone(), limits });
+                tenants.len() - 1
+            }
+        };
+    }
+    let stray = raw.tenants.keys().find(|name| tenants.iter().all(|tenant| tenant.name != **name));
+    if let Some(stray) = stray {
+        let names: Vec<_> = tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+        return Err(place.key(stray).wrong(Problem::new(
+            "no plugin belongs to this tenant",
+            format!(
+                "write one of {}, or tenant = {stray:?} in a plugin's section",
+                names.join(", ")
+            ),
+        )));
+    }
+    Ok(tenants)
+}
+
+fn tenant_limits(place: &Place<'_>, raw: &raw::TenantLimits) -> Result<TenantLimits, ConfigError> {
+    let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
+    let read = |bound: &super::bound::Bound, written: &Option<Quantity>| {
+        bound.read(written.as_ref()).map_err(wrong(bound.name))
+    };
+    Ok(TenantLimits {
+        channels: limits::CHANNELS.count(raw.channels.as_ref()).map_err(wrong("channels"))?,
+        channel: read(&limits::CHANNEL, &raw.channel)?,
+        queue: read(&limits::QUEUE, &raw.queue)?,
+        messages: read(&limits::MESSAGES, &raw.messages)?,
+    })
 }
 
 /// The marks of an outbox: low < high ≤ max.
@@ -238,7 +301,7 @@ fn allow(place: &Place<'_>, raw: &raw::Allow) -> Result<Allow, ConfigError> {
     let rules = raw.connect.iter().enumerate().map(|(index, text)| {
         ConnectRule::parse(text).map_err(|problem| place.index(index).wrong(problem))
     });
-    Ok(Allow { connect: rules.collect::<Result<_, _>>()?, stop: raw.stop })
+    Ok(Allow { connect: rules.collect::<Result<_, _>>()?, stop: raw.stop, spawn: Vec::new() })
 }
 
 fn listeners(

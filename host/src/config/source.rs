@@ -165,11 +165,12 @@ impl KeyPath {
         }
     }
 
-    /// As [`super::keys`] writes it: `*` for a plugin's name and for a place in a list.
+    /// As [`super::keys`] writes it: `*` for a plugin's or a tenant's name and for a place in a list.
     pub(crate) fn pattern(&self) -> String {
-        let of_plugins = matches!(self.0.first(), Some(Segment::Key(key)) if key == "plugins");
+        let named = |key: &str| matches!(key, "plugins" | "tenants");
+        let is_named = matches!(self.0.first(), Some(Segment::Key(key)) if named(key));
         let names = self.0.iter().enumerate().map(|(at, segment)| match segment {
-            Segment::Key(_) if of_plugins && at == 1 => "*",
+            Segment::Key(_) if is_named && at == 1 => "*",
             Segment::Key(key) => key,
             Segment::Index(_) => "*",
         });

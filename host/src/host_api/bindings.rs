@@ -12,4 +12,6 @@ wasmtime::component::bindgen!({
 pub use self::exports::sandloop::plugin::handler::{Accepted, Origin};
 pub use self::sandloop::plugin::log::Level;
 pub use self::sandloop::plugin::types::{Address, CloseReason, Endpoint, ErrorCode};
-pub use self::sandloop::plugin::{log, options, reactor, sockets, timers, types};
+pub use self::sandloop::plugin::{
+    channels, deferred, log, options, processes, queues, reactor, sockets, timers, types,
+};

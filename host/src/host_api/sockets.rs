@@ -29,7 +29,7 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
             let Some((id, connection)) = state.sockets.get(socket.rep()) else {
                 return Ok((Err(ErrorCode::Closed),));
             };
-            let (id, now) = (*id, state.clock.turn());
+            let (id, now) = (*id, state.home.clock.turn());
             let mut connection = connection.lock();
             let result = connection.send(data.as_le_slice(&store), now);
             // What went out at once leaves nothing for the reactor to do.
@@ -147,7 +147,7 @@ impl sockets::HostSocket for HostState {
     }
 
     fn idle_time(&mut self, socket: Socket) -> u32 {
-        let now = self.clock.now();
+        let now = self.home.clock.now();
         let idle = self.look(&socket, |connection| now.since(connection.last_activity()));
         whole(idle.unwrap_or_default())
     }
@@ -164,7 +164,7 @@ impl sockets::HostSocket for HostState {
 
 impl sockets::Host for HostState {
     fn connect(&mut self, target: Address, token: u32) -> Result<(), ErrorCode> {
-        if !self.running || self.stopping.load(Ordering::Relaxed) {
+        if !self.running || self.home.stopping.load(Ordering::Relaxed) {
             return Err(ErrorCode::Denied);
         }
         let target = Target::try_from(target).map_err(|()| ErrorCode::InvalidArgument)?;

@@ -7,32 +7,47 @@ use std::sync::atomic::AtomicBool;
 use slab::Slab;
 use wasmtime::ResourceLimiter;
 
+use super::bindings::ErrorCode;
+use super::channels::Subscriptions;
+use super::queues::Pops;
 use super::wasi::Wasi;
 use crate::clock::Clock;
 use crate::connection::Shared;
+use crate::hub::Hub;
 use crate::plugin::Plugin;
-use crate::reactor::{Command, ConnectionId};
+use crate::reactor::{Address, Command, ConnectionId};
 
 /// The state of a sandbox on the host's side; it moves with its store.
 pub struct HostState {
     /// The plugin this is an instance of.
     pub plugin: Arc<Plugin>,
-    /// The reactor's clock.
-    pub clock: Clock,
+    /// What surrounds it.
+    pub home: Home,
+    /// Where others reach it; nobody reaches an operation, nor an instance whose reactor does not run yet.
+    pub address: Option<Address>,
     /// The connections it owns, by the number in its handles.
     pub sockets: Sockets,
     /// What it asked for in the running callback.
     pub commands: Vec<Command>,
     /// Ids of timers that are set and not fired or cancelled.
     pub timers: HashSet<u32>,
-    pub(super) next_timer: u32,
     /// Ticks that wait.
     pub ticks: u32,
     pub(super) next_tick: u32,
     /// Whether the reactor runs, as the plugin sees it.
     pub running: bool,
-    /// Set when the reactor has begun to stop; the same for all its instances.
-    pub stopping: Arc<AtomicBool>,
+    /// Whether it is a process.
+    pub is_process: bool,
+    /// Its subscriptions.
+    pub subscriptions: Subscriptions,
+    /// Its pops that wait.
+    pub pops: Pops,
+    /// Its deferred jobs that have not ended.
+    pub jobs: HashSet<u32>,
+    /// Dropped with it, so that a worker sees that nobody waits any more.
+    pub(super) alive: Arc<()>,
+    /// Timers, jobs, subscriptions and pops have their ids from here.
+    pub(super) ids: Ids,
     /// Its memory and tables.
     pub memory: MemoryMeter,
     /// How many more slices the running callback may have.
@@ -43,22 +58,61 @@ pub struct HostState {
 
 impl HostState {
     /// The state of a new instance.
-    pub fn new(plugin: Arc<Plugin>, clock: Clock, stopping: Arc<AtomicBool>) -> HostState {
+    pub fn new(plugin: Arc<Plugin>, home: Home) -> HostState {
         let memory = MemoryMeter::new(plugin.config.limits.memory, plugin.config.limits.tables);
         HostState {
             plugin,
-            clock,
+            home,
+            address: None,
             sockets: Sockets::default(),
             commands: Vec::new(),
             timers: HashSet::new(),
-            next_timer: 0,
             ticks: 0,
             next_tick: 0,
             running: false,
-            stopping,
+            is_process: false,
+            subscriptions: Subscriptions::default(),
+            pops: Pops::default(),
+            jobs: HashSet::new(),
+            alive: Arc::default(),
+            ids: Ids::default(),
             memory,
             slices_left: 0,
             wasi: None,
+        }
+    }
+}
+
+impl HostState {
+    /// Its address, for what only makes sense on a reactor that runs.
+    pub(super) fn address_while_running(&self) -> Result<&Address, ErrorCode> {
+        self.address.as_ref().filter(|_| self.running).ok_or(ErrorCode::Denied)
+    }
+}
+
+/// What surrounds an instance: its reactor's time, and the rest of the host.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// The reactor's clock.
+    pub clock: Clock,
+    /// Set when the reactor has begun to stop; the same for all its instances.
+    pub stopping: Arc<AtomicBool>,
+    /// What all share.
+    pub hub: Arc<Hub>,
+}
+
+/// Numbers for what an instance asks for.
+#[derive(Debug, Default)]
+pub(super) struct Ids(u32);
+
+impl Ids {
+    /// The next number that is not taken; less is taken at once than there are numbers.
+    pub(super) fn next(&mut self, is_taken: impl Fn(u32) -> bool) -> u32 {
+        loop {
+            self.0 = self.0.wrapping_add(1);
+            if !is_taken(self.0) {
+                return self.0;
+            }
         }
     }
 }

@@ -35,25 +35,15 @@ impl HostState {
         if self.plugin.config.limits.timers as usize <= self.timers.len() {
             return Err(ErrorCode::Limit);
         }
-        let id = self.free_timer_id();
+        let id = self.ids.next(|id| self.timers.contains(&id));
         self.timers.insert(id);
         let after = Duration::from_millis(milliseconds.into());
         // Zero is the next turn, not the next millisecond.
         let deadline = match milliseconds {
-            0 => self.clock.turn(),
-            _ => (self.clock.now() + after).on_grid(),
+            0 => self.home.clock.turn(),
+            _ => (self.home.clock.now() + after).on_grid(),
         };
         self.commands.push(Command::SetTimer { id, deadline, every: periodic.then_some(after) });
         Ok(id)
-    }
-
-    /// The next id that no live timer has; there are fewer timers than ids.
-    fn free_timer_id(&mut self) -> u32 {
-        loop {
-            self.next_timer = self.next_timer.wrapping_add(1);
-            if !self.timers.contains(&self.next_timer) {
-                return self.next_timer;
-            }
-        }
     }
 }

@@ -8,7 +8,18 @@ pub const PACKAGE: &str = "sandloop:plugin";
 pub const VERSION: &str = "0.1.0";
 
 /// The interfaces that a plugin may import.
-pub const IMPORTS: [&str; 6] = ["types", "sockets", "timers", "reactor", "log", "options"];
+pub const IMPORTS: [&str; 10] = [
+    "types",
+    "sockets",
+    "timers",
+    "reactor",
+    "deferred",
+    "processes",
+    "channels",
+    "queues",
+    "log",
+    "options",
+];
 /// The interface that every plugin exports.
 pub const HANDLER: &str = "handler";
 /// What is in it.
@@ -22,11 +33,17 @@ pub const HANDLER_ITEMS: [&str; 7] = [
     "connection",
 ];
 /// The interfaces that a plugin may export besides, each with its functions.
-pub const OPTIONAL: [(&str, &[&str]); 4] = [
+pub const OPTIONAL: [(&str, &[&str]); 10] = [
     ("lifecycle", &["prepare", "start", "stopping", "stopped"]),
     ("timers-handler", &["timer-fired"]),
     ("ticks-handler", &["tick"]),
     ("catalog", &["handlers"]),
+    ("operations", &["run"]),
+    ("deferred-handler", &["completed"]),
+    ("mailbox", &["spawned", "notified"]),
+    ("processes-handler", &["exited"]),
+    ("subscriptions", &["message"]),
+    ("queues-handler", &["popped"]),
 ];
 /// The packages of WASI 0.2 that a plugin may import from.
 pub const WASI_PACKAGES: [&str; 6] =
@@ -44,6 +61,19 @@ pub struct Exports {
     pub(super) timer_fired: Option<ComponentExportIndex>,
     pub(super) tick: Option<ComponentExportIndex>,
     pub(super) handlers: Option<ComponentExportIndex>,
+    pub(super) run_operation: Option<ComponentExportIndex>,
+    pub(super) deferred: Option<ComponentExportIndex>,
+    pub(super) mailbox: Option<Mailbox>,
+    pub(super) exited: Option<ComponentExportIndex>,
+    pub(super) message: Option<ComponentExportIndex>,
+    pub(super) popped: Option<ComponentExportIndex>,
+}
+
+/// The functions of `mailbox`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mailbox {
+    pub(super) spawned: ComponentExportIndex,
+    pub(super) notified: ComponentExportIndex,
 }
 
 /// The functions of `lifecycle`.
@@ -76,6 +106,14 @@ impl Exports {
             timer_fired: find("timers-handler", "timer-fired"),
             tick: find("ticks-handler", "tick"),
             handlers: find("catalog", "handlers"),
+            run_operation: find("operations", "run"),
+            deferred: find("deferred-handler", "completed"),
+            mailbox: find("mailbox", "spawned")
+                .zip(find("mailbox", "notified"))
+                .map(|(spawned, notified)| Mailbox { spawned, notified }),
+            exited: find("processes-handler", "exited"),
+            message: find("subscriptions", "message"),
+            popped: find("queues-handler", "popped"),
         }
     }
 
@@ -87,5 +125,30 @@ impl Exports {
     /// Whether it exports `ticks-handler`.
     pub fn has_ticks(&self) -> bool {
         self.tick.is_some()
+    }
+
+    /// Whether it exports `operations` and `deferred-handler`.
+    pub fn has_operations(&self) -> bool {
+        self.run_operation.is_some() && self.deferred.is_some()
+    }
+
+    /// Whether it exports `mailbox`.
+    pub fn has_mailbox(&self) -> bool {
+        self.mailbox.is_some()
+    }
+
+    /// Whether it exports `processes-handler`.
+    pub fn has_processes(&self) -> bool {
+        self.exited.is_some()
+    }
+
+    /// Whether it exports `subscriptions`.
+    pub fn has_subscriptions(&self) -> bool {
+        self.message.is_some()
+    }
+
+    /// Whether it exports `queues-handler`.
+    pub fn has_pops(&self) -> bool {
+        self.popped.is_some()
     }
 }

@@ -49,12 +49,15 @@ pub fn engine(config: &HostConfig) -> wasmtime::Result<Engine> {
         .map(|plugin| Footprint::of_file(&plugin.component))
         .reduce(Footprint::max)
         .unwrap_or(Footprint { memories: 1, tables: 1 });
-    let memories = config.host.instances.saturating_mul(each.memories);
+    // Each worker may keep one besides those of the reactors.
+    let workers = u32::try_from(config.host.workers).unwrap_or(u32::MAX);
+    let sandboxes = config.host.instances.saturating_add(workers);
+    let memories = sandboxes.saturating_mul(each.memories);
     if !fits_unchecked(memories) {
         engine.memory_reservation(memory.next_multiple_of(CHECKED_GUARD_BYTES));
         engine.memory_guard_size(CHECKED_GUARD_BYTES);
     }
-    engine.allocation_strategy(pool(config.host.instances, each, memory, tables));
+    engine.allocation_strategy(pool(sandboxes, each, memory, tables));
     Engine::new(&engine)
 }
 

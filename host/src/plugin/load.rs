@@ -11,15 +11,18 @@ use wasmtime::component::{Component, Linker};
 use super::contract::Exports;
 use super::inspect::{Kind, Report};
 use super::{Plugin, Usage};
-use crate::config::{Config, PluginConfig};
+use crate::config::{Config, PluginConfig, TenantConfig};
 use crate::host_api::bindings::MinimalIndices;
 use crate::host_api::{self, HostState};
 use crate::observe;
+use crate::tenant::Tenant;
 
 /// Compiles and links the plugins of one host.
 pub struct Loader {
     engine: Engine,
     linker: Linker<HostState>,
+    /// In the order of the configuration.
+    tenants: Vec<Arc<Tenant>>,
 }
 
 /// Why a plugin cannot be loaded. The message names the line of `plugins.toml`, the file and the remedy.
@@ -82,8 +85,13 @@ pub enum Fault {
 
 impl Loader {
     /// A loader on this engine.
-    pub fn new(engine: &Engine) -> wasmtime::Result<Loader> {
-        Ok(Loader { engine: engine.clone(), linker: host_api::link(engine)? })
+    pub fn new(engine: &Engine, tenants: &[TenantConfig]) -> wasmtime::Result<Loader> {
+        let tenants = tenants.iter().enumerate();
+        Ok(Loader {
+            engine: engine.clone(),
+            linker: host_api::link(engine)?,
+            tenants: tenants.map(|(index, tenant)| Arc::new(Tenant::new(index, tenant))).collect(),
+        })
     }
 
     /// Compiles and links one plugin.
@@ -112,6 +120,7 @@ impl Loader {
         Ok(Arc::new(Plugin {
             config: section.clone(),
             index,
+            tenant: self.tenants[section.tenant_index].clone(),
             exports: Exports::of(&component),
             default_handler: OnceLock::new(),
             usage: Usage::default(),
@@ -138,7 +147,8 @@ impl Loader {
 /// # Errors
 /// When the file is not a component at all.
 pub(super) fn inspect(engine: &Engine, file: &Path) -> Result<Report, Fault> {
-    let loader = Loader::new(engine).map_err(|error| Fault::Invalid(observe::chain(&error)))?;
+    let loader =
+        Loader::new(engine, &[]).map_err(|error| Fault::Invalid(observe::chain(&error)))?;
     let component = loader.compile(file)?;
     let mut report = Report::of(engine, &component);
     if report.faults.is_empty() {

@@ -6,15 +6,17 @@
 use std::sync::Arc;
 
 use wasmtime::component::{
-    ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource, ResourceAny,
+    ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource,
 };
 use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
 use super::Plugin;
+pub use super::task::{Outcome, Task};
 use crate::connection::{CloseReason, Shared};
-use crate::host_api::HostState;
 use crate::host_api::bindings::exports::sandloop::plugin::handler::GuestConnection;
 use crate::host_api::bindings::{self, Minimal, Origin};
+use crate::host_api::{ExitReason, Failure, HostState};
+use crate::message::Message;
 use crate::reactor::ConnectionId;
 
 /// An instance that is not running.
@@ -31,89 +33,6 @@ pub enum Seat {
     Ready(Box<Sandbox>),
     /// To be made.
     Empty(Box<HostState>),
-}
-
-/// One event, with everything that the guest is handed.
-pub enum Task {
-    /// `lifecycle.prepare`.
-    Prepare,
-    /// `catalog.handlers`.
-    Handlers,
-    /// `lifecycle.start`.
-    Start,
-    /// `lifecycle.stopping`.
-    Stopping,
-    /// `lifecycle.stopped`.
-    Stopped,
-    /// The constructor and `post-init`.
-    Open {
-        /// Which connection.
-        connection: ConnectionId,
-        /// Its state, for the guest's handle.
-        shared: Shared,
-        /// Where it comes from.
-        origin: Origin,
-        /// Whether the constructor has returned.
-        constructed: bool,
-    },
-    /// `connection-completed`.
-    Completed {
-        /// Which connection.
-        connection: ConnectionId,
-        /// Its object in the guest.
-        object: ResourceAny,
-    },
-    /// `receive-data`.
-    Data {
-        /// Which connection.
-        connection: ConnectionId,
-        /// Its object in the guest.
-        object: ResourceAny,
-        /// The reactor's read buffer, which comes back with the call.
-        buffer: Vec<u8>,
-        /// How much of it was read.
-        length: usize,
-    },
-    /// `drained`.
-    Drained {
-        /// Which connection.
-        connection: ConnectionId,
-        /// Its object in the guest.
-        object: ResourceAny,
-    },
-    /// `unbind`, and the end of the object.
-    Unbind {
-        /// Which connection.
-        connection: ConnectionId,
-        /// Its object in the guest.
-        object: ResourceAny,
-        /// The number of its socket handle.
-        socket: u32,
-        /// Why it ended.
-        reason: CloseReason,
-    },
-    /// `timers-handler.timer-fired`.
-    Timer {
-        /// Which timer.
-        id: u32,
-    },
-    /// `ticks-handler.tick`.
-    Tick {
-        /// Which tick.
-        id: u32,
-    },
-}
-
-/// What a task came to.
-pub enum Outcome {
-    /// Nothing to tell.
-    Done,
-    /// A connection's object and the number of its socket handle.
-    Opened(ResourceAny, u32),
-    /// `lifecycle.prepare` or `lifecycle.start` returned this error.
-    Refused(String),
-    /// The names of `catalog.handlers`.
-    Names(Vec<String>),
 }
 
 /// A call that has come to its end.
@@ -191,6 +110,10 @@ impl Sandbox {
 
     async fn perform(&mut self, task: &mut Task) -> wasmtime::Result<Outcome> {
         begin_budget(&mut self.store);
+        if matches!(task, Task::Operation { .. }) {
+            // Its worker reads the real CPU time instead.
+            self.store.data_mut().slices_left = u32::MAX;
+        }
         let exports = self.plugin().exports;
         match task {
             Task::Data { object, buffer, length, .. } => {
@@ -222,10 +145,12 @@ impl Sandbox {
             Task::Tick { id } => {
                 self.call::<_, ()>(exports.tick, (*id,)).await?;
             }
-            Task::Prepare => return self.fallible(exports.lifecycle.map(|all| all.prepare)).await,
+            Task::Prepare => {
+                return self.fallible(exports.lifecycle.map(|all| all.prepare), ()).await;
+            }
             Task::Start => {
                 self.store.data_mut().running = true;
-                return self.fallible(exports.lifecycle.map(|all| all.start)).await;
+                return self.fallible(exports.lifecycle.map(|all| all.start), ()).await;
             }
             Task::Stopping => {
                 self.call::<_, ()>(exports.lifecycle.map(|all| all.stopping), ()).await?;
@@ -233,6 +158,33 @@ impl Sandbox {
             Task::Stopped => {
                 self.store.data_mut().running = false;
                 self.call::<_, ()>(exports.lifecycle.map(|all| all.stopped), ()).await?;
+            }
+            Task::Operation { operation, argument } => {
+                type Returned = (Result<Vec<u8>, String>,);
+                let params = (*operation, argument.data());
+                let returned = self.call::<_, Returned>(exports.run_operation, params).await?;
+                return Ok(returned.map_or(Outcome::Done, |(result,)| Outcome::Result(result)));
+            }
+            Task::Deferred { job, outcome } => {
+                let outcome = outcome.as_ref().map(Message::data).map_err(Clone::clone);
+                self.call::<_, ()>(exports.deferred, (*job, outcome)).await?;
+            }
+            Task::Message { subscription, message } => {
+                self.call::<_, ()>(exports.message, (*subscription, message.data())).await?;
+            }
+            Task::Popped { pop, item } => {
+                self.call::<_, ()>(exports.popped, (*pop, item.data())).await?;
+            }
+            Task::Spawned { process, name, argument } => {
+                let params = (*process, name.as_str(), argument.data());
+                return self.fallible(exports.mailbox.map(|all| all.spawned), params).await;
+            }
+            Task::Notified { message } => {
+                self.call::<_, ()>(exports.mailbox.map(|all| all.notified), (message.data(),))
+                    .await?;
+            }
+            Task::Exited { process, reason } => {
+                self.call::<_, ()>(exports.exited, (*process, *reason)).await?;
             }
             Task::Handlers => {
                 let names = self.call::<_, (Vec<String>,)>(exports.handlers, ()).await?;
@@ -268,7 +220,21 @@ impl Sandbox {
         self.check::<(), ()>("lifecycle", lifecycle.map(|all| all.stopped))?;
         self.check::<(u32,), ()>("timers-handler", exports.timer_fired)?;
         self.check::<(u32,), ()>("ticks-handler", exports.tick)?;
-        self.check::<(), (Vec<String>,)>("catalog", exports.handlers)
+        self.check::<(), (Vec<String>,)>("catalog", exports.handlers)?;
+        self.check::<(u32, &[u8]), (Result<Vec<u8>, String>,)>(
+            "operations",
+            exports.run_operation,
+        )?;
+        self.check::<(u32, Result<&[u8], Failure>), ()>("deferred-handler", exports.deferred)?;
+        self.check::<(u32, &[u8]), ()>("subscriptions", exports.message)?;
+        self.check::<(u32, &[u8]), ()>("queues-handler", exports.popped)?;
+        self.check::<(u32, ExitReason), ()>("processes-handler", exports.exited)?;
+        let mailbox = exports.mailbox;
+        self.check::<(u32, &str, &[u8]), (Result<(), String>,)>(
+            "mailbox",
+            mailbox.map(|all| all.spawned),
+        )?;
+        self.check::<(&[u8],), ()>("mailbox", mailbox.map(|all| all.notified))
     }
 
     fn check<Params, Return>(
@@ -304,11 +270,15 @@ impl Sandbox {
     }
 
     /// Calls an optional export that may refuse.
-    async fn fallible(
+    async fn fallible<Params>(
         &mut self,
         export: Option<ComponentExportIndex>,
-    ) -> wasmtime::Result<Outcome> {
-        Ok(match self.call::<_, (Result<(), String>,)>(export, ()).await? {
+        params: Params,
+    ) -> wasmtime::Result<Outcome>
+    where
+        Params: ComponentNamedList + Lower + Send + Sync,
+    {
+        Ok(match self.call::<_, (Result<(), String>,)>(export, params).await? {
             Some((Err(reason),)) => Outcome::Refused(reason),
             Some((Ok(()),)) | None => Outcome::Done,
         })
@@ -365,39 +335,6 @@ impl From<CloseReason> for bindings::CloseReason {
             CloseReason::Limit => Self::Limit,
             // A guest that trapped is told nothing; this arm is for the compiler.
             CloseReason::Failed | CloseReason::Trapped => Self::Failed,
-        }
-    }
-}
-
-impl Task {
-    /// The callback's name, for the log.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Task::Prepare => "prepare",
-            Task::Handlers => "handlers",
-            Task::Start => "start",
-            Task::Stopping => "stopping",
-            Task::Stopped => "stopped",
-            Task::Open { constructed: false, .. } => "constructor",
-            Task::Open { constructed: true, .. } => "post-init",
-            Task::Completed { .. } => "connection-completed",
-            Task::Data { .. } => "receive-data",
-            Task::Drained { .. } => "drained",
-            Task::Unbind { .. } => "unbind",
-            Task::Timer { .. } => "timer-fired",
-            Task::Tick { .. } => "tick",
-        }
-    }
-
-    /// The connection it is about.
-    pub fn connection(&self) -> Option<ConnectionId> {
-        match self {
-            Task::Open { connection, .. }
-            | Task::Completed { connection, .. }
-            | Task::Data { connection, .. }
-            | Task::Drained { connection, .. }
-            | Task::Unbind { connection, .. } => Some(*connection),
-            _ => None,
         }
     }
 }

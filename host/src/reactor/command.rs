@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::ConnectionId;
 use crate::clock::Moment;
+use crate::message::Message;
 use crate::outbound::Target;
 use crate::plugin::Permit;
+use crate::processes::Process;
 
 /// What a guest asked for. Left in its [`HostState`](crate::host_api::HostState) and carried out by the
 /// reactor in the order it was asked.
@@ -44,6 +46,24 @@ pub enum Command {
         /// Its id.
         id: u32,
     },
+    /// Make a process.
+    Spawn {
+        /// Its id and its mailbox.
+        process: Process,
+        /// Of which plugin.
+        plugin: usize,
+        /// What it is to be.
+        name: String,
+        /// What it is given.
+        argument: Message,
+    },
+    /// End a process, if this instance has spawned it.
+    Kill {
+        /// Which one.
+        process: u32,
+    },
+    /// End this process.
+    Exit,
     /// Stop the host.
     Stop,
 }

@@ -148,7 +148,7 @@ impl Reactor {
     }
 
     fn write(&mut self, id: ConnectionId) {
-        let now = self.setup.clock.turn();
+        let now = self.setup.home.clock.turn();
         if let Some(entry) = self.connections.get_mut(id) {
             entry.shared.lock().flush(now);
             self.settle(id);
@@ -190,7 +190,7 @@ impl Reactor {
     }
 
     fn read_once(&mut self, id: ConnectionId) -> Read {
-        let now = self.setup.clock.turn();
+        let now = self.setup.home.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return Read::Nothing };
         if !entry.readable {
             return Read::Nothing;
@@ -284,7 +284,7 @@ impl Reactor {
         set_deadline(&mut self.timers, &mut entry.inactivity, inactivity);
         set_deadline(&mut self.timers, &mut entry.pending_connect, connect);
         if matches!(phase, Phase::Finishing(_)) && entry.close_deadline.is_none() {
-            let deadline = self.setup.clock.now() + self.setup.close_deadline;
+            let deadline = self.setup.home.clock.now() + self.setup.close_deadline;
             entry.close_deadline = Some(self.timers.insert(deadline, Purpose::CloseDeadline(id)));
         }
     }
@@ -310,7 +310,7 @@ impl Reactor {
 
     /// Sends what still goes at once and closes.
     fn close_socket(&mut self, id: ConnectionId) {
-        let now = self.setup.clock.turn();
+        let now = self.setup.home.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
         let mut connection = entry.shared.lock();
         connection.flush(now);

@@ -83,7 +83,7 @@ impl Reactor {
 
     fn accept_one(&mut self, place: usize) -> Result<(), Refusal> {
         let gate = self.gates.get_mut(place).ok_or(Refusal::Nothing)?;
-        let plugin = self.setup.plugins[gate.plugin()].clone();
+        let plugin = self.setup.home.hub.plugins[gate.plugin()].clone();
         let permit = plugin.usage.accepted.take(plugin.config.limits.connections);
         let permit = permit.ok_or(Refusal::Full("connections"))?;
         let has_instance = self.shared[plugin.index].is_some();
@@ -95,7 +95,7 @@ impl Reactor {
             self.timers.cancel(key);
         }
         let origin = Origin::Accepted(gate.listener.endpoint.accepted.clone());
-        let now = self.setup.clock.turn();
+        let now = self.setup.home.clock.turn();
         let instance = self.instance_for(plugin.index).map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
             Unavailable::NoRoom => Refusal::Full("instances"),
@@ -120,11 +120,11 @@ impl Reactor {
 
     /// A listener stops accepting for a while; what waits stays in the backlog.
     fn close_gate(&mut self, place: usize, limit: &'static str) {
-        let now = self.setup.clock.now();
+        let now = self.setup.home.clock.now();
         let Some(gate) = self.gates.get_mut(place) else { return };
         if gate.told.is_none_or(|told| TELL_AGAIN_AFTER <= now.since(told)) {
             gate.told = Some(now);
-            let plugin = self.setup.plugins[gate.listener.endpoint.plugin].name();
+            let plugin = self.setup.home.hub.plugins[gate.listener.endpoint.plugin].name();
             let address = &*gate.listener.endpoint.accepted.listener;
             tracing::warn!(plugin, address, limit, "at its limit: not accepting for now");
         }

@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::{Command, ConnectionId, InstanceId, Reactor, Wish};
+use super::processes::{Birth, Role};
+use super::{Address, Command, ConnectionId, InstanceId, Reactor, Wish};
 use crate::config::Isolation;
 use crate::connection::Phase;
-use crate::host_api::HostState;
+use crate::deferred::Deferred;
+use crate::host_api::{ExitReason, HostState};
+use crate::message::Message;
 use crate::observe;
 use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Task, Trapped};
 use crate::plugin::{Permit, Plugin};
+use crate::tenant::queues::Handout;
 use crate::timer::TimerKey;
 
 /// What waits for an instance, or goes straight in when nothing does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Event {
     /// `lifecycle.prepare`, for an instance that is made while the loop runs.
     Prepare,
@@ -38,6 +42,38 @@ pub(super) enum Event {
     Timer(u32),
     /// A tick is due.
     Tick(u32),
+    /// A deferred job has ended.
+    Deferred(Deferred),
+    /// A message for a subscription.
+    Message {
+        /// Which one.
+        subscription: u32,
+        /// The message, which others get too.
+        message: Arc<Message>,
+    },
+    /// An item for a pop.
+    Popped {
+        /// Which one.
+        pop: u32,
+        /// The item, which goes back unless it is taken.
+        item: Handout,
+    },
+    /// A process begins.
+    Spawned {
+        /// What it is to be.
+        name: String,
+        /// What it is given.
+        argument: Message,
+    },
+    /// There is something in the mailbox.
+    Notified,
+    /// A process that this instance has spawned has ended.
+    Exited {
+        /// Which one.
+        process: u32,
+        /// Why.
+        reason: ExitReason,
+    },
 }
 
 /// A call into a guest that is under way. It owns the sandbox: whoever holds it can resume it, nobody can
@@ -65,6 +101,10 @@ pub(super) struct Instance {
     timers: HashMap<u32, GuestTimer>,
     /// Outgoing connections that were asked for and not begun.
     pub(super) wishes: u32,
+    /// What makes it a process, if it is one.
+    pub(super) role: Option<Role>,
+    /// Processes that it has spawned.
+    pub(super) children: Vec<InstanceId>,
     /// Counts it among the instances of the host.
     permit: Permit,
     /// Wakes it when it is suspended; most never are.
@@ -97,6 +137,8 @@ impl Instance {
             stalled: Vec::new(),
             timers: HashMap::new(),
             wishes: 0,
+            role: None,
+            children: Vec::new(),
             permit,
             waker: None,
             is_runnable: false,
@@ -132,8 +174,8 @@ impl Reactor {
         if let Some(id) = self.shared[plugin] {
             return Ok(id);
         }
-        let isolation = self.setup.plugins[plugin].config.isolation;
-        let id = self.new_instance(plugin)?;
+        let isolation = self.setup.home.hub.plugins[plugin].config.isolation;
+        let id = self.new_instance(plugin, None)?;
         if isolation == Isolation::Plugin {
             self.shared[plugin] = Some(id);
             self.deliver(id, Event::Prepare);
@@ -143,26 +185,38 @@ impl Reactor {
         Ok(id)
     }
 
-    fn new_instance(&mut self, plugin: usize) -> Result<InstanceId, Unavailable> {
+    /// A new instance, which is made when its first event is delivered.
+    pub(super) fn new_instance(
+        &mut self,
+        plugin: usize,
+        role: Option<Role>,
+    ) -> Result<InstanceId, Unavailable> {
         let permit = self.setup.instances.take(self.setup.instances_max);
         let permit = permit.ok_or(Unavailable::NoRoom)?;
-        let plugin = self.setup.plugins[plugin].clone();
-        let (clock, stopping) = (self.setup.clock.clone(), self.setup.stopping.clone());
-        let mut state = HostState::new(plugin.clone(), clock, stopping);
-        // A sandbox for one connection lives only while the reactor runs.
-        state.running = plugin.config.isolation == Isolation::Connection;
-        let seat = Seat::Empty(Box::new(state));
-        Ok(self.instances.insert(Instance::new(plugin, seat, permit)))
+        let plugin = self.setup.home.hub.plugins[plugin].clone();
+        let mut state = HostState::new(plugin.clone(), self.setup.home.clone());
+        state.address = Some(self.address(self.instances.next_key()));
+        state.is_process = role.is_some();
+        // A process and a sandbox for one connection live only while the reactor runs.
+        state.running = role.is_some() || plugin.config.isolation == Isolation::Connection;
+        let mut instance = Instance::new(plugin, Seat::Empty(Box::new(state)), permit);
+        instance.role = role;
+        Ok(self.instances.insert(instance))
+    }
+
+    fn address(&self, instance: InstanceId) -> Address {
+        Address { reactor: self.setup.index, post: self.inbox.post(), instance }
     }
 
     /// Takes over a sandbox that was made and prepared before the loop began; false when the host has no
     /// room for it.
-    pub(crate) fn adopt(&mut self, sandbox: Box<Sandbox>) -> bool {
+    pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> bool {
         let Some(permit) = self.setup.instances.take(self.setup.instances_max) else {
             return false;
         };
         let plugin = sandbox.plugin().clone();
         let index = plugin.index;
+        sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
         let mut instance = Instance::new(plugin, Seat::Ready(sandbox), permit);
         // In its queue already, so that no connection gets in before it.
         instance.queue.push_back(Event::Start);
@@ -226,6 +280,32 @@ impl Reactor {
                 state.ticks -= 1;
                 Some(Task::Tick { id: tick })
             }
+            Event::Deferred(Deferred { job, outcome, .. }) => {
+                let state = self.instances.get_mut(id)?.sandbox()?.store.data_mut();
+                state.jobs.remove(&job);
+                Some(Task::Deferred { job, outcome })
+            }
+            Event::Message { subscription, message } => {
+                let state = self.instances.get_mut(id)?.sandbox()?.store.data_mut();
+                let lives = state.subscriptions.has(subscription);
+                lives.then_some(Task::Message { subscription, message })
+            }
+            Event::Popped { pop, item } => {
+                let state = self.instances.get_mut(id)?.sandbox()?.store.data_mut();
+                if !state.pops.take(pop) {
+                    return None;
+                }
+                item.take().map(|item| Task::Popped { pop, item })
+            }
+            Event::Spawned { name, argument } => {
+                let process = self.instances.get(id)?.role.as_ref()?.process.id();
+                Some(Task::Spawned { process, name, argument })
+            }
+            Event::Notified => {
+                let message = self.instances.get(id)?.role.as_ref()?.process.take()?;
+                Some(Task::Notified { message })
+            }
+            Event::Exited { process, reason } => Some(Task::Exited { process, reason }),
         }
     }
 
@@ -358,6 +438,12 @@ impl Reactor {
                 }
             }
             Command::Tick { id: tick } => self.ticks.push_back((id, tick)),
+            Command::Spawn { process, plugin, name, argument } => {
+                let birth = Birth { process, parent: id, plugin, name, argument };
+                self.wishes.push_back(Wish::Spawn(birth));
+            }
+            Command::Kill { process } => self.kill(id, process),
+            Command::Exit => self.exit(id),
             Command::Stop => self.stop_everywhere(),
         }
     }
@@ -374,6 +460,9 @@ impl Reactor {
             (Task::Unbind { connection, .. }, _) => self.remove_connection(*connection),
             (Task::Timer { id: timer }, _) => self.rearm(id, *timer),
             (Task::Prepare | Task::Start, Outcome::Refused(reason)) => {
+                self.start_refused(id, task.name(), &reason);
+            }
+            (Task::Spawned { .. }, Outcome::Refused(reason)) => {
                 self.start_refused(id, task.name(), &reason);
             }
             _ => {}
@@ -395,7 +484,7 @@ impl Reactor {
         let Some(GuestTimer { key, every: Some(every) }) = instance.timers.get_mut(&timer) else {
             return;
         };
-        let deadline = (self.setup.clock.now() + *every).on_grid();
+        let deadline = (self.setup.home.clock.now() + *every).on_grid();
         *key = Some(self.timers.insert(deadline, super::Purpose::Guest(id, timer)));
     }
 
@@ -440,8 +529,26 @@ impl Reactor {
     }
 
     /// The end of an instance that cannot be told: its connections are closed, its timers forgotten.
+    ///
+    /// The processes that it has spawned end with it.
     pub(super) fn end_instance(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.remove(id) else { return };
+        let mut ending = vec![id];
+        while let Some(id) = ending.pop() {
+            if let Some(instance) = self.instances.remove(id) {
+                self.clear_up(id, instance, &mut ending);
+            }
+        }
+        self.wake_gates();
+    }
+
+    fn clear_up(&mut self, id: InstanceId, instance: Instance, ending: &mut Vec<InstanceId>) {
+        for child in instance.children {
+            self.condemn(child);
+            ending.push(child);
+        }
+        if let Some(role) = instance.role {
+            self.process_ended(id, &role);
+        }
         for timer in instance.timers.into_values() {
             if let Some(key) = timer.key {
                 self.timers.cancel(key);
@@ -457,14 +564,14 @@ impl Reactor {
         // Its place is free before anybody asks for it.
         drop(instance.state);
         drop(instance.permit);
-        self.wake_gates();
     }
 
     /// Ends the sandbox of one connection when it has no more.
     pub(super) fn end_if_unused(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get(id) else { return };
         let single = instance.plugin.config.isolation == Isolation::Connection;
-        if single && instance.connections.is_empty() && instance.wishes == 0 {
+        let is_process = instance.role.is_some();
+        if single && !is_process && instance.connections.is_empty() && instance.wishes == 0 {
             self.end_instance(id);
         }
     }

@@ -1,4 +1,4 @@
-//! What is done after the sockets: outgoing connections begin, slow peers that caught up are told.
+//! What is done after the sockets: outgoing connections and processes begin, slow peers that caught up are told.
 
 use std::collections::VecDeque;
 
@@ -7,6 +7,7 @@ use mio::Interest;
 use super::arena::Source;
 use super::connections::Entry;
 use super::instances::Event;
+use super::processes::Birth;
 use super::{ConnectionId, InstanceId, Reactor};
 use crate::connection::{CloseReason, Connection, Phase, Shared};
 use crate::host_api::bindings::Origin;
@@ -29,6 +30,8 @@ pub(super) enum Wish {
         /// The guest's own mark.
         token: u32,
     },
+    /// A guest wants a process.
+    Spawn(Birth),
     /// A slow peer has caught up.
     Drained(ConnectionId),
 }
@@ -42,6 +45,7 @@ impl Reactor {
                 Some(Wish::Connect { permit, instance, target, token }) => {
                     self.connect(permit, instance, target, token);
                 }
+                Some(Wish::Spawn(birth)) => self.spawn(birth),
                 Some(Wish::Drained(id)) => {
                     if let Some(entry) = self.connections.get(id) {
                         self.deliver(entry.instance, Event::Drained(id));
@@ -57,7 +61,7 @@ impl Reactor {
         let Some(instance) = self.instances.get_mut(instance_id) else { return };
         instance.wishes -= 1;
         let marks = super::connections::marks(&instance.plugin);
-        let now = self.setup.clock.turn();
+        let now = self.setup.home.clock.turn();
         let number = self.next_number();
         let shared = Shared::new(Connection::outgoing(number, marks, now));
         let mut entry = Entry::new(instance_id, shared, Origin::Connected(token), permit);
@@ -117,7 +121,7 @@ impl Reactor {
 
     /// The operating system has news of an attempt.
     pub(super) fn on_connecting(&mut self, id: ConnectionId) {
-        let now = self.setup.clock.turn();
+        let now = self.setup.home.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
         let mut connection = entry.shared.lock();
         let Some(stream) = connection.stream() else { return };

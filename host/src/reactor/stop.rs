@@ -113,21 +113,21 @@ impl Reactor {
         );
         self.close_gates();
         self.ticks.clear();
-        self.setup.stopping.store(true, Ordering::Relaxed);
+        self.setup.home.stopping.store(true, Ordering::Relaxed);
         self.set_stop_deadline();
-        self.tell_programs(Event::Stopping);
+        self.tell_programs(|| Event::Stopping);
     }
 
     /// Whatever the stop waits for now has this long.
     fn set_stop_deadline(&mut self) {
-        let deadline = self.setup.clock.now() + self.setup.stop_deadline;
+        let deadline = self.setup.home.clock.now() + self.setup.stop_deadline;
         let key = self.timers.insert(deadline, Purpose::StopDeadline);
         if let Some(earlier) = self.stop_deadline.replace(key) {
             self.timers.cancel(earlier);
         }
     }
 
-    fn tell_programs(&mut self, event: Event) {
+    fn tell_programs(&mut self, event: impl Fn() -> Event) {
         let programs: Vec<_> = self
             .instances
             .iter()
@@ -135,7 +135,7 @@ impl Reactor {
             .map(|(id, _)| id)
             .collect();
         for id in programs {
-            self.deliver(id, event);
+            self.deliver(id, event());
         }
     }
 
@@ -179,6 +179,6 @@ impl Reactor {
     fn say_last_words(&mut self) {
         self.stop = Stop::LastWords;
         self.set_stop_deadline();
-        self.tell_programs(Event::Stopped);
+        self.tell_programs(|| Event::Stopped);
     }
 }

@@ -55,7 +55,7 @@ impl Failures {
 impl Reactor {
     /// Runs every deadline that is due in this turn.
     pub(super) fn run_timers(&mut self) {
-        let pass = self.timers.begin_pass(self.setup.clock.turn());
+        let pass = self.timers.begin_pass(self.setup.home.clock.turn());
         while let Some(purpose) = self.timers.pop_due(pass) {
             match purpose {
                 // A stopping reactor finishes its turn and begins nothing more.
@@ -72,7 +72,7 @@ impl Reactor {
     }
 
     fn check_inactivity(&mut self, id: ConnectionId) {
-        let now = self.setup.clock.turn();
+        let now = self.setup.home.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
         entry.inactivity = None;
         let mut connection = entry.shared.lock();
@@ -108,10 +108,10 @@ impl Reactor {
         if served || self.stop.has_begun() {
             return;
         }
-        let now = self.setup.clock.now();
+        let now = self.setup.home.clock.now();
         let after = self.failures[plugin].wait(now);
         self.timers.insert(now + after, Purpose::Restart(plugin));
-        let name = self.setup.plugins[plugin].name();
+        let name = self.setup.home.hub.plugins[plugin].name();
         tracing::warn!(plugin = name, after_ms = after.as_millis(), "starting again later");
     }
 

@@ -2,7 +2,6 @@
 //! `prepare`.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
@@ -12,7 +11,9 @@ use tokio::runtime::Runtime;
 use super::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, Isolation};
-use crate::host_api::HostState;
+use crate::deferred::Workers;
+use crate::host_api::{Home, HostState};
+use crate::hub::Hub;
 use crate::observe;
 use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Task};
 use crate::plugin::ticker::{Activity, Ticker};
@@ -26,12 +27,14 @@ const CALLBACK_MAX: Duration = Duration::from_secs(30);
 pub struct Prepared {
     /// The reactors, with the programs that begin with them.
     pub reactors: Vec<Reactor>,
-    /// Every plugin.
-    pub plugins: Vec<Arc<Plugin>>,
+    /// What all share.
+    pub hub: Arc<Hub>,
     /// What guests that sleep through WASI wait on.
     pub runtime: Runtime,
     /// Measures slices.
     pub ticker: Ticker,
+    /// Do deferred work.
+    pub workers: Workers,
 }
 
 impl Prepared {
@@ -50,14 +53,17 @@ impl Prepared {
             .enable_time()
             .build()
             .map_err(StartError::internal("starting the runtime for WASI"))?;
-        let loader = Loader::new(&engine)
+        let loader = Loader::new(&engine, &config.tenants)
             .map_err(|error| StartError::Internal(format!("linker: {}", observe::chain(&error))))?;
         let plugins = (0..config.plugins.len())
             .map(|index| loader.load(config, index).map_err(StartError::Load))
             .collect::<Result<Vec<_>, _>>()?;
+        let hub = Hub::new(plugins);
+        let home =
+            || Home { clock: clock.for_reactor(), stopping: Arc::default(), hub: hub.clone() };
         let guard = runtime.enter();
-        let caller = Caller { config, activity: ticker.activity(), clock: clock.clone() };
-        for plugin in &plugins {
+        let caller = Caller { config, activity: ticker.activity(), home: home() };
+        for plugin in &hub.plugins {
             caller.check(plugin).map_err(|fault| caller.error(plugin, fault))?;
         }
         let instances = Count::default();
@@ -65,21 +71,19 @@ impl Prepared {
         for index in 0..config.host.reactors {
             let setup = Setup {
                 index,
-                clock: clock.for_reactor(),
-                plugins: plugins.clone(),
+                home: home(),
                 activity: ticker.activity(),
-                stopping: Arc::default(),
                 instances: instances.clone(),
                 instances_max: config.host.instances,
                 stop_deadline: config.host.stop_deadline,
                 close_deadline: config.host.close_deadline,
             };
-            let (clock, stopping) = (setup.clock.clone(), setup.stopping.clone());
+            let home = setup.home.clone();
             let mut reactor = Reactor::new(setup).map_err(StartError::internal("making a poll"))?;
-            for plugin in &plugins {
+            for plugin in &hub.plugins {
                 if caller.begins_with(plugin, index) {
                     let sandbox = caller
-                        .prepare(plugin, clock.clone(), stopping.clone())
+                        .prepare(plugin, home.clone())
                         .map_err(|fault| caller.error(plugin, fault))?;
                     if !reactor.adopt(sandbox) {
                         let cause = format!("[host] instances = {}", config.host.instances);
@@ -90,7 +94,10 @@ impl Prepared {
             reactors.push(reactor);
         }
         drop(guard);
-        Ok(Prepared { reactors, plugins, runtime, ticker })
+        let workers =
+            Workers::spawn(config.host.workers, &home(), &ticker.activity(), runtime.handle())
+                .map_err(StartError::internal("starting the workers"))?;
+        Ok(Prepared { reactors, hub, runtime, ticker, workers })
     }
 }
 
@@ -98,7 +105,7 @@ impl Prepared {
 struct Caller<'a> {
     config: &'a Config,
     activity: Activity,
-    clock: Clock,
+    home: Home,
 }
 
 impl Caller<'_> {
@@ -108,7 +115,7 @@ impl Caller<'_> {
 
     /// Makes an instance, which shows whether it fits its limits, and asks it for its handlers.
     fn check(&self, plugin: &Arc<Plugin>) -> Result<(), Fault> {
-        let state = Box::new(HostState::new(plugin.clone(), self.clock.clone(), Arc::default()));
+        let state = Box::new(HostState::new(plugin.clone(), self.home.clone()));
         let (mut sandbox, outcome) = self.call(Seat::Empty(state), Task::Handlers)?;
         sandbox.check_optional_exports().map_err(|misfit| Fault::Refused(vec![misfit]))?;
         // Without a catalog any name will do.
@@ -138,13 +145,8 @@ impl Caller<'_> {
         plugin.config.isolation == Isolation::Plugin && (served || reactor == 0)
     }
 
-    fn prepare(
-        &self,
-        plugin: &Arc<Plugin>,
-        clock: Clock,
-        stopping: Arc<AtomicBool>,
-    ) -> Result<Box<Sandbox>, Fault> {
-        let state = Box::new(HostState::new(plugin.clone(), clock, stopping));
+    fn prepare(&self, plugin: &Arc<Plugin>, home: Home) -> Result<Box<Sandbox>, Fault> {
+        let state = Box::new(HostState::new(plugin.clone(), home));
         match self.call(Seat::Empty(state), Task::Prepare)? {
             (_, Outcome::Refused(reason)) => {
                 Err(Fault::Prepare(observe::escaped(&reason).into_owned()))
@@ -184,13 +186,13 @@ impl Caller<'_> {
     fn block_on(&self, call: impl Future<Output = Finished>) -> Option<Finished> {
         let mut call = std::pin::pin!(call);
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let begun = self.clock.now();
+        let begun = self.home.clock.now();
         loop {
             self.activity.enter();
             if let Poll::Ready(finished) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Some(finished);
             }
-            let left = CALLBACK_MAX.checked_sub(self.clock.now().since(begun))?;
+            let left = CALLBACK_MAX.checked_sub(self.home.clock.now().since(begun))?;
             std::thread::park_timeout(left);
         }
     }

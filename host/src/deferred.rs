@@ -1,0 +1,133 @@
+//! Deferred work: jobs of all reactors, done by a few threads.
+
+mod worker;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+pub use self::worker::Workers;
+use crate::host_api::Failure;
+use crate::message::Message;
+use crate::plugin::{Permit, Plugin};
+use crate::reactor::Address;
+
+/// One operation that an instance has asked for.
+#[derive(Debug)]
+pub struct Job {
+    /// Whose operation it is.
+    pub plugin: Arc<Plugin>,
+    /// Which one, in the plugin's own numbers.
+    pub operation: u32,
+    /// What it works on.
+    pub argument: Message,
+    /// The asking instance's number for it.
+    pub id: u32,
+    /// The asking instance.
+    pub asker: Address,
+    /// Gone when the asking instance is.
+    pub alive: Weak<()>,
+    /// Counts it among the jobs of its plugin.
+    pub permit: Permit,
+}
+
+/// What came of a job, on its way back.
+#[derive(Debug)]
+pub struct Deferred {
+    /// The asking instance.
+    pub instance: crate::reactor::InstanceId,
+    /// Its number for the job.
+    pub job: u32,
+    /// The result.
+    pub outcome: Result<Message, Failure>,
+    /// Counts the job until its outcome is delivered.
+    pub permit: Permit,
+}
+
+/// Jobs that wait for a worker. Tenants take turns, the jobs of each are done in the order they were asked for.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The tenants that have jobs, the one whose turn it is in front.
+    tenants: VecDeque<(usize, VecDeque<Job>)>,
+    closed: bool,
+}
+
+/// What a worker is told.
+#[derive(Debug)]
+enum Next {
+    /// Do this.
+    Job(Box<Job>),
+    /// There was nothing to do for a while.
+    Idle,
+    /// The host ends.
+    Closed,
+}
+
+impl Jobs {
+    /// Adds a job.
+    pub fn add(&self, job: Job) {
+        self.lock().add(job);
+        self.changed.notify_one();
+    }
+
+    /// The next job; waits for it, for so long at most.
+    fn next(&self, patience: Option<Duration>) -> Next {
+        let nothing = |waiting: &mut Waiting| waiting.tenants.is_empty() && !waiting.closed;
+        let waiting = self.lock();
+        let mut waiting = match patience {
+            None => {
+                self.changed.wait_while(waiting, nothing).unwrap_or_else(PoisonError::into_inner)
+            }
+            Some(patience) => {
+                let waited = self.changed.wait_timeout_while(waiting, patience, nothing);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        if waiting.closed {
+            return Next::Closed;
+        }
+        waiting.take().map_or(Next::Idle, |job| Next::Job(Box::new(job)))
+    }
+
+    fn close(&self) {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        waiting.tenants.clear();
+        drop(waiting);
+        self.changed.notify_all();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Each change is whole before anything can panic.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, job: Job) {
+        let tenant = job.plugin.tenant.index;
+        match self.tenants.iter_mut().find(|(known, _)| *known == tenant) {
+            Some((_, jobs)) => jobs.push_back(job),
+            None => self.tenants.push_back((tenant, VecDeque::from([job]))),
+        }
+    }
+
+    fn take(&mut self) -> Option<Job> {
+        let (tenant, mut jobs) = self.tenants.pop_front()?;
+        let job = jobs.pop_front();
+        if !jobs.is_empty() {
+            self.tenants.push_back((tenant, jobs));
+        }
+        job
+    }
+}

@@ -1,0 +1,219 @@
+//! The threads that do deferred work.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
+
+use super::{Deferred, Job, Jobs, Next};
+use crate::clock::thread_cpu_time;
+use crate::host_api::{Failure, Home, HostState};
+use crate::message::Message;
+use crate::observe;
+use crate::plugin::Plugin;
+use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Trapped};
+use crate::plugin::task::Task;
+use crate::plugin::ticker::Activity;
+use crate::reactor::Mail;
+
+/// How long an idle worker keeps its instance for the next job of the same plugin.
+const KEPT_FOR: Duration = Duration::from_secs(1);
+/// Added to the niceness of a worker: the reactors come first.
+const NICENESS: i32 = 10;
+
+/// The threads. Dropping it gives up every job, ends what runs at its next slice and joins the threads.
+#[derive(Debug)]
+pub struct Workers {
+    jobs: Arc<Jobs>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts so many threads. Guests that sleep through WASI wait on `runtime`.
+    pub fn spawn(
+        count: usize,
+        home: &Home,
+        activity: &Activity,
+        runtime: &tokio::runtime::Handle,
+    ) -> io::Result<Workers> {
+        let jobs = home.hub.jobs.clone();
+        let mut workers = Workers { jobs, threads: Vec::with_capacity(count) };
+        for index in 0..count {
+            let worker = Worker { home: home.clone(), activity: activity.clone(), kept: None };
+            let runtime = runtime.clone();
+            let thread =
+                std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                    let _guard = runtime.enter();
+                    worker.work();
+                })?;
+            workers.threads.push(thread);
+        }
+        Ok(workers)
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.jobs.close();
+        for thread in self.threads.drain(..) {
+            // A worker may sleep inside a guest's WASI call.
+            thread.thread().unpark();
+            // A panic there was reported by the panic hook; there is nothing to add while dropping.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One thread's own.
+struct Worker {
+    home: Home,
+    activity: Activity,
+    /// The instance of the last job, for the next of the same plugin. It never serves another plugin, so
+    /// nothing goes from one tenant to another.
+    kept: Option<Box<Sandbox>>,
+}
+
+/// Why a call was left before it had ended.
+enum GivenUp {
+    /// It took too long.
+    TooLong(&'static str),
+    /// Nobody wants the result any more.
+    Unwanted,
+}
+
+impl Worker {
+    fn work(mut self) {
+        if let Err(error) = lower_priority() {
+            tracing::warn!(%error, "a worker keeps the priority of the reactors");
+        }
+        loop {
+            // Whoever keeps nothing has nothing to give up.
+            match self.home.hub.jobs.next(self.kept.is_some().then_some(KEPT_FOR)) {
+                Next::Job(job) => self.do_job(*job),
+                Next::Idle => self.kept = None,
+                Next::Closed => return,
+            }
+        }
+    }
+
+    fn do_job(&mut self, job: Job) {
+        let Job { plugin, operation, argument, id, asker, alive, permit } = job;
+        if alive.strong_count() == 0 {
+            return;
+        }
+        let seat = self.seat(&plugin);
+        let task = Task::Operation { operation, argument };
+        let unwanted = || alive.strong_count() == 0 || self.home.hub.jobs.is_closed();
+        let outcome = match self.call(&plugin, seat, task, unwanted) {
+            Ok(finished) => self.outcome(&plugin, operation, finished),
+            Err(GivenUp::Unwanted) => return,
+            Err(GivenUp::TooLong(limit)) => {
+                log_ended(&plugin, operation, Some(limit), None);
+                Err(Failure::TooLong)
+            }
+        };
+        let instance = asker.instance;
+        asker.post.send(Mail::Deferred(Deferred { instance, job: id, outcome, permit }));
+    }
+
+    fn seat(&mut self, plugin: &Arc<Plugin>) -> Seat {
+        match self.kept.take() {
+            Some(kept) if Arc::ptr_eq(kept.plugin(), plugin) => Seat::Ready(kept),
+            _ => Seat::Empty(Box::new(HostState::new(plugin.clone(), self.home.clone()))),
+        }
+    }
+
+    /// Runs one call to its end, or to the end of its budget.
+    fn call(
+        &self,
+        plugin: &Plugin,
+        seat: Seat,
+        task: Task,
+        unwanted: impl Fn() -> bool,
+    ) -> Result<Finished, GivenUp> {
+        let limits = &plugin.config.limits;
+        let (clock, cpu) = (&self.home.clock, thread_cpu_time());
+        let deadline = clock.now() + limits.operation_deadline;
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut call = Box::pin(sandbox::run(seat, task));
+        loop {
+            self.activity.enter();
+            if let Poll::Ready(finished) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Ok(finished);
+            }
+            if unwanted() {
+                return Err(GivenUp::Unwanted);
+            }
+            if limits.cpu_per_operation <= thread_cpu_time().saturating_sub(cpu) {
+                return Err(GivenUp::TooLong("cpu_per_operation"));
+            }
+            let left = deadline.since(clock.now());
+            if left.is_zero() {
+                return Err(GivenUp::TooLong("operation_deadline"));
+            }
+            // After a slice it is unparked already.
+            std::thread::park_timeout(left);
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        plugin: &Plugin,
+        operation: u32,
+        finished: Finished,
+    ) -> Result<Message, Failure> {
+        let Finished { sandbox, result, .. } = finished;
+        self.kept = sandbox;
+        match result {
+            Ok(Outcome::Result(Ok(data))) => {
+                let max = usize::try_from(plugin.config.limits.message).unwrap_or(usize::MAX);
+                let fits = data.len() <= max;
+                let message = Message::new(data, &plugin.tenant.messages, None);
+                message.ok().filter(|_| fits).ok_or(Failure::TooLarge)
+            }
+            Ok(Outcome::Result(Err(text))) => Err(Failure::Failed(text)),
+            Ok(_) => Err(Failure::Unavailable),
+            Err(trapped) => {
+                log_ended(plugin, operation, trapped.limit, Some(&trapped));
+                Err(match trapped.stage {
+                    Stage::Run => Failure::Trapped,
+                    Stage::Make | Stage::Fit => Failure::Unavailable,
+                })
+            }
+        }
+    }
+}
+
+fn log_ended(
+    plugin: &Plugin,
+    operation: u32,
+    limit: Option<&'static str>,
+    trapped: Option<&Trapped>,
+) {
+    tracing::error!(
+        plugin = plugin.name(),
+        tenant = plugin.config.tenant,
+        operation,
+        event = "operation",
+        limit,
+        cause = trapped.map(|trapped| observe::cause(&trapped.error)),
+        backtrace = trapped.map(|trapped| observe::backtrace(&trapped.error)),
+        "a deferred operation was ended"
+    );
+}
+
+/// Unparks the worker that waits in a call.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// On Linux a niceness belongs to a thread.
+fn lower_priority() -> io::Result<()> {
+    rustix::process::nice(NICENESS)?;
+    Ok(())
+}

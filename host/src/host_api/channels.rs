@@ -1,0 +1,88 @@
+//! `channels`: the tenant's, with this instance's subscriptions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::HostState;
+use super::bindings::{ErrorCode, channels};
+use crate::reactor::Address;
+use crate::tenant::channels::Member;
+use crate::tenant::{Tenant, is_name};
+
+/// The subscriptions of one instance. They end with it.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    /// Where their messages go; known as soon as there is one.
+    of: Option<(Arc<Tenant>, Address)>,
+    channels: HashMap<u32, String>,
+}
+
+impl Subscriptions {
+    /// Whether it has not ended.
+    pub fn has(&self, subscription: u32) -> bool {
+        self.channels.contains_key(&subscription)
+    }
+
+    fn end(&mut self, subscription: u32) {
+        let channel = self.channels.remove(&subscription);
+        if let (Some(channel), Some((tenant, address))) = (channel, &self.of) {
+            tenant.channels.unsubscribe(&channel, address, subscription);
+        }
+    }
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        let all: Vec<u32> = self.channels.keys().copied().collect();
+        for subscription in all {
+            self.end(subscription);
+        }
+    }
+}
+
+impl channels::Host for HostState {
+    fn subscribe(&mut self, channel: String) -> Result<u32, ErrorCode> {
+        if !self.plugin.exports.has_subscriptions() {
+            return Err(ErrorCode::Unsupported);
+        }
+        if !is_name(&channel) {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        let address = self.address_while_running()?.clone();
+        if self.plugin.config.limits.subscriptions as usize <= self.subscriptions.channels.len() {
+            return Err(ErrorCode::Limit);
+        }
+        let id = self.ids.next(|id| self.subscriptions.has(id));
+        let tenant = self.plugin.tenant.clone();
+        tenant.channels.subscribe(&channel, &address, id).map_err(|_| ErrorCode::Limit)?;
+        self.subscriptions.of = Some((tenant, address));
+        self.subscriptions.channels.insert(id, channel);
+        Ok(id)
+    }
+
+    fn unsubscribe(&mut self, subscription: u32) {
+        self.subscriptions.end(subscription);
+    }
+
+    fn push(
+        &mut self,
+        channel: String,
+        message: Vec<u8>,
+        except: Option<u32>,
+    ) -> Result<(), ErrorCode> {
+        if !is_name(&channel) {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        self.check_size(&message)?;
+        let except = except.zip(self.address.as_ref()).map(|(subscription, address)| {
+            (address.reactor, Member { instance: address.instance, subscription })
+        });
+        let tenant = &self.plugin.tenant;
+        tenant.channels.push(&channel, message, except).map_err(|_| ErrorCode::Limit)
+    }
+
+    fn num_subscribers(&mut self, channel: String) -> u32 {
+        let number = self.plugin.tenant.channels.num_subscribers(&channel);
+        u32::try_from(number).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,68 @@
+//! `deferred`: jobs for the workers.
+
+use wasmtime::component::{ComponentType, Lower};
+
+use super::HostState;
+use super::bindings::{ErrorCode, deferred};
+use crate::deferred::Job;
+use crate::message::Message;
+
+/// `deferred-handler.failure`: why there is no result.
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lower)]
+#[component(variant)]
+pub enum Failure {
+    /// The operation returned this error.
+    #[component(name = "failed")]
+    Failed(String),
+    /// It trapped.
+    #[component(name = "trapped")]
+    Trapped,
+    /// It used up its CPU time or its time.
+    #[component(name = "too-long")]
+    TooLong,
+    /// The result is too large, or there is no room for it.
+    #[component(name = "too-large")]
+    TooLarge,
+    /// No instance could be made for it.
+    #[component(name = "unavailable")]
+    Unavailable,
+}
+
+impl deferred::Host for HostState {
+    fn defer(&mut self, operation: u32, argument: Vec<u8>) -> Result<u32, ErrorCode> {
+        if !self.plugin.exports.has_operations() {
+            return Err(ErrorCode::Unsupported);
+        }
+        let asker = self.address_while_running()?.clone();
+        let argument = self.message(argument)?;
+        let permit = self.plugin.usage.deferred.take(self.plugin.config.limits.deferred);
+        let permit = permit.ok_or(ErrorCode::Limit)?;
+        let id = self.ids.next(|id| self.jobs.contains(&id));
+        self.jobs.insert(id);
+        self.home.hub.jobs.add(Job {
+            plugin: self.plugin.clone(),
+            operation,
+            argument,
+            id,
+            asker,
+            alive: std::sync::Arc::downgrade(&self.alive),
+            permit,
+        });
+        Ok(id)
+    }
+}
+
+impl HostState {
+    /// Bytes for another instance that wait in nothing but the tenant's account.
+    pub(super) fn message(&self, data: Vec<u8>) -> Result<Message, ErrorCode> {
+        self.check_size(&data)?;
+        let message = Message::new(data, &self.plugin.tenant.messages, None);
+        message.map_err(|_| ErrorCode::Limit)
+    }
+
+    /// No message is larger than the limit.
+    pub(super) fn check_size(&self, data: &[u8]) -> Result<(), ErrorCode> {
+        let max = usize::try_from(self.plugin.config.limits.message).unwrap_or(usize::MAX);
+        if data.len() <= max { Ok(()) } else { Err(ErrorCode::Limit) }
+    }
+}

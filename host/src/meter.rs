@@ -1,0 +1,56 @@
+//! Bytes of host memory that are held for guests, within a bound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A sum of bytes that stays within a limit. Clones are the same sum, on whichever thread.
+#[derive(Debug, Clone)]
+pub struct Meter(Arc<Sum>);
+
+#[derive(Debug)]
+struct Sum {
+    held: AtomicU64,
+    max: u64,
+}
+
+/// Bytes that were added to a [`Meter`], taken off when it is dropped.
+#[derive(Debug)]
+pub struct Charge {
+    bytes: u64,
+    meter: Meter,
+}
+
+impl Meter {
+    /// Nothing yet, and never more than `max`.
+    pub fn new(max: u64) -> Meter {
+        Meter(Arc::new(Sum { held: AtomicU64::new(0), max }))
+    }
+
+    /// Adds `bytes`, if they fit.
+    pub fn charge(&self, bytes: u64) -> Option<Charge> {
+        let with = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= self.0.max);
+        let charged = self.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with);
+        charged.ok().map(|_| Charge { bytes, meter: self.clone() })
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.meter.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_stays_within_its_limit() {
+        let meter = Meter::new(10);
+        let six = meter.charge(6);
+        assert!(six.is_some() && meter.charge(5).is_none());
+        assert!(meter.charge(u64::MAX).is_none(), "no overflow");
+        drop(six);
+        assert!(meter.charge(10).is_some());
+    }
+}

@@ -1,0 +1,103 @@
+//! Processes: instances without a connection, from their birth to the notice of their end.
+
+use super::instances::Event;
+use super::{ExitReason, InstanceId, Reactor, Wish};
+use crate::message::Message;
+use crate::processes::Process;
+
+/// A process that is wished for.
+#[derive(Debug)]
+pub(super) struct Birth {
+    /// Its id and its mailbox.
+    pub(super) process: Process,
+    /// Who wants it.
+    pub(super) parent: InstanceId,
+    /// Of which plugin.
+    pub(super) plugin: usize,
+    /// What it is to be.
+    pub(super) name: String,
+    /// What it is given.
+    pub(super) argument: Message,
+}
+
+/// What makes an instance a process.
+#[derive(Debug)]
+pub(super) struct Role {
+    /// Its id and its mailbox.
+    pub(super) process: Process,
+    parent: InstanceId,
+    /// What its parent is told when it ends.
+    reason: ExitReason,
+}
+
+impl Reactor {
+    /// Makes a process, unless its parent is gone.
+    pub(super) fn spawn(&mut self, birth: Birth) {
+        let Birth { process, parent, plugin, name, argument } = birth;
+        if self.instances.get(parent).is_none() {
+            return;
+        }
+        let (number, waiting) = (process.id(), process.waiting());
+        // A trap is the only end that nobody decides.
+        let role = Role { process, parent, reason: ExitReason::Trapped };
+        let Ok(id) = self.new_instance(plugin, Some(role)) else {
+            let name = self.setup.home.hub.plugins[plugin].name();
+            tracing::warn!(plugin = name, "no room for a process: raise [host] instances");
+            self.tell_later(parent, number, ExitReason::Unavailable);
+            return;
+        };
+        self.processes.insert(number, id);
+        if let Some(parent) = self.instances.get_mut(parent) {
+            parent.children.push(id);
+        }
+        self.deliver(id, Event::Spawned { name, argument });
+        // Their notices came before there was anybody to tell.
+        for _ in 0..waiting {
+            self.deliver(id, Event::Notified);
+        }
+    }
+
+    /// Ends a process that `parent` has spawned, if it is one.
+    pub(super) fn kill(&mut self, parent: InstanceId, process: u32) {
+        if let Some(&child) = self.processes.get(&process) {
+            let is_child =
+                self.instances.get(parent).is_some_and(|parent| parent.children.contains(&child));
+            if is_child {
+                self.condemn(child);
+                self.end_instance(child);
+            }
+            return;
+        }
+        // It may not have been born yet.
+        let unborn = |wish: &Wish| matches!(wish, Wish::Spawn(birth) if birth.parent == parent && birth.process.id() == process);
+        if let Some(place) = self.wishes.iter().position(unborn) {
+            self.wishes.remove(place);
+            self.tell_later(parent, process, ExitReason::Killed);
+        }
+    }
+
+    /// A process has asked for its end.
+    pub(super) fn exit(&mut self, id: InstanceId) {
+        if let Some(role) = self.instances.get_mut(id).and_then(|instance| instance.role.as_mut()) {
+            role.reason = ExitReason::Finished;
+            self.end_instance(id);
+        }
+    }
+
+    /// Its end is decided by the one that spawned it.
+    pub(super) fn condemn(&mut self, id: InstanceId) {
+        if let Some(role) = self.instances.get_mut(id).and_then(|instance| instance.role.as_mut()) {
+            role.reason = ExitReason::Killed;
+        }
+    }
+
+    /// An instance that was a process is gone: whoever spawned it is told.
+    pub(super) fn process_ended(&mut self, id: InstanceId, role: &Role) {
+        let process = role.process.id();
+        self.processes.remove(&process);
+        if let Some(parent) = self.instances.get_mut(role.parent) {
+            parent.children.retain(|child| *child != id);
+            self.tell_later(role.parent, process, role.reason);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Channels: one to all, in one order for all.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Names;
+use crate::message::{Full, Message};
+use crate::meter::Meter;
+use crate::plugin::Permit;
+use crate::reactor::{Address, InstanceId, Mail, Post};
+
+/// The channels of one tenant, by name. One is there while somebody is subscribed to it.
+#[derive(Debug)]
+pub struct Channels {
+    by_name: Mutex<HashMap<String, Channel>>,
+    names: Names,
+    /// Most bytes that one channel holds.
+    bytes_max: u64,
+    messages: Meter,
+}
+
+#[derive(Debug)]
+struct Channel {
+    meter: Meter,
+    rooms: Vec<Room>,
+    _name: Permit,
+}
+
+/// The subscribers on one reactor.
+#[derive(Debug)]
+struct Room {
+    reactor: usize,
+    post: Post,
+    /// Shared with the messages that are on their way to them.
+    members: Arc<Vec<Member>>,
+}
+
+/// One subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Whose.
+    pub instance: InstanceId,
+    /// Its own number for it.
+    pub subscription: u32,
+}
+
+/// A message for some of the instances of one reactor.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What they get.
+    pub message: Arc<Message>,
+    /// Who was subscribed when it was pushed.
+    pub members: Arc<Vec<Member>>,
+    /// The one that does not get it.
+    pub except: Option<Member>,
+    /// How many of them have had it.
+    pub delivered: usize,
+}
+
+impl Channels {
+    pub(super) fn new(names: Names, bytes_max: u64, messages: Meter) -> Channels {
+        Channels { by_name: Mutex::default(), names, bytes_max, messages }
+    }
+
+    /// Adds a subscription.
+    ///
+    /// # Errors
+    /// When the tenant has too many names in use.
+    pub fn subscribe(&self, name: &str, address: &Address, subscription: u32) -> Result<(), Full> {
+        let mut channels = self.lock();
+        if !channels.contains_key(name) {
+            let permit = self.names.count.take(self.names.max).ok_or(Full)?;
+            let meter = Meter::new(self.bytes_max);
+            let channel = Channel { meter, rooms: Vec::new(), _name: permit };
+            channels.insert(name.to_owned(), channel);
+        }
+        let Some(channel) = channels.get_mut(name) else { return Err(Full) };
+        let member = Member { instance: address.instance, subscription };
+        match channel.rooms.iter_mut().find(|room| room.reactor == address.reactor) {
+            // A message that is on its way keeps the list it was pushed to.
+            Some(room) => Arc::make_mut(&mut room.members).push(member),
+            None => channel.rooms.push(Room {
+                reactor: address.reactor,
+                post: address.post.clone(),
+                members: Arc::new(vec![member]),
+            }),
+        }
+        Ok(())
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&self, name: &str, address: &Address, subscription: u32) {
+        let mut channels = self.lock();
+        let Some(channel) = channels.get_mut(name) else { return };
+        let member = Member { instance: address.instance, subscription };
+        if let Some(room) = channel.rooms.iter_mut().find(|room| room.reactor == address.reactor) {
+            Arc::make_mut(&mut room.members).retain(|known| *known != member);
+        }
+        channel.rooms.retain(|room| !room.members.is_empty());
+        if channel.rooms.is_empty() {
+            channels.remove(name);
+        }
+    }
+
+    /// Sends a message to all subscribers but `except`, which is on the reactor that is named with it.
+    ///
+    /// # Errors
+    /// When too much is on its way already; nobody gets it then.
+    pub fn push(
+        &self,
+        name: &str,
+        data: Vec<u8>,
+        except: Option<(usize, Member)>,
+    ) -> Result<(), Full> {
+        // Held until every reactor has it: so all see all messages in one order.
+        let channels = self.lock();
+        let Some(channel) = channels.get(name) else { return Ok(()) };
+        let message = Arc::new(Message::new(data, &self.messages, Some(&channel.meter))?);
+        for room in &channel.rooms {
+            let except = except.filter(|(reactor, _)| *reactor == room.reactor);
+            room.post.send(Mail::Message(Delivery {
+                message: message.clone(),
+                members: room.members.clone(),
+                except: except.map(|(_, member)| member),
+                delivered: 0,
+            }));
+        }
+        Ok(())
+    }
+
+    /// How many subscriptions it has.
+    pub fn num_subscribers(&self, name: &str) -> usize {
+        let channels = self.lock();
+        let rooms = channels.get(name).map_or(&[][..], |channel| &channel.rooms);
+        rooms.iter().map(|room| room.members.len()).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Channel>> {
+        // Each change is whole before anything can panic.
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
