@@ -70,9 +70,10 @@ fn unknown_key(path: &KeyPath) -> Problem {
     let names = known.join(", ");
     let remedy = match (keys::nearest(name, &known), keys::homes(name).as_slice()) {
         (Some(near), _) => format!("did you mean {near:?}? (the keys are {names})"),
-        (None, [home]) => {
-            let section = section(home, name, path.plugin().unwrap_or("<name>"));
-            format!("write it in {section} (the keys here are {names})")
+        (None, homes @ ([_] | [_, _])) => {
+            let plugin = path.plugin().unwrap_or("<name>");
+            let sections: Vec<_> = homes.iter().map(|home| section(home, name, plugin)).collect();
+            format!("write it in {} (the keys here are {names})", sections.join(" or "))
         }
         (None, _) => format!("write one of {names}"),
     };
@@ -86,6 +87,7 @@ fn section(table: &str, name: &str, plugin: &str) -> String {
         "" => format!("a section [{name}] of its own"),
         "listen.*" => "[[listen]]".to_owned(),
         "plugins.*" if matches!(name, "limits" | "allow") => format!("[plugins.{plugin}.{name}]"),
+        "tenants.*" if name == "limits" => "[tenants.<name>.limits]".to_owned(),
         _ => format!("[{}]", table.replace('*', plugin)),
     }
 }

@@ -49,7 +49,7 @@ fn defaults() {
     let [plugin] = config.plugins.as_slice() else { panic!("{config:?}") };
     assert_eq!(plugin.component, Path::new("etc/echo.wasm"));
     assert_eq!((plugin.tenant.as_str(), plugin.stdout, plugin.line), ("echo", Stdout::Log, 1));
-    assert_eq!(plugin.allow, Allow { connect: Vec::new(), stop: false });
+    assert_eq!(plugin.allow, Allow { connect: Vec::new(), stop: false, spawn: Vec::new() });
     let limits = Limits {
         memory: 16 << 20,
         tables: 50_000,
@@ -62,8 +62,20 @@ fn defaults() {
         outbox_low: 16 << 10,
         outbox_max: 16 << 20,
         log_line: 4 << 10,
+        cpu_per_operation: Duration::from_secs(10),
+        operation_deadline: Duration::from_secs(60),
+        deferred: 1000,
+        processes: 100,
+        mailbox: 1 << 20,
+        subscriptions: 1000,
+        pops: 1000,
+        message: 1 << 20,
     };
     assert_eq!(plugin.limits, limits);
+    let [tenant] = config.tenants.as_slice() else { panic!("{config:?}") };
+    let limits =
+        TenantLimits { channels: 1000, channel: 4 << 20, queue: 4 << 20, messages: 64 << 20 };
+    assert_eq!((tenant.name.as_str(), &tenant.limits), ("echo", &limits));
 }
 
 #[test]
@@ -182,7 +194,8 @@ fn unknown_keys_in_odd_places() {
     check_after_echo(
         "\n[limits]\n",
         "plugins.toml:5: limits: this is not a key of the file; \
-         write it in [plugins.<name>.limits] (the keys here are host, plugins, listen)",
+         write it in [plugins.<name>.limits] or [tenants.<name>.limits] \
+         (the keys here are host, plugins, tenants, listen)",
     );
     check_after_echo(
         "backlog = 1\n",
@@ -245,7 +258,7 @@ fn every_bound_is_held_at_both_ends() {
             table => (format!("\n[{}]\n", table.replace('*', "echo")), 6),
         };
         let key = format!("{}.{}", bound.table, bound.name).replace("plugins.*", "plugins.echo");
-        let key = key.replace("listen.*", "listen[0]");
+        let key = key.replace("listen.*", "listen[0]").replace("tenants.*", "tenants.echo");
         for beyond in [bound.min.checked_sub(1), bound.max.checked_add(1)] {
             let Some(beyond) = beyond else { continue };
             let written = match bound.unit {
@@ -339,12 +352,18 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
 #[test]
 fn the_reference_has_every_key() {
     let reference = fs::read_to_string(repository("docs/config.md")).expect("docs/config.md");
+    let bounds = bound::reference();
+    assert!(
+        reference.contains(&bounds),
+        "the table of bounds in docs/config.md is old; put this into its place:\n{bounds}"
+    );
     for key in keys::ALL.iter().filter(|key| key.name() != "*") {
         let name = key.name();
         let (heading, row) = match key.table() {
             "" => ("## The sections".to_owned(), format!("`{name}`")),
-            "plugins.*.limits" => {
-                ("## Bounds".to_owned(), format!("| `plugins.<name>.limits.{name}` |"))
+            table @ ("plugins.*.limits" | "tenants.*.limits") => {
+                let table = table.replace('*', "<name>");
+                ("## Bounds".to_owned(), format!("| `{table}.{name}` |"))
             }
             "listen.*" => ("### `[[listen]]`".to_owned(), format!("| `{name}` |")),
             table => (format!("### `[{}]`", table.replace('*', "<name>")), format!("| `{name}` |")),
@@ -352,11 +371,6 @@ fn the_reference_has_every_key() {
         let section = section(&reference, &heading);
         assert!(section.contains(&row), "docs/config.md does not describe {}", key.path);
     }
-    let bounds = bound::reference();
-    assert!(
-        reference.contains(&bounds),
-        "the table of bounds in docs/config.md is old; put this into its place:\n{bounds}"
-    );
 }
 
 #[test]
