@@ -22,6 +22,12 @@ wit_bindgen::generate!({
             export sandloop:plugin/timers-handler@0.1.0;
             export sandloop:plugin/ticks-handler@0.1.0;
             export sandloop:plugin/catalog@0.1.0;
+            export sandloop:plugin/operations@0.1.0;
+            export sandloop:plugin/deferred-handler@0.1.0;
+            export sandloop:plugin/mailbox@0.1.0;
+            export sandloop:plugin/processes-handler@0.1.0;
+            export sandloop:plugin/subscriptions@0.1.0;
+            export sandloop:plugin/queues-handler@0.1.0;
         }
     ",
     world: "sandloop:rust/connections",

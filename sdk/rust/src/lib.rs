@@ -10,29 +10,59 @@
 //! - [`sockets`]: what a connection may do, and making outgoing ones.
 //! - [`timers`]: what happens later.
 //! - [`reactor`]: the loop: ticks, stop.
+//! - [`deferrable`], [`completion`]: something that will succeed or fail.
+//! - [`deferred`]: work off the loop.
+//! - [`spawn`](mod@spawn): blocks that are notified, inside this instance.
+//! - [`processes`]: sandboxes of the plugin's own making.
+//! - [`channels`], [`queues`]: one to all, one to one, between instances.
+//! - [`iterator`], [`pool`], [`tick_loop`](mod@tick_loop): lists, resources and turns worked through by callbacks.
 //! - [`lifecycle`]: the program around the connections.
+//! - [`hooks`]: what runs at the end.
 //! - [`options`], [`log`]: the operator's words, and words for the operator.
 //! - [`types`]: addresses, close reasons, error codes.
+//! - `testing`, on the developer's own machine only: a loop whose clock a unit test moves.
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod channels;
+pub mod completion;
 pub mod connection;
+pub mod deferrable;
+pub mod deferred;
 mod duration;
+pub mod hooks;
+pub mod iterator;
 pub mod lifecycle;
 pub mod log;
 pub mod options;
 #[doc(hidden)]
 pub mod plugin;
+pub mod pool;
+pub mod processes;
+pub mod queues;
 pub mod reactor;
 pub mod sockets;
+pub mod spawn;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+pub mod tick_loop;
 pub mod timers;
 pub mod types;
 
+pub use channels::{Channel, Subscription};
+pub use completion::Completion;
 pub use connection::Connection;
+pub use deferrable::{DefaultDeferrable, Deferrable, Status, future};
+pub use deferred::{Failure, Operation, defer, deferred, try_defer};
+pub use hooks::{add_shutdown_hook, error_handler};
 pub use lifecycle::Program;
 pub use options::Options;
+pub use pool::Pool;
+pub use queues::Queue;
 pub use reactor::{is_running, next_tick, schedule, stop};
 pub use sockets::{Socket, connect, connect_to, connect_unix};
+pub use spawn::{SpawnedProcess, spawn};
+pub use tick_loop::{TickLoop, tick_loop};
 pub use timers::{PeriodicTimer, Timer, add_periodic_timer, add_timer, cancel_timer};
 pub use types::{Address, CloseReason, ErrorCode};
 

@@ -1,22 +1,13 @@
 //! From a plugin's types to what the host calls: the `plugin!` macro and the glue that it exports.
 
-use std::{cell::RefCell, marker::PhantomData};
+mod glue;
 
+pub use self::glue::{Glue, Held, Start, check_connections, check_program};
 use crate::{
-    bindings::{
-        exports::sandloop::plugin::{
-            catalog, handler, handler::Origin, ticks_handler, timers_handler,
-        },
-        program::exports::sandloop::plugin::lifecycle,
-        sandloop::plugin::sockets as host,
-    },
     connection::Connection,
-    lifecycle::Program,
     options::Options,
-    reactor,
-    sockets::{self, Socket},
-    timers,
-    types::CloseReason,
+    processes::{Process, ProcessId},
+    sockets::Socket,
 };
 
 /// Makes the crate a plugin. Called once, at its root.
@@ -24,7 +15,8 @@ use crate::{
 /// `handlers` are what makes the connections of listeners: a tuple struct of one [`Socket`], which makes
 /// itself, or a function of a socket, or of a socket and the listener's options. A handler's name, which a
 /// `[[listen]]` section gives as `handler`, is its type's in lower case unless one is given.
-/// `program` is the [`Program`] around them, for a plugin that has one.
+/// `processes` are what makes [processes](crate::processes), in the same manner: functions of their argument.
+/// `program` is the [`Program`](crate::Program) around them, for a plugin that has one.
 ///
 /// ```no_run
 /// use sandloop::{Connection, Options, Program, Socket};
@@ -52,6 +44,7 @@ use crate::{
 macro_rules! plugin {
     (
         handlers: [$($($name:literal =>)? $make:path),* $(,)?]
+        $(, processes: [$($($process_name:literal =>)? $process:path),* $(,)?])?
         $(, program: $program:ty)? $(,)?
     ) => {
         const _: () = {
@@ -67,6 +60,15 @@ macro_rules! plugin {
                         },
                     }
                 ),*];
+                const PROCESSES: &'static [$crate::plugin::ProcessClass] = &[$($(
+                    $crate::plugin::ProcessClass {
+                        path: ::std::stringify!($process),
+                        name: [$($process_name,)? ""][0],
+                        make: |id, argument| {
+                            $crate::plugin::MakeProcess::make($process, id, argument)
+                        },
+                    }
+                ),*)?];
             }
 
             type Exported = $crate::plugin::Glue<Plugin>;
@@ -86,8 +88,19 @@ macro_rules! plugin {
             )?
         };
     };
-    (program: $program:ty $(, handlers: [$($handlers:tt)*])? $(,)?) => {
-        $crate::plugin! { handlers: [$($($handlers)*)?], program: $program }
+    (
+        program: $program:ty
+        $(, handlers: [$($handlers:tt)*])?
+        $(, processes: [$($processes:tt)*])? $(,)?
+    ) => {
+        $crate::plugin! {
+            handlers: [$($($handlers)*)?],
+            processes: [$($($processes)*)?],
+            program: $program
+        }
+    };
+    (processes: [$($processes:tt)*] $(,)?) => {
+        $crate::plugin! { handlers: [], processes: [$($processes)*] }
     };
 }
 
@@ -95,6 +108,8 @@ macro_rules! plugin {
 pub trait Handlers: 'static {
     /// In the order they were given.
     const HANDLERS: &'static [Class];
+    /// In the order they were given.
+    const PROCESSES: &'static [ProcessClass];
 }
 
 /// One handler.
@@ -140,107 +155,55 @@ impl<F: FnOnce(Socket, &Options) -> C, C: Connection> Make<(Socket, Options)> fo
     }
 }
 
-/// The exports of every plugin.
-pub struct Glue<H>(PhantomData<H>);
-
-/// The host's hold on one connection.
-pub struct Held<H> {
-    connection: RefCell<Box<dyn Connection>>,
-    handlers: PhantomData<H>,
+/// One kind of process.
+pub struct ProcessClass {
+    /// As it was written: `Counter::new`.
+    pub path: &'static str,
+    /// The name that was given, or nothing.
+    pub name: &'static str,
+    /// Makes a process.
+    pub make: fn(ProcessId, &[u8]) -> Box<dyn Process>,
 }
 
-impl<H: Handlers> handler::Guest for Glue<H> {
-    type Connection = Held<H>;
-}
-
-impl<H: Handlers> handler::GuestConnection for Held<H> {
-    fn new(socket: host::Socket, origin: Origin) -> Self {
-        let socket = Socket::new(socket);
-        let connection = match origin {
-            Origin::Accepted(accepted) => {
-                let class = find(H::HANDLERS, &accepted.handler).unwrap_or_else(|problem| {
-                    panic!("listener {}: {problem}", accepted.listener);
-                });
-                (class.make)(socket, &accepted.options.into())
-            }
-            Origin::Connected(token) => match sockets::take_maker(token) {
-                Some(make) => make(socket),
-                None => panic!("no connect has the token {token}"),
-            },
-        };
-        Held { connection: RefCell::new(connection), handlers: PhantomData }
-    }
-
-    fn post_init(&self) {
-        self.connection.borrow_mut().post_init();
-    }
-
-    fn connection_completed(&self) {
-        self.connection.borrow_mut().connection_completed();
-    }
-
-    fn receive_data(&self, data: Vec<u8>) {
-        self.connection.borrow_mut().receive_data(&data);
-    }
-
-    fn drained(&self) {
-        self.connection.borrow_mut().drained();
-    }
-
-    fn unbind(&self, reason: CloseReason) {
-        self.connection.borrow_mut().unbind(reason);
+impl ProcessClass {
+    fn name(&self) -> &'static str {
+        match self.name {
+            "" => type_name(self.path),
+            name => name,
+        }
     }
 }
 
-impl<H: Handlers> timers_handler::Guest for Glue<H> {
-    fn timer_fired(id: u32) {
-        timers::fire(id);
+/// Anything that makes a process from its argument; `Arguments` says what else it is given.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not make processes",
+    note = "a process is made by a function of a `&[u8]`, or of a `ProcessId` and a `&[u8]`, that returns a \
+            `Process`"
+)]
+pub trait MakeProcess<Arguments> {
+    /// Makes one.
+    fn make(self, id: ProcessId, argument: &[u8]) -> Box<dyn Process>;
+}
+
+impl<F: FnOnce(&[u8]) -> P, P: Process> MakeProcess<(Vec<u8>,)> for F {
+    fn make(self, _: ProcessId, argument: &[u8]) -> Box<dyn Process> {
+        Box::new(self(argument))
     }
 }
 
-impl<H: Handlers> ticks_handler::Guest for Glue<H> {
-    fn tick(id: u32) {
-        reactor::tick(id);
+impl<F: FnOnce(ProcessId, &[u8]) -> P, P: Process> MakeProcess<(ProcessId, Vec<u8>)> for F {
+    fn make(self, id: ProcessId, argument: &[u8]) -> Box<dyn Process> {
+        Box::new(self(id, argument))
     }
 }
 
-impl<H: Handlers> catalog::Guest for Glue<H> {
-    fn handlers() -> Vec<String> {
-        H::HANDLERS.iter().map(|class| class.name().to_ascii_lowercase()).collect()
-    }
+/// The kind of process with this name.
+fn find_process<'a>(classes: &'a [ProcessClass], name: &str) -> Result<&'a ProcessClass, String> {
+    classes
+        .iter()
+        .find(|class| class.name().eq_ignore_ascii_case(name))
+        .ok_or_else(|| format!("this plugin has no process named {name:?}"))
 }
-
-/// The exports of a plugin with a program.
-pub struct Start<P>(PhantomData<P>);
-
-impl<P: Program> lifecycle::Guest for Start<P> {
-    fn prepare() -> Result<(), String> {
-        P::prepare().map_err(|error| error.to_string())
-    }
-
-    fn start() -> Result<(), String> {
-        P::start().map_err(|error| error.to_string())
-    }
-
-    fn stopping() {
-        P::stopping();
-    }
-
-    fn stopped() {
-        P::stopped();
-    }
-}
-
-/// In the place of the exports, whose names no linker but WebAssembly's takes: a plugin that is compiled for
-/// the developer's own machine, for its unit tests say, is checked all the same.
-pub const fn check_connections<E>()
-where
-    E: handler::Guest + timers_handler::Guest + ticks_handler::Guest + catalog::Guest,
-{
-}
-
-/// As [`check_connections`].
-pub const fn check_program<E: lifecycle::Guest>() {}
 
 /// The handler with this name; without a name, the only one.
 fn find<'a>(classes: &'a [Class], name: &str) -> Result<&'a Class, String> {

@@ -2,7 +2,11 @@
 
 use std::{cell::RefCell, collections::VecDeque};
 
-use crate::{bindings::sandloop::plugin::reactor as host, types::ErrorCode};
+#[cfg(target_arch = "wasm32")]
+use crate::bindings::sandloop::plugin::reactor as host;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::testing::reactor as host;
+use crate::types::ErrorCode;
 
 thread_local! {
     static TICKS: RefCell<Ticks> = const { RefCell::new(Ticks(VecDeque::new())) };

@@ -6,9 +6,11 @@
 
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
-use crate::{
-    bindings::sandloop::plugin::timers as host, duration::to_milliseconds, types::ErrorCode,
-};
+#[cfg(target_arch = "wasm32")]
+use crate::bindings::sandloop::plugin::timers as host;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::testing::timers as host;
+use crate::{duration::to_milliseconds, types::ErrorCode};
 
 /// A one-shot timer. Copies are the same timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

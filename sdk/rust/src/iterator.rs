@@ -1,0 +1,317 @@
+//! Iterators: a list worked through by callbacks, a bounded number of items at a time.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use crate::reactor::next_tick;
+
+/// Works through items, `concurrency` at a time. Clones are the same one.
+///
+/// Each item is handed out with something that says when it is done; the next is handed out a tick later.
+pub struct Iterator<T>(Rc<Inner<T>>);
+
+struct Inner<T> {
+    /// Where items come from; none is the end.
+    source: RefCell<Box<dyn FnMut() -> Option<T>>>,
+    concurrency: Cell<usize>,
+    workers: Cell<usize>,
+    pending: Cell<usize>,
+    started: Cell<bool>,
+    ended: Cell<bool>,
+    foreach: RefCell<Option<Foreach<T>>>,
+    after: RefCell<Option<Box<dyn FnOnce()>>>,
+}
+
+type Foreach<T> = Box<dyn FnMut(T, Next<T>)>;
+
+/// Says that an item of [`Iterator::each`] is done.
+pub struct Next<T>(Rc<Inner<T>>);
+
+/// Says what came of an item of [`Iterator::map`] or [`Iterator::inject`].
+pub struct Return<R>(Box<dyn FnOnce(R)>);
+
+impl<T: 'static> Iterator<T> {
+    /// Of these items.
+    ///
+    /// # Panics
+    /// For a concurrency of 0, as EventMachine raises.
+    pub fn new(items: impl IntoIterator<Item = T, IntoIter: 'static>, concurrency: usize) -> Self {
+        let mut items = items.into_iter();
+        Self::from_fn(move || items.next(), concurrency)
+    }
+
+    /// Of what `source` answers, until it answers none.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn from_fn(source: impl FnMut() -> Option<T> + 'static, concurrency: usize) -> Self {
+        assert!(0 < concurrency, "the concurrency must be greater than zero");
+        Iterator(Rc::new(Inner {
+            source: RefCell::new(Box::new(source)),
+            concurrency: Cell::new(concurrency),
+            workers: Cell::new(0),
+            pending: Cell::new(0),
+            started: Cell::new(false),
+            ended: Cell::new(false),
+            foreach: RefCell::new(None),
+            after: RefCell::new(None),
+        }))
+    }
+
+    /// How many items are worked on at a time.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        self.0.concurrency.get()
+    }
+
+    /// Changes that, also while it runs.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn set_concurrency(&self, concurrency: usize) {
+        assert!(0 < concurrency, "the concurrency must be greater than zero");
+        let old = self.0.concurrency.replace(concurrency);
+        if old < concurrency && self.0.started.get() && !self.0.ended.get() {
+            self.0.spawn_worker();
+        }
+    }
+
+    /// Calls `foreach` with each item, and `after` once when all are done.
+    ///
+    /// # Panics
+    /// When it has been used before, as EventMachine raises.
+    pub fn each(&self, foreach: impl FnMut(T, Next<T>) + 'static, after: impl FnOnce() + 'static) {
+        assert!(!self.0.started.replace(true), "an iterator is used once");
+        self.0.foreach.replace(Some(Box::new(foreach)));
+        self.0.after.replace(Some(Box::new(after)));
+        self.0.spawn_worker();
+    }
+
+    /// As [`each`](Self::each); what is returned for the items comes to `after` in their order.
+    ///
+    /// # Panics
+    /// As [`each`](Self::each).
+    pub fn map<R: 'static>(
+        &self,
+        mut foreach: impl FnMut(T, Return<R>) + 'static,
+        after: impl FnOnce(Vec<R>) + 'static,
+    ) {
+        let results = Rc::new(RefCell::new(Vec::new()));
+        let all = results.clone();
+        self.each(
+            move |item, next| {
+                let index = results.borrow().len();
+                results.borrow_mut().push(None);
+                let results = results.clone();
+                foreach(
+                    item,
+                    Return(Box::new(move |result| {
+                        results.borrow_mut()[index] = Some(result);
+                        next.next();
+                    })),
+                );
+            },
+            move || after(all.take().into_iter().flatten().collect()),
+        );
+    }
+
+    /// As [`each`](Self::each), with a value that goes from item to item: `foreach` gets the present one and
+    /// returns the next, `after` gets the last.
+    ///
+    /// # Panics
+    /// As [`each`](Self::each).
+    pub fn inject<R: Clone + 'static>(
+        &self,
+        first: R,
+        mut foreach: impl FnMut(R, T, Return<R>) + 'static,
+        after: impl FnOnce(R) + 'static,
+    ) {
+        let value = Rc::new(RefCell::new(first));
+        let last = value.clone();
+        self.each(
+            move |item, next| {
+                let present = value.borrow().clone();
+                let value = value.clone();
+                let done = move |result| {
+                    let old = value.replace(result);
+                    drop(old);
+                    next.next();
+                };
+                foreach(present, item, Return(Box::new(done)));
+            },
+            move || {
+                let value = last.borrow().clone();
+                after(value);
+            },
+        );
+    }
+}
+
+impl<T: 'static> Next<T> {
+    /// The item is done.
+    pub fn next(self) {
+        let inner = self.0;
+        inner.pending.set(inner.pending.get() - 1);
+        if inner.ended.get() {
+            inner.finish();
+        } else {
+            next_tick(move || inner.process());
+        }
+    }
+}
+
+impl<R> Return<R> {
+    /// The item is done, with this result.
+    pub fn r#return(self, result: R) {
+        (self.0)(result);
+    }
+}
+
+impl<T: 'static> Inner<T> {
+    /// One worker each tick until there are enough.
+    fn spawn_worker(self: &Rc<Self>) {
+        let inner = self.clone();
+        next_tick(move || {
+            if inner.workers.get() < inner.concurrency.get() && !inner.ended.get() {
+                inner.workers.set(inner.workers.get() + 1);
+                inner.process();
+                inner.spawn_worker();
+            }
+        });
+    }
+
+    /// A worker takes the next item, or leaves.
+    fn process(self: &Rc<Self>) {
+        if self.ended.get() || self.concurrency.get() < self.workers.get() {
+            self.workers.set(self.workers.get() - 1);
+            return;
+        }
+        let item = (self.source.borrow_mut())();
+        let Some(item) = item else {
+            self.ended.set(true);
+            self.workers.set(self.workers.get() - 1);
+            self.finish();
+            return;
+        };
+        self.pending.set(self.pending.get() + 1);
+        // It is out while it runs; an item that is done inside it only asks for a tick.
+        let Some(mut foreach) = self.foreach.take() else { return };
+        foreach(item, Next(self.clone()));
+        self.foreach.replace(Some(foreach));
+    }
+
+    fn finish(&self) {
+        if self.ended.get() && self.pending.get() == 0 {
+            let after = self.after.take();
+            // What they captured goes with the work.
+            let done = self.foreach.take();
+            if let Some(after) = after {
+                after();
+            }
+            drop(done);
+        }
+    }
+}
+
+impl<T> Clone for Iterator<T> {
+    fn clone(&self) -> Self {
+        Iterator(self.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::{advance, turn};
+
+    type Log = Rc<RefCell<Vec<String>>>;
+
+    #[test]
+    fn each_hands_out_so_many_at_a_time() {
+        let (log, waiting) = (Log::default(), Rc::new(RefCell::new(Vec::new())));
+        let (noted, done, held) = (log.clone(), log.clone(), waiting.clone());
+        Iterator::new(1..=5, 2).each(
+            move |item, next| {
+                noted.borrow_mut().push(item.to_string());
+                held.borrow_mut().push(next);
+            },
+            move || done.borrow_mut().push("after".to_owned()),
+        );
+        (0..10).for_each(|_| turn());
+        assert_eq!(*log.borrow(), ["1", "2"], "two are under way");
+        while let Some(next) = { waiting.borrow_mut().pop() } {
+            next.next();
+            (0..10).for_each(|_| turn());
+        }
+        assert_eq!(*log.borrow(), ["1", "2", "3", "4", "5", "after"]);
+    }
+
+    #[test]
+    fn the_concurrency_changes_while_it_runs() {
+        let waiting = Rc::new(RefCell::new(Vec::new()));
+        let held = waiting.clone();
+        let iterator = Iterator::new(1..=9, 1);
+        iterator.each(move |_, next| held.borrow_mut().push(next), || {});
+        (0..10).for_each(|_| turn());
+        assert_eq!(waiting.borrow().len(), 1);
+        iterator.set_concurrency(3);
+        (0..10).for_each(|_| turn());
+        assert_eq!(waiting.borrow().len(), 3);
+    }
+
+    #[test]
+    fn map_keeps_the_order() {
+        let result = Rc::new(RefCell::new(Vec::new()));
+        let mapped = result.clone();
+        Iterator::new(1..=4_u64, 4).map(
+            |item, back: Return<u64>| {
+                crate::add_timer(Duration::from_millis(50 - item * 10), move || {
+                    back.r#return(item * item);
+                });
+            },
+            move |all| *mapped.borrow_mut() = all,
+        );
+        advance(Duration::from_millis(100));
+        assert_eq!(*result.borrow(), [1, 4, 9, 16]);
+    }
+
+    #[test]
+    fn inject_carries_a_value() {
+        let result = Rc::new(Cell::new(0));
+        let sum = result.clone();
+        Iterator::new(1..=4, 2).inject(
+            0,
+            |sum, item, back| back.r#return(sum + item),
+            move |last| sum.set(last),
+        );
+        (0..20).for_each(|_| turn());
+        assert_eq!(result.get(), 10);
+    }
+
+    #[test]
+    fn an_empty_list_is_done() {
+        let done = Rc::new(Cell::new(0));
+        let count = done.clone();
+        Iterator::<u32>::new([], 3).each(|_, next| next.next(), move || count.set(count.get() + 1));
+        (0..5).for_each(|_| turn());
+        assert_eq!(done.get(), 1, "once");
+    }
+
+    #[test]
+    #[should_panic(expected = "greater than zero")]
+    fn no_concurrency_is_refused() {
+        Iterator::new([1], 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "used once")]
+    fn it_is_used_once() {
+        let iterator = Iterator::new([1], 1);
+        iterator.each(|_, next| next.next(), || {});
+        iterator.each(|_, next| next.next(), || {});
+    }
+}
