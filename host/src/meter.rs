@@ -32,6 +32,17 @@ impl Meter {
         let charged = self.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with);
         charged.ok().map(|_| Charge { bytes, meter: self.clone() })
     }
+
+    /// Whether so much is held that whoever adds to it should wait: a quarter, since those that have begun still
+    /// add theirs.
+    pub fn is_pressed(&self) -> bool {
+        self.0.max / 4 < self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether the two are one sum.
+    pub fn is(&self, other: &Meter) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl Drop for Charge {
@@ -50,7 +61,9 @@ mod tests {
         let six = meter.charge(6);
         assert!(six.is_some() && meter.charge(5).is_none());
         assert!(meter.charge(u64::MAX).is_none(), "no overflow");
+        assert!(meter.is_pressed());
         drop(six);
+        assert!(!meter.is_pressed());
         assert!(meter.charge(10).is_some());
     }
 }

@@ -60,13 +60,20 @@ impl Processes {
         mailbox
     }
 
-    /// Puts a message into the mailbox of a process of `tenant`.
-    pub fn notify(&self, process: u32, data: Vec<u8>, tenant: &Tenant) -> Result<(), Undelivered> {
+    /// Puts a message into the mailbox of a process of `tenant`. Answers the sum that it counts in until it is
+    /// delivered.
+    pub fn notify(
+        &self,
+        process: u32,
+        data: Vec<u8>,
+        tenant: &Tenant,
+    ) -> Result<Meter, Undelivered> {
         let mailbox = self.lock().mailboxes.get(&process).cloned();
         let mailbox = mailbox
             .filter(|mailbox| mailbox.tenant.index == tenant.index)
             .ok_or(Undelivered::Gone)?;
-        mailbox.put(data).map_err(|Full| Undelivered::Full)
+        mailbox.put(data).map_err(|Full| Undelivered::Full)?;
+        Ok(mailbox.meter.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {

@@ -45,6 +45,9 @@ const ACCEPTS_PER_TURN: usize = 64;
 /// Events taken from the operating system at once.
 const EVENTS_PER_TURN: usize = 1024;
 
+/// How often it is looked whether what an instance fills has room again.
+const PRESSED_WAIT: Duration = Duration::from_millis(1);
+
 /// What a reactor is given to work with.
 #[derive(Debug)]
 pub struct Setup {
@@ -102,6 +105,8 @@ pub struct Reactor {
     ready_gates: VecDeque<usize>,
     /// Connections that have ended and whose `unbind` is due.
     unbinds: VecDeque<ConnectionId>,
+    /// Instances whose connections are not read because what they fill is full.
+    pressed: Vec<InstanceId>,
     /// Suspended calls that can go on.
     runnable: VecDeque<InstanceId>,
     /// The read buffer, while no call has borrowed it.
@@ -140,6 +145,7 @@ impl Reactor {
             ready: VecDeque::new(),
             ready_gates: VecDeque::new(),
             unbinds: VecDeque::new(),
+            pressed: Vec::new(),
             runnable: VecDeque::new(),
             buffer: None,
             numbers: 0,
@@ -212,6 +218,7 @@ impl Reactor {
     /// Polls for as long as there is nothing else to do.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         self.collect_woken();
+        self.release_pressed();
         let busy = !self.runnable.is_empty()
             || !self.ready.is_empty()
             || !self.ready_gates.is_empty()
@@ -223,7 +230,13 @@ impl Reactor {
         let timeout = if busy {
             Some(Duration::ZERO)
         } else {
-            self.setup.home.clock.wait_until(self.timers.next_deadline())
+            let wait = self.setup.home.clock.wait_until(self.timers.next_deadline());
+            // Nothing tells when another reactor has made room.
+            if self.pressed.is_empty() {
+                wait
+            } else {
+                Some(wait.unwrap_or(PRESSED_WAIT).min(PRESSED_WAIT))
+            }
         };
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {

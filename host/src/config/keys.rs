@@ -75,6 +75,8 @@ pub(crate) const ALL: &[Key] = &[
     key("plugins.*.allow", "a section, as in [plugins.echo.allow]"),
     key("plugins.*.allow.connect", r#"a list of addresses, as in connect = ["127.0.0.1:5672"]"#),
     key("plugins.*.allow.connect.*", r#"an address in quotes, as in "127.0.0.1:5672""#),
+    key("plugins.*.allow.spawn", r#"a list of plugins, as in spawn = ["worker"]"#),
+    key("plugins.*.allow.spawn.*", r#"the name of a declared plugin in quotes, as in "worker""#),
     key("plugins.*.allow.stop", "stop = true or stop = false"),
     key("tenants.*", "a section, as in [tenants.demo]"),
     key("tenants.*.limits", "a section, as in [tenants.demo.limits]"),

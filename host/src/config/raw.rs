@@ -102,6 +102,8 @@ pub(crate) struct Allow {
     #[serde(default)]
     pub(crate) connect: Vec<String>,
     #[serde(default)]
+    pub(crate) spawn: Vec<String>,
+    #[serde(default)]
     pub(crate) stop: bool,
 }
 

@@ -28,7 +28,8 @@ pub(crate) fn resolve(source: &Source<'_>, raw: &raw::File) -> Result<Config, Co
     let listeners = listeners(&top.key("listen"), folder, raw, &plugins)?;
     for (index, plugin) in plugins.iter().enumerate() {
         let is_served = listeners.iter().any(|listener| listener.plugin == index);
-        if plugin.isolation == Isolation::Connection && !is_served {
+        let is_spawned = plugins.iter().any(|other| other.allow.may_spawn(&plugin.name));
+        if plugin.isolation == Isolation::Connection && !is_served && !is_spawned {
             let name = &plugin.name;
             return Err(top.key("plugins").key(name).wrong(Problem::new(
                 "it would never run: it lives for accepted connections, and no [[listen]] names it",
@@ -113,7 +114,9 @@ fn plugins(
     let mut in_order: Vec<_> =
         raw.plugins.iter().map(|(name, raw)| (place.key(name), name, raw)).collect();
     in_order.sort_by_key(|(place, ..)| place.line());
-    in_order.into_iter().map(|(place, name, raw)| plugin(&place, folder, name, raw)).collect()
+    let names: Vec<&String> = in_order.iter().map(|(_, name, _)| *name).collect();
+    let each = in_order.iter();
+    each.map(|(place, name, raw)| plugin(place, folder, name, raw, &names)).collect()
 }
 
 fn plugin(
@@ -121,6 +124,7 @@ fn plugin(
     folder: &Path,
     name: &str,
     raw: &raw::Plugin,
+    names: &[&String],
 ) -> Result<PluginConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     check_name(name).map_err(|problem| place.wrong(problem))?;
@@ -142,7 +146,7 @@ fn plugin(
         stdout: stdout(raw.stdout.as_deref()).map_err(wrong("stdout"))?,
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
         limits: limits(&place.key("limits"), &raw.limits)?,
-        allow: allow(&place.key("allow"), &raw.allow)?,
+        allow: allow(&place.key("allow"), &raw.allow, names)?,
         line: place.line(),
     })
 }
@@ -296,12 +300,25 @@ fn written_one<'a>(place: &Place<'a>, first: &str, second: &str) -> Place<'a> {
     if first.is_written() { first } else { place.key(second) }
 }
 
-fn allow(place: &Place<'_>, raw: &raw::Allow) -> Result<Allow, ConfigError> {
+fn allow(place: &Place<'_>, raw: &raw::Allow, plugins: &[&String]) -> Result<Allow, ConfigError> {
+    for (index, name) in raw.spawn.iter().enumerate() {
+        if !plugins.contains(&name) {
+            let names: Vec<_> = plugins.iter().map(|name| name.as_str()).collect();
+            return Err(place.key("spawn").index(index).wrong(Problem::new(
+                format!("no plugin {name:?} is declared"),
+                format!("write one of {}", names.join(", ")),
+            )));
+        }
+    }
     let place = place.key("connect");
     let rules = raw.connect.iter().enumerate().map(|(index, text)| {
         ConnectRule::parse(text).map_err(|problem| place.index(index).wrong(problem))
     });
-    Ok(Allow { connect: rules.collect::<Result<_, _>>()?, stop: raw.stop, spawn: Vec::new() })
+    Ok(Allow {
+        connect: rules.collect::<Result<_, _>>()?,
+        spawn: raw.spawn.clone(),
+        stop: raw.stop,
+    })
 }
 
 fn listeners(

@@ -77,8 +77,9 @@ impl channels::Host for HostState {
         let except = except.zip(self.address.as_ref()).map(|(subscription, address)| {
             (address.reactor, Member { instance: address.instance, subscription })
         });
-        let tenant = &self.plugin.tenant;
-        tenant.channels.push(&channel, message, except).map_err(|_| ErrorCode::Limit)
+        let pushed = self.plugin.tenant.channels.push(&channel, message, except);
+        self.fill(pushed.map_err(|_| ErrorCode::Limit)?);
+        Ok(())
     }
 
     fn num_subscribers(&mut self, channel: String) -> u32 {

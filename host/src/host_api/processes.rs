@@ -64,10 +64,13 @@ impl processes::Host for HostState {
     fn notify(&mut self, process: u32, message: Vec<u8>) -> Result<(), ErrorCode> {
         self.check_size(&message)?;
         let tenant = &self.plugin.tenant;
-        self.home.hub.processes.notify(process, message, tenant).map_err(|error| match error {
+        let notified = self.home.hub.processes.notify(process, message, tenant);
+        let meter = notified.map_err(|error| match error {
             Undelivered::Gone => ErrorCode::Closed,
             Undelivered::Full => ErrorCode::Limit,
-        })
+        })?;
+        self.fill(Some(meter));
+        Ok(())
     }
 
     fn kill(&mut self, process: u32) {

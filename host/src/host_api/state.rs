@@ -14,6 +14,7 @@ use super::wasi::Wasi;
 use crate::clock::Clock;
 use crate::connection::Shared;
 use crate::hub::Hub;
+use crate::meter::Meter;
 use crate::plugin::Plugin;
 use crate::reactor::{Address, Command, ConnectionId};
 
@@ -42,6 +43,8 @@ pub struct HostState {
     pub subscriptions: Subscriptions,
     /// Its pops that wait.
     pub pops: Pops,
+    /// What it filled last: while that is pressed, its connections are not read.
+    fills: Option<Meter>,
     /// Its deferred jobs that have not ended.
     pub jobs: HashSet<u32>,
     /// Dropped with it, so that a worker sees that nobody waits any more.
@@ -73,6 +76,7 @@ impl HostState {
             is_process: false,
             subscriptions: Subscriptions::default(),
             pops: Pops::default(),
+            fills: None,
             jobs: HashSet::new(),
             alive: Arc::default(),
             ids: Ids::default(),
@@ -84,6 +88,20 @@ impl HostState {
 }
 
 impl HostState {
+    /// It has added to this sum.
+    pub(super) fn fill(&mut self, meter: Option<Meter>) {
+        if let Some(meter) = meter
+            && !self.fills.as_ref().is_some_and(|known| known.is(&meter))
+        {
+            self.fills = Some(meter);
+        }
+    }
+
+    /// Whether it should wait before it adds more.
+    pub fn is_pressed(&self) -> bool {
+        self.fills.as_ref().is_some_and(Meter::is_pressed)
+    }
+
     /// Its address, for what only makes sense on a reactor that runs.
     pub(super) fn address_while_running(&self) -> Result<&Address, ErrorCode> {
         self.address.as_ref().filter(|_| self.running).ok_or(ErrorCode::Denied)

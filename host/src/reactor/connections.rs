@@ -196,8 +196,14 @@ impl Reactor {
             return Read::Nothing;
         }
         let instance = entry.instance;
-        if !self.instances.get(instance).is_some_and(super::Instance::is_quiet) {
+        let Some(state) = self.instances.get(instance) else { return Read::Nothing };
+        if !state.is_quiet() {
             self.stall(instance, id);
+            return Read::Nothing;
+        }
+        if state.is_pressed() {
+            self.stall(instance, id);
+            self.pressed.push(instance);
             return Read::Nothing;
         }
         let Some(object) = entry.object else { return Read::Nothing };

@@ -150,6 +150,11 @@ impl Instance {
         matches!(self.state, State::Idle(_))
     }
 
+    /// Whether what it fills is so full that it should not be given more to work on.
+    pub(super) fn is_pressed(&self) -> bool {
+        matches!(&self.state, State::Idle(Seat::Ready(sandbox)) if sandbox.store.data().is_pressed())
+    }
+
     /// Whether nothing is under way and nothing waits.
     pub(super) fn is_quiet(&self) -> bool {
         self.is_idle() && self.queue.is_empty()
@@ -404,7 +409,10 @@ impl Reactor {
                 let commands = std::mem::take(&mut sandbox.store.data_mut().commands);
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = State::Idle(Seat::Ready(sandbox));
-                self.ready.extend(instance.stalled.drain(..));
+                // One that is pressed gets them back when it is not.
+                if !instance.is_pressed() {
+                    self.ready.extend(instance.stalled.drain(..));
+                }
                 for command in commands {
                     self.obey(id, command);
                 }
@@ -573,6 +581,18 @@ impl Reactor {
         let is_process = instance.role.is_some();
         if single && !is_process && instance.connections.is_empty() && instance.wishes == 0 {
             self.end_instance(id);
+        }
+    }
+
+    /// Reads from the connections of instances that had to wait and need not any more.
+    pub(super) fn release_pressed(&mut self) {
+        for id in std::mem::take(&mut self.pressed) {
+            let Some(instance) = self.instances.get_mut(id) else { continue };
+            if instance.is_pressed() {
+                self.pressed.push(id);
+            } else {
+                self.ready.extend(instance.stalled.drain(..));
+            }
         }
     }
 

@@ -102,7 +102,8 @@ impl Channels {
         }
     }
 
-    /// Sends a message to all subscribers but `except`, which is on the reactor that is named with it.
+    /// Sends a message to all subscribers but `except`, which is on the reactor that is named with it. Answers the
+    /// sum that it counts in until all have it; none where nobody is subscribed.
     ///
     /// # Errors
     /// When too much is on its way already; nobody gets it then.
@@ -111,10 +112,10 @@ impl Channels {
         name: &str,
         data: Vec<u8>,
         except: Option<(usize, Member)>,
-    ) -> Result<(), Full> {
+    ) -> Result<Option<Meter>, Full> {
         // Held until every reactor has it: so all see all messages in one order.
         let channels = self.lock();
-        let Some(channel) = channels.get(name) else { return Ok(()) };
+        let Some(channel) = channels.get(name) else { return Ok(None) };
         let message = Arc::new(Message::new(data, &self.messages, Some(&channel.meter))?);
         for room in &channel.rooms {
             let except = except.filter(|(reactor, _)| *reactor == room.reactor);
@@ -125,7 +126,7 @@ impl Channels {
                 delivered: 0,
             }));
         }
-        Ok(())
+        Ok(Some(channel.meter.clone()))
     }
 
     /// How many subscriptions it has.
