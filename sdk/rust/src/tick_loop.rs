@@ -108,7 +108,7 @@ mod tests {
     use crate::testing::turn;
 
     fn counting(until: u32) -> (TickLoop, Rc<Cell<u32>>) {
-        let count = Rc::new(Cell::new(0));
+        let count = Rc::new(Cell::new(0_u32));
         let counted = count.clone();
         let action = move || {
             counted.set(counted.get() + 1);
