@@ -93,6 +93,13 @@ impl Plugin {
         self
     }
 
+    /// `spawn = […]` in `[plugins.NAME.allow]`.
+    pub fn may_spawn(mut self, plugins: &[&str]) -> Plugin {
+        let plugins: Vec<String> = plugins.iter().copied().map(text).collect();
+        self.allow.push(("spawn".to_owned(), format!("[{}]", plugins.join(", "))));
+        self
+    }
+
     /// `stop = true` in `[plugins.NAME.allow]`.
     pub fn may_stop(mut self) -> Plugin {
         self.allow.push(("stop".to_owned(), "true".to_owned()));

@@ -61,6 +61,44 @@ fn connect_unix() {
     prints_what_its_slide_prints("11-connect_unix");
 }
 
+#[test]
+fn defer() {
+    prints_what_its_slide_prints("12-defer");
+}
+
+#[test]
+fn deferrable() {
+    prints_what_its_slide_prints("13-deferrable");
+}
+
+#[test]
+fn callback_errback() {
+    prints_what_its_slide_prints("14-callback_errback");
+}
+
+#[test]
+fn default_deferrable() {
+    prints_what_its_slide_prints("15-default_deferrable");
+}
+
+#[test]
+fn spawn() {
+    prints_what_its_slide_prints("16-spawn");
+}
+
+/// Two clients; what it answers to many is in `channels::chat`.
+#[test]
+fn chat() {
+    let host = start("17-chat");
+    let (mut one, mut two) = (host.connect("chat"), host.connect("chat"));
+    // The second is there when the first hears it.
+    two.send("hello\n");
+    one.expect("hello\n");
+    one.send("hello yourself\n");
+    two.expect("hello yourself\n");
+    host.stop();
+}
+
 /// Every example has a test here.
 #[test]
 fn every_example_is_run() {

@@ -19,10 +19,12 @@ macro_rules! each_isolation {
 }
 
 mod callbacks;
+mod channels;
 mod close;
 mod config;
 mod connect;
 mod connection;
+mod deferred;
 mod echo;
 mod examples;
 mod guests;
@@ -34,6 +36,8 @@ mod lifecycle;
 mod log;
 mod outbox;
 mod pass;
+mod processes;
+mod queues;
 mod reactors;
 mod sandbox;
 mod start;

@@ -1,0 +1,101 @@
+//! Channels on request, one command a line.
+
+#[path = "shared/lines.rs"]
+mod lines;
+
+use sandloop::{Channel, Connection, Socket, Subscription};
+
+use crate::lines::Lines;
+
+struct Channels {
+    socket: Socket,
+    lines: Lines,
+    subscriptions: Vec<Subscription>,
+}
+
+impl Channels {
+    fn new(socket: Socket) -> Self {
+        Channels { socket, lines: Lines::default(), subscriptions: Vec::new() }
+    }
+
+    fn command(&mut self, line: &str) {
+        let mut words = line.splitn(3, ' ');
+        let (name, room, text) = (words.next(), words.next(), words.next().unwrap_or_default());
+        let channel = Channel::new(room.unwrap_or_default());
+        match name.unwrap_or_default() {
+            "subscribe" => {
+                let socket = self.socket.clone();
+                let subscribed = channel.try_subscribe(move |message| {
+                    let message = String::from_utf8_lossy(message);
+                    socket.send_data(format!("got {message}\n"));
+                });
+                match subscribed {
+                    Ok(subscription) => self.subscriptions.push(subscription),
+                    Err(error) => return self.socket.send_data(format!("{error}\n")),
+                }
+                self.socket.send_data("ok\n");
+            }
+            "unsubscribe" => {
+                self.subscriptions.drain(..).for_each(|subscription| subscription.unsubscribe());
+                self.socket.send_data("ok\n");
+            }
+            // Says it again for each message, once, from inside the callback.
+            "answer" => {
+                let (socket, again) = (self.socket.clone(), channel.clone());
+                let mut left = 2;
+                self.subscriptions.push(channel.subscribe(move |message| {
+                    let message = String::from_utf8_lossy(message);
+                    if 0 < left {
+                        left -= 1;
+                        again.push(format!("re:{message}"));
+                    }
+                    socket.send_data(format!("got {message}\n"));
+                }));
+                self.socket.send_data("ok\n");
+            }
+            "once" => {
+                let socket = self.socket.clone();
+                channel.pop(move |message| {
+                    let message = String::from_utf8_lossy(message);
+                    socket.send_data(format!("once {message}\n"));
+                });
+                self.socket.send_data("ok\n");
+            }
+            "push" => {
+                // Several messages in one callback.
+                let results = text.split(' ').map(|text| channel.try_push(text));
+                if let Some(Err(error)) = results.reduce(Result::and) {
+                    self.socket.send_data(format!("{error}\n"));
+                }
+            }
+            "others" => {
+                if let Some(subscription) = self.subscriptions.first() {
+                    subscription.push_to_others(text);
+                }
+            }
+            // As much as fits.
+            "flood" => {
+                let message = vec![b'x'; 1000];
+                let mut pushed = 0;
+                while channel.try_push(&message).is_ok() {
+                    pushed += 1;
+                }
+                self.socket.send_data(format!("pushed {pushed}\n"));
+            }
+            "count" => {
+                self.socket.send_data(format!("{}\n", channel.num_subscribers()));
+            }
+            _ => self.socket.send_data("what?\n"),
+        }
+    }
+}
+
+impl Connection for Channels {
+    fn receive_data(&mut self, data: &[u8]) {
+        for line in self.lines.take(data) {
+            self.command(&line);
+        }
+    }
+}
+
+sandloop::plugin! { handlers: [Channels::new] }

@@ -1,0 +1,90 @@
+//! Queues on request, one command a line.
+
+#[path = "shared/lines.rs"]
+mod lines;
+
+use sandloop::{Connection, Queue, Socket, queues::Pop};
+
+use crate::lines::Lines;
+
+struct Queues {
+    socket: Socket,
+    lines: Lines,
+    last: Option<Pop>,
+}
+
+impl Queues {
+    fn new(socket: Socket) -> Self {
+        Queues { socket, lines: Lines::default(), last: None }
+    }
+
+    fn command(&mut self, line: &str) {
+        let mut words = line.splitn(3, ' ');
+        let (name, queue, text) = (words.next(), words.next(), words.next().unwrap_or_default());
+        let queue = Queue::new(queue.unwrap_or_default());
+        let socket = self.socket.clone();
+        match name.unwrap_or_default() {
+            "push" => {
+                for item in text.split(' ') {
+                    if let Err(error) = queue.try_push(item) {
+                        return self.socket.send_data(format!("{error}\n"));
+                    }
+                }
+                self.socket.send_data("ok\n");
+            }
+            "pop" => {
+                let popped = queue.try_pop(move |item| {
+                    socket.send_data(format!("got {}\n", String::from_utf8_lossy(item)));
+                });
+                match popped {
+                    Ok(pop) => self.last = Some(pop),
+                    Err(error) => self.socket.send_data(format!("{error}\n")),
+                }
+            }
+            // Pushes from inside the callback of a pop.
+            "pop-and-push" => {
+                let same = queue.clone();
+                let text = text.to_owned();
+                queue.pop(move |item| {
+                    same.push(&text);
+                    socket.send_data(format!("got {}\n", String::from_utf8_lossy(item)));
+                });
+            }
+            "cancel" => {
+                if let Some(pop) = self.last.take() {
+                    pop.cancel();
+                }
+                self.socket.send_data("ok\n");
+            }
+            "size" => {
+                let (size, waiting) = (queue.size(), queue.num_waiting());
+                self.socket.send_data(format!("{size} {waiting}\n"));
+            }
+            // Its pop waits and it never gets the item.
+            "pop-and-die" => {
+                queue.pop(|_| {});
+                queue.push("for the next");
+                panic!("on purpose");
+            }
+            "fill" => {
+                let item = vec![b'x'; 1000];
+                let mut pushed = 0;
+                while queue.try_push(&item).is_ok() {
+                    pushed += 1;
+                }
+                self.socket.send_data(format!("pushed {pushed}\n"));
+            }
+            _ => self.socket.send_data("what?\n"),
+        }
+    }
+}
+
+impl Connection for Queues {
+    fn receive_data(&mut self, data: &[u8]) {
+        for line in self.lines.take(data) {
+            self.command(&line);
+        }
+    }
+}
+
+sandloop::plugin! { handlers: [Queues::new] }
