@@ -1,13 +1,19 @@
 //! Completions: a deferrable's big sister, a small state machine with callbacks for each state.
+//!
+//! The rules are EventMachine's:
+//!
+//! - entering a state runs the callbacks of that state, first come, first served, before the call returns;
+//! - if it is a completion state, those of [`completion`](Completion::completion) run next, and what waits for any
+//!   completion state is dropped, and the timeout ends;
+//! - a callback that is added for the present state runs at once; one for another state is dropped if it is completed;
+//! - nothing is final: a completed one may enter any state again.
 
-use std::{
-    cell::RefCell,
-    collections::{HashMap, VecDeque},
-    rc::Rc,
-    time::Duration,
+use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+
+use crate::{
+    deferrable::{Action, Line, Waiting},
+    timers::{Timer, add_timer},
 };
-
-use crate::timers::{Timer, add_timer};
 
 /// A state of a [`Completion`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,20 +29,14 @@ pub enum State {
 }
 
 /// Something that goes from state to state until it is completed. Clones are the same one.
-///
-/// Callbacks of a state run when it is entered, in the order they were added, then, if it is one of the completion
-/// states, those of [`completion`](Self::completion); all others are dropped then. One that is added for the
-/// present state runs at once.
 pub struct Completion<V = ()>(Rc<RefCell<Inner<V>>>);
-
-type Action<V> = Box<dyn FnOnce(&V)>;
 
 struct Inner<V> {
     state: State,
     value: Option<Rc<V>>,
     completion_states: Vec<State>,
-    callbacks: HashMap<State, VecDeque<Action<V>>>,
-    completed: VecDeque<Action<V>>,
+    callbacks: HashMap<State, Line<V>>,
+    completed: Line<V>,
     timeout: Option<Timer>,
 }
 
@@ -55,7 +55,7 @@ impl<V: 'static> Completion<V> {
             value: None,
             completion_states: states.to_vec(),
             callbacks: HashMap::new(),
-            completed: VecDeque::new(),
+            completed: Line::default(),
             timeout: None,
         })))
     }
@@ -66,7 +66,7 @@ impl<V: 'static> Completion<V> {
         self.0.borrow().state
     }
 
-    /// What the present state was entered with; nothing in `Unknown`.
+    /// What the present state was entered with; nothing before it has entered any.
     #[must_use]
     pub fn value(&self) -> Option<Rc<V>> {
         self.0.borrow().value.clone()
@@ -116,37 +116,51 @@ impl<V: 'static> Completion<V> {
         self.stateback(State::Failed, action)
     }
 
-    /// Calls `action` when `state` is entered, at once if it is the present one.
+    /// Calls `action` when `state` is entered, at once if it is the present one and was entered with a value.
     pub fn stateback(&self, state: State, action: impl FnOnce(&V) + 'static) -> &Self {
-        let dead = self.is_completed() && self.state() != state;
-        if !dead {
-            let mut inner = self.0.borrow_mut();
-            inner.callbacks.entry(state).or_default().push_back(Box::new(action));
+        self.add_stateback(state, action);
+        self
+    }
+
+    /// As [`stateback`](Self::stateback); the answer is for [`cancel_stateback`](Self::cancel_stateback).
+    pub fn add_stateback(&self, state: State, action: impl FnOnce(&V) + 'static) -> Waiting {
+        let mut waiting = Waiting::NOTHING;
+        if !self.is_completed() || self.state() == state {
+            let inner = &mut *self.0.borrow_mut();
+            waiting = inner.callbacks.entry(state).or_default().push(Box::new(action));
         }
         self.run();
-        self
+        waiting
     }
 
     /// Calls `action` when it is completed, whichever way, after the callbacks of that state.
     pub fn completion(&self, action: impl FnOnce(&V) + 'static) -> &Self {
-        self.0.borrow_mut().completed.push_back(Box::new(action));
+        self.0.borrow_mut().completed.push(Box::new(action));
         self.run();
         self
     }
 
-    /// Fails with `value` after this time unless it is completed before. A second call replaces the first.
-    pub fn timeout(&self, after: Duration, value: V) {
+    /// Forgets a callback that waits for a state and has not run: EventMachine's `cancel_callback`, `cancel_errback`.
+    pub fn cancel_stateback(&self, waiting: Waiting) {
+        let cancelled =
+            self.0.borrow_mut().callbacks.values_mut().find_map(|line| line.remove(waiting));
+        drop(cancelled);
+    }
+
+    /// Fails with `value` after this time unless it is completed then. A second call replaces the first.
+    ///
+    /// # Panics
+    /// As [`add_timer`].
+    pub fn timeout(&self, after: Duration, value: V) -> &Self {
         self.cancel_timeout();
-        let inner = Rc::downgrade(&self.0);
+        let same = self.clone();
         let timer = add_timer(after, move || {
-            if let Some(inner) = inner.upgrade() {
-                let completion = Completion(inner);
-                if !completion.is_completed() {
-                    completion.fail(value);
-                }
+            if !same.is_completed() {
+                same.fail(value);
             }
         });
         self.0.borrow_mut().timeout = Some(timer);
+        self
     }
 
     /// No timeout any more.
@@ -157,31 +171,37 @@ impl<V: 'static> Completion<V> {
         }
     }
 
-    // Nothing is borrowed while a closure runs or is dropped.
+    // Nothing is borrowed while a closure or a value of the author's is called or dropped.
     fn run(&self) {
-        while let Some((action, value)) = self.next_of_state() {
+        let state = self.state();
+        while let Some((action, value)) = self.next_of_state(state) {
             action(&value);
         }
-        if !self.is_completed() {
-            return;
+        if self.is_completed() {
+            while let Some((action, value)) = self.next_of_completion() {
+                action(&value);
+            }
+            let dead = self.take_dead();
+            drop(dead);
+            self.cancel_timeout();
         }
-        while let Some((action, value)) = self.next_of_completion() {
-            action(&value);
-        }
-        let dead = std::mem::take(&mut self.0.borrow_mut().callbacks);
-        drop(dead);
-        self.cancel_timeout();
     }
 
-    fn next_of_state(&self) -> Option<(Action<V>, Rc<V>)> {
+    fn next_of_state(&self, state: State) -> Option<(Action<V>, Rc<V>)> {
         let inner = &mut *self.0.borrow_mut();
         let value = inner.value.clone()?;
-        Some((inner.callbacks.get_mut(&inner.state)?.pop_front()?, value))
+        Some((inner.callbacks.get_mut(&state)?.pop()?, value))
     }
 
     fn next_of_completion(&self) -> Option<(Action<V>, Rc<V>)> {
         let inner = &mut *self.0.borrow_mut();
-        Some((inner.completed.pop_front()?, inner.value.clone()?))
+        let value = inner.value.clone()?;
+        Some((inner.completed.pop()?, value))
+    }
+
+    fn take_dead(&self) -> Vec<Line<V>> {
+        let Inner { completion_states, callbacks, .. } = &mut *self.0.borrow_mut();
+        completion_states.iter().filter_map(|state| callbacks.remove(state)).collect()
     }
 }
 
@@ -204,85 +224,4 @@ impl<V> std::fmt::Debug for Completion<V> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::advance;
-
-    type Log = Rc<RefCell<Vec<String>>>;
-
-    #[track_caller]
-    fn check(expected: &[&str], script: impl FnOnce(&Completion<&'static str>, &Log)) {
-        let (completion, log) = (Completion::new(), Log::default());
-        script(&completion, &log);
-        assert_eq!(*log.borrow(), expected);
-    }
-
-    fn note(log: &Log, name: &'static str) -> impl FnOnce(&&'static str) + use<> {
-        let log = log.clone();
-        move |value: &&'static str| log.borrow_mut().push(format!("{name} {value}"))
-    }
-
-    #[test]
-    fn callbacks_of_the_state_then_of_completion() {
-        check(&["c x", "done x"], |c, log| {
-            c.completion(note(log, "done")).callback(note(log, "c")).errback(note(log, "e"));
-            c.succeed("x");
-        });
-        check(&["e x", "done x"], |c, log| {
-            c.completion(note(log, "done")).callback(note(log, "c")).errback(note(log, "e"));
-            c.fail("x");
-        });
-    }
-
-    #[test]
-    fn late_ones() {
-        check(&["c x", "done x"], |c, log| {
-            c.succeed("x");
-            c.callback(note(log, "c")).errback(note(log, "e")).completion(note(log, "done"));
-        });
-    }
-
-    #[test]
-    fn states_of_ones_own_complete_nothing() {
-        let half = State::Other("half");
-        check(&["half 1", "half 2", "c 3"], |c, log| {
-            c.stateback(half, note(log, "half"));
-            c.change_state(half, "1");
-            assert!(!c.is_completed());
-            c.change_state(half, "2");
-            c.stateback(half, note(log, "half")).callback(note(log, "c"));
-            c.succeed("3");
-            // The others were dropped.
-            c.change_state(half, "4");
-        });
-    }
-
-    #[test]
-    fn a_callback_may_go_on() {
-        check(&["half", "c x"], |c, log| {
-            let (again, noted) = (c.clone(), log.clone());
-            c.stateback(State::Other("half"), move |_| {
-                noted.borrow_mut().push("half".to_owned());
-                again.succeed("x");
-            });
-            c.callback(note(log, "c"));
-            c.change_state(State::Other("half"), "");
-        });
-    }
-
-    #[test]
-    fn a_timeout_fails_unless_it_is_completed() {
-        check(&["e late"], |c, log| {
-            c.errback(note(log, "e"));
-            c.timeout(Duration::from_millis(10), "late");
-            advance(Duration::from_millis(10));
-        });
-        check(&["c x"], |c, log| {
-            c.callback(note(log, "c")).errback(note(log, "e"));
-            c.timeout(Duration::from_millis(10), "late");
-            c.succeed("x");
-            advance(Duration::from_millis(10));
-            assert_eq!(c.state(), State::Succeeded);
-        });
-    }
-}
+mod tests;

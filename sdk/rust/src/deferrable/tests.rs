@@ -1,5 +1,7 @@
 //! Each rule of EventMachine's Deferrable once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::*;
 use crate::testing::advance;
 
@@ -100,6 +102,57 @@ fn a_callback_added_inside_runs_before_the_others() {
     });
 }
 
+/// succeed in a callback, by the values alone: EventMachine's own test.
+#[test]
+fn values_chain_through_callbacks() {
+    let deferrable = DefaultDeferrable::<u32>::new();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    for next in [101, 102, 103] {
+        let (same, seen) = (deferrable.clone(), seen.clone());
+        deferrable.callback(move |value| {
+            seen.borrow_mut().push(*value);
+            same.succeed(next);
+        });
+    }
+    deferrable.succeed(100);
+    assert_eq!(*seen.borrow(), [100, 101, 102]);
+}
+
+#[test]
+fn an_errback_may_succeed() {
+    check(&["e1", "c ok"], |d, log| {
+        let (again, noted) = (d.clone(), log.clone());
+        d.errback(move |_| {
+            noted.borrow_mut().push("e1".to_owned());
+            again.succeed("ok");
+        });
+        d.errback(note(log, "e2")).callback(note(log, "c"));
+        d.fail("no");
+    });
+}
+
+#[test]
+fn the_others_are_dropped() {
+    check(&["c x"], |d, log| {
+        d.callback(note(log, "c")).errback(note(log, "e"));
+        d.succeed("x");
+        // Neither the errback from before nor one that came too late.
+        d.errback(note(log, "late"));
+        d.fail("y");
+    });
+}
+
+/// Unwinding passes through `succeed`; what has not run stays for the next time. In a sandbox a panic ends the instance.
+#[test]
+fn a_panic_leaves_the_rest() {
+    check(&["c2 y"], |d, log| {
+        d.callback(|_| panic!("on purpose")).callback(note(log, "c2"));
+        assert!(catch_unwind(AssertUnwindSafe(|| d.succeed("x"))).is_err());
+        assert!(d.is_settled(), "the status is set");
+        d.succeed("y");
+    });
+}
+
 #[test]
 fn unknown_opens_it_again() {
     check(&["c1 1", "c2 2"], |d, log| {
@@ -108,6 +161,21 @@ fn unknown_opens_it_again() {
         d.set_deferred_status(Status::Unknown);
         d.callback(note(log, "c2"));
         d.succeed("2");
+    });
+}
+
+#[test]
+fn a_callback_may_open_it_again() {
+    check(&["c1", "c2 y"], |d, log| {
+        let (same, noted) = (d.clone(), log.clone());
+        d.callback(move |_| {
+            noted.borrow_mut().push("c1".to_owned());
+            same.set_deferred_status(Status::Unknown);
+        });
+        d.callback(note(log, "c2")).errback(note(log, "e"));
+        d.succeed("x");
+        assert!(!d.is_settled());
+        d.succeed("y");
     });
 }
 
@@ -124,11 +192,37 @@ fn cancelled_ones_do_not_run() {
         d.cancel_errback(only);
         d.fail("x");
     });
+    check(&["c x"], |d, log| {
+        let (callback, other) = (d.add_callback(note(log, "c")), D::new());
+        d.cancel_errback(callback);
+        other.cancel_callback(callback);
+        d.succeed("x");
+        // It has run; there is nothing left to cancel.
+        d.cancel_callback(callback);
+    });
+}
+
+/// What a closure owned may use the deferrable when it is dropped.
+#[test]
+fn a_closure_may_do_anything_when_it_is_dropped() {
+    struct Adds(D, Log);
+    impl Drop for Adds {
+        fn drop(&mut self) {
+            self.0.callback(note(&self.1, "dropped"));
+        }
+    }
+    check(&["c x", "dropped x", "dropped x"], |d, log| {
+        let (first, second) = (Adds(d.clone(), log.clone()), Adds(d.clone(), log.clone()));
+        let cancelled = d.add_callback(move |_| drop(first));
+        d.errback(move |_| drop(second)).callback(note(log, "c"));
+        d.cancel_callback(cancelled);
+        d.succeed("x");
+    });
 }
 
 #[test]
 fn a_timeout_fails() {
-    check(&["e late"], |d, log| {
+    check(&["e late", "new x"], |d, log| {
         d.callback(note(log, "c")).errback(note(log, "e"));
         d.timeout(Duration::from_millis(20), "late");
         advance(Duration::from_millis(19));
@@ -136,7 +230,16 @@ fn a_timeout_fails() {
         advance(Duration::from_millis(1));
         // The old callbacks are gone; new ones fire.
         d.succeed("x");
+        d.callback(note(log, "new"));
     });
+}
+
+#[test]
+fn a_timeout_needs_nobody_else() {
+    let log = Log::default();
+    D::new().errback(note(&log, "e")).timeout(Duration::from_millis(10), "late");
+    advance(Duration::from_millis(10));
+    assert_eq!(*log.borrow(), ["e late"]);
 }
 
 #[test]
@@ -162,6 +265,10 @@ fn setting_the_status_ends_the_timeout() {
     });
     check(&[], |d, log| {
         d.errback(note(log, "e"));
+        d.timeout(Duration::from_millis(10), "late");
+        d.set_deferred_status(Status::Unknown);
+        advance(Duration::from_millis(10));
+        assert!(!d.is_settled());
         d.timeout(Duration::from_millis(10), "late");
         d.cancel_timeout();
         advance(Duration::from_millis(10));
