@@ -1,4 +1,20 @@
 //! Iterators: a list worked through by callbacks, a bounded number of items at a time.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use sandloop::{add_timer, iterator::Iterator};
+//!
+//! Iterator::new(1..=10, 3).map(
+//!     |number: u64, back| {
+//!         add_timer(Duration::from_millis(number), move || back.return_(number * number));
+//!     },
+//!     |squares| println!("{squares:?}"),
+//! );
+//! ```
+//!
+//! It has the name that EventMachine gives it. A module that also needs the standard library's trait of that name calls this
+//! one `iterator::Iterator`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,8 +29,8 @@ use crate::reactor::next_tick;
 pub struct Iterator<T>(Rc<Inner<T>>);
 
 struct Inner<T> {
-    /// Where items come from; none is the end.
-    source: RefCell<Box<dyn FnMut() -> Option<T>>>,
+    /// Where items come from; none is the end. It is out while it runs, as `foreach` is.
+    source: RefCell<Option<Source<T>>>,
     concurrency: Cell<usize>,
     workers: Cell<usize>,
     pending: Cell<usize>,
@@ -24,12 +40,16 @@ struct Inner<T> {
     after: RefCell<Option<Box<dyn FnOnce()>>>,
 }
 
+type Source<T> = Box<dyn FnMut() -> Option<T>>;
 type Foreach<T> = Box<dyn FnMut(T, Next<T>)>;
 
-/// Says that an item of [`Iterator::each`] is done.
+/// Says that an item of [`Iterator::each`] is done. While it is kept the item is under way; one that is dropped leaves
+/// its item under way for ever, and `after` is never called.
+#[must_use = "the iterator waits until `next` is called"]
 pub struct Next<T>(Rc<Inner<T>>);
 
-/// Says what came of an item of [`Iterator::map`] or [`Iterator::inject`].
+/// Says what came of an item of [`Iterator::map`] or [`Iterator::inject`], and that it is done: see [`Next`].
+#[must_use = "the iterator waits until `return_` is called"]
 pub struct Return<R>(Box<dyn FnOnce(R)>);
 
 impl<T: 'static> Iterator<T> {
@@ -49,7 +69,7 @@ impl<T: 'static> Iterator<T> {
     pub fn from_fn(source: impl FnMut() -> Option<T> + 'static, concurrency: usize) -> Self {
         assert!(0 < concurrency, "the concurrency must be greater than zero");
         Iterator(Rc::new(Inner {
-            source: RefCell::new(Box::new(source)),
+            source: RefCell::new(Some(Box::new(source))),
             concurrency: Cell::new(concurrency),
             workers: Cell::new(0),
             pending: Cell::new(0),
@@ -66,12 +86,8 @@ impl<T: 'static> Iterator<T> {
         self.0.concurrency.get()
     }
 
-    /// Changes that, also while it runs.
-    ///
-    /// # Panics
-    /// As [`new`](Self::new).
+    /// Changes that, also while it runs; 0 lets what is under way end and begins nothing more until it is changed again.
     pub fn set_concurrency(&self, concurrency: usize) {
-        assert!(0 < concurrency, "the concurrency must be greater than zero");
         let old = self.0.concurrency.replace(concurrency);
         if old < concurrency && self.0.started.get() && !self.0.ended.get() {
             self.0.spawn_worker();
@@ -105,13 +121,11 @@ impl<T: 'static> Iterator<T> {
                 let index = results.borrow().len();
                 results.borrow_mut().push(None);
                 let results = results.clone();
-                foreach(
-                    item,
-                    Return(Box::new(move |result| {
-                        results.borrow_mut()[index] = Some(result);
-                        next.next();
-                    })),
-                );
+                let done = move |result| {
+                    results.borrow_mut()[index] = Some(result);
+                    next.next();
+                };
+                foreach(item, Return(Box::new(done)));
             },
             move || after(all.take().into_iter().flatten().collect()),
         );
@@ -164,7 +178,7 @@ impl<T: 'static> Next<T> {
 
 impl<R> Return<R> {
     /// The item is done, with this result.
-    pub fn r#return(self, result: R) {
+    pub fn return_(self, result: R) {
         (self.0)(result);
     }
 }
@@ -188,25 +202,31 @@ impl<T: 'static> Inner<T> {
             self.workers.set(self.workers.get() - 1);
             return;
         }
-        let item = (self.source.borrow_mut())();
-        let Some(item) = item else {
+        // This is a tick and ticks never run inside one another, so both closures are in their places.
+        let Some(item) = self.next_item() else {
             self.ended.set(true);
             self.workers.set(self.workers.get() - 1);
             self.finish();
             return;
         };
         self.pending.set(self.pending.get() + 1);
-        // It is out while it runs; an item that is done inside it only asks for a tick.
         let Some(mut foreach) = self.foreach.take() else { return };
         foreach(item, Next(self.clone()));
         self.foreach.replace(Some(foreach));
     }
 
+    fn next_item(&self) -> Option<T> {
+        let mut source = self.source.take()?;
+        let item = source();
+        self.source.replace(Some(source));
+        item
+    }
+
     fn finish(&self) {
         if self.ended.get() && self.pending.get() == 0 {
-            let after = self.after.take();
             // What they captured goes with the work.
-            let done = self.foreach.take();
+            let done = (self.source.take(), self.foreach.take());
+            let after = self.after.take();
             if let Some(after) = after {
                 after();
             }
@@ -264,13 +284,48 @@ mod tests {
     }
 
     #[test]
+    fn no_concurrency_is_a_pause() {
+        let (count, waiting) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None)));
+        let (counted, held) = (count.clone(), waiting.clone());
+        let iterator = Iterator::new(1..=3, 1);
+        let work = move |_, next| {
+            counted.set(counted.get() + 1);
+            *held.borrow_mut() = Some(next);
+        };
+        iterator.each(work, || {});
+        turn();
+        iterator.set_concurrency(0);
+        waiting.take().unwrap().next();
+        (0..5).for_each(|_| turn());
+        assert_eq!((count.get(), iterator.concurrency()), (1, 0));
+        iterator.set_concurrency(1);
+        (0..5).for_each(|_| turn());
+        assert_eq!(count.get(), 2);
+    }
+
+    #[test]
+    fn a_source_is_asked_until_it_has_none() {
+        let (mut left, asked) = (3, Rc::new(Cell::new(0)));
+        let (count, done) = (asked.clone(), Rc::new(Cell::new(false)));
+        let source = move || {
+            count.set(count.get() + 1);
+            left -= 1;
+            (0 < left).then_some(left)
+        };
+        let ended = done.clone();
+        Iterator::from_fn(source, 5).each(|_, next| next.next(), move || ended.set(true));
+        (0..20).for_each(|_| turn());
+        assert_eq!((asked.get(), done.get()), (3, true));
+    }
+
+    #[test]
     fn map_keeps_the_order() {
         let result = Rc::new(RefCell::new(Vec::new()));
         let mapped = result.clone();
         Iterator::new(1..=4_u64, 4).map(
             |item, back: Return<u64>| {
                 crate::add_timer(Duration::from_millis(50 - item * 10), move || {
-                    back.r#return(item * item);
+                    back.return_(item * item);
                 });
             },
             move |all| *mapped.borrow_mut() = all,
@@ -285,7 +340,7 @@ mod tests {
         let sum = result.clone();
         Iterator::new(1..=4, 2).inject(
             0,
-            |sum, item, back| back.r#return(sum + item),
+            |sum, item, back| back.return_(sum + item),
             move |last| sum.set(last),
         );
         (0..20).for_each(|_| turn());

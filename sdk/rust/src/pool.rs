@@ -6,17 +6,31 @@ use crate::deferrable::Deferrable;
 
 /// Resources that are lent for one piece of work at a time. Clones are the same pool.
 ///
-/// Work is a function of a resource that answers a deferrable: when that succeeds the resource is lent again; when
-/// it fails too, unless [`on_error`](Self::on_error) says otherwise.
+/// Work is a function of a resource that returns a deferrable: when that succeeds the resource is lent again; when
+/// it fails too, unless [`on_error`](Self::on_error) says otherwise. Resources are known by their equality, as
+/// connections in a pool are by their [`Socket`](crate::Socket).
+///
+/// ```
+/// use sandloop::{DefaultDeferrable, Pool};
+///
+/// let pool = Pool::new();
+/// pool.add("connection 1");
+/// pool.perform(|connection| {
+///     println!("asking {connection}");
+///     DefaultDeferrable::<u16, ()>::succeeded(301)
+/// });
+/// ```
 pub struct Pool<R>(Rc<RefCell<Inner<R>>>);
 
 struct Inner<R> {
     contents: Vec<R>,
     idle: VecDeque<R>,
-    /// Taken out while they were lent or idle.
+    /// Taken out while they were lent.
     removed: Vec<R>,
     waiting: VecDeque<Work<R>>,
     on_error: Option<Rc<dyn Fn(R)>>,
+    /// Whether work is being begun, further up the stack.
+    beginning: bool,
 }
 
 type Work<R> = Box<dyn FnOnce(R)>;
@@ -31,6 +45,7 @@ impl<R: Clone + PartialEq + 'static> Pool<R> {
             removed: Vec::new(),
             waiting: VecDeque::new(),
             on_error: None,
+            beginning: false,
         })))
     }
 
@@ -42,9 +57,16 @@ impl<R: Clone + PartialEq + 'static> Pool<R> {
 
     /// Takes a resource out: at once, or when its work is done.
     pub fn remove(&self, resource: &R) {
-        let inner = &mut *self.0.borrow_mut();
-        inner.contents.retain(|known| known != resource);
-        inner.removed.push(resource.clone());
+        let taken_out = {
+            let inner = &mut *self.0.borrow_mut();
+            let idle = take_equal(&mut inner.idle, resource);
+            let known = take_all_equal(&mut inner.contents, resource);
+            if idle.is_none() && !known.is_empty() {
+                inner.removed.push(resource.clone());
+            }
+            (idle, known)
+        };
+        drop(taken_out);
     }
 
     /// The resources, lent ones included.
@@ -53,7 +75,7 @@ impl<R: Clone + PartialEq + 'static> Pool<R> {
         self.0.borrow().contents.clone()
     }
 
-    /// Whether a resource was taken out and has not come back yet.
+    /// Whether a resource was taken out while it was lent, and has not come back yet.
     #[must_use]
     pub fn is_removed(&self, resource: &R) -> bool {
         self.0.borrow().removed.contains(resource)
@@ -66,20 +88,17 @@ impl<R: Clone + PartialEq + 'static> Pool<R> {
         drop(old);
     }
 
-    /// Does `work` with a resource: at once if one is idle, else when its turn has come.
+    /// Does `work` with a resource: at once if one is idle, else when its turn has come. Inside other work of this pool
+    /// it waits at least until that has returned.
     pub fn perform<D: Deferrable>(&self, work: impl FnOnce(R) -> D + 'static) {
         let pool = self.clone();
-        let work: Work<R> = Box::new(move |resource| {
+        self.0.borrow_mut().waiting.push_back(Box::new(move |resource: R| {
             let deferrable = work(resource.clone());
             let (same, again) = (pool.clone(), resource.clone());
-            deferrable.callback(move |_| same.lend(again));
+            deferrable.callback(move |_| same.come_back(again));
             deferrable.errback(move |_| pool.failed(resource));
-        });
-        let resource = self.next_idle();
-        match resource {
-            Some(resource) => work(resource),
-            None => self.0.borrow_mut().waiting.push_back(work),
-        }
+        }));
+        self.begin();
     }
 
     /// Pieces of work that wait for a resource.
@@ -88,57 +107,64 @@ impl<R: Clone + PartialEq + 'static> Pool<R> {
         self.0.borrow().waiting.len()
     }
 
-    /// An idle resource that has not been taken out.
-    fn next_idle(&self) -> Option<R> {
-        loop {
-            let inner = &mut *self.0.borrow_mut();
-            let resource = inner.idle.pop_front()?;
-            if !inner.forget_removed(&resource) {
-                return Some(resource);
-            }
+    // Below, nothing is borrowed while work is called or dropped, or a resource is dropped.
+
+    /// Begins what can be begun. Not inside itself: thousands of pieces that are done at once need no deep stack, and
+    /// stay in their order.
+    fn begin(&self) {
+        if std::mem::replace(&mut self.0.borrow_mut().beginning, true) {
+            return;
         }
+        while let Some((work, resource)) = self.next() {
+            work(resource);
+        }
+        self.0.borrow_mut().beginning = false;
     }
 
-    // Nothing is borrowed while work runs.
+    fn next(&self) -> Option<(Work<R>, R)> {
+        let inner = &mut *self.0.borrow_mut();
+        if inner.idle.is_empty() || inner.waiting.is_empty() {
+            return None;
+        }
+        inner.waiting.pop_front().zip(inner.idle.pop_front())
+    }
+
     fn lend(&self, resource: R) {
-        let work = {
-            let inner = &mut *self.0.borrow_mut();
-            if inner.forget_removed(&resource) {
-                return;
-            }
-            inner.waiting.pop_front()
-        };
-        match work {
-            Some(work) => work(resource),
-            None => self.0.borrow_mut().idle.push_back(resource),
+        self.0.borrow_mut().idle.push_back(resource);
+        self.begin();
+    }
+
+    fn come_back(&self, resource: R) {
+        let removed = self.forget_removed(&resource);
+        if removed.is_none() {
+            self.lend(resource);
         }
     }
 
     fn failed(&self, resource: R) {
-        let on_error = {
-            let inner = &mut *self.0.borrow_mut();
-            let on_error = inner.on_error.clone();
-            if on_error.is_some() {
-                inner.contents.retain(|known| *known != resource);
-                inner.forget_removed(&resource);
-            }
-            on_error
-        };
-        match on_error {
-            Some(on_error) => on_error(resource),
-            None => self.lend(resource),
-        }
+        let on_error = self.0.borrow().on_error.clone();
+        let Some(on_error) = on_error else { return self.come_back(resource) };
+        let taken_out = take_all_equal(&mut self.0.borrow_mut().contents, &resource);
+        drop(taken_out);
+        let removed = self.forget_removed(&resource);
+        drop(removed);
+        on_error(resource);
+    }
+
+    fn forget_removed(&self, resource: &R) -> Option<R> {
+        let removed = &mut self.0.borrow_mut().removed;
+        let place = removed.iter().position(|known| known == resource)?;
+        Some(removed.swap_remove(place))
     }
 }
 
-impl<R: PartialEq> Inner<R> {
-    fn forget_removed(&mut self, resource: &R) -> bool {
-        let place = self.removed.iter().position(|removed| removed == resource);
-        if let Some(place) = place {
-            self.removed.remove(place);
-        }
-        place.is_some()
-    }
+fn take_equal<R: PartialEq>(all: &mut VecDeque<R>, one: &R) -> Option<R> {
+    let place = all.iter().position(|known| known == one)?;
+    all.remove(place)
+}
+
+fn take_all_equal<R: PartialEq>(all: &mut Vec<R>, one: &R) -> Vec<R> {
+    all.extract_if(.., |known| known == one).collect()
 }
 
 impl<R> Clone for Pool<R> {
@@ -150,6 +176,16 @@ impl<R> Clone for Pool<R> {
 impl<R: Clone + PartialEq + 'static> Default for Pool<R> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<R> std::fmt::Debug for Pool<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let inner = self.0.borrow();
+        f.debug_struct("Pool")
+            .field("contents", &inner.contents.len())
+            .field("waiting", &inner.waiting.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -195,6 +231,16 @@ mod tests {
         // A failure gives it back too.
         nth(&lent, 0).fail(());
         assert_eq!((names(&lent), pool.num_waiting()), (vec!["a", "b", "b", "a"], 0));
+        assert_eq!(pool.contents(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_resource_that_is_added_is_lent_at_once() {
+        let (pool, lent, perform) = pool(&[]);
+        perform();
+        assert_eq!((names(&lent), pool.num_waiting()), (vec![], 1));
+        pool.add("a");
+        assert_eq!((names(&lent), pool.num_waiting()), (vec!["a"], 0));
     }
 
     #[test]
@@ -207,6 +253,21 @@ mod tests {
         nth(&lent, 0).fail(());
         assert_eq!(names(&lent), ["a", "fresh"]);
         assert_eq!(pool.contents(), ["fresh"]);
+    }
+
+    #[test]
+    fn without_another_resource_work_waits_on() {
+        let (pool, lent, perform) = pool(&["a"]);
+        let errors = Rc::new(RefCell::new(Vec::new()));
+        let noted = errors.clone();
+        pool.on_error(move |resource| noted.borrow_mut().push(resource));
+        perform();
+        perform();
+        pool.remove(&"a");
+        nth(&lent, 0).fail(());
+        assert_eq!((names(&lent), pool.num_waiting()), (vec!["a"], 1));
+        assert_eq!(*errors.borrow(), ["a"]);
+        assert!(pool.contents().is_empty() && !pool.is_removed(&"a"), "nothing is left behind");
     }
 
     #[test]
@@ -225,7 +286,44 @@ mod tests {
     fn one_that_is_removed_while_it_is_idle_is_not_lent() {
         let (pool, lent, perform) = pool(&["a", "b"]);
         pool.remove(&"a");
+        pool.remove(&"stranger");
+        assert!(!pool.is_removed(&"a") && !pool.is_removed(&"stranger"));
         perform();
         assert_eq!(names(&lent), ["b"]);
+        pool.add("a");
+        perform();
+        assert_eq!(names(&lent), ["b", "a"], "it may come again");
+    }
+
+    /// In EventMachine each piece of work is begun inside the one before, until the stack is full.
+    #[test]
+    fn much_work_that_is_done_at_once() {
+        const PIECES: usize = 100_000;
+        let (pool, done) = (Pool::new(), Rc::new(RefCell::new(Vec::new())));
+        for piece in 0..PIECES {
+            let done = done.clone();
+            pool.perform(move |()| {
+                done.borrow_mut().push(piece);
+                D::succeeded(())
+            });
+        }
+        pool.add(());
+        assert!(done.borrow().iter().copied().eq(0..PIECES));
+    }
+
+    #[test]
+    fn work_inside_work_waits_until_that_has_returned() {
+        let (pool, log) = (Pool::new(), Rc::new(RefCell::new(Vec::new())));
+        ["a", "b"].iter().for_each(|resource| pool.add(*resource));
+        let (same, outer, inner) = (pool.clone(), log.clone(), log.clone());
+        pool.perform(move |resource| {
+            same.perform(move |resource| {
+                inner.borrow_mut().push(format!("inner {resource}"));
+                D::succeeded(())
+            });
+            outer.borrow_mut().push(format!("outer {resource}"));
+            D::succeeded(())
+        });
+        assert_eq!(*log.borrow(), ["outer a", "inner b"]);
     }
 }

@@ -16,6 +16,15 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Socket(Rc<host::Socket>);
 
+/// Whether they are handles on the same connection.
+impl PartialEq for Socket {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Socket {}
+
 impl Socket {
     pub(crate) fn new(socket: host::Socket) -> Self {
         Socket(Rc::new(socket))

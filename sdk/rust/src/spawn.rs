@@ -1,11 +1,27 @@
-//! Spawned processes as EventMachine has them: blocks that run when they are notified, inside this instance.
+//! Spawned blocks, EventMachine's `spawn`: code that runs when it is notified, inside this instance.
 //!
-//! A notification is a tick: it never runs inside the call that makes it, and those of all processes run in the order
-//! in which they were made. For a process in a sandbox of its own see [`processes`](crate::processes).
+//! A notification is a tick: it never runs inside the call that makes it, and those of all blocks run in the order
+//! in which they were made. EventMachine calls this a process, but it is none of the operating system's and has no
+//! sandbox of its own: for that see [`processes`](crate::processes).
+//!
+//! ```
+//! use sandloop::spawn::{spawn, yield_and_notify, yield_to};
+//!
+//! let greeter = spawn(|name: &str| println!("Received {name}"));
+//! greeter.notify("hello");
+//!
+//! // The second block is for all notifications after the first.
+//! let counter = spawn(|()| {
+//!     println!("first");
+//!     yield_to(|()| println!("and so on"))
+//! });
+//! counter.notify(());
+//! counter.notify(());
+//! ```
 
 use std::{cell::RefCell, rc::Rc};
 
-use crate::reactor::next_tick;
+use crate::{reactor::try_next_tick, types::ErrorCode};
 
 /// A block that waits for notifications. Clones are the same one.
 pub struct SpawnedProcess<A = ()>(Rc<RefCell<Option<Block<A>>>>);
@@ -43,12 +59,7 @@ impl<A> IntoStep<A> for Step<A> {
     }
 }
 
-/// A process that runs `block` at each notification.
-///
-/// ```
-/// let greeter = sandloop::spawn(|name: &str| println!("Received {name}"));
-/// greeter.notify("hello");
-/// ```
+/// Runs `block` at each notification. It returns nothing or a [`Step`].
 pub fn spawn<A: 'static, S: IntoStep<A>>(
     mut block: impl FnMut(A) -> S + 'static,
 ) -> SpawnedProcess<A> {
@@ -82,13 +93,23 @@ fn boxed<A: 'static, S: IntoStep<A>>(
 }
 
 impl<A: 'static> SpawnedProcess<A> {
-    /// Runs the block with `argument` in the tick phase.
+    /// Runs the block with `argument` as a tick, never inside this call.
     ///
     /// # Panics
-    /// As [`next_tick`].
+    /// As [`next_tick`](crate::next_tick).
     pub fn notify(&self, argument: A) {
+        if let Err(error) = self.try_notify(argument) {
+            panic!("notify: {error}");
+        }
+    }
+
+    /// As [`notify`](Self::notify).
+    ///
+    /// # Errors
+    /// `limit` (ticks of this instance).
+    pub fn try_notify(&self, argument: A) -> Result<(), ErrorCode> {
         let process = self.clone();
-        next_tick(move || process.call(argument));
+        try_next_tick(move || process.call(argument))
     }
 
     /// The same as [`notify`](Self::notify).
@@ -131,7 +152,7 @@ impl<A> std::fmt::Debug for SpawnedProcess<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::turn;
+    use crate::{next_tick, testing::turn};
 
     type Log = Rc<RefCell<Vec<String>>>;
 
@@ -168,21 +189,29 @@ mod tests {
         assert_eq!(*log.borrow(), ["got 1", "second 2", "second 3"]);
     }
 
+    /// Its own notification is behind what was asked for before it.
     #[test]
     fn yield_and_notify_goes_round_the_loop_once() {
         let log = Log::default();
-        let noted = log.clone();
+        let (first, inner) = (log.clone(), log.clone());
         let process = spawn(move |()| {
-            note(&noted, "a");
-            let noted = noted.clone();
-            yield_and_notify((), move |()| note(&noted, "b"))
+            note(&first, "a");
+            let (second, third) = (inner.clone(), inner.clone());
+            yield_and_notify((), move |()| {
+                note(&second, "b");
+                let tick = second.clone();
+                next_tick(move || note(&tick, "tick from b"));
+                let third = third.clone();
+                yield_and_notify((), move |()| note(&third, "c"))
+            })
         });
         process.notify(());
-        turn();
         let noted = log.clone();
         next_tick(move || note(&noted, "tick"));
         turn();
-        assert_eq!(*log.borrow(), ["a", "b", "tick"]);
+        assert_eq!(*log.borrow(), ["a", "tick"]);
+        (0..3).for_each(|_| turn());
+        assert_eq!(*log.borrow(), ["a", "tick", "b", "tick from b", "c"]);
     }
 
     #[test]
@@ -201,5 +230,38 @@ mod tests {
         process("b").notify(2);
         (0..3).for_each(|_| turn());
         assert_eq!(*log.borrow(), ["a2", "b2", "a1", "b1", "a0", "b0"]);
+    }
+
+    #[test]
+    fn one_may_tell_another_who_it_is() {
+        let (pongs, log) = (Rc::new(RefCell::new(0)), Log::default());
+        let (counted, noted) = (pongs.clone(), log.clone());
+        let pong = spawn(move |(left, ping): (u32, SpawnedProcess<u32>)| {
+            *counted.borrow_mut() += 1;
+            ping.notify(left - 1);
+        });
+        let ping = spawn_with(move |me: &SpawnedProcess<u32>, left| match left {
+            0 => note(&noted, "done"),
+            left => pong.notify((left, me.clone())),
+        });
+        ping.notify(3);
+        (0..10).for_each(|_| turn());
+        assert_eq!((*pongs.borrow(), log.borrow().join("")), (3, "done".to_owned()));
+    }
+
+    /// EventMachine's own test: 25 notifications and a last one are run in their order.
+    #[test]
+    fn notifications_of_all_are_in_one_order() {
+        let numbers = Rc::new(RefCell::new((1_u64, 1_u64)));
+        let (step, seen) = (numbers.clone(), Rc::new(RefCell::new(None)));
+        let fibonacci = spawn(move |()| {
+            let (x, y) = *step.borrow();
+            *step.borrow_mut() = (y, x + y);
+        });
+        (0..25).for_each(|_| fibonacci.notify(()));
+        let (at_the_end, end) = (seen.clone(), numbers.clone());
+        spawn(move |()| *at_the_end.borrow_mut() = Some(*end.borrow())).notify(());
+        turn();
+        assert_eq!(*seen.borrow(), Some((121_393, 196_418)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     ops::ControlFlow,
     rc::Rc,
 };
@@ -16,16 +17,38 @@ pub struct TickLoop(Rc<Inner>);
 
 type Action = Box<dyn FnMut() -> ControlFlow<()>>;
 
+/// What a tick loop's function may return: nothing to go on, or a `ControlFlow` to decide.
+pub trait IntoFlow {
+    /// As a decision.
+    fn into_flow(self) -> ControlFlow<()>;
+}
+
+impl IntoFlow for () {
+    fn into_flow(self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+impl IntoFlow for ControlFlow<()> {
+    fn into_flow(self) -> ControlFlow<()> {
+        self
+    }
+}
+
 struct Inner {
     action: RefCell<Option<Action>>,
     stopped: Cell<bool>,
     /// The ticks of a run that was stopped do nothing.
     run: Cell<u64>,
-    on_stop: RefCell<Vec<Box<dyn FnOnce()>>>,
+    on_stop: RefCell<VecDeque<Box<dyn FnOnce()>>>,
 }
 
-/// A loop that runs from now on: `action` is called once a turn until it answers `ControlFlow::Break(())`.
-pub fn tick_loop(action: impl FnMut() -> ControlFlow<()> + 'static) -> TickLoop {
+/// A loop that runs from now on: `action` is called once a turn until it returns `ControlFlow::Break(())`, which is
+/// EventMachine's `:stop`.
+///
+/// # Panics
+/// As [`next_tick`].
+pub fn tick_loop<F: IntoFlow>(action: impl FnMut() -> F + 'static) -> TickLoop {
     let tick_loop = TickLoop::new(action);
     tick_loop.start();
     tick_loop
@@ -33,9 +56,9 @@ pub fn tick_loop(action: impl FnMut() -> ControlFlow<()> + 'static) -> TickLoop 
 
 impl TickLoop {
     /// A loop that has not been started.
-    pub fn new(action: impl FnMut() -> ControlFlow<()> + 'static) -> Self {
+    pub fn new<F: IntoFlow>(mut action: impl FnMut() -> F + 'static) -> Self {
         TickLoop(Rc::new(Inner {
-            action: RefCell::new(Some(Box::new(action))),
+            action: RefCell::new(Some(Box::new(move || action().into_flow()))),
             stopped: Cell::new(true),
             run: Cell::new(0),
             on_stop: RefCell::default(),
@@ -45,7 +68,7 @@ impl TickLoop {
     /// Starts it, or starts it again.
     ///
     /// # Panics
-    /// When it runs, as EventMachine raises.
+    /// When it runs, as EventMachine raises, and as [`next_tick`].
     pub fn start(&self) {
         assert!(self.0.stopped.replace(false), "the tick loop runs already");
         self.0.run.set(self.0.run.get() + 1);
@@ -55,10 +78,13 @@ impl TickLoop {
     /// Stops it and calls what waits for that.
     pub fn stop(&self) {
         self.0.stopped.set(true);
-        let waiting = self.0.on_stop.take();
-        for action in waiting {
+        while let Some(action) = self.next_on_stop() {
             action();
         }
+    }
+
+    fn next_on_stop(&self) -> Option<Box<dyn FnOnce()>> {
+        self.0.on_stop.borrow_mut().pop_front()
     }
 
     /// Whether it does not run.
@@ -72,7 +98,7 @@ impl TickLoop {
         if self.is_stopped() {
             action();
         } else {
-            self.0.on_stop.borrow_mut().push(Box::new(action));
+            self.0.on_stop.borrow_mut().push_back(Box::new(action));
         }
     }
 
@@ -146,6 +172,28 @@ mod tests {
         assert_eq!((stops.get(), tick_loop.is_stopped()), (1, true));
         tick_loop.on_stop(count(&stops));
         assert_eq!(stops.get(), 2, "at once on one that does not run");
+    }
+
+    /// EventMachine runs such a loop twice a turn from then on.
+    #[test]
+    fn one_that_is_started_again_runs_once_a_turn() {
+        let (tick_loop, count) = counting(100);
+        turn();
+        tick_loop.stop();
+        tick_loop.start();
+        (0..3).for_each(|_| turn());
+        assert_eq!(count.get(), 4);
+    }
+
+    #[test]
+    fn a_function_without_an_answer_goes_on() {
+        let count = Rc::new(Cell::new(0));
+        let counted = count.clone();
+        let tick_loop = tick_loop(move || counted.set(counted.get() + 1));
+        (0..3).for_each(|_| turn());
+        tick_loop.stop();
+        (0..3).for_each(|_| turn());
+        assert_eq!((count.get(), tick_loop.is_stopped()), (3, true));
     }
 
     #[test]
