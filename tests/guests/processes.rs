@@ -59,14 +59,15 @@ impl Parent {
                 self.socket.send_data("ok\n");
             }
             "spawn" | "spawn-other" => {
-                let plugin = (name == "spawn-other").then_some("other");
-                let spawned = processes::try_spawn(plugin, "counter", text, move |reason| {
-                    socket.send_data(format!("exited {reason:?}\n"));
-                });
+                let exited = move |reason| socket.send_data(format!("exited {reason:?}\n"));
+                let spawned = match name {
+                    "spawn" => processes::try_spawn("counter", text, exited),
+                    _ => processes::spawn_of("other", "counter", text, exited),
+                };
                 match spawned {
                     Ok(process) => {
                         self.last = Some(process);
-                        self.socket.send_data(format!("id {}\n", process.to_u32()));
+                        self.socket.send_data(format!("id {process}\n"));
                     }
                     Err(error) => self.socket.send_data(format!("{error}\n")),
                 }

@@ -1,114 +1,92 @@
 //! Deferred work: what takes long is done by a worker, off the loop, in an instance of its own.
 //!
+//! ```
+//! use sandloop::{Operation, defer};
+//!
+//! fn heavy(count: u64) -> sandloop::Result<u64> {
+//!     (0..count).reduce(|sum, number| sum ^ number).ok_or_else(|| "nothing to do".into())
+//! }
+//!
+//! defer(|| heavy(1_000_000), |result| println!("{result}"), |failure| println!("{failure}"));
+//! defer(Operation::with(7, heavy), |result| println!("{result}"), |failure| println!("{failure}"));
+//! ```
+//!
 //! Nothing is shared with the worker's instance, so nothing is locked: what the operation needs goes in as a
-//! value, what it found comes back as one. Both are encoded on the way.
+//! value, what it found comes back as one. A worker's instance has no connections and may not set timers, ticks,
+//! subscriptions or pops; it may log, read the options, push to channels and queues and notify processes. What an
+//! operation leaves in a `static` may or may not be there for the next one.
+//!
+//! # Values
+//! Arguments and results are encoded with serde, in a compact form that both sides know: the host sees bytes. One that
+//! is larger than the operator's limit `message` is refused.
 
-use std::{cell::RefCell, collections::BTreeMap, fmt, marker::PhantomData};
+mod operation;
 
-use serde::{Serialize, de::DeserializeOwned};
+use std::{cell::RefCell, fmt};
 
+use serde::de::DeserializeOwned;
+
+pub use self::operation::Operation;
+pub(crate) use self::operation::run_operation;
 use crate::{
-    bindings::{exports::sandloop::plugin::deferred_handler, sandloop::plugin::deferred as host},
+    bindings::exports::sandloop::plugin::deferred_handler as contract,
+    callbacks::Table,
     deferrable::{DefaultDeferrable, Deferrable},
+    host::deferred as host,
+    reactor::next_tick,
     types::ErrorCode,
 };
-
-/// What a worker is to do: a function without a memory of its own, and the value it works on.
-///
-/// Anything that can be called without arguments is one; [`Operation::with`] makes one of a function and its
-/// argument. The function captures nothing: its instance is another one, where what it captured would not be.
-pub struct Operation<R> {
-    id: u32,
-    argument: Result<Vec<u8>, String>,
-    result: PhantomData<fn() -> R>,
-}
 
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The operation returned an error; its text.
+    /// The operation returned an error; its text. Or its value could not be encoded or decoded.
     Failed(String),
     /// It trapped, by a panic for example; the host's log has the backtrace.
     Trapped,
-    /// It used up its time.
+    /// It used up its CPU time (`cpu_per_operation`) or its time (`operation_deadline`).
     TooLong,
     /// The result is larger than a message may be.
     TooLarge,
-    /// The workers have no room for it, now.
+    /// No instance could be made for it.
     Unavailable,
+    /// It was not begun: [`try_defer`] would have answered this.
+    Refused(ErrorCode),
 }
 
-impl<R: Serialize + DeserializeOwned + 'static> Operation<R> {
-    /// `function` of `argument`.
-    #[expect(clippy::needless_pass_by_value, reason = "from here on it is the worker's")]
-    pub fn with<A, F>(argument: A, function: F) -> Self
-    where
-        A: Serialize + DeserializeOwned + 'static,
-        F: Fn(A) -> crate::Result<R> + Copy + 'static,
-    {
-        const {
-            assert!(
-                size_of::<F>() == 0,
-                "an operation captures nothing: give it what it needs with Operation::with"
-            );
-        }
-        // The value shows that there is one, which `run` relies on.
-        let _ = function;
-        let argument = postcard::to_stdvec(&argument).map_err(|error| error.to_string());
-        Operation { id: id_of(run::<A, R, F>), argument, result: PhantomData }
-    }
-}
-
-impl<R, F> From<F> for Operation<R>
-where
-    R: Serialize + DeserializeOwned + 'static,
-    F: Fn() -> crate::Result<R> + Copy + 'static,
-{
-    fn from(_: F) -> Self {
-        const {
-            assert!(
-                size_of::<F>() == 0,
-                "an operation captures nothing: give it what it needs with Operation::with"
-            );
-        }
-        Operation { id: id_of(run_alone::<R, F>), argument: Ok(Vec::new()), result: PhantomData }
-    }
-}
-
-/// Has a worker do `operation`, then calls `callback` with its result or `errback` with why there is none, in this
-/// instance, in the order in which operations end.
+/// Has a worker do `operation`, then calls `callback` with its result or `errback` with why there is none: in this
+/// instance, in the order in which operations end, before the ticks of that turn.
+///
+/// Neither is called before this callback has returned: a job that is refused, which [`try_defer`] would have said at
+/// once, reaches `errback` in a tick, as [`Failure::Refused`].
 ///
 /// # Panics
-/// When too many jobs of this plugin are under way, as EventMachine's pool never says; see [`try_defer`].
+/// As [`next_tick`], for a job that is refused.
 pub fn defer<R: DeserializeOwned + 'static>(
     operation: impl Into<Operation<R>>,
     callback: impl FnOnce(R) + 'static,
     errback: impl FnOnce(Failure) + 'static,
 ) {
-    if let Err(error) = try_defer(operation, callback, errback) {
-        panic!("defer: {error}");
+    let done = done(callback, errback);
+    if let Err((failure, done)) = begin(operation.into(), done) {
+        next_tick(move || done(Err(failure)));
     }
 }
 
 /// As [`defer`].
 ///
 /// # Errors
-/// `limit` (jobs of this plugin, or an argument that is too large), `denied` while the reactor does not run and
-/// inside an operation, `invalid-argument` for an argument that cannot be encoded.
+/// `limit` (jobs of this plugin that have not ended, or an argument that is too large), `denied` (the reactor does not
+/// run, or this is an operation), `invalid-argument` for an argument that has no encoding.
 pub fn try_defer<R: DeserializeOwned + 'static>(
     operation: impl Into<Operation<R>>,
     callback: impl FnOnce(R) + 'static,
     errback: impl FnOnce(Failure) + 'static,
 ) -> Result<(), ErrorCode> {
-    let operation = operation.into();
-    let argument = operation.argument.map_err(|_| ErrorCode::InvalidArgument)?;
-    let job = host::defer(operation.id, &argument)?;
-    let done: Done = Box::new(move |outcome| match outcome.and_then(|bytes| decode(&bytes)) {
-        Ok(result) => callback(result),
-        Err(failure) => errback(failure),
-    });
-    JOBS.with_borrow_mut(|jobs| jobs.insert(job, done));
-    Ok(())
+    begin(operation.into(), done(callback, errback)).map_err(|(failure, _)| match failure {
+        Failure::Refused(error) => error,
+        _ => ErrorCode::InvalidArgument,
+    })
 }
 
 /// As [`defer`], with the result as a deferrable.
@@ -124,93 +102,65 @@ pub fn deferred<R: DeserializeOwned + 'static>(
     deferrable
 }
 
-fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, Failure> {
-    postcard::from_bytes(bytes).map_err(|error| Failure::Failed(error.to_string()))
+/// What waits for a job.
+type Done = Box<dyn FnOnce(Result<Vec<u8>, Failure>)>;
+
+fn done<R: DeserializeOwned + 'static>(
+    callback: impl FnOnce(R) + 'static,
+    errback: impl FnOnce(Failure) + 'static,
+) -> Done {
+    Box::new(move |outcome| match outcome.and_then(|bytes| decode(&bytes)) {
+        Ok(result) => callback(result),
+        Err(failure) => errback(failure),
+    })
 }
 
-type Done = Box<dyn FnOnce(Result<Vec<u8>, Failure>)>;
+fn begin<R>(operation: Operation<R>, done: Done) -> Result<(), (Failure, Done)> {
+    let argument = match operation.argument {
+        Ok(argument) => argument,
+        Err(text) => return Err((Failure::Failed(text), done)),
+    };
+    match host::defer(operation.id, &argument) {
+        Ok(job) => {
+            let stale = JOBS.with_borrow_mut(|jobs| {
+                let key = jobs.key(job);
+                jobs.insert(key, done)
+            });
+            drop(stale);
+            Ok(())
+        }
+        Err(error) => Err((Failure::Refused(error), done)),
+    }
+}
+
+fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, Failure> {
+    let result = postcard::from_bytes(bytes);
+    result.map_err(|error| Failure::Failed(format!("the result is not what was encoded: {error}")))
+}
 
 thread_local! {
     /// What waits for the jobs that are under way.
-    static JOBS: RefCell<BTreeMap<u32, Done>> = const { RefCell::new(BTreeMap::new()) };
+    static JOBS: RefCell<Table<Done>> = const { RefCell::new(Table::new()) };
 }
 
 /// A job has ended.
-pub(crate) fn completed(job: u32, outcome: Result<Vec<u8>, deferred_handler::Failure>) {
+pub(crate) fn completed(job: u32, outcome: Result<Vec<u8>, contract::Failure>) {
     // Nothing is borrowed while the closure runs: it may defer more.
-    let done = JOBS.with_borrow_mut(|jobs| jobs.remove(&job));
+    let done = JOBS.with_borrow_mut(|jobs| jobs.take(job));
     if let Some(done) = done {
         done(outcome.map_err(Failure::from));
     }
 }
 
-impl From<deferred_handler::Failure> for Failure {
-    fn from(failure: deferred_handler::Failure) -> Self {
+impl From<contract::Failure> for Failure {
+    fn from(failure: contract::Failure) -> Self {
         match failure {
-            deferred_handler::Failure::Failed(text) => Failure::Failed(text),
-            deferred_handler::Failure::Trapped => Failure::Trapped,
-            deferred_handler::Failure::TooLong => Failure::TooLong,
-            deferred_handler::Failure::TooLarge => Failure::TooLarge,
-            deferred_handler::Failure::Unavailable => Failure::Unavailable,
+            contract::Failure::Failed(text) => Failure::Failed(text),
+            contract::Failure::Trapped => Failure::Trapped,
+            contract::Failure::TooLong => Failure::TooLong,
+            contract::Failure::TooLarge => Failure::TooLarge,
+            contract::Failure::Unavailable => Failure::Unavailable,
         }
-    }
-}
-
-/// An operation as the worker's instance calls it.
-type Trampoline = fn(&[u8]) -> Result<Vec<u8>, String>;
-
-/// Closures do not cross to another instance, but a function has the same place in the table of every instance of
-/// a component, and that place is its address.
-fn id_of(trampoline: Trampoline) -> u32 {
-    // An address in WebAssembly has 32 bits; elsewhere nobody runs operations.
-    trampoline as usize as u32
-}
-
-/// Does the operation with this id: the export `operations`.
-pub(crate) fn run_operation(operation: u32, argument: &[u8]) -> Result<Vec<u8>, String> {
-    let address = operation as usize as *const ();
-    // SAFETY: a `fn` pointer is an index into the instance's only function table, which neither Rust nor the host
-    // changes, so it means the same function in every instance of this component. The host hands `operations.run`
-    // only what this component's `id_of` has given to `defer`. A wrong number could still only call a function
-    // of this type or trap: WebAssembly checks the type of every call through the table.
-    let trampoline = unsafe { std::mem::transmute::<*const (), Trampoline>(address) };
-    trampoline(argument)
-}
-
-fn run<A, R, F>(argument: &[u8]) -> Result<Vec<u8>, String>
-where
-    A: DeserializeOwned,
-    R: Serialize,
-    F: Fn(A) -> crate::Result<R> + Copy + 'static,
-{
-    let argument = postcard::from_bytes(argument).map_err(|error| error.to_string())?;
-    encode((function::<F>())(argument))
-}
-
-fn run_alone<R, F>(_: &[u8]) -> Result<Vec<u8>, String>
-where
-    R: Serialize,
-    F: Fn() -> crate::Result<R> + Copy + 'static,
-{
-    encode((function::<F>())())
-}
-
-/// The only value of a function's type.
-fn function<F: Copy + 'static>() -> F {
-    const { assert!(size_of::<F>() == 0, "checked where the operation was made") }
-    // SAFETY: `F` has no size, so no bytes are read. Its only value was given to `Operation`, which is what names
-    // this function, and `F` is `Copy`, so one more of it is not more than there may be.
-    unsafe { std::ptr::NonNull::<F>::dangling().read() }
-}
-
-fn encode<R: Serialize>(result: crate::Result<R>) -> Result<Vec<u8>, String> {
-    let result = result.map_err(|error| error.to_string())?;
-    postcard::to_stdvec(&result).map_err(|error| error.to_string())
-}
-
-impl<R> fmt::Debug for Operation<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Operation").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -222,6 +172,7 @@ impl fmt::Display for Failure {
             Failure::TooLong => f.write_str("the operation took too long"),
             Failure::TooLarge => f.write_str("the result is too large"),
             Failure::Unavailable => f.write_str("no worker has room for the operation"),
+            Failure::Refused(error) => write!(f, "the operation was refused: {error}"),
         }
     }
 }
@@ -229,30 +180,4 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_operation_goes_there_and_back_as_bytes() {
-        let double = |number: u64| Ok(number * 2);
-        let argument = postcard::to_stdvec(&21_u64).unwrap();
-        fn call<
-            A: DeserializeOwned,
-            R: Serialize,
-            F: Fn(A) -> crate::Result<R> + Copy + 'static,
-        >(
-            _: F,
-            argument: &[u8],
-        ) -> Result<Vec<u8>, String> {
-            run::<A, R, F>(argument)
-        }
-        let bytes = call(double, &argument).unwrap();
-        assert_eq!(decode::<u64>(&bytes), Ok(42));
-        let fail = |(): ()| -> crate::Result<u64> { Err("no".into()) };
-        assert_eq!(call(fail, &[]), Err("no".to_owned()));
-        assert!(
-            matches!(decode::<String>(&[5]), Err(Failure::Failed(_))),
-            "bytes that mean nothing"
-        );
-    }
-}
+mod tests;

@@ -24,6 +24,7 @@
 
 #[doc(hidden)]
 pub mod bindings;
+mod callbacks;
 pub mod channels;
 pub mod completion;
 pub mod connection;
@@ -31,6 +32,7 @@ pub mod deferrable;
 pub mod deferred;
 mod duration;
 pub mod hooks;
+mod host;
 pub mod iterator;
 pub mod lifecycle;
 pub mod log;

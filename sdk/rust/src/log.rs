@@ -6,9 +6,9 @@
 
 use std::fmt;
 
-use crate::bindings::sandloop::plugin::log as host;
 #[doc(inline)]
 pub use crate::bindings::sandloop::plugin::log::Level;
+use crate::host::log as host;
 
 /// Writes one line. Control characters are escaped by the host.
 pub fn log(level: Level, message: &str) {

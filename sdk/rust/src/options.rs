@@ -5,7 +5,7 @@
 
 use std::{error, fmt, str::FromStr};
 
-use crate::bindings::sandloop::plugin::options as host;
+use crate::host::options as host;
 
 /// Options by their keys. A string is as it was written, numbers and booleans are as TOML writes them,
 /// lists and tables are JSON.

@@ -42,49 +42,79 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    fmt,
 };
+
+use serde::{Deserialize, Serialize};
 
 #[doc(inline)]
 pub use crate::bindings::exports::sandloop::plugin::processes_handler::ExitReason;
-use crate::{bindings::sandloop::plugin::processes as host, types::ErrorCode};
+use crate::{callbacks::Table, host::processes as host, types::ErrorCode};
 
 /// What a process does: made when it is spawned, dropped at its end.
+///
+/// It may do whatever its plugin may do: set timers, connect, subscribe, defer, spawn.
 pub trait Process: 'static {
     /// A message, in the order in which they were put into the mailbox.
     fn notified(&mut self, message: &[u8]);
 }
 
 /// A process's number, which holds in every instance of the tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProcessId(u32);
 
 /// Starts a process of this plugin: the one that `plugin!` lists as `name`, made with `argument` after this callback
-/// has returned. `exited` is told why it has ended. It ends with this instance.
+/// has returned, before its first message. `exited` is told why it has ended. It ends with this instance.
 ///
 /// # Panics
-/// When the plugin has as many processes as it may.
+/// When the plugin has as many processes as it may, and once the reactor has begun to stop.
 pub fn spawn(
     name: &str,
     argument: impl AsRef<[u8]>,
     exited: impl FnOnce(ExitReason) + 'static,
 ) -> ProcessId {
-    try_spawn(None, name, argument, exited).unwrap_or_else(|error| panic!("spawn: {error}"))
+    try_spawn(name, argument, exited).unwrap_or_else(|error| panic!("spawn {name:?}: {error}"))
 }
 
-/// As [`spawn`], of this plugin or of another one.
+/// As [`spawn`].
 ///
 /// # Errors
-/// `denied` (`plugin` is not in `allow.spawn`, or the reactor does not run), `limit` (processes of the plugin, or an
-/// argument that is too large), `invalid-argument` (no such plugin), `unsupported` (it has no processes).
+/// `denied` (the reactor does not run or has begun to stop), `limit` (processes of the plugin, or an argument that is
+/// too large).
 pub fn try_spawn(
-    plugin: Option<&str>,
     name: &str,
     argument: impl AsRef<[u8]>,
     exited: impl FnOnce(ExitReason) + 'static,
 ) -> Result<ProcessId, ErrorCode> {
-    let id = host::spawn(plugin, name, argument.as_ref())?;
-    EXITS.with_borrow_mut(|exits| exits.insert(id, Box::new(exited)));
+    begin(None, name, argument.as_ref(), Box::new(exited))
+}
+
+/// As [`spawn`], a process of another plugin, which the operator knows by the name `plugin`.
+///
+/// # Errors
+/// As [`try_spawn`], and `denied` (`plugin` is not in `allow.spawn`), `invalid-argument` (there is no such plugin),
+/// `unsupported` (it has no processes).
+pub fn spawn_of(
+    plugin: &str,
+    name: &str,
+    argument: impl AsRef<[u8]>,
+    exited: impl FnOnce(ExitReason) + 'static,
+) -> Result<ProcessId, ErrorCode> {
+    begin(Some(plugin), name, argument.as_ref(), Box::new(exited))
+}
+
+fn begin(
+    plugin: Option<&str>,
+    name: &str,
+    argument: &[u8],
+    exited: Exited,
+) -> Result<ProcessId, ErrorCode> {
+    let id = host::spawn(plugin, name, argument)?;
+    let stale = EXITS.with_borrow_mut(|exits| {
+        let key = exits.key(id);
+        exits.insert(key, exited)
+    });
+    drop(stale);
     Ok(ProcessId(id))
 }
 
@@ -97,16 +127,17 @@ pub fn exit() {
 /// The process that this instance is, if it is one.
 #[must_use]
 pub fn current() -> Option<ProcessId> {
-    CURRENT.get().map(ProcessId)
+    CURRENT.get()
 }
 
 impl ProcessId {
-    /// Puts a message into its mailbox. As a message to a process that has ended goes nowhere in EventMachine, so it
-    /// does here; one that does not fit is dropped and the log says so.
+    /// Puts a message into its mailbox. It never fails: a message to a process that has ended goes nowhere, and one
+    /// that its mailbox has no room for is lost and the log says so. Well before that the host stops reading the
+    /// connections of whoever notifies.
     pub fn notify(self, message: impl AsRef<[u8]>) {
         match self.try_notify(message) {
             Ok(()) | Err(ErrorCode::Closed) => {}
-            Err(error) => crate::error!("process {}: a message was dropped: {error}", self.0),
+            Err(error) => crate::error!("process {self}: a message was lost: {error}"),
         }
     }
 
@@ -118,7 +149,7 @@ impl ProcessId {
         host::notify(self.0, message.as_ref())
     }
 
-    /// Ends it, if this instance has spawned it.
+    /// Ends it if this instance has spawned it, with the reason `killed`, after this callback has returned.
     pub fn kill(self) {
         host::kill(self.0);
     }
@@ -136,29 +167,40 @@ impl ProcessId {
     }
 }
 
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 type Exited = Box<dyn FnOnce(ExitReason)>;
 
 thread_local! {
     /// What waits for the end of the processes that this instance has spawned.
-    static EXITS: RefCell<BTreeMap<u32, Exited>> = const { RefCell::new(BTreeMap::new()) };
-    static CURRENT: Cell<Option<u32>> = const { Cell::new(None) };
+    static EXITS: RefCell<Table<Exited>> = const { RefCell::new(Table::new()) };
+    /// The process that this instance is.
+    static CURRENT: Cell<Option<ProcessId>> = const { Cell::new(None) };
     static PROCESS: RefCell<Option<Box<dyn Process>>> = const { RefCell::new(None) };
 }
 
 /// A process that this instance has spawned has ended.
 pub(crate) fn exited(process: u32, reason: ExitReason) {
     // Nothing is borrowed while the closure runs: it may spawn another.
-    let exited = EXITS.with_borrow_mut(|exits| exits.remove(&process));
+    let exited = EXITS.with_borrow_mut(|exits| exits.take(process));
     if let Some(exited) = exited {
         exited(reason);
     }
 }
 
 /// This instance is a process from now on.
-pub(crate) fn begin(process: u32, make: impl FnOnce() -> Box<dyn Process>) {
-    CURRENT.set(Some(process));
-    let made = make();
-    PROCESS.set(Some(made));
+pub(crate) fn become_process(
+    id: ProcessId,
+    make: impl FnOnce() -> crate::Result<Box<dyn Process>>,
+) -> crate::Result {
+    CURRENT.set(Some(id));
+    let process = make()?;
+    PROCESS.set(Some(process));
+    Ok(())
 }
 
 /// A message for the process that this instance is.
@@ -167,5 +209,56 @@ pub(crate) fn notified(message: &[u8]) {
     if let Some(mut process) = PROCESS.take() {
         process.notified(message);
         PROCESS.set(Some(process));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::testing::{self, turn};
+
+    #[test]
+    fn an_end_is_told_once() {
+        let reasons = Rc::new(RefCell::new(Vec::new()));
+        let told = |reasons: &Rc<RefCell<Vec<ExitReason>>>| {
+            let reasons = reasons.clone();
+            move |reason| reasons.borrow_mut().push(reason)
+        };
+        let first = spawn("worker", "", told(&reasons));
+        let second = spawn_of("other", "worker", "", told(&reasons)).unwrap();
+        assert_ne!(first, second);
+        first.notify("one");
+        assert_eq!(first.try_notify("two"), Ok(()));
+        assert_eq!(testing::notified(first), [b"one", b"two"]);
+        testing::end_process(first, ExitReason::Trapped);
+        second.kill();
+        second.kill();
+        assert!(reasons.borrow().is_empty(), "never inside this callback");
+        turn();
+        assert_eq!(*reasons.borrow(), [ExitReason::Trapped, ExitReason::Killed]);
+        assert_eq!(first.try_notify("three"), Err(ErrorCode::Closed));
+        first.notify("goes nowhere");
+    }
+
+    #[test]
+    fn a_process_knows_its_id() {
+        struct Keeps(Rc<RefCell<Vec<Vec<u8>>>>);
+        impl Process for Keeps {
+            fn notified(&mut self, message: &[u8]) {
+                self.0.borrow_mut().push(message.to_vec());
+            }
+        }
+        let messages = Rc::new(RefCell::new(Vec::new()));
+        let kept = messages.clone();
+        assert_eq!(current(), None);
+        let made = become_process(ProcessId(7), move || {
+            assert_eq!(current(), Some(ProcessId(7)), "also while it is made");
+            Ok(Box::new(Keeps(kept)))
+        });
+        assert!(made.is_ok());
+        notified(b"x");
+        assert_eq!(*messages.borrow(), [b"x"]);
     }
 }

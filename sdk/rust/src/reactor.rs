@@ -2,11 +2,7 @@
 
 use std::{cell::RefCell, collections::VecDeque};
 
-#[cfg(target_arch = "wasm32")]
-use crate::bindings::sandloop::plugin::reactor as host;
-#[cfg(not(target_arch = "wasm32"))]
-use crate::testing::reactor as host;
-use crate::types::ErrorCode;
+use crate::{host::reactor as host, types::ErrorCode};
 
 thread_local! {
     static TICKS: RefCell<Ticks> = const { RefCell::new(Ticks(VecDeque::new())) };

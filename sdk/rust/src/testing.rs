@@ -1,8 +1,10 @@
 //! A loop without a host, for unit tests on the developer's own machine: its clock moves when the test says
 //! so, and nothing waits.
 //!
-//! Each thread has its own, so tests run side by side. Only timers and ticks are there; sockets and whatever
-//! else needs a host are for tests that run the component.
+//! It has the host's order (timers, mail, ticks) and its default limits, for one instance alone: an operation
+//! runs on the test's own thread, a channel reaches the subscriptions of the test, a spawned process is a name
+//! whose messages are kept. Each thread has a loop of its own, so tests run side by side. There are no sockets:
+//! keep a protocol apart from its connection, as a function of bytes, or test the component in a real host.
 //!
 //! ```
 //! use std::{cell::Cell, rc::Rc, time::Duration};
@@ -16,10 +18,18 @@
 //! assert!(fired.get());
 //! ```
 
+pub(crate) mod host;
+
 use std::{
     cell::RefCell,
     collections::{BTreeMap, VecDeque},
     time::Duration,
+};
+
+use self::host::{Host, Mail};
+use crate::{
+    log::Level,
+    processes::{ExitReason, ProcessId},
 };
 
 /// More turns than any test needs: something goes round for ever.
@@ -33,64 +43,55 @@ struct Loop {
     timers: BTreeMap<(u64, u32), (u32, Option<u32>)>,
     /// The timer whose callback runs, unless it was cancelled meanwhile.
     running: Option<u32>,
+    mail: VecDeque<Mail>,
     ticks: VecDeque<u32>,
     stopped: bool,
+    host: Host,
 }
 
 thread_local! {
     static LOOP: RefCell<Loop> = RefCell::default();
 }
 
-/// Moves the clock and runs turns until nothing is due: timers in the order of their deadlines, then ticks.
+/// Moves the clock and runs turns until nothing is due: in each the timers in the order of their deadlines, then
+/// mail (results of operations, messages, items), then ticks.
 ///
 /// # Panics
 /// When the turns do not come to an end, as with a tick loop that does not stop.
 pub fn advance(by: Duration) {
-    let end = LOOP.with_borrow(|all| all.now) + u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+    let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+    let end = LOOP.with_borrow(|all| all.now.saturating_add(by));
     for _ in 0..TURNS_MAX {
-        let next = LOOP.with_borrow(|all| {
-            let due = all.timers.keys().next().map(|(deadline, _)| *deadline);
-            let due = due.filter(|deadline| *deadline <= end);
-            if all.ticks.is_empty() { due } else { Some(due.unwrap_or(all.now).min(all.now)) }
-        });
-        let Some(next) = next else {
+        let Some(next) = LOOP.with_borrow(|all| all.next_turn(end)) else {
             LOOP.with_borrow_mut(|all| all.now = end);
             return;
         };
-        LOOP.with_borrow_mut(|all| all.now = all.now.max(next));
+        LOOP.with_borrow_mut(|all| all.now = next);
         turn();
     }
     panic!("after {TURNS_MAX} turns there is still something to do");
 }
 
-/// One turn without moving the clock: what is due, then the ticks that were asked for before it.
+/// One turn without moving the clock: what is due or has come before it. What is asked for in it waits for the next.
 pub fn turn() {
-    let (now, newest) = LOOP.with_borrow(|all| (all.now, all.last));
-    loop {
-        // A timer made in this turn waits for the next.
-        let due = LOOP.with_borrow_mut(|all| {
-            let key = all
-                .timers
-                .range(..=(now, u32::MAX))
-                .map(|(key, _)| *key)
-                .find(|(_, order)| *order <= newest)?;
-            all.timers.remove(&key)
-        });
-        let Some((id, every)) = due else { break };
-        LOOP.with_borrow_mut(|all| all.running = Some(id));
-        crate::timers::fire(id);
-        // Counted from the end of the callback, which may have cancelled it.
-        LOOP.with_borrow_mut(|all| {
-            if let (Some(id), Some(every)) = (all.running.take(), every) {
-                let order = all.next();
-                all.timers.insert((now + u64::from(every), order), (id, Some(every)));
-            }
-        });
+    run_timers();
+    for _ in 0..LOOP.with_borrow(|all| all.mail.len()) {
+        if let Some(mail) = LOOP.with_borrow_mut(|all| all.mail.pop_front()) {
+            mail.deliver();
+        }
     }
     for _ in 0..LOOP.with_borrow(|all| all.ticks.len()) {
         if let Some(id) = LOOP.with_borrow_mut(|all| all.ticks.pop_front()) {
             crate::reactor::tick(id);
         }
+    }
+}
+
+fn run_timers() {
+    let (now, newest) = LOOP.with_borrow(|all| (all.now, all.last));
+    while let Some((id, every)) = LOOP.with_borrow_mut(|all| all.take_due(now, newest)) {
+        crate::timers::fire(id);
+        LOOP.with_borrow_mut(|all| all.rearm(every));
     }
 }
 
@@ -100,67 +101,67 @@ pub fn is_stopped() -> bool {
     LOOP.with_borrow(|all| all.stopped)
 }
 
+/// Runs the shutdown hooks, as the host's end does.
+pub fn stopping() {
+    crate::hooks::run_shutdown_hooks();
+}
+
+/// Gives the plugin an option, as the operator does in `plugins.toml`.
+pub fn set_option(key: impl Into<String>, value: impl Into<String>) {
+    LOOP.with_borrow_mut(|all| all.host.options.insert(key.into(), value.into()));
+}
+
+/// What was logged until now.
+#[must_use]
+pub fn logged() -> Vec<(Level, String)> {
+    LOOP.with_borrow(|all| all.host.logged.clone())
+}
+
+/// The messages that a process was notified of until now.
+#[must_use]
+pub fn notified(process: ProcessId) -> Vec<Vec<u8>> {
+    let messages = |host: &Host| host.processes.get(&process.to_u32()).cloned();
+    LOOP.with_borrow(|all| messages(&all.host)).unwrap_or_default()
+}
+
+/// Ends a process that the test has spawned: whoever waits for that is told in the next turn.
+pub fn end_process(process: ProcessId, reason: ExitReason) {
+    LOOP.with_borrow_mut(|all| {
+        if all.host.processes.remove(&process.to_u32()).is_some() {
+            all.mail.push_back(Mail::Exited(process.to_u32(), reason));
+        }
+    });
+}
+
 impl Loop {
     fn next(&mut self) -> u32 {
         self.last += 1;
         self.last
     }
-}
 
-/// In the place of the contract's `timers`.
-pub(crate) mod timers {
-    use super::LOOP;
-    use crate::types::ErrorCode;
-
-    #[expect(clippy::unnecessary_wraps, reason = "the contract's signature")]
-    pub(crate) fn add_timer(milliseconds: u32) -> Result<u32, ErrorCode> {
-        Ok(insert(milliseconds, None))
-    }
-
-    pub(crate) fn add_periodic_timer(milliseconds: u32) -> Result<u32, ErrorCode> {
-        if milliseconds == 0 {
-            return Err(ErrorCode::InvalidArgument);
+    /// When there is something to do, at `end` at the latest.
+    fn next_turn(&self, end: u64) -> Option<u64> {
+        if !self.mail.is_empty() || !self.ticks.is_empty() {
+            return Some(self.now);
         }
-        Ok(insert(milliseconds, Some(milliseconds)))
+        let (deadline, _) = *self.timers.keys().next()?;
+        (deadline <= end).then_some(deadline.max(self.now))
     }
 
-    pub(crate) fn cancel_timer(id: u32) {
-        LOOP.with_borrow_mut(|all| {
-            all.timers.retain(|_, (known, _)| *known != id);
-            all.running = all.running.filter(|running| *running != id);
-        });
+    /// A timer that is due and was made before this turn.
+    fn take_due(&mut self, now: u64, newest: u32) -> Option<(u32, Option<u32>)> {
+        let due = self.timers.range(..=(now, u32::MAX)).map(|(key, _)| *key);
+        let key = { due }.find(|(_, order)| *order <= newest)?;
+        let (id, every) = self.timers.remove(&key)?;
+        self.running = Some(id);
+        Some((id, every))
     }
 
-    fn insert(milliseconds: u32, every: Option<u32>) -> u32 {
-        LOOP.with_borrow_mut(|all| {
-            let id = all.next();
-            all.timers.insert((all.now + u64::from(milliseconds), id), (id, every));
-            id
-        })
-    }
-}
-
-/// In the place of the contract's `reactor`.
-pub(crate) mod reactor {
-    use super::LOOP;
-    use crate::types::ErrorCode;
-
-    #[expect(clippy::unnecessary_wraps, reason = "the contract's signature")]
-    pub(crate) fn stop() -> Result<(), ErrorCode> {
-        LOOP.with_borrow_mut(|all| all.stopped = true);
-        Ok(())
-    }
-
-    pub(crate) fn is_running() -> bool {
-        !super::is_stopped()
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "the contract's signature")]
-    pub(crate) fn next_tick() -> Result<u32, ErrorCode> {
-        Ok(LOOP.with_borrow_mut(|all| {
-            let id = all.next();
-            all.ticks.push_back(id);
-            id
-        }))
+    /// Counted from the end of the callback, which may have cancelled it.
+    fn rearm(&mut self, every: Option<u32>) {
+        if let (Some(id), Some(every)) = (self.running.take(), every) {
+            let order = self.next();
+            self.timers.insert((self.now + u64::from(every), order), (id, Some(every)));
+        }
     }
 }

@@ -4,13 +4,14 @@
 //! never early. All that are due fire in one turn; a timer made meanwhile waits for the next. Dropping
 //! a handle does not cancel its timer.
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{cell::RefCell, time::Duration};
 
-#[cfg(target_arch = "wasm32")]
-use crate::bindings::sandloop::plugin::timers as host;
-#[cfg(not(target_arch = "wasm32"))]
-use crate::testing::timers as host;
-use crate::{duration::to_milliseconds, types::ErrorCode};
+use crate::{
+    callbacks::{Key, Table},
+    duration::to_milliseconds,
+    host::timers as host,
+    types::ErrorCode,
+};
 
 /// A one-shot timer. Copies are the same timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +32,7 @@ impl Timer {
 
     /// Forgets the timer, also when it is due in this turn. Does nothing once it has fired.
     pub fn cancel(self) {
-        self.0.cancel();
+        cancel(self.0);
     }
 }
 
@@ -46,7 +47,7 @@ impl PeriodicTimer {
 
     /// Forgets the timer, also from its own callback.
     pub fn cancel(self) {
-        self.0.cancel();
+        cancel(self.0);
     }
 }
 
@@ -105,11 +106,15 @@ pub fn cancel_timer(timer: impl Into<Timer>) {
 /// The timer with this id is due.
 pub(crate) fn fire(id: u32) {
     // Nothing is borrowed while a closure runs or is dropped: it may add and cancel timers.
-    match TABLE.with_borrow_mut(|table| table.take_due(id)) {
+    match TABLE.with_borrow_mut(|table| table.lend(id)) {
         None => {}
-        Some(Due::Once(action)) => action(),
-        Some(Due::Periodic(key, mut action)) => {
+        Some((key, Action::Once(action))) => {
+            TABLE.with_borrow_mut(|table| table.remove(key));
             action();
+        }
+        Some((key, Action::Periodic(mut action))) => {
+            action();
+            let action = Action::Periodic(action);
             let cancelled = TABLE.with_borrow_mut(|table| table.put_back(key, action));
             drop(cancelled);
         }
@@ -118,7 +123,7 @@ pub(crate) fn fire(id: u32) {
 
 fn try_periodic(
     interval: Duration,
-    action: impl FnOnce(PeriodicTimer) -> PeriodicAction,
+    action: impl FnOnce(PeriodicTimer) -> Box<dyn FnMut()>,
 ) -> Result<PeriodicTimer, ErrorCode> {
     let milliseconds = to_milliseconds(interval).ok_or(ErrorCode::InvalidArgument)?;
     let key = next_key(host::add_periodic_timer(milliseconds)?);
@@ -131,7 +136,7 @@ fn or_panic<T>(timer: Result<T, ErrorCode>) -> T {
 }
 
 fn next_key(id: u32) -> Key {
-    TABLE.with_borrow_mut(|table| table.next_key(id))
+    TABLE.with_borrow_mut(|table| table.key(id))
 }
 
 fn insert(key: Key, action: Action) {
@@ -139,170 +144,112 @@ fn insert(key: Key, action: Action) {
     drop(stale);
 }
 
-type PeriodicAction = Box<dyn FnMut()>;
-
-/// Which timer: the host's id, which may be used again, and a number that is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    id: u32,
-    serial: u64,
-}
-
-impl Key {
-    fn cancel(self) {
-        // Forgotten here first: what the closure owned may cancel timers when it is dropped.
-        let action = TABLE.with_borrow_mut(|table| table.remove(self));
-        if action.is_some() {
-            host::cancel_timer(self.id);
-        }
+fn cancel(key: Key) {
+    // Forgotten here first: what the closure owned may cancel timers when it is dropped.
+    let known = TABLE.with_borrow_mut(|table| table.remove(key));
+    if known.is_some() {
+        host::cancel_timer(key.id);
     }
 }
 
 /// What a timer does.
 enum Action {
     Once(Box<dyn FnOnce()>),
-    Periodic(PeriodicAction),
-    /// A periodic timer's closure is out, being called.
-    Running,
-}
-
-/// A due timer's closure.
-enum Due {
-    Once(Box<dyn FnOnce()>),
-    Periodic(Key, PeriodicAction),
+    Periodic(Box<dyn FnMut()>),
 }
 
 thread_local! {
-    static TABLE: RefCell<Table> = const { RefCell::new(Table::new()) };
-}
-
-/// The live timers by the host's ids. Its methods hand back what they take out, so that nothing of a
-/// plugin's is dropped while the table is borrowed.
-struct Table {
-    timers: BTreeMap<u32, (u64, Action)>,
-    last_serial: u64,
-}
-
-impl Table {
-    const fn new() -> Self {
-        Table { timers: BTreeMap::new(), last_serial: 0 }
-    }
-
-    fn next_key(&mut self, id: u32) -> Key {
-        self.last_serial += 1;
-        Key { id, serial: self.last_serial }
-    }
-
-    fn insert(&mut self, key: Key, action: Action) -> Option<Action> {
-        self.timers.insert(key.id, (key.serial, action)).map(|(_, action)| action)
-    }
-
-    fn remove(&mut self, key: Key) -> Option<Action> {
-        match self.timers.get(&key.id) {
-            Some(&(serial, _)) if serial == key.serial => {
-                self.timers.remove(&key.id).map(|(_, action)| action)
-            }
-            _ => None,
-        }
-    }
-
-    /// A one-shot timer leaves the table; a periodic one stays, running.
-    fn take_due(&mut self, id: u32) -> Option<Due> {
-        let (serial, action) = self.timers.remove(&id)?;
-        match action {
-            Action::Once(action) => Some(Due::Once(action)),
-            Action::Periodic(action) => {
-                self.timers.insert(id, (serial, Action::Running));
-                Some(Due::Periodic(Key { id, serial }, action))
-            }
-            Action::Running => None,
-        }
-    }
-
-    /// Keeps a periodic timer's closure for its next time, or hands it back when it was cancelled.
-    fn put_back(&mut self, key: Key, action: PeriodicAction) -> Option<PeriodicAction> {
-        match self.timers.get_mut(&key.id) {
-            Some((serial, kept)) if *serial == key.serial => {
-                *kept = Action::Periodic(action);
-                None
-            }
-            _ => Some(action),
-        }
-    }
+    /// The live timers.
+    static TABLE: RefCell<Table<Action>> = const { RefCell::new(Table::new()) };
 }
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::testing::advance;
 
-    fn once(table: &mut Table, id: u32) -> Key {
-        let key = table.next_key(id);
-        assert!(table.insert(key, Action::Once(Box::new(|| {}))).is_none());
-        key
+    type Log = Rc<RefCell<Vec<String>>>;
+
+    fn milliseconds(time: u64) -> Duration {
+        Duration::from_millis(time)
     }
 
-    fn periodic(table: &mut Table, id: u32) -> Key {
-        let key = table.next_key(id);
-        assert!(table.insert(key, Action::Periodic(Box::new(|| {}))).is_none());
-        key
+    fn note(log: &Log, name: &str) -> impl Fn() + use<> {
+        let (log, name) = (log.clone(), name.to_owned());
+        move || log.borrow_mut().push(name.clone())
     }
 
-    fn run(table: &mut Table, id: u32) -> (Key, PeriodicAction) {
-        match table.take_due(id) {
-            Some(Due::Periodic(key, action)) => (key, action),
-            _ => panic!("timer {id} is not periodic and due"),
+    #[test]
+    fn timers_fire_in_the_order_of_their_deadlines() {
+        let log = Log::default();
+        add_timer(milliseconds(20), note(&log, "b20"));
+        add_timer(milliseconds(10), note(&log, "a10"));
+        add_timer(milliseconds(20), note(&log, "tie 20"));
+        advance(milliseconds(19));
+        assert_eq!(*log.borrow(), ["a10"], "never early");
+        advance(milliseconds(1));
+        assert_eq!(*log.borrow(), ["a10", "b20", "tie 20"]);
+    }
+
+    /// The deck prints four ticks before the fifth second: the interval is counted from the end of a call.
+    #[test]
+    fn a_periodic_timer_is_behind_a_one_shot_of_the_same_time() {
+        let log = Log::default();
+        add_periodic_timer(milliseconds(1000), note(&log, "tick"));
+        add_timer(milliseconds(5000), note(&log, "boom"));
+        advance(milliseconds(5000));
+        assert_eq!(*log.borrow(), ["tick", "tick", "tick", "tick", "boom", "tick"]);
+    }
+
+    #[test]
+    fn a_timer_made_in_a_timer_waits_for_the_next_turn() {
+        let log = Log::default();
+        let (noted, nested) = (note(&log, "first"), note(&log, "nested"));
+        add_timer(milliseconds(10), move || {
+            noted();
+            add_timer(Duration::ZERO, nested);
+        });
+        add_timer(milliseconds(10), note(&log, "second"));
+        advance(milliseconds(10));
+        assert_eq!(*log.borrow(), ["first", "second", "nested"]);
+    }
+
+    #[test]
+    fn a_cancelled_timer_does_not_fire() {
+        let log = Log::default();
+        let other = add_timer(milliseconds(10), note(&log, "never"));
+        add_timer(milliseconds(5), move || cancel_timer(other));
+        let mut left = 3;
+        let noted = note(&log, "periodic");
+        PeriodicTimer::new(milliseconds(10), move |timer| {
+            noted();
+            left -= 1;
+            if left == 0 {
+                timer.cancel();
+                timer.cancel();
+            }
+        });
+        advance(milliseconds(100));
+        assert_eq!(*log.borrow(), ["periodic"; 3]);
+    }
+
+    /// What a closure owned may use the table when it is dropped.
+    #[test]
+    fn a_closure_may_cancel_when_it_is_dropped() {
+        struct CancelsWhenDropped(Timer);
+        impl Drop for CancelsWhenDropped {
+            fn drop(&mut self) {
+                self.0.cancel();
+            }
         }
-    }
-
-    #[test]
-    fn a_one_shot_timer_fires_once() {
-        let mut table = Table::new();
-        once(&mut table, 3);
-        assert!(matches!(table.take_due(3), Some(Due::Once(_))));
-        assert!(table.take_due(3).is_none());
-        assert!(table.timers.is_empty());
-    }
-
-    #[test]
-    fn a_periodic_timer_stays_until_it_is_cancelled() {
-        let mut table = Table::new();
-        let key = periodic(&mut table, 3);
-        for _ in 0..2 {
-            let (key, action) = run(&mut table, 3);
-            assert!(table.put_back(key, action).is_none());
-        }
-        assert!(table.remove(key).is_some());
-        assert!(table.take_due(3).is_none());
-    }
-
-    #[test]
-    fn a_periodic_timer_cancelled_in_its_own_callback_does_not_come_back() {
-        let mut table = Table::new();
-        periodic(&mut table, 3);
-        let (key, action) = run(&mut table, 3);
-        assert!(table.remove(key).is_some());
-        assert!(table.put_back(key, action).is_some());
-        assert!(table.timers.is_empty());
-    }
-
-    #[test]
-    fn an_id_used_again_inside_the_callback_belongs_to_the_new_timer() {
-        let mut table = Table::new();
-        periodic(&mut table, 3);
-        let (old, action) = run(&mut table, 3);
-        assert!(table.remove(old).is_some());
-        let new = periodic(&mut table, 3);
-        assert!(table.put_back(old, action).is_some());
-        assert!(table.remove(new).is_some());
-    }
-
-    #[test]
-    fn an_old_handle_does_not_cancel_a_new_timer_with_its_id() {
-        let mut table = Table::new();
-        let old = once(&mut table, 3);
-        table.take_due(3);
-        once(&mut table, 3);
-        assert!(table.remove(old).is_none());
-        assert!(table.take_due(3).is_some());
+        let log = Log::default();
+        let inner = add_timer(milliseconds(10), note(&log, "never"));
+        let guard = CancelsWhenDropped(inner);
+        let outer = add_timer(milliseconds(10), move || drop(guard));
+        outer.cancel();
+        advance(milliseconds(10));
+        assert!(log.borrow().is_empty());
     }
 }

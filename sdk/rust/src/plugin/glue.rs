@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, marker::PhantomData};
 
-use super::{Handlers, find, find_process};
+use super::{
+    Classes,
+    class::{find_handler, find_process},
+};
 use crate::{
     bindings::{
         exports::sandloop::plugin::{
@@ -24,26 +27,27 @@ use crate::{
 };
 
 /// The exports of every plugin.
-pub struct Glue<H>(PhantomData<H>);
+pub struct Glue<C>(PhantomData<C>);
 
 /// The host's hold on one connection.
-pub struct Held<H> {
+pub struct Held<C> {
     connection: RefCell<Box<dyn Connection>>,
-    handlers: PhantomData<H>,
+    classes: PhantomData<C>,
 }
 
-impl<H: Handlers> handler::Guest for Glue<H> {
-    type Connection = Held<H>;
+impl<C: Classes> handler::Guest for Glue<C> {
+    type Connection = Held<C>;
 }
 
-impl<H: Handlers> handler::GuestConnection for Held<H> {
+impl<C: Classes> handler::GuestConnection for Held<C> {
     fn new(socket: host::Socket, origin: Origin) -> Self {
         let socket = Socket::new(socket);
         let connection = match origin {
             Origin::Accepted(accepted) => {
-                let class = find(H::HANDLERS, &accepted.handler).unwrap_or_else(|problem| {
-                    panic!("listener {}: {problem}", accepted.listener);
-                });
+                let class =
+                    find_handler(C::HANDLERS, &accepted.handler).unwrap_or_else(|problem| {
+                        panic!("listener {}: {problem}", accepted.listener);
+                    });
                 (class.make)(socket, &accepted.options.into())
             }
             Origin::Connected(token) => match sockets::take_maker(token) {
@@ -51,7 +55,7 @@ impl<H: Handlers> handler::GuestConnection for Held<H> {
                 None => panic!("no connect has the token {token}"),
             },
         };
-        Held { connection: RefCell::new(connection), handlers: PhantomData }
+        Held { connection: RefCell::new(connection), classes: PhantomData }
     }
 
     fn post_init(&self) {
@@ -75,35 +79,36 @@ impl<H: Handlers> handler::GuestConnection for Held<H> {
     }
 }
 
-impl<H: Handlers> timers_handler::Guest for Glue<H> {
+impl<C: Classes> timers_handler::Guest for Glue<C> {
     fn timer_fired(id: u32) {
         timers::fire(id);
     }
 }
 
-impl<H: Handlers> ticks_handler::Guest for Glue<H> {
+impl<C: Classes> ticks_handler::Guest for Glue<C> {
     fn tick(id: u32) {
         reactor::tick(id);
     }
 }
 
-impl<H: Handlers> operations::Guest for Glue<H> {
+impl<C: Classes> operations::Guest for Glue<C> {
     fn run(operation: u32, argument: Vec<u8>) -> Result<Vec<u8>, String> {
         deferred::run_operation(operation, &argument)
     }
 }
 
-impl<H: Handlers> deferred_handler::Guest for Glue<H> {
+impl<C: Classes> deferred_handler::Guest for Glue<C> {
     fn completed(job: u32, outcome: Result<Vec<u8>, deferred_handler::Failure>) {
         deferred::completed(job, outcome);
     }
 }
 
-impl<H: Handlers> mailbox::Guest for Glue<H> {
+impl<C: Classes> mailbox::Guest for Glue<C> {
     fn spawned(process: u32, name: String, argument: Vec<u8>) -> Result<(), String> {
-        let class = find_process(H::PROCESSES, &name)?;
-        processes::begin(process, || (class.make)(ProcessId::from_u32(process), &argument));
-        Ok(())
+        let class = find_process(C::PROCESSES, &name)?;
+        let id = ProcessId::from_u32(process);
+        let made = processes::become_process(id, || (class.make)(id, &argument));
+        made.map_err(|error| error.to_string())
     }
 
     fn notified(message: Vec<u8>) {
@@ -111,27 +116,27 @@ impl<H: Handlers> mailbox::Guest for Glue<H> {
     }
 }
 
-impl<H: Handlers> processes_handler::Guest for Glue<H> {
+impl<C: Classes> processes_handler::Guest for Glue<C> {
     fn exited(process: u32, reason: processes_handler::ExitReason) {
         processes::exited(process, reason);
     }
 }
 
-impl<H: Handlers> subscriptions::Guest for Glue<H> {
+impl<C: Classes> subscriptions::Guest for Glue<C> {
     fn message(subscription: u32, message: Vec<u8>) {
         channels::message(subscription, &message);
     }
 }
 
-impl<H: Handlers> queues_handler::Guest for Glue<H> {
+impl<C: Classes> queues_handler::Guest for Glue<C> {
     fn popped(pop: u32, item: Vec<u8>) {
         queues::popped(pop, &item);
     }
 }
 
-impl<H: Handlers> catalog::Guest for Glue<H> {
+impl<C: Classes> catalog::Guest for Glue<C> {
     fn handlers() -> Vec<String> {
-        H::HANDLERS.iter().map(|class| class.name().to_ascii_lowercase()).collect()
+        C::HANDLERS.iter().map(|class| class.name().to_ascii_lowercase()).collect()
     }
 }
 

@@ -1,0 +1,133 @@
+//! The plugin's closures under the host's ids: what each module that is called back keeps.
+
+use std::collections::BTreeMap;
+
+/// Which closure: the host's id, which may be used again, and a number that is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) id: u32,
+    serial: u64,
+}
+
+/// Closures by the host's ids. Its methods hand back what they take out, so that nothing of a plugin's is called
+/// or dropped while the table is borrowed: a closure may do anything, and so may what it owned.
+pub(crate) struct Table<A> {
+    places: BTreeMap<u32, Place<A>>,
+    last_serial: u64,
+}
+
+struct Place<A> {
+    serial: u64,
+    /// None while it is lent, being called.
+    action: Option<A>,
+}
+
+impl<A> Table<A> {
+    pub(crate) const fn new() -> Self {
+        Table { places: BTreeMap::new(), last_serial: 0 }
+    }
+
+    /// A key for what the host has just given this id.
+    pub(crate) fn key(&mut self, id: u32) -> Key {
+        self.last_serial += 1;
+        Key { id, serial: self.last_serial }
+    }
+
+    /// Keeps a closure; hands back one that the host has forgotten.
+    pub(crate) fn insert(&mut self, key: Key, action: A) -> Option<A> {
+        let place = Place { serial: key.serial, action: Some(action) };
+        self.places.insert(key.id, place).and_then(|stale| stale.action)
+    }
+
+    /// Forgets a closure. None where it is not known any more; inside that none while it is lent.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Option<A>> {
+        match self.places.get(&key.id) {
+            Some(place) if place.serial == key.serial => {
+                self.places.remove(&key.id).map(|place| place.action)
+            }
+            _ => None,
+        }
+    }
+
+    /// A closure for its only call.
+    pub(crate) fn take(&mut self, id: u32) -> Option<A> {
+        self.places.remove(&id).and_then(|place| place.action)
+    }
+
+    /// A closure for one call of many. Its place is kept until it is [put back](Self::put_back) or removed.
+    pub(crate) fn lend(&mut self, id: u32) -> Option<(Key, A)> {
+        let place = self.places.get_mut(&id)?;
+        Some((Key { id, serial: place.serial }, place.action.take()?))
+    }
+
+    /// Keeps a lent closure for its next call, or hands it back where it was removed meanwhile.
+    pub(crate) fn put_back(&mut self, key: Key, action: A) -> Option<A> {
+        match self.places.get_mut(&key.id) {
+            Some(place) if place.serial == key.serial => place.action.replace(action),
+            _ => Some(action),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(table: &mut Table<&'static str>, id: u32, action: &'static str) -> Key {
+        let key = table.key(id);
+        assert_eq!(table.insert(key, action), None);
+        key
+    }
+
+    #[test]
+    fn what_is_taken_is_gone() {
+        let mut table = Table::new();
+        insert(&mut table, 3, "once");
+        assert_eq!(table.take(3), Some("once"));
+        assert_eq!(table.take(3), None);
+        assert!(table.places.is_empty());
+    }
+
+    #[test]
+    fn what_is_lent_stays_until_it_is_removed() {
+        let mut table = Table::new();
+        let key = insert(&mut table, 3, "often");
+        for _ in 0..2 {
+            let (lent, action) = table.lend(3).unwrap();
+            assert_eq!((lent, action, table.lend(3)), (key, "often", None), "lent once at a time");
+            assert_eq!(table.put_back(lent, action), None);
+        }
+        assert_eq!(table.remove(key), Some(Some("often")));
+        assert_eq!(table.lend(3), None);
+    }
+
+    #[test]
+    fn what_is_removed_while_it_is_lent_does_not_come_back() {
+        let mut table = Table::new();
+        let key = insert(&mut table, 3, "often");
+        let (lent, action) = table.lend(3).unwrap();
+        assert_eq!(table.remove(key), Some(None), "known, and out");
+        assert_eq!(table.put_back(lent, action), Some("often"));
+        assert!(table.places.is_empty());
+    }
+
+    #[test]
+    fn an_id_used_again_belongs_to_the_new_one() {
+        let mut table = Table::new();
+        let old = insert(&mut table, 3, "old");
+        let (lent, action) = table.lend(3).unwrap();
+        assert_eq!(table.remove(old), Some(None));
+        let new = insert(&mut table, 3, "new");
+        assert_eq!(table.put_back(lent, action), Some("old"));
+        assert_eq!(table.remove(old), None, "an old handle finds nothing");
+        assert_eq!(table.remove(new), Some(Some("new")));
+    }
+
+    #[test]
+    fn what_the_host_has_forgotten_is_handed_back() {
+        let mut table = Table::new();
+        insert(&mut table, 3, "old");
+        let key = table.key(3);
+        assert_eq!(table.insert(key, "new"), Some("old"));
+    }
+}
