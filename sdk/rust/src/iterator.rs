@@ -7,7 +7,7 @@
 //!
 //! Iterator::new(1..=10, 3).map(
 //!     |number: u64, back| {
-//!         add_timer(Duration::from_millis(number), move || back.return_(number * number));
+//!         add_timer(Duration::from_millis(number), move || back.r#return(number * number));
 //!     },
 //!     |squares| println!("{squares:?}"),
 //! );
@@ -49,7 +49,7 @@ type Foreach<T> = Box<dyn FnMut(T, Next<T>)>;
 pub struct Next<T>(Rc<Inner<T>>);
 
 /// Says what came of an item of [`Iterator::map`] or [`Iterator::inject`], and that it is done: see [`Next`].
-#[must_use = "the iterator waits until `return_` is called"]
+#[must_use = "the iterator waits until `return` is called"]
 pub struct Return<R>(Box<dyn FnOnce(R)>);
 
 impl<T: 'static> Iterator<T> {
@@ -178,7 +178,7 @@ impl<T: 'static> Next<T> {
 
 impl<R> Return<R> {
     /// The item is done, with this result.
-    pub fn return_(self, result: R) {
+    pub fn r#return(self, result: R) {
         (self.0)(result);
     }
 }
@@ -325,7 +325,7 @@ mod tests {
         Iterator::new(1..=4_u64, 4).map(
             |item, back: Return<u64>| {
                 crate::add_timer(Duration::from_millis(50 - item * 10), move || {
-                    back.return_(item * item);
+                    back.r#return(item * item);
                 });
             },
             move |all| *mapped.borrow_mut() = all,
@@ -340,7 +340,7 @@ mod tests {
         let sum = result.clone();
         Iterator::new(1..=4, 2).inject(
             0,
-            |sum, item, back| back.return_(sum + item),
+            |sum, item, back| back.r#return(sum + item),
             move |last| sum.set(last),
         );
         (0..20).for_each(|_| turn());
