@@ -38,10 +38,17 @@ impl LogLine {
         let needle = format!(" {name}=");
         let rest = &self.0[self.0.find(&needle)? + needle.len()..];
         Some(match rest.strip_prefix('"') {
-            Some(quoted) => &quoted[..quoted.find('"').unwrap_or(quoted.len())],
+            Some(quoted) => &quoted[..end_of_quoted(quoted)],
             None => rest.split(' ').next().unwrap_or_default(),
         })
     }
+}
+
+/// A quote inside has a backslash before it.
+fn end_of_quoted(text: &str) -> usize {
+    let quotes = text.match_indices('"').map(|(place, _)| place);
+    let mut ends = quotes.filter(|place| !text[..*place].ends_with('\\'));
+    ends.next().unwrap_or(text.len())
 }
 
 impl fmt::Display for LogLine {

@@ -197,6 +197,15 @@ impl Peer {
         silent
     }
 
+    /// Reads so many bytes, whatever they are.
+    #[track_caller]
+    pub fn expect_count(&mut self, count: usize) {
+        let mut bytes = vec![0; count];
+        if let Err(error) = self.socket.read_exact(&mut bytes) {
+            panic!("{count} bytes did not come: {error}");
+        }
+    }
+
     /// Nothing has come until now.
     #[track_caller]
     pub fn expect_nothing_yet(&mut self) {

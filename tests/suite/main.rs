@@ -25,6 +25,7 @@ mod config;
 mod connect;
 mod connection;
 mod deferred;
+mod differential;
 mod echo;
 mod examples;
 mod guests;

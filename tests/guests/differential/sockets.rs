@@ -1,0 +1,124 @@
+//! Connections whose callbacks are blocks named after their role, and the steps about them.
+
+use sandloop::{
+    Address, CloseReason, Connection, Socket, connect, connect_unix, options, spawn::Step,
+};
+
+use crate::{
+    lightweight, milliseconds, run, say,
+    script::{On, Words, has},
+    things::{self, Thing, put},
+};
+
+pub struct Scripted {
+    socket: Socket,
+    role: &'static str,
+    unfinished: Vec<u8>,
+}
+
+/// Makes the connections of the listener.
+pub struct Server;
+
+impl Server {
+    pub fn new(socket: Socket) -> Scripted {
+        Scripted::new(socket, "server")
+    }
+}
+
+impl Scripted {
+    fn new(socket: Socket, role: &'static str) -> Self {
+        Scripted { socket, role, unfinished: Vec::new() }
+    }
+
+    fn event(&self, name: &str, argument: &str) {
+        run(&format!("{}.{name}", self.role), argument, &On::Socket(self.socket.clone()));
+    }
+}
+
+impl Connection for Scripted {
+    fn post_init(&mut self) {
+        self.event("post_init", "");
+    }
+
+    fn connection_completed(&mut self) {
+        self.event("connection_completed", "");
+    }
+
+    // The cuts between pieces are nobody's promise: a block is given what has come when it ends a line.
+    fn receive_data(&mut self, data: &[u8]) {
+        if !has(&format!("{}.receive_line", self.role)) {
+            return self.event("receive_data", &String::from_utf8_lossy(data));
+        }
+        self.unfinished.extend_from_slice(data);
+        while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.unfinished.drain(..=end).collect();
+            self.event("receive_line", String::from_utf8_lossy(&line).trim_end());
+        }
+    }
+
+    fn unbind(&mut self, reason: CloseReason) {
+        self.event("unbind", name_of(reason));
+    }
+}
+
+/// EventMachine has fewer reasons.
+fn name_of(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::PeerClosed | CloseReason::Closed | CloseReason::Stopped => "none",
+        CloseReason::Refused => "refused",
+        CloseReason::ConnectTimeout | CloseReason::InactivityTimeout => "timeout",
+        CloseReason::Reset => "reset",
+        CloseReason::NameNotFound
+        | CloseReason::Unreachable
+        | CloseReason::Limit
+        | CloseReason::Failed => "another",
+    }
+}
+
+pub fn step(words: &Words, argument: &str, on: &On) -> Step<String> {
+    let word = |index: usize| words.get(index);
+    match words.operation() {
+        "connect" => {
+            let port = options::get("port").and_then(|port| port.parse().ok()).expect("a port");
+            let client = |socket| Scripted::new(socket, "client");
+            connect("127.0.0.1", port, client).expect("a permitted address");
+        }
+        "connect_unix" => {
+            let path = options::get("path").expect("a path");
+            let client = |socket| Scripted::new(socket, "client");
+            connect_unix(path, client).expect("a permitted path");
+        }
+        "send" => on.socket().send_data(words.rest().replace("\\n", "\n")),
+        "send_many" => {
+            for number in 0..word(0).parse::<u32>().expect("a number") {
+                on.socket().send_data(format!("{number},"));
+            }
+        }
+        "send_bytes" => on.socket().send_data("x".repeat(word(0).parse().expect("a number"))),
+        "close" => on.socket().close_connection(),
+        "close_after" => on.socket().close_connection_after_writing(),
+        "pause" => on.socket().pause(),
+        "resume" => on.socket().resume(),
+        "paused" => say(&format!("paused {}", on.socket().is_paused())),
+        "inactivity" => on.socket().set_comm_inactivity_timeout(milliseconds(word(0))),
+        "pending" => {
+            on.socket().set_pending_connect_timeout(milliseconds(word(0))).expect("a timeout");
+        }
+        "show_timeouts" => {
+            let inactivity = on.socket().comm_inactivity_timeout().as_millis();
+            say(&format!("{inactivity} {}", on.socket().pending_connect_timeout().as_millis()));
+        }
+        "peer" => match on.socket().peer_address() {
+            Some(Address::Tcp(endpoint)) => say(&format!("peer {}", endpoint.host)),
+            Some(Address::Unix(_)) => say("peer unix"),
+            None => say("peer none"),
+        },
+        "outbound" => say(&format!("outbound {}", on.socket().outbound_data_size())),
+        "remember" => put(word(0), Thing::Socket(on.socket().clone())),
+        "with" => {
+            run(word(1), argument, &On::Socket(things::socket(word(0))));
+        }
+        _ => return lightweight::step(words, argument, on),
+    }
+    Step::Done
+}

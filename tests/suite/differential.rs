@@ -1,0 +1,108 @@
+//! The same program on EventMachine and on Sandloop: both print a trace, and the traces are compared.
+//!
+//! A scenario is a file in `tests/differential/scenarios`: a program in a small language that a Ruby script and a
+//! guest understand, what the other end of its connections does, and, where the two differ on purpose, which of
+//! the listed differences it is. `tests/differential/README.md` has the words.
+
+#[path = "differential/other_end.rs"]
+mod other_end;
+#[path = "differential/programs.rs"]
+mod programs;
+#[path = "differential/scenario.rs"]
+mod scenario;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use sandloop_tests::workspace;
+
+use self::other_end::OtherEnd;
+use self::programs::{EventMachine, Program, Sandloop};
+use self::scenario::Scenario;
+
+/// Runs a scenario on both and compares.
+#[track_caller]
+fn check(name: &str) {
+    let scenario = Scenario::read(name);
+    // Where the machine stands still, moments that should lie apart fall together: such a run says nothing.
+    let attempt = || {
+        let eventmachine = trace::<EventMachine>(&scenario);
+        let sandloop = trace::<Sandloop>(&scenario);
+        match &scenario.differs {
+            None if eventmachine == sandloop && !sandloop.is_empty() => Ok(()),
+            Some(differs)
+                if differs.eventmachine == eventmachine && differs.sandloop == sandloop =>
+            {
+                Ok(())
+            }
+            _ => Err(format!("EventMachine: {eventmachine:#?}\nSandloop: {sandloop:#?}")),
+        }
+    };
+    let mut failures = Vec::new();
+    for _ in 0..3 {
+        match attempt() {
+            Ok(()) => return,
+            Err(failure) => failures.push(failure),
+        }
+    }
+    panic!("{name}: the traces differ each time:\n{}", failures.join("\n"));
+}
+
+/// What one of them prints, after what the other end of its connections noted.
+fn trace<P: Program>(scenario: &Scenario) -> Vec<String> {
+    let mut other_end = OtherEnd::new(scenario);
+    let program = P::start(scenario, &other_end);
+    other_end.play(scenario, &program);
+    let mut trace = other_end.noted;
+    trace.extend(program.finish());
+    trace
+}
+
+macro_rules! scenarios {
+    ($($area:ident: [$($name:ident),+ $(,)?]),+ $(,)?) => {
+        $(mod $area {$(
+            #[test]
+            fn $name() {
+                super::check(concat!(stringify!($area), "/", stringify!($name)));
+            }
+        )+})+
+
+        const LISTED: &[&str] = &[$($(concat!(stringify!($area), "/", stringify!($name)),)+)+];
+    };
+}
+
+scenarios! {
+    reactor: [hooks_before_unbinds, run_block, schedule_is_at_once, shutdown_hooks, stop_completes_the_turn, stop_twice],
+    ticks: [a_tick_of_a_tick_waits, a_timer_of_a_tick_is_first, after_the_block, dropped_at_stop, in_order],
+    timers: [cancel, cancel_a_peer_of_the_same_pass, cancel_twice, cancelled_long_one, deadline_order, nested, periodic, periodic_and_one_shot, periodic_cancelled_from_outside, the_argument_of_a_tick_in_a_timer, zero],
+    server: [another_connection_closes_one, callbacks_in_order, close_after_writing, close_and_tick_and_timer, close_drops_nothing_that_was_taken, close_twice, echo, inactivity, many_small_sends, pause_and_resume, peer_address, reset_by_the_peer, send_after_close, send_after_close_after_writing, send_in_post_init, timeouts_as_they_were_set, two_connections, unix],
+    client: [callbacks_in_order, close_in_connection_completed, inactivity, pending_connect_timeout, reconnect_from_unbind, refused, the_server_closes, unbind_of_a_refusal_is_later, unix, what_is_sent_before_waits],
+    deferrable: [added_in_a_callback, cancelled, chained, double_calls, fails, fails_in_a_callback, in_order, late, new_errback_after_both, second_timeout_replaces, succeeds_anew_in_a_callback, timeout, timeout_cancelled, unknown],
+    completion: [half, late, states],
+    spawn: [fifo_over_all, notify_is_a_tick, self_notify_interleaves, yield_and_notify, yield_stays],
+    tick_loop: [halted, on_stop_of_a_stopped_one, stops_itself],
+    iterator: [each_one_at_a_time, each_two_at_a_time, empty, inject, map],
+    pool: [on_error, removed, waits],
+    channel: [everyone_in_order, once, unsubscribed],
+    queue: [items_first, pops_first],
+    defer: [completion_order, error, result, the_loop_goes_on],
+    differences: [channel_reentrant, half_close, inactivity_at_once, queue_reentrant, stop_drains],
+}
+
+/// No scenario lies there unused, and there are enough of them.
+#[test]
+fn every_scenario_is_run() {
+    let folder = workspace().join("tests/differential/scenarios");
+    let mut there = BTreeSet::new();
+    for area in fs::read_dir(&folder).expect("the scenarios") {
+        let area = area.expect("a folder").path();
+        for file in fs::read_dir(&area).expect("an area") {
+            let path = file.expect("a file").path().with_extension("");
+            let name = path.strip_prefix(&folder).expect("below the folder");
+            there.insert(name.display().to_string());
+        }
+    }
+    let listed: BTreeSet<String> = LISTED.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(there, listed, "files and tests");
+    assert!(60 <= listed.len(), "{} scenarios", listed.len());
+}

@@ -1,0 +1,138 @@
+//! The two that run a scenario's program.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use sandloop_tests::log::Lines;
+use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, workspace};
+
+use super::other_end::OtherEnd;
+use super::scenario::Scenario;
+
+/// One that runs.
+pub trait Program {
+    fn start(scenario: &Scenario, other_end: &OtherEnd) -> Self;
+
+    /// Where it serves.
+    fn address(&self) -> String;
+
+    /// Waits until it has printed this line.
+    fn wait_line(&self, line: &str);
+
+    /// Waits for its end; what it printed.
+    fn finish(self) -> Vec<String>;
+}
+
+pub struct EventMachine {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+    unix: Option<PathBuf>,
+    _dir: tempfile::TempDir,
+}
+
+impl Program for EventMachine {
+    fn start(scenario: &Scenario, other_end: &OtherEnd) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut command = Command::new("ruby");
+        command.arg(workspace().join("tests/differential/interpreter.rb")).arg(&scenario.file);
+        if let Some(listen) = &scenario.listen {
+            command.arg(format!("listen={listen}"));
+        }
+        let own_path = dir.path().join("served.sock");
+        let unix = (scenario.listen.as_deref() == Some("unix")).then_some(own_path);
+        match (&unix, other_end.path(), other_end.port()) {
+            (Some(path), _, _) => _ = command.arg(format!("path={}", path.display())),
+            (None, Some(path), _) => _ = command.arg(format!("path={}", path.display())),
+            (None, None, Some(port)) => _ = command.arg(format!("port={port}")),
+            (None, None, None) => {}
+        }
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ruby, which `cargo xtask setup` installs with EventMachine");
+        let stdout = Lines::read(child.stdout.take().expect("stdout is a pipe"));
+        let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
+        EventMachine { child, stdout, stderr, unix, _dir: dir }
+    }
+
+    fn address(&self) -> String {
+        let port = self.stderr.wait_for(|lines| {
+            lines.iter().find_map(|line| line.to_string().strip_prefix("port ").map(str::to_owned))
+        });
+        let port = port.unwrap_or_else(|| panic!("it does not serve:\n{}", self.stderr.text()));
+        match &self.unix {
+            Some(path) => format!("unix://{}", path.display()),
+            None => format!("tcp://127.0.0.1:{port}"),
+        }
+    }
+
+    fn wait_line(&self, line: &str) {
+        let found = self.stdout.wait_for(|lines| {
+            lines.iter().any(|printed| printed.to_string() == line).then_some(())
+        });
+        let text = || format!("{}{}", self.stdout.text(), self.stderr.text());
+        found.unwrap_or_else(|| panic!("EventMachine never printed {line:?}:\n{}", text()));
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        let Some(lines) = self.stdout.wait_end() else {
+            // Only what this test has started.
+            let _ = self.child.kill();
+            panic!("EventMachine does not end:\n{}{}", self.stdout.text(), self.stderr.text());
+        };
+        let status = self.child.wait().expect("a child");
+        assert!(status.success(), "EventMachine failed:\n{}", self.stderr.text());
+        lines.iter().map(ToString::to_string).collect()
+    }
+}
+
+pub struct Sandloop(Host);
+
+const PLUGIN: &str = "differential";
+
+impl Program for Sandloop {
+    fn start(scenario: &Scenario, other_end: &OtherEnd) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let own_path = dir.path().join("served.sock");
+        let mut plugin = Plugin::new(PLUGIN)
+            .isolation(Isolation::Plugin)
+            .prints()
+            .may_stop()
+            .option("script", &scenario.program);
+        match (other_end.path(), other_end.port()) {
+            (Some(path), _) => {
+                let path = path.display().to_string();
+                plugin = plugin.option("path", &path).may_connect(&[&format!("unix:{path}")]);
+            }
+            (None, Some(port)) => {
+                let rule = format!("127.0.0.1:{port}");
+                plugin = plugin.option("port", &port.to_string()).may_connect(&[&rule]);
+            }
+            (None, None) => {}
+        }
+        // A handler that the machine holds up past its slice goes on later, which is right and not what this is about.
+        let mut config = Config::new().host("slice", "\"100ms\"").plugin(plugin);
+        match scenario.listen.as_deref() {
+            Some("unix") => config = config.listen(Listen::unix(&own_path, PLUGIN)),
+            Some(_) => config = config.listen(Listen::tcp(PLUGIN)),
+            None => {}
+        }
+        Sandloop(Host::start_in(dir, &config))
+    }
+
+    fn address(&self) -> String {
+        self.0.address(PLUGIN)
+    }
+
+    fn wait_line(&self, line: &str) {
+        self.0.wait_printed(line);
+    }
+
+    fn finish(self) -> Vec<String> {
+        let outcome = self.0.wait_exit();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        outcome.stdout.lines().map(str::to_owned).collect()
+    }
+}
