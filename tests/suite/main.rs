@@ -28,6 +28,7 @@ mod deferrable;
 mod deferred;
 mod differential;
 mod echo;
+mod eventmachine;
 mod examples;
 mod guests;
 mod hooks;
