@@ -197,6 +197,19 @@ impl Peer {
         silent
     }
 
+    /// Whether there is nothing to read at this moment; what there is stays to be read.
+    #[track_caller]
+    pub fn is_idle(&mut self) -> bool {
+        self.socket.set_nonblocking(true).expect("an open socket");
+        let idle = match self.socket.peek(&mut [std::mem::MaybeUninit::uninit()]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => true,
+            Err(error) => panic!("{error}"),
+            Ok(_) => false,
+        };
+        self.socket.set_nonblocking(false).expect("an open socket");
+        idle
+    }
+
     /// Reads so many bytes, whatever they are.
     #[track_caller]
     pub fn expect_count(&mut self, count: usize) {

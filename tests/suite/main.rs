@@ -37,6 +37,7 @@ mod inactivity;
 mod inspect;
 mod isolation;
 mod lifecycle;
+mod load;
 mod log;
 mod outbox;
 mod pass;
