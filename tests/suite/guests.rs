@@ -31,6 +31,9 @@ fn source(folder: &Path) -> String {
     fs::read_dir(folder)
         .expect("the suite's own folder")
         .map(|entry| entry.expect("the folder can be read").path())
-        .map(|path| fs::read_to_string(path).expect("a source file"))
+        .map(|path| match path.is_dir() {
+            true => source(&path),
+            false => fs::read_to_string(path).expect("a source file"),
+        })
         .collect()
 }

@@ -31,7 +31,8 @@ fn a_guest_between_the_two_is_named_with_what_it_has_more() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert_has_line(
         &outcome,
-        "world:    sandloop:plugin/minimal@0.1.0 with timers-handler, ticks-handler, catalog",
+        "world:    sandloop:plugin/minimal@0.1.0 with timers-handler, ticks-handler, catalog, operations, \
+         deferred-handler, mailbox, processes-handler, subscriptions, queues-handler",
     );
 }
 
