@@ -143,3 +143,71 @@ fn a_close_after_writing_waits_for_its_deadline_only() {
     }));
     assert!(received < 12_000_000, "what was left at the deadline is not sent");
 }
+
+/// Runs the program of a scenario (tests/differential/README.md) that ends with `stop`.
+fn scripted(script: &str) -> Loop {
+    let script = script.replace('\n', "\\n");
+    let keys = format!(
+        "isolation = \"plugin\"\n[plugins.p.options]\nscript = \"{script}\"\n\
+         [plugins.p.allow]\nstop = true"
+    );
+    let mut the_loop = Loop::new("differential", &keys, None);
+    the_loop.advance(0);
+    the_loop
+}
+
+#[test]
+fn the_timeout_of_a_deferrable_is_met_to_the_millisecond() {
+    let mut the_loop = scripted(
+        "start:\n deferrable D\n errback D late\n timeout D 5000 x\n timer 4000 more\n\
+         more:\n timeout D 5000 x\nlate:\n stop",
+    );
+    the_loop.advance(4000);
+    // The second timeout replaced the first.
+    the_loop.advance(4999);
+    assert!(the_loop.runs, "never early");
+    the_loop.advance(1);
+    assert!(!the_loop.runs);
+}
+
+#[test]
+fn ties_fire_in_the_order_they_were_made() {
+    let script = |first: &str, second: &str| {
+        format!(
+            "start:\n deferrable D\n callback D good\n timer 20 {first}\n timer 20 {second}\n\
+             well:\n succeed D x\nill:\n fail D x\ngood:\n stop"
+        )
+    };
+    let mut in_order = scripted(&script("well", "ill"));
+    in_order.advance(20);
+    assert!(!in_order.runs, "the first of two that are due together came first");
+    let mut other = scripted(&script("ill", "well"));
+    other.advance(20);
+    assert!(other.runs);
+}
+
+#[test]
+fn ticks_notices_and_messages_take_no_time() {
+    // A tick, a notification, a message, an item: each leads to the next while the clock stands still.
+    let the_loop = scripted(
+        "start:\n tick first\nfirst:\n spawn P told\n notify P x\n\
+         told:\n subscribe C S heard\n publish C x\nheard:\n pop Q got\n push Q x\ngot:\n stop",
+    );
+    assert!(!the_loop.runs);
+}
+
+#[test]
+fn a_cancelled_timer_never_fires() {
+    let mut the_loop =
+        scripted("start:\n timer 10 never T\n timer 20 end\n cancel T\nnever:\n stop\nend:\n stop");
+    the_loop.advance(19);
+    assert!(the_loop.runs, "the cancelled one was due at 10");
+    the_loop.advance(1);
+    assert!(!the_loop.runs);
+}
+
+#[test]
+fn a_tick_loop_sleeps_for_nobody_and_ends() {
+    let the_loop = scripted("start:\n tick_loop L turn 50\n on_stop L end\nturn:\nend:\n stop");
+    assert!(!the_loop.runs, "fifty turns without a clock");
+}
