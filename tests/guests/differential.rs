@@ -111,4 +111,4 @@ pub fn after(milliseconds_word: &str, action: impl FnOnce() + 'static) {
     add_timer(milliseconds(milliseconds_word), action);
 }
 
-sandloop::plugin! { handlers: [sockets::Server::new], program: Differential }
+sandloop::plugin! { handlers: [sockets::Scripted::accepted], program: Differential }

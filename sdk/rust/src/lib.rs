@@ -11,7 +11,7 @@
 //! - [`timers`]: what happens later.
 //! - [`reactor`]: the loop: ticks, stop.
 //! - [`deferrable`], [`completion`]: something that will succeed or fail.
-//! - [`deferred`]: work off the loop.
+//! - [`deferred`](mod@deferred): work off the loop.
 //! - [`spawn`](mod@spawn): blocks that are notified, inside this instance.
 //! - [`processes`]: sandboxes of the plugin's own making.
 //! - [`channels`], [`queues`]: one to all, one to one, between instances.

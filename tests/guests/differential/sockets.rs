@@ -16,16 +16,12 @@ pub struct Scripted {
     unfinished: Vec<u8>,
 }
 
-/// Makes the connections of the listener.
-pub struct Server;
-
-impl Server {
-    pub fn new(socket: Socket) -> Scripted {
+impl Scripted {
+    /// A connection of the listener.
+    pub fn accepted(socket: Socket) -> Self {
         Scripted::new(socket, "server")
     }
-}
 
-impl Scripted {
     fn new(socket: Socket, role: &'static str) -> Self {
         Scripted { socket, role, unfinished: Vec::new() }
     }

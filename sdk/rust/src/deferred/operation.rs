@@ -27,7 +27,7 @@ pub struct Operation<R> {
 }
 
 impl<R: Serialize + DeserializeOwned + 'static> Operation<R> {
-    /// `function` of `argument`. It is called with a copy that has been [encoded](crate::deferred#values).
+    /// `function` of `argument`. It is called with a copy that has been [encoded](mod@crate::deferred#values).
     #[expect(clippy::needless_pass_by_value, reason = "from here on it is the worker's")]
     pub fn with<A, F>(argument: A, function: F) -> Self
     where
