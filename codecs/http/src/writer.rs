@@ -166,7 +166,11 @@ pub fn write_request(
     Ok(writer)
 }
 
-fn check_reserved(headers: &Headers) -> Result<(), FieldError> {
+/// Whether the caller's fields leave the frame to the writer.
+///
+/// # Errors
+/// `Reserved`, with the first field that does not.
+pub fn check_reserved(headers: &Headers) -> Result<(), FieldError> {
     let reserved = |name: &str| RESERVED.iter().any(|known| known.eq_ignore_ascii_case(name));
     match headers.iter().find(|(name, _)| reserved(name)) {
         Some((name, _)) => Err(FieldError::Reserved(name.to_owned())),
