@@ -3,6 +3,7 @@
 mod arena;
 mod command;
 mod connections;
+mod events;
 mod gates;
 mod inbox;
 mod instances;
@@ -274,7 +275,7 @@ impl Reactor {
         }
         for _ in 0..self.ticks.len() {
             if let Some((instance, id)) = self.ticks.pop_front() {
-                self.deliver(instance, instances::Event::Tick(id));
+                self.deliver(instance, events::Event::Tick(id));
             }
         }
     }

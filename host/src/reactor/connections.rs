@@ -7,7 +7,7 @@ use mio::Interest;
 use wasmtime::component::ResourceAny;
 
 use super::arena::Source;
-use super::instances::Event;
+use super::events::Event;
 use super::timers::Purpose;
 use super::{ConnectionId, InstanceId, READ_BYTES, READS_PER_TURN, Reactor, Wish};
 use crate::clock::Moment;

@@ -1,6 +1,6 @@
 //! Processes: instances without a connection, from their birth to the notice of their end.
 
-use super::instances::Event;
+use super::events::Event;
 use super::{ExitReason, InstanceId, Reactor, Wish};
 use crate::message::Message;
 use crate::processes::Process;
