@@ -21,6 +21,8 @@ pub struct Tenant {
     pub index: usize,
     /// Its name.
     pub name: String,
+    /// Linear memory of all its instances.
+    pub memory: Meter,
     /// Everything that waits for its instances.
     pub messages: Meter,
     /// Its channels.
@@ -39,6 +41,7 @@ impl Tenant {
         Tenant {
             index,
             name: config.name.clone(),
+            memory: Meter::new(config.limits.memory),
             channels: Channels::new(names, config.limits.channel, messages.clone()),
             queues: Arc::new(queues),
             messages,

@@ -171,5 +171,23 @@ fn another_plugin_needs_a_grant() {
     let mut parent = host.connect("one");
     assert!(ask(&mut parent, "spawn-other x").starts_with("id "));
     assert_eq!(hears.line(), "born x");
+    parent.send("notify 12345\n");
+    assert_eq!(hears.line(), "sum 5");
+    host.stop();
+
+    // Another tenant's plugin speaks on that tenant's channels, and hears the one that spawned it.
+    let config = Config::new()
+        .plugin(named("one").may_spawn(&["other"]))
+        .plugin(named("other"))
+        .listen(Listen::tcp("one"))
+        .listen(Listen::tcp("other"));
+    let host = Host::start(&config);
+    let mut hears = host.connect("other");
+    assert_eq!(ask(&mut hears, "listen"), "ok");
+    let mut parent = host.connect("one");
+    assert!(ask(&mut parent, "spawn-other x").starts_with("id "));
+    assert_eq!(hears.line(), "born x");
+    parent.send("notify 12345\n");
+    assert_eq!(hears.line(), "sum 5");
     host.stop();
 }

@@ -368,6 +368,20 @@ pub const MESSAGE: Bound = Bound {
     then: "The call that brings it answers `limit`; a result that is larger becomes `too-large`.",
 };
 
+/// `tenants.*.limits.memory`.
+pub const TENANT_MEMORY: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "memory",
+    unit: Unit::Bytes,
+    default: 16 * GIB,
+    min: 64 * KIB,
+    max: 1024 * GIB,
+    what: "Linear memory of all instances of the tenant together.",
+    why: "A thousand small sandboxes are a large one.",
+    at: AtBound::Refuse,
+    then: "`memory.grow` fails and no new instance can be made; the log says `tenant memory`.",
+};
+
 /// `tenants.*.limits.channels`.
 pub const CHANNELS: Bound = Bound {
     table: TENANT_LIMITS,
@@ -465,6 +479,7 @@ pub const ALL: &[&Bound] = &[
     &SUBSCRIPTIONS,
     &POPS,
     &MESSAGE,
+    &TENANT_MEMORY,
     &CHANNELS,
     &CHANNEL,
     &QUEUE,

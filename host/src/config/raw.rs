@@ -89,6 +89,7 @@ pub(crate) struct Tenant {
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantLimits {
+    pub(crate) memory: Option<Quantity>,
     pub(crate) channels: Option<Quantity>,
     pub(crate) channel: Option<Quantity>,
     pub(crate) queue: Option<Quantity>,

@@ -31,10 +31,10 @@ pub(super) struct Role {
 }
 
 impl Reactor {
-    /// Makes a process, unless its parent is gone.
+    /// Makes a process, unless its parent is gone or the reactor ends.
     pub(super) fn spawn(&mut self, birth: Birth) {
         let Birth { process, parent, plugin, name, argument } = birth;
-        if self.instances.get(parent).is_none() {
+        if self.instances.get(parent).is_none() || self.stop.has_begun() {
             return;
         }
         let (number, waiting) = (process.id(), process.waiting());
