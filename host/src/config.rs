@@ -191,6 +191,8 @@ pub struct TenantConfig {
 pub struct TenantLimits {
     /// Bytes of linear memory of all its instances.
     pub memory: u64,
+    /// CPU time in each second; none is no bound.
+    pub cpu_per_second: Option<Duration>,
     /// Channels and queues in use.
     pub channels: u32,
     /// Bytes of one channel that have not reached all its subscribers.

@@ -108,6 +108,8 @@ pub struct Reactor {
     unbinds: VecDeque<ConnectionId>,
     /// Instances whose connections are not read because what they fill is full.
     pressed: Vec<InstanceId>,
+    /// Instances with events that wait for their tenant's CPU time.
+    waiting: VecDeque<InstanceId>,
     /// Suspended calls that can go on.
     runnable: VecDeque<InstanceId>,
     /// The read buffer, while no call has borrowed it.
@@ -147,6 +149,7 @@ impl Reactor {
             ready_gates: VecDeque::new(),
             unbinds: VecDeque::new(),
             pressed: Vec::new(),
+            waiting: VecDeque::new(),
             runnable: VecDeque::new(),
             buffer: None,
             numbers: 0,
@@ -220,7 +223,8 @@ impl Reactor {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         self.collect_woken();
         self.release_pressed();
-        let busy = !self.runnable.is_empty()
+        self.release_waiting();
+        let busy = self.something_may_run()
             || !self.ready.is_empty()
             || !self.ready_gates.is_empty()
             || !self.wishes.is_empty()
@@ -232,8 +236,8 @@ impl Reactor {
             Some(Duration::ZERO)
         } else {
             let wait = self.setup.home.clock.wait_until(self.timers.next_deadline());
-            // Nothing tells when another reactor has made room.
-            if self.pressed.is_empty() {
+            // Nothing tells when another reactor has made room, or when there is CPU time again.
+            if self.pressed.is_empty() && self.waiting.is_empty() && self.runnable.is_empty() {
                 wait
             } else {
                 Some(wait.unwrap_or(PRESSED_WAIT).min(PRESSED_WAIT))
@@ -246,6 +250,14 @@ impl Reactor {
             }
             result => result,
         }
+    }
+
+    /// Whether a suspended call may have its next slice now.
+    fn something_may_run(&self) -> bool {
+        self.runnable.iter().any(|id| {
+            let instance = self.instances.get(*id);
+            !instance.is_some_and(|it| it.plugin.tenant.must_wait(&self.setup.home.clock))
+        })
     }
 
     fn serve_sockets(&mut self, events: &Events) {

@@ -48,6 +48,7 @@ mod sandbox;
 mod spawn;
 mod start;
 mod stop;
+mod tenants;
 mod tick_loop;
 mod ticks;
 mod timers;

@@ -17,6 +17,8 @@ const MILLISECOND: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
+/// So much CPU time a second is no bound.
+pub(crate) const UNBOUNDED_CPU: u64 = HOUR;
 
 /// `host.reactors`.
 pub const REACTORS: Bound = Bound {
@@ -382,6 +384,20 @@ pub const TENANT_MEMORY: Bound = Bound {
     then: "`memory.grow` fails and no new instance can be made; the log says `tenant memory`.",
 };
 
+/// `tenants.*.limits.cpu_per_second`.
+pub const CPU_PER_SECOND: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "cpu_per_second",
+    unit: Unit::Time,
+    default: UNBOUNDED_CPU,
+    min: MILLISECOND,
+    max: UNBOUNDED_CPU,
+    what: "CPU time that the tenant may use in each second, on all reactors and workers together.",
+    why: "What a tenant uses of the reactors the others wait for; the default is more than there are cores.",
+    at: AtBound::Wait,
+    then: "Its events wait and its connections are not read; it may have a second's worth in advance.",
+};
+
 /// `tenants.*.limits.channels`.
 pub const CHANNELS: Bound = Bound {
     table: TENANT_LIMITS,
@@ -480,6 +496,7 @@ pub const ALL: &[&Bound] = &[
     &POPS,
     &MESSAGE,
     &TENANT_MEMORY,
+    &CPU_PER_SECOND,
     &CHANNELS,
     &CHANNEL,
     &QUEUE,

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::admission;
 use super::connect::ConnectRule;
@@ -273,6 +274,9 @@ fn tenant_limits(place: &Place<'_>, raw: &raw::TenantLimits) -> Result<TenantLim
     };
     Ok(TenantLimits {
         memory: read(&limits::TENANT_MEMORY, &raw.memory)?,
+        cpu_per_second: Some(read(&limits::CPU_PER_SECOND, &raw.cpu_per_second)?)
+            .filter(|micros| *micros < limits::UNBOUNDED_CPU)
+            .map(Duration::from_micros),
         channels: limits::CHANNELS.count(raw.channels.as_ref()).map_err(wrong("channels"))?,
         channel: read(&limits::CHANNEL, &raw.channel)?,
         queue: read(&limits::QUEUE, &raw.queue)?,

@@ -201,7 +201,7 @@ impl Reactor {
             self.stall(instance, id);
             return Read::Nothing;
         }
-        if state.is_pressed() {
+        if state.is_pressed() || state.plugin.tenant.must_wait(&self.setup.home.clock) {
             self.stall(instance, id);
             self.pressed.push(instance);
             return Read::Nothing;

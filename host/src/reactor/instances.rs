@@ -50,6 +50,8 @@ pub(super) struct Instance {
     /// Wakes it when it is suspended; most never are.
     waker: Option<Waker>,
     is_runnable: bool,
+    /// Whether its events wait for its tenant's CPU time.
+    waits: bool,
     pub(super) started: bool,
 }
 
@@ -82,6 +84,7 @@ impl Instance {
             permit,
             waker: None,
             is_runnable: false,
+            waits: false,
             started: false,
         }
     }
@@ -183,7 +186,13 @@ impl Reactor {
     pub(super) fn pump(&mut self, id: InstanceId) {
         loop {
             let Some(instance) = self.instances.get_mut(id) else { return };
-            if !instance.is_idle() {
+            if !instance.is_idle() || instance.queue.is_empty() {
+                return;
+            }
+            if instance.plugin.tenant.must_wait(&self.setup.home.clock) {
+                if !std::mem::replace(&mut instance.waits, true) {
+                    self.waiting.push_back(id);
+                }
                 return;
             }
             let Some(event) = instance.queue.pop_front() else { return };
@@ -212,7 +221,13 @@ impl Reactor {
     /// Gives the suspended call that has waited longest its next slice.
     pub(super) fn resume_one(&mut self) {
         self.collect_woken();
-        let Some(id) = self.runnable.pop_front() else { return };
+        let may_run = |id: &InstanceId| {
+            let instance = self.instances.get(*id);
+            !instance
+                .is_some_and(|instance| instance.plugin.tenant.must_wait(&self.setup.home.clock))
+        };
+        let Some(place) = self.runnable.iter().position(may_run) else { return };
+        let Some(id) = self.runnable.remove(place) else { return };
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.is_runnable = false;
         let waker = instance.waker.get_or_insert_with(|| self.inbox.waker_of(id)).clone();
@@ -243,7 +258,7 @@ impl Reactor {
 
     fn poll_call(&mut self, id: InstanceId, mut call: Call, waker: &Waker) {
         self.setup.activity.enter();
-        match call.as_mut().poll(&mut Context::from_waker(waker)) {
+        match self.poll_counted(id, &mut call, waker) {
             Poll::Ready(finished) => self.finish(id, finished),
             Poll::Pending => {
                 let Some(instance) = self.instances.get_mut(id) else { return };
@@ -256,6 +271,19 @@ impl Reactor {
         }
     }
 
+    /// Polls a call, and takes the time from its tenant's account if it has one.
+    fn poll_counted(&self, id: InstanceId, call: &mut Call, waker: &Waker) -> Poll<Finished> {
+        let context = &mut Context::from_waker(waker);
+        let plugin = self.instances.get(id).map(|instance| &instance.plugin);
+        let Some(cpu) = plugin.and_then(|plugin| plugin.tenant.cpu.as_ref()) else {
+            return call.as_mut().poll(context);
+        };
+        let begun = self.setup.home.clock.now();
+        let polled = call.as_mut().poll(context);
+        cpu.spend(self.setup.home.clock.now().since(begun));
+        polled
+    }
+
     fn finish(&mut self, id: InstanceId, finished: Finished) {
         let Finished { sandbox, mut task, result } = finished;
         if let Task::Data { buffer, .. } = &mut task {
@@ -266,9 +294,13 @@ impl Reactor {
                 let commands = std::mem::take(&mut sandbox.store.data_mut().commands);
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = State::Idle(Seat::Ready(sandbox));
-                // One that is pressed gets them back when it is not.
-                if !instance.is_pressed() {
+                // One that has to wait gets them back when it need not.
+                let waits = instance.is_pressed()
+                    || instance.plugin.tenant.must_wait(&self.setup.home.clock);
+                if !waits {
                     self.ready.extend(instance.stalled.drain(..));
+                } else if !instance.stalled.is_empty() {
+                    self.pressed.push(id);
                 }
                 for command in commands {
                     self.obey(id, command);
@@ -441,11 +473,23 @@ impl Reactor {
         }
     }
 
+    /// Delivers what waited for its tenant's CPU time.
+    pub(super) fn release_waiting(&mut self) {
+        for id in std::mem::take(&mut self.waiting) {
+            // One that still has to wait queues again.
+            if let Some(instance) = self.instances.get_mut(id) {
+                instance.waits = false;
+            }
+            self.pump(id);
+        }
+    }
+
     /// Reads from the connections of instances that had to wait and need not any more.
     pub(super) fn release_pressed(&mut self) {
         for id in std::mem::take(&mut self.pressed) {
             let Some(instance) = self.instances.get_mut(id) else { continue };
-            if instance.is_pressed() {
+            let must_wait = instance.plugin.tenant.must_wait(&self.setup.home.clock);
+            if must_wait || instance.is_pressed() {
                 self.pressed.push(id);
             } else {
                 self.ready.extend(instance.stalled.drain(..));
