@@ -12,6 +12,7 @@ mod outgoing;
 mod processes;
 mod stop;
 mod timers;
+mod turns;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -30,6 +31,7 @@ use self::instances::Instance;
 use self::outgoing::Wish;
 use self::stop::Stop;
 use self::timers::{Failures, Purpose};
+use self::turns::Turns;
 use crate::host_api::{ExitReason, Home};
 use crate::listener::Listener;
 use crate::outbound::resolve::Resolver;
@@ -111,7 +113,7 @@ pub struct Reactor {
     /// Instances with events that wait for their tenant's CPU time.
     waiting: VecDeque<InstanceId>,
     /// Suspended calls that can go on.
-    runnable: VecDeque<InstanceId>,
+    runnable: Turns,
     /// The read buffer, while no call has borrowed it.
     buffer: Option<Vec<u8>>,
     numbers: u32,
@@ -150,7 +152,7 @@ impl Reactor {
             unbinds: VecDeque::new(),
             pressed: Vec::new(),
             waiting: VecDeque::new(),
-            runnable: VecDeque::new(),
+            runnable: Turns::default(),
             buffer: None,
             numbers: 0,
             had_programs: false,
@@ -194,7 +196,8 @@ impl Reactor {
     ///
     /// 1. the time is read, here and again after the poll has waited;
     /// 2. timers that are due run, earliest first, ties in the order they were set;
-    /// 3. one suspended handler has its next slice, the one that has waited longest;
+    /// 3. one suspended handler has its next slice: tenants take turns, and of each the one that has waited
+    ///    longest;
     /// 4. the poll, the only place that waits;
     /// 5. what other threads and instances sent is taken: results of deferred work, messages, a stop;
     /// 6. sockets are accepted, read and written, each a bounded number of times;
@@ -254,10 +257,13 @@ impl Reactor {
 
     /// Whether a suspended call may have its next slice now.
     fn something_may_run(&self) -> bool {
-        self.runnable.iter().any(|id| {
-            let instance = self.instances.get(*id);
-            !instance.is_some_and(|it| it.plugin.tenant.must_wait(&self.setup.home.clock))
-        })
+        self.runnable.any(|tenant| self.may_run(tenant))
+    }
+
+    /// Whether a tenant has CPU time.
+    fn may_run(&self, tenant: usize) -> bool {
+        let tenant = self.setup.home.hub.tenants.get(tenant);
+        !tenant.is_some_and(|tenant| tenant.must_wait(&self.setup.home.clock))
     }
 
     fn serve_sockets(&mut self, events: &Events) {

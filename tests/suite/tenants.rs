@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use sandloop_tests::{Config, Host, Isolation, Listen, Plugin};
+use sandloop_tests::{
+    Config, Host, Isolation, Listen, Peer, Plugin, alone, component, once_undisturbed,
+};
 
 each_isolation!(past_its_cpu_time_a_tenants_events_wait);
 /// They are late, not lost, and nobody else is late.
@@ -50,4 +52,47 @@ fn a_stop_does_not_wait_for_a_tenants_cpu_time() {
     worker.expect_nothing_yet();
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+each_isolation!(a_hungry_tenant_weighs_as_much_as_one_connection_of_another);
+/// Twenty computations of one tenant and one of another take turns by tenant: the one has half of the reactor.
+fn a_hungry_tenant_weighs_as_much_as_one_connection_of_another(isolation: Isolation) {
+    let named = |name: &str| {
+        let plugin = Plugin::named(name, &component("compute")).isolation(isolation);
+        plugin.limit("cpu_per_event", "\"30s\"")
+    };
+    let config = Config::new()
+        .plugin(named("crowd"))
+        .plugin(named("single"))
+        .listen(Listen::tcp("crowd"))
+        .listen(Listen::tcp("single"));
+    let _alone = alone();
+    once_undisturbed(|| {
+        let host = Host::start(&config);
+        let mut crowd: Vec<Peer> = (0..20).map(|_| host.connect("crowd")).collect();
+        let mut single = host.connect("single");
+        let begun = Instant::now();
+        single.send("100\n");
+        single.expect("done\n");
+        let undisturbed = begun.elapsed();
+        for peer in &mut crowd {
+            peer.send("100\n");
+        }
+        let begun = Instant::now();
+        single.send("100\n");
+        single.expect("done\n");
+        let beside = begun.elapsed();
+        for peer in &mut crowd {
+            peer.expect("done\n");
+        }
+        let all = begun.elapsed();
+        host.stop();
+        println!("alone {undisturbed:?}, beside a crowd {beside:?} of {all:?}");
+        // A half is twice as long; a twenty-first would be as long as all.
+        if beside < undisturbed * 4 && beside < all / 2 {
+            Ok(())
+        } else {
+            Err(format!("alone {undisturbed:?}, beside a crowd {beside:?} of {all:?}"))
+        }
+    });
 }

@@ -218,16 +218,13 @@ impl Reactor {
         }
     }
 
-    /// Gives the suspended call that has waited longest its next slice.
+    /// Gives one suspended call its next slice.
     pub(super) fn resume_one(&mut self) {
         self.collect_woken();
-        let may_run = |id: &InstanceId| {
-            let instance = self.instances.get(*id);
-            !instance
-                .is_some_and(|instance| instance.plugin.tenant.must_wait(&self.setup.home.clock))
-        };
-        let Some(place) = self.runnable.iter().position(may_run) else { return };
-        let Some(id) = self.runnable.remove(place) else { return };
+        let mut runnable = std::mem::take(&mut self.runnable);
+        let next = runnable.take(|tenant| self.may_run(tenant));
+        self.runnable = runnable;
+        let Some(id) = next else { return };
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.is_runnable = false;
         let waker = instance.waker.get_or_insert_with(|| self.inbox.waker_of(id)).clone();
@@ -252,7 +249,7 @@ impl Reactor {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if matches!(instance.state, State::Suspended(_)) && !instance.is_runnable {
             instance.is_runnable = true;
-            self.runnable.push_back(id);
+            self.runnable.push(instance.plugin.tenant.index, id);
         }
     }
 
