@@ -30,6 +30,7 @@ mod differential;
 mod echo;
 mod eventmachine;
 mod examples;
+mod flood;
 mod guests;
 mod hooks;
 mod idle;
