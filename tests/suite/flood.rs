@@ -1,6 +1,6 @@
 //! A guest that asks for as much as it gets of one thing: it gets so much, and nobody else less.
 
-use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, process};
+use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, alone, process};
 
 /// What is flooded, and how much of it is granted.
 const FLOODS: &[(&str, u32)] = &[
@@ -38,6 +38,7 @@ fn a_flood_ends_at_its_bound_and_harms_nobody(isolation: Isolation) {
 /// What a flood has taken is there for the next, as often as it comes.
 #[test]
 fn what_a_flood_took_is_given_back() {
+    let _alone = alone();
     for (what, granted) in FLOODS.iter().filter(|(what, _)| !matches!(*what, "logs" | "pushes")) {
         let host = flooding(what, Isolation::Connection);
         let once = || {
