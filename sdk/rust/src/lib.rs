@@ -16,6 +16,7 @@
 //! - [`processes`]: sandboxes of the plugin's own making.
 //! - [`channels`], [`queues`]: one to all, one to one, between instances.
 //! - [`iterator`], [`pool`], [`tick_loop`](mod@tick_loop): lists, resources and turns worked through by callbacks.
+//! - `http`, with the feature of that name: servers and clients of HTTP, WebSocket.
 //! - [`lifecycle`]: the program around the connections.
 //! - [`hooks`]: what runs at the end.
 //! - [`options`], [`log`]: the operator's words, and words for the operator.
@@ -33,6 +34,8 @@ pub mod deferred;
 mod duration;
 pub mod hooks;
 mod host;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod iterator;
 pub mod lifecycle;
 pub mod log;

@@ -1,0 +1,136 @@
+//! Conditional requests (RFC 9110, section 13): is what the client has still right?
+
+use std::time::SystemTime;
+
+use crate::{date, headers::Headers, method::Method};
+
+/// What tells one state of a resource from another.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Validators<'a> {
+    /// With its quotes: `"abc"`, or `W/"abc"` for one that only says "as good as".
+    pub etag: Option<&'a str>,
+    /// When it was last changed.
+    pub modified: Option<SystemTime>,
+}
+
+/// What to do with a conditional request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// What it asks for.
+    Proceed,
+    /// 304: the client has it.
+    NotModified,
+    /// 412: it is not what the client thinks.
+    PreconditionFailed,
+}
+
+/// Judges the conditions of a request for a resource that exists, in the order that RFC 9110 gives.
+#[must_use]
+pub fn judge(method: &Method, headers: &Headers, validators: Validators<'_>) -> Verdict {
+    let reads = matches!(method, Method::Get | Method::Head);
+    if headers.contains("if-match") {
+        if !any_etag(headers, "if-match", validators.etag, is_same_strongly) {
+            return Verdict::PreconditionFailed;
+        }
+    } else if let Some((modified, limit)) = times(headers, "if-unmodified-since", validators)
+        && limit < modified
+    {
+        return Verdict::PreconditionFailed;
+    }
+    if headers.contains("if-none-match") {
+        if any_etag(headers, "if-none-match", validators.etag, is_same_weakly) {
+            return if reads { Verdict::NotModified } else { Verdict::PreconditionFailed };
+        }
+    } else if let Some((modified, limit)) = times(headers, "if-modified-since", validators)
+        && reads
+        && modified <= limit
+    {
+        return Verdict::NotModified;
+    }
+    Verdict::Proceed
+}
+
+/// Whether one of the tags in these fields is this one; `*` is any.
+fn any_etag(
+    headers: &Headers,
+    name: &str,
+    etag: Option<&str>,
+    is_same: fn(&str, &str) -> bool,
+) -> bool {
+    let values = headers.get_all(name).filter_map(|value| std::str::from_utf8(value).ok());
+    values.flat_map(tags).any(|tag| tag == "*" || etag.is_some_and(|etag| is_same(tag, etag)))
+}
+
+/// The members of a list of tags; a tag may have a comma between its quotes.
+fn tags(list: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let members = list.split(move |character| {
+        quoted ^= character == '"';
+        character == ',' && !quoted
+    });
+    members.map(str::trim).filter(|tag| !tag.is_empty())
+}
+
+pub(crate) fn is_same_strongly(one: &str, other: &str) -> bool {
+    one == other && !one.starts_with("W/")
+}
+
+fn is_same_weakly(one: &str, other: &str) -> bool {
+    let plain = |tag: &'_ str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    plain(one) == plain(other)
+}
+
+/// Both times in whole seconds, if the field is there and both are known.
+fn times(headers: &Headers, name: &str, validators: Validators<'_>) -> Option<(u64, u64)> {
+    let seconds = |time: SystemTime| {
+        time.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs())
+    };
+    let limit = date::parse(headers.get(name)?)?;
+    Some((seconds(validators.modified?)?, seconds(limit)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+
+    #[track_caller]
+    fn check(method: &Method, fields: &[(&str, &str)], expected: Verdict) {
+        let mut headers = Headers::new();
+        for (name, value) in fields {
+            headers.append(name, value).unwrap();
+        }
+        let validators = Validators { etag: Some("\"a\""), modified: date::parse(TIME) };
+        assert_eq!(judge(method, &headers, validators), expected, "{fields:?}");
+    }
+
+    #[test]
+    fn tags() {
+        use Verdict::{NotModified, PreconditionFailed, Proceed};
+        for same in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*", "\"x,\",\"a\""] {
+            check(&Method::Get, &[("If-None-Match", same)], NotModified);
+            check(&Method::Put, &[("If-None-Match", same)], PreconditionFailed);
+        }
+        for other in ["\"b\"", "a", "\"a", "\"b,\"a\"\"", ""] {
+            check(&Method::Get, &[("If-None-Match", other)], Proceed);
+        }
+        check(&Method::Put, &[("If-Match", "\"a\"")], Proceed);
+        check(&Method::Put, &[("If-Match", "W/\"a\"")], PreconditionFailed);
+        check(&Method::Put, &[("If-Match", "\"b\"")], PreconditionFailed);
+    }
+
+    #[test]
+    fn times() {
+        use Verdict::{NotModified, PreconditionFailed, Proceed};
+        check(&Method::Get, &[("If-Modified-Since", TIME)], NotModified);
+        check(&Method::Get, &[("If-Modified-Since", BEFORE)], Proceed);
+        check(&Method::Get, &[("If-Modified-Since", "yesterday")], Proceed);
+        check(&Method::Post, &[("If-Modified-Since", TIME)], Proceed);
+        check(&Method::Get, &[("If-Unmodified-Since", TIME)], Proceed);
+        check(&Method::Get, &[("If-Unmodified-Since", BEFORE)], PreconditionFailed);
+        // A tag says more than a time.
+        check(&Method::Get, &[("If-None-Match", "\"b\""), ("If-Modified-Since", TIME)], Proceed);
+    }
+}

@@ -1,0 +1,211 @@
+//! A client's cookies: which to keep, and which to send where.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use super::SetCookie;
+
+/// Cookies that servers have set, with their domains, paths and ends.
+///
+/// There is no list of public suffixes here, so a server may not set a cookie for a domain without a dot, and a
+/// plugin that talks to hosts that do not trust each other gives each its own jar.
+#[derive(Clone, Debug, Default)]
+pub struct Jar {
+    cookies: Vec<Kept>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    name: String,
+    value: String,
+    domain: String,
+    /// For that host only, not those below it.
+    host_only: bool,
+    path: String,
+    secure: bool,
+    expires: Option<SystemTime>,
+}
+
+/// Cookies that a jar keeps; beyond, the oldest goes.
+const COOKIES_MAX: usize = 300;
+/// Bytes of a cookie's name and value; a larger one is not kept.
+const COOKIE_BYTES_MAX: usize = 4096;
+
+impl Jar {
+    /// An empty one.
+    #[must_use]
+    pub const fn new() -> Jar {
+        Jar { cookies: Vec::new() }
+    }
+
+    /// How many there are, those past their end included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.cookies.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cookies.is_empty()
+    }
+
+    /// Keeps what a response from `host` to a request for `path` sets with one `Set-Cookie`; what such a server may
+    /// not set is ignored.
+    pub fn store(&mut self, field: &str, host: &str, path: &str, is_tls: bool, now: SystemTime) {
+        let Some(set) = SetCookie::parse(field) else { return };
+        let host = host.to_ascii_lowercase();
+        let foreign = set.domain.as_deref().is_some_and(|domain| !may_set(&host, domain));
+        let too_large = COOKIE_BYTES_MAX < set.name.len() + set.value.len();
+        if foreign || too_large || (set.secure && !is_tls) {
+            return;
+        }
+        let expires = match set.max_age {
+            Some(seconds) => Some(now.checked_add(Duration::from_secs(seconds)).unwrap_or(now)),
+            None => set.expires,
+        };
+        let cookie = Kept {
+            host_only: set.domain.is_none(),
+            domain: set.domain.unwrap_or(host),
+            path: set.path.unwrap_or_else(|| default_path(path).to_owned()),
+            name: set.name,
+            value: set.value,
+            secure: set.secure,
+            expires,
+        };
+        self.cookies.retain(|old| !old.is_same(&cookie) && !old.is_over(now));
+        if cookie.is_over(now) {
+            return;
+        }
+        if self.cookies.len() == COOKIES_MAX {
+            self.cookies.remove(0);
+        }
+        self.cookies.push(cookie);
+    }
+
+    /// The value of `Cookie` for a request; none if there is nothing to send.
+    #[must_use]
+    pub fn header(&self, host: &str, path: &str, is_tls: bool, now: SystemTime) -> Option<String> {
+        let host = host.to_ascii_lowercase();
+        let goes = |cookie: &&Kept| {
+            let there = if cookie.host_only {
+                host == cookie.domain
+            } else {
+                is_below(&host, &cookie.domain)
+            };
+            there
+                && is_path_below(path, &cookie.path)
+                && (is_tls || !cookie.secure)
+                && !cookie.is_over(now)
+        };
+        let mut cookies: Vec<_> = self.cookies.iter().filter(goes).collect();
+        // Longer paths first, as RFC 6265 has it; otherwise the order in which they came.
+        cookies.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
+        let pairs: Vec<_> =
+            cookies.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
+    }
+}
+
+impl Kept {
+    fn is_same(&self, other: &Kept) -> bool {
+        self.name == other.name && self.domain == other.domain && self.path == other.path
+    }
+
+    fn is_over(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|end| end <= now)
+    }
+}
+
+/// Whether `host` may set cookies for `domain`.
+fn may_set(host: &str, domain: &str) -> bool {
+    host == domain || (domain.contains('.') && is_below(host, domain))
+}
+
+/// Whether a host is `domain` or below it. An address is below nothing.
+fn is_below(host: &str, domain: &str) -> bool {
+    let below = || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    host == domain || (below() && host.parse::<IpAddr>().is_err())
+}
+
+fn is_path_below(path: &str, parent: &str) -> bool {
+    let rest = path.strip_prefix(parent);
+    rest.is_some_and(|rest| rest.is_empty() || parent.ends_with('/') || rest.starts_with('/'))
+}
+
+/// The folder of a path.
+fn default_path(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(at) if 0 < at && path.starts_with('/') => &path[..at],
+        _ => "/",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    #[track_caller]
+    fn check(set: &[(&str, &str)], host: &str, path: &str, expected: Option<&str>) {
+        let mut jar = Jar::new();
+        for (from, field) in set {
+            jar.store(field, from, "/folder/page", true, NOW);
+        }
+        assert_eq!(jar.header(host, path, false, NOW).as_deref(), expected);
+    }
+
+    #[test]
+    fn cookies_go_where_they_belong() {
+        check(&[("a.b", "x=1")], "a.b", "/folder/other", Some("x=1"));
+        check(&[("a.b", "x=1")], "A.B", "/folder", Some("x=1"));
+        check(&[("a.b", "x=1")], "a.b", "/folders", None);
+        check(&[("a.b", "x=1")], "c.a.b", "/folder", None);
+        check(&[("a.b", "x=1; Path=/")], "a.b", "/folders", Some("x=1"));
+        check(&[("c.a.b", "x=1; Path=/; Domain=a.b")], "d.a.b", "/", Some("x=1"));
+        check(&[("c.a.b", "x=1; Path=/; Domain=a.b")], "da.b", "/", None);
+        check(&[("a.b", "x=1; Path=/; Secure")], "a.b", "/", None);
+    }
+
+    #[test]
+    fn a_server_sets_its_own_only() {
+        check(&[("a.b", "x=1; Path=/; Domain=c.d")], "c.d", "/", None);
+        check(&[("a.b", "x=1; Path=/; Domain=b")], "a.b", "/", None);
+        check(&[("1.2.3.4", "x=1; Path=/; Domain=3.4")], "1.2.3.4", "/", None);
+        check(&[("localhost", "x=1; Path=/; Domain=localhost")], "localhost", "/", Some("x=1"));
+    }
+
+    #[test]
+    fn later_ones_replace_earlier_ones() {
+        let set = [("a.b", "x=1;Path=/"), ("a.b", "y=2; Path=/folder"), ("a.b", "x=3;Path=/")];
+        check(&set, "a.b", "/folder/", Some("y=2; x=3"));
+        let set = [("a.b", "x=1;Path=/"), ("a.b", "x=; Path=/; Max-Age=0")];
+        check(&set, "a.b", "/", None);
+        let set =
+            [("a.b", "x=1;Path=/"), ("a.b", "x=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT")];
+        check(&set, "a.b", "/", None);
+    }
+
+    #[test]
+    fn cookies_end() {
+        let mut jar = Jar::new();
+        jar.store("x=1; Path=/; Max-Age=10", "a", "/", false, NOW);
+        let after = |seconds| NOW + Duration::from_secs(seconds);
+        assert_eq!(jar.header("a", "/", false, after(9)).as_deref(), Some("x=1"));
+        assert_eq!(jar.header("a", "/", false, after(10)), None);
+    }
+
+    #[test]
+    fn a_jar_has_a_bound() {
+        let mut jar = Jar::new();
+        for number in 0..=COOKIES_MAX {
+            jar.store(&format!("x{number}=1"), "a", "/", false, NOW);
+        }
+        jar.store(&format!("y={}", "z".repeat(COOKIE_BYTES_MAX)), "a", "/", false, NOW);
+        assert_eq!(jar.len(), COOKIES_MAX);
+        assert!(jar.header("a", "/", false, NOW).is_some_and(|all| all.starts_with("x1=1; ")));
+    }
+}

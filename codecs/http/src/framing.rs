@@ -1,0 +1,123 @@
+//! What the fields of a head say about the message as a whole: host, length, what becomes of the connection.
+//!
+//! This is where smuggling is refused: a head that two programs could understand to end its body at different
+//! places is an error, never a choice.
+
+use crate::{fields::list, headers::Headers};
+
+/// What stands in the fields that matter to everybody, gathered in one pass.
+#[derive(Debug, Default)]
+pub(crate) struct Facts<'a> {
+    pub host: Single<&'a [u8]>,
+    pub length: Single<&'a [u8]>,
+    pub coding: Coding,
+    pub close: bool,
+    pub keep_alive: bool,
+    pub upgrade: bool,
+    pub expect: Option<&'a [u8]>,
+}
+
+/// A field that may be there once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Single<T> {
+    #[default]
+    Absent,
+    Value(T),
+    Repeated,
+}
+
+impl<T> Single<T> {
+    fn see(&mut self, value: T) {
+        *self = match self {
+            Single::Absent => Single::Value(value),
+            Single::Value(_) | Single::Repeated => Single::Repeated,
+        };
+    }
+}
+
+/// What `Transfer-Encoding` says, all its fields together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// The field is not there.
+    #[default]
+    None,
+    /// `chunked` and nothing else.
+    Chunked,
+    /// Something that nobody here understands, then `chunked`.
+    Unknown,
+    /// `chunked` does not come, or not last, or twice: the body has no end that both sides agree on.
+    Endless { chunked: bool },
+}
+
+impl Coding {
+    fn then(self, coding: &[u8]) -> Coding {
+        let chunked = coding.eq_ignore_ascii_case(b"chunked");
+        match self {
+            Coding::None if chunked => Coding::Chunked,
+            Coding::Endless { chunked: false } if chunked => Coding::Unknown,
+            Coding::None | Coding::Endless { chunked: false } => Coding::Endless { chunked: false },
+            Coding::Chunked | Coding::Unknown | Coding::Endless { chunked: true } => {
+                Coding::Endless { chunked: true }
+            }
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    pub fn of(headers: &'a Headers) -> Facts<'a> {
+        let mut facts = Facts::default();
+        for (name, value) in headers.iter() {
+            // Few names have these lengths, so few are compared.
+            match name.len() {
+                4 if name.eq_ignore_ascii_case("host") => facts.host.see(value),
+                6 if name.eq_ignore_ascii_case("expect") => facts.expect = Some(value),
+                10 if name.eq_ignore_ascii_case("connection") => facts.connection(value),
+                14 if name.eq_ignore_ascii_case("content-length") => facts.length.see(value),
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => facts.transfer(value),
+                _ => {}
+            }
+        }
+        facts
+    }
+
+    fn connection(&mut self, value: &[u8]) {
+        for option in list(value) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+        }
+    }
+
+    fn transfer(&mut self, value: &[u8]) {
+        self.coding = list(value).fold(self.coding, Coding::then);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunked_comes_last_and_once() {
+        let check = |values: &[&str], expected: Coding| {
+            let mut headers = Headers::new();
+            for value in values {
+                headers.append("Transfer-Encoding", value).unwrap();
+            }
+            assert_eq!(Facts::of(&headers).coding, expected, "{values:?}");
+        };
+        check(&[], Coding::None);
+        check(&["chunked"], Coding::Chunked);
+        check(&["Chunked"], Coding::Chunked);
+        check(&["gzip, chunked"], Coding::Unknown);
+        check(&["gzip", "chunked"], Coding::Unknown);
+        for endless in ["", "identity", "gzip", "xchunked", "chunked;q=1", "\"chunked\""] {
+            check(&[endless], Coding::Endless { chunked: false });
+        }
+        for endless in ["chunked, chunked", "chunked, gzip", "chunked,", "gzip, chunked, chunked"] {
+            check(&[endless], Coding::Endless { chunked: true });
+        }
+        check(&["chunked", "chunked"], Coding::Endless { chunked: true });
+        check(&["chunked", "identity"], Coding::Endless { chunked: true });
+    }
+}

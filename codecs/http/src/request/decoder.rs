@@ -1,0 +1,181 @@
+//! Bytes in, requests out.
+
+use super::{RequestError, RequestHead, line::RequestLine, parse::parse};
+use crate::{
+    body::{BodyDecoder, BodyError, Length},
+    chunked::Piece,
+    head::{HeadScanner, Leniency},
+    headers::Headers,
+    limits::Limits,
+};
+
+/// A step of a request.
+#[derive(Debug)]
+pub enum RequestEvent<'a> {
+    /// A request begins.
+    Head(RequestHead),
+    /// A piece of its body, at least one byte.
+    Data(&'a [u8]),
+    /// It is complete, with its trailers.
+    End(Headers),
+}
+
+/// The requests of one connection, one after the other.
+///
+/// ```
+/// use sandloop_http::{Limits, RequestDecoder, RequestEvent};
+///
+/// let mut decoder = RequestDecoder::new(Limits::SERVER);
+/// let mut input: &[u8] = b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n";
+/// let Ok(Some(RequestEvent::Head(head))) = decoder.decode(&mut input) else { panic!() };
+/// assert_eq!(head.target.path(), "/a");
+/// assert!(matches!(decoder.decode(&mut input), Ok(Some(RequestEvent::End(_)))));
+/// assert!(matches!(decoder.decode(&mut input), Ok(None)));
+/// ```
+#[derive(Debug)]
+pub struct RequestDecoder {
+    limits: Limits,
+    head: HeadScanner<RequestLine>,
+    state: State,
+}
+
+/// What the next byte belongs to.
+#[derive(Debug)]
+enum State {
+    /// A head, or the empty lines before it.
+    Head,
+    /// A body of which nothing was looked at, nor its length judged.
+    Begun { length: Length, keep_alive: bool },
+    /// A body; another request may follow it.
+    Body { body: BodyDecoder, keep_alive: bool },
+    /// Nothing: the last request has come.
+    Over,
+    /// Nothing any more.
+    Failed(RequestError),
+}
+
+/// What evma_httpserver takes too; RFC 9112 asks for one.
+const LENIENCY: Leniency = Leniency { empty_lines: 12, bare_line_feed: false, folded: false };
+
+impl RequestDecoder {
+    /// For a new connection.
+    #[must_use]
+    pub fn new(limits: Limits) -> RequestDecoder {
+        let head = HeadScanner::new(RequestLine::new(limits.target), LENIENCY, limits.head);
+        RequestDecoder { limits, head, state: State::Head }
+    }
+
+    /// The next event in `input`, which loses what was taken; none when all of it was taken and more is
+    /// needed. After the last request of a connection, whatever comes is taken and forgotten.
+    ///
+    /// # Errors
+    /// Why the rest of the connection cannot be understood; the same at every further call.
+    pub fn decode<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<RequestEvent<'a>>, RequestError> {
+        if matches!(self.state, State::Begun { .. }) {
+            self.begin_body(self.limits.body)?;
+        }
+        let result = match &mut self.state {
+            State::Head | State::Begun { .. } => self.decode_head(input),
+            State::Body { body, .. } => {
+                body.decode(input).map_err(RequestError::from).map(|piece| {
+                    piece.map(|piece| match piece {
+                        Piece::Data(data) => RequestEvent::Data(data),
+                        Piece::End(trailers) => self.end(trailers),
+                    })
+                })
+            }
+            State::Over => {
+                *input = &[];
+                Ok(None)
+            }
+            State::Failed(error) => Err(*error),
+        };
+        if let Err(error) = result {
+            self.state = State::Failed(error);
+        }
+        result
+    }
+
+    /// The peer has ended its side.
+    ///
+    /// # Errors
+    /// `Truncated` inside a request; and the error that was there before.
+    pub fn finish(&mut self) -> Result<(), RequestError> {
+        match &self.state {
+            State::Head if self.head.is_empty() => Ok(()),
+            State::Head => Err(RequestError::Truncated),
+            State::Begun { length: Length::None | Length::Known(0), .. } | State::Over => Ok(()),
+            State::Begun { .. } => Err(BodyError::Truncated.into()),
+            State::Body { body, .. } => body.finish().map_err(RequestError::from),
+            State::Failed(error) => Err(*error),
+        }
+    }
+
+    /// No request after the present one: the connection closes.
+    pub fn stop(&mut self) {
+        match &mut self.state {
+            State::Head => self.state = State::Over,
+            State::Begun { keep_alive, .. } | State::Body { keep_alive, .. } => *keep_alive = false,
+            State::Over | State::Failed(_) => {}
+        }
+    }
+
+    /// Right after a head: its body may have so many bytes, in place of [`Limits::body`], for a server that
+    /// allows one path more than another. Without this call the next [`decode`](Self::decode) begins it.
+    ///
+    /// # Errors
+    /// `Body(TooLarge)` when the head says that the body is longer.
+    pub fn begin_body(&mut self, limit: u64) -> Result<(), RequestError> {
+        let State::Begun { length, keep_alive } = self.state else { return Ok(()) };
+        let limits = Limits { body: limit, ..self.limits };
+        match BodyDecoder::new(length, &limits) {
+            Ok(body) => {
+                self.state = State::Body { body, keep_alive };
+                Ok(())
+            }
+            Err(error) => {
+                self.state = State::Failed(error.into());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Between two requests, with nothing of the next.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Head) && self.head.is_empty()
+    }
+
+    /// Inside a head.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        matches!(self.state, State::Head) && !self.head.is_empty()
+    }
+
+    /// Inside a body.
+    #[must_use]
+    pub fn is_in_body(&self) -> bool {
+        matches!(self.state, State::Begun { .. } | State::Body { .. })
+    }
+
+    fn decode_head<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<RequestEvent<'a>>, RequestError> {
+        let limits = &self.limits;
+        let Some(head) = self.head.take(input, |head| parse(head, limits))? else {
+            return Ok(None);
+        };
+        self.state = State::Begun { length: head.length, keep_alive: head.keep_alive };
+        Ok(Some(RequestEvent::Head(head)))
+    }
+
+    fn end<'a>(&mut self, trailers: Headers) -> RequestEvent<'a> {
+        let again = matches!(self.state, State::Body { keep_alive: true, .. });
+        self.state = if again { State::Head } else { State::Over };
+        RequestEvent::End(trailers)
+    }
+}

@@ -1,0 +1,131 @@
+//! Why a request is refused, and with which status.
+
+use std::fmt;
+
+use crate::{body::BodyError, head::LineError, status::Status};
+
+/// Why a request is refused. The connection cannot be used for another one: where it would begin is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// A line ends with a line feed alone.
+    BareLineFeed,
+    /// A header field goes on in the next line.
+    FoldedHeader,
+    /// Empty lines, and no request behind them.
+    EmptyLines,
+    /// The first line is not a method, a target and a version with one space between.
+    RequestLine,
+    /// The method is longer than any.
+    Method,
+    /// The target is no path, no URI, or not of this method.
+    Target,
+    /// The target is longer than [`Limits::target`](crate::Limits::target).
+    TargetTooLong,
+    /// A version other than HTTP/1.0 and HTTP/1.1.
+    Version,
+    /// A header field's name has a character that no name has, a space before the colon for instance.
+    HeaderName,
+    /// A header field's value has a control character, a carriage return for instance.
+    HeaderValue,
+    /// The head is larger than [`Limits::head`](crate::Limits::head).
+    HeadTooLarge,
+    /// The head has more fields than [`Limits::headers`](crate::Limits::headers).
+    TooManyHeaders,
+    /// HTTP/1.1 without `Host`.
+    NoHost,
+    /// `Host` twice, or what is no host.
+    Host,
+    /// `Content-Length` twice, or what is no number.
+    ContentLength,
+    /// Both `Content-Length` and `Transfer-Encoding`.
+    TwoLengths,
+    /// `Transfer-Encoding` in HTTP/1.0, which does not have it.
+    TransferEncodingIn10,
+    /// `Transfer-Encoding` whose last coding is not `chunked`, or which has it twice.
+    NotChunkedLast,
+    /// A transfer coding other than `chunked`.
+    TransferCoding,
+    /// `Expect` something other than `100-continue`.
+    Expectation,
+    /// The body.
+    Body(BodyError),
+    /// The connection ended inside a head.
+    Truncated,
+    /// It did not come in time. The decoder knows no time: this is for its caller.
+    Timeout,
+}
+
+impl RequestError {
+    /// What the client is told; none when it is not there any more.
+    #[must_use]
+    pub fn status(self) -> Option<Status> {
+        Some(match self {
+            RequestError::Method | RequestError::TransferCoding => Status::NOT_IMPLEMENTED,
+            RequestError::TargetTooLong => Status::URI_TOO_LONG,
+            RequestError::Version => Status::VERSION_NOT_SUPPORTED,
+            RequestError::HeadTooLarge
+            | RequestError::TooManyHeaders
+            | RequestError::Body(BodyError::TrailersTooLarge) => {
+                Status::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
+            RequestError::Expectation => Status::EXPECTATION_FAILED,
+            RequestError::Body(BodyError::TooLarge) => Status::CONTENT_TOO_LARGE,
+            RequestError::Timeout => Status::REQUEST_TIMEOUT,
+            RequestError::Truncated | RequestError::Body(BodyError::Truncated) => return None,
+            _ => Status::BAD_REQUEST,
+        })
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RequestError::BareLineFeed => "a line ends with a line feed alone: end it with CR LF",
+            RequestError::FoldedHeader => {
+                "a header field goes on in a second line: write it in one"
+            }
+            RequestError::EmptyLines => "empty lines instead of a request",
+            RequestError::RequestLine => {
+                "the first line is not METHOD TARGET HTTP/1.1 with one space between"
+            }
+            RequestError::Method => "the method is longer than any",
+            RequestError::Target => "the target is neither a path nor what this method takes",
+            RequestError::TargetTooLong => "the target is longer than this server takes",
+            RequestError::Version => "neither HTTP/1.0 nor HTTP/1.1",
+            RequestError::HeaderName => "a header field's name has a character that no name has",
+            RequestError::HeaderValue => "a header field's value has a control character",
+            RequestError::HeadTooLarge => "the head is larger than this server takes",
+            RequestError::TooManyHeaders => "more header fields than this server takes",
+            RequestError::NoHost => "HTTP/1.1 without a Host field",
+            RequestError::Host => "Host is there twice or names no host",
+            RequestError::ContentLength => "Content-Length is there twice or is no number",
+            RequestError::TwoLengths => "both Content-Length and Transfer-Encoding",
+            RequestError::TransferEncodingIn10 => "Transfer-Encoding in HTTP/1.0",
+            RequestError::NotChunkedLast => "the last transfer coding is not chunked",
+            RequestError::TransferCoding => "a transfer coding other than chunked",
+            RequestError::Expectation => "an expectation other than 100-continue",
+            RequestError::Body(error) => return error.fmt(f),
+            RequestError::Truncated => "the connection ended inside a head",
+            RequestError::Timeout => "the request did not come in time",
+        })
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+impl From<BodyError> for RequestError {
+    fn from(error: BodyError) -> RequestError {
+        RequestError::Body(error)
+    }
+}
+
+impl From<LineError> for RequestError {
+    fn from(error: LineError) -> RequestError {
+        match error {
+            LineError::BareLineFeed => RequestError::BareLineFeed,
+            LineError::Folded => RequestError::FoldedHeader,
+            LineError::TooLarge => RequestError::HeadTooLarge,
+            LineError::EmptyLines => RequestError::EmptyLines,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A complete head becomes a response, or is refused.
+
+use super::{ResponseError, ResponseHead};
+use crate::{
+    body::Length,
+    fields::number,
+    framing::{Coding, Facts, Single},
+    headers::Headers,
+    limits::Limits,
+    method::Method,
+    status::Status,
+    version::Version,
+};
+
+/// `head` is what the scanner has found; `method` is the request's.
+pub(super) fn parse(
+    head: &[u8],
+    method: &Method,
+    limits: &Limits,
+) -> Result<ResponseHead, ResponseError> {
+    let mut fields = [httparse::EMPTY_HEADER; Limits::HEADERS_MAX];
+    let count = limits.headers.min(Limits::HEADERS_MAX);
+    let mut parsed = httparse::Response::new(&mut fields[..count]);
+    let mut config = httparse::ParserConfig::default();
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    match config.parse_response(&mut parsed, head) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(ResponseError::StatusLine),
+        Err(error) => return Err(error.into()),
+    }
+    let code = parsed.code.and_then(Status::new);
+    let (Some(status), Some(minor)) = (code, parsed.version) else {
+        return Err(ResponseError::StatusLine);
+    };
+    let version = Version::from_minor(minor);
+    let reason = parsed.reason.unwrap_or_default().to_owned();
+    let mut headers = Headers::from_parsed(head, parsed.headers);
+    headers.unfold();
+
+    let facts = Facts::of(&headers);
+    let length = length(&facts, method, status, version)?;
+    let keep_alive = length != Length::UntilClose
+        && !facts.close
+        && (version == Version::Http11 || facts.keep_alive);
+    Ok(ResponseHead { version, status, reason, headers, length, keep_alive })
+}
+
+/// Where the body ends: RFC 9112, section 6.3, without its repairs.
+fn length(
+    facts: &Facts<'_>,
+    method: &Method,
+    status: Status,
+    version: Version,
+) -> Result<Length, ResponseError> {
+    let known = match facts.length {
+        Single::Absent => None,
+        Single::Value(value) => Some(number(value).ok_or(ResponseError::ContentLength)?),
+        Single::Repeated => return Err(ResponseError::ContentLength),
+    };
+    let coded = facts.coding != Coding::None;
+    if coded && known.is_some() {
+        return Err(ResponseError::TwoLengths);
+    }
+    let tunnel = *method == Method::Connect && status.is_success();
+    if *method == Method::Head || status.is_bodiless() || tunnel {
+        return Ok(Length::None);
+    }
+    match facts.coding {
+        Coding::None => Ok(known.map_or(Length::UntilClose, Length::Known)),
+        Coding::Chunked if version == Version::Http11 => Ok(Length::Chunked),
+        _ => Err(ResponseError::TransferCoding),
+    }
+}
+
+impl From<httparse::Error> for ResponseError {
+    fn from(error: httparse::Error) -> ResponseError {
+        match error {
+            httparse::Error::HeaderName => ResponseError::HeaderName,
+            httparse::Error::HeaderValue | httparse::Error::NewLine => ResponseError::HeaderValue,
+            httparse::Error::TooManyHeaders => ResponseError::TooManyHeaders,
+            httparse::Error::Version => ResponseError::Version,
+            httparse::Error::Token | httparse::Error::Status => ResponseError::StatusLine,
+        }
+    }
+}

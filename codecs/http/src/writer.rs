@@ -1,0 +1,369 @@
+//! Heads and bodies on their way out: the frame that a peer needs to find where they end.
+//!
+//! The order of what is written: the first line, the caller's fields in the order they were added, then what this
+//! module adds: the length, `Connection`, `Date`. The caller never writes a length, so it is never wrong.
+
+use std::{fmt, io::Write as _};
+
+use crate::{
+    headers::{FieldError, Headers},
+    method::Method,
+    status::Status,
+    target::Target,
+    version::Version,
+};
+
+/// What an answer has to know of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The version that the client speaks.
+    pub version: Version,
+    /// Whether the connection is to stay. An answer whose end is the connection's makes it false.
+    pub keep_alive: bool,
+    /// The answer to `HEAD` has no body, whatever its head says.
+    pub is_head: bool,
+    /// A 2xx answer to `CONNECT` has no body and no length: a tunnel follows.
+    pub is_connect: bool,
+}
+
+impl Exchange {
+    /// An answer to such a request.
+    #[must_use]
+    pub fn answering(method: &Method, version: Version, keep_alive: bool) -> Exchange {
+        let (is_head, is_connect) = (*method == Method::Head, *method == Method::Connect);
+        Exchange { version, keep_alive, is_head, is_connect }
+    }
+}
+
+/// How much body will be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// So many bytes.
+    Known(u64),
+    /// Until it ends.
+    Unknown,
+}
+
+/// What the writer says itself.
+const RESERVED: &[&str] =
+    &["connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"];
+
+/// Writes the head of an answer; the body goes through what it returns.
+///
+/// `date` is the present time as [`date::format`](crate::date::format) has it; none leaves the field out, for a
+/// server without a clock. A caller's own `Date` stays. `Connection: close` is said with
+/// [`Exchange::keep_alive`].
+///
+/// # Errors
+/// `Reserved`: the caller brings a field that follows from the body. Nothing was written.
+pub fn write_response(
+    out: &mut Vec<u8>,
+    exchange: &mut Exchange,
+    status: Status,
+    headers: &Headers,
+    body: Outgoing,
+    date: Option<&str>,
+) -> Result<BodyWriter, FieldError> {
+    check_reserved(headers)?;
+    let tunnel = exchange.is_connect && status.is_success();
+    let writer = if exchange.is_head || status.is_bodiless() || tunnel {
+        BodyWriter::None
+    } else {
+        match body {
+            Outgoing::Known(left) => BodyWriter::Known { left },
+            Outgoing::Unknown if exchange.version == Version::Http11 => BodyWriter::Chunked,
+            Outgoing::Unknown => BodyWriter::UntilClose,
+        }
+    };
+    let close_delimited = body == Outgoing::Unknown && exchange.version == Version::Http10;
+    exchange.keep_alive &= !close_delimited || status.is_bodiless();
+
+    status_line(out, status);
+    fields(out, headers);
+    // RFC 9110: none of these has a length; that of a 304 would be another answer's.
+    if !(status.is_bodiless() || tunnel) {
+        match body {
+            Outgoing::Known(length) => content_length(out, length),
+            Outgoing::Unknown if exchange.version == Version::Http11 => {
+                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+            }
+            Outgoing::Unknown => {}
+        }
+    }
+    connection(out, status, exchange);
+    if let Some(date) = date.filter(|_| !headers.contains("date")) {
+        field(out, "Date", date.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(writer)
+}
+
+/// Writes an answer before the answer, such as `100 Continue` or `103 Early Hints`. An HTTP/1.0 client must not
+/// get one.
+///
+/// # Errors
+/// As [`write_response`].
+pub fn write_informational(
+    out: &mut Vec<u8>,
+    status: Status,
+    headers: &Headers,
+) -> Result<(), FieldError> {
+    check_reserved(headers)?;
+    status_line(out, status);
+    fields(out, headers);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// Writes the head of a request; the body goes through what it returns. `host` is written as `Host`, first,
+/// unless the caller brings one.
+///
+/// `body` is none for a request without one; `POST`, `PUT` and `PATCH` then say `Content-Length: 0`.
+///
+/// # Errors
+/// As [`write_response`], and for a `host` that is no field's value.
+pub fn write_request(
+    out: &mut Vec<u8>,
+    method: &Method,
+    target: &Target,
+    host: &str,
+    headers: &Headers,
+    body: Option<Outgoing>,
+    keep_alive: bool,
+) -> Result<BodyWriter, FieldError> {
+    check_reserved(headers)?;
+    let mut first = Headers::new();
+    if !headers.contains("host") {
+        first.append("Host", host)?;
+    }
+    for part in [method.as_str(), " ", target.as_str(), " HTTP/1.1\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    fields(out, &first);
+    fields(out, headers);
+    let writer = match body {
+        None => {
+            if matches!(method, Method::Post | Method::Put | Method::Patch) {
+                content_length(out, 0);
+            }
+            BodyWriter::None
+        }
+        Some(Outgoing::Known(left)) => {
+            content_length(out, left);
+            BodyWriter::Known { left }
+        }
+        Some(Outgoing::Unknown) => {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+            BodyWriter::Chunked
+        }
+    };
+    if headers.contains("upgrade") {
+        out.extend_from_slice(b"Connection: Upgrade\r\n");
+    } else if !keep_alive {
+        out.extend_from_slice(b"Connection: close\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(writer)
+}
+
+/// Whether the caller's fields leave the frame to the writer.
+///
+/// # Errors
+/// `Reserved`, with the first field that does not.
+pub fn check_reserved(headers: &Headers) -> Result<(), FieldError> {
+    let reserved = |name: &str| RESERVED.iter().any(|known| known.eq_ignore_ascii_case(name));
+    match headers.iter().find(|(name, _)| reserved(name)) {
+        Some((name, _)) => Err(FieldError::Reserved(name.to_owned())),
+        None => Ok(()),
+    }
+}
+
+fn status_line(out: &mut Vec<u8>, status: Status) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(out, u64::from(status.code()));
+    out.push(b' ');
+    out.extend_from_slice(status.reason().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn fields(out: &mut Vec<u8>, headers: &Headers) {
+    for (name, value) in headers.iter() {
+        field(out, name, value);
+    }
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn content_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn connection(out: &mut Vec<u8>, status: Status, exchange: &Exchange) {
+    let option: &[u8] = if status == Status::SWITCHING_PROTOCOLS {
+        b"Connection: Upgrade\r\n"
+    } else if !exchange.keep_alive {
+        b"Connection: close\r\n"
+    } else if exchange.version == Version::Http10 {
+        b"Connection: keep-alive\r\n"
+    } else {
+        b""
+    };
+    out.extend_from_slice(option);
+}
+
+fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return out.extend_from_slice(&digits[at..]);
+        }
+    }
+}
+
+/// A body on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyWriter {
+    /// There is none; what is written goes nowhere.
+    None,
+    /// So many bytes are left to write.
+    Known {
+        /// How many.
+        left: u64,
+    },
+    /// In chunks.
+    Chunked,
+    /// As it is; the connection's end is the body's.
+    UntilClose,
+    /// The end is written.
+    Ended,
+}
+
+/// The body is not what its head says. The connection must be closed: the peer would take what
+/// follows for the body, or wait for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LengthError {
+    /// More than was announced, by so many bytes. They were not written.
+    TooMuch(u64),
+    /// So many bytes of what was announced never came.
+    TooLittle(u64),
+    /// Written after the end.
+    AfterEnd,
+}
+
+impl fmt::Display for LengthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LengthError::TooMuch(by) => {
+                write!(
+                    f,
+                    "the body is {by} bytes longer than was said: say no length to send in chunks"
+                )
+            }
+            LengthError::TooLittle(by) => {
+                write!(f, "the body ends {by} bytes before the length that was said")
+            }
+            LengthError::AfterEnd => f.write_str("the body has ended already"),
+        }
+    }
+}
+
+impl std::error::Error for LengthError {}
+
+/// What goes before and after a piece of a body. `sends` is false where the piece itself goes nowhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    before: [u8; 18],
+    before_length: u8,
+    /// Whether the piece itself is sent.
+    pub sends: bool,
+    /// What follows the piece.
+    pub after: &'static [u8],
+}
+
+impl Frame {
+    const PLAIN: Frame = Frame { before: [0; 18], before_length: 0, sends: true, after: b"" };
+
+    /// What precedes the piece.
+    #[must_use]
+    pub fn before(&self) -> &[u8] {
+        &self.before[..usize::from(self.before_length)]
+    }
+
+    fn chunk(length: usize) -> Frame {
+        let mut frame = Frame { after: b"\r\n", ..Frame::PLAIN };
+        let mut rest = frame.before.as_mut_slice();
+        // Sixteen digits and two bytes always fit.
+        let written = write!(rest, "{length:X}\r\n").is_ok();
+        let left = rest.len();
+        debug_assert!(written);
+        frame.before_length = (frame.before.len() - left) as u8;
+        frame
+    }
+}
+
+impl BodyWriter {
+    /// The frame of a piece of `length` bytes, so that a large one need not be copied.
+    ///
+    /// # Errors
+    /// `TooMuch`, `AfterEnd`.
+    pub fn frame(&mut self, length: usize) -> Result<Frame, LengthError> {
+        match self {
+            BodyWriter::None => Ok(Frame { sends: false, ..Frame::PLAIN }),
+            BodyWriter::Known { left } => match left.checked_sub(length as u64) {
+                Some(rest) => {
+                    *left = rest;
+                    Ok(Frame::PLAIN)
+                }
+                None => Err(LengthError::TooMuch(length as u64 - *left)),
+            },
+            // A chunk of no bytes would be the end.
+            BodyWriter::Chunked if length == 0 => Ok(Frame::PLAIN),
+            BodyWriter::Chunked => Ok(Frame::chunk(length)),
+            BodyWriter::UntilClose => Ok(Frame::PLAIN),
+            BodyWriter::Ended => Err(LengthError::AfterEnd),
+        }
+    }
+
+    /// Writes a piece.
+    ///
+    /// # Errors
+    /// As [`frame`](Self::frame).
+    pub fn write(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), LengthError> {
+        let frame = self.frame(data.len())?;
+        if frame.sends {
+            out.extend_from_slice(frame.before());
+            out.extend_from_slice(data);
+            out.extend_from_slice(frame.after);
+        }
+        Ok(())
+    }
+
+    /// Writes the end. Trailers go only where there are chunks; elsewhere they are left out.
+    ///
+    /// # Errors
+    /// `TooLittle`, `AfterEnd`.
+    pub fn end(&mut self, trailers: &Headers, out: &mut Vec<u8>) -> Result<(), LengthError> {
+        match std::mem::replace(self, BodyWriter::Ended) {
+            BodyWriter::Known { left } if 0 < left => Err(LengthError::TooLittle(left)),
+            BodyWriter::Ended => Err(LengthError::AfterEnd),
+            BodyWriter::Chunked => {
+                out.extend_from_slice(b"0\r\n");
+                fields(out, trailers);
+                out.extend_from_slice(b"\r\n");
+                Ok(())
+            }
+            BodyWriter::None | BodyWriter::Known { .. } | BodyWriter::UntilClose => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Every case of the corpus, in one piece and byte by byte.
+
+use sandloop_http::{Limits, Method};
+
+use crate::{
+    cases,
+    transcript::{of_requests, of_responses},
+};
+
+/// All at once, so that one run shows the whole work.
+fn compare(complaints: &mut Vec<String>, name: &str, expected: &[String], lines: &[String]) {
+    if expected != lines {
+        complaints.push(format!("{name}\n  expected {expected:#?}\n  and not  {lines:#?}"));
+    }
+}
+
+#[test]
+fn requests() {
+    let mut complaints = Vec::new();
+    for case in cases::read("requests") {
+        for size in [case.bytes.len().max(1), 1] {
+            let lines = of_requests(Limits::SERVER, case.bytes.chunks(size)).lines;
+            compare(&mut complaints, &case.name, &case.expected, &lines);
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn responses() {
+    let mut complaints = Vec::new();
+    for case in cases::read("responses") {
+        let method = match case.name.split_once(": ").map(|(file, _)| file) {
+            Some("head") => Method::Head,
+            Some("connect") => Method::Connect,
+            _ => Method::Get,
+        };
+        for size in [case.bytes.len().max(1), 1] {
+            let lines = of_responses(Limits::CLIENT, &method, case.bytes.chunks(size)).lines;
+            compare(&mut complaints, &case.name, &case.expected, &lines);
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}

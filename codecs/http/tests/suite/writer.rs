@@ -1,0 +1,239 @@
+//! What is sent, byte by byte.
+
+use sandloop_http::{
+    FieldError, Headers, Method, Status, Target, Version,
+    writer::{
+        BodyWriter, Exchange, LengthError, Outgoing, write_informational, write_request,
+        write_response,
+    },
+};
+
+const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+fn headers(fields: &[(&str, &str)]) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in fields {
+        headers.append(name, value).unwrap();
+    }
+    headers
+}
+
+/// An answer to such a request, with this body in two pieces.
+#[track_caller]
+fn check(
+    (method, version, keep_alive): (Method, Version, bool),
+    (status, fields): (u16, &[(&str, &str)]),
+    (length, body): (Outgoing, &str),
+    expected: &str,
+    stays: bool,
+) {
+    let mut exchange = Exchange::answering(&method, version, keep_alive);
+    let status = Status::new(status).unwrap();
+    let mut out = Vec::new();
+    let mut writer =
+        write_response(&mut out, &mut exchange, status, &headers(fields), length, Some(DATE))
+            .unwrap();
+    let (one, two) = body.split_at(body.len() / 2);
+    writer.write(one.as_bytes(), &mut out).unwrap();
+    writer.write(two.as_bytes(), &mut out).unwrap();
+    writer.end(&headers(&[("X-End", "yes")]), &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+    assert_eq!(exchange.keep_alive, stays);
+}
+
+#[test]
+fn every_way_to_end_a_body() {
+    use Outgoing::{Known, Unknown};
+    use Version::{Http10, Http11};
+    let get = |version, keep_alive| (Method::Get, version, keep_alive);
+    let html: &[(&str, &str)] = &[("Content-Type", "text/html"), ("A", "b")];
+    check(
+        get(Http11, true),
+        (200, html),
+        (Known(4), "abcd"),
+        &format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nA: b\r\nContent-Length: 4\r\nDate: {DATE}\r\n\r\nabcd"
+        ),
+        true,
+    );
+    check(
+        get(Http11, false),
+        (404, &[]),
+        (Known(0), ""),
+        &format!(
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\nDate: {DATE}\r\n\r\n"
+        ),
+        false,
+    );
+    check(
+        get(Http11, true),
+        (200, &[]),
+        (Unknown, "0123456789abcdefghijklmnopqrstuvwxyz"),
+        &format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: {DATE}\r\n\r\n\
+             12\r\n0123456789abcdefgh\r\n12\r\nijklmnopqrstuvwxyz\r\n0\r\nX-End: yes\r\n\r\n"
+        ),
+        true,
+    );
+    check(
+        get(Http10, true),
+        (200, &[]),
+        (Unknown, "abcd"),
+        &format!("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: {DATE}\r\n\r\nabcd"),
+        false,
+    );
+    check(
+        get(Http10, true),
+        (200, &[]),
+        (Known(4), "abcd"),
+        &format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: keep-alive\r\nDate: {DATE}\r\n\r\nabcd"
+        ),
+        true,
+    );
+    check(
+        get(Http10, false),
+        (200, &[]),
+        (Known(0), ""),
+        &format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\nDate: {DATE}\r\n\r\n"
+        ),
+        false,
+    );
+}
+
+#[test]
+fn answers_without_a_body() {
+    use Outgoing::{Known, Unknown};
+    use Version::Http11;
+    let date = format!("Date: {DATE}\r\n\r\n");
+    for status in [204, 304] {
+        let line = format!("HTTP/1.1 {}\r\n{date}", Status::new(status).unwrap());
+        for body in [(Known(4), "abcd"), (Unknown, "abcd")] {
+            check((Method::Get, Http11, true), (status, &[]), body, &line, true);
+        }
+    }
+    let head = |length: &str| format!("HTTP/1.1 200 OK\r\n{length}\r\n{date}");
+    let request = || (Method::Head, Http11, true);
+    check(request(), (200, &[]), (Known(4), "abcd"), &head("Content-Length: 4"), true);
+    check(request(), (200, &[]), (Unknown, "abcd"), &head("Transfer-Encoding: chunked"), true);
+    let tunnel = format!("HTTP/1.1 200 OK\r\n{date}");
+    check((Method::Connect, Http11, true), (200, &[]), (Known(0), ""), &tunnel, true);
+    let upgrade =
+        format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\nConnection: Upgrade\r\n{date}");
+    check((Method::Get, Http11, true), (101, &[("Upgrade", "a")]), (Unknown, ""), &upgrade, true);
+}
+
+#[test]
+fn a_date_of_ones_own_stays() {
+    let own = "HTTP/1.1 200 OK\r\ndate: then\r\nContent-Length: 0\r\n\r\n";
+    let request = (Method::Get, Version::Http11, true);
+    check(request, (200, &[("date", "then")]), (Outgoing::Known(0), ""), own, true);
+    let mut out = Vec::new();
+    let mut exchange = Exchange::answering(&Method::Get, Version::Http11, true);
+    let none = Headers::new();
+    write_response(&mut out, &mut exchange, Status::OK, &none, Outgoing::Known(0), None).unwrap();
+    assert_eq!(out, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+}
+
+#[test]
+fn the_frame_is_the_writers() {
+    for name in ["Content-Length", "TRANSFER-ENCODING", "connection", "keep-alive"] {
+        let fields = headers(&[(name, "1")]);
+        let (mut out, mut exchange) =
+            (Vec::new(), Exchange::answering(&Method::Get, Version::Http11, true));
+        let body = Outgoing::Known(1);
+        let reserved = FieldError::Reserved(name.to_owned());
+        let result = write_response(&mut out, &mut exchange, Status::OK, &fields, body, None);
+        assert_eq!(result, Err(reserved.clone()));
+        assert_eq!(write_informational(&mut out, Status::CONTINUE, &fields), Err(reserved.clone()));
+        let target = Target::parse(&Method::Get, "/").unwrap();
+        let result = write_request(&mut out, &Method::Get, &target, "a", &fields, None, true);
+        assert_eq!(result, Err(reserved));
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn a_body_is_as_long_as_was_said() {
+    let mut out = Vec::new();
+    let none = Headers::new();
+    let mut writer = BodyWriter::Known { left: 3 };
+    writer.write(b"ab", &mut out).unwrap();
+    assert_eq!(writer.write(b"cde", &mut out), Err(LengthError::TooMuch(2)));
+    assert_eq!(out, b"ab");
+    assert_eq!(writer.end(&none, &mut out), Err(LengthError::TooLittle(1)));
+    assert_eq!(writer.end(&none, &mut out), Err(LengthError::AfterEnd));
+    assert_eq!(writer.write(b"f", &mut out), Err(LengthError::AfterEnd));
+}
+
+/// An empty piece in the middle must not be the last chunk.
+#[test]
+fn an_empty_chunk_is_no_chunk() {
+    let mut out = Vec::new();
+    let mut writer = BodyWriter::Chunked;
+    writer.write(b"", &mut out).unwrap();
+    writer.write(&[b'x'; 300], &mut out).unwrap();
+    writer.end(&Headers::new(), &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), format!("12C\r\n{}\r\n0\r\n\r\n", "x".repeat(300)));
+}
+
+#[test]
+fn requests() {
+    let check = |method: &Method, fields: &[(&str, &str)], body, keep_alive, expected: &str| {
+        let target = Target::parse(method, "/a?b").unwrap();
+        let mut out = Vec::new();
+        write_request(&mut out, method, &target, "c:8080", &headers(fields), body, keep_alive)
+            .unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    };
+    use Outgoing::{Known, Unknown};
+    check(&Method::Get, &[], None, true, "GET /a?b HTTP/1.1\r\nHost: c:8080\r\n\r\n");
+    check(
+        &Method::Get,
+        &[("A", "b"), ("host", "d")],
+        None,
+        false,
+        "GET /a?b HTTP/1.1\r\nA: b\r\nhost: d\r\nConnection: close\r\n\r\n",
+    );
+    for method in [Method::Post, Method::Put, Method::Patch] {
+        let expected =
+            format!("{method} /a?b HTTP/1.1\r\nHost: c:8080\r\nContent-Length: 0\r\n\r\n");
+        check(&method, &[], None, true, &expected);
+    }
+    check(
+        &Method::Post,
+        &[],
+        Some(Known(7)),
+        true,
+        "POST /a?b HTTP/1.1\r\nHost: c:8080\r\nContent-Length: 7\r\n\r\n",
+    );
+    check(
+        &Method::Put,
+        &[("Upgrade", "x")],
+        Some(Unknown),
+        true,
+        "PUT /a?b HTTP/1.1\r\nHost: c:8080\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\nConnection: Upgrade\r\n\r\n",
+    );
+    let target = Target::parse(&Method::Get, "/").unwrap();
+    let bad = write_request(
+        &mut Vec::new(),
+        &Method::Get,
+        &target,
+        "a\r\nb",
+        &Headers::new(),
+        None,
+        true,
+    );
+    assert_eq!(bad, Err(FieldError::Value("Host".to_owned())));
+}
+
+#[test]
+fn answers_before_the_answer() {
+    let mut out = Vec::new();
+    write_informational(&mut out, Status::CONTINUE, &Headers::new()).unwrap();
+    let hints = headers(&[("Link", "</a.css>; rel=preload")]);
+    write_informational(&mut out, Status::new(103).unwrap(), &hints).unwrap();
+    let expected = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}

@@ -1,0 +1,362 @@
+//! The answer to one request.
+
+use std::fmt;
+
+use sandloop_http::{
+    FieldError, Headers, Status,
+    coding::{Coding, Compressor},
+    websocket::handshake,
+    writer::{BodyWriter, Exchange, Outgoing, check_reserved, write_response},
+};
+
+use super::{
+    clock::with_date,
+    pipeline::{Fate, Place},
+    request::Request,
+    stream::{Chunks, Compress, ResponseStream},
+    websocket::{Driver, WebSocket, WebSocketHandler, WebSocketSettings},
+};
+
+/// The answer to one request, to be sent now or later: it may be kept, in a timer's closure for instance.
+///
+/// Answers of requests that a client has sent one behind the other go out in the order of the requests, whatever order
+/// they are sent in. An answer that is dropped is a mistake: the client gets status 500, and the log an error.
+///
+/// The header fields are sent in the order in which they were added; then come the length, `Connection` and `Date`,
+/// which follow from the answer and are not the plugin's to set.
+#[must_use = "a response that is dropped answers with status 500"]
+pub struct Response {
+    place: Place,
+    exchange: Exchange,
+    status: Status,
+    headers: Headers,
+    content: Vec<u8>,
+    length: Option<u64>,
+    /// The first field that cannot be sent.
+    problem: Option<FieldError>,
+    /// What the client wants the body compressed with.
+    coding: Option<Coding>,
+    compressor: Option<Box<dyn Compress>>,
+    sent: bool,
+}
+
+/// Content up to this size is sent with the head, at once; more goes out as the client reads it.
+const AT_ONCE: usize = 64 * 1024;
+
+impl Response {
+    pub(super) fn new(place: Place, exchange: Exchange, coding: Option<Coding>) -> Response {
+        Response {
+            place,
+            exchange,
+            status: Status::OK,
+            headers: Headers::new(),
+            content: Vec::new(),
+            length: None,
+            problem: None,
+            coding,
+            compressor: None,
+            sent: false,
+        }
+    }
+
+    /// The status: 200 unless it is set. A number that is no status makes the answer a 500.
+    pub fn status(&mut self, code: u16) -> &mut Self {
+        match Status::new(code) {
+            Some(status) => self.status = status,
+            None => self.refuse(FieldError::Value("status".to_owned())),
+        }
+        self
+    }
+
+    /// Sets a header field, in place of any with this name. A name or value that cannot be sent, one with a line break
+    /// for instance, makes the answer a 500 and an error in the log; see [`try_header`](Self::try_header).
+    pub fn header(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
+        if let Err(error) = self.headers.set(name, value) {
+            self.refuse(error);
+        }
+        self
+    }
+
+    /// Adds a header field beside any with this name; otherwise as [`header`](Self::header).
+    pub fn add_header(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
+        if let Err(error) = self.headers.append(name, value) {
+            self.refuse(error);
+        }
+        self
+    }
+
+    /// As [`header`](Self::header), for values that come from outside.
+    ///
+    /// # Errors
+    /// Why the field cannot be sent. The response is as it was.
+    pub fn try_header(
+        &mut self,
+        name: &str,
+        value: impl AsRef<[u8]>,
+    ) -> Result<&mut Self, FieldError> {
+        self.headers.set(name, value)?;
+        Ok(self)
+    }
+
+    /// The header fields.
+    pub fn headers(&mut self) -> &mut Headers {
+        &mut self.headers
+    }
+
+    /// `Content-Type`.
+    pub fn content_type(&mut self, value: &str) -> &mut Self {
+        self.header("Content-Type", value)
+    }
+
+    /// Adds a cookie, such as `a=b` or a [`SetCookie`](super::SetCookie).
+    pub fn set_cookie(&mut self, cookie: impl fmt::Display) -> &mut Self {
+        self.add_header("Set-Cookie", cookie.to_string())
+    }
+
+    /// The body.
+    pub fn content(&mut self, content: impl Into<Vec<u8>>) -> &mut Self {
+        self.content = content.into();
+        self
+    }
+
+    /// How many bytes will be streamed, where that is known: the client then sees how much there is, and an HTTP/1.0
+    /// client whether it has all.
+    pub fn content_length(&mut self, bytes: u64) -> &mut Self {
+        self.length = Some(bytes);
+        self
+    }
+
+    /// Closes the connection after this answer.
+    pub fn close(&mut self) -> &mut Self {
+        self.exchange.keep_alive = false;
+        self
+    }
+
+    /// Compresses the body with gzip or deflate, if the client asks for that and the plugin has not encoded it itself.
+    /// To be called when the content is set, and before streaming. A body of secrets beside what an
+    /// attacker chooses should not be compressed: its length tells too much.
+    pub fn compress(&mut self) -> &mut Self {
+        self.header("Vary", "Accept-Encoding");
+        let Some(coding) = self.coding.filter(|_| !self.headers.contains("content-encoding"))
+        else {
+            return self;
+        };
+        let mut compressor = Compressor::new(coding);
+        self.header("Content-Encoding", coding.as_str());
+        if self.content.is_empty() {
+            // It is not known how long the body becomes.
+            self.compressor = Some(Box::new(compressor));
+            self.length = None;
+        } else {
+            let mut compressed = Vec::new();
+            compressor.write(&self.content, &mut compressed);
+            compressor.finish(&mut compressed);
+            self.content = compressed;
+        }
+        self
+    }
+
+    /// Whether the answer can still reach the client.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.place.is_open()
+    }
+
+    /// Sends the answer.
+    pub fn send_response(mut self) {
+        let pipeline = self.place.pipeline().clone();
+        pipeline.together(move || self.send());
+    }
+
+    fn send(&mut self) {
+        self.check();
+        let content = std::mem::take(&mut self.content);
+        self.length = Some(content.len() as u64);
+        let mut writer = self.begin();
+        if content.len() <= AT_ONCE || writer == BodyWriter::None {
+            let place = self.place.clone();
+            if let Ok(frame) = writer.frame(content.len())
+                && frame.sends
+            {
+                place.send(&content);
+            }
+            place.finish(self.fate());
+        } else {
+            let stream = self.stream(writer);
+            stream.send_each(Slices { content, sent: 0 });
+        }
+    }
+
+    /// Sends a redirect with status 302, or another redirect if one is set.
+    pub fn send_redirect(mut self, location: &str) {
+        if !self.status.is_redirect() {
+            self.status = Status::FOUND;
+        }
+        self.header("Location", location);
+        self.send_response();
+    }
+
+    /// Sends the head; the body follows piece by piece. What [`content`](Self::content) was given is its
+    /// first piece. Without a [`content_length`](Self::content_length) it goes in chunks, to an HTTP/1.0
+    /// client up to the connection's end.
+    pub fn send_headers(mut self) -> ResponseStream {
+        self.check();
+        let content = std::mem::take(&mut self.content);
+        let writer = self.begin();
+        let stream = self.stream(writer);
+        if !content.is_empty() {
+            // The first piece of a stream fails only with the connection.
+            let _ = stream.chunk(content);
+        }
+        stream
+    }
+
+    /// Sends the head, then each piece that `pieces` has, no faster than the client reads. Where a
+    /// [`content_length`](Self::content_length) is set, pieces that end early end the connection.
+    pub fn send_each<P: AsRef<[u8]>>(self, pieces: impl Iterator<Item = P> + 'static) {
+        self.send_headers().send_each(pieces);
+    }
+
+    /// Accepts a WebSocket in place of an answer; `make` makes what gets its messages. Header fields that were set
+    /// go with it, `Sec-WebSocket-Protocol` for instance. A request that is no good handshake gets the status that says
+    /// so.
+    ///
+    /// ```no_run
+    /// # use sandloop::http::{HttpServer, Message, Request, Response, WebSocket, WebSocketHandler};
+    /// struct Echo(WebSocket);
+    ///
+    /// impl WebSocketHandler for Echo {
+    ///     fn message(&mut self, message: Message) {
+    ///         let _ = self.0.send(message);
+    ///     }
+    /// }
+    ///
+    /// struct Server;
+    ///
+    /// impl HttpServer for Server {
+    ///     fn process_http_request(&mut self, request: Request, response: Response) {
+    ///         response.accept_websocket(&request, Default::default(), Echo);
+    ///     }
+    /// }
+    /// ```
+    pub fn accept_websocket<H: WebSocketHandler>(
+        mut self,
+        request: &Request,
+        settings: WebSocketSettings,
+        make: impl FnOnce(WebSocket) -> H + 'static,
+    ) {
+        let accepted = match handshake::accept(request.head()) {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                self.status = error.status();
+                let headers = error.headers();
+                self.take_headers(&headers);
+                self.content(format!("{error}\n")).content_type("text/plain");
+                return self.send_response();
+            }
+        };
+        self.take_headers(&accepted);
+        self.status = Status::SWITCHING_PROTOCOLS;
+        self.check();
+        if self.status != Status::SWITCHING_PROTOCOLS {
+            return self.send_response();
+        }
+        self.begin();
+        self.place.upgrade(Box::new(move |transport| {
+            let socket = WebSocket::new(transport, settings);
+            let handler = make(socket.clone());
+            Box::new(Driver { socket, handler, told: false })
+        }));
+    }
+
+    /// Makes it an answer that says what went wrong on this side, if it cannot be sent as it is.
+    fn check(&mut self) {
+        if let Err(error) = check_reserved(&self.headers) {
+            self.refuse(error);
+        }
+        if let Some(problem) = self.problem.take() {
+            crate::error!("answering with status 500: {problem}");
+            self.status = Status::INTERNAL_SERVER_ERROR;
+            self.headers = Headers::new();
+            (self.compressor, self.length) = (None, None);
+            self.content = Vec::new();
+        }
+    }
+
+    /// Writes the head.
+    fn begin(&mut self) -> BodyWriter {
+        self.sent = true;
+        let body = self.length.map_or(Outgoing::Unknown, Outgoing::Known);
+        if self.place.is_body_pending() {
+            // Where the next request would begin is not known before the body's end.
+            self.exchange.keep_alive = false;
+        }
+        let (place, exchange) = (&self.place, &mut self.exchange);
+        let (status, headers) = (self.status, &self.headers);
+        let wanted = place.settings().date && !headers.contains("date");
+        let writer = place.write(|out| {
+            with_date(wanted, |date| write_response(out, exchange, status, headers, body, date))
+        });
+        // `check` has seen to it that nothing is reserved; a place that is over takes everything.
+        writer.and_then(Result::ok).unwrap_or(BodyWriter::None)
+    }
+
+    fn fate(&self) -> Fate {
+        if self.exchange.keep_alive { Fate::Keep } else { Fate::Close }
+    }
+
+    fn stream(&mut self, writer: BodyWriter) -> ResponseStream {
+        let chunks = Chunks { writer, compressor: self.compressor.take(), fate: self.fate() };
+        ResponseStream::new(self.place.clone(), chunks)
+    }
+
+    fn take_headers(&mut self, headers: &Headers) {
+        for (name, value) in headers.iter() {
+            self.header(name, value);
+        }
+    }
+
+    fn refuse(&mut self, error: FieldError) {
+        self.problem.get_or_insert(error);
+    }
+}
+
+impl Drop for Response {
+    fn drop(&mut self) {
+        if self.sent || !self.place.is_open() {
+            return;
+        }
+        crate::error!("a response was dropped and never sent; answering with status 500");
+        self.problem = None;
+        (self.status, self.headers) = (Status::INTERNAL_SERVER_ERROR, Headers::new());
+        self.length = Some(0);
+        self.begin();
+        self.place.clone().finish(self.fate());
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Content as pieces, copied one at a time.
+struct Slices {
+    content: Vec<u8>,
+    sent: usize,
+}
+
+impl Iterator for Slices {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let rest = &self.content[self.sent..];
+        let piece = &rest[..rest.len().min(AT_ONCE)];
+        self.sent += piece.len();
+        (!piece.is_empty()).then(|| piece.to_vec())
+    }
+}

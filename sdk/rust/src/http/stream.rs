@@ -1,0 +1,215 @@
+//! An answer whose body is sent piece by piece.
+
+use std::{cell::RefCell, fmt, rc::Rc};
+
+use sandloop_http::{
+    Headers,
+    coding::Compressor,
+    writer::{BodyWriter, LengthError},
+};
+
+use super::pipeline::{Fate, Place};
+
+/// The body of an answer, on its way. Clones are the same body.
+///
+/// When the last clone is gone without [`finish`](Self::finish), the connection is closed, so that the client does not
+/// take a part for the whole.
+#[derive(Clone)]
+pub struct ResponseStream(Rc<Body>);
+
+struct Body {
+    place: Place,
+    chunks: RefCell<Chunks>,
+}
+
+pub(super) struct Chunks {
+    pub writer: BodyWriter,
+    pub compressor: Option<Box<dyn Compress>>,
+    pub fate: Fate,
+}
+
+/// [`Compressor`], behind a trait: a plugin that never asks for one does not carry its code.
+pub(super) trait Compress {
+    fn write(&mut self, data: &[u8], out: &mut Vec<u8>);
+    fn flush(&mut self, out: &mut Vec<u8>);
+    fn finish(self: Box<Self>, out: &mut Vec<u8>);
+}
+
+impl Compress for Compressor {
+    fn write(&mut self, data: &[u8], out: &mut Vec<u8>) {
+        Compressor::write(self, data, out);
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        Compressor::flush(self, out);
+    }
+
+    fn finish(self: Box<Self>, out: &mut Vec<u8>) {
+        Compressor::finish(*self, out);
+    }
+}
+
+/// Bytes that are sent in one turn of the loop, however quick the client is.
+const BURST: usize = 256 * 1024;
+
+/// A piece cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamError {
+    /// The connection is gone, or the body has ended.
+    Closed,
+    /// The body is not as long as was said; the connection was closed.
+    Length(LengthError),
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StreamError::Closed => f.write_str("the client is gone, or the answer has ended"),
+            StreamError::Length(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StreamError {}
+
+impl ResponseStream {
+    pub(super) fn new(place: Place, chunks: Chunks) -> ResponseStream {
+        ResponseStream(Rc::new(Body { place, chunks: RefCell::new(chunks) }))
+    }
+
+    /// Sends a piece. It is taken however slow the client is: see [`is_full`](Self::is_full).
+    ///
+    /// # Errors
+    /// `Closed`; `Length` past the length that was said.
+    pub fn chunk(&self, data: impl AsRef<[u8]>) -> Result<(), StreamError> {
+        if !self.is_open() {
+            return Err(StreamError::Closed);
+        }
+        let data = data.as_ref();
+        let Chunks { writer, compressor, .. } = &mut *self.0.chunks.borrow_mut();
+        let sent = match compressor {
+            None => self.0.send(writer, data),
+            Some(compressor) => {
+                let mut compressed = Vec::new();
+                compressor.write(data, &mut compressed);
+                self.0.send(writer, &compressed)
+            }
+        };
+        sent.map_err(|error| self.0.fail(error))
+    }
+
+    /// Has the client get what a compressor holds back; otherwise nothing is ever held back.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn flush(&self) -> Result<(), StreamError> {
+        if !self.is_open() {
+            return Err(StreamError::Closed);
+        }
+        let Chunks { writer, compressor, .. } = &mut *self.0.chunks.borrow_mut();
+        let mut compressed = Vec::new();
+        if let Some(compressor) = compressor {
+            compressor.flush(&mut compressed);
+        }
+        self.0.send(writer, &compressed).map_err(|error| self.0.fail(error))
+    }
+
+    /// Whether the client is behind, so that the next piece should wait for [`on_drained`](Self::on_drained).
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        !self.0.place.has_room()
+    }
+
+    /// Calls `action` once, when the client has caught up. It is forgotten when the connection ends.
+    pub fn on_drained(&self, action: impl FnOnce() + 'static) {
+        self.0.place.when_room(action);
+    }
+
+    /// Whether the client is there and the body has not ended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.place.is_open()
+    }
+
+    /// Ends the body.
+    pub fn finish(&self) {
+        self.finish_with(&Headers::new());
+    }
+
+    /// Ends the body with trailers, which go only where it is sent in chunks.
+    pub fn finish_with(&self, trailers: &Headers) {
+        if !self.is_open() {
+            return;
+        }
+        self.0.place.pipeline().together(|| match self.0.end(trailers) {
+            Ok(fate) => self.0.place.finish(fate),
+            Err(error) => drop(self.0.fail(error)),
+        });
+    }
+
+    /// Sends each piece that `pieces` has, no faster than the client reads, then ends the body.
+    pub fn send_each<P: AsRef<[u8]>>(self, mut pieces: impl Iterator<Item = P> + 'static) {
+        let mut burst = 0;
+        while self.is_open() {
+            // A quick client must not keep this callback for as long as there are pieces.
+            if self.is_full() || BURST <= burst {
+                let stream = self.clone();
+                return self.on_drained(move || stream.send_each(pieces));
+            }
+            let Some(piece) = pieces.next() else { return self.finish() };
+            burst += piece.as_ref().len().max(1);
+            if self.chunk(piece).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Body {
+    fn end(&self, trailers: &Headers) -> Result<Fate, LengthError> {
+        let Chunks { writer, compressor, fate } = &mut *self.chunks.borrow_mut();
+        let mut last = Vec::new();
+        if let Some(compressor) = compressor.take() {
+            compressor.finish(&mut last);
+        }
+        self.send(writer, &last)?;
+        self.place.write(|out| writer.end(trailers, out)).unwrap_or(Ok(()))?;
+        Ok(*fate)
+    }
+
+    fn send(&self, writer: &mut BodyWriter, data: &[u8]) -> Result<(), LengthError> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let frame = writer.frame(data.len())?;
+        if frame.sends {
+            self.place.pipeline().together(|| {
+                self.place.write(|out| out.extend_from_slice(frame.before()));
+                self.place.send(data);
+                self.place.write(|out| out.extend_from_slice(frame.after));
+            });
+        }
+        Ok(())
+    }
+
+    fn fail(&self, error: LengthError) -> StreamError {
+        crate::error!("closing the connection: {error}");
+        self.place.finish(Fate::Close);
+        StreamError::Length(error)
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if self.place.is_open() {
+            crate::error!("closing the connection: the rest of an answer was dropped");
+            self.place.finish(Fate::Close);
+        }
+    }
+}
+
+impl fmt::Debug for ResponseStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseStream").finish_non_exhaustive()
+    }
+}

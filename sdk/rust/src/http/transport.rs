@@ -1,0 +1,80 @@
+//! All that HTTP knows of a socket, so that a unit test can stand in its place.
+
+use std::time::Duration;
+
+use crate::{
+    sockets::Socket,
+    types::{Address, ErrorCode},
+};
+
+/// A socket, or what a unit test has instead. The methods are [`Socket`]'s.
+pub(crate) trait Transport {
+    fn send(&self, data: &[u8]) -> Result<(), ErrorCode>;
+    fn close(&self);
+    fn close_after_writing(&self);
+    fn half_close(&self);
+    fn pause(&self);
+    fn resume(&self);
+    fn keep_half_open(&self, keep: bool);
+    fn peer_finished(&self) -> bool;
+    fn set_inactivity_timeout(&self, timeout: Duration);
+    fn idle_time(&self) -> Duration;
+    fn outbound(&self) -> usize;
+    fn peer_address(&self) -> Option<Address>;
+    fn id(&self) -> u32;
+}
+
+impl Transport for Socket {
+    fn send(&self, data: &[u8]) -> Result<(), ErrorCode> {
+        self.try_send_data(data)
+    }
+
+    fn close(&self) {
+        self.close_connection();
+    }
+
+    fn close_after_writing(&self) {
+        self.close_connection_after_writing();
+    }
+
+    fn half_close(&self) {
+        // It fails only where the write side is closed already.
+        let _ = Socket::half_close(self);
+    }
+
+    fn pause(&self) {
+        Socket::pause(self);
+    }
+
+    fn resume(&self) {
+        Socket::resume(self);
+    }
+
+    fn keep_half_open(&self, keep: bool) {
+        Socket::keep_half_open(self, keep);
+    }
+
+    fn peer_finished(&self) -> bool {
+        Socket::peer_finished(self)
+    }
+
+    fn set_inactivity_timeout(&self, timeout: Duration) {
+        self.set_comm_inactivity_timeout(timeout);
+    }
+
+    fn idle_time(&self) -> Duration {
+        Socket::idle_time(self)
+    }
+
+    fn outbound(&self) -> usize {
+        self.outbound_data_size() as usize
+    }
+
+    fn peer_address(&self) -> Option<Address> {
+        Socket::peer_address(self)
+    }
+
+    fn id(&self) -> u32 {
+        Socket::id(self)
+    }
+}
