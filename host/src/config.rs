@@ -4,6 +4,7 @@
 //! cannot be wrong. Every bound and its default lives in [`limits`].
 
 mod address;
+mod admission;
 pub mod bound;
 mod connect;
 mod error;
@@ -188,6 +189,10 @@ pub struct TenantConfig {
 /// `[tenants.<name>.limits]`. Meaning, range and what happens at each bound: [`limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantLimits {
+    /// Bytes of linear memory of all its instances.
+    pub memory: u64,
+    /// CPU time in each second; none is no bound.
+    pub cpu_per_second: Option<Duration>,
     /// Channels and queues in use.
     pub channels: u32,
     /// Bytes of one channel that have not reached all its subscribers.

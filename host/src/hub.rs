@@ -5,12 +5,15 @@ use std::sync::Arc;
 use crate::deferred::Jobs;
 use crate::plugin::Plugin;
 use crate::processes::Processes;
+use crate::tenant::Tenant;
 
 /// The one of a host.
 #[derive(Debug, Default)]
 pub struct Hub {
     /// Every plugin, by index.
     pub plugins: Vec<Arc<Plugin>>,
+    /// Every tenant, by index.
+    pub tenants: Vec<Arc<Tenant>>,
     /// Every process.
     pub processes: Processes,
     /// Work for the workers.
@@ -20,7 +23,14 @@ pub struct Hub {
 impl Hub {
     /// A hub of these plugins.
     pub fn new(plugins: Vec<Arc<Plugin>>) -> Arc<Hub> {
-        Arc::new(Hub { plugins, ..Hub::default() })
+        let mut tenants: Vec<Arc<Tenant>> = Vec::new();
+        for plugin in &plugins {
+            // In the order of their indices: a tenant is known by the first plugin that names it.
+            if plugin.tenant.index == tenants.len() {
+                tenants.push(plugin.tenant.clone());
+            }
+        }
+        Arc::new(Hub { plugins, tenants, ..Hub::default() })
     }
 
     /// The plugin with this name.

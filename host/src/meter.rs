@@ -28,9 +28,12 @@ impl Meter {
 
     /// Adds `bytes`, if they fit.
     pub fn charge(&self, bytes: u64) -> Option<Charge> {
+        self.add(bytes).then(|| Charge { bytes, meter: self.clone() })
+    }
+
+    fn add(&self, bytes: u64) -> bool {
         let with = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= self.0.max);
-        let charged = self.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with);
-        charged.ok().map(|_| Charge { bytes, meter: self.clone() })
+        self.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).is_ok()
     }
 
     /// Whether so much is held that whoever adds to it should wait: a quarter, since those that have begun still
@@ -45,6 +48,17 @@ impl Meter {
     }
 }
 
+impl Charge {
+    /// Adds more, if it fits.
+    pub fn grow(&mut self, bytes: u64) -> bool {
+        let fits = self.meter.add(bytes);
+        if fits {
+            self.bytes += bytes;
+        }
+        fits
+    }
+}
+
 impl Drop for Charge {
     fn drop(&mut self) {
         self.meter.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -54,6 +68,15 @@ impl Drop for Charge {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_charge_grows_and_is_given_back_whole() {
+        let meter = Meter::new(10);
+        let mut charge = meter.charge(0).unwrap();
+        assert!(charge.grow(6) && charge.grow(4) && !charge.grow(1));
+        drop(charge);
+        assert!(meter.charge(10).is_some());
+    }
 
     #[test]
     fn a_sum_stays_within_its_limit() {

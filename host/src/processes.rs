@@ -25,6 +25,8 @@ struct Table {
 struct Mailbox {
     process: u32,
     tenant: Arc<Tenant>,
+    /// The tenant that spawned it, which may be another one.
+    parent: usize,
     post: Post,
     meter: Meter,
     messages: Mutex<VecDeque<Message>>,
@@ -40,7 +42,7 @@ pub enum Undelivered {
 }
 
 impl Processes {
-    fn add(&self, tenant: &Arc<Tenant>, post: Post, bytes_max: u64) -> Arc<Mailbox> {
+    fn add(&self, tenant: &Arc<Tenant>, parent: usize, post: Post, bytes_max: u64) -> Arc<Mailbox> {
         let mut table = self.lock();
         // There are fewer processes than ids.
         loop {
@@ -52,6 +54,7 @@ impl Processes {
         let mailbox = Arc::new(Mailbox {
             process: table.last,
             tenant: tenant.clone(),
+            parent,
             post,
             meter: Meter::new(bytes_max),
             messages: Mutex::default(),
@@ -60,7 +63,7 @@ impl Processes {
         mailbox
     }
 
-    /// Puts a message into the mailbox of a process of `tenant`. Answers the sum that it counts in until it is
+    /// Puts a message into the mailbox of a process that `tenant` has, or has spawned. Answers the sum that it counts in until it is
     /// delivered.
     pub fn notify(
         &self,
@@ -70,7 +73,7 @@ impl Processes {
     ) -> Result<Meter, Undelivered> {
         let mailbox = self.lock().mailboxes.get(&process).cloned();
         let mailbox = mailbox
-            .filter(|mailbox| mailbox.tenant.index == tenant.index)
+            .filter(|mailbox| [mailbox.tenant.index, mailbox.parent].contains(&tenant.index))
             .ok_or(Undelivered::Gone)?;
         mailbox.put(data).map_err(|Full| Undelivered::Full)?;
         Ok(mailbox.meter.clone())
@@ -92,15 +95,17 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process of `tenant`, with a mailbox of `bytes_max`, on the reactor of `post`.
+    /// A process of `tenant` that the tenant `parent` has spawned, with a mailbox of `bytes_max`, on the reactor of
+    /// `post`.
     pub fn new(
         hub: &Arc<Hub>,
         tenant: &Arc<Tenant>,
+        parent: usize,
         post: Post,
         bytes_max: u64,
         permit: Permit,
     ) -> Process {
-        let mailbox = hub.processes.add(tenant, post, bytes_max);
+        let mailbox = hub.processes.add(tenant, parent, post, bytes_max);
         Process { mailbox, hub: hub.clone(), _permit: permit }
     }
 

@@ -3,6 +3,7 @@
 mod arena;
 mod command;
 mod connections;
+mod events;
 mod gates;
 mod inbox;
 mod instances;
@@ -11,6 +12,7 @@ mod outgoing;
 mod processes;
 mod stop;
 mod timers;
+mod turns;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -29,6 +31,7 @@ use self::instances::Instance;
 use self::outgoing::Wish;
 use self::stop::Stop;
 use self::timers::{Failures, Purpose};
+use self::turns::Turns;
 use crate::host_api::{ExitReason, Home};
 use crate::listener::Listener;
 use crate::outbound::resolve::Resolver;
@@ -107,8 +110,10 @@ pub struct Reactor {
     unbinds: VecDeque<ConnectionId>,
     /// Instances whose connections are not read because what they fill is full.
     pressed: Vec<InstanceId>,
+    /// Instances with events that wait for their tenant's CPU time.
+    waiting: VecDeque<InstanceId>,
     /// Suspended calls that can go on.
-    runnable: VecDeque<InstanceId>,
+    runnable: Turns,
     /// The read buffer, while no call has borrowed it.
     buffer: Option<Vec<u8>>,
     numbers: u32,
@@ -146,7 +151,8 @@ impl Reactor {
             ready_gates: VecDeque::new(),
             unbinds: VecDeque::new(),
             pressed: Vec::new(),
-            runnable: VecDeque::new(),
+            waiting: VecDeque::new(),
+            runnable: Turns::default(),
             buffer: None,
             numbers: 0,
             had_programs: false,
@@ -190,7 +196,8 @@ impl Reactor {
     ///
     /// 1. the time is read, here and again after the poll has waited;
     /// 2. timers that are due run, earliest first, ties in the order they were set;
-    /// 3. one suspended handler has its next slice, the one that has waited longest;
+    /// 3. one suspended handler has its next slice: tenants take turns, and of each the one that has waited
+    ///    longest;
     /// 4. the poll, the only place that waits;
     /// 5. what other threads and instances sent is taken: results of deferred work, messages, a stop;
     /// 6. sockets are accepted, read and written, each a bounded number of times;
@@ -219,7 +226,8 @@ impl Reactor {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         self.collect_woken();
         self.release_pressed();
-        let busy = !self.runnable.is_empty()
+        self.release_waiting();
+        let busy = self.something_may_run()
             || !self.ready.is_empty()
             || !self.ready_gates.is_empty()
             || !self.wishes.is_empty()
@@ -231,8 +239,8 @@ impl Reactor {
             Some(Duration::ZERO)
         } else {
             let wait = self.setup.home.clock.wait_until(self.timers.next_deadline());
-            // Nothing tells when another reactor has made room.
-            if self.pressed.is_empty() {
+            // Nothing tells when another reactor has made room, or when there is CPU time again.
+            if self.pressed.is_empty() && self.waiting.is_empty() && self.runnable.is_empty() {
                 wait
             } else {
                 Some(wait.unwrap_or(PRESSED_WAIT).min(PRESSED_WAIT))
@@ -245,6 +253,17 @@ impl Reactor {
             }
             result => result,
         }
+    }
+
+    /// Whether a suspended call may have its next slice now.
+    fn something_may_run(&self) -> bool {
+        self.runnable.any(|tenant| self.may_run(tenant))
+    }
+
+    /// Whether a tenant has CPU time.
+    fn may_run(&self, tenant: usize) -> bool {
+        let tenant = self.setup.home.hub.tenants.get(tenant);
+        !tenant.is_some_and(|tenant| tenant.must_wait(&self.setup.home.clock))
     }
 
     fn serve_sockets(&mut self, events: &Events) {
@@ -274,7 +293,7 @@ impl Reactor {
         }
         for _ in 0..self.ticks.len() {
             if let Some((instance, id)) = self.ticks.pop_front() {
-                self.deliver(instance, instances::Event::Tick(id));
+                self.deliver(instance, events::Event::Tick(id));
             }
         }
     }

@@ -1,12 +1,15 @@
 //! A tenant while the host runs: what its plugins share, on whichever reactor their instances are.
 
 pub mod channels;
+pub mod cpu;
 pub mod queues;
 
 use std::sync::Arc;
 
 use self::channels::Channels;
+use self::cpu::Cpu;
 use self::queues::Queues;
+use crate::clock::Clock;
 use crate::config::TenantConfig;
 use crate::meter::Meter;
 use crate::plugin::Count;
@@ -21,6 +24,10 @@ pub struct Tenant {
     pub index: usize,
     /// Its name.
     pub name: String,
+    /// CPU time of all its instances; none where it has no bound.
+    pub cpu: Option<Cpu>,
+    /// Linear memory of all its instances.
+    pub memory: Meter,
     /// Everything that waits for its instances.
     pub messages: Meter,
     /// Its channels.
@@ -39,10 +46,19 @@ impl Tenant {
         Tenant {
             index,
             name: config.name.clone(),
+            cpu: config.limits.cpu_per_second.map(Cpu::new),
+            memory: Meter::new(config.limits.memory),
             channels: Channels::new(names, config.limits.channel, messages.clone()),
             queues: Arc::new(queues),
             messages,
         }
+    }
+}
+
+impl Tenant {
+    /// Whether its events have to wait, because it has used its CPU time.
+    pub fn must_wait(&self, clock: &Clock) -> bool {
+        self.cpu.as_ref().is_some_and(|cpu| cpu.is_empty(clock.now()))
     }
 }
 

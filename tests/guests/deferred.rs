@@ -35,6 +35,8 @@ impl Deferred {
             }
             "panic" => defer(|| -> sandloop::Result<String> { panic!("on purpose") }, done, failed),
             "loop" => defer(endless, done, failed),
+            "memory" => defer(bomb, done, failed),
+            "recursion" => defer(|| Ok(deep(1).to_string()), done, failed),
             "sleep" => {
                 let sleep = Operation::with(number(), |milliseconds: u64| {
                     std::thread::sleep(Duration::from_millis(milliseconds));
@@ -95,6 +97,19 @@ fn endless() -> sandloop::Result<String> {
     loop {
         number = std::hint::black_box(number.wrapping_add(1));
     }
+}
+
+fn bomb() -> sandloop::Result<String> {
+    let mut kept = Vec::new();
+    loop {
+        kept.push(vec![1_u8; 65_536]);
+        std::hint::black_box(&kept);
+    }
+}
+
+#[expect(unconditional_recursion, reason = "that is what it is for")]
+fn deep(number: u64) -> u64 {
+    std::hint::black_box(deep(std::hint::black_box(number + 1)) + 1)
 }
 
 /// How often this sandbox has been asked.

@@ -27,6 +27,10 @@ fn results_and_failures_come_back(isolation: Isolation) {
     assert_eq!(ask(&mut peer, "loop"), "failure TooLong");
     let ended = host.wait_line("the limit", |line| line.field("limit").is_some());
     assert_eq!(ended.field("limit"), Some("cpu_per_operation"), "{ended}");
+    for (bomb, limit) in [("memory", "memory"), ("recursion", "stack")] {
+        assert_eq!(ask(&mut peer, bomb), "failure Trapped");
+        host.wait_line(limit, |line| line.field("limit") == Some(limit));
+    }
     assert_eq!(ask(&mut peer, "bytes 990"), "length 990");
     assert_eq!(ask(&mut peer, "bytes 1001"), "failure TooLarge");
     assert_eq!(ask(&mut peer, "nested"), "done denied (error 3)");

@@ -16,6 +16,7 @@ fn ask(peer: &mut Peer, line: &str) -> String {
 fn cancelled_timers_leave_nothing() {
     const TIMERS: u32 = 10_000;
     const ROUNDS: u32 = 50;
+    let _alone = alone();
     let host = Host::start(&Config::serving(Plugin::new("load")));
     let mut peer = host.connect("load");
     let churn = format!("churn {TIMERS}");

@@ -161,15 +161,24 @@ fn another_plugin_needs_a_grant() {
     assert!(remedy.contains("[plugins.one.allow]"), "{denied}");
     host.stop();
 
-    let config = Config::new()
-        .plugin(named("one").key("tenant", "\"shared\"").may_spawn(&["other"]))
-        .plugin(other)
-        .listen(Listen::tcp("one"));
-    let host = Host::start(&config);
-    let mut hears = host.connect("one");
-    assert_eq!(ask(&mut hears, "listen"), "ok");
-    let mut parent = host.connect("one");
-    assert!(ask(&mut parent, "spawn-other x").starts_with("id "));
-    assert_eq!(hears.line(), "born x");
-    host.stop();
+    // Within the tenant it speaks on its channels; another tenant's speaks on that one's and hears the one that
+    // spawned it all the same.
+    let granted = || named("one").may_spawn(&["other"]);
+    for (config, listens_at) in [
+        (Config::new().plugin(granted().key("tenant", "\"shared\"")).plugin(other), "one"),
+        (
+            Config::new().plugin(granted()).plugin(named("other")).listen(Listen::tcp("other")),
+            "other",
+        ),
+    ] {
+        let host = Host::start(&config.listen(Listen::tcp("one")));
+        let mut hears = host.connect(listens_at);
+        assert_eq!(ask(&mut hears, "listen"), "ok");
+        let mut parent = host.connect("one");
+        assert!(ask(&mut parent, "spawn-other x").starts_with("id "));
+        assert_eq!(hears.line(), "born x");
+        parent.send("notify 12345\n");
+        assert_eq!(hears.line(), "sum 5");
+        host.stop();
+    }
 }

@@ -42,6 +42,40 @@ fn memory_without_end_costs_its_own_connections(isolation: Isolation) {
     assert_eq!(line.field("limit"), Some("memory"), "{line}");
 }
 
+/// Two plugins of one tenant share its memory; another tenant has its own.
+#[test]
+fn a_tenants_memory_is_shared_by_its_plugins_only() {
+    let named = |name: &str, tenant: &str| {
+        let plugin = Plugin::named(name, &sandloop_tests::component("hostile_memory"));
+        plugin.key("tenant", format!("{tenant:?}")).limit("memory", "\"64MiB\"")
+    };
+    let config = Config::new()
+        .plugin(named("greedy", "a"))
+        .plugin(Plugin::new("echo").key("tenant", "\"b\""))
+        .listen(Listen::tcp("greedy"))
+        .listen(Listen::tcp("echo"));
+    let limits = "[tenants.a.limits]\nmemory = \"8MiB\"\n";
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let host = Host::start_toml(dir, &format!("{}\n{limits}", config.to_toml()));
+    let mut neighbour = host.connect("echo");
+    neighbour.expect_echo("before");
+    for _ in 0..3 {
+        let mut greedy = host.connect("greedy");
+        greedy.send("x");
+        greedy.expect_closed();
+        neighbour.expect_echo("beside");
+    }
+    let line = host.wait_log("trapped");
+    assert_eq!(line.field("limit"), Some("tenant memory"), "{line}");
+    // A sandbox of a megabyte for each connection: some fit, the next are refused, and the host goes on.
+    let open: Vec<Peer> = (0..20).map(|_| host.connect("greedy")).collect();
+    let refused = host.wait_log("no instance could be made");
+    assert_eq!(refused.field("limit"), Some("tenant memory"), "{refused}");
+    neighbour.expect_echo("still");
+    drop(open);
+    host.stop();
+}
+
 each_isolation!(recursion_without_end_costs_its_own_connections);
 fn recursion_without_end_costs_its_own_connections(isolation: Isolation) {
     let plugin = Plugin::new("hostile_recursion");

@@ -29,6 +29,7 @@ const ONLY_IN: &[(&str, &str, &[&str])] = &[
     ("generate!", "sdk/rust/src/", &["sdk/rust/src/bindings.rs"]),
 ];
 const THREADS: &[&str] = &[
+    "host/src/deferred/worker.rs",
     "host/src/main.rs",
     "host/src/outbound/resolve.rs",
     "host/src/plugin/ticker.rs",

@@ -80,6 +80,11 @@ pub(crate) const ALL: &[Key] = &[
     key("plugins.*.allow.stop", "stop = true or stop = false"),
     key("tenants.*", "a section, as in [tenants.demo]"),
     key("tenants.*.limits", "a section, as in [tenants.demo.limits]"),
+    key("tenants.*.limits.memory", r#"a size, as in memory = "1GiB""#),
+    key(
+        "tenants.*.limits.cpu_per_second",
+        r#"a duration in quotes, as in cpu_per_second = "500ms""#,
+    ),
     key("tenants.*.limits.channels", "a number, as in channels = 1000"),
     key("tenants.*.limits.channel", r#"a size, as in channel = "4MiB""#),
     key("tenants.*.limits.queue", r#"a size, as in queue = "4MiB""#),

@@ -17,6 +17,8 @@ const MILLISECOND: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
+/// So much CPU time a second is no bound.
+pub(crate) const UNBOUNDED_CPU: u64 = HOUR;
 
 /// `host.reactors`.
 pub const REACTORS: Bound = Bound {
@@ -368,6 +370,34 @@ pub const MESSAGE: Bound = Bound {
     then: "The call that brings it answers `limit`; a result that is larger becomes `too-large`.",
 };
 
+/// `tenants.*.limits.memory`.
+pub const TENANT_MEMORY: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "memory",
+    unit: Unit::Bytes,
+    default: 16 * GIB,
+    min: 64 * KIB,
+    max: 1024 * GIB,
+    what: "Linear memory of all instances of the tenant together.",
+    why: "A thousand small sandboxes are a large one.",
+    at: AtBound::Refuse,
+    then: "`memory.grow` fails and no new instance can be made; the log says `tenant memory`.",
+};
+
+/// `tenants.*.limits.cpu_per_second`.
+pub const CPU_PER_SECOND: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "cpu_per_second",
+    unit: Unit::Time,
+    default: UNBOUNDED_CPU,
+    min: MILLISECOND,
+    max: UNBOUNDED_CPU,
+    what: "CPU time that the tenant may use in each second, on all reactors and workers together.",
+    why: "What a tenant uses of the reactors the others wait for; the default is more than there are cores.",
+    at: AtBound::Wait,
+    then: "Its events wait and its connections are not read; it may have a second's worth in advance.",
+};
+
 /// `tenants.*.limits.channels`.
 pub const CHANNELS: Bound = Bound {
     table: TENANT_LIMITS,
@@ -465,6 +495,8 @@ pub const ALL: &[&Bound] = &[
     &SUBSCRIPTIONS,
     &POPS,
     &MESSAGE,
+    &TENANT_MEMORY,
+    &CPU_PER_SECOND,
     &CHANNELS,
     &CHANNEL,
     &QUEUE,

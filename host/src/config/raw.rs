@@ -89,6 +89,8 @@ pub(crate) struct Tenant {
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantLimits {
+    pub(crate) memory: Option<Quantity>,
+    pub(crate) cpu_per_second: Option<Quantity>,
     pub(crate) channels: Option<Quantity>,
     pub(crate) channel: Option<Quantity>,
     pub(crate) queue: Option<Quantity>,

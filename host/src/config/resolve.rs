@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
+use super::admission;
 use super::connect::ConnectRule;
 use super::error::{ConfigError, Problem};
 use super::limits;
@@ -53,7 +55,10 @@ fn host(place: &Place<'_>, folder: &Path, raw: &raw::Host) -> Result<HostConfig,
         close_deadline: limits::CLOSE_DEADLINE
             .time(raw.close_deadline.as_ref())
             .map_err(wrong("close_deadline"))?,
-        instances: limits::INSTANCES.count(raw.instances.as_ref()).map_err(wrong("instances"))?,
+        instances: limits::INSTANCES
+            .count(raw.instances.as_ref())
+            .and_then(admission::sandboxes)
+            .map_err(wrong("instances"))?,
         compile_cache: compile_cache(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
     })
@@ -268,6 +273,10 @@ fn tenant_limits(place: &Place<'_>, raw: &raw::TenantLimits) -> Result<TenantLim
         bound.read(written.as_ref()).map_err(wrong(bound.name))
     };
     Ok(TenantLimits {
+        memory: read(&limits::TENANT_MEMORY, &raw.memory)?,
+        cpu_per_second: Some(read(&limits::CPU_PER_SECOND, &raw.cpu_per_second)?)
+            .filter(|micros| *micros < limits::UNBOUNDED_CPU)
+            .map(Duration::from_micros),
         channels: limits::CHANNELS.count(raw.channels.as_ref()).map_err(wrong("channels"))?,
         channel: read(&limits::CHANNEL, &raw.channel)?,
         queue: read(&limits::QUEUE, &raw.queue)?,

@@ -73,8 +73,14 @@ fn defaults() {
     };
     assert_eq!(plugin.limits, limits);
     let [tenant] = config.tenants.as_slice() else { panic!("{config:?}") };
-    let limits =
-        TenantLimits { channels: 1000, channel: 4 << 20, queue: 4 << 20, messages: 64 << 20 };
+    let limits = TenantLimits {
+        memory: 16 << 30,
+        cpu_per_second: None,
+        channels: 1000,
+        channel: 4 << 20,
+        queue: 4 << 20,
+        messages: 64 << 20,
+    };
     assert_eq!((tenant.name.as_str(), &tenant.limits), ("echo", &limits));
 }
 

@@ -139,7 +139,12 @@ impl Worker {
         let mut call = Box::pin(sandbox::run(seat, task));
         loop {
             self.activity.enter();
-            if let Poll::Ready(finished) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
+            let before = thread_cpu_time();
+            let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
+            if let Some(cpu) = &plugin.tenant.cpu {
+                cpu.spend(thread_cpu_time().saturating_sub(before));
+            }
+            if let Poll::Ready(finished) = polled {
                 return Ok(finished);
             }
             if unwanted() {

@@ -55,7 +55,8 @@ impl processes::Host for HostState {
         let permit = plugin.usage.processes.take(plugin.config.limits.processes);
         let permit = permit.ok_or(ErrorCode::Limit)?;
         let bytes_max = plugin.config.limits.mailbox;
-        let process = Process::new(&self.home.hub, &plugin.tenant, post, bytes_max, permit);
+        let (hub, parent) = (&self.home.hub, self.plugin.tenant.index);
+        let process = Process::new(hub, &plugin.tenant, parent, post, bytes_max, permit);
         let id = process.id();
         self.commands.push(Command::Spawn { process, plugin: plugin.index, name, argument });
         Ok(id)

@@ -14,7 +14,7 @@ use super::wasi::Wasi;
 use crate::clock::Clock;
 use crate::connection::Shared;
 use crate::hub::Hub;
-use crate::meter::Meter;
+use crate::meter::{Charge, Meter};
 use crate::plugin::Plugin;
 use crate::reactor::{Address, Command, ConnectionId};
 
@@ -62,7 +62,8 @@ pub struct HostState {
 impl HostState {
     /// The state of a new instance.
     pub fn new(plugin: Arc<Plugin>, home: Home) -> HostState {
-        let memory = MemoryMeter::new(plugin.config.limits.memory, plugin.config.limits.tables);
+        let limits = &plugin.config.limits;
+        let memory = MemoryMeter::new(limits.memory, limits.tables, &plugin.tenant.memory);
         HostState {
             plugin,
             home,
@@ -190,6 +191,8 @@ impl Sockets {
 pub struct MemoryMeter {
     bytes: usize,
     bytes_max: usize,
+    /// The same bytes in the tenant's account.
+    of_tenant: Option<Charge>,
     elements: usize,
     elements_max: usize,
     /// What was refused last, for the log line of the trap that usually follows.
@@ -199,15 +202,18 @@ pub struct MemoryMeter {
 /// A growth that a [`MemoryMeter`] refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// The limit `memory`.
+    /// The limit `memory` of the plugin.
     Memory,
+    /// The limit `memory` of the tenant.
+    TenantMemory,
     /// The limit `tables`.
     Tables,
 }
 
 impl MemoryMeter {
-    fn new(bytes_max: u64, elements_max: u32) -> MemoryMeter {
+    fn new(bytes_max: u64, elements_max: u32, tenant: &Meter) -> MemoryMeter {
         MemoryMeter {
+            of_tenant: tenant.charge(0),
             bytes: 0,
             bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
             elements: 0,
@@ -234,9 +240,16 @@ impl ResourceLimiter for MemoryMeter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let fits = grow(&mut self.bytes, self.bytes_max, current, desired);
-        if !fits {
+        let before = self.bytes;
+        if !grow(&mut self.bytes, self.bytes_max, current, desired) {
             self.refused = Some(Refused::Memory);
+            return Ok(false);
+        }
+        let more = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
+        let fits = self.of_tenant.as_mut().is_none_or(|charge| charge.grow(more));
+        if !fits {
+            self.bytes = before;
+            self.refused = Some(Refused::TenantMemory);
         }
         Ok(fits)
     }
@@ -261,11 +274,19 @@ mod tests {
 
     #[test]
     fn the_meter_sums_over_memories_and_refuses_past_the_limit() {
-        let mut meter = MemoryMeter::new(100, 10);
+        let tenant = Meter::new(150);
+        let mut meter = MemoryMeter::new(100, 10, &tenant);
         assert!(meter.memory_growing(0, 60, None).unwrap());
         assert!(meter.memory_growing(0, 40, None).unwrap());
         assert!(!meter.memory_growing(60, 61, None).unwrap());
         assert_eq!(meter.refused, Some(Refused::Memory));
+        let mut other = MemoryMeter::new(100, 10, &tenant);
+        assert!(other.memory_growing(0, 50, None).unwrap());
+        assert!(!other.memory_growing(50, 51, None).unwrap(), "150 are the tenant's");
+        assert_eq!(other.refused, Some(Refused::TenantMemory));
+        drop(meter);
+        assert!(other.memory_growing(50, 51, None).unwrap(), "what has ended is given back");
+        let mut meter = MemoryMeter::new(100, 10, &tenant);
         assert!(meter.table_growing(0, 10, None).unwrap());
         assert!(!meter.table_growing(0, 1, None).unwrap());
     }

@@ -55,6 +55,9 @@ pub struct Trapped {
     pub stage: Stage,
 }
 
+/// Why there is no instance: how far it came, the limit behind it, and the engine's words.
+type Unmade = (Stage, Option<&'static str>, wasmtime::Error);
+
 /// How far an instance had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -72,8 +75,8 @@ pub async fn run(seat: Seat, mut task: Task) -> Finished {
         Seat::Ready(sandbox) => sandbox,
         Seat::Empty(state) => match Sandbox::new(*state).await {
             Ok(sandbox) => Box::new(sandbox),
-            Err((stage, error)) => {
-                let trapped = Trapped { error, limit: None, stage };
+            Err((stage, limit, error)) => {
+                let trapped = Trapped { error, limit, stage };
                 return Finished { sandbox: None, task, result: Err(trapped) };
             }
         },
@@ -89,7 +92,7 @@ pub async fn run(seat: Seat, mut task: Task) -> Finished {
 }
 
 impl Sandbox {
-    async fn new(state: HostState) -> Result<Sandbox, (Stage, wasmtime::Error)> {
+    async fn new(state: HostState) -> Result<Sandbox, Unmade> {
         let plugin = state.plugin.clone();
         let engine = plugin.pre.engine();
         let mut store = Store::new(engine, state);
@@ -97,9 +100,10 @@ impl Sandbox {
         store.epoch_deadline_callback(|mut context| Ok(end_of_slice(context.data_mut())));
         begin_budget(&mut store);
         let instance = plugin.pre.instantiate_async(&mut store).await;
-        let instance = instance.map_err(|error| (Stage::Make, error))?;
+        let instance =
+            instance.map_err(|error| (Stage::Make, refused_memory(store.data()), error))?;
         let guest = plugin.indices.load(&mut store, &instance);
-        let guest = guest.map_err(|error| (Stage::Fit, error))?;
+        let guest = guest.map_err(|error| (Stage::Fit, None, error))?;
         Ok(Sandbox { store, instance, guest })
     }
 
@@ -286,16 +290,22 @@ impl Sandbox {
 
     /// Which limit the guest ran into before it trapped.
     fn limit_behind(&self, error: &wasmtime::Error) -> Option<&'static str> {
-        use crate::host_api::Refused;
         match error.downcast_ref::<wasmtime::Trap>() {
             Some(wasmtime::Trap::Interrupt) => Some("cpu_per_event"),
             Some(wasmtime::Trap::StackOverflow) => Some("stack"),
-            _ => self.store.data().memory.refused.map(|refused| match refused {
-                Refused::Memory => "memory",
-                Refused::Tables => "tables",
-            }),
+            _ => refused_memory(self.store.data()),
         }
     }
+}
+
+/// Which limit of memory was refused last.
+fn refused_memory(state: &HostState) -> Option<&'static str> {
+    use crate::host_api::Refused;
+    state.memory.refused.map(|refused| match refused {
+        Refused::Memory => "memory",
+        Refused::TenantMemory => "tenant memory",
+        Refused::Tables => "tables",
+    })
 }
 
 /// The guest's class of connections. Not a method, so that the store can be borrowed beside it.

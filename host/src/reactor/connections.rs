@@ -7,7 +7,7 @@ use mio::Interest;
 use wasmtime::component::ResourceAny;
 
 use super::arena::Source;
-use super::instances::Event;
+use super::events::Event;
 use super::timers::Purpose;
 use super::{ConnectionId, InstanceId, READ_BYTES, READS_PER_TURN, Reactor, Wish};
 use crate::clock::Moment;
@@ -201,7 +201,7 @@ impl Reactor {
             self.stall(instance, id);
             return Read::Nothing;
         }
-        if state.is_pressed() {
+        if state.is_pressed() || state.plugin.tenant.must_wait(&self.setup.home.clock) {
             self.stall(instance, id);
             self.pressed.push(instance);
             return Read::Nothing;

@@ -7,7 +7,8 @@ use mio::Interest;
 
 use super::arena::Source;
 use super::connections::{Entry, marks};
-use super::instances::{Event, Unavailable};
+use super::events::Event;
+use super::instances::Unavailable;
 use super::timers::Purpose;
 use super::{ACCEPTS_PER_TURN, Reactor};
 use crate::clock::Moment;

@@ -6,75 +6,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use super::events::Event;
 use super::processes::{Birth, Role};
 use super::{Address, Command, ConnectionId, InstanceId, Reactor, Wish};
 use crate::config::Isolation;
-use crate::connection::Phase;
-use crate::deferred::Deferred;
-use crate::host_api::{ExitReason, HostState};
-use crate::message::Message;
+use crate::host_api::HostState;
 use crate::observe;
 use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Task, Trapped};
 use crate::plugin::{Permit, Plugin};
-use crate::tenant::queues::Handout;
 use crate::timer::TimerKey;
-
-/// What waits for an instance, or goes straight in when nothing does.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// `lifecycle.prepare`, for an instance that is made while the loop runs.
-    Prepare,
-    /// `lifecycle.start`.
-    Start,
-    /// `lifecycle.stopping`.
-    Stopping,
-    /// `lifecycle.stopped`.
-    Stopped,
-    /// The constructor and `post-init`.
-    Open(ConnectionId),
-    /// `connection-completed`.
-    Completed(ConnectionId),
-    /// `drained`.
-    Drained(ConnectionId),
-    /// `unbind`.
-    Unbind(ConnectionId),
-    /// A timer is due.
-    Timer(u32),
-    /// A tick is due.
-    Tick(u32),
-    /// A deferred job has ended.
-    Deferred(Deferred),
-    /// A message for a subscription.
-    Message {
-        /// Which one.
-        subscription: u32,
-        /// The message, which others get too.
-        message: Arc<Message>,
-    },
-    /// An item for a pop.
-    Popped {
-        /// Which one.
-        pop: u32,
-        /// The item, which goes back unless it is taken.
-        item: Handout,
-    },
-    /// A process begins.
-    Spawned {
-        /// What it is to be.
-        name: String,
-        /// What it is given.
-        argument: Message,
-    },
-    /// There is something in the mailbox.
-    Notified,
-    /// A process that this instance has spawned has ended.
-    Exited {
-        /// Which one.
-        process: u32,
-        /// Why.
-        reason: ExitReason,
-    },
-}
 
 /// A call into a guest that is under way. It owns the sandbox: whoever holds it can resume it, nobody can
 /// enter the guest meanwhile, and dropping it ends the guest.
@@ -98,7 +38,7 @@ pub(super) struct Instance {
     pub(super) connections: Vec<ConnectionId>,
     /// Connections that have something to read and wait until it is idle.
     stalled: Vec<ConnectionId>,
-    timers: HashMap<u32, GuestTimer>,
+    pub(super) timers: HashMap<u32, GuestTimer>,
     /// Outgoing connections that were asked for and not begun.
     pub(super) wishes: u32,
     /// What makes it a process, if it is one.
@@ -110,12 +50,14 @@ pub(super) struct Instance {
     /// Wakes it when it is suspended; most never are.
     waker: Option<Waker>,
     is_runnable: bool,
-    started: bool,
+    /// Whether its events wait for its tenant's CPU time.
+    waits: bool,
+    pub(super) started: bool,
 }
 
-struct GuestTimer {
+pub(super) struct GuestTimer {
     key: Option<TimerKey>,
-    every: Option<Duration>,
+    pub(super) every: Option<Duration>,
 }
 
 /// Why there is no instance.
@@ -142,6 +84,7 @@ impl Instance {
             permit,
             waker: None,
             is_runnable: false,
+            waits: false,
             started: false,
         }
     }
@@ -165,7 +108,7 @@ impl Instance {
         self.started
     }
 
-    fn sandbox(&mut self) -> Option<&mut Sandbox> {
+    pub(super) fn sandbox(&mut self) -> Option<&mut Sandbox> {
         match &mut self.state {
             State::Idle(Seat::Ready(sandbox)) => Some(sandbox),
             _ => None,
@@ -243,7 +186,13 @@ impl Reactor {
     pub(super) fn pump(&mut self, id: InstanceId) {
         loop {
             let Some(instance) = self.instances.get_mut(id) else { return };
-            if !instance.is_idle() {
+            if !instance.is_idle() || instance.queue.is_empty() {
+                return;
+            }
+            if instance.plugin.tenant.must_wait(&self.setup.home.clock) {
+                if !std::mem::replace(&mut instance.waits, true) {
+                    self.waiting.push_back(id);
+                }
                 return;
             }
             let Some(event) = instance.queue.pop_front() else { return };
@@ -251,89 +200,6 @@ impl Reactor {
                 self.enter(id, task);
             }
         }
-    }
-
-    /// What an event means by the time it is its turn; none when that is nothing any more.
-    fn task_of(&mut self, id: InstanceId, event: Event) -> Option<Task> {
-        match event {
-            Event::Prepare => Some(Task::Prepare),
-            Event::Start => {
-                self.instances.get_mut(id)?.started = true;
-                Some(Task::Start)
-            }
-            Event::Stopping => Some(Task::Stopping),
-            Event::Stopped => Some(Task::Stopped),
-            Event::Open(connection) => {
-                let entry = self.connections.get_mut(connection)?;
-                let (shared, origin) = (entry.shared.clone(), entry.origin.take()?);
-                Some(Task::Open { connection, shared, origin, constructed: false })
-            }
-            Event::Completed(connection) => {
-                let object = self.connections.get(connection)?.object?;
-                Some(Task::Completed { connection, object })
-            }
-            Event::Drained(connection) => {
-                let entry = self.connections.get(connection)?;
-                let over = matches!(entry.shared.lock().phase(), Phase::Ended(_));
-                let object = entry.object.filter(|_| !over)?;
-                Some(Task::Drained { connection, object })
-            }
-            Event::Unbind(connection) => self.unbind_task(connection),
-            Event::Timer(timer) => self.timer_task(id, timer),
-            Event::Tick(tick) => {
-                let state = self.instances.get_mut(id)?.sandbox()?.store.data_mut();
-                state.ticks -= 1;
-                Some(Task::Tick { id: tick })
-            }
-            Event::Deferred(Deferred { job, outcome, .. }) => {
-                let state = self.instances.get_mut(id)?.sandbox()?.store.data_mut();
-                state.jobs.remove(&job);
-                Some(Task::Deferred { job, outcome })
-            }
-            Event::Message { subscription, message } => {
-                let state = self.instances.get_mut(id)?.sandbox()?.store.data_mut();
-                let lives = state.subscriptions.has(subscription);
-                lives.then_some(Task::Message { subscription, message })
-            }
-            Event::Popped { pop, item } => {
-                let state = self.instances.get_mut(id)?.sandbox()?.store.data_mut();
-                if !state.pops.take(pop) {
-                    return None;
-                }
-                item.take().map(|item| Task::Popped { pop, item })
-            }
-            Event::Spawned { name, argument } => {
-                let process = self.instances.get(id)?.role.as_ref()?.process.id();
-                Some(Task::Spawned { process, name, argument })
-            }
-            Event::Notified => {
-                let message = self.instances.get(id)?.role.as_ref()?.process.take()?;
-                Some(Task::Notified { message })
-            }
-            Event::Exited { process, reason } => Some(Task::Exited { process, reason }),
-        }
-    }
-
-    fn unbind_task(&mut self, connection: ConnectionId) -> Option<Task> {
-        let entry = self.connections.get(connection)?;
-        let Phase::Ended(reason) = entry.shared.lock().phase() else { return None };
-        let Some(object) = entry.object else {
-            // The guest never had it.
-            self.remove_connection(connection);
-            return None;
-        };
-        Some(Task::Unbind { connection, object, socket: entry.socket, reason })
-    }
-
-    fn timer_task(&mut self, id: InstanceId, timer: u32) -> Option<Task> {
-        let instance = self.instances.get_mut(id)?;
-        let one_shot = instance.timers.get(&timer).is_some_and(|timer| timer.every.is_none());
-        if one_shot {
-            instance.timers.remove(&timer);
-        }
-        let live = &mut instance.sandbox()?.store.data_mut().timers;
-        let alive = if one_shot { live.remove(&timer) } else { live.contains(&timer) };
-        alive.then_some(Task::Timer { id: timer })
     }
 
     /// Hands a task to an idle instance.
@@ -352,10 +218,13 @@ impl Reactor {
         }
     }
 
-    /// Gives the suspended call that has waited longest its next slice.
+    /// Gives one suspended call its next slice.
     pub(super) fn resume_one(&mut self) {
         self.collect_woken();
-        let Some(id) = self.runnable.pop_front() else { return };
+        let mut runnable = std::mem::take(&mut self.runnable);
+        let next = runnable.take(|tenant| self.may_run(tenant));
+        self.runnable = runnable;
+        let Some(id) = next else { return };
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.is_runnable = false;
         let waker = instance.waker.get_or_insert_with(|| self.inbox.waker_of(id)).clone();
@@ -380,13 +249,13 @@ impl Reactor {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if matches!(instance.state, State::Suspended(_)) && !instance.is_runnable {
             instance.is_runnable = true;
-            self.runnable.push_back(id);
+            self.runnable.push(instance.plugin.tenant.index, id);
         }
     }
 
     fn poll_call(&mut self, id: InstanceId, mut call: Call, waker: &Waker) {
         self.setup.activity.enter();
-        match call.as_mut().poll(&mut Context::from_waker(waker)) {
+        match self.poll_counted(id, &mut call, waker) {
             Poll::Ready(finished) => self.finish(id, finished),
             Poll::Pending => {
                 let Some(instance) = self.instances.get_mut(id) else { return };
@@ -399,6 +268,19 @@ impl Reactor {
         }
     }
 
+    /// Polls a call, and takes the time from its tenant's account if it has one.
+    fn poll_counted(&self, id: InstanceId, call: &mut Call, waker: &Waker) -> Poll<Finished> {
+        let context = &mut Context::from_waker(waker);
+        let plugin = self.instances.get(id).map(|instance| &instance.plugin);
+        let Some(cpu) = plugin.and_then(|plugin| plugin.tenant.cpu.as_ref()) else {
+            return call.as_mut().poll(context);
+        };
+        let begun = self.setup.home.clock.now();
+        let polled = call.as_mut().poll(context);
+        cpu.spend(self.setup.home.clock.now().since(begun));
+        polled
+    }
+
     fn finish(&mut self, id: InstanceId, finished: Finished) {
         let Finished { sandbox, mut task, result } = finished;
         if let Task::Data { buffer, .. } = &mut task {
@@ -409,9 +291,13 @@ impl Reactor {
                 let commands = std::mem::take(&mut sandbox.store.data_mut().commands);
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = State::Idle(Seat::Ready(sandbox));
-                // One that is pressed gets them back when it is not.
-                if !instance.is_pressed() {
+                // One that has to wait gets them back when it need not.
+                let waits = instance.is_pressed()
+                    || instance.plugin.tenant.must_wait(&self.setup.home.clock);
+                if !waits {
                     self.ready.extend(instance.stalled.drain(..));
+                } else if !instance.stalled.is_empty() {
+                    self.pressed.push(id);
                 }
                 for command in commands {
                     self.obey(id, command);
@@ -584,11 +470,23 @@ impl Reactor {
         }
     }
 
+    /// Delivers what waited for its tenant's CPU time.
+    pub(super) fn release_waiting(&mut self) {
+        for id in std::mem::take(&mut self.waiting) {
+            // One that still has to wait queues again.
+            if let Some(instance) = self.instances.get_mut(id) {
+                instance.waits = false;
+            }
+            self.pump(id);
+        }
+    }
+
     /// Reads from the connections of instances that had to wait and need not any more.
     pub(super) fn release_pressed(&mut self) {
         for id in std::mem::take(&mut self.pressed) {
             let Some(instance) = self.instances.get_mut(id) else { continue };
-            if instance.is_pressed() {
+            let must_wait = instance.plugin.tenant.must_wait(&self.setup.home.clock);
+            if must_wait || instance.is_pressed() {
                 self.pressed.push(id);
             } else {
                 self.ready.extend(instance.stalled.drain(..));

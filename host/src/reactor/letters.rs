@@ -1,6 +1,6 @@
 //! What other threads and other instances have sent.
 
-use super::instances::Event;
+use super::events::Event;
 use super::{ExitReason, InstanceId, Mail, Reactor};
 use crate::tenant::channels::Delivery;
 

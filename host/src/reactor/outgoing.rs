@@ -6,7 +6,7 @@ use mio::Interest;
 
 use super::arena::Source;
 use super::connections::Entry;
-use super::instances::Event;
+use super::events::Event;
 use super::processes::Birth;
 use super::{ConnectionId, InstanceId, Reactor};
 use crate::connection::{CloseReason, Connection, Phase, Shared};

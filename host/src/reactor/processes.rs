@@ -1,6 +1,6 @@
 //! Processes: instances without a connection, from their birth to the notice of their end.
 
-use super::instances::Event;
+use super::events::Event;
 use super::{ExitReason, InstanceId, Reactor, Wish};
 use crate::message::Message;
 use crate::processes::Process;
@@ -31,10 +31,10 @@ pub(super) struct Role {
 }
 
 impl Reactor {
-    /// Makes a process, unless its parent is gone.
+    /// Makes a process, unless its parent is gone or the reactor ends.
     pub(super) fn spawn(&mut self, birth: Birth) {
         let Birth { process, parent, plugin, name, argument } = birth;
-        if self.instances.get(parent).is_none() {
+        if self.instances.get(parent).is_none() || self.stop.has_begun() {
             return;
         }
         let (number, waiting) = (process.id(), process.waiting());

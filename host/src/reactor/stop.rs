@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::instances::Event;
+use super::events::Event;
 use super::timers::Purpose;
 use super::{Exit, Reactor};
 use crate::connection::CloseReason;

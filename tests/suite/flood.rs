@@ -1,0 +1,82 @@
+//! A guest that asks for as much as it gets of one thing: it gets so much, and nobody else less.
+
+use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, alone, process};
+
+/// What is flooded, and how much of it is granted.
+const FLOODS: &[(&str, u32)] = &[
+    ("timers", 10_000),
+    ("ticks", 10_000),
+    ("defers", 1000),
+    ("spawns", 100),
+    ("subscriptions", 1000),
+    ("channels", 1000),
+    // 1000 bytes and 64 for each, of 4 MiB.
+    ("publishes", 3942),
+    ("pushes", 3942),
+    ("pops", 1000),
+    ("connects", 0),
+    ("logs", 50_000),
+];
+
+each_isolation!(a_flood_ends_at_its_bound_and_harms_nobody);
+fn a_flood_ends_at_its_bound_and_harms_nobody(isolation: Isolation) {
+    for (what, granted) in FLOODS {
+        let host = flooding(what, isolation);
+        let mut neighbour = host.connect("echo");
+        neighbour.expect_echo("before");
+        let mut flood = host.connect("hostile_flood");
+        flood.send("x");
+        assert_eq!(flood.line(), granted.to_string(), "{what}");
+        neighbour.expect_echo("beside");
+        flood.finish();
+        neighbour.expect_echo("after");
+        let outcome = host.stop();
+        assert_eq!(outcome.code, Some(0), "{what}: {}", outcome.stderr);
+    }
+}
+
+/// What a flood has taken is there for the next, as often as it comes.
+#[test]
+fn what_a_flood_took_is_given_back() {
+    let _alone = alone();
+    for (what, granted) in FLOODS.iter().filter(|(what, _)| !matches!(*what, "logs" | "pushes")) {
+        let host = flooding(what, Isolation::Connection);
+        let once = || {
+            let mut flood: Peer = host.connect("hostile_flood");
+            flood.send("x");
+            let line = flood.line();
+            flood.finish();
+            flood.expect_end();
+            line
+        };
+        // The host gives back right after the end of the connection, so the next may come a little early.
+        let mut full = 0;
+        for _ in 0..200 {
+            if once() == granted.to_string() {
+                full += 1;
+                if full == 5 {
+                    break;
+                }
+            }
+        }
+        assert_eq!(full, 5, "{what}: it never got all again");
+        let before = process::resident(host.pid());
+        for _ in 0..20 {
+            once();
+        }
+        let grown = process::resident(host.pid()).saturating_sub(before);
+        assert!(grown < 8 << 20, "{what}: {grown} bytes more after twenty floods");
+        host.stop();
+    }
+}
+
+fn flooding(what: &str, isolation: Isolation) -> Host {
+    let plugin = Plugin::new("hostile_flood").isolation(isolation);
+    let config = Config::new()
+        .host("workers", "1")
+        .plugin(plugin.limit("cpu_per_operation", "\"1s\"").limit("cpu_per_event", "\"10s\""))
+        .plugin(Plugin::new("echo"))
+        .listen(Listen::tcp("hostile_flood").option("what", what))
+        .listen(Listen::tcp("echo"));
+    Host::start(&config)
+}

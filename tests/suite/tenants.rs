@@ -1,0 +1,98 @@
+//! What a tenant may use of the host, over all its plugins and instances.
+
+use std::time::{Duration, Instant};
+
+use sandloop_tests::{
+    Config, Host, Isolation, Listen, Peer, Plugin, alone, component, once_undisturbed,
+};
+
+each_isolation!(past_its_cpu_time_a_tenants_events_wait);
+/// They are late, not lost, and nobody else is late.
+fn past_its_cpu_time_a_tenants_events_wait(isolation: Isolation) {
+    let config = Config::new()
+        .plugin(Plugin::new("compute").isolation(isolation).limit("cpu_per_event", "\"30s\""))
+        .plugin(Plugin::new("echo"))
+        .listen(Listen::tcp("compute"))
+        .listen(Listen::tcp("echo"));
+    let limits = "[tenants.compute.limits]\ncpu_per_second = \"100ms\"\n";
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let host = Host::start_toml(dir, &format!("{}\n{limits}", config.to_toml()));
+    let (mut worker, mut other) = (host.connect("compute"), host.connect("compute"));
+    let mut neighbour = host.connect("echo");
+    let begun = Instant::now();
+    // About 200 ms of work, for which 100 are there at first and the rest comes in a second.
+    worker.send("100\n");
+    other.send("100\n1\n");
+    let mut echoes = 0;
+    while worker.is_idle() {
+        neighbour.expect_echo("beside");
+        echoes += 1;
+    }
+    worker.expect("done\n");
+    other.expect("done\ndone\n");
+    let took = begun.elapsed();
+    println!("200 ms of work took {took:?}, {echoes} echoes beside it");
+    assert!(Duration::from_millis(500) < took, "{took:?}");
+    assert!(10 < echoes, "{echoes} echoes");
+    // Idle time fills its account, and the neighbour never had one.
+    neighbour.expect_echo("after");
+    host.stop();
+}
+
+/// What waits is cut off at the deadline like anything else.
+#[test]
+fn a_stop_does_not_wait_for_a_tenants_cpu_time() {
+    let plugin = Plugin::new("compute").limit("cpu_per_event", "\"60s\"");
+    let config = Config::serving(plugin).host("stop_deadline", "\"200ms\"").to_toml();
+    let limits = "[tenants.compute.limits]\ncpu_per_second = \"1ms\"\n";
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let host = Host::start_toml(dir, &format!("{config}\n{limits}"));
+    let mut worker = host.connect("compute");
+    worker.send("2000\n");
+    worker.expect_nothing_yet();
+    let outcome = host.stop();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+each_isolation!(a_hungry_tenant_weighs_as_much_as_one_connection_of_another);
+/// Twenty computations of one tenant and one of another take turns by tenant: the one has half of the reactor.
+fn a_hungry_tenant_weighs_as_much_as_one_connection_of_another(isolation: Isolation) {
+    let named = |name: &str| {
+        let plugin = Plugin::named(name, &component("compute")).isolation(isolation);
+        plugin.limit("cpu_per_event", "\"30s\"")
+    };
+    let config = Config::new()
+        .plugin(named("crowd"))
+        .plugin(named("single"))
+        .listen(Listen::tcp("crowd"))
+        .listen(Listen::tcp("single"));
+    let _alone = alone();
+    once_undisturbed(|| {
+        let host = Host::start(&config);
+        let mut crowd: Vec<Peer> = (0..20).map(|_| host.connect("crowd")).collect();
+        let mut single = host.connect("single");
+        let begun = Instant::now();
+        single.send("100\n");
+        single.expect("done\n");
+        let undisturbed = begun.elapsed();
+        for peer in &mut crowd {
+            peer.send("100\n");
+        }
+        let begun = Instant::now();
+        single.send("100\n");
+        single.expect("done\n");
+        let beside = begun.elapsed();
+        for peer in &mut crowd {
+            peer.expect("done\n");
+        }
+        let all = begun.elapsed();
+        host.stop();
+        println!("alone {undisturbed:?}, beside a crowd {beside:?} of {all:?}");
+        // A half is twice as long; a twenty-first would be as long as all.
+        if beside < undisturbed * 4 && beside < all / 2 {
+            Ok(())
+        } else {
+            Err(format!("alone {undisturbed:?}, beside a crowd {beside:?} of {all:?}"))
+        }
+    });
+}
