@@ -23,12 +23,14 @@
 //! - [`HttpServer`]: what answers the requests of a connection; [`Settings`]: how patient it is.
 //! - [`Request`], [`RequestBody`]: what came.
 //! - [`Response`], [`ResponseStream`]: the answer, at once, later, or piece by piece.
+//! - [`HttpClient`]: requests of the plugin's own, [`HttpTransfer`]: a deferrable for each, [`HttpResponse`].
 //! - [`WebSocketHandler`], [`WebSocket`]: messages instead of answers.
 //! - [`codec`]: headers, cookies, ranges, conditions, dates: the values, which know nothing of connections.
 //!
 //! Below them, `session` turns bytes into requests, `pipeline` keeps the answers in order, and `transport` is all that
 //! either knows of a socket.
 
+mod client;
 mod clock;
 mod pipeline;
 mod request;
@@ -36,6 +38,7 @@ mod response;
 mod server;
 mod session;
 mod settings;
+mod slices;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -50,6 +53,10 @@ pub use sandloop_http::{
     cookies::{SameSite, SetCookie},
 };
 
+pub use self::client::{
+    ClientSettings, HttpClient, HttpError, HttpMulti, HttpRequest, HttpResponse, HttpTransfer,
+    HttpUpload, Proxy,
+};
 pub use self::request::{Request, RequestBody};
 pub use self::response::Response;
 pub use self::server::{HttpServer, Intake};

@@ -13,6 +13,7 @@ use super::{
     clock::with_date,
     pipeline::{Fate, Place},
     request::Request,
+    slices::Slices,
     stream::{Chunks, Compress, ResponseStream},
     websocket::{Driver, WebSocket, WebSocketHandler, WebSocketSettings},
 };
@@ -198,7 +199,7 @@ impl Response {
             place.finish(self.fate());
         } else {
             let stream = self.stream(writer);
-            stream.send_each(Slices { content, sent: 0 });
+            stream.send_each(Slices::new(content));
         }
     }
 
@@ -356,22 +357,5 @@ impl fmt::Debug for Response {
             .field("status", &self.status)
             .field("headers", &self.headers)
             .finish_non_exhaustive()
-    }
-}
-
-/// Content as pieces, copied one at a time.
-struct Slices {
-    content: Vec<u8>,
-    sent: usize,
-}
-
-impl Iterator for Slices {
-    type Item = Vec<u8>;
-
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let rest = &self.content[self.sent..];
-        let piece = &rest[..rest.len().min(AT_ONCE)];
-        self.sent += piece.len();
-        (!piece.is_empty()).then(|| piece.to_vec())
     }
 }

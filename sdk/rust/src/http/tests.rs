@@ -22,24 +22,24 @@ use crate::types::{Address, CloseReason, ErrorCode};
 
 /// What a socket would have done.
 #[derive(Default)]
-struct Wire {
-    sent: Vec<u8>,
+pub(super) struct Wire {
+    pub sent: Vec<u8>,
     /// How often something was sent.
-    sends: usize,
-    ended: Option<&'static str>,
-    half_closed: bool,
-    paused: bool,
-    keeps_half_open: bool,
-    inactivity_timeout: Duration,
+    pub sends: usize,
+    pub ended: Option<&'static str>,
+    pub half_closed: bool,
+    pub paused: bool,
+    pub keeps_half_open: bool,
+    pub inactivity_timeout: Duration,
     // What the test says that the peer does.
-    peer_finished: bool,
-    idle: Duration,
-    outbound: usize,
+    pub peer_finished: bool,
+    pub idle: Duration,
+    pub outbound: usize,
     /// Bytes of one send that the outbox refuses.
-    outbox_max: usize,
+    pub outbox_max: usize,
 }
 
-struct FakeSocket(Rc<RefCell<Wire>>);
+pub(super) struct FakeSocket(pub Rc<RefCell<Wire>>);
 
 impl FakeSocket {
     fn wire(&self) -> RefMut<'_, Wire> {

@@ -1,0 +1,64 @@
+//! How a client's connections are made.
+
+use std::{rc::Rc, time::Duration};
+
+use super::link::Link;
+use crate::{
+    connection::Connection,
+    sockets::{self, Socket},
+    types::{CloseReason, ErrorCode},
+};
+
+/// Makes connections, or in a unit test what stands in their place.
+pub(super) trait Dialer {
+    /// Starts a connection; [`Link::attach`] follows, then what happens to it.
+    fn dial(
+        &self,
+        link: &Rc<Link>,
+        host: &str,
+        port: u16,
+        timeout: Duration,
+    ) -> Result<(), ErrorCode>;
+}
+
+/// Real connections.
+pub(super) struct SocketDialer;
+
+impl Dialer for SocketDialer {
+    fn dial(
+        &self,
+        link: &Rc<Link>,
+        host: &str,
+        port: u16,
+        timeout: Duration,
+    ) -> Result<(), ErrorCode> {
+        let link = link.clone();
+        sockets::connect(host, port, move |socket: Socket| {
+            // It fails only for a timeout of zero, which leaves the host's own.
+            let _ = socket.set_pending_connect_timeout(timeout);
+            link.attach(Rc::new(socket));
+            LinkConnection(link)
+        })
+    }
+}
+
+/// The callbacks of a link's connection.
+struct LinkConnection(Rc<Link>);
+
+impl Connection for LinkConnection {
+    fn connection_completed(&mut self) {
+        self.0.connected();
+    }
+
+    fn receive_data(&mut self, data: &[u8]) {
+        self.0.receive(data);
+    }
+
+    fn drained(&mut self) {
+        self.0.drained();
+    }
+
+    fn unbind(&mut self, reason: CloseReason) {
+        self.0.unbind(reason);
+    }
+}

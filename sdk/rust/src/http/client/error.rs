@@ -1,0 +1,88 @@
+//! Why a request of a client failed.
+
+use std::fmt;
+
+use sandloop_http::{
+    FieldError, ResponseError, Status, coding::CodingError, uri::UriError, writer::LengthError,
+};
+
+use crate::types::{CloseReason, ErrorCode};
+
+/// Why there is no response, or not all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpError {
+    /// The address is none.
+    Uri(UriError),
+    /// The address is `https:`, and this version of the host has no TLS.
+    Tls,
+    /// A header field cannot be sent.
+    Field(FieldError),
+    /// The host refused to connect: `denied` unless the operator's `allow.connect` names the address, `limit`.
+    Refused(ErrorCode),
+    /// The connection was not made.
+    Connect(CloseReason),
+    /// The server, or the proxy, said nothing for the inactivity timeout, or the deadline passed.
+    Timeout,
+    /// The connection ended inside the response, or before it.
+    Truncated(CloseReason),
+    /// What came is no HTTP response.
+    Response(ResponseError),
+    /// The response's body is not compressed as it says.
+    Coding(CodingError),
+    /// The response's body is larger than the request allows.
+    TooLarge,
+    /// More redirects than the request allows, or round in a circle.
+    Redirects,
+    /// A redirect to what is no address.
+    Location(UriError),
+    /// A redirect asks for the body again, and it was streamed.
+    Replay,
+    /// The proxy does not make the tunnel.
+    Proxy(Status),
+    /// The server speaks another protocol from now on, which was not asked for.
+    Upgraded,
+    /// The request's body is not as long as was said.
+    Body(LengthError),
+    /// The request's body was dropped before its end.
+    BodyDropped,
+    /// Too many requests wait for a connection.
+    Busy,
+    /// The plugin has given the request up.
+    Aborted,
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HttpError::Uri(error) => error.fmt(f),
+            HttpError::Tls => f.write_str("https needs TLS, which this version does not have: ask http"),
+            HttpError::Field(error) => error.fmt(f),
+            HttpError::Refused(error) => write!(f, "the host does not connect: {error}"),
+            HttpError::Connect(reason) => write!(f, "no connection to the server: {reason}"),
+            HttpError::Timeout => f.write_str("the server did not answer in time"),
+            HttpError::Truncated(reason) => {
+                write!(f, "the connection ended before the response did: {reason}")
+            }
+            HttpError::Response(error) => error.fmt(f),
+            HttpError::Coding(error) => error.fmt(f),
+            HttpError::TooLarge => f.write_str(
+                "the response's body is larger than the request allows: raise its limit or stream it",
+            ),
+            HttpError::Redirects => f.write_str("more redirects than the request allows"),
+            HttpError::Location(error) => write!(f, "a redirect to nowhere: {error}"),
+            HttpError::Replay => {
+                f.write_str("a redirect asks for the body again, and a streamed body is there once")
+            }
+            HttpError::Proxy(status) => write!(f, "the proxy makes no tunnel: {status}"),
+            HttpError::Upgraded => {
+                f.write_str("the server switches to another protocol, and was not asked to")
+            }
+            HttpError::Body(error) => write!(f, "the request: {error}"),
+            HttpError::BodyDropped => f.write_str("the request's body was dropped before its end"),
+            HttpError::Busy => f.write_str("too many requests wait for a connection: send fewer at once"),
+            HttpError::Aborted => f.write_str("the request was given up"),
+        }
+    }
+}
+
+impl std::error::Error for HttpError {}

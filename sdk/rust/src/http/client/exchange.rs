@@ -1,0 +1,459 @@
+//! One request on its way to a response: over redirects, through decompression, within its bounds.
+
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+    time::{Duration, SystemTime},
+};
+
+use sandloop_http::{
+    FieldError, Headers, Method, ResponseHead,
+    coding::{Bounds, Coding, Decompressor},
+    cookies::Jar,
+    uri::Uri,
+    writer::{BodyWriter, Outgoing, write_request},
+};
+
+use super::{
+    HttpError,
+    link::Link,
+    pool::{Origin, Pool},
+    transfer::HttpResponse,
+    upload::Upload,
+};
+use crate::{
+    deferrable::{DefaultDeferrable, Deferrable},
+    reactor::try_next_tick,
+    timers::{Timer, try_add_timer},
+};
+
+/// What the plugin has asked for besides the request itself.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub redirects: u32,
+    pub limit: usize,
+    pub decode: bool,
+    pub keep_alive: bool,
+    pub expect_continue: bool,
+    pub deadline: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            redirects: 0,
+            limit: 4 << 20,
+            decode: true,
+            keep_alive: true,
+            expect_continue: false,
+            deadline: None,
+        }
+    }
+}
+
+/// Whom to tell on the way.
+#[derive(Default)]
+pub(super) struct Callbacks {
+    pub headers: Option<OnHeaders>,
+    pub data: Option<OnData>,
+}
+
+type OnHeaders = Box<dyn FnOnce(&HttpResponse)>;
+type OnData = Box<dyn FnMut(&[u8])>;
+
+/// A request's body.
+#[derive(Clone)]
+pub(super) enum Body {
+    None,
+    /// There as often as it is asked for.
+    Bytes(Rc<Vec<u8>>),
+    /// There once; with its length if that is known.
+    Stream(Rc<Upload>, Option<u64>),
+}
+
+/// One request on its way.
+pub(super) struct Exchange {
+    pool: Rc<Pool>,
+    options: Options,
+    outcome: DefaultDeferrable<HttpResponse, HttpError>,
+    callbacks: RefCell<Callbacks>,
+    state: RefCell<State>,
+    me: Weak<Exchange>,
+}
+
+struct State {
+    method: Method,
+    uri: Uri,
+    headers: Headers,
+    body: Body,
+    /// What redirects have set.
+    jar: Jar,
+    redirects: u32,
+    /// It was tried before, over a connection that turned out to be closed.
+    tried: bool,
+    link: Weak<Link>,
+    response: Option<HttpResponse>,
+    decompressor: Option<Decompressor>,
+    /// Where a redirect goes, while its own body is skipped.
+    next: Option<Uri>,
+    skipped: usize,
+    deadline: Option<Timer>,
+    over: bool,
+}
+
+/// A redirect's body that is longer is not waited for.
+const SKIPPED_MAX: usize = 64 * 1024;
+
+impl Exchange {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a request is these, and they are gathered in one place"
+    )]
+    pub fn new(
+        pool: Rc<Pool>,
+        method: Method,
+        uri: Uri,
+        headers: Headers,
+        body: Body,
+        options: Options,
+        callbacks: Callbacks,
+        outcome: DefaultDeferrable<HttpResponse, HttpError>,
+    ) -> Rc<Exchange> {
+        let state = State {
+            method,
+            uri,
+            headers,
+            body,
+            jar: Jar::new(),
+            redirects: 0,
+            tried: false,
+            link: Weak::new(),
+            response: None,
+            decompressor: None,
+            next: None,
+            skipped: 0,
+            deadline: None,
+            over: false,
+        };
+        let (callbacks, state) = (RefCell::new(callbacks), RefCell::new(state));
+        let exchange = Rc::new_cyclic(|me| {
+            let me = me.clone();
+            Exchange { pool, options, outcome, callbacks, state, me }
+        });
+        if let Body::Stream(upload, _) = &exchange.state.borrow().body {
+            upload.belongs_to(&exchange);
+        }
+        exchange
+    }
+
+    /// Sets out. A failure comes in the next tick, when the caller has added its errback.
+    pub fn start(self: &Rc<Self>) {
+        if let Some(after) = self.options.deadline {
+            let me = Rc::downgrade(self);
+            let timer = try_add_timer(after, move || {
+                if let Some(me) = me.upgrade() {
+                    me.abort(HttpError::Timeout);
+                }
+            });
+            // Without a timer there is still the inactivity timeout.
+            self.state.borrow_mut().deadline = timer.ok();
+        }
+        if let Err(error) = self.pool.submit(self) {
+            let me = self.clone();
+            if try_next_tick(move || me.fail(error)).is_err() {
+                crate::error!("an HTTP request fails unheard, because there are too many ticks");
+            }
+        }
+    }
+
+    pub fn origin(&self) -> Origin {
+        self.pool.origin(&self.state.borrow().uri)
+    }
+
+    pub fn method(&self) -> Method {
+        self.state.borrow().method.clone()
+    }
+
+    pub fn keeps_alive(&self) -> bool {
+        self.options.keep_alive
+    }
+
+    pub fn expects_continue(&self) -> bool {
+        self.options.expect_continue && !matches!(self.state.borrow().body, Body::None)
+    }
+
+    /// Whether the same request may be sent again if nothing came of it.
+    pub fn is_repeatable(&self) -> bool {
+        let state = self.state.borrow();
+        state.method.is_idempotent() && !matches!(state.body, Body::Stream(..))
+    }
+
+    pub fn body(&self) -> Body {
+        self.state.borrow().body.clone()
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.state.borrow().over
+    }
+
+    /// Writes the head of the request for this link.
+    pub fn write_head(&self, link: &Rc<Link>, out: &mut Vec<u8>) -> Result<BodyWriter, FieldError> {
+        let mut state = self.state.borrow_mut();
+        state.link = Rc::downgrade(link);
+        let State { method, uri, headers, body, jar, .. } = &*state;
+        let mut headers = headers.clone();
+        if !headers.contains("cookie") {
+            let hops = jar.header(uri.bare_host(), &uri.path, uri.is_tls, SystemTime::now());
+            let cookies: Vec<_> = [self.pool.cookies(uri), hops].into_iter().flatten().collect();
+            if !cookies.is_empty() {
+                headers.append("Cookie", cookies.join("; "))?;
+            }
+        }
+        let proxy = self.pool.settings.proxy.as_ref().filter(|_| link.origin.tunnel.is_none());
+        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.as_ref()) {
+            headers.set("Proxy-Authorization", authorization)?;
+        }
+        let target = if proxy.is_some() { uri.absolute_target() } else { uri.target() };
+        let length = match body {
+            Body::None => None,
+            Body::Bytes(bytes) => Some(Outgoing::Known(bytes.len() as u64)),
+            Body::Stream(_, length) => Some(length.map_or(Outgoing::Unknown, Outgoing::Known)),
+        };
+        let keep_alive = self.options.keep_alive;
+        write_request(out, method, &target, &uri.authority(), &headers, length, keep_alive)
+    }
+
+    /// The head of the response.
+    pub fn head(&self, head: ResponseHead) {
+        {
+            let state = &mut *self.state.borrow_mut();
+            for field in head.headers.get_all("set-cookie") {
+                let Ok(field) = std::str::from_utf8(field) else { continue };
+                let (host, path) = (state.uri.bare_host(), &state.uri.path);
+                if self.pool.settings.cookies {
+                    self.pool.store_cookie(field, &state.uri);
+                } else {
+                    state.jar.store(field, host, path, state.uri.is_tls, SystemTime::now());
+                }
+            }
+        }
+        match self.redirect(&head) {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => return self.abort(error),
+        }
+        let callback = {
+            let state = &mut *self.state.borrow_mut();
+            if self.options.decode && state.method != Method::Head {
+                let coding = Coding::of(&head.headers);
+                let size = if self.is_streamed() { u64::MAX } else { self.options.limit as u64 };
+                let bounds = Bounds { size, ..Bounds::default() };
+                state.decompressor = coding.map(|coding| Decompressor::new(coding, bounds));
+            }
+            let uri = state.uri.to_string();
+            state.response = Some(HttpResponse::begin(head, uri, state.redirects));
+            self.callbacks.borrow_mut().headers.take()
+        };
+        if let Some(callback) = callback {
+            let response = self.state.borrow().response.clone();
+            if let Some(response) = response {
+                callback(&response);
+            }
+        }
+    }
+
+    /// Whether the response is a redirect that is followed.
+    fn redirect(&self, head: &ResponseHead) -> Result<bool, HttpError> {
+        let state = &mut *self.state.borrow_mut();
+        let location = head.headers.get("location");
+        let (true, Some(location)) = (head.status.is_redirect(), location) else {
+            return Ok(false);
+        };
+        if self.options.redirects == 0 {
+            return Ok(false);
+        }
+        if self.options.redirects == state.redirects {
+            return Err(HttpError::Redirects);
+        }
+        let next = state.uri.join(location).map_err(HttpError::Location)?;
+        let code = head.status.code();
+        let becomes_get = match code {
+            303 => state.method != Method::Head,
+            // As every browser does, and RFC 9110 allows.
+            301 | 302 => state.method == Method::Post,
+            _ => false,
+        };
+        if becomes_get {
+            state.method = Method::Get;
+            state.body = Body::None;
+            for name in ["content-type", "content-encoding", "content-language", "expect"] {
+                state.headers.remove(name);
+            }
+        } else if matches!(state.body, Body::Stream(..)) {
+            return Err(HttpError::Replay);
+        }
+        if !next.is_same_origin(&state.uri) {
+            for name in ["authorization", "cookie", "host"] {
+                state.headers.remove(name);
+            }
+        }
+        state.next = Some(next);
+        Ok(true)
+    }
+
+    /// A piece of the response's body.
+    pub fn data(&self, data: &[u8]) {
+        {
+            let mut state = self.state.borrow_mut();
+            if state.next.is_some() {
+                state.skipped += data.len();
+                if SKIPPED_MAX < state.skipped {
+                    drop(state);
+                    self.leave_link();
+                    self.follow();
+                }
+                return;
+            }
+        }
+        let decompressor = self.state.borrow_mut().decompressor.take();
+        let Some(mut decompressor) = decompressor else { return self.deliver(data) };
+        let decoded = decompressor.write(data, |piece| self.deliver(piece));
+        match decoded {
+            Ok(()) => self.state.borrow_mut().decompressor = Some(decompressor),
+            Err(error) => self.abort(self.coding_error(error)),
+        }
+    }
+
+    /// The response is complete.
+    pub fn end(&self, trailers: Headers) {
+        if self.state.borrow().next.is_some() {
+            return self.follow();
+        }
+        let decompressor = self.state.borrow_mut().decompressor.take();
+        if let Some(decompressor) = decompressor
+            && let Err(error) = decompressor.finish(|piece| self.deliver(piece))
+        {
+            return self.abort(self.coding_error(error));
+        }
+        let response = self.state.borrow_mut().response.take();
+        if let Some(mut response) = response.filter(|_| !self.is_over()) {
+            response.trailers = trailers;
+            self.finish();
+            self.outcome.succeed(response);
+        }
+    }
+
+    /// There will be no response.
+    pub fn fail(&self, error: HttpError) {
+        if !self.is_over() {
+            self.finish();
+            self.outcome.fail(error);
+        }
+    }
+
+    /// There will be no response, and the connection is of no more use for it.
+    pub fn abort(&self, error: HttpError) {
+        if self.is_over() {
+            return;
+        }
+        self.leave_link();
+        self.fail(error);
+    }
+
+    /// The connection ended and nothing had come: false if it cannot be tried again.
+    pub fn retry(self: &Rc<Self>) -> bool {
+        let again =
+            self.is_repeatable() && !std::mem::replace(&mut self.state.borrow_mut().tried, true);
+        if again && let Err(error) = self.pool.submit(self) {
+            self.fail(error);
+        }
+        again
+    }
+
+    pub fn pause(&self, paused: bool) {
+        let link = self.state.borrow().link.upgrade();
+        if let Some(link) = link {
+            link.pause(self, paused);
+        }
+    }
+
+    fn is_streamed(&self) -> bool {
+        self.callbacks.borrow().data.is_some()
+    }
+
+    /// Hands on a piece of the body as it is meant.
+    fn deliver(&self, data: &[u8]) {
+        if self.is_over() || data.is_empty() {
+            return;
+        }
+        let callback = self.callbacks.borrow_mut().data.take();
+        if let Some(mut callback) = callback {
+            callback(data);
+            self.callbacks.borrow_mut().data.get_or_insert(callback);
+            return;
+        }
+        let too_large = {
+            let mut state = self.state.borrow_mut();
+            let Some(response) = &mut state.response else { return };
+            let too_large = self.options.limit - response.content.len() < data.len();
+            if !too_large {
+                response.content.extend_from_slice(data);
+            }
+            too_large
+        };
+        if too_large {
+            self.abort(HttpError::TooLarge);
+        }
+    }
+
+    fn coding_error(&self, error: sandloop_http::coding::CodingError) -> HttpError {
+        use sandloop_http::coding::CodingError;
+        if error == CodingError::TooLarge && !self.is_streamed() {
+            HttpError::TooLarge
+        } else {
+            HttpError::Coding(error)
+        }
+    }
+
+    /// Goes where a redirect says.
+    fn follow(&self) {
+        {
+            let state = &mut *self.state.borrow_mut();
+            let Some(next) = state.next.take() else { return };
+            state.uri = next;
+            state.redirects += 1;
+            (state.skipped, state.tried) = (0, false);
+            state.link = Weak::new();
+        }
+        if let Some(me) = self.me.upgrade()
+            && let Err(error) = self.pool.submit(&me)
+        {
+            self.fail(error);
+        }
+    }
+
+    fn leave_link(&self) {
+        let link = std::mem::take(&mut self.state.borrow_mut().link).upgrade();
+        let Some(me) = self.me.upgrade() else { return };
+        self.pool.withdraw(&me);
+        if let Some(link) = link {
+            link.give_up(&me);
+        }
+    }
+
+    fn finish(&self) {
+        let (timer, body) = {
+            let mut state = self.state.borrow_mut();
+            state.over = true;
+            (state.deadline.take(), std::mem::replace(&mut state.body, Body::None))
+        };
+        if let Some(timer) = timer {
+            timer.cancel();
+        }
+        if let Body::Stream(upload, _) = body {
+            upload.close();
+        }
+        let callbacks = self.callbacks.take();
+        drop(callbacks);
+    }
+}

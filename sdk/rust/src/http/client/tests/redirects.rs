@@ -1,0 +1,129 @@
+//! Where a response sends the request, and what goes along.
+
+use super::*;
+
+const GET_A: &str = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+
+fn redirect(status: u16, location: &str) -> String {
+    format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 4\r\n\r\ngone")
+}
+
+#[test]
+fn a_redirect_is_a_response_unless_it_is_followed() {
+    let world = World::new();
+    let (watched, peer) = world.get();
+    peer.send(redirect(301, "/b"));
+    let response = watched.response();
+    assert_eq!((response.status.code(), response.text().as_str()), (301, "gone"));
+    // Nor is what only looks like one.
+    let (watched, peer) = world.sent(world.client.get("http://h/").redirects(1));
+    peer.send("HTTP/1.1 201 Created\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(watched.response().status.code(), 201);
+    let (watched, peer) = world.sent(world.client.get("http://h/").redirects(1));
+    peer.send("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(watched.response().status.code(), 302);
+}
+
+#[test]
+fn redirects_are_followed_over_the_same_connection() {
+    let world = World::new();
+    let (watched, peer) = world.sent(world.client.get("http://h/x/y").redirects(3));
+    peer.skip().send(redirect(302, "z")).expect("GET /x/z HTTP/1.1\r\nHost: h\r\n\r\n");
+    peer.send(redirect(307, "../a")).expect(GET_A);
+    peer.send(redirect(308, "http://h/b?c")).expect("GET /b?c HTTP/1.1\r\nHost: h\r\n\r\n");
+    peer.send(ok("there"));
+    let response = watched.response();
+    assert_eq!((response.text().as_str(), response.redirects), ("there", 3));
+    assert_eq!(response.uri, "http://h/b?c");
+    assert_eq!(world.count(), 1);
+}
+
+#[test]
+fn redirects_have_a_bound_and_a_place() {
+    let world = World::new();
+    let (watched, peer) = world.sent(world.client.get("http://h/").redirects(2));
+    peer.send(redirect(302, "/")).send(redirect(302, "/"));
+    assert!(!watched.is_over());
+    peer.send(redirect(302, "/"));
+    assert_eq!(watched.error(), HttpError::Redirects);
+
+    let (watched, peer) = world.sent(world.client.get("http://h/").redirects(2));
+    peer.send(redirect(302, "http:///nowhere"));
+    assert!(matches!(watched.error(), HttpError::Location(_)));
+    let (watched, peer) = world.sent(world.client.get("http://h/").redirects(2));
+    peer.send(redirect(302, "https://h/"));
+    assert_eq!(watched.error(), HttpError::Tls);
+}
+
+#[test]
+fn secrets_stay_with_their_server() {
+    let world = World::new();
+    let request = world.client.get("http://u:p@h/").header("Cookie", "a=b").header("X", "y");
+    let (watched, peer) = world.sent(request.redirects(1));
+    peer.send(redirect(302, "http://other/a"));
+    world.peer(1).connect().expect("GET /a HTTP/1.1\r\nHost: other\r\nX: y\r\n\r\n").send(ok("x"));
+    assert_eq!(watched.response().uri, "http://other/a");
+}
+
+#[test]
+fn methods_and_bodies_go_along_as_browsers_have_it() {
+    let check = |method: &str, status: u16, expected: &str| {
+        let world = World::new();
+        let method = method.parse().unwrap();
+        let request =
+            world.client.method(method, "http://h/").body("abc").header("Content-Type", "t");
+        let (_, peer) = world.sent(request.redirects(1));
+        peer.skip().send(redirect(status, "/a")).expect(expected);
+    };
+    let again = |method: &str| {
+        format!(
+            "{method} /a HTTP/1.1\r\nHost: h\r\nContent-Type: t\r\nContent-Length: 3\r\n\r\nabc"
+        )
+    };
+    for status in [301, 302, 303] {
+        check("POST", status, GET_A);
+    }
+    check("PUT", 303, GET_A);
+    check("PUT", 302, &again("PUT"));
+    check("POST", 307, &again("POST"));
+    check("POST", 308, &again("POST"));
+
+    let world = World::new();
+    let request = world.client.post("http://h/").body_each(None, ["a"].into_iter()).redirects(1);
+    let (watched, peer) = world.sent(request);
+    peer.send(redirect(307, "/a"));
+    assert_eq!(watched.error(), HttpError::Replay);
+}
+
+#[test]
+fn cookies_go_along() {
+    let world = World::new();
+    let (_, peer) = world.sent(world.client.get("http://h/").redirects(2));
+    let set =
+        "HTTP/1.1 302 X\r\nLocation: /a\r\nSet-Cookie: c=1; Path=/\r\nContent-Length: 0\r\n\r\n";
+    peer.skip().send(set).expect("GET /a HTTP/1.1\r\nHost: h\r\nCookie: c=1\r\n\r\n");
+    peer.send(redirect(302, "http://other/"));
+    world.peer(1).connect().expect("GET / HTTP/1.1\r\nHost: other\r\n\r\n");
+    // The next request knows nothing of it, unless the client keeps cookies.
+    world.sent(world.client.get("http://h/a"));
+    world.peer(0).expect(GET_A);
+
+    let world = World::with(ClientSettings { cookies: true, ..ClientSettings::default() });
+    let (_, peer) = world.get();
+    peer.send("HTTP/1.1 200 OK\r\nSet-Cookie: c=1; Path=/\r\nContent-Length: 0\r\n\r\n");
+    let (_, peer) = world.sent(world.client.get("http://h/a"));
+    peer.expect("GET /a HTTP/1.1\r\nHost: h\r\nCookie: c=1\r\n\r\n").send(ok(""));
+    world.client.reset();
+    let (_, peer) = world.sent(world.client.get("http://h/a"));
+    peer.expect(GET_A);
+}
+
+#[test]
+fn the_body_of_a_redirect_is_not_waited_for_for_ever() {
+    let world = World::new();
+    let (watched, peer) = world.sent(world.client.get("http://h/").redirects(1));
+    peer.send("HTTP/1.1 302 X\r\nLocation: /a\r\n\r\n").send("x".repeat(70_000));
+    assert!(peer.wire().ended.is_some());
+    world.peer(1).connect().expect(GET_A).send(ok("there"));
+    assert_eq!(watched.response().text(), "there");
+}
