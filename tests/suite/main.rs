@@ -46,6 +46,8 @@ mod processes;
 mod queues;
 mod reactors;
 mod sandbox;
+mod security;
+mod sources;
 mod spawn;
 mod start;
 mod stop;
