@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// The root of the workspace.
 pub fn workspace() -> &'static Path {
@@ -20,6 +21,27 @@ pub fn binary() -> PathBuf {
 /// The component of a plugin, an example or a test guest, by name.
 pub fn component(name: &str) -> PathBuf {
     present(workspace().join("target/plugins").join(format!("{name}.wasm")))
+}
+
+/// A Python that has `websockets`: the one in `PATH`, or Debian's, for whom it is packaged.
+pub fn python() -> &'static str {
+    let has = |python: &&str| {
+        let mut command = Command::new(python);
+        command.args(["-c", "import websockets"]).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let python = ["python3", "/usr/bin/python3"].into_iter().find(has);
+    python.expect("no Python has websockets; run `cargo xtask setup`")
+}
+
+/// Node.js, with the modules that Debian packages.
+pub fn node() -> Command {
+    let mut command = Command::new("node");
+    let path = env::var_os("NODE_PATH").unwrap_or_default();
+    let mut paths: Vec<_> = env::split_paths(&path).collect();
+    paths.push(PathBuf::from("/usr/share/nodejs"));
+    command.env("NODE_PATH", env::join_paths(paths).expect("NODE_PATH is a list of paths"));
+    command
 }
 
 fn present(path: PathBuf) -> PathBuf {

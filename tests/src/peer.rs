@@ -99,6 +99,12 @@ impl Peer {
         self.socket.shutdown(Shutdown::Write).expect("an open socket");
     }
 
+    /// Ends the write side, where the host may have closed.
+    pub fn try_finish(&mut self) {
+        // That it is closed is for the next read to say.
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
     /// Closes with a reset.
     pub fn reset(self) {
         self.socket.set_linger(Some(Duration::ZERO)).expect("an open socket");

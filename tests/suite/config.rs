@@ -40,6 +40,7 @@ fn valid_files_are_not_refused() {
 fn the_default_configuration_is_right() {
     component("echo");
     component("pass");
+    component("http-hello");
     let outcome = sandloop(workspace(), &["check", "plugins.toml"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
@@ -56,6 +57,7 @@ fn the_default_configuration_serves_what_the_readme_says() {
         Peer::connect(&echo).expect_echo("helo\n");
     }
     assert!(host.address("pass").ends_with(":10001"), "{}", host.address("pass"));
+    assert!(host.address("http-hello").ends_with(":8080"), "{}", host.address("http-hello"));
     let mut peer = host.connect("pass");
     peer.send("cruel world\n");
     peer.expect("Goodbye cruel world");

@@ -24,6 +24,7 @@ pub fn for_components(which: Which) -> Result<Route> {
 /// For everything that CI runs.
 pub fn for_tests() -> Result<Route> {
     ensure(&[&tools::WASM_CLANG, &tools::STRACE, &tools::EVENTMACHINE, &tools::NETCAT])?;
+    ensure(&[&tools::CURL, &tools::LOAD, &tools::NGINX, &tools::WEBSOCKETS, &tools::BROWSER])?;
     route::ensure_checkers()?;
     route::ready()
 }

@@ -51,6 +51,51 @@ pub const EVENTMACHINE: Tool = Tool {
     works: || succeeds("ruby", &["-reventmachine", "-e", "0"]),
 };
 
+pub const CURL: Tool = Tool {
+    name: "curl",
+    why: "for the tests of HTTP",
+    packages: &["curl", "ca-certificates"],
+    elsewhere: "curl",
+    works: || succeeds("curl", &["--version"]),
+};
+
+pub const LOAD: Tool = Tool {
+    name: "wrk and ab",
+    why: "for the tests and the measurements of HTTP",
+    packages: &["wrk", "apache2-utils"],
+    elsewhere: "wrk and Apache's ab",
+    works: || succeeds("sh", &["-c", "command -v wrk && ab -V"]),
+};
+
+pub const NGINX: Tool = Tool {
+    name: "nginx",
+    why: "for the tests of the HTTP client and the measurements of HTTP",
+    packages: &["nginx-light"],
+    elsewhere: "nginx",
+    // Debian keeps it where not everybody looks.
+    works: || succeeds("sh", &["-c", "PATH=$PATH:/usr/sbin nginx -v"]),
+};
+
+pub const WEBSOCKETS: Tool = Tool {
+    name: "Python's websockets and Node's ws",
+    why: "for the tests of HTTP and WebSocket",
+    packages: &["python3", "python3-websockets", "nodejs", "node-ws"],
+    elsewhere: "Python 3 with `pip install websockets`, Node.js with ws in NODE_PATH",
+    works: || {
+        let python = "python3 -c 'import websockets' || /usr/bin/python3 -c 'import websockets'";
+        let node = "NODE_PATH=$NODE_PATH:/usr/share/nodejs node -e 'require(\"ws\")'";
+        succeeds("sh", &["-c", python]) && succeeds("sh", &["-c", node])
+    },
+};
+
+pub const BROWSER: Tool = Tool {
+    name: "a headless Chromium",
+    why: "for the tests of HTTP and WebSocket",
+    packages: &["chromium-headless-shell"],
+    elsewhere: "chromium-headless-shell, or chromium under that name",
+    works: || succeeds("chromium-headless-shell", &["--version"]),
+};
+
 pub const NPM: Tool = Tool {
     name: "Node.js with npm",
     why: "for the component written in JavaScript",

@@ -15,11 +15,10 @@ pub struct Case {
     pub expected: Vec<String>,
 }
 
-/// Every case of the files in a folder of the corpus.
-pub fn read(folder: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
+/// Every case of the files in a folder.
+pub fn read(folder: &Path) -> Vec<Case> {
     let mut files: Vec<_> =
-        fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+        fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let mut cases: Vec<Case> = Vec::new();
     for file in files {

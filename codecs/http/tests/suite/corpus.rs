@@ -1,11 +1,18 @@
 //! Every case of the corpus, in one piece and byte by byte.
 
+use std::path::Path;
+
 use sandloop_http::{Limits, Method};
 
 use crate::{
-    cases,
+    cases::{self, Case},
     transcript::{of_requests, of_responses},
 };
+
+/// The cases in a folder of the corpus.
+pub fn read(folder: &str) -> Vec<Case> {
+    cases::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder))
+}
 
 /// All at once, so that one run shows the whole work.
 fn compare(complaints: &mut Vec<String>, name: &str, expected: &[String], lines: &[String]) {
@@ -17,7 +24,7 @@ fn compare(complaints: &mut Vec<String>, name: &str, expected: &[String], lines:
 #[test]
 fn requests() {
     let mut complaints = Vec::new();
-    for case in cases::read("requests") {
+    for case in read("requests") {
         for size in [case.bytes.len().max(1), 1] {
             let lines = of_requests(Limits::SERVER, case.bytes.chunks(size)).lines;
             compare(&mut complaints, &case.name, &case.expected, &lines);
@@ -29,7 +36,7 @@ fn requests() {
 #[test]
 fn responses() {
     let mut complaints = Vec::new();
-    for case in cases::read("responses") {
+    for case in read("responses") {
         let method = match case.name.split_once(": ").map(|(file, _)| file) {
             Some("head") => Method::Head,
             Some("connect") => Method::Connect,

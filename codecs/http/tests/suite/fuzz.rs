@@ -14,7 +14,7 @@ use sandloop_http::{
 };
 
 use crate::{
-    cases,
+    corpus::read,
     noise::Noise,
     transcript::{of_requests, of_responses},
 };
@@ -91,11 +91,7 @@ const WORDS: &[&[u8]] = &[
 ];
 
 fn seeds(folder: &str) -> Vec<Vec<u8>> {
-    cases::read(folder)
-        .into_iter()
-        .map(|case| case.bytes)
-        .filter(|bytes| bytes.len() < 2000)
-        .collect()
+    read(folder).into_iter().map(|case| case.bytes).filter(|bytes| bytes.len() < 2000).collect()
 }
 
 #[test]

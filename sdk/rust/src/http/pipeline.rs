@@ -496,7 +496,8 @@ impl Inner {
 
     /// Between callbacks: an answer that is due keeps the connection, otherwise an idle client does not.
     fn settle(&mut self) {
-        let due = !self.places.is_empty();
+        // Whose body still comes is not waiting for an answer; if the client ends now, it never will be.
+        let due = self.places.iter().any(|held| !held.body_pending);
         if due == self.waiting || self.state != State::Open {
             return;
         }

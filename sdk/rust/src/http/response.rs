@@ -32,12 +32,27 @@ pub struct Response {
     headers: Headers,
     content: Vec<u8>,
     length: Option<u64>,
-    /// The first field that cannot be sent.
-    problem: Option<FieldError>,
+    /// The first reason why it cannot be sent.
+    problem: Option<Problem>,
     /// What the client wants the body compressed with.
     coding: Option<Coding>,
     compressor: Option<Box<dyn Compress>>,
     sent: bool,
+}
+
+/// Why an answer cannot be sent.
+enum Problem {
+    Field(FieldError),
+    Status(u16),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Field(error) => error.fmt(f),
+            Problem::Status(code) => write!(f, "{code} is no status: those are 100 to 999"),
+        }
+    }
 }
 
 /// Content up to this size is sent with the head, at once; more goes out as the client reads it.
@@ -63,7 +78,7 @@ impl Response {
     pub fn status(&mut self, code: u16) -> &mut Self {
         match Status::new(code) {
             Some(status) => self.status = status,
-            None => self.refuse(FieldError::Value("status".to_owned())),
+            None => self.refuse(Problem::Status(code)),
         }
         self
     }
@@ -72,7 +87,7 @@ impl Response {
     /// for instance, makes the answer a 500 and an error in the log; see [`try_header`](Self::try_header).
     pub fn header(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
         if let Err(error) = self.headers.set(name, value) {
-            self.refuse(error);
+            self.refuse(Problem::Field(error));
         }
         self
     }
@@ -80,7 +95,7 @@ impl Response {
     /// Adds a header field beside any with this name; otherwise as [`header`](Self::header).
     pub fn add_header(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
         if let Err(error) = self.headers.append(name, value) {
-            self.refuse(error);
+            self.refuse(Problem::Field(error));
         }
         self
     }
@@ -272,7 +287,7 @@ impl Response {
     /// Makes it an answer that says what went wrong on this side, if it cannot be sent as it is.
     fn check(&mut self) {
         if let Err(error) = check_reserved(&self.headers) {
-            self.refuse(error);
+            self.refuse(Problem::Field(error));
         }
         if let Some(problem) = self.problem.take() {
             crate::error!("answering with status 500: {problem}");
@@ -316,8 +331,8 @@ impl Response {
         }
     }
 
-    fn refuse(&mut self, error: FieldError) {
-        self.problem.get_or_insert(error);
+    fn refuse(&mut self, problem: Problem) {
+        self.problem.get_or_insert(problem);
     }
 }
 

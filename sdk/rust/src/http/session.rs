@@ -228,6 +228,7 @@ impl<S: HttpServer> Session<S> {
         let has_body = !matches!(head.length, Length::None | Length::Known(0));
         let awaited = head.expects_continue && has_body;
         let begun = self.decoder.begin_body(limit);
+        place.set_body_pending(has_body);
         match intake {
             Intake::Collect(_) => {
                 if awaited && begun.is_ok() {
@@ -250,7 +251,6 @@ impl<S: HttpServer> Session<S> {
                 if let Err(error) = begun {
                     return self.refuse(error);
                 }
-                place.set_body_pending(has_body);
                 let response = Self::response(&place, &head);
                 let request = Request::streamed(head, body, self.transport.clone());
                 self.server.process_http_request(request, response);
@@ -264,6 +264,7 @@ impl<S: HttpServer> Session<S> {
     fn complete(&mut self, trailers: Headers) {
         match self.incoming.take() {
             Some(Incoming::Collected { head, place, content }) => {
+                place.set_body_pending(false);
                 let response = Self::response(&place, &head);
                 let request = Request::whole(head, content, trailers, self.transport.clone());
                 self.server.process_http_request(request, response);
