@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Instances and connections that the host is given beyond those held.
-const SPARE: usize = 1_000;
+const SPARE: usize = 500;
 /// For freed memory to be freed, and for queued work to be done, before a reading.
 const SETTLE: Duration = Duration::from_secs(1);
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);

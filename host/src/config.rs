@@ -143,6 +143,8 @@ pub struct Limits {
     pub tables: u32,
     /// CPU time one event may take, over all its slices.
     pub cpu_per_event: Duration,
+    /// How long one event may take in all.
+    pub event_deadline: Duration,
     /// Accepted connections of the plugin at once.
     pub connections: u32,
     /// Outgoing connections of the plugin at once.

@@ -76,6 +76,22 @@ impl Jobs {
         self.changed.notify_one();
     }
 
+    /// Forgets the jobs of an instance that wait; the one that is being done is given up at its next slice.
+    pub fn give_up(&self, alive: &Arc<()>) {
+        let is_theirs = |job: &Job| std::ptr::eq(job.alive.as_ptr(), Arc::as_ptr(alive));
+        let mut given_up = Vec::new();
+        let mut waiting = self.lock();
+        for (_, jobs) in &mut waiting.tenants {
+            let (theirs, others): (VecDeque<Job>, _) = jobs.drain(..).partition(is_theirs);
+            *jobs = others;
+            given_up.extend(theirs);
+        }
+        waiting.tenants.retain(|(_, jobs)| !jobs.is_empty());
+        drop(waiting);
+        // What they hold is given back without the lock.
+        drop(given_up);
+    }
+
     /// The next job; waits for it, for so long at most.
     fn next(&self, patience: Option<Duration>) -> Next {
         let nothing = |waiting: &mut Waiting| waiting.tenants.is_empty() && !waiting.closed;

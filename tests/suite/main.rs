@@ -48,6 +48,8 @@ mod processes;
 mod queues;
 mod reactors;
 mod sandbox;
+mod security;
+mod sources;
 mod spawn;
 mod start;
 mod stop;

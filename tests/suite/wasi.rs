@@ -54,3 +54,25 @@ fn clocks_and_random_numbers_are_there(isolation: Isolation) {
     other.send("random\n");
     assert_ne!(first, other.line());
 }
+
+each_isolation!(a_guest_that_sleeps_too_long_is_ended);
+fn a_guest_that_sleeps_too_long_is_ended(isolation: Isolation) {
+    let sleeper = Plugin::new("hostile_sleep").isolation(isolation);
+    let config = Config::new()
+        .plugin(sleeper.limit("event_deadline", "\"50ms\""))
+        .plugin(Plugin::new("echo").isolation(isolation))
+        .listen(Listen::tcp("hostile_sleep"))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start(&config);
+    let mut steady = host.connect("echo");
+    for _ in 0..3 {
+        let mut sleeper = host.connect("hostile_sleep");
+        sleeper.send("x");
+        sleeper.expect_closed();
+        steady.expect_echo("still here\n");
+    }
+    let line = host.wait_log("an event took too long");
+    assert_eq!(line.field("limit"), Some("event_deadline"), "{line}");
+    assert_eq!(line.field("plugin"), Some("hostile_sleep"), "{line}");
+    host.stop();
+}

@@ -50,6 +50,7 @@ pub(crate) const ALL: &[Key] = &[
     key("plugins.*.limits.memory", r#"a size, as in memory = "16MiB""#),
     key("plugins.*.limits.tables", "a number of elements, as in tables = 50000"),
     key("plugins.*.limits.cpu_per_event", r#"a duration in quotes, as in cpu_per_event = "1s""#),
+    key("plugins.*.limits.event_deadline", r#"a duration in quotes, as in event_deadline = "1m""#),
     key("plugins.*.limits.connections", "a number, as in connections = 10000"),
     key("plugins.*.limits.outgoing", "a number, as in outgoing = 1000"),
     key("plugins.*.limits.timers", "a number, as in timers = 10000"),

@@ -146,6 +146,20 @@ pub const CPU_PER_EVENT: Bound = Bound {
     then: "The instance ends and its connections are closed; no other instance notices.",
 };
 
+/// `plugins.*.limits.event_deadline`.
+pub const EVENT_DEADLINE: Bound = Bound {
+    table: LIMITS,
+    name: "event_deadline",
+    unit: Unit::Time,
+    default: MINUTE,
+    min: MILLISECOND,
+    max: 24 * HOUR,
+    what: "How long one event may take while it waits for something, in a WASI call for example.",
+    why: "A handler that sleeps holds its instance, its connections and its place in the pool.",
+    at: AtBound::Trap,
+    then: "The instance ends and its connections are closed; no other instance notices.",
+};
+
 /// `plugins.*.limits.connections`.
 pub const CONNECTIONS: Bound = Bound {
     table: LIMITS,
@@ -479,6 +493,7 @@ pub const ALL: &[&Bound] = &[
     &MEMORY,
     &TABLES,
     &CPU_PER_EVENT,
+    &EVENT_DEADLINE,
     &CONNECTIONS,
     &OUTGOING,
     &TIMERS,

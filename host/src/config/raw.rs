@@ -59,6 +59,7 @@ pub(crate) struct Limits {
     pub(crate) memory: Option<Quantity>,
     pub(crate) tables: Option<Quantity>,
     pub(crate) cpu_per_event: Option<Quantity>,
+    pub(crate) event_deadline: Option<Quantity>,
     pub(crate) connections: Option<Quantity>,
     pub(crate) outgoing: Option<Quantity>,
     pub(crate) timers: Option<Quantity>,

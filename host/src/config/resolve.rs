@@ -207,6 +207,9 @@ fn limits(place: &Place<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError> {
         cpu_per_event: limits::CPU_PER_EVENT
             .time(raw.cpu_per_event.as_ref())
             .map_err(wrong("cpu_per_event"))?,
+        event_deadline: limits::EVENT_DEADLINE
+            .time(raw.event_deadline.as_ref())
+            .map_err(wrong("event_deadline"))?,
         connections: count(&limits::CONNECTIONS, &raw.connections)?,
         outgoing: count(&limits::OUTGOING, &raw.outgoing)?,
         timers: count(&limits::TIMERS, &raw.timers)?,

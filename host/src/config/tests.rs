@@ -54,6 +54,7 @@ fn defaults() {
         memory: 16 << 20,
         tables: 50_000,
         cpu_per_event: Duration::from_secs(1),
+        event_deadline: Duration::from_secs(60),
         connections: 10_000,
         outgoing: 1000,
         timers: 10_000,

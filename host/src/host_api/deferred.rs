@@ -1,10 +1,13 @@
 //! `deferred`: jobs for the workers.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use wasmtime::component::{ComponentType, Lower};
 
 use super::HostState;
 use super::bindings::{ErrorCode, deferred};
-use crate::deferred::Job;
+use crate::deferred::{Job, Jobs};
 use crate::message::Message;
 
 /// `deferred-handler.failure`: why there is no result.
@@ -28,6 +31,31 @@ pub enum Failure {
     Unavailable,
 }
 
+/// The jobs of one instance that have not ended. They are given up with it.
+#[derive(Debug, Default)]
+pub struct OwnJobs {
+    ids: HashSet<u32>,
+    /// Where they wait; known as soon as there is one.
+    queue: Option<Arc<Jobs>>,
+    /// Dropped with the instance, so that a worker sees that nobody waits any more.
+    alive: Arc<()>,
+}
+
+impl OwnJobs {
+    /// One has ended.
+    pub fn remove(&mut self, job: u32) {
+        self.ids.remove(&job);
+    }
+}
+
+impl Drop for OwnJobs {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.as_ref().filter(|_| !self.ids.is_empty()) {
+            queue.give_up(&self.alive);
+        }
+    }
+}
+
 impl deferred::Host for HostState {
     fn defer(&mut self, operation: u32, argument: Vec<u8>) -> Result<u32, ErrorCode> {
         if !self.plugin.exports.has_operations() {
@@ -37,15 +65,16 @@ impl deferred::Host for HostState {
         let argument = self.message(argument)?;
         let permit = self.plugin.usage.deferred.take(self.plugin.config.limits.deferred);
         let permit = permit.ok_or(ErrorCode::Limit)?;
-        let id = self.ids.next(|id| self.jobs.contains(&id));
-        self.jobs.insert(id);
-        self.home.hub.jobs.add(Job {
+        let id = self.ids.next(|id| self.jobs.ids.contains(&id));
+        self.jobs.ids.insert(id);
+        let queue = self.jobs.queue.get_or_insert_with(|| self.home.hub.jobs.clone());
+        queue.add(Job {
             plugin: self.plugin.clone(),
             operation,
             argument,
             id,
             asker,
-            alive: std::sync::Arc::downgrade(&self.alive),
+            alive: Arc::downgrade(&self.jobs.alive),
             permit,
         });
         Ok(id)

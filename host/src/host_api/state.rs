@@ -9,6 +9,7 @@ use wasmtime::ResourceLimiter;
 
 use super::bindings::ErrorCode;
 use super::channels::Subscriptions;
+use super::deferred::OwnJobs;
 use super::queues::Pops;
 use super::wasi::Wasi;
 use crate::clock::Clock;
@@ -46,9 +47,7 @@ pub struct HostState {
     /// What it filled last: while that is pressed, its connections are not read.
     fills: Option<Meter>,
     /// Its deferred jobs that have not ended.
-    pub jobs: HashSet<u32>,
-    /// Dropped with it, so that a worker sees that nobody waits any more.
-    pub(super) alive: Arc<()>,
+    pub jobs: OwnJobs,
     /// Timers, jobs, subscriptions and pops have their ids from here.
     pub(super) ids: Ids,
     /// Its memory and tables.
@@ -78,8 +77,7 @@ impl HostState {
             subscriptions: Subscriptions::default(),
             pops: Pops::default(),
             fills: None,
-            jobs: HashSet::new(),
-            alive: Arc::default(),
+            jobs: OwnJobs::default(),
             ids: Ids::default(),
             memory,
             slices_left: 0,

@@ -102,7 +102,7 @@ impl Reactor {
             }
             Event::Deferred(Deferred { job, outcome, .. }) => {
                 let state = self.instances.get_mut(id)?.sandbox()?.store.data_mut();
-                state.jobs.remove(&job);
+                state.jobs.remove(job);
                 Some(Task::Deferred { job, outcome })
             }
             Event::Message { subscription, message } => {

@@ -50,6 +50,8 @@ pub(super) struct Instance {
     /// Wakes it when it is suspended; most never are.
     waker: Option<Waker>,
     is_runnable: bool,
+    /// When its suspended call has taken too long.
+    overdue: Option<TimerKey>,
     /// Whether its events wait for its tenant's CPU time.
     waits: bool,
     pub(super) started: bool,
@@ -84,6 +86,7 @@ impl Instance {
             permit,
             waker: None,
             is_runnable: false,
+            overdue: None,
             waits: false,
             started: false,
         }
@@ -260,6 +263,12 @@ impl Reactor {
             Poll::Pending => {
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = State::Suspended(call);
+                if instance.overdue.is_none() {
+                    let deadline =
+                        self.setup.home.clock.now() + instance.plugin.config.limits.event_deadline;
+                    instance.overdue =
+                        Some(self.timers.insert(deadline, super::Purpose::Overdue(id)));
+                }
                 // Whether it waits or only had its slice shows when it is polled with a waker of its own.
                 if waker.will_wake(Waker::noop()) {
                     self.make_runnable(id);
@@ -281,7 +290,35 @@ impl Reactor {
         polled
     }
 
+    /// A suspended call has used up its time: its guest ends where it stands.
+    pub(super) fn overdue(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let plugin = instance.plugin.clone();
+        if instance.is_runnable {
+            // It does not sleep but waits for its turn: `cpu_per_event` is what bounds it.
+            let deadline = self.setup.home.clock.now() + plugin.config.limits.event_deadline;
+            instance.overdue = Some(self.timers.insert(deadline, super::Purpose::Overdue(id)));
+            return;
+        }
+        instance.overdue = None;
+        tracing::error!(
+            plugin = plugin.name(),
+            tenant = plugin.config.tenant,
+            limit = "event_deadline",
+            "an event took too long: its instance has ended"
+        );
+        let was_program = instance.started;
+        self.end_instance(id);
+        if was_program {
+            self.restart_later(plugin.index);
+        }
+    }
+
     fn finish(&mut self, id: InstanceId, finished: Finished) {
+        let overdue = self.instances.get_mut(id).and_then(|instance| instance.overdue.take());
+        if let Some(key) = overdue {
+            self.timers.cancel(key);
+        }
         let Finished { sandbox, mut task, result } = finished;
         if let Task::Data { buffer, .. } = &mut task {
             self.buffer = Some(std::mem::take(buffer));
@@ -442,6 +479,9 @@ impl Reactor {
         }
         if let Some(role) = instance.role {
             self.process_ended(id, &role);
+        }
+        if let Some(key) = instance.overdue {
+            self.timers.cancel(key);
         }
         for timer in instance.timers.into_values() {
             if let Some(key) = timer.key {

@@ -12,6 +12,8 @@ use crate::connection::{CloseReason, Phase};
 pub(super) enum Purpose {
     /// A timer of a guest.
     Guest(InstanceId, u32),
+    /// A call into a guest has taken too long.
+    Overdue(InstanceId),
     /// A connection may have been idle for too long.
     Inactivity(ConnectionId),
     /// A connection has not been made in time.
@@ -61,6 +63,7 @@ impl Reactor {
                 // A stopping reactor finishes its turn and begins nothing more.
                 Purpose::Guest(..) if self.stop.has_begun() => {}
                 Purpose::Guest(instance, timer) => self.guest_timer_due(instance, timer),
+                Purpose::Overdue(instance) => self.overdue(instance),
                 Purpose::Inactivity(id) => self.check_inactivity(id),
                 Purpose::PendingConnect(id) => self.end_connection(id, CloseReason::ConnectTimeout),
                 Purpose::CloseDeadline(id) => self.close_deadline_passed(id),
