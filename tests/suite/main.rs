@@ -34,6 +34,7 @@ mod flood;
 mod guests;
 mod hooks;
 mod http;
+mod http_client;
 mod http_clients;
 mod idle;
 mod inactivity;
