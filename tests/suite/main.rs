@@ -60,3 +60,4 @@ mod ticks;
 mod timers;
 mod wasi;
 mod websocket;
+mod ws_chat;
