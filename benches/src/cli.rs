@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
     let result = match mode.unwrap_or(Mode::All) {
         Mode::Serve { address } => {
             sys::raise_descriptor_limit(0);
-            native::serve(address)
+            native::serve(address, || native::Echo)
         }
         mode => run(mode, &options),
     };

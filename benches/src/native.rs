@@ -26,12 +26,36 @@ const EVENTS_MAX: usize = 1_024;
 const ACCEPTS_MAX: usize = 256;
 const READ_BYTES: usize = 64 * 1024;
 
-struct Server {
+/// What a server does with what it reads. One for each connection.
+pub trait Protocol {
+    /// What goes back for `data`: the data itself, or what was written to `scratch`, which is empty.
+    fn receive<'a>(&mut self, data: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8];
+
+    /// Whether the connection is to close once what it owes is sent.
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// Sends back what it receives.
+#[derive(Debug)]
+pub struct Echo;
+
+impl Protocol for Echo {
+    fn receive<'a>(&mut self, data: &'a [u8], _: &'a mut Vec<u8>) -> &'a [u8] {
+        data
+    }
+}
+
+struct Server<P> {
+    protocol: fn() -> P,
     poll: Poll,
     listener: TcpListener,
-    connections: Slab<Connection>,
+    connections: Slab<Connection<P>>,
     /// One buffer for all: nothing is kept in it between two reads.
     buffer: Box<[u8]>,
+    /// Another one, for what is sent.
+    scratch: Vec<u8>,
     /// Connections that used up their share of a turn and may have more to read.
     again: Vec<usize>,
     /// Whether the last turn left connections to accept.
@@ -39,16 +63,18 @@ struct Server {
 }
 
 /// Serves until the process is killed; prints the address in the host's words.
-pub fn serve(address: SocketAddr) -> Result<()> {
+pub fn serve<P: Protocol>(address: SocketAddr, protocol: fn() -> P) -> Result<()> {
     let mut listener = bind(address).with_context(|| format!("listening on {address}"))?;
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     eprintln!("serving address=tcp://{}", listener.local_addr()?);
     let mut server = Server {
+        protocol,
         poll,
         listener,
         connections: Slab::new(),
         buffer: vec![0; READ_BYTES].into_boxed_slice(),
+        scratch: Vec::new(),
         again: Vec::new(),
         accept_again: false,
     };
@@ -67,7 +93,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into()))
 }
 
-impl Server {
+impl<P: Protocol> Server<P> {
     fn turn(&mut self, events: &mut Events) -> Result<()> {
         let pending = self.accept_again || !self.again.is_empty();
         match self.poll.poll(events, pending.then_some(Duration::ZERO)) {
@@ -116,7 +142,7 @@ impl Server {
             .set_nodelay(true)
             .and_then(|()| self.poll.registry().register(&mut stream, Token(entry.key()), both));
         match ready {
-            Ok(()) => _ = entry.insert(Connection::new(stream)),
+            Ok(()) => _ = entry.insert(Connection::new(stream, (self.protocol)())),
             Err(error) => eprintln!("accept: {error}"),
         }
     }
@@ -127,7 +153,7 @@ impl Server {
         if let Some(event) = event {
             connection.note(event);
         }
-        match connection.advance(&mut self.buffer) {
+        match connection.advance(&mut self.buffer, &mut self.scratch) {
             Next::Wait => {}
             Next::Again => self.again.push(key),
             // Dropping the socket takes it out of the poll.

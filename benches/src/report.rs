@@ -127,7 +127,7 @@ pub fn idle_table(records: &[IdleRecord]) {
 }
 
 /// The middle one, or the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match (values.len() / 2, values.len() % 2) {
         (0, 0) => f64::NAN,

@@ -78,3 +78,21 @@ pub fn die_with_parent(command: &mut Command) {
     // nothing.
     unsafe { command.pre_exec(set) };
 }
+
+/// Keeps the child on one core, where the machine has it.
+pub fn stay_on_core(command: &mut Command, core: usize) {
+    let set = move || {
+        // SAFETY: a cpu_set_t is an array of integers, for which zero is a value.
+        let mut cores: libc::cpu_set_t = unsafe { mem::zeroed() };
+        // SAFETY: the macro writes a bit within `cores`, and ignores a core beyond its end.
+        unsafe { libc::CPU_SET(core, &mut cores) };
+        // SAFETY: the call only reads `cores`, of the size that is given, which outlives it.
+        match unsafe { libc::sched_setaffinity(0, size_of_val(&cores), &raw const cores) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: between fork and exec the closure makes one async-signal-safe call and allocates
+    // nothing.
+    unsafe { command.pre_exec(set) };
+}

@@ -226,7 +226,7 @@ impl Drop for Host {
 }
 
 /// An address of this machine that no other host of a test uses: all of 127.0.0.0/8 is here.
-fn own_loopback() -> String {
+pub fn own_loopback() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = std::process::id() * 16 + COUNT.fetch_add(1, Ordering::Relaxed);
     let [high, middle, low] = [number / 64_516 % 254, number / 254 % 254, number % 254];

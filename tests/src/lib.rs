@@ -14,6 +14,7 @@ pub mod config;
 pub mod gate;
 pub mod host;
 pub mod log;
+pub mod nginx;
 pub mod paths;
 pub mod peer;
 pub mod process;

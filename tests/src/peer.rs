@@ -203,6 +203,17 @@ impl Peer {
         silent
     }
 
+    /// Whether the host neither closes nor resets the connection for this long; what it sends is not looked at.
+    pub fn is_open_for(&mut self, time: Duration) -> bool {
+        self.socket.set_read_timeout(Some(time)).expect("an open socket");
+        let open = match self.socket.read(&mut [0; 4096]) {
+            Ok(count) => 0 < count,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        };
+        self.socket.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+        open
+    }
+
     /// Whether there is nothing to read at this moment; what there is stays to be read.
     #[track_caller]
     pub fn is_idle(&mut self) -> bool {

@@ -99,6 +99,22 @@ fn chat() {
     host.stop();
 }
 
+#[test]
+fn http_server() {
+    let host = start("18-http_server");
+    let mut peer = host.connect("http_server");
+    peer.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let answer = String::from_utf8_lossy(&peer.rest()).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n<center><h1>Wham-o</h1></center>"), "{answer}");
+    host.stop();
+}
+
+#[test]
+fn http_client() {
+    prints_what_its_slide_prints("19-http_client");
+}
+
 /// Every example has a test here.
 #[test]
 fn every_example_is_run() {

@@ -32,6 +32,7 @@ pub fn for_tests() -> Result<Route> {
 /// For the measurements.
 pub fn for_benches() -> Result<Route> {
     ensure(&[&tools::WASM_CLANG, &tools::EVENTMACHINE])?;
+    ensure(&[&tools::LOAD, &tools::NGINX, &tools::WEB_SERVERS])?;
     route::ready()
 }
 

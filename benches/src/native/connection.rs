@@ -7,6 +7,8 @@ use std::{
 
 use mio::{event::Event, net::TcpStream};
 
+use super::Protocol;
+
 /// Reading stops above this: the peer sends faster than it reads.
 const OUTBOX_HIGH_BYTES: usize = 64 * 1024;
 /// Reading starts again at this.
@@ -25,7 +27,8 @@ pub enum Next {
 }
 
 /// An accepted socket and the state around it.
-pub struct Connection {
+pub struct Connection<P> {
+    protocol: P,
     stream: TcpStream,
     outbox: VecDeque<u8>,
     /// The socket may hold bytes: it was reported and has not been drained since.
@@ -38,10 +41,11 @@ pub struct Connection {
     paused: bool,
 }
 
-impl Connection {
+impl<P: Protocol> Connection<P> {
     /// A connection that nothing is known about.
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: TcpStream, protocol: P) -> Self {
         Self {
+            protocol,
             stream,
             outbox: VecDeque::new(),
             readable: false,
@@ -58,7 +62,7 @@ impl Connection {
     }
 
     /// Writes what is owed, then reads and echoes while that makes sense.
-    pub fn advance(&mut self, buffer: &mut [u8]) -> Next {
+    pub fn advance(&mut self, buffer: &mut [u8], scratch: &mut Vec<u8>) -> Next {
         if self.flush().is_err() {
             return Next::Close;
         }
@@ -76,9 +80,13 @@ impl Connection {
                     if count < buffer.len() && !self.read_closed {
                         self.readable = false;
                     }
-                    if self.send(&buffer[..count]).is_err() {
+                    scratch.clear();
+                    let answer = self.protocol.receive(&buffer[..count], scratch);
+                    if send(&mut self.stream, &mut self.outbox, answer).is_err() {
                         return Next::Close;
                     }
+                    self.paused |= OUTBOX_HIGH_BYTES < self.outbox.len();
+                    self.ended |= self.protocol.is_over();
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => self.readable = false,
@@ -88,16 +96,6 @@ impl Connection {
             }
         }
         Next::Again
-    }
-
-    /// Straight to the socket when nothing waits before it; the rest into the outbox.
-    fn send(&mut self, mut data: &[u8]) -> std::io::Result<()> {
-        if self.outbox.is_empty() {
-            data = &data[write(&mut self.stream, data)?..];
-        }
-        self.outbox.extend(data);
-        self.paused |= OUTBOX_HIGH_BYTES < self.outbox.len();
-        Ok(())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -113,6 +111,15 @@ impl Connection {
         self.paused &= OUTBOX_LOW_BYTES < self.outbox.len();
         Ok(())
     }
+}
+
+/// Straight to the socket when nothing waits before it; the rest into the outbox.
+fn send(stream: &mut TcpStream, outbox: &mut VecDeque<u8>, mut data: &[u8]) -> std::io::Result<()> {
+    if outbox.is_empty() && !data.is_empty() {
+        data = &data[write(stream, data)?..];
+    }
+    outbox.extend(data);
+    Ok(())
 }
 
 /// One write, of which "not now" is no error.

@@ -76,6 +76,14 @@ pub const NGINX: Tool = Tool {
     works: || succeeds("sh", &["-c", "PATH=$PATH:/usr/sbin nginx -v"]),
 };
 
+pub const WEB_SERVERS: Tool = Tool {
+    name: "Node.js and thin",
+    why: "for the measurements of HTTP beside others",
+    packages: &["nodejs", "thin"],
+    elsewhere: "Node.js, and `gem install thin`",
+    works: || succeeds("node", &["--version"]) && succeeds("ruby", &["-rthin", "-e", "0"]),
+};
+
 pub const WEBSOCKETS: Tool = Tool {
     name: "Python's websockets and Node's ws",
     why: "for the tests of HTTP and WebSocket",

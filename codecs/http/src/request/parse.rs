@@ -1,5 +1,7 @@
 //! A complete head becomes a request, or is refused.
 
+use std::mem::MaybeUninit;
+
 use super::{RequestError, RequestHead};
 use crate::{
     body::Length,
@@ -14,9 +16,10 @@ use crate::{
 
 /// `head` is what the scanner has found: whole lines, the last one empty.
 pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<RequestHead, RequestError> {
-    let mut fields = [httparse::EMPTY_HEADER; Limits::HEADERS_MAX];
-    let mut parsed = httparse::Request::new(&mut fields[..limits.headers.min(Limits::HEADERS_MAX)]);
-    match parsed.parse(head) {
+    let mut fields = [const { MaybeUninit::uninit() }; Limits::HEADERS_MAX];
+    let count = limits.headers.min(Limits::HEADERS_MAX);
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(head, &mut fields[..count]) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(RequestError::RequestLine),
         Err(error) => return Err(error.into()),

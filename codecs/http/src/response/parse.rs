@@ -1,5 +1,7 @@
 //! A complete head becomes a response, or is refused.
 
+use std::mem::MaybeUninit;
+
 use super::{ResponseError, ResponseHead};
 use crate::{
     body::Length,
@@ -18,12 +20,12 @@ pub(super) fn parse(
     method: &Method,
     limits: &Limits,
 ) -> Result<ResponseHead, ResponseError> {
-    let mut fields = [httparse::EMPTY_HEADER; Limits::HEADERS_MAX];
+    let mut fields = [const { MaybeUninit::uninit() }; Limits::HEADERS_MAX];
     let count = limits.headers.min(Limits::HEADERS_MAX);
-    let mut parsed = httparse::Response::new(&mut fields[..count]);
+    let mut parsed = httparse::Response::new(&mut []);
     let mut config = httparse::ParserConfig::default();
     config.allow_obsolete_multiline_headers_in_responses(true);
-    match config.parse_response(&mut parsed, head) {
+    match config.parse_response_with_uninit_headers(&mut parsed, head, &mut fields[..count]) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(ResponseError::StatusLine),
         Err(error) => return Err(error.into()),

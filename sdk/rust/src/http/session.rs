@@ -188,7 +188,13 @@ impl<S: HttpServer> Session<S> {
                 Ok(None) => return,
                 Ok(Some(RequestEvent::Head(head))) => self.begin(head),
                 Ok(Some(RequestEvent::Data(data))) => match &mut self.incoming {
-                    Some(Incoming::Collected { content, .. }) => content.extend_from_slice(data),
+                    // A sandbox that has no more memory is a bound too.
+                    Some(Incoming::Collected { content, .. }) => {
+                        match content.try_reserve(data.len()) {
+                            Ok(()) => content.extend_from_slice(data),
+                            Err(_) => self.refuse(RequestError::Body(BodyError::TooLarge)),
+                        }
+                    }
                     Some(Incoming::Streamed { body, .. }) => body.deliver(data),
                     None => {}
                 },

@@ -57,7 +57,10 @@ impl fmt::Display for HttpError {
             HttpError::Uri(error) => error.fmt(f),
             HttpError::Tls => f.write_str("https needs TLS, which this version does not have: ask http"),
             HttpError::Field(error) => error.fmt(f),
-            HttpError::Refused(error) => write!(f, "the host does not connect: {error}"),
+            HttpError::Refused(ErrorCode::Denied) => {
+                f.write_str("the host may not connect there; its log has the line that would allow it")
+            }
+            HttpError::Refused(error) => write!(f, "the host does not connect: {}", error.name()),
             HttpError::Connect(reason) => write!(f, "no connection to the server: {reason}"),
             HttpError::Timeout => f.write_str("the server did not answer in time"),
             HttpError::Truncated(reason) => {

@@ -42,7 +42,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             redirects: 0,
-            limit: 4 << 20,
+            limit: 1 << 20,
             decode: true,
             keep_alive: true,
             expect_continue: false,
@@ -395,7 +395,9 @@ impl Exchange {
         let too_large = {
             let mut state = self.state.borrow_mut();
             let Some(response) = &mut state.response else { return };
-            let too_large = self.options.limit - response.content.len() < data.len();
+            // A sandbox that has no more memory is a bound too.
+            let too_large = self.options.limit - response.content.len() < data.len()
+                || response.content.try_reserve(data.len()).is_err();
             if !too_large {
                 response.content.extend_from_slice(data);
             }

@@ -147,7 +147,8 @@ impl HttpRequest {
         self
     }
 
-    /// The largest body to collect, in bytes: 4 MiB unless this is called. At it: [`HttpError::TooLarge`].
+    /// The largest body to collect, in bytes: 1 MiB unless this is called. At it, or where the sandbox has
+    /// no more memory: [`HttpError::TooLarge`].
     pub fn limit(mut self, bytes: usize) -> Self {
         self.options.limit = bytes;
         self

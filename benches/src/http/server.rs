@@ -1,0 +1,224 @@
+//! The servers compared, and how each is started, watched and ended.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::ValueEnum;
+use serde::Serialize;
+use tempfile::TempDir;
+
+use super::{SERVER_CORE, on_core};
+use crate::sys;
+
+/// thin's side of the comparison, and Node's; part of the binary, so that it runs from anywhere.
+const THIN: &str = include_str!("../../peers/http.rb");
+const NODE: &str = include_str!("../../peers/http.js");
+
+/// Long enough to compile a component on a busy machine with a cold cache.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// One of the servers, in the order in which they are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// [`crate::native`] with the plugin's own codec: mio, no sandbox.
+    Native,
+    /// http-hello, one instance for all connections.
+    Plugin,
+    /// http-hello, one instance for each connection.
+    Connection,
+    /// `return 200` in nginx, one worker.
+    Nginx,
+    /// Node.js's `http`.
+    Node,
+    /// thin, EventMachine's web server, with a Rack application of one line.
+    Thin,
+}
+
+impl Kind {
+    /// Every server.
+    pub const ALL: &[Kind] =
+        &[Kind::Native, Kind::Plugin, Kind::Connection, Kind::Nginx, Kind::Node, Kind::Thin];
+
+    /// The name in tables and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Native => "native",
+            Kind::Plugin => "plugin",
+            Kind::Connection => "connection",
+            Kind::Nginx => "nginx",
+            Kind::Node => "node",
+            Kind::Thin => "thin",
+        }
+    }
+
+    /// Whether what it needs is installed.
+    pub fn is_there(self) -> bool {
+        let runs = |program: &str, arguments: &[&str]| {
+            let mut command = Command::new(program);
+            command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().is_ok_and(|status| status.success())
+        };
+        match self {
+            Kind::Native | Kind::Plugin | Kind::Connection => true,
+            Kind::Nginx => runs("nginx", &["-v"]) || runs("/usr/sbin/nginx", &["-v"]),
+            Kind::Node => runs("node", &["--version"]),
+            Kind::Thin => runs("ruby", &["-rthin", "-e", "0"]),
+        }
+    }
+
+    /// How to get it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Kind::Nginx => "nginx is missing (Debian: apt-get install nginx-light)",
+            Kind::Node => "Node.js is missing (Debian: apt-get install nodejs)",
+            Kind::Thin => "Ruby or thin is missing (Debian: apt-get install thin)",
+            Kind::Native | Kind::Plugin | Kind::Connection => "`cargo xtask plugins` builds it",
+        }
+    }
+}
+
+/// Where the files are that the servers need.
+#[derive(Debug)]
+pub struct Paths {
+    myself: PathBuf,
+    host: PathBuf,
+    component: PathBuf,
+}
+
+impl Paths {
+    /// Finds them; an absent file is named with the command that makes it.
+    pub fn find(host: &Path, component: &Path) -> Result<Paths> {
+        let present = |path: &Path| {
+            let remedy = || format!("{} is missing: run `cargo xtask plugins`", path.display());
+            path.canonicalize().with_context(remedy)
+        };
+        let myself = std::env::current_exe().context("finding this program")?;
+        Ok(Paths { myself, host: present(host)?, component: present(component)? })
+    }
+}
+
+/// A server that answers; dropping it kills it.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    // Goes after the child.
+    _dir: TempDir,
+}
+
+impl Server {
+    /// Starts it and waits until it listens.
+    pub fn start(kind: Kind, paths: &Paths) -> Result<Server> {
+        let dir = TempDir::new().context("a scratch folder")?;
+        // Not every one of them can choose a port and say which; nobody else takes this one meanwhile,
+        // because the kernel gives out another one each time.
+        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut command = command(kind, paths, dir.path(), free)?;
+        sys::die_with_parent(&mut command);
+        on_core(&mut command, SERVER_CORE);
+        command.current_dir(&dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let program = command.get_program().to_owned();
+        let mut child =
+            command.spawn().with_context(|| format!("starting {}", program.display()))?;
+        let begin = Instant::now();
+        while TcpStream::connect(free).is_err() {
+            if let Some(status) = child.try_wait()? {
+                bail!("{} ended at its start: {status}", program.display());
+            }
+            ensure!(begin.elapsed() < START_TIMEOUT, "{} does not listen", program.display());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(Server { address: free, child, _dir: dir })
+    }
+
+    /// The CPU time it has used so far.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        sys::cpu_time(self.child.id())
+    }
+
+    /// Asks once: every server must say the same page.
+    pub fn check_answer(&self) -> Result<()> {
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        ensure!(line.starts_with("HTTP/1.1 200 OK"), "it answers {line:?}");
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest)?;
+        ensure!(rest.contains("<center><h1>Wham-o</h1></center>"), "it answers {rest:?}");
+        ensure!(rest.to_lowercase().contains("content-type: text/html"), "it answers {rest:?}");
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+fn command(kind: Kind, paths: &Paths, dir: &Path, address: SocketAddr) -> Result<Command> {
+    let port = address.port().to_string();
+    let file = |name: &str, text: String| -> Result<PathBuf> {
+        let path = dir.join(name);
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
+    };
+    Ok(match kind {
+        Kind::Native => {
+            let mut command = Command::new(&paths.myself);
+            command.args(["serve", &address.to_string()]);
+            command
+        }
+        Kind::Plugin | Kind::Connection => {
+            let toml = format!(
+                "[host]\nreactors = 1\n\n[plugins.http-hello]\ncomponent = \"{}\"\nisolation = \"{}\"\n\n\
+                 [[listen]]\naddress = \"tcp://{address}\"\nplugin = \"http-hello\"\n",
+                paths.component.display(),
+                kind.name()
+            );
+            let mut command = Command::new(&paths.host);
+            command.arg("run").arg(file("plugins.toml", toml)?);
+            command
+        }
+        Kind::Nginx => {
+            let config = format!(
+                "daemon off; master_process off; pid nginx.pid; error_log /dev/null crit;\n\
+                 events {{ worker_connections 1000; }}\n\
+                 http {{ access_log off; keepalive_requests 1000000000; default_type text/html;\n\
+                 client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
+                 uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n\
+                 server {{ listen {address};\n\
+                 location / {{ return 200 \"<center><h1>Wham-o</h1></center>\"; }} }} }}\n"
+            );
+            file("nginx.conf", config)?;
+            let known = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
+            let mut command = Command::new(if known { "nginx" } else { "/usr/sbin/nginx" });
+            command.arg("-p").arg(dir).args(["-c", "nginx.conf"]);
+            command
+        }
+        Kind::Node => {
+            let mut command = Command::new("node");
+            command.args(["-e", NODE, &port]);
+            command
+        }
+        Kind::Thin => {
+            let mut command = Command::new("ruby");
+            command.args(["-e", THIN, &port]);
+            command
+        }
+    })
+}
