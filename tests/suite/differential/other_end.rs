@@ -69,8 +69,6 @@ impl OtherEnd {
         match step {
             "" => {}
             "connect" => self.add(Peer::connect(&program.address())),
-            // The kernel takes little for it, whenever it reads.
-            "connect_narrow" => self.add(Peer::connect_narrow(&program.address())),
             "accept" => {
                 let peer = self.server.as_ref().expect("a server").accept();
                 self.add(peer);
