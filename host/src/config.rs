@@ -5,8 +5,12 @@
 
 mod address;
 mod admission;
+mod allow;
 pub mod bound;
+mod channel;
 mod connect;
+mod directory;
+mod environment;
 mod error;
 mod keys;
 pub mod limits;
@@ -15,6 +19,7 @@ mod raw;
 mod resolve;
 mod shape;
 mod source;
+mod special;
 #[cfg(test)]
 mod tests;
 pub mod units;
@@ -24,7 +29,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::address::ListenAddress;
+pub use self::allow::{Allow, Objection};
+pub use self::channel::ChannelRule;
 pub use self::connect::{ConnectRule, HostPattern, PortPattern};
+pub use self::directory::{Access, Directory};
 pub use self::error::{ConfigError, Problem};
 
 /// A configuration that was read, resolved and found consistent.
@@ -112,6 +120,10 @@ pub struct PluginConfig {
     pub limits: Limits,
     /// What it may do.
     pub allow: Allow,
+    /// What becomes of what it may not do.
+    pub policy: Policy,
+    /// The environment variables that it sees, sorted by name. May hold secrets: never printed.
+    pub environment: Vec<(String, String)>,
     /// The line of the file where it is declared, from 1.
     pub line: usize,
 }
@@ -132,6 +144,25 @@ pub enum Stdout {
     Log,
     /// It goes to the host's own standard output as it is.
     Inherit,
+}
+
+/// What becomes of a call that [`Allow`] does not grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// It is refused, and logged.
+    Enforce,
+    /// It is logged, and let through.
+    Audit,
+}
+
+impl Policy {
+    /// As the file spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Policy::Enforce => "enforce",
+            Policy::Audit => "audit",
+        }
+    }
 }
 
 /// `[plugins.<name>.limits]`. Meaning, range and what happens at each bound: [`limits`].
@@ -205,24 +236,6 @@ pub struct TenantLimits {
     pub messages: u64,
 }
 
-/// `[plugins.<name>.allow]`: what a plugin may do beyond serving; nothing by default.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Allow {
-    /// Where it may connect to.
-    pub connect: Vec<ConnectRule>,
-    /// Whether it may stop the host.
-    pub stop: bool,
-    /// Other plugins that it may make processes of.
-    pub spawn: Vec<String>,
-}
-
-impl Allow {
-    /// Whether `plugin`, another one, may be spawned.
-    pub fn may_spawn(&self, plugin: &str) -> bool {
-        self.spawn.iter().any(|name| name == plugin)
-    }
-}
-
 /// One `[[listen]]`.
 #[derive(Clone)]
 pub struct ListenConfig {
@@ -288,6 +301,8 @@ impl fmt::Debug for PluginConfig {
             .field("options", &Masked(&self.options))
             .field("limits", &self.limits)
             .field("allow", &self.allow)
+            .field("policy", &self.policy)
+            .field("environment", &Masked(&self.environment))
             .field("line", &self.line)
             .finish()
     }

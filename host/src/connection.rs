@@ -96,6 +96,8 @@ enum WriteSide {
 pub struct Connection {
     /// Names it in the log.
     pub number: u32,
+    /// For the log: its handler, or the target of an outgoing one.
+    pub handler: String,
     phase: Phase,
     stream: Option<Stream>,
     outbox: Outbox,
@@ -163,6 +165,7 @@ impl Connection {
     ) -> Connection {
         Connection {
             number,
+            handler: String::new(),
             phase,
             stream,
             outbox: Outbox::default(),

@@ -7,6 +7,7 @@
 pub mod bindings;
 mod channels;
 mod deferred;
+mod grants;
 mod log;
 mod options;
 mod processes;
@@ -21,9 +22,11 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 pub use self::deferred::Failure;
+pub use self::grants::objection_text;
 pub use self::processes::ExitReason;
 pub use self::sockets::SocketHandle;
 pub use self::state::{Home, HostState, MemoryMeter, Refused, Sockets};
+pub use self::wasi::Folders;
 pub use crate::reactor::Command;
 
 /// Links every interface that a plugin may import.

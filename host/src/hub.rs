@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::deferred::Jobs;
+use crate::outbound::own::OwnListeners;
 use crate::plugin::Plugin;
 use crate::processes::Processes;
 use crate::tenant::Tenant;
@@ -18,6 +19,8 @@ pub struct Hub {
     pub processes: Processes,
     /// Work for the workers.
     pub jobs: Arc<Jobs>,
+    /// Where this host listens.
+    pub own_listeners: OwnListeners,
 }
 
 impl Hub {

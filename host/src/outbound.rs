@@ -1,5 +1,7 @@
 //! Outgoing connections: where to, whether it is allowed, and the attempts at each address.
 
+pub mod grant;
+pub mod own;
 pub mod resolve;
 
 use std::collections::VecDeque;
@@ -9,7 +11,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use mio::net::{TcpStream, UnixStream};
 
-use crate::config::Allow;
 use crate::connection::{CloseReason, Stream, reason_of};
 use crate::host_api::bindings::Address;
 
@@ -61,22 +62,14 @@ impl TryFrom<Address> for Target {
 }
 
 impl Target {
-    /// Whether `allow.connect` lists it.
-    pub fn is_allowed(&self, allow: &Allow) -> bool {
-        allow.connect.iter().any(|rule| match self {
-            Target::Tcp { host, port } => rule.matches_tcp(host, *port),
-            Target::Unix(path) => rule.matches_unix(path),
-        })
-    }
-
-    /// The addresses, where no name has to be looked up.
-    pub fn immediate(&self) -> Option<VecDeque<Attempt>> {
+    /// The address, where no name has to be looked up.
+    pub fn immediate(&self) -> Option<Attempt> {
         match self {
             Target::Tcp { host, port } => {
                 let ip: IpAddr = host.parse().ok()?;
-                Some([Attempt::Tcp(SocketAddr::new(ip, *port))].into())
+                Some(Attempt::Tcp(SocketAddr::new(ip, *port)))
             }
-            Target::Unix(path) => Some([Attempt::Unix(path.clone())].into()),
+            Target::Unix(path) => Some(Attempt::Unix(path.clone())),
         }
     }
 }
@@ -167,7 +160,8 @@ mod tests {
     #[test]
     fn a_literal_needs_no_lookup() {
         let target = Target::Tcp { host: "127.0.0.1".into(), port: 80 };
-        assert_eq!(target.immediate().map(|all| all.len()), Some(1));
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        assert_eq!(target.immediate(), Some(Attempt::Tcp(address)));
         let target = Target::Tcp { host: "localhost".into(), port: 80 };
         assert_eq!(target.immediate(), None);
     }

@@ -1,6 +1,7 @@
 //! A plugin: a component that was compiled, linked and checked, with its section of `plugins.toml`.
 
 pub mod contract;
+pub mod denial;
 pub mod engine;
 mod footprint;
 pub mod inspect;
@@ -16,10 +17,11 @@ use std::sync::{Arc, OnceLock};
 use wasmtime::component::InstancePre;
 
 pub use self::contract::Exports;
+pub use self::denial::Denials;
 pub use self::load::{Fault, LoadError, Loader};
 use crate::config::PluginConfig;
-use crate::host_api::HostState;
 use crate::host_api::bindings::MinimalIndices;
+use crate::host_api::{Folders, HostState};
 use crate::tenant::Tenant;
 
 /// A plugin that is ready to have instances.
@@ -36,6 +38,10 @@ pub struct Plugin {
     pub default_handler: OnceLock<String>,
     /// What it uses at this moment, over all its instances and reactors.
     pub usage: Usage,
+    /// The folders that its instances see.
+    pub folders: Folders,
+    /// What it asked for and was not granted.
+    pub denials: Denials,
     /// Slices that one callback may have: `cpu_per_event` over `slice`.
     pub slices_per_event: u32,
     /// The configuration file, for messages that name the line to add.
@@ -89,16 +95,6 @@ impl Plugin {
     /// Its name in the configuration.
     pub fn name(&self) -> &str {
         &self.config.name
-    }
-
-    /// Tells the operator what was refused and which line would allow it.
-    pub fn log_denied(&self, call: &'static str, line: &str) {
-        let remedy = format!(
-            "add `{line}` under [plugins.{}.allow] in {}",
-            self.name(),
-            self.file.display()
-        );
-        tracing::warn!(plugin = self.name(), call, remedy, "denied");
     }
 }
 

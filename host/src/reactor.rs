@@ -5,6 +5,7 @@ mod command;
 mod connections;
 mod events;
 mod gates;
+mod grants;
 mod inbox;
 mod instances;
 mod letters;
@@ -181,6 +182,7 @@ impl Reactor {
     pub fn listen(&mut self, mut listener: Listener) -> io::Result<()> {
         let token = Source::Listener(self.gates.len()).into();
         self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
+        self.setup.home.hub.own_listeners.add(&listener.endpoint.address);
         self.gates.push(Gate::new(listener));
         Ok(())
     }

@@ -87,16 +87,19 @@ impl Plugin {
     }
 
     /// `connect = […]` in `[plugins.NAME.allow]`.
-    pub fn may_connect(mut self, addresses: &[&str]) -> Plugin {
-        let addresses: Vec<String> = addresses.iter().copied().map(text).collect();
-        self.allow.push(("connect".to_owned(), format!("[{}]", addresses.join(", "))));
-        self
+    pub fn may_connect(self, addresses: &[&str]) -> Plugin {
+        self.allow("connect", addresses)
     }
 
     /// `spawn = […]` in `[plugins.NAME.allow]`.
-    pub fn may_spawn(mut self, plugins: &[&str]) -> Plugin {
-        let plugins: Vec<String> = plugins.iter().copied().map(text).collect();
-        self.allow.push(("spawn".to_owned(), format!("[{}]", plugins.join(", "))));
+    pub fn may_spawn(self, plugins: &[&str]) -> Plugin {
+        self.allow("spawn", plugins)
+    }
+
+    /// Any key of `[plugins.NAME.allow]` that is a list of texts.
+    pub fn allow(mut self, key: &str, values: &[&str]) -> Plugin {
+        let values: Vec<String> = values.iter().copied().map(text).collect();
+        self.allow.push((key.to_owned(), format!("[{}]", values.join(", "))));
         self
     }
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use config::{Config, Isolation, Listen, Plugin};
 pub use gate::{alone, once_undisturbed};
-pub use host::{Host, Outcome, sandloop};
+pub use host::{Host, Outcome, own_loopback, sandloop};
 pub use log::LogLine;
 pub use paths::{component, workspace};
 pub use peer::{Peer, Server};

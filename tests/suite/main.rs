@@ -31,6 +31,7 @@ mod echo;
 mod eventmachine;
 mod examples;
 mod flood;
+mod grants;
 mod guests;
 mod hooks;
 mod http;

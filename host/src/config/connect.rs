@@ -1,4 +1,5 @@
-//! `allow.connect`: where a plugin may connect to. Nothing is allowed that no rule names.
+//! `allow.connect`: where a plugin may connect to, rule by rule. What the rules say together is in
+//! [`Allow`](super::Allow).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Component, Path};
@@ -22,14 +23,14 @@ pub enum ConnectRule {
 /// The host part of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPattern {
-    /// `*`: every host, by name or by address.
+    /// `*`: every host, by name or by address, that has a public address.
     Any,
     /// Exactly this name, in lower case.
     Name(String),
     /// `*.example.com`: every name with this ending (kept with its dot, in lower case).
     Suffix(String),
-    /// An address block; a single address is a block of one. Matches address literals only: what a
-    /// name resolves to is the business of rules for names.
+    /// An address block; a single address is a block of one. Lists addresses that a plugin asks for, and
+    /// addresses that a listed name resolves to; never a name.
     Block {
         /// The first address of the block.
         address: IpAddr,
@@ -45,26 +46,74 @@ pub enum PortPattern {
     Any,
     /// Exactly this port.
     One(u16),
+    /// `8000-8099`: from the first to the second, both included.
+    Range(u16, u16),
 }
 
 impl ConnectRule {
-    /// Whether this rule allows a TCP connection to `host` (a name or an address literal, as the
-    /// plugin wrote it) at `port`.
-    pub fn matches_tcp(&self, host: &str, port: u16) -> bool {
+    /// Whether this rule lists the name `name`, as the plugin wrote it, at `port`.
+    pub fn lists_name(&self, name: &str, port: u16) -> bool {
+        self.host_at(port).is_some_and(|host| host.lists_name(name))
+    }
+
+    /// Whether this rule lists the address `ip`, which is in its shortest form, at `port`; `*` lists none.
+    pub fn lists_address(&self, ip: IpAddr, port: u16) -> bool {
+        self.host_at(port).is_some_and(|host| host.lists_address(ip))
+    }
+
+    /// Whether this rule is `*` at `port`.
+    pub fn lists_everything(&self, port: u16) -> bool {
+        self.host_at(port) == Some(&HostPattern::Any)
+    }
+
+    /// Whether this rule is exactly this address and port.
+    pub fn is_exactly(&self, ip: IpAddr, port: u16) -> bool {
+        let ConnectRule::Tcp { host, port: PortPattern::One(one) } = self else { return false };
+        *host == HostPattern::of(ip) && *one == port
+    }
+
+    /// Whether this rule names this machine: `localhost`, or a name below it.
+    pub fn is_local(&self) -> bool {
         match self {
-            ConnectRule::Tcp { host: hosts, port: ports } => {
-                ports.matches(port) && hosts.matches(host)
-            }
-            ConnectRule::Unix(_) => false,
+            ConnectRule::Tcp { host: HostPattern::Name(name), .. } => is_local(name),
+            ConnectRule::Tcp { host: HostPattern::Suffix(suffix), .. } => is_local(suffix),
+            _ => false,
         }
     }
 
-    /// Whether this rule allows a connection to the Unix socket at `path`.
+    /// Whether this rule allows a connection to the Unix socket at `path`, as far as its text says.
     pub fn matches_unix(&self, path: &str) -> bool {
         let ConnectRule::Unix(allowed) = self else { return false };
         match allowed.strip_suffix('*') {
             Some(start) => path.starts_with(start) && !goes_up(path),
             None => path == allowed,
+        }
+    }
+
+    /// Whether this rule lists one thing only: a name, an address, a path.
+    pub fn is_single(&self) -> bool {
+        match self {
+            ConnectRule::Tcp { host: HostPattern::Name(_), port: PortPattern::One(_) } => true,
+            ConnectRule::Tcp { host: HostPattern::Block { address, prefix }, port } => {
+                HostPattern::of(*address)
+                    == HostPattern::Block { address: *address, prefix: *prefix }
+                    && matches!(port, PortPattern::One(_))
+            }
+            ConnectRule::Tcp { .. } => false,
+            ConnectRule::Unix(path) => !path.ends_with('*'),
+        }
+    }
+
+    /// What every path that this rule allows starts with, if it ends with a `*`.
+    pub fn unix_start(&self) -> Option<&str> {
+        let ConnectRule::Unix(allowed) = self else { return None };
+        allowed.strip_suffix('*')
+    }
+
+    fn host_at(&self, port: u16) -> Option<&HostPattern> {
+        match self {
+            ConnectRule::Tcp { host, port: ports } if ports.matches(port) => Some(host),
+            _ => None,
         }
     }
 
@@ -97,36 +146,63 @@ impl PortPattern {
         match self {
             PortPattern::Any => true,
             PortPattern::One(allowed) => allowed == port,
+            PortPattern::Range(first, last) => (first..=last).contains(&port),
         }
     }
 
     fn parse(text: &str) -> Result<PortPattern, Problem> {
-        match text.parse() {
-            _ if text == "*" => Ok(PortPattern::Any),
-            Ok(port) if port != 0 => Ok(PortPattern::One(port)),
-            _ => Err(Problem::new(
-                format!("{text:?} is not a port"),
-                "write a number from 1 to 65535, or * for every port",
+        if text == "*" {
+            return Ok(PortPattern::Any);
+        }
+        let Some((first, last)) = text.split_once('-') else {
+            return port(text).map(PortPattern::One);
+        };
+        match (port(first)?, port(last)?) {
+            (first, last) if first <= last => Ok(PortPattern::Range(first, last)),
+            (first, last) => Err(Problem::new(
+                format!("the ports {text} are none: {first} comes after {last}"),
+                format!("write \"{last}-{first}\""),
             )),
         }
     }
 }
 
+fn port(text: &str) -> Result<u16, Problem> {
+    // A sign is not a part of a port, whatever the parser of numbers thinks.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0).ok_or_else(|| {
+        Problem::new(
+            format!("{text:?} is not a port"),
+            "write a number from 1 to 65535, two as in 8000-8099, or * for every port",
+        )
+    })
+}
+
 impl HostPattern {
-    fn matches(&self, host: &str) -> bool {
+    /// The block of one address.
+    fn of(address: IpAddr) -> HostPattern {
+        HostPattern::Block { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    fn lists_name(&self, name: &str) -> bool {
         match self {
             HostPattern::Any => true,
-            HostPattern::Name(name) => *name == plain(host),
+            HostPattern::Name(listed) => *listed == plain(name),
             HostPattern::Suffix(suffix) => {
-                let host = plain(host);
-                suffix.len() < host.len() && host.ends_with(suffix.as_str())
+                let name = plain(name);
+                suffix.len() < name.len() && name.ends_with(suffix.as_str())
             }
+            HostPattern::Block { .. } => false,
+        }
+    }
+
+    fn lists_address(&self, ip: IpAddr) -> bool {
+        match self {
             HostPattern::Block { address, prefix } => {
-                let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-                let literal = literal.unwrap_or(host).parse::<IpAddr>();
-                literal
-                    .is_ok_and(|literal| network(literal.to_canonical(), *prefix) == Some(*address))
+                // Blocks of the other family have another first address in any case.
+                ip.is_ipv4() == address.is_ipv4() && network(ip, *prefix) == Some(*address)
             }
+            _ => false,
         }
     }
 
@@ -151,6 +227,12 @@ impl HostPattern {
     }
 }
 
+/// Whether a name is this machine's own, wherever it is looked up.
+pub(crate) fn is_local(name: &str) -> bool {
+    let name = plain(name);
+    name == "localhost" || name.ends_with(".localhost")
+}
+
 /// A name as it is compared: lower case, without the dot that marks the root.
 fn plain(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
@@ -170,8 +252,13 @@ fn name(text: &str) -> Result<HostPattern, Problem> {
         !label.is_empty()
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    let last_is_number =
-        name.rsplit('.').next().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
+    // Such a name is an address to whoever looks it up.
+    let last_is_number = name.rsplit('.').next().is_some_and(|label| {
+        let hexadecimal = label
+            .strip_prefix("0x")
+            .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        hexadecimal || label.bytes().all(|byte| byte.is_ascii_digit())
+    });
     if !name.split('.').all(is_label) || last_is_number {
         return Err(not_a_host(text));
     }
@@ -253,57 +340,81 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_tcp(text: &str, allowed: &[(&str, u16)], denied: &[(&str, u16)]) {
+    fn check_names(text: &str, listed: &[(&str, u16)], others: &[(&str, u16)]) {
         let rule = rule(text);
-        for (host, port) in allowed {
-            assert!(rule.matches_tcp(host, *port), "{text:?} allows {host} {port}");
+        for (name, port) in listed {
+            assert!(rule.lists_name(name, *port), "{text:?} lists {name} {port}");
         }
-        for (host, port) in denied {
-            assert!(!rule.matches_tcp(host, *port), "{text:?} denies {host} {port}");
+        for (name, port) in others {
+            assert!(!rule.lists_name(name, *port), "{text:?} does not list {name} {port}");
         }
         assert!(!rule.matches_unix("/run/x.sock"));
+        assert!(!rule.lists_address(Ipv4Addr::LOCALHOST.into(), 443));
     }
 
     #[test]
     fn names() {
-        check_tcp(
+        check_names(
             "API.example.com:443",
             &[("api.example.com", 443), ("Api.Example.COM", 443), ("api.example.com.", 443)],
             &[("api.example.com", 80), ("example.com", 443), ("x.api.example.com", 443), ("", 443)],
         );
-        check_tcp(
+        check_names(
             "*.example.com:443",
             &[("a.example.com", 443), ("a.b.EXAMPLE.com", 443)],
-            &[
-                ("example.com", 443),
-                (".example.com", 443),
-                ("badexample.com", 443),
-                ("1.2.3.4", 443),
-            ],
+            &[("example.com", 443), (".example.com", 443), ("badexample.com", 443)],
         );
-        check_tcp("*:25", &[("mail.example.com", 25), ("10.0.0.1", 25), ("::1", 25)], &[("x", 26)]);
+        check_names("*:25", &[("mail.example.com", 25), ("127.1", 25)], &[("x", 26)]);
+        let ranges = [("a", 8000), ("a", 8050), ("a", 8099)];
+        check_names("a:8000-8099", &ranges, &[("a", 7999), ("a", 8100)]);
+        check_names("a:80-80", &[("a", 80)], &[("a", 81)]);
+    }
+
+    #[track_caller]
+    fn check_addresses(text: &str, listed: &[&str], others: &[&str]) {
+        let rule = rule(text);
+        for (addresses, expected) in [(listed, true), (others, false)] {
+            for address in addresses {
+                let address: std::net::SocketAddr = address.parse().expect(address);
+                let found = rule.lists_address(address.ip().to_canonical(), address.port());
+                assert_eq!(found, expected, "{text:?} and {address}");
+            }
+        }
+        assert!(!rule.lists_name("localhost", 80) && !rule.lists_name("127.0.0.1", 80));
+        assert!(!rule.matches_unix("/run/x.sock"));
     }
 
     #[test]
     fn addresses() {
-        check_tcp(
+        check_addresses(
             "127.0.0.1:5672",
-            &[("127.0.0.1", 5672), ("::ffff:127.0.0.1", 5672)],
-            &[("127.0.0.2", 5672), ("127.0.0.1", 5673), ("127.1", 5672), ("localhost", 5672)],
+            &["127.0.0.1:5672", "[::ffff:127.0.0.1]:5672"],
+            &["127.0.0.2:5672", "127.0.0.1:5673", "[::1]:5672"],
         );
-        check_tcp(
-            "[::1]:*",
-            &[("::1", 1), ("[::1]", 65535), ("0:0::1", 9)],
-            &[("::2", 1), ("[::1", 1)],
-        );
-        check_tcp(
+        check_addresses("[::1]:*", &["[::1]:1", "[::1]:65535"], &["[::2]:1", "[::]:1"]);
+        check_addresses("[::ffff:10.0.0.1]:80", &["10.0.0.1:80"], &["10.0.0.2:80"]);
+        check_addresses(
             "10.0.0.0/8:*",
-            &[("10.0.0.0", 1), ("10.255.255.255", 2)],
-            &[("11.0.0.0", 1), ("9.255.255.255", 1), ("a00::", 1), ("10.example.com", 1)],
+            &["10.0.0.0:1", "10.255.255.255:2"],
+            &["11.0.0.0:1", "9.255.255.255:1", "[a00::]:1"],
         );
-        check_tcp("[fd00::/8]:80", &[("fd12::1", 80)], &[("fe80::1", 80), ("253.0.0.0", 80)]);
-        check_tcp("0.0.0.0/0:80", &[("1.2.3.4", 80)], &[("::1", 80), ("x", 80)]);
-        check_tcp("[::/0]:80", &[("::1", 80)], &[("1.2.3.4", 80)]);
+        check_addresses("[fd00::/8]:80", &["[fd12::1]:80"], &["[fe80::1]:80", "253.0.0.0:80"]);
+        check_addresses("0.0.0.0/0:80", &["1.2.3.4:80"], &["[::1]:80"]);
+        check_addresses("[::/0]:80-90", &["[::1]:85"], &["1.2.3.4:85", "[::1]:91"]);
+    }
+
+    #[test]
+    fn exactly_one_address_and_port() {
+        let check = |text, ip: &str, expected| {
+            let ip = ip.parse().expect(ip);
+            assert_eq!(rule(text).is_exactly(ip, 80), expected, "{text:?} and {ip}");
+        };
+        check("127.0.0.1:80", "127.0.0.1", true);
+        check("[::1]:80", "::1", true);
+        check("127.0.0.1:81", "127.0.0.1", false);
+        check("127.0.0.1:*", "127.0.0.1", false);
+        check("127.0.0.0/31:80", "127.0.0.0", false);
+        check("*:80", "127.0.0.1", false);
     }
 
     #[test]
@@ -317,7 +428,7 @@ mod tests {
             let rule = rule(text);
             assert!(rule.matches_unix(allowed), "{text:?} allows {allowed}");
             assert!(!rule.matches_unix(denied), "{text:?} denies {denied}");
-            assert!(!rule.matches_tcp("localhost", 80));
+            assert!(!rule.lists_name("localhost", 80) && !rule.lists_everything(80));
         }
     }
 
@@ -342,7 +453,20 @@ mod tests {
         check_refused(
             "example.com:http",
             r#""http" is not a port"#,
-            r#"write a number from 1 to 65535, or * for every port"#,
+            r#"write a number from 1 to 65535, two as in 8000-8099, or * for every port"#,
+        );
+        for port in ["0", "+80", "65536", "", "1-", "0-5"] {
+            let wrong = if port == "1-" { "" } else { port.split('-').next().unwrap_or(port) };
+            check_refused(
+                &format!("example.com:{port}"),
+                &format!("{wrong:?} is not a port"),
+                "write a number from 1 to 65535, two as in 8000-8099, or * for every port",
+            );
+        }
+        check_refused(
+            "example.com:90-80",
+            "the ports 90-80 are none: 90 comes after 80",
+            r#"write "80-90""#,
         );
         check_refused(
             "::1:80",
@@ -376,6 +500,9 @@ mod tests {
         let remedy = r#"write a name, *.example.com, an address, or a block as in "10.0.0.0/8:*""#;
         for (text, host) in [
             ("999.0.0.1:80", "999.0.0.1"),
+            ("127.1:80", "127.1"),
+            ("0x7f000001:80", "0x7f000001"),
+            ("127.0x1:80", "127.0x1"),
             ("a.*.com:80", "a.*.com"),
             ("exa mple.com:80", "exa mple.com"),
             ("[example.com]:80", "[example.com]"),

@@ -26,6 +26,8 @@ const fn key(path: &'static str, form: &'static str) -> Key {
 
 const OPTIONS: &str = r#"a table of options, as in options = { greeting = "hello" }"#;
 
+const ENVIRONMENT: &str = r#"a table of variables, as in environment = { LANG = "C" }"#;
+
 /// Every key, in the order of the reference.
 pub(crate) const ALL: &[Key] = &[
     key("host", "a section [host]"),
@@ -45,7 +47,9 @@ pub(crate) const ALL: &[Key] = &[
     key("plugins.*.isolation", r#"isolation = "connection" or isolation = "plugin""#),
     key("plugins.*.tenant", r#"a name in quotes, as in tenant = "demo""#),
     key("plugins.*.stdout", r#"stdout = "log" or stdout = "inherit""#),
+    key("plugins.*.policy", r#"policy = "enforce" or policy = "audit""#),
     key("plugins.*.options", OPTIONS),
+    key("plugins.*.environment", ENVIRONMENT),
     key("plugins.*.limits", "a section, as in [plugins.echo.limits]"),
     key("plugins.*.limits.memory", r#"a size, as in memory = "16MiB""#),
     key("plugins.*.limits.tables", "a number of elements, as in tables = 50000"),
@@ -78,6 +82,14 @@ pub(crate) const ALL: &[Key] = &[
     key("plugins.*.allow.connect.*", r#"an address in quotes, as in "127.0.0.1:5672""#),
     key("plugins.*.allow.spawn", r#"a list of plugins, as in spawn = ["worker"]"#),
     key("plugins.*.allow.spawn.*", r#"the name of a declared plugin in quotes, as in "worker""#),
+    key("plugins.*.allow.channels", r#"a list of channels, as in channels = ["other/news"]"#),
+    key("plugins.*.allow.channels.*", r#"a tenant and a channel in quotes, as in "other/news""#),
+    key("plugins.*.allow.environment", r#"a list of names, as in environment = ["HOME"]"#),
+    key("plugins.*.allow.environment.*", r#"the name of a variable in quotes, as in "HOME""#),
+    key("plugins.*.allow.read", r#"a list of folders, as in read = ["./public"]"#),
+    key("plugins.*.allow.read.*", r#"a folder in quotes, as in "./public""#),
+    key("plugins.*.allow.write", r#"a list of folders, as in write = ["./data"]"#),
+    key("plugins.*.allow.write.*", r#"a folder in quotes, as in "./data""#),
     key("plugins.*.allow.stop", "stop = true or stop = false"),
     key("tenants.*", "a section, as in [tenants.demo]"),
     key("tenants.*.limits", "a section, as in [tenants.demo.limits]"),

@@ -43,7 +43,9 @@ fn text(folder: &Path, value: &Value) -> Result<String, Problem> {
 fn secret(folder: &Path, table: &toml::Table) -> Result<String, Problem> {
     let mut entries = table.iter();
     match (entries.next(), entries.next()) {
-        (Some((key, Value::String(name))), None) if key == "env" => from_environment(name),
+        (Some((key, Value::String(name))), None) if key == "env" => {
+            from_environment(name, r#"set it before the start, or write { file = "path" }"#)
+        }
         (Some((key, Value::String(path))), None) if key == "file" => from_file(&folder.join(path)),
         _ => Err(Problem::new(
             "a table with env or file stands for a secret and holds nothing else",
@@ -52,15 +54,15 @@ fn secret(folder: &Path, table: &toml::Table) -> Result<String, Problem> {
     }
 }
 
-fn from_environment(name: &str) -> Result<String, Problem> {
+/// The value of a variable of the host; `remedy` is for one that is not set.
+pub(crate) fn from_environment(name: &str, remedy: &str) -> Result<String, Problem> {
     // The standard library panics on a name that the system cannot hold.
     let name_is_possible = !name.is_empty() && !name.contains(['=', '\0']);
     match if name_is_possible { env::var(name) } else { Err(VarError::NotPresent) } {
         Ok(secret) => Ok(secret),
-        Err(VarError::NotPresent) => Err(Problem::new(
-            format!("the environment variable {name:?} is not set"),
-            r#"set it before the start, or write { file = "path" }"#,
-        )),
+        Err(VarError::NotPresent) => {
+            Err(Problem::new(format!("the environment variable {name:?} is not set"), remedy))
+        }
         Err(VarError::NotUnicode(_)) => Err(Problem::new(
             format!("the environment variable {name:?} is not UTF-8 text"),
             "set it to text",

@@ -44,8 +44,11 @@ pub(crate) struct Plugin {
     pub(crate) isolation: Option<String>,
     pub(crate) tenant: Option<String>,
     pub(crate) stdout: Option<String>,
+    pub(crate) policy: Option<String>,
     #[serde(default)]
     pub(crate) options: toml::Table,
+    #[serde(default)]
+    pub(crate) environment: toml::Table,
     #[serde(default)]
     pub(crate) limits: Limits,
     #[serde(default)]
@@ -106,6 +109,14 @@ pub(crate) struct Allow {
     pub(crate) connect: Vec<String>,
     #[serde(default)]
     pub(crate) spawn: Vec<String>,
+    #[serde(default)]
+    pub(crate) channels: Vec<String>,
+    #[serde(default)]
+    pub(crate) environment: Vec<String>,
+    #[serde(default)]
+    pub(crate) read: Vec<String>,
+    #[serde(default)]
+    pub(crate) write: Vec<String>,
     #[serde(default)]
     pub(crate) stop: bool,
 }

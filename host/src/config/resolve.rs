@@ -6,15 +6,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::admission;
-use super::connect::ConnectRule;
+use super::allow;
+use super::environment;
 use super::error::{ConfigError, Problem};
 use super::limits;
 use super::options;
 use super::raw::{self, Quantity};
 use super::source::{Place, Source};
 use super::{
-    Allow, CompileCache, Config, HostConfig, Isolation, Limits, ListenAddress, ListenConfig,
-    LogLevel, PluginConfig, Stdout, TenantConfig, TenantLimits,
+    CompileCache, Config, HostConfig, Isolation, Limits, ListenAddress, ListenConfig, LogLevel,
+    PluginConfig, Policy, Stdout, TenantConfig, TenantLimits,
 };
 
 /// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
@@ -119,7 +120,7 @@ fn plugins(
     let mut in_order: Vec<_> =
         raw.plugins.iter().map(|(name, raw)| (place.key(name), name, raw)).collect();
     in_order.sort_by_key(|(place, ..)| place.line());
-    let names: Vec<&String> = in_order.iter().map(|(_, name, _)| *name).collect();
+    let names = allow::Names::of(&in_order);
     let each = in_order.iter();
     each.map(|(place, name, raw)| plugin(place, folder, name, raw, &names)).collect()
 }
@@ -129,7 +130,7 @@ fn plugin(
     folder: &Path,
     name: &str,
     raw: &raw::Plugin,
-    names: &[&String],
+    names: &allow::Names<'_>,
 ) -> Result<PluginConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     check_name(name).map_err(|problem| place.wrong(problem))?;
@@ -151,7 +152,9 @@ fn plugin(
         stdout: stdout(raw.stdout.as_deref()).map_err(wrong("stdout"))?,
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
         limits: limits(&place.key("limits"), &raw.limits)?,
-        allow: allow(&place.key("allow"), &raw.allow, names)?,
+        allow: allow::resolve(&place.key("allow"), folder, &raw.allow, names)?,
+        policy: policy(raw.policy.as_deref()).map_err(wrong("policy"))?,
+        environment: environment::resolve(place, folder, raw)?,
         line: place.line(),
     })
 }
@@ -174,6 +177,11 @@ fn isolation(written: Option<&str>) -> Result<Isolation, Problem> {
 fn stdout(written: Option<&str>) -> Result<Stdout, Problem> {
     let known = [("log", Stdout::Log), ("inherit", Stdout::Inherit)];
     choice("a place for standard output", written, Stdout::Log, &known)
+}
+
+fn policy(written: Option<&str>) -> Result<Policy, Problem> {
+    let known = [("enforce", Policy::Enforce), ("audit", Policy::Audit)];
+    choice("a policy", written, Policy::Enforce, &known)
 }
 
 /// One of a few words.
@@ -310,27 +318,6 @@ fn check_marks(place: &Place<'_>, limits: &Limits) -> Result<(), ConfigError> {
 fn written_one<'a>(place: &Place<'a>, first: &str, second: &str) -> Place<'a> {
     let first = place.key(first);
     if first.is_written() { first } else { place.key(second) }
-}
-
-fn allow(place: &Place<'_>, raw: &raw::Allow, plugins: &[&String]) -> Result<Allow, ConfigError> {
-    for (index, name) in raw.spawn.iter().enumerate() {
-        if !plugins.contains(&name) {
-            let names: Vec<_> = plugins.iter().map(|name| name.as_str()).collect();
-            return Err(place.key("spawn").index(index).wrong(Problem::new(
-                format!("no plugin {name:?} is declared"),
-                format!("write one of {}", names.join(", ")),
-            )));
-        }
-    }
-    let place = place.key("connect");
-    let rules = raw.connect.iter().enumerate().map(|(index, text)| {
-        ConnectRule::parse(text).map_err(|problem| place.index(index).wrong(problem))
-    });
-    Ok(Allow {
-        connect: rules.collect::<Result<_, _>>()?,
-        spawn: raw.spawn.clone(),
-        stop: raw.stop,
-    })
 }
 
 fn listeners(

@@ -49,7 +49,8 @@ fn defaults() {
     let [plugin] = config.plugins.as_slice() else { panic!("{config:?}") };
     assert_eq!(plugin.component, Path::new("etc/echo.wasm"));
     assert_eq!((plugin.tenant.as_str(), plugin.stdout, plugin.line), ("echo", Stdout::Log, 1));
-    assert_eq!(plugin.allow, Allow { connect: Vec::new(), stop: false, spawn: Vec::new() });
+    assert_eq!(plugin.allow, Allow::default());
+    assert_eq!((plugin.policy, plugin.environment.len()), (Policy::Enforce, 0));
     let limits = Limits {
         memory: 16 << 20,
         tables: 50_000,
@@ -154,6 +155,46 @@ fn options_become_text() {
 }
 
 #[test]
+fn the_environment_is_what_is_written_and_what_is_passed_on() {
+    let name = std::env::var("CARGO_PKG_NAME").expect("a test of cargo");
+    let text = r#"
+        [plugins.echo.environment]
+        LANG = "C"
+        DEPTH = 3
+        SECRET = { env = "CARGO_PKG_NAME" }
+        [plugins.echo.allow]
+        environment = ["CARGO_PKG_NAME"]
+        "#;
+    let config = parse(&format!("{ECHO}{text}"));
+    let expected = [("CARGO_PKG_NAME", &*name), ("DEPTH", "3"), ("LANG", "C"), ("SECRET", &*name)];
+    let expected = expected.map(|(key, text)| (key.to_owned(), text.to_owned()));
+    assert_eq!(config.plugins[0].environment, expected);
+    let shown = format!("{config:?}");
+    assert!(shown.contains("MASKED") && !shown.contains(&name), "{shown}");
+}
+
+#[test]
+fn folders_have_a_name_in_the_plugin() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["public", "data"] {
+        fs::create_dir(folder.path().join(name)).expect("a new folder");
+    }
+    let file = folder.path().join("plugins.toml");
+    let allow = "[plugins.echo.allow]\nread = [\"./public\"]\nwrite = [\"data::/var/data\"]\n";
+    let config = Config::parse(&file, &format!("{ECHO}{allow}")).expect("a configuration");
+    let directory = |host: &str, guest: &str, access| Directory {
+        host: folder.path().join(host),
+        guest: guest.to_owned(),
+        access,
+    };
+    let expected = [
+        directory("public", "public", Access::Read),
+        directory("data", "/var/data", Access::Write),
+    ];
+    assert_eq!(config.plugins[0].allow.directories, expected);
+}
+
+#[test]
 fn options_are_never_printed() {
     let text = r#"
         options = { password = "hunter2" }
@@ -207,13 +248,14 @@ fn unknown_keys_in_odd_places() {
     check_after_echo(
         "backlog = 1\n",
         "plugins.toml:4: plugins.echo.backlog: this is not a key of [plugins.echo]; write it in \
-         [[listen]] (the keys here are component, isolation, tenant, stdout, options, limits, \
-         allow)",
+         [[listen]] (the keys here are component, isolation, tenant, stdout, policy, options, environment, \
+         limits, allow)",
     );
     check_after_echo(
         "workers = 1\n",
         "plugins.toml:4: plugins.echo.workers: this is not a key of [plugins.echo]; write it in \
-         [host] (the keys here are component, isolation, tenant, stdout, options, limits, allow)",
+         [host] (the keys here are component, isolation, tenant, stdout, policy, options, environment, \
+         limits, allow)",
     );
     check(
         "[host.plugins.echo]\n",

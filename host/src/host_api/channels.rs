@@ -6,15 +6,16 @@ use std::sync::Arc;
 use super::HostState;
 use super::bindings::{ErrorCode, channels};
 use crate::reactor::Address;
+use crate::tenant::Tenant;
 use crate::tenant::channels::Member;
-use crate::tenant::{Tenant, is_name};
 
 /// The subscriptions of one instance. They end with it.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     /// Where their messages go; known as soon as there is one.
-    of: Option<(Arc<Tenant>, Address)>,
-    channels: HashMap<u32, String>,
+    address: Option<Address>,
+    /// Whose channel each is to, and what it is called there.
+    channels: HashMap<u32, (Arc<Tenant>, String)>,
 }
 
 impl Subscriptions {
@@ -25,7 +26,7 @@ impl Subscriptions {
 
     fn end(&mut self, subscription: u32) {
         let channel = self.channels.remove(&subscription);
-        if let (Some(channel), Some((tenant, address))) = (channel, &self.of) {
+        if let (Some((tenant, channel)), Some(address)) = (channel, &self.address) {
             tenant.channels.unsubscribe(&channel, address, subscription);
         }
     }
@@ -45,18 +46,15 @@ impl channels::Host for HostState {
         if !self.plugin.exports.has_subscriptions() {
             return Err(ErrorCode::Unsupported);
         }
-        if !is_name(&channel) {
-            return Err(ErrorCode::InvalidArgument);
-        }
+        let (tenant, channel) = self.grant_channel("channels.subscribe", &channel)?;
         let address = self.address_while_running()?.clone();
         if self.plugin.config.limits.subscriptions as usize <= self.subscriptions.channels.len() {
             return Err(ErrorCode::Limit);
         }
         let id = self.ids.next(|id| self.subscriptions.has(id));
-        let tenant = self.plugin.tenant.clone();
-        tenant.channels.subscribe(&channel, &address, id).map_err(|_| ErrorCode::Limit)?;
-        self.subscriptions.of = Some((tenant, address));
-        self.subscriptions.channels.insert(id, channel);
+        tenant.channels.subscribe(channel, &address, id).map_err(|_| ErrorCode::Limit)?;
+        self.subscriptions.address = Some(address);
+        self.subscriptions.channels.insert(id, (tenant, channel.to_owned()));
         Ok(id)
     }
 
@@ -70,20 +68,19 @@ impl channels::Host for HostState {
         message: Vec<u8>,
         except: Option<u32>,
     ) -> Result<(), ErrorCode> {
-        if !is_name(&channel) {
-            return Err(ErrorCode::InvalidArgument);
-        }
+        let (tenant, channel) = self.grant_channel("channels.push", &channel)?;
         self.check_size(&message)?;
         let except = except.zip(self.address.as_ref()).map(|(subscription, address)| {
             (address.reactor, Member { instance: address.instance, subscription })
         });
-        let pushed = self.plugin.tenant.channels.push(&channel, message, except);
+        let pushed = tenant.channels.push(channel, message, except);
         self.fill(pushed.map_err(|_| ErrorCode::Limit)?);
         Ok(())
     }
 
     fn num_subscribers(&mut self, channel: String) -> u32 {
-        let number = self.plugin.tenant.channels.num_subscribers(&channel);
+        let channel = self.grant_channel("channels.num-subscribers", &channel);
+        let number = channel.map_or(0, |(tenant, name)| tenant.channels.num_subscribers(name));
         u32::try_from(number).unwrap_or(u32::MAX)
     }
 }

@@ -91,10 +91,7 @@ impl HostState {
         let Some(plugin) = self.home.hub.plugin(other) else {
             return Err(ErrorCode::InvalidArgument);
         };
-        if !self.plugin.config.allow.may_spawn(other) {
-            self.plugin.log_denied("processes.spawn", &format!("spawn = [\"{other}\"]"));
-            return Err(ErrorCode::Denied);
-        }
+        self.grant_spawn(other)?;
         Ok(plugin.clone())
     }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::HostState;
 use super::bindings::{ErrorCode, queues};
 use crate::reactor::Address;
-use crate::tenant::{Tenant, is_name};
+use crate::tenant::Tenant;
 
 /// The pops of one instance that wait. They are forgotten with it.
 #[derive(Debug, Default)]
 pub struct Pops {
     /// Where their items go; known as soon as there is one.
-    of: Option<(Arc<Tenant>, Address)>,
-    queues: HashMap<u32, String>,
+    address: Option<Address>,
+    /// Whose queue each is of, and what it is called there.
+    queues: HashMap<u32, (Arc<Tenant>, String)>,
 }
 
 impl Pops {
@@ -24,7 +25,7 @@ impl Pops {
 
     fn cancel(&mut self, pop: u32) {
         let queue = self.queues.remove(&pop);
-        if let (Some(queue), Some((tenant, address))) = (queue, &self.of) {
+        if let (Some((tenant, queue)), Some(address)) = (queue, &self.address) {
             tenant.queues.cancel(&queue, address, pop);
         }
     }
@@ -41,29 +42,24 @@ impl Drop for Pops {
 
 impl queues::Host for HostState {
     fn push(&mut self, queue: String, item: Vec<u8>) -> Result<(), ErrorCode> {
-        if !is_name(&queue) {
-            return Err(ErrorCode::InvalidArgument);
-        }
+        let (tenant, queue) = self.grant_channel("queues.push", &queue)?;
         self.check_size(&item)?;
-        self.plugin.tenant.queues.push(&queue, item).map_err(|_| ErrorCode::Limit)
+        tenant.queues.push(queue, item).map_err(|_| ErrorCode::Limit)
     }
 
     fn pop(&mut self, queue: String) -> Result<u32, ErrorCode> {
         if !self.plugin.exports.has_pops() {
             return Err(ErrorCode::Unsupported);
         }
-        if !is_name(&queue) {
-            return Err(ErrorCode::InvalidArgument);
-        }
+        let (tenant, queue) = self.grant_channel("queues.pop", &queue)?;
         let address = self.address_while_running()?.clone();
         if self.plugin.config.limits.pops as usize <= self.pops.queues.len() {
             return Err(ErrorCode::Limit);
         }
         let id = self.ids.next(|id| self.pops.queues.contains_key(&id));
-        let tenant = self.plugin.tenant.clone();
-        tenant.queues.pop(&queue, &address, id).map_err(|_| ErrorCode::Limit)?;
-        self.pops.of = Some((tenant, address));
-        self.pops.queues.insert(id, queue);
+        tenant.queues.pop(queue, &address, id).map_err(|_| ErrorCode::Limit)?;
+        self.pops.address = Some(address);
+        self.pops.queues.insert(id, (tenant, queue.to_owned()));
         Ok(id)
     }
 
@@ -72,10 +68,14 @@ impl queues::Host for HostState {
     }
 
     fn size(&mut self, queue: String) -> u32 {
-        u32::try_from(self.plugin.tenant.queues.size(&queue)).unwrap_or(u32::MAX)
+        let queue = self.grant_channel("queues.size", &queue);
+        let size = queue.map_or(0, |(tenant, name)| tenant.queues.size(name));
+        u32::try_from(size).unwrap_or(u32::MAX)
     }
 
     fn num_waiting(&mut self, queue: String) -> u32 {
-        u32::try_from(self.plugin.tenant.queues.num_waiting(&queue)).unwrap_or(u32::MAX)
+        let queue = self.grant_channel("queues.num-waiting", &queue);
+        let number = queue.map_or(0, |(tenant, name)| tenant.queues.num_waiting(name));
+        u32::try_from(number).unwrap_or(u32::MAX)
     }
 }

@@ -5,10 +5,7 @@ use super::{Command, HostState};
 
 impl reactor::Host for HostState {
     fn stop(&mut self) -> Result<(), ErrorCode> {
-        if !self.plugin.config.allow.stop {
-            self.plugin.log_denied("reactor.stop", "stop = true");
-            return Err(ErrorCode::Denied);
-        }
+        self.grant_stop()?;
         self.commands.push(Command::Stop);
         Ok(())
     }

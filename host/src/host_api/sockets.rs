@@ -168,10 +168,7 @@ impl sockets::Host for HostState {
             return Err(ErrorCode::Denied);
         }
         let target = Target::try_from(target).map_err(|()| ErrorCode::InvalidArgument)?;
-        if !target.is_allowed(&self.plugin.config.allow) {
-            self.plugin.log_denied("sockets.connect", &format!("connect = [\"{target}\"]"));
-            return Err(ErrorCode::Denied);
-        }
+        self.grant_connect(&target)?;
         let limit = self.plugin.config.limits.outgoing;
         let permit = self.plugin.usage.outgoing.take(limit).ok_or(ErrorCode::Limit)?;
         self.commands.push(Command::Connect { permit, target, token });

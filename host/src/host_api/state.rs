@@ -31,6 +31,8 @@ pub struct HostState {
     pub sockets: Sockets,
     /// What it asked for in the running callback.
     pub commands: Vec<Command>,
+    /// The connection that the running callback is about.
+    pub subject: Option<ConnectionId>,
     /// Ids of timers that are set and not fired or cancelled.
     pub timers: HashSet<u32>,
     /// Ticks that wait.
@@ -69,6 +71,7 @@ impl HostState {
             address: None,
             sockets: Sockets::default(),
             commands: Vec::new(),
+            subject: None,
             timers: HashSet::new(),
             ticks: 0,
             next_tick: 0,
@@ -159,6 +162,21 @@ impl Sockets {
     /// The connection behind a handle; none once it is unbound.
     pub fn get(&self, number: u32) -> Option<&(ConnectionId, Shared)> {
         self.0.get(number as usize)?.connection.as_ref()
+    }
+
+    /// This connection, if it is one of the instance's.
+    pub(super) fn of(&self, id: ConnectionId) -> Option<&Shared> {
+        self.bound().find(|(bound, _)| *bound == id).map(|(_, connection)| connection)
+    }
+
+    /// The connection of an instance that has no other.
+    pub(super) fn only(&self) -> Option<&Shared> {
+        let mut bound = self.bound();
+        bound.next().filter(|_| bound.next().is_none()).map(|(_, connection)| connection)
+    }
+
+    fn bound(&self) -> impl Iterator<Item = &(ConnectionId, Shared)> {
+        self.0.iter().filter_map(|(_, seat)| seat.connection.as_ref())
     }
 
     /// The connection is unbound.

@@ -1,5 +1,8 @@
-//! WASI 0.2 with nothing granted: no files, no sockets, no environment. Standard output and standard error
-//! become lines of the plugin.
+//! WASI 0.2 with what is granted: the folders and environment variables of the plugin's section, no sockets.
+//! Standard output and standard error become lines of the plugin.
+//!
+//! What touches a file system runs on the threads of the runtime for WASI: the call is suspended meanwhile, as
+//! it is while a guest sleeps, and the reactor goes on.
 
 use std::io::Write;
 use std::pin::Pin;
@@ -9,12 +12,13 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use super::HostState;
 use super::bindings::Level;
-use crate::config::Stdout;
+use crate::config::{Access, Directory, Stdout};
 use crate::observe;
 use crate::plugin::Plugin;
 
@@ -30,6 +34,30 @@ const RESOURCES_MAX: usize = 1024;
 /// Links WASI. The asynchronous form: a guest that sleeps suspends itself, not the loop.
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)
+}
+
+/// The folders that the instances of a plugin see, opened once for all of them: what is at their paths later does
+/// not matter.
+#[derive(Clone)]
+pub struct Folders(WasiFilesystemCtx);
+
+impl Folders {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// The one that cannot be opened, and why.
+    pub fn open(directories: &[Directory]) -> Result<Folders, (Directory, wasmtime::Error)> {
+        let mut builder = WasiCtx::builder();
+        for directory in directories {
+            let permissions = match directory.access {
+                Access::Read => FsPerms::ReadOnly,
+                Access::Write => FsPerms::ReadWrite,
+            };
+            let opened = builder.preopened_dir(&directory.host, &directory.guest, permissions);
+            opened.map_err(|error| (directory.clone(), error))?;
+        }
+        Ok(Folders(builder.build().filesystem().clone()))
+    }
 }
 
 impl WasiView for HostState {
@@ -50,10 +78,12 @@ impl Wasi {
             begun: Vec::new(),
             full: false,
         };
-        let context = WasiCtx::builder()
+        let mut context = WasiCtx::builder()
             .stdout(stream("stdout", Level::Info))
             .stderr(stream("stderr", Level::Warn))
+            .envs(&plugin.config.environment)
             .build();
+        *context.filesystem() = plugin.folders.0.clone();
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
         Wasi { context, table }

@@ -10,10 +10,10 @@ use wasmtime::component::{Component, Linker};
 
 use super::contract::Exports;
 use super::inspect::{Kind, Report};
-use super::{Plugin, Usage};
+use super::{Denials, Plugin, Usage};
 use crate::config::{Config, PluginConfig, TenantConfig};
 use crate::host_api::bindings::MinimalIndices;
-use crate::host_api::{self, HostState};
+use crate::host_api::{self, Folders, HostState};
 use crate::observe;
 use crate::tenant::Tenant;
 
@@ -50,6 +50,8 @@ pub enum Fault {
     Refused(Vec<String>),
     /// The first instance could not be made.
     Instance(String),
+    /// A folder of `allow.read` or `allow.write` cannot be opened.
+    Folder(PathBuf, String),
     /// A `[[listen]]` names a handler that the plugin does not have.
     Handler {
         /// The line of the `[[listen]]`.
@@ -115,6 +117,8 @@ impl Loader {
         let refused = |error: wasmtime::Error| Fault::Refused(vec![observe::chain(&error)]);
         let pre = self.linker.instantiate_pre(&component).map_err(refused)?;
         let indices = MinimalIndices::new(&pre).map_err(refused)?;
+        let folders = Folders::open(&section.allow.directories)
+            .map_err(|(directory, error)| Fault::Folder(directory.host, observe::chain(&error)))?;
         // Copying pages at the first accept would be the first client's loss.
         component.initialize_copy_on_write_image().map_err(refused)?;
         Ok(Arc::new(Plugin {
@@ -124,6 +128,8 @@ impl Loader {
             exports: Exports::of(&component),
             default_handler: OnceLock::new(),
             usage: Usage::default(),
+            folders,
+            denials: Denials::default(),
             slices_per_event: slices(section, &config.host),
             file: config.file.clone(),
             pre,
@@ -199,6 +205,13 @@ impl fmt::Display for LoadError {
                     named(have)
                 );
             }
+            Fault::Folder(path, cause) => {
+                return write!(
+                    f,
+                    "{file}:{line}: plugins.{plugin}.allow: the folder {path:?} cannot be opened: {cause}; \
+                     make it, or take it out of read and write"
+                );
+            }
             _ => {}
         }
         let component = component.display();
@@ -232,6 +245,7 @@ impl fmt::Display for Fault {
                 "no instance can be made: {cause}; raise what is too small under \
                  [plugins.<name>.limits] or [host]"
             ),
+            Fault::Folder(path, cause) => write!(f, "{}: {cause}", path.display()),
             Fault::Prepare(cause) => {
                 write!(f, "its lifecycle.prepare failed: {cause}; correct its options")
             }

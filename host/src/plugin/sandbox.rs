@@ -114,6 +114,7 @@ impl Sandbox {
 
     async fn perform(&mut self, task: &mut Task) -> wasmtime::Result<Outcome> {
         begin_budget(&mut self.store);
+        self.store.data_mut().subject = task.connection();
         if matches!(task, Task::Operation { .. }) {
             // Its worker reads the real CPU time instead.
             self.store.data_mut().slices_left = u32::MAX;

@@ -13,7 +13,7 @@ use super::{ConnectionId, InstanceId, READ_BYTES, READS_PER_TURN, Reactor, Wish}
 use crate::clock::Moment;
 use crate::connection::{CloseReason, Marks, Phase, Shared, Stream, reason_of};
 use crate::host_api::bindings::Origin;
-use crate::outbound::Attempts;
+use crate::outbound::{Attempts, Target};
 use crate::plugin::sandbox::Task;
 use crate::plugin::{Permit, Plugin};
 use crate::timer::TimerKey;
@@ -32,10 +32,10 @@ pub(super) struct Entry {
     pub(super) socket: u32,
     /// For the constructor.
     pub(super) origin: Option<Origin>,
-    /// For the log: the handler of an accepted connection, the target of an outgoing one.
-    pub(super) handler: String,
     pub(super) outgoing: bool,
     pub(super) begun: Moment,
+    /// The name whose addresses are being looked up.
+    pub(super) target: Option<Target>,
     pub(super) attempts: Attempts,
     /// Whether the poll tells when it can be written.
     pub(super) writable_wanted: bool,
@@ -66,10 +66,6 @@ impl Entry {
         origin: Origin,
         permit: Permit,
     ) -> Entry {
-        let handler = match &origin {
-            Origin::Accepted(accepted) => accepted.handler.clone(),
-            Origin::Connected(_) => String::new(),
-        };
         Entry {
             shared,
             instance,
@@ -78,9 +74,9 @@ impl Entry {
             object: None,
             socket: 0,
             origin: Some(origin),
-            handler,
             outgoing: false,
             begun: Moment::default(),
+            target: None,
             attempts: Attempts::default(),
             writable_wanted: false,
             readable: false,

@@ -95,7 +95,12 @@ impl Reactor {
         if let Some(key) = gate.again.take() {
             self.timers.cancel(key);
         }
-        let origin = Origin::Accepted(gate.listener.endpoint.accepted.clone());
+        let accepted = gate.listener.endpoint.accepted.clone();
+        let handler = match &*accepted.handler {
+            "" => plugin.default_handler.get().map_or("default", |name| name).to_owned(),
+            handler => handler.to_owned(),
+        };
+        let origin = Origin::Accepted(accepted);
         let now = self.setup.home.clock.turn();
         let instance = self.instance_for(plugin.index).map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
@@ -109,11 +114,9 @@ impl Reactor {
             return Err(Refusal::Gone);
         }
         let number = self.next_number();
-        let shared = Shared::new(Connection::accepted(number, stream, marks(&plugin), now));
-        let mut entry = Entry::new(instance, shared, origin, permit);
-        if entry.handler.is_empty() {
-            entry.handler = plugin.default_handler.get().map_or("default", |name| name).to_owned();
-        }
+        let mut connection = Connection::accepted(number, stream, marks(&plugin), now);
+        connection.handler = handler;
+        let entry = Entry::new(instance, Shared::new(connection), origin, permit);
         let id = self.add_connection(entry);
         self.deliver(instance, Event::Open(id));
         Ok(())

@@ -436,11 +436,15 @@ impl Reactor {
         let only = instance.connections.first().copied().filter(|_| single);
         let connection = task.connection().or(only);
         let entry = connection.and_then(|connection| self.connections.get(connection));
+        let entry = entry.map(|entry| {
+            let connection = entry.shared.lock();
+            (connection.number, connection.handler.clone())
+        });
         tracing::error!(
             plugin = plugin.name(),
             tenant = plugin.config.tenant,
-            handler = entry.map(|entry| &*entry.handler),
-            connection = entry.map(|entry| entry.shared.lock().number),
+            handler = entry.as_ref().map(|(_, handler)| &**handler),
+            connection = entry.as_ref().map(|(number, _)| *number),
             event = task.name(),
             limit = trapped.limit,
             cause = observe::cause(&trapped.error),

@@ -63,11 +63,12 @@ impl Reactor {
         let marks = super::connections::marks(&instance.plugin);
         let now = self.setup.home.clock.turn();
         let number = self.next_number();
-        let shared = Shared::new(Connection::outgoing(number, marks, now));
-        let mut entry = Entry::new(instance_id, shared, Origin::Connected(token), permit);
+        let mut connection = Connection::outgoing(number, marks, now);
+        connection.handler = target.to_string();
+        let origin = Origin::Connected(token);
+        let mut entry = Entry::new(instance_id, Shared::new(connection), origin, permit);
         entry.begun = now;
         entry.outgoing = true;
-        entry.handler = target.to_string();
         let id = self.add_connection(entry);
         self.settle(id);
         self.deliver(instance_id, Event::Open(id));
@@ -76,21 +77,48 @@ impl Reactor {
     }
 
     fn begin_connecting(&mut self, id: ConnectionId, target: Target) {
-        if let Some(addresses) = target.immediate() {
-            self.resolved(id, addresses);
-        } else if let Target::Tcp { host, port } = target
-            && let Err(error) = self.resolver.ask(host, port, id, self.inbox.post())
-        {
-            tracing::warn!(%error, "name not looked up");
-            self.end_connection(id, CloseReason::NameNotFound);
+        if let Some(attempt) = target.immediate() {
+            if self.is_still_granted(id, &target) {
+                self.attempt(id, Attempts::new([attempt].into()));
+            } else {
+                self.end_connection(id, CloseReason::Unreachable);
+            }
+        } else if let Target::Tcp { host, port } = &target {
+            match self.resolver.ask(host.clone(), *port, id, self.inbox.post()) {
+                Ok(()) => {
+                    if let Some(entry) = self.connections.get_mut(id) {
+                        entry.target = Some(target);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "name not looked up");
+                    self.end_connection(id, CloseReason::NameNotFound);
+                }
+            }
         }
     }
 
-    /// The addresses are known: the first attempt begins.
+    /// The addresses of its name are known: those that are granted are tried.
     pub(super) fn resolved(&mut self, id: ConnectionId, addresses: VecDeque<Attempt>) {
         let Some(entry) = self.connections.get_mut(id) else { return };
+        let Some(target) = entry.target.take() else { return };
+        if entry.shared.lock().phase() != Phase::Resolving {
+            return;
+        }
+        let found = !addresses.is_empty();
+        let granted = self.granted(id, &target, addresses);
+        if found && granted.is_empty() {
+            self.end_connection(id, CloseReason::Unreachable);
+        } else {
+            self.attempt(id, Attempts::new(granted));
+        }
+    }
+
+    /// Begins with the first address, unless the connection has ended meanwhile.
+    fn attempt(&mut self, id: ConnectionId, attempts: Attempts) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
         if entry.shared.lock().phase() == Phase::Resolving {
-            entry.attempts = Attempts::new(addresses);
+            entry.attempts = attempts;
             self.next_attempt(id);
         }
     }

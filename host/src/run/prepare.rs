@@ -23,13 +23,16 @@ use crate::reactor::{Reactor, Setup};
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
 
+/// Threads that wait for file systems on behalf of guests; started when a guest needs one.
+const FILE_THREADS_MAX: usize = 8;
+
 /// A host that could begin to serve.
 pub struct Prepared {
     /// The reactors, with the programs that begin with them.
     pub reactors: Vec<Reactor>,
     /// What all share.
     pub hub: Arc<Hub>,
-    /// What guests that sleep through WASI wait on.
+    /// What guests wait on that sleep or use files through WASI.
     pub runtime: Runtime,
     /// Measures slices.
     pub ticker: Ticker,
@@ -49,6 +52,7 @@ impl Prepared {
             .map_err(StartError::internal("starting the ticker's thread"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
+            .max_blocking_threads(FILE_THREADS_MAX)
             .thread_name("wasi")
             .enable_time()
             .build()

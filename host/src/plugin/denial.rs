@@ -1,0 +1,106 @@
+//! What a plugin asked for and was not granted: counted, and told to the operator in one line.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Plugin;
+use crate::config::Policy;
+
+/// One call that `[plugins.<name>.allow]` does not grant.
+#[derive(Debug, Clone)]
+pub struct Denial<'a> {
+    /// The call, as the contract names it.
+    pub call: &'static str,
+    /// What it asked for, as the plugin wrote it.
+    pub target: Option<&'a str>,
+    /// What is against it, where that is more than its not being listed.
+    pub cause: Option<String>,
+    /// What would grant it.
+    pub grant: Grant<'a>,
+    /// The handler of the connection that it is about.
+    pub handler: Option<&'a str>,
+    /// The number of the connection that it is about.
+    pub connection: Option<u32>,
+}
+
+/// A key of `[plugins.<name>.allow]` and what it would have to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant<'a> {
+    /// `connect`, with a rule that would do; none where no rule can list such a name.
+    Connect(Option<&'a str>),
+    /// `spawn`, with a plugin.
+    Spawn(&'a str),
+    /// `channels`, with a tenant and a name.
+    Channels(&'a str),
+    /// `stop`.
+    Stop,
+}
+
+/// Calls of a plugin that were not granted, since the host has started.
+#[derive(Debug, Default)]
+pub struct Denials(AtomicU64);
+
+impl Denials {
+    /// How many, whether they were refused or let through.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Plugin {
+    /// Counts and logs what was not granted. True if it is let through all the same.
+    pub fn deny(&self, denial: &Denial<'_>) -> bool {
+        let count = self.denials.0.fetch_add(1, Ordering::Relaxed) + 1;
+        let policy = self.config.policy;
+        tracing::warn!(
+            plugin = self.name(),
+            tenant = self.config.tenant,
+            handler = denial.handler,
+            connection = denial.connection,
+            call = denial.call,
+            target = denial.target,
+            cause = denial.cause,
+            remedy = self.remedy(denial.grant),
+            policy = policy.name(),
+            count,
+            "{}",
+            match policy {
+                Policy::Enforce => "denied",
+                Policy::Audit => "not granted, let through",
+            }
+        );
+        policy == Policy::Audit
+    }
+
+    /// What to write, and where.
+    fn remedy(&self, grant: Grant<'_>) -> String {
+        let allow = &self.config.allow;
+        let line = match grant {
+            Grant::Connect(None) => {
+                return "no rule lists exactly this: the plugin has to ask for another name"
+                    .to_owned();
+            }
+            Grant::Connect(Some(rule)) => entry("connect", allow.connect.is_empty(), rule),
+            Grant::Spawn(plugin) => entry("spawn", allow.spawn.is_empty(), plugin),
+            Grant::Channels(channel) => entry("channels", allow.channels.is_empty(), channel),
+            Grant::Stop => "`stop = true`".to_owned(),
+        };
+        let (name, file) = (self.name(), self.file.display());
+        format!("add {line} under [plugins.{name}.allow] in {file}")
+    }
+}
+
+/// One more entry of a list that may not be there yet.
+fn entry(key: &str, is_missing: bool, value: &str) -> String {
+    if is_missing { format!("`{key} = [{value:?}]`") } else { format!("{value:?} to `{key}`") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_gets_one_more_entry_or_is_made() {
+        assert_eq!(entry("spawn", true, "worker"), r#"`spawn = ["worker"]`"#);
+        assert_eq!(entry("spawn", false, "worker"), r#""worker" to `spawn`"#);
+    }
+}

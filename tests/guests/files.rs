@@ -1,0 +1,59 @@
+//! Files and environment variables through the language's own functions, one command a line: `env NAME`, `read PATH`,
+//! `write PATH TEXT`, `list PATH`, `remove PATH`.
+
+#[path = "shared/lines.rs"]
+mod lines;
+
+use std::{env, fs, io};
+
+use sandloop::{Connection, Socket};
+
+use crate::lines::Lines;
+
+struct Files {
+    socket: Socket,
+    lines: Lines,
+}
+
+impl Files {
+    fn new(socket: Socket) -> Self {
+        Files { socket, lines: Lines::default() }
+    }
+}
+
+impl Connection for Files {
+    fn receive_data(&mut self, data: &[u8]) {
+        for line in self.lines.take(data) {
+            let answer = command(&line).unwrap_or_else(|error| format!("error {:?}", error.kind()));
+            self.socket.send_data(format!("{answer}\n"));
+        }
+    }
+}
+
+fn command(line: &str) -> io::Result<String> {
+    let mut words = line.splitn(3, ' ');
+    let mut word = || words.next().unwrap_or_default();
+    let (name, path, rest) = (word(), word(), word());
+    match name {
+        "env" if path.is_empty() => {
+            let mut names: Vec<String> = env::vars().map(|(name, _)| name).collect();
+            names.sort();
+            Ok(names.join(" "))
+        }
+        "env" => Ok(env::var(path).unwrap_or_else(|error| error.to_string())),
+        "read" => fs::read_to_string(path),
+        "write" => fs::write(path, rest).map(|()| "ok".to_owned()),
+        "remove" => fs::remove_file(path).map(|()| "ok".to_owned()),
+        "list" => {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(path)? {
+                names.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+            names.sort();
+            Ok(names.join(" "))
+        }
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+sandloop::plugin! { handlers: [Files::new] }
