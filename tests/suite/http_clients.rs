@@ -44,7 +44,7 @@ fn finish_well(mut command: Command, arguments: &[&str]) -> String {
 
 /// curl, with a deadline of its own and without the developer's settings.
 #[track_caller]
-fn curl(arguments: &[&str]) -> String {
+pub fn curl(arguments: &[&str]) -> String {
     run(
         "curl",
         &[&["--disable", "--silent", "--show-error", "--max-time", "20"], arguments].concat(),
@@ -52,7 +52,7 @@ fn curl(arguments: &[&str]) -> String {
 }
 
 /// A file with so many bytes.
-fn file(dir: &TempDir, size: usize) -> (PathBuf, Vec<u8>) {
+pub fn file(dir: &TempDir, size: usize) -> (PathBuf, Vec<u8>) {
     let path = dir.path().join(format!("file-{size}"));
     let bytes: Vec<u8> = (0..size).map(|at| (at * 31 % 251) as u8).collect();
     fs::write(&path, &bytes).expect("the temporary directory takes a file");

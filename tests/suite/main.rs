@@ -37,6 +37,7 @@ mod hooks;
 mod http;
 mod http_client;
 mod http_clients;
+mod http_files;
 mod idle;
 mod inactivity;
 mod inspect;

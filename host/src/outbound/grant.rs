@@ -131,7 +131,8 @@ mod tests {
         own.add(&ListenAddress::Tcp("127.0.0.1:10000".parse().expect("an address")));
         let result = target.check(&allow(rules), &own);
         let result = result.map_err(|refusal| (refusal.objection, refusal.rule));
-        let result = result.as_ref().copied().map_err(|(objection, rule)| (*objection, rule.as_deref()));
+        let result =
+            result.as_ref().copied().map_err(|(objection, rule)| (*objection, rule.as_deref()));
         assert_eq!(result, expected, "{rules:?} {target}");
     }
 
