@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use sandloop_host::config::{Config, LogLevel};
+use sandloop_host::config::{Config, Explained, LogLevel};
 use sandloop_host::observe;
 use sandloop_host::plugin::inspect;
 use sandloop_host::run::{self, StartError};
@@ -42,6 +42,9 @@ enum Command {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
+        /// Print every bound: its value, the line that sets it or that it is a default, and what happens at it.
+        #[arg(long)]
+        explain: bool,
     },
     /// Tell what a component is: its world, what it imports, what it lacks, why it would be refused.
     Inspect {
@@ -55,7 +58,7 @@ impl Arguments {
     pub fn execute(&self) -> ExitCode {
         let result = match &self.command {
             Command::Run { file } => run(file),
-            Command::Check { file } => check(file),
+            Command::Check { file, explain } => check(file, *explain),
             Command::Inspect { file } => return inspect_file(file),
         };
         result.unwrap_or_else(|error| {
@@ -71,10 +74,13 @@ fn run(file: &Path) -> Result<ExitCode, StartError> {
     run::serve(&config)
 }
 
-fn check(file: &Path) -> Result<ExitCode, StartError> {
+fn check(file: &Path, explain: bool) -> Result<ExitCode, StartError> {
     let config = Config::load(file).map_err(StartError::Config)?;
     let _log = observe::start(LogLevel::Warn);
     run::check(&config)?;
+    if explain {
+        print!("{}", Explained(&config));
+    }
     println!(
         "{}: good: plugins: {}, listeners: {}",
         file.display(),

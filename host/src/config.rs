@@ -6,12 +6,14 @@
 mod address;
 mod admission;
 mod allow;
+mod amounts;
 pub mod bound;
 mod channel;
 mod connect;
 mod directory;
 mod environment;
 mod error;
+mod explain;
 mod keys;
 pub mod limits;
 mod options;
@@ -34,6 +36,7 @@ pub use self::channel::ChannelRule;
 pub use self::connect::{ConnectRule, HostPattern, PortPattern};
 pub use self::directory::{Access, Directory};
 pub use self::error::{ConfigError, Problem};
+pub use self::explain::{Explained, Origins};
 
 /// A configuration that was read, resolved and found consistent.
 ///
@@ -50,6 +53,8 @@ pub struct Config {
     pub tenants: Vec<TenantConfig>,
     /// The listeners, in the order of the file.
     pub listeners: Vec<ListenConfig>,
+    /// Where its bounds are written.
+    pub origins: Origins,
 }
 
 /// `[host]`.
@@ -120,6 +125,8 @@ pub struct PluginConfig {
     pub limits: Limits,
     /// What it may do.
     pub allow: Allow,
+    /// What the connections of an instance that traps see.
+    pub on_trap: OnTrap,
     /// What becomes of what it may not do.
     pub policy: Policy,
     /// The environment variables that it sees, sorted by name. May hold secrets: never printed.
@@ -144,6 +151,26 @@ pub enum Stdout {
     Log,
     /// It goes to the host's own standard output as it is.
     Inherit,
+}
+
+/// What the peers of an instance see when it traps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnTrap {
+    /// The end of the stream, after what was sent already.
+    Close,
+    /// A reset, where the kind of socket has one.
+    Reset,
+    /// These bytes, then the end of the stream.
+    Farewell(String),
+}
+
+/// What a listener does with connections that its plugin cannot take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtCapacity {
+    /// They stay in the backlog until there is room.
+    Wait,
+    /// They are accepted and closed.
+    Refuse,
 }
 
 /// What becomes of a call that [`Allow`] does not grant.
@@ -178,8 +205,12 @@ pub struct Limits {
     pub event_deadline: Duration,
     /// Accepted connections of the plugin at once.
     pub connections: u32,
+    /// Connections of the plugin that are accepted in each second; none is no bound.
+    pub accepts_per_second: Option<u32>,
     /// Outgoing connections of the plugin at once.
     pub outgoing: u32,
+    /// Names of the plugin that are being looked up.
+    pub lookups: u32,
     /// Timers set at once, one instance.
     pub timers: u32,
     /// Ticks queued at once, one instance.
@@ -192,6 +223,14 @@ pub struct Limits {
     pub outbox_max: u32,
     /// Bytes of one log line that are kept.
     pub log_line: u32,
+    /// Things of WASI that one instance holds.
+    pub handles: u32,
+    /// Bytes that one call hands to the host.
+    pub call_bytes: u64,
+    /// Traps within the window at which the plugin is parked; none is never.
+    pub traps: Option<u32>,
+    /// The window.
+    pub trap_window: Duration,
     /// CPU time one deferred operation may take.
     pub cpu_per_operation: Duration,
     /// How long one deferred operation may take in all.
@@ -234,6 +273,12 @@ pub struct TenantLimits {
     pub queue: u64,
     /// Bytes of everything that waits.
     pub messages: u64,
+    /// Bytes that its connections read in each second; none is no bound.
+    pub read_per_second: Option<u64>,
+    /// Bytes that its connections write in each second; none is no bound.
+    pub write_per_second: Option<u64>,
+    /// Bytes of its log lines in each second.
+    pub log_per_second: u64,
 }
 
 /// One `[[listen]]`.
@@ -247,6 +292,8 @@ pub struct ListenConfig {
     pub handler: Option<String>,
     /// What each of its connections can ask for, sorted by key. May hold secrets: never printed.
     pub options: Vec<(String, String)>,
+    /// What becomes of connections that the plugin cannot take.
+    pub at_capacity: AtCapacity,
     /// How many connections the system keeps until they are accepted.
     pub backlog: u32,
     /// The line of the file where it is declared, from 1.
@@ -301,6 +348,7 @@ impl fmt::Debug for PluginConfig {
             .field("options", &Masked(&self.options))
             .field("limits", &self.limits)
             .field("allow", &self.allow)
+            .field("on_trap", &self.on_trap)
             .field("policy", &self.policy)
             .field("environment", &Masked(&self.environment))
             .field("line", &self.line)
@@ -315,6 +363,7 @@ impl fmt::Debug for ListenConfig {
             .field("plugin", &self.plugin)
             .field("handler", &self.handler)
             .field("options", &Masked(&self.options))
+            .field("at_capacity", &self.at_capacity)
             .field("backlog", &self.backlog)
             .field("line", &self.line)
             .finish()

@@ -25,7 +25,9 @@ use std::time::Duration;
 
 pub use self::outbox::{Marks, Outbox};
 pub use self::stream::{End, Stream};
+use crate::bucket::Bucket;
 use crate::clock::Moment;
+use crate::config::OnTrap;
 
 /// Where a connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +104,10 @@ pub struct Connection {
     stream: Option<Stream>,
     outbox: Outbox,
     marks: Marks,
+    /// What its tenant may write; none where that has no bound.
+    writing: Option<Arc<Bucket>>,
+    /// Whether what is queued waits for that.
+    is_held: bool,
     write_side: WriteSide,
     /// A close after writing that was asked for before the connection was made.
     finish_when_open: Option<CloseReason>,
@@ -170,6 +176,8 @@ impl Connection {
             stream,
             outbox: Outbox::default(),
             marks,
+            writing: None,
+            is_held: false,
             write_side: WriteSide::Open,
             finish_when_open: None,
             peer_finished: false,
@@ -180,6 +188,31 @@ impl Connection {
             pending_connect_timeout: PENDING_CONNECT_TIMEOUT,
             last_activity: now,
             touched: false,
+        }
+    }
+
+    /// What it writes counts in this bucket.
+    pub fn count_writing(&mut self, writing: Option<Arc<Bucket>>) {
+        self.writing = writing;
+    }
+
+    /// Whether what is queued waits for its tenant's bytes a second and not for the socket.
+    pub fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Bytes that may be written at `now`.
+    fn writable(&mut self, now: Moment) -> usize {
+        let left = self.writing.as_ref().map_or(u64::MAX, |bucket| bucket.left(now));
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
+    fn has_written(&mut self, bytes: usize, now: Moment) {
+        if 0 < bytes {
+            self.last_activity = now;
+        }
+        if let Some(bucket) = &self.writing {
+            bucket.take(u64::try_from(bytes).unwrap_or(u64::MAX));
         }
     }
 
@@ -228,7 +261,7 @@ impl Connection {
     pub fn wants_write(&self) -> bool {
         match self.phase {
             Phase::Connecting => true,
-            Phase::Open | Phase::Finishing(_) => !self.outbox.is_empty(),
+            Phase::Open | Phase::Finishing(_) => !self.outbox.is_empty() && !self.is_held,
             Phase::Resolving | Phase::Ended(_) => false,
         }
     }
@@ -238,6 +271,21 @@ impl Connection {
         if !matches!(self.phase, Phase::Ended(_)) {
             self.phase = Phase::Ended(reason);
         }
+    }
+
+    /// Its instance is gone: whatever its peer is to see of that is done, as far as it goes at once.
+    pub fn abandon(&mut self, on_trap: &OnTrap, now: Moment) {
+        if matches!(self.phase, Phase::Open | Phase::Finishing(_)) {
+            match on_trap {
+                OnTrap::Close => {}
+                OnTrap::Farewell(text) => drop(self.send(text.as_bytes(), now)),
+                OnTrap::Reset => {
+                    self.outbox.clear();
+                    self.stream.iter().for_each(Stream::reset_on_close);
+                }
+            }
+        }
+        self.end(CloseReason::Trapped);
     }
 
     /// Ends it with `reason` as soon as what is queued has been sent.
@@ -365,34 +413,40 @@ impl Connection {
 
     /// Writes as much as the socket takes at once; 0 while it is not connected.
     fn write_now(&mut self, bytes: &[u8], now: Moment) -> Result<usize, SendError> {
+        let may = self.writable(now).min(bytes.len());
         let (Some(stream), false) = (&mut self.stream, self.phase == Phase::Connecting) else {
             return Ok(0);
         };
+        self.is_held = may < bytes.len();
         let mut written = 0;
-        while written < bytes.len() {
-            match stream.write(&bytes[written..]) {
+        while written < may {
+            match stream.write(&bytes[written..may]) {
                 Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_held = false;
+                    break;
+                }
                 Err(error) => {
                     self.end(reason_of(&error));
                     return Err(SendError::Closed);
                 }
             }
         }
-        if 0 < written {
-            self.last_activity = now;
-        }
+        self.has_written(written, now);
         Ok(written)
     }
 
     /// Sends what is queued, as far as it goes. A failure ends the connection.
     pub fn flush(&mut self, now: Moment) {
+        let may = self.writable(now);
         let (Some(stream), false) = (&mut self.stream, self.outbox.is_empty()) else { return };
         let before = self.outbox.len();
-        let result = self.outbox.flush(|pieces| stream.write_vectored(pieces));
-        if self.outbox.len() < before {
-            self.last_activity = now;
-        }
+        let flushed = self.outbox.flush(may, |pieces| stream.write_vectored(pieces));
+        let written = before - self.outbox.len();
+        // What the socket took was all that it might take: it is not the socket that is waited for.
+        self.is_held = !self.outbox.is_empty() && written == may;
+        self.has_written(written, now);
+        let result = flushed;
         if let Err(error) = result {
             self.end(reason_of(&error));
         }

@@ -7,6 +7,7 @@
 pub mod bindings;
 mod channels;
 mod deferred;
+mod evidence;
 mod grants;
 mod log;
 mod options;

@@ -13,9 +13,11 @@
 //! - [`host_api`]: what a plugin can call, one module for each interface of the contract;
 //! - [`outbound`]: outgoing connections and names;
 //! - [`timer`]: deadlines in order;
+//! - [`bucket`] and [`meter`]: so much in each second, so much at once;
 //! - [`clock`]: the only place that reads the time;
 //! - [`observe`]: the log.
 
+pub mod bucket;
 pub mod clock;
 pub mod config;
 pub mod connection;

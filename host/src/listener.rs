@@ -11,7 +11,7 @@ use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::config::{Config, ListenAddress};
+use crate::config::{AtCapacity, Config, ListenAddress};
 use crate::connection::Stream;
 use crate::host_api::bindings::Accepted;
 
@@ -24,6 +24,8 @@ pub struct Endpoint {
     pub plugin: usize,
     /// Where its connections come from, as the plugin is told.
     pub accepted: Accepted,
+    /// What becomes of connections that the plugin cannot take.
+    pub at_capacity: AtCapacity,
     /// Removes the path of a Unix socket when the last reactor is done with it.
     _path: Option<OwnedPath>,
 }
@@ -97,7 +99,8 @@ pub fn bind(config: &Config, place: usize) -> Result<Bound, BindError> {
         handler: section.handler.clone().unwrap_or_default(),
         options: section.options.clone(),
     };
-    let endpoint = Endpoint { address, plugin: section.plugin, accepted, _path: path };
+    let (plugin, at_capacity) = (section.plugin, section.at_capacity);
+    let endpoint = Endpoint { address, plugin, accepted, at_capacity, _path: path };
     let backlog = i32::try_from(section.backlog).unwrap_or(i32::MAX);
     Ok(Bound { endpoint: Arc::new(endpoint), sockets, backlog })
 }

@@ -50,8 +50,8 @@ pub fn start(level: LogLevel) -> Log {
 }
 
 /// One line that a plugin wrote.
-pub fn guest_line(plugin: &str, level: Level, stream: &'static str, line: &str, bytes_max: u32) {
-    let text = escaped(cut(line, bytes_max as usize));
+pub fn guest_line(plugin: &str, level: Level, stream: &'static str, line: &str) {
+    let text = escaped(line);
     match level {
         Level::Trace => tracing::trace!(plugin, stream, "{text}"),
         Level::Debug => tracing::debug!(plugin, stream, "{text}"),
@@ -62,7 +62,7 @@ pub fn guest_line(plugin: &str, level: Level, stream: &'static str, line: &str, 
 }
 
 /// The beginning of a line, at most this many bytes, cut between characters.
-fn cut(line: &str, bytes_max: usize) -> &str {
+pub fn cut(line: &str, bytes_max: usize) -> &str {
     &line[..line.floor_char_boundary(bytes_max)]
 }
 

@@ -3,6 +3,7 @@
 pub mod contract;
 pub mod denial;
 pub mod engine;
+pub mod evidence;
 mod footprint;
 pub mod inspect;
 mod load;
@@ -17,8 +18,9 @@ use std::sync::{Arc, OnceLock};
 use wasmtime::component::InstancePre;
 
 pub use self::contract::Exports;
-pub use self::denial::Denials;
+use self::evidence::Evidence;
 pub use self::load::{Fault, LoadError, Loader};
+use crate::bucket::Bucket;
 use crate::config::PluginConfig;
 use crate::host_api::bindings::MinimalIndices;
 use crate::host_api::{Folders, HostState};
@@ -40,8 +42,12 @@ pub struct Plugin {
     pub usage: Usage,
     /// The folders that its instances see.
     pub folders: Folders,
-    /// What it asked for and was not granted.
-    pub denials: Denials,
+    /// Which build of the component this is: the beginning of its SHA-256.
+    pub version: String,
+    /// Connections that it may still accept in this second; none where that has no bound.
+    pub accepts: Option<Bucket>,
+    /// What it did that its operator should know.
+    pub evidence: Evidence,
     /// Slices that one callback may have: `cpu_per_event` over `slice`.
     pub slices_per_event: u32,
     /// The configuration file, for messages that name the line to add.
@@ -55,6 +61,8 @@ pub struct Plugin {
 pub struct Usage {
     /// Accepted connections.
     pub accepted: Count,
+    /// Names that are being looked up.
+    pub lookups: Count,
     /// Outgoing connections, from the call of `connect` on.
     pub outgoing: Count,
     /// Deferred jobs that have not ended.

@@ -111,6 +111,8 @@ pub struct Reactor {
     unbinds: VecDeque<ConnectionId>,
     /// Instances whose connections are not read because what they fill is full.
     pressed: Vec<InstanceId>,
+    /// Connections with output that waits for their tenant's bytes a second.
+    held: Vec<ConnectionId>,
     /// Instances with events that wait for their tenant's CPU time.
     waiting: VecDeque<InstanceId>,
     /// Suspended calls that can go on.
@@ -118,6 +120,8 @@ pub struct Reactor {
     /// The read buffer, while no call has borrowed it.
     buffer: Option<Vec<u8>>,
     numbers: u32,
+    /// Programs that would be started again if their plugins were not parked.
+    parked: Vec<usize>,
     /// Whether a program was ever started here.
     had_programs: bool,
     stop: Stop,
@@ -152,10 +156,12 @@ impl Reactor {
             ready_gates: VecDeque::new(),
             unbinds: VecDeque::new(),
             pressed: Vec::new(),
+            held: Vec::new(),
             waiting: VecDeque::new(),
             runnable: Turns::default(),
             buffer: None,
             numbers: 0,
+            parked: Vec::new(),
             had_programs: false,
             stop: Stop::No,
             stop_deadline: None,
@@ -228,6 +234,7 @@ impl Reactor {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         self.collect_woken();
         self.release_pressed();
+        self.release_held();
         self.release_waiting();
         let busy = self.something_may_run()
             || !self.ready.is_empty()
@@ -242,7 +249,8 @@ impl Reactor {
         } else {
             let wait = self.setup.home.clock.wait_until(self.timers.next_deadline());
             // Nothing tells when another reactor has made room, or when there is CPU time again.
-            if self.pressed.is_empty() && self.waiting.is_empty() && self.runnable.is_empty() {
+            let waits = [self.pressed.len(), self.held.len(), self.waiting.len()];
+            if waits == [0; 3] && self.runnable.is_empty() {
                 wait
             } else {
                 Some(wait.unwrap_or(PRESSED_WAIT).min(PRESSED_WAIT))

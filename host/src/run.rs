@@ -1,5 +1,6 @@
 //! From a configuration to a running host, and to its end.
 
+mod descriptors;
 mod prepare;
 mod signals;
 
@@ -12,6 +13,7 @@ use std::thread::JoinHandle;
 pub use self::prepare::Prepared;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::hub::Hub;
 use crate::listener::{self, BindError, Bound, Listener};
 use crate::plugin::LoadError;
 use crate::reactor::{Exit, Mail, Post, Reactor};
@@ -53,6 +55,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     signals::watch(sender.clone()).map_err(StartError::internal("signals"))?;
     let Prepared { mut reactors, hub, runtime, ticker, workers } =
         Prepared::new(config, &Clock::system())?;
+    descriptors::admit(config).map_err(StartError::Config)?;
     for (listeners, section) in bind_all(config)?.into_iter().zip(&config.listeners) {
         for (reactor, listener) in reactors.iter_mut().zip(listeners) {
             if reactor.index() == 0 {
@@ -83,7 +86,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
         reactors = threads.len(),
         "ready"
     );
-    let code = supervise(&news, &posts, threads);
+    let code = supervise(&news, &hub, &posts, threads);
     // They may be inside guests, which the ticker has to interrupt.
     drop(workers);
     drop(ticker);
@@ -97,6 +100,8 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
 pub(crate) enum News {
     /// A signal that asks to stop.
     Signal(i32),
+    /// A signal that asks to let parked plugins have instances again.
+    Unpark,
     /// A reactor has ended.
     Ended(io::Result<Exit>),
 }
@@ -118,7 +123,12 @@ fn announce(listener: &Listener, plugin: &str) {
     tracing::info!(address = &*endpoint.accepted.listener, plugin, handler, "serving");
 }
 
-fn supervise(news: &Receiver<News>, posts: &[Post], threads: Vec<JoinHandle<()>>) -> ExitCode {
+fn supervise(
+    news: &Receiver<News>,
+    hub: &Hub,
+    posts: &[Post],
+    threads: Vec<JoinHandle<()>>,
+) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     let mut running = threads.len();
     let mut stopping = false;
@@ -133,6 +143,10 @@ fn supervise(news: &Receiver<News>, posts: &[Post], threads: Vec<JoinHandle<()>>
                 tracing::info!(signal, "signal: stopping; a second one leaves at once");
                 stopping = true;
                 posts.iter().for_each(|post| post.send(Mail::Stop));
+            }
+            Ok(News::Unpark) => {
+                hub.plugins.iter().for_each(|plugin| plugin.unpark());
+                posts.iter().for_each(|post| post.send(Mail::Unpark));
             }
             Ok(News::Ended(result)) => {
                 running -= 1;

@@ -1,14 +1,15 @@
 //! A tenant while the host runs: what its plugins share, on whichever reactor their instances are.
 
 pub mod channels;
-pub mod cpu;
 pub mod queues;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use self::channels::Channels;
-use self::cpu::Cpu;
 use self::queues::Queues;
+use crate::bucket::Bucket;
 use crate::clock::Clock;
 use crate::config::TenantConfig;
 use crate::meter::Meter;
@@ -25,9 +26,19 @@ pub struct Tenant {
     /// Its name.
     pub name: String,
     /// CPU time of all its instances; none where it has no bound.
-    pub cpu: Option<Cpu>,
+    pub cpu: Option<Bucket>,
+    /// Bytes that its connections read; none where that has no bound.
+    pub reading: Option<Bucket>,
+    /// Bytes that its connections write; none where that has no bound.
+    pub writing: Option<Arc<Bucket>>,
+    /// Bytes of its lines in the log.
+    pub log: Bucket,
+    /// Lines that were left out since the last one that was not.
+    pub lines_left_out: AtomicU64,
     /// Linear memory of all its instances.
     pub memory: Meter,
+    /// Instances of its plugins that ended in a trap.
+    pub strikes: AtomicU64,
     /// Everything that waits for its instances.
     pub messages: Meter,
     /// Its channels.
@@ -46,7 +57,12 @@ impl Tenant {
         Tenant {
             index,
             name: config.name.clone(),
-            cpu: config.limits.cpu_per_second.map(Cpu::new),
+            cpu: config.limits.cpu_per_second.map(per_second),
+            reading: config.limits.read_per_second.map(Bucket::new),
+            writing: config.limits.write_per_second.map(Bucket::new).map(Arc::new),
+            log: Bucket::new(config.limits.log_per_second),
+            lines_left_out: AtomicU64::new(0),
+            strikes: AtomicU64::new(0),
             memory: Meter::new(config.limits.memory),
             channels: Channels::new(names, config.limits.channel, messages.clone()),
             queues: Arc::new(queues),
@@ -56,6 +72,12 @@ impl Tenant {
 }
 
 impl Tenant {
+    /// Whether its connections are not read for now, because of what they have brought or of what it has used.
+    pub fn must_not_read(&self, clock: &Clock) -> bool {
+        self.must_wait(clock)
+            || self.reading.as_ref().is_some_and(|bytes| bytes.is_empty(clock.now()))
+    }
+
     /// Whether its events have to wait, because it has used its CPU time.
     pub fn must_wait(&self, clock: &Clock) -> bool {
         self.cpu.as_ref().is_some_and(|cpu| cpu.is_empty(clock.now()))
@@ -67,6 +89,11 @@ impl Tenant {
 struct Names {
     count: Count,
     max: u32,
+}
+
+/// A bucket of CPU time.
+fn per_second(time: Duration) -> Bucket {
+    Bucket::new(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Whether a channel or a queue may be called so.

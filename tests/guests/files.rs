@@ -1,5 +1,5 @@
 //! Files and environment variables through the language's own functions, one command a line: `env NAME`, `read PATH`,
-//! `write PATH TEXT`, `list PATH`, `remove PATH`.
+//! `write PATH TEXT`, `list PATH`, `remove PATH`, `hold PATH COUNT`.
 
 #[path = "shared/lines.rs"]
 mod lines;
@@ -43,6 +43,12 @@ fn command(line: &str) -> io::Result<String> {
         "env" => Ok(env::var(path).unwrap_or_else(|error| error.to_string())),
         "read" => fs::read_to_string(path),
         "write" => fs::write(path, rest).map(|()| "ok".to_owned()),
+        // As many handles as it is told, all at once.
+        "hold" => {
+            let count = rest.parse().map_err(io::Error::other)?;
+            let all: io::Result<Vec<fs::File>> = (0..count).map(|_| fs::File::open(path)).collect();
+            all.map(|all| all.len().to_string())
+        }
         "remove" => fs::remove_file(path).map(|()| "ok".to_owned()),
         "list" => {
             let mut names = Vec::new();

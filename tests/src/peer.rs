@@ -29,6 +29,14 @@ impl Peer {
         Peer::connect_with(address, |_| Ok(()))
     }
 
+    /// Connects where the host accepts and closes at once: this side may learn it as early as here.
+    #[track_caller]
+    pub fn expect_turned_away(address: &str) {
+        if let Ok(mut peer) = Peer::try_connect(address) {
+            peer.expect_closed();
+        }
+    }
+
     /// Connects with a small receive buffer: what it does not read, the host has to hold.
     pub fn connect_narrow(address: &str) -> Peer {
         Peer::connect_with(address, |socket| socket.set_recv_buffer_size(4096))
@@ -255,6 +263,14 @@ impl Peer {
     pub fn expect_echo(&mut self, bytes: impl AsRef<[u8]>) {
         self.send(bytes.as_ref());
         self.expect(bytes);
+    }
+
+    /// Whether one echo comes back before the end of the connection.
+    pub fn answers(&mut self, bytes: &str) -> bool {
+        let mut answer = vec![0; bytes.len()];
+        self.socket.write_all(bytes.as_bytes()).is_ok()
+            && self.socket.read_exact(&mut answer).is_ok()
+            && answer == bytes.as_bytes()
     }
 
     /// How long one echo takes.

@@ -76,6 +76,24 @@ fn the_default_configuration_is_found_without_its_name() {
 
 /// An option may be a password: no message and no log line repeats it.
 #[test]
+fn every_bound_is_explained() {
+    let file = workspace().join("tests/cases/valid/limits/plugins.toml");
+    component("echo");
+    let outcome = sandloop(&workspace(), &["check", "--explain", &file.display().to_string()]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let line = |key: &str| {
+        let mut lines = outcome.stdout.lines().map(|line| line.split_whitespace().collect());
+        lines.find(|words: &Vec<&str>| words.first() == Some(&key)).unwrap_or_default()
+    };
+    // A value of the file with its line, a default, and what has no bound.
+    assert_eq!(line("cpu_per_event")[..5], ["cpu_per_event", "150ms", "line", "7", "trap"]);
+    assert_eq!(line("reactors")[..4], ["reactors", "1", "default", "wait"]);
+    assert_eq!(line("stack")[..4], ["stack", "512KiB", "fixed", "trap"]);
+    let others = sandloop(&workspace(), &["check", "--explain", "plugins.toml"]).stdout;
+    assert!(others.contains("cpu_per_second        no bound  default"), "{others}");
+}
+
+#[test]
 fn option_values_are_never_printed() {
     let (dir, _) = sandloop_tests::host::directory(
         r#"

@@ -57,6 +57,8 @@ pub enum AtBound {
     Trap,
     /// What is over the bound is left out.
     Cut,
+    /// The plugin is parked.
+    Park,
 }
 
 impl Bound {
@@ -73,6 +75,11 @@ impl Bound {
             Unit::Time => units::micros(amount),
             Unit::Count => amount.to_string(),
         }
+    }
+
+    /// Whether so much is no bound at all: the default and the most that can be written, where they are one.
+    pub fn is_unbounded(&self, amount: u64) -> bool {
+        amount == self.max && limits::UNBOUNDED.iter().any(|bound| bound.key() == self.key())
     }
 
     /// The amount that was written, or the default; within the range either way.
@@ -136,6 +143,7 @@ impl AtBound {
             AtBound::Close => "close",
             AtBound::Trap => "trap",
             AtBound::Cut => "cut",
+            AtBound::Park => "park",
         }
     }
 }

@@ -19,6 +19,12 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 /// So much CPU time a second is no bound.
 pub(crate) const UNBOUNDED_CPU: u64 = HOUR;
+/// So many bytes a second are no bound.
+pub(crate) const UNBOUNDED_BYTES: u64 = 1024 * GIB;
+/// So many traps are never counted.
+pub(crate) const NEVER_PARKED: u64 = 1_000_000;
+/// So many connections a second are no bound.
+pub(crate) const UNBOUNDED_ACCEPTS: u64 = 1_000_000;
 
 /// `host.reactors`.
 pub const REACTORS: Bound = Bound {
@@ -174,6 +180,20 @@ pub const CONNECTIONS: Bound = Bound {
     then: "New connections wait in the listener's backlog until one ends.",
 };
 
+/// `plugins.*.limits.accepts_per_second`.
+pub const ACCEPTS_PER_SECOND: Bound = Bound {
+    table: LIMITS,
+    name: "accepts_per_second",
+    unit: Unit::Count,
+    default: UNBOUNDED_ACCEPTS,
+    min: 1,
+    max: UNBOUNDED_ACCEPTS,
+    what: "Connections of the plugin that are accepted in each second.",
+    why: "Whoever connects and vanishes makes a sandbox each time; the default is no bound.",
+    at: AtBound::Wait,
+    then: "New connections wait in the listener's backlog; a second's worth may come at once.",
+};
+
 /// `plugins.*.limits.outgoing`.
 pub const OUTGOING: Bound = Bound {
     table: LIMITS,
@@ -184,6 +204,20 @@ pub const OUTGOING: Bound = Bound {
     max: 1_000_000,
     what: "Outgoing connections of the plugin at once, those still connecting included.",
     why: "A plugin must not flood what it may reach.",
+    at: AtBound::Refuse,
+    then: "`connect` answers `limit`.",
+};
+
+/// `plugins.*.limits.lookups`.
+pub const LOOKUPS: Bound = Bound {
+    table: LIMITS,
+    name: "lookups",
+    unit: Unit::Count,
+    default: 100,
+    min: 0,
+    max: 1000,
+    what: "Names of the plugin that are being looked up.",
+    why: "A reactor has two threads for that and keeps 1,024 names for them.",
     at: AtBound::Refuse,
     then: "`connect` answers `limit`.",
 };
@@ -270,6 +304,62 @@ pub const LOG_LINE: Bound = Bound {
     why: "A line must not hide the others.",
     at: AtBound::Cut,
     then: "The rest of the line is left out.",
+};
+
+/// `plugins.*.limits.handles`.
+pub const HANDLES: Bound = Bound {
+    table: LIMITS,
+    name: "handles",
+    unit: Unit::Count,
+    default: 1024,
+    min: 16,
+    max: 1_000_000,
+    what: "Files, streams and other things of WASI that one instance holds.",
+    why: "Each takes host memory, and a file a descriptor.",
+    at: AtBound::Trap,
+    then: "The call that asks for one more ends the instance.",
+};
+
+/// `plugins.*.limits.call_bytes`.
+pub const CALL_BYTES: Bound = Bound {
+    table: LIMITS,
+    name: "call_bytes",
+    unit: Unit::Bytes,
+    default: 32 * MIB,
+    min: 64 * KIB,
+    max: GIB,
+    what: "Bytes that one call of a guest hands to the host.",
+    why: "They are copied before anything can look at them; what is sent on a socket is not copied.",
+    at: AtBound::Trap,
+    then: "The instance ends and its connections are closed.",
+};
+
+/// `plugins.*.limits.traps`.
+pub const TRAPS: Bound = Bound {
+    table: LIMITS,
+    name: "traps",
+    unit: Unit::Count,
+    default: 1000,
+    min: 1,
+    max: NEVER_PARKED,
+    what: "Instances of the plugin that end in a trap within `trap_window`; a million is no bound.",
+    why: "A plugin that does nothing but trap costs the others; a peer that can make it trap must not park it too easily.",
+    at: AtBound::Park,
+    then: "The plugin is parked: it has no new instances until SIGHUP or a restart.",
+};
+
+/// `plugins.*.limits.trap_window`.
+pub const TRAP_WINDOW: Bound = Bound {
+    table: LIMITS,
+    name: "trap_window",
+    unit: Unit::Time,
+    default: MINUTE,
+    min: SECOND,
+    max: 24 * HOUR,
+    what: "In how long a time `traps` are counted.",
+    why: "A trap a day is no reason to park.",
+    at: AtBound::Wait,
+    then: "The count begins anew.",
 };
 
 /// `plugins.*.limits.cpu_per_operation`.
@@ -468,6 +558,48 @@ pub const MESSAGES: Bound = Bound {
     then: "Whatever would add to it answers `limit`.",
 };
 
+/// `tenants.*.limits.read_per_second`.
+pub const READ_PER_SECOND: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "read_per_second",
+    unit: Unit::Bytes,
+    default: UNBOUNDED_BYTES,
+    min: KIB,
+    max: UNBOUNDED_BYTES,
+    what: "Bytes that the tenant's connections read in each second, all together.",
+    why: "One tenant must not take the line of all; the default is no bound.",
+    at: AtBound::Wait,
+    then: "Its connections are not read for a while, so that their peers slow down.",
+};
+
+/// `tenants.*.limits.write_per_second`.
+pub const WRITE_PER_SECOND: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "write_per_second",
+    unit: Unit::Bytes,
+    default: UNBOUNDED_BYTES,
+    min: KIB,
+    max: UNBOUNDED_BYTES,
+    what: "Bytes that the tenant's connections write in each second, all together.",
+    why: "As `read_per_second`.",
+    at: AtBound::Wait,
+    then: "What is sent waits in the outboxes, whose marks tell the plugin as with a slow peer.",
+};
+
+/// `tenants.*.limits.log_per_second`.
+pub const LOG_PER_SECOND: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "log_per_second",
+    unit: Unit::Bytes,
+    default: MIB,
+    min: 64,
+    max: GIB,
+    what: "Bytes of the tenant's own lines in the log in each second.",
+    why: "A log that one tenant fills is of no use for the others.",
+    at: AtBound::Cut,
+    then: "Lines are left out; the next one that is not says how many.",
+};
+
 /// `listen.*.backlog`.
 pub const BACKLOG: Bound = Bound {
     table: LISTEN,
@@ -482,6 +614,10 @@ pub const BACKLOG: Bound = Bound {
     then: "The system turns peers away or lets them try again.",
 };
 
+/// The bounds whose largest value is no bound.
+pub(crate) const UNBOUNDED: &[&Bound] =
+    &[&ACCEPTS_PER_SECOND, &TRAPS, &CPU_PER_SECOND, &READ_PER_SECOND, &WRITE_PER_SECOND];
+
 /// Every bound, in the order of the reference.
 pub const ALL: &[&Bound] = &[
     &REACTORS,
@@ -495,13 +631,19 @@ pub const ALL: &[&Bound] = &[
     &CPU_PER_EVENT,
     &EVENT_DEADLINE,
     &CONNECTIONS,
+    &ACCEPTS_PER_SECOND,
     &OUTGOING,
+    &LOOKUPS,
     &TIMERS,
     &TICKS,
     &OUTBOX_HIGH,
     &OUTBOX_LOW,
     &OUTBOX_MAX,
     &LOG_LINE,
+    &HANDLES,
+    &CALL_BYTES,
+    &TRAPS,
+    &TRAP_WINDOW,
     &CPU_PER_OPERATION,
     &OPERATION_DEADLINE,
     &DEFERRED,
@@ -516,5 +658,8 @@ pub const ALL: &[&Bound] = &[
     &CHANNEL,
     &QUEUE,
     &MESSAGES,
+    &READ_PER_SECOND,
+    &WRITE_PER_SECOND,
+    &LOG_PER_SECOND,
     &BACKLOG,
 ];

@@ -44,6 +44,8 @@ pub(crate) struct Plugin {
     pub(crate) isolation: Option<String>,
     pub(crate) tenant: Option<String>,
     pub(crate) stdout: Option<String>,
+    pub(crate) on_trap: Option<String>,
+    pub(crate) farewell: Option<String>,
     pub(crate) policy: Option<String>,
     #[serde(default)]
     pub(crate) options: toml::Table,
@@ -64,13 +66,19 @@ pub(crate) struct Limits {
     pub(crate) cpu_per_event: Option<Quantity>,
     pub(crate) event_deadline: Option<Quantity>,
     pub(crate) connections: Option<Quantity>,
+    pub(crate) accepts_per_second: Option<Quantity>,
     pub(crate) outgoing: Option<Quantity>,
+    pub(crate) lookups: Option<Quantity>,
     pub(crate) timers: Option<Quantity>,
     pub(crate) ticks: Option<Quantity>,
     pub(crate) outbox_high: Option<Quantity>,
     pub(crate) outbox_low: Option<Quantity>,
     pub(crate) outbox_max: Option<Quantity>,
     pub(crate) log_line: Option<Quantity>,
+    pub(crate) handles: Option<Quantity>,
+    pub(crate) call_bytes: Option<Quantity>,
+    pub(crate) traps: Option<Quantity>,
+    pub(crate) trap_window: Option<Quantity>,
     pub(crate) cpu_per_operation: Option<Quantity>,
     pub(crate) operation_deadline: Option<Quantity>,
     pub(crate) deferred: Option<Quantity>,
@@ -99,6 +107,9 @@ pub(crate) struct TenantLimits {
     pub(crate) channel: Option<Quantity>,
     pub(crate) queue: Option<Quantity>,
     pub(crate) messages: Option<Quantity>,
+    pub(crate) read_per_second: Option<Quantity>,
+    pub(crate) write_per_second: Option<Quantity>,
+    pub(crate) log_per_second: Option<Quantity>,
 }
 
 /// `[plugins.<name>.allow]`.
@@ -130,6 +141,7 @@ pub(crate) struct Listen {
     pub(crate) handler: Option<String>,
     #[serde(default)]
     pub(crate) options: toml::Table,
+    pub(crate) at_capacity: Option<String>,
     pub(crate) backlog: Option<Quantity>,
 }
 

@@ -14,8 +14,8 @@ use super::options;
 use super::raw::{self, Quantity};
 use super::source::{Place, Source};
 use super::{
-    CompileCache, Config, HostConfig, Isolation, Limits, ListenAddress, ListenConfig, LogLevel,
-    PluginConfig, Policy, Stdout, TenantConfig, TenantLimits,
+    AtCapacity, CompileCache, Config, HostConfig, Isolation, Limits, ListenAddress, ListenConfig,
+    LogLevel, OnTrap, Origins, PluginConfig, Policy, Stdout, TenantConfig, TenantLimits,
 };
 
 /// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
@@ -40,7 +40,11 @@ pub(crate) fn resolve(source: &Source<'_>, raw: &raw::File) -> Result<Config, Co
             )));
         }
     }
-    Ok(Config { file: source.file.to_owned(), host, plugins, tenants, listeners })
+    let file = source.file.to_owned();
+    let origins = Origins::default();
+    let mut config = Config { file, host, plugins, tenants, listeners, origins };
+    config.origins = Origins::of(&top, &config);
+    Ok(config)
 }
 
 fn host(place: &Place<'_>, folder: &Path, raw: &raw::Host) -> Result<HostConfig, ConfigError> {
@@ -153,6 +157,7 @@ fn plugin(
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
         limits: limits(&place.key("limits"), &raw.limits)?,
         allow: allow::resolve(&place.key("allow"), folder, &raw.allow, names)?,
+        on_trap: on_trap(place, raw)?,
         policy: policy(raw.policy.as_deref()).map_err(wrong("policy"))?,
         environment: environment::resolve(place, folder, raw)?,
         line: place.line(),
@@ -182,6 +187,26 @@ fn stdout(written: Option<&str>) -> Result<Stdout, Problem> {
 fn policy(written: Option<&str>) -> Result<Policy, Problem> {
     let known = [("enforce", Policy::Enforce), ("audit", Policy::Audit)];
     choice("a policy", written, Policy::Enforce, &known)
+}
+
+fn on_trap(place: &Place<'_>, raw: &raw::Plugin) -> Result<OnTrap, ConfigError> {
+    let known = [("close", false), ("reset", true)];
+    let resets = choice("an end", raw.on_trap.as_deref(), false, &known)
+        .map_err(|problem| place.key("on_trap").wrong(problem))?;
+    match (&raw.farewell, resets) {
+        (Some(_), true) => Err(place.key("farewell").wrong(Problem::new(
+            "a reset takes along what was sent last",
+            r#"leave out farewell, or write on_trap = "close""#,
+        ))),
+        (Some(farewell), false) => Ok(OnTrap::Farewell(farewell.clone())),
+        (None, true) => Ok(OnTrap::Reset),
+        (None, false) => Ok(OnTrap::Close),
+    }
+}
+
+fn at_capacity(written: Option<&str>) -> Result<AtCapacity, Problem> {
+    let known = [("wait", AtCapacity::Wait), ("refuse", AtCapacity::Refuse)];
+    choice("a way to be full", written, AtCapacity::Wait, &known)
 }
 
 /// One of a few words.
@@ -219,13 +244,25 @@ fn limits(place: &Place<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError> {
             .time(raw.event_deadline.as_ref())
             .map_err(wrong("event_deadline"))?,
         connections: count(&limits::CONNECTIONS, &raw.connections)?,
+        accepts_per_second: Some(count(&limits::ACCEPTS_PER_SECOND, &raw.accepts_per_second)?)
+            .filter(|accepts| u64::from(*accepts) < limits::UNBOUNDED_ACCEPTS),
         outgoing: count(&limits::OUTGOING, &raw.outgoing)?,
+        lookups: count(&limits::LOOKUPS, &raw.lookups)?,
         timers: count(&limits::TIMERS, &raw.timers)?,
         ticks: count(&limits::TICKS, &raw.ticks)?,
         outbox_high: count(&limits::OUTBOX_HIGH, &raw.outbox_high)?,
         outbox_low: count(&limits::OUTBOX_LOW, &raw.outbox_low)?,
         outbox_max: count(&limits::OUTBOX_MAX, &raw.outbox_max)?,
         log_line: count(&limits::LOG_LINE, &raw.log_line)?,
+        handles: count(&limits::HANDLES, &raw.handles)?,
+        call_bytes: limits::CALL_BYTES
+            .read(raw.call_bytes.as_ref())
+            .map_err(wrong("call_bytes"))?,
+        traps: Some(count(&limits::TRAPS, &raw.traps)?)
+            .filter(|traps| u64::from(*traps) < limits::NEVER_PARKED),
+        trap_window: limits::TRAP_WINDOW
+            .time(raw.trap_window.as_ref())
+            .map_err(wrong("trap_window"))?,
         cpu_per_operation: limits::CPU_PER_OPERATION
             .time(raw.cpu_per_operation.as_ref())
             .map_err(wrong("cpu_per_operation"))?,
@@ -283,6 +320,9 @@ fn tenant_limits(place: &Place<'_>, raw: &raw::TenantLimits) -> Result<TenantLim
     let read = |bound: &super::bound::Bound, written: &Option<Quantity>| {
         bound.read(written.as_ref()).map_err(wrong(bound.name))
     };
+    let bytes = |bound, written| {
+        Ok(Some(read(bound, written)?).filter(|bytes| *bytes < limits::UNBOUNDED_BYTES))
+    };
     Ok(TenantLimits {
         memory: read(&limits::TENANT_MEMORY, &raw.memory)?,
         cpu_per_second: Some(read(&limits::CPU_PER_SECOND, &raw.cpu_per_second)?)
@@ -292,6 +332,9 @@ fn tenant_limits(place: &Place<'_>, raw: &raw::TenantLimits) -> Result<TenantLim
         channel: read(&limits::CHANNEL, &raw.channel)?,
         queue: read(&limits::QUEUE, &raw.queue)?,
         messages: read(&limits::MESSAGES, &raw.messages)?,
+        read_per_second: bytes(&limits::READ_PER_SECOND, &raw.read_per_second)?,
+        write_per_second: bytes(&limits::WRITE_PER_SECOND, &raw.write_per_second)?,
+        log_per_second: read(&limits::LOG_PER_SECOND, &raw.log_per_second)?,
     })
 }
 
@@ -371,6 +414,7 @@ fn listener(
         plugin: plugin.ok_or_else(|| wrong("plugin")(undeclared()))?,
         handler: raw.handler.clone(),
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
+        at_capacity: at_capacity(raw.at_capacity.as_deref()).map_err(wrong("at_capacity"))?,
         backlog: limits::BACKLOG.count(raw.backlog.as_ref()).map_err(wrong("backlog"))?,
         line: place.line(),
     })

@@ -57,13 +57,19 @@ fn defaults() {
         cpu_per_event: Duration::from_secs(1),
         event_deadline: Duration::from_secs(60),
         connections: 10_000,
+        accepts_per_second: None,
         outgoing: 1000,
+        lookups: 100,
         timers: 10_000,
         ticks: 10_000,
         outbox_high: 64 << 10,
         outbox_low: 16 << 10,
         outbox_max: 16 << 20,
         log_line: 4 << 10,
+        handles: 1024,
+        call_bytes: 32 << 20,
+        traps: Some(1000),
+        trap_window: Duration::from_secs(60),
         cpu_per_operation: Duration::from_secs(10),
         operation_deadline: Duration::from_secs(60),
         deferred: 1000,
@@ -82,6 +88,9 @@ fn defaults() {
         channel: 4 << 20,
         queue: 4 << 20,
         messages: 64 << 20,
+        read_per_second: None,
+        write_per_second: None,
+        log_per_second: 1 << 20,
     };
     assert_eq!((tenant.name.as_str(), &tenant.limits), ("echo", &limits));
 }
@@ -248,14 +257,14 @@ fn unknown_keys_in_odd_places() {
     check_after_echo(
         "backlog = 1\n",
         "plugins.toml:4: plugins.echo.backlog: this is not a key of [plugins.echo]; write it in \
-         [[listen]] (the keys here are component, isolation, tenant, stdout, policy, options, environment, \
-         limits, allow)",
+         [[listen]] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, \
+         options, environment, limits, allow)",
     );
     check_after_echo(
         "workers = 1\n",
         "plugins.toml:4: plugins.echo.workers: this is not a key of [plugins.echo]; write it in \
-         [host] (the keys here are component, isolation, tenant, stdout, policy, options, environment, \
-         limits, allow)",
+         [host] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, \
+         options, environment, limits, allow)",
     );
     check(
         "[host.plugins.echo]\n",

@@ -44,21 +44,27 @@ impl Outbox {
         self.bytes = VecDeque::new();
     }
 
-    /// Hands the bytes to `write` until they are gone or it answers `WouldBlock`.
+    /// Hands the bytes, at most so many, to `write` until they are gone or it answers `WouldBlock`.
     pub fn flush(
         &mut self,
+        mut max: usize,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<()> {
-        while !self.bytes.is_empty() {
+        while !self.bytes.is_empty() && 0 < max {
             let (front, back) = self.bytes.as_slices();
+            let front = &front[..front.len().min(max)];
+            let back = &back[..back.len().min(max - front.len())];
             match write(&[IoSlice::new(front), IoSlice::new(back)]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => drop(self.bytes.drain(..written)),
+                Ok(written) => {
+                    self.bytes.drain(..written);
+                    max -= written;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        if KEPT_CAPACITY < self.bytes.capacity() {
+        if self.bytes.is_empty() && KEPT_CAPACITY < self.bytes.capacity() {
             self.bytes = VecDeque::new();
         }
         Ok(())
@@ -79,7 +85,7 @@ mod tests {
             expected.extend(piece);
             let mut room = 23;
             outbox
-                .flush(|pieces| match room {
+                .flush(usize::MAX, |pieces| match room {
                     0 => Err(io::ErrorKind::WouldBlock.into()),
                     _ => {
                         let taken = pieces[0].len().min(room);
@@ -91,7 +97,7 @@ mod tests {
                 .unwrap();
         }
         outbox
-            .flush(|pieces| {
+            .flush(usize::MAX, |pieces| {
                 sent.extend(pieces.iter().flat_map(|piece| piece.iter()));
                 Ok(pieces.iter().map(|piece| piece.len()).sum())
             })
@@ -104,7 +110,7 @@ mod tests {
     fn a_failed_write_keeps_the_rest() {
         let mut outbox = Outbox::default();
         outbox.push(b"abc");
-        let result = outbox.flush(|_| Err(io::ErrorKind::BrokenPipe.into()));
+        let result = outbox.flush(usize::MAX, |_| Err(io::ErrorKind::BrokenPipe.into()));
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(outbox.len(), 3);
     }

@@ -3,10 +3,12 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::path::Path;
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 /// A non-blocking stream socket.
 #[derive(Debug)]
@@ -56,6 +58,16 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Has closing it reset the connection, where the kind of socket knows that.
+    pub fn reset_on_close(&self) {
+        if let Stream::Tcp(stream) = self {
+            // Without it the peer sees an orderly end: no reason to fail.
+            if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+                tracing::debug!(%error, "a socket cannot be reset");
+            }
         }
     }
 

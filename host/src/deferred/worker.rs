@@ -12,6 +12,7 @@ use crate::host_api::{Failure, Home, HostState};
 use crate::message::Message;
 use crate::observe;
 use crate::plugin::Plugin;
+use crate::plugin::evidence::Ended;
 use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Trapped};
 use crate::plugin::task::Task;
 use crate::plugin::ticker::Activity;
@@ -109,7 +110,7 @@ impl Worker {
             Ok(finished) => self.outcome(&plugin, operation, finished),
             Err(GivenUp::Unwanted) => return,
             Err(GivenUp::TooLong(limit)) => {
-                log_ended(&plugin, operation, Some(limit), None);
+                self.ended(&plugin, operation, Some(limit), None);
                 Err(Failure::TooLong)
             }
         };
@@ -142,7 +143,7 @@ impl Worker {
             let before = thread_cpu_time();
             let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
             if let Some(cpu) = &plugin.tenant.cpu {
-                cpu.spend(thread_cpu_time().saturating_sub(before));
+                cpu.take_time(thread_cpu_time().saturating_sub(before));
             }
             if let Poll::Ready(finished) = polled {
                 return Ok(finished);
@@ -160,6 +161,28 @@ impl Worker {
             // After a slice it is unparked already.
             std::thread::park_timeout(left);
         }
+    }
+
+    fn ended(
+        &self,
+        plugin: &Plugin,
+        operation: u32,
+        limit: Option<&'static str>,
+        trapped: Option<&Trapped>,
+    ) {
+        plugin.ended(
+            self.home.clock.now(),
+            &Ended {
+                what: "a deferred operation was ended",
+                event: "operation",
+                handler: None,
+                connection: None,
+                operation: Some(operation),
+                limit,
+                cause: trapped.map(|trapped| observe::cause(&trapped.error)),
+                backtrace: trapped.map(|trapped| observe::backtrace(&trapped.error)),
+            },
+        );
     }
 
     fn outcome(
@@ -180,7 +203,7 @@ impl Worker {
             Ok(Outcome::Result(Err(text))) => Err(Failure::Failed(text)),
             Ok(_) => Err(Failure::Unavailable),
             Err(trapped) => {
-                log_ended(plugin, operation, trapped.limit, Some(&trapped));
+                self.ended(plugin, operation, trapped.limit, Some(&trapped));
                 Err(match trapped.stage {
                     Stage::Run => Failure::Trapped,
                     Stage::Make | Stage::Fit => Failure::Unavailable,
@@ -188,24 +211,6 @@ impl Worker {
             }
         }
     }
-}
-
-fn log_ended(
-    plugin: &Plugin,
-    operation: u32,
-    limit: Option<&'static str>,
-    trapped: Option<&Trapped>,
-) {
-    tracing::error!(
-        plugin = plugin.name(),
-        tenant = plugin.config.tenant,
-        operation,
-        event = "operation",
-        limit,
-        cause = trapped.map(|trapped| observe::cause(&trapped.error)),
-        backtrace = trapped.map(|trapped| observe::backtrace(&trapped.error)),
-        "a deferred operation was ended"
-    );
 }
 
 /// Unparks the worker that waits in a call.

@@ -48,11 +48,15 @@ impl channels::Host for HostState {
         }
         let (tenant, channel) = self.grant_channel("channels.subscribe", &channel)?;
         let address = self.address_while_running()?.clone();
-        if self.plugin.config.limits.subscriptions as usize <= self.subscriptions.channels.len() {
-            return Err(ErrorCode::Limit);
+        let max = self.plugin.config.limits.subscriptions;
+        if max as usize <= self.subscriptions.channels.len() {
+            return Err(self.at_limit("subscriptions", max));
         }
         let id = self.ids.next(|id| self.subscriptions.has(id));
-        tenant.channels.subscribe(channel, &address, id).map_err(|_| ErrorCode::Limit)?;
+        tenant
+            .channels
+            .subscribe(channel, &address, id)
+            .map_err(|_| self.at_limit("channels", "the tenant's"))?;
         self.subscriptions.address = Some(address);
         self.subscriptions.channels.insert(id, (tenant, channel.to_owned()));
         Ok(id)
@@ -74,7 +78,9 @@ impl channels::Host for HostState {
             (address.reactor, Member { instance: address.instance, subscription })
         });
         let pushed = tenant.channels.push(channel, message, except);
-        self.fill(pushed.map_err(|_| ErrorCode::Limit)?);
+        let meter =
+            pushed.map_err(|_| self.at_limit("channel", "the channel's or the tenant's"))?;
+        self.fill(meter);
         Ok(())
     }
 

@@ -63,8 +63,9 @@ impl deferred::Host for HostState {
         }
         let asker = self.address_while_running()?.clone();
         let argument = self.message(argument)?;
-        let permit = self.plugin.usage.deferred.take(self.plugin.config.limits.deferred);
-        let permit = permit.ok_or(ErrorCode::Limit)?;
+        let max = self.plugin.config.limits.deferred;
+        let permit = self.plugin.usage.deferred.take(max);
+        let permit = permit.ok_or_else(|| self.at_limit("deferred", max))?;
         let id = self.ids.next(|id| self.jobs.ids.contains(&id));
         self.jobs.ids.insert(id);
         let queue = self.jobs.queue.get_or_insert_with(|| self.home.hub.jobs.clone());
@@ -86,12 +87,13 @@ impl HostState {
     pub(super) fn message(&self, data: Vec<u8>) -> Result<Message, ErrorCode> {
         self.check_size(&data)?;
         let message = Message::new(data, &self.plugin.tenant.messages, None);
-        message.map_err(|_| ErrorCode::Limit)
+        message.map_err(|_| self.at_limit("messages", "the tenant's"))
     }
 
     /// No message is larger than the limit.
     pub(super) fn check_size(&self, data: &[u8]) -> Result<(), ErrorCode> {
-        let max = usize::try_from(self.plugin.config.limits.message).unwrap_or(usize::MAX);
-        if data.len() <= max { Ok(()) } else { Err(ErrorCode::Limit) }
+        let max = self.plugin.config.limits.message;
+        let fits = data.len() <= usize::try_from(max).unwrap_or(usize::MAX);
+        if fits { Ok(()) } else { Err(self.at_limit("message", max)) }
     }
 }

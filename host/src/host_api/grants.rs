@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::HostState;
 use super::bindings::ErrorCode;
-use crate::config::{Isolation, Objection};
+use crate::config::Objection;
 use crate::outbound::Target;
 use crate::outbound::grant::Refusal;
 use crate::plugin::denial::{Denial, Grant};
@@ -67,16 +67,7 @@ impl HostState {
         cause: Option<String>,
         grant: Grant<'_>,
     ) -> Result<(), ErrorCode> {
-        let single = self.plugin.config.isolation == Isolation::Connection;
-        let subject = match self.subject {
-            Some(id) => self.sockets.of(id),
-            // A timer or a tick in the sandbox of one connection is about that connection.
-            None => self.sockets.only().filter(|_| single),
-        };
-        let subject = subject.map(|connection| {
-            let connection = connection.lock();
-            (connection.number, connection.handler.clone())
-        });
+        let subject = self.subject_names();
         let denial = Denial {
             call,
             target,
@@ -85,7 +76,11 @@ impl HostState {
             handler: subject.as_ref().map(|(_, handler)| &**handler),
             connection: subject.as_ref().map(|(number, _)| *number),
         };
-        if self.plugin.deny(&denial) { Ok(()) } else { Err(ErrorCode::Denied) }
+        if self.plugin.deny(self.home.clock.now(), &denial) {
+            Ok(())
+        } else {
+            Err(ErrorCode::Denied)
+        }
     }
 }
 

@@ -53,7 +53,8 @@ impl processes::Host for HostState {
         self.check_size(name.as_bytes())?;
         let argument = self.message(argument)?;
         let permit = plugin.usage.processes.take(plugin.config.limits.processes);
-        let permit = permit.ok_or(ErrorCode::Limit)?;
+        let permit =
+            permit.ok_or_else(|| self.at_limit("processes", plugin.config.limits.processes))?;
         let bytes_max = plugin.config.limits.mailbox;
         let (hub, parent) = (&self.home.hub, self.plugin.tenant.index);
         let process = Process::new(hub, &plugin.tenant, parent, post, bytes_max, permit);
@@ -68,7 +69,7 @@ impl processes::Host for HostState {
         let notified = self.home.hub.processes.notify(process, message, tenant);
         let meter = notified.map_err(|error| match error {
             Undelivered::Gone => ErrorCode::Closed,
-            Undelivered::Full => ErrorCode::Limit,
+            Undelivered::Full => self.at_limit("mailbox", "the process's or the tenant's"),
         })?;
         self.fill(Some(meter));
         Ok(())

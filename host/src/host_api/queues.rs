@@ -44,7 +44,10 @@ impl queues::Host for HostState {
     fn push(&mut self, queue: String, item: Vec<u8>) -> Result<(), ErrorCode> {
         let (tenant, queue) = self.grant_channel("queues.push", &queue)?;
         self.check_size(&item)?;
-        tenant.queues.push(queue, item).map_err(|_| ErrorCode::Limit)
+        tenant
+            .queues
+            .push(queue, item)
+            .map_err(|_| self.at_limit("queue", "the queue's or the tenant's"))
     }
 
     fn pop(&mut self, queue: String) -> Result<u32, ErrorCode> {
@@ -53,11 +56,15 @@ impl queues::Host for HostState {
         }
         let (tenant, queue) = self.grant_channel("queues.pop", &queue)?;
         let address = self.address_while_running()?.clone();
-        if self.plugin.config.limits.pops as usize <= self.pops.queues.len() {
-            return Err(ErrorCode::Limit);
+        let max = self.plugin.config.limits.pops;
+        if max as usize <= self.pops.queues.len() {
+            return Err(self.at_limit("pops", max));
         }
         let id = self.ids.next(|id| self.pops.queues.contains_key(&id));
-        tenant.queues.pop(queue, &address, id).map_err(|_| ErrorCode::Limit)?;
+        tenant
+            .queues
+            .pop(queue, &address, id)
+            .map_err(|_| self.at_limit("channels", "the tenant's"))?;
         self.pops.address = Some(address);
         self.pops.queues.insert(id, (tenant, queue.to_owned()));
         Ok(id)

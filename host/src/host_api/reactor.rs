@@ -21,8 +21,9 @@ impl reactor::Host for HostState {
         if !self.running {
             return Err(ErrorCode::Denied);
         }
-        if self.plugin.config.limits.ticks <= self.ticks {
-            return Err(ErrorCode::Limit);
+        let max = self.plugin.config.limits.ticks;
+        if max <= self.ticks {
+            return Err(self.at_limit("ticks", max));
         }
         self.ticks += 1;
         self.next_tick = self.next_tick.wrapping_add(1);

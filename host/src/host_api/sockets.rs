@@ -39,6 +39,10 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
             if touched {
                 store.data_mut().commands.push(Command::Touch { id });
             }
+            if result == Err(SendError::OutboxFull) {
+                let state = store.data();
+                state.at_limit("outbox_max", state.plugin.config.limits.outbox_max);
+            }
             Ok((result.map_err(ErrorCode::from),))
         },
     )?;
@@ -169,9 +173,20 @@ impl sockets::Host for HostState {
         }
         let target = Target::try_from(target).map_err(|()| ErrorCode::InvalidArgument)?;
         self.grant_connect(&target)?;
-        let limit = self.plugin.config.limits.outgoing;
-        let permit = self.plugin.usage.outgoing.take(limit).ok_or(ErrorCode::Limit)?;
-        self.commands.push(Command::Connect { permit, target, token });
+        let limits = &self.plugin.config.limits;
+        let permit = self.plugin.usage.outgoing.take(limits.outgoing);
+        let permit = permit.ok_or_else(|| self.at_limit("outgoing", limits.outgoing))?;
+        let lookup = match target.immediate() {
+            Some(_) => None,
+            None => Some(
+                self.plugin
+                    .usage
+                    .lookups
+                    .take(limits.lookups)
+                    .ok_or_else(|| self.at_limit("lookups", limits.lookups))?,
+            ),
+        };
+        self.commands.push(Command::Connect { permit, lookup, target, token });
         Ok(())
     }
 }

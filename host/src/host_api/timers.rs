@@ -32,8 +32,9 @@ impl HostState {
         if !self.running {
             return Err(ErrorCode::Denied);
         }
-        if self.plugin.config.limits.timers as usize <= self.timers.len() {
-            return Err(ErrorCode::Limit);
+        let max = self.plugin.config.limits.timers;
+        if max as usize <= self.timers.len() {
+            return Err(self.at_limit("timers", max));
         }
         let id = self.ids.next(|id| self.timers.contains(&id));
         self.timers.insert(id);

@@ -18,8 +18,8 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use super::HostState;
 use super::bindings::Level;
+use crate::clock::Clock;
 use crate::config::{Access, Directory, Stdout};
-use crate::observe;
 use crate::plugin::Plugin;
 
 /// The WASI side of one instance.
@@ -27,9 +27,6 @@ pub struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
 }
-
-/// Most resources (streams, pollables) that one instance may hold.
-const RESOURCES_MAX: usize = 1024;
 
 /// Links WASI. The asynchronous form: a guest that sleeps suspends itself, not the loop.
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -62,16 +59,17 @@ impl Folders {
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let plugin = &self.plugin;
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin)));
+        let (plugin, clock) = (&self.plugin, &self.home.clock);
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock)));
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
     }
 }
 
 impl Wasi {
-    fn new(plugin: &Arc<Plugin>) -> Wasi {
+    fn new(plugin: &Arc<Plugin>, clock: &Clock) -> Wasi {
         let stream = |name, level| Lines {
             plugin: plugin.clone(),
+            clock: clock.clone(),
             stream: name,
             level,
             raw: name == "stdout" && plugin.config.stdout == Stdout::Inherit,
@@ -85,7 +83,7 @@ impl Wasi {
             .build();
         *context.filesystem() = plugin.folders.0.clone();
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES_MAX);
+        table.set_max_capacity(plugin.config.limits.handles as usize);
         Wasi { context, table }
     }
 }
@@ -94,6 +92,7 @@ impl Wasi {
 #[derive(Clone)]
 struct Lines {
     plugin: Arc<Plugin>,
+    clock: Clock,
     stream: &'static str,
     level: Level,
     /// Copied to the host's standard output as it is.
@@ -126,8 +125,7 @@ impl Lines {
         // A panic in Rust begins with an empty line, which tells an operator nothing.
         if !self.begun.is_empty() {
             let line = String::from_utf8_lossy(&self.begun);
-            let limit = self.plugin.config.limits.log_line;
-            observe::guest_line(self.plugin.name(), self.level, self.stream, &line, limit);
+            self.plugin.log_line(self.clock.now(), self.level, self.stream, &line);
         }
         self.begun.clear();
         self.full = false;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::Attempt;
+use crate::plugin::Permit;
 use crate::reactor::{ConnectionId, Mail, Post};
 
 /// Names that may wait for a thread; the next is refused as if it had no address.
@@ -22,6 +23,8 @@ struct Question {
     port: u16,
     connection: ConnectionId,
     reply_to: Post,
+    /// Counts it among its plugin's, until it is answered.
+    _permit: Option<Permit>,
 }
 
 /// Threads that look names up, started by the first question. Dropping it ends them after the look-up that is
@@ -42,16 +45,16 @@ impl Resolver {
         port: u16,
         connection: ConnectionId,
         reply_to: Post,
+        permit: Option<Permit>,
     ) -> io::Result<()> {
         if self.threads.is_none() {
             self.threads = Some(start()?);
         }
         let Some((questions, _)) = &self.threads else { return Ok(()) };
-        questions.try_send(Question { host, port, connection, reply_to }).map_err(|error| {
-            match error {
-                TrySendError::Full(_) => io::Error::other("too many names wait to be resolved"),
-                TrySendError::Disconnected(_) => io::Error::other("the resolver has ended"),
-            }
+        let question = Question { host, port, connection, reply_to, _permit: permit };
+        questions.try_send(question).map_err(|error| match error {
+            TrySendError::Full(_) => io::Error::other("too many names wait to be resolved"),
+            TrySendError::Disconnected(_) => io::Error::other("the resolver has ended"),
         })
     }
 }

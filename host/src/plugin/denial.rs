@@ -1,8 +1,8 @@
 //! What a plugin asked for and was not granted: counted, and told to the operator in one line.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::Plugin;
+use super::evidence::Kind;
+use crate::clock::Moment;
 use crate::config::Policy;
 
 /// One call that `[plugins.<name>.allow]` does not grant.
@@ -35,25 +35,17 @@ pub enum Grant<'a> {
     Stop,
 }
 
-/// Calls of a plugin that were not granted, since the host has started.
-#[derive(Debug, Default)]
-pub struct Denials(AtomicU64);
-
-impl Denials {
-    /// How many, whether they were refused or let through.
-    pub fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 impl Plugin {
     /// Counts and logs what was not granted. True if it is let through all the same.
-    pub fn deny(&self, denial: &Denial<'_>) -> bool {
-        let count = self.denials.0.fetch_add(1, Ordering::Relaxed) + 1;
+    pub fn deny(&self, now: Moment, denial: &Denial<'_>) -> bool {
         let policy = self.config.policy;
+        let lets_through = policy == Policy::Audit;
+        let count = self.evidence.count(Kind::Denial, denial.call, now);
+        let Some(count) = count else { return lets_through };
         tracing::warn!(
             plugin = self.name(),
             tenant = self.config.tenant,
+            version = self.version,
             handler = denial.handler,
             connection = denial.connection,
             call = denial.call,
@@ -68,7 +60,7 @@ impl Plugin {
                 Policy::Audit => "not granted, let through",
             }
         );
-        policy == Policy::Audit
+        lets_through
     }
 
     /// What to write, and where.

@@ -17,7 +17,7 @@ const UNCHECKED_SLOT_BYTES: u64 = 4 << 30;
 /// Guard behind a slot that has bounds checks anyway.
 const CHECKED_GUARD_BYTES: u64 = 64 << 10;
 /// Stack of one handler. EventMachine's users recurse in their own language's stack; this is the WebAssembly one.
-const GUEST_STACK_BYTES: usize = 512 << 10;
+pub(crate) const GUEST_STACK_BYTES: usize = 512 << 10;
 /// Stack of one fiber: the guest's and what host functions need on top of it.
 const FIBER_STACK_BYTES: usize = 1 << 20;
 /// Most core instances that one component is made of: 38 were counted for Python.

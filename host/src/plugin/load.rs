@@ -5,17 +5,23 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use super::contract::Exports;
+use super::evidence::Evidence;
 use super::inspect::{Kind, Report};
-use super::{Denials, Plugin, Usage};
+use super::{Plugin, Usage};
+use crate::bucket::Bucket;
 use crate::config::{Config, PluginConfig, TenantConfig};
 use crate::host_api::bindings::MinimalIndices;
 use crate::host_api::{self, Folders, HostState};
 use crate::observe;
 use crate::tenant::Tenant;
+
+/// Bytes of a component's hash that name it in the log.
+const VERSION_BYTES: usize = 6;
 
 /// Compiles and links the plugins of one host.
 pub struct Loader {
@@ -109,7 +115,7 @@ impl Loader {
         section: &PluginConfig,
         index: usize,
     ) -> Result<Arc<Plugin>, Fault> {
-        let component = self.compile(&section.component)?;
+        let (component, version) = self.compile(&section.component)?;
         let report = Report::of(&self.engine, &component);
         if !report.faults.is_empty() {
             return Err(Fault::Refused(report.faults));
@@ -129,7 +135,9 @@ impl Loader {
             default_handler: OnceLock::new(),
             usage: Usage::default(),
             folders,
-            denials: Denials::default(),
+            version,
+            accepts: section.limits.accepts_per_second.map(|accepts| Bucket::new(accepts.into())),
+            evidence: Evidence::default(),
             slices_per_event: slices(section, &config.host),
             file: config.file.clone(),
             pre,
@@ -137,15 +145,22 @@ impl Loader {
         }))
     }
 
-    fn compile(&self, file: &Path) -> Result<Component, Fault> {
+    /// The component, and which build of it this is.
+    fn compile(&self, file: &Path) -> Result<(Component, String), Fault> {
         let bytes = std::fs::read(file).map_err(Fault::Unreadable)?;
         match Kind::of(&bytes) {
             Kind::NotWasm => Err(Fault::NotWasm),
             Kind::CoreModule => Err(Fault::CoreModule),
             Kind::Component => Component::from_binary(&self.engine, &bytes)
+                .map(|component| (component, version(&bytes)))
                 .map_err(|error| Fault::Invalid(observe::chain(&error))),
         }
     }
+}
+
+/// Enough of the file's SHA-256 to tell one build from another; `sha256sum` shows the same.
+fn version(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(VERSION_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The report on one component file, for `sandloop inspect`.
@@ -155,7 +170,7 @@ impl Loader {
 pub(super) fn inspect(engine: &Engine, file: &Path) -> Result<Report, Fault> {
     let loader =
         Loader::new(engine, &[]).map_err(|error| Fault::Invalid(observe::chain(&error)))?;
-    let component = loader.compile(file)?;
+    let (component, _) = loader.compile(file)?;
     let mut report = Report::of(engine, &component);
     if report.faults.is_empty() {
         let linked = loader.linker.instantiate_pre(&component).and_then(|pre| {

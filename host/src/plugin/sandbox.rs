@@ -98,6 +98,8 @@ impl Sandbox {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut context| Ok(end_of_slice(context.data_mut())));
+        let call_bytes = plugin.config.limits.call_bytes;
+        store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
         begin_budget(&mut store);
         let instance = plugin.pre.instantiate_async(&mut store).await;
         let instance =
@@ -289,14 +291,31 @@ impl Sandbox {
         })
     }
 
+    /// Which limit of memory has refused something in the last call.
+    pub fn refused_memory(&self) -> Option<&'static str> {
+        refused_memory(self.store.data())
+    }
+
     /// Which limit the guest ran into before it trapped.
     fn limit_behind(&self, error: &wasmtime::Error) -> Option<&'static str> {
         match error.downcast_ref::<wasmtime::Trap>() {
             Some(wasmtime::Trap::Interrupt) => Some("cpu_per_event"),
             Some(wasmtime::Trap::StackOverflow) => Some("stack"),
-            _ => refused_memory(self.store.data()),
+            _ => refused_memory(self.store.data()).or_else(|| limit_of_call(error)),
         }
     }
+}
+
+/// Which limit of one call to the host ended it.
+fn limit_of_call(error: &wasmtime::Error) -> Option<&'static str> {
+    use wasmtime::component::ResourceTableError;
+    // The engine has no type for this one; a test of the suite notices when its words change.
+    const TOO_MUCH: &str = "fuel allocated for hostcalls";
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Some("handles");
+    }
+    let says = |cause: &(dyn std::error::Error + 'static)| cause.to_string().contains(TOO_MUCH);
+    error.chain().any(says).then_some("call_bytes")
 }
 
 /// Which limit of memory was refused last.

@@ -22,6 +22,8 @@ pub enum Command {
     Connect {
         /// It is counted already.
         permit: Permit,
+        /// Counts the look-up of its name, if it has one.
+        lookup: Option<Permit>,
         /// Where to.
         target: Target,
         /// The plugin's own mark.

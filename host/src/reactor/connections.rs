@@ -11,6 +11,7 @@ use super::events::Event;
 use super::timers::Purpose;
 use super::{ConnectionId, InstanceId, READ_BYTES, READS_PER_TURN, Reactor, Wish};
 use crate::clock::Moment;
+use crate::config::OnTrap;
 use crate::connection::{CloseReason, Marks, Phase, Shared, Stream, reason_of};
 use crate::host_api::bindings::Origin;
 use crate::outbound::{Attempts, Target};
@@ -42,6 +43,8 @@ pub(super) struct Entry {
     /// Whether there may be something to read.
     readable: bool,
     pub(super) is_ready: bool,
+    /// Whether it is in the list of those whose output is held.
+    is_held: bool,
     unbind_is_due: bool,
     /// The deadline that is set, and the timeout it was set for.
     pub(super) inactivity: Option<(TimerKey, Duration)>,
@@ -81,6 +84,7 @@ impl Entry {
             writable_wanted: false,
             readable: false,
             is_ready: false,
+            is_held: false,
             unbind_is_due: false,
             inactivity: None,
             pending_connect: None,
@@ -151,6 +155,16 @@ impl Reactor {
         }
     }
 
+    /// Writes what was held, as far as it may now.
+    pub(super) fn release_held(&mut self) {
+        for id in std::mem::take(&mut self.held) {
+            if let Some(entry) = self.connections.get_mut(id) {
+                entry.is_held = false;
+                self.write(id);
+            }
+        }
+    }
+
     /// Reads from a connection that had more than its turn allowed, or had to wait.
     pub(super) fn read_again(&mut self, id: ConnectionId) {
         if let Some(entry) = self.connections.get_mut(id) {
@@ -197,7 +211,7 @@ impl Reactor {
             self.stall(instance, id);
             return Read::Nothing;
         }
-        if state.is_pressed() || state.plugin.tenant.must_wait(&self.setup.home.clock) {
+        if state.is_pressed() || state.plugin.tenant.must_not_read(&self.setup.home.clock) {
             self.stall(instance, id);
             self.pressed.push(instance);
             return Read::Nothing;
@@ -215,6 +229,7 @@ impl Reactor {
             }
             Ok(length) => {
                 drop(connection);
+                self.count_reading(instance, length);
                 self.enter(instance, Task::Data { connection: id, object, buffer, length });
                 self.pump(instance);
                 return Read::Handed { filled: length == READ_BYTES };
@@ -226,6 +241,14 @@ impl Reactor {
         self.buffer = Some(buffer);
         self.settle(id);
         Read::Nothing
+    }
+
+    /// Takes what was read from its tenant's bytes a second, if they have a bound.
+    fn count_reading(&self, instance: InstanceId, length: usize) {
+        let tenant = self.instances.get(instance).map(|instance| &instance.plugin.tenant);
+        if let Some(reading) = tenant.and_then(|tenant| tenant.reading.as_ref()) {
+            reading.take(u64::try_from(length).unwrap_or(u64::MAX));
+        }
     }
 
     /// Brings everything around a connection in line with its state: its interest in the poll, its
@@ -240,6 +263,9 @@ impl Reactor {
         }
         let (phase, reads) = (connection.phase(), connection.wants_read());
         let wanted = connection.wants_write();
+        if connection.is_held() && !std::mem::replace(&mut entry.is_held, true) {
+            self.held.push(id);
+        }
         if wanted != entry.writable_wanted && !matches!(phase, Phase::Ended(_)) {
             entry.writable_wanted = wanted;
             let token = Source::Connection(id).into();
@@ -341,14 +367,17 @@ impl Reactor {
                 moved.place = place;
             }
         }
-        self.abandon_connection(id);
+        self.abandon_connection(id, &OnTrap::Close);
         self.end_if_unused(instance_id);
     }
 
     /// Closes and forgets a connection without a word to any guest.
-    pub(super) fn abandon_connection(&mut self, id: ConnectionId) {
+    ///
+    /// One that is still open sees what its plugin's `on_trap` says.
+    pub(super) fn abandon_connection(&mut self, id: ConnectionId, on_trap: &OnTrap) {
         if let Some(entry) = self.connections.get(id) {
-            entry.shared.lock().end(CloseReason::Trapped);
+            let now = self.setup.home.clock.turn();
+            entry.shared.lock().abandon(on_trap, now);
         }
         self.close_socket(id);
         if self.connections.remove(id).is_some() {

@@ -12,9 +12,11 @@ use super::instances::Unavailable;
 use super::timers::Purpose;
 use super::{ACCEPTS_PER_TURN, Reactor};
 use crate::clock::Moment;
+use crate::config::AtCapacity;
 use crate::connection::{Connection, Shared};
 use crate::host_api::bindings::Origin;
 use crate::listener::Listener;
+use crate::plugin::evidence::Kind;
 use crate::timer::TimerKey;
 
 /// A listener, and whether it has to wait.
@@ -40,6 +42,8 @@ enum Refusal {
     Gone,
     /// This limit is reached.
     Full(&'static str),
+    /// Nothing was taken from the backlog, and this limit is the plugin's own.
+    Closed(&'static str),
 }
 
 impl Refusal {
@@ -73,8 +77,15 @@ impl Reactor {
             match self.accept_one(place) {
                 Ok(()) | Err(Refusal::Gone) => {}
                 Err(Refusal::Nothing) => return,
-                Err(Refusal::Full(limit)) => {
-                    self.close_gate(place, limit);
+                Err(Refusal::Closed(limit)) if self.refuses(place) => {
+                    self.tell_closed(place, limit);
+                    if !self.turn_away(place) {
+                        return;
+                    }
+                }
+                Err(Refusal::Full(limit) | Refusal::Closed(limit)) => {
+                    self.tell_closed(place, limit);
+                    self.close_gate(place);
                     return;
                 }
             }
@@ -85,13 +96,23 @@ impl Reactor {
     fn accept_one(&mut self, place: usize) -> Result<(), Refusal> {
         let gate = self.gates.get_mut(place).ok_or(Refusal::Nothing)?;
         let plugin = self.setup.home.hub.plugins[gate.plugin()].clone();
-        let permit = plugin.usage.accepted.take(plugin.config.limits.connections);
-        let permit = permit.ok_or(Refusal::Full("connections"))?;
         let has_instance = self.shared[plugin.index].is_some();
+        if plugin.evidence.is_parked() && !has_instance {
+            return Err(Refusal::Closed("traps"));
+        }
+        let permit = plugin.usage.accepted.take(plugin.config.limits.connections);
+        let permit = permit.ok_or(Refusal::Closed("connections"))?;
         if !has_instance && !self.setup.instances.is_below(self.setup.instances_max) {
-            return Err(Refusal::Full("instances"));
+            return Err(Refusal::Closed("instances"));
+        }
+        let now = self.setup.home.clock.turn();
+        if plugin.accepts.as_ref().is_some_and(|accepts| accepts.is_empty(now)) {
+            return Err(Refusal::Closed("accepts_per_second"));
         }
         let mut stream = gate.listener.accept().map_err(|error| Refusal::of(&error))?;
+        if let Some(accepts) = &plugin.accepts {
+            accepts.take(1);
+        }
         if let Some(key) = gate.again.take() {
             self.timers.cancel(key);
         }
@@ -101,10 +122,10 @@ impl Reactor {
             handler => handler.to_owned(),
         };
         let origin = Origin::Accepted(accepted);
-        let now = self.setup.home.clock.turn();
         let instance = self.instance_for(plugin.index).map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
             Unavailable::NoRoom => Refusal::Full("instances"),
+            Unavailable::Parked => Refusal::Gone,
             Unavailable::Ended => Refusal::Gone,
         })?;
         let token = Source::Connection(self.connections.next_key()).into();
@@ -116,22 +137,80 @@ impl Reactor {
         let number = self.next_number();
         let mut connection = Connection::accepted(number, stream, marks(&plugin), now);
         connection.handler = handler;
+        connection.count_writing(plugin.tenant.writing.clone());
         let entry = Entry::new(instance, Shared::new(connection), origin, permit);
         let id = self.add_connection(entry);
         self.deliver(instance, Event::Open(id));
         Ok(())
     }
 
-    /// A listener stops accepting for a while; what waits stays in the backlog.
-    fn close_gate(&mut self, place: usize, limit: &'static str) {
+    /// Whether a listener turns away what its plugin cannot take.
+    fn refuses(&self, place: usize) -> bool {
+        let at_capacity = self.gates.get(place).map(|gate| gate.listener.endpoint.at_capacity);
+        at_capacity == Some(AtCapacity::Refuse)
+    }
+
+    /// Accepts a connection and closes it; false when none waits.
+    fn turn_away(&mut self, place: usize) -> bool {
+        let accepted = self.gates.get_mut(place).map(|gate| gate.listener.accept());
+        match accepted {
+            Some(Ok(stream)) => {
+                // The peer learns at once, and nothing of the connection stays behind here.
+                stream.reset_on_close();
+                true
+            }
+            Some(Err(error)) => match Refusal::of(&error) {
+                Refusal::Gone => true,
+                Refusal::Nothing => false,
+                Refusal::Full(limit) | Refusal::Closed(limit) => {
+                    self.tell_closed(place, limit);
+                    self.close_gate(place);
+                    false
+                }
+            },
+            None => false,
+        }
+    }
+
+    /// Tells the operator that a listener does not accept, now and then.
+    fn tell_closed(&mut self, place: usize, limit: &'static str) {
         let now = self.setup.home.clock.now();
         let Some(gate) = self.gates.get_mut(place) else { return };
+        let plugin = &self.setup.home.hub.plugins[gate.listener.endpoint.plugin];
+        // Counted each time, told seldom.
+        plugin.evidence.count(Kind::Limit, limit, now);
         if gate.told.is_none_or(|told| TELL_AGAIN_AFTER <= now.since(told)) {
             gate.told = Some(now);
-            let plugin = self.setup.home.hub.plugins[gate.listener.endpoint.plugin].name();
             let address = &*gate.listener.endpoint.accepted.listener;
-            tracing::warn!(plugin, address, limit, "at its limit: not accepting for now");
+            let (tenant, value) = (&*plugin.config.tenant, plugin.config.limits.shown(limit));
+            let (plugin, version) = (plugin.name(), &*plugin.version);
+            match gate.listener.endpoint.at_capacity {
+                AtCapacity::Refuse => tracing::warn!(
+                    plugin,
+                    tenant,
+                    version,
+                    address,
+                    limit,
+                    value,
+                    "at its limit: turning away"
+                ),
+                AtCapacity::Wait => tracing::warn!(
+                    plugin,
+                    tenant,
+                    version,
+                    address,
+                    limit,
+                    value,
+                    "at its limit: not accepting for now"
+                ),
+            }
         }
+    }
+
+    /// A listener stops accepting for a while; what waits stays in the backlog.
+    fn close_gate(&mut self, place: usize) {
+        let now = self.setup.home.clock.now();
+        let Some(gate) = self.gates.get_mut(place) else { return };
         if gate.again.is_none() {
             let again = self.timers.insert(now + ACCEPT_AGAIN_AFTER, Purpose::Accept(place));
             gate.again = Some(again);

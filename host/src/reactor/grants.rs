@@ -54,14 +54,17 @@ impl Reactor {
         let cause = host_api::objection_text(refusal.objection)
             .map(|text| format!("{}{text}", found.unwrap_or_default()));
         let number = entry.shared.lock().number;
-        plugin.deny(&Denial {
-            call: "sockets.connect",
-            target: Some(&target.to_string()),
-            cause,
-            grant: Grant::Connect(refusal.rule.as_deref()),
-            handler: None,
-            connection: Some(number),
-        })
+        plugin.deny(
+            self.setup.home.clock.now(),
+            &Denial {
+                call: "sockets.connect",
+                target: Some(&target.to_string()),
+                cause,
+                grant: Grant::Connect(refusal.rule.as_deref()),
+                handler: None,
+                connection: Some(number),
+            },
+        )
     }
 
     fn plugin_of(&self, id: ConnectionId) -> Option<&Plugin> {

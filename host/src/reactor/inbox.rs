@@ -21,6 +21,8 @@ use crate::tenant::queues::Handout;
 pub enum Mail {
     /// Stop gracefully.
     Stop,
+    /// Plugins were parked and are not any more.
+    Unpark,
     /// The addresses of a name that a connection waits for; empty when it has none.
     Resolved {
         /// Which connection.

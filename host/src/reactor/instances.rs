@@ -12,6 +12,7 @@ use super::{Address, Command, ConnectionId, InstanceId, Reactor, Wish};
 use crate::config::Isolation;
 use crate::host_api::HostState;
 use crate::observe;
+use crate::plugin::evidence::Ended;
 use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Task, Trapped};
 use crate::plugin::{Permit, Plugin};
 use crate::timer::TimerKey;
@@ -69,6 +70,8 @@ pub(super) enum Unavailable {
     NoRoom,
     /// It has ended in its first callbacks.
     Ended,
+    /// Its plugin is parked.
+    Parked,
 }
 
 impl Instance {
@@ -142,9 +145,12 @@ impl Reactor {
         plugin: usize,
         role: Option<Role>,
     ) -> Result<InstanceId, Unavailable> {
+        let plugin = self.setup.home.hub.plugins[plugin].clone();
+        if plugin.evidence.is_parked() {
+            return Err(Unavailable::Parked);
+        }
         let permit = self.setup.instances.take(self.setup.instances_max);
         let permit = permit.ok_or(Unavailable::NoRoom)?;
-        let plugin = self.setup.home.hub.plugins[plugin].clone();
         let mut state = HostState::new(plugin.clone(), self.setup.home.clone());
         state.address = Some(self.address(self.instances.next_key()));
         state.is_process = role.is_some();
@@ -286,7 +292,7 @@ impl Reactor {
         };
         let begun = self.setup.home.clock.now();
         let polled = call.as_mut().poll(context);
-        cpu.spend(self.setup.home.clock.now().since(begun));
+        cpu.take_time(self.setup.home.clock.now().since(begun));
         polled
     }
 
@@ -301,13 +307,21 @@ impl Reactor {
             return;
         }
         instance.overdue = None;
-        tracing::error!(
-            plugin = plugin.name(),
-            tenant = plugin.config.tenant,
-            limit = "event_deadline",
-            "an event took too long: its instance has ended"
-        );
         let was_program = instance.started;
+        let subject = self.subject(id, None);
+        plugin.ended(
+            self.setup.home.clock.now(),
+            &Ended {
+                what: "an event took too long: its instance has ended",
+                event: "",
+                handler: subject.as_ref().map(|(_, handler)| &**handler),
+                connection: subject.as_ref().map(|(number, _)| *number),
+                operation: None,
+                limit: Some("event_deadline"),
+                cause: None,
+                backtrace: None,
+            },
+        );
         self.end_instance(id);
         if was_program {
             self.restart_later(plugin.index);
@@ -325,12 +339,13 @@ impl Reactor {
         }
         match (sandbox, result) {
             (Some(mut sandbox), Ok(outcome)) => {
+                self.tell_refused(id, &task, sandbox.refused_memory());
                 let commands = std::mem::take(&mut sandbox.store.data_mut().commands);
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = State::Idle(Seat::Ready(sandbox));
                 // One that has to wait gets them back when it need not.
                 let waits = instance.is_pressed()
-                    || instance.plugin.tenant.must_wait(&self.setup.home.clock);
+                    || instance.plugin.tenant.must_not_read(&self.setup.home.clock);
                 if !waits {
                     self.ready.extend(instance.stalled.drain(..));
                 } else if !instance.stalled.is_empty() {
@@ -346,14 +361,23 @@ impl Reactor {
         }
     }
 
+    /// A guest that was refused memory and went on all the same.
+    fn tell_refused(&self, id: InstanceId, task: &Task, limit: Option<&'static str>) {
+        let Some((limit, instance)) = limit.zip(self.instances.get(id)) else { return };
+        let now = self.setup.home.clock.now();
+        let value = instance.plugin.config.limits.shown(limit).unwrap_or_default();
+        instance.plugin.at_limit(now, limit, &value, || self.subject(id, task.connection()));
+    }
+
     fn obey(&mut self, id: InstanceId, command: Command) {
         match command {
             Command::Touch { id } => self.settle(id),
-            Command::Connect { permit, target, token } => {
+            Command::Connect { permit, lookup, target, token } => {
                 if let Some(instance) = self.instances.get_mut(id) {
                     instance.wishes += 1;
                 }
-                self.wishes.push_back(Wish::Connect { permit, instance: id, target, token });
+                let instance = id;
+                self.wishes.push_back(Wish::Connect { permit, lookup, instance, target, token });
             }
             Command::SetTimer { id: timer, deadline, every } => {
                 let key = self.timers.insert(deadline, super::Purpose::Guest(id, timer));
@@ -431,29 +455,22 @@ impl Reactor {
     fn trapped(&mut self, id: InstanceId, task: &Task, trapped: &Trapped) {
         let Some(instance) = self.instances.get(id) else { return };
         let plugin = &instance.plugin;
-        // A timer or a tick in the sandbox of one connection is about that connection.
-        let single = plugin.config.isolation == Isolation::Connection;
-        let only = instance.connections.first().copied().filter(|_| single);
-        let connection = task.connection().or(only);
-        let entry = connection.and_then(|connection| self.connections.get(connection));
-        let entry = entry.map(|entry| {
-            let connection = entry.shared.lock();
-            (connection.number, connection.handler.clone())
-        });
-        tracing::error!(
-            plugin = plugin.name(),
-            tenant = plugin.config.tenant,
-            handler = entry.as_ref().map(|(_, handler)| &**handler),
-            connection = entry.as_ref().map(|(number, _)| *number),
-            event = task.name(),
-            limit = trapped.limit,
-            cause = observe::cause(&trapped.error),
-            backtrace = observe::backtrace(&trapped.error),
-            "{}",
-            match trapped.stage {
-                Stage::Run => "trapped",
-                Stage::Make | Stage::Fit => "no instance could be made",
-            }
+        let subject = self.subject(id, task.connection());
+        plugin.ended(
+            self.setup.home.clock.now(),
+            &Ended {
+                what: match trapped.stage {
+                    Stage::Run => "trapped",
+                    Stage::Make | Stage::Fit => "no instance could be made",
+                },
+                event: task.name(),
+                handler: subject.as_ref().map(|(_, handler)| &**handler),
+                connection: subject.as_ref().map(|(number, _)| *number),
+                operation: None,
+                limit: trapped.limit,
+                cause: Some(observe::cause(&trapped.error)),
+                backtrace: Some(observe::backtrace(&trapped.error)),
+            },
         );
         let index = plugin.index;
         let was_program = instance.started || matches!(task, Task::Prepare | Task::Start);
@@ -461,6 +478,16 @@ impl Reactor {
         if was_program {
             self.restart_later(index);
         }
+    }
+
+    /// The connection that an event was about, its number and its handler.
+    fn subject(&self, id: InstanceId, connection: Option<ConnectionId>) -> Option<(u32, String)> {
+        let instance = self.instances.get(id)?;
+        // A timer or a tick in the sandbox of one connection is about that connection.
+        let single = instance.plugin.config.isolation == Isolation::Connection;
+        let only = instance.connections.first().copied().filter(|_| single);
+        let connection = self.connections.get(connection.or(only)?)?.shared.lock();
+        Some((connection.number, connection.handler.clone()))
     }
 
     /// The end of an instance that cannot be told: its connections are closed, its timers forgotten.
@@ -493,7 +520,7 @@ impl Reactor {
             }
         }
         for connection in instance.connections {
-            self.abandon_connection(connection);
+            self.abandon_connection(connection, &instance.plugin.config.on_trap);
         }
         let shared = &mut self.shared[instance.plugin.index];
         if *shared == Some(id) {
@@ -529,7 +556,7 @@ impl Reactor {
     pub(super) fn release_pressed(&mut self) {
         for id in std::mem::take(&mut self.pressed) {
             let Some(instance) = self.instances.get_mut(id) else { continue };
-            let must_wait = instance.plugin.tenant.must_wait(&self.setup.home.clock);
+            let must_wait = instance.plugin.tenant.must_not_read(&self.setup.home.clock);
             if must_wait || instance.is_pressed() {
                 self.pressed.push(id);
             } else {

@@ -25,6 +25,7 @@ impl Reactor {
             Mail::Resolved { connection, addresses } => self.resolved(connection, addresses),
             // A stopping reactor begins nothing more.
             _ if self.stop.has_begun() => return 0,
+            Mail::Unpark => self.unpark(),
             Mail::Deferred(deferred) => {
                 self.deliver(deferred.instance, Event::Deferred(deferred));
             }

@@ -23,6 +23,8 @@ pub(super) enum Wish {
     Connect {
         /// It is counted already.
         permit: Permit,
+        /// Counts the look-up of its name.
+        lookup: Option<Permit>,
         /// Who.
         instance: InstanceId,
         /// Where to.
@@ -42,8 +44,10 @@ impl Reactor {
         for _ in 0..self.wishes.len() {
             match self.wishes.pop_front() {
                 Some(Wish::Start(instance)) => self.pump(instance),
-                Some(Wish::Connect { permit, instance, target, token }) => {
-                    self.connect(permit, instance, target, token);
+                Some(Wish::Connect { permit, lookup, instance, target, token }) => {
+                    if let Some(id) = self.connect(permit, instance, &target, token) {
+                        self.begin_connecting(id, target, lookup);
+                    }
                 }
                 Some(Wish::Spawn(birth)) => self.spawn(birth),
                 Some(Wish::Drained(id)) => {
@@ -56,14 +60,22 @@ impl Reactor {
         }
     }
 
-    fn connect(&mut self, permit: Permit, instance_id: InstanceId, target: Target, token: u32) {
+    fn connect(
+        &mut self,
+        permit: Permit,
+        instance_id: InstanceId,
+        target: &Target,
+        token: u32,
+    ) -> Option<ConnectionId> {
         // The wish of an instance that has ended ends here.
-        let Some(instance) = self.instances.get_mut(instance_id) else { return };
+        let instance = self.instances.get_mut(instance_id)?;
         instance.wishes -= 1;
         let marks = super::connections::marks(&instance.plugin);
+        let writing = instance.plugin.tenant.writing.clone();
         let now = self.setup.home.clock.turn();
         let number = self.next_number();
         let mut connection = Connection::outgoing(number, marks, now);
+        connection.count_writing(writing);
         connection.handler = target.to_string();
         let origin = Origin::Connected(token);
         let mut entry = Entry::new(instance_id, Shared::new(connection), origin, permit);
@@ -73,10 +85,10 @@ impl Reactor {
         self.settle(id);
         self.deliver(instance_id, Event::Open(id));
         // Its post-init has run, or the guest is suspended in it; either way the attempt begins now.
-        self.begin_connecting(id, target);
+        Some(id)
     }
 
-    fn begin_connecting(&mut self, id: ConnectionId, target: Target) {
+    fn begin_connecting(&mut self, id: ConnectionId, target: Target, lookup: Option<Permit>) {
         if let Some(attempt) = target.immediate() {
             if self.is_still_granted(id, &target) {
                 self.attempt(id, Attempts::new([attempt].into()));
@@ -84,7 +96,7 @@ impl Reactor {
                 self.end_connection(id, CloseReason::Unreachable);
             }
         } else if let Target::Tcp { host, port } = &target {
-            match self.resolver.ask(host.clone(), *port, id, self.inbox.post()) {
+            match self.resolver.ask(host.clone(), *port, id, self.inbox.post(), lookup) {
                 Ok(()) => {
                     if let Some(entry) = self.connections.get_mut(id) {
                         entry.target = Some(target);

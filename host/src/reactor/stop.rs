@@ -89,6 +89,7 @@ impl Reactor {
     /// A host whose programs have all failed and that serves nothing has no reason to go on.
     fn notice_nothing_left(&mut self) {
         let nothing = self.gates.is_empty() && self.instances.is_empty() && self.timers.is_empty();
+        let nothing = nothing && self.parked.is_empty();
         if self.had_programs && nothing && self.wishes.is_empty() {
             tracing::error!("every program has failed and nothing is served: leaving");
             self.exit = Exit::NothingLeft;

@@ -1,5 +1,7 @@
 //! What the deadlines of a reactor are for.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use super::instances::Unavailable;
@@ -112,18 +114,50 @@ impl Reactor {
             return;
         }
         let now = self.setup.home.clock.now();
-        let after = self.failures[plugin].wait(now);
+        if self.setup.home.hub.plugins[plugin].evidence.is_parked() {
+            self.parked.push(plugin);
+            return;
+        }
+        let after = spread(self.failures[plugin].wait(now), chance());
         self.timers.insert(now + after, Purpose::Restart(plugin));
         let name = self.setup.home.hub.plugins[plugin].name();
         tracing::warn!(plugin = name, after_ms = after.as_millis(), "starting again later");
     }
 
     fn restart(&mut self, plugin: usize) {
-        // One that ends in its first callbacks has arranged for the next attempt itself.
-        if !self.stop.has_begun() && self.instance_for(plugin) == Err(Unavailable::NoRoom) {
-            self.restart_later(plugin);
+        if self.stop.has_begun() {
+            return;
+        }
+        match self.instance_for(plugin) {
+            Err(Unavailable::NoRoom) => self.restart_later(plugin),
+            Err(Unavailable::Parked) => self.parked.push(plugin),
+            // One that ends in its first callbacks has arranged for the next attempt itself.
+            Ok(_) | Err(Unavailable::Ended) => {}
         }
     }
+
+    /// Plugins that were parked are not any more: listeners that waited go on, programs are started again.
+    pub(super) fn unpark(&mut self) {
+        self.wake_gates();
+        for plugin in std::mem::take(&mut self.parked) {
+            self.failures[plugin] = Failures::default();
+            self.restart(plugin);
+        }
+    }
+}
+
+/// So much longer, at most, does a wait become by chance: hosts that failed together do not come back together.
+const JITTER: u32 = 4;
+
+/// A wait and up to a quarter of it.
+fn spread(wait: Duration, chance: u64) -> Duration {
+    let thousandths = u32::try_from(chance % 1000).unwrap_or(0);
+    wait + wait / JITTER / 1000 * thousandths
+}
+
+/// Some number. What the standard library seeds its maps with is random enough for that.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]
@@ -137,5 +171,13 @@ mod tests {
         let waits: Vec<u64> = (0..8).map(|time| failures.wait(at(time)).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64]);
         assert_eq!(failures.wait(at(1000)).as_secs(), 1);
+    }
+
+    #[test]
+    fn a_wait_becomes_longer_by_less_than_a_quarter() {
+        let second = Duration::from_secs(1);
+        assert_eq!(spread(second, 0), second);
+        assert_eq!(spread(second, 1500), Duration::from_millis(1125));
+        assert!(spread(second, 999) < Duration::from_millis(1250));
     }
 }

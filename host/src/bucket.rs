@@ -1,0 +1,120 @@
+//! So much of something in each second: CPU time, bytes, connections.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::Moment;
+
+/// A bucket that fills as time passes, on whichever thread. What has been used is taken out afterwards, so it may go
+/// below nothing; then whoever uses it waits until there is something in it again.
+#[derive(Debug)]
+pub struct Bucket {
+    left: AtomicI64,
+    /// When it was filled last, in nanoseconds of the clock.
+    filled: AtomicU64,
+    /// What one second adds, and the most it holds.
+    per_second: i64,
+}
+
+const SECOND: i128 = 1_000_000_000;
+
+impl Bucket {
+    /// A full bucket; one that gets nothing would never have anything, so it gets at least 1.
+    pub fn new(per_second: u64) -> Bucket {
+        let per_second = i64::try_from(per_second).unwrap_or(i64::MAX).max(1);
+        Bucket { left: AtomicI64::new(per_second), filled: AtomicU64::new(0), per_second }
+    }
+
+    /// Takes what was used.
+    pub fn take(&self, amount: u64) {
+        let amount = i64::try_from(amount).unwrap_or(i64::MAX);
+        let less = |left: i64| Some(left.saturating_sub(amount));
+        // It always has a next value.
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// Takes time that was used, in nanoseconds.
+    pub fn take_time(&self, used: Duration) {
+        self.take(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Whether there is nothing in it at `now`.
+    pub fn is_empty(&self, now: Moment) -> bool {
+        self.left(now) == 0
+    }
+
+    /// What is in it at `now`.
+    pub fn left(&self, now: Moment) -> u64 {
+        self.fill(now);
+        u64::try_from(self.left.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    fn fill(&self, now: Moment) {
+        let now = u64::try_from(now.since(Moment::default()).as_nanos()).unwrap_or(u64::MAX);
+        let before = self.filled.load(Ordering::Relaxed);
+        let passed = i128::from(now.saturating_sub(before));
+        let more = passed * i128::from(self.per_second) / SECOND;
+        // The time of what is less than one is kept for the next time.
+        let used = more * SECOND / i128::from(self.per_second);
+        let filled = u64::try_from(i128::from(before) + used).unwrap_or(now);
+        // Whoever comes first fills for all.
+        let swap =
+            |new| self.filled.compare_exchange(before, new, Ordering::Relaxed, Ordering::Relaxed);
+        if more <= 0 || swap(filled).is_err() {
+            return;
+        }
+        let filled = |left: i64| {
+            let sum = i128::from(left) + more;
+            i64::try_from(sum.min(i128::from(self.per_second))).ok()
+        };
+        // It always fits: it is at most what a second adds.
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, filled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment::from_start(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn it_empties_by_use_and_fills_by_time() {
+        let bucket = Bucket::new(100);
+        assert_eq!(bucket.left(at(0)), 100, "full at first");
+        bucket.take(150);
+        assert!(bucket.is_empty(at(0)));
+        // 50 below nothing: half a second fills that.
+        assert!(bucket.is_empty(at(499)));
+        assert_eq!(bucket.left(at(511)), 1);
+    }
+
+    #[test]
+    fn it_holds_no_more_than_a_second() {
+        let bucket = Bucket::new(100);
+        assert!(!bucket.is_empty(at(60_000)));
+        bucket.take(101);
+        assert!(bucket.is_empty(at(60_000)), "an hour of rest is not an hour of work");
+    }
+
+    /// Somebody who asks more often than it fills must not keep it from filling.
+    #[test]
+    fn it_fills_however_often_it_is_asked() {
+        let bucket = Bucket::new(3);
+        bucket.take(3);
+        let full_at = (1..2000).find(|milliseconds| bucket.left(at(*milliseconds)) == 3);
+        assert_eq!(full_at, Some(1000));
+    }
+
+    #[test]
+    fn time_is_taken_in_nanoseconds() {
+        let bucket = Bucket::new(1_000_000_000);
+        bucket.take_time(Duration::from_millis(999));
+        assert_eq!(bucket.left(at(0)), 1_000_000);
+        bucket.take(u64::MAX);
+        bucket.take(u64::MAX);
+        assert!(bucket.is_empty(at(1000)), "it does not wrap around");
+    }
+}

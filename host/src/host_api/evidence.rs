@@ -1,0 +1,30 @@
+//! What the operator is told about a guest's calls: which connection they were about, and which bound they met.
+
+use std::fmt::Display;
+
+use super::HostState;
+use super::bindings::ErrorCode;
+use crate::config::Isolation;
+
+impl HostState {
+    /// A bound was reached: counted, told, and the error for the guest.
+    pub(super) fn at_limit(&self, limit: &'static str, value: impl Display) -> ErrorCode {
+        let now = self.home.clock.now();
+        self.plugin.at_limit(now, limit, &value, || self.subject_names());
+        ErrorCode::Limit
+    }
+
+    /// The connection that the running callback is about: its number and its handler.
+    pub(super) fn subject_names(&self) -> Option<(u32, String)> {
+        let single = self.plugin.config.isolation == Isolation::Connection;
+        let subject = match self.subject {
+            Some(id) => self.sockets.of(id),
+            // A timer or a tick in the sandbox of one connection is about that connection.
+            None => self.sockets.only().filter(|_| single),
+        };
+        subject.map(|connection| {
+            let connection = connection.lock();
+            (connection.number, connection.handler.clone())
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! What a plugin did that its operator should know: it trapped, it asked for what it may not, it came to a limit. Each
+//! is counted, and told in one line with the same fields.
+//!
+//! What a plugin repeats is told once a second for each call or limit, with its count so far: a log that a plugin can
+//! fill tells nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Plugin;
+use crate::bucket::Bucket;
+use crate::clock::Moment;
+use crate::host_api::bindings::Level;
+use crate::observe;
+
+/// How often the same is told, at most.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Traps that are told in each second, each with its backtrace.
+const TRAP_LINES_PER_SECOND: u64 = 20;
+
+/// The counters of a plugin, and what the operator has been told.
+#[derive(Debug)]
+pub struct Evidence {
+    told: Mutex<BTreeMap<(Kind, &'static str), Told>>,
+    traps: AtomicU64,
+    trap_lines: Bucket,
+    window: Mutex<Window>,
+    parked: AtomicBool,
+}
+
+/// What is counted apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A call that is not granted, by the call.
+    Denial,
+    /// A bound that was reached, by the bound.
+    Limit,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    count: u64,
+    last: Option<Moment>,
+}
+
+/// The traps of late.
+#[derive(Debug, Default)]
+struct Window {
+    begun: Moment,
+    count: u32,
+}
+
+/// How an instance ended that did not end by itself.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// In a word or two: `trapped`.
+    pub what: &'static str,
+    /// The callback.
+    pub event: &'static str,
+    /// The handler of the connection that it was about.
+    pub handler: Option<&'a str>,
+    /// The number of that connection.
+    pub connection: Option<u32>,
+    /// The operation, for deferred work.
+    pub operation: Option<u32>,
+    /// The limit behind it.
+    pub limit: Option<&'static str>,
+    /// The engine's words.
+    pub cause: Option<String>,
+    /// The guest's frames.
+    pub backtrace: Option<String>,
+}
+
+impl Default for Evidence {
+    fn default() -> Evidence {
+        Evidence {
+            told: Mutex::default(),
+            traps: AtomicU64::new(0),
+            trap_lines: Bucket::new(TRAP_LINES_PER_SECOND),
+            window: Mutex::default(),
+            parked: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Evidence {
+    /// Counts one more; the count, if it is to be told.
+    pub fn count(&self, kind: Kind, name: &'static str, now: Moment) -> Option<u64> {
+        let mut told = lock(&self.told);
+        let told = told.entry((kind, name)).or_default();
+        told.count += 1;
+        let again = told.last.is_none_or(|last| TOLD_AGAIN_AFTER <= now.since(last));
+        again.then(|| {
+            told.last = Some(now);
+            told.count
+        })
+    }
+
+    /// Whether the plugin gets no new instances.
+    pub fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    /// Counts a trap in the window; true if it was one too many.
+    fn strike(&self, now: Moment, traps: u32, window: Duration) -> bool {
+        let mut late = lock(&self.window);
+        if window < now.since(late.begun) {
+            *late = Window { begun: now, count: 0 };
+        }
+        late.count = late.count.saturating_add(1);
+        traps <= late.count && !self.parked.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether it was parked; it is not any more.
+    fn unpark(&self) -> bool {
+        *lock(&self.window) = Window::default();
+        self.parked.swap(false, Ordering::Relaxed)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change is whole before anything can panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Plugin {
+    /// An instance has ended that should not have: a strike against the plugin and its tenant.
+    pub fn ended(&self, now: Moment, ended: &Ended<'_>) {
+        let count = self.evidence.traps.fetch_add(1, Ordering::Relaxed) + 1;
+        let strikes = self.tenant.strikes.fetch_add(1, Ordering::Relaxed) + 1;
+        if !self.evidence.trap_lines.is_empty(now) {
+            self.evidence.trap_lines.take(1);
+            let value = ended.limit.and_then(|limit| self.config.limits.shown(limit));
+            tracing::error!(
+                plugin = self.name(),
+                tenant = self.config.tenant,
+                version = self.version,
+                handler = ended.handler,
+                connection = ended.connection,
+                operation = ended.operation,
+                event = ended.event,
+                limit = ended.limit,
+                value,
+                cause = ended.cause,
+                backtrace = ended.backtrace,
+                count,
+                strikes,
+                "{}",
+                ended.what
+            );
+        }
+        self.strike(now);
+    }
+
+    fn strike(&self, now: Moment) {
+        let limits = &self.config.limits;
+        let Some(traps) = limits.traps else { return };
+        if self.evidence.strike(now, traps, limits.trap_window) {
+            tracing::error!(
+                plugin = self.name(),
+                tenant = self.config.tenant,
+                version = self.version,
+                limit = "traps",
+                value = traps,
+                "parked: it has no new instances until SIGHUP or a restart"
+            );
+        }
+    }
+
+    /// Lets a parked plugin have instances again.
+    pub fn unpark(&self) {
+        if self.evidence.unpark() {
+            tracing::info!(
+                plugin = self.name(),
+                tenant = self.config.tenant,
+                "not parked any more"
+            );
+        }
+    }
+
+    /// One of its own lines for the log, if its tenant may still write some.
+    pub fn log_line(&self, now: Moment, level: Level, stream: &'static str, line: &str) {
+        let tenant = &self.tenant;
+        if tenant.log.is_empty(now) {
+            tenant.lines_left_out.fetch_add(1, Ordering::Relaxed);
+            self.evidence.count(Kind::Limit, "log_per_second", now);
+            return;
+        }
+        let line = observe::cut(line, self.config.limits.log_line as usize);
+        tenant.log.take(u64::try_from(line.len()).unwrap_or(u64::MAX).max(1));
+        let left_out = tenant.lines_left_out.swap(0, Ordering::Relaxed);
+        if 0 < left_out {
+            tracing::warn!(
+                tenant = tenant.name,
+                limit = "log_per_second",
+                lines = left_out,
+                "lines of its plugins were left out"
+            );
+        }
+        observe::guest_line(self.name(), level, stream, line);
+    }
+
+    /// The bound `limit`, which is set to `value`, was reached. `subject` is the connection that this is about, its
+    /// number and its handler, and asked for only if it is told.
+    pub fn at_limit(
+        &self,
+        now: Moment,
+        limit: &'static str,
+        value: &dyn Display,
+        subject: impl FnOnce() -> Option<(u32, String)>,
+    ) {
+        let Some(count) = self.evidence.count(Kind::Limit, limit, now) else { return };
+        let subject = subject();
+        tracing::warn!(
+            plugin = self.name(),
+            tenant = self.config.tenant,
+            version = self.version,
+            handler = subject.as_ref().map(|(_, handler)| &**handler),
+            connection = subject.as_ref().map(|(number, _)| *number),
+            limit,
+            value = %value,
+            count,
+            "at a limit"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment::from_start(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn what_is_repeated_is_told_once_a_second_with_its_count() {
+        let evidence = Evidence::default();
+        let limit = |name, milliseconds| evidence.count(Kind::Limit, name, at(milliseconds));
+        assert_eq!(limit("timers", 0), Some(1));
+        assert_eq!((1..100).filter_map(|time| limit("timers", time)).count(), 0);
+        assert_eq!(limit("ticks", 50), Some(1));
+        assert_eq!(evidence.count(Kind::Denial, "timers", at(50)), Some(1));
+        assert_eq!(limit("timers", 1000), Some(101));
+    }
+
+    #[test]
+    fn so_many_traps_in_the_window_park_it_once() {
+        let evidence = Evidence::default();
+        let strike = |seconds: u64| evidence.strike(at(seconds * 1000), 3, Duration::from_secs(60));
+        assert!(!strike(0) && !strike(59));
+        // The window has passed: the count begins anew.
+        assert!(!strike(61) && !strike(62) && !evidence.is_parked());
+        assert!(strike(63) && evidence.is_parked());
+        assert!(!strike(64), "told once");
+        assert!(evidence.unpark() && !evidence.is_parked() && !evidence.unpark());
+        assert!(!strike(65) && !strike(66));
+        assert!(strike(67));
+    }
+}

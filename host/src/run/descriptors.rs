@@ -1,0 +1,104 @@
+//! File descriptors: as many as the system gives, and enough for what the configuration allows at once.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::{Config, ConfigError, PluginConfig, Problem};
+
+/// Descriptors of everything but listeners and connections: polls, the log, folders, compiled components.
+const KEPT: u64 = 128;
+
+/// Raises the soft limit to the hard one and looks whether that is enough. What was left to the defaults may be more
+/// than there is: at the end of the descriptors listeners wait. What was written must fit.
+///
+/// # Errors
+/// When the written bounds of connections do not fit.
+pub(super) fn admit(config: &Config) -> Result<(), ConfigError> {
+    let limit = getrlimit(Resource::Nofile);
+    // None is no limit.
+    let Some(hard) = limit.maximum else { return Ok(()) };
+    let wanted = Rlimit { current: Some(hard), maximum: Some(hard) };
+    if limit.current != Some(hard)
+        && let Err(error) = setrlimit(Resource::Nofile, wanted)
+    {
+        tracing::warn!(%error, "the number of file descriptors cannot be raised");
+    }
+    check(config, hard)
+}
+
+fn check(config: &Config, hard: u64) -> Result<(), ConfigError> {
+    let fixed = KEPT + (config.listeners.len() * config.host.reactors) as u64;
+    let bounds: Vec<Connections> = config.plugins.iter().flat_map(connections).collect();
+    let all = fixed + bounds.iter().map(|bound| bound.count).sum::<u64>();
+    let written = bounds.iter().filter_map(|bound| {
+        let line = config.origins.line(&bound.key)?;
+        Some((line, bound))
+    });
+    let mut sum = fixed;
+    for (line, bound) in written {
+        sum += bound.count;
+        if hard < sum {
+            return Err(ConfigError::Invalid {
+                file: config.file.clone(),
+                line,
+                key: bound.key.clone(),
+                problem: Problem::new(
+                    format!("that needs {sum} file descriptors, and this process may have {hard}"),
+                    format!("lower it, or start the host with ulimit -n {all}"),
+                ),
+            });
+        }
+    }
+    if hard < all {
+        tracing::info!(
+            needed = all,
+            available = hard,
+            "connections beyond the available file descriptors wait in the backlog"
+        );
+    }
+    Ok(())
+}
+
+/// Connections that a plugin may have at once, and the key that says so.
+struct Connections {
+    key: String,
+    count: u64,
+}
+
+fn connections(plugin: &PluginConfig) -> [Connections; 2] {
+    let bound = |name, count: u32| Connections {
+        key: format!("plugins.{}.limits.{name}", plugin.name),
+        count: count.into(),
+    };
+    let outgoing = if plugin.allow.connect.is_empty() { 0 } else { plugin.limits.outgoing };
+    [bound("connections", plugin.limits.connections), bound("outgoing", outgoing)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[track_caller]
+    fn check_text(limits: &str, hard: u64, expected: Option<&str>) {
+        let text = format!(
+            "[plugins.echo]\ncomponent = \"e.wasm\"\n[plugins.echo.limits]\n{limits}\n\
+             [[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"echo\"\n"
+        );
+        let config = Config::parse(Path::new("plugins.toml"), &text).expect("a configuration");
+        let error = check(&config, hard).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), expected, "{limits:?} of {hard}");
+    }
+
+    #[test]
+    fn what_is_written_must_fit() {
+        check_text("", 1000, None);
+        check_text("connections = 871", 1000, None);
+        let error = "plugins.toml:4: plugins.echo.limits.connections: that needs 1001 file \
+                     descriptors, and this process may have 1000; lower it, or start the host with \
+                     ulimit -n 1001";
+        check_text("connections = 872", 1000, Some(error));
+        // Nothing may be connected to, so nothing is.
+        check_text("connections = 1\noutgoing = 5000", 1000, None);
+    }
+}

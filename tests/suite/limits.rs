@@ -1,0 +1,165 @@
+//! Bounds of what a tenant's connections bring and take in each second, and of what one call may bring. What has a
+//! flood of its own is in `flood.rs`.
+
+use std::time::{Duration, Instant};
+
+use sandloop_tests::{Config, Host, Isolation, Listen, LogLine, Peer, Plugin};
+
+each_isolation!(
+    reading_is_bounded_by_the_second,
+    writing_is_bounded_by_the_second,
+    a_call_that_brings_too_much_ends_its_instance,
+    too_many_handles_end_their_instance,
+);
+
+/// An echo with these bounds of its tenant, and a neighbour without.
+fn bounded(isolation: Isolation, limits: &str) -> Host {
+    let config = Config::new()
+        .plugin(Plugin::new("echo").isolation(isolation))
+        .plugin(Plugin::named("neighbour", &sandloop_tests::component("echo")))
+        .listen(Listen::tcp("echo"))
+        .listen(Listen::tcp("neighbour"));
+    let toml = format!("{}\n[tenants.echo.limits]\n{limits}\n", config.to_toml());
+    Host::start_toml(tempfile::tempdir().expect("a temporary directory"), &toml)
+}
+
+/// A second's worth goes at once, and for each second another one; the neighbour is as quick as ever.
+#[track_caller]
+fn takes_its_time(host: Host) {
+    let (mut peer, mut neighbour) = (host.connect("echo"), host.connect("neighbour"));
+    let bytes = vec![b'x'; 300_000];
+    let begun = Instant::now();
+    peer.send(&bytes);
+    neighbour.expect_echo(&bytes);
+    let beside = begun.elapsed();
+    peer.expect(&bytes);
+    let took = begun.elapsed();
+    // 100,000 at once; the rest takes two seconds, and never less.
+    assert!(Duration::from_millis(1900) < took, "300,000 bytes took {took:?}");
+    assert!(beside < took, "the neighbour waited for {beside:?}");
+    host.stop();
+}
+
+fn reading_is_bounded_by_the_second(isolation: Isolation) {
+    takes_its_time(bounded(isolation, "read_per_second = 100000"));
+}
+
+fn writing_is_bounded_by_the_second(isolation: Isolation) {
+    takes_its_time(bounded(isolation, "write_per_second = 100000"));
+}
+
+#[test]
+fn accepting_is_bounded_by_the_second() {
+    let plugin = Plugin::new("echo").limit("accepts_per_second", "5");
+    let host = Host::start(&Config::serving(plugin));
+    let begun = Instant::now();
+    let mut peers: Vec<Peer> = (0..10).map(|_| host.connect("echo")).collect();
+    for peer in &mut peers {
+        peer.expect_echo("helo\n");
+    }
+    let took = begun.elapsed();
+    assert!(Duration::from_millis(900) < took, "10 connections took {took:?}");
+    let told = host.wait_log("at its limit: not accepting for now");
+    assert_eq!(told.field("limit"), Some("accepts_per_second"), "{told}");
+    assert_eq!(told.field("value"), Some("5"), "{told}");
+    host.stop();
+}
+
+#[test]
+fn a_listener_may_turn_away_what_its_plugin_cannot_take() {
+    let plugin = Plugin::new("echo").limit("connections", "1");
+    let config =
+        Config::new().plugin(plugin).listen(Listen::tcp("echo").key("at_capacity", "\"refuse\""));
+    let host = Host::start(&config);
+    let mut first = host.connect("echo");
+    first.expect_echo("helo\n");
+    for _ in 0..20 {
+        Peer::expect_turned_away(&host.address("echo"));
+    }
+    let told = |line: &LogLine| line.message().starts_with("at its limit: turning away");
+    host.wait_line("what is turned away", told);
+    first.expect_echo("still here\n");
+    drop(first);
+    // Its place is given back a moment after its end.
+    let begun = Instant::now();
+    let answers =
+        || Peer::try_connect(&host.address("echo")).map(|mut peer| peer.answers("again\n"));
+    while !answers().unwrap_or(false) {
+        assert!(begun.elapsed() < sandloop_tests::PATIENCE, "nobody is accepted any more");
+    }
+    assert_eq!(host.log().iter().filter(|line| told(line)).count(), 1, "told once");
+    host.stop();
+}
+
+#[test]
+fn lines_in_the_log_are_bounded_by_the_second() {
+    let config = Config::serving(Plugin::new("prints"));
+    let toml = format!("{}\n[tenants.prints.limits]\nlog_per_second = 2000\n", config.to_toml());
+    let host = Host::start_toml(tempfile::tempdir().expect("a temporary directory"), &toml);
+    let mut peer = host.connect("prints");
+    peer.send("flood 1000\n");
+    peer.expect("ok\n");
+    let from_guest = |line: &&LogLine| line.field("stream").is_some();
+    let written = host.log().iter().filter(from_guest).count();
+    assert!(written < 500, "{written} of 1000 lines");
+    // What comes later says how much is missing.
+    let begun = Instant::now();
+    while !host.log().iter().any(|line| line.0.contains("were left out")) {
+        peer.send("stdout\n");
+        peer.expect("ok\n");
+        assert!(begun.elapsed() < sandloop_tests::PATIENCE, "nobody says what is missing");
+    }
+    let told = host.wait_log("lines of its plugins were left out");
+    let missing: usize = told.field("lines").and_then(|n| n.parse().ok()).expect("a number");
+    assert!(500 < missing, "{told}");
+    host.stop();
+}
+
+fn a_call_that_brings_too_much_ends_its_instance(isolation: Isolation) {
+    let plugin = Plugin::new("prints").isolation(isolation).limit("call_bytes", "\"64KiB\"");
+    let host = Host::start(&Config::serving(plugin));
+    let mut peer = host.connect("prints");
+    peer.send("log\n");
+    peer.expect("ok\n");
+    peer.send("long\n");
+    peer.expect_closed();
+    let line = host.wait_log("trapped");
+    assert_eq!(line.field("limit"), Some("call_bytes"), "{line}");
+    assert_eq!(line.field("value"), Some("64KiB"), "{line}");
+    host.stop();
+}
+
+fn too_many_handles_end_their_instance(isolation: Isolation) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    std::fs::create_dir(dir.path().join("public")).expect("a new folder");
+    std::fs::write(dir.path().join("public/file"), "x").expect("a new file");
+    let plugin = Plugin::new("files")
+        .isolation(isolation)
+        .allow("read", &["./public"])
+        .limit("handles", "50");
+    let host = Host::start_in(dir, &Config::serving(plugin));
+    let mut peer = host.connect("files");
+    peer.send("read public/file\n");
+    peer.expect("x\n");
+    peer.send("hold public/file 1000\n");
+    peer.expect_closed();
+    let line = host.wait_log("trapped");
+    assert_eq!(line.field("limit"), Some("handles"), "{line}");
+    host.stop();
+}
+
+#[test]
+fn look_ups_are_bounded() {
+    let plugin = Plugin::new("connect_trace")
+        .isolation(Isolation::Plugin)
+        .prints()
+        .may_stop()
+        .option("target", "tcp://nobody.invalid:80")
+        .option("stop", "true")
+        .may_connect(&["nobody.invalid:80"])
+        .limit("lookups", "0");
+    let outcome = Host::start(&Config::new().plugin(plugin)).wait_exit();
+    assert_eq!(outcome.stdout, "0 connect limit\n", "{}", outcome.stderr);
+    let told = outcome.stderr.lines().any(|line| line.contains("limit=\"lookups\" value=0"));
+    assert!(told, "{}", outcome.stderr);
+}
