@@ -64,6 +64,8 @@ pub struct HostConfig {
     pub reactors: usize,
     /// How many threads do deferred work.
     pub workers: usize,
+    /// How many threads the slow lane has.
+    pub slow_lane: usize,
     /// The least important log lines that are still written.
     pub log: LogLevel,
     /// How long a handler runs before the others have their turn.

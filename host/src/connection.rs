@@ -311,12 +311,18 @@ impl Connection {
 
     /// Connecting goes on with this socket.
     pub fn connecting(&mut self, stream: Stream) {
+        // Its plugin may have closed it meanwhile; then the socket goes the way of the others.
         self.stream = Some(stream);
-        self.phase = Phase::Connecting;
+        if matches!(self.phase, Phase::Resolving | Phase::Connecting) {
+            self.phase = Phase::Connecting;
+        }
     }
 
     /// The socket is connected: what was queued can go.
     pub fn established(&mut self, now: Moment) {
+        if self.phase != Phase::Connecting {
+            return;
+        }
         self.phase = Phase::Open;
         self.last_activity = now;
         self.flush(now);

@@ -12,6 +12,7 @@
 //! - [`plugin`]: components compiled, linked and checked; one sandbox and the calls into it;
 //! - [`host_api`]: what a plugin can call, one module for each interface of the contract;
 //! - [`outbound`]: outgoing connections and names;
+//! - [`lane`]: where handlers go on that outlive their slice;
 //! - [`timer`]: deadlines in order;
 //! - [`bucket`] and [`meter`]: so much in each second, so much at once;
 //! - [`clock`]: the only place that reads the time;
@@ -24,6 +25,7 @@ pub mod connection;
 pub mod deferred;
 pub mod host_api;
 pub mod hub;
+pub mod lane;
 pub mod listener;
 pub mod message;
 pub mod meter;

@@ -1,8 +1,10 @@
 //! The loop: one thread, one poll, its connections, timers and instances.
 
 mod arena;
+mod calls;
 mod command;
 mod connections;
+mod ends;
 mod events;
 mod gates;
 mod grants;
@@ -11,11 +13,11 @@ mod instances;
 mod letters;
 mod outgoing;
 mod processes;
+mod shares;
 mod stop;
 mod timers;
-mod turns;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -30,14 +32,16 @@ use self::inbox::Inbox;
 pub use self::inbox::{Address, Mail, Post};
 use self::instances::Instance;
 use self::outgoing::Wish;
+use self::shares::Shares;
 use self::stop::Stop;
 use self::timers::{Failures, Purpose};
-use self::turns::Turns;
 use crate::host_api::{ExitReason, Home};
+use crate::lane::Lane;
 use crate::listener::Listener;
 use crate::outbound::resolve::Resolver;
 use crate::plugin::Count;
 use crate::plugin::ticker::Activity;
+use crate::tenant::channels::Delivery;
 use crate::timer::{TimerKey, TimerQueue};
 
 /// Bytes read at once, and so the most that one `receive-data` brings.
@@ -65,6 +69,10 @@ pub struct Setup {
     pub instances: Count,
     /// The most instances of the whole host.
     pub instances_max: u32,
+    /// How long a handler runs before the others have their turn.
+    pub slice: Duration,
+    /// Where handlers go on that outlive their slice.
+    pub lane: Lane,
     /// How long `stop` waits for output to drain.
     pub stop_deadline: Duration,
     /// How long a close after writing waits for a peer that does not read.
@@ -99,6 +107,8 @@ pub struct Reactor {
     ticks: VecDeque<(InstanceId, u32)>,
     /// Mail that has not been read yet.
     letters: VecDeque<Mail>,
+    /// Messages of channels whose subscribers have too many events waiting, by the channel's tenant.
+    held_back: BTreeMap<usize, VecDeque<Delivery>>,
     /// The instances that are processes, by the process's id.
     processes: HashMap<u32, InstanceId>,
     /// What is done in the phase after the sockets.
@@ -113,10 +123,10 @@ pub struct Reactor {
     pressed: Vec<InstanceId>,
     /// Connections with output that waits for their tenant's bytes a second.
     held: Vec<ConnectionId>,
-    /// Instances with events that wait for their tenant's CPU time.
+    /// Instances with events that wait for their tenant's CPU time, or for its share of the next turn.
     waiting: VecDeque<InstanceId>,
-    /// Suspended calls that can go on.
-    runnable: Turns,
+    /// What each tenant takes of a turn.
+    shares: Shares,
     /// The read buffer, while no call has borrowed it.
     buffer: Option<Vec<u8>>,
     numbers: u32,
@@ -135,8 +145,10 @@ impl Reactor {
         let poll = Poll::new()?;
         let inbox = Inbox::new(poll.registry())?;
         let plugins = setup.home.hub.plugins.len();
+        let shares = Shares::new(setup.home.hub.tenants.len(), setup.slice);
         setup.home.clock.begin_turn();
         Ok(Reactor {
+            shares,
             setup,
             poll,
             inbox,
@@ -150,6 +162,7 @@ impl Reactor {
             timers: TimerQueue::new(),
             ticks: VecDeque::new(),
             letters: VecDeque::new(),
+            held_back: BTreeMap::new(),
             processes: HashMap::new(),
             wishes: VecDeque::new(),
             ready: VecDeque::new(),
@@ -158,7 +171,6 @@ impl Reactor {
             pressed: Vec::new(),
             held: Vec::new(),
             waiting: VecDeque::new(),
-            runnable: Turns::default(),
             buffer: None,
             numbers: 0,
             parked: Vec::new(),
@@ -204,22 +216,20 @@ impl Reactor {
     ///
     /// 1. the time is read, here and again after the poll has waited;
     /// 2. timers that are due run, earliest first, ties in the order they were set;
-    /// 3. one suspended handler has its next slice: tenants take turns, and of each the one that has waited
-    ///    longest;
-    /// 4. the poll, the only place that waits;
-    /// 5. what other threads and instances sent is taken: results of deferred work, messages, a stop;
-    /// 6. sockets are accepted, read and written, each a bounded number of times;
-    /// 7. outgoing connections and processes that handlers asked for begin, `drained` is told;
-    /// 8. ticks run, those that were queued before this phase;
-    /// 9. every connection that has ended gets its `unbind`;
-    /// 10. a reactor that is stopped and drained leaves.
+    /// 3. the poll, the only place that waits;
+    /// 4. what other threads and instances sent is taken: results of deferred work, messages, a stop;
+    /// 5. sockets are accepted, read and written, each a bounded number of times;
+    /// 6. outgoing connections and processes that handlers asked for begin, `drained` is told;
+    /// 7. ticks run, those that were queued before this phase;
+    /// 8. every connection that has ended gets its `unbind`;
+    /// 9. a reactor that is stopped and drained leaves.
     ///
     /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
     /// a cancellation of a timer that is due in the same turn, sees them.
     pub fn turn(&mut self, events: &mut Events) -> io::Result<bool> {
         self.setup.home.clock.begin_turn();
+        self.shares.begin_turn();
         self.run_timers();
-        self.resume_one();
         self.wait(events)?;
         self.setup.home.clock.begin_turn();
         self.take_mail();
@@ -232,11 +242,10 @@ impl Reactor {
 
     /// Polls for as long as there is nothing else to do.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        self.collect_woken();
         self.release_pressed();
         self.release_held();
         self.release_waiting();
-        let busy = self.something_may_run()
+        let busy = self.something_has_a_share()
             || !self.ready.is_empty()
             || !self.ready_gates.is_empty()
             || !self.wishes.is_empty()
@@ -249,8 +258,9 @@ impl Reactor {
         } else {
             let wait = self.setup.home.clock.wait_until(self.timers.next_deadline());
             // Nothing tells when another reactor has made room, or when there is CPU time again.
-            let waits = [self.pressed.len(), self.held.len(), self.waiting.len()];
-            if waits == [0; 3] && self.runnable.is_empty() {
+            let waits =
+                [self.pressed.len(), self.held.len(), self.waiting.len(), self.held_back.len()];
+            if waits == [0; 4] {
                 wait
             } else {
                 Some(wait.unwrap_or(PRESSED_WAIT).min(PRESSED_WAIT))
@@ -265,9 +275,10 @@ impl Reactor {
         }
     }
 
-    /// Whether a suspended call may have its next slice now.
-    fn something_may_run(&self) -> bool {
-        self.runnable.any(|tenant| self.may_run(tenant))
+    /// Whether events wait for nothing but the next turn.
+    fn something_has_a_share(&self) -> bool {
+        let tenant_of = |id| self.instances.get(id).map(|instance| instance.plugin.tenant.index);
+        self.waiting.iter().filter_map(|id| tenant_of(*id)).any(|tenant| self.may_run(tenant))
     }
 
     /// Whether a tenant has CPU time.

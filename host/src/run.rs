@@ -53,7 +53,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     // Before anything is open, so that a signal never finds the default action half way.
     let (sender, news) = channel();
     signals::watch(sender.clone()).map_err(StartError::internal("signals"))?;
-    let Prepared { mut reactors, hub, runtime, ticker, workers } =
+    let Prepared { mut reactors, hub, runtime, ticker, workers, slow } =
         Prepared::new(config, &Clock::system())?;
     descriptors::admit(config).map_err(StartError::Config)?;
     for (listeners, section) in bind_all(config)?.into_iter().zip(&config.listeners) {
@@ -89,6 +89,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     let code = supervise(&news, &hub, &posts, threads);
     // They may be inside guests, which the ticker has to interrupt.
     drop(workers);
+    drop(slow);
     drop(ticker);
     // A name that is being looked up for nobody must not hold the process.
     runtime.shutdown_background();

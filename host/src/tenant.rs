@@ -64,7 +64,7 @@ impl Tenant {
             lines_left_out: AtomicU64::new(0),
             strikes: AtomicU64::new(0),
             memory: Meter::new(config.limits.memory),
-            channels: Channels::new(names, config.limits.channel, messages.clone()),
+            channels: Channels::new(index, names, config.limits.channel, messages.clone()),
             queues: Arc::new(queues),
             messages,
         }

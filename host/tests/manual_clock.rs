@@ -10,6 +10,7 @@ use std::time::Duration;
 use mio::Events;
 use sandloop_host::clock::{Clock, Hand};
 use sandloop_host::config::{Config, ListenAddress};
+use sandloop_host::lane;
 use sandloop_host::listener;
 use sandloop_host::plugin::ticker::Ticker;
 use sandloop_host::reactor::Reactor;
@@ -31,6 +32,7 @@ struct Loop {
     runs: bool,
     _runtime: Runtime,
     _ticker: Ticker,
+    _slow: lane::Threads,
 }
 
 impl Loop {
@@ -43,10 +45,12 @@ impl Loop {
         let listen = listen.map_or(String::new(), |keys| {
             format!("[[listen]]\naddress = \"tcp://127.0.0.1:0\"\nplugin = \"p\"\n{keys}")
         });
-        let text = format!("[plugins.p]\ncomponent = {component:?}\n{keys}\n{listen}");
+        // Nothing here is so slow that it should leave the reactor, however busy the machine is.
+        let host = "[host]\nslice = \"100ms\"";
+        let text = format!("{host}\n[plugins.p]\ncomponent = {component:?}\n{keys}\n{listen}");
         let config = Config::parse(Path::new("plugins.toml"), &text).unwrap();
         let (clock, hand) = Clock::manual();
-        let Prepared { mut reactors, runtime, ticker, .. } =
+        let Prepared { mut reactors, runtime, ticker, slow, .. } =
             Prepared::new(&config, &clock).unwrap();
         let mut reactor = reactors.remove(0);
         let mut address = None;
@@ -58,7 +62,16 @@ impl Loop {
             }
         }
         let events = Events::with_capacity(64);
-        Loop { reactor, hand, address, events, runs: true, _runtime: runtime, _ticker: ticker }
+        Loop {
+            reactor,
+            hand,
+            address,
+            events,
+            runs: true,
+            _runtime: runtime,
+            _ticker: ticker,
+            _slow: slow,
+        }
     }
 
     fn connect(&self) -> TcpStream {

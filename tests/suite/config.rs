@@ -79,7 +79,7 @@ fn the_default_configuration_is_found_without_its_name() {
 fn every_bound_is_explained() {
     let file = workspace().join("tests/cases/valid/limits/plugins.toml");
     component("echo");
-    let outcome = sandloop(&workspace(), &["check", "--explain", &file.display().to_string()]);
+    let outcome = sandloop(workspace(), &["check", "--explain", &file.display().to_string()]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let line = |key: &str| {
         let mut lines = outcome.stdout.lines().map(|line| line.split_whitespace().collect());
@@ -89,7 +89,7 @@ fn every_bound_is_explained() {
     assert_eq!(line("cpu_per_event")[..5], ["cpu_per_event", "150ms", "line", "7", "trap"]);
     assert_eq!(line("reactors")[..4], ["reactors", "1", "default", "wait"]);
     assert_eq!(line("stack")[..4], ["stack", "512KiB", "fixed", "trap"]);
-    let others = sandloop(&workspace(), &["check", "--explain", "plugins.toml"]).stdout;
+    let others = sandloop(workspace(), &["check", "--explain", "plugins.toml"]).stdout;
     assert!(others.contains("cpu_per_second        no bound  default"), "{others}");
 }
 

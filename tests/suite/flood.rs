@@ -58,12 +58,20 @@ fn what_a_flood_took_is_given_back() {
             full += u32::from(once() == granted.to_string());
             assert!(begun.elapsed() < PATIENCE, "{what}: it got all again {full} times only");
         }
-        let before = process::resident(host.pid());
-        for _ in 0..20 {
-            once();
-        }
-        let grown = process::resident(host.pid()).saturating_sub(before);
-        assert!(grown < 8 << 20, "{what}: {grown} bytes more after twenty floods");
+        // The heap has a part for each thread and sandboxes are given back in batches: memory moves in steps. A leak
+        // moves it in each batch.
+        let batch = || {
+            let before = process::resident(host.pid());
+            for _ in 0..20 {
+                once();
+            }
+            process::resident(host.pid()).saturating_sub(before)
+        };
+        let grown: Vec<u64> = (0..5).map(|_| batch()).collect();
+        assert!(
+            grown.iter().any(|bytes| *bytes < 1 << 20),
+            "{what}: it grows each time: {grown:?}"
+        );
         host.stop();
     }
 }

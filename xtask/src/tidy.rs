@@ -13,6 +13,8 @@ const CODE: &[&str] =
 /// The folders whose files must stay short, and how short: lines before the unit tests.
 const SHORT: &[&str] = &["host/", "codecs/", "sdk/", "plugins/", "benches/", "xtask/"];
 const LINES: usize = 600;
+/// One table, which is long because there is much of one kind: every bound of the host, in one place.
+const TABLES: &[&str] = &["host/src/config/limits.rs"];
 
 /// What may be written in few places only: the words, where in the tree, and the files that may.
 /// Each keeps a promise of docs/architecture.md; an exception is added here, with its reason.
@@ -30,6 +32,7 @@ const ONLY_IN: &[(&str, &str, &[&str])] = &[
 ];
 const THREADS: &[&str] = &[
     "host/src/deferred/worker.rs",
+    "host/src/lane.rs",
     "host/src/main.rs",
     "host/src/outbound/resolve.rs",
     "host/src/plugin/ticker.rs",
@@ -94,7 +97,8 @@ fn files_are_short() {
     let mut complaints = Vec::new();
     for file in files(CODE, &["rs"]) {
         let lines = file.code().lines().count();
-        if LINES < lines && SHORT.iter().any(|folder| file.path.starts_with(folder)) {
+        let is_table = TABLES.contains(&file.path.as_str());
+        if LINES < lines && !is_table && SHORT.iter().any(|folder| file.path.starts_with(folder)) {
             complaints.push(format!("{}: {lines} lines, more than {LINES}: split it", file.path));
         }
     }

@@ -15,6 +15,7 @@ impl HostConfig {
         vec![
             (&all::REACTORS, self.reactors as u64),
             (&all::WORKERS, self.workers as u64),
+            (&all::SLOW_LANE, self.slow_lane as u64),
             (&all::SLICE, micros(self.slice)),
             (&all::STOP_DEADLINE, micros(self.stop_deadline)),
             (&all::CLOSE_DEADLINE, micros(self.close_deadline)),

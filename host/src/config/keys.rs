@@ -36,6 +36,7 @@ pub(crate) const ALL: &[Key] = &[
     key("listen", "a section [[listen]] for each address, with two brackets"),
     key("host.reactors", r#"a number of threads, as in reactors = 1, or reactors = "cores""#),
     key("host.workers", "a number of threads, as in workers = 2"),
+    key("host.slow_lane", "a number of threads, as in slow_lane = 2"),
     key("host.log", r#"a level, as in log = "info""#),
     key("host.slice", r#"a duration in quotes, as in slice = "1ms""#),
     key("host.stop_deadline", r#"a duration in quotes, as in stop_deadline = "5s""#),

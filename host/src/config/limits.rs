@@ -54,6 +54,20 @@ pub const WORKERS: Bound = Bound {
     then: "Jobs wait for a free thread.",
 };
 
+/// `host.slow_lane`.
+pub const SLOW_LANE: Bound = Bound {
+    table: HOST,
+    name: "slow_lane",
+    unit: Unit::Count,
+    default: 2,
+    min: 1,
+    max: 1024,
+    what: "Threads on which handlers go on that outlive their slice, with a lower priority than the reactors.",
+    why: "A reactor pays for first slices only.",
+    at: AtBound::Wait,
+    then: "Handlers take turns there, by tenant, one slice each.",
+};
+
 /// `host.slice`.
 pub const SLICE: Bound = Bound {
     table: HOST,
@@ -65,7 +79,7 @@ pub const SLICE: Bound = Bound {
     what: "How long a handler runs before the others have their turn.",
     why: "A neighbour of an endless loop waits this much longer; short slices switch often.",
     at: AtBound::Wait,
-    then: "The handler is suspended and goes on in a later turn.",
+    then: "The handler is suspended and goes on in the slow lane.",
 };
 
 /// `host.stop_deadline`.
@@ -622,6 +636,7 @@ pub(crate) const UNBOUNDED: &[&Bound] =
 pub const ALL: &[&Bound] = &[
     &REACTORS,
     &WORKERS,
+    &SLOW_LANE,
     &SLICE,
     &STOP_DEADLINE,
     &CLOSE_DEADLINE,

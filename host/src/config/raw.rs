@@ -28,6 +28,7 @@ pub(crate) struct File {
 pub(crate) struct Host {
     pub(crate) reactors: Option<Quantity>,
     pub(crate) workers: Option<Quantity>,
+    pub(crate) slow_lane: Option<Quantity>,
     pub(crate) log: Option<String>,
     pub(crate) slice: Option<Quantity>,
     pub(crate) stop_deadline: Option<Quantity>,

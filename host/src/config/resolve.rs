@@ -52,6 +52,8 @@ fn host(place: &Place<'_>, folder: &Path, raw: &raw::Host) -> Result<HostConfig,
     Ok(HostConfig {
         reactors: reactors(raw.reactors.as_ref()).map_err(wrong("reactors"))?,
         workers: threads(&limits::WORKERS, raw.workers.as_ref()).map_err(wrong("workers"))?,
+        slow_lane: threads(&limits::SLOW_LANE, raw.slow_lane.as_ref())
+            .map_err(wrong("slow_lane"))?,
         log: log_level(raw.log.as_deref()).map_err(wrong("log"))?,
         slice: limits::SLICE.time(raw.slice.as_ref()).map_err(wrong("slice"))?,
         stop_deadline: limits::STOP_DEADLINE

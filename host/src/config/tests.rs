@@ -38,6 +38,7 @@ fn defaults() {
     let host = HostConfig {
         reactors: 1,
         workers: 2,
+        slow_lane: 2,
         log: LogLevel::Info,
         slice: Duration::from_millis(1),
         stop_deadline: Duration::from_secs(5),
@@ -269,7 +270,7 @@ fn unknown_keys_in_odd_places() {
     check(
         "[host.plugins.echo]\n",
         "plugins.toml:1: host.plugins: this is not a key of [host]; \
-         write it in a section [plugins] of its own (the keys here are reactors, workers, log, \
+         write it in a section [plugins] of its own (the keys here are reactors, workers, slow_lane, log, \
          slice, stop_deadline, close_deadline, instances, compile_cache)",
     );
 }

@@ -7,7 +7,7 @@ use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use super::{Deferred, Job, Jobs, Next};
-use crate::clock::thread_cpu_time;
+use crate::clock::{lower_priority, thread_cpu_time};
 use crate::host_api::{Failure, Home, HostState};
 use crate::message::Message;
 use crate::observe;
@@ -20,8 +20,6 @@ use crate::reactor::Mail;
 
 /// How long an idle worker keeps its instance for the next job of the same plugin.
 const KEPT_FOR: Duration = Duration::from_secs(1);
-/// Added to the niceness of a worker: the reactors come first.
-const NICENESS: i32 = 10;
 
 /// The threads. Dropping it gives up every job, ends what runs at its next slice and joins the threads.
 #[derive(Debug)]
@@ -220,10 +218,4 @@ impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
     }
-}
-
-/// On Linux a niceness belongs to a thread.
-fn lower_priority() -> io::Result<()> {
-    rustix::process::nice(NICENESS)?;
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use slab::Slab;
 use wasmtime::ResourceLimiter;
@@ -55,7 +55,7 @@ pub struct HostState {
     /// Its memory and tables.
     pub memory: MemoryMeter,
     /// How many more slices the running callback may have.
-    pub slices_left: u32,
+    pub slices_left: Arc<AtomicU32>,
     /// Made when a guest first asks for anything of WASI, which most never do.
     pub(super) wasi: Option<Box<Wasi>>,
 }
@@ -83,7 +83,7 @@ impl HostState {
             jobs: OwnJobs::default(),
             ids: Ids::default(),
             memory,
-            slices_left: 0,
+            slices_left: Arc::default(),
             wasi: None,
         }
     }

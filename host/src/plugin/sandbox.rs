@@ -3,7 +3,9 @@
 //! A call is a value: a boxed future that owns its sandbox. While it runs there is no sandbox to call, so that
 //! an instance cannot be entered twice; dropping it ends the guest where it stands.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource,
@@ -35,6 +37,10 @@ pub enum Seat {
     Empty(Box<HostState>),
 }
 
+/// A call into a guest that is under way. It owns the sandbox: whoever holds it can resume it, nobody can
+/// enter the guest meanwhile, and dropping it ends the guest.
+pub type Call = Pin<Box<dyn Future<Output = Finished> + Send>>;
+
 /// A call that has come to its end.
 pub struct Finished {
     /// The sandbox; none when the guest trapped or could not be made.
@@ -43,6 +49,12 @@ pub struct Finished {
     pub task: Task,
     /// How it went.
     pub result: Result<Outcome, Trapped>,
+}
+
+impl std::fmt::Debug for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Finished").field("event", &self.task.name()).finish_non_exhaustive()
+    }
 }
 
 /// How a guest ended.
@@ -97,7 +109,7 @@ impl Sandbox {
         let engine = plugin.pre.engine();
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.memory);
-        store.epoch_deadline_callback(|mut context| Ok(end_of_slice(context.data_mut())));
+        store.epoch_deadline_callback(|context| Ok(end_of_slice(context.data())));
         let call_bytes = plugin.config.limits.call_bytes;
         store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
         begin_budget(&mut store);
@@ -119,7 +131,7 @@ impl Sandbox {
         self.store.data_mut().subject = task.connection();
         if matches!(task, Task::Operation { .. }) {
             // Its worker reads the real CPU time instead.
-            self.store.data_mut().slices_left = u32::MAX;
+            self.store.data().slices_left.store(u32::MAX, Ordering::Relaxed);
         }
         let exports = self.plugin().exports;
         match task {
@@ -336,18 +348,20 @@ fn guest_connection(guest: &Minimal) -> GuestConnection<'_> {
 /// Gives the next callback its whole budget and its first slice.
 fn begin_budget(store: &mut Store<HostState>) {
     let state = store.data_mut();
-    state.slices_left = state.plugin.slices_per_event;
+    state.slices_left.store(state.plugin.slices_per_event, Ordering::Relaxed);
     state.memory.refused = None;
     store.as_context_mut().set_epoch_deadline(1);
 }
 
 /// What happens when a slice has been used up: the others have their turn, or the guest has had its budget.
-fn end_of_slice(state: &mut HostState) -> UpdateDeadline {
-    if state.slices_left == 0 {
-        return UpdateDeadline::Interrupt;
+fn end_of_slice(state: &HostState) -> UpdateDeadline {
+    match state.slices_left.load(Ordering::Relaxed) {
+        0 => UpdateDeadline::Interrupt,
+        left => {
+            state.slices_left.store(left - 1, Ordering::Relaxed);
+            UpdateDeadline::Yield(1)
+        }
     }
-    state.slices_left -= 1;
-    UpdateDeadline::Yield(1)
 }
 
 impl From<CloseReason> for bindings::CloseReason {

@@ -177,6 +177,9 @@ impl Reactor {
     /// a read that does not fill the buffer is taken as the last.
     fn read(&mut self, id: ConnectionId, to_the_end: bool) {
         for _ in 0..READS_PER_TURN {
+            if self.has_had_its_share(id) {
+                break;
+            }
             match self.read_once(id) {
                 Read::Handed { filled: false } if !to_the_end => {
                     if let Some(entry) = self.connections.get_mut(id) {
@@ -189,6 +192,13 @@ impl Reactor {
             }
         }
         self.make_ready(id);
+    }
+
+    /// Whether its tenant has had its share of this turn; what there is to read waits for the next.
+    fn has_had_its_share(&self, id: ConnectionId) -> bool {
+        let instance =
+            self.connections.get(id).and_then(|entry| self.instances.get(entry.instance));
+        instance.is_some_and(|instance| self.shares.is_served(instance.plugin.tenant.index))
     }
 
     fn make_ready(&mut self, id: ConnectionId) {

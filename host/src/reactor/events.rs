@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ConnectionId, InstanceId, Reactor};
-use crate::connection::Phase;
+use crate::connection::{CloseReason, Phase};
 use crate::deferred::Deferred;
 use crate::host_api::ExitReason;
 use crate::message::Message;
@@ -84,7 +84,10 @@ impl Reactor {
                 Some(Task::Open { connection, shared, origin, constructed: false })
             }
             Event::Completed(connection) => {
-                let object = self.connections.get(connection)?.object?;
+                let entry = self.connections.get(connection)?;
+                // Its plugin may have closed it in a `post-init` that took long.
+                let closed = entry.shared.lock().phase() == Phase::Ended(CloseReason::Closed);
+                let object = entry.object.filter(|_| !closed)?;
                 Some(Task::Completed { connection, object })
             }
             Event::Drained(connection) => {

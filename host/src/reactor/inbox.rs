@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Wake;
 
 use mio::{Registry, Waker};
 
@@ -13,6 +12,7 @@ use super::{ConnectionId, InstanceId, Source};
 use crate::deferred::Deferred;
 use crate::host_api::ExitReason;
 use crate::outbound::Attempt;
+use crate::plugin::sandbox::Finished;
 use crate::tenant::channels::Delivery;
 use crate::tenant::queues::Handout;
 
@@ -21,6 +21,15 @@ use crate::tenant::queues::Handout;
 pub enum Mail {
     /// Stop gracefully.
     Stop,
+    /// A call has come to its end in the slow lane.
+    Returned {
+        /// Whose.
+        instance: InstanceId,
+        /// How it went.
+        finished: Box<Finished>,
+    },
+    /// There is room for another instance.
+    Room,
     /// Plugins were parked and are not any more.
     Unpark,
     /// The addresses of a name that a connection waits for; empty when it has none.
@@ -113,13 +122,6 @@ impl Bell {
 pub struct Inbox {
     receiver: Receiver<Mail>,
     post: Post,
-    woken: Arc<Woken>,
-}
-
-/// Instances whose suspended call can go on.
-#[derive(Debug)]
-struct Woken {
-    instances: Mutex<Vec<InstanceId>>,
     bell: Arc<Bell>,
 }
 
@@ -144,8 +146,7 @@ impl Inbox {
         let waker = Waker::new(registry, Source::Waker.into())?;
         let bell = Arc::new(Bell { waker, rung: AtomicBool::new(false) });
         let (sender, receiver) = channel();
-        let woken = Arc::new(Woken { instances: Mutex::default(), bell: bell.clone() });
-        Ok(Inbox { receiver, post: Post(Arc::new(Slot { sender, bell })), woken })
+        Ok(Inbox { receiver, post: Post(Arc::new(Slot { sender, bell: bell.clone() })), bell })
     }
 
     /// What other threads need.
@@ -155,34 +156,7 @@ impl Inbox {
 
     /// Everything that has come so far.
     pub fn take_all(&self) -> impl Iterator<Item = Mail> {
-        self.woken.bell.hear();
+        self.bell.hear();
         self.receiver.try_iter()
-    }
-
-    /// What wakes a suspended call of this instance.
-    pub fn waker_of(&self, instance: InstanceId) -> std::task::Waker {
-        Arc::new(InstanceWaker { instance, woken: self.woken.clone() }).into()
-    }
-
-    /// The instances that were woken since the last time.
-    pub fn take_woken(&self) -> Vec<InstanceId> {
-        let mut woken = self.woken.instances.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *woken)
-    }
-}
-
-struct InstanceWaker {
-    instance: InstanceId,
-    woken: Arc<Woken>,
-}
-
-impl Wake for InstanceWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.instances.lock().unwrap_or_else(PoisonError::into_inner).push(self.instance);
-        self.woken.bell.ring();
     }
 }

@@ -1,9 +1,8 @@
 //! Events into instances: one at a time for each, in slices, and what happens when one traps.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use super::events::Event;
@@ -11,21 +10,16 @@ use super::processes::{Birth, Role};
 use super::{Address, Command, ConnectionId, InstanceId, Reactor, Wish};
 use crate::config::Isolation;
 use crate::host_api::HostState;
-use crate::observe;
-use crate::plugin::evidence::Ended;
-use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Task, Trapped};
+use crate::lane::Ride;
+use crate::plugin::sandbox::{Finished, Outcome, Sandbox, Seat, Task};
 use crate::plugin::{Permit, Plugin};
 use crate::timer::TimerKey;
 
-/// A call into a guest that is under way. It owns the sandbox: whoever holds it can resume it, nobody can
-/// enter the guest meanwhile, and dropping it ends the guest.
-type Call = Pin<Box<dyn Future<Output = Finished> + Send>>;
-
-enum State {
+pub(super) enum State {
     /// Waits for events.
     Idle(Seat),
-    /// Suspended in the middle of a callback.
-    Suspended(Call),
+    /// In the middle of a callback, in the slow lane.
+    Away(Arc<Ride>),
     /// Being polled right now, further up this stack.
     Entered,
 }
@@ -33,7 +27,7 @@ enum State {
 /// One sandbox of a plugin, as its reactor sees it.
 pub(super) struct Instance {
     pub(super) plugin: Arc<Plugin>,
-    state: State,
+    pub(super) state: State,
     queue: VecDeque<Event>,
     /// Its connections; each knows its place here.
     pub(super) connections: Vec<ConnectionId>,
@@ -47,19 +41,18 @@ pub(super) struct Instance {
     /// Processes that it has spawned.
     pub(super) children: Vec<InstanceId>,
     /// Counts it among the instances of the host.
-    permit: Permit,
-    /// Wakes it when it is suspended; most never are.
-    waker: Option<Waker>,
-    is_runnable: bool,
-    /// When its suspended call has taken too long.
-    overdue: Option<TimerKey>,
-    /// Whether its events wait for its tenant's CPU time.
+    pub(super) permit: Permit,
+    /// How many more slices the running callback may have.
+    pub(super) slices_left: Arc<AtomicU32>,
+    /// When a call that went into the slow lane has taken too long.
+    pub(super) overdue: Option<TimerKey>,
+    /// Whether its events wait for its tenant's CPU time or its next share.
     waits: bool,
     pub(super) started: bool,
 }
 
 pub(super) struct GuestTimer {
-    key: Option<TimerKey>,
+    pub(super) key: Option<TimerKey>,
     pub(super) every: Option<Duration>,
 }
 
@@ -76,7 +69,12 @@ pub(super) enum Unavailable {
 
 impl Instance {
     fn new(plugin: Arc<Plugin>, seat: Seat, permit: Permit) -> Instance {
+        let slices_left = match &seat {
+            Seat::Ready(sandbox) => sandbox.store.data().slices_left.clone(),
+            Seat::Empty(state) => state.slices_left.clone(),
+        };
         Instance {
+            slices_left,
             plugin,
             state: State::Idle(seat),
             queue: VecDeque::new(),
@@ -87,8 +85,6 @@ impl Instance {
             role: None,
             children: Vec::new(),
             permit,
-            waker: None,
-            is_runnable: false,
             overdue: None,
             waits: false,
             started: false,
@@ -102,6 +98,11 @@ impl Instance {
     /// Whether what it fills is so full that it should not be given more to work on.
     pub(super) fn is_pressed(&self) -> bool {
         matches!(&self.state, State::Idle(Seat::Ready(sandbox)) if sandbox.store.data().is_pressed())
+    }
+
+    /// Events that wait.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
     }
 
     /// Whether nothing is under way and nothing waits.
@@ -161,7 +162,7 @@ impl Reactor {
         Ok(self.instances.insert(instance))
     }
 
-    fn address(&self, instance: InstanceId) -> Address {
+    pub(super) fn address(&self, instance: InstanceId) -> Address {
         Address { reactor: self.setup.index, post: self.inbox.post(), instance }
     }
 
@@ -198,7 +199,8 @@ impl Reactor {
             if !instance.is_idle() || instance.queue.is_empty() {
                 return;
             }
-            if instance.plugin.tenant.must_wait(&self.setup.home.clock) {
+            let tenant = &instance.plugin.tenant;
+            if tenant.must_wait(&self.setup.home.clock) || self.shares.is_served(tenant.index) {
                 if !std::mem::replace(&mut instance.waits, true) {
                     self.waiting.push_back(id);
                 }
@@ -211,124 +213,7 @@ impl Reactor {
         }
     }
 
-    /// Hands a task to an idle instance.
-    pub(super) fn enter(&mut self, id: InstanceId, task: Task) {
-        let Some(instance) = self.instances.get_mut(id) else { return };
-        match std::mem::replace(&mut instance.state, State::Entered) {
-            State::Idle(seat) => {
-                let call = Box::pin(sandbox::run(seat, task));
-                // A first slice is nearly always the only one: a waker is made for the second.
-                self.poll_call(id, call, Waker::noop());
-            }
-            other => {
-                debug_assert!(false, "only an idle instance is entered");
-                instance.state = other;
-            }
-        }
-    }
-
-    /// Gives one suspended call its next slice.
-    pub(super) fn resume_one(&mut self) {
-        self.collect_woken();
-        let mut runnable = std::mem::take(&mut self.runnable);
-        let next = runnable.take(|tenant| self.may_run(tenant));
-        self.runnable = runnable;
-        let Some(id) = next else { return };
-        let Some(instance) = self.instances.get_mut(id) else { return };
-        instance.is_runnable = false;
-        let waker = instance.waker.get_or_insert_with(|| self.inbox.waker_of(id)).clone();
-        match std::mem::replace(&mut instance.state, State::Entered) {
-            State::Suspended(call) => {
-                self.poll_call(id, call, &waker);
-                self.pump(id);
-            }
-            // Woken too late: the call has come to its end meanwhile.
-            other => instance.state = other,
-        }
-    }
-
-    /// Queues the instances whose calls were woken.
-    pub(super) fn collect_woken(&mut self) {
-        for id in self.inbox.take_woken() {
-            self.make_runnable(id);
-        }
-    }
-
-    fn make_runnable(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(id) else { return };
-        if matches!(instance.state, State::Suspended(_)) && !instance.is_runnable {
-            instance.is_runnable = true;
-            self.runnable.push(instance.plugin.tenant.index, id);
-        }
-    }
-
-    fn poll_call(&mut self, id: InstanceId, mut call: Call, waker: &Waker) {
-        self.setup.activity.enter();
-        match self.poll_counted(id, &mut call, waker) {
-            Poll::Ready(finished) => self.finish(id, finished),
-            Poll::Pending => {
-                let Some(instance) = self.instances.get_mut(id) else { return };
-                instance.state = State::Suspended(call);
-                if instance.overdue.is_none() {
-                    let deadline =
-                        self.setup.home.clock.now() + instance.plugin.config.limits.event_deadline;
-                    instance.overdue =
-                        Some(self.timers.insert(deadline, super::Purpose::Overdue(id)));
-                }
-                // Whether it waits or only had its slice shows when it is polled with a waker of its own.
-                if waker.will_wake(Waker::noop()) {
-                    self.make_runnable(id);
-                }
-            }
-        }
-    }
-
-    /// Polls a call, and takes the time from its tenant's account if it has one.
-    fn poll_counted(&self, id: InstanceId, call: &mut Call, waker: &Waker) -> Poll<Finished> {
-        let context = &mut Context::from_waker(waker);
-        let plugin = self.instances.get(id).map(|instance| &instance.plugin);
-        let Some(cpu) = plugin.and_then(|plugin| plugin.tenant.cpu.as_ref()) else {
-            return call.as_mut().poll(context);
-        };
-        let begun = self.setup.home.clock.now();
-        let polled = call.as_mut().poll(context);
-        cpu.take_time(self.setup.home.clock.now().since(begun));
-        polled
-    }
-
-    /// A suspended call has used up its time: its guest ends where it stands.
-    pub(super) fn overdue(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(id) else { return };
-        let plugin = instance.plugin.clone();
-        if instance.is_runnable {
-            // It does not sleep but waits for its turn: `cpu_per_event` is what bounds it.
-            let deadline = self.setup.home.clock.now() + plugin.config.limits.event_deadline;
-            instance.overdue = Some(self.timers.insert(deadline, super::Purpose::Overdue(id)));
-            return;
-        }
-        instance.overdue = None;
-        let was_program = instance.started;
-        let subject = self.subject(id, None);
-        plugin.ended(
-            self.setup.home.clock.now(),
-            &Ended {
-                what: "an event took too long: its instance has ended",
-                event: "",
-                handler: subject.as_ref().map(|(_, handler)| &**handler),
-                connection: subject.as_ref().map(|(number, _)| *number),
-                operation: None,
-                limit: Some("event_deadline"),
-                cause: None,
-                backtrace: None,
-            },
-        );
-        self.end_instance(id);
-        if was_program {
-            self.restart_later(plugin.index);
-        }
-    }
-
-    fn finish(&mut self, id: InstanceId, finished: Finished) {
+    pub(super) fn finish(&mut self, id: InstanceId, finished: Finished) {
         let overdue = self.instances.get_mut(id).and_then(|instance| instance.overdue.take());
         if let Some(key) = overdue {
             self.timers.cancel(key);
@@ -443,94 +328,6 @@ impl Reactor {
         *key = Some(self.timers.insert(deadline, super::Purpose::Guest(id, timer)));
     }
 
-    fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
-        let Some(instance) = self.instances.get(id) else { return };
-        let plugin = instance.plugin.name();
-        let reason = observe::escaped(reason);
-        tracing::error!(plugin, event, reason = &*reason, "start failed: the instance has ended");
-        self.end_instance(id);
-    }
-
-    /// A guest has trapped, or could not be made: it alone ends, with its connections.
-    fn trapped(&mut self, id: InstanceId, task: &Task, trapped: &Trapped) {
-        let Some(instance) = self.instances.get(id) else { return };
-        let plugin = &instance.plugin;
-        let subject = self.subject(id, task.connection());
-        plugin.ended(
-            self.setup.home.clock.now(),
-            &Ended {
-                what: match trapped.stage {
-                    Stage::Run => "trapped",
-                    Stage::Make | Stage::Fit => "no instance could be made",
-                },
-                event: task.name(),
-                handler: subject.as_ref().map(|(_, handler)| &**handler),
-                connection: subject.as_ref().map(|(number, _)| *number),
-                operation: None,
-                limit: trapped.limit,
-                cause: Some(observe::cause(&trapped.error)),
-                backtrace: Some(observe::backtrace(&trapped.error)),
-            },
-        );
-        let index = plugin.index;
-        let was_program = instance.started || matches!(task, Task::Prepare | Task::Start);
-        self.end_instance(id);
-        if was_program {
-            self.restart_later(index);
-        }
-    }
-
-    /// The connection that an event was about, its number and its handler.
-    fn subject(&self, id: InstanceId, connection: Option<ConnectionId>) -> Option<(u32, String)> {
-        let instance = self.instances.get(id)?;
-        // A timer or a tick in the sandbox of one connection is about that connection.
-        let single = instance.plugin.config.isolation == Isolation::Connection;
-        let only = instance.connections.first().copied().filter(|_| single);
-        let connection = self.connections.get(connection.or(only)?)?.shared.lock();
-        Some((connection.number, connection.handler.clone()))
-    }
-
-    /// The end of an instance that cannot be told: its connections are closed, its timers forgotten.
-    ///
-    /// The processes that it has spawned end with it.
-    pub(super) fn end_instance(&mut self, id: InstanceId) {
-        let mut ending = vec![id];
-        while let Some(id) = ending.pop() {
-            if let Some(instance) = self.instances.remove(id) {
-                self.clear_up(id, instance, &mut ending);
-            }
-        }
-        self.wake_gates();
-    }
-
-    fn clear_up(&mut self, id: InstanceId, instance: Instance, ending: &mut Vec<InstanceId>) {
-        for child in instance.children {
-            self.condemn(child);
-            ending.push(child);
-        }
-        if let Some(role) = instance.role {
-            self.process_ended(id, &role);
-        }
-        if let Some(key) = instance.overdue {
-            self.timers.cancel(key);
-        }
-        for timer in instance.timers.into_values() {
-            if let Some(key) = timer.key {
-                self.timers.cancel(key);
-            }
-        }
-        for connection in instance.connections {
-            self.abandon_connection(connection, &instance.plugin.config.on_trap);
-        }
-        let shared = &mut self.shared[instance.plugin.index];
-        if *shared == Some(id) {
-            *shared = None;
-        }
-        // Its place is free before anybody asks for it.
-        drop(instance.state);
-        drop(instance.permit);
-    }
-
     /// Ends the sandbox of one connection when it has no more.
     pub(super) fn end_if_unused(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get(id) else { return };
@@ -541,7 +338,7 @@ impl Reactor {
         }
     }
 
-    /// Delivers what waited for its tenant's CPU time.
+    /// Delivers what waited for its tenant's CPU time, or for a turn in which it has not had its share.
     pub(super) fn release_waiting(&mut self) {
         for id in std::mem::take(&mut self.waiting) {
             // One that still has to wait queues again.

@@ -1,31 +1,27 @@
 //! File descriptors: as many as the system gives, and enough for what the configuration allows at once.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use crate::config::{Config, ConfigError, PluginConfig, Problem};
 
 /// Descriptors of everything but listeners and connections: polls, the log, folders, compiled components.
 const KEPT: u64 = 128;
 
-/// Raises the soft limit to the hard one and looks whether that is enough. What was left to the defaults may be more
-/// than there is: at the end of the descriptors listeners wait. What was written must fit.
+/// Looks whether there are enough. What was left to the defaults may be more than there is: at the end of the
+/// descriptors listeners wait. What was written must fit.
 ///
 /// # Errors
 /// When the written bounds of connections do not fit.
 pub(super) fn admit(config: &Config) -> Result<(), ConfigError> {
-    let limit = getrlimit(Resource::Nofile);
-    // None is no limit.
-    let Some(hard) = limit.maximum else { return Ok(()) };
-    let wanted = Rlimit { current: Some(hard), maximum: Some(hard) };
-    if limit.current != Some(hard)
-        && let Err(error) = setrlimit(Resource::Nofile, wanted)
-    {
-        tracing::warn!(%error, "the number of file descriptors cannot be raised");
+    // The soft limit is the hard one by now, as far as that went.
+    match rlimit::getrlimit(rlimit::Resource::NOFILE) {
+        Ok((limit, _)) => check(config, limit),
+        Err(error) => {
+            tracing::debug!(%error, "the limit of open files is not known");
+            Ok(())
+        }
     }
-    check(config, hard)
 }
 
-fn check(config: &Config, hard: u64) -> Result<(), ConfigError> {
+fn check(config: &Config, limit: u64) -> Result<(), ConfigError> {
     let fixed = KEPT + (config.listeners.len() * config.host.reactors) as u64;
     let bounds: Vec<Connections> = config.plugins.iter().flat_map(connections).collect();
     let all = fixed + bounds.iter().map(|bound| bound.count).sum::<u64>();
@@ -36,22 +32,22 @@ fn check(config: &Config, hard: u64) -> Result<(), ConfigError> {
     let mut sum = fixed;
     for (line, bound) in written {
         sum += bound.count;
-        if hard < sum {
+        if limit < sum {
             return Err(ConfigError::Invalid {
                 file: config.file.clone(),
                 line,
                 key: bound.key.clone(),
                 problem: Problem::new(
-                    format!("that needs {sum} file descriptors, and this process may have {hard}"),
+                    format!("that needs {sum} file descriptors, and this process may have {limit}"),
                     format!("lower it, or start the host with ulimit -n {all}"),
                 ),
             });
         }
     }
-    if hard < all {
+    if limit < all {
         tracing::info!(
             needed = all,
-            available = hard,
+            available = limit,
             "connections beyond the available file descriptors wait in the backlog"
         );
     }
@@ -80,14 +76,14 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_text(limits: &str, hard: u64, expected: Option<&str>) {
+    fn check_text(limits: &str, limit: u64, expected: Option<&str>) {
         let text = format!(
             "[plugins.echo]\ncomponent = \"e.wasm\"\n[plugins.echo.limits]\n{limits}\n\
              [[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"echo\"\n"
         );
         let config = Config::parse(Path::new("plugins.toml"), &text).expect("a configuration");
-        let error = check(&config, hard).err().map(|error| error.to_string());
-        assert_eq!(error.as_deref(), expected, "{limits:?} of {hard}");
+        let error = check(&config, limit).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), expected, "{limits:?} of {limit}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::config::{Config, Isolation};
 use crate::deferred::Workers;
 use crate::host_api::{Home, HostState};
 use crate::hub::Hub;
+use crate::lane::{self, Lane};
 use crate::observe;
 use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Task};
 use crate::plugin::ticker::{Activity, Ticker};
@@ -38,6 +39,8 @@ pub struct Prepared {
     pub ticker: Ticker,
     /// Do deferred work.
     pub workers: Workers,
+    /// Where handlers go on that outlive their slice.
+    pub slow: lane::Threads,
 }
 
 impl Prepared {
@@ -70,6 +73,7 @@ impl Prepared {
         for plugin in &hub.plugins {
             caller.check(plugin).map_err(|fault| caller.error(plugin, fault))?;
         }
+        let lane = Lane::new(clock, ticker.activity(), config.host.slice);
         let instances = Count::default();
         let mut reactors = Vec::new();
         for index in 0..config.host.reactors {
@@ -79,6 +83,8 @@ impl Prepared {
                 activity: ticker.activity(),
                 instances: instances.clone(),
                 instances_max: config.host.instances,
+                slice: config.host.slice,
+                lane: lane.clone(),
                 stop_deadline: config.host.stop_deadline,
                 close_deadline: config.host.close_deadline,
             };
@@ -101,7 +107,9 @@ impl Prepared {
         let workers =
             Workers::spawn(config.host.workers, &home(), &ticker.activity(), runtime.handle())
                 .map_err(StartError::internal("starting the workers"))?;
-        Ok(Prepared { reactors, hub, runtime, ticker, workers })
+        let slow = lane::Threads::spawn(config.host.slow_lane, &lane, runtime.handle())
+            .map_err(StartError::internal("starting the slow lane"))?;
+        Ok(Prepared { reactors, hub, runtime, ticker, workers, slow })
     }
 }
 

@@ -14,6 +14,7 @@ use crate::reactor::{Address, InstanceId, Mail, Post};
 pub struct Channels {
     by_name: Mutex<HashMap<String, Channel>>,
     names: Names,
+    tenant: usize,
     /// Most bytes that one channel holds.
     bytes_max: u64,
     messages: Meter,
@@ -47,6 +48,8 @@ pub struct Member {
 /// A message for some of the instances of one reactor.
 #[derive(Debug)]
 pub struct Delivery {
+    /// Whose channel it was pushed to.
+    pub tenant: usize,
     /// What they get.
     pub message: Arc<Message>,
     /// Who was subscribed when it was pushed.
@@ -58,8 +61,8 @@ pub struct Delivery {
 }
 
 impl Channels {
-    pub(super) fn new(names: Names, bytes_max: u64, messages: Meter) -> Channels {
-        Channels { by_name: Mutex::default(), names, bytes_max, messages }
+    pub(super) fn new(tenant: usize, names: Names, bytes_max: u64, messages: Meter) -> Channels {
+        Channels { by_name: Mutex::default(), names, tenant, bytes_max, messages }
     }
 
     /// Adds a subscription.
@@ -120,6 +123,7 @@ impl Channels {
         for room in &channel.rooms {
             let except = except.filter(|(reactor, _)| *reactor == room.reactor);
             room.post.send(Mail::Message(Delivery {
+                tenant: self.tenant,
                 message: message.clone(),
                 members: room.members.clone(),
                 except: except.map(|(_, member)| member),

@@ -1,0 +1,107 @@
+//! How much of the loop each tenant takes, where there are several: one that has had its share of a turn gets its other
+//! events in the next one, and one whose handlers outlive their slice begins in the slow lane for a while.
+
+use std::time::Duration;
+
+use crate::clock::Moment;
+
+/// Slices of a turn that are a tenant's share.
+const SLICES_PER_TURN: u32 = 2;
+/// How long a tenant is slow.
+const SLOW_FOR: Duration = Duration::from_millis(100);
+
+/// The tenants of one reactor.
+#[derive(Debug)]
+pub(super) struct Shares {
+    tenants: Vec<Share>,
+    /// Those that have had something in this turn.
+    served: Vec<usize>,
+    slice: Duration,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Share {
+    spent: Duration,
+    slow_until: Moment,
+}
+
+impl Shares {
+    /// Of so many tenants.
+    pub(super) fn new(tenants: usize, slice: Duration) -> Shares {
+        Shares { tenants: vec![Share::default(); tenants], served: Vec::new(), slice }
+    }
+
+    /// A turn begins: nobody has had anything.
+    pub(super) fn begin_turn(&mut self) {
+        for tenant in self.served.drain(..) {
+            self.tenants[tenant].spent = Duration::ZERO;
+        }
+    }
+
+    /// Whether it has to be known what each tenant spends.
+    pub(super) fn matter(&self) -> bool {
+        1 < self.tenants.len()
+    }
+
+    /// A tenant has had so much of this turn.
+    pub(super) fn spend(&mut self, tenant: usize, used: Duration) {
+        let Some(share) = self.tenants.get_mut(tenant) else { return };
+        if share.spent.is_zero() {
+            self.served.push(tenant);
+        }
+        share.spent += used.max(Duration::from_nanos(1));
+    }
+
+    /// A tenant's handler has outlived its slice.
+    pub(super) fn outlived(&mut self, tenant: usize, now: Moment) {
+        if let Some(share) = self.tenants.get_mut(tenant) {
+            share.slow_until = now + SLOW_FOR;
+        }
+    }
+
+    /// Whether a tenant has had its share of this turn.
+    pub(super) fn is_served(&self, tenant: usize) -> bool {
+        self.matter()
+            && self.tenants.get(tenant).is_some_and(|s| self.slice * SLICES_PER_TURN < s.spent)
+    }
+
+    /// Whether a tenant's handlers begin in the slow lane.
+    pub(super) fn is_slow(&self, tenant: usize, now: Moment) -> bool {
+        self.matter() && self.tenants.get(tenant).is_some_and(|share| now < share.slow_until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment::from_start(Duration::from_millis(milliseconds))
+    }
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_share_is_of_one_turn() {
+        let mut shares = Shares::new(2, MS);
+        shares.spend(0, MS * 3);
+        assert!(shares.is_served(0) && !shares.is_served(1) && !shares.is_slow(0, at(0)));
+        shares.begin_turn();
+        assert!(!shares.is_served(0));
+    }
+
+    #[test]
+    fn slow_is_who_outlived_a_slice_and_for_a_while() {
+        let mut shares = Shares::new(2, MS);
+        shares.outlived(0, at(5));
+        assert!(shares.is_slow(0, at(104)) && !shares.is_slow(0, at(105)));
+        assert!(!shares.is_slow(1, at(5)));
+    }
+
+    #[test]
+    fn who_is_alone_is_never_in_the_way() {
+        let mut shares = Shares::new(1, MS);
+        shares.spend(0, MS * 100);
+        assert!(!shares.is_served(0) && !shares.is_slow(0, at(0)));
+    }
+}
