@@ -48,8 +48,8 @@ use crate::timer::{TimerKey, TimerQueue};
 const READ_BYTES: usize = 64 * 1024;
 /// Reads from one connection in one turn; what is left waits for the next.
 const READS_PER_TURN: usize = 4;
-/// Connections accepted from one listener in one turn.
-const ACCEPTS_PER_TURN: usize = 64;
+/// Connections accepted from one listener in one turn: each makes a sandbox, which others wait for.
+const ACCEPTS_PER_TURN: usize = 4;
 /// Events taken from the operating system at once.
 const EVENTS_PER_TURN: usize = 1024;
 

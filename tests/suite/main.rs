@@ -35,6 +35,7 @@ mod flood;
 mod grants;
 mod guests;
 mod hooks;
+mod hostile;
 mod http;
 mod http_client;
 mod http_clients;

@@ -350,7 +350,8 @@ fn begin_budget(store: &mut Store<HostState>) {
     let state = store.data_mut();
     state.slices_left.store(state.plugin.slices_per_event, Ordering::Relaxed);
     state.memory.refused = None;
-    store.as_context_mut().set_epoch_deadline(1);
+    // The next tick may be a moment away: only with the one after it has a whole slice passed.
+    store.as_context_mut().set_epoch_deadline(2);
 }
 
 /// What happens when a slice has been used up: the others have their turn, or the guest has had its budget.

@@ -41,9 +41,7 @@ impl Reactor {
         match self.poll_counted(id, &mut call) {
             Poll::Ready(finished) => self.finish(id, finished),
             Poll::Pending => {
-                let now = self.setup.home.clock.now();
                 let Some(instance) = self.instances.get_mut(id) else { return };
-                self.shares.outlived(instance.plugin.tenant.index, now);
                 let slices = instance.slices_left.load(Ordering::Relaxed);
                 self.send_away(id, call, slices);
             }
@@ -64,11 +62,9 @@ impl Reactor {
     /// A call has come back from the slow lane.
     pub(super) fn returned(&mut self, id: InstanceId, finished: Finished) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        if let State::Away(ride) = std::mem::replace(&mut instance.state, State::Entered)
-            && self.setup.slice <= ride.used()
-        {
+        if let State::Away(ride) = std::mem::replace(&mut instance.state, State::Entered) {
             let now = self.setup.home.clock.now();
-            self.shares.outlived(instance.plugin.tenant.index, now);
+            self.shares.used_in_the_lane(instance.plugin.tenant.index, ride.used(), now);
         }
         self.finish(id, finished);
         self.pump(id);
@@ -96,7 +92,7 @@ impl Reactor {
         if let Some(cpu) = &tenant.cpu {
             cpu.take_time(now.since(begun));
         }
-        self.shares.spend(tenant.index, now.since(begun));
+        self.shares.spend(tenant.index, now.since(begun), now);
         polled
     }
 

@@ -210,26 +210,58 @@ impl Reactor {
     }
 
     fn read_once(&mut self, id: ConnectionId) -> Read {
-        let now = self.setup.home.clock.turn();
-        let Some(entry) = self.connections.get_mut(id) else { return Read::Nothing };
-        if !entry.readable {
+        let Some(entry) = self.connections.get(id).filter(|entry| entry.readable) else {
             return Read::Nothing;
-        }
+        };
         let instance = entry.instance;
         let Some(state) = self.instances.get(instance) else { return Read::Nothing };
         if !state.is_quiet() {
-            self.stall(instance, id);
+            self.read_in_turn(instance, id);
             return Read::Nothing;
         }
-        if state.is_pressed() || state.plugin.tenant.must_not_read(&self.setup.home.clock) {
+        let Some(task) = self.read_task(id) else { return Read::Nothing };
+        let filled = matches!(&task, Task::Data { length, .. } if *length == READ_BYTES);
+        self.enter(instance, task);
+        self.pump(instance);
+        Read::Handed { filled }
+    }
+
+    /// Its instance is busy: it is read when that has done what is before it.
+    fn read_in_turn(&mut self, instance: InstanceId, id: ConnectionId) {
+        let waits = self.connections.get_mut(id).is_none_or(|entry| {
+            // Waiting there and being ready are one.
+            std::mem::replace(&mut entry.is_ready, true)
+        });
+        if !waits && let Some(instance) = self.instances.get_mut(instance) {
+            instance.push(Event::Readable(id));
+        }
+    }
+
+    /// It is a connection's turn that had to wait until its instance was idle.
+    pub(super) fn delayed_read_task(&mut self, id: ConnectionId) -> Option<Task> {
+        self.connections.get_mut(id)?.is_ready = false;
+        let task = self.read_task(id)?;
+        // There may be more, which is behind everything else that waits.
+        self.make_ready(id);
+        Some(task)
+    }
+
+    /// Reads what there is for an idle instance.
+    fn read_task(&mut self, id: ConnectionId) -> Option<Task> {
+        let now = self.setup.home.clock.turn();
+        let entry = self.connections.get_mut(id).filter(|entry| entry.readable)?;
+        let instance = entry.instance;
+        let state = self.instances.get_mut(instance)?;
+        let tenant_waits = state.plugin.tenant.must_not_read(&self.setup.home.clock);
+        if tenant_waits || state.must_wait_to_read(now) {
             self.stall(instance, id);
             self.pressed.push(instance);
-            return Read::Nothing;
+            return None;
         }
-        let Some(object) = entry.object else { return Read::Nothing };
+        let object = entry.object?;
         let mut connection = entry.shared.lock();
         if !connection.wants_read() {
-            return Read::Nothing;
+            return None;
         }
         let mut buffer = self.buffer.take().unwrap_or_else(|| vec![0; READ_BYTES]);
         match connection.read(&mut buffer, now) {
@@ -240,9 +272,7 @@ impl Reactor {
             Ok(length) => {
                 drop(connection);
                 self.count_reading(instance, length);
-                self.enter(instance, Task::Data { connection: id, object, buffer, length });
-                self.pump(instance);
-                return Read::Handed { filled: length == READ_BYTES };
+                return Some(Task::Data { connection: id, object, buffer, length });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.readable = false,
             Err(error) => connection.end(reason_of(&error)),
@@ -250,7 +280,7 @@ impl Reactor {
         drop(connection);
         self.buffer = Some(buffer);
         self.settle(id);
-        Read::Nothing
+        None
     }
 
     /// Takes what was read from its tenant's bytes a second, if they have a bound.

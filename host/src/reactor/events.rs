@@ -25,6 +25,8 @@ pub(super) enum Event {
     Open(ConnectionId),
     /// `connection-completed`.
     Completed(ConnectionId),
+    /// There is something to read, and there was more to do before.
+    Readable(ConnectionId),
     /// `drained`.
     Drained(ConnectionId),
     /// `unbind`.
@@ -96,6 +98,7 @@ impl Reactor {
                 let object = entry.object.filter(|_| !over)?;
                 Some(Task::Drained { connection, object })
             }
+            Event::Readable(connection) => self.delayed_read_task(connection),
             Event::Unbind(connection) => self.unbind_task(connection),
             Event::Timer(timer) => self.timer_task(id, timer),
             Event::Tick(tick) => {

@@ -74,6 +74,9 @@ impl Reactor {
     /// Accepts from a listener, a bounded number in one turn.
     pub(super) fn accept(&mut self, place: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
+            if self.tenant_of_gate(place).is_some_and(|tenant| self.shares.is_served(tenant)) {
+                break;
+            }
             match self.accept_one(place) {
                 Ok(()) | Err(Refusal::Gone) => {}
                 Err(Refusal::Nothing) => return,
@@ -91,6 +94,11 @@ impl Reactor {
             }
         }
         self.ready_gates.push_back(place);
+    }
+
+    fn tenant_of_gate(&self, place: usize) -> Option<usize> {
+        let plugin = self.gates.get(place)?.plugin();
+        Some(self.setup.home.hub.plugins.get(plugin)?.tenant.index)
     }
 
     fn accept_one(&mut self, place: usize) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::events::Event;
 use super::processes::{Birth, Role};
 use super::{Address, Command, ConnectionId, InstanceId, Reactor, Wish};
+use crate::clock::Moment;
 use crate::config::Isolation;
 use crate::host_api::HostState;
 use crate::lane::Ride;
@@ -31,8 +32,10 @@ pub(super) struct Instance {
     queue: VecDeque<Event>,
     /// Its connections; each knows its place here.
     pub(super) connections: Vec<ConnectionId>,
-    /// Connections that have something to read and wait until it is idle.
+    /// Connections that have something to read and wait until it, or its tenant, may take more.
     stalled: Vec<ConnectionId>,
+    /// Since when it is not read because what it fills is full.
+    pressed_since: Option<Moment>,
     pub(super) timers: HashMap<u32, GuestTimer>,
     /// Outgoing connections that were asked for and not begun.
     pub(super) wishes: u32,
@@ -67,6 +70,10 @@ pub(super) enum Unavailable {
     Parked,
 }
 
+/// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
+/// itself full must not keep them from ending.
+const PRESSED_MAX: Duration = Duration::from_secs(1);
+
 impl Instance {
     fn new(plugin: Arc<Plugin>, seat: Seat, permit: Permit) -> Instance {
         let slices_left = match &seat {
@@ -80,6 +87,7 @@ impl Instance {
             queue: VecDeque::new(),
             connections: Vec::new(),
             stalled: Vec::new(),
+            pressed_since: None,
             timers: HashMap::new(),
             wishes: 0,
             role: None,
@@ -95,9 +103,28 @@ impl Instance {
         matches!(self.state, State::Idle(_))
     }
 
+    /// Whether it is not read at `now` because what it fills is full; now and then it is all the same.
+    pub(super) fn must_wait_to_read(&mut self, now: Moment) -> bool {
+        if !self.is_pressed() {
+            self.pressed_since = None;
+            return false;
+        }
+        let since = *self.pressed_since.get_or_insert(now);
+        let reprieved = PRESSED_MAX <= now.since(since);
+        if reprieved {
+            self.pressed_since = Some(now);
+        }
+        !reprieved
+    }
+
     /// Whether what it fills is so full that it should not be given more to work on.
     pub(super) fn is_pressed(&self) -> bool {
         matches!(&self.state, State::Idle(Seat::Ready(sandbox)) if sandbox.store.data().is_pressed())
+    }
+
+    /// Adds an event behind those that wait.
+    pub(super) fn push(&mut self, event: Event) {
+        self.queue.push_back(event);
     }
 
     /// Events that wait.
@@ -351,21 +378,26 @@ impl Reactor {
 
     /// Reads from the connections of instances that had to wait and need not any more.
     pub(super) fn release_pressed(&mut self) {
+        let now = self.setup.home.clock.now();
         for id in std::mem::take(&mut self.pressed) {
             let Some(instance) = self.instances.get_mut(id) else { continue };
-            let must_wait = instance.plugin.tenant.must_not_read(&self.setup.home.clock);
-            if must_wait || instance.is_pressed() {
+            if instance.plugin.tenant.must_not_read(&self.setup.home.clock) {
                 self.pressed.push(id);
-            } else {
-                self.ready.extend(instance.stalled.drain(..));
+                continue;
             }
+            let since = instance.pressed_since.unwrap_or(now);
+            if instance.is_pressed() && now.since(since) < PRESSED_MAX {
+                self.pressed.push(id);
+                continue;
+            }
+            self.ready.extend(instance.stalled.drain(..));
         }
     }
 
-    /// Reads from a connection once its instance is idle.
+    /// Reads from a connection once its instance may be read for again.
     pub(super) fn stall(&mut self, id: InstanceId, connection: ConnectionId) {
         let waits = self.connections.get_mut(connection).is_none_or(|entry| {
-            // Waiting here and being ready are one: it is read when its instance is idle.
+            // Waiting here and being ready are one.
             std::mem::replace(&mut entry.is_ready, true)
         });
         if !waits && let Some(instance) = self.instances.get_mut(id) {

@@ -1,12 +1,13 @@
 //! How much of the loop each tenant takes, where there are several: one that has had its share of a turn gets its other
-//! events in the next one, and one whose handlers outlive their slice begins in the slow lane for a while.
+//! events in the next one, and one whose handlers take long begins in the slow lane for a while.
 
 use std::time::Duration;
 
 use crate::clock::Moment;
 
-/// Slices of a turn that are a tenant's share.
-const SLICES_PER_TURN: u32 = 2;
+/// A tenant's share of a turn is a slice over this: what a neighbour's event waits for, if every event is as long as may
+/// be, is about the share and the event that exceeds it.
+const SHARES_OF_A_SLICE: u32 = 4;
 /// How long a tenant is slow.
 const SLOW_FOR: Duration = Duration::from_millis(100);
 
@@ -16,7 +17,7 @@ pub(super) struct Shares {
     tenants: Vec<Share>,
     /// Those that have had something in this turn.
     served: Vec<usize>,
-    slice: Duration,
+    share: Duration,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,7 +29,8 @@ struct Share {
 impl Shares {
     /// Of so many tenants.
     pub(super) fn new(tenants: usize, slice: Duration) -> Shares {
-        Shares { tenants: vec![Share::default(); tenants], served: Vec::new(), slice }
+        let share = slice / SHARES_OF_A_SLICE;
+        Shares { tenants: vec![Share::default(); tenants], served: Vec::new(), share }
     }
 
     /// A turn begins: nobody has had anything.
@@ -43,26 +45,36 @@ impl Shares {
         1 < self.tenants.len()
     }
 
-    /// A tenant has had so much of this turn.
-    pub(super) fn spend(&mut self, tenant: usize, used: Duration) {
+    /// A tenant's handler has had so much of this turn; it is `now`.
+    pub(super) fn spend(&mut self, tenant: usize, used: Duration, now: Moment) {
+        let is_long = self.is_long(used);
         let Some(share) = self.tenants.get_mut(tenant) else { return };
         if share.spent.is_zero() {
             self.served.push(tenant);
         }
         share.spent += used.max(Duration::from_nanos(1));
-    }
-
-    /// A tenant's handler has outlived its slice.
-    pub(super) fn outlived(&mut self, tenant: usize, now: Moment) {
-        if let Some(share) = self.tenants.get_mut(tenant) {
+        if is_long {
             share.slow_until = now + SLOW_FOR;
         }
     }
 
+    /// A tenant's handler has used so much in the slow lane.
+    pub(super) fn used_in_the_lane(&mut self, tenant: usize, used: Duration, now: Moment) {
+        let is_long = self.is_long(used);
+        if let Some(share) = self.tenants.get_mut(tenant).filter(|_| is_long) {
+            share.slow_until = now + SLOW_FOR;
+        }
+    }
+
+    /// Whether a handler that takes so much is better begun in the slow lane: going there and coming back costs little
+    /// beside it.
+    fn is_long(&self, used: Duration) -> bool {
+        self.share <= used
+    }
+
     /// Whether a tenant has had its share of this turn.
     pub(super) fn is_served(&self, tenant: usize) -> bool {
-        self.matter()
-            && self.tenants.get(tenant).is_some_and(|s| self.slice * SLICES_PER_TURN < s.spent)
+        self.matter() && self.tenants.get(tenant).is_some_and(|s| self.share < s.spent)
     }
 
     /// Whether a tenant's handlers begin in the slow lane.
@@ -84,24 +96,30 @@ mod tests {
     #[test]
     fn a_share_is_of_one_turn() {
         let mut shares = Shares::new(2, MS);
-        shares.spend(0, MS * 3);
+        for _ in 0..3 {
+            shares.spend(0, MS / 10, at(0));
+        }
         assert!(shares.is_served(0) && !shares.is_served(1) && !shares.is_slow(0, at(0)));
         shares.begin_turn();
         assert!(!shares.is_served(0));
     }
 
     #[test]
-    fn slow_is_who_outlived_a_slice_and_for_a_while() {
+    fn slow_is_whose_handlers_take_long_and_for_a_while() {
         let mut shares = Shares::new(2, MS);
-        shares.outlived(0, at(5));
+        shares.spend(0, MS / 4, at(5));
         assert!(shares.is_slow(0, at(104)) && !shares.is_slow(0, at(105)));
         assert!(!shares.is_slow(1, at(5)));
+        shares.used_in_the_lane(0, MS / 5, at(200));
+        assert!(!shares.is_slow(0, at(200)));
+        shares.used_in_the_lane(0, MS, at(200));
+        assert!(shares.is_slow(0, at(200)));
     }
 
     #[test]
     fn who_is_alone_is_never_in_the_way() {
         let mut shares = Shares::new(1, MS);
-        shares.spend(0, MS * 100);
+        shares.spend(0, MS * 100, at(0));
         assert!(!shares.is_served(0) && !shares.is_slow(0, at(0)));
     }
 }

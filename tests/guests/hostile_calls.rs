@@ -1,0 +1,133 @@
+//! Calls the host in ways that nobody should, as its listener's option `attack` says, and answers `done` if it lives to.
+
+use std::{cell::RefCell, time::Duration};
+
+use sandloop::{
+    Channel, CloseReason, Connection, Options, Queue, Socket, add_timer, connect, defer, next_tick,
+    processes, stop,
+};
+
+thread_local! {
+    /// Sockets of connections that have ended, and of others.
+    static OTHERS: RefCell<Vec<Socket>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Calls {
+    socket: Socket,
+    attack: String,
+}
+
+impl Calls {
+    fn new(socket: Socket, options: &Options) -> Self {
+        OTHERS.with_borrow_mut(|others| others.push(socket.clone()));
+        Calls { socket, attack: options.get("attack").unwrap_or_default().to_owned() }
+    }
+
+    fn attack(&self) {
+        let all = OTHERS.with_borrow(Clone::clone);
+        match &*self.attack {
+            "close-others" => all.iter().for_each(Socket::close_connection),
+            "double-close" => {
+                for _ in 0..1000 {
+                    self.socket.close_connection_after_writing();
+                    self.socket.close_connection();
+                    let _ = self.socket.half_close();
+                }
+            }
+            "pause-resume" => {
+                for _ in 0..10_000 {
+                    self.socket.pause();
+                    self.socket.resume();
+                }
+            }
+            "stop" => stop(),
+            "names" => {
+                for name in ["", "/", "/other", "/other/x", "a\nb", &"x".repeat(256)] {
+                    let _ = Channel::new(name).try_push("x");
+                    let _ = Channel::new(name).try_subscribe(|_| {});
+                    let _ = Queue::new(name).try_push("x");
+                    let _ = Queue::new(name).try_pop(|_| {});
+                }
+            }
+            "other-plugins" => {
+                for name in ["echo", "neighbour", "nobody", ""] {
+                    let _ = processes::spawn_of(name, "x", "x", |_| {});
+                }
+            }
+            "inside" => {
+                for host in ["127.0.0.1", "localhost", "0.0.0.0", "::1", "169.254.169.254", "127.1"]
+                {
+                    let _ = connect(host, 80, Silent);
+                }
+            }
+            "own-listener" => {
+                let own = self.socket.local_address();
+                if let Some(sandloop::Address::Tcp(end)) = own {
+                    let _ = connect(&end.host, end.port, Silent);
+                }
+            }
+            "huge-message" => {
+                let message = vec![0; 8 << 20];
+                let _ = Channel::new("x").try_push(&message);
+                let _ = Queue::new("x").try_push(&message);
+                let _ = processes::try_spawn("x", &message, |_| {});
+            }
+            "huge-line" => sandloop::info!("{}", "x".repeat(12 << 20)),
+            "escapes" => sandloop::error!("\x1b[2J\x1b[H\u{202e}\r\nERROR faked plugin=\"echo\""),
+            "tick-storm" => storm(),
+            "timer-storm" => {
+                for _ in 0..5000 {
+                    add_timer(Duration::ZERO, || {});
+                }
+            }
+            "defer-storm" => (0..500).for_each(|_| defer(nothing, |()| {}, |_| {})),
+            "push-to-itself" => {
+                for _ in 0..100 {
+                    Channel::new("loop").subscribe(|message| Channel::new("loop").push(message));
+                }
+                Channel::new("loop").push("x");
+            }
+            "queue-to-itself" => pass_on(),
+            "send-much" => while self.socket.try_send_data([0; 65536]).is_ok() {},
+            "slow-sleep" => std::thread::sleep(Duration::from_secs(3600)),
+            other => panic!("no attack {other:?}"),
+        }
+    }
+}
+
+fn nothing() -> sandloop::Result {
+    Ok(())
+}
+
+/// A tick that asks for two more, as far as it gets them.
+fn storm() {
+    for _ in 0..2 {
+        let _ = sandloop::reactor::try_next_tick(storm);
+    }
+}
+
+/// An item that goes round for ever.
+fn pass_on() {
+    Queue::new("loop").push("x");
+    Queue::new("loop").pop(|_| pass_on());
+}
+
+struct Silent(#[expect(dead_code, reason = "held, not used")] Socket);
+
+impl Connection for Silent {}
+
+impl Connection for Calls {
+    fn receive_data(&mut self, _: &[u8]) {
+        self.attack();
+        next_tick({
+            let socket = self.socket.clone();
+            move || socket.send_data("done\n")
+        });
+    }
+
+    fn unbind(&mut self, _: CloseReason) {
+        OTHERS.with_borrow_mut(|others| others.truncate(64));
+    }
+}
+
+sandloop::plugin! { handlers: [Calls::new] }

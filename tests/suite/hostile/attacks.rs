@@ -1,0 +1,307 @@
+//! The attacks: which guest, with which bounds, what its peers do, and what the log has to say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sandloop_tests::{Isolation, Listen, Plugin, component};
+
+use super::wat::{self, Pieces};
+
+/// One attack.
+#[derive(Clone, Debug)]
+pub struct Attack {
+    /// Its name.
+    pub name: String,
+    guest: Guest,
+    isolation: Isolation,
+    limits: Vec<(&'static str, &'static str)>,
+    /// Of the listener, and of the plugin.
+    options: Vec<(&'static str, &'static str)>,
+    /// What its peers do.
+    pub peers: Peers,
+    /// Something that the log has to say of it.
+    pub told: Option<&'static str>,
+}
+
+#[derive(Clone, Debug)]
+enum Guest {
+    Built(&'static str),
+    ByHand(Pieces),
+}
+
+/// What the peers of an attack do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// Say something and wait for an answer or the end, for a while.
+    Ask,
+    /// Say something and never read.
+    NeverRead,
+}
+
+impl Attack {
+    fn built(guest: &'static str, name: &str) -> Attack {
+        Attack {
+            name: name.to_owned(),
+            guest: Guest::Built(guest),
+            isolation: Isolation::Connection,
+            // Not more at once than this: the pool keeps pages of every sandbox that there ever was at once.
+            limits: vec![
+                ("connections", "64"),
+                ("cpu_per_event", "\"50ms\""),
+                ("traps", "1000000"),
+            ],
+            options: Vec::new(),
+            peers: Peers::Ask,
+            told: None,
+        }
+    }
+
+    fn by_hand(name: &str, pieces: Pieces) -> Attack {
+        Attack { guest: Guest::ByHand(pieces), ..Attack::built("", name) }
+    }
+
+    fn option(mut self, key: &'static str, value: &'static str) -> Attack {
+        self.options.push((key, value));
+        self
+    }
+
+    fn limit(mut self, key: &'static str, value: &'static str) -> Attack {
+        self.limits.push((key, value));
+        self
+    }
+
+    fn told(mut self, told: &'static str) -> Attack {
+        self.told = Some(told);
+        self
+    }
+
+    /// The plugin under this name; a component that is made here goes into `dir`.
+    pub fn plugin(&self, name: &str, dir: &Path) -> Plugin {
+        let path: PathBuf = match &self.guest {
+            Guest::Built(guest) => component(guest),
+            Guest::ByHand(pieces) => {
+                let path = dir.join(format!("{}.wasm", self.name));
+                fs::write(&path, wat::component(pieces)).expect("a new file");
+                path
+            }
+        };
+        let mut plugin = Plugin::named(name, &path).isolation(self.isolation);
+        for (key, value) in &self.limits {
+            plugin = plugin.limit(key, *value);
+        }
+        for (key, value) in &self.options {
+            plugin = plugin.option(key, value);
+        }
+        plugin
+    }
+
+    /// Its listener.
+    pub fn listen(&self, name: &str) -> Listen {
+        let options = self.options.iter();
+        options.fold(Listen::tcp(name), |listen, (key, value)| listen.option(key, value))
+    }
+}
+
+const CALLBACKS: &[&str] =
+    &["constructor", "post_init", "receive_data", "drained", "unbind", "timer", "tick"];
+
+/// Endless loops: in every callback, in `start`, in an operation, in the allocator, in the destructor.
+pub fn loops() -> Vec<Attack> {
+    let mut all: Vec<Attack> = CALLBACKS
+        .iter()
+        .map(|callback| {
+            let attack = Attack::built("hostile_loop", &format!("loop in {callback}"));
+            let attack = attack.option("callback", callback).told("limit=\"cpu_per_event\"");
+            if *callback == "drained" { attack.limit("outbox_max", "65536") } else { attack }
+        })
+        .collect();
+    let mut start = Attack::built("hostile_start", "loop in start").option("attack", "loop");
+    start.isolation = Isolation::Plugin;
+    all.push(start.told("event=\"start\""));
+    let operation = Attack::built("hostile_flood", "loop in operations").option("what", "defers");
+    all.push(operation.limit("cpu_per_operation", "\"20ms\"").told("limit=\"deferred\""));
+    let endless = "(loop (br 0)) (i32.const 0)";
+    let pieces = Pieces { realloc: endless, ..Pieces::default() };
+    all.push(Attack::by_hand("loop in the allocator", pieces).told("limit=\"cpu_per_event\""));
+    let pieces = Pieces { destructor: "(loop (br 0))", ..Pieces::default() };
+    all.push(Attack::by_hand("loop in the destructor", pieces).told("limit=\"cpu_per_event\""));
+    let sleep = Attack::built("hostile_sleep", "sleep for ever");
+    all.push(sleep.limit("event_deadline", "\"100ms\"").told("limit=\"event_deadline\""));
+    all
+}
+
+/// Traps, in the same places.
+pub fn traps() -> Vec<Attack> {
+    let mut all: Vec<Attack> = CALLBACKS
+        .iter()
+        .map(|callback| {
+            let attack = Attack::built("hostile_trap", &format!("trap in {callback}"));
+            let attack = attack.option("callback", callback).told("trapped");
+            if *callback == "drained" { attack.limit("outbox_max", "65536") } else { attack }
+        })
+        .collect();
+    let mut start = Attack::built("hostile_start", "trap in start").option("attack", "trap");
+    start.isolation = Isolation::Plugin;
+    all.push(start.told("event=\"start\""));
+    for (name, pieces) in [
+        ("trap in the allocator", Pieces { realloc: "(unreachable)", ..Pieces::default() }),
+        ("trap in the destructor", Pieces { destructor: "(unreachable)", ..Pieces::default() }),
+        (
+            "an allocator that answers nonsense",
+            Pieces { realloc: "(i32.const -5)", ..Pieces::default() },
+        ),
+        (
+            "bytes from outside its memory",
+            Pieces {
+                receive_data: "(call $send (global.get $socket) (i32.const -100) (i32.const 90) (i32.const 0))",
+                ..Pieces::default()
+            },
+        ),
+        (
+            "a forged handle",
+            Pieces { receive_data: "(call $close (i32.const 12345))", ..Pieces::default() },
+        ),
+        (
+            "a handle dropped twice",
+            Pieces {
+                receive_data: "(call $drop (global.get $socket)) (call $drop (global.get $socket))",
+                ..Pieces::default()
+            },
+        ),
+        (
+            "a handle used after it was dropped",
+            Pieces {
+                receive_data: "(call $drop (global.get $socket)) (call $close (global.get $socket))",
+                ..Pieces::default()
+            },
+        ),
+        (
+            "text that is no text",
+            Pieces {
+                receive_data: "(i32.store (i32.const 0) (i32.const -1)) \
+                               (call $log (i32.const 0) (i32.const 0) (i32.const 4))",
+                ..Pieces::default()
+            },
+        ),
+        (
+            "a level that there is not",
+            Pieces {
+                receive_data: "(call $log (i32.const 77) (i32.const 0) (i32.const 0))",
+                ..Pieces::default()
+            },
+        ),
+    ] {
+        all.push(Attack::by_hand(name, pieces).told("trapped"));
+    }
+    all
+}
+
+/// Memory, tables, stack, code: as much as there is, and more.
+pub fn bombs() -> Vec<Attack> {
+    let mut start = Attack::built("hostile_start", "memory in start").option("attack", "memory");
+    start.isolation = Isolation::Plugin;
+    let table = "(table $t 1 funcref)";
+    vec![
+        Attack::built("hostile_memory", "memory").told("limit=\"memory\""),
+        Attack::built("hostile_recursion", "stack").told("limit=\"stack\""),
+        start.told("limit=\"memory\""),
+        Attack::by_hand(
+            "memory.grow until it fails",
+            Pieces {
+                receive_data: "(loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))",
+                ..Pieces::default()
+            },
+        )
+        .told("limit=\"memory\""),
+        Attack::by_hand(
+            "table.grow until it fails",
+            Pieces {
+                more: table.to_owned(),
+                receive_data: "(loop (br_if 0 (i32.ne (table.grow $t (ref.null func) (i32.const 100)) (i32.const -1))))",
+                ..Pieces::default()
+            },
+        )
+        .told("limit=\"tables\""),
+        Attack::by_hand(
+            "a list longer than a call may bring",
+            Pieces {
+                receive_data: "(call $log (i32.const 0) (i32.const 0) (i32.const 1000000))",
+                ..Pieces::default()
+            },
+        )
+        .limit("call_bytes", "\"64KiB\"")
+        .told("limit=\"call_bytes\""),
+        Attack::by_hand(
+            "ten thousand functions",
+            Pieces { more: wat::ten_thousand_functions(), ..Pieces::default() },
+        ),
+        Attack::by_hand(
+            "ten megabytes of data",
+            Pieces {
+                more: format!("(data (i32.const 131072) \"{}\")", "x".repeat(10 << 20)),
+                pages: "200",
+                ..Pieces::default()
+            },
+        ),
+    ]
+}
+
+/// As much of one thing as the host grants, again and again.
+pub fn floods() -> Vec<Attack> {
+    let flood = |what: &'static str, told| {
+        let attack = Attack::built("hostile_flood", &format!("flood of {what}"));
+        attack.option("what", what).limit("cpu_per_operation", "\"20ms\"").told(told)
+    };
+    let mut sends = flood("sends", "limit=\"outbox_max\"");
+    sends.peers = Peers::NeverRead;
+    vec![
+        flood("timers", "limit=\"timers\""),
+        flood("ticks", "limit=\"ticks\""),
+        flood("spawns", "limit=\"processes\""),
+        flood("subscriptions", "limit=\"subscriptions\""),
+        flood("channels", "at a limit"),
+        flood("publishes", "limit=\"channel\""),
+        flood("pops", "limit=\"pops\""),
+        flood("pushes", "limit=\"queue\""),
+        flood("connects", "call=\"sockets.connect\""),
+        flood("logs", "were left out"),
+        sends,
+    ]
+}
+
+/// Calls that nobody should make.
+pub fn calls() -> Vec<Attack> {
+    let call = |attack: &'static str| {
+        Attack::built("hostile_calls", &format!("calls: {attack}")).option("attack", attack)
+    };
+    let denied = |attack| call(attack).told("denied");
+    let mut much = call("send-much").told("limit=\"outbox_max\"");
+    much.peers = Peers::NeverRead;
+    let mut others = call("close-others");
+    others.isolation = Isolation::Plugin;
+    vec![
+        others,
+        call("double-close"),
+        call("pause-resume"),
+        denied("stop"),
+        denied("names"),
+        denied("other-plugins"),
+        denied("inside"),
+        denied("own-listener"),
+        call("huge-message").told("limit=\"message\""),
+        call("huge-line"),
+        call("escapes").told("\\u{1b}[2J"),
+        call("tick-storm").limit("ticks", "1000"),
+        call("timer-storm"),
+        call("defer-storm"),
+        call("push-to-itself"),
+        call("queue-to-itself"),
+        call("slow-sleep").limit("event_deadline", "\"100ms\"").told("limit=\"event_deadline\""),
+        much,
+    ]
+}
+
+/// Every attack.
+pub fn all() -> Vec<Attack> {
+    [loops(), traps(), bombs(), floods(), calls()].concat()
+}

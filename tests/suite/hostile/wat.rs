@@ -1,0 +1,98 @@
+//! Guests that no compiler would make: the smallest world by hand, with one function replaced.
+
+use sandloop_tests::workspace;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// What a guest does instead of what a good one does; each a piece of a WebAssembly module.
+#[derive(Clone, Debug)]
+pub struct Pieces {
+    /// Everything that is not one of the functions below.
+    pub more: String,
+    /// Pages of memory.
+    pub pages: &'static str,
+    /// The allocator's body.
+    pub realloc: &'static str,
+    /// `post-init`'s body.
+    pub post_init: &'static str,
+    /// `receive-data`'s body: its parameters are the connection, the address and the length.
+    pub receive_data: &'static str,
+    /// The destructor's body.
+    pub destructor: &'static str,
+}
+
+/// A guest that takes everything and says nothing.
+impl Default for Pieces {
+    fn default() -> Pieces {
+        Pieces {
+            more: String::new(),
+            pages: "17",
+            // What it is given goes to the second page, again and again.
+            realloc: "(i32.const 65536)",
+            post_init: "",
+            receive_data: "",
+            destructor: "",
+        }
+    }
+}
+
+const HANDLER: &str = "sandloop:plugin/handler@0.1.0";
+
+/// The component of these pieces.
+pub fn component(pieces: &Pieces) -> Vec<u8> {
+    let Pieces { more, pages, realloc, post_init, receive_data, destructor } = pieces;
+    let method = |name: &str| format!("\"{HANDLER}#[method]connection.{name}\"");
+    let text = format!(
+        r#"(module
+          (import "[export]{HANDLER}" "[resource-new]connection"
+            (func $new (param i32) (result i32)))
+          (import "sandloop:plugin/sockets@0.1.0" "[method]socket.send-data"
+            (func $send (param i32 i32 i32 i32)))
+          (import "sandloop:plugin/sockets@0.1.0" "[method]socket.close-connection"
+            (func $close (param i32)))
+          (import "sandloop:plugin/sockets@0.1.0" "[resource-drop]socket"
+            (func $drop (param i32)))
+          (import "sandloop:plugin/log@0.1.0" "log" (func $log (param i32 i32 i32)))
+          (memory (export "memory") {pages})
+          (global $socket (mut i32) (i32.const 0))
+          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) {realloc})
+          (func (export "{HANDLER}#[constructor]connection")
+            (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+            (global.set $socket (local.get 0)) (call $new (i32.const 1)))
+          (func (export {}) (param i32) {post_init})
+          (func (export {}) (param i32))
+          (func (export {}) (param i32 i32 i32) {receive_data})
+          (func (export {}) (param i32))
+          (func (export {}) (param i32 i32))
+          (func (export "{HANDLER}#[dtor]connection") (param i32) {destructor})
+          {more})"#,
+        method("post-init"),
+        method("connection-completed"),
+        method("receive-data"),
+        method("drained"),
+        method("unbind"),
+    );
+    encode(&text)
+}
+
+fn encode(text: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(text).expect("WebAssembly as text");
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(workspace().join("wit")).expect("the contract");
+    let world = resolve.select_world(&[package], Some("minimal")).expect("the smallest world");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .expect("a module takes a section");
+    let encoder = ComponentEncoder::default().module(&module).expect("the module says its world");
+    encoder.validate(false).encode().expect("the module fits its world")
+}
+
+/// Ten thousand functions, so long that compiling them is work.
+pub fn ten_thousand_functions() -> String {
+    let mut text = String::new();
+    for number in 0..10_000 {
+        text.push_str(&format!(
+            "(func (param i32) (result i32) (i32.mul (local.get 0) (i32.const {number})))\n"
+        ));
+    }
+    text
+}
