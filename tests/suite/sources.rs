@@ -34,7 +34,7 @@ impl Sources {
             let files = files(&workspace().join(folder), "rs").into_iter();
             files.map(|path| (path.clone(), fs::read_to_string(path).expect("a file"))).collect()
         };
-        Sources { sdk: all("sdk/rust/src"), suite: all("tests/suite"), host: all("host/src") }
+        Sources { sdk: all("sdk/rust/src"), suite: all("tests/suite"), host: all("host") }
     }
 
     /// `item`, `Type::item` or `module::item`.

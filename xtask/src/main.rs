@@ -55,6 +55,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Random mixtures of hostile guests beside one that behaves, for so many minutes.
+    Soak {
+        /// How long each of the mixtures goes on.
+        #[arg(default_value_t = 5)]
+        minutes: u64,
+    },
     /// Builds the API documentation of every crate.
     Docs,
     /// Only installs what the other commands need.
@@ -78,6 +84,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Run { args } => run::run(&args),
         Command::Test { args } => test::test(&args),
         Command::Plugins { no_host, all_languages } => components::command(no_host, all_languages),
+        Command::Soak { minutes } => test::soak(minutes),
         Command::Bench { name, args } => bench::bench(&name, &args),
         Command::Docs => docs::docs(),
         Command::Setup => setup::everything(),

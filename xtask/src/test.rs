@@ -25,6 +25,9 @@ const TESTED: &[&str] = &[
     "--package=sandloop-tests",
 ];
 
+/// How long each fuzz target of the host looks for something.
+const FUZZ_SECONDS: &str = "60";
+
 /// Runs every check; `args` go to `cargo test`.
 pub fn test(args: &[String]) -> Result<()> {
     let start = Instant::now();
@@ -37,7 +40,7 @@ pub fn test(args: &[String]) -> Result<()> {
     step("lints of the host", || lint(HOST))?;
     step("documentation", docs::build)?;
     step("host", host::build)?;
-    step("unit tests of the host", || cargo_test(HOST, args))?;
+    step("tests of the host", || cargo_test(HOST, args))?;
     step("tests", || cargo_test(TESTED, args))?;
     eprintln!("==> everything passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
@@ -51,5 +54,16 @@ fn lint(packages: &[&str]) -> Result<()> {
 fn cargo_test(packages: &[&str], args: &[String]) -> Result<()> {
     let mut test = cargo(&["test", "--no-fail-fast"]);
     // The suite looks in `target`, and cargo may build elsewhere.
-    run(test.args(packages).args(args).env("SANDLOOP_BIN", host::path()))
+    test.args(packages).args(args).env("SANDLOOP_BIN", host::path());
+    run(test.env("HOST_FUZZ_SECONDS", FUZZ_SECONDS))
+}
+
+/// Builds what the soak needs, then runs it for so many minutes.
+pub fn soak(minutes: u64) -> Result<()> {
+    let route = step("set-up", setup::for_tests)?;
+    step("components", || components::build(route, Which::All))?;
+    step("host", host::build)?;
+    let mut test = cargo(&["test", "--package=sandloop-tests", "--test=suite", "--"]);
+    test.args(["soak::", "--nocapture", "--test-threads=1"]).env("SANDLOOP_BIN", host::path());
+    step("soak", || run(test.env("SOAK_SECONDS", (minutes * 60).to_string())))
 }

@@ -25,6 +25,11 @@ pub fn attack(address: &str, peers: Peers, stop: &AtomicBool) -> u32 {
     times
 }
 
+/// Comes, does what peers do, and goes.
+pub fn attack_once(address: &str, peers: Peers) {
+    let _ = once(address.strip_prefix("tcp://").expect("a TCP address"), peers);
+}
+
 fn once(address: &str, peers: Peers) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;

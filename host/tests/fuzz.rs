@@ -1,0 +1,135 @@
+//! Arbitrary changes of what the host reads: configurations and components. No panic, and every refusal has words.
+//!
+//! A run of the tests looks at some inputs, the same in every run. `HOST_FUZZ_SECONDS=600 cargo test --release -p
+//! sandloop-host --test fuzz` looks for as long as one likes, each time from another seed, which a failure names and
+//! `FUZZ_SEED` brings back. What was found is in `tests/cases/invalid`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use sandloop_host::config::Config;
+use sandloop_host::plugin::inspect;
+
+/// xorshift64.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// Below `end`; 0 for 0.
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() >> 11) as usize % end.max(1)
+    }
+
+    /// Bytes changed, removed, doubled, and pieces of others put in.
+    fn mutate(&mut self, bytes: &mut Vec<u8>, others: &[Vec<u8>]) {
+        for _ in 0..1 + self.below(8) {
+            let at = self.below(bytes.len());
+            let length = self.below(64).min(bytes.len() - at);
+            match self.below(6) {
+                0 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
+                1 if !bytes.is_empty() => bytes[at] = self.below(256) as u8,
+                2 => drop(bytes.drain(at..at + length)),
+                3 => {
+                    let piece = bytes[at..at + length].to_vec();
+                    bytes.splice(at..at, piece);
+                }
+                4 => bytes.truncate(at),
+                _ => {
+                    let other = &others[self.below(others.len())];
+                    let from = self.below(other.len());
+                    let piece = other[from..(from + length).min(other.len())].to_vec();
+                    bytes.splice(at..at, piece);
+                }
+            }
+        }
+    }
+}
+
+/// Calls `check` with a changed input of ever new seeds, `rounds` times or as long as `HOST_FUZZ_SECONDS` says.
+fn rounds(rounds: u64, corpus: &[Vec<u8>], mut check: impl FnMut(Vec<u8>)) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let mut run = |seed: u64| {
+        let _named = Named(seed);
+        let mut noise = Noise(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let mut input = corpus[noise.below(corpus.len())].clone();
+        noise.mutate(&mut input, corpus);
+        check(input);
+    };
+    if let Some(seed) = number("FUZZ_SEED") {
+        return run(seed);
+    }
+    let Some(seconds) = number("HOST_FUZZ_SECONDS") else { return (0..rounds).for_each(run) };
+    let first = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let (begun, mut looked) = (Instant::now(), 0);
+    for seed in first.as_secs() << 20.. {
+        if Duration::from_secs(seconds) <= begun.elapsed() {
+            break;
+        }
+        run(seed);
+        looked += 1;
+    }
+    println!("{looked} inputs in {seconds} s");
+}
+
+/// Names the seed of a round that fails.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("FUZZ_SEED={}", self.0);
+        }
+    }
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[test]
+fn configurations() {
+    let mut corpus = vec![fs::read(workspace().join("plugins.toml")).unwrap()];
+    for kind in ["valid", "invalid"] {
+        for case in fs::read_dir(workspace().join("tests/cases").join(kind)).unwrap() {
+            corpus.push(fs::read(case.unwrap().path().join("plugins.toml")).unwrap());
+        }
+    }
+    corpus.sort();
+    rounds(3000, &corpus, |input| {
+        let text = String::from_utf8_lossy(&input);
+        match Config::parse(Path::new("plugins.toml"), &text) {
+            Ok(config) => drop(format!("{config:?}")),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(text.starts_with("plugins.toml"), "{text}");
+            }
+        }
+    });
+}
+
+#[test]
+fn components() {
+    let component = |name: &str| {
+        let path = workspace().join("target/plugins").join(format!("{name}.wasm"));
+        fs::read(&path).unwrap_or_else(|error| {
+            panic!("{}: {error}; run `cargo xtask plugins`", path.display())
+        })
+    };
+    let corpus = ["c_echo", "echo"].map(component);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("component.wasm");
+    rounds(60, &corpus, |input| {
+        fs::write(&file, input).unwrap();
+        match inspect::file(&file) {
+            Ok(report) => drop(report.to_string()),
+            Err(fault) => assert!(!fault.to_string().is_empty()),
+        }
+    });
+}

@@ -1,0 +1,156 @@
+//! Random mixtures of hostile guests beside a tenant that behaves, and a guest that makes random calls: nothing is lost,
+//! and memory and descriptors stay where they are.
+//!
+//! Seconds in CI; `cargo xtask soak MINUTES` for as long as one likes.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use sandloop_tests::{Config, Host, Listen, Peer, Plugin, alone, process};
+
+use crate::hostile::attacks::{self, Attack};
+use crate::hostile::drive::{attack_once, descriptors, wait_descriptors};
+
+/// xorshift64.
+struct Noise(u64);
+
+impl Noise {
+    /// Another one each time, unless `FUZZ_SEED` names it.
+    fn new() -> Noise {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock");
+        let given = std::env::var("FUZZ_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or(now.as_micros() as u64);
+        println!("FUZZ_SEED={seed}");
+        Noise(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() >> 11) as usize % end.max(1)
+    }
+
+    fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.next() as u8).collect()
+    }
+}
+
+/// How long: `SOAK_SECONDS`, or so many.
+fn duration(seconds: u64) -> Duration {
+    let given = std::env::var("SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(given.unwrap_or(seconds))
+}
+
+/// Echoes of the tenant that behaves, checked byte for byte, until the time is up; resident memory now and then.
+fn behave(host: &Host, echo: &mut Peer, noise: &mut Noise, time: Duration) -> Vec<u64> {
+    let begun = Instant::now();
+    let (mut memory, mut echoes) = (Vec::new(), 0_u64);
+    while begun.elapsed() < time {
+        let length = 1 + noise.below(20_000);
+        let bytes = noise.bytes(length);
+        echo.expect_echo(&bytes);
+        echoes += 1;
+        if memory.len() < begun.elapsed().as_secs() as usize {
+            memory.push(process::resident(host.pid()));
+        }
+    }
+    println!("{echoes} echoes in {time:?}");
+    memory
+}
+
+/// The most of the last third is not above the most of the others: what grows for ever grows then, too.
+#[track_caller]
+fn assert_flat(memory: &[u64]) {
+    let (before, after) = memory.split_at(memory.len() * 2 / 3);
+    let most = |part: &[u64]| part.iter().copied().max().unwrap_or_default();
+    println!("memory: {} MiB, then {} MiB", most(before) >> 20, most(after) >> 20);
+    let allowed = most(before) + (64 << 20);
+    assert!(most(after) < allowed, "memory grows: {memory:?}");
+}
+
+#[test]
+fn hostile_mixtures_beside_one_who_behaves() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let all: Vec<(String, Attack)> = attacks::all()
+        .into_iter()
+        .enumerate()
+        .map(|(n, it)| (format!("hostile-{n}"), it))
+        .collect();
+    let mut config = Config::new().plugin(Plugin::new("echo")).listen(Listen::tcp("echo"));
+    for (name, attack) in &all {
+        config = config.plugin(attack.plugin(name, dir.path())).listen(attack.listen(name));
+    }
+    let host = Host::start_in(dir, &config);
+    let mut echo = host.connect("echo");
+    echo.expect_echo("helo\n");
+    let files = descriptors(&host);
+    let targets: Vec<_> =
+        all.iter().map(|(name, attack)| (host.address(name), attack.peers)).collect();
+    let (stop, mut noise) = (AtomicBool::new(false), Noise::new());
+    let memory = thread::scope(|scope| {
+        for _ in 0..3 {
+            let (targets, stop, mut noise) = (&targets, &stop, Noise(noise.next() | 1));
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let (address, peers) = &targets[noise.below(targets.len())];
+                    attack_once(address, *peers);
+                }
+            });
+        }
+        let memory = behave(&host, &mut echo, &mut noise, duration(10));
+        stop.store(true, Ordering::Relaxed);
+        memory
+    });
+    wait_descriptors(&host, &mut echo, files).unwrap_or_else(|left| panic!("{left}"));
+    let outcome = host.stop();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_flat(&memory);
+}
+
+each_isolation!(random_calls_harm_nobody);
+fn random_calls_harm_nobody(isolation: sandloop_tests::Isolation) {
+    let plugin = Plugin::new("hostile_noise")
+        .isolation(isolation)
+        .may_connect(&["127.0.0.1:*", "unix:/tmp/*"])
+        .may_spawn(&["echo"]);
+    let config = Config::new()
+        .plugin(plugin)
+        .plugin(Plugin::new("echo"))
+        .listen(Listen::tcp("hostile_noise"))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start(&config);
+    let mut echo = host.connect("echo");
+    let mut noise = Noise::new();
+    let address = host.address("hostile_noise").replace("tcp://", "");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (stop, address, mut noise) = (&stop, &address, Noise(noise.next() | 1));
+        scope.spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                let Ok(mut stream) = TcpStream::connect(address) else { continue };
+                let timeout = Some(Duration::from_millis(5));
+                stream.set_read_timeout(timeout).expect("a socket has a timeout");
+                for _ in 0..noise.below(20) {
+                    let length = noise.below(300);
+                    // The guest may have closed it: that is one of the calls.
+                    let _ = stream.write_all(&noise.bytes(length));
+                    let _ = stream.read(&mut [0; 65536]);
+                }
+            }
+        });
+        behave(&host, &mut echo, &mut Noise(7), duration(30));
+        stop.store(true, Ordering::Relaxed);
+    });
+    let outcome = host.stop();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("panicked at host/"), "{}", outcome.stderr);
+}
