@@ -25,6 +25,8 @@ use self::wat::Pieces;
 const ECHOES: usize = 400;
 /// How long they are, at least.
 const MEASURED_FOR: Duration = Duration::from_millis(300);
+/// Two slices.
+const MACHINE: Duration = Duration::from_millis(2);
 /// Attackers at once.
 const ATTACKERS: usize = 2;
 /// What an attack may leave behind of memory: sandboxes that are kept for the next, and outboxes of 16 MiB that the heap
@@ -78,8 +80,9 @@ fn withstand_one(one: &Attack) -> Result<(), String> {
     assert_eq!(outcome.code, Some(0), "{}: {}", one.name, outcome.stderr);
     assert!(left < MEMORY_LEFT_MAX, "{}: {left} bytes are left", one.name);
     println!("{:<40} p99 {quiet:>9.1?} alone {busy:>9.1?} beside {times:>4} attacks", one.name);
-    // Below half a millisecond it is the machine that is measured, on whose two cores the attackers are as well.
-    if busy <= (quiet * 2).max(Duration::from_micros(500)) {
+    // Below that it is the machine that is measured, on whose few cores the attackers and this test are as well: a
+    // neighbour who has to wait for a hostile handler waits for slices of it.
+    if busy <= (quiet * 2).max(MACHINE) {
         Ok(())
     } else {
         Err(format!("{}: {quiet:?} alone, {busy:?} beside {times} attacks", one.name))
