@@ -1,7 +1,7 @@
 //! HTTP: the same "hello" from several servers, asked by wrk, one core for the server and one for wrk.
 //!
-//! [`server`] (what is compared, and how each is started) → [`wrk`] (one interval) → here: rounds, interleaved, and the
-//! table. [`hello`] is the native baseline's protocol.
+//! `server` (what is compared, and how each is started) → `wrk` (one interval) → here: rounds, interleaved, and the
+//! table. `hello` is the native baseline's protocol.
 
 mod hello;
 mod server;
