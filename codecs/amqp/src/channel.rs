@@ -1,0 +1,219 @@
+//! One channel: what waits to be sent, what is under way, what is being received.
+
+use std::collections::VecDeque;
+
+use crate::{
+    assembly::Assembly,
+    confirms::{Confirms, Unconfirmed},
+    error::Refusal,
+    message::{DeliveryTag, Publish},
+    request::Request,
+    session::Ticket,
+};
+
+/// One channel.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    /// Its number on the wire.
+    pub number: u16,
+    pub phase: Phase,
+    /// In order.
+    pub waiting: VecDeque<Item>,
+    /// Sent and not answered, in order: a broker answers a channel in the order in which it was asked.
+    pub in_flight: VecDeque<Sent>,
+    /// Once `confirm.select` is sent on this connection.
+    pub confirms: Option<Confirms>,
+    pub assembly: Option<Assembly>,
+    /// The broker wants publishes.
+    pub flow: bool,
+    pub modes: Modes,
+    pub transaction: Transaction,
+    /// What was asked for, so that the other can be refused at once.
+    wants: Option<Wants>,
+}
+
+/// Where it is in its life. It is removed when it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// To be opened as soon as there is a connection.
+    Wanted,
+    Opening,
+    Open,
+    /// `channel.close` is sent.
+    Closing,
+}
+
+/// Something that waits to be sent.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Request(Ticket, Request),
+    Publish(Ticket, Box<Publish>),
+    Settle(DeliveryTag, Settle),
+}
+
+/// What becomes of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settle {
+    Ack { multiple: bool },
+    Nack { multiple: bool, requeue: bool },
+    Reject { requeue: bool },
+}
+
+/// Something that waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// None if the session itself asked, to recover.
+    pub ticket: Option<Ticket>,
+    pub request: Request,
+}
+
+/// What a new connection has to be told of the channel.
+#[derive(Debug, Default)]
+pub(crate) struct Modes {
+    pub confirms: bool,
+    pub transactions: bool,
+    pub prefetch: Option<u16>,
+    pub prefetch_global: Option<u16>,
+}
+
+/// What a transaction has to do with a connection that is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transaction {
+    /// Nothing was sent since the last commit, or there are no transactions.
+    Clean,
+    /// Something was.
+    Begun,
+    /// Something was, and the broker has forgotten it: the next commit must not pass for a whole one.
+    Lost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    Confirms,
+    Transactions,
+}
+
+/// Something that was asked for and not done.
+#[derive(Debug)]
+pub(crate) enum Unfinished {
+    Request(Ticket),
+    /// With the message, if it is still kept and counted.
+    Publish(Ticket, Option<Box<Publish>>),
+}
+
+impl Unfinished {
+    fn ticket(&self) -> Ticket {
+        match self {
+            Unfinished::Request(ticket) | Unfinished::Publish(ticket, _) => *ticket,
+        }
+    }
+}
+
+impl Channel {
+    pub fn new(number: u16) -> Channel {
+        Channel {
+            number,
+            phase: Phase::Wanted,
+            waiting: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            confirms: None,
+            assembly: None,
+            flow: true,
+            modes: Modes::default(),
+            transaction: Transaction::Clean,
+            wants: None,
+        }
+    }
+
+    /// Refuses what the broker would close the channel for.
+    pub fn check(&mut self, request: &Request) -> Result<(), Refusal> {
+        let wants = match request {
+            Request::Confirm => Wants::Confirms,
+            Request::SelectTx => Wants::Transactions,
+            _ => return Ok(()),
+        };
+        if self.wants.is_some_and(|other| other != wants) {
+            return Err(Refusal::ConfirmsAndTransactions);
+        }
+        self.wants = Some(wants);
+        Ok(())
+    }
+
+    /// Nothing waits and nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        let unconfirmed = self.confirms.as_ref().map_or(0, Confirms::len);
+        self.waiting.is_empty() && self.in_flight.is_empty() && unconfirmed == 0
+    }
+
+    /// The connection is gone. What can be done again waits again, in the order in which it was asked for; what
+    /// cannot is handed out: those that failed, and those that are done with the connection.
+    pub fn disconnected(&mut self) -> Loss {
+        self.phase = Phase::Wanted;
+        self.assembly = None;
+        self.flow = true;
+        if self.transaction == Transaction::Begun {
+            self.transaction = Transaction::Lost;
+        }
+        let mut loss = Loss::default();
+        let mut again = Vec::new();
+        for Sent { ticket, request } in std::mem::take(&mut self.in_flight) {
+            let Some(ticket) = ticket else { continue };
+            match request {
+                // Whether it was done is not known.
+                Request::Commit => loss.failed.push(Unfinished::Request(ticket)),
+                // Both are what the end of a connection does.
+                Request::Rollback | Request::Recover { .. } => loss.done.push((ticket, request)),
+                Request::Cancel(_) | Request::Close => loss.done.push((ticket, request)),
+                _ => again.push((ticket, Item::Request(ticket, request))),
+            }
+        }
+        for unconfirmed in self.take_unconfirmed() {
+            let ticket = unconfirmed.ticket;
+            match unconfirmed.publish {
+                Some(publish) => again.push((ticket, Item::Publish(ticket, publish))),
+                None => loss.failed.push(Unfinished::Publish(ticket, None)),
+            }
+        }
+        again.sort_by_key(|(ticket, _)| *ticket);
+        for (_, item) in again.into_iter().rev() {
+            self.waiting.push_front(item);
+        }
+        // The broker delivers those messages again.
+        self.waiting.retain(|item| !matches!(item, Item::Settle(..)));
+        loss
+    }
+
+    /// The channel is gone: everything that was asked for and not done, in order.
+    pub fn end(&mut self) -> Vec<Unfinished> {
+        let mut all = Vec::new();
+        let sent = self.in_flight.drain(..).filter_map(|sent| sent.ticket);
+        all.extend(sent.map(Unfinished::Request));
+        for unconfirmed in self.take_unconfirmed() {
+            all.push(Unfinished::Publish(unconfirmed.ticket, unconfirmed.publish));
+        }
+        for item in self.waiting.drain(..) {
+            match item {
+                Item::Request(ticket, _) => all.push(Unfinished::Request(ticket)),
+                Item::Publish(ticket, publish) => {
+                    all.push(Unfinished::Publish(ticket, Some(publish)));
+                }
+                Item::Settle(..) => {}
+            }
+        }
+        all.sort_by_key(Unfinished::ticket);
+        all
+    }
+
+    fn take_unconfirmed(&mut self) -> VecDeque<Unconfirmed> {
+        self.confirms.take().map(|mut confirms| confirms.reset()).unwrap_or_default()
+    }
+}
+
+/// What a lost connection took along.
+#[derive(Debug, Default)]
+pub(crate) struct Loss {
+    /// Whether these were done can never be known.
+    pub failed: Vec<Unfinished>,
+    /// The end of the connection has done these.
+    pub done: Vec<(Ticket, Request)>,
+}

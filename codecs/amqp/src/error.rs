@@ -1,0 +1,127 @@
+//! What goes wrong, one variant for each thing that a caller can do about it.
+
+use thiserror::Error;
+
+/// Why something that was asked for did not happen.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// The broker closed the channel. What else was under way on it fails with the same.
+    #[error("the broker closed the channel: {0}")]
+    Channel(Close),
+    /// The broker closed the connection.
+    #[error("the broker closed the connection: {0}")]
+    Connection(Close),
+    /// The broker broke the protocol, and the connection was closed with this code.
+    #[error("the broker broke the protocol: {0}")]
+    Protocol(Close),
+    /// The broker refused to let the user in, or does not offer the mechanism.
+    #[error("the broker does not let this user in: {0}")]
+    Authentication(String),
+    /// The connection was lost before there was an answer, and is not made again, or the answer can never come: what
+    /// was asked for may or may not have been done.
+    #[error("the connection to the broker was lost: {0}")]
+    Lost(String),
+    /// The channel or the connection was closed by the plugin.
+    #[error("the channel is closed")]
+    Closed,
+    /// The broker did not take the message (`basic.nack`).
+    #[error("the broker did not take the message")]
+    Nacked,
+    /// It cannot be asked for like this.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Failure {
+    /// The broker's reply code and text, if it gave any.
+    #[must_use]
+    pub fn reply(&self) -> Option<&Close> {
+        match self {
+            Failure::Channel(close) | Failure::Connection(close) | Failure::Protocol(close) => {
+                Some(close)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why something was not even begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// A name or a property is longer than 255 bytes, which is all that AMQP has room for.
+    #[error("{0} is longer than 255 bytes")]
+    TooLong(&'static str),
+    /// Tables and headers are larger than one frame.
+    #[error("the arguments or headers do not fit into a frame of {0} bytes")]
+    FrameTooSmall(u32),
+    /// More waits to be sent than the settings allow. Try again when there is room.
+    #[error("more waits to be sent than `buffer` or `requests` of the settings allow")]
+    Full,
+    /// The broker allows so many channels only.
+    #[error("the broker allows {0} channels")]
+    Channels(u16),
+    /// The queue has no name yet: its declaration has failed.
+    #[error("the queue has no name: it was not declared")]
+    Unnamed,
+    /// Confirms and transactions exclude each other on a channel.
+    #[error("a channel has either confirms or transactions")]
+    ConfirmsAndTransactions,
+}
+
+/// A reply code with its words, and the method that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The reply code, such as 404.
+    pub code: u16,
+    /// Its words, such as `NOT_FOUND - no queue 'a' in vhost '/'`.
+    pub text: String,
+    /// The class of the method that it is about, or 0.
+    pub class: u16,
+    /// The method, or 0.
+    pub method: u16,
+}
+
+impl std::fmt::Display for Close {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.code, self.text)
+    }
+}
+
+/// What the broker did that no broker may do. Ends the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub code: u16,
+    pub text: String,
+}
+
+impl Violation {
+    /// Bytes that are no frame (501).
+    pub fn frame(text: impl Into<String>) -> Violation {
+        Violation { code: 501, text: text.into() }
+    }
+
+    /// A frame whose content cannot be read (502).
+    pub fn syntax(text: impl Into<String>) -> Violation {
+        Violation { code: 502, text: text.into() }
+    }
+
+    /// A method that makes no sense now (503).
+    pub fn command(text: impl Into<String>) -> Violation {
+        Violation { code: 503, text: text.into() }
+    }
+
+    /// A channel that is not open (504).
+    pub fn channel(text: impl Into<String>) -> Violation {
+        Violation { code: 504, text: text.into() }
+    }
+
+    /// A frame of another kind than must follow (505).
+    pub fn unexpected(text: impl Into<String>) -> Violation {
+        Violation { code: 505, text: text.into() }
+    }
+
+    /// A message that is larger than the settings allow (311).
+    pub fn too_large(text: impl Into<String>) -> Violation {
+        Violation { code: 311, text: text.into() }
+    }
+}

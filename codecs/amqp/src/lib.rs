@@ -1,0 +1,56 @@
+//! AMQP 0-9-1 as values: a client's side of a connection, bytes in and events out, and the other way.
+//!
+//! Nothing here reads a socket, a clock or a file, and nothing starts a thread: the caller brings bytes and calls
+//! [`Session::beat`] at the pace that the broker agreed to. So the same code runs in a sandbox and in a fuzzer.
+//!
+//! The frames are read and written by `amq-protocol`; what they mean is here. A [`Session`] is made once and lives
+//! through many connections: [`Session::connected`] begins one, [`Session::disconnected`] ends it, and with the next
+//! one everything that was declared, bound and consumed is there again.
+//!
+//! What a broker sends is never trusted: no allocation depends on anything but what has really arrived, and whatever
+//! breaks the protocol ends the connection with the reply code that the specification has for it.
+//! However the bytes are cut, the same events come out.
+//!
+//! # Layout
+//!
+//! In the order in which a byte from the broker meets them:
+//!
+//! - [`settings`], with `uri`: where to connect to, as whom, and every bound.
+//! - `frame`: bytes into frames, with `depth`, which refuses tables that nest without end; `wire`: frames into bytes.
+//! - [`table`], [`message`]: the values in them.
+//! - `assembly`: a message out of its frames.
+//! - [`request`]: what is asked for and what is answered; [`queue_name`]: names that the broker gives.
+//! - `channel`: what waits, what is under way; `confirms`: publishes that the broker has not taken yet.
+//! - `topology`, `recovery`: what a new connection needs, and in which order.
+//! - `handshake`, `pulse`: the beginning of a connection, and its silence.
+//! - [`session`]: all of it together; [`event`]: what comes out; [`error`]: what goes wrong.
+#![forbid(unsafe_code)]
+
+mod assembly;
+mod channel;
+mod confirms;
+mod depth;
+pub mod error;
+pub mod event;
+mod frame;
+mod handshake;
+pub mod message;
+mod pulse;
+pub mod queue_name;
+mod recovery;
+pub mod request;
+pub mod session;
+pub mod settings;
+pub mod table;
+mod topology;
+mod uri;
+mod wire;
+
+pub use error::{Failure, Refusal};
+pub use event::Event;
+pub use message::{Delivery, DeliveryTag, Properties, Publish, Returned};
+pub use queue_name::QueueName;
+pub use request::{Answer, Request};
+pub use session::{ChannelId, Session, Ticket};
+pub use settings::{Credentials, Settings, Unconfirmed};
+pub use table::{Table, Value};

@@ -1,0 +1,207 @@
+//! Messages: what is published, what is delivered, what comes back.
+
+use std::rc::Rc;
+
+use amq_protocol::{protocol::BasicProperties, types::ShortString};
+
+use crate::{
+    error::Refusal,
+    session::ChannelId,
+    table::{self, Table, short},
+};
+
+/// What a message says of itself: all fourteen properties of AMQP but `cluster-id`, which is reserved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Properties {
+    /// Such as `text/plain`.
+    pub content_type: Option<String>,
+    /// Such as `gzip`.
+    pub content_encoding: Option<String>,
+    /// What a headers exchange looks at, and anything else.
+    pub headers: Option<Table>,
+    /// 2: survives a restart of the broker in a durable queue. 1: does not.
+    pub delivery_mode: Option<u8>,
+    /// 0 to 9, for a queue with `x-max-priority`.
+    pub priority: Option<u8>,
+    /// Which request a reply belongs to.
+    pub correlation_id: Option<String>,
+    /// The queue for the reply.
+    pub reply_to: Option<String>,
+    /// Milliseconds that it lives, as a text.
+    pub expiration: Option<String>,
+    /// A name of its own.
+    pub message_id: Option<String>,
+    /// Seconds since 1970.
+    pub timestamp: Option<u64>,
+    /// What kind of message, in the author's words.
+    pub kind: Option<String>,
+    /// Who publishes it. RabbitMQ refuses another user's name.
+    pub user_id: Option<String>,
+    /// Which program publishes it.
+    pub app_id: Option<String>,
+}
+
+impl Properties {
+    pub(crate) fn to_wire(&self) -> Result<BasicProperties, Refusal> {
+        let mut wire = BasicProperties::default();
+        let mut text = |value: &Option<String>,
+                        what: &'static str,
+                        with: fn(BasicProperties, ShortString) -> BasicProperties|
+         -> Result<(), Refusal> {
+            if let Some(value) = value {
+                wire = with(std::mem::take(&mut wire), short(value, what)?);
+            }
+            Ok(())
+        };
+        text(&self.content_type, "content-type", BasicProperties::with_content_type)?;
+        text(&self.content_encoding, "content-encoding", BasicProperties::with_content_encoding)?;
+        text(&self.correlation_id, "correlation-id", BasicProperties::with_correlation_id)?;
+        text(&self.reply_to, "reply-to", BasicProperties::with_reply_to)?;
+        text(&self.expiration, "expiration", BasicProperties::with_expiration)?;
+        text(&self.message_id, "message-id", BasicProperties::with_message_id)?;
+        text(&self.kind, "type", BasicProperties::with_type)?;
+        text(&self.user_id, "user-id", BasicProperties::with_user_id)?;
+        text(&self.app_id, "app-id", BasicProperties::with_app_id)?;
+        if let Some(headers) = &self.headers {
+            wire = wire.with_headers(table::to_wire(headers)?);
+        }
+        if let Some(mode) = self.delivery_mode {
+            wire = wire.with_delivery_mode(mode);
+        }
+        if let Some(priority) = self.priority {
+            wire = wire.with_priority(priority);
+        }
+        if let Some(timestamp) = self.timestamp {
+            wire = wire.with_timestamp(timestamp);
+        }
+        Ok(wire)
+    }
+
+    pub(crate) fn from_wire(wire: &BasicProperties) -> Properties {
+        let text = |value: &Option<ShortString>| value.as_ref().map(ToString::to_string);
+        Properties {
+            content_type: text(wire.content_type()),
+            content_encoding: text(wire.content_encoding()),
+            headers: wire.headers().as_ref().map(table::from_wire),
+            delivery_mode: *wire.delivery_mode(),
+            priority: *wire.priority(),
+            correlation_id: text(wire.correlation_id()),
+            reply_to: text(wire.reply_to()),
+            expiration: text(wire.expiration()),
+            message_id: text(wire.message_id()),
+            timestamp: *wire.timestamp(),
+            kind: text(wire.kind()),
+            user_id: text(wire.user_id()),
+            app_id: text(wire.app_id()),
+        }
+    }
+}
+
+/// A message on its way to an exchange.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publish {
+    /// The exchange; empty for the default one, which has a route to every queue by its name.
+    pub exchange: String,
+    /// What the exchange looks at.
+    pub routing_key: String,
+    /// Without a queue to go to it comes back.
+    pub mandatory: bool,
+    /// What it says of itself.
+    pub properties: Properties,
+    /// The message; shared, because it may be kept until the broker has it.
+    pub body: Rc<[u8]>,
+}
+
+/// A message from a queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// For its acknowledgement.
+    pub tag: DeliveryTag,
+    /// Whose it is; empty for one that was asked for (`basic.get`).
+    pub consumer: String,
+    /// It may have been delivered before.
+    pub redelivered: bool,
+    /// Where it was published.
+    pub exchange: String,
+    /// With which key.
+    pub routing_key: String,
+    /// What it says of itself.
+    pub properties: Properties,
+    /// The message.
+    pub body: Vec<u8>,
+}
+
+/// Names a delivery for its acknowledgement. One from a connection that is gone is harmless: the broker delivers
+/// that message again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryTag {
+    pub(crate) channel: ChannelId,
+    pub(crate) generation: u32,
+    pub(crate) tag: u64,
+}
+
+impl DeliveryTag {
+    /// The channel that it came on.
+    #[must_use]
+    pub fn channel(self) -> ChannelId {
+        self.channel
+    }
+
+    /// The broker's number for it.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.tag
+    }
+}
+
+/// A mandatory message that no queue wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Returned {
+    /// The reply code: 312, `NO_ROUTE`.
+    pub code: u16,
+    /// Its words.
+    pub text: String,
+    /// Where it was published.
+    pub exchange: String,
+    /// With which key.
+    pub routing_key: String,
+    /// What it says of itself.
+    pub properties: Properties,
+    /// The message.
+    pub body: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Value;
+
+    #[test]
+    fn every_property_comes_back() {
+        let text = |text: &str| Some(text.to_owned());
+        let properties = Properties {
+            content_type: text("text/plain"),
+            content_encoding: text("gzip"),
+            headers: Some(Table::from([("a".to_owned(), Value::I32(1))])),
+            delivery_mode: Some(2),
+            priority: Some(9),
+            correlation_id: text("c"),
+            reply_to: text("r"),
+            expiration: text("60000"),
+            message_id: text("m"),
+            timestamp: Some(1_700_000_000),
+            kind: text("k"),
+            user_id: text("u"),
+            app_id: text("a"),
+        };
+        assert_eq!(Properties::from_wire(&properties.to_wire().unwrap()), properties);
+        let none = Properties::default();
+        assert_eq!(Properties::from_wire(&none.to_wire().unwrap()), none);
+    }
+
+    #[test]
+    fn a_long_property_is_refused() {
+        let properties = Properties { reply_to: Some("r".repeat(256)), ..Properties::default() };
+        assert_eq!(properties.to_wire(), Err(Refusal::TooLong("reply-to")));
+    }
+}

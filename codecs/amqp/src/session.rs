@@ -1,0 +1,400 @@
+//! A client's side of AMQP, through as many connections as it takes.
+
+mod calls;
+mod input;
+mod output;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{
+    channel::{Channel, Phase as ChannelPhase, Unfinished},
+    error::{Close, Failure, Violation},
+    event::Event,
+    message::Publish,
+    pulse::{Beat, Pulse},
+    recovery::Stage,
+    request::{Answer, Request},
+    settings::Settings,
+    topology::Topology,
+    wire,
+};
+
+/// Names something that was asked for, until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+impl Ticket {
+    #[cfg(test)]
+    pub(crate) const fn of(number: u64) -> Ticket {
+        Ticket(number)
+    }
+}
+
+/// Names a channel, for as long as the session lives; the broker knows it under a number that is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelId(u32);
+
+impl ChannelId {
+    #[cfg(test)]
+    pub(crate) const fn of(number: u32) -> ChannelId {
+        ChannelId(number)
+    }
+}
+
+/// A client's side of AMQP. See the [crate] for how it is driven.
+///
+/// The caller tells it what happens to the connection ([`connected`](Self::connected), [`receive`](Self::receive),
+/// [`disconnected`](Self::disconnected)) and the time ([`beat`](Self::beat)), sends its
+/// [`output`](Self::output), and looks at [`next_event`](Self::next_event) after each call of any method.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) settings: Settings,
+    pub(crate) phase: Phase,
+    /// What was agreed on with the broker.
+    pub(crate) tuning: Tuning,
+    pub(crate) channels: BTreeMap<ChannelId, Channel>,
+    pub(crate) topology: Topology,
+    /// How far a new connection is with what the last one had.
+    pub(crate) recovery: Option<Stage>,
+    numbers: BTreeMap<u16, ChannelId>,
+    /// The beginning of a frame.
+    rest: Vec<u8>,
+    pub(crate) out: Vec<u8>,
+    /// How much of `out` is sent.
+    sent: usize,
+    events: VecDeque<Event>,
+    pulse: Pulse,
+    /// Counts connections, so that a delivery of an old one is not mistaken for one of this.
+    generation: u32,
+    last_ticket: u64,
+    last_channel: u32,
+    /// Bytes of messages that wait, or are kept.
+    buffered: usize,
+    /// Requests that are not answered.
+    requests: usize,
+    /// A publish was refused.
+    full: bool,
+    /// The broker takes no messages.
+    blocked: bool,
+    /// The plugin wants it to end when everything is done.
+    leaving: bool,
+    opened_before: bool,
+}
+
+/// Where the session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// There is no connection.
+    Idle,
+    /// The connection is being opened.
+    Handshake(Step),
+    Open,
+    /// The connection is of no use; its end is awaited.
+    Lost,
+    /// `connection.close` is sent.
+    Closing,
+    Over,
+}
+
+/// What the broker is to say next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Start,
+    Tune,
+    OpenOk,
+}
+
+/// What both sides agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tuning {
+    pub frame_max: u32,
+    pub channel_max: u16,
+    pub heartbeat: u16,
+}
+
+impl Session {
+    /// A session without a connection. Whatever is asked for waits for one.
+    #[must_use]
+    pub fn new(settings: Settings) -> Session {
+        let Settings { frame_max, channel_max, .. } = settings;
+        Session {
+            tuning: Tuning { frame_max, channel_max, heartbeat: 0 },
+            settings,
+            phase: Phase::Idle,
+            channels: BTreeMap::new(),
+            topology: Topology::default(),
+            recovery: None,
+            numbers: BTreeMap::new(),
+            rest: Vec::new(),
+            out: Vec::new(),
+            sent: 0,
+            events: VecDeque::new(),
+            pulse: Pulse::default(),
+            generation: 0,
+            last_ticket: 0,
+            last_channel: 0,
+            buffered: 0,
+            requests: 0,
+            full: false,
+            blocked: false,
+            leaving: false,
+            opened_before: false,
+        }
+    }
+
+    /// What it was made from.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether requests and messages go out at once.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open && self.recovery.is_none()
+    }
+
+    /// Whether it has ended, and will never have a connection again.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// Whether it waits for a connection.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+
+    /// Whether the broker takes no messages at present.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Seconds between heartbeats that were agreed on; 0: none. [`beat`](Self::beat) is to be called twice as often.
+    #[must_use]
+    pub fn heartbeat(&self) -> u16 {
+        self.tuning.heartbeat
+    }
+
+    /// Bytes of the largest frame that were agreed on.
+    #[must_use]
+    pub fn frame_max(&self) -> u32 {
+        self.tuning.frame_max
+    }
+
+    /// Bytes of messages that wait to be sent, or are kept until they are confirmed.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.buffered
+    }
+
+    /// What happened, oldest first.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn push_event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// A connection is made: the client speaks first.
+    pub fn connected(&mut self) {
+        if self.phase != Phase::Idle {
+            return;
+        }
+        self.phase = Phase::Handshake(Step::Start);
+        self.generation += 1;
+        self.pulse = Pulse::default();
+        self.tuning = Tuning {
+            frame_max: self.settings.frame_max,
+            channel_max: self.settings.channel_max,
+            heartbeat: 0,
+        };
+        self.out.extend(wire::PROTOCOL_HEADER);
+    }
+
+    /// Half a heartbeat has passed.
+    pub fn beat(&mut self) {
+        if !matches!(self.phase, Phase::Open | Phase::Handshake(_)) {
+            return;
+        }
+        match self.pulse.beat() {
+            Beat::Nothing => {}
+            Beat::Speak => wire::heartbeat(&mut self.out),
+            Beat::Lost => self.lose("the broker has said nothing for two heartbeats"),
+        }
+    }
+
+    /// The connection has ended, or could not be made. Afterwards the session [waits](Self::is_idle) for another one or
+    /// is [over](Self::is_over).
+    pub fn disconnected(&mut self, reason: &str) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.forget_connection();
+        if self.leaving {
+            return self.end(None);
+        }
+        if !self.settings.recovery {
+            return self.end(Some(Failure::Lost(reason.to_owned())));
+        }
+        self.phase = Phase::Idle;
+        let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
+        for id in ids {
+            let Some(channel) = self.channels.get_mut(&id) else { continue };
+            let loss = channel.disconnected();
+            let failure = Failure::Lost(reason.to_owned());
+            self.fail_all(loss.failed, &failure);
+            for (ticket, request) in loss.done {
+                self.topology.record(id, &request);
+                self.finish_request(ticket, Ok(Answer::Done));
+                if request == Request::Close {
+                    self.remove_channel(id, &Failure::Closed);
+                }
+            }
+        }
+    }
+
+    fn forget_connection(&mut self) {
+        self.rest.clear();
+        self.out.clear();
+        self.sent = 0;
+        self.recovery = None;
+        if std::mem::take(&mut self.blocked) {
+            self.events.push_back(Event::Unblocked);
+        }
+    }
+
+    /// The connection is of no use any more.
+    pub(crate) fn lose(&mut self, reason: &str) {
+        self.phase = Phase::Lost;
+        self.events.push_back(Event::Disconnect(reason.to_owned()));
+    }
+
+    /// The handshake is done.
+    pub(crate) fn opened(&mut self) {
+        self.phase = Phase::Open;
+        if self.opened_before {
+            return self.begin_recovery();
+        }
+        self.opened_before = true;
+        self.events.push_back(Event::Opened);
+        self.pump_all();
+    }
+
+    /// The broker closes the connection.
+    pub(crate) fn closed_by_broker(&mut self, close: Close) {
+        const CONNECTION_FORCED: u16 = 320;
+        const ACCESS_REFUSED: u16 = 403;
+        wire::method(&mut self.out, 0, crate::handshake::close_ok());
+        // A broker that stops or restarts says so, and one that let us in before may be starting: both pass.
+        let passes = close.code == CONNECTION_FORCED
+            || self.opened_before && matches!(self.phase, Phase::Handshake(_));
+        if self.settings.recovery && !self.leaving && passes {
+            return self.lose(&close.to_string());
+        }
+        let refused = matches!(self.phase, Phase::Handshake(_)) && close.code == ACCESS_REFUSED;
+        self.end(Some(if refused {
+            Failure::Authentication(close.text)
+        } else {
+            Failure::Connection(close)
+        }));
+    }
+
+    /// The broker did what no broker may do.
+    fn violated(&mut self, violation: Violation) {
+        let Violation { code, text } = violation;
+        let close = Close { code, text, class: 0, method: 0 };
+        // Before it has said anything, nobody knows what the other side is.
+        if self.phase != Phase::Handshake(Step::Start) {
+            wire::method(&mut self.out, 0, crate::handshake::close(&close));
+        }
+        self.end(Some(Failure::Protocol(close)));
+    }
+
+    /// Ends the session; the output that is there may still be sent.
+    pub(crate) fn end(&mut self, failure: Option<Failure>) {
+        self.phase = Phase::Over;
+        self.recovery = None;
+        let reason = failure.clone().unwrap_or(Failure::Closed);
+        let channels = std::mem::take(&mut self.channels);
+        self.numbers.clear();
+        for (_, mut channel) in channels {
+            let unfinished = channel.end();
+            self.fail_all(unfinished, &reason);
+        }
+        self.events.push_back(Event::Closed(failure));
+    }
+
+    /// A channel is gone.
+    pub(crate) fn remove_channel(&mut self, id: ChannelId, failure: &Failure) {
+        let Some(mut channel) = self.channels.remove(&id) else { return };
+        self.numbers.remove(&channel.number);
+        self.topology.end_channel(id);
+        let unfinished = channel.end();
+        self.fail_all(unfinished, failure);
+        self.events.push_back(Event::ChannelClosed(id, failure.clone()));
+    }
+
+    fn fail_all(&mut self, unfinished: Vec<Unfinished>, failure: &Failure) {
+        for one in unfinished {
+            match one {
+                Unfinished::Request(ticket) => self.finish_request(ticket, Err(failure.clone())),
+                Unfinished::Publish(ticket, counted) => {
+                    self.finish_publish(ticket, counted.as_deref(), Err(failure.clone()));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn finish_request(&mut self, ticket: Ticket, result: Result<Answer, Failure>) {
+        self.requests = self.requests.saturating_sub(1);
+        self.events.push_back(Event::Answered(ticket, result));
+    }
+
+    /// With the message, if it was counted until now.
+    fn finish_publish(
+        &mut self,
+        ticket: Ticket,
+        counted: Option<&Publish>,
+        result: Result<Answer, Failure>,
+    ) {
+        if let Some(publish) = counted {
+            self.release(publish);
+        }
+        self.events.push_back(Event::Answered(ticket, result));
+    }
+
+    fn release(&mut self, publish: &Publish) {
+        self.buffered = self.buffered.saturating_sub(cost(publish));
+        if self.full && self.buffered <= self.settings.buffer / 2 {
+            self.full = false;
+            self.events.push_back(Event::Writable);
+        }
+    }
+
+    /// Ends it in order once everything is done, if the plugin wishes so.
+    fn leave_if_done(&mut self) {
+        let done = self.channels.values().all(Channel::is_idle);
+        if self.leaving && self.is_open() && done {
+            self.phase = Phase::Closing;
+            let close = Close { code: 200, text: "OK".to_owned(), class: 0, method: 0 };
+            wire::method(&mut self.out, 0, crate::handshake::close(&close));
+        }
+    }
+
+    /// Whether every channel has its answers.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.channels
+            .values()
+            .all(|channel| channel.in_flight.is_empty() && channel.phase != ChannelPhase::Opening)
+    }
+}
+
+/// What a message counts for: its bytes, and about what its frames and its place in a queue take.
+fn cost(publish: &Publish) -> usize {
+    const FRAMES: usize = 256;
+    publish.body.len() + FRAMES
+}

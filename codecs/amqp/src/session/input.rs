@@ -1,0 +1,279 @@
+//! What the broker sends, frame by frame.
+
+use amq_protocol::protocol::{
+    AMQPClass,
+    basic::{self, AMQPMethod as B},
+    channel::{self, AMQPMethod as C},
+};
+
+use crate::{
+    assembly::{Assembled, Assembly, Purpose},
+    channel::{Channel, Phase as ChannelPhase, Sent},
+    error::{Close, Failure, Violation},
+    event::Event,
+    frame::{self, Frame},
+    message::DeliveryTag,
+    request::{Answer, Request},
+    session::{ChannelId, Phase, Session},
+    wire,
+};
+
+impl Session {
+    /// Bytes from the broker, cut anywhere.
+    pub fn receive(&mut self, data: &[u8]) {
+        self.pulse.hear();
+        if self.rest.is_empty() {
+            let used = self.take_frames(data);
+            if self.phase.listens() {
+                self.rest.extend_from_slice(&data[used..]);
+            }
+        } else {
+            let mut bytes = std::mem::take(&mut self.rest);
+            bytes.extend_from_slice(data);
+            let used = self.take_frames(&bytes);
+            if self.phase.listens() {
+                bytes.drain(..used);
+                self.rest = bytes;
+            }
+        }
+        self.leave_if_done();
+    }
+
+    /// Takes all whole frames, and says how many bytes they were.
+    fn take_frames(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while self.phase.listens() {
+            let frame_max = self.tuning.frame_max as usize;
+            let taken = match frame::first(&bytes[at..], frame_max) {
+                Ok(None) => break,
+                Ok(Some((frame, length))) => {
+                    at += length;
+                    self.on_frame(frame)
+                }
+                Err(violation) => Err(violation),
+            };
+            if let Err(violation) = taken {
+                self.violated_unless_closing(violation);
+            }
+        }
+        at
+    }
+
+    /// Who is leaving does not quarrel any more.
+    fn violated_unless_closing(&mut self, violation: Violation) {
+        if self.phase == Phase::Closing { self.end(None) } else { self.violated(violation) }
+    }
+
+    fn on_frame(&mut self, frame: Frame<'_>) -> Result<(), Violation> {
+        match frame {
+            Frame::Heartbeat => Ok(()),
+            Frame::Method(0, AMQPClass::Connection(method)) => self.on_connection(method),
+            _ if self.phase == Phase::Closing => Ok(()),
+            Frame::Method(number, class) => {
+                let id = self.channel_of(number)?;
+                self.on_method(id, class)
+            }
+            Frame::Header(number, header) => {
+                let max = self.settings.message_max;
+                let id = self.channel_of(number)?;
+                self.assembly(id)?.header(&header, max)?;
+                self.finish_message(id);
+                Ok(())
+            }
+            Frame::Body(number, piece) => {
+                let id = self.channel_of(number)?;
+                self.assembly(id)?.body(piece)?;
+                self.finish_message(id);
+                Ok(())
+            }
+        }
+    }
+
+    fn channel_of(&self, number: u16) -> Result<ChannelId, Violation> {
+        let found = self.numbers.get(&number).copied().filter(|_| self.phase == Phase::Open);
+        let id =
+            found.ok_or_else(|| Violation::channel(format!("channel {number} is not open")))?;
+        match self.channels.get(&id) {
+            Some(channel) if channel.phase != ChannelPhase::Wanted => Ok(id),
+            _ => Err(Violation::channel(format!("channel {number} is not open"))),
+        }
+    }
+
+    fn channel_mut(&mut self, id: ChannelId) -> Result<&mut Channel, Violation> {
+        self.channels.get_mut(&id).ok_or_else(|| Violation::channel("the channel is not open"))
+    }
+
+    fn assembly(&mut self, id: ChannelId) -> Result<&mut Assembly, Violation> {
+        let channel = self.channel_mut(id)?;
+        channel.assembly.as_mut().ok_or_else(|| Violation::unexpected("content without its method"))
+    }
+
+    fn on_method(&mut self, id: ChannelId, class: AMQPClass) -> Result<(), Violation> {
+        let channel = self.channel_mut(id)?;
+        if channel.assembly.is_some() && !matches!(class, AMQPClass::Channel(C::Close(_))) {
+            return Err(Violation::unexpected(
+                "a method where the content of a message must follow",
+            ));
+        }
+        match class {
+            AMQPClass::Channel(C::OpenOk(_)) if channel.phase == ChannelPhase::Opening => {
+                channel.phase = ChannelPhase::Open;
+                self.go_on(id);
+            }
+            AMQPClass::Channel(C::Close(close)) => self.on_channel_close(id, &close),
+            AMQPClass::Channel(C::Flow(flow)) => {
+                channel.flow = flow.active;
+                let answer = channel::FlowOk { active: flow.active };
+                let number = channel.number;
+                wire::method(&mut self.out, number, AMQPClass::Channel(C::FlowOk(answer)));
+                self.go_on(id);
+            }
+            AMQPClass::Basic(B::Deliver(deliver)) => {
+                channel.assembly = Some(Assembly::new(Purpose::Deliver(deliver)));
+            }
+            AMQPClass::Basic(B::Return(returned)) => {
+                channel.assembly = Some(Assembly::new(Purpose::Return(returned)));
+            }
+            AMQPClass::Basic(B::GetOk(got)) => return self.on_got(id, got),
+            AMQPClass::Basic(B::Ack(ack)) => {
+                return self.on_confirm(id, ack.delivery_tag, ack.multiple, true);
+            }
+            AMQPClass::Basic(B::Nack(nack)) => {
+                return self.on_confirm(id, nack.delivery_tag, nack.multiple, false);
+            }
+            AMQPClass::Basic(B::Cancel(cancel)) => self.on_cancel(id, &cancel),
+            reply => return self.on_reply(id, &reply),
+        }
+        Ok(())
+    }
+
+    fn on_channel_close(&mut self, id: ChannelId, close: &channel::Close) {
+        const RESOURCE_LOCKED: u16 = 405;
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let number = channel.number;
+        wire::method(&mut self.out, number, AMQPClass::Channel(C::CloseOk(channel::CloseOk {})));
+        if channel.phase == ChannelPhase::Closing {
+            // Both want the same; the answer to ours still comes.
+            channel.assembly = None;
+            return;
+        }
+        let close = Close {
+            code: close.reply_code,
+            text: close.reply_text.to_string(),
+            class: close.class_id,
+            method: close.method_id,
+        };
+        // The broker has not noticed yet that the last connection is gone, which an exclusive queue belongs to.
+        if self.recovery.is_some() && close.code == RESOURCE_LOCKED {
+            return self.lose(&close.to_string());
+        }
+        self.remove_channel(id, &Failure::Channel(close));
+        self.advance_recovery();
+    }
+
+    fn on_got(&mut self, id: ChannelId, got: basic::GetOk) -> Result<(), Violation> {
+        let channel = self.channel_mut(id)?;
+        match channel.in_flight.pop_front() {
+            Some(Sent { ticket: Some(ticket), request: Request::Get { .. } }) => {
+                channel.assembly = Some(Assembly::new(Purpose::Get(ticket, got)));
+                Ok(())
+            }
+            _ => Err(Violation::command("a message that was not asked for")),
+        }
+    }
+
+    fn on_confirm(
+        &mut self,
+        id: ChannelId,
+        number: u64,
+        multiple: bool,
+        taken: bool,
+    ) -> Result<(), Violation> {
+        let channel = self.channel_mut(id)?;
+        let Some(confirms) = &mut channel.confirms else {
+            return Err(Violation::command("a confirm on a channel without confirms"));
+        };
+        for unconfirmed in confirms.settle(number, multiple)? {
+            let result = if taken { Ok(Answer::Done) } else { Err(Failure::Nacked) };
+            self.finish_publish(unconfirmed.ticket, unconfirmed.publish.as_deref(), result);
+        }
+        self.go_on(id);
+        Ok(())
+    }
+
+    fn on_cancel(&mut self, id: ChannelId, cancel: &basic::Cancel) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let consumer_tag = cancel.consumer_tag.clone();
+        if !cancel.nowait {
+            let answer = basic::CancelOk { consumer_tag: consumer_tag.clone() };
+            let method = AMQPClass::Basic(B::CancelOk(answer));
+            wire::method(&mut self.out, channel.number, method);
+        }
+        self.topology.end_consumer(id, consumer_tag.as_str());
+        self.events.push_back(Event::Cancelled(id, consumer_tag.to_string()));
+    }
+
+    /// What is none of the others must be the answer to the first request.
+    fn on_reply(&mut self, id: ChannelId, reply: &AMQPClass) -> Result<(), Violation> {
+        let channel = self.channel_mut(id)?;
+        let answer = channel.in_flight.front().and_then(|sent| sent.request.answer(reply));
+        let (Some(answer), Some(sent)) = (answer, channel.in_flight.pop_front()) else {
+            let (class, method) = (reply.get_amqp_class_id(), reply.get_amqp_method_id());
+            let text = format!("method {class}.{method} answers nothing that was asked");
+            return Err(Violation::command(text));
+        };
+        match &sent.request {
+            Request::Confirm => channel.modes.confirms = true,
+            Request::Qos { prefetch, global: false } => channel.modes.prefetch = Some(*prefetch),
+            Request::Qos { prefetch, .. } => channel.modes.prefetch_global = Some(*prefetch),
+            _ => {}
+        }
+        if let Some(ticket) = sent.ticket {
+            self.topology.record(id, &sent.request);
+            self.finish_request(ticket, Ok(answer));
+        }
+        if sent.request == Request::Close {
+            self.remove_channel(id, &Failure::Closed);
+        }
+        self.go_on(id);
+        Ok(())
+    }
+
+    /// Something was answered: the next may go.
+    fn go_on(&mut self, id: ChannelId) {
+        if self.recovery.is_some() { self.advance_recovery() } else { self.pump(id) }
+    }
+
+    fn finish_message(&mut self, id: ChannelId) {
+        let generation = self.generation;
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let Some(assembly) = channel.assembly.take_if(|assembly| assembly.is_whole()) else {
+            return;
+        };
+        let tag = |tag: u64| DeliveryTag { channel: id, generation, tag };
+        match assembly.finish(tag) {
+            Assembled::Delivery(delivery) => {
+                self.events.push_back(Event::Delivered(id, delivery));
+            }
+            Assembled::Returned(returned) => {
+                self.events.push_back(Event::Returned(id, returned));
+            }
+            Assembled::Got(ticket, delivery, left) => {
+                self.finish_request(ticket, Ok(Answer::Message(Some((delivery, left)))));
+                self.go_on(id);
+            }
+        }
+    }
+
+    pub(crate) fn block(&mut self, reason: &str) {
+        self.blocked = true;
+        self.events.push_back(Event::Blocked(reason.to_owned()));
+    }
+
+    pub(crate) fn unblock(&mut self) {
+        if std::mem::take(&mut self.blocked) {
+            self.events.push_back(Event::Unblocked);
+            self.pump_all();
+        }
+    }
+}

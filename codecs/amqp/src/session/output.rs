@@ -1,0 +1,205 @@
+//! What waits becomes bytes, in order, as long as there is room and the broker wants it.
+
+use amq_protocol::protocol::{
+    AMQPClass,
+    basic::{self, AMQPMethod as B},
+    channel::{self, AMQPMethod as C},
+};
+
+use crate::{
+    channel::{Channel, Item, Phase as ChannelPhase, Sent, Settle, Transaction},
+    confirms::Confirms,
+    error::{Failure, Refusal},
+    message::{DeliveryTag, Publish},
+    request::{Answer, Request},
+    session::{ChannelId, Phase, Session, Ticket},
+    settings::Unconfirmed,
+    table::short,
+    wire,
+};
+
+/// Bytes of output above which messages wait, so that they wait where they are counted.
+const ENOUGH: usize = 64 * 1024;
+
+impl Session {
+    /// Bytes for the connection. Those that were taken are to be [named](Self::consume); then there may be more.
+    pub fn output(&mut self) -> &[u8] {
+        if self.sent == self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+            self.pump_all();
+        }
+        &self.out[self.sent..]
+    }
+
+    /// So many bytes of the output are on their way.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn consume(&mut self, count: usize) {
+        assert!(count <= self.out.len() - self.sent, "more than there is");
+        self.sent += count;
+        if 0 < count {
+            self.pulse.say();
+        }
+    }
+
+    pub(crate) fn pump_all(&mut self) {
+        let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.pump(id));
+        self.leave_if_done();
+    }
+
+    /// Sends of a channel what can be sent.
+    pub(crate) fn pump(&mut self, id: ChannelId) {
+        if !self.is_open() {
+            return;
+        }
+        if let Some(channel) = self.channels.get_mut(&id)
+            && channel.phase == ChannelPhase::Wanted
+        {
+            self.open_on_wire(id);
+        }
+        while let Some(item) = self.next_item(id) {
+            match item {
+                Item::Request(ticket, request) => self.send_request(id, ticket, request),
+                Item::Publish(ticket, publish) => self.send_publish(id, ticket, publish),
+                Item::Settle(tag, settle) => self.send_settle(id, tag, settle),
+            }
+        }
+    }
+
+    pub(crate) fn open_on_wire(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let number = channel.number;
+        if self.tuning.channel_max < number {
+            let refusal = Refusal::Channels(self.tuning.channel_max);
+            return self.remove_channel(id, &refusal.into());
+        }
+        channel.phase = ChannelPhase::Opening;
+        wire::method(&mut self.out, number, AMQPClass::Channel(C::Open(channel::Open {})));
+    }
+
+    /// What is next on a channel, if it may go now.
+    fn next_item(&mut self, id: ChannelId) -> Option<Item> {
+        let has_room = self.out.len() - self.sent < ENOUGH && !self.blocked;
+        let unconfirmed_max = self.settings.unconfirmed_max;
+        let channel = self.channels.get_mut(&id)?;
+        if channel.phase != ChannelPhase::Open {
+            return None;
+        }
+        let may_go = match channel.waiting.front()? {
+            Item::Publish(..) => {
+                let unconfirmed = channel.confirms.as_ref().map_or(0, Confirms::len);
+                has_room && channel.flow && unconfirmed < unconfirmed_max
+            }
+            // The queue's name comes with an answer that is under way.
+            Item::Request(_, request) => {
+                let unnamed = request.needs().is_some_and(|queue| queue.get().is_none());
+                !unnamed || channel.in_flight.is_empty()
+            }
+            Item::Settle(..) => true,
+        };
+        if may_go { channel.waiting.pop_front() } else { None }
+    }
+
+    fn send_request(&mut self, id: ChannelId, ticket: Ticket, request: Request) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        if request == Request::Commit && channel.transaction == Transaction::Lost {
+            channel.transaction = Transaction::Clean;
+            let reason = "what the transaction had was lost with an earlier connection".to_owned();
+            return self.finish_request(ticket, Err(Failure::Lost(reason)));
+        }
+        if let Err(refusal) = self.write_request(id, Some(ticket), request) {
+            self.finish_request(ticket, Err(refusal.into()));
+        }
+    }
+
+    /// Writes a request and remembers it until its answer comes.
+    pub(crate) fn write_request(
+        &mut self,
+        id: ChannelId,
+        ticket: Option<Ticket>,
+        request: Request,
+    ) -> Result<(), Refusal> {
+        let Some(channel) = self.channels.get_mut(&id) else { return Ok(()) };
+        let method = request.to_method()?;
+        wire::sized_method(&mut self.out, channel.number, method, self.tuning.frame_max)?;
+        match request {
+            Request::Confirm if channel.confirms.is_none() => {
+                channel.confirms = Some(Confirms::default());
+            }
+            Request::SelectTx => channel.modes.transactions = true,
+            Request::Commit | Request::Rollback => channel.transaction = Transaction::Clean,
+            Request::Close => channel.phase = ChannelPhase::Closing,
+            _ => {}
+        }
+        channel.in_flight.push_back(Sent { ticket, request });
+        Ok(())
+    }
+
+    fn send_publish(&mut self, id: ChannelId, ticket: Ticket, publish: Box<Publish>) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        if let Err(refusal) = write_publish(&mut self.out, channel, &publish, self.tuning.frame_max)
+        {
+            return self.finish_publish(ticket, Some(&publish), Err(refusal.into()));
+        }
+        channel.begin_transaction();
+        match &mut channel.confirms {
+            Some(confirms) if self.settings.unconfirmed == Unconfirmed::Resend => {
+                confirms.sent(ticket, Some(publish));
+            }
+            Some(confirms) => {
+                confirms.sent(ticket, None);
+                self.release(&publish);
+            }
+            None => self.finish_publish(ticket, Some(&publish), Ok(Answer::Done)),
+        }
+    }
+
+    fn send_settle(&mut self, id: ChannelId, tag: DeliveryTag, settle: Settle) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let delivery_tag = tag.tag;
+        let method = match settle {
+            Settle::Ack { multiple } => B::Ack(basic::Ack { delivery_tag, multiple }),
+            Settle::Nack { multiple, requeue } => {
+                B::Nack(basic::Nack { delivery_tag, multiple, requeue })
+            }
+            Settle::Reject { requeue } => B::Reject(basic::Reject { delivery_tag, requeue }),
+        };
+        wire::method(&mut self.out, channel.number, AMQPClass::Basic(method));
+        channel.begin_transaction();
+    }
+}
+
+impl Channel {
+    fn begin_transaction(&mut self) {
+        if self.modes.transactions && self.transaction == Transaction::Clean {
+            self.transaction = Transaction::Begun;
+        }
+    }
+}
+
+fn write_publish(
+    out: &mut Vec<u8>,
+    channel: &Channel,
+    publish: &Publish,
+    frame_max: u32,
+) -> Result<(), Refusal> {
+    let method = basic::Publish {
+        exchange: short(&publish.exchange, "the exchange's name")?,
+        routing_key: short(&publish.routing_key, "the routing key")?,
+        mandatory: publish.mandatory,
+        immediate: false,
+    };
+    let properties = publish.properties.to_wire()?;
+    wire::publish(out, channel.number, method, properties, &publish.body, frame_max)
+}
+
+/// What is left to be said once the phase is known.
+impl Phase {
+    /// Whether what the broker sends still matters.
+    pub(crate) fn listens(&self) -> bool {
+        !matches!(self, Phase::Idle | Phase::Lost | Phase::Over)
+    }
+}

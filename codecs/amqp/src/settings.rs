@@ -1,0 +1,138 @@
+//! Where to connect to, as whom, and every bound of a session.
+
+use std::{fmt, time::Duration};
+
+pub use crate::uri::UriError;
+
+/// What a session is made from. The defaults are those of the Ruby client `amqp`, and RabbitMQ's.
+///
+/// ```
+/// use sandloop_amqp::Settings;
+///
+/// let settings = Settings::from_uri("amqp://metrics:password@rei-lab/%2Fattention")?;
+/// assert_eq!((settings.host.as_str(), settings.port), ("rei-lab", 5672));
+/// assert_eq!(settings.vhost, "/attention");
+/// # Ok::<(), sandloop_amqp::settings::UriError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The broker's name or IP address. 127.0.0.1.
+    pub host: String,
+    /// Its port. 5672, with TLS 5671.
+    pub port: u16,
+    /// Whether to use TLS. No.
+    pub tls: bool,
+    /// The virtual host. `/`.
+    pub vhost: String,
+    /// How the broker knows the user. `guest` with the password `guest`.
+    pub credentials: Credentials,
+    /// What the broker's operator sees this connection called (`connection_name`). Nothing.
+    pub name: Option<String>,
+    /// Seconds without a word after which a connection counts as lost, twice; the broker may say less. 0: never.
+    /// 60, as RabbitMQ has it.
+    pub heartbeat: u16,
+    /// Bytes of the largest frame; the broker may say less. 128 KiB. At least 4 KiB.
+    pub frame_max: u32,
+    /// Channels at once; the broker may say less. 2047.
+    pub channel_max: u16,
+    /// How long a connection may take, from the first byte to being open. 20 s.
+    pub patience: Duration,
+    /// Bytes of the largest message that is taken. A larger one ends the connection with 311. 16 MiB.
+    pub message_max: u64,
+    /// Bytes of messages that may wait: to be sent, and, with [`Unconfirmed::Resend`], to be confirmed. 4 MiB.
+    pub buffer: usize,
+    /// Things asked for that may wait to be sent. 10,000.
+    pub requests: usize,
+    /// Messages that may be unconfirmed on a channel; further ones wait. 10,000.
+    pub unconfirmed_max: usize,
+    /// What becomes of messages that were not confirmed when a connection is lost.
+    pub unconfirmed: Unconfirmed,
+    /// Whether a lost connection is made again. Yes.
+    pub recovery: bool,
+}
+
+/// What becomes of messages that were published, but not confirmed, when the connection is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// They are sent again, in their order, before newer ones. The broker may have had them: a consumer may see one
+    /// twice.
+    #[default]
+    Resend,
+    /// They fail, and the plugin decides.
+    Report,
+}
+
+/// How the broker knows the user.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// A name and a password (`PLAIN`).
+    Plain {
+        /// The name.
+        user: String,
+        /// The password. It is never printed.
+        password: String,
+    },
+    /// By the connection itself, such as by a certificate (`EXTERNAL`).
+    External,
+}
+
+impl Credentials {
+    /// A name and a password.
+    pub fn plain(user: impl Into<String>, password: impl Into<String>) -> Credentials {
+        Credentials::Plain { user: user.into(), password: password.into() }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Credentials::Plain { user, .. } => {
+                f.debug_struct("Plain").field("user", user).finish_non_exhaustive()
+            }
+            Credentials::External => f.write_str("External"),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            host: "127.0.0.1".to_owned(),
+            port: PORT,
+            tls: false,
+            vhost: "/".to_owned(),
+            credentials: Credentials::plain("guest", "guest"),
+            name: None,
+            heartbeat: 60,
+            frame_max: 128 * 1024,
+            channel_max: 2047,
+            patience: Duration::from_secs(20),
+            message_max: 16 * 1024 * 1024,
+            buffer: 4 * 1024 * 1024,
+            requests: 10_000,
+            unconfirmed_max: 10_000,
+            unconfirmed: Unconfirmed::default(),
+            recovery: true,
+        }
+    }
+}
+
+/// The port without TLS.
+pub const PORT: u16 = 5672;
+/// The port with TLS.
+pub const TLS_PORT: u16 = 5671;
+/// The least that the specification allows for `frame_max`.
+pub const FRAME_MIN: u32 = 4096;
+
+impl Settings {
+    /// From `amqp://user:password@host:port/vhost?heartbeat=30`, as RabbitMQ has it: what is left out has its
+    /// default, each part may be percent-encoded, and `amqp://host/` names the virtual host with the empty name.
+    /// The query may have `heartbeat`, `frame_max`, `channel_max`, `connection_timeout` (milliseconds) and
+    /// `auth_mechanism` (`plain`, `external`).
+    ///
+    /// # Errors
+    /// What is wrong with it. The words never contain the password.
+    pub fn from_uri(uri: &str) -> Result<Settings, UriError> {
+        crate::uri::parse(uri)
+    }
+}

@@ -1,0 +1,253 @@
+//! What was declared, bound and consumed, so that a new connection can have it again.
+
+use crate::{
+    queue_name::QueueName,
+    request::{Consumer, Exchange, ExchangeBinding, Queue, QueueBinding, Request},
+    session::ChannelId,
+};
+
+/// Everything that a session has, with the channel that asked for it.
+#[derive(Debug, Default)]
+pub(crate) struct Topology {
+    exchanges: Vec<(ChannelId, Exchange)>,
+    queues: Vec<(ChannelId, Queue)>,
+    exchange_bindings: Vec<(ChannelId, ExchangeBinding)>,
+    queue_bindings: Vec<(ChannelId, QueueBinding)>,
+    consumers: Vec<(ChannelId, Consumer)>,
+}
+
+impl Topology {
+    /// A request was done.
+    pub fn record(&mut self, channel: ChannelId, request: &Request) {
+        match request {
+            Request::DeclareExchange(exchange) if !exchange.passive && !is_predefined(exchange) => {
+                self.exchanges.retain(|(_, other)| other.name != exchange.name);
+                self.exchanges.push((channel, exchange.clone()));
+            }
+            Request::DeclareQueue(queue) if !queue.passive => {
+                self.queues.retain(|(_, other)| other.name != queue.name);
+                self.queues.push((channel, queue.clone()));
+            }
+            Request::BindExchange(binding) => add(&mut self.exchange_bindings, channel, binding),
+            Request::BindQueue(binding) => add(&mut self.queue_bindings, channel, binding),
+            Request::Consume(consumer) => self.consumers.push((channel, consumer.clone())),
+            Request::UnbindExchange(binding) => {
+                self.exchange_bindings.retain(|(_, other)| other != binding);
+                self.end_exchange_if_unused(&binding.source);
+            }
+            Request::UnbindQueue(binding) => {
+                self.queue_bindings.retain(|(_, other)| other != binding);
+                self.end_exchange_if_unused(&binding.exchange);
+            }
+            Request::DeleteExchange { name, .. } => self.end_exchange(name),
+            Request::DeleteQueue { queue, .. } => self.end_queue(queue),
+            Request::Cancel(tag) => self.end_consumer(channel, tag),
+            _ => {}
+        }
+    }
+
+    /// A consumer has ended.
+    pub fn end_consumer(&mut self, channel: ChannelId, tag: &str) {
+        let is_it = |(of, consumer): &(ChannelId, Consumer)| *of == channel && consumer.tag == tag;
+        let Some(index) = self.consumers.iter().position(is_it) else { return };
+        let (_, consumer) = self.consumers.remove(index);
+        self.end_queue_if_unused(&consumer.queue);
+    }
+
+    /// A channel has ended, and with it its consumers.
+    pub fn end_channel(&mut self, channel: ChannelId) {
+        while let Some((_, consumer)) = self.consumers.iter().find(|(of, _)| *of == channel) {
+            let tag = consumer.tag.clone();
+            self.end_consumer(channel, &tag);
+        }
+    }
+
+    pub fn exchanges(&self) -> Vec<(ChannelId, Request)> {
+        requests(&self.exchanges, Request::DeclareExchange)
+    }
+
+    pub fn queues(&self) -> Vec<(ChannelId, Request)> {
+        requests(&self.queues, Request::DeclareQueue)
+    }
+
+    pub fn bindings(&self) -> Vec<(ChannelId, Request)> {
+        let mut all = requests(&self.exchange_bindings, Request::BindExchange);
+        all.extend(requests(&self.queue_bindings, Request::BindQueue));
+        all
+    }
+
+    pub fn consumers(&self) -> Vec<(ChannelId, Request)> {
+        requests(&self.consumers, Request::Consume)
+    }
+
+    fn end_exchange(&mut self, name: &str) {
+        self.exchanges.retain(|(_, exchange)| exchange.name != name);
+        self.queue_bindings.retain(|(_, binding)| binding.exchange != name);
+        self.exchange_bindings
+            .retain(|(_, binding)| binding.source != name && binding.destination != name);
+    }
+
+    fn end_queue(&mut self, queue: &QueueName) {
+        self.queues.retain(|(_, other)| other.name != *queue);
+        self.consumers.retain(|(_, consumer)| consumer.queue != *queue);
+        let (gone, left) = std::mem::take(&mut self.queue_bindings)
+            .into_iter()
+            .partition(|(_, binding)| binding.queue == *queue);
+        self.queue_bindings = left;
+        for (_, QueueBinding { exchange, .. }) in gone {
+            self.end_exchange_if_unused(&exchange);
+        }
+    }
+
+    /// The broker deletes a queue with `auto_delete` when its last consumer goes. Others may still consume it; then
+    /// it is declared again by the one who does.
+    fn end_queue_if_unused(&mut self, queue: &QueueName) {
+        let auto_delete =
+            |(_, other): &(ChannelId, Queue)| other.name == *queue && other.auto_delete;
+        let used = self.consumers.iter().any(|(_, consumer)| consumer.queue == *queue);
+        if !used && self.queues.iter().any(auto_delete) {
+            self.end_queue(queue);
+        }
+    }
+
+    fn end_exchange_if_unused(&mut self, name: &str) {
+        let auto_delete =
+            |(_, exchange): &(ChannelId, Exchange)| exchange.name == name && exchange.auto_delete;
+        let used = self.queue_bindings.iter().any(|(_, binding)| binding.exchange == name)
+            || self.exchange_bindings.iter().any(|(_, binding)| binding.source == name);
+        if !used && self.exchanges.iter().any(auto_delete) {
+            self.end_exchange(name);
+        }
+    }
+}
+
+/// The default exchange and `amq.…` are always there, and nobody may declare them.
+fn is_predefined(exchange: &Exchange) -> bool {
+    exchange.name.is_empty() || exchange.name.starts_with("amq.")
+}
+
+fn add<T: Clone + PartialEq>(list: &mut Vec<(ChannelId, T)>, channel: ChannelId, thing: &T) {
+    if !list.iter().any(|(_, other)| other == thing) {
+        list.push((channel, thing.clone()));
+    }
+}
+
+fn requests<T: Clone>(
+    list: &[(ChannelId, T)],
+    request: impl Fn(T) -> Request,
+) -> Vec<(ChannelId, Request)> {
+    list.iter().map(|(channel, thing)| (*channel, request(thing.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Table;
+
+    const CHANNEL: ChannelId = ChannelId::of(1);
+
+    fn exchange(name: &str, auto_delete: bool) -> Request {
+        let kind = "fanout".to_owned();
+        Request::DeclareExchange(Exchange {
+            name: name.to_owned(),
+            kind,
+            auto_delete,
+            ..Exchange::default()
+        })
+    }
+
+    fn queue(name: &QueueName, auto_delete: bool) -> Request {
+        Request::DeclareQueue(Queue {
+            name: name.clone(),
+            passive: false,
+            durable: false,
+            exclusive: false,
+            auto_delete,
+            arguments: Table::new(),
+        })
+    }
+
+    fn binding(queue: &QueueName, exchange: &str) -> QueueBinding {
+        QueueBinding {
+            queue: queue.clone(),
+            exchange: exchange.to_owned(),
+            routing_key: String::new(),
+            arguments: Table::new(),
+        }
+    }
+
+    fn consume(queue: &QueueName, tag: &str) -> Request {
+        Request::Consume(Consumer {
+            queue: queue.clone(),
+            tag: tag.to_owned(),
+            no_local: false,
+            no_ack: false,
+            exclusive: false,
+            arguments: Table::new(),
+        })
+    }
+
+    /// Exchanges, queues, bindings, consumers.
+    fn check(steps: &[Request], left: [usize; 4]) {
+        let mut topology = Topology::default();
+        steps.iter().for_each(|step| topology.record(CHANNEL, step));
+        let counts = [
+            topology.exchanges().len(),
+            topology.queues().len(),
+            topology.bindings().len(),
+            topology.consumers().len(),
+        ];
+        assert_eq!(counts, left, "{steps:?}");
+    }
+
+    #[test]
+    fn what_was_done_is_done_again_once() {
+        let q = QueueName::new("q");
+        let bind = Request::BindQueue(binding(&q, "x"));
+        check(
+            &[exchange("x", false), queue(&q, false), bind.clone(), bind, consume(&q, "c")],
+            [1, 1, 1, 1],
+        );
+        check(
+            &[exchange("x", false), exchange("x", true), exchange("amq.fanout", false)],
+            [1, 0, 0, 0],
+        );
+    }
+
+    #[test]
+    fn what_was_undone_is_not_done_again() {
+        let q = QueueName::new("q");
+        let all = [
+            exchange("x", false),
+            queue(&q, false),
+            Request::BindQueue(binding(&q, "x")),
+            consume(&q, "c"),
+        ];
+        let and = |last: Request| [all.to_vec(), vec![last]].concat();
+        check(&and(Request::UnbindQueue(binding(&q, "x"))), [1, 1, 0, 1]);
+        check(&and(Request::Cancel("c".to_owned())), [1, 1, 1, 0]);
+        check(
+            &and(Request::DeleteExchange { name: "x".to_owned(), if_unused: false }),
+            [0, 1, 0, 1],
+        );
+        let delete = Request::DeleteQueue { queue: q.clone(), if_unused: false, if_empty: false };
+        check(&and(delete), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_the_broker_deletes_by_itself_is_gone_too() {
+        let q = QueueName::new("q");
+        let all = [
+            exchange("x", true),
+            queue(&q, true),
+            Request::BindQueue(binding(&q, "x")),
+            consume(&q, "c"),
+            consume(&q, "d"),
+        ];
+        let and = |last: &[Request]| [all.to_vec(), last.to_vec()].concat();
+        let cancel = |tag: &str| Request::Cancel(tag.to_owned());
+        check(&and(&[cancel("c")]), [1, 1, 1, 1]);
+        check(&and(&[cancel("c"), cancel("d")]), [0, 0, 0, 0]);
+        check(&and(&[Request::UnbindQueue(binding(&q, "x"))]), [0, 1, 0, 2]);
+    }
+}

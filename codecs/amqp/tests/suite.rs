@@ -1,0 +1,1 @@
+//! The session against a broker that is a script.
