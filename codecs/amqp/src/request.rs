@@ -1,13 +1,16 @@
 //! What can be asked for on a channel, and what is answered.
 
-use amq_protocol::protocol::{
-    AMQPClass,
-    basic::{self, AMQPMethod as B},
-    channel::{self, AMQPMethod as C},
-    confirm::{self, AMQPMethod as F},
-    exchange::{self, AMQPMethod as E},
-    queue::{self, AMQPMethod as Q},
-    tx::{self, AMQPMethod as T},
+use amq_protocol::{
+    protocol::{
+        AMQPClass,
+        basic::{self, AMQPMethod as B},
+        channel::{self, AMQPMethod as C},
+        confirm::{self, AMQPMethod as F},
+        exchange::{self, AMQPMethod as E},
+        queue::{self, AMQPMethod as Q},
+        tx::{self, AMQPMethod as T},
+    },
+    types::ShortString,
 };
 
 use crate::{
@@ -267,7 +270,7 @@ impl Request {
     fn to_queue(&self) -> Result<Q, Refusal> {
         Ok(match self {
             Request::DeclareQueue(queue) => Q::Declare(queue::Declare {
-                queue: short(&queue.name.to_declare(), QUEUE)?,
+                queue: declared_name(queue)?,
                 passive: queue.passive,
                 durable: queue.durable,
                 exclusive: queue.exclusive,
@@ -309,6 +312,7 @@ impl Request {
             | Request::Get { queue, .. } => Some(queue),
             Request::BindQueue(binding) | Request::UnbindQueue(binding) => Some(&binding.queue),
             Request::Consume(consumer) => Some(&consumer.queue),
+            Request::DeclareQueue(queue) if queue.passive => Some(&queue.name),
             _ => None,
         }
     }
@@ -371,6 +375,14 @@ fn declare(exchange: &Exchange) -> Result<exchange::Declare, Refusal> {
     })
 }
 
-fn queue_name(queue: &QueueName) -> Result<amq_protocol::types::ShortString, Refusal> {
+/// To look at a queue takes the name it has; to declare it, the one it was asked for with.
+fn declared_name(queue: &Queue) -> Result<ShortString, Refusal> {
+    if queue.passive {
+        return queue_name(&queue.name);
+    }
+    short(&queue.name.to_declare(), QUEUE)
+}
+
+fn queue_name(queue: &QueueName) -> Result<ShortString, Refusal> {
     short(&queue.get().ok_or(Refusal::Unnamed)?, QUEUE)
 }

@@ -47,8 +47,12 @@ pub struct Settings {
     pub unconfirmed_max: usize,
     /// What becomes of messages that were not confirmed when a connection is lost.
     pub unconfirmed: Unconfirmed,
-    /// Whether a lost connection is made again. Yes.
+    /// Whether a connection that is lost, or cannot be made, is made again. Yes.
     pub recovery: bool,
+    /// How long to wait before that, at first; each time twice as long. 500 ms.
+    pub backoff: Duration,
+    /// How long at most. 30 s.
+    pub backoff_max: Duration,
 }
 
 /// What becomes of messages that were published, but not confirmed, when the connection is lost.
@@ -113,6 +117,8 @@ impl Default for Settings {
             unconfirmed_max: 10_000,
             unconfirmed: Unconfirmed::default(),
             recovery: true,
+            backoff: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(30),
         }
     }
 }

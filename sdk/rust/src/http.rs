@@ -27,8 +27,8 @@
 //! - [`WebSocketHandler`], [`WebSocket`]: messages instead of answers.
 //! - [`codec`]: headers, cookies, ranges, conditions, dates: the values, which know nothing of connections.
 //!
-//! Below them, `session` turns bytes into requests, `pipeline` keeps the answers in order, and `transport` is all that
-//! either knows of a socket.
+//! Below them, `session` turns bytes into requests, `pipeline` keeps the answers in order, and the crate's `transport` is all
+//! that either knows of a socket.
 
 mod client;
 mod clock;
@@ -42,7 +42,6 @@ mod slices;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod transport;
 mod websocket;
 
 #[doc(no_inline)]

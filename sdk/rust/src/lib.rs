@@ -17,12 +17,15 @@
 //! - [`channels`], [`queues`]: one to all, one to one, between instances.
 //! - [`iterator`], [`pool`], [`tick_loop`](mod@tick_loop): lists, resources and turns worked through by callbacks.
 //! - `http`, with the feature of that name: servers and clients of HTTP, WebSocket.
+//! - `amqp`, with the feature of that name: a client of RabbitMQ and its kin.
 //! - [`lifecycle`]: the program around the connections.
 //! - [`hooks`]: what runs at the end.
 //! - [`options`], [`log`]: the operator's words, and words for the operator.
 //! - [`types`]: addresses, close reasons, error codes.
 //! - `testing`, on the developer's own machine only: a loop whose clock a unit test moves.
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 #[doc(hidden)]
 pub mod bindings;
 mod callbacks;
@@ -52,6 +55,8 @@ pub mod spawn;
 pub mod testing;
 pub mod tick_loop;
 pub mod timers;
+#[cfg(any(feature = "amqp", feature = "http"))]
+mod transport;
 pub mod types;
 
 pub use channels::{Channel, Subscription};

@@ -134,6 +134,13 @@ impl Session {
         self.end(None);
     }
 
+    /// Ends it now with a failure of the caller's: a connection will never be made.
+    pub fn give_up(&mut self, failure: Failure) {
+        if !self.is_over() {
+            self.end(Some(failure));
+        }
+    }
+
     fn settle(&mut self, tag: DeliveryTag, settle: Settle) {
         if tag.generation != self.generation || !matches!(self.phase, Phase::Open) {
             return;

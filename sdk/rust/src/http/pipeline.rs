@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use super::{settings::Settings, transport::Transport, websocket::Upgraded};
+use super::{settings::Settings, websocket::Upgraded};
 use crate::{
     reactor::try_next_tick,
     timers::{Timer, try_add_timer},
+    transport::Transport,
     types::ErrorCode,
 };
 

@@ -4,8 +4,8 @@ use std::{cell::RefCell, fmt, ops::Deref, rc::Rc};
 
 use sandloop_http::{Headers, RequestError, RequestHead, form};
 
-use super::{pipeline::Pipeline, transport::Transport};
-use crate::types::Address;
+use super::pipeline::Pipeline;
+use crate::{transport::Transport, types::Address};
 
 /// A request. Its head's fields and methods are its own: `request.method`, `request.headers`,
 /// `request.host()`, see [`RequestHead`].

@@ -22,11 +22,11 @@ use super::{
     response::Response,
     server::{HttpServer, Intake},
     settings::Settings,
-    transport::Transport,
     websocket::Upgraded,
 };
 use crate::{
     timers::{Timer, try_add_timer},
+    transport::Transport,
     types::CloseReason,
 };
 

@@ -16,9 +16,11 @@ use sandloop_http::RequestHead;
 use super::{
     HttpServer, Intake, Request, Response, Settings,
     session::{Session, pump},
-    transport::Transport,
 };
-use crate::types::{Address, CloseReason, ErrorCode};
+use crate::{
+    transport::Transport,
+    types::{Address, CloseReason, ErrorCode},
+};
 
 /// What a socket would have done.
 #[derive(Default)]

@@ -11,9 +11,9 @@ use sandloop_http::websocket as codec;
 #[doc(no_inline)]
 pub use sandloop_http::websocket::{Message, SendError, WebSocketError};
 
-use super::transport::Transport;
 use crate::{
     timers::{Timer, try_add_timer},
+    transport::Transport,
     types::CloseReason,
 };
 

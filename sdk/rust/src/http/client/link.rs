@@ -19,9 +19,10 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    http::{slices::Slices, transport::Transport},
+    http::slices::Slices,
     reactor::try_next_tick,
     timers::{Timer, try_add_timer},
+    transport::Transport,
     types::{CloseReason, ErrorCode},
 };
 

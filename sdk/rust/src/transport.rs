@@ -1,4 +1,4 @@
-//! All that HTTP knows of a socket, so that a unit test can stand in its place.
+//! All that the protocols of this crate know of a socket, so that a unit test can stand in its place.
 
 use std::time::Duration;
 

@@ -1,0 +1,136 @@
+//! Who gets the messages of a queue.
+
+use std::{cell::RefCell, fmt, rc::Rc};
+
+use sandloop_amqp::{QueueName, Request, Table, request};
+
+use super::{
+    Failure,
+    channel::Place,
+    delivery::Delivery,
+    operation::{Operation, ask},
+};
+use crate::deferrable::{DefaultDeferrable, Deferrable};
+
+/// How a queue is consumed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConsumeOptions {
+    /// Messages count as taken when they are sent: there is nothing to acknowledge.
+    pub no_ack: bool,
+    /// It is the queue's only consumer.
+    pub exclusive: bool,
+    /// Without what this connection publishes. RabbitMQ does not know it.
+    pub no_local: bool,
+    /// Its name on the channel; empty: one is made.
+    pub tag: String,
+    /// Such as `x-priority`.
+    pub arguments: Table,
+}
+
+/// A consumer. It succeeds once the broker delivers to it. Clones are the same one.
+#[derive(Clone)]
+pub struct Consumer(Rc<State>);
+
+struct State {
+    place: Place,
+    tag: String,
+    begun: Operation,
+    on_cancel: RefCell<Option<Box<dyn FnOnce()>>>,
+    handler: RefCell<Option<Handler>>,
+}
+
+/// What is called with each message.
+pub(super) type Handler = Box<dyn FnMut(Delivery)>;
+
+impl Consumer {
+    pub(super) fn begin(
+        place: &Place,
+        queue: &QueueName,
+        options: ConsumeOptions,
+        handler: Handler,
+    ) -> Consumer {
+        let ConsumeOptions { no_ack, exclusive, no_local, mut tag, arguments } = options;
+        if tag.is_empty() {
+            tag = place.link.with(sandloop_amqp::Session::consumer_tag);
+        }
+        let request = Request::Consume(request::Consumer {
+            queue: queue.clone(),
+            tag: tag.clone(),
+            no_local,
+            no_ack,
+            exclusive,
+            arguments,
+        });
+        let consumer = Consumer(Rc::new(State {
+            place: place.clone(),
+            tag: tag.clone(),
+            begun: ask(place, request, drop),
+            on_cancel: RefCell::new(None),
+            handler: RefCell::new(Some(handler)),
+        }));
+        if let Ok(channel) = place.channel() {
+            place.link.add_consumer(channel, &consumer);
+            let link = place.link.clone();
+            consumer.errback(move |_| drop(link.take_consumer(channel, &tag)));
+        }
+        consumer
+    }
+
+    /// Its name on the channel.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.0.tag
+    }
+
+    /// No more messages. Those that are on their way still come; then it succeeds.
+    pub fn cancel(&self) -> Operation {
+        let State { place, tag, .. } = &*self.0;
+        let cancelled = ask(place, Request::Cancel(tag.clone()), drop);
+        if let Ok(channel) = place.channel() {
+            let (link, tag) = (place.link.clone(), tag.clone());
+            cancelled.callback(move |()| drop(link.take_consumer(channel, &tag)));
+        }
+        cancelled
+    }
+
+    /// Calls `action` when the broker ends it, because its queue is gone for instance.
+    pub fn on_cancel(&self, action: impl FnOnce() + 'static) -> &Consumer {
+        let replaced = self.0.on_cancel.replace(Some(Box::new(action)));
+        drop(replaced);
+        self
+    }
+
+    /// A message has come.
+    pub(super) fn deliver(&self, delivery: Delivery) {
+        // Nothing is borrowed while it runs: it may cancel its own consumer.
+        let Some(mut handler) = self.0.handler.take() else { return };
+        handler(delivery);
+        let mut place = self.0.handler.borrow_mut();
+        if place.is_none() {
+            *place = Some(handler);
+        }
+    }
+
+    /// The broker has ended it.
+    pub(super) fn cancelled(&self) {
+        let action = self.0.on_cancel.take();
+        if let Some(action) = action {
+            action();
+        }
+    }
+}
+
+impl Deferrable for Consumer {
+    type Value = ();
+    type Error = Failure;
+
+    fn deferrable(&self) -> &DefaultDeferrable<(), Failure> {
+        &self.0.begun
+    }
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Consumer").field(&self.0.tag).finish()
+    }
+}

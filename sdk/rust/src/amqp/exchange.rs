@@ -1,0 +1,170 @@
+//! Where messages go.
+
+use std::{fmt, rc::Rc};
+
+use sandloop_amqp::{
+    Failure, Request, Table,
+    request::{self, ExchangeBinding},
+};
+
+use super::{
+    channel::Place,
+    message::Message,
+    operation::{Operation, ask, fail_later, settle},
+};
+use crate::deferrable::{DefaultDeferrable, Deferrable};
+
+/// How an exchange is declared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExchangeOptions {
+    /// Only looks whether it is there.
+    pub passive: bool,
+    /// It is there after a restart of the broker.
+    pub durable: bool,
+    /// It goes when the last thing is unbound from it.
+    pub auto_delete: bool,
+    /// Only other exchanges publish to it.
+    pub internal: bool,
+    /// Such as `alternate-exchange`.
+    pub arguments: Table,
+}
+
+impl ExchangeOptions {
+    /// One that is there after a restart of the broker.
+    #[must_use]
+    pub fn durable() -> ExchangeOptions {
+        ExchangeOptions { durable: true, ..ExchangeOptions::default() }
+    }
+}
+
+/// An exchange on a channel. It succeeds once it is declared. Clones are the same one.
+#[derive(Clone)]
+pub struct Exchange(Rc<State>);
+
+struct State {
+    place: Place,
+    name: String,
+    declared: Operation,
+}
+
+impl Exchange {
+    pub(super) fn declare(
+        place: &Place,
+        kind: &str,
+        name: &str,
+        options: ExchangeOptions,
+    ) -> Exchange {
+        let ExchangeOptions { passive, durable, auto_delete, internal, arguments } = options;
+        let request = Request::DeclareExchange(request::Exchange {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            passive,
+            durable,
+            auto_delete,
+            internal,
+            arguments,
+        });
+        Exchange::over(place, name, ask(place, request, drop))
+    }
+
+    /// One that is always there.
+    pub(super) fn predefined(place: &Place, name: &str) -> Exchange {
+        Exchange::over(place, name, Operation::succeeded(()))
+    }
+
+    fn over(place: &Place, name: &str, declared: Operation) -> Exchange {
+        Exchange(Rc::new(State { place: place.clone(), name: name.to_owned(), declared }))
+    }
+
+    /// Its name; empty for the default exchange.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Publishes a message: a text, bytes, or a [`Message`] with key and properties.
+    ///
+    /// On a channel with [`confirm`](super::Channel::confirm) it succeeds when the broker has it, and fails if it does
+    /// not take it; else it succeeds when it is sent. Where too much waits it fails with
+    /// [`Refusal::Full`](super::Refusal::Full); [`try_publish`](Self::try_publish) says so at once.
+    pub fn publish(&self, message: impl Into<Message>) -> Operation {
+        let operation = Operation::new();
+        let State { place, name, .. } = &*self.0;
+        let publish = message.into().to(name);
+        let asked = place.channel().and_then(|id| place.link.publish(id, publish));
+        settle(&place.link, asked, &operation, drop);
+        operation
+    }
+
+    /// As [`publish`](Self::publish).
+    ///
+    /// # Errors
+    /// [`Refusal::Full`](super::Refusal::Full): more waits than [`Settings::buffer`](super::Settings::buffer) allows,
+    /// and nothing was taken; [`Connection::on_writable`](super::Connection::on_writable) says when there is room.
+    /// Other refusals, and [`Failure::Closed`].
+    pub fn try_publish(&self, message: impl Into<Message>) -> Result<Operation, Failure> {
+        let State { place, name, .. } = &*self.0;
+        let publish = message.into().to(name);
+        let ticket = place.link.publish(place.channel()?, publish)?;
+        let operation = Operation::new();
+        settle(&place.link, Ok(ticket), &operation, drop);
+        Ok(operation)
+    }
+
+    /// Has this exchange get what is published to `source` with this key.
+    pub fn bind(&self, source: &Exchange, routing_key: &str) -> Operation {
+        self.bind_with(source, routing_key, Table::new())
+    }
+
+    /// As [`bind`](Self::bind), with what a headers exchange looks at.
+    pub fn bind_with(&self, source: &Exchange, routing_key: &str, arguments: Table) -> Operation {
+        let binding = self.binding(source, routing_key, arguments);
+        ask(&self.0.place, Request::BindExchange(binding), drop)
+    }
+
+    /// Takes a binding back; it is named by what it was made with.
+    pub fn unbind(&self, source: &Exchange, routing_key: &str) -> Operation {
+        self.unbind_with(source, routing_key, Table::new())
+    }
+
+    /// As [`unbind`](Self::unbind), of a binding with arguments.
+    pub fn unbind_with(&self, source: &Exchange, routing_key: &str, arguments: Table) -> Operation {
+        let binding = self.binding(source, routing_key, arguments);
+        ask(&self.0.place, Request::UnbindExchange(binding), drop)
+    }
+
+    /// Deletes it; with `if_unused` only if nothing is bound to it.
+    pub fn delete(&self, if_unused: bool) -> Operation {
+        if self.0.name.is_empty() {
+            let operation = Operation::new();
+            fail_later(&operation, Failure::Closed);
+            return operation;
+        }
+        let request = Request::DeleteExchange { name: self.0.name.clone(), if_unused };
+        ask(&self.0.place, request, drop)
+    }
+
+    fn binding(&self, source: &Exchange, routing_key: &str, arguments: Table) -> ExchangeBinding {
+        ExchangeBinding {
+            destination: self.0.name.clone(),
+            source: source.0.name.clone(),
+            routing_key: routing_key.to_owned(),
+            arguments,
+        }
+    }
+}
+
+impl Deferrable for Exchange {
+    type Value = ();
+    type Error = Failure;
+
+    fn deferrable(&self) -> &DefaultDeferrable<(), Failure> {
+        &self.0.declared
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Exchange").field(&self.0.name).finish()
+    }
+}

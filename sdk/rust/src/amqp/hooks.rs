@@ -1,0 +1,36 @@
+//! What is called when something happens that nobody has asked for.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use sandloop_amqp::{ChannelId, Failure, Returned, Ticket};
+
+use super::consumer::Consumer;
+
+/// What is called with an answer.
+pub(super) type Answerer = Box<dyn FnOnce(Result<sandloop_amqp::Answer, Failure>)>;
+
+/// One that may be there.
+pub(super) type Hook<F> = Option<Box<F>>;
+
+/// With the reason, and the time until the next connection.
+pub(super) type Interrupted = dyn FnMut(&str, Duration);
+
+/// Everything that waits to be called. Nothing is called or dropped while it is borrowed: see the methods of `link`.
+#[derive(Default)]
+pub(super) struct Hooks {
+    pub answers: BTreeMap<Ticket, Answerer>,
+    pub consumers: BTreeMap<(ChannelId, String), Consumer>,
+    pub channels: BTreeMap<ChannelId, ChannelHooks>,
+    pub interrupted: Hook<Interrupted>,
+    pub recovered: Hook<dyn FnMut()>,
+    pub blocked: Hook<dyn FnMut(&str)>,
+    pub unblocked: Hook<dyn FnMut()>,
+    pub writable: Vec<Box<dyn FnOnce()>>,
+}
+
+/// Those of one channel.
+#[derive(Default)]
+pub(super) struct ChannelHooks {
+    pub error: Hook<dyn FnOnce(&Failure)>,
+    pub returned: Hook<dyn FnMut(&Returned)>,
+}

@@ -1,0 +1,51 @@
+//! Something that was asked of the broker.
+
+use std::rc::Rc;
+
+use sandloop_amqp::{Answer, Failure, Request};
+
+use super::{channel::Place, link::Link};
+use crate::{
+    deferrable::{DefaultDeferrable, Deferrable},
+    reactor::try_next_tick,
+};
+
+/// Something that was asked of the broker, until it is answered. It fails with what the broker says.
+pub type Operation<T = ()> = DefaultDeferrable<T, Failure>;
+
+/// Asks for something on a channel, and makes of the answer what the author expects.
+pub(super) fn ask<T: 'static>(
+    place: &Place,
+    request: Request,
+    read: impl FnOnce(Answer) -> T + 'static,
+) -> Operation<T> {
+    let operation = Operation::new();
+    let asked = place.channel().and_then(|id| place.link.request(id, request));
+    settle(&place.link, asked, &operation, read);
+    operation
+}
+
+/// Has `operation` settled with the answer, or with a refusal at the next tick, so that an errback can be added.
+pub(super) fn settle<T: 'static>(
+    link: &Rc<Link>,
+    asked: Result<sandloop_amqp::Ticket, Failure>,
+    operation: &Operation<T>,
+    read: impl FnOnce(Answer) -> T + 'static,
+) {
+    let waiting = operation.clone();
+    match asked {
+        Ok(ticket) => link.when_answered(ticket, move |result| match result {
+            Ok(answer) => waiting.succeed(read(answer)),
+            Err(failure) => waiting.fail(failure),
+        }),
+        Err(failure) => fail_later(operation, failure),
+    }
+}
+
+/// Fails it at the next tick, or at once, if there are no ticks left.
+pub(super) fn fail_later<T: 'static>(operation: &Operation<T>, failure: Failure) {
+    let (later, now) = (operation.clone(), failure.clone());
+    if try_next_tick(move || later.fail(failure)).is_err() {
+        operation.fail(now);
+    }
+}

@@ -1,0 +1,1 @@
+//! The client without sockets: the test is the broker.
