@@ -17,7 +17,9 @@ pub mod log;
 pub mod nginx;
 pub mod paths;
 pub mod peer;
+pub mod pika;
 pub mod process;
+pub mod rabbitmq;
 
 use std::time::Duration;
 

@@ -23,15 +23,21 @@ pub fn component(name: &str) -> PathBuf {
     present(workspace().join("target/plugins").join(format!("{name}.wasm")))
 }
 
-/// A Python that has `websockets`: the one in `PATH`, or Debian's, for whom it is packaged.
+/// A Python that has `websockets`.
 pub fn python() -> &'static str {
+    python_with("websockets")
+}
+
+/// A Python that has a module: the one in `PATH`, or Debian's, for whom it is packaged.
+pub fn python_with(module: &str) -> &'static str {
+    let import = format!("import {module}");
     let has = |python: &&str| {
         let mut command = Command::new(python);
-        command.args(["-c", "import websockets"]).stderr(Stdio::null());
+        command.args(["-c", &import]).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
     let python = ["python3", "/usr/bin/python3"].into_iter().find(has);
-    python.expect("no Python has websockets; run `cargo xtask setup`")
+    python.unwrap_or_else(|| panic!("no Python has {module}; run `cargo xtask setup`"))
 }
 
 /// Node.js, with the modules that Debian packages.

@@ -53,6 +53,7 @@ mod pass;
 mod peers;
 mod processes;
 mod queues;
+mod rabbitmq;
 mod reactors;
 mod sandbox;
 mod security;

@@ -25,6 +25,7 @@ pub fn for_components(which: Which) -> Result<Route> {
 pub fn for_tests() -> Result<Route> {
     ensure(&[&tools::WASM_CLANG, &tools::STRACE, &tools::EVENTMACHINE, &tools::NETCAT])?;
     ensure(&[&tools::CURL, &tools::LOAD, &tools::NGINX, &tools::WEBSOCKETS, &tools::BROWSER])?;
+    ensure(&[&tools::RABBITMQ, &tools::PIKA])?;
     route::ensure_checkers()?;
     route::ready()
 }
@@ -33,6 +34,7 @@ pub fn for_tests() -> Result<Route> {
 pub fn for_benches() -> Result<Route> {
     ensure(&[&tools::WASM_CLANG, &tools::EVENTMACHINE])?;
     ensure(&[&tools::LOAD, &tools::NGINX, &tools::WEB_SERVERS])?;
+    ensure(&[&tools::RABBITMQ, &tools::PIKA])?;
     route::ready()
 }
 

@@ -104,6 +104,28 @@ pub const BROWSER: Tool = Tool {
     works: || succeeds("chromium-headless-shell", &["--version"]),
 };
 
+pub const RABBITMQ: Tool = Tool {
+    name: "RabbitMQ",
+    why: "for the tests and the measurements of AMQP",
+    packages: &["rabbitmq-server"],
+    elsewhere: "RabbitMQ 3.10 or newer, with rabbitmq-server and rabbitmqctl in PATH",
+    // Without its own command for this, which would start Erlang's port mapper and leave it.
+    works: || {
+        let there = "PATH=/usr/lib/rabbitmq/bin:$PATH; command -v rabbitmq-server && command -v rabbitmqctl";
+        succeeds("sh", &["-c", there]) && succeeds("erl", &["-noinput", "-s", "erlang", "halt"])
+    },
+};
+
+pub const PIKA: Tool = Tool {
+    name: "Python's pika",
+    why: "for the tests and the measurements of AMQP",
+    packages: &["python3", "python3-pika"],
+    elsewhere: "Python 3.10 or newer with `pip install pika`",
+    works: || {
+        succeeds("sh", &["-c", "python3 -c 'import pika' || /usr/bin/python3 -c 'import pika'"])
+    },
+};
+
 pub const NPM: Tool = Tool {
     name: "Node.js with npm",
     why: "for the component written in JavaScript",

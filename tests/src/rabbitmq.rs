@@ -1,0 +1,345 @@
+//! RabbitMQ, run as a child process: a broker that we did not write.
+//!
+//! Every broker has a loopback address of its own, so that the usual ports are free on it, and finds its own node
+//! by a file instead of a port mapper: nothing is shared with another broker, not even epmd.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
+
+use crate::host::{Outcome, finish, own_loopback};
+use crate::log::Lines;
+use crate::{gate, process};
+
+/// Where clients connect, and where `rabbitmqctl` does.
+const PORT: u16 = 5672;
+const CONTROL_PORT: u16 = 25672;
+
+/// A broker that is killed when the test lets go of it.
+#[derive(Debug)]
+pub struct Broker {
+    node: Node,
+    home: Home,
+    vhosts: AtomicU32,
+    /// What earlier nodes said.
+    earlier: String,
+    // The directory goes after the node. The shared broker's is removed by its own shell.
+    _dir: Option<TempDir>,
+}
+
+/// A virtual host of one test: what others do does not show in it.
+#[derive(Clone, Debug)]
+pub struct Vhost {
+    /// Its name.
+    pub name: String,
+    /// `amqp://guest:guest@127.1.2.3:5672/NAME`.
+    pub uri: String,
+}
+
+impl Broker {
+    /// Starts a broker and waits until it is ready: some three seconds.
+    pub fn start() -> Broker {
+        let _running = gate::enter();
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Broker::with(Home::new(dir.path().to_owned()), Some(dir))
+    }
+
+    /// The one that all tests of this process share; each takes a [`Broker::vhost`]. It ends with the process.
+    pub fn shared() -> &'static Broker {
+        static SHARED: OnceLock<Broker> = OnceLock::new();
+        // Before the lock: who measures must not wait for who waits for it.
+        let _running = gate::enter();
+        SHARED.get_or_init(|| {
+            // Nothing drops a static: the directory goes as it does when this process is killed.
+            let home = Home::new(tempfile::tempdir().expect("a temporary directory").keep());
+            Broker::with(home, None)
+        })
+    }
+
+    fn with(home: Home, dir: Option<TempDir>) -> Broker {
+        let (node, vhosts) = (Node::start(&home), AtomicU32::new(0));
+        Broker { node, home, vhosts, earlier: String::new(), _dir: dir }
+    }
+
+    /// `127.1.2.3:5672`; it stays when the broker starts again.
+    pub fn address(&self) -> String {
+        format!("{}:{PORT}", self.home.loopback)
+    }
+
+    /// The default virtual host, for `guest`, who may do everything.
+    pub fn uri(&self) -> String {
+        self.uri_for("guest:guest", "%2F")
+    }
+
+    /// A URI for `NAME:PASSWORD` and a virtual host.
+    pub fn uri_for(&self, user: &str, vhost: &str) -> String {
+        format!("amqp://{user}@{}/{vhost}", self.address())
+    }
+
+    /// Makes a virtual host that `guest` may do everything in.
+    pub fn vhost(&self) -> Vhost {
+        let name = format!("test-{}", self.vhosts.fetch_add(1, Ordering::Relaxed));
+        let (vhost, all) = (format!("<<\"{name}\">>"), "<<\".*\">>");
+        let made = self.eval(&format!(
+            "{{rabbit_vhost:add({vhost}, <<\"test\">>), rabbit_auth_backend_internal:set_permissions(\
+             <<\"guest\">>, {vhost}, {all}, {all}, {all}, <<\"test\">>)}}"
+        ));
+        assert_eq!(made, "{ok,ok}", "{}", self.log());
+        Vhost { uri: self.uri_for("guest:guest", &name), name }
+    }
+
+    /// Runs `rabbitmqctl` with these arguments against this broker: a third of a second. Its standard output.
+    #[track_caller]
+    pub fn ctl(&self, arguments: &[&str]) -> String {
+        let outcome = self.try_ctl(arguments);
+        assert_eq!(outcome.code, Some(0), "rabbitmqctl {arguments:?}: {outcome:?}");
+        outcome.stdout
+    }
+
+    /// The same where it may fail.
+    pub fn try_ctl(&self, arguments: &[&str]) -> Outcome {
+        let mut ctl = Command::new(program("rabbitmqctl"));
+        self.home.environment(&mut ctl);
+        // It need not be found by anybody.
+        let erlang = format!("-start_epmd false -erl_epmd_port {CONTROL_PORT} -dist_listen false");
+        ctl.env("RABBITMQ_CTL_ERL_ARGS", erlang).arg("--quiet").args(arguments);
+        finish(ctl)
+    }
+
+    /// Evaluates an Erlang expression in the broker, at once; its value as Erlang writes it on one line.
+    #[track_caller]
+    pub fn eval(&self, expression: &str) -> String {
+        self.node.eval(expression).unwrap_or_else(|| panic!("no answer:\n{}", self.log()))
+    }
+
+    /// Stops in an orderly way and starts again: durable queues and their persistent messages are there.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    /// Stops in an orderly way, as an operator does; connections are closed with 320.
+    pub fn stop(&mut self) {
+        process::signal(self.pid(), Signal::TERM);
+        assert!(self.node.lines.wait_end().is_some(), "it does not stop:\n{}", self.log());
+        self.node.end();
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(&mut self) {
+        self.node.end();
+    }
+
+    /// Starts it after [`Broker::stop`] or [`Broker::kill`], with its data, on the same port.
+    pub fn start_again(&mut self) {
+        let _running = gate::enter();
+        self.earlier = self.log();
+        self.node = Node::start(&self.home);
+    }
+
+    /// The broker's process.
+    pub fn pid(&self) -> u32 {
+        let file = self.home.dir.join("pid");
+        let pid = fs::read_to_string(file).expect("a broker that is ready has written it");
+        pid.trim().parse().expect("a number")
+    }
+
+    /// What it said, from its first start on.
+    pub fn log(&self) -> String {
+        let mut log = self.earlier.clone();
+        log += &self.node.lines.text();
+        log
+    }
+
+    /// Waits for a line of the running broker's log that contains this.
+    #[track_caller]
+    pub fn wait_log(&self, words: &str) {
+        let found = self
+            .node
+            .lines
+            .wait_for(|lines| lines.iter().any(|line| line.0.contains(words)).then_some(()));
+        assert!(found.is_some(), "the broker never said `{words}`:\n{}", self.log());
+    }
+
+    /// Where it keeps everything.
+    pub fn dir(&self) -> &Path {
+        &self.home.dir
+    }
+}
+
+/// A broker's directory and address, which stay when it starts again.
+#[derive(Debug)]
+struct Home {
+    dir: PathBuf,
+    loopback: String,
+}
+
+impl Home {
+    /// Writes the files.
+    fn new(dir: PathBuf) -> Home {
+        let loopback = own_loopback();
+        let names = format!("{{lookup, [file]}}.\n{{host, {}, [\"broker\"]}}.\n", tuple(&loopback));
+        let config = format!(
+            "[{{os_mon, [{{start_cpu_sup, false}}, {{start_disksup, false}}, {{start_memsup, false}}]}},\n\
+             {{rabbit, [{{tcp_listeners, [{{\"{loopback}\", {PORT}}}]}}, {{num_tcp_acceptors, 2}},\n\
+             {{disk_free_limit, 1000000}},\n\
+             {{log, [{{console, [{{enabled, true}}, {{level, info}}]}}, {{file, [{{file, false}}]}}]}}]}}].\n"
+        );
+        let files = [("names", names), ("broker.config", config), ("plugins", "[].\n".to_owned())];
+        for (name, content) in files {
+            fs::write(dir.join(name), content).expect("the temporary directory takes a file");
+        }
+        Home { dir, loopback }
+    }
+
+    /// What both the broker and `rabbitmqctl` are told; nothing of the developer's environment.
+    fn environment(&self, command: &mut Command) {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env_clear().env("PATH", path).env("LANG", "C.UTF-8").current_dir(&self.dir);
+        let node = format!("rabbit-{}@broker", self.loopback.replace('.', "-"));
+        // A node that has its name already does not look for a port mapper.
+        let erlang = format!(
+            "-sname {node} -start_epmd false -erl_epmd_port {CONTROL_PORT} \
+             -kernel inet_dist_use_interface {}",
+            tuple(&self.loopback)
+        );
+        for (name, value) in [
+            ("RABBITMQ_NODENAME", node.as_str()),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", &erlang),
+            // It reads expressions from standard input.
+            ("RABBITMQ_ALLOW_INPUT", "1"),
+            ("RABBITMQ_CONF_ENV_FILE", "/dev/null"),
+            // Smaller tables, and no processor for itself.
+            ("RABBITMQ_MAX_NUMBER_OF_PROCESSES", "65536"),
+            ("RABBITMQ_MAX_NUMBER_OF_ATOMS", "1048576"),
+            ("RABBITMQ_SCHEDULER_BIND_TYPE", "u"),
+        ] {
+            command.env(name, value);
+        }
+        for (name, file) in [
+            // The cookie is there.
+            ("HOME", ""),
+            ("ERL_INETRC", "names"),
+            ("RABBITMQ_CONFIG_FILE", "broker.config"),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", "plugins"),
+            ("RABBITMQ_MNESIA_BASE", "data"),
+            ("RABBITMQ_LOG_BASE", "log"),
+            ("RABBITMQ_PID_FILE", "pid"),
+        ] {
+            command.env(name, self.dir.join(file));
+        }
+    }
+}
+
+/// `{127,1,2,3}`, as Erlang writes an address.
+fn tuple(address: &str) -> String {
+    format!("{{{}}}", address.replace('.', ","))
+}
+
+/// Where Debian keeps what does not change the user, or in `PATH`.
+fn program(name: &str) -> PathBuf {
+    let debian = Path::new("/usr/lib/rabbitmq/bin").join(name);
+    if debian.exists() { debian } else { PathBuf::from(name) }
+}
+
+/// Runs a broker whose standard input is what comes in, and that ends where it does: when this process has, in
+/// whatever way, the broker is killed and its directory removed. What is read of it ends with the broker.
+const KEEPER: &str = "
+    mkfifo input || exit
+    \"$0\" <input 2>&1 &
+    exec >/dev/null
+    cat >input
+    kill -KILL $!
+    wait
+    cd / && rm -rf -- \"$HOME\"
+";
+
+/// One run of a broker, and its keeper's process group.
+#[derive(Debug)]
+struct Node {
+    child: Child,
+    lines: Lines,
+    shell: Mutex<Shell>,
+}
+
+/// The Erlang shell on its standard input.
+#[derive(Debug)]
+struct Shell {
+    input: ChildStdin,
+    asked: usize,
+}
+
+impl Node {
+    fn start(home: &Home) -> Node {
+        // What a killed one has left.
+        let _ = fs::remove_file(home.dir.join("input"));
+        let mut keeper = Command::new("sh");
+        home.environment(&mut keeper);
+        let mut child = keeper
+            .args(["-c", KEEPER])
+            .arg(program("rabbitmq-server"))
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell can be run");
+        let lines = Lines::read(child.stdout.take().expect("stdout is a pipe"));
+        let input = child.stdin.take().expect("stdin is a pipe");
+        let shell = Mutex::new(Shell { input, asked: 0 });
+        let node = Node { child, lines, shell };
+        let ready = node.lines.wait_for(|lines| {
+            lines.iter().any(|line| line.0.contains("Server startup complete")).then_some(())
+        });
+        assert!(
+            ready.is_some(),
+            "RabbitMQ does not start; `cargo xtask setup` installs it:\n{}",
+            node.lines.text()
+        );
+        node
+    }
+
+    fn shell(&self) -> MutexGuard<'_, Shell> {
+        // A failed test must not fail the others.
+        self.shell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn eval(&self, expression: &str) -> Option<String> {
+        let mut shell = self.shell();
+        shell.asked += 1;
+        let answer = format!("answer {}: ", shell.asked);
+        let mut line = String::new();
+        // On a line of its own: the log and the shell's prompt go there too.
+        writeln!(line, "io:format(\"~n{answer}~0p~n\", [catch begin {expression} end]).").ok()?;
+        shell.input.write_all(line.as_bytes()).ok()?;
+        self.lines.wait_for(|lines| {
+            lines.iter().rev().find_map(|line| Some(line.0.strip_prefix(&answer)?.to_owned()))
+        })
+    }
+
+    /// Kills it and waits until nothing of it is left.
+    fn end(&mut self) {
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        // The group is ours until its leader has been waited for.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            kill_process_group(group.expect("a process has a number"), Signal::KILL)
+                .expect("the group is there");
+        }
+        self.child.wait().expect("the child is ours");
+        // Its helpers have its standard output, and end after it.
+        self.lines.wait_end();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
