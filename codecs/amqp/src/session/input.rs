@@ -173,9 +173,10 @@ impl Session {
 
     fn on_got(&mut self, id: ChannelId, got: basic::GetOk) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
-        match channel.in_flight.pop_front() {
-            Some(Sent { ticket: Some(ticket), request: Request::Get { .. } }) => {
-                channel.assembly = Some(Assembly::new(Purpose::Get(ticket, got)));
+        // It is under way until the whole message is there.
+        match channel.in_flight.front() {
+            Some(Sent { request: Request::Get { .. }, .. }) => {
+                channel.assembly = Some(Assembly::new(Purpose::Get(got)));
                 Ok(())
             }
             _ => Err(Violation::command("a message that was not asked for")),
@@ -258,8 +259,11 @@ impl Session {
             Assembled::Returned(returned) => {
                 self.events.push_back(Event::Returned(id, returned));
             }
-            Assembled::Got(ticket, delivery, left) => {
-                self.finish_request(ticket, Ok(Answer::Message(Some((delivery, left)))));
+            Assembled::Got(delivery, left) => {
+                let ticket = channel.in_flight.pop_front().and_then(|sent| sent.ticket);
+                if let Some(ticket) = ticket {
+                    self.finish_request(ticket, Ok(Answer::Message(Some((delivery, left)))));
+                }
                 self.go_on(id);
             }
         }

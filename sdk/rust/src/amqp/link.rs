@@ -204,7 +204,8 @@ impl Link {
             Err(ErrorCode::Limit) => {
                 self.disconnected("the plugin has as many connections as it may");
             }
-            Err(error) => self.give_up(&format!("connecting to the broker is refused: {error}")),
+            Err(ErrorCode::Denied) => self.give_up("`allow.connect` does not list the broker"),
+            Err(error) => self.give_up(&format!("the broker's address is none: {error}")),
         }
     }
 

@@ -1,0 +1,95 @@
+//! AMQP from a plugin: the SDK's client at a real broker, with pika at the broker's other side.
+
+mod bridge;
+mod errors;
+mod methods;
+mod print;
+mod recovery;
+
+use std::collections::VecDeque;
+
+use sandloop_tests::{Config, Host, Isolation, Peer, Plugin};
+
+/// A host with the guest `amqp_calls`, and a connection to it that says what is to be done.
+struct Calls {
+    peer: Peer,
+    /// Lines that came and were not asked for yet.
+    came: VecDeque<String>,
+    // It ends when the test does.
+    _host: Host,
+}
+
+impl Calls {
+    /// A host whose guest may connect to the broker at this address.
+    fn start(address: &str) -> Calls {
+        Calls::start_in(Isolation::Connection, address)
+    }
+
+    fn start_in(isolation: Isolation, address: &str) -> Calls {
+        let plugin = Plugin::new("amqp_calls").isolation(isolation).may_connect(&[address]);
+        let host = Host::start(&Config::serving(plugin));
+        Calls { peer: host.connect("amqp_calls"), came: VecDeque::new(), _host: host }
+    }
+
+    /// The same, connected to a broker, with a channel `c`.
+    fn at(uri: &str) -> Calls {
+        Calls::with(uri, "")
+    }
+
+    /// The same with words behind the URI.
+    fn with(uri: &str, words: &str) -> Calls {
+        let mut calls = Calls::start(address_of(uri));
+        calls.say(&format!("b connect {uri} {words}"));
+        calls.expect("b ok");
+        calls.say("c channel c");
+        calls
+    }
+
+    /// Has the guest do something.
+    fn say(&mut self, line: &str) {
+        self.peer.send(format!("{}\n", line.trim_end()));
+    }
+
+    /// Has the guest do something, and expects exactly this of it.
+    #[track_caller]
+    fn ask(&mut self, line: &str, answer: &str) {
+        self.say(line);
+        let label = line.split(' ').next().unwrap_or_default();
+        self.expect(format!("{label} {answer}").trim_end());
+    }
+
+    /// Expects exactly this as the next line with its label.
+    #[track_caller]
+    fn expect(&mut self, line: &str) {
+        let label = line.split(' ').next().unwrap_or_default();
+        assert_eq!(self.next(label), line);
+    }
+
+    /// The next line with this label.
+    #[track_caller]
+    fn next(&mut self, label: &str) -> String {
+        let is_it = |line: &String| line.split(' ').next() == Some(label);
+        if let Some(index) = self.came.iter().position(is_it) {
+            return self.came.remove(index).unwrap_or_default();
+        }
+        loop {
+            let line = self.peer.line().trim_end().to_owned();
+            if is_it(&line) {
+                return line;
+            }
+            self.came.push_back(line);
+        }
+    }
+
+    /// Expects that nothing else has come.
+    #[track_caller]
+    fn expect_no_more(&mut self) {
+        assert_eq!(self.came, VecDeque::<String>::new());
+    }
+}
+
+/// `127.1.2.3:5672`, from a URI.
+fn address_of(uri: &str) -> &str {
+    let behind_user = uri.rsplit_once('@').map_or(uri, |(_, rest)| rest);
+    behind_user.split('/').next().unwrap_or_default()
+}

@@ -1,0 +1,48 @@
+//! `amqp-print`: the deck's last program.
+
+use sandloop_tests::{Config, Host, Isolation, Plugin, pika::Pika, rabbitmq::Broker, sandloop};
+use serde_json::json;
+
+use super::address_of;
+
+#[test]
+fn each_message_of_the_exchange_is_a_line() {
+    let vhost = Broker::shared().vhost();
+    let plugin = Plugin::new("amqp-print")
+        .isolation(Isolation::Plugin)
+        .prints()
+        .option("uri", &vhost.uri)
+        .may_connect(&[address_of(&vhost.uri)]);
+    let host = Host::start(&Config::new().plugin(plugin));
+
+    let mut pika = Pika::connect(&vhost.uri);
+    // The program has declared them when its consumer is there.
+    pika.call(
+        json!({"do": "exchange_declare", "exchange": "test-xchange", "exchange_type": "fanout"}),
+    );
+    pika.queue("test-queue");
+    pika.call(json!({"do": "queue_bind", "queue": "test-queue", "exchange": "test-xchange"}));
+    for body in ["first", "two\nlines", "\u{1b}[2Jthird"] {
+        pika.call(
+            json!({"do": "publish", "exchange": "test-xchange", "routing_key": "", "body": body}),
+        );
+    }
+    assert_eq!(host.wait_printed_lines(3), ["first", "two\\nlines", "\\u{1b}[2Jthird"]);
+    host.stop();
+}
+
+#[test]
+fn a_wrong_uri_stops_the_start_and_is_not_shown() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let plugin = Plugin::new("amqp-print")
+        .isolation(Isolation::Plugin)
+        .option("uri", "amqp://user:secret@broker:port");
+    let file = dir.path().join("plugins.toml");
+    std::fs::write(&file, Config::new().plugin(plugin).to_toml()).expect("a new file");
+    let outcome = sandloop(dir.path(), &["check", "plugins.toml"]);
+    assert_ne!(outcome.code, Some(0), "{outcome:?}");
+    let words = "option `uri`: the broker's URI cannot be read: invalid port number; write \
+                 amqp://user:password@host:5672/vhost";
+    assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("secret"), "{}", outcome.stderr);
+}
