@@ -177,6 +177,20 @@ impl Host {
         );
     }
 
+    /// Waits until the guests have printed a line that begins so, and gives it.
+    pub fn wait_printed_start(&self, start: &str) -> String {
+        let found =
+            self.stdout.wait_for(|lines| lines.iter().find(|it| it.0.starts_with(start)).cloned());
+        match found {
+            Some(line) => line.0,
+            None => panic!(
+                "`{start}` was never printed, but\n{}\nThe log:\n{}",
+                self.stdout.text(),
+                self.stderr.text()
+            ),
+        }
+    }
+
     /// Waits until the guests have printed this many lines, and gives them.
     pub fn wait_printed_lines(&self, count: usize) -> Vec<String> {
         let found = self.stdout.wait_for(|lines| {

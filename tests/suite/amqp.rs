@@ -2,6 +2,7 @@
 
 mod bridge;
 mod errors;
+mod load;
 mod methods;
 mod print;
 mod recovery;

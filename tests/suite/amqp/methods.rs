@@ -145,6 +145,8 @@ fn every_property_arrives() {
     );
     pika.call(json!({"do": "cancel"}));
 
+    // With its confirm the message is in the queue.
+    pika.call(json!({"do": "confirm_delivery"}));
     pika.call(json!({"do": "publish", "exchange": "", "routing_key": "q", "body": "b",
         "properties": got[0]["properties"]}));
     calls.ask("q queue q c passive", "ok q messages=1 consumers=0");
