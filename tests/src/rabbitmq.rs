@@ -120,6 +120,20 @@ impl Broker {
         self.node.eval(expression).unwrap_or_else(|| panic!("no answer:\n{}", self.log()))
     }
 
+    /// Offers EXTERNAL on plain connections until the broker stops: whoever a client says it is, and `guest` where it
+    /// says nothing. RabbitMQ itself offers it only where TLS has shown a certificate.
+    pub fn offer_external(&self) {
+        let file = self.home.dir.join("external.erl");
+        fs::write(&file, EXTERNAL).expect("the temporary directory takes a file");
+        let done = self.eval(&format!(
+            "{{ok, Name, Code}} = compile:file(\"{}\", [binary]), {{module, Name}} = code:load_binary(Name, \"\", Code), \
+             ok = rabbit_registry:register(auth_mechanism, <<\"EXTERNAL\">>, Name), \
+             application:set_env(rabbit, auth_mechanisms, ['PLAIN', 'AMQPLAIN', 'EXTERNAL'])",
+            file.display()
+        ));
+        assert_eq!(done, "ok", "{}", self.log());
+    }
+
     /// Stops in an orderly way and starts again: durable queues and their persistent messages are there.
     pub fn restart(&mut self) {
         self.stop();
@@ -260,6 +274,18 @@ const KEEPER: &str = "
     kill -KILL $!
     wait
     cd / && rm -rf -- \"$HOME\"
+";
+
+/// A mechanism that believes what it is told.
+const EXTERNAL: &str = "
+-module(external).
+-behaviour(rabbit_auth_mechanism).
+-export([description/0, should_offer/1, init/1, handle_response/2]).
+description() -> [{description, <<\"EXTERNAL\">>}].
+should_offer(_Socket) -> true.
+init(_Socket) -> none.
+handle_response(<<>>, none) -> rabbit_access_control:check_user_login(<<\"guest\">>, []);
+handle_response(Name, none) -> rabbit_access_control:check_user_login(Name, []).
 ";
 
 /// One run of a broker, and its keeper's process group.
