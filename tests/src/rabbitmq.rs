@@ -109,7 +109,7 @@ impl Broker {
         let mut ctl = Command::new(program("rabbitmqctl"));
         self.home.environment(&mut ctl);
         // It need not be found by anybody.
-        let erlang = format!("-start_epmd false -erl_epmd_port {CONTROL_PORT} -dist_listen false");
+        let erlang = format!("-erl_epmd_port {CONTROL_PORT} -dist_listen false");
         ctl.env("RABBITMQ_CTL_ERL_ARGS", erlang).arg("--quiet").args(arguments);
         finish(ctl)
     }
@@ -219,15 +219,16 @@ impl Home {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("LANG", "C.UTF-8").current_dir(&self.dir);
         let node = format!("rabbit-{}@broker", self.loopback.replace('.', "-"));
-        // A node that has its name already does not look for a port mapper.
+        // A node that has its name already does not look for a port mapper,
         let erlang = format!(
-            "-sname {node} -start_epmd false -erl_epmd_port {CONTROL_PORT} \
-             -kernel inet_dist_use_interface {}",
+            "-sname {node} -erl_epmd_port {CONTROL_PORT} -kernel inet_dist_use_interface {}",
             tuple(&self.loopback)
         );
         for (name, value) in [
             ("RABBITMQ_NODENAME", node.as_str()),
             ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", &erlang),
+            // Nor does any other Erlang below it: the broker's monitor starts one each minute to have a port mapper.
+            ("ERL_FLAGS", "-start_epmd false"),
             // It reads expressions from standard input.
             ("RABBITMQ_ALLOW_INPUT", "1"),
             ("RABBITMQ_CONF_ENV_FILE", "/dev/null"),
