@@ -10,6 +10,7 @@
 //! Nothing here sleeps to let something happen: a test waits for a line, a byte, a close or an exit, each with
 //! [`PATIENCE`] as its deadline.
 
+pub mod amqp_server;
 pub mod config;
 pub mod gate;
 pub mod host;

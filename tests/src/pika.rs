@@ -45,6 +45,16 @@ impl Pika {
         Ok(pika)
     }
 
+    /// Connects with EXTERNAL.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn try_external(uri: &str) -> Result<Pika, Refusal> {
+        let mut pika = Pika::run();
+        pika.ask(json!({"do": "connect", "uri": uri, "external": true}))?;
+        Ok(pika)
+    }
+
     fn run() -> Pika {
         let mut child = Command::new(python_with("pika"))
             .arg(workspace().join("tests/peers/amqp.py"))

@@ -109,7 +109,7 @@ impl Broker {
         let mut ctl = Command::new(program("rabbitmqctl"));
         self.home.environment(&mut ctl);
         // It need not be found by anybody.
-        let erlang = format!("-start_epmd false -erl_epmd_port {CONTROL_PORT} -dist_listen false");
+        let erlang = format!("-erl_epmd_port {CONTROL_PORT} -dist_listen false");
         ctl.env("RABBITMQ_CTL_ERL_ARGS", erlang).arg("--quiet").args(arguments);
         finish(ctl)
     }
@@ -118,6 +118,20 @@ impl Broker {
     #[track_caller]
     pub fn eval(&self, expression: &str) -> String {
         self.node.eval(expression).unwrap_or_else(|| panic!("no answer:\n{}", self.log()))
+    }
+
+    /// Offers EXTERNAL on plain connections until the broker stops: whoever a client says it is, and `guest` where it
+    /// says nothing. RabbitMQ itself offers it only where TLS has shown a certificate.
+    pub fn offer_external(&self) {
+        let file = self.home.dir.join("external.erl");
+        fs::write(&file, EXTERNAL).expect("the temporary directory takes a file");
+        let done = self.eval(&format!(
+            "{{ok, Name, Code}} = compile:file(\"{}\", [binary]), {{module, Name}} = code:load_binary(Name, \"\", Code), \
+             ok = rabbit_registry:register(auth_mechanism, <<\"EXTERNAL\">>, Name), \
+             application:set_env(rabbit, auth_mechanisms, ['PLAIN', 'AMQPLAIN', 'EXTERNAL'])",
+            file.display()
+        ));
+        assert_eq!(done, "ok", "{}", self.log());
     }
 
     /// Stops in an orderly way and starts again: durable queues and their persistent messages are there.
@@ -205,15 +219,16 @@ impl Home {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("LANG", "C.UTF-8").current_dir(&self.dir);
         let node = format!("rabbit-{}@broker", self.loopback.replace('.', "-"));
-        // A node that has its name already does not look for a port mapper.
+        // A node that has its name already does not look for a port mapper,
         let erlang = format!(
-            "-sname {node} -start_epmd false -erl_epmd_port {CONTROL_PORT} \
-             -kernel inet_dist_use_interface {}",
+            "-sname {node} -erl_epmd_port {CONTROL_PORT} -kernel inet_dist_use_interface {}",
             tuple(&self.loopback)
         );
         for (name, value) in [
             ("RABBITMQ_NODENAME", node.as_str()),
             ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", &erlang),
+            // Nor does any other Erlang below it: the broker's monitor starts one each minute to have a port mapper.
+            ("ERL_FLAGS", "-start_epmd false"),
             // It reads expressions from standard input.
             ("RABBITMQ_ALLOW_INPUT", "1"),
             ("RABBITMQ_CONF_ENV_FILE", "/dev/null"),
@@ -260,6 +275,18 @@ const KEEPER: &str = "
     kill -KILL $!
     wait
     cd / && rm -rf -- \"$HOME\"
+";
+
+/// A mechanism that believes what it is told.
+const EXTERNAL: &str = "
+-module(external).
+-behaviour(rabbit_auth_mechanism).
+-export([description/0, should_offer/1, init/1, handle_response/2]).
+description() -> [{description, <<\"EXTERNAL\">>}].
+should_offer(_Socket) -> true.
+init(_Socket) -> none.
+handle_response(<<>>, none) -> rabbit_access_control:check_user_login(<<\"guest\">>, []);
+handle_response(Name, none) -> rabbit_access_control:check_user_login(Name, []).
 ";
 
 /// One run of a broker, and its keeper's process group.

@@ -19,6 +19,7 @@ macro_rules! each_isolation {
 }
 
 mod amqp;
+mod amqp_server;
 mod callbacks;
 mod channels;
 mod close;

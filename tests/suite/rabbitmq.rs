@@ -5,9 +5,10 @@ use std::process::Command;
 use std::{env, fs};
 
 use sandloop_tests::host::finish;
+use sandloop_tests::paths::{python_with, workspace};
 use sandloop_tests::pika::{Pika, Refusal};
 use sandloop_tests::rabbitmq::Broker;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The processes that were started with something of this directory in their environment.
 fn processes_of(dir: &Path) -> Vec<String> {
@@ -130,9 +131,36 @@ fn a_memory_alarm_blocks_who_publishes() {
 }
 
 #[test]
+fn external_is_offered_where_a_test_wants_it() {
+    let broker = Broker::start();
+    let refused = Pika::try_external(&broker.uri()).unwrap_err();
+    assert!(refused.text.contains("AuthenticationError"), "{refused:?}");
+    broker.offer_external();
+    Pika::try_external(&broker.uri()).expect("guest may").queue("q");
+    Pika::connect(&broker.uri()).queue("q");
+}
+
+#[test]
+fn the_peer_of_the_measurement_counts_every_message() {
+    let vhost = Broker::shared().vhost();
+    let mut bench = Command::new(python_with("pika"));
+    bench.arg(workspace().join("benches/peers/amqp.py")).args([&vhost.uri, "2500"]);
+    let outcome = finish(bench);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let told: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    assert_eq!(told["messages"], 2500);
+    assert!(0.0 < told["cpu_seconds"].as_f64().expect("a number"), "{told}");
+    assert_eq!(Pika::connect(&vhost.uri).waiting("bench"), 0);
+}
+
+#[test]
 fn nothing_of_it_is_left() {
     let broker = Broker::start();
     let dir = broker.dir().to_owned();
+    // It looks after Erlang's port mapper once a minute, and would start one, which stays. The second answer comes
+    // after it has looked.
+    broker.eval("rabbit_epmd_monitor ! check");
+    broker.eval("sys:get_state(rabbit_epmd_monitor)");
     let process = format!("{} (", broker.pid());
     assert!(processes_of(&dir).iter().any(|stat| stat.starts_with(&process)));
     drop(broker);
