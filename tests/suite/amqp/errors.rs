@@ -58,7 +58,7 @@ fn what_does_not_agree_is_a_failed_precondition() {
          but current is 'fanout'",
     );
     check(
-        &["q queue q c", "d exchange d c default", "p publish d key=q body=m"],
+        &["cf confirm c", "q queue q c", "d exchange d c default", "p publish d key=q body=m"],
         "del delete_queue q if_empty",
         "406 PRECONDITION_FAILED - queue 'q' in vhost 'VHOST' not empty",
     );
@@ -234,6 +234,7 @@ fn a_message_larger_than_the_bound_ends_the_connection() {
     let vhost = Broker::shared().vhost();
     let mut pika = Pika::connect(&vhost.uri);
     pika.queue("q");
+    pika.call(json!({"do": "confirm_delivery"}));
     pika.publish("q", &"x".repeat(2000));
     let mut calls = Calls::with(&vhost.uri, "message_max=1000");
     calls.ask("q queue q c passive", "ok q messages=1 consumers=0");
@@ -242,8 +243,9 @@ fn a_message_larger_than_the_bound_ends_the_connection() {
     calls.expect(&format!("b over {failure}"));
     // The broker keeps it: it comes again, to somebody who takes it.
     let mut calls = Calls::at(&vhost.uri);
-    calls.ask("q queue q c passive", "ok q messages=1 consumers=0");
-    calls.ask("g get q no_ack", "ok 1 again /q 2000 delivery_mode=2");
+    calls.say("q queue q c passive");
+    calls.ask("s consume q no_ack", "ok");
+    calls.expect("s delivered 1 again /q 2000 delivery_mode=2");
 }
 
 #[test]

@@ -88,6 +88,8 @@ fn a_queue_is_declared_looked_at_purged_and_deleted() {
     let vhost = Broker::shared().vhost();
     let mut calls = Calls::at(&vhost.uri);
     calls.ask("d exchange d c default", "ok");
+    // What is confirmed is in the queue; what is only sent may be on its way.
+    calls.ask("cf confirm c", "ok");
     calls.ask("q queue q c durable arg:x-max-length=3", "ok q messages=0 consumers=0");
     calls.ask("p publish d key=q body=m count=5", "ok");
     for _ in 1..5 {
@@ -293,7 +295,10 @@ fn channels_go_their_own_ways_and_close() {
     // What was not settled on it is ready again.
     calls.ask("cl close_channel e", "ok");
     calls.expect("e channel_closed closed");
-    calls.ask("qq queue q c passive", "ok q messages=1 consumers=0");
+    calls.say("qq queue qq c name=q exclusive");
+    assert!(calls.next("qq").starts_with("qq ok q "));
+    calls.ask("t consume qq no_ack", "ok");
+    calls.expect("t delivered 2 again /q a");
     calls.ask("late queue late e", "failed closed");
     calls.ask("end close", "ok");
     calls.ask("late queue late c", "failed closed");
