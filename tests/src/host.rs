@@ -54,6 +54,11 @@ impl Host {
     /// The same with a file of this repository. Its components stay where they are; its addresses become this
     /// host's own, so that files that all serve port 10000 run side by side.
     pub fn start_file(file: &Path) -> Host {
+        Host::start_file_at(file, &own_loopback())
+    }
+
+    /// The same, with this address of the machine in place of 127.0.0.1.
+    pub fn start_file_at(file: &Path, loopback: &str) -> Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let target = format!("\"{}/", paths::workspace().join("target").display());
         let toml = fs::read_to_string(file)
@@ -62,7 +67,7 @@ impl Host {
             .replace("/tmp/", &format!("{}/", dir.path().display()))
             .replace("\"../../target/", &target)
             .replace("\"target/", &target)
-            .replace("127.0.0.1", &own_loopback());
+            .replace("127.0.0.1", loopback);
         Host::start_toml(dir, &toml)
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use sandloop_tests::{Host, sandloop, workspace};
+use sandloop_tests::{Host, pika::Pika, rabbitmq::Broker, sandloop, workspace};
+use serde_json::json;
 
 #[test]
 fn run() {
@@ -113,6 +114,27 @@ fn http_server() {
 #[test]
 fn http_client() {
     prints_what_its_slide_prints("19-http_client");
+}
+
+#[test]
+fn amqp() {
+    let broker = Broker::shared();
+    broker.ctl(&["add_user", "metrics", "password"]);
+    broker.ctl(&["add_vhost", "/attention"]);
+    broker.ctl(&["set_permissions", "-p", "/attention", "metrics", ".*", ".*", ".*"]);
+    let file = workspace().join("examples").join("20-amqp").join("plugins.toml");
+    let address = broker.address();
+    let host = Host::start_file_at(&file, address.split(':').next().unwrap_or_default());
+    let mut pika = Pika::connect(&broker.uri_for("metrics:password", "%2Fattention"));
+    let exchange =
+        json!({"do": "exchange_declare", "exchange": "test-xchange", "exchange_type": "fanout"});
+    pika.call(exchange);
+    pika.queue("test-queue");
+    pika.call(json!({"do": "queue_bind", "queue": "test-queue", "exchange": "test-xchange"}));
+    let publish =
+        json!({"do": "publish", "exchange": "test-xchange", "routing_key": "", "body": "hello"});
+    pika.call(publish);
+    host.wait_printed("hello");
 }
 
 /// Every example has a test here.

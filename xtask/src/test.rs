@@ -18,7 +18,7 @@ pub const OTHERS: &[&str] = &["--workspace", "--exclude", "sandloop-host"];
 /// The crates besides the host with tests that run on this machine.
 const TESTED: &[&str] = &[
     "--package=sandloop",
-    "--features=sandloop/http",
+    "--features=sandloop/amqp,sandloop/http",
     "--package=sandloop-http",
     "--package=xtask",
     "--package=sandloop-benches",

@@ -79,7 +79,7 @@ pub use types::{Address, CloseReason, ErrorCode};
 /// What [`Program::prepare`] and [`Program::start`] answer: any error may be returned with `?`.
 pub type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// What the guide shows is compiled as a plugin of the reader's own would be; it shows HTTP too.
-#[cfg(all(doctest, feature = "http"))]
+/// What the guide shows is compiled as a plugin of the reader's own would be; it shows HTTP and AMQP too.
+#[cfg(all(doctest, feature = "amqp", feature = "http"))]
 #[doc = include_str!("../../../docs/plugin-guide.md")]
 struct PluginGuide;
