@@ -1,5 +1,8 @@
 //! All that the protocols of this crate know of a socket, so that a unit test can stand in its place.
 
+#[cfg(test)]
+pub(crate) mod fake;
+
 use std::time::Duration;
 
 use crate::{

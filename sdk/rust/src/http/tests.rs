@@ -8,7 +8,6 @@ mod upgrade;
 use std::{
     cell::{RefCell, RefMut},
     rc::Rc,
-    time::Duration,
 };
 
 use sandloop_http::RequestHead;
@@ -17,101 +16,8 @@ use super::{
     HttpServer, Intake, Request, Response, Settings,
     session::{Session, pump},
 };
-use crate::{
-    transport::Transport,
-    types::{Address, CloseReason, ErrorCode},
-};
-
-/// What a socket would have done.
-#[derive(Default)]
-pub(super) struct Wire {
-    pub sent: Vec<u8>,
-    /// How often something was sent.
-    pub sends: usize,
-    pub ended: Option<&'static str>,
-    pub half_closed: bool,
-    pub paused: bool,
-    pub keeps_half_open: bool,
-    pub inactivity_timeout: Duration,
-    // What the test says that the peer does.
-    pub peer_finished: bool,
-    pub idle: Duration,
-    pub outbound: usize,
-    /// Bytes of one send that the outbox refuses.
-    pub outbox_max: usize,
-}
-
-pub(super) struct FakeSocket(pub Rc<RefCell<Wire>>);
-
-impl FakeSocket {
-    fn wire(&self) -> RefMut<'_, Wire> {
-        self.0.borrow_mut()
-    }
-}
-
-impl Transport for FakeSocket {
-    fn send(&self, data: &[u8]) -> Result<(), ErrorCode> {
-        let mut wire = self.wire();
-        if wire.ended.is_some() || wire.half_closed {
-            return Err(ErrorCode::Closing);
-        }
-        if wire.outbox_max < data.len() {
-            return Err(ErrorCode::OutboxFull);
-        }
-        assert!(!data.is_empty());
-        wire.sent.extend_from_slice(data);
-        wire.sends += 1;
-        Ok(())
-    }
-
-    fn close(&self) {
-        self.wire().ended.get_or_insert("closed");
-    }
-
-    fn close_after_writing(&self) {
-        self.wire().ended.get_or_insert("closed after writing");
-    }
-
-    fn half_close(&self) {
-        self.wire().half_closed = true;
-    }
-
-    fn pause(&self) {
-        self.wire().paused = true;
-    }
-
-    fn resume(&self) {
-        self.wire().paused = false;
-    }
-
-    fn keep_half_open(&self, keep: bool) {
-        self.wire().keeps_half_open = keep;
-    }
-
-    fn peer_finished(&self) -> bool {
-        self.wire().peer_finished
-    }
-
-    fn set_inactivity_timeout(&self, timeout: Duration) {
-        self.wire().inactivity_timeout = timeout;
-    }
-
-    fn idle_time(&self) -> Duration {
-        self.wire().idle
-    }
-
-    fn outbound(&self) -> usize {
-        self.wire().outbound
-    }
-
-    fn peer_address(&self) -> Option<Address> {
-        Some(Address::tcp("192.0.2.1", 1234))
-    }
-
-    fn id(&self) -> u32 {
-        7
-    }
-}
+pub(super) use crate::transport::fake::{FakeSocket, Wire};
+use crate::types::CloseReason;
 
 type Process = Box<dyn FnMut(Request, Response)>;
 

@@ -7,6 +7,7 @@ use crate::{
     http::{FieldError, SetCookie},
     log::Level,
     testing::{advance, logged},
+    types::Address,
 };
 
 /// The bytes that a request with this head is answered with.
