@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use sandloop::{CloseReason, Connection, ErrorCode, Options, Socket, add_timer, next_tick};
+use sandloop::{CloseReason, Connection, Options, Socket, add_timer, next_tick};
 
 /// Misbehaves in the callback that its listener's option `callback` names, `receive_data` without one.
-/// Bytes from the peer bring that callback about where nothing else does.
+/// Bytes from the peer bring that callback about where nothing else does. For `drained` they fill the outbox, and
+/// `outbox-full` is printed when it is.
 pub struct Hostile {
     socket: Socket,
     callback: String,
@@ -37,14 +38,14 @@ impl Connection for Hostile {
         let misbehave = self.misbehave;
         match self.callback.as_str() {
             "drained" => {
-                // More than the kernel takes, and not more than the outbox does: a peer that reads all the while
-                // must not keep this going.
-                let piece = [0; 65536];
-                for _ in 0..128 {
-                    if self.socket.try_send_data(piece) == Err(ErrorCode::OutboxFull) {
-                        break;
+                // Whoever empties a full outbox brings `drained` about. A peer that reads as fast as this sends never lets
+                // it fill: one that does not read does, or a tenant that may not write more for now.
+                let refused = loop {
+                    if let Err(error) = self.socket.try_send_data([0; 65536]) {
+                        break error;
                     }
-                }
+                };
+                println!("{}", refused.name());
             }
             "unbind" => self.socket.close_connection(),
             "timer" => drop(add_timer(Duration::ZERO, misbehave)),
