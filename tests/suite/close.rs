@@ -20,8 +20,9 @@ fn an_answer_that_is_not_ready_yet_keeps_half_open(isolation: Isolation) {
     let host = serving("keep_half_open", isolation);
     let mut peer = host.connect("keep_half_open");
     peer.send("late, but there");
-    peer.finish();
+    // Before the end, which is when the guest begins to count.
     let start = Instant::now();
+    peer.finish();
     peer.expect("late, but there");
     peer.expect_end();
     assert!(Duration::from_millis(200) <= start.elapsed(), "it came early");
@@ -40,8 +41,8 @@ fn close_sends_what_the_kernel_takes_at_once(isolation: Isolation) {
 
 each_isolation!(close_does_not_wait_for_the_outbox);
 fn close_does_not_wait_for_the_outbox(isolation: Isolation) {
-    let host = serving("close_variants", isolation);
     let many = more_than_the_kernel_holds();
+    let host = serving("close_variants", isolation);
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
     peer.send(format!("send {many} close\n"));
     // Nothing has been read when it is over.
@@ -52,8 +53,8 @@ fn close_does_not_wait_for_the_outbox(isolation: Isolation) {
 
 each_isolation!(close_after_writing_sends_everything_first);
 fn close_after_writing_sends_everything_first(isolation: Isolation) {
-    let host = serving("close_variants", isolation);
     let many = more_than_the_kernel_holds();
+    let host = serving("close_variants", isolation);
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
     // What is sent after the close was asked for is not taken.
     peer.send(format!("send {many} close-after-writing\nsend 3\n"));
@@ -63,8 +64,8 @@ fn close_after_writing_sends_everything_first(isolation: Isolation) {
 
 each_isolation!(close_after_writing_does_not_wait_for_ever);
 fn close_after_writing_does_not_wait_for_ever(isolation: Isolation) {
-    let plugin = Plugin::new("close_variants").isolation(isolation).prints();
     let many = more_than_the_kernel_holds();
+    let plugin = Plugin::new("close_variants").isolation(isolation).prints();
     let host = Host::start(&Config::serving(plugin).host("close_deadline", "\"500ms\""));
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
     let start = Instant::now();
@@ -76,8 +77,8 @@ fn close_after_writing_does_not_wait_for_ever(isolation: Isolation) {
 
 each_isolation!(close_overtakes_close_after_writing);
 fn close_overtakes_close_after_writing(isolation: Isolation) {
-    let host = serving("close_variants", isolation);
     let many = more_than_the_kernel_holds();
+    let host = serving("close_variants", isolation);
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
     peer.send(format!("send {many} close-after-writing\nclose\n"));
     host.wait_printed("unbind closed");
@@ -86,8 +87,8 @@ fn close_overtakes_close_after_writing(isolation: Isolation) {
 
 each_isolation!(half_close_ends_writing_and_goes_on_reading);
 fn half_close_ends_writing_and_goes_on_reading(isolation: Isolation) {
-    let host = serving("close_variants", isolation);
     let many = more_than_the_kernel_holds();
+    let host = serving("close_variants", isolation);
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
     peer.send(format!("send {many} half-close\n"));
     assert_eq!(peer.rest().len(), many);

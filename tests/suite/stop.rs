@@ -35,10 +35,9 @@ fn graceful(isolation: Isolation, signal: Signal) {
 
 #[test]
 fn a_host_without_connections_ends_at_once() {
-    let host = Host::start(&Config::serving(Plugin::new("echo")));
-    let start = Instant::now();
-    host.stop();
-    assert!(start.elapsed() < Duration::from_secs(3), "it took {:?}", start.elapsed());
+    let config = Config::serving(Plugin::new("echo")).host("stop_deadline", "\"1h\"");
+    // It would be waited for in vain, if it waited for the deadline.
+    Host::start(&config).stop();
 }
 
 each_isolation!(what_waits_in_an_outbox_is_still_sent);
