@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sandloop::{CloseReason, Connection, Options, Socket, add_timer, next_tick};
+use sandloop::{
+    Address, Channel, CloseReason, Connection, Options, Queue, Socket, add_timer, connect_to,
+    defer, next_tick,
+};
 
 /// Misbehaves in the callback that its listener's option `callback` names, `receive_data` without one.
 /// Bytes from the peer bring that callback about where nothing else does. For `drained` they fill the outbox, and
@@ -10,13 +13,16 @@ use sandloop::{CloseReason, Connection, Options, Socket, add_timer, next_tick};
 pub struct Hostile {
     socket: Socket,
     callback: String,
+    /// Where to connect for `connection_completed`.
+    target: Option<Address>,
     misbehave: fn(),
 }
 
 impl Hostile {
     pub fn new(socket: Socket, options: &Options, misbehave: fn()) -> Self {
         let callback = options.get("callback").unwrap_or("receive_data").to_owned();
-        let hostile = Hostile { socket, callback, misbehave };
+        let target = options.parse("target").expect("an address");
+        let hostile = Hostile { socket, callback, target, misbehave };
         hostile.on("constructor");
         hostile
     }
@@ -50,6 +56,21 @@ impl Connection for Hostile {
             "unbind" => self.socket.close_connection(),
             "timer" => drop(add_timer(Duration::ZERO, misbehave)),
             "tick" => next_tick(misbehave),
+            "connection_completed" => {
+                let target = self.target.as_ref().expect("the option target");
+                connect_to(target, move |_| Outgoing(misbehave)).expect("a permitted target");
+            }
+            "message" => {
+                let room = Channel::new("hostile");
+                room.subscribe(move |_| misbehave());
+                room.push("x");
+            }
+            "popped" => {
+                let queue = Queue::new("hostile");
+                queue.pop(move |_| misbehave());
+                queue.push("x");
+            }
+            "completed" => defer(|| Ok(()), move |()| misbehave(), |_| {}),
             _ => {}
         }
     }
@@ -60,5 +81,14 @@ impl Connection for Hostile {
 
     fn unbind(&mut self, _reason: CloseReason) {
         self.on("unbind");
+    }
+}
+
+/// A connection that misbehaves as soon as it is made.
+struct Outgoing(fn());
+
+impl Connection for Outgoing {
+    fn connection_completed(&mut self) {
+        (self.0)();
     }
 }
