@@ -86,6 +86,7 @@ class Interpreter
     when 'peer'
       name = on.get_peername
       say "peer #{name ? Socket.unpack_sockaddr_in(name)[1] : 'none'}"
+    when 'idle' then say(on.get_idle_time >= 0.3 ? 'idle for long' : 'just active')
     when 'outbound' then say "outbound #{on.get_outbound_data_size}"
     when 'remember' then @things[rest[0]] = on
     when 'with' then run(rest[1], arg, named(rest[0]))

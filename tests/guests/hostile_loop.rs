@@ -1,5 +1,6 @@
 //! Loops for ever in the callback that its listener's option `callback` names: `constructor`, `post_init`,
-//! `receive_data` (the default), `drained`, `unbind`, `timer`, `tick`.
+//! `receive_data` (the default), `drained`, `unbind`, `timer`, `tick`, `connection_completed` (of a connection to its option
+//! `target`), `message`, `popped`, `completed`.
 
 use sandloop::{Options, Socket};
 

@@ -1,5 +1,5 @@
-//! Panics in the callback that its listener's option `callback` names: `constructor`, `post_init`,
-//! `receive_data` (the default), `drained`, `unbind`, `timer`, `tick`.
+//! Panics in the callback that its listener's option `callback` names, one of those that `hostile_loop` has;
+//! `receive_data` without one.
 
 use sandloop::{Options, Socket};
 

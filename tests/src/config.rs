@@ -158,6 +158,8 @@ impl Listen {
 pub struct Config {
     host: Vec<(String, String)>,
     plugins: Vec<Plugin>,
+    /// Name, key, value.
+    tenants: Vec<(String, String, String)>,
     listens: Vec<Listen>,
 }
 
@@ -185,6 +187,12 @@ impl Config {
         self
     }
 
+    /// A key of `[tenants.NAME.limits]`; the value as TOML.
+    pub fn tenant(mut self, name: &str, key: &str, value: impl Into<String>) -> Config {
+        self.tenants.push((name.to_owned(), key.to_owned(), value.into()));
+        self
+    }
+
     /// One more listener.
     pub fn listen(mut self, listen: Listen) -> Config {
         self.listens.push(listen);
@@ -202,6 +210,15 @@ impl Config {
             section(&mut toml, &format!("[plugins.{}.options]", plugin.name), &plugin.options);
             section(&mut toml, &format!("[plugins.{}.limits]", plugin.name), &plugin.limits);
             section(&mut toml, &format!("[plugins.{}.allow]", plugin.name), &plugin.allow);
+        }
+        for (name, _, _) in &self.tenants {
+            let head = format!("[tenants.{name}.limits]");
+            if !toml.contains(&head) {
+                let own = self.tenants.iter().filter(|(tenant, _, _)| tenant == name);
+                let keys: Vec<_> =
+                    own.map(|(_, key, value)| (key.clone(), value.clone())).collect();
+                section(&mut toml, &head, &keys);
+            }
         }
         for listen in &self.listens {
             let mut keys = vec![

@@ -29,7 +29,7 @@ pub use gate::{alone, once_undisturbed};
 pub use host::{Host, Outcome, own_loopback, sandloop};
 pub use log::LogLine;
 pub use paths::{component, workspace};
-pub use peer::{Peer, Server};
+pub use peer::{Peer, Server, more_than_the_kernel_holds};
 
 /// How long anything that must happen may take before the test fails. Long, because it costs nothing
 /// where the host works and a loaded machine is slow.

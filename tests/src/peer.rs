@@ -87,12 +87,27 @@ impl Peer {
         let _ = self.socket.write_all(bytes.as_ref());
     }
 
+    /// Sends until the host does not take more, although it answers `neighbour` meanwhile, and says how much it took.
+    #[track_caller]
+    pub fn send_until_stalled(&mut self, neighbour: &mut Peer, chunk: &[u8], most: usize) -> usize {
+        let mut sent = 0;
+        loop {
+            // A busy machine may be as still as a host that does not read.
+            let more = self.send_until_stuck(chunk, most - sent, Duration::from_millis(300));
+            sent += more;
+            if more == 0 || sent == most {
+                return sent;
+            }
+            neighbour.expect_echo("still here\n");
+        }
+    }
+
     /// Sends until the host does not take more for `patience`, and says how much it took.
     pub fn send_until_stuck(&mut self, chunk: &[u8], most: usize, patience: Duration) -> usize {
         self.socket.set_write_timeout(Some(patience)).expect("an open socket");
         let mut sent = 0;
         while sent < most {
-            match self.socket.write(chunk) {
+            match self.socket.write(&chunk[..chunk.len().min(most - sent)]) {
                 Ok(count) => sent += count,
                 Err(error) if is_timeout(&error) => break,
                 Err(error) => panic!("after {sent} bytes: {error}"),
@@ -280,6 +295,23 @@ impl Peer {
         self.expect_echo(bytes);
         start.elapsed()
     }
+}
+
+/// So many bytes that some of them wait in the host when its peer is [narrow](Peer::connect_narrow) and does not read.
+#[track_caller]
+pub fn more_than_the_kernel_holds() -> usize {
+    const BYTES: usize = 8_000_000;
+    const SOME: usize = 1 << 20;
+    const FILE: &str = "/proc/sys/net/ipv4/tcp_wmem";
+    let text = std::fs::read_to_string(FILE).expect("the kernel tells the sizes of its buffers");
+    let holds: usize =
+        text.split_whitespace().nth(2).and_then(|most| most.parse().ok()).expect("a third number");
+    assert!(
+        holds + SOME <= BYTES,
+        "{FILE}: the kernel holds up to {holds} bytes for one connection: set the third number to at most {}",
+        BYTES - SOME
+    );
+    BYTES
 }
 
 /// A local server for guests that connect.

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sandloop_tests::{Config, Host, Isolation, Peer, Plugin};
-
-/// More than the kernel's buffers hold for a peer that does not read.
-const MANY: usize = 8_000_000;
+use sandloop_tests::{Config, Host, Isolation, Peer, Plugin, more_than_the_kernel_holds};
 
 each_isolation!(a_request_and_the_end_of_the_stream_are_answered_in_full);
 /// EventMachine loses the rest of the answer here.
@@ -23,8 +20,9 @@ fn an_answer_that_is_not_ready_yet_keeps_half_open(isolation: Isolation) {
     let host = serving("keep_half_open", isolation);
     let mut peer = host.connect("keep_half_open");
     peer.send("late, but there");
-    peer.finish();
+    // Before the end, which is when the guest begins to count.
     let start = Instant::now();
+    peer.finish();
     peer.expect("late, but there");
     peer.expect_end();
     assert!(Duration::from_millis(200) <= start.elapsed(), "it came early");
@@ -43,32 +41,35 @@ fn close_sends_what_the_kernel_takes_at_once(isolation: Isolation) {
 
 each_isolation!(close_does_not_wait_for_the_outbox);
 fn close_does_not_wait_for_the_outbox(isolation: Isolation) {
+    let many = more_than_the_kernel_holds();
     let host = serving("close_variants", isolation);
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
-    peer.send(format!("send {MANY} close\n"));
+    peer.send(format!("send {many} close\n"));
     // Nothing has been read when it is over.
     host.wait_printed("unbind closed");
     let got = peer.rest().len();
-    assert!(got < MANY, "everything came");
+    assert!(got < many, "everything came");
 }
 
 each_isolation!(close_after_writing_sends_everything_first);
 fn close_after_writing_sends_everything_first(isolation: Isolation) {
+    let many = more_than_the_kernel_holds();
     let host = serving("close_variants", isolation);
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
     // What is sent after the close was asked for is not taken.
-    peer.send(format!("send {MANY} close-after-writing\nsend 3\n"));
-    assert_eq!(peer.rest().len(), MANY);
+    peer.send(format!("send {many} close-after-writing\nsend 3\n"));
+    assert_eq!(peer.rest().len(), many);
     host.wait_printed("unbind closed");
 }
 
 each_isolation!(close_after_writing_does_not_wait_for_ever);
 fn close_after_writing_does_not_wait_for_ever(isolation: Isolation) {
+    let many = more_than_the_kernel_holds();
     let plugin = Plugin::new("close_variants").isolation(isolation).prints();
     let host = Host::start(&Config::serving(plugin).host("close_deadline", "\"500ms\""));
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
     let start = Instant::now();
-    peer.send(format!("send {MANY} close-after-writing\n"));
+    peer.send(format!("send {many} close-after-writing\n"));
     host.wait_printed("unbind limit");
     assert!(Duration::from_millis(500) <= start.elapsed(), "it was closed early");
     peer.expect_closed();
@@ -76,19 +77,21 @@ fn close_after_writing_does_not_wait_for_ever(isolation: Isolation) {
 
 each_isolation!(close_overtakes_close_after_writing);
 fn close_overtakes_close_after_writing(isolation: Isolation) {
+    let many = more_than_the_kernel_holds();
     let host = serving("close_variants", isolation);
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
-    peer.send(format!("send {MANY} close-after-writing\nclose\n"));
+    peer.send(format!("send {many} close-after-writing\nclose\n"));
     host.wait_printed("unbind closed");
     peer.expect_closed();
 }
 
 each_isolation!(half_close_ends_writing_and_goes_on_reading);
 fn half_close_ends_writing_and_goes_on_reading(isolation: Isolation) {
+    let many = more_than_the_kernel_holds();
     let host = serving("close_variants", isolation);
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
-    peer.send(format!("send {MANY} half-close\n"));
-    assert_eq!(peer.rest().len(), MANY);
+    peer.send(format!("send {many} half-close\n"));
+    assert_eq!(peer.rest().len(), many);
     // It still listens, and cannot answer.
     peer.send("send 3\n");
     peer.send("half-close\n");

@@ -41,18 +41,21 @@ fn results_and_failures_come_back(isolation: Isolation) {
 
 /// Answers go to the connection that asked, on whichever reactor it is.
 fn each_reactor_gets_its_own(isolation: Isolation) {
-    let plugin = Plugin::new("deferred").isolation(isolation);
-    let host = Host::start(&Config::serving(plugin).host("reactors", "2").host("workers", "2"));
-    let mut peers: Vec<Peer> = (0..20).map(|_| host.connect("deferred")).collect();
-    for round in 0..5 {
-        for (number, peer) in peers.iter_mut().enumerate() {
-            peer.send(format!("fib {}\n", number + round));
+    for reactors in ["1", "2"] {
+        let plugin = Plugin::new("deferred").isolation(isolation);
+        let host =
+            Host::start(&Config::serving(plugin).host("reactors", reactors).host("workers", "2"));
+        let mut peers: Vec<Peer> = (0..20).map(|_| host.connect("deferred")).collect();
+        for round in 0..5 {
+            for (number, peer) in peers.iter_mut().enumerate() {
+                peer.send(format!("fib {}\n", number + round));
+            }
+            for (number, peer) in peers.iter_mut().enumerate() {
+                assert_eq!(peer.line(), format!("done {}", fib(number + round)));
+            }
         }
-        for (number, peer) in peers.iter_mut().enumerate() {
-            assert_eq!(peer.line(), format!("done {}", fib(number + round)));
-        }
+        host.stop();
     }
-    host.stop();
 }
 
 fn fib(n: usize) -> u64 {
@@ -76,10 +79,11 @@ fn the_loop_goes_on(isolation: Isolation) {
 fn the_order_is_that_of_their_ends() {
     let host = Host::start(&Config::serving(Plugin::new("deferred")).host("workers", "2"));
     let mut peer = host.connect("deferred");
-    peer.send("sleep 300\nsleep 10\n");
+    // Far enough apart for a worker that a busy machine keeps waiting.
+    peer.send("sleep 1500\nsleep 10\n");
     assert_eq!(
         (peer.line(), peer.line()),
-        ("done slept 10".to_owned(), "done slept 300".to_owned())
+        ("done slept 10".to_owned(), "done slept 1500".to_owned())
     );
     host.stop();
 }

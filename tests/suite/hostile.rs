@@ -48,7 +48,7 @@ fn withstand_one(one: &Attack) -> Result<(), String> {
         .plugin(Plugin::new("echo"))
         .listen(one.listen("hostile"))
         .listen(Listen::tcp("echo"));
-    let host = Host::start_in(dir, &config);
+    let host = Host::start_in(dir, &one.tenant(config, "hostile"));
     let mut echo = host.connect("echo");
     p99(&mut echo, ECHOES);
     let quiet = p99(&mut echo, ECHOES);

@@ -99,20 +99,29 @@ fn lines_in_the_log_are_bounded_by_the_second() {
     let mut peer = host.connect("prints");
     peer.send("flood 1000\n");
     peer.expect("ok\n");
-    let from_guest = |line: &&LogLine| line.field("stream").is_some();
-    let written = host.log().iter().filter(from_guest).count();
-    assert!(written < 500, "{written} of 1000 lines");
-    // What comes later says how much is missing.
+    // What comes later says how much is missing. On a busy machine some of the flood comes when there is room again, and
+    // the rest is missing in parts.
     let begun = Instant::now();
-    while !host.log().iter().any(|line| line.0.contains("were left out")) {
+    let (written, missing) = loop {
+        let log = host.log();
+        let written = log.iter().filter(|line| line.message().starts_with("line ")).count();
+        let missing = log.iter().filter_map(left_out).sum::<usize>();
+        if 1000 <= written + missing {
+            break (written, missing);
+        }
+        assert!(begun.elapsed() < sandloop_tests::PATIENCE, "{written} lines, {missing} left out");
         peer.send("stdout\n");
         peer.expect("ok\n");
-        assert!(begun.elapsed() < sandloop_tests::PATIENCE, "nobody says what is missing");
-    }
-    let told = host.wait_log("lines of its plugins were left out");
-    let missing: usize = told.field("lines").and_then(|n| n.parse().ok()).expect("a number");
-    assert!(500 < missing, "{told}");
+    };
+    assert!(written < 500, "{written} of 1000 lines");
+    assert!(500 < missing, "{missing} of 1000 lines are left out");
     host.stop();
+}
+
+/// How many lines a line of the log says were left out.
+fn left_out(line: &LogLine) -> Option<usize> {
+    let told = line.message().starts_with("lines of its plugins were left out");
+    told.then(|| line.field("lines").and_then(|count| count.parse().ok()).expect("a number"))
 }
 
 fn a_call_that_brings_too_much_ends_its_instance(isolation: Isolation) {

@@ -20,6 +20,7 @@ macro_rules! each_isolation {
 
 mod amqp;
 mod amqp_server;
+mod architecture;
 mod callbacks;
 mod channels;
 mod close;

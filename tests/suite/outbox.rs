@@ -1,9 +1,9 @@
 //! The outbox: a peer that does not read is not read either, and nothing is lost or held without end.
 
-use std::time::Duration;
-
 use sandloop_tests::process::resident;
-use sandloop_tests::{Config, Host, Isolation, Peer, Plugin};
+use sandloop_tests::{Config, Host, Isolation, Peer, Plugin, more_than_the_kernel_holds};
+
+use crate::hostile::drive::{descriptors, wait_descriptors};
 
 each_isolation!(a_peer_that_does_not_read_is_not_read);
 fn a_peer_that_does_not_read_is_not_read(isolation: Isolation) {
@@ -14,7 +14,7 @@ fn a_peer_that_does_not_read_is_not_read(isolation: Isolation) {
     let before = resident(host.pid());
     let mut peer = Peer::connect_narrow(&host.address("echo"));
     // The kernel's buffers at both ends and one outbox: a few megabytes.
-    let sent = peer.send_until_stuck(&[b'x'; 16384], MOST, Duration::from_millis(500));
+    let sent = peer.send_until_stalled(&mut steady, &[b'x'; 16384], MOST);
     assert!(sent < MOST, "the host takes everything");
     let grown = resident(host.pid()).saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes are held for a peer that does not read");
@@ -31,13 +31,18 @@ fn a_peer_that_does_not_read_is_not_read(isolation: Isolation) {
 
 each_isolation!(a_stalled_peer_that_resets_is_forgotten);
 fn a_stalled_peer_that_resets_is_forgotten(isolation: Isolation) {
+    const MOST: usize = 64 << 20;
     let host = Host::start(&Config::serving(Plugin::new("echo").isolation(isolation)));
+    let mut steady = host.connect("echo");
+    steady.expect_echo("helo\n");
+    let before = descriptors(&host);
     for _ in 0..3 {
         let mut peer = Peer::connect_narrow(&host.address("echo"));
-        peer.send_until_stuck(&[b'x'; 16384], 64 << 20, Duration::from_millis(200));
+        let sent = peer.send_until_stalled(&mut steady, &[b'x'; 16384], MOST);
+        assert!(sent < MOST, "the host takes everything");
         peer.reset();
+        wait_descriptors(&host, &mut steady, before).unwrap_or_else(|left| panic!("{left}"));
     }
-    host.connect("echo").expect_echo("helo\n");
     host.stop();
 }
 
@@ -45,15 +50,17 @@ each_isolation!(a_flood_is_told_when_it_has_drained);
 fn a_flood_is_told_when_it_has_drained(isolation: Isolation) {
     let host = flood(isolation, None);
     let mut peer = Peer::connect_narrow(&host.address("outbox_flood"));
-    peer.send("8000000 65536\n");
-    host.wait_printed("sent 8000000");
-    assert_eq!(host.printed(), "sent 8000000\n");
-    peer.expect(vec![b'x'; 8_000_000]);
+    let flood = more_than_the_kernel_holds();
+    peer.send(format!("{flood} 65536\n"));
+    host.wait_printed(&format!("sent {flood}"));
+    assert_eq!(host.printed(), format!("sent {flood}\n"));
+    peer.expect(vec![b'x'; flood]);
     host.wait_printed("drained");
     peer.finish();
     peer.expect_end();
     host.wait_printed("unbind peer-closed");
-    assert_eq!(host.stop().stdout, "sent 8000000\ndrained\nunbind peer-closed\n");
+    let expected = format!("sent {flood}\ndrained\nunbind peer-closed\n");
+    assert_eq!(host.stop().stdout, expected);
 }
 
 /// Nothing to drain, nothing to tell.

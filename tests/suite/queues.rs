@@ -50,49 +50,55 @@ fn pops_wait_for_items(isolation: Isolation) {
 
 /// EventMachine loses what is left of a batch when a pop's callback pushes.
 fn a_push_from_a_pop_loses_nothing(isolation: Isolation) {
-    let host = serving(isolation, "1");
-    let mut peer = host.connect("queues");
-    peer.send("pop-and-push q x\npop q\n");
-    assert_eq!(ask(&mut peer, "size q"), "0 2");
-    peer.send("push q 1 2 3\n");
-    let mut heard: Vec<String> = (0..3).map(|_| peer.line()).collect();
-    heard.sort();
-    assert_eq!(heard, ["got 1", "got 2", "ok"]);
-    assert_eq!(ask(&mut peer, "size q"), "2 0");
-    assert_eq!(ask(&mut peer, "pop q"), "got 3");
-    assert_eq!(ask(&mut peer, "pop q"), "got x");
-    host.stop();
+    for reactors in ["1", "2"] {
+        let host = serving(isolation, reactors);
+        let mut peer = host.connect("queues");
+        peer.send("pop-and-push q x\npop q\n");
+        assert_eq!(ask(&mut peer, "size q"), "0 2");
+        peer.send("push q 1 2 3\n");
+        let mut heard: Vec<String> = (0..3).map(|_| peer.line()).collect();
+        heard.sort();
+        assert_eq!(heard, ["got 1", "got 2", "ok"]);
+        assert_eq!(ask(&mut peer, "size q"), "2 0");
+        assert_eq!(ask(&mut peer, "pop q"), "got 3");
+        assert_eq!(ask(&mut peer, "pop q"), "got x");
+        host.stop();
+    }
 }
 
 fn a_cancelled_pop_gets_nothing(isolation: Isolation) {
-    let host = serving(isolation, "1");
-    let mut peer = host.connect("queues");
-    peer.send("pop q\n");
-    assert_eq!(ask(&mut peer, "cancel"), "ok");
-    assert_eq!(ask(&mut peer, "push q a"), "ok");
-    assert_eq!(ask(&mut peer, "size q"), "1 0");
-    assert_eq!(ask(&mut peer, "pop q"), "got a");
-    host.stop();
+    for reactors in ["1", "2"] {
+        let host = serving(isolation, reactors);
+        let mut peer = host.connect("queues");
+        peer.send("pop q\n");
+        assert_eq!(ask(&mut peer, "cancel"), "ok");
+        assert_eq!(ask(&mut peer, "push q a"), "ok");
+        assert_eq!(ask(&mut peer, "size q"), "1 0");
+        assert_eq!(ask(&mut peer, "pop q"), "got a");
+        host.stop();
+    }
 }
 
 /// An item on its way to a sandbox that ends before it has come is for the next.
 #[test]
 fn an_item_survives_the_one_it_was_for() {
-    let host = serving(Isolation::Connection, "1");
-    let mut victim = host.connect("queues");
-    victim.send("pop-and-die q\n");
-    victim.expect_closed();
-    let mut next = host.connect("queues");
-    assert_eq!(ask(&mut next, "pop q"), "got for the next");
-    // A pop of one that is gone waits no more.
-    let mut gone = host.connect("queues");
-    gone.send("pop q\n");
-    assert_eq!(ask(&mut gone, "size q"), "0 1");
-    gone.finish();
-    gone.expect_end();
-    assert_eq!(ask(&mut next, "push q a"), "ok");
-    assert_eq!(ask(&mut next, "pop q"), "got a");
-    host.stop();
+    for reactors in ["1", "2"] {
+        let host = serving(Isolation::Connection, reactors);
+        let mut victim = host.connect("queues");
+        victim.send("pop-and-die q\n");
+        victim.expect_closed();
+        let mut next = host.connect("queues");
+        assert_eq!(ask(&mut next, "pop q"), "got for the next");
+        // A pop of one that is gone waits no more.
+        let mut gone = host.connect("queues");
+        gone.send("pop q\n");
+        assert_eq!(ask(&mut gone, "size q"), "0 1");
+        gone.finish();
+        gone.expect_end();
+        assert_eq!(ask(&mut next, "push q a"), "ok");
+        assert_eq!(ask(&mut next, "pop q"), "got a");
+        host.stop();
+    }
 }
 
 #[test]

@@ -37,3 +37,15 @@ fn both_reactors_get_connections() {
     }
     assert_eq!(firsts, 2, "{firsts} instances had a first connection");
 }
+
+/// With a listener: each reactor has connections for it.
+#[test]
+fn a_program_with_a_listener_runs_on_each_reactor() {
+    for (reactors, count) in [("1", 1), ("2", 2)] {
+        let plugin = Plugin::new("hooks_order").isolation(Isolation::Plugin).prints();
+        let host = Host::start(&Config::serving(plugin).host("reactors", reactors));
+        let printed = host.stop().stdout;
+        assert_eq!(printed.lines().filter(|line| *line == "stopping").count(), count, "{printed}");
+        assert_eq!(printed.lines().filter(|line| *line == "stopped").count(), count, "{printed}");
+    }
+}

@@ -88,6 +88,7 @@ fn hostile_mixtures_beside_one_who_behaves() {
     let mut config = Config::new().plugin(Plugin::new("echo")).listen(Listen::tcp("echo"));
     for (name, attack) in &all {
         config = config.plugin(attack.plugin(name, dir.path())).listen(attack.listen(name));
+        config = attack.tenant(config, name);
     }
     let host = Host::start_in(dir, &config);
     let mut echo = host.connect("echo");

@@ -7,13 +7,18 @@ fn ticks_run_in_order() {
     let expected =
         ["start", "first", "second", "timer of a tick", "tick of a tick", "stop", "after stop"];
     let _alone = alone();
-    // A tick that the machine holds up past its slice goes on after the timers of the next turn.
-    once_undisturbed(|| {
-        let plugin = Plugin::new("ticks_order").isolation(Isolation::Plugin).prints().may_stop();
-        let config = Config::new().host("slice", "\"100ms\"").plugin(plugin);
-        let outcome = Host::start(&config).wait_exit();
-        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-        let printed: Vec<&str> = outcome.stdout.lines().collect();
-        if printed == expected { Ok(()) } else { Err(format!("{printed:?}")) }
-    });
+    // A program without a listener is on one of them.
+    for reactors in ["1", "2"] {
+        // A tick that the machine holds up past its slice goes on after the timers of the next turn.
+        once_undisturbed(|| {
+            let plugin =
+                Plugin::new("ticks_order").isolation(Isolation::Plugin).prints().may_stop();
+            let config =
+                Config::new().host("slice", "\"100ms\"").host("reactors", reactors).plugin(plugin);
+            let outcome = Host::start(&config).wait_exit();
+            assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+            let printed: Vec<&str> = outcome.stdout.lines().collect();
+            if printed == expected { Ok(()) } else { Err(format!("{printed:?}")) }
+        });
+    }
 }

@@ -20,13 +20,18 @@ fn timers_fire_in_order() {
         "end",
     ];
     let _alone = alone();
-    // Where the machine stands still for 100 ms, parts of the program that follow each other overlap.
-    once_undisturbed(|| {
-        let plugin = Plugin::new("timers_order").isolation(Isolation::Plugin).prints().may_stop();
-        let config = Config::new().host("slice", "\"100ms\"").plugin(plugin);
-        let outcome = Host::start(&config).wait_exit();
-        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-        let printed: Vec<&str> = outcome.stdout.lines().collect();
-        if printed == expected { Ok(()) } else { Err(format!("{printed:?}")) }
-    });
+    // A program without a listener is on one of them.
+    for reactors in ["1", "2"] {
+        // Where the machine stands still for 100 ms, parts of the program that follow each other overlap.
+        once_undisturbed(|| {
+            let plugin =
+                Plugin::new("timers_order").isolation(Isolation::Plugin).prints().may_stop();
+            let config =
+                Config::new().host("slice", "\"100ms\"").host("reactors", reactors).plugin(plugin);
+            let outcome = Host::start(&config).wait_exit();
+            assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+            let printed: Vec<&str> = outcome.stdout.lines().collect();
+            if printed == expected { Ok(()) } else { Err(format!("{printed:?}")) }
+        });
+    }
 }

@@ -109,6 +109,10 @@ pub fn step(words: &Words, argument: &str, on: &On) -> Step<String> {
             Some(Address::Unix(_)) => say("peer unix"),
             None => say("peer none"),
         },
+        "idle" => {
+            let is_long = 300 <= on.socket().idle_time().as_millis();
+            say(if is_long { "idle for long" } else { "just active" });
+        }
         "outbound" => say(&format!("outbound {}", on.socket().outbound_data_size())),
         "remember" => put(word(0), Thing::Socket(on.socket().clone())),
         "with" => {

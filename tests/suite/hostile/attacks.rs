@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sandloop_tests::{Isolation, Listen, Plugin, component};
+use sandloop_tests::{Config, Isolation, Listen, Plugin, component};
 
 use super::wat::{self, Pieces};
 
@@ -15,6 +15,8 @@ pub struct Attack {
     guest: Guest,
     isolation: Isolation,
     limits: Vec<(&'static str, &'static str)>,
+    /// Bounds of its tenant.
+    tenant: Vec<(&'static str, &'static str)>,
     /// Of the listener, and of the plugin.
     options: Vec<(&'static str, &'static str)>,
     /// What its peers do.
@@ -50,6 +52,7 @@ impl Attack {
                 ("cpu_per_event", "\"50ms\""),
                 ("traps", "1000000"),
             ],
+            tenant: Vec::new(),
             options: Vec::new(),
             peers: Peers::Ask,
             told: None,
@@ -66,8 +69,15 @@ impl Attack {
     }
 
     fn limit(mut self, key: &'static str, value: &'static str) -> Attack {
+        self.limits.retain(|(known, _)| *known != key);
         self.limits.push((key, value));
         self
+    }
+
+    /// Its outbox is full and then drained however fast its peers read: after this much in a second what is sent waits.
+    fn drains(mut self) -> Attack {
+        self.tenant.push(("write_per_second", "\"4MiB\""));
+        self.limit("outbox_max", "65536")
     }
 
     fn told(mut self, told: &'static str) -> Attack {
@@ -95,6 +105,11 @@ impl Attack {
         plugin
     }
 
+    /// The bounds of its tenant, which has the plugin's name.
+    pub fn tenant(&self, config: Config, name: &str) -> Config {
+        self.tenant.iter().fold(config, |config, (key, value)| config.tenant(name, key, *value))
+    }
+
     /// Its listener.
     pub fn listen(&self, name: &str) -> Listen {
         let options = self.options.iter();
@@ -111,8 +126,11 @@ pub fn loops() -> Vec<Attack> {
         .iter()
         .map(|callback| {
             let attack = Attack::built("hostile_loop", &format!("loop in {callback}"));
-            let attack = attack.option("callback", callback).told("limit=\"cpu_per_event\"");
-            if *callback == "drained" { attack.limit("outbox_max", "65536") } else { attack }
+            let attack = attack.option("callback", callback);
+            match *callback {
+                "drained" => attack.drains().told("event=\"drained\""),
+                _ => attack.told("limit=\"cpu_per_event\""),
+            }
         })
         .collect();
     let mut start = Attack::built("hostile_start", "loop in start").option("attack", "loop");
@@ -136,8 +154,11 @@ pub fn traps() -> Vec<Attack> {
         .iter()
         .map(|callback| {
             let attack = Attack::built("hostile_trap", &format!("trap in {callback}"));
-            let attack = attack.option("callback", callback).told("trapped");
-            if *callback == "drained" { attack.limit("outbox_max", "65536") } else { attack }
+            let attack = attack.option("callback", callback);
+            match *callback {
+                "drained" => attack.drains().told("event=\"drained\""),
+                _ => attack.told("trapped"),
+            }
         })
         .collect();
     let mut start = Attack::built("hostile_start", "trap in start").option("attack", "trap");
@@ -252,7 +273,8 @@ pub fn floods() -> Vec<Attack> {
         let attack = Attack::built("hostile_flood", &format!("flood of {what}"));
         attack.option("what", what).limit("cpu_per_operation", "\"20ms\"").told(told)
     };
-    let mut sends = flood("sends", "limit=\"outbox_max\"");
+    // Thousands of calls until the outbox is full: they must not end before.
+    let mut sends = flood("sends", "limit=\"outbox_max\"").limit("cpu_per_event", "\"1s\"");
     sends.peers = Peers::NeverRead;
     vec![
         flood("timers", "limit=\"timers\""),

@@ -1,0 +1,33 @@
+//! `docs/architecture.md`: what it names of the tree is there.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use sandloop_tests::workspace;
+
+use crate::sources::{files, names, read};
+
+/// Functions, types and tests, told from other words by an underscore or a path.
+#[test]
+fn every_name_of_the_architecture_is_there() {
+    let folders = ["host", "xtask/src", "tests/suite", "sdk/rust/src"];
+    let sources: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| files(&workspace().join(folder), "rs"))
+        .map(|path| fs::read_to_string(path).expect("a source file"))
+        .collect();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let there: BTreeSet<&str> =
+        sources.iter().flat_map(|text| text.split(|c| !is_word(c))).collect();
+    let text = read("docs/architecture.md");
+    let named: Vec<&str> = names(&text)
+        .filter_map(|name| name.split('(').next())
+        .filter(|name| name.contains('_') || name.contains("::"))
+        .filter(|name| name.chars().all(|c| is_word(c) || c == ':'))
+        .filter(|name| name.contains(char::is_lowercase))
+        .collect();
+    assert!(50 < named.len(), "{} names", named.len());
+    let parts = |name: &&&str| name.split("::").all(|part| there.contains(part));
+    let missing: Vec<&&str> = named.iter().filter(|name| !parts(name)).collect();
+    assert!(missing.is_empty(), "there is no {missing:?}");
+}
