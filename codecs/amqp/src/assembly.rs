@@ -5,14 +5,13 @@ use amq_protocol::{frame::AMQPContentHeader, protocol::basic};
 use crate::{
     error::Violation,
     message::{Delivery, DeliveryTag, Properties, Returned},
-    session::Ticket,
 };
 
 /// What the message is for.
 #[derive(Debug)]
 pub(crate) enum Purpose {
     Deliver(basic::Deliver),
-    Get(Ticket, basic::GetOk),
+    Get(basic::GetOk),
     Return(basic::Return),
 }
 
@@ -29,7 +28,7 @@ pub(crate) struct Assembly {
 #[derive(Debug)]
 pub(crate) enum Assembled {
     Delivery(Box<Delivery>),
-    Got(Ticket, Box<Delivery>, u32),
+    Got(Box<Delivery>, u32),
     Returned(Box<Returned>),
 }
 
@@ -93,7 +92,7 @@ impl Assembly {
                 properties,
                 body: self.body,
             })),
-            Purpose::Get(ticket, method) => {
+            Purpose::Get(method) => {
                 let delivery = Delivery {
                     tag: tag(method.delivery_tag),
                     consumer: String::new(),
@@ -103,7 +102,7 @@ impl Assembly {
                     properties,
                     body: self.body,
                 };
-                Assembled::Got(ticket, Box::new(delivery), method.message_count)
+                Assembled::Got(Box::new(delivery), method.message_count)
             }
             Purpose::Return(method) => Assembled::Returned(Box::new(Returned {
                 code: method.reply_code,

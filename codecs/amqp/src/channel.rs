@@ -1,13 +1,15 @@
 //! One channel: what waits to be sent, what is under way, what is being received.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+
+use amq_protocol::protocol::{AMQPClass, basic::AMQPMethod as B};
 
 use crate::{
     assembly::Assembly,
     confirms::{Confirms, Unconfirmed},
     error::Refusal,
     message::{DeliveryTag, Publish},
-    request::Request,
+    request::{Answer, Request},
     session::Ticket,
 };
 
@@ -19,8 +21,11 @@ pub(crate) struct Channel {
     pub phase: Phase,
     /// In order.
     pub waiting: VecDeque<Item>,
-    /// Sent and not answered, in order: a broker answers a channel in the order in which it was asked.
+    /// Sent and not answered, in order: a broker answers a channel in the order in which it was asked, with the
+    /// exception that [`Channel::position`] has.
     pub in_flight: VecDeque<Sent>,
+    /// The consumers that the broker may deliver to.
+    pub consumers: BTreeSet<String>,
     /// Once `confirm.select` is sent on this connection.
     pub confirms: Option<Confirms>,
     pub assembly: Option<Assembly>,
@@ -116,6 +121,7 @@ impl Channel {
             phase: Phase::Wanted,
             waiting: VecDeque::new(),
             in_flight: VecDeque::new(),
+            consumers: BTreeSet::new(),
             confirms: None,
             assembly: None,
             flow: true,
@@ -139,6 +145,49 @@ impl Channel {
         Ok(())
     }
 
+    /// What is sent may belong to a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.wants == Some(Wants::Transactions)
+    }
+
+    /// The request that is answered now: the first, but for those to consume and to cancel. RabbitMQ has the queue
+    /// answer them, and meanwhile goes on with the channel.
+    pub fn position(&self, is_it: impl Fn(&Request) -> bool) -> Option<usize> {
+        let is_late =
+            |request: &Request| matches!(request, Request::Consume(_) | Request::Cancel(_));
+        let index = self.in_flight.iter().position(|sent| is_it(&sent.request))?;
+        self.in_flight.range(..index).all(|sent| is_late(&sent.request)).then_some(index)
+    }
+
+    /// Takes the request that this answers, and remembers what it means for the channel.
+    pub fn take_answered(&mut self, reply: &AMQPClass) -> Option<(Sent, Answer)> {
+        let index = self.position(|request| request.answer(reply).is_some())?;
+        let mut sent = self.in_flight.remove(index)?;
+        let answer = sent.request.answer(reply)?;
+        match (&mut sent.request, &answer, reply) {
+            (Request::Confirm, ..) => self.modes.confirms = true,
+            (Request::Qos { prefetch, global: false }, ..) => self.modes.prefetch = Some(*prefetch),
+            (Request::Qos { prefetch, .. }, ..) => self.modes.prefetch_global = Some(*prefetch),
+            (Request::DeclareQueue(queue), Answer::Queue { name, .. }, _) => queue.name.named(name),
+            (Request::Consume(consumer), _, AMQPClass::Basic(B::ConsumeOk(ok))) => {
+                // If it had none, the broker has given one.
+                consumer.tag = ok.consumer_tag.to_string();
+                self.consumers.insert(consumer.tag.clone());
+            }
+            (Request::Cancel(tag), ..) => {
+                self.consumers.remove(tag);
+            }
+            _ => {}
+        }
+        Some((sent, answer))
+    }
+
+    /// Whether the broker may deliver to this consumer.
+    pub fn consumes(&self, tag: &str) -> bool {
+        let is_it = |request: &Request| matches!(request, Request::Consume(new) if new.tag == tag);
+        self.consumers.contains(tag) || self.in_flight.iter().any(|sent| is_it(&sent.request))
+    }
+
     /// Nothing waits and nothing is under way.
     pub fn is_idle(&self) -> bool {
         let unconfirmed = self.confirms.as_ref().map_or(0, Confirms::len);
@@ -150,6 +199,7 @@ impl Channel {
     pub fn disconnected(&mut self) -> Loss {
         self.phase = Phase::Wanted;
         self.assembly = None;
+        self.consumers.clear();
         self.flow = true;
         if self.transaction == Transaction::Begun {
             self.transaction = Transaction::Lost;
@@ -161,9 +211,10 @@ impl Channel {
             match request {
                 // Whether it was done is not known.
                 Request::Commit => loss.failed.push(Unfinished::Request(ticket)),
-                // Both are what the end of a connection does.
-                Request::Rollback | Request::Recover { .. } => loss.done.push((ticket, request)),
-                Request::Cancel(_) | Request::Close => loss.done.push((ticket, request)),
+                // The end of a connection does the same.
+                Request::Rollback | Request::Recover { .. } | Request::Close => {
+                    loss.done.push((ticket, request));
+                }
                 _ => again.push((ticket, Item::Request(ticket, request))),
             }
         }
@@ -178,8 +229,10 @@ impl Channel {
         for (_, item) in again.into_iter().rev() {
             self.waiting.push_front(item);
         }
-        // The broker delivers those messages again.
-        self.waiting.retain(|item| !matches!(item, Item::Settle(..)));
+        // The broker delivers those messages again. A transaction has to know that they were to be part of it.
+        if !self.is_transactional() {
+            self.waiting.retain(|item| !matches!(item, Item::Settle(..)));
+        }
         loss
     }
 

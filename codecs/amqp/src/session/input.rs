@@ -8,7 +8,7 @@ use amq_protocol::protocol::{
 
 use crate::{
     assembly::{Assembled, Assembly, Purpose},
-    channel::{Channel, Phase as ChannelPhase, Sent},
+    channel::{Channel, Phase as ChannelPhase},
     error::{Close, Failure, Violation},
     event::Event,
     frame::{self, Frame},
@@ -36,7 +36,6 @@ impl Session {
                 self.rest = bytes;
             }
         }
-        self.leave_if_done();
     }
 
     /// Takes all whole frames, and says how many bytes they were.
@@ -52,8 +51,10 @@ impl Session {
                 }
                 Err(violation) => Err(violation),
             };
-            if let Err(violation) = taken {
-                self.violated_unless_closing(violation);
+            match taken {
+                // After each frame, so that nothing depends on which of them came together.
+                Ok(()) => self.leave_if_done(),
+                Err(violation) => self.violated_unless_closing(violation),
             }
         }
         at
@@ -129,6 +130,11 @@ impl Session {
                 self.go_on(id);
             }
             AMQPClass::Basic(B::Deliver(deliver)) => {
+                let tag = deliver.consumer_tag.as_str();
+                if !channel.consumes(tag) {
+                    let text = format!("a message for the consumer {tag}, which is not there");
+                    return Err(Violation::command(text));
+                }
                 channel.assembly = Some(Assembly::new(Purpose::Deliver(deliver)));
             }
             AMQPClass::Basic(B::Return(returned)) => {
@@ -167,19 +173,20 @@ impl Session {
         if self.recovery.is_some() && close.code == RESOURCE_LOCKED {
             return self.lose(&close.to_string());
         }
+        let again = if self.recovery.is_some() { self.unrecovered(id, &close) } else { Vec::new() };
         self.remove_channel(id, &Failure::Channel(close));
+        self.recover_elsewhere(id, again);
         self.advance_recovery();
     }
 
     fn on_got(&mut self, id: ChannelId, got: basic::GetOk) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
-        match channel.in_flight.pop_front() {
-            Some(Sent { ticket: Some(ticket), request: Request::Get { .. } }) => {
-                channel.assembly = Some(Assembly::new(Purpose::Get(ticket, got)));
-                Ok(())
-            }
-            _ => Err(Violation::command("a message that was not asked for")),
+        // The request is under way until the message is whole.
+        if channel.position(is_get).is_none() {
+            return Err(Violation::command("a message that was not asked for"));
         }
+        channel.assembly = Some(Assembly::new(Purpose::Get(got)));
+        Ok(())
     }
 
     fn on_confirm(
@@ -202,7 +209,8 @@ impl Session {
     }
 
     fn on_cancel(&mut self, id: ChannelId, cancel: &basic::Cancel) {
-        let Some(channel) = self.channels.get(&id) else { return };
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.consumers.remove(cancel.consumer_tag.as_str());
         let consumer_tag = cancel.consumer_tag.clone();
         if !cancel.nowait {
             let answer = basic::CancelOk { consumer_tag: consumer_tag.clone() };
@@ -213,21 +221,14 @@ impl Session {
         self.events.push_back(Event::Cancelled(id, consumer_tag.to_string()));
     }
 
-    /// What is none of the others must be the answer to the first request.
+    /// What is none of the others must be the answer to a request.
     fn on_reply(&mut self, id: ChannelId, reply: &AMQPClass) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
-        let answer = channel.in_flight.front().and_then(|sent| sent.request.answer(reply));
-        let (Some(answer), Some(sent)) = (answer, channel.in_flight.pop_front()) else {
+        let Some((sent, answer)) = channel.take_answered(reply) else {
             let (class, method) = (reply.get_amqp_class_id(), reply.get_amqp_method_id());
             let text = format!("method {class}.{method} answers nothing that was asked");
             return Err(Violation::command(text));
         };
-        match &sent.request {
-            Request::Confirm => channel.modes.confirms = true,
-            Request::Qos { prefetch, global: false } => channel.modes.prefetch = Some(*prefetch),
-            Request::Qos { prefetch, .. } => channel.modes.prefetch_global = Some(*prefetch),
-            _ => {}
-        }
         if let Some(ticket) = sent.ticket {
             self.topology.record(id, &sent.request);
             self.finish_request(ticket, Ok(answer));
@@ -252,15 +253,20 @@ impl Session {
         };
         let tag = |tag: u64| DeliveryTag { channel: id, generation, tag };
         match assembly.finish(tag) {
+            Assembled::Got(delivery, left) => {
+                let index = channel.position(is_get);
+                let sent = index.and_then(|index| channel.in_flight.remove(index));
+                if let Some(ticket) = sent.and_then(|sent| sent.ticket) {
+                    let answer = Answer::Message(Some((delivery, left)));
+                    self.finish_request(ticket, Ok(answer));
+                }
+                self.go_on(id);
+            }
             Assembled::Delivery(delivery) => {
                 self.events.push_back(Event::Delivered(id, delivery));
             }
             Assembled::Returned(returned) => {
                 self.events.push_back(Event::Returned(id, returned));
-            }
-            Assembled::Got(ticket, delivery, left) => {
-                self.finish_request(ticket, Ok(Answer::Message(Some((delivery, left)))));
-                self.go_on(id);
             }
         }
     }
@@ -276,4 +282,8 @@ impl Session {
             self.pump_all();
         }
     }
+}
+
+fn is_get(request: &Request) -> bool {
+    matches!(request, Request::Get { .. })
 }
