@@ -70,6 +70,8 @@ pub(crate) struct Sent {
     /// None if the session itself asked, to recover.
     pub ticket: Option<Ticket>,
     pub request: Request,
+    /// It is, but something that was asked for before is not: what it has changed is remembered in its turn.
+    pub is_answered: bool,
 }
 
 /// What a new connection has to be told of the channel.
@@ -155,15 +157,18 @@ impl Channel {
     pub fn position(&self, is_it: impl Fn(&Request) -> bool) -> Option<usize> {
         let is_late =
             |request: &Request| matches!(request, Request::Consume(_) | Request::Cancel(_));
-        let index = self.in_flight.iter().position(|sent| is_it(&sent.request))?;
-        self.in_flight.range(..index).all(|sent| is_late(&sent.request)).then_some(index)
+        let is_next = |sent: &Sent| !sent.is_answered && is_it(&sent.request);
+        let index = self.in_flight.iter().position(is_next)?;
+        let mut before = self.in_flight.range(..index);
+        before.all(|sent| sent.is_answered || is_late(&sent.request)).then_some(index)
     }
 
-    /// Takes the request that this answers, and remembers what it means for the channel.
-    pub fn take_answered(&mut self, reply: &AMQPClass) -> Option<(Sent, Answer)> {
+    /// Finds the request that this answers, and remembers what it means for the channel.
+    pub fn answer(&mut self, reply: &AMQPClass) -> Option<(Option<Ticket>, Answer)> {
         let index = self.position(|request| request.answer(reply).is_some())?;
-        let mut sent = self.in_flight.remove(index)?;
+        let sent = self.in_flight.get_mut(index)?;
         let answer = sent.request.answer(reply)?;
+        sent.is_answered = true;
         match (&mut sent.request, &answer, reply) {
             (Request::Confirm, ..) => self.modes.confirms = true,
             (Request::Qos { prefetch, global: false }, ..) => self.modes.prefetch = Some(*prefetch),
@@ -179,13 +184,26 @@ impl Channel {
             }
             _ => {}
         }
-        Some((sent, answer))
+        Some((sent.ticket, answer))
+    }
+
+    /// The first request, if it is answered.
+    pub fn pop_answered(&mut self) -> Option<Sent> {
+        self.in_flight.pop_front_if(|sent| sent.is_answered)
+    }
+
+    /// The broker has ended a consumer.
+    pub fn end_consumer(&mut self, tag: &str) {
+        self.consumers.remove(tag);
+        let is_it = |request: &Request| matches!(request, Request::Consume(new) if new.tag == tag);
+        self.in_flight.retain(|sent| !(sent.is_answered && is_it(&sent.request)));
     }
 
     /// Whether the broker may deliver to this consumer.
     pub fn consumes(&self, tag: &str) -> bool {
         let is_it = |request: &Request| matches!(request, Request::Consume(new) if new.tag == tag);
-        self.consumers.contains(tag) || self.in_flight.iter().any(|sent| is_it(&sent.request))
+        let mut waiting = self.in_flight.iter().filter(|sent| !sent.is_answered);
+        self.consumers.contains(tag) || waiting.any(|sent| is_it(&sent.request))
     }
 
     /// Nothing waits and nothing is under way.
@@ -206,16 +224,20 @@ impl Channel {
         }
         let mut loss = Loss::default();
         let mut again = Vec::new();
-        for Sent { ticket, request } in std::mem::take(&mut self.in_flight) {
-            let Some(ticket) = ticket else { continue };
-            match request {
+        // A broker that has answered one has done those before it, whose answers are late.
+        let done = self.in_flight.iter().rposition(|sent| sent.is_answered);
+        let done = done.map_or(0, |index| index + 1);
+        loss.done.extend(self.in_flight.drain(..done));
+        for sent in std::mem::take(&mut self.in_flight) {
+            let Some(ticket) = sent.ticket else { continue };
+            match sent.request {
                 // Whether it was done is not known.
                 Request::Commit => loss.failed.push(Unfinished::Request(ticket)),
                 // The end of a connection does the same.
                 Request::Rollback | Request::Recover { .. } | Request::Close => {
-                    loss.done.push((ticket, request));
+                    loss.done.push(sent);
                 }
-                _ => again.push((ticket, Item::Request(ticket, request))),
+                request => again.push((ticket, Item::Request(ticket, request))),
             }
         }
         for unconfirmed in self.take_unconfirmed() {
@@ -239,7 +261,8 @@ impl Channel {
     /// The channel is gone: everything that was asked for and not done, in order.
     pub fn end(&mut self) -> Vec<Unfinished> {
         let mut all = Vec::new();
-        let sent = self.in_flight.drain(..).filter_map(|sent| sent.ticket);
+        let waiting = self.in_flight.drain(..).filter(|sent| !sent.is_answered);
+        let sent = waiting.filter_map(|sent| sent.ticket);
         all.extend(sent.map(Unfinished::Request));
         for unconfirmed in self.take_unconfirmed() {
             all.push(Unfinished::Publish(unconfirmed.ticket, unconfirmed.publish));
@@ -267,6 +290,6 @@ impl Channel {
 pub(crate) struct Loss {
     /// Whether these were done can never be known.
     pub failed: Vec<Unfinished>,
-    /// The end of the connection has done these.
-    pub done: Vec<(Ticket, Request)>,
+    /// These are done, by the broker or by the end of the connection.
+    pub done: Vec<Sent>,
 }

@@ -80,8 +80,8 @@ impl Session {
     /// closed for is forgotten, lest it take another channel along; the rest can be asked for on another.
     pub(crate) fn unrecovered(&mut self, id: ChannelId, close: &Close) -> Vec<Request> {
         let Some(channel) = self.channels.get_mut(&id) else { return Vec::new() };
-        let mut requests: Vec<Request> =
-            channel.in_flight.drain(..).map(|sent| sent.request).collect();
+        let waiting = channel.in_flight.drain(..).filter(|sent| !sent.is_answered);
+        let mut requests: Vec<Request> = waiting.map(|sent| sent.request).collect();
         if let Some(index) = requests.iter().position(|request| is_about(request, close)) {
             self.topology.forget(&requests.remove(index));
         }

@@ -7,7 +7,7 @@ mod output;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
-    channel::{Channel, Phase as ChannelPhase, Unfinished},
+    channel::{Channel, Phase as ChannelPhase, Sent, Unfinished},
     error::{Close, Failure, Violation},
     event::Event,
     message::Publish,
@@ -257,9 +257,12 @@ impl Session {
             let loss = channel.disconnected();
             let failure = Failure::Lost(reason.to_owned());
             self.fail_all(loss.failed, &failure);
-            for (ticket, request) in loss.done {
+            for Sent { ticket, request, is_answered } in loss.done {
+                let Some(ticket) = ticket else { continue };
                 self.topology.record(id, &request);
-                self.finish_request(ticket, Ok(Answer::Done));
+                if !is_answered {
+                    self.finish_request(ticket, Ok(Answer::Done));
+                }
                 if request == Request::Close {
                     self.remove_channel(id, &Failure::Closed);
                 }

@@ -125,8 +125,7 @@ impl Session {
             AMQPClass::Channel(C::Flow(flow)) => {
                 channel.flow = flow.active;
                 let answer = channel::FlowOk { active: flow.active };
-                let number = channel.number;
-                wire::method(&mut self.out, number, AMQPClass::Channel(C::FlowOk(answer)));
+                self.say_if_open(id, AMQPClass::Channel(C::FlowOk(answer)));
                 self.go_on(id);
             }
             AMQPClass::Basic(B::Deliver(deliver)) => {
@@ -210,34 +209,52 @@ impl Session {
 
     fn on_cancel(&mut self, id: ChannelId, cancel: &basic::Cancel) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        channel.consumers.remove(cancel.consumer_tag.as_str());
+        channel.end_consumer(cancel.consumer_tag.as_str());
         let consumer_tag = cancel.consumer_tag.clone();
         if !cancel.nowait {
             let answer = basic::CancelOk { consumer_tag: consumer_tag.clone() };
-            let method = AMQPClass::Basic(B::CancelOk(answer));
-            wire::method(&mut self.out, channel.number, method);
+            self.say_if_open(id, AMQPClass::Basic(B::CancelOk(answer)));
         }
         self.topology.end_consumer(id, consumer_tag.as_str());
         self.events.push_back(Event::Cancelled(id, consumer_tag.to_string()));
     }
 
+    /// Answers the broker, unless the last word on the channel was said: it may know the channel no more.
+    fn say_if_open(&mut self, id: ChannelId, class: AMQPClass) {
+        if let Some(channel) = self.channels.get(&id)
+            && channel.phase == ChannelPhase::Open
+        {
+            wire::method(&mut self.out, channel.number, class);
+        }
+    }
+
     /// What is none of the others must be the answer to a request.
     fn on_reply(&mut self, id: ChannelId, reply: &AMQPClass) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
-        let Some((sent, answer)) = channel.take_answered(reply) else {
+        let Some((ticket, answer)) = channel.answer(reply) else {
             let (class, method) = (reply.get_amqp_class_id(), reply.get_amqp_method_id());
             let text = format!("method {class}.{method} answers nothing that was asked");
             return Err(Violation::command(text));
         };
-        if let Some(ticket) = sent.ticket {
-            self.topology.record(id, &sent.request);
+        self.record_answered(id);
+        if let Some(ticket) = ticket {
             self.finish_request(ticket, Ok(answer));
         }
-        if sent.request == Request::Close {
+        if matches!(reply, AMQPClass::Channel(C::CloseOk(_))) {
             self.remove_channel(id, &Failure::Closed);
         }
         self.go_on(id);
         Ok(())
+    }
+
+    /// Remembers what was done, in the order in which the broker did it.
+    fn record_answered(&mut self, id: ChannelId) {
+        while let Some(sent) = self.channels.get_mut(&id).and_then(Channel::pop_answered) {
+            // What the session asks for itself is known already.
+            if sent.ticket.is_some() {
+                self.topology.record(id, &sent.request);
+            }
+        }
     }
 
     /// Something was answered: the next may go.
@@ -255,8 +272,13 @@ impl Session {
         match assembly.finish(tag) {
             Assembled::Got(delivery, left) => {
                 let index = channel.position(is_get);
-                let sent = index.and_then(|index| channel.in_flight.remove(index));
-                if let Some(ticket) = sent.and_then(|sent| sent.ticket) {
+                let sent = index.and_then(|index| channel.in_flight.get_mut(index));
+                let ticket = sent.and_then(|sent| {
+                    sent.is_answered = true;
+                    sent.ticket
+                });
+                self.record_answered(id);
+                if let Some(ticket) = ticket {
                     let answer = Answer::Message(Some((delivery, left)));
                     self.finish_request(ticket, Ok(answer));
                 }

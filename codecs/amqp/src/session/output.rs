@@ -141,7 +141,7 @@ impl Session {
             Request::Close => channel.phase = ChannelPhase::Closing,
             _ => {}
         }
-        channel.in_flight.push_back(Sent { ticket, request });
+        channel.in_flight.push_back(Sent { ticket, request, is_answered: false });
         Ok(())
     }
 

@@ -116,6 +116,21 @@ fn messages_still_come_until_a_channel_is_closed() {
     assert!(matches!(broker.events()[..], [Event::Delivered(..)]));
 }
 
+/// It may know the channel no more, so an answer would be about none.
+#[test]
+fn a_broker_is_not_answered_after_the_last_word_on_a_channel() {
+    let mut broker = Broker::open();
+    let channel = broker.channel();
+    let consume = ask::consume(&QueueName::new("q"), "c");
+    broker.done((channel, 1), consume, say::consume_ok("c"));
+    broker.request(channel, Request::Close);
+    assert_eq!(broker.hears_method(1), (20, 40));
+    broker.says(1, say::flow(false));
+    broker.says(1, say::cancel("c", false));
+    broker.hears_nothing();
+    assert_eq!(broker.events(), [Event::Cancelled(channel, "c".to_owned())]);
+}
+
 #[test]
 fn both_may_close_a_channel_at_the_same_time() {
     let mut broker = Broker::open();
