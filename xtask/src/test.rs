@@ -19,6 +19,7 @@ pub const OTHERS: &[&str] = &["--workspace", "--exclude", "sandloop-host"];
 const TESTED: &[&str] = &[
     "--package=sandloop",
     "--features=sandloop/amqp,sandloop/http",
+    "--package=sandloop-amqp",
     "--package=sandloop-http",
     "--package=xtask",
     "--package=sandloop-benches",

@@ -1,13 +1,15 @@
 //! One channel: what waits to be sent, what is under way, what is being received.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+
+use amq_protocol::protocol::{AMQPClass, basic::AMQPMethod as B};
 
 use crate::{
     assembly::Assembly,
     confirms::{Confirms, Unconfirmed},
     error::Refusal,
     message::{DeliveryTag, Publish},
-    request::Request,
+    request::{Answer, Request},
     session::Ticket,
 };
 
@@ -19,8 +21,11 @@ pub(crate) struct Channel {
     pub phase: Phase,
     /// In order.
     pub waiting: VecDeque<Item>,
-    /// Sent and not answered, in order: a broker answers a channel in the order in which it was asked.
+    /// Sent and not answered, in order: a broker answers a channel in the order in which it was asked, with the
+    /// exception that [`Channel::position`] has.
     pub in_flight: VecDeque<Sent>,
+    /// The consumers that the broker may deliver to.
+    pub consumers: BTreeSet<String>,
     /// Once `confirm.select` is sent on this connection.
     pub confirms: Option<Confirms>,
     pub assembly: Option<Assembly>,
@@ -65,6 +70,8 @@ pub(crate) struct Sent {
     /// None if the session itself asked, to recover.
     pub ticket: Option<Ticket>,
     pub request: Request,
+    /// It is, but something that was asked for before is not: what it has changed is remembered in its turn.
+    pub is_answered: bool,
 }
 
 /// What a new connection has to be told of the channel.
@@ -116,6 +123,7 @@ impl Channel {
             phase: Phase::Wanted,
             waiting: VecDeque::new(),
             in_flight: VecDeque::new(),
+            consumers: BTreeSet::new(),
             confirms: None,
             assembly: None,
             flow: true,
@@ -139,6 +147,65 @@ impl Channel {
         Ok(())
     }
 
+    /// What is sent may belong to a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.wants == Some(Wants::Transactions)
+    }
+
+    /// The request that is answered now: the first, but for those to consume and to cancel. RabbitMQ has the queue
+    /// answer them, and meanwhile goes on with the channel.
+    pub fn position(&self, is_it: impl Fn(&Request) -> bool) -> Option<usize> {
+        let is_late =
+            |request: &Request| matches!(request, Request::Consume(_) | Request::Cancel(_));
+        let is_next = |sent: &Sent| !sent.is_answered && is_it(&sent.request);
+        let index = self.in_flight.iter().position(is_next)?;
+        let mut before = self.in_flight.range(..index);
+        before.all(|sent| sent.is_answered || is_late(&sent.request)).then_some(index)
+    }
+
+    /// Finds the request that this answers, and remembers what it means for the channel.
+    pub fn answer(&mut self, reply: &AMQPClass) -> Option<(Option<Ticket>, Answer)> {
+        let index = self.position(|request| request.answer(reply).is_some())?;
+        let sent = self.in_flight.get_mut(index)?;
+        let answer = sent.request.answer(reply)?;
+        sent.is_answered = true;
+        match (&mut sent.request, &answer, reply) {
+            (Request::Confirm, ..) => self.modes.confirms = true,
+            (Request::Qos { prefetch, global: false }, ..) => self.modes.prefetch = Some(*prefetch),
+            (Request::Qos { prefetch, .. }, ..) => self.modes.prefetch_global = Some(*prefetch),
+            (Request::DeclareQueue(queue), Answer::Queue { name, .. }, _) => queue.name.named(name),
+            (Request::Consume(consumer), _, AMQPClass::Basic(B::ConsumeOk(ok))) => {
+                // If it had none, the broker has given one.
+                consumer.tag = ok.consumer_tag.to_string();
+                self.consumers.insert(consumer.tag.clone());
+            }
+            (Request::Cancel(tag), ..) => {
+                self.consumers.remove(tag);
+            }
+            _ => {}
+        }
+        Some((sent.ticket, answer))
+    }
+
+    /// The first request, if it is answered.
+    pub fn pop_answered(&mut self) -> Option<Sent> {
+        self.in_flight.pop_front_if(|sent| sent.is_answered)
+    }
+
+    /// The broker has ended a consumer.
+    pub fn end_consumer(&mut self, tag: &str) {
+        self.consumers.remove(tag);
+        let is_it = |request: &Request| matches!(request, Request::Consume(new) if new.tag == tag);
+        self.in_flight.retain(|sent| !(sent.is_answered && is_it(&sent.request)));
+    }
+
+    /// Whether the broker may deliver to this consumer.
+    pub fn consumes(&self, tag: &str) -> bool {
+        let is_it = |request: &Request| matches!(request, Request::Consume(new) if new.tag == tag);
+        let mut waiting = self.in_flight.iter().filter(|sent| !sent.is_answered);
+        self.consumers.contains(tag) || waiting.any(|sent| is_it(&sent.request))
+    }
+
     /// Nothing waits and nothing is under way.
     pub fn is_idle(&self) -> bool {
         let unconfirmed = self.confirms.as_ref().map_or(0, Confirms::len);
@@ -150,21 +217,27 @@ impl Channel {
     pub fn disconnected(&mut self) -> Loss {
         self.phase = Phase::Wanted;
         self.assembly = None;
+        self.consumers.clear();
         self.flow = true;
         if self.transaction == Transaction::Begun {
             self.transaction = Transaction::Lost;
         }
         let mut loss = Loss::default();
         let mut again = Vec::new();
-        for Sent { ticket, request } in std::mem::take(&mut self.in_flight) {
-            let Some(ticket) = ticket else { continue };
-            match request {
+        // A broker that has answered one has done those before it, whose answers are late.
+        let done = self.in_flight.iter().rposition(|sent| sent.is_answered);
+        let done = done.map_or(0, |index| index + 1);
+        loss.done.extend(self.in_flight.drain(..done));
+        for sent in std::mem::take(&mut self.in_flight) {
+            let Some(ticket) = sent.ticket else { continue };
+            match sent.request {
                 // Whether it was done is not known.
                 Request::Commit => loss.failed.push(Unfinished::Request(ticket)),
-                // Both are what the end of a connection does.
-                Request::Rollback | Request::Recover { .. } => loss.done.push((ticket, request)),
-                Request::Cancel(_) | Request::Close => loss.done.push((ticket, request)),
-                _ => again.push((ticket, Item::Request(ticket, request))),
+                // The end of a connection does the same.
+                Request::Rollback | Request::Recover { .. } | Request::Close => {
+                    loss.done.push(sent);
+                }
+                request => again.push((ticket, Item::Request(ticket, request))),
             }
         }
         for unconfirmed in self.take_unconfirmed() {
@@ -178,15 +251,18 @@ impl Channel {
         for (_, item) in again.into_iter().rev() {
             self.waiting.push_front(item);
         }
-        // The broker delivers those messages again.
-        self.waiting.retain(|item| !matches!(item, Item::Settle(..)));
+        // The broker delivers those messages again. A transaction has to know that they were to be part of it.
+        if !self.is_transactional() {
+            self.waiting.retain(|item| !matches!(item, Item::Settle(..)));
+        }
         loss
     }
 
     /// The channel is gone: everything that was asked for and not done, in order.
     pub fn end(&mut self) -> Vec<Unfinished> {
         let mut all = Vec::new();
-        let sent = self.in_flight.drain(..).filter_map(|sent| sent.ticket);
+        let waiting = self.in_flight.drain(..).filter(|sent| !sent.is_answered);
+        let sent = waiting.filter_map(|sent| sent.ticket);
         all.extend(sent.map(Unfinished::Request));
         for unconfirmed in self.take_unconfirmed() {
             all.push(Unfinished::Publish(unconfirmed.ticket, unconfirmed.publish));
@@ -214,6 +290,6 @@ impl Channel {
 pub(crate) struct Loss {
     /// Whether these were done can never be known.
     pub failed: Vec<Unfinished>,
-    /// The end of the connection has done these.
-    pub done: Vec<(Ticket, Request)>,
+    /// These are done, by the broker or by the end of the connection.
+    pub done: Vec<Sent>,
 }

@@ -33,7 +33,7 @@ pub enum Event {
     /// The connection is of no use and has to be ended, [`Session::disconnected`](crate::Session::disconnected) to be
     /// told, and a new one to be made.
     Disconnect(String),
-    /// It is over, without a failure if the plugin wished so. What waited has failed. The bytes that are still in the
+    /// It is over, without a failure if the plugin wished so and everything was done. What waited has failed. The bytes that are still in the
     /// output may be sent; then the connection is to be ended.
     Closed(Option<Failure>),
 }

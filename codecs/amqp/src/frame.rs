@@ -68,9 +68,25 @@ fn parse(kind: u8, channel: u16, payload: &[u8]) -> Result<Frame<'_>, Violation>
     }
 }
 
+/// The methods with tables that only clients send, by class and method. They are refused unread: a parser of tables
+/// recurses, as deep as they nest.
+const FROM_CLIENTS: [[u8; 4]; 8] = [
+    [0, 10, 0, 11], // connection.start-ok
+    [0, 40, 0, 10], // exchange.declare
+    [0, 40, 0, 30], // exchange.bind
+    [0, 40, 0, 40], // exchange.unbind
+    [0, 50, 0, 10], // queue.declare
+    [0, 50, 0, 20], // queue.bind
+    [0, 50, 0, 50], // queue.unbind
+    [0, 60, 0, 20], // basic.consume
+];
+
 fn method(payload: &[u8]) -> Result<AMQPClass, Violation> {
     const START: [u8; 4] = [0, 10, 0, 10];
     const VERSION: usize = 2;
+    if payload.first_chunk::<4>().is_some_and(|name| FROM_CLIENTS.contains(name)) {
+        return Err(Violation::command("a method that only clients send"));
+    }
     // The only method from a server that has a table.
     if let Some(start) = payload.strip_prefix(&START)
         && !start.get(VERSION..).is_some_and(depth::is_sound)

@@ -32,9 +32,11 @@ impl QueueName {
         self.0.by_broker
     }
 
-    /// The broker has given it.
-    pub(crate) fn set(&self, name: &str) {
-        *self.0.now.borrow_mut() = Some(Rc::from(name));
+    /// The broker has said what the queue is called. It has a say in it only if it was asked.
+    pub(crate) fn named(&self, name: &str) {
+        if self.0.by_broker {
+            *self.0.now.borrow_mut() = Some(Rc::from(name));
+        }
     }
 
     /// What it is declared as.

@@ -5,6 +5,7 @@
 
 use crate::{
     channel::Phase as ChannelPhase,
+    error::Close,
     event::Event,
     request::Request,
     session::{ChannelId, Session},
@@ -75,6 +76,36 @@ impl Session {
         }
     }
 
+    /// What a channel that the broker closes takes along: everything that was sent and not answered. What it was
+    /// closed for is forgotten, lest it take another channel along; the rest can be asked for on another.
+    pub(crate) fn unrecovered(&mut self, id: ChannelId, close: &Close) -> Vec<Request> {
+        let Some(channel) = self.channels.get_mut(&id) else { return Vec::new() };
+        let waiting = channel.in_flight.drain(..).filter(|sent| !sent.is_answered);
+        let mut requests: Vec<Request> = waiting.map(|sent| sent.request).collect();
+        if let Some(index) = requests.iter().position(|request| is_about(request, close)) {
+            self.topology.forget(&requests.remove(index));
+        }
+        // The others are of the channel, and gone with it.
+        requests.retain(|request| {
+            matches!(
+                request,
+                Request::DeclareExchange(_)
+                    | Request::DeclareQueue(_)
+                    | Request::BindExchange(_)
+                    | Request::BindQueue(_)
+            )
+        });
+        requests
+    }
+
+    /// Asks for them on another channel, if there is one.
+    pub(crate) fn recover_elsewhere(&mut self, gone: ChannelId, requests: Vec<Request>) {
+        for request in requests {
+            let Some(id) = self.open_channel_for(gone) else { return };
+            let _ = self.write_request(id, None, request);
+        }
+    }
+
     fn modes(&self) -> Vec<(ChannelId, Request)> {
         let mut requests = Vec::new();
         for (id, channel) in &self.channels {
@@ -95,4 +126,11 @@ impl Session {
         };
         Some(id).filter(is_open).or_else(|| self.channels.keys().copied().find(is_open))
     }
+}
+
+/// Whether a channel was closed because of this request.
+fn is_about(request: &Request, close: &Close) -> bool {
+    request.to_method().is_ok_and(|method| {
+        (method.get_amqp_class_id(), method.get_amqp_method_id()) == (close.class, close.method)
+    })
 }

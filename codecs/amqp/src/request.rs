@@ -322,14 +322,11 @@ impl Request {
     pub(crate) fn answer(&self, reply: &AMQPClass) -> Option<Answer> {
         use AMQPClass as A;
         match (self, reply) {
-            (Request::DeclareQueue(queue), A::Queue(Q::DeclareOk(ok))) => {
-                queue.name.set(ok.queue.as_str());
-                Some(Answer::Queue {
-                    name: ok.queue.to_string(),
-                    messages: ok.message_count,
-                    consumers: ok.consumer_count,
-                })
-            }
+            (Request::DeclareQueue(_), A::Queue(Q::DeclareOk(ok))) => Some(Answer::Queue {
+                name: ok.queue.to_string(),
+                messages: ok.message_count,
+                consumers: ok.consumer_count,
+            }),
             (Request::DeleteQueue { .. }, A::Queue(Q::DeleteOk(ok))) => {
                 Some(Answer::Count(ok.message_count))
             }
@@ -337,6 +334,13 @@ impl Request {
                 Some(Answer::Count(ok.message_count))
             }
             (Request::Get { .. }, A::Basic(B::GetEmpty(_))) => Some(Answer::Message(None)),
+            (Request::Consume(consumer), A::Basic(B::ConsumeOk(ok))) => {
+                let is_it = consumer.tag.is_empty() || consumer.tag == ok.consumer_tag.as_str();
+                is_it.then_some(Answer::Done)
+            }
+            (Request::Cancel(tag), A::Basic(B::CancelOk(ok))) => {
+                (tag == ok.consumer_tag.as_str()).then_some(Answer::Done)
+            }
             (Request::DeclareExchange(_), A::Exchange(E::DeclareOk(_)))
             | (Request::DeleteExchange { .. }, A::Exchange(E::DeleteOk(_)))
             | (Request::BindExchange(_), A::Exchange(E::BindOk(_)))
@@ -344,8 +348,6 @@ impl Request {
             | (Request::BindQueue(_), A::Queue(Q::BindOk(_)))
             | (Request::UnbindQueue(_), A::Queue(Q::UnbindOk(_)))
             | (Request::Qos { .. }, A::Basic(B::QosOk(_)))
-            | (Request::Consume(_), A::Basic(B::ConsumeOk(_)))
-            | (Request::Cancel(_), A::Basic(B::CancelOk(_)))
             | (Request::Recover { .. }, A::Basic(B::RecoverOk(_)))
             | (Request::Confirm, A::Confirm(F::SelectOk(_)))
             | (Request::SelectTx, A::Tx(T::SelectOk(_)))

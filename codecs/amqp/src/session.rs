@@ -7,14 +7,14 @@ mod output;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
-    channel::{Channel, Phase as ChannelPhase, Unfinished},
+    channel::{Channel, Phase as ChannelPhase, Sent, Unfinished},
     error::{Close, Failure, Violation},
     event::Event,
     message::Publish,
     pulse::{Beat, Pulse},
     recovery::Stage,
     request::{Answer, Request},
-    settings::Settings,
+    settings::{FRAME_MIN, Settings},
     topology::Topology,
     wire,
 };
@@ -74,6 +74,8 @@ pub struct Session {
     requests: usize,
     /// A publish was refused.
     full: bool,
+    /// A request was refused.
+    crowded: bool,
     /// The broker takes no messages.
     blocked: bool,
     /// The plugin wants it to end when everything is done.
@@ -115,7 +117,11 @@ pub(crate) struct Tuning {
 impl Session {
     /// A session without a connection. Whatever is asked for waits for one.
     #[must_use]
-    pub fn new(settings: Settings) -> Session {
+    pub fn new(mut settings: Settings) -> Session {
+        settings.frame_max = settings.frame_max.max(FRAME_MIN);
+        if settings.channel_max == 0 {
+            settings.channel_max = u16::MAX;
+        }
         let Settings { frame_max, channel_max, .. } = settings;
         Session {
             tuning: Tuning { frame_max, channel_max, heartbeat: 0 },
@@ -136,6 +142,7 @@ impl Session {
             buffered: 0,
             requests: 0,
             full: false,
+            crowded: false,
             blocked: false,
             leaving: false,
             opened_before: false,
@@ -217,11 +224,13 @@ impl Session {
 
     /// Half a heartbeat has passed.
     pub fn beat(&mut self) {
-        if !matches!(self.phase, Phase::Open | Phase::Handshake(_)) {
+        if !self.phase.listens() {
             return;
         }
         match self.pulse.beat() {
             Beat::Nothing => {}
+            // The last word was said.
+            Beat::Speak if self.phase == Phase::Closing => {}
             Beat::Speak => wire::heartbeat(&mut self.out),
             Beat::Lost => self.lose("the broker has said nothing for two heartbeats"),
         }
@@ -235,7 +244,8 @@ impl Session {
         }
         self.forget_connection();
         if self.leaving {
-            return self.end(None);
+            let failure = (!self.is_done()).then(|| Failure::Lost(reason.to_owned()));
+            return self.end(failure);
         }
         if !self.settings.recovery {
             return self.end(Some(Failure::Lost(reason.to_owned())));
@@ -247,9 +257,12 @@ impl Session {
             let loss = channel.disconnected();
             let failure = Failure::Lost(reason.to_owned());
             self.fail_all(loss.failed, &failure);
-            for (ticket, request) in loss.done {
+            for Sent { ticket, request, is_answered } in loss.done {
+                let Some(ticket) = ticket else { continue };
                 self.topology.record(id, &request);
-                self.finish_request(ticket, Ok(Answer::Done));
+                if !is_answered {
+                    self.finish_request(ticket, Ok(Answer::Done));
+                }
                 if request == Request::Close {
                     self.remove_channel(id, &Failure::Closed);
                 }
@@ -289,6 +302,10 @@ impl Session {
         const CONNECTION_FORCED: u16 = 320;
         const ACCESS_REFUSED: u16 = 403;
         wire::method(&mut self.out, 0, crate::handshake::close_ok());
+        if self.phase == Phase::Closing && close.code == CONNECTION_FORCED {
+            // Both want the same, and everything was done.
+            return self.end(None);
+        }
         // A broker that stops or restarts says so, and one that let us in before may be starting: both pass.
         let passes = close.code == CONNECTION_FORCED
             || self.opened_before && matches!(self.phase, Phase::Handshake(_));
@@ -355,6 +372,10 @@ impl Session {
     pub(crate) fn finish_request(&mut self, ticket: Ticket, result: Result<Answer, Failure>) {
         self.requests = self.requests.saturating_sub(1);
         self.events.push_back(Event::Answered(ticket, result));
+        if self.crowded && self.requests <= self.settings.requests / 2 {
+            self.crowded = false;
+            self.events.push_back(Event::Writable);
+        }
     }
 
     /// With the message, if it was counted until now.
@@ -380,12 +401,16 @@ impl Session {
 
     /// Ends it in order once everything is done, if the plugin wishes so.
     fn leave_if_done(&mut self) {
-        let done = self.channels.values().all(Channel::is_idle);
-        if self.leaving && self.is_open() && done {
+        if self.leaving && self.is_open() && self.is_done() {
             self.phase = Phase::Closing;
             let close = Close { code: 200, text: "OK".to_owned(), class: 0, method: 0 };
             wire::method(&mut self.out, 0, crate::handshake::close(&close));
         }
+    }
+
+    /// Whether nothing that was asked for is left to do.
+    fn is_done(&self) -> bool {
+        self.channels.values().all(Channel::is_idle)
     }
 
     /// Whether every channel has its answers.

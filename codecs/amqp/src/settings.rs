@@ -31,9 +31,9 @@ pub struct Settings {
     /// Seconds without a word after which a connection counts as lost, twice; the broker may say less. 0: never.
     /// 60, as RabbitMQ has it.
     pub heartbeat: u16,
-    /// Bytes of the largest frame; the broker may say less. 128 KiB. At least 4 KiB.
+    /// Bytes of the largest frame; the broker may say less. 128 KiB. Less than 4 KiB counts as that.
     pub frame_max: u32,
-    /// Channels at once; the broker may say less. 2047.
+    /// Channels at once; the broker may say less. 0: as many as AMQP has numbers for. 2047.
     pub channel_max: u16,
     /// How long a connection may take, from the first byte to being open. 20 s.
     pub patience: Duration,

@@ -32,12 +32,12 @@ impl Topology {
             Request::BindQueue(binding) => add(&mut self.queue_bindings, channel, binding),
             Request::Consume(consumer) => self.consumers.push((channel, consumer.clone())),
             Request::UnbindExchange(binding) => {
-                self.exchange_bindings.retain(|(_, other)| other != binding);
-                self.end_exchange_if_unused(&binding.source);
+                let was_there = remove(&mut self.exchange_bindings, binding);
+                self.end_exchange_if_unused(&binding.source, was_there);
             }
             Request::UnbindQueue(binding) => {
-                self.queue_bindings.retain(|(_, other)| other != binding);
-                self.end_exchange_if_unused(&binding.exchange);
+                let was_there = remove(&mut self.queue_bindings, binding);
+                self.end_exchange_if_unused(&binding.exchange, was_there);
             }
             Request::DeleteExchange { name, .. } => self.end_exchange(name),
             Request::DeleteQueue { queue, .. } => self.end_queue(queue),
@@ -80,11 +80,35 @@ impl Topology {
         requests(&self.consumers, Request::Consume)
     }
 
+    /// A request that was done once cannot be done again.
+    pub fn forget(&mut self, request: &Request) {
+        match request {
+            Request::DeclareExchange(exchange) => {
+                self.exchanges.retain(|(_, other)| other.name != exchange.name);
+            }
+            Request::DeclareQueue(queue) => {
+                self.queues.retain(|(_, other)| other.name != queue.name);
+            }
+            Request::BindExchange(binding) => {
+                remove(&mut self.exchange_bindings, binding);
+            }
+            Request::BindQueue(binding) => {
+                remove(&mut self.queue_bindings, binding);
+            }
+            _ => {}
+        }
+    }
+
     fn end_exchange(&mut self, name: &str) {
         self.exchanges.retain(|(_, exchange)| exchange.name != name);
         self.queue_bindings.retain(|(_, binding)| binding.exchange != name);
-        self.exchange_bindings
-            .retain(|(_, binding)| binding.source != name && binding.destination != name);
+        let (gone, left) = std::mem::take(&mut self.exchange_bindings)
+            .into_iter()
+            .partition(|(_, binding)| binding.source == name || binding.destination == name);
+        self.exchange_bindings = left;
+        for (_, ExchangeBinding { source, .. }) in gone {
+            self.end_exchange_if_unused(&source, true);
+        }
     }
 
     fn end_queue(&mut self, queue: &QueueName) {
@@ -95,7 +119,7 @@ impl Topology {
             .partition(|(_, binding)| binding.queue == *queue);
         self.queue_bindings = left;
         for (_, QueueBinding { exchange, .. }) in gone {
-            self.end_exchange_if_unused(&exchange);
+            self.end_exchange_if_unused(&exchange, true);
         }
     }
 
@@ -110,12 +134,13 @@ impl Topology {
         }
     }
 
-    fn end_exchange_if_unused(&mut self, name: &str) {
+    /// The broker deletes an exchange with `auto_delete` when something was unbound from it and nothing is left.
+    fn end_exchange_if_unused(&mut self, name: &str, was_used: bool) {
         let auto_delete =
             |(_, exchange): &(ChannelId, Exchange)| exchange.name == name && exchange.auto_delete;
         let used = self.queue_bindings.iter().any(|(_, binding)| binding.exchange == name)
             || self.exchange_bindings.iter().any(|(_, binding)| binding.source == name);
-        if !used && self.exchanges.iter().any(auto_delete) {
+        if was_used && !used && self.exchanges.iter().any(auto_delete) {
             self.end_exchange(name);
         }
     }
@@ -130,6 +155,13 @@ fn add<T: Clone + PartialEq>(list: &mut Vec<(ChannelId, T)>, channel: ChannelId,
     if !list.iter().any(|(_, other)| other == thing) {
         list.push((channel, thing.clone()));
     }
+}
+
+/// Whether it was there.
+fn remove<T: PartialEq>(list: &mut Vec<(ChannelId, T)>, thing: &T) -> bool {
+    let before = list.len();
+    list.retain(|(_, other)| other != thing);
+    list.len() < before
 }
 
 fn requests<T: Clone>(

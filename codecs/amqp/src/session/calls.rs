@@ -47,7 +47,8 @@ impl Session {
     /// Asks for something; it is done after everything that was asked for before on this channel.
     ///
     /// # Errors
-    /// [`Failure::Refused`], [`Failure::Closed`]. Everything else is answered later.
+    /// [`Refusal::Full`]: nothing was taken; [`Event::Writable`](crate::Event::Writable) says when to try again. Other
+    /// refusals, [`Failure::Closed`]. Everything else is answered later.
     pub fn request(&mut self, channel: ChannelId, request: Request) -> Result<Ticket, Failure> {
         let is_full = self.settings.requests <= self.requests;
         let unnamed = request.needs().is_some_and(|queue| queue.get().is_none());
@@ -57,6 +58,7 @@ impl Session {
         }
         let Some(place) = self.place(channel) else { return Err(Failure::Closed) };
         if is_full {
+            self.crowded = true;
             return Err(Refusal::Full.into());
         }
         place.check(&request)?;
@@ -114,11 +116,13 @@ impl Session {
     }
 
     /// Ends the session in order: what was asked for is done first, then the broker is told. Nothing new is taken.
+    /// Without a connection, or with the end of this one, it is over at once.
     pub fn close(&mut self) {
         self.leaving = true;
         match self.phase {
-            Phase::Idle | Phase::Handshake(_) => self.end(None),
-            Phase::Open | Phase::Lost | Phase::Closing | Phase::Over => self.leave_if_done(),
+            Phase::Idle => self.end(None),
+            Phase::Handshake(_) if self.is_done() => self.end(None),
+            _ => self.leave_if_done(),
         }
     }
 
@@ -142,11 +146,16 @@ impl Session {
     }
 
     fn settle(&mut self, tag: DeliveryTag, settle: Settle) {
-        if tag.generation != self.generation || !matches!(self.phase, Phase::Open) {
+        if matches!(self.phase, Phase::Closing | Phase::Over) {
             return;
         }
+        let is_stale = tag.generation != self.generation || self.phase != Phase::Open;
         // Even when the plugin is leaving: it is the end of what it has begun.
         if let Some(channel) = self.channels.get_mut(&tag.channel) {
+            // The broker delivers that message again. But a transaction that it was to be part of is not whole.
+            if is_stale && !channel.is_transactional() {
+                return;
+            }
             channel.waiting.push_back(Item::Settle(tag, settle));
             self.pump(tag.channel);
         }

@@ -8,7 +8,7 @@ use amq_protocol::protocol::{
 
 use crate::{
     assembly::{Assembled, Assembly, Purpose},
-    channel::{Channel, Phase as ChannelPhase, Sent},
+    channel::{Channel, Phase as ChannelPhase},
     error::{Close, Failure, Violation},
     event::Event,
     frame::{self, Frame},
@@ -36,7 +36,6 @@ impl Session {
                 self.rest = bytes;
             }
         }
-        self.leave_if_done();
     }
 
     /// Takes all whole frames, and says how many bytes they were.
@@ -52,8 +51,10 @@ impl Session {
                 }
                 Err(violation) => Err(violation),
             };
-            if let Err(violation) = taken {
-                self.violated_unless_closing(violation);
+            match taken {
+                // After each frame, so that nothing depends on which of them came together.
+                Ok(()) => self.leave_if_done(),
+                Err(violation) => self.violated_unless_closing(violation),
             }
         }
         at
@@ -124,11 +125,15 @@ impl Session {
             AMQPClass::Channel(C::Flow(flow)) => {
                 channel.flow = flow.active;
                 let answer = channel::FlowOk { active: flow.active };
-                let number = channel.number;
-                wire::method(&mut self.out, number, AMQPClass::Channel(C::FlowOk(answer)));
+                self.say_if_open(id, AMQPClass::Channel(C::FlowOk(answer)));
                 self.go_on(id);
             }
             AMQPClass::Basic(B::Deliver(deliver)) => {
+                let tag = deliver.consumer_tag.as_str();
+                if !channel.consumes(tag) {
+                    let text = format!("a message for the consumer {tag}, which is not there");
+                    return Err(Violation::command(text));
+                }
                 channel.assembly = Some(Assembly::new(Purpose::Deliver(deliver)));
             }
             AMQPClass::Basic(B::Return(returned)) => {
@@ -167,20 +172,20 @@ impl Session {
         if self.recovery.is_some() && close.code == RESOURCE_LOCKED {
             return self.lose(&close.to_string());
         }
+        let again = if self.recovery.is_some() { self.unrecovered(id, &close) } else { Vec::new() };
         self.remove_channel(id, &Failure::Channel(close));
+        self.recover_elsewhere(id, again);
         self.advance_recovery();
     }
 
     fn on_got(&mut self, id: ChannelId, got: basic::GetOk) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
-        // It is under way until the whole message is there.
-        match channel.in_flight.front() {
-            Some(Sent { request: Request::Get { .. }, .. }) => {
-                channel.assembly = Some(Assembly::new(Purpose::Get(got)));
-                Ok(())
-            }
-            _ => Err(Violation::command("a message that was not asked for")),
+        // The request is under way until the message is whole.
+        if channel.position(is_get).is_none() {
+            return Err(Violation::command("a message that was not asked for"));
         }
+        channel.assembly = Some(Assembly::new(Purpose::Get(got)));
+        Ok(())
     }
 
     fn on_confirm(
@@ -203,41 +208,53 @@ impl Session {
     }
 
     fn on_cancel(&mut self, id: ChannelId, cancel: &basic::Cancel) {
-        let Some(channel) = self.channels.get(&id) else { return };
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.end_consumer(cancel.consumer_tag.as_str());
         let consumer_tag = cancel.consumer_tag.clone();
         if !cancel.nowait {
             let answer = basic::CancelOk { consumer_tag: consumer_tag.clone() };
-            let method = AMQPClass::Basic(B::CancelOk(answer));
-            wire::method(&mut self.out, channel.number, method);
+            self.say_if_open(id, AMQPClass::Basic(B::CancelOk(answer)));
         }
         self.topology.end_consumer(id, consumer_tag.as_str());
         self.events.push_back(Event::Cancelled(id, consumer_tag.to_string()));
     }
 
-    /// What is none of the others must be the answer to the first request.
+    /// Answers the broker, unless the last word on the channel was said: it may know the channel no more.
+    fn say_if_open(&mut self, id: ChannelId, class: AMQPClass) {
+        if let Some(channel) = self.channels.get(&id)
+            && channel.phase == ChannelPhase::Open
+        {
+            wire::method(&mut self.out, channel.number, class);
+        }
+    }
+
+    /// What is none of the others must be the answer to a request.
     fn on_reply(&mut self, id: ChannelId, reply: &AMQPClass) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
-        let answer = channel.in_flight.front().and_then(|sent| sent.request.answer(reply));
-        let (Some(answer), Some(sent)) = (answer, channel.in_flight.pop_front()) else {
+        let Some((ticket, answer)) = channel.answer(reply) else {
             let (class, method) = (reply.get_amqp_class_id(), reply.get_amqp_method_id());
             let text = format!("method {class}.{method} answers nothing that was asked");
             return Err(Violation::command(text));
         };
-        match &sent.request {
-            Request::Confirm => channel.modes.confirms = true,
-            Request::Qos { prefetch, global: false } => channel.modes.prefetch = Some(*prefetch),
-            Request::Qos { prefetch, .. } => channel.modes.prefetch_global = Some(*prefetch),
-            _ => {}
-        }
-        if let Some(ticket) = sent.ticket {
-            self.topology.record(id, &sent.request);
+        self.record_answered(id);
+        if let Some(ticket) = ticket {
             self.finish_request(ticket, Ok(answer));
         }
-        if sent.request == Request::Close {
+        if matches!(reply, AMQPClass::Channel(C::CloseOk(_))) {
             self.remove_channel(id, &Failure::Closed);
         }
         self.go_on(id);
         Ok(())
+    }
+
+    /// Remembers what was done, in the order in which the broker did it.
+    fn record_answered(&mut self, id: ChannelId) {
+        while let Some(sent) = self.channels.get_mut(&id).and_then(Channel::pop_answered) {
+            // What the session asks for itself is known already.
+            if sent.ticket.is_some() {
+                self.topology.record(id, &sent.request);
+            }
+        }
     }
 
     /// Something was answered: the next may go.
@@ -253,18 +270,25 @@ impl Session {
         };
         let tag = |tag: u64| DeliveryTag { channel: id, generation, tag };
         match assembly.finish(tag) {
+            Assembled::Got(delivery, left) => {
+                let index = channel.position(is_get);
+                let sent = index.and_then(|index| channel.in_flight.get_mut(index));
+                let ticket = sent.and_then(|sent| {
+                    sent.is_answered = true;
+                    sent.ticket
+                });
+                self.record_answered(id);
+                if let Some(ticket) = ticket {
+                    let answer = Answer::Message(Some((delivery, left)));
+                    self.finish_request(ticket, Ok(answer));
+                }
+                self.go_on(id);
+            }
             Assembled::Delivery(delivery) => {
                 self.events.push_back(Event::Delivered(id, delivery));
             }
             Assembled::Returned(returned) => {
                 self.events.push_back(Event::Returned(id, returned));
-            }
-            Assembled::Got(delivery, left) => {
-                let ticket = channel.in_flight.pop_front().and_then(|sent| sent.ticket);
-                if let Some(ticket) = ticket {
-                    self.finish_request(ticket, Ok(Answer::Message(Some((delivery, left)))));
-                }
-                self.go_on(id);
             }
         }
     }
@@ -280,4 +304,8 @@ impl Session {
             self.pump_all();
         }
     }
+}
+
+fn is_get(request: &Request) -> bool {
+    matches!(request, Request::Get { .. })
 }

@@ -39,6 +39,11 @@ impl Session {
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.out.len() - self.sent, "more than there is");
         self.sent += count;
+        // A peer that reads slowly may never have taken everything; what it has taken is not to be kept until then.
+        if ENOUGH <= self.sent && self.out.len() <= 2 * self.sent {
+            self.out.drain(..self.sent);
+            self.sent = 0;
+        }
         if 0 < count {
             self.pulse.say();
         }
@@ -88,11 +93,11 @@ impl Session {
         if channel.phase != ChannelPhase::Open {
             return None;
         }
+        let unconfirmed = channel.confirms.as_ref().map_or(0, Confirms::len);
         let may_go = match channel.waiting.front()? {
-            Item::Publish(..) => {
-                let unconfirmed = channel.confirms.as_ref().map_or(0, Confirms::len);
-                has_room && channel.flow && unconfirmed < unconfirmed_max
-            }
+            Item::Publish(..) => has_room && channel.flow && unconfirmed < unconfirmed_max,
+            // A broker that is told to close a channel leaves open what it has not answered.
+            Item::Request(_, Request::Close) => channel.in_flight.is_empty() && unconfirmed == 0,
             // The queue's name comes with an answer that is under way.
             Item::Request(_, request) => {
                 let unnamed = request.needs().is_some_and(|queue| queue.get().is_none());
@@ -106,9 +111,11 @@ impl Session {
     fn send_request(&mut self, id: ChannelId, ticket: Ticket, request: Request) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if request == Request::Commit && channel.transaction == Transaction::Lost {
-            channel.transaction = Transaction::Clean;
             let reason = "what the transaction had was lost with an earlier connection".to_owned();
-            return self.finish_request(ticket, Err(Failure::Lost(reason)));
+            self.finish_request(ticket, Err(Failure::Lost(reason)));
+            // What it had besides must not become part of the next one. This is always short enough.
+            let _ = self.write_request(id, None, Request::Rollback);
+            return;
         }
         if let Err(refusal) = self.write_request(id, Some(ticket), request) {
             self.finish_request(ticket, Err(refusal.into()));
@@ -134,7 +141,7 @@ impl Session {
             Request::Close => channel.phase = ChannelPhase::Closing,
             _ => {}
         }
-        channel.in_flight.push_back(Sent { ticket, request });
+        channel.in_flight.push_back(Sent { ticket, request, is_answered: false });
         Ok(())
     }
 
@@ -159,6 +166,13 @@ impl Session {
 
     fn send_settle(&mut self, id: ChannelId, tag: DeliveryTag, settle: Settle) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
+        if tag.generation != self.generation {
+            // It was to be part of a transaction, and cannot.
+            if channel.modes.transactions {
+                channel.transaction = Transaction::Lost;
+            }
+            return;
+        }
         let delivery_tag = tag.tag;
         let method = match settle {
             Settle::Ack { multiple } => B::Ack(basic::Ack { delivery_tag, multiple }),
