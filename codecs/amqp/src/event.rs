@@ -28,7 +28,7 @@ pub enum Event {
     Unblocked,
     /// After a refusal with [`Refusal::Full`](crate::Refusal::Full): there is room again.
     Writable,
-    /// The channel is gone.
+    /// The channel is gone. With the whole session they all are, and `Closed` says so.
     ChannelClosed(ChannelId, Failure),
     /// The connection is of no use and has to be ended, [`Session::disconnected`](crate::Session::disconnected) to be
     /// told, and a new one to be made.

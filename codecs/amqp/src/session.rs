@@ -338,12 +338,9 @@ impl Session {
         let reason = failure.clone().unwrap_or(Failure::Closed);
         let channels = std::mem::take(&mut self.channels);
         self.numbers.clear();
-        for (id, mut channel) in channels {
+        for (_, mut channel) in channels {
             let unfinished = channel.end();
             self.fail_all(unfinished, &reason);
-            if let Some(failure) = &failure {
-                self.events.push_back(Event::ChannelClosed(id, failure.clone()));
-            }
         }
         self.events.push_back(Event::Closed(failure));
     }

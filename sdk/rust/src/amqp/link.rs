@@ -442,7 +442,11 @@ impl Link {
     fn over(&self, failure: Option<Failure>) {
         while self.send() {}
         self.stop_timers();
-        let hooks = self.hooks(std::mem::take);
+        let mut hooks = self.hooks(std::mem::take);
+        if let Some(failure) = &failure {
+            let channels = std::mem::take(&mut hooks.channels).into_values();
+            channels.filter_map(|hooks| hooks.error).for_each(|action| action(failure));
+        }
         if let Some(transport) = self.transport() {
             match failure {
                 // The broker has said goodbye.
