@@ -10,6 +10,8 @@ const FLOODS: &[(&str, u32)] = &[
     ("ticks", 10_000),
     ("defers", 1000),
     ("spawns", 100),
+    // 1000 bytes and 64 for each, of 1 MiB.
+    ("notifies", 985),
     ("subscriptions", 1000),
     ("channels", 1000),
     // 1000 bytes and 64 for each, of 4 MiB.

@@ -1,23 +1,102 @@
-//! What `hostile_loop` and `hostile_trap` share: a connection that misbehaves in one of its callbacks.
+//! What `hostile_loop`, `hostile_sleep` and `hostile_trap` share: a connection and a process that misbehave in one of their
+//! callbacks.
+//!
+//! Which one the listener's option `callback` says: `constructor`, `post_init`, `receive_data` (the default), `drained`,
+//! `unbind`, `connection_completed` (of a connection to the option `target`), `timer`, `tick`, `message`, `popped`,
+//! `completed`, `exited`; and of a process `spawned` and `notified`.
 
 use std::time::Duration;
 
-use sandloop::{CloseReason, Connection, ErrorCode, Options, Socket, add_timer, next_tick};
+use sandloop::{
+    Channel, CloseReason, Connection, ErrorCode, Options, Queue, Socket, add_timer, connect_to,
+    defer, next_tick,
+    processes::{self, Process},
+};
 
 /// Misbehaves in the callback that its listener's option `callback` names, `receive_data` without one.
 /// Bytes from the peer bring that callback about where nothing else does.
 pub struct Hostile {
     socket: Socket,
     callback: String,
+    target: Option<String>,
     misbehave: fn(),
+}
+
+/// Misbehaves when it is connected.
+struct Outgoing {
+    socket: Socket,
+    misbehave: fn(),
+}
+
+impl Connection for Outgoing {
+    fn post_init(&mut self) {
+        // Zero is the only wrong one.
+        let _ = self.socket.set_pending_connect_timeout(Duration::from_secs(1));
+    }
+
+    fn connection_completed(&mut self) {
+        (self.misbehave)();
+    }
+}
+
+/// A process that misbehaves.
+pub struct Victim(fn());
+
+impl Victim {
+    pub fn new(argument: &[u8], misbehave: fn()) -> Self {
+        if argument == b"spawned" {
+            misbehave();
+        }
+        Victim(misbehave)
+    }
+}
+
+impl Process for Victim {
+    fn notified(&mut self, _: &[u8]) {
+        (self.0)();
+    }
+}
+
+fn nothing() -> sandloop::Result {
+    Ok(())
 }
 
 impl Hostile {
     pub fn new(socket: Socket, options: &Options, misbehave: fn()) -> Self {
         let callback = options.get("callback").unwrap_or("receive_data").to_owned();
-        let hostile = Hostile { socket, callback, misbehave };
+        let target = options.get("target").map(str::to_owned);
+        let hostile = Hostile { socket, callback, target, misbehave };
         hostile.on("constructor");
         hostile
+    }
+
+    /// Has the callback called, where something has to be asked for first.
+    fn bring_about(&self, target: Option<&str>) {
+        let misbehave = self.misbehave;
+        match self.callback.as_str() {
+            "timer" => drop(add_timer(Duration::ZERO, misbehave)),
+            "tick" => next_tick(misbehave),
+            "message" => {
+                Channel::new("hostile").subscribe(move |_| misbehave());
+                Channel::new("hostile").push("x");
+            }
+            "popped" => {
+                Queue::new("hostile").pop(move |_| misbehave());
+                Queue::new("hostile").push("x");
+            }
+            "completed" => defer(nothing, move |()| misbehave(), |_| {}),
+            "exited" => processes::spawn("victim", "", move |_| misbehave()).kill(),
+            "spawned" => {
+                let _ = processes::spawn("victim", "spawned", |_| {});
+            }
+            "notified" => processes::spawn("victim", "", |_| {}).notify("x"),
+            "connection_completed" => {
+                let target = target.expect("the option `target`").parse().expect("an address");
+                // Of another host's, or refused at a limit: then nothing is brought about.
+                let _ = connect_to(&target, move |socket| Outgoing { socket, misbehave });
+            }
+            _ => {}
+        }
     }
 
     fn on(&self, callback: &str) {
@@ -34,7 +113,6 @@ impl Connection for Hostile {
 
     fn receive_data(&mut self, _data: &[u8]) {
         self.on("receive_data");
-        let misbehave = self.misbehave;
         match self.callback.as_str() {
             "drained" => {
                 // More than the kernel takes, and not more than the outbox does: a peer that reads all the while
@@ -47,9 +125,7 @@ impl Connection for Hostile {
                 }
             }
             "unbind" => self.socket.close_connection(),
-            "timer" => drop(add_timer(Duration::ZERO, misbehave)),
-            "tick" => next_tick(misbehave),
-            _ => {}
+            _ => self.bring_about(self.target.as_deref()),
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sandloop_tests::{Isolation, Listen, Plugin, component};
 
+use super::drive::IdleServer;
 use super::wat::{self, Pieces};
 
 /// One attack.
@@ -21,6 +23,8 @@ pub struct Attack {
     pub peers: Peers,
     /// Something that the log has to say of it.
     pub told: Option<&'static str>,
+    /// A server that its guests may connect to.
+    server: Option<Arc<IdleServer>>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +57,14 @@ impl Attack {
             options: Vec::new(),
             peers: Peers::Ask,
             told: None,
+            server: None,
         }
+    }
+
+    /// Its guests may connect to a server that lets them in and never reads.
+    fn with_server(mut self) -> Attack {
+        self.server = Some(Arc::new(IdleServer::start()));
+        self
     }
 
     fn by_hand(name: &str, pieces: Pieces) -> Attack {
@@ -66,6 +77,7 @@ impl Attack {
     }
 
     fn limit(mut self, key: &'static str, value: &'static str) -> Attack {
+        self.limits.retain(|(known, _)| *known != key);
         self.limits.push((key, value));
         self
     }
@@ -92,27 +104,60 @@ impl Attack {
         for (key, value) in &self.options {
             plugin = plugin.option(key, value);
         }
-        plugin
+        match &self.server {
+            Some(server) => plugin.may_connect(&[server.address()]),
+            None => plugin,
+        }
     }
 
     /// Its listener.
     pub fn listen(&self, name: &str) -> Listen {
         let options = self.options.iter();
-        options.fold(Listen::tcp(name), |listen, (key, value)| listen.option(key, value))
+        let listen =
+            options.fold(Listen::tcp(name), |listen, (key, value)| listen.option(key, value));
+        match &self.server {
+            Some(server) => listen.option("target", &format!("tcp://{}", server.address())),
+            None => listen,
+        }
     }
 }
 
-const CALLBACKS: &[&str] =
-    &["constructor", "post_init", "receive_data", "drained", "unbind", "timer", "tick"];
+const CALLBACKS: &[&str] = &[
+    "constructor",
+    "post_init",
+    "receive_data",
+    "drained",
+    "unbind",
+    "connection_completed",
+    "timer",
+    "tick",
+    "message",
+    "popped",
+    "completed",
+    "exited",
+    "spawned",
+    "notified",
+];
+
+/// A guest that misbehaves in one of its callbacks.
+fn in_callback(guest: &'static str, name: &str, callback: &'static str) -> Attack {
+    let attack = Attack::built(guest, name).option("callback", callback);
+    match callback {
+        "drained" => attack.limit("outbox_max", "65536"),
+        "connection_completed" => attack.with_server(),
+        // A process ends with the connection that has spawned it, so its peer must not leave before it is noticed.
+        "spawned" | "notified" => attack.limit("cpu_per_event", "\"5ms\""),
+        _ => attack,
+    }
+}
 
 /// Endless loops: in every callback, in `start`, in an operation, in the allocator, in the destructor.
 pub fn loops() -> Vec<Attack> {
     let mut all: Vec<Attack> = CALLBACKS
         .iter()
         .map(|callback| {
-            let attack = Attack::built("hostile_loop", &format!("loop in {callback}"));
-            let attack = attack.option("callback", callback).told("limit=\"cpu_per_event\"");
-            if *callback == "drained" { attack.limit("outbox_max", "65536") } else { attack }
+            let attack = in_callback("hostile_loop", &format!("loop in {callback}"), callback);
+            attack.told("limit=\"cpu_per_event\"")
         })
         .collect();
     let mut start = Attack::built("hostile_start", "loop in start").option("attack", "loop");
@@ -135,9 +180,7 @@ pub fn traps() -> Vec<Attack> {
     let mut all: Vec<Attack> = CALLBACKS
         .iter()
         .map(|callback| {
-            let attack = Attack::built("hostile_trap", &format!("trap in {callback}"));
-            let attack = attack.option("callback", callback).told("trapped");
-            if *callback == "drained" { attack.limit("outbox_max", "65536") } else { attack }
+            in_callback("hostile_trap", &format!("trap in {callback}"), callback).told("trapped")
         })
         .collect();
     let mut start = Attack::built("hostile_start", "trap in start").option("attack", "trap");
@@ -258,6 +301,7 @@ pub fn floods() -> Vec<Attack> {
         flood("timers", "limit=\"timers\""),
         flood("ticks", "limit=\"ticks\""),
         flood("spawns", "limit=\"processes\""),
+        flood("notifies", "limit=\"mailbox\""),
         flood("subscriptions", "limit=\"subscriptions\""),
         flood("channels", "at a limit"),
         flood("publishes", "limit=\"channel\""),
@@ -277,10 +321,23 @@ pub fn calls() -> Vec<Attack> {
     let denied = |attack| call(attack).told("denied");
     let mut much = call("send-much").told("limit=\"outbox_max\"");
     much.peers = Peers::NeverRead;
-    let mut others = call("close-others");
-    others.isolation = Isolation::Plugin;
+    // One instance for all: what it holds of others it has.
+    let shared = |name: &'static str| {
+        let attack = name.split(' ').next().unwrap_or(name);
+        let mut shared = Attack::built("hostile_calls", &format!("calls: {name}"));
+        shared.isolation = Isolation::Plugin;
+        shared.option("attack", attack)
+    };
     vec![
-        others,
+        shared("close-others"),
+        call("stale-handles"),
+        shared("stale-handles of all"),
+        call("use-after-unbind"),
+        shared("use-after-unbind of one among many"),
+        call("forged-ids"),
+        call("set-and-cancel").told("limit=\"cpu_per_event\""),
+        call("kill-nobody").told("limit=\"cpu_per_event\""),
+        call("slow-server").with_server().limit("outgoing", "8").told("limit=\"outbox_max\""),
         call("double-close"),
         call("pause-resume"),
         denied("stop"),
