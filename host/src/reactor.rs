@@ -25,7 +25,7 @@ use mio::{Events, Interest, Poll};
 
 use self::arena::{Arena, Source};
 pub use self::arena::{ConnectionId, InstanceId};
-pub use self::command::Command;
+pub use self::command::{Command, Commands};
 use self::connections::Entry;
 use self::gates::Gate;
 use self::inbox::Inbox;

@@ -78,6 +78,30 @@ fn what_a_flood_took_is_given_back() {
     }
 }
 
+each_isolation!(what_comes_to_nothing_holds_no_memory);
+/// What is asked for in a callback is done after it; a guest that takes it back at once must not make a list of it.
+fn what_comes_to_nothing_holds_no_memory(isolation: Isolation) {
+    let _alone = alone();
+    for attack in ["set-and-cancel", "kill-nobody"] {
+        let plugin = Plugin::new("hostile_calls").isolation(isolation);
+        let config = Config::new()
+            .plugin(plugin.limit("cpu_per_event", "\"2s\""))
+            .listen(Listen::tcp("hostile_calls").option("attack", attack));
+        let host = Host::start(&config);
+        let before = process::resident(host.pid());
+        let mut peer = host.connect("hostile_calls");
+        peer.send("x");
+        peer.expect_closed();
+        let line = host.wait_log("trapped");
+        assert_eq!(line.field("limit"), Some("cpu_per_event"), "{line}");
+        let grown = process::resident_peak(host.pid()).saturating_sub(before);
+        println!("{attack}: {grown} bytes at the most");
+        // Two seconds of calls are millions of them.
+        assert!(grown < 32 << 20, "{attack}: {grown} bytes for what comes to nothing");
+        host.stop();
+    }
+}
+
 fn flooding(what: &str, isolation: Isolation) -> Host {
     let plugin = Plugin::new("hostile_flood").isolation(isolation);
     let config = Config::new()

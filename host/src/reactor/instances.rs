@@ -252,7 +252,7 @@ impl Reactor {
         match (sandbox, result) {
             (Some(mut sandbox), Ok(outcome)) => {
                 self.tell_refused(id, &task, sandbox.refused_memory());
-                let commands = std::mem::take(&mut sandbox.store.data_mut().commands);
+                let commands = sandbox.store.data_mut().commands.take();
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = State::Idle(Seat::Ready(sandbox));
                 // One that has to wait gets them back when it need not.
