@@ -174,7 +174,7 @@ pub const EVENT_DEADLINE: Bound = Bound {
     default: MINUTE,
     min: MILLISECOND,
     max: 24 * HOUR,
-    what: "How long one event may take while it waits for something, in a WASI call for example.",
+    what: "How long one event may wait for something, in WASI calls for example, all its waits together.",
     why: "A handler that sleeps holds its instance, its connections and its place in the pool.",
     at: AtBound::Trap,
     then: "The instance ends and its connections are closed; no other instance notices.",

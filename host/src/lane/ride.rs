@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::Lane;
-use crate::clock::thread_cpu_time;
+use crate::clock::{Moment, thread_cpu_time};
 use crate::plugin::sandbox::Call;
 use crate::plugin::{Permit, Plugin};
 use crate::reactor::{Address, Mail};
@@ -43,6 +43,9 @@ struct State {
     phase: Phase,
     /// CPU time that it has had here.
     used: Duration,
+    /// How long it has waited for something, and since when it does.
+    waited: Duration,
+    waits_since: Option<Moment>,
     /// Given back when a call that nobody wants any more has been dropped.
     permit: Option<Permit>,
 }
@@ -67,8 +70,14 @@ enum Phase {
 impl Ride {
     pub(super) fn new(start: Start, lane: Lane) -> Ride {
         let Start { call, plugin, address, slices_left, slices } = start;
-        let state =
-            State { call: Some(call), phase: Phase::Queued, used: Duration::ZERO, permit: None };
+        let state = State {
+            call: Some(call),
+            phase: Phase::Queued,
+            used: Duration::ZERO,
+            waited: Duration::ZERO,
+            waits_since: None,
+            permit: None,
+        };
         Ride { state: Mutex::new(state), plugin, address, lane, slices_left, slices }
     }
 
@@ -82,9 +91,10 @@ impl Ride {
         self.lock().used
     }
 
-    /// Whether it waits for something else than its turn.
-    pub fn waits(&self) -> bool {
-        self.lock().phase == Phase::Waiting
+    /// How long it has waited for something else than its turn, until `now`.
+    pub fn waited(&self, now: Moment) -> Duration {
+        let state = self.lock();
+        state.waited + state.waits_since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
     /// Nobody wants it any more: the guest ends where it stands, at the latest when its slice does, and `permit` is given
@@ -161,6 +171,7 @@ impl Ride {
         }
         state.call = Some(call);
         state.phase = if woken { Phase::Queued } else { Phase::Waiting };
+        state.waits_since = (!woken).then(|| self.lane.now());
         drop(state);
         if woken {
             self.lane.push(self.clone());
@@ -190,6 +201,9 @@ impl Wake for Ride {
             Phase::Running => state.phase = Phase::RunningAndWoken,
             Phase::Waiting => {
                 state.phase = Phase::Queued;
+                if let Some(since) = state.waits_since.take() {
+                    state.waited += self.lane.now().since(since);
+                }
                 drop(state);
                 self.lane.push(self.clone());
             }

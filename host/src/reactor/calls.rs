@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::instances::State;
 use super::timers::Purpose;
@@ -11,6 +12,9 @@ use crate::lane::Start;
 use crate::plugin::evidence::Ended;
 use crate::plugin::sandbox::{self, Call, Finished, Task};
 use crate::tenant::Tenant;
+
+/// How soon it is looked again, at the soonest, whether a call that computes has waited for too long.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
 impl Reactor {
     /// Hands a task to an idle instance.
@@ -96,21 +100,26 @@ impl Reactor {
         polled
     }
 
-    /// A suspended call has used up its time: its guest ends where it stands.
+    /// A call may have waited for as long as it may: then its guest ends where it stands.
+    ///
+    /// Only the time counts in which it waits for something, over the whole event. While it computes or waits for its
+    /// turn, `cpu_per_event` is what bounds it, and a neighbour that takes the turns must not be its end.
     pub(super) fn overdue(&mut self, id: InstanceId) {
+        let now = self.setup.home.clock.now();
         let Some(instance) = self.instances.get_mut(id) else { return };
         let plugin = instance.plugin.clone();
-        if matches!(&instance.state, State::Away(ride) if !ride.waits()) {
-            // It does not sleep but waits for its turn: `cpu_per_event` is what bounds it.
-            let deadline = self.setup.home.clock.now() + plugin.config.limits.event_deadline;
-            instance.overdue = Some(self.timers.insert(deadline, Purpose::Overdue(id)));
+        let State::Away(ride) = &instance.state else { return };
+        let left = plugin.config.limits.event_deadline.saturating_sub(ride.waited(now));
+        if !left.is_zero() {
+            instance.overdue =
+                Some(self.timers.insert(now + left.max(LOOK_AGAIN_AFTER), Purpose::Overdue(id)));
             return;
         }
         instance.overdue = None;
         let was_program = instance.started;
         let subject = self.subject(id, None);
         plugin.ended(
-            self.setup.home.clock.now(),
+            now,
             &Ended {
                 what: "an event took too long: its instance has ended",
                 event: "",
