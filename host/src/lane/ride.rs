@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::Lane;
 use crate::clock::{Moment, thread_cpu_time};
+use crate::plugin::Plugin;
 use crate::plugin::sandbox::Call;
-use crate::plugin::{Permit, Plugin};
 use crate::reactor::{Address, Mail};
+use crate::room::Place;
 
 /// What a call takes along.
 pub struct Start {
@@ -47,7 +48,7 @@ struct State {
     waited: Duration,
     waits_since: Option<Moment>,
     /// Given back when a call that nobody wants any more has been dropped.
-    permit: Option<Permit>,
+    room: Option<Place>,
 }
 
 /// Where a call is.
@@ -76,7 +77,7 @@ impl Ride {
             used: Duration::ZERO,
             waited: Duration::ZERO,
             waits_since: None,
-            permit: None,
+            room: None,
         };
         Ride { state: Mutex::new(state), plugin, address, lane, slices_left, slices }
     }
@@ -97,21 +98,21 @@ impl Ride {
         state.waited + state.waits_since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
-    /// Nobody wants it any more: the guest ends where it stands, at the latest when its slice does, and `permit` is given
+    /// Nobody wants it any more: the guest ends where it stands, at the latest when its slice does, and `room` is given
     /// back then.
-    pub fn abandon(&self, permit: Permit) {
+    pub fn abandon(&self, room: Place) {
         let mut state = self.lock();
         let runs = matches!(state.phase, Phase::Running | Phase::RunningAndWoken);
         state.phase = Phase::Abandoned;
         if runs {
-            state.permit = Some(permit);
+            state.room = Some(room);
             return;
         }
         let call = state.call.take();
         drop(state);
         // The guest first: whoever gets its place needs its memory.
         drop(call);
-        drop(permit);
+        drop(room);
     }
 
     /// One slice, on the thread that calls.
@@ -133,14 +134,14 @@ impl Ride {
                 let mut state = ride.lock();
                 let wanted = state.phase != Phase::Abandoned;
                 state.phase = Phase::Ended;
-                let permit = state.permit.take();
+                let room = state.room.take();
                 drop(state);
                 if wanted {
                     let returned = Mail::Returned { instance, finished: Box::new(finished) };
                     ride.address.post.send(returned);
                 } else {
                     drop(finished);
-                    ride.gone(permit);
+                    ride.gone(room);
                 }
             }
             Poll::Pending => ride.stop_running(call),
@@ -164,10 +165,10 @@ impl Ride {
         let mut state = self.lock();
         let woken = state.phase == Phase::RunningAndWoken;
         if state.phase == Phase::Abandoned {
-            let permit = state.permit.take();
+            let room = state.room.take();
             drop(state);
             drop(call);
-            return self.gone(permit);
+            return self.gone(room);
         }
         state.call = Some(call);
         state.phase = if woken { Phase::Queued } else { Phase::Waiting };
@@ -179,8 +180,8 @@ impl Ride {
     }
 
     /// There is room for another instance.
-    fn gone(&self, permit: Option<Permit>) {
-        drop(permit);
+    fn gone(&self, room: Option<Place>) {
+        drop(room);
         self.address.post.send(Mail::Room);
     }
 

@@ -133,7 +133,7 @@ impl Plugin {
         let strikes = self.tenant.strikes.fetch_add(1, Ordering::Relaxed) + 1;
         if !self.evidence.trap_lines.is_empty(now) {
             self.evidence.trap_lines.take(1);
-            let value = ended.limit.and_then(|limit| self.config.limits.shown(limit));
+            let value = ended.limit.and_then(|limit| self.shown(limit));
             tracing::error!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
@@ -178,6 +178,18 @@ impl Plugin {
                 tenant = self.config.tenant,
                 "not parked any more"
             );
+        }
+    }
+
+    /// What a bound of its own or of its tenant is set to. Where both have one of that name, the tenant's has `tenant `
+    /// before it.
+    pub fn shown(&self, limit: &str) -> Option<String> {
+        let of_tenant = |limit| self.tenant.limits.shown(limit);
+        match limit.strip_prefix("tenant ") {
+            Some(limit) => of_tenant(limit),
+            // The host's own; so many a tenant may have are its `tenant instances`.
+            None if limit == "instances" => None,
+            None => self.config.limits.shown(limit).or_else(|| of_tenant(limit)),
         }
     }
 

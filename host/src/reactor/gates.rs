@@ -110,8 +110,9 @@ impl Reactor {
         }
         let permit = plugin.usage.accepted.take(plugin.config.limits.connections);
         let permit = permit.ok_or(Refusal::Closed("connections"))?;
-        if !has_instance && !self.setup.instances.is_below(self.setup.instances_max) {
-            return Err(Refusal::Closed("instances"));
+        if !has_instance {
+            let room = self.setup.room.check(&plugin.tenant);
+            room.map_err(|full| Refusal::Closed(full.limit()))?;
         }
         let now = self.setup.home.clock.turn();
         if plugin.accepts.as_ref().is_some_and(|accepts| accepts.is_empty(now)) {
@@ -132,7 +133,7 @@ impl Reactor {
         let origin = Origin::Accepted(accepted);
         let instance = self.instance_for(plugin.index).map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
-            Unavailable::NoRoom => Refusal::Full("instances"),
+            Unavailable::NoRoom(full) => Refusal::Full(full.limit()),
             Unavailable::Parked => Refusal::Gone,
             Unavailable::Ended => Refusal::Gone,
         })?;
@@ -145,7 +146,7 @@ impl Reactor {
         let number = self.next_number();
         let mut connection = Connection::accepted(number, stream, marks(&plugin), now);
         connection.handler = handler;
-        connection.count_writing(plugin.tenant.writing.clone());
+        connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
         let entry = Entry::new(instance, Shared::new(connection), origin, permit);
         let id = self.add_connection(entry);
         self.deliver(instance, Event::Open(id));
@@ -190,7 +191,8 @@ impl Reactor {
         if gate.told.is_none_or(|told| TELL_AGAIN_AFTER <= now.since(told)) {
             gate.told = Some(now);
             let address = &*gate.listener.endpoint.accepted.listener;
-            let (tenant, value) = (&*plugin.config.tenant, plugin.config.limits.shown(limit));
+            let of_host = || (limit == "instances").then(|| self.setup.room.max.to_string());
+            let (tenant, value) = (&*plugin.config.tenant, plugin.shown(limit).or_else(of_host));
             let (plugin, version) = (plugin.name(), &*plugin.version);
             match gate.listener.endpoint.at_capacity {
                 AtCapacity::Refuse => tracing::warn!(

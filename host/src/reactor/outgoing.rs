@@ -71,11 +71,11 @@ impl Reactor {
         let instance = self.instances.get_mut(instance_id)?;
         instance.wishes -= 1;
         let marks = super::connections::marks(&instance.plugin);
-        let writing = instance.plugin.tenant.writing.clone();
+        let tenant = instance.plugin.tenant.clone();
         let now = self.setup.home.clock.turn();
         let number = self.next_number();
         let mut connection = Connection::outgoing(number, marks, now);
-        connection.count_writing(writing);
+        connection.count_for(tenant.writing.clone(), &tenant.outboxes);
         connection.handler = target.to_string();
         let origin = Origin::Connected(token);
         let mut entry = Entry::new(instance_id, Shared::new(connection), origin, permit);

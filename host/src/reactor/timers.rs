@@ -129,7 +129,7 @@ impl Reactor {
             return;
         }
         match self.instance_for(plugin) {
-            Err(Unavailable::NoRoom) => self.restart_later(plugin),
+            Err(Unavailable::NoRoom(_)) => self.restart_later(plugin),
             Err(Unavailable::Parked) => self.parked.push(plugin),
             // One that ends in its first callbacks has arranged for the next attempt itself.
             Ok(_) | Err(Unavailable::Ended) => {}
