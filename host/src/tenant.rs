@@ -4,7 +4,7 @@ pub mod channels;
 pub mod queues;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use self::channels::Channels;
@@ -86,6 +86,14 @@ impl Tenant {
     pub fn must_not_read(&self, clock: &Clock) -> bool {
         self.must_wait(clock)
             || self.reading.as_ref().is_some_and(|bytes| bytes.is_empty(clock.now()))
+    }
+
+    /// Tells the operator how many of its instances have ended in a trap, if any.
+    pub fn tell_strikes(&self) {
+        let count = self.strikes.load(Ordering::Relaxed);
+        if 0 < count {
+            tracing::info!(tenant = self.name, what = "strikes", count, "counted");
+        }
     }
 
     /// Whether its events have to wait, because it has used its CPU time.

@@ -24,6 +24,7 @@ mod close;
 mod config;
 mod connect;
 mod connection;
+mod counters;
 mod deferrable;
 mod deferred;
 mod differential;

@@ -140,9 +140,7 @@ impl Worker {
             self.activity.enter();
             let before = thread_cpu_time();
             let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
-            if let Some(cpu) = &plugin.tenant.cpu {
-                cpu.take_time(thread_cpu_time().saturating_sub(before));
-            }
+            plugin.use_cpu(thread_cpu_time().saturating_sub(before), clock.now(), || None);
             if let Poll::Ready(finished) = polled {
                 return Ok(finished);
             }

@@ -151,9 +151,7 @@ impl Ride {
     /// What it has used: of its tenant's CPU time, and of its budget, where a thread that has to wait for a core does not
     /// count.
     fn account(&self, used: Duration, slice: Duration) {
-        if let Some(cpu) = &self.plugin.tenant.cpu {
-            cpu.take_time(used);
-        }
+        self.plugin.use_cpu(used, self.lane.now(), || None);
         let mut state = self.lock();
         state.used += used;
         let slices = state.used.as_nanos() / slice.as_nanos().max(1);

@@ -9,9 +9,9 @@ use super::instances::State;
 use super::timers::Purpose;
 use super::{InstanceId, Reactor};
 use crate::lane::Start;
+use crate::plugin::Plugin;
 use crate::plugin::evidence::Ended;
 use crate::plugin::sandbox::{self, Call, Finished, Task};
-use crate::tenant::Tenant;
 
 /// How soon it is looked again, at the soonest, whether a call that computes has waited for too long.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
@@ -87,16 +87,14 @@ impl Reactor {
     /// Polls a call, and takes the time from its tenant's account and from its share of the turn.
     fn poll_counted(&mut self, id: InstanceId, call: &mut Call) -> Poll<Finished> {
         let context = &mut Context::from_waker(Waker::noop());
-        let tenant = self.instances.get(id).map(|instance| instance.plugin.tenant.clone());
-        let counts = |tenant: &Arc<Tenant>| tenant.cpu.is_some() || self.shares.matter();
-        let Some(tenant) = tenant.filter(counts) else { return call.as_mut().poll(context) };
+        let plugin = self.instances.get(id).map(|instance| instance.plugin.clone());
+        let counts = |plugin: &Arc<Plugin>| plugin.tenant.cpu.is_some() || self.shares.matter();
+        let Some(plugin) = plugin.filter(counts) else { return call.as_mut().poll(context) };
         let begun = self.setup.home.clock.now();
         let polled = call.as_mut().poll(context);
         let now = self.setup.home.clock.now();
-        if let Some(cpu) = &tenant.cpu {
-            cpu.take_time(now.since(begun));
-        }
-        self.shares.spend(tenant.index, now.since(begun), now);
+        plugin.use_cpu(now.since(begun), now, || self.subject(id, None));
+        self.shares.spend(plugin.tenant.index, now.since(begun), now);
         polled
     }
 

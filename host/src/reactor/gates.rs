@@ -187,7 +187,7 @@ impl Reactor {
         let Some(gate) = self.gates.get_mut(place) else { return };
         let plugin = &self.setup.home.hub.plugins[gate.listener.endpoint.plugin];
         // Counted each time, told seldom.
-        plugin.evidence.count(Kind::Limit, limit, now);
+        let count = plugin.evidence.add(Kind::Limit, limit);
         if gate.told.is_none_or(|told| TELL_AGAIN_AFTER <= now.since(told)) {
             gate.told = Some(now);
             let address = &*gate.listener.endpoint.accepted.listener;
@@ -202,6 +202,7 @@ impl Reactor {
                     address,
                     limit,
                     value,
+                    count,
                     "at its limit: turning away"
                 ),
                 AtCapacity::Wait => tracing::warn!(
@@ -211,6 +212,7 @@ impl Reactor {
                     address,
                     limit,
                     value,
+                    count,
                     "at its limit: not accepting for now"
                 ),
             }
