@@ -18,6 +18,7 @@ macro_rules! each_isolation {
     )+};
 }
 
+mod admission;
 mod callbacks;
 mod channels;
 mod close;

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use mio::Interest;
+use rustix::io::Errno;
 
 use super::arena::Source;
 use super::connections::{Entry, marks};
@@ -48,8 +49,8 @@ enum Refusal {
 
 impl Refusal {
     fn of(error: &io::Error) -> Refusal {
-        const PROCESS_HAS_TOO_MANY: i32 = 24;
-        const SYSTEM_HAS_TOO_MANY: i32 = 23;
+        const PROCESS_HAS_TOO_MANY: i32 = Errno::MFILE.raw_os_error();
+        const SYSTEM_HAS_TOO_MANY: i32 = Errno::NFILE.raw_os_error();
         match error.raw_os_error() {
             _ if error.kind() == io::ErrorKind::WouldBlock => Refusal::Nothing,
             Some(PROCESS_HAS_TOO_MANY | SYSTEM_HAS_TOO_MANY) => Refusal::Full("file descriptors"),
@@ -254,5 +255,22 @@ impl Reactor {
             }
         }
         self.ready_gates.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_descriptors_closes_the_gate_for_a_while() {
+        for error in [Errno::MFILE, Errno::NFILE] {
+            let refusal = Refusal::of(&error.into());
+            assert!(matches!(refusal, Refusal::Full("file descriptors")), "{error}");
+        }
+        let none = Refusal::of(&io::ErrorKind::WouldBlock.into());
+        assert!(matches!(none, Refusal::Nothing));
+        let gone = Refusal::of(&io::ErrorKind::ConnectionAborted.into());
+        assert!(matches!(gone, Refusal::Gone));
     }
 }
