@@ -233,7 +233,7 @@ pub const LOOKUPS: Bound = Bound {
     min: 0,
     max: 1000,
     what: "Names of the plugin that are being looked up.",
-    why: "A reactor has two threads for that and keeps 1,024 names for them.",
+    why: "A reactor has eight threads for that, of which a tenant uses two at once; the others of its names wait.",
     at: AtBound::Refuse,
     then: "`connect` answers `limit`.",
 };
