@@ -51,7 +51,7 @@ pub const WORKERS: Bound = Bound {
     min: 1,
     max: 1024,
     what: "Threads that do deferred work, with a lower priority than the reactors.",
-    why: "Deferred work must not take the cores that the reactors need.",
+    why: "Deferred work must not take the cores that the reactors need. Where several tenants have such work, none has all of them.",
     at: AtBound::Wait,
     then: "Jobs wait for a free thread.",
 };
