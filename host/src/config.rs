@@ -265,6 +265,10 @@ pub struct TenantConfig {
 pub struct TenantLimits {
     /// Bytes of linear memory of all its instances.
     pub memory: u64,
+    /// Instances alive at once; none is no bound.
+    pub instances: Option<u32>,
+    /// Bytes in all its outboxes.
+    pub outboxes: u64,
     /// CPU time in each second; none is no bound.
     pub cpu_per_second: Option<Duration>,
     /// Channels and queues in use.

@@ -28,6 +28,7 @@ pub use self::stream::{End, Stream};
 use crate::bucket::Bucket;
 use crate::clock::Moment;
 use crate::config::OnTrap;
+use crate::meter::Meter;
 
 /// Where a connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub enum SendError {
     Closing,
     /// The bytes would not fit below the outbox's hard bound.
     OutboxFull,
+    /// They would not fit with those that wait for its tenant's other peers.
+    OutboxesFull,
 }
 
 /// The write side on its own: half-close ends it while reading goes on.
@@ -191,9 +194,10 @@ impl Connection {
         }
     }
 
-    /// What it writes counts in this bucket.
-    pub fn count_writing(&mut self, writing: Option<Arc<Bucket>>) {
+    /// What it writes counts in this bucket, and what it queues in this sum: both are its tenant's.
+    pub fn count_for(&mut self, writing: Option<Arc<Bucket>>, outboxes: &Meter) {
         self.writing = writing;
+        self.outbox.count_in(outboxes);
     }
 
     /// Whether what is queued waits for its tenant's bytes a second and not for the socket.
@@ -389,6 +393,12 @@ impl Connection {
             // So that `drained` tells when it is worth trying again.
             self.throttled |= !self.outbox.is_empty();
             return Err(SendError::OutboxFull);
+        }
+        // A little goes to a peer that reads, however full those are of the peers that do not.
+        let is_little = self.outbox.is_empty() && bytes.len() <= self.marks.low;
+        if !is_little && !self.outbox.has_room(bytes.len()) {
+            self.throttled |= !self.outbox.is_empty();
+            return Err(SendError::OutboxesFull);
         }
         let written = if self.outbox.is_empty() && self.phase != Phase::Resolving {
             self.write_now(bytes, now)?

@@ -2,7 +2,7 @@
 
 mod worker;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -44,17 +44,22 @@ pub struct Deferred {
     pub permit: Permit,
 }
 
-/// Jobs that wait for a worker. Tenants take turns, the jobs of each are done in the order they were asked for.
+/// Jobs that wait for a worker. Tenants take turns, the jobs of each are done in the order they were asked for. Where
+/// several tenants have such work, none has all the workers at once: an operation that sleeps would hold up the others.
 #[derive(Debug, Default)]
 pub struct Jobs {
     waiting: Mutex<Waiting>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Waiting {
+#[derive(Debug)]
+struct Waiting<T = Job> {
     /// The tenants that have jobs, the one whose turn it is in front.
-    tenants: VecDeque<(usize, VecDeque<Job>)>,
+    tenants: VecDeque<(usize, VecDeque<T>)>,
+    /// How many jobs are being done, by tenant.
+    under_way: BTreeMap<usize, usize>,
+    /// The most of them that one tenant may have.
+    share: usize,
     closed: bool,
 }
 
@@ -72,7 +77,8 @@ enum Next {
 impl Jobs {
     /// Adds a job.
     pub fn add(&self, job: Job) {
-        self.lock().add(job);
+        let tenant = job.plugin.tenant.index;
+        self.lock().add(tenant, job);
         self.changed.notify_one();
     }
 
@@ -94,7 +100,7 @@ impl Jobs {
 
     /// The next job; waits for it, for so long at most.
     fn next(&self, patience: Option<Duration>) -> Next {
-        let nothing = |waiting: &mut Waiting| waiting.tenants.is_empty() && !waiting.closed;
+        let nothing = |waiting: &mut Waiting| waiting.place().is_none() && !waiting.closed;
         let waiting = self.lock();
         let mut waiting = match patience {
             None => {
@@ -109,6 +115,16 @@ impl Jobs {
             return Next::Closed;
         }
         waiting.take().map_or(Next::Idle, |job| Next::Job(Box::new(job)))
+    }
+
+    /// No tenant has more than so many workers.
+    fn set_share(&self, share: usize) {
+        self.lock().share = share;
+    }
+
+    /// A job of a tenant that [`Jobs::next`] handed out is done.
+    fn done(&self, tenant: usize) {
+        self.lock().done(tenant);
     }
 
     fn close(&self) {
@@ -129,21 +145,68 @@ impl Jobs {
     }
 }
 
-impl Waiting {
-    fn add(&mut self, job: Job) {
-        let tenant = job.plugin.tenant.index;
+impl<T> Default for Waiting<T> {
+    fn default() -> Waiting<T> {
+        let (tenants, under_way) = (VecDeque::new(), BTreeMap::new());
+        Waiting { tenants, under_way, share: usize::MAX, closed: false }
+    }
+}
+
+impl<T> Waiting<T> {
+    fn add(&mut self, tenant: usize, job: T) {
         match self.tenants.iter_mut().find(|(known, _)| *known == tenant) {
             Some((_, jobs)) => jobs.push_back(job),
             None => self.tenants.push_back((tenant, VecDeque::from([job]))),
         }
     }
 
-    fn take(&mut self) -> Option<Job> {
-        let (tenant, mut jobs) = self.tenants.pop_front()?;
-        let job = jobs.pop_front();
+    /// The place of the tenant whose job is next.
+    fn place(&self) -> Option<usize> {
+        let may = |(tenant, _): &(usize, VecDeque<T>)| {
+            self.under_way.get(tenant).is_none_or(|count| *count < self.share)
+        };
+        self.tenants.iter().position(may)
+    }
+
+    fn take(&mut self) -> Option<T> {
+        let (tenant, mut jobs) = self.tenants.remove(self.place()?)?;
+        let job = jobs.pop_front()?;
         if !jobs.is_empty() {
             self.tenants.push_back((tenant, jobs));
         }
-        job
+        *self.under_way.entry(tenant).or_default() += 1;
+        Some(job)
+    }
+
+    fn done(&mut self, tenant: usize) {
+        if let Some(count) = self.under_way.get_mut(&tenant) {
+            *count -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_take_turns_and_none_has_all_the_workers() {
+        let mut waiting = Waiting { share: 1, ..Waiting::default() };
+        for job in ["first", "second", "third"] {
+            waiting.add(1, job);
+        }
+        assert_eq!(waiting.take(), Some("first"));
+        assert_eq!(waiting.take(), None, "the other worker is for others");
+        waiting.add(2, "of another");
+        assert_eq!(waiting.take(), Some("of another"));
+        waiting.done(1);
+        assert_eq!((waiting.take(), waiting.take()), (Some("second"), None));
+    }
+
+    #[test]
+    fn who_is_alone_has_all_the_workers() {
+        let mut waiting = Waiting::default();
+        (0..3).for_each(|job| waiting.add(1, job));
+        assert_eq!([waiting.take(), waiting.take(), waiting.take()], [Some(0), Some(1), Some(2)]);
     }
 }

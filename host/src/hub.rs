@@ -36,6 +36,14 @@ impl Hub {
         Arc::new(Hub { plugins, tenants, ..Hub::default() })
     }
 
+    /// Tells the operator every counter that is not zero.
+    pub fn tell_counters(&self) {
+        self.plugins.iter().for_each(|plugin| plugin.tell_counters());
+        for tenant in &self.tenants {
+            tenant.tell_strikes();
+        }
+    }
+
     /// The plugin with this name.
     pub fn plugin(&self, name: &str) -> Option<&Arc<Plugin>> {
         self.plugins.iter().find(|plugin| plugin.name() == name)

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use self::ride::{Ride, Start};
-use crate::clock::{Clock, lower_priority};
+use crate::clock::{Clock, Moment, lower_priority};
 use crate::plugin::ticker::Activity;
 
 /// How often it is looked whether a tenant has CPU time again.
@@ -98,6 +98,10 @@ impl Lane {
         let ride = Arc::new(Ride::new(start, self.clone()));
         self.push(ride.clone());
         ride
+    }
+
+    fn now(&self) -> Moment {
+        self.0.clock.now()
     }
 
     fn push(&self, ride: Arc<Ride>) {

@@ -14,7 +14,7 @@
 //! - [`outbound`]: outgoing connections and names;
 //! - [`lane`]: where handlers go on that outlive their slice;
 //! - [`timer`]: deadlines in order;
-//! - [`bucket`] and [`meter`]: so much in each second, so much at once;
+//! - [`bucket`], [`meter`] and [`room`]: so much in each second, so much at once, so many sandboxes;
 //! - [`clock`]: the only place that reads the time;
 //! - [`observe`]: the log.
 
@@ -34,6 +34,7 @@ pub mod outbound;
 pub mod plugin;
 pub mod processes;
 pub mod reactor;
+pub mod room;
 pub mod run;
 pub mod tenant;
 pub mod timer;

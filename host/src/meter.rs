@@ -36,6 +36,12 @@ impl Meter {
         self.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).is_ok()
     }
 
+    /// Whether so many bytes would fit right now.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let held = self.0.held.load(Ordering::Relaxed);
+        held.checked_add(bytes).is_some_and(|sum| sum <= self.0.max)
+    }
+
     /// Whether so much is held that whoever adds to it should wait: a quarter, since those that have begun still
     /// add theirs.
     pub fn is_pressed(&self) -> bool {
@@ -59,6 +65,24 @@ impl Charge {
     }
 }
 
+impl Charge {
+    /// Whether the meter has room for so many bytes more right now.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.meter.has_room(bytes)
+    }
+
+    /// Makes it so many bytes, whether they fit or not: for what is there already.
+    pub fn set(&mut self, bytes: u64) {
+        let held = &self.meter.0.held;
+        if self.bytes < bytes {
+            held.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else if bytes < self.bytes {
+            held.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
 impl Drop for Charge {
     fn drop(&mut self) {
         self.meter.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -74,6 +98,20 @@ mod tests {
         let meter = Meter::new(10);
         let mut charge = meter.charge(0).unwrap();
         assert!(charge.grow(6) && charge.grow(4) && !charge.grow(1));
+        drop(charge);
+        assert!(meter.charge(10).is_some());
+    }
+
+    #[test]
+    fn a_charge_is_what_it_is_set_to() {
+        let meter = Meter::new(10);
+        let mut charge = meter.charge(0).unwrap();
+        charge.set(8);
+        assert!(charge.has_room(2) && !charge.has_room(3) && !meter.has_room(u64::MAX));
+        charge.set(12);
+        assert!(!charge.has_room(0), "it may be over for a moment");
+        charge.set(3);
+        assert!(meter.charge(7).is_some());
         drop(charge);
         assert!(meter.charge(10).is_some());
     }

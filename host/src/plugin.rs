@@ -87,9 +87,14 @@ impl Count {
         taken.ok().map(|_| Permit(self.0.clone()))
     }
 
+    /// How many are taken.
+    pub fn taken(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Whether fewer than `limit` are taken.
     pub fn is_below(&self, limit: u32) -> bool {
-        self.0.load(Ordering::Relaxed) < limit
+        self.taken() < limit
     }
 }
 

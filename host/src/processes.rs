@@ -63,6 +63,11 @@ impl Processes {
         mailbox
     }
 
+    /// Whether there is such a process.
+    pub fn has(&self, process: u32) -> bool {
+        self.lock().mailboxes.contains_key(&process)
+    }
+
     /// Puts a message into the mailbox of a process that `tenant` has, or has spawned. Answers the sum that it counts in until it is
     /// delivered.
     pub fn notify(

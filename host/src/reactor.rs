@@ -25,7 +25,7 @@ use mio::{Events, Interest, Poll};
 
 use self::arena::{Arena, Source};
 pub use self::arena::{ConnectionId, InstanceId};
-pub use self::command::Command;
+pub use self::command::{Command, Commands};
 use self::connections::Entry;
 use self::gates::Gate;
 use self::inbox::Inbox;
@@ -39,8 +39,8 @@ use crate::host_api::{ExitReason, Home};
 use crate::lane::Lane;
 use crate::listener::Listener;
 use crate::outbound::resolve::Resolver;
-use crate::plugin::Count;
 use crate::plugin::ticker::Activity;
+use crate::room::Room;
 use crate::tenant::channels::Delivery;
 use crate::timer::{TimerKey, TimerQueue};
 
@@ -66,9 +66,7 @@ pub struct Setup {
     /// Tells the ticker that a guest runs.
     pub activity: Activity,
     /// The instances of the whole host.
-    pub instances: Count,
-    /// The most instances of the whole host.
-    pub instances_max: u32,
+    pub room: Room,
     /// How long a handler runs before the others have their turn.
     pub slice: Duration,
     /// Where handlers go on that outlive their slice.

@@ -103,6 +103,8 @@ pub(crate) enum News {
     Signal(i32),
     /// A signal that asks to let parked plugins have instances again.
     Unpark,
+    /// A signal that asks what is in use and what was counted.
+    Count,
     /// A reactor has ended.
     Ended(io::Result<Exit>),
 }
@@ -149,6 +151,10 @@ fn supervise(
                 hub.plugins.iter().for_each(|plugin| plugin.unpark());
                 posts.iter().for_each(|post| post.send(Mail::Unpark));
             }
+            Ok(News::Count) => {
+                hub.plugins.iter().for_each(|plugin| plugin.tell_usage());
+                hub.tell_counters();
+            }
             Ok(News::Ended(result)) => {
                 running -= 1;
                 code = match result {
@@ -169,6 +175,7 @@ fn supervise(
             code = ExitCode::FAILURE;
         }
     }
+    hub.tell_counters();
     tracing::info!("stopped");
     code
 }

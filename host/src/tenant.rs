@@ -4,16 +4,17 @@ pub mod channels;
 pub mod queues;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use self::channels::Channels;
 use self::queues::Queues;
 use crate::bucket::Bucket;
 use crate::clock::Clock;
-use crate::config::TenantConfig;
+use crate::config::{TenantConfig, TenantLimits};
 use crate::meter::Meter;
 use crate::plugin::Count;
+use crate::room::Taken;
 
 /// Longest name of a channel or a queue, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -25,6 +26,10 @@ pub struct Tenant {
     pub index: usize,
     /// Its name.
     pub name: String,
+    /// What it may use.
+    pub limits: TenantLimits,
+    /// Its instances among those of the host.
+    pub instances: Taken,
     /// CPU time of all its instances; none where it has no bound.
     pub cpu: Option<Bucket>,
     /// Bytes that its connections read; none where that has no bound.
@@ -35,6 +40,8 @@ pub struct Tenant {
     pub log: Bucket,
     /// Lines that were left out since the last one that was not.
     pub lines_left_out: AtomicU64,
+    /// Bytes in the outboxes of all its connections.
+    pub outboxes: Meter,
     /// Linear memory of all its instances.
     pub memory: Meter,
     /// Instances of its plugins that ended in a trap.
@@ -57,6 +64,9 @@ impl Tenant {
         Tenant {
             index,
             name: config.name.clone(),
+            limits: config.limits.clone(),
+            instances: Taken::new(config.limits.instances),
+            outboxes: Meter::new(config.limits.outboxes),
             cpu: config.limits.cpu_per_second.map(per_second),
             reading: config.limits.read_per_second.map(Bucket::new),
             writing: config.limits.write_per_second.map(Bucket::new).map(Arc::new),
@@ -76,6 +86,14 @@ impl Tenant {
     pub fn must_not_read(&self, clock: &Clock) -> bool {
         self.must_wait(clock)
             || self.reading.as_ref().is_some_and(|bytes| bytes.is_empty(clock.now()))
+    }
+
+    /// Tells the operator how many of its instances have ended in a trap, if any.
+    pub fn tell_strikes(&self) {
+        let count = self.strikes.load(Ordering::Relaxed);
+        if 0 < count {
+            tracing::info!(tenant = self.name, what = "strikes", count, "counted");
+        }
     }
 
     /// Whether its events have to wait, because it has used its CPU time.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sandloop_host::config::Config;
 use sandloop_host::plugin::inspect;
+use sandloop_host::run;
 
 /// xorshift64.
 struct Noise(u64);
@@ -128,8 +129,26 @@ fn components() {
     rounds(60, &corpus, |input| {
         fs::write(&file, input).unwrap();
         match inspect::file(&file) {
-            Ok(report) => drop(report.to_string()),
+            Ok(report) => {
+                drop(report.to_string());
+                if report.faults.is_empty() {
+                    first_calls(&file);
+                }
+            }
             Err(fault) => assert!(!fault.to_string().is_empty()),
         }
     });
+}
+
+/// What a start does with a component that fits: a first instance, and the first calls into it.
+fn first_calls(component: &Path) {
+    let text = format!(
+        "[host]\ninstances = 2\nworkers = 1\nslow_lane = 1\ncompile_cache = \"off\"\n\
+         [plugins.changed]\ncomponent = {component:?}\nisolation = \"plugin\"\n\
+         [plugins.changed.limits]\ncpu_per_event = \"20ms\"\n"
+    );
+    let config = Config::parse(Path::new("plugins.toml"), &text).expect("a configuration");
+    if let Err(error) = run::check(&config) {
+        assert!(error.to_string().starts_with("plugins.toml:6: "), "{error}");
+    }
 }

@@ -3,8 +3,8 @@
 use std::{cell::RefCell, time::Duration};
 
 use sandloop::{
-    Channel, CloseReason, Connection, Options, Queue, Socket, add_timer, connect, defer, next_tick,
-    processes, stop,
+    Channel, CloseReason, Connection, Options, Queue, Socket, add_timer, connect, connect_to,
+    defer, next_tick, processes, processes::ProcessId, stop,
 };
 
 thread_local! {
@@ -15,18 +15,36 @@ thread_local! {
 struct Calls {
     socket: Socket,
     attack: String,
+    target: String,
 }
 
 impl Calls {
     fn new(socket: Socket, options: &Options) -> Self {
         OTHERS.with_borrow_mut(|others| others.push(socket.clone()));
-        Calls { socket, attack: options.get("attack").unwrap_or_default().to_owned() }
+        let option = |name| options.get(name).unwrap_or_default().to_owned();
+        Calls { socket, attack: option("attack"), target: option("target") }
     }
 
     fn attack(&self) {
         let all = OTHERS.with_borrow(Clone::clone);
         match &*self.attack {
             "close-others" => all.iter().for_each(Socket::close_connection),
+            "stale-handles" => all.iter().for_each(use_everything),
+            "forged-ids" => {
+                for id in (0..10_000).chain(u32::MAX - 100..=u32::MAX) {
+                    let process = ProcessId::from_u32(id);
+                    let _ = process.try_notify("forged");
+                    process.kill();
+                }
+            }
+            "set-and-cancel" => loop {
+                add_timer(Duration::from_secs(3600), || {}).cancel();
+            },
+            "kill-nobody" => (0..=u32::MAX).for_each(|id| ProcessId::from_u32(id).kill()),
+            "slow-server" => {
+                let target = self.target.parse().expect("the option `target`");
+                let _ = connect_to(&target, Pushy);
+            }
             "double-close" => {
                 for _ in 0..1000 {
                     self.socket.close_connection_after_writing();
@@ -89,6 +107,7 @@ impl Calls {
             }
             "queue-to-itself" => pass_on(),
             "send-much" => while self.socket.try_send_data([0; 65536]).is_ok() {},
+            "use-after-unbind" => self.socket.close_connection(),
             "slow-sleep" => std::thread::sleep(Duration::from_secs(3600)),
             other => panic!("no attack {other:?}"),
         }
@@ -112,6 +131,36 @@ fn pass_on() {
     Queue::new("loop").pop(|_| pass_on());
 }
 
+/// Every call that a socket has.
+fn use_everything(socket: &Socket) {
+    let _ = socket.try_send_data("late");
+    let _ = socket.half_close();
+    socket.keep_half_open(true);
+    socket.pause();
+    socket.resume();
+    socket.set_comm_inactivity_timeout(Duration::from_millis(1));
+    let _ = socket.set_pending_connect_timeout(Duration::from_millis(1));
+    let _ = (socket.peer_address(), socket.local_address(), socket.id(), socket.is_paused());
+    let _ = (socket.outbound_data_size(), socket.idle_time(), socket.peer_finished());
+    socket.close_connection_after_writing();
+    socket.close_connection();
+}
+
+/// Sends to a server as much as it can, and again.
+struct Pushy(Socket);
+
+impl Connection for Pushy {
+    fn post_init(&mut self) {
+        // It would wait for ever for a server that never reads.
+        self.0.set_comm_inactivity_timeout(Duration::from_millis(200));
+        while self.0.try_send_data([0; 65536]).is_ok() {}
+    }
+
+    fn connection_completed(&mut self) {
+        while self.0.try_send_data([0; 65536]).is_ok() {}
+    }
+}
+
 struct Silent(#[expect(dead_code, reason = "held, not used")] Socket);
 
 impl Connection for Silent {}
@@ -126,6 +175,16 @@ impl Connection for Calls {
     }
 
     fn unbind(&mut self, _: CloseReason) {
+        if self.attack == "use-after-unbind" {
+            use_everything(&self.socket);
+            let socket = self.socket.clone();
+            // Where this instance serves others as well, it goes on afterwards.
+            add_timer(Duration::ZERO, move || use_everything(&socket));
+            next_tick({
+                let socket = self.socket.clone();
+                move || use_everything(&socket)
+            });
+        }
         OTHERS.with_borrow_mut(|others| others.truncate(64));
     }
 }

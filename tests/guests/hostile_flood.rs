@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandloop::{
     Channel, Connection, Options, Queue, Socket, connect,
-    processes::{self, Process},
+    processes::{self, Process, ProcessId},
     reactor::try_next_tick,
     timers::try_add_timer,
     try_defer,
@@ -16,21 +16,27 @@ const ENOUGH: u32 = 1_000_000;
 struct Flood {
     socket: Socket,
     what: String,
+    sink: Option<ProcessId>,
 }
 
 impl Flood {
     fn new(socket: Socket, options: &Options) -> Self {
-        Flood { socket, what: options.get("what").unwrap_or_default().to_owned() }
+        let what = options.get("what").unwrap_or_default().to_owned();
+        Flood { socket, what, sink: None }
     }
 
     /// Whether one more was granted.
-    fn one_more(&self, number: u32) -> bool {
+    fn one_more(&mut self, number: u32) -> bool {
         let message = [b'x'; 1000];
         match &*self.what {
             "timers" => try_add_timer(Duration::from_secs(3600), || {}).is_ok(),
             "ticks" => try_next_tick(|| {}).is_ok(),
             "defers" => try_defer(endless, |()| {}, |_| {}).is_ok(),
             "spawns" => processes::try_spawn("breeder", message, |_| {}).is_ok(),
+            "notifies" => {
+                let sink = self.sink.get_or_insert_with(|| processes::spawn("sink", "", |_| {}));
+                sink.try_notify(message).is_ok()
+            }
             "subscriptions" => Channel::new("flood").try_subscribe(|_| {}).is_ok(),
             "channels" => Channel::new(&format!("flood {number}")).try_subscribe(|_| {}).is_ok(),
             "publishes" => {
@@ -76,6 +82,19 @@ impl Process for Breeder {
     fn notified(&mut self, _: &[u8]) {}
 }
 
+/// A process that takes what comes.
+struct Sink;
+
+impl Sink {
+    fn new(_: &[u8]) -> Self {
+        Sink
+    }
+}
+
+impl Process for Sink {
+    fn notified(&mut self, _: &[u8]) {}
+}
+
 impl Connection for Flood {
     fn receive_data(&mut self, _data: &[u8]) {
         let granted = (0..ENOUGH).take_while(|number| self.one_more(*number)).count();
@@ -85,4 +104,4 @@ impl Connection for Flood {
     }
 }
 
-sandloop::plugin! { handlers: [Flood::new], processes: [Breeder::new] }
+sandloop::plugin! { handlers: [Flood::new], processes: [Breeder::new, Sink::new] }

@@ -1,12 +1,10 @@
-//! Loops for ever in the callback that its listener's option `callback` names: `constructor`, `post_init`,
-//! `receive_data` (the default), `drained`, `unbind`, `timer`, `tick`, `connection_completed` (of a connection to its option
-//! `target`), `message`, `popped`, `completed`.
+//! Loops for ever in the callback that its listener's option `callback` names; `shared/hostile.rs` has their names.
 
 use sandloop::{Options, Socket};
 
 #[path = "shared/hostile.rs"]
 mod hostile;
-use hostile::Hostile;
+use hostile::{Hostile, Victim};
 
 fn hostile_loop(socket: Socket, options: &Options) -> Hostile {
     Hostile::new(socket, options, spin)
@@ -18,4 +16,8 @@ fn spin() {
     }
 }
 
-sandloop::plugin! { handlers: [hostile_loop] }
+fn victim(argument: &[u8]) -> Victim {
+    Victim::new(argument, spin)
+}
+
+sandloop::plugin! { handlers: [hostile_loop], processes: [victim] }

@@ -7,7 +7,7 @@ use sandloop::{Options, Socket};
 
 #[path = "shared/hostile.rs"]
 mod hostile;
-use hostile::Hostile;
+use hostile::{Hostile, Victim};
 
 fn hostile_sleep(socket: Socket, options: &Options) -> Hostile {
     Hostile::new(socket, options, sleep)
@@ -19,4 +19,8 @@ fn sleep() {
     }
 }
 
-sandloop::plugin! { handlers: [hostile_sleep] }
+fn victim(argument: &[u8]) -> Victim {
+    Victim::new(argument, sleep)
+}
+
+sandloop::plugin! { handlers: [hostile_sleep], processes: [victim] }

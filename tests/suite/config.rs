@@ -74,7 +74,6 @@ fn the_default_configuration_is_found_without_its_name() {
     );
 }
 
-/// An option may be a password: no message and no log line repeats it.
 #[test]
 fn every_bound_is_explained() {
     let file = workspace().join("tests/cases/valid/limits/plugins.toml");
@@ -93,6 +92,7 @@ fn every_bound_is_explained() {
     assert!(others.contains("cpu_per_second        no bound  default"), "{others}");
 }
 
+/// An option may be a password: no message and no log line repeats it.
 #[test]
 fn option_values_are_never_printed() {
     let (dir, _) = sandloop_tests::host::directory(

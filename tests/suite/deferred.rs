@@ -130,6 +130,27 @@ fn a_workers_sandbox_is_used_again_by_its_own_plugin_only() {
     host.stop();
 }
 
+/// One tenant has given all its workers work that never ends; another's is done all the same.
+#[test]
+fn operations_that_sleep_leave_a_worker_to_the_others() {
+    let other = Plugin::named("other", &sandloop_tests::component("deferred"));
+    let config = Config::serving(Plugin::new("deferred"))
+        .plugin(other)
+        .listen(sandloop_tests::Listen::tcp("other"))
+        .host("workers", "2");
+    let host = Host::start(&config);
+    let (mut sleeper, mut other) = (host.connect("deferred"), host.connect("other"));
+    for _ in 0..10 {
+        sleeper.send("sleep 3600000\n");
+    }
+    // What is not deferred is answered after all that was deferred before it.
+    assert_eq!(ask(&mut sleeper, "what"), "what?");
+    for _ in 0..3 {
+        assert_eq!(ask(&mut other, "fib 10"), "done 55");
+    }
+    host.stop();
+}
+
 /// A worker is not waited for: neither by the connection that asked nor by the host.
 #[test]
 fn what_nobody_waits_for_is_given_up() {

@@ -10,6 +10,8 @@ const FLOODS: &[(&str, u32)] = &[
     ("ticks", 10_000),
     ("defers", 1000),
     ("spawns", 100),
+    // 1000 bytes and 64 for each, of 1 MiB.
+    ("notifies", 985),
     ("subscriptions", 1000),
     ("channels", 1000),
     // 1000 bytes and 64 for each, of 4 MiB.
@@ -72,6 +74,30 @@ fn what_a_flood_took_is_given_back() {
             grown.iter().any(|bytes| *bytes < 1 << 20),
             "{what}: it grows each time: {grown:?}"
         );
+        host.stop();
+    }
+}
+
+each_isolation!(what_comes_to_nothing_holds_no_memory);
+/// What is asked for in a callback is done after it; a guest that takes it back at once must not make a list of it.
+fn what_comes_to_nothing_holds_no_memory(isolation: Isolation) {
+    let _alone = alone();
+    for attack in ["set-and-cancel", "kill-nobody"] {
+        let plugin = Plugin::new("hostile_calls").isolation(isolation);
+        let config = Config::new()
+            .plugin(plugin.limit("cpu_per_event", "\"2s\""))
+            .listen(Listen::tcp("hostile_calls").option("attack", attack));
+        let host = Host::start(&config);
+        let before = process::resident(host.pid());
+        let mut peer = host.connect("hostile_calls");
+        peer.send("x");
+        peer.expect_closed();
+        let line = host.wait_log("trapped");
+        assert_eq!(line.field("limit"), Some("cpu_per_event"), "{line}");
+        let grown = process::resident_peak(host.pid()).saturating_sub(before);
+        println!("{attack}: {grown} bytes at the most");
+        // Two seconds of calls are millions of them.
+        assert!(grown < 32 << 20, "{attack}: {grown} bytes for what comes to nothing");
         host.stop();
     }
 }

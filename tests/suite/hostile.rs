@@ -79,7 +79,11 @@ fn withstand_one(one: &Attack) -> Result<(), String> {
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}: {}", one.name, outcome.stderr);
     assert!(left < MEMORY_LEFT_MAX, "{}: {left} bytes are left", one.name);
-    println!("{:<40} p99 {quiet:>9.1?} alone {busy:>9.1?} beside {times:>4} attacks", one.name);
+    println!(
+        "{:<40} p99 {quiet:>9.1?} alone {busy:>9.1?} beside {times:>4} attacks, {:>3} MiB left",
+        one.name,
+        left >> 20
+    );
     // Below that it is the machine that is measured, on whose few cores the attackers and this test are as well: a
     // neighbour who has to wait for a hostile handler waits for slices of it.
     if busy <= (quiet * 2).max(MACHINE) {

@@ -25,7 +25,7 @@ fn bounded(isolation: Isolation, limits: &str) -> Host {
 
 /// A second's worth goes at once, and for each second another one; the neighbour is as quick as ever.
 #[track_caller]
-fn takes_its_time(host: Host) {
+fn takes_its_time(host: Host, limit: &str) {
     let (mut peer, mut neighbour) = (host.connect("echo"), host.connect("neighbour"));
     let bytes = vec![b'x'; 300_000];
     let begun = Instant::now();
@@ -37,15 +37,19 @@ fn takes_its_time(host: Host) {
     // 100,000 at once; the rest takes two seconds, and never less.
     assert!(Duration::from_millis(1900) < took, "300,000 bytes took {took:?}");
     assert!(beside < took, "the neighbour waited for {beside:?}");
+    let told = host.wait_line(limit, |line| line.field("limit") == Some(limit));
+    assert_eq!(told.field("plugin"), Some("echo"), "{told}");
+    assert_eq!(told.field("value"), Some("100000B"), "{told}");
+    assert_ne!(told.field("connection"), None, "{told}");
     host.stop();
 }
 
 fn reading_is_bounded_by_the_second(isolation: Isolation) {
-    takes_its_time(bounded(isolation, "read_per_second = 100000"));
+    takes_its_time(bounded(isolation, "read_per_second = 100000"), "read_per_second");
 }
 
 fn writing_is_bounded_by_the_second(isolation: Isolation) {
-    takes_its_time(bounded(isolation, "write_per_second = 100000"));
+    takes_its_time(bounded(isolation, "write_per_second = 100000"), "write_per_second");
 }
 
 #[test]

@@ -18,6 +18,7 @@ macro_rules! each_isolation {
     )+};
 }
 
+mod admission;
 mod amqp;
 mod amqp_server;
 mod architecture;
@@ -27,6 +28,7 @@ mod close;
 mod config;
 mod connect;
 mod connection;
+mod counters;
 mod deferrable;
 mod deferred;
 mod differential;

@@ -97,6 +97,37 @@ fn beyond_the_hard_bound_nothing_is_taken(isolation: Isolation) {
     peer.expect("xxx");
 }
 
+each_isolation!(the_outboxes_of_a_tenant_are_bounded_together);
+/// A peer that does not read takes the room of all; a little is sent to the others all the same.
+fn the_outboxes_of_a_tenant_are_bounded_together(isolation: Isolation) {
+    let plugin = Plugin::new("outbox_flood").isolation(isolation).prints();
+    let config = Config::serving(plugin).to_toml();
+    let limits = "[tenants.outbox_flood.limits]\noutboxes = \"1MiB\"\n";
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let host = Host::start_toml(dir, &format!("{config}\n{limits}"));
+    let mut other = host.connect("outbox_flood");
+    let mut stalled = Peer::connect_narrow(&host.address("outbox_flood"));
+    stalled.send("67108864 1000\n");
+    let printed = host.wait_printed_lines(1).swap_remove(0);
+    assert!(printed.ends_with(" outbox-full"), "{printed}");
+    let told = host.wait_log("at a limit");
+    assert_eq!(told.field("limit"), Some("outboxes"), "{told}");
+    assert_eq!(told.field("value"), Some("1MiB"), "{told}");
+
+    other.send("65536 65536\n");
+    host.wait_printed("sent 0 outbox-full");
+    other.send("1000\n");
+    host.wait_printed("sent 1000");
+    other.expect_count(1000);
+    // What the stalled one had is given back with its end.
+    drop(stalled);
+    host.wait_printed_lines(4);
+    other.send("65536 65536\n");
+    host.wait_printed("sent 65536");
+    other.expect_count(65536);
+    host.stop();
+}
+
 each_isolation!(a_send_that_cannot_fail_closes_instead);
 fn a_send_that_cannot_fail_closes_instead(isolation: Isolation) {
     let host = flood(isolation, Some(1 << 20));

@@ -1,9 +1,12 @@
 //! Peers that misbehave: whatever they do, nothing of them stays behind.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
-use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, alone};
+use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, alone, process};
 use socket2::{SockRef, Socket};
 
 use crate::hostile::drive::{descriptors, wait_descriptors};
@@ -11,6 +14,7 @@ use crate::hostile::drive::{descriptors, wait_descriptors};
 /// What a peer does with its connection.
 type Misbehave = fn(TcpStream) -> std::io::Result<()>;
 
+/// Peers that come to the host.
 const PEERS: &[(&str, Misbehave)] = &[
     ("connects and vanishes", |_| Ok(())),
     ("connects and resets", reset),
@@ -54,9 +58,7 @@ const PEERS: &[(&str, Misbehave)] = &[
         stream.read_to_end(&mut Vec::new()).map(drop)
     }),
     ("talks rubbish", |mut stream| {
-        let rubbish: Vec<u8> =
-            (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        stream.write_all(&rubbish)?;
+        stream.write_all(&rubbish())?;
         stream.shutdown(Shutdown::Write)?;
         stream.read_to_end(&mut Vec::new()).map(drop)
     }),
@@ -67,6 +69,57 @@ const PEERS: &[(&str, Misbehave)] = &[
         Ok(())
     }),
 ];
+
+/// Servers that the host's guests go to.
+const SERVERS: &[(&str, Misbehave)] = &[
+    ("lets in and vanishes", |_| Ok(())),
+    ("lets in and resets", reset),
+    ("resets after half an answer", |mut stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")?;
+        reset(stream)
+    }),
+    ("resets in the middle of a head", |mut stream| {
+        stream.write_all(b"HTTP/1.1 200 O")?;
+        reset(stream)
+    }),
+    ("ends its side and does not read", |stream| {
+        stream.shutdown(Shutdown::Write)?;
+        wait_for_the_end(stream)
+    }),
+    ("never answers", wait_for_the_end),
+    ("answers one byte at a time", |mut stream| {
+        stream.set_nodelay(true)?;
+        for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" {
+            stream.write_all(&[*byte])?;
+        }
+        wait_for_the_end(stream)
+    }),
+    ("talks rubbish", |mut stream| {
+        stream.write_all(&rubbish())?;
+        wait_for_the_end(stream)
+    }),
+    ("talks without end", |mut stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        while stream.write_all(&[b'x'; 65536]).is_ok() {}
+        Ok(())
+    }),
+    ("sends urgent bytes", |stream| {
+        let stream = Socket::from(stream);
+        stream.send_out_of_band(b"!")?;
+        drop(stream);
+        Ok(())
+    }),
+];
+
+/// Keeps the connection without reading or writing until the host ends it.
+fn wait_for_the_end(mut stream: TcpStream) -> std::io::Result<()> {
+    while 0 < stream.read(&mut [0; 4096])? {}
+    Ok(())
+}
+
+fn rubbish() -> Vec<u8> {
+    (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
 
 fn reset(stream: TcpStream) -> std::io::Result<()> {
     SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO))?;
@@ -89,6 +142,7 @@ fn nothing_stays_behind(isolation: Isolation) {
     let mut steady = host.connect("steady");
     steady.expect_echo("helo\n");
     let before = descriptors(&host);
+    let mut memory = Vec::new();
     for (name, misbehave) in PEERS {
         for plugin in plugins {
             let address = host.address(plugin).replace("tcp://", "");
@@ -101,8 +155,93 @@ fn nothing_stays_behind(isolation: Isolation) {
             wait_descriptors(&host, &mut steady, before)
                 .unwrap_or_else(|left| panic!("{plugin}, a peer that {name}: {left}"));
         }
+        memory.push(process::resident(host.pid()));
     }
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("ERROR"), "{}", outcome.stderr);
+    assert_flat(&memory);
+}
+
+/// The sandboxes and buffers of the first peers are kept for the next; from then on nothing is added.
+#[track_caller]
+fn assert_flat(memory: &[u64]) {
+    let (first, rest) = memory.split_at(memory.len() / 2);
+    let most = |part: &[u64]| part.iter().copied().max().unwrap_or_default();
+    assert!(most(rest) < most(first) + (8 << 20), "memory grows: {memory:?}");
+}
+
+each_isolation!(nothing_stays_behind_of_servers);
+fn nothing_stays_behind_of_servers(isolation: Isolation) {
+    let _alone = alone();
+    let servers: Vec<Misbehaving> =
+        SERVERS.iter().map(|(_, misbehave)| Misbehaving::start(*misbehave)).collect();
+    let allowed: Vec<&str> = servers.iter().map(|server| &*server.address).collect();
+    let config = Config::new()
+        .plugin(Plugin::new("http_fetch").isolation(isolation).may_connect(&allowed))
+        .plugin(Plugin::named("steady", &sandloop_tests::component("echo")))
+        .listen(Listen::tcp("http_fetch"))
+        .listen(Listen::tcp("steady"));
+    let host = Host::start(&config);
+    let mut steady = host.connect("steady");
+    let mut fetcher = host.connect("http_fetch");
+    steady.expect_echo("helo\n");
+    let before = descriptors(&host);
+    let mut memory = Vec::new();
+    for ((name, _), server) in SERVERS.iter().zip(&servers) {
+        for _ in 0..10 {
+            fetcher
+                .send(format!("GET http://{}/ close deadline=200 limit=100000\n", server.address));
+            let answer = fetcher.line();
+            let known = answer.starts_with("error: ") || answer.starts_with("200 OK ");
+            assert!(known, "a server that {name}: {answer}");
+        }
+        steady.expect_echo("still here\n");
+        wait_descriptors(&host, &mut steady, before)
+            .unwrap_or_else(|left| panic!("a server that {name}: {left}"));
+        memory.push(process::resident(host.pid()));
+    }
+    let outcome = host.stop();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("ERROR"), "{}", outcome.stderr);
+    assert_flat(&memory);
+}
+
+/// A server that does the same with each of its connections.
+struct Misbehaving {
+    address: String,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Misbehaving {
+    fn start(misbehave: Misbehave) -> Misbehaving {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound socket").to_string();
+        let ends = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let ends = ends.clone();
+            move || {
+                for stream in listener.incoming().flatten() {
+                    if ends.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    // A client that ends the connection is in its right.
+                    let _ = misbehave(stream);
+                }
+            }
+        });
+        Misbehaving { address, ends, thread: Some(thread) }
+    }
+}
+
+impl Drop for Misbehaving {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        // It waits for somebody; where nobody gets in it has ended.
+        let _ = TcpStream::connect(&self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }

@@ -35,8 +35,71 @@ fn past_its_cpu_time_a_tenants_events_wait(isolation: Isolation) {
     println!("200 ms of work took {took:?}, {echoes} echoes beside it");
     assert!(Duration::from_millis(500) < took, "{took:?}");
     assert!(10 < echoes, "{echoes} echoes");
+    let told = host.wait_line("the bound", |line| line.field("limit") == Some("cpu_per_second"));
+    assert_eq!(told.field("value"), Some("100ms"), "{told}");
     // Idle time fills its account, and the neighbour never had one.
     neighbour.expect_echo("after");
+    host.stop();
+}
+
+/// With the default a tenant can have many sandboxes, but never those that are kept for the others.
+#[test]
+fn a_tenant_leaves_the_others_their_sandboxes() {
+    let neighbour = Plugin::named("neighbour", &component("echo"));
+    let config = Config::new()
+        .host("instances", "8")
+        .plugin(Plugin::new("echo"))
+        .plugin(neighbour)
+        .listen(Listen::tcp("echo"))
+        .listen(Listen::tcp("neighbour"));
+    let host = Host::start(&config);
+    // Two are kept for each, four are for whoever comes first.
+    let mut crowd: Vec<Peer> = (0..20).map(|_| host.connect("echo")).collect();
+    for peer in &mut crowd {
+        peer.send("helo\n");
+    }
+    for peer in &mut crowd[..6] {
+        peer.expect("helo\n");
+    }
+    let told = host.wait_log("at its limit: not accepting for now");
+    assert_eq!(told.field("limit"), Some("instances"), "{told}");
+    assert_eq!(told.field("value"), Some("8"), "{told}");
+    let mut neighbours = [host.connect("neighbour"), host.connect("neighbour")];
+    for peer in &mut neighbours {
+        peer.expect_echo("helo\n");
+    }
+    crowd[6].expect_nothing_yet();
+    for mut peer in crowd.drain(..6) {
+        peer.finish();
+        peer.expect_end();
+    }
+    for peer in &mut crowd[..6] {
+        peer.expect("helo\n");
+    }
+    host.stop();
+}
+
+#[test]
+fn a_tenants_sandboxes_are_bounded() {
+    let tenant = |plugin: Plugin| plugin.key("tenant", "\"one\"");
+    let config = Config::new()
+        .plugin(tenant(Plugin::new("echo")))
+        .plugin(tenant(Plugin::named("second", &component("echo"))))
+        .listen(Listen::tcp("echo"))
+        .listen(Listen::tcp("second"));
+    let toml = format!("{}\n[tenants.one.limits]\ninstances = 2\n", config.to_toml());
+    let host = Host::start_toml(tempfile::tempdir().expect("a temporary directory"), &toml);
+    let (mut first, mut second) = (host.connect("echo"), host.connect("second"));
+    first.expect_echo("first\n");
+    second.expect_echo("second\n");
+    let mut third = host.connect("second");
+    third.send("third\n");
+    let told = host.wait_log("at its limit: not accepting for now");
+    assert_eq!(told.field("limit"), Some("tenant instances"), "{told}");
+    assert_eq!(told.field("value"), Some("2"), "{told}");
+    third.expect_nothing_yet();
+    drop(first);
+    third.expect("third\n");
     host.stop();
 }
 

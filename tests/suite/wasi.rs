@@ -85,3 +85,19 @@ fn a_guest_that_sleeps_too_long_is_ended(isolation: Isolation) {
     assert_eq!(line.field("plugin"), Some("hostile_sleep"), "{line}");
     host.stop();
 }
+
+each_isolation!(waits_are_counted_together);
+/// A guest that computes whenever it may be looked at, and sleeps in between, waits no longer than it may.
+fn waits_are_counted_together(isolation: Isolation) {
+    let dozer = Plugin::new("hostile_doze")
+        .isolation(isolation)
+        .limit("event_deadline", "\"100ms\"")
+        .limit("cpu_per_event", "\"10s\"");
+    let host = Host::start(&Config::serving(dozer));
+    let mut peer = host.connect("hostile_doze");
+    peer.send("100\n");
+    peer.expect_closed();
+    let line = host.wait_line("the end", |line| line.level() == "ERROR");
+    assert_eq!(line.field("limit"), Some("event_deadline"), "{line}");
+    host.stop();
+}

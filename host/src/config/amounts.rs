@@ -64,9 +64,7 @@ impl Limits {
 impl Limits {
     /// What the bound with this name is set to, as an operator would write it.
     pub fn shown(&self, name: &str) -> Option<String> {
-        let amounts = self.amounts();
-        let (bound, amount) = amounts.iter().find(|(bound, _)| bound.name == name)?;
-        Some(bound.show(*amount))
+        shown(&self.amounts(), name)
     }
 }
 
@@ -75,6 +73,8 @@ impl TenantLimits {
     pub fn amounts(&self) -> Vec<Amount> {
         vec![
             (&all::TENANT_MEMORY, self.memory),
+            (&all::TENANT_INSTANCES, self.instances.map_or(all::UNBOUNDED_INSTANCES, u64::from)),
+            (&all::OUTBOXES, self.outboxes),
             (&all::CPU_PER_SECOND, self.cpu_per_second.map_or(all::UNBOUNDED_CPU, micros)),
             (&all::CHANNELS, self.channels.into()),
             (&all::CHANNEL, self.channel),
@@ -85,6 +85,18 @@ impl TenantLimits {
             (&all::LOG_PER_SECOND, self.log_per_second),
         ]
     }
+}
+
+impl TenantLimits {
+    /// What the bound with this name is set to, as an operator would write it.
+    pub fn shown(&self, name: &str) -> Option<String> {
+        shown(&self.amounts(), name)
+    }
+}
+
+fn shown(amounts: &[Amount], name: &str) -> Option<String> {
+    let (bound, amount) = amounts.iter().find(|(bound, _)| bound.name == name)?;
+    Some(bound.show(*amount))
 }
 
 impl ListenConfig {

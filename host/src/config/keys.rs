@@ -103,6 +103,8 @@ pub(crate) const ALL: &[Key] = &[
     key("tenants.*", "a section, as in [tenants.demo]"),
     key("tenants.*.limits", "a section, as in [tenants.demo.limits]"),
     key("tenants.*.limits.memory", r#"a size, as in memory = "1GiB""#),
+    key("tenants.*.limits.instances", "a number of sandboxes, as in instances = 500"),
+    key("tenants.*.limits.outboxes", r#"a size, as in outboxes = "256MiB""#),
     key(
         "tenants.*.limits.cpu_per_second",
         r#"a duration in quotes, as in cpu_per_second = "500ms""#,

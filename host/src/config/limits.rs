@@ -23,6 +23,8 @@ pub(crate) const UNBOUNDED_CPU: u64 = HOUR;
 pub(crate) const UNBOUNDED_BYTES: u64 = 1024 * GIB;
 /// So many traps are never counted.
 pub(crate) const NEVER_PARKED: u64 = 1_000_000;
+/// So many sandboxes are no bound of a tenant's.
+pub(crate) const UNBOUNDED_INSTANCES: u64 = 1_000_000;
 /// So many connections a second are no bound.
 pub(crate) const UNBOUNDED_ACCEPTS: u64 = 1_000_000;
 
@@ -49,7 +51,7 @@ pub const WORKERS: Bound = Bound {
     min: 1,
     max: 1024,
     what: "Threads that do deferred work, with a lower priority than the reactors.",
-    why: "Deferred work must not take the cores that the reactors need.",
+    why: "Deferred work must not take the cores that the reactors need. Where several tenants have such work, none has all of them.",
     at: AtBound::Wait,
     then: "Jobs wait for a free thread.",
 };
@@ -119,7 +121,7 @@ pub const INSTANCES: Bound = Bound {
     min: 1,
     max: 1_000_000,
     what: "Sandboxes alive at once in the host.",
-    why: "Address space for all of them is set aside at the start.",
+    why: "Address space for all of them is set aside at the start. Half of them are kept for the tenants, as many for each; whoever comes first has the others.",
     at: AtBound::Wait,
     then: "New connections wait in the listener's backlog until a sandbox ends.",
 };
@@ -174,7 +176,7 @@ pub const EVENT_DEADLINE: Bound = Bound {
     default: MINUTE,
     min: MILLISECOND,
     max: 24 * HOUR,
-    what: "How long one event may take while it waits for something, in a WASI call for example.",
+    what: "How long one event may wait for something, in WASI calls for example, all its waits together.",
     why: "A handler that sleeps holds its instance, its connections and its place in the pool.",
     at: AtBound::Trap,
     then: "The instance ends and its connections are closed; no other instance notices.",
@@ -231,7 +233,7 @@ pub const LOOKUPS: Bound = Bound {
     min: 0,
     max: 1000,
     what: "Names of the plugin that are being looked up.",
-    why: "A reactor has two threads for that and keeps 1,024 names for them.",
+    why: "A reactor has eight threads for that, of which a tenant uses two at once; the others of its names wait.",
     at: AtBound::Refuse,
     then: "`connect` answers `limit`.",
 };
@@ -502,6 +504,34 @@ pub const TENANT_MEMORY: Bound = Bound {
     then: "`memory.grow` fails and no new instance can be made; the log says `tenant memory`.",
 };
 
+/// `tenants.*.limits.instances`.
+pub const TENANT_INSTANCES: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "instances",
+    unit: Unit::Count,
+    default: UNBOUNDED_INSTANCES,
+    min: 1,
+    max: UNBOUNDED_INSTANCES,
+    what: "Sandboxes of the tenant alive at once.",
+    why: "One tenant must not have the sandboxes of all; by default it may have all but those that are kept for the others.",
+    at: AtBound::Wait,
+    then: "Its new connections wait in the listener's backlog until one of its sandboxes ends.",
+};
+
+/// `tenants.*.limits.outboxes`.
+pub const OUTBOXES: Bound = Bound {
+    table: TENANT_LIMITS,
+    name: "outboxes",
+    unit: Unit::Bytes,
+    default: GIB,
+    min: 64 * KIB,
+    max: 1024 * GIB,
+    what: "Bytes in the outboxes of all connections of the tenant together.",
+    why: "A thousand outboxes that nobody reads are the host's memory.",
+    at: AtBound::Refuse,
+    then: "`send-data` answers `outbox-full` and takes none of the bytes; an empty outbox still takes up to `outbox_low`.",
+};
+
 /// `tenants.*.limits.cpu_per_second`.
 pub const CPU_PER_SECOND: Bound = Bound {
     table: TENANT_LIMITS,
@@ -629,8 +659,14 @@ pub const BACKLOG: Bound = Bound {
 };
 
 /// The bounds whose largest value is no bound.
-pub(crate) const UNBOUNDED: &[&Bound] =
-    &[&ACCEPTS_PER_SECOND, &TRAPS, &CPU_PER_SECOND, &READ_PER_SECOND, &WRITE_PER_SECOND];
+pub(crate) const UNBOUNDED: &[&Bound] = &[
+    &ACCEPTS_PER_SECOND,
+    &TRAPS,
+    &TENANT_INSTANCES,
+    &CPU_PER_SECOND,
+    &READ_PER_SECOND,
+    &WRITE_PER_SECOND,
+];
 
 /// Every bound, in the order of the reference.
 pub const ALL: &[&Bound] = &[
@@ -668,6 +704,8 @@ pub const ALL: &[&Bound] = &[
     &POPS,
     &MESSAGE,
     &TENANT_MEMORY,
+    &TENANT_INSTANCES,
+    &OUTBOXES,
     &CPU_PER_SECOND,
     &CHANNELS,
     &CHANNEL,

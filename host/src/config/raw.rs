@@ -103,6 +103,8 @@ pub(crate) struct Tenant {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantLimits {
     pub(crate) memory: Option<Quantity>,
+    pub(crate) instances: Option<Quantity>,
+    pub(crate) outboxes: Option<Quantity>,
     pub(crate) cpu_per_second: Option<Quantity>,
     pub(crate) channels: Option<Quantity>,
     pub(crate) channel: Option<Quantity>,

@@ -327,6 +327,11 @@ fn tenant_limits(place: &Place<'_>, raw: &raw::TenantLimits) -> Result<TenantLim
     };
     Ok(TenantLimits {
         memory: read(&limits::TENANT_MEMORY, &raw.memory)?,
+        instances: Some(
+            limits::TENANT_INSTANCES.count(raw.instances.as_ref()).map_err(wrong("instances"))?,
+        )
+        .filter(|instances| u64::from(*instances) < limits::UNBOUNDED_INSTANCES),
+        outboxes: read(&limits::OUTBOXES, &raw.outboxes)?,
         cpu_per_second: Some(read(&limits::CPU_PER_SECOND, &raw.cpu_per_second)?)
             .filter(|micros| *micros < limits::UNBOUNDED_CPU)
             .map(Duration::from_micros),

@@ -84,6 +84,8 @@ fn defaults() {
     let [tenant] = config.tenants.as_slice() else { panic!("{config:?}") };
     let limits = TenantLimits {
         memory: 16 << 30,
+        instances: None,
+        outboxes: 1 << 30,
         cpu_per_second: None,
         channels: 1000,
         channel: 4 << 20,

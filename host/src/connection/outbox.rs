@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
+use crate::meter::{Charge, Meter};
+
 /// Where an outbox is high, low and full, in bytes; `low < high <= max`.
 #[derive(Debug, Clone, Copy)]
 pub struct Marks {
@@ -21,9 +23,30 @@ const KEPT_CAPACITY: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: VecDeque<u8>,
+    /// The same bytes among those of its tenant; none where nobody counts.
+    charge: Option<Charge>,
 }
 
 impl Outbox {
+    /// What waits counts in this sum.
+    pub fn count_in(&mut self, sum: &Meter) {
+        self.charge = sum.charge(0);
+        self.count();
+    }
+
+    /// Whether so many bytes more fit into the sum. Those who look in the same moment may each go over it by what they
+    /// send.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.charge.as_ref().is_none_or(|charge| charge.has_room(whole(bytes)))
+    }
+
+    fn count(&mut self) {
+        let length = whole(self.bytes.len());
+        if let Some(charge) = &mut self.charge {
+            charge.set(length);
+        }
+    }
+
     /// Bytes that wait.
     pub fn len(&self) -> usize {
         self.bytes.len()
@@ -37,15 +60,27 @@ impl Outbox {
     /// Queues bytes. The caller has checked the bound.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
+        self.count();
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.bytes = VecDeque::new();
+        self.count();
     }
 
     /// Hands the bytes, at most so many, to `write` until they are gone or it answers `WouldBlock`.
     pub fn flush(
+        &mut self,
+        max: usize,
+        write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let flushed = self.write_out(max, write);
+        self.count();
+        flushed
+    }
+
+    fn write_out(
         &mut self,
         mut max: usize,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
@@ -71,9 +106,29 @@ impl Outbox {
     }
 }
 
+fn whole(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_waits_counts_until_it_is_written_or_dropped() {
+        let sum = Meter::new(100);
+        let mut outbox = Outbox::default();
+        outbox.count_in(&sum);
+        outbox.push(&[0; 60]);
+        assert!(outbox.has_room(40) && !outbox.has_room(41) && !sum.has_room(41));
+        outbox.flush(20, |pieces| Ok(pieces[0].len())).unwrap();
+        assert!(outbox.has_room(60) && !outbox.has_room(61));
+        outbox.clear();
+        assert!(sum.has_room(100));
+        outbox.push(&[0; 100]);
+        drop(outbox);
+        assert!(sum.has_room(100));
+    }
 
     #[test]
     fn keeps_the_order_over_partial_writes() {

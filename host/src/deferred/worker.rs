@@ -1,5 +1,6 @@
 //! The threads that do deferred work.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -37,6 +38,7 @@ impl Workers {
         runtime: &tokio::runtime::Handle,
     ) -> io::Result<Workers> {
         let jobs = home.hub.jobs.clone();
+        jobs.set_share(share(count, &home.hub.plugins));
         let mut workers = Workers { jobs, threads: Vec::with_capacity(count) };
         for index in 0..count {
             let worker = Worker { home: home.clone(), activity: activity.clone(), kept: None };
@@ -50,6 +52,13 @@ impl Workers {
         }
         Ok(workers)
     }
+}
+
+/// How many of so many workers one tenant may have: all, if no other has work for them.
+fn share(workers: usize, plugins: &[Arc<Plugin>]) -> usize {
+    let deferring = plugins.iter().filter(|plugin| plugin.exports.has_operations());
+    let tenants: BTreeSet<usize> = deferring.map(|plugin| plugin.tenant.index).collect();
+    if tenants.len() < 2 { workers } else { workers.saturating_sub(1).max(1) }
 }
 
 impl Drop for Workers {
@@ -89,7 +98,11 @@ impl Worker {
         loop {
             // Whoever keeps nothing has nothing to give up.
             match self.home.hub.jobs.next(self.kept.is_some().then_some(KEPT_FOR)) {
-                Next::Job(job) => self.do_job(*job),
+                Next::Job(job) => {
+                    let tenant = job.plugin.tenant.index;
+                    self.do_job(*job);
+                    self.home.hub.jobs.done(tenant);
+                }
                 Next::Idle => self.kept = None,
                 Next::Closed => return,
             }
@@ -140,9 +153,7 @@ impl Worker {
             self.activity.enter();
             let before = thread_cpu_time();
             let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
-            if let Some(cpu) = &plugin.tenant.cpu {
-                cpu.take_time(thread_cpu_time().saturating_sub(before));
-            }
+            plugin.use_cpu(thread_cpu_time().saturating_sub(before), clock.now(), || None);
             if let Poll::Ready(finished) = polled {
                 return Ok(finished);
             }

@@ -56,7 +56,7 @@ impl channels::Host for HostState {
         tenant
             .channels
             .subscribe(channel, &address, id)
-            .map_err(|_| self.at_limit("channels", "the tenant's"))?;
+            .map_err(|_| self.at_limit("channels", tenant.limits.channels))?;
         self.subscriptions.address = Some(address);
         self.subscriptions.channels.insert(id, (tenant, channel.to_owned()));
         Ok(id)

@@ -87,7 +87,9 @@ impl HostState {
     pub(super) fn message(&self, data: Vec<u8>) -> Result<Message, ErrorCode> {
         self.check_size(&data)?;
         let message = Message::new(data, &self.plugin.tenant.messages, None);
-        message.map_err(|_| self.at_limit("messages", "the tenant's"))
+        message.map_err(|_| {
+            self.at_limit("messages", self.plugin.shown("messages").unwrap_or_default())
+        })
     }
 
     /// No message is larger than the limit.

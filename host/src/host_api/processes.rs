@@ -76,7 +76,10 @@ impl processes::Host for HostState {
     }
 
     fn kill(&mut self, process: u32) {
-        self.commands.push(Command::Kill { process });
+        // Whose it is the reactor knows; what is not there need not be asked for.
+        if self.address.is_some() && self.home.hub.processes.has(process) {
+            self.commands.push(Command::Kill { process });
+        }
     }
 
     fn exit(&mut self) {

@@ -64,7 +64,7 @@ impl queues::Host for HostState {
         tenant
             .queues
             .pop(queue, &address, id)
-            .map_err(|_| self.at_limit("channels", "the tenant's"))?;
+            .map_err(|_| self.at_limit("channels", tenant.limits.channels))?;
         self.pops.address = Some(address);
         self.pops.queues.insert(id, (tenant, queue.to_owned()));
         Ok(id)

@@ -39,9 +39,14 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
             if touched {
                 store.data_mut().commands.push(Command::Touch { id });
             }
-            if result == Err(SendError::OutboxFull) {
+            let full = match result {
+                Err(SendError::OutboxFull) => Some("outbox_max"),
+                Err(SendError::OutboxesFull) => Some("outboxes"),
+                _ => None,
+            };
+            if let Some(limit) = full {
                 let state = store.data();
-                state.at_limit("outbox_max", state.plugin.config.limits.outbox_max);
+                state.at_limit(limit, state.plugin.shown(limit).unwrap_or_default());
             }
             Ok((result.map_err(ErrorCode::from),))
         },
@@ -201,7 +206,7 @@ impl From<SendError> for ErrorCode {
         match error {
             SendError::Closed => ErrorCode::Closed,
             SendError::Closing => ErrorCode::Closing,
-            SendError::OutboxFull => ErrorCode::OutboxFull,
+            SendError::OutboxFull | SendError::OutboxesFull => ErrorCode::OutboxFull,
         }
     }
 }

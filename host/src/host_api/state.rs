@@ -17,7 +17,7 @@ use crate::connection::Shared;
 use crate::hub::Hub;
 use crate::meter::{Charge, Meter};
 use crate::plugin::Plugin;
-use crate::reactor::{Address, Command, ConnectionId};
+use crate::reactor::{Address, Commands, ConnectionId};
 
 /// The state of a sandbox on the host's side; it moves with its store.
 pub struct HostState {
@@ -30,7 +30,7 @@ pub struct HostState {
     /// The connections it owns, by the number in its handles.
     pub sockets: Sockets,
     /// What it asked for in the running callback.
-    pub commands: Vec<Command>,
+    pub commands: Commands,
     /// The connection that the running callback is about.
     pub subject: Option<ConnectionId>,
     /// Ids of timers that are set and not fired or cancelled.
@@ -70,7 +70,7 @@ impl HostState {
             home,
             address: None,
             sockets: Sockets::default(),
-            commands: Vec::new(),
+            commands: Commands::default(),
             subject: None,
             timers: HashSet::new(),
             ticks: 0,

@@ -22,6 +22,9 @@ use crate::clock::Clock;
 use crate::config::{Access, Directory, Stdout};
 use crate::plugin::Plugin;
 
+/// Most random bytes that one call brings: making them takes about a slice, during which nothing can interrupt it.
+const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
 /// The WASI side of one instance.
 pub struct Wasi {
     context: WasiCtx,
@@ -80,6 +83,7 @@ impl Wasi {
             .stdout(stream("stdout", Level::Info))
             .stderr(stream("stderr", Level::Warn))
             .envs(&plugin.config.environment)
+            .max_random_size(RANDOM_BYTES_MAX)
             .build();
         *context.filesystem() = plugin.folders.0.clone();
         let mut table = ResourceTable::new();

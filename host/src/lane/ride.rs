@@ -7,10 +7,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::Lane;
-use crate::clock::thread_cpu_time;
+use crate::clock::{Moment, thread_cpu_time};
+use crate::plugin::Plugin;
 use crate::plugin::sandbox::Call;
-use crate::plugin::{Permit, Plugin};
 use crate::reactor::{Address, Mail};
+use crate::room::Place;
 
 /// What a call takes along.
 pub struct Start {
@@ -43,8 +44,11 @@ struct State {
     phase: Phase,
     /// CPU time that it has had here.
     used: Duration,
+    /// How long it has waited for something, and since when it does.
+    waited: Duration,
+    waits_since: Option<Moment>,
     /// Given back when a call that nobody wants any more has been dropped.
-    permit: Option<Permit>,
+    room: Option<Place>,
 }
 
 /// Where a call is.
@@ -67,8 +71,14 @@ enum Phase {
 impl Ride {
     pub(super) fn new(start: Start, lane: Lane) -> Ride {
         let Start { call, plugin, address, slices_left, slices } = start;
-        let state =
-            State { call: Some(call), phase: Phase::Queued, used: Duration::ZERO, permit: None };
+        let state = State {
+            call: Some(call),
+            phase: Phase::Queued,
+            used: Duration::ZERO,
+            waited: Duration::ZERO,
+            waits_since: None,
+            room: None,
+        };
         Ride { state: Mutex::new(state), plugin, address, lane, slices_left, slices }
     }
 
@@ -82,26 +92,27 @@ impl Ride {
         self.lock().used
     }
 
-    /// Whether it waits for something else than its turn.
-    pub fn waits(&self) -> bool {
-        self.lock().phase == Phase::Waiting
+    /// How long it has waited for something else than its turn, until `now`.
+    pub fn waited(&self, now: Moment) -> Duration {
+        let state = self.lock();
+        state.waited + state.waits_since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
-    /// Nobody wants it any more: the guest ends where it stands, at the latest when its slice does, and `permit` is given
+    /// Nobody wants it any more: the guest ends where it stands, at the latest when its slice does, and `room` is given
     /// back then.
-    pub fn abandon(&self, permit: Permit) {
+    pub fn abandon(&self, room: Place) {
         let mut state = self.lock();
         let runs = matches!(state.phase, Phase::Running | Phase::RunningAndWoken);
         state.phase = Phase::Abandoned;
         if runs {
-            state.permit = Some(permit);
+            state.room = Some(room);
             return;
         }
         let call = state.call.take();
         drop(state);
         // The guest first: whoever gets its place needs its memory.
         drop(call);
-        drop(permit);
+        drop(room);
     }
 
     /// One slice, on the thread that calls.
@@ -123,14 +134,14 @@ impl Ride {
                 let mut state = ride.lock();
                 let wanted = state.phase != Phase::Abandoned;
                 state.phase = Phase::Ended;
-                let permit = state.permit.take();
+                let room = state.room.take();
                 drop(state);
                 if wanted {
                     let returned = Mail::Returned { instance, finished: Box::new(finished) };
                     ride.address.post.send(returned);
                 } else {
                     drop(finished);
-                    ride.gone(permit);
+                    ride.gone(room);
                 }
             }
             Poll::Pending => ride.stop_running(call),
@@ -140,9 +151,7 @@ impl Ride {
     /// What it has used: of its tenant's CPU time, and of its budget, where a thread that has to wait for a core does not
     /// count.
     fn account(&self, used: Duration, slice: Duration) {
-        if let Some(cpu) = &self.plugin.tenant.cpu {
-            cpu.take_time(used);
-        }
+        self.plugin.use_cpu(used, self.lane.now(), || None);
         let mut state = self.lock();
         state.used += used;
         let slices = state.used.as_nanos() / slice.as_nanos().max(1);
@@ -154,13 +163,14 @@ impl Ride {
         let mut state = self.lock();
         let woken = state.phase == Phase::RunningAndWoken;
         if state.phase == Phase::Abandoned {
-            let permit = state.permit.take();
+            let room = state.room.take();
             drop(state);
             drop(call);
-            return self.gone(permit);
+            return self.gone(room);
         }
         state.call = Some(call);
         state.phase = if woken { Phase::Queued } else { Phase::Waiting };
+        state.waits_since = (!woken).then(|| self.lane.now());
         drop(state);
         if woken {
             self.lane.push(self.clone());
@@ -168,8 +178,8 @@ impl Ride {
     }
 
     /// There is room for another instance.
-    fn gone(&self, permit: Option<Permit>) {
-        drop(permit);
+    fn gone(&self, room: Option<Place>) {
+        drop(room);
         self.address.post.send(Mail::Room);
     }
 
@@ -190,6 +200,9 @@ impl Wake for Ride {
             Phase::Running => state.phase = Phase::RunningAndWoken,
             Phase::Waiting => {
                 state.phase = Phase::Queued;
+                if let Some(since) = state.waits_since.take() {
+                    state.waited += self.lane.now().since(since);
+                }
                 drop(state);
                 self.lane.push(self.clone());
             }

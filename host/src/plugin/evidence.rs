@@ -87,6 +87,14 @@ impl Default for Evidence {
 }
 
 impl Evidence {
+    /// Counts one more, which is told elsewhere; the count so far.
+    pub fn add(&self, kind: Kind, name: &'static str) -> u64 {
+        let mut told = lock(&self.told);
+        let told = told.entry((kind, name)).or_default();
+        told.count += 1;
+        told.count
+    }
+
     /// Counts one more; the count, if it is to be told.
     pub fn count(&self, kind: Kind, name: &'static str, now: Moment) -> Option<u64> {
         let mut told = lock(&self.told);
@@ -97,6 +105,11 @@ impl Evidence {
             told.last = Some(now);
             told.count
         })
+    }
+
+    /// Every counter that is not zero, but that of traps.
+    fn counters(&self) -> Vec<(Kind, &'static str, u64)> {
+        lock(&self.told).iter().map(|((kind, name), told)| (*kind, *name, told.count)).collect()
     }
 
     /// Whether the plugin gets no new instances.
@@ -133,7 +146,7 @@ impl Plugin {
         let strikes = self.tenant.strikes.fetch_add(1, Ordering::Relaxed) + 1;
         if !self.evidence.trap_lines.is_empty(now) {
             self.evidence.trap_lines.take(1);
-            let value = ended.limit.and_then(|limit| self.config.limits.shown(limit));
+            let value = ended.limit.and_then(|limit| self.shown(limit));
             tracing::error!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
@@ -181,15 +194,78 @@ impl Plugin {
         }
     }
 
+    /// What a bound of its own or of its tenant is set to. Where both have one of that name, the tenant's has `tenant `
+    /// before it.
+    pub fn shown(&self, limit: &str) -> Option<String> {
+        let of_tenant = |limit| self.tenant.limits.shown(limit);
+        match limit.strip_prefix("tenant ") {
+            Some(limit) => of_tenant(limit),
+            // The host's own; so many a tenant may have are its `tenant instances`.
+            None if limit == "instances" => None,
+            None => self.config.limits.shown(limit).or_else(|| of_tenant(limit)),
+        }
+    }
+
+    /// Takes CPU time that one of its instances has used from the account of its tenant, and tells when that is empty.
+    /// `subject` is as in [`Plugin::at_limit`].
+    pub fn use_cpu(
+        &self,
+        used: Duration,
+        now: Moment,
+        subject: impl FnOnce() -> Option<(u32, String)>,
+    ) {
+        let Some(cpu) = &self.tenant.cpu else { return };
+        cpu.take_time(used);
+        if cpu.is_empty(now) {
+            let value = self.shown("cpu_per_second").unwrap_or_default();
+            self.at_limit(now, "cpu_per_second", &value, subject);
+        }
+    }
+
+    /// Tells the operator what it has at this moment.
+    pub fn tell_usage(&self) {
+        tracing::info!(
+            plugin = self.name(),
+            tenant = self.config.tenant,
+            version = self.version,
+            connections = self.usage.accepted.taken(),
+            outgoing = self.usage.outgoing.taken(),
+            processes = self.usage.processes.taken(),
+            deferred = self.usage.deferred.taken(),
+            parked = self.evidence.is_parked(),
+            "in use"
+        );
+    }
+
+    /// Tells the operator every counter that is not zero.
+    pub fn tell_counters(&self) {
+        let (plugin, tenant, version) = (self.name(), &*self.config.tenant, &*self.version);
+        let count = self.evidence.traps.load(Ordering::Relaxed);
+        if 0 < count {
+            tracing::info!(plugin, tenant, version, what = "traps", count, "counted");
+        }
+        for (kind, of, count) in self.evidence.counters() {
+            let what = match kind {
+                Kind::Denial => "denials",
+                Kind::Limit => "limits",
+            };
+            tracing::info!(plugin, tenant, version, what, of, count, "counted");
+        }
+    }
+
     /// One of its own lines for the log, if its tenant may still write some.
     pub fn log_line(&self, now: Moment, level: Level, stream: &'static str, line: &str) {
         let tenant = &self.tenant;
         if tenant.log.is_empty(now) {
             tenant.lines_left_out.fetch_add(1, Ordering::Relaxed);
-            self.evidence.count(Kind::Limit, "log_per_second", now);
+            self.evidence.add(Kind::Limit, "log_per_second");
             return;
         }
+        let whole = line;
         let line = observe::cut(line, self.config.limits.log_line as usize);
+        if line.len() < whole.len() {
+            self.evidence.add(Kind::Limit, "log_line");
+        }
         tenant.log.take(u64::try_from(line.len()).unwrap_or(u64::MAX).max(1));
         let left_out = tenant.lines_left_out.swap(0, Ordering::Relaxed);
         if 0 < left_out {
@@ -245,6 +321,14 @@ mod tests {
         assert_eq!(limit("ticks", 50), Some(1));
         assert_eq!(evidence.count(Kind::Denial, "timers", at(50)), Some(1));
         assert_eq!(limit("timers", 1000), Some(101));
+        assert_eq!(evidence.add(Kind::Limit, "log_line"), 1);
+        let counters = [
+            (Kind::Denial, "timers", 1),
+            (Kind::Limit, "log_line", 1),
+            (Kind::Limit, "ticks", 1),
+            (Kind::Limit, "timers", 101),
+        ];
+        assert_eq!(evidence.counters(), counters);
     }
 
     #[test]

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::instances::State;
 use super::timers::Purpose;
 use super::{InstanceId, Reactor};
 use crate::lane::Start;
+use crate::plugin::Plugin;
 use crate::plugin::evidence::Ended;
 use crate::plugin::sandbox::{self, Call, Finished, Task};
-use crate::tenant::Tenant;
+
+/// How soon it is looked again, at the soonest, whether a call that computes has waited for too long.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
 impl Reactor {
     /// Hands a task to an idle instance.
@@ -83,34 +87,37 @@ impl Reactor {
     /// Polls a call, and takes the time from its tenant's account and from its share of the turn.
     fn poll_counted(&mut self, id: InstanceId, call: &mut Call) -> Poll<Finished> {
         let context = &mut Context::from_waker(Waker::noop());
-        let tenant = self.instances.get(id).map(|instance| instance.plugin.tenant.clone());
-        let counts = |tenant: &Arc<Tenant>| tenant.cpu.is_some() || self.shares.matter();
-        let Some(tenant) = tenant.filter(counts) else { return call.as_mut().poll(context) };
+        let plugin = self.instances.get(id).map(|instance| instance.plugin.clone());
+        let counts = |plugin: &Arc<Plugin>| plugin.tenant.cpu.is_some() || self.shares.matter();
+        let Some(plugin) = plugin.filter(counts) else { return call.as_mut().poll(context) };
         let begun = self.setup.home.clock.now();
         let polled = call.as_mut().poll(context);
         let now = self.setup.home.clock.now();
-        if let Some(cpu) = &tenant.cpu {
-            cpu.take_time(now.since(begun));
-        }
-        self.shares.spend(tenant.index, now.since(begun), now);
+        plugin.use_cpu(now.since(begun), now, || self.subject(id, None));
+        self.shares.spend(plugin.tenant.index, now.since(begun), now);
         polled
     }
 
-    /// A suspended call has used up its time: its guest ends where it stands.
+    /// A call may have waited for as long as it may: then its guest ends where it stands.
+    ///
+    /// Only the time counts in which it waits for something, over the whole event. While it computes or waits for its
+    /// turn, `cpu_per_event` is what bounds it, and a neighbour that takes the turns must not be its end.
     pub(super) fn overdue(&mut self, id: InstanceId) {
+        let now = self.setup.home.clock.now();
         let Some(instance) = self.instances.get_mut(id) else { return };
         let plugin = instance.plugin.clone();
-        if matches!(&instance.state, State::Away(ride) if !ride.waits()) {
-            // It does not sleep but waits for its turn: `cpu_per_event` is what bounds it.
-            let deadline = self.setup.home.clock.now() + plugin.config.limits.event_deadline;
-            instance.overdue = Some(self.timers.insert(deadline, Purpose::Overdue(id)));
+        let State::Away(ride) = &instance.state else { return };
+        let left = plugin.config.limits.event_deadline.saturating_sub(ride.waited(now));
+        if !left.is_zero() {
+            instance.overdue =
+                Some(self.timers.insert(now + left.max(LOOK_AGAIN_AFTER), Purpose::Overdue(id)));
             return;
         }
         instance.overdue = None;
         let was_program = instance.started;
         let subject = self.subject(id, None);
         plugin.ended(
-            self.setup.home.clock.now(),
+            now,
             &Ended {
                 what: "an event took too long: its instance has ended",
                 event: "",

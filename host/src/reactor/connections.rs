@@ -271,7 +271,7 @@ impl Reactor {
             }
             Ok(length) => {
                 drop(connection);
-                self.count_reading(instance, length);
+                self.count_reading(id, instance, length);
                 return Some(Task::Data { connection: id, object, buffer, length });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.readable = false,
@@ -284,11 +284,22 @@ impl Reactor {
     }
 
     /// Takes what was read from its tenant's bytes a second, if they have a bound.
-    fn count_reading(&self, instance: InstanceId, length: usize) {
-        let tenant = self.instances.get(instance).map(|instance| &instance.plugin.tenant);
-        if let Some(reading) = tenant.and_then(|tenant| tenant.reading.as_ref()) {
-            reading.take(u64::try_from(length).unwrap_or(u64::MAX));
+    fn count_reading(&self, id: ConnectionId, instance: InstanceId, length: usize) {
+        let Some(instance) = self.instances.get(instance) else { return };
+        let Some(reading) = &instance.plugin.tenant.reading else { return };
+        reading.take(u64::try_from(length).unwrap_or(u64::MAX));
+        if reading.is_empty(self.setup.home.clock.now()) {
+            self.tell_at_limit(id, "read_per_second");
         }
+    }
+
+    /// A connection has come to a bound of its plugin or its tenant.
+    fn tell_at_limit(&self, id: ConnectionId, limit: &'static str) {
+        let Some(entry) = self.connections.get(id) else { return };
+        let Some(instance) = self.instances.get(entry.instance) else { return };
+        let value = instance.plugin.shown(limit).unwrap_or_default();
+        let now = self.setup.home.clock.now();
+        instance.plugin.at_limit(now, limit, &value, || self.subject(entry.instance, Some(id)));
     }
 
     /// Brings everything around a connection in line with its state: its interest in the poll, its
@@ -303,7 +314,8 @@ impl Reactor {
         }
         let (phase, reads) = (connection.phase(), connection.wants_read());
         let wanted = connection.wants_write();
-        if connection.is_held() && !std::mem::replace(&mut entry.is_held, true) {
+        let newly_held = connection.is_held() && !std::mem::replace(&mut entry.is_held, true);
+        if newly_held {
             self.held.push(id);
         }
         if wanted != entry.writable_wanted && !matches!(phase, Phase::Ended(_)) {
@@ -322,6 +334,9 @@ impl Reactor {
             }
         }
         drop(connection);
+        if newly_held {
+            self.tell_at_limit(id, "write_per_second");
+        }
         self.set_deadlines(id);
         match phase {
             Phase::Ended(_) => self.unbind_later(id),

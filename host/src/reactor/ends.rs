@@ -97,10 +97,10 @@ impl Reactor {
         }
         // Its place is free before anybody asks for it.
         match instance.state {
-            State::Away(ride) => ride.abandon(instance.permit),
+            State::Away(ride) => ride.abandon(instance.room),
             state => {
                 drop(state);
-                drop(instance.permit);
+                drop(instance.room);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use mio::Interest;
+use rustix::io::Errno;
 
 use super::arena::Source;
 use super::connections::{Entry, marks};
@@ -48,8 +49,8 @@ enum Refusal {
 
 impl Refusal {
     fn of(error: &io::Error) -> Refusal {
-        const PROCESS_HAS_TOO_MANY: i32 = 24;
-        const SYSTEM_HAS_TOO_MANY: i32 = 23;
+        const PROCESS_HAS_TOO_MANY: i32 = Errno::MFILE.raw_os_error();
+        const SYSTEM_HAS_TOO_MANY: i32 = Errno::NFILE.raw_os_error();
         match error.raw_os_error() {
             _ if error.kind() == io::ErrorKind::WouldBlock => Refusal::Nothing,
             Some(PROCESS_HAS_TOO_MANY | SYSTEM_HAS_TOO_MANY) => Refusal::Full("file descriptors"),
@@ -110,8 +111,9 @@ impl Reactor {
         }
         let permit = plugin.usage.accepted.take(plugin.config.limits.connections);
         let permit = permit.ok_or(Refusal::Closed("connections"))?;
-        if !has_instance && !self.setup.instances.is_below(self.setup.instances_max) {
-            return Err(Refusal::Closed("instances"));
+        if !has_instance {
+            let room = self.setup.room.check(&plugin.tenant);
+            room.map_err(|full| Refusal::Closed(full.limit()))?;
         }
         let now = self.setup.home.clock.turn();
         if plugin.accepts.as_ref().is_some_and(|accepts| accepts.is_empty(now)) {
@@ -132,7 +134,7 @@ impl Reactor {
         let origin = Origin::Accepted(accepted);
         let instance = self.instance_for(plugin.index).map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
-            Unavailable::NoRoom => Refusal::Full("instances"),
+            Unavailable::NoRoom(full) => Refusal::Full(full.limit()),
             Unavailable::Parked => Refusal::Gone,
             Unavailable::Ended => Refusal::Gone,
         })?;
@@ -145,7 +147,7 @@ impl Reactor {
         let number = self.next_number();
         let mut connection = Connection::accepted(number, stream, marks(&plugin), now);
         connection.handler = handler;
-        connection.count_writing(plugin.tenant.writing.clone());
+        connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
         let entry = Entry::new(instance, Shared::new(connection), origin, permit);
         let id = self.add_connection(entry);
         self.deliver(instance, Event::Open(id));
@@ -186,11 +188,12 @@ impl Reactor {
         let Some(gate) = self.gates.get_mut(place) else { return };
         let plugin = &self.setup.home.hub.plugins[gate.listener.endpoint.plugin];
         // Counted each time, told seldom.
-        plugin.evidence.count(Kind::Limit, limit, now);
+        let count = plugin.evidence.add(Kind::Limit, limit);
         if gate.told.is_none_or(|told| TELL_AGAIN_AFTER <= now.since(told)) {
             gate.told = Some(now);
             let address = &*gate.listener.endpoint.accepted.listener;
-            let (tenant, value) = (&*plugin.config.tenant, plugin.config.limits.shown(limit));
+            let of_host = || (limit == "instances").then(|| self.setup.room.max.to_string());
+            let (tenant, value) = (&*plugin.config.tenant, plugin.shown(limit).or_else(of_host));
             let (plugin, version) = (plugin.name(), &*plugin.version);
             match gate.listener.endpoint.at_capacity {
                 AtCapacity::Refuse => tracing::warn!(
@@ -200,6 +203,7 @@ impl Reactor {
                     address,
                     limit,
                     value,
+                    count,
                     "at its limit: turning away"
                 ),
                 AtCapacity::Wait => tracing::warn!(
@@ -209,6 +213,7 @@ impl Reactor {
                     address,
                     limit,
                     value,
+                    count,
                     "at its limit: not accepting for now"
                 ),
             }
@@ -250,5 +255,22 @@ impl Reactor {
             }
         }
         self.ready_gates.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_descriptors_closes_the_gate_for_a_while() {
+        for error in [Errno::MFILE, Errno::NFILE] {
+            let refusal = Refusal::of(&error.into());
+            assert!(matches!(refusal, Refusal::Full("file descriptors")), "{error}");
+        }
+        let none = Refusal::of(&io::ErrorKind::WouldBlock.into());
+        assert!(matches!(none, Refusal::Nothing));
+        let gone = Refusal::of(&io::ErrorKind::ConnectionAborted.into());
+        assert!(matches!(gone, Refusal::Gone));
     }
 }

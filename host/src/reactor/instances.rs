@@ -12,8 +12,9 @@ use crate::clock::Moment;
 use crate::config::Isolation;
 use crate::host_api::HostState;
 use crate::lane::Ride;
+use crate::plugin::Plugin;
 use crate::plugin::sandbox::{Finished, Outcome, Sandbox, Seat, Task};
-use crate::plugin::{Permit, Plugin};
+use crate::room::{NoRoom, Place};
 use crate::timer::TimerKey;
 
 pub(super) enum State {
@@ -43,8 +44,8 @@ pub(super) struct Instance {
     pub(super) role: Option<Role>,
     /// Processes that it has spawned.
     pub(super) children: Vec<InstanceId>,
-    /// Counts it among the instances of the host.
-    pub(super) permit: Permit,
+    /// Its place among the instances of the host.
+    pub(super) room: Place,
     /// How many more slices the running callback may have.
     pub(super) slices_left: Arc<AtomicU32>,
     /// When a call that went into the slow lane has taken too long.
@@ -62,8 +63,8 @@ pub(super) struct GuestTimer {
 /// Why there is no instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unavailable {
-    /// The host has as many as it may.
-    NoRoom,
+    /// The host, or its tenant, has as many as it may.
+    NoRoom(NoRoom),
     /// It has ended in its first callbacks.
     Ended,
     /// Its plugin is parked.
@@ -75,7 +76,7 @@ pub(super) enum Unavailable {
 const PRESSED_MAX: Duration = Duration::from_secs(1);
 
 impl Instance {
-    fn new(plugin: Arc<Plugin>, seat: Seat, permit: Permit) -> Instance {
+    fn new(plugin: Arc<Plugin>, seat: Seat, room: Place) -> Instance {
         let slices_left = match &seat {
             Seat::Ready(sandbox) => sandbox.store.data().slices_left.clone(),
             Seat::Empty(state) => state.slices_left.clone(),
@@ -92,7 +93,7 @@ impl Instance {
             wishes: 0,
             role: None,
             children: Vec::new(),
-            permit,
+            room,
             overdue: None,
             waits: false,
             started: false,
@@ -177,14 +178,13 @@ impl Reactor {
         if plugin.evidence.is_parked() {
             return Err(Unavailable::Parked);
         }
-        let permit = self.setup.instances.take(self.setup.instances_max);
-        let permit = permit.ok_or(Unavailable::NoRoom)?;
+        let room = self.setup.room.take(&plugin.tenant).map_err(Unavailable::NoRoom)?;
         let mut state = HostState::new(plugin.clone(), self.setup.home.clone());
         state.address = Some(self.address(self.instances.next_key()));
         state.is_process = role.is_some();
         // A process and a sandbox for one connection live only while the reactor runs.
         state.running = role.is_some() || plugin.config.isolation == Isolation::Connection;
-        let mut instance = Instance::new(plugin, Seat::Empty(Box::new(state)), permit);
+        let mut instance = Instance::new(plugin, Seat::Empty(Box::new(state)), room);
         instance.role = role;
         Ok(self.instances.insert(instance))
     }
@@ -193,23 +193,20 @@ impl Reactor {
         Address { reactor: self.setup.index, post: self.inbox.post(), instance }
     }
 
-    /// Takes over a sandbox that was made and prepared before the loop began; false when the host has no
-    /// room for it.
-    pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> bool {
-        let Some(permit) = self.setup.instances.take(self.setup.instances_max) else {
-            return false;
-        };
+    /// Takes over a sandbox that was made and prepared before the loop began, if there is room for it.
+    pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> Result<(), NoRoom> {
         let plugin = sandbox.plugin().clone();
+        let room = self.setup.room.take(&plugin.tenant)?;
         let index = plugin.index;
         sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
-        let mut instance = Instance::new(plugin, Seat::Ready(sandbox), permit);
+        let mut instance = Instance::new(plugin, Seat::Ready(sandbox), room);
         // In its queue already, so that no connection gets in before it.
         instance.queue.push_back(Event::Start);
         let id = self.instances.insert(instance);
         self.shared[index] = Some(id);
         self.had_programs = true;
         self.wishes.push_back(Wish::Start(id));
-        true
+        Ok(())
     }
 
     /// Delivers an event, at once if the instance is idle.
@@ -252,7 +249,7 @@ impl Reactor {
         match (sandbox, result) {
             (Some(mut sandbox), Ok(outcome)) => {
                 self.tell_refused(id, &task, sandbox.refused_memory());
-                let commands = std::mem::take(&mut sandbox.store.data_mut().commands);
+                let commands = sandbox.store.data_mut().commands.take();
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = State::Idle(Seat::Ready(sandbox));
                 // One that has to wait gets them back when it need not.
@@ -277,7 +274,7 @@ impl Reactor {
     fn tell_refused(&self, id: InstanceId, task: &Task, limit: Option<&'static str>) {
         let Some((limit, instance)) = limit.zip(self.instances.get(id)) else { return };
         let now = self.setup.home.clock.now();
-        let value = instance.plugin.config.limits.shown(limit).unwrap_or_default();
+        let value = instance.plugin.shown(limit).unwrap_or_default();
         instance.plugin.at_limit(now, limit, &value, || self.subject(id, task.connection()));
     }
 

@@ -11,6 +11,7 @@ use super::processes::Birth;
 use super::{ConnectionId, InstanceId, Reactor};
 use crate::connection::{CloseReason, Connection, Phase, Shared};
 use crate::host_api::bindings::Origin;
+use crate::outbound::resolve::Question;
 use crate::outbound::{Attempt, Attempts, Target};
 use crate::plugin::Permit;
 
@@ -71,11 +72,11 @@ impl Reactor {
         let instance = self.instances.get_mut(instance_id)?;
         instance.wishes -= 1;
         let marks = super::connections::marks(&instance.plugin);
-        let writing = instance.plugin.tenant.writing.clone();
+        let tenant = instance.plugin.tenant.clone();
         let now = self.setup.home.clock.turn();
         let number = self.next_number();
         let mut connection = Connection::outgoing(number, marks, now);
-        connection.count_writing(writing);
+        connection.count_for(tenant.writing.clone(), &tenant.outboxes);
         connection.handler = target.to_string();
         let origin = Origin::Connected(token);
         let mut entry = Entry::new(instance_id, Shared::new(connection), origin, permit);
@@ -96,7 +97,15 @@ impl Reactor {
                 self.end_connection(id, CloseReason::Unreachable);
             }
         } else if let Target::Tcp { host, port } = &target {
-            match self.resolver.ask(host.clone(), *port, id, self.inbox.post(), lookup) {
+            let question = Question {
+                host: host.clone(),
+                port: *port,
+                tenant: self.tenant_of(id),
+                connection: id,
+                reply_to: self.inbox.post(),
+                permit: lookup,
+            };
+            match self.resolver.ask(question) {
                 Ok(()) => {
                     if let Some(entry) = self.connections.get_mut(id) {
                         entry.target = Some(target);
@@ -108,6 +117,13 @@ impl Reactor {
                 }
             }
         }
+    }
+
+    /// Whose a connection is.
+    fn tenant_of(&self, id: ConnectionId) -> usize {
+        let entry = self.connections.get(id);
+        let instance = entry.and_then(|entry| self.instances.get(entry.instance));
+        instance.map_or(0, |instance| instance.plugin.tenant.index)
     }
 
     /// The addresses of its name are known: those that are granted are tried.

@@ -1,6 +1,7 @@
 //! Processes: instances without a connection, from their birth to the notice of their end.
 
 use super::events::Event;
+use super::instances::Unavailable;
 use super::{ExitReason, InstanceId, Reactor, Wish};
 use crate::message::Message;
 use crate::processes::Process;
@@ -40,11 +41,12 @@ impl Reactor {
         let (number, waiting) = (process.id(), process.waiting());
         // A trap is the only end that nobody decides.
         let role = Role { process, parent, reason: ExitReason::Trapped };
-        let Ok(id) = self.new_instance(plugin, Some(role)) else {
-            let name = self.setup.home.hub.plugins[plugin].name();
-            tracing::warn!(plugin = name, "no room for a process: raise [host] instances");
-            self.tell_later(parent, number, ExitReason::Unavailable);
-            return;
+        let id = match self.new_instance(plugin, Some(role)) {
+            Ok(id) => id,
+            Err(why) => {
+                self.tell_unavailable(plugin, why);
+                return self.tell_later(parent, number, ExitReason::Unavailable);
+            }
         };
         self.processes.insert(number, id);
         if let Some(parent) = self.instances.get_mut(parent) {
@@ -55,6 +57,19 @@ impl Reactor {
         for _ in 0..waiting {
             self.deliver(id, Event::Notified);
         }
+    }
+
+    /// Tells the operator which bound keeps a plugin from having one more instance.
+    fn tell_unavailable(&self, plugin: usize, why: Unavailable) {
+        let plugin = &self.setup.home.hub.plugins[plugin];
+        let limit = match why {
+            Unavailable::NoRoom(full) => full.limit(),
+            Unavailable::Parked => "traps",
+            // Its trap is told already.
+            Unavailable::Ended => return,
+        };
+        let value = plugin.shown(limit).unwrap_or_else(|| self.setup.room.max.to_string());
+        plugin.at_limit(self.setup.home.clock.now(), limit, &value, || None);
     }
 
     /// Ends a process that `parent` has spawned, if it is one.

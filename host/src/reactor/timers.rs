@@ -94,9 +94,21 @@ impl Reactor {
         let phase = entry.shared.lock().phase();
         match phase {
             Phase::Finishing(CloseReason::Stopped) => self.end_connection(id, CloseReason::Stopped),
-            Phase::Finishing(_) => self.end_connection(id, CloseReason::Limit),
+            Phase::Finishing(_) => {
+                self.tell_close_deadline(id);
+                self.end_connection(id, CloseReason::Limit);
+            }
             _ => {}
         }
+    }
+
+    fn tell_close_deadline(&self, id: ConnectionId) {
+        let Some(entry) = self.connections.get(id) else { return };
+        let Some(instance) = self.instances.get(entry.instance) else { return };
+        let value = format!("{:?}", self.setup.close_deadline);
+        let (now, subject) =
+            (self.setup.home.clock.now(), || self.subject(entry.instance, Some(id)));
+        instance.plugin.at_limit(now, "close_deadline", &value, subject);
     }
 
     /// Ends a connection for a reason of the host's.
@@ -129,7 +141,7 @@ impl Reactor {
             return;
         }
         match self.instance_for(plugin) {
-            Err(Unavailable::NoRoom) => self.restart_later(plugin),
+            Err(Unavailable::NoRoom(_)) => self.restart_later(plugin),
             Err(Unavailable::Parked) => self.parked.push(plugin),
             // One that ends in its first callbacks has arranged for the next attempt itself.
             Ok(_) | Err(Unavailable::Ended) => {}

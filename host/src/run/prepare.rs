@@ -18,8 +18,9 @@ use crate::lane::{self, Lane};
 use crate::observe;
 use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Task};
 use crate::plugin::ticker::{Activity, Ticker};
-use crate::plugin::{Count, Fault, LoadError, Loader, Plugin, contract, engine};
+use crate::plugin::{Fault, LoadError, Loader, Plugin, contract, engine};
 use crate::reactor::{Reactor, Setup};
+use crate::room::{NoRoom, Room};
 
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
@@ -74,15 +75,14 @@ impl Prepared {
             caller.check(plugin).map_err(|fault| caller.error(plugin, fault))?;
         }
         let lane = Lane::new(clock, ticker.activity(), config.host.slice);
-        let instances = Count::default();
+        let room = Room::new(config.host.instances, config.tenants.len());
         let mut reactors = Vec::new();
         for index in 0..config.host.reactors {
             let setup = Setup {
                 index,
                 home: home(),
                 activity: ticker.activity(),
-                instances: instances.clone(),
-                instances_max: config.host.instances,
+                room: room.clone(),
                 slice: config.host.slice,
                 lane: lane.clone(),
                 stop_deadline: config.host.stop_deadline,
@@ -95,10 +95,17 @@ impl Prepared {
                     let sandbox = caller
                         .prepare(plugin, home.clone())
                         .map_err(|fault| caller.error(plugin, fault))?;
-                    if !reactor.adopt(sandbox) {
-                        let cause = format!("[host] instances = {}", config.host.instances);
-                        return Err(caller.error(plugin, Fault::Instance(cause)));
-                    }
+                    reactor.adopt(sandbox).map_err(|full| {
+                        let cause = match full {
+                            NoRoom::Host => format!("[host] instances = {}", room.max),
+                            NoRoom::Tenant => format!(
+                                "[tenants.{}.limits] instances = {}",
+                                plugin.config.tenant,
+                                plugin.shown(full.limit()).unwrap_or_default()
+                            ),
+                        };
+                        caller.error(plugin, Fault::Instance(cause))
+                    })?;
                 }
             }
             reactors.push(reactor);

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sandloop_tests::{Config, Isolation, Listen, Plugin, component};
 
+use super::drive::IdleServer;
 use super::wat::{self, Pieces};
 
 /// One attack.
@@ -23,6 +25,8 @@ pub struct Attack {
     pub peers: Peers,
     /// Something that the log has to say of it.
     pub told: Option<&'static str>,
+    /// A server that its guests may connect to.
+    server: Option<Arc<IdleServer>>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +60,14 @@ impl Attack {
             options: Vec::new(),
             peers: Peers::Ask,
             told: None,
+            server: None,
         }
+    }
+
+    /// Its guests may connect to a server that lets them in and never reads.
+    fn with_server(mut self) -> Attack {
+        self.server = Some(Arc::new(IdleServer::start()));
+        self
     }
 
     fn by_hand(name: &str, pieces: Pieces) -> Attack {
@@ -102,7 +113,10 @@ impl Attack {
         for (key, value) in &self.options {
             plugin = plugin.option(key, value);
         }
-        plugin
+        match &self.server {
+            Some(server) => plugin.may_connect(&[server.address()]),
+            None => plugin,
+        }
     }
 
     /// The bounds of its tenant, which has the plugin's name.
@@ -113,24 +127,56 @@ impl Attack {
     /// Its listener.
     pub fn listen(&self, name: &str) -> Listen {
         let options = self.options.iter();
-        options.fold(Listen::tcp(name), |listen, (key, value)| listen.option(key, value))
+        let listen =
+            options.fold(Listen::tcp(name), |listen, (key, value)| listen.option(key, value));
+        match &self.server {
+            Some(server) => listen.option("target", &format!("tcp://{}", server.address())),
+            None => listen,
+        }
     }
 }
 
-const CALLBACKS: &[&str] =
-    &["constructor", "post_init", "receive_data", "drained", "unbind", "timer", "tick"];
+const CALLBACKS: &[&str] = &[
+    "constructor",
+    "post_init",
+    "receive_data",
+    "drained",
+    "unbind",
+    "connection_completed",
+    "timer",
+    "tick",
+    "message",
+    "popped",
+    "completed",
+    "exited",
+    "spawned",
+    "notified",
+];
+
+/// A guest that misbehaves in one of its callbacks.
+fn in_callback(guest: &'static str, name: &str, callback: &'static str) -> Attack {
+    let attack = Attack::built(guest, name).option("callback", callback);
+    match callback {
+        "drained" => attack.drains(),
+        "connection_completed" => attack.with_server(),
+        // A process ends with the connection that has spawned it, so its peer must not leave before it is noticed.
+        "spawned" | "notified" => attack.limit("cpu_per_event", "\"5ms\""),
+        _ => attack,
+    }
+}
+
+/// What the log says of it: that it was in `drained` is not sure otherwise.
+fn told(callback: &str, else_: &'static str) -> &'static str {
+    if callback == "drained" { "event=\"drained\"" } else { else_ }
+}
 
 /// Endless loops: in every callback, in `start`, in an operation, in the allocator, in the destructor.
 pub fn loops() -> Vec<Attack> {
     let mut all: Vec<Attack> = CALLBACKS
         .iter()
         .map(|callback| {
-            let attack = Attack::built("hostile_loop", &format!("loop in {callback}"));
-            let attack = attack.option("callback", callback);
-            match *callback {
-                "drained" => attack.drains().told("event=\"drained\""),
-                _ => attack.told("limit=\"cpu_per_event\""),
-            }
+            let attack = in_callback("hostile_loop", &format!("loop in {callback}"), callback);
+            attack.told(told(callback, "limit=\"cpu_per_event\""))
         })
         .collect();
     let mut start = Attack::built("hostile_start", "loop in start").option("attack", "loop");
@@ -153,12 +199,8 @@ pub fn traps() -> Vec<Attack> {
     let mut all: Vec<Attack> = CALLBACKS
         .iter()
         .map(|callback| {
-            let attack = Attack::built("hostile_trap", &format!("trap in {callback}"));
-            let attack = attack.option("callback", callback);
-            match *callback {
-                "drained" => attack.drains().told("event=\"drained\""),
-                _ => attack.told("trapped"),
-            }
+            let attack = in_callback("hostile_trap", &format!("trap in {callback}"), callback);
+            attack.told(told(callback, "trapped"))
         })
         .collect();
     let mut start = Attack::built("hostile_start", "trap in start").option("attack", "trap");
@@ -280,6 +322,7 @@ pub fn floods() -> Vec<Attack> {
         flood("timers", "limit=\"timers\""),
         flood("ticks", "limit=\"ticks\""),
         flood("spawns", "limit=\"processes\""),
+        flood("notifies", "limit=\"mailbox\""),
         flood("subscriptions", "limit=\"subscriptions\""),
         flood("channels", "at a limit"),
         flood("publishes", "limit=\"channel\""),
@@ -299,10 +342,23 @@ pub fn calls() -> Vec<Attack> {
     let denied = |attack| call(attack).told("denied");
     let mut much = call("send-much").told("limit=\"outbox_max\"");
     much.peers = Peers::NeverRead;
-    let mut others = call("close-others");
-    others.isolation = Isolation::Plugin;
+    // One instance for all: what it holds of others it has.
+    let shared = |name: &'static str| {
+        let attack = name.split(' ').next().unwrap_or(name);
+        let mut shared = Attack::built("hostile_calls", &format!("calls: {name}"));
+        shared.isolation = Isolation::Plugin;
+        shared.option("attack", attack)
+    };
     vec![
-        others,
+        shared("close-others"),
+        call("stale-handles"),
+        shared("stale-handles of all"),
+        call("use-after-unbind"),
+        shared("use-after-unbind of one among many"),
+        call("forged-ids"),
+        call("set-and-cancel").told("limit=\"cpu_per_event\""),
+        call("kill-nobody").told("limit=\"cpu_per_event\""),
+        call("slow-server").with_server().limit("outgoing", "8").told("limit=\"outbox_max\""),
         call("double-close"),
         call("pause-resume"),
         denied("stop"),

@@ -1,14 +1,65 @@
 //! The peers of an attack, which come again and again, and the echo beside them.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sandloop_tests::{Host, Peer};
 
 use super::attacks::Peers;
+
+/// A server that lets everybody in and never reads.
+#[derive(Debug)]
+pub struct IdleServer {
+    address: String,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Connections that it keeps open; the oldest goes when another one comes.
+const KEPT: usize = 64;
+
+impl IdleServer {
+    pub fn start() -> IdleServer {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound socket").to_string();
+        let ends = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let ends = ends.clone();
+            move || {
+                let mut kept = VecDeque::new();
+                for stream in listener.incoming() {
+                    if ends.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    kept.extend(stream);
+                    kept.drain(..kept.len().saturating_sub(KEPT));
+                }
+            }
+        });
+        IdleServer { address, ends, thread: Some(thread) }
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+impl Drop for IdleServer {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        // It waits for somebody; where nobody gets in it has ended.
+        let _ = TcpStream::connect(&self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
 
 /// How long a peer waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -40,7 +91,7 @@ fn once(address: &str, peers: Peers) -> std::io::Result<()> {
             // The answer, and the end.
             while stream.read(&mut buffer)? != 0 && buffer[0] != b'd' {}
         }
-        Peers::NeverRead => std::thread::park_timeout(PATIENCE),
+        Peers::NeverRead => thread::park_timeout(PATIENCE),
     }
     Ok(())
 }

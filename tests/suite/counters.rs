@@ -1,0 +1,65 @@
+//! Traps, denials and limits that were reached are counted, and whoever asks is told how often.
+
+use rustix::process::Signal;
+use sandloop_tests::{Config, Host, Listen, LogLine, Plugin};
+
+/// The `counted` lines of a kind, as what they count and how many.
+fn counted(lines: &[LogLine], what: &str, name: &str) -> Vec<(String, String)> {
+    let field = |line: &LogLine, name| line.field(name).unwrap_or_default().to_owned();
+    lines
+        .iter()
+        .filter(|line| line.message().starts_with("counted") && line.field("what") == Some(what))
+        .map(|line| (field(line, name), field(line, "count")))
+        .collect()
+}
+
+#[test]
+fn sigusr1_tells_what_is_in_use_and_what_was_counted() {
+    let flood = Plugin::named("flood", &sandloop_tests::component("hostile_flood"));
+    let config = Config::new()
+        .plugin(Plugin::new("hostile_trap"))
+        .plugin(flood.limit("timers", "7"))
+        .plugin(Plugin::new("hostile_calls"))
+        .listen(Listen::tcp("hostile_trap"))
+        .listen(Listen::tcp("flood").option("what", "timers"))
+        .listen(Listen::tcp("hostile_calls").option("attack", "stop"));
+    let host = Host::start(&config);
+    for _ in 0..3 {
+        let mut peer = host.connect("hostile_trap");
+        peer.send("x");
+        peer.expect_end();
+    }
+    let mut flood = host.connect("flood");
+    for _ in 0..5 {
+        flood.send("x");
+        flood.line();
+    }
+    let mut calls = host.connect("hostile_calls");
+    calls.send("x");
+    calls.expect("done\n");
+
+    host.signal(Signal::USR1);
+    let strikes = |line: &LogLine| line.field("what") == Some("strikes");
+    host.wait_line("the strikes, which come last", strikes);
+    let lines = host.log();
+    let pair = |name: &str, count: &str| vec![(name.to_owned(), count.to_owned())];
+    assert_eq!(counted(&lines, "traps", "plugin"), pair("hostile_trap", "3"));
+    assert_eq!(counted(&lines, "strikes", "tenant"), pair("hostile_trap", "3"));
+    // The log has told of the first one only: the others came within the second.
+    assert_eq!(counted(&lines, "limits", "of"), pair("timers", "5"));
+    assert_eq!(counted(&lines, "denials", "of"), pair("reactor.stop", "1"));
+    let in_use = |plugin: &str| {
+        let of = |line: &LogLine| {
+            line.message().starts_with("in use") && line.field("plugin") == Some(plugin)
+        };
+        host.wait_line("what is in use", of)
+    };
+    assert_eq!(in_use("flood").field("connections"), Some("1"));
+    assert_eq!(in_use("hostile_trap").field("connections"), Some("0"));
+    assert_eq!(in_use("hostile_trap").field("parked"), Some("false"));
+
+    // And at the end, for who did not ask.
+    let outcome = host.stop();
+    let limits = outcome.stderr.matches("counted plugin=\"flood\"").count();
+    assert_eq!(limits, 2, "{}", outcome.stderr);
+}
