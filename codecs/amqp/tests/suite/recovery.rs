@@ -485,3 +485,44 @@ fn attempts_that_fail_change_nothing() {
         "{events:?}"
     );
 }
+
+/// The queue answers for the consumer, and is gone: what was asked for last counts, not what was answered last.
+#[test]
+fn what_is_answered_late_counts_in_its_place() {
+    for is_heard in [true, false] {
+        let (mut broker, channels) = two_channels();
+        let q = QueueName::new("q");
+        does(&mut broker, channels, vec![(1, ask::queue("q"))]);
+        let consumed = broker.request(channels[0], ask::consume(&q, "c-q"));
+        let delete = Request::DeleteQueue { queue: q, if_unused: false, if_empty: false };
+        let deleted = broker.request(channels[0], delete);
+        broker.says(1, say::queue_delete_ok(0));
+        if is_heard {
+            broker.says(1, say::consume_ok("c-q"));
+        }
+        broker.again();
+        // A broker that has deleted it has begun the consumer before.
+        let done = |ticket, answer| Event::Answered(ticket, Ok(answer));
+        assert_eq!(
+            broker.events(),
+            [done(deleted, Answer::Count(0)), done(consumed, Answer::Done)]
+        );
+        stage(&mut broker, &["1: open", "2: open"]);
+        assert_eq!(broker.events(), [Event::Recovered]);
+        broker.hears_nothing();
+    }
+}
+
+#[test]
+fn a_part_of_a_frame_is_forgotten_with_its_connection() {
+    let (mut broker, channels) = two_channels();
+    let ticket = broker.request(channels[0], ask::get("q"));
+    let message = crate::broker::method(1, say::get_ok(1, 0));
+    broker.says_bytes(&message[..message.len() - 1]);
+    broker.again();
+    stage(&mut broker, &["1: open", "2: open"]);
+    assert_eq!(broker.hears_method(1), (60, 70));
+    broker.says(1, say::get_empty());
+    let answered = Event::Answered(ticket, Ok(Answer::Message(None)));
+    assert_eq!(broker.events(), [Event::Recovered, answered]);
+}
