@@ -1,20 +1,24 @@
 //! `amqp-bridge`: people with lines and WebSockets on one side, a broker on the other.
 
+use std::process::Command;
+
+use sandloop_tests::host::finish;
+use sandloop_tests::paths::python;
 use sandloop_tests::{
-    Config, Host, Isolation, Listen, Plugin, component, pika::Pika, rabbitmq::Broker,
+    Config, Host, Isolation, Listen, Plugin, component, pika::Pika, rabbitmq::Broker, workspace,
 };
 use serde_json::json;
 
 use super::address_of;
 
 /// The two sections that share the component.
-fn bridge(uri: &str) -> Config {
+fn bridge(uri: &str, source: &str) -> Config {
     let file = component("amqp-bridge");
     let broker = Plugin::named("broker", &file)
         .isolation(Isolation::Plugin)
         .key("tenant", "\"bridge\"")
         .option("uri", uri)
-        .option("source", "replies")
+        .option("source", source)
         .option("queue", "replies")
         .may_connect(&[address_of(uri)]);
     let people = Plugin::named("people", &file).key("tenant", "\"bridge\"");
@@ -40,7 +44,7 @@ fn lines_become_messages_and_messages_lines() {
         bound(&mut pika, exchange, queue);
     }
 
-    let host = Host::start(&bridge(&vhost.uri));
+    let host = Host::start(&bridge(&vhost.uri, "replies"));
     let (mut ann, mut bob) = (host.connect("people"), host.connect("people"));
     ann.send("hello\r\nwor");
     ann.send("ld\n");
@@ -58,9 +62,29 @@ fn lines_become_messages_and_messages_lines() {
 }
 
 #[test]
+fn a_websocket_and_lines_hear_each_other() {
+    let vhost = Broker::shared().vhost();
+    let mut pika = Pika::connect(&vhost.uri);
+    // What goes out comes back: the source is the exchange itself.
+    bound(&mut pika, "amqp-bridge", "replies");
+    let host = Host::start(&bridge(&vhost.uri, "amqp-bridge"));
+    let mut ann = host.connect("people");
+    // Her subscription is there once she has heard herself.
+    ann.send("first\n");
+    ann.expect("first\n");
+    let url = host.addresses("people")[1].replace("tcp://", "ws://") + "/";
+    let mut python = Command::new(python());
+    python.arg(workspace().join("tests/peers/websocket_bridge.py"));
+    python.args([&url, "from the web", "from the web"]);
+    let outcome = finish(python);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "ok\n"), "{outcome:?}");
+    ann.expect("from the web\n");
+}
+
+#[test]
 fn a_line_waits_while_the_broker_is_away() {
     let mut broker = Broker::start();
-    let host = Host::start(&bridge(&broker.uri()));
+    let host = Host::start(&bridge(&broker.uri(), "replies"));
     let mut pika = Pika::connect(&broker.uri());
     bound(&mut pika, "amqp-bridge", "lines");
     let mut ann = host.connect("people");

@@ -89,6 +89,51 @@ fn what_may_not_be_done_is_refused() {
 }
 
 #[test]
+fn a_user_without_permission_is_refused() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost();
+    let user = format!("reader-{}", vhost.name);
+    broker.ctl(&["add_user", &user, "password"]);
+    // May read what there is, and nothing else.
+    broker.ctl(&["set_permissions", "-p", &vhost.name, &user, "^$", "^$", ".*"]);
+    let mut calls = Calls::at(&broker.uri_for(&format!("{user}:password"), &vhost.name));
+    calls.ask(
+        "q queue q c",
+        &format!(
+            "failed channel 403 ACCESS_REFUSED - access to queue 'q' in vhost '{}' refused for user '{user}'",
+            vhost.name
+        ),
+    );
+}
+
+#[test]
+fn a_message_that_says_it_is_from_another_is_refused() {
+    let vhost = Broker::shared().vhost();
+    let mut calls = Calls::at(&vhost.uri);
+    calls.ask("d exchange d c default", "ok");
+    calls.ask("cf confirm c", "ok");
+    calls.ask(
+        "p publish d key=q body=m user_id=somebody",
+        "failed channel 406 PRECONDITION_FAILED - user_id property set to 'somebody' but authenticated user was \
+         'guest'",
+    );
+}
+
+#[test]
+fn a_message_larger_than_the_broker_takes_is_refused() {
+    let broker = Broker::start();
+    broker.eval("application:set_env(rabbit, max_message_size, 1000)");
+    let mut calls = Calls::at(&broker.uri());
+    calls.ask("d exchange d c default", "ok");
+    calls.ask("cf confirm c", "ok");
+    calls.ask("p publish d key=q body=m times=1000", "ok");
+    calls.ask(
+        "p publish d key=q body=m times=1001",
+        "failed channel 406 PRECONDITION_FAILED - message size 1001 is larger than configured max size 1000",
+    );
+}
+
+#[test]
 fn a_queue_of_another_connection_is_locked() {
     let vhost = Broker::shared().vhost();
     let mut pika = Pika::connect(&vhost.uri);

@@ -25,6 +25,14 @@ fn what_is_asked_for_before_the_connection_is_open_is_done_in_order(isolation: I
 }
 
 #[test]
+fn a_broker_may_know_the_user_by_the_connection() {
+    let broker = Broker::start();
+    broker.offer_external();
+    let mut calls = Calls::at(&format!("{}?auth_mechanism=external", broker.uri()));
+    calls.ask("q queue q c exclusive", "ok q messages=0 consumers=0");
+}
+
+#[test]
 fn each_type_of_exchange_has_its_rule() {
     let vhost = Broker::shared().vhost();
     let mut calls = Calls::at(&vhost.uri);
