@@ -4,6 +4,9 @@
 //! socket's callbacks, from a timer, or from a tick that a call has asked for. So no callback of the author's runs
 //! inside another one, and what is asked for in one turn leaves in one piece.
 
+mod events;
+mod time;
+
 use std::{
     cell::{Cell, RefCell},
     hash::{BuildHasher, Hasher, RandomState},
@@ -12,21 +15,13 @@ use std::{
 };
 
 use sandloop_amqp::{
-    Answer, ChannelId, Delivery as Arrival, Event, Failure, Publish, Request, Returned, Session,
-    Settings, Ticket,
+    Answer, ChannelId, Failure, Publish, Request, Returned, Session, Settings, Ticket,
 };
 
-use super::{
-    consumer::Consumer,
-    delivery::Delivery,
-    dialer::Dialer,
-    hooks::{Hook, Hooks},
-    operation::Operation,
-};
+use super::{consumer::Consumer, dialer::Dialer, hooks::Hooks, operation::Operation};
 use crate::{
-    deferrable::Deferrable,
     reactor::try_next_tick,
-    timers::{PeriodicTimer, Timer, try_add_periodic_timer, try_add_timer},
+    timers::{PeriodicTimer, Timer},
     transport::Transport,
     types::{CloseReason, ErrorCode},
 };
@@ -59,8 +54,6 @@ pub(super) struct Link {
 const HIGH: usize = 64 * 1024;
 /// Bytes that it gets at once.
 const PIECE: usize = 64 * 1024;
-/// How often to look whether there is room.
-const POLL: Duration = Duration::from_millis(50);
 /// How long a broker may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -327,221 +320,6 @@ impl Link {
             }
             // It is closed or closing: `unbind` follows.
             Err(_) => false,
-        }
-    }
-
-    fn tell(&self, event: Event) {
-        match event {
-            Event::Opened => {
-                self.is_open_now();
-                self.opened.succeed(());
-            }
-            Event::Recovered => {
-                self.is_open_now();
-                self.call(|hooks| Some(&mut hooks.recovered), |hook| hook());
-            }
-            Event::Answered(ticket, result) => {
-                let answerer = self.hooks(|hooks| hooks.answers.remove(&ticket));
-                if let Some(answerer) = answerer {
-                    answerer(result);
-                }
-            }
-            Event::Delivered(channel, delivery) => self.deliver(channel, *delivery),
-            Event::Cancelled(channel, tag) => {
-                if let Some(consumer) = self.take_consumer(channel, &tag) {
-                    consumer.cancelled();
-                }
-            }
-            Event::Returned(channel, returned) => self.returned(channel, &returned),
-            Event::Blocked(reason) => {
-                self.call(|hooks| Some(&mut hooks.blocked), |hook| hook(&reason));
-            }
-            Event::Unblocked => {
-                self.call(|hooks| Some(&mut hooks.unblocked), |hook| hook());
-            }
-            Event::Writable => {
-                let actions = self.hooks(|hooks| std::mem::take(&mut hooks.writable));
-                actions.into_iter().for_each(|action| action());
-            }
-            Event::ChannelClosed(channel, failure) => self.channel_closed(channel, &failure),
-            Event::Disconnect(reason) => self.disconnect(reason),
-            Event::Closed(failure) => self.over(failure),
-        }
-    }
-
-    fn is_open_now(&self) {
-        self.failures.set(0);
-        if let Some(patience) = self.patience.take() {
-            patience.cancel();
-        }
-    }
-
-    /// Calls a hook that is kept for the next time, with nothing borrowed; false if there is none.
-    fn call<F: ?Sized>(
-        &self,
-        place: impl Fn(&mut Hooks) -> Option<&mut Hook<F>>,
-        call: impl FnOnce(&mut F),
-    ) -> bool {
-        let Some(mut hook) = self.hooks(|hooks| place(hooks)?.take()) else { return false };
-        call(&mut hook);
-        // It may have put another one in its place, or ended what it belongs to.
-        let unused = self.hooks(|hooks| match place(hooks) {
-            Some(empty @ None) => empty.replace(hook),
-            _ => Some(hook),
-        });
-        drop(unused);
-        true
-    }
-
-    fn deliver(&self, channel: ChannelId, arrival: Arrival) {
-        let key = (channel, arrival.consumer.clone());
-        let consumer = self.hooks(|hooks| hooks.consumers.get(&key).cloned());
-        if let (Some(consumer), Some(me)) = (consumer, self.me.upgrade()) {
-            consumer.deliver(Delivery::new(me, arrival));
-        }
-    }
-
-    fn returned(&self, channel: ChannelId, returned: &Returned) {
-        let told = self.call(
-            |hooks| Some(&mut hooks.channels.get_mut(&channel)?.returned),
-            |hook| hook(returned),
-        );
-        if !told {
-            let Returned { code, text, exchange, routing_key, .. } = returned;
-            crate::warn!(
-                "a message to {exchange:?} with the key {routing_key:?} came back: {code} {text}"
-            );
-        }
-    }
-
-    fn channel_closed(&self, channel: ChannelId, failure: &Failure) {
-        let (hooks, consumers) = self.hooks(|hooks| {
-            let gone: Vec<_> =
-                hooks.consumers.keys().filter(|key| key.0 == channel).cloned().collect();
-            let consumers: Vec<_> =
-                gone.iter().filter_map(|key| hooks.consumers.remove(key)).collect();
-            (hooks.channels.remove(&channel), consumers)
-        });
-        match hooks.and_then(|hooks| hooks.error) {
-            Some(action) => action(failure),
-            None if matches!(failure, Failure::Closed) => {}
-            None => crate::warn!("{failure}"),
-        }
-        drop(consumers);
-    }
-
-    /// The session wants another connection.
-    fn disconnect(&self, reason: String) {
-        *self.lost.borrow_mut() = Some(reason);
-        while self.send() {}
-        if let Some(transport) = self.transport() {
-            transport.close_after_writing();
-        }
-    }
-
-    fn over(&self, failure: Option<Failure>) {
-        while self.send() {}
-        self.stop_timers();
-        let mut hooks = self.hooks(std::mem::take);
-        if let Some(failure) = &failure {
-            let channels = std::mem::take(&mut hooks.channels).into_values();
-            channels.filter_map(|hooks| hooks.error).for_each(|action| action(failure));
-        }
-        if let Some(transport) = self.transport() {
-            match failure {
-                // The broker has said goodbye.
-                None => transport.close_after_writing(),
-                // What it still sends is not read, but waited for: closing at once would be a reset, and could take
-                // along what was said last.
-                Some(_) => {
-                    transport.half_close();
-                    self.wait(GOODBYE, |link| link.hang_up("the broker did not say goodbye"));
-                }
-            }
-        }
-        match failure {
-            None => {
-                self.closed.succeed(());
-                if !self.opened.is_settled() {
-                    self.opened.fail(Failure::Closed);
-                }
-            }
-            Some(failure) => {
-                if !self.opened.is_settled() {
-                    self.opened.fail(failure.clone());
-                }
-                self.closed.fail(failure);
-            }
-        }
-        drop(hooks);
-    }
-
-    // The time.
-
-    fn keep_pulse(&self) {
-        const MILLISECONDS: u64 = 1000;
-        let heartbeat = match self.session.borrow() {
-            session if session.is_over() || session.is_idle() => 0,
-            session => u64::from(session.heartbeat()),
-        };
-        let pulse = self.pulse.take();
-        if pulse.is_some() || heartbeat == 0 {
-            return self.pulse.set(pulse);
-        }
-        let me = self.me.clone();
-        let timer = try_add_periodic_timer(
-            Duration::from_millis(heartbeat * MILLISECONDS / 2),
-            move || {
-                if let Some(me) = me.upgrade() {
-                    me.session.borrow_mut().beat();
-                    me.run();
-                }
-            },
-        );
-        match timer {
-            Ok(timer) => self.pulse.set(Some(timer)),
-            Err(error) => crate::error!("no timer for the heartbeats: {error}"),
-        }
-    }
-
-    /// Does `action` after a time, instead of what is waited for now. Holds the link until then: what waits for the
-    /// next connection is done even where nobody else knows it any more.
-    fn wait(&self, time: Duration, action: impl FnOnce(&Link) + 'static) {
-        let Some(me) = self.me.upgrade() else { return };
-        let timer = try_add_timer(time, move || {
-            me.patience.set(None);
-            action(&me);
-        });
-        let timer = timer.map_err(|error| crate::error!("no timer for the broker: {error}"));
-        if let Some(before) = self.patience.replace(timer.ok()) {
-            before.cancel();
-        }
-    }
-
-    fn poll(&self) {
-        let waiting = self.poll.take();
-        if waiting.is_some() {
-            return self.poll.set(waiting);
-        }
-        let me = self.me.clone();
-        let timer = try_add_timer(POLL, move || {
-            if let Some(me) = me.upgrade() {
-                me.poll.set(None);
-                me.run();
-            }
-        });
-        match timer {
-            Ok(timer) => self.poll.set(Some(timer)),
-            Err(error) => crate::error!("no timer to look for room: {error}"),
-        }
-    }
-
-    fn stop_timers(&self) {
-        if let Some(pulse) = self.pulse.take() {
-            pulse.cancel();
-        }
-        for timer in [self.patience.take(), self.poll.take()].into_iter().flatten() {
-            timer.cancel();
         }
     }
 }

@@ -1,0 +1,160 @@
+//! What the session has to say, to whom it concerns. Nothing is borrowed while a closure of the author's runs.
+
+use sandloop_amqp::{ChannelId, Delivery as Arrival, Event, Failure, Returned};
+
+use super::{GOODBYE, Link};
+use crate::{
+    amqp::{
+        delivery::Delivery,
+        hooks::{Hook, Hooks},
+    },
+    deferrable::Deferrable,
+};
+
+impl Link {
+    pub(super) fn tell(&self, event: Event) {
+        match event {
+            Event::Opened => {
+                self.is_open_now();
+                self.opened.succeed(());
+            }
+            Event::Recovered => {
+                self.is_open_now();
+                self.call(|hooks| Some(&mut hooks.recovered), |hook| hook());
+            }
+            Event::Answered(ticket, result) => {
+                let answerer = self.hooks(|hooks| hooks.answers.remove(&ticket));
+                if let Some(answerer) = answerer {
+                    answerer(result);
+                }
+            }
+            Event::Delivered(channel, delivery) => self.deliver(channel, *delivery),
+            Event::Cancelled(channel, tag) => {
+                if let Some(consumer) = self.take_consumer(channel, &tag) {
+                    consumer.cancelled();
+                }
+            }
+            Event::Returned(channel, returned) => self.returned(channel, &returned),
+            Event::Blocked(reason) => {
+                self.call(|hooks| Some(&mut hooks.blocked), |hook| hook(&reason));
+            }
+            Event::Unblocked => {
+                self.call(|hooks| Some(&mut hooks.unblocked), |hook| hook());
+            }
+            Event::Writable => {
+                let actions = self.hooks(|hooks| std::mem::take(&mut hooks.writable));
+                actions.into_iter().for_each(|action| action());
+            }
+            Event::ChannelClosed(channel, failure) => self.channel_closed(channel, &failure),
+            Event::Disconnect(reason) => self.disconnect(reason),
+            Event::Closed(failure) => self.over(failure),
+        }
+    }
+
+    fn is_open_now(&self) {
+        self.failures.set(0);
+        if let Some(patience) = self.patience.take() {
+            patience.cancel();
+        }
+    }
+
+    /// Calls a hook that is kept for the next time, with nothing borrowed; false if there is none.
+    pub(super) fn call<F: ?Sized>(
+        &self,
+        place: impl Fn(&mut Hooks) -> Option<&mut Hook<F>>,
+        call: impl FnOnce(&mut F),
+    ) -> bool {
+        let Some(mut hook) = self.hooks(|hooks| place(hooks)?.take()) else { return false };
+        call(&mut hook);
+        // It may have put another one in its place, or ended what it belongs to.
+        let unused = self.hooks(|hooks| match place(hooks) {
+            Some(empty @ None) => empty.replace(hook),
+            _ => Some(hook),
+        });
+        drop(unused);
+        true
+    }
+
+    fn deliver(&self, channel: ChannelId, arrival: Arrival) {
+        let key = (channel, arrival.consumer.clone());
+        let consumer = self.hooks(|hooks| hooks.consumers.get(&key).cloned());
+        if let (Some(consumer), Some(me)) = (consumer, self.me.upgrade()) {
+            consumer.deliver(Delivery::new(me, arrival));
+        }
+    }
+
+    fn returned(&self, channel: ChannelId, returned: &Returned) {
+        let told = self.call(
+            |hooks| Some(&mut hooks.channels.get_mut(&channel)?.returned),
+            |hook| hook(returned),
+        );
+        if !told {
+            let Returned { code, text, exchange, routing_key, .. } = returned;
+            crate::warn!(
+                "a message to {exchange:?} with the key {routing_key:?} came back: {code} {text}"
+            );
+        }
+    }
+
+    fn channel_closed(&self, channel: ChannelId, failure: &Failure) {
+        let (hooks, consumers) = self.hooks(|hooks| {
+            let gone: Vec<_> =
+                hooks.consumers.keys().filter(|key| key.0 == channel).cloned().collect();
+            let consumers: Vec<_> =
+                gone.iter().filter_map(|key| hooks.consumers.remove(key)).collect();
+            (hooks.channels.remove(&channel), consumers)
+        });
+        match hooks.and_then(|hooks| hooks.error) {
+            Some(action) => action(failure),
+            None if matches!(failure, Failure::Closed) => {}
+            None => crate::warn!("{failure}"),
+        }
+        drop(consumers);
+    }
+
+    /// The session wants another connection.
+    fn disconnect(&self, reason: String) {
+        *self.lost.borrow_mut() = Some(reason);
+        while self.send() {}
+        if let Some(transport) = self.transport() {
+            transport.close_after_writing();
+        }
+    }
+
+    fn over(&self, failure: Option<Failure>) {
+        while self.send() {}
+        self.stop_timers();
+        let mut hooks = self.hooks(std::mem::take);
+        if let Some(failure) = &failure {
+            let channels = std::mem::take(&mut hooks.channels).into_values();
+            channels.filter_map(|hooks| hooks.error).for_each(|action| action(failure));
+        }
+        if let Some(transport) = self.transport() {
+            match failure {
+                // The broker has said goodbye.
+                None => transport.close_after_writing(),
+                // What it still sends is not read, but waited for: closing at once would be a reset, and could take
+                // along what was said last.
+                Some(_) => {
+                    transport.half_close();
+                    self.wait(GOODBYE, |link| link.hang_up("the broker did not say goodbye"));
+                }
+            }
+        }
+        match failure {
+            None => {
+                self.closed.succeed(());
+                if !self.opened.is_settled() {
+                    self.opened.fail(Failure::Closed);
+                }
+            }
+            Some(failure) => {
+                if !self.opened.is_settled() {
+                    self.opened.fail(failure.clone());
+                }
+                self.closed.fail(failure);
+            }
+        }
+        drop(hooks);
+    }
+}

@@ -1,0 +1,78 @@
+//! The time of a link: heartbeats, patience, and looking for room.
+
+use std::time::Duration;
+
+use super::Link;
+use crate::timers::{try_add_periodic_timer, try_add_timer};
+
+/// How often to look whether there is room.
+const POLL: Duration = Duration::from_millis(50);
+
+impl Link {
+    pub(super) fn keep_pulse(&self) {
+        const MILLISECONDS: u64 = 1000;
+        let heartbeat = match self.session.borrow() {
+            session if session.is_over() || session.is_idle() => 0,
+            session => u64::from(session.heartbeat()),
+        };
+        let pulse = self.pulse.take();
+        if pulse.is_some() || heartbeat == 0 {
+            return self.pulse.set(pulse);
+        }
+        let me = self.me.clone();
+        let timer = try_add_periodic_timer(
+            Duration::from_millis(heartbeat * MILLISECONDS / 2),
+            move || {
+                if let Some(me) = me.upgrade() {
+                    me.session.borrow_mut().beat();
+                    me.run();
+                }
+            },
+        );
+        match timer {
+            Ok(timer) => self.pulse.set(Some(timer)),
+            Err(error) => crate::error!("no timer for the heartbeats: {error}"),
+        }
+    }
+
+    /// Does `action` after a time, instead of what is waited for now. Holds the link until then: what waits for the
+    /// next connection is done even where nobody else knows it any more.
+    pub(super) fn wait(&self, time: Duration, action: impl FnOnce(&Link) + 'static) {
+        let Some(me) = self.me.upgrade() else { return };
+        let timer = try_add_timer(time, move || {
+            me.patience.set(None);
+            action(&me);
+        });
+        let timer = timer.map_err(|error| crate::error!("no timer for the broker: {error}"));
+        if let Some(before) = self.patience.replace(timer.ok()) {
+            before.cancel();
+        }
+    }
+
+    pub(super) fn poll(&self) {
+        let waiting = self.poll.take();
+        if waiting.is_some() {
+            return self.poll.set(waiting);
+        }
+        let me = self.me.clone();
+        let timer = try_add_timer(POLL, move || {
+            if let Some(me) = me.upgrade() {
+                me.poll.set(None);
+                me.run();
+            }
+        });
+        match timer {
+            Ok(timer) => self.poll.set(Some(timer)),
+            Err(error) => crate::error!("no timer to look for room: {error}"),
+        }
+    }
+
+    pub(super) fn stop_timers(&self) {
+        if let Some(pulse) = self.pulse.take() {
+            pulse.cancel();
+        }
+        for timer in [self.patience.take(), self.poll.take()].into_iter().flatten() {
+            timer.cancel();
+        }
+    }
+}
