@@ -150,9 +150,10 @@ impl Worker {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut call = Box::pin(sandbox::run(seat, task));
         loop {
-            self.activity.enter();
+            let entered = self.activity.enter();
             let before = thread_cpu_time();
             let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
+            drop(entered);
             plugin.use_cpu(thread_cpu_time().saturating_sub(before), clock.now(), || None);
             if let Poll::Ready(finished) = polled {
                 return Ok(finished);

@@ -41,7 +41,6 @@ impl Reactor {
     /// Polls a call for the first time. One that is not over goes on in the slow lane, whether it has used up its slice or
     /// waits for something: which of them it is shows there.
     fn begin(&mut self, id: InstanceId, mut call: Call) {
-        self.setup.activity.enter();
         match self.poll_counted(id, &mut call) {
             Poll::Ready(finished) => self.finish(id, finished),
             Poll::Pending => {
@@ -86,12 +85,15 @@ impl Reactor {
 
     /// Polls a call, and takes the time from its tenant's account and from its share of the turn.
     fn poll_counted(&mut self, id: InstanceId, call: &mut Call) -> Poll<Finished> {
-        let context = &mut Context::from_waker(Waker::noop());
+        let poll = |call: &mut Call| {
+            let _entered = self.setup.activity.enter();
+            call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
         let plugin = self.instances.get(id).map(|instance| instance.plugin.clone());
         let counts = |plugin: &Arc<Plugin>| plugin.tenant.cpu.is_some() || self.shares.matter();
-        let Some(plugin) = plugin.filter(counts) else { return call.as_mut().poll(context) };
+        let Some(plugin) = plugin.filter(counts) else { return poll(call) };
         let begun = self.setup.home.clock.now();
-        let polled = call.as_mut().poll(context);
+        let polled = poll(call);
         let now = self.setup.home.clock.now();
         plugin.use_cpu(now.since(begun), now, || self.subject(id, None));
         self.shares.spend(plugin.tenant.index, now.since(begun), now);
