@@ -1,5 +1,7 @@
 """pika through a broker: amqp.py URI MESSAGES publishes, confirms, consumes and acknowledges, and says how fast.
 
+Prints `begin` when the queue is there, and after the last confirm and acknowledgement a line of JSON.
+
 Persistent messages of a durable queue, in one process, on one connection: a channel publishes with confirms and a
 window, another consumes with a prefetch and acknowledges each message. SelectConnection is pika's fastest; that one
 call publishes as many as the window takes lets a socket's buffer leave together.
@@ -103,6 +105,7 @@ class Bench:
 
     def on_declared(self, _):
         kinds = {"both": [Consumer, Publisher], "publish": [Publisher], "consume": [Consumer]}
+        print("begin", flush=True)
         self.start, self.cpu = time.monotonic(), time.process_time()
         for kind in kinds[OPTIONS.mode]:
             self.connection.channel(on_open_callback=lambda channel, kind=kind: self.begin(kind, channel))
@@ -119,9 +122,17 @@ class Bench:
     def done(self, what):
         self.running.discard(type(what))
         if not self.running:
-            self.seconds = time.monotonic() - self.start
-            self.cpu = time.process_time() - self.cpu
+            self.report(time.monotonic() - self.start, time.process_time() - self.cpu)
             self.connection.close()
+
+    @staticmethod
+    def report(seconds, cpu):
+        print(json.dumps({
+            "messages": OPTIONS.messages,
+            "seconds": round(seconds, 3),
+            "messages_per_second": round(OPTIONS.messages / seconds),
+            "cpu_seconds": round(cpu, 3),
+        }), flush=True)
 
     def failed(self, _, reason):
         raise SystemExit(f"no connection: {reason}")
@@ -133,12 +144,6 @@ class Bench:
 
     def run(self):
         self.connection.ioloop.start()
-        print(json.dumps({
-            "messages": OPTIONS.messages,
-            "seconds": round(self.seconds, 3),
-            "messages_per_second": round(OPTIONS.messages / self.seconds),
-            "cpu_seconds": round(self.cpu, 3),
-        }))
 
 
 Bench().run()

@@ -24,8 +24,7 @@ use self::{
 };
 use crate::{
     machine, native,
-    report::{Raw, median},
-    sys,
+    report::{Raw, median, spread},
 };
 
 /// HTTP "hello": the sandboxed plugin beside a native server, nginx, Node.js and thin.
@@ -215,22 +214,9 @@ fn ratio(records: &[Record], kind: Kind, base: Kind, figure: fn(&Record) -> f64)
     let of = |kind| records.iter().filter(move |record| record.server == kind);
     let ratios: Vec<f64> =
         of(kind).zip(of(base)).map(|(one, base)| figure(one) / figure(base)).collect();
-    if ratios.is_empty() {
-        return "-".to_owned();
-    }
-    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-    let greatest = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    format!("{:.2} [{least:.2}..{greatest:.2}]", median(ratios))
+    spread(ratios)
 }
 
 /// The core for the servers; wrk has the next. On a machine with one they share it.
 const SERVER_CORE: usize = 0;
 const WRK_CORE: usize = 1;
-
-/// Gives a process one core.
-fn on_core(command: &mut std::process::Command, core: usize) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if core < cores {
-        sys::stay_on_core(command, core);
-    }
-}

@@ -6,10 +6,12 @@
 //! [`process`] (a server started, watched, ended) → [`load`] (generator and workloads) →
 //! [`measure`] (rounds, interleaved) and [`idle`] (memory) → [`report`] (tables, raw records).
 //! [`native`] is the baseline server; [`machine`] says where the numbers were made; [`sys`] holds
-//! the few calls that the standard library lacks. [`http`] is a bench of its own: wrk against web servers.
+//! the few calls that the standard library lacks. [`http`] is a bench of its own: wrk against web servers; so is [`amqp`]: clients of a
+//! broker.
 //!
 //! Linux only: the measurements come from `/proc` and from the clocks of other processes.
 
+pub mod amqp;
 pub mod cli;
 pub mod host_config;
 pub mod http;

@@ -73,15 +73,16 @@ pub fn table(workload: Workload, subjects: &[Subject], records: &[Record]) {
         print!("   {:<20}{:<20}", native(Record::rate), native(Record::cpu_micros));
         println!("{}", ratio(records, subject, Subject::EventMachine, Record::rate));
     }
-    warn_of_others(records);
+    warn_of_others(records.iter().map(|record| record.others_cpu_seconds / record.seconds));
 }
 
-/// Says that the machine had other work, when it had: server and generator then share a core, and
-/// what a message costs is another figure.
-fn warn_of_others(records: &[Record]) {
-    let noisy = records.iter().filter(|r| OTHERS_MAX < r.others_cpu_seconds / r.seconds).count();
+/// Says that the machine had other work, when it had: what is compared then shares a core with it, and what a message
+/// costs is another figure. `others` are shares of a core, one for each interval.
+pub fn warn_of_others(others: impl ExactSizeIterator<Item = f64>) {
+    let all = others.len();
+    let noisy = others.filter(|share| OTHERS_MAX < *share).count();
     if 0 < noisy {
-        let (all, limit) = (records.len(), 100.0 * OTHERS_MAX);
+        let limit = 100.0 * OTHERS_MAX;
         println!(
             "*** NOT a quiet machine: in {noisy} of {all} intervals others used over {limit:.0}% \
              of a core. Do not quote these figures."
@@ -99,11 +100,16 @@ fn ratio(
     let of = |subject| records.iter().filter(move |record| record.subject == subject);
     let ratios: Vec<f64> =
         of(subject).zip(of(base)).map(|(one, base)| figure(one) / figure(base)).collect();
-    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-    let greatest = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    match ratios.is_empty() {
+    spread(ratios)
+}
+
+/// The median with the least and the greatest: `0.75 [0.72..0.80]`, or a dash where there is none.
+pub fn spread(values: Vec<f64>) -> String {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    match values.is_empty() {
         true => "-".to_owned(),
-        false => format!("{:.2} [{least:.2}..{greatest:.2}]", median(ratios)),
+        false => format!("{:.2} [{least:.2}..{greatest:.2}]", median(values)),
     }
 }
 
@@ -138,7 +144,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{median, spread};
 
     #[test]
     fn the_median_is_in_the_middle() {
@@ -146,5 +152,11 @@ mod tests {
         assert_eq!(median(vec![7.0]), 7.0);
         assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
         assert_eq!(median(vec![9.0, 1.0, 5.0, 6.0]), 5.5);
+    }
+
+    #[test]
+    fn a_spread_shows_what_the_median_hides() {
+        assert_eq!(spread(vec![]), "-");
+        assert_eq!(spread(vec![0.5, 2.0, 1.0]), "1.00 [0.50..2.00]");
     }
 }

@@ -79,20 +79,32 @@ pub fn die_with_parent(command: &mut Command) {
     unsafe { command.pre_exec(set) };
 }
 
-/// Keeps the child on one core, where the machine has it.
+/// Keeps the child on one core; where the machine has not so many, it goes where the others are.
 pub fn stay_on_core(command: &mut Command, core: usize) {
-    let set = move || {
-        // SAFETY: a cpu_set_t is an array of integers, for which zero is a value.
-        let mut cores: libc::cpu_set_t = unsafe { mem::zeroed() };
-        // SAFETY: the macro writes a bit within `cores`, and ignores a core beyond its end.
-        unsafe { libc::CPU_SET(core, &mut cores) };
-        // SAFETY: the call only reads `cores`, of the size that is given, which outlives it.
-        match unsafe { libc::sched_setaffinity(0, size_of_val(&cores), &raw const cores) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    };
-    // SAFETY: between fork and exec the closure makes one async-signal-safe call and allocates
-    // nothing.
-    unsafe { command.pre_exec(set) };
+    if has_core(core) {
+        // SAFETY: between fork and exec the closure makes one async-signal-safe call and allocates
+        // nothing.
+        unsafe { command.pre_exec(move || go_to_core(core)) };
+    }
+}
+
+/// Keeps this thread on one core, and what it starts from now on, for children that others start.
+pub fn stay_here_on_core(core: usize) -> io::Result<()> {
+    if has_core(core) { go_to_core(core) } else { Ok(()) }
+}
+
+fn has_core(core: usize) -> bool {
+    core < std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn go_to_core(core: usize) -> io::Result<()> {
+    // SAFETY: a cpu_set_t is an array of integers, for which zero is a value.
+    let mut cores: libc::cpu_set_t = unsafe { mem::zeroed() };
+    // SAFETY: the macro writes a bit within `cores`, and ignores a core beyond its end.
+    unsafe { libc::CPU_SET(core, &mut cores) };
+    // SAFETY: the call only reads `cores`, of the size that is given, which outlives it.
+    match unsafe { libc::sched_setaffinity(0, size_of_val(&cores), &raw const cores) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }

@@ -2,7 +2,8 @@
 //! and in which order.
 //!
 //! Options: `uri`, `count` (1,000), `size` (bytes of each, 1,024), `window` (unconfirmed messages, 1,000), `prefetch`
-//! (1,000). Prints `confirmed N` for each tenth of them, and at the end `done in MS ms: received=N again=N missing=N`.
+//! (1,000). Prints `begin` when the queue is there, `confirmed N` for each tenth of them, and at the end
+//! `done in MS ms: received=N again=N missing=N`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -28,15 +29,6 @@ impl Program for AmqpLoad {
         let size = options::parse("size")?.unwrap_or(1024);
         let connection = amqp::connect(settings);
         connection.closed().errback(fail);
-        let work = Rc::new(Work {
-            connection: connection.clone(),
-            count,
-            size,
-            begin: Instant::now(),
-            next: Cell::new(0),
-            confirmed: Cell::new(0),
-            tally: RefCell::default(),
-        });
 
         let publishes = connection.channel();
         publishes.on_error(fail);
@@ -49,6 +41,16 @@ impl Program for AmqpLoad {
         consumes.prefetch(options::parse("prefetch")?.unwrap_or(1000));
         let consumed = consumes.clone();
         queue.callback(move |_| {
+            println!("begin");
+            let work = Rc::new(Work {
+                connection,
+                count,
+                size,
+                begin: Instant::now(),
+                next: Cell::new(0),
+                confirmed: Cell::new(0),
+                tally: RefCell::default(),
+            });
             let queue = consumed.queue("load", QueueOptions::durable());
             let taking = work.clone();
             queue.consume(ConsumeOptions::default(), move |message| taking.take(&message));

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use tempfile::TempDir;
 
-use super::{SERVER_CORE, on_core};
+use super::SERVER_CORE;
 use crate::sys;
 
 /// thin's side of the comparison, and Node's; part of the binary, so that it runs from anywhere.
@@ -124,7 +124,7 @@ impl Server {
         let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = command(kind, paths, dir.path(), free)?;
         sys::die_with_parent(&mut command);
-        on_core(&mut command, SERVER_CORE);
+        sys::stay_on_core(&mut command, SERVER_CORE);
         command.current_dir(&dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let program = command.get_program().to_owned();
         let mut child =

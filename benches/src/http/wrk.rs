@@ -4,7 +4,8 @@ use std::{net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{WRK_CORE, on_core};
+use super::WRK_CORE;
+use crate::sys;
 
 /// What wrk says of an interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,7 +36,7 @@ pub fn run(
         command.args(["--header", "Connection: close"]);
     }
     command.arg(format!("http://{address}/"));
-    on_core(&mut command, WRK_CORE);
+    sys::stay_on_core(&mut command, WRK_CORE);
     let output = command.output().context("starting wrk")?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "wrk ended with {}: {text}", output.status);
