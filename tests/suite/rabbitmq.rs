@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::{env, fs};
+use std::time::Instant;
+use std::{env, fs, thread};
 
+use sandloop_tests::PATIENCE;
 use sandloop_tests::host::finish;
 use sandloop_tests::paths::{python_with, workspace};
 use sandloop_tests::pika::{Pika, Refusal};
@@ -20,6 +22,18 @@ fn processes_of(dir: &Path) -> Vec<String> {
         String::from_utf8_lossy(&environment).contains(dir).then_some(path)
     });
     processes.map(|path| fs::read_to_string(path.join("stat")).unwrap_or_default()).collect()
+}
+
+/// Waits until there are none: one that was killed is there until the kernel has taken it down.
+#[track_caller]
+fn wait_none_of(dir: &Path) {
+    let end = Instant::now() + PATIENCE;
+    while let left = processes_of(dir)
+        && !left.is_empty()
+    {
+        assert!(Instant::now() < end, "{left:?}");
+        thread::yield_now();
+    }
 }
 
 #[test]
@@ -165,7 +179,7 @@ fn nothing_of_it_is_left() {
     let process = format!("{} (", broker.pid());
     assert!(processes_of(&dir).iter().any(|stat| stat.starts_with(&process)));
     drop(broker);
-    assert_eq!(processes_of(&dir), [""; 0]);
+    wait_none_of(&dir);
     assert!(!dir.exists());
 }
 
@@ -177,6 +191,6 @@ fn the_shared_one_ends_with_the_process() {
     // Its keeper has the standard error, so this waits for the keeper's end too.
     let outcome = finish(tests);
     assert!(outcome.stdout.contains("1 passed"), "{outcome:?}");
-    assert_eq!(processes_of(dir.path()), [""; 0]);
+    wait_none_of(dir.path());
     assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
 }

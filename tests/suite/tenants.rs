@@ -36,7 +36,7 @@ fn past_its_cpu_time_a_tenants_events_wait(isolation: Isolation) {
     assert!(Duration::from_millis(500) < took, "{took:?}");
     assert!(10 < echoes, "{echoes} echoes");
     let told = host.wait_line("the bound", |line| line.field("limit") == Some("cpu_per_second"));
-    assert_eq!(told.field("value"), Some("100ms"), "{told}");
+    assert_eq!(told.field("value"), Some("50ms"), "{told}");
     // Idle time fills its account, and the neighbour never had one.
     neighbour.expect_echo("after");
     host.stop();
