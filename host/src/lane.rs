@@ -119,7 +119,7 @@ impl Lane {
             tracing::warn!(%error, "the slow lane keeps the priority of the reactors");
         }
         while let Some(ride) = self.next() {
-            self.0.activity.enter();
+            let _entered = self.0.activity.enter();
             Ride::go_on(&ride, self.0.slice);
         }
     }

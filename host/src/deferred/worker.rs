@@ -137,9 +137,10 @@ impl Worker {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut call = Box::pin(sandbox::run(seat, task));
         loop {
-            self.activity.enter();
+            let entered = self.activity.enter();
             let before = thread_cpu_time();
             let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
+            drop(entered);
             if let Some(cpu) = &plugin.tenant.cpu {
                 cpu.take_time(thread_cpu_time().saturating_sub(before));
             }

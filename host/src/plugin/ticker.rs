@@ -18,9 +18,14 @@ pub struct Ticker {
 #[derive(Debug, Clone)]
 pub struct Activity(Arc<Shared>);
 
+/// While it lives a guest may run, and the ticker does not sleep.
 #[derive(Debug)]
+#[must_use = "the guest is measured while it lives"]
+pub struct Entered<'a>(&'a Shared);
+
+#[derive(Debug, Default)]
 struct Shared {
-    /// Grows with every entry into a guest; the ticker only looks whether it has grown.
+    /// How many guests may be running now, in the low bits, and above them a number that grows with every entry.
     entries: AtomicU64,
     /// Whether the thread sleeps until the next entry.
     parked: AtomicBool,
@@ -28,19 +33,40 @@ struct Shared {
     thread: std::sync::OnceLock<std::thread::Thread>,
 }
 
-/// Slices without any entry after which the ticker goes to sleep. Waking it costs a system call, so it
+/// Slices without any guest after which the ticker goes to sleep. Waking it costs a system call, so it
 /// lingers a little over the gaps of a busy loop.
 const IDLE_SLICES: u32 = 20;
+
+/// One more guest that runs: there is one for each thread at most.
+const RUNNING: u64 = 1;
+/// One more entry. Their number may wrap around: all that is asked is whether it is another one.
+const ENTRY: u64 = 1 << 16;
+
+/// How long no guest has run.
+#[derive(Debug, Default)]
+struct Idle {
+    seen: u64,
+    slices: u32,
+}
+
+impl Idle {
+    /// Another slice has passed. A guest that still runs is no idleness, however long ago it was entered: its thread may
+    /// have had to wait for a core, and its slice begins when it gets one.
+    fn has_passed(&mut self, entries: u64) {
+        let idle = entries == self.seen && entries % ENTRY == 0;
+        self.slices = if idle { self.slices + 1 } else { 0 };
+        self.seen = entries;
+    }
+
+    fn is_long(&self) -> bool {
+        IDLE_SLICES <= self.slices
+    }
+}
 
 impl Ticker {
     /// Starts the thread.
     pub fn spawn(engine: EngineWeak, slice: Duration) -> std::io::Result<Ticker> {
-        let shared = Arc::new(Shared {
-            entries: AtomicU64::new(0),
-            parked: AtomicBool::new(false),
-            stop: AtomicBool::new(false),
-            thread: std::sync::OnceLock::new(),
-        });
+        let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("ticker".into())
@@ -68,39 +94,44 @@ impl Drop for Ticker {
 }
 
 impl Activity {
-    /// To be called before each entry into a guest and each resumption.
-    pub fn enter(&self) {
+    /// To be called before each entry into a guest and each resumption; what it answers is held until the guest has
+    /// returned or is suspended.
+    pub fn enter(&self) -> Entered<'_> {
         // Sequentially consistent on both sides: either the ticker sees the entry before it parks, or this
         // sees that it has parked.
-        self.0.entries.fetch_add(1, Ordering::SeqCst);
+        self.0.entries.fetch_add(ENTRY + RUNNING, Ordering::SeqCst);
         if self.0.parked.load(Ordering::SeqCst)
             && self.0.parked.swap(false, Ordering::SeqCst)
             && let Some(thread) = self.0.thread.get()
         {
             thread.unpark();
         }
+        Entered(&self.0)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.entries.fetch_sub(RUNNING, Ordering::Release);
     }
 }
 
 impl Shared {
     fn run(&self, engine: &EngineWeak, slice: Duration) {
-        let mut seen = 0;
-        let mut idle = 0;
+        let mut idle = Idle::default();
         while !self.stop.load(Ordering::SeqCst) {
             std::thread::sleep(slice);
             let Some(engine) = engine.upgrade() else { return };
             engine.increment_epoch();
-            let entries = self.entries.load(Ordering::SeqCst);
-            idle = if entries == seen { idle + 1 } else { 0 };
-            seen = entries;
-            if IDLE_SLICES <= idle {
-                self.park(seen);
-                idle = 0;
+            idle.has_passed(self.entries.load(Ordering::SeqCst));
+            if idle.is_long() {
+                self.park(idle.seen);
+                idle = Idle::default();
             }
         }
     }
 
-    /// Sleeps until the next entry.
+    /// Sleeps until the next entry, unless there was one after `seen`.
     fn park(&self, seen: u64) {
         self.parked.store(true, Ordering::SeqCst);
         let entered_meanwhile = self.entries.load(Ordering::SeqCst) != seen;
@@ -111,5 +142,56 @@ impl Shared {
         while self.parked.load(Ordering::SeqCst) && !self.stop.load(Ordering::SeqCst) {
             std::thread::park();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many slices pass; whether the ticker may sleep then.
+    fn may_sleep_after(slices: u32, idle: &mut Idle, activity: &Activity) -> bool {
+        for _ in 0..slices {
+            idle.has_passed(activity.0.entries.load(Ordering::SeqCst));
+        }
+        idle.is_long()
+    }
+
+    fn activity() -> (Activity, Idle) {
+        (Activity(Arc::new(Shared::default())), Idle::default())
+    }
+
+    #[test]
+    fn it_lingers_and_then_sleeps() {
+        let (activity, mut idle) = activity();
+        assert!(!may_sleep_after(IDLE_SLICES - 1, &mut idle, &activity));
+        drop(activity.enter());
+        assert!(!may_sleep_after(IDLE_SLICES, &mut idle, &activity), "the first saw the entry");
+        assert!(may_sleep_after(1, &mut idle, &activity));
+    }
+
+    /// Its thread may wait for a core between the entry and the guest's first instruction: were the ticker asleep by then,
+    /// nothing would end the guest's slice.
+    #[test]
+    fn a_guest_that_was_entered_long_ago_keeps_it_awake() {
+        let (activity, mut idle) = activity();
+        let entered = activity.enter();
+        assert!(!may_sleep_after(IDLE_SLICES * 100, &mut idle, &activity));
+        // Another one that comes and goes does not change that.
+        drop(activity.enter());
+        assert!(!may_sleep_after(IDLE_SLICES * 100, &mut idle, &activity));
+        drop(entered);
+        assert!(may_sleep_after(IDLE_SLICES + 1, &mut idle, &activity));
+    }
+
+    #[test]
+    fn it_does_not_fall_asleep_over_an_entry() {
+        let (activity, mut idle) = activity();
+        assert!(may_sleep_after(IDLE_SLICES, &mut idle, &activity));
+        let entered = activity.enter();
+        // It returns.
+        activity.0.park(idle.seen);
+        assert!(!activity.0.parked.load(Ordering::SeqCst));
+        drop(entered);
     }
 }

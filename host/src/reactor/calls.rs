@@ -37,7 +37,6 @@ impl Reactor {
     /// Polls a call for the first time. One that is not over goes on in the slow lane, whether it has used up its slice or
     /// waits for something: which of them it is shows there.
     fn begin(&mut self, id: InstanceId, mut call: Call) {
-        self.setup.activity.enter();
         match self.poll_counted(id, &mut call) {
             Poll::Ready(finished) => self.finish(id, finished),
             Poll::Pending => {
@@ -82,12 +81,15 @@ impl Reactor {
 
     /// Polls a call, and takes the time from its tenant's account and from its share of the turn.
     fn poll_counted(&mut self, id: InstanceId, call: &mut Call) -> Poll<Finished> {
-        let context = &mut Context::from_waker(Waker::noop());
+        let poll = |call: &mut Call| {
+            let _entered = self.setup.activity.enter();
+            call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
         let tenant = self.instances.get(id).map(|instance| instance.plugin.tenant.clone());
         let counts = |tenant: &Arc<Tenant>| tenant.cpu.is_some() || self.shares.matter();
-        let Some(tenant) = tenant.filter(counts) else { return call.as_mut().poll(context) };
+        let Some(tenant) = tenant.filter(counts) else { return poll(call) };
         let begun = self.setup.home.clock.now();
-        let polled = call.as_mut().poll(context);
+        let polled = poll(call);
         let now = self.setup.home.clock.now();
         if let Some(cpu) = &tenant.cpu {
             cpu.take_time(now.since(begun));

@@ -200,10 +200,11 @@ impl Caller<'_> {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let begun = self.home.clock.now();
         loop {
-            self.activity.enter();
+            let entered = self.activity.enter();
             if let Poll::Ready(finished) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Some(finished);
             }
+            drop(entered);
             let left = CALLBACK_MAX.checked_sub(self.home.clock.now().since(begun))?;
             std::thread::park_timeout(left);
         }
