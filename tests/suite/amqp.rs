@@ -1,6 +1,7 @@
 //! AMQP from a plugin: the SDK's client at a real broker, with pika at the broker's other side.
 
 mod bridge;
+mod broken;
 mod errors;
 mod load;
 mod methods;
@@ -17,7 +18,7 @@ struct Calls {
     /// Lines that came and were not asked for yet.
     came: VecDeque<String>,
     // It ends when the test does.
-    _host: Host,
+    host: Host,
 }
 
 impl Calls {
@@ -29,7 +30,7 @@ impl Calls {
     fn start_in(isolation: Isolation, address: &str) -> Calls {
         let plugin = Plugin::new("amqp_calls").isolation(isolation).may_connect(&[address]);
         let host = Host::start(&Config::serving(plugin));
-        Calls { peer: host.connect("amqp_calls"), came: VecDeque::new(), _host: host }
+        Calls { peer: host.connect("amqp_calls"), came: VecDeque::new(), host }
     }
 
     /// The same, connected to a broker, with a channel `c`.

@@ -88,6 +88,11 @@ impl Arguments {
         Arguments::default()
     }
 
+    /// As they are sent.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Any bytes.
     pub fn bytes(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
