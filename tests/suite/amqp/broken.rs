@@ -75,11 +75,9 @@ impl Guest {
         let playing = self.meet("", TALK, steps, Damage::None);
         self.expect("ok");
         self.calls.expect("s ok");
-        // The number counts all that this guest was delivered, at bad brokers too.
-        let delivered = self.calls.next("s");
-        let number =
-            delivered.strip_prefix("s delivered ").and_then(|it| it.strip_suffix(" /q fine"));
-        let number = number.unwrap_or_else(|| panic!("{delivered}"));
+        let line = self.calls.next("s");
+        let number = line.strip_prefix("s delivered ").and_then(|it| it.strip_suffix(" /q fine"));
+        let number = number.unwrap_or_else(|| panic!("{line}"));
         self.calls.say(&format!("- ack {number}"));
         self.calls.ask("end close", "ok");
         assert_eq!(playing.join().expect("the script is played"), Played::ToTheEnd);
