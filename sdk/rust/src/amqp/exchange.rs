@@ -10,7 +10,7 @@ use sandloop_amqp::{
 use super::{
     channel::Place,
     message::Message,
-    operation::{Operation, ask, fail_later, settle},
+    operation::{Operation, ask, settle},
 };
 use crate::deferrable::{DefaultDeferrable, Deferrable};
 
@@ -135,11 +135,6 @@ impl Exchange {
 
     /// Deletes it; with `if_unused` only if nothing is bound to it.
     pub fn delete(&self, if_unused: bool) -> Operation {
-        if self.0.name.is_empty() {
-            let operation = Operation::new();
-            fail_later(&operation, Failure::Closed);
-            return operation;
-        }
         let request = Request::DeleteExchange { name: self.0.name.clone(), if_unused };
         ask(&self.0.place, request, drop)
     }
