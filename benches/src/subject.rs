@@ -73,7 +73,7 @@ impl Subject {
                 .with_context(|| format!("writing {}", file.display()))?;
             let mut command = Command::new(&paths.host);
             // The line with the address is of level info; a filter of the user's must not hide it.
-            command.arg("run").arg(file).env_remove("RUST_LOG").env("NO_COLOR", "1");
+            command.arg("run").arg(file).env_remove("SANDLOOP_LOG").env("NO_COLOR", "1");
             return Ok(command);
         }
         let mut command = match self {

@@ -44,7 +44,7 @@ impl Connection {
         self.0.close()
     }
 
-    /// When it is over, for whatever reason: succeeds after [`close`](Self::close), else fails.
+    /// When it is over, for whatever reason: succeeds after [`close`](Self::close) and when the host stops, else fails.
     #[must_use]
     pub fn closed(&self) -> Operation {
         self.0.closed()

@@ -187,6 +187,11 @@ impl Link {
         drop(transport);
         self.stop_timers();
         let said = self.lost.take();
+        if reason == CloseReason::Stopped {
+            // The host ends, and everything with it: there will be no other connection.
+            self.session.borrow_mut().abort();
+            return self.run();
+        }
         self.disconnected(&said.unwrap_or_else(|| reason.to_string()));
     }
 

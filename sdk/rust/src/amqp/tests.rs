@@ -298,6 +298,17 @@ fn a_broker_that_breaks_the_protocol_is_told_and_then_left() {
 }
 
 #[test]
+fn the_end_of_the_host_is_no_interruption() {
+    let world = World::open();
+    let closed = outcome(&world.connection.closed());
+    world.connection.on_interruption(|reason, _| panic!("{reason}"));
+    world.link().unbind(CloseReason::Stopped);
+    advance(60 * SECOND);
+    assert_eq!(*closed.borrow(), Some(Ok(())));
+    assert_eq!(world.dials(), 1);
+}
+
+#[test]
 fn a_plugin_that_closes_while_there_is_no_connection_is_done() {
     let world = World::with(Settings::default());
     world.link().unbind(CloseReason::Refused);
