@@ -1,6 +1,6 @@
 //! Timers: their order.
 
-use sandloop_tests::{Config, Host, Isolation, Plugin, alone, once_undisturbed};
+use crate::ticks::prints_in_order;
 
 #[test]
 fn timers_fire_in_order() {
@@ -19,19 +19,6 @@ fn timers_fire_in_order() {
         "periodic 3",
         "end",
     ];
-    let _alone = alone();
-    // A program without a listener is on one of them.
-    for reactors in ["1", "2"] {
-        // Where the machine stands still for 100 ms, parts of the program that follow each other overlap.
-        once_undisturbed(|| {
-            let plugin =
-                Plugin::new("timers_order").isolation(Isolation::Plugin).prints().may_stop();
-            let config =
-                Config::new().host("slice", "\"100ms\"").host("reactors", reactors).plugin(plugin);
-            let outcome = Host::start(&config).wait_exit();
-            assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-            let printed: Vec<&str> = outcome.stdout.lines().collect();
-            if printed == expected { Ok(()) } else { Err(format!("{printed:?}")) }
-        });
-    }
+    // Where the machine stands still for 100 ms, parts of the program that follow each other overlap.
+    prints_in_order("timers_order", &expected);
 }
