@@ -18,7 +18,12 @@ use sandloop_amqp::{
     Answer, ChannelId, Failure, Publish, Request, Returned, Session, Settings, Ticket,
 };
 
-use super::{consumer::Consumer, dialer::Dialer, hooks::Hooks, operation::Operation};
+use super::{
+    consumer::Consumer,
+    dialer::Dialer,
+    hooks::{ChannelHooks, Hooks},
+    operation::Operation,
+};
 use crate::{
     reactor::try_next_tick,
     timers::{PeriodicTimer, Timer},
@@ -130,21 +135,23 @@ impl Link {
     }
 
     pub fn on_channel_error(&self, channel: ChannelId, action: Box<dyn FnOnce(&Failure)>) {
-        if !self.session.borrow().has_channel(channel) {
-            return;
-        }
-        let replaced =
-            self.hooks(|hooks| hooks.channels.entry(channel).or_default().error.replace(action));
+        let replaced = self.channel_hooks(channel, |hooks| hooks.error.replace(action));
         drop(replaced);
     }
 
     pub fn on_return(&self, channel: ChannelId, action: Box<dyn FnMut(&Returned)>) {
-        if !self.session.borrow().has_channel(channel) {
-            return;
-        }
-        let replaced =
-            self.hooks(|hooks| hooks.channels.entry(channel).or_default().returned.replace(action));
+        let replaced = self.channel_hooks(channel, |hooks| hooks.returned.replace(action));
         drop(replaced);
+    }
+
+    /// The hooks of a channel, if it is there.
+    fn channel_hooks<R>(
+        &self,
+        channel: ChannelId,
+        change: impl FnOnce(&mut ChannelHooks) -> R,
+    ) -> Option<R> {
+        let is_there = self.session.borrow().has_channel(channel);
+        is_there.then(|| self.hooks(|hooks| change(hooks.channels.entry(channel).or_default())))
     }
 
     pub fn opened(&self) -> &Operation {
@@ -186,12 +193,12 @@ impl Link {
         let transport = self.transport.take();
         drop(transport);
         self.stop_timers();
-        let said = self.lost.take();
         if reason == CloseReason::Stopped {
             // The host ends, and everything with it: there will be no other connection.
             self.session.borrow_mut().abort();
             return self.run();
         }
+        let said = self.lost.take();
         self.disconnected(&said.unwrap_or_else(|| reason.to_string()));
     }
 
