@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sandloop_host::config::{Config, Explained, LogLevel};
-use sandloop_host::observe;
-use sandloop_host::plugin::inspect;
-use sandloop_host::run::{self, StartError};
+use sandloop_host::engine::inspect;
+use sandloop_host::run::error::StartError;
+use sandloop_host::{log, run};
 
 /// A sandboxed event loop: serves network protocols whose handlers are WebAssembly components.
 #[derive(Debug, Parser)]
@@ -70,13 +70,13 @@ impl Arguments {
 
 fn run(file: &Path) -> Result<ExitCode, StartError> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = observe::start(config.host.log);
+    let _log = log::start(config.host.log);
     run::serve(&config)
 }
 
 fn check(file: &Path, explain: bool) -> Result<ExitCode, StartError> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = observe::start(LogLevel::Warn);
+    let _log = log::start(LogLevel::Warn);
     run::check(&config)?;
     if explain {
         print!("{}", Explained(&config));

@@ -3,32 +3,30 @@
 //! A host function never touches the loop. It changes the state of a connection that its instance owns, or
 //! leaves a [`Command`] for the reactor, which acts when the guest has returned.
 
-#[expect(missing_docs, reason = "generated; the contract in wit/ is the documentation")]
-pub mod bindings;
+pub(crate) mod access;
 mod channels;
+pub(crate) mod command;
 mod deferred;
 mod evidence;
-mod grants;
+pub(crate) mod handles;
 mod log;
+pub(crate) mod memory;
 mod options;
+pub(crate) mod owned;
 mod processes;
 mod queues;
 mod reactor;
 mod sockets;
-mod state;
+pub(crate) mod state;
+mod stdio;
 mod timers;
 mod wasi;
 
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
-pub use self::deferred::Failure;
-pub use self::grants::objection_text;
-pub use self::processes::ExitReason;
-pub use self::sockets::SocketHandle;
-pub use self::state::{Home, HostState, MemoryMeter, Refused, Sockets};
-pub use self::wasi::Folders;
-pub use crate::reactor::Command;
+use crate::contract::bindings;
+use crate::host_api::state::HostState;
 
 /// Links every interface that a plugin may import.
 pub fn link(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {

@@ -18,23 +18,18 @@
 //! - [`clock`]: the only place that reads the time;
 //! - [`observe`]: the log.
 
-pub mod bucket;
+pub(crate) mod base;
 pub mod clock;
 pub mod config;
-pub mod connection;
-pub mod deferred;
-pub mod host_api;
-pub mod hub;
-pub mod lane;
-pub mod listener;
-pub mod message;
-pub mod meter;
-pub mod observe;
-pub mod outbound;
-pub mod plugin;
-pub mod processes;
+pub(crate) mod contract;
+pub mod engine;
+pub(crate) mod host_api;
+pub mod log;
+pub(crate) mod mail;
+pub mod net;
+pub(crate) mod plugin;
+pub(crate) mod quota;
 pub mod reactor;
-pub mod room;
 pub mod run;
-pub mod tenant;
-pub mod timer;
+pub(crate) mod timer;
+pub mod workers;

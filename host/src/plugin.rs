@@ -1,30 +1,23 @@
 //! A plugin: a component that was compiled, linked and checked, with its section of `plugins.toml`.
 
-pub mod contract;
-pub mod denial;
-pub mod engine;
-pub mod evidence;
-mod footprint;
-pub mod inspect;
-mod load;
-pub mod sandbox;
-pub mod task;
-pub mod ticker;
+pub(crate) mod counters;
+pub(crate) mod denial;
+pub(crate) mod folders;
+pub(crate) mod jobs;
+pub(crate) mod report;
+pub(crate) mod shared;
+pub(crate) mod tenant;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use wasmtime::component::InstancePre;
-
-pub use self::contract::Exports;
-use self::evidence::Evidence;
-pub use self::load::{Fault, LoadError, Loader};
-use crate::bucket::Bucket;
-use crate::config::PluginConfig;
-use crate::host_api::bindings::MinimalIndices;
-use crate::host_api::{Folders, HostState};
-use crate::tenant::Tenant;
+use crate::config::{Limits, PluginConfig};
+use crate::contract::Exports;
+use crate::plugin::counters::Evidence;
+use crate::plugin::folders::Folders;
+use crate::plugin::tenant::Tenant;
+use crate::quota::semaphore::Semaphore;
+use crate::quota::token_bucket::Bucket;
 
 /// A plugin that is ready to have instances.
 pub struct Plugin {
@@ -51,56 +44,34 @@ pub struct Plugin {
     /// Slices that one callback may have: `cpu_per_event` over `slice`.
     pub slices_per_event: u32,
     /// The configuration file, for messages that name the line to add.
-    file: PathBuf,
-    pre: InstancePre<HostState>,
-    indices: MinimalIndices,
+    pub file: PathBuf,
 }
 
-/// What a plugin uses at this moment.
-#[derive(Debug, Default)]
+/// What a plugin uses at this moment, each within its limit.
+#[derive(Debug)]
 pub struct Usage {
     /// Accepted connections.
-    pub accepted: Count,
+    pub accepted: Semaphore,
     /// Names that are being looked up.
-    pub lookups: Count,
+    pub lookups: Semaphore,
     /// Outgoing connections, from the call of `connect` on.
-    pub outgoing: Count,
+    pub outgoing: Semaphore,
     /// Deferred jobs that have not ended.
-    pub deferred: Count,
+    pub deferred: Semaphore,
     /// Processes.
-    pub processes: Count,
+    pub processes: Semaphore,
 }
 
-/// A number that stays within a limit. Clones are the same number, on whichever reactor.
-#[derive(Debug, Default, Clone)]
-pub struct Count(Arc<AtomicU32>);
-
-/// One that was taken of a [`Count`], given back when it is dropped.
-#[derive(Debug)]
-pub struct Permit(Arc<AtomicU32>);
-
-impl Count {
-    /// Takes one, if fewer than `limit` are taken.
-    pub fn take(&self, limit: u32) -> Option<Permit> {
-        let one_more = |count: u32| (count < limit).then_some(count + 1);
-        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        taken.ok().map(|_| Permit(self.0.clone()))
-    }
-
-    /// How many are taken.
-    pub fn taken(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Whether fewer than `limit` are taken.
-    pub fn is_below(&self, limit: u32) -> bool {
-        self.taken() < limit
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl Usage {
+    /// Nothing yet, and never more than these limits.
+    pub fn new(limits: &Limits) -> Usage {
+        Usage {
+            accepted: Semaphore::new(limits.connections),
+            lookups: Semaphore::new(limits.lookups),
+            outgoing: Semaphore::new(limits.outgoing),
+            deferred: Semaphore::new(limits.deferred),
+            processes: Semaphore::new(limits.processes),
+        }
     }
 }
 
@@ -114,20 +85,5 @@ impl Plugin {
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin").field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_count_stays_within_its_limit() {
-        let count = Count::default();
-        let (first, second) = (count.take(2), count.take(2));
-        assert!(first.is_some() && second.is_some());
-        assert!(count.take(2).is_none() && !count.is_below(2));
-        drop(first);
-        assert!(count.take(2).is_some());
     }
 }

@@ -1,20 +1,19 @@
 //! The loop: one thread, one poll, its connections, timers and instances.
 
-mod arena;
+mod accept;
+mod access;
 mod calls;
-mod command;
 mod connections;
 mod ends;
 mod events;
-mod gates;
-mod grants;
+mod fair_share;
 mod inbox;
 mod instances;
-mod letters;
+mod mail;
 mod outgoing;
 mod processes;
-mod shares;
 mod stop;
+mod table;
 mod timers;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -23,26 +22,27 @@ use std::time::Duration;
 
 use mio::{Events, Interest, Poll};
 
-use self::arena::{Arena, Source};
-pub use self::arena::{ConnectionId, InstanceId};
-pub use self::command::{Command, Commands};
-use self::connections::Entry;
-use self::gates::Gate;
-use self::inbox::Inbox;
-pub use self::inbox::{Address, Mail, Post};
-use self::instances::Instance;
-use self::outgoing::Wish;
-use self::shares::Shares;
-use self::stop::Stop;
-use self::timers::{Failures, Purpose};
-use crate::host_api::{ExitReason, Home};
-use crate::lane::Lane;
-use crate::listener::Listener;
-use crate::outbound::resolve::Resolver;
-use crate::plugin::ticker::Activity;
-use crate::room::Room;
-use crate::tenant::channels::Delivery;
+use crate::base::arena::{Arena, ConnectionId, InstanceId};
+use crate::base::token::Source;
+use crate::contract::outcome::ExitReason;
+use crate::engine::template::Templates;
+use crate::engine::ticker::Activity;
+use crate::host_api::state::Home;
+use crate::mail::post::{Delivery, Mail, Post};
+use crate::net::listener::Listener;
+use crate::quota::instances::InstanceQuota;
+use crate::reactor::fair_share::Shares;
+use crate::reactor::inbox::Inbox;
+use crate::reactor::table::acceptor::Gate;
+use crate::reactor::table::connection::Entry;
+use crate::reactor::table::deadline::{Failures, Purpose};
+use crate::reactor::table::event::Event;
+use crate::reactor::table::instance::Instance;
+use crate::reactor::table::pending::Wish;
+use crate::reactor::table::stop::Stop;
 use crate::timer::{TimerKey, TimerQueue};
+use crate::workers::resolver::Resolver;
+use crate::workers::slow_lane::Lane;
 
 /// Bytes read at once, and so the most that one `receive-data` brings.
 const READ_BYTES: usize = 64 * 1024;
@@ -63,10 +63,12 @@ pub struct Setup {
     pub index: usize,
     /// What surrounds its instances: its clock, the plugins, the other reactors' instances.
     pub home: Home,
+    /// What instances are made from.
+    pub templates: Templates,
     /// Tells the ticker that a guest runs.
     pub activity: Activity,
     /// The instances of the whole host.
-    pub room: Room,
+    pub room: InstanceQuota,
     /// How long a handler runs before the others have their turn.
     pub slice: Duration,
     /// Where handlers go on that outlive their slice.
@@ -312,7 +314,7 @@ impl Reactor {
         }
         for _ in 0..self.ticks.len() {
             if let Some((instance, id)) = self.ticks.pop_front() {
-                self.deliver(instance, events::Event::Tick(id));
+                self.deliver(instance, Event::Tick(id));
             }
         }
     }

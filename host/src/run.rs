@@ -1,47 +1,25 @@
 //! From a configuration to a running host, and to its end.
 
 mod descriptors;
-mod prepare;
+pub mod error;
+pub(crate) mod news;
+pub mod prepare;
 mod signals;
 
-use std::fmt;
-use std::io;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
-pub use self::prepare::Prepared;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
-use crate::hub::Hub;
-use crate::listener::{self, BindError, Bound, Listener};
-use crate::plugin::LoadError;
-use crate::reactor::{Exit, Mail, Post, Reactor};
-
-/// What keeps a host from starting, one variant for each exit code.
-#[derive(Debug)]
-pub enum StartError {
-    /// The configuration is wrong.
-    Config(ConfigError),
-    /// A plugin cannot be loaded.
-    Load(LoadError),
-    /// An address cannot be served.
-    Bind(BindError),
-    /// The operating system or the engine refused something that no file decides.
-    Internal(String),
-}
-
-impl StartError {
-    /// The code that the process ends with.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            StartError::Internal(_) => 1,
-            StartError::Config(_) => 2,
-            StartError::Load(_) => 3,
-            StartError::Bind(_) => 4,
-        }
-    }
-}
+use crate::config::Config;
+use crate::mail::post::{Mail, Post};
+use crate::net::listener;
+use crate::net::listener::{Bound, Listener};
+use crate::plugin::shared::Hub;
+use crate::reactor::{Exit, Reactor};
+use crate::run::error::StartError;
+use crate::run::news::News;
+use crate::run::prepare::Prepared;
 
 /// Loads and checks everything that `config` names, serves nothing.
 pub fn check(config: &Config) -> Result<(), StartError> {
@@ -94,19 +72,6 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     // A name that is being looked up for nobody must not hold the process.
     runtime.shutdown_background();
     Ok(code)
-}
-
-/// What the main thread waits for.
-#[derive(Debug)]
-pub(crate) enum News {
-    /// A signal that asks to stop.
-    Signal(i32),
-    /// A signal that asks to let parked plugins have instances again.
-    Unpark,
-    /// A signal that asks what is in use and what was counted.
-    Count,
-    /// A reactor has ended.
-    Ended(io::Result<Exit>),
 }
 
 /// Binds every listener, then begins to listen on all: no port opens before every address is ours.
@@ -178,24 +143,4 @@ fn supervise(
     hub.tell_counters();
     tracing::info!("stopped");
     code
-}
-
-impl StartError {
-    /// For `map_err`: what was being done when it failed.
-    fn internal<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError {
-        move |error| StartError::Internal(format!("{what}: {error}"))
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Config(error) => error.fmt(f),
-            StartError::Load(error) => error.fmt(f),
-            StartError::Bind(error) => error.fmt(f),
-            StartError::Internal(error) => f.write_str(error),
-        }
-    }
 }

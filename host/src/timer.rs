@@ -65,11 +65,6 @@ impl<T> TimerQueue<T> {
         self.pending.keys().next().map(|key| key.deadline)
     }
 
-    /// How many deadlines are pending.
-    pub fn len(&self) -> usize {
-        self.pending.len()
-    }
-
     /// True when nothing is pending.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use sandloop_host::config::Config;
-use sandloop_host::plugin::inspect;
+use sandloop_host::engine::inspect;
 use sandloop_host::run;
 
 /// xorshift64.

@@ -10,11 +10,11 @@ use std::time::Duration;
 use mio::Events;
 use sandloop_host::clock::{Clock, Hand};
 use sandloop_host::config::{Config, ListenAddress};
-use sandloop_host::lane;
-use sandloop_host::listener;
-use sandloop_host::plugin::ticker::Ticker;
+use sandloop_host::engine::ticker::Ticker;
+use sandloop_host::net::listener;
 use sandloop_host::reactor::Reactor;
-use sandloop_host::run::Prepared;
+use sandloop_host::run::prepare::Prepared;
+use sandloop_host::workers::slow_lane;
 use tokio::runtime::Runtime;
 
 /// More turns than any test needs for what does not depend on the clock.
@@ -32,7 +32,7 @@ struct Loop {
     runs: bool,
     _runtime: Runtime,
     _ticker: Ticker,
-    _slow: lane::Threads,
+    _slow: slow_lane::Threads,
 }
 
 impl Loop {

@@ -7,7 +7,7 @@ use super::amounts::Amount;
 use super::source::Place;
 use super::units;
 use super::{Config, ListenAddress};
-use crate::plugin::engine::GUEST_STACK_BYTES;
+use crate::engine::GUEST_STACK_BYTES;
 
 /// The lines of the file where bounds are written, by the bound's full key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use std::fmt::Display;
 
-use super::HostState;
-use super::bindings::ErrorCode;
 use crate::config::Isolation;
+use crate::contract::bindings::ErrorCode;
+use crate::host_api::state::HostState;
+use crate::quota::semaphore::{Permit, Semaphore};
 
 impl HostState {
     /// A bound was reached: counted, told, and the error for the guest.
@@ -12,6 +13,15 @@ impl HostState {
         let now = self.home.clock.now();
         self.plugin.at_limit(now, limit, &value, || self.subject_names());
         ErrorCode::Limit
+    }
+
+    /// A permit of one of its plugin's semaphores, or the error for the guest.
+    pub(super) fn permit(
+        &self,
+        limit: &'static str,
+        semaphore: &Semaphore,
+    ) -> Result<Permit, ErrorCode> {
+        semaphore.try_acquire().ok_or_else(|| self.at_limit(limit, semaphore.limit()))
     }
 
     /// The connection that the running callback is about: its number and its handler.

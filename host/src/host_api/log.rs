@@ -1,7 +1,7 @@
 //! `log`: a plugin's own lines.
 
-use super::HostState;
-use super::bindings::{Level, log};
+use crate::contract::bindings::{Level, log};
+use crate::host_api::state::HostState;
 
 impl log::Host for HostState {
     fn log(&mut self, level: Level, message: String) {

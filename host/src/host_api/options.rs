@@ -1,7 +1,7 @@
 //! `options`: what the operator wrote for the plugin.
 
-use super::HostState;
-use super::bindings::options;
+use crate::contract::bindings::options;
+use crate::host_api::state::HostState;
 
 impl options::Host for HostState {
     fn get(&mut self, key: String) -> Option<String> {

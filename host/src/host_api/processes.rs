@@ -3,31 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use wasmtime::component::{ComponentType, Lower};
-
-use super::bindings::{ErrorCode, processes};
-use super::{Command, HostState};
+use crate::contract::bindings::{ErrorCode, processes};
+use crate::host_api::command::Command;
+use crate::host_api::state::HostState;
+use crate::mail::mailboxes::{Process, Undelivered};
 use crate::plugin::Plugin;
-use crate::processes::{Process, Undelivered};
-
-/// `processes-handler.exit-reason`: why a process has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lower)]
-#[component(enum)]
-#[repr(u8)]
-pub enum ExitReason {
-    /// It called `exit`.
-    #[component(name = "finished")]
-    Finished,
-    /// The instance that spawned it called `kill`, or has ended.
-    #[component(name = "killed")]
-    Killed,
-    /// It trapped or ran past a limit.
-    #[component(name = "trapped")]
-    Trapped,
-    /// No instance could be made for it.
-    #[component(name = "unavailable")]
-    Unavailable,
-}
 
 impl processes::Host for HostState {
     fn spawn(
@@ -52,12 +32,10 @@ impl processes::Host for HostState {
         }
         self.check_size(name.as_bytes())?;
         let argument = self.message(argument)?;
-        let permit = plugin.usage.processes.take(plugin.config.limits.processes);
-        let permit =
-            permit.ok_or_else(|| self.at_limit("processes", plugin.config.limits.processes))?;
+        let permit = self.permit("processes", &plugin.usage.processes)?;
         let bytes_max = plugin.config.limits.mailbox;
-        let (hub, parent) = (&self.home.hub, self.plugin.tenant.index);
-        let process = Process::new(hub, &plugin.tenant, parent, post, bytes_max, permit);
+        let (table, parent) = (&self.home.hub.processes, self.plugin.tenant.index);
+        let process = Process::new(table, &plugin.tenant.mail(), parent, post, bytes_max, permit);
         let id = process.id();
         self.commands.push(Command::Spawn { process, plugin: plugin.index, name, argument });
         Ok(id)
@@ -65,7 +43,7 @@ impl processes::Host for HostState {
 
     fn notify(&mut self, process: u32, message: Vec<u8>) -> Result<(), ErrorCode> {
         self.check_size(&message)?;
-        let tenant = &self.plugin.tenant;
+        let tenant = self.plugin.tenant.index;
         let notified = self.home.hub.processes.notify(process, message, tenant);
         let meter = notified.map_err(|error| match error {
             Undelivered::Gone => ErrorCode::Closed,

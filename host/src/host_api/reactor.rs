@@ -1,7 +1,8 @@
 //! `reactor`: stop and ticks.
 
-use super::bindings::{ErrorCode, reactor};
-use super::{Command, HostState};
+use crate::contract::bindings::{ErrorCode, reactor};
+use crate::host_api::command::Command;
+use crate::host_api::state::HostState;
 
 impl reactor::Host for HostState {
     fn stop(&mut self) -> Result<(), ErrorCode> {

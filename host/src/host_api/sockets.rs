@@ -6,16 +6,14 @@ use std::time::Duration;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, WasmList};
 
-use super::bindings::{Address, Endpoint, ErrorCode, sockets};
-use super::{Command, HostState};
-use crate::connection::{CloseReason, Connection, End, Phase, SendError};
-use crate::outbound::Target;
-use crate::plugin::contract;
-
-/// The type behind a plugin's `socket` handle; the handle's number is a key of
-/// [`Sockets`](super::Sockets).
-#[derive(Debug)]
-pub enum SocketHandle {}
+use crate::contract;
+use crate::contract::bindings::{Address, Endpoint, ErrorCode, sockets};
+use crate::contract::socket::SocketHandle;
+use crate::host_api::command::Command;
+use crate::host_api::state::HostState;
+use crate::net::connection::stream::End;
+use crate::net::connection::{CloseReason, Connection, Phase, SendError};
+use crate::net::outbound::Target;
 
 type Socket = Resource<SocketHandle>;
 
@@ -178,18 +176,11 @@ impl sockets::Host for HostState {
         }
         let target = Target::try_from(target).map_err(|()| ErrorCode::InvalidArgument)?;
         self.grant_connect(&target)?;
-        let limits = &self.plugin.config.limits;
-        let permit = self.plugin.usage.outgoing.take(limits.outgoing);
-        let permit = permit.ok_or_else(|| self.at_limit("outgoing", limits.outgoing))?;
+        let usage = &self.plugin.usage;
+        let permit = self.permit("outgoing", &usage.outgoing)?;
         let lookup = match target.immediate() {
             Some(_) => None,
-            None => Some(
-                self.plugin
-                    .usage
-                    .lookups
-                    .take(limits.lookups)
-                    .ok_or_else(|| self.at_limit("lookups", limits.lookups))?,
-            ),
+            None => Some(self.permit("lookups", &usage.lookups)?),
         };
         self.commands.push(Command::Connect { permit, lookup, target, token });
         Ok(())

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::bindings::{ErrorCode, timers};
-use super::{Command, HostState};
+use crate::contract::bindings::{ErrorCode, timers};
+use crate::host_api::command::Command;
+use crate::host_api::state::HostState;
 
 impl timers::Host for HostState {
     fn add_timer(&mut self, milliseconds: u32) -> Result<u32, ErrorCode> {

@@ -1,9 +1,9 @@
 //! What a plugin asked for and was not granted: counted, and told to the operator in one line.
 
-use super::Plugin;
-use super::evidence::Kind;
 use crate::clock::Moment;
-use crate::config::Policy;
+use crate::config::{Objection, Policy};
+use crate::plugin::Plugin;
+use crate::plugin::counters::Kind;
 
 /// One call that `[plugins.<name>.allow]` does not grant.
 #[derive(Debug, Clone)]
@@ -84,6 +84,22 @@ impl Plugin {
 /// One more entry of a list that may not be there yet.
 fn entry(key: &str, is_missing: bool, value: &str) -> String {
     if is_missing { format!("`{key} = [{value:?}]`") } else { format!("{value:?} to `{key}`") }
+}
+
+/// What the log says is against a connection.
+pub fn objection_text(objection: Objection) -> Option<String> {
+    match objection {
+        Objection::NotListed => None,
+        Objection::NotPublic(kind) => {
+            Some(format!("this is a {kind} address, which only a rule for addresses lists"))
+        }
+        Objection::OwnListener => {
+            Some("this host listens there, which only a rule for exactly that lists".to_owned())
+        }
+        Objection::LeadsElsewhere => {
+            Some("the path leads out of what the rule covers, through a link".to_owned())
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,16 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::instances::State;
-use super::timers::Purpose;
-use super::{InstanceId, Reactor};
-use crate::lane::Start;
+use crate::base::arena::InstanceId;
+use crate::engine::sandbox;
+use crate::engine::sandbox::{Call, Finished};
+use crate::engine::task::Task;
 use crate::plugin::Plugin;
-use crate::plugin::evidence::Ended;
-use crate::plugin::sandbox::{self, Call, Finished, Task};
+use crate::plugin::report::Ended;
+use crate::reactor::Reactor;
+use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::instance::State;
+use crate::workers::slow_call::Start;
 
 /// How soon it is looked again, at the soonest, whether a call that computes has waited for too long.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
@@ -53,11 +56,19 @@ impl Reactor {
 
     /// A call goes on in the slow lane.
     fn send_away(&mut self, id: InstanceId, call: Call, slices: u32) {
-        let address = self.address(id);
+        let (post, returns) = (self.inbox.post(), self.inbox.returns());
         let Some(instance) = self.instances.get_mut(id) else { return };
         let plugin = instance.plugin.clone();
         let slices_left = instance.slices_left.clone();
-        let ride = self.setup.lane.take(Start { call, plugin, address, slices_left, slices });
+        let ride = self.setup.lane.take(Start {
+            call,
+            plugin,
+            instance: id,
+            post,
+            returns,
+            slices_left,
+            slices,
+        });
         instance.state = State::Away(ride);
         self.watch(id);
     }

@@ -4,94 +4,19 @@ use std::io;
 use std::time::Duration;
 
 use mio::Interest;
-use wasmtime::component::ResourceAny;
 
-use super::arena::Source;
-use super::events::Event;
-use super::timers::Purpose;
-use super::{ConnectionId, InstanceId, READ_BYTES, READS_PER_TURN, Reactor, Wish};
+use crate::base::arena::{ConnectionId, InstanceId};
+use crate::base::token::Source;
 use crate::clock::Moment;
 use crate::config::OnTrap;
-use crate::connection::{CloseReason, Marks, Phase, Shared, Stream, reason_of};
-use crate::host_api::bindings::Origin;
-use crate::outbound::{Attempts, Target};
-use crate::plugin::sandbox::Task;
-use crate::plugin::{Permit, Plugin};
+use crate::engine::task::Task;
+use crate::net::connection::stream::Stream;
+use crate::net::connection::{CloseReason, Phase, reason_of};
+use crate::reactor::table::connection::Entry;
+use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::event::Event;
+use crate::reactor::{READ_BYTES, READS_PER_TURN, Reactor, Wish};
 use crate::timer::TimerKey;
-
-/// A connection as its reactor keeps it.
-pub(super) struct Entry {
-    pub(super) shared: Shared,
-    pub(super) instance: InstanceId,
-    /// Counts it among its plugin's connections.
-    _permit: Permit,
-    /// Its place among its instance's connections.
-    place: usize,
-    /// Its object in the guest, once the constructor has returned.
-    pub(super) object: Option<ResourceAny>,
-    /// The number of its socket handle in the guest.
-    pub(super) socket: u32,
-    /// For the constructor.
-    pub(super) origin: Option<Origin>,
-    pub(super) outgoing: bool,
-    pub(super) begun: Moment,
-    /// The name whose addresses are being looked up.
-    pub(super) target: Option<Target>,
-    pub(super) attempts: Attempts,
-    /// Whether the poll tells when it can be written.
-    pub(super) writable_wanted: bool,
-    /// Whether there may be something to read.
-    readable: bool,
-    pub(super) is_ready: bool,
-    /// Whether it is in the list of those whose output is held.
-    is_held: bool,
-    unbind_is_due: bool,
-    /// The deadline that is set, and the timeout it was set for.
-    pub(super) inactivity: Option<(TimerKey, Duration)>,
-    pub(super) pending_connect: Option<(TimerKey, Duration)>,
-    close_deadline: Option<TimerKey>,
-}
-
-/// The outbox marks of a plugin's connections.
-pub(super) fn marks(plugin: &Plugin) -> Marks {
-    let limits = &plugin.config.limits;
-    Marks {
-        high: limits.outbox_high as usize,
-        low: limits.outbox_low as usize,
-        max: limits.outbox_max as usize,
-    }
-}
-
-impl Entry {
-    pub(super) fn new(
-        instance: InstanceId,
-        shared: Shared,
-        origin: Origin,
-        permit: Permit,
-    ) -> Entry {
-        Entry {
-            shared,
-            instance,
-            _permit: permit,
-            place: 0,
-            object: None,
-            socket: 0,
-            origin: Some(origin),
-            outgoing: false,
-            begun: Moment::default(),
-            target: None,
-            attempts: Attempts::default(),
-            writable_wanted: false,
-            readable: false,
-            is_ready: false,
-            is_held: false,
-            unbind_is_due: false,
-            inactivity: None,
-            pending_connect: None,
-            close_deadline: None,
-        }
-    }
-}
 
 impl Reactor {
     /// A number for the log, never 0.

@@ -1,17 +1,19 @@
 //! Ends of instances that nobody asked for, and what they leave behind.
 
-use super::instances::{Instance, State};
-use super::{ConnectionId, InstanceId, Reactor};
+use crate::base::arena::{ConnectionId, InstanceId};
 use crate::config::Isolation;
-use crate::observe;
-use crate::plugin::evidence::Ended;
-use crate::plugin::sandbox::{Stage, Task, Trapped};
+use crate::engine::sandbox::{Stage, Trapped};
+use crate::engine::task::Task;
+use crate::log;
+use crate::plugin::report::Ended;
+use crate::reactor::Reactor;
+use crate::reactor::table::instance::{Instance, State};
 
 impl Reactor {
     pub(super) fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
         let Some(instance) = self.instances.get(id) else { return };
         let plugin = instance.plugin.name();
-        let reason = observe::escaped(reason);
+        let reason = log::escaped(reason);
         tracing::error!(plugin, event, reason = &*reason, "start failed: the instance has ended");
         self.end_instance(id);
     }
@@ -33,8 +35,8 @@ impl Reactor {
                 connection: subject.as_ref().map(|(number, _)| *number),
                 operation: None,
                 limit: trapped.limit,
-                cause: Some(observe::cause(&trapped.error)),
-                backtrace: Some(observe::backtrace(&trapped.error)),
+                cause: Some(log::cause(&trapped.error)),
+                backtrace: Some(log::backtrace(&trapped.error)),
             },
         );
         let index = plugin.index;

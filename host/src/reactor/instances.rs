@@ -1,155 +1,17 @@
 //! Events into instances: one at a time for each, in slices, and what happens when one traps.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
-use std::time::Duration;
-
-use super::events::Event;
-use super::processes::{Birth, Role};
-use super::{Address, Command, ConnectionId, InstanceId, Reactor, Wish};
-use crate::clock::Moment;
+use crate::base::arena::{ConnectionId, InstanceId};
 use crate::config::Isolation;
-use crate::host_api::HostState;
-use crate::lane::Ride;
-use crate::plugin::Plugin;
-use crate::plugin::sandbox::{Finished, Outcome, Sandbox, Seat, Task};
-use crate::room::{NoRoom, Place};
-use crate::timer::TimerKey;
-
-pub(super) enum State {
-    /// Waits for events.
-    Idle(Seat),
-    /// In the middle of a callback, in the slow lane.
-    Away(Arc<Ride>),
-    /// Being polled right now, further up this stack.
-    Entered,
-}
-
-/// One sandbox of a plugin, as its reactor sees it.
-pub(super) struct Instance {
-    pub(super) plugin: Arc<Plugin>,
-    pub(super) state: State,
-    queue: VecDeque<Event>,
-    /// Its connections; each knows its place here.
-    pub(super) connections: Vec<ConnectionId>,
-    /// Connections that have something to read and wait until it, or its tenant, may take more.
-    stalled: Vec<ConnectionId>,
-    /// Since when it is not read because what it fills is full.
-    pressed_since: Option<Moment>,
-    pub(super) timers: HashMap<u32, GuestTimer>,
-    /// Outgoing connections that were asked for and not begun.
-    pub(super) wishes: u32,
-    /// What makes it a process, if it is one.
-    pub(super) role: Option<Role>,
-    /// Processes that it has spawned.
-    pub(super) children: Vec<InstanceId>,
-    /// Its place among the instances of the host.
-    pub(super) room: Place,
-    /// How many more slices the running callback may have.
-    pub(super) slices_left: Arc<AtomicU32>,
-    /// When a call that went into the slow lane has taken too long.
-    pub(super) overdue: Option<TimerKey>,
-    /// Whether its events wait for its tenant's CPU time or its next share.
-    waits: bool,
-    pub(super) started: bool,
-}
-
-pub(super) struct GuestTimer {
-    pub(super) key: Option<TimerKey>,
-    pub(super) every: Option<Duration>,
-}
-
-/// Why there is no instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unavailable {
-    /// The host, or its tenant, has as many as it may.
-    NoRoom(NoRoom),
-    /// It has ended in its first callbacks.
-    Ended,
-    /// Its plugin is parked.
-    Parked,
-}
-
-/// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
-/// itself full must not keep them from ending.
-const PRESSED_MAX: Duration = Duration::from_secs(1);
-
-impl Instance {
-    fn new(plugin: Arc<Plugin>, seat: Seat, room: Place) -> Instance {
-        let slices_left = match &seat {
-            Seat::Ready(sandbox) => sandbox.store.data().slices_left.clone(),
-            Seat::Empty(state) => state.slices_left.clone(),
-        };
-        Instance {
-            slices_left,
-            plugin,
-            state: State::Idle(seat),
-            queue: VecDeque::new(),
-            connections: Vec::new(),
-            stalled: Vec::new(),
-            pressed_since: None,
-            timers: HashMap::new(),
-            wishes: 0,
-            role: None,
-            children: Vec::new(),
-            room,
-            overdue: None,
-            waits: false,
-            started: false,
-        }
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle(_))
-    }
-
-    /// Whether it is not read at `now` because what it fills is full; now and then it is all the same.
-    pub(super) fn must_wait_to_read(&mut self, now: Moment) -> bool {
-        if !self.is_pressed() {
-            self.pressed_since = None;
-            return false;
-        }
-        let since = *self.pressed_since.get_or_insert(now);
-        let reprieved = PRESSED_MAX <= now.since(since);
-        if reprieved {
-            self.pressed_since = Some(now);
-        }
-        !reprieved
-    }
-
-    /// Whether what it fills is so full that it should not be given more to work on.
-    pub(super) fn is_pressed(&self) -> bool {
-        matches!(&self.state, State::Idle(Seat::Ready(sandbox)) if sandbox.store.data().is_pressed())
-    }
-
-    /// Adds an event behind those that wait.
-    pub(super) fn push(&mut self, event: Event) {
-        self.queue.push_back(event);
-    }
-
-    /// Events that wait.
-    pub(super) fn queued(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Whether nothing is under way and nothing waits.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.is_idle() && self.queue.is_empty()
-    }
-
-    /// Whether `lifecycle.start` has been delivered.
-    pub(super) fn has_started(&self) -> bool {
-        self.started
-    }
-
-    pub(super) fn sandbox(&mut self) -> Option<&mut Sandbox> {
-        match &mut self.state {
-            State::Idle(Seat::Ready(sandbox)) => Some(sandbox),
-            _ => None,
-        }
-    }
-}
+use crate::engine::sandbox::{Finished, Sandbox, Seat};
+use crate::engine::task::{Outcome, Task};
+use crate::host_api::command::Command;
+use crate::host_api::state::HostState;
+use crate::mail::post::Address;
+use crate::quota::instances::QuotaExceeded;
+use crate::reactor::table::event::Event;
+use crate::reactor::table::instance::{GuestTimer, Instance, PRESSED_MAX, State, Unavailable};
+use crate::reactor::table::process::{Birth, Role};
+use crate::reactor::{Reactor, Wish};
 
 impl Reactor {
     /// The instance for a new connection of a plugin, made if need be.
@@ -178,13 +40,15 @@ impl Reactor {
         if plugin.evidence.is_parked() {
             return Err(Unavailable::Parked);
         }
-        let room = self.setup.room.take(&plugin.tenant).map_err(Unavailable::NoRoom)?;
+        let room = self.setup.room.acquire(plugin.tenant.index).map_err(Unavailable::NoRoom)?;
         let mut state = HostState::new(plugin.clone(), self.setup.home.clone());
         state.address = Some(self.address(self.instances.next_key()));
         state.is_process = role.is_some();
         // A process and a sandbox for one connection live only while the reactor runs.
         state.running = role.is_some() || plugin.config.isolation == Isolation::Connection;
-        let mut instance = Instance::new(plugin, Seat::Empty(Box::new(state)), room);
+        let template = self.setup.templates[plugin.index].clone();
+        let seat = Seat::Empty(template, Box::new(state));
+        let mut instance = Instance::new(plugin, seat, room);
         instance.role = role;
         Ok(self.instances.insert(instance))
     }
@@ -194,9 +58,9 @@ impl Reactor {
     }
 
     /// Takes over a sandbox that was made and prepared before the loop began, if there is room for it.
-    pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> Result<(), NoRoom> {
+    pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> Result<(), QuotaExceeded> {
         let plugin = sandbox.plugin().clone();
-        let room = self.setup.room.take(&plugin.tenant)?;
+        let room = self.setup.room.acquire(plugin.tenant.index)?;
         let index = plugin.index;
         sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
         let mut instance = Instance::new(plugin, Seat::Ready(sandbox), room);

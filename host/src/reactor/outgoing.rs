@@ -4,40 +4,17 @@ use std::collections::VecDeque;
 
 use mio::Interest;
 
-use super::arena::Source;
-use super::connections::Entry;
-use super::events::Event;
-use super::processes::Birth;
-use super::{ConnectionId, InstanceId, Reactor};
-use crate::connection::{CloseReason, Connection, Phase, Shared};
-use crate::host_api::bindings::Origin;
-use crate::outbound::resolve::Question;
-use crate::outbound::{Attempt, Attempts, Target};
-use crate::plugin::Permit;
-
-/// Something that waits for its phase of the turn.
-#[derive(Debug)]
-pub(super) enum Wish {
-    /// A program that was prepared begins.
-    Start(InstanceId),
-    /// A guest wants a connection.
-    Connect {
-        /// It is counted already.
-        permit: Permit,
-        /// Counts the look-up of its name.
-        lookup: Option<Permit>,
-        /// Who.
-        instance: InstanceId,
-        /// Where to.
-        target: Target,
-        /// The guest's own mark.
-        token: u32,
-    },
-    /// A guest wants a process.
-    Spawn(Birth),
-    /// A slow peer has caught up.
-    Drained(ConnectionId),
-}
+use crate::base::arena::{ConnectionId, InstanceId};
+use crate::base::token::Source;
+use crate::contract::bindings::Origin;
+use crate::net::connection::{CloseReason, Connection, Phase, Shared};
+use crate::net::outbound::{Attempt, Attempts, Target};
+use crate::quota::semaphore::Permit;
+use crate::reactor::Reactor;
+use crate::reactor::table::connection::Entry;
+use crate::reactor::table::event::Event;
+use crate::reactor::table::pending::Wish;
+use crate::workers::resolver::Question;
 
 impl Reactor {
     /// Does what has been wished for before this phase.
@@ -71,7 +48,7 @@ impl Reactor {
         // The wish of an instance that has ended ends here.
         let instance = self.instances.get_mut(instance_id)?;
         instance.wishes -= 1;
-        let marks = super::connections::marks(&instance.plugin);
+        let marks = crate::reactor::table::connection::marks(&instance.plugin);
         let tenant = instance.plugin.tenant.clone();
         let now = self.setup.home.clock.turn();
         let number = self.next_number();

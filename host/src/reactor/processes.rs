@@ -1,35 +1,10 @@
 //! Processes: instances without a connection, from their birth to the notice of their end.
 
-use super::events::Event;
-use super::instances::Unavailable;
-use super::{ExitReason, InstanceId, Reactor, Wish};
-use crate::message::Message;
-use crate::processes::Process;
-
-/// A process that is wished for.
-#[derive(Debug)]
-pub(super) struct Birth {
-    /// Its id and its mailbox.
-    pub(super) process: Process,
-    /// Who wants it.
-    pub(super) parent: InstanceId,
-    /// Of which plugin.
-    pub(super) plugin: usize,
-    /// What it is to be.
-    pub(super) name: String,
-    /// What it is given.
-    pub(super) argument: Message,
-}
-
-/// What makes an instance a process.
-#[derive(Debug)]
-pub(super) struct Role {
-    /// Its id and its mailbox.
-    pub(super) process: Process,
-    parent: InstanceId,
-    /// What its parent is told when it ends.
-    reason: ExitReason,
-}
+use crate::base::arena::InstanceId;
+use crate::reactor::table::event::Event;
+use crate::reactor::table::instance::Unavailable;
+use crate::reactor::table::process::{Birth, Role};
+use crate::reactor::{ExitReason, Reactor, Wish};
 
 impl Reactor {
     /// Makes a process, unless its parent is gone or the reactor ends.

@@ -2,52 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use super::events::Event;
-use super::timers::Purpose;
-use super::{Exit, Reactor};
-use crate::connection::CloseReason;
-
-/// How far the end has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// Not asked for.
-    No,
-    /// Asked for: this turn is completed first.
-    Wanted,
-    /// Listeners are closed, `lifecycle.stopping` is under way.
-    Hooks,
-    /// Output drains, each connection gets its `unbind`.
-    Draining,
-    /// The deadline has passed: what is left is cut.
-    Cutting,
-    /// `lifecycle.stopped` is under way.
-    LastWords,
-    /// Nothing is left.
-    Done,
-}
-
-impl Stop {
-    /// Asks for it; asking twice is asking once.
-    pub(super) fn want(&mut self) {
-        if *self == Stop::No {
-            *self = Stop::Wanted;
-        }
-    }
-
-    /// Whether the reactor has stopped beginning things.
-    pub(super) fn has_begun(self) -> bool {
-        !matches!(self, Stop::No | Stop::Wanted)
-    }
-
-    /// The deadline has passed.
-    pub(super) fn deadline_passed(&mut self) {
-        match self {
-            Stop::Hooks | Stop::Draining => *self = Stop::Cutting,
-            Stop::LastWords => *self = Stop::Done,
-            _ => {}
-        }
-    }
-}
+use crate::net::connection::CloseReason;
+use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::event::Event;
+use crate::reactor::table::stop::Stop;
+use crate::reactor::{Exit, Reactor};
 
 impl Reactor {
     /// Takes the steps that can be taken; false when the reactor may leave.

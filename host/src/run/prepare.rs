@@ -8,19 +8,24 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, Isolation};
-use crate::deferred::Workers;
-use crate::host_api::{Home, HostState};
-use crate::hub::Hub;
-use crate::lane::{self, Lane};
-use crate::observe;
-use crate::plugin::sandbox::{self, Finished, Outcome, Sandbox, Seat, Stage, Task};
-use crate::plugin::ticker::{Activity, Ticker};
-use crate::plugin::{Fault, LoadError, Loader, Plugin, contract, engine};
+use crate::engine::load::{Fault, LoadError, Loader};
+use crate::engine::sandbox;
+use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage};
+use crate::engine::task::{Outcome, Task};
+use crate::engine::template::{Template, Templates};
+use crate::engine::ticker::{Activity, Ticker};
+use crate::host_api::state::{Home, HostState};
+use crate::plugin::Plugin;
+use crate::plugin::shared::Hub;
+use crate::quota::instances::{InstanceQuota, QuotaExceeded};
 use crate::reactor::{Reactor, Setup};
-use crate::room::{NoRoom, Room};
+use crate::run::error::StartError;
+use crate::workers::deferred::Workers;
+use crate::workers::slow_lane;
+use crate::workers::slow_lane::Lane;
+use crate::{contract, engine, log};
 
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
@@ -41,7 +46,7 @@ pub struct Prepared {
     /// Do deferred work.
     pub workers: Workers,
     /// Where handlers go on that outlive their slice.
-    pub slow: lane::Threads,
+    pub slow: slow_lane::Threads,
 }
 
 impl Prepared {
@@ -51,7 +56,7 @@ impl Prepared {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
         let engine = engine::engine(config)
-            .map_err(|error| StartError::Internal(format!("engine: {}", observe::chain(&error))))?;
+            .map_err(|error| StartError::Internal(format!("engine: {}", log::chain(&error))))?;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
             .map_err(StartError::internal("starting the ticker's thread"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -62,25 +67,28 @@ impl Prepared {
             .build()
             .map_err(StartError::internal("starting the runtime for WASI"))?;
         let loader = Loader::new(&engine, &config.tenants)
-            .map_err(|error| StartError::Internal(format!("linker: {}", observe::chain(&error))))?;
-        let plugins = (0..config.plugins.len())
+            .map_err(|error| StartError::Internal(format!("linker: {}", log::chain(&error))))?;
+        let templates = (0..config.plugins.len())
             .map(|index| loader.load(config, index).map_err(StartError::Load))
-            .collect::<Result<Vec<_>, _>>()?;
-        let hub = Hub::new(plugins);
+            .collect::<Result<Templates, _>>()?;
+        let hub = Hub::new(templates.iter().map(|template| template.plugin.clone()).collect());
         let home =
             || Home { clock: clock.for_reactor(), stopping: Arc::default(), hub: hub.clone() };
         let guard = runtime.enter();
         let caller = Caller { config, activity: ticker.activity(), home: home() };
-        for plugin in &hub.plugins {
-            caller.check(plugin).map_err(|fault| caller.error(plugin, fault))?;
+        for template in &*templates {
+            let plugin = &template.plugin;
+            caller.check(template).map_err(|fault| caller.error(plugin, fault))?;
         }
         let lane = Lane::new(clock, ticker.activity(), config.host.slice);
-        let room = Room::new(config.host.instances, config.tenants.len());
+        let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
+        let room = InstanceQuota::new(config.host.instances, &of_tenants);
         let mut reactors = Vec::new();
         for index in 0..config.host.reactors {
             let setup = Setup {
                 index,
                 home: home(),
+                templates: templates.clone(),
                 activity: ticker.activity(),
                 room: room.clone(),
                 slice: config.host.slice,
@@ -90,15 +98,16 @@ impl Prepared {
             };
             let home = setup.home.clone();
             let mut reactor = Reactor::new(setup).map_err(StartError::internal("making a poll"))?;
-            for plugin in &hub.plugins {
+            for template in &*templates {
+                let plugin = &template.plugin;
                 if caller.begins_with(plugin, index) {
                     let sandbox = caller
-                        .prepare(plugin, home.clone())
+                        .prepare(template, home.clone())
                         .map_err(|fault| caller.error(plugin, fault))?;
                     reactor.adopt(sandbox).map_err(|full| {
                         let cause = match full {
-                            NoRoom::Host => format!("[host] instances = {}", room.max),
-                            NoRoom::Tenant => format!(
+                            QuotaExceeded::Host => format!("[host] instances = {}", room.max),
+                            QuotaExceeded::Tenant => format!(
                                 "[tenants.{}.limits] instances = {}",
                                 plugin.config.tenant,
                                 plugin.shown(full.limit()).unwrap_or_default()
@@ -111,10 +120,15 @@ impl Prepared {
             reactors.push(reactor);
         }
         drop(guard);
-        let workers =
-            Workers::spawn(config.host.workers, &home(), &ticker.activity(), runtime.handle())
-                .map_err(StartError::internal("starting the workers"))?;
-        let slow = lane::Threads::spawn(config.host.slow_lane, &lane, runtime.handle())
+        let workers = Workers::spawn(
+            config.host.workers,
+            &home(),
+            &templates,
+            &ticker.activity(),
+            runtime.handle(),
+        )
+        .map_err(StartError::internal("starting the workers"))?;
+        let slow = slow_lane::Threads::spawn(config.host.slow_lane, &lane, runtime.handle())
             .map_err(StartError::internal("starting the slow lane"))?;
         Ok(Prepared { reactors, hub, runtime, ticker, workers, slow })
     }
@@ -133,15 +147,16 @@ impl Caller<'_> {
     }
 
     /// Makes an instance, which shows whether it fits its limits, and asks it for its handlers.
-    fn check(&self, plugin: &Arc<Plugin>) -> Result<(), Fault> {
-        let state = Box::new(HostState::new(plugin.clone(), self.home.clone()));
-        let (mut sandbox, outcome) = self.call(Seat::Empty(state), Task::Handlers)?;
+    fn check(&self, template: &Arc<Template>) -> Result<(), Fault> {
+        let plugin = &template.plugin;
+        let seat = empty(template, self.home.clone());
+        let (mut sandbox, outcome) = self.call(seat, Task::Handlers)?;
         sandbox.check_optional_exports().map_err(|misfit| Fault::Refused(vec![misfit]))?;
         // Without a catalog any name will do.
         let Outcome::Names(have) = outcome else { return Ok(()) };
         if let [only] = &*have {
             // The first of several checks of one plugin is as good as the last.
-            let _ = plugin.default_handler.set(observe::escaped(only).into_owned());
+            let _ = plugin.default_handler.set(log::escaped(only).into_owned());
         }
         let sections = self.config.listeners.iter().enumerate();
         for (place, section) in sections.filter(|(_, section)| section.plugin == plugin.index) {
@@ -164,11 +179,10 @@ impl Caller<'_> {
         plugin.config.isolation == Isolation::Plugin && (served || reactor == 0)
     }
 
-    fn prepare(&self, plugin: &Arc<Plugin>, home: Home) -> Result<Box<Sandbox>, Fault> {
-        let state = Box::new(HostState::new(plugin.clone(), home));
-        match self.call(Seat::Empty(state), Task::Prepare)? {
+    fn prepare(&self, template: &Arc<Template>, home: Home) -> Result<Box<Sandbox>, Fault> {
+        match self.call(empty(template, home), Task::Prepare)? {
             (_, Outcome::Refused(reason)) => {
-                Err(Fault::Prepare(observe::escaped(&reason).into_owned()))
+                Err(Fault::Prepare(log::escaped(&reason).into_owned()))
             }
             (sandbox, _) => Ok(sandbox),
         }
@@ -185,16 +199,16 @@ impl Caller<'_> {
         match (sandbox, result) {
             (Some(sandbox), Ok(outcome)) => Ok((sandbox, outcome)),
             (_, Err(trapped)) => Err(match trapped.stage {
-                Stage::Make => Fault::Instance(observe::chain(&trapped.error)),
+                Stage::Make => Fault::Instance(log::chain(&trapped.error)),
                 Stage::Fit => Fault::Refused(vec![format!(
                     "its {} does not fit: {}",
                     contract::interface(contract::HANDLER),
-                    observe::chain(&trapped.error)
+                    log::chain(&trapped.error)
                 )]),
                 Stage::Run => Fault::Trapped {
                     event: name,
-                    cause: observe::cause(&trapped.error),
-                    backtrace: observe::backtrace(&trapped.error),
+                    cause: log::cause(&trapped.error),
+                    backtrace: log::backtrace(&trapped.error),
                 },
             }),
             (None, Ok(_)) => Err(Fault::Instance("the sandbox is gone".into())),
@@ -216,6 +230,12 @@ impl Caller<'_> {
             std::thread::park_timeout(left);
         }
     }
+}
+
+/// A sandbox that is yet to be made.
+fn empty(template: &Arc<Template>, home: Home) -> Seat {
+    let state = HostState::new(template.plugin.clone(), home);
+    Seat::Empty(template.clone(), Box::new(state))
 }
 
 struct Unpark(Thread);

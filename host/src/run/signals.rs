@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
-use super::News;
+use crate::run::news::News;
 
 /// Sends each of the signals as news, for as long as the process lives.
 pub(super) fn watch(news: Sender<News>) -> io::Result<()> {

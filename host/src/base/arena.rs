@@ -1,0 +1,113 @@
+//! Slots with generations: a key outlives what it named without ever naming something else.
+
+use slab::Slab;
+
+/// Names one thing in an [`Arena`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    slot: u32,
+    /// Never 0, so that the tokens of generation 0 are free for listeners and the waker.
+    generation: u32,
+}
+
+impl Key {
+    /// Its slot and its generation, for a token of the poll.
+    pub(super) fn parts(self) -> (u32, u32) {
+        (self.slot, self.generation)
+    }
+
+    /// The key with these parts.
+    pub(super) fn from_parts(slot: u32, generation: u32) -> Key {
+        Key { slot, generation }
+    }
+}
+
+/// Names a connection of one reactor.
+pub type ConnectionId = Key;
+/// Names an instance of one reactor.
+pub type InstanceId = Key;
+
+/// Things by key.
+#[derive(Debug)]
+pub struct Arena<T> {
+    slots: Slab<(u32, T)>,
+    generation: u32,
+}
+
+impl<T> Arena<T> {
+    /// An empty arena.
+    pub fn new() -> Arena<T> {
+        Arena { slots: Slab::new(), generation: 0 }
+    }
+
+    /// The key that the next thing will have.
+    pub fn next_key(&self) -> Key {
+        let slot = u32::try_from(self.slots.vacant_key());
+        let slot = slot.expect("fewer than 2^32 things in one reactor");
+        // Half of the range keeps tokens positive; a slot is not reused two thousand million times while an
+        // event for it is on its way.
+        Key { slot, generation: self.generation % (u32::MAX / 2) + 1 }
+    }
+
+    /// Puts a thing in.
+    pub fn insert(&mut self, thing: T) -> Key {
+        let key = self.next_key();
+        self.generation = key.generation;
+        self.slots.insert((key.generation, thing));
+        key
+    }
+
+    /// The thing, if it is still there.
+    pub fn get(&self, key: Key) -> Option<&T> {
+        let (generation, thing) = self.slots.get(key.slot as usize)?;
+        (*generation == key.generation).then_some(thing)
+    }
+
+    /// The thing, if it is still there.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let (generation, thing) = self.slots.get_mut(key.slot as usize)?;
+        (*generation == key.generation).then_some(thing)
+    }
+
+    /// Takes the thing out, if it is still there.
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        self.get(key)?;
+        Some(self.slots.remove(key.slot as usize).1)
+    }
+
+    /// Everything, in the order of the slots.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.slots.iter().map(|(slot, (generation, thing))| {
+            let slot = u32::try_from(slot).expect("checked when it was inserted");
+            (Key { slot, generation: *generation }, thing)
+        })
+    }
+
+    /// How many things there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// True when there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_key_finds_nothing() {
+        let mut arena = Arena::new();
+        let first = arena.insert("first");
+        assert_eq!(arena.remove(first), Some("first"));
+        let second = arena.insert("second");
+        assert_eq!(first.slot, second.slot, "the slot is used again");
+        assert_eq!(arena.get(first), None);
+        assert_eq!(arena.remove(first), None);
+        assert_eq!(arena.get(second), Some(&"second"));
+        assert_eq!(arena.len(), 1);
+    }
+}

@@ -1,0 +1,17 @@
+//! The contract in Rust: the only `bindgen!`.
+
+// Exactly the world that a minimal plugin has; the optional exports are looked up one by one when a plugin
+// is loaded.
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "minimal",
+    exports: { default: async },
+    with: { "sandloop:plugin/sockets.socket": crate::contract::socket::SocketHandle },
+});
+
+pub use self::exports::sandloop::plugin::handler::{Accepted, Origin};
+pub use self::sandloop::plugin::log::Level;
+pub use self::sandloop::plugin::types::{Address, CloseReason, Endpoint, ErrorCode};
+pub use self::sandloop::plugin::{
+    channels, deferred, log, options, processes, queues, reactor, sockets, timers, types,
+};

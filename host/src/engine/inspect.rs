@@ -1,0 +1,225 @@
+//! What a component file is, which world it satisfies and why a host would refuse it.
+
+use std::fmt;
+use std::path::Path;
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use crate::contract::{
+    HANDLER, HANDLER_ITEMS, IMPORTS, OPTIONAL, PACKAGE, VERSION, WASI_PACKAGES, interface,
+};
+use crate::engine::load::Fault;
+
+/// What a file begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A component.
+    Component,
+    /// A core module: what a compiler makes before it is wrapped.
+    CoreModule,
+    /// Something else.
+    NotWasm,
+}
+
+impl Kind {
+    /// Looks at the first eight bytes.
+    pub fn of(bytes: &[u8]) -> Kind {
+        match bytes.get(..8) {
+            Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Kind::CoreModule,
+            Some([0, b'a', b's', b'm', _, _, 1, 0]) => Kind::Component,
+            _ => Kind::NotWasm,
+        }
+    }
+}
+
+/// The report on one file.
+///
+/// # Errors
+/// When the file is not a component at all.
+pub fn file(path: &Path) -> Result<Report, Fault> {
+    let engine = Engine::default();
+    super::load::inspect(&engine, path)
+}
+
+/// The contract as one component fulfils it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What it imports, in its own order.
+    pub imports: Vec<String>,
+    /// Whether it exports `handler`, completely or not.
+    pub has_handler: bool,
+    /// The optional interfaces it exports completely.
+    pub optional: Vec<&'static str>,
+    /// The optional interfaces it does not export.
+    pub lacking: Vec<&'static str>,
+    /// Exports that no host asks for.
+    pub extra: Vec<String>,
+    /// Why it is refused; empty when it is not.
+    pub faults: Vec<String>,
+}
+
+impl Report {
+    /// Compares a component with the contract.
+    pub fn of(engine: &Engine, component: &Component) -> Report {
+        let ty = component.component_type();
+        let mut report = Report::default();
+        for (name, _) in ty.imports(engine) {
+            report.imports.push(name.to_owned());
+            report.faults.extend(fault_of_import(name));
+        }
+        let exports: Vec<(String, Vec<String>)> = ty
+            .exports(engine)
+            .map(|(name, item)| (name.to_owned(), items(engine, &item.ty)))
+            .collect();
+        report.look_at_handler(&exports);
+        for (name, functions) in OPTIONAL {
+            report.look_at_optional(&exports, name, functions);
+        }
+        let known = |name: &str| {
+            name == interface(HANDLER) || OPTIONAL.iter().any(|(n, _)| name == interface(n))
+        };
+        report.extra = exports.into_iter().map(|(name, _)| name).filter(|n| !known(n)).collect();
+        report
+    }
+
+    fn look_at_handler(&mut self, exports: &[(String, Vec<String>)]) {
+        let wanted = interface(HANDLER);
+        let Some((_, items)) = exports.iter().find(|(name, _)| *name == wanted) else {
+            let other =
+                exports.iter().find(|(name, _)| name.starts_with(&format!("{PACKAGE}/{HANDLER}@")));
+            self.faults.push(match other {
+                Some((name, _)) => {
+                    format!("it exports {name}, but this host speaks version {VERSION}")
+                }
+                None => format!("it does not export {wanted}, which every plugin must"),
+            });
+            return;
+        };
+        self.has_handler = true;
+        for item in HANDLER_ITEMS.iter().filter(|item| !items.iter().any(|have| have == *item)) {
+            self.faults.push(format!("its {wanted} lacks {item}"));
+        }
+    }
+
+    fn look_at_optional(
+        &mut self,
+        exports: &[(String, Vec<String>)],
+        name: &'static str,
+        functions: &[&str],
+    ) {
+        let wanted = interface(name);
+        let Some((_, items)) = exports.iter().find(|(export, _)| *export == wanted) else {
+            self.lacking.push(name);
+            return;
+        };
+        let missing: Vec<&&str> =
+            functions.iter().filter(|item| !items.iter().any(|have| have == *item)).collect();
+        if missing.is_empty() {
+            self.optional.push(name);
+        }
+        for item in missing {
+            self.faults.push(format!("its {wanted} lacks {item}"));
+        }
+    }
+
+    /// The world it satisfies.
+    pub fn world(&self) -> String {
+        if self.lacking.is_empty() {
+            format!("{PACKAGE}/plugin@{VERSION}")
+        } else if self.optional.is_empty() {
+            format!("{PACKAGE}/minimal@{VERSION}")
+        } else {
+            format!("{PACKAGE}/minimal@{VERSION} with {}", self.optional.join(", "))
+        }
+    }
+}
+
+/// The names inside an exported interface.
+fn items(engine: &Engine, item: &ComponentItem) -> Vec<String> {
+    match item {
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(engine).map(|(name, _)| name.to_owned()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Why this import cannot be satisfied.
+fn fault_of_import(name: &str) -> Option<String> {
+    let (package, rest) = name.split_once('/').unwrap_or((name, ""));
+    let (short, version) = rest.split_once('@').unwrap_or((rest, ""));
+    if package == PACKAGE {
+        let known = IMPORTS.contains(&short);
+        return match (known, version == VERSION) {
+            (true, true) => None,
+            (true, false) => {
+                Some(format!("it imports {name}, but this host speaks version {VERSION}"))
+            }
+            (false, _) => {
+                Some(format!("it imports {name}, which {PACKAGE}@{VERSION} does not have"))
+            }
+        };
+    }
+    if WASI_PACKAGES.contains(&package) {
+        let second = version.starts_with("0.2.");
+        return (!second).then(|| format!("it imports {name}, but this host has WASI 0.2"));
+    }
+    Some(format!(
+        "it imports {name}, which no host of this kind has: a plugin may import {PACKAGE}@{VERSION} and WASI 0.2"
+    ))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.faults.is_empty() {
+            writeln!(f, "world:    {}", self.world())?;
+        } else {
+            writeln!(f, "world:    none of {PACKAGE}@{VERSION}")?;
+        }
+        let list = |f: &mut fmt::Formatter<'_>, title, names: &[String]| {
+            for (index, name) in names.iter().enumerate() {
+                writeln!(f, "{:<10}{name}", if index == 0 { title } else { "" })?;
+            }
+            Ok(())
+        };
+        let own = |names: &[&str]| names.iter().map(|name| interface(name)).collect::<Vec<_>>();
+        let handler = self.has_handler.then_some(HANDLER);
+        let exports: Vec<&str> = handler.into_iter().chain(self.optional.iter().copied()).collect();
+        list(f, "imports:", &self.imports)?;
+        list(f, "exports:", &own(&exports))?;
+        list(f, "lacks:", &own(&self.lacking))?;
+        list(f, "ignored:", &self.extra)?;
+        list(f, "refused:", &self.faults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_by_their_first_bytes() {
+        let check = |bytes: &[u8], expected| assert_eq!(Kind::of(bytes), expected);
+        check(b"\0asm\x01\0\0\0rest", Kind::CoreModule);
+        check(b"\0asm\x0d\0\x01\0rest", Kind::Component);
+        check(b"#!/bin/sh\n", Kind::NotWasm);
+        check(b"\0asm", Kind::NotWasm);
+        check(b"", Kind::NotWasm);
+    }
+
+    #[test]
+    fn imports_that_a_host_has() {
+        let check = |name: &str, refused: bool| {
+            assert_eq!(fault_of_import(name).is_some(), refused, "{name}");
+        };
+        check("sandloop:plugin/sockets@0.1.0", false);
+        check("wasi:io/streams@0.2.9", false);
+        check("sandloop:plugin/sockets@0.2.0", true);
+        check("sandloop:plugin/teapots@0.1.0", true);
+        check("wasi:cli/stdout@0.3.0", true);
+        check("wasi:http/types@0.2.0", true);
+        check("env", true);
+    }
+}

@@ -1,0 +1,111 @@
+//! The linear memory and tables of one instance, counted against its limits.
+
+use wasmtime::ResourceLimiter;
+
+use crate::quota::budget::{Charge, Meter};
+
+/// Counts the linear memory and tables of one instance against its limits.
+#[derive(Debug)]
+pub struct MemoryMeter {
+    bytes: usize,
+    bytes_max: usize,
+    /// The same bytes in the tenant's account.
+    of_tenant: Option<Charge>,
+    elements: usize,
+    elements_max: usize,
+    /// What was refused last, for the log line of the trap that usually follows.
+    pub refused: Option<Refused>,
+}
+
+/// A growth that a [`MemoryMeter`] refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The limit `memory` of the plugin.
+    Memory,
+    /// The limit `memory` of the tenant.
+    TenantMemory,
+    /// The limit `tables`.
+    Tables,
+}
+
+impl MemoryMeter {
+    pub(super) fn new(bytes_max: u64, elements_max: u32, tenant: &Meter) -> MemoryMeter {
+        MemoryMeter {
+            of_tenant: tenant.charge(0),
+            bytes: 0,
+            bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
+            elements: 0,
+            elements_max: usize::try_from(elements_max).unwrap_or(usize::MAX),
+            refused: None,
+        }
+    }
+}
+
+/// Counts the growth of one of several from `current` to `desired`, if their sum stays within `max`.
+fn grow(sum: &mut usize, max: usize, current: usize, desired: usize) -> bool {
+    let grown = sum.saturating_sub(current).saturating_add(desired);
+    let fits = grown <= max;
+    if fits {
+        *sum = grown;
+    }
+    fits
+}
+
+impl ResourceLimiter for MemoryMeter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let before = self.bytes;
+        if !grow(&mut self.bytes, self.bytes_max, current, desired) {
+            self.refused = Some(Refused::Memory);
+            return Ok(false);
+        }
+        let more = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
+        let fits = self.of_tenant.as_mut().is_none_or(|charge| charge.grow(more));
+        if !fits {
+            self.bytes = before;
+            self.refused = Some(Refused::TenantMemory);
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = grow(&mut self.elements, self.elements_max, current, desired);
+        if !fits {
+            self.refused = Some(Refused::Tables);
+        }
+        Ok(fits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_meter_sums_over_memories_and_refuses_past_the_limit() {
+        let tenant = Meter::new(150);
+        let mut meter = MemoryMeter::new(100, 10, &tenant);
+        assert!(meter.memory_growing(0, 60, None).unwrap());
+        assert!(meter.memory_growing(0, 40, None).unwrap());
+        assert!(!meter.memory_growing(60, 61, None).unwrap());
+        assert_eq!(meter.refused, Some(Refused::Memory));
+        let mut other = MemoryMeter::new(100, 10, &tenant);
+        assert!(other.memory_growing(0, 50, None).unwrap());
+        assert!(!other.memory_growing(50, 51, None).unwrap(), "150 are the tenant's");
+        assert_eq!(other.refused, Some(Refused::TenantMemory));
+        drop(meter);
+        assert!(other.memory_growing(50, 51, None).unwrap(), "what has ended is given back");
+        let mut meter = MemoryMeter::new(100, 10, &tenant);
+        assert!(meter.table_growing(0, 10, None).unwrap());
+        assert!(!meter.table_growing(0, 1, None).unwrap());
+    }
+}

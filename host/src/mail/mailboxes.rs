@@ -1,0 +1,152 @@
+//! Processes of the whole host: who they are, and their mailboxes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::mail::message::{Full, Message};
+use crate::mail::post::{Mail, Post};
+use crate::quota::budget::Meter;
+use crate::quota::semaphore::Permit;
+
+/// Every process that is alive, by its id.
+#[derive(Debug, Default)]
+pub struct Processes(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    mailboxes: HashMap<u32, Arc<Mailbox>>,
+    last: u32,
+}
+
+/// The tenant of a process, as far as its mail is concerned.
+#[derive(Debug, Clone)]
+pub struct TenantMail {
+    /// Its place in the configuration.
+    pub index: usize,
+    /// Everything that waits for its instances.
+    pub messages: Meter,
+}
+
+/// Messages that wait for one process.
+#[derive(Debug)]
+struct Mailbox {
+    process: u32,
+    tenant: TenantMail,
+    /// The tenant that spawned it, which may be another one.
+    parent: usize,
+    post: Post,
+    meter: Meter,
+    messages: Mutex<VecDeque<Message>>,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undelivered {
+    /// There is no such process.
+    Gone,
+    /// Its mailbox is full.
+    Full,
+}
+
+impl Processes {
+    fn add(&self, tenant: &TenantMail, parent: usize, post: Post, bytes_max: u64) -> Arc<Mailbox> {
+        let mut table = self.lock();
+        // There are fewer processes than ids.
+        loop {
+            table.last = table.last.wrapping_add(1);
+            if !table.mailboxes.contains_key(&table.last) {
+                break;
+            }
+        }
+        let mailbox = Arc::new(Mailbox {
+            process: table.last,
+            tenant: tenant.clone(),
+            parent,
+            post,
+            meter: Meter::new(bytes_max),
+            messages: Mutex::default(),
+        });
+        table.mailboxes.insert(mailbox.process, mailbox.clone());
+        mailbox
+    }
+
+    /// Whether there is such a process.
+    pub fn has(&self, process: u32) -> bool {
+        self.lock().mailboxes.contains_key(&process)
+    }
+
+    /// Puts a message into the mailbox of a process that `tenant` has, or has spawned. Answers the sum that it counts in until it is
+    /// delivered.
+    pub fn notify(&self, process: u32, data: Vec<u8>, tenant: usize) -> Result<Meter, Undelivered> {
+        let mailbox = self.lock().mailboxes.get(&process).cloned();
+        let mailbox = mailbox
+            .filter(|mailbox| [mailbox.tenant.index, mailbox.parent].contains(&tenant))
+            .ok_or(Undelivered::Gone)?;
+        mailbox.put(data).map_err(|Full| Undelivered::Full)?;
+        Ok(mailbox.meter.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // Each change is whole before anything can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One process, from `spawn` to its end: dropping it ends its id.
+#[derive(Debug)]
+pub struct Process {
+    mailbox: Arc<Mailbox>,
+    table: Arc<Processes>,
+    /// Counts it among the processes of its plugin.
+    _permit: Permit,
+}
+
+impl Process {
+    /// A process of `tenant` that the tenant `parent` has spawned, with a mailbox of `bytes_max`, on the reactor of
+    /// `post`.
+    pub fn new(
+        table: &Arc<Processes>,
+        tenant: &TenantMail,
+        parent: usize,
+        post: Post,
+        bytes_max: u64,
+        permit: Permit,
+    ) -> Process {
+        let mailbox = table.add(tenant, parent, post, bytes_max);
+        Process { mailbox, table: table.clone(), _permit: permit }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.mailbox.process
+    }
+
+    /// The message that has waited longest.
+    pub fn take(&self) -> Option<Message> {
+        self.mailbox.messages().pop_front()
+    }
+
+    /// How many messages wait.
+    pub fn waiting(&self) -> usize {
+        self.mailbox.messages().len()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.table.lock().mailboxes.remove(&self.id());
+    }
+}
+
+impl Mailbox {
+    fn put(&self, data: Vec<u8>) -> Result<(), Full> {
+        let message = Message::new(data, &self.tenant.messages, Some(&self.meter))?;
+        self.messages().push_back(message);
+        self.post.send(Mail::Notified { process: self.process });
+        Ok(())
+    }
+
+    fn messages(&self) -> MutexGuard<'_, VecDeque<Message>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,53 @@
+//! Bytes on their way from one instance to another.
+
+use crate::quota::budget::{Charge, Meter};
+
+/// What a message counts besides its bytes: about what the host needs to keep it.
+pub const OVERHEAD_BYTES: u64 = 64;
+
+/// Bytes of a guest's in the host's hands, counted until the last one that gets them has them.
+#[derive(Debug)]
+pub struct Message {
+    data: Vec<u8>,
+    _charges: [Option<Charge>; 2],
+}
+
+/// There is no room for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+impl Message {
+    /// A message that counts for its tenant and for whatever it waits in.
+    pub fn new(data: Vec<u8>, tenant: &Meter, place: Option<&Meter>) -> Result<Message, Full> {
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let bytes = length.saturating_add(OVERHEAD_BYTES);
+        let place = place.map(|meter| meter.charge(bytes).ok_or(Full)).transpose()?;
+        let tenant = tenant.charge(bytes).ok_or(Full)?;
+        Ok(Message { data, _charges: [place, Some(tenant)] })
+    }
+
+    /// Its bytes.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_counts_in_both_until_it_is_gone() {
+        let (tenant, place) = (Meter::new(1000), Meter::new(100));
+        let first = Message::new(vec![0; 36], &tenant, Some(&place));
+        assert!(first.is_ok(), "36 and 64 are 100");
+        assert_eq!(Message::new(Vec::new(), &tenant, Some(&place)).unwrap_err(), Full);
+        drop(first);
+        let narrow = Meter::new(99);
+        assert!(Message::new(vec![0; 36], &narrow, Some(&place)).is_err());
+        assert!(
+            Message::new(vec![0; 36], &tenant, Some(&place)).is_ok(),
+            "nothing was left behind"
+        );
+    }
+}

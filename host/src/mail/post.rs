@@ -1,0 +1,214 @@
+//! The way to another thread's reactor: what can be sent, and to whom.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+
+use mio::Waker;
+
+use crate::base::arena::{ConnectionId, InstanceId};
+use crate::contract::outcome::{ExitReason, Failure};
+use crate::mail::message::Message;
+use crate::net::outbound::Attempt;
+use crate::quota::semaphore::Permit;
+
+/// What another thread can send.
+#[derive(Debug)]
+pub enum Mail {
+    /// Stop gracefully.
+    Stop,
+    /// There is room for another instance.
+    Room,
+    /// Plugins were parked and are not any more.
+    Unpark,
+    /// The addresses of a name that a connection waits for; empty when it has none.
+    Resolved {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Where it may be found.
+        addresses: VecDeque<Attempt>,
+    },
+    /// A deferred job has ended.
+    Deferred(Deferred),
+    /// Something was pushed to a channel.
+    Message(Delivery),
+    /// An item for a pop.
+    Popped {
+        /// Who asked.
+        instance: InstanceId,
+        /// Its own number for it.
+        pop: u32,
+        /// The item.
+        item: Handout,
+    },
+    /// Something was put into the mailbox of a process.
+    Notified {
+        /// Which one.
+        process: u32,
+    },
+    /// A process has ended.
+    Exited {
+        /// Which one.
+        process: u32,
+        /// The instance that spawned it.
+        parent: InstanceId,
+        /// Why.
+        reason: ExitReason,
+    },
+}
+
+/// Sends to one reactor. Clones reach the same.
+#[derive(Debug, Clone)]
+pub struct Post(Arc<Slot>);
+
+#[derive(Debug)]
+struct Slot {
+    sender: Sender<Mail>,
+    bell: Arc<Bell>,
+}
+
+/// Where an instance is.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// Its reactor, from 0.
+    pub reactor: usize,
+    /// The way there.
+    pub post: Post,
+    /// Which of the reactor's instances.
+    pub instance: InstanceId,
+}
+
+/// Wakes the poll of one reactor, once for any number of rings until they are heard.
+#[derive(Debug)]
+pub struct Bell {
+    waker: Waker,
+    rung: AtomicBool,
+}
+
+impl Bell {
+    /// A bell for the poll of this waker.
+    pub fn new(waker: Waker) -> Bell {
+        Bell { waker, rung: AtomicBool::new(false) }
+    }
+
+    /// Wakes it, unless it was woken already and has not heard yet.
+    pub fn ring(&self) {
+        if self.rung.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if let Err(error) = self.waker.wake() {
+            // An eventfd can only fail when the process has no descriptors or memory left; the loop still
+            // takes its mail at the next event.
+            tracing::error!(%error, "a reactor cannot be woken");
+        }
+    }
+
+    /// To be called before what was rung for is looked at.
+    pub fn hear(&self) {
+        self.rung.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Post {
+    /// Sends into this channel, and rings.
+    pub fn new(sender: Sender<Mail>, bell: Arc<Bell>) -> Post {
+        Post(Arc::new(Slot { sender, bell }))
+    }
+
+    /// Sends. A reactor that has ended needs nothing any more.
+    pub fn send(&self, mail: Mail) {
+        // What it would have got is dropped, which gives back what it counted.
+        let _ = self.try_send(mail);
+    }
+
+    /// As [`Post::send`]; hands the mail back when the reactor has ended.
+    pub fn try_send(&self, mail: Mail) -> Result<(), Mail> {
+        self.0.sender.send(mail).map_err(|error| error.0)?;
+        self.0.bell.ring();
+        Ok(())
+    }
+}
+
+/// One subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Whose.
+    pub instance: InstanceId,
+    /// Its own number for it.
+    pub subscription: u32,
+}
+
+/// A message for some of the instances of one reactor.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Whose channel it was pushed to.
+    pub tenant: usize,
+    /// What they get.
+    pub message: Arc<Message>,
+    /// Who was subscribed when it was pushed.
+    pub members: Arc<Vec<Member>>,
+    /// The one that does not get it.
+    pub except: Option<Member>,
+    /// How many of them have had it.
+    pub delivered: usize,
+}
+
+/// What came of a job, on its way back.
+#[derive(Debug)]
+pub struct Deferred {
+    /// The asking instance.
+    pub instance: InstanceId,
+    /// Its number for the job.
+    pub job: u32,
+    /// The result.
+    pub outcome: Result<Message, Failure>,
+    /// Counts the job until its outcome is delivered.
+    pub permit: Permit,
+}
+
+/// An item on its way to a pop. It goes back into its queue unless it is [taken](Handout::take).
+#[derive(Debug)]
+pub struct Handout {
+    queue: Arc<dyn TakeBack>,
+    /// The name of the queue, and the item's place in it.
+    from: (String, u64),
+    item: Option<Message>,
+}
+
+/// What an item on its way has come from.
+pub trait TakeBack: fmt::Debug + Send + Sync {
+    /// An item of the queue `name` has arrived.
+    fn arrived(&self, name: &str);
+
+    /// An item of the queue `name` was not wanted: its place was `order`.
+    fn take_back(self: Arc<Self>, name: &str, order: u64, item: Message);
+}
+
+impl Handout {
+    /// An item of the queue `from`, which knows it by its name and the item's place.
+    pub fn new(queue: Arc<dyn TakeBack>, from: (String, u64), item: Message) -> Handout {
+        Handout { queue, from, item: Some(item) }
+    }
+
+    /// The item, for good.
+    pub fn take(mut self) -> Option<Message> {
+        let item = self.item.take();
+        self.queue.arrived(&self.from.0);
+        item
+    }
+
+    /// The item, whose queue knows already that it has not arrived.
+    pub fn give_back(mut self) -> Option<Message> {
+        self.item.take()
+    }
+}
+
+impl Drop for Handout {
+    fn drop(&mut self) {
+        if let Some(item) = self.item.take() {
+            self.queue.clone().take_back(&self.from.0, self.from.1, item);
+        }
+    }
+}

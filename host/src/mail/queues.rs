@@ -1,0 +1,192 @@
+//! Queues: one to one, first come, first served on both sides.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::mail::message::{Full, Message};
+use crate::mail::post::{Address, Handout, Mail, TakeBack};
+use crate::quota::budget::Meter;
+use crate::quota::semaphore::{Permit, Semaphore};
+
+/// The queues of one tenant, by name. One is there while something waits in it.
+#[derive(Debug)]
+pub struct Queues {
+    by_name: Mutex<HashMap<String, Queue>>,
+    names: Semaphore,
+    /// Most bytes that one queue holds.
+    bytes_max: u64,
+    messages: Meter,
+}
+
+#[derive(Debug)]
+struct Queue {
+    meter: Meter,
+    /// By the order in which they were pushed, so that one that comes back finds its place.
+    items: BTreeMap<u64, Message>,
+    pushed: u64,
+    waiting: VecDeque<Waiting>,
+    /// Items on their way, which may come back.
+    handed_out: usize,
+    _name: Permit,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    address: Address,
+    pop: u32,
+}
+
+impl Queues {
+    pub fn new(names: Semaphore, bytes_max: u64, messages: Meter) -> Queues {
+        Queues { by_name: Mutex::default(), names, bytes_max, messages }
+    }
+
+    /// Adds an item, or hands it to the pop that has waited longest.
+    ///
+    /// # Errors
+    /// When the queue is full or the tenant has too many names in use.
+    pub fn push(self: &Arc<Self>, name: &str, data: Vec<u8>) -> Result<(), Full> {
+        self.change(name, |queue| {
+            let item = Message::new(data, &self.messages, Some(&queue.meter))?;
+            queue.pushed += 1;
+            queue.items.insert(queue.pushed, item);
+            Ok(())
+        })
+    }
+
+    /// Asks for an item; it comes by mail.
+    ///
+    /// # Errors
+    /// When the tenant has too many names in use.
+    pub fn pop(self: &Arc<Self>, name: &str, address: &Address, pop: u32) -> Result<(), Full> {
+        self.change(name, |queue| {
+            queue.waiting.push_back(Waiting { address: address.clone(), pop });
+            Ok(())
+        })
+    }
+
+    /// Forgets a pop that waits.
+    pub fn cancel(&self, name: &str, address: &Address, pop: u32) {
+        let mut queues = self.lock();
+        let Some(queue) = queues.get_mut(name) else { return };
+        queue.waiting.retain(|waiting| {
+            waiting.pop != pop
+                || waiting.address.instance != address.instance
+                || waiting.address.reactor != address.reactor
+        });
+        forget_if_unused(&mut queues, name);
+    }
+
+    /// Items that wait.
+    pub fn size(&self, name: &str) -> usize {
+        self.lock().get(name).map_or(0, |queue| queue.items.len())
+    }
+
+    /// Pops that wait.
+    pub fn num_waiting(&self, name: &str) -> usize {
+        self.lock().get(name).map_or(0, |queue| queue.waiting.len())
+    }
+
+    /// Changes a queue and hands out what can be.
+    fn change(
+        self: &Arc<Self>,
+        name: &str,
+        change: impl FnOnce(&mut Queue) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        let mut queues = self.lock();
+        if !queues.contains_key(name) {
+            let permit = self.names.try_acquire().ok_or(Full)?;
+            queues.insert(name.to_owned(), Queue::new(self.bytes_max, permit));
+        }
+        let Some(queue) = queues.get_mut(name) else { return Err(Full) };
+        let changed = change(queue);
+        let ready = queue.hand_out();
+        forget_if_unused(&mut queues, name);
+        drop(queues);
+        self.send(name, ready);
+        changed
+    }
+
+    /// Sends items to their pops. Those of a reactor that has ended are forgotten and their items go to the next.
+    fn send(self: &Arc<Self>, name: &str, mut ready: Vec<(Waiting, u64, Message)>) {
+        while let Some((waiting, order, item)) = ready.pop() {
+            let Waiting { address, pop } = waiting;
+            let item = Handout::new(self.clone(), (name.to_owned(), order), item);
+            let mail = Mail::Popped { instance: address.instance, pop, item };
+            let Err(Mail::Popped { item: refused, .. }) = address.post.try_send(mail) else {
+                continue;
+            };
+            let Some(item) = refused.give_back() else { continue };
+            let mut queues = self.lock();
+            let Some(queue) = queues.get_mut(name) else { continue };
+            queue.put_back(order, item);
+            ready.extend(queue.hand_out());
+            forget_if_unused(&mut queues, name);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
+        // Each change is whole before anything can panic.
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn new(bytes_max: u64, name: Permit) -> Queue {
+        Queue {
+            meter: Meter::new(bytes_max),
+            items: BTreeMap::new(),
+            pushed: 0,
+            waiting: VecDeque::new(),
+            handed_out: 0,
+            _name: name,
+        }
+    }
+
+    /// Pairs of a pop and an item, the oldest of each.
+    fn hand_out(&mut self) -> Vec<(Waiting, u64, Message)> {
+        let mut ready = Vec::new();
+        while !self.items.is_empty() {
+            let Some(waiting) = self.waiting.pop_front() else { break };
+            let Some((order, item)) = self.items.pop_first() else { break };
+            self.handed_out += 1;
+            ready.push((waiting, order, item));
+        }
+        // They are sent from the end.
+        ready.reverse();
+        ready
+    }
+
+    fn put_back(&mut self, order: u64, item: Message) {
+        self.handed_out -= 1;
+        self.items.insert(order, item);
+    }
+
+    fn is_unused(&self) -> bool {
+        self.items.is_empty() && self.waiting.is_empty() && self.handed_out == 0
+    }
+}
+
+fn forget_if_unused(queues: &mut HashMap<String, Queue>, name: &str) {
+    if queues.get(name).is_some_and(Queue::is_unused) {
+        queues.remove(name);
+    }
+}
+
+impl TakeBack for Queues {
+    fn arrived(&self, name: &str) {
+        let mut queues = self.lock();
+        if let Some(queue) = queues.get_mut(name) {
+            queue.handed_out -= 1;
+        }
+        forget_if_unused(&mut queues, name);
+    }
+
+    fn take_back(self: Arc<Self>, name: &str, order: u64, item: Message) {
+        // The queue is there as long as something is handed out, so there is room for its name.
+        let _ = self.change(name, |queue| {
+            queue.put_back(order, item);
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,5 @@
+//! Sockets: listeners, connections, and the ways out.
+
+pub(crate) mod connection;
+pub mod listener;
+pub(crate) mod outbound;

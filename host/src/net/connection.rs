@@ -1,0 +1,523 @@
+//! One connection: its socket, its outbox and where it is in its life.
+//!
+//! ```text
+//!              connect()            address found        established
+//! Resolving ───────────► Connecting ──────────────► Open ◄──────────── accept()
+//!     │                      │                        │ close after writing, peer's end, stop
+//!     │                      │                        ▼
+//!     │                      │                    Finishing
+//!     │                      │                        │ outbox empty, or its deadline
+//!     └──────── end(reason) ─┴────────────────────────┴──► Ended ── unbind ──► gone
+//! ```
+//!
+//! A connection is shared by its reactor, which reads and flushes it, and by the sandbox that owns it, which
+//! sends on it straight from the guest's memory. What a guest asks for only changes this state and marks the
+//! connection as touched; the reactor acts on it when the guest has returned.
+
+pub(crate) mod outbox;
+pub(crate) mod stream;
+#[cfg(test)]
+mod tests;
+
+use crate::net::connection::outbox::Marks;
+use crate::net::connection::outbox::Outbox;
+use crate::net::connection::stream::Stream;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::config::OnTrap;
+use crate::quota::budget::Meter;
+use crate::quota::token_bucket::Bucket;
+
+/// Where a connection is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Outgoing: its name is being looked up. What is sent is queued.
+    Resolving,
+    /// Outgoing: the operating system is connecting. What is sent is queued.
+    Connecting,
+    /// Established.
+    Open,
+    /// Ends with this reason as soon as the outbox is empty.
+    Finishing(CloseReason),
+    /// Over: nothing is read or sent any more, `unbind` is due or delivered.
+    Ended(CloseReason),
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer ended its side, and what was queued is sent.
+    PeerClosed,
+    /// Its plugin closed it.
+    Closed,
+    /// The host stops.
+    Stopped,
+    /// Nobody listens at any of the addresses.
+    Refused,
+    /// Not connected in time.
+    ConnectTimeout,
+    /// The name has no address.
+    NameNotFound,
+    /// No route to any of the addresses.
+    Unreachable,
+    /// Nothing was read or written for too long.
+    InactivityTimeout,
+    /// The peer reset it.
+    Reset,
+    /// The peer did not read what was left within the close deadline.
+    Limit,
+    /// The socket failed in some other way.
+    Failed,
+    /// Its instance trapped. No guest is ever told.
+    Trapped,
+}
+
+/// Why `send` took nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendError {
+    /// The connection is over.
+    Closed,
+    /// Its write side is ending.
+    Closing,
+    /// The bytes would not fit below the outbox's hard bound.
+    OutboxFull,
+    /// They would not fit with those that wait for its tenant's other peers.
+    OutboxesFull,
+}
+
+/// The write side on its own: half-close ends it while reading goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WriteSide {
+    Open,
+    /// To be shut down when the outbox is empty.
+    Ending,
+    Ended,
+}
+
+/// One connection. See the module's picture.
+#[derive(Debug)]
+pub struct Connection {
+    /// Names it in the log.
+    pub number: u32,
+    /// For the log: its handler, or the target of an outgoing one.
+    pub handler: String,
+    phase: Phase,
+    stream: Option<Stream>,
+    outbox: Outbox,
+    marks: Marks,
+    /// What its tenant may write; none where that has no bound.
+    writing: Option<Arc<Bucket>>,
+    /// Whether what is queued waits for that.
+    is_held: bool,
+    write_side: WriteSide,
+    /// A close after writing that was asked for before the connection was made.
+    finish_when_open: Option<CloseReason>,
+    /// True once the peer has ended its side.
+    peer_finished: bool,
+    /// Whether the plugin wants to go on sending after that.
+    pub keep_half_open: bool,
+    /// Whether the plugin asked not to be sent more.
+    pub paused: bool,
+    /// Whether the outbox was above its high mark and has not been below the low one since.
+    throttled: bool,
+    /// Closed after this long without a byte either way; zero is never.
+    pub comm_inactivity_timeout: Duration,
+    /// How long connecting may take.
+    pub pending_connect_timeout: Duration,
+    /// When a byte last went either way.
+    last_activity: Moment,
+    /// Whether the reactor has to look at it again.
+    touched: bool,
+}
+
+/// A connection as its reactor and its sandbox share it.
+#[derive(Debug, Clone)]
+pub struct Shared(Arc<Mutex<Connection>>);
+
+impl Shared {
+    /// Makes a connection shareable.
+    pub fn new(connection: Connection) -> Shared {
+        Shared(Arc::new(Mutex::new(connection)))
+    }
+
+    /// The connection. Both sides hold it for one non-blocking step at a time.
+    pub fn lock(&self) -> MutexGuard<'_, Connection> {
+        // No step leaves the state half changed, so a panic elsewhere does not spoil it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads of 4 KiB that are spent on input nobody wants when a connection is closed.
+const DISCARDED_READS: usize = 64;
+/// How long connecting may take unless the plugin says otherwise; EventMachine's value.
+const PENDING_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Connection {
+    /// An accepted connection.
+    pub fn accepted(number: u32, stream: Stream, marks: Marks, now: Moment) -> Connection {
+        Connection::new(number, Phase::Open, Some(stream), marks, now)
+    }
+
+    /// An outgoing connection that has no socket yet.
+    pub fn outgoing(number: u32, marks: Marks, now: Moment) -> Connection {
+        Connection::new(number, Phase::Resolving, None, marks, now)
+    }
+
+    fn new(
+        number: u32,
+        phase: Phase,
+        stream: Option<Stream>,
+        marks: Marks,
+        now: Moment,
+    ) -> Connection {
+        Connection {
+            number,
+            handler: String::new(),
+            phase,
+            stream,
+            outbox: Outbox::default(),
+            marks,
+            writing: None,
+            is_held: false,
+            write_side: WriteSide::Open,
+            finish_when_open: None,
+            peer_finished: false,
+            keep_half_open: false,
+            paused: false,
+            throttled: false,
+            comm_inactivity_timeout: Duration::ZERO,
+            pending_connect_timeout: PENDING_CONNECT_TIMEOUT,
+            last_activity: now,
+            touched: false,
+        }
+    }
+
+    /// What it writes counts in this bucket, and what it queues in this sum: both are its tenant's.
+    pub fn count_for(&mut self, writing: Option<Arc<Bucket>>, outboxes: &Meter) {
+        self.writing = writing;
+        self.outbox.count_in(outboxes);
+    }
+
+    /// Whether what is queued waits for its tenant's bytes a second and not for the socket.
+    pub fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Bytes that may be written at `now`.
+    fn writable(&mut self, now: Moment) -> usize {
+        let left = self.writing.as_ref().map_or(u64::MAX, |bucket| bucket.left(now));
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
+    fn has_written(&mut self, bytes: usize, now: Moment) {
+        if 0 < bytes {
+            self.last_activity = now;
+        }
+        if let Some(bucket) = &self.writing {
+            bucket.take(u64::try_from(bytes).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Where it is in its life.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Its socket, while it has one.
+    pub fn stream(&mut self) -> Option<&mut Stream> {
+        self.stream.as_mut()
+    }
+
+    /// Bytes in the outbox.
+    pub fn outbound(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// True once the peer has ended its side.
+    pub fn peer_finished(&self) -> bool {
+        self.peer_finished
+    }
+
+    /// When a byte last went either way.
+    pub fn last_activity(&self) -> Moment {
+        self.last_activity
+    }
+
+    /// Marks it for the reactor; true if it was not marked yet.
+    pub fn touch(&mut self) -> bool {
+        !std::mem::replace(&mut self.touched, true)
+    }
+
+    /// The reactor looks now.
+    pub fn untouch(&mut self) {
+        self.touched = false;
+    }
+
+    /// Whether the reactor should read from it.
+    pub fn wants_read(&self) -> bool {
+        let alive = matches!(self.phase, Phase::Open | Phase::Finishing(_));
+        alive && !self.peer_finished && !self.paused && !self.throttled
+    }
+
+    /// Whether the reactor should tell it when it can be written.
+    pub fn wants_write(&self) -> bool {
+        match self.phase {
+            Phase::Connecting => true,
+            Phase::Open | Phase::Finishing(_) => !self.outbox.is_empty() && !self.is_held,
+            Phase::Resolving | Phase::Ended(_) => false,
+        }
+    }
+
+    /// The one way out. The first reason stays.
+    pub fn end(&mut self, reason: CloseReason) {
+        if !matches!(self.phase, Phase::Ended(_)) {
+            self.phase = Phase::Ended(reason);
+        }
+    }
+
+    /// Its instance is gone: whatever its peer is to see of that is done, as far as it goes at once.
+    pub fn abandon(&mut self, on_trap: &OnTrap, now: Moment) {
+        if matches!(self.phase, Phase::Open | Phase::Finishing(_)) {
+            match on_trap {
+                OnTrap::Close => {}
+                OnTrap::Farewell(text) => drop(self.send(text.as_bytes(), now)),
+                OnTrap::Reset => {
+                    self.outbox.clear();
+                    self.stream.iter().for_each(Stream::reset_on_close);
+                }
+            }
+        }
+        self.end(CloseReason::Trapped);
+    }
+
+    /// Ends it with `reason` as soon as what is queued has been sent.
+    pub fn finish(&mut self, reason: CloseReason) {
+        match self.phase {
+            Phase::Resolving | Phase::Connecting => self.finish_when_open = Some(reason),
+            Phase::Open if self.outbox.is_empty() => self.end(reason),
+            // The plugin's wish and the host's stop replace the peer's end; nothing replaces theirs.
+            Phase::Open | Phase::Finishing(CloseReason::PeerClosed) => {
+                self.phase = Phase::Finishing(reason);
+            }
+            Phase::Finishing(_) | Phase::Ended(_) => {}
+        }
+    }
+
+    /// The peer has ended its side.
+    pub fn peer_ended(&mut self) {
+        self.peer_finished = true;
+        if self.phase == Phase::Open && !self.keep_half_open {
+            self.finish(CloseReason::PeerClosed);
+        }
+    }
+
+    /// Connecting goes on with this socket.
+    pub fn connecting(&mut self, stream: Stream) {
+        // Its plugin may have closed it meanwhile; then the socket goes the way of the others.
+        self.stream = Some(stream);
+        if matches!(self.phase, Phase::Resolving | Phase::Connecting) {
+            self.phase = Phase::Connecting;
+        }
+    }
+
+    /// The socket is connected: what was queued can go.
+    pub fn established(&mut self, now: Moment) {
+        if self.phase != Phase::Connecting {
+            return;
+        }
+        self.phase = Phase::Open;
+        self.last_activity = now;
+        self.flush(now);
+        if let Some(reason) = self.finish_when_open.take() {
+            self.finish(reason);
+        }
+    }
+
+    /// The host stops: what is queued is sent, nothing is read any more.
+    pub fn stop(&mut self) {
+        self.paused = true;
+        match self.phase {
+            Phase::Resolving | Phase::Connecting => self.end(CloseReason::Stopped),
+            _ => self.finish(CloseReason::Stopped),
+        }
+    }
+
+    /// Throws away what the peer has sent and nobody will read: a socket that is closed over unread bytes is
+    /// reset, and a reset takes along what the peer has not read yet.
+    pub fn discard_input(&mut self) {
+        let ours = matches!(
+            self.phase,
+            Phase::Ended(
+                CloseReason::Closed | CloseReason::Stopped | CloseReason::InactivityTimeout
+            )
+        );
+        let (Some(stream), true, false) = (&mut self.stream, ours, self.peer_finished) else {
+            return;
+        };
+        let mut rubbish = [0; 4096];
+        for _ in 0..DISCARDED_READS {
+            match stream.read(&mut rubbish) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Gives up on the socket of a failed attempt; dropping it closes it.
+    pub fn drop_stream(&mut self) -> Option<Stream> {
+        self.stream.take()
+    }
+
+    /// Gives the socket up for good; dropping it closes it.
+    pub fn take_stream(&mut self) -> Option<Stream> {
+        self.outbox.clear();
+        self.stream.take()
+    }
+
+    /// Reads what is there. `Ok(0)` is the peer's end.
+    pub fn read(&mut self, buffer: &mut [u8], now: Moment) -> io::Result<usize> {
+        let Some(stream) = &mut self.stream else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let read = stream.read(buffer)?;
+        self.last_activity = now;
+        Ok(read)
+    }
+
+    /// Sends, or queues what the operating system does not take.
+    pub fn send(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
+        self.check_sendable()?;
+        if self.marks.max < self.outbox.len().saturating_add(bytes.len()) {
+            // So that `drained` tells when it is worth trying again.
+            self.throttled |= !self.outbox.is_empty();
+            return Err(SendError::OutboxFull);
+        }
+        // A little goes to a peer that reads, however full those are of the peers that do not.
+        let is_little = self.outbox.is_empty() && bytes.len() <= self.marks.low;
+        if !is_little && !self.outbox.has_room(bytes.len()) {
+            self.throttled |= !self.outbox.is_empty();
+            return Err(SendError::OutboxesFull);
+        }
+        let written = if self.outbox.is_empty() && self.phase != Phase::Resolving {
+            self.write_now(bytes, now)?
+        } else {
+            0
+        };
+        self.outbox.push(&bytes[written..]);
+        self.throttled |= self.marks.high < self.outbox.len();
+        Ok(())
+    }
+
+    fn check_sendable(&self) -> Result<(), SendError> {
+        match self.phase {
+            Phase::Ended(_) => Err(SendError::Closed),
+            Phase::Finishing(CloseReason::PeerClosed) | Phase::Open
+                if self.write_side == WriteSide::Open =>
+            {
+                Ok(())
+            }
+            Phase::Resolving | Phase::Connecting
+                if self.write_side == WriteSide::Open && self.finish_when_open.is_none() =>
+            {
+                Ok(())
+            }
+            _ => Err(SendError::Closing),
+        }
+    }
+
+    /// Writes as much as the socket takes at once; 0 while it is not connected.
+    fn write_now(&mut self, bytes: &[u8], now: Moment) -> Result<usize, SendError> {
+        let may = self.writable(now).min(bytes.len());
+        let (Some(stream), false) = (&mut self.stream, self.phase == Phase::Connecting) else {
+            return Ok(0);
+        };
+        self.is_held = may < bytes.len();
+        let mut written = 0;
+        while written < may {
+            match stream.write(&bytes[written..may]) {
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_held = false;
+                    break;
+                }
+                Err(error) => {
+                    self.end(reason_of(&error));
+                    return Err(SendError::Closed);
+                }
+            }
+        }
+        self.has_written(written, now);
+        Ok(written)
+    }
+
+    /// Sends what is queued, as far as it goes. A failure ends the connection.
+    pub fn flush(&mut self, now: Moment) {
+        let may = self.writable(now);
+        let (Some(stream), false) = (&mut self.stream, self.outbox.is_empty()) else { return };
+        let before = self.outbox.len();
+        let flushed = self.outbox.flush(may, |pieces| stream.write_vectored(pieces));
+        let written = before - self.outbox.len();
+        // What the socket took was all that it might take: it is not the socket that is waited for.
+        self.is_held = !self.outbox.is_empty() && written == may;
+        self.has_written(written, now);
+        let result = flushed;
+        if let Err(error) = result {
+            self.end(reason_of(&error));
+        }
+    }
+
+    /// True once when a slow peer has caught up: `drained` is due and reading goes on.
+    pub fn take_drained(&mut self) -> bool {
+        let drained = self.throttled && self.outbox.len() < self.marks.low.max(1);
+        self.throttled &= !drained;
+        drained && self.phase == Phase::Open
+    }
+
+    /// Asks for the write side to end once the outbox is empty.
+    pub fn half_close(&mut self) -> Result<(), SendError> {
+        self.check_sendable()?;
+        self.write_side = WriteSide::Ending;
+        Ok(())
+    }
+
+    /// Takes the steps that an empty outbox allows: the end of the write side, and of the connection.
+    pub fn settle(&mut self) {
+        if !self.outbox.is_empty() {
+            return;
+        }
+        match self.phase {
+            Phase::Finishing(reason) => self.end(reason),
+            Phase::Open if self.write_side == WriteSide::Ending => {
+                self.write_side = WriteSide::Ended;
+                let failed = self.stream.as_ref().is_some_and(|s| s.shutdown_write().is_err());
+                if failed {
+                    self.end(CloseReason::Reset);
+                }
+            }
+            _ => {}
+        }
+        // Both sides have ended: nothing more can happen, whatever the plugin wanted to keep.
+        if self.phase == Phase::Open && self.peer_finished && self.write_side == WriteSide::Ended {
+            self.end(CloseReason::PeerClosed);
+        }
+    }
+}
+
+/// What an error of the socket means to a plugin.
+pub fn reason_of(error: &io::Error) -> CloseReason {
+    tracing::debug!(%error, "a socket failed");
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => CloseReason::Refused,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => CloseReason::Reset,
+        io::ErrorKind::TimedOut => CloseReason::ConnectTimeout,
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable => CloseReason::Unreachable,
+        _ => CloseReason::Failed,
+    }
+}

@@ -1,0 +1,141 @@
+//! The two kinds of socket a connection can have, as one.
+
+use std::io;
+use std::io::{IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::path::Path;
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+use socket2::SockRef;
+
+/// A non-blocking stream socket.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP over IPv4 or IPv6.
+    Tcp(TcpStream),
+    /// A Unix domain stream.
+    Unix(UnixStream),
+}
+
+/// One end of a stream, as a person or a plugin would name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// An IP address and port.
+    Tcp(std::net::SocketAddr),
+    /// A path; empty when the end has no name.
+    Unix(String),
+}
+
+impl Stream {
+    /// Reads what is there.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| match self {
+            Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Unix(stream) => stream.read(buffer),
+        })
+    }
+
+    /// Writes what fits.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        retry(|| match self {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+        })
+    }
+
+    /// Writes what fits of several pieces.
+    pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| match self {
+            Stream::Tcp(stream) => stream.write_vectored(pieces),
+            Stream::Unix(stream) => stream.write_vectored(pieces),
+        })
+    }
+
+    /// Ends the write side: the peer reads the end of the stream.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Has closing it reset the connection, where the kind of socket knows that.
+    pub fn reset_on_close(&self) {
+        if let Stream::Tcp(stream) = self {
+            // Without it the peer sees an orderly end: no reason to fail.
+            if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+                tracing::debug!(%error, "a socket cannot be reset");
+            }
+        }
+    }
+
+    /// The error that the socket holds, if any; asking clears it.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        match self {
+            Stream::Tcp(stream) => stream.take_error(),
+            Stream::Unix(stream) => stream.take_error(),
+        }
+    }
+
+    /// The other end; an error while it is not connected.
+    pub fn peer(&self) -> io::Result<End> {
+        match self {
+            Stream::Tcp(stream) => stream.peer_addr().map(End::Tcp),
+            Stream::Unix(stream) => {
+                stream.peer_addr().map(|address| End::unix(address.as_pathname()))
+            }
+        }
+    }
+
+    /// This end.
+    pub fn local(&self) -> io::Result<End> {
+        match self {
+            Stream::Tcp(stream) => stream.local_addr().map(End::Tcp),
+            Stream::Unix(stream) => {
+                stream.local_addr().map(|address| End::unix(address.as_pathname()))
+            }
+        }
+    }
+}
+
+impl End {
+    fn unix(path: Option<&Path>) -> End {
+        End::Unix(path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default())
+    }
+}
+
+impl Source for Stream {
+    fn register(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.register(registry, token, what),
+            Stream::Unix(stream) => stream.register(registry, token, what),
+        }
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.reregister(registry, token, what),
+            Stream::Unix(stream) => stream.reregister(registry, token, what),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.deregister(registry),
+            Stream::Unix(stream) => stream.deregister(registry),
+        }
+    }
+}
+
+/// A signal is no reason to give up a call.
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Outgoing connections: where to, whether it is allowed, and the attempts at each address.
+
+pub(crate) mod access;
+pub(crate) mod own_listeners;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::{fmt, io};
+
+use mio::net::{TcpStream, UnixStream};
+
+use crate::contract::bindings::Address;
+use crate::net::connection::stream::Stream;
+use crate::net::connection::{CloseReason, reason_of};
+
+/// Where a plugin wants to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A host, by name or address, and a port.
+    Tcp {
+        /// As the plugin wrote it, without brackets.
+        host: String,
+        /// Never 0.
+        port: u16,
+    },
+    /// The path of a Unix socket.
+    Unix(String),
+}
+
+/// One address that a target stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// Unix.
+    Unix(String),
+}
+
+/// The longest name that DNS knows.
+const NAME_BYTES_MAX: usize = 253;
+
+impl TryFrom<Address> for Target {
+    type Error = ();
+
+    fn try_from(address: Address) -> Result<Target, ()> {
+        match address {
+            Address::Tcp(endpoint) => {
+                let host = endpoint.host.trim_matches(['[', ']']).to_owned();
+                let sensible = !host.is_empty()
+                    && host.len() <= NAME_BYTES_MAX
+                    && !host.contains(|c: char| c.is_control() || c.is_whitespace());
+                if !sensible || endpoint.port == 0 {
+                    return Err(());
+                }
+                Ok(Target::Tcp { host, port: endpoint.port })
+            }
+            Address::Unix(path) if path.is_empty() || path.contains('\0') => Err(()),
+            Address::Unix(path) => Ok(Target::Unix(path)),
+        }
+    }
+}
+
+impl Target {
+    /// The address, where no name has to be looked up.
+    pub fn immediate(&self) -> Option<Attempt> {
+        match self {
+            Target::Tcp { host, port } => {
+                let ip: IpAddr = host.parse().ok()?;
+                Some(Attempt::Tcp(SocketAddr::new(ip, *port)))
+            }
+            Target::Unix(path) => Some(Attempt::Unix(path.clone())),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Target::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Target::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+impl Attempt {
+    /// Begins to connect. The result comes with the socket's writability.
+    pub fn begin(&self) -> io::Result<Stream> {
+        match self {
+            Attempt::Tcp(address) => {
+                let stream = TcpStream::connect(*address)?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+            Attempt::Unix(path) => UnixStream::connect(path).map(Stream::Unix),
+        }
+    }
+}
+
+/// The addresses that are left to try, and why the last one failed.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    left: VecDeque<Attempt>,
+    last_failure: Option<CloseReason>,
+}
+
+impl Attempts {
+    /// These addresses, in order.
+    pub fn new(left: VecDeque<Attempt>) -> Attempts {
+        Attempts { left, last_failure: None }
+    }
+
+    /// The one under way has failed.
+    pub fn failed(&mut self, error: &io::Error) {
+        self.last_failure = Some(reason_of(error));
+    }
+
+    /// Begins the next attempt that can be begun, or says why there is none.
+    pub fn begin_next(&mut self) -> Result<Stream, CloseReason> {
+        while let Some(attempt) = self.left.pop_front() {
+            match attempt.begin() {
+                Ok(stream) => return Ok(stream),
+                Err(error) => self.failed(&error),
+            }
+        }
+        Err(self.last_failure.unwrap_or(CloseReason::NameNotFound))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::bindings::Endpoint;
+
+    fn check(host: &str, port: u16, expected: Result<&str, ()>) {
+        let address = Address::Tcp(Endpoint { host: host.into(), port });
+        let shown = Target::try_from(address).map(|target| target.to_string());
+        assert_eq!(shown.as_deref(), expected.as_deref());
+    }
+
+    #[test]
+    fn targets_that_make_sense() {
+        check("example.com", 80, Ok("example.com:80"));
+        check("127.0.0.1", 1, Ok("127.0.0.1:1"));
+        check("::1", 80, Ok("[::1]:80"));
+        check("[::1]", 80, Ok("[::1]:80"));
+    }
+
+    #[test]
+    fn targets_that_do_not() {
+        check("", 80, Err(()));
+        check("example.com", 0, Err(()));
+        check("two words", 80, Err(()));
+        check(&"a".repeat(254), 80, Err(()));
+        assert!(Target::try_from(Address::Unix(String::new())).is_err());
+        assert!(Target::try_from(Address::Unix("a\0b".into())).is_err());
+    }
+
+    #[test]
+    fn a_literal_needs_no_lookup() {
+        let target = Target::Tcp { host: "127.0.0.1".into(), port: 80 };
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        assert_eq!(target.immediate(), Some(Attempt::Tcp(address)));
+        let target = Target::Tcp { host: "localhost".into(), port: 80 };
+        assert_eq!(target.immediate(), None);
+    }
+
+    #[test]
+    fn the_last_failure_is_the_reason() {
+        let missing = Attempt::Unix("/nowhere/at/all".into());
+        assert_eq!(Attempts::new([missing].into()).begin_next().unwrap_err(), CloseReason::Refused);
+        assert_eq!(Attempts::default().begin_next().unwrap_err(), CloseReason::NameNotFound);
+    }
+}

@@ -1,0 +1,153 @@
+//! What a plugin did, counted: denials, limits reached, traps.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::quota::token_bucket::Bucket;
+
+/// How often the same is told, at most.
+pub const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Traps that are told in each second, each with its backtrace.
+const TRAP_LINES_PER_SECOND: u64 = 20;
+
+/// The counters of a plugin, and what the operator has been told.
+#[derive(Debug)]
+pub struct Evidence {
+    pub(super) told: Mutex<BTreeMap<(Kind, &'static str), Told>>,
+    pub(super) traps: AtomicU64,
+    pub(super) trap_lines: Bucket,
+    pub(super) window: Mutex<Window>,
+    pub(super) parked: AtomicBool,
+}
+
+/// What is counted apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A call that is not granted, by the call.
+    Denial,
+    /// A bound that was reached, by the bound.
+    Limit,
+}
+
+#[derive(Debug, Default)]
+pub struct Told {
+    count: u64,
+    last: Option<Moment>,
+}
+
+/// The traps of late.
+#[derive(Debug, Default)]
+pub struct Window {
+    begun: Moment,
+    count: u32,
+}
+
+impl Default for Evidence {
+    fn default() -> Evidence {
+        Evidence {
+            told: Mutex::default(),
+            traps: AtomicU64::new(0),
+            trap_lines: Bucket::new(TRAP_LINES_PER_SECOND),
+            window: Mutex::default(),
+            parked: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Evidence {
+    /// Counts one more, which is told elsewhere; the count so far.
+    pub fn add(&self, kind: Kind, name: &'static str) -> u64 {
+        let mut told = lock(&self.told);
+        let told = told.entry((kind, name)).or_default();
+        told.count += 1;
+        told.count
+    }
+
+    /// Counts one more; the count, if it is to be told.
+    pub fn count(&self, kind: Kind, name: &'static str, now: Moment) -> Option<u64> {
+        let mut told = lock(&self.told);
+        let told = told.entry((kind, name)).or_default();
+        told.count += 1;
+        let again = told.last.is_none_or(|last| TOLD_AGAIN_AFTER <= now.since(last));
+        again.then(|| {
+            told.last = Some(now);
+            told.count
+        })
+    }
+
+    /// Every counter that is not zero, but that of traps.
+    pub(super) fn counters(&self) -> Vec<(Kind, &'static str, u64)> {
+        lock(&self.told).iter().map(|((kind, name), told)| (*kind, *name, told.count)).collect()
+    }
+
+    /// Whether the plugin gets no new instances.
+    pub fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    /// Counts a trap in the window; true if it was one too many.
+    pub(super) fn strike(&self, now: Moment, traps: u32, window: Duration) -> bool {
+        let mut late = lock(&self.window);
+        if window < now.since(late.begun) {
+            *late = Window { begun: now, count: 0 };
+        }
+        late.count = late.count.saturating_add(1);
+        traps <= late.count && !self.parked.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether it was parked; it is not any more.
+    pub(super) fn unpark(&self) -> bool {
+        *lock(&self.window) = Window::default();
+        self.parked.swap(false, Ordering::Relaxed)
+    }
+}
+
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change is whole before anything can panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment::from_start(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn what_is_repeated_is_told_once_a_second_with_its_count() {
+        let evidence = Evidence::default();
+        let limit = |name, milliseconds| evidence.count(Kind::Limit, name, at(milliseconds));
+        assert_eq!(limit("timers", 0), Some(1));
+        assert_eq!((1..100).filter_map(|time| limit("timers", time)).count(), 0);
+        assert_eq!(limit("ticks", 50), Some(1));
+        assert_eq!(evidence.count(Kind::Denial, "timers", at(50)), Some(1));
+        assert_eq!(limit("timers", 1000), Some(101));
+        assert_eq!(evidence.add(Kind::Limit, "log_line"), 1);
+        let counters = [
+            (Kind::Denial, "timers", 1),
+            (Kind::Limit, "log_line", 1),
+            (Kind::Limit, "ticks", 1),
+            (Kind::Limit, "timers", 101),
+        ];
+        assert_eq!(evidence.counters(), counters);
+    }
+
+    #[test]
+    fn so_many_traps_in_the_window_park_it_once() {
+        let evidence = Evidence::default();
+        let strike = |seconds: u64| evidence.strike(at(seconds * 1000), 3, Duration::from_secs(60));
+        assert!(!strike(0) && !strike(59));
+        // The window has passed: the count begins anew.
+        assert!(!strike(61) && !strike(62) && !evidence.is_parked());
+        assert!(strike(63) && evidence.is_parked());
+        assert!(!strike(64), "told once");
+        assert!(evidence.unpark() && !evidence.is_parked() && !evidence.unpark());
+        assert!(!strike(65) && !strike(66));
+        assert!(strike(67));
+    }
+}

@@ -1,0 +1,51 @@
+//! What all reactors and workers of a host share.
+
+use std::sync::Arc;
+
+use crate::mail::mailboxes::Processes;
+use crate::net::outbound::own_listeners::OwnListeners;
+use crate::plugin::Plugin;
+use crate::plugin::jobs::Jobs;
+use crate::plugin::tenant::Tenant;
+
+/// The one of a host.
+#[derive(Debug, Default)]
+pub struct Hub {
+    /// Every plugin, by index.
+    pub plugins: Vec<Arc<Plugin>>,
+    /// Every tenant, by index.
+    pub tenants: Vec<Arc<Tenant>>,
+    /// Every process.
+    pub processes: Arc<Processes>,
+    /// Work for the workers.
+    pub jobs: Arc<Jobs>,
+    /// Where this host listens.
+    pub own_listeners: OwnListeners,
+}
+
+impl Hub {
+    /// A hub of these plugins.
+    pub fn new(plugins: Vec<Arc<Plugin>>) -> Arc<Hub> {
+        let mut tenants: Vec<Arc<Tenant>> = Vec::new();
+        for plugin in &plugins {
+            // In the order of their indices: a tenant is known by the first plugin that names it.
+            if plugin.tenant.index == tenants.len() {
+                tenants.push(plugin.tenant.clone());
+            }
+        }
+        Arc::new(Hub { plugins, tenants, ..Hub::default() })
+    }
+
+    /// Tells the operator every counter that is not zero.
+    pub fn tell_counters(&self) {
+        self.plugins.iter().for_each(|plugin| plugin.tell_counters());
+        for tenant in &self.tenants {
+            tenant.tell_strikes();
+        }
+    }
+
+    /// The plugin with this name.
+    pub fn plugin(&self, name: &str) -> Option<&Arc<Plugin>> {
+        self.plugins.iter().find(|plugin| plugin.name() == name)
+    }
+}

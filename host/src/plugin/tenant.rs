@@ -1,0 +1,128 @@
+//! A tenant while the host runs: what its plugins share, on whichever reactor their instances are.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::{TenantConfig, TenantLimits};
+use crate::mail::channels::Channels;
+use crate::mail::mailboxes::TenantMail;
+use crate::mail::queues::Queues;
+use crate::quota::budget::Meter;
+use crate::quota::semaphore::Semaphore;
+use crate::quota::token_bucket::Bucket;
+
+/// Longest name of a channel or a queue, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// What the plugins of one tenant share, and nobody else.
+#[derive(Debug)]
+pub struct Tenant {
+    /// Its place in the configuration.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// What it may use.
+    pub limits: TenantLimits,
+    /// CPU time of all its instances; none where it has no bound.
+    pub cpu: Option<Bucket>,
+    /// Bytes that its connections read; none where that has no bound.
+    pub reading: Option<Bucket>,
+    /// Bytes that its connections write; none where that has no bound.
+    pub writing: Option<Arc<Bucket>>,
+    /// Bytes of its lines in the log.
+    pub log: Bucket,
+    /// Lines that were left out since the last one that was not.
+    pub lines_left_out: AtomicU64,
+    /// Bytes in the outboxes of all its connections.
+    pub outboxes: Meter,
+    /// Linear memory of all its instances.
+    pub memory: Meter,
+    /// Instances of its plugins that ended in a trap.
+    pub strikes: AtomicU64,
+    /// Everything that waits for its instances.
+    pub messages: Meter,
+    /// Its channels.
+    pub channels: Channels,
+    /// Its queues.
+    pub queues: Arc<Queues>,
+}
+
+impl Tenant {
+    /// A tenant that has nothing yet.
+    pub fn new(index: usize, config: &TenantConfig) -> Tenant {
+        let messages = Meter::new(config.limits.messages);
+        // Channels and queues are counted together.
+        let names = Semaphore::new(config.limits.channels);
+        let queues = Queues::new(names.clone(), config.limits.queue, messages.clone());
+        Tenant {
+            index,
+            name: config.name.clone(),
+            limits: config.limits.clone(),
+            outboxes: Meter::new(config.limits.outboxes),
+            cpu: config.limits.cpu_per_second.map(per_second),
+            reading: config.limits.read_per_second.map(Bucket::new),
+            writing: config.limits.write_per_second.map(Bucket::new).map(Arc::new),
+            log: Bucket::new(config.limits.log_per_second),
+            lines_left_out: AtomicU64::new(0),
+            strikes: AtomicU64::new(0),
+            memory: Meter::new(config.limits.memory),
+            channels: Channels::new(index, names, config.limits.channel, messages.clone()),
+            queues: Arc::new(queues),
+            messages,
+        }
+    }
+}
+
+impl Tenant {
+    /// Whether its connections are not read for now, because of what they have brought or of what it has used.
+    pub fn must_not_read(&self, clock: &Clock) -> bool {
+        self.must_wait(clock)
+            || self.reading.as_ref().is_some_and(|bytes| bytes.is_empty(clock.now()))
+    }
+
+    /// What the mailboxes of its processes need of it.
+    pub fn mail(&self) -> TenantMail {
+        TenantMail { index: self.index, messages: self.messages.clone() }
+    }
+
+    /// Tells the operator how many of its instances have ended in a trap, if any.
+    pub fn tell_strikes(&self) {
+        let count = self.strikes.load(Ordering::Relaxed);
+        if 0 < count {
+            tracing::info!(tenant = self.name, what = "strikes", count, "counted");
+        }
+    }
+
+    /// Whether its events have to wait, because it has used its CPU time.
+    pub fn must_wait(&self, clock: &Clock) -> bool {
+        self.cpu.as_ref().is_some_and(|cpu| cpu.is_empty(clock.now()))
+    }
+}
+
+/// A bucket of CPU time.
+fn per_second(time: Duration) -> Bucket {
+    Bucket::new(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Whether a channel or a queue may be called so.
+pub fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_printable() {
+        let check = |name: &str, good| assert_eq!(is_name(name), good, "{name:?}");
+        check("room", true);
+        check("Zimmer 5 ü", true);
+        check("", false);
+        check("a\nb", false);
+        check(&"x".repeat(255), true);
+        check(&"x".repeat(256), false);
+    }
+}

@@ -1,0 +1,6 @@
+//! Bounds while the host runs: how many at once, how many bytes, how much in each second.
+
+pub(crate) mod budget;
+pub(crate) mod instances;
+pub(crate) mod semaphore;
+pub(crate) mod token_bucket;

@@ -1,0 +1,74 @@
+//! Grants that only the reactor can decide: where a name turns out to lead, and a path that changed since.
+
+use std::collections::VecDeque;
+
+use crate::base::arena::ConnectionId;
+use crate::config::Policy;
+use crate::net::outbound::access::Refusal;
+use crate::net::outbound::{Attempt, Target};
+use crate::plugin::Plugin;
+use crate::plugin::denial::{Denial, Grant};
+use crate::reactor::Reactor;
+
+impl Reactor {
+    /// Those of a name's addresses that its plugin may connect to.
+    pub(super) fn granted(
+        &self,
+        id: ConnectionId,
+        target: &Target,
+        addresses: VecDeque<Attempt>,
+    ) -> VecDeque<Attempt> {
+        let Some(plugin) = self.plugin_of(id) else { return addresses };
+        let own = &self.setup.home.hub.own_listeners;
+        let check = |attempt: &Attempt| target.check_attempt(attempt, &plugin.config.allow, own);
+        let refusals: Vec<Refusal> = addresses.iter().filter_map(|it| check(it).err()).collect();
+        // One line for one connect, however many addresses somebody's name server has made up.
+        let Some(first) = refusals.first() else { return addresses };
+        if self.denied(id, target, first, refusals.len() - 1) {
+            return addresses;
+        }
+        addresses.into_iter().filter(|attempt| check(attempt).is_ok()).collect()
+    }
+
+    /// Whether a path that was granted when the plugin asked for it still is.
+    pub(super) fn is_still_granted(&self, id: ConnectionId, target: &Target) -> bool {
+        let Some(plugin) = self.plugin_of(id) else { return false };
+        let own = &self.setup.home.hub.own_listeners;
+        // What was let through once was told once.
+        plugin.config.policy == Policy::Audit
+            || match target.check(&plugin.config.allow, own) {
+                Ok(()) => true,
+                Err(refusal) => self.denied(id, target, &refusal, 0),
+            }
+    }
+
+    /// Tells the operator; true if it is let through.
+    fn denied(&self, id: ConnectionId, target: &Target, refusal: &Refusal, others: usize) -> bool {
+        let (Some(entry), Some(plugin)) = (self.connections.get(id), self.plugin_of(id)) else {
+            return false;
+        };
+        let found = refusal.address.map(|address| match others {
+            0 => format!("it is {address}: "),
+            _ => format!("it is {address}, among others that are not granted: "),
+        });
+        let cause = crate::plugin::denial::objection_text(refusal.objection)
+            .map(|text| format!("{}{text}", found.unwrap_or_default()));
+        let number = entry.shared.lock().number;
+        plugin.deny(
+            self.setup.home.clock.now(),
+            &Denial {
+                call: "sockets.connect",
+                target: Some(&target.to_string()),
+                cause,
+                grant: Grant::Connect(refusal.rule.as_deref()),
+                handler: None,
+                connection: Some(number),
+            },
+        )
+    }
+
+    fn plugin_of(&self, id: ConnectionId) -> Option<&Plugin> {
+        let entry = self.connections.get(id)?;
+        Some(&self.instances.get(entry.instance)?.plugin)
+    }
+}

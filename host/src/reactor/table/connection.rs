@@ -1,0 +1,84 @@
+//! A connection as its reactor keeps it.
+
+use std::time::Duration;
+
+use wasmtime::component::ResourceAny;
+
+use crate::base::arena::InstanceId;
+use crate::clock::Moment;
+use crate::contract::bindings::Origin;
+use crate::net::connection::Shared;
+use crate::net::connection::outbox::Marks;
+use crate::net::outbound::{Attempts, Target};
+use crate::plugin::Plugin;
+use crate::quota::semaphore::Permit;
+use crate::timer::TimerKey;
+
+/// A connection as its reactor keeps it.
+pub struct Entry {
+    pub shared: Shared,
+    pub instance: InstanceId,
+    /// Counts it among its plugin's connections.
+    pub _permit: Permit,
+    /// Its place among its instance's connections.
+    pub place: usize,
+    /// Its object in the guest, once the constructor has returned.
+    pub object: Option<ResourceAny>,
+    /// The number of its socket handle in the guest.
+    pub socket: u32,
+    /// For the constructor.
+    pub origin: Option<Origin>,
+    pub outgoing: bool,
+    pub begun: Moment,
+    /// The name whose addresses are being looked up.
+    pub target: Option<Target>,
+    pub attempts: Attempts,
+    /// Whether the poll tells when it can be written.
+    pub writable_wanted: bool,
+    /// Whether there may be something to read.
+    pub readable: bool,
+    pub is_ready: bool,
+    /// Whether it is in the list of those whose output is held.
+    pub is_held: bool,
+    pub unbind_is_due: bool,
+    /// The deadline that is set, and the timeout it was set for.
+    pub inactivity: Option<(TimerKey, Duration)>,
+    pub pending_connect: Option<(TimerKey, Duration)>,
+    pub close_deadline: Option<TimerKey>,
+}
+
+/// The outbox marks of a plugin's connections.
+pub fn marks(plugin: &Plugin) -> Marks {
+    let limits = &plugin.config.limits;
+    Marks {
+        high: limits.outbox_high as usize,
+        low: limits.outbox_low as usize,
+        max: limits.outbox_max as usize,
+    }
+}
+
+impl Entry {
+    pub fn new(instance: InstanceId, shared: Shared, origin: Origin, permit: Permit) -> Entry {
+        Entry {
+            shared,
+            instance,
+            _permit: permit,
+            place: 0,
+            object: None,
+            socket: 0,
+            origin: Some(origin),
+            outgoing: false,
+            begun: Moment::default(),
+            target: None,
+            attempts: Attempts::default(),
+            writable_wanted: false,
+            readable: false,
+            is_ready: false,
+            is_held: false,
+            unbind_is_due: false,
+            inactivity: None,
+            pending_connect: None,
+            close_deadline: None,
+        }
+    }
+}

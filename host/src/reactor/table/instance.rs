@@ -1,0 +1,150 @@
+//! One sandbox of a plugin, as its reactor sees it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use crate::base::arena::{ConnectionId, InstanceId};
+use crate::clock::Moment;
+use crate::engine::sandbox::{Sandbox, Seat};
+use crate::plugin::Plugin;
+use crate::quota::instances::{InstanceSlot, QuotaExceeded};
+use crate::reactor::table::event::Event;
+use crate::reactor::table::process::Role;
+use crate::timer::TimerKey;
+use crate::workers::slow_call::Ride;
+
+pub enum State {
+    /// Waits for events.
+    Idle(Seat),
+    /// In the middle of a callback, in the slow lane.
+    Away(Arc<Ride>),
+    /// Being polled right now, further up this stack.
+    Entered,
+}
+
+/// One sandbox of a plugin, as its reactor sees it.
+pub struct Instance {
+    pub plugin: Arc<Plugin>,
+    pub state: State,
+    pub queue: VecDeque<Event>,
+    /// Its connections; each knows its place here.
+    pub connections: Vec<ConnectionId>,
+    /// Connections that have something to read and wait until it, or its tenant, may take more.
+    pub stalled: Vec<ConnectionId>,
+    /// Since when it is not read because what it fills is full.
+    pub pressed_since: Option<Moment>,
+    pub timers: HashMap<u32, GuestTimer>,
+    /// Outgoing connections that were asked for and not begun.
+    pub wishes: u32,
+    /// What makes it a process, if it is one.
+    pub role: Option<Role>,
+    /// Processes that it has spawned.
+    pub children: Vec<InstanceId>,
+    /// Its place among the instances of the host.
+    pub room: InstanceSlot,
+    /// How many more slices the running callback may have.
+    pub slices_left: Arc<AtomicU32>,
+    /// When a call that went into the slow lane has taken too long.
+    pub overdue: Option<TimerKey>,
+    /// Whether its events wait for its tenant's CPU time or its next share.
+    pub waits: bool,
+    pub started: bool,
+}
+
+pub struct GuestTimer {
+    pub key: Option<TimerKey>,
+    pub every: Option<Duration>,
+}
+
+/// Why there is no instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    /// The host, or its tenant, has as many as it may.
+    NoRoom(QuotaExceeded),
+    /// It has ended in its first callbacks.
+    Ended,
+    /// Its plugin is parked.
+    Parked,
+}
+
+/// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
+/// itself full must not keep them from ending.
+pub const PRESSED_MAX: Duration = Duration::from_secs(1);
+
+impl Instance {
+    pub fn new(plugin: Arc<Plugin>, seat: Seat, room: InstanceSlot) -> Instance {
+        let slices_left = match &seat {
+            Seat::Ready(sandbox) => sandbox.store.data().slices_left.clone(),
+            Seat::Empty(_, state) => state.slices_left.clone(),
+        };
+        Instance {
+            slices_left,
+            plugin,
+            state: State::Idle(seat),
+            queue: VecDeque::new(),
+            connections: Vec::new(),
+            stalled: Vec::new(),
+            pressed_since: None,
+            timers: HashMap::new(),
+            wishes: 0,
+            role: None,
+            children: Vec::new(),
+            room,
+            overdue: None,
+            waits: false,
+            started: false,
+        }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle(_))
+    }
+
+    /// Whether it is not read at `now` because what it fills is full; now and then it is all the same.
+    pub fn must_wait_to_read(&mut self, now: Moment) -> bool {
+        if !self.is_pressed() {
+            self.pressed_since = None;
+            return false;
+        }
+        let since = *self.pressed_since.get_or_insert(now);
+        let reprieved = PRESSED_MAX <= now.since(since);
+        if reprieved {
+            self.pressed_since = Some(now);
+        }
+        !reprieved
+    }
+
+    /// Whether what it fills is so full that it should not be given more to work on.
+    pub fn is_pressed(&self) -> bool {
+        matches!(&self.state, State::Idle(Seat::Ready(sandbox)) if sandbox.store.data().is_pressed())
+    }
+
+    /// Adds an event behind those that wait.
+    pub fn push(&mut self, event: Event) {
+        self.queue.push_back(event);
+    }
+
+    /// Events that wait.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether nothing is under way and nothing waits.
+    pub fn is_quiet(&self) -> bool {
+        self.is_idle() && self.queue.is_empty()
+    }
+
+    /// Whether `lifecycle.start` has been delivered.
+    pub fn has_started(&self) -> bool {
+        self.started
+    }
+
+    pub fn sandbox(&mut self) -> Option<&mut Sandbox> {
+        match &mut self.state {
+            State::Idle(Seat::Ready(sandbox)) => Some(sandbox),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What waits for its phase of the turn.
+
+use crate::base::arena::{ConnectionId, InstanceId};
+use crate::net::outbound::Target;
+use crate::quota::semaphore::Permit;
+use crate::reactor::table::process::Birth;
+
+/// Something that waits for its phase of the turn.
+#[derive(Debug)]
+pub enum Wish {
+    /// A program that was prepared begins.
+    Start(InstanceId),
+    /// A guest wants a connection.
+    Connect {
+        /// It is counted already.
+        permit: Permit,
+        /// Counts the look-up of its name.
+        lookup: Option<Permit>,
+        /// Who.
+        instance: InstanceId,
+        /// Where to.
+        target: Target,
+        /// The guest's own mark.
+        token: u32,
+    },
+    /// A guest wants a process.
+    Spawn(Birth),
+    /// A slow peer has caught up.
+    Drained(ConnectionId),
+}

@@ -1,0 +1,52 @@
+//! What keeps a host from starting.
+
+use std::fmt;
+
+use crate::config::ConfigError;
+use crate::engine::load::LoadError;
+use crate::net::listener::BindError;
+
+/// What keeps a host from starting, one variant for each exit code.
+#[derive(Debug)]
+pub enum StartError {
+    /// The configuration is wrong.
+    Config(ConfigError),
+    /// A plugin cannot be loaded.
+    Load(LoadError),
+    /// An address cannot be served.
+    Bind(BindError),
+    /// The operating system or the engine refused something that no file decides.
+    Internal(String),
+}
+
+impl StartError {
+    /// The code that the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::Internal(_) => 1,
+            StartError::Config(_) => 2,
+            StartError::Load(_) => 3,
+            StartError::Bind(_) => 4,
+        }
+    }
+}
+
+impl StartError {
+    /// For `map_err`: what was being done when it failed.
+    pub(super) fn internal<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError {
+        move |error| StartError::Internal(format!("{what}: {error}"))
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Config(error) => error.fmt(f),
+            StartError::Load(error) => error.fmt(f),
+            StartError::Bind(error) => error.fmt(f),
+            StartError::Internal(error) => f.write_str(error),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What the main thread waits for.
+
+use std::io;
+
+use crate::reactor::Exit;
+
+/// What the main thread waits for.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// A signal that asks to stop.
+    Signal(i32),
+    /// A signal that asks to let parked plugins have instances again.
+    Unpark,
+    /// A signal that asks what is in use and what was counted.
+    Count,
+    /// A reactor has ended.
+    Ended(io::Result<Exit>),
+}

@@ -1,0 +1,7 @@
+//! Threads besides the reactors: deferred work, handlers that exceed their time slice, name look-ups.
+
+pub(crate) mod deferred;
+pub(crate) mod resolver;
+pub(crate) mod returns;
+pub(crate) mod slow_call;
+pub mod slow_lane;

@@ -1,0 +1,246 @@
+//! The threads that do deferred work.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
+
+use crate::base::thread::{lower_priority, thread_cpu_time};
+use crate::contract::outcome::Failure;
+use crate::engine::sandbox;
+use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage, Trapped};
+use crate::engine::task::{Outcome, Task};
+use crate::engine::template::Templates;
+use crate::engine::ticker::Activity;
+use crate::host_api::state::{Home, HostState};
+use crate::log;
+use crate::mail::message::Message;
+use crate::mail::post::{Deferred, Mail};
+use crate::plugin::Plugin;
+use crate::plugin::jobs::{Job, Jobs, Next};
+use crate::plugin::report::Ended;
+
+/// How long an idle worker keeps its instance for the next job of the same plugin.
+const KEPT_FOR: Duration = Duration::from_secs(1);
+
+/// The threads. Dropping it gives up every job, ends what runs at its next slice and joins the threads.
+#[derive(Debug)]
+pub struct Workers {
+    jobs: Arc<Jobs>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts so many threads. Guests that sleep through WASI wait on `runtime`.
+    pub fn spawn(
+        count: usize,
+        home: &Home,
+        templates: &Templates,
+        activity: &Activity,
+        runtime: &tokio::runtime::Handle,
+    ) -> io::Result<Workers> {
+        let jobs = home.hub.jobs.clone();
+        jobs.set_share(share(count, &home.hub.plugins));
+        let mut workers = Workers { jobs, threads: Vec::with_capacity(count) };
+        for index in 0..count {
+            let worker = Worker {
+                home: home.clone(),
+                templates: templates.clone(),
+                activity: activity.clone(),
+                kept: None,
+            };
+            let runtime = runtime.clone();
+            let thread =
+                std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                    let _guard = runtime.enter();
+                    worker.work();
+                })?;
+            workers.threads.push(thread);
+        }
+        Ok(workers)
+    }
+}
+
+/// How many of so many workers one tenant may have: all, if no other has work for them.
+fn share(workers: usize, plugins: &[Arc<Plugin>]) -> usize {
+    let deferring = plugins.iter().filter(|plugin| plugin.exports.has_operations());
+    let tenants: BTreeSet<usize> = deferring.map(|plugin| plugin.tenant.index).collect();
+    if tenants.len() < 2 { workers } else { workers.saturating_sub(1).max(1) }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.jobs.close();
+        for thread in self.threads.drain(..) {
+            // A worker may sleep inside a guest's WASI call.
+            thread.thread().unpark();
+            // A panic there was reported by the panic hook; there is nothing to add while dropping.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One thread's own.
+struct Worker {
+    home: Home,
+    templates: Templates,
+    activity: Activity,
+    /// The instance of the last job, for the next of the same plugin. It never serves another plugin, so
+    /// nothing goes from one tenant to another.
+    kept: Option<Box<Sandbox>>,
+}
+
+/// Why a call was left before it had ended.
+enum GivenUp {
+    /// It took too long.
+    TooLong(&'static str),
+    /// Nobody wants the result any more.
+    Unwanted,
+}
+
+impl Worker {
+    fn work(mut self) {
+        if let Err(error) = lower_priority() {
+            tracing::warn!(%error, "a worker keeps the priority of the reactors");
+        }
+        loop {
+            // Whoever keeps nothing has nothing to give up.
+            match self.home.hub.jobs.next(self.kept.is_some().then_some(KEPT_FOR)) {
+                Next::Job(job) => {
+                    let tenant = job.plugin.tenant.index;
+                    self.do_job(*job);
+                    self.home.hub.jobs.done(tenant);
+                }
+                Next::Idle => self.kept = None,
+                Next::Closed => return,
+            }
+        }
+    }
+
+    fn do_job(&mut self, job: Job) {
+        let Job { plugin, operation, argument, id, asker, alive, permit } = job;
+        if alive.strong_count() == 0 {
+            return;
+        }
+        let seat = self.seat(&plugin);
+        let task = Task::Operation { operation, argument };
+        let unwanted = || alive.strong_count() == 0 || self.home.hub.jobs.is_closed();
+        let outcome = match self.call(&plugin, seat, task, unwanted) {
+            Ok(finished) => self.outcome(&plugin, operation, finished),
+            Err(GivenUp::Unwanted) => return,
+            Err(GivenUp::TooLong(limit)) => {
+                self.ended(&plugin, operation, Some(limit), None);
+                Err(Failure::TooLong)
+            }
+        };
+        let instance = asker.instance;
+        asker.post.send(Mail::Deferred(Deferred { instance, job: id, outcome, permit }));
+    }
+
+    fn seat(&mut self, plugin: &Arc<Plugin>) -> Seat {
+        match self.kept.take() {
+            Some(kept) if Arc::ptr_eq(kept.plugin(), plugin) => Seat::Ready(kept),
+            _ => {
+                let state = HostState::new(plugin.clone(), self.home.clone());
+                Seat::Empty(self.templates[plugin.index].clone(), Box::new(state))
+            }
+        }
+    }
+
+    /// Runs one call to its end, or to the end of its budget.
+    fn call(
+        &self,
+        plugin: &Plugin,
+        seat: Seat,
+        task: Task,
+        unwanted: impl Fn() -> bool,
+    ) -> Result<Finished, GivenUp> {
+        let limits = &plugin.config.limits;
+        let (clock, cpu) = (&self.home.clock, thread_cpu_time());
+        let deadline = clock.now() + limits.operation_deadline;
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut call = Box::pin(sandbox::run(seat, task));
+        loop {
+            let entered = self.activity.enter();
+            let before = thread_cpu_time();
+            let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
+            drop(entered);
+            plugin.use_cpu(thread_cpu_time().saturating_sub(before), clock.now(), || None);
+            if let Poll::Ready(finished) = polled {
+                return Ok(finished);
+            }
+            if unwanted() {
+                return Err(GivenUp::Unwanted);
+            }
+            if limits.cpu_per_operation <= thread_cpu_time().saturating_sub(cpu) {
+                return Err(GivenUp::TooLong("cpu_per_operation"));
+            }
+            let left = deadline.since(clock.now());
+            if left.is_zero() {
+                return Err(GivenUp::TooLong("operation_deadline"));
+            }
+            // After a slice it is unparked already.
+            std::thread::park_timeout(left);
+        }
+    }
+
+    fn ended(
+        &self,
+        plugin: &Plugin,
+        operation: u32,
+        limit: Option<&'static str>,
+        trapped: Option<&Trapped>,
+    ) {
+        plugin.ended(
+            self.home.clock.now(),
+            &Ended {
+                what: "a deferred operation was ended",
+                event: "operation",
+                handler: None,
+                connection: None,
+                operation: Some(operation),
+                limit,
+                cause: trapped.map(|trapped| log::cause(&trapped.error)),
+                backtrace: trapped.map(|trapped| log::backtrace(&trapped.error)),
+            },
+        );
+    }
+
+    fn outcome(
+        &mut self,
+        plugin: &Plugin,
+        operation: u32,
+        finished: Finished,
+    ) -> Result<Message, Failure> {
+        let Finished { sandbox, result, .. } = finished;
+        self.kept = sandbox;
+        match result {
+            Ok(Outcome::Result(Ok(data))) => {
+                let max = usize::try_from(plugin.config.limits.message).unwrap_or(usize::MAX);
+                let fits = data.len() <= max;
+                let message = Message::new(data, &plugin.tenant.messages, None);
+                message.ok().filter(|_| fits).ok_or(Failure::TooLarge)
+            }
+            Ok(Outcome::Result(Err(text))) => Err(Failure::Failed(text)),
+            Ok(_) => Err(Failure::Unavailable),
+            Err(trapped) => {
+                self.ended(plugin, operation, trapped.limit, Some(&trapped));
+                Err(match trapped.stage {
+                    Stage::Run => Failure::Trapped,
+                    Stage::Make | Stage::Fit => Failure::Unavailable,
+                })
+            }
+        }
+    }
+}
+
+/// Unparks the worker that waits in a call.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,169 @@
+//! The slow lane: a handler that has outlived its slice goes on here, on threads of a lower priority, so that a reactor
+//! pays for first slices only.
+//!
+//! What goes on is a [`Ride`]: a call, which owns its sandbox, so that nobody else can touch the guest meanwhile. It comes
+//! back to its reactor as mail when it has ended. Tenants take turns, one slice each.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::base::thread::lower_priority;
+use crate::clock::{Clock, Moment};
+use crate::engine::ticker::Activity;
+use crate::workers::slow_call::{Ride, Start};
+
+/// How often it is looked whether a tenant has CPU time again.
+const CPU_WAIT: Duration = Duration::from_millis(1);
+
+/// Where reactors send calls. Clones are the same lane.
+#[derive(Debug, Clone)]
+pub struct Lane(Arc<Shared>);
+
+/// The lane's threads. Dropping it drops the calls that wait and joins the threads.
+#[derive(Debug)]
+pub struct Threads {
+    lane: Lane,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    clock: Clock,
+    activity: Activity,
+    slice: Duration,
+}
+
+/// Calls that can go on.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The tenants that have some, the one whose turn it is in front.
+    tenants: VecDeque<(usize, VecDeque<Arc<Ride>>)>,
+    closed: bool,
+}
+
+impl Threads {
+    /// Starts so many threads. Guests that sleep through WASI wait on `runtime`.
+    ///
+    /// # Errors
+    /// When the operating system has no more threads.
+    pub fn spawn(
+        count: usize,
+        lane: &Lane,
+        runtime: &tokio::runtime::Handle,
+    ) -> io::Result<Threads> {
+        let mut threads = Threads { lane: lane.clone(), threads: Vec::with_capacity(count) };
+        for index in 0..count {
+            let (lane, runtime) = (lane.clone(), runtime.clone());
+            let name = format!("slow-lane-{index}");
+            threads.threads.push(std::thread::Builder::new().name(name).spawn(move || {
+                let _guard = runtime.enter();
+                lane.drive();
+            })?);
+        }
+        Ok(threads)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        let mut waiting = self.lane.lock();
+        waiting.closed = true;
+        let left = std::mem::take(&mut waiting.tenants);
+        drop(waiting);
+        self.lane.0.changed.notify_all();
+        drop(left);
+        for thread in self.threads.drain(..) {
+            // A panic there was reported by the panic hook; there is nothing to add while dropping.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Lane {
+    /// A lane without threads.
+    pub fn new(clock: &Clock, activity: Activity, slice: Duration) -> Lane {
+        let clock = clock.for_reactor();
+        let (waiting, changed) = (Mutex::default(), Condvar::new());
+        Lane(Arc::new(Shared { waiting, changed, clock, activity, slice }))
+    }
+
+    /// Takes a call that can go on.
+    pub fn take(&self, start: Start) -> Arc<Ride> {
+        let ride = Arc::new(Ride::new(start, self.clone()));
+        self.push(ride.clone());
+        ride
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.0.clock.now()
+    }
+
+    pub(super) fn push(&self, ride: Arc<Ride>) {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return;
+        }
+        let tenant = ride.plugin().tenant.index;
+        match waiting.tenants.iter_mut().find(|(known, _)| *known == tenant) {
+            Some((_, rides)) => rides.push_back(ride),
+            None => waiting.tenants.push_back((tenant, VecDeque::from([ride]))),
+        }
+        drop(waiting);
+        self.0.changed.notify_one();
+    }
+
+    fn drive(&self) {
+        if let Err(error) = lower_priority() {
+            tracing::warn!(%error, "the slow lane keeps the priority of the reactors");
+        }
+        while let Some(ride) = self.next() {
+            let _entered = self.0.activity.enter();
+            Ride::go_on(&ride, self.0.slice);
+        }
+    }
+
+    /// The next call whose tenant has CPU time; waits for it. None when the host ends.
+    fn next(&self) -> Option<Arc<Ride>> {
+        let mut waiting = self.lock();
+        loop {
+            if waiting.closed {
+                return None;
+            }
+            if let Some(ride) = waiting.take(&self.0.clock) {
+                return Some(ride);
+            }
+            let changed = &self.0.changed;
+            waiting = if waiting.tenants.is_empty() {
+                changed.wait(waiting).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                // Nothing tells when a tenant has CPU time again.
+                changed.wait_timeout(waiting, CPU_WAIT).unwrap_or_else(PoisonError::into_inner).0
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Each change is whole before anything can panic.
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn take(&mut self, clock: &Clock) -> Option<Arc<Ride>> {
+        let may_run = |(_, rides): &(usize, VecDeque<Arc<Ride>>)| {
+            rides.front().is_none_or(|ride| !ride.plugin().tenant.must_wait(clock))
+        };
+        let place = self.tenants.iter().position(may_run)?;
+        let (tenant, mut rides) = self.tenants.remove(place)?;
+        let next = rides.pop_front();
+        if !rides.is_empty() {
+            self.tenants.push_back((tenant, rides));
+        }
+        next
+    }
+}
