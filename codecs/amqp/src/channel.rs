@@ -8,9 +8,9 @@ use crate::{
     assembly::Assembly,
     confirms::{Confirms, Unconfirmed},
     error::Refusal,
+    ids::Ticket,
     message::{DeliveryTag, Publish},
     request::{Answer, Request},
-    session::Ticket,
 };
 
 /// One channel.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{error::Violation, message::Publish, session::Ticket};
+use crate::{error::Violation, ids::Ticket, message::Publish};
 
 /// Those of one channel, oldest first.
 #[derive(Debug, Default)]

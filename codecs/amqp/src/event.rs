@@ -2,9 +2,9 @@
 
 use crate::{
     error::Failure,
+    ids::{ChannelId, Ticket},
     message::{Delivery, Returned},
     request::Answer,
-    session::{ChannelId, Ticket},
 };
 
 /// Something happened that the plugin may want to know.

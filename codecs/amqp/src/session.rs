@@ -1,45 +1,27 @@
 //! A client's side of AMQP, through as many connections as it takes.
 
 mod calls;
+mod handshake;
 mod input;
 mod output;
+mod phase;
+mod recovery;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use self::phase::{Phase, Stage, Step, Tuning};
 use crate::{
     channel::{Channel, Phase as ChannelPhase, Sent, Unfinished},
     error::{Close, Failure, Violation},
     event::Event,
+    ids::{ChannelId, Ticket},
     message::Publish,
     pulse::{Beat, Pulse},
-    recovery::Stage,
     request::{Answer, Request},
     settings::{FRAME_MIN, Settings},
     topology::Topology,
     wire,
 };
-
-/// Names something that was asked for, until it is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-impl Ticket {
-    #[cfg(test)]
-    pub(crate) const fn of(number: u64) -> Ticket {
-        Ticket(number)
-    }
-}
-
-/// Names a channel, for as long as the session lives; the broker knows it under a number that is used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelId(u32);
-
-impl ChannelId {
-    #[cfg(test)]
-    pub(crate) const fn of(number: u32) -> ChannelId {
-        ChannelId(number)
-    }
-}
 
 /// A client's side of AMQP. See the [crate] for how it is driven.
 ///
@@ -81,37 +63,6 @@ pub struct Session {
     /// The plugin wants it to end when everything is done.
     leaving: bool,
     opened_before: bool,
-}
-
-/// Where the session is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// There is no connection.
-    Idle,
-    /// The connection is being opened.
-    Handshake(Step),
-    Open,
-    /// The connection is of no use; its end is awaited.
-    Lost,
-    /// `connection.close` is sent.
-    Closing,
-    Over,
-}
-
-/// What the broker is to say next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Start,
-    Tune,
-    OpenOk,
-}
-
-/// What both sides agreed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tuning {
-    pub frame_max: u32,
-    pub channel_max: u16,
-    pub heartbeat: u16,
 }
 
 impl Session {
@@ -301,7 +252,7 @@ impl Session {
     pub(crate) fn closed_by_broker(&mut self, close: Close) {
         const CONNECTION_FORCED: u16 = 320;
         const ACCESS_REFUSED: u16 = 403;
-        wire::method(&mut self.out, 0, crate::handshake::close_ok());
+        wire::method(&mut self.out, 0, wire::close_ok());
         if self.phase == Phase::Closing && close.code == CONNECTION_FORCED {
             // Both want the same, and everything was done.
             return self.end(None);
@@ -326,7 +277,7 @@ impl Session {
         let close = Close { code, text, class: 0, method: 0 };
         // Before it has said anything, nobody knows what the other side is.
         if self.phase != Phase::Handshake(Step::Start) {
-            wire::method(&mut self.out, 0, crate::handshake::close(&close));
+            wire::method(&mut self.out, 0, wire::close(&close));
         }
         self.end(Some(Failure::Protocol(close)));
     }
@@ -401,7 +352,7 @@ impl Session {
         if self.leaving && self.is_open() && self.is_done() {
             self.phase = Phase::Closing;
             let close = Close { code: 200, text: "OK".to_owned(), class: 0, method: 0 };
-            wire::method(&mut self.out, 0, crate::handshake::close(&close));
+            wire::method(&mut self.out, 0, wire::close(&close));
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::{fmt, time::Duration};
 
-pub use crate::uri::UriError;
-
 /// What a session is made from. The defaults are those of the Ruby client `amqp`, and RabbitMQ's.
 ///
 /// ```
@@ -12,7 +10,7 @@ pub use crate::uri::UriError;
 /// let settings = Settings::from_uri("amqp://metrics:password@rei-lab/%2Fattention")?;
 /// assert_eq!((settings.host.as_str(), settings.port), ("rei-lab", 5672));
 /// assert_eq!(settings.vhost, "/attention");
-/// # Ok::<(), sandloop_amqp::settings::UriError>(())
+/// # Ok::<(), sandloop_amqp::uri::UriError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -129,16 +127,3 @@ pub const PORT: u16 = 5672;
 pub const TLS_PORT: u16 = 5671;
 /// The least that the specification allows for `frame_max`.
 pub const FRAME_MIN: u32 = 4096;
-
-impl Settings {
-    /// From `amqp://user:password@host:port/vhost?heartbeat=30`, as RabbitMQ has it: what is left out has its
-    /// default, each part may be percent-encoded, and `amqp://host/` names the virtual host with the empty name.
-    /// The query may have `heartbeat`, `frame_max`, `channel_max`, `connection_timeout` (milliseconds) and
-    /// `auth_mechanism` (`plain`, `external`).
-    ///
-    /// # Errors
-    /// What is wrong with it. The words never contain the password.
-    pub fn from_uri(uri: &str) -> Result<Settings, UriError> {
-        crate::uri::parse(uri)
-    }
-}

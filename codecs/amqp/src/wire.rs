@@ -2,10 +2,13 @@
 
 use amq_protocol::{
     frame::{AMQPContentHeader, AMQPFrame, gen_frame},
-    protocol::{AMQPClass, BasicProperties, basic, constants},
+    protocol::{AMQPClass, BasicProperties, basic, connection, constants},
 };
 
-use crate::{error::Refusal, frame::OVERHEAD};
+use crate::{
+    error::{Close, Refusal},
+    frame::OVERHEAD,
+};
 
 /// What a client says first.
 pub(crate) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
@@ -70,6 +73,23 @@ pub(crate) fn publish(
 /// Appends a heartbeat.
 pub(crate) fn heartbeat(out: &mut Vec<u8>) {
     frame(out, &AMQPFrame::Heartbeat(0));
+}
+
+/// `connection.close`
+pub(crate) fn close(close: &Close) -> AMQPClass {
+    // A text of ours may be longer than AMQP has room for.
+    let end = close.text.floor_char_boundary(255);
+    AMQPClass::Connection(connection::AMQPMethod::Close(connection::Close {
+        reply_code: close.code,
+        reply_text: close.text[..end].into(),
+        class_id: close.class,
+        method_id: close.method,
+    }))
+}
+
+/// `connection.close-ok`
+pub(crate) fn close_ok() -> AMQPClass {
+    AMQPClass::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}))
 }
 
 fn check_size(out: &mut Vec<u8>, before: usize, frame_max: u32) -> Result<(), Refusal> {

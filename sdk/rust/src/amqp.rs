@@ -58,7 +58,7 @@ pub use sandloop_amqp as codec;
 #[doc(no_inline)]
 pub use sandloop_amqp::{
     Credentials, Failure, Properties, Refusal, Returned, Settings, Table, Unconfirmed, Value,
-    error::Close, settings::UriError,
+    error::Close, uri::UriError,
 };
 
 pub use self::channel::Channel;

@@ -1,13 +1,12 @@
 //! What a plugin asks of a session.
 
+use super::{Session, cost, phase::Phase};
 use crate::{
     channel::{Channel, Item, Settle},
-    error::Close,
-    error::{Failure, Refusal},
-    handshake,
+    error::{Close, Failure, Refusal},
+    ids::{ChannelId, Ticket},
     message::{DeliveryTag, Publish},
     request::Request,
-    session::{ChannelId, Phase, Session, Ticket, cost},
     table::short,
     wire,
 };
@@ -25,7 +24,7 @@ impl Session {
         let free = (1..=max).find(|number| !self.numbers.contains_key(number));
         let number = free.ok_or(Refusal::Channels(max))?;
         self.last_channel += 1;
-        let id = ChannelId(self.last_channel);
+        let id = ChannelId::of(self.last_channel);
         self.channels.insert(id, Channel::new(number));
         self.numbers.insert(number, id);
         self.pump(id);
@@ -133,7 +132,7 @@ impl Session {
         }
         if self.phase == Phase::Open {
             let close = Close { code: 200, text: "OK".to_owned(), class: 0, method: 0 };
-            wire::method(&mut self.out, 0, handshake::close(&close));
+            wire::method(&mut self.out, 0, wire::close(&close));
         }
         self.end(None);
     }
@@ -170,6 +169,6 @@ impl Session {
 
     fn next_ticket(&mut self) -> Ticket {
         self.last_ticket += 1;
-        Ticket(self.last_ticket)
+        Ticket::of(self.last_ticket)
     }
 }

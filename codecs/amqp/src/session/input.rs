@@ -6,15 +6,16 @@ use amq_protocol::protocol::{
     channel::{self, AMQPMethod as C},
 };
 
+use super::{Session, phase::Phase};
 use crate::{
     assembly::{Assembled, Assembly, Purpose},
     channel::{Channel, Phase as ChannelPhase},
     error::{Close, Failure, Violation},
     event::Event,
     frame::{self, Frame},
+    ids::ChannelId,
     message::DeliveryTag,
     request::{Answer, Request},
-    session::{ChannelId, Phase, Session},
     wire,
 };
 

@@ -6,13 +6,14 @@ use amq_protocol::protocol::{
     channel::{self, AMQPMethod as C},
 };
 
+use super::Session;
 use crate::{
     channel::{Channel, Item, Phase as ChannelPhase, Sent, Settle, Transaction},
     confirms::Confirms,
     error::{Failure, Refusal},
+    ids::{ChannelId, Ticket},
     message::{DeliveryTag, Publish},
     request::{Answer, Request},
-    session::{ChannelId, Phase, Session, Ticket},
     settings::Unconfirmed,
     table::short,
     wire,
@@ -208,12 +209,4 @@ fn write_publish(
     };
     let properties = publish.properties.to_wire()?;
     wire::publish(out, channel.number, method, properties, &publish.body, frame_max)
-}
-
-/// What is left to be said once the phase is known.
-impl Phase {
-    /// Whether what the broker sends still matters.
-    pub(crate) fn listens(&self) -> bool {
-        !matches!(self, Phase::Idle | Phase::Lost | Phase::Over)
-    }
 }

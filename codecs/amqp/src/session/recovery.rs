@@ -3,37 +3,10 @@
 //! Stage by stage, each begun when the one before is answered on every channel: a broker works on channels side by
 //! side, and a queue that is declared on one may be consumed on another.
 
+use super::{Session, phase::Stage};
 use crate::{
-    channel::Phase as ChannelPhase,
-    error::Close,
-    event::Event,
-    request::Request,
-    session::{ChannelId, Session},
+    channel::Phase as ChannelPhase, error::Close, event::Event, ids::ChannelId, request::Request,
 };
-
-/// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Channels,
-    Modes,
-    Exchanges,
-    Queues,
-    Bindings,
-    Consumers,
-}
-
-impl Stage {
-    fn next(self) -> Option<Stage> {
-        match self {
-            Stage::Channels => Some(Stage::Modes),
-            Stage::Modes => Some(Stage::Exchanges),
-            Stage::Exchanges => Some(Stage::Queues),
-            Stage::Queues => Some(Stage::Bindings),
-            Stage::Bindings => Some(Stage::Consumers),
-            Stage::Consumers => None,
-        }
-    }
-}
 
 impl Session {
     /// The connection is open again.

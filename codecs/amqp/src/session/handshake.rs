@@ -5,9 +5,12 @@ use amq_protocol::protocol::{
     connection::{self, AMQPMethod as N},
 };
 
+use super::{
+    Session,
+    phase::{Phase, Step, Tuning},
+};
 use crate::{
     error::{Close, Failure, Violation},
-    session::{Phase, Session, Step, Tuning},
     settings::{Credentials, FRAME_MIN, Settings},
     table::{Table, Value, short, to_wire},
     wire,
@@ -125,23 +128,6 @@ fn client_properties(settings: &Settings) -> Table {
         properties.insert("connection_name".to_owned(), Value::from(name.as_str()));
     }
     properties
-}
-
-/// `connection.close`
-pub(crate) fn close(close: &Close) -> AMQPClass {
-    // A text of ours may be longer than AMQP has room for.
-    let end = close.text.floor_char_boundary(255);
-    AMQPClass::Connection(N::Close(connection::Close {
-        reply_code: close.code,
-        reply_text: close.text[..end].into(),
-        class_id: close.class,
-        method_id: close.method,
-    }))
-}
-
-/// `connection.close-ok`
-pub(crate) fn close_ok() -> AMQPClass {
-    AMQPClass::Connection(N::CloseOk(connection::CloseOk {}))
 }
 
 fn name(method: &N) -> String {
