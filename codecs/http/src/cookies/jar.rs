@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::SetCookie;
+use super::set::SetCookie;
 
 /// Cookies that servers have set, with their domains, paths and ends.
 ///

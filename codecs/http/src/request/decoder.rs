@@ -1,8 +1,8 @@
 //! Bytes in, requests out.
 
-use super::{RequestError, RequestHead, line::RequestLine, parse::parse};
+use super::{RequestHead, error::RequestError, line::RequestLine, parse::parse};
 use crate::{
-    body::{BodyDecoder, BodyError, Length},
+    body::{BodyDecoder, Length, error::BodyError},
     chunked::Piece,
     head::{HeadScanner, Leniency},
     headers::Headers,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{body::BodyError, head::LineError, status::Status};
+use crate::{body::error::BodyError, head::LineError, status::Status};
 
 /// Why a request is refused. The connection cannot be used for another one: where it would begin is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

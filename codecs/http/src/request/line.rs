@@ -1,6 +1,6 @@
 //! The request line while it comes: what cannot become a request is refused at its first wrong byte.
 
-use super::RequestError;
+use super::error::RequestError;
 use crate::{fields::is_token_byte, head::FirstLine, method::METHOD_MAX};
 
 /// Where in the line the next byte stands.

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::{RequestError, RequestHead};
+use super::{RequestHead, error::RequestError};
 use crate::{
     body::Length,
     fields::number,

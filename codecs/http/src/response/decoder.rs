@@ -1,6 +1,6 @@
 //! Bytes in, responses out.
 
-use super::{ResponseError, ResponseHead, line::StatusLine, parse::parse};
+use super::{ResponseHead, error::ResponseError, line::StatusLine, parse::parse};
 use crate::{
     body::BodyDecoder,
     chunked::Piece,

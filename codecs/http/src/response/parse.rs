@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::{ResponseError, ResponseHead};
+use super::{ResponseHead, error::ResponseError};
 use crate::{
     body::Length,
     fields::number,
