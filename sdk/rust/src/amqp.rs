@@ -45,6 +45,7 @@ mod consumer;
 mod delivery;
 mod dialer;
 mod exchange;
+mod handle;
 mod hooks;
 mod link;
 mod message;

@@ -6,8 +6,8 @@ use sandloop_amqp::{QueueName, Request, Table, request};
 
 use super::{
     Failure,
-    channel::Place,
     delivery::Delivery,
+    handle::ChannelHandle,
     operation::{Operation, ask},
 };
 use crate::deferrable::{DefaultDeferrable, Deferrable};
@@ -32,7 +32,7 @@ pub struct ConsumeOptions {
 pub struct Consumer(Rc<State>);
 
 struct State {
-    place: Place,
+    channel: ChannelHandle,
     tag: String,
     begun: Operation,
     on_cancel: RefCell<Option<Box<dyn FnOnce()>>>,
@@ -44,14 +44,14 @@ pub(super) type Handler = Box<dyn FnMut(Delivery)>;
 
 impl Consumer {
     pub(super) fn begin(
-        place: &Place,
+        channel: &ChannelHandle,
         queue: &QueueName,
         options: ConsumeOptions,
         handler: Handler,
     ) -> Consumer {
         let ConsumeOptions { no_ack, exclusive, no_local, mut tag, arguments } = options;
         if tag.is_empty() {
-            tag = place.link.with(sandloop_amqp::Session::consumer_tag);
+            tag = channel.link.with(sandloop_amqp::Session::consumer_tag);
         }
         let request = Request::Consume(request::Consumer {
             queue: queue.clone(),
@@ -62,16 +62,16 @@ impl Consumer {
             arguments,
         });
         let consumer = Consumer(Rc::new(State {
-            place: place.clone(),
+            channel: channel.clone(),
             tag: tag.clone(),
-            begun: ask(place, request, drop),
+            begun: ask(channel, request, drop),
             on_cancel: RefCell::new(None),
             handler: RefCell::new(Some(handler)),
         }));
-        if let Ok(channel) = place.channel() {
-            place.link.add_consumer(channel, &consumer);
-            let link = place.link.clone();
-            consumer.errback(move |_| drop(link.take_consumer(channel, &tag)));
+        if let Ok(id) = channel.id() {
+            channel.link.add_consumer(id, &consumer);
+            let link = channel.link.clone();
+            consumer.errback(move |_| drop(link.take_consumer(id, &tag)));
         }
         consumer
     }
@@ -84,11 +84,11 @@ impl Consumer {
 
     /// No more messages. Those that are on their way still come; then it succeeds.
     pub fn cancel(&self) -> Operation {
-        let State { place, tag, .. } = &*self.0;
-        let cancelled = ask(place, Request::Cancel(tag.clone()), drop);
-        if let Ok(channel) = place.channel() {
-            let (link, tag) = (place.link.clone(), tag.clone());
-            cancelled.callback(move |()| drop(link.take_consumer(channel, &tag)));
+        let State { channel, tag, .. } = &*self.0;
+        let cancelled = ask(channel, Request::Cancel(tag.clone()), drop);
+        if let Ok(id) = channel.id() {
+            let (link, tag) = (channel.link.clone(), tag.clone());
+            cancelled.callback(move |()| drop(link.take_consumer(id, &tag)));
         }
         cancelled
     }
@@ -105,9 +105,9 @@ impl Consumer {
         // Nothing is borrowed while it runs: it may cancel its own consumer.
         let Some(mut handler) = self.0.handler.take() else { return };
         handler(delivery);
-        let mut place = self.0.handler.borrow_mut();
-        if place.is_none() {
-            *place = Some(handler);
+        let mut current = self.0.handler.borrow_mut();
+        if current.is_none() {
+            *current = Some(handler);
         }
     }
 

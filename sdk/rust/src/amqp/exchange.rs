@@ -8,7 +8,7 @@ use sandloop_amqp::{
 };
 
 use super::{
-    channel::Place,
+    handle::ChannelHandle,
     message::Message,
     operation::{Operation, ask, settle},
 };
@@ -42,14 +42,14 @@ impl ExchangeOptions {
 pub struct Exchange(Rc<State>);
 
 struct State {
-    place: Place,
+    channel: ChannelHandle,
     name: String,
     declared: Operation,
 }
 
 impl Exchange {
     pub(super) fn declare(
-        place: &Place,
+        channel: &ChannelHandle,
         kind: &str,
         name: &str,
         options: ExchangeOptions,
@@ -64,16 +64,16 @@ impl Exchange {
             internal,
             arguments,
         });
-        Exchange::over(place, name, ask(place, request, drop))
+        Exchange::over(channel, name, ask(channel, request, drop))
     }
 
     /// One that is always there.
-    pub(super) fn predefined(place: &Place, name: &str) -> Exchange {
-        Exchange::over(place, name, Operation::succeeded(()))
+    pub(super) fn predefined(channel: &ChannelHandle, name: &str) -> Exchange {
+        Exchange::over(channel, name, Operation::succeeded(()))
     }
 
-    fn over(place: &Place, name: &str, declared: Operation) -> Exchange {
-        Exchange(Rc::new(State { place: place.clone(), name: name.to_owned(), declared }))
+    fn over(channel: &ChannelHandle, name: &str, declared: Operation) -> Exchange {
+        Exchange(Rc::new(State { channel: channel.clone(), name: name.to_owned(), declared }))
     }
 
     /// Its name; empty for the default exchange.
@@ -89,10 +89,10 @@ impl Exchange {
     /// [`Refusal::Full`](super::Refusal::Full); [`try_publish`](Self::try_publish) says so at once.
     pub fn publish(&self, message: impl Into<Message>) -> Operation {
         let operation = Operation::new();
-        let State { place, name, .. } = &*self.0;
+        let State { channel, name, .. } = &*self.0;
         let publish = message.into().to(name);
-        let asked = place.channel().and_then(|id| place.link.publish(id, publish));
-        settle(&place.link, asked, &operation, drop);
+        let asked = channel.id().and_then(|id| channel.link.publish(id, publish));
+        settle(&channel.link, asked, &operation, drop);
         operation
     }
 
@@ -103,11 +103,11 @@ impl Exchange {
     /// and nothing was taken; [`Connection::on_writable`](super::Connection::on_writable) says when there is room.
     /// Other refusals, and [`Failure::Closed`].
     pub fn try_publish(&self, message: impl Into<Message>) -> Result<Operation, Failure> {
-        let State { place, name, .. } = &*self.0;
+        let State { channel, name, .. } = &*self.0;
         let publish = message.into().to(name);
-        let ticket = place.link.publish(place.channel()?, publish)?;
+        let ticket = channel.link.publish(channel.id()?, publish)?;
         let operation = Operation::new();
-        settle(&place.link, Ok(ticket), &operation, drop);
+        settle(&channel.link, Ok(ticket), &operation, drop);
         Ok(operation)
     }
 
@@ -119,7 +119,7 @@ impl Exchange {
     /// As [`bind`](Self::bind), with what a headers exchange looks at.
     pub fn bind_with(&self, source: &Exchange, routing_key: &str, arguments: Table) -> Operation {
         let binding = self.binding(source, routing_key, arguments);
-        ask(&self.0.place, Request::BindExchange(binding), drop)
+        ask(&self.0.channel, Request::BindExchange(binding), drop)
     }
 
     /// Takes a binding back; it is named by what it was made with.
@@ -130,13 +130,13 @@ impl Exchange {
     /// As [`unbind`](Self::unbind), of a binding with arguments.
     pub fn unbind_with(&self, source: &Exchange, routing_key: &str, arguments: Table) -> Operation {
         let binding = self.binding(source, routing_key, arguments);
-        ask(&self.0.place, Request::UnbindExchange(binding), drop)
+        ask(&self.0.channel, Request::UnbindExchange(binding), drop)
     }
 
     /// Deletes it; with `if_unused` only if nothing is bound to it.
     pub fn delete(&self, if_unused: bool) -> Operation {
         let request = Request::DeleteExchange { name: self.0.name.clone(), if_unused };
-        ask(&self.0.place, request, drop)
+        ask(&self.0.channel, request, drop)
     }
 
     fn binding(&self, source: &Exchange, routing_key: &str, arguments: Table) -> ExchangeBinding {

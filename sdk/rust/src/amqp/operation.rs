@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use sandloop_amqp::{Answer, Failure, Request};
 
-use super::{channel::Place, link::Link};
+use super::{handle::ChannelHandle, link::Link};
 use crate::{
     deferrable::{DefaultDeferrable, Deferrable},
     reactor::try_next_tick,
@@ -15,13 +15,13 @@ pub type Operation<T = ()> = DefaultDeferrable<T, Failure>;
 
 /// Asks for something on a channel, and makes of the answer what the author expects.
 pub(super) fn ask<T: 'static>(
-    place: &Place,
+    channel: &ChannelHandle,
     request: Request,
     read: impl FnOnce(Answer) -> T + 'static,
 ) -> Operation<T> {
     let operation = Operation::new();
-    let asked = place.channel().and_then(|id| place.link.request(id, request));
-    settle(&place.link, asked, &operation, read);
+    let asked = channel.id().and_then(|id| channel.link.request(id, request));
+    settle(&channel.link, asked, &operation, read);
     operation
 }
 

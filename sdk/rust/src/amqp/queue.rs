@@ -8,10 +8,10 @@ use sandloop_amqp::{
 };
 
 use super::{
-    channel::Place,
     consumer::{ConsumeOptions, Consumer},
     delivery::Delivery,
     exchange::Exchange,
+    handle::ChannelHandle,
     operation::{Operation, ask},
 };
 use crate::deferrable::{DefaultDeferrable, Deferrable};
@@ -70,16 +70,16 @@ impl QueueInfo {
 pub struct Queue(Rc<State>);
 
 struct State {
-    place: Place,
+    channel: ChannelHandle,
     name: QueueName,
     declared: Operation<QueueInfo>,
 }
 
 impl Queue {
-    pub(super) fn declare(place: &Place, name: &str, options: QueueOptions) -> Queue {
+    pub(super) fn declare(channel: &ChannelHandle, name: &str, options: QueueOptions) -> Queue {
         let name = QueueName::new(name);
-        let declared = declare(place, &name, options);
-        Queue(Rc::new(State { place: place.clone(), name, declared }))
+        let declared = declare(channel, &name, options);
+        Queue(Rc::new(State { channel: channel.clone(), name, declared }))
     }
 
     /// Its name: nothing while the broker has not given it one. It gives another one with each connection.
@@ -101,7 +101,7 @@ impl Queue {
     /// As [`bind_key`](Self::bind_key), with what a headers exchange looks at.
     pub fn bind_with(&self, exchange: &Exchange, routing_key: &str, arguments: Table) -> Operation {
         let binding = self.binding(exchange, routing_key, arguments);
-        ask(&self.0.place, Request::BindQueue(binding), drop)
+        ask(&self.0.channel, Request::BindQueue(binding), drop)
     }
 
     /// Takes a binding back; it is named by what it was made with.
@@ -117,7 +117,7 @@ impl Queue {
         arguments: Table,
     ) -> Operation {
         let binding = self.binding(exchange, routing_key, arguments);
-        ask(&self.0.place, Request::UnbindQueue(binding), drop)
+        ask(&self.0.channel, Request::UnbindQueue(binding), drop)
     }
 
     /// Calls `handler` with each message, which counts as taken when it is sent: the deck's `q.subscribe`.
@@ -131,14 +131,14 @@ impl Queue {
         options: ConsumeOptions,
         handler: impl FnMut(Delivery) + 'static,
     ) -> Consumer {
-        Consumer::begin(&self.0.place, &self.0.name, options, Box::new(handler))
+        Consumer::begin(&self.0.channel, &self.0.name, options, Box::new(handler))
     }
 
     /// One message, or none if there is none. With `no_ack` it counts as taken when it is sent.
     pub fn get(&self, no_ack: bool) -> Operation<Option<Delivery>> {
-        let link = self.0.place.link.clone();
+        let link = self.0.channel.link.clone();
         let request = Request::Get { queue: self.0.name.clone(), no_ack };
-        ask(&self.0.place, request, move |answer| match answer {
+        ask(&self.0.channel, request, move |answer| match answer {
             Answer::Message(Some((delivery, _))) => Some(Delivery::new(link, *delivery)),
             _ => None,
         })
@@ -146,7 +146,7 @@ impl Queue {
 
     /// Drops the messages in it that are ready, and says how many they were.
     pub fn purge(&self) -> Operation<u32> {
-        ask(&self.0.place, Request::PurgeQueue(self.0.name.clone()), |answer| count(&answer))
+        ask(&self.0.channel, Request::PurgeQueue(self.0.name.clone()), |answer| count(&answer))
     }
 
     /// Deletes it, and says how many messages it had.
@@ -158,13 +158,13 @@ impl Queue {
     pub fn delete_if(&self, unused: bool, empty: bool) -> Operation<u32> {
         let queue = self.0.name.clone();
         let request = Request::DeleteQueue { queue, if_unused: unused, if_empty: empty };
-        ask(&self.0.place, request, |answer| count(&answer))
+        ask(&self.0.channel, request, |answer| count(&answer))
     }
 
     /// How many messages and consumers it has now.
     pub fn status(&self) -> Operation<QueueInfo> {
         let options = QueueOptions { passive: true, ..QueueOptions::default() };
-        declare(&self.0.place, &self.0.name, options)
+        declare(&self.0.channel, &self.0.name, options)
     }
 
     fn binding(&self, exchange: &Exchange, routing_key: &str, arguments: Table) -> QueueBinding {
@@ -192,7 +192,11 @@ impl fmt::Debug for Queue {
     }
 }
 
-fn declare(place: &Place, name: &QueueName, options: QueueOptions) -> Operation<QueueInfo> {
+fn declare(
+    channel: &ChannelHandle,
+    name: &QueueName,
+    options: QueueOptions,
+) -> Operation<QueueInfo> {
     let QueueOptions { passive, durable, exclusive, auto_delete, arguments } = options;
     let request = Request::DeclareQueue(request::Queue {
         name: name.clone(),
@@ -202,7 +206,7 @@ fn declare(place: &Place, name: &QueueName, options: QueueOptions) -> Operation<
         auto_delete,
         arguments,
     });
-    ask(place, request, QueueInfo::read)
+    ask(channel, request, QueueInfo::read)
 }
 
 fn count(answer: &Answer) -> u32 {

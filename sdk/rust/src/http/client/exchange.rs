@@ -15,7 +15,7 @@ use sandloop_http::{
 };
 
 use super::{
-    HttpError,
+    error::HttpError,
     link::Link,
     pool::{Origin, Pool},
     transfer::HttpResponse,

@@ -13,7 +13,7 @@ use sandloop_http::{
 };
 
 use super::{
-    HttpError,
+    error::HttpError,
     exchange::{Body, Exchange},
     pool::{Origin, Pool},
     upload::Upload,

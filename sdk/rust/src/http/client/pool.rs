@@ -10,7 +10,9 @@ use std::{
 
 use sandloop_http::{cookies::Jar, uri::Uri};
 
-use super::{ClientSettings, HttpError, dialer::Dialer, exchange::Exchange, link::Link};
+use super::{
+    dialer::Dialer, error::HttpError, exchange::Exchange, link::Link, settings::ClientSettings,
+};
 
 /// What a client shares between its requests.
 pub(super) struct Pool {

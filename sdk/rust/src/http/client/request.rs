@@ -5,11 +5,11 @@ use std::{fmt, rc::Rc, time::Duration};
 use sandloop_http::{FieldError, Headers, Method, auth, form, uri::Uri};
 
 use super::{
-    HttpError, HttpTransfer, HttpUpload,
+    error::HttpError,
     exchange::{Body, Callbacks, Exchange, Options},
     pool::Pool,
-    transfer::HttpResponse,
-    upload::Upload,
+    transfer::{HttpResponse, HttpTransfer},
+    upload::{HttpUpload, Upload},
 };
 use crate::{
     deferrable::{DefaultDeferrable, Deferrable},

@@ -7,7 +7,7 @@ use std::{
 
 use sandloop_http::{Headers, ResponseHead, Status, cookies::SetCookie};
 
-use super::{HttpError, exchange::Exchange};
+use super::{error::HttpError, exchange::Exchange};
 use crate::deferrable::{DefaultDeferrable, Deferrable};
 
 /// A request under way: a [`Deferrable`] that succeeds with the response, whatever its status, and fails where there

@@ -11,7 +11,7 @@ use sandloop_http::{
     writer::{BodyWriter, LengthError},
 };
 
-use super::{HttpError, exchange::Exchange, link::Link};
+use super::{error::HttpError, exchange::Exchange, link::Link};
 use crate::http::stream::StreamError;
 
 /// A request's body, on its way. Clones are the same body.
