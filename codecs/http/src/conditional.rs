@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use crate::{date, headers::Headers, method::Method};
+use http::Method;
+
+use crate::{date, headers::Headers};
 
 /// What tells one state of a resource from another.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,7 +29,7 @@ pub enum Verdict {
 /// Judges the conditions of a request for a resource that exists, in the order that RFC 9110 gives.
 #[must_use]
 pub fn judge(method: &Method, headers: &Headers, validators: Validators<'_>) -> Verdict {
-    let reads = matches!(method, Method::Get | Method::Head);
+    let reads = matches!(*method, Method::GET | Method::HEAD);
     if headers.contains("if-match") {
         if !any_etag(headers, "if-match", validators.etag, is_same_strongly) {
             return Verdict::PreconditionFailed;
@@ -110,27 +112,27 @@ mod tests {
     fn tags() {
         use Verdict::{NotModified, PreconditionFailed, Proceed};
         for same in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*", "\"x,\",\"a\""] {
-            check(&Method::Get, &[("If-None-Match", same)], NotModified);
-            check(&Method::Put, &[("If-None-Match", same)], PreconditionFailed);
+            check(&Method::GET, &[("If-None-Match", same)], NotModified);
+            check(&Method::PUT, &[("If-None-Match", same)], PreconditionFailed);
         }
         for other in ["\"b\"", "a", "\"a", "\"b,\"a\"\"", ""] {
-            check(&Method::Get, &[("If-None-Match", other)], Proceed);
+            check(&Method::GET, &[("If-None-Match", other)], Proceed);
         }
-        check(&Method::Put, &[("If-Match", "\"a\"")], Proceed);
-        check(&Method::Put, &[("If-Match", "W/\"a\"")], PreconditionFailed);
-        check(&Method::Put, &[("If-Match", "\"b\"")], PreconditionFailed);
+        check(&Method::PUT, &[("If-Match", "\"a\"")], Proceed);
+        check(&Method::PUT, &[("If-Match", "W/\"a\"")], PreconditionFailed);
+        check(&Method::PUT, &[("If-Match", "\"b\"")], PreconditionFailed);
     }
 
     #[test]
     fn times() {
         use Verdict::{NotModified, PreconditionFailed, Proceed};
-        check(&Method::Get, &[("If-Modified-Since", TIME)], NotModified);
-        check(&Method::Get, &[("If-Modified-Since", BEFORE)], Proceed);
-        check(&Method::Get, &[("If-Modified-Since", "yesterday")], Proceed);
-        check(&Method::Post, &[("If-Modified-Since", TIME)], Proceed);
-        check(&Method::Get, &[("If-Unmodified-Since", TIME)], Proceed);
-        check(&Method::Get, &[("If-Unmodified-Since", BEFORE)], PreconditionFailed);
+        check(&Method::GET, &[("If-Modified-Since", TIME)], NotModified);
+        check(&Method::GET, &[("If-Modified-Since", BEFORE)], Proceed);
+        check(&Method::GET, &[("If-Modified-Since", "yesterday")], Proceed);
+        check(&Method::POST, &[("If-Modified-Since", TIME)], Proceed);
+        check(&Method::GET, &[("If-Unmodified-Since", TIME)], Proceed);
+        check(&Method::GET, &[("If-Unmodified-Since", BEFORE)], PreconditionFailed);
         // A tag says more than a time.
-        check(&Method::Get, &[("If-None-Match", "\"b\""), ("If-Modified-Since", TIME)], Proceed);
+        check(&Method::GET, &[("If-None-Match", "\"b\""), ("If-Modified-Since", TIME)], Proceed);
     }
 }

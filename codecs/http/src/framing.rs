@@ -3,6 +3,8 @@
 //! This is where smuggling is refused: a head that two programs could understand to end its body at different
 //! places is an error, never a choice.
 
+use http::Version;
+
 use crate::{fields::list, headers::Headers};
 
 /// What stands in the fields that matter to everybody, gathered in one pass.
@@ -91,6 +93,11 @@ impl<'a> Facts<'a> {
     fn transfer(&mut self, value: &[u8]) {
         self.coding = list(value).fold(self.coding, Coding::then);
     }
+}
+
+/// From the digit after `HTTP/1.`.
+pub(crate) fn version(minor: u8) -> Version {
+    if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Header fields, in the order they came or were added.
 
+mod map;
+
 use std::{fmt, str};
 
 use crate::fields::{is_token_byte, is_value_byte, list, trim};

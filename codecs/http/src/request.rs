@@ -5,12 +5,11 @@ mod error;
 mod line;
 mod parse;
 
+use http::{Method, Version};
+
 pub use self::decoder::{RequestDecoder, RequestEvent};
 pub use self::error::RequestError;
-use crate::{
-    body::Length, cookies, headers::Headers, method::Method, target::Target, version::Version,
-    writer::Exchange,
-};
+use crate::{body::Length, cookies, headers::Headers, target::Target, writer::Exchange};
 
 /// Everything of a request but its body.
 #[derive(Clone, Debug, PartialEq, Eq)]

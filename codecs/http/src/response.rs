@@ -5,9 +5,11 @@ mod error;
 mod line;
 mod parse;
 
+use http::{StatusCode, Version};
+
 pub use self::decoder::{ResponseDecoder, ResponseEvent};
 pub use self::error::ResponseError;
-use crate::{body::Length, headers::Headers, status::Status, version::Version};
+use crate::{body::Length, headers::Headers};
 
 /// Everything of a response but its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub struct ResponseHead {
     /// The version that the server speaks.
     pub version: Version,
     /// What came of the request.
-    pub status: Status,
+    pub status: StatusCode,
     /// The server's words for it; empty if it has none, or none in UTF-8.
     pub reason: String,
     /// The fields, as they came.

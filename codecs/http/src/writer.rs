@@ -5,12 +5,12 @@
 
 use std::{fmt, io::Write as _};
 
+use http::{Method, StatusCode, Version};
+
 use crate::{
     headers::{FieldError, Headers},
-    method::Method,
-    status::Status,
+    status::{is_bodiless, reason},
     target::Target,
-    version::Version,
 };
 
 /// What an answer has to know of its request.
@@ -30,7 +30,7 @@ impl Exchange {
     /// An answer to such a request.
     #[must_use]
     pub fn answering(method: &Method, version: Version, keep_alive: bool) -> Exchange {
-        let (is_head, is_connect) = (*method == Method::Head, *method == Method::Connect);
+        let (is_head, is_connect) = (*method == Method::HEAD, *method == Method::CONNECT);
         Exchange { version, keep_alive, is_head, is_connect }
     }
 }
@@ -59,32 +59,32 @@ const RESERVED: &[&str] =
 pub fn write_response(
     out: &mut Vec<u8>,
     exchange: &mut Exchange,
-    status: Status,
+    status: StatusCode,
     headers: &Headers,
     body: Outgoing,
     date: Option<&str>,
 ) -> Result<BodyWriter, FieldError> {
     check_reserved(headers)?;
     let tunnel = exchange.is_connect && status.is_success();
-    let writer = if exchange.is_head || status.is_bodiless() || tunnel {
+    let writer = if exchange.is_head || is_bodiless(status) || tunnel {
         BodyWriter::None
     } else {
         match body {
             Outgoing::Known(left) => BodyWriter::Known { left },
-            Outgoing::Unknown if exchange.version == Version::Http11 => BodyWriter::Chunked,
+            Outgoing::Unknown if exchange.version == Version::HTTP_11 => BodyWriter::Chunked,
             Outgoing::Unknown => BodyWriter::UntilClose,
         }
     };
-    let close_delimited = body == Outgoing::Unknown && exchange.version == Version::Http10;
-    exchange.keep_alive &= !close_delimited || status.is_bodiless();
+    let close_delimited = body == Outgoing::Unknown && exchange.version == Version::HTTP_10;
+    exchange.keep_alive &= !close_delimited || is_bodiless(status);
 
     status_line(out, status);
     fields(out, headers);
     // RFC 9110: none of these has a length; that of a 304 would be another answer's.
-    if !(status.is_bodiless() || tunnel) {
+    if !(is_bodiless(status) || tunnel) {
         match body {
             Outgoing::Known(length) => content_length(out, length),
-            Outgoing::Unknown if exchange.version == Version::Http11 => {
+            Outgoing::Unknown if exchange.version == Version::HTTP_11 => {
                 out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
             }
             Outgoing::Unknown => {}
@@ -105,7 +105,7 @@ pub fn write_response(
 /// As [`write_response`].
 pub fn write_informational(
     out: &mut Vec<u8>,
-    status: Status,
+    status: StatusCode,
     headers: &Headers,
 ) -> Result<(), FieldError> {
     check_reserved(headers)?;
@@ -143,7 +143,7 @@ pub fn write_request(
     fields(out, headers);
     let writer = match body {
         None => {
-            if matches!(method, Method::Post | Method::Put | Method::Patch) {
+            if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
                 content_length(out, 0);
             }
             BodyWriter::None
@@ -178,11 +178,11 @@ pub fn check_reserved(headers: &Headers) -> Result<(), FieldError> {
     }
 }
 
-fn status_line(out: &mut Vec<u8>, status: Status) {
+fn status_line(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"HTTP/1.1 ");
-    decimal(out, u64::from(status.code()));
+    decimal(out, u64::from(status.as_u16()));
     out.push(b' ');
-    out.extend_from_slice(status.reason().as_bytes());
+    out.extend_from_slice(reason(status).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -205,12 +205,12 @@ fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn connection(out: &mut Vec<u8>, status: Status, exchange: &Exchange) {
-    let option: &[u8] = if status == Status::SWITCHING_PROTOCOLS {
+fn connection(out: &mut Vec<u8>, status: StatusCode, exchange: &Exchange) {
+    let option: &[u8] = if status == StatusCode::SWITCHING_PROTOCOLS {
         b"Connection: Upgrade\r\n"
     } else if !exchange.keep_alive {
         b"Connection: close\r\n"
-    } else if exchange.version == Version::Http10 {
+    } else if exchange.version == Version::HTTP_10 {
         b"Connection: keep-alive\r\n"
     } else {
         b""

@@ -55,7 +55,7 @@ impl File {
         response.header("Accept-Ranges", "bytes");
         // A part is asked for with a GET only.
         let part = match request.method {
-            Method::Get => range::requested(&request.headers, self.size, validators),
+            Method::GET => range::requested(&request.headers, self.size, validators),
             _ => Part::Whole,
         };
         match part {

@@ -1,7 +1,10 @@
 //! The request line while it comes: what cannot become a request is refused at its first wrong byte.
 
 use super::error::RequestError;
-use crate::{fields::is_token_byte, head::FirstLine, method::METHOD_MAX};
+use crate::{fields::is_token_byte, head::FirstLine};
+
+/// Longer names of methods are not read: RFC 9110 has 501 for them.
+const METHOD_MAX: usize = 32;
 
 /// Where in the line the next byte stands.
 #[derive(Clone, Copy, Debug)]

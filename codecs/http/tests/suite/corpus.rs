@@ -38,9 +38,9 @@ fn responses() {
     let mut complaints = Vec::new();
     for case in read("responses") {
         let method = match case.name.split_once(": ").map(|(file, _)| file) {
-            Some("head") => Method::Head,
-            Some("connect") => Method::Connect,
-            _ => Method::Get,
+            Some("head") => Method::HEAD,
+            Some("connect") => Method::CONNECT,
+            _ => Method::GET,
         };
         for size in [case.bytes.len().max(1), 1] {
             let lines = of_responses(Limits::CLIENT, &method, case.bytes.chunks(size)).lines;

@@ -105,7 +105,7 @@ fn check_response(begin: &str, again: &str, bound: isize) {
         for piece in pieces {
             let mut input = piece.as_bytes();
             loop {
-                match decoder.decode(&mut input, &Method::Get) {
+                match decoder.decode(&mut input, &Method::GET) {
                     Ok(Some(_)) => {}
                     Ok(None) => break,
                     Err(_) => return,

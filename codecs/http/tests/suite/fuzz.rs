@@ -112,7 +112,7 @@ fn responses_do_not_depend_on_the_cuts() {
     rounds(5_000, |noise| {
         let mut bytes = noise.pick(&seeds).clone();
         noise.mutate(&mut bytes, WORDS, &seeds);
-        let method = noise.pick(&[Method::Get, Method::Get, Method::Head, Method::Connect]).clone();
+        let method = noise.pick(&[Method::GET, Method::GET, Method::HEAD, Method::CONNECT]).clone();
         let whole = of_responses(LIMITS, &method, std::iter::once(bytes.as_slice()));
         let cut = of_responses(LIMITS, &method, noise.pieces(&bytes).into_iter());
         assert_eq!(whole, cut, "{method} {}", bytes.escape_ascii());

@@ -1,7 +1,7 @@
 //! What is sent, byte by byte.
 
 use sandloop_http::{
-    FieldError, Headers, Method, Status, Target, Version,
+    FieldError, Headers, Method, StatusCode, Target, Version,
     writer::{
         BodyWriter, Exchange, LengthError, Outgoing, write_informational, write_request,
         write_response,
@@ -28,7 +28,7 @@ fn check(
     stays: bool,
 ) {
     let mut exchange = Exchange::answering(&method, version, keep_alive);
-    let status = Status::new(status).unwrap();
+    let status = StatusCode::from_u16(status).unwrap();
     let mut out = Vec::new();
     let mut writer =
         write_response(&mut out, &mut exchange, status, &headers(fields), length, Some(DATE))
@@ -44,11 +44,11 @@ fn check(
 #[test]
 fn every_way_to_end_a_body() {
     use Outgoing::{Known, Unknown};
-    use Version::{Http10, Http11};
-    let get = |version, keep_alive| (Method::Get, version, keep_alive);
+    let (http10, http11) = (Version::HTTP_10, Version::HTTP_11);
+    let get = |version, keep_alive| (Method::GET, version, keep_alive);
     let html: &[(&str, &str)] = &[("Content-Type", "text/html"), ("A", "b")];
     check(
-        get(Http11, true),
+        get(http11, true),
         (200, html),
         (Known(4), "abcd"),
         &format!(
@@ -57,7 +57,7 @@ fn every_way_to_end_a_body() {
         true,
     );
     check(
-        get(Http11, false),
+        get(http11, false),
         (404, &[]),
         (Known(0), ""),
         &format!(
@@ -66,7 +66,7 @@ fn every_way_to_end_a_body() {
         false,
     );
     check(
-        get(Http11, true),
+        get(http11, true),
         (200, &[]),
         (Unknown, "0123456789abcdefghijklmnopqrstuvwxyz"),
         &format!(
@@ -76,14 +76,14 @@ fn every_way_to_end_a_body() {
         true,
     );
     check(
-        get(Http10, true),
+        get(http10, true),
         (200, &[]),
         (Unknown, "abcd"),
         &format!("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: {DATE}\r\n\r\nabcd"),
         false,
     );
     check(
-        get(Http10, true),
+        get(http10, true),
         (200, &[]),
         (Known(4), "abcd"),
         &format!(
@@ -92,7 +92,7 @@ fn every_way_to_end_a_body() {
         true,
     );
     check(
-        get(Http10, false),
+        get(http10, false),
         (200, &[]),
         (Known(0), ""),
         &format!(
@@ -105,34 +105,35 @@ fn every_way_to_end_a_body() {
 #[test]
 fn answers_without_a_body() {
     use Outgoing::{Known, Unknown};
-    use Version::Http11;
+    let http11 = Version::HTTP_11;
     let date = format!("Date: {DATE}\r\n\r\n");
     for status in [204, 304] {
-        let line = format!("HTTP/1.1 {}\r\n{date}", Status::new(status).unwrap());
+        let line = format!("HTTP/1.1 {}\r\n{date}", StatusCode::from_u16(status).unwrap());
         for body in [(Known(4), "abcd"), (Unknown, "abcd")] {
-            check((Method::Get, Http11, true), (status, &[]), body, &line, true);
+            check((Method::GET, http11, true), (status, &[]), body, &line, true);
         }
     }
     let head = |length: &str| format!("HTTP/1.1 200 OK\r\n{length}\r\n{date}");
-    let request = || (Method::Head, Http11, true);
+    let request = || (Method::HEAD, http11, true);
     check(request(), (200, &[]), (Known(4), "abcd"), &head("Content-Length: 4"), true);
     check(request(), (200, &[]), (Unknown, "abcd"), &head("Transfer-Encoding: chunked"), true);
     let tunnel = format!("HTTP/1.1 200 OK\r\n{date}");
-    check((Method::Connect, Http11, true), (200, &[]), (Known(0), ""), &tunnel, true);
+    check((Method::CONNECT, http11, true), (200, &[]), (Known(0), ""), &tunnel, true);
     let upgrade =
         format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\nConnection: Upgrade\r\n{date}");
-    check((Method::Get, Http11, true), (101, &[("Upgrade", "a")]), (Unknown, ""), &upgrade, true);
+    check((Method::GET, http11, true), (101, &[("Upgrade", "a")]), (Unknown, ""), &upgrade, true);
 }
 
 #[test]
 fn a_date_of_ones_own_stays() {
     let own = "HTTP/1.1 200 OK\r\ndate: then\r\nContent-Length: 0\r\n\r\n";
-    let request = (Method::Get, Version::Http11, true);
+    let request = (Method::GET, Version::HTTP_11, true);
     check(request, (200, &[("date", "then")]), (Outgoing::Known(0), ""), own, true);
     let mut out = Vec::new();
-    let mut exchange = Exchange::answering(&Method::Get, Version::Http11, true);
+    let mut exchange = Exchange::answering(&Method::GET, Version::HTTP_11, true);
     let none = Headers::new();
-    write_response(&mut out, &mut exchange, Status::OK, &none, Outgoing::Known(0), None).unwrap();
+    write_response(&mut out, &mut exchange, StatusCode::OK, &none, Outgoing::Known(0), None)
+        .unwrap();
     assert_eq!(out, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
@@ -141,14 +142,17 @@ fn the_frame_is_the_writers() {
     for name in ["Content-Length", "TRANSFER-ENCODING", "connection", "keep-alive"] {
         let fields = headers(&[(name, "1")]);
         let (mut out, mut exchange) =
-            (Vec::new(), Exchange::answering(&Method::Get, Version::Http11, true));
+            (Vec::new(), Exchange::answering(&Method::GET, Version::HTTP_11, true));
         let body = Outgoing::Known(1);
         let reserved = FieldError::Reserved(name.to_owned());
-        let result = write_response(&mut out, &mut exchange, Status::OK, &fields, body, None);
+        let result = write_response(&mut out, &mut exchange, StatusCode::OK, &fields, body, None);
         assert_eq!(result, Err(reserved.clone()));
-        assert_eq!(write_informational(&mut out, Status::CONTINUE, &fields), Err(reserved.clone()));
-        let target = Target::parse(&Method::Get, "/").unwrap();
-        let result = write_request(&mut out, &Method::Get, &target, "a", &fields, None, true);
+        assert_eq!(
+            write_informational(&mut out, StatusCode::CONTINUE, &fields),
+            Err(reserved.clone())
+        );
+        let target = Target::parse(&Method::GET, "/").unwrap();
+        let result = write_request(&mut out, &Method::GET, &target, "a", &fields, None, true);
         assert_eq!(result, Err(reserved));
         assert!(out.is_empty());
     }
@@ -188,37 +192,37 @@ fn requests() {
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     };
     use Outgoing::{Known, Unknown};
-    check(&Method::Get, &[], None, true, "GET /a?b HTTP/1.1\r\nHost: c:8080\r\n\r\n");
+    check(&Method::GET, &[], None, true, "GET /a?b HTTP/1.1\r\nHost: c:8080\r\n\r\n");
     check(
-        &Method::Get,
+        &Method::GET,
         &[("A", "b"), ("host", "d")],
         None,
         false,
         "GET /a?b HTTP/1.1\r\nA: b\r\nhost: d\r\nConnection: close\r\n\r\n",
     );
-    for method in [Method::Post, Method::Put, Method::Patch] {
+    for method in [Method::POST, Method::PUT, Method::PATCH] {
         let expected =
             format!("{method} /a?b HTTP/1.1\r\nHost: c:8080\r\nContent-Length: 0\r\n\r\n");
         check(&method, &[], None, true, &expected);
     }
     check(
-        &Method::Post,
+        &Method::POST,
         &[],
         Some(Known(7)),
         true,
         "POST /a?b HTTP/1.1\r\nHost: c:8080\r\nContent-Length: 7\r\n\r\n",
     );
     check(
-        &Method::Put,
+        &Method::PUT,
         &[("Upgrade", "x")],
         Some(Unknown),
         true,
         "PUT /a?b HTTP/1.1\r\nHost: c:8080\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\nConnection: Upgrade\r\n\r\n",
     );
-    let target = Target::parse(&Method::Get, "/").unwrap();
+    let target = Target::parse(&Method::GET, "/").unwrap();
     let bad = write_request(
         &mut Vec::new(),
-        &Method::Get,
+        &Method::GET,
         &target,
         "a\r\nb",
         &Headers::new(),
@@ -231,9 +235,9 @@ fn requests() {
 #[test]
 fn answers_before_the_answer() {
     let mut out = Vec::new();
-    write_informational(&mut out, Status::CONTINUE, &Headers::new()).unwrap();
+    write_informational(&mut out, StatusCode::CONTINUE, &Headers::new()).unwrap();
     let hints = headers(&[("Link", "</a.css>; rel=preload")]);
-    write_informational(&mut out, Status::new(103).unwrap(), &hints).unwrap();
+    write_informational(&mut out, StatusCode::from_u16(103).unwrap(), &hints).unwrap();
     let expected = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }

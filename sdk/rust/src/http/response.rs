@@ -3,8 +3,9 @@
 use std::fmt;
 
 use sandloop_http::{
-    FieldError, Headers, Status,
+    FieldError, Headers, StatusCode,
     coding::{Coding, Compressor},
+    status::is_redirect,
     websocket::handshake,
     writer::{BodyWriter, Exchange, Outgoing, check_reserved, write_response},
 };
@@ -29,7 +30,7 @@ use super::{
 pub struct Response {
     place: Place,
     exchange: Exchange,
-    status: Status,
+    status: StatusCode,
     headers: Headers,
     content: Vec<u8>,
     length: Option<u64>,
@@ -64,7 +65,7 @@ impl Response {
         Response {
             place,
             exchange,
-            status: Status::OK,
+            status: StatusCode::OK,
             headers: Headers::new(),
             content: Vec::new(),
             length: None,
@@ -77,9 +78,9 @@ impl Response {
 
     /// The status: 200 unless it is set. A number that is no status makes the answer a 500.
     pub fn status(&mut self, code: u16) -> &mut Self {
-        match Status::new(code) {
-            Some(status) => self.status = status,
-            None => self.refuse(Problem::Status(code)),
+        match StatusCode::from_u16(code) {
+            Ok(status) => self.status = status,
+            Err(_) => self.refuse(Problem::Status(code)),
         }
         self
     }
@@ -205,8 +206,8 @@ impl Response {
 
     /// Sends a redirect with status 302, or another redirect if one is set.
     pub fn send_redirect(mut self, location: &str) {
-        if !self.status.is_redirect() {
-            self.status = Status::FOUND;
+        if !is_redirect(self.status) {
+            self.status = StatusCode::FOUND;
         }
         self.header("Location", location);
         self.send_response();
@@ -272,9 +273,9 @@ impl Response {
             }
         };
         self.take_headers(&accepted);
-        self.status = Status::SWITCHING_PROTOCOLS;
+        self.status = StatusCode::SWITCHING_PROTOCOLS;
         self.check();
-        if self.status != Status::SWITCHING_PROTOCOLS {
+        if self.status != StatusCode::SWITCHING_PROTOCOLS {
             return self.send_response();
         }
         self.begin();
@@ -292,7 +293,7 @@ impl Response {
         }
         if let Some(problem) = self.problem.take() {
             crate::error!("answering with status 500: {problem}");
-            self.status = Status::INTERNAL_SERVER_ERROR;
+            self.status = StatusCode::INTERNAL_SERVER_ERROR;
             self.headers = Headers::new();
             (self.compressor, self.length) = (None, None);
             self.content = Vec::new();
@@ -344,7 +345,7 @@ impl Drop for Response {
         }
         crate::error!("a response was dropped and never sent; answering with status 500");
         self.problem = None;
-        (self.status, self.headers) = (Status::INTERNAL_SERVER_ERROR, Headers::new());
+        (self.status, self.headers) = (StatusCode::INTERNAL_SERVER_ERROR, Headers::new());
         self.length = Some(0);
         self.begin();
         self.place.clone().finish(self.fate());

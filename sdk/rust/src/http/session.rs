@@ -7,7 +7,7 @@ use std::{
 };
 
 use sandloop_http::{
-    Headers, Length, Method, RequestDecoder, RequestError, RequestEvent, RequestHead, Status,
+    Headers, Length, Method, RequestDecoder, RequestError, RequestEvent, RequestHead, StatusCode,
     Version,
     body::BodyError,
     coding::Coding,
@@ -225,9 +225,13 @@ impl<S: HttpServer> Session<S> {
         if handshake::is_handshake(&head) {
             self.held = Some(place.clone());
         }
-        if head.method == Method::Connect {
+        if head.method == Method::CONNECT {
             // A tunnel is a proxy's business.
-            return self.refuse_with(&place, Status::NOT_IMPLEMENTED, "this server is no proxy");
+            return self.refuse_with(
+                &place,
+                StatusCode::NOT_IMPLEMENTED,
+                "this server is no proxy",
+            );
         }
         let intake = self.server.take_body(&head);
         let (Intake::Collect(limit) | Intake::Stream(limit)) = intake;
@@ -304,7 +308,7 @@ impl<S: HttpServer> Session<S> {
         }
     }
 
-    fn refuse_with(&mut self, place: &Place, status: Status, why: &str) {
+    fn refuse_with(&mut self, place: &Place, status: StatusCode, why: &str) {
         self.refused = true;
         self.left = Vec::new();
         self.end_patience();
@@ -315,7 +319,7 @@ impl<S: HttpServer> Session<S> {
             let mut headers = Headers::new();
             // The name and the value are plain.
             let _ = headers.append("Content-Type", "text/plain");
-            let mut exchange = Exchange::answering(&Method::Get, Version::Http11, false);
+            let mut exchange = Exchange::answering(&Method::GET, Version::HTTP_11, false);
             let body = Outgoing::Known(text.len() as u64);
             let wanted = self.settings.date;
             place.write(|out| {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sandloop_http::{
-    FieldError, ResponseError, Status, coding::CodingError, uri::UriError, writer::LengthError,
+    FieldError, ResponseError, StatusCode, coding::CodingError, uri::UriError, writer::LengthError,
 };
 
 use crate::types::{CloseReason, ErrorCode};
@@ -38,7 +38,7 @@ pub enum HttpError {
     /// A redirect asks for the body again, and it was streamed.
     Replay,
     /// The proxy does not make the tunnel.
-    Proxy(Status),
+    Proxy(StatusCode),
     /// The server speaks another protocol from now on, which was not asked for.
     Upgraded,
     /// The request's body is not as long as was said.

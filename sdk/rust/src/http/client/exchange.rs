@@ -10,6 +10,7 @@ use sandloop_http::{
     FieldError, Headers, Method, ResponseHead,
     coding::{Bounds, Coding, Decompressor},
     cookies::Jar,
+    status::is_redirect,
     uri::Uri,
     writer::{BodyWriter, Outgoing, write_request},
 };
@@ -244,7 +245,7 @@ impl Exchange {
         }
         let callback = {
             let state = &mut *self.state.borrow_mut();
-            if self.options.decode && state.method != Method::Head {
+            if self.options.decode && state.method != Method::HEAD {
                 let coding = Coding::of(&head.headers);
                 let size = if self.is_streamed() { u64::MAX } else { self.options.limit as u64 };
                 let bounds = Bounds { size, ..Bounds::default() };
@@ -266,7 +267,7 @@ impl Exchange {
     fn redirect(&self, head: &ResponseHead) -> Result<bool, HttpError> {
         let state = &mut *self.state.borrow_mut();
         let location = head.headers.get("location");
-        let (true, Some(location)) = (head.status.is_redirect(), location) else {
+        let (true, Some(location)) = (is_redirect(head.status), location) else {
             return Ok(false);
         };
         if self.options.redirects == 0 {
@@ -276,15 +277,15 @@ impl Exchange {
             return Err(HttpError::Redirects);
         }
         let next = state.uri.join(location).map_err(HttpError::Location)?;
-        let code = head.status.code();
+        let code = head.status.as_u16();
         let becomes_get = match code {
-            303 => state.method != Method::Head,
+            303 => state.method != Method::HEAD,
             // As every browser does, and RFC 9110 allows.
-            301 | 302 => state.method == Method::Post,
+            301 | 302 => state.method == Method::POST,
             _ => false,
         };
         if becomes_get {
-            state.method = Method::Get;
+            state.method = Method::GET;
             state.body = Body::None;
             for name in ["content-type", "content-encoding", "content-language", "expect"] {
                 state.headers.remove(name);

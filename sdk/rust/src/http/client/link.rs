@@ -8,7 +8,8 @@ use std::{
 };
 
 use sandloop_http::{
-    Headers, Method, ResponseDecoder, ResponseError, ResponseEvent, ResponseHead, Status, Target,
+    Headers, Method, ResponseDecoder, ResponseError, ResponseEvent, ResponseHead, StatusCode,
+    Target,
     writer::{BodyWriter, write_request},
 };
 
@@ -230,7 +231,7 @@ impl Link {
     pub fn receive(self: &Rc<Self>, data: &[u8]) {
         let mut input = data;
         while self.phase.get() == Phase::Tunnelling {
-            let event = self.decoder.borrow_mut().decode(&mut input, &Method::Connect);
+            let event = self.decoder.borrow_mut().decode(&mut input, &Method::CONNECT);
             match event {
                 Ok(None) => return,
                 Ok(Some(ResponseEvent::Head(head))) => self.tunnelled(&head),
@@ -248,12 +249,12 @@ impl Link {
             match event {
                 Ok(None) => return,
                 Ok(Some(ResponseEvent::Informational(head))) => {
-                    if head.status == Status::CONTINUE {
+                    if head.status == StatusCode::CONTINUE {
                         self.go_on();
                     }
                 }
                 Ok(Some(ResponseEvent::Head(head)))
-                    if head.status == Status::SWITCHING_PROTOCOLS =>
+                    if head.status == StatusCode::SWITCHING_PROTOCOLS =>
                 {
                     exchange.abort(HttpError::Upgraded);
                 }
@@ -468,8 +469,8 @@ impl Link {
             let _ = headers.append("Proxy-Authorization", authorization);
         }
         let mut out = Vec::new();
-        if let Some(target) = Target::parse(&Method::Connect, server)
-            && write_request(&mut out, &Method::Connect, &target, server, &headers, None, true)
+        if let Some(target) = Target::parse(&Method::CONNECT, server)
+            && write_request(&mut out, &Method::CONNECT, &target, server, &headers, None, true)
                 .is_ok()
         {
             return self.send(&out);

@@ -5,7 +5,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use sandloop_http::{Headers, ResponseHead, Status, cookies::SetCookie};
+use sandloop_http::{Headers, ResponseHead, StatusCode, cookies::SetCookie};
 
 use super::{error::HttpError, exchange::Exchange};
 use crate::deferrable::{DefaultDeferrable, Deferrable};
@@ -74,7 +74,7 @@ impl fmt::Debug for HttpTransfer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpResponse {
     /// What came of the request.
-    pub status: Status,
+    pub status: StatusCode,
     /// The server's words for it.
     pub reason: String,
     /// The header fields.
