@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use sandloop_http::{Limits, Method};
+use sandloop_testkit::cases::{self, Case};
 
-use crate::{
-    cases::{self, Case},
-    transcript::{of_requests, of_responses},
-};
+use crate::transcript::{of_requests, of_responses};
 
 /// The cases in a folder of the corpus.
 pub fn read(folder: &str) -> Vec<Case> {
