@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use sandloop_http::{
     Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead, StatusCode, date,
-    writer::{Outgoing, write_response},
+    writer::{Outgoing, OutgoingResponse, write_response},
 };
 
 use crate::native::Protocol;
@@ -47,9 +47,13 @@ impl Hello {
             }
         };
         let mut exchange = head.exchange();
-        let length = Outgoing::Known(content.len() as u64);
-        let date = Some(self.date.as_str());
-        let written = write_response(out, &mut exchange, StatusCode::OK, &headers, length, date);
+        let response = OutgoingResponse {
+            status: StatusCode::OK,
+            headers: &headers,
+            body: Outgoing::Known(content.len() as u64),
+            date: Some(&self.date),
+        };
+        let written = write_response(out, &mut exchange, &response);
         if let Ok(mut writer) = written {
             // As long as was said.
             _ = writer.write(&content, out);

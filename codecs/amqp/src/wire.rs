@@ -42,15 +42,21 @@ pub(crate) fn sized_method(
     check_size(out, before, frame_max)
 }
 
+/// A message as it goes out.
+pub(crate) struct OutgoingMessage<'a> {
+    pub method: basic::Publish,
+    pub properties: BasicProperties,
+    pub body: &'a [u8],
+}
+
 /// Appends a message: its method, its header and its body, cut into frames.
 pub(crate) fn publish(
     out: &mut Vec<u8>,
     channel: u16,
-    publish: basic::Publish,
-    properties: BasicProperties,
-    body: &[u8],
+    message: OutgoingMessage<'_>,
     frame_max: u32,
 ) -> Result<(), Refusal> {
+    let OutgoingMessage { method: publish, properties, body } = message;
     let start = out.len();
     method(out, channel, AMQPClass::Basic(basic::AMQPMethod::Publish(publish)));
     let before = out.len();
@@ -108,13 +114,15 @@ mod tests {
     fn check(body: usize, frames: usize) {
         let mut out = Vec::new();
         let body = vec![7; body];
-        let publish_method = basic::Publish {
+        let method = basic::Publish {
             exchange: "x".into(),
             routing_key: "k".into(),
             mandatory: false,
             immediate: false,
         };
-        publish(&mut out, 3, publish_method, BasicProperties::default(), &body, 4096).unwrap();
+        let properties = BasicProperties::default();
+        let message = OutgoingMessage { method, properties, body: &body };
+        publish(&mut out, 3, message, 4096).unwrap();
         let mut rest = out.as_slice();
         let (mut read, mut count) = (Vec::new(), 0);
         while let Some((frame, length)) = first(rest, 4096).unwrap() {
@@ -147,7 +155,9 @@ mod tests {
             mandatory: false,
             immediate: false,
         };
-        let answer = publish(&mut out, 1, method, properties.to_wire().unwrap(), b"body", 4096);
+        let properties = properties.to_wire().unwrap();
+        let message = OutgoingMessage { method, properties, body: b"body" };
+        let answer = publish(&mut out, 1, message, 4096);
         assert_eq!(answer, Err(Refusal::FrameTooSmall(4096)));
         assert_eq!(out, [1]);
     }

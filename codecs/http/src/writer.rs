@@ -44,51 +44,68 @@ pub enum Outgoing {
     Unknown,
 }
 
+/// The head of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct OutgoingResponse<'a> {
+    /// What came of the request.
+    pub status: StatusCode,
+    /// The caller's fields. A `Date` among them is used instead of `date`.
+    pub headers: &'a Headers,
+    /// How much body follows.
+    pub body: Outgoing,
+    /// The present time as [`date::format`](crate::date::format) has it; none leaves the field out, for a server
+    /// without a clock.
+    pub date: Option<&'a str>,
+}
+
+/// The head of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct OutgoingRequest<'a> {
+    /// What is to be done.
+    pub method: &'a Method,
+    /// What it is about.
+    pub target: &'a Target,
+    /// Written as `Host`, first, unless the caller's fields have one.
+    pub host: &'a str,
+    /// The caller's fields.
+    pub headers: &'a Headers,
+    /// None for a request without a body; `POST`, `PUT` and `PATCH` then say `Content-Length: 0`.
+    pub body: Option<Outgoing>,
+    /// Whether another request may follow on the connection.
+    pub keep_alive: bool,
+}
+
 /// What the writer says itself.
 const RESERVED: &[&str] =
     &["connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"];
 
-/// Writes the head of an answer; the body goes through what it returns.
-///
-/// `date` is the present time as [`date::format`](crate::date::format) has it; none leaves the field out, for a
-/// server without a clock. A caller's own `Date` stays. `Connection: close` is said with
-/// [`Exchange::keep_alive`].
+/// Writes the head of an answer; the body goes through what it returns. [`Exchange::keep_alive`] says
+/// `Connection: close`.
 ///
 /// # Errors
 /// `Reserved`: the caller brings a field that follows from the body. Nothing was written.
 pub fn write_response(
     out: &mut Vec<u8>,
     exchange: &mut Exchange,
-    status: StatusCode,
-    headers: &Headers,
-    body: Outgoing,
-    date: Option<&str>,
+    response: &OutgoingResponse<'_>,
 ) -> Result<BodyWriter, FieldError> {
+    let OutgoingResponse { status, headers, body, date } = *response;
     check_reserved(headers)?;
-    let tunnel = exchange.is_connect && status.is_success();
-    let writer = if exchange.is_head || is_bodiless(status) || tunnel {
-        BodyWriter::None
-    } else {
-        match body {
-            Outgoing::Known(left) => BodyWriter::Known { left },
-            Outgoing::Unknown if exchange.version == Version::HTTP_11 => BodyWriter::Chunked,
-            Outgoing::Unknown => BodyWriter::UntilClose,
-        }
+    let is_tunnel = exchange.is_connect && status.is_success();
+    let writer = match body {
+        _ if exchange.is_head || is_bodiless(status) || is_tunnel => BodyWriter::None,
+        Outgoing::Known(left) => BodyWriter::Known { left },
+        Outgoing::Unknown if exchange.version == Version::HTTP_11 => BodyWriter::Chunked,
+        Outgoing::Unknown => BodyWriter::UntilClose,
     };
-    let close_delimited = body == Outgoing::Unknown && exchange.version == Version::HTTP_10;
-    exchange.keep_alive &= !close_delimited || is_bodiless(status);
+    let ends_with_connection = body == Outgoing::Unknown && exchange.version == Version::HTTP_10;
+    exchange.keep_alive &= !ends_with_connection || is_bodiless(status);
 
     status_line(out, status);
     fields(out, headers);
     // RFC 9110: none of these has a length; that of a 304 would be another answer's.
-    if !(is_bodiless(status) || tunnel) {
-        match body {
-            Outgoing::Known(length) => content_length(out, length),
-            Outgoing::Unknown if exchange.version == Version::HTTP_11 => {
-                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-            }
-            Outgoing::Unknown => {}
-        }
+    if !(is_bodiless(status) || is_tunnel) {
+        length(out, body, exchange.version);
     }
     connection(out, status, exchange);
     if let Some(date) = date.filter(|_| !headers.contains("date")) {
@@ -115,22 +132,15 @@ pub fn write_informational(
     Ok(())
 }
 
-/// Writes the head of a request; the body goes through what it returns. `host` is written as `Host`, first,
-/// unless the caller brings one.
-///
-/// `body` is none for a request without one; `POST`, `PUT` and `PATCH` then say `Content-Length: 0`.
+/// Writes the head of a request; the body goes through what it returns.
 ///
 /// # Errors
 /// As [`write_response`], and for a `host` that is no field's value.
 pub fn write_request(
     out: &mut Vec<u8>,
-    method: &Method,
-    target: &Target,
-    host: &str,
-    headers: &Headers,
-    body: Option<Outgoing>,
-    keep_alive: bool,
+    request: &OutgoingRequest<'_>,
 ) -> Result<BodyWriter, FieldError> {
+    let OutgoingRequest { method, target, host, headers, body, keep_alive } = *request;
     check_reserved(headers)?;
     let mut first = Headers::new();
     if !headers.contains("host") {
@@ -141,29 +151,22 @@ pub fn write_request(
     }
     fields(out, &first);
     fields(out, headers);
-    let writer = match body {
-        None => {
-            if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
-                content_length(out, 0);
-            }
-            BodyWriter::None
-        }
-        Some(Outgoing::Known(left)) => {
-            content_length(out, left);
-            BodyWriter::Known { left }
-        }
-        Some(Outgoing::Unknown) => {
-            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-            BodyWriter::Chunked
-        }
-    };
+    if let Some(body) = body {
+        length(out, body, Version::HTTP_11);
+    } else if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        content_length(out, 0);
+    }
     if headers.contains("upgrade") {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
     } else if !keep_alive {
         out.extend_from_slice(b"Connection: close\r\n");
     }
     out.extend_from_slice(b"\r\n");
-    Ok(writer)
+    Ok(match body {
+        None => BodyWriter::None,
+        Some(Outgoing::Known(left)) => BodyWriter::Known { left },
+        Some(Outgoing::Unknown) => BodyWriter::Chunked,
+    })
 }
 
 /// Whether the caller's fields leave the frame to the writer.
@@ -197,6 +200,17 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Says where the body will end. In HTTP/1.0 that is the end of the connection, unless the length is known.
+fn length(out: &mut Vec<u8>, body: Outgoing, version: Version) {
+    match body {
+        Outgoing::Known(length) => content_length(out, length),
+        Outgoing::Unknown if version == Version::HTTP_11 => {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        Outgoing::Unknown => {}
+    }
 }
 
 fn content_length(out: &mut Vec<u8>, length: u64) {

@@ -16,7 +16,7 @@ use crate::{
     request::{Answer, Request},
     settings::Unconfirmed,
     table::short,
-    wire,
+    wire::{self, OutgoingMessage},
 };
 
 /// Bytes of output above which messages wait, so that they wait where they are counted.
@@ -208,5 +208,6 @@ fn write_publish(
         immediate: false,
     };
     let properties = publish.properties.to_wire()?;
-    wire::publish(out, channel.number, method, properties, &publish.body, frame_max)
+    let message = OutgoingMessage { method, properties, body: &publish.body };
+    wire::publish(out, channel.number, message, frame_max)
 }

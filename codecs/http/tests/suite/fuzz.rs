@@ -4,7 +4,7 @@ use sandloop_http::{
     Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead,
     coding::{Bounds, Coding, Compressor, Decompressor},
     websocket::{Event, Message, WebSocket},
-    writer::{Outgoing, write_request},
+    writer::{Outgoing, OutgoingRequest, write_request},
 };
 use sandloop_testkit::fuzz::rounds;
 
@@ -124,9 +124,15 @@ fn written(head: &RequestHead, body: &[u8]) -> Vec<u8> {
     }
     headers.remove("expect");
     let mut out = Vec::new();
-    let length = Some(Outgoing::Known(body.len() as u64));
-    let mut writer =
-        write_request(&mut out, &head.method, &head.target, "", &headers, length, true).unwrap();
+    let request = OutgoingRequest {
+        method: &head.method,
+        target: &head.target,
+        host: "",
+        headers: &headers,
+        body: Some(Outgoing::Known(body.len() as u64)),
+        keep_alive: true,
+    };
+    let mut writer = write_request(&mut out, &request).unwrap();
     writer.write(body, &mut out).unwrap();
     writer.end(&Headers::new(), &mut out).unwrap();
     out

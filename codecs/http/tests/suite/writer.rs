@@ -3,8 +3,8 @@
 use sandloop_http::{
     FieldError, Headers, Method, StatusCode, Target, Version,
     writer::{
-        BodyWriter, Exchange, LengthError, Outgoing, write_informational, write_request,
-        write_response,
+        BodyWriter, Exchange, LengthError, Outgoing, OutgoingRequest, OutgoingResponse,
+        write_informational, write_request, write_response,
     },
 };
 
@@ -16,6 +16,19 @@ fn headers(fields: &[(&str, &str)]) -> Headers {
         headers.append(name, value).unwrap();
     }
     headers
+}
+
+/// A plain request.
+fn get(target: &Target) -> OutgoingRequest<'_> {
+    static NONE: Headers = Headers::new();
+    OutgoingRequest {
+        method: &Method::GET,
+        target,
+        host: "a",
+        headers: &NONE,
+        body: None,
+        keep_alive: true,
+    }
 }
 
 /// An answer to such a request, with this body in two pieces.
@@ -30,13 +43,13 @@ fn check(
     let mut exchange = Exchange::answering(&method, version, keep_alive);
     let status = StatusCode::from_u16(status).unwrap();
     let mut out = Vec::new();
-    let mut writer =
-        write_response(&mut out, &mut exchange, status, &headers(fields), length, Some(DATE))
-            .unwrap();
+    let headers = headers(fields);
+    let response = OutgoingResponse { status, headers: &headers, body: length, date: Some(DATE) };
+    let mut writer = write_response(&mut out, &mut exchange, &response).unwrap();
     let (one, two) = body.split_at(body.len() / 2);
     writer.write(one.as_bytes(), &mut out).unwrap();
     writer.write(two.as_bytes(), &mut out).unwrap();
-    writer.end(&headers(&[("X-End", "yes")]), &mut out).unwrap();
+    writer.end(&self::headers(&[("X-End", "yes")]), &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), expected);
     assert_eq!(exchange.keep_alive, stays);
 }
@@ -131,9 +144,10 @@ fn a_date_of_ones_own_stays() {
     check(request, (200, &[("date", "then")]), (Outgoing::Known(0), ""), own, true);
     let mut out = Vec::new();
     let mut exchange = Exchange::answering(&Method::GET, Version::HTTP_11, true);
-    let none = Headers::new();
-    write_response(&mut out, &mut exchange, StatusCode::OK, &none, Outgoing::Known(0), None)
-        .unwrap();
+    let headers = Headers::new();
+    let (status, body) = (StatusCode::OK, Outgoing::Known(0));
+    let response = OutgoingResponse { status, headers: &headers, body, date: None };
+    write_response(&mut out, &mut exchange, &response).unwrap();
     assert_eq!(out, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
@@ -143,16 +157,22 @@ fn the_frame_is_the_writers() {
         let fields = headers(&[(name, "1")]);
         let (mut out, mut exchange) =
             (Vec::new(), Exchange::answering(&Method::GET, Version::HTTP_11, true));
-        let body = Outgoing::Known(1);
+        let response = OutgoingResponse {
+            status: StatusCode::OK,
+            headers: &fields,
+            body: Outgoing::Known(1),
+            date: None,
+        };
         let reserved = FieldError::Reserved(name.to_owned());
-        let result = write_response(&mut out, &mut exchange, StatusCode::OK, &fields, body, None);
+        let result = write_response(&mut out, &mut exchange, &response);
         assert_eq!(result, Err(reserved.clone()));
         assert_eq!(
             write_informational(&mut out, StatusCode::CONTINUE, &fields),
             Err(reserved.clone())
         );
         let target = Target::parse(&Method::GET, "/").unwrap();
-        let result = write_request(&mut out, &Method::GET, &target, "a", &fields, None, true);
+        let request = OutgoingRequest { headers: &fields, ..get(&target) };
+        let result = write_request(&mut out, &request);
         assert_eq!(result, Err(reserved));
         assert!(out.is_empty());
     }
@@ -187,8 +207,16 @@ fn requests() {
     let check = |method: &Method, fields: &[(&str, &str)], body, keep_alive, expected: &str| {
         let target = Target::parse(method, "/a?b").unwrap();
         let mut out = Vec::new();
-        write_request(&mut out, method, &target, "c:8080", &headers(fields), body, keep_alive)
-            .unwrap();
+        let headers = headers(fields);
+        let request = OutgoingRequest {
+            method,
+            host: "c:8080",
+            headers: &headers,
+            body,
+            keep_alive,
+            ..get(&target)
+        };
+        write_request(&mut out, &request).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     };
     use Outgoing::{Known, Unknown};
@@ -220,15 +248,8 @@ fn requests() {
         "PUT /a?b HTTP/1.1\r\nHost: c:8080\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\nConnection: Upgrade\r\n\r\n",
     );
     let target = Target::parse(&Method::GET, "/").unwrap();
-    let bad = write_request(
-        &mut Vec::new(),
-        &Method::GET,
-        &target,
-        "a\r\nb",
-        &Headers::new(),
-        None,
-        true,
-    );
+    let request = OutgoingRequest { host: "a\r\nb", ..get(&target) };
+    let bad = write_request(&mut Vec::new(), &request);
     assert_eq!(bad, Err(FieldError::Value("Host".to_owned())));
 }
 

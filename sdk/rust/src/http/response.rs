@@ -7,7 +7,7 @@ use sandloop_http::{
     coding::{Coding, Compressor},
     status::is_redirect,
     websocket::handshake,
-    writer::{BodyWriter, Exchange, Outgoing, check_reserved, write_response},
+    writer::{BodyWriter, Exchange, Outgoing, OutgoingResponse, check_reserved, write_response},
 };
 
 use super::{
@@ -312,7 +312,10 @@ impl Response {
         let (status, headers) = (self.status, &self.headers);
         let wanted = place.settings().date && !headers.contains("date");
         let writer = place.write(|out| {
-            with_date(wanted, |date| write_response(out, exchange, status, headers, body, date))
+            with_date(wanted, |date| {
+                let response = OutgoingResponse { status, headers, body, date };
+                write_response(out, exchange, &response)
+            })
         });
         // `check` has seen to it that nothing is reserved; a place that is over takes everything.
         writer.and_then(Result::ok).unwrap_or(BodyWriter::None)

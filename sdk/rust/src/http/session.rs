@@ -12,7 +12,7 @@ use sandloop_http::{
     body::BodyError,
     coding::Coding,
     websocket::handshake,
-    writer::{Exchange, Outgoing, write_response},
+    writer::{Exchange, Outgoing, OutgoingResponse, write_response},
 };
 
 use super::{
@@ -325,7 +325,8 @@ impl<S: HttpServer> Session<S> {
             place.write(|out| {
                 // None of the fields is reserved.
                 let _ = with_date(wanted, |date| {
-                    write_response(out, &mut exchange, status, &headers, body, date)
+                    let response = OutgoingResponse { status, headers: &headers, body, date };
+                    write_response(out, &mut exchange, &response)
                 });
                 out.extend_from_slice(text.as_bytes());
             });

@@ -12,7 +12,7 @@ use sandloop_http::{
     cookies::Jar,
     status::is_redirect,
     uri::Uri,
-    writer::{BodyWriter, Outgoing, write_request},
+    writer::{BodyWriter, Outgoing, OutgoingRequest, write_request},
 };
 
 use super::{
@@ -72,6 +72,16 @@ pub(super) enum Body {
     Stream(Rc<Upload>, Option<u64>),
 }
 
+/// A request as the plugin wants it, with its fields complete.
+pub(super) struct Planned {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: Headers,
+    pub body: Body,
+    pub options: Options,
+    pub callbacks: Callbacks,
+}
+
 /// One request on its way.
 pub(super) struct Exchange {
     pool: Rc<Pool>,
@@ -106,20 +116,12 @@ struct State {
 const SKIPPED_MAX: usize = 64 * 1024;
 
 impl Exchange {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a request is these, and they are gathered in one place"
-    )]
     pub fn new(
         pool: Rc<Pool>,
-        method: Method,
-        uri: Uri,
-        headers: Headers,
-        body: Body,
-        options: Options,
-        callbacks: Callbacks,
+        request: Planned,
         outcome: DefaultDeferrable<HttpResponse, HttpError>,
     ) -> Rc<Exchange> {
+        let Planned { method, uri, headers, body, options, callbacks } = request;
         let state = State {
             method,
             uri,
@@ -204,7 +206,7 @@ impl Exchange {
         let State { method, uri, headers, body, jar, .. } = &*state;
         let mut headers = headers.clone();
         if !headers.contains("cookie") {
-            let hops = jar.header(uri.bare_host(), &uri.path, uri.is_tls, SystemTime::now());
+            let hops = jar.header(uri.into(), SystemTime::now());
             let cookies: Vec<_> = [self.pool.cookies(uri), hops].into_iter().flatten().collect();
             if !cookies.is_empty() {
                 headers.append("Cookie", cookies.join("; "))?;
@@ -215,13 +217,20 @@ impl Exchange {
             headers.set("Proxy-Authorization", authorization)?;
         }
         let target = if proxy.is_some() { uri.absolute_target() } else { uri.target() };
-        let length = match body {
+        let body = match body {
             Body::None => None,
             Body::Bytes(bytes) => Some(Outgoing::Known(bytes.len() as u64)),
             Body::Stream(_, length) => Some(length.map_or(Outgoing::Unknown, Outgoing::Known)),
         };
-        let keep_alive = self.options.keep_alive;
-        write_request(out, method, &target, &uri.authority(), &headers, length, keep_alive)
+        let request = OutgoingRequest {
+            method,
+            target: &target,
+            host: &uri.authority(),
+            headers: &headers,
+            body,
+            keep_alive: self.options.keep_alive,
+        };
+        write_request(out, &request)
     }
 
     /// The head of the response.
@@ -230,11 +239,10 @@ impl Exchange {
             let state = &mut *self.state.borrow_mut();
             for field in head.headers.get_all("set-cookie") {
                 let Ok(field) = std::str::from_utf8(field) else { continue };
-                let (host, path) = (state.uri.bare_host(), &state.uri.path);
                 if self.pool.settings.cookies {
                     self.pool.store_cookie(field, &state.uri);
                 } else {
-                    state.jar.store(field, host, path, state.uri.is_tls, SystemTime::now());
+                    state.jar.store(field, (&state.uri).into(), SystemTime::now());
                 }
             }
         }

@@ -10,7 +10,7 @@ use std::{
 use sandloop_http::{
     Headers, Method, ResponseDecoder, ResponseError, ResponseEvent, ResponseHead, StatusCode,
     Target,
-    writer::{BodyWriter, write_request},
+    writer::{BodyWriter, OutgoingRequest, write_request},
 };
 
 use super::{
@@ -469,13 +469,21 @@ impl Link {
             let _ = headers.append("Proxy-Authorization", authorization);
         }
         let mut out = Vec::new();
-        if let Some(target) = Target::parse(&Method::CONNECT, server)
-            && write_request(&mut out, &Method::CONNECT, &target, server, &headers, None, true)
-                .is_ok()
-        {
-            return self.send(&out);
+        let Some(target) = Target::parse(&Method::CONNECT, server) else {
+            return self.fail_transport();
+        };
+        let request = OutgoingRequest {
+            method: &Method::CONNECT,
+            target: &target,
+            host: server,
+            headers: &headers,
+            body: None,
+            keep_alive: true,
+        };
+        match write_request(&mut out, &request) {
+            Ok(_) => self.send(&out),
+            Err(_) => self.fail_transport(),
         }
-        self.fail_transport();
     }
 
     fn tunnelled(self: &Rc<Self>, head: &ResponseHead) {

@@ -146,13 +146,12 @@ impl Pool {
     /// The cookies for a request, of those that the client keeps.
     pub fn cookies(&self, uri: &Uri) -> Option<String> {
         let jar = self.jar.borrow();
-        jar.header(uri.bare_host(), &uri.path, uri.is_tls, SystemTime::now())
+        jar.header(uri.into(), SystemTime::now())
     }
 
     pub fn store_cookie(&self, field: &str, uri: &Uri) {
         if self.settings.cookies {
-            let (host, now) = (uri.bare_host(), SystemTime::now());
-            self.jar.borrow_mut().store(field, host, &uri.path, uri.is_tls, now);
+            self.jar.borrow_mut().store(field, uri.into(), SystemTime::now());
         }
     }
 

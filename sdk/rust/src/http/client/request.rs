@@ -6,7 +6,7 @@ use sandloop_http::{FieldError, Headers, Method, auth, form, uri::Uri};
 
 use super::{
     error::HttpError,
-    exchange::{Body, Callbacks, Exchange, Options},
+    exchange::{Body, Callbacks, Exchange, Options, Planned},
     pool::Pool,
     transfer::{HttpResponse, HttpTransfer},
     upload::{HttpUpload, Upload},
@@ -225,16 +225,15 @@ impl HttpRequest {
             self.headers.set("Expect", "100-continue").map_err(HttpError::Field)?;
         }
         sandloop_http::writer::check_reserved(&self.headers).map_err(HttpError::Field)?;
-        Ok(Exchange::new(
-            self.pool,
-            self.method,
+        let request = Planned {
+            method: self.method,
             uri,
-            self.headers,
-            self.body,
-            self.options,
-            self.callbacks,
-            outcome,
-        ))
+            headers: self.headers,
+            body: self.body,
+            options: self.options,
+            callbacks: self.callbacks,
+        };
+        Ok(Exchange::new(self.pool, request, outcome))
     }
 
     fn stream(&mut self, length: Option<u64>) -> HttpUpload {
