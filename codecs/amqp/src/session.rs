@@ -54,10 +54,10 @@ pub struct Session {
     buffered: usize,
     /// Requests that are not answered.
     requests: usize,
-    /// A publish was refused.
-    full: bool,
-    /// A request was refused.
-    crowded: bool,
+    /// A publish was refused as [`Full`](crate::Refusal::Full): the plugin is to be told when there is room.
+    publish_refused: bool,
+    /// A request was refused likewise.
+    request_refused: bool,
     /// The broker takes no messages.
     blocked: bool,
     /// The plugin wants it to end when everything is done.
@@ -92,8 +92,8 @@ impl Session {
             last_channel: 0,
             buffered: 0,
             requests: 0,
-            full: false,
-            crowded: false,
+            publish_refused: false,
+            request_refused: false,
             blocked: false,
             leaving: false,
             opened_before: false,
@@ -320,8 +320,8 @@ impl Session {
     pub(crate) fn finish_request(&mut self, ticket: Ticket, result: Result<Answer, Failure>) {
         self.requests = self.requests.saturating_sub(1);
         self.events.push_back(Event::Answered(ticket, result));
-        if self.crowded && self.requests <= self.settings.requests / 2 {
-            self.crowded = false;
+        if self.request_refused && self.requests <= self.settings.requests / 2 {
+            self.request_refused = false;
             self.events.push_back(Event::Writable);
         }
     }
@@ -341,8 +341,8 @@ impl Session {
 
     fn release(&mut self, publish: &Publish) {
         self.buffered = self.buffered.saturating_sub(cost(publish));
-        if self.full && self.buffered <= self.settings.buffer / 2 {
-            self.full = false;
+        if self.publish_refused && self.buffered <= self.settings.buffer / 2 {
+            self.publish_refused = false;
             self.events.push_back(Event::Writable);
         }
     }

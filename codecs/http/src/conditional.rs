@@ -1,4 +1,4 @@
-//! Conditional requests (RFC 9110, section 13): is what the client has still right?
+//! Conditional requests (RFC 9110, section 13).
 
 use std::time::SystemTime;
 
@@ -6,29 +6,29 @@ use http::Method;
 
 use crate::{date, headers::Headers};
 
-/// What tells one state of a resource from another.
+/// The validators of a resource: they differ between two states of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validators<'a> {
-    /// With its quotes: `"abc"`, or `W/"abc"` for one that only says "as good as".
+    /// With its quotes: `"abc"`, or `W/"abc"` for a weak one.
     pub etag: Option<&'a str>,
     /// When it was last changed.
     pub modified: Option<SystemTime>,
 }
 
-/// What to do with a conditional request.
+/// What the preconditions come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// What it asks for.
+    /// All hold: the request is carried out.
     Proceed,
-    /// 304: the client has it.
+    /// 304: the client's copy is current.
     NotModified,
-    /// 412: it is not what the client thinks.
+    /// 412: the resource is in another state than the client assumes.
     PreconditionFailed,
 }
 
-/// Judges the conditions of a request for a resource that exists, in the order that RFC 9110 gives.
+/// Evaluates the preconditions of a request for a resource that exists, in the order of RFC 9110.
 #[must_use]
-pub fn judge(method: &Method, headers: &Headers, validators: Validators<'_>) -> Verdict {
+pub fn evaluate(method: &Method, headers: &Headers, validators: Validators<'_>) -> Verdict {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     if headers.contains("if-match") {
         if !any_etag(headers, "if-match", validators.etag, is_same_strongly) {
@@ -105,7 +105,7 @@ mod tests {
             headers.append(name, value).unwrap();
         }
         let validators = Validators { etag: Some("\"a\""), modified: date::parse(TIME) };
-        assert_eq!(judge(method, &headers, validators), expected, "{fields:?}");
+        assert_eq!(evaluate(method, &headers, validators), expected, "{fields:?}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl File {
         if let Some(modified) = self.modified {
             response.header("Last-Modified", date::format(modified));
         }
-        match conditional::judge(&request.method, &request.headers, validators) {
+        match conditional::evaluate(&request.method, &request.headers, validators) {
             Verdict::Proceed => {}
             Verdict::NotModified => return self.bodiless(304, response),
             Verdict::PreconditionFailed => return self.bodiless(412, response),

@@ -12,11 +12,11 @@ pub(crate) struct Key {
 /// Closures by the host's ids. Its methods hand back what they take out, so that nothing of a plugin's is called
 /// or dropped while the table is borrowed: a closure may do anything, and so may what it owned.
 pub(crate) struct Table<A> {
-    places: BTreeMap<u32, Place<A>>,
+    slots: BTreeMap<u32, Slot<A>>,
     last_serial: u64,
 }
 
-struct Place<A> {
+struct Slot<A> {
     serial: u64,
     /// None while it is lent, being called.
     action: Option<A>,
@@ -24,7 +24,7 @@ struct Place<A> {
 
 impl<A> Table<A> {
     pub(crate) const fn new() -> Self {
-        Table { places: BTreeMap::new(), last_serial: 0 }
+        Table { slots: BTreeMap::new(), last_serial: 0 }
     }
 
     /// A key for what the host has just given this id.
@@ -35,15 +35,15 @@ impl<A> Table<A> {
 
     /// Keeps a closure; hands back one that the host has forgotten.
     pub(crate) fn insert(&mut self, key: Key, action: A) -> Option<A> {
-        let place = Place { serial: key.serial, action: Some(action) };
-        self.places.insert(key.id, place).and_then(|stale| stale.action)
+        let slot = Slot { serial: key.serial, action: Some(action) };
+        self.slots.insert(key.id, slot).and_then(|stale| stale.action)
     }
 
     /// Forgets a closure. None where it is not known any more; inside that none while it is lent.
     pub(crate) fn remove(&mut self, key: Key) -> Option<Option<A>> {
-        match self.places.get(&key.id) {
-            Some(place) if place.serial == key.serial => {
-                self.places.remove(&key.id).map(|place| place.action)
+        match self.slots.get(&key.id) {
+            Some(slot) if slot.serial == key.serial => {
+                self.slots.remove(&key.id).map(|slot| slot.action)
             }
             _ => None,
         }
@@ -51,19 +51,19 @@ impl<A> Table<A> {
 
     /// A closure for its only call.
     pub(crate) fn take(&mut self, id: u32) -> Option<A> {
-        self.places.remove(&id).and_then(|place| place.action)
+        self.slots.remove(&id).and_then(|slot| slot.action)
     }
 
-    /// A closure for one call of many. Its place is kept until it is [put back](Self::put_back) or removed.
+    /// A closure for one call of many. Its slot is kept until it is [put back](Self::put_back) or removed.
     pub(crate) fn lend(&mut self, id: u32) -> Option<(Key, A)> {
-        let place = self.places.get_mut(&id)?;
-        Some((Key { id, serial: place.serial }, place.action.take()?))
+        let slot = self.slots.get_mut(&id)?;
+        Some((Key { id, serial: slot.serial }, slot.action.take()?))
     }
 
     /// Keeps a lent closure for its next call, or hands it back where it was removed meanwhile.
     pub(crate) fn put_back(&mut self, key: Key, action: A) -> Option<A> {
-        match self.places.get_mut(&key.id) {
-            Some(place) if place.serial == key.serial => place.action.replace(action),
+        match self.slots.get_mut(&key.id) {
+            Some(slot) if slot.serial == key.serial => slot.action.replace(action),
             _ => Some(action),
         }
     }
@@ -85,7 +85,7 @@ mod tests {
         insert(&mut table, 3, "once");
         assert_eq!(table.take(3), Some("once"));
         assert_eq!(table.take(3), None);
-        assert!(table.places.is_empty());
+        assert!(table.slots.is_empty());
     }
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
         let (lent, action) = table.lend(3).unwrap();
         assert_eq!(table.remove(key), Some(None), "known, and out");
         assert_eq!(table.put_back(lent, action), Some("often"));
-        assert!(table.places.is_empty());
+        assert!(table.slots.is_empty());
     }
 
     #[test]

@@ -20,7 +20,7 @@
 //!
 //! # Layout
 //!
-//! - [`HttpServer`]: what answers the requests of a connection; [`Settings`]: how patient it is.
+//! - [`HttpServer`]: what answers the requests of a connection; [`Settings`]: its limits and timeouts.
 //! - [`Request`], [`RequestBody`]: what came.
 //! - [`Response`], [`ResponseStream`]: the answer, at once, later, or piece by piece.
 //! - [`HttpClient`]: requests of the plugin's own, [`HttpTransfer`]: a deferrable for each, [`HttpResponse`].

@@ -57,7 +57,7 @@ impl Session {
         }
         let Some(place) = self.place(channel) else { return Err(Failure::Closed) };
         if is_full {
-            self.crowded = true;
+            self.request_refused = true;
             return Err(Refusal::Full.into());
         }
         place.check(&request)?;
@@ -86,7 +86,7 @@ impl Session {
             return Err(Failure::Closed);
         }
         if is_full {
-            self.full = true;
+            self.publish_refused = true;
             return Err(Refusal::Full.into());
         }
         let ticket = self.next_ticket();

@@ -12,7 +12,7 @@ use sandloop_http::{
 
 use super::{
     clock::with_date,
-    pipeline::{Fate, Place},
+    pipeline::{AfterResponse, Slot},
     request::Request,
     slices::Slices,
     stream::{Chunks, Compress, ResponseStream},
@@ -28,7 +28,7 @@ use super::{
 /// which follow from the answer and are not the plugin's to set.
 #[must_use = "a response that is dropped answers with status 500"]
 pub struct Response {
-    place: Place,
+    slot: Slot,
     exchange: Exchange,
     status: StatusCode,
     headers: Headers,
@@ -61,9 +61,9 @@ impl fmt::Display for Problem {
 const AT_ONCE: usize = 64 * 1024;
 
 impl Response {
-    pub(super) fn new(place: Place, exchange: Exchange, coding: Option<Coding>) -> Response {
+    pub(super) fn new(slot: Slot, exchange: Exchange, coding: Option<Coding>) -> Response {
         Response {
-            place,
+            slot,
             exchange,
             status: StatusCode::OK,
             headers: Headers::new(),
@@ -176,13 +176,13 @@ impl Response {
     /// Whether the answer can still reach the client.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.place.is_open()
+        self.slot.is_open()
     }
 
     /// Sends the answer.
     pub fn send_response(mut self) {
-        let pipeline = self.place.pipeline().clone();
-        pipeline.together(move || self.send());
+        let pipeline = self.slot.pipeline().clone();
+        pipeline.cork(move || self.send());
     }
 
     fn send(&mut self) {
@@ -191,13 +191,13 @@ impl Response {
         self.length = Some(content.len() as u64);
         let mut writer = self.begin();
         if content.len() <= AT_ONCE || writer == BodyWriter::None {
-            let place = self.place.clone();
+            let slot = self.slot.clone();
             if let Ok(frame) = writer.frame(content.len())
                 && frame.sends
             {
-                place.send(&content);
+                slot.send(&content);
             }
-            place.finish(self.fate());
+            slot.finish(self.after());
         } else {
             let stream = self.stream(writer);
             stream.send_each(Slices::new(content));
@@ -279,7 +279,7 @@ impl Response {
             return self.send_response();
         }
         self.begin();
-        self.place.upgrade(Box::new(move |transport| {
+        self.slot.upgrade(Box::new(move |transport| {
             let socket = WebSocket::new(transport, settings);
             let handler = make(socket.clone());
             Box::new(Driver { socket, handler, told: false })
@@ -304,30 +304,30 @@ impl Response {
     fn begin(&mut self) -> BodyWriter {
         self.sent = true;
         let body = self.length.map_or(Outgoing::Unknown, Outgoing::Known);
-        if self.place.is_body_pending() {
+        if self.slot.is_body_pending() {
             // Where the next request would begin is not known before the body's end.
             self.exchange.keep_alive = false;
         }
-        let (place, exchange) = (&self.place, &mut self.exchange);
+        let (slot, exchange) = (&self.slot, &mut self.exchange);
         let (status, headers) = (self.status, &self.headers);
-        let wanted = place.settings().date && !headers.contains("date");
-        let writer = place.write(|out| {
+        let wanted = slot.settings().date && !headers.contains("date");
+        let writer = slot.write(|out| {
             with_date(wanted, |date| {
                 let response = OutgoingResponse { status, headers, body, date };
                 write_response(out, exchange, &response)
             })
         });
-        // `check` has seen to it that nothing is reserved; a place that is over takes everything.
+        // It cannot fail: `check` has refused reserved fields, and a finished slot discards what is written.
         writer.and_then(Result::ok).unwrap_or(BodyWriter::None)
     }
 
-    fn fate(&self) -> Fate {
-        if self.exchange.keep_alive { Fate::Keep } else { Fate::Close }
+    fn after(&self) -> AfterResponse {
+        if self.exchange.keep_alive { AfterResponse::Keep } else { AfterResponse::Close }
     }
 
     fn stream(&mut self, writer: BodyWriter) -> ResponseStream {
-        let chunks = Chunks { writer, compressor: self.compressor.take(), fate: self.fate() };
-        ResponseStream::new(self.place.clone(), chunks)
+        let chunks = Chunks { writer, compressor: self.compressor.take(), after: self.after() };
+        ResponseStream::new(self.slot.clone(), chunks)
     }
 
     fn take_headers(&mut self, headers: &Headers) {
@@ -343,7 +343,7 @@ impl Response {
 
 impl Drop for Response {
     fn drop(&mut self) {
-        if self.sent || !self.place.is_open() {
+        if self.sent || !self.slot.is_open() {
             return;
         }
         crate::error!("a response was dropped and never sent; answering with status 500");
@@ -351,7 +351,7 @@ impl Drop for Response {
         (self.status, self.headers) = (StatusCode::INTERNAL_SERVER_ERROR, Headers::new());
         self.length = Some(0);
         self.begin();
-        self.place.clone().finish(self.fate());
+        self.slot.clone().finish(self.after());
     }
 }
 

@@ -215,7 +215,7 @@ impl Link {
         if self.phase.get() != Phase::Connecting {
             return;
         }
-        self.be_patient();
+        self.limit_silence();
         match self.origin.tunnel.clone() {
             None => {
                 self.phase.set(Phase::Open);
@@ -331,7 +331,7 @@ impl Link {
                 continue;
             }
             if self.written.get() == 0 {
-                self.be_patient();
+                self.limit_silence();
             }
             let mut out = Vec::new();
             match exchange.write_head(self, &mut out) {
@@ -500,8 +500,8 @@ impl Link {
         }
     }
 
-    /// A request is under way: silence has an end.
-    fn be_patient(&self) {
+    /// Starts the inactivity timeout, because a request is under way.
+    fn limit_silence(&self) {
         if let (Some(transport), Some(pool)) = (self.transport(), self.pool.upgrade()) {
             transport.set_inactivity_timeout(pool.settings.inactivity_timeout);
         }
@@ -524,7 +524,7 @@ impl Link {
             transport.set_inactivity_timeout(Duration::ZERO);
         } else {
             transport.resume();
-            self.be_patient();
+            self.limit_silence();
         }
     }
 
