@@ -33,8 +33,8 @@ pub struct Settings {
     pub frame_max: u32,
     /// Channels at once; the broker may say less. 0: as many as AMQP has numbers for. 2047.
     pub channel_max: u16,
-    /// How long a connection may take, from the first byte to being open. 20 s.
-    pub patience: Duration,
+    /// How long connecting may take, and after it the handshake. 20 s.
+    pub connection_timeout: Duration,
     /// Bytes of the largest message that is taken. A larger one ends the connection with 311. 16 MiB.
     pub message_max: u64,
     /// Bytes of messages that may wait: to be sent, and, with [`Unconfirmed::Resend`], to be confirmed. 4 MiB.
@@ -108,7 +108,7 @@ impl Default for Settings {
             heartbeat: 60,
             frame_max: 128 * 1024,
             channel_max: 2047,
-            patience: Duration::from_secs(20),
+            connection_timeout: Duration::from_secs(20),
             message_max: 16 * 1024 * 1024,
             buffer: 4 * 1024 * 1024,
             requests: 10_000,

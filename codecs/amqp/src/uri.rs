@@ -102,7 +102,7 @@ fn parameter(settings: &mut Settings, name: &str, value: &str) -> Result<(), Uri
             let time = value.parse().ok().filter(|milliseconds| 0 < *milliseconds);
             let time =
                 time.ok_or(UriError::Value("connection_timeout", "milliseconds, at least 1"));
-            settings.patience = Duration::from_millis(time?);
+            settings.connection_timeout = Duration::from_millis(time?);
         }
         "auth_mechanism" => match value.to_ascii_lowercase().as_str() {
             "plain" => {}
@@ -164,7 +164,7 @@ mod tests {
             heartbeat: 5,
             frame_max: 4096,
             channel_max: 7,
-            patience: Duration::from_millis(1500),
+            connection_timeout: Duration::from_millis(1500),
             credentials: Credentials::External,
             ..Settings::default()
         };

@@ -49,8 +49,8 @@ pub(super) struct Link {
     /// A tick is asked for.
     scheduled: Cell<bool>,
     pulse: Cell<Option<PeriodicTimer>>,
-    /// Ends a connection that does not open, or one that is over and does not end.
-    patience: Cell<Option<Timer>>,
+    /// The timer of [`wait`](Self::wait): a timeout, or the time until the next connection.
+    waiting: Cell<Option<Timer>>,
     /// Looks whether the socket has room, where the host may not tell.
     poll: Cell<Option<Timer>>,
 }
@@ -79,7 +79,7 @@ impl Link {
             running: Cell::new(false),
             scheduled: Cell::new(false),
             pulse: Cell::new(None),
-            patience: Cell::new(None),
+            waiting: Cell::new(None),
             poll: Cell::new(None),
         });
         if tls {
@@ -175,8 +175,8 @@ impl Link {
 
     pub fn connected(&self) {
         self.session.borrow_mut().connected();
-        let patience = self.session.borrow().settings().patience;
-        self.wait(patience, |link| link.hang_up("the broker did not open the connection in time"));
+        let timeout = self.session.borrow().settings().connection_timeout;
+        self.wait(timeout, |link| link.hang_up("the broker did not open the connection in time"));
         self.run();
     }
 

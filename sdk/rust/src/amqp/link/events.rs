@@ -53,8 +53,8 @@ impl Link {
 
     fn is_open_now(&self) {
         self.failures.set(0);
-        if let Some(patience) = self.patience.take() {
-            patience.cancel();
+        if let Some(timer) = self.waiting.take() {
+            timer.cancel();
         }
     }
 
