@@ -1,4 +1,4 @@
-//! Frames into bytes.
+//! Writes frames.
 
 use amq_protocol::{
     frame::{AMQPContentHeader, AMQPFrame, gen_frame},
@@ -16,7 +16,7 @@ pub(crate) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 /// The class of everything that has a body.
 const BASIC: u16 = 60;
 
-/// Appends a frame. It cannot fail: a vector takes everything, and every text was measured before.
+/// Appends a frame. It cannot fail: a vector grows, and the lengths of all texts were checked before.
 fn frame(out: &mut Vec<u8>, frame: &AMQPFrame) {
     let before = out.len();
     match gen_frame(frame)(std::mem::take(out).into()) {
@@ -30,7 +30,7 @@ pub(crate) fn method(out: &mut Vec<u8>, channel: u16, class: AMQPClass) {
     frame(out, &AMQPFrame::Method(channel, class));
 }
 
-/// Appends a method whose tables may be of any size, or nothing, if it does not fit into a frame.
+/// Appends a method that may exceed a frame, because of its tables. Then it appends nothing.
 pub(crate) fn sized_method(
     out: &mut Vec<u8>,
     channel: u16,
@@ -42,7 +42,7 @@ pub(crate) fn sized_method(
     check_size(out, before, frame_max)
 }
 
-/// A message as it goes out.
+/// A message to publish.
 pub(crate) struct OutgoingMessage<'a> {
     pub method: basic::Publish,
     pub properties: BasicProperties,
@@ -83,7 +83,7 @@ pub(crate) fn heartbeat(out: &mut Vec<u8>) {
 
 /// `connection.close`
 pub(crate) fn close(close: &Close) -> AMQPClass {
-    // A text of ours may be longer than AMQP has room for.
+    // A text of this crate may exceed the 255 bytes that AMQP allows.
     let end = close.text.floor_char_boundary(255);
     AMQPClass::Connection(connection::AMQPMethod::Close(connection::Close {
         reply_code: close.code,

@@ -1,4 +1,4 @@
-//! Bodies on their way in: how long they are, and their pieces.
+//! Reads bodies: their length, and their pieces.
 
 pub(crate) mod error;
 
@@ -9,20 +9,20 @@ use crate::{
     limits::Limits,
 };
 
-/// How a head says where its body ends.
+/// The length of a body, as its head says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// There is no body.
     None,
-    /// So many bytes.
+    /// The number of bytes.
     Known(u64),
-    /// The chunked coding says.
+    /// The chunked coding marks the end.
     Chunked,
-    /// The end of the connection; responses only.
+    /// The body ends with the connection; only responses do.
     UntilClose,
 }
 
-/// A body on its way in.
+/// The reader of a body.
 #[derive(Debug)]
 pub(crate) enum BodyDecoder {
     Known { left: u64 },
@@ -32,7 +32,7 @@ pub(crate) enum BodyDecoder {
 
 impl BodyDecoder {
     /// # Errors
-    /// `TooLarge`, for a length that is known beforehand.
+    /// `TooLarge`, if the head says so.
     pub fn new(length: Length, limits: &Limits) -> Result<BodyDecoder, BodyError> {
         match length {
             Length::None => Ok(BodyDecoder::Known { left: 0 }),
@@ -43,7 +43,7 @@ impl BodyDecoder {
         }
     }
 
-    /// The next piece in `input`, which loses what was taken.
+    /// Takes the next piece out of `input`.
     pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, BodyError> {
         match self {
             BodyDecoder::Known { left: 0 } => Ok(Some(Piece::End(Headers::new()))),

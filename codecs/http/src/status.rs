@@ -1,24 +1,24 @@
-//! What a status code means to a message, beyond what its type knows.
+//! What a status code means for a message, beyond the methods of its type.
 
 use http::StatusCode;
 
-/// Whether such an answer never has a body: 1xx, 204, 304.
+/// Whether an answer with this status never has a body: 1xx, 204, 304.
 #[must_use]
 pub fn is_bodiless(status: StatusCode) -> bool {
     status.is_informational() || matches!(status.as_u16(), 204 | 304)
 }
 
-/// 301, 302, 303, 307 and 308: the answer is at the `Location`. The other codes of 3xx say something else.
+/// Whether `Location` has another URI to ask: 301, 302, 303, 307, 308. The other 3xx mean something else.
 #[must_use]
 pub fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// The words of IANA's registry for it, or `Unknown`.
+/// The reason phrase: that of IANA's registry, or `Unknown`.
 #[must_use]
 pub fn reason(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        // The crate `http` keeps the words of older RFCs for these, lest it break who compares them.
+        // The crate `http` still has the words of older RFCs for these.
         203 => "Non-Authoritative Information",
         413 => "Content Too Large",
         422 => "Unprocessable Content",

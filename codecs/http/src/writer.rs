@@ -1,7 +1,7 @@
-//! Heads and bodies on their way out: the frame that a peer needs to find where they end.
+//! Writes heads and bodies, with the framing by which the peer finds their ends.
 //!
-//! The order of what is written: the first line, the caller's fields in the order they were added, then what this
-//! module adds: the length, `Connection`, `Date`. The caller never writes a length, so it is never wrong.
+//! A head is the first line, the caller's fields in their order, then the fields of this module: the length,
+//! `Connection`, `Date`. The caller never writes a length, so it is never wrong.
 
 use std::{fmt, io::Write as _};
 
@@ -13,12 +13,12 @@ use crate::{
     target::Target,
 };
 
-/// What an answer has to know of its request.
+/// What the writer of an answer must know about the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The version that the client speaks.
     pub version: Version,
-    /// Whether the connection is to stay. An answer whose end is the connection's makes it false.
+    /// Whether the connection stays open. An answer that ends with the connection sets it to false.
     pub keep_alive: bool,
     /// The answer to `HEAD` has no body, whatever its head says.
     pub is_head: bool,
@@ -27,7 +27,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// An answer to such a request.
+    /// For the answer to a request like this.
     #[must_use]
     pub fn answering(method: &Method, version: Version, keep_alive: bool) -> Exchange {
         let (is_head, is_connect) = (*method == Method::HEAD, *method == Method::CONNECT);
@@ -35,55 +35,54 @@ impl Exchange {
     }
 }
 
-/// How much body will be sent.
+/// The length of a body that will be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outgoing {
-    /// So many bytes.
+    /// The number of bytes.
     Known(u64),
-    /// Until it ends.
+    /// Not known before the end.
     Unknown,
 }
 
 /// The head of an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct OutgoingResponse<'a> {
-    /// What came of the request.
+    /// The status code.
     pub status: StatusCode,
-    /// The caller's fields. A `Date` among them is used instead of `date`.
+    /// The caller's fields. A `Date` among them replaces `date`.
     pub headers: &'a Headers,
-    /// How much body follows.
+    /// The length of the body.
     pub body: Outgoing,
-    /// The present time as [`date::format`](crate::date::format) has it; none leaves the field out, for a server
-    /// without a clock.
+    /// The present time, from [`date::format`](crate::date::format). None for a server without a clock: no `Date`.
     pub date: Option<&'a str>,
 }
 
 /// The head of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct OutgoingRequest<'a> {
-    /// What is to be done.
+    /// The method.
     pub method: &'a Method,
-    /// What it is about.
+    /// The target.
     pub target: &'a Target,
-    /// Written as `Host`, first, unless the caller's fields have one.
+    /// The value of `Host`, which is the first field, unless the caller's fields have one.
     pub host: &'a str,
     /// The caller's fields.
     pub headers: &'a Headers,
-    /// None for a request without a body; `POST`, `PUT` and `PATCH` then say `Content-Length: 0`.
+    /// The length of the body; none without a body. `POST`, `PUT` and `PATCH` then say `Content-Length: 0`.
     pub body: Option<Outgoing>,
     /// Whether another request may follow on the connection.
     pub keep_alive: bool,
 }
 
-/// What the writer says itself.
+/// The fields that only the writer sets.
 const RESERVED: &[&str] =
     &["connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"];
 
-/// Writes the head of an answer; the body goes through what it returns. [`Exchange::keep_alive`] says
+/// Writes the head of an answer and returns the writer of its body. If [`Exchange::keep_alive`] is false, it says
 /// `Connection: close`.
 ///
 /// # Errors
-/// `Reserved`: the caller brings a field that follows from the body. Nothing was written.
+/// `Reserved`: the caller's fields include one that only the writer sets. Nothing was written.
 pub fn write_response(
     out: &mut Vec<u8>,
     exchange: &mut Exchange,
@@ -103,7 +102,7 @@ pub fn write_response(
 
     status_line(out, status);
     fields(out, headers);
-    // RFC 9110: none of these has a length; that of a 304 would be another answer's.
+    // RFC 9110: none of these has a length; the length in a 304 would be that of the 200.
     if !(is_bodiless(status) || is_tunnel) {
         length(out, body, exchange.version);
     }
@@ -115,8 +114,7 @@ pub fn write_response(
     Ok(writer)
 }
 
-/// Writes an answer before the answer, such as `100 Continue` or `103 Early Hints`. An HTTP/1.0 client must not
-/// get one.
+/// Writes an interim answer, such as `100 Continue` or `103 Early Hints`. HTTP/1.0 clients must not get one.
 ///
 /// # Errors
 /// As [`write_response`].
@@ -132,10 +130,10 @@ pub fn write_informational(
     Ok(())
 }
 
-/// Writes the head of a request; the body goes through what it returns.
+/// Writes the head of a request and returns the writer of its body.
 ///
 /// # Errors
-/// As [`write_response`], and for a `host` that is no field's value.
+/// As [`write_response`], and for a `host` that is not valid as the value of a field.
 pub fn write_request(
     out: &mut Vec<u8>,
     request: &OutgoingRequest<'_>,
@@ -169,10 +167,10 @@ pub fn write_request(
     })
 }
 
-/// Whether the caller's fields leave the frame to the writer.
+/// Checks that the caller's fields include none that only the writer sets.
 ///
 /// # Errors
-/// `Reserved`, with the first field that does not.
+/// `Reserved`, with the first such field.
 pub fn check_reserved(headers: &Headers) -> Result<(), FieldError> {
     let reserved = |name: &str| RESERVED.iter().any(|known| known.eq_ignore_ascii_case(name));
     match headers.iter().find(|(name, _)| reserved(name)) {
@@ -245,31 +243,31 @@ fn decimal(out: &mut Vec<u8>, mut number: u64) {
     }
 }
 
-/// A body on its way out.
+/// The writer of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyWriter {
-    /// There is none; what is written goes nowhere.
+    /// There is no body: what is written is discarded.
     None,
-    /// So many bytes are left to write.
+    /// The head has told the length.
     Known {
-        /// How many.
+        /// Bytes that are still to be written.
         left: u64,
     },
     /// In chunks.
     Chunked,
-    /// As it is; the connection's end is the body's.
+    /// Without framing: the body ends with the connection.
     UntilClose,
-    /// The end is written.
+    /// The end has been written.
     Ended,
 }
 
-/// The body is not what its head says. The connection must be closed: the peer would take what
-/// follows for the body, or wait for ever.
+/// The body does not have the length that its head says. The connection must be closed: the peer would read
+/// the next message as part of the body, or wait for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LengthError {
-    /// More than was announced, by so many bytes. They were not written.
+    /// By how many bytes the body exceeds its length. They were not written.
     TooMuch(u64),
-    /// So many bytes of what was announced never came.
+    /// How many bytes are missing at the end.
     TooLittle(u64),
     /// Written after the end.
     AfterEnd,
@@ -294,21 +292,21 @@ impl fmt::Display for LengthError {
 
 impl std::error::Error for LengthError {}
 
-/// What goes before and after a piece of a body. `sends` is false where the piece itself goes nowhere.
+/// The framing of one piece of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
     before: [u8; 18],
     before_length: u8,
-    /// Whether the piece itself is sent.
+    /// Whether the piece itself is sent: not for an answer without a body.
     pub sends: bool,
-    /// What follows the piece.
+    /// The bytes after the piece.
     pub after: &'static [u8],
 }
 
 impl Frame {
     const PLAIN: Frame = Frame { before: [0; 18], before_length: 0, sends: true, after: b"" };
 
-    /// What precedes the piece.
+    /// The bytes before the piece.
     #[must_use]
     pub fn before(&self) -> &[u8] {
         &self.before[..usize::from(self.before_length)]
@@ -327,7 +325,7 @@ impl Frame {
 }
 
 impl BodyWriter {
-    /// The frame of a piece of `length` bytes, so that a large one need not be copied.
+    /// The framing of a piece of `length` bytes, for a caller that sends large pieces without a copy.
     ///
     /// # Errors
     /// `TooMuch`, `AfterEnd`.
@@ -341,7 +339,7 @@ impl BodyWriter {
                 }
                 None => Err(LengthError::TooMuch(length as u64 - *left)),
             },
-            // A chunk of no bytes would be the end.
+            // An empty chunk would end the body.
             BodyWriter::Chunked if length == 0 => Ok(Frame::PLAIN),
             BodyWriter::Chunked => Ok(Frame::chunk(length)),
             BodyWriter::UntilClose => Ok(Frame::PLAIN),
@@ -363,7 +361,7 @@ impl BodyWriter {
         Ok(())
     }
 
-    /// Writes the end. Trailers go only where there are chunks; elsewhere they are left out.
+    /// Writes the end. Trailers are written only in the chunked coding.
     ///
     /// # Errors
     /// `TooLittle`, `AfterEnd`.

@@ -1,4 +1,4 @@
-//! How a connection begins: the broker says what it is, the client who it is, both what they can do.
+//! The handshake: the broker and the client introduce themselves and agree on limits.
 
 use amq_protocol::protocol::{
     AMQPClass,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Session {
-    /// A method about the connection as a whole.
+    /// Handles a method of the connection as a whole.
     pub(crate) fn on_connection(&mut self, method: N) -> Result<(), Violation> {
         match (&self.phase, method) {
             (_, N::Close(close)) => {
@@ -85,7 +85,7 @@ impl Session {
         self.tuning = Tuning {
             frame_max,
             channel_max: lower(channel_max, tune.channel_max),
-            // Who wants none has none.
+            // Without heartbeats of ours there are none.
             heartbeat: if heartbeat == 0 { 0 } else { lower(heartbeat, tune.heartbeat) },
         };
         let Tuning { frame_max, channel_max, heartbeat } = self.tuning;
@@ -103,7 +103,7 @@ impl Session {
     }
 }
 
-/// The lower of two bounds of which 0 means none.
+/// The lower of two limits; 0 means no limit.
 fn lower<T: Ord + Default + Copy>(ours: T, theirs: T) -> T {
     let none = T::default();
     if ours == none || theirs == none { ours.max(theirs) } else { ours.min(theirs) }

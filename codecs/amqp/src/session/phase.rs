@@ -1,6 +1,6 @@
-//! Where a session is in its life, and what both sides have agreed on.
+//! The phases of a session and of its recovery, and what both sides have agreed on.
 
-/// Where the session is.
+/// The phase of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// There is no connection.
@@ -8,7 +8,7 @@ pub(crate) enum Phase {
     /// The connection is being opened.
     Handshake(Step),
     Open,
-    /// The connection is of no use; its end is awaited.
+    /// The connection was given up; its end is awaited.
     Lost,
     /// `connection.close` is sent.
     Closing,
@@ -16,13 +16,13 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// Whether what the broker sends still matters.
+    /// Whether frames of the broker are still handled.
     pub fn listens(&self) -> bool {
         !matches!(self, Phase::Idle | Phase::Lost | Phase::Over)
     }
 }
 
-/// What the broker is to say next.
+/// The next method of the broker in the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Start,
@@ -38,7 +38,7 @@ pub(crate) struct Tuning {
     pub heartbeat: u16,
 }
 
-/// How far the recovery of a connection is.
+/// The stage of recovery on a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Channels,

@@ -5,15 +5,15 @@ use std::fmt;
 /// What is wrong with a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// Larger than [`Limits::body`](crate::Limits::body).
+    /// The body is larger than [`Limits::body`](crate::Limits::body).
     TooLarge,
-    /// A chunk's size is no number of 1 to 16 hexadecimal digits, or its line does not end as it must.
+    /// A chunk's size is not 1 to 16 hexadecimal digits, or its line does not end in CR LF.
     ChunkSize,
     /// More than [`Limits::chunk_extensions`](crate::Limits::chunk_extensions).
     ChunkExtensions,
-    /// No line end behind a chunk's data: its size is wrong.
+    /// CR LF does not follow a chunk's data: its size is wrong.
     ChunkEnd,
-    /// A trailer is no header field, or one that must come before the body.
+    /// A trailer is not a header field, or is one that must precede the body.
     Trailer,
     /// Trailers past [`Limits::head`](crate::Limits::head) or
     /// [`Limits::headers`](crate::Limits::headers).

@@ -1,4 +1,4 @@
-//! A client's cookies: which to keep, and which to send where.
+//! A client's cookies: which are kept, and to which requests they are added.
 
 use std::{
     net::IpAddr,
@@ -8,10 +8,10 @@ use std::{
 use super::set::SetCookie;
 use crate::uri::Uri;
 
-/// Cookies that servers have set, with their domains, paths and ends.
+/// The cookies that servers have set, with their domains, paths and expiry.
 ///
-/// There is no list of public suffixes here, so a server may not set a cookie for a domain without a dot, and a
-/// plugin that talks to hosts that do not trust each other gives each its own jar.
+/// It has no list of public suffixes. So it refuses a cookie for a domain without a dot, and a plugin should give
+/// each host a jar of its own where the hosts do not trust each other.
 #[derive(Clone, Debug, Default)]
 pub struct Jar {
     cookies: Vec<Kept>,
@@ -22,7 +22,7 @@ struct Kept {
     name: String,
     value: String,
     domain: String,
-    /// For that host only, not those below it.
+    /// Sent to that host only, and not to its subdomains.
     host_only: bool,
     path: String,
     secure: bool,
@@ -46,9 +46,9 @@ impl<'a> From<&'a Uri> for RequestScope<'a> {
     }
 }
 
-/// Cookies that a jar keeps; beyond, the oldest goes.
+/// The cookies in a jar. At the limit, a new one replaces the oldest.
 const COOKIES_MAX: usize = 300;
-/// Bytes of a cookie's name and value; a larger one is not kept.
+/// Bytes of a cookie's name and value. A larger cookie is ignored.
 const COOKIE_BYTES_MAX: usize = 4096;
 
 impl Jar {
@@ -58,7 +58,7 @@ impl Jar {
         Jar { cookies: Vec::new() }
     }
 
-    /// How many there are, those past their end included.
+    /// The number of cookies, expired ones included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.cookies.len()
@@ -70,7 +70,7 @@ impl Jar {
         self.cookies.is_empty()
     }
 
-    /// Keeps what the response to a request sets with one `Set-Cookie`; what such a server may not set is ignored.
+    /// Keeps the cookie of one `Set-Cookie` in the response to a request. It is ignored if that host may not set it.
     pub fn store(&mut self, field: &str, request: RequestScope<'_>, now: SystemTime) {
         let Some(set) = SetCookie::parse(field) else { return };
         let RequestScope { host, path, is_tls } = request;

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{FieldError, Headers};
 
-/// Names lose their case, and the order between different names is the map's. Fails where the map has no room.
+/// Names lose their case, and different names their order. Fails if the map cannot hold all of them.
 impl TryFrom<&Headers> for HeaderMap {
     type Error = http::Error;
 
@@ -18,7 +18,7 @@ impl TryFrom<&Headers> for HeaderMap {
     }
 }
 
-/// In the order of the map. Fails where all fields together are too large.
+/// In the order of the map. Fails if all fields together are too large.
 impl TryFrom<&HeaderMap> for Headers {
     type Error = FieldError;
 

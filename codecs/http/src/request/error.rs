@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::{body::error::BodyError, head::LineError};
 
-/// Why a request is refused. The connection cannot be used for another one: where it would begin is not known.
+/// Why a request is refused. The connection cannot be used for another one, whose beginning is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestError {
     /// A line ends with a line feed alone.
@@ -53,12 +53,12 @@ pub enum RequestError {
     Body(BodyError),
     /// The connection ended inside a head.
     Truncated,
-    /// It did not come in time. The decoder knows no time: this is for its caller.
+    /// The request did not come in time. Only the decoder's caller makes this error: a decoder has no clock.
     Timeout,
 }
 
 impl RequestError {
-    /// What the client is told; none when it is not there any more.
+    /// The status of the answer; none if the client is gone.
     #[must_use]
     pub fn status(self) -> Option<StatusCode> {
         Some(match self {

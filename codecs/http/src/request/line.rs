@@ -1,9 +1,9 @@
-//! The request line while it comes: what cannot become a request is refused at its first wrong byte.
+//! Checks the request line byte by byte, so that anything else is refused at its first wrong byte.
 
 use super::error::RequestError;
 use crate::{fields::is_token_byte, head::FirstLine};
 
-/// Longer names of methods are not read: RFC 9110 has 501 for them.
+/// The longest name of a method. RFC 9110 asks for 501 where a name is longer than a server reads.
 const METHOD_MAX: usize = 32;
 
 /// Where in the line the next byte stands.

@@ -28,7 +28,7 @@ pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<RequestHead, Request
     else {
         return Err(RequestError::RequestLine);
     };
-    // A token: the scanner has seen to that.
+    // It cannot fail: the scanner has refused all but tokens.
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| RequestError::RequestLine)?;
     let target = Target::parse(&method, target).ok_or(RequestError::Target)?;
     let version = version(minor);

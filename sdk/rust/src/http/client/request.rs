@@ -124,7 +124,7 @@ impl HttpRequest {
         self
     }
 
-    /// Follows so many redirects. None unless this is called: a redirect is a response too.
+    /// The number of redirects to follow. Without this call it is 0: a redirect is a response too.
     pub fn redirects(mut self, count: u32) -> Self {
         self.options.redirects = count;
         self
