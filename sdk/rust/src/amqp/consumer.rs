@@ -1,4 +1,4 @@
-//! Who gets the messages of a queue.
+//! Consumers of queues.
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
@@ -15,11 +15,11 @@ use crate::deferrable::{DefaultDeferrable, Deferrable};
 /// How a queue is consumed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConsumeOptions {
-    /// Messages count as taken when they are sent: there is nothing to acknowledge.
+    /// Messages count as acknowledged when they are sent.
     pub no_ack: bool,
     /// It is the queue's only consumer.
     pub exclusive: bool,
-    /// Without what this connection publishes. RabbitMQ does not know it.
+    /// Leaves out what this connection publishes. RabbitMQ does not support it.
     pub no_local: bool,
     /// Its name on the channel; empty: one is made.
     pub tag: String,
@@ -82,7 +82,7 @@ impl Consumer {
         &self.0.tag
     }
 
-    /// No more messages. Those that are on their way still come; then it succeeds.
+    /// Cancels the consumer. Messages in flight are still delivered; then the operation succeeds.
     pub fn cancel(&self) -> Operation {
         let State { channel, tag, .. } = &*self.0;
         let cancelled = ask(channel, Request::Cancel(tag.clone()), drop);
@@ -93,7 +93,7 @@ impl Consumer {
         cancelled
     }
 
-    /// Calls `action` when the broker ends it, because its queue is gone for instance.
+    /// Calls `action` when the broker ends it, for instance because its queue was deleted.
     pub fn on_cancel(&self, action: impl FnOnce() + 'static) -> &Consumer {
         let replaced = self.0.on_cancel.replace(Some(Box::new(action)));
         drop(replaced);

@@ -1,4 +1,4 @@
-//! One connection of a server: bytes become requests, and what is no request is refused.
+//! One connection of a server: decodes requests, and refuses what is not one.
 
 use std::{
     cell::RefCell,
@@ -46,7 +46,7 @@ pub(super) struct Session<S> {
     /// Requests that have begun.
     requests: u64,
     read_timeout: Option<ReadTimeout>,
-    /// The last request asks for another protocol: what follows it is not HTTP, unless the answer says no.
+    /// The last request asks for another protocol: what follows it is HTTP only if the answer refuses that.
     held: Option<Slot>,
     upgraded: Option<Box<dyn Upgraded>>,
     me: Weak<RefCell<Session<S>>>,
@@ -72,10 +72,10 @@ impl ReadTimeout {
     }
 }
 
-/// More is not set aside for a body before it comes.
+/// The most memory that is reserved for a body before it comes.
 const RESERVED: u64 = 64 * 1024;
 
-/// Bytes have come, or the session can go on with those that are left.
+/// Handles new bytes, or continues with those that are left.
 pub(super) fn pump<S: HttpServer>(session: &Rc<RefCell<Session<S>>>, data: &[u8]) {
     let pipeline = session.borrow().pipeline.clone();
     pipeline.cork(|| session.borrow_mut().receive(data));
@@ -167,16 +167,16 @@ impl<S: HttpServer> Session<S> {
             self.pipeline.throttle();
         }
         if self.takes_bytes() {
-            // Only what came in one piece with what must be done first: the peer is not read from meanwhile.
+            // It is bounded by one piece: the peer is not read from meanwhile.
             self.left = input.to_vec();
             self.update_read_timeout();
         }
     }
 
-    /// Takes requests until there are no more bytes, or no more can be taken.
+    /// Decodes requests until the bytes are used up, or no more requests are taken.
     fn take_requests(&mut self, input: &mut &[u8]) {
         while self.takes_requests() {
-            // A body that is coming goes on whatever else waits, unless the plugin has paused it.
+            // A body that has begun continues even while answers wait, unless the plugin has paused it.
             if self.incoming.is_some() {
                 if self.pipeline.is_paused() {
                     return;
@@ -188,7 +188,7 @@ impl<S: HttpServer> Session<S> {
                 Ok(None) => return,
                 Ok(Some(RequestEvent::Head(head))) => self.begin(head),
                 Ok(Some(RequestEvent::Data(data))) => match &mut self.incoming {
-                    // A sandbox that has no more memory is a bound too.
+                    // The memory of the sandbox is a limit too.
                     Some(Incoming::Collected { content, .. }) => {
                         match content.try_reserve(data.len()) {
                             Ok(()) => content.extend_from_slice(data),
@@ -204,7 +204,7 @@ impl<S: HttpServer> Session<S> {
         }
     }
 
-    /// Whether what comes may mean something, now or later.
+    /// Whether received bytes may still matter.
     fn takes_bytes(&self) -> bool {
         self.takes_requests() || self.pipeline.is_upgrading()
     }
@@ -226,7 +226,7 @@ impl<S: HttpServer> Session<S> {
             self.held = Some(slot.clone());
         }
         if head.method == Method::CONNECT {
-            // A tunnel is a proxy's business.
+            // Only proxies have tunnels.
             return self.refuse_with(&slot, StatusCode::NOT_IMPLEMENTED, "this server is no proxy");
         }
         let intake = self.server.take_body(&head);
@@ -286,7 +286,7 @@ impl<S: HttpServer> Session<S> {
         Response::new(slot.clone(), head.exchange(), Coding::wanted(&head.headers))
     }
 
-    /// Answers what is no request, in its turn, and takes no more.
+    /// Answers an invalid request, after the answers before it, and takes no more requests.
     fn refuse(&mut self, error: RequestError) {
         crate::debug!("connection {}: refused: {error}", self.transport.id());
         let (slot, body) = match self.incoming.take() {
@@ -308,11 +308,11 @@ impl<S: HttpServer> Session<S> {
         self.left = Vec::new();
         self.stop_read_timeout();
         slot.set_body_pending(true);
-        // An answer that the plugin has begun cannot be taken back: it is cut.
+        // An answer that the plugin has begun cannot be replaced: it is cut off.
         if !slot.is_begun() {
             let text = format!("{status}\n{why}\n");
             let mut headers = Headers::new();
-            // The name and the value are plain.
+            // It cannot fail: both are plain text.
             let _ = headers.append("Content-Type", "text/plain");
             let mut exchange = Exchange::answering(&Method::GET, Version::HTTP_11, false);
             let body = Outgoing::Known(text.len() as u64);

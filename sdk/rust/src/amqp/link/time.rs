@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Link;
 use crate::timers::{try_add_periodic_timer, try_add_timer};
 
-/// How often to look whether there is room.
+/// How often the socket is polled for room.
 const POLL: Duration = Duration::from_millis(50);
 
 impl Link {

@@ -1,4 +1,4 @@
-//! One request on its way to a response: over redirects, through decompression, within its bounds.
+//! One request until its response is complete: redirects, decompression, limits.
 
 use std::{
     cell::RefCell,
@@ -28,7 +28,7 @@ use crate::{
     timers::{Timer, try_add_timer},
 };
 
-/// What the plugin has asked for besides the request itself.
+/// The options of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub redirects: u32,
@@ -52,7 +52,7 @@ impl Default for Options {
     }
 }
 
-/// Whom to tell on the way.
+/// The plugin's callbacks for a request.
 #[derive(Default)]
 pub(super) struct Callbacks {
     pub headers: Option<OnHeaders>,
@@ -66,13 +66,13 @@ type OnData = Box<dyn FnMut(&[u8])>;
 #[derive(Clone)]
 pub(super) enum Body {
     None,
-    /// There as often as it is asked for.
+    /// Can be sent repeatedly.
     Bytes(Rc<Vec<u8>>),
-    /// There once; with its length if that is known.
+    /// Can be sent once. With its length if it is known.
     Stream(Rc<Upload>, Option<u64>),
 }
 
-/// A request as the plugin wants it, with its fields complete.
+/// A complete request, ready to be sent.
 pub(super) struct Planned {
     pub method: Method,
     pub uri: Uri,
@@ -82,7 +82,7 @@ pub(super) struct Planned {
     pub callbacks: Callbacks,
 }
 
-/// One request on its way.
+/// One request until its response is complete.
 pub(super) struct Exchange {
     pool: Rc<Pool>,
     options: Options,
@@ -97,22 +97,22 @@ struct State {
     uri: Uri,
     headers: Headers,
     body: Body,
-    /// What redirects have set.
+    /// Cookies that redirects have set.
     jar: Jar,
     redirects: u32,
-    /// It was tried before, over a connection that turned out to be closed.
+    /// It was sent before, over a connection that was already closed.
     tried: bool,
     link: Weak<Link>,
     response: Option<HttpResponse>,
     decompressor: Option<Decompressor>,
-    /// Where a redirect goes, while its own body is skipped.
+    /// The URI that a redirect leads to, while the redirect's body is skipped.
     next: Option<Uri>,
     skipped: usize,
     deadline: Option<Timer>,
     over: bool,
 }
 
-/// A redirect's body that is longer is not waited for.
+/// The connection is closed instead of skipping a redirect's body that is longer.
 const SKIPPED_MAX: usize = 64 * 1024;
 
 impl Exchange {
@@ -149,7 +149,7 @@ impl Exchange {
         exchange
     }
 
-    /// Sets out. A failure comes in the next tick, when the caller has added its errback.
+    /// Starts it. A failure comes in the next tick, so that the caller can add an errback first.
     pub fn start(self: &Rc<Self>) {
         if let Some(after) = self.options.deadline {
             let me = Rc::downgrade(self);
@@ -185,7 +185,7 @@ impl Exchange {
         self.options.expect_continue && !matches!(self.state.borrow().body, Body::None)
     }
 
-    /// Whether the same request may be sent again if nothing came of it.
+    /// Whether the request may be sent again if there was no response.
     pub fn is_repeatable(&self) -> bool {
         let state = self.state.borrow();
         state.method.is_idempotent() && !matches!(state.body, Body::Stream(..))
@@ -233,7 +233,7 @@ impl Exchange {
         write_request(out, &request)
     }
 
-    /// The head of the response.
+    /// Handles the head of the response.
     pub fn head(&self, head: ResponseHead) {
         {
             let state = &mut *self.state.borrow_mut();
@@ -310,7 +310,7 @@ impl Exchange {
         Ok(true)
     }
 
-    /// A piece of the response's body.
+    /// Handles a piece of the response's body.
     pub fn data(&self, data: &[u8]) {
         {
             let mut state = self.state.borrow_mut();
@@ -333,7 +333,7 @@ impl Exchange {
         }
     }
 
-    /// The response is complete.
+    /// Handles the end of the response.
     pub fn end(&self, trailers: Headers) {
         if self.state.borrow().next.is_some() {
             return self.follow();
@@ -352,7 +352,7 @@ impl Exchange {
         }
     }
 
-    /// There will be no response.
+    /// Fails the request.
     pub fn fail(&self, error: HttpError) {
         if !self.is_over() {
             self.finish();
@@ -360,7 +360,7 @@ impl Exchange {
         }
     }
 
-    /// There will be no response, and the connection is of no more use for it.
+    /// Fails the request and gives up its connection.
     pub fn abort(&self, error: HttpError) {
         if self.is_over() {
             return;
@@ -369,7 +369,7 @@ impl Exchange {
         self.fail(error);
     }
 
-    /// The connection ended and nothing had come: false if it cannot be tried again.
+    /// Sends it again after its connection ended without a response. False if that is not possible.
     pub fn retry(self: &Rc<Self>) -> bool {
         let again =
             self.is_repeatable() && !std::mem::replace(&mut self.state.borrow_mut().tried, true);
@@ -390,7 +390,7 @@ impl Exchange {
         self.callbacks.borrow().data.is_some()
     }
 
-    /// Hands on a piece of the body as it is meant.
+    /// Passes on a piece of the decoded body.
     fn deliver(&self, data: &[u8]) {
         if self.is_over() || data.is_empty() {
             return;
@@ -404,7 +404,7 @@ impl Exchange {
         let too_large = {
             let mut state = self.state.borrow_mut();
             let Some(response) = &mut state.response else { return };
-            // A sandbox that has no more memory is a bound too.
+            // The memory of the sandbox is a limit too.
             let too_large = self.options.limit - response.content.len() < data.len()
                 || response.content.try_reserve(data.len()).is_err();
             if !too_large {
@@ -426,7 +426,7 @@ impl Exchange {
         }
     }
 
-    /// Goes where a redirect says.
+    /// Follows a redirect.
     fn follow(&self) {
         {
             let state = &mut *self.state.borrow_mut();
