@@ -2,10 +2,9 @@
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
-use sandloop_amqp::{QueueName, Request, Table, request};
+use sandloop_amqp::{Failure, QueueName, Request, Table, request};
 
 use super::{
-    Failure,
     delivery::Delivery,
     handle::ChannelHandle,
     operation::{Operation, ask},
