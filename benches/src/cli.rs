@@ -1,17 +1,17 @@
 //! The command line of `echo`: which mode, which servers, how long.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, process::ExitCode};
 
 use anyhow::{Result, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::{
-    idle, load::Workload, machine, measure, native, report::Raw, subject::Paths, subject::Subject,
+    idle,
+    load::Workload,
+    machine, measure, native,
+    options::Options,
+    report::Raw,
+    subject::{Paths, Subject},
     sys,
 };
 
@@ -48,57 +48,6 @@ enum Mode {
         #[arg(default_value = "127.0.0.1:0")]
         address: SocketAddr,
     },
-}
-
-/// What every mode shares.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Times that every server is measured, interleaved; medians are reported.
-    #[arg(long, global = true, default_value_t = 5)]
-    pub rounds: usize,
-    /// Length of one measured interval.
-    #[arg(long, global = true, default_value_t = 3.0)]
-    pub seconds: f64,
-    /// Only these servers (comma-separated); ratios need their base among them.
-    #[arg(long, global = true, value_enum, value_delimiter = ',')]
-    pub only: Vec<Subject>,
-    /// Only these workloads of the throughput mode.
-    #[arg(long, global = true, value_enum, value_delimiter = ',')]
-    pub workload: Vec<Workload>,
-    /// Connections held by the idle mode.
-    #[arg(long, global = true, default_value_t = 10_000)]
-    pub connections: usize,
-    /// Every record of every round, as lines of JSON, the machine first.
-    #[arg(long, global = true, value_name = "FILE")]
-    pub raw: Option<PathBuf>,
-    /// The sandbox host.
-    #[arg(long, global = true, default_value = "target/release/sandloop")]
-    pub host: PathBuf,
-    /// The component it runs.
-    #[arg(long, global = true, default_value = "target/plugins/echo.wasm")]
-    pub component: PathBuf,
-}
-
-impl Options {
-    /// The length of one measured interval.
-    pub fn interval(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds)
-    }
-
-    /// The servers to compare: those asked for, or `default`, in the order of [`Subject`].
-    fn subjects(&self, default: &[Subject]) -> Vec<Subject> {
-        let mut subjects = if self.only.is_empty() { default } else { &self.only }.to_vec();
-        subjects.sort_unstable();
-        subjects.dedup();
-        subjects
-    }
-
-    fn workloads(&self) -> Vec<Workload> {
-        match self.workload.is_empty() {
-            true => vec![Workload::Small, Workload::Bulk],
-            false => self.workload.clone(),
-        }
-    }
 }
 
 /// Parses the arguments, runs the mode, says what went wrong.
@@ -143,7 +92,7 @@ fn run(mode: Mode, options: &Options) -> Result<()> {
         throughput.retain(|&subject| subject != Subject::EventMachine);
         memory.retain(|&subject| subject != Subject::EventMachine);
     }
-    let paths = Paths::find(options, throughput.iter().copied())?;
+    let paths = Paths::find(&options.host, &options.component, throughput.iter().copied())?;
     let mut raw = Raw::open(options.raw.as_deref())?;
     raw.write(&machine)?;
 

@@ -8,12 +8,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use serde::Serialize;
 
 use crate::{
-    cli::Options,
     load::{SMALL_BYTES, connect},
-    process::{Memory, Server},
+    options::Options,
+    process::Server,
+    record::IdleRecord,
     report::{self, Raw},
     subject::{Paths, Subject},
 };
@@ -25,25 +25,8 @@ const SETTLE: Duration = Duration::from_secs(1);
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Opening them all takes no longer, or the run has failed.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(300);
-/// Every one in so many is asked again at the end, to see that it lives.
+/// Every one in this number is asked again at the end, to see that it lives.
 const ASKED_AGAIN: usize = 100;
-
-/// What the held connections of one server cost.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct IdleRecord {
-    /// Which server.
-    pub subject: Subject,
-    /// How many it held.
-    pub connections: usize,
-    /// Its memory with none, after one had come and gone.
-    pub before: Memory,
-    /// With all.
-    pub held: Memory,
-    /// After all had gone.
-    pub after: Memory,
-    /// From the first connect to the last reply.
-    pub open_seconds: f64,
-}
 
 /// Measures one server after the other and prints the table. Memory hardly varies: one round.
 pub fn run(subjects: &[Subject], paths: &Paths, options: &Options, raw: &mut Raw) -> Result<()> {

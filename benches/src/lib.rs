@@ -2,12 +2,12 @@
 //!
 //! # Layout
 //!
-//! [`cli`] (what to run) → [`subject`] (the servers compared, and [`host_config`] for ours) →
+//! [`cli`] (what to run, with [`options`]) → [`subject`] (the servers compared, and [`host_config`] for ours) →
 //! [`process`] (a server started, watched, ended) → [`load`] (generator and workloads) →
-//! [`measure`] (rounds, interleaved) and [`idle`] (memory) → [`report`] (tables, raw records).
+//! [`measure`] (rounds, interleaved) and [`idle`] (memory) → [`record`] (the figures) → [`report`] (tables, raw file).
 //! [`native`] is the baseline server; [`machine`] says where the numbers were made; [`sys`] holds
-//! the few calls that the standard library lacks. [`http`] is a bench of its own: wrk against web servers; so is [`amqp`]: clients of a
-//! broker.
+//! the few calls that the standard library lacks. [`http`] is a bench of its own: wrk against web servers; so is
+//! [`amqp`]: clients of a broker.
 //!
 //! Linux only: the measurements come from `/proc` and from the clocks of other processes.
 
@@ -20,7 +20,9 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod native;
+pub mod options;
 pub mod process;
+pub mod record;
 pub mod report;
 pub mod subject;
 pub mod sys;

@@ -20,13 +20,13 @@ use socket2::{Domain, Socket, Type};
 
 use crate::sys;
 
-pub use small::MESSAGE_BYTES as SMALL_BYTES;
-
 /// A server that answers nothing for this long has failed.
 const STALL: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest the generator waits without a look at the clock.
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
+/// The message of the small and the accept workload.
+pub const SMALL_BYTES: usize = 64;
 /// Addresses of the loopback network that connections come from: each has its own ports.
 const SOURCES: usize = 200;
 

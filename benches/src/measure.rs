@@ -6,13 +6,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use serde::Serialize;
 
 use crate::{
-    cli::Options,
     load::{Count, Load, Workload},
     machine,
+    options::Options,
     process::Server,
+    record::Record,
     report::{self, Raw},
     subject::{Paths, Subject},
     sys,
@@ -20,46 +20,6 @@ use crate::{
 
 /// Runs before every interval, with everything verified: caches fill, buffers reach their size.
 const WARM_UP: Duration = Duration::from_millis(700);
-
-/// One server, one workload, one round.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Record {
-    /// What was done.
-    pub workload: Workload,
-    /// Which time.
-    pub round: usize,
-    /// To which server.
-    pub subject: Subject,
-    /// The length of the interval.
-    pub seconds: f64,
-    /// What came back in it.
-    pub messages: u64,
-    /// And its bytes, in one direction.
-    pub bytes: u64,
-    /// The CPU time of the server over the interval, all threads, user and system.
-    pub server_cpu_seconds: f64,
-    /// The generator's, likewise.
-    pub generator_cpu_seconds: f64,
-    /// That of everything else on the machine: what should be next to nothing.
-    pub others_cpu_seconds: f64,
-}
-
-impl Record {
-    /// Messages a second.
-    pub fn rate(&self) -> f64 {
-        self.messages as f64 / self.seconds
-    }
-
-    /// MiB a second, in one direction.
-    pub fn mebibytes(&self) -> f64 {
-        self.bytes as f64 / self.seconds / f64::from(1 << 20)
-    }
-
-    /// The server's CPU time a message, in microseconds.
-    pub fn cpu_micros(&self) -> f64 {
-        self.server_cpu_seconds * 1e6 / self.messages.max(1) as f64
-    }
-}
 
 /// Measures and prints one workload after the other.
 pub fn run(

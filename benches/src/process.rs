@@ -15,9 +15,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use serde::Serialize;
 
 use crate::{
+    record::Memory,
     subject::{Paths, Subject},
     sys,
 };
@@ -37,19 +37,6 @@ pub struct Server {
     pub address: SocketAddr,
     child: Child,
     lines: Arc<Mutex<VecDeque<String>>>,
-}
-
-/// What `/proc` says of a process's memory, in KiB unless named otherwise.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Memory {
-    /// Resident, all kinds.
-    pub resident_kib: i64,
-    /// Resident and private: heap, stacks, written guest memory.
-    pub anonymous_kib: i64,
-    /// The kernel's page tables for it, which no resident figure counts.
-    pub page_tables_kib: i64,
-    /// Mappings, which the system bounds (`vm.max_map_count`).
-    pub mappings: i64,
 }
 
 impl Server {

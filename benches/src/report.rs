@@ -9,7 +9,11 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::{idle::IdleRecord, load::Workload, measure::Record, process::Memory, subject::Subject};
+use crate::{
+    load::Workload,
+    record::{IdleRecord, Memory, Record},
+    subject::Subject,
+};
 
 /// What other processes may use of a core before a figure is suspect.
 const OTHERS_MAX: f64 = 0.1;

@@ -11,10 +11,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::{
-    cli::Options,
-    host_config::{Isolation, plugins_toml},
-};
+use crate::host_config::{Isolation, plugins_toml};
 
 /// EventMachine's side of the comparison; part of the binary, so that it runs from anywhere.
 const EVENTMACHINE: &str = include_str!("../peers/echo.rb");
@@ -90,8 +87,12 @@ impl Subject {
 
 impl Paths {
     /// Finds what `subjects` need; an absent file is named with the command that makes it.
-    pub fn find(options: &Options, mut subjects: impl Iterator<Item = Subject>) -> Result<Self> {
-        let (mut host, mut component) = (options.host.clone(), options.component.clone());
+    pub fn find(
+        host: &Path,
+        component: &Path,
+        mut subjects: impl Iterator<Item = Subject>,
+    ) -> Result<Self> {
+        let (mut host, mut component) = (host.to_owned(), component.to_owned());
         if subjects.any(|subject| subject.isolation().is_some()) {
             host = present(&host, "`cargo build --release --package sandloop-host`, or --host")?;
             component = present(&component, "`cargo xtask plugins`, or --component")?;

@@ -79,7 +79,7 @@ pub fn die_with_parent(command: &mut Command) {
     unsafe { command.pre_exec(set) };
 }
 
-/// Keeps the child on one core; where the machine has not so many, it goes where the others are.
+/// Keeps the child on one core; on a machine with fewer cores it shares one.
 pub fn stay_on_core(command: &mut Command, core: usize) {
     if has_core(core) {
         // SAFETY: between fork and exec the closure makes one async-signal-safe call and allocates

@@ -13,7 +13,7 @@ impl Program for Start {
         let host = options::get("host").ok_or("option `host` is missing")?;
         let df = HttpClient::new().request(&host, "/");
         df.callback(|response| {
-            println!("Succeeded: {}", response.status.code());
+            println!("Succeeded: {}", response.status.as_u16());
             stop();
         });
         df.errback(|error| {

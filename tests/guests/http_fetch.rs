@@ -90,7 +90,7 @@ fn told(response: &HttpResponse, counted: usize) -> String {
         }
     };
     let HttpResponse { status, reason, redirects, uri, .. } = response;
-    format!("{} {reason} redirects={redirects} {uri} {body}\n", status.code())
+    format!("{} {reason} redirects={redirects} {uri} {body}\n", status.as_u16())
 }
 
 fn settings(options: &Options) -> sandloop::Result<ClientSettings> {

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use sandloop_http::{
-    Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead, Status, date,
-    writer::{Outgoing, write_response},
+    Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead, StatusCode, date,
+    writer::{Outgoing, OutgoingResponse, write_response},
 };
 
 use crate::native::Protocol;
@@ -39,7 +39,7 @@ impl Hello {
         let Some(head) = self.request.take() else { return };
         let mut headers = Headers::new();
         let content = match head.method {
-            Method::Post => std::mem::take(&mut self.content),
+            Method::POST => std::mem::take(&mut self.content),
             _ => {
                 // The name and the value are plain.
                 _ = headers.append("Content-Type", "text/html");
@@ -47,9 +47,13 @@ impl Hello {
             }
         };
         let mut exchange = head.exchange();
-        let length = Outgoing::Known(content.len() as u64);
-        let date = Some(self.date.as_str());
-        let written = write_response(out, &mut exchange, Status::OK, &headers, length, date);
+        let response = OutgoingResponse {
+            status: StatusCode::OK,
+            headers: &headers,
+            body: Outgoing::Known(content.len() as u64),
+            date: Some(&self.date),
+        };
+        let written = write_response(out, &mut exchange, &response);
         if let Ok(mut writer) = written {
             // As long as was said.
             _ = writer.write(&content, out);

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
-use super::{Count, Load, Watch, poll_once, small::MESSAGE_BYTES, socket};
+use super::{Count, Load, SMALL_BYTES, Watch, poll_once, socket};
 
 const CONCURRENT: usize = 8;
 
@@ -24,9 +24,9 @@ pub struct Accept {
 
 struct Connection {
     stream: TcpStream,
-    message: [u8; MESSAGE_BYTES],
+    message: [u8; SMALL_BYTES],
     sent: bool,
-    reply: [u8; MESSAGE_BYTES + 1],
+    reply: [u8; SMALL_BYTES + 1],
     received: usize,
 }
 
@@ -53,10 +53,10 @@ impl Accept {
             }
             _ => {}
         }
-        let mut message = [0xa5; MESSAGE_BYTES];
+        let mut message = [0xa5; SMALL_BYTES];
         message[..8].copy_from_slice(&self.opened.to_le_bytes());
         let stream = TcpStream::from_std(socket.into());
-        let reply = [0; MESSAGE_BYTES + 1];
+        let reply = [0; SMALL_BYTES + 1];
         let mut connection = Connection { stream, message, sent: false, reply, received: 0 };
         // Over the loopback a connection stands before connect returns: the message can follow.
         connection.send()?;
@@ -87,7 +87,7 @@ impl Load for Accept {
                 self.connections[slot] = self.open(slot)?;
             }
         }
-        Ok(Count { messages, bytes: messages * MESSAGE_BYTES as u64 })
+        Ok(Count { messages, bytes: messages * SMALL_BYTES as u64 })
     }
 }
 
@@ -101,11 +101,11 @@ impl Connection {
             Err(error) if would_block(&error) => {}
             Err(error) => return Err(error).context("reading a reply"),
         }
-        if self.received < MESSAGE_BYTES {
+        if self.received < SMALL_BYTES {
             return Ok(false);
         }
         ensure!(
-            self.received == MESSAGE_BYTES && self.reply[..MESSAGE_BYTES] == self.message,
+            self.received == SMALL_BYTES && self.reply[..SMALL_BYTES] == self.message,
             "the reply differs from the message"
         );
         Ok(true)

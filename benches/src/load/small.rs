@@ -9,10 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
-use super::{Count, Load, Watch, connect_mio, poll_once};
+use super::{Count, Load, SMALL_BYTES, Watch, connect_mio, poll_once};
 
-/// The length of a message.
-pub const MESSAGE_BYTES: usize = 64;
 const CONNECTIONS: usize = 50;
 
 /// The connections, each waiting for its reply.
@@ -25,10 +23,10 @@ pub struct Small {
 struct Connection {
     stream: TcpStream,
     /// What was sent last; it differs from the one before and from every other connection's.
-    message: [u8; MESSAGE_BYTES],
+    message: [u8; SMALL_BYTES],
     sequence: u64,
     /// Of the reply; longer by one, so that a server that says too much is noticed.
-    reply: [u8; MESSAGE_BYTES + 1],
+    reply: [u8; SMALL_BYTES + 1],
     received: usize,
 }
 
@@ -58,15 +56,15 @@ impl Load for Small {
                 messages += connection.advance(event.is_read_closed())?;
             }
         }
-        Ok(Count { messages, bytes: messages * MESSAGE_BYTES as u64 })
+        Ok(Count { messages, bytes: messages * SMALL_BYTES as u64 })
     }
 }
 
 impl Connection {
     fn new(stream: TcpStream, index: usize) -> Result<Self> {
-        let mut message = [0x5a; MESSAGE_BYTES];
+        let mut message = [0x5a; SMALL_BYTES];
         message[..8].copy_from_slice(&index.to_le_bytes());
-        let reply = [0; MESSAGE_BYTES + 1];
+        let reply = [0; SMALL_BYTES + 1];
         let mut connection = Self { stream, message, sequence: 0, reply, received: 0 };
         connection.send()?;
         Ok(connection)
@@ -81,11 +79,11 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(error).context("reading a reply"),
         }
-        if self.received < MESSAGE_BYTES {
+        if self.received < SMALL_BYTES {
             return Ok(0);
         }
         ensure!(
-            self.received == MESSAGE_BYTES && self.reply[..MESSAGE_BYTES] == self.message,
+            self.received == SMALL_BYTES && self.reply[..SMALL_BYTES] == self.message,
             "the reply differs from the message"
         );
         self.received = 0;

@@ -1,4 +1,4 @@
-//! One channel: what waits to be sent, what is under way, what is being received.
+//! One channel: what waits to be sent, what awaits its answer, what is being received.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -8,9 +8,9 @@ use crate::{
     assembly::Assembly,
     confirms::{Confirms, Unconfirmed},
     error::Refusal,
+    ids::Ticket,
     message::{DeliveryTag, Publish},
     request::{Answer, Request},
-    session::Ticket,
 };
 
 /// One channel.
@@ -37,10 +37,10 @@ pub(crate) struct Channel {
     wants: Option<Wants>,
 }
 
-/// Where it is in its life. It is removed when it has ended.
+/// The phase of a channel. A channel that has ended is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// To be opened as soon as there is a connection.
+    /// To be opened when there is a connection.
     Wanted,
     Opening,
     Open,
@@ -56,7 +56,7 @@ pub(crate) enum Item {
     Settle(DeliveryTag, Settle),
 }
 
-/// What becomes of a delivery.
+/// How a delivery is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settle {
     Ack { multiple: bool },
@@ -64,17 +64,17 @@ pub(crate) enum Settle {
     Reject { requeue: bool },
 }
 
-/// Something that waits for its answer.
+/// A request that awaits its answer.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    /// None if the session itself asked, to recover.
+    /// None for a request of the session's recovery.
     pub ticket: Option<Ticket>,
     pub request: Request,
-    /// It is, but something that was asked for before is not: what it has changed is remembered in its turn.
+    /// It is answered, but an earlier request is not: requests are recorded in their order.
     pub is_answered: bool,
 }
 
-/// What a new connection has to be told of the channel.
+/// The modes of the channel, which recovery sets again.
 #[derive(Debug, Default)]
 pub(crate) struct Modes {
     pub confirms: bool,
@@ -83,14 +83,14 @@ pub(crate) struct Modes {
     pub prefetch_global: Option<u16>,
 }
 
-/// What a transaction has to do with a connection that is lost.
+/// Whether a lost connection has interrupted a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transaction {
     /// Nothing was sent since the last commit, or there are no transactions.
     Clean,
-    /// Something was.
+    /// Something was sent since the last commit.
     Begun,
-    /// Something was, and the broker has forgotten it: the next commit must not pass for a whole one.
+    /// A part was lost with a connection: the next commit must fail.
     Lost,
 }
 
@@ -100,11 +100,11 @@ enum Wants {
     Transactions,
 }
 
-/// Something that was asked for and not done.
+/// A request or a publish that was not done.
 #[derive(Debug)]
 pub(crate) enum Unfinished {
     Request(Ticket),
-    /// With the message, if it is still kept and counted.
+    /// With the message, if its bytes are still counted as buffered.
     Publish(Ticket, Option<Box<Publish>>),
 }
 
@@ -133,7 +133,7 @@ impl Channel {
         }
     }
 
-    /// Refuses what the broker would close the channel for.
+    /// Refuses what would make the broker close the channel.
     pub fn check(&mut self, request: &Request) -> Result<(), Refusal> {
         let wants = match request {
             Request::Confirm => Wants::Confirms,
@@ -147,13 +147,13 @@ impl Channel {
         Ok(())
     }
 
-    /// What is sent may belong to a transaction.
+    /// Whether the channel uses transactions.
     pub fn is_transactional(&self) -> bool {
         self.wants == Some(Wants::Transactions)
     }
 
-    /// The request that is answered now: the first, but for those to consume and to cancel. RabbitMQ has the queue
-    /// answer them, and meanwhile goes on with the channel.
+    /// The index of the request that is answered now. It is the first, except after requests to consume or to cancel,
+    /// which RabbitMQ answers from the queue while the channel goes on.
     pub fn position(&self, is_it: impl Fn(&Request) -> bool) -> Option<usize> {
         let is_late =
             |request: &Request| matches!(request, Request::Consume(_) | Request::Cancel(_));
@@ -163,7 +163,7 @@ impl Channel {
         before.all(|sent| sent.is_answered || is_late(&sent.request)).then_some(index)
     }
 
-    /// Finds the request that this answers, and remembers what it means for the channel.
+    /// Finds the request that `reply` answers, and applies the answer to the channel.
     pub fn answer(&mut self, reply: &AMQPClass) -> Option<(Option<Ticket>, Answer)> {
         let index = self.position(|request| request.answer(reply).is_some())?;
         let sent = self.in_flight.get_mut(index)?;
@@ -175,7 +175,7 @@ impl Channel {
             (Request::Qos { prefetch, .. }, ..) => self.modes.prefetch_global = Some(*prefetch),
             (Request::DeclareQueue(queue), Answer::Queue { name, .. }, _) => queue.name.named(name),
             (Request::Consume(consumer), _, AMQPClass::Basic(B::ConsumeOk(ok))) => {
-                // If it had none, the broker has given one.
+                // The broker names a consumer without a name.
                 consumer.tag = ok.consumer_tag.to_string();
                 self.consumers.insert(consumer.tag.clone());
             }
@@ -187,12 +187,12 @@ impl Channel {
         Some((sent.ticket, answer))
     }
 
-    /// The first request, if it is answered.
+    /// Takes the first request, if it is answered.
     pub fn pop_answered(&mut self) -> Option<Sent> {
         self.in_flight.pop_front_if(|sent| sent.is_answered)
     }
 
-    /// The broker has ended a consumer.
+    /// Removes a consumer that the broker has ended.
     pub fn end_consumer(&mut self, tag: &str) {
         self.consumers.remove(tag);
         let is_it = |request: &Request| matches!(request, Request::Consume(new) if new.tag == tag);
@@ -206,14 +206,14 @@ impl Channel {
         self.consumers.contains(tag) || waiting.any(|sent| is_it(&sent.request))
     }
 
-    /// Nothing waits and nothing is under way.
+    /// Whether nothing waits to be sent, answered or confirmed.
     pub fn is_idle(&self) -> bool {
         let unconfirmed = self.confirms.as_ref().map_or(0, Confirms::len);
         self.waiting.is_empty() && self.in_flight.is_empty() && unconfirmed == 0
     }
 
-    /// The connection is gone. What can be done again waits again, in the order in which it was asked for; what
-    /// cannot is handed out: those that failed, and those that are done with the connection.
+    /// Prepares for a new connection. What can be repeated waits again, in its order; the rest is returned: what has
+    /// failed, and what is done.
     pub fn disconnected(&mut self) -> Loss {
         self.phase = Phase::Wanted;
         self.assembly = None;
@@ -224,16 +224,16 @@ impl Channel {
         }
         let mut loss = Loss::default();
         let mut again = Vec::new();
-        // A broker that has answered one has done those before it, whose answers are late.
+        // A broker that has answered a request has done those before it, even if their answers are late.
         let done = self.in_flight.iter().rposition(|sent| sent.is_answered);
         let done = done.map_or(0, |index| index + 1);
         loss.done.extend(self.in_flight.drain(..done));
         for sent in std::mem::take(&mut self.in_flight) {
             let Some(ticket) = sent.ticket else { continue };
             match sent.request {
-                // Whether it was done is not known.
+                // It may or may not have been done.
                 Request::Commit => loss.failed.push(Unfinished::Request(ticket)),
-                // The end of a connection does the same.
+                // The end of the connection has done it.
                 Request::Rollback | Request::Recover { .. } | Request::Close => {
                     loss.done.push(sent);
                 }
@@ -251,14 +251,14 @@ impl Channel {
         for (_, item) in again.into_iter().rev() {
             self.waiting.push_front(item);
         }
-        // The broker delivers those messages again. A transaction has to know that they were to be part of it.
+        // The broker delivers those messages again. Transactions keep their acknowledgements, to fail the commit.
         if !self.is_transactional() {
             self.waiting.retain(|item| !matches!(item, Item::Settle(..)));
         }
         loss
     }
 
-    /// The channel is gone: everything that was asked for and not done, in order.
+    /// Ends the channel and returns everything that was not done, in order.
     pub fn end(&mut self) -> Vec<Unfinished> {
         let mut all = Vec::new();
         let waiting = self.in_flight.drain(..).filter(|sent| !sent.is_answered);
@@ -285,11 +285,11 @@ impl Channel {
     }
 }
 
-/// What a lost connection took along.
+/// What a lost connection means for the requests of a channel.
 #[derive(Debug, Default)]
 pub(crate) struct Loss {
-    /// Whether these were done can never be known.
+    /// These may or may not have been done.
     pub failed: Vec<Unfinished>,
-    /// These are done, by the broker or by the end of the connection.
+    /// These were done by the broker, or by the end of the connection.
     pub done: Vec<Sent>,
 }

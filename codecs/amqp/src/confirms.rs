@@ -1,8 +1,8 @@
-//! Messages that the broker has not confirmed yet.
+//! Published messages that the broker has not confirmed.
 
 use std::collections::VecDeque;
 
-use crate::{error::Violation, message::Publish, session::Ticket};
+use crate::{error::Violation, ids::Ticket, message::Publish};
 
 /// Those of one channel, oldest first.
 #[derive(Debug, Default)]
@@ -14,15 +14,15 @@ pub(crate) struct Confirms {
 /// One of them.
 #[derive(Debug)]
 pub(crate) struct Unconfirmed {
-    /// Its number on the channel; they are without gaps while a connection lasts, but for those already confirmed.
+    /// Its number on the channel. The numbers of a connection have no gaps, except for those already confirmed.
     number: u64,
     pub ticket: Ticket,
-    /// Kept to be sent again.
+    /// The message, if it is kept to be sent again.
     pub publish: Option<Box<Publish>>,
 }
 
 impl Confirms {
-    /// A message was sent.
+    /// Adds a message that was sent.
     pub fn sent(&mut self, ticket: Ticket, publish: Option<Box<Publish>>) {
         self.last += 1;
         self.waiting.push_back(Unconfirmed { number: self.last, ticket, publish });
@@ -32,7 +32,8 @@ impl Confirms {
         self.waiting.len()
     }
 
-    /// The broker has spoken of message `number`, or with `multiple` of all up to it; 0 with `multiple` is all.
+    /// Takes message `number`, which the broker has confirmed or refused; with `multiple`, all up to it. 0 with
+    /// `multiple` is all.
     pub fn settle(&mut self, number: u64, multiple: bool) -> Result<Vec<Unconfirmed>, Violation> {
         let number = if multiple && number == 0 { self.last } else { number };
         if self.last < number || number == 0 && !multiple {
@@ -42,12 +43,12 @@ impl Confirms {
             let end = self.waiting.partition_point(|unconfirmed| unconfirmed.number <= number);
             return Ok(self.waiting.drain(..end).collect());
         }
-        // A broker may say again what it has said with `multiple`.
+        // A broker may repeat a message that an earlier `multiple` included.
         let found = self.waiting.binary_search_by_key(&number, |unconfirmed| unconfirmed.number);
         Ok(found.ok().and_then(|index| self.waiting.remove(index)).into_iter().collect())
     }
 
-    /// The connection is gone: numbers begin anew, and what was not confirmed is handed out.
+    /// Starts the numbers anew, for a new connection, and returns what was not confirmed.
     pub fn reset(&mut self) -> VecDeque<Unconfirmed> {
         self.last = 0;
         std::mem::take(&mut self.waiting)

@@ -1,11 +1,11 @@
-//! What goes wrong, one variant for each thing that a caller can do about it.
+//! Errors, one variant for each reaction of a caller.
 
 use thiserror::Error;
 
-/// Why something that was asked for did not happen.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Failure {
-    /// The broker closed the channel. What else was under way on it fails with the same.
+    /// The broker closed the channel. All its other requests fail with the same.
     #[error("the broker closed the channel: {0}")]
     Channel(Close),
     /// The broker closed the connection.
@@ -14,11 +14,10 @@ pub enum Failure {
     /// The broker broke the protocol, and the connection was closed with this code.
     #[error("the broker broke the protocol: {0}")]
     Protocol(Close),
-    /// The broker refused to let the user in, or does not offer the mechanism.
+    /// The broker rejected the credentials, or does not offer the mechanism.
     #[error("the broker does not let this user in: {0}")]
     Authentication(String),
-    /// The connection was lost before there was an answer, and is not made again, or the answer can never come: what
-    /// was asked for may or may not have been done.
+    /// The connection was lost before the answer, which can no longer come: the request may or may not have been done.
     #[error("the connection to the broker was lost: {0}")]
     Lost(String),
     /// The channel or the connection was closed by the plugin.
@@ -27,7 +26,7 @@ pub enum Failure {
     /// The broker did not take the message (`basic.nack`).
     #[error("the broker did not take the message")]
     Nacked,
-    /// It cannot be asked for like this.
+    /// The request was refused before it was sent.
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
@@ -45,19 +44,19 @@ impl Failure {
     }
 }
 
-/// Why something was not even begun.
+/// Why a request was refused before it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// A name or a property is longer than 255 bytes, which is all that AMQP has room for.
+    /// A name or a property is longer than the 255 bytes that AMQP allows.
     #[error("{0} is longer than 255 bytes")]
     TooLong(&'static str),
-    /// Tables and headers are larger than one frame.
+    /// Tables or headers do not fit into one frame.
     #[error("the arguments or headers do not fit into a frame of {0} bytes")]
     FrameTooSmall(u32),
-    /// More waits to be sent than the settings allow. Try again when there is room.
+    /// As much waits to be sent as the settings allow. Try again when there is room.
     #[error("more waits to be sent than `buffer` or `requests` of the settings allow")]
     Full,
-    /// The broker allows so many channels only.
+    /// The limit of channels is reached.
     #[error("the broker allows {0} channels")]
     Channels(u16),
     /// The queue has no name yet: its declaration has failed.
@@ -68,16 +67,16 @@ pub enum Refusal {
     ConfirmsAndTransactions,
 }
 
-/// A reply code with its words, and the method that it is about.
+/// A reply code with its text, and the method that caused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
     /// The reply code, such as 404.
     pub code: u16,
-    /// Its words, such as `NOT_FOUND - no queue 'a' in vhost '/'`.
+    /// Its text, such as `NOT_FOUND - no queue 'a' in vhost '/'`.
     pub text: String,
-    /// The class of the method that it is about, or 0.
+    /// The class of the method that caused it, or 0.
     pub class: u16,
-    /// The method, or 0.
+    /// The method that caused it, or 0.
     pub method: u16,
 }
 
@@ -87,7 +86,7 @@ impl std::fmt::Display for Close {
     }
 }
 
-/// What the broker did that no broker may do. Ends the connection.
+/// A violation of the protocol by the broker. It ends the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub code: u16,
@@ -105,7 +104,7 @@ impl Violation {
         Violation { code: 502, text: text.into() }
     }
 
-    /// A method that makes no sense now (503).
+    /// A method that is not allowed now (503).
     pub fn command(text: impl Into<String>) -> Violation {
         Violation { code: 503, text: text.into() }
     }
@@ -115,7 +114,7 @@ impl Violation {
         Violation { code: 504, text: text.into() }
     }
 
-    /// A frame of another kind than must follow (505).
+    /// A frame of another kind than the expected one (505).
     pub fn unexpected(text: impl Into<String>) -> Violation {
         Violation { code: 505, text: text.into() }
     }

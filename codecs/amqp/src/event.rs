@@ -1,39 +1,39 @@
-//! What comes out of a session.
+//! The events of a session.
 
 use crate::{
     error::Failure,
+    ids::{ChannelId, Ticket},
     message::{Delivery, Returned},
     request::Answer,
-    session::{ChannelId, Ticket},
 };
 
-/// Something happened that the plugin may want to know.
+/// What a plugin may want to know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The connection is open, for the first time.
     Opened,
-    /// A connection is open again, and everything is there again that was declared, bound and consumed.
+    /// A new connection is open, and what was declared, bound and consumed is restored.
     Recovered,
-    /// What was asked for is answered, a message confirmed, or neither will happen.
+    /// A request was answered, a message confirmed, or neither will happen.
     Answered(Ticket, Result<Answer, Failure>),
     /// A message for a consumer.
     Delivered(ChannelId, Box<Delivery>),
-    /// The broker has ended a consumer, because its queue is gone for instance.
+    /// The broker has ended a consumer, for instance because its queue was deleted.
     Cancelled(ChannelId, String),
-    /// A mandatory message came back.
+    /// A mandatory message was returned.
     Returned(ChannelId, Box<Returned>),
-    /// The broker is short of memory or disk: it takes no messages until it says `Unblocked`. They wait.
+    /// The broker is short of memory or disk: messages wait until `Unblocked`.
     Blocked(String),
     /// The broker takes messages again.
     Unblocked,
     /// After a refusal with [`Refusal::Full`](crate::Refusal::Full): there is room again.
     Writable,
-    /// The channel is gone. With the whole session they all are, and `Closed` says so.
+    /// The channel has ended. When the whole session ends, there is only `Closed`.
     ChannelClosed(ChannelId, Failure),
-    /// The connection is of no use and has to be ended, [`Session::disconnected`](crate::Session::disconnected) to be
-    /// told, and a new one to be made.
+    /// The connection was given up: end it, call [`Session::disconnected`](crate::Session::disconnected), and make a
+    /// new one.
     Disconnect(String),
-    /// It is over, without a failure if the plugin wished so and everything was done. What waited has failed. The bytes that are still in the
-    /// output may be sent; then the connection is to be ended.
+    /// The session has ended; without a failure if the plugin has closed it and all requests were done. Send the rest
+    /// of the output, then end the connection.
     Closed(Option<Failure>),
 }

@@ -15,15 +15,15 @@
 //!
 //! In the order in which a byte from the broker meets them:
 //!
-//! - [`settings`], with `uri`: where to connect to, as whom, and every bound.
+//! - [`settings`]: where to connect to, as whom, and every bound; [`uri`]: the same out of one line.
 //! - `frame`: bytes into frames, with `depth`, which refuses tables that nest without end; `wire`: frames into bytes.
 //! - [`table`], [`message`]: the values in them.
 //! - `assembly`: a message out of its frames.
 //! - [`request`]: what is asked for and what is answered; [`queue_name`]: names that the broker gives.
 //! - `channel`: what waits, what is under way; `confirms`: publishes that the broker has not taken yet.
-//! - `topology`, `recovery`: what a new connection needs, and in which order.
-//! - `handshake`, `pulse`: the beginning of a connection, and its silence.
-//! - [`session`]: all of it together; [`event`]: what comes out; [`error`]: what goes wrong.
+//! - `topology`: what a new connection needs; `pulse`: the heartbeats.
+//! - [`session`]: all of it together, with the handshake and the recovery in files of their own; [`event`]: what comes
+//!   out; [`error`]: what goes wrong.
 #![forbid(unsafe_code)]
 
 mod assembly;
@@ -33,24 +33,24 @@ mod depth;
 pub mod error;
 pub mod event;
 mod frame;
-mod handshake;
+mod ids;
 pub mod message;
 mod pulse;
 pub mod queue_name;
-mod recovery;
 pub mod request;
 pub mod session;
 pub mod settings;
 pub mod table;
 mod topology;
-mod uri;
+pub mod uri;
 mod wire;
 
 pub use error::{Failure, Refusal};
 pub use event::Event;
+pub use ids::{ChannelId, Ticket};
 pub use message::{Delivery, DeliveryTag, Properties, Publish, Returned};
 pub use queue_name::QueueName;
 pub use request::{Answer, Request};
-pub use session::{ChannelId, Session, Ticket};
+pub use session::Session;
 pub use settings::{Credentials, Settings, Unconfirmed};
 pub use table::{Table, Value};

@@ -6,7 +6,7 @@ use amq_protocol::{protocol::BasicProperties, types::ShortString};
 
 use crate::{
     error::Refusal,
-    session::ChannelId,
+    ids::ChannelId,
     table::{self, Table, short},
 };
 

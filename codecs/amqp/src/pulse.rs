@@ -1,4 +1,4 @@
-//! Heartbeats: a word when there was none, and patience with a broker that says nothing.
+//! Heartbeats: when to send one, and when the broker has been silent for too long.
 
 /// Half heartbeats of silence after which a connection is lost: two heartbeats, as the specification has it.
 const SILENCE: u8 = 4;

@@ -1,45 +1,27 @@
-//! A client's side of AMQP, through as many connections as it takes.
+//! A client's side of AMQP. It outlives connections: a new one continues where the last one was lost.
 
 mod calls;
+mod handshake;
 mod input;
 mod output;
+mod phase;
+mod recovery;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use self::phase::{Phase, Stage, Step, Tuning};
 use crate::{
     channel::{Channel, Phase as ChannelPhase, Sent, Unfinished},
     error::{Close, Failure, Violation},
     event::Event,
+    ids::{ChannelId, Ticket},
     message::Publish,
     pulse::{Beat, Pulse},
-    recovery::Stage,
     request::{Answer, Request},
     settings::{FRAME_MIN, Settings},
     topology::Topology,
     wire,
 };
-
-/// Names something that was asked for, until it is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-impl Ticket {
-    #[cfg(test)]
-    pub(crate) const fn of(number: u64) -> Ticket {
-        Ticket(number)
-    }
-}
-
-/// Names a channel, for as long as the session lives; the broker knows it under a number that is used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelId(u32);
-
-impl ChannelId {
-    #[cfg(test)]
-    pub(crate) const fn of(number: u32) -> ChannelId {
-        ChannelId(number)
-    }
-}
 
 /// A client's side of AMQP. See the [crate] for how it is driven.
 ///
@@ -54,68 +36,37 @@ pub struct Session {
     pub(crate) tuning: Tuning,
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
     pub(crate) topology: Topology,
-    /// How far a new connection is with what the last one had.
+    /// The stage of recovery, while a new connection is given what the last one had.
     pub(crate) recovery: Option<Stage>,
     numbers: BTreeMap<u16, ChannelId>,
-    /// The beginning of a frame.
+    /// An incomplete frame.
     rest: Vec<u8>,
     pub(crate) out: Vec<u8>,
-    /// How much of `out` is sent.
+    /// The number of bytes of `out` that are sent.
     sent: usize,
     events: VecDeque<Event>,
     pulse: Pulse,
-    /// Counts connections, so that a delivery of an old one is not mistaken for one of this.
+    /// Counts connections, to tell a delivery of an old connection from one of this.
     generation: u32,
     last_ticket: u64,
     last_channel: u32,
-    /// Bytes of messages that wait, or are kept.
+    /// Bytes of messages that are not sent, or kept until they are confirmed.
     buffered: usize,
-    /// Requests that are not answered.
+    /// The number of unanswered requests.
     requests: usize,
-    /// A publish was refused.
-    full: bool,
-    /// A request was refused.
-    crowded: bool,
-    /// The broker takes no messages.
+    /// A publish was refused as [`Full`](crate::Refusal::Full): the plugin is to be told when there is room.
+    publish_refused: bool,
+    /// A request was refused likewise.
+    request_refused: bool,
+    /// The broker has paused publishing (`connection.blocked`).
     blocked: bool,
-    /// The plugin wants it to end when everything is done.
+    /// The plugin has closed it; it ends when all requests are done.
     leaving: bool,
     opened_before: bool,
 }
 
-/// Where the session is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// There is no connection.
-    Idle,
-    /// The connection is being opened.
-    Handshake(Step),
-    Open,
-    /// The connection is of no use; its end is awaited.
-    Lost,
-    /// `connection.close` is sent.
-    Closing,
-    Over,
-}
-
-/// What the broker is to say next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Start,
-    Tune,
-    OpenOk,
-}
-
-/// What both sides agreed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tuning {
-    pub frame_max: u32,
-    pub channel_max: u16,
-    pub heartbeat: u16,
-}
-
 impl Session {
-    /// A session without a connection. Whatever is asked for waits for one.
+    /// A session without a connection. Requests wait for one.
     #[must_use]
     pub fn new(mut settings: Settings) -> Session {
         settings.frame_max = settings.frame_max.max(FRAME_MIN);
@@ -141,27 +92,27 @@ impl Session {
             last_channel: 0,
             buffered: 0,
             requests: 0,
-            full: false,
-            crowded: false,
+            publish_refused: false,
+            request_refused: false,
             blocked: false,
             leaving: false,
             opened_before: false,
         }
     }
 
-    /// What it was made from.
+    /// The settings it was made from.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Whether requests and messages go out at once.
+    /// Whether it is connected, and requests and messages are sent at once.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.phase == Phase::Open && self.recovery.is_none()
     }
 
-    /// Whether it has ended, and will never have a connection again.
+    /// Whether it has ended for good.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
@@ -173,31 +124,31 @@ impl Session {
         self.phase == Phase::Idle
     }
 
-    /// Whether the broker takes no messages at present.
+    /// Whether the broker has paused publishing.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.blocked
     }
 
-    /// Seconds between heartbeats that were agreed on; 0: none. [`beat`](Self::beat) is to be called twice as often.
+    /// The agreed seconds between heartbeats; 0: none. Call [`beat`](Self::beat) twice as often.
     #[must_use]
     pub fn heartbeat(&self) -> u16 {
         self.tuning.heartbeat
     }
 
-    /// Bytes of the largest frame that were agreed on.
+    /// The agreed size of the largest frame, in bytes.
     #[must_use]
     pub fn frame_max(&self) -> u32 {
         self.tuning.frame_max
     }
 
-    /// Bytes of messages that wait to be sent, or are kept until they are confirmed.
+    /// Bytes of messages that are not sent, or kept until they are confirmed.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.buffered
     }
 
-    /// What happened, oldest first.
+    /// Takes the oldest event.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -206,7 +157,7 @@ impl Session {
         self.events.push_back(event);
     }
 
-    /// A connection is made: the client speaks first.
+    /// Call it when a connection is made. The client speaks first.
     pub fn connected(&mut self) {
         if self.phase != Phase::Idle {
             return;
@@ -222,22 +173,22 @@ impl Session {
         self.out.extend(wire::PROTOCOL_HEADER);
     }
 
-    /// Half a heartbeat has passed.
+    /// Call it when half the heartbeat interval has passed.
     pub fn beat(&mut self) {
         if !self.phase.listens() {
             return;
         }
         match self.pulse.beat() {
             Beat::Nothing => {}
-            // The last word was said.
+            // Nothing may follow `connection.close`.
             Beat::Speak if self.phase == Phase::Closing => {}
             Beat::Speak => wire::heartbeat(&mut self.out),
             Beat::Lost => self.lose("the broker has said nothing for two heartbeats"),
         }
     }
 
-    /// The connection has ended, or could not be made. Afterwards the session [waits](Self::is_idle) for another one or
-    /// is [over](Self::is_over).
+    /// Call it when the connection has ended or could not be made. Afterwards the session
+    /// [waits](Self::is_idle) for another one or is [over](Self::is_over).
     pub fn disconnected(&mut self, reason: &str) {
         if self.phase == Phase::Over {
             return;
@@ -280,13 +231,13 @@ impl Session {
         }
     }
 
-    /// The connection is of no use any more.
+    /// Gives the connection up.
     pub(crate) fn lose(&mut self, reason: &str) {
         self.phase = Phase::Lost;
         self.events.push_back(Event::Disconnect(reason.to_owned()));
     }
 
-    /// The handshake is done.
+    /// Continues after the handshake.
     pub(crate) fn opened(&mut self) {
         self.phase = Phase::Open;
         if self.opened_before {
@@ -297,16 +248,16 @@ impl Session {
         self.pump_all();
     }
 
-    /// The broker closes the connection.
+    /// Reacts to `connection.close` of the broker.
     pub(crate) fn closed_by_broker(&mut self, close: Close) {
         const CONNECTION_FORCED: u16 = 320;
         const ACCESS_REFUSED: u16 = 403;
-        wire::method(&mut self.out, 0, crate::handshake::close_ok());
+        wire::method(&mut self.out, 0, wire::close_ok());
         if self.phase == Phase::Closing && close.code == CONNECTION_FORCED {
-            // Both want the same, and everything was done.
+            // Both sides close, and all requests were done.
             return self.end(None);
         }
-        // A broker that stops or restarts says so, and one that let us in before may be starting: both pass.
+        // Both are temporary: a broker that stops says so, and one that accepted the user before may be starting.
         let passes = close.code == CONNECTION_FORCED
             || self.opened_before && matches!(self.phase, Phase::Handshake(_));
         if self.settings.recovery && !self.leaving && passes {
@@ -320,18 +271,18 @@ impl Session {
         }));
     }
 
-    /// The broker did what no broker may do.
+    /// Reacts to a violation of the protocol.
     fn violated(&mut self, violation: Violation) {
         let Violation { code, text } = violation;
         let close = Close { code, text, class: 0, method: 0 };
-        // Before it has said anything, nobody knows what the other side is.
+        // Before its first frame, the other side may not even speak AMQP.
         if self.phase != Phase::Handshake(Step::Start) {
-            wire::method(&mut self.out, 0, crate::handshake::close(&close));
+            wire::method(&mut self.out, 0, wire::close(&close));
         }
         self.end(Some(Failure::Protocol(close)));
     }
 
-    /// Ends the session; the output that is there may still be sent.
+    /// Ends the session. The present output may still be sent.
     pub(crate) fn end(&mut self, failure: Option<Failure>) {
         self.phase = Phase::Over;
         self.recovery = None;
@@ -345,7 +296,7 @@ impl Session {
         self.events.push_back(Event::Closed(failure));
     }
 
-    /// A channel is gone.
+    /// Removes a channel and fails its requests.
     pub(crate) fn remove_channel(&mut self, id: ChannelId, failure: &Failure) {
         let Some(mut channel) = self.channels.remove(&id) else { return };
         self.numbers.remove(&channel.number);
@@ -369,13 +320,13 @@ impl Session {
     pub(crate) fn finish_request(&mut self, ticket: Ticket, result: Result<Answer, Failure>) {
         self.requests = self.requests.saturating_sub(1);
         self.events.push_back(Event::Answered(ticket, result));
-        if self.crowded && self.requests <= self.settings.requests / 2 {
-            self.crowded = false;
+        if self.request_refused && self.requests <= self.settings.requests / 2 {
+            self.request_refused = false;
             self.events.push_back(Event::Writable);
         }
     }
 
-    /// With the message, if it was counted until now.
+    /// `counted` is the message, if its bytes are still counted as buffered.
     fn finish_publish(
         &mut self,
         ticket: Ticket,
@@ -390,27 +341,27 @@ impl Session {
 
     fn release(&mut self, publish: &Publish) {
         self.buffered = self.buffered.saturating_sub(cost(publish));
-        if self.full && self.buffered <= self.settings.buffer / 2 {
-            self.full = false;
+        if self.publish_refused && self.buffered <= self.settings.buffer / 2 {
+            self.publish_refused = false;
             self.events.push_back(Event::Writable);
         }
     }
 
-    /// Ends it in order once everything is done, if the plugin wishes so.
+    /// Closes the connection if the plugin has closed the session and all requests are done.
     fn leave_if_done(&mut self) {
         if self.leaving && self.is_open() && self.is_done() {
             self.phase = Phase::Closing;
             let close = Close { code: 200, text: "OK".to_owned(), class: 0, method: 0 };
-            wire::method(&mut self.out, 0, crate::handshake::close(&close));
+            wire::method(&mut self.out, 0, wire::close(&close));
         }
     }
 
-    /// Whether nothing that was asked for is left to do.
+    /// Whether all requests are done.
     fn is_done(&self) -> bool {
         self.channels.values().all(Channel::is_idle)
     }
 
-    /// Whether every channel has its answers.
+    /// Whether no channel waits for an answer.
     pub(crate) fn is_settled(&self) -> bool {
         self.channels
             .values()
@@ -418,7 +369,7 @@ impl Session {
     }
 }
 
-/// What a message counts for: its bytes, and about what its frames and its place in a queue take.
+/// The bytes that a message counts as: its body, and an estimate of its frames and its queue entry.
 fn cost(publish: &Publish) -> usize {
     const FRAMES: usize = 256;
     publish.body.len() + FRAMES

@@ -2,8 +2,6 @@
 
 use std::{fmt, time::Duration};
 
-pub use crate::uri::UriError;
-
 /// What a session is made from. The defaults are those of the Ruby client `amqp`, and RabbitMQ's.
 ///
 /// ```
@@ -12,7 +10,7 @@ pub use crate::uri::UriError;
 /// let settings = Settings::from_uri("amqp://metrics:password@rei-lab/%2Fattention")?;
 /// assert_eq!((settings.host.as_str(), settings.port), ("rei-lab", 5672));
 /// assert_eq!(settings.vhost, "/attention");
-/// # Ok::<(), sandloop_amqp::settings::UriError>(())
+/// # Ok::<(), sandloop_amqp::uri::UriError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -35,8 +33,8 @@ pub struct Settings {
     pub frame_max: u32,
     /// Channels at once; the broker may say less. 0: as many as AMQP has numbers for. 2047.
     pub channel_max: u16,
-    /// How long a connection may take, from the first byte to being open. 20 s.
-    pub patience: Duration,
+    /// How long connecting may take, and after it the handshake. 20 s.
+    pub connection_timeout: Duration,
     /// Bytes of the largest message that is taken. A larger one ends the connection with 311. 16 MiB.
     pub message_max: u64,
     /// Bytes of messages that may wait: to be sent, and, with [`Unconfirmed::Resend`], to be confirmed. 4 MiB.
@@ -110,7 +108,7 @@ impl Default for Settings {
             heartbeat: 60,
             frame_max: 128 * 1024,
             channel_max: 2047,
-            patience: Duration::from_secs(20),
+            connection_timeout: Duration::from_secs(20),
             message_max: 16 * 1024 * 1024,
             buffer: 4 * 1024 * 1024,
             requests: 10_000,
@@ -129,16 +127,3 @@ pub const PORT: u16 = 5672;
 pub const TLS_PORT: u16 = 5671;
 /// The least that the specification allows for `frame_max`.
 pub const FRAME_MIN: u32 = 4096;
-
-impl Settings {
-    /// From `amqp://user:password@host:port/vhost?heartbeat=30`, as RabbitMQ has it: what is left out has its
-    /// default, each part may be percent-encoded, and `amqp://host/` names the virtual host with the empty name.
-    /// The query may have `heartbeat`, `frame_max`, `channel_max`, `connection_timeout` (milliseconds) and
-    /// `auth_mechanism` (`plain`, `external`).
-    ///
-    /// # Errors
-    /// What is wrong with it. The words never contain the password.
-    pub fn from_uri(uri: &str) -> Result<Settings, UriError> {
-        crate::uri::parse(uri)
-    }
-}

@@ -1,9 +1,9 @@
 //! What was declared, bound and consumed, so that a new connection can have it again.
 
 use crate::{
+    ids::ChannelId,
     queue_name::QueueName,
     request::{Consumer, Exchange, ExchangeBinding, Queue, QueueBinding, Request},
-    session::ChannelId,
 };
 
 /// Everything that a session has, with the channel that asked for it.

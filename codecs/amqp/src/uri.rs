@@ -30,7 +30,20 @@ pub enum UriError {
     Value(&'static str, &'static str),
 }
 
-pub(crate) fn parse(text: &str) -> Result<Settings, UriError> {
+impl Settings {
+    /// From `amqp://user:password@host:port/vhost?heartbeat=30`, as RabbitMQ has it: what is left out has its
+    /// default, each part may be percent-encoded, and `amqp://host/` names the virtual host with the empty name.
+    /// The query may have `heartbeat`, `frame_max`, `channel_max`, `connection_timeout` (milliseconds) and
+    /// `auth_mechanism` (`plain`, `external`).
+    ///
+    /// # Errors
+    /// What is wrong with it. The words never contain the password.
+    pub fn from_uri(uri: &str) -> Result<Settings, UriError> {
+        parse(uri)
+    }
+}
+
+fn parse(text: &str) -> Result<Settings, UriError> {
     let uri = Url::parse(text).map_err(|error| UriError::Syntax(error.to_string()))?;
     let mut settings = Settings::default();
     (settings.tls, settings.port) = match uri.scheme() {
@@ -89,7 +102,7 @@ fn parameter(settings: &mut Settings, name: &str, value: &str) -> Result<(), Uri
             let time = value.parse().ok().filter(|milliseconds| 0 < *milliseconds);
             let time =
                 time.ok_or(UriError::Value("connection_timeout", "milliseconds, at least 1"));
-            settings.patience = Duration::from_millis(time?);
+            settings.connection_timeout = Duration::from_millis(time?);
         }
         "auth_mechanism" => match value.to_ascii_lowercase().as_str() {
             "plain" => {}
@@ -151,7 +164,7 @@ mod tests {
             heartbeat: 5,
             frame_max: 4096,
             channel_max: 7,
-            patience: Duration::from_millis(1500),
+            connection_timeout: Duration::from_millis(1500),
             credentials: Credentials::External,
             ..Settings::default()
         };

@@ -1,11 +1,14 @@
-//! Frames into bytes.
+//! Writes frames.
 
 use amq_protocol::{
     frame::{AMQPContentHeader, AMQPFrame, gen_frame},
-    protocol::{AMQPClass, BasicProperties, basic, constants},
+    protocol::{AMQPClass, BasicProperties, basic, connection, constants},
 };
 
-use crate::{error::Refusal, frame::OVERHEAD};
+use crate::{
+    error::{Close, Refusal},
+    frame::OVERHEAD,
+};
 
 /// What a client says first.
 pub(crate) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
@@ -13,7 +16,7 @@ pub(crate) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 /// The class of everything that has a body.
 const BASIC: u16 = 60;
 
-/// Appends a frame. It cannot fail: a vector takes everything, and every text was measured before.
+/// Appends a frame. It cannot fail: a vector grows, and the lengths of all texts were checked before.
 fn frame(out: &mut Vec<u8>, frame: &AMQPFrame) {
     let before = out.len();
     match gen_frame(frame)(std::mem::take(out).into()) {
@@ -27,7 +30,7 @@ pub(crate) fn method(out: &mut Vec<u8>, channel: u16, class: AMQPClass) {
     frame(out, &AMQPFrame::Method(channel, class));
 }
 
-/// Appends a method whose tables may be of any size, or nothing, if it does not fit into a frame.
+/// Appends a method that may exceed a frame, because of its tables. Then it appends nothing.
 pub(crate) fn sized_method(
     out: &mut Vec<u8>,
     channel: u16,
@@ -39,15 +42,21 @@ pub(crate) fn sized_method(
     check_size(out, before, frame_max)
 }
 
+/// A message to publish.
+pub(crate) struct OutgoingMessage<'a> {
+    pub method: basic::Publish,
+    pub properties: BasicProperties,
+    pub body: &'a [u8],
+}
+
 /// Appends a message: its method, its header and its body, cut into frames.
 pub(crate) fn publish(
     out: &mut Vec<u8>,
     channel: u16,
-    publish: basic::Publish,
-    properties: BasicProperties,
-    body: &[u8],
+    message: OutgoingMessage<'_>,
     frame_max: u32,
 ) -> Result<(), Refusal> {
+    let OutgoingMessage { method: publish, properties, body } = message;
     let start = out.len();
     method(out, channel, AMQPClass::Basic(basic::AMQPMethod::Publish(publish)));
     let before = out.len();
@@ -72,6 +81,23 @@ pub(crate) fn heartbeat(out: &mut Vec<u8>) {
     frame(out, &AMQPFrame::Heartbeat(0));
 }
 
+/// `connection.close`
+pub(crate) fn close(close: &Close) -> AMQPClass {
+    // A text of this crate may exceed the 255 bytes that AMQP allows.
+    let end = close.text.floor_char_boundary(255);
+    AMQPClass::Connection(connection::AMQPMethod::Close(connection::Close {
+        reply_code: close.code,
+        reply_text: close.text[..end].into(),
+        class_id: close.class,
+        method_id: close.method,
+    }))
+}
+
+/// `connection.close-ok`
+pub(crate) fn close_ok() -> AMQPClass {
+    AMQPClass::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}))
+}
+
 fn check_size(out: &mut Vec<u8>, before: usize, frame_max: u32) -> Result<(), Refusal> {
     if out.len() - before <= frame_max as usize {
         return Ok(());
@@ -88,13 +114,15 @@ mod tests {
     fn check(body: usize, frames: usize) {
         let mut out = Vec::new();
         let body = vec![7; body];
-        let publish_method = basic::Publish {
+        let method = basic::Publish {
             exchange: "x".into(),
             routing_key: "k".into(),
             mandatory: false,
             immediate: false,
         };
-        publish(&mut out, 3, publish_method, BasicProperties::default(), &body, 4096).unwrap();
+        let properties = BasicProperties::default();
+        let message = OutgoingMessage { method, properties, body: &body };
+        publish(&mut out, 3, message, 4096).unwrap();
         let mut rest = out.as_slice();
         let (mut read, mut count) = (Vec::new(), 0);
         while let Some((frame, length)) = first(rest, 4096).unwrap() {
@@ -127,7 +155,9 @@ mod tests {
             mandatory: false,
             immediate: false,
         };
-        let answer = publish(&mut out, 1, method, properties.to_wire().unwrap(), b"body", 4096);
+        let properties = properties.to_wire().unwrap();
+        let message = OutgoingMessage { method, properties, body: b"body" };
+        let answer = publish(&mut out, 1, message, 4096);
         assert_eq!(answer, Err(Refusal::FrameTooSmall(4096)));
         assert_eq!(out, [1]);
     }

@@ -30,8 +30,6 @@ mod model;
 mod moody;
 #[path = "suite/names.rs"]
 mod names;
-#[path = "suite/noise.rs"]
-mod noise;
 #[path = "suite/order.rs"]
 mod order;
 #[path = "suite/pressure.rs"]

@@ -1,64 +1,28 @@
-//! Bodies on their way in: how long they are, and their pieces.
+//! Reads bodies: their length, and their pieces.
 
-use std::fmt;
+pub(crate) mod error;
 
+pub use self::error::BodyError;
 use crate::{
     chunked::{Chunked, Piece, take},
     headers::Headers,
     limits::Limits,
 };
 
-/// How a head says where its body ends.
+/// The length of a body, as its head says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// There is no body.
     None,
-    /// So many bytes.
+    /// The number of bytes.
     Known(u64),
-    /// The chunked coding says.
+    /// The chunked coding marks the end.
     Chunked,
-    /// The end of the connection; responses only.
+    /// The body ends with the connection; only responses do.
     UntilClose,
 }
 
-/// What is wrong with a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyError {
-    /// Larger than [`Limits::body`].
-    TooLarge,
-    /// A chunk's size is no number of 1 to 16 hexadecimal digits, or its line does not end as it must.
-    ChunkSize,
-    /// More than [`Limits::chunk_extensions`].
-    ChunkExtensions,
-    /// No line end behind a chunk's data: its size is wrong.
-    ChunkEnd,
-    /// A trailer is no header field, or one that must come before the body.
-    Trailer,
-    /// Trailers past [`Limits::head`] or [`Limits::headers`].
-    TrailersTooLarge,
-    /// The connection ended before the body.
-    Truncated,
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            BodyError::TooLarge => "the body is larger than this side takes",
-            BodyError::ChunkSize => {
-                "a chunk does not begin with its size in hexadecimal digits and CR LF"
-            }
-            BodyError::ChunkExtensions => "more chunk extensions than this side takes",
-            BodyError::ChunkEnd => "a chunk is not followed by CR LF: its size is wrong",
-            BodyError::Trailer => "a trailer is not a header field that may follow a body",
-            BodyError::TrailersTooLarge => "more trailers than this side takes",
-            BodyError::Truncated => "the connection ended before the body did",
-        })
-    }
-}
-
-impl std::error::Error for BodyError {}
-
-/// A body on its way in.
+/// The reader of a body.
 #[derive(Debug)]
 pub(crate) enum BodyDecoder {
     Known { left: u64 },
@@ -68,7 +32,7 @@ pub(crate) enum BodyDecoder {
 
 impl BodyDecoder {
     /// # Errors
-    /// `TooLarge`, for a length that is known beforehand.
+    /// `TooLarge`, if the head says so.
     pub fn new(length: Length, limits: &Limits) -> Result<BodyDecoder, BodyError> {
         match length {
             Length::None => Ok(BodyDecoder::Known { left: 0 }),
@@ -79,7 +43,7 @@ impl BodyDecoder {
         }
     }
 
-    /// The next piece in `input`, which loses what was taken.
+    /// Takes the next piece out of `input`.
     pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, BodyError> {
         match self {
             BodyDecoder::Known { left: 0 } => Ok(Some(Piece::End(Headers::new()))),

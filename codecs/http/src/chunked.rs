@@ -1,7 +1,7 @@
 //! The chunked coding, read: sizes, extensions, data, trailers, strictly as RFC 9112 has them.
 
 use crate::{
-    body::BodyError,
+    body::error::BodyError,
     head::{AnyLine, HeadScanner, Leniency, LineError},
     headers::Headers,
     limits::Limits,

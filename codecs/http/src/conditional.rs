@@ -1,33 +1,35 @@
-//! Conditional requests (RFC 9110, section 13): is what the client has still right?
+//! Conditional requests (RFC 9110, section 13).
 
 use std::time::SystemTime;
 
-use crate::{date, headers::Headers, method::Method};
+use http::Method;
 
-/// What tells one state of a resource from another.
+use crate::{date, headers::Headers};
+
+/// The validators of a resource: they differ between two states of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validators<'a> {
-    /// With its quotes: `"abc"`, or `W/"abc"` for one that only says "as good as".
+    /// With its quotes: `"abc"`, or `W/"abc"` for a weak one.
     pub etag: Option<&'a str>,
     /// When it was last changed.
     pub modified: Option<SystemTime>,
 }
 
-/// What to do with a conditional request.
+/// What the preconditions come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// What it asks for.
+    /// All hold: the request is carried out.
     Proceed,
-    /// 304: the client has it.
+    /// 304: the client's copy is current.
     NotModified,
-    /// 412: it is not what the client thinks.
+    /// 412: the resource is in another state than the client assumes.
     PreconditionFailed,
 }
 
-/// Judges the conditions of a request for a resource that exists, in the order that RFC 9110 gives.
+/// Evaluates the preconditions of a request for a resource that exists, in the order of RFC 9110.
 #[must_use]
-pub fn judge(method: &Method, headers: &Headers, validators: Validators<'_>) -> Verdict {
-    let reads = matches!(method, Method::Get | Method::Head);
+pub fn evaluate(method: &Method, headers: &Headers, validators: Validators<'_>) -> Verdict {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
     if headers.contains("if-match") {
         if !any_etag(headers, "if-match", validators.etag, is_same_strongly) {
             return Verdict::PreconditionFailed;
@@ -103,34 +105,34 @@ mod tests {
             headers.append(name, value).unwrap();
         }
         let validators = Validators { etag: Some("\"a\""), modified: date::parse(TIME) };
-        assert_eq!(judge(method, &headers, validators), expected, "{fields:?}");
+        assert_eq!(evaluate(method, &headers, validators), expected, "{fields:?}");
     }
 
     #[test]
     fn tags() {
         use Verdict::{NotModified, PreconditionFailed, Proceed};
         for same in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*", "\"x,\",\"a\""] {
-            check(&Method::Get, &[("If-None-Match", same)], NotModified);
-            check(&Method::Put, &[("If-None-Match", same)], PreconditionFailed);
+            check(&Method::GET, &[("If-None-Match", same)], NotModified);
+            check(&Method::PUT, &[("If-None-Match", same)], PreconditionFailed);
         }
         for other in ["\"b\"", "a", "\"a", "\"b,\"a\"\"", ""] {
-            check(&Method::Get, &[("If-None-Match", other)], Proceed);
+            check(&Method::GET, &[("If-None-Match", other)], Proceed);
         }
-        check(&Method::Put, &[("If-Match", "\"a\"")], Proceed);
-        check(&Method::Put, &[("If-Match", "W/\"a\"")], PreconditionFailed);
-        check(&Method::Put, &[("If-Match", "\"b\"")], PreconditionFailed);
+        check(&Method::PUT, &[("If-Match", "\"a\"")], Proceed);
+        check(&Method::PUT, &[("If-Match", "W/\"a\"")], PreconditionFailed);
+        check(&Method::PUT, &[("If-Match", "\"b\"")], PreconditionFailed);
     }
 
     #[test]
     fn times() {
         use Verdict::{NotModified, PreconditionFailed, Proceed};
-        check(&Method::Get, &[("If-Modified-Since", TIME)], NotModified);
-        check(&Method::Get, &[("If-Modified-Since", BEFORE)], Proceed);
-        check(&Method::Get, &[("If-Modified-Since", "yesterday")], Proceed);
-        check(&Method::Post, &[("If-Modified-Since", TIME)], Proceed);
-        check(&Method::Get, &[("If-Unmodified-Since", TIME)], Proceed);
-        check(&Method::Get, &[("If-Unmodified-Since", BEFORE)], PreconditionFailed);
+        check(&Method::GET, &[("If-Modified-Since", TIME)], NotModified);
+        check(&Method::GET, &[("If-Modified-Since", BEFORE)], Proceed);
+        check(&Method::GET, &[("If-Modified-Since", "yesterday")], Proceed);
+        check(&Method::POST, &[("If-Modified-Since", TIME)], Proceed);
+        check(&Method::GET, &[("If-Unmodified-Since", TIME)], Proceed);
+        check(&Method::GET, &[("If-Unmodified-Since", BEFORE)], PreconditionFailed);
         // A tag says more than a time.
-        check(&Method::Get, &[("If-None-Match", "\"b\""), ("If-Modified-Since", TIME)], Proceed);
+        check(&Method::GET, &[("If-None-Match", "\"b\""), ("If-Modified-Since", TIME)], Proceed);
     }
 }

@@ -3,7 +3,7 @@
 mod jar;
 mod set;
 
-pub use self::jar::Jar;
+pub use self::jar::{Jar, RequestScope};
 pub use self::set::{CookieError, SameSite, SetCookie};
 use crate::headers::Headers;
 

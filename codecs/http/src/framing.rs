@@ -1,11 +1,13 @@
-//! What the fields of a head say about the message as a whole: host, length, what becomes of the connection.
+//! What the fields of a head say about the message as a whole: its host, its length, whether the connection stays.
 //!
-//! This is where smuggling is refused: a head that two programs could understand to end its body at different
-//! places is an error, never a choice.
+//! Request smuggling is refused here: where two programs could find the end of a body at different positions, the
+//! head is an error; no reading is preferred.
+
+use http::Version;
 
 use crate::{fields::list, headers::Headers};
 
-/// What stands in the fields that matter to everybody, gathered in one pass.
+/// The values of the fields that matter to framing, gathered in one pass.
 #[derive(Debug, Default)]
 pub(crate) struct Facts<'a> {
     pub host: Single<&'a [u8]>,
@@ -17,7 +19,7 @@ pub(crate) struct Facts<'a> {
     pub expect: Option<&'a [u8]>,
 }
 
-/// A field that may be there once.
+/// A field that may occur once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Single<T> {
     #[default]
@@ -35,7 +37,7 @@ impl<T> Single<T> {
     }
 }
 
-/// What `Transfer-Encoding` says, all its fields together.
+/// The value of all fields `Transfer-Encoding` together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Coding {
     /// The field is not there.
@@ -43,9 +45,9 @@ pub(crate) enum Coding {
     None,
     /// `chunked` and nothing else.
     Chunked,
-    /// Something that nobody here understands, then `chunked`.
+    /// Another coding, which is not supported here, then `chunked`.
     Unknown,
-    /// `chunked` does not come, or not last, or twice: the body has no end that both sides agree on.
+    /// `chunked` is absent, not last, or there twice: both sides cannot agree on the end of the body.
     Endless { chunked: bool },
 }
 
@@ -91,6 +93,11 @@ impl<'a> Facts<'a> {
     fn transfer(&mut self, value: &[u8]) {
         self.coding = list(value).fold(self.coding, Coding::then);
     }
+}
+
+/// The version with this digit after `HTTP/1.`.
+pub(crate) fn version(minor: u8) -> Version {
+    if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 }
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! Header fields, in the order they came or were added.
+//! Header fields in their order.
+
+mod map;
 
 use std::{fmt, str};
 
@@ -6,36 +8,35 @@ use crate::fields::{is_token_byte, is_value_byte, list, trim};
 
 /// The fields of a head, or trailers.
 ///
-/// Names are compared without regard to case and kept as they were written; the order is kept too, and it is
-/// the order in which they are sent. One name may occur several times.
+/// Names are compared without regard to case, but keep it. The fields keep their order, in which they are also sent.
+/// A name may occur several times.
 #[derive(Clone, Default)]
 pub struct Headers {
-    /// Names and values, one after the other; what a `set` has replaced stays until the headers go.
+    /// Names and values, one after the other. Replaced and removed ones stay in it.
     text: Vec<u8>,
     fields: Vec<Field>,
 }
 
-/// Where a field stands in the text.
+/// The positions of a field in the text.
 #[derive(Clone, Copy)]
 struct Field {
     name: (u32, u32),
     value: (u32, u32),
 }
 
-/// More than any head: a sum of positions never overflows.
+/// Far above the size of any head, and below the range of the positions.
 const TEXT_MAX: usize = 1 << 24;
 
-/// Why a field was not taken. Nothing was changed.
+/// Why a field was refused. The headers are unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldError {
-    /// A name is one or more letters, digits and ``!#$%&'*+-.^_`|~``.
+    /// The name is not one or more letters, digits and ``!#$%&'*+-.^_`|~``.
     Name(String),
-    /// The value of this field has a control character. One with a line break would be more than one
-    /// field, made by whoever wrote the value.
+    /// The value of this field has a control character. With a line break, whoever wrote the value could add fields.
     Value(String),
     /// All fields together would be larger than 16 MiB.
     TooLarge(String),
-    /// The library writes this field itself, from what it sends.
+    /// Only the library sets this field.
     Reserved(String),
 }
 
@@ -67,13 +68,13 @@ impl fmt::Display for FieldError {
 impl std::error::Error for FieldError {}
 
 impl Headers {
-    /// None yet.
+    /// Without fields.
     #[must_use]
     pub const fn new() -> Headers {
         Headers { text: Vec::new(), fields: Vec::new() }
     }
 
-    /// How many fields.
+    /// The number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
         self.fields.len()
@@ -110,7 +111,7 @@ impl Headers {
         self.get_bytes(name).is_some()
     }
 
-    /// Whether one of the comma-separated lists with this name has this member, in whatever case.
+    /// Whether one of the comma-separated lists with this name has this member, without regard to case.
     #[must_use]
     pub fn has_member(&self, name: &str, member: &str) -> bool {
         self.get_all(name).flat_map(list).any(|one| one.eq_ignore_ascii_case(member.as_bytes()))
@@ -150,7 +151,7 @@ impl Headers {
         Ok(())
     }
 
-    /// Takes every field with this name away; true if there was one.
+    /// Removes every field with this name. True if there was one.
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.fields.len();
         let mut fields = std::mem::take(&mut self.fields);
@@ -159,7 +160,7 @@ impl Headers {
         self.fields.len() < before
     }
 
-    /// What was parsed out of `text`, which is copied as a whole: one allocation for all names and values.
+    /// From what was parsed out of `text`. The text is copied as a whole, to allocate once for all fields.
     pub(crate) fn from_parsed(text: &[u8], parsed: &[httparse::Header<'_>]) -> Headers {
         // The slices of `parsed` lie in `text`, whose size is bounded far below 4 GiB.
         let place = |part: &[u8]| {
@@ -173,7 +174,7 @@ impl Headers {
         Headers { text: text.to_vec(), fields }
     }
 
-    /// Puts a space in the place of every line break inside a value, which only old servers send.
+    /// Replaces every line break inside a value by a space. Only old servers send them.
     pub(crate) fn unfold(&mut self) {
         for index in 0..self.fields.len() {
             let (start, end) = self.fields[index].value;
@@ -221,7 +222,7 @@ fn span(start: usize, length: usize) -> (u32, u32) {
     (bound(start), bound(start + length))
 }
 
-/// Enough of a name for a message.
+/// The beginning of a name, for an error message.
 fn shown(name: &str) -> String {
     name.chars().take(64).collect()
 }

@@ -9,7 +9,8 @@
 //!
 //! # Layout
 //!
-//! - [`method`], [`status`], [`version`], [`headers`]: the vocabulary.
+//! - [`Method`], [`StatusCode`], [`Version`]: the vocabulary, from the crate `http`; [`status`]: what a code means to a
+//!   message; [`headers`]: the fields, which keep order and case.
 //! - [`target`]: what a request is about.
 //! - [`limits`]: every bound.
 //! - [`request`]: a server's side of reading; [`response`]: a client's.
@@ -34,24 +35,20 @@ mod framing;
 mod head;
 pub mod headers;
 pub mod limits;
-pub mod method;
 pub mod range;
 pub mod request;
 pub mod response;
 pub mod status;
 pub mod target;
 pub mod uri;
-pub mod version;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 pub mod writer;
 
 pub use body::Length;
 pub use headers::{FieldError, Headers};
+pub use http::{Method, StatusCode, Version};
 pub use limits::Limits;
-pub use method::Method;
 pub use request::{RequestDecoder, RequestError, RequestEvent, RequestHead};
 pub use response::{ResponseDecoder, ResponseError, ResponseEvent, ResponseHead};
-pub use status::Status;
 pub use target::Target;
-pub use version::Version;

@@ -34,7 +34,7 @@ pub fn requested(headers: &Headers, size: u64, validators: Validators<'_>) -> Pa
     let (first, last) = (first.trim(), last.trim());
     let read = |text: &str| number(text.as_bytes());
     match (first.is_empty(), read(first), last.is_empty(), read(last)) {
-        // The last so many.
+        // A suffix: the number of bytes at the end.
         (true, _, false, Some(count)) => satisfiable(size.saturating_sub(count)..size),
         (false, Some(first), true, _) => satisfiable(first..size),
         (false, Some(first), false, Some(last)) if first <= last => {

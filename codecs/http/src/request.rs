@@ -1,52 +1,50 @@
-//! A server's side of reading: requests.
+//! Reads requests, for servers.
 
 mod decoder;
 mod error;
 mod line;
 mod parse;
 
+use http::{Method, Version};
+
 pub use self::decoder::{RequestDecoder, RequestEvent};
 pub use self::error::RequestError;
-use crate::{
-    body::Length, cookies, headers::Headers, method::Method, target::Target, version::Version,
-    writer::Exchange,
-};
+use crate::{body::Length, cookies, headers::Headers, target::Target, writer::Exchange};
 
-/// Everything of a request but its body.
+/// A request without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead {
-    /// What is to be done.
+    /// The method.
     pub method: Method,
-    /// What it is about.
+    /// The target: what the method is applied to.
     pub target: Target,
-    /// The version that the client speaks.
+    /// The client's version.
     pub version: Version,
-    /// The fields, as they came.
+    /// The header fields in their order.
     pub headers: Headers,
-    /// How long the body is.
+    /// The length of the body.
     pub length: Length,
-    /// Whether the connection may stay for another request.
+    /// Whether another request may follow on the connection.
     pub keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
-    /// `Connection` has `upgrade`: see [`Headers::has_member`] of `Upgrade` for to what.
+    /// `Connection` lists `upgrade`; the field `Upgrade` lists the protocols, see [`Headers::has_member`].
     pub wants_upgrade: bool,
 }
 
 impl RequestHead {
-    /// The host that is asked, with the port if it is named: of the target if it has one, else of the field
-    /// `Host`; empty if the client names none.
+    /// The host, with the port if one is given: of the target if it has one, else of the field `Host`, else empty.
     #[must_use]
     pub fn host(&self) -> &str {
         self.target.authority().or_else(|| self.headers.get("host")).unwrap_or_default()
     }
 
-    /// The cookies that the client brings, in its order.
+    /// The client's cookies in their order.
     pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
         cookies::of_request(&self.headers)
     }
 
-    /// What the answer has to know of the request.
+    /// What the writer of the answer must know about this request.
     #[must_use]
     pub fn exchange(&self) -> Exchange {
         Exchange::answering(&self.method, self.version, self.keep_alive)

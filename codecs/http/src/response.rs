@@ -1,27 +1,29 @@
-//! A client's side of reading: responses.
+//! Reads responses, for clients.
 
 mod decoder;
 mod error;
 mod line;
 mod parse;
 
+use http::{StatusCode, Version};
+
 pub use self::decoder::{ResponseDecoder, ResponseEvent};
 pub use self::error::ResponseError;
-use crate::{body::Length, headers::Headers, status::Status, version::Version};
+use crate::{body::Length, headers::Headers};
 
-/// Everything of a response but its body.
+/// A response without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
-    /// The version that the server speaks.
+    /// The server's version.
     pub version: Version,
-    /// What came of the request.
-    pub status: Status,
-    /// The server's words for it; empty if it has none, or none in UTF-8.
+    /// The status code.
+    pub status: StatusCode,
+    /// The server's reason phrase; empty if there is none, or if it is not UTF-8.
     pub reason: String,
-    /// The fields, as they came.
+    /// The header fields in their order.
     pub headers: Headers,
-    /// How long the body is.
+    /// The length of the body.
     pub length: Length,
-    /// Whether the connection may stay for another request.
+    /// Whether another request may follow on the connection.
     pub keep_alive: bool,
 }

@@ -1,6 +1,8 @@
 //! What a request is about, in each of its four forms (RFC 9112, section 3.2).
 
-use crate::{fields::number, method::Method};
+use http::Method;
+
+use crate::fields::number;
 
 /// A request's target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +32,12 @@ impl Target {
         if text.is_empty() || !text.bytes().all(plain) {
             return None;
         }
-        let form = match method {
-            Method::Connect => {
+        let form = match *method {
+            Method::CONNECT => {
                 let (host, port) = split_port(text)?;
                 (!host.is_empty() && port.is_some()).then_some(Form::Authority)?
             }
-            Method::Options if text == "*" => Form::Asterisk,
+            Method::OPTIONS if text == "*" => Form::Asterisk,
             _ if text.starts_with('/') => Form::Origin { query: text.find('?') },
             _ => absolute(text)?,
         };
@@ -155,16 +157,16 @@ mod tests {
 
     #[test]
     fn the_four_forms() {
-        use Method::{Connect, Get, Options};
-        check(&Get, "/", "/", None, None);
-        check(&Get, "/a/b?c=d?e", "/a/b", Some("c=d?e"), None);
-        check(&Get, "//a?", "//a", Some(""), None);
-        check(&Get, "http://a.example", "/", None, Some("a.example"));
-        check(&Get, "HTTP://a:8080/b?c", "/b", Some("c"), Some("a:8080"));
-        check(&Get, "https://[::1]:1?c", "/", Some("c"), Some("[::1]:1"));
-        check(&Options, "*", "*", None, None);
-        check(&Options, "/a", "/a", None, None);
-        check(&Connect, "a.example:443", "", None, Some("a.example:443"));
+        let (get, options, connect) = (Method::GET, Method::OPTIONS, Method::CONNECT);
+        check(&get, "/", "/", None, None);
+        check(&get, "/a/b?c=d?e", "/a/b", Some("c=d?e"), None);
+        check(&get, "//a?", "//a", Some(""), None);
+        check(&get, "http://a.example", "/", None, Some("a.example"));
+        check(&get, "HTTP://a:8080/b?c", "/b", Some("c"), Some("a:8080"));
+        check(&get, "https://[::1]:1?c", "/", Some("c"), Some("[::1]:1"));
+        check(&options, "*", "*", None, None);
+        check(&options, "/a", "/a", None, None);
+        check(&connect, "a.example:443", "", None, Some("a.example:443"));
     }
 
     #[test]
@@ -174,14 +176,14 @@ mod tests {
         };
         for text in ["", "*", "a", "a/b", "/a#b", "/é", "/a b", "http://", "http:///a", "ftp://a/"]
         {
-            check(Method::Get, text);
+            check(Method::GET, text);
         }
         for text in ["http://user@a/", "http://a:b/", "http://a:65536/", "http://[a/", "http://[]/"]
         {
-            check(Method::Get, text);
+            check(Method::GET, text);
         }
         for text in ["a", "/", "*", ":443", "http://a:443", "a:443/"] {
-            check(Method::Connect, text);
+            check(Method::CONNECT, text);
         }
     }
 }

@@ -2,7 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{form::push_encoded, method::Method, target::Target, target::split_port};
+use http::Method;
+
+use crate::{
+    form::push_encoded,
+    target::{Target, split_port},
+};
 
 /// An absolute URI, brought into its usual form: without dot segments and fragment, the host in lower case,
 /// everything encoded that must be.
@@ -116,7 +121,7 @@ impl Uri {
     #[must_use]
     pub fn tunnel_target(&self) -> Target {
         let text = format!("{}:{}", self.host, self.port());
-        Target::parse(&Method::Connect, &text).unwrap_or_else(|| plain_target("/"))
+        Target::parse(&Method::CONNECT, &text).unwrap_or_else(|| plain_target("/"))
     }
 
     /// What a reference found at this URI means, such as a `Location` (RFC 3986, section 5.2).
@@ -200,7 +205,7 @@ impl fmt::Display for Uri {
 
 /// The parts are encoded, so that this is always a target.
 fn plain_target(text: &str) -> Target {
-    let target = Target::parse(&Method::Get, text);
+    let target = Target::parse(&Method::GET, text);
     debug_assert!(target.is_some(), "{text}");
     target.unwrap_or_else(|| plain_target("/"))
 }

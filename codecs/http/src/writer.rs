@@ -1,24 +1,24 @@
-//! Heads and bodies on their way out: the frame that a peer needs to find where they end.
+//! Writes heads and bodies, with the framing by which the peer finds their ends.
 //!
-//! The order of what is written: the first line, the caller's fields in the order they were added, then what this
-//! module adds: the length, `Connection`, `Date`. The caller never writes a length, so it is never wrong.
+//! A head is the first line, the caller's fields in their order, then the fields of this module: the length,
+//! `Connection`, `Date`. The caller never writes a length, so it is never wrong.
 
 use std::{fmt, io::Write as _};
 
+use http::{Method, StatusCode, Version};
+
 use crate::{
     headers::{FieldError, Headers},
-    method::Method,
-    status::Status,
+    status::{is_bodiless, reason},
     target::Target,
-    version::Version,
 };
 
-/// What an answer has to know of its request.
+/// What the writer of an answer must know about the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The version that the client speaks.
     pub version: Version,
-    /// Whether the connection is to stay. An answer whose end is the connection's makes it false.
+    /// Whether the connection stays open. An answer that ends with the connection sets it to false.
     pub keep_alive: bool,
     /// The answer to `HEAD` has no body, whatever its head says.
     pub is_head: bool,
@@ -27,68 +27,84 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// An answer to such a request.
+    /// For the answer to a request like this.
     #[must_use]
     pub fn answering(method: &Method, version: Version, keep_alive: bool) -> Exchange {
-        let (is_head, is_connect) = (*method == Method::Head, *method == Method::Connect);
+        let (is_head, is_connect) = (*method == Method::HEAD, *method == Method::CONNECT);
         Exchange { version, keep_alive, is_head, is_connect }
     }
 }
 
-/// How much body will be sent.
+/// The length of a body that will be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outgoing {
-    /// So many bytes.
+    /// The number of bytes.
     Known(u64),
-    /// Until it ends.
+    /// Not known before the end.
     Unknown,
 }
 
-/// What the writer says itself.
+/// The head of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct OutgoingResponse<'a> {
+    /// The status code.
+    pub status: StatusCode,
+    /// The caller's fields. A `Date` among them replaces `date`.
+    pub headers: &'a Headers,
+    /// The length of the body.
+    pub body: Outgoing,
+    /// The present time, from [`date::format`](crate::date::format). None for a server without a clock: no `Date`.
+    pub date: Option<&'a str>,
+}
+
+/// The head of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct OutgoingRequest<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The target.
+    pub target: &'a Target,
+    /// The value of `Host`, which is the first field, unless the caller's fields have one.
+    pub host: &'a str,
+    /// The caller's fields.
+    pub headers: &'a Headers,
+    /// The length of the body; none without a body. `POST`, `PUT` and `PATCH` then say `Content-Length: 0`.
+    pub body: Option<Outgoing>,
+    /// Whether another request may follow on the connection.
+    pub keep_alive: bool,
+}
+
+/// The fields that only the writer sets.
 const RESERVED: &[&str] =
     &["connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"];
 
-/// Writes the head of an answer; the body goes through what it returns.
-///
-/// `date` is the present time as [`date::format`](crate::date::format) has it; none leaves the field out, for a
-/// server without a clock. A caller's own `Date` stays. `Connection: close` is said with
-/// [`Exchange::keep_alive`].
+/// Writes the head of an answer and returns the writer of its body. If [`Exchange::keep_alive`] is false, it says
+/// `Connection: close`.
 ///
 /// # Errors
-/// `Reserved`: the caller brings a field that follows from the body. Nothing was written.
+/// `Reserved`: the caller's fields include one that only the writer sets. Nothing was written.
 pub fn write_response(
     out: &mut Vec<u8>,
     exchange: &mut Exchange,
-    status: Status,
-    headers: &Headers,
-    body: Outgoing,
-    date: Option<&str>,
+    response: &OutgoingResponse<'_>,
 ) -> Result<BodyWriter, FieldError> {
+    let OutgoingResponse { status, headers, body, date } = *response;
     check_reserved(headers)?;
-    let tunnel = exchange.is_connect && status.is_success();
-    let writer = if exchange.is_head || status.is_bodiless() || tunnel {
-        BodyWriter::None
-    } else {
-        match body {
-            Outgoing::Known(left) => BodyWriter::Known { left },
-            Outgoing::Unknown if exchange.version == Version::Http11 => BodyWriter::Chunked,
-            Outgoing::Unknown => BodyWriter::UntilClose,
-        }
+    let is_tunnel = exchange.is_connect && status.is_success();
+    let writer = match body {
+        _ if exchange.is_head || is_bodiless(status) || is_tunnel => BodyWriter::None,
+        Outgoing::Known(left) => BodyWriter::Known { left },
+        Outgoing::Unknown if exchange.version == Version::HTTP_11 => BodyWriter::Chunked,
+        Outgoing::Unknown => BodyWriter::UntilClose,
     };
-    let close_delimited = body == Outgoing::Unknown && exchange.version == Version::Http10;
-    exchange.keep_alive &= !close_delimited || status.is_bodiless();
+    let ends_with_connection = body == Outgoing::Unknown && exchange.version == Version::HTTP_10;
+    exchange.keep_alive &= !ends_with_connection || is_bodiless(status);
 
     status_line(out, status);
     fields(out, headers);
-    // RFC 9110: none of these has a length; that of a 304 would be another answer's.
-    if !(status.is_bodiless() || tunnel) {
-        match body {
-            Outgoing::Known(length) => content_length(out, length),
-            Outgoing::Unknown if exchange.version == Version::Http11 => {
-                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-            }
-            Outgoing::Unknown => {}
-        }
+    // RFC 9110: none of these has a length; the length in a 304 would be that of the 200.
+    if !(is_bodiless(status) || is_tunnel) {
+        length(out, body, exchange.version);
     }
     connection(out, status, exchange);
     if let Some(date) = date.filter(|_| !headers.contains("date")) {
@@ -98,14 +114,13 @@ pub fn write_response(
     Ok(writer)
 }
 
-/// Writes an answer before the answer, such as `100 Continue` or `103 Early Hints`. An HTTP/1.0 client must not
-/// get one.
+/// Writes an interim answer, such as `100 Continue` or `103 Early Hints`. HTTP/1.0 clients must not get one.
 ///
 /// # Errors
 /// As [`write_response`].
 pub fn write_informational(
     out: &mut Vec<u8>,
-    status: Status,
+    status: StatusCode,
     headers: &Headers,
 ) -> Result<(), FieldError> {
     check_reserved(headers)?;
@@ -115,22 +130,15 @@ pub fn write_informational(
     Ok(())
 }
 
-/// Writes the head of a request; the body goes through what it returns. `host` is written as `Host`, first,
-/// unless the caller brings one.
-///
-/// `body` is none for a request without one; `POST`, `PUT` and `PATCH` then say `Content-Length: 0`.
+/// Writes the head of a request and returns the writer of its body.
 ///
 /// # Errors
-/// As [`write_response`], and for a `host` that is no field's value.
+/// As [`write_response`], and for a `host` that is not valid as the value of a field.
 pub fn write_request(
     out: &mut Vec<u8>,
-    method: &Method,
-    target: &Target,
-    host: &str,
-    headers: &Headers,
-    body: Option<Outgoing>,
-    keep_alive: bool,
+    request: &OutgoingRequest<'_>,
 ) -> Result<BodyWriter, FieldError> {
+    let OutgoingRequest { method, target, host, headers, body, keep_alive } = *request;
     check_reserved(headers)?;
     let mut first = Headers::new();
     if !headers.contains("host") {
@@ -141,35 +149,28 @@ pub fn write_request(
     }
     fields(out, &first);
     fields(out, headers);
-    let writer = match body {
-        None => {
-            if matches!(method, Method::Post | Method::Put | Method::Patch) {
-                content_length(out, 0);
-            }
-            BodyWriter::None
-        }
-        Some(Outgoing::Known(left)) => {
-            content_length(out, left);
-            BodyWriter::Known { left }
-        }
-        Some(Outgoing::Unknown) => {
-            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-            BodyWriter::Chunked
-        }
-    };
+    if let Some(body) = body {
+        length(out, body, Version::HTTP_11);
+    } else if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        content_length(out, 0);
+    }
     if headers.contains("upgrade") {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
     } else if !keep_alive {
         out.extend_from_slice(b"Connection: close\r\n");
     }
     out.extend_from_slice(b"\r\n");
-    Ok(writer)
+    Ok(match body {
+        None => BodyWriter::None,
+        Some(Outgoing::Known(left)) => BodyWriter::Known { left },
+        Some(Outgoing::Unknown) => BodyWriter::Chunked,
+    })
 }
 
-/// Whether the caller's fields leave the frame to the writer.
+/// Checks that the caller's fields include none that only the writer sets.
 ///
 /// # Errors
-/// `Reserved`, with the first field that does not.
+/// `Reserved`, with the first such field.
 pub fn check_reserved(headers: &Headers) -> Result<(), FieldError> {
     let reserved = |name: &str| RESERVED.iter().any(|known| known.eq_ignore_ascii_case(name));
     match headers.iter().find(|(name, _)| reserved(name)) {
@@ -178,11 +179,11 @@ pub fn check_reserved(headers: &Headers) -> Result<(), FieldError> {
     }
 }
 
-fn status_line(out: &mut Vec<u8>, status: Status) {
+fn status_line(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"HTTP/1.1 ");
-    decimal(out, u64::from(status.code()));
+    decimal(out, u64::from(status.as_u16()));
     out.push(b' ');
-    out.extend_from_slice(status.reason().as_bytes());
+    out.extend_from_slice(reason(status).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -199,18 +200,29 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Says where the body will end. In HTTP/1.0 that is the end of the connection, unless the length is known.
+fn length(out: &mut Vec<u8>, body: Outgoing, version: Version) {
+    match body {
+        Outgoing::Known(length) => content_length(out, length),
+        Outgoing::Unknown if version == Version::HTTP_11 => {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        Outgoing::Unknown => {}
+    }
+}
+
 fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"Content-Length: ");
     decimal(out, length);
     out.extend_from_slice(b"\r\n");
 }
 
-fn connection(out: &mut Vec<u8>, status: Status, exchange: &Exchange) {
-    let option: &[u8] = if status == Status::SWITCHING_PROTOCOLS {
+fn connection(out: &mut Vec<u8>, status: StatusCode, exchange: &Exchange) {
+    let option: &[u8] = if status == StatusCode::SWITCHING_PROTOCOLS {
         b"Connection: Upgrade\r\n"
     } else if !exchange.keep_alive {
         b"Connection: close\r\n"
-    } else if exchange.version == Version::Http10 {
+    } else if exchange.version == Version::HTTP_10 {
         b"Connection: keep-alive\r\n"
     } else {
         b""
@@ -231,31 +243,31 @@ fn decimal(out: &mut Vec<u8>, mut number: u64) {
     }
 }
 
-/// A body on its way out.
+/// The writer of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyWriter {
-    /// There is none; what is written goes nowhere.
+    /// There is no body: what is written is discarded.
     None,
-    /// So many bytes are left to write.
+    /// The head has told the length.
     Known {
-        /// How many.
+        /// Bytes that are still to be written.
         left: u64,
     },
     /// In chunks.
     Chunked,
-    /// As it is; the connection's end is the body's.
+    /// Without framing: the body ends with the connection.
     UntilClose,
-    /// The end is written.
+    /// The end has been written.
     Ended,
 }
 
-/// The body is not what its head says. The connection must be closed: the peer would take what
-/// follows for the body, or wait for ever.
+/// The body does not have the length that its head says. The connection must be closed: the peer would read
+/// the next message as part of the body, or wait for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LengthError {
-    /// More than was announced, by so many bytes. They were not written.
+    /// By how many bytes the body exceeds its length. They were not written.
     TooMuch(u64),
-    /// So many bytes of what was announced never came.
+    /// How many bytes are missing at the end.
     TooLittle(u64),
     /// Written after the end.
     AfterEnd,
@@ -280,21 +292,21 @@ impl fmt::Display for LengthError {
 
 impl std::error::Error for LengthError {}
 
-/// What goes before and after a piece of a body. `sends` is false where the piece itself goes nowhere.
+/// The framing of one piece of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
     before: [u8; 18],
     before_length: u8,
-    /// Whether the piece itself is sent.
+    /// Whether the piece itself is sent: not for an answer without a body.
     pub sends: bool,
-    /// What follows the piece.
+    /// The bytes after the piece.
     pub after: &'static [u8],
 }
 
 impl Frame {
     const PLAIN: Frame = Frame { before: [0; 18], before_length: 0, sends: true, after: b"" };
 
-    /// What precedes the piece.
+    /// The bytes before the piece.
     #[must_use]
     pub fn before(&self) -> &[u8] {
         &self.before[..usize::from(self.before_length)]
@@ -313,7 +325,7 @@ impl Frame {
 }
 
 impl BodyWriter {
-    /// The frame of a piece of `length` bytes, so that a large one need not be copied.
+    /// The framing of a piece of `length` bytes, for a caller that sends large pieces without a copy.
     ///
     /// # Errors
     /// `TooMuch`, `AfterEnd`.
@@ -327,7 +339,7 @@ impl BodyWriter {
                 }
                 None => Err(LengthError::TooMuch(length as u64 - *left)),
             },
-            // A chunk of no bytes would be the end.
+            // An empty chunk would end the body.
             BodyWriter::Chunked if length == 0 => Ok(Frame::PLAIN),
             BodyWriter::Chunked => Ok(Frame::chunk(length)),
             BodyWriter::UntilClose => Ok(Frame::PLAIN),
@@ -349,7 +361,7 @@ impl BodyWriter {
         Ok(())
     }
 
-    /// Writes the end. Trailers go only where there are chunks; elsewhere they are left out.
+    /// Writes the end. Trailers are written only in the chunked coding.
     ///
     /// # Errors
     /// `TooLittle`, `AfterEnd`.

@@ -1,15 +1,11 @@
 //! The codec against a corpus of raw bytes, cut and changed in every way.
 
-#[path = "suite/cases.rs"]
-mod cases;
 #[path = "suite/corpus.rs"]
 mod corpus;
 #[path = "suite/endless.rs"]
 mod endless;
 #[path = "suite/fuzz.rs"]
 mod fuzz;
-#[path = "suite/noise.rs"]
-mod noise;
 #[path = "suite/transcript.rs"]
 mod transcript;
 #[path = "suite/writer.rs"]

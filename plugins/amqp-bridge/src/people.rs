@@ -64,7 +64,7 @@ pub(crate) struct Web;
 
 impl HttpServer for Web {
     fn process_http_request(&mut self, request: Request, mut response: Response) {
-        if request.method == Method::Get && request.headers.contains("upgrade") {
+        if request.method == Method::GET && request.headers.contains("upgrade") {
             let settings = WebSocketSettings { message: LINE_MAX, ..WebSocketSettings::default() };
             return response.accept_websocket(&request, settings, Person::new);
         }

@@ -47,7 +47,7 @@ impl File {
         if let Some(modified) = self.modified {
             response.header("Last-Modified", date::format(modified));
         }
-        match conditional::judge(&request.method, &request.headers, validators) {
+        match conditional::evaluate(&request.method, &request.headers, validators) {
             Verdict::Proceed => {}
             Verdict::NotModified => return self.bodiless(304, response),
             Verdict::PreconditionFailed => return self.bodiless(412, response),
@@ -55,7 +55,7 @@ impl File {
         response.header("Accept-Ranges", "bytes");
         // A part is asked for with a GET only.
         let part = match request.method {
-            Method::Get => range::requested(&request.headers, self.size, validators),
+            Method::GET => range::requested(&request.headers, self.size, validators),
             _ => Part::Whole,
         };
         match part {

@@ -30,7 +30,7 @@ impl HttpFiles {
 
 impl HttpServer for HttpFiles {
     fn process_http_request(&mut self, request: Request, mut response: Response) {
-        if !matches!(request.method, Method::Get | Method::Head) {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
             response.header("Allow", "GET, HEAD");
             return refuse(response, 405);
         }

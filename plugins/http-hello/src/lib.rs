@@ -7,11 +7,11 @@ struct HttpHello;
 impl HttpServer for HttpHello {
     fn process_http_request(&mut self, request: Request, mut response: Response) {
         match request.method {
-            Method::Get | Method::Head => {
+            Method::GET | Method::HEAD => {
                 response.content_type("text/html");
                 response.content("<center><h1>Wham-o</h1></center>");
             }
-            Method::Post => {
+            Method::POST => {
                 if let Some(kind) = request.headers.get_bytes("content-type") {
                     response.header("Content-Type", kind);
                 }

@@ -19,12 +19,12 @@ const ROOM_MAX: usize = 64;
 impl HttpServer for WsChat {
     fn process_http_request(&mut self, request: Request, mut response: Response) {
         match (&request.method, request.path()) {
-            (Method::Get | Method::Head, "/") => {
+            (&Method::GET | &Method::HEAD, "/") => {
                 response.content_type("text/html; charset=utf-8");
                 response.content(include_str!("page.html")).compress();
                 response.send_response();
             }
-            (Method::Get, "/chat") => enter(&request, response),
+            (&Method::GET, "/chat") => enter(&request, response),
             _ => {
                 response.status(404).content_type("text/plain").content("The chat is at /.\n");
                 response.send_response();

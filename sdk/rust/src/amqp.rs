@@ -45,6 +45,7 @@ mod consumer;
 mod delivery;
 mod dialer;
 mod exchange;
+mod handle;
 mod hooks;
 mod link;
 mod message;
@@ -58,7 +59,7 @@ pub use sandloop_amqp as codec;
 #[doc(no_inline)]
 pub use sandloop_amqp::{
     Credentials, Failure, Properties, Refusal, Returned, Settings, Table, Unconfirmed, Value,
-    error::Close, settings::UriError,
+    error::Close, uri::UriError,
 };
 
 pub use self::channel::Channel;

@@ -1,22 +1,22 @@
-//! The plugin's closures under the host's ids: what each module that is called back keeps.
+//! A table of the plugin's closures by the host's ids, for each module that the host calls back.
 
 use std::collections::BTreeMap;
 
-/// Which closure: the host's id, which may be used again, and a number that is not.
+/// Identifies a closure: the host's id, which may be reused, and a number that is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) id: u32,
     serial: u64,
 }
 
-/// Closures by the host's ids. Its methods hand back what they take out, so that nothing of a plugin's is called
-/// or dropped while the table is borrowed: a closure may do anything, and so may what it owned.
+/// Closures by the host's ids. Its methods return what they remove, so that no code of the plugin is called or dropped
+/// while the table is borrowed: that code may use the table.
 pub(crate) struct Table<A> {
-    places: BTreeMap<u32, Place<A>>,
+    slots: BTreeMap<u32, Slot<A>>,
     last_serial: u64,
 }
 
-struct Place<A> {
+struct Slot<A> {
     serial: u64,
     /// None while it is lent, being called.
     action: Option<A>,
@@ -24,46 +24,46 @@ struct Place<A> {
 
 impl<A> Table<A> {
     pub(crate) const fn new() -> Self {
-        Table { places: BTreeMap::new(), last_serial: 0 }
+        Table { slots: BTreeMap::new(), last_serial: 0 }
     }
 
-    /// A key for what the host has just given this id.
+    /// Makes a key for an id that the host has just given.
     pub(crate) fn key(&mut self, id: u32) -> Key {
         self.last_serial += 1;
         Key { id, serial: self.last_serial }
     }
 
-    /// Keeps a closure; hands back one that the host has forgotten.
+    /// Adds a closure. Returns the one that had the id before, if the host has forgotten it.
     pub(crate) fn insert(&mut self, key: Key, action: A) -> Option<A> {
-        let place = Place { serial: key.serial, action: Some(action) };
-        self.places.insert(key.id, place).and_then(|stale| stale.action)
+        let slot = Slot { serial: key.serial, action: Some(action) };
+        self.slots.insert(key.id, slot).and_then(|stale| stale.action)
     }
 
-    /// Forgets a closure. None where it is not known any more; inside that none while it is lent.
+    /// Removes a closure. None if it is unknown; `Some(None)` while it is lent.
     pub(crate) fn remove(&mut self, key: Key) -> Option<Option<A>> {
-        match self.places.get(&key.id) {
-            Some(place) if place.serial == key.serial => {
-                self.places.remove(&key.id).map(|place| place.action)
+        match self.slots.get(&key.id) {
+            Some(slot) if slot.serial == key.serial => {
+                self.slots.remove(&key.id).map(|slot| slot.action)
             }
             _ => None,
         }
     }
 
-    /// A closure for its only call.
+    /// Removes a closure, for its only call.
     pub(crate) fn take(&mut self, id: u32) -> Option<A> {
-        self.places.remove(&id).and_then(|place| place.action)
+        self.slots.remove(&id).and_then(|slot| slot.action)
     }
 
-    /// A closure for one call of many. Its place is kept until it is [put back](Self::put_back) or removed.
+    /// Lends a closure for one of its calls, until it is [put back](Self::put_back) or removed.
     pub(crate) fn lend(&mut self, id: u32) -> Option<(Key, A)> {
-        let place = self.places.get_mut(&id)?;
-        Some((Key { id, serial: place.serial }, place.action.take()?))
+        let slot = self.slots.get_mut(&id)?;
+        Some((Key { id, serial: slot.serial }, slot.action.take()?))
     }
 
-    /// Keeps a lent closure for its next call, or hands it back where it was removed meanwhile.
+    /// Puts a lent closure back for its next call, or returns it if it was removed meanwhile.
     pub(crate) fn put_back(&mut self, key: Key, action: A) -> Option<A> {
-        match self.places.get_mut(&key.id) {
-            Some(place) if place.serial == key.serial => place.action.replace(action),
+        match self.slots.get_mut(&key.id) {
+            Some(slot) if slot.serial == key.serial => slot.action.replace(action),
             _ => Some(action),
         }
     }
@@ -85,7 +85,7 @@ mod tests {
         insert(&mut table, 3, "once");
         assert_eq!(table.take(3), Some("once"));
         assert_eq!(table.take(3), None);
-        assert!(table.places.is_empty());
+        assert!(table.slots.is_empty());
     }
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
         let (lent, action) = table.lend(3).unwrap();
         assert_eq!(table.remove(key), Some(None), "known, and out");
         assert_eq!(table.put_back(lent, action), Some("often"));
-        assert!(table.places.is_empty());
+        assert!(table.slots.is_empty());
     }
 
     #[test]

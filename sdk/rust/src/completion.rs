@@ -11,7 +11,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
 use crate::{
-    deferrable::{Action, Line, Waiting},
+    deferrable::line::{Action, Line, Waiting},
     timers::{Timer, add_timer},
 };
 

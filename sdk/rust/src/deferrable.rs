@@ -9,12 +9,12 @@
 //! - a callback may set the status anew: those that have not run yet get the new value, or none if it is a failure;
 //! - setting it to unknown opens the deferrable again, and what has not run waits on.
 
-mod line;
+pub(crate) mod line;
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 pub use self::line::Waiting;
-pub(crate) use self::line::{Action, Line};
+use self::line::{Action, Line};
 use crate::timers::{Timer, add_timer};
 
 /// Something that will succeed with a `Value` or fail with an `Error`.

@@ -20,11 +20,12 @@
 //!
 //! # Layout
 //!
-//! - [`HttpServer`]: what answers the requests of a connection; [`Settings`]: how patient it is.
+//! - [`HttpServer`]: what answers the requests of a connection; [`Settings`]: its limits and timeouts.
 //! - [`Request`], [`RequestBody`]: what came.
 //! - [`Response`], [`ResponseStream`]: the answer, at once, later, or piece by piece.
 //! - [`HttpClient`]: requests of the plugin's own, [`HttpTransfer`]: a deferrable for each, [`HttpResponse`].
 //! - [`WebSocketHandler`], [`WebSocket`]: messages instead of answers.
+//! - [`Method`], [`StatusCode`], [`Version`]: the vocabulary of the crate `http`; [`Headers`] keep order and case.
 //! - [`codec`]: headers, cookies, ranges, conditions, dates: the values, which know nothing of connections.
 //!
 //! Below them, `session` turns bytes into requests, `pipeline` keeps the answers in order, and the crate's `transport` is all
@@ -48,7 +49,7 @@ mod websocket;
 pub use sandloop_http as codec;
 #[doc(no_inline)]
 pub use sandloop_http::{
-    FieldError, Headers, Limits, Method, RequestError, RequestHead, Status, Version,
+    FieldError, Headers, Limits, Method, RequestError, RequestHead, StatusCode, Version,
     cookies::{SameSite, SetCookie},
 };
 

@@ -2,7 +2,7 @@
 
 mod class;
 mod glue;
-mod make;
+pub(crate) mod make;
 
 pub use self::class::{Class, Handler, ProcessClass};
 pub use self::glue::{Glue, Held, Start, check_connections, check_program};

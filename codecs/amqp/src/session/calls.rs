@@ -1,22 +1,21 @@
-//! What a plugin asks of a session.
+//! The calls of a plugin.
 
+use super::{Session, cost, phase::Phase};
 use crate::{
     channel::{Channel, Item, Settle},
-    error::Close,
-    error::{Failure, Refusal},
-    handshake,
+    error::{Close, Failure, Refusal},
+    ids::{ChannelId, Ticket},
     message::{DeliveryTag, Publish},
     request::Request,
-    session::{ChannelId, Phase, Session, Ticket, cost},
     table::short,
     wire,
 };
 
 impl Session {
-    /// A new channel; what is asked for on it waits until it is open.
+    /// Opens a channel. Requests on it wait until it is open.
     ///
     /// # Errors
-    /// [`Refusal::Channels`]: there are as many as the broker, or the settings, allow. [`Failure::Closed`].
+    /// [`Refusal::Channels`]: the limit of the broker or of the settings is reached. [`Failure::Closed`].
     pub fn open_channel(&mut self) -> Result<ChannelId, Failure> {
         if self.leaving || self.is_over() {
             return Err(Failure::Closed);
@@ -25,40 +24,40 @@ impl Session {
         let free = (1..=max).find(|number| !self.numbers.contains_key(number));
         let number = free.ok_or(Refusal::Channels(max))?;
         self.last_channel += 1;
-        let id = ChannelId(self.last_channel);
+        let id = ChannelId::of(self.last_channel);
         self.channels.insert(id, Channel::new(number));
         self.numbers.insert(number, id);
         self.pump(id);
         Ok(id)
     }
 
-    /// Whether the channel is there, open or about to be.
+    /// Whether the channel is open, or will be.
     #[must_use]
     pub fn has_channel(&self, channel: ChannelId) -> bool {
         self.channels.contains_key(&channel)
     }
 
-    /// A name for a consumer that nobody else has on this session.
+    /// A consumer's name that is unique in this session.
     pub fn consumer_tag(&mut self) -> String {
         self.last_ticket += 1;
         format!("sandloop-{}", self.last_ticket)
     }
 
-    /// Asks for something; it is done after everything that was asked for before on this channel.
+    /// Makes a request. It is done after all earlier ones of this channel.
     ///
     /// # Errors
-    /// [`Refusal::Full`]: nothing was taken; [`Event::Writable`](crate::Event::Writable) says when to try again. Other
-    /// refusals, [`Failure::Closed`]. Everything else is answered later.
+    /// [`Refusal::Full`]: try again after [`Event::Writable`](crate::Event::Writable). Other refusals,
+    /// [`Failure::Closed`]. Any other failure comes with the answer.
     pub fn request(&mut self, channel: ChannelId, request: Request) -> Result<Ticket, Failure> {
         let is_full = self.settings.requests <= self.requests;
         let unnamed = request.needs().is_some_and(|queue| queue.get().is_none());
-        // Names and arguments are measured now, but for a name that is not known yet.
+        // Checks the sizes of names and arguments now, unless the queue's name is still unknown.
         if !unnamed {
             request.to_method()?;
         }
         let Some(place) = self.place(channel) else { return Err(Failure::Closed) };
         if is_full {
-            self.crowded = true;
+            self.request_refused = true;
             return Err(Refusal::Full.into());
         }
         place.check(&request)?;
@@ -71,23 +70,23 @@ impl Session {
         Ok(ticket)
     }
 
-    /// Publishes a message. On a channel with confirms it is answered when the broker has it, else when it is sent.
+    /// Publishes a message. It is answered when the broker confirms it, or without confirms when it is sent.
     ///
     /// # Errors
-    /// [`Refusal::Full`]: nothing was taken; [`Event::Writable`](crate::Event::Writable) says when to try again. Other
-    /// refusals, [`Failure::Closed`].
+    /// [`Refusal::Full`]: try again after [`Event::Writable`](crate::Event::Writable). Other refusals,
+    /// [`Failure::Closed`].
     pub fn publish(&mut self, channel: ChannelId, publish: Publish) -> Result<Ticket, Failure> {
         short(&publish.exchange, "the exchange's name")?;
         short(&publish.routing_key, "the routing key")?;
         publish.properties.to_wire()?;
         let cost = cost(&publish);
-        // One message always fits, however large it is.
+        // A single message is always accepted, whatever its size.
         let is_full = 0 < self.buffered && self.settings.buffer < self.buffered + cost;
         if self.place(channel).is_none() {
             return Err(Failure::Closed);
         }
         if is_full {
-            self.full = true;
+            self.publish_refused = true;
             return Err(Refusal::Full.into());
         }
         let ticket = self.next_ticket();
@@ -99,24 +98,24 @@ impl Session {
         Ok(ticket)
     }
 
-    /// The delivery is taken; with `multiple` every one up to it on its channel.
+    /// Acknowledges a delivery; with `multiple`, all of its channel up to it.
     pub fn ack(&mut self, tag: DeliveryTag, multiple: bool) {
         self.settle(tag, Settle::Ack { multiple });
     }
 
-    /// The delivery is not taken; with `multiple` every one up to it that was not settled. With `requeue` it is
-    /// delivered again, else it is dropped or goes to the queue's dead letters.
+    /// Refuses a delivery; with `multiple`, all up to it that were not settled. With `requeue` it is delivered again,
+    /// else it is dropped or dead-lettered.
     pub fn nack(&mut self, tag: DeliveryTag, multiple: bool, requeue: bool) {
         self.settle(tag, Settle::Nack { multiple, requeue });
     }
 
-    /// The delivery is not taken.
+    /// Refuses a delivery.
     pub fn reject(&mut self, tag: DeliveryTag, requeue: bool) {
         self.settle(tag, Settle::Reject { requeue });
     }
 
-    /// Ends the session in order: what was asked for is done first, then the broker is told. Nothing new is taken.
-    /// Without a connection, or with the end of this one, it is over at once.
+    /// Closes the session: completes the present requests, refuses new ones, then closes the connection. It is over at
+    /// once without a connection, or when this one ends.
     pub fn close(&mut self) {
         self.leaving = true;
         match self.phase {
@@ -126,19 +125,19 @@ impl Session {
         }
     }
 
-    /// Ends it now: what is not done fails. The broker is told.
+    /// Closes the session at once: incomplete requests fail. The broker is told.
     pub fn abort(&mut self) {
         if self.is_over() {
             return;
         }
         if self.phase == Phase::Open {
             let close = Close { code: 200, text: "OK".to_owned(), class: 0, method: 0 };
-            wire::method(&mut self.out, 0, handshake::close(&close));
+            wire::method(&mut self.out, 0, wire::close(&close));
         }
         self.end(None);
     }
 
-    /// Ends it now with a failure of the caller's: a connection will never be made.
+    /// Ends the session with a failure of the caller, which cannot make a connection.
     pub fn give_up(&mut self, failure: Failure) {
         if !self.is_over() {
             self.end(Some(failure));
@@ -150,9 +149,9 @@ impl Session {
             return;
         }
         let is_stale = tag.generation != self.generation || self.phase != Phase::Open;
-        // Even when the plugin is leaving: it is the end of what it has begun.
+        // Also after `close`, because it completes an earlier delivery.
         if let Some(channel) = self.channels.get_mut(&tag.channel) {
-            // The broker delivers that message again. But a transaction that it was to be part of is not whole.
+            // The broker delivers that message again. But its transaction is incomplete, and must know that.
             if is_stale && !channel.is_transactional() {
                 return;
             }
@@ -170,6 +169,6 @@ impl Session {
 
     fn next_ticket(&mut self) -> Ticket {
         self.last_ticket += 1;
-        Ticket(self.last_ticket)
+        Ticket::of(self.last_ticket)
     }
 }

@@ -1,4 +1,4 @@
-//! What the broker sends, frame by frame.
+//! Handles what the broker sends, frame by frame.
 
 use amq_protocol::protocol::{
     AMQPClass,
@@ -6,20 +6,21 @@ use amq_protocol::protocol::{
     channel::{self, AMQPMethod as C},
 };
 
+use super::{Session, phase::Phase};
 use crate::{
     assembly::{Assembled, Assembly, Purpose},
     channel::{Channel, Phase as ChannelPhase},
     error::{Close, Failure, Violation},
     event::Event,
     frame::{self, Frame},
+    ids::ChannelId,
     message::DeliveryTag,
     request::{Answer, Request},
-    session::{ChannelId, Phase, Session},
     wire,
 };
 
 impl Session {
-    /// Bytes from the broker, cut anywhere.
+    /// Call it with bytes from the broker, cut anywhere.
     pub fn receive(&mut self, data: &[u8]) {
         self.pulse.hear();
         if self.rest.is_empty() {
@@ -38,7 +39,7 @@ impl Session {
         }
     }
 
-    /// Takes all whole frames, and says how many bytes they were.
+    /// Handles all complete frames and returns their length in bytes.
     fn take_frames(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while self.phase.listens() {
@@ -60,7 +61,7 @@ impl Session {
         at
     }
 
-    /// Who is leaving does not quarrel any more.
+    /// While the session closes, a violation only ends it.
     fn violated_unless_closing(&mut self, violation: Violation) {
         if self.phase == Phase::Closing { self.end(None) } else { self.violated(violation) }
     }
@@ -158,7 +159,7 @@ impl Session {
         let number = channel.number;
         wire::method(&mut self.out, number, AMQPClass::Channel(C::CloseOk(channel::CloseOk {})));
         if channel.phase == ChannelPhase::Closing {
-            // Both want the same; the answer to ours still comes.
+            // Both sides close; the answer to our `channel.close` still comes.
             channel.assembly = None;
             return;
         }
@@ -168,7 +169,7 @@ impl Session {
             class: close.class_id,
             method: close.method_id,
         };
-        // The broker has not noticed yet that the last connection is gone, which an exclusive queue belongs to.
+        // The exclusive queue still belongs to the last connection, whose end the broker has not noticed.
         if self.recovery.is_some() && close.code == RESOURCE_LOCKED {
             return self.lose(&close.to_string());
         }
@@ -180,7 +181,7 @@ impl Session {
 
     fn on_got(&mut self, id: ChannelId, got: basic::GetOk) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
-        // The request is under way until the message is whole.
+        // The request stays in flight until the message is complete.
         if channel.position(is_get).is_none() {
             return Err(Violation::command("a message that was not asked for"));
         }
@@ -219,7 +220,7 @@ impl Session {
         self.events.push_back(Event::Cancelled(id, consumer_tag.to_string()));
     }
 
-    /// Answers the broker, unless the last word on the channel was said: it may know the channel no more.
+    /// Answers the broker, unless `channel.close` was sent: the broker may have forgotten the channel.
     fn say_if_open(&mut self, id: ChannelId, class: AMQPClass) {
         if let Some(channel) = self.channels.get(&id)
             && channel.phase == ChannelPhase::Open
@@ -228,7 +229,7 @@ impl Session {
         }
     }
 
-    /// What is none of the others must be the answer to a request.
+    /// Any other method must be the answer to a request.
     fn on_reply(&mut self, id: ChannelId, reply: &AMQPClass) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
         let Some((ticket, answer)) = channel.answer(reply) else {
@@ -247,17 +248,17 @@ impl Session {
         Ok(())
     }
 
-    /// Remembers what was done, in the order in which the broker did it.
+    /// Records completed requests in the topology, in the order in which the broker did them.
     fn record_answered(&mut self, id: ChannelId) {
         while let Some(sent) = self.channels.get_mut(&id).and_then(Channel::pop_answered) {
-            // What the session asks for itself is known already.
+            // The session's own requests repeat what is already recorded.
             if sent.ticket.is_some() {
                 self.topology.record(id, &sent.request);
             }
         }
     }
 
-    /// Something was answered: the next may go.
+    /// Continues after an answer.
     fn go_on(&mut self, id: ChannelId) {
         if self.recovery.is_some() { self.advance_recovery() } else { self.pump(id) }
     }

@@ -1,4 +1,4 @@
-//! What waits becomes bytes, in order, as long as there is room and the broker wants it.
+//! Sends what waits, in order, while there is room and the broker accepts it.
 
 use amq_protocol::protocol::{
     AMQPClass,
@@ -6,23 +6,24 @@ use amq_protocol::protocol::{
     channel::{self, AMQPMethod as C},
 };
 
+use super::Session;
 use crate::{
     channel::{Channel, Item, Phase as ChannelPhase, Sent, Settle, Transaction},
     confirms::Confirms,
     error::{Failure, Refusal},
+    ids::{ChannelId, Ticket},
     message::{DeliveryTag, Publish},
     request::{Answer, Request},
-    session::{ChannelId, Phase, Session, Ticket},
     settings::Unconfirmed,
     table::short,
-    wire,
+    wire::{self, OutgoingMessage},
 };
 
-/// Bytes of output above which messages wait, so that they wait where they are counted.
+/// Above these bytes of output, messages stay in their queues, where they are counted.
 const ENOUGH: usize = 64 * 1024;
 
 impl Session {
-    /// Bytes for the connection. Those that were taken are to be [named](Self::consume); then there may be more.
+    /// The bytes to send. Report those that were sent with [`consume`](Self::consume); then there may be more.
     pub fn output(&mut self) -> &[u8] {
         if self.sent == self.out.len() {
             self.out.clear();
@@ -32,14 +33,14 @@ impl Session {
         &self.out[self.sent..]
     }
 
-    /// So many bytes of the output are on their way.
+    /// Call it when `count` bytes of the output were sent.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If the output is shorter.
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.out.len() - self.sent, "more than there is");
         self.sent += count;
-        // A peer that reads slowly may never have taken everything; what it has taken is not to be kept until then.
+        // The output may never become empty if the peer reads slowly, so the sent part is freed before that.
         if ENOUGH <= self.sent && self.out.len() <= 2 * self.sent {
             self.out.drain(..self.sent);
             self.sent = 0;
@@ -55,7 +56,7 @@ impl Session {
         self.leave_if_done();
     }
 
-    /// Sends of a channel what can be sent.
+    /// Sends what a channel may send.
     pub(crate) fn pump(&mut self, id: ChannelId) {
         if !self.is_open() {
             return;
@@ -85,7 +86,7 @@ impl Session {
         wire::method(&mut self.out, number, AMQPClass::Channel(C::Open(channel::Open {})));
     }
 
-    /// What is next on a channel, if it may go now.
+    /// Takes the next item of a channel, if it may be sent now.
     fn next_item(&mut self, id: ChannelId) -> Option<Item> {
         let has_room = self.out.len() - self.sent < ENOUGH && !self.blocked;
         let unconfirmed_max = self.settings.unconfirmed_max;
@@ -96,9 +97,9 @@ impl Session {
         let unconfirmed = channel.confirms.as_ref().map_or(0, Confirms::len);
         let may_go = match channel.waiting.front()? {
             Item::Publish(..) => has_room && channel.flow && unconfirmed < unconfirmed_max,
-            // A broker that is told to close a channel leaves open what it has not answered.
+            // A broker that is told to close a channel no longer answers earlier requests.
             Item::Request(_, Request::Close) => channel.in_flight.is_empty() && unconfirmed == 0,
-            // The queue's name comes with an answer that is under way.
+            // The queue's name comes with an answer that is still awaited.
             Item::Request(_, request) => {
                 let unnamed = request.needs().is_some_and(|queue| queue.get().is_none());
                 !unnamed || channel.in_flight.is_empty()
@@ -113,7 +114,7 @@ impl Session {
         if request == Request::Commit && channel.transaction == Transaction::Lost {
             let reason = "what the transaction had was lost with an earlier connection".to_owned();
             self.finish_request(ticket, Err(Failure::Lost(reason)));
-            // What it had besides must not become part of the next one. This is always short enough.
+            // The rest of the lost transaction must not join the next one. A rollback always fits into a frame.
             let _ = self.write_request(id, None, Request::Rollback);
             return;
         }
@@ -122,7 +123,7 @@ impl Session {
         }
     }
 
-    /// Writes a request and remembers it until its answer comes.
+    /// Writes a request and keeps it until it is answered.
     pub(crate) fn write_request(
         &mut self,
         id: ChannelId,
@@ -167,7 +168,7 @@ impl Session {
     fn send_settle(&mut self, id: ChannelId, tag: DeliveryTag, settle: Settle) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if tag.generation != self.generation {
-            // It was to be part of a transaction, and cannot.
+            // It belongs to a transaction of a lost connection.
             if channel.modes.transactions {
                 channel.transaction = Transaction::Lost;
             }
@@ -207,13 +208,6 @@ fn write_publish(
         immediate: false,
     };
     let properties = publish.properties.to_wire()?;
-    wire::publish(out, channel.number, method, properties, &publish.body, frame_max)
-}
-
-/// What is left to be said once the phase is known.
-impl Phase {
-    /// Whether what the broker sends still matters.
-    pub(crate) fn listens(&self) -> bool {
-        !matches!(self, Phase::Idle | Phase::Lost | Phase::Over)
-    }
+    let message = OutgoingMessage { method, properties, body: &publish.body };
+    wire::publish(out, channel.number, message, frame_max)
 }

@@ -7,12 +7,12 @@ use sandloop_amqp::{
     Answer, ChannelId, DeliveryTag, Event, Failure, QueueName, Refusal, Request, Session, Settings,
     Ticket, Unconfirmed,
 };
+use sandloop_testkit::{Noise, fuzz::rounds};
 
 use crate::{
     ask,
     fuzz::WORDS,
     moody::Moody,
-    noise::{Noise, rounds},
     recorded::{self, Recorded},
 };
 
@@ -32,8 +32,8 @@ struct Chaos<'a> {
     /// Frames of other sessions.
     frames: &'a [Vec<u8>],
     is_over: bool,
-    recovered: usize,
-    answered: usize,
+    recovered: u64,
+    answered: u64,
 }
 
 impl<'a> Chaos<'a> {
@@ -190,7 +190,7 @@ impl<'a> Chaos<'a> {
             match event {
                 Event::Answered(ticket, result) => {
                     assert!(self.asked.remove(&ticket), "answered twice, or never asked");
-                    self.answered += usize::from(result == Ok(Answer::Done));
+                    self.answered += u64::from(result == Ok(Answer::Done));
                 }
                 Event::Delivered(_, delivery) => self.tags.push(delivery.tag),
                 Event::ChannelClosed(id, _) => {
@@ -244,8 +244,8 @@ fn everything_is_answered_once_whatever_happens() {
     let all = recorded::all();
     let frames: Vec<_> =
         all.iter().flat_map(|recorded: &Recorded| recorded.frames.clone()).collect();
-    let (mut recovered, mut answered, mut count) = (0, 0, 0);
-    rounds(400, |noise| {
+    let (mut recovered, mut answered) = (0, 0);
+    let count = rounds(400, |noise| {
         let mut chaos = Chaos::new(noise, &frames);
         for _ in 0..3 {
             for _ in 0..chaos.noise.below(400) {
@@ -256,7 +256,6 @@ fn everything_is_answered_once_whatever_happens() {
         chaos.end();
         recovered += chaos.recovered;
         answered += chaos.answered;
-        count += 1;
     });
     // It is not all refused and lost.
     assert!(

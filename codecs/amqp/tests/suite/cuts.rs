@@ -1,11 +1,9 @@
 //! However the bytes of a broker are cut, the same comes of them.
 
 use sandloop_amqp::{Event, Failure};
+use sandloop_testkit::{Noise, fuzz::rounds};
 
-use crate::{
-    noise::{Noise, rounds},
-    recorded::{self, Outcome, Recorded},
-};
+use crate::recorded::{self, Outcome, Recorded};
 
 /// The outcome of the whole, which is what it should be.
 fn whole(recorded: &Recorded) -> Outcome {

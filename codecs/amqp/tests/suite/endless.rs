@@ -1,12 +1,8 @@
 //! Brokers and plugins that never come to an end: what is held is bounded, and nothing is left behind.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
-
 use amq_protocol::{frame::AMQPFrame, protocol::BasicProperties};
 use sandloop_amqp::{ChannelId, Event, Failure, QueueName, Request, Settings};
+use sandloop_testkit::heap::{Counting, held, peak_of};
 
 use crate::{
     ask,
@@ -14,47 +10,8 @@ use crate::{
     say,
 };
 
-/// Counts what the present thread holds.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(change: isize) {
-    // No destructor is left to run when the thread ends, so this never fails in one.
-    let _ = HELD.try_with(|held| {
-        held.set(held.get() + change);
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
-    });
-}
-
-// SAFETY: every call goes to the system's allocator as it is; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: the caller's promise about `layout` is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: `pointer` came from `alloc` above, so from `System`, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// The most that `work` held at once beyond what was there before.
-fn peak_of(work: impl FnOnce()) -> isize {
-    let before = HELD.get();
-    PEAK.set(before);
-    work();
-    PEAK.get() - before
-}
 
 /// `work` must never hold more than `bound` beyond what was there before.
 #[track_caller]
@@ -67,9 +24,9 @@ fn check_peak(bound: isize, work: impl FnOnce()) {
 #[track_caller]
 fn check_growth(mut work: impl FnMut()) {
     (0..100).for_each(|_| work());
-    let before = HELD.get();
+    let before = held();
     (0..1000).for_each(|_| work());
-    let grown = HELD.get() - before;
+    let grown = held() - before;
     assert!(grown < 1000, "{grown} bytes are left of 1000 times");
 }
 

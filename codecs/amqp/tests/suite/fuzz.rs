@@ -7,10 +7,10 @@ use amq_protocol::{
     protocol::{AMQPClass, connection},
 };
 use sandloop_amqp::{Event, Failure};
+use sandloop_testkit::{Noise, fuzz::rounds};
 
 use crate::{
     broker::{PROTOCOL_HEADER, take_frame},
-    noise::{Noise, rounds},
     recorded::{self, Outcome, Recorded},
 };
 
@@ -116,8 +116,7 @@ fn changed_frames_come_to_a_clear_end_however_they_are_cut() {
     let all = recorded::all();
     let others: Vec<_> = all.iter().flat_map(|recorded| recorded.frames.clone()).collect();
     let mut codes = BTreeSet::new();
-    let mut count = 0;
-    rounds(3_000, |noise| {
+    let count = rounds(3_000, |noise| {
         let recorded = noise.pick(&all);
         let mut frames = recorded.frames.clone();
         mutate_frames(noise, &mut frames, &others);
@@ -126,7 +125,6 @@ fn changed_frames_come_to_a_clear_end_however_they_are_cut() {
         if let Some(Event::Closed(Some(Failure::Protocol(close)))) = outcome.events.last() {
             codes.insert(close.code);
         }
-        count += 1;
     });
     if 1000 < count {
         assert!(CODES.iter().all(|code| codes.contains(code)), "{codes:?}");

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandloop_amqp::{Answer, ChannelId, Event, QueueName, Request, Session, Settings, Ticket};
+use sandloop_testkit::{Noise, fuzz::rounds};
 
 use crate::{
     ask,
     model::{Binding, Destination, Model, Queue},
-    noise::{Noise, rounds},
     world::World,
 };
 
@@ -353,10 +353,8 @@ fn run(noise: &mut Noise) -> BTreeSet<(u16, u16)> {
 #[test]
 fn whatever_connections_are_lost_the_broker_knows_and_has_everything_in_the_end() {
     let mut lost_after = BTreeSet::new();
-    let mut count = 0;
-    rounds(100, |noise| {
+    let count = rounds(100, |noise| {
         lost_after.extend(run(noise));
-        count += 1;
     });
     // The handshake, channels, modes, exchanges, queues, bindings, consumers: each was interrupted.
     let methods = [

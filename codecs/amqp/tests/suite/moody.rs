@@ -6,10 +6,10 @@ use amq_protocol::{
     frame::AMQPFrame,
     protocol::{AMQPClass, basic, channel, connection, exchange, queue, tx},
 };
+use sandloop_testkit::Noise;
 
 use crate::{
     broker::{PROTOCOL_HEADER, bytes, content, method, take_frame},
-    noise::Noise,
     recorded::properties,
     say,
 };

@@ -6,11 +6,11 @@ use amq_protocol::{
     frame::AMQPFrame,
     protocol::{AMQPClass, basic, channel, connection, exchange, queue},
 };
+use sandloop_testkit::Noise;
 
 use crate::{
     broker::{PROTOCOL_HEADER, method, take_frame},
     model::{Destination, Model, Queue},
-    noise::Noise,
     say,
 };
 

@@ -1,16 +1,17 @@
-//! A client's cookies: which to keep, and which to send where.
+//! A client's cookies: which are kept, and to which requests they are added.
 
 use std::{
     net::IpAddr,
     time::{Duration, SystemTime},
 };
 
-use super::SetCookie;
+use super::set::SetCookie;
+use crate::uri::Uri;
 
-/// Cookies that servers have set, with their domains, paths and ends.
+/// The cookies that servers have set, with their domains, paths and expiry.
 ///
-/// There is no list of public suffixes here, so a server may not set a cookie for a domain without a dot, and a
-/// plugin that talks to hosts that do not trust each other gives each its own jar.
+/// It has no list of public suffixes. So it refuses a cookie for a domain without a dot, and a plugin should give
+/// each host a jar of its own where the hosts do not trust each other.
 #[derive(Clone, Debug, Default)]
 pub struct Jar {
     cookies: Vec<Kept>,
@@ -21,16 +22,33 @@ struct Kept {
     name: String,
     value: String,
     domain: String,
-    /// For that host only, not those below it.
+    /// Sent to that host only, and not to its subdomains.
     host_only: bool,
     path: String,
     secure: bool,
     expires: Option<SystemTime>,
 }
 
-/// Cookies that a jar keeps; beyond, the oldest goes.
+/// What of a request's URI decides about cookies.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestScope<'a> {
+    /// The host, an IPv6 address without brackets.
+    pub host: &'a str,
+    /// The path.
+    pub path: &'a str,
+    /// Whether it goes over TLS.
+    pub is_tls: bool,
+}
+
+impl<'a> From<&'a Uri> for RequestScope<'a> {
+    fn from(uri: &'a Uri) -> RequestScope<'a> {
+        RequestScope { host: uri.bare_host(), path: &uri.path, is_tls: uri.is_tls }
+    }
+}
+
+/// The cookies in a jar. At the limit, a new one replaces the oldest.
 const COOKIES_MAX: usize = 300;
-/// Bytes of a cookie's name and value; a larger one is not kept.
+/// Bytes of a cookie's name and value. A larger cookie is ignored.
 const COOKIE_BYTES_MAX: usize = 4096;
 
 impl Jar {
@@ -40,7 +58,7 @@ impl Jar {
         Jar { cookies: Vec::new() }
     }
 
-    /// How many there are, those past their end included.
+    /// The number of cookies, expired ones included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.cookies.len()
@@ -52,10 +70,10 @@ impl Jar {
         self.cookies.is_empty()
     }
 
-    /// Keeps what a response from `host` to a request for `path` sets with one `Set-Cookie`; what such a server may
-    /// not set is ignored.
-    pub fn store(&mut self, field: &str, host: &str, path: &str, is_tls: bool, now: SystemTime) {
+    /// Keeps the cookie of one `Set-Cookie` in the response to a request. It is ignored if that host may not set it.
+    pub fn store(&mut self, field: &str, request: RequestScope<'_>, now: SystemTime) {
         let Some(set) = SetCookie::parse(field) else { return };
+        let RequestScope { host, path, is_tls } = request;
         let host = host.to_ascii_lowercase();
         let foreign = set.domain.as_deref().is_some_and(|domain| !may_set(&host, domain));
         let too_large = COOKIE_BYTES_MAX < set.name.len() + set.value.len();
@@ -87,7 +105,8 @@ impl Jar {
 
     /// The value of `Cookie` for a request; none if there is nothing to send.
     #[must_use]
-    pub fn header(&self, host: &str, path: &str, is_tls: bool, now: SystemTime) -> Option<String> {
+    pub fn header(&self, request: RequestScope<'_>, now: SystemTime) -> Option<String> {
+        let RequestScope { host, path, is_tls } = request;
         let host = host.to_ascii_lowercase();
         let goes = |cookie: &&Kept| {
             let there = if cookie.host_only {
@@ -148,14 +167,18 @@ mod tests {
     use super::*;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    /// A plain request to the host `a`.
+    const A: RequestScope<'_> = RequestScope { host: "a", path: "/", is_tls: false };
 
     #[track_caller]
     fn check(set: &[(&str, &str)], host: &str, path: &str, expected: Option<&str>) {
         let mut jar = Jar::new();
         for (from, field) in set {
-            jar.store(field, from, "/folder/page", true, NOW);
+            let request = RequestScope { host: from, path: "/folder/page", is_tls: true };
+            jar.store(field, request, NOW);
         }
-        assert_eq!(jar.header(host, path, false, NOW).as_deref(), expected);
+        let request = RequestScope { host, path, is_tls: false };
+        assert_eq!(jar.header(request, NOW).as_deref(), expected);
     }
 
     #[test]
@@ -192,20 +215,20 @@ mod tests {
     #[test]
     fn cookies_end() {
         let mut jar = Jar::new();
-        jar.store("x=1; Path=/; Max-Age=10", "a", "/", false, NOW);
+        jar.store("x=1; Path=/; Max-Age=10", A, NOW);
         let after = |seconds| NOW + Duration::from_secs(seconds);
-        assert_eq!(jar.header("a", "/", false, after(9)).as_deref(), Some("x=1"));
-        assert_eq!(jar.header("a", "/", false, after(10)), None);
+        assert_eq!(jar.header(A, after(9)).as_deref(), Some("x=1"));
+        assert_eq!(jar.header(A, after(10)), None);
     }
 
     #[test]
     fn a_jar_has_a_bound() {
         let mut jar = Jar::new();
         for number in 0..=COOKIES_MAX {
-            jar.store(&format!("x{number}=1"), "a", "/", false, NOW);
+            jar.store(&format!("x{number}=1"), A, NOW);
         }
-        jar.store(&format!("y={}", "z".repeat(COOKIE_BYTES_MAX)), "a", "/", false, NOW);
+        jar.store(&format!("y={}", "z".repeat(COOKIE_BYTES_MAX)), A, NOW);
         assert_eq!(jar.len(), COOKIES_MAX);
-        assert!(jar.header("a", "/", false, NOW).is_some_and(|all| all.starts_with("x1=1; ")));
+        assert!(jar.header(A, NOW).is_some_and(|all| all.starts_with("x1=1; ")));
     }
 }

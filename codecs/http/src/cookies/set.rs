@@ -115,25 +115,25 @@ impl SetCookie {
         Ok(SetCookie { domain: Some(attribute(domain)?), ..self })
     }
 
-    /// For so long, in whole seconds. Zero takes the cookie away.
+    /// Expires after this time, in whole seconds. Zero deletes the cookie.
     #[must_use]
     pub fn max_age(self, age: Duration) -> SetCookie {
         SetCookie { max_age: Some(age.as_secs()), ..self }
     }
 
-    /// Never sent without TLS.
+    /// Sent over TLS only.
     #[must_use]
     pub fn secure(self) -> SetCookie {
         SetCookie { secure: true, ..self }
     }
 
-    /// Not for scripts.
+    /// Hidden from scripts.
     #[must_use]
     pub fn http_only(self) -> SetCookie {
         SetCookie { http_only: true, ..self }
     }
 
-    /// Whether other sites' requests carry it.
+    /// Whether it is sent with requests that other sites cause.
     #[must_use]
     pub fn same_site(self, same_site: SameSite) -> SetCookie {
         SetCookie { same_site: Some(same_site), ..self }

@@ -1,26 +1,26 @@
 //! Bytes in, requests out.
 
-use super::{RequestError, RequestHead, line::RequestLine, parse::parse};
+use super::{RequestHead, error::RequestError, line::RequestLine, parse::parse};
 use crate::{
-    body::{BodyDecoder, BodyError, Length},
+    body::{BodyDecoder, Length, error::BodyError},
     chunked::Piece,
     head::{HeadScanner, Leniency},
     headers::Headers,
     limits::Limits,
 };
 
-/// A step of a request.
+/// A part of a request.
 #[derive(Debug)]
 pub enum RequestEvent<'a> {
-    /// A request begins.
+    /// The head.
     Head(RequestHead),
-    /// A piece of its body, at least one byte.
+    /// A piece of the body, at least one byte.
     Data(&'a [u8]),
-    /// It is complete, with its trailers.
+    /// The end, with the trailers.
     End(Headers),
 }
 
-/// The requests of one connection, one after the other.
+/// Decodes the requests of one connection, one after the other.
 ///
 /// ```
 /// use sandloop_http::{Limits, RequestDecoder, RequestEvent};
@@ -44,11 +44,11 @@ pub struct RequestDecoder {
 enum State {
     /// A head, or the empty lines before it.
     Head,
-    /// A body of which nothing was looked at, nor its length judged.
+    /// A body whose first byte has not been read and whose length has not been checked.
     Begun { length: Length, keep_alive: bool },
     /// A body; another request may follow it.
     Body { body: BodyDecoder, keep_alive: bool },
-    /// Nothing: the last request has come.
+    /// The last request is complete.
     Over,
     /// Nothing any more.
     Failed(RequestError),
@@ -65,11 +65,11 @@ impl RequestDecoder {
         RequestDecoder { limits, head, state: State::Head }
     }
 
-    /// The next event in `input`, which loses what was taken; none when all of it was taken and more is
-    /// needed. After the last request of a connection, whatever comes is taken and forgotten.
+    /// Takes the next event out of `input`. Returns none when all of it is taken and more is needed. Bytes after the
+    /// last request of a connection are discarded.
     ///
     /// # Errors
-    /// Why the rest of the connection cannot be understood; the same at every further call.
+    /// Why the rest of the connection cannot be decoded. Each further call returns the same error.
     pub fn decode<'a>(
         &mut self,
         input: &mut &'a [u8],
@@ -102,7 +102,7 @@ impl RequestDecoder {
     /// The peer has ended its side.
     ///
     /// # Errors
-    /// `Truncated` inside a request; and the error that was there before.
+    /// `Truncated` inside a request, or the error that [`decode`](Self::decode) has returned.
     pub fn finish(&mut self) -> Result<(), RequestError> {
         match &self.state {
             State::Head if self.head.is_empty() => Ok(()),
@@ -114,7 +114,7 @@ impl RequestDecoder {
         }
     }
 
-    /// No request after the present one: the connection closes.
+    /// Takes no request after the present one, because the connection will close.
     pub fn stop(&mut self) {
         match &mut self.state {
             State::Head => self.state = State::Over,
@@ -123,8 +123,8 @@ impl RequestDecoder {
         }
     }
 
-    /// Right after a head: its body may have so many bytes, in place of [`Limits::body`], for a server that
-    /// allows one path more than another. Without this call the next [`decode`](Self::decode) begins it.
+    /// Sets the size limit of the body whose head was just returned, in place of [`Limits::body`], for a server with
+    /// other limits for some paths. It must be called before the next [`decode`](Self::decode).
     ///
     /// # Errors
     /// `Body(TooLarge)` when the head says that the body is longer.
@@ -143,19 +143,19 @@ impl RequestDecoder {
         }
     }
 
-    /// Between two requests, with nothing of the next.
+    /// Whether it is between two requests and no byte of the next has come.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Head) && self.head.is_empty()
     }
 
-    /// Inside a head.
+    /// Whether it is inside a head.
     #[must_use]
     pub fn is_in_head(&self) -> bool {
         matches!(self.state, State::Head) && !self.head.is_empty()
     }
 
-    /// Inside a body.
+    /// Whether it is inside a body.
     #[must_use]
     pub fn is_in_body(&self) -> bool {
         matches!(self.state, State::Begun { .. } | State::Body { .. })

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use crate::{body::BodyError, head::LineError, status::Status};
+use http::StatusCode;
 
-/// Why a request is refused. The connection cannot be used for another one: where it would begin is not known.
+use crate::{body::error::BodyError, head::LineError};
+
+/// Why a request is refused. The connection cannot be used for another one, whose beginning is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestError {
     /// A line ends with a line feed alone.
@@ -51,28 +53,28 @@ pub enum RequestError {
     Body(BodyError),
     /// The connection ended inside a head.
     Truncated,
-    /// It did not come in time. The decoder knows no time: this is for its caller.
+    /// The request did not come in time. Only the decoder's caller makes this error: a decoder has no clock.
     Timeout,
 }
 
 impl RequestError {
-    /// What the client is told; none when it is not there any more.
+    /// The status of the answer; none if the client is gone.
     #[must_use]
-    pub fn status(self) -> Option<Status> {
+    pub fn status(self) -> Option<StatusCode> {
         Some(match self {
-            RequestError::Method | RequestError::TransferCoding => Status::NOT_IMPLEMENTED,
-            RequestError::TargetTooLong => Status::URI_TOO_LONG,
-            RequestError::Version => Status::VERSION_NOT_SUPPORTED,
+            RequestError::Method | RequestError::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            RequestError::TargetTooLong => StatusCode::URI_TOO_LONG,
+            RequestError::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             RequestError::HeadTooLarge
             | RequestError::TooManyHeaders
             | RequestError::Body(BodyError::TrailersTooLarge) => {
-                Status::REQUEST_HEADER_FIELDS_TOO_LARGE
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
-            RequestError::Expectation => Status::EXPECTATION_FAILED,
-            RequestError::Body(BodyError::TooLarge) => Status::CONTENT_TOO_LARGE,
-            RequestError::Timeout => Status::REQUEST_TIMEOUT,
+            RequestError::Expectation => StatusCode::EXPECTATION_FAILED,
+            RequestError::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            RequestError::Timeout => StatusCode::REQUEST_TIMEOUT,
             RequestError::Truncated | RequestError::Body(BodyError::Truncated) => return None,
-            _ => Status::BAD_REQUEST,
+            _ => StatusCode::BAD_REQUEST,
         })
     }
 }

@@ -1,7 +1,10 @@
-//! The request line while it comes: what cannot become a request is refused at its first wrong byte.
+//! Checks the request line byte by byte, so that anything else is refused at its first wrong byte.
 
-use super::RequestError;
-use crate::{fields::is_token_byte, head::FirstLine, method::METHOD_MAX};
+use super::error::RequestError;
+use crate::{fields::is_token_byte, head::FirstLine};
+
+/// The longest name of a method. RFC 9110 asks for 501 where a name is longer than a server reads.
+const METHOD_MAX: usize = 32;
 
 /// Where in the line the next byte stands.
 #[derive(Clone, Copy, Debug)]

@@ -2,16 +2,16 @@
 
 use std::mem::MaybeUninit;
 
-use super::{RequestError, RequestHead};
+use http::{Method, Version};
+
+use super::{RequestHead, error::RequestError};
 use crate::{
     body::Length,
     fields::number,
-    framing::{Coding, Facts, Single},
+    framing::{Coding, Facts, Single, version},
     headers::Headers,
     limits::Limits,
-    method::Method,
     target::{Target, split_port},
-    version::Version,
 };
 
 /// `head` is what the scanner has found: whole lines, the last one empty.
@@ -28,17 +28,18 @@ pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<RequestHead, Request
     else {
         return Err(RequestError::RequestLine);
     };
-    let method = Method::from_token(method);
+    // It cannot fail: the scanner has refused all but tokens.
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| RequestError::RequestLine)?;
     let target = Target::parse(&method, target).ok_or(RequestError::Target)?;
-    let version = Version::from_minor(minor);
+    let version = version(minor);
     let headers = Headers::from_parsed(head, parsed.headers);
 
     let facts = Facts::of(&headers);
     check_host(&facts, version)?;
     let length = length(&facts, version)?;
     let expects_continue = expects_continue(&facts, version)?;
-    let keep_alive = !facts.close && (version == Version::Http11 || facts.keep_alive);
-    let wants_upgrade = facts.upgrade && version == Version::Http11;
+    let keep_alive = !facts.close && (version == Version::HTTP_11 || facts.keep_alive);
+    let wants_upgrade = facts.upgrade && version == Version::HTTP_11;
     Ok(RequestHead {
         method,
         target,
@@ -53,7 +54,7 @@ pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<RequestHead, Request
 
 fn check_host(facts: &Facts<'_>, version: Version) -> Result<(), RequestError> {
     match facts.host {
-        Single::Absent if version == Version::Http11 => Err(RequestError::NoHost),
+        Single::Absent if version == Version::HTTP_11 => Err(RequestError::NoHost),
         Single::Absent => Ok(()),
         Single::Repeated => Err(RequestError::Host),
         Single::Value(host) => {
@@ -73,7 +74,7 @@ fn length(facts: &Facts<'_>, version: Version) -> Result<Length, RequestError> {
     match facts.coding {
         Coding::None => Ok(known.map_or(Length::None, Length::Known)),
         _ if known.is_some() => Err(RequestError::TwoLengths),
-        _ if version == Version::Http10 => Err(RequestError::TransferEncodingIn10),
+        _ if version == Version::HTTP_10 => Err(RequestError::TransferEncodingIn10),
         Coding::Chunked => Ok(Length::Chunked),
         Coding::Unknown => Err(RequestError::TransferCoding),
         Coding::Endless { .. } => Err(RequestError::NotChunkedLast),
@@ -89,7 +90,7 @@ fn content_length(value: &[u8]) -> Result<u64, RequestError> {
 fn expects_continue(facts: &Facts<'_>, version: Version) -> Result<bool, RequestError> {
     match facts.expect {
         // RFC 9110 has a server ignore the field of an HTTP/1.0 client.
-        Some(_) if version == Version::Http10 => Ok(false),
+        Some(_) if version == Version::HTTP_10 => Ok(false),
         Some(value) if value.eq_ignore_ascii_case(b"100-continue") => Ok(true),
         Some(_) => Err(RequestError::Expectation),
         None => Ok(false),

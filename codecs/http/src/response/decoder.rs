@@ -1,14 +1,14 @@
 //! Bytes in, responses out.
 
-use super::{ResponseError, ResponseHead, line::StatusLine, parse::parse};
+use http::{Method, StatusCode};
+
+use super::{ResponseHead, error::ResponseError, line::StatusLine, parse::parse};
 use crate::{
     body::BodyDecoder,
     chunked::Piece,
     head::{HeadScanner, Leniency},
     headers::Headers,
     limits::Limits,
-    method::Method,
-    status::Status,
 };
 
 /// A step of a response.
@@ -129,7 +129,7 @@ impl ResponseDecoder {
         let Some(head) = self.head.take(input, |head| parse(head, method, limits))? else {
             return Ok(None);
         };
-        if head.status.is_informational() && head.status != Status::SWITCHING_PROTOCOLS {
+        if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
             self.informational += 1;
             if INFORMATIONAL_MAX < self.informational {
                 return Err(ResponseError::TooManyInformational);
@@ -137,8 +137,8 @@ impl ResponseDecoder {
             return Ok(Some(ResponseEvent::Informational(head)));
         }
         self.informational = 0;
-        let tunnel = *method == Method::Connect && head.status.is_success();
-        self.state = if tunnel || head.status == Status::SWITCHING_PROTOCOLS {
+        let tunnel = *method == Method::CONNECT && head.status.is_success();
+        self.state = if tunnel || head.status == StatusCode::SWITCHING_PROTOCOLS {
             State::Over
         } else {
             let body = BodyDecoder::new(head.length, limits)?;

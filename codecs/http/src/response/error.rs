@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{body::BodyError, head::LineError};
+use crate::{body::error::BodyError, head::LineError};
 
 /// Why a response cannot be understood. The connection cannot be used for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

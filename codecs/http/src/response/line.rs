@@ -1,6 +1,6 @@
-//! The status line while it comes: what speaks another protocol is known by its first bytes.
+//! Checks the status line byte by byte, so that another protocol is recognised by its first bytes.
 
-use super::ResponseError;
+use super::error::ResponseError;
 use crate::head::FirstLine;
 
 /// The status line so far.

@@ -2,16 +2,16 @@
 
 use std::mem::MaybeUninit;
 
-use super::{ResponseError, ResponseHead};
+use http::{Method, StatusCode, Version};
+
+use super::{ResponseHead, error::ResponseError};
 use crate::{
     body::Length,
     fields::number,
-    framing::{Coding, Facts, Single},
+    framing::{Coding, Facts, Single, version},
     headers::Headers,
     limits::Limits,
-    method::Method,
-    status::Status,
-    version::Version,
+    status::is_bodiless,
 };
 
 /// `head` is what the scanner has found; `method` is the request's.
@@ -30,11 +30,11 @@ pub(super) fn parse(
         Ok(httparse::Status::Partial) => return Err(ResponseError::StatusLine),
         Err(error) => return Err(error.into()),
     }
-    let code = parsed.code.and_then(Status::new);
+    let code = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let (Some(status), Some(minor)) = (code, parsed.version) else {
         return Err(ResponseError::StatusLine);
     };
-    let version = Version::from_minor(minor);
+    let version = version(minor);
     let reason = parsed.reason.unwrap_or_default().to_owned();
     let mut headers = Headers::from_parsed(head, parsed.headers);
     headers.unfold();
@@ -43,7 +43,7 @@ pub(super) fn parse(
     let length = length(&facts, method, status, version)?;
     let keep_alive = length != Length::UntilClose
         && !facts.close
-        && (version == Version::Http11 || facts.keep_alive);
+        && (version == Version::HTTP_11 || facts.keep_alive);
     Ok(ResponseHead { version, status, reason, headers, length, keep_alive })
 }
 
@@ -51,7 +51,7 @@ pub(super) fn parse(
 fn length(
     facts: &Facts<'_>,
     method: &Method,
-    status: Status,
+    status: StatusCode,
     version: Version,
 ) -> Result<Length, ResponseError> {
     let known = match facts.length {
@@ -63,13 +63,13 @@ fn length(
     if coded && known.is_some() {
         return Err(ResponseError::TwoLengths);
     }
-    let tunnel = *method == Method::Connect && status.is_success();
-    if *method == Method::Head || status.is_bodiless() || tunnel {
+    let tunnel = *method == Method::CONNECT && status.is_success();
+    if *method == Method::HEAD || is_bodiless(status) || tunnel {
         return Ok(Length::None);
     }
     match facts.coding {
         Coding::None => Ok(known.map_or(Length::UntilClose, Length::Known)),
-        Coding::Chunked if version == Version::Http11 => Ok(Length::Chunked),
+        Coding::Chunked if version == Version::HTTP_11 => Ok(Length::Chunked),
         _ => Err(ResponseError::TransferCoding),
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::{
-    headers::Headers, method::Method, request::RequestHead, response::ResponseHead, status::Status,
-};
+use http::{Method, StatusCode};
+
+use crate::{headers::Headers, request::RequestHead, response::ResponseHead};
 
 /// Why a request is no handshake that this side accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +24,11 @@ pub enum HandshakeError {
 impl HandshakeError {
     /// What the client is told.
     #[must_use]
-    pub fn status(self) -> Status {
+    pub fn status(self) -> StatusCode {
         match self {
-            HandshakeError::NoUpgrade | HandshakeError::Version => Status::UPGRADE_REQUIRED,
-            HandshakeError::Method => Status::METHOD_NOT_ALLOWED,
-            HandshakeError::Key => Status::BAD_REQUEST,
+            HandshakeError::NoUpgrade | HandshakeError::Version => StatusCode::UPGRADE_REQUIRED,
+            HandshakeError::Method => StatusCode::METHOD_NOT_ALLOWED,
+            HandshakeError::Key => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -77,7 +77,7 @@ pub fn accept(head: &RequestHead) -> Result<Headers, HandshakeError> {
     if !is_handshake(head) {
         return Err(HandshakeError::NoUpgrade);
     }
-    if head.method != Method::Get {
+    if head.method != Method::GET {
         return Err(HandshakeError::Method);
     }
     if head.headers.get("sec-websocket-version") != Some("13") {
@@ -123,7 +123,7 @@ pub fn request_headers(key: &str) -> Headers {
 #[must_use]
 pub fn is_accepted(head: &ResponseHead, key: &str) -> bool {
     let expected = accept_key(key.as_bytes());
-    head.status == Status::SWITCHING_PROTOCOLS
+    head.status == StatusCode::SWITCHING_PROTOCOLS
         && head.headers.has_member("connection", "upgrade")
         && head.headers.has_member("upgrade", "websocket")
         && head.headers.get("sec-websocket-accept") == Some(&expected)
@@ -197,7 +197,7 @@ mod tests {
             );
             let mut decoder = ResponseDecoder::new(Limits::CLIENT);
             let mut input = text.as_bytes();
-            let Ok(Some(ResponseEvent::Head(head))) = decoder.decode(&mut input, &Method::Get)
+            let Ok(Some(ResponseEvent::Head(head))) = decoder.decode(&mut input, &Method::GET)
             else {
                 panic!()
             };

@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use sandloop_http::{Limits, Method};
+use sandloop_testkit::cases::{self, Case};
 
-use crate::{
-    cases::{self, Case},
-    transcript::{of_requests, of_responses},
-};
+use crate::transcript::{of_requests, of_responses};
 
 /// The cases in a folder of the corpus.
 pub fn read(folder: &str) -> Vec<Case> {
@@ -38,9 +36,9 @@ fn responses() {
     let mut complaints = Vec::new();
     for case in read("responses") {
         let method = match case.name.split_once(": ").map(|(file, _)| file) {
-            Some("head") => Method::Head,
-            Some("connect") => Method::Connect,
-            _ => Method::Get,
+            Some("head") => Method::HEAD,
+            Some("connect") => Method::CONNECT,
+            _ => Method::GET,
         };
         for size in [case.bytes.len().max(1), 1] {
             let lines = of_responses(Limits::CLIENT, &method, case.bytes.chunks(size)).lines;

@@ -1,53 +1,10 @@
 //! Peers that never come to an end: what they send is refused or passes through, and is not held.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
-
 use sandloop_http::{Limits, Method, RequestDecoder, ResponseDecoder, websocket::WebSocket};
-
-/// Counts what the present thread holds.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(change: isize) {
-    // No destructor is left to run when the thread ends, so this never fails in one.
-    let _ = HELD.try_with(|held| {
-        held.set(held.get() + change);
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
-    });
-}
-
-// SAFETY: every call goes to the system's allocator as it is; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: the caller's promise about `layout` is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: `pointer` came from `alloc` above, so from `System`, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use sandloop_testkit::heap::{Counting, peak_of};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// The most that `work` held at once beyond what was there before.
-fn peak_of(work: impl FnOnce()) -> isize {
-    let before = HELD.get();
-    PEAK.set(before);
-    work();
-    PEAK.get() - before
-}
 
 /// Feeds a beginning and then the same for ever; ends with an error, or has 4 MiB pass through.
 #[track_caller]
@@ -105,7 +62,7 @@ fn check_response(begin: &str, again: &str, bound: isize) {
         for piece in pieces {
             let mut input = piece.as_bytes();
             loop {
-                match decoder.decode(&mut input, &Method::Get) {
+                match decoder.decode(&mut input, &Method::GET) {
                     Ok(Some(_)) => {}
                     Ok(None) => break,
                     Err(_) => return,

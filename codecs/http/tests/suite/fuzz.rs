@@ -1,60 +1,21 @@
 //! Arbitrary changes and arbitrary cuts: no panic, and the same result however the bytes are cut.
-//!
-//! A run of the tests looks at some thousands of inputs, the same in every run. `FUZZ_SECONDS=600 cargo test
-//! --release -p sandloop-http fuzz` looks for as long as one likes, each time from another seed, which a failure
-//! names and `FUZZ_SEED` brings back.
-
-use std::time::{Duration, Instant, SystemTime};
 
 use sandloop_http::{
     Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead,
     coding::{Bounds, Coding, Compressor, Decompressor},
     websocket::{Event, Message, WebSocket},
-    writer::{Outgoing, write_request},
+    writer::{Outgoing, OutgoingRequest, write_request},
 };
+use sandloop_testkit::fuzz::rounds;
 
 use crate::{
     corpus::read,
-    noise::Noise,
     transcript::{of_requests, of_responses},
 };
 
 /// Small bounds, so that they are met often.
 const LIMITS: Limits =
     Limits { head: 400, headers: 12, target: 60, body: 200, chunk_extensions: 30 };
-
-/// Calls `check` with noise of ever new seeds, `rounds` times or as long as `FUZZ_SECONDS` says.
-fn rounds(rounds: u64, mut check: impl FnMut(&mut Noise)) {
-    let variable =
-        |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let mut run = |seed: u64| {
-        let _named = Named(seed);
-        check(&mut Noise::new(seed));
-    };
-    if let Some(seed) = variable("FUZZ_SEED") {
-        return run(seed);
-    }
-    let Some(seconds) = variable("FUZZ_SECONDS") else {
-        return (0..rounds).for_each(run);
-    };
-    let first =
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros() as u64;
-    let begin = Instant::now();
-    for seed in (first..).take_while(|_| begin.elapsed() < Duration::from_secs(seconds)) {
-        run(seed);
-    }
-}
-
-/// Names the seed of a round that fails.
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("FUZZ_SEED={}", self.0);
-        }
-    }
-}
 
 const WORDS: &[&[u8]] = &[
     b"\r\n",
@@ -112,7 +73,7 @@ fn responses_do_not_depend_on_the_cuts() {
     rounds(5_000, |noise| {
         let mut bytes = noise.pick(&seeds).clone();
         noise.mutate(&mut bytes, WORDS, &seeds);
-        let method = noise.pick(&[Method::Get, Method::Get, Method::Head, Method::Connect]).clone();
+        let method = noise.pick(&[Method::GET, Method::GET, Method::HEAD, Method::CONNECT]).clone();
         let whole = of_responses(LIMITS, &method, std::iter::once(bytes.as_slice()));
         let cut = of_responses(LIMITS, &method, noise.pieces(&bytes).into_iter());
         assert_eq!(whole, cut, "{method} {}", bytes.escape_ascii());
@@ -124,7 +85,7 @@ fn responses_do_not_depend_on_the_cuts() {
 fn accepted_requests_are_unambiguous() {
     let seeds = seeds("requests");
     let mut accepted = 0;
-    rounds(5_000, |noise| {
+    let count = rounds(5_000, |noise| {
         let mut bytes = noise.pick(&seeds).clone();
         noise.mutate(&mut bytes, WORDS, &seeds);
         for (head, body) in requests_of(Limits::SERVER, &bytes) {
@@ -138,7 +99,7 @@ fn accepted_requests_are_unambiguous() {
             assert_eq!(*text, body);
         }
     });
-    assert!(1 < accepted, "nothing was accepted");
+    assert!(count < 1000 || 1 < accepted, "nothing was accepted");
 }
 
 /// The complete requests in these bytes, with their bodies.
@@ -163,9 +124,15 @@ fn written(head: &RequestHead, body: &[u8]) -> Vec<u8> {
     }
     headers.remove("expect");
     let mut out = Vec::new();
-    let length = Some(Outgoing::Known(body.len() as u64));
-    let mut writer =
-        write_request(&mut out, &head.method, &head.target, "", &headers, length, true).unwrap();
+    let request = OutgoingRequest {
+        method: &head.method,
+        target: &head.target,
+        host: "",
+        headers: &headers,
+        body: Some(Outgoing::Known(body.len() as u64)),
+        keep_alive: true,
+    };
+    let mut writer = write_request(&mut out, &request).unwrap();
     writer.write(body, &mut out).unwrap();
     writer.end(&Headers::new(), &mut out).unwrap();
     out

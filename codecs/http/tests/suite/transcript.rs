@@ -2,7 +2,6 @@
 
 use sandloop_http::{
     Headers, Length, Limits, Method, RequestDecoder, RequestEvent, ResponseDecoder, ResponseEvent,
-    Status,
 };
 
 /// One line for a head, one for a body, one for an end; then why it stopped.
@@ -39,7 +38,7 @@ pub fn of_requests<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -
                 Ok(Some(RequestEvent::Head(head))) => {
                     check_fields(&head.headers);
                     let mut line =
-                        format!("{} {} {}", head.method, head.target.as_str(), head.version);
+                        format!("{} {} {:?}", head.method, head.target.as_str(), head.version);
                     line += &format!(" host={}{}", head.host(), length(head.length));
                     for (set, word) in [
                         (!head.keep_alive, " close"),
@@ -57,7 +56,7 @@ pub fn of_requests<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -
                 Ok(Some(RequestEvent::End(trailers))) => transcript.line(end(&trailers)),
                 Err(error) => {
                     assert_eq!(decoder.decode(&mut b"more".as_slice()).map(|_| ()), Err(error));
-                    let status = error.status().map_or(0, Status::code);
+                    let status = error.status().map_or(0, |status| status.as_u16());
                     transcript.line(format!("{status} {error}"));
                     return transcript;
                 }
@@ -90,7 +89,7 @@ pub fn of_responses<'a>(
                 }
                 Ok(Some(ResponseEvent::Head(head))) => {
                     check_fields(&head.headers);
-                    let mut line = format!("{} {:?} {}", head.version, head.status, head.reason);
+                    let mut line = format!("{:?} {:?} {}", head.version, head.status, head.reason);
                     line += &length(head.length);
                     line += if head.keep_alive { "" } else { " close" };
                     transcript.line(line);

@@ -1,10 +1,10 @@
 //! What is sent, byte by byte.
 
 use sandloop_http::{
-    FieldError, Headers, Method, Status, Target, Version,
+    FieldError, Headers, Method, StatusCode, Target, Version,
     writer::{
-        BodyWriter, Exchange, LengthError, Outgoing, write_informational, write_request,
-        write_response,
+        BodyWriter, Exchange, LengthError, Outgoing, OutgoingRequest, OutgoingResponse,
+        write_informational, write_request, write_response,
     },
 };
 
@@ -18,6 +18,19 @@ fn headers(fields: &[(&str, &str)]) -> Headers {
     headers
 }
 
+/// A plain request.
+fn get(target: &Target) -> OutgoingRequest<'_> {
+    static NONE: Headers = Headers::new();
+    OutgoingRequest {
+        method: &Method::GET,
+        target,
+        host: "a",
+        headers: &NONE,
+        body: None,
+        keep_alive: true,
+    }
+}
+
 /// An answer to such a request, with this body in two pieces.
 #[track_caller]
 fn check(
@@ -28,15 +41,15 @@ fn check(
     stays: bool,
 ) {
     let mut exchange = Exchange::answering(&method, version, keep_alive);
-    let status = Status::new(status).unwrap();
+    let status = StatusCode::from_u16(status).unwrap();
     let mut out = Vec::new();
-    let mut writer =
-        write_response(&mut out, &mut exchange, status, &headers(fields), length, Some(DATE))
-            .unwrap();
+    let headers = headers(fields);
+    let response = OutgoingResponse { status, headers: &headers, body: length, date: Some(DATE) };
+    let mut writer = write_response(&mut out, &mut exchange, &response).unwrap();
     let (one, two) = body.split_at(body.len() / 2);
     writer.write(one.as_bytes(), &mut out).unwrap();
     writer.write(two.as_bytes(), &mut out).unwrap();
-    writer.end(&headers(&[("X-End", "yes")]), &mut out).unwrap();
+    writer.end(&self::headers(&[("X-End", "yes")]), &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), expected);
     assert_eq!(exchange.keep_alive, stays);
 }
@@ -44,11 +57,11 @@ fn check(
 #[test]
 fn every_way_to_end_a_body() {
     use Outgoing::{Known, Unknown};
-    use Version::{Http10, Http11};
-    let get = |version, keep_alive| (Method::Get, version, keep_alive);
+    let (http10, http11) = (Version::HTTP_10, Version::HTTP_11);
+    let get = |version, keep_alive| (Method::GET, version, keep_alive);
     let html: &[(&str, &str)] = &[("Content-Type", "text/html"), ("A", "b")];
     check(
-        get(Http11, true),
+        get(http11, true),
         (200, html),
         (Known(4), "abcd"),
         &format!(
@@ -57,7 +70,7 @@ fn every_way_to_end_a_body() {
         true,
     );
     check(
-        get(Http11, false),
+        get(http11, false),
         (404, &[]),
         (Known(0), ""),
         &format!(
@@ -66,7 +79,7 @@ fn every_way_to_end_a_body() {
         false,
     );
     check(
-        get(Http11, true),
+        get(http11, true),
         (200, &[]),
         (Unknown, "0123456789abcdefghijklmnopqrstuvwxyz"),
         &format!(
@@ -76,14 +89,14 @@ fn every_way_to_end_a_body() {
         true,
     );
     check(
-        get(Http10, true),
+        get(http10, true),
         (200, &[]),
         (Unknown, "abcd"),
         &format!("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: {DATE}\r\n\r\nabcd"),
         false,
     );
     check(
-        get(Http10, true),
+        get(http10, true),
         (200, &[]),
         (Known(4), "abcd"),
         &format!(
@@ -92,7 +105,7 @@ fn every_way_to_end_a_body() {
         true,
     );
     check(
-        get(Http10, false),
+        get(http10, false),
         (200, &[]),
         (Known(0), ""),
         &format!(
@@ -105,34 +118,36 @@ fn every_way_to_end_a_body() {
 #[test]
 fn answers_without_a_body() {
     use Outgoing::{Known, Unknown};
-    use Version::Http11;
+    let http11 = Version::HTTP_11;
     let date = format!("Date: {DATE}\r\n\r\n");
     for status in [204, 304] {
-        let line = format!("HTTP/1.1 {}\r\n{date}", Status::new(status).unwrap());
+        let line = format!("HTTP/1.1 {}\r\n{date}", StatusCode::from_u16(status).unwrap());
         for body in [(Known(4), "abcd"), (Unknown, "abcd")] {
-            check((Method::Get, Http11, true), (status, &[]), body, &line, true);
+            check((Method::GET, http11, true), (status, &[]), body, &line, true);
         }
     }
     let head = |length: &str| format!("HTTP/1.1 200 OK\r\n{length}\r\n{date}");
-    let request = || (Method::Head, Http11, true);
+    let request = || (Method::HEAD, http11, true);
     check(request(), (200, &[]), (Known(4), "abcd"), &head("Content-Length: 4"), true);
     check(request(), (200, &[]), (Unknown, "abcd"), &head("Transfer-Encoding: chunked"), true);
     let tunnel = format!("HTTP/1.1 200 OK\r\n{date}");
-    check((Method::Connect, Http11, true), (200, &[]), (Known(0), ""), &tunnel, true);
+    check((Method::CONNECT, http11, true), (200, &[]), (Known(0), ""), &tunnel, true);
     let upgrade =
         format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\nConnection: Upgrade\r\n{date}");
-    check((Method::Get, Http11, true), (101, &[("Upgrade", "a")]), (Unknown, ""), &upgrade, true);
+    check((Method::GET, http11, true), (101, &[("Upgrade", "a")]), (Unknown, ""), &upgrade, true);
 }
 
 #[test]
 fn a_date_of_ones_own_stays() {
     let own = "HTTP/1.1 200 OK\r\ndate: then\r\nContent-Length: 0\r\n\r\n";
-    let request = (Method::Get, Version::Http11, true);
+    let request = (Method::GET, Version::HTTP_11, true);
     check(request, (200, &[("date", "then")]), (Outgoing::Known(0), ""), own, true);
     let mut out = Vec::new();
-    let mut exchange = Exchange::answering(&Method::Get, Version::Http11, true);
-    let none = Headers::new();
-    write_response(&mut out, &mut exchange, Status::OK, &none, Outgoing::Known(0), None).unwrap();
+    let mut exchange = Exchange::answering(&Method::GET, Version::HTTP_11, true);
+    let headers = Headers::new();
+    let (status, body) = (StatusCode::OK, Outgoing::Known(0));
+    let response = OutgoingResponse { status, headers: &headers, body, date: None };
+    write_response(&mut out, &mut exchange, &response).unwrap();
     assert_eq!(out, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
@@ -141,14 +156,23 @@ fn the_frame_is_the_writers() {
     for name in ["Content-Length", "TRANSFER-ENCODING", "connection", "keep-alive"] {
         let fields = headers(&[(name, "1")]);
         let (mut out, mut exchange) =
-            (Vec::new(), Exchange::answering(&Method::Get, Version::Http11, true));
-        let body = Outgoing::Known(1);
+            (Vec::new(), Exchange::answering(&Method::GET, Version::HTTP_11, true));
+        let response = OutgoingResponse {
+            status: StatusCode::OK,
+            headers: &fields,
+            body: Outgoing::Known(1),
+            date: None,
+        };
         let reserved = FieldError::Reserved(name.to_owned());
-        let result = write_response(&mut out, &mut exchange, Status::OK, &fields, body, None);
+        let result = write_response(&mut out, &mut exchange, &response);
         assert_eq!(result, Err(reserved.clone()));
-        assert_eq!(write_informational(&mut out, Status::CONTINUE, &fields), Err(reserved.clone()));
-        let target = Target::parse(&Method::Get, "/").unwrap();
-        let result = write_request(&mut out, &Method::Get, &target, "a", &fields, None, true);
+        assert_eq!(
+            write_informational(&mut out, StatusCode::CONTINUE, &fields),
+            Err(reserved.clone())
+        );
+        let target = Target::parse(&Method::GET, "/").unwrap();
+        let request = OutgoingRequest { headers: &fields, ..get(&target) };
+        let result = write_request(&mut out, &request);
         assert_eq!(result, Err(reserved));
         assert!(out.is_empty());
     }
@@ -183,57 +207,58 @@ fn requests() {
     let check = |method: &Method, fields: &[(&str, &str)], body, keep_alive, expected: &str| {
         let target = Target::parse(method, "/a?b").unwrap();
         let mut out = Vec::new();
-        write_request(&mut out, method, &target, "c:8080", &headers(fields), body, keep_alive)
-            .unwrap();
+        let headers = headers(fields);
+        let request = OutgoingRequest {
+            method,
+            host: "c:8080",
+            headers: &headers,
+            body,
+            keep_alive,
+            ..get(&target)
+        };
+        write_request(&mut out, &request).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     };
     use Outgoing::{Known, Unknown};
-    check(&Method::Get, &[], None, true, "GET /a?b HTTP/1.1\r\nHost: c:8080\r\n\r\n");
+    check(&Method::GET, &[], None, true, "GET /a?b HTTP/1.1\r\nHost: c:8080\r\n\r\n");
     check(
-        &Method::Get,
+        &Method::GET,
         &[("A", "b"), ("host", "d")],
         None,
         false,
         "GET /a?b HTTP/1.1\r\nA: b\r\nhost: d\r\nConnection: close\r\n\r\n",
     );
-    for method in [Method::Post, Method::Put, Method::Patch] {
+    for method in [Method::POST, Method::PUT, Method::PATCH] {
         let expected =
             format!("{method} /a?b HTTP/1.1\r\nHost: c:8080\r\nContent-Length: 0\r\n\r\n");
         check(&method, &[], None, true, &expected);
     }
     check(
-        &Method::Post,
+        &Method::POST,
         &[],
         Some(Known(7)),
         true,
         "POST /a?b HTTP/1.1\r\nHost: c:8080\r\nContent-Length: 7\r\n\r\n",
     );
     check(
-        &Method::Put,
+        &Method::PUT,
         &[("Upgrade", "x")],
         Some(Unknown),
         true,
         "PUT /a?b HTTP/1.1\r\nHost: c:8080\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\nConnection: Upgrade\r\n\r\n",
     );
-    let target = Target::parse(&Method::Get, "/").unwrap();
-    let bad = write_request(
-        &mut Vec::new(),
-        &Method::Get,
-        &target,
-        "a\r\nb",
-        &Headers::new(),
-        None,
-        true,
-    );
+    let target = Target::parse(&Method::GET, "/").unwrap();
+    let request = OutgoingRequest { host: "a\r\nb", ..get(&target) };
+    let bad = write_request(&mut Vec::new(), &request);
     assert_eq!(bad, Err(FieldError::Value("Host".to_owned())));
 }
 
 #[test]
 fn answers_before_the_answer() {
     let mut out = Vec::new();
-    write_informational(&mut out, Status::CONTINUE, &Headers::new()).unwrap();
+    write_informational(&mut out, StatusCode::CONTINUE, &Headers::new()).unwrap();
     let hints = headers(&[("Link", "</a.css>; rel=preload")]);
-    write_informational(&mut out, Status::new(103).unwrap(), &hints).unwrap();
+    write_informational(&mut out, StatusCode::from_u16(103).unwrap(), &hints).unwrap();
     let expected = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }

@@ -2,37 +2,25 @@
 
 use std::{fmt, rc::Rc};
 
-use sandloop_amqp::{ChannelId, Failure, Request, Returned};
+use sandloop_amqp::{Failure, Request, Returned};
 
 use super::{
     exchange::{Exchange, ExchangeOptions},
+    handle::ChannelHandle,
     link::Link,
-    operation::{Operation, ask},
+    operation::{Operation, ask, fail_later},
     queue::{Queue, QueueOptions},
 };
+use crate::deferrable::Deferrable as _;
 
 /// A channel of a connection. What is asked for on it is done in that order. An error of the broker ends the channel:
 /// whatever is not done fails with it, and the other channels go on. Clones are the same one.
 #[derive(Clone)]
-pub struct Channel(Place);
-
-/// A channel of a link, or why there is none.
-#[derive(Clone)]
-pub(super) struct Place {
-    pub link: Rc<Link>,
-    id: Result<ChannelId, Failure>,
-}
-
-impl Place {
-    pub fn channel(&self) -> Result<ChannelId, Failure> {
-        self.id.clone()
-    }
-}
+pub struct Channel(ChannelHandle);
 
 impl Channel {
     pub(super) fn open(link: &Rc<Link>) -> Channel {
-        let id = link.open_channel();
-        Channel(Place { link: link.clone(), id })
+        Channel(ChannelHandle::open(link))
     }
 
     /// An exchange that sends a message to each queue bound with exactly its key, declared if it is not there.
@@ -125,12 +113,12 @@ impl Channel {
 
     /// Calls `action` when the channel has ended, by an error of the broker or with the connection.
     pub fn on_error(&self, action: impl FnOnce(&Failure) + 'static) -> &Channel {
-        match self.0.channel() {
+        match self.0.id() {
             Ok(id) => self.0.link.on_channel_error(id, Box::new(action)),
             Err(failure) => {
                 let operation: Operation = Operation::new();
-                super::operation::fail_later(&operation, failure);
-                crate::Deferrable::errback(&operation, action);
+                fail_later(&operation, failure);
+                operation.errback(action);
             }
         }
         self
@@ -138,7 +126,7 @@ impl Channel {
 
     /// Calls `action` with each mandatory message that no queue wanted.
     pub fn on_return(&self, action: impl FnMut(&Returned) + 'static) -> &Channel {
-        if let Ok(id) = self.0.channel() {
+        if let Ok(id) = self.0.id() {
             self.0.link.on_return(id, Box::new(action));
         }
         self
@@ -147,6 +135,6 @@ impl Channel {
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Channel").field(&self.0.id).finish()
+        f.debug_tuple("Channel").field(&self.0.id()).finish()
     }
 }

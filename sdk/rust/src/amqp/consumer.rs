@@ -1,13 +1,12 @@
-//! Who gets the messages of a queue.
+//! Consumers of queues.
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
-use sandloop_amqp::{QueueName, Request, Table, request};
+use sandloop_amqp::{Failure, QueueName, Request, Table, request};
 
 use super::{
-    Failure,
-    channel::Place,
     delivery::Delivery,
+    handle::ChannelHandle,
     operation::{Operation, ask},
 };
 use crate::deferrable::{DefaultDeferrable, Deferrable};
@@ -15,11 +14,11 @@ use crate::deferrable::{DefaultDeferrable, Deferrable};
 /// How a queue is consumed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConsumeOptions {
-    /// Messages count as taken when they are sent: there is nothing to acknowledge.
+    /// Messages count as acknowledged when they are sent.
     pub no_ack: bool,
     /// It is the queue's only consumer.
     pub exclusive: bool,
-    /// Without what this connection publishes. RabbitMQ does not know it.
+    /// Leaves out what this connection publishes. RabbitMQ does not support it.
     pub no_local: bool,
     /// Its name on the channel; empty: one is made.
     pub tag: String,
@@ -32,7 +31,7 @@ pub struct ConsumeOptions {
 pub struct Consumer(Rc<State>);
 
 struct State {
-    place: Place,
+    channel: ChannelHandle,
     tag: String,
     begun: Operation,
     on_cancel: RefCell<Option<Box<dyn FnOnce()>>>,
@@ -44,14 +43,14 @@ pub(super) type Handler = Box<dyn FnMut(Delivery)>;
 
 impl Consumer {
     pub(super) fn begin(
-        place: &Place,
+        channel: &ChannelHandle,
         queue: &QueueName,
         options: ConsumeOptions,
         handler: Handler,
     ) -> Consumer {
         let ConsumeOptions { no_ack, exclusive, no_local, mut tag, arguments } = options;
         if tag.is_empty() {
-            tag = place.link.with(sandloop_amqp::Session::consumer_tag);
+            tag = channel.link.with(sandloop_amqp::Session::consumer_tag);
         }
         let request = Request::Consume(request::Consumer {
             queue: queue.clone(),
@@ -62,16 +61,16 @@ impl Consumer {
             arguments,
         });
         let consumer = Consumer(Rc::new(State {
-            place: place.clone(),
+            channel: channel.clone(),
             tag: tag.clone(),
-            begun: ask(place, request, drop),
+            begun: ask(channel, request, drop),
             on_cancel: RefCell::new(None),
             handler: RefCell::new(Some(handler)),
         }));
-        if let Ok(channel) = place.channel() {
-            place.link.add_consumer(channel, &consumer);
-            let link = place.link.clone();
-            consumer.errback(move |_| drop(link.take_consumer(channel, &tag)));
+        if let Ok(id) = channel.id() {
+            channel.link.add_consumer(id, &consumer);
+            let link = channel.link.clone();
+            consumer.errback(move |_| drop(link.take_consumer(id, &tag)));
         }
         consumer
     }
@@ -82,18 +81,18 @@ impl Consumer {
         &self.0.tag
     }
 
-    /// No more messages. Those that are on their way still come; then it succeeds.
+    /// Cancels the consumer. Messages in flight are still delivered; then the operation succeeds.
     pub fn cancel(&self) -> Operation {
-        let State { place, tag, .. } = &*self.0;
-        let cancelled = ask(place, Request::Cancel(tag.clone()), drop);
-        if let Ok(channel) = place.channel() {
-            let (link, tag) = (place.link.clone(), tag.clone());
-            cancelled.callback(move |()| drop(link.take_consumer(channel, &tag)));
+        let State { channel, tag, .. } = &*self.0;
+        let cancelled = ask(channel, Request::Cancel(tag.clone()), drop);
+        if let Ok(id) = channel.id() {
+            let (link, tag) = (channel.link.clone(), tag.clone());
+            cancelled.callback(move |()| drop(link.take_consumer(id, &tag)));
         }
         cancelled
     }
 
-    /// Calls `action` when the broker ends it, because its queue is gone for instance.
+    /// Calls `action` when the broker ends it, for instance because its queue was deleted.
     pub fn on_cancel(&self, action: impl FnOnce() + 'static) -> &Consumer {
         let replaced = self.0.on_cancel.replace(Some(Box::new(action)));
         drop(replaced);
@@ -105,9 +104,9 @@ impl Consumer {
         // Nothing is borrowed while it runs: it may cancel its own consumer.
         let Some(mut handler) = self.0.handler.take() else { return };
         handler(delivery);
-        let mut place = self.0.handler.borrow_mut();
-        if place.is_none() {
-            *place = Some(handler);
+        let mut current = self.0.handler.borrow_mut();
+        if current.is_none() {
+            *current = Some(handler);
         }
     }
 

@@ -1,14 +1,14 @@
-//! Messages that came.
+//! Delivered messages.
 
 use std::{borrow::Cow, fmt, ops::Deref, rc::Rc};
 
 use super::link::Link;
 
-/// A message from a queue: what [`codec::Delivery`](super::codec::Delivery) has, and what becomes of it.
+/// A message from a queue: a [`codec::Delivery`](super::codec::Delivery) that can be acknowledged.
 ///
-/// One that came without `no_ack` is to be acknowledged, rejected or given back; until then the broker keeps it, and
-/// delivers no more than [`prefetch`](super::Channel::prefetch) allows. Doing so after the connection was lost is
-/// harmless: the broker delivers it again.
+/// Without `no_ack`, acknowledge, reject or requeue it. Until then the broker keeps it, and delivers no more unsettled
+/// messages than [`prefetch`](super::Channel::prefetch) allows. After the connection was lost, this does nothing: the
+/// broker delivers the message again.
 #[derive(Clone)]
 pub struct Delivery {
     link: Rc<Link>,
@@ -20,34 +20,33 @@ impl Delivery {
         Delivery { link, delivery: Rc::new(delivery) }
     }
 
-    /// The body as a text; what is no UTF-8 is replaced.
+    /// The body as text; bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.delivery.body)
     }
 
-    /// It is done with.
+    /// Acknowledges it.
     pub fn ack(&self) {
         self.link.with(|session| session.ack(self.delivery.tag, false));
     }
 
-    /// It is done with, and so is everything before it on its channel.
+    /// Acknowledges it and everything before it on its channel.
     pub fn ack_all(&self) {
         self.link.with(|session| session.ack(self.delivery.tag, true));
     }
 
-    /// It is not done with. With `requeue` the broker delivers it again, to anybody; else it is dropped, or goes to
-    /// the queue's dead letters.
+    /// Rejects it. With `requeue` the broker delivers it again, to any consumer; else it is dropped or dead-lettered.
     pub fn reject(&self, requeue: bool) {
         self.link.with(|session| session.reject(self.delivery.tag, requeue));
     }
 
-    /// As [`reject`](Self::reject), by RabbitMQ's own word for it.
+    /// As [`reject`](Self::reject), with RabbitMQ's `basic.nack`.
     pub fn nack(&self, requeue: bool) {
         self.link.with(|session| session.nack(self.delivery.tag, false, requeue));
     }
 
-    /// Gives back everything up to this one on its channel that is not settled yet.
+    /// Rejects everything up to this one on its channel that is not settled.
     pub fn nack_all(&self, requeue: bool) {
         self.link.with(|session| session.nack(self.delivery.tag, true, requeue));
     }

@@ -21,13 +21,13 @@ pub(super) struct SocketDialer;
 impl Dialer for SocketDialer {
     fn dial(&self, link: &Rc<Link>) -> Result<(), ErrorCode> {
         let link = link.clone();
-        let (host, port, patience) = link.with(|session| {
+        let (host, port, timeout) = link.with(|session| {
             let settings = session.settings();
-            (settings.host.clone(), settings.port, settings.patience)
+            (settings.host.clone(), settings.port, settings.connection_timeout)
         });
         sockets::connect(host, port, move |socket: Socket| {
             // It fails only for a timeout of zero, which leaves the host's own.
-            let _ = socket.set_pending_connect_timeout(patience);
+            let _ = socket.set_pending_connect_timeout(timeout);
             link.attach(Rc::new(socket));
             LinkConnection(link)
         })

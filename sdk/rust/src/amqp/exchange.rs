@@ -1,4 +1,4 @@
-//! Where messages go.
+//! Exchanges, to which messages are published.
 
 use std::{fmt, rc::Rc};
 
@@ -8,7 +8,7 @@ use sandloop_amqp::{
 };
 
 use super::{
-    channel::Place,
+    handle::ChannelHandle,
     message::Message,
     operation::{Operation, ask, settle},
 };
@@ -17,11 +17,11 @@ use crate::deferrable::{DefaultDeferrable, Deferrable};
 /// How an exchange is declared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExchangeOptions {
-    /// Only looks whether it is there.
+    /// Only checks that it exists.
     pub passive: bool,
-    /// It is there after a restart of the broker.
+    /// It survives a restart of the broker.
     pub durable: bool,
-    /// It goes when the last thing is unbound from it.
+    /// It is deleted when its last binding is removed.
     pub auto_delete: bool,
     /// Only other exchanges publish to it.
     pub internal: bool,
@@ -30,7 +30,7 @@ pub struct ExchangeOptions {
 }
 
 impl ExchangeOptions {
-    /// One that is there after a restart of the broker.
+    /// An exchange that survives a restart of the broker.
     #[must_use]
     pub fn durable() -> ExchangeOptions {
         ExchangeOptions { durable: true, ..ExchangeOptions::default() }
@@ -42,14 +42,14 @@ impl ExchangeOptions {
 pub struct Exchange(Rc<State>);
 
 struct State {
-    place: Place,
+    channel: ChannelHandle,
     name: String,
     declared: Operation,
 }
 
 impl Exchange {
     pub(super) fn declare(
-        place: &Place,
+        channel: &ChannelHandle,
         kind: &str,
         name: &str,
         options: ExchangeOptions,
@@ -64,16 +64,16 @@ impl Exchange {
             internal,
             arguments,
         });
-        Exchange::over(place, name, ask(place, request, drop))
+        Exchange::over(channel, name, ask(channel, request, drop))
     }
 
     /// One that is always there.
-    pub(super) fn predefined(place: &Place, name: &str) -> Exchange {
-        Exchange::over(place, name, Operation::succeeded(()))
+    pub(super) fn predefined(channel: &ChannelHandle, name: &str) -> Exchange {
+        Exchange::over(channel, name, Operation::succeeded(()))
     }
 
-    fn over(place: &Place, name: &str, declared: Operation) -> Exchange {
-        Exchange(Rc::new(State { place: place.clone(), name: name.to_owned(), declared }))
+    fn over(channel: &ChannelHandle, name: &str, declared: Operation) -> Exchange {
+        Exchange(Rc::new(State { channel: channel.clone(), name: name.to_owned(), declared }))
     }
 
     /// Its name; empty for the default exchange.
@@ -84,59 +84,59 @@ impl Exchange {
 
     /// Publishes a message: a text, bytes, or a [`Message`] with key and properties.
     ///
-    /// On a channel with [`confirm`](super::Channel::confirm) it succeeds when the broker has it, and fails if it does
-    /// not take it; else it succeeds when it is sent. Where too much waits it fails with
-    /// [`Refusal::Full`](super::Refusal::Full); [`try_publish`](Self::try_publish) says so at once.
+    /// On a channel with [`confirm`](super::Channel::confirm) the operation succeeds when the broker confirms the
+    /// message, and fails if it refuses it; without, it succeeds when the message is sent. When the buffer is full, it
+    /// fails with [`Refusal::Full`](super::Refusal::Full); [`try_publish`](Self::try_publish) returns that at once.
     pub fn publish(&self, message: impl Into<Message>) -> Operation {
         let operation = Operation::new();
-        let State { place, name, .. } = &*self.0;
+        let State { channel, name, .. } = &*self.0;
         let publish = message.into().to(name);
-        let asked = place.channel().and_then(|id| place.link.publish(id, publish));
-        settle(&place.link, asked, &operation, drop);
+        let asked = channel.id().and_then(|id| channel.link.publish(id, publish));
+        settle(&channel.link, asked, &operation, drop);
         operation
     }
 
     /// As [`publish`](Self::publish).
     ///
     /// # Errors
-    /// [`Refusal::Full`](super::Refusal::Full): more waits than [`Settings::buffer`](super::Settings::buffer) allows,
-    /// and nothing was taken; [`Connection::on_writable`](super::Connection::on_writable) says when there is room.
-    /// Other refusals, and [`Failure::Closed`].
+    /// [`Refusal::Full`](super::Refusal::Full): [`Settings::buffer`](super::Settings::buffer) is full;
+    /// [`Connection::on_writable`](super::Connection::on_writable) tells when there is room. Other refusals, and
+    /// [`Failure::Closed`].
     pub fn try_publish(&self, message: impl Into<Message>) -> Result<Operation, Failure> {
-        let State { place, name, .. } = &*self.0;
+        let State { channel, name, .. } = &*self.0;
         let publish = message.into().to(name);
-        let ticket = place.link.publish(place.channel()?, publish)?;
+        let ticket = channel.link.publish(channel.id()?, publish)?;
         let operation = Operation::new();
-        settle(&place.link, Ok(ticket), &operation, drop);
+        settle(&channel.link, Ok(ticket), &operation, drop);
         Ok(operation)
     }
 
-    /// Has this exchange get what is published to `source` with this key.
+    /// Binds this exchange to `source`: it gets what is published there with this key.
     pub fn bind(&self, source: &Exchange, routing_key: &str) -> Operation {
         self.bind_with(source, routing_key, Table::new())
     }
 
-    /// As [`bind`](Self::bind), with what a headers exchange looks at.
+    /// As [`bind`](Self::bind), with the arguments that a headers exchange matches.
     pub fn bind_with(&self, source: &Exchange, routing_key: &str, arguments: Table) -> Operation {
         let binding = self.binding(source, routing_key, arguments);
-        ask(&self.0.place, Request::BindExchange(binding), drop)
+        ask(&self.0.channel, Request::BindExchange(binding), drop)
     }
 
-    /// Takes a binding back; it is named by what it was made with.
+    /// Removes the binding with this source and key.
     pub fn unbind(&self, source: &Exchange, routing_key: &str) -> Operation {
         self.unbind_with(source, routing_key, Table::new())
     }
 
-    /// As [`unbind`](Self::unbind), of a binding with arguments.
+    /// As [`unbind`](Self::unbind), for a binding with arguments.
     pub fn unbind_with(&self, source: &Exchange, routing_key: &str, arguments: Table) -> Operation {
         let binding = self.binding(source, routing_key, arguments);
-        ask(&self.0.place, Request::UnbindExchange(binding), drop)
+        ask(&self.0.channel, Request::UnbindExchange(binding), drop)
     }
 
     /// Deletes it; with `if_unused` only if nothing is bound to it.
     pub fn delete(&self, if_unused: bool) -> Operation {
         let request = Request::DeleteExchange { name: self.0.name.clone(), if_unused };
-        ask(&self.0.place, request, drop)
+        ask(&self.0.channel, request, drop)
     }
 
     fn binding(&self, source: &Exchange, routing_key: &str, arguments: Table) -> ExchangeBinding {

@@ -1,4 +1,4 @@
-//! What is called when something happens that nobody has asked for.
+//! The plugin's closures that a link calls.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,16 +6,16 @@ use sandloop_amqp::{ChannelId, Failure, Returned, Ticket};
 
 use super::consumer::Consumer;
 
-/// What is called with an answer.
+/// Called with the answer to a request.
 pub(super) type Answerer = Box<dyn FnOnce(Result<sandloop_amqp::Answer, Failure>)>;
 
-/// One that may be there.
+/// A closure, if one is set.
 pub(super) type Hook<F> = Option<Box<F>>;
 
-/// With the reason, and the time until the next connection.
+/// Called with the reason, and the time until the next connection.
 pub(super) type Interrupted = dyn FnMut(&str, Duration);
 
-/// Everything that waits to be called. Nothing is called or dropped while it is borrowed: see the methods of `link`.
+/// All closures of a link. None is called or dropped while they are borrowed: see the methods of `link`.
 #[derive(Default)]
 pub(super) struct Hooks {
     pub answers: BTreeMap<Ticket, Answerer>,

@@ -1,8 +1,8 @@
-//! A session with its socket and its time.
+//! A session with its socket and its timers.
 //!
-//! Everything that a session has to say is said from [`Link::run`], outside of any call of the author's: from the
-//! socket's callbacks, from a timer, or from a tick that a call has asked for. So no callback of the author's runs
-//! inside another one, and what is asked for in one turn leaves in one piece.
+//! Only [`Link::run`] delivers the session's events, and never inside a call of the plugin: it runs in the socket's
+//! callbacks, in a timer, or in a tick that a call has scheduled. So no callback of the plugin runs inside another
+//! one, and the requests of one turn are sent together.
 
 mod events;
 mod time;
@@ -31,7 +31,7 @@ use crate::{
     types::{CloseReason, ErrorCode},
 };
 
-/// A session with its socket and its time.
+/// A session with its socket and its timers.
 pub(super) struct Link {
     me: Weak<Link>,
     session: RefCell<Session>,
@@ -40,26 +40,26 @@ pub(super) struct Link {
     hooks: RefCell<Hooks>,
     opened: Operation,
     closed: Operation,
-    /// What the session said of a connection that it gave up.
+    /// Why the session has given the connection up.
     lost: RefCell<Option<String>>,
-    /// How often in a row there was no connection.
+    /// The number of failed connections in a row.
     failures: Cell<u32>,
     /// Inside `run`.
     running: Cell<bool>,
-    /// A tick is asked for.
+    /// A tick is scheduled.
     scheduled: Cell<bool>,
     pulse: Cell<Option<PeriodicTimer>>,
-    /// Ends a connection that does not open, or one that is over and does not end.
-    patience: Cell<Option<Timer>>,
-    /// Looks whether the socket has room, where the host may not tell.
+    /// The timer of [`wait`](Self::wait): a timeout, or the time until the next connection.
+    waiting: Cell<Option<Timer>>,
+    /// Polls for room in the socket, because the host may not report it.
     poll: Cell<Option<Timer>>,
 }
 
-/// Bytes in the socket's outbox above which it gets no more.
+/// Nothing is sent while the socket's outbox has more bytes.
 const HIGH: usize = 64 * 1024;
-/// Bytes that it gets at once.
+/// Bytes that are sent at once at most.
 const PIECE: usize = 64 * 1024;
-/// How long a broker may take to say goodbye.
+/// The timeout for the broker's end of a closed connection.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 impl Link {
@@ -79,7 +79,7 @@ impl Link {
             running: Cell::new(false),
             scheduled: Cell::new(false),
             pulse: Cell::new(None),
-            patience: Cell::new(None),
+            waiting: Cell::new(None),
             poll: Cell::new(None),
         });
         if tls {
@@ -90,16 +90,16 @@ impl Link {
         link
     }
 
-    // What the author's handles do.
+    // Called by the plugin's handles.
 
-    /// Calls a method of the session; what comes of it is told later.
+    /// Calls a method of the session. Its events are delivered later.
     pub fn with<R>(&self, call: impl FnOnce(&mut Session) -> R) -> R {
         let result = call(&mut self.session.borrow_mut());
         self.schedule();
         result
     }
 
-    /// The hooks, to be looked at and changed. What is taken out is to be called and dropped afterwards.
+    /// Borrows the hooks. What `work` takes out must be called and dropped after it.
     pub fn hooks<R>(&self, change: impl FnOnce(&mut Hooks) -> R) -> R {
         change(&mut self.hooks.borrow_mut())
     }
@@ -167,7 +167,7 @@ impl Link {
         self.closed()
     }
 
-    // What happens to the socket.
+    // Called by the socket.
 
     pub fn attach(&self, transport: Rc<dyn Transport>) {
         *self.transport.borrow_mut() = Some(transport);
@@ -175,8 +175,8 @@ impl Link {
 
     pub fn connected(&self) {
         self.session.borrow_mut().connected();
-        let patience = self.session.borrow().settings().patience;
-        self.wait(patience, |link| link.hang_up("the broker did not open the connection in time"));
+        let timeout = self.session.borrow().settings().connection_timeout;
+        self.wait(timeout, |link| link.hang_up("the broker did not open the connection in time"));
         self.run();
     }
 
@@ -214,7 +214,7 @@ impl Link {
         }
     }
 
-    /// There is no connection, and there never will be one.
+    /// Ends the session, because there never will be a connection.
     fn give_up(&self, reason: &str) {
         self.with(|session| session.give_up(Failure::Lost(reason.to_owned())));
     }
@@ -234,8 +234,8 @@ impl Link {
         self.run();
     }
 
-    /// How long to wait before the next connection: twice as long each time, and some chance, so that many clients do
-    /// not come back at the same moment.
+    /// The time until the next connection: it doubles each time, with some jitter, so that many clients do not
+    /// reconnect at the same moment.
     fn pause(&self) -> Duration {
         let failures = self.failures.replace(self.failures.get().saturating_add(1));
         let session = self.session.borrow();
@@ -267,9 +267,9 @@ impl Link {
         self.transport.borrow().clone()
     }
 
-    // What the session has to say.
+    // Delivers what the session has.
 
-    /// Has `run` called in a tick, unless it runs or will run.
+    /// Schedules `run` in a tick, unless it runs or is scheduled.
     fn schedule(&self) {
         if self.running.get() || self.scheduled.get() {
             return;
@@ -283,12 +283,12 @@ impl Link {
         });
         self.scheduled.set(tick.is_ok());
         if tick.is_err() {
-            // As many ticks as the plugin may have are waiting already; a timer does it too.
+            // The plugin's limit of ticks is reached; a timer does the same.
             self.poll();
         }
     }
 
-    /// Tells what happened and sends what there is, until there is neither.
+    /// Delivers events and sends output until there are none.
     fn run(&self) {
         if self.running.replace(true) {
             return;
@@ -305,7 +305,7 @@ impl Link {
         self.keep_pulse();
     }
 
-    /// Sends what the socket has room for; true if that was something.
+    /// Sends what the socket has room for. True if it sent anything.
     fn send(&self) -> bool {
         let Some(transport) = self.transport() else { return false };
         let mut session = self.session.borrow_mut();

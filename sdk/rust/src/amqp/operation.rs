@@ -1,31 +1,31 @@
-//! Something that was asked of the broker.
+//! Requests to the broker as deferrables.
 
 use std::rc::Rc;
 
 use sandloop_amqp::{Answer, Failure, Request};
 
-use super::{channel::Place, link::Link};
+use super::{handle::ChannelHandle, link::Link};
 use crate::{
     deferrable::{DefaultDeferrable, Deferrable},
     reactor::try_next_tick,
 };
 
-/// Something that was asked of the broker, until it is answered. It fails with what the broker says.
+/// A request to the broker, until it is answered. It fails with the broker's code and text.
 pub type Operation<T = ()> = DefaultDeferrable<T, Failure>;
 
-/// Asks for something on a channel, and makes of the answer what the author expects.
+/// Makes a request on a channel; `read` turns the answer into the operation's value.
 pub(super) fn ask<T: 'static>(
-    place: &Place,
+    channel: &ChannelHandle,
     request: Request,
     read: impl FnOnce(Answer) -> T + 'static,
 ) -> Operation<T> {
     let operation = Operation::new();
-    let asked = place.channel().and_then(|id| place.link.request(id, request));
-    settle(&place.link, asked, &operation, read);
+    let asked = channel.id().and_then(|id| channel.link.request(id, request));
+    settle(&channel.link, asked, &operation, read);
     operation
 }
 
-/// Has `operation` settled with the answer, or with a refusal at the next tick, so that an errback can be added.
+/// Settles `operation` with the answer. A refusal comes in the next tick, so that an errback can be added first.
 pub(super) fn settle<T: 'static>(
     link: &Rc<Link>,
     asked: Result<sandloop_amqp::Ticket, Failure>,
@@ -42,7 +42,7 @@ pub(super) fn settle<T: 'static>(
     }
 }
 
-/// Fails it at the next tick, or at once, if there are no ticks left.
+/// Fails it in the next tick, or at once if the limit of ticks is reached.
 pub(super) fn fail_later<T: 'static>(operation: &Operation<T>, failure: Failure) {
     let (later, now) = (operation.clone(), failure.clone());
     if try_next_tick(move || later.fail(failure)).is_err() {

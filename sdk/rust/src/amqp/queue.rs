@@ -1,4 +1,4 @@
-//! Where messages wait.
+//! Queues, in which messages wait.
 
 use std::{fmt, rc::Rc};
 
@@ -8,10 +8,10 @@ use sandloop_amqp::{
 };
 
 use super::{
-    channel::Place,
     consumer::{ConsumeOptions, Consumer},
     delivery::Delivery,
     exchange::Exchange,
+    handle::ChannelHandle,
     operation::{Operation, ask},
 };
 use crate::deferrable::{DefaultDeferrable, Deferrable};
@@ -19,40 +19,40 @@ use crate::deferrable::{DefaultDeferrable, Deferrable};
 /// How a queue is declared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QueueOptions {
-    /// Only looks whether it is there.
+    /// Only checks that it exists.
     pub passive: bool,
-    /// It is there after a restart of the broker, with its persistent messages.
+    /// It survives a restart of the broker, with its persistent messages.
     pub durable: bool,
-    /// It belongs to this connection, and goes with it.
+    /// It belongs to this connection, and is deleted with it.
     pub exclusive: bool,
-    /// It goes with its last consumer.
+    /// It is deleted with its last consumer.
     pub auto_delete: bool,
     /// Such as `x-max-length`.
     pub arguments: Table,
 }
 
 impl QueueOptions {
-    /// One that is there after a restart of the broker.
+    /// A queue that survives a restart of the broker.
     #[must_use]
     pub fn durable() -> QueueOptions {
         QueueOptions { durable: true, ..QueueOptions::default() }
     }
 
-    /// One of this connection's own.
+    /// A queue of this connection only.
     #[must_use]
     pub fn exclusive() -> QueueOptions {
         QueueOptions { exclusive: true, ..QueueOptions::default() }
     }
 }
 
-/// What the broker says of a queue.
+/// The state of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueInfo {
     /// Its name.
     pub name: String,
-    /// Messages that are ready in it.
+    /// The number of messages ready for delivery.
     pub messages: u32,
-    /// Its consumers.
+    /// The number of consumers.
     pub consumers: u32,
 }
 
@@ -70,46 +70,46 @@ impl QueueInfo {
 pub struct Queue(Rc<State>);
 
 struct State {
-    place: Place,
+    channel: ChannelHandle,
     name: QueueName,
     declared: Operation<QueueInfo>,
 }
 
 impl Queue {
-    pub(super) fn declare(place: &Place, name: &str, options: QueueOptions) -> Queue {
+    pub(super) fn declare(channel: &ChannelHandle, name: &str, options: QueueOptions) -> Queue {
         let name = QueueName::new(name);
-        let declared = declare(place, &name, options);
-        Queue(Rc::new(State { place: place.clone(), name, declared }))
+        let declared = declare(channel, &name, options);
+        Queue(Rc::new(State { channel: channel.clone(), name, declared }))
     }
 
-    /// Its name: nothing while the broker has not given it one. It gives another one with each connection.
+    /// Its name; none until the broker has named it. The broker gives it a new name on each connection.
     #[must_use]
     pub fn name(&self) -> Option<Rc<str>> {
         self.0.name.get()
     }
 
-    /// Gets what is published to `exchange`, whatever the key is.
+    /// Binds it to `exchange` with the empty key, which a fanout exchange ignores.
     pub fn bind(&self, exchange: &Exchange) -> Operation {
         self.bind_with(exchange, "", Table::new())
     }
 
-    /// Gets what is published to `exchange` with this key, or for a topic exchange one like it.
+    /// Binds it to `exchange` with this key; for a topic exchange the key is a pattern.
     pub fn bind_key(&self, exchange: &Exchange, routing_key: &str) -> Operation {
         self.bind_with(exchange, routing_key, Table::new())
     }
 
-    /// As [`bind_key`](Self::bind_key), with what a headers exchange looks at.
+    /// As [`bind_key`](Self::bind_key), with the arguments that a headers exchange matches.
     pub fn bind_with(&self, exchange: &Exchange, routing_key: &str, arguments: Table) -> Operation {
         let binding = self.binding(exchange, routing_key, arguments);
-        ask(&self.0.place, Request::BindQueue(binding), drop)
+        ask(&self.0.channel, Request::BindQueue(binding), drop)
     }
 
-    /// Takes a binding back; it is named by what it was made with.
+    /// Removes the binding with this exchange and key.
     pub fn unbind(&self, exchange: &Exchange, routing_key: &str) -> Operation {
         self.unbind_with(exchange, routing_key, Table::new())
     }
 
-    /// As [`unbind`](Self::unbind), of a binding with arguments.
+    /// As [`unbind`](Self::unbind), for a binding with arguments.
     pub fn unbind_with(
         &self,
         exchange: &Exchange,
@@ -117,10 +117,10 @@ impl Queue {
         arguments: Table,
     ) -> Operation {
         let binding = self.binding(exchange, routing_key, arguments);
-        ask(&self.0.place, Request::UnbindQueue(binding), drop)
+        ask(&self.0.channel, Request::UnbindQueue(binding), drop)
     }
 
-    /// Calls `handler` with each message, which counts as taken when it is sent: the deck's `q.subscribe`.
+    /// Calls `handler` with each message, which counts as acknowledged when it is sent: the deck's `q.subscribe`.
     pub fn subscribe(&self, handler: impl FnMut(Delivery) + 'static) -> Consumer {
         self.consume(ConsumeOptions { no_ack: true, ..ConsumeOptions::default() }, handler)
     }
@@ -131,25 +131,25 @@ impl Queue {
         options: ConsumeOptions,
         handler: impl FnMut(Delivery) + 'static,
     ) -> Consumer {
-        Consumer::begin(&self.0.place, &self.0.name, options, Box::new(handler))
+        Consumer::begin(&self.0.channel, &self.0.name, options, Box::new(handler))
     }
 
-    /// One message, or none if there is none. With `no_ack` it counts as taken when it is sent.
+    /// Gets one message, if there is one. With `no_ack` it counts as acknowledged when it is sent.
     pub fn get(&self, no_ack: bool) -> Operation<Option<Delivery>> {
-        let link = self.0.place.link.clone();
+        let link = self.0.channel.link.clone();
         let request = Request::Get { queue: self.0.name.clone(), no_ack };
-        ask(&self.0.place, request, move |answer| match answer {
+        ask(&self.0.channel, request, move |answer| match answer {
             Answer::Message(Some((delivery, _))) => Some(Delivery::new(link, *delivery)),
             _ => None,
         })
     }
 
-    /// Drops the messages in it that are ready, and says how many they were.
+    /// Deletes its ready messages. The operation has their number.
     pub fn purge(&self) -> Operation<u32> {
-        ask(&self.0.place, Request::PurgeQueue(self.0.name.clone()), |answer| count(&answer))
+        ask(&self.0.channel, Request::PurgeQueue(self.0.name.clone()), |answer| count(&answer))
     }
 
-    /// Deletes it, and says how many messages it had.
+    /// Deletes it. The operation has the number of its messages.
     pub fn delete(&self) -> Operation<u32> {
         self.delete_if(false, false)
     }
@@ -158,13 +158,13 @@ impl Queue {
     pub fn delete_if(&self, unused: bool, empty: bool) -> Operation<u32> {
         let queue = self.0.name.clone();
         let request = Request::DeleteQueue { queue, if_unused: unused, if_empty: empty };
-        ask(&self.0.place, request, |answer| count(&answer))
+        ask(&self.0.channel, request, |answer| count(&answer))
     }
 
-    /// How many messages and consumers it has now.
+    /// Its present numbers of messages and consumers.
     pub fn status(&self) -> Operation<QueueInfo> {
         let options = QueueOptions { passive: true, ..QueueOptions::default() };
-        declare(&self.0.place, &self.0.name, options)
+        declare(&self.0.channel, &self.0.name, options)
     }
 
     fn binding(&self, exchange: &Exchange, routing_key: &str, arguments: Table) -> QueueBinding {
@@ -192,7 +192,11 @@ impl fmt::Debug for Queue {
     }
 }
 
-fn declare(place: &Place, name: &QueueName, options: QueueOptions) -> Operation<QueueInfo> {
+fn declare(
+    channel: &ChannelHandle,
+    name: &QueueName,
+    options: QueueOptions,
+) -> Operation<QueueInfo> {
     let QueueOptions { passive, durable, exclusive, auto_delete, arguments } = options;
     let request = Request::DeclareQueue(request::Queue {
         name: name.clone(),
@@ -202,7 +206,7 @@ fn declare(place: &Place, name: &QueueName, options: QueueOptions) -> Operation<
         auto_delete,
         arguments,
     });
-    ask(place, request, QueueInfo::read)
+    ask(channel, request, QueueInfo::read)
 }
 
 fn count(answer: &Answer) -> u32 {

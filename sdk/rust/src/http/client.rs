@@ -36,7 +36,7 @@ use self::{dialer::SocketDialer, pool::Pool};
 /// let client = HttpClient::new();
 /// client
 ///     .request("www.postrank.com", "/")
-///     .callback(|response| println!("Succeeded: {}", response.status.code()))
+///     .callback(|response| println!("Succeeded: {}", response.status.as_u16()))
 ///     .errback(|error| println!("ERROR: {error}"));
 /// ```
 #[derive(Clone, Debug)]
@@ -63,37 +63,37 @@ impl HttpClient {
 
     /// A request with `GET`, to be [sent](HttpRequest::send).
     pub fn get(&self, uri: &str) -> HttpRequest {
-        self.method(Method::Get, uri)
+        self.method(Method::GET, uri)
     }
 
     /// A request with `HEAD`.
     pub fn head(&self, uri: &str) -> HttpRequest {
-        self.method(Method::Head, uri)
+        self.method(Method::HEAD, uri)
     }
 
     /// A request with `POST`.
     pub fn post(&self, uri: &str) -> HttpRequest {
-        self.method(Method::Post, uri)
+        self.method(Method::POST, uri)
     }
 
     /// A request with `PUT`.
     pub fn put(&self, uri: &str) -> HttpRequest {
-        self.method(Method::Put, uri)
+        self.method(Method::PUT, uri)
     }
 
     /// A request with `PATCH`.
     pub fn patch(&self, uri: &str) -> HttpRequest {
-        self.method(Method::Patch, uri)
+        self.method(Method::PATCH, uri)
     }
 
     /// A request with `DELETE`.
     pub fn delete(&self, uri: &str) -> HttpRequest {
-        self.method(Method::Delete, uri)
+        self.method(Method::DELETE, uri)
     }
 
     /// A request with `OPTIONS`.
     pub fn options(&self, uri: &str) -> HttpRequest {
-        self.method(Method::Options, uri)
+        self.method(Method::OPTIONS, uri)
     }
 
     /// A request with any method.

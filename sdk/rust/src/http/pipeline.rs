@@ -1,8 +1,8 @@
 //! The answers of one connection, sent in the order of their requests, whatever order they are made in.
 //!
-//! Each request gets a [`Place`]. What is written in the first place goes out; what is written in another one
-//! is kept until those before it are finished. Nothing of the plugin's is called or dropped while the state is
-//! borrowed: it may do anything with any answer.
+//! Each request gets a [`Slot`]. What is written to the first slot is sent; what is written to another one is
+//! buffered until those before it are finished. No code of the plugin is called or dropped while the state is
+//! borrowed, because it may use any answer.
 
 use std::{
     cell::RefCell,
@@ -19,15 +19,15 @@ use crate::{
     types::ErrorCode,
 };
 
-/// The places of one connection. Clones are the same.
+/// The slots of one connection. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Pipeline(Rc<RefCell<Inner>>);
 
 struct Inner {
     transport: Rc<dyn Transport>,
     settings: Settings,
-    places: VecDeque<Held>,
-    /// The number of the first place.
+    slots: VecDeque<Held>,
+    /// The number of the first slot.
     first: u64,
     /// Output that goes out in one piece at the end of the present callback.
     out: Vec<u8>,
@@ -40,7 +40,7 @@ struct Inner {
     wake: Option<Rc<dyn Fn()>>,
     /// The session has stopped reading and wants to be called when it can go on.
     throttled: bool,
-    /// The last answer is among the places: nothing more is to be read.
+    /// The slots include the last answer: no more requests are read.
     last: bool,
     /// Looks again whether the peer has caught up.
     poll: Option<Timer>,
@@ -63,7 +63,7 @@ enum State {
     Closed,
 }
 
-/// One request's place.
+/// The state of one slot.
 #[derive(Default)]
 struct Held {
     /// What waits for its turn.
@@ -72,29 +72,29 @@ struct Held {
     begun: bool,
     /// The request's body is still coming.
     body_pending: bool,
-    fate: Option<Fate>,
-    /// To be called when there is room for more.
+    after: Option<AfterResponse>,
+    /// Called when more can be written.
     resume: Option<Box<dyn FnOnce()>>,
 }
 
-/// What follows an answer.
+/// What the connection does after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// The next one.
+pub(crate) enum AfterResponse {
+    /// Sends the next one.
     Keep,
-    /// The end of the connection, which is the client's business too: it has sent everything.
+    /// Closes. The client has sent everything.
     Close,
-    /// The end, while the client is still sending.
+    /// Closes for writing first, because the client is still sending.
     Linger,
-    /// Another protocol.
+    /// Speaks another protocol.
     Upgrade,
 }
 
 /// Above this an answer's producer should wait; the host's own mark is no lower unless the operator says so.
 const HIGH: usize = 64 * 1024;
-/// Pieces up to this size are copied together, larger ones are sent as they are.
+/// Pieces up to this size are copied into one buffer; larger ones are sent on their own.
 const JOINED: usize = 64 * 1024;
-/// What the output of one callback may leave behind for that of the next.
+/// The largest output buffer that one callback leaves for the next.
 const KEPT: usize = 16 * 1024;
 /// How often to look whether the peer has caught up where the operator has moved the marks, so that the host
 /// may not tell.
@@ -105,7 +105,7 @@ impl Pipeline {
         Pipeline(Rc::new(RefCell::new(Inner {
             transport,
             settings,
-            places: VecDeque::new(),
+            slots: VecDeque::new(),
             first: 0,
             out: Vec::new(),
             corked: false,
@@ -125,16 +125,16 @@ impl Pipeline {
         self.0.borrow_mut().wake = Some(Rc::new(wake));
     }
 
-    /// A place for one more request.
-    pub fn begin(&self) -> Place {
+    /// Adds a slot, for the next request.
+    pub fn begin(&self) -> Slot {
         let mut inner = self.0.borrow_mut();
-        let number = inner.first + inner.places.len() as u64;
-        inner.places.push_back(Held::default());
-        Place { pipeline: self.clone(), number }
+        let number = inner.first + inner.slots.len() as u64;
+        inner.slots.push_back(Held::default());
+        Slot { pipeline: self.clone(), number }
     }
 
-    /// What `work` writes goes out in one piece.
-    pub fn together<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// Runs `work` and sends all that it writes at once.
+    pub fn cork<T>(&self, work: impl FnOnce() -> T) -> T {
         let was_corked = std::mem::replace(&mut self.0.borrow_mut().corked, true);
         let result = work();
         if !was_corked {
@@ -152,10 +152,10 @@ impl Pipeline {
         inner.state == State::Open && !inner.last
     }
 
-    /// As many requests wait for their answers as may.
+    /// Whether the number of unanswered requests has reached its limit.
     pub fn is_full(&self) -> bool {
         let inner = self.0.borrow();
-        inner.settings.pipeline <= inner.places.len()
+        inner.settings.pipeline <= inner.slots.len()
     }
 
     /// The peer is not read from until the session is called, which it is when an answer is complete.
@@ -201,7 +201,7 @@ impl Pipeline {
         }
     }
 
-    /// The peer has caught up, or a place has become the first: goes on with whoever waits for that.
+    /// Continues what waits for room, after the peer has caught up or another slot has become the first.
     pub fn advance(&self) {
         loop {
             let (finished, resume) = {
@@ -215,7 +215,7 @@ impl Pipeline {
                 None => break,
             }
         }
-        self.together(|| {});
+        self.cork(|| {});
     }
 
     /// The connection is gone.
@@ -225,21 +225,21 @@ impl Pipeline {
             inner.state = State::Closed;
             inner.wake = None;
             inner.cancel_poll();
-            (std::mem::take(&mut inner.places), inner.upgrade.take())
+            (std::mem::take(&mut inner.slots), inner.upgrade.take())
         };
         drop(gone);
     }
 }
 
-/// One request's place among the answers. Clones are the same place; what is written in one that is finished
-/// goes nowhere.
+/// One request's position among the answers. Clones are the same slot; what is written to a finished one is
+/// discarded.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     pipeline: Pipeline,
     number: u64,
 }
 
-impl Place {
+impl Slot {
     /// Lets `write` add to the output.
     pub fn write<T>(&self, write: impl FnOnce(&mut Vec<u8>) -> T) -> Option<T> {
         let mut inner = self.pipeline.0.borrow_mut();
@@ -280,13 +280,13 @@ impl Place {
     }
 
     /// The answer is complete.
-    pub fn finish(&self, fate: Fate) {
+    pub fn finish(&self, after: AfterResponse) {
         {
             let mut inner = self.pipeline.0.borrow_mut();
             let Some((_, held)) = inner.held(self.number) else { return };
-            let lingers = fate == Fate::Close && held.body_pending;
-            held.fate = Some(if lingers { Fate::Linger } else { fate });
-            inner.last |= fate != Fate::Keep;
+            let lingers = after == AfterResponse::Close && held.body_pending;
+            held.after = Some(if lingers { AfterResponse::Linger } else { after });
+            inner.last |= after != AfterResponse::Keep;
         }
         self.pipeline.advance();
     }
@@ -294,7 +294,7 @@ impl Place {
     /// The answer is complete, and what `make` makes has the connection after it.
     pub fn upgrade(&self, make: Upgrade) {
         self.pipeline.0.borrow_mut().upgrade = Some(make);
-        self.finish(Fate::Upgrade);
+        self.finish(AfterResponse::Upgrade);
     }
 
     /// Whether the answer can still be given.
@@ -319,7 +319,7 @@ impl Place {
         self.pipeline.0.borrow_mut().held(self.number).is_some_and(|(_, held)| held.body_pending)
     }
 
-    /// Whether the client keeps up, so that it is worth producing more.
+    /// Whether the client keeps up with what is written.
     pub fn has_room(&self) -> bool {
         self.pipeline.0.borrow_mut().has_room(self.number)
     }
@@ -334,7 +334,7 @@ impl Place {
             let pipeline = Rc::downgrade(&self.pipeline.0);
             inner.tick(move || advance(&pipeline));
         } else if is_first {
-            // While the client does not read, it has as long as an idle one.
+            // A client that does not read has the timeout of an idle one.
             let idle = inner.settings.idle_timeout;
             inner.transport.set_inactivity_timeout(idle);
             inner.poll(&Rc::downgrade(&self.pipeline.0));
@@ -359,14 +359,14 @@ fn advance(pipeline: &Weak<RefCell<Inner>>) {
 }
 
 impl Inner {
-    /// An answer that is not finished, and whether it is its turn.
+    /// The slot with this number unless it is finished, and whether it is the first.
     fn held(&mut self, number: u64) -> Option<(bool, &mut Held)> {
         if self.state != State::Open {
             return None;
         }
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        let held = self.places.get_mut(index)?;
-        held.fate.is_none().then_some((index == 0, held))
+        let held = self.slots.get_mut(index)?;
+        held.after.is_none().then_some((index == 0, held))
     }
 
     fn has_room(&mut self, number: u64) -> bool {
@@ -377,29 +377,29 @@ impl Inner {
         }
     }
 
-    /// Takes the finished places from the front, and gives the next one its turn.
+    /// Removes the finished slots at the front; the next one is the first then, and its buffer is sent.
     fn pop_finished(&mut self) -> Vec<Held> {
         let mut finished = Vec::new();
-        while let Some(fate) = self.places.front().and_then(|held| held.fate)
+        while let Some(after) = self.slots.front().and_then(|held| held.after)
             && self.state == State::Open
         {
-            finished.extend(self.places.pop_front());
+            finished.extend(self.slots.pop_front());
             self.first += 1;
-            match fate {
-                Fate::Keep => {}
-                Fate::Close | Fate::Linger => {
-                    finished.extend(self.places.drain(..));
-                    self.end(fate);
+            match after {
+                AfterResponse::Keep => {}
+                AfterResponse::Close | AfterResponse::Linger => {
+                    finished.extend(self.slots.drain(..));
+                    self.end(after);
                     break;
                 }
-                Fate::Upgrade => {
+                AfterResponse::Upgrade => {
                     self.flush();
                     self.state = State::Upgraded;
                     self.wake();
                     break;
                 }
             }
-            if let Some(next) = self.places.front_mut() {
+            if let Some(next) = self.slots.front_mut() {
                 let bytes = std::mem::take(&mut next.bytes);
                 self.emit(&bytes);
             }
@@ -412,7 +412,7 @@ impl Inner {
 
     fn take_resume(&mut self) -> Option<Box<dyn FnOnce()>> {
         let first = self.first;
-        self.places.front()?.resume.as_ref()?;
+        self.slots.front()?.resume.as_ref()?;
         if !self.has_room(first) {
             return None;
         }
@@ -420,11 +420,11 @@ impl Inner {
         if self.waiting {
             self.transport.set_inactivity_timeout(Duration::ZERO);
         }
-        self.places.front_mut()?.resume.take()
+        self.slots.front_mut()?.resume.take()
     }
 
-    /// No answer follows.
-    fn end(&mut self, fate: Fate) {
+    /// Ends the connection: no answer follows.
+    fn end(&mut self, after: AfterResponse) {
         self.flush();
         self.cancel_poll();
         if self.state != State::Open {
@@ -435,8 +435,8 @@ impl Inner {
         if self.paused || self.throttled {
             self.transport.resume();
         }
-        if fate == Fate::Linger && !self.transport.peer_finished() {
-            // Closed now, the client would get a reset for what it still sends, perhaps before it has read.
+        if after == AfterResponse::Linger && !self.transport.peer_finished() {
+            // If it closed now, what the client still sends would cause a reset, and it might lose the answer.
             self.transport.keep_half_open(false);
             self.transport.half_close();
             let transport = self.transport.clone();
@@ -447,7 +447,7 @@ impl Inner {
         self.transport.close_after_writing();
     }
 
-    /// Bytes of the first place.
+    /// Sends bytes of the first slot.
     fn emit(&mut self, bytes: &[u8]) {
         if self.corked && self.out.len() + bytes.len() <= JOINED {
             self.out.extend_from_slice(bytes);
@@ -467,7 +467,7 @@ impl Inner {
         if !self.out.is_empty() {
             let out = std::mem::take(&mut self.out);
             self.transmit(&out);
-            // The usual answer fits into what the last one took.
+            // Reuses the buffer: the usual answer fits.
             if out.capacity() <= KEPT {
                 self.out = out;
                 self.out.clear();
@@ -495,10 +495,10 @@ impl Inner {
         }
     }
 
-    /// Between callbacks: an answer that is due keeps the connection, otherwise an idle client does not.
+    /// Sets the idle timeout at the end of a callback: none while an answer is due.
     fn settle(&mut self) {
-        // Whose body still comes is not waiting for an answer; if the client ends now, it never will be.
-        let due = self.places.iter().any(|held| !held.body_pending);
+        // A client whose body is incomplete does not wait for an answer yet; if it ends now, it never will.
+        let due = self.slots.iter().any(|held| !held.body_pending);
         if due == self.waiting || self.state != State::Open {
             return;
         }
@@ -515,7 +515,7 @@ impl Inner {
         }
     }
 
-    /// Calls the session in a tick of its own: this may be inside a callback of its.
+    /// Calls the session in a tick of its own, because this may run inside one of its callbacks.
     fn wake(&mut self) {
         self.throttled = false;
         if !self.paused {
@@ -545,12 +545,12 @@ impl Inner {
                 inner.borrow_mut().poll = None;
                 Pipeline(inner.clone()).advance();
                 let mut inner = inner.borrow_mut();
-                if inner.places.front().is_some_and(|held| held.resume.is_some()) {
+                if inner.slots.front().is_some_and(|held| held.resume.is_some()) {
                     inner.poll(&pipeline);
                 }
             }
         });
-        // Without a timer there is still the host's `drained`.
+        // Without a timer, the host's `drained` still continues it.
         self.poll = timer.ok();
     }
 

@@ -3,15 +3,16 @@
 use std::fmt;
 
 use sandloop_http::{
-    FieldError, Headers, Status,
+    FieldError, Headers, StatusCode,
     coding::{Coding, Compressor},
+    status::is_redirect,
     websocket::handshake,
-    writer::{BodyWriter, Exchange, Outgoing, check_reserved, write_response},
+    writer::{BodyWriter, Exchange, Outgoing, OutgoingResponse, check_reserved, write_response},
 };
 
 use super::{
     clock::with_date,
-    pipeline::{Fate, Place},
+    pipeline::{AfterResponse, Slot},
     request::Request,
     slices::Slices,
     stream::{Chunks, Compress, ResponseStream},
@@ -20,22 +21,22 @@ use super::{
 
 /// The answer to one request, to be sent now or later: it may be kept, in a timer's closure for instance.
 ///
-/// Answers of requests that a client has sent one behind the other go out in the order of the requests, whatever order
-/// they are sent in. An answer that is dropped is a mistake: the client gets status 500, and the log an error.
+/// The answers to pipelined requests are sent in the order of the requests, whatever order the plugin sends them in.
+/// Dropping an answer is a mistake: the client gets status 500, and the log an error.
 ///
-/// The header fields are sent in the order in which they were added; then come the length, `Connection` and `Date`,
-/// which follow from the answer and are not the plugin's to set.
+/// The header fields are sent in the order in which they were added. The length, `Connection` and `Date` follow; the
+/// plugin cannot set them.
 #[must_use = "a response that is dropped answers with status 500"]
 pub struct Response {
-    place: Place,
+    slot: Slot,
     exchange: Exchange,
-    status: Status,
+    status: StatusCode,
     headers: Headers,
     content: Vec<u8>,
     length: Option<u64>,
     /// The first reason why it cannot be sent.
     problem: Option<Problem>,
-    /// What the client wants the body compressed with.
+    /// The compression that the client accepts.
     coding: Option<Coding>,
     compressor: Option<Box<dyn Compress>>,
     sent: bool,
@@ -56,15 +57,15 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Content up to this size is sent with the head, at once; more goes out as the client reads it.
+/// Content up to this size is sent with the head at once; larger content as the client reads it.
 const AT_ONCE: usize = 64 * 1024;
 
 impl Response {
-    pub(super) fn new(place: Place, exchange: Exchange, coding: Option<Coding>) -> Response {
+    pub(super) fn new(slot: Slot, exchange: Exchange, coding: Option<Coding>) -> Response {
         Response {
-            place,
+            slot,
             exchange,
-            status: Status::OK,
+            status: StatusCode::OK,
             headers: Headers::new(),
             content: Vec::new(),
             length: None,
@@ -75,17 +76,17 @@ impl Response {
         }
     }
 
-    /// The status: 200 unless it is set. A number that is no status makes the answer a 500.
+    /// Sets the status, which is 200 otherwise. A number that is not a status makes the answer a 500.
     pub fn status(&mut self, code: u16) -> &mut Self {
-        match Status::new(code) {
-            Some(status) => self.status = status,
-            None => self.refuse(Problem::Status(code)),
+        match StatusCode::from_u16(code) {
+            Ok(status) => self.status = status,
+            Err(_) => self.refuse(Problem::Status(code)),
         }
         self
     }
 
-    /// Sets a header field, in place of any with this name. A name or value that cannot be sent, one with a line break
-    /// for instance, makes the answer a 500 and an error in the log; see [`try_header`](Self::try_header).
+    /// Sets a header field and replaces those with this name. A name or value that cannot be sent, such as one with a
+    /// line break, makes the answer a 500 and logs an error; see [`try_header`](Self::try_header).
     pub fn header(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
         if let Err(error) = self.headers.set(name, value) {
             self.refuse(Problem::Field(error));
@@ -104,7 +105,7 @@ impl Response {
     /// As [`header`](Self::header), for values that come from outside.
     ///
     /// # Errors
-    /// Why the field cannot be sent. The response is as it was.
+    /// Why the field cannot be sent. The response is unchanged.
     pub fn try_header(
         &mut self,
         name: &str,
@@ -135,8 +136,8 @@ impl Response {
         self
     }
 
-    /// How many bytes will be streamed, where that is known: the client then sees how much there is, and an HTTP/1.0
-    /// client whether it has all.
+    /// Sets the length of a body that will be streamed, if it is known. The client then knows it too, and an HTTP/1.0
+    /// client can tell whether it has all of it.
     pub fn content_length(&mut self, bytes: u64) -> &mut Self {
         self.length = Some(bytes);
         self
@@ -148,9 +149,9 @@ impl Response {
         self
     }
 
-    /// Compresses the body with gzip or deflate, if the client asks for that and the plugin has not encoded it itself.
-    /// To be called when the content is set, and before streaming. A body of secrets beside what an
-    /// attacker chooses should not be compressed: its length tells too much.
+    /// Compresses the body with gzip or deflate, if the client accepts that and the plugin has not encoded it itself.
+    /// Call it after setting the content, or before streaming. Do not compress secrets together with text that an
+    /// attacker chooses, because the length reveals them.
     pub fn compress(&mut self) -> &mut Self {
         self.header("Vary", "Accept-Encoding");
         let Some(coding) = self.coding.filter(|_| !self.headers.contains("content-encoding"))
@@ -160,7 +161,7 @@ impl Response {
         let mut compressor = Compressor::new(coding);
         self.header("Content-Encoding", coding.as_str());
         if self.content.is_empty() {
-            // It is not known how long the body becomes.
+            // The length of the compressed body is unknown.
             self.compressor = Some(Box::new(compressor));
             self.length = None;
         } else {
@@ -175,13 +176,13 @@ impl Response {
     /// Whether the answer can still reach the client.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.place.is_open()
+        self.slot.is_open()
     }
 
     /// Sends the answer.
     pub fn send_response(mut self) {
-        let pipeline = self.place.pipeline().clone();
-        pipeline.together(move || self.send());
+        let pipeline = self.slot.pipeline().clone();
+        pipeline.cork(move || self.send());
     }
 
     fn send(&mut self) {
@@ -190,13 +191,13 @@ impl Response {
         self.length = Some(content.len() as u64);
         let mut writer = self.begin();
         if content.len() <= AT_ONCE || writer == BodyWriter::None {
-            let place = self.place.clone();
+            let slot = self.slot.clone();
             if let Ok(frame) = writer.frame(content.len())
                 && frame.sends
             {
-                place.send(&content);
+                slot.send(&content);
             }
-            place.finish(self.fate());
+            slot.finish(self.after());
         } else {
             let stream = self.stream(writer);
             stream.send_each(Slices::new(content));
@@ -205,16 +206,16 @@ impl Response {
 
     /// Sends a redirect with status 302, or another redirect if one is set.
     pub fn send_redirect(mut self, location: &str) {
-        if !self.status.is_redirect() {
-            self.status = Status::FOUND;
+        if !is_redirect(self.status) {
+            self.status = StatusCode::FOUND;
         }
         self.header("Location", location);
         self.send_response();
     }
 
-    /// Sends the head; the body follows piece by piece. What [`content`](Self::content) was given is its
-    /// first piece. Without a [`content_length`](Self::content_length) it goes in chunks, to an HTTP/1.0
-    /// client up to the connection's end.
+    /// Sends the head; the body follows piece by piece, and begins with what [`content`](Self::content) has set.
+    /// Without a [`content_length`](Self::content_length) it is sent in chunks; to an HTTP/1.0 client, it ends with the
+    /// connection.
     pub fn send_headers(mut self) -> ResponseStream {
         self.check();
         let content = std::mem::take(&mut self.content);
@@ -227,15 +228,14 @@ impl Response {
         stream
     }
 
-    /// Sends the head, then each piece that `pieces` has, no faster than the client reads. Where a
-    /// [`content_length`](Self::content_length) is set, pieces that end early end the connection.
+    /// Sends the head, then each of `pieces` at the speed at which the client reads. If they are shorter than
+    /// [`content_length`](Self::content_length) says, the connection is closed.
     pub fn send_each<P: AsRef<[u8]>>(self, pieces: impl Iterator<Item = P> + 'static) {
         self.send_headers().send_each(pieces);
     }
 
-    /// Accepts a WebSocket in place of an answer; `make` makes what gets its messages. Header fields that were set
-    /// go with it, `Sec-WebSocket-Protocol` for instance. A request that is no good handshake gets the status that says
-    /// so.
+    /// Accepts a WebSocket instead of answering; `make` makes the handler of its messages. Header fields that were set
+    /// are sent, for instance `Sec-WebSocket-Protocol`. A request that is not a valid handshake gets an error status.
     ///
     /// ```no_run
     /// # use sandloop::http::{HttpServer, Message, Request, Response, WebSocket, WebSocketHandler};
@@ -272,27 +272,27 @@ impl Response {
             }
         };
         self.take_headers(&accepted);
-        self.status = Status::SWITCHING_PROTOCOLS;
+        self.status = StatusCode::SWITCHING_PROTOCOLS;
         self.check();
-        if self.status != Status::SWITCHING_PROTOCOLS {
+        if self.status != StatusCode::SWITCHING_PROTOCOLS {
             return self.send_response();
         }
         self.begin();
-        self.place.upgrade(Box::new(move |transport| {
+        self.slot.upgrade(Box::new(move |transport| {
             let socket = WebSocket::new(transport, settings);
             let handler = make(socket.clone());
             Box::new(Driver { socket, handler, told: false })
         }));
     }
 
-    /// Makes it an answer that says what went wrong on this side, if it cannot be sent as it is.
+    /// Turns it into a 500 if it cannot be sent.
     fn check(&mut self) {
         if let Err(error) = check_reserved(&self.headers) {
             self.refuse(Problem::Field(error));
         }
         if let Some(problem) = self.problem.take() {
             crate::error!("answering with status 500: {problem}");
-            self.status = Status::INTERNAL_SERVER_ERROR;
+            self.status = StatusCode::INTERNAL_SERVER_ERROR;
             self.headers = Headers::new();
             (self.compressor, self.length) = (None, None);
             self.content = Vec::new();
@@ -303,27 +303,30 @@ impl Response {
     fn begin(&mut self) -> BodyWriter {
         self.sent = true;
         let body = self.length.map_or(Outgoing::Unknown, Outgoing::Known);
-        if self.place.is_body_pending() {
-            // Where the next request would begin is not known before the body's end.
+        if self.slot.is_body_pending() {
+            // The next request begins after the body, whose end has not come.
             self.exchange.keep_alive = false;
         }
-        let (place, exchange) = (&self.place, &mut self.exchange);
+        let (slot, exchange) = (&self.slot, &mut self.exchange);
         let (status, headers) = (self.status, &self.headers);
-        let wanted = place.settings().date && !headers.contains("date");
-        let writer = place.write(|out| {
-            with_date(wanted, |date| write_response(out, exchange, status, headers, body, date))
+        let wanted = slot.settings().date && !headers.contains("date");
+        let writer = slot.write(|out| {
+            with_date(wanted, |date| {
+                let response = OutgoingResponse { status, headers, body, date };
+                write_response(out, exchange, &response)
+            })
         });
-        // `check` has seen to it that nothing is reserved; a place that is over takes everything.
+        // It cannot fail: `check` has refused reserved fields, and a finished slot discards what is written.
         writer.and_then(Result::ok).unwrap_or(BodyWriter::None)
     }
 
-    fn fate(&self) -> Fate {
-        if self.exchange.keep_alive { Fate::Keep } else { Fate::Close }
+    fn after(&self) -> AfterResponse {
+        if self.exchange.keep_alive { AfterResponse::Keep } else { AfterResponse::Close }
     }
 
     fn stream(&mut self, writer: BodyWriter) -> ResponseStream {
-        let chunks = Chunks { writer, compressor: self.compressor.take(), fate: self.fate() };
-        ResponseStream::new(self.place.clone(), chunks)
+        let chunks = Chunks { writer, compressor: self.compressor.take(), after: self.after() };
+        ResponseStream::new(self.slot.clone(), chunks)
     }
 
     fn take_headers(&mut self, headers: &Headers) {
@@ -339,15 +342,15 @@ impl Response {
 
 impl Drop for Response {
     fn drop(&mut self) {
-        if self.sent || !self.place.is_open() {
+        if self.sent || !self.slot.is_open() {
             return;
         }
         crate::error!("a response was dropped and never sent; answering with status 500");
         self.problem = None;
-        (self.status, self.headers) = (Status::INTERNAL_SERVER_ERROR, Headers::new());
+        (self.status, self.headers) = (StatusCode::INTERNAL_SERVER_ERROR, Headers::new());
         self.length = Some(0);
         self.begin();
-        self.place.clone().finish(self.fate());
+        self.slot.clone().finish(self.after());
     }
 }
 

@@ -11,7 +11,8 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    connection::Connection, options::Options, plugin::Make, sockets::Socket, types::CloseReason,
+    connection::Connection, options::Options, plugin::make::Make, sockets::Socket,
+    types::CloseReason,
 };
 
 /// What answers the requests of a connection: EventMachine's `EM::HttpServer`.

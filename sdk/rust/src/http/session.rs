@@ -1,4 +1,4 @@
-//! One connection of a server: bytes become requests, and what is no request is refused.
+//! One connection of a server: decodes requests, and refuses what is not one.
 
 use std::{
     cell::RefCell,
@@ -7,17 +7,17 @@ use std::{
 };
 
 use sandloop_http::{
-    Headers, Length, Method, RequestDecoder, RequestError, RequestEvent, RequestHead, Status,
+    Headers, Length, Method, RequestDecoder, RequestError, RequestEvent, RequestHead, StatusCode,
     Version,
     body::BodyError,
     coding::Coding,
     websocket::handshake,
-    writer::{Exchange, Outgoing, write_response},
+    writer::{Exchange, Outgoing, OutgoingResponse, write_response},
 };
 
 use super::{
     clock::with_date,
-    pipeline::{Fate, Pipeline, Place},
+    pipeline::{AfterResponse, Pipeline, Slot},
     request::{Request, RequestBody},
     response::Response,
     server::{HttpServer, Intake},
@@ -39,46 +39,46 @@ pub(super) struct Session<S> {
     decoder: RequestDecoder,
     /// The request whose body is coming.
     incoming: Option<Incoming>,
-    /// What came and cannot be looked at yet.
+    /// Received bytes that cannot be decoded yet.
     left: Vec<u8>,
-    /// A request was refused; what follows it is nothing.
+    /// A request was refused; what follows it is ignored.
     refused: bool,
     /// Requests that have begun.
     requests: u64,
-    patience: Option<Patience>,
-    /// The last request asks for another protocol: what follows it is not HTTP, unless the answer says no.
-    held: Option<Place>,
+    read_timeout: Option<ReadTimeout>,
+    /// The last request asks for another protocol: what follows it is HTTP only if the answer refuses that.
+    held: Option<Slot>,
     upgraded: Option<Box<dyn Upgraded>>,
     me: Weak<RefCell<Session<S>>>,
 }
 
 /// A request whose body is coming.
 enum Incoming {
-    Collected { head: RequestHead, place: Place, content: Vec<u8> },
-    Streamed { place: Place, body: RequestBody },
+    Collected { head: RequestHead, slot: Slot, content: Vec<u8> },
+    Streamed { slot: Slot, body: RequestBody },
 }
 
-/// How long what has begun may take.
-struct Patience {
+/// The timeout of a head or a body that has begun.
+struct ReadTimeout {
     timer: Timer,
     with_head: bool,
-    /// The requests before.
+    /// The number of requests when it was started, which tells one request's timeout from the next one's.
     requests: u64,
 }
 
-impl Patience {
+impl ReadTimeout {
     fn is_with(&self, head: bool, requests: u64) -> bool {
         self.with_head == head && self.requests == requests
     }
 }
 
-/// More is not set aside for a body before it comes.
+/// The most memory that is reserved for a body before it comes.
 const RESERVED: u64 = 64 * 1024;
 
-/// Bytes have come, or the session can go on with those that are left.
+/// Handles new bytes, or continues with those that are left.
 pub(super) fn pump<S: HttpServer>(session: &Rc<RefCell<Session<S>>>, data: &[u8]) {
     let pipeline = session.borrow().pipeline.clone();
-    pipeline.together(|| session.borrow_mut().receive(data));
+    pipeline.cork(|| session.borrow_mut().receive(data));
 }
 
 impl<S: HttpServer> Session<S> {
@@ -102,7 +102,7 @@ impl<S: HttpServer> Session<S> {
                 left: Vec::new(),
                 refused: false,
                 requests: 0,
-                patience: None,
+                read_timeout: None,
                 held: None,
                 upgraded: None,
                 me: me.clone(),
@@ -125,7 +125,7 @@ impl<S: HttpServer> Session<S> {
     }
 
     pub fn unbind(&mut self, reason: CloseReason) {
-        self.end_patience();
+        self.stop_read_timeout();
         if let Some(mut upgraded) = self.upgraded.take() {
             upgraded.unbind(reason);
         }
@@ -155,7 +155,7 @@ impl<S: HttpServer> Session<S> {
         };
         self.take_requests(&mut input);
         if let Some((make, transport)) = self.pipeline.take_upgrade() {
-            self.end_patience();
+            self.stop_read_timeout();
             let upgraded = self.upgraded.insert(make(transport));
             upgraded.opened();
             if !input.is_empty() {
@@ -167,16 +167,16 @@ impl<S: HttpServer> Session<S> {
             self.pipeline.throttle();
         }
         if self.takes_bytes() {
-            // Only what came in one piece with what must be done first: the peer is not read from meanwhile.
+            // It is bounded by one piece: the peer is not read from meanwhile.
             self.left = input.to_vec();
-            self.wait();
+            self.update_read_timeout();
         }
     }
 
-    /// Takes requests until there are no more bytes, or no more can be taken.
+    /// Decodes requests until the bytes are used up, or no more requests are taken.
     fn take_requests(&mut self, input: &mut &[u8]) {
         while self.takes_requests() {
-            // A body that is coming goes on whatever else waits, unless the plugin has paused it.
+            // A body that has begun continues even while answers wait, unless the plugin has paused it.
             if self.incoming.is_some() {
                 if self.pipeline.is_paused() {
                     return;
@@ -188,7 +188,7 @@ impl<S: HttpServer> Session<S> {
                 Ok(None) => return,
                 Ok(Some(RequestEvent::Head(head))) => self.begin(head),
                 Ok(Some(RequestEvent::Data(data))) => match &mut self.incoming {
-                    // A sandbox that has no more memory is a bound too.
+                    // The memory of the sandbox is a limit too.
                     Some(Incoming::Collected { content, .. }) => {
                         match content.try_reserve(data.len()) {
                             Ok(()) => content.extend_from_slice(data),
@@ -204,7 +204,7 @@ impl<S: HttpServer> Session<S> {
         }
     }
 
-    /// Whether what comes may mean something, now or later.
+    /// Whether received bytes may still matter.
     fn takes_bytes(&self) -> bool {
         self.takes_requests() || self.pipeline.is_upgrading()
     }
@@ -215,53 +215,52 @@ impl<S: HttpServer> Session<S> {
 
     /// Whether the next bytes belong to a protocol that is not agreed on yet.
     fn is_held(&mut self) -> bool {
-        self.held.take_if(|place| !place.is_open());
+        self.held.take_if(|slot| !slot.is_open());
         self.held.is_some()
     }
 
     fn begin(&mut self, head: RequestHead) {
         self.requests += 1;
-        let place = self.pipeline.begin();
+        let slot = self.pipeline.begin();
         if handshake::is_handshake(&head) {
-            self.held = Some(place.clone());
+            self.held = Some(slot.clone());
         }
-        if head.method == Method::Connect {
-            // A tunnel is a proxy's business.
-            return self.refuse_with(&place, Status::NOT_IMPLEMENTED, "this server is no proxy");
+        if head.method == Method::CONNECT {
+            // Only proxies have tunnels.
+            return self.refuse_with(&slot, StatusCode::NOT_IMPLEMENTED, "this server is no proxy");
         }
         let intake = self.server.take_body(&head);
         let (Intake::Collect(limit) | Intake::Stream(limit)) = intake;
         let has_body = !matches!(head.length, Length::None | Length::Known(0));
         let awaited = head.expects_continue && has_body;
         let begun = self.decoder.begin_body(limit);
-        place.set_body_pending(has_body);
+        slot.set_body_pending(has_body);
         match intake {
             Intake::Collect(_) => {
                 if awaited && begun.is_ok() {
-                    place.write_interim(CONTINUE);
+                    slot.write_interim(CONTINUE);
                 }
                 let room = match head.length {
                     Length::Known(bytes) => bytes.min(RESERVED).min(limit),
                     _ => 0,
                 };
                 let content = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
-                self.incoming = Some(Incoming::Collected { head, place, content });
+                self.incoming = Some(Incoming::Collected { head, slot, content });
                 if let Err(error) = begun {
                     self.refuse(error);
                 }
             }
             Intake::Stream(_) => {
                 let body = RequestBody::new(self.pipeline.clone());
-                self.incoming =
-                    Some(Incoming::Streamed { place: place.clone(), body: body.clone() });
+                self.incoming = Some(Incoming::Streamed { slot: slot.clone(), body: body.clone() });
                 if let Err(error) = begun {
                     return self.refuse(error);
                 }
-                let response = Self::response(&place, &head);
+                let response = Self::response(&slot, &head);
                 let request = Request::streamed(head, body, self.transport.clone());
                 self.server.process_http_request(request, response);
-                if awaited && place.is_open() && !place.is_begun() {
-                    place.write_interim(CONTINUE);
+                if awaited && slot.is_open() && !slot.is_begun() {
+                    slot.write_interim(CONTINUE);
                 }
             }
         }
@@ -269,34 +268,34 @@ impl<S: HttpServer> Session<S> {
 
     fn complete(&mut self, trailers: Headers) {
         match self.incoming.take() {
-            Some(Incoming::Collected { head, place, content }) => {
-                place.set_body_pending(false);
-                let response = Self::response(&place, &head);
+            Some(Incoming::Collected { head, slot, content }) => {
+                slot.set_body_pending(false);
+                let response = Self::response(&slot, &head);
                 let request = Request::whole(head, content, trailers, self.transport.clone());
                 self.server.process_http_request(request, response);
             }
-            Some(Incoming::Streamed { place, body }) => {
-                place.set_body_pending(false);
+            Some(Incoming::Streamed { slot, body }) => {
+                slot.set_body_pending(false);
                 body.end(Ok(trailers));
             }
             None => {}
         }
     }
 
-    fn response(place: &Place, head: &RequestHead) -> Response {
-        Response::new(place.clone(), head.exchange(), Coding::wanted(&head.headers))
+    fn response(slot: &Slot, head: &RequestHead) -> Response {
+        Response::new(slot.clone(), head.exchange(), Coding::wanted(&head.headers))
     }
 
-    /// Answers what is no request, in its turn, and takes no more.
+    /// Answers an invalid request, after the answers before it, and takes no more requests.
     fn refuse(&mut self, error: RequestError) {
         crate::debug!("connection {}: refused: {error}", self.transport.id());
-        let (place, body) = match self.incoming.take() {
-            Some(Incoming::Collected { place, .. }) => (place, None),
-            Some(Incoming::Streamed { place, body }) => (place, Some(body)),
+        let (slot, body) = match self.incoming.take() {
+            Some(Incoming::Collected { slot, .. }) => (slot, None),
+            Some(Incoming::Streamed { slot, body }) => (slot, Some(body)),
             None => (self.pipeline.begin(), None),
         };
         match error.status() {
-            Some(status) => self.refuse_with(&place, status, &error.to_string()),
+            Some(status) => self.refuse_with(&slot, status, &error.to_string()),
             None => self.transport.close(),
         }
         if let Some(body) = body {
@@ -304,57 +303,60 @@ impl<S: HttpServer> Session<S> {
         }
     }
 
-    fn refuse_with(&mut self, place: &Place, status: Status, why: &str) {
+    fn refuse_with(&mut self, slot: &Slot, status: StatusCode, why: &str) {
         self.refused = true;
         self.left = Vec::new();
-        self.end_patience();
-        place.set_body_pending(true);
-        // An answer that the plugin has begun cannot be taken back: it is cut.
-        if !place.is_begun() {
+        self.stop_read_timeout();
+        slot.set_body_pending(true);
+        // An answer that the plugin has begun cannot be replaced: it is cut off.
+        if !slot.is_begun() {
             let text = format!("{status}\n{why}\n");
             let mut headers = Headers::new();
-            // The name and the value are plain.
+            // It cannot fail: both are plain text.
             let _ = headers.append("Content-Type", "text/plain");
-            let mut exchange = Exchange::answering(&Method::Get, Version::Http11, false);
+            let mut exchange = Exchange::answering(&Method::GET, Version::HTTP_11, false);
             let body = Outgoing::Known(text.len() as u64);
             let wanted = self.settings.date;
-            place.write(|out| {
+            slot.write(|out| {
                 // None of the fields is reserved.
                 let _ = with_date(wanted, |date| {
-                    write_response(out, &mut exchange, status, &headers, body, date)
+                    let response = OutgoingResponse { status, headers: &headers, body, date };
+                    write_response(out, &mut exchange, &response)
                 });
                 out.extend_from_slice(text.as_bytes());
             });
         }
-        place.finish(Fate::Close);
+        slot.finish(AfterResponse::Close);
     }
 
-    /// Has a timer for what has begun and is not complete.
-    fn wait(&mut self) {
+    /// Keeps the read timeout in step with what has begun and is incomplete.
+    fn update_read_timeout(&mut self) {
         let with_head = self.decoder.is_in_head();
         let has_begun = with_head || self.incoming.is_some();
-        match &self.patience {
-            Some(patience) if has_begun && patience.is_with(with_head, self.requests) => return,
-            Some(_) => self.end_patience(),
+        match &self.read_timeout {
+            Some(read_timeout) if has_begun && read_timeout.is_with(with_head, self.requests) => {
+                return;
+            }
+            Some(_) => self.stop_read_timeout(),
             None => {}
         }
         if has_begun {
-            self.begin_patience(with_head, None);
+            self.start_read_timeout(with_head, None);
         }
     }
 
-    fn begin_patience(&mut self, with_head: bool, rest: Option<Duration>) {
+    fn start_read_timeout(&mut self, with_head: bool, rest: Option<Duration>) {
         let Settings { head_timeout, body_timeout, .. } = self.settings;
         let time = rest.unwrap_or(if with_head { head_timeout } else { body_timeout });
         let me = self.me.clone();
         let timer = try_add_timer(time, move || {
             let Some(session) = me.upgrade() else { return };
             let pipeline = session.borrow().pipeline.clone();
-            pipeline.together(|| session.borrow_mut().lose_patience());
+            pipeline.cork(|| session.borrow_mut().read_timed_out());
         });
         match timer {
             Ok(timer) => {
-                self.patience = Some(Patience { timer, with_head, requests: self.requests });
+                self.read_timeout = Some(ReadTimeout { timer, with_head, requests: self.requests });
             }
             Err(error) => {
                 crate::error!("closing a connection, because it cannot be timed: {error}");
@@ -363,22 +365,22 @@ impl<S: HttpServer> Session<S> {
         }
     }
 
-    /// The time is over. A head has so long in all, a body for each piece of it.
-    fn lose_patience(&mut self) {
-        let Some(Patience { with_head, .. }) = self.patience.take() else { return };
+    /// A head has its timeout for all of it, a body for each piece.
+    fn read_timed_out(&mut self) {
+        let Some(ReadTimeout { with_head, .. }) = self.read_timeout.take() else { return };
         let rest = self.settings.body_timeout.saturating_sub(self.transport.idle_time());
         if self.pipeline.is_paused() {
-            self.begin_patience(with_head, None);
+            self.start_read_timeout(with_head, None);
         } else if !with_head && !rest.is_zero() {
-            self.begin_patience(with_head, Some(rest));
+            self.start_read_timeout(with_head, Some(rest));
         } else {
             self.refuse(RequestError::Timeout);
         }
     }
 
-    fn end_patience(&mut self) {
-        if let Some(patience) = self.patience.take() {
-            patience.timer.cancel();
+    fn stop_read_timeout(&mut self) {
+        if let Some(read_timeout) = self.read_timeout.take() {
+            read_timeout.timer.cancel();
         }
     }
 }

@@ -1,30 +1,30 @@
-//! How much and how long a server takes.
+//! The limits and timeouts of a server.
 
 use std::time::Duration;
 
 use sandloop_http::Limits;
 
-/// Every bound of an [`HttpServer`](super::HttpServer)'s connections.
+/// Every limit of an [`HttpServer`](super::HttpServer)'s connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How large requests may be. At each its own status: 400, 413, 414, 431.
+    /// The sizes of requests. Each limit has its own status: 400, 413, 414, 431.
     pub limits: Limits,
-    /// From a head's first byte to its last. At it: 408.
+    /// From a head's first byte to its last. After it: 408.
     pub head_timeout: Duration,
-    /// From one byte of a body to the next. At it: 408.
+    /// From one byte of a body to the next. After it: 408.
     pub body_timeout: Duration,
-    /// Without a request, and without a byte of an answer read by the client. At it the connection closes.
+    /// How long there may be no request, and no byte of an answer read by the client. After it the connection closes.
     pub idle_timeout: Duration,
-    /// Requests of one connection that are not answered yet. At it the client is not read from.
+    /// Unanswered requests of one connection. At the limit the client is not read from.
     pub pipeline: usize,
-    /// How long a client that was refused may go on sending, so that it reads the refusal and not a reset.
+    /// How long a refused client may continue to send, so that it reads the refusal and does not get a reset.
     pub linger: Duration,
-    /// Whether answers say the [`Date`](https://www.rfc-editor.org/rfc/rfc9110#name-date).
+    /// Whether answers have a [`Date`](https://www.rfc-editor.org/rfc/rfc9110#name-date).
     pub date: bool,
 }
 
 impl Settings {
-    /// What suits a server that faces strangers: see the fields of [`Limits::SERVER`]; 10 seconds for a head, 30
+    /// For a server on a public network: see the fields of [`Limits::SERVER`]; 10 seconds for a head, 30
     /// for a byte of a body, 60 idle; 16 requests; 2 seconds to linger.
     pub const DEFAULT: Settings = Settings {
         limits: Limits::SERVER,

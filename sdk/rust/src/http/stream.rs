@@ -8,7 +8,7 @@ use sandloop_http::{
     writer::{BodyWriter, LengthError},
 };
 
-use super::pipeline::{Fate, Place};
+use super::pipeline::{AfterResponse, Slot};
 
 /// The body of an answer, on its way. Clones are the same body.
 ///
@@ -18,17 +18,17 @@ use super::pipeline::{Fate, Place};
 pub struct ResponseStream(Rc<Body>);
 
 struct Body {
-    place: Place,
+    slot: Slot,
     chunks: RefCell<Chunks>,
 }
 
 pub(super) struct Chunks {
     pub writer: BodyWriter,
     pub compressor: Option<Box<dyn Compress>>,
-    pub fate: Fate,
+    pub after: AfterResponse,
 }
 
-/// [`Compressor`], behind a trait: a plugin that never asks for one does not carry its code.
+/// [`Compressor`] behind a trait, so that a plugin that uses none does not contain its code.
 pub(super) trait Compress {
     fn write(&mut self, data: &[u8], out: &mut Vec<u8>);
     fn flush(&mut self, out: &mut Vec<u8>);
@@ -49,7 +49,7 @@ impl Compress for Compressor {
     }
 }
 
-/// Bytes that are sent in one turn of the loop, however quick the client is.
+/// Bytes that are sent in one turn of the loop at most, even to a client that keeps up.
 const BURST: usize = 256 * 1024;
 
 /// A piece cannot be sent.
@@ -73,11 +73,11 @@ impl fmt::Display for StreamError {
 impl std::error::Error for StreamError {}
 
 impl ResponseStream {
-    pub(super) fn new(place: Place, chunks: Chunks) -> ResponseStream {
-        ResponseStream(Rc::new(Body { place, chunks: RefCell::new(chunks) }))
+    pub(super) fn new(slot: Slot, chunks: Chunks) -> ResponseStream {
+        ResponseStream(Rc::new(Body { slot, chunks: RefCell::new(chunks) }))
     }
 
-    /// Sends a piece. It is taken however slow the client is: see [`is_full`](Self::is_full).
+    /// Sends a piece. It is buffered if the client does not keep up: see [`is_full`](Self::is_full).
     ///
     /// # Errors
     /// `Closed`; `Length` past the length that was said.
@@ -98,7 +98,7 @@ impl ResponseStream {
         sent.map_err(|error| self.0.fail(error))
     }
 
-    /// Has the client get what a compressor holds back; otherwise nothing is ever held back.
+    /// Sends what the compressor has buffered. Without one, nothing is.
     ///
     /// # Errors
     /// `Closed`.
@@ -117,18 +117,18 @@ impl ResponseStream {
     /// Whether the client is behind, so that the next piece should wait for [`on_drained`](Self::on_drained).
     #[must_use]
     pub fn is_full(&self) -> bool {
-        !self.0.place.has_room()
+        !self.0.slot.has_room()
     }
 
     /// Calls `action` once, when the client has caught up. It is forgotten when the connection ends.
     pub fn on_drained(&self, action: impl FnOnce() + 'static) {
-        self.0.place.when_room(action);
+        self.0.slot.when_room(action);
     }
 
     /// Whether the client is there and the body has not ended.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.0.place.is_open()
+        self.0.slot.is_open()
     }
 
     /// Ends the body.
@@ -141,17 +141,17 @@ impl ResponseStream {
         if !self.is_open() {
             return;
         }
-        self.0.place.pipeline().together(|| match self.0.end(trailers) {
-            Ok(fate) => self.0.place.finish(fate),
+        self.0.slot.pipeline().cork(|| match self.0.end(trailers) {
+            Ok(after) => self.0.slot.finish(after),
             Err(error) => drop(self.0.fail(error)),
         });
     }
 
-    /// Sends each piece that `pieces` has, no faster than the client reads, then ends the body.
+    /// Sends each of `pieces` at the speed at which the client reads, then ends the body.
     pub fn send_each<P: AsRef<[u8]>>(self, mut pieces: impl Iterator<Item = P> + 'static) {
         let mut burst = 0;
         while self.is_open() {
-            // A quick client must not keep this callback for as long as there are pieces.
+            // Lets other connections have their turn, even if this client keeps up.
             if self.is_full() || BURST <= burst {
                 let stream = self.clone();
                 return self.on_drained(move || stream.send_each(pieces));
@@ -166,15 +166,15 @@ impl ResponseStream {
 }
 
 impl Body {
-    fn end(&self, trailers: &Headers) -> Result<Fate, LengthError> {
-        let Chunks { writer, compressor, fate } = &mut *self.chunks.borrow_mut();
+    fn end(&self, trailers: &Headers) -> Result<AfterResponse, LengthError> {
+        let Chunks { writer, compressor, after } = &mut *self.chunks.borrow_mut();
         let mut last = Vec::new();
         if let Some(compressor) = compressor.take() {
             compressor.finish(&mut last);
         }
         self.send(writer, &last)?;
-        self.place.write(|out| writer.end(trailers, out)).unwrap_or(Ok(()))?;
-        Ok(*fate)
+        self.slot.write(|out| writer.end(trailers, out)).unwrap_or(Ok(()))?;
+        Ok(*after)
     }
 
     fn send(&self, writer: &mut BodyWriter, data: &[u8]) -> Result<(), LengthError> {
@@ -183,10 +183,10 @@ impl Body {
         }
         let frame = writer.frame(data.len())?;
         if frame.sends {
-            self.place.pipeline().together(|| {
-                self.place.write(|out| out.extend_from_slice(frame.before()));
-                self.place.send(data);
-                self.place.write(|out| out.extend_from_slice(frame.after));
+            self.slot.pipeline().cork(|| {
+                self.slot.write(|out| out.extend_from_slice(frame.before()));
+                self.slot.send(data);
+                self.slot.write(|out| out.extend_from_slice(frame.after));
             });
         }
         Ok(())
@@ -194,16 +194,16 @@ impl Body {
 
     fn fail(&self, error: LengthError) -> StreamError {
         crate::error!("closing the connection: {error}");
-        self.place.finish(Fate::Close);
+        self.slot.finish(AfterResponse::Close);
         StreamError::Length(error)
     }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if self.place.is_open() {
+        if self.slot.is_open() {
             crate::error!("closing the connection: the rest of an answer was dropped");
-            self.place.finish(Fate::Close);
+            self.slot.finish(AfterResponse::Close);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod answers;
 mod bodies;
-mod patience;
+mod timeouts;
 mod upgrade;
 
 use std::{

@@ -1,4 +1,4 @@
-//! What the session has to say, to whom it concerns. Nothing is borrowed while a closure of the author's runs.
+//! Delivers the session's events to the plugin's closures. Nothing is borrowed while one of them runs.
 
 use sandloop_amqp::{ChannelId, Delivery as Arrival, Event, Failure, Returned};
 
@@ -53,12 +53,12 @@ impl Link {
 
     fn is_open_now(&self) {
         self.failures.set(0);
-        if let Some(patience) = self.patience.take() {
-            patience.cancel();
+        if let Some(timer) = self.waiting.take() {
+            timer.cancel();
         }
     }
 
-    /// Calls a hook that is kept for the next time, with nothing borrowed; false if there is none.
+    /// Calls a hook that may be called again, with nothing borrowed. False if there is none.
     pub(super) fn call<F: ?Sized>(
         &self,
         place: impl Fn(&mut Hooks) -> Option<&mut Hook<F>>,
@@ -66,7 +66,7 @@ impl Link {
     ) -> bool {
         let Some(mut hook) = self.hooks(|hooks| place(hooks)?.take()) else { return false };
         call(&mut hook);
-        // It may have put another one in its place, or ended what it belongs to.
+        // It may have replaced itself, or ended its channel.
         let unused = self.hooks(|hooks| match place(hooks) {
             Some(empty @ None) => empty.replace(hook),
             _ => Some(hook),
@@ -112,7 +112,7 @@ impl Link {
         drop(consumers);
     }
 
-    /// The session wants another connection.
+    /// Ends the connection, because the session wants another one.
     fn disconnect(&self, reason: String) {
         *self.lost.borrow_mut() = Some(reason);
         while self.send() {}
@@ -131,10 +131,10 @@ impl Link {
         }
         if let Some(transport) = self.transport() {
             match failure {
-                // The broker has said goodbye.
+                // The broker has closed its side.
                 None => transport.close_after_writing(),
-                // What it still sends is not read, but waited for: closing at once would be a reset, and could take
-                // along what was said last.
+                // Wait for its end without reading: closing at once would cause a reset, and the broker could lose
+                // the last frames.
                 Some(_) => {
                     transport.half_close();
                     self.wait(GOODBYE, |link| link.hang_up("the broker did not say goodbye"));

@@ -1,11 +1,11 @@
-//! The time of a link: heartbeats, patience, and looking for room.
+//! The timers of a link: heartbeats, timeouts, and the poll for room in the socket.
 
 use std::time::Duration;
 
 use super::Link;
 use crate::timers::{try_add_periodic_timer, try_add_timer};
 
-/// How often to look whether there is room.
+/// How often the socket is polled for room.
 const POLL: Duration = Duration::from_millis(50);
 
 impl Link {
@@ -35,16 +35,16 @@ impl Link {
         }
     }
 
-    /// Does `action` after a time, instead of what is waited for now. Holds the link until then: what waits for the
-    /// next connection is done even where nobody else knows it any more.
+    /// Does `action` after a time, in place of the action that was to be done. The timer keeps the link alive, so that
+    /// what waits for the next connection is done even if the plugin has dropped its handles.
     pub(super) fn wait(&self, time: Duration, action: impl FnOnce(&Link) + 'static) {
         let Some(me) = self.me.upgrade() else { return };
         let timer = try_add_timer(time, move || {
-            me.patience.set(None);
+            me.waiting.set(None);
             action(&me);
         });
         let timer = timer.map_err(|error| crate::error!("no timer for the broker: {error}"));
-        if let Some(before) = self.patience.replace(timer.ok()) {
+        if let Some(before) = self.waiting.replace(timer.ok()) {
             before.cancel();
         }
     }
@@ -71,7 +71,7 @@ impl Link {
         if let Some(pulse) = self.pulse.take() {
             pulse.cancel();
         }
-        for timer in [self.patience.take(), self.poll.take()].into_iter().flatten() {
+        for timer in [self.waiting.take(), self.poll.take()].into_iter().flatten() {
             timer.cancel();
         }
     }

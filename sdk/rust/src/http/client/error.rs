@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sandloop_http::{
-    FieldError, ResponseError, Status, coding::CodingError, uri::UriError, writer::LengthError,
+    FieldError, ResponseError, StatusCode, coding::CodingError, uri::UriError, writer::LengthError,
 };
 
 use crate::types::{CloseReason, ErrorCode};
@@ -11,7 +11,7 @@ use crate::types::{CloseReason, ErrorCode};
 /// Why there is no response, or not all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpError {
-    /// The address is none.
+    /// The address is not a URI.
     Uri(UriError),
     /// The address is `https:`, and this version of the host has no TLS.
     Tls,
@@ -25,29 +25,29 @@ pub enum HttpError {
     Timeout,
     /// The connection ended inside the response, or before it.
     Truncated(CloseReason),
-    /// What came is no HTTP response.
+    /// The server did not send an HTTP response.
     Response(ResponseError),
-    /// The response's body is not compressed as it says.
+    /// The response's body cannot be decompressed.
     Coding(CodingError),
     /// The response's body is larger than the request allows.
     TooLarge,
-    /// More redirects than the request allows, or round in a circle.
+    /// More redirects than the request allows, or a loop.
     Redirects,
-    /// A redirect to what is no address.
+    /// A redirect to something that is not a URI.
     Location(UriError),
-    /// A redirect asks for the body again, and it was streamed.
+    /// A redirect needs the body again, which was streamed.
     Replay,
-    /// The proxy does not make the tunnel.
-    Proxy(Status),
-    /// The server speaks another protocol from now on, which was not asked for.
+    /// The proxy refused the tunnel.
+    Proxy(StatusCode),
+    /// The server switched to another protocol without being asked.
     Upgraded,
-    /// The request's body is not as long as was said.
+    /// The request's body does not have the announced length.
     Body(LengthError),
     /// The request's body was dropped before its end.
     BodyDropped,
-    /// Too many requests wait for a connection.
+    /// The queue of requests that wait for a connection is full.
     Busy,
-    /// The plugin has given the request up.
+    /// The plugin has aborted the request.
     Aborted,
 }
 

@@ -1,4 +1,4 @@
-//! One request on its way to a response: over redirects, through decompression, within its bounds.
+//! One request until its response is complete: redirects, decompression, limits.
 
 use std::{
     cell::RefCell,
@@ -10,12 +10,13 @@ use sandloop_http::{
     FieldError, Headers, Method, ResponseHead,
     coding::{Bounds, Coding, Decompressor},
     cookies::Jar,
+    status::is_redirect,
     uri::Uri,
-    writer::{BodyWriter, Outgoing, write_request},
+    writer::{BodyWriter, Outgoing, OutgoingRequest, write_request},
 };
 
 use super::{
-    HttpError,
+    error::HttpError,
     link::Link,
     pool::{Origin, Pool},
     transfer::HttpResponse,
@@ -27,7 +28,7 @@ use crate::{
     timers::{Timer, try_add_timer},
 };
 
-/// What the plugin has asked for besides the request itself.
+/// The options of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub redirects: u32,
@@ -51,7 +52,7 @@ impl Default for Options {
     }
 }
 
-/// Whom to tell on the way.
+/// The plugin's callbacks for a request.
 #[derive(Default)]
 pub(super) struct Callbacks {
     pub headers: Option<OnHeaders>,
@@ -65,13 +66,23 @@ type OnData = Box<dyn FnMut(&[u8])>;
 #[derive(Clone)]
 pub(super) enum Body {
     None,
-    /// There as often as it is asked for.
+    /// Can be sent repeatedly.
     Bytes(Rc<Vec<u8>>),
-    /// There once; with its length if that is known.
+    /// Can be sent once. With its length if it is known.
     Stream(Rc<Upload>, Option<u64>),
 }
 
-/// One request on its way.
+/// A complete request, ready to be sent.
+pub(super) struct Planned {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: Headers,
+    pub body: Body,
+    pub options: Options,
+    pub callbacks: Callbacks,
+}
+
+/// One request until its response is complete.
 pub(super) struct Exchange {
     pool: Rc<Pool>,
     options: Options,
@@ -86,39 +97,31 @@ struct State {
     uri: Uri,
     headers: Headers,
     body: Body,
-    /// What redirects have set.
+    /// Cookies that redirects have set.
     jar: Jar,
     redirects: u32,
-    /// It was tried before, over a connection that turned out to be closed.
+    /// It was sent before, over a connection that was already closed.
     tried: bool,
     link: Weak<Link>,
     response: Option<HttpResponse>,
     decompressor: Option<Decompressor>,
-    /// Where a redirect goes, while its own body is skipped.
+    /// The URI that a redirect leads to, while the redirect's body is skipped.
     next: Option<Uri>,
     skipped: usize,
     deadline: Option<Timer>,
     over: bool,
 }
 
-/// A redirect's body that is longer is not waited for.
+/// The connection is closed instead of skipping a redirect's body that is longer.
 const SKIPPED_MAX: usize = 64 * 1024;
 
 impl Exchange {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a request is these, and they are gathered in one place"
-    )]
     pub fn new(
         pool: Rc<Pool>,
-        method: Method,
-        uri: Uri,
-        headers: Headers,
-        body: Body,
-        options: Options,
-        callbacks: Callbacks,
+        request: Planned,
         outcome: DefaultDeferrable<HttpResponse, HttpError>,
     ) -> Rc<Exchange> {
+        let Planned { method, uri, headers, body, options, callbacks } = request;
         let state = State {
             method,
             uri,
@@ -146,7 +149,7 @@ impl Exchange {
         exchange
     }
 
-    /// Sets out. A failure comes in the next tick, when the caller has added its errback.
+    /// Starts it. A failure comes in the next tick, so that the caller can add an errback first.
     pub fn start(self: &Rc<Self>) {
         if let Some(after) = self.options.deadline {
             let me = Rc::downgrade(self);
@@ -182,7 +185,7 @@ impl Exchange {
         self.options.expect_continue && !matches!(self.state.borrow().body, Body::None)
     }
 
-    /// Whether the same request may be sent again if nothing came of it.
+    /// Whether the request may be sent again if there was no response.
     pub fn is_repeatable(&self) -> bool {
         let state = self.state.borrow();
         state.method.is_idempotent() && !matches!(state.body, Body::Stream(..))
@@ -203,7 +206,7 @@ impl Exchange {
         let State { method, uri, headers, body, jar, .. } = &*state;
         let mut headers = headers.clone();
         if !headers.contains("cookie") {
-            let hops = jar.header(uri.bare_host(), &uri.path, uri.is_tls, SystemTime::now());
+            let hops = jar.header(uri.into(), SystemTime::now());
             let cookies: Vec<_> = [self.pool.cookies(uri), hops].into_iter().flatten().collect();
             if !cookies.is_empty() {
                 headers.append("Cookie", cookies.join("; "))?;
@@ -214,26 +217,32 @@ impl Exchange {
             headers.set("Proxy-Authorization", authorization)?;
         }
         let target = if proxy.is_some() { uri.absolute_target() } else { uri.target() };
-        let length = match body {
+        let body = match body {
             Body::None => None,
             Body::Bytes(bytes) => Some(Outgoing::Known(bytes.len() as u64)),
             Body::Stream(_, length) => Some(length.map_or(Outgoing::Unknown, Outgoing::Known)),
         };
-        let keep_alive = self.options.keep_alive;
-        write_request(out, method, &target, &uri.authority(), &headers, length, keep_alive)
+        let request = OutgoingRequest {
+            method,
+            target: &target,
+            host: &uri.authority(),
+            headers: &headers,
+            body,
+            keep_alive: self.options.keep_alive,
+        };
+        write_request(out, &request)
     }
 
-    /// The head of the response.
+    /// Handles the head of the response.
     pub fn head(&self, head: ResponseHead) {
         {
             let state = &mut *self.state.borrow_mut();
             for field in head.headers.get_all("set-cookie") {
                 let Ok(field) = std::str::from_utf8(field) else { continue };
-                let (host, path) = (state.uri.bare_host(), &state.uri.path);
                 if self.pool.settings.cookies {
                     self.pool.store_cookie(field, &state.uri);
                 } else {
-                    state.jar.store(field, host, path, state.uri.is_tls, SystemTime::now());
+                    state.jar.store(field, (&state.uri).into(), SystemTime::now());
                 }
             }
         }
@@ -244,7 +253,7 @@ impl Exchange {
         }
         let callback = {
             let state = &mut *self.state.borrow_mut();
-            if self.options.decode && state.method != Method::Head {
+            if self.options.decode && state.method != Method::HEAD {
                 let coding = Coding::of(&head.headers);
                 let size = if self.is_streamed() { u64::MAX } else { self.options.limit as u64 };
                 let bounds = Bounds { size, ..Bounds::default() };
@@ -266,7 +275,7 @@ impl Exchange {
     fn redirect(&self, head: &ResponseHead) -> Result<bool, HttpError> {
         let state = &mut *self.state.borrow_mut();
         let location = head.headers.get("location");
-        let (true, Some(location)) = (head.status.is_redirect(), location) else {
+        let (true, Some(location)) = (is_redirect(head.status), location) else {
             return Ok(false);
         };
         if self.options.redirects == 0 {
@@ -276,15 +285,15 @@ impl Exchange {
             return Err(HttpError::Redirects);
         }
         let next = state.uri.join(location).map_err(HttpError::Location)?;
-        let code = head.status.code();
+        let code = head.status.as_u16();
         let becomes_get = match code {
-            303 => state.method != Method::Head,
+            303 => state.method != Method::HEAD,
             // As every browser does, and RFC 9110 allows.
-            301 | 302 => state.method == Method::Post,
+            301 | 302 => state.method == Method::POST,
             _ => false,
         };
         if becomes_get {
-            state.method = Method::Get;
+            state.method = Method::GET;
             state.body = Body::None;
             for name in ["content-type", "content-encoding", "content-language", "expect"] {
                 state.headers.remove(name);
@@ -301,7 +310,7 @@ impl Exchange {
         Ok(true)
     }
 
-    /// A piece of the response's body.
+    /// Handles a piece of the response's body.
     pub fn data(&self, data: &[u8]) {
         {
             let mut state = self.state.borrow_mut();
@@ -324,7 +333,7 @@ impl Exchange {
         }
     }
 
-    /// The response is complete.
+    /// Handles the end of the response.
     pub fn end(&self, trailers: Headers) {
         if self.state.borrow().next.is_some() {
             return self.follow();
@@ -343,7 +352,7 @@ impl Exchange {
         }
     }
 
-    /// There will be no response.
+    /// Fails the request.
     pub fn fail(&self, error: HttpError) {
         if !self.is_over() {
             self.finish();
@@ -351,7 +360,7 @@ impl Exchange {
         }
     }
 
-    /// There will be no response, and the connection is of no more use for it.
+    /// Fails the request and gives up its connection.
     pub fn abort(&self, error: HttpError) {
         if self.is_over() {
             return;
@@ -360,7 +369,7 @@ impl Exchange {
         self.fail(error);
     }
 
-    /// The connection ended and nothing had come: false if it cannot be tried again.
+    /// Sends it again after its connection ended without a response. False if that is not possible.
     pub fn retry(self: &Rc<Self>) -> bool {
         let again =
             self.is_repeatable() && !std::mem::replace(&mut self.state.borrow_mut().tried, true);
@@ -381,7 +390,7 @@ impl Exchange {
         self.callbacks.borrow().data.is_some()
     }
 
-    /// Hands on a piece of the body as it is meant.
+    /// Passes on a piece of the decoded body.
     fn deliver(&self, data: &[u8]) {
         if self.is_over() || data.is_empty() {
             return;
@@ -395,7 +404,7 @@ impl Exchange {
         let too_large = {
             let mut state = self.state.borrow_mut();
             let Some(response) = &mut state.response else { return };
-            // A sandbox that has no more memory is a bound too.
+            // The memory of the sandbox is a limit too.
             let too_large = self.options.limit - response.content.len() < data.len()
                 || response.content.try_reserve(data.len()).is_err();
             if !too_large {
@@ -417,7 +426,7 @@ impl Exchange {
         }
     }
 
-    /// Goes where a redirect says.
+    /// Follows a redirect.
     fn follow(&self) {
         {
             let state = &mut *self.state.borrow_mut();

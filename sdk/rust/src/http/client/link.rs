@@ -1,4 +1,4 @@
-//! One connection to a server: requests go out, one behind the other, and their responses come back in that order.
+//! One connection to a server: requests are sent one after the other, and answered in that order.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,12 +8,13 @@ use std::{
 };
 
 use sandloop_http::{
-    Headers, Method, ResponseDecoder, ResponseError, ResponseEvent, ResponseHead, Status, Target,
-    writer::{BodyWriter, write_request},
+    Headers, Method, ResponseDecoder, ResponseError, ResponseEvent, ResponseHead, StatusCode,
+    Target,
+    writer::{BodyWriter, OutgoingRequest, write_request},
 };
 
 use super::{
-    HttpError,
+    error::HttpError,
     exchange::{Body, Exchange},
     pool::{Origin, Pool},
     upload::Upload,
@@ -34,33 +35,33 @@ pub(super) struct Link {
     transport: RefCell<Option<Rc<dyn Transport>>>,
     phase: Cell<Phase>,
     decoder: RefCell<ResponseDecoder>,
-    /// Requests without their whole response, those that are not written yet at the end.
+    /// Requests without a complete response; those that are not sent yet are at the end.
     flights: RefCell<VecDeque<Flight>>,
-    /// How many of them are written.
+    /// The number of them that are sent.
     written: Cell<usize>,
     /// The body that is being sent.
     upload: RefCell<Option<Rc<Upload>>>,
-    /// The body that waits for the server's word.
+    /// The body that waits for `100 Continue`.
     awaited: RefCell<Option<Awaited>>,
-    /// Whole responses that came.
+    /// The number of complete responses.
     responses: Cell<u64>,
-    /// Something of the present response came.
+    /// A part of the present response has come.
     begun: Cell<bool>,
     paused: Cell<bool>,
     poll: Cell<Option<Timer>>,
 }
 
-/// A body that waits for the server's word, and what gives up waiting.
+/// A body that waits for `100 Continue`, and the timer that ends the wait.
 struct Awaited {
     upload: Rc<Upload>,
     writer: BodyWriter,
     timer: Option<Timer>,
 }
 
-/// A request under way.
+/// A request in flight.
 struct Flight {
     exchange: Rc<Exchange>,
-    /// As it was sent: a redirect changes the exchange's.
+    /// The method that was sent: a redirect may change the exchange's.
     method: Method,
 }
 
@@ -73,11 +74,11 @@ enum Phase {
     Over,
 }
 
-/// Bodies up to this size go out with the head.
+/// Bodies up to this size are sent with the head.
 const AT_ONCE: usize = 64 * 1024;
 /// A server that does not know `Expect` gets the body after this time.
 const CONTINUE: Duration = Duration::from_secs(1);
-/// How often to look whether the server has caught up, where the host may not tell.
+/// How often the outbox is polled, because the host may not report that the server has caught up.
 const POLL: Duration = Duration::from_millis(100);
 
 impl Link {
@@ -100,9 +101,9 @@ impl Link {
         })
     }
 
-    // What the pool does.
+    // Called by the pool.
 
-    /// Takes a request, to be sent as soon as it can be.
+    /// Queues a request.
     pub fn take(self: &Rc<Self>, exchange: Rc<Exchange>) {
         let method = exchange.method();
         self.flights.borrow_mut().push_back(Flight { exchange, method });
@@ -113,7 +114,7 @@ impl Link {
         self.phase.get() == Phase::Open && self.flights.borrow().is_empty()
     }
 
-    /// Whether a request may be sent behind those under way.
+    /// Whether another request may be pipelined.
     pub fn takes_another(&self, depth: usize) -> bool {
         let busy = self.upload.borrow().is_some() || self.awaited.borrow().is_some();
         let flights = self.flights.borrow();
@@ -125,7 +126,7 @@ impl Link {
         self.flights.borrow().len()
     }
 
-    /// No more requests; what is queued is sent.
+    /// Takes no more requests, and closes when its output is sent.
     pub fn close(self: &Rc<Self>) {
         if self.phase.replace(Phase::Over) == Phase::Over {
             return;
@@ -137,9 +138,9 @@ impl Link {
         self.leave_pool();
     }
 
-    // What an exchange does.
+    // Called by an exchange.
 
-    /// A request is given up: what comes for it is not wanted, so neither is the connection.
+    /// Gives a request up, and the connection with it, because its response would still come.
     pub fn give_up(self: &Rc<Self>, exchange: &Rc<Exchange>) {
         let place = {
             let mut flights = self.flights.borrow_mut();
@@ -165,7 +166,7 @@ impl Link {
         }
     }
 
-    // What an upload does.
+    // Called by an upload.
 
     pub fn send(&self, data: &[u8]) {
         let Some(transport) = self.transport().filter(|_| !data.is_empty()) else { return };
@@ -180,7 +181,7 @@ impl Link {
         self.transport().map_or(0, |transport| transport.outbound())
     }
 
-    /// An upload waits for room; or, if there is some, for a tick.
+    /// Continues an upload when there is room; if there is room now, in a tick.
     pub fn tell_room(self: &Rc<Self>, is_full: bool) {
         let me = self.me.clone();
         let look = move || {
@@ -204,7 +205,7 @@ impl Link {
         self.write_next();
     }
 
-    // What the connection does.
+    // Called by the connection.
 
     pub fn attach(&self, transport: Rc<dyn Transport>) {
         *self.transport.borrow_mut() = Some(transport);
@@ -214,7 +215,7 @@ impl Link {
         if self.phase.get() != Phase::Connecting {
             return;
         }
-        self.be_patient();
+        self.limit_silence();
         match self.origin.tunnel.clone() {
             None => {
                 self.phase.set(Phase::Open);
@@ -230,7 +231,7 @@ impl Link {
     pub fn receive(self: &Rc<Self>, data: &[u8]) {
         let mut input = data;
         while self.phase.get() == Phase::Tunnelling {
-            let event = self.decoder.borrow_mut().decode(&mut input, &Method::Connect);
+            let event = self.decoder.borrow_mut().decode(&mut input, &Method::CONNECT);
             match event {
                 Ok(None) => return,
                 Ok(Some(ResponseEvent::Head(head))) => self.tunnelled(&head),
@@ -240,7 +241,7 @@ impl Link {
         }
         while self.phase.get() == Phase::Open && !input.is_empty() {
             let Some((exchange, method)) = self.answered() else {
-                // Nobody asked for that.
+                // No request awaits a response.
                 return self.close();
             };
             let event = self.decoder.borrow_mut().decode(&mut input, &method);
@@ -248,12 +249,12 @@ impl Link {
             match event {
                 Ok(None) => return,
                 Ok(Some(ResponseEvent::Informational(head))) => {
-                    if head.status == Status::CONTINUE {
+                    if head.status == StatusCode::CONTINUE {
                         self.go_on();
                     }
                 }
                 Ok(Some(ResponseEvent::Head(head)))
-                    if head.status == Status::SWITCHING_PROTOCOLS =>
+                    if head.status == StatusCode::SWITCHING_PROTOCOLS =>
                 {
                     exchange.abort(HttpError::Upgraded);
                 }
@@ -286,7 +287,7 @@ impl Link {
             Phase::Open if reason == CloseReason::InactivityTimeout => Some(HttpError::Timeout),
             Phase::Open => None,
         };
-        // Only an orderly end is the end of a response without a length.
+        // Only an orderly end completes a response without a length.
         let at_end = phase == Phase::Open
             && reason == CloseReason::PeerClosed
             && self.decoder.borrow_mut().finish() == Ok(true);
@@ -307,7 +308,7 @@ impl Link {
         self.transport.borrow().clone()
     }
 
-    /// The request whose response comes, with its method as it was sent.
+    /// The request that is being answered, and the method that was sent.
     fn answered(&self) -> Option<(Rc<Exchange>, Method)> {
         if self.written.get() == 0 {
             return None;
@@ -316,7 +317,7 @@ impl Link {
         flights.front().map(|first| (first.exchange.clone(), first.method.clone()))
     }
 
-    /// Writes the requests that can be written.
+    /// Sends the requests that may be sent.
     fn write_next(self: &Rc<Self>) {
         while self.phase.get() == Phase::Open
             && self.upload.borrow().is_none()
@@ -330,7 +331,7 @@ impl Link {
                 continue;
             }
             if self.written.get() == 0 {
-                self.be_patient();
+                self.limit_silence();
             }
             let mut out = Vec::new();
             match exchange.write_head(self, &mut out) {
@@ -379,7 +380,7 @@ impl Link {
         *self.awaited.borrow_mut() = Some(Awaited { upload, writer, timer: timer.ok() });
     }
 
-    /// The server wants the body, or has said nothing for long enough.
+    /// Sends the body, after `100 Continue` or its timeout.
     fn go_on(self: &Rc<Self>) {
         let Some(Awaited { upload, writer, timer }) = self.awaited.take() else { return };
         if let Some(timer) = timer {
@@ -389,7 +390,7 @@ impl Link {
         upload.begin(self, writer);
     }
 
-    /// An end that needs no more bytes is taken at once: none may ever come.
+    /// Takes an end that needs no more bytes at once, because none may come.
     fn take_end(self: &Rc<Self>, exchange: &Rc<Exchange>, method: &Method) {
         if self.phase.get() != Phase::Open {
             return;
@@ -402,7 +403,7 @@ impl Link {
         }
     }
 
-    /// A whole response has come.
+    /// Completes a response.
     fn complete(self: &Rc<Self>, exchange: &Rc<Exchange>, trailers: Headers) {
         self.flights.borrow_mut().pop_front();
         self.written.set(self.written.get() - 1);
@@ -427,8 +428,8 @@ impl Link {
         exchange.end(trailers);
     }
 
-    /// The connection is of no use any more; the requests that have nothing of their response go elsewhere, if
-    /// they may, unless `error` says that there is no point in that.
+    /// Gives the connection up. Requests without any part of a response are sent over another one if they may be,
+    /// unless `error` would only repeat.
     fn break_off(self: &Rc<Self>, reason: CloseReason, error: Option<&HttpError>) {
         self.phase.set(Phase::Over);
         self.let_go();
@@ -440,7 +441,7 @@ impl Link {
         self.leave_pool();
         for (index, Flight { exchange, .. }) in flights.into_iter().enumerate() {
             let begun = index == 0 && self.begun.get();
-            // On a fresh connection it would only happen again.
+            // A fresh connection would fail the same way.
             let stale = 0 < self.responses.get() || 0 < index;
             let unheard = error.is_none() && stale && !begun;
             if !(unheard && exchange.retry()) {
@@ -449,7 +450,7 @@ impl Link {
         }
     }
 
-    /// What the server sends is no HTTP.
+    /// Fails, because the server does not send HTTP.
     fn refuse(self: &Rc<Self>, error: ResponseError) {
         let first = self.flights.borrow_mut().pop_front();
         self.written.set(self.written.get().saturating_sub(1));
@@ -464,17 +465,25 @@ impl Link {
         let pool = self.pool.upgrade();
         let proxy = pool.as_ref().and_then(|pool| pool.settings.proxy.as_ref());
         if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.as_ref()) {
-            // A value of the plugin's own that cannot be sent is left out, and the proxy says what it lacks.
+            // A value that cannot be sent is left out; the proxy then answers 407.
             let _ = headers.append("Proxy-Authorization", authorization);
         }
         let mut out = Vec::new();
-        if let Some(target) = Target::parse(&Method::Connect, server)
-            && write_request(&mut out, &Method::Connect, &target, server, &headers, None, true)
-                .is_ok()
-        {
-            return self.send(&out);
+        let Some(target) = Target::parse(&Method::CONNECT, server) else {
+            return self.fail_transport();
+        };
+        let request = OutgoingRequest {
+            method: &Method::CONNECT,
+            target: &target,
+            host: server,
+            headers: &headers,
+            body: None,
+            keep_alive: true,
+        };
+        match write_request(&mut out, &request) {
+            Ok(_) => self.send(&out),
+            Err(_) => self.fail_transport(),
         }
-        self.fail_transport();
     }
 
     fn tunnelled(self: &Rc<Self>, head: &ResponseHead) {
@@ -491,14 +500,14 @@ impl Link {
         }
     }
 
-    /// A request is under way: silence has an end.
-    fn be_patient(&self) {
+    /// Starts the inactivity timeout, because a request is under way.
+    fn limit_silence(&self) {
         if let (Some(transport), Some(pool)) = (self.transport(), self.pool.upgrade()) {
             transport.set_inactivity_timeout(pool.settings.inactivity_timeout);
         }
     }
 
-    /// No request is under way: the connection is kept for a while.
+    /// Starts the keep-alive timeout, because no request is in flight.
     fn rest(self: &Rc<Self>) {
         match (self.transport(), self.pool.upgrade()) {
             (Some(transport), Some(pool)) if !pool.settings.keep_alive.is_zero() => {
@@ -515,11 +524,11 @@ impl Link {
             transport.set_inactivity_timeout(Duration::ZERO);
         } else {
             transport.resume();
-            self.be_patient();
+            self.limit_silence();
         }
     }
 
-    /// Nothing is to be sent or timed any more.
+    /// Stops the timers and the upload.
     fn let_go(&self) {
         let upload = self.upload.take();
         let awaited = self.awaited.take();

@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use super::{HttpError, HttpResponse, HttpTransfer};
+use super::{
+    error::HttpError,
+    transfer::{HttpResponse, HttpTransfer},
+};
 use crate::deferrable::{DefaultDeferrable, Deferrable};
 
 /// Several requests: a [`Deferrable`] that succeeds when each has become a response or failed. Clones are the same one.

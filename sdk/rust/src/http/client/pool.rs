@@ -1,4 +1,4 @@
-//! The connections of a client: which request goes over which, and which waits.
+//! The connections of a client, and the queue of requests that wait for one.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,9 +10,11 @@ use std::{
 
 use sandloop_http::{cookies::Jar, uri::Uri};
 
-use super::{ClientSettings, HttpError, dialer::Dialer, exchange::Exchange, link::Link};
+use super::{
+    dialer::Dialer, error::HttpError, exchange::Exchange, link::Link, settings::ClientSettings,
+};
 
-/// What a client shares between its requests.
+/// What the requests of a client share.
 pub(super) struct Pool {
     pub settings: ClientSettings,
     dialer: Box<dyn Dialer>,
@@ -21,13 +23,13 @@ pub(super) struct Pool {
     jar: RefCell<Jar>,
 }
 
-/// Where connections of one kind go.
+/// The server, or the proxy, that connections go to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Origin {
     pub is_tls: bool,
     pub host: String,
     pub port: u16,
-    /// `host:port` behind a proxy's tunnel.
+    /// `host:port` at the other end of a proxy's tunnel.
     pub tunnel: Option<String>,
 }
 
@@ -48,7 +50,7 @@ impl Pool {
         })
     }
 
-    /// Where a request for this address connects to.
+    /// The origin for a request to this URI.
     pub fn origin(&self, uri: &Uri) -> Origin {
         let (host, port) = (uri.bare_host().to_owned(), uri.port());
         match &self.settings.proxy {
@@ -65,14 +67,14 @@ impl Pool {
         }
     }
 
-    /// Gives a request a connection, or has it wait for one.
+    /// Gives a request a connection, or queues it.
     ///
     /// # Errors
     /// `Tls`, `Refused`, `Busy`.
     pub fn submit(self: &Rc<Self>, exchange: &Rc<Exchange>) -> Result<(), HttpError> {
         let origin = exchange.origin();
         if origin.is_tls {
-            // Here a connection would be told to begin TLS, after a proxy's tunnel if there is one.
+            // TLS would start here, inside the proxy's tunnel if there is one.
             return Err(HttpError::Tls);
         }
         match self.choose(&origin, exchange) {
@@ -89,7 +91,7 @@ impl Pool {
         Ok(())
     }
 
-    /// A link has had a response: gives it requests that wait, as many as it may have.
+    /// Gives queued requests to a link that has completed a response.
     pub fn refill(&self, link: &Rc<Link>) {
         loop {
             let next = self.with(&link.origin, |server| {
@@ -103,7 +105,7 @@ impl Pool {
         }
     }
 
-    /// A link is of no more use.
+    /// Removes a link.
     pub fn forget(self: &Rc<Self>, link: &Rc<Link>) {
         let next = self.with(&link.origin, |server| {
             server.links.retain(|known| !Rc::ptr_eq(known, link));
@@ -123,7 +125,7 @@ impl Pool {
         }
     }
 
-    /// A request that waits does so no longer.
+    /// Removes a request from the queue.
     pub fn withdraw(&self, exchange: &Rc<Exchange>) {
         let gone = self.with(&exchange.origin(), |server| {
             let place = server.waiting.iter().position(|known| Rc::ptr_eq(known, exchange))?;
@@ -141,16 +143,15 @@ impl Pool {
         self.jar.take();
     }
 
-    /// The cookies for a request, of those that the client keeps.
+    /// The value of `Cookie` for a request, from the client's own jar.
     pub fn cookies(&self, uri: &Uri) -> Option<String> {
         let jar = self.jar.borrow();
-        jar.header(uri.bare_host(), &uri.path, uri.is_tls, SystemTime::now())
+        jar.header(uri.into(), SystemTime::now())
     }
 
     pub fn store_cookie(&self, field: &str, uri: &Uri) {
         if self.settings.cookies {
-            let (host, now) = (uri.bare_host(), SystemTime::now());
-            self.jar.borrow_mut().store(field, host, &uri.path, uri.is_tls, now);
+            self.jar.borrow_mut().store(field, uri.into(), SystemTime::now());
         }
     }
 

@@ -5,11 +5,11 @@ use std::{fmt, rc::Rc, time::Duration};
 use sandloop_http::{FieldError, Headers, Method, auth, form, uri::Uri};
 
 use super::{
-    HttpError, HttpTransfer, HttpUpload,
-    exchange::{Body, Callbacks, Exchange, Options},
+    error::HttpError,
+    exchange::{Body, Callbacks, Exchange, Options, Planned},
     pool::Pool,
-    transfer::HttpResponse,
-    upload::Upload,
+    transfer::{HttpResponse, HttpTransfer},
+    upload::{HttpUpload, Upload},
 };
 use crate::{
     deferrable::{DefaultDeferrable, Deferrable},
@@ -124,7 +124,7 @@ impl HttpRequest {
         self
     }
 
-    /// Follows so many redirects. None unless this is called: a redirect is a response too.
+    /// The number of redirects to follow. Without this call it is 0: a redirect is a response too.
     pub fn redirects(mut self, count: u32) -> Self {
         self.options.redirects = count;
         self
@@ -225,16 +225,15 @@ impl HttpRequest {
             self.headers.set("Expect", "100-continue").map_err(HttpError::Field)?;
         }
         sandloop_http::writer::check_reserved(&self.headers).map_err(HttpError::Field)?;
-        Ok(Exchange::new(
-            self.pool,
-            self.method,
+        let request = Planned {
+            method: self.method,
             uri,
-            self.headers,
-            self.body,
-            self.options,
-            self.callbacks,
-            outcome,
-        ))
+            headers: self.headers,
+            body: self.body,
+            options: self.options,
+            callbacks: self.callbacks,
+        };
+        Ok(Exchange::new(self.pool, request, outcome))
     }
 
     fn stream(&mut self, length: Option<u64>) -> HttpUpload {

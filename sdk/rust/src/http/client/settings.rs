@@ -1,4 +1,4 @@
-//! How a client connects, and how patient it is.
+//! The settings of a client: its limits, timeouts and proxy.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sandloop_http::{Limits, auth};
 pub struct ClientSettings {
     /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// How long the server may say nothing, or take nothing, while a request is under way.
+    /// How long a request may make no progress: the server sends nothing and reads nothing.
     pub inactivity_timeout: Duration,
     /// How long a connection without a request is kept for the next one.
     pub keep_alive: Duration,

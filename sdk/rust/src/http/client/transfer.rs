@@ -1,17 +1,17 @@
-//! A request under way, and the response that it becomes.
+//! A request that was sent, and its response.
 
 use std::{
     fmt,
     rc::{Rc, Weak},
 };
 
-use sandloop_http::{Headers, ResponseHead, Status, cookies::SetCookie};
+use sandloop_http::{Headers, ResponseHead, StatusCode, cookies::SetCookie};
 
-use super::{HttpError, exchange::Exchange};
+use super::{error::HttpError, exchange::Exchange};
 use crate::deferrable::{DefaultDeferrable, Deferrable};
 
-/// A request under way: a [`Deferrable`] that succeeds with the response, whatever its status, and fails where there
-/// is none. Clones are the same one. It goes on when nobody holds it.
+/// A request that was sent: a [`Deferrable`] that succeeds with the response, whatever its status, and fails if there
+/// is none. Clones are the same one. It continues when all of them are dropped.
 #[derive(Clone)]
 pub struct HttpTransfer {
     outcome: DefaultDeferrable<HttpResponse, HttpError>,
@@ -31,19 +31,19 @@ impl HttpTransfer {
         HttpTransfer { outcome, exchange: Weak::new() }
     }
 
-    /// Gives it up: it fails with [`HttpError::Aborted`] unless it is over.
+    /// Aborts it: it fails with [`HttpError::Aborted`] unless it is over.
     pub fn abort(&self) {
         if let Some(exchange) = self.exchange.upgrade() {
             exchange.abort(HttpError::Aborted);
         }
     }
 
-    /// No more of the body for now: the server feels it once its buffers are full.
+    /// Pauses the body. The server notices when the buffers between are full.
     pub fn pause(&self) {
         self.set_paused(true);
     }
 
-    /// More of the body, please.
+    /// Resumes the body.
     pub fn resume(&self) {
         self.set_paused(false);
     }
@@ -73,19 +73,19 @@ impl fmt::Debug for HttpTransfer {
 /// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpResponse {
-    /// What came of the request.
-    pub status: Status,
-    /// The server's words for it.
+    /// The status code.
+    pub status: StatusCode,
+    /// The server's reason phrase.
     pub reason: String,
     /// The header fields.
     pub headers: Headers,
-    /// The body, decompressed; empty where it was streamed.
+    /// The decompressed body; empty if it was streamed.
     pub content: Vec<u8>,
-    /// The fields that followed a chunked body.
+    /// The trailers of a chunked body.
     pub trailers: Headers,
-    /// The address that answered, after all redirects.
+    /// The URI that was answered, after all redirects.
     pub uri: String,
-    /// How many redirects there were.
+    /// The number of redirects that were followed.
     pub redirects: u32,
 }
 
@@ -108,7 +108,7 @@ impl HttpResponse {
         self.headers.get(name)
     }
 
-    /// The body as text; what is no UTF-8 is replaced.
+    /// The body as text; bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.content).into_owned()

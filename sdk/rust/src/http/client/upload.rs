@@ -11,50 +11,50 @@ use sandloop_http::{
     writer::{BodyWriter, LengthError},
 };
 
-use super::{HttpError, exchange::Exchange, link::Link};
+use super::{error::HttpError, exchange::Exchange, link::Link};
 use crate::http::stream::StreamError;
 
-/// A request's body, on its way. Clones are the same body.
+/// The body of a request while it is sent. Clones are the same body.
 ///
 /// When the last clone is gone without [`finish`](Self::finish), the request fails.
 #[derive(Clone)]
 pub struct HttpUpload(Rc<Handle>);
 
-/// What the plugin holds: its end is the end of the plugin's interest.
+/// The plugin's handle: when it is dropped, nothing more comes.
 struct Handle(Rc<Upload>);
 
-/// What the link holds.
+/// The body's state, shared with the link.
 pub(super) struct Upload(RefCell<State>);
 
 struct State {
-    /// Where it goes, once the head is sent and the server wants it.
+    /// The link, once the head is sent and the server wants the body.
     link: Option<Rc<Link>>,
     exchange: Weak<Exchange>,
     writer: BodyWriter,
-    /// What was sent before that.
+    /// Pieces that were sent before that.
     held: Vec<u8>,
     ended: bool,
     closed: bool,
     resume: Option<Box<dyn FnOnce()>>,
 }
 
-/// As for answers: above this the server is behind.
+/// Above this number of bytes the server does not keep up; the same as for answers.
 const HIGH: usize = 64 * 1024;
-/// Bytes that are sent in one turn of the loop, however quick the server is.
+/// Bytes that are sent in one turn of the loop at most, even to a server that keeps up.
 const BURST: usize = 256 * 1024;
 
 impl HttpUpload {
-    /// Sends a piece. It is taken however slow the server is: see [`is_full`](Self::is_full).
+    /// Sends a piece. It is buffered if the server does not keep up: see [`is_full`](Self::is_full).
     ///
     /// # Errors
-    /// `Closed`: the request has failed, or the server has answered already and wants no more; `Length` past the
-    /// length that was said, with which the request fails.
+    /// `Closed`: the request has failed, or the server has already answered. `Length`: the piece exceeds the announced
+    /// length; the request fails.
     pub fn chunk(&self, data: impl AsRef<[u8]>) -> Result<(), StreamError> {
         self.0.0.send(data.as_ref())
     }
 
-    /// Whether the server is behind, or not there yet, so that the next piece should wait for
-    /// [`on_drained`](Self::on_drained).
+    /// Whether the next piece should wait for [`on_drained`](Self::on_drained): the server does not keep up, or is not
+    /// connected yet.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.0.0.is_full()
@@ -76,7 +76,7 @@ impl HttpUpload {
         self.0.0.finish();
     }
 
-    /// Sends each piece that `pieces` has, no faster than the server reads, then ends the body.
+    /// Sends each of `pieces` at the speed at which the server reads, then ends the body.
     pub fn send_each<P: AsRef<[u8]>>(self, mut pieces: impl Iterator<Item = P> + 'static) {
         let mut burst = 0;
         while self.is_open() {
@@ -120,17 +120,17 @@ impl Upload {
         })))
     }
 
-    /// The plugin's hold on it.
+    /// A handle for the plugin.
     pub fn handle(self: &Rc<Self>) -> HttpUpload {
         HttpUpload(Rc::new(Handle(self.clone())))
     }
 
-    /// Whose body it is.
+    /// Sets the exchange it belongs to.
     pub fn belongs_to(&self, exchange: &Rc<Exchange>) {
         self.0.borrow_mut().exchange = Rc::downgrade(exchange);
     }
 
-    /// The head is sent, and the server wants the body.
+    /// Starts it, after the head is sent and the server wants the body.
     pub fn begin(&self, link: &Rc<Link>, writer: BodyWriter) {
         let (held, ended) = {
             let mut state = self.0.borrow_mut();
@@ -146,7 +146,7 @@ impl Upload {
         self.advance();
     }
 
-    /// The server has caught up.
+    /// Continues it, after the server has caught up.
     pub fn advance(&self) {
         if self.is_full() {
             return;
@@ -157,7 +157,7 @@ impl Upload {
         }
     }
 
-    /// The request is over, or the server wants no more of it.
+    /// Ends it, because the request is over or the server wants no more.
     pub fn close(&self) {
         let gone = {
             let mut state = self.0.borrow_mut();

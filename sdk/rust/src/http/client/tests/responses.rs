@@ -51,7 +51,7 @@ fn requests() {
         "POST / HTTP/1.1\r\nHost: h\r\nA: 1\r\nA: 2\r\nContent-Length: 0\r\n\r\n",
     );
     check_sent(
-        |client| client.method(Method::Options, "http://[::1]/").header("Host", "other"),
+        |client| client.method(Method::OPTIONS, "http://[::1]/").header("Host", "other"),
         "OPTIONS / HTTP/1.1\r\nHost: other\r\n\r\n",
     );
 }
@@ -80,7 +80,7 @@ fn a_response_is_what_came() {
     assert!(!watched.is_over());
     peer.send("\nX-Sum: 6\r\n\r\n");
     let response = watched.response();
-    assert_eq!((response.status.code(), response.reason.as_str()), (404, "Gone fishing"));
+    assert_eq!((response.status.as_u16(), response.reason.as_str()), (404, "Gone fishing"));
     assert_eq!((response.header("x"), response.text().as_str()), (Some("y"), "abc"));
     assert_eq!(response.trailers.get("x-sum"), Some("6"));
     assert_eq!((response.uri.as_str(), response.redirects), ("http://h/a?b", 0));

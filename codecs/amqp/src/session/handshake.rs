@@ -1,20 +1,23 @@
-//! How a connection begins: the broker says what it is, the client who it is, both what they can do.
+//! The handshake: the broker and the client introduce themselves and agree on limits.
 
 use amq_protocol::protocol::{
     AMQPClass,
     connection::{self, AMQPMethod as N},
 };
 
+use super::{
+    Session,
+    phase::{Phase, Step, Tuning},
+};
 use crate::{
     error::{Close, Failure, Violation},
-    session::{Phase, Session, Step, Tuning},
     settings::{Credentials, FRAME_MIN, Settings},
     table::{Table, Value, short, to_wire},
     wire,
 };
 
 impl Session {
-    /// A method about the connection as a whole.
+    /// Handles a method of the connection as a whole.
     pub(crate) fn on_connection(&mut self, method: N) -> Result<(), Violation> {
         match (&self.phase, method) {
             (_, N::Close(close)) => {
@@ -82,7 +85,7 @@ impl Session {
         self.tuning = Tuning {
             frame_max,
             channel_max: lower(channel_max, tune.channel_max),
-            // Who wants none has none.
+            // Without heartbeats of ours there are none.
             heartbeat: if heartbeat == 0 { 0 } else { lower(heartbeat, tune.heartbeat) },
         };
         let Tuning { frame_max, channel_max, heartbeat } = self.tuning;
@@ -100,7 +103,7 @@ impl Session {
     }
 }
 
-/// The lower of two bounds of which 0 means none.
+/// The lower of two limits; 0 means no limit.
 fn lower<T: Ord + Default + Copy>(ours: T, theirs: T) -> T {
     let none = T::default();
     if ours == none || theirs == none { ours.max(theirs) } else { ours.min(theirs) }
@@ -125,23 +128,6 @@ fn client_properties(settings: &Settings) -> Table {
         properties.insert("connection_name".to_owned(), Value::from(name.as_str()));
     }
     properties
-}
-
-/// `connection.close`
-pub(crate) fn close(close: &Close) -> AMQPClass {
-    // A text of ours may be longer than AMQP has room for.
-    let end = close.text.floor_char_boundary(255);
-    AMQPClass::Connection(N::Close(connection::Close {
-        reply_code: close.code,
-        reply_text: close.text[..end].into(),
-        class_id: close.class,
-        method_id: close.method,
-    }))
-}
-
-/// `connection.close-ok`
-pub(crate) fn close_ok() -> AMQPClass {
-    AMQPClass::Connection(N::CloseOk(connection::CloseOk {}))
 }
 
 fn name(method: &N) -> String {

@@ -1,42 +1,15 @@
-//! What a new connection is told, so that it has what the last one had.
+//! Recovery: a new connection is given what the last one had.
 //!
-//! Stage by stage, each begun when the one before is answered on every channel: a broker works on channels side by
-//! side, and a queue that is declared on one may be consumed on another.
+//! It goes in stages, and each begins when the one before is answered on every channel: a broker handles channels
+//! concurrently, and a queue that is declared on one may be consumed on another.
 
+use super::{Session, phase::Stage};
 use crate::{
-    channel::Phase as ChannelPhase,
-    error::Close,
-    event::Event,
-    request::Request,
-    session::{ChannelId, Session},
+    channel::Phase as ChannelPhase, error::Close, event::Event, ids::ChannelId, request::Request,
 };
 
-/// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Channels,
-    Modes,
-    Exchanges,
-    Queues,
-    Bindings,
-    Consumers,
-}
-
-impl Stage {
-    fn next(self) -> Option<Stage> {
-        match self {
-            Stage::Channels => Some(Stage::Modes),
-            Stage::Modes => Some(Stage::Exchanges),
-            Stage::Exchanges => Some(Stage::Queues),
-            Stage::Queues => Some(Stage::Bindings),
-            Stage::Bindings => Some(Stage::Consumers),
-            Stage::Consumers => None,
-        }
-    }
-}
-
 impl Session {
-    /// The connection is open again.
+    /// Starts recovery, on a new connection.
     pub(crate) fn begin_recovery(&mut self) {
         self.recovery = Some(Stage::Channels);
         let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
@@ -44,7 +17,7 @@ impl Session {
         self.advance_recovery();
     }
 
-    /// Begins as many stages as have nothing to wait for.
+    /// Begins the next stages, up to one that waits for answers.
     pub(crate) fn advance_recovery(&mut self) {
         while let Some(stage) = self.recovery
             && self.is_settled()
@@ -71,13 +44,13 @@ impl Session {
         };
         for (id, request) in requests {
             let Some(id) = self.open_channel_for(id) else { return };
-            // It was sent once, so it can be written; a queue without a name is one whose declaration failed.
+            // It was written once, so only a queue without a name fails here: its declaration has failed.
             let _ = self.write_request(id, None, request);
         }
     }
 
-    /// What a channel that the broker closes takes along: everything that was sent and not answered. What it was
-    /// closed for is forgotten, lest it take another channel along; the rest can be asked for on another.
+    /// The unanswered requests of a channel that the broker closes, which can be repeated on another one. The request
+    /// that it was closed for is forgotten, because it would close another channel too.
     pub(crate) fn unrecovered(&mut self, id: ChannelId, close: &Close) -> Vec<Request> {
         let Some(channel) = self.channels.get_mut(&id) else { return Vec::new() };
         let waiting = channel.in_flight.drain(..).filter(|sent| !sent.is_answered);
@@ -85,7 +58,7 @@ impl Session {
         if let Some(index) = requests.iter().position(|request| is_about(request, close)) {
             self.topology.forget(&requests.remove(index));
         }
-        // The others are of the channel, and gone with it.
+        // The others concern only the closed channel.
         requests.retain(|request| {
             matches!(
                 request,
@@ -98,7 +71,7 @@ impl Session {
         requests
     }
 
-    /// Asks for them on another channel, if there is one.
+    /// Repeats requests on another channel, if there is one.
     pub(crate) fn recover_elsewhere(&mut self, gone: ChannelId, requests: Vec<Request>) {
         for request in requests {
             let Some(id) = self.open_channel_for(gone) else { return };
@@ -119,7 +92,7 @@ impl Session {
         requests
     }
 
-    /// The channel, or if it is gone any other: what it has declared outlives it.
+    /// The channel if it is open, else any other one, because what it has declared outlives it.
     fn open_channel_for(&self, id: ChannelId) -> Option<ChannelId> {
         let is_open = |id: &ChannelId| {
             self.channels.get(id).is_some_and(|channel| channel.phase == ChannelPhase::Open)

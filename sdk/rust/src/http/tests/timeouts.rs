@@ -1,4 +1,4 @@
-//! How long clients are waited for.
+//! The timeouts of a server's connections.
 
 use std::time::Duration;
 

@@ -1,0 +1,75 @@
+//! The figures that a measurement records: one line of the raw file each.
+
+use serde::Serialize;
+
+use crate::{load::Workload, subject::Subject};
+
+/// One server, one workload, one round.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Record {
+    /// What was done.
+    pub workload: Workload,
+    /// Which time.
+    pub round: usize,
+    /// To which server.
+    pub subject: Subject,
+    /// The length of the interval.
+    pub seconds: f64,
+    /// What came back in it.
+    pub messages: u64,
+    /// And its bytes, in one direction.
+    pub bytes: u64,
+    /// The CPU time of the server over the interval, all threads, user and system.
+    pub server_cpu_seconds: f64,
+    /// The generator's, likewise.
+    pub generator_cpu_seconds: f64,
+    /// That of everything else on the machine: what should be next to nothing.
+    pub others_cpu_seconds: f64,
+}
+
+impl Record {
+    /// Messages a second.
+    pub fn rate(&self) -> f64 {
+        self.messages as f64 / self.seconds
+    }
+
+    /// MiB a second, in one direction.
+    pub fn mebibytes(&self) -> f64 {
+        self.bytes as f64 / self.seconds / f64::from(1 << 20)
+    }
+
+    /// The server's CPU time a message, in microseconds.
+    pub fn cpu_micros(&self) -> f64 {
+        self.server_cpu_seconds * 1e6 / self.messages.max(1) as f64
+    }
+}
+
+/// What the held connections of one server cost.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct IdleRecord {
+    /// Which server.
+    pub subject: Subject,
+    /// How many it held.
+    pub connections: usize,
+    /// Its memory with none, after one had come and gone.
+    pub before: Memory,
+    /// With all.
+    pub held: Memory,
+    /// After all had gone.
+    pub after: Memory,
+    /// From the first connect to the last reply.
+    pub open_seconds: f64,
+}
+
+/// What `/proc` says of a process's memory, in KiB unless named otherwise.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Memory {
+    /// Resident, all kinds.
+    pub resident_kib: i64,
+    /// Resident and private: heap, stacks, written guest memory.
+    pub anonymous_kib: i64,
+    /// The kernel's page tables for it, which no resident figure counts.
+    pub page_tables_kib: i64,
+    /// Mappings, which the system bounds (`vm.max_map_count`).
+    pub mappings: i64,
+}

@@ -1,0 +1,15 @@
+//! What the tests of several crates share. A crate has it among its `dev-dependencies`.
+//!
+//! # Layout
+//!
+//! - [`noise`]: random numbers that a seed repeats, and changes that a fuzzer makes.
+//! - [`fuzz`]: rounds of a fuzz test, their seeds, and what a failure prints.
+//! - [`heap`]: an allocator that counts.
+//! - [`cases`]: cases that are kept in files.
+
+pub mod cases;
+pub mod fuzz;
+pub mod heap;
+pub mod noise;
+
+pub use noise::Noise;
