@@ -16,6 +16,8 @@ mod step;
 mod test;
 mod tidy;
 
+use host::Profile;
+
 /// Builds, serves, checks and measures Sandloop. Installs what is missing first and says so.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -28,6 +30,9 @@ struct Cli {
 enum Command {
     /// Builds the plugins and the host, then serves `plugins.toml` (or the file given).
     Run {
+        /// The optimised host, which takes some minutes more to build.
+        #[arg(long)]
+        release: bool,
         /// Handed to `sandloop run`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -41,8 +46,11 @@ enum Command {
     /// Builds every plugin, example and test guest into `target/plugins`, and the host.
     Plugins {
         /// Only the components, without the host.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "quick")]
         no_host: bool,
+        /// The host as the tests have it, without link-time optimisation.
+        #[arg(long)]
+        quick: bool,
         /// The JavaScript and Python echoes too (from npm and PyPI).
         #[arg(long)]
         all_languages: bool,
@@ -81,9 +89,12 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<()> {
     match command {
-        Command::Run { args } => run::run(&args),
+        Command::Run { release, args } => run::run(&args, Profile::released(release)),
         Command::Test { args } => test::test(&args),
-        Command::Plugins { no_host, all_languages } => components::command(no_host, all_languages),
+        Command::Plugins { no_host, quick, all_languages } => {
+            let host = (!no_host).then_some(Profile::released(!quick));
+            components::command(host, all_languages)
+        }
         Command::Soak { minutes } => test::soak(minutes),
         Command::Bench { name, args } => bench::bench(&name, &args),
         Command::Docs => docs::docs(),
