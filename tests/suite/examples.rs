@@ -127,7 +127,8 @@ fn amqp() {
     broker.ctl(&["set_permissions", "-p", "/attention", "metrics", ".*", ".*", ".*"]);
     let file = workspace().join("examples").join("20-amqp").join("plugins.toml");
     let address = broker.address();
-    let host = Host::start_file_at(&file, address.split(':').next().unwrap_or_default());
+    let (loopback, port) = address.split_once(':').expect("an address has a port");
+    let host = Host::start_file_with(&file, &[("127.0.0.1", loopback), ("5672", port)]);
     let mut pika = Pika::connect(&broker.uri_for("metrics:password", "%2Fattention"));
     let exchange =
         json!({"do": "exchange_declare", "exchange": "test-xchange", "exchange_type": "fanout"});
