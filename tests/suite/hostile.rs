@@ -1,11 +1,8 @@
 //! Guests that try everything: the host lives, what they took comes back, their neighbour's echo is as quick as ever, and
 //! the log says what happened.
 
-#[path = "hostile/attacks.rs"]
 pub mod attacks;
-#[path = "hostile/drive.rs"]
 pub mod drive;
-#[path = "hostile/wat.rs"]
 pub mod wat;
 
 use std::fs;
