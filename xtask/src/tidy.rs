@@ -7,14 +7,20 @@ use std::path::PathBuf;
 use crate::root::root;
 
 mod architecture;
+mod circles;
 mod documents;
 mod eventmachine;
+mod floors;
 mod guests;
 mod headers;
+mod imports;
 mod interfaces;
 mod machines;
+mod modules;
 mod places;
 mod security;
+mod tokens;
+mod type_names;
 
 /// The folders with code.
 const CODE: &[&str] =
@@ -58,4 +64,13 @@ fn files(folders: &[&str], endings: &[&str]) -> Vec<File> {
 /// All at once, so that one run shows the whole work.
 fn assert_none(complaints: &[String]) {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// A host of these files, for the tests of the checks.
+fn tree(files: &[(&str, &str)]) -> Vec<File> {
+    let file = |(path, text): &(&str, &str)| File {
+        path: format!("host/src/{path}"),
+        text: (*text).to_owned(),
+    };
+    files.iter().map(file).collect()
 }
