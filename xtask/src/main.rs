@@ -11,6 +11,7 @@ mod docs;
 mod host;
 mod root;
 mod run;
+mod search;
 mod setup;
 mod step;
 mod test;
@@ -63,6 +64,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Changed configurations and components, new ones each time.
+    Fuzz {
+        /// How long each of the two targets goes on.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     /// Random mixtures of hostile guests beside one that behaves, for so many minutes.
     Soak {
         /// How long each of the mixtures goes on.
@@ -95,7 +102,8 @@ fn dispatch(command: Command) -> Result<()> {
             let host = (!no_host).then_some(Profile::released(!quick));
             components::command(host, all_languages)
         }
-        Command::Soak { minutes } => test::soak(minutes),
+        Command::Fuzz { minutes } => search::fuzz(minutes),
+        Command::Soak { minutes } => search::soak(minutes),
         Command::Bench { name, args } => bench::bench(&name, &args),
         Command::Docs => docs::docs(),
         Command::Setup => setup::everything(),
