@@ -9,7 +9,6 @@ use std::thread;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::gate::{self, Running};
 use crate::log::{Lines, LogLine};
 use crate::peer::Peer;
 use crate::{Config, PATIENCE, paths, process};
@@ -21,9 +20,8 @@ pub struct Host {
     stderr: Lines,
     stdout: Lines,
     served: Vec<Served>,
-    // The directory goes after the child, and the place last.
+    // The directory goes after the child.
     dir: TempDir,
-    _running: Running,
 }
 
 /// A `serving` line.
@@ -72,7 +70,6 @@ impl Host {
     }
 
     fn spawn_toml(dir: TempDir, toml: &str) -> Host {
-        let running = gate::enter();
         let file = dir.path().join("plugins.toml");
         fs::write(&file, toml).expect("the temporary directory takes a file");
         let mut child = command(dir.path())
@@ -81,7 +78,7 @@ impl Host {
             .expect("the host's binary can be run");
         let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
         let stdout = Lines::read(child.stdout.take().expect("stdout is a pipe"));
-        Host { child, stderr, stdout, served: Vec::new(), dir, _running: running }
+        Host { child, stderr, stdout, served: Vec::new(), dir }
     }
 
     /// Waits for the `ready` line and learns the addresses.

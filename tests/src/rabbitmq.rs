@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::host::{Outcome, finish, own_loopback};
 use crate::log::Lines;
-use crate::{gate, process};
+use crate::process;
 
 /// The usual ports: where clients connect, and where `rabbitmqctl` does.
 const PORT: u16 = 5672;
@@ -49,7 +49,6 @@ pub struct Vhost {
 impl Broker {
     /// Starts a broker and waits until it is ready: some three seconds.
     pub fn start() -> Broker {
-        let _running = gate::enter();
         let dir = tempfile::tempdir().expect("a temporary directory");
         Broker::with(Home::new(dir.path().to_owned()), Some(dir))
     }
@@ -57,8 +56,6 @@ impl Broker {
     /// The one that all tests of this process share; each takes a [`Broker::vhost`]. It ends with the process.
     pub fn shared() -> &'static Broker {
         static SHARED: OnceLock<Broker> = OnceLock::new();
-        // Before the lock: who measures must not wait for who waits for it.
-        let _running = gate::enter();
         SHARED.get_or_init(|| {
             // Nothing drops a static: the directory goes as it does when this process is killed.
             let home = Home::new(tempfile::tempdir().expect("a temporary directory").keep());
@@ -156,7 +153,6 @@ impl Broker {
 
     /// Starts it after [`Broker::stop`] or [`Broker::kill`], with its data, on the same port.
     pub fn start_again(&mut self) {
-        let _running = gate::enter();
         self.earlier = self.log();
         self.node = Node::start(&self.home);
     }

@@ -42,7 +42,6 @@ mod http;
 mod http_client;
 mod http_clients;
 mod http_files;
-mod idle;
 mod inactivity;
 mod inspect;
 mod isolation;

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandloop_tests::{Config, Host, Listen, Peer, Plugin, alone, process};
+use sandloop_tests::{Config, Host, Listen, Peer, Plugin, process};
 
-use crate::hostile::attacks::{self, Attack};
-use crate::hostile::drive::{attack_once, descriptors, wait_descriptors};
+use sandloop_tests::hostile::attacks::{self, Attack};
+use sandloop_tests::hostile::drive::{attack_once, descriptors, wait_descriptors};
 
 /// xorshift64.
 struct Noise(u64);
@@ -82,7 +82,6 @@ fn assert_flat(memory: &[u64]) {
 
 #[test]
 fn hostile_mixtures_beside_one_who_behaves() {
-    let _alone = alone();
     let dir = tempfile::tempdir().expect("a temporary directory");
     let all: Vec<(String, Attack)> = attacks::all()
         .into_iter()

@@ -9,6 +9,7 @@ mod bench;
 mod components;
 mod docs;
 mod host;
+mod perf;
 mod root;
 mod run;
 mod search;
@@ -64,6 +65,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Measures what the host promises about time and memory, with one verdict. Wants a quiet machine.
+    Perf {
+        /// The host without link-time optimisation, which is built sooner.
+        #[arg(long)]
+        quick: bool,
+        /// `--rounds NUMBER`, and parts of the names of measurements.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Changed configurations and components, new ones each time.
     Fuzz {
         /// How long each of the two targets goes on.
@@ -102,6 +112,7 @@ fn dispatch(command: Command) -> Result<()> {
             let host = (!no_host).then_some(Profile::released(!quick));
             components::command(host, all_languages)
         }
+        Command::Perf { quick, args } => perf::perf(&args, Profile::released(!quick)),
         Command::Fuzz { minutes } => search::fuzz(minutes),
         Command::Soak { minutes } => search::soak(minutes),
         Command::Bench { name, args } => bench::bench(&name, &args),
