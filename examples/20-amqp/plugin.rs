@@ -13,6 +13,7 @@ impl Program for Rabbit {
         let connection = amqp::connect(Settings {
             credentials: Credentials::plain("metrics", "password"),
             host: options::get("host").unwrap_or("rei-lab".to_owned()),
+            port: options::get("port").map_or(Ok(5672), |port| port.parse())?,
             vhost: "/attention".to_owned(),
             ..Settings::default()
         });

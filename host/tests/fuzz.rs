@@ -1,12 +1,13 @@
 //! Arbitrary changes of what the host reads: configurations and components. No panic, and every refusal has words.
 //!
-//! A run of the tests looks at some inputs, the same in every run. `HOST_FUZZ_SECONDS=600 cargo test --release -p
-//! sandloop-host --test fuzz` looks for as long as one likes, each time from another seed, which a failure names and
-//! `FUZZ_SEED` brings back. What was found is in `tests/cases/invalid`.
+//! A run of the tests looks at some inputs, the same in every run; `HOST_FUZZ_SECONDS` says for how long. `cargo xtask fuzz`
+//! looks at new ones. A failure names its seed, and `FUZZ_SEED` brings that input back. What was found is in
+//! `tests/cases/invalid`.
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use sandloop_host::config::Config;
 use sandloop_host::engine::inspect;
@@ -55,7 +56,6 @@ impl Noise {
 
 /// Calls `check` with a changed input of ever new seeds, `rounds` times or as long as `HOST_FUZZ_SECONDS` says.
 fn rounds(rounds: u64, corpus: &[Vec<u8>], mut check: impl FnMut(Vec<u8>)) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let mut run = |seed: u64| {
         let _named = Named(seed);
         let mut noise = Noise(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
@@ -63,20 +63,37 @@ fn rounds(rounds: u64, corpus: &[Vec<u8>], mut check: impl FnMut(Vec<u8>)) {
         noise.mutate(&mut input, corpus);
         check(input);
     };
-    if let Some(seed) = number("FUZZ_SEED") {
-        return run(seed);
-    }
-    let Some(seconds) = number("HOST_FUZZ_SECONDS") else { return (0..rounds).for_each(run) };
-    let first = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let first = match Seeds::given() {
+        Seeds::One(seed) => return run(seed),
+        Seeds::From(first) => first,
+    };
+    let seconds = std::env::var("HOST_FUZZ_SECONDS").ok();
+    let time = seconds.map(|seconds| Duration::from_secs(seconds.parse().expect("a number")));
     let (begun, mut looked) = (Instant::now(), 0);
-    for seed in first.as_secs() << 20.. {
-        if Duration::from_secs(seconds) <= begun.elapsed() {
-            break;
-        }
-        run(seed);
+    while time.map_or(looked < rounds, |time| begun.elapsed() < time) {
+        run(first.wrapping_add(looked));
         looked += 1;
     }
-    println!("{looked} inputs in {seconds} s");
+    println!("{looked} inputs from seed {first} on in {:?}", begun.elapsed());
+}
+
+/// Which inputs are looked at.
+enum Seeds {
+    /// This one only.
+    One(u64),
+    /// This one and those that follow it.
+    From(u64),
+}
+
+impl Seeds {
+    /// `FUZZ_SEED`: a number is one input, `random` draws where to begin. Without it a run has the inputs of the last one.
+    fn given() -> Seeds {
+        match std::env::var("FUZZ_SEED").as_deref() {
+            Ok("random") => Seeds::From(RandomState::new().hash_one(0)),
+            Ok(number) => Seeds::One(number.parse().expect("FUZZ_SEED is a number or `random`")),
+            Err(_) => Seeds::From(0),
+        }
+    }
 }
 
 /// Names the seed of a round that fails.

@@ -9,7 +9,6 @@ use std::thread;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::gate::{self, Running};
 use crate::log::{Lines, LogLine};
 use crate::peer::Peer;
 use crate::{Config, PATIENCE, paths, process};
@@ -21,9 +20,8 @@ pub struct Host {
     stderr: Lines,
     stdout: Lines,
     served: Vec<Served>,
-    // The directory goes after the child, and the place last.
+    // The directory goes after the child.
     dir: TempDir,
-    _running: Running,
 }
 
 /// A `serving` line.
@@ -54,11 +52,11 @@ impl Host {
     /// The same with a file of this repository. Its components stay where they are; its addresses become this
     /// host's own, so that files that all serve port 10000 run side by side.
     pub fn start_file(file: &Path) -> Host {
-        Host::start_file_at(file, &own_loopback())
+        Host::start_file_with(file, &[("127.0.0.1", &own_loopback())])
     }
 
-    /// The same, with this address of the machine in place of 127.0.0.1.
-    pub fn start_file_at(file: &Path, loopback: &str) -> Host {
+    /// The same, with these words of the file replaced by others, one after the other.
+    pub fn start_file_with(file: &Path, words: &[(&str, &str)]) -> Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let target = format!("\"{}/", paths::workspace().join("target").display());
         let toml = fs::read_to_string(file)
@@ -66,13 +64,12 @@ impl Host {
             // Before the components' paths, which may themselves be below /tmp.
             .replace("/tmp/", &format!("{}/", dir.path().display()))
             .replace("\"../../target/", &target)
-            .replace("\"target/", &target)
-            .replace("127.0.0.1", loopback);
-        Host::start_toml(dir, &toml)
+            .replace("\"target/", &target);
+        let replace = |toml: String, (from, to): &(&str, &str)| toml.replace(from, to);
+        Host::start_toml(dir, &words.iter().fold(toml, replace))
     }
 
     fn spawn_toml(dir: TempDir, toml: &str) -> Host {
-        let running = gate::enter();
         let file = dir.path().join("plugins.toml");
         fs::write(&file, toml).expect("the temporary directory takes a file");
         let mut child = command(dir.path())
@@ -81,7 +78,7 @@ impl Host {
             .expect("the host's binary can be run");
         let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
         let stdout = Lines::read(child.stdout.take().expect("stdout is a pipe"));
-        Host { child, stderr, stdout, served: Vec::new(), dir, _running: running }
+        Host { child, stderr, stdout, served: Vec::new(), dir }
     }
 
     /// Waits for the `ready` line and learns the addresses.

@@ -9,13 +9,17 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the suite is a member of the workspace")
 }
 
-/// The host's binary: `SANDLOOP_BIN`, or the one that `cargo xtask plugins` leaves.
+/// The host's binary: `SANDLOOP_BIN`, or whichever of those that `cargo xtask` makes was built last.
 pub fn binary() -> PathBuf {
-    let path = match env::var_os("SANDLOOP_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => workspace().join("target/release/sandloop"),
-    };
-    present(path)
+    let named = env::var_os("SANDLOOP_BIN").map(PathBuf::from);
+    present(named.unwrap_or_else(built_last))
+}
+
+fn built_last() -> PathBuf {
+    let built = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
+    let profiles = ["quick", "release"].map(|profile| format!("target/{profile}/sandloop"));
+    let paths = profiles.map(|path| workspace().join(path));
+    paths.into_iter().max_by_key(built).expect("there are two")
 }
 
 /// The component of a plugin, an example or a test guest, by name.

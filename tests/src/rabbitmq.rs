@@ -1,11 +1,13 @@
 //! RabbitMQ, run as a child process: a broker that we did not write.
 //!
-//! Every broker has a loopback address of its own, so that the usual ports are free on it, and finds its own node
-//! by a file instead of a port mapper: nothing is shared with another broker, not even epmd.
+//! Every broker has a loopback address of its own and finds its own node by a file instead of a port mapper: nothing
+//! is shared with another broker, not even epmd. Its ports are the usual ones, or the next that are free: a broker that
+//! the machine runs as a service has the usual ones on every address.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -17,9 +19,9 @@ use tempfile::TempDir;
 
 use crate::host::{Outcome, finish, own_loopback};
 use crate::log::Lines;
-use crate::{gate, process};
+use crate::process;
 
-/// Where clients connect, and where `rabbitmqctl` does.
+/// The usual ports: where clients connect, and where `rabbitmqctl` does.
 const PORT: u16 = 5672;
 const CONTROL_PORT: u16 = 25672;
 
@@ -47,7 +49,6 @@ pub struct Vhost {
 impl Broker {
     /// Starts a broker and waits until it is ready: some three seconds.
     pub fn start() -> Broker {
-        let _running = gate::enter();
         let dir = tempfile::tempdir().expect("a temporary directory");
         Broker::with(Home::new(dir.path().to_owned()), Some(dir))
     }
@@ -55,8 +56,6 @@ impl Broker {
     /// The one that all tests of this process share; each takes a [`Broker::vhost`]. It ends with the process.
     pub fn shared() -> &'static Broker {
         static SHARED: OnceLock<Broker> = OnceLock::new();
-        // Before the lock: who measures must not wait for who waits for it.
-        let _running = gate::enter();
         SHARED.get_or_init(|| {
             // Nothing drops a static: the directory goes as it does when this process is killed.
             let home = Home::new(tempfile::tempdir().expect("a temporary directory").keep());
@@ -71,7 +70,7 @@ impl Broker {
 
     /// `127.1.2.3:5672`; it stays when the broker starts again.
     pub fn address(&self) -> String {
-        format!("{}:{PORT}", self.home.loopback)
+        format!("{}:{}", self.home.loopback, self.home.port)
     }
 
     /// The default virtual host, for `guest`, who may do everything.
@@ -109,7 +108,7 @@ impl Broker {
         let mut ctl = Command::new(program("rabbitmqctl"));
         self.home.environment(&mut ctl);
         // It need not be found by anybody.
-        let erlang = format!("-erl_epmd_port {CONTROL_PORT} -dist_listen false");
+        let erlang = format!("-erl_epmd_port {} -dist_listen false", self.home.control_port);
         ctl.env("RABBITMQ_CTL_ERL_ARGS", erlang).arg("--quiet").args(arguments);
         finish(ctl)
     }
@@ -154,7 +153,6 @@ impl Broker {
 
     /// Starts it after [`Broker::stop`] or [`Broker::kill`], with its data, on the same port.
     pub fn start_again(&mut self) {
-        let _running = gate::enter();
         self.earlier = self.log();
         self.node = Node::start(&self.home);
     }
@@ -189,21 +187,24 @@ impl Broker {
     }
 }
 
-/// A broker's directory and address, which stay when it starts again.
+/// A broker's directory, address and ports, which stay when it starts again.
 #[derive(Debug)]
 struct Home {
     dir: PathBuf,
     loopback: String,
+    port: u16,
+    control_port: u16,
 }
 
 impl Home {
     /// Writes the files.
     fn new(dir: PathBuf) -> Home {
         let loopback = own_loopback();
+        let [port, control_port] = [PORT, CONTROL_PORT].map(|usual| free_port(&loopback, usual));
         let names = format!("{{lookup, [file]}}.\n{{host, {}, [\"broker\"]}}.\n", tuple(&loopback));
         let config = format!(
             "[{{os_mon, [{{start_cpu_sup, false}}, {{start_disksup, false}}, {{start_memsup, false}}]}},\n\
-             {{rabbit, [{{tcp_listeners, [{{\"{loopback}\", {PORT}}}]}}, {{num_tcp_acceptors, 2}},\n\
+             {{rabbit, [{{tcp_listeners, [{{\"{loopback}\", {port}}}]}}, {{num_tcp_acceptors, 2}},\n\
              {{disk_free_limit, 1000000}},\n\
              {{log, [{{console, [{{enabled, true}}, {{level, info}}]}}, {{file, [{{file, false}}]}}]}}]}}].\n"
         );
@@ -211,7 +212,7 @@ impl Home {
         for (name, content) in files {
             fs::write(dir.join(name), content).expect("the temporary directory takes a file");
         }
-        Home { dir, loopback }
+        Home { dir, loopback, port, control_port }
     }
 
     /// What both the broker and `rabbitmqctl` are told; nothing of the developer's environment.
@@ -219,13 +220,15 @@ impl Home {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("LANG", "C.UTF-8").current_dir(&self.dir);
         let node = format!("rabbit-{}@broker", self.loopback.replace('.', "-"));
+        let control_port = self.control_port.to_string();
         // A node that has its name already does not look for a port mapper,
         let erlang = format!(
-            "-sname {node} -erl_epmd_port {CONTROL_PORT} -kernel inet_dist_use_interface {}",
+            "-sname {node} -erl_epmd_port {control_port} -kernel inet_dist_use_interface {}",
             tuple(&self.loopback)
         );
         for (name, value) in [
             ("RABBITMQ_NODENAME", node.as_str()),
+            ("RABBITMQ_DIST_PORT", &control_port),
             ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", &erlang),
             // Nor does any other Erlang below it: the broker's monitor starts one each minute to have a port mapper.
             ("ERL_FLAGS", "-start_epmd false"),
@@ -252,6 +255,13 @@ impl Home {
             command.env(name, self.dir.join(file));
         }
     }
+}
+
+/// The usual port, or the next one that nobody has on this address or on all addresses. No other test looks for one
+/// on the same address, so it stays free until the broker takes it.
+fn free_port(loopback: &str, usual: u16) -> u16 {
+    let is_free = |port: &u16| TcpListener::bind((loopback, *port)).is_ok();
+    (usual..).take(100).find(is_free).expect("one of a hundred ports is free")
 }
 
 /// `{127,1,2,3}`, as Erlang writes an address.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sandloop_tests::{Config, Host, Isolation, LogLine, Plugin, Server, alone};
+use sandloop_tests::{Config, Host, Isolation, LogLine, Plugin, Server};
 
 #[test]
 fn a_connection_is_made() {
@@ -80,7 +80,6 @@ fn every_address_of_a_name_is_tried() {
 
 #[test]
 fn a_server_that_does_not_answer() {
-    let _alone = alone();
     let (server, _queue) = Server::silent();
     let start = Instant::now();
     let host = connecting(&format!("tcp://{}", server.address()), |plugin| {

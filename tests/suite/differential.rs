@@ -4,11 +4,8 @@
 //! guest understand, what the other end of its connections does, and, where the two differ on purpose, which of
 //! the listed differences it is. `tests/differential/README.md` has the words.
 
-#[path = "differential/other_end.rs"]
 mod other_end;
-#[path = "differential/programs.rs"]
 mod programs;
-#[path = "differential/scenario.rs"]
 mod scenario;
 
 use std::collections::BTreeSet;

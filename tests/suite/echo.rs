@@ -6,7 +6,7 @@ use std::thread;
 
 use sandloop_tests::host::finish;
 use sandloop_tests::process::{resident, resident_peak};
-use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, alone, workspace};
+use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, workspace};
 
 /// One test for each of the contract's languages, and for each isolation.
 macro_rules! each_component {
@@ -113,7 +113,6 @@ each_isolation!(an_eventmachine_client_gets_every_byte_back);
 fn an_eventmachine_client_gets_every_byte_back(isolation: Isolation) {
     const CONNECTIONS: u64 = 200;
     const BYTES: u64 = 1 << 20;
-    let _alone = alone();
     let host = serving("echo", isolation);
     let before = resident(host.pid());
     let mut client = Command::new("ruby");

@@ -1,32 +1,22 @@
-//! Guests that try everything: the host lives, what they took comes back, their neighbour's echo is as quick as ever, and
-//! the log says what happened.
-
-#[path = "hostile/attacks.rs"]
-pub mod attacks;
-#[path = "hostile/drive.rs"]
-pub mod drive;
-#[path = "hostile/wat.rs"]
-pub mod wat;
+//! Guests that try everything: the host lives, what they took comes back, their neighbour is served, and the log says what
+//! happened. How little the neighbour's echo is delayed is measured by `cargo xtask perf hostile`.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandloop_tests::{
-    Config, Host, Listen, Plugin, alone, once_undisturbed, process, sandloop, workspace,
+use sandloop_tests::hostile::attacks::{self, Attack};
+use sandloop_tests::hostile::drive::{
+    ANSWER_MAX, attack, attack_for, descriptors, wait_descriptors,
 };
+use sandloop_tests::hostile::wat::{self, Pieces};
+use sandloop_tests::{Config, Host, Listen, PATIENCE, Plugin, process, sandloop, workspace};
 
-use self::attacks::Attack;
-use self::drive::{attack, descriptors, p99, wait_descriptors};
-use self::wat::Pieces;
-
-/// Echoes that are timed.
-const ECHOES: usize = 400;
-/// How long they are, at least.
-const MEASURED_FOR: Duration = Duration::from_millis(300);
-/// Two slices.
-const MACHINE: Duration = Duration::from_millis(2);
+/// What the neighbour gets beside an attack, at least.
+const ECHOES: u32 = 400;
+/// How long an attack goes on, at least.
+const LASTS: Duration = Duration::from_millis(300);
 /// Attackers at once.
 const ATTACKERS: usize = 2;
 /// What an attack may leave behind of memory: sandboxes that are kept for the next, and outboxes of 16 MiB that the heap
@@ -35,13 +25,12 @@ const MEMORY_LEFT_MAX: u64 = 128 << 20;
 
 /// Each attack on a host of its own, beside an echo of somebody else.
 fn withstand(attacks: Vec<Attack>) {
-    let _alone = alone();
     for attack in attacks {
-        once_undisturbed(|| withstand_one(&attack));
+        withstand_one(&attack);
     }
 }
 
-fn withstand_one(one: &Attack) -> Result<(), String> {
+fn withstand_one(one: &Attack) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let config = Config::new()
         .plugin(one.plugin("hostile", dir.path()))
@@ -50,47 +39,47 @@ fn withstand_one(one: &Attack) -> Result<(), String> {
         .listen(Listen::tcp("echo"));
     let host = Host::start_in(dir, &one.tenant(config, "hostile"));
     let mut echo = host.connect("echo");
-    p99(&mut echo, ECHOES);
-    let quiet = p99(&mut echo, ECHOES);
+    echo.expect_echo("before");
     let (files, memory) = (descriptors(&host), process::resident(host.pid()));
     let address = host.address("hostile");
     let stop = AtomicBool::new(false);
-    let (busy, times) = thread::scope(|scope| {
+    let times: u32 = thread::scope(|scope| {
         let attackers: Vec<_> =
             (0..ATTACKERS).map(|_| scope.spawn(|| attack(&address, one.peers, &stop))).collect();
-        // The attack has begun and goes on all the while.
-        let begun = Instant::now();
-        let mut rounds = Vec::new();
-        while rounds.len() < 3 || begun.elapsed() < MEASURED_FOR {
-            rounds.push(p99(&mut echo, ECHOES));
+        let (begun, mut echoes) = (Instant::now(), 0);
+        while echoes < ECHOES || begun.elapsed() < LASTS {
+            echo.expect_echo("beside");
+            echoes += 1;
         }
-        rounds.sort_unstable();
-        let busy = rounds[rounds.len() / 2];
         stop.store(true, Ordering::Relaxed);
-        let times: u32 = attackers.into_iter().map(|it| it.join().unwrap_or_default()).sum();
-        (busy, times)
+        attackers.into_iter().map(|it| it.join().unwrap_or_default()).sum()
     });
     assert!(0 < times, "{}: nobody has attacked", one.name);
+    let mut wait_until_it_is_over = || {
+        let waited = wait_descriptors(&host, &mut echo, files);
+        waited.unwrap_or_else(|left| panic!("{}: {left}", one.name));
+    };
+    wait_until_it_is_over();
+    // On a busy machine its peers may have left before it did what it is here for.
+    let (begun, mut answer_max) = (Instant::now(), ANSWER_MAX);
+    while !is_told(&host, one) && begun.elapsed() < PATIENCE {
+        attack_for(&address, one.peers, answer_max);
+        wait_until_it_is_over();
+        answer_max = (answer_max * 2).min(PATIENCE / 4);
+    }
     if let Some(told) = one.told {
         host.wait_line(&format!("{}: {told}", one.name), |line| line.0.contains(told));
     }
-    wait_descriptors(&host, &mut echo, files).unwrap_or_else(|left| panic!("{}: {left}", one.name));
     let left = process::resident(host.pid()).saturating_sub(memory);
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}: {}", one.name, outcome.stderr);
     assert!(left < MEMORY_LEFT_MAX, "{}: {left} bytes are left", one.name);
-    println!(
-        "{:<40} p99 {quiet:>9.1?} alone {busy:>9.1?} beside {times:>4} attacks, {:>3} MiB left",
-        one.name,
-        left >> 20
-    );
-    // Below that it is the machine that is measured, on whose few cores the attackers and this test are as well: a
-    // neighbour who has to wait for a hostile handler waits for slices of it.
-    if busy <= (quiet * 2).max(MACHINE) {
-        Ok(())
-    } else {
-        Err(format!("{}: {quiet:?} alone, {busy:?} beside {times} attacks", one.name))
-    }
+    println!("{:<40} {times:>4} attacks, {:>3} MiB left", one.name, left >> 20);
+}
+
+/// Whether the log has what it must say of the attack.
+fn is_told(host: &Host, attack: &Attack) -> bool {
+    attack.told.is_none_or(|told| host.log().iter().any(|line| line.0.contains(told)))
 }
 
 #[test]

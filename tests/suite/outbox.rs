@@ -3,7 +3,7 @@
 use sandloop_tests::process::resident;
 use sandloop_tests::{Config, Host, Isolation, Peer, Plugin, more_than_the_kernel_holds};
 
-use crate::hostile::drive::{descriptors, wait_descriptors};
+use sandloop_tests::hostile::drive::{descriptors, wait_descriptors};
 
 each_isolation!(a_peer_that_does_not_read_is_not_read);
 fn a_peer_that_does_not_read_is_not_read(isolation: Isolation) {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, alone, process};
+use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, process};
 use socket2::{SockRef, Socket};
 
-use crate::hostile::drive::{descriptors, wait_descriptors};
+use sandloop_tests::hostile::drive::{descriptors, wait_descriptors};
 
 /// What a peer does with its connection.
 type Misbehave = fn(TcpStream) -> std::io::Result<()>;
@@ -129,7 +129,6 @@ fn reset(stream: TcpStream) -> std::io::Result<()> {
 
 each_isolation!(nothing_stays_behind);
 fn nothing_stays_behind(isolation: Isolation) {
-    let _alone = alone();
     let plugins = ["echo", "http-hello"];
     let mut config =
         Config::new().plugin(Plugin::named("steady", &sandloop_tests::component("echo")));
@@ -173,7 +172,6 @@ fn assert_flat(memory: &[u64]) {
 
 each_isolation!(nothing_stays_behind_of_servers);
 fn nothing_stays_behind_of_servers(isolation: Isolation) {
-    let _alone = alone();
     let servers: Vec<Misbehaving> =
         SERVERS.iter().map(|(_, misbehave)| Misbehaving::start(*misbehave)).collect();
     let allowed: Vec<&str> = servers.iter().map(|server| &*server.address).collect();

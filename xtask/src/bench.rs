@@ -6,9 +6,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::components::{self, Which, metadata};
+use crate::host::{self, Profile};
 use crate::root::{root, target};
-use crate::step::{cargo, line, run, step};
-use crate::{host, setup};
+use crate::setup;
+use crate::step::{Steps, cargo, line, run};
 
 const PACKAGE: &str = "sandloop-benches";
 
@@ -18,16 +19,17 @@ pub fn bench(name: &str, args: &[String]) -> Result<()> {
     if !known.iter().any(|known| known == name) {
         bail!("there is no measurement `{name}` in benches/; there is: {}", known.join(", "));
     }
-    let route = step("set-up", setup::for_benches)?;
-    step("components", || components::build(route, Which::All))?;
-    step("host", host::build)?;
-    step("bench", || {
+    let mut steps = Steps::of(5);
+    let route = steps.step("set-up", setup::for_benches)?;
+    steps.step("components", || components::build(route, Which::All))?;
+    steps.step("host", || host::build(Profile::Release))?;
+    steps.step("bench", || {
         run(&mut cargo(&["build", "--release", "--package", PACKAGE, "--bin", name]))
     })?;
 
     let mut command = Command::new(target().join("release").join(name));
     command.current_dir(root()).args(args);
-    eprintln!("==> {}", line(&command));
+    steps.announce(&line(&command));
     Err(command.exec()).with_context(|| format!("cannot start {}", line(&command)))
 }
 

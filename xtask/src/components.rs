@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+use crate::host::{self, Profile};
 use crate::root::components;
 use crate::setup::{self, Route};
-use crate::step::step;
+use crate::step::Steps;
 
 mod adapt;
 mod c;
@@ -32,17 +33,18 @@ pub struct Component {
     pub bytes: Vec<u8>,
 }
 
-/// `cargo xtask plugins`.
-pub fn command(no_host: bool, all_languages: bool) -> Result<()> {
-    let route = step("set-up", || setup::for_components(Which::All))?;
-    step("components", || build(route, Which::All))?;
+/// `cargo xtask plugins`; the host in this profile, or none.
+pub fn command(host: Option<Profile>, all_languages: bool) -> Result<()> {
+    let mut steps = Steps::of(2 + usize::from(host.is_some()) + 3 * usize::from(all_languages));
+    let route = steps.step("set-up", || setup::for_components(Which::All))?;
+    steps.step("components", || build(route, Which::All))?;
     if all_languages {
-        step("set-up of JavaScript and Python", setup::for_languages)?;
-        step("JavaScript", || place(&javascript::build()?))?;
-        step("Python", || place(&python::build()?))?;
+        steps.step("set-up of JavaScript and Python", setup::for_languages)?;
+        steps.step("JavaScript", || place(&javascript::build()?))?;
+        steps.step("Python", || place(&python::build()?))?;
     }
-    if !no_host {
-        step("host", crate::host::build)?;
+    if let Some(profile) = host {
+        steps.step(&format!("host, profile {}", profile.name()), || host::build(profile))?;
     }
     Ok(())
 }

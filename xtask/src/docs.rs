@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 
+use crate::host::{self, Profile};
 use crate::root::target;
-use crate::step::{cargo, run, step};
-use crate::test::{HOST, OTHERS};
+use crate::step::{Steps, cargo, run};
+use crate::test::OTHERS;
 
 /// Builds the documentation and says where it is.
 pub fn docs() -> Result<()> {
-    step("documentation", build)?;
+    Steps::of(1).step("documentation", build)?;
     eprintln!("open {}", target().join("doc/sandloop_host/index.html").display());
     Ok(())
 }
@@ -16,7 +17,7 @@ pub fn docs() -> Result<()> {
 /// Builds the documentation of each crate. The libraries only: the host's binary and the Rust SDK
 /// are both called `sandloop` and would overwrite one another.
 pub fn build() -> Result<()> {
-    for packages in [OTHERS, HOST] {
+    for packages in [OTHERS, &host::package(Profile::Quick)] {
         let mut doc = cargo(&["doc", "--lib", "--no-deps"]);
         run(doc.args(packages).env("RUSTDOCFLAGS", "-D warnings"))?;
     }

@@ -9,12 +9,16 @@ mod bench;
 mod components;
 mod docs;
 mod host;
+mod perf;
 mod root;
 mod run;
+mod search;
 mod setup;
 mod step;
 mod test;
 mod tidy;
+
+use host::Profile;
 
 /// Builds, serves, checks and measures Sandloop. Installs what is missing first and says so.
 #[derive(Parser)]
@@ -28,6 +32,9 @@ struct Cli {
 enum Command {
     /// Builds the plugins and the host, then serves `plugins.toml` (or the file given).
     Run {
+        /// The optimised host, which takes some minutes more to build.
+        #[arg(long)]
+        release: bool,
         /// Handed to `sandloop run`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -41,8 +48,11 @@ enum Command {
     /// Builds every plugin, example and test guest into `target/plugins`, and the host.
     Plugins {
         /// Only the components, without the host.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "quick")]
         no_host: bool,
+        /// The host as the tests have it, without link-time optimisation.
+        #[arg(long)]
+        quick: bool,
         /// The JavaScript and Python echoes too (from npm and PyPI).
         #[arg(long)]
         all_languages: bool,
@@ -54,6 +64,21 @@ enum Command {
         /// Handed to it.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
+    },
+    /// Measures what the host promises about time and memory, with one verdict. Wants a quiet machine.
+    Perf {
+        /// The host without link-time optimisation, which is built sooner.
+        #[arg(long)]
+        quick: bool,
+        /// `--rounds NUMBER`, and parts of the names of measurements.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Changed configurations and components, new ones each time.
+    Fuzz {
+        /// How long each of the two targets goes on.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
     },
     /// Random mixtures of hostile guests beside one that behaves, for so many minutes.
     Soak {
@@ -81,10 +106,15 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<()> {
     match command {
-        Command::Run { args } => run::run(&args),
+        Command::Run { release, args } => run::run(&args, Profile::released(release)),
         Command::Test { args } => test::test(&args),
-        Command::Plugins { no_host, all_languages } => components::command(no_host, all_languages),
-        Command::Soak { minutes } => test::soak(minutes),
+        Command::Plugins { no_host, quick, all_languages } => {
+            let host = (!no_host).then_some(Profile::released(!quick));
+            components::command(host, all_languages)
+        }
+        Command::Perf { quick, args } => perf::perf(&args, Profile::released(!quick)),
+        Command::Fuzz { minutes } => search::fuzz(minutes),
+        Command::Soak { minutes } => search::soak(minutes),
         Command::Bench { name, args } => bench::bench(&name, &args),
         Command::Docs => docs::docs(),
         Command::Setup => setup::everything(),

@@ -1,24 +1,57 @@
-//! A command is a list of steps: each is named, timed, and the first that fails ends it.
+//! A command is a list of steps: each is named, numbered and timed, and the first that fails ends the command.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::root::root;
 
-/// Runs one step under its name.
-pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    eprintln!("==> {name}");
-    let start = Instant::now();
-    let result = work();
-    let seconds = start.elapsed().as_secs_f64();
-    match &result {
-        Ok(_) => eprintln!("    {name}: done in {seconds:.1} s"),
-        Err(_) => eprintln!("    {name}: FAILED after {seconds:.1} s"),
+/// The steps of one command, so that whoever waits sees how far it is.
+pub struct Steps {
+    total: usize,
+    begun: usize,
+    start: Instant,
+}
+
+impl Steps {
+    /// A command of this many steps.
+    pub fn of(total: usize) -> Steps {
+        Steps { total, begun: 0, start: Instant::now() }
     }
-    result.with_context(|| format!("the step `{name}` failed"))
+
+    /// Runs the next step under its name.
+    pub fn step<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.announce(name);
+        let start = Instant::now();
+        let result = work();
+        let took = minutes(start.elapsed());
+        match &result {
+            Ok(_) => eprintln!("    {name}: done in {took}"),
+            Err(_) => eprintln!("    {name}: FAILED after {took}"),
+        }
+        result.with_context(|| format!("the step `{name}` failed"))
+    }
+
+    /// Says that the next step begins. For a last step that this program does not see the end of.
+    pub fn announce(&mut self, name: &str) {
+        self.begun += 1;
+        debug_assert!(self.begun <= self.total, "the command has more steps than it said");
+        let (begun, total, elapsed) = (self.begun, self.total, minutes(self.elapsed()));
+        eprintln!("==> step {begun} of {total}: {name} ({elapsed} elapsed)");
+    }
+
+    /// How long the command has been running.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+/// A time as `0:07` or `12:34`, in minutes and seconds.
+pub fn minutes(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
 /// A call of cargo from the root of the repository.
@@ -68,4 +101,23 @@ pub fn line(command: &Command) -> String {
     let words = std::iter::once(short.unwrap_or(program)).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     format!("`{}`", words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_minutes_and_seconds() {
+        assert_eq!(minutes(Duration::from_millis(7900)), "0:07");
+        assert_eq!(minutes(Duration::from_secs(754)), "12:34");
+    }
+
+    #[test]
+    fn a_step_that_fails_is_named() {
+        let mut steps = Steps::of(2);
+        assert_eq!(steps.step("one", || Ok(1)).unwrap(), 1);
+        let error = steps.step("two", || -> Result<()> { bail!("no") }).unwrap_err();
+        assert_eq!(error.to_string(), "the step `two` failed");
+    }
 }

@@ -1,16 +1,11 @@
 //! `cargo xtask test`: the whole of CI. CONTRIBUTING.md says why the steps are these.
 
-use std::time::Instant;
-
 use anyhow::{Context, Result};
 
 use crate::components::{self, Which};
-use crate::step::{cargo, run, step};
-use crate::{docs, host, setup};
-
-/// The one crate that links the engine. It has calls of cargo to itself, each with the same profile
-/// and the same features, so that the engine is compiled once.
-pub const HOST: &[&str] = &["--release", "--package", "sandloop-host"];
+use crate::host::{self, Profile};
+use crate::step::{Steps, cargo, minutes, run};
+use crate::{docs, setup};
 
 /// All other crates, for calls that need not link guests.
 pub const OTHERS: &[&str] = &["--workspace", "--exclude", "sandloop-host"];
@@ -21,29 +16,34 @@ const TESTED: &[&str] = &[
     "--features=sandloop/amqp,sandloop/http",
     "--package=sandloop-amqp",
     "--package=sandloop-http",
+    "--package=sandloop-testkit",
     "--package=xtask",
     "--package=sandloop-benches",
     "--package=sandloop-tests",
 ];
 
-/// How long each fuzz target of the host looks for something.
-const FUZZ_SECONDS: &str = "60";
+/// How long each fuzz target of the host runs. Every run has the same inputs, so more time finds no more;
+/// `cargo xtask fuzz` is for finding.
+const FUZZ_SECONDS: &str = "20";
 
 /// Runs every check; `args` go to `cargo test`.
 pub fn test(args: &[String]) -> Result<()> {
-    let start = Instant::now();
-    let route = step("set-up", setup::for_tests)?;
-    step("format", || {
+    // The one crate that links the engine. It has calls of cargo to itself, each with the same profile and the same
+    // features, so that the engine is compiled once.
+    let host = host::package(Profile::Quick);
+    let mut steps = Steps::of(9);
+    let route = steps.step("set-up", setup::for_tests)?;
+    steps.step("format", || {
         run(&mut cargo(&["fmt", "--all", "--", "--check"])).context("run `cargo fmt --all`")
     })?;
-    step("lints", || lint(OTHERS))?;
-    step("components", || components::build(route, Which::All))?;
-    step("lints of the host", || lint(HOST))?;
-    step("documentation", docs::build)?;
-    step("host", host::build)?;
-    step("tests of the host", || cargo_test(HOST, args))?;
-    step("tests", || cargo_test(TESTED, args))?;
-    eprintln!("==> everything passed in {:.0} s", start.elapsed().as_secs_f64());
+    steps.step("lints", || lint(OTHERS))?;
+    steps.step("components", || components::build(route, Which::All))?;
+    steps.step("lints of the host", || lint(&host))?;
+    steps.step("documentation", docs::build)?;
+    steps.step("host", || host::build(Profile::Quick))?;
+    steps.step("tests of the host", || cargo_test(&host, args))?;
+    steps.step("tests", || cargo_test(TESTED, args))?;
+    eprintln!("==> everything passed in {}", minutes(steps.elapsed()));
     Ok(())
 }
 
@@ -55,16 +55,6 @@ fn lint(packages: &[&str]) -> Result<()> {
 fn cargo_test(packages: &[&str], args: &[String]) -> Result<()> {
     let mut test = cargo(&["test", "--no-fail-fast"]);
     // The suite looks in `target`, and cargo may build elsewhere.
-    test.args(packages).args(args).env("SANDLOOP_BIN", host::path());
+    test.args(packages).args(args).env("SANDLOOP_BIN", host::path(Profile::Quick));
     run(test.env("HOST_FUZZ_SECONDS", FUZZ_SECONDS))
-}
-
-/// Builds what the soak needs, then runs it for so many minutes.
-pub fn soak(minutes: u64) -> Result<()> {
-    let route = step("set-up", setup::for_tests)?;
-    step("components", || components::build(route, Which::All))?;
-    step("host", host::build)?;
-    let mut test = cargo(&["test", "--package=sandloop-tests", "--test=suite", "--"]);
-    test.args(["soak::", "--nocapture", "--test-threads=1"]).env("SANDLOOP_BIN", host::path());
-    step("soak", || run(test.env("SOAK_SECONDS", (minutes * 60).to_string())))
 }

@@ -1,4 +1,4 @@
-//! Checks of the tree that no compiler makes. They are tests, so that `cargo test` runs them.
+//! Checks of the tree that no compiler makes, one file for each subject. They are tests, so that `cargo test` runs them.
 #![cfg(test)]
 
 use std::fs;
@@ -6,42 +6,25 @@ use std::path::PathBuf;
 
 use crate::root::root;
 
+mod architecture;
+mod circles;
+mod documents;
+mod eventmachine;
+mod floors;
+mod guests;
+mod headers;
+mod imports;
+mod interfaces;
+mod machines;
+mod modules;
+mod places;
+mod security;
+mod tokens;
+mod type_names;
+
 /// The folders with code.
 const CODE: &[&str] =
-    &["host", "codecs", "sdk", "plugins", "examples", "tests", "benches", "xtask"];
-
-/// The folders whose files must stay short, and how short: lines before the unit tests.
-const SHORT: &[&str] = &["host/", "codecs/", "sdk/", "plugins/", "benches/", "xtask/"];
-const LINES: usize = 600;
-/// One table, which is long because there is much of one kind: every bound of the host, in one place.
-const TABLES: &[&str] = &["host/src/config/limits.rs"];
-
-/// What may be written in few places only: the words, where in the tree, and the files that may.
-/// Each keeps a promise of docs/architecture.md; an exception is added here, with its reason.
-const ONLY_IN: &[(&str, &str, &[&str])] = &[
-    // The time enters through the clock, so that a test can bring its own.
-    ("Instant::now", "host/src/", &["host/src/clock.rs"]),
-    ("SystemTime::now", "host/src/", &["host/src/clock.rs"]),
-    // A thread is a decision: the ticker interrupts guests, the resolver waits for names, one waits for
-    // signals, the others are the reactors.
-    ("thread::spawn", "host/src/", THREADS),
-    ("thread::Builder", "host/src/", THREADS),
-    // One translation of the contract on each side of it.
-    ("bindgen!", "host/src/", &["host/src/host_api/bindings.rs"]),
-    ("generate!", "sdk/rust/src/", &["sdk/rust/src/bindings.rs"]),
-];
-const THREADS: &[&str] = &[
-    "host/src/deferred/worker.rs",
-    "host/src/lane.rs",
-    "host/src/main.rs",
-    "host/src/outbound/resolve.rs",
-    "host/src/plugin/ticker.rs",
-    "host/src/run.rs",
-    "host/src/run/signals.rs",
-];
-
-/// Where a machine of somebody's shows through.
-const MACHINES: &[&str] = &["/home/", "/Users/", "/root/", "/work/"];
+    &["host", "codecs", "sdk", "plugins", "examples", "tests", "benches", "testkit", "xtask"];
 
 /// A file of the tree: its path from the root with `/`, and its text.
 struct File {
@@ -83,93 +66,11 @@ fn assert_none(complaints: &[String]) {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
-#[test]
-fn every_file_says_what_it_is() {
-    let silent = files(CODE, &["rs"]).into_iter().filter(|file| !file.text.starts_with("//! "));
-    let complaints: Vec<_> = silent
-        .map(|file| format!("{}: the first line must be `//! ` and its purpose", file.path))
-        .collect();
-    assert_none(&complaints);
-}
-
-#[test]
-fn files_are_short() {
-    let mut complaints = Vec::new();
-    for file in files(CODE, &["rs"]) {
-        let lines = file.code().lines().count();
-        let is_table = TABLES.contains(&file.path.as_str());
-        if LINES < lines && !is_table && SHORT.iter().any(|folder| file.path.starts_with(folder)) {
-            complaints.push(format!("{}: {lines} lines, more than {LINES}: split it", file.path));
-        }
-    }
-    assert_none(&complaints);
-}
-
-#[test]
-fn every_interface_is_documented() {
-    let architecture = fs::read_to_string(root().join("docs/architecture.md")).unwrap_or_default();
-    let sdk = files(&["sdk/rust/src"], &["rs"]);
-    let mut complaints = Vec::new();
-    for file in files(&["wit"], &["wit"]) {
-        let interfaces = file.text.lines().filter_map(|line| line.strip_prefix("interface "));
-        for name in interfaces.map(|rest| rest.trim_end_matches(['{', ' '])) {
-            let stem = name.replace('-', "_");
-            let in_sdk = sdk.iter().any(|file| file.text.contains(&stem));
-            if !in_sdk && !architecture.contains(&format!("`{name}`")) {
-                let path = &file.path;
-                complaints.push(format!(
-                    "{path}: `{name}` is named neither in sdk/rust nor in docs/architecture.md"
-                ));
-            }
-        }
-    }
-    assert_none(&complaints);
-}
-
-#[test]
-fn what_is_done_in_one_place_is_done_there() {
-    let mut complaints = Vec::new();
-    for file in files(&["host/src", "sdk/rust/src"], &["rs"]) {
-        for (words, folder, allowed) in ONLY_IN {
-            if !file.path.starts_with(folder) || allowed.contains(&file.path.as_str()) {
-                continue;
-            }
-            let code = file.code().lines().enumerate();
-            for (number, _) in code
-                .filter(|(_, line)| line.contains(words) && !line.trim_start().starts_with("//"))
-            {
-                let (path, number) = (&file.path, number + 1);
-                complaints.push(format!("{path}:{number}: `{words}` belongs in {allowed:?}"));
-            }
-        }
-    }
-    assert_none(&complaints);
-}
-
-#[test]
-fn no_machine_shows_through() {
-    let mut folders = CODE.to_vec();
-    folders.extend(["docs", "wit", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "plugins.toml"]);
-    folders.retain(|folder| root().join(folder).exists());
-    let mut complaints = Vec::new();
-    for file in files(&folders, &["rs", "toml", "md", "wit", "c", "js", "py", "rb", "sh"]) {
-        if file.path == "xtask/src/tidy.rs" {
-            continue; // it names them
-        }
-        for (number, line) in file.text.lines().enumerate() {
-            for machine in MACHINES.iter().filter(|machine| names(line, machine)) {
-                let (path, number) = (&file.path, number + 1);
-                complaints.push(format!("{path}:{number}: a path under {machine}"));
-            }
-        }
-    }
-    assert_none(&complaints);
-}
-
-/// Whether a line has an absolute path there, and not `somewhere/home/`.
-fn names(line: &str, machine: &str) -> bool {
-    line.match_indices(machine).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
-        before.is_none_or(|before| !(before.is_alphanumeric() || "}._-:/".contains(before)))
-    })
+/// A host of these files, for the tests of the checks.
+fn tree(files: &[(&str, &str)]) -> Vec<File> {
+    let file = |(path, text): &(&str, &str)| File {
+        path: format!("host/src/{path}"),
+        text: (*text).to_owned(),
+    };
+    files.iter().map(file).collect()
 }

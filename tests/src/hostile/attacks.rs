@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandloop_tests::{Config, Isolation, Listen, Plugin, component};
+use crate::{Config, Isolation, Listen, Plugin, component};
 
 use super::drive::IdleServer;
 use super::wat::{self, Pieces};

@@ -1,6 +1,6 @@
 //! `docs/security.md`: every promise has a test that is there.
 
-use crate::sources::{Sources, cells, names, read};
+use super::documents::{Sources, cells, names, read};
 
 #[test]
 fn every_promise_has_its_test() {

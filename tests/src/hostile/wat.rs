@@ -1,8 +1,9 @@
 //! Guests that no compiler would make: the smallest world by hand, with one function replaced.
 
-use sandloop_tests::workspace;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
+
+use crate::workspace;
 
 /// What a guest does instead of what a good one does; each a piece of a WebAssembly module.
 #[derive(Clone, Debug)]

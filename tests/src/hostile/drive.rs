@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sandloop_tests::{Host, Peer};
-
 use super::attacks::Peers;
+use crate::{Host, Peer};
 
 /// A server that lets everybody in and never reads.
 #[derive(Debug)]
@@ -25,6 +24,7 @@ pub struct IdleServer {
 const KEPT: usize = 64;
 
 impl IdleServer {
+    /// Listens on a port of the kernel's choice.
     pub fn start() -> IdleServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound socket").to_string();
@@ -45,6 +45,7 @@ impl IdleServer {
         IdleServer { address, ends, thread: Some(thread) }
     }
 
+    /// `127.0.0.1:41234`.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -62,7 +63,7 @@ impl Drop for IdleServer {
 }
 
 /// How long a peer waits for an answer.
-const PATIENCE: Duration = Duration::from_millis(100);
+pub const ANSWER_MAX: Duration = Duration::from_millis(100);
 
 /// Comes, does what peers do, and goes, until it is told to stop; how often it came.
 pub fn attack(address: &str, peers: Peers, stop: &AtomicBool) -> u32 {
@@ -70,7 +71,7 @@ pub fn attack(address: &str, peers: Peers, stop: &AtomicBool) -> u32 {
     let mut times = 0;
     while !stop.load(Ordering::Relaxed) {
         // What it meets is the host's business, not this one's: refusals, resets and silence are all right.
-        let _ = once(address, peers);
+        let _ = once(address, peers, ANSWER_MAX);
         times += 1;
     }
     times
@@ -78,12 +79,17 @@ pub fn attack(address: &str, peers: Peers, stop: &AtomicBool) -> u32 {
 
 /// Comes, does what peers do, and goes.
 pub fn attack_once(address: &str, peers: Peers) {
-    let _ = once(address.strip_prefix("tcp://").expect("a TCP address"), peers);
+    attack_for(address, peers, ANSWER_MAX);
 }
 
-fn once(address: &str, peers: Peers) -> std::io::Result<()> {
+/// The same, and waits this long for an answer.
+pub fn attack_for(address: &str, peers: Peers, answer_max: Duration) {
+    let _ = once(address.strip_prefix("tcp://").expect("a TCP address"), peers, answer_max);
+}
+
+fn once(address: &str, peers: Peers, answer_max: Duration) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(answer_max))?;
     stream.write_all(b"x\n")?;
     match peers {
         Peers::Ask => {
@@ -91,17 +97,9 @@ fn once(address: &str, peers: Peers) -> std::io::Result<()> {
             // The answer, and the end.
             while stream.read(&mut buffer)? != 0 && buffer[0] != b'd' {}
         }
-        Peers::NeverRead => thread::park_timeout(PATIENCE),
+        Peers::NeverRead => thread::park_timeout(answer_max),
     }
     Ok(())
-}
-
-/// The 99th percentile of so many echoes.
-pub fn p99(peer: &mut Peer, count: usize) -> Duration {
-    let mut times: Vec<Duration> =
-        (0..count).map(|_| peer.time_echo(b"how long does this take?")).collect();
-    times.sort_unstable();
-    times[count * 99 / 100]
 }
 
 /// How many descriptors the host has open.
@@ -110,13 +108,23 @@ pub fn descriptors(host: &Host) -> usize {
 }
 
 /// Waits, an echo at a time, until the host has no more descriptors open than before.
+///
+/// # Errors
+/// It still has more, and none has gone for as long as [`PATIENCE`](crate::PATIENCE): what hostile handlers have begun goes on
+/// in threads of a low priority, which a busy machine gives little time.
 pub fn wait_descriptors(host: &Host, echo: &mut Peer, before: usize) -> Result<(), String> {
-    let begun = Instant::now();
-    while before < descriptors(host) {
-        if sandloop_tests::PATIENCE < begun.elapsed() {
-            return Err(format!("{} descriptors are open, not {before}", descriptors(host)));
+    let (mut least, mut since) = (usize::MAX, Instant::now());
+    loop {
+        let open = descriptors(host);
+        if open <= before {
+            return Ok(());
+        }
+        if open < least {
+            (least, since) = (open, Instant::now());
+        }
+        if crate::PATIENCE < since.elapsed() {
+            return Err(format!("{open} descriptors are open, not {before}"));
         }
         echo.expect_echo("still here\n");
     }
-    Ok(())
 }

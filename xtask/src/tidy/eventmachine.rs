@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use sandloop_tests::host::finish;
-use sandloop_tests::workspace;
-
-use crate::sources::{Sources, cells, files, names, read};
+use super::documents::{Sources, cells, names, read};
+use super::files;
+use crate::root::root;
 
 #[test]
 fn every_row_names_what_exists() {
@@ -46,12 +46,13 @@ fn every_function_of_the_contract_is_named() {
     // What EventMachine has no word for at all.
     let own = ["log", "options", "catalog", "types", "world"];
     let mut missing = Vec::new();
-    for path in files(&workspace().join("wit"), "wit") {
-        let interface = path.file_stem().expect("a name").to_string_lossy().into_owned();
+    for file in files(&["wit"], &["wit"]) {
+        let name = Path::new(&file.path).file_stem().expect("a name");
+        let interface = name.to_string_lossy().into_owned();
         if own.contains(&&*interface) {
             continue;
         }
-        for function in functions(&fs::read_to_string(&path).expect("a file")) {
+        for function in functions(&file.text) {
             let named = text.contains(&format!("`{interface}.{function}`"))
                 || text.contains(&format!(".{function}`"))
                     && text.contains(&format!("`{interface}."));
@@ -81,10 +82,11 @@ const INTERNALS: &[&str] = &[
 #[test]
 fn every_call_of_eventmachine_is_named() {
     let mut ruby = Command::new("ruby");
-    ruby.arg(workspace().join("tests/differential/calls.rb"));
-    let outcome = finish(ruby);
-    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    let calls: BTreeSet<&str> = outcome.stdout.lines().collect();
+    ruby.arg(root().join("tests/differential/calls.rb"));
+    let output = ruby.output().expect("Ruby is there; `cargo xtask setup` installs it");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let calls: BTreeSet<&str> = stdout.lines().collect();
     assert!(150 < calls.len(), "{} calls", calls.len());
     let text = read("docs/eventmachine.md");
     // The first column, word by word.
@@ -112,7 +114,7 @@ fn functions(wit: &str) -> Vec<String> {
 /// `interface.item` or `interface.resource.item`.
 fn is_wit(name: &str) -> bool {
     let Some((interface, item)) = name.split_once('.') else { return false };
-    let Ok(text) = fs::read_to_string(workspace().join(format!("wit/{interface}.wit"))) else {
+    let Ok(text) = fs::read_to_string(root().join(format!("wit/{interface}.wit"))) else {
         return false;
     };
     item.split('.').all(|part| {

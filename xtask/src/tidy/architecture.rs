@@ -1,24 +1,18 @@
 //! `docs/architecture.md`: what it names of the tree is there.
 
 use std::collections::BTreeSet;
-use std::fs;
 
-use sandloop_tests::workspace;
-
-use crate::sources::{files, names, read};
+use super::documents::{names, read};
+use super::files;
 
 /// Functions, types and tests, told from other words by an underscore or a path.
 #[test]
 fn every_name_of_the_architecture_is_there() {
-    let folders = ["host", "xtask/src", "tests/suite", "sdk/rust/src"];
-    let sources: Vec<String> = folders
-        .iter()
-        .flat_map(|folder| files(&workspace().join(folder), "rs"))
-        .map(|path| fs::read_to_string(path).expect("a source file"))
-        .collect();
+    let folders = ["host", "xtask/src", "tests/suite", "tests/perf", "sdk/rust/src"];
+    let sources = files(&folders, &["rs"]);
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let there: BTreeSet<&str> =
-        sources.iter().flat_map(|text| text.split(|c| !is_word(c))).collect();
+        sources.iter().flat_map(|file| file.text.split(|c| !is_word(c))).collect();
     let text = read("docs/architecture.md");
     let named: Vec<&str> = names(&text)
         .filter_map(|name| name.split('(').next())

@@ -1,0 +1,46 @@
+//! What may be written in few places only.
+
+use super::{assert_none, files};
+
+/// What may be written in few places only: the words, where in the tree, and the files that may.
+/// Each keeps a promise of docs/architecture.md; an exception is added here, with its reason.
+const ONLY_IN: &[(&str, &str, &[&str])] = &[
+    // The time enters through the clock, so that a test can bring its own.
+    ("Instant::now", "host/src/", &["host/src/clock.rs"]),
+    ("SystemTime::now", "host/src/", &["host/src/clock.rs"]),
+    // A thread is a decision: the ticker interrupts guests, the resolver waits for names, one waits for
+    // signals, the others are the reactors.
+    ("thread::spawn", "host/src/", THREADS),
+    ("thread::Builder", "host/src/", THREADS),
+    // One translation of the contract on each side of it.
+    ("bindgen!", "host/src/", &["host/src/contract/bindings.rs"]),
+    ("generate!", "sdk/rust/src/", &["sdk/rust/src/bindings.rs"]),
+];
+const THREADS: &[&str] = &[
+    "host/src/engine/ticker.rs",
+    "host/src/run.rs",
+    "host/src/run/signals.rs",
+    "host/src/workers/deferred.rs",
+    "host/src/workers/resolver.rs",
+    "host/src/workers/slow_lane.rs",
+];
+
+#[test]
+fn what_is_done_in_one_place_is_done_there() {
+    let mut complaints = Vec::new();
+    for file in files(&["host/src", "sdk/rust/src"], &["rs"]) {
+        for (words, folder, allowed) in ONLY_IN {
+            if !file.path.starts_with(folder) || allowed.contains(&file.path.as_str()) {
+                continue;
+            }
+            let code = file.code().lines().enumerate();
+            for (number, _) in code
+                .filter(|(_, line)| line.contains(words) && !line.trim_start().starts_with("//"))
+            {
+                let (path, number) = (&file.path, number + 1);
+                complaints.push(format!("{path}:{number}: `{words}` belongs in {allowed:?}"));
+            }
+        }
+    }
+    assert_none(&complaints);
+}
