@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use sandloop_host::config::{Config, Explained, LogLevel};
+use sandloop_host::config::explain::Explained;
+use sandloop_host::config::{Config, LogLevel};
 use sandloop_host::engine::inspect;
 use sandloop_host::run::error::StartError;
 use sandloop_host::{log, run};

@@ -3,19 +3,20 @@
 //! Two steps: `raw` mirrors the file key by key, `resolve` turns the mirror into a [`Config`] that
 //! cannot be wrong. Every bound and its default lives in [`limits`].
 
-mod address;
+pub mod address;
 mod admission;
-mod allow;
+pub mod allow;
 mod amounts;
 pub mod bound;
-mod channel;
-mod connect;
-mod directory;
+pub mod channel;
+pub mod connect;
+pub mod directory;
 mod environment;
-mod error;
-mod explain;
+pub mod error;
+pub mod explain;
 mod keys;
 pub mod limits;
+pub(crate) mod names;
 mod options;
 mod raw;
 mod resolve;
@@ -30,13 +31,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::address::ListenAddress;
-pub use self::allow::{Allow, Objection};
-pub use self::channel::ChannelRule;
-pub use self::connect::{ConnectRule, HostPattern, PortPattern};
-pub use self::directory::{Access, Directory};
-pub use self::error::{ConfigError, Problem};
-pub use self::explain::{Explained, Origins};
+use self::address::ListenAddress;
+use self::allow::Allow;
+use self::error::ConfigError;
+use self::error::Problem;
+use self::explain::Origins;
 
 /// A configuration that was read, resolved and found consistent.
 ///

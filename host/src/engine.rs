@@ -15,6 +15,7 @@ use wasmtime::{
     PoolingAllocationConfig,
 };
 
+use crate::config::limits::GUEST_STACK_BYTES;
 use crate::config::{CompileCache, Config as HostConfig};
 use crate::engine::footprint::Footprint;
 
@@ -24,8 +25,6 @@ const RESERVED_BYTES_MAX: u64 = 1 << 46;
 const UNCHECKED_SLOT_BYTES: u64 = 4 << 30;
 /// Guard behind a slot that has bounds checks anyway.
 const CHECKED_GUARD_BYTES: u64 = 64 << 10;
-/// Stack of one handler. EventMachine's users recurse in their own language's stack; this is the WebAssembly one.
-pub(crate) const GUEST_STACK_BYTES: usize = 512 << 10;
 /// Stack of one fiber: the guest's and what host functions need on top of it.
 const FIBER_STACK_BYTES: usize = 1 << 20;
 /// Most core instances that one component is made of: 38 were counted for Python.

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
+use super::Config;
+use super::address::ListenAddress;
 use super::amounts::Amount;
+use super::limits::GUEST_STACK_BYTES;
 use super::source::Place;
 use super::units;
-use super::{Config, ListenAddress};
-use crate::engine::GUEST_STACK_BYTES;
 
 /// The lines of the file where bounds are written, by the bound's full key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -28,6 +28,9 @@ pub(crate) const UNBOUNDED_INSTANCES: u64 = 1_000_000;
 /// So many connections a second are no bound.
 pub(crate) const UNBOUNDED_ACCEPTS: u64 = 1_000_000;
 
+/// Stack of one handler. EventMachine's users recurse in their own language's stack; this is the WebAssembly one.
+pub(crate) const GUEST_STACK_BYTES: usize = 512 << 10;
+
 /// `host.reactors`.
 pub const REACTORS: Bound = Bound {
     table: HOST,

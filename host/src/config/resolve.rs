@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::address::ListenAddress;
 use super::admission;
 use super::allow;
 use super::environment;
 use super::error::{ConfigError, Problem};
+use super::explain::Origins;
 use super::limits;
 use super::options;
 use super::raw::{self, Quantity};
 use super::source::{Place, Source};
 use super::{
-    AtCapacity, CompileCache, Config, HostConfig, Isolation, Limits, ListenAddress, ListenConfig,
-    LogLevel, OnTrap, Origins, PluginConfig, Policy, Stdout, TenantConfig, TenantLimits,
+    AtCapacity, CompileCache, Config, HostConfig, Isolation, Limits, ListenConfig, LogLevel,
+    OnTrap, PluginConfig, Policy, Stdout, TenantConfig, TenantLimits,
 };
 
 /// Longest name of a plugin or a tenant, in bytes: names are part of every log line.

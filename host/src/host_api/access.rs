@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::config::names::is_name;
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
 use crate::net::outbound::Target;
 use crate::net::outbound::access::Refusal;
 use crate::plugin::denial::{Denial, Grant, objection_text};
-use crate::plugin::tenant::{Tenant, is_name};
+use crate::plugin::tenant::Tenant;
 
 impl HostState {
     /// Whether this plugin may stop the host.

@@ -10,7 +10,8 @@ use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::config::{AtCapacity, Config, ListenAddress};
+use crate::config::address::ListenAddress;
+use crate::config::{AtCapacity, Config};
 use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
 

@@ -3,7 +3,7 @@
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::{FsPerms, WasiCtx};
 
-use crate::config::{Access, Directory};
+use crate::config::directory::{Access, Directory};
 
 /// The folders that the instances of a plugin see, opened once for all of them: what is at their paths later does
 /// not matter.

@@ -13,9 +13,6 @@ use crate::quota::budget::Meter;
 use crate::quota::semaphore::Semaphore;
 use crate::quota::token_bucket::Bucket;
 
-/// Longest name of a channel or a queue, in bytes.
-const NAME_BYTES_MAX: usize = 255;
-
 /// What the plugins of one tenant share, and nobody else.
 #[derive(Debug)]
 pub struct Tenant {
@@ -104,25 +101,4 @@ impl Tenant {
 /// A bucket of CPU time.
 fn per_second(time: Duration) -> Bucket {
     Bucket::new(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
-}
-
-/// Whether a channel or a queue may be called so.
-pub fn is_name(name: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_short_and_printable() {
-        let check = |name: &str, good| assert_eq!(is_name(name), good, "{name:?}");
-        check("room", true);
-        check("Zimmer 5 ü", true);
-        check("", false);
-        check("a\nb", false);
-        check(&"x".repeat(255), true);
-        check(&"x".repeat(256), false);
-    }
 }

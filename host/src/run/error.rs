@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::ConfigError;
+use crate::config::error::ConfigError;
 use crate::engine::load::LoadError;
 use crate::net::listener::BindError;
 

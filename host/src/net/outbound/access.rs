@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::config::{Allow, ConnectRule, Objection};
+use crate::config::allow::{Allow, Objection};
+use crate::config::connect::ConnectRule;
 use crate::net::outbound::own_listeners::OwnListeners;
 use crate::net::outbound::{Attempt, Target};
 
@@ -113,7 +114,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::config::ListenAddress;
+    use crate::config::address::ListenAddress;
 
     fn allow(rules: &[&str]) -> Allow {
         let connect = rules.iter().map(|rule| ConnectRule::parse(rule).expect(rule)).collect();

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
-use crate::config::ListenAddress;
+use crate::config::address::ListenAddress;
 
 /// Where this host listens.
 #[derive(Debug, Default)]
