@@ -2,21 +2,18 @@
 //!
 //! # Layout
 //!
-//! The modules in the order in which a byte meets them:
+//! The modules stand on floors: each imports what stands below it, and nothing above.
 //!
-//! - [`config`]: `plugins.toml`, read and resolved before anything else happens;
-//! - [`run`]: loads every plugin, binds every listener, starts the reactors, stops them;
-//! - [`listener`]: addresses that are served;
-//! - [`reactor`]: the loop, its turn, what it does with connections, instances and timers;
-//! - [`connection`]: one socket with its outbox and its life;
-//! - [`plugin`]: components compiled, linked and checked; one sandbox and the calls into it;
-//! - [`host_api`]: what a plugin can call, one module for each interface of the contract;
-//! - [`outbound`]: outgoing connections and names;
-//! - [`lane`]: where handlers go on that outlive their slice;
-//! - [`timer`]: deadlines in order;
-//! - [`bucket`], [`meter`] and [`room`]: so much in each second, so much at once, so many sandboxes;
-//! - [`clock`]: the only place that reads the time;
-//! - [`observe`]: the log.
+//! - `base`, [`clock`], `contract`, [`config`]: keys, the time, the WIT contract in Rust, `plugins.toml`;
+//! - `timer`, `quota`, [`log`]: deadlines in order, bounds while the host runs, the operator's log;
+//! - [`net`]: listeners, connections, and the ways out;
+//! - `mail`: what instances send to each other, on whichever reactor they are;
+//! - `plugin`: a plugin's record, its tenant, its counters;
+//! - `host_api`: what a plugin can call, one module for each interface of the contract;
+//! - [`engine`]: components compiled, linked and checked; one sandbox and the calls into it;
+//! - [`workers`]: threads besides the reactors;
+//! - [`reactor`]: the loop, its turn, and what it owns;
+//! - [`run`]: from a configuration to a running host, and to its end.
 
 pub(crate) mod base;
 pub mod clock;

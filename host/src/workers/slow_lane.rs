@@ -1,7 +1,7 @@
 //! The slow lane: a handler that has outlived its slice goes on here, on threads of a lower priority, so that a reactor
 //! pays for first slices only.
 //!
-//! What goes on is a [`Ride`]: a call, which owns its sandbox, so that nobody else can touch the guest meanwhile. It comes
+//! What goes on is a `Ride`: a call, which owns its sandbox, so that nobody else can touch the guest meanwhile. It comes
 //! back to its reactor as mail when it has ended. Tenants take turns, one slice each.
 
 use std::collections::VecDeque;
