@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sandloop_host::config::explain::Explained;
-use sandloop_host::config::{Config, LogLevel};
+use sandloop_host::config::model::{Config, LogLevel};
 use sandloop_host::engine::inspect;
 use sandloop_host::run::error::StartError;
 use sandloop_host::{log, run};

@@ -1,7 +1,7 @@
 //! `plugins.toml`: what to run, read once before anything else happens.
 //!
-//! Two steps: `raw` mirrors the file key by key, `resolve` turns the mirror into a [`Config`] that
-//! cannot be wrong. Every bound and its default lives in [`limits`].
+//! Two steps: `raw` mirrors the file key by key, `resolve` turns the mirror into a
+//! [`Config`] that cannot be wrong. Every bound and its default lives in [`limits`].
 
 pub mod address;
 mod admission;
@@ -16,9 +16,12 @@ pub mod error;
 pub mod explain;
 mod keys;
 pub mod limits;
+pub mod model;
 pub(crate) mod names;
 mod options;
+pub mod origins;
 mod raw;
+pub mod reference;
 mod resolve;
 mod shape;
 mod source;
@@ -27,283 +30,10 @@ mod special;
 mod tests;
 pub mod units;
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use self::address::ListenAddress;
-use self::allow::Allow;
-use self::error::ConfigError;
-use self::error::Problem;
-use self::explain::Origins;
-
-/// A configuration that was read, resolved and found consistent.
-///
-/// Only the component files were not looked at: the loader does that.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The file it came from, as it was given.
-    pub file: PathBuf,
-    /// What concerns the host as a whole.
-    pub host: HostConfig,
-    /// The plugins, in the order of the file; at least one.
-    pub plugins: Vec<PluginConfig>,
-    /// The tenants, in the order in which the plugins name them.
-    pub tenants: Vec<TenantConfig>,
-    /// The listeners, in the order of the file.
-    pub listeners: Vec<ListenConfig>,
-    /// Where its bounds are written.
-    pub origins: Origins,
-}
-
-/// `[host]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostConfig {
-    /// How many reactors, each one thread; `"cores"` is already counted.
-    pub reactors: usize,
-    /// How many threads do deferred work.
-    pub workers: usize,
-    /// How many threads the slow lane has.
-    pub slow_lane: usize,
-    /// The least important log lines that are still written.
-    pub log: LogLevel,
-    /// How long a handler runs before the others have their turn.
-    pub slice: Duration,
-    /// How long `stop` waits for output to drain.
-    pub stop_deadline: Duration,
-    /// How long `close_connection_after_writing` waits for a peer that does not read.
-    pub close_deadline: Duration,
-    /// Most sandboxes alive at once in the host.
-    pub instances: u32,
-    /// Where compiled components are kept.
-    pub compile_cache: CompileCache,
-}
-
-/// How much is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// What needs the operator.
-    Error,
-    /// What may soon.
-    Warn,
-    /// What happened.
-    Info,
-    /// Why it happened.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// Where compiled components are kept between runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CompileCache {
-    /// Compile at every start.
-    Off,
-    /// In the user's cache folder.
-    Default,
-    /// In this folder; a relative path started at the folder of the configuration file.
-    Dir(PathBuf),
-}
-
-/// One `[plugins.<name>]`.
-#[derive(Clone)]
-pub struct PluginConfig {
-    /// The name: letters, digits, `-` and `_`.
-    pub name: String,
-    /// The component file; a relative path started at the folder of the configuration file.
-    pub component: PathBuf,
-    /// How connections share sandboxes.
-    pub isolation: Isolation,
-    /// Whose budget it spends; its own name by default.
-    pub tenant: String,
-    /// The same as an index into [`Config::tenants`].
-    pub tenant_index: usize,
-    /// What becomes of its standard output.
-    pub stdout: Stdout,
-    /// What the plugin can ask for as a whole, sorted by key. May hold secrets: never printed.
-    pub options: Vec<(String, String)>,
-    /// What it may use.
-    pub limits: Limits,
-    /// What it may do.
-    pub allow: Allow,
-    /// What the connections of an instance that traps see.
-    pub on_trap: OnTrap,
-    /// What becomes of what it may not do.
-    pub policy: Policy,
-    /// The environment variables that it sees, sorted by name. May hold secrets: never printed.
-    pub environment: Vec<(String, String)>,
-    /// The line of the file where it is declared, from 1.
-    pub line: usize,
-}
-
-/// How the connections of a plugin share sandboxes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Isolation {
-    /// A fresh instance for each accepted connection.
-    Connection,
-    /// One instance a reactor serves all.
-    Plugin,
-}
-
-/// What becomes of a plugin's standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stdout {
-    /// Each line is a log line of that plugin.
-    Log,
-    /// It goes to the host's own standard output as it is.
-    Inherit,
-}
-
-/// What the peers of an instance see when it traps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OnTrap {
-    /// The end of the stream, after what was sent already.
-    Close,
-    /// A reset, where the kind of socket has one.
-    Reset,
-    /// These bytes, then the end of the stream.
-    Farewell(String),
-}
-
-/// What a listener does with connections that its plugin cannot take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AtCapacity {
-    /// They stay in the backlog until there is room.
-    Wait,
-    /// They are accepted and closed.
-    Refuse,
-}
-
-/// What becomes of a call that [`Allow`] does not grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
-    /// It is refused, and logged.
-    Enforce,
-    /// It is logged, and let through.
-    Audit,
-}
-
-impl Policy {
-    /// As the file spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Policy::Enforce => "enforce",
-            Policy::Audit => "audit",
-        }
-    }
-}
-
-/// `[plugins.<name>.limits]`. Meaning, range and what happens at each bound: [`limits`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of linear memory of one instance.
-    pub memory: u64,
-    /// Elements of all tables of one instance.
-    pub tables: u32,
-    /// CPU time one event may take, over all its slices.
-    pub cpu_per_event: Duration,
-    /// How long one event may take in all.
-    pub event_deadline: Duration,
-    /// Accepted connections of the plugin at once.
-    pub connections: u32,
-    /// Connections of the plugin that are accepted in each second; none is no bound.
-    pub accepts_per_second: Option<u32>,
-    /// Outgoing connections of the plugin at once.
-    pub outgoing: u32,
-    /// Names of the plugin that are being looked up.
-    pub lookups: u32,
-    /// Timers set at once, one instance.
-    pub timers: u32,
-    /// Ticks queued at once, one instance.
-    pub ticks: u32,
-    /// Bytes in an outbox above which its peer counts as slow.
-    pub outbox_high: u32,
-    /// Bytes in an outbox below which it is `drained`.
-    pub outbox_low: u32,
-    /// Bytes an outbox never exceeds.
-    pub outbox_max: u32,
-    /// Bytes of one log line that are kept.
-    pub log_line: u32,
-    /// Things of WASI that one instance holds.
-    pub handles: u32,
-    /// Bytes that one call hands to the host.
-    pub call_bytes: u64,
-    /// Traps within the window at which the plugin is parked; none is never.
-    pub traps: Option<u32>,
-    /// The window.
-    pub trap_window: Duration,
-    /// CPU time one deferred operation may take.
-    pub cpu_per_operation: Duration,
-    /// How long one deferred operation may take in all.
-    pub operation_deadline: Duration,
-    /// Deferred jobs of the plugin that have not ended.
-    pub deferred: u32,
-    /// Processes of the plugin at once.
-    pub processes: u32,
-    /// Bytes that wait in the mailbox of one process.
-    pub mailbox: u64,
-    /// Subscriptions of one instance.
-    pub subscriptions: u32,
-    /// Pops of one instance that wait.
-    pub pops: u32,
-    /// Bytes of one message.
-    pub message: u32,
-}
-
-/// One tenant: a name that one or more plugins give.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantConfig {
-    /// Its name.
-    pub name: String,
-    /// What its plugins may use together.
-    pub limits: TenantLimits,
-}
-
-/// `[tenants.<name>.limits]`. Meaning, range and what happens at each bound: [`limits`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantLimits {
-    /// Bytes of linear memory of all its instances.
-    pub memory: u64,
-    /// Instances alive at once; none is no bound.
-    pub instances: Option<u32>,
-    /// Bytes in all its outboxes.
-    pub outboxes: u64,
-    /// CPU time in each second; none is no bound.
-    pub cpu_per_second: Option<Duration>,
-    /// Channels and queues in use.
-    pub channels: u32,
-    /// Bytes of one channel that have not reached all its subscribers.
-    pub channel: u64,
-    /// Bytes of one queue.
-    pub queue: u64,
-    /// Bytes of everything that waits.
-    pub messages: u64,
-    /// Bytes that its connections read in each second; none is no bound.
-    pub read_per_second: Option<u64>,
-    /// Bytes that its connections write in each second; none is no bound.
-    pub write_per_second: Option<u64>,
-    /// Bytes of its log lines in each second.
-    pub log_per_second: u64,
-}
-
-/// One `[[listen]]`.
-#[derive(Clone)]
-pub struct ListenConfig {
-    /// Where it waits.
-    pub address: ListenAddress,
-    /// The plugin that serves it: an index into [`Config::plugins`].
-    pub plugin: usize,
-    /// Which handler class of the plugin; its only one by default.
-    pub handler: Option<String>,
-    /// What each of its connections can ask for, sorted by key. May hold secrets: never printed.
-    pub options: Vec<(String, String)>,
-    /// What becomes of connections that the plugin cannot take.
-    pub at_capacity: AtCapacity,
-    /// How many connections the system keeps until they are accepted.
-    pub backlog: u32,
-    /// The line of the file where it is declared, from 1.
-    pub line: usize,
-}
+use self::error::{ConfigError, Problem};
+use self::model::Config;
 
 impl Config {
     /// Reads and resolves `file`.
@@ -330,47 +60,4 @@ fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> ConfigError {
     let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
     let problem = Problem::new("this is not UTF-8 text", "save the file as UTF-8");
     ConfigError::Invalid { file: file.to_owned(), line, key: String::new(), problem }
-}
-
-/// Option values are never printed: any of them may be a secret.
-struct Masked<'a>(&'a [(String, String)]);
-
-impl fmt::Debug for Masked<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(key, _)| (key, format_args!("MASKED")))).finish()
-    }
-}
-
-impl fmt::Debug for PluginConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PluginConfig")
-            .field("name", &self.name)
-            .field("component", &self.component)
-            .field("isolation", &self.isolation)
-            .field("tenant", &self.tenant)
-            .field("tenant_index", &self.tenant_index)
-            .field("stdout", &self.stdout)
-            .field("options", &Masked(&self.options))
-            .field("limits", &self.limits)
-            .field("allow", &self.allow)
-            .field("on_trap", &self.on_trap)
-            .field("policy", &self.policy)
-            .field("environment", &Masked(&self.environment))
-            .field("line", &self.line)
-            .finish()
-    }
-}
-
-impl fmt::Debug for ListenConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListenConfig")
-            .field("address", &self.address)
-            .field("plugin", &self.plugin)
-            .field("handler", &self.handler)
-            .field("options", &Masked(&self.options))
-            .field("at_capacity", &self.at_capacity)
-            .field("backlog", &self.backlog)
-            .field("line", &self.line)
-            .finish()
-    }
 }

@@ -16,7 +16,7 @@ use wasmtime::{
 };
 
 use crate::config::limits::GUEST_STACK_BYTES;
-use crate::config::{CompileCache, Config as HostConfig};
+use crate::config::model::{CompileCache, Config as HostConfig};
 use crate::engine::footprint::Footprint;
 
 /// Address space that all memory slots together may reserve: half of what a 47-bit process has.

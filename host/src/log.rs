@@ -7,7 +7,7 @@ use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use wasmtime::WasmBacktrace;
 
-use crate::config::LogLevel;
+use crate::config::model::LogLevel;
 use crate::contract::bindings::Level;
 
 /// The log's thread. Dropping it writes what is left.

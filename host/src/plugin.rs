@@ -11,7 +11,7 @@ pub(crate) mod tenant;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::config::{Limits, PluginConfig};
+use crate::config::model::{Limits, PluginConfig};
 use crate::contract::Exports;
 use crate::plugin::counters::Evidence;
 use crate::plugin::folders::Folders;

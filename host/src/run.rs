@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::model::Config;
 use crate::mail::post::{Mail, Post};
 use crate::net::listener;
 use crate::net::listener::{Bound, Listener};

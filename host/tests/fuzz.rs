@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sandloop_host::config::Config;
+use sandloop_host::config::model::Config;
 use sandloop_host::engine::inspect;
 use sandloop_host::run;
 

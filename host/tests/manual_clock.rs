@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use mio::Events;
 use sandloop_host::clock::{Clock, Hand};
-use sandloop_host::config::Config;
 use sandloop_host::config::address::ListenAddress;
+use sandloop_host::config::model::Config;
 use sandloop_host::engine::ticker::Ticker;
 use sandloop_host::net::listener;
 use sandloop_host::reactor::Reactor;

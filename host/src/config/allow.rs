@@ -8,13 +8,13 @@ use super::connect::ConnectRule;
 use super::directory::{self, Directory};
 use super::error::{ConfigError, Problem};
 use super::raw;
-use super::source::Place;
+use super::source::{Place, each};
 use super::special;
 
 /// `[plugins.<name>.allow]`: what a plugin may do beyond serving; nothing by default.
 ///
 /// The environment variables that it names are in
-/// [`PluginConfig::environment`](super::PluginConfig::environment), with their values.
+/// [`PluginConfig::environment`](super::model::PluginConfig::environment), with their values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Allow {
     /// Where it may connect to.
@@ -164,18 +164,6 @@ pub(crate) fn resolve(
     })
 }
 
-/// Resolves each text of a list; an error says which.
-pub(crate) fn each<T>(
-    place: &Place<'_>,
-    texts: &[String],
-    mut resolve: impl FnMut(&str) -> Result<T, Problem>,
-) -> Result<Vec<T>, ConfigError> {
-    let texts = texts.iter().enumerate();
-    texts
-        .map(|(index, text)| resolve(text).map_err(|problem| place.index(index).wrong(problem)))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,7 +244,7 @@ mod tests {
         check(&[], None, "93.184.215.14:80", Err(Objection::NotListed));
     }
 
-    /// Only [`Policy::Audit`](crate::config::Policy) comes so far with a name that is not listed.
+    /// Only [`Policy::Audit`](crate::config::model::Policy) comes so far with a name that is not listed.
     #[test]
     fn a_name_that_was_let_through_is_taken_as_listed() {
         check(&[], Some("example.com"), "93.184.215.14:80", Ok(()));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bound::Bound;
 use super::limits as all;
-use super::{HostConfig, Limits, ListenConfig, TenantLimits};
+use super::model::{HostConfig, Limits, ListenConfig, TenantLimits};
 
 /// A bound and what it is set to, in the unit of the bound.
 pub type Amount = (&'static Bound, u64);
@@ -115,7 +115,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::model::Config;
 
     /// A bound that is left out here would be missing from what the operator is shown.
     #[test]

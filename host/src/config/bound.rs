@@ -1,6 +1,6 @@
-//! What a bound is: reading one from the file, showing it, and the reference made of all.
+//! What a bound is: reading one from the file, and showing it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use super::error::Problem;
@@ -128,7 +128,7 @@ impl Bound {
     }
 
     /// An amount as TOML.
-    fn literal(&self, amount: u64) -> String {
+    pub(super) fn literal(&self, amount: u64) -> String {
         let shown = self.show(amount);
         if self.unit == Unit::Count { shown } else { format!("\"{shown}\"") }
     }
@@ -156,27 +156,4 @@ impl fmt::Display for Bound {
         writeln!(f, "    {} {}", self.what, self.why)?;
         write!(f, "    At the bound: {}. {}", self.at.word(), self.then)
     }
-}
-
-/// The table of all bounds in Markdown, as `docs/config.md` holds it.
-pub fn reference() -> String {
-    let mut text = String::from(
-        "| key | default | range | what it bounds, and why | at the bound |\n\
-         | --- | --- | --- | --- | --- |\n",
-    );
-    for bound in limits::ALL {
-        let (min, max) = (bound.show(bound.min), bound.show(bound.max));
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "| `{}` | `{}` | {min} to {max} | {} {} | **{}**: {} |",
-            bound.key(),
-            bound.literal(bound.default),
-            bound.what,
-            bound.why,
-            bound.at.word(),
-            bound.then,
-        );
-    }
-    text
 }

@@ -1,7 +1,7 @@
 //! `allow.channels`: channels and queues of other tenants that a plugin may use.
 
 use super::error::Problem;
-use crate::config::names::is_name;
+use super::names::is_name;
 
 /// One line of `allow.channels`: `othertenant/news`, `othertenant/room-*`, `othertenant/*`.
 #[derive(Debug, Clone, PartialEq, Eq)]

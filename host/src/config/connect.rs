@@ -1,5 +1,5 @@
 //! `allow.connect`: where a plugin may connect to, rule by rule. What the rules say together is in
-//! [`Allow`](super::Allow).
+//! [`Allow`](super::allow::Allow).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Component, Path};

@@ -2,10 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::allow;
 use super::error::{ConfigError, Problem};
 use super::raw;
-use super::source::Place;
+use super::source::{Place, each};
 
 /// A folder of the host, with everything below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub(crate) fn resolve(
     for (key, texts, access) in
         [("read", &raw.read, Access::Read), ("write", &raw.write, Access::Write)]
     {
-        allow::each(&place.key(key), texts, |text| {
+        each(&place.key(key), texts, |text| {
             let directory = Directory::parse(text, folder, access)?;
             if let Some(taken) = all.iter().find(|known| known.guest == directory.guest) {
                 return Err(twice(text, taken, &directory));

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use super::allow;
 use super::error::{ConfigError, Problem};
 use super::options;
 use super::raw;
-use super::source::Place;
+use super::source::{Place, each};
 
 /// The variables of the section at `place`, sorted by name: those with a value of their own, and those of the host
 /// that are passed on. Files are looked for from `folder`.
@@ -23,7 +22,7 @@ pub(crate) fn resolve(
     }
     let passed = place.key("allow").key("environment");
     let mut seen: Vec<&str> = raw.environment.keys().map(String::as_str).collect();
-    let values = allow::each(&passed, &raw.allow.environment, |name| {
+    let values = each(&passed, &raw.allow.environment, |name| {
         check_name(name)?;
         let value = options::from_environment(name, "set it before the start, or take it out")?;
         Ok((name.to_owned(), value))

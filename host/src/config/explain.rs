@@ -1,61 +1,13 @@
 //! `sandloop check --explain`: every bound with its value, where that comes from, and what happens at it.
 
-use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
-use super::Config;
 use super::address::ListenAddress;
 use super::amounts::Amount;
 use super::limits::GUEST_STACK_BYTES;
-use super::source::Place;
+use super::model::Config;
+use super::origins::{listen, section};
 use super::units;
-
-/// The lines of the file where bounds are written, by the bound's full key.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(HashMap<String, usize>);
-
-impl Origins {
-    /// The line where the bound with this key is written, if it is.
-    pub fn line(&self, key: &str) -> Option<usize> {
-        self.0.get(key).copied()
-    }
-
-    /// Notes every bound that is written in the file.
-    pub(super) fn of(top: &Place<'_>, config: &Config) -> Origins {
-        let mut origins = Origins::default();
-        origins.note("host", &top.key("host"), &config.host.amounts());
-        for plugin in &config.plugins {
-            let place = top.key("plugins").key(&plugin.name).key("limits");
-            origins.note(&section("plugins", &plugin.name), &place, &plugin.limits.amounts());
-        }
-        for tenant in &config.tenants {
-            let place = top.key("tenants").key(&tenant.name).key("limits");
-            origins.note(&section("tenants", &tenant.name), &place, &tenant.limits.amounts());
-        }
-        for (index, listener) in config.listeners.iter().enumerate() {
-            let place = top.key("listen").index(index);
-            origins.note(&listen(index), &place, &listener.amounts());
-        }
-        origins
-    }
-
-    fn note(&mut self, section: &str, place: &Place<'_>, amounts: &[Amount]) {
-        for (bound, _) in amounts {
-            let place = place.key(bound.name);
-            if place.is_written() {
-                self.0.insert(format!("{section}.{}", bound.name), place.line());
-            }
-        }
-    }
-}
-
-fn section(kind: &str, name: &str) -> String {
-    format!("{kind}.{name}.limits")
-}
-
-fn listen(index: usize) -> String {
-    format!("listen[{index}]")
-}
 
 /// The table for an operator.
 pub struct Explained<'a>(pub &'a Config);

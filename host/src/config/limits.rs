@@ -1,6 +1,6 @@
 //! Every bound of the host: its default, its range, why it exists and what happens at it.
 //!
-//! The only place where a default is written. `docs/config.md` holds [`super::bound::reference`]
+//! The only place where a default is written. `docs/config.md` holds [`super::reference::reference`]
 //! word by word.
 
 use super::bound::{AtBound, Bound, Unit};

@@ -8,17 +8,18 @@ use std::time::Duration;
 use super::address::ListenAddress;
 use super::admission;
 use super::allow;
+use super::amounts::Amount;
 use super::environment;
 use super::error::{ConfigError, Problem};
-use super::explain::Origins;
 use super::limits;
-use super::options;
-use super::raw::{self, Quantity};
-use super::source::{Place, Source};
-use super::{
+use super::model::{
     AtCapacity, CompileCache, Config, HostConfig, Isolation, Limits, ListenConfig, LogLevel,
     OnTrap, PluginConfig, Policy, Stdout, TenantConfig, TenantLimits,
 };
+use super::options;
+use super::origins::{self, Origins};
+use super::raw::{self, Quantity};
+use super::source::{Place, Source};
 
 /// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
 const NAME_BYTES_MAX: usize = 64;
@@ -45,8 +46,29 @@ pub(crate) fn resolve(source: &Source<'_>, raw: &raw::File) -> Result<Config, Co
     let file = source.file.to_owned();
     let origins = Origins::default();
     let mut config = Config { file, host, plugins, tenants, listeners, origins };
-    config.origins = Origins::of(&top, &config);
+    config.origins = find_origins(&top, &config);
     Ok(config)
+}
+
+/// Where the bounds of `config` are written.
+fn find_origins(top: &Place<'_>, config: &Config) -> Origins {
+    let mut origins = Origins::default();
+    let mut note = |section: &str, place: &Place<'_>, amounts: &[Amount]| {
+        origins.note(section, place, amounts.iter().map(|(bound, _)| bound.name));
+    };
+    note("host", &top.key("host"), &config.host.amounts());
+    for plugin in &config.plugins {
+        let place = top.key("plugins").key(&plugin.name).key("limits");
+        note(&origins::section("plugins", &plugin.name), &place, &plugin.limits.amounts());
+    }
+    for tenant in &config.tenants {
+        let place = top.key("tenants").key(&tenant.name).key("limits");
+        note(&origins::section("tenants", &tenant.name), &place, &tenant.limits.amounts());
+    }
+    for (index, listener) in config.listeners.iter().enumerate() {
+        note(&origins::listen(index), &top.key("listen").index(index), &listener.amounts());
+    }
+    origins
 }
 
 fn host(place: &Place<'_>, folder: &Path, raw: &raw::Host) -> Result<HostConfig, ConfigError> {

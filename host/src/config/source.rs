@@ -238,3 +238,15 @@ impl Place<'_> {
         invalid(self.source.file, self.line(), &self.path, problem)
     }
 }
+
+/// Resolves each text of a list; an error says which.
+pub(crate) fn each<T>(
+    place: &Place<'_>,
+    texts: &[String],
+    mut resolve: impl FnMut(&str) -> Result<T, Problem>,
+) -> Result<Vec<T>, ConfigError> {
+    let texts = texts.iter().enumerate();
+    texts
+        .map(|(index, text)| resolve(text).map_err(|problem| place.index(index).wrong(problem)))
+        .collect()
+}

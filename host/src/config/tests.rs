@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::address::ListenAddress;
+use super::allow::Allow;
 use super::directory::{Access, Directory};
+use super::model::{CompileCache, HostConfig, Limits, LogLevel, Policy, Stdout, TenantLimits};
 use super::*;
 
 const ECHO: &str = "[plugins.echo]\ncomponent = \"echo.wasm\"\nisolation = \"plugin\"\n";
@@ -414,7 +417,7 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
 #[test]
 fn the_reference_has_every_key() {
     let reference = fs::read_to_string(repository("docs/config.md")).expect("docs/config.md");
-    let bounds = bound::reference();
+    let bounds = reference::reference();
     assert!(
         reference.contains(&bounds),
         "the table of bounds in docs/config.md is old; put this into its place:\n{bounds}"

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
-use crate::config::{Config, PluginConfig, TenantConfig};
+use crate::config::model::{Config, PluginConfig, TenantConfig};
 use crate::contract::Exports;
 use crate::contract::bindings::MinimalIndices;
 use crate::engine::inspect::{Kind, Report};
@@ -274,7 +274,7 @@ impl fmt::Display for Fault {
 }
 
 /// How many slices make up the budget of one event, at least one.
-fn slices(section: &PluginConfig, host: &crate::config::HostConfig) -> u32 {
+fn slices(section: &PluginConfig, host: &crate::config::model::HostConfig) -> u32 {
     let slices = section.limits.cpu_per_event.as_nanos() / host.slice.as_nanos().max(1);
     u32::try_from(slices).unwrap_or(u32::MAX).max(1)
 }

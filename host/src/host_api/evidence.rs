@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::config::Isolation;
+use crate::config::model::Isolation;
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
 use crate::quota::semaphore::{Permit, Semaphore};

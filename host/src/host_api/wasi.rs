@@ -10,7 +10,7 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::clock::Clock;
-use crate::config::Stdout;
+use crate::config::model::Stdout;
 use crate::contract::bindings::Level;
 use crate::host_api::state::HostState;
 use crate::host_api::stdio::Lines;

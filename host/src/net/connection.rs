@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::config::OnTrap;
+use crate::config::model::OnTrap;
 use crate::quota::budget::Meter;
 use crate::quota::token_bucket::Bucket;
 

@@ -11,7 +11,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::config::address::ListenAddress;
-use crate::config::{AtCapacity, Config};
+use crate::config::model::{AtCapacity, Config};
 use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
 

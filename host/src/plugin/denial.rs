@@ -1,8 +1,8 @@
 //! What a plugin asked for and was not granted: counted, and told to the operator in one line.
 
 use crate::clock::Moment;
-use crate::config::Policy;
 use crate::config::allow::Objection;
+use crate::config::model::Policy;
 use crate::plugin::Plugin;
 use crate::plugin::counters::Kind;
 

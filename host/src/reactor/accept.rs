@@ -7,7 +7,7 @@ use mio::Interest;
 use rustix::io::Errno;
 
 use crate::base::token::Source;
-use crate::config::AtCapacity;
+use crate::config::model::AtCapacity;
 use crate::contract::bindings::Origin;
 use crate::net::connection::{Connection, Shared};
 use crate::plugin::counters::Kind;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::base::arena::ConnectionId;
-use crate::config::Policy;
+use crate::config::model::Policy;
 use crate::net::outbound::access::Refusal;
 use crate::net::outbound::{Attempt, Target};
 use crate::plugin::Plugin;

@@ -8,7 +8,7 @@ use mio::Interest;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::Source;
 use crate::clock::Moment;
-use crate::config::OnTrap;
+use crate::config::model::OnTrap;
 use crate::engine::task::Task;
 use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, Phase, reason_of};

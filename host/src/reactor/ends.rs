@@ -1,7 +1,7 @@
 //! Ends of instances that nobody asked for, and what they leave behind.
 
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::config::Isolation;
+use crate::config::model::Isolation;
 use crate::engine::sandbox::{Stage, Trapped};
 use crate::engine::task::Task;
 use crate::log;

@@ -1,7 +1,7 @@
 //! Events into instances: one at a time for each, in slices, and what happens when one traps.
 
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::config::Isolation;
+use crate::config::model::Isolation;
 use crate::engine::sandbox::{Finished, Sandbox, Seat};
 use crate::engine::task::{Outcome, Task};
 use crate::host_api::command::Command;

@@ -1,7 +1,7 @@
 //! File descriptors: as many as the system gives, and enough for what the configuration allows at once.
 
 use crate::config::error::{ConfigError, Problem};
-use crate::config::{Config, PluginConfig};
+use crate::config::model::{Config, PluginConfig};
 
 /// Descriptors of everything but listeners and connections: polls, the log, folders, compiled components.
 const KEPT: u64 = 128;

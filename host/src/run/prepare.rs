@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::clock::Clock;
-use crate::config::{Config, Isolation};
+use crate::config::model::{Config, Isolation};
 use crate::engine::load::{Fault, LoadError, Loader};
 use crate::engine::sandbox;
 use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage};

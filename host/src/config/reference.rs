@@ -1,0 +1,28 @@
+//! The reference of all bounds, as `docs/config.md` holds it word by word.
+
+use std::fmt::Write as _;
+
+use super::limits;
+
+/// The table of all bounds in Markdown, as `docs/config.md` holds it.
+pub fn reference() -> String {
+    let mut text = String::from(
+        "| key | default | range | what it bounds, and why | at the bound |\n\
+         | --- | --- | --- | --- | --- |\n",
+    );
+    for bound in limits::ALL {
+        let (min, max) = (bound.show(bound.min), bound.show(bound.max));
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "| `{}` | `{}` | {min} to {max} | {} {} | **{}**: {} |",
+            bound.key(),
+            bound.literal(bound.default),
+            bound.what,
+            bound.why,
+            bound.at.word(),
+            bound.then,
+        );
+    }
+    text
+}
