@@ -4,9 +4,7 @@
 //! [`Config`] that cannot be wrong. Every bound and its default lives in [`limits`].
 
 pub mod address;
-mod admission;
 pub mod allow;
-mod amounts;
 pub mod bound;
 pub mod channel;
 pub mod connect;
@@ -20,15 +18,17 @@ pub mod model;
 pub(crate) mod names;
 mod options;
 pub mod origins;
+mod preflight;
 mod raw;
 pub mod reference;
 mod resolve;
 mod shape;
 mod source;
-mod special;
+mod special_purpose;
 #[cfg(test)]
 mod tests;
 pub mod units;
+mod values;
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ impl Config {
     /// Resolves `text` as if it had been read from `file`: relative paths start at the folder of
     /// `file`, and errors name it.
     pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
-        let source = source::Source::parse(file, text)?;
+        let source = source::SourceText::parse(file, text)?;
         let raw = shape::read(&source, text)?;
         resolve::resolve(&source, &raw)
     }

@@ -7,9 +7,9 @@ use super::channel::ChannelRule;
 use super::connect::ConnectRule;
 use super::directory::{self, Directory};
 use super::error::{ConfigError, Problem};
-use super::raw;
-use super::source::{Place, each};
-use super::special;
+use super::raw::{RawAllow, RawPlugin};
+use super::source::{KeyPlace, each};
+use super::special_purpose;
 
 /// `[plugins.<name>.allow]`: what a plugin may do beyond serving; nothing by default.
 ///
@@ -72,7 +72,7 @@ impl Allow {
             Some(_) => true,
             None => self.connect.iter().any(|rule| rule.lists_everything(port)),
         };
-        match special::kind(ip) {
+        match special_purpose::kind(ip) {
             _ if !wide => Err(Objection::NotListed),
             None => Ok(()),
             // Whoever writes localhost means it.
@@ -104,14 +104,14 @@ impl Allow {
 }
 
 /// What the other sections of the file declare.
-pub(crate) struct Names<'a> {
+pub(crate) struct Declared<'a> {
     plugins: Vec<&'a str>,
     tenants: Vec<&'a str>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> Declared<'a> {
     /// The plugins in the order of the file, and their tenants.
-    pub(crate) fn of(plugins: &[(Place<'_>, &'a String, &'a raw::Plugin)]) -> Names<'a> {
+    pub(crate) fn of(plugins: &[(KeyPlace<'_>, &'a String, &'a RawPlugin)]) -> Declared<'a> {
         let mut tenants = Vec::new();
         for (_, name, raw) in plugins {
             let tenant = raw.tenant.as_deref().unwrap_or(name);
@@ -119,7 +119,7 @@ impl<'a> Names<'a> {
                 tenants.push(tenant);
             }
         }
-        Names { plugins: plugins.iter().map(|(_, name, _)| name.as_str()).collect(), tenants }
+        Declared { plugins: plugins.iter().map(|(_, name, _)| name.as_str()).collect(), tenants }
     }
 
     fn check_plugin(&self, name: &str) -> Result<(), Problem> {
@@ -145,10 +145,10 @@ impl<'a> Names<'a> {
 
 /// Resolves `[plugins.<name>.allow]`; folders are looked for from `folder`.
 pub(crate) fn resolve(
-    place: &Place<'_>,
+    place: &KeyPlace<'_>,
     folder: &Path,
-    raw: &raw::Allow,
-    names: &Names<'_>,
+    raw: &RawAllow,
+    names: &Declared<'_>,
 ) -> Result<Allow, ConfigError> {
     each(&place.key("spawn"), &raw.spawn, |name| names.check_plugin(name))?;
     let channels = each(&place.key("channels"), &raw.channels, |text| {

@@ -3,8 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::error::{ConfigError, Problem};
-use super::raw;
-use super::source::{Place, each};
+use super::raw::RawAllow;
+use super::source::{KeyPlace, each};
 
 /// A folder of the host, with everything below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +31,9 @@ const AS: &str = "::";
 
 /// Resolves both lists of the section `allow` at `place`; relative paths start at `folder`.
 pub(crate) fn resolve(
-    place: &Place<'_>,
+    place: &KeyPlace<'_>,
     folder: &Path,
-    raw: &raw::Allow,
+    raw: &RawAllow,
 ) -> Result<Vec<Directory>, ConfigError> {
     let mut all: Vec<Directory> = Vec::new();
     for (key, texts, access) in

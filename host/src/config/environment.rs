@@ -4,15 +4,15 @@ use std::path::Path;
 
 use super::error::{ConfigError, Problem};
 use super::options;
-use super::raw;
-use super::source::{Place, each};
+use super::raw::RawPlugin;
+use super::source::{KeyPlace, each};
 
 /// The variables of the section at `place`, sorted by name: those with a value of their own, and those of the host
 /// that are passed on. Files are looked for from `folder`.
 pub(crate) fn resolve(
-    place: &Place<'_>,
+    place: &KeyPlace<'_>,
     folder: &Path,
-    raw: &raw::Plugin,
+    raw: &RawPlugin,
 ) -> Result<Vec<(String, String)>, ConfigError> {
     let own = place.key("environment");
     let mut variables = options::resolve(&own, folder, &raw.environment)?;

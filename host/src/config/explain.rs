@@ -3,11 +3,11 @@
 use std::fmt::{self, Write as _};
 
 use super::address::ListenAddress;
-use super::amounts::Amount;
 use super::limits::GUEST_STACK_BYTES;
 use super::model::Config;
 use super::origins::{listen, section};
 use super::units;
+use super::values::Amount;
 
 /// The table for an operator.
 pub struct Explained<'a>(pub &'a Config);

@@ -1,14 +1,14 @@
 //! Every key of `plugins.toml` and how its value is written: the words of the errors about shape.
 
 /// One key.
-pub(crate) struct Key {
+pub(crate) struct ConfigKey {
     /// Its path, with `*` for a plugin's name and for a place in a list.
     pub(crate) path: &'static str,
     /// How its value is written; follows "write".
     pub(crate) form: &'static str,
 }
 
-impl Key {
+impl ConfigKey {
     /// The table it is in; empty at the top.
     pub(crate) fn table(&self) -> &'static str {
         self.path.rsplit_once('.').map_or("", |(table, _)| table)
@@ -20,8 +20,8 @@ impl Key {
     }
 }
 
-const fn key(path: &'static str, form: &'static str) -> Key {
-    Key { path, form }
+const fn key(path: &'static str, form: &'static str) -> ConfigKey {
+    ConfigKey { path, form }
 }
 
 const OPTIONS: &str = r#"a table of options, as in options = { greeting = "hello" }"#;
@@ -29,7 +29,7 @@ const OPTIONS: &str = r#"a table of options, as in options = { greeting = "hello
 const ENVIRONMENT: &str = r#"a table of variables, as in environment = { LANG = "C" }"#;
 
 /// Every key, in the order of the reference.
-pub(crate) const ALL: &[Key] = &[
+pub(crate) const ALL: &[ConfigKey] = &[
     key("host", "a section [host]"),
     key("plugins", "a section for each plugin, as in [plugins.echo]"),
     key("tenants", "a section for each tenant, as in [tenants.demo]"),
@@ -132,12 +132,15 @@ pub(crate) fn form(path: &str) -> Option<&'static str> {
 
 /// The keys of a table, in the order of the reference.
 pub(crate) fn of(table: &str) -> Vec<&'static str> {
-    ALL.iter().filter(|key| key.table() == table && key.name() != "*").map(Key::name).collect()
+    ALL.iter()
+        .filter(|key| key.table() == table && key.name() != "*")
+        .map(ConfigKey::name)
+        .collect()
 }
 
 /// The tables in which `name` is a key.
 pub(crate) fn homes(name: &str) -> Vec<&'static str> {
-    ALL.iter().filter(|key| key.name() == name).map(Key::table).collect()
+    ALL.iter().filter(|key| key.name() == name).map(ConfigKey::table).collect()
 }
 
 /// The one of `known` that `written` most likely means.
@@ -165,7 +168,10 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{limits, raw};
+    use crate::config::limits;
+    use crate::config::raw::{
+        RawAllow, RawFile, RawHost, RawLimits, RawListen, RawPlugin, RawTenant, RawTenantLimits,
+    };
     use serde::de::value::Error;
     use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
@@ -205,14 +211,14 @@ mod tests {
 
     #[test]
     fn every_key_of_the_mirror_has_its_words() {
-        check::<raw::File>("");
-        check::<raw::Host>("host");
-        check::<raw::Plugin>("plugins.*");
-        check::<raw::Limits>("plugins.*.limits");
-        check::<raw::Allow>("plugins.*.allow");
-        check::<raw::Tenant>("tenants.*");
-        check::<raw::TenantLimits>("tenants.*.limits");
-        check::<raw::Listen>("listen.*");
+        check::<RawFile>("");
+        check::<RawHost>("host");
+        check::<RawPlugin>("plugins.*");
+        check::<RawLimits>("plugins.*.limits");
+        check::<RawAllow>("plugins.*.allow");
+        check::<RawTenant>("tenants.*");
+        check::<RawTenantLimits>("tenants.*.limits");
+        check::<RawListen>("listen.*");
     }
 
     #[test]

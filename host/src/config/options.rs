@@ -8,11 +8,11 @@ use serde_json::Number;
 use toml::Value;
 
 use super::error::{ConfigError, Problem};
-use super::source::Place;
+use super::source::KeyPlace;
 
 /// Turns a table of options into text, sorted by key. Files are looked for from `folder`.
 pub(crate) fn resolve(
-    place: &Place<'_>,
+    place: &KeyPlace<'_>,
     folder: &Path,
     options: &toml::Table,
 ) -> Result<Vec<(String, String)>, ConfigError> {

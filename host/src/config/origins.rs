@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::source::Place;
+use super::source::KeyPlace;
 
 /// The lines of the file where bounds are written, by the bound's full key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Origins {
     pub(super) fn note<'a>(
         &mut self,
         section: &str,
-        place: &Place<'_>,
+        place: &KeyPlace<'_>,
         names: impl IntoIterator<Item = &'a str>,
     ) {
         for name in names {

@@ -11,21 +11,21 @@ use serde::de::{self, Deserialize, Deserializer};
 /// The whole file.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct File {
+pub(crate) struct RawFile {
     #[serde(default)]
-    pub(crate) host: Host,
+    pub(crate) host: RawHost,
     #[serde(default)]
-    pub(crate) plugins: BTreeMap<String, Plugin>,
+    pub(crate) plugins: BTreeMap<String, RawPlugin>,
     #[serde(default)]
-    pub(crate) tenants: BTreeMap<String, Tenant>,
+    pub(crate) tenants: BTreeMap<String, RawTenant>,
     #[serde(default)]
-    pub(crate) listen: Vec<Listen>,
+    pub(crate) listen: Vec<RawListen>,
 }
 
 /// `[host]`.
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Host {
+pub(crate) struct RawHost {
     pub(crate) reactors: Option<Quantity>,
     pub(crate) workers: Option<Quantity>,
     pub(crate) slow_lane: Option<Quantity>,
@@ -40,7 +40,7 @@ pub(crate) struct Host {
 /// `[plugins.<name>]`.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Plugin {
+pub(crate) struct RawPlugin {
     pub(crate) component: String,
     pub(crate) isolation: Option<String>,
     pub(crate) tenant: Option<String>,
@@ -53,15 +53,15 @@ pub(crate) struct Plugin {
     #[serde(default)]
     pub(crate) environment: toml::Table,
     #[serde(default)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: RawLimits,
     #[serde(default)]
-    pub(crate) allow: Allow,
+    pub(crate) allow: RawAllow,
 }
 
 /// `[plugins.<name>.limits]`.
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Limits {
+pub(crate) struct RawLimits {
     pub(crate) memory: Option<Quantity>,
     pub(crate) tables: Option<Quantity>,
     pub(crate) cpu_per_event: Option<Quantity>,
@@ -93,15 +93,15 @@ pub(crate) struct Limits {
 /// `[tenants.<name>]`.
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Tenant {
+pub(crate) struct RawTenant {
     #[serde(default)]
-    pub(crate) limits: TenantLimits,
+    pub(crate) limits: RawTenantLimits,
 }
 
 /// `[tenants.<name>.limits]`.
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct TenantLimits {
+pub(crate) struct RawTenantLimits {
     pub(crate) memory: Option<Quantity>,
     pub(crate) instances: Option<Quantity>,
     pub(crate) outboxes: Option<Quantity>,
@@ -118,7 +118,7 @@ pub(crate) struct TenantLimits {
 /// `[plugins.<name>.allow]`.
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Allow {
+pub(crate) struct RawAllow {
     #[serde(default)]
     pub(crate) connect: Vec<String>,
     #[serde(default)]
@@ -138,7 +138,7 @@ pub(crate) struct Allow {
 /// `[[listen]]`.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Listen {
+pub(crate) struct RawListen {
     pub(crate) address: String,
     pub(crate) plugin: String,
     pub(crate) handler: Option<String>,

@@ -6,9 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::address::ListenAddress;
-use super::admission;
 use super::allow;
-use super::amounts::Amount;
 use super::environment;
 use super::error::{ConfigError, Problem};
 use super::limits;
@@ -18,14 +16,18 @@ use super::model::{
 };
 use super::options;
 use super::origins::{self, Origins};
-use super::raw::{self, Quantity};
-use super::source::{Place, Source};
+use super::preflight;
+use super::raw::{
+    Quantity, RawFile, RawHost, RawLimits, RawListen, RawPlugin, RawTenant, RawTenantLimits,
+};
+use super::source::{KeyPlace, SourceText};
+use super::values::Amount;
 
 /// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
 const NAME_BYTES_MAX: usize = 64;
 
 /// Resolves the mirror of `source`.
-pub(crate) fn resolve(source: &Source<'_>, raw: &raw::File) -> Result<Config, ConfigError> {
+pub(crate) fn resolve(source: &SourceText<'_>, raw: &RawFile) -> Result<Config, ConfigError> {
     let top = source.top();
     let folder = source.file.parent().unwrap_or(Path::new(""));
     let host = host(&top.key("host"), folder, &raw.host)?;
@@ -51,9 +53,9 @@ pub(crate) fn resolve(source: &Source<'_>, raw: &raw::File) -> Result<Config, Co
 }
 
 /// Where the bounds of `config` are written.
-fn find_origins(top: &Place<'_>, config: &Config) -> Origins {
+fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
     let mut origins = Origins::default();
-    let mut note = |section: &str, place: &Place<'_>, amounts: &[Amount]| {
+    let mut note = |section: &str, place: &KeyPlace<'_>, amounts: &[Amount]| {
         origins.note(section, place, amounts.iter().map(|(bound, _)| bound.name));
     };
     note("host", &top.key("host"), &config.host.amounts());
@@ -71,7 +73,7 @@ fn find_origins(top: &Place<'_>, config: &Config) -> Origins {
     origins
 }
 
-fn host(place: &Place<'_>, folder: &Path, raw: &raw::Host) -> Result<HostConfig, ConfigError> {
+fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     Ok(HostConfig {
         reactors: reactors(raw.reactors.as_ref()).map_err(wrong("reactors"))?,
@@ -88,7 +90,7 @@ fn host(place: &Place<'_>, folder: &Path, raw: &raw::Host) -> Result<HostConfig,
             .map_err(wrong("close_deadline"))?,
         instances: limits::INSTANCES
             .count(raw.instances.as_ref())
-            .and_then(admission::sandboxes)
+            .and_then(preflight::sandboxes)
             .map_err(wrong("instances"))?,
         compile_cache: compile_cache(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
@@ -137,9 +139,9 @@ fn compile_cache(written: Option<&str>, folder: &Path) -> Result<CompileCache, P
 }
 
 fn plugins(
-    place: &Place<'_>,
+    place: &KeyPlace<'_>,
     folder: &Path,
-    raw: &raw::File,
+    raw: &RawFile,
 ) -> Result<Vec<PluginConfig>, ConfigError> {
     if raw.plugins.is_empty() {
         return Err(place.wrong(Problem::new(
@@ -150,17 +152,17 @@ fn plugins(
     let mut in_order: Vec<_> =
         raw.plugins.iter().map(|(name, raw)| (place.key(name), name, raw)).collect();
     in_order.sort_by_key(|(place, ..)| place.line());
-    let names = allow::Names::of(&in_order);
+    let names = allow::Declared::of(&in_order);
     let each = in_order.iter();
     each.map(|(place, name, raw)| plugin(place, folder, name, raw, &names)).collect()
 }
 
 fn plugin(
-    place: &Place<'_>,
+    place: &KeyPlace<'_>,
     folder: &Path,
     name: &str,
-    raw: &raw::Plugin,
-    names: &allow::Names<'_>,
+    raw: &RawPlugin,
+    names: &allow::Declared<'_>,
 ) -> Result<PluginConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     check_name(name).map_err(|problem| place.wrong(problem))?;
@@ -215,7 +217,7 @@ fn policy(written: Option<&str>) -> Result<Policy, Problem> {
     choice("a policy", written, Policy::Enforce, &known)
 }
 
-fn on_trap(place: &Place<'_>, raw: &raw::Plugin) -> Result<OnTrap, ConfigError> {
+fn on_trap(place: &KeyPlace<'_>, raw: &RawPlugin) -> Result<OnTrap, ConfigError> {
     let known = [("close", false), ("reset", true)];
     let resets = choice("an end", raw.on_trap.as_deref(), false, &known)
         .map_err(|problem| place.key("on_trap").wrong(problem))?;
@@ -255,7 +257,7 @@ fn choice<T: Copy>(
     Err(Problem::new(format!("{written:?} is not {noun}"), format!("write {words}")))
 }
 
-fn limits(place: &Place<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError> {
+fn limits(place: &KeyPlace<'_>, raw: &RawLimits) -> Result<Limits, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     let count = |bound: &super::bound::Bound, written: &Option<Quantity>| {
         bound.count(written.as_ref()).map_err(wrong(bound.name))
@@ -308,12 +310,12 @@ fn limits(place: &Place<'_>, raw: &raw::Limits) -> Result<Limits, ConfigError> {
 
 /// Every tenant that a plugin names, with the limits of its section where there is one.
 fn tenants(
-    place: &Place<'_>,
-    raw: &raw::File,
+    place: &KeyPlace<'_>,
+    raw: &RawFile,
     plugins: &mut [PluginConfig],
 ) -> Result<Vec<TenantConfig>, ConfigError> {
     let mut tenants: Vec<TenantConfig> = Vec::new();
-    let none = raw::Tenant::default();
+    let none = RawTenant::default();
     for plugin in plugins.iter_mut() {
         let known = tenants.iter().position(|tenant| tenant.name == plugin.tenant);
         plugin.tenant_index = match known {
@@ -341,7 +343,7 @@ fn tenants(
     Ok(tenants)
 }
 
-fn tenant_limits(place: &Place<'_>, raw: &raw::TenantLimits) -> Result<TenantLimits, ConfigError> {
+fn tenant_limits(place: &KeyPlace<'_>, raw: &RawTenantLimits) -> Result<TenantLimits, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     let read = |bound: &super::bound::Bound, written: &Option<Quantity>| {
         bound.read(written.as_ref()).map_err(wrong(bound.name))
@@ -370,7 +372,7 @@ fn tenant_limits(place: &Place<'_>, raw: &raw::TenantLimits) -> Result<TenantLim
 }
 
 /// The marks of an outbox: low < high ≤ max.
-fn check_marks(place: &Place<'_>, limits: &Limits) -> Result<(), ConfigError> {
+fn check_marks(place: &KeyPlace<'_>, limits: &Limits) -> Result<(), ConfigError> {
     let show = |bytes: u32| super::units::size(bytes.into());
     let (low, high, max) = (limits.outbox_low, limits.outbox_high, limits.outbox_max);
     if high <= low {
@@ -389,15 +391,15 @@ fn check_marks(place: &Place<'_>, limits: &Limits) -> Result<(), ConfigError> {
 }
 
 /// Of two keys that contradict each other, the first that is in the file: the other is a default.
-fn written_one<'a>(place: &Place<'a>, first: &str, second: &str) -> Place<'a> {
+fn written_one<'a>(place: &KeyPlace<'a>, first: &str, second: &str) -> KeyPlace<'a> {
     let first = place.key(first);
     if first.is_written() { first } else { place.key(second) }
 }
 
 fn listeners(
-    place: &Place<'_>,
+    place: &KeyPlace<'_>,
     folder: &Path,
-    raw: &raw::File,
+    raw: &RawFile,
     plugins: &[PluginConfig],
 ) -> Result<Vec<ListenConfig>, ConfigError> {
     let mut lines = HashMap::new();
@@ -420,9 +422,9 @@ fn listeners(
 }
 
 fn listener(
-    place: &Place<'_>,
+    place: &KeyPlace<'_>,
     folder: &Path,
-    raw: &raw::Listen,
+    raw: &RawListen,
     plugins: &[PluginConfig],
 ) -> Result<ListenConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);

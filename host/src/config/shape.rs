@@ -4,16 +4,16 @@ use toml::de::DeValue;
 
 use super::error::{ConfigError, Problem};
 use super::keys;
-use super::raw;
-use super::source::{KeyPath, Source, invalid, line_of};
+use super::raw::RawFile;
+use super::source::{KeyPath, SourceText, invalid, line_of};
 
 /// Reads the mirror of `text`, which is the text of `source`.
-pub(crate) fn read(source: &Source<'_>, text: &str) -> Result<raw::File, ConfigError> {
+pub(crate) fn read(source: &SourceText<'_>, text: &str) -> Result<RawFile, ConfigError> {
     toml::from_str(text).map_err(|error| translate(source, text, &error))
 }
 
 /// Gives serde's error a key and a remedy.
-fn translate(source: &Source<'_>, text: &str, error: &toml::de::Error) -> ConfigError {
+fn translate(source: &SourceText<'_>, text: &str, error: &toml::de::Error) -> ConfigError {
     let span = error.span().unwrap_or(0..0);
     let Some(path) = source.path_at(&span) else {
         let problem = Problem::new(one_line(error.message()), "see docs/config.md");

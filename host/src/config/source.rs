@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Problem};
 
 /// The text of a file that is TOML.
-pub(crate) struct Source<'a> {
+pub(crate) struct SourceText<'a> {
     /// The file as it was given.
     pub(crate) file: &'a Path,
     text: &'a str,
@@ -29,27 +29,27 @@ enum Segment {
 
 /// A key of a file: what an error is about.
 #[derive(Clone)]
-pub(crate) struct Place<'a> {
-    source: &'a Source<'a>,
+pub(crate) struct KeyPlace<'a> {
+    source: &'a SourceText<'a>,
     path: KeyPath,
 }
 
-impl<'a> Source<'a> {
+impl<'a> SourceText<'a> {
     /// Reads `text` as TOML, without asking what it means.
-    pub(crate) fn parse(file: &'a Path, text: &'a str) -> Result<Source<'a>, ConfigError> {
+    pub(crate) fn parse(file: &'a Path, text: &'a str) -> Result<SourceText<'a>, ConfigError> {
         match DeTable::parse(text) {
-            Ok(root) => Ok(Source { file, text, root: root.into_inner() }),
+            Ok(root) => Ok(SourceText { file, text, root: root.into_inner() }),
             Err(error) => Err(not_toml(file, text, &error)),
         }
     }
 
     /// The top of the file.
-    pub(crate) fn top(&'a self) -> Place<'a> {
+    pub(crate) fn top(&'a self) -> KeyPlace<'a> {
         self.place(KeyPath::default())
     }
 
-    pub(crate) fn place(&'a self, path: KeyPath) -> Place<'a> {
-        Place { source: self, path }
+    pub(crate) fn place(&'a self, path: KeyPath) -> KeyPlace<'a> {
+        KeyPlace { source: self, path }
     }
 
     /// The key whose name or value starts at `span`.
@@ -215,7 +215,7 @@ pub(crate) fn is_bare(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-impl Place<'_> {
+impl KeyPlace<'_> {
     pub(crate) fn key(&self, key: &str) -> Self {
         self.source.place(self.path.key(key))
     }
@@ -241,7 +241,7 @@ impl Place<'_> {
 
 /// Resolves each text of a list; an error says which.
 pub(crate) fn each<T>(
-    place: &Place<'_>,
+    place: &KeyPlace<'_>,
     texts: &[String],
     mut resolve: impl FnMut(&str) -> Result<T, Problem>,
 ) -> Result<Vec<T>, ConfigError> {
