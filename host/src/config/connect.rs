@@ -1,8 +1,10 @@
 //! `allow.connect`: where a plugin may connect to, rule by rule. What the rules say together is in
 //! [`Allow`](super::allow::Allow).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::{Component, Path};
+
+use ipnet::IpNet;
 
 use super::error::Problem;
 
@@ -31,12 +33,7 @@ pub enum HostPattern {
     Suffix(String),
     /// An address block; a single address is a block of one. Lists addresses that a plugin asks for, and
     /// addresses that a listed name resolves to; never a name.
-    Block {
-        /// The first address of the block.
-        address: IpAddr,
-        /// How many leading bits are fixed.
-        prefix: u8,
-    },
+    Block(IpNet),
 }
 
 /// The port part of a rule.
@@ -69,7 +66,7 @@ impl ConnectRule {
     /// Whether this rule is exactly this address and port.
     pub fn is_exactly(&self, ip: IpAddr, port: u16) -> bool {
         let ConnectRule::Tcp { host, port: PortPattern::One(one) } = self else { return false };
-        *host == HostPattern::of(ip) && *one == port
+        *host == HostPattern::Block(ip.into()) && *one == port
     }
 
     /// Whether this rule names this machine: `localhost`, or a name below it.
@@ -94,10 +91,8 @@ impl ConnectRule {
     pub fn is_single(&self) -> bool {
         match self {
             ConnectRule::Tcp { host: HostPattern::Name(_), port: PortPattern::One(_) } => true,
-            ConnectRule::Tcp { host: HostPattern::Block { address, prefix }, port } => {
-                HostPattern::of(*address)
-                    == HostPattern::Block { address: *address, prefix: *prefix }
-                    && matches!(port, PortPattern::One(_))
+            ConnectRule::Tcp { host: HostPattern::Block(block), port: PortPattern::One(_) } => {
+                block.prefix_len() == block.max_prefix_len()
             }
             ConnectRule::Tcp { .. } => false,
             ConnectRule::Unix(path) => !path.ends_with('*'),
@@ -179,11 +174,6 @@ fn port(text: &str) -> Result<u16, Problem> {
 }
 
 impl HostPattern {
-    /// The block of one address.
-    fn of(address: IpAddr) -> HostPattern {
-        HostPattern::Block { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
-    }
-
     fn lists_name(&self, name: &str) -> bool {
         match self {
             HostPattern::Any => true,
@@ -192,16 +182,13 @@ impl HostPattern {
                 let name = plain(name);
                 suffix.len() < name.len() && name.ends_with(suffix.as_str())
             }
-            HostPattern::Block { .. } => false,
+            HostPattern::Block(_) => false,
         }
     }
 
     fn lists_address(&self, ip: IpAddr) -> bool {
         match self {
-            HostPattern::Block { address, prefix } => {
-                // Blocks of the other family have another first address in any case.
-                ip.is_ipv4() == address.is_ipv4() && network(ip, *prefix) == Some(*address)
-            }
+            HostPattern::Block(block) => block.contains(&ip),
             _ => false,
         }
     }
@@ -269,44 +256,24 @@ fn name(text: &str) -> Result<HostPattern, Problem> {
 }
 
 fn block(text: &str, address: IpAddr, prefix: Option<&str>) -> Result<HostPattern, Problem> {
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    let Some(prefix) = prefix else { return Ok(HostPattern::Block { address, prefix: bits }) };
-    let Some(prefix) = prefix.parse().ok().filter(|prefix| *prefix <= bits) else {
+    let single = IpNet::from(address);
+    let Some(prefix) = prefix else { return Ok(HostPattern::Block(single)) };
+    let written = prefix.parse().ok().and_then(|prefix| IpNet::new(address, prefix).ok());
+    let Some(block) = written else {
         return Err(Problem::new(
             format!("{text:?} is not a block of addresses"),
-            format!("write a number from 0 to {bits} after the slash"),
+            format!("write a number from 0 to {} after the slash", single.max_prefix_len()),
         ));
     };
-    match network(address, prefix) {
-        Some(first) if first != address => {
-            let first = if first.is_ipv4() {
-                format!("{first}/{prefix}")
-            } else {
-                format!("[{first}/{prefix}]")
-            };
-            Err(Problem::new(
-                format!("{text:?} has bits set beyond its {prefix} fixed ones"),
-                format!("write {first:?} and the port"),
-            ))
-        }
-        _ => Ok(HostPattern::Block { address, prefix }),
+    let whole = block.trunc();
+    if whole == block {
+        return Ok(HostPattern::Block(block));
     }
-}
-
-/// The first address of the block that `address` is in; none if it has fewer bits than `prefix`.
-fn network(address: IpAddr, prefix: u8) -> Option<IpAddr> {
-    match address {
-        IpAddr::V4(address) => {
-            let free = 32_u32.checked_sub(prefix.into())?;
-            let mask = u32::MAX.checked_shl(free).unwrap_or(0);
-            Some(Ipv4Addr::from_bits(address.to_bits() & mask).into())
-        }
-        IpAddr::V6(address) => {
-            let free = 128_u32.checked_sub(prefix.into())?;
-            let mask = u128::MAX.checked_shl(free).unwrap_or(0);
-            Some(Ipv6Addr::from_bits(address.to_bits() & mask).into())
-        }
-    }
+    let first = if address.is_ipv4() { whole.to_string() } else { format!("[{whole}]") };
+    Err(Problem::new(
+        format!("{text:?} has bits set beyond its {} fixed ones", block.prefix_len()),
+        format!("write {first:?} and the port"),
+    ))
 }
 
 fn unix(text: &str, path: &str) -> Result<ConnectRule, Problem> {
@@ -333,6 +300,8 @@ fn goes_up(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn rule(text: &str) -> ConnectRule {

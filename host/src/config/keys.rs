@@ -1,5 +1,7 @@
 //! Every key of `plugins.toml` and how its value is written: the words of the errors about shape.
 
+use strsim::levenshtein;
+
 /// One key.
 pub(crate) struct ConfigKey {
     /// Its path, with `*` for a plugin's name and for a place in a list.
@@ -145,24 +147,8 @@ pub(crate) fn homes(name: &str) -> Vec<&'static str> {
 
 /// The one of `known` that `written` most likely means.
 pub(crate) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
-    let near = |name: &&str| distance(written, name) <= name.len().div_ceil(3);
-    known.iter().copied().filter(near).min_by_key(|name| distance(written, name))
-}
-
-/// How many letters must be added, removed or replaced to turn one word into the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, b) in b.iter().enumerate() {
-            let replaced = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+    let near = |name: &&str| levenshtein(written, name) <= name.len().div_ceil(3);
+    known.iter().copied().filter(near).min_by_key(|name| levenshtein(written, name))
 }
 
 #[cfg(test)]

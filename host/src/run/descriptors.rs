@@ -1,10 +1,26 @@
 //! File descriptors: as many as the system gives, and enough for what the configuration allows at once.
 
+use std::io;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::config::error::{ConfigError, Problem};
 use crate::config::model::{Config, PluginConfig};
 
 /// Descriptors of everything but listeners and connections: polls, the log, folders, compiled components.
 const KEPT: u64 = 128;
+
+/// Raises the soft limit of open files to the hard one.
+///
+/// # Errors
+/// When the system does not allow it.
+pub(super) fn raise() -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return Ok(());
+    }
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
+}
 
 /// Looks whether there are enough. What was left to the defaults may be more than there is: at the end of the
 /// descriptors listeners wait. What was written must fit.
@@ -13,13 +29,7 @@ const KEPT: u64 = 128;
 /// When the written bounds of connections do not fit.
 pub(super) fn admit(config: &Config) -> Result<(), ConfigError> {
     // The soft limit is the hard one by now, as far as that went.
-    match rlimit::getrlimit(rlimit::Resource::NOFILE) {
-        Ok((limit, _)) => check(config, limit),
-        Err(error) => {
-            tracing::debug!(%error, "the limit of open files is not known");
-            Ok(())
-        }
-    }
+    check(config, getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }
 
 fn check(config: &Config, limit: u64) -> Result<(), ConfigError> {

@@ -21,6 +21,7 @@ use crate::plugin::Plugin;
 use crate::plugin::shared::Hub;
 use crate::quota::instances::{InstanceQuota, QuotaExceeded};
 use crate::reactor::{Reactor, Setup};
+use crate::run::descriptors;
 use crate::run::error::StartError;
 use crate::workers::deferred::Workers;
 use crate::workers::slow_lane;
@@ -52,7 +53,7 @@ pub struct Prepared {
 impl Prepared {
     /// Loads and checks everything that `config` names.
     pub fn new(config: &Config, clock: &Clock) -> Result<Prepared, StartError> {
-        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        if let Err(error) = descriptors::raise() {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
         let engine = engine::engine(config)
