@@ -19,12 +19,14 @@ pub(crate) mod names;
 mod options;
 pub mod origins;
 mod preflight;
+mod quantity;
 mod raw;
 pub mod reference;
 mod resolve;
 mod shape;
 mod source;
 mod special_purpose;
+mod table;
 #[cfg(test)]
 mod tests;
 pub mod units;

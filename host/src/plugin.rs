@@ -11,7 +11,8 @@ pub(crate) mod tenant;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::config::model::{Limits, PluginConfig};
+use crate::config::limits::Limits;
+use crate::config::model::PluginConfig;
 use crate::contract::Exports;
 use crate::plugin::counters::Evidence;
 use crate::plugin::folders::Folders;

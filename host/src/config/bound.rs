@@ -1,11 +1,11 @@
 //! What a bound is: reading one from the file, and showing it.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::time::Duration;
+use std::hash::{Hash, Hasher};
 
 use super::error::Problem;
-use super::limits;
-use super::raw::Quantity;
+use super::quantity::Quantity;
 use super::units;
 
 /// One bound.
@@ -23,6 +23,8 @@ pub struct Bound {
     pub min: u64,
     /// The most that may be written.
     pub max: u64,
+    /// Whether the most that may be written is no bound at all.
+    pub max_is_unbounded: bool,
     /// What it bounds.
     pub what: &'static str,
     /// Why there is a bound, or why it is where it is.
@@ -77,9 +79,9 @@ impl Bound {
         }
     }
 
-    /// Whether so much is no bound at all: the default and the most that can be written, where they are one.
+    /// Whether so much is no bound at all.
     pub fn is_unbounded(&self, amount: u64) -> bool {
-        amount == self.max && limits::UNBOUNDED.iter().any(|bound| bound.key() == self.key())
+        self.max_is_unbounded && amount == self.max
     }
 
     /// The amount that was written, or the default; within the range either way.
@@ -95,16 +97,6 @@ impl Bound {
         }
         // In range, so neither negative nor too large.
         Ok(u64::try_from(amount).unwrap_or(self.default))
-    }
-
-    /// As [`Bound::read`], for a bound whose range fits.
-    pub(crate) fn count(&self, written: Option<&Quantity>) -> Result<u32, Problem> {
-        Ok(u32::try_from(self.read(written)?).unwrap_or(u32::MAX))
-    }
-
-    /// As [`Bound::read`], for a bound in time.
-    pub(crate) fn time(&self, written: Option<&Quantity>) -> Result<Duration, Problem> {
-        self.read(written).map(Duration::from_micros)
     }
 
     fn amount(&self, written: &Quantity) -> Result<i128, Problem> {
@@ -127,10 +119,41 @@ impl Bound {
         })
     }
 
+    fn identity(&self) -> (&'static str, &'static str) {
+        (self.table, self.name)
+    }
+
     /// An amount as TOML.
     pub(super) fn literal(&self, amount: u64) -> String {
         let shown = self.show(amount);
         if self.unit == Unit::Count { shown } else { format!("\"{shown}\"") }
+    }
+}
+
+/// The same key is the same bound.
+impl PartialEq for Bound {
+    fn eq(&self, other: &Bound) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Bound {}
+
+impl PartialOrd for Bound {
+    fn partial_cmp(&self, other: &Bound) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Bound {
+    fn cmp(&self, other: &Bound) -> Ordering {
+        self.identity().cmp(&other.identity())
+    }
+}
+
+impl Hash for Bound {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
     }
 }
 

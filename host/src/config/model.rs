@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::address::ListenAddress;
 use super::allow::Allow;
+use super::limits::{self, Limits, TenantLimits};
 use super::origins::Origins;
+use super::values::{Amount, amount};
 
 /// A configuration that was read, resolved and found consistent.
 ///
@@ -48,6 +50,21 @@ pub struct HostConfig {
     pub instances: u32,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
+}
+
+impl HostConfig {
+    /// Each bound of `[host]` with what it is set to.
+    pub fn amounts(&self) -> Vec<Amount> {
+        vec![
+            amount(&limits::REACTORS, &self.reactors),
+            amount(&limits::WORKERS, &self.workers),
+            amount(&limits::SLOW_LANE, &self.slow_lane),
+            amount(&limits::SLICE, &self.slice),
+            amount(&limits::STOP_DEADLINE, &self.stop_deadline),
+            amount(&limits::CLOSE_DEADLINE, &self.close_deadline),
+            amount(&limits::INSTANCES, &self.instances),
+        ]
+    }
 }
 
 /// How much is logged.
@@ -164,63 +181,6 @@ impl Policy {
     }
 }
 
-/// `[plugins.<name>.limits]`. Meaning, range and what happens at each bound: [`super::limits`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of linear memory of one instance.
-    pub memory: u64,
-    /// Elements of all tables of one instance.
-    pub tables: u32,
-    /// CPU time one event may take, over all its slices.
-    pub cpu_per_event: Duration,
-    /// How long one event may take in all.
-    pub event_deadline: Duration,
-    /// Accepted connections of the plugin at once.
-    pub connections: u32,
-    /// Connections of the plugin that are accepted in each second; none is no bound.
-    pub accepts_per_second: Option<u32>,
-    /// Outgoing connections of the plugin at once.
-    pub outgoing: u32,
-    /// Names of the plugin that are being looked up.
-    pub lookups: u32,
-    /// Timers set at once, one instance.
-    pub timers: u32,
-    /// Ticks queued at once, one instance.
-    pub ticks: u32,
-    /// Bytes in an outbox above which its peer counts as slow.
-    pub outbox_high: u32,
-    /// Bytes in an outbox below which it is `drained`.
-    pub outbox_low: u32,
-    /// Bytes an outbox never exceeds.
-    pub outbox_max: u32,
-    /// Bytes of one log line that are kept.
-    pub log_line: u32,
-    /// Things of WASI that one instance holds.
-    pub handles: u32,
-    /// Bytes that one call hands to the host.
-    pub call_bytes: u64,
-    /// Traps within the window at which the plugin is parked; none is never.
-    pub traps: Option<u32>,
-    /// The window.
-    pub trap_window: Duration,
-    /// CPU time one deferred operation may take.
-    pub cpu_per_operation: Duration,
-    /// How long one deferred operation may take in all.
-    pub operation_deadline: Duration,
-    /// Deferred jobs of the plugin that have not ended.
-    pub deferred: u32,
-    /// Processes of the plugin at once.
-    pub processes: u32,
-    /// Bytes that wait in the mailbox of one process.
-    pub mailbox: u64,
-    /// Subscriptions of one instance.
-    pub subscriptions: u32,
-    /// Pops of one instance that wait.
-    pub pops: u32,
-    /// Bytes of one message.
-    pub message: u32,
-}
-
 /// One tenant: a name that one or more plugins give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantConfig {
@@ -228,33 +188,6 @@ pub struct TenantConfig {
     pub name: String,
     /// What its plugins may use together.
     pub limits: TenantLimits,
-}
-
-/// `[tenants.<name>.limits]`. Meaning, range and what happens at each bound: [`super::limits`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantLimits {
-    /// Bytes of linear memory of all its instances.
-    pub memory: u64,
-    /// Instances alive at once; none is no bound.
-    pub instances: Option<u32>,
-    /// Bytes in all its outboxes.
-    pub outboxes: u64,
-    /// CPU time in each second; none is no bound.
-    pub cpu_per_second: Option<Duration>,
-    /// Channels and queues in use.
-    pub channels: u32,
-    /// Bytes of one channel that have not reached all its subscribers.
-    pub channel: u64,
-    /// Bytes of one queue.
-    pub queue: u64,
-    /// Bytes of everything that waits.
-    pub messages: u64,
-    /// Bytes that its connections read in each second; none is no bound.
-    pub read_per_second: Option<u64>,
-    /// Bytes that its connections write in each second; none is no bound.
-    pub write_per_second: Option<u64>,
-    /// Bytes of its log lines in each second.
-    pub log_per_second: u64,
 }
 
 /// One `[[listen]]`.
@@ -274,6 +207,13 @@ pub struct ListenConfig {
     pub backlog: u32,
     /// The line of the file where it is declared, from 1.
     pub line: usize,
+}
+
+impl ListenConfig {
+    /// Each bound of a listener with what it is set to.
+    pub fn amounts(&self) -> Vec<Amount> {
+        vec![amount(&limits::BACKLOG, &self.backlog)]
+    }
 }
 
 /// Option values are never printed: any of them may be a secret.

@@ -1,200 +1,82 @@
-//! The mirror of `plugins.toml`, key by key, before anything is known to make sense.
+//! The mirror of `plugins.toml`, key by key, before anything is known to make sense, with the words for each key.
 //!
-//! An unknown key is an error. [`super::keys`] holds the words for each key; a test keeps the two
-//! equal.
+//! An unknown key is an error. The sections that have bounds are in [`super::limits`].
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer};
+use super::limits::{OPTIONS, RawHost, RawLimits, RawListen, RawTenantLimits};
+use super::table::mirror;
 
-/// The whole file.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawFile {
-    #[serde(default)]
-    pub(crate) host: RawHost,
-    #[serde(default)]
-    pub(crate) plugins: BTreeMap<String, RawPlugin>,
-    #[serde(default)]
-    pub(crate) tenants: BTreeMap<String, RawTenant>,
-    #[serde(default)]
-    pub(crate) listen: Vec<RawListen>,
-}
-
-/// `[host]`.
-#[derive(Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawHost {
-    pub(crate) reactors: Option<Quantity>,
-    pub(crate) workers: Option<Quantity>,
-    pub(crate) slow_lane: Option<Quantity>,
-    pub(crate) log: Option<String>,
-    pub(crate) slice: Option<Quantity>,
-    pub(crate) stop_deadline: Option<Quantity>,
-    pub(crate) close_deadline: Option<Quantity>,
-    pub(crate) instances: Option<Quantity>,
-    pub(crate) compile_cache: Option<String>,
-}
-
-/// `[plugins.<name>]`.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawPlugin {
-    pub(crate) component: String,
-    pub(crate) isolation: Option<String>,
-    pub(crate) tenant: Option<String>,
-    pub(crate) stdout: Option<String>,
-    pub(crate) on_trap: Option<String>,
-    pub(crate) farewell: Option<String>,
-    pub(crate) policy: Option<String>,
-    #[serde(default)]
-    pub(crate) options: toml::Table,
-    #[serde(default)]
-    pub(crate) environment: toml::Table,
-    #[serde(default)]
-    pub(crate) limits: RawLimits,
-    #[serde(default)]
-    pub(crate) allow: RawAllow,
-}
-
-/// `[plugins.<name>.limits]`.
-#[derive(Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawLimits {
-    pub(crate) memory: Option<Quantity>,
-    pub(crate) tables: Option<Quantity>,
-    pub(crate) cpu_per_event: Option<Quantity>,
-    pub(crate) event_deadline: Option<Quantity>,
-    pub(crate) connections: Option<Quantity>,
-    pub(crate) accepts_per_second: Option<Quantity>,
-    pub(crate) outgoing: Option<Quantity>,
-    pub(crate) lookups: Option<Quantity>,
-    pub(crate) timers: Option<Quantity>,
-    pub(crate) ticks: Option<Quantity>,
-    pub(crate) outbox_high: Option<Quantity>,
-    pub(crate) outbox_low: Option<Quantity>,
-    pub(crate) outbox_max: Option<Quantity>,
-    pub(crate) log_line: Option<Quantity>,
-    pub(crate) handles: Option<Quantity>,
-    pub(crate) call_bytes: Option<Quantity>,
-    pub(crate) traps: Option<Quantity>,
-    pub(crate) trap_window: Option<Quantity>,
-    pub(crate) cpu_per_operation: Option<Quantity>,
-    pub(crate) operation_deadline: Option<Quantity>,
-    pub(crate) deferred: Option<Quantity>,
-    pub(crate) processes: Option<Quantity>,
-    pub(crate) mailbox: Option<Quantity>,
-    pub(crate) subscriptions: Option<Quantity>,
-    pub(crate) pops: Option<Quantity>,
-    pub(crate) message: Option<Quantity>,
-}
-
-/// `[tenants.<name>]`.
-#[derive(Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawTenant {
-    #[serde(default)]
-    pub(crate) limits: RawTenantLimits,
-}
-
-/// `[tenants.<name>.limits]`.
-#[derive(Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawTenantLimits {
-    pub(crate) memory: Option<Quantity>,
-    pub(crate) instances: Option<Quantity>,
-    pub(crate) outboxes: Option<Quantity>,
-    pub(crate) cpu_per_second: Option<Quantity>,
-    pub(crate) channels: Option<Quantity>,
-    pub(crate) channel: Option<Quantity>,
-    pub(crate) queue: Option<Quantity>,
-    pub(crate) messages: Option<Quantity>,
-    pub(crate) read_per_second: Option<Quantity>,
-    pub(crate) write_per_second: Option<Quantity>,
-    pub(crate) log_per_second: Option<Quantity>,
-}
-
-/// `[plugins.<name>.allow]`.
-#[derive(Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawAllow {
-    #[serde(default)]
-    pub(crate) connect: Vec<String>,
-    #[serde(default)]
-    pub(crate) spawn: Vec<String>,
-    #[serde(default)]
-    pub(crate) channels: Vec<String>,
-    #[serde(default)]
-    pub(crate) environment: Vec<String>,
-    #[serde(default)]
-    pub(crate) read: Vec<String>,
-    #[serde(default)]
-    pub(crate) write: Vec<String>,
-    #[serde(default)]
-    pub(crate) stop: bool,
-}
-
-/// `[[listen]]`.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawListen {
-    pub(crate) address: String,
-    pub(crate) plugin: String,
-    pub(crate) handler: Option<String>,
-    #[serde(default)]
-    pub(crate) options: toml::Table,
-    pub(crate) at_capacity: Option<String>,
-    pub(crate) backlog: Option<Quantity>,
-}
-
-/// A number, or text that says a number with its unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Quantity {
-    /// Written without quotes; what does not fit is as much as fits.
-    Number(i64),
-    /// Written in quotes.
-    Text(String),
-}
-
-impl fmt::Display for Quantity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Quantity::Number(number) => write!(f, "{number}"),
-            Quantity::Text(text) => write!(f, "{text:?}"),
-        }
+mirror! {
+    /// The whole file.
+    struct RawFile at "" {
+        #[serde(default)]
+        host: key RawHost = "a section [host]";
+        #[serde(default)]
+        plugins: key BTreeMap<String, RawPlugin> = "a section for each plugin, as in [plugins.echo]",
+            each "a section, as in [plugins.echo]";
+        #[serde(default)]
+        tenants: key BTreeMap<String, RawTenant> = "a section for each tenant, as in [tenants.demo]",
+            each "a section, as in [tenants.demo]";
+        #[serde(default)]
+        listen: key Vec<RawListen> = "a section [[listen]] for each address, with two brackets",
+            each "a section [[listen]]";
     }
 }
 
-impl<'de> Deserialize<'de> for Quantity {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
-        deserializer.deserialize_any(QuantityVisitor)
+mirror! {
+    /// `[plugins.<name>]`.
+    struct RawPlugin at "plugins.*" {
+        component: key String = r#"the file in quotes, as in component = "plugins/echo.wasm""#;
+        isolation: key Option<String> = r#"isolation = "connection" or isolation = "plugin""#;
+        tenant: key Option<String> = r#"a name in quotes, as in tenant = "demo""#;
+        stdout: key Option<String> = r#"stdout = "log" or stdout = "inherit""#;
+        on_trap: key Option<String> = r#"on_trap = "close" or on_trap = "reset""#;
+        farewell: key Option<String> = r#"a text in quotes, as in farewell = "421 try later\r\n""#;
+        policy: key Option<String> = r#"policy = "enforce" or policy = "audit""#;
+        #[serde(default)]
+        options: key toml::Table = OPTIONS;
+        #[serde(default)]
+        environment: key toml::Table = r#"a table of variables, as in environment = { LANG = "C" }"#;
+        #[serde(default)]
+        limits: key RawLimits = "a section, as in [plugins.echo.limits]";
+        #[serde(default)]
+        allow: key RawAllow = "a section, as in [plugins.echo.allow]";
     }
 }
 
-struct QuantityVisitor;
-
-impl de::Visitor<'_> for QuantityVisitor {
-    type Value = Quantity;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, or text with a number and its unit")
+mirror! {
+    /// `[plugins.<name>.allow]`.
+    #[derive(Default)]
+    struct RawAllow at "plugins.*.allow" {
+        #[serde(default)]
+        connect: key Vec<String> = r#"a list of addresses, as in connect = ["127.0.0.1:5672"]"#,
+            each r#"an address in quotes, as in "127.0.0.1:5672""#;
+        #[serde(default)]
+        spawn: key Vec<String> = r#"a list of plugins, as in spawn = ["worker"]"#,
+            each r#"the name of a declared plugin in quotes, as in "worker""#;
+        #[serde(default)]
+        channels: key Vec<String> = r#"a list of channels, as in channels = ["other/news"]"#,
+            each r#"a tenant and a channel in quotes, as in "other/news""#;
+        #[serde(default)]
+        environment: key Vec<String> = r#"a list of names, as in environment = ["HOME"]"#,
+            each r#"the name of a variable in quotes, as in "HOME""#;
+        #[serde(default)]
+        read: key Vec<String> = r#"a list of folders, as in read = ["./public"]"#,
+            each r#"a folder in quotes, as in "./public""#;
+        #[serde(default)]
+        write: key Vec<String> = r#"a list of folders, as in write = ["./data"]"#,
+            each r#"a folder in quotes, as in "./data""#;
+        #[serde(default)]
+        stop: key bool = "stop = true or stop = false";
     }
+}
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
-        Ok(Quantity::Number(number))
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
-        Ok(Quantity::Number(i64::try_from(number).unwrap_or(i64::MAX)))
-    }
-
-    fn visit_i128<E: de::Error>(self, number: i128) -> Result<Quantity, E> {
-        let most = if number < 0 { i64::MIN } else { i64::MAX };
-        Ok(Quantity::Number(i64::try_from(number).unwrap_or(most)))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
-        Ok(Quantity::Text(text.to_owned()))
+mirror! {
+    /// `[tenants.<name>]`.
+    #[derive(Default)]
+    struct RawTenant at "tenants.*" {
+        #[serde(default)]
+        limits: key RawTenantLimits = "a section, as in [tenants.demo.limits]";
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::limits;
+use super::keys;
 
 /// The table of all bounds in Markdown, as `docs/config.md` holds it.
 pub fn reference() -> String {
@@ -10,7 +10,7 @@ pub fn reference() -> String {
         "| key | default | range | what it bounds, and why | at the bound |\n\
          | --- | --- | --- | --- | --- |\n",
     );
-    for bound in limits::ALL {
+    for bound in keys::bounds() {
         let (min, max) = (bound.show(bound.min), bound.show(bound.max));
         // Writing to a String cannot fail.
         let _ = writeln!(

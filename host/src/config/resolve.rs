@@ -3,25 +3,23 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
 
 use super::address::ListenAddress;
 use super::allow;
 use super::environment;
 use super::error::{ConfigError, Problem};
-use super::limits;
+use super::limits::{self, Limits, RawHost, RawLimits, RawListen, TenantLimits};
 use super::model::{
-    AtCapacity, CompileCache, Config, HostConfig, Isolation, Limits, ListenConfig, LogLevel,
-    OnTrap, PluginConfig, Policy, Stdout, TenantConfig, TenantLimits,
+    AtCapacity, CompileCache, Config, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap,
+    PluginConfig, Policy, Stdout, TenantConfig,
 };
 use super::options;
 use super::origins::{self, Origins};
 use super::preflight;
-use super::raw::{
-    Quantity, RawFile, RawHost, RawLimits, RawListen, RawPlugin, RawTenant, RawTenantLimits,
-};
+use super::quantity::Quantity;
+use super::raw::{RawFile, RawPlugin, RawTenant};
 use super::source::{KeyPlace, SourceText};
-use super::values::Amount;
+use super::values::{Amount, BoundValue};
 
 /// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
 const NAME_BYTES_MAX: usize = 64;
@@ -76,43 +74,35 @@ fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
 fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     Ok(HostConfig {
-        reactors: reactors(raw.reactors.as_ref()).map_err(wrong("reactors"))?,
-        workers: threads(&limits::WORKERS, raw.workers.as_ref()).map_err(wrong("workers"))?,
-        slow_lane: threads(&limits::SLOW_LANE, raw.slow_lane.as_ref())
-            .map_err(wrong("slow_lane"))?,
+        reactors: reactors(place, raw.reactors.as_ref())?,
+        workers: BoundValue::read(&limits::WORKERS, place, raw.workers.as_ref())?,
+        slow_lane: BoundValue::read(&limits::SLOW_LANE, place, raw.slow_lane.as_ref())?,
         log: log_level(raw.log.as_deref()).map_err(wrong("log"))?,
-        slice: limits::SLICE.time(raw.slice.as_ref()).map_err(wrong("slice"))?,
-        stop_deadline: limits::STOP_DEADLINE
-            .time(raw.stop_deadline.as_ref())
-            .map_err(wrong("stop_deadline"))?,
-        close_deadline: limits::CLOSE_DEADLINE
-            .time(raw.close_deadline.as_ref())
-            .map_err(wrong("close_deadline"))?,
-        instances: limits::INSTANCES
-            .count(raw.instances.as_ref())
-            .and_then(preflight::sandboxes)
-            .map_err(wrong("instances"))?,
+        slice: BoundValue::read(&limits::SLICE, place, raw.slice.as_ref())?,
+        stop_deadline: BoundValue::read(&limits::STOP_DEADLINE, place, raw.stop_deadline.as_ref())?,
+        close_deadline: BoundValue::read(
+            &limits::CLOSE_DEADLINE,
+            place,
+            raw.close_deadline.as_ref(),
+        )?,
+        instances: BoundValue::read(&limits::INSTANCES, place, raw.instances.as_ref())
+            .and_then(|instances| preflight::sandboxes(instances).map_err(wrong("instances")))?,
         compile_cache: compile_cache(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
     })
 }
 
-fn reactors(written: Option<&Quantity>) -> Result<usize, Problem> {
+fn reactors(place: &KeyPlace<'_>, written: Option<&Quantity>) -> Result<usize, ConfigError> {
     match written {
         Some(Quantity::Text(text)) if text == "cores" => {
             Ok(std::thread::available_parallelism().map_or(1, usize::from))
         }
-        Some(Quantity::Text(text)) => Err(Problem::new(
+        Some(Quantity::Text(text)) => Err(place.key("reactors").wrong(Problem::new(
             format!("{text:?} is not a number of reactors"),
             r#"write a whole number without quotes, or "cores" for one each core"#,
-        )),
-        written => threads(&limits::REACTORS, written),
+        ))),
+        written => BoundValue::read(&limits::REACTORS, place, written),
     }
-}
-
-fn threads(bound: &super::bound::Bound, written: Option<&Quantity>) -> Result<usize, Problem> {
-    // The range of a number of threads fits any usize.
-    Ok(usize::try_from(bound.read(written)?).unwrap_or(usize::MAX))
 }
 
 fn log_level(written: Option<&str>) -> Result<LogLevel, Problem> {
@@ -258,52 +248,7 @@ fn choice<T: Copy>(
 }
 
 fn limits(place: &KeyPlace<'_>, raw: &RawLimits) -> Result<Limits, ConfigError> {
-    let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
-    let count = |bound: &super::bound::Bound, written: &Option<Quantity>| {
-        bound.count(written.as_ref()).map_err(wrong(bound.name))
-    };
-    let limits = Limits {
-        memory: limits::MEMORY.read(raw.memory.as_ref()).map_err(wrong("memory"))?,
-        tables: count(&limits::TABLES, &raw.tables)?,
-        cpu_per_event: limits::CPU_PER_EVENT
-            .time(raw.cpu_per_event.as_ref())
-            .map_err(wrong("cpu_per_event"))?,
-        event_deadline: limits::EVENT_DEADLINE
-            .time(raw.event_deadline.as_ref())
-            .map_err(wrong("event_deadline"))?,
-        connections: count(&limits::CONNECTIONS, &raw.connections)?,
-        accepts_per_second: Some(count(&limits::ACCEPTS_PER_SECOND, &raw.accepts_per_second)?)
-            .filter(|accepts| u64::from(*accepts) < limits::UNBOUNDED_ACCEPTS),
-        outgoing: count(&limits::OUTGOING, &raw.outgoing)?,
-        lookups: count(&limits::LOOKUPS, &raw.lookups)?,
-        timers: count(&limits::TIMERS, &raw.timers)?,
-        ticks: count(&limits::TICKS, &raw.ticks)?,
-        outbox_high: count(&limits::OUTBOX_HIGH, &raw.outbox_high)?,
-        outbox_low: count(&limits::OUTBOX_LOW, &raw.outbox_low)?,
-        outbox_max: count(&limits::OUTBOX_MAX, &raw.outbox_max)?,
-        log_line: count(&limits::LOG_LINE, &raw.log_line)?,
-        handles: count(&limits::HANDLES, &raw.handles)?,
-        call_bytes: limits::CALL_BYTES
-            .read(raw.call_bytes.as_ref())
-            .map_err(wrong("call_bytes"))?,
-        traps: Some(count(&limits::TRAPS, &raw.traps)?)
-            .filter(|traps| u64::from(*traps) < limits::NEVER_PARKED),
-        trap_window: limits::TRAP_WINDOW
-            .time(raw.trap_window.as_ref())
-            .map_err(wrong("trap_window"))?,
-        cpu_per_operation: limits::CPU_PER_OPERATION
-            .time(raw.cpu_per_operation.as_ref())
-            .map_err(wrong("cpu_per_operation"))?,
-        operation_deadline: limits::OPERATION_DEADLINE
-            .time(raw.operation_deadline.as_ref())
-            .map_err(wrong("operation_deadline"))?,
-        deferred: count(&limits::DEFERRED, &raw.deferred)?,
-        processes: count(&limits::PROCESSES, &raw.processes)?,
-        mailbox: limits::MAILBOX.read(raw.mailbox.as_ref()).map_err(wrong("mailbox"))?,
-        subscriptions: count(&limits::SUBSCRIPTIONS, &raw.subscriptions)?,
-        pops: count(&limits::POPS, &raw.pops)?,
-        message: count(&limits::MESSAGE, &raw.message)?,
-    };
+    let limits = Limits::read(place, raw)?;
     check_marks(place, &limits)?;
     Ok(limits)
 }
@@ -323,7 +268,7 @@ fn tenants(
             None => {
                 let section = raw.tenants.get(&plugin.tenant).unwrap_or(&none);
                 let place = place.key(&plugin.tenant).key("limits");
-                let limits = tenant_limits(&place, &section.limits)?;
+                let limits = TenantLimits::read(&place, &section.limits)?;
                 tenants.push(TenantConfig { name: plugin.tenant.clone(), limits });
                 tenants.len() - 1
             }
@@ -341,34 +286,6 @@ fn tenants(
         )));
     }
     Ok(tenants)
-}
-
-fn tenant_limits(place: &KeyPlace<'_>, raw: &RawTenantLimits) -> Result<TenantLimits, ConfigError> {
-    let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
-    let read = |bound: &super::bound::Bound, written: &Option<Quantity>| {
-        bound.read(written.as_ref()).map_err(wrong(bound.name))
-    };
-    let bytes = |bound, written| {
-        Ok(Some(read(bound, written)?).filter(|bytes| *bytes < limits::UNBOUNDED_BYTES))
-    };
-    Ok(TenantLimits {
-        memory: read(&limits::TENANT_MEMORY, &raw.memory)?,
-        instances: Some(
-            limits::TENANT_INSTANCES.count(raw.instances.as_ref()).map_err(wrong("instances"))?,
-        )
-        .filter(|instances| u64::from(*instances) < limits::UNBOUNDED_INSTANCES),
-        outboxes: read(&limits::OUTBOXES, &raw.outboxes)?,
-        cpu_per_second: Some(read(&limits::CPU_PER_SECOND, &raw.cpu_per_second)?)
-            .filter(|micros| *micros < limits::UNBOUNDED_CPU)
-            .map(Duration::from_micros),
-        channels: limits::CHANNELS.count(raw.channels.as_ref()).map_err(wrong("channels"))?,
-        channel: read(&limits::CHANNEL, &raw.channel)?,
-        queue: read(&limits::QUEUE, &raw.queue)?,
-        messages: read(&limits::MESSAGES, &raw.messages)?,
-        read_per_second: bytes(&limits::READ_PER_SECOND, &raw.read_per_second)?,
-        write_per_second: bytes(&limits::WRITE_PER_SECOND, &raw.write_per_second)?,
-        log_per_second: read(&limits::LOG_PER_SECOND, &raw.log_per_second)?,
-    })
 }
 
 /// The marks of an outbox: low < high ≤ max.
@@ -448,7 +365,7 @@ fn listener(
         handler: raw.handler.clone(),
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
         at_capacity: at_capacity(raw.at_capacity.as_deref()).map_err(wrong("at_capacity"))?,
-        backlog: limits::BACKLOG.count(raw.backlog.as_ref()).map_err(wrong("backlog"))?,
+        backlog: BoundValue::read(&limits::BACKLOG, place, raw.backlog.as_ref())?,
         line: place.line(),
     })
 }

@@ -1,5 +1,6 @@
 //! What whole files become, and the exact text of what is wrong with them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use super::address::ListenAddress;
 use super::allow::Allow;
 use super::directory::{Access, Directory};
-use super::model::{CompileCache, HostConfig, Limits, LogLevel, Policy, Stdout, TenantLimits};
+use super::limits::{Limits, TenantLimits};
+use super::model::{CompileCache, HostConfig, LogLevel, Policy, Stdout};
 use super::*;
 
 const ECHO: &str = "[plugins.echo]\ncomponent = \"echo.wasm\"\nisolation = \"plugin\"\n";
@@ -100,6 +102,31 @@ fn defaults() {
         log_per_second: 1 << 20,
     };
     assert_eq!((tenant.name.as_str(), &tenant.limits), ("echo", &limits));
+}
+
+/// A bound that is left out of the amounts would be missing from what the operator is shown.
+#[test]
+fn every_bound_is_there_with_its_default() {
+    let listener = "[[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"echo\"\n";
+    let config = parse(&format!("{ECHO}{listener}"));
+    let mut amounts = config.host.amounts();
+    amounts.extend(config.plugins[0].limits.amounts());
+    amounts.extend(config.tenants[0].limits.amounts());
+    amounts.extend(config.listeners[0].amounts());
+    let all: Vec<_> = keys::bounds().map(|bound| (bound, bound.default)).collect();
+    assert_eq!(amounts, all);
+}
+
+#[test]
+fn a_bound_is_its_key_and_shown_by_its_own_section() {
+    let different: HashSet<_> = keys::bounds().collect();
+    assert_eq!(different.len(), keys::bounds().count());
+    assert_ne!(limits::MEMORY, limits::TENANT_MEMORY);
+    let config = parse(&format!("{ECHO}limits.memory = \"2MiB\"\ntenant = \"demo\"\n"));
+    let (of_plugin, of_tenant) = (&config.plugins[0].limits, &config.tenants[0].limits);
+    assert_eq!(of_plugin.show(&limits::MEMORY).as_deref(), Some("2MiB"));
+    assert_eq!(of_plugin.show(&limits::TENANT_MEMORY), None);
+    assert_eq!(of_tenant.show(&limits::TENANT_MEMORY).as_deref(), Some("16GiB"));
 }
 
 #[test]
@@ -313,7 +340,7 @@ fn wrong_types() {
 
 #[test]
 fn every_bound_is_held_at_both_ends() {
-    for bound in limits::ALL {
+    for bound in keys::bounds() {
         let (section, line) = match bound.table {
             "host" => ("\n[host]\n".to_owned(), 6),
             "listen.*" => {
@@ -422,9 +449,9 @@ fn the_reference_has_every_key() {
         reference.contains(&bounds),
         "the table of bounds in docs/config.md is old; put this into its place:\n{bounds}"
     );
-    for key in keys::ALL.iter().filter(|key| key.name() != "*") {
-        let name = key.name();
-        let (heading, row) = match key.table() {
+    for key in keys::all() {
+        let name = key.name;
+        let (heading, row) = match key.table {
             "" => ("## The sections".to_owned(), format!("`{name}`")),
             table @ ("plugins.*.limits" | "tenants.*.limits") => {
                 let table = table.replace('*', "<name>");
@@ -434,7 +461,7 @@ fn the_reference_has_every_key() {
             table => (format!("### `[{}]`", table.replace('*', "<name>")), format!("| `{name}` |")),
         };
         let section = section(&reference, &heading);
-        assert!(section.contains(&row), "docs/config.md does not describe {}", key.path);
+        assert!(section.contains(&row), "docs/config.md does not describe {}", key.path());
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::model::{TenantConfig, TenantLimits};
+use crate::config::limits::TenantLimits;
+use crate::config::model::TenantConfig;
 use crate::mail::channels::Channels;
 use crate::mail::mailboxes::TenantMail;
 use crate::mail::queues::Queues;

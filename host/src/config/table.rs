@@ -1,0 +1,174 @@
+//! What is made of the tables of keys: `mirror!` and `limits!` write each section of the file out as types.
+
+use super::bound::Bound;
+
+/// One key of the file.
+pub(crate) struct ConfigKey {
+    /// The table it is in, with `*` for a name and for a place in a list; empty at the top.
+    pub(crate) table: &'static str,
+    /// What it is called there.
+    pub(crate) name: &'static str,
+    /// How its value is written; follows "write".
+    pub(crate) form: &'static str,
+    /// How each of the things in it is written, if it holds some.
+    pub(crate) each: Option<&'static str>,
+    /// The bound that it sets.
+    pub(crate) bound: Option<&'static Bound>,
+}
+
+impl ConfigKey {
+    /// From the top, with `*` for a name and for a place in a list.
+    pub(crate) fn path(&self) -> String {
+        match self.table {
+            "" => self.name.to_owned(),
+            table => format!("{table}.{}", self.name),
+        }
+    }
+}
+
+/// A section: the struct that mirrors it, the words for its keys, and its bounds as constants.
+///
+/// `name: key Type = "how it is written";` is a key, with `, each "…"` for how each thing in it is written.
+/// `name: bound NAME: Type = { … };` is one that sets the bound `NAME`, of which the host keeps a `Type`: one of those
+/// in `values`. Where it is an `Option`, the largest amount is no bound.
+macro_rules! mirror {
+    (
+        $(#[$attribute:meta])*
+        struct $Raw:ident at $table:literal {$(
+            $(#[$of_field:meta])*
+            $name:ident:
+            $(key $Written:ty = $form:tt $(, each $each:tt)?)?
+            $(bound $BOUND:ident: $Kept:ty = {
+                what: $what:literal,
+                why: $why:literal,
+                at: $at:ident,
+                then: $then:literal,
+                unit: $unit:ident,
+                default: $default:expr,
+                min: $min:expr,
+                max: $max:expr,
+                form: $bound_form:literal,
+            })?
+        ;)*}
+    ) => {
+        $(#[$attribute])*
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $Raw {$(
+            $(#[$of_field])*
+            pub(crate) $name: $($Written)? $($crate::config::table::written!($Kept))?,
+        )*}
+
+        impl $Raw {
+            /// Its keys, in the order of the reference.
+            pub(crate) const KEYS: &[$crate::config::table::ConfigKey] = &[$(
+                $($crate::config::table::ConfigKey {
+                    table: $table,
+                    name: stringify!($name),
+                    form: $form,
+                    each: $crate::config::table::option!($($each)?),
+                    bound: None,
+                },)?
+                $($crate::config::table::ConfigKey {
+                    table: $table,
+                    name: stringify!($name),
+                    form: $bound_form,
+                    each: None,
+                    bound: Some(&$BOUND),
+                },)?
+            )*];
+        }
+
+        $($(
+            #[doc = concat!("`", $table, ".", stringify!($name), "`: ", $what)]
+            pub const $BOUND: $crate::config::bound::Bound = $crate::config::bound::Bound {
+                table: $table,
+                name: stringify!($name),
+                unit: $crate::config::bound::Unit::$unit,
+                default: $default,
+                min: $min,
+                max: $max,
+                max_is_unbounded: <$Kept as $crate::config::values::BoundValue>::MAX_IS_UNBOUNDED,
+                what: $what,
+                why: $why,
+                at: $crate::config::bound::AtBound::$at,
+                then: $then,
+            };
+        )?)*
+    };
+}
+
+/// A section of bounds alone: what `mirror!` makes, and the struct that the host keeps.
+macro_rules! limits {
+    (
+        $(#[$attribute:meta])*
+        struct $Limits:ident from struct $Raw:ident at $table:literal {$(
+            $name:ident: bound $BOUND:ident: $Kept:ty = { what: $what:literal, $($rest:tt)* }
+        ;)*}
+    ) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $Limits {$(
+            #[doc = $what]
+            pub $name: $Kept,
+        )*}
+
+        impl $Limits {
+            /// Reads the mirror of the section at `place`.
+            pub(crate) fn read(
+                place: &$crate::config::source::KeyPlace<'_>,
+                raw: &$Raw,
+            ) -> Result<$Limits, $crate::config::error::ConfigError> {
+                Ok($Limits {$(
+                    $name: $crate::config::values::BoundValue::read(
+                        &$BOUND,
+                        place,
+                        raw.$name.as_ref(),
+                    )?,
+                )*})
+            }
+
+            /// Each bound with what it is set to.
+            pub fn amounts(&self) -> Vec<$crate::config::values::Amount> {
+                vec![$($crate::config::values::amount(&$BOUND, &self.$name)),*]
+            }
+
+            /// What a bound of these is set to, as an operator would write it.
+            pub fn show(&self, bound: &$crate::config::bound::Bound) -> Option<String> {
+                self.amounts().iter().find(|(own, _)| *own == bound).map(|(own, amount)| own.show(*amount))
+            }
+
+            /// As [`Self::show`], for the bound with this name.
+            pub fn shown(&self, name: &str) -> Option<String> {
+                let amounts = self.amounts();
+                let (bound, amount) = amounts.iter().find(|(bound, _)| bound.name == name)?;
+                Some(bound.show(*amount))
+            }
+        }
+
+        $crate::config::table::mirror! {
+            #[doc = concat!("The mirror of [`", stringify!($Limits), "`].")]
+            #[derive(Default)]
+            struct $Raw at $table {$(
+                $name: bound $BOUND: $Kept = { what: $what, $($rest)* };
+            )*}
+        }
+    };
+}
+
+/// How the mirror has a bound, whatever the host keeps of it.
+macro_rules! written {
+    ($Kept:ty) => { Option<$crate::config::quantity::Quantity> };
+}
+
+/// A value that may be left out of a table.
+macro_rules! option {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
+}
+
+pub(crate) use {limits, mirror, option, written};
