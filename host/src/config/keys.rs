@@ -27,6 +27,15 @@ pub(crate) fn bounds() -> impl Iterator<Item = &'static Bound> {
     all().filter_map(|key| key.bound)
 }
 
+/// Keys that were called otherwise in an earlier version: the old path, and the one that is right now.
+pub(crate) const RENAMED: &[(&str, &str)] = &[];
+
+/// The key that `path` has become, by a table such as [`RENAMED`].
+pub(crate) fn renamed(path: &str, table: &[(&str, &str)]) -> Option<&'static ConfigKey> {
+    let (_, new) = table.iter().find(|(old, _)| *old == path)?;
+    all().find(|key| key.path() == *new)
+}
+
 /// How the value at `path` is written, if it is a key at all.
 pub(crate) fn form(path: &str) -> Option<&'static str> {
     all().find_map(|key| match path.strip_prefix(&key.path())? {
@@ -70,6 +79,14 @@ mod tests {
         for bound in bounds() {
             let (min, default, max) = (bound.min, bound.default, bound.max);
             assert!(min <= default && default <= max, "{}", bound.key());
+        }
+    }
+
+    #[test]
+    fn what_was_renamed_is_gone_and_has_become_a_key() {
+        for (old, new) in RENAMED {
+            assert!(form(old).is_none(), "{old} is still a key");
+            assert!(renamed(old, RENAMED).is_some(), "{old} has become {new}, which is no key");
         }
     }
 

@@ -20,7 +20,7 @@ fn translate(source: &SourceText<'_>, text: &str, error: &toml::de::Error) -> Co
         return invalid(source.file, line_of(text, span.start), &KeyPath::default(), problem);
     };
     let (path, problem) = if error.message().starts_with("unknown field") {
-        let problem = unknown_key(&path);
+        let problem = old_key(&path, keys::RENAMED).unwrap_or_else(|| unknown_key(&path));
         (path, problem)
     } else if let Some(name) = missing_field(error.message()) {
         let path = path.key(name);
@@ -64,6 +64,18 @@ fn remedy(path: &KeyPath) -> String {
     }
 }
 
+/// What to write instead of a key of an earlier version, by a table such as [`keys::RENAMED`].
+fn old_key(path: &KeyPath, renamed: &[(&str, &str)]) -> Option<Problem> {
+    let key = keys::renamed(&path.pattern(), renamed)?;
+    let (table, _) = path.split();
+    let mut remedy = format!("write {}", key.form);
+    if table.pattern() != key.table {
+        let home = section(key.table, key.name, path.plugin().unwrap_or("<name>"));
+        remedy = format!("{remedy}, in {home}");
+    }
+    Some(Problem::new(format!("this key is called {:?} now", key.name), remedy))
+}
+
 fn unknown_key(path: &KeyPath) -> Problem {
     let (table, name) = path.split();
     if let ("plugins.*.allow", "listen") = (&*table.pattern(), name) {
@@ -104,5 +116,48 @@ fn section(table: &str, name: &str, plugin: &str) -> String {
         // A tenant is not called after the plugin that the key was written in.
         _ if table.starts_with("tenants.") => format!("[{}]", table.replace('*', "<name>")),
         _ => format!("[{}]", table.replace('*', plugin)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &[&str], expected: Option<&str>) {
+        let renamed = [
+            ("host.threads", "host.workers"),
+            ("plugins.*.cpu", "tenants.*.limits.cpu_per_second"),
+            ("plugins.*.ram", "plugins.*.limits.memory"),
+        ];
+        let path = path.iter().fold(KeyPath::default(), |path, key| path.key(key));
+        let problem = old_key(&path, &renamed).map(|problem| problem.to_string());
+        assert_eq!(problem.as_deref(), expected, "{path}");
+    }
+
+    #[test]
+    fn an_old_key_names_the_new_one() {
+        check(
+            &["host", "threads"],
+            Some(
+                "this key is called \"workers\" now; write a number of threads, as in workers = 2",
+            ),
+        );
+        check(
+            &["plugins", "echo", "ram"],
+            Some(
+                "this key is called \"memory\" now; write a size, as in memory = \"16MiB\", \
+                 in [plugins.echo.limits]",
+            ),
+        );
+        check(
+            &["plugins", "echo", "cpu"],
+            Some(
+                "this key is called \"cpu_per_second\" now; write a duration in quotes, \
+                 as in cpu_per_second = \"500ms\", in [tenants.<name>.limits]",
+            ),
+        );
+        check(&["host", "thread"], None);
+        check(&["threads"], None);
     }
 }
