@@ -2,12 +2,12 @@
 //! `prepare`.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::config::model::{Config, Isolation};
 use crate::engine::load::{Fault, LoadError, Loader};
@@ -219,7 +219,7 @@ impl Caller<'_> {
     /// Polls until there is a result, or the time is up.
     fn block_on(&self, call: impl Future<Output = Finished>) -> Option<Finished> {
         let mut call = std::pin::pin!(call);
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let waker = waker();
         let begun = self.home.clock.now();
         loop {
             let entered = self.activity.enter();
@@ -237,12 +237,4 @@ impl Caller<'_> {
 fn empty(template: &Arc<Template>, home: Home) -> Seat {
     let state = HostState::new(template.plugin.clone(), home);
     Seat::Empty(template.clone(), Box::new(state))
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{JoinHandle, Thread};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::base::thread::{lower_priority, thread_cpu_time};
+use crate::base::thread::{lower_priority, thread_cpu_time, waker};
 use crate::contract::outcome::Failure;
 use crate::engine::sandbox;
 use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage, Trapped};
@@ -160,7 +160,7 @@ impl Worker {
         let limits = &plugin.config.limits;
         let (clock, cpu) = (&self.home.clock, thread_cpu_time());
         let deadline = clock.now() + limits.operation_deadline;
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let waker = waker();
         let mut call = Box::pin(sandbox::run(seat, task));
         loop {
             let entered = self.activity.enter();
@@ -233,14 +233,5 @@ impl Worker {
                 })
             }
         }
-    }
-}
-
-/// Unparks the worker that waits in a call.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }
