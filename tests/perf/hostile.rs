@@ -5,8 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandloop_tests::hostile::attacks::{self, Attack};
-use sandloop_tests::hostile::drive::attack;
-use sandloop_tests::{Config, Host, Listen, Plugin};
+use sandloop_tests::hostile::drive::{attack, attacked_host};
 
 use crate::control::{P99, Pair, told};
 use crate::finding::Finding;
@@ -25,7 +24,7 @@ pub fn a_neighbour_keeps_its_latency(rounds: usize) -> Vec<Finding> {
 }
 
 fn beside(one: &Attack, rounds: usize) -> Finding {
-    let (host, control) = (start(one), start(one));
+    let (host, control) = (attacked_host(one), attacked_host(one));
     let mut pair = Pair::connect(&host, &control);
     let (address, stop) = (host.address("hostile"), AtomicBool::new(false));
     let (found, times) = thread::scope(|scope| {
@@ -48,14 +47,4 @@ fn beside(one: &Attack, rounds: usize) -> Finding {
     let values: Vec<f64> = found.iter().map(of_allowed).collect();
     let note = format!("{}, {times} attacks", told(&found));
     Finding::new(&one.name, &values, 1.0, "of twice the control or 2 ms").note(note)
-}
-
-fn start(one: &Attack) -> Host {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let config = Config::new()
-        .plugin(one.plugin("hostile", dir.path()))
-        .plugin(Plugin::new("echo"))
-        .listen(one.listen("hostile"))
-        .listen(Listen::tcp("echo"));
-    Host::start_in(dir, &one.tenant(config, "hostile"))
 }

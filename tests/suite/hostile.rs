@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use sandloop_tests::hostile::attacks::{self, Attack};
 use sandloop_tests::hostile::drive::{
-    ANSWER_MAX, attack, attack_for, descriptors, wait_descriptors,
+    ANSWER_MAX, attack, attack_for, attacked_host, descriptors, wait_descriptors,
 };
 use sandloop_tests::hostile::wat::{self, Pieces};
-use sandloop_tests::{Config, Host, Listen, PATIENCE, Plugin, process, sandloop, workspace};
+use sandloop_tests::{Config, Host, PATIENCE, Plugin, process, sandloop, workspace};
 
 /// What the neighbour gets beside an attack, at least.
 const ECHOES: u32 = 400;
@@ -31,13 +31,7 @@ fn withstand(attacks: Vec<Attack>) {
 }
 
 fn withstand_one(one: &Attack) {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let config = Config::new()
-        .plugin(one.plugin("hostile", dir.path()))
-        .plugin(Plugin::new("echo"))
-        .listen(one.listen("hostile"))
-        .listen(Listen::tcp("echo"));
-    let host = Host::start_in(dir, &one.tenant(config, "hostile"));
+    let host = attacked_host(one);
     let mut echo = host.connect("echo");
     echo.expect_echo("before");
     let (files, memory) = (descriptors(&host), process::resident(host.pid()));

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::attacks::Peers;
-use crate::{Host, Peer};
+use super::attacks::{Attack, Peers};
+use crate::{Config, Host, Listen, Peer, Plugin};
 
 /// A server that lets everybody in and never reads.
 #[derive(Debug)]
@@ -60,6 +60,17 @@ impl Drop for IdleServer {
             let _ = thread.join();
         }
     }
+}
+
+/// A host that serves the attacked guest as `hostile`, and an echo beside it.
+pub fn attacked_host(one: &Attack) -> Host {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let config = Config::new()
+        .plugin(one.plugin("hostile", dir.path()))
+        .plugin(Plugin::new("echo"))
+        .listen(one.listen("hostile"))
+        .listen(Listen::tcp("echo"));
+    Host::start_in(dir, &one.tenant(config, "hostile"))
 }
 
 /// How long a peer waits for an answer.
