@@ -1,111 +1,60 @@
 //! Arbitrary changes of what the host reads: configurations and components. No panic, and every refusal has words.
 //!
-//! A run of the tests looks at some inputs, the same in every run; `HOST_FUZZ_SECONDS` says for how long. `cargo xtask fuzz`
-//! looks at new ones. A failure names its seed, and `FUZZ_SEED` brings that input back. What was found is in
-//! `tests/cases/invalid`.
+//! A run of the tests looks at the same inputs each time, for as long as `HOST_FUZZ_SECONDS` says; `cargo xtask fuzz` looks
+//! at new ones. A failure prints the command that repeats it. What was found is in `tests/cases/invalid`.
 
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use sandloop_host::config::model::Config;
 use sandloop_host::engine::inspect;
 use sandloop_host::run;
+use sandloop_testkit::fuzz;
 
-/// xorshift64.
-struct Noise(u64);
+/// The variable that says for how long each target runs.
+const SECONDS: &str = "HOST_FUZZ_SECONDS";
 
-impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
+/// What means something in a configuration.
+const WORDS: &[&[u8]] = &[
+    b"\n",
+    b"\n[plugins.other]\n",
+    b"\n[plugins.other.limits]\n",
+    b"\n[[listen]]\n",
+    b"\n[tenants.other]\n",
+    b" = ",
+    b"\"",
+    b".",
+    b",",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b"#",
+    b"true",
+    b"0",
+    b"-1",
+    b"18446744073709551615",
+    b"\"16MiB\"",
+    b"\"150ms\"",
+    b"\"tcp://127.0.0.1:0\"",
+    b"\"127.0.0.1:*\"",
+    b"\xc3\xa9",
+    b"\xff",
+];
 
-    /// Below `end`; 0 for 0.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() >> 11) as usize % end.max(1)
-    }
-
-    /// Bytes changed, removed, doubled, and pieces of others put in.
-    fn mutate(&mut self, bytes: &mut Vec<u8>, others: &[Vec<u8>]) {
-        for _ in 0..1 + self.below(8) {
-            let at = self.below(bytes.len());
-            let length = self.below(64).min(bytes.len() - at);
-            match self.below(6) {
-                0 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
-                1 if !bytes.is_empty() => bytes[at] = self.below(256) as u8,
-                2 => drop(bytes.drain(at..at + length)),
-                3 => {
-                    let piece = bytes[at..at + length].to_vec();
-                    bytes.splice(at..at, piece);
-                }
-                4 => bytes.truncate(at),
-                _ => {
-                    let other = &others[self.below(others.len())];
-                    let from = self.below(other.len());
-                    let piece = other[from..(from + length).min(other.len())].to_vec();
-                    bytes.splice(at..at, piece);
-                }
-            }
-        }
-    }
-}
-
-/// Calls `check` with a changed input of ever new seeds, `rounds` times or as long as `HOST_FUZZ_SECONDS` says.
-fn rounds(rounds: u64, corpus: &[Vec<u8>], mut check: impl FnMut(Vec<u8>)) {
-    let mut run = |seed: u64| {
-        let _named = Named(seed);
-        let mut noise = Noise(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let mut input = corpus[noise.below(corpus.len())].clone();
-        noise.mutate(&mut input, corpus);
-        check(input);
-    };
-    let first = match Seeds::given() {
-        Seeds::One(seed) => return run(seed),
-        Seeds::From(first) => first,
-    };
-    let seconds = std::env::var("HOST_FUZZ_SECONDS").ok();
-    let time = seconds.map(|seconds| Duration::from_secs(seconds.parse().expect("a number")));
-    let (begun, mut looked) = (Instant::now(), 0);
-    while time.map_or(looked < rounds, |time| begun.elapsed() < time) {
-        run(first.wrapping_add(looked));
-        looked += 1;
-    }
-    println!("{looked} inputs from seed {first} on in {:?}", begun.elapsed());
-}
-
-/// Which inputs are looked at.
-enum Seeds {
-    /// This one only.
-    One(u64),
-    /// This one and those that follow it.
-    From(u64),
-}
-
-impl Seeds {
-    /// `FUZZ_SEED`: a number is one input, `random` draws where to begin. Without it a run has the inputs of the last one.
-    fn given() -> Seeds {
-        match std::env::var("FUZZ_SEED").as_deref() {
-            Ok("random") => Seeds::From(RandomState::new().hash_one(0)),
-            Ok(number) => Seeds::One(number.parse().expect("FUZZ_SEED is a number or `random`")),
-            Err(_) => Seeds::From(0),
-        }
-    }
-}
-
-/// Names the seed of a round that fails.
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("FUZZ_SEED={}", self.0);
-        }
-    }
-}
+/// What means something in a component: its first bytes, sections without content, large numbers.
+const CODES: &[&[u8]] = &[
+    b"\0asm\x0d\0\x01\0",
+    b"\0asm\x01\0\0\0",
+    b"\0",
+    b"\x01",
+    b"\x0b",
+    b"\x07\0",
+    b"\x0a\0",
+    b"\x7f",
+    b"\x80",
+    b"\xff\xff\xff\xff\x0f",
+];
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -120,7 +69,9 @@ fn configurations() {
         }
     }
     corpus.sort();
-    rounds(3000, &corpus, |input| {
+    fuzz::rounds_of(SECONDS, 3000, |noise| {
+        let mut input = noise.pick(&corpus).clone();
+        noise.mutate(&mut input, WORDS, &corpus);
         let text = String::from_utf8_lossy(&input);
         match Config::parse(Path::new("plugins.toml"), &text) {
             Ok(config) => drop(format!("{config:?}")),
@@ -143,7 +94,9 @@ fn components() {
     let corpus = ["c_echo", "echo"].map(component);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("component.wasm");
-    rounds(60, &corpus, |input| {
+    fuzz::rounds_of(SECONDS, 60, |noise| {
+        let mut input = noise.pick(&corpus).clone();
+        noise.mutate(&mut input, CODES, &corpus);
         fs::write(&file, input).unwrap();
         match inspect::file(&file) {
             Ok(report) => {

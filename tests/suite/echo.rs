@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::thread;
 
+use sandloop_testkit::Noise;
 use sandloop_tests::host::finish;
 use sandloop_tests::process::{resident, resident_peak};
 use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, workspace};
@@ -41,7 +42,7 @@ each_component!(every_byte_value_and_every_size_comes_back: echo, c_echo);
 fn every_byte_value_and_every_size_comes_back(component: &str, isolation: Isolation) {
     let host = serving(component, isolation);
     let mut peer = host.connect(component);
-    let bytes = noise(1 << 20);
+    let bytes = Noise::new(1).bytes(1 << 20);
     // Around the sizes where a buffer may end.
     for size in [1, 2, 255, 256, 4095, 4096, 16383, 16384, 16385, 65535, 65536, 65537] {
         peer.expect_echo(&bytes[..size]);
@@ -82,7 +83,7 @@ fn unix_answers_what_it_is_sent(component: &str, isolation: Isolation) {
     assert_eq!(host.address(component), format!("unix://{}", path.display()));
     let mut peer = host.connect(component);
     peer.expect_echo("helo\n");
-    let bytes = noise(100_000);
+    let bytes = Noise::new(1).bytes(100_000);
     peer.expect_echo(bytes);
     peer.finish();
     peer.expect_end();
@@ -133,18 +134,4 @@ fn an_eventmachine_client_gets_every_byte_back(isolation: Isolation) {
 
 fn serving(component: &str, isolation: Isolation) -> Host {
     Host::start(&Config::serving(Plugin::new(component).isolation(isolation)))
-}
-
-/// Bytes in which every value and no period occurs, the same in every run.
-fn noise(count: usize) -> Vec<u8> {
-    let mut state: u64 = 0x9E37_79B9_7F4A_7C15;
-    (0..count)
-        .map(|_| {
-            // xorshift64
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[3]
-        })
-        .collect()
 }

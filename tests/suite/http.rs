@@ -2,10 +2,8 @@
 
 use std::collections::VecDeque;
 
+use sandloop_testkit::cases;
 use sandloop_tests::{Config, Host, Isolation, Peer, Plugin, workspace};
-
-#[path = "../../codecs/http/tests/suite/cases.rs"]
-mod cases;
 
 each_isolation!(
     every_request_of_the_corpus_is_answered_or_refused,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use sandloop_testkit::Noise;
 use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, process};
 use socket2::{SockRef, Socket};
 
@@ -118,7 +119,7 @@ fn wait_for_the_end(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 fn rubbish() -> Vec<u8> {
-    (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    Noise::new(1).bytes(50_000)
 }
 
 fn reset(stream: TcpStream) -> std::io::Result<()> {

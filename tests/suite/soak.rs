@@ -4,50 +4,19 @@
 //! Seconds in CI, and the same mixture each time; `cargo xtask soak MINUTES` goes on for as long as one likes, each time with
 //! another one.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandloop_tests::{Config, Host, Listen, Peer, Plugin, process};
+use sandloop_testkit::{Noise, fuzz};
+use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, process};
 
 use sandloop_tests::hostile::attacks::{self, Attack};
 use sandloop_tests::hostile::drive::{attack_once, descriptors, wait_descriptors};
 
-/// xorshift64.
-struct Noise(u64);
-
-impl Noise {
-    /// The same in every run, unless `FUZZ_SEED` names another or says `random`.
-    fn new() -> Noise {
-        let seed = match std::env::var("FUZZ_SEED").as_deref() {
-            Ok("random") => RandomState::new().hash_one(0),
-            Ok(number) => number.parse().expect("FUZZ_SEED is a number or `random`"),
-            Err(_) => 1,
-        };
-        println!("FUZZ_SEED={seed}");
-        Noise(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() >> 11) as usize % end.max(1)
-    }
-
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.next() as u8).collect()
-    }
-}
-
-/// How long: `SOAK_SECONDS`, or so many.
+/// `SOAK_SECONDS`, or else this many.
 fn duration(seconds: u64) -> Duration {
     let given = std::env::var("SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(given.unwrap_or(seconds))
@@ -82,6 +51,10 @@ fn assert_flat(memory: &[u64]) {
 
 #[test]
 fn hostile_mixtures_beside_one_who_behaves() {
+    fuzz::once(7, hostile_mixture);
+}
+
+fn hostile_mixture(noise: &mut Noise) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let all: Vec<(String, Attack)> = attacks::all()
         .into_iter()
@@ -99,10 +72,10 @@ fn hostile_mixtures_beside_one_who_behaves() {
     let files = descriptors(&host);
     let targets: Vec<_> =
         all.iter().map(|(name, attack)| (host.address(name), attack.peers)).collect();
-    let (stop, mut noise) = (AtomicBool::new(false), Noise::new());
+    let stop = AtomicBool::new(false);
     let memory = thread::scope(|scope| {
         for _ in 0..3 {
-            let (targets, stop, mut noise) = (&targets, &stop, Noise(noise.next() | 1));
+            let (targets, stop, mut noise) = (&targets, &stop, Noise::new(noise.next()));
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let (address, peers) = &targets[noise.below(targets.len())];
@@ -110,7 +83,7 @@ fn hostile_mixtures_beside_one_who_behaves() {
                 }
             });
         }
-        let memory = behave(&host, &mut echo, &mut noise, duration(10));
+        let memory = behave(&host, &mut echo, noise, duration(10));
         stop.store(true, Ordering::Relaxed);
         memory
     });
@@ -121,7 +94,11 @@ fn hostile_mixtures_beside_one_who_behaves() {
 }
 
 each_isolation!(random_calls_harm_nobody);
-fn random_calls_harm_nobody(isolation: sandloop_tests::Isolation) {
+fn random_calls_harm_nobody(isolation: Isolation) {
+    fuzz::once(7, |noise| random_calls(isolation, noise));
+}
+
+fn random_calls(isolation: Isolation, noise: &mut Noise) {
     let plugin = Plugin::new("hostile_noise")
         .isolation(isolation)
         .may_connect(&["127.0.0.1:*", "unix:/tmp/*"])
@@ -133,25 +110,24 @@ fn random_calls_harm_nobody(isolation: sandloop_tests::Isolation) {
         .listen(Listen::tcp("echo"));
     let host = Host::start(&config);
     let mut echo = host.connect("echo");
-    let mut noise = Noise::new();
     let address = host.address("hostile_noise").replace("tcp://", "");
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        let (stop, address, mut noise) = (&stop, &address, Noise(noise.next() | 1));
+        let (stop, address, mut calls) = (&stop, &address, Noise::new(noise.next()));
         scope.spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 let Ok(mut stream) = TcpStream::connect(address) else { continue };
                 let timeout = Some(Duration::from_millis(5));
                 stream.set_read_timeout(timeout).expect("a socket has a timeout");
-                for _ in 0..noise.below(20) {
-                    let length = noise.below(300);
+                for _ in 0..calls.below(20) {
+                    let length = calls.below(300);
                     // The guest may have closed it: that is one of the calls.
-                    let _ = stream.write_all(&noise.bytes(length));
+                    let _ = stream.write_all(&calls.bytes(length));
                     let _ = stream.read(&mut [0; 65536]);
                 }
             }
         });
-        behave(&host, &mut echo, &mut Noise(7), duration(10));
+        behave(&host, &mut echo, noise, duration(10));
         stop.store(true, Ordering::Relaxed);
     });
     let outcome = host.stop();

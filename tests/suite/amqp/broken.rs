@@ -4,6 +4,7 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use sandloop_testkit::Noise;
 use sandloop_tests::Server;
 use sandloop_tests::amqp_server::frame::{self, Arguments, BODY, HEADER, HEARTBEAT, METHOD};
 use sandloop_tests::amqp_server::{AmqpServer, Damage, Played, Step, length, opening};
@@ -507,17 +508,10 @@ fn changed_bytes_and_noise_end_a_connection_at_most() {
             None => assert_eq!(told, Played::Left, "at {at}: {over}"),
         }
     }
-    let mut noise = 0x2545_f491_u32;
+    let mut noise = Noise::new(1);
     for step in [START, TUNE, OPEN_OK, opening().len()].repeat(10) {
-        let bytes: Vec<u8> = std::iter::repeat_with(|| {
-            noise ^= noise << 13;
-            noise ^= noise >> 17;
-            noise ^= noise << 5;
-            noise.to_be_bytes()[0]
-        })
-        .take(4000)
-        .collect();
-        let playing = guest.meet("", "", opening_until(step, &bytes), Damage::None);
+        let steps = opening_until(step, &noise.bytes(4000));
+        let playing = guest.meet("", "", steps, Damage::None);
         let over = guest.wait_over();
         assert!(over.starts_with("protocol 501 "), "{over}");
         playing.join().expect("the script is played");
