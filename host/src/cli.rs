@@ -15,7 +15,7 @@ use sandloop_host::{log, run};
 #[command(name = "sandloop", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 const AFTER_HELP: &str = "\
@@ -31,7 +31,7 @@ The log goes to standard error; SANDLOOP_LOG overrides its level, in the form of
 tracing's filters, for example SANDLOOP_LOG=debug.";
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Serve a configuration, plugins.toml unless another is named, until SIGINT or SIGTERM.
     Run {
         /// The configuration.
@@ -58,9 +58,9 @@ impl Arguments {
     /// Does what was asked.
     pub fn execute(&self) -> ExitCode {
         let result = match &self.command {
-            Command::Run { file } => run(file),
-            Command::Check { file, explain } => check(file, *explain),
-            Command::Inspect { file } => return inspect_file(file),
+            CliCommand::Run { file } => run(file),
+            CliCommand::Check { file, explain } => check(file, *explain),
+            CliCommand::Inspect { file } => return inspect_file(file),
         };
         result.unwrap_or_else(|error| {
             eprintln!("error: {error}");

@@ -49,12 +49,12 @@ impl Add<Duration> for Moment {
 /// What a reactor and the sandboxes on it read the time from. Clones show the same time.
 #[derive(Debug, Clone)]
 pub struct Clock {
-    source: Source,
+    source: TimeSource,
     turn: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Clone)]
-enum Source {
+enum TimeSource {
     System(Instant),
     Manual(Arc<AtomicU64>),
 }
@@ -74,13 +74,13 @@ impl Hand {
 impl Clock {
     /// The system's monotonic clock.
     pub fn system() -> Clock {
-        Clock { source: Source::System(Instant::now()), turn: Arc::default() }
+        Clock { source: TimeSource::System(Instant::now()), turn: Arc::default() }
     }
 
     /// A clock that stands still until its [`Hand`] moves it.
     pub fn manual() -> (Clock, Hand) {
         let now = Arc::new(AtomicU64::new(0));
-        (Clock { source: Source::Manual(now.clone()), turn: Arc::default() }, Hand(now))
+        (Clock { source: TimeSource::Manual(now.clone()), turn: Arc::default() }, Hand(now))
     }
 
     /// A clock with the same source and a turn of its own, for another reactor.
@@ -91,8 +91,8 @@ impl Clock {
     /// The time right now.
     pub fn now(&self) -> Moment {
         match &self.source {
-            Source::System(start) => Moment::from_start(start.elapsed()),
-            Source::Manual(now) => Moment(now.load(Ordering::SeqCst)),
+            TimeSource::System(start) => Moment::from_start(start.elapsed()),
+            TimeSource::Manual(now) => Moment(now.load(Ordering::SeqCst)),
         }
     }
 
@@ -112,8 +112,8 @@ impl Clock {
     /// the turns.
     pub fn wait_until(&self, deadline: Option<Moment>) -> Option<Duration> {
         match self.source {
-            Source::System(_) => deadline.map(|deadline| deadline.since(self.now())),
-            Source::Manual(_) => Some(Duration::ZERO),
+            TimeSource::System(_) => deadline.map(|deadline| deadline.since(self.now())),
+            TimeSource::Manual(_) => Some(Duration::ZERO),
         }
     }
 }

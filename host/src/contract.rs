@@ -67,7 +67,7 @@ pub struct Exports {
     pub(super) handlers: Option<ComponentExportIndex>,
     pub(super) run_operation: Option<ComponentExportIndex>,
     pub(super) deferred: Option<ComponentExportIndex>,
-    pub(super) mailbox: Option<Mailbox>,
+    pub(super) mailbox: Option<MailboxExports>,
     pub(super) exited: Option<ComponentExportIndex>,
     pub(super) message: Option<ComponentExportIndex>,
     pub(super) popped: Option<ComponentExportIndex>,
@@ -75,7 +75,7 @@ pub struct Exports {
 
 /// The functions of `mailbox`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mailbox {
+pub(super) struct MailboxExports {
     pub(super) spawned: ComponentExportIndex,
     pub(super) notified: ComponentExportIndex,
 }
@@ -114,7 +114,7 @@ impl Exports {
             deferred: find("deferred-handler", "completed"),
             mailbox: find("mailbox", "spawned")
                 .zip(find("mailbox", "notified"))
-                .map(|(spawned, notified)| Mailbox { spawned, notified }),
+                .map(|(spawned, notified)| MailboxExports { spawned, notified }),
             exited: find("processes-handler", "exited"),
             message: find("subscriptions", "message"),
             popped: find("queues-handler", "popped"),

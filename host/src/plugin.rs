@@ -14,11 +14,11 @@ use std::sync::{Arc, OnceLock};
 use crate::config::limits::Limits;
 use crate::config::model::PluginConfig;
 use crate::contract::Exports;
-use crate::plugin::counters::Evidence;
+use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::tenant::Tenant;
 use crate::quota::semaphore::Semaphore;
-use crate::quota::token_bucket::Bucket;
+use crate::quota::token_bucket::TokenBucket;
 
 /// A plugin that is ready to have instances.
 pub struct Plugin {
@@ -39,9 +39,9 @@ pub struct Plugin {
     /// Which build of the component this is: the beginning of its SHA-256.
     pub version: String,
     /// Connections that it may still accept in this second; none where that has no bound.
-    pub accepts: Option<Bucket>,
+    pub accepts: Option<TokenBucket>,
     /// What it did that its operator should know.
-    pub evidence: Evidence,
+    pub counters: Counters,
     /// Slices that one callback may have: `cpu_per_event` over `slice`.
     pub slices_per_event: u32,
     /// The configuration file, for messages that name the line to add.

@@ -23,26 +23,26 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll};
 
 use crate::base::arena::{Arena, ConnectionId, InstanceId};
-use crate::base::token::Source;
+use crate::base::token::PollSource;
 use crate::contract::outcome::ExitReason;
 use crate::engine::template::Templates;
 use crate::engine::ticker::Activity;
-use crate::host_api::state::Home;
+use crate::host_api::state::Env;
 use crate::mail::post::{Delivery, Mail, Post};
 use crate::net::listener::Listener;
 use crate::quota::instances::InstanceQuota;
-use crate::reactor::fair_share::Shares;
+use crate::reactor::fair_share::FairShare;
 use crate::reactor::inbox::Inbox;
-use crate::reactor::table::acceptor::Gate;
+use crate::reactor::table::acceptor::Acceptor;
 use crate::reactor::table::connection::Entry;
 use crate::reactor::table::deadline::{Failures, Purpose};
 use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::Instance;
-use crate::reactor::table::pending::Wish;
+use crate::reactor::table::pending::Pending;
 use crate::reactor::table::stop::Stop;
 use crate::timer::{TimerKey, TimerQueue};
 use crate::workers::resolver::Resolver;
-use crate::workers::slow_lane::Lane;
+use crate::workers::slow_lane::SlowLane;
 
 /// Bytes read at once, and so the most that one `receive-data` brings.
 const READ_BYTES: usize = 64 * 1024;
@@ -62,17 +62,17 @@ pub struct Setup {
     /// Which one it is, from 0.
     pub index: usize,
     /// What surrounds its instances: its clock, the plugins, the other reactors' instances.
-    pub home: Home,
+    pub env: Env,
     /// What instances are made from.
     pub templates: Templates,
     /// Tells the ticker that a guest runs.
     pub activity: Activity,
     /// The instances of the whole host.
-    pub room: InstanceQuota,
+    pub quota: InstanceQuota,
     /// How long a handler runs before the others have their turn.
     pub slice: Duration,
     /// Where handlers go on that outlive their slice.
-    pub lane: Lane,
+    pub slow_lane: SlowLane,
     /// How long `stop` waits for output to drain.
     pub stop_deadline: Duration,
     /// How long a close after writing waits for a peer that does not read.
@@ -96,7 +96,7 @@ pub struct Reactor {
     resolver: Resolver,
     /// Every reactor of the host, to pass `stop` on.
     peers: Vec<Post>,
-    gates: Vec<Gate>,
+    acceptors: Vec<Acceptor>,
     connections: Arena<Entry>,
     instances: Arena<Instance>,
     /// By plugin: the instance that serves all its connections, where there is one.
@@ -106,17 +106,17 @@ pub struct Reactor {
     timers: TimerQueue<Purpose>,
     ticks: VecDeque<(InstanceId, u32)>,
     /// Mail that has not been read yet.
-    letters: VecDeque<Mail>,
+    mail: VecDeque<Mail>,
     /// Messages of channels whose subscribers have too many events waiting, by the channel's tenant.
     held_back: BTreeMap<usize, VecDeque<Delivery>>,
     /// The instances that are processes, by the process's id.
     processes: HashMap<u32, InstanceId>,
     /// What is done in the phase after the sockets.
-    wishes: VecDeque<Wish>,
+    pending: VecDeque<Pending>,
     /// Connections with more to read than their turn allowed.
     ready: VecDeque<ConnectionId>,
     /// Listeners with more to accept than their turn allowed.
-    ready_gates: VecDeque<usize>,
+    ready_acceptors: VecDeque<usize>,
     /// Connections that have ended and whose `unbind` is due.
     unbinds: VecDeque<ConnectionId>,
     /// Instances whose connections are not read because what they fill is full.
@@ -126,12 +126,12 @@ pub struct Reactor {
     /// Instances with events that wait for their tenant's CPU time, or for its share of the next turn.
     waiting: VecDeque<InstanceId>,
     /// What each tenant takes of a turn.
-    shares: Shares,
+    fair_share: FairShare,
     /// The read buffer, while no call has borrowed it.
     buffer: Option<Vec<u8>>,
     numbers: u32,
-    /// Programs that would be started again if their plugins were not parked.
-    parked: Vec<usize>,
+    /// Programs that would be started again if their plugins were not quarantined.
+    quarantined: Vec<usize>,
     /// Whether a program was ever started here.
     had_programs: bool,
     stop: Stop,
@@ -144,36 +144,36 @@ impl Reactor {
     pub fn new(setup: Setup) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let inbox = Inbox::new(poll.registry())?;
-        let plugins = setup.home.hub.plugins.len();
-        let shares = Shares::new(setup.home.hub.tenants.len(), setup.slice);
-        setup.home.clock.begin_turn();
+        let plugins = setup.env.host.plugins.len();
+        let fair_share = FairShare::new(setup.env.host.tenants.len(), setup.slice);
+        setup.env.clock.begin_turn();
         Ok(Reactor {
-            shares,
+            fair_share,
             setup,
             poll,
             inbox,
             resolver: Resolver::default(),
             peers: Vec::new(),
-            gates: Vec::new(),
+            acceptors: Vec::new(),
             connections: Arena::new(),
             instances: Arena::new(),
             shared: vec![None; plugins],
             failures: vec![Failures::default(); plugins],
             timers: TimerQueue::new(),
             ticks: VecDeque::new(),
-            letters: VecDeque::new(),
+            mail: VecDeque::new(),
             held_back: BTreeMap::new(),
             processes: HashMap::new(),
-            wishes: VecDeque::new(),
+            pending: VecDeque::new(),
             ready: VecDeque::new(),
-            ready_gates: VecDeque::new(),
+            ready_acceptors: VecDeque::new(),
             unbinds: VecDeque::new(),
             pressed: Vec::new(),
             held: Vec::new(),
             waiting: VecDeque::new(),
             buffer: None,
             numbers: 0,
-            parked: Vec::new(),
+            quarantined: Vec::new(),
             had_programs: false,
             stop: Stop::No,
             stop_deadline: None,
@@ -198,10 +198,10 @@ impl Reactor {
 
     /// Takes a listener: connections are accepted from the next turn on.
     pub fn listen(&mut self, mut listener: Listener) -> io::Result<()> {
-        let token = Source::Listener(self.gates.len()).into();
+        let token = PollSource::Listener(self.acceptors.len()).into();
         self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
-        self.setup.home.hub.own_listeners.add(&listener.endpoint.address);
-        self.gates.push(Gate::new(listener));
+        self.setup.env.host.own_listeners.add(&listener.endpoint.address);
+        self.acceptors.push(Acceptor::new(listener));
         Ok(())
     }
 
@@ -227,14 +227,14 @@ impl Reactor {
     /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
     /// a cancellation of a timer that is due in the same turn, sees them.
     pub fn turn(&mut self, events: &mut Events) -> io::Result<bool> {
-        self.setup.home.clock.begin_turn();
-        self.shares.begin_turn();
+        self.setup.env.clock.begin_turn();
+        self.fair_share.begin_turn();
         self.run_timers();
         self.wait(events)?;
-        self.setup.home.clock.begin_turn();
+        self.setup.env.clock.begin_turn();
         self.take_mail();
         self.serve_sockets(events);
-        self.grant_wishes();
+        self.run_pending();
         self.run_ticks();
         self.deliver_unbinds();
         Ok(self.advance_stop())
@@ -247,16 +247,16 @@ impl Reactor {
         self.release_waiting();
         let busy = self.something_has_a_share()
             || !self.ready.is_empty()
-            || !self.ready_gates.is_empty()
-            || !self.wishes.is_empty()
+            || !self.ready_acceptors.is_empty()
+            || !self.pending.is_empty()
             || !self.ticks.is_empty()
-            || !self.letters.is_empty()
+            || !self.mail.is_empty()
             || !self.unbinds.is_empty()
             || self.stop_can_go_on();
         let timeout = if busy {
             Some(Duration::ZERO)
         } else {
-            let wait = self.setup.home.clock.wait_until(self.timers.next_deadline());
+            let wait = self.setup.env.clock.wait_until(self.timers.next_deadline());
             // Nothing tells when another reactor has made room, or when there is CPU time again.
             let waits =
                 [self.pressed.len(), self.held.len(), self.waiting.len(), self.held_back.len()];
@@ -283,14 +283,14 @@ impl Reactor {
 
     /// Whether a tenant has CPU time.
     fn may_run(&self, tenant: usize) -> bool {
-        let tenant = self.setup.home.hub.tenants.get(tenant);
-        !tenant.is_some_and(|tenant| tenant.must_wait(&self.setup.home.clock))
+        let tenant = self.setup.env.host.tenants.get(tenant);
+        !tenant.is_some_and(|tenant| tenant.must_wait(&self.setup.env.clock))
     }
 
     fn serve_sockets(&mut self, events: &Events) {
         // What was left over from the last turn comes first, and only once.
-        for _ in 0..self.ready_gates.len() {
-            if let Some(place) = self.ready_gates.pop_front() {
+        for _ in 0..self.ready_acceptors.len() {
+            if let Some(place) = self.ready_acceptors.pop_front() {
                 self.accept(place);
             }
         }
@@ -300,10 +300,10 @@ impl Reactor {
             }
         }
         for event in events {
-            match Source::from(event.token()) {
-                Source::Waker => {}
-                Source::Listener(place) => self.accept(place),
-                Source::Connection(id) => self.on_event(id, event),
+            match PollSource::from(event.token()) {
+                PollSource::Waker => {}
+                PollSource::Listener(place) => self.accept(place),
+                PollSource::Connection(id) => self.on_event(id, event),
             }
         }
     }

@@ -14,8 +14,8 @@ use crate::clock::Clock;
 use crate::config::model::Config;
 use crate::mail::post::{Mail, Post};
 use crate::net::listener;
-use crate::net::listener::{Bound, Listener};
-use crate::plugin::shared::Hub;
+use crate::net::listener::{BoundListener, Listener};
+use crate::plugin::shared::HostShared;
 use crate::reactor::{Exit, Reactor};
 use crate::run::error::StartError;
 use crate::run::news::News;
@@ -31,7 +31,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     // Before anything is open, so that a signal never finds the default action half way.
     let (sender, news) = channel();
     signals::watch(sender.clone()).map_err(StartError::internal("signals"))?;
-    let Prepared { mut reactors, hub, runtime, ticker, workers, slow } =
+    let Prepared { mut reactors, host, runtime, ticker, workers, slow } =
         Prepared::new(config, &Clock::system())?;
     descriptors::admit(config).map_err(StartError::Config)?;
     for (listeners, section) in bind_all(config)?.into_iter().zip(&config.listeners) {
@@ -60,11 +60,11 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     }
     tracing::info!(
         listeners = config.listeners.len(),
-        plugins = hub.plugins.len(),
+        plugins = host.plugins.len(),
         reactors = threads.len(),
         "ready"
     );
-    let code = supervise(&news, &hub, &posts, threads);
+    let code = supervise(&news, &host, &posts, threads);
     // They may be inside guests, which the ticker has to interrupt.
     drop(workers);
     drop(slow);
@@ -77,11 +77,11 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
 /// Binds every listener, then begins to listen on all: no port opens before every address is ours.
 fn bind_all(config: &Config) -> Result<Vec<Vec<Listener>>, StartError> {
     let places = 0..config.listeners.len();
-    let bound: Vec<Bound> = places
+    let bound: Vec<BoundListener> = places
         .clone()
         .map(|place| listener::bind(config, place).map_err(StartError::Bind))
         .collect::<Result<_, _>>()?;
-    let listen = |(bound, place): (Bound, usize)| bound.listen(config, place);
+    let listen = |(bound, place): (BoundListener, usize)| bound.listen(config, place);
     bound.into_iter().zip(places).map(|pair| listen(pair).map_err(StartError::Bind)).collect()
 }
 
@@ -93,7 +93,7 @@ fn announce(listener: &Listener, plugin: &str) {
 
 fn supervise(
     news: &Receiver<News>,
-    hub: &Hub,
+    host: &HostShared,
     posts: &[Post],
     threads: Vec<JoinHandle<()>>,
 ) -> ExitCode {
@@ -112,13 +112,13 @@ fn supervise(
                 stopping = true;
                 posts.iter().for_each(|post| post.send(Mail::Stop));
             }
-            Ok(News::Unpark) => {
-                hub.plugins.iter().for_each(|plugin| plugin.unpark());
-                posts.iter().for_each(|post| post.send(Mail::Unpark));
+            Ok(News::LiftQuarantine) => {
+                host.plugins.iter().for_each(|plugin| plugin.lift_quarantine());
+                posts.iter().for_each(|post| post.send(Mail::LiftQuarantine));
             }
             Ok(News::Count) => {
-                hub.plugins.iter().for_each(|plugin| plugin.tell_usage());
-                hub.tell_counters();
+                host.plugins.iter().for_each(|plugin| plugin.log_usage());
+                host.log_counters();
             }
             Ok(News::Ended(result)) => {
                 running -= 1;
@@ -140,7 +140,7 @@ fn supervise(
             code = ExitCode::FAILURE;
         }
     }
-    hub.tell_counters();
+    host.log_counters();
     tracing::info!("stopped");
     code
 }

@@ -33,7 +33,7 @@ struct Loop {
     runs: bool,
     _runtime: Runtime,
     _ticker: Ticker,
-    _slow: slow_lane::Threads,
+    _slow: slow_lane::SlowLaneThreads,
 }
 
 impl Loop {

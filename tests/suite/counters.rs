@@ -56,7 +56,7 @@ fn sigusr1_tells_what_is_in_use_and_what_was_counted() {
     };
     assert_eq!(in_use("flood").field("connections"), Some("1"));
     assert_eq!(in_use("hostile_trap").field("connections"), Some("0"));
-    assert_eq!(in_use("hostile_trap").field("parked"), Some("false"));
+    assert_eq!(in_use("hostile_trap").field("quarantined"), Some("false"));
 
     // And at the end, for who did not ask.
     let outcome = host.stop();

@@ -1,9 +1,9 @@
-//! What becomes of a plugin that traps: what its peers see, when it is parked, and how it comes back.
+//! What becomes of a plugin that traps: what its peers see, when it is quarantined, and how it comes back.
 
 use rustix::process::Signal;
 use sandloop_tests::{Config, Host, Isolation, Listen, LogLine, Peer, Plugin};
 
-each_isolation!(peers_see_what_the_operator_chose, a_plugin_that_keeps_trapping_is_parked);
+each_isolation!(peers_see_what_the_operator_chose, a_plugin_that_keeps_trapping_is_quarantined);
 
 fn trapping(isolation: Isolation) -> Plugin {
     Plugin::new("hostile_trap").isolation(isolation)
@@ -39,7 +39,7 @@ fn peers_see_what_the_operator_chose(isolation: Isolation) {
     host.stop();
 }
 
-fn a_plugin_that_keeps_trapping_is_parked(isolation: Isolation) {
+fn a_plugin_that_keeps_trapping_is_quarantined(isolation: Isolation) {
     let config = Config::new()
         .plugin(trapping(isolation).limit("traps", "3"))
         .plugin(Plugin::new("echo"))
@@ -49,8 +49,8 @@ fn a_plugin_that_keeps_trapping_is_parked(isolation: Isolation) {
     for _ in 0..3 {
         trapped(&host).expect_end();
     }
-    let parked = |line: &LogLine| line.message().starts_with("parked");
-    let line = host.wait_line("the parking", parked);
+    let quarantined = |line: &LogLine| line.message().starts_with("quarantined");
+    let line = host.wait_line("the quarantine", quarantined);
     assert_eq!(line.field("plugin"), Some("hostile_trap"), "{line}");
     // It has no more instances, and so no more traps.
     for _ in 0..3 {
@@ -61,24 +61,24 @@ fn a_plugin_that_keeps_trapping_is_parked(isolation: Isolation) {
     assert_eq!(traps(), 3);
 
     host.signal(Signal::HUP);
-    host.wait_log("not parked any more");
+    host.wait_log("not quarantined any more");
     trapped(&host).expect_end();
     host.wait_lines("traps", 4, |line| line.message().starts_with("trapped"));
     host.stop();
 }
 
-/// A program that traps each time it is started is parked, the host goes on, and SIGHUP starts it again.
+/// A program that traps each time it is started is quarantined, the host goes on, and SIGHUP starts it again.
 #[test]
-fn a_parked_program_waits_for_its_operator() {
+fn a_quarantined_program_waits_for_its_operator() {
     let plugin = Plugin::new("ticks_order")
         .isolation(Isolation::Plugin)
         .limit("ticks", "1")
         .limit("traps", "1");
     let host = Host::start(&Config::new().plugin(plugin));
-    host.wait_line("the parking", |line| line.message().starts_with("parked"));
+    host.wait_line("the quarantine", |line| line.message().starts_with("quarantined"));
     host.signal(Signal::HUP);
     host.wait_lines("traps", 2, |line| line.message().starts_with("trapped"));
-    host.wait_lines("parkings", 2, |line| line.message().starts_with("parked"));
+    host.wait_lines("quarantines", 2, |line| line.message().starts_with("quarantined"));
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }

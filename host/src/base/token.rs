@@ -6,7 +6,7 @@ use crate::base::arena::{ConnectionId, Key};
 
 /// What an event of the poll is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum PollSource {
     /// Another thread sent something.
     Waker,
     /// A listener, by its place.
@@ -17,12 +17,12 @@ pub enum Source {
 
 const WAKER_SLOT: u32 = u32::MAX;
 
-impl From<Source> for Token {
-    fn from(source: Source) -> Token {
+impl From<PollSource> for Token {
+    fn from(source: PollSource) -> Token {
         let (generation, slot) = match source {
-            Source::Waker => (0, WAKER_SLOT),
-            Source::Listener(place) => (0, u32::try_from(place).unwrap_or(WAKER_SLOT - 1)),
-            Source::Connection(key) => {
+            PollSource::Waker => (0, WAKER_SLOT),
+            PollSource::Listener(place) => (0, u32::try_from(place).unwrap_or(WAKER_SLOT - 1)),
+            PollSource::Connection(key) => {
                 let (slot, generation) = key.parts();
                 (generation, slot)
             }
@@ -31,14 +31,14 @@ impl From<Source> for Token {
     }
 }
 
-impl From<Token> for Source {
-    fn from(token: Token) -> Source {
+impl From<Token> for PollSource {
+    fn from(token: Token) -> PollSource {
         let generation = u32::try_from(token.0 >> 32).unwrap_or(0);
         let slot = u32::try_from(token.0 & 0xffff_ffff).unwrap_or(0);
         match (generation, slot) {
-            (0, WAKER_SLOT) => Source::Waker,
-            (0, place) => Source::Listener(place as usize),
-            (generation, slot) => Source::Connection(Key::from_parts(slot, generation)),
+            (0, WAKER_SLOT) => PollSource::Waker,
+            (0, place) => PollSource::Listener(place as usize),
+            (generation, slot) => PollSource::Connection(Key::from_parts(slot, generation)),
         }
     }
 }
@@ -49,11 +49,11 @@ mod tests {
 
     #[test]
     fn tokens_go_there_and_back() {
-        let check = |source: Source| assert_eq!(Source::from(Token::from(source)), source);
-        check(Source::Waker);
-        check(Source::Listener(0));
-        check(Source::Listener(7));
-        check(Source::Connection(Key::from_parts(0, 1)));
-        check(Source::Connection(Key::from_parts(u32::MAX, u32::MAX / 2)));
+        let check = |source: PollSource| assert_eq!(PollSource::from(Token::from(source)), source);
+        check(PollSource::Waker);
+        check(PollSource::Listener(0));
+        check(PollSource::Listener(7));
+        check(PollSource::Connection(Key::from_parts(0, 1)));
+        check(PollSource::Connection(Key::from_parts(u32::MAX, u32::MAX / 2)));
     }
 }

@@ -59,8 +59,8 @@ pub enum AtBound {
     Trap,
     /// What is over the bound is left out.
     Cut,
-    /// The plugin is parked.
-    Park,
+    /// The plugin is quarantined.
+    Quarantine,
 }
 
 impl Bound {
@@ -166,7 +166,7 @@ impl AtBound {
             AtBound::Close => "close",
             AtBound::Trap => "trap",
             AtBound::Cut => "cut",
-            AtBound::Park => "park",
+            AtBound::Quarantine => "quarantine",
         }
     }
 }

@@ -301,9 +301,9 @@ limits! {
         };
         traps: bound TRAPS: Option<u32> = {
             what: "Instances of the plugin that end in a trap within `trap_window`; a million is no bound.",
-            why: "A plugin that does nothing but trap costs the others; a peer that can make it trap must not park it too easily.",
-            at: Park,
-            then: "The plugin is parked: it has no new instances until SIGHUP or a restart.",
+            why: "A plugin that does nothing but trap costs the others; a peer that can make it trap must not have it quarantined too easily.",
+            at: Quarantine,
+            then: "The plugin is quarantined: it has no new instances until SIGHUP or a restart.",
             unit: Count,
             default: 1000,
             min: 1,
@@ -312,7 +312,7 @@ limits! {
         };
         trap_window: bound TRAP_WINDOW: Duration = {
             what: "In how long a time `traps` are counted.",
-            why: "A trap a day is no reason to park.",
+            why: "A trap a day is no reason for a quarantine.",
             at: Wait,
             then: "The count begins anew.",
             unit: Time,

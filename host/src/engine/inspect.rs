@@ -14,7 +14,7 @@ use crate::engine::load::Fault;
 
 /// What a file begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ComponentKind {
     /// A component.
     Component,
     /// A core module: what a compiler makes before it is wrapped.
@@ -23,13 +23,13 @@ pub enum Kind {
     NotWasm,
 }
 
-impl Kind {
+impl ComponentKind {
     /// Looks at the first eight bytes.
-    pub fn of(bytes: &[u8]) -> Kind {
+    pub fn of(bytes: &[u8]) -> ComponentKind {
         match bytes.get(..8) {
-            Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Kind::CoreModule,
-            Some([0, b'a', b's', b'm', _, _, 1, 0]) => Kind::Component,
-            _ => Kind::NotWasm,
+            Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => ComponentKind::CoreModule,
+            Some([0, b'a', b's', b'm', _, _, 1, 0]) => ComponentKind::Component,
+            _ => ComponentKind::NotWasm,
         }
     }
 }
@@ -201,12 +201,12 @@ mod tests {
 
     #[test]
     fn kinds_by_their_first_bytes() {
-        let check = |bytes: &[u8], expected| assert_eq!(Kind::of(bytes), expected);
-        check(b"\0asm\x01\0\0\0rest", Kind::CoreModule);
-        check(b"\0asm\x0d\0\x01\0rest", Kind::Component);
-        check(b"#!/bin/sh\n", Kind::NotWasm);
-        check(b"\0asm", Kind::NotWasm);
-        check(b"", Kind::NotWasm);
+        let check = |bytes: &[u8], expected| assert_eq!(ComponentKind::of(bytes), expected);
+        check(b"\0asm\x01\0\0\0rest", ComponentKind::CoreModule);
+        check(b"\0asm\x0d\0\x01\0rest", ComponentKind::Component);
+        check(b"#!/bin/sh\n", ComponentKind::NotWasm);
+        check(b"\0asm", ComponentKind::NotWasm);
+        check(b"", ComponentKind::NotWasm);
     }
 
     #[test]

@@ -12,14 +12,14 @@ use wasmtime::component::{Component, Linker};
 use crate::config::model::{Config, PluginConfig, TenantConfig};
 use crate::contract::Exports;
 use crate::contract::bindings::MinimalIndices;
-use crate::engine::inspect::{Kind, Report};
+use crate::engine::inspect::{ComponentKind, Report};
 use crate::engine::template::Template;
 use crate::host_api::state::HostState;
-use crate::plugin::counters::Evidence;
+use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::tenant::Tenant;
 use crate::plugin::{Plugin, Usage};
-use crate::quota::token_bucket::Bucket;
+use crate::quota::token_bucket::TokenBucket;
 use crate::{host_api, log};
 
 /// Bytes of a component's hash that name it in the log.
@@ -138,8 +138,11 @@ impl Loader {
             usage: Usage::new(&section.limits),
             folders,
             version,
-            accepts: section.limits.accepts_per_second.map(|accepts| Bucket::new(accepts.into())),
-            evidence: Evidence::default(),
+            accepts: section
+                .limits
+                .accepts_per_second
+                .map(|accepts| TokenBucket::new(accepts.into())),
+            counters: Counters::default(),
             slices_per_event: slices(section, &config.host),
             file: config.file.clone(),
         });
@@ -149,10 +152,10 @@ impl Loader {
     /// The component, and which build of it this is.
     fn compile(&self, file: &Path) -> Result<(Component, String), Fault> {
         let bytes = std::fs::read(file).map_err(Fault::Unreadable)?;
-        match Kind::of(&bytes) {
-            Kind::NotWasm => Err(Fault::NotWasm),
-            Kind::CoreModule => Err(Fault::CoreModule),
-            Kind::Component => Component::from_binary(&self.engine, &bytes)
+        match ComponentKind::of(&bytes) {
+            ComponentKind::NotWasm => Err(Fault::NotWasm),
+            ComponentKind::CoreModule => Err(Fault::CoreModule),
+            ComponentKind::Component => Component::from_binary(&self.engine, &bytes)
                 .map(|component| (component, version(&bytes)))
                 .map_err(|error| Fault::Invalid(log::chain(&error))),
         }

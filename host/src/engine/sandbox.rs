@@ -21,7 +21,7 @@ use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Template;
 use crate::host_api::state::HostState;
 use crate::mail::message::Message;
-use crate::net::connection::{CloseReason, Shared};
+use crate::net::connection::{CloseReason, SharedConnection};
 use crate::plugin::Plugin;
 
 /// An instance that is not running.
@@ -182,9 +182,9 @@ impl Sandbox {
                 self.call::<_, ()>(exports.lifecycle.map(|all| all.stopped), ()).await?;
             }
             Task::Operation { operation, argument } => {
-                type Returned = (Result<Vec<u8>, String>,);
+                type Answer = (Result<Vec<u8>, String>,);
                 let params = (*operation, argument.data());
-                let returned = self.call::<_, Returned>(exports.run_operation, params).await?;
+                let returned = self.call::<_, Answer>(exports.run_operation, params).await?;
                 return Ok(returned.map_or(Outcome::Done, |(result,)| Outcome::Result(result)));
             }
             Task::Deferred { job, outcome } => {
@@ -219,7 +219,7 @@ impl Sandbox {
     async fn open(
         &mut self,
         connection: ConnectionId,
-        shared: Shared,
+        shared: SharedConnection,
         origin: &Origin,
         constructed: &mut bool,
     ) -> wasmtime::Result<Outcome> {

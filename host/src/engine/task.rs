@@ -8,7 +8,7 @@ use crate::base::arena::ConnectionId;
 use crate::contract::bindings::Origin;
 use crate::contract::outcome::{ExitReason, Failure};
 use crate::mail::message::Message;
-use crate::net::connection::{CloseReason, Shared};
+use crate::net::connection::{CloseReason, SharedConnection};
 
 /// One event, with everything that the guest is handed.
 pub enum Task {
@@ -27,7 +27,7 @@ pub enum Task {
         /// Which connection.
         connection: ConnectionId,
         /// Its state, for the guest's handle.
-        shared: Shared,
+        shared: SharedConnection,
         /// Where it comes from.
         origin: Origin,
         /// Whether the constructor has returned.

@@ -10,21 +10,21 @@ use wasmtime::EngineWeak;
 /// Moves the epoch of an engine every slice. Dropping it stops and joins the thread.
 #[derive(Debug)]
 pub struct Ticker {
-    shared: Arc<Shared>,
+    shared: Arc<TickerShared>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What a reactor tells the ticker when it enters a guest. Clones reach the same ticker.
 #[derive(Debug, Clone)]
-pub struct Activity(Arc<Shared>);
+pub struct Activity(Arc<TickerShared>);
 
 /// While it lives a guest may run, and the ticker does not sleep.
 #[derive(Debug)]
 #[must_use = "the guest is measured while it lives"]
-pub struct Entered<'a>(&'a Shared);
+pub struct Entered<'a>(&'a TickerShared);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct TickerShared {
     /// How many guests may be running now, in the low bits, and above them a number that grows with every entry.
     entries: AtomicU64,
     /// Whether the thread sleeps until the next entry.
@@ -66,7 +66,7 @@ impl Idle {
 impl Ticker {
     /// Starts the thread.
     pub fn spawn(engine: EngineWeak, slice: Duration) -> std::io::Result<Ticker> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(TickerShared::default());
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("ticker".into())
@@ -116,7 +116,7 @@ impl Drop for Entered<'_> {
     }
 }
 
-impl Shared {
+impl TickerShared {
     fn run(&self, engine: &EngineWeak, slice: Duration) {
         let mut idle = Idle::default();
         while !self.stop.load(Ordering::SeqCst) {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn activity() -> (Activity, Idle) {
-        (Activity(Arc::new(Shared::default())), Idle::default())
+        (Activity(Arc::new(TickerShared::default())), Idle::default())
     }
 
     #[test]

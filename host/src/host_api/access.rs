@@ -6,7 +6,7 @@ use crate::config::names::is_name;
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
 use crate::net::outbound::Target;
-use crate::net::outbound::access::Refusal;
+use crate::net::outbound::access::AccessRefusal;
 use crate::plugin::denial::{Denial, Grant, objection_text};
 use crate::plugin::tenant::Tenant;
 
@@ -45,16 +45,16 @@ impl HostState {
         if tenant != own.name && !self.plugin.config.allow.may_reach_channel(tenant, name) {
             self.deny(call, Some(absolute), None, Grant::Channels(absolute))?;
         }
-        let tenant = self.home.hub.tenants.iter().find(|known| known.name == tenant);
+        let tenant = self.env.host.tenants.iter().find(|known| known.name == tenant);
         // Whether there is such a tenant is not for everybody to know.
         tenant.map(|tenant| (tenant.clone(), name)).ok_or(ErrorCode::Denied)
     }
 
     /// Whether this plugin may connect to `target`.
     pub(super) fn grant_connect(&self, target: &Target) -> Result<(), ErrorCode> {
-        let own = &self.home.hub.own_listeners;
+        let own = &self.env.host.own_listeners;
         let Err(refusal) = target.check(&self.plugin.config.allow, own) else { return Ok(()) };
-        let Refusal { objection, rule, .. } = refusal;
+        let AccessRefusal { objection, rule, .. } = refusal;
         let grant = Grant::Connect(rule.as_deref());
         self.deny("sockets.connect", Some(&target.to_string()), objection_text(objection), grant)
     }
@@ -76,7 +76,7 @@ impl HostState {
             handler: subject.as_ref().map(|(_, handler)| &**handler),
             connection: subject.as_ref().map(|(number, _)| *number),
         };
-        if self.plugin.deny(self.home.clock.now(), &denial) {
+        if self.plugin.deny(self.env.clock.now(), &denial) {
             Ok(())
         } else {
             Err(ErrorCode::Denied)

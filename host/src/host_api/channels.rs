@@ -40,9 +40,9 @@ impl channels::Host for HostState {
             (address.reactor, Member { instance: address.instance, subscription })
         });
         let pushed = tenant.channels.push(channel, message, except);
-        let meter =
+        let budget =
             pushed.map_err(|_| self.at_limit("channel", "the channel's or the tenant's"))?;
-        self.fill(meter);
+        self.fill(budget);
         Ok(())
     }
 

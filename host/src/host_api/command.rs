@@ -15,7 +15,7 @@ use crate::quota::semaphore::Permit;
 #[derive(Debug)]
 pub enum Command {
     /// The state of a connection was changed: look at it again.
-    Touch {
+    Reconcile {
         /// Which connection.
         id: ConnectionId,
     },
@@ -126,7 +126,7 @@ fn condensed(list: Vec<Command>) -> Vec<Command> {
                 killed.remove(&process.id());
                 true
             }
-            Command::Touch { id } => touched.insert(*id),
+            Command::Reconcile { id } => touched.insert(*id),
             Command::Kill { process } => killed.insert(*process),
             Command::Exit => !std::mem::replace(&mut exits, true),
             Command::Stop => !std::mem::replace(&mut stops, true),

@@ -14,8 +14,8 @@ impl deferred::Host for HostState {
         let argument = self.message(argument)?;
         let permit = self.permit("deferred", &self.plugin.usage.deferred)?;
         let id = self.ids.next(|id| self.jobs.has(id));
-        let alive = self.jobs.add(id, &self.home.hub.jobs);
-        self.home.hub.jobs.add(Job {
+        let alive = self.jobs.add(id, &self.env.host.jobs);
+        self.env.host.jobs.add(Job {
             plugin: self.plugin.clone(),
             operation,
             argument,

@@ -3,44 +3,44 @@
 use slab::Slab;
 
 use crate::base::arena::ConnectionId;
-use crate::net::connection::Shared;
+use crate::net::connection::SharedConnection;
 
 /// The connections of an instance, by the number that its `socket` handles carry.
 ///
 /// A number is used again only when both sides are done with it: the reactor at `unbind`, and the guest when
 /// it drops its handle. So a stale handle finds nothing, never another connection.
 #[derive(Default)]
-pub struct Sockets(Slab<Seat>);
+pub struct Sockets(Slab<HandleSlot>);
 
-struct Seat {
-    connection: Option<(ConnectionId, Shared)>,
+struct HandleSlot {
+    connection: Option<(ConnectionId, SharedConnection)>,
     held_by_guest: bool,
 }
 
 impl Sockets {
     /// Gives a connection a number, for a handle that goes to the guest.
-    pub fn insert(&mut self, id: ConnectionId, connection: Shared) -> u32 {
-        let seat = Seat { connection: Some((id, connection)), held_by_guest: true };
+    pub fn insert(&mut self, id: ConnectionId, connection: SharedConnection) -> u32 {
+        let seat = HandleSlot { connection: Some((id, connection)), held_by_guest: true };
         u32::try_from(self.0.insert(seat)).expect("fewer than 2^32 connections in one process")
     }
 
     /// The connection behind a handle; none once it is unbound.
-    pub fn get(&self, number: u32) -> Option<&(ConnectionId, Shared)> {
+    pub fn get(&self, number: u32) -> Option<&(ConnectionId, SharedConnection)> {
         self.0.get(number as usize)?.connection.as_ref()
     }
 
     /// This connection, if it is one of the instance's.
-    pub(super) fn of(&self, id: ConnectionId) -> Option<&Shared> {
+    pub(super) fn of(&self, id: ConnectionId) -> Option<&SharedConnection> {
         self.bound().find(|(bound, _)| *bound == id).map(|(_, connection)| connection)
     }
 
     /// The connection of an instance that has no other.
-    pub(super) fn only(&self) -> Option<&Shared> {
+    pub(super) fn only(&self) -> Option<&SharedConnection> {
         let mut bound = self.bound();
         bound.next().filter(|_| bound.next().is_none()).map(|(_, connection)| connection)
     }
 
-    fn bound(&self) -> impl Iterator<Item = &(ConnectionId, Shared)> {
+    fn bound(&self) -> impl Iterator<Item = &(ConnectionId, SharedConnection)> {
         self.0.iter().filter_map(|(_, seat)| seat.connection.as_ref())
     }
 

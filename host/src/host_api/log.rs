@@ -5,6 +5,6 @@ use crate::host_api::state::HostState;
 
 impl log::Host for HostState {
     fn log(&mut self, level: Level, message: String) {
-        self.plugin.log_line(self.home.clock.now(), level, "log", &message);
+        self.plugin.log_line(self.env.clock.now(), level, "log", &message);
     }
 }

@@ -2,7 +2,7 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::quota::budget::{Charge, Meter};
+use crate::quota::budget::{ByteBudget, Reservation};
 
 /// Counts the linear memory and tables of one instance against its limits.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub struct MemoryMeter {
     bytes: usize,
     bytes_max: usize,
     /// The same bytes in the tenant's account.
-    of_tenant: Option<Charge>,
+    of_tenant: Option<Reservation>,
     elements: usize,
     elements_max: usize,
     /// What was refused last, for the log line of the trap that usually follows.
@@ -29,9 +29,9 @@ pub enum Refused {
 }
 
 impl MemoryMeter {
-    pub(super) fn new(bytes_max: u64, elements_max: u32, tenant: &Meter) -> MemoryMeter {
+    pub(super) fn new(bytes_max: u64, elements_max: u32, tenant: &ByteBudget) -> MemoryMeter {
         MemoryMeter {
-            of_tenant: tenant.charge(0),
+            of_tenant: tenant.reservation(0),
             bytes: 0,
             bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
             elements: 0,
@@ -64,7 +64,7 @@ impl ResourceLimiter for MemoryMeter {
             return Ok(false);
         }
         let more = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
-        let fits = self.of_tenant.as_mut().is_none_or(|charge| charge.grow(more));
+        let fits = self.of_tenant.as_mut().is_none_or(|reservation| reservation.grow(more));
         if !fits {
             self.bytes = before;
             self.refused = Some(Refused::TenantMemory);
@@ -92,20 +92,20 @@ mod tests {
 
     #[test]
     fn the_meter_sums_over_memories_and_refuses_past_the_limit() {
-        let tenant = Meter::new(150);
-        let mut meter = MemoryMeter::new(100, 10, &tenant);
-        assert!(meter.memory_growing(0, 60, None).unwrap());
-        assert!(meter.memory_growing(0, 40, None).unwrap());
-        assert!(!meter.memory_growing(60, 61, None).unwrap());
-        assert_eq!(meter.refused, Some(Refused::Memory));
+        let tenant = ByteBudget::new(150);
+        let mut budget = MemoryMeter::new(100, 10, &tenant);
+        assert!(budget.memory_growing(0, 60, None).unwrap());
+        assert!(budget.memory_growing(0, 40, None).unwrap());
+        assert!(!budget.memory_growing(60, 61, None).unwrap());
+        assert_eq!(budget.refused, Some(Refused::Memory));
         let mut other = MemoryMeter::new(100, 10, &tenant);
         assert!(other.memory_growing(0, 50, None).unwrap());
         assert!(!other.memory_growing(50, 51, None).unwrap(), "150 are the tenant's");
         assert_eq!(other.refused, Some(Refused::TenantMemory));
-        drop(meter);
+        drop(budget);
         assert!(other.memory_growing(50, 51, None).unwrap(), "what has ended is given back");
-        let mut meter = MemoryMeter::new(100, 10, &tenant);
-        assert!(meter.table_growing(0, 10, None).unwrap());
-        assert!(!meter.table_growing(0, 1, None).unwrap());
+        let mut budget = MemoryMeter::new(100, 10, &tenant);
+        assert!(budget.table_growing(0, 10, None).unwrap());
+        assert!(!budget.table_growing(0, 1, None).unwrap());
     }
 }

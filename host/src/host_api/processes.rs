@@ -20,7 +20,7 @@ impl processes::Host for HostState {
             return Err(ErrorCode::Unsupported);
         }
         let post = self.address_while_running()?.post.clone();
-        if self.home.stopping.load(Ordering::Relaxed) {
+        if self.env.stopping.load(Ordering::Relaxed) {
             return Err(ErrorCode::Denied);
         }
         let plugin = match plugin {
@@ -34,7 +34,7 @@ impl processes::Host for HostState {
         let argument = self.message(argument)?;
         let permit = self.permit("processes", &plugin.usage.processes)?;
         let bytes_max = plugin.config.limits.mailbox;
-        let (table, parent) = (&self.home.hub.processes, self.plugin.tenant.index);
+        let (table, parent) = (&self.env.host.processes, self.plugin.tenant.index);
         let process = Process::new(table, &plugin.tenant.mail(), parent, post, bytes_max, permit);
         let id = process.id();
         self.commands.push(Command::Spawn { process, plugin: plugin.index, name, argument });
@@ -44,18 +44,18 @@ impl processes::Host for HostState {
     fn notify(&mut self, process: u32, message: Vec<u8>) -> Result<(), ErrorCode> {
         self.check_size(&message)?;
         let tenant = self.plugin.tenant.index;
-        let notified = self.home.hub.processes.notify(process, message, tenant);
-        let meter = notified.map_err(|error| match error {
+        let notified = self.env.host.processes.notify(process, message, tenant);
+        let budget = notified.map_err(|error| match error {
             Undelivered::Gone => ErrorCode::Closed,
             Undelivered::Full => self.at_limit("mailbox", "the process's or the tenant's"),
         })?;
-        self.fill(Some(meter));
+        self.fill(Some(budget));
         Ok(())
     }
 
     fn kill(&mut self, process: u32) {
         // Whose it is the reactor knows; what is not there need not be asked for.
-        if self.address.is_some() && self.home.hub.processes.has(process) {
+        if self.address.is_some() && self.env.host.processes.has(process) {
             self.commands.push(Command::Kill { process });
         }
     }
@@ -70,7 +70,7 @@ impl processes::Host for HostState {
 impl HostState {
     /// Another plugin that this one may spawn.
     fn permitted(&self, other: &str) -> Result<Arc<Plugin>, ErrorCode> {
-        let Some(plugin) = self.home.hub.plugin(other) else {
+        let Some(plugin) = self.env.host.plugin(other) else {
             return Err(ErrorCode::InvalidArgument);
         };
         self.grant_spawn(other)?;

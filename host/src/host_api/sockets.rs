@@ -11,7 +11,7 @@ use crate::contract::bindings::{Address, Endpoint, ErrorCode, sockets};
 use crate::contract::socket::SocketHandle;
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
-use crate::net::connection::stream::End;
+use crate::net::connection::stream::SocketAddress;
 use crate::net::connection::{CloseReason, Connection, Phase, SendError};
 use crate::net::outbound::Target;
 
@@ -27,15 +27,15 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
             let Some((id, connection)) = state.sockets.get(socket.rep()) else {
                 return Ok((Err(ErrorCode::Closed),));
             };
-            let (id, now) = (*id, state.home.clock.turn());
+            let (id, now) = (*id, state.env.clock.turn());
             let mut connection = connection.lock();
             let result = connection.send(data.as_le_slice(&store), now);
             // What went out at once leaves nothing for the reactor to do.
             let left = 0 < connection.outbound() || matches!(connection.phase(), Phase::Ended(_));
-            let touched = left && connection.touch();
+            let touched = left && connection.mark_dirty();
             drop(connection);
             if touched {
-                store.data_mut().commands.push(Command::Touch { id });
+                store.data_mut().commands.push(Command::Reconcile { id });
             }
             let full = match result {
                 Err(SendError::OutboxFull) => Some("outbox_max"),
@@ -63,8 +63,8 @@ impl HostState {
         let (id, connection) = self.sockets.get(socket.rep())?;
         let mut connection = connection.lock();
         let result = change(&mut connection);
-        if connection.touch() {
-            self.commands.push(Command::Touch { id: *id });
+        if connection.mark_dirty() {
+            self.commands.push(Command::Reconcile { id: *id });
         }
         Some(result)
     }
@@ -154,7 +154,7 @@ impl sockets::HostSocket for HostState {
     }
 
     fn idle_time(&mut self, socket: Socket) -> u32 {
-        let now = self.home.clock.now();
+        let now = self.env.clock.now();
         let idle = self.look(&socket, |connection| now.since(connection.last_activity()));
         whole(idle.unwrap_or_default())
     }
@@ -171,7 +171,7 @@ impl sockets::HostSocket for HostState {
 
 impl sockets::Host for HostState {
     fn connect(&mut self, target: Address, token: u32) -> Result<(), ErrorCode> {
-        if !self.running || self.home.stopping.load(Ordering::Relaxed) {
+        if !self.running || self.env.stopping.load(Ordering::Relaxed) {
             return Err(ErrorCode::Denied);
         }
         let target = Target::try_from(target).map_err(|()| ErrorCode::InvalidArgument)?;
@@ -202,13 +202,13 @@ impl From<SendError> for ErrorCode {
     }
 }
 
-impl From<End> for Address {
-    fn from(end: End) -> Address {
+impl From<SocketAddress> for Address {
+    fn from(end: SocketAddress) -> Address {
         match end {
-            End::Tcp(address) => {
+            SocketAddress::Tcp(address) => {
                 Address::Tcp(Endpoint { host: address.ip().to_string(), port: address.port() })
             }
-            End::Unix(path) => Address::Unix(path),
+            SocketAddress::Unix(path) => Address::Unix(path),
         }
     }
 }

@@ -14,15 +14,15 @@ use crate::host_api::owned::{OwnJobs, Pops, Subscriptions};
 use crate::host_api::wasi::Wasi;
 use crate::mail::post::Address;
 use crate::plugin::Plugin;
-use crate::plugin::shared::Hub;
-use crate::quota::budget::Meter;
+use crate::plugin::shared::HostShared;
+use crate::quota::budget::ByteBudget;
 
 /// The state of a sandbox on the host's side; it moves with its store.
 pub struct HostState {
     /// The plugin this is an instance of.
     pub plugin: Arc<Plugin>,
     /// What surrounds it.
-    pub home: Home,
+    pub env: Env,
     /// Where others reach it; nobody reaches an operation, nor an instance whose reactor does not run yet.
     pub address: Option<Address>,
     /// The connections it owns, by the number in its handles.
@@ -45,7 +45,7 @@ pub struct HostState {
     /// Its pops that wait.
     pub pops: Pops,
     /// What it filled last: while that is pressed, its connections are not read.
-    fills: Option<Meter>,
+    fills: Option<ByteBudget>,
     /// Its deferred jobs that have not ended.
     pub jobs: OwnJobs,
     /// Timers, jobs, subscriptions and pops have their ids from here.
@@ -60,12 +60,12 @@ pub struct HostState {
 
 impl HostState {
     /// The state of a new instance.
-    pub fn new(plugin: Arc<Plugin>, home: Home) -> HostState {
+    pub fn new(plugin: Arc<Plugin>, env: Env) -> HostState {
         let limits = &plugin.config.limits;
         let memory = MemoryMeter::new(limits.memory, limits.tables, &plugin.tenant.memory);
         HostState {
             plugin,
-            home,
+            env,
             address: None,
             sockets: Sockets::default(),
             commands: Commands::default(),
@@ -89,17 +89,17 @@ impl HostState {
 
 impl HostState {
     /// It has added to this sum.
-    pub(super) fn fill(&mut self, meter: Option<Meter>) {
-        if let Some(meter) = meter
-            && !self.fills.as_ref().is_some_and(|known| known.is(&meter))
+    pub(super) fn fill(&mut self, budget: Option<ByteBudget>) {
+        if let Some(budget) = budget
+            && !self.fills.as_ref().is_some_and(|known| known.is(&budget))
         {
-            self.fills = Some(meter);
+            self.fills = Some(budget);
         }
     }
 
     /// Whether it should wait before it adds more.
-    pub fn is_pressed(&self) -> bool {
-        self.fills.as_ref().is_some_and(Meter::is_pressed)
+    pub fn is_downstream_full(&self) -> bool {
+        self.fills.as_ref().is_some_and(ByteBudget::is_downstream_full)
     }
 
     /// Its address, for what only makes sense on a reactor that runs.
@@ -110,13 +110,13 @@ impl HostState {
 
 /// What surrounds an instance: its reactor's time, and the rest of the host.
 #[derive(Debug, Clone)]
-pub struct Home {
+pub struct Env {
     /// The reactor's clock.
     pub clock: Clock,
     /// Set when the reactor has begun to stop; the same for all its instances.
     pub stopping: Arc<AtomicBool>,
     /// What all share.
-    pub hub: Arc<Hub>,
+    pub host: Arc<HostShared>,
 }
 
 /// Numbers for what an instance asks for.

@@ -42,8 +42,8 @@ impl HostState {
         let after = Duration::from_millis(milliseconds.into());
         // Zero is the next turn, not the next millisecond.
         let deadline = match milliseconds {
-            0 => self.home.clock.turn(),
-            _ => (self.home.clock.now() + after).on_grid(),
+            0 => self.env.clock.turn(),
+            _ => (self.env.clock.now() + after).on_grid(),
         };
         self.commands.push(Command::SetTimer { id, deadline, every: periodic.then_some(after) });
         Ok(id)

@@ -32,7 +32,7 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (plugin, clock) = (&self.plugin, &self.home.clock);
+        let (plugin, clock) = (&self.plugin, &self.env.clock);
         let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock)));
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mail::message::{Full, Message};
 use crate::mail::post::{Address, Delivery, Mail, Member, Post};
-use crate::quota::budget::Meter;
+use crate::quota::budget::ByteBudget;
 use crate::quota::semaphore::{Permit, Semaphore};
 
 /// The channels of one tenant, by name. One is there while somebody is subscribed to it.
@@ -16,19 +16,19 @@ pub struct Channels {
     tenant: usize,
     /// Most bytes that one channel holds.
     bytes_max: u64,
-    messages: Meter,
+    messages: ByteBudget,
 }
 
 #[derive(Debug)]
 struct Channel {
-    meter: Meter,
-    rooms: Vec<Room>,
+    budget: ByteBudget,
+    rooms: Vec<ReactorMembers>,
     _name: Permit,
 }
 
 /// The subscribers on one reactor.
 #[derive(Debug)]
-struct Room {
+struct ReactorMembers {
     reactor: usize,
     post: Post,
     /// Shared with the messages that are on their way to them.
@@ -36,7 +36,7 @@ struct Room {
 }
 
 impl Channels {
-    pub fn new(tenant: usize, names: Semaphore, bytes_max: u64, messages: Meter) -> Channels {
+    pub fn new(tenant: usize, names: Semaphore, bytes_max: u64, messages: ByteBudget) -> Channels {
         Channels { by_name: Mutex::default(), names, tenant, bytes_max, messages }
     }
 
@@ -48,8 +48,8 @@ impl Channels {
         let mut channels = self.lock();
         if !channels.contains_key(name) {
             let permit = self.names.try_acquire().ok_or(Full)?;
-            let meter = Meter::new(self.bytes_max);
-            let channel = Channel { meter, rooms: Vec::new(), _name: permit };
+            let budget = ByteBudget::new(self.bytes_max);
+            let channel = Channel { budget, rooms: Vec::new(), _name: permit };
             channels.insert(name.to_owned(), channel);
         }
         let Some(channel) = channels.get_mut(name) else { return Err(Full) };
@@ -57,7 +57,7 @@ impl Channels {
         match channel.rooms.iter_mut().find(|room| room.reactor == address.reactor) {
             // A message that is on its way keeps the list it was pushed to.
             Some(room) => Arc::make_mut(&mut room.members).push(member),
-            None => channel.rooms.push(Room {
+            None => channel.rooms.push(ReactorMembers {
                 reactor: address.reactor,
                 post: address.post.clone(),
                 members: Arc::new(vec![member]),
@@ -90,11 +90,11 @@ impl Channels {
         name: &str,
         data: Vec<u8>,
         except: Option<(usize, Member)>,
-    ) -> Result<Option<Meter>, Full> {
+    ) -> Result<Option<ByteBudget>, Full> {
         // Held until every reactor has it: so all see all messages in one order.
         let channels = self.lock();
         let Some(channel) = channels.get(name) else { return Ok(None) };
-        let message = Arc::new(Message::new(data, &self.messages, Some(&channel.meter))?);
+        let message = Arc::new(Message::new(data, &self.messages, Some(&channel.budget))?);
         for room in &channel.rooms {
             let except = except.filter(|(reactor, _)| *reactor == room.reactor);
             room.post.send(Mail::Message(Delivery {
@@ -105,7 +105,7 @@ impl Channels {
                 delivered: 0,
             }));
         }
-        Ok(Some(channel.meter.clone()))
+        Ok(Some(channel.budget.clone()))
     }
 
     /// How many subscriptions it has.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mail::message::{Full, Message};
 use crate::mail::post::{Mail, Post};
-use crate::quota::budget::Meter;
+use crate::quota::budget::ByteBudget;
 use crate::quota::semaphore::Permit;
 
 /// Every process that is alive, by its id.
@@ -24,7 +24,7 @@ pub struct TenantMail {
     /// Its place in the configuration.
     pub index: usize,
     /// Everything that waits for its instances.
-    pub messages: Meter,
+    pub messages: ByteBudget,
 }
 
 /// Messages that wait for one process.
@@ -35,7 +35,7 @@ struct Mailbox {
     /// The tenant that spawned it, which may be another one.
     parent: usize,
     post: Post,
-    meter: Meter,
+    budget: ByteBudget,
     messages: Mutex<VecDeque<Message>>,
 }
 
@@ -63,7 +63,7 @@ impl Processes {
             tenant: tenant.clone(),
             parent,
             post,
-            meter: Meter::new(bytes_max),
+            budget: ByteBudget::new(bytes_max),
             messages: Mutex::default(),
         });
         table.mailboxes.insert(mailbox.process, mailbox.clone());
@@ -77,13 +77,18 @@ impl Processes {
 
     /// Puts a message into the mailbox of a process that `tenant` has, or has spawned. Answers the sum that it counts in until it is
     /// delivered.
-    pub fn notify(&self, process: u32, data: Vec<u8>, tenant: usize) -> Result<Meter, Undelivered> {
+    pub fn notify(
+        &self,
+        process: u32,
+        data: Vec<u8>,
+        tenant: usize,
+    ) -> Result<ByteBudget, Undelivered> {
         let mailbox = self.lock().mailboxes.get(&process).cloned();
         let mailbox = mailbox
             .filter(|mailbox| [mailbox.tenant.index, mailbox.parent].contains(&tenant))
             .ok_or(Undelivered::Gone)?;
         mailbox.put(data).map_err(|Full| Undelivered::Full)?;
-        Ok(mailbox.meter.clone())
+        Ok(mailbox.budget.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -140,7 +145,7 @@ impl Drop for Process {
 
 impl Mailbox {
     fn put(&self, data: Vec<u8>) -> Result<(), Full> {
-        let message = Message::new(data, &self.tenant.messages, Some(&self.meter))?;
+        let message = Message::new(data, &self.tenant.messages, Some(&self.budget))?;
         self.messages().push_back(message);
         self.post.send(Mail::Notified { process: self.process });
         Ok(())

@@ -1,6 +1,6 @@
 //! Bytes on their way from one instance to another.
 
-use crate::quota::budget::{Charge, Meter};
+use crate::quota::budget::{ByteBudget, Reservation};
 
 /// What a message counts besides its bytes: about what the host needs to keep it.
 pub const OVERHEAD_BYTES: u64 = 64;
@@ -9,7 +9,7 @@ pub const OVERHEAD_BYTES: u64 = 64;
 #[derive(Debug)]
 pub struct Message {
     data: Vec<u8>,
-    _charges: [Option<Charge>; 2],
+    _charges: [Option<Reservation>; 2],
 }
 
 /// There is no room for it.
@@ -18,11 +18,15 @@ pub struct Full;
 
 impl Message {
     /// A message that counts for its tenant and for whatever it waits in.
-    pub fn new(data: Vec<u8>, tenant: &Meter, place: Option<&Meter>) -> Result<Message, Full> {
+    pub fn new(
+        data: Vec<u8>,
+        tenant: &ByteBudget,
+        place: Option<&ByteBudget>,
+    ) -> Result<Message, Full> {
         let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let bytes = length.saturating_add(OVERHEAD_BYTES);
-        let place = place.map(|meter| meter.charge(bytes).ok_or(Full)).transpose()?;
-        let tenant = tenant.charge(bytes).ok_or(Full)?;
+        let place = place.map(|budget| budget.reservation(bytes).ok_or(Full)).transpose()?;
+        let tenant = tenant.reservation(bytes).ok_or(Full)?;
         Ok(Message { data, _charges: [place, Some(tenant)] })
     }
 
@@ -38,12 +42,12 @@ mod tests {
 
     #[test]
     fn a_message_counts_in_both_until_it_is_gone() {
-        let (tenant, place) = (Meter::new(1000), Meter::new(100));
+        let (tenant, place) = (ByteBudget::new(1000), ByteBudget::new(100));
         let first = Message::new(vec![0; 36], &tenant, Some(&place));
         assert!(first.is_ok(), "36 and 64 are 100");
         assert_eq!(Message::new(Vec::new(), &tenant, Some(&place)).unwrap_err(), Full);
         drop(first);
-        let narrow = Meter::new(99);
+        let narrow = ByteBudget::new(99);
         assert!(Message::new(vec![0; 36], &narrow, Some(&place)).is_err());
         assert!(
             Message::new(vec![0; 36], &tenant, Some(&place)).is_ok(),

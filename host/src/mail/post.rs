@@ -20,9 +20,9 @@ pub enum Mail {
     /// Stop gracefully.
     Stop,
     /// There is room for another instance.
-    Room,
-    /// Plugins were parked and are not any more.
-    Unpark,
+    SlotFreed,
+    /// Plugins were quarantined and are not any more.
+    LiftQuarantine,
     /// The addresses of a name that a connection waits for; empty when it has none.
     Resolved {
         /// Which connection.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mail::message::{Full, Message};
 use crate::mail::post::{Address, Handout, Mail, TakeBack};
-use crate::quota::budget::Meter;
+use crate::quota::budget::ByteBudget;
 use crate::quota::semaphore::{Permit, Semaphore};
 
 /// The queues of one tenant, by name. One is there while something waits in it.
@@ -15,29 +15,29 @@ pub struct Queues {
     names: Semaphore,
     /// Most bytes that one queue holds.
     bytes_max: u64,
-    messages: Meter,
+    messages: ByteBudget,
 }
 
 #[derive(Debug)]
 struct Queue {
-    meter: Meter,
+    budget: ByteBudget,
     /// By the order in which they were pushed, so that one that comes back finds its place.
     items: BTreeMap<u64, Message>,
     pushed: u64,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WaitingPop>,
     /// Items on their way, which may come back.
     handed_out: usize,
     _name: Permit,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingPop {
     address: Address,
     pop: u32,
 }
 
 impl Queues {
-    pub fn new(names: Semaphore, bytes_max: u64, messages: Meter) -> Queues {
+    pub fn new(names: Semaphore, bytes_max: u64, messages: ByteBudget) -> Queues {
         Queues { by_name: Mutex::default(), names, bytes_max, messages }
     }
 
@@ -47,7 +47,7 @@ impl Queues {
     /// When the queue is full or the tenant has too many names in use.
     pub fn push(self: &Arc<Self>, name: &str, data: Vec<u8>) -> Result<(), Full> {
         self.change(name, |queue| {
-            let item = Message::new(data, &self.messages, Some(&queue.meter))?;
+            let item = Message::new(data, &self.messages, Some(&queue.budget))?;
             queue.pushed += 1;
             queue.items.insert(queue.pushed, item);
             Ok(())
@@ -60,7 +60,7 @@ impl Queues {
     /// When the tenant has too many names in use.
     pub fn pop(self: &Arc<Self>, name: &str, address: &Address, pop: u32) -> Result<(), Full> {
         self.change(name, |queue| {
-            queue.waiting.push_back(Waiting { address: address.clone(), pop });
+            queue.waiting.push_back(WaitingPop { address: address.clone(), pop });
             Ok(())
         })
     }
@@ -108,9 +108,9 @@ impl Queues {
     }
 
     /// Sends items to their pops. Those of a reactor that has ended are forgotten and their items go to the next.
-    fn send(self: &Arc<Self>, name: &str, mut ready: Vec<(Waiting, u64, Message)>) {
+    fn send(self: &Arc<Self>, name: &str, mut ready: Vec<(WaitingPop, u64, Message)>) {
         while let Some((waiting, order, item)) = ready.pop() {
-            let Waiting { address, pop } = waiting;
+            let WaitingPop { address, pop } = waiting;
             let item = Handout::new(self.clone(), (name.to_owned(), order), item);
             let mail = Mail::Popped { instance: address.instance, pop, item };
             let Err(Mail::Popped { item: refused, .. }) = address.post.try_send(mail) else {
@@ -134,7 +134,7 @@ impl Queues {
 impl Queue {
     fn new(bytes_max: u64, name: Permit) -> Queue {
         Queue {
-            meter: Meter::new(bytes_max),
+            budget: ByteBudget::new(bytes_max),
             items: BTreeMap::new(),
             pushed: 0,
             waiting: VecDeque::new(),
@@ -144,7 +144,7 @@ impl Queue {
     }
 
     /// Pairs of a pop and an item, the oldest of each.
-    fn hand_out(&mut self) -> Vec<(Waiting, u64, Message)> {
+    fn hand_out(&mut self) -> Vec<(WaitingPop, u64, Message)> {
         let mut ready = Vec::new();
         while !self.items.is_empty() {
             let Some(waiting) = self.waiting.pop_front() else { break };

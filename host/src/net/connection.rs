@@ -28,8 +28,8 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::config::model::OnTrap;
-use crate::quota::budget::Meter;
-use crate::quota::token_bucket::Bucket;
+use crate::quota::budget::ByteBudget;
+use crate::quota::token_bucket::TokenBucket;
 
 /// Where a connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,9 +109,9 @@ pub struct Connection {
     outbox: Outbox,
     marks: Marks,
     /// What its tenant may write; none where that has no bound.
-    writing: Option<Arc<Bucket>>,
+    writing: Option<Arc<TokenBucket>>,
     /// Whether what is queued waits for that.
-    is_held: bool,
+    is_rate_limited: bool,
     write_side: WriteSide,
     /// A close after writing that was asked for before the connection was made.
     finish_when_open: Option<CloseReason>,
@@ -122,7 +122,7 @@ pub struct Connection {
     /// Whether the plugin asked not to be sent more.
     pub paused: bool,
     /// Whether the outbox was above its high mark and has not been below the low one since.
-    throttled: bool,
+    above_high_mark: bool,
     /// Closed after this long without a byte either way; zero is never.
     pub comm_inactivity_timeout: Duration,
     /// How long connecting may take.
@@ -135,12 +135,12 @@ pub struct Connection {
 
 /// A connection as its reactor and its sandbox share it.
 #[derive(Debug, Clone)]
-pub struct Shared(Arc<Mutex<Connection>>);
+pub struct SharedConnection(Arc<Mutex<Connection>>);
 
-impl Shared {
+impl SharedConnection {
     /// Makes a connection shareable.
-    pub fn new(connection: Connection) -> Shared {
-        Shared(Arc::new(Mutex::new(connection)))
+    pub fn new(connection: Connection) -> SharedConnection {
+        SharedConnection(Arc::new(Mutex::new(connection)))
     }
 
     /// The connection. Both sides hold it for one non-blocking step at a time.
@@ -181,13 +181,13 @@ impl Connection {
             outbox: Outbox::default(),
             marks,
             writing: None,
-            is_held: false,
+            is_rate_limited: false,
             write_side: WriteSide::Open,
             finish_when_open: None,
             peer_finished: false,
             keep_half_open: false,
             paused: false,
-            throttled: false,
+            above_high_mark: false,
             comm_inactivity_timeout: Duration::ZERO,
             pending_connect_timeout: PENDING_CONNECT_TIMEOUT,
             last_activity: now,
@@ -196,14 +196,14 @@ impl Connection {
     }
 
     /// What it writes counts in this bucket, and what it queues in this sum: both are its tenant's.
-    pub fn count_for(&mut self, writing: Option<Arc<Bucket>>, outboxes: &Meter) {
+    pub fn count_for(&mut self, writing: Option<Arc<TokenBucket>>, outboxes: &ByteBudget) {
         self.writing = writing;
         self.outbox.count_in(outboxes);
     }
 
     /// Whether what is queued waits for its tenant's bytes a second and not for the socket.
-    pub fn is_held(&self) -> bool {
-        self.is_held
+    pub fn is_rate_limited(&self) -> bool {
+        self.is_rate_limited
     }
 
     /// Bytes that may be written at `now`.
@@ -247,26 +247,26 @@ impl Connection {
     }
 
     /// Marks it for the reactor; true if it was not marked yet.
-    pub fn touch(&mut self) -> bool {
+    pub fn mark_dirty(&mut self) -> bool {
         !std::mem::replace(&mut self.touched, true)
     }
 
     /// The reactor looks now.
-    pub fn untouch(&mut self) {
+    pub fn mark_clean(&mut self) {
         self.touched = false;
     }
 
     /// Whether the reactor should read from it.
     pub fn wants_read(&self) -> bool {
         let alive = matches!(self.phase, Phase::Open | Phase::Finishing(_));
-        alive && !self.peer_finished && !self.paused && !self.throttled
+        alive && !self.peer_finished && !self.paused && !self.above_high_mark
     }
 
     /// Whether the reactor should tell it when it can be written.
     pub fn wants_write(&self) -> bool {
         match self.phase {
             Phase::Connecting => true,
-            Phase::Open | Phase::Finishing(_) => !self.outbox.is_empty() && !self.is_held,
+            Phase::Open | Phase::Finishing(_) => !self.outbox.is_empty() && !self.is_rate_limited,
             Phase::Resolving | Phase::Ended(_) => false,
         }
     }
@@ -298,7 +298,7 @@ impl Connection {
         match self.phase {
             Phase::Resolving | Phase::Connecting => self.finish_when_open = Some(reason),
             Phase::Open if self.outbox.is_empty() => self.end(reason),
-            // The plugin's wish and the host's stop replace the peer's end; nothing replaces theirs.
+            // The plugin's pending action and the host's stop replace the peer's end; nothing replaces theirs.
             Phase::Open | Phase::Finishing(CloseReason::PeerClosed) => {
                 self.phase = Phase::Finishing(reason);
             }
@@ -392,13 +392,13 @@ impl Connection {
         self.check_sendable()?;
         if self.marks.max < self.outbox.len().saturating_add(bytes.len()) {
             // So that `drained` tells when it is worth trying again.
-            self.throttled |= !self.outbox.is_empty();
+            self.above_high_mark |= !self.outbox.is_empty();
             return Err(SendError::OutboxFull);
         }
         // A little goes to a peer that reads, however full those are of the peers that do not.
         let is_little = self.outbox.is_empty() && bytes.len() <= self.marks.low;
         if !is_little && !self.outbox.has_room(bytes.len()) {
-            self.throttled |= !self.outbox.is_empty();
+            self.above_high_mark |= !self.outbox.is_empty();
             return Err(SendError::OutboxesFull);
         }
         let written = if self.outbox.is_empty() && self.phase != Phase::Resolving {
@@ -407,7 +407,7 @@ impl Connection {
             0
         };
         self.outbox.push(&bytes[written..]);
-        self.throttled |= self.marks.high < self.outbox.len();
+        self.above_high_mark |= self.marks.high < self.outbox.len();
         Ok(())
     }
 
@@ -434,13 +434,13 @@ impl Connection {
         let (Some(stream), false) = (&mut self.stream, self.phase == Phase::Connecting) else {
             return Ok(0);
         };
-        self.is_held = may < bytes.len();
+        self.is_rate_limited = may < bytes.len();
         let mut written = 0;
         while written < may {
             match stream.write(&bytes[written..may]) {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.is_held = false;
+                    self.is_rate_limited = false;
                     break;
                 }
                 Err(error) => {
@@ -461,7 +461,7 @@ impl Connection {
         let flushed = self.outbox.flush(may, |pieces| stream.write_vectored(pieces));
         let written = before - self.outbox.len();
         // What the socket took was all that it might take: it is not the socket that is waited for.
-        self.is_held = !self.outbox.is_empty() && written == may;
+        self.is_rate_limited = !self.outbox.is_empty() && written == may;
         self.has_written(written, now);
         let result = flushed;
         if let Err(error) = result {
@@ -471,8 +471,8 @@ impl Connection {
 
     /// True once when a slow peer has caught up: `drained` is due and reading goes on.
     pub fn take_drained(&mut self) -> bool {
-        let drained = self.throttled && self.outbox.len() < self.marks.low.max(1);
-        self.throttled &= !drained;
+        let drained = self.above_high_mark && self.outbox.len() < self.marks.low.max(1);
+        self.above_high_mark &= !drained;
         drained && self.phase == Phase::Open
     }
 
@@ -484,7 +484,7 @@ impl Connection {
     }
 
     /// Takes the steps that an empty outbox allows: the end of the write side, and of the connection.
-    pub fn settle(&mut self) {
+    pub fn reconcile(&mut self) {
         if !self.outbox.is_empty() {
             return;
         }

@@ -35,11 +35,11 @@ pub struct Endpoint {
 pub struct Listener {
     /// What it serves.
     pub endpoint: Arc<Endpoint>,
-    socket: Acceptor,
+    socket: ListenSocket,
 }
 
 #[derive(Debug)]
-enum Acceptor {
+enum ListenSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -71,16 +71,16 @@ struct OwnedPath {
 }
 
 /// Sockets for one section, bound and not yet listening: connecting to them is refused until
-/// [`Bound::listen`].
+/// [`BoundListener::listen`].
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundListener {
     endpoint: Arc<Endpoint>,
     sockets: Vec<Socket>,
     backlog: i32,
 }
 
 /// Binds the section at this place of the configuration for every reactor.
-pub fn bind(config: &Config, place: usize) -> Result<Bound, BindError> {
+pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
     let section = &config.listeners[place];
     let reactors = config.host.reactors;
     let error = |fault| BindError::new(config, place, fault);
@@ -102,7 +102,7 @@ pub fn bind(config: &Config, place: usize) -> Result<Bound, BindError> {
     let (plugin, at_capacity) = (section.plugin, section.at_capacity);
     let endpoint = Endpoint { address, plugin, accepted, at_capacity, _path: path };
     let backlog = i32::try_from(section.backlog).unwrap_or(i32::MAX);
-    Ok(Bound { endpoint: Arc::new(endpoint), sockets, backlog })
+    Ok(BoundListener { endpoint: Arc::new(endpoint), sockets, backlog })
 }
 
 fn bind_tcp(
@@ -182,20 +182,20 @@ impl Drop for OwnedPath {
     }
 }
 
-impl Bound {
+impl BoundListener {
     /// Begins to listen: one [`Listener`] for each reactor. `place` is the section's.
     pub fn listen(self, config: &Config, place: usize) -> Result<Vec<Listener>, BindError> {
-        let Bound { endpoint, sockets, backlog } = self;
+        let BoundListener { endpoint, sockets, backlog } = self;
         let listen = |socket: Socket| {
             socket.listen(backlog)?;
             Ok(match endpoint.address {
-                ListenAddress::Tcp(_) => Acceptor::Tcp(TcpListener::from_std(socket.into())),
+                ListenAddress::Tcp(_) => ListenSocket::Tcp(TcpListener::from_std(socket.into())),
                 ListenAddress::Unix(_) => {
-                    Acceptor::Unix(UnixListener::from_std(StdUnixListener::from(socket)))
+                    ListenSocket::Unix(UnixListener::from_std(StdUnixListener::from(socket)))
                 }
             })
         };
-        let result: io::Result<Vec<Acceptor>> = sockets.into_iter().map(listen).collect();
+        let result: io::Result<Vec<ListenSocket>> = sockets.into_iter().map(listen).collect();
         let acceptors = result.map_err(|error| BindError::new(config, place, error.into()))?;
         let listener = |socket| Listener { endpoint: endpoint.clone(), socket };
         Ok(acceptors.into_iter().map(listener).collect())
@@ -206,13 +206,13 @@ impl Listener {
     /// The next connection that waits.
     pub fn accept(&self) -> io::Result<Stream> {
         match &self.socket {
-            Acceptor::Tcp(socket) => {
+            ListenSocket::Tcp(socket) => {
                 let (stream, _) = socket.accept()?;
                 // As EventMachine has it: an answer does not wait for the next one.
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
             }
-            Acceptor::Unix(socket) => socket.accept().map(|(stream, _)| Stream::Unix(stream)),
+            ListenSocket::Unix(socket) => socket.accept().map(|(stream, _)| Stream::Unix(stream)),
         }
     }
 }
@@ -220,22 +220,22 @@ impl Listener {
 impl Source for Listener {
     fn register(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
         match &mut self.socket {
-            Acceptor::Tcp(socket) => socket.register(registry, token, what),
-            Acceptor::Unix(socket) => socket.register(registry, token, what),
+            ListenSocket::Tcp(socket) => socket.register(registry, token, what),
+            ListenSocket::Unix(socket) => socket.register(registry, token, what),
         }
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
         match &mut self.socket {
-            Acceptor::Tcp(socket) => socket.reregister(registry, token, what),
-            Acceptor::Unix(socket) => socket.reregister(registry, token, what),
+            ListenSocket::Tcp(socket) => socket.reregister(registry, token, what),
+            ListenSocket::Unix(socket) => socket.reregister(registry, token, what),
         }
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match &mut self.socket {
-            Acceptor::Tcp(socket) => socket.deregister(registry),
-            Acceptor::Unix(socket) => socket.deregister(registry),
+            ListenSocket::Tcp(socket) => socket.deregister(registry),
+            ListenSocket::Unix(socket) => socket.deregister(registry),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::quota::token_bucket::Bucket;
+use crate::quota::token_bucket::TokenBucket;
 
 /// How often the same is told, at most.
 pub const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -15,17 +15,17 @@ const TRAP_LINES_PER_SECOND: u64 = 20;
 
 /// The counters of a plugin, and what the operator has been told.
 #[derive(Debug)]
-pub struct Evidence {
-    pub(super) told: Mutex<BTreeMap<(Kind, &'static str), Told>>,
+pub struct Counters {
+    pub(super) told: Mutex<BTreeMap<(CounterKind, &'static str), Told>>,
     pub(super) traps: AtomicU64,
-    pub(super) trap_lines: Bucket,
+    pub(super) trap_lines: TokenBucket,
     pub(super) window: Mutex<Window>,
-    pub(super) parked: AtomicBool,
+    pub(super) quarantined: AtomicBool,
 }
 
 /// What is counted apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum CounterKind {
     /// A call that is not granted, by the call.
     Denial,
     /// A bound that was reached, by the bound.
@@ -45,21 +45,21 @@ pub struct Window {
     count: u32,
 }
 
-impl Default for Evidence {
-    fn default() -> Evidence {
-        Evidence {
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters {
             told: Mutex::default(),
             traps: AtomicU64::new(0),
-            trap_lines: Bucket::new(TRAP_LINES_PER_SECOND),
+            trap_lines: TokenBucket::new(TRAP_LINES_PER_SECOND),
             window: Mutex::default(),
-            parked: AtomicBool::new(false),
+            quarantined: AtomicBool::new(false),
         }
     }
 }
 
-impl Evidence {
+impl Counters {
     /// Counts one more, which is told elsewhere; the count so far.
-    pub fn add(&self, kind: Kind, name: &'static str) -> u64 {
+    pub fn add(&self, kind: CounterKind, name: &'static str) -> u64 {
         let mut told = lock(&self.told);
         let told = told.entry((kind, name)).or_default();
         told.count += 1;
@@ -67,7 +67,7 @@ impl Evidence {
     }
 
     /// Counts one more; the count, if it is to be told.
-    pub fn count(&self, kind: Kind, name: &'static str, now: Moment) -> Option<u64> {
+    pub fn count(&self, kind: CounterKind, name: &'static str, now: Moment) -> Option<u64> {
         let mut told = lock(&self.told);
         let told = told.entry((kind, name)).or_default();
         told.count += 1;
@@ -79,13 +79,13 @@ impl Evidence {
     }
 
     /// Every counter that is not zero, but that of traps.
-    pub(super) fn counters(&self) -> Vec<(Kind, &'static str, u64)> {
+    pub(super) fn all(&self) -> Vec<(CounterKind, &'static str, u64)> {
         lock(&self.told).iter().map(|((kind, name), told)| (*kind, *name, told.count)).collect()
     }
 
     /// Whether the plugin gets no new instances.
-    pub fn is_parked(&self) -> bool {
-        self.parked.load(Ordering::Relaxed)
+    pub fn is_quarantined(&self) -> bool {
+        self.quarantined.load(Ordering::Relaxed)
     }
 
     /// Counts a trap in the window; true if it was one too many.
@@ -95,13 +95,13 @@ impl Evidence {
             *late = Window { begun: now, count: 0 };
         }
         late.count = late.count.saturating_add(1);
-        traps <= late.count && !self.parked.swap(true, Ordering::Relaxed)
+        traps <= late.count && !self.quarantined.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether it was parked; it is not any more.
-    pub(super) fn unpark(&self) -> bool {
+    /// Whether it was quarantined; it is not any more.
+    pub(super) fn lift_quarantine(&self) -> bool {
         *lock(&self.window) = Window::default();
-        self.parked.swap(false, Ordering::Relaxed)
+        self.quarantined.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -120,33 +120,35 @@ mod tests {
 
     #[test]
     fn what_is_repeated_is_told_once_a_second_with_its_count() {
-        let evidence = Evidence::default();
-        let limit = |name, milliseconds| evidence.count(Kind::Limit, name, at(milliseconds));
+        let counters = Counters::default();
+        let limit = |name, milliseconds| counters.count(CounterKind::Limit, name, at(milliseconds));
         assert_eq!(limit("timers", 0), Some(1));
         assert_eq!((1..100).filter_map(|time| limit("timers", time)).count(), 0);
         assert_eq!(limit("ticks", 50), Some(1));
-        assert_eq!(evidence.count(Kind::Denial, "timers", at(50)), Some(1));
+        assert_eq!(counters.count(CounterKind::Denial, "timers", at(50)), Some(1));
         assert_eq!(limit("timers", 1000), Some(101));
-        assert_eq!(evidence.add(Kind::Limit, "log_line"), 1);
-        let counters = [
-            (Kind::Denial, "timers", 1),
-            (Kind::Limit, "log_line", 1),
-            (Kind::Limit, "ticks", 1),
-            (Kind::Limit, "timers", 101),
+        assert_eq!(counters.add(CounterKind::Limit, "log_line"), 1);
+        let expected = [
+            (CounterKind::Denial, "timers", 1),
+            (CounterKind::Limit, "log_line", 1),
+            (CounterKind::Limit, "ticks", 1),
+            (CounterKind::Limit, "timers", 101),
         ];
-        assert_eq!(evidence.counters(), counters);
+        assert_eq!(counters.all(), expected);
     }
 
     #[test]
     fn so_many_traps_in_the_window_park_it_once() {
-        let evidence = Evidence::default();
-        let strike = |seconds: u64| evidence.strike(at(seconds * 1000), 3, Duration::from_secs(60));
+        let counters = Counters::default();
+        let strike = |seconds: u64| counters.strike(at(seconds * 1000), 3, Duration::from_secs(60));
         assert!(!strike(0) && !strike(59));
         // The window has passed: the count begins anew.
-        assert!(!strike(61) && !strike(62) && !evidence.is_parked());
-        assert!(strike(63) && evidence.is_parked());
+        assert!(!strike(61) && !strike(62) && !counters.is_quarantined());
+        assert!(strike(63) && counters.is_quarantined());
         assert!(!strike(64), "told once");
-        assert!(evidence.unpark() && !evidence.is_parked() && !evidence.unpark());
+        assert!(
+            counters.lift_quarantine() && !counters.is_quarantined() && !counters.lift_quarantine()
+        );
         assert!(!strike(65) && !strike(66));
         assert!(strike(67));
     }

@@ -4,7 +4,7 @@ use crate::clock::Moment;
 use crate::config::allow::Objection;
 use crate::config::model::Policy;
 use crate::plugin::Plugin;
-use crate::plugin::counters::Kind;
+use crate::plugin::counters::CounterKind;
 
 /// One call that `[plugins.<name>.allow]` does not grant.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl Plugin {
     pub fn deny(&self, now: Moment, denial: &Denial<'_>) -> bool {
         let policy = self.config.policy;
         let lets_through = policy == Policy::Audit;
-        let count = self.evidence.count(Kind::Denial, denial.call, now);
+        let count = self.counters.count(CounterKind::Denial, denial.call, now);
         let Some(count) = count else { return lets_through };
         tracing::warn!(
             plugin = self.name(),

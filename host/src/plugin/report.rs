@@ -12,7 +12,7 @@ use crate::clock::Moment;
 use crate::contract::bindings::Level;
 use crate::log;
 use crate::plugin::Plugin;
-use crate::plugin::counters::Kind;
+use crate::plugin::counters::CounterKind;
 
 /// How an instance ended that did not end by itself.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ pub struct Ended<'a> {
 impl Plugin {
     /// An instance has ended that should not have: a strike against the plugin and its tenant.
     pub fn ended(&self, now: Moment, ended: &Ended<'_>) {
-        let count = self.evidence.traps.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.counters.traps.fetch_add(1, Ordering::Relaxed) + 1;
         let strikes = self.tenant.strikes.fetch_add(1, Ordering::Relaxed) + 1;
-        if !self.evidence.trap_lines.is_empty(now) {
-            self.evidence.trap_lines.take(1);
+        if !self.counters.trap_lines.is_empty(now) {
+            self.counters.trap_lines.take(1);
             let value = ended.limit.and_then(|limit| self.shown(limit));
             tracing::error!(
                 plugin = self.name(),
@@ -67,25 +67,25 @@ impl Plugin {
     fn strike(&self, now: Moment) {
         let limits = &self.config.limits;
         let Some(traps) = limits.traps else { return };
-        if self.evidence.strike(now, traps, limits.trap_window) {
+        if self.counters.strike(now, traps, limits.trap_window) {
             tracing::error!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
                 version = self.version,
                 limit = "traps",
                 value = traps,
-                "parked: it has no new instances until SIGHUP or a restart"
+                "quarantined: it has no new instances until SIGHUP or a restart"
             );
         }
     }
 
-    /// Lets a parked plugin have instances again.
-    pub fn unpark(&self) {
-        if self.evidence.unpark() {
+    /// Lets a quarantined plugin have instances again.
+    pub fn lift_quarantine(&self) {
+        if self.counters.lift_quarantine() {
             tracing::info!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
-                "not parked any more"
+                "not quarantined any more"
             );
         }
     }
@@ -119,7 +119,7 @@ impl Plugin {
     }
 
     /// Tells the operator what it has at this moment.
-    pub fn tell_usage(&self) {
+    pub fn log_usage(&self) {
         tracing::info!(
             plugin = self.name(),
             tenant = self.config.tenant,
@@ -128,22 +128,22 @@ impl Plugin {
             outgoing = self.usage.outgoing.acquired(),
             processes = self.usage.processes.acquired(),
             deferred = self.usage.deferred.acquired(),
-            parked = self.evidence.is_parked(),
+            quarantined = self.counters.is_quarantined(),
             "in use"
         );
     }
 
     /// Tells the operator every counter that is not zero.
-    pub fn tell_counters(&self) {
+    pub fn log_counters(&self) {
         let (plugin, tenant, version) = (self.name(), &*self.config.tenant, &*self.version);
-        let count = self.evidence.traps.load(Ordering::Relaxed);
+        let count = self.counters.traps.load(Ordering::Relaxed);
         if 0 < count {
             tracing::info!(plugin, tenant, version, what = "traps", count, "counted");
         }
-        for (kind, of, count) in self.evidence.counters() {
+        for (kind, of, count) in self.counters.all() {
             let what = match kind {
-                Kind::Denial => "denials",
-                Kind::Limit => "limits",
+                CounterKind::Denial => "denials",
+                CounterKind::Limit => "limits",
             };
             tracing::info!(plugin, tenant, version, what, of, count, "counted");
         }
@@ -154,13 +154,13 @@ impl Plugin {
         let tenant = &self.tenant;
         if tenant.log.is_empty(now) {
             tenant.lines_left_out.fetch_add(1, Ordering::Relaxed);
-            self.evidence.add(Kind::Limit, "log_per_second");
+            self.counters.add(CounterKind::Limit, "log_per_second");
             return;
         }
         let whole = line;
         let line = log::cut(line, self.config.limits.log_line as usize);
         if line.len() < whole.len() {
-            self.evidence.add(Kind::Limit, "log_line");
+            self.counters.add(CounterKind::Limit, "log_line");
         }
         tenant.log.take(u64::try_from(line.len()).unwrap_or(u64::MAX).max(1));
         let left_out = tenant.lines_left_out.swap(0, Ordering::Relaxed);
@@ -184,7 +184,7 @@ impl Plugin {
         value: &dyn Display,
         subject: impl FnOnce() -> Option<(u32, String)>,
     ) {
-        let Some(count) = self.evidence.count(Kind::Limit, limit, now) else { return };
+        let Some(count) = self.counters.count(CounterKind::Limit, limit, now) else { return };
         let subject = subject();
         tracing::warn!(
             plugin = self.name(),

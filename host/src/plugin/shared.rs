@@ -10,7 +10,7 @@ use crate::plugin::tenant::Tenant;
 
 /// The one of a host.
 #[derive(Debug, Default)]
-pub struct Hub {
+pub struct HostShared {
     /// Every plugin, by index.
     pub plugins: Vec<Arc<Plugin>>,
     /// Every tenant, by index.
@@ -23,9 +23,9 @@ pub struct Hub {
     pub own_listeners: OwnListeners,
 }
 
-impl Hub {
-    /// A hub of these plugins.
-    pub fn new(plugins: Vec<Arc<Plugin>>) -> Arc<Hub> {
+impl HostShared {
+    /// A host of these plugins.
+    pub fn new(plugins: Vec<Arc<Plugin>>) -> Arc<HostShared> {
         let mut tenants: Vec<Arc<Tenant>> = Vec::new();
         for plugin in &plugins {
             // In the order of their indices: a tenant is known by the first plugin that names it.
@@ -33,12 +33,12 @@ impl Hub {
                 tenants.push(plugin.tenant.clone());
             }
         }
-        Arc::new(Hub { plugins, tenants, ..Hub::default() })
+        Arc::new(HostShared { plugins, tenants, ..HostShared::default() })
     }
 
     /// Tells the operator every counter that is not zero.
-    pub fn tell_counters(&self) {
-        self.plugins.iter().for_each(|plugin| plugin.tell_counters());
+    pub fn log_counters(&self) {
+        self.plugins.iter().for_each(|plugin| plugin.log_counters());
         for tenant in &self.tenants {
             tenant.tell_strikes();
         }

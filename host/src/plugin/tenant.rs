@@ -10,9 +10,9 @@ use crate::config::model::TenantConfig;
 use crate::mail::channels::Channels;
 use crate::mail::mailboxes::TenantMail;
 use crate::mail::queues::Queues;
-use crate::quota::budget::Meter;
+use crate::quota::budget::ByteBudget;
 use crate::quota::semaphore::Semaphore;
-use crate::quota::token_bucket::Bucket;
+use crate::quota::token_bucket::TokenBucket;
 
 /// What the plugins of one tenant share, and nobody else.
 #[derive(Debug)]
@@ -24,23 +24,23 @@ pub struct Tenant {
     /// What it may use.
     pub limits: TenantLimits,
     /// CPU time of all its instances; none where it has no bound.
-    pub cpu: Option<Bucket>,
+    pub cpu: Option<TokenBucket>,
     /// Bytes that its connections read; none where that has no bound.
-    pub reading: Option<Bucket>,
+    pub reading: Option<TokenBucket>,
     /// Bytes that its connections write; none where that has no bound.
-    pub writing: Option<Arc<Bucket>>,
+    pub writing: Option<Arc<TokenBucket>>,
     /// Bytes of its lines in the log.
-    pub log: Bucket,
+    pub log: TokenBucket,
     /// Lines that were left out since the last one that was not.
     pub lines_left_out: AtomicU64,
     /// Bytes in the outboxes of all its connections.
-    pub outboxes: Meter,
+    pub outboxes: ByteBudget,
     /// Linear memory of all its instances.
-    pub memory: Meter,
+    pub memory: ByteBudget,
     /// Instances of its plugins that ended in a trap.
     pub strikes: AtomicU64,
     /// Everything that waits for its instances.
-    pub messages: Meter,
+    pub messages: ByteBudget,
     /// Its channels.
     pub channels: Channels,
     /// Its queues.
@@ -50,7 +50,7 @@ pub struct Tenant {
 impl Tenant {
     /// A tenant that has nothing yet.
     pub fn new(index: usize, config: &TenantConfig) -> Tenant {
-        let messages = Meter::new(config.limits.messages);
+        let messages = ByteBudget::new(config.limits.messages);
         // Channels and queues are counted together.
         let names = Semaphore::new(config.limits.channels);
         let queues = Queues::new(names.clone(), config.limits.queue, messages.clone());
@@ -58,14 +58,14 @@ impl Tenant {
             index,
             name: config.name.clone(),
             limits: config.limits.clone(),
-            outboxes: Meter::new(config.limits.outboxes),
+            outboxes: ByteBudget::new(config.limits.outboxes),
             cpu: config.limits.cpu_per_second.map(per_second),
-            reading: config.limits.read_per_second.map(Bucket::new),
-            writing: config.limits.write_per_second.map(Bucket::new).map(Arc::new),
-            log: Bucket::new(config.limits.log_per_second),
+            reading: config.limits.read_per_second.map(TokenBucket::new),
+            writing: config.limits.write_per_second.map(TokenBucket::new).map(Arc::new),
+            log: TokenBucket::new(config.limits.log_per_second),
             lines_left_out: AtomicU64::new(0),
             strikes: AtomicU64::new(0),
-            memory: Meter::new(config.limits.memory),
+            memory: ByteBudget::new(config.limits.memory),
             channels: Channels::new(index, names, config.limits.channel, messages.clone()),
             queues: Arc::new(queues),
             messages,
@@ -99,7 +99,7 @@ impl Tenant {
     }
 }
 
-/// A bucket of CPU time.
-fn per_second(time: Duration) -> Bucket {
-    Bucket::new(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+/// A token_bucket of CPU time.
+fn per_second(time: Duration) -> TokenBucket {
+    TokenBucket::new(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A sum of bytes that stays within a limit. Clones are the same sum, on whichever thread.
 #[derive(Debug, Clone)]
-pub struct Meter(Arc<Sum>);
+pub struct ByteBudget(Arc<Sum>);
 
 #[derive(Debug)]
 struct Sum {
@@ -13,22 +13,22 @@ struct Sum {
     max: u64,
 }
 
-/// Bytes that were added to a [`Meter`], taken off when it is dropped.
+/// Bytes that were added to a [`ByteBudget`], taken off when it is dropped.
 #[derive(Debug)]
-pub struct Charge {
+pub struct Reservation {
     bytes: u64,
-    meter: Meter,
+    budget: ByteBudget,
 }
 
-impl Meter {
+impl ByteBudget {
     /// Nothing yet, and never more than `max`.
-    pub fn new(max: u64) -> Meter {
-        Meter(Arc::new(Sum { held: AtomicU64::new(0), max }))
+    pub fn new(max: u64) -> ByteBudget {
+        ByteBudget(Arc::new(Sum { held: AtomicU64::new(0), max }))
     }
 
     /// Adds `bytes`, if they fit.
-    pub fn charge(&self, bytes: u64) -> Option<Charge> {
-        self.add(bytes).then(|| Charge { bytes, meter: self.clone() })
+    pub fn reservation(&self, bytes: u64) -> Option<Reservation> {
+        self.add(bytes).then(|| Reservation { bytes, budget: self.clone() })
     }
 
     fn add(&self, bytes: u64) -> bool {
@@ -44,20 +44,20 @@ impl Meter {
 
     /// Whether so much is held that whoever adds to it should wait: a quarter, since those that have begun still
     /// add theirs.
-    pub fn is_pressed(&self) -> bool {
+    pub fn is_downstream_full(&self) -> bool {
         self.0.max / 4 < self.0.held.load(Ordering::Relaxed)
     }
 
     /// Whether the two are one sum.
-    pub fn is(&self, other: &Meter) -> bool {
+    pub fn is(&self, other: &ByteBudget) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-impl Charge {
+impl Reservation {
     /// Adds more, if it fits.
     pub fn grow(&mut self, bytes: u64) -> bool {
-        let fits = self.meter.add(bytes);
+        let fits = self.budget.add(bytes);
         if fits {
             self.bytes += bytes;
         }
@@ -65,15 +65,15 @@ impl Charge {
     }
 }
 
-impl Charge {
-    /// Whether the meter has room for so many bytes more right now.
+impl Reservation {
+    /// Whether the budget has room for so many bytes more right now.
     pub fn has_room(&self, bytes: u64) -> bool {
-        self.meter.has_room(bytes)
+        self.budget.has_room(bytes)
     }
 
     /// Makes it so many bytes, whether they fit or not: for what is there already.
     pub fn set(&mut self, bytes: u64) {
-        let held = &self.meter.0.held;
+        let held = &self.budget.0.held;
         if self.bytes < bytes {
             held.fetch_add(bytes - self.bytes, Ordering::Relaxed);
         } else if bytes < self.bytes {
@@ -83,9 +83,9 @@ impl Charge {
     }
 }
 
-impl Drop for Charge {
+impl Drop for Reservation {
     fn drop(&mut self) {
-        self.meter.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -95,36 +95,36 @@ mod tests {
 
     #[test]
     fn a_charge_grows_and_is_given_back_whole() {
-        let meter = Meter::new(10);
-        let mut charge = meter.charge(0).unwrap();
-        assert!(charge.grow(6) && charge.grow(4) && !charge.grow(1));
-        drop(charge);
-        assert!(meter.charge(10).is_some());
+        let budget = ByteBudget::new(10);
+        let mut reservation = budget.reservation(0).unwrap();
+        assert!(reservation.grow(6) && reservation.grow(4) && !reservation.grow(1));
+        drop(reservation);
+        assert!(budget.reservation(10).is_some());
     }
 
     #[test]
     fn a_charge_is_what_it_is_set_to() {
-        let meter = Meter::new(10);
-        let mut charge = meter.charge(0).unwrap();
-        charge.set(8);
-        assert!(charge.has_room(2) && !charge.has_room(3) && !meter.has_room(u64::MAX));
-        charge.set(12);
-        assert!(!charge.has_room(0), "it may be over for a moment");
-        charge.set(3);
-        assert!(meter.charge(7).is_some());
-        drop(charge);
-        assert!(meter.charge(10).is_some());
+        let budget = ByteBudget::new(10);
+        let mut reservation = budget.reservation(0).unwrap();
+        reservation.set(8);
+        assert!(reservation.has_room(2) && !reservation.has_room(3) && !budget.has_room(u64::MAX));
+        reservation.set(12);
+        assert!(!reservation.has_room(0), "it may be over for a moment");
+        reservation.set(3);
+        assert!(budget.reservation(7).is_some());
+        drop(reservation);
+        assert!(budget.reservation(10).is_some());
     }
 
     #[test]
     fn a_sum_stays_within_its_limit() {
-        let meter = Meter::new(10);
-        let six = meter.charge(6);
-        assert!(six.is_some() && meter.charge(5).is_none());
-        assert!(meter.charge(u64::MAX).is_none(), "no overflow");
-        assert!(meter.is_pressed());
+        let budget = ByteBudget::new(10);
+        let six = budget.reservation(6);
+        assert!(six.is_some() && budget.reservation(5).is_none());
+        assert!(budget.reservation(u64::MAX).is_none(), "no overflow");
+        assert!(budget.is_downstream_full());
         drop(six);
-        assert!(!meter.is_pressed());
-        assert!(meter.charge(10).is_some());
+        assert!(!budget.is_downstream_full());
+        assert!(budget.reservation(10).is_some());
     }
 }

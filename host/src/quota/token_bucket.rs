@@ -8,7 +8,7 @@ use crate::clock::Moment;
 /// A bucket that fills as time passes, on whichever thread. What has been used is taken out afterwards, so it may go
 /// below nothing; then whoever uses it waits until there is something in it again.
 #[derive(Debug)]
-pub struct Bucket {
+pub struct TokenBucket {
     left: AtomicI64,
     /// When it was filled last, in nanoseconds of the clock.
     filled: AtomicU64,
@@ -18,11 +18,11 @@ pub struct Bucket {
 
 const SECOND: i128 = 1_000_000_000;
 
-impl Bucket {
+impl TokenBucket {
     /// A full bucket; one that gets nothing would never have anything, so it gets at least 1.
-    pub fn new(per_second: u64) -> Bucket {
+    pub fn new(per_second: u64) -> TokenBucket {
         let per_second = i64::try_from(per_second).unwrap_or(i64::MAX).max(1);
-        Bucket { left: AtomicI64::new(per_second), filled: AtomicU64::new(0), per_second }
+        TokenBucket { left: AtomicI64::new(per_second), filled: AtomicU64::new(0), per_second }
     }
 
     /// Takes what was used.
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn it_empties_by_use_and_fills_by_time() {
-        let bucket = Bucket::new(100);
+        let bucket = TokenBucket::new(100);
         assert_eq!(bucket.left(at(0)), 100, "full at first");
         bucket.take(150);
         assert!(bucket.is_empty(at(0)));
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn it_holds_no_more_than_a_second() {
-        let bucket = Bucket::new(100);
+        let bucket = TokenBucket::new(100);
         assert!(!bucket.is_empty(at(60_000)));
         bucket.take(101);
         assert!(bucket.is_empty(at(60_000)), "an hour of rest is not an hour of work");
@@ -102,7 +102,7 @@ mod tests {
     /// Somebody who asks more often than it fills must not keep it from filling.
     #[test]
     fn it_fills_however_often_it_is_asked() {
-        let bucket = Bucket::new(3);
+        let bucket = TokenBucket::new(3);
         bucket.take(3);
         let full_at = (1..2000).find(|milliseconds| bucket.left(at(*milliseconds)) == 3);
         assert_eq!(full_at, Some(1000));
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn time_is_taken_in_nanoseconds() {
-        let bucket = Bucket::new(1_000_000_000);
+        let bucket = TokenBucket::new(1_000_000_000);
         bucket.take_time(Duration::from_millis(999));
         assert_eq!(bucket.left(at(0)), 1_000_000);
         bucket.take(u64::MAX);

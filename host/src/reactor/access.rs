@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::base::arena::ConnectionId;
 use crate::config::model::Policy;
-use crate::net::outbound::access::Refusal;
+use crate::net::outbound::access::AccessRefusal;
 use crate::net::outbound::{Attempt, Target};
 use crate::plugin::Plugin;
 use crate::plugin::denial::{Denial, Grant};
@@ -19,9 +19,10 @@ impl Reactor {
         addresses: VecDeque<Attempt>,
     ) -> VecDeque<Attempt> {
         let Some(plugin) = self.plugin_of(id) else { return addresses };
-        let own = &self.setup.home.hub.own_listeners;
+        let own = &self.setup.env.host.own_listeners;
         let check = |attempt: &Attempt| target.check_attempt(attempt, &plugin.config.allow, own);
-        let refusals: Vec<Refusal> = addresses.iter().filter_map(|it| check(it).err()).collect();
+        let refusals: Vec<AccessRefusal> =
+            addresses.iter().filter_map(|it| check(it).err()).collect();
         // One line for one connect, however many addresses somebody's name server has made up.
         let Some(first) = refusals.first() else { return addresses };
         if self.denied(id, target, first, refusals.len() - 1) {
@@ -33,7 +34,7 @@ impl Reactor {
     /// Whether a path that was granted when the plugin asked for it still is.
     pub(super) fn is_still_granted(&self, id: ConnectionId, target: &Target) -> bool {
         let Some(plugin) = self.plugin_of(id) else { return false };
-        let own = &self.setup.home.hub.own_listeners;
+        let own = &self.setup.env.host.own_listeners;
         // What was let through once was told once.
         plugin.config.policy == Policy::Audit
             || match target.check(&plugin.config.allow, own) {
@@ -43,7 +44,13 @@ impl Reactor {
     }
 
     /// Tells the operator; true if it is let through.
-    fn denied(&self, id: ConnectionId, target: &Target, refusal: &Refusal, others: usize) -> bool {
+    fn denied(
+        &self,
+        id: ConnectionId,
+        target: &Target,
+        refusal: &AccessRefusal,
+        others: usize,
+    ) -> bool {
         let (Some(entry), Some(plugin)) = (self.connections.get(id), self.plugin_of(id)) else {
             return false;
         };
@@ -55,7 +62,7 @@ impl Reactor {
             .map(|text| format!("{}{text}", found.unwrap_or_default()));
         let number = entry.shared.lock().number;
         plugin.deny(
-            self.setup.home.clock.now(),
+            self.setup.env.clock.now(),
             &Denial {
                 call: "sockets.connect",
                 target: Some(&target.to_string()),

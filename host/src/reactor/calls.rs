@@ -13,7 +13,7 @@ use crate::plugin::Plugin;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
 use crate::reactor::table::deadline::Purpose;
-use crate::reactor::table::instance::State;
+use crate::reactor::table::instance::InstanceState;
 use crate::workers::slow_call::Start;
 
 /// How soon it is looked again, at the soonest, whether a call that computes has waited for too long.
@@ -23,11 +23,11 @@ impl Reactor {
     /// Hands a task to an idle instance.
     pub(super) fn enter(&mut self, id: InstanceId, task: Task) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        match std::mem::replace(&mut instance.state, State::Entered) {
-            State::Idle(seat) => {
+        match std::mem::replace(&mut instance.state, InstanceState::Entered) {
+            InstanceState::Idle(seat) => {
                 let call: Call = Box::pin(sandbox::run(seat, task));
                 let tenant = instance.plugin.tenant.index;
-                if self.shares.is_slow(tenant, self.setup.home.clock.turn()) {
+                if self.fair_share.is_slow(tenant, self.setup.env.clock.turn()) {
                     // The callback gets its budget when it begins.
                     let slices = instance.plugin.slices_per_event;
                     return self.send_away(id, call, slices);
@@ -60,7 +60,7 @@ impl Reactor {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let plugin = instance.plugin.clone();
         let slices_left = instance.slices_left.clone();
-        let ride = self.setup.lane.take(Start {
+        let call = self.setup.slow_lane.take(Start {
             call,
             plugin,
             instance: id,
@@ -69,16 +69,18 @@ impl Reactor {
             slices_left,
             slices,
         });
-        instance.state = State::Away(ride);
+        instance.state = InstanceState::Away(call);
         self.watch(id);
     }
 
     /// A call has come back from the slow lane.
     pub(super) fn returned(&mut self, id: InstanceId, finished: Finished) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        if let State::Away(ride) = std::mem::replace(&mut instance.state, State::Entered) {
-            let now = self.setup.home.clock.now();
-            self.shares.used_in_the_lane(instance.plugin.tenant.index, ride.used(), now);
+        if let InstanceState::Away(call) =
+            std::mem::replace(&mut instance.state, InstanceState::Entered)
+        {
+            let now = self.setup.env.clock.now();
+            self.fair_share.used_in_the_lane(instance.plugin.tenant.index, call.used(), now);
         }
         self.finish(id, finished);
         self.pump(id);
@@ -88,7 +90,7 @@ impl Reactor {
     fn watch(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if instance.overdue.is_none() {
-            let now = self.setup.home.clock.now();
+            let now = self.setup.env.clock.now();
             let deadline = now + instance.plugin.config.limits.event_deadline;
             instance.overdue = Some(self.timers.insert(deadline, Purpose::Overdue(id)));
         }
@@ -101,13 +103,14 @@ impl Reactor {
             call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         };
         let plugin = self.instances.get(id).map(|instance| instance.plugin.clone());
-        let counts = |plugin: &Arc<Plugin>| plugin.tenant.cpu.is_some() || self.shares.matter();
+        let counts =
+            |plugin: &Arc<Plugin>| plugin.tenant.cpu.is_some() || self.fair_share.is_contended();
         let Some(plugin) = plugin.filter(counts) else { return poll(call) };
-        let begun = self.setup.home.clock.now();
+        let begun = self.setup.env.clock.now();
         let polled = poll(call);
-        let now = self.setup.home.clock.now();
+        let now = self.setup.env.clock.now();
         plugin.use_cpu(now.since(begun), now, || self.subject(id, None));
-        self.shares.spend(plugin.tenant.index, now.since(begun), now);
+        self.fair_share.charge(plugin.tenant.index, now.since(begun), now);
         polled
     }
 
@@ -116,11 +119,11 @@ impl Reactor {
     /// Only the time counts in which it waits for something, over the whole event. While it computes or waits for its
     /// turn, `cpu_per_event` is what bounds it, and a neighbour that takes the turns must not be its end.
     pub(super) fn overdue(&mut self, id: InstanceId) {
-        let now = self.setup.home.clock.now();
+        let now = self.setup.env.clock.now();
         let Some(instance) = self.instances.get_mut(id) else { return };
         let plugin = instance.plugin.clone();
-        let State::Away(ride) = &instance.state else { return };
-        let left = plugin.config.limits.event_deadline.saturating_sub(ride.waited(now));
+        let InstanceState::Away(call) = &instance.state else { return };
+        let left = plugin.config.limits.event_deadline.saturating_sub(call.waited(now));
         if !left.is_zero() {
             instance.overdue =
                 Some(self.timers.insert(now + left.max(LOOK_AGAIN_AFTER), Purpose::Overdue(id)));

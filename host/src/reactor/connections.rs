@@ -6,7 +6,7 @@ use std::time::Duration;
 use mio::Interest;
 
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::base::token::Source;
+use crate::base::token::PollSource;
 use crate::clock::Moment;
 use crate::config::model::OnTrap;
 use crate::engine::task::Task;
@@ -15,7 +15,7 @@ use crate::net::connection::{CloseReason, Phase, reason_of};
 use crate::reactor::table::connection::Entry;
 use crate::reactor::table::deadline::Purpose;
 use crate::reactor::table::event::Event;
-use crate::reactor::{READ_BYTES, READS_PER_TURN, Reactor, Wish};
+use crate::reactor::{Pending, READ_BYTES, READS_PER_TURN, Reactor};
 use crate::timer::TimerKey;
 
 impl Reactor {
@@ -68,15 +68,15 @@ impl Reactor {
         let Some(error) = error else { return false };
         connection.end(reason_of(&error));
         drop(connection);
-        self.settle(id);
+        self.reconcile(id);
         true
     }
 
     fn write(&mut self, id: ConnectionId) {
-        let now = self.setup.home.clock.turn();
+        let now = self.setup.env.clock.turn();
         if let Some(entry) = self.connections.get_mut(id) {
             entry.shared.lock().flush(now);
-            self.settle(id);
+            self.reconcile(id);
         }
     }
 
@@ -84,7 +84,7 @@ impl Reactor {
     pub(super) fn release_held(&mut self) {
         for id in std::mem::take(&mut self.held) {
             if let Some(entry) = self.connections.get_mut(id) {
-                entry.is_held = false;
+                entry.is_rate_limited = false;
                 self.write(id);
             }
         }
@@ -123,7 +123,9 @@ impl Reactor {
     fn has_had_its_share(&self, id: ConnectionId) -> bool {
         let instance =
             self.connections.get(id).and_then(|entry| self.instances.get(entry.instance));
-        instance.is_some_and(|instance| self.shares.is_served(instance.plugin.tenant.index))
+        instance.is_some_and(|instance| {
+            self.fair_share.has_used_its_share(instance.plugin.tenant.index)
+        })
     }
 
     fn make_ready(&mut self, id: ConnectionId) {
@@ -173,11 +175,11 @@ impl Reactor {
 
     /// Reads what there is for an idle instance.
     fn read_task(&mut self, id: ConnectionId) -> Option<Task> {
-        let now = self.setup.home.clock.turn();
+        let now = self.setup.env.clock.turn();
         let entry = self.connections.get_mut(id).filter(|entry| entry.readable)?;
         let instance = entry.instance;
         let state = self.instances.get_mut(instance)?;
-        let tenant_waits = state.plugin.tenant.must_not_read(&self.setup.home.clock);
+        let tenant_waits = state.plugin.tenant.must_not_read(&self.setup.env.clock);
         if tenant_waits || state.must_wait_to_read(now) {
             self.stall(instance, id);
             self.pressed.push(instance);
@@ -204,7 +206,7 @@ impl Reactor {
         }
         drop(connection);
         self.buffer = Some(buffer);
-        self.settle(id);
+        self.reconcile(id);
         None
     }
 
@@ -213,39 +215,40 @@ impl Reactor {
         let Some(instance) = self.instances.get(instance) else { return };
         let Some(reading) = &instance.plugin.tenant.reading else { return };
         reading.take(u64::try_from(length).unwrap_or(u64::MAX));
-        if reading.is_empty(self.setup.home.clock.now()) {
-            self.tell_at_limit(id, "read_per_second");
+        if reading.is_empty(self.setup.env.clock.now()) {
+            self.log_at_limit(id, "read_per_second");
         }
     }
 
     /// A connection has come to a bound of its plugin or its tenant.
-    fn tell_at_limit(&self, id: ConnectionId, limit: &'static str) {
+    fn log_at_limit(&self, id: ConnectionId, limit: &'static str) {
         let Some(entry) = self.connections.get(id) else { return };
         let Some(instance) = self.instances.get(entry.instance) else { return };
         let value = instance.plugin.shown(limit).unwrap_or_default();
-        let now = self.setup.home.clock.now();
+        let now = self.setup.env.clock.now();
         instance.plugin.at_limit(now, limit, &value, || self.subject(entry.instance, Some(id)));
     }
 
     /// Brings everything around a connection in line with its state: its interest in the poll, its
     /// deadlines, and its end.
-    pub(super) fn settle(&mut self, id: ConnectionId) {
+    pub(super) fn reconcile(&mut self, id: ConnectionId) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let mut connection = entry.shared.lock();
-        connection.untouch();
-        connection.settle();
+        connection.mark_clean();
+        connection.reconcile();
         if connection.take_drained() {
-            self.wishes.push_back(Wish::Drained(id));
+            self.pending.push_back(Pending::Drained(id));
         }
         let (phase, reads) = (connection.phase(), connection.wants_read());
         let wanted = connection.wants_write();
-        let newly_held = connection.is_held() && !std::mem::replace(&mut entry.is_held, true);
+        let newly_held =
+            connection.is_rate_limited() && !std::mem::replace(&mut entry.is_rate_limited, true);
         if newly_held {
             self.held.push(id);
         }
         if wanted != entry.writable_wanted && !matches!(phase, Phase::Ended(_)) {
             entry.writable_wanted = wanted;
-            let token = Source::Connection(id).into();
+            let token = PollSource::Connection(id).into();
             let interest = if wanted {
                 Interest::READABLE.add(Interest::WRITABLE)
             } else {
@@ -260,7 +263,7 @@ impl Reactor {
         }
         drop(connection);
         if newly_held {
-            self.tell_at_limit(id, "write_per_second");
+            self.log_at_limit(id, "write_per_second");
         }
         self.set_deadlines(id);
         match phase {
@@ -292,7 +295,7 @@ impl Reactor {
         set_deadline(&mut self.timers, &mut entry.inactivity, inactivity);
         set_deadline(&mut self.timers, &mut entry.pending_connect, connect);
         if matches!(phase, Phase::Finishing(_)) && entry.close_deadline.is_none() {
-            let deadline = self.setup.home.clock.now() + self.setup.close_deadline;
+            let deadline = self.setup.env.clock.now() + self.setup.close_deadline;
             entry.close_deadline = Some(self.timers.insert(deadline, Purpose::CloseDeadline(id)));
         }
     }
@@ -318,7 +321,7 @@ impl Reactor {
 
     /// Sends what still goes at once and closes.
     fn close_socket(&mut self, id: ConnectionId) {
-        let now = self.setup.home.clock.turn();
+        let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
         let mut connection = entry.shared.lock();
         connection.flush(now);
@@ -356,12 +359,12 @@ impl Reactor {
     /// One that is still open sees what its plugin's `on_trap` says.
     pub(super) fn abandon_connection(&mut self, id: ConnectionId, on_trap: &OnTrap) {
         if let Some(entry) = self.connections.get(id) {
-            let now = self.setup.home.clock.turn();
+            let now = self.setup.env.clock.turn();
             entry.shared.lock().abandon(on_trap, now);
         }
         self.close_socket(id);
         if self.connections.remove(id).is_some() {
-            self.wake_gates();
+            self.wake_acceptors();
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::engine::task::Task;
 use crate::log;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
-use crate::reactor::table::instance::{Instance, State};
+use crate::reactor::table::instance::{Instance, InstanceState};
 
 impl Reactor {
     pub(super) fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
@@ -24,7 +24,7 @@ impl Reactor {
         let plugin = &instance.plugin;
         let subject = self.subject(id, task.connection());
         plugin.ended(
-            self.setup.home.clock.now(),
+            self.setup.env.clock.now(),
             &Ended {
                 what: match trapped.stage {
                     Stage::Run => "trapped",
@@ -71,12 +71,12 @@ impl Reactor {
                 self.clear_up(id, instance, &mut ending);
             }
         }
-        self.wake_gates();
+        self.wake_acceptors();
     }
 
     fn clear_up(&mut self, id: InstanceId, instance: Instance, ending: &mut Vec<InstanceId>) {
         for child in instance.children {
-            self.condemn(child);
+            self.mark_killed(child);
             ending.push(child);
         }
         if let Some(role) = instance.role {
@@ -99,10 +99,10 @@ impl Reactor {
         }
         // Its place is free before anybody asks for it.
         match instance.state {
-            State::Away(ride) => ride.abandon(instance.room),
+            InstanceState::Away(call) => call.abandon(instance.slot),
             state => {
                 drop(state);
-                drop(instance.room);
+                drop(instance.slot);
             }
         }
     }

@@ -13,7 +13,7 @@ const SLOW_FOR: Duration = Duration::from_millis(100);
 
 /// The tenants of one reactor.
 #[derive(Debug)]
-pub(super) struct Shares {
+pub(super) struct FairShare {
     tenants: Vec<Share>,
     /// Those that have had something in this turn.
     served: Vec<usize>,
@@ -26,11 +26,11 @@ struct Share {
     slow_until: Moment,
 }
 
-impl Shares {
+impl FairShare {
     /// Of so many tenants.
-    pub(super) fn new(tenants: usize, slice: Duration) -> Shares {
+    pub(super) fn new(tenants: usize, slice: Duration) -> FairShare {
         let share = slice / SHARES_OF_A_SLICE;
-        Shares { tenants: vec![Share::default(); tenants], served: Vec::new(), share }
+        FairShare { tenants: vec![Share::default(); tenants], served: Vec::new(), share }
     }
 
     /// A turn begins: nobody has had anything.
@@ -41,12 +41,12 @@ impl Shares {
     }
 
     /// Whether it has to be known what each tenant spends.
-    pub(super) fn matter(&self) -> bool {
+    pub(super) fn is_contended(&self) -> bool {
         1 < self.tenants.len()
     }
 
     /// A tenant's handler has had so much of this turn; it is `now`.
-    pub(super) fn spend(&mut self, tenant: usize, used: Duration, now: Moment) {
+    pub(super) fn charge(&mut self, tenant: usize, used: Duration, now: Moment) {
         let is_long = self.is_long(used);
         let Some(share) = self.tenants.get_mut(tenant) else { return };
         if share.spent.is_zero() {
@@ -73,13 +73,13 @@ impl Shares {
     }
 
     /// Whether a tenant has had its share of this turn.
-    pub(super) fn is_served(&self, tenant: usize) -> bool {
-        self.matter() && self.tenants.get(tenant).is_some_and(|s| self.share < s.spent)
+    pub(super) fn has_used_its_share(&self, tenant: usize) -> bool {
+        self.is_contended() && self.tenants.get(tenant).is_some_and(|s| self.share < s.spent)
     }
 
     /// Whether a tenant's handlers begin in the slow lane.
     pub(super) fn is_slow(&self, tenant: usize, now: Moment) -> bool {
-        self.matter() && self.tenants.get(tenant).is_some_and(|share| now < share.slow_until)
+        self.is_contended() && self.tenants.get(tenant).is_some_and(|share| now < share.slow_until)
     }
 }
 
@@ -95,31 +95,35 @@ mod tests {
 
     #[test]
     fn a_share_is_of_one_turn() {
-        let mut shares = Shares::new(2, MS);
+        let mut fair_share = FairShare::new(2, MS);
         for _ in 0..3 {
-            shares.spend(0, MS / 10, at(0));
+            fair_share.charge(0, MS / 10, at(0));
         }
-        assert!(shares.is_served(0) && !shares.is_served(1) && !shares.is_slow(0, at(0)));
-        shares.begin_turn();
-        assert!(!shares.is_served(0));
+        assert!(
+            fair_share.has_used_its_share(0)
+                && !fair_share.has_used_its_share(1)
+                && !fair_share.is_slow(0, at(0))
+        );
+        fair_share.begin_turn();
+        assert!(!fair_share.has_used_its_share(0));
     }
 
     #[test]
     fn slow_is_whose_handlers_take_long_and_for_a_while() {
-        let mut shares = Shares::new(2, MS);
-        shares.spend(0, MS / 4, at(5));
-        assert!(shares.is_slow(0, at(104)) && !shares.is_slow(0, at(105)));
-        assert!(!shares.is_slow(1, at(5)));
-        shares.used_in_the_lane(0, MS / 5, at(200));
-        assert!(!shares.is_slow(0, at(200)));
-        shares.used_in_the_lane(0, MS, at(200));
-        assert!(shares.is_slow(0, at(200)));
+        let mut fair_share = FairShare::new(2, MS);
+        fair_share.charge(0, MS / 4, at(5));
+        assert!(fair_share.is_slow(0, at(104)) && !fair_share.is_slow(0, at(105)));
+        assert!(!fair_share.is_slow(1, at(5)));
+        fair_share.used_in_the_lane(0, MS / 5, at(200));
+        assert!(!fair_share.is_slow(0, at(200)));
+        fair_share.used_in_the_lane(0, MS, at(200));
+        assert!(fair_share.is_slow(0, at(200)));
     }
 
     #[test]
     fn who_is_alone_is_never_in_the_way() {
-        let mut shares = Shares::new(1, MS);
-        shares.spend(0, MS * 100, at(0));
-        assert!(!shares.is_served(0) && !shares.is_slow(0, at(0)));
+        let mut fair_share = FairShare::new(1, MS);
+        fair_share.charge(0, MS * 100, at(0));
+        assert!(!fair_share.has_used_its_share(0) && !fair_share.is_slow(0, at(0)));
     }
 }

@@ -6,14 +6,14 @@ use std::sync::mpsc::{Receiver, channel};
 
 use mio::{Registry, Waker};
 
-use crate::base::token::Source;
+use crate::base::token::PollSource;
 use crate::mail::post::{Bell, Mail, Post};
 use crate::workers::returns::{Returned, Returns};
 
 /// What a reactor takes its mail from.
 ///
 /// The channel itself has no bound because what is sent has: one answer for each look-up or job that is asked, of
-/// which a bounded number is taken, messages that a [`Meter`](crate::quota::budget::Meter) has counted, and a stop.
+/// which a bounded number is taken, messages that a [`ByteBudget`](crate::quota::budget::ByteBudget) has counted, and a stop.
 #[derive(Debug)]
 pub struct Inbox {
     receiver: Receiver<Mail>,
@@ -26,7 +26,7 @@ pub struct Inbox {
 impl Inbox {
     /// An inbox that wakes the poll of `registry`.
     pub fn new(registry: &Registry) -> io::Result<Inbox> {
-        let waker = Waker::new(registry, Source::Waker.into())?;
+        let waker = Waker::new(registry, PollSource::Waker.into())?;
         let bell = Arc::new(Bell::new(waker));
         let (sender, receiver) = channel();
         let post = Post::new(sender, bell.clone());
@@ -40,7 +40,7 @@ impl Inbox {
         self.post.clone()
     }
 
-    /// Where calls of the slow lane come home.
+    /// Where calls of the slow lane come env.
     pub fn returns(&self) -> Returns {
         self.returns.clone()
     }
@@ -55,7 +55,7 @@ impl Inbox {
         self.receiver.try_iter()
     }
 
-    /// A call that has come home, if there is one.
+    /// A call that has come env, if there is one.
     pub fn returned(&self) -> Option<Returned> {
         self.returned.try_recv().ok()
     }

@@ -9,9 +9,11 @@ use crate::host_api::state::HostState;
 use crate::mail::post::Address;
 use crate::quota::instances::QuotaExceeded;
 use crate::reactor::table::event::Event;
-use crate::reactor::table::instance::{GuestTimer, Instance, PRESSED_MAX, State, Unavailable};
+use crate::reactor::table::instance::{
+    DOWNSTREAM_FULL_MAX, GuestTimer, Instance, InstanceState, Unavailable,
+};
 use crate::reactor::table::process::{Birth, Role};
-use crate::reactor::{Reactor, Wish};
+use crate::reactor::{Pending, Reactor};
 
 impl Reactor {
     /// The instance for a new connection of a plugin, made if need be.
@@ -19,7 +21,7 @@ impl Reactor {
         if let Some(id) = self.shared[plugin] {
             return Ok(id);
         }
-        let isolation = self.setup.home.hub.plugins[plugin].config.isolation;
+        let isolation = self.setup.env.host.plugins[plugin].config.isolation;
         let id = self.new_instance(plugin, None)?;
         if isolation == Isolation::Plugin {
             self.shared[plugin] = Some(id);
@@ -36,19 +38,19 @@ impl Reactor {
         plugin: usize,
         role: Option<Role>,
     ) -> Result<InstanceId, Unavailable> {
-        let plugin = self.setup.home.hub.plugins[plugin].clone();
-        if plugin.evidence.is_parked() {
-            return Err(Unavailable::Parked);
+        let plugin = self.setup.env.host.plugins[plugin].clone();
+        if plugin.counters.is_quarantined() {
+            return Err(Unavailable::Quarantined);
         }
-        let room = self.setup.room.acquire(plugin.tenant.index).map_err(Unavailable::NoRoom)?;
-        let mut state = HostState::new(plugin.clone(), self.setup.home.clone());
+        let slot = self.setup.quota.acquire(plugin.tenant.index).map_err(Unavailable::NoRoom)?;
+        let mut state = HostState::new(plugin.clone(), self.setup.env.clone());
         state.address = Some(self.address(self.instances.next_key()));
         state.is_process = role.is_some();
         // A process and a sandbox for one connection live only while the reactor runs.
         state.running = role.is_some() || plugin.config.isolation == Isolation::Connection;
         let template = self.setup.templates[plugin.index].clone();
         let seat = Seat::Empty(template, Box::new(state));
-        let mut instance = Instance::new(plugin, seat, room);
+        let mut instance = Instance::new(plugin, seat, slot);
         instance.role = role;
         Ok(self.instances.insert(instance))
     }
@@ -60,16 +62,16 @@ impl Reactor {
     /// Takes over a sandbox that was made and prepared before the loop began, if there is room for it.
     pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> Result<(), QuotaExceeded> {
         let plugin = sandbox.plugin().clone();
-        let room = self.setup.room.acquire(plugin.tenant.index)?;
+        let slot = self.setup.quota.acquire(plugin.tenant.index)?;
         let index = plugin.index;
         sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
-        let mut instance = Instance::new(plugin, Seat::Ready(sandbox), room);
+        let mut instance = Instance::new(plugin, Seat::Ready(sandbox), slot);
         // In its queue already, so that no connection gets in before it.
         instance.queue.push_back(Event::Start);
         let id = self.instances.insert(instance);
         self.shared[index] = Some(id);
         self.had_programs = true;
-        self.wishes.push_back(Wish::Start(id));
+        self.pending.push_back(Pending::Start(id));
         Ok(())
     }
 
@@ -88,7 +90,9 @@ impl Reactor {
                 return;
             }
             let tenant = &instance.plugin.tenant;
-            if tenant.must_wait(&self.setup.home.clock) || self.shares.is_served(tenant.index) {
+            if tenant.must_wait(&self.setup.env.clock)
+                || self.fair_share.has_used_its_share(tenant.index)
+            {
                 if !std::mem::replace(&mut instance.waits, true) {
                     self.waiting.push_back(id);
                 }
@@ -112,22 +116,22 @@ impl Reactor {
         }
         match (sandbox, result) {
             (Some(mut sandbox), Ok(outcome)) => {
-                self.tell_refused(id, &task, sandbox.refused_memory());
+                self.log_refused_memory(id, &task, sandbox.refused_memory());
                 let commands = sandbox.store.data_mut().commands.take();
                 let Some(instance) = self.instances.get_mut(id) else { return };
-                instance.state = State::Idle(Seat::Ready(sandbox));
+                instance.state = InstanceState::Idle(Seat::Ready(sandbox));
                 // One that has to wait gets them back when it need not.
-                let waits = instance.is_pressed()
-                    || instance.plugin.tenant.must_not_read(&self.setup.home.clock);
+                let waits = instance.is_downstream_full()
+                    || instance.plugin.tenant.must_not_read(&self.setup.env.clock);
                 if !waits {
                     self.ready.extend(instance.stalled.drain(..));
                 } else if !instance.stalled.is_empty() {
                     self.pressed.push(id);
                 }
                 for command in commands {
-                    self.obey(id, command);
+                    self.apply(id, command);
                 }
-                self.after(id, &task, outcome);
+                self.on_return(id, &task, outcome);
             }
             (_, Err(trapped)) => self.trapped(id, &task, &trapped),
             (None, Ok(_)) => debug_assert!(false, "a call that went well has its sandbox"),
@@ -135,22 +139,28 @@ impl Reactor {
     }
 
     /// A guest that was refused memory and went on all the same.
-    fn tell_refused(&self, id: InstanceId, task: &Task, limit: Option<&'static str>) {
+    fn log_refused_memory(&self, id: InstanceId, task: &Task, limit: Option<&'static str>) {
         let Some((limit, instance)) = limit.zip(self.instances.get(id)) else { return };
-        let now = self.setup.home.clock.now();
+        let now = self.setup.env.clock.now();
         let value = instance.plugin.shown(limit).unwrap_or_default();
         instance.plugin.at_limit(now, limit, &value, || self.subject(id, task.connection()));
     }
 
-    fn obey(&mut self, id: InstanceId, command: Command) {
+    fn apply(&mut self, id: InstanceId, command: Command) {
         match command {
-            Command::Touch { id } => self.settle(id),
+            Command::Reconcile { id } => self.reconcile(id),
             Command::Connect { permit, lookup, target, token } => {
                 if let Some(instance) = self.instances.get_mut(id) {
-                    instance.wishes += 1;
+                    instance.pending_connects += 1;
                 }
                 let instance = id;
-                self.wishes.push_back(Wish::Connect { permit, lookup, instance, target, token });
+                self.pending.push_back(Pending::Connect {
+                    permit,
+                    lookup,
+                    instance,
+                    target,
+                    token,
+                });
             }
             Command::SetTimer { id: timer, deadline, every } => {
                 let key = self.timers.insert(deadline, super::Purpose::Guest(id, timer));
@@ -168,7 +178,7 @@ impl Reactor {
             Command::Tick { id: tick } => self.ticks.push_back((id, tick)),
             Command::Spawn { process, plugin, name, argument } => {
                 let birth = Birth { process, parent: id, plugin, name, argument };
-                self.wishes.push_back(Wish::Spawn(birth));
+                self.pending.push_back(Pending::Spawn(birth));
             }
             Command::Kill { process } => self.kill(id, process),
             Command::Exit => self.exit(id),
@@ -177,7 +187,7 @@ impl Reactor {
     }
 
     /// What the host does after a callback.
-    fn after(&mut self, id: InstanceId, task: &Task, outcome: Outcome) {
+    fn on_return(&mut self, id: InstanceId, task: &Task, outcome: Outcome) {
         match (task, outcome) {
             (Task::Open { connection, .. }, Outcome::Opened(object, socket)) => {
                 if let Some(entry) = self.connections.get_mut(*connection) {
@@ -212,7 +222,7 @@ impl Reactor {
         let Some(GuestTimer { key, every: Some(every) }) = instance.timers.get_mut(&timer) else {
             return;
         };
-        let deadline = (self.setup.home.clock.now() + *every).on_grid();
+        let deadline = (self.setup.env.clock.now() + *every).on_grid();
         *key = Some(self.timers.insert(deadline, super::Purpose::Guest(id, timer)));
     }
 
@@ -221,7 +231,11 @@ impl Reactor {
         let Some(instance) = self.instances.get(id) else { return };
         let single = instance.plugin.config.isolation == Isolation::Connection;
         let is_process = instance.role.is_some();
-        if single && !is_process && instance.connections.is_empty() && instance.wishes == 0 {
+        if single
+            && !is_process
+            && instance.connections.is_empty()
+            && instance.pending_connects == 0
+        {
             self.end_instance(id);
         }
     }
@@ -239,15 +253,15 @@ impl Reactor {
 
     /// Reads from the connections of instances that had to wait and need not any more.
     pub(super) fn release_pressed(&mut self) {
-        let now = self.setup.home.clock.now();
+        let now = self.setup.env.clock.now();
         for id in std::mem::take(&mut self.pressed) {
             let Some(instance) = self.instances.get_mut(id) else { continue };
-            if instance.plugin.tenant.must_not_read(&self.setup.home.clock) {
+            if instance.plugin.tenant.must_not_read(&self.setup.env.clock) {
                 self.pressed.push(id);
                 continue;
             }
-            let since = instance.pressed_since.unwrap_or(now);
-            if instance.is_pressed() && now.since(since) < PRESSED_MAX {
+            let since = instance.downstream_full_since.unwrap_or(now);
+            if instance.is_downstream_full() && now.since(since) < DOWNSTREAM_FULL_MAX {
                 self.pressed.push(id);
                 continue;
             }

@@ -29,23 +29,23 @@ impl Reactor {
         while let Some(Returned { instance, finished }) = self.inbox.returned() {
             self.returned(instance, *finished);
         }
-        self.letters.extend(self.inbox.mail());
+        self.mail.extend(self.inbox.mail());
         let mut left = self.deliver_held_back(DELIVERIES_PER_TURN);
         while 0 < left {
-            let Some(mail) = self.letters.pop_front() else { return };
-            left = left.saturating_sub(self.open(mail, left));
+            let Some(mail) = self.mail.pop_front() else { return };
+            left = left.saturating_sub(self.dispatch(mail, left));
         }
     }
 
     /// Does what one letter says; tells how much of the turn's bound it took.
-    fn open(&mut self, mail: Mail, left: usize) -> usize {
+    fn dispatch(&mut self, mail: Mail, left: usize) -> usize {
         match mail {
             Mail::Stop => self.stop.want(),
             Mail::Resolved { connection, addresses } => self.resolved(connection, addresses),
-            Mail::Room => self.wake_gates(),
+            Mail::SlotFreed => self.wake_acceptors(),
             // A stopping reactor begins nothing more.
             _ if self.stop.has_begun() => return 0,
-            Mail::Unpark => self.unpark(),
+            Mail::LiftQuarantine => self.lift_quarantine(),
             Mail::Deferred(deferred) => {
                 self.deliver(deferred.instance, Event::Deferred(deferred));
             }
@@ -76,7 +76,7 @@ impl Reactor {
             Delivered::All => {}
             Delivered::InTheNextTurn => {
                 let delivered = delivery.delivered - before;
-                self.letters.push_front(Mail::Message(delivery));
+                self.mail.push_front(Mail::Message(delivery));
                 return delivered.max(left);
             }
             Delivered::UpToABusyOne => {
@@ -131,7 +131,7 @@ impl Reactor {
     }
 
     /// Tells an instance of this reactor something in a later turn.
-    pub(super) fn tell_later(&mut self, parent: InstanceId, process: u32, reason: ExitReason) {
-        self.letters.push_back(Mail::Exited { process, parent, reason });
+    pub(super) fn send_later(&mut self, parent: InstanceId, process: u32, reason: ExitReason) {
+        self.mail.push_back(Mail::Exited { process, parent, reason });
     }
 }

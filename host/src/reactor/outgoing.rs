@@ -5,30 +5,30 @@ use std::collections::VecDeque;
 use mio::Interest;
 
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::base::token::Source;
+use crate::base::token::PollSource;
 use crate::contract::bindings::Origin;
-use crate::net::connection::{CloseReason, Connection, Phase, Shared};
+use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection};
 use crate::net::outbound::{Attempt, Attempts, Target};
 use crate::quota::semaphore::Permit;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::Entry;
 use crate::reactor::table::event::Event;
-use crate::reactor::table::pending::Wish;
+use crate::reactor::table::pending::Pending;
 use crate::workers::resolver::Question;
 
 impl Reactor {
     /// Does what has been wished for before this phase.
-    pub(super) fn grant_wishes(&mut self) {
-        for _ in 0..self.wishes.len() {
-            match self.wishes.pop_front() {
-                Some(Wish::Start(instance)) => self.pump(instance),
-                Some(Wish::Connect { permit, lookup, instance, target, token }) => {
+    pub(super) fn run_pending(&mut self) {
+        for _ in 0..self.pending.len() {
+            match self.pending.pop_front() {
+                Some(Pending::Start(instance)) => self.pump(instance),
+                Some(Pending::Connect { permit, lookup, instance, target, token }) => {
                     if let Some(id) = self.connect(permit, instance, &target, token) {
                         self.begin_connecting(id, target, lookup);
                     }
                 }
-                Some(Wish::Spawn(birth)) => self.spawn(birth),
-                Some(Wish::Drained(id)) => {
+                Some(Pending::Spawn(birth)) => self.spawn(birth),
+                Some(Pending::Drained(id)) => {
                     if let Some(entry) = self.connections.get(id) {
                         self.deliver(entry.instance, Event::Drained(id));
                     }
@@ -45,22 +45,22 @@ impl Reactor {
         target: &Target,
         token: u32,
     ) -> Option<ConnectionId> {
-        // The wish of an instance that has ended ends here.
+        // The pending action of an instance that has ended ends here.
         let instance = self.instances.get_mut(instance_id)?;
-        instance.wishes -= 1;
+        instance.pending_connects -= 1;
         let marks = crate::reactor::table::connection::marks(&instance.plugin);
         let tenant = instance.plugin.tenant.clone();
-        let now = self.setup.home.clock.turn();
+        let now = self.setup.env.clock.turn();
         let number = self.next_number();
         let mut connection = Connection::outgoing(number, marks, now);
         connection.count_for(tenant.writing.clone(), &tenant.outboxes);
         connection.handler = target.to_string();
         let origin = Origin::Connected(token);
-        let mut entry = Entry::new(instance_id, Shared::new(connection), origin, permit);
+        let mut entry = Entry::new(instance_id, SharedConnection::new(connection), origin, permit);
         entry.begun = now;
         entry.outgoing = true;
         let id = self.add_connection(entry);
-        self.settle(id);
+        self.reconcile(id);
         self.deliver(instance_id, Event::Open(id));
         // Its post-init has run, or the guest is suspended in it; either way the attempt begins now.
         Some(id)
@@ -134,7 +134,7 @@ impl Reactor {
         match entry.attempts.begin_next() {
             Ok(mut stream) => {
                 let (token, both) =
-                    (Source::Connection(id).into(), Interest::READABLE.add(Interest::WRITABLE));
+                    (PollSource::Connection(id).into(), Interest::READABLE.add(Interest::WRITABLE));
                 match self.poll.registry().register(&mut stream, token, both) {
                     Ok(()) => {
                         entry.writable_wanted = true;
@@ -149,12 +149,12 @@ impl Reactor {
             Err(reason) => connection.end(reason),
         }
         drop(connection);
-        self.settle(id);
+        self.reconcile(id);
     }
 
     /// The operating system has news of an attempt.
     pub(super) fn on_connecting(&mut self, id: ConnectionId) {
-        let now = self.setup.home.clock.turn();
+        let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
         let mut connection = entry.shared.lock();
         let Some(stream) = connection.stream() else { return };
@@ -176,7 +176,7 @@ impl Reactor {
             self.timers.cancel(key.0);
         }
         let instance = entry.instance;
-        self.settle(id);
+        self.reconcile(id);
         self.deliver(instance, Event::Completed(id));
     }
 }

@@ -4,7 +4,7 @@ use crate::base::arena::InstanceId;
 use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::process::{Birth, Role};
-use crate::reactor::{ExitReason, Reactor, Wish};
+use crate::reactor::{ExitReason, Pending, Reactor};
 
 impl Reactor {
     /// Makes a process, unless its parent is gone or the reactor ends.
@@ -19,8 +19,8 @@ impl Reactor {
         let id = match self.new_instance(plugin, Some(role)) {
             Ok(id) => id,
             Err(why) => {
-                self.tell_unavailable(plugin, why);
-                return self.tell_later(parent, number, ExitReason::Unavailable);
+                self.log_unavailable(plugin, why);
+                return self.send_later(parent, number, ExitReason::Unavailable);
             }
         };
         self.processes.insert(number, id);
@@ -35,16 +35,16 @@ impl Reactor {
     }
 
     /// Tells the operator which bound keeps a plugin from having one more instance.
-    fn tell_unavailable(&self, plugin: usize, why: Unavailable) {
-        let plugin = &self.setup.home.hub.plugins[plugin];
+    fn log_unavailable(&self, plugin: usize, why: Unavailable) {
+        let plugin = &self.setup.env.host.plugins[plugin];
         let limit = match why {
             Unavailable::NoRoom(full) => full.limit(),
-            Unavailable::Parked => "traps",
+            Unavailable::Quarantined => "traps",
             // Its trap is told already.
             Unavailable::Ended => return,
         };
-        let value = plugin.shown(limit).unwrap_or_else(|| self.setup.room.max.to_string());
-        plugin.at_limit(self.setup.home.clock.now(), limit, &value, || None);
+        let value = plugin.shown(limit).unwrap_or_else(|| self.setup.quota.max.to_string());
+        plugin.at_limit(self.setup.env.clock.now(), limit, &value, || None);
     }
 
     /// Ends a process that `parent` has spawned, if it is one.
@@ -53,16 +53,16 @@ impl Reactor {
             let is_child =
                 self.instances.get(parent).is_some_and(|parent| parent.children.contains(&child));
             if is_child {
-                self.condemn(child);
+                self.mark_killed(child);
                 self.end_instance(child);
             }
             return;
         }
         // It may not have been born yet.
-        let unborn = |wish: &Wish| matches!(wish, Wish::Spawn(birth) if birth.parent == parent && birth.process.id() == process);
-        if let Some(place) = self.wishes.iter().position(unborn) {
-            self.wishes.remove(place);
-            self.tell_later(parent, process, ExitReason::Killed);
+        let unborn = |pending: &Pending| matches!(pending, Pending::Spawn(birth) if birth.parent == parent && birth.process.id() == process);
+        if let Some(place) = self.pending.iter().position(unborn) {
+            self.pending.remove(place);
+            self.send_later(parent, process, ExitReason::Killed);
         }
     }
 
@@ -75,7 +75,7 @@ impl Reactor {
     }
 
     /// Its end is decided by the one that spawned it.
-    pub(super) fn condemn(&mut self, id: InstanceId) {
+    pub(super) fn mark_killed(&mut self, id: InstanceId) {
         if let Some(role) = self.instances.get_mut(id).and_then(|instance| instance.role.as_mut()) {
             role.reason = ExitReason::Killed;
         }
@@ -87,7 +87,7 @@ impl Reactor {
         self.processes.remove(&process);
         if let Some(parent) = self.instances.get_mut(role.parent) {
             parent.children.retain(|child| *child != id);
-            self.tell_later(role.parent, process, role.reason);
+            self.send_later(role.parent, process, role.reason);
         }
     }
 }

@@ -36,7 +36,7 @@ impl Reactor {
             Stop::Wanted | Stop::Cutting | Stop::Done => true,
             Stop::Hooks | Stop::LastWords => self.all_quiet(),
             Stop::Draining => {
-                self.connections.is_empty() && self.wishes.is_empty() && self.all_quiet()
+                self.connections.is_empty() && self.pending.is_empty() && self.all_quiet()
             }
         }
     }
@@ -47,9 +47,10 @@ impl Reactor {
 
     /// A host whose programs have all failed and that serves nothing has no reason to go on.
     fn notice_nothing_left(&mut self) {
-        let nothing = self.gates.is_empty() && self.instances.is_empty() && self.timers.is_empty();
-        let nothing = nothing && self.parked.is_empty();
-        if self.had_programs && nothing && self.wishes.is_empty() {
+        let nothing =
+            self.acceptors.is_empty() && self.instances.is_empty() && self.timers.is_empty();
+        let nothing = nothing && self.quarantined.is_empty();
+        if self.had_programs && nothing && self.pending.is_empty() {
             tracing::error!("every program has failed and nothing is served: leaving");
             self.exit = Exit::NothingLeft;
             self.stop_everywhere();
@@ -71,23 +72,23 @@ impl Reactor {
             connections = self.connections.len(),
             "stopping"
         );
-        self.close_gates();
+        self.close_acceptors();
         self.ticks.clear();
-        self.setup.home.stopping.store(true, Ordering::Relaxed);
+        self.setup.env.stopping.store(true, Ordering::Relaxed);
         self.set_stop_deadline();
-        self.tell_programs(|| Event::Stopping);
+        self.deliver_to_programs(|| Event::Stopping);
     }
 
     /// Whatever the stop waits for now has this long.
     fn set_stop_deadline(&mut self) {
-        let deadline = self.setup.home.clock.now() + self.setup.stop_deadline;
+        let deadline = self.setup.env.clock.now() + self.setup.stop_deadline;
         let key = self.timers.insert(deadline, Purpose::StopDeadline);
         if let Some(earlier) = self.stop_deadline.replace(key) {
             self.timers.cancel(earlier);
         }
     }
 
-    fn tell_programs(&mut self, event: impl Fn() -> Event) {
+    fn deliver_to_programs(&mut self, event: impl Fn() -> Event) {
         let programs: Vec<_> = self
             .instances
             .iter()
@@ -106,7 +107,7 @@ impl Reactor {
             if let Some(entry) = self.connections.get(id) {
                 entry.shared.lock().stop();
             }
-            self.settle(id);
+            self.reconcile(id);
         }
         self.deliver_unbinds();
     }
@@ -139,6 +140,6 @@ impl Reactor {
     fn say_last_words(&mut self) {
         self.stop = Stop::LastWords;
         self.set_stop_deadline();
-        self.tell_programs(|| Event::Stopped);
+        self.deliver_to_programs(|| Event::Stopped);
     }
 }

@@ -9,7 +9,7 @@ use crate::reactor::table::instance::Unavailable;
 impl Reactor {
     /// Runs every deadline that is due in this turn.
     pub(super) fn run_timers(&mut self) {
-        let pass = self.timers.begin_pass(self.setup.home.clock.turn());
+        let pass = self.timers.begin_pass(self.setup.env.clock.turn());
         while let Some(purpose) = self.timers.pop_due(pass) {
             match purpose {
                 // A stopping reactor finishes its turn and begins nothing more.
@@ -27,7 +27,7 @@ impl Reactor {
     }
 
     fn check_inactivity(&mut self, id: ConnectionId) {
-        let now = self.setup.home.clock.turn();
+        let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
         entry.inactivity = None;
         let mut connection = entry.shared.lock();
@@ -36,7 +36,7 @@ impl Reactor {
             connection.end(CloseReason::InactivityTimeout);
         }
         drop(connection);
-        self.settle(id);
+        self.reconcile(id);
     }
 
     fn close_deadline_passed(&mut self, id: ConnectionId) {
@@ -57,7 +57,7 @@ impl Reactor {
         let Some(instance) = self.instances.get(entry.instance) else { return };
         let value = format!("{:?}", self.setup.close_deadline);
         let (now, subject) =
-            (self.setup.home.clock.now(), || self.subject(entry.instance, Some(id)));
+            (self.setup.env.clock.now(), || self.subject(entry.instance, Some(id)));
         instance.plugin.at_limit(now, "close_deadline", &value, subject);
     }
 
@@ -65,24 +65,24 @@ impl Reactor {
     pub(super) fn end_connection(&mut self, id: ConnectionId, reason: CloseReason) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         entry.shared.lock().end(reason);
-        self.settle(id);
+        self.reconcile(id);
     }
 
     /// Starts a failed program again after a while, longer each time. One that serves a listener is started
     /// by its next connection instead.
     pub(super) fn restart_later(&mut self, plugin: usize) {
-        let served = self.gates.iter().any(|gate| gate.plugin() == plugin);
+        let served = self.acceptors.iter().any(|acceptor| acceptor.plugin() == plugin);
         if served || self.stop.has_begun() {
             return;
         }
-        let now = self.setup.home.clock.now();
-        if self.setup.home.hub.plugins[plugin].evidence.is_parked() {
-            self.parked.push(plugin);
+        let now = self.setup.env.clock.now();
+        if self.setup.env.host.plugins[plugin].counters.is_quarantined() {
+            self.quarantined.push(plugin);
             return;
         }
         let after = spread(self.failures[plugin].wait(now), chance());
         self.timers.insert(now + after, Purpose::Restart(plugin));
-        let name = self.setup.home.hub.plugins[plugin].name();
+        let name = self.setup.env.host.plugins[plugin].name();
         tracing::warn!(plugin = name, after_ms = after.as_millis(), "starting again later");
     }
 
@@ -92,16 +92,16 @@ impl Reactor {
         }
         match self.instance_for(plugin) {
             Err(Unavailable::NoRoom(_)) => self.restart_later(plugin),
-            Err(Unavailable::Parked) => self.parked.push(plugin),
+            Err(Unavailable::Quarantined) => self.quarantined.push(plugin),
             // One that ends in its first callbacks has arranged for the next attempt itself.
             Ok(_) | Err(Unavailable::Ended) => {}
         }
     }
 
-    /// Plugins that were parked are not any more: listeners that waited go on, programs are started again.
-    pub(super) fn unpark(&mut self) {
-        self.wake_gates();
-        for plugin in std::mem::take(&mut self.parked) {
+    /// Plugins that were quarantined are not any more: listeners that waited go on, programs are started again.
+    pub(super) fn lift_quarantine(&mut self) {
+        self.wake_acceptors();
+        for plugin in std::mem::take(&mut self.quarantined) {
             self.failures[plugin] = Failures::default();
             self.restart(plugin);
         }

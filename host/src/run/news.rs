@@ -9,8 +9,8 @@ use crate::reactor::Exit;
 pub(crate) enum News {
     /// A signal that asks to stop.
     Signal(i32),
-    /// A signal that asks to let parked plugins have instances again.
-    Unpark,
+    /// A signal that asks to let quarantined plugins have instances again.
+    LiftQuarantine,
     /// A signal that asks what is in use and what was counted.
     Count,
     /// A reactor has ended.

@@ -16,16 +16,16 @@ use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::{Template, Templates};
 use crate::engine::ticker::{Activity, Ticker};
-use crate::host_api::state::{Home, HostState};
+use crate::host_api::state::{Env, HostState};
 use crate::plugin::Plugin;
-use crate::plugin::shared::Hub;
+use crate::plugin::shared::HostShared;
 use crate::quota::instances::{InstanceQuota, QuotaExceeded};
 use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
 use crate::workers::deferred::Workers;
 use crate::workers::slow_lane;
-use crate::workers::slow_lane::Lane;
+use crate::workers::slow_lane::SlowLane;
 use crate::{contract, engine, log};
 
 /// Longest that one callback may take before the loop runs, whatever it waits for.
@@ -39,7 +39,7 @@ pub struct Prepared {
     /// The reactors, with the programs that begin with them.
     pub reactors: Vec<Reactor>,
     /// What all share.
-    pub hub: Arc<Hub>,
+    pub host: Arc<HostShared>,
     /// What guests wait on that sleep or use files through WASI.
     pub runtime: Runtime,
     /// Measures slices.
@@ -47,7 +47,7 @@ pub struct Prepared {
     /// Do deferred work.
     pub workers: Workers,
     /// Where handlers go on that outlive their slice.
-    pub slow: slow_lane::Threads,
+    pub slow: slow_lane::SlowLaneThreads,
 }
 
 impl Prepared {
@@ -72,42 +72,43 @@ impl Prepared {
         let templates = (0..config.plugins.len())
             .map(|index| loader.load(config, index).map_err(StartError::Load))
             .collect::<Result<Templates, _>>()?;
-        let hub = Hub::new(templates.iter().map(|template| template.plugin.clone()).collect());
-        let home =
-            || Home { clock: clock.for_reactor(), stopping: Arc::default(), hub: hub.clone() };
+        let host =
+            HostShared::new(templates.iter().map(|template| template.plugin.clone()).collect());
+        let env =
+            || Env { clock: clock.for_reactor(), stopping: Arc::default(), host: host.clone() };
         let guard = runtime.enter();
-        let caller = Caller { config, activity: ticker.activity(), home: home() };
+        let caller = Caller { config, activity: ticker.activity(), env: env() };
         for template in &*templates {
             let plugin = &template.plugin;
             caller.check(template).map_err(|fault| caller.error(plugin, fault))?;
         }
-        let lane = Lane::new(clock, ticker.activity(), config.host.slice);
+        let lane = SlowLane::new(clock, ticker.activity(), config.host.slice);
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
-        let room = InstanceQuota::new(config.host.instances, &of_tenants);
+        let quota = InstanceQuota::new(config.host.instances, &of_tenants);
         let mut reactors = Vec::new();
         for index in 0..config.host.reactors {
             let setup = Setup {
                 index,
-                home: home(),
+                env: env(),
                 templates: templates.clone(),
                 activity: ticker.activity(),
-                room: room.clone(),
+                quota: quota.clone(),
                 slice: config.host.slice,
-                lane: lane.clone(),
+                slow_lane: lane.clone(),
                 stop_deadline: config.host.stop_deadline,
                 close_deadline: config.host.close_deadline,
             };
-            let home = setup.home.clone();
+            let env = setup.env.clone();
             let mut reactor = Reactor::new(setup).map_err(StartError::internal("making a poll"))?;
             for template in &*templates {
                 let plugin = &template.plugin;
                 if caller.begins_with(plugin, index) {
                     let sandbox = caller
-                        .prepare(template, home.clone())
+                        .prepare(template, env.clone())
                         .map_err(|fault| caller.error(plugin, fault))?;
                     reactor.adopt(sandbox).map_err(|full| {
                         let cause = match full {
-                            QuotaExceeded::Host => format!("[host] instances = {}", room.max),
+                            QuotaExceeded::Host => format!("[host] instances = {}", quota.max),
                             QuotaExceeded::Tenant => format!(
                                 "[tenants.{}.limits] instances = {}",
                                 plugin.config.tenant,
@@ -123,15 +124,16 @@ impl Prepared {
         drop(guard);
         let workers = Workers::spawn(
             config.host.workers,
-            &home(),
+            &env(),
             &templates,
             &ticker.activity(),
             runtime.handle(),
         )
         .map_err(StartError::internal("starting the workers"))?;
-        let slow = slow_lane::Threads::spawn(config.host.slow_lane, &lane, runtime.handle())
-            .map_err(StartError::internal("starting the slow lane"))?;
-        Ok(Prepared { reactors, hub, runtime, ticker, workers, slow })
+        let slow =
+            slow_lane::SlowLaneThreads::spawn(config.host.slow_lane, &lane, runtime.handle())
+                .map_err(StartError::internal("starting the slow lane"))?;
+        Ok(Prepared { reactors, host, runtime, ticker, workers, slow })
     }
 }
 
@@ -139,7 +141,7 @@ impl Prepared {
 struct Caller<'a> {
     config: &'a Config,
     activity: Activity,
-    home: Home,
+    env: Env,
 }
 
 impl Caller<'_> {
@@ -150,7 +152,7 @@ impl Caller<'_> {
     /// Makes an instance, which shows whether it fits its limits, and asks it for its handlers.
     fn check(&self, template: &Arc<Template>) -> Result<(), Fault> {
         let plugin = &template.plugin;
-        let seat = empty(template, self.home.clone());
+        let seat = empty(template, self.env.clone());
         let (mut sandbox, outcome) = self.call(seat, Task::Handlers)?;
         sandbox.check_optional_exports().map_err(|misfit| Fault::Refused(vec![misfit]))?;
         // Without a catalog any name will do.
@@ -180,8 +182,8 @@ impl Caller<'_> {
         plugin.config.isolation == Isolation::Plugin && (served || reactor == 0)
     }
 
-    fn prepare(&self, template: &Arc<Template>, home: Home) -> Result<Box<Sandbox>, Fault> {
-        match self.call(empty(template, home), Task::Prepare)? {
+    fn prepare(&self, template: &Arc<Template>, env: Env) -> Result<Box<Sandbox>, Fault> {
+        match self.call(empty(template, env), Task::Prepare)? {
             (_, Outcome::Refused(reason)) => {
                 Err(Fault::Prepare(log::escaped(&reason).into_owned()))
             }
@@ -220,21 +222,21 @@ impl Caller<'_> {
     fn block_on(&self, call: impl Future<Output = Finished>) -> Option<Finished> {
         let mut call = std::pin::pin!(call);
         let waker = waker();
-        let begun = self.home.clock.now();
+        let begun = self.env.clock.now();
         loop {
             let entered = self.activity.enter();
             if let Poll::Ready(finished) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Some(finished);
             }
             drop(entered);
-            let left = CALLBACK_MAX.checked_sub(self.home.clock.now().since(begun))?;
+            let left = CALLBACK_MAX.checked_sub(self.env.clock.now().since(begun))?;
             std::thread::park_timeout(left);
         }
     }
 }
 
 /// A sandbox that is yet to be made.
-fn empty(template: &Arc<Template>, home: Home) -> Seat {
-    let state = HostState::new(template.plugin.clone(), home);
+fn empty(template: &Arc<Template>, env: Env) -> Seat {
+    let state = HostState::new(template.plugin.clone(), env);
     Seat::Empty(template.clone(), Box::new(state))
 }

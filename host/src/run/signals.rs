@@ -14,7 +14,7 @@ pub(super) fn watch(news: Sender<News>) -> io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             let one = match signal {
-                SIGHUP => News::Unpark,
+                SIGHUP => News::LiftQuarantine,
                 SIGUSR1 => News::Count,
                 _ => News::Signal(signal),
             };

@@ -14,7 +14,7 @@ use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage, Trapped};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Templates;
 use crate::engine::ticker::Activity;
-use crate::host_api::state::{Home, HostState};
+use crate::host_api::state::{Env, HostState};
 use crate::log;
 use crate::mail::message::Message;
 use crate::mail::post::{Deferred, Mail};
@@ -36,17 +36,17 @@ impl Workers {
     /// Starts so many threads. Guests that sleep through WASI wait on `runtime`.
     pub fn spawn(
         count: usize,
-        home: &Home,
+        env: &Env,
         templates: &Templates,
         activity: &Activity,
         runtime: &tokio::runtime::Handle,
     ) -> io::Result<Workers> {
-        let jobs = home.hub.jobs.clone();
-        jobs.set_share(share(count, &home.hub.plugins));
+        let jobs = env.host.jobs.clone();
+        jobs.set_share(share(count, &env.host.plugins));
         let mut workers = Workers { jobs, threads: Vec::with_capacity(count) };
         for index in 0..count {
             let worker = Worker {
-                home: home.clone(),
+                env: env.clone(),
                 templates: templates.clone(),
                 activity: activity.clone(),
                 kept: None,
@@ -84,7 +84,7 @@ impl Drop for Workers {
 
 /// One thread's own.
 struct Worker {
-    home: Home,
+    env: Env,
     templates: Templates,
     activity: Activity,
     /// The instance of the last job, for the next of the same plugin. It never serves another plugin, so
@@ -107,11 +107,11 @@ impl Worker {
         }
         loop {
             // Whoever keeps nothing has nothing to give up.
-            match self.home.hub.jobs.next(self.kept.is_some().then_some(KEPT_FOR)) {
+            match self.env.host.jobs.next(self.kept.is_some().then_some(KEPT_FOR)) {
                 Next::Job(job) => {
                     let tenant = job.plugin.tenant.index;
                     self.do_job(*job);
-                    self.home.hub.jobs.done(tenant);
+                    self.env.host.jobs.done(tenant);
                 }
                 Next::Idle => self.kept = None,
                 Next::Closed => return,
@@ -126,7 +126,7 @@ impl Worker {
         }
         let seat = self.seat(&plugin);
         let task = Task::Operation { operation, argument };
-        let unwanted = || alive.strong_count() == 0 || self.home.hub.jobs.is_closed();
+        let unwanted = || alive.strong_count() == 0 || self.env.host.jobs.is_closed();
         let outcome = match self.call(&plugin, seat, task, unwanted) {
             Ok(finished) => self.outcome(&plugin, operation, finished),
             Err(GivenUp::Unwanted) => return,
@@ -143,7 +143,7 @@ impl Worker {
         match self.kept.take() {
             Some(kept) if Arc::ptr_eq(kept.plugin(), plugin) => Seat::Ready(kept),
             _ => {
-                let state = HostState::new(plugin.clone(), self.home.clone());
+                let state = HostState::new(plugin.clone(), self.env.clone());
                 Seat::Empty(self.templates[plugin.index].clone(), Box::new(state))
             }
         }
@@ -158,7 +158,7 @@ impl Worker {
         unwanted: impl Fn() -> bool,
     ) -> Result<Finished, GivenUp> {
         let limits = &plugin.config.limits;
-        let (clock, cpu) = (&self.home.clock, thread_cpu_time());
+        let (clock, cpu) = (&self.env.clock, thread_cpu_time());
         let deadline = clock.now() + limits.operation_deadline;
         let waker = waker();
         let mut call = Box::pin(sandbox::run(seat, task));
@@ -194,7 +194,7 @@ impl Worker {
         trapped: Option<&Trapped>,
     ) {
         plugin.ended(
-            self.home.clock.now(),
+            self.env.clock.now(),
             &Ended {
                 what: "a deferred operation was ended",
                 event: "operation",

@@ -40,12 +40,12 @@ pub struct Question {
 /// Threads that look names up, started by the questions. Dropping it ends them after the look-ups that are under way.
 #[derive(Debug, Default)]
 pub struct Resolver {
-    shared: Arc<Shared>,
+    shared: Arc<ResolverShared>,
     threads: usize,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct ResolverShared {
     questions: Mutex<Questions<Question>>,
     changed: Condvar,
 }
@@ -109,7 +109,7 @@ impl Drop for Resolver {
     }
 }
 
-impl Shared {
+impl ResolverShared {
     fn answer_all(&self) {
         while let Some(question) = self.next() {
             let Question { host, port, tenant, connection, reply_to, permit } = question;

@@ -14,7 +14,7 @@ use crate::mail::post::{Mail, Post};
 use crate::plugin::Plugin;
 use crate::quota::instances::InstanceSlot;
 use crate::workers::returns::{Returned, Returns};
-use crate::workers::slow_lane::Lane;
+use crate::workers::slow_lane::SlowLane;
 
 /// What a call takes along.
 pub struct Start {
@@ -35,22 +35,22 @@ pub struct Start {
 }
 
 /// A call that goes on in the slow lane.
-pub struct Ride {
-    state: Mutex<State>,
+pub struct SlowCall {
+    state: Mutex<SlowState>,
     plugin: Arc<Plugin>,
     instance: InstanceId,
     post: Post,
     returns: Returns,
-    lane: Lane,
+    lane: SlowLane,
     slices_left: Arc<AtomicU32>,
     /// What was left when it came here.
     slices: u32,
 }
 
-struct State {
+struct SlowState {
     /// None while it runs, and when it has ended.
     call: Option<Call>,
-    phase: Phase,
+    phase: CallPhase,
     /// CPU time that it has had here.
     used: Duration,
     /// How long it has waited for something, and since when it does.
@@ -62,7 +62,7 @@ struct State {
 
 /// Where a call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum CallPhase {
     /// In the lane's queue.
     Queued,
     /// On a thread.
@@ -77,18 +77,18 @@ enum Phase {
     Ended,
 }
 
-impl Ride {
-    pub(super) fn new(start: Start, lane: Lane) -> Ride {
+impl SlowCall {
+    pub(super) fn new(start: Start, lane: SlowLane) -> SlowCall {
         let Start { call, plugin, instance, post, returns, slices_left, slices } = start;
-        let state = State {
+        let state = SlowState {
             call: Some(call),
-            phase: Phase::Queued,
+            phase: CallPhase::Queued,
             used: Duration::ZERO,
             waited: Duration::ZERO,
             waits_since: None,
             room: None,
         };
-        Ride {
+        SlowCall {
             state: Mutex::new(state),
             plugin,
             instance,
@@ -120,8 +120,8 @@ impl Ride {
     /// back then.
     pub fn abandon(&self, room: InstanceSlot) {
         let mut state = self.lock();
-        let runs = matches!(state.phase, Phase::Running | Phase::RunningAndWoken);
-        state.phase = Phase::Abandoned;
+        let runs = matches!(state.phase, CallPhase::Running | CallPhase::RunningAndWoken);
+        state.phase = CallPhase::Abandoned;
         if runs {
             state.room = Some(room);
             return;
@@ -134,34 +134,34 @@ impl Ride {
     }
 
     /// One slice, on the thread that calls.
-    pub(super) fn go_on(ride: &Arc<Ride>, slice: Duration) {
-        let mut state = ride.lock();
-        if state.phase != Phase::Queued {
+    pub(super) fn go_on(slow_call: &Arc<SlowCall>, slice: Duration) {
+        let mut state = slow_call.lock();
+        if state.phase != CallPhase::Queued {
             return;
         }
         let Some(mut call) = state.call.take() else { return };
-        state.phase = Phase::Running;
+        state.phase = CallPhase::Running;
         drop(state);
-        let waker = Waker::from(ride.clone());
+        let waker = Waker::from(slow_call.clone());
         let before = thread_cpu_time();
         let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
-        ride.account(thread_cpu_time().saturating_sub(before), slice);
+        slow_call.account(thread_cpu_time().saturating_sub(before), slice);
         match polled {
             Poll::Ready(finished) => {
-                let mut state = ride.lock();
-                let wanted = state.phase != Phase::Abandoned;
-                state.phase = Phase::Ended;
+                let mut state = slow_call.lock();
+                let wanted = state.phase != CallPhase::Abandoned;
+                state.phase = CallPhase::Ended;
                 let room = state.room.take();
                 drop(state);
                 if wanted {
-                    let (instance, finished) = (ride.instance, Box::new(finished));
-                    ride.returns.send(Returned { instance, finished });
+                    let (instance, finished) = (slow_call.instance, Box::new(finished));
+                    slow_call.returns.send(Returned { instance, finished });
                 } else {
                     drop(finished);
-                    ride.gone(room);
+                    slow_call.gone(room);
                 }
             }
-            Poll::Pending => ride.stop_running(call),
+            Poll::Pending => slow_call.stop_running(call),
         }
     }
 
@@ -176,17 +176,17 @@ impl Ride {
         self.slices_left.store(self.slices.saturating_sub(slices), Ordering::Relaxed);
     }
 
-    fn stop_running(self: &Arc<Ride>, call: Call) {
+    fn stop_running(self: &Arc<SlowCall>, call: Call) {
         let mut state = self.lock();
-        let woken = state.phase == Phase::RunningAndWoken;
-        if state.phase == Phase::Abandoned {
+        let woken = state.phase == CallPhase::RunningAndWoken;
+        if state.phase == CallPhase::Abandoned {
             let room = state.room.take();
             drop(state);
             drop(call);
             return self.gone(room);
         }
         state.call = Some(call);
-        state.phase = if woken { Phase::Queued } else { Phase::Waiting };
+        state.phase = if woken { CallPhase::Queued } else { CallPhase::Waiting };
         state.waits_since = (!woken).then(|| self.lane.now());
         drop(state);
         if woken {
@@ -197,16 +197,16 @@ impl Ride {
     /// There is room for another instance.
     fn gone(&self, room: Option<InstanceSlot>) {
         drop(room);
-        self.post.send(Mail::Room);
+        self.post.send(Mail::SlotFreed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SlowState> {
         // Each change is whole before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Wake for Ride {
+impl Wake for SlowCall {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -214,22 +214,25 @@ impl Wake for Ride {
     fn wake_by_ref(self: &Arc<Self>) {
         let mut state = self.lock();
         match state.phase {
-            Phase::Running => state.phase = Phase::RunningAndWoken,
-            Phase::Waiting => {
-                state.phase = Phase::Queued;
+            CallPhase::Running => state.phase = CallPhase::RunningAndWoken,
+            CallPhase::Waiting => {
+                state.phase = CallPhase::Queued;
                 if let Some(since) = state.waits_since.take() {
                     state.waited += self.lane.now().since(since);
                 }
                 drop(state);
                 self.lane.push(self.clone());
             }
-            Phase::Queued | Phase::RunningAndWoken | Phase::Abandoned | Phase::Ended => {}
+            CallPhase::Queued
+            | CallPhase::RunningAndWoken
+            | CallPhase::Abandoned
+            | CallPhase::Ended => {}
         }
     }
 }
 
-impl fmt::Debug for Ride {
+impl fmt::Debug for SlowCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ride").field("plugin", &self.plugin.name()).finish_non_exhaustive()
+        f.debug_struct("SlowCall").field("plugin", &self.plugin.name()).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! The slow lane: a handler that has outlived its slice goes on here, on threads of a lower priority, so that a reactor
 //! pays for first slices only.
 //!
-//! What goes on is a `Ride`: a call, which owns its sandbox, so that nobody else can touch the guest meanwhile. It comes
+//! What goes on is a `SlowCall`: a call, which owns its sandbox, so that nobody else can touch the guest meanwhile. It comes
 //! back to its reactor as mail when it has ended. Tenants take turns, one slice each.
 
 use std::collections::VecDeque;
@@ -13,25 +13,25 @@ use std::time::Duration;
 use crate::base::thread::lower_priority;
 use crate::clock::{Clock, Moment};
 use crate::engine::ticker::Activity;
-use crate::workers::slow_call::{Ride, Start};
+use crate::workers::slow_call::{SlowCall, Start};
 
 /// How often it is looked whether a tenant has CPU time again.
 const CPU_WAIT: Duration = Duration::from_millis(1);
 
 /// Where reactors send calls. Clones are the same lane.
 #[derive(Debug, Clone)]
-pub struct Lane(Arc<Shared>);
+pub struct SlowLane(Arc<SlowLaneShared>);
 
 /// The lane's threads. Dropping it drops the calls that wait and joins the threads.
 #[derive(Debug)]
-pub struct Threads {
-    lane: Lane,
+pub struct SlowLaneThreads {
+    lane: SlowLane,
     threads: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    waiting: Mutex<Waiting>,
+struct SlowLaneShared {
+    waiting: Mutex<WaitingCall>,
     changed: Condvar,
     clock: Clock,
     activity: Activity,
@@ -40,23 +40,24 @@ struct Shared {
 
 /// Calls that can go on.
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingCall {
     /// The tenants that have some, the one whose turn it is in front.
-    tenants: VecDeque<(usize, VecDeque<Arc<Ride>>)>,
+    tenants: VecDeque<(usize, VecDeque<Arc<SlowCall>>)>,
     closed: bool,
 }
 
-impl Threads {
+impl SlowLaneThreads {
     /// Starts so many threads. Guests that sleep through WASI wait on `runtime`.
     ///
     /// # Errors
     /// When the operating system has no more threads.
     pub fn spawn(
         count: usize,
-        lane: &Lane,
+        lane: &SlowLane,
         runtime: &tokio::runtime::Handle,
-    ) -> io::Result<Threads> {
-        let mut threads = Threads { lane: lane.clone(), threads: Vec::with_capacity(count) };
+    ) -> io::Result<SlowLaneThreads> {
+        let mut threads =
+            SlowLaneThreads { lane: lane.clone(), threads: Vec::with_capacity(count) };
         for index in 0..count {
             let (lane, runtime) = (lane.clone(), runtime.clone());
             let name = format!("slow-lane-{index}");
@@ -69,7 +70,7 @@ impl Threads {
     }
 }
 
-impl Drop for Threads {
+impl Drop for SlowLaneThreads {
     fn drop(&mut self) {
         let mut waiting = self.lane.lock();
         waiting.closed = true;
@@ -84,34 +85,34 @@ impl Drop for Threads {
     }
 }
 
-impl Lane {
+impl SlowLane {
     /// A lane without threads.
-    pub fn new(clock: &Clock, activity: Activity, slice: Duration) -> Lane {
+    pub fn new(clock: &Clock, activity: Activity, slice: Duration) -> SlowLane {
         let clock = clock.for_reactor();
         let (waiting, changed) = (Mutex::default(), Condvar::new());
-        Lane(Arc::new(Shared { waiting, changed, clock, activity, slice }))
+        SlowLane(Arc::new(SlowLaneShared { waiting, changed, clock, activity, slice }))
     }
 
     /// Takes a call that can go on.
-    pub fn take(&self, start: Start) -> Arc<Ride> {
-        let ride = Arc::new(Ride::new(start, self.clone()));
-        self.push(ride.clone());
-        ride
+    pub fn take(&self, start: Start) -> Arc<SlowCall> {
+        let slow_call = Arc::new(SlowCall::new(start, self.clone()));
+        self.push(slow_call.clone());
+        slow_call
     }
 
     pub(super) fn now(&self) -> Moment {
         self.0.clock.now()
     }
 
-    pub(super) fn push(&self, ride: Arc<Ride>) {
+    pub(super) fn push(&self, slow_call: Arc<SlowCall>) {
         let mut waiting = self.lock();
         if waiting.closed {
             return;
         }
-        let tenant = ride.plugin().tenant.index;
+        let tenant = slow_call.plugin().tenant.index;
         match waiting.tenants.iter_mut().find(|(known, _)| *known == tenant) {
-            Some((_, rides)) => rides.push_back(ride),
-            None => waiting.tenants.push_back((tenant, VecDeque::from([ride]))),
+            Some((_, rides)) => rides.push_back(slow_call),
+            None => waiting.tenants.push_back((tenant, VecDeque::from([slow_call]))),
         }
         drop(waiting);
         self.0.changed.notify_one();
@@ -121,21 +122,21 @@ impl Lane {
         if let Err(error) = lower_priority() {
             tracing::warn!(%error, "the slow lane keeps the priority of the reactors");
         }
-        while let Some(ride) = self.next() {
+        while let Some(slow_call) = self.next() {
             let _entered = self.0.activity.enter();
-            Ride::go_on(&ride, self.0.slice);
+            SlowCall::go_on(&slow_call, self.0.slice);
         }
     }
 
     /// The next call whose tenant has CPU time; waits for it. None when the host ends.
-    fn next(&self) -> Option<Arc<Ride>> {
+    fn next(&self) -> Option<Arc<SlowCall>> {
         let mut waiting = self.lock();
         loop {
             if waiting.closed {
                 return None;
             }
-            if let Some(ride) = waiting.take(&self.0.clock) {
-                return Some(ride);
+            if let Some(slow_call) = waiting.take(&self.0.clock) {
+                return Some(slow_call);
             }
             let changed = &self.0.changed;
             waiting = if waiting.tenants.is_empty() {
@@ -147,16 +148,16 @@ impl Lane {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingCall> {
         // Each change is whole before anything can panic.
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
-    fn take(&mut self, clock: &Clock) -> Option<Arc<Ride>> {
-        let may_run = |(_, rides): &(usize, VecDeque<Arc<Ride>>)| {
-            rides.front().is_none_or(|ride| !ride.plugin().tenant.must_wait(clock))
+impl WaitingCall {
+    fn take(&mut self, clock: &Clock) -> Option<Arc<SlowCall>> {
+        let may_run = |(_, rides): &(usize, VecDeque<Arc<SlowCall>>)| {
+            rides.front().is_none_or(|slow_call| !slow_call.plugin().tenant.must_wait(clock))
         };
         let place = self.tenants.iter().position(may_run)?;
         let (tenant, mut rides) = self.tenants.remove(place)?;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::IoSlice;
 
-use crate::quota::budget::{Charge, Meter};
+use crate::quota::budget::{ByteBudget, Reservation};
 
 /// Where an outbox is high, low and full, in bytes; `low < high <= max`.
 #[derive(Debug, Clone, Copy)]
@@ -25,26 +25,26 @@ const KEPT_CAPACITY: usize = 16 * 1024;
 pub struct Outbox {
     bytes: VecDeque<u8>,
     /// The same bytes among those of its tenant; none where nobody counts.
-    charge: Option<Charge>,
+    reservation: Option<Reservation>,
 }
 
 impl Outbox {
     /// What waits counts in this sum.
-    pub fn count_in(&mut self, sum: &Meter) {
-        self.charge = sum.charge(0);
+    pub fn count_in(&mut self, sum: &ByteBudget) {
+        self.reservation = sum.reservation(0);
         self.count();
     }
 
     /// Whether so many bytes more fit into the sum. Those who look in the same moment may each go over it by what they
     /// send.
     pub fn has_room(&self, bytes: usize) -> bool {
-        self.charge.as_ref().is_none_or(|charge| charge.has_room(whole(bytes)))
+        self.reservation.as_ref().is_none_or(|reservation| reservation.has_room(whole(bytes)))
     }
 
     fn count(&mut self) {
         let length = whole(self.bytes.len());
-        if let Some(charge) = &mut self.charge {
-            charge.set(length);
+        if let Some(reservation) = &mut self.reservation {
+            reservation.set(length);
         }
     }
 
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_waits_counts_until_it_is_written_or_dropped() {
-        let sum = Meter::new(100);
+        let sum = ByteBudget::new(100);
         let mut outbox = Outbox::default();
         outbox.count_in(&sum);
         outbox.push(&[0; 60]);

@@ -22,7 +22,7 @@ pub enum Stream {
 
 /// One end of a stream, as a person or a plugin would name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum SocketAddress {
     /// An IP address and port.
     Tcp(std::net::SocketAddr),
     /// A path; empty when the end has no name.
@@ -81,29 +81,31 @@ impl Stream {
     }
 
     /// The other end; an error while it is not connected.
-    pub fn peer(&self) -> io::Result<End> {
+    pub fn peer(&self) -> io::Result<SocketAddress> {
         match self {
-            Stream::Tcp(stream) => stream.peer_addr().map(End::Tcp),
+            Stream::Tcp(stream) => stream.peer_addr().map(SocketAddress::Tcp),
             Stream::Unix(stream) => {
-                stream.peer_addr().map(|address| End::unix(address.as_pathname()))
+                stream.peer_addr().map(|address| SocketAddress::unix(address.as_pathname()))
             }
         }
     }
 
     /// This end.
-    pub fn local(&self) -> io::Result<End> {
+    pub fn local(&self) -> io::Result<SocketAddress> {
         match self {
-            Stream::Tcp(stream) => stream.local_addr().map(End::Tcp),
+            Stream::Tcp(stream) => stream.local_addr().map(SocketAddress::Tcp),
             Stream::Unix(stream) => {
-                stream.local_addr().map(|address| End::unix(address.as_pathname()))
+                stream.local_addr().map(|address| SocketAddress::unix(address.as_pathname()))
             }
         }
     }
 }
 
-impl End {
-    fn unix(path: Option<&Path>) -> End {
-        End::Unix(path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default())
+impl SocketAddress {
+    fn unix(path: Option<&Path>) -> SocketAddress {
+        SocketAddress::Unix(
+            path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+        )
     }
 }
 

@@ -72,10 +72,10 @@ fn finishing_sends_what_is_queued_and_takes_no_more() {
     connection.send(&plenty(), Moment::default()).unwrap();
     connection.finish(CloseReason::Closed);
     assert_eq!(connection.send(b"late", Moment::default()), Err(SendError::Closing));
-    connection.settle();
+    connection.reconcile();
     assert_eq!(connection.phase(), Phase::Finishing(CloseReason::Closed));
     assert_eq!(read_all(&mut peer, &mut connection), 5_000_000);
-    connection.settle();
+    connection.reconcile();
     assert_eq!(connection.phase(), Phase::Ended(CloseReason::Closed));
     assert_eq!(connection.send(b"late", Moment::default()), Err(SendError::Closed));
 }
@@ -87,7 +87,7 @@ fn the_peers_end_still_lets_the_output_go() {
     connection.peer_ended();
     connection.send(b"!", Moment::default()).unwrap();
     assert_eq!(read_all(&mut peer, &mut connection), 5_000_001);
-    connection.settle();
+    connection.reconcile();
     assert_eq!(connection.phase(), Phase::Ended(CloseReason::PeerClosed));
 }
 
@@ -96,11 +96,11 @@ fn half_open_is_kept_when_asked_for() {
     let (mut connection, mut peer) = open();
     connection.keep_half_open = true;
     connection.peer_ended();
-    connection.settle();
+    connection.reconcile();
     assert_eq!(connection.phase(), Phase::Open);
     connection.send(b"late reply", Moment::default()).unwrap();
     connection.half_close().unwrap();
-    connection.settle();
+    connection.reconcile();
     assert_eq!(connection.phase(), Phase::Ended(CloseReason::PeerClosed));
     let mut reply = String::new();
     peer.read_to_string(&mut reply).unwrap();
@@ -112,7 +112,7 @@ fn half_close_ends_one_side_only() {
     let (mut connection, mut peer) = open();
     connection.half_close().unwrap();
     assert_eq!(connection.send(b"x", Moment::default()), Err(SendError::Closing));
-    connection.settle();
+    connection.reconcile();
     assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
     peer.write_all(b"more").unwrap();
     let mut buffer = [0; 16];
@@ -139,7 +139,7 @@ fn sending_before_the_connection_is_made_queues() {
     assert_eq!(connection.outbound(), 5);
     connection.connecting(Stream::Unix(mio::net::UnixStream::from_std(ours)));
     connection.established(Moment::default());
-    connection.settle();
+    connection.reconcile();
     assert_eq!(connection.phase(), Phase::Ended(CloseReason::Closed));
     let mut request = [0; 5];
     peer.read_exact(&mut request).unwrap();

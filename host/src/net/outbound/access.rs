@@ -11,7 +11,7 @@ use crate::net::outbound::{Attempt, Target};
 
 /// What may not be connected to, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct AccessRefusal {
     /// Why.
     pub objection: Objection,
     /// The address, where it is another thing than what the plugin asked for.
@@ -26,7 +26,7 @@ impl Target {
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&self, allow: &Allow, own: &OwnListeners) -> Result<(), Refusal> {
+    pub fn check(&self, allow: &Allow, own: &OwnListeners) -> Result<(), AccessRefusal> {
         let result = match self {
             Target::Unix(path) => check_path(path, allow, own),
             Target::Tcp { host, port } => match self.address() {
@@ -35,7 +35,7 @@ impl Target {
                 None => Err(Objection::NotListed),
             },
         };
-        result.map_err(|objection| Refusal { objection, address: None, rule: self.rule() })
+        result.map_err(|objection| AccessRefusal { objection, address: None, rule: self.rule() })
     }
 
     /// Whether an address that its name stands for may be tried.
@@ -47,12 +47,12 @@ impl Target {
         attempt: &Attempt,
         allow: &Allow,
         own: &OwnListeners,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AccessRefusal> {
         let (Target::Tcp { host, .. }, Attempt::Tcp(address)) = (self, attempt) else {
             return Ok(());
         };
         let name = self.address().is_none().then_some(host.as_str());
-        allow.reach(name, *address, own.are_at(*address)).map_err(|objection| Refusal {
+        allow.reach(name, *address, own.are_at(*address)).map_err(|objection| AccessRefusal {
             objection,
             address: Some(*address),
             rule: Some(rule_of(*address)),
@@ -187,7 +187,7 @@ mod tests {
             let address: SocketAddr = address.parse().expect(address);
             let target = tcp(host, address.port());
             let result = target.check_attempt(&Attempt::Tcp(address), &allow, &own);
-            let expected = expected.map_err(|(objection, rule)| Refusal {
+            let expected = expected.map_err(|(objection, rule)| AccessRefusal {
                 objection,
                 address: Some(address),
                 rule: Some(rule.to_owned()),

@@ -5,7 +5,7 @@ use crate::net::listener::Listener;
 use crate::timer::TimerKey;
 
 /// A listener, and whether it has to wait.
-pub struct Gate {
+pub struct Acceptor {
     pub listener: Listener,
     /// Set while it cannot accept: when it tries again if nothing ends before.
     pub again: Option<TimerKey>,
@@ -13,9 +13,9 @@ pub struct Gate {
     pub told: Option<Moment>,
 }
 
-impl Gate {
-    pub fn new(listener: Listener) -> Gate {
-        Gate { listener, again: None, told: None }
+impl Acceptor {
+    pub fn new(listener: Listener) -> Acceptor {
+        Acceptor { listener, again: None, told: None }
     }
 
     /// The plugin it serves.

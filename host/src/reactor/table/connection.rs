@@ -7,7 +7,7 @@ use wasmtime::component::ResourceAny;
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
 use crate::contract::bindings::Origin;
-use crate::net::connection::Shared;
+use crate::net::connection::SharedConnection;
 use crate::net::connection::outbox::Marks;
 use crate::net::outbound::{Attempts, Target};
 use crate::plugin::Plugin;
@@ -16,7 +16,7 @@ use crate::timer::TimerKey;
 
 /// A connection as its reactor keeps it.
 pub struct Entry {
-    pub shared: Shared,
+    pub shared: SharedConnection,
     pub instance: InstanceId,
     /// Counts it among its plugin's connections.
     pub _permit: Permit,
@@ -39,7 +39,7 @@ pub struct Entry {
     pub readable: bool,
     pub is_ready: bool,
     /// Whether it is in the list of those whose output is held.
-    pub is_held: bool,
+    pub is_rate_limited: bool,
     pub unbind_is_due: bool,
     /// The deadline that is set, and the timeout it was set for.
     pub inactivity: Option<(TimerKey, Duration)>,
@@ -58,7 +58,12 @@ pub fn marks(plugin: &Plugin) -> Marks {
 }
 
 impl Entry {
-    pub fn new(instance: InstanceId, shared: Shared, origin: Origin, permit: Permit) -> Entry {
+    pub fn new(
+        instance: InstanceId,
+        shared: SharedConnection,
+        origin: Origin,
+        permit: Permit,
+    ) -> Entry {
         Entry {
             shared,
             instance,
@@ -74,7 +79,7 @@ impl Entry {
             writable_wanted: false,
             readable: false,
             is_ready: false,
-            is_held: false,
+            is_rate_limited: false,
             unbind_is_due: false,
             inactivity: None,
             pending_connect: None,

@@ -13,13 +13,13 @@ use crate::quota::instances::{InstanceSlot, QuotaExceeded};
 use crate::reactor::table::event::Event;
 use crate::reactor::table::process::Role;
 use crate::timer::TimerKey;
-use crate::workers::slow_call::Ride;
+use crate::workers::slow_call::SlowCall;
 
-pub enum State {
+pub enum InstanceState {
     /// Waits for events.
     Idle(Seat),
     /// In the middle of a callback, in the slow lane.
-    Away(Arc<Ride>),
+    Away(Arc<SlowCall>),
     /// Being polled right now, further up this stack.
     Entered,
 }
@@ -27,23 +27,23 @@ pub enum State {
 /// One sandbox of a plugin, as its reactor sees it.
 pub struct Instance {
     pub plugin: Arc<Plugin>,
-    pub state: State,
+    pub state: InstanceState,
     pub queue: VecDeque<Event>,
     /// Its connections; each knows its place here.
     pub connections: Vec<ConnectionId>,
     /// Connections that have something to read and wait until it, or its tenant, may take more.
     pub stalled: Vec<ConnectionId>,
     /// Since when it is not read because what it fills is full.
-    pub pressed_since: Option<Moment>,
+    pub downstream_full_since: Option<Moment>,
     pub timers: HashMap<u32, GuestTimer>,
     /// Outgoing connections that were asked for and not begun.
-    pub wishes: u32,
+    pub pending_connects: u32,
     /// What makes it a process, if it is one.
     pub role: Option<Role>,
     /// Processes that it has spawned.
     pub children: Vec<InstanceId>,
     /// Its place among the instances of the host.
-    pub room: InstanceSlot,
+    pub slot: InstanceSlot,
     /// How many more slices the running callback may have.
     pub slices_left: Arc<AtomicU32>,
     /// When a call that went into the slow lane has taken too long.
@@ -65,16 +65,16 @@ pub enum Unavailable {
     NoRoom(QuotaExceeded),
     /// It has ended in its first callbacks.
     Ended,
-    /// Its plugin is parked.
-    Parked,
+    /// Its plugin is quarantined.
+    Quarantined,
 }
 
 /// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
 /// itself full must not keep them from ending.
-pub const PRESSED_MAX: Duration = Duration::from_secs(1);
+pub const DOWNSTREAM_FULL_MAX: Duration = Duration::from_secs(1);
 
 impl Instance {
-    pub fn new(plugin: Arc<Plugin>, seat: Seat, room: InstanceSlot) -> Instance {
+    pub fn new(plugin: Arc<Plugin>, seat: Seat, slot: InstanceSlot) -> Instance {
         let slices_left = match &seat {
             Seat::Ready(sandbox) => sandbox.store.data().slices_left.clone(),
             Seat::Empty(_, state) => state.slices_left.clone(),
@@ -82,16 +82,16 @@ impl Instance {
         Instance {
             slices_left,
             plugin,
-            state: State::Idle(seat),
+            state: InstanceState::Idle(seat),
             queue: VecDeque::new(),
             connections: Vec::new(),
             stalled: Vec::new(),
-            pressed_since: None,
+            downstream_full_since: None,
             timers: HashMap::new(),
-            wishes: 0,
+            pending_connects: 0,
             role: None,
             children: Vec::new(),
-            room,
+            slot,
             overdue: None,
             waits: false,
             started: false,
@@ -99,26 +99,26 @@ impl Instance {
     }
 
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle(_))
+        matches!(self.state, InstanceState::Idle(_))
     }
 
     /// Whether it is not read at `now` because what it fills is full; now and then it is all the same.
     pub fn must_wait_to_read(&mut self, now: Moment) -> bool {
-        if !self.is_pressed() {
-            self.pressed_since = None;
+        if !self.is_downstream_full() {
+            self.downstream_full_since = None;
             return false;
         }
-        let since = *self.pressed_since.get_or_insert(now);
-        let reprieved = PRESSED_MAX <= now.since(since);
+        let since = *self.downstream_full_since.get_or_insert(now);
+        let reprieved = DOWNSTREAM_FULL_MAX <= now.since(since);
         if reprieved {
-            self.pressed_since = Some(now);
+            self.downstream_full_since = Some(now);
         }
         !reprieved
     }
 
     /// Whether what it fills is so full that it should not be given more to work on.
-    pub fn is_pressed(&self) -> bool {
-        matches!(&self.state, State::Idle(Seat::Ready(sandbox)) if sandbox.store.data().is_pressed())
+    pub fn is_downstream_full(&self) -> bool {
+        matches!(&self.state, InstanceState::Idle(Seat::Ready(sandbox)) if sandbox.store.data().is_downstream_full())
     }
 
     /// Adds an event behind those that wait.
@@ -143,7 +143,7 @@ impl Instance {
 
     pub fn sandbox(&mut self) -> Option<&mut Sandbox> {
         match &mut self.state {
-            State::Idle(Seat::Ready(sandbox)) => Some(sandbox),
+            InstanceState::Idle(Seat::Ready(sandbox)) => Some(sandbox),
             _ => None,
         }
     }

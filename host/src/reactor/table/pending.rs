@@ -7,7 +7,7 @@ use crate::reactor::table::process::Birth;
 
 /// Something that waits for its phase of the turn.
 #[derive(Debug)]
-pub enum Wish {
+pub enum Pending {
     /// A program that was prepared begins.
     Start(InstanceId),
     /// A guest wants a connection.

@@ -10,7 +10,7 @@ use crate::quota::semaphore::{Permit, Semaphore};
 impl HostState {
     /// A bound was reached: counted, told, and the error for the guest.
     pub(super) fn at_limit(&self, limit: &'static str, value: impl Display) -> ErrorCode {
-        let now = self.home.clock.now();
+        let now = self.env.clock.now();
         self.plugin.at_limit(now, limit, &value, || self.subject_names());
         ErrorCode::Limit
     }
