@@ -9,6 +9,10 @@ use crate::config::model::{Config, PluginConfig};
 
 /// Descriptors of everything but listeners and connections: polls, the log, folders, compiled components.
 const KEPT: u64 = 128;
+/// Descriptors that may still be opened besides those that are open when everything is loaded.
+const OPENED_LATER: u64 = 64;
+/// Where Linux lists the descriptors of a process.
+const OPEN: &str = "/proc/self/fd";
 
 /// Raises the soft limit of open files to the hard one.
 ///
@@ -29,11 +33,14 @@ pub(super) fn raise() -> io::Result<()> {
 /// When the written bounds of connections do not fit.
 pub(super) fn admit(config: &Config) -> Result<(), ConfigError> {
     // The soft limit is the hard one by now, as far as that went.
-    check(config, getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    // A component has a descriptor for each of its modules with data, so that there may be many.
+    let open = std::fs::read_dir(OPEN).map_or(0, |entries| entries.count() as u64);
+    check(config, limit, KEPT.max(open + OPENED_LATER))
 }
 
-fn check(config: &Config, limit: u64) -> Result<(), ConfigError> {
-    let fixed = KEPT + (config.listeners.len() * config.host.reactors) as u64;
+fn check(config: &Config, limit: u64, kept: u64) -> Result<(), ConfigError> {
+    let fixed = kept + (config.listeners.len() * config.host.reactors) as u64;
     let bounds: Vec<Connections> = config.plugins.iter().flat_map(connections).collect();
     let all = fixed + bounds.iter().map(|bound| bound.count).sum::<u64>();
     let written = bounds.iter().filter_map(|bound| {
@@ -93,7 +100,7 @@ mod tests {
              [[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"echo\"\n"
         );
         let config = Config::parse(Path::new("plugins.toml"), &text).expect("a configuration");
-        let error = check(&config, limit).err().map(|error| error.to_string());
+        let error = check(&config, limit, KEPT).err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), expected, "{limits:?} of {limit}");
     }
 
