@@ -18,7 +18,6 @@ pub mod model;
 pub(crate) mod names;
 mod options;
 pub mod origins;
-mod preflight;
 mod quantity;
 mod raw;
 pub mod reference;

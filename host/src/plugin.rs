@@ -34,6 +34,8 @@ pub struct Plugin {
     pub default_handler: OnceLock<String>,
     /// What it uses at this moment, over all its instances and reactors.
     pub usage: Usage,
+    /// Bytes of linear memory that each of its instances begins with.
+    pub least_memory: u64,
     /// The folders that its instances see.
     pub folders: Folders,
     /// Which build of the component this is: the beginning of its SHA-256.

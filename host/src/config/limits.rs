@@ -124,7 +124,7 @@ limits! {
     /// `[plugins.<name>.limits]`. Meaning, range and what happens at each bound are beside its constant.
     struct Limits from struct RawLimits at "plugins.*.limits" {
         memory: bound MEMORY: u64 = {
-            what: "Linear memory of one instance.",
+            what: "Linear memory of one instance, all its memories together.",
             why: "Holds an interpreter; a native guest needs 1 or 2 MiB. Only what is touched is paid.",
             at: Refuse,
             then: "`memory.grow` fails; most guests then trap. A larger component is not loaded.",
@@ -135,7 +135,7 @@ limits! {
             form: r#"a size, as in memory = "16MiB""#,
         };
         tables: bound TABLES: u32 = {
-            what: "Elements of each table of one instance.",
+            what: "Elements of all tables of one instance together.",
             why: "They hold the functions that are called by pointer; interpreters have thousands.",
             at: Refuse,
             then: "`table.grow` fails. A larger component is not loaded.",
@@ -144,6 +144,39 @@ limits! {
             min: 1,
             max: 1_000_000,
             form: "a number of elements, as in tables = 50000",
+        };
+        memory_count: bound MEMORY_COUNT: u32 = {
+            what: "Linear memories of one instance.",
+            why: "A composed component has one for each part. Each takes a slot of address space and four memory mappings.",
+            at: Refuse,
+            then: "A larger component is not loaded.",
+            unit: Count,
+            default: 100,
+            min: 1,
+            max: 10_000,
+            form: "a number of memories, as in memory_count = 100",
+        };
+        table_count: bound TABLE_COUNT: u32 = {
+            what: "Tables of one instance.",
+            why: "Each takes address space for `tables` elements.",
+            at: Refuse,
+            then: "A larger component is not loaded.",
+            unit: Count,
+            default: 300,
+            min: 1,
+            max: 10_000,
+            form: "a number of tables, as in table_count = 300",
+        };
+        core_instances: bound CORE_INSTANCES: u32 = {
+            what: "Core instances that one instance is made of.",
+            why: "Making each takes time and host memory; Python with extension modules has some hundreds.",
+            at: Refuse,
+            then: "A larger component is not loaded.",
+            unit: Count,
+            default: 1000,
+            min: 1,
+            max: 10_000,
+            form: "a number of core instances, as in core_instances = 1000",
         };
         cpu_per_event: bound CPU_PER_EVENT: Duration = {
             what: "CPU time one event may take, over all its slices.",
@@ -416,10 +449,10 @@ limits! {
     /// `[tenants.<name>.limits]`. Meaning, range and what happens at each bound are beside its constant.
     struct TenantLimits from struct RawTenantLimits at "tenants.*.limits" {
         memory: bound TENANT_MEMORY: u64 = {
-            what: "Linear memory of all instances of the tenant together.",
+            what: "Linear memory of all instances of the tenant together, as its guests see its size: touched or not.",
             why: "A thousand small sandboxes are a large one.",
             at: Refuse,
-            then: "`memory.grow` fails and no new instance can be made; the log says `tenant memory`.",
+            then: "`memory.grow` fails; new connections wait in the listener's backlog until a sandbox ends. The log says `tenant memory`.",
             unit: Bytes,
             default: 16 * GIB,
             min: 64 * KIB,

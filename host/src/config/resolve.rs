@@ -15,7 +15,6 @@ use super::model::{
 };
 use super::options;
 use super::origins::{self, Origins};
-use super::preflight;
 use super::quantity::Quantity;
 use super::raw::{RawFile, RawPlugin, RawTenant};
 use super::source::{KeyPlace, SourceText};
@@ -85,8 +84,7 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
             place,
             raw.close_deadline.as_ref(),
         )?,
-        instances: BoundValue::read(&limits::INSTANCES, place, raw.instances.as_ref())
-            .and_then(|instances| preflight::sandboxes(instances).map_err(wrong("instances")))?,
+        instances: BoundValue::read(&limits::INSTANCES, place, raw.instances.as_ref())?,
         compile_cache: compile_cache(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
     })

@@ -61,6 +61,9 @@ fn defaults() {
     let limits = Limits {
         memory: 16 << 20,
         tables: 50_000,
+        memory_count: 100,
+        table_count: 300,
+        core_instances: 1000,
         cpu_per_event: Duration::from_secs(1),
         event_deadline: Duration::from_secs(60),
         connections: 10_000,

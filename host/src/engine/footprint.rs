@@ -1,68 +1,172 @@
-//! What one instance of a component takes from the pool, read from the file before there is an engine.
+//! What one instance of a component takes, counted before there is an engine: how large the engine's pool must be
+//! depends on it.
+//!
+//! The engine's own translator counts, so that modules that are instantiated more than once, components inside of
+//! components and the adapters between them count as often as they will be made.
 
-use std::path::Path;
+use wasmtime::component::Component;
+use wasmtime_environ::component::{
+    ComponentTypesBuilder, GlobalInitializer, InstantiateModule, Translator,
+};
+use wasmtime_environ::wasmparser::{Validator, WasmFeatures};
+use wasmtime_environ::{Module, ScopeVec, Tunables};
 
-use wasmparser::{Parser, Payload};
-
-/// Counts over all core modules of a component; each is instantiated once as compilers make them.
+/// What one instance takes from its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
     /// Linear memories.
     pub memories: u32,
+    /// Bytes that all of them begin with.
+    pub memory_bytes: u64,
     /// Tables.
     pub tables: u32,
+    /// Elements that all of them begin with.
+    pub table_elements: u64,
+    /// Core instances.
+    pub core_instances: u32,
 }
 
 impl Footprint {
-    /// The least that the pool has room for.
-    const LEAST: Footprint = Footprint { memories: 1, tables: 4 };
+    const NONE: Footprint =
+        Footprint { memories: 0, memory_bytes: 0, tables: 0, table_elements: 0, core_instances: 0 };
 
-    /// The larger of both counts.
-    pub fn max(self, other: Footprint) -> Footprint {
-        Footprint {
-            memories: self.memories.max(other.memories),
-            tables: self.tables.max(other.tables),
-        }
-    }
-
-    /// The footprint of a file. One that cannot be read or parsed counts as the least: the loader says what is
-    /// wrong with it.
-    pub fn of_file(file: &Path) -> Footprint {
-        std::fs::read(file).map_or(Footprint::LEAST, |bytes| Footprint::of(&bytes))
-    }
-
-    fn of(bytes: &[u8]) -> Footprint {
-        let mut found = Footprint { memories: 0, tables: 0 };
-        for payload in Parser::new(0).parse_all(bytes) {
-            match payload {
-                Ok(Payload::MemorySection(section)) => {
-                    found.memories = found.memories.saturating_add(section.count());
+    /// Counts a component; none for what the engine would refuse as well.
+    pub fn of(bytes: &[u8]) -> Option<Footprint> {
+        let (scope, tunables) = (ScopeVec::new(), Tunables::default_host());
+        let mut validator = Validator::new_with_features(features());
+        let mut types = ComponentTypesBuilder::new(&validator);
+        let translator = Translator::new(&tunables, &mut validator, &mut types, &scope);
+        let (translated, modules) = translator.translate(bytes).ok()?;
+        let mut found = Footprint::NONE;
+        for initializer in &translated.component.initializers {
+            if let GlobalInitializer::InstantiateModule(made, _) = initializer {
+                match made {
+                    InstantiateModule::Static(module, _) => found.add(&modules[*module].module),
+                    // A host gives no modules: the loader refuses the import.
+                    InstantiateModule::Import(..) => return None,
                 }
-                Ok(Payload::TableSection(section)) => {
-                    found.tables = found.tables.saturating_add(section.count());
-                }
-                Ok(_) => {}
-                Err(_) => break,
             }
         }
-        found.max(Footprint::LEAST)
+        Some(found)
     }
+
+    /// Adds one instance of a module.
+    fn add(&mut self, module: &Module) {
+        self.core_instances = self.core_instances.saturating_add(1);
+        for (_, memory) in module.memories.iter().skip(module.num_imported_memories) {
+            self.memories = self.memories.saturating_add(1);
+            let bytes = memory.minimum_byte_size().unwrap_or(u64::MAX);
+            self.memory_bytes = self.memory_bytes.saturating_add(bytes);
+        }
+        for (_, table) in module.tables.iter().skip(module.num_imported_tables) {
+            self.tables = self.tables.saturating_add(1);
+            self.table_elements = self.table_elements.saturating_add(table.limits.min);
+        }
+    }
+
+    /// Whether the engine counts the same in the component that it has compiled.
+    pub fn is_that_of(&self, component: &Component) -> bool {
+        component.resources_required().is_some_and(|required| {
+            required.num_memories == self.memories && required.num_tables == self.tables
+        })
+    }
+}
+
+/// What the engine takes of WebAssembly, as `engine::engine` sets it up.
+pub(super) fn features() -> WasmFeatures {
+    let without = WasmFeatures::GC_TYPES | WasmFeatures::EXCEPTIONS | WasmFeatures::THREADS;
+    (WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL)
+        .difference(without | WasmFeatures::CM_ASYNC)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_no_component_counts_as_the_least() {
-        assert_eq!(Footprint::of(b"not wasm"), Footprint::LEAST);
-        assert_eq!(Footprint::of_file(Path::new("/nowhere")), Footprint::LEAST);
+    #[track_caller]
+    fn check(text: &str, [memories, pages, tables, elements, instances]: [u32; 5]) {
+        let expected = Footprint {
+            memories,
+            memory_bytes: u64::from(pages) << 16,
+            tables,
+            table_elements: elements.into(),
+            core_instances: instances,
+        };
+        let bytes = wat::parse_str(text).expect("WebAssembly as text");
+        assert_eq!(Footprint::of(&bytes), Some(expected), "{text}");
+        let component = Component::from_binary(&wasmtime::Engine::default(), &bytes);
+        assert!(expected.is_that_of(&component.expect("a component")), "{text}");
     }
 
     #[test]
-    fn memories_and_tables_are_counted() {
-        // A module with two memories of one page and nothing else.
-        let module = b"\0asm\x01\0\0\0\x05\x05\x02\x00\x01\x00\x01";
-        assert_eq!(Footprint::of(module), Footprint { memories: 2, tables: 4 });
+    fn what_is_no_component_has_none() {
+        assert_eq!(Footprint::of(b"not wasm"), None);
+        assert_eq!(Footprint::of(b"\0asm\x0d\0\x01\0\x01"), None);
+    }
+
+    #[test]
+    fn instances_count_and_not_modules() {
+        let module = "(core module $m (memory 2) (table 3 funcref))";
+        check(&format!("(component {module})"), [0, 0, 0, 0, 0]);
+        for times in [1, 2, 10, 51, 129, 300] {
+            let made = "(core instance (instantiate $m))".repeat(times as usize);
+            let counts = [times, 2 * times, times, 3 * times, times];
+            check(&format!("(component {module}{made})"), counts);
+        }
+    }
+
+    #[test]
+    fn components_inside_count_as_often_as_they_are_made() {
+        let inner = "(component $c (core module $m (memory 1) (table 1 funcref)) \
+                     (core instance (instantiate $m)) (core instance (instantiate $m)))";
+        for times in [1, 2, 7] {
+            let made = "(instance (instantiate $c))".repeat(times as usize);
+            let counts = [2 * times; 5];
+            check(&format!("(component {inner}{made})"), counts);
+        }
+        let twice = format!(
+            "(component (component $o {inner} (instance (instantiate $c)) (instance (instantiate $c))) \
+             (instance (instantiate $o)) (instance (instantiate $o)))"
+        );
+        check(&twice, [8; 5]);
+    }
+
+    #[test]
+    fn modules_that_are_given_to_a_component_count() {
+        check(
+            "(component
+               (core module $m (memory 1))
+               (component $c (import \"m\" (core module $i)) (core instance (instantiate $i))
+                 (core instance (instantiate $i)))
+               (instance (instantiate $c (with \"m\" (core module $m)))))",
+            [2, 2, 0, 0, 2],
+        );
+    }
+
+    #[test]
+    fn what_a_module_imports_is_not_its_own() {
+        check(
+            "(component
+               (core module $a (memory (export \"m\") 1) (memory 4) (table (export \"t\") 5 funcref))
+               (core module $b (import \"a\" \"m\" (memory 1)) (import \"a\" \"t\" (table 5 funcref))
+                 (table 1 funcref) (table 2 funcref) (table 3 funcref))
+               (core instance $a (instantiate $a))
+               (core instance (instantiate $b (with \"a\" (instance $a)))))",
+            [2, 5, 4, 11, 2],
+        );
+    }
+
+    #[test]
+    fn what_begins_with_more_than_can_be_said_is_no_wonder() {
+        check_bytes(
+            "(component (core module $m (memory i64 0x1000000000000)) (core instance (instantiate $m)))",
+        );
+    }
+
+    #[track_caller]
+    fn check_bytes(text: &str) {
+        let bytes = wat::parse_str(text).expect("WebAssembly as text");
+        let found = Footprint::of(&bytes).expect("a footprint");
+        assert_eq!(found.memory_bytes, u64::MAX, "{text}");
     }
 }

@@ -10,10 +10,13 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::config::model::{Config, PluginConfig, TenantConfig};
+use crate::config::units;
 use crate::contract::Exports;
 use crate::contract::bindings::MinimalIndices;
+use crate::engine::footprint::Footprint;
 use crate::engine::inspect::{ComponentKind, Report};
 use crate::engine::template::Template;
+use crate::engine::{INSTANCE_BYTES_MAX, proposals};
 use crate::host_api::state::HostState;
 use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
@@ -56,7 +59,13 @@ pub enum Fault {
     Invalid(String),
     /// The component does not fit the contract.
     Refused(Vec<String>),
-    /// The first instance could not be made.
+    /// It needs proposals that the engine does not take.
+    Proposals(Vec<String>),
+    /// It takes more from the beginning than a key allows; the text names the key.
+    TooLarge(String),
+    /// It is not what was counted.
+    Changed,
+    /// The first instance could not be made; the text says what to change.
     Instance(String),
     /// A folder of `allow.read` or `allow.write` cannot be opened.
     Folder(PathBuf, String),
@@ -105,9 +114,14 @@ impl Loader {
     }
 
     /// Compiles and links one plugin.
-    pub fn load(&self, config: &Config, index: usize) -> Result<Arc<Template>, LoadError> {
+    pub fn load(
+        &self,
+        config: &Config,
+        index: usize,
+        footprint: Footprint,
+    ) -> Result<Arc<Template>, LoadError> {
         let section = &config.plugins[index];
-        self.try_load(config, section, index)
+        self.try_load(config, section, index, footprint)
             .map_err(|fault| LoadError::new(&config.file, section, fault))
     }
 
@@ -116,11 +130,15 @@ impl Loader {
         config: &Config,
         section: &PluginConfig,
         index: usize,
+        footprint: Footprint,
     ) -> Result<Arc<Template>, Fault> {
         let (component, version) = self.compile(&section.component)?;
         let report = Report::of(&self.engine, &component);
         if !report.faults.is_empty() {
             return Err(Fault::Refused(report.faults));
+        }
+        if !footprint.is_that_of(&component) {
+            return Err(Fault::Changed);
         }
         let refused = |error: wasmtime::Error| Fault::Refused(vec![log::chain(&error)]);
         let pre = self.linker.instantiate_pre(&component).map_err(refused)?;
@@ -136,6 +154,7 @@ impl Loader {
             exports: Exports::of(&component),
             default_handler: OnceLock::new(),
             usage: Usage::new(&section.limits),
+            least_memory: footprint.memory_bytes,
             folders,
             version,
             accepts: section
@@ -157,9 +176,28 @@ impl Loader {
             ComponentKind::CoreModule => Err(Fault::CoreModule),
             ComponentKind::Component => Component::from_binary(&self.engine, &bytes)
                 .map(|component| (component, version(&bytes)))
-                .map_err(|error| Fault::Invalid(log::chain(&error))),
+                .map_err(|error| not_compiled(&bytes, &error)),
         }
     }
+}
+
+/// Why the engine does not compile a component.
+fn not_compiled(bytes: &[u8], error: &wasmtime::Error) -> Fault {
+    // The engine has no type for this one; a test of the suite notices when its words change.
+    const TOO_LARGE: &str = "instance size does not fit";
+    let needed = proposals::needed(bytes);
+    if !needed.is_empty() {
+        return Fault::Proposals(needed);
+    }
+    let cause = log::chain(error);
+    if cause.contains(TOO_LARGE) {
+        let most = units::size(INSTANCE_BYTES_MAX as u64);
+        return Fault::TooLarge(format!(
+            "the functions, globals and tables of one instance take more than {most} of the host's memory, the most \
+             that any may: build it with fewer"
+        ));
+    }
+    Fault::Invalid(cause)
 }
 
 /// Enough of the file's SHA-256 to tell one build from another; `sha256sum` shows the same.
@@ -258,11 +296,14 @@ impl fmt::Display for Fault {
                 "not a Sandloop plugin: {}; `sandloop inspect` shows what it is",
                 faults.join("; ")
             ),
-            Fault::Instance(cause) => write!(
+            Fault::Proposals(needed) => write!(
                 f,
-                "no instance can be made: {cause}; raise what is too small under \
-                 [plugins.<name>.limits] or [host]"
+                "it needs what this host does not support of WebAssembly: {}; build it without",
+                needed.join(", ")
             ),
+            Fault::TooLarge(text) => f.write_str(text),
+            Fault::Changed => f.write_str("it was replaced while it was read; start again"),
+            Fault::Instance(cause) => write!(f, "no instance can be made: {cause}"),
             Fault::Folder(path, cause) => write!(f, "{}: {cause}", path.display()),
             Fault::Prepare(cause) => {
                 write!(f, "its lifecycle.prepare failed: {cause}; correct its options")

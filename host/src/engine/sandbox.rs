@@ -19,6 +19,7 @@ use crate::contract::bindings::{Minimal, Origin};
 use crate::contract::outcome::{ExitReason, Failure};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Template;
+use crate::host_api::memory::Refused;
 use crate::host_api::state::HostState;
 use crate::mail::message::Message;
 use crate::net::connection::{CloseReason, SharedConnection};
@@ -38,6 +39,16 @@ pub enum Seat {
     Ready(Box<Sandbox>),
     /// To be made.
     Empty(Arc<Template>, Box<HostState>),
+}
+
+impl Seat {
+    /// The plugin that it is for.
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        match self {
+            Seat::Ready(sandbox) => sandbox.plugin(),
+            Seat::Empty(template, _) => &template.plugin,
+        }
+    }
 }
 
 /// A call into a guest that is under way. It owns the sandbox: whoever holds it can resume it, nobody can
@@ -76,6 +87,8 @@ type Unmade = (Stage, Option<&'static str>, wasmtime::Error);
 /// How far an instance had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
+    /// There was no room for it: the host's affair, and not what the guest did.
+    Room,
     /// It could not be made.
     Make,
     /// It was made, and what it exports does not have the contract's types.
@@ -99,7 +112,7 @@ pub async fn run(seat: Seat, mut task: Task) -> Finished {
     match sandbox.perform(&mut task).await {
         Ok(outcome) => Finished { sandbox: Some(sandbox), task, result: Ok(outcome) },
         Err(error) => {
-            let limit = sandbox.limit_behind(&error);
+            let limit = limit_behind(sandbox.store.data(), &error);
             let trapped = Trapped { error, limit, stage: Stage::Run };
             Finished { sandbox: None, task, result: Err(trapped) }
         }
@@ -117,8 +130,7 @@ impl Sandbox {
         store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
         begin_budget(&mut store);
         let instance = template.pre.instantiate_async(&mut store).await;
-        let instance =
-            instance.map_err(|error| (Stage::Make, refused_memory(store.data()), error))?;
+        let instance = instance.map_err(|error| unmade(store.data(), error))?;
         let guest = template.indices.load(&mut store, &instance);
         let guest = guest.map_err(|error| (Stage::Fit, None, error))?;
         Ok(Sandbox { store, instance, guest })
@@ -310,14 +322,33 @@ impl Sandbox {
     pub fn refused_memory(&self) -> Option<&'static str> {
         refused_memory(self.store.data())
     }
+}
 
-    /// Which limit the guest ran into before it trapped.
-    fn limit_behind(&self, error: &wasmtime::Error) -> Option<&'static str> {
-        match error.downcast_ref::<wasmtime::Trap>() {
-            Some(wasmtime::Trap::Interrupt) => Some("cpu_per_event"),
-            Some(wasmtime::Trap::StackOverflow) => Some("stack"),
-            _ => refused_memory(self.store.data()).or_else(|| limit_of_call(error)),
-        }
+/// Why there is no instance: the guest's own start, or a lack of room that is none of its doing.
+fn unmade(state: &HostState, error: wasmtime::Error) -> Unmade {
+    if state.memory.refused == Some(Refused::TenantMemory) {
+        return (Stage::Room, Some("tenant memory"), error);
+    }
+    if is_lack_of_room(&error) {
+        return (Stage::Room, Some("instances"), error);
+    }
+    (Stage::Make, limit_behind(state, &error), error)
+}
+
+/// Whether the engine's pool or the system had nothing left.
+fn is_lack_of_room(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::PoolConcurrencyLimitError>()
+        || error
+            .chain()
+            .any(|cause| cause.is::<rustix::io::Errno>() || cause.is::<std::io::Error>())
+}
+
+/// Which limit the guest ran into before it trapped.
+fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option<&'static str> {
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::Interrupt) => Some("cpu_per_event"),
+        Some(wasmtime::Trap::StackOverflow) => Some("stack"),
+        _ => refused_memory(state).or_else(|| limit_of_call(error)),
     }
 }
 
@@ -335,7 +366,6 @@ fn limit_of_call(error: &wasmtime::Error) -> Option<&'static str> {
 
 /// Which limit of memory was refused last.
 fn refused_memory(state: &HostState) -> Option<&'static str> {
-    use crate::host_api::memory::Refused;
     state.memory.refused.map(|refused| match refused {
         Refused::Memory => "memory",
         Refused::TenantMemory => "tenant memory",

@@ -11,6 +11,8 @@ pub struct MemoryMeter {
     bytes_max: usize,
     /// The same bytes in the tenant's account.
     of_tenant: Option<Reservation>,
+    /// What was taken from the tenant's account before the instance was made, and is not in use yet.
+    ahead: u64,
     elements: usize,
     elements_max: usize,
     /// What was refused last, for the log line of the trap that usually follows.
@@ -32,12 +34,34 @@ impl MemoryMeter {
     pub(super) fn new(bytes_max: u64, elements_max: u32, tenant: &ByteBudget) -> MemoryMeter {
         MemoryMeter {
             of_tenant: tenant.reservation(0),
+            ahead: 0,
             bytes: 0,
             bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
             elements: 0,
             elements_max: usize::try_from(elements_max).unwrap_or(usize::MAX),
             refused: None,
         }
+    }
+
+    /// Takes the memory that the instance begins with from the tenant's account, so that making it does not fail for
+    /// want of it. False when there is not so much left.
+    pub fn reserve(&mut self, bytes: u64) -> bool {
+        let fits = self.of_tenant.as_mut().is_none_or(|reservation| reservation.grow(bytes));
+        if fits {
+            self.ahead += bytes;
+        }
+        fits
+    }
+
+    /// Takes so many bytes from the tenant's account, those first that were reserved.
+    fn take(&mut self, bytes: u64) -> bool {
+        let reserved = bytes.min(self.ahead);
+        let more = bytes - reserved;
+        let fits = self.of_tenant.as_mut().is_none_or(|reservation| reservation.grow(more));
+        if fits {
+            self.ahead -= reserved;
+        }
+        fits
     }
 }
 
@@ -64,7 +88,7 @@ impl ResourceLimiter for MemoryMeter {
             return Ok(false);
         }
         let more = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
-        let fits = self.of_tenant.as_mut().is_none_or(|reservation| reservation.grow(more));
+        let fits = self.take(more);
         if !fits {
             self.bytes = before;
             self.refused = Some(Refused::TenantMemory);
@@ -104,6 +128,17 @@ mod tests {
         assert_eq!(other.refused, Some(Refused::TenantMemory));
         drop(budget);
         assert!(other.memory_growing(50, 51, None).unwrap(), "what has ended is given back");
+        let tenant = ByteBudget::new(150);
+        let mut budget = MemoryMeter::new(100, 10, &tenant);
+        assert!(!budget.reserve(151) && budget.reserve(90));
+        assert!(
+            budget.memory_growing(0, 60, None).unwrap()
+                && budget.memory_growing(0, 40, None).unwrap()
+        );
+        assert!(
+            tenant.has_room(50 - 1) && !tenant.has_room(51),
+            "what was reserved is counted once"
+        );
         let mut budget = MemoryMeter::new(100, 10, &tenant);
         assert!(budget.table_growing(0, 10, None).unwrap());
         assert!(!budget.table_growing(0, 1, None).unwrap());

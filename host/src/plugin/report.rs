@@ -175,6 +175,31 @@ impl Plugin {
         log::guest_line(self.name(), level, stream, line);
     }
 
+    /// One more instance could not be made, because of the bound `limit`, which is set to `value`, or because the system
+    /// has no more. `subject` is the connection that it was for. Nobody's fault, and no strike.
+    pub fn found_no_room(
+        &self,
+        now: Moment,
+        limit: &'static str,
+        value: &str,
+        cause: &wasmtime::Error,
+        subject: Option<&(u32, String)>,
+    ) {
+        let Some(count) = self.counters.count(CounterKind::Limit, limit, now) else { return };
+        tracing::warn!(
+            plugin = self.name(),
+            tenant = self.config.tenant,
+            version = self.version,
+            handler = subject.map(|(_, handler)| &**handler),
+            connection = subject.map(|(number, _)| *number),
+            limit,
+            value,
+            cause = log::cause(cause),
+            count,
+            "no room for one more instance"
+        );
+    }
+
     /// The bound `limit`, which is set to `value`, was reached. `subject` is the connection that this is about, its
     /// number and its handler, and asked for only if it is told.
     pub fn at_limit(

@@ -39,6 +39,26 @@ pub enum QuotaExceeded {
     Host,
     /// The tenant has as many as it may.
     Tenant,
+    /// The memory that one more begins with is more than the tenant has left.
+    TenantMemory,
+}
+
+/// How the sandboxes of a host are divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Halves {
+    /// Those that are reserved for each tenant.
+    pub reserved: u32,
+    /// Those that are reserved for nobody.
+    pub common: u32,
+}
+
+impl Halves {
+    /// Of `max` sandboxes for so many tenants.
+    pub fn of(max: u32, tenants: usize) -> Halves {
+        let count = u32::try_from(tenants).unwrap_or(u32::MAX).max(1);
+        let reserved = max / 2 / count;
+        Halves { reserved, common: max - reserved * count }
+    }
 }
 
 impl QuotaExceeded {
@@ -47,6 +67,7 @@ impl QuotaExceeded {
         match self {
             QuotaExceeded::Host => "instances",
             QuotaExceeded::Tenant => "tenant instances",
+            QuotaExceeded::TenantMemory => "tenant memory",
         }
     }
 }
@@ -54,8 +75,7 @@ impl QuotaExceeded {
 impl InstanceQuota {
     /// A quota of `max` sandboxes for tenants with these bounds of their own; none is no bound.
     pub fn new(max: u32, tenants: &[Option<u32>]) -> InstanceQuota {
-        let count = u32::try_from(tenants.len()).unwrap_or(u32::MAX).max(1);
-        let reserved = max / 2 / count;
+        let Halves { reserved, common } = Halves::of(max, tenants.len());
         let of_tenant = |bound: &Option<u32>| TenantInstances {
             all: Semaphore::new(bound.unwrap_or(u32::MAX)),
             reserved: Semaphore::new(reserved),
@@ -63,7 +83,7 @@ impl InstanceQuota {
         InstanceQuota {
             max,
             tenants: tenants.iter().map(of_tenant).collect(),
-            common: Semaphore::new(max - reserved * count),
+            common: Semaphore::new(common),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::config::model::AtCapacity;
 use crate::contract::bindings::Origin;
 use crate::net::connection::{Connection, SharedConnection};
 use crate::plugin::counters::CounterKind;
+use crate::quota::instances::QuotaExceeded;
 use crate::reactor::table::connection::{Entry, marks};
 use crate::reactor::table::deadline::Purpose;
 use crate::reactor::table::event::Event;
@@ -61,6 +62,8 @@ impl Reactor {
                 break;
             }
             match self.accept_one(place) {
+                // What it was accepted for may have found no room.
+                Ok(()) | Err(NotAccepted::Gone) if self.is_paused(place) => return,
                 Ok(()) | Err(NotAccepted::Gone) => {}
                 Err(NotAccepted::Nothing) => return,
                 Err(NotAccepted::Closed(limit)) if self.refuses(place) => {
@@ -96,6 +99,9 @@ impl Reactor {
         if !has_instance {
             let room = self.setup.quota.check(plugin.tenant.index);
             room.map_err(|full| NotAccepted::Closed(full.limit()))?;
+            if !plugin.tenant.memory.has_room(plugin.least_memory) {
+                return Err(NotAccepted::Closed(QuotaExceeded::TenantMemory.limit()));
+            }
         }
         let now = self.setup.env.clock.turn();
         if plugin.accepts.as_ref().is_some_and(|accepts| accepts.is_empty(now)) {
@@ -199,6 +205,19 @@ impl Reactor {
                     count,
                     "at its limit: not accepting for now"
                 ),
+            }
+        }
+    }
+
+    fn is_paused(&self, place: usize) -> bool {
+        self.acceptors.get(place).is_some_and(|acceptor| acceptor.again.is_some())
+    }
+
+    /// The listeners of a plugin stop accepting for a while.
+    pub(super) fn pause_acceptors_of(&mut self, plugin: usize) {
+        for place in 0..self.acceptors.len() {
+            if self.acceptors.get(place).is_some_and(|acceptor| acceptor.plugin() == plugin) {
+                self.pause_acceptor(place);
             }
         }
     }

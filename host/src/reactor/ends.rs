@@ -6,8 +6,8 @@ use crate::engine::sandbox::{Stage, Trapped};
 use crate::engine::task::Task;
 use crate::log;
 use crate::plugin::report::Ended;
-use crate::reactor::Reactor;
 use crate::reactor::table::instance::{Instance, InstanceState};
+use crate::reactor::{ExitReason, Reactor};
 
 impl Reactor {
     pub(super) fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
@@ -20,6 +20,9 @@ impl Reactor {
 
     /// A guest has trapped, or could not be made: it alone ends, with its connections.
     pub(super) fn trapped(&mut self, id: InstanceId, task: &Task, trapped: &Trapped) {
+        if trapped.stage == Stage::Room {
+            return self.found_no_room(id, task, trapped);
+        }
         let Some(instance) = self.instances.get(id) else { return };
         let plugin = &instance.plugin;
         let subject = self.subject(id, task.connection());
@@ -28,7 +31,7 @@ impl Reactor {
             &Ended {
                 what: match trapped.stage {
                     Stage::Run => "trapped",
-                    Stage::Make | Stage::Fit => "no instance could be made",
+                    Stage::Room | Stage::Make | Stage::Fit => "no instance could be made",
                 },
                 event: task.name(),
                 handler: subject.as_ref().map(|(_, handler)| &**handler),
@@ -44,6 +47,32 @@ impl Reactor {
         self.end_instance(id);
         if was_program {
             self.restart_later(index);
+        }
+    }
+
+    /// An instance could not be made for want of room. That is no fault of its plugin: nothing is counted against it, the
+    /// connection is closed as at a limit, and the next ones wait.
+    fn found_no_room(&mut self, id: InstanceId, task: &Task, trapped: &Trapped) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if let Some(role) = &mut instance.role {
+            role.reason = ExitReason::Unavailable;
+        }
+        let plugin = instance.plugin.clone();
+        let was_program = matches!(task, Task::Prepare | Task::Start);
+        let limit = trapped.limit.unwrap_or("instances");
+        let value = plugin.shown(limit).unwrap_or_else(|| self.setup.quota.max.to_string());
+        let subject = self.subject(id, task.connection());
+        plugin.found_no_room(
+            self.setup.env.clock.now(),
+            limit,
+            &value,
+            &trapped.error,
+            subject.as_ref(),
+        );
+        self.end_instance(id);
+        self.pause_acceptors_of(plugin.index);
+        if was_program {
+            self.restart_later(plugin.index);
         }
     }
 

@@ -44,6 +44,9 @@ impl Reactor {
         }
         let slot = self.setup.quota.acquire(plugin.tenant.index).map_err(Unavailable::NoRoom)?;
         let mut state = HostState::new(plugin.clone(), self.setup.env.clone());
+        if !state.memory.reserve(plugin.least_memory) {
+            return Err(Unavailable::NoRoom(QuotaExceeded::TenantMemory));
+        }
         state.address = Some(self.address(self.instances.next_key()));
         state.is_process = role.is_some();
         // A process and a sandbox for one connection live only while the reactor runs.

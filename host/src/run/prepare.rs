@@ -16,10 +16,11 @@ use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::{Template, Templates};
 use crate::engine::ticker::{Activity, Ticker};
+use crate::engine::{EngineError, fit};
 use crate::host_api::state::{Env, HostState};
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
-use crate::quota::instances::{InstanceQuota, QuotaExceeded};
+use crate::quota::instances::InstanceQuota;
 use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
@@ -56,8 +57,13 @@ impl Prepared {
         if let Err(error) = descriptors::raise() {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
-        let engine = engine::engine(config)
-            .map_err(|error| StartError::Internal(format!("engine: {}", log::chain(&error))))?;
+        let footprints = fit::footprints(config).map_err(StartError::Load)?;
+        let engine = engine::engine(config, &footprints).map_err(|error| match error {
+            EngineError::Config(error) => StartError::Config(error),
+            EngineError::Other(error) => {
+                StartError::Internal(format!("engine: {}", log::chain(&error)))
+            }
+        })?;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
             .map_err(StartError::internal("starting the ticker's thread"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -69,9 +75,12 @@ impl Prepared {
             .map_err(StartError::internal("starting the runtime for WASI"))?;
         let loader = Loader::new(&engine, &config.tenants)
             .map_err(|error| StartError::Internal(format!("linker: {}", log::chain(&error))))?;
-        let templates = (0..config.plugins.len())
-            .map(|index| loader.load(config, index).map_err(StartError::Load))
+        let templates = footprints
+            .iter()
+            .enumerate()
+            .map(|(index, it)| loader.load(config, index, *it).map_err(StartError::Load))
             .collect::<Result<Templates, _>>()?;
+        fit::compare_with_tenants(config, &footprints);
         let host =
             HostShared::new(templates.iter().map(|template| template.plugin.clone()).collect());
         let env =
@@ -107,15 +116,7 @@ impl Prepared {
                         .prepare(template, env.clone())
                         .map_err(|fault| caller.error(plugin, fault))?;
                     reactor.adopt(sandbox).map_err(|full| {
-                        let cause = match full {
-                            QuotaExceeded::Host => format!("[host] instances = {}", quota.max),
-                            QuotaExceeded::Tenant => format!(
-                                "[tenants.{}.limits] instances = {}",
-                                plugin.config.tenant,
-                                plugin.shown(full.limit()).unwrap_or_default()
-                            ),
-                        };
-                        caller.error(plugin, Fault::Instance(cause))
+                        caller.error(plugin, fit::no_room(plugin, full.limit(), quota.max))
                     })?;
                 }
             }
@@ -194,6 +195,8 @@ impl Caller<'_> {
     /// Runs one call to its end.
     fn call(&self, seat: Seat, task: Task) -> Result<(Box<Sandbox>, Outcome), Fault> {
         let name = task.name();
+        let plugin = seat.plugin().clone();
+        let plugin = &plugin;
         let call = sandbox::run(seat, task);
         let Some(finished) = self.block_on(call) else {
             return Err(Fault::Instance(format!("{name} has not returned after {CALLBACK_MAX:?}")));
@@ -202,7 +205,9 @@ impl Caller<'_> {
         match (sandbox, result) {
             (Some(sandbox), Ok(outcome)) => Ok((sandbox, outcome)),
             (_, Err(trapped)) => Err(match trapped.stage {
-                Stage::Make => Fault::Instance(log::chain(&trapped.error)),
+                Stage::Room | Stage::Make => {
+                    fit::unmade(plugin, &trapped, self.config.host.instances)
+                }
                 Stage::Fit => Fault::Refused(vec![format!(
                     "its {} does not fit: {}",
                     contract::interface(contract::HANDLER),

@@ -25,6 +25,9 @@ use crate::plugin::report::Ended;
 /// How long an idle worker keeps its instance for the next job of the same plugin.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
+/// What the log calls the memory of a tenant.
+const TENANT_MEMORY: &str = "tenant memory";
+
 /// The threads. Dropping it gives up every job, ends what runs at its next slice and joins the threads.
 #[derive(Debug)]
 pub struct Workers {
@@ -124,7 +127,17 @@ impl Worker {
         if alive.strong_count() == 0 {
             return;
         }
-        let seat = self.seat(&plugin);
+        let Some(seat) = self.seat(&plugin) else {
+            let value = plugin.shown(TENANT_MEMORY).unwrap_or_default();
+            plugin.at_limit(self.env.clock.now(), TENANT_MEMORY, &value, || None);
+            let (instance, outcome) = (asker.instance, Err(Failure::Unavailable));
+            return asker.post.send(Mail::Deferred(Deferred {
+                instance,
+                job: id,
+                outcome,
+                permit,
+            }));
+        };
         let task = Task::Operation { operation, argument };
         let unwanted = || alive.strong_count() == 0 || self.env.host.jobs.is_closed();
         let outcome = match self.call(&plugin, seat, task, unwanted) {
@@ -139,12 +152,16 @@ impl Worker {
         asker.post.send(Mail::Deferred(Deferred { instance, job: id, outcome, permit }));
     }
 
-    fn seat(&mut self, plugin: &Arc<Plugin>) -> Seat {
+    /// A sandbox for a job, made or to be made; none when its tenant has no memory left for one.
+    fn seat(&mut self, plugin: &Arc<Plugin>) -> Option<Seat> {
         match self.kept.take() {
-            Some(kept) if Arc::ptr_eq(kept.plugin(), plugin) => Seat::Ready(kept),
-            _ => {
-                let state = HostState::new(plugin.clone(), self.env.clone());
-                Seat::Empty(self.templates[plugin.index].clone(), Box::new(state))
+            Some(kept) if Arc::ptr_eq(kept.plugin(), plugin) => Some(Seat::Ready(kept)),
+            other => {
+                // Its memory may be what the next one begins with.
+                drop(other);
+                let mut state = HostState::new(plugin.clone(), self.env.clone());
+                let fits = state.memory.reserve(plugin.least_memory);
+                fits.then(|| Seat::Empty(self.templates[plugin.index].clone(), Box::new(state)))
             }
         }
     }
@@ -225,11 +242,17 @@ impl Worker {
             }
             Ok(Outcome::Result(Err(text))) => Err(Failure::Failed(text)),
             Ok(_) => Err(Failure::Unavailable),
+            Err(trapped) if trapped.stage == Stage::Room => {
+                let limit = trapped.limit.unwrap_or("instances");
+                let value = plugin.shown(limit).unwrap_or_default();
+                plugin.found_no_room(self.env.clock.now(), limit, &value, &trapped.error, None);
+                Err(Failure::Unavailable)
+            }
             Err(trapped) => {
                 self.ended(plugin, operation, trapped.limit, Some(&trapped));
                 Err(match trapped.stage {
                     Stage::Run => Failure::Trapped,
-                    Stage::Make | Stage::Fit => Failure::Unavailable,
+                    Stage::Room | Stage::Make | Stage::Fit => Failure::Unavailable,
                 })
             }
         }

@@ -1,0 +1,156 @@
+//! Whether a component fits its limits, and what the operator is told when it does not.
+
+use std::path::Path;
+
+use wasmtime::Trap;
+
+use crate::config::bound::Bound;
+use crate::config::limits;
+use crate::config::model::{Config, Isolation, PluginConfig, TenantConfig};
+use crate::config::units;
+use crate::engine::footprint::Footprint;
+use crate::engine::load::{Fault, LoadError};
+use crate::engine::sandbox::Trapped;
+use crate::log;
+use crate::plugin::Plugin;
+
+/// What stands for a file of which nothing can be counted: the loader says what is wrong with it.
+const UNKNOWN: Footprint =
+    Footprint { memories: 1, memory_bytes: 0, tables: 1, table_elements: 0, core_instances: 1 };
+
+/// The footprints of all plugins, each within its limits.
+///
+/// # Errors
+/// When one is not.
+pub fn footprints(config: &Config) -> Result<Vec<Footprint>, LoadError> {
+    let of = |plugin: &PluginConfig| {
+        let footprint = of_file(&plugin.component);
+        match excess(plugin, &config.tenants[plugin.tenant_index], &footprint) {
+            Some(text) => Err(LoadError::new(&config.file, plugin, Fault::TooLarge(text))),
+            None => Ok(footprint),
+        }
+    };
+    config.plugins.iter().map(of).collect()
+}
+
+fn of_file(file: &Path) -> Footprint {
+    let counted = std::fs::read(file).ok().and_then(|bytes| Footprint::of(&bytes));
+    counted.unwrap_or(UNKNOWN)
+}
+
+/// What a component takes too much of, and the key to raise.
+fn excess(plugin: &PluginConfig, tenant: &TenantConfig, has: &Footprint) -> Option<String> {
+    let limits = &plugin.limits;
+    let own = format!("plugins.{}.limits", plugin.name);
+    let of_tenant = format!("tenants.{}.limits", tenant.name);
+    let counted: [(&str, &Bound, &str, u64, u64); 6] = [
+        (
+            &own,
+            &limits::CORE_INSTANCES,
+            "core instances",
+            has.core_instances.into(),
+            limits.core_instances.into(),
+        ),
+        (&own, &limits::MEMORY_COUNT, "memories", has.memories.into(), limits.memory_count.into()),
+        (&own, &limits::MEMORY, "of memory", has.memory_bytes, limits.memory),
+        (&own, &limits::TABLE_COUNT, "tables", has.tables.into(), limits.table_count.into()),
+        (&own, &limits::TABLES, "elements in tables", has.table_elements, limits.tables.into()),
+        (&of_tenant, &limits::TENANT_MEMORY, "of memory", has.memory_bytes, tenant.limits.memory),
+    ];
+    let (section, bound, what, needed, allowed) =
+        counted.into_iter().find(|(.., needed, allowed)| allowed < needed)?;
+    let key = format!("{section}.{}", bound.name);
+    let (shown, allowed) = (bound.show(needed), bound.show(allowed));
+    let remedy = if needed <= bound.max {
+        format!("raise {key} to {shown}")
+    } else {
+        format!("no plugin may have more than {}: build it with less", bound.show(bound.max))
+    };
+    Some(format!("it begins with {shown} {what}, and {key} allows {allowed}; {remedy}"))
+}
+
+/// There is no room for an instance that the plugin begins with, because of a bound of its tenant's or of the host's.
+pub fn no_room(plugin: &Plugin, limit: &str, instances: u32) -> Fault {
+    let section = format!("[tenants.{}.limits]", plugin.config.tenant);
+    Fault::Instance(match limit.strip_prefix("tenant ") {
+        Some(name) => {
+            let value = plugin.shown(limit).unwrap_or_default();
+            format!("{section} {name} = {value} is used up; raise it")
+        }
+        None => format!("[host] instances = {instances} is used up; raise it"),
+    })
+}
+
+/// Why the first instance of a plugin could not be made.
+pub fn unmade(plugin: &Plugin, trapped: &Trapped, instances: u32) -> Fault {
+    let (name, cause) = (plugin.name(), log::cause(&trapped.error));
+    if let Some(limit) = trapped.limit {
+        let bound = plugin.config.limits.shown(limit);
+        if let Some(value) = bound {
+            return Fault::Instance(format!(
+                "its start takes more than plugins.{name}.limits.{limit} allows, {value}: {cause}; raise \
+                 plugins.{name}.limits.{limit}"
+            ));
+        }
+        if limit.starts_with("tenant ") || limit == "instances" {
+            let Fault::Instance(text) = no_room(plugin, limit, instances) else {
+                return Fault::Instance(cause);
+            };
+            return Fault::Instance(format!("{cause}: {text}"));
+        }
+    }
+    if trapped.error.is::<Trap>() {
+        return Fault::Trapped {
+            event: "its start function",
+            cause,
+            backtrace: log::backtrace(&trapped.error),
+        };
+    }
+    Fault::Instance(log::chain(&trapped.error))
+}
+
+/// Tells which plugins cannot have as many connections as they may, because their tenants have no memory for so many
+/// sandboxes: the others will wait.
+pub fn compare_with_tenants(config: &Config, footprints: &[Footprint]) {
+    for (plugin, footprint) in config.plugins.iter().zip(footprints) {
+        if plugin.isolation != Isolation::Connection {
+            continue;
+        }
+        let tenant = &config.tenants[plugin.tenant_index];
+        let Some(text) = shortage(config, plugin, tenant, footprint) else { continue };
+        let keys = [
+            "host.instances".to_owned(),
+            format!("plugins.{}.limits.connections", plugin.name),
+            format!("tenants.{}.limits.memory", tenant.name),
+        ];
+        // What was left to the defaults may be more than there is.
+        if keys.iter().any(|key| config.origins.line(key).is_some()) {
+            tracing::warn!(plugin = plugin.name, tenant = tenant.name, "{text}");
+        } else {
+            tracing::info!(plugin = plugin.name, tenant = tenant.name, "{text}");
+        }
+    }
+}
+
+fn shortage(
+    config: &Config,
+    plugin: &PluginConfig,
+    tenant: &TenantConfig,
+    footprint: &Footprint,
+) -> Option<String> {
+    let of_tenant = tenant.limits.instances.unwrap_or(u32::MAX);
+    let sandboxes = plugin.limits.connections.min(config.host.instances).min(of_tenant);
+    let needed = u64::from(sandboxes).saturating_mul(footprint.memory_bytes);
+    let fit = tenant.limits.memory.checked_div(footprint.memory_bytes)?;
+    (tenant.limits.memory < needed).then(|| {
+        format!(
+            "tenants.{}.limits.memory is {} and has room for {fit} of {sandboxes} connections, as each begins with {}: \
+             the others wait; raise it to {}, or lower plugins.{}.limits.connections",
+            tenant.name,
+            units::size(tenant.limits.memory),
+            units::size(footprint.memory_bytes),
+            units::size(needed),
+            plugin.name,
+        )
+    })
+}
