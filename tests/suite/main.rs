@@ -52,6 +52,7 @@ mod log;
 mod outbox;
 mod pass;
 mod peers;
+mod pool;
 mod processes;
 mod queues;
 mod rabbitmq;
