@@ -10,13 +10,15 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
+use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::config::model::Config;
 use crate::mail::post::{Mail, Post};
 use crate::net::listener;
 use crate::net::listener::{BoundListener, Listener};
 use crate::plugin::shared::HostShared;
-use crate::reactor::{Exit, Reactor};
+use crate::reactor::Reactor;
+use crate::reactor::exit::Exit;
 use crate::run::error::StartError;
 use crate::run::news::News;
 use crate::run::prepare::Prepared;
@@ -53,7 +55,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
                 // A guest that sleeps through WASI waits on this runtime's timers.
                 let _guard = handle.enter();
                 // Nobody listens any more only when the host is leaving anyway.
-                let _ = sender.send(News::Ended(reactor.run()));
+                let _ = sender.send(News::Ended(Carrier::new(reactor).run()));
             })
             .map_err(StartError::internal("starting a reactor's thread"))?;
         threads.push(thread);

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::task::Waker;
 
 use crate::base::arena::ConnectionId;
 use crate::clock::Clock;
@@ -97,9 +98,14 @@ impl HostState {
         }
     }
 
-    /// Whether it should wait before it adds more.
+    /// Whether what it adds to is nearly full; if so, whoever makes room calls `waker`.
+    pub fn awaits_room(&self, waker: &Waker) -> bool {
+        self.fills.as_ref().is_some_and(|fills| fills.awaits_room(waker))
+    }
+
+    /// Whether what it adds to is nearly full.
     pub fn is_downstream_full(&self) -> bool {
-        self.fills.as_ref().is_some_and(ByteBudget::is_downstream_full)
+        self.fills.as_ref().is_some_and(ByteBudget::is_nearly_full)
     }
 
     /// Its address, for what only makes sense on a reactor that runs.

@@ -25,8 +25,8 @@ impl Message {
     ) -> Result<Message, Full> {
         let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let bytes = length.saturating_add(OVERHEAD_BYTES);
-        let place = place.map(|budget| budget.reservation(bytes).ok_or(Full)).transpose()?;
-        let tenant = tenant.reservation(bytes).ok_or(Full)?;
+        let place = place.map(|budget| budget.reserve(bytes).ok_or(Full)).transpose()?;
+        let tenant = tenant.reserve(bytes).ok_or(Full)?;
         Ok(Message { data, _charges: [place, Some(tenant)] })
     }
 

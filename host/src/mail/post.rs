@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::task::Wake;
 
 use mio::Waker;
 
@@ -108,6 +109,12 @@ impl Bell {
     /// To be called before what was rung for is looked at.
     pub fn hear(&self) {
         self.rung.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
     }
 }
 

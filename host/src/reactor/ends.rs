@@ -71,7 +71,7 @@ impl Reactor {
                 self.clear_up(id, instance, &mut ending);
             }
         }
-        self.wake_acceptors();
+        self.acceptors.wake();
     }
 
     fn clear_up(&mut self, id: InstanceId, instance: Instance, ending: &mut Vec<InstanceId>) {
@@ -93,9 +93,9 @@ impl Reactor {
         for connection in instance.connections {
             self.abandon_connection(connection, &instance.plugin.config.on_trap);
         }
-        let shared = &mut self.shared[instance.plugin.index];
-        if *shared == Some(id) {
-            *shared = None;
+        self.programs.ended(instance.plugin.index, id);
+        if let Some(key) = instance.reprieve {
+            self.timers.cancel(key);
         }
         // Its place is free before anybody asks for it.
         match instance.state {

@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::task::Waker;
 
-use mio::{Registry, Waker};
+use mio::Registry;
 
 use crate::base::token::PollSource;
 use crate::mail::post::{Bell, Mail, Post};
@@ -21,18 +22,20 @@ pub struct Inbox {
     returned: Receiver<Returned>,
     returns: Returns,
     bell: Arc<Bell>,
+    waker: Waker,
 }
 
 impl Inbox {
     /// An inbox that wakes the poll of `registry`.
     pub fn new(registry: &Registry) -> io::Result<Inbox> {
-        let waker = Waker::new(registry, PollSource::Waker.into())?;
+        let waker = mio::Waker::new(registry, PollSource::Waker.into())?;
         let bell = Arc::new(Bell::new(waker));
         let (sender, receiver) = channel();
         let post = Post::new(sender, bell.clone());
         let (sender, returned) = channel();
         let returns = Returns::new(sender, bell.clone());
-        Ok(Inbox { receiver, post, returned, returns, bell })
+        let waker = Waker::from(bell.clone());
+        Ok(Inbox { receiver, post, returned, returns, bell, waker })
     }
 
     /// What other threads need.
@@ -43,6 +46,11 @@ impl Inbox {
     /// Where calls of the slow lane come env.
     pub fn returns(&self) -> Returns {
         self.returns.clone()
+    }
+
+    /// Wakes the poll.
+    pub fn waker(&self) -> &Waker {
+        &self.waker
     }
 
     /// To be called before anything is taken.

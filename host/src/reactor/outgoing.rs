@@ -1,4 +1,4 @@
-//! What is done after the sockets: outgoing connections and processes begin, slow peers that caught up are told.
+//! Outgoing connections: their names, their addresses, their attempts.
 
 use std::collections::VecDeque;
 
@@ -11,41 +11,21 @@ use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection};
 use crate::net::outbound::{Attempt, Attempts, Target};
 use crate::quota::semaphore::Permit;
 use crate::reactor::Reactor;
-use crate::reactor::table::connection::Entry;
+use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::event::Event;
-use crate::reactor::table::pending::Pending;
+use crate::reactor::table::turn::Connecting;
 use crate::workers::resolver::Question;
 
 impl Reactor {
-    /// Does what has been wished for before this phase.
-    pub(super) fn run_pending(&mut self) {
-        for _ in 0..self.pending.len() {
-            match self.pending.pop_front() {
-                Some(Pending::Start(instance)) => self.pump(instance),
-                Some(Pending::Connect { permit, lookup, instance, target, token }) => {
-                    if let Some(id) = self.connect(permit, instance, &target, token) {
-                        self.begin_connecting(id, target, lookup);
-                    }
-                }
-                Some(Pending::Spawn(birth)) => self.spawn(birth),
-                Some(Pending::Drained(id)) => {
-                    if let Some(entry) = self.connections.get(id) {
-                        self.deliver(entry.instance, Event::Drained(id));
-                    }
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn connect(
+    /// Makes a connection without a socket, and tells its instance of it.
+    pub(super) fn connect(
         &mut self,
         permit: Permit,
         instance_id: InstanceId,
         target: &Target,
         token: u32,
     ) -> Option<ConnectionId> {
-        // The pending action of an instance that has ended ends here.
+        // What an instance asked for that has ended ends here.
         let instance = self.instances.get_mut(instance_id)?;
         instance.pending_connects -= 1;
         let marks = crate::reactor::table::connection::marks(&instance.plugin);
@@ -56,17 +36,19 @@ impl Reactor {
         connection.count_for(tenant.writing.clone(), &tenant.outboxes);
         connection.handler = target.to_string();
         let origin = Origin::Connected(token);
-        let mut entry = Entry::new(instance_id, SharedConnection::new(connection), origin, permit);
+        let mut entry =
+            ConnectionEntry::new(instance_id, SharedConnection::new(connection), origin, permit);
         entry.begun = now;
         entry.outgoing = true;
         let id = self.add_connection(entry);
         self.reconcile(id);
         self.deliver(instance_id, Event::Open(id));
-        // Its post-init has run, or the guest is suspended in it; either way the attempt begins now.
         Some(id)
     }
 
-    fn begin_connecting(&mut self, id: ConnectionId, target: Target, lookup: Option<Permit>) {
+    /// Begins the attempt. Its post-init has run, or goes on in the slow lane.
+    pub(super) fn begin_connecting(&mut self, connecting: Connecting) {
+        let Connecting { connection: id, target, lookup } = connecting;
         if let Some(attempt) = target.immediate() {
             if self.is_still_granted(id, &target) {
                 self.attempt(id, Attempts::new([attempt].into()));

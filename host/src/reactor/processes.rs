@@ -1,16 +1,18 @@
 //! Processes: instances without a connection, from their birth to the notice of their end.
 
 use crate::base::arena::InstanceId;
+use crate::contract::outcome::ExitReason;
+use crate::reactor::Reactor;
 use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::Unavailable;
+use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Birth, Role};
-use crate::reactor::{ExitReason, Pending, Reactor};
 
 impl Reactor {
     /// Makes a process, unless its parent is gone or the reactor ends.
     pub(super) fn spawn(&mut self, birth: Birth) {
         let Birth { process, parent, plugin, name, argument } = birth;
-        if self.instances.get(parent).is_none() || self.stop.has_begun() {
+        if self.instances.get(parent).is_none() || self.stopping.has_begun() {
             return;
         }
         let (number, waiting) = (process.id(), process.waiting());
@@ -40,8 +42,6 @@ impl Reactor {
         let limit = match why {
             Unavailable::NoRoom(full) => full.limit(),
             Unavailable::Quarantined => "traps",
-            // Its trap is told already.
-            Unavailable::Ended => return,
         };
         let value = plugin.shown(limit).unwrap_or_else(|| self.setup.quota.max.to_string());
         plugin.at_limit(self.setup.env.clock.now(), limit, &value, || None);
@@ -60,8 +60,8 @@ impl Reactor {
         }
         // It may not have been born yet.
         let unborn = |pending: &Pending| matches!(pending, Pending::Spawn(birth) if birth.parent == parent && birth.process.id() == process);
-        if let Some(place) = self.pending.iter().position(unborn) {
-            self.pending.remove(place);
+        if let Some(place) = self.agenda.pending.iter().position(unborn) {
+            self.agenda.pending.remove(place);
             self.send_later(parent, process, ExitReason::Killed);
         }
     }

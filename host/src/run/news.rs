@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::reactor::Exit;
+use crate::reactor::exit::Exit;
 
 /// What the main thread waits for.
 #[derive(Debug)]

@@ -12,10 +12,11 @@ use crate::net::connection::outbox::Marks;
 use crate::net::outbound::{Attempts, Target};
 use crate::plugin::Plugin;
 use crate::quota::semaphore::Permit;
+use crate::reactor::table::backlog::ReadState;
 use crate::timer::TimerKey;
 
 /// A connection as its reactor keeps it.
-pub struct Entry {
+pub struct ConnectionEntry {
     pub shared: SharedConnection,
     pub instance: InstanceId,
     /// Counts it among its plugin's connections.
@@ -35,11 +36,12 @@ pub struct Entry {
     pub attempts: Attempts,
     /// Whether the poll tells when it can be written.
     pub writable_wanted: bool,
-    /// Whether there may be something to read.
-    pub readable: bool,
-    pub is_ready: bool,
-    /// Whether it is in the list of those whose output is held.
+    /// Whether there may be something to read, and where that waits.
+    pub reading: ReadState,
+    /// Whether its output waits for its tenant's bytes a second.
     pub is_rate_limited: bool,
+    /// Whether it is in the list of those.
+    pub waits_to_write: bool,
     pub unbind_is_due: bool,
     /// The deadline that is set, and the timeout it was set for.
     pub inactivity: Option<(TimerKey, Duration)>,
@@ -57,14 +59,14 @@ pub fn marks(plugin: &Plugin) -> Marks {
     }
 }
 
-impl Entry {
+impl ConnectionEntry {
     pub fn new(
         instance: InstanceId,
         shared: SharedConnection,
         origin: Origin,
         permit: Permit,
-    ) -> Entry {
-        Entry {
+    ) -> ConnectionEntry {
+        ConnectionEntry {
             shared,
             instance,
             _permit: permit,
@@ -77,9 +79,9 @@ impl Entry {
             target: None,
             attempts: Attempts::default(),
             writable_wanted: false,
-            readable: false,
-            is_ready: false,
+            reading: ReadState::Quiet,
             is_rate_limited: false,
+            waits_to_write: false,
             unbind_is_due: false,
             inactivity: None,
             pending_connect: None,

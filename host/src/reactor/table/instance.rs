@@ -3,10 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::clock::Moment;
 use crate::engine::sandbox::{Sandbox, Seat};
 use crate::plugin::Plugin;
 use crate::quota::instances::{InstanceSlot, QuotaExceeded};
@@ -33,8 +33,12 @@ pub struct Instance {
     pub connections: Vec<ConnectionId>,
     /// Connections that have something to read and wait until it, or its tenant, may take more.
     pub stalled: Vec<ConnectionId>,
-    /// Since when it is not read because what it fills is full.
-    pub downstream_full_since: Option<Moment>,
+    /// The lists that it is in until it may go on.
+    pub waits: Waits,
+    /// While it is not read because what it fills is full: when it is read all the same.
+    pub reprieve: Option<TimerKey>,
+    /// Whether that has come, so that one read is due.
+    pub is_reprieved: bool,
     pub timers: HashMap<u32, GuestTimer>,
     /// Outgoing connections that were asked for and not begun.
     pub pending_connects: u32,
@@ -48,9 +52,18 @@ pub struct Instance {
     pub slices_left: Arc<AtomicU32>,
     /// When a call that went into the slow lane has taken too long.
     pub overdue: Option<TimerKey>,
-    /// Whether its events wait for its tenant's CPU time or its next share.
-    pub waits: bool,
     pub started: bool,
+}
+
+/// The lists that an instance is in, each once.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Waits {
+    /// Its events wait for its tenant's CPU time or its share of the next turn.
+    pub events: bool,
+    /// Its connections wait until its tenant may read.
+    pub reading: bool,
+    /// Its connections wait until what it fills has room.
+    pub room: bool,
 }
 
 pub struct GuestTimer {
@@ -63,15 +76,9 @@ pub struct GuestTimer {
 pub enum Unavailable {
     /// The host, or its tenant, has as many as it may.
     NoRoom(QuotaExceeded),
-    /// It has ended in its first callbacks.
-    Ended,
     /// Its plugin is quarantined.
     Quarantined,
 }
-
-/// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
-/// itself full must not keep them from ending.
-pub const DOWNSTREAM_FULL_MAX: Duration = Duration::from_secs(1);
 
 impl Instance {
     pub fn new(plugin: Arc<Plugin>, seat: Seat, slot: InstanceSlot) -> Instance {
@@ -86,14 +93,15 @@ impl Instance {
             queue: VecDeque::new(),
             connections: Vec::new(),
             stalled: Vec::new(),
-            downstream_full_since: None,
+            waits: Waits::default(),
+            reprieve: None,
+            is_reprieved: false,
             timers: HashMap::new(),
             pending_connects: 0,
             role: None,
             children: Vec::new(),
             slot,
             overdue: None,
-            waits: false,
             started: false,
         }
     }
@@ -102,23 +110,12 @@ impl Instance {
         matches!(self.state, InstanceState::Idle(_))
     }
 
-    /// Whether it is not read at `now` because what it fills is full; now and then it is all the same.
-    pub fn must_wait_to_read(&mut self, now: Moment) -> bool {
-        if !self.is_downstream_full() {
-            self.downstream_full_since = None;
-            return false;
+    /// Whether what it fills is nearly full; if so, whoever makes room calls `waker`.
+    pub fn awaits_room(&self, waker: &Waker) -> bool {
+        match &self.state {
+            InstanceState::Idle(Seat::Ready(sandbox)) => sandbox.store.data().awaits_room(waker),
+            _ => false,
         }
-        let since = *self.downstream_full_since.get_or_insert(now);
-        let reprieved = DOWNSTREAM_FULL_MAX <= now.since(since);
-        if reprieved {
-            self.downstream_full_since = Some(now);
-        }
-        !reprieved
-    }
-
-    /// Whether what it fills is so full that it should not be given more to work on.
-    pub fn is_downstream_full(&self) -> bool {
-        matches!(&self.state, InstanceState::Idle(Seat::Ready(sandbox)) if sandbox.store.data().is_downstream_full())
     }
 
     /// Adds an event behind those that wait.
