@@ -24,6 +24,7 @@ mod timers;
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Interest, Poll};
@@ -74,6 +75,8 @@ pub struct Setup {
     pub activity: Activity,
     /// The instances of the whole host.
     pub quota: InstanceQuota,
+    /// Looks names up, for the whole host.
+    pub resolver: Arc<Resolver>,
     /// How long a handler runs before the others have their turn.
     pub slice: Duration,
     /// Where handlers go on that outlive their slice.
@@ -102,7 +105,6 @@ pub struct Reactor {
     /// What the poll has told last.
     events: PollEvents,
     inbox: Inbox,
-    resolver: Resolver,
     acceptors: Acceptors,
     connections: Arena<ConnectionEntry>,
     instances: Arena<Instance>,
@@ -139,7 +141,6 @@ impl Reactor {
             poll,
             events: PollEvents::with_capacity(EVENTS_PER_TURN),
             inbox,
-            resolver: Resolver::default(),
             acceptors: Acceptors::default(),
             connections: Arena::new(),
             instances: Arena::new(),

@@ -64,7 +64,7 @@ impl Reactor {
                 reply_to: self.inbox.post(),
                 permit: lookup,
             };
-            match self.resolver.ask(question) {
+            match self.setup.resolver.ask(question) {
                 Ok(()) => {
                     if let Some(entry) = self.connections.get_mut(id) {
                         entry.target = Some(target);

@@ -24,6 +24,7 @@ use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
 use crate::workers::deferred::Workers;
+use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
 use crate::{contract, engine, log};
@@ -85,6 +86,9 @@ impl Prepared {
         let lane = SlowLane::new(clock, ticker.activity(), config.host.slice);
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
         let quota = InstanceQuota::new(config.host.instances, &of_tenants);
+        let resolver = Resolver::start(config.tenants.len())
+            .map_err(StartError::internal("starting the threads that look names up"))?;
+        let resolver = Arc::new(resolver);
         let mut reactors = Vec::new();
         for index in 0..config.host.reactors {
             let setup = Setup {
@@ -95,6 +99,7 @@ impl Prepared {
                 quota: quota.clone(),
                 slice: config.host.slice,
                 slow_lane: lane.clone(),
+                resolver: resolver.clone(),
                 stop_deadline: config.host.stop_deadline,
                 close_deadline: config.host.close_deadline,
             };

@@ -19,8 +19,9 @@ use crate::log;
 use crate::mail::message::Message;
 use crate::mail::post::{Deferred, Mail};
 use crate::plugin::Plugin;
-use crate::plugin::jobs::{Job, Jobs, Next};
+use crate::plugin::jobs::{Job, Jobs};
 use crate::plugin::report::Ended;
+use crate::quota::fair_queue::Taken;
 
 /// How long an idle worker keeps its instance for the next job of the same plugin.
 const KEPT_FOR: Duration = Duration::from_secs(1);
@@ -107,14 +108,14 @@ impl Worker {
         }
         loop {
             // Whoever keeps nothing has nothing to give up.
-            match self.env.host.jobs.next(self.kept.is_some().then_some(KEPT_FOR)) {
-                Next::Job(job) => {
+            match self.env.host.jobs.take(self.kept.is_some().then_some(KEPT_FOR)) {
+                Taken::Item(job) => {
                     let tenant = job.plugin.tenant.index;
-                    self.do_job(*job);
+                    self.do_job(job);
                     self.env.host.jobs.done(tenant);
                 }
-                Next::Idle => self.kept = None,
-                Next::Closed => return,
+                Taken::Nothing => self.kept = None,
+                Taken::Closed => return,
             }
         }
     }
