@@ -33,7 +33,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     // Before anything is open, so that a signal never finds the default action half way.
     let (sender, news) = channel();
     signals::watch(sender.clone()).map_err(StartError::internal("signals"))?;
-    let Prepared { mut reactors, host, runtime, ticker, workers, slow } =
+    let Prepared { mut reactors, host, runtime, ticker, workers, slow, disposal } =
         Prepared::new(config, &Clock::system())?;
     descriptors::admit(config).map_err(StartError::Config)?;
     for (listeners, section) in bind_all(config)?.into_iter().zip(&config.listeners) {
@@ -70,6 +70,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     // They may be inside guests, which the ticker has to interrupt.
     drop(workers);
     drop(slow);
+    drop(disposal);
     drop(ticker);
     // A name that is being looked up for nobody must not hold the process.
     runtime.shutdown_background();

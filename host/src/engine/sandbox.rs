@@ -40,6 +40,16 @@ pub enum Seat {
     Empty(Arc<Template>, Box<HostState>),
 }
 
+impl Seat {
+    /// Whether it takes long to give back what it holds.
+    pub fn is_heavy(&self) -> bool {
+        match self {
+            Seat::Ready(sandbox) => sandbox.store.data().is_heavy(),
+            Seat::Empty(..) => false,
+        }
+    }
+}
+
 /// A call into a guest that is under way. It owns the sandbox: whoever holds it can resume it, nobody can
 /// enter the guest meanwhile, and dropping it ends the guest.
 pub type Call = Pin<Box<dyn Future<Output = Finished> + Send>>;

@@ -14,7 +14,7 @@ impl deferred::Host for HostState {
         let argument = self.message(argument)?;
         let permit = self.permit("deferred", &self.plugin.usage.deferred)?;
         let id = self.ids.next(|id| self.jobs.has(id));
-        let alive = self.jobs.add(id, &self.env.host.jobs);
+        let alive = self.jobs.add(id, &self.env.host.jobs, self.plugin.tenant.index);
         self.env.host.jobs.add(Job {
             plugin: self.plugin.clone(),
             operation,

@@ -330,7 +330,8 @@ impl Connection {
         }
         self.phase = Phase::Open;
         self.last_activity = now;
-        self.flush(now);
+        // The rest goes when the poll says that it can be written.
+        self.flush(now, usize::MAX);
         if let Some(reason) = self.finish_when_open.take() {
             self.finish(reason);
         }
@@ -453,20 +454,26 @@ impl Connection {
         Ok(written)
     }
 
-    /// Sends what is queued, as far as it goes. A failure ends the connection.
-    pub fn flush(&mut self, now: Moment) {
-        let may = self.writable(now);
-        let (Some(stream), false) = (&mut self.stream, self.outbox.is_empty()) else { return };
+    /// Sends what is queued, as far as it goes and up to `at_most` bytes; true if more might go at once. A failure ends the
+    /// connection.
+    pub fn flush(&mut self, now: Moment, at_most: usize) -> bool {
+        let rate = self.writable(now);
+        let may = rate.min(at_most);
+        let (Some(stream), false) = (&mut self.stream, self.outbox.is_empty()) else {
+            return false;
+        };
         let before = self.outbox.len();
         let flushed = self.outbox.flush(may, |pieces| stream.write_vectored(pieces));
         let written = before - self.outbox.len();
         // What the socket took was all that it might take: it is not the socket that is waited for.
-        self.is_rate_limited = !self.outbox.is_empty() && written == may;
+        self.is_rate_limited = !self.outbox.is_empty() && written == rate;
+        let goes_on = !self.outbox.is_empty() && written == at_most && !self.is_rate_limited;
         self.has_written(written, now);
         let result = flushed;
         if let Err(error) = result {
             self.end(reason_of(&error));
         }
+        goes_on
     }
 
     /// True once when a slow peer has caught up: `drained` is due and reading goes on.

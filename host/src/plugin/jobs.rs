@@ -48,8 +48,8 @@ impl Jobs {
     }
 
     /// Forgets the jobs of an instance that wait; the one that is being done is given up at its next slice.
-    pub fn give_up(&self, alive: &Arc<()>) {
-        drop(self.0.remove(|job| std::ptr::eq(job.alive.as_ptr(), Arc::as_ptr(alive))));
+    pub fn give_up(&self, tenant: usize, alive: &Arc<()>) {
+        drop(self.0.remove(tenant, |job| std::ptr::eq(job.alive.as_ptr(), Arc::as_ptr(alive))));
     }
 
     /// The next job; waits for it, for as long as `patience` says, or without end.

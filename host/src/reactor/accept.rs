@@ -13,7 +13,7 @@ use crate::net::connection::{Connection, SharedConnection};
 use crate::plugin::counters::CounterKind;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::{ConnectionEntry, marks};
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::turn::{Accepted, Accepting, SocketStep};
@@ -59,12 +59,13 @@ impl Reactor {
         }
         let place = accepting.place;
         let share_is_used = |tenant: usize| self.fair_share.has_used_its_share(tenant);
-        if accepting.left == 0 || self.tenant_of_acceptor(place).is_some_and(share_is_used) {
+        let tenant = self.tenant_of_acceptor(place);
+        if accepting.left == 0 || tenant.is_some_and(share_is_used) {
             self.acceptors.make_ready(place);
             return SocketStep::Next;
         }
         accepting.left -= 1;
-        match self.accept_one(place) {
+        match self.charged(tenant.unwrap_or(0), |reactor| reactor.accept_one(place)) {
             Ok(accepted) => accepting.accepted = Some(Box::new(accepted)),
             Err(NotAccepted::Gone) => {}
             Err(NotAccepted::Nothing) => return SocketStep::Next,
@@ -219,7 +220,8 @@ impl Reactor {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         if acceptor.again.is_none() {
-            let again = self.timers.insert(now + ACCEPT_AGAIN_AFTER, Purpose::Accept(place));
+            let again =
+                self.timers.insert(Owner::Host, now + ACCEPT_AGAIN_AFTER, Purpose::Accept(place));
             acceptor.again = Some(again);
         }
     }

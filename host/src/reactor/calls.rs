@@ -9,7 +9,7 @@ use crate::engine::sandbox::{Call, Finished};
 use crate::engine::task::Task;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
 use crate::reactor::table::instance::InstanceState;
 use crate::workers::slow_call::Start;
@@ -107,6 +107,17 @@ impl Reactor {
         }
     }
 
+    /// Works for a tenant, which has the less of this turn for it.
+    pub(super) fn charged<T>(&mut self, tenant: usize, work: impl FnOnce(&mut Reactor) -> T) -> T {
+        if !self.fair_share.is_contended() {
+            return work(self);
+        }
+        let begun = self.setup.env.clock.now();
+        let done = work(self);
+        self.fair_share.charge_work(tenant, self.setup.env.clock.now().since(begun));
+        done
+    }
+
     /// Takes time from a tenant's account and from its share of the turn.
     fn charge(&mut self, id: InstanceId, used: Duration) {
         let Some(instance) = self.instances.get(id) else { return };
@@ -153,7 +164,8 @@ impl Reactor {
         if instance.overdue.is_none() {
             let now = self.setup.env.clock.now();
             let deadline = now + instance.plugin.config.limits.event_deadline;
-            instance.overdue = Some(self.timers.insert(deadline, Purpose::Overdue(id)));
+            instance.overdue =
+                Some(self.timers.insert(Owner::Host, deadline, Purpose::Overdue(id)));
         }
     }
 
@@ -168,8 +180,11 @@ impl Reactor {
         let InstanceState::Away(call) = &instance.state else { return };
         let left = plugin.config.limits.event_deadline.saturating_sub(call.waited(now));
         if !left.is_zero() {
-            instance.overdue =
-                Some(self.timers.insert(now + left.max(LOOK_AGAIN_AFTER), Purpose::Overdue(id)));
+            instance.overdue = Some(self.timers.insert(
+                Owner::Host,
+                now + left.max(LOOK_AGAIN_AFTER),
+                Purpose::Overdue(id),
+            ));
             return;
         }
         instance.overdue = None;

@@ -8,8 +8,22 @@ use crate::log;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
 use crate::reactor::table::instance::{Instance, InstanceState};
+use crate::reactor::table::turn::TurnPhase;
+use crate::workers::disposal::Remains;
+
+/// Deadlines of an ended instance that are taken off before another tenant has its turn.
+const CANCELLED_AT_ONCE: usize = 256;
 
 impl Reactor {
+    /// Takes off some of the deadlines that ended instances have left.
+    pub(super) fn cancel_deadlines(&mut self) -> TurnPhase {
+        let (cancelled, fair_share) = (&mut self.agenda.cancelled, &self.fair_share);
+        let next = cancelled.next(|tenant| fair_share.has_used_its_share(tenant));
+        let Some((tenant, keys)) = next else { return TurnPhase::Stop };
+        self.charged(tenant, |reactor| keys.into_iter().for_each(|key| reactor.timers.cancel(key)));
+        TurnPhase::Cancel
+    }
+
     pub(super) fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
         let Some(instance) = self.instances.get(id) else { return };
         let plugin = instance.plugin.name();
@@ -85,10 +99,12 @@ impl Reactor {
         if let Some(key) = instance.overdue {
             self.timers.cancel(key);
         }
-        for timer in instance.timers.into_values() {
-            if let Some(key) = timer.key {
-                self.timers.cancel(key);
-            }
+        let tenant = instance.plugin.tenant.index;
+        let mut timers: Vec<_> =
+            instance.timers.into_values().filter_map(|timer| timer.key).collect();
+        while !timers.is_empty() {
+            let few = timers.split_off(timers.len().saturating_sub(CANCELLED_AT_ONCE));
+            self.agenda.cancelled.push(tenant, few);
         }
         for connection in instance.connections {
             self.abandon_connection(connection, &instance.plugin.config.on_trap);
@@ -100,6 +116,10 @@ impl Reactor {
         // Its place is free before anybody asks for it.
         match instance.state {
             InstanceState::Away(call) => call.abandon(instance.slot),
+            InstanceState::Idle(seat) if seat.is_heavy() => {
+                let (slot, post) = (instance.slot, self.inbox.post());
+                self.setup.disposal.add(Remains { tenant, seat, slot, post });
+            }
             state => {
                 drop(state);
                 drop(instance.slot);

@@ -79,7 +79,7 @@ impl Reactor {
     }
 
     /// Whose a connection is.
-    fn tenant_of(&self, id: ConnectionId) -> usize {
+    pub(super) fn tenant_of(&self, id: ConnectionId) -> usize {
         let entry = self.connections.get(id);
         let instance = entry.and_then(|entry| self.instances.get(entry.instance));
         instance.map_or(0, |instance| instance.plugin.tenant.index)

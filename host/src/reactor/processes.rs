@@ -59,9 +59,14 @@ impl Reactor {
             return;
         }
         // It may not have been born yet.
-        let unborn = |pending: &Pending| matches!(pending, Pending::Spawn(birth) if birth.parent == parent && birth.process.id() == process);
-        if let Some(place) = self.agenda.pending.iter().position(unborn) {
-            self.agenda.pending.remove(place);
+        let is_unborn = |pending: &Pending| {
+            matches!(pending, Pending::Spawn(birth)
+                if birth.parent == parent && birth.process.id() == process)
+        };
+        let Some(tenant) = self.instances.get(parent).map(|it| it.plugin.tenant.index) else {
+            return;
+        };
+        if self.agenda.pending.remove(tenant, is_unborn).is_some() {
             self.send_later(parent, process, ExitReason::Killed);
         }
     }

@@ -24,6 +24,7 @@ use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
 use crate::workers::deferred::Workers;
+use crate::workers::disposal::{Disposal, DisposalThread};
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
@@ -49,6 +50,8 @@ pub struct Prepared {
     pub workers: Workers,
     /// Where handlers go on that outlive their slice.
     pub slow: slow_lane::SlowLaneThreads,
+    /// Gives back what ended instances leave behind.
+    pub disposal: DisposalThread,
 }
 
 impl Prepared {
@@ -89,6 +92,8 @@ impl Prepared {
         let resolver = Resolver::start(config.tenants.len())
             .map_err(StartError::internal("starting the threads that look names up"))?;
         let resolver = Arc::new(resolver);
+        let (disposal, disposal_thread) =
+            Disposal::start().map_err(StartError::internal("starting the disposal thread"))?;
         let mut reactors = Vec::new();
         for index in 0..config.host.reactors {
             let setup = Setup {
@@ -100,6 +105,7 @@ impl Prepared {
                 slice: config.host.slice,
                 slow_lane: lane.clone(),
                 resolver: resolver.clone(),
+                disposal: disposal.clone(),
                 stop_deadline: config.host.stop_deadline,
                 close_deadline: config.host.close_deadline,
             };
@@ -138,7 +144,7 @@ impl Prepared {
         let slow =
             slow_lane::SlowLaneThreads::spawn(config.host.slow_lane, &lane, runtime.handle())
                 .map_err(StartError::internal("starting the slow lane"))?;
-        Ok(Prepared { reactors, host, runtime, ticker, workers, slow })
+        Ok(Prepared { reactors, host, runtime, ticker, workers, slow, disposal: disposal_thread })
     }
 }
 

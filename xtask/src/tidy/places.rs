@@ -21,6 +21,7 @@ const THREADS: &[&str] = &[
     "host/src/run.rs",
     "host/src/run/signals.rs",
     "host/src/workers/deferred.rs",
+    "host/src/workers/disposal.rs",
     "host/src/workers/resolver.rs",
     "host/src/workers/slow_lane.rs",
 ];

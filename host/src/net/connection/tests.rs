@@ -29,7 +29,9 @@ fn read_all(peer: &mut Peer, connection: &mut Connection) -> usize {
             Ok(0) => return total,
             Ok(count) => total += count,
             Err(_) if connection.outbound() == 0 => return total,
-            Err(_) => connection.flush(Moment::default()),
+            Err(_) => {
+                connection.flush(Moment::default(), usize::MAX);
+            }
         }
     }
 }

@@ -6,13 +6,13 @@ use mio::Registry;
 
 use crate::clock::Moment;
 use crate::net::listener::Listener;
-use crate::timer::TimerKey;
+use crate::reactor::table::deadline::DeadlineKey;
 
 /// A listener, and whether it has to wait.
 pub(in crate::reactor) struct Acceptor {
     pub(in crate::reactor) listener: Listener,
     /// Set while it cannot accept: when it tries again if nothing ends before.
-    pub(in crate::reactor) again: Option<TimerKey>,
+    pub(in crate::reactor) again: Option<DeadlineKey>,
     /// When the operator was last told that it cannot.
     pub(in crate::reactor) told: Option<Moment>,
 }

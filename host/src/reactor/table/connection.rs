@@ -13,7 +13,7 @@ use crate::net::outbound::{Attempts, Target};
 use crate::plugin::Plugin;
 use crate::quota::semaphore::Permit;
 use crate::reactor::table::backlog::ReadState;
-use crate::timer::TimerKey;
+use crate::reactor::table::deadline::DeadlineKey;
 
 /// A connection as its reactor keeps it.
 pub struct ConnectionEntry {
@@ -44,9 +44,9 @@ pub struct ConnectionEntry {
     pub waits_to_write: bool,
     pub unbind_is_due: bool,
     /// The deadline that is set, and the timeout it was set for.
-    pub inactivity: Option<(TimerKey, Duration)>,
-    pub pending_connect: Option<(TimerKey, Duration)>,
-    pub close_deadline: Option<TimerKey>,
+    pub inactivity: Option<(DeadlineKey, Duration)>,
+    pub pending_connect: Option<(DeadlineKey, Duration)>,
+    pub close_deadline: Option<DeadlineKey>,
 }
 
 /// The outbox marks of a plugin's connections.

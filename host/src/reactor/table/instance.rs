@@ -10,9 +10,9 @@ use crate::base::arena::{ConnectionId, InstanceId};
 use crate::engine::sandbox::{Sandbox, Seat};
 use crate::plugin::Plugin;
 use crate::quota::instances::{InstanceSlot, QuotaExceeded};
+use crate::reactor::table::deadline::DeadlineKey;
 use crate::reactor::table::event::Event;
 use crate::reactor::table::process::Role;
-use crate::timer::TimerKey;
 use crate::workers::slow_call::SlowCall;
 
 pub enum InstanceState {
@@ -36,7 +36,7 @@ pub struct Instance {
     /// The lists that it is in until it may go on.
     pub waits: Waits,
     /// While it is not read because what it fills is full: when it is read all the same.
-    pub reprieve: Option<TimerKey>,
+    pub reprieve: Option<DeadlineKey>,
     /// Whether that has come, so that one read is due.
     pub is_reprieved: bool,
     pub timers: HashMap<u32, GuestTimer>,
@@ -51,7 +51,7 @@ pub struct Instance {
     /// How many more slices the running callback may have.
     pub slices_left: Arc<AtomicU32>,
     /// When a call that went into the slow lane has taken too long.
-    pub overdue: Option<TimerKey>,
+    pub overdue: Option<DeadlineKey>,
     pub started: bool,
 }
 
@@ -67,7 +67,7 @@ pub struct Waits {
 }
 
 pub struct GuestTimer {
-    pub key: Option<TimerKey>,
+    pub key: Option<DeadlineKey>,
     pub every: Option<Duration>,
 }
 
