@@ -314,20 +314,19 @@ impl Connection {
         }
     }
 
-    /// Connecting goes on with this socket.
-    pub fn connecting(&mut self, stream: Stream) {
-        // Its plugin may have closed it meanwhile; then the socket goes the way of the others.
-        self.stream = Some(stream);
-        if matches!(self.phase, Phase::Resolving | Phase::Connecting) {
+    /// The operating system is connecting.
+    pub fn connecting(&mut self) {
+        if self.phase == Phase::Resolving {
             self.phase = Phase::Connecting;
         }
     }
 
-    /// The socket is connected: what was queued can go.
-    pub fn established(&mut self, now: Moment) {
+    /// This socket is connected: what was queued can go.
+    pub fn established(&mut self, stream: Stream, now: Moment) {
         if self.phase != Phase::Connecting {
             return;
         }
+        self.stream = Some(stream);
         self.phase = Phase::Open;
         self.last_activity = now;
         // The rest goes when the poll says that it can be written.
@@ -365,11 +364,6 @@ impl Connection {
                 Ok(_) => {}
             }
         }
-    }
-
-    /// Gives up on the socket of a failed attempt; dropping it closes it.
-    pub fn drop_stream(&mut self) -> Option<Stream> {
-        self.stream.take()
     }
 
     /// Gives the socket up for good; dropping it closes it.

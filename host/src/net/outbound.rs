@@ -1,9 +1,9 @@
 //! Outgoing connections: where to, whether it is allowed, and the attempts at each address.
 
 pub(crate) mod access;
+pub(crate) mod attempts;
 pub(crate) mod own_listeners;
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::{fmt, io};
 
@@ -11,7 +11,6 @@ use mio::net::{TcpStream, UnixStream};
 
 use crate::contract::bindings::Address;
 use crate::net::connection::stream::Stream;
-use crate::net::connection::{CloseReason, reason_of};
 
 /// Where a plugin wants to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,36 +96,6 @@ impl Attempt {
     }
 }
 
-/// The addresses that are left to try, and why the last one failed.
-#[derive(Debug, Default)]
-pub struct Attempts {
-    left: VecDeque<Attempt>,
-    last_failure: Option<CloseReason>,
-}
-
-impl Attempts {
-    /// These addresses, in order.
-    pub fn new(left: VecDeque<Attempt>) -> Attempts {
-        Attempts { left, last_failure: None }
-    }
-
-    /// The one under way has failed.
-    pub fn failed(&mut self, error: &io::Error) {
-        self.last_failure = Some(reason_of(error));
-    }
-
-    /// Begins the next attempt that can be begun, or says why there is none.
-    pub fn begin_next(&mut self) -> Result<Stream, CloseReason> {
-        while let Some(attempt) = self.left.pop_front() {
-            match attempt.begin() {
-                Ok(stream) => return Ok(stream),
-                Err(error) => self.failed(&error),
-            }
-        }
-        Err(self.last_failure.unwrap_or(CloseReason::NameNotFound))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,12 +132,5 @@ mod tests {
         assert_eq!(target.immediate(), Some(Attempt::Tcp(address)));
         let target = Target::Tcp { host: "localhost".into(), port: 80 };
         assert_eq!(target.immediate(), None);
-    }
-
-    #[test]
-    fn the_last_failure_is_the_reason() {
-        let missing = Attempt::Unix("/nowhere/at/all".into());
-        assert_eq!(Attempts::new([missing].into()).begin_next().unwrap_err(), CloseReason::Refused);
-        assert_eq!(Attempts::default().begin_next().unwrap_err(), CloseReason::NameNotFound);
     }
 }

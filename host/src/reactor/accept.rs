@@ -111,6 +111,7 @@ impl Reactor {
         if let Some(accepts) = &plugin.accepts {
             accepts.take(1);
         }
+        acceptor.at_limit = None;
         if let Some(key) = acceptor.again.take() {
             self.timers.cancel(key);
         }
@@ -182,7 +183,12 @@ impl Reactor {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         let plugin = &self.setup.env.host.plugins[acceptor.listener.endpoint.plugin];
-        // Counted each time, told seldom.
+        let turns_away = acceptor.listener.endpoint.at_capacity == AtCapacity::Refuse;
+        let is_reached = acceptor.at_limit.replace(limit) != Some(limit);
+        if !is_reached && !turns_away {
+            return;
+        }
+        // Counted each time it is reached, or somebody is turned away; told seldom.
         let count = plugin.counters.add(CounterKind::Limit, limit);
         if acceptor.told.is_none_or(|told| TELL_AGAIN_AFTER <= now.since(told)) {
             acceptor.told = Some(now);
@@ -220,8 +226,11 @@ impl Reactor {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         if acceptor.again.is_none() {
-            let again =
-                self.timers.insert(Owner::Host, now + ACCEPT_AGAIN_AFTER, Purpose::Accept(place));
+            let plugin = &self.setup.env.host.plugins[acceptor.plugin()];
+            let accepts = plugin.accepts.as_ref().filter(|accepts| accepts.is_empty(now));
+            let due = accepts.map(|accepts| accepts.worth_waiting_for(now));
+            let due = due.unwrap_or(now + ACCEPT_AGAIN_AFTER);
+            let again = self.timers.insert(Owner::Host, due, Purpose::Accept(place));
             acceptor.again = Some(again);
         }
     }

@@ -10,6 +10,7 @@ use crate::clock::Moment;
 use crate::config::model::OnTrap;
 use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, Phase, reason_of};
+use crate::net::outbound::attempts::Attempts;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::{DeadlineKey, Deadlines, Owner, Purpose};
@@ -190,9 +191,9 @@ impl Reactor {
         for key in [entry.inactivity.take(), entry.pending_connect.take()].into_iter().flatten() {
             self.timers.cancel(key.0);
         }
-        if let Some(key) = entry.close_deadline.take() {
-            self.timers.cancel(key);
-        }
+        entry.attempts = Attempts::default();
+        let keys = [entry.close_deadline.take(), entry.next_attempt.take()];
+        keys.into_iter().flatten().for_each(|key| self.timers.cancel(key));
     }
 
     /// Forgets a connection whose `unbind` has returned.

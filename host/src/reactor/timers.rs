@@ -20,6 +20,7 @@ impl Reactor {
             Purpose::Overdue(instance) => self.overdue(instance),
             Purpose::Inactivity(id) => self.check_inactivity(id),
             Purpose::PendingConnect(id) => self.end_connection(id, CloseReason::ConnectTimeout),
+            Purpose::NextAttempt(id) => self.next_attempt(id),
             Purpose::CloseDeadline(id) => self.close_deadline_passed(id),
             Purpose::Replenished(tenant, rate) => self.replenished(tenant, rate),
             Purpose::Reprieve(instance) => self.reprieve(instance),
