@@ -57,6 +57,8 @@ use crate::workers::disposal::Disposal;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane::SlowLane;
 
+/// What one phase does for one tenant in one turn, at most; the rest waits for the next.
+const UNITS_PER_PHASE: usize = 1024;
 /// Bytes read at once, and so the most that one `receive-data` brings.
 const READ_BYTES: usize = 64 * 1024;
 /// Events taken from the operating system at once.
@@ -225,7 +227,7 @@ impl Reactor {
                 TurnPhase::Pending(progress) => self.run_pending(progress),
                 TurnPhase::Ticks => self.run_tick(),
                 TurnPhase::Unbinds => self.deliver_unbind(),
-                TurnPhase::Cancel => self.cancel_deadlines(),
+                TurnPhase::GiveBack => self.give_back(),
                 TurnPhase::Stop => self.advance_stop(),
                 TurnPhase::Over { goes_on } => return Ok(Step::TurnIsOver { goes_on }),
             };

@@ -11,10 +11,10 @@ use crate::config::model::OnTrap;
 use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, Phase, reason_of};
 use crate::net::outbound::attempts::Attempts;
-use crate::reactor::Reactor;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::{DeadlineKey, Deadlines, Owner, Purpose};
 use crate::reactor::table::event::Event;
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn::TurnPhase;
@@ -158,7 +158,7 @@ impl Reactor {
     }
 
     pub(super) fn begin_unbinds(&mut self) -> TurnPhase {
-        self.agenda.unbinds.begin_phase(usize::MAX);
+        self.agenda.unbinds.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Unbinds
     }
 
@@ -167,8 +167,7 @@ impl Reactor {
         let (unbinds, fair_share) = (&mut self.agenda.unbinds, &self.fair_share);
         let due = unbinds.next(|tenant| fair_share.has_used_its_share(tenant));
         let Some((tenant, id)) = due else {
-            self.agenda.cancelled.begin_phase(usize::MAX);
-            return TurnPhase::Cancel;
+            return self.begin_giving_back();
         };
         self.charged(tenant, |reactor| reactor.close_socket(id));
         if let Some(entry) = self.connections.get(id) {

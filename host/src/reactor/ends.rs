@@ -6,22 +6,38 @@ use crate::engine::sandbox::{Stage, Trapped};
 use crate::engine::task::Task;
 use crate::log;
 use crate::plugin::report::Ended;
-use crate::reactor::Reactor;
 use crate::reactor::table::instance::{Instance, InstanceState};
 use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::disposal::Remains;
 
 /// Deadlines of an ended instance that are taken off before another tenant has its turn.
 const CANCELLED_AT_ONCE: usize = 256;
 
 impl Reactor {
-    /// Takes off some of the deadlines that ended instances have left.
-    pub(super) fn cancel_deadlines(&mut self) -> TurnPhase {
-        let (cancelled, fair_share) = (&mut self.agenda.cancelled, &self.fair_share);
-        let next = cancelled.next(|tenant| fair_share.has_used_its_share(tenant));
-        let Some((tenant, keys)) = next else { return TurnPhase::Stop };
-        self.charged(tenant, |reactor| keys.into_iter().for_each(|key| reactor.timers.cancel(key)));
-        TurnPhase::Cancel
+    pub(super) fn begin_giving_back(&mut self) -> TurnPhase {
+        self.agenda.ends.begin_phase(UNITS_PER_PHASE);
+        self.agenda.abandoned.begin_phase(UNITS_PER_PHASE);
+        self.agenda.cancelled.begin_phase(UNITS_PER_PHASE);
+        TurnPhase::GiveBack
+    }
+
+    /// Does one thing that is left of ended instances: ends a process of one, closes a connection, takes deadlines off.
+    pub(super) fn give_back(&mut self) -> TurnPhase {
+        let (agenda, fair_share) = (&mut self.agenda, &self.fair_share);
+        let has_used = |tenant| fair_share.has_used_its_share(tenant);
+        if let Some((tenant, id)) = agenda.ends.next(has_used) {
+            self.charged(tenant, |reactor| reactor.end_instance(id));
+        } else if let Some((tenant, (id, plugin))) = agenda.abandoned.next(has_used) {
+            self.charged(tenant, |reactor| reactor.abandon_connection(id, &plugin.config.on_trap));
+        } else if let Some((tenant, keys)) = agenda.cancelled.next(has_used) {
+            self.charged(tenant, |reactor| {
+                keys.into_iter().for_each(|key| reactor.timers.cancel(key));
+            });
+        } else {
+            return TurnPhase::Stop;
+        }
+        TurnPhase::GiveBack
     }
 
     pub(super) fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
@@ -77,21 +93,23 @@ impl Reactor {
 
     /// The end of an instance that cannot be told: its connections are closed, its timers forgotten.
     ///
-    /// The processes that it has spawned end with it.
+    /// The processes that it has spawned end with it. What is many is done in the turn's last phase, some in each turn.
     pub(super) fn end_instance(&mut self, id: InstanceId) {
-        let mut ending = vec![id];
-        while let Some(id) = ending.pop() {
-            if let Some(instance) = self.instances.remove(id) {
-                self.clear_up(id, instance, &mut ending);
-            }
+        if let Some(instance) = self.instances.remove(id) {
+            self.clear_up(id, instance);
         }
         self.acceptors.wake();
     }
 
-    fn clear_up(&mut self, id: InstanceId, instance: Instance, ending: &mut Vec<InstanceId>) {
+    fn clear_up(&mut self, id: InstanceId, instance: Instance) {
+        let tenant = instance.plugin.tenant.index;
         for child in instance.children {
             self.mark_killed(child);
-            ending.push(child);
+            // It is not entered any more.
+            if let Some(child) = self.instances.get_mut(child) {
+                child.is_ending = true;
+            }
+            self.agenda.ends.push(tenant, child);
         }
         if let Some(role) = instance.role {
             self.process_ended(id, &role);
@@ -99,7 +117,6 @@ impl Reactor {
         if let Some(key) = instance.overdue {
             self.timers.cancel(key);
         }
-        let tenant = instance.plugin.tenant.index;
         let mut timers: Vec<_> =
             instance.timers.into_values().filter_map(|timer| timer.key).collect();
         while !timers.is_empty() {
@@ -107,7 +124,7 @@ impl Reactor {
             self.agenda.cancelled.push(tenant, few);
         }
         for connection in instance.connections {
-            self.abandon_connection(connection, &instance.plugin.config.on_trap);
+            self.agenda.abandoned.push(tenant, (connection, instance.plugin.clone()));
         }
         self.programs.ended(instance.plugin.index, id);
         if let Some(key) = instance.reprieve {

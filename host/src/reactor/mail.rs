@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use crate::base::arena::InstanceId;
 use crate::contract::outcome::ExitReason;
 use crate::mail::post::{Delivery, Mail};
-use crate::reactor::Reactor;
 use crate::reactor::table::event::Event;
 use crate::reactor::table::turn::{MailProgress, MailStep, TurnPhase};
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::returns::Returned;
 
 /// Instances that are told something in one turn; the rest is told in the next, so that sockets have theirs.
@@ -91,7 +91,7 @@ impl Reactor {
                 }
             }
         }
-        self.agenda.mail.begin_phase(usize::MAX);
+        self.agenda.mail.begin_phase(UNITS_PER_PHASE);
     }
 
     /// Whose a piece of mail is; none when the one that it is for is gone.

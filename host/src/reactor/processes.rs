@@ -27,7 +27,7 @@ impl Reactor {
         };
         self.processes.insert(number, id);
         if let Some(parent) = self.instances.get_mut(parent) {
-            parent.children.push(id);
+            parent.children.insert(id);
         }
         self.deliver(id, Event::Spawned { name, argument });
         // Their notices came before there was anybody to tell.
@@ -91,7 +91,7 @@ impl Reactor {
         let process = role.process.id();
         self.processes.remove(&process);
         if let Some(parent) = self.instances.get_mut(role.parent) {
-            parent.children.retain(|child| *child != id);
+            parent.children.remove(&id);
             self.send_later(role.parent, process, role.reason);
         }
     }

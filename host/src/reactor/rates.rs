@@ -100,7 +100,7 @@ impl Reactor {
                     if let Some(entry) = self.connections.get_mut(id) {
                         entry.waits_to_write = false;
                     }
-                    self.write(id);
+                    self.agenda.writes.push(tenant, id);
                 }
             }
         }

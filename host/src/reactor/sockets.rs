@@ -3,9 +3,9 @@
 use crate::base::arena::ConnectionId;
 use crate::base::token::PollSource;
 use crate::net::connection::Phase;
-use crate::reactor::Reactor;
 use crate::reactor::table::poll_events::SocketEvent;
 use crate::reactor::table::turn::{Accepting, SocketProgress, SocketStep, TurnPhase};
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 /// Reads from one connection in one turn; what is left waits for the next.
 const READS_PER_TURN: usize = 4;
@@ -13,8 +13,8 @@ const READS_PER_TURN: usize = 4;
 impl Reactor {
     /// Begins with the sockets: what is left over now is looked at once.
     pub(super) fn begin_sockets(&mut self) -> TurnPhase {
-        self.agenda.reads.begin_phase(usize::MAX);
-        self.agenda.writes.begin_phase(usize::MAX);
+        self.agenda.reads.begin_phase(UNITS_PER_PHASE);
+        self.agenda.writes.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Sockets(SocketProgress {
             doing: SocketStep::Next,
             acceptors: self.acceptors.ready(),

@@ -1,15 +1,15 @@
 //! The phase of the ticks, and the turn's begin.
 
-use crate::reactor::Reactor;
 use crate::reactor::table::event::Event;
 use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 impl Reactor {
     /// Reads the clock; what each tenant has of the turn begins anew.
     pub(super) fn begin_turn(&mut self) -> TurnPhase {
         self.setup.env.clock.begin_turn();
         self.fair_share.begin_turn();
-        self.timers.begin_phase(self.setup.env.clock.turn());
+        self.timers.begin_phase(self.setup.env.clock.turn(), UNITS_PER_PHASE);
         TurnPhase::Timers
     }
 
@@ -17,7 +17,7 @@ impl Reactor {
         if self.stopping.has_begun() {
             self.agenda.ticks.clear();
         }
-        self.agenda.ticks.begin_phase(usize::MAX);
+        self.agenda.ticks.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Ticks
     }
 

@@ -1,9 +1,11 @@
 //! What the phases of this turn and the next have to do, each tenant's for itself.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::mail::post::Mail;
+use crate::plugin::Plugin;
 use crate::reactor::table::deadline::DeadlineKey;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn_queue::TurnQueue;
@@ -23,7 +25,11 @@ pub(in crate::reactor) struct Agenda {
     pub(in crate::reactor) pending: TurnQueue<Pending>,
     /// Ticks of guests.
     pub(in crate::reactor) ticks: TurnQueue<(InstanceId, u32)>,
-    /// Deadlines of guests that have ended.
+    /// Processes that end with the instance that spawned them.
+    pub(in crate::reactor) ends: TurnQueue<InstanceId>,
+    /// Connections of instances that have ended, and whose they were.
+    pub(in crate::reactor) abandoned: TurnQueue<(ConnectionId, Arc<Plugin>)>,
+    /// Deadlines of instances that have ended.
     pub(in crate::reactor) cancelled: TurnQueue<Vec<DeadlineKey>>,
     /// Connections that have ended and whose `unbind` is due.
     pub(in crate::reactor) unbinds: TurnQueue<ConnectionId>,
@@ -39,6 +45,8 @@ impl Agenda {
             writes: TurnQueue::new(tenants),
             pending: TurnQueue::new(tenants),
             ticks: TurnQueue::new(tenants),
+            ends: TurnQueue::new(tenants),
+            abandoned: TurnQueue::new(tenants),
             cancelled: TurnQueue::new(tenants),
             unbinds: TurnQueue::new(tenants),
         }
@@ -51,6 +59,8 @@ impl Agenda {
             && self.writes.is_empty()
             && self.pending.is_empty()
             && self.ticks.is_empty()
+            && self.ends.is_empty()
+            && self.abandoned.is_empty()
             && self.cancelled.is_empty()
             && self.unbinds.is_empty()
     }

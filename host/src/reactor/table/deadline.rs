@@ -58,8 +58,8 @@ pub(in crate::reactor) struct Deadlines {
     tenants: Vec<TimerQueue<Purpose>>,
     /// The earliest deadline of each that has one.
     earliest: BTreeSet<(TimerKey, Owner)>,
-    /// Those whose turn it still is in this phase.
-    phase: VecDeque<(Owner, Pass)>,
+    /// Those whose turn it still is in this phase, and how many each may have.
+    phase: VecDeque<(Owner, Pass, usize)>,
 }
 
 impl Deadlines {
@@ -114,13 +114,13 @@ impl Deadlines {
     }
 
     /// A phase begins at `now`: deadlines that are added from here on wait for the next.
-    pub(in crate::reactor) fn begin_phase(&mut self, now: Moment) {
+    pub(in crate::reactor) fn begin_phase(&mut self, now: Moment, most: usize) {
         self.phase.clear();
         let due = self.earliest.iter().take_while(|(key, _)| key.is_due(now));
         let owners: Vec<Owner> = due.map(|(_, owner)| *owner).collect();
         for owner in owners {
             let pass = self.queue(owner).begin_pass(now);
-            self.phase.push_back((owner, pass));
+            self.phase.push_back((owner, pass, most));
         }
     }
 
@@ -129,12 +129,12 @@ impl Deadlines {
         &mut self,
         has_used: impl Fn(usize) -> bool,
     ) -> Option<Purpose> {
-        while let Some((owner, pass)) = self.phase.pop_front() {
-            if matches!(owner, Owner::Tenant(tenant) if has_used(tenant)) {
+        while let Some((owner, pass, left)) = self.phase.pop_front() {
+            if left == 0 || matches!(owner, Owner::Tenant(tenant) if has_used(tenant)) {
                 continue;
             }
             if let Some(purpose) = self.change(owner, |queue| queue.pop_due(pass)) {
-                self.phase.push_back((owner, pass));
+                self.phase.push_back((owner, pass, left - 1));
                 return Some(purpose);
             }
         }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn due(deadlines: &mut Deadlines, now: u64, has_used: impl Fn(usize) -> bool) -> Vec<usize> {
-        deadlines.begin_phase(at(now));
+        deadlines.begin_phase(at(now), usize::MAX);
         let purposes = std::iter::from_fn(|| deadlines.next_due(&has_used));
         let place = |purpose| match purpose {
             Purpose::Accept(place) => place,

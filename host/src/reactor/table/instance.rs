@@ -1,6 +1,6 @@
 //! One sandbox of a plugin, as its reactor sees it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::task::Waker;
@@ -45,7 +45,7 @@ pub struct Instance {
     /// What makes it a process, if it is one.
     pub role: Option<Role>,
     /// Processes that it has spawned.
-    pub children: Vec<InstanceId>,
+    pub children: HashSet<InstanceId>,
     /// Its place among the instances of the host.
     pub slot: InstanceSlot,
     /// How many more slices the running callback may have.
@@ -53,6 +53,8 @@ pub struct Instance {
     /// When a call that went into the slow lane has taken too long.
     pub overdue: Option<DeadlineKey>,
     pub started: bool,
+    /// Whether its end is decided, so that it is not entered any more.
+    pub is_ending: bool,
 }
 
 /// The lists that an instance is in, each once.
@@ -99,15 +101,16 @@ impl Instance {
             timers: HashMap::new(),
             pending_connects: 0,
             role: None,
-            children: Vec::new(),
+            children: HashSet::new(),
             slot,
             overdue: None,
             started: false,
+            is_ending: false,
         }
     }
 
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, InstanceState::Idle(_))
+        matches!(self.state, InstanceState::Idle(_)) && !self.is_ending
     }
 
     /// Whether what it fills is nearly full; if so, whoever makes room calls `waker`.

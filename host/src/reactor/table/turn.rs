@@ -33,8 +33,8 @@ pub(in crate::reactor) enum TurnPhase {
     Ticks,
     /// Connections that have ended.
     Unbinds,
-    /// Deadlines of guests that have ended.
-    Cancel,
+    /// What is left of instances that have ended.
+    GiveBack,
     /// The end of the reactor.
     Stop,
     /// Everything of the turn is done.
