@@ -9,6 +9,7 @@ use crate::{
     head::{HeadScanner, Leniency},
     headers::Headers,
     limits::Limits,
+    status::is_interim,
 };
 
 /// A step of a response.
@@ -129,7 +130,7 @@ impl ResponseDecoder {
         let Some(head) = self.head.take(input, |head| parse(head, method, limits))? else {
             return Ok(None);
         };
-        if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+        if is_interim(head.status) {
             self.informational += 1;
             if INFORMATIONAL_MAX < self.informational {
                 return Err(ResponseError::TooManyInformational);
