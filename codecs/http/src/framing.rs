@@ -3,6 +3,8 @@
 //! Request smuggling is refused here: where two programs could find the end of a body at different positions, the
 //! head is an error; no reading is preferred.
 
+use std::borrow::Cow;
+
 use http::Version;
 
 use crate::{fields::list, headers::Headers};
@@ -93,6 +95,17 @@ impl<'a> Facts<'a> {
     fn transfer(&mut self, value: &[u8]) {
         self.coding = list(value).fold(self.coding, Coding::then);
     }
+}
+
+/// A head of a later HTTP/1 than there is, as one of HTTP/1.1 (RFC 9110, 2.5). `minor` is where the digit stands.
+pub(crate) fn as_known_version(head: &[u8], minor: usize) -> Cow<'_, [u8]> {
+    let is_later = head.get(minor).is_some_and(|digit| matches!(digit, b'2'..=b'9'));
+    if !is_later || !head[..minor].ends_with(b"HTTP/1.") {
+        return Cow::Borrowed(head);
+    }
+    let mut known = head.to_vec();
+    known[minor] = b'1';
+    Cow::Owned(known)
 }
 
 /// The version with this digit after `HTTP/1.`.

@@ -8,7 +8,7 @@ use super::{ResponseHead, error::ResponseError};
 use crate::{
     body::Length,
     fields::number,
-    framing::{Coding, Facts, Single, version},
+    framing::{Coding, Facts, Single, as_known_version, version},
     headers::Headers,
     limits::Limits,
     status::is_bodiless,
@@ -20,6 +20,7 @@ pub(super) fn parse(
     method: &Method,
     limits: &Limits,
 ) -> Result<ResponseHead, ResponseError> {
+    let head = &*as_known_version(head, "HTTP/1.".len());
     let mut fields = [const { MaybeUninit::uninit() }; Limits::HEADERS_MAX];
     let count = limits.headers.min(Limits::HEADERS_MAX);
     let mut parsed = httparse::Response::new(&mut []);
