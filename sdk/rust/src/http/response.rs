@@ -316,8 +316,8 @@ impl Response {
                 write_response(out, exchange, &response)
             })
         });
-        // It cannot fail: `check` has refused reserved fields, and a finished slot discards what is written.
-        writer.and_then(Result::ok).unwrap_or(BodyWriter::None)
+        // It fails only where nobody is there any more: `check` has refused reserved fields.
+        writer.and_then(Result::ok).unwrap_or(BodyWriter::Ended)
     }
 
     fn after(&self) -> AfterResponse {
@@ -325,8 +325,14 @@ impl Response {
     }
 
     fn stream(&mut self, writer: BodyWriter) -> ResponseStream {
-        let chunks = Chunks { writer, compressor: self.compressor.take(), after: self.after() };
-        ResponseStream::new(self.slot.clone(), chunks)
+        let after = self.after();
+        let mut compressor = self.compressor.take();
+        if writer == BodyWriter::None {
+            // The head is all of it: nothing is to be made for a body that nobody gets.
+            compressor = None;
+            self.slot.finish(after);
+        }
+        ResponseStream::new(self.slot.clone(), Chunks { writer, compressor, after })
     }
 
     fn take_headers(&mut self, headers: &Headers) {
