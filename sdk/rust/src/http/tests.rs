@@ -3,6 +3,8 @@
 mod answers;
 mod bodies;
 mod closing;
+mod compression;
+mod statuses;
 mod timeouts;
 mod turns;
 mod upgrade;
@@ -22,6 +24,9 @@ pub(super) use crate::transport::fake::{FakeSocket, Wire};
 use crate::types::CloseReason;
 
 type Process = Box<dyn FnMut(Request, Response)>;
+
+/// What a case does with a request.
+type Work = fn(Request, Response);
 
 /// What a case does before the answer is sent.
 type Prepare = fn(&mut Response);
