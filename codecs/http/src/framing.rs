@@ -47,6 +47,8 @@ pub(crate) enum Coding {
     None,
     /// `chunked` and nothing else.
     Chunked,
+    /// `identity` and nothing else: a name for no coding, which HTTP had once.
+    Identity,
     /// Another coding, which is not supported here, then `chunked`.
     Unknown,
     /// `chunked` is absent, not last, or there twice: both sides cannot agree on the end of the body.
@@ -56,10 +58,14 @@ pub(crate) enum Coding {
 impl Coding {
     fn then(self, coding: &[u8]) -> Coding {
         let chunked = coding.eq_ignore_ascii_case(b"chunked");
+        let identity = coding.eq_ignore_ascii_case(b"identity");
         match self {
             Coding::None if chunked => Coding::Chunked,
-            Coding::Endless { chunked: false } if chunked => Coding::Unknown,
-            Coding::None | Coding::Endless { chunked: false } => Coding::Endless { chunked: false },
+            Coding::None | Coding::Identity if identity => Coding::Identity,
+            Coding::Identity | Coding::Endless { chunked: false } if chunked => Coding::Unknown,
+            Coding::None | Coding::Identity | Coding::Endless { chunked: false } => {
+                Coding::Endless { chunked: false }
+            }
             Coding::Chunked | Coding::Unknown | Coding::Endless { chunked: true } => {
                 Coding::Endless { chunked: true }
             }
@@ -131,7 +137,19 @@ mod tests {
         check(&["Chunked"], Coding::Chunked);
         check(&["gzip, chunked"], Coding::Unknown);
         check(&["gzip", "chunked"], Coding::Unknown);
-        for endless in ["", "identity", "gzip", "xchunked", "chunked;q=1", "\"chunked\""] {
+        check(&["identity"], Coding::Identity);
+        check(&["Identity, identity", "IDENTITY"], Coding::Identity);
+        check(&["identity, chunked"], Coding::Unknown);
+        for endless in [
+            "",
+            "identity,",
+            "identity, gzip",
+            "gzip, identity",
+            "gzip",
+            "xchunked",
+            "chunked;q=1",
+            "\"chunked\"",
+        ] {
             check(&[endless], Coding::Endless { chunked: false });
         }
         for endless in ["chunked, chunked", "chunked, gzip", "chunked,", "gzip, chunked, chunked"] {

@@ -80,7 +80,7 @@ fn length(facts: &Facts<'_>, version: Version) -> Result<Length, RequestError> {
         _ if version == Version::HTTP_10 => Err(RequestError::TransferEncodingIn10),
         Coding::Chunked => Ok(Length::Chunked),
         Coding::Unknown => Err(RequestError::TransferCoding),
-        Coding::Endless { .. } => Err(RequestError::NotChunkedLast),
+        Coding::Identity | Coding::Endless { .. } => Err(RequestError::NotChunkedLast),
     }
 }
 

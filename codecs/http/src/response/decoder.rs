@@ -49,8 +49,9 @@ enum State {
     Failed(ResponseError),
 }
 
-/// Servers are older than clients: RFC 9112 lets a recipient take a line feed alone and has it take a folded line.
-const LENIENCY: Leniency = Leniency { empty_lines: 0, bare_line_feed: true, folded: true };
+/// Servers are older than clients: RFC 9112 lets a recipient take a line feed alone and has it take a folded line. Some
+/// end a body, or an answer before the answer, with a line too many.
+const LENIENCY: Leniency = Leniency { empty_lines: 12, bare_line_feed: true, folded: true };
 
 /// 1xx answers to one request. One or two are usual.
 const INFORMATIONAL_MAX: u32 = 16;
@@ -142,7 +143,7 @@ impl ResponseDecoder {
         self.state = if tunnel || head.status == StatusCode::SWITCHING_PROTOCOLS {
             State::Over
         } else {
-            let body = BodyDecoder::new(head.length, limits)?;
+            let body = BodyDecoder::of_response(head.length, limits)?;
             State::Body { body, keep_alive: head.keep_alive }
         };
         Ok(Some(ResponseEvent::Head(head)))

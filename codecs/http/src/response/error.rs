@@ -21,11 +21,11 @@ pub enum ResponseError {
     TooManyHeaders,
     /// More 1xx answers than anybody sends.
     TooManyInformational,
-    /// `Content-Length` twice, or what is no number.
+    /// Two different numbers in `Content-Length`, or what is no number.
     ContentLength,
     /// Both `Content-Length` and `Transfer-Encoding`.
     TwoLengths,
-    /// `Transfer-Encoding` other than `chunked`, or in HTTP/1.0.
+    /// `Transfer-Encoding` other than `chunked` and `identity`, or `chunked` in HTTP/1.0.
     TransferCoding,
     /// The body.
     Body(BodyError),
