@@ -156,6 +156,10 @@ impl Pipeline {
             inner.corked = false;
             inner.flush();
             inner.settle();
+            // The plugin's own timers are turns too, of which nothing tells: the tick begins the next.
+            if inner.turn.is_over() && !inner.slots.is_empty() && inner.state == State::Open {
+                inner.tick_later(&Rc::downgrade(&self.0));
+            }
         }
         result
     }

@@ -90,6 +90,7 @@ impl ResponseStream {
         }
         let data = data.as_ref();
         let Chunks { writer, compressor, .. } = &mut *self.0.chunks.borrow_mut();
+        self.0.slot.spend_piece(data.len(), compressor.is_some());
         let sent = match compressor {
             None => self.0.send(writer, data),
             Some(compressor) => {
@@ -120,13 +121,15 @@ impl ResponseStream {
         self.0.send(writer, &compressed).map_err(|error| self.0.fail(error))
     }
 
-    /// Whether the client is behind, so that the next piece should wait for [`on_drained`](Self::on_drained).
+    /// Whether the next piece should wait for [`on_drained`](Self::on_drained): the client is behind, or this turn of the
+    /// loop has sent its share.
     #[must_use]
     pub fn is_full(&self) -> bool {
         !self.0.slot.has_room()
     }
 
-    /// Calls `action` once, when the client has caught up. It is forgotten when the connection ends.
+    /// Calls `action` once, when the client has caught up; in a later turn of the loop if it has already. It is forgotten
+    /// when the connection ends.
     pub fn on_drained(&self, action: impl FnOnce() + 'static) {
         self.0.slot.when_room(action);
     }
@@ -162,14 +165,12 @@ impl ResponseStream {
     }
 
     fn send_some<P: AsRef<[u8]>>(self, mut pieces: impl Iterator<Item = P> + 'static) {
-        let compressed = self.0.chunks.borrow().compressor.is_some();
         while self.is_open() {
             if self.is_full() || !self.0.slot.has_time() {
                 let stream = self.clone();
                 return self.on_drained(move || stream.send_each(pieces));
             }
             let Some(piece) = pieces.next() else { return self.finish() };
-            self.0.slot.spend_piece(piece.as_ref().len(), compressed);
             if self.chunk(piece).is_err() {
                 return;
             }

@@ -96,17 +96,18 @@ impl Slot {
         self.pipeline.0.borrow_mut().held(self.number).is_some_and(|(_, held)| held.body_pending)
     }
 
-    /// Whether the client keeps up with what is written.
+    /// Whether the client keeps up with what is written, and this turn has something left.
     pub fn has_room(&self) -> bool {
-        self.pipeline.0.borrow_mut().has_room(self.number)
+        let mut inner = self.pipeline.0.borrow_mut();
+        !inner.turn.is_over() && inner.has_room(self.number)
     }
 
-    /// Whether a producer may make a piece in this turn.
+    /// Whether a producer that is not called for each piece may make one in this turn.
     pub fn has_time(&self) -> bool {
         self.pipeline.0.borrow_mut().turn.has_time()
     }
 
-    /// A producer has made a piece.
+    /// A piece is about to be written.
     pub fn spend_piece(&self, bytes: usize, compressed: bool) {
         self.pipeline.0.borrow_mut().turn.spend_piece(bytes, compressed);
     }

@@ -28,7 +28,7 @@ impl Turn {
         self.spent = self.spent.saturating_add(bytes);
     }
 
-    /// A piece of this length is about to be sent by itself, not because the plugin was called.
+    /// A piece of this length is about to be sent.
     pub fn spend_piece(&mut self, bytes: usize, compressed: bool) {
         self.spend(PIECE);
         if compressed {

@@ -122,6 +122,54 @@ fn a_stream_without_a_body_has_ended() {
     assert_eq!(client.wire().ended, None);
 }
 
+/// A plugin that sends as long as there is room.
+fn pump(stream: crate::http::ResponseStream, left: usize) {
+    let mut left = left;
+    while !stream.is_full() {
+        if left == 0 {
+            return stream.finish();
+        }
+        stream.chunk("0123456789").unwrap();
+        left -= 1;
+    }
+    stream.clone().on_drained(move || pump(stream, left));
+}
+
+#[test]
+fn a_plugin_that_sends_itself_has_turns_too() {
+    let client = Client::of(|_, response| pump(response.send_headers(), 10_000));
+    client.send(GET);
+    let mut sent = 0;
+    while ticks() != 0 {
+        let bytes = client.received().len();
+        assert!(0 < bytes && bytes < 300_000, "{bytes} bytes in one turn");
+        sent += bytes;
+        assert_eq!(ticks(), 1);
+        turn();
+    }
+    sent += client.received().len();
+    assert!(10_000 * 15 < sent, "{sent} bytes");
+}
+
+/// One that sends now and then is never told that it sends too much.
+#[test]
+fn a_client_that_keeps_up_has_room_in_every_timer() {
+    let client = Client::of(|_, response| {
+        let stream = response.send_headers();
+        crate::add_periodic_timer(Duration::from_secs(1), move || {
+            assert!(!stream.is_full());
+            stream.chunk(vec![b'x'; 100_000]).unwrap();
+            stream.chunk("y").unwrap();
+        });
+    });
+    client.send(GET);
+    for _ in 0..100 {
+        advance(Duration::from_secs(1));
+        assert!(100_000 < client.received().len());
+    }
+    client.unbind(CloseReason::PeerClosed);
+}
+
 /// Behind one another, the answers have a turn's share together.
 #[test]
 fn many_requests_at_once_are_many_turns() {
