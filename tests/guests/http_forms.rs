@@ -92,7 +92,9 @@ impl HttpServer for HttpForms {
 
     fn settings(&self) -> Settings {
         let short = Duration::from_millis(300);
-        Settings { head_timeout: short, body_timeout: short, ..Settings::DEFAULT }
+        // However busy the machine is, the client has time to read the last answer.
+        let linger = Duration::from_secs(20);
+        Settings { head_timeout: short, body_timeout: short, linger, ..Settings::DEFAULT }
     }
 }
 
