@@ -105,7 +105,7 @@ fn a_million_pieces_come_whole(isolation: Isolation) {
     stop_quietly(host);
 }
 
-/// More than an outbox holds, asked for in one piece.
+/// More than an outbox holds, asked for in one piece by a client that has then said all that it has to say.
 fn answers_behind_one_another_come_whole(isolation: Isolation) {
     let plugin = Plugin::new("http_forms").isolation(isolation);
     let host = Host::start(&Config::serving(plugin));
@@ -113,12 +113,16 @@ fn answers_behind_one_another_come_whole(isolation: Isolation) {
         let mut peer = host.connect("http_forms");
         let mut twin = peer.twin();
         let requests = get(path).repeat(500);
-        let sender = std::thread::spawn(move || twin.send(requests));
+        let sender = std::thread::spawn(move || {
+            twin.send(requests);
+            twin.finish();
+        });
         for _ in 0..500 {
             assert_eq!(expect_head(&mut peer, "200 OK"), length);
             peer.expect_count(length as usize);
         }
         sender.join().expect("everything was sent");
+        peer.expect_end();
     }
     stop_quietly(host);
 }

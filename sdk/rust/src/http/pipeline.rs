@@ -46,6 +46,8 @@ struct Inner {
     waking: bool,
     /// Answers are due, and the connection stays although nothing moves.
     waiting: bool,
+    /// Somebody waits for a client that is behind: it has the timeout of an idle one.
+    behind: bool,
     state: State,
     /// Calls the session when it can go on.
     wake: Option<Rc<dyn Fn()>>,
@@ -123,6 +125,7 @@ impl Pipeline {
             ticking: false,
             waking: false,
             waiting: false,
+            behind: false,
             state: State::Open,
             wake: None,
             throttled: None,
@@ -235,7 +238,11 @@ impl Pipeline {
         self.begin_turn();
         self.cork(|| {
             self.pop_finished();
-            let resume = self.0.borrow_mut().take_resume();
+            let resume = {
+                let mut inner = self.0.borrow_mut();
+                inner.look_at_client();
+                inner.take_resume()
+            };
             if let Some(resume) = resume {
                 resume();
             }
@@ -323,8 +330,15 @@ impl Inner {
         if !self.has_room(first) {
             return None;
         }
-        self.reads_again();
         self.slots.front_mut()?.resume.take()
+    }
+
+    /// Whether the client waits for an answer.
+    fn is_due(&self) -> bool {
+        // Requests that have come and were not looked at yet.
+        let left = self.waking || self.throttled == Some(Throttle::Room);
+        // A client whose body is incomplete does not wait for an answer yet; if it ends now, it never will.
+        left || self.slots.iter().any(|held| !held.body_pending)
     }
 
     /// Ends the connection: no answer follows.
@@ -345,15 +359,17 @@ impl Inner {
 
     /// Sets the idle timeout at the end of a callback: none while an answer is due.
     fn settle(&mut self) {
-        // A client whose body is incomplete does not wait for an answer yet; if it ends now, it never will.
-        let due = self.slots.iter().any(|held| !held.body_pending);
+        let due = self.is_due();
         if due == self.waiting || self.state != State::Open {
             return;
         }
         self.waiting = due;
         self.transport.keep_half_open(due);
         if due {
-            self.transport.set_inactivity_timeout(Duration::ZERO);
+            self.behind = self.behind && !self.keeps_up();
+            if !self.behind {
+                self.transport.set_inactivity_timeout(Duration::ZERO);
+            }
             return;
         }
         self.transport.set_inactivity_timeout(self.settings.idle_timeout);

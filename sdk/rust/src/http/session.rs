@@ -187,7 +187,11 @@ impl<S: HttpServer> Session<S> {
             } else if self.is_held() {
                 return self.pipeline.throttle(Throttle::Answer);
             } else if let Some(obstacle) = self.pipeline.obstacle() {
-                return self.pipeline.throttle(obstacle);
+                // Without a request in hand, not to read from who is behind is the host's business.
+                if obstacle == Throttle::Answer || !input.is_empty() {
+                    self.pipeline.throttle(obstacle);
+                }
+                return;
             }
             match self.decoder.decode(input) {
                 Ok(None) => return,

@@ -12,13 +12,13 @@ const POLL: Duration = Duration::from_millis(100);
 /// The tick of a connection: it goes on with what the callback before has left.
 fn tick(pipeline: &Weak<RefCell<Inner>>) {
     let Some(pipeline) = pipeline.upgrade().map(Pipeline) else { return };
+    pipeline.0.borrow_mut().ticking = false;
+    pipeline.proceed();
     let wake = {
         let mut inner = pipeline.0.borrow_mut();
-        inner.ticking = false;
         let waking = std::mem::take(&mut inner.waking);
         inner.wake.clone().filter(|_| waking)
     };
-    pipeline.proceed();
     if let Some(wake) = wake {
         wake();
     }
@@ -28,13 +28,16 @@ impl Inner {
     /// The session may go on, if it has waited for room.
     pub(super) fn catch_up(&mut self, me: &Weak<RefCell<Inner>>) {
         if self.throttled == Some(Throttle::Room) && !self.turn.is_over() && self.keeps_up() {
-            self.reads_again();
             self.wake(me);
         }
     }
 
-    /// The client has caught up: an answer that is due may take its time.
-    pub(super) fn reads_again(&mut self) {
+    /// Once the client has caught up, an answer that is due may take its time.
+    pub(super) fn look_at_client(&mut self) {
+        if !self.behind || !self.keeps_up() {
+            return;
+        }
+        self.behind = false;
         self.cancel_poll();
         if self.waiting {
             self.transport.set_inactivity_timeout(Duration::ZERO);
@@ -56,7 +59,7 @@ impl Inner {
         if self.keeps_up() {
             self.tick_later(me);
         } else {
-            // A client that does not read has the timeout of an idle one.
+            self.behind = true;
             self.transport.set_inactivity_timeout(self.settings.idle_timeout);
             self.poll(me);
         }

@@ -226,6 +226,72 @@ fn requests_wait_for_a_client_that_does_not_read() {
     assert_eq!(client.wire().inactivity_timeout, SETTINGS.idle_timeout);
 }
 
+/// Who asks for much, ends and then reads, gets all of it.
+#[test]
+fn requests_in_hand_keep_a_connection_whose_client_has_ended() {
+    let count: Rc<Cell<usize>> = Rc::default();
+    let counted = count.clone();
+    let client = Client::of(move |_, mut response| {
+        counted.set(counted.get() + 1);
+        response.content(vec![b'x'; 60_000]);
+        response.send_response();
+    });
+    for fills in [true, false] {
+        client.wire().fills = fills;
+        count.set(0);
+        client.send(GET.repeat(50));
+        for _ in 0..100 {
+            let wire = client.wire();
+            let waits = wire.keeps_half_open;
+            assert!(
+                wire.ended.is_none() && (waits || count.get() == 50),
+                "{} answers",
+                count.get()
+            );
+            drop(wire);
+            client.drain();
+            turn();
+        }
+        assert_eq!(count.get(), 50);
+        assert!(!client.wire().keeps_half_open && ticks() == 0);
+    }
+    client.send(GET.repeat(50));
+    client.wire().peer_finished = true;
+    while ticks() != 0 {
+        assert!(client.wire().ended.is_none() || count.get() == 100, "{} answers", count.get());
+        turn();
+    }
+    assert_eq!((count.get(), client.wire().ended), (100, Some("closed after writing")));
+}
+
+/// From the first callback on.
+#[test]
+fn a_client_that_does_not_read_has_the_timeout_of_an_idle_one() {
+    let (client, _) = counting(unprepared, || pieces(64 * 1024, 100));
+    client.wire().fills = true;
+    client.send(GET);
+    assert_eq!(client.wire().inactivity_timeout, SETTINGS.idle_timeout);
+    advance(Duration::from_secs(30));
+    assert_eq!(client.wire().inactivity_timeout, SETTINGS.idle_timeout);
+    // It reads again, and the plugin may take its time for the rest.
+    client.drain();
+    advance(Duration::ZERO);
+    assert_eq!(client.wire().inactivity_timeout, SETTINGS.idle_timeout);
+    client.wire().fills = false;
+    client.drain();
+    advance(Duration::ZERO);
+    assert!(client.received().ends_with("0\r\n\r\n"));
+    // The next answer is not that client's fault.
+    let (client, kept) = keeping();
+    client.wire().outbound = 70_000;
+    client.send(GET);
+    let stream = kept.borrow_mut().pop().unwrap().send_headers();
+    stream.on_drained(|| {});
+    assert_eq!(client.wire().inactivity_timeout, SETTINGS.idle_timeout);
+    client.drain();
+    assert_eq!(client.wire().inactivity_timeout, Duration::ZERO);
+}
+
 /// A plugin that changes its mind all the time.
 #[test]
 fn pausing_does_not_pile_up_ticks() {
