@@ -42,6 +42,7 @@ mod http;
 mod http_client;
 mod http_clients;
 mod http_files;
+mod http_stream;
 mod inactivity;
 mod inspect;
 mod isolation;

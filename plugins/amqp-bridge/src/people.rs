@@ -68,7 +68,7 @@ impl HttpServer for Web {
             let settings = WebSocketSettings { message: LINE_MAX, ..WebSocketSettings::default() };
             return response.accept_websocket(&request, settings, Person::new);
         }
-        response.status(426).content_type("text/plain");
+        response.status(426).header("Upgrade", "websocket").content_type("text/plain");
         response.content("Here is a WebSocket.\n");
         response.send_response();
     }

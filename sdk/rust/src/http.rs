@@ -28,11 +28,12 @@
 //! - [`Method`], [`StatusCode`], [`Version`]: the vocabulary of the crate `http`; [`Headers`] keep order and case.
 //! - [`codec`]: headers, cookies, ranges, conditions, dates: the values, which know nothing of connections.
 //!
-//! Below them, `session` turns bytes into requests, `pipeline` keeps the answers in order, and the crate's `transport` is all
-//! that either knows of a socket.
+//! Below them, `session` turns bytes into requests, `pipeline` keeps the answers in order, `closing` ends a connection after
+//! the last of them, and the crate's `transport` is all that any of them knows of a socket.
 
 mod client;
 mod clock;
+mod closing;
 mod pipeline;
 mod request;
 mod response;

@@ -43,7 +43,8 @@ impl HandshakeError {
             HandshakeError::Key => return headers,
         };
         set(&mut headers, name, value);
-        if self == HandshakeError::Version {
+        // RFC 9110, 15.5.22.
+        if self.status() == StatusCode::UPGRADE_REQUIRED {
             set(&mut headers, "Upgrade", "websocket");
         }
         headers

@@ -1,6 +1,10 @@
 //! Peers that never come to an end: what they send is refused or passes through, and is not held.
 
-use sandloop_http::{Limits, Method, RequestDecoder, ResponseDecoder, websocket::WebSocket};
+use sandloop_http::{
+    Limits, Method, RequestDecoder, ResponseDecoder,
+    coding::{Bounds, Coding, Compressor, Decompressor},
+    websocket::WebSocket,
+};
 use sandloop_testkit::heap::{Counting, peak_of};
 
 #[global_allocator]
@@ -43,6 +47,17 @@ fn endless_requests() {
     check_request(chunked, "0", 1024);
     check_request(&format!("{chunked}1;"), "a", 1024);
     check_request(chunked, "1;a\r\na\r\n", 1024);
+    for (begin, again) in [
+        ("1;a=", "a"),
+        ("1;a=\"", "a"),
+        ("1;a=\"", "\\\""),
+        ("1;a", ";a"),
+        ("1;a", ";a=\"b\""),
+        ("1;", " "),
+        ("1 ", "\t"),
+    ] {
+        check_request(&format!("{chunked}{begin}"), again, 1024);
+    }
     check_request(&format!("{chunked}0\r\n"), "a: b\r\n", HEAD);
     check_request(&format!("{chunked}FFFFFFFFFFFFFFF\r\n"), "a", 1024);
     check_request(
@@ -82,7 +97,35 @@ fn endless_responses() {
     check_response("HTTP/1.1 200 OK\r\na: b\r\n", " c\r\n", HEAD);
     check_response("HTTP/1.1 200 OK\r\n\r\n", "a", 1024);
     check_response("", "HTTP/1.1 100 Continue\r\n\r\n", 4096);
-    check_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n", 1024);
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    check_response(chunked, "1\r\na\r\n", 1024);
+    check_response(chunked, "1 \r\na\r\n", 1024);
+    check_response(&format!("{chunked}1"), " ", 1024);
+    check_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n", "a", 1024);
+    check_response("HTTP/1.1 200 OK\r\nContent-Length: 5", ", 5", HEAD);
+}
+
+/// Whatever follows what is compressed, it is not held.
+#[test]
+fn endless_padding() {
+    for coding in [Coding::Gzip, Coding::Deflate] {
+        for padding in [b"\0".as_slice(), b"\r\n"] {
+            let mut bytes = Vec::new();
+            let mut compressor = Compressor::new(coding);
+            compressor.write(b"abc", &mut bytes);
+            compressor.finish(&mut bytes);
+            let block = padding.repeat(4096);
+            let peak = peak_of(|| {
+                let mut decompressor = Decompressor::new(coding, Bounds::default());
+                decompressor.write(&bytes, |_| {}).unwrap();
+                for _ in 0..256 {
+                    decompressor.write(&block, |data| assert!(data.is_empty())).unwrap();
+                }
+                decompressor.finish(|data| assert!(data.is_empty())).unwrap();
+            });
+            assert!(peak < 128 * 1024, "{coding:?} held {peak} bytes");
+        }
+    }
 }
 
 #[test]

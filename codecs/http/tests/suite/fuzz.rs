@@ -1,12 +1,12 @@
 //! Arbitrary changes and arbitrary cuts: no panic, and the same result however the bytes are cut.
 
 use sandloop_http::{
-    Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead,
+    Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead, ResponseDecoder,
     coding::{Bounds, Coding, Compressor, Decompressor},
     websocket::{Event, Message, WebSocket},
     writer::{Outgoing, OutgoingRequest, write_request},
 };
-use sandloop_testkit::fuzz::rounds;
+use sandloop_testkit::{fuzz::rounds, heap::peak_of};
 
 use crate::{
     corpus::read,
@@ -30,6 +30,14 @@ const WORDS: &[&[u8]] = &[
     b"0\r\n\r\n",
     b"\r\n\r\n",
     b"5\r\nhello\r\n",
+    b"5 \r\nhello\r\n",
+    b";a=\"b;c\"",
+    b";a=\"",
+    b"\\\"",
+    b"Transfer-Encoding: identity\r\n",
+    b"Content-Length: 5, 5\r\n",
+    b"HTTP/1.2",
+    b"HEAD ",
     b"Content-Length: 5\r\n",
     b"content-length:0\r\n",
     b"Transfer-Encoding: chunked\r\n",
@@ -77,6 +85,35 @@ fn responses_do_not_depend_on_the_cuts() {
         let whole = of_responses(LIMITS, &method, std::iter::once(bytes.as_slice()));
         let cut = of_responses(LIMITS, &method, noise.pieces(&bytes).into_iter());
         assert_eq!(whole, cut, "{method} {}", bytes.escape_ascii());
+    });
+}
+
+/// However wrong the bytes are: a head's bound, and as much again where a buffer grows.
+#[test]
+fn memory_is_bounded() {
+    let (requests, responses) = (seeds("requests"), seeds("responses"));
+    let others = [requests.clone(), responses.clone()].concat();
+    rounds(1_000, |noise| {
+        let mut bytes = noise.pick(&others).clone();
+        for _ in 0..noise.below(20) {
+            bytes.extend(noise.pick(&others));
+        }
+        noise.mutate(&mut bytes, WORDS, &others);
+        let pieces = noise.pieces(&bytes);
+        let peak = peak_of(|| {
+            let mut decoder = RequestDecoder::new(Limits { body: u64::MAX, ..LIMITS });
+            for mut piece in pieces.iter().copied() {
+                while let Ok(Some(_)) = decoder.decode(&mut piece) {}
+            }
+        });
+        assert!(peak < 4096, "{peak} bytes for {}", bytes.escape_ascii());
+        let peak = peak_of(|| {
+            let mut decoder = ResponseDecoder::new(Limits { body: u64::MAX, ..LIMITS });
+            for mut piece in pieces.iter().copied() {
+                while let Ok(Some(_)) = decoder.decode(&mut piece, &Method::GET) {}
+            }
+        });
+        assert!(peak < 4096, "{peak} bytes for {}", bytes.escape_ascii());
     });
 }
 
@@ -211,10 +248,11 @@ fn compressed_bodies_do_not_depend_on_the_cuts() {
         compressor.write(&text, &mut bytes);
         compressor.finish(&mut bytes);
         let good = bytes.clone();
+        bytes.extend(*noise.pick(&[b"".as_slice(), b"", b"\0\0", b"\r\n", &good]));
         if noise.below(4) != 0 {
             noise.mutate(
                 &mut bytes,
-                &[b"\0", b"\xff", b"\x1f\x8b\x08"],
+                &[b"\0", b"\xff", b"\r\n", b"\x1f\x8b\x08"],
                 std::slice::from_ref(&good),
             );
         }

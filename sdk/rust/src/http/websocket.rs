@@ -11,6 +11,7 @@ use sandloop_http::websocket as codec;
 #[doc(no_inline)]
 pub use sandloop_http::websocket::{Message, SendError, WebSocketError};
 
+use super::closing::Closing;
 use crate::{
     timers::{Timer, try_add_timer},
     transport::Transport,
@@ -71,6 +72,8 @@ struct Core {
     /// Something came since the last ping.
     heard: Cell<bool>,
     timer: Cell<Option<Timer>>,
+    /// Both sides have said that it is over.
+    closing: RefCell<Option<Closing>>,
 }
 
 /// As for answers: above this the client is behind.
@@ -89,6 +92,7 @@ impl WebSocket {
             corked: Cell::new(false),
             heard: Cell::new(true),
             timer: Cell::new(None),
+            closing: RefCell::default(),
         }));
         socket.0.ping_later();
         socket
@@ -170,6 +174,20 @@ impl Core {
         self.set_timer(self.settings.close, move || transport.close());
     }
 
+    /// It is over. A client that has broken the protocol is still sending, and is to read the code of the close.
+    fn end(&self) {
+        self.stop_timer();
+        let WebSocketSettings { close, ping, .. } = self.settings;
+        let closing = Closing::begin(self.transport.clone(), close, ping);
+        self.closing.replace(closing);
+    }
+
+    fn stop_timer(&self) {
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
+    }
+
     fn set_timer(&self, after: Duration, action: impl FnOnce() + 'static) {
         let timer = try_add_timer(after, action);
         if let Err(error) = &timer {
@@ -241,6 +259,9 @@ impl<H: WebSocketHandler> Upgraded for Driver<H> {
 
     fn receive(&mut self, data: &[u8]) {
         let core = self.socket.0.clone();
+        if core.closing.borrow().is_some() {
+            return;
+        }
         core.heard.set(true);
         core.codec.borrow_mut().receive(data);
         core.corked.set(true);
@@ -248,10 +269,7 @@ impl<H: WebSocketHandler> Upgraded for Driver<H> {
         core.corked.set(false);
         core.flush();
         if core.codec.borrow().is_closed() {
-            if let Some(timer) = core.timer.take() {
-                timer.cancel();
-            }
-            core.transport.close_after_writing();
+            core.end();
         }
     }
 
@@ -260,8 +278,9 @@ impl<H: WebSocketHandler> Upgraded for Driver<H> {
     }
 
     fn unbind(&mut self, _: CloseReason) {
-        if let Some(timer) = self.socket.0.timer.take() {
-            timer.cancel();
+        self.socket.0.stop_timer();
+        if let Some(closing) = self.socket.0.closing.take() {
+            closing.cancel();
         }
         // Messages that are sent from now on go nowhere.
         let _ = self.socket.0.codec.borrow_mut().close(1001, "");

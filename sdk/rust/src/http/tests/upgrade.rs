@@ -10,7 +10,7 @@ use crate::{
     testing::advance,
 };
 
-const ASK: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+pub(super) const ASK: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
                         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nConnection: Upgrade\r\n\r\n";
@@ -18,9 +18,9 @@ const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r
 type Log = Rc<RefCell<Vec<String>>>;
 
 /// Greets, then sends back what it is told, and notes everything.
-struct Echo {
-    socket: WebSocket,
-    log: Log,
+pub(super) struct Echo {
+    pub socket: WebSocket,
+    pub log: Log,
 }
 
 impl WebSocketHandler for Echo {
@@ -77,7 +77,7 @@ fn messages_go_both_ways() {
     side.close(4001, "enough").unwrap();
     client.send(side.take_output());
     assert_eq!(events(&client, &mut side), [Event::Close(4001, "enough".into())]);
-    assert_eq!(client.wire().ended, Some("closed after writing"));
+    assert!(client.wire().half_closed);
     client.unbind(CloseReason::Closed);
     assert_eq!(log.take(), [r#"Text("at once")"#, "close 4001 enough"]);
 }
@@ -89,8 +89,13 @@ fn a_client_that_breaks_the_rules_is_told() {
     client.wire().sent.clear();
     client.send(b"\x81\x01x");
     assert_eq!(client.wire().sent, b"\x88\x02\x03\xea");
-    assert_eq!(client.wire().ended, Some("closed after writing"));
     assert_eq!(log.take(), ["close 1002 "]);
+    // It still sends, and has time to read why that is of no use.
+    assert!(client.wire().half_closed && client.wire().ended.is_none());
+    client.send(b"\x81\x01x");
+    advance(Duration::from_secs(5));
+    assert_eq!(client.wire().sent, b"\x88\x02\x03\xea");
+    assert_eq!(client.wire().ended, Some("closed"));
 }
 
 #[test]
@@ -190,13 +195,15 @@ fn a_bad_handshake_is_refused_with_the_reason() {
     check(
         "Version: 13",
         "Version: 8",
-        "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n",
+        "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n\
+         Content-Type: text/plain\r\nContent-Length: 41\r\nConnection: Upgrade\r\n",
     );
     check("GET", "PUT", "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n");
     check("dGhl", "", "HTTP/1.1 400 Bad Request\r\n");
     check(
         "Upgrade: websocket",
         "Upgrade: h2c",
-        "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n",
+        "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\
+         Content-Type: text/plain\r\nContent-Length: 50\r\nConnection: Upgrade\r\n",
     );
 }
