@@ -26,6 +26,8 @@ pub(crate) struct Wire {
     pub outbound: usize,
     /// Bytes of one send that the outbox refuses.
     pub outbox_max: usize,
+    /// The peer reads nothing: what is sent stays in the outbox.
+    pub slow: bool,
 }
 
 pub(crate) struct FakeSocket(pub Rc<RefCell<Wire>>);
@@ -48,6 +50,9 @@ impl Transport for FakeSocket {
         assert!(!data.is_empty());
         wire.sent.extend_from_slice(data);
         wire.sends += 1;
+        if wire.slow {
+            wire.outbound += data.len();
+        }
         Ok(())
     }
 

@@ -371,12 +371,22 @@ impl Exchange {
 
     /// Sends it again after its connection ended without a response. False if that is not possible.
     pub fn retry(self: &Rc<Self>) -> bool {
-        let again =
-            self.is_repeatable() && !std::mem::replace(&mut self.state.borrow_mut().tried, true);
-        if again && let Err(error) = self.pool.submit(self) {
+        self.is_repeatable() && self.send_once_more()
+    }
+
+    /// Sends it over another connection, unless that was done before. False if it was.
+    pub fn send_once_more(self: &Rc<Self>) -> bool {
+        !std::mem::replace(&mut self.state.borrow_mut().tried, true) && self.send_elsewhere()
+    }
+
+    /// Sends it over another connection: it was not sent over the one that it waited for. True.
+    pub fn send_elsewhere(self: &Rc<Self>) -> bool {
+        if !self.is_over()
+            && let Err(error) = self.pool.resubmit(self)
+        {
             self.fail(error);
         }
-        again
+        true
     }
 
     pub fn pause(&self, paused: bool) {
