@@ -48,6 +48,8 @@ impl<'a> From<&'a Uri> for RequestScope<'a> {
 
 /// The cookies in a jar. At the limit, a new one replaces the oldest.
 const COOKIES_MAX: usize = 300;
+/// Seconds that a cookie is kept at most: about eight thousand years, as long as there are dates.
+const LATEST: u64 = 253_402_300_799;
 /// Bytes of a cookie's name and value. A larger cookie is ignored.
 const COOKIE_BYTES_MAX: usize = 4096;
 
@@ -81,7 +83,7 @@ impl Jar {
             return;
         }
         let expires = match set.max_age {
-            Some(seconds) => Some(now.checked_add(Duration::from_secs(seconds)).unwrap_or(now)),
+            Some(seconds) => now.checked_add(Duration::from_secs(seconds.min(LATEST))),
             None => set.expires,
         };
         let cookie = Kept {
@@ -93,8 +95,17 @@ impl Jar {
             secure: set.secure,
             expires,
         };
-        self.cookies.retain(|old| !old.is_same(&cookie) && !old.is_over(now));
+        self.cookies.retain(|old| !old.is_over(now));
+        let old = self.cookies.iter().position(|old| old.is_same(&cookie));
         if cookie.is_over(now) {
+            if let Some(old) = old {
+                self.cookies.remove(old);
+            }
+            return;
+        }
+        // It has the place of the one that it replaces.
+        if let Some(old) = old {
+            self.cookies[old] = cookie;
             return;
         }
         if self.cookies.len() == COOKIES_MAX {
@@ -219,6 +230,33 @@ mod tests {
         let after = |seconds| NOW + Duration::from_secs(seconds);
         assert_eq!(jar.header(A, after(9)).as_deref(), Some("x=1"));
         assert_eq!(jar.header(A, after(10)), None);
+    }
+
+    #[test]
+    fn a_cookie_may_last_for_ever() {
+        let late = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+        for age in ["9223372036854775807", "18446744073709551615", "99999999999999999999999"] {
+            let mut jar = Jar::new();
+            jar.store(&format!("x=1; Max-Age={age}"), A, late);
+            let later = late + Duration::from_secs(100_000_000_000);
+            assert_eq!(jar.header(A, later).as_deref(), Some("x=1"), "{age}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_age_deletes_nothing() {
+        for age in ["-x", "-", "+0", "0x", ""] {
+            let mut jar = Jar::new();
+            jar.store("x=1", A, NOW);
+            jar.store(&format!("x=2; Max-Age={age}"), A, NOW);
+            assert_eq!(jar.header(A, NOW).as_deref(), Some("x=2"), "{age}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_is_set_again_keeps_its_place() {
+        let set = [("a.b", "x=1"), ("a.b", "y=2"), ("a.b", "x=3")];
+        check(&set, "a.b", "/folder/", Some("x=3; y=2"));
     }
 
     #[test]
