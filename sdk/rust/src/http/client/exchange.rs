@@ -19,6 +19,7 @@ use super::{
     error::HttpError,
     link::Link,
     pool::{Origin, Pool},
+    secrets::leave_secrets,
     transfer::HttpResponse,
     upload::Upload,
 };
@@ -284,7 +285,9 @@ impl Exchange {
         if self.options.redirects == state.redirects {
             return Err(HttpError::Redirects);
         }
-        let next = state.uri.join(location).map_err(HttpError::Location)?;
+        let mut next = state.uri.join(location).map_err(HttpError::Location)?;
+        // A user and a password in it are the server's idea: they are neither sent nor shown.
+        next.user_info = None;
         let code = head.status.as_u16();
         let becomes_get = match code {
             303 => state.method != Method::HEAD,
@@ -302,9 +305,9 @@ impl Exchange {
             return Err(HttpError::Replay);
         }
         if !next.is_same_origin(&state.uri) {
-            for name in ["authorization", "cookie", "host"] {
-                state.headers.remove(name);
-            }
+            let goes_to_proxy =
+                self.pool.settings.proxy.is_some() && self.pool.origin(&next).tunnel.is_none();
+            leave_secrets(&mut state.headers, goes_to_proxy);
         }
         state.next = Some(next);
         Ok(true)
