@@ -24,7 +24,7 @@ pub(crate) struct Assembly {
     /// Those texts of the message that are not UTF-8.
     undecoded: Undecoded,
     /// Once the header is there: what it says, or why the message cannot be taken.
-    properties: Option<Result<Properties, String>>,
+    properties: Option<Result<Properties, Refused>>,
     missing: u64,
     body: Vec<u8>,
 }
@@ -39,6 +39,12 @@ pub(crate) enum Assembled {
     Unreadable(Box<Unreadable>, Option<DeliveryTag>),
     GotUnreadable(Box<Unreadable>, DeliveryTag),
 }
+
+/// The code and the words for a message that is not taken.
+type Refused = (u16, String);
+
+const TOO_LARGE: u16 = 311;
+const UNREADABLE: u16 = 502;
 
 /// Room made for a body before any of it has come: what is said of its size is not believed.
 const FIRST: u64 = 64 * 1024;
@@ -60,8 +66,10 @@ impl Assembly {
         }
         self.missing = body_size;
         self.properties = Some(match properties {
-            _ if max < body_size => Err(format!("it has {body_size} bytes, more than {max}")),
-            Err(reason) => Err(reason.to_owned()),
+            _ if max < body_size => {
+                Err((TOO_LARGE, format!("it has {body_size} bytes, more than {max}")))
+            }
+            Err(reason) => Err((UNREADABLE, reason.to_owned())),
             Ok((properties, undecoded)) => {
                 self.undecoded.extend(undecoded);
                 self.body.reserve_exact(body_size.min(FIRST) as usize);
@@ -96,7 +104,7 @@ impl Assembly {
         let Assembly { purpose, undecoded, properties, body, .. } = self;
         let properties = match properties.unwrap_or_else(|| Ok(Properties::default())) {
             Ok(properties) => properties,
-            Err(reason) => return unreadable(purpose, reason, tag),
+            Err(refused) => return unreadable(purpose, refused, tag),
         };
         match purpose {
             Purpose::Deliver(method) => Assembled::Delivery(Box::new(Delivery {
@@ -135,9 +143,13 @@ impl Assembly {
     }
 }
 
-fn unreadable(purpose: Purpose, reason: String, tag: impl Fn(u64) -> DeliveryTag) -> Assembled {
+fn unreadable(
+    purpose: Purpose,
+    (code, reason): Refused,
+    tag: impl Fn(u64) -> DeliveryTag,
+) -> Assembled {
     let of = |consumer: String, exchange: String, routing_key: String| {
-        Box::new(Unreadable { consumer, exchange, routing_key, reason })
+        Box::new(Unreadable { consumer, exchange, routing_key, code, reason })
     };
     match purpose {
         Purpose::Deliver(method) => {

@@ -12,7 +12,8 @@ pub enum Failure {
     #[error("the broker closed the connection: {0}")]
     Connection(Close),
     /// The broker broke the protocol, and the connection was closed with this code; for good without
-    /// [recovery](crate::Settings::recovery), or where another connection would not help.
+    /// [recovery](crate::Settings::recovery), or where another connection would not help. Or the message that was asked
+    /// for cannot be read (502), or is too large (311): see [`Unreadable`](crate::Unreadable); the connection goes on.
     #[error("the broker broke the protocol: {0}")]
     Protocol(Close),
     /// The broker rejected the credentials, or does not offer the mechanism.
@@ -24,9 +25,6 @@ pub enum Failure {
     /// The channel or the connection was closed by the plugin.
     #[error("the channel is closed")]
     Closed,
-    /// The message that was asked for cannot be read: see [`Unreadable`](crate::Unreadable).
-    #[error("the message cannot be read: {0}")]
-    Unreadable(String),
     /// The broker did not take the message (`basic.nack`).
     #[error("the broker did not take the message")]
     Nacked,

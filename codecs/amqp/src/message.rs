@@ -168,6 +168,8 @@ pub struct Unreadable {
     pub exchange: String,
     /// With which key.
     pub routing_key: String,
+    /// 502: it cannot be read. 311: it is too large.
+    pub code: u16,
     /// What cannot be read.
     pub reason: String,
 }

@@ -291,7 +291,9 @@ impl Session {
                 if channel.position(is_get).is_some() {
                     self.reject(tag, false);
                 }
-                self.got(id, Err(Failure::Unreadable(what.reason)));
+                let text = format!("the message cannot be read: {}", what.reason);
+                let close = Close { code: what.code, text, class: 0, method: 0 };
+                self.got(id, Err(Failure::Protocol(close)));
             }
             Assembled::Unreadable(what, tag) => {
                 if let Some(tag) = tag

@@ -240,7 +240,7 @@ fn what_was_asked_for_and_cannot_be_read_fails() {
             }
             let answers = broker.answers();
             assert!(
-                matches!(&answers[..], [(failed, Err(Failure::Unreadable(_)))] if *failed == ticket),
+                matches!(&answers[..], [(failed, Err(Failure::Protocol(_)))] if *failed == ticket),
                 "{answers:?}"
             );
             goes_on(&mut broker);
