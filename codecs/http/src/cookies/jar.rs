@@ -19,8 +19,9 @@ pub struct Jar {
 
 #[derive(Clone, Debug)]
 struct Kept {
-    name: String,
-    value: String,
+    /// Bytes, like the value: a server gets back what it has set, in whatever encoding.
+    name: Vec<u8>,
+    value: Vec<u8>,
     domain: String,
     /// Sent to that host only, and not to its subdomains.
     host_only: bool,
@@ -73,12 +74,13 @@ impl Jar {
     }
 
     /// Keeps the cookie of one `Set-Cookie` in the response to a request. It is ignored if that host may not set it.
-    pub fn store(&mut self, field: &str, request: RequestScope<'_>, now: SystemTime) {
-        let Some(set) = SetCookie::parse(field) else { return };
+    pub fn store(&mut self, field: impl AsRef<[u8]>, request: RequestScope<'_>, now: SystemTime) {
+        let Some((name, value)) = pair(field.as_ref()) else { return };
+        let Some(set) = SetCookie::parse(&String::from_utf8_lossy(field.as_ref())) else { return };
         let RequestScope { host, path, is_tls } = request;
         let host = host.to_ascii_lowercase();
         let foreign = set.domain.as_deref().is_some_and(|domain| !may_set(&host, domain));
-        let too_large = COOKIE_BYTES_MAX < set.name.len() + set.value.len();
+        let too_large = COOKIE_BYTES_MAX < name.len() + value.len();
         if foreign || too_large || (set.secure && !is_tls) {
             return;
         }
@@ -90,8 +92,8 @@ impl Jar {
             host_only: set.domain.is_none(),
             domain: set.domain.unwrap_or(host),
             path: set.path.unwrap_or_else(|| default_path(path).to_owned()),
-            name: set.name,
-            value: set.value,
+            name: name.to_vec(),
+            value: value.to_vec(),
             secure: set.secure,
             expires,
         };
@@ -114,9 +116,17 @@ impl Jar {
         self.cookies.push(cookie);
     }
 
-    /// The value of `Cookie` for a request; none if there is nothing to send.
+    /// The value of `Cookie` for a request, as a text; none if there is nothing to send. What is not UTF-8 is replaced:
+    /// to send it, take [`header_bytes`](Self::header_bytes).
     #[must_use]
     pub fn header(&self, request: RequestScope<'_>, now: SystemTime) -> Option<String> {
+        let bytes = self.header_bytes(request, now)?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The value of `Cookie` for a request; none if there is nothing to send.
+    #[must_use]
+    pub fn header_bytes(&self, request: RequestScope<'_>, now: SystemTime) -> Option<Vec<u8>> {
         let RequestScope { host, path, is_tls } = request;
         let host = host.to_ascii_lowercase();
         let goes = |cookie: &&Kept| {
@@ -134,8 +144,8 @@ impl Jar {
         // Longer paths first, as RFC 6265 has it; otherwise the order in which they came.
         cookies.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         let pairs: Vec<_> =
-            cookies.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
-        (!pairs.is_empty()).then(|| pairs.join("; "))
+            cookies.iter().map(|one| [&one.name[..], b"=", &one.value].concat()).collect();
+        (!pairs.is_empty()).then(|| pairs.join(&b"; "[..]))
     }
 }
 
@@ -147,6 +157,21 @@ impl Kept {
     fn is_over(&self, now: SystemTime) -> bool {
         self.expires.is_some_and(|end| end <= now)
     }
+}
+
+/// Name and value of a `Set-Cookie`, as they are.
+fn pair(field: &[u8]) -> Option<(&[u8], &[u8])> {
+    let first = field.split(|byte| *byte == b';').next()?;
+    let at = first.iter().position(|byte| *byte == b'=')?;
+    Some((trimmed(&first[..at]), trimmed(&first[at + 1..])))
+}
+
+/// Without the spaces and tabs around it.
+fn trimmed(bytes: &[u8]) -> &[u8] {
+    let is_other = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let Some(first) = bytes.iter().position(is_other) else { return &[] };
+    let last = bytes.iter().rposition(is_other).unwrap_or(first);
+    &bytes[first..=last]
 }
 
 /// Whether `host` may set cookies for `domain`.
@@ -257,6 +282,24 @@ mod tests {
     fn a_cookie_that_is_set_again_keeps_its_place() {
         let set = [("a.b", "x=1"), ("a.b", "y=2"), ("a.b", "x=3")];
         check(&set, "a.b", "/folder/", Some("x=3; y=2"));
+    }
+
+    #[test]
+    fn a_cookie_is_bytes() {
+        let check = |field: &[u8], expected: &[u8]| {
+            let mut jar = Jar::new();
+            jar.store(field, A, NOW);
+            assert_eq!(jar.header_bytes(A, NOW).as_deref(), Some(expected));
+        };
+        check(b"x=caf\xe9", b"x=caf\xe9");
+        check(b"\xe9=\xff\xfe \t; Path=/", b"\xe9=\xff\xfe");
+        check(b" x =\t\x80\x81 ;\xff", b"x=\x80\x81");
+        check(b"x=", b"x=");
+        // Two that differ in such a byte are two.
+        let mut jar = Jar::new();
+        jar.store(b"\xe9=1", A, NOW);
+        jar.store(b"\xe8=2", A, NOW);
+        assert_eq!(jar.header_bytes(A, NOW).as_deref(), Some(&b"\xe9=1; \xe8=2"[..]));
     }
 
     #[test]

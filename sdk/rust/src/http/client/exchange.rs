@@ -207,10 +207,10 @@ impl Exchange {
         let State { method, uri, headers, body, jar, .. } = &*state;
         let mut headers = headers.clone();
         if !headers.contains("cookie") {
-            let hops = jar.header(uri.into(), SystemTime::now());
+            let hops = jar.header_bytes(uri.into(), SystemTime::now());
             let cookies: Vec<_> = [self.pool.cookies(uri), hops].into_iter().flatten().collect();
             if !cookies.is_empty() {
-                headers.append("Cookie", cookies.join("; "))?;
+                headers.append("Cookie", cookies.join(&b"; "[..]))?;
             }
         }
         let proxy = self.pool.settings.proxy.as_ref().filter(|_| link.origin.tunnel.is_none());
@@ -239,7 +239,6 @@ impl Exchange {
         {
             let state = &mut *self.state.borrow_mut();
             for field in head.headers.get_all("set-cookie") {
-                let Ok(field) = std::str::from_utf8(field) else { continue };
                 if self.pool.settings.cookies {
                     self.pool.store_cookie(field, &state.uri);
                 } else {

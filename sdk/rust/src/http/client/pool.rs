@@ -156,12 +156,12 @@ impl Pool {
     }
 
     /// The value of `Cookie` for a request, from the client's own jar.
-    pub fn cookies(&self, uri: &Uri) -> Option<String> {
+    pub fn cookies(&self, uri: &Uri) -> Option<Vec<u8>> {
         let jar = self.jar.borrow();
-        jar.header(uri.into(), SystemTime::now())
+        jar.header_bytes(uri.into(), SystemTime::now())
     }
 
-    pub fn store_cookie(&self, field: &str, uri: &Uri) {
+    pub fn store_cookie(&self, field: &[u8], uri: &Uri) {
         if self.settings.cookies {
             self.jar.borrow_mut().store(field, uri.into(), SystemTime::now());
         }

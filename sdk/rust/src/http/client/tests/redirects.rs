@@ -196,6 +196,36 @@ fn cookies_go_along() {
 }
 
 #[test]
+fn cookies_come_back_as_they_were_set() {
+    for value in [&b"\"a1=/b2\""[..], b"\"", b"caf\xe9", b"a b, c", b"\xff\xfe"] {
+        let world = World::with(ClientSettings { cookies: true, ..ClientSettings::default() });
+        let (_, peer) = world.get();
+        let head = [b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=", value, b"; Path=/\r\n"].concat();
+        peer.send([&head[..], b"Content-Length: 0\r\n\r\n"].concat());
+        let (_, peer) = world.sent(world.client.get("http://h/a"));
+        let sent = std::mem::take(&mut peer.wire().sent);
+        let expected = [b"Cookie: sid=", value, b"\r\n"].concat();
+        assert!(sent.windows(expected.len()).any(|part| part == expected), "{value:?}");
+    }
+}
+
+#[test]
+fn a_log_out_logs_out() {
+    for end in ["Max-Age=0", "expires=Thu, 01-Jan-70 00:00:01 GMT", "expires=Thu, 1 Jan 1970 0:0:0"]
+    {
+        let world = World::with(ClientSettings { cookies: true, ..ClientSettings::default() });
+        let (_, peer) = world.get();
+        for field in ["sid=abc", &format!("sid=; {end}")] {
+            peer.send(format!(
+                "HTTP/1.1 200 OK\r\nSet-Cookie: {field}\r\nContent-Length: 0\r\n\r\n"
+            ));
+            world.sent(world.client.get("http://h/a"));
+        }
+        assert!(String::from_utf8_lossy(&peer.wire().sent).ends_with(GET_A), "{end}");
+    }
+}
+
+#[test]
 fn the_body_of_a_redirect_is_not_waited_for_for_ever() {
     let world = World::new();
     let (watched, peer) = world.sent(world.client.get("http://h/").redirects(1));
