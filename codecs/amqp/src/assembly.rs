@@ -67,7 +67,7 @@ impl Assembly {
         self.missing = body_size;
         self.properties = Some(match properties {
             _ if max < body_size => {
-                Err((TOO_LARGE, format!("it has {body_size} bytes, more than {max}")))
+                Err((TOO_LARGE, format!("a message of {body_size} bytes, more than {max}")))
             }
             Err(reason) => Err((UNREADABLE, reason.to_owned())),
             Ok((properties, undecoded)) => {

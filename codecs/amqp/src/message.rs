@@ -159,7 +159,8 @@ pub struct Returned {
 
 /// A message that cannot be read, because of what its publisher wrote into it or because it is larger than
 /// [`Settings::message_max`](crate::Settings::message_max). It was rejected without being requeued, so the broker drops
-/// it or hands it to the queue's dead letter exchange; one that counted as acknowledged when it was sent is gone.
+/// it or hands it to the queue's dead letter exchange; one that counted as acknowledged when it was sent is gone. One
+/// that was asked for (`basic.get`) is requeued, and the request fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// Whose it was; empty for one that was asked for or came back.

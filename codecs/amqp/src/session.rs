@@ -278,7 +278,7 @@ impl Session {
         let is_unknown = greets
             && !self.opened_before
             && matches!(close.code, INVALID_PATH | ACCESS_REFUSED | NOT_ALLOWED);
-        if self.comes_again() && !is_unknown {
+        if self.comes_again() && !is_unknown && !self.is_asked_for(&close) {
             self.blame(&close);
             return self.lose_by_fault(&close.to_string());
         }
@@ -313,6 +313,17 @@ impl Session {
     pub(crate) fn lose_by_fault(&mut self, reason: &str) {
         self.is_faulty = true;
         self.lose(reason);
+    }
+
+    /// Whether the plugin has asked for what no broker does, which a broker answers by closing the connection. That is
+    /// an error of the plugin, and no other connection mends it.
+    fn is_asked_for(&self, close: &Close) -> bool {
+        const ERRORS_OF_CLIENTS: [u16; 4] = [502, 503, 530, 540];
+        let is_it = |sent: &Sent| {
+            !sent.is_answered && sent.ticket.is_some() && is_about(&sent.request, close)
+        };
+        ERRORS_OF_CLIENTS.contains(&close.code)
+            && self.channels.values().any(|channel| channel.in_flight.iter().any(is_it))
     }
 
     /// Fails the request that the broker closes the connection for: repeated, it would end the next one too.

@@ -48,7 +48,8 @@ pub struct Settings {
     pub unconfirmed: Unconfirmed,
     /// Whether a connection that is lost, or cannot be made, is made again. Yes. It is also made again where the broker
     /// closed it or broke the protocol, unless that would come again: because the broker does not know the user or the
-    /// virtual host at the first connection, or speaks another version of AMQP.
+    /// virtual host at the first connection, speaks another version of AMQP, or was asked for what no broker does (503,
+    /// 540).
     pub recovery: bool,
     /// How long to wait before that, at first; each time twice as long. A connection that has opened is the end of
     /// that, unless the broker closes it, or breaks the protocol, within [`backoff_max`](Self::backoff_max). 500 ms.

@@ -23,12 +23,12 @@ pub(crate) struct Header {
 /// How deep tables and arrays may nest: reading and dropping them recurses. What people write has two levels.
 const DEEPEST: usize = 32;
 
-const CUT: &str = "its properties are cut";
-const TRAILING: &str = "its properties are longer than their flags say";
-const FLAGS: &str = "its properties have flags that nobody knows";
-const HEADERS_CUT: &str = "its headers are cut";
-const UNKNOWN_TYPE: &str = "a header has a type that nobody knows";
-const TOO_DEEP: &str = "its headers nest more than 32 levels deep";
+const CUT: &str = "properties of a message that are cut";
+const TRAILING: &str = "properties of a message that are longer than their flags say";
+const FLAGS: &str = "properties of a message with flags that nobody knows";
+const HEADERS_CUT: &str = "headers of a message that are cut";
+const UNKNOWN_TYPE: &str = "headers of a message with a type that nobody knows";
+const TOO_DEEP: &str = "headers of a message that nest more than 32 levels deep";
 
 pub(super) fn parse(payload: &[u8]) -> Result<Header, Violation> {
     let mut bytes = Bytes(payload);

@@ -1,12 +1,12 @@
 //! The payload of a method's frame.
 //!
-//! `amq-protocol` takes texts in UTF-8 only, and reads tables as deep as they nest. What brokers send is neither: they
-//! hand on whatever bytes were published. So texts are mended before it sees them, and the only table that a broker
-//! sends in a method, its own description, is left out.
+//! `amq-protocol` takes texts in UTF-8 only, and reads tables as deep as they nest. Brokers hand on whatever bytes were
+//! published, so texts are mended before it sees them. The only table that a broker sends in a method, its own
+//! description, is read here and left out there: nobody looks at it.
 
 use amq_protocol::protocol::{AMQPClass, parse_class};
 
-use super::bytes::Bytes;
+use super::{bytes::Bytes, header::table};
 use crate::{error::Violation, undecoded::Undecoded};
 
 /// The methods with tables that only clients send, by class and method. They are refused unread: a parser of tables
@@ -29,7 +29,7 @@ enum Part {
     Octets(usize),
     /// A short string of this name.
     Text(&'static str),
-    /// A table that nobody looks at.
+    /// A table that nobody looks at, as long as it can be read.
     Table,
 }
 
@@ -51,13 +51,22 @@ const LAYOUTS: [([u8; 4], &[Part]); 11] = [
     ([0, 60, 0, 71], &[Octets(9), Text("exchange"), Text("routing-key")]),
 ];
 
+const START: [u8; 4] = [0, 10, 0, 10];
+/// The octets of `connection.start` before its table.
+const VERSION: usize = 6;
+
 pub(super) fn parse(payload: &[u8]) -> Result<(AMQPClass, Undecoded), Violation> {
     if payload.first_chunk::<4>().is_some_and(|name| FROM_CLIENTS.contains(name)) {
         return Err(Violation::command("a method that only clients send"));
     }
     let unreadable = || Violation::syntax("a method that cannot be read");
     let mut undecoded = Undecoded::default();
-    let mended = mend(payload, &mut undecoded).ok_or_else(unreadable)?;
+    let mended = mend(payload, &mut undecoded).ok_or_else(|| {
+        if payload.starts_with(&START) && VERSION < payload.len() {
+            return Violation::syntax("connection.start with properties that cannot be read");
+        }
+        unreadable()
+    })?;
     match parse_class(mended.as_deref().unwrap_or(payload)) {
         Ok(([], class)) => Ok((class, undecoded)),
         Ok(_) => Err(Violation::syntax("a method with more than its arguments")),
@@ -82,7 +91,7 @@ fn mend(payload: &[u8], undecoded: &mut Undecoded) -> Option<Option<Vec<u8>>> {
                 mended.extend(text.bytes());
             }
             Table => {
-                rest.long()?;
+                table(&mut rest, 1).ok()?;
                 mended.extend([0; 4]);
             }
         }
@@ -122,7 +131,7 @@ mod tests {
                         payload.extend(b"\x03\xfftx");
                         texts += 1;
                     }
-                    Table => payload.extend(b"\0\0\0\x03\x01\xffz"),
+                    Table => payload.extend(b"\0\0\0\x03\x01\xffV"),
                 }
             }
             payload.extend(vec![0; behind]);

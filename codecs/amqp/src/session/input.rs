@@ -289,10 +289,10 @@ impl Session {
                 let is_get =
                     |request: &Request| matches!(request, Request::Get { no_ack: false, .. });
                 if channel.position(is_get).is_some() {
-                    self.reject(tag, false);
+                    // It comes again only to whoever asks for it.
+                    self.reject(tag, true);
                 }
-                let text = format!("the message cannot be read: {}", what.reason);
-                let close = Close { code: what.code, text, class: 0, method: 0 };
+                let close = Close { code: what.code, text: what.reason, class: 0, method: 0 };
                 self.got(id, Err(Failure::Protocol(close)));
             }
             Assembled::Unreadable(what, tag) => {

@@ -89,14 +89,14 @@ fn a_request_that_the_connection_is_closed_for_is_not_repeated() {
     let recover = broker.request(channel, Request::Recover { requeue: false });
     assert_eq!(broker.hears_method(1), (50, 10));
     assert_eq!(broker.hears_method(1), (60, 110));
-    broker.says(0, close_for(540, (60, 110)));
+    broker.says(0, close_for(541, (60, 110)));
     broker.hears(0, say::close_ok());
-    let close = Close { code: 540, text: "FAULT".to_owned(), class: 60, method: 110 };
+    let close = Close { code: 541, text: "FAULT".to_owned(), class: 60, method: 110 };
     assert_eq!(
         broker.events(),
         [
             Event::Answered(recover, Err(Failure::Connection(close))),
-            Event::Disconnect("540 FAULT".to_owned())
+            Event::Disconnect("541 FAULT".to_owned())
         ]
     );
     broker.again();
@@ -109,6 +109,24 @@ fn a_request_that_the_connection_is_closed_for_is_not_repeated() {
         matches!(&events[..], [Event::Recovered, Event::Answered(done, Ok(_))] if *done == other),
         "{events:?}"
     );
+}
+
+#[test]
+fn what_no_broker_does_is_an_error_of_the_plugin() {
+    for code in [502, 503, 530, 540] {
+        let mut broker = Broker::open();
+        let channel = broker.channel();
+        let recover = broker.request(channel, Request::Recover { requeue: false });
+        assert_eq!(broker.hears_method(1), (60, 110));
+        broker.says(0, close_for(code, (60, 110)));
+        broker.hears(0, say::close_ok());
+        let close = Close { code, text: "FAULT".to_owned(), class: 60, method: 110 };
+        let failure = Failure::Connection(close);
+        assert_eq!(
+            broker.events(),
+            [Event::Answered(recover, Err(failure.clone())), Event::Closed(Some(failure))]
+        );
+    }
 }
 
 #[test]

@@ -262,7 +262,7 @@ mod tests {
         let late = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
         for age in ["9223372036854775807", "18446744073709551615", "99999999999999999999999"] {
             let mut jar = Jar::new();
-            jar.store(&format!("x=1; Max-Age={age}"), A, late);
+            jar.store(format!("x=1; Max-Age={age}"), A, late);
             let later = late + Duration::from_secs(100_000_000_000);
             assert_eq!(jar.header(A, later).as_deref(), Some("x=1"), "{age}");
         }
@@ -273,7 +273,7 @@ mod tests {
         for age in ["-x", "-", "+0", "0x", ""] {
             let mut jar = Jar::new();
             jar.store("x=1", A, NOW);
-            jar.store(&format!("x=2; Max-Age={age}"), A, NOW);
+            jar.store(format!("x=2; Max-Age={age}"), A, NOW);
             assert_eq!(jar.header(A, NOW).as_deref(), Some("x=2"), "{age}");
         }
     }
@@ -306,9 +306,9 @@ mod tests {
     fn a_jar_has_a_bound() {
         let mut jar = Jar::new();
         for number in 0..=COOKIES_MAX {
-            jar.store(&format!("x{number}=1"), A, NOW);
+            jar.store(format!("x{number}=1"), A, NOW);
         }
-        jar.store(&format!("y={}", "z".repeat(COOKIE_BYTES_MAX)), A, NOW);
+        jar.store(format!("y={}", "z".repeat(COOKIE_BYTES_MAX)), A, NOW);
         assert_eq!(jar.len(), COOKIES_MAX);
         assert!(jar.header(A, NOW).is_some_and(|all| all.starts_with("x1=1; ")));
     }

@@ -122,7 +122,7 @@ fn a_message_that_cannot_be_read_is_told_and_refused() {
     assert_eq!(
         line,
         "a message from \"x\" with the key \"k\" cannot be read, and is refused: \
-         a header has a type that nobody knows"
+         headers of a message with a type that nobody knows"
     );
     assert!(world.has_heard((60, 90), "\0\0\0\0\0\0\0\x01"));
     // The one behind it is read.
