@@ -8,6 +8,8 @@ mod corpus;
 mod endless;
 #[path = "suite/fuzz.rs"]
 mod fuzz;
+#[path = "suite/http_state.rs"]
+mod http_state;
 #[path = "suite/transcript.rs"]
 mod transcript;
 #[path = "suite/writer.rs"]

@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(feature = "http")]
+pub(crate) mod outlet;
+pub(crate) mod room;
 
 use std::time::Duration;
 

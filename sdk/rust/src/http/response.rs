@@ -285,7 +285,7 @@ impl Response {
         self.slot.upgrade(Box::new(move |transport| {
             let socket = WebSocket::new(transport, settings);
             let handler = make(socket.clone());
-            Box::new(Driver { socket, handler, told: false })
+            Box::new(Driver::new(socket, handler))
         }));
     }
 

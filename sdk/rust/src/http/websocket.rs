@@ -14,7 +14,7 @@ pub use sandloop_http::websocket::{Message, SendError, WebSocketError};
 use super::closing::Closing;
 use crate::{
     timers::{Timer, try_add_timer},
-    transport::Transport,
+    transport::{Transport, outlet::Outlet, room::HIGH},
     types::CloseReason,
 };
 
@@ -64,8 +64,23 @@ impl Default for WebSocketSettings {
 pub struct WebSocket(Rc<Core>);
 
 struct Core {
+    me: Weak<Core>,
     codec: RefCell<codec::WebSocket>,
     transport: Rc<dyn Transport>,
+    /// What waits for room in the outbox, so that the client is heard while it does not read.
+    outlet: Outlet,
+    /// The client is so far behind that it is not read.
+    deaf: Cell<bool>,
+    /// What waited when it was last pinged.
+    load: Cell<usize>,
+    /// It was full, and the handler does not know yet that there is room again.
+    was_full: Cell<bool>,
+    /// Looks for room, because the host may not report it.
+    poll: Cell<Option<Timer>>,
+    /// Called when there is room again.
+    on_room: RefCell<Option<Rc<dyn Fn()>>>,
+    /// Nothing is sent any more: the connection ends when all is.
+    ending: Cell<bool>,
     settings: WebSocketSettings,
     /// A callback runs, and will send what there is.
     corked: Cell<bool>,
@@ -76,8 +91,8 @@ struct Core {
     closing: RefCell<Option<Closing>>,
 }
 
-/// As for answers: above this the client is behind.
-const HIGH: usize = 64 * 1024;
+/// Bytes that wait for a client that is not read meanwhile: what it sends would be answered, and more would wait.
+const DEAF: usize = 256 * 1024;
 
 impl WebSocket {
     pub(super) fn new(transport: Rc<dyn Transport>, settings: WebSocketSettings) -> WebSocket {
@@ -85,9 +100,17 @@ impl WebSocket {
         // Silence is judged by pings.
         transport.set_inactivity_timeout(Duration::ZERO);
         transport.keep_half_open(false);
-        let socket = WebSocket(Rc::new(Core {
+        let socket = WebSocket(Rc::new_cyclic(|me| Core {
+            me: me.clone(),
             codec,
             transport,
+            outlet: Outlet::default(),
+            deaf: Cell::new(false),
+            load: Cell::new(0),
+            was_full: Cell::new(false),
+            poll: Cell::new(None),
+            on_room: RefCell::new(None),
+            ending: Cell::new(false),
             settings,
             corked: Cell::new(false),
             heard: Cell::new(true),
@@ -136,11 +159,12 @@ impl WebSocket {
         self.0.codec.borrow().is_open()
     }
 
-    /// Whether the client is behind, so that messages it can do without are better left out. What is sent all the
-    /// same is queued, until the host's bound of the outbox closes the connection.
+    /// Whether the client is behind, so that messages it can do without are better left out: 32 KiB wait for it. What
+    /// is sent all the same is queued, at most 16 MiB or what the sandbox has memory for; at more the connection is
+    /// closed. The client is heard meanwhile, until 256 KiB wait for it.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        HIGH < self.0.transport.outbound()
+        self.0.is_full()
     }
 }
 
@@ -157,10 +181,103 @@ impl Core {
             return;
         }
         let output = self.codec.borrow_mut().take_output();
-        if !output.is_empty() && self.transport.send(&output).is_err() {
+        if !output.is_empty() && self.outlet.send(&*self.transport, &output).is_err() {
             // Gone, or so far behind that a message would be missing.
-            self.transport.close();
+            return self.break_off();
         }
+        self.was_full.set(self.was_full.get() || self.is_full());
+        self.listen();
+        self.look_later();
+    }
+
+    /// Reads the client, unless it is far behind.
+    fn listen(&self) {
+        let deaf = DEAF <= self.outlet.load(&*self.transport);
+        if self.deaf.replace(deaf) == deaf {
+            return;
+        }
+        if deaf { self.transport.pause() } else { self.transport.resume() }
+    }
+
+    fn is_full(&self) -> bool {
+        HIGH <= self.outlet.load(&*self.transport)
+    }
+
+    /// Sends what there is room for, and tells the handler when there is room for more.
+    fn make_room(&self) {
+        if self.outlet.flush(&*self.transport).is_err() {
+            return self.break_off();
+        }
+        if self.ending.get() && !self.outlet.waits() {
+            if self.closing.borrow().is_none() {
+                self.close_in_stages();
+            }
+            return;
+        }
+        self.listen();
+        if self.was_full.get() && !self.is_full() {
+            self.was_full.set(false);
+            let on_room = self.on_room.borrow().clone();
+            if let Some(on_room) = on_room {
+                on_room();
+            }
+        }
+        self.look_later();
+    }
+
+    /// Looks for room after a while, if it is waited for.
+    fn look_later(&self) {
+        let old = self.poll.take();
+        if old.is_some() || !(self.outlet.waits() || self.was_full.get()) {
+            return self.poll.set(old);
+        }
+        let me = self.me.clone();
+        let timer = try_add_timer(self.outlet.pause(&*self.transport), move || {
+            if let Some(me) = me.upgrade() {
+                me.poll.set(None);
+                me.make_room();
+            }
+        });
+        match timer {
+            Ok(timer) => self.poll.set(Some(timer)),
+            Err(error) => {
+                crate::error!("closing a WebSocket, because it cannot look for room: {error}");
+                self.break_off();
+            }
+        }
+    }
+
+    /// It is over. What waits for room goes first; a client that has broken the protocol is still sending, and is to read
+    /// the code of the close.
+    fn end(&self) {
+        self.stop_timer();
+        if self.outlet.waits() {
+            self.ending.set(true);
+            self.close_later();
+        } else {
+            self.close_in_stages();
+        }
+    }
+
+    fn close_in_stages(&self) {
+        let WebSocketSettings { close, ping, .. } = self.settings;
+        let closing = Closing::begin(self.transport.clone(), close, ping);
+        self.closing.replace(closing);
+    }
+
+    fn break_off(&self) {
+        self.outlet.clear();
+        self.was_full.set(false);
+        self.transport.close();
+    }
+
+    /// Stops the timers.
+    fn let_go(&self) {
+        for timer in [self.timer.take(), self.poll.take()].into_iter().flatten() {
+            timer.cancel();
+        }
+        let on_room = self.on_room.take();
+        drop(on_room);
     }
 
     fn ping_later(self: &Rc<Self>) {
@@ -172,14 +289,6 @@ impl Core {
     fn close_later(&self) {
         let transport = self.transport.clone();
         self.set_timer(self.settings.close, move || transport.close());
-    }
-
-    /// It is over. A client that has broken the protocol is still sending, and is to read the code of the close.
-    fn end(&self) {
-        self.stop_timer();
-        let WebSocketSettings { close, ping, .. } = self.settings;
-        let closing = Closing::begin(self.transport.clone(), close, ping);
-        self.closing.replace(closing);
     }
 
     fn stop_timer(&self) {
@@ -202,7 +311,11 @@ impl Core {
 
 fn ping(core: &Weak<Core>) {
     let Some(core) = core.upgrade() else { return };
-    if !core.heard.replace(false) {
+    let load = core.outlet.load(&*core.transport);
+    let reads = load < core.load.replace(load);
+    // One that is not read is there as long as it reads.
+    let is_there = core.heard.replace(false) || core.deaf.get() && reads;
+    if !is_there {
         crate::debug!("connection {}: does not answer a ping", core.transport.id());
         return core.transport.close();
     }
@@ -222,39 +335,57 @@ pub(super) trait Upgraded {
 
 /// A WebSocket and its handler.
 pub(super) struct Driver<H> {
-    pub socket: WebSocket,
-    pub handler: H,
-    /// The handler knows that it is over.
-    pub told: bool,
+    socket: WebSocket,
+    told: Rc<RefCell<Told<H>>>,
+}
+
+/// A handler, and whether it knows that it is over.
+struct Told<H> {
+    handler: H,
+    is_over: bool,
 }
 
 impl<H: WebSocketHandler> Driver<H> {
-    fn tell_close(&mut self, code: u16, reason: &str) {
-        if !std::mem::replace(&mut self.told, true) {
-            self.handler.close(code, reason);
-        }
+    pub fn new(socket: WebSocket, handler: H) -> Driver<H> {
+        let told = Rc::new(RefCell::new(Told { handler, is_over: false }));
+        let later = Rc::downgrade(&told);
+        *socket.0.on_room.borrow_mut() = Some(Rc::new(move || {
+            if let Some(told) = later.upgrade() {
+                told.borrow_mut().handler.drained();
+            }
+        }));
+        Driver { socket, told }
     }
 
-    fn take_events(&mut self) {
+    fn take_events(&self) {
+        let told = &mut *self.told.borrow_mut();
         loop {
             let event = self.socket.0.codec.borrow_mut().poll();
             match event {
                 Ok(None) => return,
-                Ok(Some(codec::Event::Message(message))) => self.handler.message(message),
+                Ok(Some(codec::Event::Message(message))) => told.handler.message(message),
                 Ok(Some(codec::Event::Ping(_) | codec::Event::Pong(_))) => {}
-                Ok(Some(codec::Event::Close(code, reason))) => self.tell_close(code, &reason),
+                Ok(Some(codec::Event::Close(code, reason))) => told.close(code, &reason),
                 Err(error) => {
                     crate::debug!("connection {}: {error}", self.socket.0.transport.id());
-                    self.tell_close(error.code(), "");
+                    told.close(error.code(), "");
                 }
             }
         }
     }
 }
 
+impl<H: WebSocketHandler> Told<H> {
+    fn close(&mut self, code: u16, reason: &str) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.handler.close(code, reason);
+        }
+    }
+}
+
 impl<H: WebSocketHandler> Upgraded for Driver<H> {
     fn opened(&mut self) {
-        self.handler.open();
+        self.told.borrow_mut().handler.open();
     }
 
     fn receive(&mut self, data: &[u8]) {
@@ -268,23 +399,25 @@ impl<H: WebSocketHandler> Upgraded for Driver<H> {
         self.take_events();
         core.corked.set(false);
         core.flush();
-        if core.codec.borrow().is_closed() {
+        if core.codec.borrow().is_closed() && !core.ending.get() {
             core.end();
         }
     }
 
     fn drained(&mut self) {
-        self.handler.drained();
+        self.socket.0.make_room();
     }
 
     fn unbind(&mut self, _: CloseReason) {
-        self.socket.0.stop_timer();
-        if let Some(closing) = self.socket.0.closing.take() {
+        let core = &self.socket.0;
+        core.let_go();
+        core.outlet.clear();
+        if let Some(closing) = core.closing.take() {
             closing.cancel();
         }
         // Messages that are sent from now on go nowhere.
-        let _ = self.socket.0.codec.borrow_mut().close(1001, "");
-        let _ = self.socket.0.codec.borrow_mut().take_output();
-        self.tell_close(1006, "");
+        let _ = core.codec.borrow_mut().close(1001, "");
+        let _ = core.codec.borrow_mut().take_output();
+        self.told.borrow_mut().close(1006, "");
     }
 }
