@@ -94,10 +94,11 @@ fn lines_with_modes(pieces: &[&[u8]], program: u64) -> Vec<String> {
                 Ok(None) => break,
                 Ok(Some(event)) => {
                     seen.push(format!("{event:?}"));
+                    let word: &[u8] = noise.pick::<&[u8]>(WORDS);
                     match noise.below(8) {
                         0 => decoder.set_text_mode(noise.below(11)),
-                        1 => decoder.set_delimiter(*noise.pick(WORDS)),
-                        2 => decoder.set_line_mode(*noise.pick(WORDS)),
+                        1 => decoder.set_delimiter(word),
+                        2 => decoder.set_line_mode(word),
                         3 => decoder.set_line_mode(b""),
                         _ => {}
                     }

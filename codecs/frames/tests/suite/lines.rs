@@ -129,11 +129,10 @@ fn a_block_that_is_cut_off_is_given_at_the_end_and_a_line_is_not() {
 fn what_is_thrown_back_is_read_first() {
     // Takes five bytes of whatever comes, and leaves the rest to lines.
     let throw: React = |decoder, event| {
-        if let LineEvent::Binary(block) = event {
-            match block.iter().position(|byte| *byte == b'!') {
-                Some(at) => decoder.set_line_mode(&block[at + 1..]),
-                None => {}
-            }
+        if let LineEvent::Binary(block) = event
+            && let Some(at) = block.iter().position(|byte| *byte == b'!')
+        {
+            decoder.set_line_mode(&block[at + 1..]);
         }
     };
     // The event has what was thrown back, too: only what is before `!` is compared.
