@@ -180,8 +180,10 @@ impl LineDecoder {
         self.step(input)
     }
 
-    /// The connection has ended: what has come of a block of a size. The beginning of a line is no line.
+    /// The connection has ended: what has come of a block of a size. The beginning of a line is no line. Nothing comes
+    /// after it.
     pub fn finish(&mut self) -> Option<Vec<u8>> {
+        (self.block_ended, self.unread) = (false, Vec::new());
         match mem::replace(&mut self.mode, Mode::Failed(None)) {
             Mode::Sized(block) => Some(block.into_bytes()).filter(|bytes| !bytes.is_empty()),
             _ => None,

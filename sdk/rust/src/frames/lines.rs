@@ -218,6 +218,8 @@ impl<L: LineText2> Driver<L> {
     }
 
     pub(super) fn unbind(&self, reason: CloseReason) {
+        // What was set just before is still due.
+        self.receive(b"");
         self.modes.is_attended.set(true);
         let rest = self.modes.decoder.borrow_mut().finish();
         let mut handler = self.handler.borrow_mut();

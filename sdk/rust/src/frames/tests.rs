@@ -141,6 +141,23 @@ fn what_is_set_outside_a_callback_is_delivered_in_a_tick() {
 }
 
 #[test]
+fn what_is_due_comes_before_the_end_and_nothing_after_it() {
+    let Lines { driver, seen, modes, .. } = lines();
+    driver.receive(b"abc");
+    modes.set(|decoder| decoder.set_text_mode(2));
+    driver.unbind(CloseReason::PeerClosed);
+    check(&seen, &["block ab", "end ", "unbind "]);
+    let Lines { driver, seen, modes, .. } = lines();
+    driver.receive(b"abc");
+    modes.set(|decoder| decoder.set_text_mode(4));
+    driver.unbind(CloseReason::PeerClosed);
+    check(&seen, &["block abc", "unbind "]);
+    modes.set(|decoder| decoder.set_line_mode(b"late\n"));
+    testing::turn();
+    check(&seen, &[]);
+}
+
+#[test]
 fn too_much_of_a_line_ends_the_connection_after_the_handlers_word() {
     for bytes in [&b"123456789012345678901\nmore\n"[..], b"123456789012345678901234"] {
         let Lines { driver, seen, wire, .. } = lines();
