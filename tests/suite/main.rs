@@ -35,6 +35,7 @@ mod echo;
 mod examples;
 mod failure;
 mod flood;
+mod frames;
 mod grants;
 mod hooks;
 mod hostile;

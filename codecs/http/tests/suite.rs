@@ -1,5 +1,7 @@
 //! The codec against a corpus of raw bytes, cut and changed in every way.
 
+#[path = "suite/autobahn.rs"]
+mod autobahn;
 #[path = "suite/chunks.rs"]
 mod chunks;
 #[path = "suite/corpus.rs"]

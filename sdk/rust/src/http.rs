@@ -24,7 +24,7 @@
 //! - [`Request`], [`RequestBody`]: what came.
 //! - [`Response`], [`ResponseStream`]: the answer, at once, later, or piece by piece.
 //! - [`HttpClient`]: requests of the plugin's own, [`HttpTransfer`]: a deferrable for each, [`HttpResponse`].
-//! - [`WebSocketHandler`], [`WebSocket`]: messages instead of answers.
+//! - [`WebSocketHandler`], [`WebSocket`]: messages instead of answers, and [`WebSocket::connect`] for those of the plugin's own.
 //! - [`Method`], [`StatusCode`], [`Version`]: the vocabulary of the crate `http`; [`Headers`] keep order and case.
 //! - [`codec`]: headers, cookies, ranges, conditions, dates: the values, which know nothing of connections.
 //!
@@ -64,5 +64,6 @@ pub use self::server::{HttpServer, Intake};
 pub use self::settings::Settings;
 pub use self::stream::{ResponseStream, StreamError};
 pub use self::websocket::{
-    Message, SendError, WebSocket, WebSocketError, WebSocketHandler, WebSocketSettings,
+    ConnectError, Deflate, Message, SendError, WebSocket, WebSocketError, WebSocketHandler,
+    WebSocketSettings,
 };

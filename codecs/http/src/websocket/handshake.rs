@@ -120,7 +120,8 @@ pub fn request_headers(key: &str) -> Headers {
     headers
 }
 
-/// Whether a response accepts the handshake with this key.
+/// Whether a response accepts the handshake with this key. What it says about extensions is for
+/// [`agreed_deflate`](super::extension::agreed_deflate).
 #[must_use]
 pub fn is_accepted(head: &ResponseHead, key: &str) -> bool {
     let expected = accept_key(key.as_bytes());
@@ -128,8 +129,6 @@ pub fn is_accepted(head: &ResponseHead, key: &str) -> bool {
         && head.headers.has_member("connection", "upgrade")
         && head.headers.has_member("upgrade", "websocket")
         && head.headers.get("sec-websocket-accept") == Some(&expected)
-        // None was offered.
-        && !head.headers.contains("sec-websocket-extensions")
 }
 
 fn accept_key(key: &[u8]) -> String {

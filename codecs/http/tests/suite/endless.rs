@@ -1,9 +1,12 @@
 //! Peers that never come to an end: what they send is refused or passes through, and is not held.
 
 use sandloop_http::{
-    Limits, Method, RequestDecoder, ResponseDecoder,
+    Headers, Limits, Method, RequestDecoder, ResponseDecoder,
     coding::{Bounds, Coding, Compressor, Decompressor},
-    websocket::WebSocket,
+    websocket::{
+        WebSocket,
+        extension::{Deflate, accept_deflate},
+    },
 };
 use sandloop_testkit::heap::{Counting, peak_of};
 
@@ -130,10 +133,14 @@ fn endless_padding() {
 
 #[test]
 fn endless_messages() {
+    let mut offer = Headers::new();
+    offer.append("Sec-WebSocket-Extensions", "permessage-deflate").unwrap();
+    let wanted = Deflate { keep_own_context: true, keep_peers_context: true, threshold: 0 };
+    let (_, agreed) = accept_deflate(&offer, &wanted).unwrap();
     let check = |begin: &[u8], again: &[u8], bound: isize| {
         let block = again.repeat(4096 / again.len());
         let peak = peak_of(|| {
-            let mut server = WebSocket::server(1 << 16);
+            let mut server = WebSocket::server(1 << 16).with_deflate(agreed);
             for piece in std::iter::once(begin).chain(std::iter::repeat_n(block.as_slice(), 256)) {
                 server.receive(piece);
                 while let Ok(Some(_)) = server.poll() {}
@@ -143,6 +150,10 @@ fn endless_messages() {
         assert!(peak < bound, "{begin:?} and {again:?} for ever held {peak} bytes");
     };
     let bound = 6 << 16;
+    // Compressed, a byte means a thousand: the bound is on what it means.
+    let zeros = b"\0\xfe\0\x80\0\0\0\0".iter().copied().chain([0x55; 128]).collect::<Vec<_>>();
+    check(b"\x42\x8c\0\0\0\0\xed\xc1\x01\x01\0\0\0\x80\x90\xfe\xaf\xee", &zeros, bound);
+    check(b"", b"\xc2\x83\0\0\0\0\x4b\x04\0", bound);
     check(b"", b"\x82\x81\0\0\0\0a", bound); // messages
     check(b"", b"\x89\x81\0\0\0\0a", bound); // pings
     check(b"\x02\x80\0\0\0\0", b"\0\x81\0\0\0\0a", bound); // fragments

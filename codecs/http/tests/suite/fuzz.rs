@@ -3,7 +3,10 @@
 use sandloop_http::{
     Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead, ResponseDecoder,
     coding::{Bounds, Coding, Compressor, Decompressor},
-    websocket::{Event, Message, WebSocket},
+    websocket::{
+        Event, Message, WebSocket,
+        extension::{Deflate, accept_deflate},
+    },
     writer::{Outgoing, OutgoingRequest, write_request},
 };
 use sandloop_testkit::{fuzz::rounds, heap::peak_of};
@@ -197,6 +200,10 @@ fn messages_do_not_depend_on_the_cuts() {
         b"\x01\x82\x01\x02\x03\x04\x69\x6b\x89\x81\0\0\0\0p\x80\x81\0\0\0\0!".to_vec(),
         b"\x82\xfe\x00\x80\0\0\0\0".iter().copied().chain([7; 128]).collect(),
         b"\x88\x85\0\0\0\0\x03\xe8bye\x81\x80\0\0\0\0".to_vec(),
+        b"\xc1\x87\0\0\0\0\xf2\x48\xcd\xc9\xc9\x07\x00".to_vec(),
+        b"\x41\x83\0\0\0\0\xf2\x48\xcd\x80\x84\0\0\0\0\xc9\xc9\x07\x00".to_vec(),
+        b"\xc2\x88\0\0\0\0\xf3\x48\xcd\xc9\xc9\x07\0\0".to_vec(),
+        b"\xc2\x8a\0\0\0\0\xed\xc1\x01\x01\0\0\0\x80\x90\xfe".to_vec(),
         b"\x8a\x80\0\0\0\0\x89\x82\0\0\0\0ab\x89\x80\0\0\0\0".to_vec(),
     ];
     let words: &[&[u8]] =
@@ -204,15 +211,27 @@ fn messages_do_not_depend_on_the_cuts() {
     rounds(5_000, |noise| {
         let mut bytes = [noise.pick(&frames).clone(), noise.pick(&frames).clone()].concat();
         noise.mutate(&mut bytes, words, &frames);
-        let whole = events_of(std::iter::once(bytes.as_slice()));
-        let cut = events_of(noise.pieces(&bytes).into_iter());
-        assert_eq!(whole, cut, "{}", bytes.escape_ascii());
+        for kept in [None, Some(false), Some(true)] {
+            let whole = events_of(kept, std::iter::once(bytes.as_slice()));
+            let cut = events_of(kept, noise.pieces(&bytes).into_iter());
+            assert_eq!(whole, cut, "{}", bytes.escape_ascii());
+        }
     });
 }
 
-/// What a server with a bound of 200 bytes makes of pieces, and what it answers.
-fn events_of<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<String>, Vec<u8>) {
+/// What a server with a bound of 200 bytes makes of pieces, and what it answers; with compression if `kept` says whether
+/// contexts are.
+fn events_of<'a>(
+    kept: Option<bool>,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<String>, Vec<u8>) {
     let mut server = WebSocket::server(200);
+    if let Some(kept) = kept {
+        let wanted = Deflate { keep_own_context: kept, keep_peers_context: kept, threshold: 0 };
+        let mut offer = Headers::new();
+        offer.append("Sec-WebSocket-Extensions", "permessage-deflate").unwrap();
+        server = server.with_deflate(accept_deflate(&offer, &wanted).unwrap().1);
+    }
     let (mut seen, mut sent) = (Vec::new(), Vec::new());
     for piece in pieces {
         server.receive(piece);

@@ -8,7 +8,7 @@ use sandloop_http::{
     FieldError, Headers, StatusCode,
     coding::{Coding, Compressor},
     status::is_redirect,
-    websocket::handshake,
+    websocket::{extension::accept_deflate, handshake},
     writer::Exchange,
 };
 
@@ -276,6 +276,12 @@ impl Response {
             }
         };
         self.take_headers(&accepted);
+        let deflate = settings.deflate.as_ref();
+        let agreed = deflate.and_then(|wanted| accept_deflate(&request.headers, wanted));
+        let agreed = agreed.map(|(answer, agreed)| {
+            self.header("Sec-WebSocket-Extensions", answer);
+            agreed
+        });
         self.status = StatusCode::SWITCHING_PROTOCOLS;
         self.check();
         if self.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -283,9 +289,7 @@ impl Response {
         }
         self.begin();
         self.slot.upgrade(Box::new(move |transport| {
-            let socket = WebSocket::new(transport, settings);
-            let handler = make(socket.clone());
-            Box::new(Driver::new(socket, handler))
+            Box::new(Driver::accepted(transport, settings, agreed, make))
         }));
     }
 
