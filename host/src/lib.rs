@@ -15,7 +15,7 @@
 //! - [`reactor`]: the loop, its turn, and what it owns;
 //! - [`run`]: from a configuration to a running host, and to its end.
 
-pub(crate) mod base;
+pub mod base;
 pub mod clock;
 pub mod config;
 pub(crate) mod contract;

@@ -146,13 +146,14 @@ impl Reactor {
         let inbox = Inbox::new(poll.registry())?;
         let plugins = setup.env.host.plugins.len();
         let fair_share = FairShare::new(setup.env.host.tenants.len(), setup.slice);
+        let may_connect = setup.env.host.plugins.iter().any(|plugin| plugin.config.may_connect());
         setup.env.clock.begin_turn();
         Ok(Reactor {
             fair_share,
             setup,
             poll,
             inbox,
-            resolver: Resolver::default(),
+            resolver: Resolver::new(may_connect)?,
             peers: Vec::new(),
             acceptors: Vec::new(),
             connections: Arena::new(),

@@ -36,6 +36,16 @@ impl StartError {
     pub(super) fn internal<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError {
         move |error| StartError::Internal(format!("{what}: {error}"))
     }
+
+    /// For `map_err`: whose thread could not be started.
+    pub(super) fn thread<E: fmt::Display>(whose: &'static str) -> impl Fn(E) -> StartError {
+        move |error| {
+            StartError::Internal(format!(
+                "the thread for {whose} cannot be started: {error}; allow this user more processes (ulimit -u), or the \
+                 host's control group (pids.max)"
+            ))
+        }
+    }
 }
 
 impl std::error::Error for StartError {}

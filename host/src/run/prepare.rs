@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+use crate::base::panics;
 use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::config::model::{Config, Isolation};
@@ -59,14 +60,8 @@ impl Prepared {
         let engine = engine::engine(config)
             .map_err(|error| StartError::Internal(format!("engine: {}", log::chain(&error))))?;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
-            .map_err(StartError::internal("starting the ticker's thread"))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(FILE_THREADS_MAX)
-            .thread_name("wasi")
-            .enable_time()
-            .build()
-            .map_err(StartError::internal("starting the runtime for WASI"))?;
+            .map_err(StartError::thread("the time slices"))?;
+        let runtime = runtime()?;
         let loader = Loader::new(&engine, &config.tenants)
             .map_err(|error| StartError::Internal(format!("linker: {}", log::chain(&error))))?;
         let templates = (0..config.plugins.len())
@@ -99,7 +94,8 @@ impl Prepared {
                 close_deadline: config.host.close_deadline,
             };
             let env = setup.env.clone();
-            let mut reactor = Reactor::new(setup).map_err(StartError::internal("making a poll"))?;
+            let mut reactor =
+                Reactor::new(setup).map_err(StartError::internal("making a reactor"))?;
             for template in &*templates {
                 let plugin = &template.plugin;
                 if caller.begins_with(plugin, index) {
@@ -129,11 +125,28 @@ impl Prepared {
             &ticker.activity(),
             runtime.handle(),
         )
-        .map_err(StartError::internal("starting the workers"))?;
+        .map_err(StartError::thread("a worker"))?;
         let slow =
             slow_lane::SlowLaneThreads::spawn(config.host.slow_lane, &lane, runtime.handle())
-                .map_err(StartError::internal("starting the slow lane"))?;
+                .map_err(StartError::thread("the slow lane"))?;
         Ok(Prepared { reactors, host, runtime, ticker, workers, slow })
+    }
+}
+
+/// What guests wait on that sleep or use files through WASI.
+fn runtime() -> Result<Runtime, StartError> {
+    let build = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(FILE_THREADS_MAX)
+            .thread_name("wasi")
+            .enable_time()
+            .build()
+    };
+    // Where there is no thread for it, it panics.
+    match panics::catch(build) {
+        Ok(built) => built.map_err(StartError::thread("WASI")),
+        Err(panicked) => Err(StartError::thread("WASI")(panicked.cause)),
     }
 }
 

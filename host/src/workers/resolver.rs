@@ -9,6 +9,7 @@ use std::net::ToSocketAddrs;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::base::arena::ConnectionId;
+use crate::base::panics;
 use crate::mail::post::{Mail, Post};
 use crate::net::outbound::Attempt;
 use crate::quota::semaphore::Permit;
@@ -37,7 +38,9 @@ pub struct Question {
     pub permit: Option<Permit>,
 }
 
-/// Threads that look names up, started by the questions. Dropping it ends them after the look-ups that are under way.
+/// Threads that look names up: one from the beginning, so that a machine without room for more threads holds names up and
+/// does not refuse them; the others are started by the questions. Dropping it ends them after the look-ups that are
+/// under way.
 #[derive(Debug, Default)]
 pub struct Resolver {
     shared: Arc<ResolverShared>,
@@ -63,6 +66,18 @@ struct Questions<T> {
 }
 
 impl Resolver {
+    /// Starts the first thread, where somebody may ask.
+    ///
+    /// # Errors
+    /// When the operating system has no thread for it.
+    pub fn new(somebody_may_ask: bool) -> io::Result<Resolver> {
+        let mut resolver = Resolver::default();
+        if somebody_may_ask {
+            resolver.start_one()?;
+        }
+        Ok(resolver)
+    }
+
     /// Asks for the addresses of a name; the answer is a [`Mail::Resolved`].
     ///
     /// # Errors
@@ -113,7 +128,11 @@ impl ResolverShared {
     fn answer_all(&self) {
         while let Some(question) = self.next() {
             let Question { host, port, tenant, connection, reply_to, permit } = question;
-            let addresses = look_up(&host, port);
+            let addresses = panics::catch(|| look_up(&host, port)).unwrap_or_else(|panicked| {
+                tracing::error!(host, %panicked, "a look-up panicked: the name has no address");
+                panics::survive(&panicked);
+                VecDeque::new()
+            });
             drop(permit);
             reply_to.send(Mail::Resolved { connection, addresses });
             self.lock().answered(tenant);
