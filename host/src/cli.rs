@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sandloop_host::base::panics;
 use sandloop_host::config::explain::Explained;
 use sandloop_host::config::model::{Config, LogLevel};
 use sandloop_host::engine::inspect;
+use sandloop_host::log::Log;
 use sandloop_host::log::filter::{self, Filter};
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::signals::SignalWatch;
@@ -94,14 +96,14 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Fail
 
 fn serve(file: &Path, filter: Option<Filter>, signals: &SignalWatch) -> Result<ExitCode, Failure> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = log::start(config.host.log, filter);
+    let _log = start_log(config.host.log, filter)?;
     log_doubts(&config);
     Ok(run::serve(&config, signals)?)
 }
 
 fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode, Failure> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = log::start(LogLevel::Warn, filter);
+    let _log = start_log(LogLevel::Warn, filter)?;
     log_doubts(&config);
     run::check(&config)?;
     let explained = if explain { Explained(&config).to_string() } else { String::new() };
@@ -109,6 +111,11 @@ fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode,
     let file = file.display();
     print(&format!("{explained}{file}: good: plugins: {plugins}, listeners: {listeners}\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+fn start_log(level: LogLevel, filter: Option<Filter>) -> Result<Log, StartError> {
+    // Where there is no thread for it, it panics.
+    panics::catch(|| log::start(level, filter)).map_err(StartError::panicked("starting the log"))
 }
 
 fn log_doubts(config: &Config) {

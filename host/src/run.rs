@@ -26,7 +26,12 @@ use crate::run::supervise::{End, Supervisor};
 
 /// Loads and checks everything that `config` names, serves nothing.
 pub fn check(config: &Config) -> Result<(), StartError> {
-    Prepared::new(config, &Clock::system()).map(drop)
+    prepare(config, &Clock::system()).map(drop)
+}
+
+fn prepare(config: &Config, clock: &Clock) -> Result<Prepared, StartError> {
+    panics::catch(|| Prepared::new(config, clock))
+        .unwrap_or_else(|panicked| Err(StartError::panicked("preparing the plugins")(panicked)))
 }
 
 /// Serves `config` until it is stopped. The code is what the process ends with.
@@ -36,8 +41,7 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
     let of_panics = sender.clone();
     panics::tell(move |panicked| of_panics.send(News::Panicked(panicked)).is_ok());
     let clock = Clock::system();
-    let Prepared { mut reactors, host, runtime, ticker, workers, slow } =
-        Prepared::new(config, &clock)?;
+    let Prepared { mut reactors, host, runtime, ticker, workers, slow } = prepare(config, &clock)?;
     descriptors::admit(config).map_err(StartError::Config)?;
     let mut crew = Crew::new(config.host.reactors, &sender, runtime.handle())?;
     let locks = PathLocks::take(config).map_err(StartError::Bind)?;

@@ -209,10 +209,9 @@ fn a_machine_without_threads_is_told_or_enough() {
         let outcome = host.wait();
         let expected = if serves { 0 } else { 1 };
         assert_eq!(outcome.code, Some(expected), "without thread {first}: {outcome:?}");
-        assert!(
-            serves || outcome.stderr.contains("error: "),
-            "without thread {first}: {outcome:?}"
-        );
+        let is_told = outcome.stderr.contains("error: ")
+            && outcome.stderr.ends_with("(ulimit -u), or the host's control group (pids.max)\n");
+        assert!(serves || is_told, "without thread {first}: {outcome:?}");
         first += 1;
         assert!(first < 100, "it never serves");
     }

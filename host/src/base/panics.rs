@@ -50,12 +50,12 @@ thread_local! {
 }
 
 /// From now on a panic is told as the rest of this module says, instead of in the words of the standard library.
-/// `RUST_BACKTRACE` adds these words.
+/// `RUST_BACKTRACE` adds these words to a panic that nobody catches.
 pub fn watch() {
     let standard = std::panic::take_hook();
     let wants_backtrace = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
     std::panic::set_hook(Box::new(move |info| {
-        if wants_backtrace {
+        if wants_backtrace && CATCHING.get() == 0 {
             standard(info);
         }
         noticed(describe(info));
@@ -88,7 +88,7 @@ pub fn catch<T>(what: impl FnOnce() -> T) -> Result<T, Panicked> {
 pub(crate) fn survive(panicked: &Panicked) {
     static SURVIVED: AtomicU32 = AtomicU32::new(0);
     if SURVIVED.fetch_add(1, Ordering::Relaxed) == SURVIVED_MAX {
-        tell_or_end(panicked.clone());
+        tell_or_end(panicked);
     }
 }
 
@@ -114,10 +114,10 @@ fn noticed(panicked: Panicked) {
         LAST.with(|last| last.try_borrow_mut().map(|mut last| *last = Some(panicked)).ok());
         return;
     }
-    tell_or_end(panicked);
+    tell_or_end(&panicked);
 }
 
-fn tell_or_end(panicked: Panicked) {
+fn tell_or_end(panicked: &Panicked) {
     let told = listener_lock().as_ref().is_some_and(|listener| listener(panicked.clone()));
     if !told {
         // Nothing can be done about a standard error that takes nothing.

@@ -10,7 +10,7 @@ pub(super) fn read(written: Option<&str>, folder: &Path) -> Result<CompileCache,
     match written {
         Some("off") => Ok(CompileCache::Off),
         None | Some("default") => Ok(CompileCache::Default),
-        Some(path) if path.starts_with("~/") => Err(Problem::new(
+        Some(path) if path.starts_with('~') && path.contains('/') => Err(Problem::new(
             format!("{path:?} begins with ~, which only a shell understands"),
             r#"write the whole path, or "default" for the cache folder of the user"#,
         )),

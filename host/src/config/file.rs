@@ -39,7 +39,8 @@ pub fn read_file(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 fn read_one_of(path: &Path, bytes_max: u64, pipes: bool) -> io::Result<Vec<u8>> {
     // Opening some devices does something already, and opening a pipe waits for who writes to it.
     let kind = std::fs::metadata(path)?.file_type();
-    if !kind.is_file() && !(pipes && kind.is_fifo()) {
+    let is_taken = kind.is_file() || pipes && kind.is_fifo();
+    if !is_taken {
         return Err(io::Error::other(match (kind.is_dir(), pipes) {
             (true, _) => "it is a folder",
             (false, true) => "it is neither a file nor a pipe",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::base::panics::Panicked;
 use crate::config::error::ConfigError;
 use crate::engine::load::LoadError;
 use crate::net::listener::BindError;
@@ -31,6 +32,12 @@ impl StartError {
     }
 }
 
+/// The remedy for a thread that cannot be started.
+const MORE_THREADS: &str =
+    "allow this user more processes (ulimit -u), or the host's control group (pids.max)";
+/// The system's words for it.
+const NO_THREAD: &str = "Resource temporarily unavailable";
+
 impl StartError {
     /// For `map_err`: what was being done when it failed.
     pub(super) fn internal<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError {
@@ -41,9 +48,18 @@ impl StartError {
     pub(super) fn thread<E: fmt::Display>(whose: &'static str) -> impl Fn(E) -> StartError {
         move |error| {
             StartError::Internal(format!(
-                "the thread for {whose} cannot be started: {error}; allow this user more processes (ulimit -u), or the \
-                 host's control group (pids.max)"
+                "the thread for {whose} cannot be started: {error}; {MORE_THREADS}"
             ))
+        }
+    }
+
+    /// For `map_err`: what was being done when a library panicked, as some do for want of a thread.
+    pub fn panicked(what: &'static str) -> impl Fn(Panicked) -> StartError {
+        move |Panicked { cause, .. }| {
+            let is_for_want = cause.contains(NO_THREAD);
+            let remedy =
+                if is_for_want { MORE_THREADS } else { "this is a fault of the host: report it" };
+            StartError::Internal(format!("{what}: {cause}; {remedy}"))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use crate::base::panics::Panicked;
@@ -88,10 +88,7 @@ impl Supervisor<'_> {
         let Some(longest) = paths.into_iter().chain(left).min() else {
             return self.news.recv().ok();
         };
-        match self.news.recv_timeout(longest) {
-            Ok(news) => Some(news),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.news.recv_timeout(longest).ok()
     }
 
     fn take(&self, news: News, course: &mut Course) -> Option<End> {
