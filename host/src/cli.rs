@@ -62,11 +62,11 @@ enum CliCommand {
 }
 
 /// What ends a command early, and with which code.
-struct Failure(String, u8);
+struct Complaint(String, u8);
 
-impl From<StartError> for Failure {
-    fn from(error: StartError) -> Failure {
-        Failure(error.to_string(), error.exit_code())
+impl From<StartError> for Complaint {
+    fn from(error: StartError) -> Complaint {
+        Complaint(error.to_string(), error.exit_code())
     }
 }
 
@@ -74,7 +74,7 @@ impl From<StartError> for Failure {
 pub fn run(signals: &SignalWatch) -> ExitCode {
     match execute(&Arguments::parse().command, signals) {
         Ok(code) => code,
-        Err(Failure(cause, code)) => failed(&cause, code),
+        Err(Complaint(cause, code)) => failed(&cause, code),
     }
 }
 
@@ -85,8 +85,8 @@ pub fn failed(cause: &dyn fmt::Display, code: u8) -> ExitCode {
     code.into()
 }
 
-fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Failure> {
-    let filter = filter::from_environment().map_err(|error| Failure(error.to_string(), 2))?;
+fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Complaint> {
+    let filter = filter::from_environment().map_err(|error| Complaint(error.to_string(), 2))?;
     match command {
         CliCommand::Run { file } => serve(file, filter, signals),
         CliCommand::Check { file, explain } => check(file, filter, *explain),
@@ -94,14 +94,18 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Fail
     }
 }
 
-fn serve(file: &Path, filter: Option<Filter>, signals: &SignalWatch) -> Result<ExitCode, Failure> {
+fn serve(
+    file: &Path,
+    filter: Option<Filter>,
+    signals: &SignalWatch,
+) -> Result<ExitCode, Complaint> {
     let config = Config::load(file).map_err(StartError::Config)?;
     let _log = start_log(config.host.log, filter)?;
     log_doubts(&config);
     Ok(run::serve(&config, signals)?)
 }
 
-fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode, Failure> {
+fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode, Complaint> {
     let config = Config::load(file).map_err(StartError::Config)?;
     let _log = start_log(LogLevel::Warn, filter)?;
     log_doubts(&config);
@@ -124,9 +128,9 @@ fn log_doubts(config: &Config) {
     }
 }
 
-fn inspect_file(file: &Path) -> Result<ExitCode, Failure> {
-    let report =
-        inspect::file(file).map_err(|fault| Failure(format!("{}: {fault}", file.display()), 3))?;
+fn inspect_file(file: &Path) -> Result<ExitCode, Complaint> {
+    let report = inspect::file(file)
+        .map_err(|fault| Complaint(format!("{}: {fault}", file.display()), 3))?;
     print(&report.to_string());
     Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { 3.into() })
 }

@@ -37,10 +37,10 @@ impl fmt::Display for Panicked {
 impl std::error::Error for Panicked {}
 
 /// Where panics go that nobody catches.
-static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
+static TOLD: Mutex<Option<PanicListener>> = Mutex::new(None);
 
 /// Takes a panic; false where nobody is there any more to end the host.
-type Listener = Box<dyn Fn(Panicked) -> bool + Send>;
+type PanicListener = Box<dyn Fn(Panicked) -> bool + Send>;
 
 thread_local! {
     /// How many [`catch`] are under way on this thread.
@@ -64,7 +64,7 @@ pub fn watch() {
 
 /// Tells panics that nobody catches to `listener`, which ends the host.
 pub(crate) fn tell(listener: impl Fn(Panicked) -> bool + Send + 'static) {
-    *listener_lock() = Some(Box::new(listener));
+    *told_lock() = Some(Box::new(listener));
 }
 
 /// Does something that may panic.
@@ -118,7 +118,7 @@ fn noticed(panicked: Panicked) {
 }
 
 fn tell_or_end(panicked: &Panicked) {
-    let told = listener_lock().as_ref().is_some_and(|listener| listener(panicked.clone()));
+    let told = told_lock().as_ref().is_some_and(|listener| listener(panicked.clone()));
     if !told {
         // Nothing can be done about a standard error that takes nothing.
         let _ = writeln!(std::io::stderr(), "error: {panicked}");
@@ -126,8 +126,8 @@ fn tell_or_end(panicked: &Panicked) {
     }
 }
 
-fn listener_lock() -> MutexGuard<'static, Option<Listener>> {
-    LISTENER.lock().unwrap_or_else(PoisonError::into_inner)
+fn told_lock() -> MutexGuard<'static, Option<PanicListener>> {
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> Panicked {

@@ -1,6 +1,6 @@
 //! Listeners: bound before anything runs, accepted from by one reactor each.
 
-mod error;
+pub mod error;
 mod tcp;
 mod unix;
 
@@ -18,7 +18,7 @@ use crate::config::address::ListenAddress;
 use crate::config::model::{AtCapacity, Config};
 use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
-pub use crate::net::listener::error::BindError;
+use crate::net::listener::error::BindError;
 use crate::net::listener::unix::{FolderLock, OwnedPath};
 
 /// How long another start may hold the folder of a path.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::base::panics::Panicked;
 use crate::config::error::ConfigError;
 use crate::engine::load::LoadError;
-use crate::net::listener::BindError;
+use crate::net::listener::error::BindError;
 
 /// What keeps a host from starting, one variant for each exit code.
 #[derive(Debug)]
