@@ -12,6 +12,10 @@ impl Program for Sleeps {
         std::thread::sleep(Duration::from_secs(3600));
         Ok(())
     }
+
+    fn start() -> sandloop::Result {
+        Ok(())
+    }
 }
 
 sandloop::plugin! { program: Sleeps }

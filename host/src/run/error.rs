@@ -1,6 +1,6 @@
 //! What keeps a host from starting.
 
-use std::fmt;
+use std::{fmt, io};
 
 use crate::base::panics::Panicked;
 use crate::config::error::ConfigError;
@@ -50,6 +50,14 @@ impl StartError {
             StartError::Internal(format!(
                 "the thread for {whose} cannot be started: {error}; {MORE_THREADS}"
             ))
+        }
+    }
+
+    /// For `map_err`: what was being made, which has a poll and may have a thread.
+    pub(super) fn made(what: &'static str) -> impl Fn(io::Error) -> StartError {
+        move |error| match error.kind() {
+            io::ErrorKind::WouldBlock => StartError::thread(what)(error),
+            _ => StartError::Internal(format!("making {what}: {error}")),
         }
     }
 

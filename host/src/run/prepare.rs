@@ -94,8 +94,7 @@ impl Prepared {
                 close_deadline: config.host.close_deadline,
             };
             let env = setup.env.clone();
-            let mut reactor =
-                Reactor::new(setup).map_err(StartError::internal("making a reactor"))?;
+            let mut reactor = Reactor::new(setup).map_err(StartError::made("a reactor"))?;
             for template in &*templates {
                 let plugin = &template.plugin;
                 if caller.begins_with(plugin, index) {
