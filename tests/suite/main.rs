@@ -64,6 +64,7 @@ mod spawn;
 mod start;
 mod stop;
 mod tenants;
+mod threads;
 mod tick_loop;
 mod ticks;
 mod timers;

@@ -128,7 +128,12 @@ impl Trapped {
     fn by_panic(plugin: &Plugin, panicked: &Panicked) -> Trapped {
         let Panicked { thread, cause } = panicked;
         let cause = crate::log::escaped(cause);
-        tracing::error!(plugin = plugin.name(), thread, %cause, "a call panicked: its instance has ended");
+        tracing::error!(
+            plugin = plugin.name(),
+            thread,
+            cause = &*cause,
+            "a call panicked: its instance has ended"
+        );
         panics::survive(panicked);
         let error = wasmtime::Error::msg(format!("the host panicked: {cause}"));
         Trapped { error, limit: None, stage: Stage::Run }
