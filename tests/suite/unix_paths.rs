@@ -24,7 +24,7 @@ fn of_hosts_that_start_at_once_one_gets_a_path() {
         fs::create_dir(&other).expect("a new folder");
         let paths = [one.join("a"), one.join("b"), other.join("c")];
         paths.iter().for_each(|path| drop(UnixListener::bind(path).expect("a new path")));
-        let [a, b, c] = paths.each_ref().map(|path| path.as_path());
+        let [a, b, c] = paths.each_ref().map(std::path::PathBuf::as_path);
         fs::write(dir.path().join("0.toml"), serving(&[a, b, c]).to_toml()).expect("a new file");
         fs::write(dir.path().join("1.toml"), serving(&[c, b, a]).to_toml()).expect("a new file");
         let start = |number: usize| {
