@@ -1,7 +1,7 @@
 //! Panics: faults of the host itself or of a library it stands on. None of them goes unnoticed.
 //!
 //! What [`catch`] catches is the business of its caller. Any other panic ends a thread that somebody waits for: it is
-//! told to whoever asked with [`tell`], who ends the host, and ends the process where nobody has asked yet.
+//! told to whoever asked with `tell`, who ends the host, and ends the process where nobody has asked yet.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

@@ -20,7 +20,7 @@ use crate::run::news::News;
 /// How long the process may take to leave after a second signal: the log is written out in that time.
 const LONGEST_LEAVING: Duration = Duration::from_millis(500);
 
-/// The signals of this process. They end it at once until [`SignalWatch::begin_serving`].
+/// The signals of this process. They end it at once until `begin_serving`.
 #[derive(Debug)]
 pub struct SignalWatch {
     starting: Arc<AtomicBool>,
