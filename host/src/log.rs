@@ -1,5 +1,7 @@
 //! What the operator sees: one line for each thing that happened, on standard error.
 
+pub mod filter;
+
 use std::borrow::Cow;
 use std::io::IsTerminal;
 
@@ -9,6 +11,7 @@ use wasmtime::WasmBacktrace;
 
 use crate::config::model::LogLevel;
 use crate::contract::bindings::Level;
+use crate::log::filter::Filter;
 
 /// The log's thread. Dropping it writes what is left.
 #[must_use = "the log ends with it"]
@@ -19,26 +22,17 @@ pub struct Log {
 /// Lines that may wait to be written; past that they are left out.
 const LINES_MAX: usize = 16 * 1024;
 
-/// Starts the log. `SANDLOOP_LOG`, in the form of `tracing`'s filters, wins over the configuration.
+/// Starts the log. A filter of the operator's wins over the level of the configuration.
 ///
 /// Lines are written by a thread of their own: whoever reads standard error and stops reading it must not stop
 /// the loop.
-pub fn start(level: LogLevel) -> Log {
+pub fn start(level: LogLevel, filter: Option<Filter>) -> Log {
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(LINES_MAX)
         .lossy(true)
         .thread_name("log")
         .finish(std::io::stderr());
-    let wanted = match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
-    };
-    // The engine's own talk is for its developers.
-    let fallback = format!("off,sandloop_host={wanted},sandloop={wanted}");
-    let filter = EnvFilter::try_from_env("SANDLOOP_LOG").unwrap_or_else(|_| fallback.into());
+    let filter = EnvFilter::new(filter.unwrap_or_else(|| level.into()).to_string());
     // A second host in one process keeps the first one's log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

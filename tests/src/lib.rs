@@ -25,7 +25,7 @@ pub mod rabbitmq;
 use std::time::Duration;
 
 pub use config::{Config, Isolation, Listen, Plugin};
-pub use host::{Host, Outcome, own_loopback, sandloop};
+pub use host::{Host, Outcome, Running, own_loopback, sandloop};
 pub use log::LogLine;
 pub use paths::{component, workspace};
 pub use peer::{Peer, Server, more_than_the_kernel_holds};

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::bound::Bound;
+use super::quantity::Quantity;
 use super::table::{limits, mirror};
 
 const KIB: u64 = 1 << 10;
@@ -542,12 +543,15 @@ limits! {
 mirror! {
     /// `[[listen]]`.
     struct RawListen at "listen.*" {
-        address: key String = r#"an address in quotes, as in address = "tcp://127.0.0.1:10000""#;
+        address: key toml::Value = r#"an address in quotes, as in address = "tcp://127.0.0.1:10000""#;
         plugin: key String = r#"the name of a declared plugin in quotes, as in plugin = "echo""#;
         handler: key Option<String> = r#"the name of a handler in quotes, as in handler = "pass""#;
         #[serde(default)]
         options: key toml::Table = OPTIONS;
         at_capacity: key Option<String> = r#"at_capacity = "wait" or at_capacity = "refuse""#;
+        mode: key Option<String> = r#"an octal mode in quotes, as in mode = "0660""#;
+        owner: key Option<Quantity> = r#"the name of a user in quotes, as in owner = "www-data", or its number"#;
+        group: key Option<Quantity> = r#"the name of a group in quotes, as in group = "www-data", or its number"#;
         backlog: bound BACKLOG: u32 = {
             what: "Connections the system keeps until they are accepted.",
             why: "Carries a burst over a busy turn; the system may have a lower bound of its own.",

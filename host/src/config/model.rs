@@ -8,6 +8,7 @@ use super::address::ListenAddress;
 use super::allow::Allow;
 use super::limits::{self, Limits, TenantLimits};
 use super::origins::Origins;
+use super::socket_access::SocketAccess;
 use super::values::{Amount, amount};
 
 /// A configuration that was read, resolved and found consistent.
@@ -27,6 +28,8 @@ pub struct Config {
     pub listeners: Vec<ListenConfig>,
     /// Where its bounds are written.
     pub origins: Origins,
+    /// What is allowed and most likely not meant, for the operator.
+    pub doubts: Vec<String>,
 }
 
 /// `[host]`.
@@ -124,6 +127,13 @@ pub struct PluginConfig {
     pub line: usize,
 }
 
+impl PluginConfig {
+    /// Whether there is anything that it may connect to.
+    pub fn may_connect(&self) -> bool {
+        !self.allow.connect.is_empty() || self.policy == Policy::Audit
+    }
+}
+
 /// How the connections of a plugin share sandboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isolation {
@@ -205,6 +215,8 @@ pub struct ListenConfig {
     pub at_capacity: AtCapacity,
     /// How many connections the system keeps until they are accepted.
     pub backlog: u32,
+    /// Who may connect, if it is a Unix socket.
+    pub access: SocketAccess,
     /// The line of the file where it is declared, from 1.
     pub line: usize,
 }
@@ -254,6 +266,7 @@ impl fmt::Debug for ListenConfig {
             .field("options", &Masked(&self.options))
             .field("at_capacity", &self.at_capacity)
             .field("backlog", &self.backlog)
+            .field("access", &self.access)
             .field("line", &self.line)
             .finish()
     }

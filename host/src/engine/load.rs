@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
+use crate::config::file;
+use crate::config::file::COMPONENT_BYTES_MAX;
 use crate::config::model::{Config, PluginConfig, TenantConfig};
 use crate::contract::Exports;
 use crate::contract::bindings::MinimalIndices;
@@ -151,7 +153,7 @@ impl Loader {
 
     /// The component, and which build of it this is.
     fn compile(&self, file: &Path) -> Result<(Component, String), Fault> {
-        let bytes = std::fs::read(file).map_err(Fault::Unreadable)?;
+        let bytes = file::read_file(file, COMPONENT_BYTES_MAX).map_err(Fault::Unreadable)?;
         match ComponentKind::of(&bytes) {
             ComponentKind::NotWasm => Err(Fault::NotWasm),
             ComponentKind::CoreModule => Err(Fault::CoreModule),

@@ -13,6 +13,8 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
 use crate::base::arena::ConnectionId;
+use crate::base::panics;
+use crate::base::panics::Panicked;
 use crate::contract::bindings;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
 use crate::contract::bindings::{Minimal, Origin};
@@ -95,24 +97,56 @@ pub enum Stage {
 }
 
 /// Does one task and comes back with the sandbox.
+///
+/// Where the engine or the host's side of a call panics, that is the end of this guest and of nobody else.
 pub async fn run(seat: Seat, mut task: Task) -> Finished {
+    let plugin = seat.plugin().clone();
+    let (sandbox, result) = match panics::catch_in(attempt(seat, &mut task)).await {
+        Ok(done) => done,
+        Err(panicked) => (None, Err(Trapped::by_panic(&plugin, &panicked))),
+    };
+    Finished { sandbox, task, result }
+}
+
+async fn attempt(seat: Seat, task: &mut Task) -> (Option<Box<Sandbox>>, Result<Outcome, Trapped>) {
     let mut sandbox = match seat {
         Seat::Ready(sandbox) => sandbox,
         Seat::Empty(template, state) => match Sandbox::new(&template, *state).await {
             Ok(sandbox) => Box::new(sandbox),
-            Err((stage, limit, error)) => {
-                let trapped = Trapped { error, limit, stage };
-                return Finished { sandbox: None, task, result: Err(trapped) };
-            }
+            Err((stage, limit, error)) => return (None, Err(Trapped { error, limit, stage })),
         },
     };
-    match sandbox.perform(&mut task).await {
-        Ok(outcome) => Finished { sandbox: Some(sandbox), task, result: Ok(outcome) },
+    match sandbox.perform(task).await {
+        Ok(outcome) => (Some(sandbox), Ok(outcome)),
         Err(error) => {
             let limit = sandbox.limit_behind(&error);
-            let trapped = Trapped { error, limit, stage: Stage::Run };
-            Finished { sandbox: None, task, result: Err(trapped) }
+            (None, Err(Trapped { error, limit, stage: Stage::Run }))
         }
+    }
+}
+
+impl Seat {
+    fn plugin(&self) -> &Arc<Plugin> {
+        match self {
+            Seat::Ready(sandbox) => sandbox.plugin(),
+            Seat::Empty(template, _) => &template.plugin,
+        }
+    }
+}
+
+impl Trapped {
+    fn by_panic(plugin: &Plugin, panicked: &Panicked) -> Trapped {
+        let Panicked { thread, cause } = panicked;
+        let cause = crate::log::escaped(cause);
+        tracing::error!(
+            plugin = plugin.name(),
+            thread,
+            cause = &*cause,
+            "a call panicked: its instance has ended"
+        );
+        panics::survive(panicked);
+        let error = wasmtime::Error::msg(format!("the host panicked: {cause}"));
+        Trapped { error, limit: None, stage: Stage::Run }
     }
 }
 

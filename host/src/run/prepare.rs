@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+use crate::base::panics;
 use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::config::model::{Config, Isolation};
@@ -63,14 +64,8 @@ impl Prepared {
         let engine = engine::engine(config)
             .map_err(|error| StartError::Internal(format!("engine: {}", log::chain(&error))))?;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
-            .map_err(StartError::internal("starting the ticker's thread"))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(FILE_THREADS_MAX)
-            .thread_name("wasi")
-            .enable_time()
-            .build()
-            .map_err(StartError::internal("starting the runtime for WASI"))?;
+            .map_err(StartError::thread("the time slices"))?;
+        let runtime = runtime()?;
         let loader = Loader::new(&engine, &config.tenants)
             .map_err(|error| StartError::Internal(format!("linker: {}", log::chain(&error))))?;
         let templates = (0..config.plugins.len())
@@ -89,8 +84,9 @@ impl Prepared {
         let lane = SlowLane::new(clock, ticker.activity(), config.host.slice);
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
         let quota = InstanceQuota::new(config.host.instances, &of_tenants);
-        let resolver = Resolver::start(config.tenants.len())
-            .map_err(StartError::internal("starting the threads that look names up"))?;
+        let resolver =
+            Resolver::start(config.tenants.len(), config.plugins.iter().any(|it| it.may_connect()))
+                .map_err(StartError::internal("starting the threads that look names up"))?;
         let resolver = Arc::new(resolver);
         let (disposal, disposal_thread) =
             Disposal::start().map_err(StartError::internal("starting the disposal thread"))?;
@@ -110,7 +106,7 @@ impl Prepared {
                 close_deadline: config.host.close_deadline,
             };
             let env = setup.env.clone();
-            let mut reactor = Reactor::new(setup).map_err(StartError::internal("making a poll"))?;
+            let mut reactor = Reactor::new(setup).map_err(StartError::made("a reactor"))?;
             for template in &*templates {
                 let plugin = &template.plugin;
                 if caller.begins_with(plugin, index) {
@@ -140,11 +136,28 @@ impl Prepared {
             &ticker.activity(),
             runtime.handle(),
         )
-        .map_err(StartError::internal("starting the workers"))?;
+        .map_err(StartError::thread("a worker"))?;
         let slow =
             slow_lane::SlowLaneThreads::spawn(config.host.slow_lane, &lane, runtime.handle())
-                .map_err(StartError::internal("starting the slow lane"))?;
+                .map_err(StartError::thread("the slow lane"))?;
         Ok(Prepared { reactors, host, runtime, ticker, workers, slow, disposal: disposal_thread })
+    }
+}
+
+/// What guests wait on that sleep or use files through WASI.
+fn runtime() -> Result<Runtime, StartError> {
+    let build = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(FILE_THREADS_MAX)
+            .thread_name("wasi")
+            .enable_time()
+            .build()
+    };
+    // Where there is no thread for it, it panics.
+    match panics::catch(build) {
+        Ok(built) => built.map_err(StartError::thread("WASI")),
+        Err(panicked) => Err(StartError::thread("WASI")(panicked.cause)),
     }
 }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::base::thread::{lower_priority, thread_cpu_time, waker};
+use crate::base::thread::{Threads, lower_priority, thread_cpu_time, waker};
 use crate::contract::outcome::Failure;
 use crate::engine::sandbox;
 use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage, Trapped};
@@ -22,15 +21,17 @@ use crate::plugin::Plugin;
 use crate::plugin::jobs::{Job, Jobs};
 use crate::plugin::report::Ended;
 use crate::quota::fair_queue::Taken;
+use crate::workers::LONGEST_END;
 
 /// How long an idle worker keeps its instance for the next job of the same plugin.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
-/// The threads. Dropping it gives up every job, ends what runs at its next slice and joins the threads.
+/// The threads. Dropping it gives up every job, ends what runs at its next slice and waits a little for the
+/// threads to end.
 #[derive(Debug)]
 pub struct Workers {
     jobs: Arc<Jobs>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Threads,
 }
 
 impl Workers {
@@ -44,7 +45,7 @@ impl Workers {
     ) -> io::Result<Workers> {
         let jobs = env.host.jobs.clone();
         jobs.set_share(share(count, &env.host.plugins));
-        let mut workers = Workers { jobs, threads: Vec::with_capacity(count) };
+        let mut workers = Workers { jobs, threads: Threads::new() };
         for index in 0..count {
             let worker = Worker {
                 env: env.clone(),
@@ -53,12 +54,10 @@ impl Workers {
                 kept: None,
             };
             let runtime = runtime.clone();
-            let thread =
-                std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                    let _guard = runtime.enter();
-                    worker.work();
-                })?;
-            workers.threads.push(thread);
+            workers.threads.spawn(format!("worker-{index}"), move || {
+                let _guard = runtime.enter();
+                worker.work();
+            })?;
         }
         Ok(workers)
     }
@@ -74,11 +73,10 @@ fn share(workers: usize, plugins: &[Arc<Plugin>]) -> usize {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.jobs.close();
-        for thread in self.threads.drain(..) {
-            // A worker may sleep inside a guest's WASI call.
-            thread.thread().unpark();
-            // A panic there was reported by the panic hook; there is nothing to add while dropping.
-            let _ = thread.join();
+        // A worker may sleep inside a guest's WASI call.
+        self.threads.unpark();
+        if !std::mem::take(&mut self.threads).join_within(LONGEST_END) {
+            tracing::warn!("a worker is still busy: left");
         }
     }
 }

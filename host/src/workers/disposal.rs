@@ -3,12 +3,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
+use crate::base::thread::Threads;
 use crate::engine::sandbox::Seat;
 use crate::mail::post::{Mail, Post};
 use crate::quota::fair_queue::{FairQueue, Taken};
 use crate::quota::instances::InstanceSlot;
+use crate::workers::LONGEST_END;
 
 /// What an ended instance leaves behind.
 pub struct Remains {
@@ -26,11 +27,10 @@ pub struct Remains {
 #[derive(Clone)]
 pub struct Disposal(Arc<FairQueue<Remains>>);
 
-/// The thread. Dropping it gives back what waits and joins it.
-#[derive(Debug)]
+/// The thread. Dropping it gives back what waits, and waits a moment for its end.
 pub struct DisposalThread {
     queue: Disposal,
-    thread: Option<JoinHandle<()>>,
+    threads: Option<Threads>,
 }
 
 impl Disposal {
@@ -42,9 +42,9 @@ impl Disposal {
         // As many may wait as there are places for instances.
         let queue = Disposal(Arc::new(FairQueue::new(usize::MAX, usize::MAX)));
         let worker = queue.clone();
-        let thread = std::thread::Builder::new().name("disposal".to_owned());
-        let thread = Some(thread.spawn(move || worker.work())?);
-        Ok((queue.clone(), DisposalThread { queue, thread }))
+        let mut threads = Threads::new();
+        threads.spawn("disposal".to_owned(), move || worker.work())?;
+        Ok((queue.clone(), DisposalThread { queue, threads: Some(threads) }))
     }
 
     /// Has it given back. A host that ends does so at once.
@@ -76,9 +76,8 @@ impl Remains {
 impl Drop for DisposalThread {
     fn drop(&mut self) {
         drop(self.queue.0.close());
-        if let Some(thread) = self.thread.take() {
-            // A panic there was reported by the panic hook; there is nothing to add while dropping.
-            let _ = thread.join();
+        if let Some(threads) = self.threads.take() {
+            threads.join_within(LONGEST_END);
         }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::arena::ConnectionId;
+use crate::base::panics;
 use crate::mail::post::{Mail, Post};
 use crate::net::outbound::Attempt;
 use crate::quota::fair_queue::{FairQueue, Taken};
@@ -56,15 +57,15 @@ struct ResolverShared {
 }
 
 impl Resolver {
-    /// Starts the threads, for that many tenants.
+    /// Starts the threads, for that many tenants; none where nobody may ask.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start(tenants: usize) -> io::Result<Resolver> {
+    pub fn start(tenants: usize, somebody_may_ask: bool) -> io::Result<Resolver> {
         let questions = FairQueue::new(SHARE, WAITING_MAX);
         let more = AtomicUsize::new(0);
         let resolver = Resolver(Arc::new(ResolverShared { questions, more, more_max: tenants }));
-        for index in 0..THREADS {
+        for index in 0..if somebody_may_ask { THREADS } else { 0 } {
             resolver.start_thread(&format!("resolver-{index}"), |shared| shared.answer_all())?;
         }
         Ok(resolver)
@@ -140,7 +141,11 @@ impl ResolverShared {
 
     fn answer(&self, question: Question) {
         let Question { host, port, tenant, connection, reply_to, permit } = question;
-        let addresses = look_up(&host, port);
+        let addresses = panics::catch(|| look_up(&host, port)).unwrap_or_else(|panicked| {
+            tracing::error!(host, %panicked, "a look-up panicked: the name has no address");
+            panics::survive(&panicked);
+            VecDeque::new()
+        });
         drop(permit);
         reply_to.send(Mail::Resolved { connection, addresses });
         self.questions.done(tenant);
