@@ -57,6 +57,9 @@ enum CliCommand {
 impl Arguments {
     /// Does what was asked.
     pub fn execute(&self) -> ExitCode {
+        if let Err(error) = run::signals::outlive_file_size_limit() {
+            eprintln!("warning: SIGXFSZ: {error}");
+        }
         let result = match &self.command {
             CliCommand::Run { file } => run(file),
             CliCommand::Check { file, explain } => check(file, *explain),

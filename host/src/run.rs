@@ -4,7 +4,7 @@ mod descriptors;
 pub mod error;
 pub(crate) mod news;
 pub mod prepare;
-mod signals;
+pub mod signals;
 
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
