@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sandloop_host::config::explain::Explained;
-use sandloop_host::config::model::{Config, LogLevel};
-use sandloop_host::engine::inspect;
+use sandloop_host::config::model::{CompileCache, Config, LogLevel};
+use sandloop_host::engine::compile::{apart, bounds};
+use sandloop_host::engine::settings::CodeSettings;
+use sandloop_host::engine::{compile, inspect};
 use sandloop_host::run::error::StartError;
 use sandloop_host::{log, run};
 
@@ -47,23 +49,46 @@ enum CliCommand {
         #[arg(long)]
         explain: bool,
     },
+    /// Compile every component of a configuration into its compile cache, ahead of a start; serve nothing.
+    Compile {
+        /// The configuration.
+        #[arg(default_value = "plugins.toml")]
+        file: PathBuf,
+    },
     /// Tell what a component is: its world, what it imports, what it lacks, why it would be refused.
     Inspect {
         /// The component.
         file: PathBuf,
+    },
+    /// Compile standard input to standard output for the host that has started this process.
+    #[command(name = bounds::COMMAND, hide = true)]
+    CompileApart {
+        /// What decides the code.
+        settings: CodeSettings,
+        /// Bytes of memory.
+        memory: u64,
+        /// Seconds of CPU time.
+        seconds: u64,
+        /// The host's process id.
+        parent: u32,
     },
 }
 
 impl Arguments {
     /// Does what was asked.
     pub fn execute(&self) -> ExitCode {
+        compile::in_processes();
         if let Err(error) = run::signals::outlive_file_size_limit() {
             eprintln!("warning: SIGXFSZ: {error}");
         }
         let result = match &self.command {
             CliCommand::Run { file } => run(file),
             CliCommand::Check { file, explain } => check(file, *explain),
+            CliCommand::Compile { file } => fill(file),
             CliCommand::Inspect { file } => return inspect_file(file),
+            CliCommand::CompileApart { settings, memory, seconds, parent } => {
+                return compile_apart(*settings, *memory, *seconds, *parent);
+            }
         };
         result.unwrap_or_else(|error| {
             eprintln!("error: {error}");
@@ -94,8 +119,28 @@ fn check(file: &Path, explain: bool) -> Result<ExitCode, StartError> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn fill(file: &Path) -> Result<ExitCode, StartError> {
+    let config = Config::load(file).map_err(StartError::Config)?;
+    let _log = log::start(config.host.log);
+    for filled in run::fill::fill(&config)? {
+        println!("{filled}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compile_apart(settings: CodeSettings, memory: u64, seconds: u64, parent: u32) -> ExitCode {
+    match apart::compile(settings, memory, seconds, parent) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn inspect_file(file: &Path) -> ExitCode {
-    match inspect::file(file) {
+    let _log = log::start(LogLevel::Warn);
+    match inspect::file(file, &CompileCache::Default) {
         Ok(report) => {
             print!("{report}");
             if report.faults.is_empty() { ExitCode::SUCCESS } else { 3.into() }

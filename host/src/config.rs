@@ -7,6 +7,7 @@ pub mod address;
 pub mod allow;
 pub mod bound;
 pub mod channel;
+mod compile_cache;
 pub mod connect;
 pub mod directory;
 mod environment;
@@ -31,6 +32,7 @@ mod table;
 mod tests;
 pub mod units;
 mod values;
+mod without;
 
 use std::path::Path;
 

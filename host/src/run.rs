@@ -2,6 +2,7 @@
 
 mod descriptors;
 pub mod error;
+pub mod fill;
 pub(crate) mod news;
 pub mod prepare;
 pub mod signals;
@@ -23,7 +24,8 @@ use crate::run::prepare::Prepared;
 
 /// Loads and checks everything that `config` names, serves nothing.
 pub fn check(config: &Config) -> Result<(), StartError> {
-    Prepared::new(config, &Clock::system()).map(drop)
+    let prepared = Prepared::new(config, &Clock::system())?;
+    prepared.left_out.into_iter().next().map_or(Ok(()), |fault| Err(StartError::Load(fault)))
 }
 
 /// Serves `config` until it is stopped. The code is what the process ends with.
@@ -31,8 +33,13 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     // Before anything is open, so that a signal never finds the default action half way.
     let (sender, news) = channel();
     signals::watch(sender.clone()).map_err(StartError::internal("signals"))?;
-    let Prepared { mut reactors, host, runtime, ticker, workers, slow } =
+    let Prepared { config, left_out, mut reactors, host, runtime, ticker, workers, slow } =
         Prepared::new(config, &Clock::system())?;
+    for cause in left_out {
+        let (plugin, cause) = (cause.plugin(), cause.to_string());
+        tracing::error!(plugin, cause, "a plugin is left out, the others serve");
+    }
+    let config = &config;
     descriptors::admit(config).map_err(StartError::Config)?;
     for (listeners, section) in bind_all(config)?.into_iter().zip(&config.listeners) {
         for (reactor, listener) in reactors.iter_mut().zip(listeners) {

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sandloop_host::config::model::Config;
+use sandloop_host::config::model::{CompileCache, Config};
 use sandloop_host::engine::inspect;
 use sandloop_host::run;
 use sandloop_testkit::fuzz;
@@ -98,7 +98,7 @@ fn components() {
         let mut input = noise.pick(&corpus).clone();
         noise.mutate(&mut input, CODES, &corpus);
         fs::write(&file, input).unwrap();
-        match inspect::file(&file) {
+        match inspect::file(&file, &CompileCache::Off) {
             Ok(report) => {
                 drop(report.to_string());
                 if report.faults.is_empty() {

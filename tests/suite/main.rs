@@ -24,6 +24,8 @@ mod amqp_server;
 mod callbacks;
 mod channels;
 mod close;
+mod compile;
+mod compile_cache;
 mod config;
 mod connect;
 mod connection;

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use super::address::ListenAddress;
 use super::allow;
+use super::compile_cache;
 use super::environment;
 use super::error::{ConfigError, Problem};
 use super::limits::{self, Limits, RawHost, RawLimits, RawListen, TenantLimits};
 use super::model::{
-    AtCapacity, CompileCache, Config, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap,
-    PluginConfig, Policy, Stdout, TenantConfig,
+    AtCapacity, Config, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap, PluginConfig,
+    Policy, Stdout, TenantConfig,
 };
 use super::options;
 use super::origins::{self, Origins};
@@ -68,6 +69,8 @@ fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
     for (index, listener) in config.listeners.iter().enumerate() {
         note(&origins::listen(index), &top.key("listen").index(index), &listener.amounts());
     }
+    // No bound, but a command may have to say where it is.
+    origins.note("host", &top.key("host"), ["compile_cache"]);
     origins
 }
 
@@ -87,8 +90,19 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
         )?,
         instances: BoundValue::read(&limits::INSTANCES, place, raw.instances.as_ref())
             .and_then(|instances| preflight::sandboxes(instances).map_err(wrong("instances")))?,
-        compile_cache: compile_cache(raw.compile_cache.as_deref(), folder)
+        compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
+        compile_cache_size: BoundValue::read(
+            &limits::COMPILE_CACHE_SIZE,
+            place,
+            raw.compile_cache_size.as_ref(),
+        )?,
+        compile_memory: BoundValue::read(
+            &limits::COMPILE_MEMORY,
+            place,
+            raw.compile_memory.as_ref(),
+        )?,
+        compile_time: BoundValue::read(&limits::COMPILE_TIME, place, raw.compile_time.as_ref())?,
     })
 }
 
@@ -114,18 +128,6 @@ fn log_level(written: Option<&str>) -> Result<LogLevel, Problem> {
         ("trace", LogLevel::Trace),
     ];
     choice("a log level", written, LogLevel::Info, &known)
-}
-
-fn compile_cache(written: Option<&str>, folder: &Path) -> Result<CompileCache, Problem> {
-    match written {
-        Some("off") => Ok(CompileCache::Off),
-        None | Some("default") => Ok(CompileCache::Default),
-        Some(path) if path.contains('/') => Ok(CompileCache::Dir(folder.join(path))),
-        Some(other) => Err(Problem::new(
-            format!("{other:?} is not a compile cache"),
-            r#"write "default", "off" or a folder with a slash in it, as in "./cache""#,
-        )),
-    }
 }
 
 fn plugins(
@@ -323,7 +325,7 @@ fn listeners(
     let mut listeners = Vec::with_capacity(raw.listen.len());
     for (index, raw) in raw.listen.iter().enumerate() {
         let place = place.index(index);
-        let listener = listener(&place, folder, raw, plugins)?;
+        let listener = listener(&place, index, folder, raw, plugins)?;
         let address = &listener.address;
         let line = place.key("address").line();
         let taken = lines.insert(address.clone(), line).filter(|_| address.is_exclusive());
@@ -340,6 +342,7 @@ fn listeners(
 
 fn listener(
     place: &KeyPlace<'_>,
+    index: usize,
     folder: &Path,
     raw: &RawListen,
     plugins: &[PluginConfig],
@@ -367,5 +370,6 @@ fn listener(
         at_capacity: at_capacity(raw.at_capacity.as_deref()).map_err(wrong("at_capacity"))?,
         backlog: BoundValue::read(&limits::BACKLOG, place, raw.backlog.as_ref())?,
         line: place.line(),
+        place: index,
     })
 }

@@ -244,7 +244,7 @@ impl BindError {
     fn new(config: &Config, place: usize, fault: BindFault) -> BindError {
         let section = &config.listeners[place];
         let (file, address) = (config.file.clone(), section.address.clone());
-        BindError { file, line: section.line, place, address, fault }
+        BindError { file, line: section.line, place: section.place, address, fault }
     }
 }
 
