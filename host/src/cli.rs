@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sandloop_host::base::panics;
 use sandloop_host::config::explain::Explained;
-use sandloop_host::config::model::{Config, LogLevel};
-use sandloop_host::engine::inspect;
+use sandloop_host::config::model::{CompileCache, Config, LogLevel};
+use sandloop_host::engine::compile::{apart, bounds};
+use sandloop_host::engine::settings::CodeSettings;
+use sandloop_host::engine::{compile, inspect};
 use sandloop_host::log::Log;
 use sandloop_host::log::filter::{self, Filter};
 use sandloop_host::run::error::StartError;
@@ -54,10 +56,28 @@ enum CliCommand {
         #[arg(long)]
         explain: bool,
     },
+    /// Compile every component of a configuration into its compile cache, ahead of a start; serve nothing.
+    Compile {
+        /// The configuration.
+        #[arg(default_value = "plugins.toml")]
+        file: PathBuf,
+    },
     /// Tell what a component is: its world, what it imports, what it lacks, why it would be refused.
     Inspect {
         /// The component.
         file: PathBuf,
+    },
+    /// Compile standard input to standard output for the host that has started this process.
+    #[command(name = bounds::COMMAND, hide = true)]
+    CompileApart {
+        /// What decides the code.
+        settings: CodeSettings,
+        /// Bytes of memory.
+        memory: u64,
+        /// Seconds of CPU time.
+        seconds: u64,
+        /// The host's process id.
+        parent: u32,
     },
 }
 
@@ -86,11 +106,17 @@ pub fn failed(cause: &dyn fmt::Display, code: u8) -> ExitCode {
 }
 
 fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Complaint> {
+    compile::in_processes();
+    if let CliCommand::CompileApart { settings, memory, seconds, parent } = command {
+        return Ok(compile_apart(*settings, *memory, *seconds, *parent));
+    }
     let filter = filter::from_environment().map_err(|error| Complaint(error.to_string(), 2))?;
     match command {
         CliCommand::Run { file } => serve(file, filter, signals),
         CliCommand::Check { file, explain } => check(file, filter, *explain),
-        CliCommand::Inspect { file } => inspect_file(file),
+        CliCommand::Compile { file } => fill(file, filter),
+        CliCommand::Inspect { file } => inspect_file(file, filter),
+        CliCommand::CompileApart { .. } => Ok(ExitCode::FAILURE),
     }
 }
 
@@ -117,6 +143,26 @@ fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
+fn fill(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
+    let config = Config::load(file).map_err(StartError::Config)?;
+    let _log = start_log(config.host.log, filter)?;
+    log_doubts(&config);
+    for filled in run::fill::fill(&config)? {
+        print(&format!("{filled}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compile_apart(settings: CodeSettings, memory: u64, seconds: u64, parent: u32) -> ExitCode {
+    match apart::compile(settings, memory, seconds, parent) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn start_log(level: LogLevel, filter: Option<Filter>) -> Result<Log, StartError> {
     // Where there is no thread for it, it panics.
     panics::catch(|| log::start(level, filter)).map_err(StartError::panicked("starting the log"))
@@ -128,8 +174,9 @@ fn log_doubts(config: &Config) {
     }
 }
 
-fn inspect_file(file: &Path) -> Result<ExitCode, Complaint> {
-    let report = inspect::file(file)
+fn inspect_file(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
+    let _log = start_log(LogLevel::Warn, filter)?;
+    let report = inspect::file(file, &CompileCache::Default)
         .map_err(|fault| Complaint(format!("{}: {fault}", file.display()), 3))?;
     print(&report.to_string());
     Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { 3.into() })

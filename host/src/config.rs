@@ -37,6 +37,7 @@ mod table;
 mod tests;
 pub mod units;
 mod values;
+mod without;
 
 use std::path::Path;
 

@@ -2,6 +2,7 @@
 
 mod descriptors;
 pub mod error;
+pub mod fill;
 pub(crate) mod news;
 pub mod prepare;
 pub mod signals;
@@ -27,7 +28,8 @@ use crate::run::supervise::{End, Supervisor};
 
 /// Loads and checks everything that `config` names, serves nothing.
 pub fn check(config: &Config) -> Result<(), StartError> {
-    prepare(config, &Clock::system()).map(drop)
+    let prepared = prepare(config, &Clock::system())?;
+    prepared.left_out.into_iter().next().map_or(Ok(()), |fault| Err(StartError::Load(fault)))
 }
 
 fn prepare(config: &Config, clock: &Clock) -> Result<Prepared, StartError> {
@@ -42,8 +44,13 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
     let of_panics = sender.clone();
     panics::tell(move |panicked| of_panics.send(News::Panicked(panicked)).is_ok());
     let clock = Clock::system();
-    let Prepared { mut reactors, host, runtime, ticker, workers, slow, disposal } =
+    let Prepared { config, left_out, mut reactors, host, runtime, ticker, workers, slow, disposal } =
         prepare(config, &clock)?;
+    for cause in left_out {
+        let (plugin, cause) = (cause.plugin(), cause.to_string());
+        tracing::error!(plugin, cause, "a plugin is left out, the others serve");
+    }
+    let config = &config;
     descriptors::admit(config).map_err(StartError::Config)?;
     let mut crew = Crew::new(config.host.reactors, &sender, runtime.handle())?;
     let locks = PathLocks::take(config).map_err(StartError::Bind)?;

@@ -1,15 +1,18 @@
-//! Arbitrary changes of what the host reads: configurations and components. No panic, and every refusal has words.
+//! Arbitrary changes of what the host reads: configurations, components and the compile cache. No panic, every refusal has
+//! words, and nothing of a changed cache is believed.
 //!
 //! A run of the tests looks at the same inputs each time, for as long as `HOST_FUZZ_SECONDS` says; `cargo xtask fuzz` looks
 //! at new ones. A failure prints the command that repeats it. What was found is in `tests/cases/invalid`.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use sandloop_host::config::model::Config;
+use sandloop_host::config::model::{CompileCache, Config};
 use sandloop_host::engine::inspect;
 use sandloop_host::run;
 use sandloop_testkit::fuzz;
+use sandloop_testkit::noise::Noise;
 
 /// The variable that says for how long each target runs.
 const SECONDS: &str = "HOST_FUZZ_SECONDS";
@@ -83,14 +86,18 @@ fn configurations() {
     });
 }
 
+fn plugin(name: &str) -> PathBuf {
+    workspace().join("target/plugins").join(format!("{name}.wasm"))
+}
+
+fn component(name: &str) -> Vec<u8> {
+    let path = plugin(name);
+    fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins`", path.display()))
+}
+
 #[test]
 fn components() {
-    let component = |name: &str| {
-        let path = workspace().join("target/plugins").join(format!("{name}.wasm"));
-        fs::read(&path).unwrap_or_else(|error| {
-            panic!("{}: {error}; run `cargo xtask plugins`", path.display())
-        })
-    };
     let corpus = ["c_echo", "echo"].map(component);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("component.wasm");
@@ -98,7 +105,7 @@ fn components() {
         let mut input = noise.pick(&corpus).clone();
         noise.mutate(&mut input, CODES, &corpus);
         fs::write(&file, input).unwrap();
-        match inspect::file(&file) {
+        match inspect::file(&file, &CompileCache::Off) {
             Ok(report) => {
                 drop(report.to_string());
                 if report.faults.is_empty() {
@@ -121,4 +128,85 @@ fn first_calls(component: &Path) {
     if let Err(error) = run::check(&config) {
         assert!(error.to_string().starts_with("plugins.toml:6: "), "{error}");
     }
+}
+
+/// Whatever stands in the folder, each component is what it is, and its entry is as it was.
+#[test]
+fn cache_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    let cache = CompileCache::Dir(path.clone());
+    let components = ["c_echo", "stale_socket"].map(plugin);
+    let reports =
+        components.each_ref().map(|file| inspect::file(file, &cache).expect("a component"));
+    let good = entries(&path);
+    assert_eq!(good.len(), components.len());
+    let corpus: Vec<Vec<u8>> = good.iter().map(|(_, bytes)| bytes.clone()).collect();
+    fuzz::rounds_of(SECONDS, 60, |noise| {
+        for _ in 0..=noise.below(3) {
+            let (entry, bytes) = noise.pick(&good);
+            damage(noise, entry, bytes.clone(), &corpus);
+        }
+        // Others may write, or not: then nothing is used, and nothing is put right.
+        let is_open = noise.below(8) == 0;
+        set_mode(&path, if is_open { 0o777 } else { 0o700 });
+        for (file, report) in components.iter().zip(&reports) {
+            assert_eq!(inspect::file(file, &cache).as_ref().ok(), Some(report));
+        }
+        set_mode(&path, 0o700);
+        if is_open {
+            fs::remove_dir_all(&path).unwrap();
+            for file in &components {
+                inspect::file(file, &cache).expect("a component");
+            }
+        }
+        assert!(entries(&path) == good, "an entry was not replaced");
+    });
+}
+
+/// Something else in the place of an entry.
+fn damage(noise: &mut Noise, entry: &Path, mut bytes: Vec<u8>, corpus: &[Vec<u8>]) {
+    // It is a folder where it was one a moment ago.
+    if fs::remove_dir_all(entry).is_err() {
+        let _ = fs::remove_file(entry);
+    }
+    match noise.below(12) {
+        0 => {}
+        1 => fs::create_dir(entry).unwrap(),
+        2 => symlink(noise.pick(&["/dev/zero", "/nowhere", "."]), entry).unwrap(),
+        3 => {
+            let length = noise.below(100_000);
+            fs::write(entry, noise.bytes(length)).unwrap();
+        }
+        4 => fs::write(entry, noise.pick(corpus)).unwrap(),
+        5 => {
+            bytes.truncate(noise.below(bytes.len()));
+            fs::write(entry, bytes).unwrap();
+        }
+        6 => {
+            fs::write(entry, bytes).unwrap();
+            set_mode(entry, *noise.pick(&[0o000, 0o400, 0o600, 0o644, 0o666, 0o777]));
+        }
+        7 => {
+            let at = noise.below(bytes.len());
+            bytes[at] ^= 1 << noise.below(8);
+            fs::write(entry, bytes).unwrap();
+        }
+        _ => {
+            noise.mutate(&mut bytes, CODES, corpus);
+            fs::write(entry, bytes).unwrap();
+        }
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// Every file of a folder.
+fn entries(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let paths = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut all: Vec<_> = paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    all.sort();
+    all
 }

@@ -25,6 +25,8 @@ mod callbacks;
 mod channels;
 mod close;
 mod command_line;
+mod compile;
+mod compile_cache;
 mod config;
 mod connect;
 mod connection;

@@ -1,40 +1,40 @@
-//! `host.compile_cache`: where compiled components are kept.
+//! `compile_cache`: where compiled components are kept.
 
+use std::io;
 use std::path::Path;
 
 use super::error::Problem;
 use super::model::CompileCache;
 
-/// Reads the value of the key; a relative path starts at `folder`.
-pub(super) fn read(written: Option<&str>, folder: &Path) -> Result<CompileCache, Problem> {
-    match written {
-        Some("off") => Ok(CompileCache::Off),
-        None | Some("default") => Ok(CompileCache::Default),
-        Some(path) if path.starts_with('~') && path.contains('/') => Err(Problem::new(
-            format!("{path:?} begins with ~, which only a shell understands"),
-            r#"write the whole path, or "default" for the cache folder of the user"#,
-        )),
-        Some(path) if path.contains('/') && !path.contains('\0') => directory(path, folder),
-        Some(other) => Err(Problem::new(
-            format!("{other:?} is not a compile cache"),
-            r#"write "default", "off" or a folder with a slash in it, as in "./cache""#,
-        )),
-    }
-}
+/// What the remedies have in common.
+const REMEDY: &str = r#"write "default", "off" or a folder with a slash in it, as in "./cache" or "/var/cache/sandloop""#;
 
-/// The folder, which does not have to be there yet.
-fn directory(path: &str, folder: &Path) -> Result<CompileCache, Problem> {
-    let wrong = |cause: String| {
-        let cause = format!("{path:?} cannot be a folder: {cause}");
-        Problem::new(cause, "write the path of a folder that this user may write, or \"off\"")
+/// Reads the key; a relative path starts at `folder`. What is there and is no folder is an error; a folder that is
+/// yet to be made is not.
+pub(super) fn resolve(written: Option<&str>, folder: &Path) -> Result<CompileCache, Problem> {
+    let path = match written {
+        Some("off") => return Ok(CompileCache::Off),
+        None | Some("default") => return Ok(CompileCache::Default),
+        Some(path) => path,
     };
-    let whole = std::path::absolute(folder.join(path)).map_err(|error| wrong(error.to_string()))?;
-    let there = whole.ancestors().find_map(|part| Some((part, std::fs::metadata(part).ok()?)));
-    match there {
-        Some((part, metadata)) if !metadata.is_dir() => {
-            Err(wrong(format!("{} is none", part.display())))
+    let wrong = |cause: &str| Err(Problem::new(format!("{path:?} {cause}"), REMEDY));
+    if path.contains("://") {
+        return wrong("is an address, and a folder is wanted");
+    }
+    if path.starts_with('~') || path.starts_with('$') {
+        // A shell would put something else in its place; here it would be a folder of that name.
+        return wrong("is taken as it is written: nothing stands for the home folder here");
+    }
+    if !path.contains('/') || path.contains('\0') {
+        return wrong("is not a compile cache");
+    }
+    let whole = folder.join(path);
+    match std::fs::metadata(&whole) {
+        Ok(found) if !found.is_dir() => wrong("is not a folder"),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            wrong("is below something that is not a folder")
         }
-        _ => Ok(CompileCache::Dir(whole)),
+        Ok(_) | Err(_) => Ok(CompileCache::Dir(whole)),
     }
 }
 
@@ -42,36 +42,46 @@ fn directory(path: &str, folder: &Path) -> Result<CompileCache, Problem> {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(written: Option<&str>, expected: Result<CompileCache, &str>) {
+        let resolved = resolve(written, Path::new("etc"));
+        assert_eq!(resolved.map_err(|problem| problem.cause), expected.map_err(str::to_owned));
+    }
+
     #[test]
-    fn a_place_for_compiled_components() {
-        let dir = tempfile::tempdir().expect("a folder");
-        std::fs::write(dir.path().join("file"), "").expect("a new file");
-        let within = |name: &str| Ok(CompileCache::Dir(dir.path().join(name)));
-        let file = dir.path().join("file").display().to_string();
-        let is_none = |path: &str| Err(format!("{path:?} cannot be a folder: {file} is none"));
-        for (text, expected) in [
-            ("off", Ok(CompileCache::Off)),
-            ("default", Ok(CompileCache::Default)),
-            ("./cache", within("cache")),
-            ("new/cache", within("new/cache")),
-            ("./file", is_none("./file")),
-            ("file/cache", is_none("file/cache")),
-            ("on", Err("\"on\" is not a compile cache".to_owned())),
-            (
-                "~/cache",
-                Err("\"~/cache\" begins with ~, which only a shell understands".to_owned()),
-            ),
+    fn folders() {
+        check(None, Ok(CompileCache::Default));
+        check(Some("default"), Ok(CompileCache::Default));
+        check(Some("off"), Ok(CompileCache::Off));
+        for (written, path) in [
+            ("./cache", "etc/./cache"),
+            ("cache/", "etc/cache/"),
+            ("../cache", "etc/../cache"),
+            ("/nowhere/cache", "/nowhere/cache"),
+            ("a~/$b", "etc/a~/$b"),
         ] {
-            let found = read(Some(text), dir.path()).map_err(|problem| problem.cause);
-            assert_eq!(found, expected, "{text:?}");
+            check(Some(written), Ok(CompileCache::Dir(path.into())));
         }
     }
 
-    /// The engine takes no other, and the current folder may change.
     #[test]
-    fn a_folder_is_told_from_the_root_on() {
-        let found = read(Some("./cache"), Path::new("etc"));
-        let Ok(CompileCache::Dir(path)) = found else { panic!("{found:?}") };
-        assert!(path.is_absolute() && path.ends_with("etc/cache"), "{path:?}");
+    fn refused() {
+        let cases = [
+            ("on", "is not a compile cache"),
+            ("", "is not a compile cache"),
+            ("/a\0b", "is not a compile cache"),
+            ("/proc/self/exe", "is not a folder"),
+            ("/dev/null", "is not a folder"),
+            ("/dev/null/cache", "is below something that is not a folder"),
+            ("file:///var/cache", "is an address, and a folder is wanted"),
+        ];
+        for (written, cause) in cases {
+            check(Some(written), Err(&format!("{written:?} {cause}")));
+        }
+        for written in ["~", "~/cache", "~somebody/cache", "$HOME/cache", "${XDG_CACHE_HOME}/cache"]
+        {
+            let cause = "is taken as it is written: nothing stands for the home folder here";
+            check(Some(written), Err(&format!("{written:?} {cause}")));
+        }
     }
 }

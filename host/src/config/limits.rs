@@ -118,6 +118,39 @@ mirror! {
             form: "a number of sandboxes, as in instances = 2000",
         };
         compile_cache: key Option<String> = r#"compile_cache = "default", "off" or a folder in quotes"#;
+        compile_cache_size: bound COMPILE_CACHE_SIZE: u64 = {
+            what: "Bytes of all compiled components that are kept between starts.",
+            why: "Each build of a component and each version of the host leaves one behind.",
+            at: Cut,
+            then: "What was used longest ago is removed, though nothing that this start uses.",
+            unit: Bytes,
+            default: 2 * GIB,
+            min: MIB,
+            max: 1024 * GIB,
+            form: r#"a size, as in compile_cache_size = "2GiB""#,
+        };
+        compile_memory: bound COMPILE_MEMORY: u64 = {
+            what: "Memory of the process that compiles one component.",
+            why: "A small component can be written so that compiling it takes gigabytes; an interpreter of 20 MB takes about 400 MiB. As many are compiled at once as there are cores.",
+            at: Refuse,
+            then: "The plugin is left out and its listeners stay closed, the others serve; `sandloop check` fails.",
+            unit: Bytes,
+            default: 1536 * MIB,
+            min: 64 * MIB,
+            max: 1024 * GIB,
+            form: r#"a size, as in compile_memory = "2GiB""#,
+        };
+        compile_time: bound COMPILE_TIME: Duration = {
+            what: "CPU time that compiling one component may take, on all cores together.",
+            why: "Nothing is served before every component is compiled. A busy machine changes nothing about it; a process that is not done half an hour after it could have been is ended, too.",
+            at: Refuse,
+            then: "The plugin is left out and its listeners stay closed, the others serve; `sandloop check` fails.",
+            unit: Time,
+            default: 3 * MINUTE,
+            min: SECOND,
+            max: 24 * HOUR,
+            form: r#"a duration in quotes, as in compile_time = "3m""#,
+        };
     }
 }
 

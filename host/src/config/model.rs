@@ -53,6 +53,12 @@ pub struct HostConfig {
     pub instances: u32,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
+    /// Most bytes of all that are kept there.
+    pub compile_cache_size: u64,
+    /// Most memory of the process that compiles one component.
+    pub compile_memory: u64,
+    /// CPU time that compiling one component may take.
+    pub compile_time: Duration,
 }
 
 impl HostConfig {
@@ -66,6 +72,9 @@ impl HostConfig {
             amount(&limits::STOP_DEADLINE, &self.stop_deadline),
             amount(&limits::CLOSE_DEADLINE, &self.close_deadline),
             amount(&limits::INSTANCES, &self.instances),
+            amount(&limits::COMPILE_CACHE_SIZE, &self.compile_cache_size),
+            amount(&limits::COMPILE_MEMORY, &self.compile_memory),
+            amount(&limits::COMPILE_TIME, &self.compile_time),
         ]
     }
 }
@@ -219,6 +228,8 @@ pub struct ListenConfig {
     pub access: SocketAccess,
     /// The line of the file where it is declared, from 1.
     pub line: usize,
+    /// Its place among the `[[listen]]` of the file, from 0.
+    pub place: usize,
 }
 
 impl ListenConfig {

@@ -93,6 +93,8 @@ fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
     for (index, listener) in config.listeners.iter().enumerate() {
         note(&origins::listen(index), &top.key("listen").index(index), &listener.amounts());
     }
+    // No bound, but a command may have to say where it is.
+    origins.note("host", &top.key("host"), ["compile_cache"]);
     origins
 }
 
@@ -112,8 +114,19 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
         )?,
         instances: BoundValue::read(&limits::INSTANCES, place, raw.instances.as_ref())
             .and_then(|instances| preflight::sandboxes(instances).map_err(wrong("instances")))?,
-        compile_cache: compile_cache::read(raw.compile_cache.as_deref(), folder)
+        compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
+        compile_cache_size: BoundValue::read(
+            &limits::COMPILE_CACHE_SIZE,
+            place,
+            raw.compile_cache_size.as_ref(),
+        )?,
+        compile_memory: BoundValue::read(
+            &limits::COMPILE_MEMORY,
+            place,
+            raw.compile_memory.as_ref(),
+        )?,
+        compile_time: BoundValue::read(&limits::COMPILE_TIME, place, raw.compile_time.as_ref())?,
     })
 }
 
@@ -335,7 +348,7 @@ fn listeners(
     let mut listeners: Vec<ListenConfig> = Vec::with_capacity(raw.listen.len());
     for (index, raw) in raw.listen.iter().enumerate() {
         let here = place.index(index);
-        let listener = listener(&here, folder, raw, plugins)?;
+        let listener = listener(&here, index, folder, raw, plugins)?;
         let taken = listeners.iter().position(|known| overlap(&known.address, &listener.address));
         if let Some(first) = taken {
             let line = place.index(first).key("address").line();
@@ -357,6 +370,7 @@ fn listeners(
 
 fn listener(
     place: &KeyPlace<'_>,
+    index: usize,
     folder: &Path,
     raw: &RawListen,
     plugins: &[PluginConfig],
@@ -386,5 +400,6 @@ fn listener(
         at_capacity: at_capacity(raw.at_capacity.as_deref()).map_err(wrong("at_capacity"))?,
         backlog: BoundValue::read(&limits::BACKLOG, place, raw.backlog.as_ref())?,
         line: place.line(),
+        place: index,
     })
 }

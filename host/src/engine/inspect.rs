@@ -7,10 +7,13 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use crate::config::model::CompileCache;
 use crate::contract::{
     HANDLER, HANDLER_ITEMS, IMPORTS, OPTIONAL, PACKAGE, VERSION, WASI_PACKAGES, interface,
 };
+use crate::engine::compile::Compiler;
 use crate::engine::load::Fault;
+use crate::engine::settings::CodeSettings;
 
 /// What a file begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +37,16 @@ impl ComponentKind {
     }
 }
 
-/// The report on one file.
+/// The report on one file, which is compiled as a host with the defaults would, and kept in this cache.
 ///
 /// # Errors
-/// When the file is not a component at all.
-pub fn file(path: &Path) -> Result<Report, Fault> {
-    let engine = Engine::default();
-    super::load::inspect(&engine, path)
+/// When the file is not a component at all, or its compiler comes to no end.
+pub fn file(path: &Path, cache: &CompileCache) -> Result<Report, Fault> {
+    let settings = CodeSettings::default();
+    let engine = Engine::new(&settings.config())
+        .map_err(|error| Fault::Invalid(crate::log::chain(&error)))?;
+    let compiler = Compiler::with_defaults(&engine, settings, cache);
+    super::load::inspect(&engine, &compiler, path)
 }
 
 /// The contract as one component fulfils it.

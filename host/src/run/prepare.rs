@@ -11,7 +11,8 @@ use crate::base::panics;
 use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::config::model::{Config, Isolation};
-use crate::engine::load::{Fault, LoadError, Loader};
+use crate::engine::compile::Compiler;
+use crate::engine::load::{Components, Fault, LoadError, Loader};
 use crate::engine::sandbox;
 use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage};
 use crate::engine::task::{Outcome, Task};
@@ -39,6 +40,10 @@ const FILE_THREADS_MAX: usize = 8;
 
 /// A host that could begin to serve.
 pub struct Prepared {
+    /// What it serves: the configuration, without the plugins that are left out.
+    pub config: Config,
+    /// Why those are: compiling them comes to no end.
+    pub left_out: Vec<LoadError>,
     /// The reactors, with the programs that begin with them.
     pub reactors: Vec<Reactor>,
     /// What all share.
@@ -61,15 +66,19 @@ impl Prepared {
         if let Err(error) = descriptors::raise() {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
-        let engine = engine::engine(config)
+        let (engine, settings) = engine::engine(config)
             .map_err(|error| StartError::Internal(format!("engine: {}", log::chain(&error))))?;
+        let compiler = Compiler::of(&engine, settings, &config.host);
+        let components = Components::compile(&compiler, config).map_err(StartError::Load)?;
+        let Components { config: admitted, compiled, left_out } = components;
+        let config = &admitted;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
             .map_err(StartError::thread("the time slices"))?;
         let runtime = runtime()?;
         let loader = Loader::new(&engine, &config.tenants)
             .map_err(|error| StartError::Internal(format!("linker: {}", log::chain(&error))))?;
-        let templates = (0..config.plugins.len())
-            .map(|index| loader.load(config, index).map_err(StartError::Load))
+        let templates = (compiled.iter().enumerate())
+            .map(|(index, one)| loader.load(config, index, one).map_err(StartError::Load))
             .collect::<Result<Templates, _>>()?;
         let host =
             HostShared::new(templates.iter().map(|template| template.plugin.clone()).collect());
@@ -140,7 +149,17 @@ impl Prepared {
         let slow =
             slow_lane::SlowLaneThreads::spawn(config.host.slow_lane, &lane, runtime.handle())
                 .map_err(StartError::thread("the slow lane"))?;
-        Ok(Prepared { reactors, host, runtime, ticker, workers, slow, disposal: disposal_thread })
+        Ok(Prepared {
+            config: admitted,
+            left_out,
+            reactors,
+            host,
+            runtime,
+            ticker,
+            workers,
+            slow,
+            disposal: disposal_thread,
+        })
     }
 }
 
@@ -185,8 +204,9 @@ impl Caller<'_> {
             // The first of several checks of one plugin is as good as the last.
             let _ = plugin.default_handler.set(log::escaped(only).into_owned());
         }
-        let sections = self.config.listeners.iter().enumerate();
-        for (place, section) in sections.filter(|(_, section)| section.plugin == plugin.index) {
+        let sections = self.config.listeners.iter();
+        for section in sections.filter(|section| section.plugin == plugin.index) {
+            let place = section.place;
             let unknown = section.handler.as_ref().filter(|wanted| !have.contains(wanted));
             if let Some(wanted) = unknown {
                 let (line, wanted) = (section.line, wanted.clone());

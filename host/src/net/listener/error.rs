@@ -44,7 +44,7 @@ impl BindError {
     pub(super) fn new(config: &Config, place: usize, fault: BindFault) -> BindError {
         let section = &config.listeners[place];
         let (file, address) = (config.file.clone(), section.address.clone());
-        BindError { file, line: section.line, place, address, fault }
+        BindError { file, line: section.line, place: section.place, address, fault }
     }
 
     /// The key that is wrong.
