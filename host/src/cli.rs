@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use sandloop_host::config::explain::Explained;
 use sandloop_host::config::model::{Config, LogLevel};
 use sandloop_host::engine::inspect;
+use sandloop_host::log::{Log, Settings};
 use sandloop_host::run::error::StartError;
 use sandloop_host::{log, run};
 
@@ -71,13 +72,19 @@ impl Arguments {
 
 fn run(file: &Path) -> Result<ExitCode, StartError> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = log::start(config.host.log);
+    let _log = start_log(&config, config.host.log)?;
     run::serve(&config)
+}
+
+fn start_log(config: &Config, level: LogLevel) -> Result<Log, StartError> {
+    let (log_queue, stdout_queue) = (config.host.log_queue, config.host.stdout_queue);
+    let started = log::start(Settings { level, log_queue, stdout_queue });
+    started.map_err(|error| StartError::Internal(format!("starting the log's thread: {error}")))
 }
 
 fn check(file: &Path, explain: bool) -> Result<ExitCode, StartError> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = log::start(LogLevel::Warn);
+    let _log = start_log(&config, LogLevel::Warn)?;
     run::check(&config)?;
     if explain {
         print!("{}", Explained(&config));

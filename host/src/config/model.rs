@@ -48,6 +48,10 @@ pub struct HostConfig {
     pub close_deadline: Duration,
     /// Most sandboxes alive at once in the host.
     pub instances: u32,
+    /// Bytes of lines of the log that may wait.
+    pub log_queue: u64,
+    /// Bytes of inherited standard output that may wait.
+    pub stdout_queue: u64,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
 }
@@ -63,6 +67,8 @@ impl HostConfig {
             amount(&limits::STOP_DEADLINE, &self.stop_deadline),
             amount(&limits::CLOSE_DEADLINE, &self.close_deadline),
             amount(&limits::INSTANCES, &self.instances),
+            amount(&limits::LOG_QUEUE, &self.log_queue),
+            amount(&limits::STDOUT_QUEUE, &self.stdout_queue),
         ]
     }
 }

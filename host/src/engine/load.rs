@@ -14,13 +14,15 @@ use crate::contract::Exports;
 use crate::contract::bindings::MinimalIndices;
 use crate::engine::inspect::{ComponentKind, Report};
 use crate::engine::template::Template;
+use crate::host_api;
 use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
+use crate::log::{text, trap};
 use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::tenant::Tenant;
 use crate::plugin::{Plugin, Usage};
 use crate::quota::token_bucket::TokenBucket;
-use crate::{host_api, log};
 
 /// Bytes of a component's hash that name it in the log.
 const VERSION_BYTES: usize = 6;
@@ -53,13 +55,13 @@ pub enum Fault {
     /// The file is a core module.
     CoreModule,
     /// The file begins like a component and is none.
-    Invalid(String),
+    Invalid(GuestText),
     /// The component does not fit the contract.
-    Refused(Vec<String>),
+    Refused(Vec<GuestText>),
     /// The first instance could not be made.
-    Instance(String),
+    Instance(GuestText),
     /// A folder of `allow.read` or `allow.write` cannot be opened.
-    Folder(PathBuf, String),
+    Folder(PathBuf, GuestText),
     /// A `[[listen]]` names a handler that the plugin does not have.
     Handler {
         /// The line of the `[[listen]]`.
@@ -69,7 +71,7 @@ pub enum Fault {
         /// The name it gives.
         wanted: String,
         /// The names the plugin has.
-        have: Vec<String>,
+        have: Vec<GuestText>,
     },
     /// A `[[listen]]` names no handler and the plugin has several.
     HandlerMissing {
@@ -78,18 +80,18 @@ pub enum Fault {
         /// Its place in the file, from 0.
         place: usize,
         /// The names the plugin has.
-        have: Vec<String>,
+        have: Vec<GuestText>,
     },
     /// `lifecycle.prepare` failed.
-    Prepare(String),
+    Prepare(GuestText),
     /// The plugin trapped in its first calls.
     Trapped {
         /// Which call.
         event: &'static str,
         /// The trap.
-        cause: String,
+        cause: GuestText,
         /// The guest's frames.
-        backtrace: String,
+        backtrace: GuestText,
     },
 }
 
@@ -122,11 +124,11 @@ impl Loader {
         if !report.faults.is_empty() {
             return Err(Fault::Refused(report.faults));
         }
-        let refused = |error: wasmtime::Error| Fault::Refused(vec![log::chain(&error)]);
+        let refused = |error: wasmtime::Error| Fault::Refused(vec![trap::chain(&error)]);
         let pre = self.linker.instantiate_pre(&component).map_err(refused)?;
         let indices = MinimalIndices::new(&pre).map_err(refused)?;
         let folders = Folders::open(&section.allow.directories)
-            .map_err(|(directory, error)| Fault::Folder(directory.host, log::chain(&error)))?;
+            .map_err(|(directory, error)| Fault::Folder(directory.host, trap::chain(&error)))?;
         // Copying pages at the first accept would be the first client's loss.
         component.initialize_copy_on_write_image().map_err(refused)?;
         let plugin = Arc::new(Plugin {
@@ -157,7 +159,7 @@ impl Loader {
             ComponentKind::CoreModule => Err(Fault::CoreModule),
             ComponentKind::Component => Component::from_binary(&self.engine, &bytes)
                 .map(|component| (component, version(&bytes)))
-                .map_err(|error| Fault::Invalid(log::chain(&error))),
+                .map_err(|error| Fault::Invalid(trap::chain(&error))),
         }
     }
 }
@@ -172,7 +174,7 @@ fn version(bytes: &[u8]) -> String {
 /// # Errors
 /// When the file is not a component at all.
 pub(super) fn inspect(engine: &Engine, file: &Path) -> Result<Report, Fault> {
-    let loader = Loader::new(engine, &[]).map_err(|error| Fault::Invalid(log::chain(&error)))?;
+    let loader = Loader::new(engine, &[]).map_err(|error| Fault::Invalid(trap::chain(&error)))?;
     let (component, _) = loader.compile(file)?;
     let mut report = Report::of(engine, &component);
     if report.faults.is_empty() {
@@ -180,7 +182,7 @@ pub(super) fn inspect(engine: &Engine, file: &Path) -> Result<Report, Fault> {
             MinimalIndices::new(&pre)?;
             Ok(())
         });
-        report.faults.extend(linked.err().map(|error| log::chain(&error)));
+        report.faults.extend(linked.err().map(|error| trap::chain(&error)));
     }
     Ok(report)
 }
@@ -204,23 +206,20 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LoadError { file, line, plugin, component, fault } = self;
         let file = file.display();
-        let named = |names: &[String]| {
-            names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
-        };
         match &**fault {
             Fault::Handler { line, place, wanted, have } => {
                 return write!(
                     f,
                     "{file}:{line}: listen[{place}].handler: plugin \"{plugin}\" has no handler \"{wanted}\"; \
                      name one of {}",
-                    named(have)
+                    text::quoted_list(have)
                 );
             }
             Fault::HandlerMissing { line, place, have } => {
                 return write!(
                     f,
                     "{file}:{line}: listen[{place}].handler: plugin \"{plugin}\" has several handlers; name one of {}",
-                    named(have)
+                    text::quoted_list(have)
                 );
             }
             Fault::Folder(path, cause) => {
@@ -256,7 +255,7 @@ impl fmt::Display for Fault {
             Fault::Refused(faults) => write!(
                 f,
                 "not a Sandloop plugin: {}; `sandloop inspect` shows what it is",
-                faults.join("; ")
+                text::list(faults, "; ")
             ),
             Fault::Instance(cause) => write!(
                 f,

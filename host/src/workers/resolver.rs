@@ -9,6 +9,7 @@ use std::net::ToSocketAddrs;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::base::arena::ConnectionId;
+use crate::log::text::GuestText;
 use crate::mail::post::{Mail, Post};
 use crate::net::outbound::Attempt;
 use crate::quota::semaphore::Permit;
@@ -193,7 +194,7 @@ fn look_up(host: &str, port: u16) -> VecDeque<Attempt> {
     match (host, port).to_socket_addrs() {
         Ok(addresses) => addresses.map(Attempt::Tcp).collect(),
         Err(error) => {
-            tracing::debug!(host, %error, "name not found");
+            tracing::debug!(host = ?GuestText::name(host), %error, "name not found");
             VecDeque::new()
         }
     }
