@@ -289,7 +289,7 @@ pub fn finish(mut command: Command) -> Outcome {
 }
 
 /// `sandloop` as a test runs it: nothing of the developer's environment changes what it says.
-fn command(dir: &Path) -> Command {
+pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(paths::binary());
     command
         .current_dir(dir)

@@ -235,4 +235,13 @@ mod tests {
         check("wasi:http/types@0.2.0", true);
         check("env", true);
     }
+
+    #[test]
+    fn a_name_of_any_length_is_short_in_its_fault() {
+        for start in ["sandloop:plugin/", "sandloop:plugin/sockets@", "wasi:cli/", "", "\u{1b}\n"] {
+            let fault =
+                fault_of_import(&format!("{start}{}", "x".repeat(99_000))).expect("a fault");
+            assert!(fault.as_str().len() <= 512 && fault.as_str().starts_with("it imports "));
+        }
+    }
 }
