@@ -1,8 +1,8 @@
 //! What the operator sees: one line for each thing that happened, on standard error.
 //!
-//! A line never waits for whoever reads it: it goes into a [queue](queue::Queue) in which the host and each tenant have
+//! A line never waits for whoever reads it: it goes into a [queue](queue::WriteQueue) in which the host and each tenant have
 //! their part, and a thread of its own writes it. Whatever a guest names passes the [gate](text) first, and counts for its
-//! tenant's [`Share`](share::Share). The standard output of plugins that inherit the host's goes the same way.
+//! tenant's [`LogShare`](share::LogShare). The standard output of plugins that inherit the host's goes the same way.
 
 pub(crate) mod guest_lines;
 pub(crate) mod output;
@@ -22,7 +22,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::model::LogLevel;
-use crate::log::queue::{LOG, OUTPUT, Queue, Stream};
+use crate::log::queue::{LOG, OUTPUT, StandardStream, WriteQueue};
 use crate::log::scope::ToQueue;
 
 /// At the end, so long is waited for a reader that reads nothing.
@@ -55,8 +55,8 @@ pub fn start(settings: Settings) -> io::Result<Log> {
     if LOG.get().is_some() {
         return Ok(Log(()));
     }
-    let log = Arc::new(Queue::new(Stream::Log, settings.log_queue));
-    let output = Arc::new(Queue::new(Stream::Output, settings.stdout_queue));
+    let log = Arc::new(WriteQueue::new(StandardStream::Log, settings.log_queue));
+    let output = Arc::new(WriteQueue::new(StandardStream::Output, settings.stdout_queue));
     writer::spawn(&log, io::stderr())?;
     writer::spawn(&output, io::stdout())?;
     let is_first = LOG.set(log.clone()).is_ok() && OUTPUT.set(output).is_ok();

@@ -9,7 +9,7 @@ use sandloop::bindings::sandloop::plugin as host;
 use sandloop::bindings::sandloop::plugin::log::Level;
 use sandloop::bindings::sandloop::plugin::types::{Address, Endpoint};
 use sandloop::processes::{self, Process};
-use sandloop::{Connection, Operation, Options, Program, Socket, try_defer};
+use sandloop::{Connection, Operation, Program, Socket, try_defer};
 
 /// So many bytes of one text.
 const MUCH: usize = 5 << 20;
@@ -21,6 +21,9 @@ struct Texts {
     call: String,
     kind: String,
 }
+
+/// What the host answers is not what this is about.
+fn ignore<T>(_: T) {}
 
 /// The text of this kind.
 fn text(kind: &str) -> String {
@@ -38,8 +41,8 @@ fn text(kind: &str) -> String {
 }
 
 impl Texts {
-    fn new(socket: Socket, options: &Options) -> Self {
-        let option = |key| options.get(key).unwrap_or_default().to_owned();
+    fn new(socket: Socket) -> Self {
+        let option = |key| sandloop::options::get(key).unwrap_or_default();
         Texts { socket, call: option("call"), kind: option("text") }
     }
 
@@ -47,20 +50,20 @@ impl Texts {
         let absolute = format!("/other/{text}");
         match &*self.call {
             "log.log" => host::log::log(Level::Warn, text),
-            "options.get" => drop(host::options::get(text)),
-            "channels.subscribe" => drop(host::channels::subscribe(&absolute)),
-            "channels.push" => drop(host::channels::push(&absolute, b"", None)),
-            "channels.num-subscribers" => drop(host::channels::num_subscribers(text)),
-            "queues.push" => drop(host::queues::push(&absolute, b"")),
-            "queues.pop" => drop(host::queues::pop(text)),
-            "queues.size" => drop(host::queues::size(&absolute)),
-            "queues.num-waiting" => drop(host::queues::num_waiting(text)),
+            "options.get" => ignore(host::options::get(text)),
+            "channels.subscribe" => ignore(host::channels::subscribe(&absolute)),
+            "channels.push" => ignore(host::channels::push(&absolute, b"", None)),
+            "channels.num-subscribers" => ignore(host::channels::num_subscribers(text)),
+            "queues.push" => ignore(host::queues::push(&absolute, b"")),
+            "queues.pop" => ignore(host::queues::pop(text)),
+            "queues.size" => ignore(host::queues::size(&absolute)),
+            "queues.num-waiting" => ignore(host::queues::num_waiting(text)),
             "processes.spawn" => {
-                drop(host::processes::spawn(Some(text), "", b""));
-                drop(host::processes::spawn(None, text, b""));
+                ignore(host::processes::spawn(Some(text), "", b""));
+                ignore(host::processes::spawn(None, text, b""));
             }
             "sockets.connect" => {
-                let to = |target| drop(host::sockets::connect(&target, 0));
+                let to = |target| ignore(host::sockets::connect(&target, 0));
                 to(Address::Unix(text.to_owned()));
                 to(Address::Tcp(Endpoint { host: text.to_owned(), port: 80 }));
                 // As long as an address may be.
@@ -70,17 +73,17 @@ impl Texts {
             }
             // The SDK's error names the process that it does not know.
             "mailbox.spawned" => {
-                drop(processes::try_spawn(&text[..text.floor_char_boundary(900_000)], "", |_| {}))
+                ignore(processes::try_spawn(&text[..text.floor_char_boundary(900_000)], "", |_| {}))
             }
             "operations.run" => {
                 let fail = |kind: String| -> sandloop::Result<()> { Err(self::text(&kind).into()) };
-                drop(try_defer(Operation::with(self.kind.clone(), fail), |()| {}, |_| {}));
+                ignore(try_defer(Operation::with(self.kind.clone(), fail), |()| {}, |_| {}));
             }
-            "stdout" => drop(std::io::stdout().write_all(text.as_bytes())),
-            "stderr" => drop(std::io::stderr().write_all(text.as_bytes())),
-            "bytes" => drop(std::io::stderr().write_all(&b"\xff\xfe".repeat(text.len() / 2))),
-            "file" => drop(std::fs::File::open(text)),
-            "environment" => drop(std::env::var(text.replace(['\0', '='], ""))),
+            "stdout" => ignore(std::io::stdout().write_all(text.as_bytes())),
+            "stderr" => ignore(std::io::stderr().write_all(text.as_bytes())),
+            "bytes" => ignore(std::io::stderr().write_all(&b"\xff\xfe".repeat(text.len() / 2))),
+            "file" => ignore(std::fs::File::open(text)),
+            "environment" => ignore(std::env::var(text.replace(['\0', '='], ""))),
             "panic" => panic!("{text}"),
             // Has been called already, or calls by itself.
             "lifecycle.start" | "lifecycle.prepare" | "catalog.handlers" => {}

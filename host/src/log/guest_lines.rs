@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Moment;
 use crate::contract::bindings::Level;
-use crate::log::share::Share;
+use crate::log::share::LogShare;
 use crate::log::{scope, text};
 
 /// So many bytes wait for the log's thread together.
@@ -15,7 +15,7 @@ const PLACEHOLDER: &str = "\u{e000}";
 
 /// Lines that a plugin writes in one call.
 pub struct GuestLines<'a> {
-    share: &'a Arc<Share>,
+    share: &'a Arc<LogShare>,
     now: Moment,
     bytes_max: usize,
     shape: Shape,
@@ -52,7 +52,7 @@ pub struct Origin<'a> {
 
 impl<'a> GuestLines<'a> {
     /// None yet. At most `bytes_max` bytes of each are kept, as they are written.
-    pub fn new(share: &'a Arc<Share>, now: Moment, bytes_max: u32) -> GuestLines<'a> {
+    pub fn new(share: &'a Arc<LogShare>, now: Moment, bytes_max: u32) -> GuestLines<'a> {
         GuestLines {
             share,
             now,

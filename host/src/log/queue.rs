@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::log::share::{Account, Share};
+use crate::log::share::{Account, LogShare};
 
 /// The log, and the standard output of plugins that inherit the host's: both live as long as the process.
-pub(super) static LOG: OnceLock<Arc<Queue>> = OnceLock::new();
-pub(super) static OUTPUT: OnceLock<Arc<Queue>> = OnceLock::new();
+pub(super) static LOG: OnceLock<Arc<WriteQueue>> = OnceLock::new();
+pub(super) static OUTPUT: OnceLock<Arc<WriteQueue>> = OnceLock::new();
 
 /// What an entry takes of the bound besides its bytes: about what the host needs to keep it.
 const OVERHEAD_BYTES: u64 = 96;
@@ -25,7 +25,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
+pub(super) enum StandardStream {
     /// The host's log, on standard error. Lines are counted.
     Log,
     /// Standard output. Bytes are counted.
@@ -34,8 +34,8 @@ pub(super) enum Stream {
 
 /// Bytes that wait for a thread that writes them.
 #[derive(Debug)]
-pub(super) struct Queue {
-    pub(super) stream: Stream,
+pub(super) struct WriteQueue {
+    pub(super) stream: StandardStream,
     bytes_max: u64,
     /// The host's own.
     pub(super) host: Account,
@@ -47,7 +47,7 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<Queued>,
     /// What is taken of the half that is nobody's.
     common: u64,
     /// Whether the thread is writing.
@@ -62,25 +62,25 @@ struct State {
 
 /// Bytes that are written together, and whose they are.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct Queued {
     bytes: Vec<u8>,
-    owner: Option<Arc<Share>>,
+    owner: Option<Arc<LogShare>>,
     /// Lines or bytes, as the stream counts.
     count: u64,
     is_common: bool,
 }
 
 /// What the thread has to do next.
-pub(super) enum Next {
+pub(super) enum WriterTask {
     /// Write the bytes that it was given.
-    Write(Vec<Entry>),
+    Write(Vec<Queued>),
     /// Nothing: time to tell what was left out.
     Tell,
 }
 
-impl Queue {
-    pub(super) fn new(stream: Stream, bytes_max: u64) -> Queue {
-        Queue {
+impl WriteQueue {
+    pub(super) fn new(stream: StandardStream, bytes_max: u64) -> WriteQueue {
+        WriteQueue {
             stream,
             bytes_max,
             host: Account::default(),
@@ -90,22 +90,22 @@ impl Queue {
         }
     }
 
-    fn account<'a>(&'a self, owner: Option<&'a Arc<Share>>) -> &'a Account {
+    fn account<'a>(&'a self, owner: Option<&'a Arc<LogShare>>) -> &'a Account {
         match (owner, self.stream) {
             (None, _) => &self.host,
-            (Some(share), Stream::Log) => &share.log,
-            (Some(share), Stream::Output) => &share.output,
+            (Some(share), StandardStream::Log) => &share.log,
+            (Some(share), StandardStream::Output) => &share.output,
         }
     }
 
     /// What is kept for each.
     fn part(&self) -> u64 {
-        let parts = u64::try_from(Share::count()).unwrap_or(u64::MAX).saturating_add(1);
+        let parts = u64::try_from(LogShare::count()).unwrap_or(u64::MAX).saturating_add(1);
         self.bytes_max / 2 / parts
     }
 
     /// Adds bytes of `owner`, or of the host, which count as `count`, if there is room for them.
-    pub(super) fn push(&self, owner: Option<Arc<Share>>, bytes: Vec<u8>, count: u64) {
+    pub(super) fn push(&self, owner: Option<Arc<LogShare>>, bytes: Vec<u8>, count: u64) {
         let cost = cost(&bytes);
         let part = self.part();
         let mut state = self.lock();
@@ -127,29 +127,29 @@ impl Queue {
         } else {
             state.common += cost;
         }
-        state.entries.push_back(Entry { bytes, owner, count, is_common: !is_own });
+        state.entries.push_back(Queued { bytes, owner, count, is_common: !is_own });
         drop(state);
         self.changed.notify_all();
     }
 
     /// Waits until there is something to do; the bytes to write are put into `buffer`. `told` is how long ago the last
     /// losses were told.
-    pub(super) fn next(&self, buffer: &mut Vec<u8>, told: Duration) -> Next {
+    pub(super) fn next(&self, buffer: &mut Vec<u8>, told: Duration) -> WriterTask {
         let mut state = self.lock();
         loop {
             if !state.entries.is_empty() {
                 state.writes = true;
-                return Next::Write(take_batch(&mut state.entries, buffer));
+                return WriterTask::Write(take_batch(&mut state.entries, buffer));
             }
             let due = LOOK_AGAIN_AFTER.saturating_sub(told);
             if state.untold && (state.flushes || due.is_zero()) {
-                return Next::Tell;
+                return WriterTask::Tell;
             }
             state = if state.untold {
                 let waited = self.changed.wait_timeout(state, due);
                 let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
                 if waited.timed_out() {
-                    return Next::Tell;
+                    return WriterTask::Tell;
                 }
                 state
             } else {
@@ -159,10 +159,10 @@ impl Queue {
     }
 
     /// These were written, or could not be: their room is free again.
-    pub(super) fn done(&self, entries: Vec<Entry>, is_written: bool) {
+    pub(super) fn done(&self, entries: Vec<Queued>, is_written: bool) {
         let mut state = self.lock();
         state.writes = false;
-        for Entry { bytes, owner, count, is_common } in entries {
+        for Queued { bytes, owner, count, is_common } in entries {
             let account = self.account(owner.as_ref());
             let cost = cost(&bytes);
             if is_common {
@@ -190,7 +190,7 @@ impl Queue {
     }
 
     /// Whether it is time to tell what was left out, so long after the last time. It counts as told from now on; whoever
-    /// has told it says so by [`Queue::done`].
+    /// has told it says so by [`WriteQueue::done`].
     pub(super) fn is_to_tell(&self, told: Duration) -> bool {
         let mut state = self.lock();
         let held = self.host.held.load(Ordering::Relaxed);
@@ -245,7 +245,7 @@ fn cost(bytes: &[u8]) -> u64 {
 }
 
 /// Some of the entries that have waited longest.
-fn take_batch(entries: &mut VecDeque<Entry>, buffer: &mut Vec<u8>) -> Vec<Entry> {
+fn take_batch(entries: &mut VecDeque<Queued>, buffer: &mut Vec<u8>) -> Vec<Queued> {
     let mut taken = Vec::new();
     while let Some(entry) = entries.front() {
         if !taken.is_empty() && BATCH_BYTES < buffer.len() + entry.bytes.len() {
@@ -269,21 +269,21 @@ mod tests {
     use super::*;
 
     /// Others of the process's tests have shares, too; the queue is so large that each has 1,000 bytes at least.
-    fn queue() -> (Queue, u64) {
-        let queue = Queue::new(Stream::Log, 2_000_000);
+    fn queue() -> (WriteQueue, u64) {
+        let queue = WriteQueue::new(StandardStream::Log, 2_000_000);
         let part = queue.part();
         assert!(1000 < part, "{part}");
         (queue, part)
     }
 
-    fn lost(queue: &Queue, owner: Option<&Arc<Share>>) -> u64 {
+    fn lost(queue: &WriteQueue, owner: Option<&Arc<LogShare>>) -> u64 {
         queue.account(owner).lost.total()
     }
 
     #[test]
     fn whoever_fills_it_keeps_nobody_out() {
         let (queue, part) = queue();
-        let (noisy, quiet) = (Share::new("noisy", 1), Share::new("quiet", 1));
+        let (noisy, quiet) = (LogShare::new("noisy", 1), LogShare::new("quiet", 1));
         for _ in 0..3000 {
             queue.push(Some(noisy.clone()), vec![b'x'; 1000], 1);
         }
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn what_is_written_gives_its_room_back() {
         let (queue, _) = queue();
-        let share = Share::new("one", 1);
+        let share = LogShare::new("one", 1);
         for round in 0..3 {
             for _ in 0..500 {
                 queue.push(Some(share.clone()), vec![b'x'; 1000], 1);
@@ -307,7 +307,7 @@ mod tests {
             let mut written = 0;
             while !queue.lock().entries.is_empty() {
                 let mut buffer = Vec::new();
-                let Next::Write(entries) = queue.next(&mut buffer, Duration::ZERO) else {
+                let WriterTask::Write(entries) = queue.next(&mut buffer, Duration::ZERO) else {
                     panic!("there are entries");
                 };
                 assert!(buffer.len() <= BATCH_BYTES);
@@ -322,8 +322,8 @@ mod tests {
 
     #[test]
     fn one_entry_of_each_has_a_place_whatever_its_size() {
-        let queue = Queue::new(Stream::Output, 1000);
-        let shares = ["a", "b"].map(|name| Share::new(name, 1));
+        let queue = WriteQueue::new(StandardStream::Output, 1000);
+        let shares = ["a", "b"].map(|name| LogShare::new(name, 1));
         for share in &shares {
             queue.push(Some(share.clone()), vec![0; 50_000], 50_000);
             queue.push(Some(share.clone()), vec![0; 50_000], 50_000);
@@ -345,7 +345,7 @@ mod tests {
         let (queue, _) = queue();
         queue.push(None, vec![b'x'], 7);
         let mut buffer = Vec::new();
-        let Next::Write(entries) = queue.next(&mut buffer, Duration::ZERO) else {
+        let WriterTask::Write(entries) = queue.next(&mut buffer, Duration::ZERO) else {
             panic!("there is one");
         };
         queue.done(entries, false);

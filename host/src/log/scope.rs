@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::log::queue::{LOG, Queue};
-use crate::log::share::Share;
+use crate::log::queue::{LOG, WriteQueue};
+use crate::log::share::LogShare;
 
 /// Longest line, whoever writes it: a text that has come past the gate does not fill the log either.
 const LINE_BYTES_MAX: usize = 2 << 20;
@@ -23,13 +23,13 @@ enum Scope {
     #[default]
     Host,
     /// Into the log, as a line of this tenant's.
-    Tenant(Arc<Share>),
+    Tenant(Arc<LogShare>),
     /// To whoever has asked for it.
     Caught(Vec<u8>),
 }
 
 /// What `tell` writes into the log counts for `share`, and waits in its part of the queue.
-pub fn of_tenant(share: &Arc<Share>, tell: impl FnOnce()) {
+pub fn of_tenant(share: &Arc<LogShare>, tell: impl FnOnce()) {
     let _ = within(Scope::Tenant(share.clone()), tell);
 }
 
@@ -58,7 +58,7 @@ fn within(scope: Scope, tell: impl FnOnce()) -> Scope {
 
 /// Takes each line that `tracing` has formatted.
 #[derive(Debug, Clone)]
-pub(super) struct ToQueue(pub Arc<Queue>);
+pub(super) struct ToQueue(pub Arc<WriteQueue>);
 
 impl<'a> MakeWriter<'a> for ToQueue {
     type Writer = ToQueue;
@@ -98,7 +98,7 @@ fn shortened(line: &[u8]) -> Vec<u8> {
 }
 
 /// Adds lines of a tenant's that are formatted already.
-pub(super) fn push_lines(share: &Arc<Share>, lines: Vec<u8>, count: u64) {
+pub(super) fn push_lines(share: &Arc<LogShare>, lines: Vec<u8>, count: u64) {
     if let Some(log) = LOG.get() {
         log.push(Some(share.clone()), lines, count);
     }
@@ -110,11 +110,11 @@ mod tests {
     use std::panic::catch_unwind;
 
     use super::*;
-    use crate::log::queue::Stream;
+    use crate::log::queue::StandardStream;
 
     #[test]
     fn a_scope_ends_with_its_call() {
-        let queue = ToQueue(Arc::new(Queue::new(Stream::Log, 1 << 20)));
+        let queue = ToQueue(Arc::new(WriteQueue::new(StandardStream::Log, 1 << 20)));
         let write = |text: &str| queue.clone().write_all(text.as_bytes()).expect("room");
         let outer = caught(|| {
             write("one ");

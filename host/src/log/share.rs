@@ -12,7 +12,7 @@ const TOLD_AHEAD: u64 = 16 << 10;
 
 /// The part of the log, and of the host's standard output, that is one tenant's.
 #[derive(Debug)]
-pub struct Share {
+pub struct LogShare {
     /// The tenant.
     pub name: String,
     /// Bytes of its lines in each second, as they are written.
@@ -61,13 +61,13 @@ impl Tally {
 }
 
 /// Every share there is, and how many of them.
-static SHARES: Mutex<Vec<Weak<Share>>> = Mutex::new(Vec::new());
+static SHARES: Mutex<Vec<Weak<LogShare>>> = Mutex::new(Vec::new());
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-impl Share {
+impl LogShare {
     /// The share of the tenant `name`, which may write so many bytes of lines in each second.
-    pub fn new(name: &str, per_second: u64) -> Arc<Share> {
-        let share = Arc::new(Share {
+    pub fn new(name: &str, per_second: u64) -> Arc<LogShare> {
+        let share = Arc::new(LogShare {
             name: name.to_owned(),
             rate: TokenBucket::new(per_second),
             rate_max: per_second,
@@ -83,7 +83,7 @@ impl Share {
     }
 
     /// Every share that is still in use.
-    pub(super) fn all() -> Vec<Arc<Share>> {
+    pub(super) fn all() -> Vec<Arc<LogShare>> {
         shares().iter().filter_map(Weak::upgrade).collect()
     }
 
@@ -131,7 +131,7 @@ impl Share {
     }
 }
 
-fn shares() -> MutexGuard<'static, Vec<Weak<Share>>> {
+fn shares() -> MutexGuard<'static, Vec<Weak<LogShare>>> {
     // Each change is whole before anything can panic.
     SHARES.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_is_told_of_a_tenant_comes_before_its_own_lines() {
         let at = |seconds| Moment::from_start(Duration::from_secs(seconds));
-        let share = Share::new("noisy", 1000);
+        let share = LogShare::new("noisy", 1000);
         assert!(share.may_write(at(0)) && share.may_be_told(at(0)));
         share.wrote(1500);
         assert!(!share.may_write(at(0)) && share.may_be_told(at(0)));

@@ -110,7 +110,8 @@ impl Piece {
 
     /// In bytes.
     fn len(&self) -> usize {
-        self.plain.map_or(0, char::len_utf8) + self.escape.as_ref().map_or(0, |escape| escape.len())
+        self.plain.map_or(0, char::len_utf8)
+            + self.escape.as_ref().map_or(0, ExactSizeIterator::len)
     }
 }
 

@@ -10,30 +10,30 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::clock::{Clock, Moment};
-use crate::log::queue::{Next, Queue, Stream};
-use crate::log::share::Share;
+use crate::log::queue::{StandardStream, WriteQueue, WriterTask};
+use crate::log::share::LogShare;
 
 /// Starts the thread that writes what waits in `queue` to `file`, for as long as the process lives.
 ///
 /// # Errors
 /// When the system has no more threads.
-pub(super) fn spawn(queue: &Arc<Queue>, file: impl AsFd + Send + 'static) -> io::Result<()> {
+pub(super) fn spawn(queue: &Arc<WriteQueue>, file: impl AsFd + Send + 'static) -> io::Result<()> {
     let name = match queue.stream {
-        Stream::Log => "log",
-        Stream::Output => "stdout",
+        StandardStream::Log => "log",
+        StandardStream::Output => "stdout",
     };
     let queue = queue.clone();
     std::thread::Builder::new().name(name.into()).spawn(move || run(&queue, &file)).map(drop)
 }
 
-fn run(queue: &Queue, file: &impl AsFd) {
+fn run(queue: &WriteQueue, file: &impl AsFd) {
     let clock = Clock::system();
     let mut last_told: Option<Moment> = None;
     let since = |last: Option<Moment>| last.map_or(Duration::MAX, |last| clock.now().since(last));
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
-        if let Next::Write(entries) = queue.next(&mut buffer, since(last_told)) {
+        if let WriterTask::Write(entries) = queue.next(&mut buffer, since(last_told)) {
             match write_all(queue, file, &buffer) {
                 Ok(()) => queue.done(entries, true),
                 // Nobody reads it any more, or it was never open.
@@ -53,7 +53,7 @@ fn run(queue: &Queue, file: &impl AsFd) {
     }
 }
 
-fn write_all(queue: &Queue, file: &impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
+fn write_all(queue: &WriteQueue, file: &impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(file, bytes) {
             Ok(0) => return Err(Errno::IO),
@@ -74,14 +74,14 @@ fn write_all(queue: &Queue, file: &impl AsFd, mut bytes: &[u8]) -> Result<(), Er
 }
 
 /// One line for each bound and tenant of what was left out since the last time.
-fn tell(queue: &Queue) {
+fn tell(queue: &WriteQueue) {
     let bound = match queue.stream {
-        Stream::Log => "log_queue",
-        Stream::Output => "stdout_queue",
+        StandardStream::Log => "log_queue",
+        StandardStream::Output => "stdout_queue",
     };
-    for share in Share::all() {
+    for share in LogShare::all() {
         let tenant = Some(&*share.name);
-        if queue.stream == Stream::Log {
+        if queue.stream == StandardStream::Log {
             let lines = share.above_rate.tell();
             if 0 < lines {
                 tracing::warn!(
@@ -93,8 +93,8 @@ fn tell(queue: &Queue) {
             }
         }
         let account = match queue.stream {
-            Stream::Log => &share.log,
-            Stream::Output => &share.output,
+            StandardStream::Log => &share.log,
+            StandardStream::Output => &share.output,
         };
         tell_lost(queue.stream, bound, tenant, account.lost.tell());
     }
@@ -102,16 +102,16 @@ fn tell(queue: &Queue) {
 }
 
 /// Without a tenant it is the host's own.
-fn tell_lost(stream: Stream, limit: &str, tenant: Option<&str>, count: u64) {
+fn tell_lost(stream: StandardStream, limit: &str, tenant: Option<&str>, count: u64) {
     match stream {
         _ if count == 0 => {}
-        Stream::Log => tracing::warn!(
+        StandardStream::Log => tracing::warn!(
             tenant,
             limit,
             lines = count,
             "lines were left out: whoever reads the log is too slow"
         ),
-        Stream::Output => tracing::warn!(
+        StandardStream::Output => tracing::warn!(
             tenant,
             limit,
             bytes = count,
@@ -128,10 +128,10 @@ mod tests {
 
     #[test]
     fn what_is_pushed_is_written_in_order() {
-        let queue = Arc::new(Queue::new(Stream::Output, 1 << 20));
+        let queue = Arc::new(WriteQueue::new(StandardStream::Output, 1 << 20));
         let (mut reader, writer) = io::pipe().expect("a pipe");
         spawn(&queue, writer).expect("a thread");
-        let share = Share::new("one", 1);
+        let share = LogShare::new("one", 1);
         let expected: String = (0..1000).map(|number| format!("{number}\n")).collect();
         for line in expected.split_inclusive('\n') {
             queue.push(Some(share.clone()), line.as_bytes().to_vec(), 1);
@@ -148,10 +148,10 @@ mod tests {
 
     #[test]
     fn a_reader_that_stalls_holds_up_nobody() {
-        let queue = Arc::new(Queue::new(Stream::Output, 1 << 20));
+        let queue = Arc::new(WriteQueue::new(StandardStream::Output, 1 << 20));
         let (_reader, writer) = io::pipe().expect("a pipe");
         spawn(&queue, writer).expect("a thread");
-        let share = Share::new("one", 1);
+        let share = LogShare::new("one", 1);
         for _ in 0..100 {
             queue.push(Some(share.clone()), vec![b'x'; 50_000], 50_000);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::limits::TenantLimits;
 use crate::config::model::TenantConfig;
-use crate::log::share::Share;
+use crate::log::share::LogShare;
 use crate::mail::channels::Channels;
 use crate::mail::mailboxes::TenantMail;
 use crate::mail::queues::Queues;
@@ -31,7 +31,7 @@ pub struct Tenant {
     /// Bytes that its connections write; none where that has no bound.
     pub writing: Option<Arc<TokenBucket>>,
     /// Its part of the log.
-    pub log: Arc<Share>,
+    pub log: Arc<LogShare>,
     /// Bytes in the outboxes of all its connections.
     pub outboxes: ByteBudget,
     /// Linear memory of all its instances.
@@ -61,7 +61,7 @@ impl Tenant {
             cpu: config.limits.cpu_per_second.map(per_second),
             reading: config.limits.read_per_second.map(TokenBucket::new),
             writing: config.limits.write_per_second.map(TokenBucket::new).map(Arc::new),
-            log: Share::new(&config.name, config.limits.log_per_second),
+            log: LogShare::new(&config.name, config.limits.log_per_second),
             strikes: AtomicU64::new(0),
             memory: ByteBudget::new(config.limits.memory),
             channels: Channels::new(index, names, config.limits.channel, messages.clone()),

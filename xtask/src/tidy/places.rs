@@ -9,7 +9,7 @@ const ONLY_IN: &[(&str, &str, &[&str])] = &[
     ("Instant::now", "host/src/", &["host/src/clock.rs"]),
     ("SystemTime::now", "host/src/", &["host/src/clock.rs"]),
     // A thread is a decision: the ticker interrupts guests, the resolver waits for names, one waits for
-    // signals, the others are the reactors.
+    // signals, two write the log and standard output, the others are the reactors.
     ("thread::spawn", "host/src/", THREADS),
     ("thread::Builder", "host/src/", THREADS),
     // One translation of the contract on each side of it.
@@ -18,6 +18,7 @@ const ONLY_IN: &[(&str, &str, &[&str])] = &[
 ];
 const THREADS: &[&str] = &[
     "host/src/engine/ticker.rs",
+    "host/src/log/writer.rs",
     "host/src/run.rs",
     "host/src/run/signals.rs",
     "host/src/workers/deferred.rs",
