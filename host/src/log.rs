@@ -1,8 +1,8 @@
 //! What the operator sees: one line for each thing that happened, on standard error.
 //!
-//! A line never waits for whoever reads it: it goes into a [queue](queue::WriteQueue) in which the host and each tenant have
-//! their part, and a thread of its own writes it. Whatever a guest names passes the [gate](text) first, and counts for its
-//! tenant's [`LogShare`](share::LogShare). The standard output of plugins that inherit the host's goes the same way.
+//! A line never waits for whoever reads it: it goes into a queue in which the host and each tenant have
+//! their part, and a thread of its own writes it. Whatever a guest names passes the gate in [`text`] first, and counts for its
+//! tenant's part. The standard output of plugins that inherit the host's goes the same way.
 
 pub(crate) mod guest_lines;
 pub(crate) mod output;
