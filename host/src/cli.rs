@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use sandloop_host::base::panics;
 use sandloop_host::config::explain::Explained;
 use sandloop_host::config::model::{CompileCache, Config, LogLevel};
 use sandloop_host::engine::compile::{apart, bounds};
 use sandloop_host::engine::settings::CodeSettings;
 use sandloop_host::engine::{compile, inspect};
-use sandloop_host::log::Log;
 use sandloop_host::log::filter::{self, Filter};
+use sandloop_host::log::{Log, Settings};
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::signals::SignalWatch;
 use sandloop_host::{log, run};
@@ -126,14 +125,14 @@ fn serve(
     signals: &SignalWatch,
 ) -> Result<ExitCode, Complaint> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = start_log(config.host.log, filter)?;
+    let _log = start_log(Some(&config), config.host.log, filter)?;
     log_doubts(&config);
     Ok(run::serve(&config, signals)?)
 }
 
 fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode, Complaint> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = start_log(LogLevel::Warn, filter)?;
+    let _log = start_log(Some(&config), LogLevel::Warn, filter)?;
     log_doubts(&config);
     run::check(&config)?;
     let explained = if explain { Explained(&config).to_string() } else { String::new() };
@@ -145,7 +144,7 @@ fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode,
 
 fn fill(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = start_log(config.host.log, filter)?;
+    let _log = start_log(Some(&config), config.host.log, filter)?;
     log_doubts(&config);
     for filled in run::fill::fill(&config)? {
         print(&format!("{filled}\n"));
@@ -163,9 +162,16 @@ fn compile_apart(settings: CodeSettings, memory: u64, seconds: u64, parent: u32)
     }
 }
 
-fn start_log(level: LogLevel, filter: Option<Filter>) -> Result<Log, StartError> {
-    // Where there is no thread for it, it panics.
-    panics::catch(|| log::start(level, filter)).map_err(StartError::panicked("starting the log"))
+/// Starts the log with the bounds of a configuration, or with the default ones.
+fn start_log(
+    config: Option<&Config>,
+    level: LogLevel,
+    filter: Option<Filter>,
+) -> Result<Log, StartError> {
+    let (log_queue, stdout_queue) =
+        config.map_or(log::QUEUES, |config| (config.host.log_queue, config.host.stdout_queue));
+    let settings = Settings { filter, level, log_queue, stdout_queue };
+    log::start(settings).map_err(StartError::thread("the log"))
 }
 
 fn log_doubts(config: &Config) {
@@ -175,7 +181,7 @@ fn log_doubts(config: &Config) {
 }
 
 fn inspect_file(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
-    let _log = start_log(LogLevel::Warn, filter)?;
+    let _log = start_log(None, LogLevel::Warn, filter)?;
     let report = inspect::file(file, &CompileCache::Default)
         .map_err(|fault| Complaint(format!("{}: {fault}", file.display()), 3))?;
     print(&report.to_string());

@@ -1,5 +1,6 @@
-//! Arbitrary changes of what the host reads: configurations, components and the compile cache. No panic, every refusal has
-//! words, and nothing of a changed cache is believed.
+//! Arbitrary changes of what the host reads: configurations, components, the compile cache and texts of guests. No panic,
+//! every refusal has words, nothing of a changed cache is believed, and no text of a guest's is longer in the log than it
+//! may be or does anything there.
 //!
 //! A run of the tests looks at the same inputs each time, for as long as `HOST_FUZZ_SECONDS` says; `cargo xtask fuzz` looks
 //! at new ones. A failure prints the command that repeats it. What was found is in `tests/cases/invalid`.
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use sandloop_host::config::model::{CompileCache, Config};
 use sandloop_host::engine::inspect;
+use sandloop_host::log::text;
+use sandloop_host::log::text::GuestText;
 use sandloop_host::run;
 use sandloop_testkit::fuzz;
 use sandloop_testkit::noise::Noise;
@@ -114,6 +117,57 @@ fn components() {
             }
             Err(fault) => assert!(!fault.to_string().is_empty()),
         }
+    });
+}
+
+/// What means something in a text: what moves a cursor, what ends a line, half a character.
+const SIGNS: &[&[u8]] = &[
+    b"\x1b[2J",
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\\",
+    b"\"",
+    b"\\u{1b}",
+    b"\xff",
+    b"\xc3",
+    b"\xc2\x9b",
+    b"\xe2\x80\xae",
+    b"\xe2\x81\xa6",
+    b"\xe2\x80",
+    b"\xf0\x9f\x98\x80",
+    b"\xef\xbf\xbd",
+    b"\xd8\x9c",
+];
+
+#[test]
+fn texts_of_guests() {
+    let corpus: Vec<Vec<u8>> =
+        ["", "plain", "äöü €", "a line\nand another", "\u{1b}[31mred\u{202e}"]
+            .map(|text| text.as_bytes().to_vec())
+            .into();
+    fuzz::rounds_of(SECONDS, 3000, |noise| {
+        let mut input = noise.pick(&corpus).clone();
+        for _ in 0..4 {
+            noise.mutate(&mut input, SIGNS, &corpus);
+        }
+        let bytes_max = *noise.pick(&[0, 1, 5, 6, 7, 8, 64, 256, 4096]);
+        let is_cut = *noise.pick(&[false, true]);
+        let mut line = Vec::new();
+        let whole = text::write_line(&mut line, &input, bytes_max, is_cut);
+        assert!(line.len() <= bytes_max, "{input:?}: {line:?}");
+        let line = String::from_utf8(line).expect("a line is text");
+        assert!(line.chars().all(text::is_harmless), "{input:?}: {line:?}");
+        assert!(!(whole && is_cut), "{input:?}");
+        let lossy = String::from_utf8_lossy(&input);
+        if whole && lossy.chars().all(text::is_harmless) {
+            assert_eq!(line, lossy, "nothing is missing");
+        }
+        let passed = GuestText::of(&lossy, bytes_max);
+        let quoted = format!("{passed:?}");
+        assert!(quoted.len() <= bytes_max + 2, "{input:?}: {quoted}");
+        assert!(quoted.chars().all(text::is_harmless), "{input:?}: {quoted}");
+        assert_eq!(GuestText::of(&passed, usize::MAX), passed, "what has passed passes as it is");
     });
 }
 

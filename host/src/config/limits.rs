@@ -117,6 +117,28 @@ mirror! {
             max: 1_000_000,
             form: "a number of sandboxes, as in instances = 2000",
         };
+        log_queue: bound LOG_QUEUE: u64 = {
+            what: "Bytes of lines of the log that wait to be written.",
+            why: "Whoever reads the log too slowly must not hold up the host. Half of it is kept for the host and the tenants, as much for each; whoever comes first has the other half.",
+            at: Cut,
+            then: "Lines are left out; a line says how many of whose as soon as there is room.",
+            unit: Bytes,
+            default: 16 * MIB,
+            min: 64 * KIB,
+            max: GIB,
+            form: r#"a size, as in log_queue = "16MiB""#,
+        };
+        stdout_queue: bound STDOUT_QUEUE: u64 = {
+            what: "Bytes that wait to be written to the host's standard output, for plugins with `stdout = \"inherit\"`.",
+            why: "As `log_queue`, with the same parts.",
+            at: Cut,
+            then: "What a plugin writes is left out; a line of the log says how many bytes of whose as soon as there is room.",
+            unit: Bytes,
+            default: 16 * MIB,
+            min: 64 * KIB,
+            max: GIB,
+            form: r#"a size, as in stdout_queue = "16MiB""#,
+        };
         compile_cache: key Option<String> = r#"compile_cache = "default", "off" or a folder in quotes"#;
         compile_cache_size: bound COMPILE_CACHE_SIZE: u64 = {
             what: "Bytes of all compiled components that are kept between starts.",
@@ -301,7 +323,7 @@ limits! {
             form: r#"a size, as in outbox_max = "16MiB""#,
         };
         log_line: bound LOG_LINE: u32 = {
-            what: "Bytes of one log line that are kept.",
+            what: "Bytes of one log line of a plugin that are kept, as they are written: an escape such as `\\u{1b}` counts with all its characters.",
             why: "A line must not hide the others.",
             at: Cut,
             then: "The rest of the line is left out.",
@@ -560,10 +582,10 @@ limits! {
             form: r#"a size, as in write_per_second = "10MiB""#,
         };
         log_per_second: bound LOG_PER_SECOND: u64 = {
-            what: "Bytes of the tenant's own lines in the log in each second.",
-            why: "A log that one tenant fills is of no use for the others.",
+            what: "Bytes of the tenant's lines in the log in each second, as they are written, with what stands around their text.",
+            why: "A log that one tenant fills is of no use for the others. What the host says of its plugins, such as denials and traps, counts too and comes first.",
             at: Cut,
-            then: "Lines are left out; the next one that is not says how many.",
+            then: "Lines are left out; a line says how many, at most once a second.",
             unit: Bytes,
             default: MIB,
             min: 64,

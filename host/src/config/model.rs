@@ -51,6 +51,10 @@ pub struct HostConfig {
     pub close_deadline: Duration,
     /// Most sandboxes alive at once in the host.
     pub instances: u32,
+    /// Bytes of lines of the log that may wait.
+    pub log_queue: u64,
+    /// Bytes of inherited standard output that may wait.
+    pub stdout_queue: u64,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
     /// Most bytes of all that are kept there.
@@ -72,6 +76,8 @@ impl HostConfig {
             amount(&limits::STOP_DEADLINE, &self.stop_deadline),
             amount(&limits::CLOSE_DEADLINE, &self.close_deadline),
             amount(&limits::INSTANCES, &self.instances),
+            amount(&limits::LOG_QUEUE, &self.log_queue),
+            amount(&limits::STDOUT_QUEUE, &self.stdout_queue),
             amount(&limits::COMPILE_CACHE_SIZE, &self.compile_cache_size),
             amount(&limits::COMPILE_MEMORY, &self.compile_memory),
             amount(&limits::COMPILE_TIME, &self.compile_time),

@@ -114,6 +114,8 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
         )?,
         instances: BoundValue::read(&limits::INSTANCES, place, raw.instances.as_ref())
             .and_then(|instances| preflight::sandboxes(instances).map_err(wrong("instances")))?,
+        log_queue: BoundValue::read(&limits::LOG_QUEUE, place, raw.log_queue.as_ref())?,
+        stdout_queue: BoundValue::read(&limits::STDOUT_QUEUE, place, raw.stdout_queue.as_ref())?,
         compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
         compile_cache_size: BoundValue::read(

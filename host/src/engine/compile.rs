@@ -29,7 +29,8 @@ use crate::config::model::{CompileCache, HostConfig};
 use crate::engine::cache::entry::{EntryKey, hex};
 use crate::engine::cache::{Cache, Kept};
 use crate::engine::settings::{self, CodeSettings};
-use crate::log;
+use crate::log::text::GuestText;
+use crate::log::trap;
 
 /// A component that is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +127,7 @@ impl<'a> Compiler<'a> {
             tell(sources[number].plugin, &made);
             found[number] = Some(made);
         });
-        let nothing = || Err(Unfinished::Ended("nothing came of it".to_owned()).into());
+        let nothing = || Err(Unfinished::Ended(GuestText::cause("nothing came of it")).into());
         keys.iter().map(|key| found[firsts[key]].clone().unwrap_or_else(nothing)).collect()
     }
 
@@ -146,13 +147,13 @@ impl<'a> Compiler<'a> {
         Ok(Compiled { component, hash: hex(&key.component), from })
     }
 
-    fn load(&self, code: &[u8]) -> Result<Component, String> {
+    fn load(&self, code: &[u8]) -> Result<Component, GuestText> {
         // SAFETY: the code is what `Engine::precompile_component` has made: either this moment, in this process or in
         // one of the same program that wrote it to a pipe which nobody else holds; or an earlier time, and then it was
         // read from a file that only this user and root could write and has the digest that was written with it.
         // Nobody can change it any more: `code` is in the memory of this process, and is copied.
         let component = unsafe { Component::deserialize(self.engine, code) };
-        component.map_err(|error| log::chain(&error))
+        component.map_err(|error| trap::chain(&error))
     }
 
     fn run(&self, jobs: Vec<CompileJob<'_>>, done: impl FnMut(Done)) {
@@ -166,7 +167,7 @@ impl<'a> Compiler<'a> {
         let clock = Clock::system();
         let begun = clock.now();
         let result = self.engine.precompile_component(job.component);
-        let result = result.map_err(|error| CompileFault::Invalid(log::chain(&error)));
+        let result = result.map_err(|error| CompileFault::Invalid(trap::chain(&error)));
         Done { number: job.number, result, took: clock.now().since(begun) }
     }
 }

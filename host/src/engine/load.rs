@@ -18,13 +18,15 @@ use crate::engine::compile::fault::{CompileFault, Unfinished};
 use crate::engine::compile::{Compiled, Compiler, Source};
 use crate::engine::inspect::{ComponentKind, Report};
 use crate::engine::template::Template;
+use crate::host_api;
 use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
+use crate::log::{text, trap};
 use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::tenant::Tenant;
 use crate::plugin::{Plugin, Usage};
 use crate::quota::token_bucket::TokenBucket;
-use crate::{host_api, log};
 
 /// Digits of a component's hash that name it in the log; `sha256sum` shows the same.
 const VERSION_DIGITS: usize = 12;
@@ -57,15 +59,15 @@ pub enum Fault {
     /// The file is a core module.
     CoreModule,
     /// The file begins like a component and is none.
-    Invalid(String),
+    Invalid(GuestText),
     /// The compiler came to no end.
     Unfinished(Unfinished),
     /// The component does not fit the contract.
-    Refused(Vec<String>),
+    Refused(Vec<GuestText>),
     /// The first instance could not be made.
-    Instance(String),
+    Instance(GuestText),
     /// A folder of `allow.read` or `allow.write` cannot be opened.
-    Folder(PathBuf, String),
+    Folder(PathBuf, GuestText),
     /// A `[[listen]]` names a handler that the plugin does not have.
     Handler {
         /// The line of the `[[listen]]`.
@@ -75,7 +77,7 @@ pub enum Fault {
         /// The name it gives.
         wanted: String,
         /// The names the plugin has.
-        have: Vec<String>,
+        have: Vec<GuestText>,
     },
     /// A `[[listen]]` names no handler and the plugin has several.
     HandlerMissing {
@@ -84,18 +86,18 @@ pub enum Fault {
         /// Its place in the file, from 0.
         place: usize,
         /// The names the plugin has.
-        have: Vec<String>,
+        have: Vec<GuestText>,
     },
     /// `lifecycle.prepare` failed.
-    Prepare(String),
+    Prepare(GuestText),
     /// The plugin trapped in its first calls.
     Trapped {
         /// Which call.
         event: &'static str,
         /// The trap.
-        cause: String,
+        cause: GuestText,
         /// The guest's frames.
-        backtrace: String,
+        backtrace: GuestText,
     },
 }
 
@@ -134,11 +136,11 @@ impl Loader {
         if !report.faults.is_empty() {
             return Err(Fault::Refused(report.faults));
         }
-        let refused = |error: wasmtime::Error| Fault::Refused(vec![log::chain(&error)]);
+        let refused = |error: wasmtime::Error| Fault::Refused(vec![trap::chain(&error)]);
         let pre = self.linker.instantiate_pre(component).map_err(refused)?;
         let indices = MinimalIndices::new(&pre).map_err(refused)?;
         let folders = Folders::open(&section.allow.directories)
-            .map_err(|(directory, error)| Fault::Folder(directory.host, log::chain(&error)))?;
+            .map_err(|(directory, error)| Fault::Folder(directory.host, trap::chain(&error)))?;
         // Copying pages at the first accept would be the first client's loss.
         component.initialize_copy_on_write_image().map_err(refused)?;
         let plugin = Arc::new(Plugin {
@@ -238,12 +240,12 @@ pub(super) fn inspect(
     compiler: &Compiler<'_>,
     file: &Path,
 ) -> Result<Report, Fault> {
-    let loader = Loader::new(engine, &[]).map_err(|error| Fault::Invalid(log::chain(&error)))?;
+    let loader = Loader::new(engine, &[]).map_err(|error| Fault::Invalid(trap::chain(&error)))?;
     let bytes = read(file)?;
     let plugin = file.file_stem().unwrap_or_default().to_string_lossy();
     let source = Source { plugin: &plugin, bytes: &bytes };
     let Some(compiled) = compiler.compile(&[source]).pop() else {
-        return Err(Fault::Invalid("nothing came of it".to_owned()));
+        return Err(Fault::Invalid(GuestText::cause("nothing came of it")));
     };
     let component = compiled?.component;
     let mut report = Report::of(engine, &component);
@@ -252,7 +254,7 @@ pub(super) fn inspect(
             MinimalIndices::new(&pre)?;
             Ok(())
         });
-        report.faults.extend(linked.err().map(|error| log::chain(&error)));
+        report.faults.extend(linked.err().map(|error| trap::chain(&error)));
     }
     Ok(report)
 }
@@ -281,23 +283,20 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LoadError { file, line, plugin, component, fault } = self;
         let file = file.display();
-        let named = |names: &[String]| {
-            names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
-        };
         match &**fault {
             Fault::Handler { line, place, wanted, have } => {
                 return write!(
                     f,
                     "{file}:{line}: listen[{place}].handler: plugin \"{plugin}\" has no handler \"{wanted}\"; \
                      name one of {}",
-                    named(have)
+                    text::quoted_list(have)
                 );
             }
             Fault::HandlerMissing { line, place, have } => {
                 return write!(
                     f,
                     "{file}:{line}: listen[{place}].handler: plugin \"{plugin}\" has several handlers; name one of {}",
-                    named(have)
+                    text::quoted_list(have)
                 );
             }
             Fault::Folder(path, cause) => {
@@ -334,7 +333,7 @@ impl fmt::Display for Fault {
             Fault::Refused(faults) => write!(
                 f,
                 "not a Sandloop plugin: {}; `sandloop inspect` shows what it is",
-                faults.join("; ")
+                text::list(faults, "; ")
             ),
             Fault::Instance(cause) => write!(
                 f,

@@ -12,8 +12,9 @@ use mio::Waker;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::contract::outcome::{ExitReason, Failure};
-use crate::mail::message::Message;
+use crate::mail::message::{Message, OVERHEAD_BYTES};
 use crate::net::outbound::Attempt;
+use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::Permit;
 
 /// What another thread can send.
@@ -230,9 +231,36 @@ pub struct Deferred {
     /// Its number for the job.
     pub job: u32,
     /// The result.
-    pub outcome: Result<Message, Failure>,
+    pub outcome: Result<Message, NoResult>,
     /// Counts the job until its outcome is delivered.
     pub permit: Permit,
+}
+
+/// Why a job has no result. The words of an operation count as a result does, until the asking instance has them.
+#[derive(Debug)]
+pub struct NoResult {
+    /// As the contract has it.
+    pub failure: Failure,
+    _counted: Option<Reservation>,
+}
+
+impl NoResult {
+    /// The operation returned an error: `text`, which counts for `messages`. It is as much too large as a result would be.
+    pub fn failed(text: String, bytes_max: u32, messages: &ByteBudget) -> NoResult {
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let fits = bytes <= u64::from(bytes_max);
+        let counted = messages.reserve(bytes.saturating_add(OVERHEAD_BYTES)).filter(|_| fits);
+        match counted {
+            Some(counted) => NoResult { failure: Failure::Failed(text), _counted: Some(counted) },
+            None => NoResult::from(Failure::TooLarge),
+        }
+    }
+}
+
+impl From<Failure> for NoResult {
+    fn from(failure: Failure) -> NoResult {
+        NoResult { failure, _counted: None }
+    }
 }
 
 /// An item on its way to a pop. It goes back into its queue unless it is [taken](Handout::take).
@@ -277,5 +305,22 @@ impl Drop for Handout {
         if let Some(item) = self.item.take() {
             self.queue.clone().take_back(&self.from.0, self.from.1, item);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_an_operation_count_as_a_result_does() {
+        let messages = ByteBudget::new(1000);
+        let failed = |bytes: usize| NoResult::failed("x".repeat(bytes), 500, &messages);
+        let first = failed(500);
+        assert_eq!(first.failure, Failure::Failed("x".repeat(500)));
+        assert_eq!(failed(501).failure, Failure::TooLarge, "longer than a message");
+        assert_eq!(failed(400).failure, Failure::TooLarge, "no room beside the first");
+        drop(first);
+        assert_eq!(failed(400).failure, Failure::Failed("x".repeat(400)));
     }
 }

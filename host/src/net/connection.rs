@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::config::model::OnTrap;
+use crate::log::text::GuestText;
 use crate::quota::budget::ByteBudget;
 use crate::quota::token_bucket::TokenBucket;
 
@@ -103,7 +104,7 @@ pub struct Connection {
     /// Names it in the log.
     pub number: u32,
     /// For the log: its handler, or the target of an outgoing one.
-    pub handler: String,
+    pub handler: GuestText,
     phase: Phase,
     stream: Option<Stream>,
     outbox: Outbox,
@@ -175,7 +176,7 @@ impl Connection {
     ) -> Connection {
         Connection {
             number,
-            handler: String::new(),
+            handler: GuestText::default(),
             phase,
             stream,
             outbox: Outbox::default(),

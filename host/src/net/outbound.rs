@@ -37,6 +37,10 @@ pub enum Attempt {
 
 /// The longest name that DNS knows.
 const NAME_BYTES_MAX: usize = 253;
+/// Those around an IPv6 address.
+const BRACKETS: usize = 2;
+/// The longest path that a Unix socket has.
+const PATH_BYTES_MAX: usize = 107;
 
 impl TryFrom<Address> for Target {
     type Error = ();
@@ -44,16 +48,19 @@ impl TryFrom<Address> for Target {
     fn try_from(address: Address) -> Result<Target, ()> {
         match address {
             Address::Tcp(endpoint) => {
-                let host = endpoint.host.trim_matches(['[', ']']).to_owned();
-                let sensible = !host.is_empty()
+                let is_short = endpoint.host.len() <= NAME_BYTES_MAX + BRACKETS;
+                let host = endpoint.host.trim_matches(['[', ']']);
+                let sensible = is_short
+                    && !host.is_empty()
                     && host.len() <= NAME_BYTES_MAX
                     && !host.contains(|c: char| c.is_control() || c.is_whitespace());
                 if !sensible || endpoint.port == 0 {
                     return Err(());
                 }
-                Ok(Target::Tcp { host, port: endpoint.port })
+                Ok(Target::Tcp { host: host.to_owned(), port: endpoint.port })
             }
-            Address::Unix(path) if path.is_empty() || path.contains('\0') => Err(()),
+            Address::Unix(path) if path.is_empty() || PATH_BYTES_MAX < path.len() => Err(()),
+            Address::Unix(path) if path.contains('\0') => Err(()),
             Address::Unix(path) => Ok(Target::Unix(path)),
         }
     }
@@ -121,6 +128,10 @@ mod tests {
         check("example.com", 0, Err(()));
         check("two words", 80, Err(()));
         check(&"a".repeat(254), 80, Err(()));
+        check(&"[".repeat(256), 80, Err(()));
+        check(&format!("{}a", "[".repeat(7 << 20)), 80, Err(()));
+        assert!(Target::try_from(Address::Unix("/".repeat(107))).is_ok());
+        assert!(Target::try_from(Address::Unix("/".repeat(108))).is_err());
         assert!(Target::try_from(Address::Unix(String::new())).is_err());
         assert!(Target::try_from(Address::Unix("a\0b".into())).is_err());
     }

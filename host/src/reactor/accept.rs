@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use crate::base::token::PollSource;
 use crate::config::model::AtCapacity;
 use crate::contract::bindings::Origin;
+use crate::log::text::GuestText;
 use crate::net::connection::{Connection, SharedConnection};
 use crate::plugin::counters::CounterKind;
 use crate::reactor::Reactor;
@@ -117,8 +118,10 @@ impl Reactor {
         }
         let accepted = acceptor.listener.endpoint.accepted.clone();
         let handler = match &*accepted.handler {
-            "" => plugin.default_handler.get().map_or("default", |name| name).to_owned(),
-            handler => handler.to_owned(),
+            "" => {
+                plugin.default_handler.get().cloned().unwrap_or_else(|| GuestText::name("default"))
+            }
+            handler => GuestText::name(handler),
         };
         let instance = self.instance_for(plugin.index).map_err(|why| match why {
             // Another reactor was faster; this connection is lost.

@@ -195,7 +195,7 @@ impl Reactor {
             &Ended {
                 what: "an event took too long: its instance has ended",
                 event: "",
-                handler: subject.as_ref().map(|(_, handler)| &**handler),
+                handler: subject.as_ref().map(|(_, handler)| handler),
                 connection: subject.as_ref().map(|(number, _)| *number),
                 operation: None,
                 limit: Some("event_deadline"),

@@ -4,7 +4,8 @@ use crate::base::arena::{ConnectionId, InstanceId};
 use crate::config::model::Isolation;
 use crate::engine::sandbox::{Stage, Trapped};
 use crate::engine::task::Task;
-use crate::log;
+use crate::log::text::GuestText;
+use crate::log::trap;
 use crate::plugin::report::Ended;
 use crate::reactor::table::instance::{Instance, InstanceState};
 use crate::reactor::table::turn::TurnPhase;
@@ -40,11 +41,14 @@ impl Reactor {
         TurnPhase::GiveBack
     }
 
-    pub(super) fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
+    pub(super) fn start_refused(
+        &mut self,
+        id: InstanceId,
+        event: &'static str,
+        reason: &GuestText,
+    ) {
         let Some(instance) = self.instances.get(id) else { return };
-        let plugin = instance.plugin.name();
-        let reason = log::escaped(reason);
-        tracing::error!(plugin, event, reason = &*reason, "start failed: the instance has ended");
+        instance.plugin.start_refused(self.setup.env.clock.now(), event, reason);
         self.end_instance(id);
     }
 
@@ -61,12 +65,12 @@ impl Reactor {
                     Stage::Make | Stage::Fit => "no instance could be made",
                 },
                 event: task.name(),
-                handler: subject.as_ref().map(|(_, handler)| &**handler),
+                handler: subject.as_ref().map(|(_, handler)| handler),
                 connection: subject.as_ref().map(|(number, _)| *number),
                 operation: None,
                 limit: trapped.limit,
-                cause: Some(log::cause(&trapped.error)),
-                backtrace: Some(log::backtrace(&trapped.error)),
+                cause: Some(trap::cause(&trapped.error)),
+                backtrace: Some(trap::backtrace(&trapped.error)),
             },
         );
         let index = plugin.index;
@@ -82,7 +86,7 @@ impl Reactor {
         &self,
         id: InstanceId,
         connection: Option<ConnectionId>,
-    ) -> Option<(u32, String)> {
+    ) -> Option<(u32, GuestText)> {
         let instance = self.instances.get(id)?;
         // A timer or a tick in the sandbox of one connection is about that connection.
         let single = instance.plugin.config.isolation == Isolation::Connection;

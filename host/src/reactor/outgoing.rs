@@ -7,6 +7,7 @@ use mio::Interest;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::PollSource;
 use crate::contract::bindings::Origin;
+use crate::log::text::GuestText;
 use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection};
 use crate::net::outbound::attempts::{Attempts, NEXT_AFTER, Progress};
 use crate::net::outbound::{Attempt, Target};
@@ -36,7 +37,7 @@ impl Reactor {
         let number = self.next_number();
         let mut connection = Connection::outgoing(number, marks, now);
         connection.count_for(tenant.writing.clone(), &tenant.outboxes);
-        connection.handler = target.to_string();
+        connection.handler = GuestText::name(target);
         let origin = Origin::Connected(token);
         let mut entry =
             ConnectionEntry::new(instance_id, SharedConnection::new(connection), origin, permit);

@@ -4,11 +4,12 @@ use std::fmt;
 
 use crate::config::error::{ConfigError, Problem};
 use crate::config::model::Config;
+use crate::engine;
 use crate::engine::cache::{Kept, NoFolder};
 use crate::engine::compile::{CodeOrigin, Compiler};
 use crate::engine::load::Components;
+use crate::log::trap;
 use crate::run::error::StartError;
-use crate::{engine, log};
 
 /// What became of one plugin's component.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl fmt::Display for Filled {
 /// When there is no cache to fill, a component cannot be compiled, or not all could be written.
 pub fn fill(config: &Config) -> Result<Vec<Filled>, StartError> {
     let (engine, settings) = engine::engine(config)
-        .map_err(|error| StartError::Internal(format!("engine: {}", log::chain(&error))))?;
+        .map_err(|error| StartError::Internal(format!("engine: {}", trap::chain(&error))))?;
     let compiler = Compiler::of(&engine, settings, &config.host);
     if let Some(cause) = compiler.cache().unusable() {
         return Err(no_folder(config, cause));

@@ -1,6 +1,7 @@
 //! Everything before the first port: the engine, every plugin, a first instance of each, every program's
 //! `prepare`.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +20,8 @@ use crate::engine::task::{Outcome, Task};
 use crate::engine::template::{Template, Templates};
 use crate::engine::ticker::{Activity, Ticker};
 use crate::host_api::state::{Env, HostState};
+use crate::log::text::GuestText;
+use crate::log::trap;
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
 use crate::quota::instances::{InstanceQuota, QuotaExceeded};
@@ -30,7 +33,7 @@ use crate::workers::disposal::{Disposal, DisposalThread};
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
-use crate::{contract, engine, log};
+use crate::{contract, engine};
 
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
@@ -67,7 +70,7 @@ impl Prepared {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
         let (engine, settings) = engine::engine(config)
-            .map_err(|error| StartError::Internal(format!("engine: {}", log::chain(&error))))?;
+            .map_err(|error| StartError::Internal(format!("engine: {}", trap::chain(&error))))?;
         let compiler = Compiler::of(&engine, settings, &config.host);
         let components = Components::compile(&compiler, config).map_err(StartError::Load)?;
         let Components { config: admitted, compiled, left_out } = components;
@@ -76,7 +79,7 @@ impl Prepared {
             .map_err(StartError::thread("the time slices"))?;
         let runtime = runtime()?;
         let loader = Loader::new(&engine, &config.tenants)
-            .map_err(|error| StartError::Internal(format!("linker: {}", log::chain(&error))))?;
+            .map_err(|error| StartError::Internal(format!("linker: {}", trap::chain(&error))))?;
         let templates = (compiled.iter().enumerate())
             .map(|(index, one)| loader.load(config, index, one).map_err(StartError::Load))
             .collect::<Result<Templates, _>>()?;
@@ -131,7 +134,7 @@ impl Prepared {
                                 plugin.shown(full.limit()).unwrap_or_default()
                             ),
                         };
-                        caller.error(plugin, Fault::Instance(cause))
+                        caller.error(plugin, instance(cause))
                     })?;
                 }
             }
@@ -202,7 +205,7 @@ impl Caller<'_> {
         let Outcome::Names(have) = outcome else { return Ok(()) };
         if let [only] = &*have {
             // The first of several checks of one plugin is as good as the last.
-            let _ = plugin.default_handler.set(log::escaped(only).into_owned());
+            let _ = plugin.default_handler.set(GuestText::name(only));
         }
         let sections = self.config.listeners.iter();
         for section in sections.filter(|section| section.plugin == plugin.index) {
@@ -210,9 +213,10 @@ impl Caller<'_> {
             let unknown = section.handler.as_ref().filter(|wanted| !have.contains(wanted));
             if let Some(wanted) = unknown {
                 let (line, wanted) = (section.line, wanted.clone());
-                return Err(Fault::Handler { line, place, wanted, have });
+                return Err(Fault::Handler { line, place, wanted, have: shown(&have) });
             }
             if section.handler.is_none() && 1 < have.len() {
+                let have = shown(&have);
                 return Err(Fault::HandlerMissing { line: section.line, place, have });
             }
         }
@@ -228,9 +232,7 @@ impl Caller<'_> {
 
     fn prepare(&self, template: &Arc<Template>, env: Env) -> Result<Box<Sandbox>, Fault> {
         match self.call(empty(template, env), Task::Prepare)? {
-            (_, Outcome::Refused(reason)) => {
-                Err(Fault::Prepare(log::escaped(&reason).into_owned()))
-            }
+            (_, Outcome::Refused(reason)) => Err(Fault::Prepare(reason)),
             (sandbox, _) => Ok(sandbox),
         }
     }
@@ -240,25 +242,25 @@ impl Caller<'_> {
         let name = task.name();
         let call = sandbox::run(seat, task);
         let Some(finished) = self.block_on(call) else {
-            return Err(Fault::Instance(format!("{name} has not returned after {CALLBACK_MAX:?}")));
+            return Err(instance(format!("{name} has not returned after {CALLBACK_MAX:?}")));
         };
         let Finished { sandbox, result, .. } = finished;
         match (sandbox, result) {
             (Some(sandbox), Ok(outcome)) => Ok((sandbox, outcome)),
             (_, Err(trapped)) => Err(match trapped.stage {
-                Stage::Make => Fault::Instance(log::chain(&trapped.error)),
-                Stage::Fit => Fault::Refused(vec![format!(
+                Stage::Make => Fault::Instance(trap::chain(&trapped.error)),
+                Stage::Fit => Fault::Refused(vec![GuestText::cause(format_args!(
                     "its {} does not fit: {}",
                     contract::interface(contract::HANDLER),
-                    log::chain(&trapped.error)
-                )]),
+                    trap::chain(&trapped.error)
+                ))]),
                 Stage::Run => Fault::Trapped {
                     event: name,
-                    cause: log::cause(&trapped.error),
-                    backtrace: log::backtrace(&trapped.error),
+                    cause: trap::cause(&trapped.error),
+                    backtrace: trap::backtrace(&trapped.error),
                 },
             }),
-            (None, Ok(_)) => Err(Fault::Instance("the sandbox is gone".into())),
+            (None, Ok(_)) => Err(instance("the sandbox is gone")),
         }
     }
 
@@ -277,6 +279,16 @@ impl Caller<'_> {
             std::thread::park_timeout(left);
         }
     }
+}
+
+/// Why there is no first instance.
+fn instance(cause: impl Display) -> Fault {
+    Fault::Instance(GuestText::cause(cause))
+}
+
+/// The names of `catalog.handlers` as a message has them.
+fn shown(names: &[String]) -> Vec<GuestText> {
+    names.iter().map(GuestText::name).collect()
 }
 
 /// A sandbox that is yet to be made.

@@ -14,9 +14,9 @@ use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Templates;
 use crate::engine::ticker::Activity;
 use crate::host_api::state::{Env, HostState};
-use crate::log;
+use crate::log::trap;
 use crate::mail::message::Message;
-use crate::mail::post::{Deferred, Mail};
+use crate::mail::post::{Deferred, Mail, NoResult};
 use crate::plugin::Plugin;
 use crate::plugin::jobs::{Job, Jobs};
 use crate::plugin::report::Ended;
@@ -131,7 +131,7 @@ impl Worker {
             Err(GivenUp::Unwanted) => return,
             Err(GivenUp::TooLong(limit)) => {
                 self.ended(&plugin, operation, Some(limit), None);
-                Err(Failure::TooLong)
+                Err(Failure::TooLong.into())
             }
         };
         let instance = asker.instance;
@@ -201,8 +201,8 @@ impl Worker {
                 connection: None,
                 operation: Some(operation),
                 limit,
-                cause: trapped.map(|trapped| log::cause(&trapped.error)),
-                backtrace: trapped.map(|trapped| log::backtrace(&trapped.error)),
+                cause: trapped.map(|trapped| trap::cause(&trapped.error)),
+                backtrace: trapped.map(|trapped| trap::backtrace(&trapped.error)),
             },
         );
     }
@@ -212,7 +212,7 @@ impl Worker {
         plugin: &Plugin,
         operation: u32,
         finished: Finished,
-    ) -> Result<Message, Failure> {
+    ) -> Result<Message, NoResult> {
         let Finished { sandbox, result, .. } = finished;
         self.kept = sandbox;
         match result {
@@ -220,16 +220,19 @@ impl Worker {
                 let max = usize::try_from(plugin.config.limits.message).unwrap_or(usize::MAX);
                 let fits = data.len() <= max;
                 let message = Message::new(data, &plugin.tenant.messages, None);
-                message.ok().filter(|_| fits).ok_or(Failure::TooLarge)
+                message.ok().filter(|_| fits).ok_or(Failure::TooLarge.into())
             }
-            Ok(Outcome::Result(Err(text))) => Err(Failure::Failed(text)),
-            Ok(_) => Err(Failure::Unavailable),
+            Ok(Outcome::Result(Err(text))) => {
+                let messages = &plugin.tenant.messages;
+                Err(NoResult::failed(text, plugin.config.limits.message, messages))
+            }
+            Ok(_) => Err(Failure::Unavailable.into()),
             Err(trapped) => {
                 self.ended(plugin, operation, trapped.limit, Some(&trapped));
-                Err(match trapped.stage {
+                Err(NoResult::from(match trapped.stage {
                     Stage::Run => Failure::Trapped,
                     Stage::Make | Stage::Fit => Failure::Unavailable,
-                })
+                }))
             }
         }
     }

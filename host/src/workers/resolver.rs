@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::base::arena::ConnectionId;
 use crate::base::panics;
+use crate::log::text::GuestText;
 use crate::mail::post::{Mail, Post};
 use crate::net::outbound::Attempt;
 use crate::quota::fair_queue::{FairQueue, Taken};
@@ -165,7 +166,7 @@ fn look_up(host: &str, port: u16) -> VecDeque<Attempt> {
     match (host, port).to_socket_addrs() {
         Ok(addresses) => addresses.map(Attempt::Tcp).collect(),
         Err(error) => {
-            tracing::debug!(host, %error, "name not found");
+            tracing::debug!(host = ?GuestText::name(host), %error, "name not found");
             VecDeque::new()
         }
     }

@@ -13,7 +13,7 @@ use wasmtime::Engine;
 
 use super::answer::CompilerAnswer;
 use crate::engine::settings::CodeSettings;
-use crate::log;
+use crate::log::trap;
 
 /// What is left, past its time, to a process that does not end by itself.
 const GRACE_SECONDS: u64 = 2;
@@ -60,7 +60,7 @@ fn answer(settings: CodeSettings, component: &[u8]) -> CompilerAnswer {
     match compiled {
         Ok(code) => CompilerAnswer::Code(code),
         Err(error) if error.is::<wasmtime::OutOfMemory>() => CompilerAnswer::NoMemory,
-        Err(error) => CompilerAnswer::Invalid(log::chain(&error).into_bytes()),
+        Err(error) => CompilerAnswer::Invalid(trap::chain(&error).as_str().as_bytes().to_vec()),
     }
 }
 

@@ -16,7 +16,7 @@ use super::bounds::{Bounds, COMMAND};
 use super::fault::{CompileFault, Unfinished};
 use crate::clock::Moment;
 use crate::engine::settings::CodeSettings;
-use crate::log;
+use crate::log::text::GuestText;
 
 /// After so long an operator is told what is being waited for.
 pub(super) const TELL_AFTER: Duration = Duration::from_secs(1);
@@ -146,7 +146,7 @@ impl<'a> CompilerProcess<'a> {
         let age = now.since(self.begun);
         if deadline(self.bounds) <= age {
             let cause = format!("it has not answered after {age:.0?}");
-            return Some(Err(Unfinished::Ended(cause).into()));
+            return Some(Err(Unfinished::Ended(GuestText::cause(cause)).into()));
         }
         if !self.is_told && TELL_AFTER <= age {
             self.is_told = true;
@@ -177,7 +177,7 @@ impl<'a> CompilerProcess<'a> {
             Some(CompilerAnswer::Code(code)) => Ok(code),
             Some(CompilerAnswer::Invalid(words)) => {
                 let words = String::from_utf8_lossy(&words);
-                Err(CompileFault::Invalid(log::escaped(&words).into_owned()))
+                Err(CompileFault::Invalid(GuestText::cause(words)))
             }
             Some(CompilerAnswer::NoMemory) => Err(Unfinished::Memory(self.bounds.memory).into()),
             None => Err(self.end().into()),
@@ -205,7 +205,7 @@ impl<'a> CompilerProcess<'a> {
         };
         let first = words.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         let said = if first.is_empty() { String::new() } else { format!(", {first:?}") };
-        Unfinished::Ended(log::escaped(&format!("{how}{said}")).into_owned())
+        Unfinished::Ended(GuestText::cause(format_args!("{how}{said}")))
     }
 }
 

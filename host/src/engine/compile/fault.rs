@@ -1,5 +1,6 @@
 //! Why there is no code of a component.
 
+use crate::log::text::GuestText;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::config::limits::{COMPILE_MEMORY, COMPILE_TIME};
 #[derive(Debug, Clone)]
 pub enum CompileFault {
     /// The compiler says that it is not a component.
-    Invalid(String),
+    Invalid(GuestText),
     /// The compiler came to no end.
     Unfinished(Unfinished),
 }
@@ -22,7 +23,7 @@ pub enum Unfinished {
     /// It would have taken more CPU time than this.
     Time(Duration),
     /// Its process ended by itself.
-    Ended(String),
+    Ended(GuestText),
     /// Its process could not be started.
     NotStarted(String),
 }

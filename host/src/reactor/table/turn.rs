@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::contract::bindings::Origin;
+use crate::log::text::GuestText;
 use crate::mail::post::Delivery;
 use crate::net::connection::stream::Stream;
 use crate::net::outbound::Target;
@@ -116,7 +117,7 @@ pub(in crate::reactor) struct Accepted {
     pub(in crate::reactor) plugin: Arc<Plugin>,
     pub(in crate::reactor) stream: Stream,
     pub(in crate::reactor) origin: Origin,
-    pub(in crate::reactor) handler: String,
+    pub(in crate::reactor) handler: GuestText,
     pub(in crate::reactor) permit: Permit,
 }
 
