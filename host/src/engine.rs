@@ -1,38 +1,33 @@
 //! The one engine of a host: how guests are compiled and where their memory comes from.
 
+pub mod cache;
 mod capacity;
+pub mod compile;
 pub(crate) mod fit;
 pub(crate) mod footprint;
 pub mod inspect;
 pub(crate) mod load;
 mod proposals;
 pub(crate) mod sandbox;
+pub mod settings;
 pub(crate) mod task;
 pub(crate) mod template;
 pub mod ticker;
 
-use std::path::PathBuf;
-
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
-    PoolingAllocationConfig,
-};
+use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::config::error::ConfigError;
-use crate::config::limits::{GUEST_STACK_BYTES, Limits};
-use crate::config::model::{CompileCache, Config as HostConfig};
+use crate::config::limits::Limits;
+use crate::config::model::Config as HostConfig;
 use crate::engine::capacity::Capacity;
 use crate::engine::footprint::Footprint;
-use crate::log;
+use crate::engine::settings::CodeSettings;
+use crate::log::trap;
 
 /// Address space that all memory slots together may reserve: half of what a 47-bit process has.
 const RESERVED_BYTES_MAX: u64 = 1 << 46;
 /// A slot this large needs no bounds checks, because a 32-bit address cannot leave it.
 const UNCHECKED_SLOT_BYTES: u64 = 4 << 30;
-/// Guard behind a slot that has bounds checks anyway.
-const CHECKED_GUARD_BYTES: u64 = 64 << 10;
-/// Stack of one fiber: the guest's and what host functions need on top of it.
-const FIBER_STACK_BYTES: usize = 1 << 20;
 /// Memory and tables that an unused slot keeps.
 const KEPT_MEMORY_BYTES: usize = 256 << 10;
 const KEPT_TABLE_BYTES: usize = 64 << 10;
@@ -51,57 +46,53 @@ pub enum EngineError {
     Other(wasmtime::Error),
 }
 
-/// How far apart memories are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slots {
-    /// So far that no 32-bit address leaves its slot.
-    Unchecked,
-    /// As far as `limits.memory` says; each access is checked.
-    Checked,
-}
-
-/// Makes the engine for plugins with these footprints, in their order.
+/// Makes the engine for plugins with these footprints, in their order, and tells what decides the code that it runs.
 ///
 /// Slots are as many as the sandboxes need at once. Where the system refuses the address space for slots without bounds
 /// checks, they are as small as the limits allow.
 ///
 /// # Errors
 /// When the system does not have what the configuration asks for, or the engine refuses.
-pub fn engine(config: &HostConfig, footprints: &[Footprint]) -> Result<Engine, EngineError> {
+pub fn engine(
+    config: &HostConfig,
+    footprints: &[Footprint],
+) -> Result<(Engine, CodeSettings), EngineError> {
     let capacity = Capacity::new(config, footprints);
     capacity.check_mappings().map_err(EngineError::Config)?;
     capacity.check_slots(RESERVED_BYTES_MAX / UNCHECKED_SLOT_BYTES).map_err(EngineError::Config)?;
-    let cache = cache(&config.host.compile_cache).map_err(EngineError::Other)?;
-    let make = |instances: u32, slots| {
+    let memory = config.plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or(0);
+    let make = |instances: u32, settings: CodeSettings| {
         let mut smaller = config.clone();
         smaller.host.instances = instances;
         let capacity = Capacity::new(&smaller, footprints);
-        Engine::new(&settings(&capacity, &smaller, slots, cache.clone()))
+        let mut engine = settings.config();
+        engine.allocation_strategy(pool(&capacity, &smaller, memory));
+        Engine::new(&engine).map(|engine| (engine, settings))
     };
-    let wanted = config.host.instances;
+    let (wanted, checked) = (config.host.instances, CodeSettings::checked(memory));
     let mut refused = None;
     if fits_unchecked(capacity.memories()) {
-        match make(wanted, Slots::Unchecked) {
+        match make(wanted, CodeSettings::default()) {
             Err(error) if is_refused(&error) => refused = Some(error),
             made => return made.map_err(EngineError::Other),
         }
     }
-    match make(wanted, Slots::Checked) {
-        Ok(engine) => {
+    match make(wanted, checked) {
+        Ok(made) => {
             if let Some(error) = refused {
-                let cause = log::chain(&error);
-                tracing::warn!(cause, "no address space for memories of 4 GiB: guests run slower");
+                let cause = trap::chain(&error);
+                tracing::warn!(?cause, "no address space for memories of 4 GiB: guests run slower");
             }
-            Ok(engine)
+            Ok(made)
         }
         Err(error) if is_refused(&error) => {
             let smaller = std::iter::successors(Some(wanted / 2), |tried| Some(tried / 2));
-            let fitting = smaller
-                .take_while(|tried| 0 < *tried)
-                .find(|tried| make(*tried, Slots::Checked).is_ok());
+            let fitting =
+                smaller.take_while(|tried| 0 < *tried).find(|tried| make(*tried, checked).is_ok());
             // What the pool leaves must do for everything else.
             let possible = fitting.map(|fitting| (fitting / 2).max(1));
-            Err(EngineError::Config(capacity.refused(&log::chain(&error), possible)))
+            let cause = trap::chain(&error);
+            Err(EngineError::Config(capacity.refused(cause.as_str(), possible)))
         }
         Err(error) => Err(EngineError::Other(error)),
     }
@@ -110,30 +101,6 @@ pub fn engine(config: &HostConfig, footprints: &[Footprint]) -> Result<Engine, E
 /// Whether the system has refused memory or address space.
 fn is_refused(error: &wasmtime::Error) -> bool {
     error.chain().any(|cause| cause.is::<rustix::io::Errno>() || cause.is::<std::io::Error>())
-}
-
-fn settings(
-    capacity: &Capacity<'_>,
-    config: &HostConfig,
-    slots: Slots,
-    cache: Option<Cache>,
-) -> Config {
-    let mut engine = Config::new();
-    engine
-        .wasm_component_model(true)
-        // Nothing here is concurrent inside one store, and the bookkeeping for it doubles the price of a call.
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .max_wasm_stack(GUEST_STACK_BYTES)
-        .async_stack_size(FIBER_STACK_BYTES)
-        .cache(cache);
-    let memory = config.plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or(0);
-    if slots == Slots::Checked {
-        engine.memory_reservation(memory.next_multiple_of(CHECKED_GUARD_BYTES));
-        engine.memory_guard_size(CHECKED_GUARD_BYTES);
-    }
-    engine.allocation_strategy(pool(capacity, config, memory));
-    engine
 }
 
 /// Whether this many slots of the size that needs no bounds checks fit into the address space.
@@ -171,31 +138,4 @@ fn pool(capacity: &Capacity<'_>, config: &HostConfig, memory: u64) -> InstanceAl
         .table_elements(usize::try_from(tables).unwrap_or(usize::MAX))
         .max_memory_size(usize::try_from(memory).unwrap_or(usize::MAX));
     InstanceAllocationStrategy::Pooling(pool)
-}
-
-fn cache(wanted: &CompileCache) -> wasmtime::Result<Option<Cache>> {
-    let cache_in = |directory| {
-        let mut cache = CacheConfig::new();
-        cache.with_directory(directory);
-        Cache::new(cache)
-    };
-    match (wanted, default_directory()) {
-        (CompileCache::Off, _) | (CompileCache::Default, None) => Ok(None),
-        (CompileCache::Dir(directory), _) => cache_in(directory.clone()).map(Some),
-        // Nobody asked for this folder: without it every start compiles, and that is all.
-        (CompileCache::Default, Some(directory)) => Ok(cache_in(directory)
-            .inspect_err(|error| tracing::warn!(%error, "no compile cache"))
-            .ok()),
-    }
-}
-
-/// The user's cache folder, as the XDG base directory specification has it.
-fn default_directory() -> Option<PathBuf> {
-    let from = |name, tail: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-            .map(|path| path.join(tail))
-    };
-    from("XDG_CACHE_HOME", "sandloop").or_else(|| from("HOME", ".cache/sandloop"))
 }

@@ -13,9 +13,11 @@
 //! - [`engine`]: components compiled, linked and checked; one sandbox and the calls into it;
 //! - [`workers`]: threads besides the reactors;
 //! - [`reactor`]: the loop, its turn, and what it owns;
+//! - [`carrier`]: who carries the loop, and enters the guests;
 //! - [`run`]: from a configuration to a running host, and to its end.
 
-pub(crate) mod base;
+pub mod base;
+pub mod carrier;
 pub mod clock;
 pub mod config;
 pub(crate) mod contract;

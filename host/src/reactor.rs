@@ -6,55 +6,63 @@ mod calls;
 mod connections;
 mod ends;
 mod events;
+pub mod exit;
 mod fair_share;
 mod inbox;
 mod instances;
 mod mail;
 mod outgoing;
+mod pending;
 mod processes;
+mod rates;
+mod reading;
+mod sockets;
 mod stop;
 mod table;
+mod ticks;
 mod timers;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll};
+use mio::{Interest, Poll};
 
-use crate::base::arena::{Arena, ConnectionId, InstanceId};
+use crate::base::arena::{Arena, InstanceId};
 use crate::base::token::PollSource;
-use crate::contract::outcome::ExitReason;
+use crate::clock::Clock;
 use crate::engine::template::Templates;
 use crate::engine::ticker::Activity;
 use crate::host_api::state::Env;
-use crate::mail::post::{Delivery, Mail, Post};
+use crate::mail::post::Post;
 use crate::net::listener::Listener;
 use crate::quota::instances::InstanceQuota;
+use crate::reactor::exit::Exit;
 use crate::reactor::fair_share::FairShare;
 use crate::reactor::inbox::Inbox;
-use crate::reactor::table::acceptor::Acceptor;
-use crate::reactor::table::connection::Entry;
-use crate::reactor::table::deadline::{Failures, Purpose};
-use crate::reactor::table::event::Event;
+use crate::reactor::table::acceptor::Acceptors;
+use crate::reactor::table::agenda::Agenda;
+use crate::reactor::table::backlog::Backlog;
+use crate::reactor::table::connection::ConnectionEntry;
+use crate::reactor::table::deadline::Deadlines;
+use crate::reactor::table::guest_entry::GuestEntry;
+use crate::reactor::table::held_back::HeldBack;
 use crate::reactor::table::instance::Instance;
-use crate::reactor::table::pending::Pending;
-use crate::reactor::table::stop::Stop;
-use crate::timer::{TimerKey, TimerQueue};
+use crate::reactor::table::poll_events::PollEvents;
+use crate::reactor::table::program::Programs;
+use crate::reactor::table::stop::Stopping;
+use crate::reactor::table::turn::TurnPhase;
+use crate::workers::disposal::Disposal;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane::SlowLane;
 
+/// What one phase does for one tenant in one turn, at most; the rest waits for the next.
+const UNITS_PER_PHASE: usize = 1024;
 /// Bytes read at once, and so the most that one `receive-data` brings.
 const READ_BYTES: usize = 64 * 1024;
-/// Reads from one connection in one turn; what is left waits for the next.
-const READS_PER_TURN: usize = 4;
-/// Connections accepted from one listener in one turn: each makes a sandbox, which others wait for.
-const ACCEPTS_PER_TURN: usize = 4;
 /// Events taken from the operating system at once.
 const EVENTS_PER_TURN: usize = 1024;
-
-/// How often it is looked whether what an instance fills has room again.
-const PRESSED_WAIT: Duration = Duration::from_millis(1);
 
 /// What a reactor is given to work with.
 #[derive(Debug)]
@@ -69,6 +77,10 @@ pub struct Setup {
     pub activity: Activity,
     /// The instances of the whole host.
     pub quota: InstanceQuota,
+    /// Looks names up, for the whole host.
+    pub resolver: Arc<Resolver>,
+    /// Gives back what ended instances leave behind, where it is much.
+    pub disposal: Disposal,
     /// How long a handler runs before the others have their turn.
     pub slice: Duration,
     /// Where handlers go on that outlive their slice.
@@ -79,64 +91,45 @@ pub struct Setup {
     pub close_deadline: Duration,
 }
 
-/// How a reactor's run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// It was told to stop and did.
-    Stopped,
-    /// Every program has failed and nothing listens.
-    NothingLeft,
+/// What a reactor does next.
+pub enum Step {
+    /// This guest is entered, by whoever carries the loop; then [`Reactor::returned`] is told.
+    Enter(GuestEntry),
+    /// The turn is over.
+    TurnIsOver {
+        /// Whether there is another one.
+        goes_on: bool,
+    },
 }
 
-/// One loop. See [`Reactor::turn`].
+/// One loop, as a value: it is carried by whoever asks it what is next. See [`Reactor::next`].
 pub struct Reactor {
     setup: Setup,
     poll: Poll,
+    /// What the poll has told last.
+    events: PollEvents,
     inbox: Inbox,
-    resolver: Resolver,
-    /// Every reactor of the host, to pass `stop` on.
-    peers: Vec<Post>,
-    acceptors: Vec<Acceptor>,
-    connections: Arena<Entry>,
+    acceptors: Acceptors,
+    connections: Arena<ConnectionEntry>,
     instances: Arena<Instance>,
-    /// By plugin: the instance that serves all its connections, where there is one.
-    shared: Vec<Option<InstanceId>>,
-    /// By plugin: how often its program has failed, for the wait before the next attempt.
-    failures: Vec<Failures>,
-    timers: TimerQueue<Purpose>,
-    ticks: VecDeque<(InstanceId, u32)>,
-    /// Mail that has not been read yet.
-    mail: VecDeque<Mail>,
-    /// Messages of channels whose subscribers have too many events waiting, by the channel's tenant.
-    held_back: BTreeMap<usize, VecDeque<Delivery>>,
     /// The instances that are processes, by the process's id.
     processes: HashMap<u32, InstanceId>,
-    /// What is done in the phase after the sockets.
-    pending: VecDeque<Pending>,
-    /// Connections with more to read than their turn allowed.
-    ready: VecDeque<ConnectionId>,
-    /// Listeners with more to accept than their turn allowed.
-    ready_acceptors: VecDeque<usize>,
-    /// Connections that have ended and whose `unbind` is due.
-    unbinds: VecDeque<ConnectionId>,
-    /// Instances whose connections are not read because what they fill is full.
-    pressed: Vec<InstanceId>,
-    /// Connections with output that waits for their tenant's bytes a second.
-    held: Vec<ConnectionId>,
-    /// Instances with events that wait for their tenant's CPU time, or for its share of the next turn.
-    waiting: VecDeque<InstanceId>,
+    programs: Programs,
+    timers: Deadlines,
+    held_back: HeldBack,
+    agenda: Agenda,
+    backlog: Backlog,
     /// What each tenant takes of a turn.
     fair_share: FairShare,
+    /// The guest that is entered before anything else happens.
+    entry: Option<GuestEntry>,
     /// The read buffer, while no call has borrowed it.
     buffer: Option<Vec<u8>>,
+    /// The number that the last connection got.
     numbers: u32,
-    /// Programs that would be started again if their plugins were not quarantined.
-    quarantined: Vec<usize>,
-    /// Whether a program was ever started here.
-    had_programs: bool,
-    stop: Stop,
-    stop_deadline: Option<TimerKey>,
-    exit: Exit,
+    stopping: Stopping,
+    /// How far the turn has come.
+    phase: TurnPhase,
 }
 
 impl Reactor {
@@ -144,40 +137,28 @@ impl Reactor {
     pub fn new(setup: Setup) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let inbox = Inbox::new(poll.registry())?;
-        let plugins = setup.env.host.plugins.len();
-        let fair_share = FairShare::new(setup.env.host.tenants.len(), setup.slice);
+        let (plugins, tenants) = (setup.env.host.plugins.len(), setup.env.host.tenants.len());
         setup.env.clock.begin_turn();
         Ok(Reactor {
-            fair_share,
+            fair_share: FairShare::new(tenants, setup.slice),
             setup,
             poll,
+            events: PollEvents::with_capacity(EVENTS_PER_TURN),
             inbox,
-            resolver: Resolver::default(),
-            peers: Vec::new(),
-            acceptors: Vec::new(),
+            acceptors: Acceptors::default(),
             connections: Arena::new(),
             instances: Arena::new(),
-            shared: vec![None; plugins],
-            failures: vec![Failures::default(); plugins],
-            timers: TimerQueue::new(),
-            ticks: VecDeque::new(),
-            mail: VecDeque::new(),
-            held_back: BTreeMap::new(),
             processes: HashMap::new(),
-            pending: VecDeque::new(),
-            ready: VecDeque::new(),
-            ready_acceptors: VecDeque::new(),
-            unbinds: VecDeque::new(),
-            pressed: Vec::new(),
-            held: Vec::new(),
-            waiting: VecDeque::new(),
+            programs: Programs::new(plugins),
+            timers: Deadlines::new(tenants),
+            held_back: HeldBack::default(),
+            agenda: Agenda::new(tenants),
+            backlog: Backlog::new(tenants),
+            entry: None,
             buffer: None,
             numbers: 0,
-            quarantined: Vec::new(),
-            had_programs: false,
-            stop: Stop::No,
-            stop_deadline: None,
-            exit: Exit::Stopped,
+            stopping: Stopping::default(),
+            phase: TurnPhase::Begin,
         })
     }
 
@@ -191,28 +172,31 @@ impl Reactor {
         self.inbox.post()
     }
 
+    /// What its guests are entered with: what tells the ticker that one runs, and the clock that says how long.
+    pub fn entered_with(&self) -> (Activity, Clock) {
+        (self.setup.activity.clone(), self.setup.env.clock.clone())
+    }
+
+    /// How it ended, once it has.
+    pub fn how_it_ended(&self) -> Exit {
+        self.stopping.exit
+    }
+
     /// Every reactor of the host; it may be among them.
     pub fn set_peers(&mut self, peers: Vec<Post>) {
-        self.peers = peers;
+        self.stopping.peers = peers;
     }
 
     /// Takes a listener: connections are accepted from the next turn on.
     pub fn listen(&mut self, mut listener: Listener) -> io::Result<()> {
-        let token = PollSource::Listener(self.acceptors.len()).into();
+        let token = PollSource::Listener(self.acceptors.next_place()).into();
         self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
         self.setup.env.host.own_listeners.add(&listener.endpoint.address);
-        self.acceptors.push(Acceptor::new(listener));
+        self.acceptors.add(listener);
         Ok(())
     }
 
-    /// Turns until it is stopped.
-    pub fn run(mut self) -> io::Result<Exit> {
-        let mut events = Events::with_capacity(EVENTS_PER_TURN);
-        while self.turn(&mut events)? {}
-        Ok(self.exit)
-    }
-
-    /// One turn; false when it was the last. The order is the contract:
+    /// Goes on with the turn up to the next guest that is to be entered, or to the turn's end. The order is the contract:
     ///
     /// 1. the time is read, here and again after the poll has waited;
     /// 2. timers that are due run, earliest first, ties in the order they were set;
@@ -224,98 +208,51 @@ impl Reactor {
     /// 8. every connection that has ended gets its `unbind`;
     /// 9. a reactor that is stopped and drained leaves.
     ///
+    /// A phase puts events into the queues of instances and never enters a guest itself. Before it goes on, each instance
+    /// that was told something is entered until nothing waits for it any more, or until it has gone to the slow lane.
+    ///
     /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
     /// a cancellation of a timer that is due in the same turn, sees them.
-    pub fn turn(&mut self, events: &mut Events) -> io::Result<bool> {
-        self.setup.env.clock.begin_turn();
-        self.fair_share.begin_turn();
-        self.run_timers();
-        self.wait(events)?;
-        self.setup.env.clock.begin_turn();
-        self.take_mail();
-        self.serve_sockets(events);
-        self.run_pending();
-        self.run_ticks();
-        self.deliver_unbinds();
-        Ok(self.advance_stop())
+    pub fn next(&mut self) -> io::Result<Step> {
+        loop {
+            if let Some(entry) = self.next_entry() {
+                return Ok(Step::Enter(entry));
+            }
+            self.phase = match std::mem::replace(&mut self.phase, TurnPhase::Begin) {
+                TurnPhase::Begin => self.begin_turn(),
+                TurnPhase::Timers => self.run_timer(),
+                TurnPhase::Poll => self.wait()?,
+                TurnPhase::Mail(progress) => self.take_mail(progress),
+                TurnPhase::Sockets(progress) => self.serve_sockets(progress),
+                TurnPhase::Pending(progress) => self.run_pending(progress),
+                TurnPhase::Ticks => self.run_tick(),
+                TurnPhase::Unbinds => self.deliver_unbind(),
+                TurnPhase::GiveBack => self.give_back(),
+                TurnPhase::Stop => self.advance_stop(),
+                TurnPhase::Over { goes_on } => return Ok(Step::TurnIsOver { goes_on }),
+            };
+        }
     }
 
     /// Polls for as long as there is nothing else to do.
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        self.release_pressed();
-        self.release_held();
+    fn wait(&mut self) -> io::Result<TurnPhase> {
         self.release_waiting();
-        let busy = self.something_has_a_share()
-            || !self.ready.is_empty()
-            || !self.ready_acceptors.is_empty()
-            || !self.pending.is_empty()
-            || !self.ticks.is_empty()
-            || !self.mail.is_empty()
-            || !self.unbinds.is_empty()
-            || self.stop_can_go_on();
-        let timeout = if busy {
+        let timeout = if self.has_something_to_do() {
             Some(Duration::ZERO)
         } else {
-            let wait = self.setup.env.clock.wait_until(self.timers.next_deadline());
-            // Nothing tells when another reactor has made room, or when there is CPU time again.
-            let waits =
-                [self.pressed.len(), self.held.len(), self.waiting.len(), self.held_back.len()];
-            if waits == [0; 4] {
-                wait
-            } else {
-                Some(wait.unwrap_or(PRESSED_WAIT).min(PRESSED_WAIT))
-            }
+            self.setup.env.clock.wait_until(self.timers.next_deadline())
         };
-        match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                events.clear();
-                Ok(())
-            }
-            result => result,
-        }
+        self.events.wait(&mut self.poll, timeout)?;
+        self.setup.env.clock.begin_turn();
+        Ok(self.begin_mail())
     }
 
-    /// Whether events wait for nothing but the next turn.
-    fn something_has_a_share(&self) -> bool {
-        let tenant_of = |id| self.instances.get(id).map(|instance| instance.plugin.tenant.index);
-        self.waiting.iter().filter_map(|id| tenant_of(*id)).any(|tenant| self.may_run(tenant))
-    }
-
-    /// Whether a tenant has CPU time.
-    fn may_run(&self, tenant: usize) -> bool {
-        let tenant = self.setup.env.host.tenants.get(tenant);
-        !tenant.is_some_and(|tenant| tenant.must_wait(&self.setup.env.clock))
-    }
-
-    fn serve_sockets(&mut self, events: &Events) {
-        // What was left over from the last turn comes first, and only once.
-        for _ in 0..self.ready_acceptors.len() {
-            if let Some(place) = self.ready_acceptors.pop_front() {
-                self.accept(place);
-            }
-        }
-        for _ in 0..self.ready.len() {
-            if let Some(id) = self.ready.pop_front() {
-                self.read_again(id);
-            }
-        }
-        for event in events {
-            match PollSource::from(event.token()) {
-                PollSource::Waker => {}
-                PollSource::Listener(place) => self.accept(place),
-                PollSource::Connection(id) => self.on_event(id, event),
-            }
-        }
-    }
-
-    fn run_ticks(&mut self) {
-        if self.stop.has_begun() {
-            self.ticks.clear();
-        }
-        for _ in 0..self.ticks.len() {
-            if let Some((instance, id)) = self.ticks.pop_front() {
-                self.deliver(instance, Event::Tick(id));
-            }
-        }
+    /// Whether there is something to do without news from the poll.
+    fn has_something_to_do(&self) -> bool {
+        self.backlog.is_due()
+            || !self.agenda.is_empty()
+            || 0 < self.acceptors.ready()
+            || self.mail_can_go_on()
+            || self.stop_can_go_on()
     }
 }

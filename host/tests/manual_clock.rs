@@ -7,13 +7,12 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use mio::Events;
+use sandloop_host::carrier::Carrier;
 use sandloop_host::clock::{Clock, Hand};
 use sandloop_host::config::address::ListenAddress;
 use sandloop_host::config::model::Config;
 use sandloop_host::engine::ticker::Ticker;
 use sandloop_host::net::listener;
-use sandloop_host::reactor::Reactor;
 use sandloop_host::run::prepare::Prepared;
 use sandloop_host::workers::slow_lane;
 use tokio::runtime::Runtime;
@@ -25,10 +24,9 @@ const TURNS_TO_SETTLE: usize = 200;
 
 /// A reactor whose time stands still, and everything that has to outlive it.
 struct Loop {
-    reactor: Reactor,
+    carrier: Carrier,
     hand: Hand,
     address: Option<ListenAddress>,
-    events: Events,
     /// Whether the last turn said that there are more.
     runs: bool,
     _runtime: Runtime,
@@ -62,12 +60,10 @@ impl Loop {
                 reactor.listen(listener).unwrap();
             }
         }
-        let events = Events::with_capacity(64);
         Loop {
-            reactor,
+            carrier: Carrier::new(reactor),
             hand,
             address,
-            events,
             runs: true,
             _runtime: runtime,
             _ticker: ticker,
@@ -83,7 +79,7 @@ impl Loop {
     }
 
     fn turn(&mut self) {
-        self.runs = self.runs && self.reactor.turn(&mut self.events).unwrap();
+        self.runs = self.runs && self.carrier.turn().unwrap();
     }
 
     /// Turns until `done`, with the clock standing still; false when it never was.

@@ -1,22 +1,28 @@
 //! Whether a component fits its limits, and what the operator is told when it does not.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use wasmtime::Trap;
 
 use crate::config::bound::Bound;
+use crate::config::file::{COMPONENT_BYTES_MAX, read_file};
 use crate::config::limits;
 use crate::config::model::{Config, Isolation, PluginConfig, TenantConfig};
 use crate::config::units;
 use crate::engine::footprint::Footprint;
 use crate::engine::load::{Fault, LoadError};
 use crate::engine::sandbox::Trapped;
-use crate::log;
+use crate::log::text::GuestText;
+use crate::log::trap;
 use crate::plugin::Plugin;
 
 /// What stands for a file of which nothing can be counted: the loader says what is wrong with it.
 const UNKNOWN: Footprint =
     Footprint { memories: 1, memory_bytes: 0, tables: 1, table_elements: 0, core_instances: 1 };
+
+/// Bytes of the host's words about an instance that cannot be made: more than they and the engine's cause can be.
+const WORDS_BYTES: usize = 4 << 10;
 
 /// The footprints of all plugins, each within its limits.
 ///
@@ -34,7 +40,8 @@ pub fn footprints(config: &Config) -> Result<Vec<Footprint>, LoadError> {
 }
 
 fn of_file(file: &Path) -> Footprint {
-    let counted = std::fs::read(file).ok().and_then(|bytes| Footprint::of(&bytes));
+    let counted = read_file(file, COMPONENT_BYTES_MAX).ok();
+    let counted = counted.and_then(|bytes| Footprint::of(&bytes));
     counted.unwrap_or(UNKNOWN)
 }
 
@@ -71,42 +78,49 @@ fn excess(plugin: &PluginConfig, tenant: &TenantConfig, has: &Footprint) -> Opti
 
 /// There is no room for an instance that the plugin begins with, because of a bound of its tenant's or of the host's.
 pub fn no_room(plugin: &Plugin, limit: &str, instances: u32) -> Fault {
+    words(used_up(plugin, limit, instances))
+}
+
+/// That a bound is used up, and what to do.
+fn used_up(plugin: &Plugin, limit: &str, instances: u32) -> String {
     let section = format!("[tenants.{}.limits]", plugin.config.tenant);
-    Fault::Instance(match limit.strip_prefix("tenant ") {
+    match limit.strip_prefix("tenant ") {
         Some(name) => {
             let value = plugin.shown(limit).unwrap_or_default();
             format!("{section} {name} = {value} is used up; raise it")
         }
         None => format!("[host] instances = {instances} is used up; raise it"),
-    })
+    }
 }
 
 /// Why the first instance of a plugin could not be made.
 pub fn unmade(plugin: &Plugin, trapped: &Trapped, instances: u32) -> Fault {
-    let (name, cause) = (plugin.name(), log::cause(&trapped.error));
+    let (name, cause) = (plugin.name(), trap::cause(&trapped.error));
     if let Some(limit) = trapped.limit {
         let bound = plugin.config.limits.shown(limit);
         if let Some(value) = bound {
-            return Fault::Instance(format!(
+            return words(format_args!(
                 "its start takes more than plugins.{name}.limits.{limit} allows, {value}: {cause}; raise \
                  plugins.{name}.limits.{limit}"
             ));
         }
         if limit.starts_with("tenant ") || limit == "instances" {
-            let Fault::Instance(text) = no_room(plugin, limit, instances) else {
-                return Fault::Instance(cause);
-            };
-            return Fault::Instance(format!("{cause}: {text}"));
+            return words(format_args!("{cause}: {}", used_up(plugin, limit, instances)));
         }
     }
     if trapped.error.is::<Trap>() {
         return Fault::Trapped {
             event: "its start function",
             cause,
-            backtrace: log::backtrace(&trapped.error),
+            backtrace: trap::backtrace(&trapped.error),
         };
     }
-    Fault::Instance(log::chain(&trapped.error))
+    Fault::Instance(trap::chain(&trapped.error))
+}
+
+/// The host's words, with names of the configuration and the engine's cause in them.
+fn words(text: impl Display) -> Fault {
+    Fault::Instance(GuestText::of(text, WORDS_BYTES))
 }
 
 /// Tells which plugins cannot have as many connections as they may, because their tenants have no memory for so many

@@ -13,6 +13,8 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
 use crate::base::arena::ConnectionId;
+use crate::base::panics;
+use crate::base::panics::Panicked;
 use crate::contract::bindings;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
 use crate::contract::bindings::{Minimal, Origin};
@@ -21,6 +23,8 @@ use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Template;
 use crate::host_api::memory::Refused;
 use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
+use crate::log::trap;
 use crate::mail::message::Message;
 use crate::net::connection::{CloseReason, SharedConnection};
 use crate::plugin::Plugin;
@@ -47,6 +51,14 @@ impl Seat {
         match self {
             Seat::Ready(sandbox) => sandbox.plugin(),
             Seat::Empty(template, _) => &template.plugin,
+        }
+    }
+
+    /// Whether it takes long to give back what it holds.
+    pub fn is_heavy(&self) -> bool {
+        match self {
+            Seat::Ready(sandbox) => sandbox.store.data().is_heavy(),
+            Seat::Empty(..) => false,
         }
     }
 }
@@ -98,24 +110,47 @@ pub enum Stage {
 }
 
 /// Does one task and comes back with the sandbox.
+///
+/// Where the engine or the host's side of a call panics, that is the end of this guest and of nobody else.
 pub async fn run(seat: Seat, mut task: Task) -> Finished {
+    let plugin = seat.plugin().clone();
+    let (sandbox, result) = match panics::catch_in(attempt(seat, &mut task)).await {
+        Ok(done) => done,
+        Err(panicked) => (None, Err(Trapped::by_panic(&plugin, &panicked))),
+    };
+    Finished { sandbox, task, result }
+}
+
+async fn attempt(seat: Seat, task: &mut Task) -> (Option<Box<Sandbox>>, Result<Outcome, Trapped>) {
     let mut sandbox = match seat {
         Seat::Ready(sandbox) => sandbox,
         Seat::Empty(template, state) => match Sandbox::new(&template, *state).await {
             Ok(sandbox) => Box::new(sandbox),
-            Err((stage, limit, error)) => {
-                let trapped = Trapped { error, limit, stage };
-                return Finished { sandbox: None, task, result: Err(trapped) };
-            }
+            Err((stage, limit, error)) => return (None, Err(Trapped { error, limit, stage })),
         },
     };
-    match sandbox.perform(&mut task).await {
-        Ok(outcome) => Finished { sandbox: Some(sandbox), task, result: Ok(outcome) },
+    match sandbox.perform(task).await {
+        Ok(outcome) => (Some(sandbox), Ok(outcome)),
         Err(error) => {
             let limit = limit_behind(sandbox.store.data(), &error);
-            let trapped = Trapped { error, limit, stage: Stage::Run };
-            Finished { sandbox: None, task, result: Err(trapped) }
+            (None, Err(Trapped { error, limit, stage: Stage::Run }))
         }
+    }
+}
+
+impl Trapped {
+    fn by_panic(plugin: &Plugin, panicked: &Panicked) -> Trapped {
+        let Panicked { thread, cause } = panicked;
+        let cause = GuestText::cause(cause);
+        tracing::error!(
+            plugin = plugin.name(),
+            thread,
+            cause = cause.as_str(),
+            "a call panicked: its instance has ended"
+        );
+        panics::survive(panicked);
+        let error = wasmtime::Error::msg(format!("the host panicked: {cause}"));
+        Trapped { error, limit: None, stage: Stage::Run }
     }
 }
 
@@ -200,7 +235,8 @@ impl Sandbox {
                 return Ok(returned.map_or(Outcome::Done, |(result,)| Outcome::Result(result)));
             }
             Task::Deferred { job, outcome } => {
-                let outcome = outcome.as_ref().map(Message::data).map_err(Clone::clone);
+                let outcome = outcome.as_ref().map(Message::data);
+                let outcome = outcome.map_err(|none| none.failure.clone());
                 self.call::<_, ()>(exports.deferred, (*job, outcome)).await?;
             }
             Task::Message { subscription, message } => {
@@ -245,7 +281,7 @@ impl Sandbox {
     }
 
     /// Compares the types of the optional exports with the contract; tells which does not fit.
-    pub fn check_optional_exports(&mut self) -> Result<(), String> {
+    pub fn check_optional_exports(&mut self) -> Result<(), GuestText> {
         let exports = self.plugin().exports;
         let lifecycle = exports.lifecycle;
         self.check::<(), (Result<(), String>,)>("lifecycle", lifecycle.map(|all| all.prepare))?;
@@ -275,7 +311,7 @@ impl Sandbox {
         &mut self,
         interface: &str,
         export: Option<ComponentExportIndex>,
-    ) -> Result<(), String>
+    ) -> Result<(), GuestText>
     where
         Params: ComponentNamedList + Lower,
         Return: ComponentNamedList + Lift,
@@ -284,7 +320,7 @@ impl Sandbox {
         let function = self.instance.get_typed_func::<Params, Return>(&mut self.store, export);
         function.map(drop).map_err(|error| {
             let interface = crate::contract::interface(interface);
-            format!("its {interface} does not fit: {}", crate::log::chain(&error))
+            GuestText::cause(format_args!("its {interface} does not fit: {}", trap::chain(&error)))
         })
     }
 
@@ -313,7 +349,10 @@ impl Sandbox {
         Params: ComponentNamedList + Lower + Send + Sync,
     {
         Ok(match self.call::<_, (Result<(), String>,)>(export, params).await? {
-            Some((Err(reason),)) => Outcome::Refused(reason),
+            Some((Err(reason),)) => {
+                let bytes_max = usize::try_from(self.plugin().config.limits.log_line);
+                Outcome::Refused(GuestText::of(reason, bytes_max.unwrap_or(usize::MAX)))
+            }
             Some((Ok(()),)) | None => Outcome::Done,
         })
     }
@@ -360,8 +399,8 @@ fn limit_of_call(error: &wasmtime::Error) -> Option<&'static str> {
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
         return Some("handles");
     }
-    let says = |cause: &(dyn std::error::Error + 'static)| cause.to_string().contains(TOO_MUCH);
-    error.chain().any(says).then_some("call_bytes")
+    // Not the whole chain: the backtrace is in it, with names of any length.
+    trap::cause(error).as_str().contains(TOO_MUCH).then_some("call_bytes")
 }
 
 /// Which limit of memory was refused last.

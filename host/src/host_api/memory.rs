@@ -33,7 +33,7 @@ pub enum Refused {
 impl MemoryMeter {
     pub(super) fn new(bytes_max: u64, elements_max: u32, tenant: &ByteBudget) -> MemoryMeter {
         MemoryMeter {
-            of_tenant: tenant.reservation(0),
+            of_tenant: tenant.reserve(0),
             ahead: 0,
             bytes: 0,
             bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
@@ -62,6 +62,13 @@ impl MemoryMeter {
             self.ahead -= reserved;
         }
         fits
+    }
+}
+
+impl MemoryMeter {
+    /// The linear memory that it has.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

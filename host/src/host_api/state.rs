@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::task::Waker;
 
 use crate::base::arena::ConnectionId;
 use crate::clock::Clock;
@@ -97,9 +98,22 @@ impl HostState {
         }
     }
 
-    /// Whether it should wait before it adds more.
+    /// Whether it takes long to give back what it holds: memory, and what it has asked for in other parts of the host.
+    pub fn is_heavy(&self) -> bool {
+        const MEMORY: usize = 4 << 20;
+        const ASKED_FOR: usize = 64;
+        let asked_for = self.subscriptions.len() + self.pops.len() + self.jobs.len();
+        MEMORY < self.memory.bytes() || ASKED_FOR < asked_for
+    }
+
+    /// Whether what it adds to is nearly full; if so, whoever makes room calls `waker`.
+    pub fn awaits_room(&self, waker: &Waker) -> bool {
+        self.fills.as_ref().is_some_and(|fills| fills.awaits_room(waker))
+    }
+
+    /// Whether what it adds to is nearly full.
     pub fn is_downstream_full(&self) -> bool {
-        self.fills.as_ref().is_some_and(ByteBudget::is_downstream_full)
+        self.fills.as_ref().is_some_and(ByteBudget::is_nearly_full)
     }
 
     /// Its address, for what only makes sense on a reactor that runs.

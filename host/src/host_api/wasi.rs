@@ -10,8 +10,6 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::clock::Clock;
-use crate::config::model::Stdout;
-use crate::contract::bindings::Level;
 use crate::host_api::state::HostState;
 use crate::host_api::stdio::Lines;
 use crate::plugin::Plugin;
@@ -40,18 +38,9 @@ impl WasiView for HostState {
 
 impl Wasi {
     fn new(plugin: &Arc<Plugin>, clock: &Clock) -> Wasi {
-        let stream = |name, level| Lines {
-            plugin: plugin.clone(),
-            clock: clock.clone(),
-            stream: name,
-            level,
-            raw: name == "stdout" && plugin.config.stdout == Stdout::Inherit,
-            begun: Vec::new(),
-            full: false,
-        };
         let mut context = WasiCtx::builder()
-            .stdout(stream("stdout", Level::Info))
-            .stderr(stream("stderr", Level::Warn))
+            .stdout(Lines::stdout(plugin, clock))
+            .stderr(Lines::stderr(plugin, clock))
             .envs(&plugin.config.environment)
             .max_random_size(RANDOM_BYTES_MAX)
             .build();

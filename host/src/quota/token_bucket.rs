@@ -16,6 +16,9 @@ pub struct TokenBucket {
     per_second: i64,
 }
 
+/// How often somebody who waits for a bucket is woken in a second, at most.
+const WAKES_PER_SECOND: i64 = 8;
+
 const SECOND: i128 = 1_000_000_000;
 
 impl TokenBucket {
@@ -47,6 +50,24 @@ impl TokenBucket {
     pub fn left(&self, now: Moment) -> u64 {
         self.fill(now);
         u64::try_from(self.left.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// When it is worth looking again: when it holds an eighth of what a second adds. Earlier there would be something as
+    /// well, but whoever took each token as it comes would be woken for each.
+    pub fn worth_waiting_for(&self, now: Moment) -> Moment {
+        self.fill(now);
+        let wanted = (self.per_second / WAKES_PER_SECOND).max(1);
+        let missing = i128::from(wanted) - i128::from(self.left.load(Ordering::Relaxed));
+        let filled = Moment::from_start(Duration::from_nanos(self.filled.load(Ordering::Relaxed)));
+        let wait = (missing.max(0) * SECOND + i128::from(self.per_second) - 1)
+            / i128::from(self.per_second);
+        filled + Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
+    }
+
+    /// How much is owed at `now`: so much must come before there is anything in it.
+    pub fn owed(&self, now: Moment) -> u64 {
+        self.fill(now);
+        u64::try_from(self.left.load(Ordering::Relaxed).saturating_neg()).unwrap_or(0)
     }
 
     fn fill(&self, now: Moment) {
@@ -87,8 +108,9 @@ mod tests {
         bucket.take(150);
         assert!(bucket.is_empty(at(0)));
         // 50 below nothing: half a second fills that.
+        assert_eq!(bucket.owed(at(0)), 50);
         assert!(bucket.is_empty(at(499)));
-        assert_eq!(bucket.left(at(511)), 1);
+        assert_eq!((bucket.left(at(511)), bucket.owed(at(511))), (1, 0));
     }
 
     #[test]
@@ -97,6 +119,21 @@ mod tests {
         assert!(!bucket.is_empty(at(60_000)));
         bucket.take(101);
         assert!(bucket.is_empty(at(60_000)), "an hour of rest is not an hour of work");
+    }
+
+    #[test]
+    fn who_waits_is_woken_a_few_times_a_second() {
+        for per_second in [1, 7, 8, 1000, 1 << 40] {
+            let bucket = TokenBucket::new(per_second);
+            let (mut now, mut wakes) = (at(0), 0);
+            while now < at(8000) {
+                bucket.take(bucket.left(now).max(1));
+                let then = bucket.worth_waiting_for(now);
+                assert!(now < then && 0 < bucket.left(then), "{per_second} a second at {now:?}");
+                (now, wakes) = (then, wakes + 1);
+            }
+            assert!(wakes <= 65, "{per_second} a second: {wakes}");
+        }
     }
 
     /// Somebody who asks more often than it fills must not keep it from filling.

@@ -9,14 +9,16 @@ use rustix::io::Errno;
 use crate::base::token::PollSource;
 use crate::config::model::AtCapacity;
 use crate::contract::bindings::Origin;
+use crate::log::text::GuestText;
 use crate::net::connection::{Connection, SharedConnection};
 use crate::plugin::counters::CounterKind;
 use crate::quota::instances::QuotaExceeded;
-use crate::reactor::table::connection::{Entry, marks};
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::Reactor;
+use crate::reactor::table::connection::{ConnectionEntry, marks};
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::Unavailable;
-use crate::reactor::{ACCEPTS_PER_TURN, Reactor};
+use crate::reactor::table::turn::{Accepted, Accepting, SocketStep};
 
 /// How often the operator is told that a listener is at its limit, at most.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -52,34 +54,41 @@ impl NotAccepted {
 }
 
 impl Reactor {
-    /// Accepts from a listener, a bounded number in one turn.
-    pub(super) fn accept(&mut self, place: usize) {
-        for _ in 0..ACCEPTS_PER_TURN {
-            if self
-                .tenant_of_acceptor(place)
-                .is_some_and(|tenant| self.fair_share.has_used_its_share(tenant))
-            {
-                break;
-            }
-            match self.accept_one(place) {
-                // What it was accepted for may have found no room.
-                Ok(()) | Err(NotAccepted::Gone) if self.is_paused(place) => return,
-                Ok(()) | Err(NotAccepted::Gone) => {}
-                Err(NotAccepted::Nothing) => return,
-                Err(NotAccepted::Closed(limit)) if self.refuses(place) => {
-                    self.log_not_accepting(place, limit);
-                    if !self.turn_away(place) {
-                        return;
-                    }
-                }
-                Err(NotAccepted::Full(limit) | NotAccepted::Closed(limit)) => {
-                    self.log_not_accepting(place, limit);
-                    self.pause_acceptor(place);
-                    return;
-                }
+    /// Accepts once; tells whether it goes on with this listener.
+    pub(super) fn accept(&mut self, mut accepting: Accepting) -> SocketStep {
+        let place = accepting.place;
+        if let Some(accepted) = accepting.accepted.take() {
+            self.open_accepted(*accepted);
+            // What it was accepted for may have found no room.
+            if self.is_paused(place) {
+                return SocketStep::Next;
             }
         }
-        self.ready_acceptors.push_back(place);
+        let share_is_used = |tenant: usize| self.fair_share.has_used_its_share(tenant);
+        let tenant = self.tenant_of_acceptor(place);
+        if accepting.left == 0 || tenant.is_some_and(share_is_used) {
+            self.acceptors.make_ready(place);
+            return SocketStep::Next;
+        }
+        accepting.left -= 1;
+        match self.charged(tenant.unwrap_or(0), |reactor| reactor.accept_one(place)) {
+            Ok(accepted) => accepting.accepted = Some(Box::new(accepted)),
+            Err(NotAccepted::Gone) if self.is_paused(place) => return SocketStep::Next,
+            Err(NotAccepted::Gone) => {}
+            Err(NotAccepted::Nothing) => return SocketStep::Next,
+            Err(NotAccepted::Closed(limit)) if self.refuses(place) => {
+                self.log_not_accepting(place, limit);
+                if !self.turn_away(place) {
+                    return SocketStep::Next;
+                }
+            }
+            Err(NotAccepted::Full(limit) | NotAccepted::Closed(limit)) => {
+                self.log_not_accepting(place, limit);
+                self.pause_acceptor(place);
+                return SocketStep::Next;
+            }
+        }
+        SocketStep::Accept(accepting)
     }
 
     fn tenant_of_acceptor(&self, place: usize) -> Option<usize> {
@@ -87,10 +96,11 @@ impl Reactor {
         Some(self.setup.env.host.plugins.get(plugin)?.tenant.index)
     }
 
-    fn accept_one(&mut self, place: usize) -> Result<(), NotAccepted> {
+    /// Takes a connection out of a listener's backlog. Its plugin's shared instance is told to begin, if it has not.
+    fn accept_one(&mut self, place: usize) -> Result<Accepted, NotAccepted> {
         let acceptor = self.acceptors.get_mut(place).ok_or(NotAccepted::Nothing)?;
         let plugin = self.setup.env.host.plugins[acceptor.plugin()].clone();
-        let has_instance = self.shared[plugin.index].is_some();
+        let has_instance = self.programs.shared(plugin.index).is_some();
         if plugin.counters.is_quarantined() && !has_instance {
             return Err(NotAccepted::Closed("traps"));
         }
@@ -107,39 +117,48 @@ impl Reactor {
         if plugin.accepts.as_ref().is_some_and(|accepts| accepts.is_empty(now)) {
             return Err(NotAccepted::Closed("accepts_per_second"));
         }
-        let mut stream = acceptor.listener.accept().map_err(|error| NotAccepted::of(&error))?;
+        let stream = acceptor.listener.accept().map_err(|error| NotAccepted::of(&error))?;
         if let Some(accepts) = &plugin.accepts {
             accepts.take(1);
         }
+        acceptor.at_limit = None;
         if let Some(key) = acceptor.again.take() {
             self.timers.cancel(key);
         }
         let accepted = acceptor.listener.endpoint.accepted.clone();
         let handler = match &*accepted.handler {
-            "" => plugin.default_handler.get().map_or("default", |name| name).to_owned(),
-            handler => handler.to_owned(),
+            "" => {
+                plugin.default_handler.get().cloned().unwrap_or_else(|| GuestText::name("default"))
+            }
+            handler => GuestText::name(handler),
         };
-        let origin = Origin::Accepted(accepted);
         let instance = self.instance_for(plugin.index).map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
             Unavailable::NoRoom(full) => NotAccepted::Full(full.limit()),
             Unavailable::Quarantined => NotAccepted::Gone,
-            Unavailable::Ended => NotAccepted::Gone,
         })?;
+        let origin = Origin::Accepted(accepted);
+        Ok(Accepted { instance, plugin, stream, origin, handler, permit })
+    }
+
+    /// Gives an accepted connection to its instance. It is closed when that has ended as it began.
+    fn open_accepted(&mut self, accepted: Accepted) {
+        let Accepted { instance, plugin, mut stream, origin, handler, permit } = accepted;
+        if self.instances.get(instance).is_none() {
+            return;
+        }
         let token = PollSource::Connection(self.connections.next_key()).into();
         if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE) {
             tracing::error!(%error, "a socket cannot be polled");
-            self.end_if_unused(instance);
-            return Err(NotAccepted::Gone);
+            return self.end_if_unused(instance);
         }
-        let number = self.next_number();
+        let (number, now) = (self.next_number(), self.setup.env.clock.turn());
         let mut connection = Connection::accepted(number, stream, marks(&plugin), now);
         connection.handler = handler;
         connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
-        let entry = Entry::new(instance, SharedConnection::new(connection), origin, permit);
-        let id = self.add_connection(entry);
+        let shared = SharedConnection::new(connection);
+        let id = self.add_connection(ConnectionEntry::new(instance, shared, origin, permit));
         self.deliver(instance, Event::Open(id));
-        Ok(())
     }
 
     /// Whether a listener turns away what its plugin cannot take.
@@ -176,7 +195,12 @@ impl Reactor {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         let plugin = &self.setup.env.host.plugins[acceptor.listener.endpoint.plugin];
-        // Counted each time, told seldom.
+        let turns_away = acceptor.listener.endpoint.at_capacity == AtCapacity::Refuse;
+        let is_reached = acceptor.at_limit.replace(limit) != Some(limit);
+        if !is_reached && !turns_away {
+            return;
+        }
+        // Counted each time it is reached, or somebody is turned away; told seldom.
         let count = plugin.counters.add(CounterKind::Limit, limit);
         if acceptor.told.is_none_or(|told| TELL_AGAIN_AFTER <= now.since(told)) {
             acceptor.told = Some(now);
@@ -215,10 +239,8 @@ impl Reactor {
 
     /// The listeners of a plugin stop accepting for a while.
     pub(super) fn pause_acceptors_of(&mut self, plugin: usize) {
-        for place in 0..self.acceptors.len() {
-            if self.acceptors.get(place).is_some_and(|acceptor| acceptor.plugin() == plugin) {
-                self.pause_acceptor(place);
-            }
+        for place in self.acceptors.places_of(plugin) {
+            self.pause_acceptor(place);
         }
     }
 
@@ -227,17 +249,12 @@ impl Reactor {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         if acceptor.again.is_none() {
-            let again = self.timers.insert(now + ACCEPT_AGAIN_AFTER, Purpose::Accept(place));
+            let plugin = &self.setup.env.host.plugins[acceptor.plugin()];
+            let accepts = plugin.accepts.as_ref().filter(|accepts| accepts.is_empty(now));
+            let due = accepts.map(|accepts| accepts.worth_waiting_for(now));
+            let due = due.unwrap_or(now + ACCEPT_AGAIN_AFTER);
+            let again = self.timers.insert(Owner::Host, due, Purpose::Accept(place));
             acceptor.again = Some(again);
-        }
-    }
-
-    /// Something ended: listeners that wait may go on.
-    pub(super) fn wake_acceptors(&mut self) {
-        for (place, acceptor) in self.acceptors.iter().enumerate() {
-            if acceptor.again.is_some() && !self.ready_acceptors.contains(&place) {
-                self.ready_acceptors.push_back(place);
-            }
         }
     }
 
@@ -245,18 +262,8 @@ impl Reactor {
     pub(super) fn try_again(&mut self, place: usize) {
         if let Some(acceptor) = self.acceptors.get_mut(place) {
             acceptor.again = None;
+            self.acceptors.make_ready(place);
         }
-        self.accept(place);
-    }
-
-    /// Removes every listener.
-    pub(super) fn close_acceptors(&mut self) {
-        for mut acceptor in self.acceptors.drain(..) {
-            if let Err(error) = self.poll.registry().deregister(&mut acceptor.listener) {
-                tracing::debug!(%error, "listener not deregistered");
-            }
-        }
-        self.ready_acceptors.clear();
     }
 }
 

@@ -1,18 +1,16 @@
 //! Calls into instances: begun here, and gone on with in the slow lane when they outlive their first slice.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
 use crate::engine::sandbox;
 use crate::engine::sandbox::{Call, Finished};
 use crate::engine::task::Task;
-use crate::plugin::Plugin;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{Owner, Purpose};
+use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
 use crate::reactor::table::instance::InstanceState;
 use crate::workers::slow_call::Start;
 
@@ -20,38 +18,112 @@ use crate::workers::slow_call::Start;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
 impl Reactor {
-    /// Hands a task to an idle instance.
-    pub(super) fn enter(&mut self, id: InstanceId, task: Task) {
-        let Some(instance) = self.instances.get_mut(id) else { return };
-        match std::mem::replace(&mut instance.state, InstanceState::Entered) {
-            InstanceState::Idle(seat) => {
-                let call: Call = Box::pin(sandbox::run(seat, task));
-                let tenant = instance.plugin.tenant.index;
-                if self.fair_share.is_slow(tenant, self.setup.env.clock.turn()) {
-                    // The callback gets its budget when it begins.
-                    let slices = instance.plugin.slices_per_event;
-                    return self.send_away(id, call, slices);
+    /// The guest that is entered before the phase goes on: of the instance that was told something first, until nothing
+    /// waits for it any more or it has to wait.
+    pub(super) fn next_entry(&mut self) -> Option<GuestEntry> {
+        if let Some(entry) = self.entry.take() {
+            return Some(entry);
+        }
+        while let Some(&id) = self.agenda.runnable.front() {
+            let Some(task) = self.next_task(id) else {
+                self.agenda.runnable.pop_front();
+                continue;
+            };
+            match task {
+                // What it was about is gone: the next of its events is looked at.
+                None => {}
+                Some(task) => {
+                    if let Some(entry) = self.begin(id, task) {
+                        return Some(entry);
+                    }
                 }
-                self.begin(id, call);
             }
+        }
+        None
+    }
+
+    /// The next event of an instance, and what it means by now; none when there is none, or it is not its turn.
+    fn next_task(&mut self, id: InstanceId) -> Option<Option<Task>> {
+        let instance = self.instances.get(id)?;
+        if !instance.is_idle() || instance.queued() == 0 {
+            return None;
+        }
+        let tenant = &instance.plugin.tenant;
+        if tenant.must_wait(&self.setup.env.clock) {
+            self.wait_for_cpu(id);
+            return None;
+        }
+        if self.fair_share.has_used_its_share(tenant.index) {
+            self.wait_for_the_next_turn(id);
+            return None;
+        }
+        let event = self.instances.get_mut(id)?.queue.pop_front()?;
+        Some(self.task_of(id, event))
+    }
+
+    /// Has an idle instance be entered with this before anything else happens.
+    pub(super) fn enter_next(&mut self, id: InstanceId, task: Task) {
+        debug_assert!(self.entry.is_none(), "one guest is entered at a time");
+        self.entry = self.begin(id, task);
+        self.agenda.runnable.push_front(id);
+    }
+
+    /// Takes the sandbox out of an idle instance; none when the call begins in the slow lane.
+    fn begin(&mut self, id: InstanceId, task: Task) -> Option<GuestEntry> {
+        let instance = self.instances.get_mut(id)?;
+        let seat = match std::mem::replace(&mut instance.state, InstanceState::Entered) {
+            InstanceState::Idle(seat) => seat,
             other => {
                 debug_assert!(false, "only an idle instance is entered");
                 instance.state = other;
+                return None;
             }
+        };
+        let plugin = instance.plugin.clone();
+        let call: Call = Box::pin(sandbox::run(seat, task));
+        if self.fair_share.is_slow(plugin.tenant.index, self.setup.env.clock.turn()) {
+            // The callback gets its budget when it begins.
+            self.send_away(id, call, plugin.slices_per_event);
+            return None;
         }
+        let is_measured = plugin.tenant.cpu.is_some() || self.fair_share.is_contended();
+        Some(GuestEntry { instance: id, call, is_measured })
     }
 
-    /// Polls a call for the first time. One that is not over goes on in the slow lane, whether it has used up its slice or
+    /// A guest has been entered. A call that is not over goes on in the slow lane, whether it has used up its slice or
     /// waits for something: which of them it is shows there.
-    fn begin(&mut self, id: InstanceId, mut call: Call) {
-        match self.poll_counted(id, &mut call) {
-            Poll::Ready(finished) => self.finish(id, finished),
-            Poll::Pending => {
+    pub fn returned(&mut self, returned: GuestReturn) {
+        let GuestReturn { instance: id, call, used } = returned;
+        if let Some(used) = used {
+            self.charge(id, used);
+        }
+        match call {
+            Ok(finished) => self.finish(id, finished),
+            Err(call) => {
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 let slices = instance.slices_left.load(Ordering::Relaxed);
                 self.send_away(id, call, slices);
             }
         }
+    }
+
+    /// Works for a tenant, which has the less of this turn for it.
+    pub(super) fn charged<T>(&mut self, tenant: usize, work: impl FnOnce(&mut Reactor) -> T) -> T {
+        if !self.fair_share.is_contended() {
+            return work(self);
+        }
+        let begun = self.setup.env.clock.now();
+        let done = work(self);
+        self.fair_share.charge_work(tenant, self.setup.env.clock.now().since(begun));
+        done
+    }
+
+    /// Takes time from a tenant's account and from its share of the turn.
+    fn charge(&mut self, id: InstanceId, used: Duration) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let (plugin, now) = (instance.plugin.clone(), self.setup.env.clock.now());
+        plugin.use_cpu(used, now, || self.subject(id, None));
+        self.fair_share.charge(plugin.tenant.index, used, now);
     }
 
     /// A call goes on in the slow lane.
@@ -74,7 +146,7 @@ impl Reactor {
     }
 
     /// A call has come back from the slow lane.
-    pub(super) fn returned(&mut self, id: InstanceId, finished: Finished) {
+    pub(super) fn returned_from_the_lane(&mut self, id: InstanceId, finished: Finished) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if let InstanceState::Away(call) =
             std::mem::replace(&mut instance.state, InstanceState::Entered)
@@ -83,7 +155,7 @@ impl Reactor {
             self.fair_share.used_in_the_lane(instance.plugin.tenant.index, call.used(), now);
         }
         self.finish(id, finished);
-        self.pump(id);
+        self.agenda.runnable.push_back(id);
     }
 
     /// Sets the deadline of a call that does not come to its end at once.
@@ -92,26 +164,9 @@ impl Reactor {
         if instance.overdue.is_none() {
             let now = self.setup.env.clock.now();
             let deadline = now + instance.plugin.config.limits.event_deadline;
-            instance.overdue = Some(self.timers.insert(deadline, Purpose::Overdue(id)));
+            instance.overdue =
+                Some(self.timers.insert(Owner::Host, deadline, Purpose::Overdue(id)));
         }
-    }
-
-    /// Polls a call, and takes the time from its tenant's account and from its share of the turn.
-    fn poll_counted(&mut self, id: InstanceId, call: &mut Call) -> Poll<Finished> {
-        let poll = |call: &mut Call| {
-            let _entered = self.setup.activity.enter();
-            call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        };
-        let plugin = self.instances.get(id).map(|instance| instance.plugin.clone());
-        let counts =
-            |plugin: &Arc<Plugin>| plugin.tenant.cpu.is_some() || self.fair_share.is_contended();
-        let Some(plugin) = plugin.filter(counts) else { return poll(call) };
-        let begun = self.setup.env.clock.now();
-        let polled = poll(call);
-        let now = self.setup.env.clock.now();
-        plugin.use_cpu(now.since(begun), now, || self.subject(id, None));
-        self.fair_share.charge(plugin.tenant.index, now.since(begun), now);
-        polled
     }
 
     /// A call may have waited for as long as it may: then its guest ends where it stands.
@@ -125,8 +180,11 @@ impl Reactor {
         let InstanceState::Away(call) = &instance.state else { return };
         let left = plugin.config.limits.event_deadline.saturating_sub(call.waited(now));
         if !left.is_zero() {
-            instance.overdue =
-                Some(self.timers.insert(now + left.max(LOOK_AGAIN_AFTER), Purpose::Overdue(id)));
+            instance.overdue = Some(self.timers.insert(
+                Owner::Host,
+                now + left.max(LOOK_AGAIN_AFTER),
+                Purpose::Overdue(id),
+            ));
             return;
         }
         instance.overdue = None;
@@ -137,7 +195,7 @@ impl Reactor {
             &Ended {
                 what: "an event took too long: its instance has ended",
                 event: "",
-                handler: subject.as_ref().map(|(_, handler)| &**handler),
+                handler: subject.as_ref().map(|(_, handler)| handler),
                 connection: subject.as_ref().map(|(number, _)| *number),
                 operation: None,
                 limit: Some("event_deadline"),

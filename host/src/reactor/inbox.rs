@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::task::Waker;
 
-use mio::{Registry, Waker};
+use mio::Registry;
 
 use crate::base::token::PollSource;
 use crate::mail::post::{Bell, Mail, Post};
@@ -21,18 +22,20 @@ pub struct Inbox {
     returned: Receiver<Returned>,
     returns: Returns,
     bell: Arc<Bell>,
+    waker: Waker,
 }
 
 impl Inbox {
     /// An inbox that wakes the poll of `registry`.
     pub fn new(registry: &Registry) -> io::Result<Inbox> {
-        let waker = Waker::new(registry, PollSource::Waker.into())?;
+        let waker = mio::Waker::new(registry, PollSource::Waker.into())?;
         let bell = Arc::new(Bell::new(waker));
         let (sender, receiver) = channel();
         let post = Post::new(sender, bell.clone());
         let (sender, returned) = channel();
         let returns = Returns::new(sender, bell.clone());
-        Ok(Inbox { receiver, post, returned, returns, bell })
+        let waker = Waker::from(bell.clone());
+        Ok(Inbox { receiver, post, returned, returns, bell, waker })
     }
 
     /// What other threads need.
@@ -45,14 +48,19 @@ impl Inbox {
         self.returns.clone()
     }
 
+    /// Wakes the poll.
+    pub fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
     /// To be called before anything is taken.
     pub fn hear(&self) {
         self.bell.hear();
     }
 
-    /// All mail that has come so far.
-    pub fn mail(&self) -> impl Iterator<Item = Mail> {
-        self.receiver.try_iter()
+    /// The mail that has come first, if there is any.
+    pub fn mail(&self) -> Option<Mail> {
+        self.receiver.try_recv().ok()
     }
 
     /// A call that has come env, if there is one.

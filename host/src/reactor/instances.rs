@@ -1,6 +1,6 @@
 //! Events into instances: one at a time for each, in slices, and what happens when one traps.
 
-use crate::base::arena::{ConnectionId, InstanceId};
+use crate::base::arena::InstanceId;
 use crate::config::model::Isolation;
 use crate::engine::sandbox::{Finished, Sandbox, Seat};
 use crate::engine::task::{Outcome, Task};
@@ -8,26 +8,26 @@ use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 use crate::mail::post::Address;
 use crate::quota::instances::QuotaExceeded;
+use crate::reactor::Reactor;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::event::Event;
-use crate::reactor::table::instance::{
-    DOWNSTREAM_FULL_MAX, GuestTimer, Instance, InstanceState, Unavailable,
-};
+use crate::reactor::table::instance::{GuestTimer, Instance, InstanceState, Unavailable};
+use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Birth, Role};
-use crate::reactor::{Pending, Reactor};
 
 impl Reactor {
-    /// The instance for a new connection of a plugin, made if need be.
+    /// The instance for a new connection of a plugin, made if need be. One that is shared is told to begin; whether it has
+    /// shows when it has been entered.
     pub(super) fn instance_for(&mut self, plugin: usize) -> Result<InstanceId, Unavailable> {
-        if let Some(id) = self.shared[plugin] {
+        if let Some(id) = self.programs.shared(plugin) {
             return Ok(id);
         }
         let isolation = self.setup.env.host.plugins[plugin].config.isolation;
         let id = self.new_instance(plugin, None)?;
         if isolation == Isolation::Plugin {
-            self.shared[plugin] = Some(id);
+            self.programs.share(plugin, id);
             self.deliver(id, Event::Prepare);
             self.deliver(id, Event::Start);
-            return self.shared[plugin].ok_or(Unavailable::Ended);
         }
         Ok(id)
     }
@@ -66,48 +66,26 @@ impl Reactor {
     pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> Result<(), QuotaExceeded> {
         let plugin = sandbox.plugin().clone();
         let slot = self.setup.quota.acquire(plugin.tenant.index)?;
-        let index = plugin.index;
+        let (index, tenant) = (plugin.index, plugin.tenant.index);
         sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
         let mut instance = Instance::new(plugin, Seat::Ready(sandbox), slot);
         // In its queue already, so that no connection gets in before it.
         instance.queue.push_back(Event::Start);
         let id = self.instances.insert(instance);
-        self.shared[index] = Some(id);
-        self.had_programs = true;
-        self.pending.push_back(Pending::Start(id));
+        self.programs.share(index, id);
+        self.programs.had_any = true;
+        self.agenda.pending.push(tenant, Pending::Start(id));
         Ok(())
     }
 
-    /// Delivers an event, at once if the instance is idle.
+    /// Puts an event into an instance's queue; it is entered before the phase goes on, if it is idle.
     pub(super) fn deliver(&mut self, id: InstanceId, event: Event) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        instance.queue.push_back(event);
-        self.pump(id);
+        instance.push(event);
+        self.agenda.runnable.push_back(id);
     }
 
-    /// Delivers what waits, until the instance is suspended or gone.
-    pub(super) fn pump(&mut self, id: InstanceId) {
-        loop {
-            let Some(instance) = self.instances.get_mut(id) else { return };
-            if !instance.is_idle() || instance.queue.is_empty() {
-                return;
-            }
-            let tenant = &instance.plugin.tenant;
-            if tenant.must_wait(&self.setup.env.clock)
-                || self.fair_share.has_used_its_share(tenant.index)
-            {
-                if !std::mem::replace(&mut instance.waits, true) {
-                    self.waiting.push_back(id);
-                }
-                return;
-            }
-            let Some(event) = instance.queue.pop_front() else { return };
-            if let Some(task) = self.task_of(id, event) {
-                self.enter(id, task);
-            }
-        }
-    }
-
+    /// Takes a sandbox back, does what its guest has asked for, and what the event itself entails.
     pub(super) fn finish(&mut self, id: InstanceId, finished: Finished) {
         let overdue = self.instances.get_mut(id).and_then(|instance| instance.overdue.take());
         if let Some(key) = overdue {
@@ -123,18 +101,11 @@ impl Reactor {
                 let commands = sandbox.store.data_mut().commands.take();
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = InstanceState::Idle(Seat::Ready(sandbox));
-                // One that has to wait gets them back when it need not.
-                let waits = instance.is_downstream_full()
-                    || instance.plugin.tenant.must_not_read(&self.setup.env.clock);
-                if !waits {
-                    self.ready.extend(instance.stalled.drain(..));
-                } else if !instance.stalled.is_empty() {
-                    self.pressed.push(id);
-                }
                 for command in commands {
                     self.apply(id, command);
                 }
                 self.on_return(id, &task, outcome);
+                self.read_again_if_it_may(id);
             }
             (_, Err(trapped)) => self.trapped(id, &task, &trapped),
             (None, Ok(_)) => debug_assert!(false, "a call that went well has its sandbox"),
@@ -150,6 +121,8 @@ impl Reactor {
     }
 
     fn apply(&mut self, id: InstanceId, command: Command) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let tenant = instance.plugin.tenant.index;
         match command {
             Command::Reconcile { id } => self.reconcile(id),
             Command::Connect { permit, lookup, target, token } => {
@@ -157,16 +130,13 @@ impl Reactor {
                     instance.pending_connects += 1;
                 }
                 let instance = id;
-                self.pending.push_back(Pending::Connect {
-                    permit,
-                    lookup,
-                    instance,
-                    target,
-                    token,
-                });
+                self.agenda
+                    .pending
+                    .push(tenant, Pending::Connect { permit, lookup, instance, target, token });
             }
             Command::SetTimer { id: timer, deadline, every } => {
-                let key = self.timers.insert(deadline, super::Purpose::Guest(id, timer));
+                let key =
+                    self.timers.insert(Owner::Tenant(tenant), deadline, Purpose::Guest(id, timer));
                 if let Some(instance) = self.instances.get_mut(id) {
                     instance.timers.insert(timer, GuestTimer { key: Some(key), every });
                 }
@@ -178,10 +148,10 @@ impl Reactor {
                     self.timers.cancel(key);
                 }
             }
-            Command::Tick { id: tick } => self.ticks.push_back((id, tick)),
+            Command::Tick { id: tick } => self.agenda.ticks.push(tenant, (id, tick)),
             Command::Spawn { process, plugin, name, argument } => {
                 let birth = Birth { process, parent: id, plugin, name, argument };
-                self.pending.push_back(Pending::Spawn(birth));
+                self.agenda.pending.push(tenant, Pending::Spawn(birth));
             }
             Command::Kill { process } => self.kill(id, process),
             Command::Exit => self.exit(id),
@@ -222,11 +192,12 @@ impl Reactor {
     /// A periodic timer is due again so long after its callback has returned.
     fn rearm(&mut self, id: InstanceId, timer: u32) {
         let Some(instance) = self.instances.get_mut(id) else { return };
+        let owner = Owner::Tenant(instance.plugin.tenant.index);
         let Some(GuestTimer { key, every: Some(every) }) = instance.timers.get_mut(&timer) else {
             return;
         };
         let deadline = (self.setup.env.clock.now() + *every).on_grid();
-        *key = Some(self.timers.insert(deadline, super::Purpose::Guest(id, timer)));
+        *key = Some(self.timers.insert(owner, deadline, Purpose::Guest(id, timer)));
     }
 
     /// Ends the sandbox of one connection when it has no more.
@@ -243,43 +214,16 @@ impl Reactor {
         }
     }
 
-    /// Delivers what waited for its tenant's CPU time, or for a turn in which it has not had its share.
-    pub(super) fn release_waiting(&mut self) {
-        for id in std::mem::take(&mut self.waiting) {
-            // One that still has to wait queues again.
-            if let Some(instance) = self.instances.get_mut(id) {
-                instance.waits = false;
-            }
-            self.pump(id);
+    /// Connections that waited for an instance, or for its tenant, are read if they need not wait any more.
+    fn read_again_if_it_may(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get(id) else { return };
+        if instance.stalled.is_empty()
+            || instance.plugin.tenant.must_not_read(&self.setup.env.clock)
+        {
+            return;
         }
-    }
-
-    /// Reads from the connections of instances that had to wait and need not any more.
-    pub(super) fn release_pressed(&mut self) {
-        let now = self.setup.env.clock.now();
-        for id in std::mem::take(&mut self.pressed) {
-            let Some(instance) = self.instances.get_mut(id) else { continue };
-            if instance.plugin.tenant.must_not_read(&self.setup.env.clock) {
-                self.pressed.push(id);
-                continue;
-            }
-            let since = instance.downstream_full_since.unwrap_or(now);
-            if instance.is_downstream_full() && now.since(since) < DOWNSTREAM_FULL_MAX {
-                self.pressed.push(id);
-                continue;
-            }
-            self.ready.extend(instance.stalled.drain(..));
-        }
-    }
-
-    /// Reads from a connection once its instance may be read for again.
-    pub(super) fn stall(&mut self, id: InstanceId, connection: ConnectionId) {
-        let waits = self.connections.get_mut(connection).is_none_or(|entry| {
-            // Waiting here and being ready are one.
-            std::mem::replace(&mut entry.is_ready, true)
-        });
-        if !waits && let Some(instance) = self.instances.get_mut(id) {
-            instance.stalled.push(connection);
+        if !self.waits_for_room(id) {
+            self.end_stall(id);
         }
     }
 }

@@ -1,9 +1,13 @@
 //! What other threads and other instances have sent.
 
+use std::collections::VecDeque;
+
 use crate::base::arena::InstanceId;
+use crate::contract::outcome::ExitReason;
 use crate::mail::post::{Delivery, Mail};
 use crate::reactor::table::event::Event;
-use crate::reactor::{ExitReason, Reactor};
+use crate::reactor::table::turn::{MailProgress, MailStep, TurnPhase};
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::returns::Returned;
 
 /// Instances that are told something in one turn; the rest is told in the next, so that sockets have theirs.
@@ -15,41 +19,114 @@ const EVENTS_BEFORE_MAX: usize = 256;
 /// How far a message has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Delivered {
+    /// All subscribers have it.
     All,
+    /// One more has it, and there are others.
+    ToOneMore,
     /// The turn's bound is reached.
     InTheNextTurn,
-    /// One of its subscribers has too many events waiting.
+    /// The next of its subscribers has too many events waiting.
     UpToABusyOne,
 }
 
 impl Reactor {
-    /// Reads the mail, up to the bound of a turn. What its delivery causes to be sent waits for the next turn.
-    pub(super) fn take_mail(&mut self) {
+    /// Begins with the mail. What its dispatch causes to be sent waits for the next turn.
+    pub(super) fn begin_mail(&mut self) -> TurnPhase {
         self.inbox.hear();
-        while let Some(Returned { instance, finished }) = self.inbox.returned() {
-            self.returned(instance, *finished);
-        }
-        self.mail.extend(self.inbox.mail());
-        let mut left = self.deliver_held_back(DELIVERIES_PER_TURN);
-        while 0 < left {
-            let Some(mail) = self.mail.pop_front() else { return };
-            left = left.saturating_sub(self.dispatch(mail, left));
-        }
+        TurnPhase::Mail(MailProgress { step: MailStep::Returned, left: DELIVERIES_PER_TURN })
     }
 
-    /// Does what one letter says; tells how much of the turn's bound it took.
-    fn dispatch(&mut self, mail: Mail, left: usize) -> usize {
+    /// Goes on with the mail, up to the bound of a turn.
+    pub(super) fn take_mail(&mut self, progress: MailProgress) -> TurnPhase {
+        let MailProgress { step, mut left } = progress;
+        let step = match step {
+            MailStep::Returned => match self.inbox.returned() {
+                Some(Returned { instance, finished }) => {
+                    self.returned_from_the_lane(instance, *finished);
+                    MailStep::Returned
+                }
+                None => {
+                    self.sort_mail();
+                    MailStep::HeldBack(self.held_back.tenants())
+                }
+            },
+            MailStep::HeldBack(tenants) => self.next_held_back(tenants, left),
+            MailStep::DeliverHeldBack(delivery, tenants) => {
+                self.deliver_held_back(delivery, tenants, &mut left)
+            }
+            MailStep::Dispatch if left == 0 => return self.begin_sockets(),
+            MailStep::Dispatch => {
+                let (mail, fair_share) = (&mut self.agenda.mail, &self.fair_share);
+                match mail.next(|tenant| fair_share.has_used_its_share(tenant)) {
+                    Some((tenant, mail)) => self.dispatch(tenant, mail, &mut left),
+                    None => return self.begin_sockets(),
+                }
+            }
+            MailStep::Deliver(delivery) => self.deliver_mail(delivery, &mut left),
+        };
+        TurnPhase::Mail(MailProgress { step, left })
+    }
+
+    /// Whether there is mail that need not wait for anything.
+    pub(super) fn mail_can_go_on(&self) -> bool {
+        let is_possible = |delivery: &Delivery| {
+            delivery.next().is_none_or(|(_, member)| !self.is_busy(member.instance))
+        };
+        self.held_back.first().any(is_possible)
+    }
+
+    /// Does what is the host's at once, and puts what is a tenant's behind the rest of that.
+    fn sort_mail(&mut self) {
+        while let Some(mail) = self.inbox.mail() {
+            match mail {
+                Mail::Stop => self.stopping.stop.want(),
+                Mail::SlotFreed => self.acceptors.wake(),
+                // A stopping reactor begins nothing more.
+                Mail::LiftQuarantine if self.stopping.has_begun() => {}
+                Mail::LiftQuarantine => self.lift_quarantine(),
+                mail => {
+                    if let Some(tenant) = self.tenant_of_mail(&mail) {
+                        self.agenda.mail.push(tenant, mail);
+                    }
+                }
+            }
+        }
+        self.agenda.mail.begin_phase(UNITS_PER_PHASE);
+    }
+
+    /// Whose a piece of mail is; none when the one that it is for is gone.
+    fn tenant_of_mail(&self, mail: &Mail) -> Option<usize> {
+        let instance = match mail {
+            Mail::Message(delivery) => return Some(delivery.tenant),
+            Mail::Resolved { connection, .. } => self.connections.get(*connection)?.instance,
+            Mail::Deferred(deferred) => deferred.instance,
+            Mail::Popped { instance, .. } => *instance,
+            // A process that is not born yet finds what is in its mailbox.
+            Mail::Notified { process } => *self.processes.get(process)?,
+            Mail::Exited { parent, .. } => *parent,
+            Mail::Stop | Mail::SlotFreed | Mail::LiftQuarantine => return None,
+        };
+        Some(self.instances.get(instance)?.plugin.tenant.index)
+    }
+
+    /// Does what one piece of mail says.
+    fn dispatch(&mut self, tenant: usize, mail: Mail, left: &mut usize) -> MailStep {
+        *left -= 1;
         match mail {
-            Mail::Stop => self.stop.want(),
             Mail::Resolved { connection, addresses } => self.resolved(connection, addresses),
-            Mail::SlotFreed => self.wake_acceptors(),
             // A stopping reactor begins nothing more.
-            _ if self.stop.has_begun() => return 0,
-            Mail::LiftQuarantine => self.lift_quarantine(),
+            _ if self.stopping.has_begun() => *left += 1,
             Mail::Deferred(deferred) => {
                 self.deliver(deferred.instance, Event::Deferred(deferred));
             }
-            Mail::Message(delivery) => return self.take_delivery(delivery, left),
+            Mail::Message(delivery) => {
+                if !self.held_back.has(tenant) {
+                    *left += 1;
+                    return MailStep::Deliver(delivery);
+                }
+                // Others of its tenant wait already.
+                self.held_back.push(delivery);
+            }
             Mail::Popped { instance, pop, item } => {
                 self.deliver(instance, Event::Popped { pop, item });
             }
@@ -61,77 +138,90 @@ impl Reactor {
             Mail::Exited { process, parent, reason } => {
                 self.deliver(parent, Event::Exited { process, reason });
             }
+            Mail::Stop | Mail::SlotFreed | Mail::LiftQuarantine => {}
         }
-        1
+        MailStep::Dispatch
     }
 
-    /// Delivers a message that has come, unless others of its tenant wait already.
-    fn take_delivery(&mut self, mut delivery: Delivery, left: usize) -> usize {
-        if let Some(others) = self.held_back.get_mut(&delivery.tenant) {
-            others.push_back(delivery);
-            return 1;
+    /// Delivers a message that has come to the next of its subscribers. Those that are left when its tenant has used its
+    /// share have it in the next turn.
+    fn deliver_mail(&mut self, mut delivery: Delivery, left: &mut usize) -> MailStep {
+        if self.fair_share.has_used_its_share(delivery.tenant) {
+            self.agenda.mail.push_front(delivery.tenant, Mail::Message(delivery));
+            return MailStep::Dispatch;
         }
-        let before = delivery.delivered;
-        match self.deliver_message(&mut delivery, left) {
+        match self.deliver_once(&mut delivery, left) {
+            Delivered::ToOneMore => return MailStep::Deliver(delivery),
             Delivered::All => {}
             Delivered::InTheNextTurn => {
-                let delivered = delivery.delivered - before;
-                self.mail.push_front(Mail::Message(delivery));
-                return delivered.max(left);
+                self.agenda.mail.push_front(delivery.tenant, Mail::Message(delivery));
             }
-            Delivered::UpToABusyOne => {
-                let delivered = delivery.delivered - before;
-                self.held_back.entry(delivery.tenant).or_default().push_back(delivery);
-                return delivered.max(1);
-            }
+            Delivered::UpToABusyOne => self.held_back.push(delivery),
         }
-        (delivery.delivered - before).max(1)
+        MailStep::Dispatch
     }
 
-    /// Goes on with messages that were held back, each tenant's in their order; tells what is left of the turn's bound.
-    fn deliver_held_back(&mut self, mut left: usize) -> usize {
-        let tenants: Vec<usize> = self.held_back.keys().copied().collect();
-        for tenant in tenants {
-            let Some(mut deliveries) = self.held_back.remove(&tenant) else { continue };
-            while 0 < left
-                && let Some(mut delivery) = deliveries.pop_front()
-            {
-                let before = delivery.delivered;
-                let delivered = self.deliver_message(&mut delivery, left);
-                left = left.saturating_sub((delivery.delivered - before).max(1));
-                if delivered != Delivered::All {
-                    deliveries.push_front(delivery);
-                    break;
-                }
-            }
-            if !deliveries.is_empty() {
-                self.held_back.insert(tenant, deliveries);
-            }
+    /// The next tenant that has messages held back, each tenant's in their order.
+    fn next_held_back(&mut self, mut tenants: VecDeque<usize>, left: usize) -> MailStep {
+        let Some(tenant) = tenants.pop_front().filter(|_| 0 < left) else {
+            return MailStep::Dispatch;
+        };
+        if self.fair_share.has_used_its_share(tenant) {
+            return MailStep::HeldBack(tenants);
         }
-        left
+        match self.held_back.pop(tenant) {
+            Some(delivery) => MailStep::DeliverHeldBack(delivery, tenants),
+            None => MailStep::HeldBack(tenants),
+        }
     }
 
-    /// Delivers a message to as many of its subscribers as the turn still allows, up to one that has too much before it:
-    /// a channel is as quick as its slowest subscriber, and what waits for that one waits once and not in its queue.
-    fn deliver_message(&mut self, delivery: &mut Delivery, left: usize) -> Delivered {
-        let members = delivery.members.clone();
-        let rest: &[_] = members.get(delivery.delivered..).unwrap_or_default();
-        for member in &rest[..rest.len().min(left)] {
-            let subscriber = self.instances.get(member.instance);
-            if subscriber.is_some_and(|subscriber| EVENTS_BEFORE_MAX <= subscriber.queued()) {
-                return Delivered::UpToABusyOne;
-            }
-            delivery.delivered += 1;
-            if delivery.except != Some(*member) {
-                let (subscription, message) = (member.subscription, delivery.message.clone());
-                self.deliver(member.instance, Event::Message { subscription, message });
+    /// Delivers a message that was held back to the next of its subscribers.
+    fn deliver_held_back(
+        &mut self,
+        mut delivery: Delivery,
+        mut tenants: VecDeque<usize>,
+        left: &mut usize,
+    ) -> MailStep {
+        match self.deliver_once(&mut delivery, left) {
+            Delivered::ToOneMore => return MailStep::DeliverHeldBack(delivery, tenants),
+            // The next one of the same tenant.
+            Delivered::All => tenants.push_front(delivery.tenant),
+            Delivered::InTheNextTurn | Delivered::UpToABusyOne => {
+                self.held_back.push_front(delivery);
             }
         }
-        if rest.len() <= left { Delivered::All } else { Delivered::InTheNextTurn }
+        MailStep::HeldBack(tenants)
+    }
+
+    /// Delivers a message to one more of its subscribers, unless that one has too much before it: a channel is as quick as
+    /// its slowest subscriber, and what waits for that one waits once and not in its queue.
+    fn deliver_once(&mut self, delivery: &mut Delivery, left: &mut usize) -> Delivered {
+        let Some((place, member)) = delivery.next() else { return Delivered::All };
+        if *left == 0 {
+            return Delivered::InTheNextTurn;
+        }
+        if self.is_busy(member.instance) {
+            return Delivered::UpToABusyOne;
+        }
+        *left -= 1;
+        delivery.after = place;
+        if delivery.except != Some(member) {
+            let (subscription, message) = (member.subscription, delivery.message.clone());
+            self.deliver(member.instance, Event::Message { subscription, message });
+        }
+        Delivered::ToOneMore
+    }
+
+    /// Whether an instance has so many events waiting that it is told no more.
+    fn is_busy(&self, id: InstanceId) -> bool {
+        self.instances.get(id).is_some_and(|instance| EVENTS_BEFORE_MAX <= instance.queued())
     }
 
     /// Tells an instance of this reactor something in a later turn.
     pub(super) fn send_later(&mut self, parent: InstanceId, process: u32, reason: ExitReason) {
-        self.mail.push_back(Mail::Exited { process, parent, reason });
+        if let Some(instance) = self.instances.get(parent) {
+            let tenant = instance.plugin.tenant.index;
+            self.agenda.mail.push(tenant, Mail::Exited { process, parent, reason });
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is done after the sockets: outgoing connections and processes begin, slow peers that caught up are told.
+//! Outgoing connections: their names, their addresses, their attempts.
 
 use std::collections::VecDeque;
 
@@ -7,45 +7,28 @@ use mio::Interest;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::PollSource;
 use crate::contract::bindings::Origin;
+use crate::log::text::GuestText;
 use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection};
-use crate::net::outbound::{Attempt, Attempts, Target};
+use crate::net::outbound::attempts::{Attempts, NEXT_AFTER, Progress};
+use crate::net::outbound::{Attempt, Target};
 use crate::quota::semaphore::Permit;
 use crate::reactor::Reactor;
-use crate::reactor::table::connection::Entry;
+use crate::reactor::table::connection::ConnectionEntry;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::event::Event;
-use crate::reactor::table::pending::Pending;
+use crate::reactor::table::turn::Connecting;
 use crate::workers::resolver::Question;
 
 impl Reactor {
-    /// Does what has been wished for before this phase.
-    pub(super) fn run_pending(&mut self) {
-        for _ in 0..self.pending.len() {
-            match self.pending.pop_front() {
-                Some(Pending::Start(instance)) => self.pump(instance),
-                Some(Pending::Connect { permit, lookup, instance, target, token }) => {
-                    if let Some(id) = self.connect(permit, instance, &target, token) {
-                        self.begin_connecting(id, target, lookup);
-                    }
-                }
-                Some(Pending::Spawn(birth)) => self.spawn(birth),
-                Some(Pending::Drained(id)) => {
-                    if let Some(entry) = self.connections.get(id) {
-                        self.deliver(entry.instance, Event::Drained(id));
-                    }
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn connect(
+    /// Makes a connection without a socket, and tells its instance of it.
+    pub(super) fn connect(
         &mut self,
         permit: Permit,
         instance_id: InstanceId,
         target: &Target,
         token: u32,
     ) -> Option<ConnectionId> {
-        // The pending action of an instance that has ended ends here.
+        // What an instance asked for that has ended ends here.
         let instance = self.instances.get_mut(instance_id)?;
         instance.pending_connects -= 1;
         let marks = crate::reactor::table::connection::marks(&instance.plugin);
@@ -54,19 +37,21 @@ impl Reactor {
         let number = self.next_number();
         let mut connection = Connection::outgoing(number, marks, now);
         connection.count_for(tenant.writing.clone(), &tenant.outboxes);
-        connection.handler = target.to_string();
+        connection.handler = GuestText::name(target);
         let origin = Origin::Connected(token);
-        let mut entry = Entry::new(instance_id, SharedConnection::new(connection), origin, permit);
+        let mut entry =
+            ConnectionEntry::new(instance_id, SharedConnection::new(connection), origin, permit);
         entry.begun = now;
         entry.outgoing = true;
         let id = self.add_connection(entry);
         self.reconcile(id);
         self.deliver(instance_id, Event::Open(id));
-        // Its post-init has run, or the guest is suspended in it; either way the attempt begins now.
         Some(id)
     }
 
-    fn begin_connecting(&mut self, id: ConnectionId, target: Target, lookup: Option<Permit>) {
+    /// Begins the attempt. Its post-init has run, or goes on in the slow lane.
+    pub(super) fn begin_connecting(&mut self, connecting: Connecting) {
+        let Connecting { connection: id, target, lookup } = connecting;
         if let Some(attempt) = target.immediate() {
             if self.is_still_granted(id, &target) {
                 self.attempt(id, Attempts::new([attempt].into()));
@@ -82,7 +67,7 @@ impl Reactor {
                 reply_to: self.inbox.post(),
                 permit: lookup,
             };
-            match self.resolver.ask(question) {
+            match self.setup.resolver.ask(question) {
                 Ok(()) => {
                     if let Some(entry) = self.connections.get_mut(id) {
                         entry.target = Some(target);
@@ -97,7 +82,7 @@ impl Reactor {
     }
 
     /// Whose a connection is.
-    fn tenant_of(&self, id: ConnectionId) -> usize {
+    pub(super) fn tenant_of(&self, id: ConnectionId) -> usize {
         let entry = self.connections.get(id);
         let instance = entry.and_then(|entry| self.instances.get(entry.instance));
         instance.map_or(0, |instance| instance.plugin.tenant.index)
@@ -124,31 +109,35 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         if entry.shared.lock().phase() == Phase::Resolving {
             entry.attempts = attempts;
+            entry.shared.lock().connecting();
+            // Sockets that connect are registered for both.
+            entry.writable_wanted = true;
             self.next_attempt(id);
         }
     }
 
-    fn next_attempt(&mut self, id: ConnectionId) {
+    /// Begins the next attempt, beside those that are under way.
+    pub(super) fn next_attempt(&mut self, id: ConnectionId) {
+        let now = self.setup.env.clock.now();
+        let owner = Owner::Tenant(self.tenant_of(id));
         let Some(entry) = self.connections.get_mut(id) else { return };
-        let mut connection = entry.shared.lock();
-        match entry.attempts.begin_next() {
-            Ok(mut stream) => {
-                let (token, both) =
-                    (PollSource::Connection(id).into(), Interest::READABLE.add(Interest::WRITABLE));
-                match self.poll.registry().register(&mut stream, token, both) {
-                    Ok(()) => {
-                        entry.writable_wanted = true;
-                        connection.connecting(stream);
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a socket cannot be polled");
-                        connection.end(CloseReason::Failed);
-                    }
-                }
-            }
-            Err(reason) => connection.end(reason),
+        if entry.shared.lock().phase() != Phase::Connecting {
+            return;
         }
-        drop(connection);
+        if let Some(key) = entry.next_attempt.take() {
+            self.timers.cancel(key);
+        }
+        let registry = self.poll.registry();
+        let token = PollSource::Connection(id).into();
+        let both = Interest::READABLE.add(Interest::WRITABLE);
+        if let Err(reason) =
+            entry.attempts.begin_next(|stream| registry.register(stream, token, both))
+        {
+            entry.shared.lock().end(reason);
+        } else if entry.attempts.has_more() {
+            let due = now + NEXT_AFTER;
+            entry.next_attempt = Some(self.timers.insert(owner, due, Purpose::NextAttempt(id)));
+        }
         self.reconcile(id);
     }
 
@@ -156,25 +145,14 @@ impl Reactor {
     pub(super) fn on_connecting(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
-        let mut connection = entry.shared.lock();
-        let Some(stream) = connection.stream() else { return };
-        match stream.take_error() {
-            Ok(None) if stream.peer().is_err() => return,
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => {
-                // The old socket leaves the poll when it is closed.
-                drop(connection.drop_stream());
-                entry.attempts.failed(&error);
-                drop(connection);
-                self.next_attempt(id);
-                return;
-            }
-        }
-        connection.established(now);
-        drop(connection);
-        if let Some(key) = entry.pending_connect.take() {
-            self.timers.cancel(key.0);
-        }
+        let stream = match entry.attempts.progress() {
+            Progress::Waiting => return,
+            Progress::Failed => return self.next_attempt(id),
+            Progress::Connected(stream) => stream,
+        };
+        entry.shared.lock().established(stream, now);
+        let keys = [entry.pending_connect.take().map(|set| set.0), entry.next_attempt.take()];
+        keys.into_iter().flatten().for_each(|key| self.timers.cancel(key));
         let instance = entry.instance;
         self.reconcile(id);
         self.deliver(instance, Event::Completed(id));

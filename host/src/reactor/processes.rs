@@ -1,16 +1,18 @@
 //! Processes: instances without a connection, from their birth to the notice of their end.
 
 use crate::base::arena::InstanceId;
+use crate::contract::outcome::ExitReason;
+use crate::reactor::Reactor;
 use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::Unavailable;
+use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Birth, Role};
-use crate::reactor::{ExitReason, Pending, Reactor};
 
 impl Reactor {
     /// Makes a process, unless its parent is gone or the reactor ends.
     pub(super) fn spawn(&mut self, birth: Birth) {
         let Birth { process, parent, plugin, name, argument } = birth;
-        if self.instances.get(parent).is_none() || self.stop.has_begun() {
+        if self.instances.get(parent).is_none() || self.stopping.has_begun() {
             return;
         }
         let (number, waiting) = (process.id(), process.waiting());
@@ -25,7 +27,7 @@ impl Reactor {
         };
         self.processes.insert(number, id);
         if let Some(parent) = self.instances.get_mut(parent) {
-            parent.children.push(id);
+            parent.children.insert(id);
         }
         self.deliver(id, Event::Spawned { name, argument });
         // Their notices came before there was anybody to tell.
@@ -40,8 +42,6 @@ impl Reactor {
         let limit = match why {
             Unavailable::NoRoom(full) => full.limit(),
             Unavailable::Quarantined => "traps",
-            // Its trap is told already.
-            Unavailable::Ended => return,
         };
         let value = plugin.shown(limit).unwrap_or_else(|| self.setup.quota.max.to_string());
         plugin.at_limit(self.setup.env.clock.now(), limit, &value, || None);
@@ -59,9 +59,14 @@ impl Reactor {
             return;
         }
         // It may not have been born yet.
-        let unborn = |pending: &Pending| matches!(pending, Pending::Spawn(birth) if birth.parent == parent && birth.process.id() == process);
-        if let Some(place) = self.pending.iter().position(unborn) {
-            self.pending.remove(place);
+        let is_unborn = |pending: &Pending| {
+            matches!(pending, Pending::Spawn(birth)
+                if birth.parent == parent && birth.process.id() == process)
+        };
+        let Some(tenant) = self.instances.get(parent).map(|it| it.plugin.tenant.index) else {
+            return;
+        };
+        if self.agenda.pending.remove(tenant, is_unborn).is_some() {
             self.send_later(parent, process, ExitReason::Killed);
         }
     }
@@ -86,7 +91,7 @@ impl Reactor {
         let process = role.process.id();
         self.processes.remove(&process);
         if let Some(parent) = self.instances.get_mut(role.parent) {
-            parent.children.retain(|child| *child != id);
+            parent.children.remove(&id);
             self.send_later(role.parent, process, role.reason);
         }
     }

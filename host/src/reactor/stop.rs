@@ -2,41 +2,45 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::mail::post::Mail;
 use crate::net::connection::CloseReason;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::Reactor;
+use crate::reactor::exit::Exit;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::event::Event;
 use crate::reactor::table::stop::Stop;
-use crate::reactor::{Exit, Reactor};
+use crate::reactor::table::turn::TurnPhase;
 
 impl Reactor {
-    /// Takes the steps that can be taken; false when the reactor may leave.
-    pub(super) fn advance_stop(&mut self) -> bool {
-        loop {
-            let before = self.stop;
-            match self.stop {
-                Stop::No => self.notice_nothing_left(),
-                Stop::Wanted => self.begin_stop(),
-                _ if !self.stop_can_go_on() => {}
-                Stop::Hooks => self.begin_draining(),
-                Stop::Draining => self.say_last_words(),
-                Stop::Cutting => self.cut(),
-                Stop::LastWords => self.stop = Stop::Done,
-                Stop::Done => {}
-            }
-            if self.stop == before {
-                return self.stop != Stop::Done;
-            }
+    /// Takes the steps that can be taken.
+    pub(super) fn advance_stop(&mut self) -> TurnPhase {
+        let before = self.stopping.stop;
+        match before {
+            Stop::No => self.notice_nothing_left(),
+            Stop::Wanted => self.begin_stop(),
+            _ if !self.stop_can_go_on() => {}
+            Stop::Hooks => self.begin_draining(),
+            Stop::Draining => self.say_last_words(),
+            Stop::Cutting => self.cut(),
+            Stop::LastWords => self.stopping.stop = Stop::Done,
+            Stop::Done => {}
+        }
+        match self.stopping.stop {
+            Stop::Done => TurnPhase::Over { goes_on: false },
+            after if after == before => TurnPhase::Over { goes_on: true },
+            // Each connection that this has ended is told at once, and the next step may be possible.
+            _ => self.begin_unbinds(),
         }
     }
 
     /// Whether the next step of the stop does not have to wait for anything.
     pub(super) fn stop_can_go_on(&self) -> bool {
-        match self.stop {
+        match self.stopping.stop {
             Stop::No => false,
             Stop::Wanted | Stop::Cutting | Stop::Done => true,
             Stop::Hooks | Stop::LastWords => self.all_quiet(),
             Stop::Draining => {
-                self.connections.is_empty() && self.pending.is_empty() && self.all_quiet()
+                self.connections.is_empty() && self.agenda.pending.is_empty() && self.all_quiet()
             }
         }
     }
@@ -49,31 +53,31 @@ impl Reactor {
     fn notice_nothing_left(&mut self) {
         let nothing =
             self.acceptors.is_empty() && self.instances.is_empty() && self.timers.is_empty();
-        let nothing = nothing && self.quarantined.is_empty();
-        if self.had_programs && nothing && self.pending.is_empty() {
+        let nothing = nothing && !self.programs.any_in_quarantine();
+        if self.programs.had_any && nothing && self.agenda.pending.is_empty() {
             tracing::error!("every program has failed and nothing is served: leaving");
-            self.exit = Exit::NothingLeft;
+            self.stopping.exit = Exit::NothingLeft;
             self.stop_everywhere();
         }
     }
 
     /// Stops this reactor and the others.
     pub(super) fn stop_everywhere(&mut self) {
-        self.stop.want();
-        for peer in &self.peers {
-            peer.send(super::Mail::Stop);
+        self.stopping.stop.want();
+        for peer in &self.stopping.peers {
+            peer.send(Mail::Stop);
         }
     }
 
     fn begin_stop(&mut self) {
-        self.stop = Stop::Hooks;
+        self.stopping.stop = Stop::Hooks;
         tracing::info!(
             reactor = self.setup.index,
             connections = self.connections.len(),
             "stopping"
         );
-        self.close_acceptors();
-        self.ticks.clear();
+        self.acceptors.close(self.poll.registry());
+        self.agenda.ticks.clear();
         self.setup.env.stopping.store(true, Ordering::Relaxed);
         self.set_stop_deadline();
         self.deliver_to_programs(|| Event::Stopping);
@@ -82,8 +86,8 @@ impl Reactor {
     /// Whatever the stop waits for now has this long.
     fn set_stop_deadline(&mut self) {
         let deadline = self.setup.env.clock.now() + self.setup.stop_deadline;
-        let key = self.timers.insert(deadline, Purpose::StopDeadline);
-        if let Some(earlier) = self.stop_deadline.replace(key) {
+        let key = self.timers.insert(Owner::Host, deadline, Purpose::StopDeadline);
+        if let Some(earlier) = self.stopping.deadline.replace(key) {
             self.timers.cancel(earlier);
         }
     }
@@ -101,7 +105,7 @@ impl Reactor {
     }
 
     fn begin_draining(&mut self) {
-        self.stop = Stop::Draining;
+        self.stopping.stop = Stop::Draining;
         let all: Vec<_> = self.connections.iter().map(|(id, _)| id).collect();
         for id in all {
             if let Some(entry) = self.connections.get(id) {
@@ -109,12 +113,11 @@ impl Reactor {
             }
             self.reconcile(id);
         }
-        self.deliver_unbinds();
     }
 
     /// Nobody is waited for any longer.
     fn cut(&mut self) {
-        self.stop = Stop::Draining;
+        self.stopping.stop = Stop::Draining;
         // For those that hang in the unbind they are told now: the next cut ends them.
         self.set_stop_deadline();
         let busy: Vec<_> = self
@@ -134,11 +137,10 @@ impl Reactor {
         for id in late {
             self.end_connection(id, CloseReason::Stopped);
         }
-        self.deliver_unbinds();
     }
 
     fn say_last_words(&mut self) {
-        self.stop = Stop::LastWords;
+        self.stopping.stop = Stop::LastWords;
         self.set_stop_deadline();
         self.deliver_to_programs(|| Event::Stopped);
     }

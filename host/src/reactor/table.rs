@@ -1,10 +1,18 @@
 //! What a reactor owns.
 
 pub(super) mod acceptor;
+pub(super) mod agenda;
+pub(super) mod backlog;
 pub(super) mod connection;
 pub(super) mod deadline;
 pub(super) mod event;
+pub(super) mod guest_entry;
+pub(super) mod held_back;
 pub(super) mod instance;
 pub(super) mod pending;
+pub(super) mod poll_events;
 pub(super) mod process;
+pub(super) mod program;
 pub(super) mod stop;
+pub(super) mod turn;
+pub(super) mod turn_queue;

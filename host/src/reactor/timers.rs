@@ -3,27 +3,32 @@
 use crate::base::arena::ConnectionId;
 use crate::net::connection::{CloseReason, Phase};
 use crate::reactor::Reactor;
-use crate::reactor::table::deadline::{Failures, Purpose, chance, spread};
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::instance::Unavailable;
+use crate::reactor::table::turn::TurnPhase;
 
 impl Reactor {
-    /// Runs every deadline that is due in this turn.
-    pub(super) fn run_timers(&mut self) {
-        let pass = self.timers.begin_pass(self.setup.env.clock.turn());
-        while let Some(purpose) = self.timers.pop_due(pass) {
-            match purpose {
-                // A stopping reactor finishes its turn and begins nothing more.
-                Purpose::Guest(..) if self.stop.has_begun() => {}
-                Purpose::Guest(instance, timer) => self.guest_timer_due(instance, timer),
-                Purpose::Overdue(instance) => self.overdue(instance),
-                Purpose::Inactivity(id) => self.check_inactivity(id),
-                Purpose::PendingConnect(id) => self.end_connection(id, CloseReason::ConnectTimeout),
-                Purpose::CloseDeadline(id) => self.close_deadline_passed(id),
-                Purpose::Accept(place) => self.try_again(place),
-                Purpose::Restart(plugin) => self.restart(plugin),
-                Purpose::StopDeadline => self.stop.deadline_passed(),
-            }
+    /// Does what is due next.
+    pub(super) fn run_timer(&mut self) -> TurnPhase {
+        let (timers, fair_share) = (&mut self.timers, &self.fair_share);
+        let due = timers.next_due(|tenant| fair_share.has_used_its_share(tenant));
+        let Some(purpose) = due else { return TurnPhase::Poll };
+        match purpose {
+            // A stopping reactor finishes its turn and begins nothing more.
+            Purpose::Guest(..) if self.stopping.has_begun() => {}
+            Purpose::Guest(instance, timer) => self.guest_timer_due(instance, timer),
+            Purpose::Overdue(instance) => self.overdue(instance),
+            Purpose::Inactivity(id) => self.check_inactivity(id),
+            Purpose::PendingConnect(id) => self.end_connection(id, CloseReason::ConnectTimeout),
+            Purpose::NextAttempt(id) => self.next_attempt(id),
+            Purpose::CloseDeadline(id) => self.close_deadline_passed(id),
+            Purpose::Replenished(tenant, rate) => self.replenished(tenant, rate),
+            Purpose::Reprieve(instance) => self.reprieve(instance),
+            Purpose::Accept(place) => self.try_again(place),
+            Purpose::Restart(plugin) => self.restart(plugin),
+            Purpose::StopDeadline => self.stopping.stop.deadline_passed(),
         }
+        TurnPhase::Timers
     }
 
     fn check_inactivity(&mut self, id: ConnectionId) {
@@ -45,14 +50,14 @@ impl Reactor {
         match phase {
             Phase::Finishing(CloseReason::Stopped) => self.end_connection(id, CloseReason::Stopped),
             Phase::Finishing(_) => {
-                self.tell_close_deadline(id);
+                self.log_close_deadline(id);
                 self.end_connection(id, CloseReason::Limit);
             }
             _ => {}
         }
     }
 
-    fn tell_close_deadline(&self, id: ConnectionId) {
+    fn log_close_deadline(&self, id: ConnectionId) {
         let Some(entry) = self.connections.get(id) else { return };
         let Some(instance) = self.instances.get(entry.instance) else { return };
         let value = format!("{:?}", self.setup.close_deadline);
@@ -71,38 +76,35 @@ impl Reactor {
     /// Starts a failed program again after a while, longer each time. One that serves a listener is started
     /// by its next connection instead.
     pub(super) fn restart_later(&mut self, plugin: usize) {
-        let served = self.acceptors.iter().any(|acceptor| acceptor.plugin() == plugin);
-        if served || self.stop.has_begun() {
+        if self.acceptors.serves(plugin) || self.stopping.has_begun() {
             return;
         }
         let now = self.setup.env.clock.now();
         if self.setup.env.host.plugins[plugin].counters.is_quarantined() {
-            self.quarantined.push(plugin);
-            return;
+            return self.programs.wait_in_quarantine(plugin);
         }
-        let after = spread(self.failures[plugin].wait(now), chance());
-        self.timers.insert(now + after, Purpose::Restart(plugin));
+        let after = self.programs.failed(plugin, now);
+        self.timers.insert(Owner::Host, now + after, Purpose::Restart(plugin));
         let name = self.setup.env.host.plugins[plugin].name();
         tracing::warn!(plugin = name, after_ms = after.as_millis(), "starting again later");
     }
 
     fn restart(&mut self, plugin: usize) {
-        if self.stop.has_begun() {
+        if self.stopping.has_begun() {
             return;
         }
         match self.instance_for(plugin) {
             Err(Unavailable::NoRoom(_)) => self.restart_later(plugin),
-            Err(Unavailable::Quarantined) => self.quarantined.push(plugin),
-            // One that ends in its first callbacks has arranged for the next attempt itself.
-            Ok(_) | Err(Unavailable::Ended) => {}
+            Err(Unavailable::Quarantined) => self.programs.wait_in_quarantine(plugin),
+            // One that ends in its first callbacks arranges for the next attempt itself.
+            Ok(_) => {}
         }
     }
 
-    /// Plugins that were quarantined are not any more: listeners that waited go on, programs are started again.
+    /// Plugins were in quarantine and are not any more: listeners that waited go on, programs are started again.
     pub(super) fn lift_quarantine(&mut self) {
-        self.wake_acceptors();
-        for plugin in std::mem::take(&mut self.quarantined) {
-            self.failures[plugin] = Failures::default();
+        self.acceptors.wake();
+        for plugin in self.programs.leave_quarantine() {
             self.restart(plugin);
         }
     }

@@ -1,23 +1,28 @@
 //! Everything before the first port: the engine, every plugin, a first instance of each, every program's
 //! `prepare`.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+use crate::base::panics;
 use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::config::model::{Config, Isolation};
-use crate::engine::load::{Fault, LoadError, Loader};
+use crate::engine::compile::Compiler;
+use crate::engine::fit;
+use crate::engine::load::{Components, Fault, LoadError, Loader};
 use crate::engine::sandbox;
 use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::{Template, Templates};
 use crate::engine::ticker::{Activity, Ticker};
-use crate::engine::{EngineError, fit};
 use crate::host_api::state::{Env, HostState};
+use crate::log::text::GuestText;
+use crate::log::trap;
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
 use crate::quota::instances::InstanceQuota;
@@ -25,9 +30,11 @@ use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
 use crate::workers::deferred::Workers;
+use crate::workers::disposal::{Disposal, DisposalThread};
+use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
-use crate::{contract, engine, log};
+use crate::{contract, engine};
 
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
@@ -37,6 +44,10 @@ const FILE_THREADS_MAX: usize = 8;
 
 /// A host that could begin to serve.
 pub struct Prepared {
+    /// What it serves: the configuration, without the plugins that are left out.
+    pub config: Config,
+    /// Why those are: compiling them comes to no end.
+    pub left_out: Vec<LoadError>,
     /// The reactors, with the programs that begin with them.
     pub reactors: Vec<Reactor>,
     /// What all share.
@@ -49,6 +60,8 @@ pub struct Prepared {
     pub workers: Workers,
     /// Where handlers go on that outlive their slice.
     pub slow: slow_lane::SlowLaneThreads,
+    /// Gives back what ended instances leave behind.
+    pub disposal: DisposalThread,
 }
 
 impl Prepared {
@@ -58,27 +71,20 @@ impl Prepared {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
         let footprints = fit::footprints(config).map_err(StartError::Load)?;
-        let engine = engine::engine(config, &footprints).map_err(|error| match error {
-            EngineError::Config(error) => StartError::Config(error),
-            EngineError::Other(error) => {
-                StartError::Internal(format!("engine: {}", log::chain(&error)))
-            }
-        })?;
+        let (engine, settings) = engine::engine(config, &footprints)?;
+        let compiler = Compiler::of(&engine, settings, &config.host);
+        let components =
+            Components::compile(&compiler, config, &footprints).map_err(StartError::Load)?;
+        let Components { config: admitted, footprints, compiled, left_out } = components;
+        let config = &admitted;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
-            .map_err(StartError::internal("starting the ticker's thread"))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(FILE_THREADS_MAX)
-            .thread_name("wasi")
-            .enable_time()
-            .build()
-            .map_err(StartError::internal("starting the runtime for WASI"))?;
+            .map_err(StartError::thread("the time slices"))?;
+        let runtime = runtime()?;
         let loader = Loader::new(&engine, &config.tenants)
-            .map_err(|error| StartError::Internal(format!("linker: {}", log::chain(&error))))?;
-        let templates = footprints
-            .iter()
-            .enumerate()
-            .map(|(index, it)| loader.load(config, index, *it).map_err(StartError::Load))
+            .map_err(|error| StartError::Internal(format!("linker: {}", trap::chain(&error))))?;
+        let templates = (compiled.iter().zip(&footprints).enumerate())
+            .map(|(index, (one, footprint))| loader.load(config, index, one, *footprint))
+            .map(|loaded| loaded.map_err(StartError::Load))
             .collect::<Result<Templates, _>>()?;
         fit::compare_with_tenants(config, &footprints);
         let host =
@@ -94,6 +100,12 @@ impl Prepared {
         let lane = SlowLane::new(clock, ticker.activity(), config.host.slice);
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
         let quota = InstanceQuota::new(config.host.instances, &of_tenants);
+        let resolver =
+            Resolver::start(config.tenants.len(), config.plugins.iter().any(|it| it.may_connect()))
+                .map_err(StartError::internal("starting the threads that look names up"))?;
+        let resolver = Arc::new(resolver);
+        let (disposal, disposal_thread) =
+            Disposal::start().map_err(StartError::internal("starting the disposal thread"))?;
         let mut reactors = Vec::new();
         for index in 0..config.host.reactors {
             let setup = Setup {
@@ -104,11 +116,13 @@ impl Prepared {
                 quota: quota.clone(),
                 slice: config.host.slice,
                 slow_lane: lane.clone(),
+                resolver: resolver.clone(),
+                disposal: disposal.clone(),
                 stop_deadline: config.host.stop_deadline,
                 close_deadline: config.host.close_deadline,
             };
             let env = setup.env.clone();
-            let mut reactor = Reactor::new(setup).map_err(StartError::internal("making a poll"))?;
+            let mut reactor = Reactor::new(setup).map_err(StartError::made("a reactor"))?;
             for template in &*templates {
                 let plugin = &template.plugin;
                 if caller.begins_with(plugin, index) {
@@ -130,11 +144,38 @@ impl Prepared {
             &ticker.activity(),
             runtime.handle(),
         )
-        .map_err(StartError::internal("starting the workers"))?;
+        .map_err(StartError::thread("a worker"))?;
         let slow =
             slow_lane::SlowLaneThreads::spawn(config.host.slow_lane, &lane, runtime.handle())
-                .map_err(StartError::internal("starting the slow lane"))?;
-        Ok(Prepared { reactors, host, runtime, ticker, workers, slow })
+                .map_err(StartError::thread("the slow lane"))?;
+        Ok(Prepared {
+            config: admitted,
+            left_out,
+            reactors,
+            host,
+            runtime,
+            ticker,
+            workers,
+            slow,
+            disposal: disposal_thread,
+        })
+    }
+}
+
+/// What guests wait on that sleep or use files through WASI.
+fn runtime() -> Result<Runtime, StartError> {
+    let build = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(FILE_THREADS_MAX)
+            .thread_name("wasi")
+            .enable_time()
+            .build()
+    };
+    // Where there is no thread for it, it panics.
+    match panics::catch(build) {
+        Ok(built) => built.map_err(StartError::thread("WASI")),
+        Err(panicked) => Err(StartError::thread("WASI")(panicked.cause)),
     }
 }
 
@@ -160,16 +201,18 @@ impl Caller<'_> {
         let Outcome::Names(have) = outcome else { return Ok(()) };
         if let [only] = &*have {
             // The first of several checks of one plugin is as good as the last.
-            let _ = plugin.default_handler.set(log::escaped(only).into_owned());
+            let _ = plugin.default_handler.set(GuestText::name(only));
         }
-        let sections = self.config.listeners.iter().enumerate();
-        for (place, section) in sections.filter(|(_, section)| section.plugin == plugin.index) {
+        let sections = self.config.listeners.iter();
+        for section in sections.filter(|section| section.plugin == plugin.index) {
+            let place = section.place;
             let unknown = section.handler.as_ref().filter(|wanted| !have.contains(wanted));
             if let Some(wanted) = unknown {
                 let (line, wanted) = (section.line, wanted.clone());
-                return Err(Fault::Handler { line, place, wanted, have });
+                return Err(Fault::Handler { line, place, wanted, have: shown(&have) });
             }
             if section.handler.is_none() && 1 < have.len() {
+                let have = shown(&have);
                 return Err(Fault::HandlerMissing { line: section.line, place, have });
             }
         }
@@ -185,9 +228,7 @@ impl Caller<'_> {
 
     fn prepare(&self, template: &Arc<Template>, env: Env) -> Result<Box<Sandbox>, Fault> {
         match self.call(empty(template, env), Task::Prepare)? {
-            (_, Outcome::Refused(reason)) => {
-                Err(Fault::Prepare(log::escaped(&reason).into_owned()))
-            }
+            (_, Outcome::Refused(reason)) => Err(Fault::Prepare(reason)),
             (sandbox, _) => Ok(sandbox),
         }
     }
@@ -199,7 +240,7 @@ impl Caller<'_> {
         let plugin = &plugin;
         let call = sandbox::run(seat, task);
         let Some(finished) = self.block_on(call) else {
-            return Err(Fault::Instance(format!("{name} has not returned after {CALLBACK_MAX:?}")));
+            return Err(instance(format!("{name} has not returned after {CALLBACK_MAX:?}")));
         };
         let Finished { sandbox, result, .. } = finished;
         match (sandbox, result) {
@@ -208,18 +249,18 @@ impl Caller<'_> {
                 Stage::Room | Stage::Make => {
                     fit::unmade(plugin, &trapped, self.config.host.instances)
                 }
-                Stage::Fit => Fault::Refused(vec![format!(
+                Stage::Fit => Fault::Refused(vec![GuestText::cause(format_args!(
                     "its {} does not fit: {}",
                     contract::interface(contract::HANDLER),
-                    log::chain(&trapped.error)
-                )]),
+                    trap::chain(&trapped.error)
+                ))]),
                 Stage::Run => Fault::Trapped {
                     event: name,
-                    cause: log::cause(&trapped.error),
-                    backtrace: log::backtrace(&trapped.error),
+                    cause: trap::cause(&trapped.error),
+                    backtrace: trap::backtrace(&trapped.error),
                 },
             }),
-            (None, Ok(_)) => Err(Fault::Instance("the sandbox is gone".into())),
+            (None, Ok(_)) => Err(instance("the sandbox is gone")),
         }
     }
 
@@ -238,6 +279,16 @@ impl Caller<'_> {
             std::thread::park_timeout(left);
         }
     }
+}
+
+/// Why there is no first instance.
+fn instance(cause: impl Display) -> Fault {
+    Fault::Instance(GuestText::cause(cause))
+}
+
+/// The names of `catalog.handlers` as a message has them.
+fn shown(names: &[String]) -> Vec<GuestText> {
+    names.iter().map(GuestText::name).collect()
 }
 
 /// A sandbox that is yet to be made.

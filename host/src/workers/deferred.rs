@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::base::thread::{lower_priority, thread_cpu_time, waker};
+use crate::base::thread::{Threads, lower_priority, thread_cpu_time, waker};
 use crate::contract::outcome::Failure;
 use crate::engine::sandbox;
 use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage, Trapped};
@@ -15,12 +14,14 @@ use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Templates;
 use crate::engine::ticker::Activity;
 use crate::host_api::state::{Env, HostState};
-use crate::log;
+use crate::log::trap;
 use crate::mail::message::Message;
-use crate::mail::post::{Deferred, Mail};
+use crate::mail::post::{Deferred, Mail, NoResult};
 use crate::plugin::Plugin;
-use crate::plugin::jobs::{Job, Jobs, Next};
+use crate::plugin::jobs::{Job, Jobs};
 use crate::plugin::report::Ended;
+use crate::quota::fair_queue::Taken;
+use crate::workers::LONGEST_END;
 
 /// How long an idle worker keeps its instance for the next job of the same plugin.
 const KEPT_FOR: Duration = Duration::from_secs(1);
@@ -28,11 +29,12 @@ const KEPT_FOR: Duration = Duration::from_secs(1);
 /// What the log calls the memory of a tenant.
 const TENANT_MEMORY: &str = "tenant memory";
 
-/// The threads. Dropping it gives up every job, ends what runs at its next slice and joins the threads.
+/// The threads. Dropping it gives up every job, ends what runs at its next slice and waits a little for the
+/// threads to end.
 #[derive(Debug)]
 pub struct Workers {
     jobs: Arc<Jobs>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Threads,
 }
 
 impl Workers {
@@ -46,7 +48,7 @@ impl Workers {
     ) -> io::Result<Workers> {
         let jobs = env.host.jobs.clone();
         jobs.set_share(share(count, &env.host.plugins));
-        let mut workers = Workers { jobs, threads: Vec::with_capacity(count) };
+        let mut workers = Workers { jobs, threads: Threads::new() };
         for index in 0..count {
             let worker = Worker {
                 env: env.clone(),
@@ -55,12 +57,10 @@ impl Workers {
                 kept: None,
             };
             let runtime = runtime.clone();
-            let thread =
-                std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                    let _guard = runtime.enter();
-                    worker.work();
-                })?;
-            workers.threads.push(thread);
+            workers.threads.spawn(format!("worker-{index}"), move || {
+                let _guard = runtime.enter();
+                worker.work();
+            })?;
         }
         Ok(workers)
     }
@@ -76,11 +76,10 @@ fn share(workers: usize, plugins: &[Arc<Plugin>]) -> usize {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.jobs.close();
-        for thread in self.threads.drain(..) {
-            // A worker may sleep inside a guest's WASI call.
-            thread.thread().unpark();
-            // A panic there was reported by the panic hook; there is nothing to add while dropping.
-            let _ = thread.join();
+        // A worker may sleep inside a guest's WASI call.
+        self.threads.unpark();
+        if !std::mem::take(&mut self.threads).join_within(LONGEST_END) {
+            tracing::warn!("a worker is still busy: left");
         }
     }
 }
@@ -110,14 +109,14 @@ impl Worker {
         }
         loop {
             // Whoever keeps nothing has nothing to give up.
-            match self.env.host.jobs.next(self.kept.is_some().then_some(KEPT_FOR)) {
-                Next::Job(job) => {
+            match self.env.host.jobs.take(self.kept.is_some().then_some(KEPT_FOR)) {
+                Taken::Item(job) => {
                     let tenant = job.plugin.tenant.index;
-                    self.do_job(*job);
+                    self.do_job(job);
                     self.env.host.jobs.done(tenant);
                 }
-                Next::Idle => self.kept = None,
-                Next::Closed => return,
+                Taken::Nothing => self.kept = None,
+                Taken::Closed => return,
             }
         }
     }
@@ -130,7 +129,7 @@ impl Worker {
         let Some(seat) = self.seat(&plugin) else {
             let value = plugin.shown(TENANT_MEMORY).unwrap_or_default();
             plugin.at_limit(self.env.clock.now(), TENANT_MEMORY, &value, || None);
-            let (instance, outcome) = (asker.instance, Err(Failure::Unavailable));
+            let (instance, outcome) = (asker.instance, Err(Failure::Unavailable.into()));
             return asker.post.send(Mail::Deferred(Deferred {
                 instance,
                 job: id,
@@ -145,7 +144,7 @@ impl Worker {
             Err(GivenUp::Unwanted) => return,
             Err(GivenUp::TooLong(limit)) => {
                 self.ended(&plugin, operation, Some(limit), None);
-                Err(Failure::TooLong)
+                Err(Failure::TooLong.into())
             }
         };
         let instance = asker.instance;
@@ -219,8 +218,8 @@ impl Worker {
                 connection: None,
                 operation: Some(operation),
                 limit,
-                cause: trapped.map(|trapped| log::cause(&trapped.error)),
-                backtrace: trapped.map(|trapped| log::backtrace(&trapped.error)),
+                cause: trapped.map(|trapped| trap::cause(&trapped.error)),
+                backtrace: trapped.map(|trapped| trap::backtrace(&trapped.error)),
             },
         );
     }
@@ -230,7 +229,7 @@ impl Worker {
         plugin: &Plugin,
         operation: u32,
         finished: Finished,
-    ) -> Result<Message, Failure> {
+    ) -> Result<Message, NoResult> {
         let Finished { sandbox, result, .. } = finished;
         self.kept = sandbox;
         match result {
@@ -238,22 +237,26 @@ impl Worker {
                 let max = usize::try_from(plugin.config.limits.message).unwrap_or(usize::MAX);
                 let fits = data.len() <= max;
                 let message = Message::new(data, &plugin.tenant.messages, None);
-                message.ok().filter(|_| fits).ok_or(Failure::TooLarge)
+                message.ok().filter(|_| fits).ok_or(Failure::TooLarge.into())
             }
-            Ok(Outcome::Result(Err(text))) => Err(Failure::Failed(text)),
-            Ok(_) => Err(Failure::Unavailable),
+            Ok(Outcome::Result(Err(text))) => {
+                let messages = &plugin.tenant.messages;
+                Err(NoResult::failed(text, plugin.config.limits.message, messages))
+            }
+            Ok(_) => Err(Failure::Unavailable.into()),
             Err(trapped) if trapped.stage == Stage::Room => {
                 let limit = trapped.limit.unwrap_or("instances");
                 let value = plugin.shown(limit).unwrap_or_default();
-                plugin.found_no_room(self.env.clock.now(), limit, &value, &trapped.error, None);
-                Err(Failure::Unavailable)
+                let cause = trap::cause(&trapped.error);
+                plugin.found_no_room(self.env.clock.now(), limit, &value, &cause, None);
+                Err(Failure::Unavailable.into())
             }
             Err(trapped) => {
                 self.ended(plugin, operation, trapped.limit, Some(&trapped));
-                Err(match trapped.stage {
+                Err(NoResult::from(match trapped.stage {
                     Stage::Run => Failure::Trapped,
                     Stage::Room | Stage::Make | Stage::Fit => Failure::Unavailable,
-                })
+                }))
             }
         }
     }

@@ -1,24 +1,32 @@
 //! Names to addresses, off the loop: the operating system's resolver blocks, so it has threads of its own.
 //!
 //! A name whose servers do not answer holds a thread for many seconds, and a plugin may ask for as many of them as it likes.
-//! So tenants take turns, and none of them has more than a few of the threads at once.
+//! So tenants take turns, none of them has more than a few of the threads, and one that has none while the others have them
+//! all gets a thread that is there for that.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
-use std::net::ToSocketAddrs;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::base::arena::ConnectionId;
+use crate::base::panics;
+use crate::log::text::GuestText;
 use crate::mail::post::{Mail, Post};
 use crate::net::outbound::Attempt;
+use crate::quota::fair_queue::{FairQueue, Taken};
 use crate::quota::semaphore::Permit;
 
-/// Look-ups under way at once.
+/// Threads that are there from the start.
 const THREADS: usize = 8;
-/// Those of one tenant.
-const THREADS_OF_A_TENANT: usize = 2;
+/// Look-ups of one tenant at once.
+const SHARE: usize = 2;
 /// Names of one tenant that may wait for a thread; the next is refused as if it had no address.
 const WAITING_MAX: usize = 1024;
+/// How long a thread that was started for one tenant waits for its next name.
+const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// A name to look up, and who asked.
 #[derive(Debug)]
@@ -37,163 +45,128 @@ pub struct Question {
     pub permit: Option<Permit>,
 }
 
-/// Threads that look names up, started by the questions. Dropping it ends them after the look-ups that are under way.
-#[derive(Debug, Default)]
-pub struct Resolver {
-    shared: Arc<ResolverShared>,
-    threads: usize,
-}
-
-#[derive(Debug, Default)]
-struct ResolverShared {
-    questions: Mutex<Questions<Question>>,
-    changed: Condvar,
-}
-
-/// Questions that wait, by tenant.
+/// Threads that look names up, for all reactors. Dropping it ends them after the look-ups that are under way.
 #[derive(Debug)]
-struct Questions<T> {
-    /// The tenants that have some, the one whose turn it is in front.
-    tenants: VecDeque<(usize, VecDeque<T>)>,
-    /// How many are being answered, by tenant.
-    under_way: BTreeMap<usize, usize>,
-    /// Threads with nothing to do.
-    idle: usize,
-    closed: bool,
+pub struct Resolver(Arc<ResolverShared>);
+
+#[derive(Debug)]
+struct ResolverShared {
+    questions: FairQueue<Question>,
+    /// Threads besides those that are there from the start, and how many there may be: one for each tenant.
+    more: AtomicUsize,
+    more_max: usize,
 }
 
 impl Resolver {
+    /// Starts the threads, for that many tenants; none where nobody may ask.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(tenants: usize, somebody_may_ask: bool) -> io::Result<Resolver> {
+        let questions = FairQueue::new(SHARE, WAITING_MAX);
+        let more = AtomicUsize::new(0);
+        let resolver = Resolver(Arc::new(ResolverShared { questions, more, more_max: tenants }));
+        for index in 0..if somebody_may_ask { THREADS } else { 0 } {
+            resolver.start_thread(&format!("resolver-{index}"), |shared| shared.answer_all())?;
+        }
+        Ok(resolver)
+    }
+
     /// Asks for the addresses of a name; the answer is a [`Mail::Resolved`].
     ///
     /// # Errors
-    /// When no thread can be started or too many names wait.
-    pub fn ask(&mut self, question: Question) -> io::Result<()> {
-        let mut questions = self.shared.lock();
+    /// When too many names of its tenant wait.
+    pub fn ask(&self, question: Question) -> io::Result<()> {
+        if let Some(addresses) = without_a_look_up(&question.host, question.port) {
+            let Question { connection, reply_to, .. } = question;
+            reply_to.send(Mail::Resolved { connection, addresses });
+            return Ok(());
+        }
         let tenant = question.tenant;
-        if !questions.add(tenant, question) {
+        if self.0.questions.add(tenant, question).is_err() {
             return Err(io::Error::other("too many names wait to be resolved"));
         }
-        let needed = questions.idle < questions.waiting() && self.threads < THREADS;
-        drop(questions);
-        if needed {
-            self.start_one()?;
+        if self.0.questions.is_kept_from(tenant) {
+            self.start_one_more();
         }
-        self.shared.changed.notify_one();
         Ok(())
     }
 
-    fn start_one(&mut self) -> io::Result<()> {
-        let shared = self.shared.clone();
-        let name = format!("resolver-{}", self.threads);
-        let started = std::thread::Builder::new().name(name).spawn(move || shared.answer_all());
-        match started {
-            // It is not joined: a look-up may take the operating system half a minute, and its answer goes nowhere.
-            Ok(_) => self.threads += 1,
-            Err(error) if self.threads == 0 => return Err(error),
-            // The question waits for one of those that there are.
-            Err(error) => tracing::debug!(%error, "no more threads for names"),
+    /// A thread for a tenant that is kept from all the others.
+    fn start_one_more(&self) {
+        let add = |more: usize| Some(more + 1).filter(|more| *more <= self.0.more_max);
+        if self.0.more.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_err() {
+            return;
         }
-        Ok(())
+        let answer = |shared: &ResolverShared| {
+            shared.answer_until_idle();
+            shared.more.fetch_sub(1, Ordering::Relaxed);
+        };
+        if let Err(error) = self.start_thread("resolver-more", answer) {
+            self.0.more.fetch_sub(1, Ordering::Relaxed);
+            // The question waits for one of those that there are.
+            tracing::debug!(%error, "no more threads for names");
+        }
+    }
+
+    fn start_thread(
+        &self,
+        name: &str,
+        work: impl FnOnce(&ResolverShared) + Send + 'static,
+    ) -> io::Result<()> {
+        let shared = self.0.clone();
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        // It is not joined: a look-up may take the operating system half a minute, and its answer goes nowhere.
+        thread.spawn(move || work(&shared)).map(drop)
     }
 }
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        let mut questions = self.shared.lock();
-        questions.closed = true;
-        let left = std::mem::take(&mut questions.tenants);
-        drop(questions);
-        // What they hold is given back without the lock.
-        drop(left);
-        self.shared.changed.notify_all();
+        drop(self.0.questions.close());
     }
 }
 
 impl ResolverShared {
     fn answer_all(&self) {
-        while let Some(question) = self.next() {
-            let Question { host, port, tenant, connection, reply_to, permit } = question;
-            let addresses = look_up(&host, port);
-            drop(permit);
-            reply_to.send(Mail::Resolved { connection, addresses });
-            self.lock().answered(tenant);
+        while let Taken::Item(question) = self.questions.take(None) {
+            self.answer(question);
         }
     }
 
-    /// The next question; waits for it. None when nobody asks any more.
-    fn next(&self) -> Option<Question> {
-        let mut questions = self.lock();
-        loop {
-            if questions.closed {
-                return None;
-            }
-            if let Some(question) = questions.take() {
-                return Some(question);
-            }
-            questions.idle += 1;
-            questions = self.changed.wait(questions).unwrap_or_else(PoisonError::into_inner);
-            questions.idle -= 1;
+    fn answer_until_idle(&self) {
+        while let Taken::Item(question) = self.questions.take(Some(IDLE_MAX)) {
+            self.answer(question);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Questions<Question>> {
-        // Each change is whole before anything can panic.
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn answer(&self, question: Question) {
+        let Question { host, port, tenant, connection, reply_to, permit } = question;
+        let addresses = panics::catch(|| look_up(&host, port)).unwrap_or_else(|panicked| {
+            tracing::error!(host, %panicked, "a look-up panicked: the name has no address");
+            panics::survive(&panicked);
+            VecDeque::new()
+        });
+        drop(permit);
+        reply_to.send(Mail::Resolved { connection, addresses });
+        self.questions.done(tenant);
     }
 }
 
-impl<T> Questions<T> {
-    /// Adds one; false where its tenant has too many.
-    fn add(&mut self, tenant: usize, question: T) -> bool {
-        match self.tenants.iter_mut().find(|(known, _)| *known == tenant) {
-            Some((_, waiting)) if WAITING_MAX <= waiting.len() => return false,
-            Some((_, waiting)) => waiting.push_back(question),
-            None => self.tenants.push_back((tenant, VecDeque::from([question]))),
-        }
-        true
-    }
-
-    /// How many wait.
-    fn waiting(&self) -> usize {
-        self.tenants.iter().map(|(_, waiting)| waiting.len()).sum()
-    }
-
-    /// The next one of the tenants that have not all the threads that they may have.
-    fn take(&mut self) -> Option<T> {
-        let under_way = &self.under_way;
-        let may = |(tenant, _): &(usize, VecDeque<T>)| {
-            under_way.get(tenant).is_none_or(|count| *count < THREADS_OF_A_TENANT)
-        };
-        let place = self.tenants.iter().position(may)?;
-        let (tenant, mut waiting) = self.tenants.remove(place)?;
-        let question = waiting.pop_front()?;
-        if !waiting.is_empty() {
-            self.tenants.push_back((tenant, waiting));
-        }
-        *self.under_way.entry(tenant).or_default() += 1;
-        Some(question)
-    }
-
-    /// One of a tenant's is answered.
-    fn answered(&mut self, tenant: usize) {
-        if let Some(count) = self.under_way.get_mut(&tenant) {
-            *count -= 1;
-        }
-    }
-}
-
-impl<T> Default for Questions<T> {
-    fn default() -> Questions<T> {
-        let (tenants, under_way) = (VecDeque::new(), BTreeMap::new());
-        Questions { tenants, under_way, idle: 0, closed: false }
-    }
+/// The addresses of what needs no look-up: `localhost` and the names below it are this machine (RFC 6761, 6.3).
+fn without_a_look_up(host: &str, port: u16) -> Option<VecDeque<Attempt>> {
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let is_local = name == "localhost" || name.ends_with(".localhost");
+    let local: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let attempts = local.map(|address| Attempt::Tcp(SocketAddr::new(address, port)));
+    is_local.then(|| attempts.into())
 }
 
 fn look_up(host: &str, port: u16) -> VecDeque<Attempt> {
     match (host, port).to_socket_addrs() {
         Ok(addresses) => addresses.map(Attempt::Tcp).collect(),
         Err(error) => {
-            tracing::debug!(host, %error, "name not found");
+            tracing::debug!(host = ?GuestText::name(host), %error, "name not found");
             VecDeque::new()
         }
     }
@@ -204,38 +177,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenant_whose_names_take_long_leaves_threads_to_the_others() {
-        let mut questions = Questions::default();
-        for number in 0..100 {
-            assert!(questions.add(1, format!("slow {number}")));
+    fn localhost_needs_no_look_up() {
+        for name in ["localhost", "LocalHost.", "a.localhost"] {
+            let addresses = without_a_look_up(name, 80).unwrap_or_default();
+            assert_eq!(addresses.len(), 2, "{name}");
         }
-        assert_eq!(questions.take().as_deref(), Some("slow 0"));
-        assert_eq!(questions.take().as_deref(), Some("slow 1"));
-        assert_eq!(questions.take(), None, "the other threads are for others");
-        assert!(questions.add(2, "quick".to_owned()));
-        assert_eq!(questions.take().as_deref(), Some("quick"));
-        questions.answered(1);
-        assert_eq!(questions.take().as_deref(), Some("slow 2"));
-        assert_eq!(questions.waiting(), 97);
-    }
-
-    #[test]
-    fn tenants_take_turns() {
-        let mut questions = Questions::default();
-        for question in ["a", "b", "c"] {
-            questions.add(1, question);
-            questions.add(2, question);
+        for name in ["localhost.example", "notlocalhost", "", "."] {
+            assert!(without_a_look_up(name, 80).is_none(), "{name}");
         }
-        let taken: Vec<_> = std::iter::from_fn(|| questions.take()).collect();
-        assert_eq!(taken, ["a", "a", "b", "b"]);
-        questions.answered(2);
-        assert_eq!((questions.take(), questions.take()), (Some("c"), None));
-    }
-
-    #[test]
-    fn more_than_so_many_names_of_a_tenant_do_not_wait() {
-        let mut questions = Questions::default();
-        assert!((0..WAITING_MAX).all(|number| questions.add(1, number)));
-        assert!(!questions.add(1, 0) && questions.add(2, 0));
     }
 }

@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::base::thread::lower_priority;
+use crate::base::thread::{Threads, lower_priority};
 use crate::clock::{Clock, Moment};
 use crate::engine::ticker::Activity;
+use crate::workers::LONGEST_END;
 use crate::workers::slow_call::{SlowCall, Start};
 
 /// How often it is looked whether a tenant has CPU time again.
@@ -22,11 +22,11 @@ const CPU_WAIT: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone)]
 pub struct SlowLane(Arc<SlowLaneShared>);
 
-/// The lane's threads. Dropping it drops the calls that wait and joins the threads.
+/// The lane's threads. Dropping it drops the calls that wait and waits a little for the threads to end.
 #[derive(Debug)]
 pub struct SlowLaneThreads {
     lane: SlowLane,
-    threads: Vec<JoinHandle<()>>,
+    threads: Threads,
 }
 
 #[derive(Debug)]
@@ -56,15 +56,14 @@ impl SlowLaneThreads {
         lane: &SlowLane,
         runtime: &tokio::runtime::Handle,
     ) -> io::Result<SlowLaneThreads> {
-        let mut threads =
-            SlowLaneThreads { lane: lane.clone(), threads: Vec::with_capacity(count) };
+        let mut threads = SlowLaneThreads { lane: lane.clone(), threads: Threads::new() };
         for index in 0..count {
             let (lane, runtime) = (lane.clone(), runtime.clone());
             let name = format!("slow-lane-{index}");
-            threads.threads.push(std::thread::Builder::new().name(name).spawn(move || {
+            threads.threads.spawn(name, move || {
                 let _guard = runtime.enter();
                 lane.drive();
-            })?);
+            })?;
         }
         Ok(threads)
     }
@@ -78,9 +77,8 @@ impl Drop for SlowLaneThreads {
         drop(waiting);
         self.lane.0.changed.notify_all();
         drop(left);
-        for thread in self.threads.drain(..) {
-            // A panic there was reported by the panic hook; there is nothing to add while dropping.
-            let _ = thread.join();
+        if !std::mem::take(&mut self.threads).join_within(LONGEST_END) {
+            tracing::warn!("the slow lane is still busy: left");
         }
     }
 }

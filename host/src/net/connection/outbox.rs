@@ -31,7 +31,7 @@ pub struct Outbox {
 impl Outbox {
     /// What waits counts in this sum.
     pub fn count_in(&mut self, sum: &ByteBudget) {
-        self.reservation = sum.reservation(0);
+        self.reservation = sum.reserve(0);
         self.count();
     }
 

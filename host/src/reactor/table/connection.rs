@@ -9,13 +9,15 @@ use crate::clock::Moment;
 use crate::contract::bindings::Origin;
 use crate::net::connection::SharedConnection;
 use crate::net::connection::outbox::Marks;
-use crate::net::outbound::{Attempts, Target};
+use crate::net::outbound::Target;
+use crate::net::outbound::attempts::Attempts;
 use crate::plugin::Plugin;
 use crate::quota::semaphore::Permit;
-use crate::timer::TimerKey;
+use crate::reactor::table::backlog::ReadState;
+use crate::reactor::table::deadline::DeadlineKey;
 
 /// A connection as its reactor keeps it.
-pub struct Entry {
+pub struct ConnectionEntry {
     pub shared: SharedConnection,
     pub instance: InstanceId,
     /// Counts it among its plugin's connections.
@@ -33,18 +35,21 @@ pub struct Entry {
     /// The name whose addresses are being looked up.
     pub target: Option<Target>,
     pub attempts: Attempts,
+    /// When the next of them begins beside those that are under way.
+    pub next_attempt: Option<DeadlineKey>,
     /// Whether the poll tells when it can be written.
     pub writable_wanted: bool,
-    /// Whether there may be something to read.
-    pub readable: bool,
-    pub is_ready: bool,
-    /// Whether it is in the list of those whose output is held.
+    /// Whether there may be something to read, and where that waits.
+    pub reading: ReadState,
+    /// Whether its output waits for its tenant's bytes a second.
     pub is_rate_limited: bool,
+    /// Whether it is in the list of those.
+    pub waits_to_write: bool,
     pub unbind_is_due: bool,
     /// The deadline that is set, and the timeout it was set for.
-    pub inactivity: Option<(TimerKey, Duration)>,
-    pub pending_connect: Option<(TimerKey, Duration)>,
-    pub close_deadline: Option<TimerKey>,
+    pub inactivity: Option<(DeadlineKey, Duration)>,
+    pub pending_connect: Option<(DeadlineKey, Duration)>,
+    pub close_deadline: Option<DeadlineKey>,
 }
 
 /// The outbox marks of a plugin's connections.
@@ -57,14 +62,14 @@ pub fn marks(plugin: &Plugin) -> Marks {
     }
 }
 
-impl Entry {
+impl ConnectionEntry {
     pub fn new(
         instance: InstanceId,
         shared: SharedConnection,
         origin: Origin,
         permit: Permit,
-    ) -> Entry {
-        Entry {
+    ) -> ConnectionEntry {
+        ConnectionEntry {
             shared,
             instance,
             _permit: permit,
@@ -76,10 +81,11 @@ impl Entry {
             begun: Moment::default(),
             target: None,
             attempts: Attempts::default(),
+            next_attempt: None,
             writable_wanted: false,
-            readable: false,
-            is_ready: false,
+            reading: ReadState::Quiet,
             is_rate_limited: false,
+            waits_to_write: false,
             unbind_is_due: false,
             inactivity: None,
             pending_connect: None,

@@ -1,15 +1,15 @@
 //! What the deadlines of a reactor are for.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
-use std::time::Duration;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::clock::Moment;
+use crate::reactor::table::backlog::Rate;
+use crate::timer::{Pass, TimerKey, TimerQueue};
 
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(in crate::reactor) enum Purpose {
     /// A timer of a guest.
     Guest(InstanceId, u32),
     /// A call into a guest has taken too long.
@@ -18,8 +18,14 @@ pub enum Purpose {
     Inactivity(ConnectionId),
     /// A connection has not been made in time.
     PendingConnect(ConnectionId),
+    /// The next address is tried beside those that are slow.
+    NextAttempt(ConnectionId),
     /// A close after writing has waited long enough.
     CloseDeadline(ConnectionId),
+    /// What this tenant may use in a second has grown again.
+    Replenished(usize, Rate),
+    /// An instance has not been read for long because what it fills is full.
+    Reprieve(InstanceId),
     /// A listener that could not accept tries again.
     Accept(usize),
     /// A program that failed is started again.
@@ -28,64 +34,178 @@ pub enum Purpose {
     StopDeadline,
 }
 
-/// The wait before a failed program is started again; doubled with each failure.
-pub const RESTART_AFTER: Duration = Duration::from_secs(1);
-/// The doubling ends here: about a minute.
-pub const DOUBLINGS_MAX: u32 = 6;
-
-/// How often a program has failed of late.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Failures {
-    pub count: u32,
-    pub last: Moment,
+/// Whose a deadline is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::reactor) enum Owner {
+    /// The host's own.
+    Host,
+    /// This tenant's.
+    Tenant(usize),
 }
 
-impl Failures {
-    /// Counts a failure at `now` and tells how long to wait. One that ran well for longer than the longest
-    /// wait begins anew.
-    pub fn wait(&mut self, now: Moment) -> Duration {
-        let longest = RESTART_AFTER * (1 << DOUBLINGS_MAX);
-        if longest * 2 < now.since(self.last) {
-            self.count = 0;
+/// Names one pending deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::reactor) struct DeadlineKey {
+    owner: Owner,
+    key: TimerKey,
+}
+
+/// Every deadline of a reactor. Those of one owner are met in order; owners take turns, so that one whose deadlines all come
+/// at once does not keep the others from theirs.
+#[derive(Debug)]
+pub(in crate::reactor) struct Deadlines {
+    host: TimerQueue<Purpose>,
+    tenants: Vec<TimerQueue<Purpose>>,
+    /// The earliest deadline of each that has one.
+    earliest: BTreeSet<(TimerKey, Owner)>,
+    /// Those whose turn it still is in this phase, and how many each may have.
+    phase: VecDeque<(Owner, Pass, usize)>,
+}
+
+impl Deadlines {
+    /// None, of that many tenants.
+    pub(in crate::reactor) fn new(tenants: usize) -> Deadlines {
+        Deadlines {
+            host: TimerQueue::new(),
+            tenants: std::iter::repeat_with(TimerQueue::new).take(tenants).collect(),
+            earliest: BTreeSet::new(),
+            phase: VecDeque::new(),
         }
-        let after = RESTART_AFTER * (1 << self.count.min(DOUBLINGS_MAX));
-        *self = Failures { count: self.count.saturating_add(1), last: now };
-        after
     }
-}
 
-/// So much longer, at most, does a wait become by chance: hosts that failed together do not come back together.
-pub const JITTER: u32 = 4;
+    fn queue(&mut self, owner: Owner) -> &mut TimerQueue<Purpose> {
+        match owner {
+            Owner::Tenant(tenant) if tenant < self.tenants.len() => &mut self.tenants[tenant],
+            _ => &mut self.host,
+        }
+    }
 
-/// A wait and up to a quarter of it.
-pub fn spread(wait: Duration, chance: u64) -> Duration {
-    let thousandths = u32::try_from(chance % 1000).unwrap_or(0);
-    wait + wait / JITTER / 1000 * thousandths
-}
+    /// Changes the deadlines of one, and notes which is its earliest then.
+    fn change<T>(&mut self, owner: Owner, change: impl FnOnce(&mut TimerQueue<Purpose>) -> T) -> T {
+        let queue = self.queue(owner);
+        let before = queue.first();
+        let changed = change(queue);
+        let after = queue.first();
+        if before != after {
+            if let Some(key) = before {
+                self.earliest.remove(&(key, owner));
+            }
+            if let Some(key) = after {
+                self.earliest.insert((key, owner));
+            }
+        }
+        changed
+    }
 
-/// Some number. What the standard library seeds its maps with is random enough for that.
-pub fn chance() -> u64 {
-    RandomState::new().build_hasher().finish()
+    /// Adds a deadline.
+    pub(in crate::reactor) fn insert(
+        &mut self,
+        owner: Owner,
+        deadline: Moment,
+        purpose: Purpose,
+    ) -> DeadlineKey {
+        let key = self.change(owner, |queue| queue.insert(deadline, purpose));
+        DeadlineKey { owner, key }
+    }
+
+    /// Removes a deadline that has not come yet.
+    pub(in crate::reactor) fn cancel(&mut self, key: DeadlineKey) {
+        self.change(key.owner, |queue| queue.cancel(key.key));
+    }
+
+    /// A phase begins at `now`: deadlines that are added from here on wait for the next.
+    pub(in crate::reactor) fn begin_phase(&mut self, now: Moment, most: usize) {
+        self.phase.clear();
+        let due = self.earliest.iter().take_while(|(key, _)| key.is_due(now));
+        let owners: Vec<Owner> = due.map(|(_, owner)| *owner).collect();
+        for owner in owners {
+            let pass = self.queue(owner).begin_pass(now);
+            self.phase.push_back((owner, pass, most));
+        }
+    }
+
+    /// The next one that is due, of an owner that has not used its share; none when the phase is over.
+    pub(in crate::reactor) fn next_due(
+        &mut self,
+        has_used: impl Fn(usize) -> bool,
+    ) -> Option<Purpose> {
+        while let Some((owner, pass, left)) = self.phase.pop_front() {
+            if left == 0 || matches!(owner, Owner::Tenant(tenant) if has_used(tenant)) {
+                continue;
+            }
+            if let Some(purpose) = self.change(owner, |queue| queue.pop_due(pass)) {
+                self.phase.push_back((owner, pass, left - 1));
+                return Some(purpose);
+            }
+        }
+        None
+    }
+
+    /// The earliest of all.
+    pub(in crate::reactor) fn next_deadline(&self) -> Option<Moment> {
+        self.earliest.first().map(|(key, _)| key.deadline())
+    }
+
+    /// Whether there is none.
+    pub(in crate::reactor) fn is_empty(&self) -> bool {
+        self.earliest.is_empty()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    #[test]
-    fn the_wait_doubles_up_to_a_minute_and_is_forgotten() {
-        let at = |seconds| Moment::from_start(Duration::from_secs(seconds));
-        let mut failures = Failures::default();
-        let waits: Vec<u64> = (0..8).map(|time| failures.wait(at(time)).as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64]);
-        assert_eq!(failures.wait(at(1000)).as_secs(), 1);
+    fn at(milliseconds: u64) -> Moment {
+        Moment::from_start(Duration::from_millis(milliseconds))
+    }
+
+    fn due(deadlines: &mut Deadlines, now: u64, has_used: impl Fn(usize) -> bool) -> Vec<usize> {
+        deadlines.begin_phase(at(now), usize::MAX);
+        let purposes = std::iter::from_fn(|| deadlines.next_due(&has_used));
+        let place = |purpose| match purpose {
+            Purpose::Accept(place) => place,
+            other => panic!("{other:?}"),
+        };
+        purposes.map(place).collect()
     }
 
     #[test]
-    fn a_wait_becomes_longer_by_less_than_a_quarter() {
-        let second = Duration::from_secs(1);
-        assert_eq!(spread(second, 0), second);
-        assert_eq!(spread(second, 1500), Duration::from_millis(1125));
-        assert!(spread(second, 999) < Duration::from_millis(1250));
+    fn owners_take_turns_and_each_has_its_order() {
+        let mut deadlines = Deadlines::new(2);
+        for (tenant, deadline, place) in
+            [(0, 2, 12), (0, 1, 11), (0, 3, 13), (1, 3, 21), (1, 9, 29)]
+        {
+            deadlines.insert(Owner::Tenant(tenant), at(deadline), Purpose::Accept(place));
+        }
+        deadlines.insert(Owner::Host, at(2), Purpose::Accept(1));
+        assert_eq!(deadlines.next_deadline(), Some(at(1)));
+        assert_eq!(due(&mut deadlines, 5, |_| false), [11, 1, 21, 12, 13]);
+        assert_eq!(deadlines.next_deadline(), Some(at(9)));
+    }
+
+    #[test]
+    fn who_has_used_its_share_waits_for_the_next_turn() {
+        let mut deadlines = Deadlines::new(2);
+        for tenant in [0, 1] {
+            deadlines.insert(Owner::Tenant(tenant), at(1), Purpose::Accept(tenant));
+        }
+        assert_eq!(due(&mut deadlines, 1, |tenant| tenant == 0), [1]);
+        assert_eq!(deadlines.next_deadline(), Some(at(1)), "it is still due");
+        assert_eq!(due(&mut deadlines, 1, |_| false), [0]);
+        assert!(deadlines.is_empty());
+    }
+
+    #[test]
+    fn a_cancelled_one_is_gone() {
+        let mut deadlines = Deadlines::new(1);
+        let first = deadlines.insert(Owner::Tenant(0), at(1), Purpose::Accept(1));
+        deadlines.insert(Owner::Tenant(0), at(2), Purpose::Accept(2));
+        deadlines.cancel(first);
+        deadlines.cancel(first);
+        assert_eq!(deadlines.next_deadline(), Some(at(2)));
+        assert_eq!(due(&mut deadlines, 2, |_| false), [2]);
     }
 }

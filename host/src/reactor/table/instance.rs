@@ -1,18 +1,18 @@
 //! One sandbox of a plugin, as its reactor sees it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::clock::Moment;
 use crate::engine::sandbox::{Sandbox, Seat};
 use crate::plugin::Plugin;
 use crate::quota::instances::{InstanceSlot, QuotaExceeded};
+use crate::reactor::table::deadline::DeadlineKey;
 use crate::reactor::table::event::Event;
 use crate::reactor::table::process::Role;
-use crate::timer::TimerKey;
 use crate::workers::slow_call::SlowCall;
 
 pub enum InstanceState {
@@ -33,28 +33,43 @@ pub struct Instance {
     pub connections: Vec<ConnectionId>,
     /// Connections that have something to read and wait until it, or its tenant, may take more.
     pub stalled: Vec<ConnectionId>,
-    /// Since when it is not read because what it fills is full.
-    pub downstream_full_since: Option<Moment>,
+    /// The lists that it is in until it may go on.
+    pub waits: Waits,
+    /// While it is not read because what it fills is full: when it is read all the same.
+    pub reprieve: Option<DeadlineKey>,
+    /// Whether that has come, so that one read is due.
+    pub is_reprieved: bool,
     pub timers: HashMap<u32, GuestTimer>,
     /// Outgoing connections that were asked for and not begun.
     pub pending_connects: u32,
     /// What makes it a process, if it is one.
     pub role: Option<Role>,
     /// Processes that it has spawned.
-    pub children: Vec<InstanceId>,
+    pub children: HashSet<InstanceId>,
     /// Its place among the instances of the host.
     pub slot: InstanceSlot,
     /// How many more slices the running callback may have.
     pub slices_left: Arc<AtomicU32>,
     /// When a call that went into the slow lane has taken too long.
-    pub overdue: Option<TimerKey>,
-    /// Whether its events wait for its tenant's CPU time or its next share.
-    pub waits: bool,
+    pub overdue: Option<DeadlineKey>,
     pub started: bool,
+    /// Whether its end is decided, so that it is not entered any more.
+    pub is_ending: bool,
+}
+
+/// The lists that an instance is in, each once.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Waits {
+    /// Its events wait for its tenant's CPU time or its share of the next turn.
+    pub events: bool,
+    /// Its connections wait until its tenant may read.
+    pub reading: bool,
+    /// Its connections wait until what it fills has room.
+    pub room: bool,
 }
 
 pub struct GuestTimer {
-    pub key: Option<TimerKey>,
+    pub key: Option<DeadlineKey>,
     pub every: Option<Duration>,
 }
 
@@ -63,15 +78,9 @@ pub struct GuestTimer {
 pub enum Unavailable {
     /// The host, or its tenant, has as many as it may.
     NoRoom(QuotaExceeded),
-    /// It has ended in its first callbacks.
-    Ended,
     /// Its plugin is quarantined.
     Quarantined,
 }
-
-/// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
-/// itself full must not keep them from ending.
-pub const DOWNSTREAM_FULL_MAX: Duration = Duration::from_secs(1);
 
 impl Instance {
     pub fn new(plugin: Arc<Plugin>, seat: Seat, slot: InstanceSlot) -> Instance {
@@ -86,39 +95,30 @@ impl Instance {
             queue: VecDeque::new(),
             connections: Vec::new(),
             stalled: Vec::new(),
-            downstream_full_since: None,
+            waits: Waits::default(),
+            reprieve: None,
+            is_reprieved: false,
             timers: HashMap::new(),
             pending_connects: 0,
             role: None,
-            children: Vec::new(),
+            children: HashSet::new(),
             slot,
             overdue: None,
-            waits: false,
             started: false,
+            is_ending: false,
         }
     }
 
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, InstanceState::Idle(_))
+        matches!(self.state, InstanceState::Idle(_)) && !self.is_ending
     }
 
-    /// Whether it is not read at `now` because what it fills is full; now and then it is all the same.
-    pub fn must_wait_to_read(&mut self, now: Moment) -> bool {
-        if !self.is_downstream_full() {
-            self.downstream_full_since = None;
-            return false;
+    /// Whether what it fills is nearly full; if so, whoever makes room calls `waker`.
+    pub fn awaits_room(&self, waker: &Waker) -> bool {
+        match &self.state {
+            InstanceState::Idle(Seat::Ready(sandbox)) => sandbox.store.data().awaits_room(waker),
+            _ => false,
         }
-        let since = *self.downstream_full_since.get_or_insert(now);
-        let reprieved = DOWNSTREAM_FULL_MAX <= now.since(since);
-        if reprieved {
-            self.downstream_full_since = Some(now);
-        }
-        !reprieved
-    }
-
-    /// Whether what it fills is so full that it should not be given more to work on.
-    pub fn is_downstream_full(&self) -> bool {
-        matches!(&self.state, InstanceState::Idle(Seat::Ready(sandbox)) if sandbox.store.data().is_downstream_full())
     }
 
     /// Adds an event behind those that wait.

@@ -1,0 +1,249 @@
+//! Work that waits for a few threads, by tenant: tenants take turns, and none has all the threads at once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Items that wait. The items of each tenant are taken in the order in which they came.
+#[derive(Debug)]
+pub struct FairQueue<T> {
+    waiting: Mutex<Waiting<T>>,
+    changed: Condvar,
+}
+
+/// What a thread is told.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken<T> {
+    /// This is to be done; [`FairQueue::done`] is told afterwards.
+    Item(T),
+    /// There was nothing to do for a while.
+    Nothing,
+    /// Nothing is to be done any more.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    /// The tenants that have items, the one whose turn it is in front.
+    tenants: VecDeque<(usize, VecDeque<T>)>,
+    /// How many items are being done, by tenant.
+    under_way: BTreeMap<usize, usize>,
+    /// The most of them that one tenant may have.
+    share: usize,
+    /// The most items of one tenant that may wait.
+    length_max: usize,
+    /// Threads with nothing to do.
+    idle: usize,
+    is_closed: bool,
+}
+
+impl<T> FairQueue<T> {
+    /// An empty queue in which `length_max` items of a tenant may wait, of which `share` are done at once.
+    pub fn new(share: usize, length_max: usize) -> FairQueue<T> {
+        let waiting = Waiting {
+            tenants: VecDeque::new(),
+            under_way: BTreeMap::new(),
+            share,
+            length_max,
+            idle: 0,
+            is_closed: false,
+        };
+        FairQueue { waiting: Mutex::new(waiting), changed: Condvar::new() }
+    }
+
+    /// From now on no tenant has more than `share` items done at once.
+    pub fn set_share(&self, share: usize) {
+        self.lock().share = share;
+    }
+
+    /// Adds an item.
+    ///
+    /// # Errors
+    /// Gives it back when its tenant has too many that wait, or when the queue is closed.
+    pub fn add(&self, tenant: usize, item: T) -> Result<(), T> {
+        self.lock().add(tenant, item)?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The next item; waits for it, for as long as `patience` says, or without end.
+    pub fn take(&self, patience: Option<Duration>) -> Taken<T> {
+        let nothing = |waiting: &mut Waiting<T>| waiting.place().is_none() && !waiting.is_closed;
+        let mut waiting = self.lock();
+        waiting.idle += 1;
+        let mut waiting = match patience {
+            None => {
+                self.changed.wait_while(waiting, nothing).unwrap_or_else(PoisonError::into_inner)
+            }
+            Some(patience) => {
+                let waited = self.changed.wait_timeout_while(waiting, patience, nothing);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        waiting.idle -= 1;
+        if waiting.is_closed {
+            return Taken::Closed;
+        }
+        waiting.take().map_or(Taken::Nothing, Taken::Item)
+    }
+
+    /// An item of a tenant that was taken is done.
+    pub fn done(&self, tenant: usize) {
+        self.lock().done(tenant);
+        self.changed.notify_one();
+    }
+
+    /// Whether an item of a tenant waits that has none under way, while every thread is busy with those of others.
+    pub fn is_kept_from(&self, tenant: usize) -> bool {
+        let waiting = self.lock();
+        let has_none = waiting.under_way.get(&tenant).is_none_or(|count| *count == 0);
+        waiting.idle == 0 && has_none && waiting.tenants.iter().any(|(known, _)| *known == tenant)
+    }
+
+    /// Takes out what nobody wants any more of a tenant's.
+    pub fn remove(&self, tenant: usize, is_unwanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut waiting = self.lock();
+        let Some(place) = waiting.tenants.iter().position(|(known, _)| *known == tenant) else {
+            return Vec::new();
+        };
+        let items = std::mem::take(&mut waiting.tenants[place].1);
+        let (unwanted, others): (Vec<T>, Vec<T>) = items.into_iter().partition(is_unwanted);
+        if others.is_empty() {
+            waiting.tenants.remove(place);
+        } else {
+            waiting.tenants[place].1 = others.into();
+        }
+        unwanted
+    }
+
+    /// Nothing is taken or added any more. What waits is given back, so that whatever it holds is dropped without the
+    /// queue's lock.
+    pub fn close(&self) -> Vec<T> {
+        let mut waiting = self.lock();
+        waiting.is_closed = true;
+        let left = std::mem::take(&mut waiting.tenants);
+        drop(waiting);
+        self.changed.notify_all();
+        left.into_iter().flat_map(|(_, items)| items).collect()
+    }
+
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
+        // Each change is whole before anything can panic.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Waiting<T> {
+    fn add(&mut self, tenant: usize, item: T) -> Result<(), T> {
+        if self.is_closed {
+            return Err(item);
+        }
+        match self.tenants.iter_mut().find(|(known, _)| *known == tenant) {
+            Some((_, items)) if self.length_max <= items.len() => return Err(item),
+            Some((_, items)) => items.push_back(item),
+            None => self.tenants.push_back((tenant, VecDeque::from([item]))),
+        }
+        Ok(())
+    }
+
+    /// The place of the tenant whose item is next.
+    fn place(&self) -> Option<usize> {
+        let may = |(tenant, _): &(usize, VecDeque<T>)| {
+            self.under_way.get(tenant).is_none_or(|count| *count < self.share)
+        };
+        self.tenants.iter().position(may)
+    }
+
+    fn take(&mut self) -> Option<T> {
+        let (tenant, mut items) = self.tenants.remove(self.place()?)?;
+        let item = items.pop_front()?;
+        if !items.is_empty() {
+            self.tenants.push_back((tenant, items));
+        }
+        *self.under_way.entry(tenant).or_default() += 1;
+        Some(item)
+    }
+
+    fn done(&mut self, tenant: usize) {
+        if let Some(count) = self.under_way.get_mut(&tenant) {
+            *count -= 1;
+            if *count == 0 {
+                self.under_way.remove(&tenant);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of<const N: usize>(
+        share: usize,
+        items: [(usize, &'static str); N],
+    ) -> FairQueue<&'static str> {
+        let queue = FairQueue::new(share, usize::MAX);
+        items.into_iter().for_each(|(tenant, item)| queue.add(tenant, item).unwrap());
+        queue
+    }
+
+    fn now<T>(queue: &FairQueue<T>) -> Taken<T> {
+        queue.take(Some(Duration::ZERO))
+    }
+
+    #[test]
+    fn tenants_take_turns_and_each_keeps_its_order() {
+        let queue = of(9, [(1, "a"), (1, "b"), (1, "c"), (2, "A"), (2, "B")]);
+        let taken: Vec<_> = (0..5).map(|_| now(&queue)).collect();
+        assert_eq!(taken, ["a", "A", "b", "B", "c"].map(Taken::Item));
+        assert_eq!(now(&queue), Taken::Nothing);
+    }
+
+    #[test]
+    fn a_tenant_has_no_more_than_its_share_at_once() {
+        let queue = of(1, [(1, "first"), (1, "second")]);
+        assert_eq!(now(&queue), Taken::Item("first"));
+        assert_eq!(now(&queue), Taken::Nothing, "the other threads are for others");
+        queue.add(2, "of another").unwrap();
+        assert_eq!(now(&queue), Taken::Item("of another"));
+        queue.done(1);
+        assert_eq!(now(&queue), Taken::Item("second"));
+    }
+
+    #[test]
+    fn a_tenant_has_no_more_than_so_many_that_wait() {
+        let queue = FairQueue::new(1, 2);
+        assert_eq!([1, 2, 3].map(|item| queue.add(1, item)), [Ok(()), Ok(()), Err(3)]);
+        assert_eq!(queue.add(2, 4), Ok(()));
+    }
+
+    #[test]
+    fn what_is_unwanted_is_taken_out() {
+        let queue = of(9, [(1, "a"), (1, "b"), (2, "a")]);
+        assert_eq!(queue.remove(1, |item| *item == "a"), ["a"]);
+        assert_eq!(queue.remove(1, |item| *item == "b"), ["b"]);
+        assert_eq!((now(&queue), now(&queue)), (Taken::Item("a"), Taken::Nothing));
+    }
+
+    #[test]
+    fn a_closed_queue_gives_back_what_waits_and_takes_nothing() {
+        let queue = of(9, [(1, "a"), (2, "b")]);
+        assert_eq!(queue.close(), ["a", "b"]);
+        assert_eq!((queue.add(1, "c"), queue.take(None)), (Err("c"), Taken::Closed));
+    }
+
+    #[test]
+    fn a_tenant_is_kept_from_the_threads_by_others_only() {
+        let queue = of(2, [(1, "a"), (1, "b")]);
+        assert!(queue.is_kept_from(1), "nobody has taken anything yet");
+        assert_eq!(now(&queue), Taken::Item("a"));
+        assert!(!queue.is_kept_from(1), "it has one under way");
+        queue.add(2, "c").unwrap();
+        assert!(queue.is_kept_from(2) && !queue.is_kept_from(3));
+    }
+}

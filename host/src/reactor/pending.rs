@@ -1,0 +1,46 @@
+//! What is done after the sockets: outgoing connections and processes begin, slow peers that caught up are told.
+
+use crate::reactor::Reactor;
+use crate::reactor::table::event::Event;
+use crate::reactor::table::pending::Pending;
+use crate::reactor::table::turn::{Connecting, PendingProgress, TurnPhase};
+
+/// What is begun for one tenant in one turn, at most: each is a socket or a sandbox.
+const PENDING_PER_TURN: usize = 64;
+
+impl Reactor {
+    pub(super) fn begin_pending(&mut self) -> TurnPhase {
+        self.agenda.pending.begin_phase(PENDING_PER_TURN);
+        TurnPhase::Pending(PendingProgress { connecting: None })
+    }
+
+    /// Does one of the things that were asked for before this phase.
+    pub(super) fn run_pending(&mut self, mut progress: PendingProgress) -> TurnPhase {
+        if let Some(connecting) = progress.connecting.take() {
+            let tenant = self.tenant_of(connecting.connection);
+            self.charged(tenant, |reactor| reactor.begin_connecting(connecting));
+        }
+        let (pending, fair_share) = (&mut self.agenda.pending, &self.fair_share);
+        let next = pending.next(|tenant| fair_share.has_used_its_share(tenant));
+        let Some((tenant, next)) = next else { return self.begin_ticks() };
+        progress.connecting = self.charged(tenant, |reactor| reactor.begin_one(next));
+        TurnPhase::Pending(progress)
+    }
+
+    fn begin_one(&mut self, pending: Pending) -> Option<Connecting> {
+        match pending {
+            Pending::Start(instance) => self.agenda.runnable.push_back(instance),
+            Pending::Connect { permit, lookup, instance, target, token } => {
+                let connection = self.connect(permit, instance, &target, token)?;
+                return Some(Connecting { connection, target, lookup });
+            }
+            Pending::Spawn(birth) => self.spawn(birth),
+            Pending::Drained(id) => {
+                if let Some(entry) = self.connections.get(id) {
+                    self.deliver(entry.instance, Event::Drained(id));
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,161 @@
+//! Reading from connections, and what keeps one from being read.
+
+use std::io;
+
+use crate::base::arena::{ConnectionId, InstanceId};
+use crate::engine::task::Task;
+use crate::net::connection::reason_of;
+use crate::reactor::table::backlog::ReadState;
+use crate::reactor::table::event::Event;
+use crate::reactor::table::turn::SocketStep;
+use crate::reactor::{READ_BYTES, Reactor};
+
+impl Reactor {
+    /// Reads once and hands over; tells whether it goes on with this connection.
+    pub(super) fn read(&mut self, id: ConnectionId, left: usize, to_the_end: bool) -> SocketStep {
+        if left == 0 || self.tenant_has_used_its_share(id) {
+            self.make_ready(id);
+            return SocketStep::Next;
+        }
+        let Some(entry) = self.connections.get(id) else { return SocketStep::Next };
+        if entry.reading != ReadState::Readable {
+            // Nothing is there, or it is read when the list that holds it comes to it.
+            return SocketStep::Next;
+        }
+        let instance = entry.instance;
+        let Some(state) = self.instances.get_mut(instance) else { return SocketStep::Next };
+        if !state.is_quiet() {
+            // It is read when its instance has done what is before it.
+            state.push(Event::Readable(id));
+            self.list(id, ReadState::QueuedBehindEvents);
+            return SocketStep::Next;
+        }
+        let Some(task) = self.read_task(id) else { return SocketStep::Next };
+        let is_last =
+            !to_the_end && matches!(&task, Task::Data { length, .. } if *length < READ_BYTES);
+        if is_last && let Some(entry) = self.connections.get_mut(id) {
+            entry.reading = ReadState::Quiet;
+        }
+        self.enter_next(instance, task);
+        if is_last {
+            return SocketStep::Next;
+        }
+        SocketStep::Read { connection: id, left: left - 1, to_the_end }
+    }
+
+    /// Whether its tenant has had its share of this turn; what there is to read waits for the next.
+    fn tenant_has_used_its_share(&self, id: ConnectionId) -> bool {
+        let instance =
+            self.connections.get(id).and_then(|entry| self.instances.get(entry.instance));
+        instance.is_some_and(|instance| {
+            self.fair_share.has_used_its_share(instance.plugin.tenant.index)
+        })
+    }
+
+    /// It is a connection's turn that had to wait until its instance was idle.
+    pub(super) fn delayed_read_task(&mut self, id: ConnectionId) -> Option<Task> {
+        if !self.unlist(id) {
+            return None;
+        }
+        let task = self.read_task(id)?;
+        // There may be more, which is behind everything else that waits.
+        self.make_ready(id);
+        Some(task)
+    }
+
+    /// Reads what there is for an idle instance.
+    fn read_task(&mut self, id: ConnectionId) -> Option<Task> {
+        let now = self.setup.env.clock.turn();
+        let entry = self.connections.get(id)?;
+        let instance = entry.instance;
+        let object = entry.object?;
+        if !entry.shared.lock().wants_read() || self.stall(instance, id) {
+            return None;
+        }
+        let entry = self.connections.get_mut(id)?;
+        let mut connection = entry.shared.lock();
+        let mut buffer = self.buffer.take().unwrap_or_else(|| vec![0; READ_BYTES]);
+        match connection.read(&mut buffer, now) {
+            Ok(0) => {
+                entry.reading = ReadState::Quiet;
+                connection.peer_ended();
+            }
+            Ok(length) => {
+                drop(connection);
+                self.count_reading(id, instance, length);
+                return Some(Task::Data { connection: id, object, buffer, length });
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                entry.reading = ReadState::Quiet;
+            }
+            Err(error) => connection.end(reason_of(&error)),
+        }
+        drop(connection);
+        self.buffer = Some(buffer);
+        self.reconcile(id);
+        None
+    }
+
+    /// Has a connection wait until its instance, or its tenant, may take more; false if it need not.
+    fn stall(&mut self, id: InstanceId, connection: ConnectionId) -> bool {
+        let Some(instance) = self.instances.get_mut(id) else { return true };
+        if instance.plugin.tenant.must_not_read(&self.setup.env.clock) {
+            instance.stalled.push(connection);
+            self.wait_to_read(id);
+        } else if self.waits_for_room(id) {
+            if let Some(instance) = self.instances.get_mut(id) {
+                instance.stalled.push(connection);
+            }
+        } else {
+            return false;
+        }
+        self.list(connection, ReadState::Stalled);
+        true
+    }
+
+    /// What an instance filled has room again, or its tenant may read: its connections are read.
+    pub(super) fn end_stall(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        for connection in std::mem::take(&mut instance.stalled) {
+            if self.unlist(connection) {
+                self.make_ready(connection);
+            }
+        }
+    }
+
+    /// Takes what was read from its tenant's bytes a second, if they have a bound.
+    fn count_reading(&self, id: ConnectionId, instance: InstanceId, length: usize) {
+        let Some(instance) = self.instances.get(instance) else { return };
+        let Some(reading) = &instance.plugin.tenant.reading else { return };
+        reading.take(u64::try_from(length).unwrap_or(u64::MAX));
+        if reading.is_empty(self.setup.env.clock.now()) {
+            self.log_at_limit(id, "read_per_second");
+        }
+    }
+
+    /// A connection that may have something to read is read in the next phase that does.
+    pub(super) fn make_ready(&mut self, id: ConnectionId) {
+        if self.list(id, ReadState::Ready) {
+            let tenant = self.tenant_of(id);
+            self.agenda.reads.push(tenant, id);
+        }
+    }
+
+    /// Notes which list a connection is in; false if there is nothing to read or it is in one already.
+    fn list(&mut self, id: ConnectionId, state: ReadState) -> bool {
+        let entry = self.connections.get_mut(id);
+        let Some(entry) = entry.filter(|entry| entry.reading == ReadState::Readable) else {
+            return false;
+        };
+        entry.reading = state;
+        true
+    }
+
+    /// A list has come to a connection and does not hold it any more; false if it is gone or was not in it.
+    pub(super) fn unlist(&mut self, id: ConnectionId) -> bool {
+        let entry = self.connections.get_mut(id);
+        let Some(entry) = entry.filter(|entry| entry.reading.is_listed()) else { return false };
+        entry.reading = ReadState::Readable;
+        true
+    }
+}

@@ -1,0 +1,114 @@
+//! What waits in a reactor for something other than news from the poll, and for what it waits.
+
+use crate::base::arena::{ConnectionId, InstanceId};
+use crate::reactor::table::deadline::DeadlineKey;
+
+/// Whether there is something to read from a connection, and where it waits for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::reactor) enum ReadState {
+    /// Nothing is known to be there; the poll tells.
+    #[default]
+    Quiet,
+    /// There may be something, and nobody has it in a list: it is read as soon as it may be.
+    Readable,
+    /// On the agenda: it is read in the next phase that does.
+    Ready,
+    /// In its instance's queue, behind other events.
+    QueuedBehindEvents,
+    /// With its instance, which takes nothing more for now.
+    Stalled,
+}
+
+impl ReadState {
+    /// Whether some list holds it.
+    pub(in crate::reactor) fn is_listed(self) -> bool {
+        !matches!(self, ReadState::Quiet | ReadState::Readable)
+    }
+
+    /// The poll says that there is something.
+    pub(in crate::reactor) fn found(&mut self) {
+        if *self == ReadState::Quiet {
+            *self = ReadState::Readable;
+        }
+    }
+}
+
+/// What of a tenant is bounded by the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::reactor) enum Rate {
+    /// CPU time of its handlers.
+    Cpu,
+    /// Bytes that its connections read.
+    Reading,
+    /// Bytes that its connections write.
+    Writing,
+}
+
+/// What waits until a tenant may use more, and the deadline at which it may.
+#[derive(Debug)]
+pub(in crate::reactor) struct RateWait<T> {
+    pub(in crate::reactor) waiting: Vec<T>,
+    pub(in crate::reactor) deadline: Option<DeadlineKey>,
+}
+
+impl<T> Default for RateWait<T> {
+    fn default() -> RateWait<T> {
+        RateWait { waiting: Vec::new(), deadline: None }
+    }
+}
+
+/// What waits of one tenant.
+#[derive(Debug, Default)]
+pub(in crate::reactor) struct TenantWaits {
+    /// Instances with events, until there is CPU time.
+    pub(in crate::reactor) cpu: RateWait<InstanceId>,
+    /// Instances with connections to read, until there is CPU time or something may be read.
+    pub(in crate::reactor) reading: RateWait<InstanceId>,
+    /// Connections with output, until something may be written.
+    pub(in crate::reactor) writing: RateWait<ConnectionId>,
+}
+
+/// What waits for the next turn, for a deadline, or for room.
+#[derive(Debug)]
+pub(in crate::reactor) struct Backlog {
+    /// Instances with events, whose tenants have had their share of this turn.
+    next_turn: Vec<InstanceId>,
+    /// Instances that are not read because what they fill is full.
+    downstream_full: Vec<InstanceId>,
+    /// By tenant.
+    rates: Vec<TenantWaits>,
+}
+
+impl Backlog {
+    /// An empty one, for that many tenants.
+    pub(in crate::reactor) fn new(tenants: usize) -> Backlog {
+        let rates = std::iter::repeat_with(TenantWaits::default).take(tenants).collect();
+        Backlog { next_turn: Vec::new(), downstream_full: Vec::new(), rates }
+    }
+
+    /// Whether something in it needs nothing but the next turn.
+    pub(in crate::reactor) fn is_due(&self) -> bool {
+        !self.next_turn.is_empty()
+    }
+
+    pub(in crate::reactor) fn wait_for_the_next_turn(&mut self, id: InstanceId) {
+        self.next_turn.push(id);
+    }
+
+    pub(in crate::reactor) fn take_next_turn(&mut self) -> Vec<InstanceId> {
+        std::mem::take(&mut self.next_turn)
+    }
+
+    pub(in crate::reactor) fn wait_for_room(&mut self, id: InstanceId) {
+        self.downstream_full.push(id);
+    }
+
+    pub(in crate::reactor) fn take_waiting_for_room(&mut self) -> Vec<InstanceId> {
+        std::mem::take(&mut self.downstream_full)
+    }
+
+    /// What waits of a tenant.
+    pub(in crate::reactor) fn of(&mut self, tenant: usize) -> Option<&mut TenantWaits> {
+        self.rates.get_mut(tenant)
+    }
+}

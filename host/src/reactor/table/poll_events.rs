@@ -1,0 +1,58 @@
+//! What the poll has told.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use mio::{Events, Poll};
+
+use crate::base::token::PollSource;
+
+/// What the poll tells of one socket.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::reactor) struct SocketEvent {
+    pub(in crate::reactor) source: PollSource,
+    pub(in crate::reactor) is_readable: bool,
+    pub(in crate::reactor) is_writable: bool,
+    pub(in crate::reactor) is_read_closed: bool,
+    pub(in crate::reactor) is_error: bool,
+}
+
+/// What one poll has told, to be taken one after the other.
+#[derive(Debug)]
+pub(in crate::reactor) struct PollEvents {
+    buffer: Events,
+    told: VecDeque<SocketEvent>,
+}
+
+impl PollEvents {
+    /// For that many of them at once.
+    pub(in crate::reactor) fn with_capacity(events: usize) -> PollEvents {
+        PollEvents { buffer: Events::with_capacity(events), told: VecDeque::with_capacity(events) }
+    }
+
+    /// Polls. A signal ends the wait with nothing told.
+    pub(in crate::reactor) fn wait(
+        &mut self,
+        poll: &mut Poll,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        match poll.poll(&mut self.buffer, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        self.told.extend(self.buffer.iter().map(|event| SocketEvent {
+            source: PollSource::from(event.token()),
+            is_readable: event.is_readable(),
+            is_writable: event.is_writable(),
+            is_read_closed: event.is_read_closed(),
+            is_error: event.is_error(),
+        }));
+        Ok(())
+    }
+
+    /// What it told next.
+    pub(in crate::reactor) fn next(&mut self) -> Option<SocketEvent> {
+        self.told.pop_front()
+    }
+}

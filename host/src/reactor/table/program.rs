@@ -1,0 +1,133 @@
+//! The instances that serve a whole plugin, and what becomes of those that fail.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+use crate::base::arena::InstanceId;
+use crate::clock::Moment;
+
+/// By plugin: its shared instance, and how often that has failed.
+#[derive(Debug)]
+pub(in crate::reactor) struct Programs {
+    shared: Vec<Option<InstanceId>>,
+    failures: Vec<Failures>,
+    /// Those that would be started again if their plugins were not in quarantine.
+    quarantined: Vec<usize>,
+    /// Whether one was ever started here.
+    pub(in crate::reactor) had_any: bool,
+}
+
+impl Programs {
+    /// None yet, of that many plugins.
+    pub(in crate::reactor) fn new(plugins: usize) -> Programs {
+        Programs {
+            shared: vec![None; plugins],
+            failures: vec![Failures::default(); plugins],
+            quarantined: Vec::new(),
+            had_any: false,
+        }
+    }
+
+    /// The instance that serves all connections of a plugin, where there is one.
+    pub(in crate::reactor) fn shared(&self, plugin: usize) -> Option<InstanceId> {
+        self.shared.get(plugin).copied().flatten()
+    }
+
+    pub(in crate::reactor) fn share(&mut self, plugin: usize, id: InstanceId) {
+        self.shared[plugin] = Some(id);
+    }
+
+    /// An instance has ended; it may have been a shared one.
+    pub(in crate::reactor) fn ended(&mut self, plugin: usize, id: InstanceId) {
+        let shared = &mut self.shared[plugin];
+        if *shared == Some(id) {
+            *shared = None;
+        }
+    }
+
+    /// Counts a failure and tells how long to wait before the next start.
+    pub(in crate::reactor) fn failed(&mut self, plugin: usize, now: Moment) -> Duration {
+        spread(self.failures[plugin].wait(now), chance())
+    }
+
+    /// It is started again when its plugin leaves quarantine.
+    pub(in crate::reactor) fn wait_in_quarantine(&mut self, plugin: usize) {
+        self.quarantined.push(plugin);
+    }
+
+    /// Those that waited in quarantine; their failures are forgotten.
+    pub(in crate::reactor) fn leave_quarantine(&mut self) -> Vec<usize> {
+        let plugins = std::mem::take(&mut self.quarantined);
+        for plugin in &plugins {
+            self.failures[*plugin] = Failures::default();
+        }
+        plugins
+    }
+
+    pub(in crate::reactor) fn any_in_quarantine(&self) -> bool {
+        !self.quarantined.is_empty()
+    }
+}
+
+/// The wait before a failed program is started again; doubled with each failure.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+/// The doubling ends here: about a minute.
+const DOUBLINGS_MAX: u32 = 6;
+
+/// How often a program has failed of late.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    count: u32,
+    last: Moment,
+}
+
+impl Failures {
+    /// Counts a failure at `now` and tells how long to wait. One that ran well for longer than the longest
+    /// wait begins anew.
+    fn wait(&mut self, now: Moment) -> Duration {
+        let longest = RESTART_AFTER * (1 << DOUBLINGS_MAX);
+        if longest * 2 < now.since(self.last) {
+            self.count = 0;
+        }
+        let after = RESTART_AFTER * (1 << self.count.min(DOUBLINGS_MAX));
+        *self = Failures { count: self.count.saturating_add(1), last: now };
+        after
+    }
+}
+
+/// So much longer, at most, does a wait become by chance: hosts that failed together do not come back together.
+const JITTER: u32 = 4;
+
+/// A wait and up to a quarter of it.
+fn spread(wait: Duration, chance: u64) -> Duration {
+    let thousandths = u32::try_from(chance % 1000).unwrap_or(0);
+    wait + wait / JITTER / 1000 * thousandths
+}
+
+/// Some number. What the standard library seeds its maps with is random enough for that.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_a_minute_and_is_forgotten() {
+        let at = |seconds| Moment::from_start(Duration::from_secs(seconds));
+        let mut failures = Failures::default();
+        let waits: Vec<u64> = (0..8).map(|time| failures.wait(at(time)).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64]);
+        assert_eq!(failures.wait(at(1000)).as_secs(), 1);
+    }
+
+    #[test]
+    fn a_wait_becomes_longer_by_less_than_a_quarter() {
+        let second = Duration::from_secs(1);
+        assert_eq!(spread(second, 0), second);
+        assert_eq!(spread(second, 1500), Duration::from_millis(1125));
+        assert!(spread(second, 999) < Duration::from_millis(1250));
+    }
+}
