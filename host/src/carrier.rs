@@ -36,7 +36,7 @@ impl Carrier {
     /// When the poll fails.
     pub fn turn(&mut self) -> io::Result<bool> {
         loop {
-            match self.reactor.next()? {
+            match self.reactor.next_step()? {
                 Step::Enter(entry) => {
                     let returned = entry.enter(&self.activity, &self.clock);
                     self.reactor.returned(returned);

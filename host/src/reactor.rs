@@ -102,7 +102,7 @@ pub enum Step {
     },
 }
 
-/// One loop, as a value: it is carried by whoever asks it what is next. See [`Reactor::next`].
+/// One loop, as a value: it is carried by whoever asks it what is next. See [`Reactor::next_step`].
 pub struct Reactor {
     setup: Setup,
     poll: Poll,
@@ -213,7 +213,7 @@ impl Reactor {
     ///
     /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
     /// a cancellation of a timer that is due in the same turn, sees them.
-    pub fn next(&mut self) -> io::Result<Step> {
+    pub fn next_step(&mut self) -> io::Result<Step> {
         loop {
             if let Some(entry) = self.next_entry() {
                 return Ok(Step::Enter(entry));

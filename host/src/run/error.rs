@@ -58,7 +58,7 @@ impl StartError {
     }
 
     /// For `map_err`: whose thread could not be started.
-    pub(super) fn thread<E: fmt::Display>(whose: &'static str) -> impl Fn(E) -> StartError {
+    pub fn thread<E: fmt::Display>(whose: &'static str) -> impl Fn(E) -> StartError {
         move |error| {
             StartError::Internal(format!(
                 "the thread for {whose} cannot be started: {error}; {MORE_THREADS}"

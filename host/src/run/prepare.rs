@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use crate::base::panics;
 use crate::base::thread::waker;
 use crate::clock::Clock;
-use crate::config::model::{Config, Isolation};
+use crate::config::model::{Config, Isolation, PluginConfig};
 use crate::engine::compile::Compiler;
 use crate::engine::fit;
 use crate::engine::load::{Components, Fault, LoadError, Loader};
@@ -100,9 +100,11 @@ impl Prepared {
         let lane = SlowLane::new(clock, ticker.activity(), config.host.slice);
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
         let quota = InstanceQuota::new(config.host.instances, &of_tenants);
-        let resolver =
-            Resolver::start(config.tenants.len(), config.plugins.iter().any(|it| it.may_connect()))
-                .map_err(StartError::internal("starting the threads that look names up"))?;
+        let resolver = Resolver::start(
+            config.tenants.len(),
+            config.plugins.iter().any(PluginConfig::may_connect),
+        )
+        .map_err(StartError::internal("starting the threads that look names up"))?;
         let resolver = Arc::new(resolver);
         let (disposal, disposal_thread) =
             Disposal::start().map_err(StartError::internal("starting the disposal thread"))?;

@@ -67,7 +67,7 @@ impl Resolver {
         let more = AtomicUsize::new(0);
         let resolver = Resolver(Arc::new(ResolverShared { questions, more, more_max: tenants }));
         for index in 0..if somebody_may_ask { THREADS } else { 0 } {
-            resolver.start_thread(&format!("resolver-{index}"), |shared| shared.answer_all())?;
+            resolver.start_thread(&format!("resolver-{index}"), ResolverShared::answer_all)?;
         }
         Ok(resolver)
     }

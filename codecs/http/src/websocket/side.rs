@@ -195,6 +195,12 @@ impl WebSocket {
         mem::take(&mut self.output)
     }
 
+    /// How much [`take_output`](Self::take_output) would give, in bytes.
+    #[must_use]
+    pub fn output_size(&self) -> usize {
+        self.output.len()
+    }
+
     /// Whether everything is said: once the output is sent, the connection can be closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -23,7 +23,7 @@ pub trait WebSocketHandler: 'static {
     /// A message, its fragments put together.
     fn message(&mut self, message: Message);
 
-    /// The peer does not keep up any more if [`WebSocket::is_full`]; it does again.
+    /// There is room again, after [`WebSocket::is_full`] was true.
     fn drained(&mut self) {}
 
     /// It has ended: with the code and the reason that the peer gave, or 1002, 1007 or 1009 if it broke the protocol, or

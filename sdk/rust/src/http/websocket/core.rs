@@ -1,5 +1,9 @@
 //! The plugin's handle on a WebSocket.
 
+mod ending;
+mod room;
+mod watch;
+
 use std::{
     cell::{Cell, RefCell},
     fmt,
@@ -11,9 +15,10 @@ use sandloop_http::websocket::{self as codec, extension::Agreed};
 
 use super::{Message, SendError, WebSocketSettings, driver::Attend};
 use crate::{
+    http::closing::Closing,
     reactor::try_next_tick,
-    timers::{Timer, try_add_timer},
-    transport::Transport,
+    timers::Timer,
+    transport::{Transport, outlet::Outlet},
 };
 
 /// The plugin's handle on a WebSocket. Clones are the same one, so a timer or a subscription may keep one.
@@ -21,22 +26,39 @@ use crate::{
 pub struct WebSocket(pub(super) Rc<Core>);
 
 pub(super) struct Core {
+    me: Weak<Core>,
     pub(super) codec: RefCell<codec::WebSocket>,
     pub(super) transport: Rc<dyn Transport>,
     settings: WebSocketSettings,
+    /// What waits for room in the outbox, so that the peer is heard while it does not read.
+    outlet: Outlet,
+    /// All that the outlet was ever given, in bytes: with what waits it tells what the peer has taken.
+    given: Cell<u64>,
     /// Somebody will send what there is: a callback that runs, or the end of the handshake.
     corked: Cell<bool>,
     /// Something came since the last ping.
     heard: Cell<bool>,
+    /// What waited, and what the peer had taken, at the last look.
+    seen: Cell<(usize, u64)>,
+    /// The plugin takes no messages.
     paused: Cell<bool>,
+    /// The peer is so far behind that it is not read.
+    deaf: Cell<bool>,
+    /// The transport is told not to read, for either reason.
+    unread: Cell<bool>,
+    /// It was full, and the handler does not know yet that there is room again.
+    was_full: Cell<bool>,
+    /// Both sides have said that it is over: the connection ends when everything is sent.
+    ending: Cell<bool>,
+    /// Everything is sent, and the peer has some time to read it.
+    closing: RefCell<Option<Closing>>,
     /// What has come is looked at when this callback, or a tick, is over.
     attended: Cell<bool>,
     timer: Cell<Option<Timer>>,
+    /// Looks for room, because the host may not report it.
+    poll: Cell<Option<Timer>>,
     driver: RefCell<Option<Weak<dyn Attend>>>,
 }
-
-/// As for answers: above this the peer is behind.
-const HIGH: usize = 64 * 1024;
 
 impl WebSocket {
     /// A side that has not begun: [`Core::begin`] follows.
@@ -45,15 +67,25 @@ impl WebSocket {
         codec: codec::WebSocket,
         settings: WebSocketSettings,
     ) -> WebSocket {
-        WebSocket(Rc::new(Core {
+        WebSocket(Rc::new_cyclic(|me| Core {
+            me: me.clone(),
             codec: RefCell::new(codec),
             transport,
             settings,
+            outlet: Outlet::default(),
+            given: Cell::new(0),
             corked: Cell::new(true),
             heard: Cell::new(true),
+            seen: Cell::default(),
             paused: Cell::new(false),
+            deaf: Cell::new(false),
+            unread: Cell::new(false),
+            was_full: Cell::new(false),
+            ending: Cell::new(false),
+            closing: RefCell::default(),
             attended: Cell::new(false),
             timer: Cell::new(None),
+            poll: Cell::new(None),
             driver: RefCell::new(None),
         }))
     }
@@ -79,7 +111,7 @@ impl WebSocket {
     }
 
     /// Ends it: 1000 is a normal end, 1001 that this side goes away, 4000 to 4999 are the plugin's own. What was sent
-    /// before still arrives.
+    /// before still arrives, as long as the peer reads.
     ///
     /// # Errors
     /// `Closed`, `Code`, `TooLong` (a reason has at most 123 bytes).
@@ -88,6 +120,7 @@ impl WebSocket {
         self.0.flush();
         self.0.close_later();
         // The peer's answer has to be read.
+        self.0.listen();
         self.resume();
         Ok(())
     }
@@ -96,16 +129,15 @@ impl WebSocket {
     ///
     /// It is pinged no more. Where the connection ends meanwhile, messages that wait are lost.
     pub fn pause(&self) {
-        if !self.0.paused.replace(true) {
-            self.0.transport.pause();
-        }
+        self.0.paused.set(true);
+        self.0.settle_reading();
     }
 
     /// Takes messages again. Those that wait come when the present callback is over, or in a tick.
     pub fn resume(&self) {
         if self.0.paused.replace(false) {
             self.0.heard.set(true);
-            self.0.transport.resume();
+            self.0.settle_reading();
             self.0.attend_later();
         }
     }
@@ -119,14 +151,20 @@ impl WebSocket {
     /// Whether messages can be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.0.codec.borrow().is_open()
+        self.0.is_open()
     }
 
-    /// Whether the peer is behind, so that messages it can do without are better left out. What is sent all the
-    /// same is queued, until the host's bound of the outbox closes the connection.
+    /// Whether the peer is behind, so that messages it can do without are better left out: 32 KiB wait for it. When
+    /// there is room again, [`drained`](super::WebSocketHandler::drained) is called.
+    ///
+    /// What is sent all the same is queued, at most 16 MiB or what the sandbox has memory for; at more the connection
+    /// is closed. The peer is heard meanwhile, until 256 KiB wait for it.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        HIGH < self.0.transport.outbound()
+        let full = self.0.is_full();
+        // Who was told so is told when it is over, also where the end of this callback sends everything.
+        self.0.was_full.set(self.0.was_full.get() || full);
+        full
     }
 }
 
@@ -138,20 +176,28 @@ impl fmt::Debug for WebSocket {
 
 impl Core {
     /// The handshake is over; what was sent until now goes with the next [`uncork`](Self::uncork).
-    pub(super) fn begin(self: &Rc<Self>, agreed: Option<Agreed>) {
+    pub(super) fn begin(&self, agreed: Option<Agreed>) {
         if let Some(agreed) = agreed {
             self.codec.borrow_mut().set_deflate(agreed);
         }
         // Silence is judged by pings.
         self.transport.set_inactivity_timeout(Duration::ZERO);
         self.transport.keep_half_open(false);
-        if self.codec.borrow().is_open() {
+        if self.is_open() {
             self.ping_later();
         }
     }
 
+    fn is_open(&self) -> bool {
+        self.codec.borrow().is_open()
+    }
+
     pub(super) fn set_driver(&self, driver: Weak<dyn Attend>) {
         *self.driver.borrow_mut() = Some(driver);
+    }
+
+    fn driver(&self) -> Option<Rc<dyn Attend>> {
+        self.driver.borrow().as_ref().and_then(Weak::upgrade)
     }
 
     /// Sends what there is when the callback is over, in one piece.
@@ -170,71 +216,14 @@ impl Core {
         self.heard.set(true);
     }
 
-    /// Sends what the codec has ready.
-    fn flush(&self) {
-        if self.corked.get() {
-            return;
-        }
-        let output = self.codec.borrow_mut().take_output();
-        if !output.is_empty() && self.transport.send(&output).is_err() {
-            // Gone, or so far behind that a message would be missing.
-            self.transport.close();
-        }
-    }
-
     fn attend_later(&self) {
-        let driver = self.driver.borrow().as_ref().and_then(Weak::upgrade);
-        let Some(driver) = driver.filter(|_| !self.attended.get()) else { return };
+        let Some(driver) = self.driver().filter(|_| !self.attended.get()) else { return };
         if self.codec.borrow().has_input() {
             self.attended.set(true);
             if let Err(error) = try_next_tick(move || driver.attend()) {
                 crate::error!("closing a WebSocket, because it cannot be resumed: {error}");
-                self.transport.close();
+                self.break_off();
             }
         }
-    }
-
-    fn ping_later(self: &Rc<Self>) {
-        let core = Rc::downgrade(self);
-        self.set_timer(self.settings.ping, move || ping(&core));
-    }
-
-    /// Closes the connection unless the peer answers in time.
-    fn close_later(&self) {
-        let transport = self.transport.clone();
-        self.set_timer(self.settings.close, move || transport.close());
-    }
-
-    pub(super) fn set_timer(&self, after: Duration, action: impl FnOnce() + 'static) {
-        let timer = try_add_timer(after, action);
-        if let Err(error) = &timer {
-            crate::error!("closing a WebSocket, because it cannot be timed: {error}");
-            self.transport.close();
-        }
-        if let Some(old) = self.timer.replace(timer.ok()) {
-            old.cancel();
-        }
-    }
-
-    pub(super) fn stop_timer(&self) {
-        if let Some(timer) = self.timer.take() {
-            timer.cancel();
-        }
-    }
-}
-
-fn ping(core: &Weak<Core>) {
-    let Some(core) = core.upgrade() else { return };
-    if core.paused.get() {
-        // Nothing could be heard.
-        return core.ping_later();
-    }
-    if !core.heard.replace(false) {
-        crate::debug!("connection {}: does not answer a ping", core.transport.id());
-        return core.transport.close();
-    }
-    if core.codec.borrow_mut().ping(b"").is_ok() {
-        core.flush();
-        core.ping_later();
     }
 }

@@ -18,10 +18,12 @@ pub(in crate::http) trait Upgraded {
     fn unbind(&mut self, reason: CloseReason);
 }
 
-/// What a resumed WebSocket calls, whatever its handler.
+/// What a WebSocket calls in its own time, whatever its handler.
 pub(super) trait Attend {
     /// Looks at what has come.
     fn attend(self: Rc<Self>);
+    /// Tells the handler that there is room again.
+    fn has_room(self: Rc<Self>);
 }
 
 /// A WebSocket and its handler.
@@ -66,12 +68,7 @@ impl<H: WebSocketHandler> Driver<H> {
 
     /// It is over, with a code and a reason of this side's.
     pub(super) fn end(&self, code: u16, reason: &str) {
-        self.0.socket.0.stop_timer();
-        // Messages that are sent from now on go nowhere.
-        let mut codec = self.0.socket.0.codec.borrow_mut();
-        let _ = codec.close(1001, "");
-        let _ = codec.take_output();
-        drop(codec);
+        self.0.socket.0.let_go();
         self.0.tell_close(code, reason);
     }
 }
@@ -93,8 +90,7 @@ impl<H: WebSocketHandler> Inner<H> {
         self.take_events();
         core.uncork();
         if core.codec.borrow().is_closed() {
-            core.stop_timer();
-            core.transport.close_after_writing();
+            core.finish();
         }
     }
 
@@ -122,6 +118,10 @@ impl<H: WebSocketHandler> Attend for Inner<H> {
     fn attend(self: Rc<Self>) {
         self.call(|_| ());
     }
+
+    fn has_room(self: Rc<Self>) {
+        self.call(H::drained);
+    }
 }
 
 impl<H: WebSocketHandler> Upgraded for Driver<H> {
@@ -131,13 +131,16 @@ impl<H: WebSocketHandler> Upgraded for Driver<H> {
 
     fn receive(&mut self, data: &[u8]) {
         let core = &self.0.socket.0;
+        if core.is_ending() {
+            return;
+        }
         core.has_heard();
         core.codec.borrow_mut().receive(data);
         self.0.call(|_| ());
     }
 
     fn drained(&mut self) {
-        self.0.call(H::drained);
+        self.0.socket.0.make_room();
     }
 
     fn unbind(&mut self, _: CloseReason) {

@@ -47,7 +47,9 @@ impl Link {
                 return self.break_off(CloseReason::Closed, None);
             };
             let event = self.decoder.borrow_mut().decode(input, &method);
-            let begun = self.begun.replace(true);
+            // An empty line too many behind the last response is none of this one.
+            let is_nothing = matches!(event, Ok(None)) && self.decoder.borrow().is_idle();
+            let begun = if is_nothing { self.begun.get() } else { self.begun.replace(true) };
             match event {
                 Ok(None) => return,
                 Ok(Some(ResponseEvent::Informational(head))) => {

@@ -130,8 +130,35 @@ fn answers_that_come_in_any_pieces_are_answers() {
 }
 
 #[test]
-fn a_line_end_that_comes_late_sends_the_request_elsewhere() {
-    for extra in ["\r\n", "\n", "junk\r\n\r\n"] {
+fn a_line_end_that_comes_late_is_nothing() {
+    for extra in ["\r\n", "\n", "\r\n\r\n"] {
+        for size in [1, extra.len()] {
+            let case = format!("{extra:?} by {size}");
+            let world = one_connection(1);
+            let (first, peer) = world.sent(world.client.get("http://h/first"));
+            let queued = next(&world);
+            peer.send(ok("one"));
+            extra.as_bytes().chunks(size).for_each(|piece| {
+                peer.send(piece);
+            });
+            assert_eq!(first.response().text(), "one");
+            peer.skip().send(ok("good"));
+            assert_eq!(queued.response().text(), "good", "{case}");
+            assert_eq!((world.count(), peer.wire().ended), (1, None), "{case}");
+        }
+        // Nor does it keep the request from being sent again where the server has gone.
+        let world = one_connection(1);
+        let (_, peer) = world.sent(world.client.get("http://h/first"));
+        let queued = next(&world);
+        peer.send(ok("one")).send(extra).skip().end(CloseReason::PeerClosed);
+        world.peer(1).connect().expect(NEXT).send(ok("good"));
+        assert_eq!(queued.response().text(), "good", "{extra:?}");
+    }
+}
+
+#[test]
+fn junk_that_comes_late_sends_the_request_elsewhere() {
+    for extra in ["junk\r\n\r\n", "\r\njunk\r\n\r\n", "\0"] {
         let world = one_connection(1);
         let (first, peer) = world.sent(world.client.get("http://h/first"));
         let queued = next(&world);
@@ -144,7 +171,7 @@ fn a_line_end_that_comes_late_sends_the_request_elsewhere() {
     let world = one_connection(1);
     let (_, peer) = world.sent(world.client.get("http://h/first"));
     let queued = watch(&world.client.post("http://h/next").send());
-    peer.send(ok("one")).send("\r\n");
+    peer.send(ok("one")).send("junk\r\n");
     assert!(matches!(queued.error(), HttpError::Response(_)));
     // On a new connection it is what the server always says.
     let world = one_connection(1);
