@@ -1,5 +1,6 @@
-//! What everything stands on: slots with keys, tokens of the poll, the calling thread.
+//! What everything stands on: slots with keys, tokens of the poll and of calls, the calling thread.
 
 pub(crate) mod arena;
+pub(crate) mod cancel;
 pub(crate) mod thread;
 pub(crate) mod token;

@@ -1,5 +1,6 @@
 //! The one engine of a host: how guests are compiled and where their memory comes from.
 
+pub(crate) mod call;
 mod footprint;
 pub mod inspect;
 pub(crate) mod load;
@@ -25,8 +26,6 @@ const RESERVED_BYTES_MAX: u64 = 1 << 46;
 const UNCHECKED_SLOT_BYTES: u64 = 4 << 30;
 /// Guard behind a slot that has bounds checks anyway.
 const CHECKED_GUARD_BYTES: u64 = 64 << 10;
-/// Stack of one fiber: the guest's and what host functions need on top of it.
-const FIBER_STACK_BYTES: usize = 1 << 20;
 /// Most core instances that one component is made of: 38 were counted for Python.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 /// Memory and tables that an unused slot keeps.
@@ -47,7 +46,6 @@ pub fn engine(config: &HostConfig) -> wasmtime::Result<Engine> {
         .concurrency_support(false)
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK_BYTES)
-        .async_stack_size(FIBER_STACK_BYTES)
         .cache(cache(&config.host.compile_cache)?);
     let memory = config.plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or(0);
     let tables = config.plugins.iter().map(|plugin| plugin.limits.tables).max().unwrap_or(0);
@@ -80,7 +78,8 @@ fn pool(instances: u32, each: Footprint, memory: u64, tables: u32) -> InstanceAl
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
         .total_memories(instances.saturating_mul(each.memories))
         .total_tables(instances.saturating_mul(each.tables))
-        .total_stacks(instances)
+        // Calls are made on the stacks of the threads that make them.
+        .total_stacks(0)
         // What a guest has written to is put back page by page when its slot is used again: cheaper than giving
         // the pages to the kernel and faulting them in once more. What is kept is bounded by the number of
         // unused slots that stay warm, 100.

@@ -46,7 +46,7 @@ use crate::reactor::table::agenda::Agenda;
 use crate::reactor::table::backlog::Backlog;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::Purpose;
-use crate::reactor::table::guest_entry::GuestEntry;
+pub(crate) use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
 use crate::reactor::table::instance::Instance;
 use crate::reactor::table::mailroom::Mailroom;
 use crate::reactor::table::poll_events::PollEvents;

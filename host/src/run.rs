@@ -8,9 +8,8 @@ mod signals;
 
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
-use std::thread::JoinHandle;
 
-use crate::carrier::Carrier;
+use crate::carrier::spares::Spares;
 use crate::clock::Clock;
 use crate::config::model::Config;
 use crate::mail::post::{Mail, Post};
@@ -33,7 +32,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     // Before anything is open, so that a signal never finds the default action half way.
     let (sender, news) = channel();
     signals::watch(sender.clone()).map_err(StartError::internal("signals"))?;
-    let Prepared { mut reactors, host, runtime, ticker, workers, slow } =
+    let Prepared { mut reactors, host, files, ticker, workers, slow } =
         Prepared::new(config, &Clock::system())?;
     descriptors::admit(config).map_err(StartError::Config)?;
     for (listeners, section) in bind_all(config)?.into_iter().zip(&config.listeners) {
@@ -45,34 +44,28 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
         }
     }
     let posts: Vec<Post> = reactors.iter().map(Reactor::post).collect();
-    let mut threads = Vec::new();
+    let count = reactors.len();
+    // Nobody listens any more only when the host is leaving anyway.
+    let on_end = move |result| drop(sender.send(News::Ended(result)));
+    let spares = Spares::start(count, config.host.slice, on_end)
+        .map_err(StartError::internal("starting the reactors' threads"))?;
     for mut reactor in reactors {
         reactor.set_peers(posts.clone());
-        let (sender, handle) = (sender.clone(), runtime.handle().clone());
-        let thread = std::thread::Builder::new()
-            .name(format!("reactor-{}", reactor.index()))
-            .spawn(move || {
-                // A guest that sleeps through WASI waits on this runtime's timers.
-                let _guard = handle.enter();
-                // Nobody listens any more only when the host is leaving anyway.
-                let _ = sender.send(News::Ended(Carrier::new(reactor).run()));
-            })
-            .map_err(StartError::internal("starting a reactor's thread"))?;
-        threads.push(thread);
+        spares.carry(reactor);
     }
     tracing::info!(
         listeners = config.listeners.len(),
         plugins = host.plugins.len(),
-        reactors = threads.len(),
+        reactors = count,
         "ready"
     );
-    let code = supervise(&news, &host, &posts, threads);
+    let code = supervise(&news, &host, &posts);
+    spares.close();
     // They may be inside guests, which the ticker has to interrupt.
     drop(workers);
     drop(slow);
+    drop(files);
     drop(ticker);
-    // A name that is being looked up for nobody must not hold the process.
-    runtime.shutdown_background();
     Ok(code)
 }
 
@@ -93,14 +86,9 @@ fn announce(listener: &Listener, plugin: &str) {
     tracing::info!(address = &*endpoint.accepted.listener, plugin, handler, "serving");
 }
 
-fn supervise(
-    news: &Receiver<News>,
-    host: &HostShared,
-    posts: &[Post],
-    threads: Vec<JoinHandle<()>>,
-) -> ExitCode {
+fn supervise(news: &Receiver<News>, host: &HostShared, posts: &[Post]) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    let mut running = threads.len();
+    let mut running = posts.len();
     let mut stopping = false;
     while 0 < running {
         match news.recv() {
@@ -135,11 +123,6 @@ fn supervise(
                 };
             }
             Err(_) => break,
-        }
-    }
-    for thread in threads {
-        if thread.join().is_err() {
-            code = ExitCode::FAILURE;
         }
     }
     host.log_counters();

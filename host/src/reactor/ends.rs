@@ -2,12 +2,16 @@
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::config::model::Isolation;
-use crate::engine::sandbox::{Stage, Trapped};
+use crate::engine::call::Trapped;
+use crate::engine::sandbox::Stage;
 use crate::engine::task::Task;
 use crate::log;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
 use crate::reactor::table::instance::{Instance, InstanceState};
+
+/// What the log says of an event that took too long.
+pub(super) const TOO_LONG: &str = "an event took too long: its instance has ended";
 
 impl Reactor {
     pub(super) fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
@@ -27,6 +31,7 @@ impl Reactor {
             self.setup.env.clock.now(),
             &Ended {
                 what: match trapped.stage {
+                    Stage::Run if trapped.limit == Some("event_deadline") => TOO_LONG,
                     Stage::Run => "trapped",
                     Stage::Make | Stage::Fit => "no instance could be made",
                 },

@@ -2,20 +2,17 @@
 //! `prepare`.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
-
-use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::config::model::{Config, Isolation};
+use crate::engine::call::{Finished, Seat, Trapped, enter, event_budget};
 use crate::engine::load::{Fault, LoadError, Loader};
-use crate::engine::sandbox;
-use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage};
+use crate::engine::sandbox::{Sandbox, Stage};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::{Template, Templates};
 use crate::engine::ticker::{Activity, Ticker};
+use crate::host_api::call::{Budget, CallEnded, Counts, Unpaced};
 use crate::host_api::state::{Env, HostState};
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
@@ -24,6 +21,7 @@ use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
 use crate::workers::deferred::Workers;
+use crate::workers::file_threads::FileThreads;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
@@ -32,17 +30,14 @@ use crate::{contract, engine, log};
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
 
-/// Threads that wait for file systems on behalf of guests; started when a guest needs one.
-const FILE_THREADS_MAX: usize = 8;
-
 /// A host that could begin to serve.
 pub struct Prepared {
     /// The reactors, with the programs that begin with them.
     pub reactors: Vec<Reactor>,
     /// What all share.
     pub host: Arc<HostShared>,
-    /// What guests wait on that sleep or use files through WASI.
-    pub runtime: Runtime,
+    /// Make calls into file systems for guests.
+    pub files: FileThreads,
     /// Measures slices.
     pub ticker: Ticker,
     /// Do deferred work.
@@ -61,13 +56,6 @@ impl Prepared {
             .map_err(|error| StartError::Internal(format!("engine: {}", log::chain(&error))))?;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
             .map_err(StartError::internal("starting the ticker's thread"))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(FILE_THREADS_MAX)
-            .thread_name("wasi")
-            .enable_time()
-            .build()
-            .map_err(StartError::internal("starting the runtime for WASI"))?;
         let loader = Loader::new(&engine, &config.tenants)
             .map_err(|error| StartError::Internal(format!("linker: {}", log::chain(&error))))?;
         let templates = (0..config.plugins.len())
@@ -77,13 +65,14 @@ impl Prepared {
             HostShared::new(templates.iter().map(|template| template.plugin.clone()).collect());
         let env =
             || Env { clock: clock.for_reactor(), stopping: Arc::default(), host: host.clone() };
-        let guard = runtime.enter();
+        let files = FileThreads::spawn(&host.file_calls, &host.plugins)
+            .map_err(StartError::internal("starting the threads for files"))?;
         let caller = Caller { config, activity: ticker.activity(), env: env() };
         for template in &*templates {
             let plugin = &template.plugin;
             caller.check(template).map_err(|fault| caller.error(plugin, fault))?;
         }
-        let lane = SlowLane::new(clock, ticker.activity(), config.host.slice);
+        let lane = SlowLane::new(config.host.slow_lane, clock, &host, ticker.activity());
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
         let quota = InstanceQuota::new(config.host.instances, &of_tenants);
         let resolver = Resolver::start(config.tenants.len())
@@ -126,19 +115,11 @@ impl Prepared {
             }
             reactors.push(reactor);
         }
-        drop(guard);
-        let workers = Workers::spawn(
-            config.host.workers,
-            &env(),
-            &templates,
-            &ticker.activity(),
-            runtime.handle(),
-        )
-        .map_err(StartError::internal("starting the workers"))?;
-        let slow =
-            slow_lane::SlowLaneThreads::spawn(config.host.slow_lane, &lane, runtime.handle())
-                .map_err(StartError::internal("starting the slow lane"))?;
-        Ok(Prepared { reactors, host, runtime, ticker, workers, slow })
+        let workers = Workers::spawn(config.host.workers, &env(), &templates, &ticker.activity())
+            .map_err(StartError::internal("starting the workers"))?;
+        let slow = slow_lane::SlowLaneThreads::spawn(&lane)
+            .map_err(StartError::internal("starting the slow lane"))?;
+        Ok(Prepared { reactors, host, files, ticker, workers, slow })
     }
 }
 
@@ -199,13 +180,18 @@ impl Caller<'_> {
     /// Runs one call to its end.
     fn call(&self, seat: Seat, task: Task) -> Result<(Box<Sandbox>, Outcome), Fault> {
         let name = task.name();
-        let call = sandbox::run(seat, task);
-        let Some(finished) = self.block_on(call) else {
-            return Err(Fault::Instance(format!("{name} has not returned after {CALLBACK_MAX:?}")));
+        let budget = Budget {
+            deadline: CALLBACK_MAX,
+            counts: Counts::Everything,
+            ..event_budget(&seat.plugin().config.limits)
         };
+        let finished = enter(seat, task, budget, Arc::new(Unpaced), &self.activity);
         let Finished { sandbox, result, .. } = finished;
         match (sandbox, result) {
             (Some(sandbox), Ok(outcome)) => Ok((sandbox, outcome)),
+            (_, Err(trapped)) if is_too_long(&trapped) => {
+                Err(Fault::Instance(format!("{name} has not returned after {CALLBACK_MAX:?}")))
+            }
             (_, Err(trapped)) => Err(match trapped.stage {
                 Stage::Make => Fault::Instance(log::chain(&trapped.error)),
                 Stage::Fit => Fault::Refused(vec![format!(
@@ -222,22 +208,11 @@ impl Caller<'_> {
             (None, Ok(_)) => Err(Fault::Instance("the sandbox is gone".into())),
         }
     }
+}
 
-    /// Polls until there is a result, or the time is up.
-    fn block_on(&self, call: impl Future<Output = Finished>) -> Option<Finished> {
-        let mut call = std::pin::pin!(call);
-        let waker = waker();
-        let begun = self.env.clock.now();
-        loop {
-            let entered = self.activity.enter();
-            if let Poll::Ready(finished) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
-                return Some(finished);
-            }
-            drop(entered);
-            let left = CALLBACK_MAX.checked_sub(self.env.clock.now().since(begun))?;
-            std::thread::park_timeout(left);
-        }
-    }
+/// Whether a first call has used up its time.
+fn is_too_long(trapped: &Trapped) -> bool {
+    matches!(trapped.error.downcast_ref(), Some(CallEnded::TooLong(_)))
 }
 
 /// A sandbox that is yet to be made.

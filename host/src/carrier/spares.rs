@@ -1,0 +1,185 @@
+//! Threads that wait for a loop to carry. They exist from the start and belong to no tenant.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::carrier::first_slice::FirstSlice;
+use crate::carrier::{Carried, Carrier};
+use crate::reactor::Reactor;
+use crate::reactor::exit::Exit;
+
+/// Threads that wait for a loop, for each loop, at the least.
+const FOR_A_LOOP: usize = 2;
+/// And at the most, over that: one that comes back after a short wait of its guest is needed soon again.
+const KEPT_TIMES: usize = 2;
+
+/// What is told when a reactor has ended.
+type OnEnd = Box<dyn Fn(io::Result<Exit>) + Send + Sync>;
+
+/// The threads. Clones are the same.
+#[derive(Clone)]
+pub struct Spares(Arc<Shared>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    handed: Condvar,
+    /// Threads that wait and that nobody has reserved.
+    free: AtomicUsize,
+    slice: Duration,
+    /// The fewest that wait.
+    least: usize,
+    names: AtomicUsize,
+    on_end: OnEnd,
+}
+
+#[derive(Default)]
+struct Queue {
+    loops: VecDeque<Box<Reactor>>,
+    /// Threads that wait.
+    idle: usize,
+    is_closed: bool,
+}
+
+/// A thread that will carry a loop and nothing else.
+pub(super) struct Place<'a>(&'a Spares);
+
+impl Spares {
+    /// Starts the threads for so many loops. `on_end` is told how each loop has ended.
+    ///
+    /// # Errors
+    /// When the operating system has no more threads.
+    pub fn start(
+        loops: usize,
+        slice: Duration,
+        on_end: impl Fn(io::Result<Exit>) + Send + Sync + 'static,
+    ) -> io::Result<Spares> {
+        let spares = Spares(Arc::new(Shared {
+            queue: Mutex::default(),
+            handed: Condvar::new(),
+            free: AtomicUsize::new(0),
+            slice,
+            least: FOR_A_LOOP * loops,
+            names: AtomicUsize::new(0),
+            on_end: Box::new(on_end),
+        }));
+        // Those that carry are not there to relieve.
+        for _ in 0..loops + spares.0.least {
+            spares.spawn()?;
+        }
+        Ok(spares)
+    }
+
+    /// Has a loop carried.
+    pub fn carry(&self, reactor: Reactor) {
+        match self.reserve() {
+            Some(place) => place.fill(Box::new(reactor)),
+            None => unreachable!("there is a thread for each loop from the start"),
+        }
+    }
+
+    /// No more loops are handed on; the threads that wait end.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.0.handed.notify_all();
+    }
+
+    /// Whether somebody could be given a loop.
+    pub(super) fn has_one(&self) -> bool {
+        0 < self.0.free.load(Ordering::Relaxed) || self.spawn().is_ok()
+    }
+
+    pub(super) fn slice(&self) -> Duration {
+        self.0.slice
+    }
+
+    /// Reserves a thread.
+    pub(super) fn reserve(&self) -> Option<Place<'_>> {
+        let one_less = |free: usize| free.checked_sub(1);
+        let free = &self.0.free;
+        let reserved = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        reserved.is_ok().then_some(Place(self))
+    }
+
+    fn spawn(&self) -> io::Result<()> {
+        let number = self.0.names.fetch_add(1, Ordering::Relaxed);
+        let spares = self.clone();
+        // It is free before it waits: a loop that is handed to it waits for it.
+        self.0.free.fetch_add(1, Ordering::Relaxed);
+        let started = std::thread::Builder::new()
+            .name(format!("reactor-{number}"))
+            .spawn(move || spares.drive());
+        if let Err(error) = started {
+            // Who has reserved it meanwhile has it carried by the next that comes back.
+            self.reserve();
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn drive(&self) {
+        let first_slice = Arc::new(FirstSlice::new(self.clone()));
+        while let Some(the_loop) = self.next() {
+            self.replenish();
+            match carry(Carrier::with(the_loop, first_slice.clone())) {
+                Carried::Ended(result) => (self.0.on_end)(result),
+                Carried::Relieved { is_low: true } => return,
+                Carried::Relieved { is_low: false } => {}
+            }
+            let enough = self.0.least * KEPT_TIMES;
+            let one_more = |free: usize| (free < enough).then_some(free + 1);
+            let free = &self.0.free;
+            if free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Another thread waits in the place of one that was given a loop.
+    fn replenish(&self) {
+        if self.0.free.load(Ordering::Relaxed) < self.0.least
+            && !self.lock().is_closed
+            && let Err(error) = self.spawn()
+        {
+            tracing::debug!(%error, "no more threads to carry the loop");
+        }
+    }
+
+    /// The next loop; waits for it.
+    fn next(&self) -> Option<Box<Reactor>> {
+        let mut queue = self.lock();
+        queue.idle += 1;
+        let nothing = |queue: &mut Queue| queue.loops.is_empty() && !queue.is_closed;
+        let waited = self.0.handed.wait_while(queue, nothing);
+        let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.idle -= 1;
+        queue.loops.pop_front()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Each change is whole before anything can panic.
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A loop whose thread panics has ended, with an error.
+fn carry(carrier: Carrier) -> Carried {
+    let carried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| carrier.carry()));
+    // The panic hook has said what it was.
+    carried.unwrap_or_else(|_| Carried::Ended(Err(io::Error::other("its thread has panicked"))))
+}
+
+impl Place<'_> {
+    /// It was not needed.
+    pub(super) fn give_back(self) {
+        self.0.0.free.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The thread carries this.
+    pub(super) fn fill(self, the_loop: Box<Reactor>) {
+        self.0.lock().loops.push_back(the_loop);
+        self.0.0.handed.notify_one();
+    }
+}
