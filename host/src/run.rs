@@ -47,7 +47,7 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
     let count = reactors.len();
     // Nobody listens any more only when the host is leaving anyway.
     let on_end = move |result| drop(sender.send(News::Ended(result)));
-    let spares = Spares::start(count, config.host.slice, on_end)
+    let spares = Spares::start(count, config.host.slice, ticker.activity(), on_end)
         .map_err(StartError::internal("starting the reactors' threads"))?;
     for mut reactor in reactors {
         reactor.set_peers(posts.clone());

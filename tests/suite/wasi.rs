@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::process::Signal;
 use sandloop_tests::{Config, Host, Isolation, Listen, Plugin};
 
 each_isolation!(a_guest_that_sleeps_holds_nobody_up);
@@ -116,6 +117,29 @@ fn sleepers_have_their_bound_and_hold_nobody_up() {
     let line = host.wait_line("the bound", |line| line.field("limit") == Some("slow_calls"));
     assert_eq!(line.field("tenant"), Some("many"), "{line}");
     host.stop();
+}
+
+/// A guest in a host function does not notice that its slice is over, and nothing interrupts it there.
+#[test]
+fn a_guest_that_is_stuck_in_the_host_holds_nobody_up() {
+    let config = Config::new()
+        .host("stop_deadline", "\"100ms\"")
+        .plugin(Plugin::new("prints").prints())
+        .plugin(Plugin::new("echo"))
+        .listen(Listen::tcp("prints"))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start_unread(&config);
+    let (mut stuck, mut steady) = (host.connect("prints"), host.connect("echo"));
+    steady.expect_echo("helo\n");
+    // More than a pipe holds.
+    stuck.send("flood 100000\n");
+    for _ in 0..100 {
+        steady.expect_echo("still here\n");
+        host.connect("echo").expect_echo("and new ones\n");
+    }
+    assert!(stuck.is_idle(), "nobody has read what it wrote");
+    host.signal(Signal::TERM);
+    host.wait_exit();
 }
 
 /// Threads of a process.

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
+use crate::base::thread::{ThreadId, look_at, lower_priority_of};
 use crate::carrier::spares::Spares;
+use crate::engine::ticker::{LOOKS_IN_A_SLICE, Watched};
 use crate::host_api::call::Pace;
 use crate::reactor::Reactor;
 use crate::workers::slow_call::SlowCall;
@@ -13,9 +15,12 @@ use crate::workers::slow_call::SlowCall;
 #[derive(Default)]
 pub(super) struct FirstSlice {
     slot: Mutex<Slot>,
-    /// Who gets the loop; none where nobody can.
-    spares: Option<Spares>,
+    /// Who gets the loop, and the thread whose slot this is; none where nobody can get it.
+    relief: Option<(Spares, ThreadId)>,
 }
+
+/// Looks after which a guest has had its slice for sure, however the first of them fell.
+const LOOKS_MAX: u32 = LOOKS_IN_A_SLICE + 1;
 
 #[derive(Default)]
 struct Slot {
@@ -23,24 +28,27 @@ struct Slot {
     the_loop: Option<(Box<Reactor>, InstanceId)>,
     /// The call, once the loop was taken.
     call: Option<Arc<SlowCall>>,
+    /// How often the ticker has seen the guest inside.
+    looks: u32,
+    /// CPU time that the thread had when it was looked at for the first time after the slice.
+    cpu_seen: Option<Duration>,
 }
 
 impl FirstSlice {
-    /// The slot of a thread that can be relieved by these.
+    /// The slot of the calling thread, which can be relieved by these.
     pub(super) fn new(spares: Spares) -> FirstSlice {
-        FirstSlice { slot: Mutex::default(), spares: Some(spares) }
+        FirstSlice { slot: Mutex::default(), relief: Some((spares, ThreadId::current())) }
     }
 
     /// Whether somebody waits to get the loop.
     pub(super) fn can_be_relieved(&self) -> bool {
-        self.spares.as_ref().is_none_or(Spares::has_one)
+        self.relief.as_ref().is_none_or(|(spares, _)| spares.has_one())
     }
 
     /// The guest of this instance is entered.
     pub(super) fn put(&self, the_loop: Box<Reactor>, instance: InstanceId) {
         let mut slot = self.lock();
-        slot.the_loop = Some((the_loop, instance));
-        slot.call = None;
+        *slot = Slot { the_loop: Some((the_loop, instance)), ..Slot::default() };
     }
 
     /// The guest has returned: the loop, or the call if the loop was taken.
@@ -55,13 +63,22 @@ impl FirstSlice {
         }
     }
 
-    /// Gives the loop to a thread that waits for one, if the guest is still in its first slice. Called on the guest's thread.
-    fn hand_on(&self) -> Option<Arc<SlowCall>> {
-        let mut slot = self.lock();
+    /// Gives the loop to a thread that waits for one, if the guest is still in its first slice. Called on the guest's thread;
+    /// the call, if the loop is away now.
+    fn leave(&self) -> Option<Arc<SlowCall>> {
+        let slot = self.lock();
         if slot.the_loop.is_none() {
             return slot.call.clone();
         }
-        let spares = self.spares.as_ref()?;
+        self.hand_on(slot, SlowCall::goes_on)
+    }
+
+    fn hand_on(
+        &self,
+        mut slot: MutexGuard<'_, Slot>,
+        goes_on: impl FnOnce(&SlowCall),
+    ) -> Option<Arc<SlowCall>> {
+        let (spares, _) = self.relief.as_ref()?;
         let place = spares.reserve()?;
         let (mut the_loop, instance) = slot.the_loop.take()?;
         let Some(call) = the_loop.left_behind(instance) else {
@@ -71,8 +88,8 @@ impl FirstSlice {
             return None;
         };
         slot.call = Some(call.clone());
+        goes_on(&call);
         drop(slot);
-        call.goes_on();
         place.fill(the_loop);
         Some(call)
     }
@@ -87,16 +104,17 @@ impl Pace for FirstSlice {
     fn slice_over(&self, used: Duration) {
         // Where the thread had to wait for a core, the slice is not over.
         let is_first = self.lock().the_loop.is_some();
-        if is_first && self.spares.as_ref().is_none_or(|spares| used < spares.slice() / 2) {
+        let slice = self.relief.as_ref().map(|(spares, _)| spares.slice());
+        if is_first && slice.is_none_or(|slice| used < slice / 2) {
             return;
         }
-        if let Some(call) = self.hand_on() {
+        if let Some(call) = self.leave() {
             call.slice_over(used);
         }
     }
 
     fn wait_begins(&self) {
-        if let Some(call) = self.hand_on() {
+        if let Some(call) = self.leave() {
             call.wait_begins();
         }
     }
@@ -106,5 +124,30 @@ impl Pace for FirstSlice {
         if let Some(call) = call {
             call.wait_ends();
         }
+    }
+}
+
+impl Watched for FirstSlice {
+    /// A guest that is in a host function does not notice the end of its slice: then the loop is taken from here. One whose
+    /// thread waits for a core has had no slice yet.
+    fn look(&self) {
+        // Its thread is about to take the loop, or to leave it.
+        let Ok(mut slot) = self.slot.try_lock() else { return };
+        let Some((spares, thread)) = self.relief.as_ref().filter(|_| slot.the_loop.is_some())
+        else {
+            return;
+        };
+        slot.looks += 1;
+        if slot.looks < LOOKS_MAX {
+            return;
+        }
+        let Some(seen) = look_at(*thread) else { return };
+        let before = *slot.cpu_seen.get_or_insert(seen.cpu);
+        let computes = spares.slice() / 2 <= seen.cpu.saturating_sub(before);
+        if !computes && !seen.waits {
+            return;
+        }
+        let is_low = computes && lower_priority_of(*thread).is_ok();
+        self.hand_on(slot, |call| call.goes_on_elsewhere(before, is_low));
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::carrier::first_slice::FirstSlice;
 use crate::carrier::{Carried, Carrier};
+use crate::engine::ticker::Activity;
 use crate::reactor::Reactor;
 use crate::reactor::exit::Exit;
 
@@ -29,6 +30,7 @@ struct Shared {
     /// Threads that wait and that nobody has reserved.
     free: AtomicUsize,
     slice: Duration,
+    activity: Activity,
     /// The fewest that wait.
     least: usize,
     names: AtomicUsize,
@@ -54,6 +56,7 @@ impl Spares {
     pub fn start(
         loops: usize,
         slice: Duration,
+        activity: Activity,
         on_end: impl Fn(io::Result<Exit>) + Send + Sync + 'static,
     ) -> io::Result<Spares> {
         let spares = Spares(Arc::new(Shared {
@@ -61,6 +64,7 @@ impl Spares {
             handed: Condvar::new(),
             free: AtomicUsize::new(0),
             slice,
+            activity,
             least: FOR_A_LOOP * loops,
             names: AtomicUsize::new(0),
             on_end: Box::new(on_end),
@@ -121,6 +125,8 @@ impl Spares {
 
     fn drive(&self) {
         let first_slice = Arc::new(FirstSlice::new(self.clone()));
+        let watched: Weak<FirstSlice> = Arc::downgrade(&first_slice);
+        self.0.activity.watch(watched);
         while let Some(the_loop) = self.next() {
             self.replenish();
             match carry(Carrier::with(the_loop, first_slice.clone())) {

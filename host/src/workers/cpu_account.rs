@@ -20,6 +20,11 @@ impl CpuAccount {
         self.paid_until.store(nanoseconds(thread_cpu_time()), Ordering::Relaxed);
     }
 
+    /// A call begins on a thread that has had so much CPU time.
+    pub(super) fn begin_at(&self, cpu: Duration) {
+        self.paid_until.store(nanoseconds(cpu), Ordering::Relaxed);
+    }
+
     /// Takes what it has used since it paid last from the account of the tenant.
     pub(super) fn pay(&self, plugin: &Plugin, now: Moment) {
         let until = nanoseconds(thread_cpu_time());

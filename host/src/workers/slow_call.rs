@@ -149,6 +149,13 @@ impl SlowCall {
         self.is_seen();
     }
 
+    /// Another thread, which is in a host function and has had so much CPU time before, goes on with it here.
+    pub fn goes_on_elsewhere(&self, cpu: Duration, is_low: bool) {
+        self.thread.cpu.begin_at(cpu);
+        self.thread.is_low.store(is_low, Ordering::Relaxed);
+        self.is_seen();
+    }
+
     /// Whether its thread has lowered its priority.
     pub fn is_low(&self) -> bool {
         self.thread.is_low.load(Ordering::Relaxed)

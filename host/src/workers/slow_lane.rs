@@ -24,7 +24,7 @@ use crate::workers::turnstile::Turnstile;
 /// How often it is looked whether a tenant has CPU time again.
 const CPU_WAIT: Duration = Duration::from_millis(1);
 /// How long the end of the host waits for a thread that is in a host function.
-const END_WAIT: Duration = Duration::from_secs(5);
+const END_WAIT: Duration = Duration::from_secs(1);
 
 /// Where calls go on. Clones are the same lane.
 #[derive(Debug, Clone)]
