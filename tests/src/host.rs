@@ -90,7 +90,8 @@ impl Host {
             .spawn()
             .expect("the host's binary can be run");
         let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
-        let stdout = Lines::default();
+        // None yet, and none where nobody reads.
+        let stdout = Lines::read(std::io::empty());
         let mut host = Host { child, stderr, stdout, unread: None, served: Vec::new(), dir };
         with_stdout(&mut host);
         host
