@@ -15,7 +15,8 @@ use crate::clock::Clock;
 use crate::engine::call::{enter, event_budget};
 use crate::engine::ticker::Activity;
 use crate::reactor::exit::Exit;
-use crate::reactor::{GuestEntry, GuestReturn, Reactor, Step};
+use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
+use crate::reactor::{Reactor, Step};
 
 /// A reactor and the thread that carries it.
 pub struct Carrier {

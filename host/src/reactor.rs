@@ -18,7 +18,7 @@ mod rates;
 mod reading;
 mod sockets;
 mod stop;
-mod table;
+pub(crate) mod table;
 mod ticks;
 mod timers;
 
@@ -46,7 +46,7 @@ use crate::reactor::table::agenda::Agenda;
 use crate::reactor::table::backlog::Backlog;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::Purpose;
-pub(crate) use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
+use crate::reactor::table::guest_entry::GuestEntry;
 use crate::reactor::table::instance::Instance;
 use crate::reactor::table::mailroom::Mailroom;
 use crate::reactor::table::poll_events::PollEvents;

@@ -5,25 +5,38 @@ use std::time::Duration;
 
 use crate::base::arena::InstanceId;
 use crate::base::thread::{ThreadId, look_at, lower_priority_of};
-use crate::carrier::spares::Spares;
 use crate::engine::ticker::{LOOKS_IN_A_SLICE, Watched};
 use crate::host_api::call::Pace;
 use crate::reactor::Reactor;
 use crate::workers::slow_call::SlowCall;
 
+/// Threads that wait for a loop.
+pub(super) trait Relief: Send + Sync {
+    /// How long a first slice is.
+    fn slice(&self) -> Duration;
+    /// Whether one could be given a loop.
+    fn has_one(&self) -> bool;
+    /// Reserves one for a loop that is given next, or given back.
+    fn reserve(&self) -> bool;
+    /// It was not needed.
+    fn give_back(&self);
+    /// The one that was reserved carries this.
+    fn give(&self, the_loop: Box<Reactor>);
+}
+
 /// The slot of one thread, and what the thread does in the first slice of a guest.
 #[derive(Default)]
 pub(super) struct FirstSlice {
-    slot: Mutex<Slot>,
+    slot: Mutex<LoopSlot>,
     /// Who gets the loop, and the thread whose slot this is; none where nobody can get it.
-    relief: Option<(Spares, ThreadId)>,
+    relief: Option<(Arc<dyn Relief>, ThreadId)>,
 }
 
 /// Looks after which a guest has had its slice for sure, however the first of them fell.
 const LOOKS_MAX: u32 = LOOKS_IN_A_SLICE + 1;
 
 #[derive(Default)]
-struct Slot {
+struct LoopSlot {
     /// The loop, and the instance whose guest is inside.
     the_loop: Option<(Box<Reactor>, InstanceId)>,
     /// The call, once the loop was taken.
@@ -36,7 +49,7 @@ struct Slot {
 
 impl FirstSlice {
     /// The slot of the calling thread, which can be relieved by these.
-    pub(super) fn new(spares: Spares) -> FirstSlice {
+    pub(super) fn new(spares: Arc<dyn Relief>) -> FirstSlice {
         FirstSlice { slot: Mutex::default(), relief: Some((spares, ThreadId::current())) }
     }
 
@@ -48,7 +61,7 @@ impl FirstSlice {
     /// The guest of this instance is entered.
     pub(super) fn put(&self, the_loop: Box<Reactor>, instance: InstanceId) {
         let mut slot = self.lock();
-        *slot = Slot { the_loop: Some((the_loop, instance)), ..Slot::default() };
+        *slot = LoopSlot { the_loop: Some((the_loop, instance)), ..LoopSlot::default() };
     }
 
     /// The guest has returned: the loop, or the call if the loop was taken.
@@ -75,26 +88,28 @@ impl FirstSlice {
 
     fn hand_on(
         &self,
-        mut slot: MutexGuard<'_, Slot>,
+        mut slot: MutexGuard<'_, LoopSlot>,
         goes_on: impl FnOnce(&SlowCall),
     ) -> Option<Arc<SlowCall>> {
         let (spares, _) = self.relief.as_ref()?;
-        let place = spares.reserve()?;
+        if !spares.reserve() {
+            return None;
+        }
         let (mut the_loop, instance) = slot.the_loop.take()?;
         let Some(call) = the_loop.left_behind(instance) else {
             debug_assert!(false, "an instance lives while its guest is inside");
             slot.the_loop = Some((the_loop, instance));
-            place.give_back();
+            spares.give_back();
             return None;
         };
         slot.call = Some(call.clone());
         goes_on(&call);
         drop(slot);
-        place.fill(the_loop);
+        spares.give(the_loop);
         Some(call)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Slot> {
+    fn lock(&self) -> MutexGuard<'_, LoopSlot> {
         // Each change is whole before anything can panic.
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }

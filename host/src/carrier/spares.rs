@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::carrier::first_slice::FirstSlice;
+use crate::carrier::first_slice::{FirstSlice, Relief};
 use crate::carrier::{Carried, Carrier};
 use crate::engine::ticker::Activity;
 use crate::reactor::Reactor;
@@ -22,10 +22,10 @@ type OnEnd = Box<dyn Fn(io::Result<Exit>) + Send + Sync>;
 
 /// The threads. Clones are the same.
 #[derive(Clone)]
-pub struct Spares(Arc<Shared>);
+pub struct Spares(Arc<SparesShared>);
 
-struct Shared {
-    queue: Mutex<Queue>,
+struct SparesShared {
+    queue: Mutex<SpareQueue>,
     handed: Condvar,
     /// Threads that wait and that nobody has reserved.
     free: AtomicUsize,
@@ -38,15 +38,12 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct Queue {
+struct SpareQueue {
     loops: VecDeque<Box<Reactor>>,
     /// Threads that wait.
     idle: usize,
     is_closed: bool,
 }
-
-/// A thread that will carry a loop and nothing else.
-pub(super) struct Place<'a>(&'a Spares);
 
 impl Spares {
     /// Starts the threads for so many loops. `on_end` is told how each loop has ended.
@@ -59,7 +56,7 @@ impl Spares {
         activity: Activity,
         on_end: impl Fn(io::Result<Exit>) + Send + Sync + 'static,
     ) -> io::Result<Spares> {
-        let spares = Spares(Arc::new(Shared {
+        let spares = Spares(Arc::new(SparesShared {
             queue: Mutex::default(),
             handed: Condvar::new(),
             free: AtomicUsize::new(0),
@@ -78,33 +75,15 @@ impl Spares {
 
     /// Has a loop carried.
     pub fn carry(&self, reactor: Reactor) {
-        match self.reserve() {
-            Some(place) => place.fill(Box::new(reactor)),
-            None => unreachable!("there is a thread for each loop from the start"),
-        }
+        // There is a thread for each loop from the start; one too many would wait for the next.
+        self.reserve();
+        self.give(Box::new(reactor));
     }
 
     /// No more loops are handed on; the threads that wait end.
     pub fn close(&self) {
         self.lock().is_closed = true;
         self.0.handed.notify_all();
-    }
-
-    /// Whether somebody could be given a loop.
-    pub(super) fn has_one(&self) -> bool {
-        0 < self.0.free.load(Ordering::Relaxed) || self.spawn().is_ok()
-    }
-
-    pub(super) fn slice(&self) -> Duration {
-        self.0.slice
-    }
-
-    /// Reserves a thread.
-    pub(super) fn reserve(&self) -> Option<Place<'_>> {
-        let one_less = |free: usize| free.checked_sub(1);
-        let free = &self.0.free;
-        let reserved = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
-        reserved.is_ok().then_some(Place(self))
     }
 
     fn spawn(&self) -> io::Result<()> {
@@ -124,7 +103,7 @@ impl Spares {
     }
 
     fn drive(&self) {
-        let first_slice = Arc::new(FirstSlice::new(self.clone()));
+        let first_slice = Arc::new(FirstSlice::new(Arc::new(self.clone())));
         let watched: Weak<FirstSlice> = Arc::downgrade(&first_slice);
         self.0.activity.watch(watched);
         while let Some(the_loop) = self.next() {
@@ -157,14 +136,14 @@ impl Spares {
     fn next(&self) -> Option<Box<Reactor>> {
         let mut queue = self.lock();
         queue.idle += 1;
-        let nothing = |queue: &mut Queue| queue.loops.is_empty() && !queue.is_closed;
+        let nothing = |queue: &mut SpareQueue| queue.loops.is_empty() && !queue.is_closed;
         let waited = self.0.handed.wait_while(queue, nothing);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
         queue.idle -= 1;
         queue.loops.pop_front()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, SpareQueue> {
         // Each change is whole before anything can panic.
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -177,15 +156,26 @@ fn carry(carrier: Carrier) -> Carried {
     carried.unwrap_or_else(|_| Carried::Ended(Err(io::Error::other("its thread has panicked"))))
 }
 
-impl Place<'_> {
-    /// It was not needed.
-    pub(super) fn give_back(self) {
-        self.0.0.free.fetch_add(1, Ordering::Relaxed);
+impl Relief for Spares {
+    fn slice(&self) -> Duration {
+        self.0.slice
     }
 
-    /// The thread carries this.
-    pub(super) fn fill(self, the_loop: Box<Reactor>) {
-        self.0.lock().loops.push_back(the_loop);
-        self.0.0.handed.notify_one();
+    fn has_one(&self) -> bool {
+        0 < self.0.free.load(Ordering::Relaxed) || self.spawn().is_ok()
+    }
+
+    fn reserve(&self) -> bool {
+        let one_less = |free: usize| free.checked_sub(1);
+        self.0.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    fn give_back(&self) {
+        self.0.free.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn give(&self, the_loop: Box<Reactor>) {
+        self.lock().loops.push_back(the_loop);
+        self.0.handed.notify_one();
     }
 }

@@ -9,7 +9,7 @@ mod clock;
 mod file_stream;
 mod files;
 mod io;
-mod sockets;
+mod no_sockets;
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub struct Wasi {
 }
 
 /// What the functions that may wait work with.
-pub(super) struct Waiting<'a> {
+pub(super) struct WaitingView<'a> {
     table: &'a mut ResourceTable,
     call: &'a mut CallMeter,
     clock: &'a Clock,
@@ -49,11 +49,11 @@ pub(super) struct Waiting<'a> {
     tenant: usize,
 }
 
-/// Tells the engine of [`Waiting`].
-struct HasWaiting;
+/// Tells the engine of [`WaitingView`].
+struct HasWaitingView;
 
-impl HasData for HasWaiting {
-    type Data<'a> = Waiting<'a>;
+impl HasData for HasWaitingView {
+    type Data<'a> = WaitingView<'a>;
 }
 
 /// Links WASI. What does not wait is the engine's own; sockets are not there to be waited for.
@@ -70,12 +70,12 @@ fn link_what_waits(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     wasmtime_wasi_io::bindings::wasi::io::error::add_to_linker::<_, HasTable>(linker, |state| {
         state.ctx().table
     })?;
-    poll::add_to_linker::<_, HasWaiting>(linker, waiting)?;
-    streams::add_to_linker::<_, HasWaiting>(linker, waiting)?;
-    types::add_to_linker::<_, HasWaiting>(linker, waiting)?;
-    bindings::clocks::monotonic_clock::add_to_linker::<_, HasWaiting>(linker, waiting)?;
-    bindings::sockets::tcp_create_socket::add_to_linker::<_, HasWaiting>(linker, waiting)?;
-    udp_create_socket::add_to_linker::<_, HasWaiting>(linker, waiting)
+    poll::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    streams::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    types::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    bindings::clocks::monotonic_clock::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    bindings::sockets::tcp_create_socket::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    udp_create_socket::add_to_linker::<_, HasWaitingView>(linker, waiting)
 }
 
 fn link_what_does_not(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -112,10 +112,10 @@ impl HasData for HasTable {
 }
 
 impl HostState {
-    fn waiting(&mut self) -> Waiting<'_> {
+    fn waiting(&mut self) -> WaitingView<'_> {
         let (plugin, clock) = (&self.plugin, &self.env.clock);
         let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock)));
-        Waiting {
+        WaitingView {
             table: &mut wasi.table,
             call: &mut self.call,
             clock,
@@ -131,7 +131,7 @@ impl HostState {
     }
 }
 
-impl Waiting<'_> {
+impl WaitingView<'_> {
     /// Waits for this with the table at hand.
     fn wait<'a, T>(
         &'a mut self,

@@ -16,11 +16,11 @@ const LOOK_AT: usize = 16;
 
 /// The calls of all tenants. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct FileCalls(Arc<Shared>);
+pub struct FileCalls(Arc<FileCallsShared>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    queue: Mutex<Queue<Box<dyn Call>>>,
+struct FileCallsShared {
+    queue: Mutex<FileQueue<Box<dyn Call>>>,
     changed: Condvar,
 }
 
@@ -32,7 +32,7 @@ pub struct FileCall {
 
 /// The answer of a call that is under way. Dropping it gives the call up: one that has not begun is not made.
 #[derive(Debug)]
-pub struct Answer<T>(oneshot::Receiver<T>);
+pub struct FileAnswer<T>(oneshot::Receiver<T>);
 
 /// One call, whatever it answers.
 trait Call: Send {
@@ -66,7 +66,7 @@ impl<T: Send, F: FnOnce() -> T + Send> Call for Typed<T, F> {
 
 /// Calls that wait, by tenant.
 #[derive(Debug)]
-struct Queue<T> {
+struct FileQueue<T> {
     /// The tenants that have some, the one whose turn it is in front.
     tenants: VecDeque<(usize, VecDeque<T>)>,
     /// How many are under way, by tenant that may have any.
@@ -88,7 +88,7 @@ impl FileCalls {
         &self,
         tenant: usize,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Answer<T> {
+    ) -> FileAnswer<T> {
         let (answer, receiver) = oneshot::channel();
         let call: Box<dyn Call> = Box::new(Typed { answer, work });
         let mut queue = self.lock();
@@ -102,7 +102,7 @@ impl FileCalls {
         // What they hold is given back without the lock.
         drop(given_up);
         self.0.changed.notify_one();
-        Answer(receiver)
+        FileAnswer(receiver)
     }
 
     /// The next call; waits for it. None when the host ends.
@@ -148,13 +148,13 @@ impl FileCalls {
         self.0.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue<Box<dyn Call>>> {
+    fn lock(&self) -> MutexGuard<'_, FileQueue<Box<dyn Call>>> {
         // Each change is whole before anything can panic.
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Answer<T> {
+impl<T> FileAnswer<T> {
     /// The answer, if it is there.
     ///
     /// # Errors
@@ -168,7 +168,7 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T> Future for Answer<T> {
+impl<T> Future for FileAnswer<T> {
     type Output = io::Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
@@ -181,14 +181,14 @@ fn never() -> io::Error {
     io::Error::other("the call was not made")
 }
 
-impl<T> Default for Queue<T> {
-    fn default() -> Queue<T> {
+impl<T> Default for FileQueue<T> {
+    fn default() -> FileQueue<T> {
         let (tenants, under_way) = (VecDeque::new(), BTreeMap::new());
-        Queue { tenants, under_way, idle: 0, closed: false }
+        FileQueue { tenants, under_way, idle: 0, closed: false }
     }
 }
 
-impl<T> Queue<T> {
+impl<T> FileQueue<T> {
     /// Adds a call; those that nobody wants any more may come back.
     fn add(&mut self, tenant: usize, call: T, is_wanted: impl Fn(&T) -> bool) -> VecDeque<T> {
         let Some((_, calls)) = self.tenants.iter_mut().find(|(known, _)| *known == tenant) else {
@@ -237,9 +237,9 @@ mod tests {
     use super::*;
 
     /// So many threads for these tenants.
-    fn queue(threads: usize, tenants: &[usize]) -> Queue<&'static str> {
+    fn queue(threads: usize, tenants: &[usize]) -> FileQueue<&'static str> {
         let under_way = tenants.iter().map(|tenant| (*tenant, 0)).collect();
-        Queue { under_way, idle: threads, ..Queue::default() }
+        FileQueue { under_way, idle: threads, ..FileQueue::default() }
     }
 
     #[test]

@@ -55,7 +55,7 @@ struct OfThread {
 }
 
 struct SlowState {
-    phase: Phase,
+    phase: CallPhase,
     /// Until it begins.
     unstarted: Option<(Seat, Task)>,
     /// Given back when a call that nobody wants any more has been dropped.
@@ -66,7 +66,7 @@ struct SlowState {
 
 /// Where a call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum CallPhase {
     /// It waits for a thread or has one.
     Wanted,
     /// Nobody wants it any more.
@@ -77,7 +77,7 @@ enum Phase {
 
 impl SlowCall {
     pub(super) fn new(of: CallOf, unstarted: Option<(Seat, Task)>, lane: SlowLane) -> SlowCall {
-        let state = SlowState { phase: Phase::Wanted, unstarted, room: None, permit: None };
+        let state = SlowState { phase: CallPhase::Wanted, unstarted, room: None, permit: None };
         SlowCall { state: Mutex::new(state), of, lane, thread: OfThread::default() }
     }
 
@@ -98,7 +98,7 @@ impl SlowCall {
     /// back then.
     pub fn abandon(&self, room: InstanceSlot) {
         let mut state = self.lock();
-        state.phase = Phase::Abandoned;
+        state.phase = CallPhase::Abandoned;
         let unstarted = state.unstarted.take();
         if unstarted.is_none() {
             state.room = Some(room);
@@ -118,7 +118,7 @@ impl SlowCall {
 
     /// Whether it is still to be made.
     pub(super) fn is_wanted(&self) -> bool {
-        self.lock().phase != Phase::Abandoned
+        self.lock().phase != CallPhase::Abandoned
     }
 
     /// It is under way, with this of its tenant's permits.
@@ -165,13 +165,13 @@ impl SlowCall {
     pub fn end(&self, finished: Finished) {
         self.give_turn_back();
         let mut state = self.lock();
-        let phase = std::mem::replace(&mut state.phase, Phase::Ended);
+        let phase = std::mem::replace(&mut state.phase, CallPhase::Ended);
         let (room, permit) = (state.room.take(), state.permit.take());
         drop(state);
         drop(permit);
         self.thread.cpu.pay(&self.of.plugin, self.lane.now());
         self.lane.ended(self);
-        if phase == Phase::Abandoned {
+        if phase == CallPhase::Abandoned {
             drop(finished);
             drop(room);
             // There is room for another instance.

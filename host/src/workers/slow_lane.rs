@@ -17,8 +17,10 @@ use crate::engine::call::Seat;
 use crate::engine::task::Task;
 use crate::engine::ticker::Activity;
 use crate::plugin::shared::HostShared;
+use crate::plugin::tenant::Tenant;
+use crate::quota::semaphore::Permit;
 use crate::workers::slow_call::{CallOf, SlowCall};
-use crate::workers::slow_lane::queue::LaneQueue;
+use crate::workers::slow_lane::queue::{LaneCall, LaneQueue};
 use crate::workers::turnstile::Turnstile;
 
 /// How often it is looked whether a tenant has CPU time again.
@@ -36,7 +38,7 @@ pub struct SlowLaneThreads(SlowLane);
 
 #[derive(Debug)]
 struct SlowLaneShared {
-    queue: Mutex<LaneQueue>,
+    queue: Mutex<LaneQueue<SlowCall>>,
     changed: Condvar,
     turnstile: Turnstile,
     clock: Clock,
@@ -68,7 +70,7 @@ impl Drop for SlowLaneThreads {
         drop(unstarted);
         under_way.iter().for_each(|call| call.cancel());
         drop(under_way);
-        let has_threads = |queue: &mut LaneQueue| 0 < queue.threads;
+        let has_threads = |queue: &mut LaneQueue<SlowCall>| 0 < queue.threads;
         // One that is stuck in a host function ends with the process.
         drop(shared.changed.wait_timeout_while(self.0.lock(), END_WAIT, has_threads));
     }
@@ -198,9 +200,23 @@ impl SlowLane {
         &self.0.turnstile
     }
 
-    fn lock(&self) -> MutexGuard<'_, LaneQueue> {
+    fn lock(&self) -> MutexGuard<'_, LaneQueue<SlowCall>> {
         // Each change is whole before anything can panic.
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LaneCall for SlowCall {
+    fn tenant(&self) -> &Tenant {
+        &self.plugin().tenant
+    }
+
+    fn is_wanted(&self) -> bool {
+        SlowCall::is_wanted(self)
+    }
+
+    fn begins(&self, permit: Option<Permit>) {
+        SlowCall::begins(self, permit);
     }
 }
 

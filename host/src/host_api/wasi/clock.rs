@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use crate::clock::Moment;
 use crate::host_api::alarm::Sleep;
-use crate::host_api::wasi::Waiting;
+use crate::host_api::wasi::WaitingView;
 
 #[async_trait::async_trait]
 impl Pollable for Sleep {
@@ -17,14 +17,14 @@ impl Pollable for Sleep {
     }
 }
 
-impl Waiting<'_> {
+impl WaitingView<'_> {
     fn sleep(&mut self, at: Option<Moment>) -> wasmtime::Result<Resource<DynPollable>> {
         let sleep = self.table.push(self.call.alarm.sleep_until(at))?;
         subscribe(self.table, sleep)
     }
 }
 
-impl monotonic_clock::Host for Waiting<'_> {
+impl monotonic_clock::Host for WaitingView<'_> {
     fn now(&mut self) -> wasmtime::Result<u64> {
         Ok(self.clock.now().as_nanos())
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rustix::io::{ReadWriteFlags, pwritev2};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
-use crate::plugin::file_calls::{Answer, FileCalls};
+use crate::plugin::file_calls::{FileAnswer, FileCalls};
 
 /// Most bytes that are read or written at once.
 pub(super) const PIECE: usize = 64 << 10;
@@ -31,7 +31,7 @@ pub(super) struct FileInput {
 
 enum Input {
     Idle,
-    UnderWay(Answer<io::Result<Bytes>>),
+    UnderWay(FileAnswer<io::Result<Bytes>>),
     Here(Bytes),
     Failed(io::Error),
     Ended,
@@ -122,7 +122,7 @@ impl InputStream for FileInput {
 
 /// Where the next piece goes.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum WritePlace {
     At(u64),
     End,
 }
@@ -130,20 +130,20 @@ pub(super) enum Place {
 /// Writes a file, from a position on or behind its end.
 pub(super) struct FileOutput {
     file: Arc<File>,
-    place: Place,
+    place: WritePlace,
     threads: Threads,
     state: Output,
 }
 
 enum Output {
     Ready,
-    UnderWay(Answer<io::Result<usize>>),
+    UnderWay(FileAnswer<io::Result<usize>>),
     Failed(io::Error),
     Ended,
 }
 
 impl FileOutput {
-    pub(super) fn new(file: Arc<File>, place: Place, threads: Threads) -> FileOutput {
+    pub(super) fn new(file: Arc<File>, place: WritePlace, threads: Threads) -> FileOutput {
         FileOutput { file, place, threads, state: Output::Ready }
     }
 
@@ -151,7 +151,7 @@ impl FileOutput {
         let Output::UnderWay(answer) = &mut self.state else { return };
         self.state = match answer.await.flatten() {
             Ok(written) => {
-                if let Place::At(position) = &mut self.place {
+                if let WritePlace::At(position) = &mut self.place {
                     *position += written as u64;
                 }
                 Output::Ready
@@ -173,10 +173,10 @@ impl FileOutput {
     }
 }
 
-fn write_at(file: &File, bytes: &[u8], place: Place) -> io::Result<usize> {
+fn write_at(file: &File, bytes: &[u8], place: WritePlace) -> io::Result<usize> {
     match place {
-        Place::At(position) => file.write_all_at(bytes, position)?,
-        Place::End => {
+        WritePlace::At(position) => file.write_all_at(bytes, position)?,
+        WritePlace::End => {
             let mut left = bytes;
             while !left.is_empty() {
                 let slices = [io::IoSlice::new(left)];

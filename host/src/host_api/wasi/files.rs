@@ -15,8 +15,8 @@ use wasmtime_wasi::p2::{
 use wasmtime_wasi::runtime::poll_noop;
 
 use crate::host_api::call::CallEnded;
-use crate::host_api::wasi::Waiting;
-use crate::host_api::wasi::file_stream::{FileInput, FileOutput, Place, Threads};
+use crate::host_api::wasi::WaitingView;
+use crate::host_api::wasi::file_stream::{FileInput, FileOutput, Threads, WritePlace};
 
 /// Calls into file systems are made on the thread that asks for them: it is there for that.
 static ON_THIS_THREAD: LazyLock<WasiFilesystemCtx> = LazyLock::new(|| {
@@ -59,7 +59,7 @@ fn ended(ended: CallEnded) -> FsError {
     FsError::trap(ended)
 }
 
-impl Waiting<'_> {
+impl WaitingView<'_> {
     fn threads(&self) -> Threads {
         Threads { calls: self.files.clone(), tenant: self.tenant }
     }
@@ -94,7 +94,7 @@ impl Waiting<'_> {
     fn output(
         &mut self,
         handle: &Resource<Descriptor>,
-        place: Place,
+        place: WritePlace,
     ) -> FsResult<Resource<DynOutputStream>> {
         let file = match self.table.get(handle)? {
             Descriptor::File(file) => file,
@@ -141,7 +141,7 @@ fn refuse_special(kind: engine::DescriptorType) -> FsResult<()> {
     }
 }
 
-impl types::Host for Waiting<'_> {
+impl types::Host for WaitingView<'_> {
     fn convert_error_code(&mut self, error: FsError) -> wasmtime::Result<types::ErrorCode> {
         error.downcast().map(|code: engine::ErrorCode| code.into())
     }
@@ -155,7 +155,7 @@ impl types::Host for Waiting<'_> {
     }
 }
 
-impl types::HostDescriptor for Waiting<'_> {
+impl types::HostDescriptor for WaitingView<'_> {
     fn read_via_stream(
         &mut self,
         handle: Resource<Descriptor>,
@@ -171,14 +171,14 @@ impl types::HostDescriptor for Waiting<'_> {
         handle: Resource<Descriptor>,
         offset: u64,
     ) -> FsResult<Resource<DynOutputStream>> {
-        self.output(&handle, Place::At(offset))
+        self.output(&handle, WritePlace::At(offset))
     }
 
     fn append_via_stream(
         &mut self,
         handle: Resource<Descriptor>,
     ) -> FsResult<Resource<DynOutputStream>> {
-        self.output(&handle, Place::End)
+        self.output(&handle, WritePlace::End)
     }
 
     fn advise(
@@ -453,7 +453,7 @@ impl types::HostDescriptor for Waiting<'_> {
     }
 }
 
-impl types::HostDirectoryEntryStream for Waiting<'_> {
+impl types::HostDirectoryEntryStream for WaitingView<'_> {
     fn read_directory_entry(
         &mut self,
         stream: Resource<ReaddirIterator>,

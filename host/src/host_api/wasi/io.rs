@@ -6,15 +6,15 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamErro
 use wasmtime_wasi_io::bindings::wasi::io::{poll as io_poll, streams as io};
 
 use crate::host_api::call::CallEnded;
-use crate::host_api::wasi::Waiting;
+use crate::host_api::wasi::WaitingView;
 
-impl poll::Host for Waiting<'_> {
+impl poll::Host for WaitingView<'_> {
     fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         self.wait(async |table| io_poll::Host::poll(table, pollables).await)?
     }
 }
 
-impl poll::HostPollable for Waiting<'_> {
+impl poll::HostPollable for WaitingView<'_> {
     fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
         self.wait(async |table| io_poll::HostPollable::ready(table, pollable).await)?
     }
@@ -28,7 +28,7 @@ impl poll::HostPollable for Waiting<'_> {
     }
 }
 
-impl streams::Host for Waiting<'_> {
+impl streams::Host for WaitingView<'_> {
     fn convert_stream_error(
         &mut self,
         error: StreamError,
@@ -37,7 +37,7 @@ impl streams::Host for Waiting<'_> {
     }
 }
 
-impl streams::HostInputStream for Waiting<'_> {
+impl streams::HostInputStream for WaitingView<'_> {
     fn read(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
         io::HostInputStream::read(self.table, stream, length)
     }
@@ -76,7 +76,7 @@ impl streams::HostInputStream for Waiting<'_> {
     }
 }
 
-impl streams::HostOutputStream for Waiting<'_> {
+impl streams::HostOutputStream for WaitingView<'_> {
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
         io::HostOutputStream::check_write(self.table, stream)
     }

@@ -7,21 +7,21 @@ use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket;
 use wasmtime_wasi::p2::bindings::sync::sockets::udp_create_socket;
 use wasmtime_wasi::p2::{IoError, Network, SocketError, SocketResult, TcpSocket, UdpSocket};
 
-use crate::host_api::wasi::Waiting;
+use crate::host_api::wasi::WaitingView;
 
-impl tcp_create_socket::Host for Waiting<'_> {
+impl tcp_create_socket::Host for WaitingView<'_> {
     fn create_tcp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
         Err(ErrorCode::AccessDenied.into())
     }
 }
 
-impl udp_create_socket::Host for Waiting<'_> {
+impl udp_create_socket::Host for WaitingView<'_> {
     fn create_udp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
         Err(ErrorCode::AccessDenied.into())
     }
 }
 
-impl network::Host for Waiting<'_> {
+impl network::Host for WaitingView<'_> {
     fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
         error.downcast()
     }
@@ -32,7 +32,7 @@ impl network::Host for Waiting<'_> {
     }
 }
 
-impl network::HostNetwork for Waiting<'_> {
+impl network::HostNetwork for WaitingView<'_> {
     fn drop(&mut self, handle: Resource<Network>) -> wasmtime::Result<()> {
         self.table.delete(handle)?;
         Ok(())
