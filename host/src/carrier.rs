@@ -44,6 +44,7 @@ impl Carrier {
     }
 
     fn with(the_loop: Box<Reactor>, first_slice: Arc<FirstSlice>) -> Carrier {
+        first_slice.begin();
         let (activity, clock) = the_loop.entered_with();
         Carrier { the_loop, first_slice, activity, clock }
     }

@@ -1,19 +1,26 @@
 //! The command line.
 
+use std::fmt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sandloop_host::config::explain::Explained;
-use sandloop_host::config::model::{Config, LogLevel};
-use sandloop_host::engine::inspect;
+use sandloop_host::config::model::{CompileCache, Config, LogLevel};
+use sandloop_host::engine::compile::{apart, bounds};
+use sandloop_host::engine::settings::CodeSettings;
+use sandloop_host::engine::{compile, inspect};
+use sandloop_host::log::filter::{self, Filter};
+use sandloop_host::log::{Log, Settings};
 use sandloop_host::run::error::StartError;
+use sandloop_host::run::signals::SignalWatch;
 use sandloop_host::{log, run};
 
 /// A sandboxed event loop: serves network protocols whose handlers are WebAssembly components.
 #[derive(Debug, Parser)]
 #[command(name = "sandloop", version, max_term_width = 100, after_help = AFTER_HELP)]
-pub struct Arguments {
+struct Arguments {
     #[command(subcommand)]
     command: CliCommand,
 }
@@ -22,13 +29,14 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  stopped as asked, or the file is good
   1  the host failed: the operating system refused something, or every program has ended
-  2  the command line or the configuration is wrong
+  2  the command line, SANDLOOP_LOG or the configuration is wrong
   3  a plugin cannot be loaded
   4  an address cannot be served
-  130, 143  a second SIGINT or SIGTERM ended it at once
+  129, 130, 143  SIGHUP, SIGINT or SIGTERM ended it before it served, or the second of them at once
+What cannot be written to standard output or standard error changes no exit code.
 
-The log goes to standard error; SANDLOOP_LOG overrides its level, in the form of
-tracing's filters, for example SANDLOOP_LOG=debug.";
+The log goes to standard error; SANDLOOP_LOG overrides its level: error, warn, info, debug, trace or
+off, or a level for parts of the host, as in SANDLOOP_LOG=info,sandloop_host::net=debug.";
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {
@@ -47,59 +55,146 @@ enum CliCommand {
         #[arg(long)]
         explain: bool,
     },
+    /// Compile every component of a configuration into its compile cache, ahead of a start; serve nothing.
+    Compile {
+        /// The configuration.
+        #[arg(default_value = "plugins.toml")]
+        file: PathBuf,
+    },
     /// Tell what a component is: its world, what it imports, what it lacks, why it would be refused.
     Inspect {
         /// The component.
         file: PathBuf,
     },
+    /// Compile standard input to standard output for the host that has started this process.
+    #[command(name = bounds::COMMAND, hide = true)]
+    CompileApart {
+        /// What decides the code.
+        settings: CodeSettings,
+        /// Bytes of memory.
+        memory: u64,
+        /// Seconds of CPU time.
+        seconds: u64,
+        /// The host's process id.
+        parent: u32,
+    },
 }
 
-impl Arguments {
-    /// Does what was asked.
-    pub fn execute(&self) -> ExitCode {
-        let result = match &self.command {
-            CliCommand::Run { file } => run(file),
-            CliCommand::Check { file, explain } => check(file, *explain),
-            CliCommand::Inspect { file } => return inspect_file(file),
-        };
-        result.unwrap_or_else(|error| {
-            eprintln!("error: {error}");
-            error.exit_code().into()
-        })
+/// What ends a command early, and with which code.
+struct Complaint(String, u8);
+
+impl From<StartError> for Complaint {
+    fn from(error: StartError) -> Complaint {
+        Complaint(error.to_string(), error.exit_code())
     }
 }
 
-fn run(file: &Path) -> Result<ExitCode, StartError> {
-    let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = log::start(config.host.log);
-    run::serve(&config)
+/// Does what was asked.
+pub fn run(signals: &SignalWatch) -> ExitCode {
+    match execute(&Arguments::parse().command, signals) {
+        Ok(code) => code,
+        Err(Complaint(cause, code)) => failed(&cause, code),
+    }
 }
 
-fn check(file: &Path, explain: bool) -> Result<ExitCode, StartError> {
+/// Tells why a command has failed.
+pub fn failed(cause: &dyn fmt::Display, code: u8) -> ExitCode {
+    // Whoever does not read it has the code.
+    let _ = writeln!(io::stderr(), "error: {cause}");
+    code.into()
+}
+
+fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Complaint> {
+    compile::in_processes();
+    if let CliCommand::CompileApart { settings, memory, seconds, parent } = command {
+        return Ok(compile_apart(*settings, *memory, *seconds, *parent));
+    }
+    let filter = filter::from_environment().map_err(|error| Complaint(error.to_string(), 2))?;
+    match command {
+        CliCommand::Run { file } => serve(file, filter, signals),
+        CliCommand::Check { file, explain } => check(file, filter, *explain),
+        CliCommand::Compile { file } => fill(file, filter),
+        CliCommand::Inspect { file } => inspect_file(file, filter),
+        CliCommand::CompileApart { .. } => Ok(ExitCode::FAILURE),
+    }
+}
+
+fn serve(
+    file: &Path,
+    filter: Option<Filter>,
+    signals: &SignalWatch,
+) -> Result<ExitCode, Complaint> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = log::start(LogLevel::Warn);
+    let _log = start_log(Some(&config), config.host.log, filter)?;
+    log_doubts(&config);
+    Ok(run::serve(&config, signals)?)
+}
+
+fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode, Complaint> {
+    let config = Config::load(file).map_err(StartError::Config)?;
+    let _log = start_log(Some(&config), LogLevel::Warn, filter)?;
+    log_doubts(&config);
     run::check(&config)?;
-    if explain {
-        print!("{}", Explained(&config));
-    }
-    println!(
-        "{}: good: plugins: {}, listeners: {}",
-        file.display(),
-        config.plugins.len(),
-        config.listeners.len()
-    );
+    let explained = if explain { Explained(&config).to_string() } else { String::new() };
+    let (plugins, listeners) = (config.plugins.len(), config.listeners.len());
+    let file = file.display();
+    print(&format!("{explained}{file}: good: plugins: {plugins}, listeners: {listeners}\n"));
     Ok(ExitCode::SUCCESS)
 }
 
-fn inspect_file(file: &Path) -> ExitCode {
-    match inspect::file(file) {
-        Ok(report) => {
-            print!("{report}");
-            if report.faults.is_empty() { ExitCode::SUCCESS } else { 3.into() }
+fn fill(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
+    let config = Config::load(file).map_err(StartError::Config)?;
+    let _log = start_log(Some(&config), config.host.log, filter)?;
+    log_doubts(&config);
+    for filled in run::fill::fill(&config)? {
+        print(&format!("{filled}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compile_apart(settings: CodeSettings, memory: u64, seconds: u64, parent: u32) -> ExitCode {
+    match apart::compile(settings, memory, seconds, parent) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::FAILURE
         }
-        Err(fault) => {
-            eprintln!("error: {}: {fault}", file.display());
-            3.into()
-        }
+    }
+}
+
+/// Starts the log with the bounds of a configuration, or with the default ones.
+fn start_log(
+    config: Option<&Config>,
+    level: LogLevel,
+    filter: Option<Filter>,
+) -> Result<Log, StartError> {
+    let (log_queue, stdout_queue) =
+        config.map_or(log::QUEUES, |config| (config.host.log_queue, config.host.stdout_queue));
+    let settings = Settings { filter, level, log_queue, stdout_queue };
+    log::start(settings).map_err(StartError::thread("the log"))
+}
+
+fn log_doubts(config: &Config) {
+    for doubt in &config.doubts {
+        tracing::warn!("{doubt}");
+    }
+}
+
+fn inspect_file(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
+    let _log = start_log(None, LogLevel::Warn, filter)?;
+    let report = inspect::file(file, &CompileCache::Default)
+        .map_err(|fault| Complaint(format!("{}: {fault}", file.display()), 3))?;
+    print(&report.to_string());
+    Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { 3.into() })
+}
+
+/// Prints an answer. A reader who has read enough is no error; whatever else keeps it from being written is told.
+fn print(text: &str) {
+    let mut output = io::stdout();
+    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = writeln!(io::stderr(), "warning: standard output is not written: {error}");
     }
 }

@@ -4,26 +4,32 @@
 //! [`Config`] that cannot be wrong. Every bound and its default lives in [`limits`].
 
 pub mod address;
+mod address_value;
 pub mod allow;
 pub mod bound;
 pub mod channel;
+mod compile_cache;
 pub mod connect;
 pub mod directory;
+mod duplicate;
 mod environment;
 pub mod error;
 pub mod explain;
+pub mod file;
 mod keys;
 pub mod limits;
 pub mod model;
 pub(crate) mod names;
 mod options;
 pub mod origins;
+mod overlap;
 mod preflight;
 mod quantity;
 mod raw;
 pub mod reference;
 mod resolve;
 mod shape;
+pub mod socket_access;
 mod source;
 mod special_purpose;
 mod table;
@@ -31,6 +37,7 @@ mod table;
 mod tests;
 pub mod units;
 mod values;
+mod without;
 
 use std::path::Path;
 
@@ -40,7 +47,7 @@ use self::model::Config;
 impl Config {
     /// Reads and resolves `file`.
     pub fn load(file: &Path) -> Result<Config, ConfigError> {
-        let bytes = std::fs::read(file)
+        let bytes = file::read(file, file::TEXT_BYTES_MAX)
             .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
         match String::from_utf8(bytes) {
             Ok(text) => Config::parse(file, &text),

@@ -1,31 +1,27 @@
 //! The one engine of a host: how guests are compiled and where their memory comes from.
 
+pub mod cache;
 pub(crate) mod call;
+pub mod compile;
 mod footprint;
 pub mod inspect;
 pub(crate) mod load;
 pub(crate) mod sandbox;
+pub mod settings;
 pub(crate) mod task;
 pub(crate) mod template;
 pub mod ticker;
 
-use std::path::PathBuf;
+use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
-    PoolingAllocationConfig,
-};
-
-use crate::config::limits::GUEST_STACK_BYTES;
-use crate::config::model::{CompileCache, Config as HostConfig};
+use crate::config::model::Config as HostConfig;
 use crate::engine::footprint::Footprint;
+use crate::engine::settings::CodeSettings;
 
 /// Address space that all memory slots together may reserve: half of what a 47-bit process has.
 const RESERVED_BYTES_MAX: u64 = 1 << 46;
 /// A slot this large needs no bounds checks, because a 32-bit address cannot leave it.
 const UNCHECKED_SLOT_BYTES: u64 = 4 << 30;
-/// Guard behind a slot that has bounds checks anyway.
-const CHECKED_GUARD_BYTES: u64 = 64 << 10;
 /// Most core instances that one component is made of: 38 were counted for Python.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 /// Memory and tables that an unused slot keeps.
@@ -37,16 +33,8 @@ const DECOMMIT_BATCH: usize = 1;
 /// Metadata of one instance; the largest Python component needs about a tenth.
 const INSTANCE_BYTES_MAX: usize = 4 << 20;
 
-/// Makes the engine.
-pub fn engine(config: &HostConfig) -> wasmtime::Result<Engine> {
-    let mut engine = Config::new();
-    engine
-        .wasm_component_model(true)
-        // Nothing here is concurrent inside one store, and the bookkeeping for it doubles the price of a call.
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .max_wasm_stack(GUEST_STACK_BYTES)
-        .cache(cache(&config.host.compile_cache)?);
+/// Makes the engine, and tells what decides the code that it runs.
+pub fn engine(config: &HostConfig) -> wasmtime::Result<(Engine, CodeSettings)> {
     let memory = config.plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or(0);
     let tables = config.plugins.iter().map(|plugin| plugin.limits.tables).max().unwrap_or(0);
     let each = config
@@ -59,12 +47,14 @@ pub fn engine(config: &HostConfig) -> wasmtime::Result<Engine> {
     let workers = u32::try_from(config.host.workers).unwrap_or(u32::MAX);
     let sandboxes = config.host.instances.saturating_add(workers);
     let memories = sandboxes.saturating_mul(each.memories);
-    if !fits_unchecked(memories) {
-        engine.memory_reservation(memory.next_multiple_of(CHECKED_GUARD_BYTES));
-        engine.memory_guard_size(CHECKED_GUARD_BYTES);
-    }
+    let settings = if fits_unchecked(memories) {
+        CodeSettings::default()
+    } else {
+        CodeSettings::checked(memory)
+    };
+    let mut engine = settings.config();
     engine.allocation_strategy(pool(sandboxes, each, memory, tables));
-    Engine::new(&engine)
+    Ok((Engine::new(&engine)?, settings))
 }
 
 /// Whether this many slots of the size that needs no bounds checks fit into the address space.
@@ -93,31 +83,4 @@ fn pool(instances: u32, each: Footprint, memory: u64, tables: u32) -> InstanceAl
         .table_elements(usize::try_from(tables).unwrap_or(usize::MAX))
         .max_memory_size(usize::try_from(memory).unwrap_or(usize::MAX));
     InstanceAllocationStrategy::Pooling(pool)
-}
-
-fn cache(wanted: &CompileCache) -> wasmtime::Result<Option<Cache>> {
-    let cache_in = |directory| {
-        let mut cache = CacheConfig::new();
-        cache.with_directory(directory);
-        Cache::new(cache)
-    };
-    match (wanted, default_directory()) {
-        (CompileCache::Off, _) | (CompileCache::Default, None) => Ok(None),
-        (CompileCache::Dir(directory), _) => cache_in(directory.clone()).map(Some),
-        // Nobody asked for this folder: without it every start compiles, and that is all.
-        (CompileCache::Default, Some(directory)) => Ok(cache_in(directory)
-            .inspect_err(|error| tracing::warn!(%error, "no compile cache"))
-            .ok()),
-    }
-}
-
-/// The user's cache folder, as the XDG base directory specification has it.
-fn default_directory() -> Option<PathBuf> {
-    let from = |name, tail: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-            .map(|path| path.join(tail))
-    };
-    from("XDG_CACHE_HOME", "sandloop").or_else(|| from("HOME", ".cache/sandloop"))
 }

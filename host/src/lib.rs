@@ -16,7 +16,7 @@
 //! - [`carrier`]: who carries the loop, and enters the guests;
 //! - [`run`]: from a configuration to a running host, and to its end.
 
-pub(crate) mod base;
+pub mod base;
 pub mod carrier;
 pub mod clock;
 pub mod config;

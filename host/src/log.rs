@@ -1,139 +1,99 @@
 //! What the operator sees: one line for each thing that happened, on standard error.
+//!
+//! A line never waits for whoever reads it: it goes into a queue in which the host and each tenant have
+//! their part, and a thread of its own writes it. Whatever a guest names passes the gate in [`text`] first, and counts for its
+//! tenant's part. The standard output of plugins that inherit the host's goes the same way.
 
-use std::borrow::Cow;
+pub mod filter;
+pub(crate) mod guest_lines;
+pub(crate) mod output;
+mod queue;
+pub(crate) mod scope;
+pub(crate) mod share;
+pub mod text;
+pub(crate) mod trap;
+mod writer;
+
+use std::io;
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
-use wasmtime::WasmBacktrace;
 
 use crate::config::model::LogLevel;
-use crate::contract::bindings::Level;
+use crate::log::filter::Filter;
+use crate::log::queue::{LOG, OUTPUT, StandardStream, WriteQueue};
+use crate::log::scope::ToQueue;
 
-/// The log's thread. Dropping it writes what is left.
+/// The bounds of the two queues where no configuration says otherwise, in bytes.
+pub const QUEUES: (u64, u64) = (16 << 20, 16 << 20);
+
+/// At the end, so long is waited for a reader that reads nothing.
+const STALL_MAX: Duration = Duration::from_secs(1);
+/// And so long for one that is slow.
+const FLUSH_MAX: Duration = Duration::from_secs(5);
+
+/// What the log is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the operator wants instead of the level.
+    pub filter: Option<Filter>,
+    /// The least important lines that are still written.
+    pub level: LogLevel,
+    /// Bytes of lines that may wait.
+    pub log_queue: u64,
+    /// Bytes of standard output that may wait.
+    pub stdout_queue: u64,
+}
+
+/// The log's threads. Dropping it writes what is left, unless nobody reads it.
 #[must_use = "the log ends with it"]
-pub struct Log {
-    _guard: WorkerGuard,
-}
+#[derive(Debug)]
+pub struct Log(());
 
-/// Lines that may wait to be written; past that they are left out.
-const LINES_MAX: usize = 16 * 1024;
-
-/// Starts the log. `SANDLOOP_LOG`, in the form of `tracing`'s filters, wins over the configuration.
+/// Starts the log. A filter of the operator's wins over the level of the configuration. A second host in one process keeps
+/// the first one's log.
 ///
-/// Lines are written by a thread of their own: whoever reads standard error and stops reading it must not stop
-/// the loop.
-pub fn start(level: LogLevel) -> Log {
-    let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(LINES_MAX)
-        .lossy(true)
-        .thread_name("log")
-        .finish(std::io::stderr());
-    let wanted = match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
-    };
-    // The engine's own talk is for its developers.
-    let fallback = format!("off,sandloop_host={wanted},sandloop={wanted}");
-    let filter = EnvFilter::try_from_env("SANDLOOP_LOG").unwrap_or_else(|_| fallback.into());
-    // A second host in one process keeps the first one's log.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+/// # Errors
+/// When the system has no thread for it.
+pub fn start(settings: Settings) -> io::Result<Log> {
+    if LOG.get().is_some() {
+        return Ok(Log(()));
+    }
+    let log = Arc::new(WriteQueue::new(StandardStream::Log, settings.log_queue));
+    let output = Arc::new(WriteQueue::new(StandardStream::Output, settings.stdout_queue));
+    writer::spawn(&log, io::stderr())?;
+    writer::spawn(&output, io::stdout())?;
+    let is_first = LOG.set(log.clone()).is_ok() && OUTPUT.set(output).is_ok();
+    let filter = settings.filter.unwrap_or_else(|| settings.level.into());
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter.to_string()))
         .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(writer)
-        .try_init();
-    Log { _guard: guard }
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(ToQueue(log));
+    if is_first {
+        // Somebody else's subscriber stays.
+        let _ = subscriber.try_init();
+    }
+    Ok(Log(()))
 }
 
-/// One line that a plugin wrote.
-pub fn guest_line(plugin: &str, level: Level, stream: &'static str, line: &str) {
-    let text = escaped(line);
-    match level {
-        Level::Trace => tracing::trace!(plugin, stream, "{text}"),
-        Level::Debug => tracing::debug!(plugin, stream, "{text}"),
-        Level::Info => tracing::info!(plugin, stream, "{text}"),
-        Level::Warn => tracing::warn!(plugin, stream, "{text}"),
-        Level::Error => tracing::error!(plugin, stream, "{text}"),
+/// Tells the operator how much of the host's own lines was left out since the beginning, if anything.
+pub(crate) fn tell_left_out() {
+    let lost = LOG.get().map_or(0, |log| log.host.lost.total());
+    if 0 < lost {
+        tracing::info!(what = "lines left out", of = "log_queue", count = lost, "counted");
     }
 }
 
-/// The beginning of a line, at most this many bytes, cut between characters.
-pub fn cut(line: &str, bytes_max: usize) -> &str {
-    &line[..line.floor_char_boundary(bytes_max)]
-}
-
-/// A line in which nothing can move the cursor, change colours or fake another line.
-pub fn escaped(line: &str) -> Cow<'_, str> {
-    let harmless = |c: char| !c.is_control() && !is_direction(c);
-    if line.chars().all(harmless) {
-        return Cow::Borrowed(line);
-    }
-    let mut text = String::with_capacity(line.len() + 8);
-    for c in line.chars() {
-        if harmless(c) {
-            text.push(c);
-        } else {
-            text.extend(c.escape_default());
+impl Drop for Log {
+    fn drop(&mut self) {
+        // What is lost of the output is told in the log.
+        for queue in [&OUTPUT, &LOG] {
+            if let Some(queue) = queue.get() {
+                queue.flush(STALL_MAX, FLUSH_MAX);
+            }
         }
-    }
-    Cow::Owned(text)
-}
-
-/// Characters that turn the direction of the text around them, and line separators that are not control
-/// characters.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// The guest's frames, innermost first, on one line.
-pub fn backtrace(error: &wasmtime::Error) -> String {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
-    let frames = backtrace.frames().iter().map(|frame| {
-        let name = frame.func_name().map_or_else(
-            || format!("function {}", frame.func_index()),
-            |name| format!("{:#}", rustc_demangle::demangle(name)),
-        );
-        let place = frame
-            .symbols()
-            .first()
-            .and_then(|symbol| Some(format!(" ({}:{})", symbol.file()?, symbol.line()?)));
-        name + &place.unwrap_or_default()
-    });
-    escaped(&frames.collect::<Vec<_>>().join(" < ")).into_owned()
-}
-
-/// An error with all its causes, in one line.
-pub fn chain(error: &wasmtime::Error) -> String {
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    escaped(&causes.join(": ")).into_owned()
-}
-
-/// The innermost cause of a trap, in one line.
-pub fn cause(error: &wasmtime::Error) -> String {
-    escaped(&error.root_cause().to_string()).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_are_shown_not_sent() {
-        let check = |line: &str, expected: &str| assert_eq!(escaped(line), expected);
-        check("plain äöü", "plain äöü");
-        check("\u{1b}[31mred", "\\u{1b}[31mred");
-        check("one\ntwo\r", "one\\ntwo\\r");
-        check("\u{202e}drow", "\\u{202e}drow");
-        check("\u{9b}2J", "\\u{9b}2J");
-    }
-
-    #[test]
-    fn lines_are_cut_between_characters() {
-        assert_eq!(cut("äöü", 3), "ä");
-        assert_eq!(cut("abc", 10), "abc");
     }
 }

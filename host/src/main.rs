@@ -4,8 +4,14 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use sandloop_host::base::panics;
+use sandloop_host::run::signals::SignalWatch;
 
 fn main() -> ExitCode {
-    cli::Arguments::parse().execute()
+    panics::watch();
+    let done = panics::catch(|| match SignalWatch::begin() {
+        Ok(signals) => cli::run(&signals),
+        Err(error) => cli::failed(&format_args!("signals: {error}"), panics::EXIT_CODE),
+    });
+    done.unwrap_or_else(|panicked| cli::failed(&panicked, panics::EXIT_CODE))
 }

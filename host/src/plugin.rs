@@ -5,6 +5,7 @@ pub(crate) mod denial;
 pub(crate) mod file_calls;
 pub(crate) mod folders;
 pub(crate) mod jobs;
+pub(crate) mod lines;
 pub(crate) mod report;
 pub(crate) mod shared;
 pub(crate) mod tenant;
@@ -15,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use crate::config::limits::Limits;
 use crate::config::model::PluginConfig;
 use crate::contract::Exports;
+use crate::log::text::GuestText;
 use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::tenant::Tenant;
@@ -32,7 +34,7 @@ pub struct Plugin {
     /// Which of the optional exports it has.
     pub exports: Exports,
     /// What the log calls the handler of a listener that names none: the plugin's only one, where it says.
-    pub default_handler: OnceLock<String>,
+    pub default_handler: OnceLock<GuestText>,
     /// What it uses at this moment, over all its instances and reactors.
     pub usage: Usage,
     /// The folders that its instances see.

@@ -45,18 +45,20 @@ use crate::reactor::table::acceptor::Acceptors;
 use crate::reactor::table::agenda::Agenda;
 use crate::reactor::table::backlog::Backlog;
 use crate::reactor::table::connection::ConnectionEntry;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::Deadlines;
 use crate::reactor::table::guest_entry::GuestEntry;
+use crate::reactor::table::held_back::HeldBack;
 use crate::reactor::table::instance::Instance;
-use crate::reactor::table::mailroom::Mailroom;
 use crate::reactor::table::poll_events::PollEvents;
 use crate::reactor::table::program::Programs;
 use crate::reactor::table::stop::Stopping;
 use crate::reactor::table::turn::TurnPhase;
-use crate::timer::TimerQueue;
+use crate::workers::disposal::Disposal;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane::SlowLane;
 
+/// What one phase does for one tenant in one turn, at most; the rest waits for the next.
+const UNITS_PER_PHASE: usize = 1024;
 /// Bytes read at once, and so the most that one `receive-data` brings.
 const READ_BYTES: usize = 64 * 1024;
 /// Events taken from the operating system at once.
@@ -77,6 +79,8 @@ pub struct Setup {
     pub quota: InstanceQuota,
     /// Looks names up, for the whole host.
     pub resolver: Arc<Resolver>,
+    /// Gives back what ended instances leave behind, where it is much.
+    pub disposal: Disposal,
     /// How long a handler runs before the others have their turn.
     pub slice: Duration,
     /// Where handlers go on that outlive their slice.
@@ -111,8 +115,8 @@ pub struct Reactor {
     /// The instances that are processes, by the process's id.
     processes: HashMap<u32, InstanceId>,
     programs: Programs,
-    timers: TimerQueue<Purpose>,
-    mail: Mailroom,
+    timers: Deadlines,
+    held_back: HeldBack,
     agenda: Agenda,
     backlog: Backlog,
     /// What each tenant takes of a turn.
@@ -146,9 +150,9 @@ impl Reactor {
             instances: Arena::new(),
             processes: HashMap::new(),
             programs: Programs::new(plugins),
-            timers: TimerQueue::new(),
-            mail: Mailroom::default(),
-            agenda: Agenda::default(),
+            timers: Deadlines::new(tenants),
+            held_back: HeldBack::default(),
+            agenda: Agenda::new(tenants),
             backlog: Backlog::new(tenants),
             entry: None,
             buffer: None,
@@ -209,20 +213,21 @@ impl Reactor {
     ///
     /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
     /// a cancellation of a timer that is due in the same turn, sees them.
-    pub fn next(&mut self) -> io::Result<Step> {
+    pub(crate) fn next(&mut self) -> io::Result<Step> {
         loop {
             if let Some(entry) = self.next_entry() {
                 return Ok(Step::Enter(entry));
             }
             self.phase = match std::mem::replace(&mut self.phase, TurnPhase::Begin) {
-                TurnPhase::Begin => TurnPhase::Timers(self.begin_turn()),
-                TurnPhase::Timers(pass) => self.run_timer(pass),
+                TurnPhase::Begin => self.begin_turn(),
+                TurnPhase::Timers => self.run_timer(),
                 TurnPhase::Poll => self.wait()?,
                 TurnPhase::Mail(progress) => self.take_mail(progress),
                 TurnPhase::Sockets(progress) => self.serve_sockets(progress),
                 TurnPhase::Pending(progress) => self.run_pending(progress),
-                TurnPhase::Ticks { left } => self.run_tick(left),
-                TurnPhase::Unbinds { left } => self.deliver_unbind(left),
+                TurnPhase::Ticks => self.run_tick(),
+                TurnPhase::Unbinds => self.deliver_unbind(),
+                TurnPhase::GiveBack => self.give_back(),
                 TurnPhase::Stop => self.advance_stop(),
                 TurnPhase::Over { goes_on } => return Ok(Step::TurnIsOver { goes_on }),
             };

@@ -2,40 +2,67 @@
 
 mod descriptors;
 pub mod error;
+pub mod fill;
 pub(crate) mod news;
 pub mod prepare;
-mod signals;
+pub mod signals;
+mod supervise;
 
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::carrier::spares::Spares;
+use crate::base::panics;
+use crate::carrier::spares::{Departure, Spares};
 use crate::clock::Clock;
-use crate::config::model::Config;
-use crate::mail::post::{Mail, Post};
+use crate::config::model::{Config, HostConfig};
+use crate::engine::ticker::Activity;
+use crate::mail::post::Post;
 use crate::net::listener;
-use crate::net::listener::{BoundListener, Listener};
-use crate::plugin::shared::HostShared;
+use crate::net::listener::{BoundListener, Listener, PathLocks, PathWatch};
 use crate::reactor::Reactor;
-use crate::reactor::exit::Exit;
 use crate::run::error::StartError;
 use crate::run::news::News;
 use crate::run::prepare::Prepared;
+use crate::run::signals::SignalWatch;
+use crate::run::supervise::{End, Supervisor};
 
 /// Loads and checks everything that `config` names, serves nothing.
 pub fn check(config: &Config) -> Result<(), StartError> {
-    Prepared::new(config, &Clock::system()).map(drop)
+    let prepared = prepare(config, &Clock::system())?;
+    prepared.left_out.into_iter().next().map_or(Ok(()), |fault| Err(StartError::Load(fault)))
+}
+
+fn prepare(config: &Config, clock: &Clock) -> Result<Prepared, StartError> {
+    panics::catch(|| Prepared::new(config, clock))
+        .unwrap_or_else(|panicked| Err(StartError::panicked("preparing the plugins")(panicked)))
 }
 
 /// Serves `config` until it is stopped. The code is what the process ends with.
-pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
-    // Before anything is open, so that a signal never finds the default action half way.
+pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartError> {
     let (sender, news) = channel();
-    signals::watch(sender.clone()).map_err(StartError::internal("signals"))?;
-    let Prepared { mut reactors, host, files, ticker, workers, slow } =
-        Prepared::new(config, &Clock::system())?;
+    signals.send_to(sender.clone()).map_err(StartError::thread("signals"))?;
+    let of_panics = sender.clone();
+    panics::tell(move |panicked| of_panics.send(News::Panicked(panicked)).is_ok());
+    let clock = Clock::system();
+    let Prepared { config, left_out, mut reactors, host, files, ticker, workers, slow, disposal } =
+        prepare(config, &clock)?;
+    for cause in left_out {
+        let (plugin, cause) = (cause.plugin(), cause.to_string());
+        tracing::error!(plugin, cause, "a plugin is left out, the others serve");
+    }
+    let config = &config;
     descriptors::admit(config).map_err(StartError::Config)?;
-    for (listeners, section) in bind_all(config)?.into_iter().zip(&config.listeners) {
+    let crew = Crew::new(&config.host, ticker.activity(), sender)?;
+    let locks = PathLocks::take(config).map_err(StartError::Bind)?;
+    // From here on there are paths to remove.
+    signals.begin_serving();
+    let bound = bind_all(config)?;
+    if let Some(end) = asked_to_end(&news) {
+        return end;
+    }
+    let mut paths = Vec::new();
+    for (listeners, section) in listen_all(bound, config)?.into_iter().zip(&config.listeners) {
+        paths.extend(PathWatch::of(&listeners));
         for (reactor, listener) in reactors.iter_mut().zip(listeners) {
             if reactor.index() == 0 {
                 announce(&listener, &config.plugins[section.plugin].name);
@@ -43,89 +70,100 @@ pub fn serve(config: &Config) -> Result<ExitCode, StartError> {
             reactor.listen(listener).map_err(StartError::internal("polling a listener"))?;
         }
     }
+    drop(locks);
     let posts: Vec<Post> = reactors.iter().map(Reactor::post).collect();
-    let count = reactors.len();
-    // Nobody listens any more only when the host is leaving anyway.
-    let on_end = move |result| drop(sender.send(News::Ended(result)));
-    let spares = Spares::start(count, config.host.slice, ticker.activity(), on_end)
-        .map_err(StartError::internal("starting the reactors' threads"))?;
     for mut reactor in reactors {
         reactor.set_peers(posts.clone());
-        spares.carry(reactor);
+        crew.give(reactor);
     }
     tracing::info!(
         listeners = config.listeners.len(),
         plugins = host.plugins.len(),
-        reactors = count,
+        reactors = posts.len(),
         "ready"
     );
-    let code = supervise(&news, &host, &posts);
-    spares.close();
-    // They may be inside guests, which the ticker has to interrupt.
-    drop(workers);
-    drop(slow);
-    drop(files);
-    drop(ticker);
+    let stop_deadline = config.host.stop_deadline;
+    let supervisor =
+        Supervisor { news: &news, host: &host, posts: &posts, clock, stop_deadline, paths };
+    let code = match supervisor.run() {
+        End::Whole(code) => {
+            drop(crew);
+            // They may be inside guests, which the ticker has to interrupt.
+            drop(workers);
+            drop(slow);
+            drop(files);
+            drop(disposal);
+            drop(ticker);
+            code
+        }
+        End::Cut(code) => {
+            // Whatever they hang in ends with the process.
+            std::mem::forget((crew, workers, slow, files, disposal, ticker));
+            code
+        }
+    };
     Ok(code)
 }
 
-/// Binds every listener, then begins to listen on all: no port opens before every address is ours.
-fn bind_all(config: &Config) -> Result<Vec<Vec<Listener>>, StartError> {
+/// The reactors' threads: made before the first port opens, so that a machine without room for them is told then.
+struct Crew(Spares);
+
+impl Crew {
+    fn new(
+        config: &HostConfig,
+        activity: Activity,
+        news: Sender<News>,
+    ) -> Result<Crew, StartError> {
+        let tell = move |end| {
+            let news_of = match end {
+                Departure::Ended(end) => News::Ended(end),
+                Departure::Panicked(panicked) => News::Panicked(panicked),
+            };
+            // Nobody listens any more only when the host is leaving anyway.
+            let _ = news.send(news_of);
+        };
+        Spares::start(config.reactors, config.slice, activity, tell)
+            .map(Crew)
+            .map_err(StartError::thread("a reactor"))
+    }
+
+    /// Has a reactor carried by one of the threads.
+    fn give(&self, reactor: Reactor) {
+        self.0.carry(reactor);
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Binds every listener; nothing listens before every address is ours.
+fn bind_all(config: &Config) -> Result<Vec<BoundListener>, StartError> {
     let places = 0..config.listeners.len();
-    let bound: Vec<BoundListener> = places
-        .clone()
-        .map(|place| listener::bind(config, place).map_err(StartError::Bind))
-        .collect::<Result<_, _>>()?;
-    let listen = |(bound, place): (BoundListener, usize)| bound.listen(config, place);
-    bound.into_iter().zip(places).map(|pair| listen(pair).map_err(StartError::Bind)).collect()
+    places.map(|place| listener::bind(config, place).map_err(StartError::Bind)).collect()
+}
+
+fn listen_all(
+    bound: Vec<BoundListener>,
+    config: &Config,
+) -> Result<Vec<Vec<Listener>>, StartError> {
+    let listen = |(place, bound): (usize, BoundListener)| bound.listen(config, place);
+    bound.into_iter().enumerate().map(|pair| listen(pair).map_err(StartError::Bind)).collect()
+}
+
+/// Whether something has asked the host to end before it began to serve.
+fn asked_to_end(news: &Receiver<News>) -> Option<Result<ExitCode, StartError>> {
+    news.try_iter().find_map(|news| match news {
+        News::Signal(signal) => Some(Ok(signals::exit_code(signal).into())),
+        News::Panicked(panicked) => Some(Err(StartError::Internal(panicked.to_string()))),
+        News::LiftQuarantine | News::Count | News::Ended(_) => None,
+    })
 }
 
 fn announce(listener: &Listener, plugin: &str) {
     let endpoint = &listener.endpoint;
     let handler = Some(&*endpoint.accepted.handler).filter(|handler| !handler.is_empty());
     tracing::info!(address = &*endpoint.accepted.listener, plugin, handler, "serving");
-}
-
-fn supervise(news: &Receiver<News>, host: &HostShared, posts: &[Post]) -> ExitCode {
-    let mut code = ExitCode::SUCCESS;
-    let mut running = posts.len();
-    let mut stopping = false;
-    while 0 < running {
-        match news.recv() {
-            Ok(News::Signal(signal)) if stopping => {
-                tracing::warn!(signal, "second signal: leaving at once");
-                // The reactors' threads end with the process.
-                return u8::try_from(128 + signal).unwrap_or(1).into();
-            }
-            Ok(News::Signal(signal)) => {
-                tracing::info!(signal, "signal: stopping; a second one leaves at once");
-                stopping = true;
-                posts.iter().for_each(|post| post.send(Mail::Stop));
-            }
-            Ok(News::LiftQuarantine) => {
-                host.plugins.iter().for_each(|plugin| plugin.lift_quarantine());
-                posts.iter().for_each(|post| post.send(Mail::LiftQuarantine));
-            }
-            Ok(News::Count) => {
-                host.plugins.iter().for_each(|plugin| plugin.log_usage());
-                host.log_counters();
-            }
-            Ok(News::Ended(result)) => {
-                running -= 1;
-                code = match result {
-                    Ok(Exit::Stopped) => code,
-                    Ok(Exit::NothingLeft) => ExitCode::FAILURE,
-                    Err(error) => {
-                        tracing::error!(%error, "a reactor has failed");
-                        posts.iter().for_each(|post| post.send(Mail::Stop));
-                        ExitCode::FAILURE
-                    }
-                };
-            }
-            Err(_) => break,
-        }
-    }
-    host.log_counters();
-    tracing::info!("stopped");
-    code
 }

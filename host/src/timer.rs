@@ -12,6 +12,18 @@ pub struct TimerKey {
     order: u64,
 }
 
+impl TimerKey {
+    /// When it is due.
+    pub fn deadline(self) -> Moment {
+        self.deadline
+    }
+
+    /// Whether it is due at `now`.
+    pub fn is_due(self, now: Moment) -> bool {
+        self.deadline <= now
+    }
+}
+
 /// Pending deadlines, each with what it is for. A cancelled one is gone at once.
 #[derive(Debug)]
 pub struct TimerQueue<T> {
@@ -60,14 +72,9 @@ impl<T> TimerQueue<T> {
         self.pending.remove(&key)
     }
 
-    /// The earliest deadline of all.
-    pub fn next_deadline(&self) -> Option<Moment> {
-        self.pending.keys().next().map(|key| key.deadline)
-    }
-
-    /// True when nothing is pending.
-    pub fn is_empty(&self) -> bool {
-        self.pending.is_empty()
+    /// The one that is due first.
+    pub fn first(&self) -> Option<TimerKey> {
+        self.pending.keys().next().copied()
     }
 }
 
@@ -128,7 +135,7 @@ mod tests {
             assert_eq!(queue.cancel(key), Some(()));
             assert_eq!(queue.cancel(key), None);
         }
-        assert!(queue.is_empty());
-        assert_eq!(queue.next_deadline(), None);
+        assert!(queue.first().is_none());
+        assert_eq!(queue.first(), None);
     }
 }

@@ -90,6 +90,17 @@ class Interpreter
     when 'outbound' then say "outbound #{on.get_outbound_data_size}"
     when 'remember' then @things[rest[0]] = on
     when 'with' then run(rest[1], arg, named(rest[0]))
+    else framed_step(op, rest, arg, on)
+    end
+  end
+
+  def framed_step(op, rest, arg, on)
+    text = rest.join(' ').gsub('\n', "\n")
+    case op
+    when 'delimiter' then on.set_delimiter(text)
+    when 'line_mode' then on.set_line_mode(text)
+    when 'text_mode' then on.set_text_mode(text == 'none' ? nil : text.to_i)
+    when 'send_object' then on.send_object(text)
     else deferrable_step(op, rest, arg, on)
     end
   end
@@ -256,6 +267,79 @@ class Client < Scripted
   def role = 'client'
 end
 
+# Bytes as Rust writes them, and as one word.
+def escaped(bytes)
+  text = bytes.b.inspect[1..-2].gsub('\"', '"').gsub(/\\x\h\h/) { |hex| hex.downcase }
+  text.gsub(' ', '_')
+end
+
+# Connections that speak one of EventMachine's protocols.
+class Framed < EM::Connection
+  def initialize(interpreter)
+    super
+    @interpreter = interpreter
+  end
+
+  def post_init
+    event('post_init')
+  end
+
+  def event(name, arg = '')
+    @interpreter.run("#{role}.#{name}", escaped(arg), self)
+  end
+
+  def ended(reason)
+    event('unbind', @interpreter.reason(reason))
+  end
+end
+
+class Lines < Framed
+  include EM::P::LineText2
+
+  def role = 'lines'
+  def receive_line(line) = event('receive_line', line)
+  def receive_binary_data(data) = event('receive_binary_data', data)
+  def receive_end_of_binary_data = event('receive_end_of_binary_data')
+
+  def unbind(reason)
+    EM::P::LineText2.instance_method(:unbind).bind_call(self)
+    ended(reason)
+  end
+end
+
+class Content < EM::P::HeaderAndContentProtocol
+  def initialize(interpreter)
+    super
+    @interpreter = interpreter
+  end
+
+  def event(name, arg = '') = @interpreter.run("content.#{name}", escaped(arg), self)
+  def post_init = event('post_init')
+  def receive_first_header_line(line) = event('receive_first_header_line', line)
+  def receive_headers(headers) = event('receive_headers', headers.size.to_s)
+  def receive_request(headers, content) = event('receive_request', "#{headers.join('|')}=#{content}")
+
+  def unbind(reason)
+    EM::P::LineText2.instance_method(:unbind).bind_call(self)
+    event('unbind', @interpreter.reason(reason))
+  end
+end
+
+# Objects are bytes: what is compared is what stands around them.
+class Objects < Framed
+  include EM::P::ObjectProtocol
+
+  module Plain
+    def self.dump(object) = object.to_s
+    def self.load(bytes) = bytes
+  end
+
+  def role = 'objects'
+  def serializer = Plain
+  def receive_object(object) = event('receive_object', object)
+  def unbind(reason) = ended(reason)
+end
+
 script = File.read(ARGV.shift)[/^\[program\]\n(.*?)(^\[|\z)/m, 1]
 options = ARGV.map { |pair| pair.split('=', 2) }.to_h
 interpreter = Interpreter.new(script, options)
@@ -263,7 +347,8 @@ interpreter.run('before')
 EM.epoll
 EM.run do
   if options['listen'] == 'tcp'
-    server = EM.start_server('127.0.0.1', 0, Server, interpreter)
+    kind = { nil => Server, 'lines' => Lines, 'content' => Content, 'objects' => Objects }
+    server = EM.start_server('127.0.0.1', 0, kind.fetch(options['protocol']), interpreter)
     $stderr.puts "port #{Socket.unpack_sockaddr_in(EM.get_sockname(server))[0]}"
   elsif options['listen'] == 'unix'
     EM.start_unix_domain_server(options['path'], Server, interpreter)

@@ -7,29 +7,24 @@ mod amqp {
     pub mod words;
 }
 
-use sandloop::{Connection, Socket};
+use sandloop::{Socket, frames::LineText2};
 
-#[path = "shared/lines.rs"]
-mod lines;
 use amqp::commands::Bench;
-use lines::Lines;
 
 struct AmqpCalls {
-    lines: Lines,
     bench: Bench,
 }
 
 impl AmqpCalls {
     fn new(socket: Socket) -> AmqpCalls {
-        AmqpCalls { lines: Lines::default(), bench: Bench::new(socket) }
+        AmqpCalls { bench: Bench::new(socket) }
     }
 }
 
-impl Connection for AmqpCalls {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.bench.obey(&line);
-        }
+impl LineText2 for AmqpCalls {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.bench.obey(&line);
     }
 }
 

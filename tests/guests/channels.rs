@@ -1,21 +1,15 @@
 //! Channels on request, one command a line.
 
-#[path = "shared/lines.rs"]
-mod lines;
-
-use sandloop::{Channel, Connection, Socket, Subscription};
-
-use crate::lines::Lines;
+use sandloop::{Channel, Socket, Subscription, frames::LineText2};
 
 struct Channels {
     socket: Socket,
-    lines: Lines,
     subscriptions: Vec<Subscription>,
 }
 
 impl Channels {
     fn new(socket: Socket) -> Self {
-        Channels { socket, lines: Lines::default(), subscriptions: Vec::new() }
+        Channels { socket, subscriptions: Vec::new() }
     }
 
     fn command(&mut self, line: &str) {
@@ -90,11 +84,10 @@ impl Channels {
     }
 }
 
-impl Connection for Channels {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.command(&line);
-        }
+impl LineText2 for Channels {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.command(&line);
     }
 }
 

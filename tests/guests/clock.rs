@@ -9,28 +9,22 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use sandloop::{Connection, Socket};
-
-#[path = "shared/lines.rs"]
-mod lines;
-use lines::Lines;
+use sandloop::{Socket, frames::LineText2};
 
 struct Clock {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Clock {
     fn new(socket: Socket) -> Self {
-        Clock { socket, lines: Lines::default() }
+        Clock { socket }
     }
 }
 
-impl Connection for Clock {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.socket.send_data(answer(&line) + "\n");
-        }
+impl LineText2 for Clock {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.socket.send_data(answer(&line) + "\n");
     }
 }
 

@@ -5,20 +5,15 @@
 
 use std::time::Duration;
 
-use sandloop::{CloseReason, Connection, Socket, add_timer};
-
-#[path = "shared/lines.rs"]
-mod lines;
-use lines::Lines;
+use sandloop::{CloseReason, Socket, add_timer, frames::LineText2};
 
 struct Close {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Close {
     fn new(socket: Socket) -> Self {
-        Close { socket, lines: Lines::default() }
+        Close { socket }
     }
 
     fn obey(&self, line: &str) {
@@ -48,12 +43,11 @@ impl Close {
     }
 }
 
-impl Connection for Close {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            println!("{line}");
-            self.obey(&line);
-        }
+impl LineText2 for Close {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        println!("{line}");
+        self.obey(&line);
     }
 
     fn unbind(&mut self, reason: CloseReason) {

@@ -3,33 +3,27 @@
 
 use std::hint::black_box;
 
-use sandloop::{Connection, Socket};
-
-#[path = "shared/lines.rs"]
-mod lines;
-use lines::Lines;
+use sandloop::{Socket, frames::LineText2};
 
 /// Steps of a round.
 const ROUND: u32 = 700_000;
 
 struct Compute {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Compute {
     fn new(socket: Socket) -> Self {
-        Compute { socket, lines: Lines::default() }
+        Compute { socket }
     }
 }
 
-impl Connection for Compute {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            let rounds: u32 = line.parse().expect("a number of rounds");
-            black_box((0..rounds).fold(1, |number, _| round(number)));
-            self.socket.send_data("done\n");
-        }
+impl LineText2 for Compute {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let rounds: u32 = line.parse().expect("a number of rounds");
+        black_box((0..rounds).fold(1, |number, _| round(number)));
+        self.socket.send_data("done\n");
     }
 }
 

@@ -1,24 +1,18 @@
 //! Deferrables with real time, one command a line.
 
-#[path = "shared/lines.rs"]
-mod lines;
-
 use std::time::Duration;
 
 use sandloop::{
-    Completion, Connection, DefaultDeferrable, Deferrable, Socket, add_timer, deferred,
+    Completion, DefaultDeferrable, Deferrable, Socket, add_timer, deferred, frames::LineText2,
 };
-
-use crate::lines::Lines;
 
 struct Deferrables {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Deferrables {
     fn new(socket: Socket) -> Self {
-        Deferrables { socket, lines: Lines::default() }
+        Deferrables { socket }
     }
 
     fn command(&self, line: &str) {
@@ -62,11 +56,10 @@ impl Deferrables {
     }
 }
 
-impl Connection for Deferrables {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.command(&line);
-        }
+impl LineText2 for Deferrables {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.command(&line);
     }
 }
 

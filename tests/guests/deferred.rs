@@ -1,22 +1,16 @@
 //! Operations on request, one a line; what comes back is told in a line.
 
-#[path = "shared/lines.rs"]
-mod lines;
-
 use std::time::Duration;
 
-use sandloop::{Connection, Failure, Operation, Socket, defer, try_defer};
-
-use crate::lines::Lines;
+use sandloop::{Failure, Operation, Socket, defer, frames::LineText2, try_defer};
 
 struct Deferred {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Deferred {
     fn new(socket: Socket) -> Self {
-        Deferred { socket, lines: Lines::default() }
+        Deferred { socket }
     }
 
     fn command(&self, line: &str) {
@@ -121,11 +115,10 @@ fn count_calls() -> sandloop::Result<String> {
     Ok(CALLS.get().to_string())
 }
 
-impl Connection for Deferred {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.command(&line);
-        }
+impl LineText2 for Deferred {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.command(&line);
     }
 }
 

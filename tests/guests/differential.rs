@@ -1,6 +1,8 @@
 //! Runs the program of one scenario on Sandloop. tests/differential/interpreter.rb does the same on EventMachine, and
 //! tests/suite/differential.rs compares what the two print.
 
+#[path = "differential/frames.rs"]
+mod frames;
 #[path = "differential/lightweight.rs"]
 mod lightweight;
 #[path = "differential/lists.rs"]
@@ -111,4 +113,12 @@ pub fn after(milliseconds_word: &str, action: impl FnOnce() + 'static) {
     add_timer(milliseconds(milliseconds_word), action);
 }
 
-sandloop::plugin! { handlers: [sockets::Scripted::accepted], program: Differential }
+sandloop::plugin! {
+    handlers: [
+        sockets::Scripted::accepted,
+        "lines" => frames::Lines::accepted,
+        "content" => frames::Content::accepted,
+        "objects" => frames::Objects::accepted,
+    ],
+    program: Differential,
+}

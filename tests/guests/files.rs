@@ -1,32 +1,25 @@
 //! Files and environment variables through the language's own functions, one command a line: `env NAME`, `read PATH`,
 //! `write PATH TEXT`, `list PATH`, `remove PATH`, `hold PATH COUNT`.
 
-#[path = "shared/lines.rs"]
-mod lines;
-
 use std::{env, fs, io};
 
-use sandloop::{Connection, Socket};
-
-use crate::lines::Lines;
+use sandloop::{Socket, frames::LineText2};
 
 struct Files {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Files {
     fn new(socket: Socket) -> Self {
-        Files { socket, lines: Lines::default() }
+        Files { socket }
     }
 }
 
-impl Connection for Files {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            let answer = command(&line).unwrap_or_else(|error| format!("error {:?}", error.kind()));
-            self.socket.send_data(format!("{answer}\n"));
-        }
+impl LineText2 for Files {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let answer = command(&line).unwrap_or_else(|error| format!("error {:?}", error.kind()));
+        self.socket.send_data(format!("{answer}\n"));
     }
 }
 

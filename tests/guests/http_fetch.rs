@@ -8,24 +8,20 @@
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 use sandloop::{
-    Connection, Deferrable, Options, Socket,
+    Deferrable, Options, Socket,
+    frames::LineText2,
     http::{ClientSettings, HttpClient, HttpError, HttpResponse, Method, Proxy},
 };
 
-#[path = "shared/lines.rs"]
-mod lines;
-use lines::Lines;
-
 struct HttpFetch {
     socket: Socket,
-    lines: Lines,
     client: HttpClient,
 }
 
 impl HttpFetch {
     fn new(socket: Socket, options: &Options) -> HttpFetch {
         let client = HttpClient::with(settings(options).expect("good options"));
-        HttpFetch { socket, lines: Lines::default(), client }
+        HttpFetch { socket, client }
     }
 
     fn fetch(&self, line: &str) {
@@ -72,11 +68,10 @@ impl HttpFetch {
     }
 }
 
-impl Connection for HttpFetch {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.fetch(&line);
-        }
+impl LineText2 for HttpFetch {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.fetch(&line);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `/echo` (method, target, host, fields and body, a line each), `/status?code=N`, `/later?ms=N`, `/chunks` (three,
 //! with a trailer), `/bytes?count=N` (that many, as they are made), `/length?count=N` (the same, announced),
+//! `/count?to=N` (the numbers from 1, a line and a piece each), `/large?count=N` (that many bytes at once),
 //! `/cut` (ends before its length), `/dropped`, `/upload` (counts a body that it does not hold), `/early` (says no
 //! before the body), `/redirect`, `/cookies`, `/gzip`, `/close`, `/replace` (a multipart that replaces itself),
 //! `/inject?value=V` (a header field of the client's making).
@@ -36,6 +37,11 @@ impl HttpServer for HttpForms {
             "/length" => {
                 response.content_length(number("count"));
                 response.send_each(bytes(number("count")));
+            }
+            "/count" => response.send_each((1..=number("to")).map(|number| format!("{number}\n"))),
+            "/large" => {
+                response.content(vec![b'x'; usize::try_from(number("count")).unwrap_or(0)]);
+                response.send_response();
             }
             "/cut" => {
                 response.content_length(10);
@@ -86,7 +92,9 @@ impl HttpServer for HttpForms {
 
     fn settings(&self) -> Settings {
         let short = Duration::from_millis(300);
-        Settings { head_timeout: short, body_timeout: short, ..Settings::DEFAULT }
+        // However busy the machine is, the client has time to read the last answer.
+        let linger = Duration::from_secs(20);
+        Settings { head_timeout: short, body_timeout: short, linger, ..Settings::DEFAULT }
     }
 }
 

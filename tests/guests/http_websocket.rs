@@ -1,15 +1,35 @@
 //! Takes every request for a WebSocket, greets, and sends back what it is told. `close CODE REASON` closes with them;
-//! the client's close is a line of the log.
+//! the client's close is a line of the log. `pause` takes no more for half a second.
+//!
+//! Option `deflate`: `forget` and `keep` compress, without and with what was before.
 
-use sandloop::http::{
-    HttpServer, Message, Request, Response, WebSocket, WebSocketHandler, WebSocketSettings,
+use std::time::Duration;
+
+use sandloop::{
+    Options, add_timer,
+    http::{
+        Deflate, HttpServer, Message, Request, Response, WebSocket, WebSocketHandler,
+        WebSocketSettings,
+    },
 };
 
-struct HttpWebsocket;
+struct HttpWebsocket(Option<Deflate>);
+
+impl HttpWebsocket {
+    fn new(options: &Options) -> Self {
+        let keep = |keep| Deflate {
+            keep_own_context: keep,
+            keep_peers_context: keep,
+            ..Deflate::default()
+        };
+        HttpWebsocket(options.get("deflate").map(|word| keep(word == "keep")))
+    }
+}
 
 impl HttpServer for HttpWebsocket {
     fn process_http_request(&mut self, request: Request, response: Response) {
-        let settings = WebSocketSettings { message: 100_000, ..WebSocketSettings::default() };
+        let settings =
+            WebSocketSettings { message: 100_000, deflate: self.0, ..WebSocketSettings::default() };
         response.accept_websocket(&request, settings, Echo);
     }
 }
@@ -29,6 +49,10 @@ impl WebSocketHandler for Echo {
         if let ["close", code, reason] = words[..] {
             let code = code.parse().expect("a code");
             self.0.close(code, reason).expect("a code that can be sent");
+        } else if words[..] == ["pause"] {
+            self.0.pause();
+            let socket = self.0.clone();
+            add_timer(Duration::from_millis(500), move || socket.resume());
         } else {
             self.0.send(message).expect("it is open");
         }
@@ -39,4 +63,4 @@ impl WebSocketHandler for Echo {
     }
 }
 
-sandloop::plugin! { handlers: [HttpWebsocket] }
+sandloop::plugin! { handlers: [HttpWebsocket::new] }

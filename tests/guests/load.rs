@@ -1,13 +1,8 @@
 //! Much of one thing, on command: timers, messages, deferred work.
 
-#[path = "shared/lines.rs"]
-mod lines;
-
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use sandloop::{Channel, Connection, Operation, Socket, add_timer, defer};
-
-use crate::lines::Lines;
+use sandloop::{Channel, Operation, Socket, add_timer, defer, frames::LineText2};
 
 const ROOM: &str = "load";
 /// The message that ends a run.
@@ -15,12 +10,11 @@ const LAST: u32 = u32::MAX;
 
 struct Load {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Load {
     fn new(socket: Socket) -> Self {
-        Load { socket, lines: Lines::default() }
+        Load { socket }
     }
 
     fn command(&self, line: &str) {
@@ -94,11 +88,10 @@ fn push(socket: Socket, first: u32, count: u32) {
     socket.send_data("pushed\n");
 }
 
-impl Connection for Load {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.command(&line);
-        }
+impl LineText2 for Load {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.command(&line);
     }
 }
 

@@ -3,20 +3,15 @@
 //! `drained` each time it is told and `unbind` with the reason. A line `N !` uses the `send_data` that
 //! closes the connection when the outbox is full.
 
-use sandloop::{CloseReason, Connection, Socket};
-
-#[path = "shared/lines.rs"]
-mod lines;
-use lines::Lines;
+use sandloop::{CloseReason, Socket, frames::LineText2};
 
 struct Flood {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Flood {
     fn new(socket: Socket) -> Self {
-        Flood { socket, lines: Lines::default() }
+        Flood { socket }
     }
 
     fn flood(&self, total: usize, size: usize) {
@@ -33,14 +28,13 @@ impl Flood {
     }
 }
 
-impl Connection for Flood {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            let (total, size) = line.split_once(' ').unwrap_or((&line, &line));
-            match size {
-                "!" => self.socket.send_data(vec![b'x'; number(total)]),
-                size => self.flood(number(total), number(size)),
-            }
+impl LineText2 for Flood {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let (total, size) = line.split_once(' ').unwrap_or((&line, &line));
+        match size {
+            "!" => self.socket.send_data(vec![b'x'; number(total)]),
+            size => self.flood(number(total), number(size)),
         }
     }
 

@@ -6,29 +6,23 @@
 
 use std::io::{Write, stderr, stdout};
 
-use sandloop::{Connection, Socket, debug, error, info, trace, warn};
-
-#[path = "shared/lines.rs"]
-mod lines;
-use lines::Lines;
+use sandloop::{Socket, debug, error, frames::LineText2, info, trace, warn};
 
 struct Prints {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Prints {
     fn new(socket: Socket) -> Self {
-        Prints { socket, lines: Lines::default() }
+        Prints { socket }
     }
 }
 
-impl Connection for Prints {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            print(&line).expect("output takes everything");
-            self.socket.send_data("ok\n");
-        }
+impl LineText2 for Prints {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        print(&line).expect("output takes everything");
+        self.socket.send_data("ok\n");
     }
 }
 

@@ -1,14 +1,10 @@
 //! Processes on request, one command a line. A process speaks through the channel `out`.
 
-#[path = "shared/lines.rs"]
-mod lines;
-
 use sandloop::{
-    Channel, Connection, Socket,
+    Channel, Socket,
+    frames::LineText2,
     processes::{self, Process, ProcessId},
 };
-
-use crate::lines::Lines;
 
 /// Counts the bytes it is sent and tells the sum; some messages are orders.
 struct Counter(usize);
@@ -39,13 +35,12 @@ impl Process for Counter {
 
 struct Parent {
     socket: Socket,
-    lines: Lines,
     last: Option<ProcessId>,
 }
 
 impl Parent {
     fn new(socket: Socket) -> Self {
-        Parent { socket, lines: Lines::default(), last: None }
+        Parent { socket, last: None }
     }
 
     fn command(&mut self, line: &str) {
@@ -122,11 +117,10 @@ impl Parent {
     }
 }
 
-impl Connection for Parent {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.command(&line);
-        }
+impl LineText2 for Parent {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.command(&line);
     }
 }
 

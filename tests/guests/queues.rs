@@ -1,21 +1,15 @@
 //! Queues on request, one command a line.
 
-#[path = "shared/lines.rs"]
-mod lines;
-
-use sandloop::{Connection, Queue, Socket, queues::Pop};
-
-use crate::lines::Lines;
+use sandloop::{Queue, Socket, frames::LineText2, queues::Pop};
 
 struct Queues {
     socket: Socket,
-    lines: Lines,
     last: Option<Pop>,
 }
 
 impl Queues {
     fn new(socket: Socket) -> Self {
-        Queues { socket, lines: Lines::default(), last: None }
+        Queues { socket, last: None }
     }
 
     fn command(&mut self, line: &str) {
@@ -79,11 +73,10 @@ impl Queues {
     }
 }
 
-impl Connection for Queues {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.command(&line);
-        }
+impl LineText2 for Queues {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.command(&line);
     }
 }
 

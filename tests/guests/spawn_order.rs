@@ -1,23 +1,19 @@
 //! Spawned blocks, one command a line; what they do is told in lines.
 
-#[path = "shared/lines.rs"]
-mod lines;
-
 use sandloop::{
-    Connection, Socket, SpawnedProcess, next_tick,
+    Socket, SpawnedProcess,
+    frames::LineText2,
+    next_tick,
     spawn::{spawn, spawn_with, yield_and_notify, yield_to},
 };
 
-use crate::lines::Lines;
-
 struct Spawns {
     socket: Socket,
-    lines: Lines,
 }
 
 impl Spawns {
     fn new(socket: Socket) -> Self {
-        Spawns { socket, lines: Lines::default() }
+        Spawns { socket }
     }
 
     fn command(&self, line: &str) {
@@ -70,11 +66,10 @@ impl Spawns {
     }
 }
 
-impl Connection for Spawns {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.command(&line);
-        }
+impl LineText2 for Spawns {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.command(&line);
     }
 }
 

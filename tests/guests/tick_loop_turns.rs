@@ -1,24 +1,18 @@
 //! A tick loop for each connection, from `start` to `stop`: then it tells whether it ran.
 
-#[path = "shared/lines.rs"]
-mod lines;
-
 use std::{cell::Cell, rc::Rc};
 
-use sandloop::{Connection, Socket, TickLoop, tick_loop};
-
-use crate::lines::Lines;
+use sandloop::{Socket, TickLoop, frames::LineText2, tick_loop};
 
 struct Loops {
     socket: Socket,
-    lines: Lines,
     turns: Rc<Cell<u64>>,
     running: Option<TickLoop>,
 }
 
 impl Loops {
     fn new(socket: Socket) -> Self {
-        Loops { socket, lines: Lines::default(), turns: Rc::default(), running: None }
+        Loops { socket, turns: Rc::default(), running: None }
     }
 
     fn command(&mut self, line: &str) {
@@ -42,11 +36,10 @@ impl Loops {
     }
 }
 
-impl Connection for Loops {
-    fn receive_data(&mut self, data: &[u8]) {
-        for line in self.lines.take(data) {
-            self.command(&line);
-        }
+impl LineText2 for Loops {
+    fn receive_line(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        self.command(&line);
     }
 }
 

@@ -1,4 +1,4 @@
-"""Python's websockets against the guest http_websocket: websocket.py ws://HOST:PORT/ prints ok."""
+"""Python's websockets against the guest http_websocket: websocket.py ws://HOST:PORT/ [deflate] prints ok."""
 
 import asyncio
 import sys
@@ -6,6 +6,7 @@ import sys
 import websockets
 
 URL = sys.argv[1]
+EXTENSIONS = ["permessage-deflate"] if "deflate" in sys.argv[2:] else []
 
 
 def check(what, seen, expected):
@@ -14,10 +15,10 @@ def check(what, seen, expected):
 
 
 async def connect():
-    # Without an extension: none is accepted, so it must not matter.
+    # It offers permessage-deflate; where none is accepted, that must not matter.
     socket = await websockets.connect(URL, max_size=1 << 20, open_timeout=20, close_timeout=20)
     check("welcome", await socket.recv(), "welcome")
-    check("extensions", socket.extensions, [])
+    check("extensions", [extension.name for extension in socket.extensions], EXTENSIONS)
     return socket
 
 

@@ -284,28 +284,79 @@ pub fn sandloop(dir: &Path, arguments: &[&str]) -> Outcome {
 }
 
 /// Runs any command to its end, which must come within [`PATIENCE`] after it went silent.
-pub fn finish(mut command: Command) -> Outcome {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
-    let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
-    let stdout = Lines::read(child.stdout.take().expect("stdout is a pipe"));
-    let ended = stderr.wait_end().is_some() && stdout.wait_end().is_some();
-    if !ended {
-        // It fails only where it has just ended.
-        let _ = child.kill();
+pub fn finish(command: Command) -> Outcome {
+    Running::spawn(command).wait()
+}
+
+/// A command that runs, and is killed when the test lets go of it.
+#[derive(Debug)]
+pub struct Running {
+    command: Command,
+    child: Child,
+    stderr: Lines,
+    stdout: Lines,
+}
+
+impl Running {
+    /// Begins it, with nothing on its standard input.
+    pub fn spawn(mut command: Command) -> Running {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
+        let stdout = Lines::read(child.stdout.take().expect("stdout is a pipe"));
+        Running { command, child, stderr, stdout }
     }
-    let status = child.wait().expect("the child is ours");
-    let outcome = Outcome { code: status.code(), stdout: stdout.text(), stderr: stderr.text() };
-    assert!(ended, "{command:?} has not ended after {PATIENCE:?}: {outcome:?}");
-    outcome
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a line on standard error whose message starts so; false when it ends without.
+    pub fn says(&self, start: &str) -> bool {
+        let says = |line: &LogLine| line.message().starts_with(start);
+        self.stderr.wait_for(|lines| lines.iter().any(says).then_some(())).is_some()
+    }
+
+    /// Waits for this line on standard output; false when it ends without.
+    pub fn prints(&self, line: &str) -> bool {
+        self.stdout.wait_for(|lines| lines.iter().any(|it| it.0 == line).then_some(())).is_some()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        process::signal(self.pid(), signal);
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Outcome {
+        let ended = self.stderr.wait_end().is_some() && self.stdout.wait_end().is_some();
+        if !ended {
+            // It fails only where it has just ended.
+            let _ = self.child.kill();
+        }
+        let status = self.child.wait().expect("the child is ours");
+        let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
+        let outcome = Outcome { code: status.code(), stdout, stderr };
+        assert!(ended, "{:?} has not ended after {PATIENCE:?}: {outcome:?}", self.command);
+        outcome
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only where it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// `sandloop` as a test runs it: nothing of the developer's environment changes what it says.
-fn command(dir: &Path) -> Command {
+pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(paths::binary());
     command
         .current_dir(dir)

@@ -4,13 +4,14 @@
 //! # Layout
 //! In the order a test uses them:
 //! [`paths`] finds what is tested, [`config`] writes a `plugins.toml`, [`host`] runs it, [`log`] reads what it
-//! says, [`peer`] is the other end of a connection, [`process`] looks at the host from outside.
+//! says, [`held`] runs one that nobody reads, [`peer`] is the other end of a connection, [`process`] looks at the host from outside.
 //!
 //! Nothing here sleeps to let something happen: a test waits for a line, a byte, a close or an exit, each with
 //! [`PATIENCE`] as its deadline.
 
 pub mod amqp_server;
 pub mod config;
+pub mod held;
 pub mod host;
 pub mod hostile;
 pub mod log;
@@ -25,7 +26,8 @@ pub mod rabbitmq;
 use std::time::Duration;
 
 pub use config::{Config, Isolation, Listen, Plugin};
-pub use host::{Host, Outcome, own_loopback, sandloop};
+pub use held::HeldHost;
+pub use host::{Host, Outcome, Running, own_loopback, sandloop};
 pub use log::LogLine;
 pub use paths::{component, workspace};
 pub use peer::{Peer, Server, more_than_the_kernel_holds};

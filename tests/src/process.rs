@@ -1,6 +1,7 @@
 //! A process as the kernel sees it.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -18,6 +19,16 @@ pub fn resident(pid: u32) -> u64 {
 /// The most resident memory there has been, in bytes.
 pub fn resident_peak(pid: u32) -> u64 {
     status_bytes(pid, "VmHWM:")
+}
+
+/// CPU time until now, of all threads, in user and kernel mode; the kernel counts hundredths of a second.
+pub fn cpu_time(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
+    // The name, in parentheses, may have spaces.
+    let (_, fields) = stat.rsplit_once(')').expect("the name has an end");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|field| field.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 fn status_bytes(pid: u32, key: &str) -> u64 {

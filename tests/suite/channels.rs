@@ -64,10 +64,15 @@ fn a_push_from_a_callback_comes_after_what_was_pushed_before(isolation: Isolatio
         assert_eq!(ask(&mut two, "subscribe room"), "ok");
         // EventMachine tells the second subscriber `re:a` before `a`.
         two.send("push room a b\n");
-        let expected = ["got a", "got b", "got re:a", "got re:b"];
-        for peer in [&mut one, &mut two] {
-            let heard: Vec<String> = (0..4).map(|_| peer.line()).collect();
-            assert_eq!(heard, expected);
+        let [heard, other] = [&mut one, &mut two].map(|peer| [0; 4].map(|_| peer.line()).to_vec());
+        assert_eq!(heard, other, "one order for all");
+        let place = |line: &str| heard.iter().position(|it| it == line).unwrap();
+        for pair in [["got a", "got b"], ["got re:a", "got re:b"], ["got a", "got re:a"]] {
+            assert!(place(pair[0]) < place(pair[1]), "{heard:?}");
+        }
+        // On another reactor `a` may be answered while the callback that pushes both has not come to `b`.
+        if reactors == "1" {
+            assert_eq!(heard, ["got a", "got b", "got re:a", "got re:b"]);
         }
         host.stop();
     }

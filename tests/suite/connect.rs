@@ -1,5 +1,6 @@
 //! Outgoing connections: made, refused, never answered, never found, not allowed.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use sandloop_tests::{Config, Host, Isolation, LogLine, Plugin, Server};
@@ -65,6 +66,22 @@ fn a_name_without_an_address() {
     let host =
         connecting("tcp://nobody.invalid:80", |plugin| plugin.may_connect(&["nobody.invalid:80"]));
     assert_prints(host, &["0 post_init", "0 unbind name-not-found"]);
+}
+
+/// One address that takes no more connections and refuses none does not use up the time of the other: RFC 8305.
+#[test]
+fn a_deaf_address_does_not_keep_from_the_next() {
+    let (deaf, _queue) = Server::silent();
+    let port = deaf.port();
+    let lively = TcpListener::bind(("::1", port)).expect("the same port of the other family");
+    let begun = Instant::now();
+    let host = connecting(&format!("tcp://localhost:{port}"), |plugin| {
+        plugin.may_connect(&["localhost:*"]).option("close", "connection_completed")
+    });
+    assert_prints(host, &["0 post_init", "0 connection_completed", "0 unbind closed"]);
+    // The whole time of a connect is 20 seconds.
+    assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?}", begun.elapsed());
+    drop(lively);
 }
 
 /// `localhost` is ::1 and 127.0.0.1 on most machines, and only one of them answers.

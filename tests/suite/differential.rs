@@ -83,7 +83,8 @@ scenarios! {
     channel: [everyone_in_order, once, unsubscribed],
     queue: [items_first, pops_first],
     defer: [completion_order, error, result, the_loop_goes_on],
-    differences: [channel_reentrant, half_close, inactivity_at_once, queue_reentrant, stop_drains],
+    frames: [a_block_is_cut_off, a_block_of_nothing, blocks, close_delivers_the_rest, delimiters, lines, objects, requests, thrown_back],
+    differences: [a_delimiter_across_pieces, a_request_is_cut_off, another_field_is_no_length, channel_reentrant, half_close, inactivity_at_once, queue_reentrant, stop_drains],
 }
 
 /// No scenario lies there unused, and there are enough of them.

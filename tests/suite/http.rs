@@ -14,6 +14,9 @@ each_isolation!(
     a_late_answer_reaches_a_client_that_has_finished,
     an_answer_that_is_cut_ends_without_its_last_chunk,
     the_next_request_may_come_in_any_pieces,
+    an_interim_status_is_no_answer,
+    a_refused_head_has_no_body,
+    the_last_answer_is_read_to_its_end,
 );
 
 fn serving(plugin: &str, isolation: Isolation) -> Host {
@@ -79,7 +82,9 @@ fn statuses_of(transcript: &[String]) -> Vec<&str> {
             code if status(code) == Some(code) => statuses.push(code),
             method => {
                 methods.push_back(method);
-                if rest.ends_with("expects-continue") {
+                // Who has nothing to send waits for nothing.
+                let has_body = [" length=", " chunked"].iter().any(|word| rest.contains(word));
+                if rest.ends_with("expects-continue") && has_body {
                     statuses.push("100");
                 }
             }
@@ -113,6 +118,13 @@ fn answers_have_the_bytes_that_were_asked_for(isolation: Isolation) {
         ("GET /status?code=299 HTTP/1.1", "299 Unknown\r\nContent-Length: 12\r\n\r\nsome content".to_owned()),
         ("GET /status?code=204 HTTP/1.1", "204 No Content\r\n\r\n".to_owned()),
         ("GET /status?code=304 HTTP/1.1", "304 Not Modified\r\n\r\n".to_owned()),
+        ("GET /status?code=205 HTTP/1.1", "205 Reset Content\r\nContent-Length: 0\r\n\r\n".to_owned()),
+        (
+            "GET /status?code=426 HTTP/1.1",
+            "426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 12\r\nConnection: Upgrade\r\n\r\n\
+             some content".to_owned(),
+        ),
+        ("GET /status?code=200 HTTP/1.2", "200 OK\r\nContent-Length: 12\r\n\r\nsome content".to_owned()),
         ("HEAD /status?code=200 HTTP/1.1", "200 OK\r\nContent-Length: 12\r\n\r\n".to_owned()),
         ("GET /status?code=0 HTTP/1.1", "500 Internal Server Error\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ("GET /nothing HTTP/1.1", "404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned()),
@@ -193,6 +205,77 @@ fn the_next_request_may_come_in_any_pieces(isolation: Isolation) {
             peer.send([*byte]);
         }
         expect_answer(&mut peer, "abc");
+    }
+}
+
+/// Otherwise each answer would be taken for the one to the request before.
+fn an_interim_status_is_no_answer(isolation: Isolation) {
+    let host = serving("http_forms", isolation);
+    for code in [100, 101, 102, 103, 199] {
+        let requests = format!(
+            "GET /status?code={code} HTTP/1.1\r\nHost: a\r\n\r\nGET /later?ms=0 HTTP/1.1\r\nHost: a\r\n\r\n"
+        );
+        assert_eq!(
+            exchange(&host, "http_forms", requests.as_bytes()),
+            "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n\
+             HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n/later?ms=0",
+            "{code}"
+        );
+        let words = format!("{code} is an interim status");
+        host.wait_line("the error", |line| line.message().contains(&words));
+    }
+}
+
+fn a_refused_head_has_no_body(isolation: Isolation) {
+    let host = serving("http-hello", isolation);
+    for (request, status) in [
+        ("HEAD / HTTP/1.1\r\n\r\n", "400"),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nExpect: foo\r\n\r\n", "417"),
+        ("HEAD / HTTP/2.0\r\nHost: a\r\n\r\n", "505"),
+        ("HEAD /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n", "413"),
+    ] {
+        let answer = exchange(&host, "http-hello", request.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}{answer}");
+        assert!(answer.ends_with("\r\nConnection: close\r\n\r\n"), "{request}{answer}");
+    }
+}
+
+/// RFC 9112, 9.6: whatever the client still sends when the server has said its last.
+fn the_last_answer_is_read_to_its_end(isolation: Isolation) {
+    let host = serving("http_forms", isolation);
+    let close = "Host: a\r\nConnection: close\r\n\r\n";
+    let upload = "Host: a\r\nContent-Length: 1000000\r\n\r\n";
+    for (request, begin, bytes) in [
+        ("GET /length?count=2048000 HTTP/1.0\r\n\r\n".to_owned(), "200", 2_048_000),
+        ("GET /bytes?count=2048000 HTTP/1.0\r\n\r\n".to_owned(), "200", 2_048_000),
+        ("GET /large?count=500000 HTTP/1.0\r\n\r\n".to_owned(), "200", 500_000),
+        (format!("GET /length?count=100000 HTTP/1.1\r\n{close}"), "200", 100_000),
+        ("GET /close HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "200", 4),
+        (format!("POST /early HTTP/1.1\r\n{upload}"), "403", 3),
+        ("rubbish\r\n\r\n".to_owned(), "400", 0),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), "400", 0),
+    ] {
+        for more in
+            ["\r\n".to_owned(), format!("GET /echo HTTP/1.1\r\n{close}"), "x".repeat(20_000)]
+        {
+            let mut peer = host.connect("http_forms");
+            peer.send(&request);
+            // It has begun to answer, and has perhaps said its last.
+            assert_eq!(peer.line()[9..12], *begin, "{request}");
+            peer.send(&more);
+            peer.send("\r\n");
+            while peer.line() != "\r" {}
+            peer.send(&more);
+            let rest = peer.rest();
+            assert!(
+                bytes <= rest.len() && rest.len() < bytes + 200,
+                "{request}: {} bytes",
+                rest.len()
+            );
+            // For a while it takes more behind its end.
+            peer.try_send(&more);
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 use sandloop_tests::{Config, Host, Isolation, Plugin};
 
@@ -13,6 +15,8 @@ each_isolation!(
     what_a_client_has_is_not_sent_again,
     a_part_is_served,
     text_is_compressed_where_it_is_asked_for,
+    every_answer_has_the_validators_of_the_whole,
+    what_is_no_file_is_not_opened,
 );
 
 /// A page, a script in a folder, a long file, and things that must not be served; the host and its address.
@@ -136,5 +140,113 @@ fn text_is_compressed_where_it_is_asked_for(isolation: Isolation) {
         size(&["--header", "Accept-Encoding: gzip", &format!("{url}/long.bin")]),
         20_000_000
     );
+    host.stop();
+}
+
+/// The status and the fields of the answer to a `GET` with these fields.
+#[track_caller]
+fn head(url: &str, fields: &[String]) -> (String, Vec<String>) {
+    let mut arguments = vec!["--dump-header", "-", "--output", "/dev/null"];
+    fields.iter().for_each(|field| arguments.extend(["--header", field]));
+    arguments.push(url);
+    let text = curl(&arguments);
+    let mut lines = text.lines().map(|line| line.trim_end().to_owned());
+    let status = lines.next().unwrap_or_default();
+    let status = status.split(' ').nth(1).unwrap_or_default().to_owned();
+    (status, lines.filter(|line| !line.is_empty()).collect())
+}
+
+/// The fields by which a cache tells representations apart.
+fn told_to_caches(fields: &[String]) -> Vec<&String> {
+    let names = ["etag:", "vary:", "last-modified:"];
+    let is_known =
+        |field: &&String| names.iter().any(|name| field.to_lowercase().starts_with(name));
+    fields.iter().filter(is_known).collect()
+}
+
+fn value<'a>(fields: &'a [String], name: &str) -> Option<&'a str> {
+    fields.iter().find_map(|field| {
+        let (known, value) = field.split_once(": ")?;
+        known.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+/// RFC 9110, 15.3.7 and 15.4.5: a 304 or a 206 says of the file what the 200 to the same request would say, so that no
+/// cache puts parts of two byte streams together.
+fn every_answer_has_the_validators_of_the_whole(isolation: Isolation) {
+    let (host, url, _) = serving(isolation);
+    let plain: &[&str] = &[];
+    let zipped = &["Accept-Encoding: gzip"];
+    for (path, accept, is_compressed, varies) in [
+        ("big.js", plain, false, true),
+        ("big.js", zipped, true, true),
+        ("index.html", zipped, false, false),
+        ("long.bin", zipped, false, false),
+        ("long.bin", plain, false, false),
+    ] {
+        let url = format!("{url}/{path}");
+        let ask = |fields: &[String]| {
+            let accept = accept.iter().map(|field| (*field).to_owned());
+            head(&url, &accept.chain(fields.iter().cloned()).collect::<Vec<_>>())
+        };
+        let (status, whole) = ask(&[]);
+        assert_eq!(status, "200");
+        let etag = value(&whole, "etag").expect("a tag").to_owned();
+        let modified = value(&whole, "last-modified").expect("a time").to_owned();
+        let strong = etag.trim_start_matches("W/").to_owned();
+        assert_eq!(etag.starts_with("W/"), is_compressed, "{whole:?}");
+        assert_eq!(value(&whole, "content-encoding").is_some(), is_compressed, "{whole:?}");
+        assert_eq!(value(&whole, "vary"), varies.then_some("Accept-Encoding"), "{whole:?}");
+
+        let range = || "Range: bytes=10-11".to_owned();
+        // What is compressed on its way is sent whole. A weak tag is no reason to send a part.
+        let part = if is_compressed { "200" } else { "206" };
+        let strong_range = if is_compressed { "412" } else { "206" };
+        let beyond = if is_compressed { "200" } else { "416" };
+        for (fields, expected) in [
+            (vec![format!("If-None-Match: {etag}")], "304"),
+            (vec![format!("If-None-Match: {strong}")], "304"),
+            (vec![format!("If-None-Match: W/{strong}")], "304"),
+            (vec!["If-None-Match: *".to_owned()], "304"),
+            (vec![format!("If-None-Match: \"x\", {etag}"), range()], "304"),
+            (vec!["If-None-Match: \"x\"".to_owned()], "200"),
+            (vec![format!("If-Modified-Since: {modified}")], "304"),
+            (vec!["If-Match: \"x\"".to_owned()], "412"),
+            (vec![format!("If-Match: W/{strong}")], "412"),
+            (vec![format!("If-Match: {strong}"), range()], strong_range),
+            (vec!["If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT".to_owned()], "412"),
+            (vec![range()], part),
+            (vec!["Range: bytes=30000000-".to_owned()], beyond),
+            (vec![range(), format!("If-Range: {strong}")], part),
+            (vec![range(), format!("If-Range: W/{strong}")], "200"),
+            (vec![range(), "If-Range: \"x\"".to_owned()], "200"),
+            (vec![range(), format!("If-Range: {modified}")], part),
+            (vec!["Range: bytes=0-1,4-5".to_owned()], "200"),
+        ] {
+            let (status, answer) = ask(&fields);
+            assert_eq!(status, expected, "{path} {accept:?} {fields:?}: {answer:?}");
+            let told = told_to_caches(&answer);
+            assert_eq!(told, told_to_caches(&whole), "{path} {accept:?} {fields:?}");
+        }
+    }
+    host.stop();
+}
+
+/// To open a pipe waits for its writer, and a device may do worse: it is as if they were not there.
+fn what_is_no_file_is_not_opened(isolation: Isolation) {
+    let (host, url, _) = serving(isolation);
+    let public = host.dir().join("public");
+    fs::remove_file(public.join("sub/index.html")).expect("a page");
+    let pipes = ["pipe", "pipe.html", "sub/index.html"].map(|name| public.join(name));
+    let made = Command::new("mkfifo").args(pipes).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo makes pipes");
+    symlink("pipe", public.join("link")).expect("a new link");
+    let _socket = UnixListener::bind(public.join("socket")).expect("a new socket");
+    // More often than the host has threads for what waits.
+    for path in ["pipe", "pipe.html", "sub/", "link", "socket"].repeat(3) {
+        assert_eq!(status(&[&format!("{url}/{path}")]), "404", "{path}");
+        assert_eq!(status(&["--head", &format!("{url}/{path}")]), "404", "{path}");
+    }
+    assert_eq!(curl(&[&url]), "<p>home</p>");
     host.stop();
 }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use sandloop_tests::{Config, Host, Isolation, Listen, LogLine, Peer, Plugin};
 
 each_isolation!(
@@ -52,6 +53,45 @@ fn reading_is_bounded_by_the_second(isolation: Isolation) {
 
 fn writing_is_bounded_by_the_second(isolation: Isolation) {
     takes_its_time(bounded(isolation, "write_per_second = 100000"), "write_per_second");
+}
+
+/// Whoever waits for bytes of a second waits for a deadline: the loop wakes a few times a second and not a thousand times,
+/// and the bound counts once, however long it is waited for.
+#[test]
+fn who_waits_for_a_second_does_not_poll() {
+    for limit in ["write_per_second", "read_per_second"] {
+        let host = bounded(Isolation::Connection, &format!("{limit} = 4096"));
+        let mut peer = host.connect("echo");
+        let before = voluntary_switches(host.pid(), "reactor-0");
+        // A piece each second's worth: what is read at once may overdraw.
+        peer.send(vec![b'x'; 4 * 4096]);
+        peer.expect(&vec![b'x'; 4 * 4096]);
+        peer.expect_echo("and what comes then\n");
+        let switches = voluntary_switches(host.pid(), "reactor-0") - before;
+        // Three seconds and more: eight wake-ups in each, and some for what the sockets do.
+        assert!(switches < 200, "{limit}: the loop woke {switches} times");
+        host.signal(Signal::USR1);
+        let is_counted = |line: &LogLine| {
+            line.message().starts_with("counted") && line.field("of") == Some(limit)
+        };
+        let counted = host.wait_line("the counter", is_counted);
+        let count: u32 = counted.field("count").unwrap_or_default().parse().unwrap();
+        assert!((1..=6).contains(&count), "{counted}");
+        host.stop();
+    }
+}
+
+/// How often a thread of a process has gone to sleep.
+fn voluntary_switches(pid: u32, thread: &str) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let statuses =
+        tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());
+    let status = statuses
+        .into_iter()
+        .find(|status| status.lines().next() == Some(&format!("Name:\t{thread}")))
+        .unwrap_or_else(|| panic!("no thread {thread}"));
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
 }
 
 #[test]

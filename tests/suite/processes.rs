@@ -150,7 +150,10 @@ fn mailboxes_and_numbers_have_limits() {
     let host = Host::start(&Config::serving(plugin));
     let mut parent = host.connect("processes");
     assert!(ask(&mut parent, "spawn a").starts_with("id "));
-    assert_eq!(ask(&mut parent, "flood"), "notified 61");
+    // 61 fit; a child that is quick takes some out meanwhile.
+    let answer = ask(&mut parent, "flood");
+    let notified = answer.strip_prefix("notified ").and_then(|count| count.parse().ok());
+    assert!(notified.is_some_and(|count: u32| 61 <= count), "{answer}");
     assert!(ask(&mut parent, "spawn b").starts_with("id "));
     assert_eq!(ask(&mut parent, "spawn c"), "limit (error 4)");
     assert_eq!(ask(&mut parent, "kill"), "exited ExitReason::Killed");

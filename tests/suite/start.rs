@@ -323,7 +323,7 @@ fn help_is_for_a_person() {
     let outcome = sandloop_tests::sandloop(dir.path(), &["--help"]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert_eq!(outcome.stderr, "");
-    for word in ["run", "check", "inspect", "plugins.toml", "Exit codes"] {
+    for word in ["run", "check", "compile", "inspect", "plugins.toml", "Exit codes"] {
         assert!(outcome.stdout.contains(word), "`{word}` is not in\n{}", outcome.stdout);
     }
 }

@@ -13,7 +13,7 @@ use crate::step::{Steps, cargo, run};
 /// The seed: a number is one input, or one mixture; `random` draws it.
 const SEED: &str = "FUZZ_SEED";
 
-/// Changed configurations and components, for so many minutes each.
+/// Changed configurations, components and compile caches, for so many minutes each.
 pub fn fuzz(minutes: u64) -> Result<()> {
     let mut steps = Steps::of(3);
     let route = steps.step("set-up", || setup::for_components(Which::All))?;

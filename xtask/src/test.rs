@@ -13,8 +13,9 @@ pub const OTHERS: &[&str] = &["--workspace", "--exclude", "sandloop-host"];
 /// The crates besides the host with tests that run on this machine.
 const TESTED: &[&str] = &[
     "--package=sandloop",
-    "--features=sandloop/amqp,sandloop/http",
+    "--features=sandloop/amqp,sandloop/frames,sandloop/http",
     "--package=sandloop-amqp",
+    "--package=sandloop-frames",
     "--package=sandloop-http",
     "--package=sandloop-testkit",
     "--package=xtask",

@@ -18,6 +18,7 @@ mod interfaces;
 mod machines;
 mod modules;
 mod places;
+mod protocols;
 mod security;
 mod tokens;
 mod type_names;

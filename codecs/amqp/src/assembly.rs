@@ -1,10 +1,12 @@
 //! A message out of its frames: a method, a header, bodies.
 
-use amq_protocol::{frame::AMQPContentHeader, protocol::basic};
+use amq_protocol::protocol::basic;
 
 use crate::{
     error::Violation,
-    message::{Delivery, DeliveryTag, Properties, Returned},
+    frame::header::Header,
+    message::{Delivery, DeliveryTag, Properties, Returned, Unreadable},
+    undecoded::Undecoded,
 };
 
 /// What the message is for.
@@ -19,7 +21,10 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(crate) struct Assembly {
     purpose: Purpose,
-    properties: Option<Properties>,
+    /// Those texts of the message that are not UTF-8.
+    undecoded: Undecoded,
+    /// Once the header is there: what it says, or why the message cannot be taken.
+    properties: Option<Result<Properties, Refused>>,
     missing: u64,
     body: Vec<u8>,
 }
@@ -30,48 +35,63 @@ pub(crate) enum Assembled {
     Delivery(Box<Delivery>),
     Got(Box<Delivery>, u32),
     Returned(Box<Returned>),
+    /// What cannot be read, and its tag if it is to be refused.
+    Unreadable(Box<Unreadable>, Option<DeliveryTag>),
+    GotUnreadable(Box<Unreadable>, DeliveryTag),
 }
+
+/// The code and the words for a message that is not taken.
+type Refused = (u16, String);
+
+const TOO_LARGE: u16 = 311;
+const UNREADABLE: u16 = 502;
 
 /// Room made for a body before any of it has come: what is said of its size is not believed.
 const FIRST: u64 = 64 * 1024;
 
 impl Assembly {
-    pub fn new(purpose: Purpose) -> Assembly {
-        Assembly { purpose, properties: None, missing: 0, body: Vec::new() }
+    pub fn new(purpose: Purpose, undecoded: Undecoded) -> Assembly {
+        Assembly { purpose, undecoded, properties: None, missing: 0, body: Vec::new() }
     }
 
     /// The header has come.
-    pub fn header(&mut self, header: &AMQPContentHeader, max: u64) -> Result<(), Violation> {
+    pub fn header(&mut self, header: Header, max: u64) -> Result<(), Violation> {
         const BASIC: u16 = 60;
+        let Header { class_id, body_size, properties } = header;
         if self.properties.is_some() {
             return Err(Violation::unexpected("a second header of a message"));
         }
-        if header.class_id != BASIC {
+        if class_id != BASIC {
             return Err(Violation::frame("a header of another class"));
         }
-        if max < header.body_size {
-            let size = header.body_size;
-            return Err(Violation::too_large(format!(
-                "a message of {size} bytes, more than {max}"
-            )));
-        }
-        self.properties = Some(Properties::from_wire(&header.properties));
-        self.missing = header.body_size;
-        self.body.reserve_exact(self.missing.min(FIRST) as usize);
+        self.missing = body_size;
+        self.properties = Some(match properties {
+            _ if max < body_size => {
+                Err((TOO_LARGE, format!("a message of {body_size} bytes, more than {max}")))
+            }
+            Err(reason) => Err((UNREADABLE, reason.to_owned())),
+            Ok((properties, undecoded)) => {
+                self.undecoded.extend(undecoded);
+                self.body.reserve_exact(body_size.min(FIRST) as usize);
+                Ok(properties)
+            }
+        });
         Ok(())
     }
 
     /// A part of the body has come.
     pub fn body(&mut self, piece: &[u8]) -> Result<(), Violation> {
-        if self.properties.is_none() {
+        let Some(properties) = &self.properties else {
             return Err(Violation::unexpected("a body without its header"));
-        }
+        };
         let length = piece.len() as u64;
         if self.missing < length {
             return Err(Violation::frame("a body that is longer than its header says"));
         }
         self.missing -= length;
-        self.body.extend_from_slice(piece);
+        if properties.is_ok() {
+            self.body.extend_from_slice(piece);
+        }
         Ok(())
     }
 
@@ -81,8 +101,12 @@ impl Assembly {
 
     /// The message, if it is whole; else as much of it as came.
     pub fn finish(self, tag: impl Fn(u64) -> DeliveryTag) -> Assembled {
-        let properties = self.properties.unwrap_or_default();
-        match self.purpose {
+        let Assembly { purpose, undecoded, properties, body, .. } = self;
+        let properties = match properties.unwrap_or_else(|| Ok(Properties::default())) {
+            Ok(properties) => properties,
+            Err(refused) => return unreadable(purpose, refused, tag),
+        };
+        match purpose {
             Purpose::Deliver(method) => Assembled::Delivery(Box::new(Delivery {
                 tag: tag(method.delivery_tag),
                 consumer: method.consumer_tag.to_string(),
@@ -90,7 +114,8 @@ impl Assembly {
                 exchange: method.exchange.to_string(),
                 routing_key: method.routing_key.to_string(),
                 properties,
-                body: self.body,
+                body,
+                undecoded,
             })),
             Purpose::Get(method) => {
                 let delivery = Delivery {
@@ -100,7 +125,8 @@ impl Assembly {
                     exchange: method.exchange.to_string(),
                     routing_key: method.routing_key.to_string(),
                     properties,
-                    body: self.body,
+                    body,
+                    undecoded,
                 };
                 Assembled::Got(Box::new(delivery), method.message_count)
             }
@@ -110,8 +136,37 @@ impl Assembly {
                 exchange: method.exchange.to_string(),
                 routing_key: method.routing_key.to_string(),
                 properties,
-                body: self.body,
+                body,
+                undecoded,
             })),
+        }
+    }
+}
+
+fn unreadable(
+    purpose: Purpose,
+    (code, reason): Refused,
+    tag: impl Fn(u64) -> DeliveryTag,
+) -> Assembled {
+    let of = |consumer: String, exchange: String, routing_key: String| {
+        Box::new(Unreadable { consumer, exchange, routing_key, code, reason })
+    };
+    match purpose {
+        Purpose::Deliver(method) => {
+            let (consumer, exchange) = (method.consumer_tag, method.exchange);
+            let what =
+                of(consumer.to_string(), exchange.to_string(), method.routing_key.to_string());
+            Assembled::Unreadable(what, Some(tag(method.delivery_tag)))
+        }
+        Purpose::Get(method) => {
+            let what =
+                of(String::new(), method.exchange.to_string(), method.routing_key.to_string());
+            Assembled::GotUnreadable(what, tag(method.delivery_tag))
+        }
+        Purpose::Return(method) => {
+            let what =
+                of(String::new(), method.exchange.to_string(), method.routing_key.to_string());
+            Assembled::Unreadable(what, None)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One channel: what waits to be sent, what awaits its answer, what is being received.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use amq_protocol::protocol::{AMQPClass, basic::AMQPMethod as B};
 
@@ -24,8 +24,8 @@ pub(crate) struct Channel {
     /// Sent and not answered, in order: a broker answers a channel in the order in which it was asked, with the
     /// exception that [`Channel::position`] has.
     pub in_flight: VecDeque<Sent>,
-    /// The consumers that the broker may deliver to.
-    pub consumers: BTreeSet<String>,
+    /// The consumers that the broker may deliver to, and whether their messages count as acknowledged when sent.
+    pub consumers: BTreeMap<String, bool>,
     /// Once `confirm.select` is sent on this connection.
     pub confirms: Option<Confirms>,
     pub assembly: Option<Assembly>,
@@ -123,7 +123,7 @@ impl Channel {
             phase: Phase::Wanted,
             waiting: VecDeque::new(),
             in_flight: VecDeque::new(),
-            consumers: BTreeSet::new(),
+            consumers: BTreeMap::new(),
             confirms: None,
             assembly: None,
             flow: true,
@@ -177,7 +177,7 @@ impl Channel {
             (Request::Consume(consumer), _, AMQPClass::Basic(B::ConsumeOk(ok))) => {
                 // The broker names a consumer without a name.
                 consumer.tag = ok.consumer_tag.to_string();
-                self.consumers.insert(consumer.tag.clone());
+                self.consumers.insert(consumer.tag.clone(), consumer.no_ack);
             }
             (Request::Cancel(tag), ..) => {
                 self.consumers.remove(tag);
@@ -201,9 +201,19 @@ impl Channel {
 
     /// Whether the broker may deliver to this consumer.
     pub fn consumes(&self, tag: &str) -> bool {
-        let is_it = |request: &Request| matches!(request, Request::Consume(new) if new.tag == tag);
-        let mut waiting = self.in_flight.iter().filter(|sent| !sent.is_answered);
-        self.consumers.contains(tag) || waiting.any(|sent| is_it(&sent.request))
+        self.no_ack(tag).is_some()
+    }
+
+    /// Whether the messages of this consumer count as acknowledged when they are sent, if it is there.
+    pub fn no_ack(&self, tag: &str) -> Option<bool> {
+        let waiting = || {
+            let mut waiting = self.in_flight.iter().filter(|sent| !sent.is_answered);
+            waiting.find_map(|sent| match &sent.request {
+                Request::Consume(new) if new.tag == tag => Some(new.no_ack),
+                _ => None,
+            })
+        };
+        self.consumers.get(tag).copied().or_else(waiting)
     }
 
     /// Whether nothing waits to be sent, answered or confirmed.

@@ -11,7 +11,9 @@ pub enum Failure {
     /// The broker closed the connection.
     #[error("the broker closed the connection: {0}")]
     Connection(Close),
-    /// The broker broke the protocol, and the connection was closed with this code.
+    /// The broker broke the protocol, and the connection was closed with this code; for good without
+    /// [recovery](crate::Settings::recovery), or where another connection would not help. Or the message that was asked
+    /// for cannot be read (502), or is too large (311): see [`Unreadable`](crate::Unreadable); the connection goes on.
     #[error("the broker broke the protocol: {0}")]
     Protocol(Close),
     /// The broker rejected the credentials, or does not offer the mechanism.
@@ -86,41 +88,47 @@ impl std::fmt::Display for Close {
     }
 }
 
-/// A violation of the protocol by the broker. It ends the connection.
+/// A violation of the protocol by the broker. It ends the connection; another one may be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub code: u16,
     pub text: String,
+    /// A new connection would come to the same end.
+    pub is_final: bool,
 }
 
 impl Violation {
     /// Bytes that are no frame (501).
     pub fn frame(text: impl Into<String>) -> Violation {
-        Violation { code: 501, text: text.into() }
+        Violation::new(501, text)
     }
 
     /// A frame whose content cannot be read (502).
     pub fn syntax(text: impl Into<String>) -> Violation {
-        Violation { code: 502, text: text.into() }
+        Violation::new(502, text)
     }
 
     /// A method that is not allowed now (503).
     pub fn command(text: impl Into<String>) -> Violation {
-        Violation { code: 503, text: text.into() }
+        Violation::new(503, text)
     }
 
     /// A channel that is not open (504).
     pub fn channel(text: impl Into<String>) -> Violation {
-        Violation { code: 504, text: text.into() }
+        Violation::new(504, text)
     }
 
     /// A frame of another kind than the expected one (505).
     pub fn unexpected(text: impl Into<String>) -> Violation {
-        Violation { code: 505, text: text.into() }
+        Violation::new(505, text)
     }
 
-    /// A message that is larger than the settings allow (311).
-    pub fn too_large(text: impl Into<String>) -> Violation {
-        Violation { code: 311, text: text.into() }
+    /// The same at every connection: another one would not help.
+    pub fn for_good(self) -> Violation {
+        Violation { is_final: true, ..self }
+    }
+
+    fn new(code: u16, text: impl Into<String>) -> Violation {
+        Violation { code, text: text.into(), is_final: false }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     error::Failure,
     ids::{ChannelId, Ticket},
-    message::{Delivery, Returned},
+    message::{Delivery, Returned, Unreadable},
     request::Answer,
 };
 
@@ -18,6 +18,8 @@ pub enum Event {
     Answered(Ticket, Result<Answer, Failure>),
     /// A message for a consumer.
     Delivered(ChannelId, Box<Delivery>),
+    /// A message that cannot be read: it was refused, and nobody gets it.
+    Unreadable(ChannelId, Box<Unreadable>),
     /// The broker has ended a consumer, for instance because its queue was deleted.
     Cancelled(ChannelId, String),
     /// A mandatory message was returned.

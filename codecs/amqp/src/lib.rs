@@ -8,7 +8,9 @@
 //! one everything that was declared, bound and consumed is there again.
 //!
 //! What a broker sends is never trusted: no allocation depends on anything but what has really arrived, and whatever
-//! breaks the protocol ends the connection with the reply code that the specification has for it.
+//! breaks the protocol ends the connection with the reply code that the specification has for it; another one is made
+//! if [`Settings::recovery`] says so. What is in a message is not the broker's: one that cannot be read is refused, and
+//! the connection goes on.
 //! However the bytes are cut, the same events come out.
 //!
 //! # Layout
@@ -16,7 +18,7 @@
 //! In the order in which a byte from the broker meets them:
 //!
 //! - [`settings`]: where to connect to, as whom, and every bound; [`uri`]: the same out of one line.
-//! - `frame`: bytes into frames, with `depth`, which refuses tables that nest without end; `wire`: frames into bytes.
+//! - `frame`: bytes into frames; [`undecoded`]: texts that are none; `wire`: frames into bytes.
 //! - [`table`], [`message`]: the values in them.
 //! - `assembly`: a message out of its frames.
 //! - [`request`]: what is asked for and what is answered; [`queue_name`]: names that the broker gives.
@@ -29,7 +31,6 @@
 mod assembly;
 mod channel;
 mod confirms;
-mod depth;
 pub mod error;
 pub mod event;
 mod frame;
@@ -42,15 +43,17 @@ pub mod session;
 pub mod settings;
 pub mod table;
 mod topology;
+pub mod undecoded;
 pub mod uri;
 mod wire;
 
 pub use error::{Failure, Refusal};
 pub use event::Event;
 pub use ids::{ChannelId, Ticket};
-pub use message::{Delivery, DeliveryTag, Properties, Publish, Returned};
+pub use message::{Delivery, DeliveryTag, Properties, Publish, Returned, Unreadable};
 pub use queue_name::QueueName;
 pub use request::{Answer, Request};
 pub use session::Session;
 pub use settings::{Credentials, Settings, Unconfirmed};
 pub use table::{Table, Value};
+pub use undecoded::Undecoded;

@@ -8,6 +8,7 @@ use crate::{
     error::Refusal,
     ids::ChannelId,
     table::{self, Table, short},
+    undecoded::Undecoded,
 };
 
 /// What a message says of itself: all fourteen properties of AMQP but `cluster-id`, which is reserved.
@@ -76,25 +77,6 @@ impl Properties {
         }
         Ok(wire)
     }
-
-    pub(crate) fn from_wire(wire: &BasicProperties) -> Properties {
-        let text = |value: &Option<ShortString>| value.as_ref().map(ToString::to_string);
-        Properties {
-            content_type: text(wire.content_type()),
-            content_encoding: text(wire.content_encoding()),
-            headers: wire.headers().as_ref().map(table::from_wire),
-            delivery_mode: *wire.delivery_mode(),
-            priority: *wire.priority(),
-            correlation_id: text(wire.correlation_id()),
-            reply_to: text(wire.reply_to()),
-            expiration: text(wire.expiration()),
-            message_id: text(wire.message_id()),
-            timestamp: *wire.timestamp(),
-            kind: text(wire.kind()),
-            user_id: text(wire.user_id()),
-            app_id: text(wire.app_id()),
-        }
-    }
 }
 
 /// A message on its way to an exchange.
@@ -129,6 +111,8 @@ pub struct Delivery {
     pub properties: Properties,
     /// The message.
     pub body: Vec<u8>,
+    /// Of the texts above, those that are not UTF-8. What is not is replaced by U+FFFD above.
+    pub undecoded: Undecoded,
 }
 
 /// Names a delivery for its acknowledgement. One from a connection that is gone is harmless: the broker delivers
@@ -169,12 +153,53 @@ pub struct Returned {
     pub properties: Properties,
     /// The message.
     pub body: Vec<u8>,
+    /// Of the texts above, those that are not UTF-8. What is not is replaced by U+FFFD above.
+    pub undecoded: Undecoded,
+}
+
+/// A message that cannot be read, because of what its publisher wrote into it or because it is larger than
+/// [`Settings::message_max`](crate::Settings::message_max). It was rejected without being requeued, so the broker drops
+/// it or hands it to the queue's dead letter exchange; one that counted as acknowledged when it was sent is gone. One
+/// that was asked for (`basic.get`) is requeued, and the request fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Whose it was; empty for one that was asked for or came back.
+    pub consumer: String,
+    /// Where it was published.
+    pub exchange: String,
+    /// With which key.
+    pub routing_key: String,
+    /// 502: it cannot be read. 311: it is too large.
+    pub code: u16,
+    /// What cannot be read.
+    pub reason: String,
 }
 
 #[cfg(test)]
 mod tests {
+    use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, gen_frame};
+
     use super::*;
-    use crate::table::Value;
+    use crate::{
+        frame::{Frame, first},
+        table::Value,
+    };
+
+    /// What a reader makes of what a writer has written.
+    fn again(properties: &Properties) -> Properties {
+        let properties = properties.to_wire().unwrap();
+        let header = AMQPContentHeader { class_id: 60, body_size: 0, properties };
+        let frame = AMQPFrame::Header(1, 60, Box::new(header));
+        let bytes = gen_frame(&frame)(Vec::new().into()).unwrap().into_inner().0;
+        match first(&bytes, 4096) {
+            Ok(Some((Frame::Header(1, header), _))) => {
+                let (properties, undecoded) = header.properties.unwrap();
+                assert!(undecoded.is_empty());
+                properties
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn every_property_comes_back() {
@@ -194,9 +219,9 @@ mod tests {
             user_id: text("u"),
             app_id: text("a"),
         };
-        assert_eq!(Properties::from_wire(&properties.to_wire().unwrap()), properties);
+        assert_eq!(again(&properties), properties);
         let none = Properties::default();
-        assert_eq!(Properties::from_wire(&none.to_wire().unwrap()), none);
+        assert_eq!(again(&none), none);
     }
 
     #[test]

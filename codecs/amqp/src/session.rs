@@ -9,7 +9,10 @@ mod recovery;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use self::phase::{Phase, Stage, Step, Tuning};
+use self::{
+    phase::{Phase, Stage, Step, Tuning},
+    recovery::is_about,
+};
 use crate::{
     channel::{Channel, Phase as ChannelPhase, Sent, Unfinished},
     error::{Close, Failure, Violation},
@@ -63,6 +66,8 @@ pub struct Session {
     /// The plugin has closed it; it ends when all requests are done.
     leaving: bool,
     opened_before: bool,
+    /// This connection, or the last one, was ended for a fault.
+    is_faulty: bool,
 }
 
 impl Session {
@@ -97,6 +102,7 @@ impl Session {
             blocked: false,
             leaving: false,
             opened_before: false,
+            is_faulty: false,
         }
     }
 
@@ -122,6 +128,13 @@ impl Session {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Idle
+    }
+
+    /// Whether the last connection was ended for a fault: the broker closed it, or broke the protocol. The next one may
+    /// come to the same end, so it is better not made at once.
+    #[must_use]
+    pub fn is_faulty(&self) -> bool {
+        self.is_faulty
     }
 
     /// Whether the broker has paused publishing.
@@ -163,6 +176,7 @@ impl Session {
             return;
         }
         self.phase = Phase::Handshake(Step::Start);
+        self.is_faulty = false;
         self.generation += 1;
         self.pulse = Pulse::default();
         self.tuning = Tuning {
@@ -251,19 +265,24 @@ impl Session {
     /// Reacts to `connection.close` of the broker.
     pub(crate) fn closed_by_broker(&mut self, close: Close) {
         const CONNECTION_FORCED: u16 = 320;
+        const INVALID_PATH: u16 = 402;
         const ACCESS_REFUSED: u16 = 403;
+        const NOT_ALLOWED: u16 = 530;
         wire::method(&mut self.out, 0, wire::close_ok());
         if self.phase == Phase::Closing && close.code == CONNECTION_FORCED {
             // Both sides close, and all requests were done.
             return self.end(None);
         }
-        // Both are temporary: a broker that stops says so, and one that accepted the user before may be starting.
-        let passes = close.code == CONNECTION_FORCED
-            || self.opened_before && matches!(self.phase, Phase::Handshake(_));
-        if self.settings.recovery && !self.leaving && passes {
-            return self.lose(&close.to_string());
+        let greets = matches!(self.phase, Phase::Handshake(_));
+        // The user, or the virtual host, is not there. One that was there before may come again with the broker.
+        let is_unknown = greets
+            && !self.opened_before
+            && matches!(close.code, INVALID_PATH | ACCESS_REFUSED | NOT_ALLOWED);
+        if self.comes_again() && !is_unknown && !self.is_asked_for(&close) {
+            self.blame(&close);
+            return self.lose_by_fault(&close.to_string());
         }
-        let refused = matches!(self.phase, Phase::Handshake(_)) && close.code == ACCESS_REFUSED;
+        let refused = greets && close.code == ACCESS_REFUSED;
         self.end(Some(if refused {
             Failure::Authentication(close.text)
         } else {
@@ -273,13 +292,56 @@ impl Session {
 
     /// Reacts to a violation of the protocol.
     fn violated(&mut self, violation: Violation) {
-        let Violation { code, text } = violation;
+        let Violation { code, text, is_final } = violation;
         let close = Close { code, text, class: 0, method: 0 };
         // Before its first frame, the other side may not even speak AMQP.
         if self.phase != Phase::Handshake(Step::Start) {
             wire::method(&mut self.out, 0, wire::close(&close));
         }
-        self.end(Some(Failure::Protocol(close)));
+        let failure = Failure::Protocol(close);
+        if self.comes_again() && !is_final {
+            return self.lose_by_fault(&failure.to_string());
+        }
+        self.end(Some(failure));
+    }
+
+    /// Whether another connection follows this one.
+    pub(crate) fn comes_again(&self) -> bool {
+        self.settings.recovery && !self.leaving && self.phase != Phase::Closing
+    }
+
+    pub(crate) fn lose_by_fault(&mut self, reason: &str) {
+        self.is_faulty = true;
+        self.lose(reason);
+    }
+
+    /// Whether the plugin has asked for what no broker does, which a broker answers by closing the connection. That is
+    /// an error of the plugin, and no other connection mends it.
+    fn is_asked_for(&self, close: &Close) -> bool {
+        const ERRORS_OF_CLIENTS: [u16; 4] = [502, 503, 530, 540];
+        let is_it = |sent: &Sent| {
+            !sent.is_answered && sent.ticket.is_some() && is_about(&sent.request, close)
+        };
+        ERRORS_OF_CLIENTS.contains(&close.code)
+            && self.channels.values().any(|channel| channel.in_flight.iter().any(is_it))
+    }
+
+    /// Fails the request that the broker closes the connection for: repeated, it would end the next one too.
+    fn blame(&mut self, close: &Close) {
+        let blamed = self.channels.iter_mut().find_map(|(id, channel)| {
+            let is_it = |sent: &Sent| !sent.is_answered && is_about(&sent.request, close);
+            let index = channel.in_flight.iter().position(is_it)?;
+            Some((*id, channel.in_flight.remove(index)?))
+        });
+        let Some((id, Sent { ticket, request, .. })) = blamed else { return };
+        if let Some(ticket) = ticket {
+            return self.finish_request(ticket, Err(Failure::Connection(close.clone())));
+        }
+        self.topology.forget(&request);
+        if let Request::Consume(consumer) = request {
+            self.topology.end_consumer(id, &consumer.tag);
+            self.events.push_back(Event::Cancelled(id, consumer.tag));
+        }
     }
 
     /// Ends the session. The present output may still be sent.

@@ -35,7 +35,8 @@ pub struct Settings {
     pub channel_max: u16,
     /// How long connecting may take, and after it the handshake. 20 s.
     pub connection_timeout: Duration,
-    /// Bytes of the largest message that is taken. A larger one ends the connection with 311. 16 MiB.
+    /// Bytes of the largest message that is taken. A larger one is rejected: see
+    /// [`Unreadable`](crate::Unreadable). 16 MiB.
     pub message_max: u64,
     /// Bytes of messages that may wait: to be sent, and, with [`Unconfirmed::Resend`], to be confirmed. 4 MiB.
     pub buffer: usize,
@@ -45,9 +46,13 @@ pub struct Settings {
     pub unconfirmed_max: usize,
     /// What becomes of messages that were not confirmed when a connection is lost.
     pub unconfirmed: Unconfirmed,
-    /// Whether a connection that is lost, or cannot be made, is made again. Yes.
+    /// Whether a connection that is lost, or cannot be made, is made again. Yes. It is also made again where the broker
+    /// closed it or broke the protocol, unless that would come again: because the broker does not know the user or the
+    /// virtual host at the first connection, speaks another version of AMQP, or was asked for what no broker does (503,
+    /// 540).
     pub recovery: bool,
-    /// How long to wait before that, at first; each time twice as long. 500 ms.
+    /// How long to wait before that, at first; each time twice as long. A connection that has opened is the end of
+    /// that, unless the broker closes it, or breaks the protocol, within [`backoff_max`](Self::backoff_max). 500 ms.
     pub backoff: Duration,
     /// How long at most. 30 s.
     pub backoff_max: Duration,

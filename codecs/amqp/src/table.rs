@@ -174,69 +174,9 @@ fn value_to_wire(value: &Value) -> Result<AMQPValue, Refusal> {
     })
 }
 
-/// From the wire.
-pub(crate) fn from_wire(table: &FieldTable) -> Table {
-    table.into_iter().map(|(name, value)| (name.to_string(), value_from_wire(value))).collect()
-}
-
-fn value_from_wire(value: &AMQPValue) -> Value {
-    match value {
-        AMQPValue::Void => Value::Void,
-        AMQPValue::Boolean(value) => Value::Bool(*value),
-        AMQPValue::ShortShortInt(value) => Value::I8(*value),
-        AMQPValue::ShortShortUInt(value) => Value::U8(*value),
-        AMQPValue::ShortInt(value) => Value::I16(*value),
-        AMQPValue::ShortUInt(value) => Value::U16(*value),
-        AMQPValue::LongInt(value) => Value::I32(*value),
-        AMQPValue::LongUInt(value) => Value::U32(*value),
-        AMQPValue::LongLongInt(value) => Value::I64(*value),
-        AMQPValue::Float(value) => Value::F32(*value),
-        AMQPValue::Double(value) => Value::F64(*value),
-        AMQPValue::DecimalValue(DecimalValue { scale, value }) => {
-            Value::Decimal { scale: *scale, value: *value }
-        }
-        AMQPValue::ShortString(text) => Value::Text(text.to_string()),
-        AMQPValue::LongString(text) => match std::str::from_utf8(text.as_bytes()) {
-            Ok(text) => Value::Text(text.to_owned()),
-            Err(_) => Value::Binary(text.as_bytes().to_vec()),
-        },
-        AMQPValue::ByteArray(bytes) => Value::Bytes(bytes.as_slice().to_vec()),
-        AMQPValue::Timestamp(seconds) => Value::Timestamp(*seconds),
-        AMQPValue::FieldArray(values) => {
-            Value::Array(values.as_slice().iter().map(value_from_wire).collect())
-        }
-        AMQPValue::FieldTable(table) => Value::Table(from_wire(table)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_value_comes_back() {
-        let inner = Table::from([("deep".to_owned(), Value::Void)]);
-        let values = vec![
-            Value::Bool(true),
-            Value::I8(-1),
-            Value::U8(1),
-            Value::I16(-2),
-            Value::U16(2),
-            Value::I32(-3),
-            Value::U32(3),
-            Value::I64(-4),
-            Value::F32(0.5),
-            Value::F64(-0.25),
-            Value::Decimal { scale: 2, value: 314 },
-            Value::Text("text".to_owned()),
-            Value::Binary(vec![0xFF, 0]),
-            Value::Bytes(vec![1, 2]),
-            Value::Timestamp(1_700_000_000),
-            Value::Table(inner),
-        ];
-        let table = Table::from([("all".to_owned(), Value::Array(values))]);
-        assert_eq!(from_wire(&to_wire(&table).unwrap()), table);
-    }
 
     #[test]
     fn a_long_name_is_refused() {

@@ -62,6 +62,19 @@ impl Topology {
         }
     }
 
+    /// Forgets what was declared and bound on a channel. The queues to which the broker gave a name: nobody else knows
+    /// them.
+    pub fn forget_channel(&mut self, channel: ChannelId) -> Vec<QueueName> {
+        self.end_channel(channel);
+        self.exchanges.retain(|(of, _)| *of != channel);
+        self.exchange_bindings.retain(|(of, _)| *of != channel);
+        self.queue_bindings.retain(|(of, _)| *of != channel);
+        let (gone, left) =
+            std::mem::take(&mut self.queues).into_iter().partition(|(of, _)| *of == channel);
+        self.queues = left;
+        gone.into_iter().map(|(_, queue)| queue.name).filter(QueueName::is_by_broker).collect()
+    }
+
     pub fn exchanges(&self) -> Vec<(ChannelId, Request)> {
         requests(&self.exchanges, Request::DeclareExchange)
     }
@@ -264,6 +277,23 @@ mod tests {
         );
         let delete = Request::DeleteQueue { queue: q.clone(), if_unused: false, if_empty: false };
         check(&and(delete), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_a_channel_has_is_forgotten_with_it() {
+        let (named, unnamed) = (QueueName::new("q"), QueueName::new(""));
+        let mut topology = Topology::default();
+        let other = ChannelId::of(2);
+        for step in [exchange("x", false), queue(&named, false), queue(&unnamed, false)] {
+            topology.record(CHANNEL, &step);
+        }
+        topology.record(CHANNEL, &Request::BindQueue(binding(&named, "x")));
+        topology.record(CHANNEL, &consume(&named, "c"));
+        topology.record(other, &exchange("y", false));
+        assert_eq!(topology.forget_channel(CHANNEL).len(), 1);
+        assert_eq!(topology.exchanges().len(), 1);
+        let left = [topology.queues(), topology.bindings(), topology.consumers()];
+        assert!(left.iter().all(Vec::is_empty));
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod cuts;
 mod endless;
 #[path = "suite/ends.rs"]
 mod ends;
+#[path = "suite/faults.rs"]
+mod faults;
 #[path = "suite/fuzz.rs"]
 mod fuzz;
 #[path = "suite/handshake.rs"]
@@ -48,6 +50,8 @@ mod requests;
 mod say;
 #[path = "suite/transactions.rs"]
 mod transactions;
+#[path = "suite/unreadable.rs"]
+mod unreadable;
 #[path = "suite/violations.rs"]
 mod violations;
 #[path = "suite/world.rs"]

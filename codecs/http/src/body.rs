@@ -31,6 +31,8 @@ pub(crate) enum BodyDecoder {
 }
 
 impl BodyDecoder {
+    /// For a request's body.
+    ///
     /// # Errors
     /// `TooLarge`, if the head says so.
     pub fn new(length: Length, limits: &Limits) -> Result<BodyDecoder, BodyError> {
@@ -40,6 +42,17 @@ impl BodyDecoder {
             Length::Known(left) => Ok(BodyDecoder::Known { left }),
             Length::Chunked => Ok(BodyDecoder::Chunked(Chunked::new(*limits))),
             Length::UntilClose => Ok(BodyDecoder::UntilClose { room: limits.body }),
+        }
+    }
+
+    /// For a response's body.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_response(length: Length, limits: &Limits) -> Result<BodyDecoder, BodyError> {
+        match length {
+            Length::Chunked => Ok(BodyDecoder::Chunked(Chunked::padded(*limits))),
+            _ => BodyDecoder::new(length, limits),
         }
     }
 

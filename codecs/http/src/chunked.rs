@@ -1,5 +1,9 @@
-//! The chunked coding, read: sizes, extensions, data, trailers, strictly as RFC 9112 has them.
+//! The chunked coding, read: sizes, extensions, data, trailers, strictly as RFC 9112 has them. A server may put spaces
+//! behind a size.
 
+mod extension;
+
+use self::extension::Extension;
 use crate::{
     body::error::BodyError,
     head::{AnyLine, HeadScanner, Leniency, LineError},
@@ -15,6 +19,8 @@ pub(crate) struct Chunked {
     room: u64,
     /// Bytes of chunk extensions that may still come.
     extensions: usize,
+    /// Spaces may stand at the end of a size's line.
+    padded: bool,
     limits: Limits,
 }
 
@@ -23,10 +29,8 @@ pub(crate) struct Chunked {
 enum State {
     /// In a chunk's size, with the digits so far.
     Size { size: u64, digits: u32 },
-    /// In the spaces that may stand before an extension.
-    BeforeExtension { size: u64 },
-    /// In an extension.
-    Extension { size: u64 },
+    /// In an extension, or the spaces before it.
+    Extension { size: u64, at: Extension },
     /// After the carriage return of the size's line.
     SizeEnd { size: u64 },
     /// In data, with what is left of the chunk.
@@ -50,8 +54,15 @@ pub(crate) enum Piece<'a> {
 }
 
 impl Chunked {
+    /// For a body of a sender that keeps to the grammar.
     pub fn new(limits: Limits) -> Chunked {
-        Chunked { state: START, room: limits.body, extensions: limits.chunk_extensions, limits }
+        let (room, extensions) = (limits.body, limits.chunk_extensions);
+        Chunked { state: START, room, extensions, padded: false, limits }
+    }
+
+    /// For one whose sender may put spaces behind a chunk's size, as servers have done that reserve the room for it.
+    pub fn padded(limits: Limits) -> Chunked {
+        Chunked { padded: true, ..Chunked::new(limits) }
     }
 
     /// The next piece of the body in `input`, which loses what was taken.
@@ -91,21 +102,22 @@ impl Chunked {
                 State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
             }
             (State::Size { digits: 0, .. }, _) => return Err(BodyError::ChunkSize),
-            (State::Size { size, .. } | State::BeforeExtension { size }, b';') => {
-                State::Extension { size: *size }
+            (State::Size { size, .. }, b'\r') => State::SizeEnd { size: *size },
+            (State::Size { size, .. }, b';') => {
+                State::Extension { size: *size, at: Extension::Semicolon }
             }
-            (State::Size { size, .. } | State::BeforeExtension { size }, b' ' | b'\t') => {
+            (State::Size { size, .. }, b' ' | b'\t') => {
                 let size = *size;
                 self.spend_extension()?;
-                State::BeforeExtension { size }
+                State::Extension { size, at: Extension::Space }
             }
-            (State::Size { size, .. } | State::Extension { size }, b'\r') => {
+            (State::Extension { size, at }, b'\r') if at.may_end(self.padded) => {
                 State::SizeEnd { size: *size }
             }
-            (State::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => {
-                let size = *size;
+            (State::Extension { size, at }, _) => {
+                let (size, at) = (*size, at.then(byte).ok_or(BodyError::ChunkExtension)?);
                 self.spend_extension()?;
-                State::Extension { size }
+                State::Extension { size, at }
             }
             (State::SizeEnd { size }, b'\n') => self.begin(*size)?,
             (State::DataEnd, b'\r') => State::DataFeed,

@@ -7,7 +7,7 @@ use std::{
 
 use flate2::{
     Compression,
-    write::{DeflateDecoder, GzEncoder, MultiGzDecoder, ZlibDecoder, ZlibEncoder},
+    write::{DeflateDecoder, GzDecoder, GzEncoder, ZlibDecoder, ZlibEncoder},
 };
 
 use crate::{fields::list, headers::Headers};
@@ -173,18 +173,32 @@ const FREE: u64 = 1 << 20;
 /// Compressed bytes that are looked at at once; they become a MiB at most.
 const STEP: usize = 1024;
 
-/// Decompresses a body, piece by piece.
+/// Decompresses a body, piece by piece. Zeros, spaces and line ends may follow what is compressed: some servers fill up
+/// with them, or write a line.
 pub struct Decompressor {
     coding: Coding,
     decoder: Option<Decoder>,
+    end: End,
     bounds: Bounds,
     taken: u64,
     /// The first byte of `deflate`, until the second tells which form it is.
     first: Option<u8>,
 }
 
+/// What was seen of the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum End {
+    /// Nothing.
+    #[default]
+    Open,
+    /// The compressed bytes have ended; with gzip, more of them may follow.
+    Member,
+    /// What fills up has begun: nothing else follows.
+    Padding,
+}
+
 enum Decoder {
-    Gzip(MultiGzDecoder<Bounded>),
+    Gzip(GzDecoder<Bounded>),
     Zlib(ZlibDecoder<Bounded>),
     Raw(DeflateDecoder<Bounded>),
 }
@@ -193,7 +207,8 @@ impl Decompressor {
     /// For one body.
     #[must_use]
     pub fn new(coding: Coding, bounds: Bounds) -> Decompressor {
-        Decompressor { coding, decoder: None, bounds, taken: 0, first: None }
+        let (decoder, end) = (None, End::Open);
+        Decompressor { coding, decoder, end, bounds, taken: 0, first: None }
     }
 
     /// Takes compressed bytes and hands on what they become, in pieces of at most a MiB.
@@ -221,11 +236,7 @@ impl Decompressor {
             // No bytes at all are an empty body.
             return if self.taken == 0 { Ok(()) } else { Err(CodingError::Truncated) };
         };
-        let finished = match decoder {
-            Decoder::Gzip(decoder) => decoder.try_finish(),
-            Decoder::Zlib(decoder) => decoder.try_finish(),
-            Decoder::Raw(decoder) => decoder.try_finish(),
-        };
+        let finished = if self.end == End::Open { decoder.try_finish() } else { Ok(()) };
         let bounded = decoder.bounded();
         sink(&bounded.ready);
         finished.map_err(|_| bounded.reason(CodingError::Truncated))
@@ -253,8 +264,7 @@ impl Decompressor {
         let allowed = self.bounds.size.min(steps.saturating_mul(self.bounds.ratio).max(FREE));
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         decoder.bounded().allowed = allowed;
-        // The decoders hold back what they have made until they are given more or flushed.
-        let written = decoder.writer().write_all(data).and_then(|()| decoder.writer().flush());
+        let written = decoder.write(data, &mut self.end);
         let bounded = decoder.bounded();
         sink(&bounded.ready);
         bounded.ready.clear();
@@ -267,7 +277,7 @@ impl Decompressor {
         };
         let bounded = Bounded::default();
         match (self.coding, data) {
-            (Coding::Gzip, _) => Decoder::Gzip(MultiGzDecoder::new(bounded)),
+            (Coding::Gzip, _) => Decoder::Gzip(GzDecoder::new(bounded)),
             (Coding::Deflate, [first, second, ..]) if zlib(*first, *second) => {
                 Decoder::Zlib(ZlibDecoder::new(bounded))
             }
@@ -276,7 +286,43 @@ impl Decompressor {
     }
 }
 
+/// What each member of a gzip begins with.
+const GZIP: u8 = 0x1f;
+
 impl Decoder {
+    fn write(&mut self, mut data: &[u8], end: &mut End) -> io::Result<()> {
+        while let [first, rest @ ..] = data {
+            match (&*end, first) {
+                (End::Open, _) => match self.writer().write(data)? {
+                    0 => {
+                        self.try_finish()?;
+                        *end = End::Member;
+                    }
+                    taken => data = &data[taken..],
+                },
+                (End::Member, &GZIP) if matches!(self, Decoder::Gzip(_)) => {
+                    *self = Decoder::Gzip(GzDecoder::new(std::mem::take(self.bounded())));
+                    *end = End::Open;
+                }
+                (_, 0 | b' ' | b'\t' | b'\r' | b'\n') => {
+                    *end = End::Padding;
+                    data = rest;
+                }
+                _ => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+        // The decoders hold back what they have made until they are given more or flushed.
+        if *end == End::Open { self.writer().flush() } else { Ok(()) }
+    }
+
+    fn try_finish(&mut self) -> io::Result<()> {
+        match self {
+            Decoder::Gzip(decoder) => decoder.try_finish(),
+            Decoder::Zlib(decoder) => decoder.try_finish(),
+            Decoder::Raw(decoder) => decoder.try_finish(),
+        }
+    }
+
     fn writer(&mut self) -> &mut dyn Write {
         match self {
             Decoder::Gzip(decoder) => decoder,

@@ -1,5 +1,6 @@
 //! Cookies (RFC 6265): what a client brings, what a server sets, and a client's jar.
 
+mod date;
 mod jar;
 mod set;
 
@@ -7,7 +8,8 @@ pub use self::jar::{Jar, RequestScope};
 pub use self::set::{CookieError, SameSite, SetCookie};
 use crate::headers::Headers;
 
-/// The cookies of a request, in its order; what is no text or no pair is left out.
+/// The cookies of a request, in its order; what is no text or no pair is left out. Quotes around a value are, too: they
+/// are in the field as it came.
 pub fn of_request(headers: &Headers) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all("cookie")

@@ -3,6 +3,8 @@
 //! Request smuggling is refused here: where two programs could find the end of a body at different positions, the
 //! head is an error; no reading is preferred.
 
+use std::borrow::Cow;
+
 use http::Version;
 
 use crate::{fields::list, headers::Headers};
@@ -45,6 +47,8 @@ pub(crate) enum Coding {
     None,
     /// `chunked` and nothing else.
     Chunked,
+    /// `identity` and nothing else: a name for no coding, which HTTP had once.
+    Identity,
     /// Another coding, which is not supported here, then `chunked`.
     Unknown,
     /// `chunked` is absent, not last, or there twice: both sides cannot agree on the end of the body.
@@ -54,10 +58,14 @@ pub(crate) enum Coding {
 impl Coding {
     fn then(self, coding: &[u8]) -> Coding {
         let chunked = coding.eq_ignore_ascii_case(b"chunked");
+        let identity = coding.eq_ignore_ascii_case(b"identity");
         match self {
             Coding::None if chunked => Coding::Chunked,
-            Coding::Endless { chunked: false } if chunked => Coding::Unknown,
-            Coding::None | Coding::Endless { chunked: false } => Coding::Endless { chunked: false },
+            Coding::None | Coding::Identity if identity => Coding::Identity,
+            Coding::Identity | Coding::Endless { chunked: false } if chunked => Coding::Unknown,
+            Coding::None | Coding::Identity | Coding::Endless { chunked: false } => {
+                Coding::Endless { chunked: false }
+            }
             Coding::Chunked | Coding::Unknown | Coding::Endless { chunked: true } => {
                 Coding::Endless { chunked: true }
             }
@@ -95,6 +103,17 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// A head of a later HTTP/1 than there is, as one of HTTP/1.1 (RFC 9110, 2.5). `minor` is where the digit stands.
+pub(crate) fn as_known_version(head: &[u8], minor: usize) -> Cow<'_, [u8]> {
+    let is_later = head.get(minor).is_some_and(|digit| matches!(digit, b'2'..=b'9'));
+    if !is_later || !head[..minor].ends_with(b"HTTP/1.") {
+        return Cow::Borrowed(head);
+    }
+    let mut known = head.to_vec();
+    known[minor] = b'1';
+    Cow::Owned(known)
+}
+
 /// The version with this digit after `HTTP/1.`.
 pub(crate) fn version(minor: u8) -> Version {
     if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 }
@@ -118,7 +137,19 @@ mod tests {
         check(&["Chunked"], Coding::Chunked);
         check(&["gzip, chunked"], Coding::Unknown);
         check(&["gzip", "chunked"], Coding::Unknown);
-        for endless in ["", "identity", "gzip", "xchunked", "chunked;q=1", "\"chunked\""] {
+        check(&["identity"], Coding::Identity);
+        check(&["Identity, identity", "IDENTITY"], Coding::Identity);
+        check(&["identity, chunked"], Coding::Unknown);
+        for endless in [
+            "",
+            "identity,",
+            "identity, gzip",
+            "gzip, identity",
+            "gzip",
+            "xchunked",
+            "chunked;q=1",
+            "\"chunked\"",
+        ] {
             check(&[endless], Coding::Endless { chunked: false });
         }
         for endless in ["chunked, chunked", "chunked, gzip", "chunked,", "gzip, chunked, chunked"] {

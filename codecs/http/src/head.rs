@@ -76,8 +76,13 @@ impl<F: FirstLine> HeadScanner<F> {
         self.progress.scanned <= self.progress.start
     }
 
+    /// What has seen the first line of a head that is unfinished, or wrong.
+    pub fn first_line(&self) -> &F {
+        &self.first_line
+    }
+
     /// Takes from `input` what belongs to the head. When it is complete, `parse` gets it, its empty line
-    /// included, and the scanner is ready for the next.
+    /// included, and the scanner is ready for the next unless that fails.
     pub fn take<T, E: From<F::Error>>(
         &mut self,
         input: &mut &[u8],
@@ -93,9 +98,9 @@ impl<F: FirstLine> HeadScanner<F> {
             };
             let (head, rest) = input.split_at(end);
             *input = rest;
-            let parsed = parse(&head[self.progress.start..]);
+            let parsed = parse(&head[self.progress.start..])?;
             self.reset();
-            return parsed.map(Some);
+            return Ok(Some(parsed));
         }
 
         let before = self.bytes.len();
@@ -110,9 +115,9 @@ impl<F: FirstLine> HeadScanner<F> {
             return Ok(None);
         };
         *input = &input[end - before..];
-        let parsed = parse(&self.bytes[self.progress.start..end]);
+        let parsed = parse(&self.bytes[self.progress.start..end])?;
         self.reset();
-        parsed.map(Some)
+        Ok(Some(parsed))
     }
 
     /// Looks at the bytes of the head that were not looked at; the head's end if it is among them.

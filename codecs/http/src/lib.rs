@@ -18,7 +18,7 @@
 //! - [`writer`]: heads and bodies on their way out, both sides.
 //! - [`cookies`], [`date`], [`form`], [`uri`], [`auth`], [`conditional`], [`range`]: what the fields say.
 //! - `coding`: gzip and deflate (feature `compression`).
-//! - `websocket`: handshake and messages (feature `websocket`).
+//! - `websocket`: handshake, compression and messages (feature `websocket`).
 #![forbid(unsafe_code)]
 
 pub mod auth;

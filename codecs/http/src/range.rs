@@ -23,10 +23,7 @@ pub enum Part {
 /// What of a body of `size` bytes to send to a `GET` with such fields.
 #[must_use]
 pub fn requested(headers: &Headers, size: u64, validators: Validators<'_>) -> Part {
-    let Some(wanted) = headers.get("range").and_then(|value| value.trim().strip_prefix("bytes="))
-    else {
-        return Part::Whole;
-    };
+    let Some(wanted) = headers.get("range").and_then(of_bytes) else { return Part::Whole };
     if !is_still(headers, validators) || wanted.contains(',') {
         return Part::Whole;
     }
@@ -42,6 +39,12 @@ pub fn requested(headers: &Headers, size: u64, validators: Validators<'_>) -> Pa
         }
         _ => Part::Whole,
     }
+}
+
+/// What follows `bytes=`; the name of the unit in any case (RFC 9110, 14.1).
+fn of_bytes(value: &str) -> Option<&str> {
+    let (unit, wanted) = value.split_once('=')?;
+    unit.trim().eq_ignore_ascii_case("bytes").then_some(wanted)
 }
 
 fn satisfiable(range: Range<u64>) -> Part {
@@ -90,6 +93,7 @@ mod tests {
     fn ranges_are_cut_to_what_is_there() {
         check("bytes=0-0", 10, Part::Bytes(0..1));
         check("bytes=2-5", 10, Part::Bytes(2..6));
+        check("Bytes=2-5", 10, Part::Bytes(2..6));
         check("bytes=2-", 10, Part::Bytes(2..10));
         check("bytes=-3", 10, Part::Bytes(7..10));
         check("bytes=-30", 10, Part::Bytes(0..10));
@@ -98,9 +102,17 @@ mod tests {
             check(none, 10, Part::Unsatisfiable);
         }
         check("bytes=0-", 0, Part::Unsatisfiable);
-        for whole in
-            ["", "0-1", "lines=0-1", "bytes=", "bytes=-", "bytes=5-2", "bytes=a-b", "bytes=0-1,3-4"]
-        {
+        for whole in [
+            "",
+            "0-1",
+            "=0-1",
+            "lines=0-1",
+            "bytes=",
+            "bytes=-",
+            "bytes=5-2",
+            "bytes=a-b",
+            "bytes=0-1,3-4",
+        ] {
             check(whole, 10, Part::Whole);
         }
     }

@@ -2,7 +2,14 @@
 
 use http::StatusCode;
 
-/// Whether an answer with this status never has a body: 1xx, 204, 304.
+/// Whether another answer follows one with this status: 1xx but for 101, with which another protocol follows.
+#[must_use]
+pub fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Whether the message ends with the head whatever the fields say: 1xx, 204, 304. An answer with status 205 has no
+/// content either, but a length, which is zero.
 #[must_use]
 pub fn is_bodiless(status: StatusCode) -> bool {
     status.is_informational() || matches!(status.as_u16(), 204 | 304)
@@ -51,5 +58,8 @@ mod tests {
         assert_eq!(codes(is_redirect), [301, 302, 303, 307, 308]);
         assert_eq!(codes(is_bodiless), [204, 304]);
         assert!(is_bodiless(StatusCode::CONTINUE));
+        let interim: Vec<u16> =
+            (100..=999).filter(|code| is_interim(StatusCode::from_u16(*code).unwrap())).collect();
+        assert_eq!(interim, [vec![100], (102..=199).collect()].concat());
     }
 }

@@ -3,13 +3,16 @@
 //! A head is the first line, the caller's fields in their order, then the fields of this module: the length,
 //! `Connection`, `Date`. The caller never writes a length, so it is never wrong.
 
-use std::{fmt, io::Write as _};
+mod body;
+mod error;
 
 use http::{Method, StatusCode, Version};
 
+pub use self::body::{BodyWriter, Frame, LengthError};
+pub use self::error::HeadError;
 use crate::{
     headers::{FieldError, Headers},
-    status::{is_bodiless, reason},
+    status::{is_bodiless, is_interim, reason},
     target::Target,
 };
 
@@ -79,20 +82,28 @@ const RESERVED: &[&str] =
     &["connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"];
 
 /// Writes the head of an answer and returns the writer of its body. If [`Exchange::keep_alive`] is false, it says
-/// `Connection: close`.
+/// `Connection: close`; if there is an `Upgrade` among the caller's fields, `Connection: Upgrade`.
 ///
 /// # Errors
-/// `Reserved`: the caller's fields include one that only the writer sets. Nothing was written.
+/// `Field`: the caller's fields include one that only the writer sets. `Interim`: with this status another answer must
+/// follow, see [`write_informational`]; `101` is final for HTTP. Nothing was written.
 pub fn write_response(
     out: &mut Vec<u8>,
     exchange: &mut Exchange,
     response: &OutgoingResponse<'_>,
-) -> Result<BodyWriter, FieldError> {
-    let OutgoingResponse { status, headers, body, date } = *response;
+) -> Result<BodyWriter, HeadError> {
+    let OutgoingResponse { status, headers, date, .. } = *response;
     check_reserved(headers)?;
+    if is_interim(status) {
+        return Err(HeadError::Interim(status));
+    }
     let is_tunnel = exchange.is_connect && status.is_success();
+    let lengthless = is_bodiless(status) || is_tunnel;
+    // RFC 9110, 15.3.6: such an answer has no content, and says so.
+    let is_reset = status == StatusCode::RESET_CONTENT;
+    let body = if is_reset { Outgoing::Known(0) } else { response.body };
     let writer = match body {
-        _ if exchange.is_head || is_bodiless(status) || is_tunnel => BodyWriter::None,
+        _ if exchange.is_head || lengthless || is_reset => BodyWriter::None,
         Outgoing::Known(left) => BodyWriter::Known { left },
         Outgoing::Unknown if exchange.version == Version::HTTP_11 => BodyWriter::Chunked,
         Outgoing::Unknown => BodyWriter::UntilClose,
@@ -103,10 +114,18 @@ pub fn write_response(
     status_line(out, status);
     fields(out, headers);
     // RFC 9110: none of these has a length; the length in a 304 would be that of the 200.
-    if !(is_bodiless(status) || is_tunnel) {
+    if !lengthless {
         length(out, body, exchange.version);
     }
-    connection(out, status, exchange);
+    let upgrades = status == StatusCode::SWITCHING_PROTOCOLS || headers.contains("upgrade");
+    let stays = match exchange.version {
+        // What follows is not HTTP's to end.
+        _ if status == StatusCode::SWITCHING_PROTOCOLS => "",
+        _ if !exchange.keep_alive => "close",
+        Version::HTTP_10 => "keep-alive",
+        _ => "",
+    };
+    connection(out, upgrades, stays);
     if let Some(date) = date.filter(|_| !headers.contains("date")) {
         field(out, "Date", date.as_bytes());
     }
@@ -117,13 +136,16 @@ pub fn write_response(
 /// Writes an interim answer, such as `100 Continue` or `103 Early Hints`. HTTP/1.0 clients must not get one.
 ///
 /// # Errors
-/// As [`write_response`].
+/// `Field` as [`write_response`]; `Final`: the status is no interim one. Nothing was written.
 pub fn write_informational(
     out: &mut Vec<u8>,
     status: StatusCode,
     headers: &Headers,
-) -> Result<(), FieldError> {
+) -> Result<(), HeadError> {
     check_reserved(headers)?;
+    if !is_interim(status) {
+        return Err(HeadError::Final(status));
+    }
     status_line(out, status);
     fields(out, headers);
     out.extend_from_slice(b"\r\n");
@@ -154,11 +176,7 @@ pub fn write_request(
     } else if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
         content_length(out, 0);
     }
-    if headers.contains("upgrade") {
-        out.extend_from_slice(b"Connection: Upgrade\r\n");
-    } else if !keep_alive {
-        out.extend_from_slice(b"Connection: close\r\n");
-    }
+    connection(out, headers.contains("upgrade"), if keep_alive { "" } else { "close" });
     out.extend_from_slice(b"\r\n");
     Ok(match body {
         None => BodyWriter::None,
@@ -217,17 +235,16 @@ fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn connection(out: &mut Vec<u8>, status: StatusCode, exchange: &Exchange) {
-    let option: &[u8] = if status == StatusCode::SWITCHING_PROTOCOLS {
-        b"Connection: Upgrade\r\n"
-    } else if !exchange.keep_alive {
-        b"Connection: close\r\n"
-    } else if exchange.version == Version::HTTP_10 {
-        b"Connection: keep-alive\r\n"
-    } else {
-        b""
+/// RFC 9110, 7.8: who sends `Upgrade` says so here too, or an intermediary might pass it on.
+fn connection(out: &mut Vec<u8>, upgrades: bool, stays: &str) {
+    let value = match (upgrades, stays) {
+        (false, "") => return,
+        (false, stays) => stays,
+        (true, "") => "Upgrade",
+        (true, "keep-alive") => "Upgrade, keep-alive",
+        (true, _) => "Upgrade, close",
     };
-    out.extend_from_slice(option);
+    field(out, "Connection", value.as_bytes());
 }
 
 fn decimal(out: &mut Vec<u8>, mut number: u64) {
@@ -239,143 +256,6 @@ fn decimal(out: &mut Vec<u8>, mut number: u64) {
         number /= 10;
         if number == 0 {
             return out.extend_from_slice(&digits[at..]);
-        }
-    }
-}
-
-/// The writer of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyWriter {
-    /// There is no body: what is written is discarded.
-    None,
-    /// The head has told the length.
-    Known {
-        /// Bytes that are still to be written.
-        left: u64,
-    },
-    /// In chunks.
-    Chunked,
-    /// Without framing: the body ends with the connection.
-    UntilClose,
-    /// The end has been written.
-    Ended,
-}
-
-/// The body does not have the length that its head says. The connection must be closed: the peer would read
-/// the next message as part of the body, or wait for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LengthError {
-    /// By how many bytes the body exceeds its length. They were not written.
-    TooMuch(u64),
-    /// How many bytes are missing at the end.
-    TooLittle(u64),
-    /// Written after the end.
-    AfterEnd,
-}
-
-impl fmt::Display for LengthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LengthError::TooMuch(by) => {
-                write!(
-                    f,
-                    "the body is {by} bytes longer than was said: say no length to send in chunks"
-                )
-            }
-            LengthError::TooLittle(by) => {
-                write!(f, "the body ends {by} bytes before the length that was said")
-            }
-            LengthError::AfterEnd => f.write_str("the body has ended already"),
-        }
-    }
-}
-
-impl std::error::Error for LengthError {}
-
-/// The framing of one piece of a body.
-#[derive(Clone, Copy, Debug)]
-pub struct Frame {
-    before: [u8; 18],
-    before_length: u8,
-    /// Whether the piece itself is sent: not for an answer without a body.
-    pub sends: bool,
-    /// The bytes after the piece.
-    pub after: &'static [u8],
-}
-
-impl Frame {
-    const PLAIN: Frame = Frame { before: [0; 18], before_length: 0, sends: true, after: b"" };
-
-    /// The bytes before the piece.
-    #[must_use]
-    pub fn before(&self) -> &[u8] {
-        &self.before[..usize::from(self.before_length)]
-    }
-
-    fn chunk(length: usize) -> Frame {
-        let mut frame = Frame { after: b"\r\n", ..Frame::PLAIN };
-        let mut rest = frame.before.as_mut_slice();
-        // Sixteen digits and two bytes always fit.
-        let written = write!(rest, "{length:X}\r\n").is_ok();
-        let left = rest.len();
-        debug_assert!(written);
-        frame.before_length = (frame.before.len() - left) as u8;
-        frame
-    }
-}
-
-impl BodyWriter {
-    /// The framing of a piece of `length` bytes, for a caller that sends large pieces without a copy.
-    ///
-    /// # Errors
-    /// `TooMuch`, `AfterEnd`.
-    pub fn frame(&mut self, length: usize) -> Result<Frame, LengthError> {
-        match self {
-            BodyWriter::None => Ok(Frame { sends: false, ..Frame::PLAIN }),
-            BodyWriter::Known { left } => match left.checked_sub(length as u64) {
-                Some(rest) => {
-                    *left = rest;
-                    Ok(Frame::PLAIN)
-                }
-                None => Err(LengthError::TooMuch(length as u64 - *left)),
-            },
-            // An empty chunk would end the body.
-            BodyWriter::Chunked if length == 0 => Ok(Frame::PLAIN),
-            BodyWriter::Chunked => Ok(Frame::chunk(length)),
-            BodyWriter::UntilClose => Ok(Frame::PLAIN),
-            BodyWriter::Ended => Err(LengthError::AfterEnd),
-        }
-    }
-
-    /// Writes a piece.
-    ///
-    /// # Errors
-    /// As [`frame`](Self::frame).
-    pub fn write(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), LengthError> {
-        let frame = self.frame(data.len())?;
-        if frame.sends {
-            out.extend_from_slice(frame.before());
-            out.extend_from_slice(data);
-            out.extend_from_slice(frame.after);
-        }
-        Ok(())
-    }
-
-    /// Writes the end. Trailers are written only in the chunked coding.
-    ///
-    /// # Errors
-    /// `TooLittle`, `AfterEnd`.
-    pub fn end(&mut self, trailers: &Headers, out: &mut Vec<u8>) -> Result<(), LengthError> {
-        match std::mem::replace(self, BodyWriter::Ended) {
-            BodyWriter::Known { left } if 0 < left => Err(LengthError::TooLittle(left)),
-            BodyWriter::Ended => Err(LengthError::AfterEnd),
-            BodyWriter::Chunked => {
-                out.extend_from_slice(b"0\r\n");
-                fields(out, trailers);
-                out.extend_from_slice(b"\r\n");
-                Ok(())
-            }
-            BodyWriter::None | BodyWriter::Known { .. } | BodyWriter::UntilClose => Ok(()),
         }
     }
 }

@@ -1,8 +1,11 @@
-//! The calling thread: its priority, its CPU time, and how it is woken.
+//! The calling thread: its priority, its CPU time, and how it is woken. Threads that do the same, and their end.
 
+use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::task::{Wake, Waker};
-use std::thread::Thread;
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 /// Added to the niceness of threads that work for long: the reactors come first.
@@ -12,7 +15,7 @@ const NICENESS: i32 = 10;
 ///
 /// # Errors
 /// When the operating system refuses.
-pub fn lower_priority() -> std::io::Result<()> {
+pub fn lower_priority() -> io::Result<()> {
     rustix::process::nice(NICENESS)?;
     Ok(())
 }
@@ -21,7 +24,7 @@ pub fn lower_priority() -> std::io::Result<()> {
 ///
 /// # Errors
 /// When the operating system refuses, or the thread has ended.
-pub fn lower_priority_of(thread: ThreadId) -> std::io::Result<()> {
+pub fn lower_priority_of(thread: ThreadId) -> io::Result<()> {
     // On Linux the id of a thread stands for that thread alone.
     rustix::process::setpriority_process(Some(thread.0), NICENESS)?;
     Ok(())
@@ -70,6 +73,58 @@ pub fn waker() -> Waker {
     Arc::new(Unpark(std::thread::current())).into()
 }
 
+/// Threads that do the same work. Their end is waited for, and not for ever: one of them may hang in a call to the
+/// operating system.
+#[derive(Debug)]
+pub struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    /// Every thread has a clone: when all have gone, so have the threads.
+    alive: Sender<Infallible>,
+    ended: Receiver<Infallible>,
+}
+
+impl Threads {
+    /// None yet.
+    pub fn new() -> Threads {
+        let (alive, ended) = channel();
+        Threads { handles: Vec::new(), alive, ended }
+    }
+
+    /// Starts one more.
+    ///
+    /// # Errors
+    /// When the operating system has no more threads.
+    pub fn spawn(&mut self, name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let alive = self.alive.clone();
+        let work = move || {
+            let _alive = alive;
+            work();
+        };
+        self.handles.push(std::thread::Builder::new().name(name).spawn(work)?);
+        Ok(())
+    }
+
+    /// Waits until all have ended, for so long at most; false where one has not.
+    pub fn join_within(self, longest: Duration) -> bool {
+        let Threads { handles, alive, ended } = self;
+        drop(alive);
+        if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(longest) {
+            return false;
+        }
+        for handle in handles {
+            // Who panics was told of by the hook; there is nothing to add.
+            let _ = handle.join();
+        }
+        true
+    }
+}
+
+impl Default for Threads {
+    fn default() -> Threads {
+        Threads::new()
+    }
+}
+
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -81,7 +136,6 @@ impl Wake for Unpark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::channel;
 
     #[test]
     fn who_waits_is_seen_to_and_who_computes_is_seen_to_use_time() {
@@ -108,5 +162,27 @@ mod tests {
             }
         };
         assert!(!seen.waits);
+    }
+
+    #[test]
+    fn the_end_of_all_is_waited_for() {
+        let mut threads = Threads::new();
+        let (told, heard) = channel();
+        for number in 0..3 {
+            let told = told.clone();
+            threads.spawn(format!("probe-{number}"), move || told.send(number).unwrap()).unwrap();
+        }
+        assert!(threads.join_within(Duration::from_secs(60)));
+        drop(told);
+        assert_eq!(heard.iter().sum::<u32>(), 3);
+    }
+
+    #[test]
+    fn one_that_hangs_is_not_waited_for() {
+        let (gate, waits) = channel::<()>();
+        let mut threads = Threads::new();
+        threads.spawn("probe".to_owned(), move || _ = waits.recv()).unwrap();
+        assert!(!threads.join_within(Duration::from_millis(1)));
+        drop(gate);
     }
 }

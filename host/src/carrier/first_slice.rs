@@ -41,6 +41,8 @@ struct LoopSlot {
     the_loop: Option<(Box<Reactor>, InstanceId)>,
     /// The call, once the loop was taken.
     call: Option<Arc<SlowCall>>,
+    /// Whether the loop was taken; it is known until the thread carries another.
+    was_relieved: bool,
     /// How often the ticker has seen the guest inside.
     looks: u32,
     /// CPU time that the thread had when it was looked at for the first time after the slice.
@@ -51,6 +53,16 @@ impl FirstSlice {
     /// The slot of the calling thread, which can be relieved by these.
     pub(super) fn new(spares: Arc<dyn Relief>) -> FirstSlice {
         FirstSlice { slot: Mutex::default(), relief: Some((spares, ThreadId::current())) }
+    }
+
+    /// The thread begins to carry a loop.
+    pub(super) fn begin(&self) {
+        *self.lock() = LoopSlot::default();
+    }
+
+    /// Whether the loop that the thread has carried went to another thread.
+    pub(super) fn was_relieved(&self) -> bool {
+        self.lock().was_relieved
     }
 
     /// Whether somebody waits to get the loop.
@@ -103,6 +115,7 @@ impl FirstSlice {
             return None;
         };
         slot.call = Some(call.clone());
+        slot.was_relieved = true;
         goes_on(&call);
         drop(slot);
         spares.give(the_loop);

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::base::panics;
+use crate::base::panics::Panicked;
 use crate::carrier::first_slice::{FirstSlice, Relief};
 use crate::carrier::{Carried, Carrier};
 use crate::engine::ticker::Activity;
@@ -17,8 +19,16 @@ const FOR_A_LOOP: usize = 2;
 /// And at the most, over that: one that comes back after a short wait of its guest is needed soon again.
 const KEPT_TIMES: usize = 2;
 
-/// What is told when a reactor has ended.
-type OnEnd = Box<dyn Fn(io::Result<Exit>) + Send + Sync>;
+/// What has ended on a thread that carries.
+pub enum Departure {
+    /// A reactor, by itself or by a panic.
+    Ended(Result<io::Result<Exit>, Panicked>),
+    /// A call whose thread had been relieved: its reactor goes on with another.
+    Panicked(Panicked),
+}
+
+/// Who is told of it.
+type OnDeparture = Box<dyn Fn(Departure) + Send + Sync>;
 
 /// The threads. Clones are the same.
 #[derive(Clone)]
@@ -34,7 +44,7 @@ struct SparesShared {
     /// The fewest that wait.
     least: usize,
     names: AtomicUsize,
-    on_end: OnEnd,
+    tell: OnDeparture,
 }
 
 #[derive(Default)]
@@ -46,7 +56,7 @@ struct SpareQueue {
 }
 
 impl Spares {
-    /// Starts the threads for so many loops. `on_end` is told how each loop has ended.
+    /// Starts the threads for so many loops. `tell` is told how each loop has ended, and of panics.
     ///
     /// # Errors
     /// When the operating system has no more threads.
@@ -54,7 +64,7 @@ impl Spares {
         loops: usize,
         slice: Duration,
         activity: Activity,
-        on_end: impl Fn(io::Result<Exit>) + Send + Sync + 'static,
+        tell: impl Fn(Departure) + Send + Sync + 'static,
     ) -> io::Result<Spares> {
         let spares = Spares(Arc::new(SparesShared {
             queue: Mutex::default(),
@@ -64,7 +74,7 @@ impl Spares {
             activity,
             least: FOR_A_LOOP * loops,
             names: AtomicUsize::new(0),
-            on_end: Box::new(on_end),
+            tell: Box::new(tell),
         }));
         // Those that carry are not there to relieve.
         for _ in 0..loops + spares.0.least {
@@ -108,10 +118,14 @@ impl Spares {
         self.0.activity.watch(watched);
         while let Some(the_loop) = self.next() {
             self.replenish();
-            match carry(Carrier::with(the_loop, first_slice.clone())) {
-                Carried::Ended(result) => (self.0.on_end)(result),
-                Carried::Relieved { is_low: true } => return,
-                Carried::Relieved { is_low: false } => {}
+            match panics::catch(|| Carrier::with(the_loop, first_slice.clone()).carry()) {
+                Ok(Carried::Ended(result)) => (self.0.tell)(Departure::Ended(Ok(result))),
+                Ok(Carried::Relieved { is_low: true }) => return,
+                Ok(Carried::Relieved { is_low: false }) => {}
+                Err(panicked) if first_slice.was_relieved() => {
+                    (self.0.tell)(Departure::Panicked(panicked));
+                }
+                Err(panicked) => (self.0.tell)(Departure::Ended(Err(panicked))),
             }
             let enough = self.0.least * KEPT_TIMES;
             let one_more = |free: usize| (free < enough).then_some(free + 1);
@@ -147,13 +161,6 @@ impl Spares {
         // Each change is whole before anything can panic.
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A loop whose thread panics has ended, with an error.
-fn carry(carrier: Carrier) -> Carried {
-    let carried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| carrier.carry()));
-    // The panic hook has said what it was.
-    carried.unwrap_or_else(|_| Carried::Ended(Err(io::Error::other("its thread has panicked"))))
 }
 
 impl Relief for Spares {

@@ -1,7 +1,7 @@
 //! `listen.address`: where a listener waits.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::error::Problem;
@@ -45,19 +45,11 @@ impl ListenAddress {
             _ => Err(Problem::new(format!("{scheme:?} is not a scheme of an address"), EXAMPLES)),
         }
     }
-
-    /// Whether two listeners cannot both have it; the system chooses another port 0 each time.
-    pub(crate) fn is_exclusive(&self) -> bool {
-        match self {
-            ListenAddress::Tcp(address) => address.port() != 0,
-            ListenAddress::Unix(_) => true,
-        }
-    }
 }
 
 fn tcp(text: &str, rest: &str) -> Result<SocketAddr, Problem> {
     if let Ok(address) = rest.parse() {
-        return Ok(address);
+        return plain(address);
     }
     if rest.contains('/') {
         let before = rest.split('/').next().unwrap_or_default();
@@ -90,6 +82,18 @@ fn tcp(text: &str, rest: &str) -> Result<SocketAddr, Problem> {
         ));
     }
     Err(not_an_address(host, port))
+}
+
+/// IPv6 listeners take no IPv4 connections here, so an IPv4 address is written as one.
+fn plain(address: SocketAddr) -> Result<SocketAddr, Problem> {
+    let IpAddr::V6(ip) = address.ip() else { return Ok(address) };
+    match ip.to_ipv4_mapped() {
+        None => Ok(address),
+        Some(ip) => Err(Problem::new(
+            format!("[{}] is an IPv4 address written as an IPv6 one", address.ip()),
+            format!("write \"tcp://{ip}:{}\"", address.port()),
+        )),
+    }
 }
 
 /// Listeners do not wait for a name server, and a name may have many addresses.
@@ -205,6 +209,11 @@ mod tests {
             "tcp://echo.example:80",
             r#""echo.example" is not an IP address"#,
             r#"names are not looked up: write the address itself, as in "tcp://127.0.0.1:80""#,
+        );
+        check_refused(
+            "tcp://[::ffff:127.0.0.1]:80",
+            "[::ffff:127.0.0.1] is an IPv4 address written as an IPv6 one",
+            r#"write "tcp://127.0.0.1:80""#,
         );
         check_refused(
             "unix://",

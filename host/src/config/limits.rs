@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::bound::Bound;
+use super::quantity::Quantity;
 use super::table::{limits, mirror};
 
 const KIB: u64 = 1 << 10;
@@ -116,7 +117,62 @@ mirror! {
             max: 1_000_000,
             form: "a number of sandboxes, as in instances = 2000",
         };
+        log_queue: bound LOG_QUEUE: u64 = {
+            what: "Bytes of lines of the log that wait to be written.",
+            why: "Whoever reads the log too slowly must not hold up the host. Half of it is kept for the host and the tenants, as much for each; whoever comes first has the other half.",
+            at: Cut,
+            then: "Lines are left out; a line says how many of whose as soon as there is room.",
+            unit: Bytes,
+            default: 16 * MIB,
+            min: 64 * KIB,
+            max: GIB,
+            form: r#"a size, as in log_queue = "16MiB""#,
+        };
+        stdout_queue: bound STDOUT_QUEUE: u64 = {
+            what: "Bytes that wait to be written to the host's standard output, for plugins with `stdout = \"inherit\"`.",
+            why: "As `log_queue`, with the same parts.",
+            at: Cut,
+            then: "What a plugin writes is left out; a line of the log says how many bytes of whose as soon as there is room.",
+            unit: Bytes,
+            default: 16 * MIB,
+            min: 64 * KIB,
+            max: GIB,
+            form: r#"a size, as in stdout_queue = "16MiB""#,
+        };
         compile_cache: key Option<String> = r#"compile_cache = "default", "off" or a folder in quotes"#;
+        compile_cache_size: bound COMPILE_CACHE_SIZE: u64 = {
+            what: "Bytes of all compiled components that are kept between starts.",
+            why: "Each build of a component and each version of the host leaves one behind.",
+            at: Cut,
+            then: "What was used longest ago is removed, though nothing that this start uses.",
+            unit: Bytes,
+            default: 2 * GIB,
+            min: MIB,
+            max: 1024 * GIB,
+            form: r#"a size, as in compile_cache_size = "2GiB""#,
+        };
+        compile_memory: bound COMPILE_MEMORY: u64 = {
+            what: "Memory of the process that compiles one component.",
+            why: "A small component can be written so that compiling it takes gigabytes; an interpreter of 20 MB takes about 400 MiB. As many are compiled at once as there are cores.",
+            at: Refuse,
+            then: "The plugin is left out and its listeners stay closed, the others serve; `sandloop check` fails.",
+            unit: Bytes,
+            default: 1536 * MIB,
+            min: 64 * MIB,
+            max: 1024 * GIB,
+            form: r#"a size, as in compile_memory = "2GiB""#,
+        };
+        compile_time: bound COMPILE_TIME: Duration = {
+            what: "CPU time that compiling one component may take, on all cores together.",
+            why: "Nothing is served before every component is compiled. A busy machine changes nothing about it; a process that is not done half an hour after it could have been is ended, too.",
+            at: Refuse,
+            then: "The plugin is left out and its listeners stay closed, the others serve; `sandloop check` fails.",
+            unit: Time,
+            default: 3 * MINUTE,
+            min: SECOND,
+            max: 24 * HOUR,
+            form: r#"a duration in quotes, as in compile_time = "3m""#,
+        };
     }
 }
 
@@ -267,7 +323,7 @@ limits! {
             form: r#"a size, as in outbox_max = "16MiB""#,
         };
         log_line: bound LOG_LINE: u32 = {
-            what: "Bytes of one log line that are kept.",
+            what: "Bytes of one log line of a plugin that are kept, as they are written: an escape such as `\\u{1b}` counts with all its characters.",
             why: "A line must not hide the others.",
             at: Cut,
             then: "The rest of the line is left out.",
@@ -537,10 +593,10 @@ limits! {
             form: r#"a size, as in write_per_second = "10MiB""#,
         };
         log_per_second: bound LOG_PER_SECOND: u64 = {
-            what: "Bytes of the tenant's own lines in the log in each second.",
-            why: "A log that one tenant fills is of no use for the others.",
+            what: "Bytes of the tenant's lines in the log in each second, as they are written, with what stands around their text.",
+            why: "A log that one tenant fills is of no use for the others. What the host says of its plugins, such as denials and traps, counts too and comes first.",
             at: Cut,
-            then: "Lines are left out; the next one that is not says how many.",
+            then: "Lines are left out; a line says how many, at most once a second.",
             unit: Bytes,
             default: MIB,
             min: 64,
@@ -553,12 +609,15 @@ limits! {
 mirror! {
     /// `[[listen]]`.
     struct RawListen at "listen.*" {
-        address: key String = r#"an address in quotes, as in address = "tcp://127.0.0.1:10000""#;
+        address: key toml::Value = r#"an address in quotes, as in address = "tcp://127.0.0.1:10000""#;
         plugin: key String = r#"the name of a declared plugin in quotes, as in plugin = "echo""#;
         handler: key Option<String> = r#"the name of a handler in quotes, as in handler = "pass""#;
         #[serde(default)]
         options: key toml::Table = OPTIONS;
         at_capacity: key Option<String> = r#"at_capacity = "wait" or at_capacity = "refuse""#;
+        mode: key Option<String> = r#"an octal mode in quotes, as in mode = "0660""#;
+        owner: key Option<Quantity> = r#"the name of a user in quotes, as in owner = "www-data", or its number"#;
+        group: key Option<Quantity> = r#"the name of a group in quotes, as in group = "www-data", or its number"#;
         backlog: bound BACKLOG: u32 = {
             what: "Connections the system keeps until they are accepted.",
             why: "Carries a burst over a busy turn; the system may have a lower bound of its own.",

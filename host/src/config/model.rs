@@ -8,6 +8,7 @@ use super::address::ListenAddress;
 use super::allow::Allow;
 use super::limits::{self, Limits, TenantLimits};
 use super::origins::Origins;
+use super::socket_access::SocketAccess;
 use super::values::{Amount, amount};
 
 /// A configuration that was read, resolved and found consistent.
@@ -27,6 +28,8 @@ pub struct Config {
     pub listeners: Vec<ListenConfig>,
     /// Where its bounds are written.
     pub origins: Origins,
+    /// What is allowed and most likely not meant, for the operator.
+    pub doubts: Vec<String>,
 }
 
 /// `[host]`.
@@ -48,8 +51,18 @@ pub struct HostConfig {
     pub close_deadline: Duration,
     /// Most sandboxes alive at once in the host.
     pub instances: u32,
+    /// Bytes of lines of the log that may wait.
+    pub log_queue: u64,
+    /// Bytes of inherited standard output that may wait.
+    pub stdout_queue: u64,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
+    /// Most bytes of all that are kept there.
+    pub compile_cache_size: u64,
+    /// Most memory of the process that compiles one component.
+    pub compile_memory: u64,
+    /// CPU time that compiling one component may take.
+    pub compile_time: Duration,
 }
 
 impl HostConfig {
@@ -63,6 +76,11 @@ impl HostConfig {
             amount(&limits::STOP_DEADLINE, &self.stop_deadline),
             amount(&limits::CLOSE_DEADLINE, &self.close_deadline),
             amount(&limits::INSTANCES, &self.instances),
+            amount(&limits::LOG_QUEUE, &self.log_queue),
+            amount(&limits::STDOUT_QUEUE, &self.stdout_queue),
+            amount(&limits::COMPILE_CACHE_SIZE, &self.compile_cache_size),
+            amount(&limits::COMPILE_MEMORY, &self.compile_memory),
+            amount(&limits::COMPILE_TIME, &self.compile_time),
         ]
     }
 }
@@ -122,6 +140,13 @@ pub struct PluginConfig {
     pub environment: Vec<(String, String)>,
     /// The line of the file where it is declared, from 1.
     pub line: usize,
+}
+
+impl PluginConfig {
+    /// Whether there is anything that it may connect to.
+    pub fn may_connect(&self) -> bool {
+        !self.allow.connect.is_empty() || self.policy == Policy::Audit
+    }
 }
 
 /// How the connections of a plugin share sandboxes.
@@ -205,8 +230,12 @@ pub struct ListenConfig {
     pub at_capacity: AtCapacity,
     /// How many connections the system keeps until they are accepted.
     pub backlog: u32,
+    /// Who may connect, if it is a Unix socket.
+    pub access: SocketAccess,
     /// The line of the file where it is declared, from 1.
     pub line: usize,
+    /// Its place among the `[[listen]]` of the file, from 0.
+    pub place: usize,
 }
 
 impl ListenConfig {
@@ -254,6 +283,7 @@ impl fmt::Debug for ListenConfig {
             .field("options", &Masked(&self.options))
             .field("at_capacity", &self.at_capacity)
             .field("backlog", &self.backlog)
+            .field("access", &self.access)
             .field("line", &self.line)
             .finish()
     }

@@ -1,13 +1,13 @@
 //! Options: what a plugin or a connection can ask for, and where secrets come from.
 
 use std::env::{self, VarError};
-use std::fs;
 use std::path::Path;
 
 use serde_json::Number;
 use toml::Value;
 
 use super::error::{ConfigError, Problem};
+use super::file;
 use super::source::KeyPlace;
 
 /// Turns a table of options into text, sorted by key. Files are looked for from `folder`.
@@ -72,14 +72,39 @@ pub(crate) fn from_environment(name: &str, remedy: &str) -> Result<String, Probl
 
 /// The text of a file without the line end that editors put behind it.
 fn from_file(path: &Path) -> Result<String, Problem> {
-    let secret = fs::read_to_string(path).map_err(|error| {
+    let unreadable = |cause: String| {
         Problem::new(
-            format!("the file {:?} cannot be read: {error}", path.display().to_string()),
+            format!("the file {:?} cannot be read: {cause}", path.display().to_string()),
             r#"make it readable text, or write { env = "NAME" }"#,
         )
-    })?;
+    };
+    let bytes =
+        file::read(path, file::TEXT_BYTES_MAX).map_err(|error| unreadable(error.to_string()))?;
+    let secret =
+        String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))?;
     let secret = secret.strip_suffix('\n').unwrap_or(&secret);
     Ok(secret.strip_suffix('\r').unwrap_or(secret).to_owned())
+}
+
+/// Those of the options at `place`, as `resolved`, that are secrets and empty: whoever writes an unset variable into a
+/// compose file sets it to nothing.
+pub(crate) fn empty_secrets(
+    place: &KeyPlace<'_>,
+    options: &toml::Table,
+    resolved: &[(String, String)],
+) -> Vec<ConfigError> {
+    let value = |key: &str| resolved.iter().find(|(known, _)| known == key).map(|(_, value)| value);
+    let is_empty = |key: &str| value(key).is_some_and(String::is_empty);
+    let empty = options.iter().filter(|(key, _)| is_empty(key));
+    let doubt = |(key, value): (&String, &Value)| {
+        let (source, name) = value.as_table()?.iter().next()?;
+        let cause = match source.as_str() {
+            "env" => format!("the environment variable {name} is set to nothing"),
+            _ => format!("the file {name} is empty"),
+        };
+        Some(place.key(key).wrong(Problem::new(cause, "give it a value, or take the key out")))
+    };
+    empty.filter_map(doubt).collect()
 }
 
 fn json(value: &Value) -> Result<serde_json::Value, Problem> {

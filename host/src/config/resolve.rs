@@ -1,23 +1,25 @@
 //! From the mirror to a [`Config`]: defaults filled in, text understood, and every part found to
 //! fit the others.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use super::address::ListenAddress;
+use super::address_value;
 use super::allow;
+use super::compile_cache;
 use super::environment;
 use super::error::{ConfigError, Problem};
 use super::limits::{self, Limits, RawHost, RawLimits, RawListen, TenantLimits};
 use super::model::{
-    AtCapacity, CompileCache, Config, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap,
-    PluginConfig, Policy, Stdout, TenantConfig,
+    AtCapacity, Config, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap, PluginConfig,
+    Policy, Stdout, TenantConfig,
 };
 use super::options;
 use super::origins::{self, Origins};
+use super::overlap::overlap;
 use super::preflight;
 use super::quantity::Quantity;
 use super::raw::{RawFile, RawPlugin, RawTenant};
+use super::socket_access;
 use super::source::{KeyPlace, SourceText};
 use super::values::{Amount, BoundValue};
 
@@ -45,9 +47,32 @@ pub(crate) fn resolve(source: &SourceText<'_>, raw: &RawFile) -> Result<Config, 
     }
     let file = source.file.to_owned();
     let origins = Origins::default();
-    let mut config = Config { file, host, plugins, tenants, listeners, origins };
+    let doubts = Vec::new();
+    let mut config = Config { file, host, plugins, tenants, listeners, origins, doubts };
     config.origins = find_origins(&top, &config);
+    config.doubts = find_doubts(&top, raw, &config);
     Ok(config)
+}
+
+/// What is allowed and most likely not meant.
+fn find_doubts(top: &KeyPlace<'_>, raw: &RawFile, config: &Config) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for plugin in &config.plugins {
+        let Some(raw) = raw.plugins.get(&plugin.name) else { continue };
+        let place = top.key("plugins").key(&plugin.name);
+        let tables = [
+            ("options", &raw.options, &plugin.options),
+            ("environment", &raw.environment, &plugin.environment),
+        ];
+        for (key, raw, resolved) in tables {
+            doubts.extend(options::empty_secrets(&place.key(key), raw, resolved));
+        }
+    }
+    for (index, (raw, listener)) in raw.listen.iter().zip(&config.listeners).enumerate() {
+        let place = top.key("listen").index(index).key("options");
+        doubts.extend(options::empty_secrets(&place, &raw.options, &listener.options));
+    }
+    doubts.iter().map(ToString::to_string).collect()
 }
 
 /// Where the bounds of `config` are written.
@@ -68,6 +93,8 @@ fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
     for (index, listener) in config.listeners.iter().enumerate() {
         note(&origins::listen(index), &top.key("listen").index(index), &listener.amounts());
     }
+    // No bound, but a command may have to say where it is.
+    origins.note("host", &top.key("host"), ["compile_cache"]);
     origins
 }
 
@@ -87,8 +114,21 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
         )?,
         instances: BoundValue::read(&limits::INSTANCES, place, raw.instances.as_ref())
             .and_then(|instances| preflight::sandboxes(instances).map_err(wrong("instances")))?,
-        compile_cache: compile_cache(raw.compile_cache.as_deref(), folder)
+        log_queue: BoundValue::read(&limits::LOG_QUEUE, place, raw.log_queue.as_ref())?,
+        stdout_queue: BoundValue::read(&limits::STDOUT_QUEUE, place, raw.stdout_queue.as_ref())?,
+        compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
+        compile_cache_size: BoundValue::read(
+            &limits::COMPILE_CACHE_SIZE,
+            place,
+            raw.compile_cache_size.as_ref(),
+        )?,
+        compile_memory: BoundValue::read(
+            &limits::COMPILE_MEMORY,
+            place,
+            raw.compile_memory.as_ref(),
+        )?,
+        compile_time: BoundValue::read(&limits::COMPILE_TIME, place, raw.compile_time.as_ref())?,
     })
 }
 
@@ -114,18 +154,6 @@ fn log_level(written: Option<&str>) -> Result<LogLevel, Problem> {
         ("trace", LogLevel::Trace),
     ];
     choice("a log level", written, LogLevel::Info, &known)
-}
-
-fn compile_cache(written: Option<&str>, folder: &Path) -> Result<CompileCache, Problem> {
-    match written {
-        Some("off") => Ok(CompileCache::Off),
-        None | Some("default") => Ok(CompileCache::Default),
-        Some(path) if path.contains('/') => Ok(CompileCache::Dir(folder.join(path))),
-        Some(other) => Err(Problem::new(
-            format!("{other:?} is not a compile cache"),
-            r#"write "default", "off" or a folder with a slash in it, as in "./cache""#,
-        )),
-    }
 }
 
 fn plugins(
@@ -319,19 +347,23 @@ fn listeners(
     raw: &RawFile,
     plugins: &[PluginConfig],
 ) -> Result<Vec<ListenConfig>, ConfigError> {
-    let mut lines = HashMap::new();
-    let mut listeners = Vec::with_capacity(raw.listen.len());
+    let mut listeners: Vec<ListenConfig> = Vec::with_capacity(raw.listen.len());
     for (index, raw) in raw.listen.iter().enumerate() {
-        let place = place.index(index);
-        let listener = listener(&place, folder, raw, plugins)?;
-        let address = &listener.address;
-        let line = place.key("address").line();
-        let taken = lines.insert(address.clone(), line).filter(|_| address.is_exclusive());
+        let here = place.index(index);
+        let listener = listener(&here, index, folder, raw, plugins)?;
+        let taken = listeners.iter().position(|known| overlap(&known.address, &listener.address));
         if let Some(first) = taken {
-            return Err(place.key("address").wrong(Problem::new(
-                format!("{address} is already the address of the listener at line {first}"),
-                "give each listener its own address",
-            )));
+            let line = place.index(first).key("address").line();
+            let (known, address) = (&listeners[first].address, &listener.address);
+            let cause = if known == address {
+                format!("{address} is already the address of the listener at line {line}")
+            } else {
+                format!(
+                    "{address} overlaps with {known}, the address of the listener at line {line}"
+                )
+            };
+            let remedy = "give each listener its own address";
+            return Err(here.key("address").wrong(Problem::new(cause, remedy)));
         }
         listeners.push(listener);
     }
@@ -340,6 +372,7 @@ fn listeners(
 
 fn listener(
     place: &KeyPlace<'_>,
+    index: usize,
     folder: &Path,
     raw: &RawListen,
     plugins: &[PluginConfig],
@@ -359,13 +392,16 @@ fn listener(
             "write the name of a handler, or leave the key out if the plugin has only one",
         )));
     }
+    let address = address_value::read(&raw.address, folder).map_err(wrong("address"))?;
     Ok(ListenConfig {
-        address: ListenAddress::parse(&raw.address, folder).map_err(wrong("address"))?,
+        access: socket_access::resolve(place, raw, &address)?,
+        address,
         plugin: plugin.ok_or_else(|| wrong("plugin")(undeclared()))?,
         handler: raw.handler.clone(),
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
         at_capacity: at_capacity(raw.at_capacity.as_deref()).map_err(wrong("at_capacity"))?,
         backlog: BoundValue::read(&limits::BACKLOG, place, raw.backlog.as_ref())?,
         line: place.line(),
+        place: index,
     })
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::duplicate::written_twice;
 use super::error::{ConfigError, Problem};
 
 /// The text of a file that is TOML.
@@ -41,6 +42,11 @@ impl<'a> SourceText<'a> {
             Ok(root) => Ok(SourceText { file, text, root: root.into_inner() }),
             Err(error) => Err(not_toml(file, text, &error)),
         }
+    }
+
+    /// A text whose table is known.
+    pub(super) fn of_table(file: &'a Path, text: &'a str, root: DeTable<'a>) -> SourceText<'a> {
+        SourceText { file, text, root }
     }
 
     /// The top of the file.
@@ -124,14 +130,12 @@ fn find_in_value(value: &Spanned<DeValue<'_>>, span: &Range<usize>, path: &mut K
 
 fn not_toml(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let span = error.span().unwrap_or(0..0);
-    let written = text.get(span.clone()).unwrap_or_default();
-    let problem = if error.message() == "duplicate key" {
-        Problem::new(format!("the key {written:?} is written twice"), "keep one of the two")
-    } else {
-        let message = error.message().replace('\n', " ");
-        let remedy = "write `key = value` with text in quotes, `[section]` or `[[listen]]`";
-        Problem::new(format!("this is not TOML: {message}"), remedy)
-    };
+    if error.message() == "duplicate key" {
+        return written_twice(file, text, &span);
+    }
+    let message = error.message().replace('\n', " ");
+    let remedy = "write `key = value` with text in quotes, `[section]` or `[[listen]]`";
+    let problem = Problem::new(format!("this is not TOML: {message}"), remedy);
     invalid(file, line_of(text, span.start), &KeyPath::default(), problem)
 }
 

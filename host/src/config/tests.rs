@@ -50,7 +50,12 @@ fn defaults() {
         stop_deadline: Duration::from_secs(5),
         close_deadline: Duration::from_secs(30),
         instances: 2000,
+        log_queue: 16 << 20,
+        stdout_queue: 16 << 20,
         compile_cache: CompileCache::Default,
+        compile_cache_size: 2 << 30,
+        compile_memory: 1536 << 20,
+        compile_time: Duration::from_secs(180),
     };
     assert_eq!(config.host, host);
     let [plugin] = config.plugins.as_slice() else { panic!("{config:?}") };
@@ -305,7 +310,8 @@ fn unknown_keys_in_odd_places() {
         "[host.plugins.echo]\n",
         "plugins.toml:1: host.plugins: this is not a key of [host]; \
          write it in a section [plugins] of its own (the keys here are reactors, workers, slow_lane, log, \
-         slice, stop_deadline, close_deadline, instances, compile_cache)",
+         slice, stop_deadline, close_deadline, instances, log_queue, stdout_queue, compile_cache, \
+         compile_cache_size, compile_memory, compile_time)",
     );
 }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::cancel::CancelToken;
+use crate::base::panics;
+use crate::base::panics::Panicked;
 use crate::config::limits::Limits;
 use crate::engine::sandbox::{Sandbox, Stage};
 use crate::engine::task::{Outcome, Task};
@@ -15,6 +17,7 @@ use crate::engine::template::Template;
 use crate::engine::ticker::Activity;
 use crate::host_api::call::{Budget, Counts, Pace};
 use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 
 /// A sandbox, or what is needed to make it when its first task runs.
@@ -48,6 +51,8 @@ pub struct Trapped {
 }
 
 /// Does one task, and comes back when the guest does. The thread is the guest's until then.
+///
+/// Where the engine or the host's side of a call panics, that is the end of this guest and of nobody else.
 pub fn enter(
     seat: Seat,
     mut task: Task,
@@ -56,45 +61,56 @@ pub fn enter(
     activity: &Activity,
 ) -> Finished {
     let _entered = activity.enter();
+    let plugin = seat.plugin().clone();
     let mut sandbox = match seat {
         Seat::Ready(sandbox) => sandbox,
         Seat::Empty(template, mut state) => {
             state.call.begin(budget, pace.clone());
-            match guarded(|| Ok(Sandbox::new(&template, *state))) {
-                Ok(Ok(sandbox)) => Box::new(sandbox),
-                Ok(Err(trapped)) => return Finished::without_sandbox(task, trapped),
-                Err(error) => {
-                    let trapped = Trapped { error, limit: None, stage: Stage::Make };
-                    return Finished::without_sandbox(task, trapped);
-                }
+            let made = panics::catch(|| Sandbox::new(&template, *state))
+                .unwrap_or_else(|panicked| Err(Trapped::by_panic(&plugin, &panicked, Stage::Make)));
+            match made {
+                Ok(sandbox) => Box::new(sandbox),
+                Err(trapped) => return Finished::without_sandbox(task, trapped, Duration::ZERO),
             }
         }
     };
     sandbox.store.data_mut().call.begin(budget, pace);
-    let performed = guarded(|| sandbox.perform(&mut task));
+    let performed = panics::catch(|| sandbox.perform(&mut task));
     let used = sandbox.store.data_mut().call.end();
-    match performed {
-        Ok(outcome) => Finished { sandbox: Some(sandbox), task, result: Ok(outcome), used },
-        Err(error) => {
-            let trapped = sandbox.trapped(error);
-            // What it held is given back on this thread.
-            drop(sandbox);
-            Finished { sandbox: None, task, result: Err(trapped), used }
+    let trapped = match performed {
+        Ok(Ok(outcome)) => {
+            return Finished { sandbox: Some(sandbox), task, result: Ok(outcome), used };
         }
+        Ok(Err(error)) => sandbox.trapped(error),
+        Err(panicked) => Trapped::by_panic(&plugin, &panicked, Stage::Run),
+    };
+    // What it held is given back on this thread. After a panic that may be half changed, and panic again.
+    if let Err(panicked) = panics::catch(|| drop(sandbox)) {
+        panics::survive(&panicked);
     }
+    Finished::without_sandbox(task, trapped, used)
 }
 
 impl Finished {
-    fn without_sandbox(task: Task, trapped: Trapped) -> Finished {
-        Finished { sandbox: None, task, result: Err(trapped), used: Duration::ZERO }
+    fn without_sandbox(task: Task, trapped: Trapped, used: Duration) -> Finished {
+        Finished { sandbox: None, task, result: Err(trapped), used }
     }
 }
 
-/// A host function that panics ends the instance that called it, and nobody else.
-fn guarded<T>(call: impl FnOnce() -> wasmtime::Result<T>) -> wasmtime::Result<T> {
-    let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
-    // The panic hook has said what it was.
-    called.unwrap_or_else(|_| Err(wasmtime::format_err!("the host has panicked in this call")))
+impl Trapped {
+    fn by_panic(plugin: &Plugin, panicked: &Panicked, stage: Stage) -> Trapped {
+        let Panicked { thread, cause } = panicked;
+        let cause = GuestText::cause(cause);
+        tracing::error!(
+            plugin = plugin.name(),
+            thread,
+            cause = cause.as_str(),
+            "a call panicked: its instance has ended"
+        );
+        panics::survive(panicked);
+        let error = wasmtime::Error::msg(format!("the host panicked: {cause}"));
+        Trapped { error, limit: None, stage }
+    }
 }
 
 impl Seat {
@@ -103,6 +119,14 @@ impl Seat {
         match self {
             Seat::Ready(sandbox) => sandbox.plugin(),
             Seat::Empty(template, _) => &template.plugin,
+        }
+    }
+
+    /// Whether it takes long to give back what it holds.
+    pub fn is_heavy(&self) -> bool {
+        match self {
+            Seat::Ready(sandbox) => sandbox.store.data().is_heavy(),
+            Seat::Empty(..) => false,
         }
     }
 

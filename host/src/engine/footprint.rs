@@ -4,6 +4,8 @@ use std::path::Path;
 
 use wasmparser::{Parser, Payload};
 
+use crate::config::file::{COMPONENT_BYTES_MAX, read_file};
+
 /// Counts over all core modules of a component; each is instantiated once as compilers make them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
@@ -28,7 +30,7 @@ impl Footprint {
     /// The footprint of a file. One that cannot be read or parsed counts as the least: the loader says what is
     /// wrong with it.
     pub fn of_file(file: &Path) -> Footprint {
-        std::fs::read(file).map_or(Footprint::LEAST, |bytes| Footprint::of(&bytes))
+        read_file(file, COMPONENT_BYTES_MAX).map_or(Footprint::LEAST, |bytes| Footprint::of(&bytes))
     }
 
     fn of(bytes: &[u8]) -> Footprint {

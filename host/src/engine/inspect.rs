@@ -7,10 +7,15 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use crate::config::model::CompileCache;
 use crate::contract::{
     HANDLER, HANDLER_ITEMS, IMPORTS, OPTIONAL, PACKAGE, VERSION, WASI_PACKAGES, interface,
 };
+use crate::engine::compile::Compiler;
 use crate::engine::load::Fault;
+use crate::engine::settings::CodeSettings;
+use crate::log::text::GuestText;
+use crate::log::trap;
 
 /// What a file begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,20 +39,23 @@ impl ComponentKind {
     }
 }
 
-/// The report on one file.
+/// The report on one file, which is compiled as a host with the defaults would, and kept in this cache.
 ///
 /// # Errors
-/// When the file is not a component at all.
-pub fn file(path: &Path) -> Result<Report, Fault> {
-    let engine = Engine::default();
-    super::load::inspect(&engine, path)
+/// When the file is not a component at all, or its compiler comes to no end.
+pub fn file(path: &Path, cache: &CompileCache) -> Result<Report, Fault> {
+    let settings = CodeSettings::default();
+    let engine =
+        Engine::new(&settings.config()).map_err(|error| Fault::Invalid(trap::chain(&error)))?;
+    let compiler = Compiler::with_defaults(&engine, settings, cache);
+    super::load::inspect(&engine, &compiler, path)
 }
 
 /// The contract as one component fulfils it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// What it imports, in its own order.
-    pub imports: Vec<String>,
+    pub imports: Vec<GuestText>,
     /// Whether it exports `handler`, completely or not.
     pub has_handler: bool,
     /// The optional interfaces it exports completely.
@@ -55,9 +63,9 @@ pub struct Report {
     /// The optional interfaces it does not export.
     pub lacking: Vec<&'static str>,
     /// Exports that no host asks for.
-    pub extra: Vec<String>,
+    pub extra: Vec<GuestText>,
     /// Why it is refused; empty when it is not.
-    pub faults: Vec<String>,
+    pub faults: Vec<GuestText>,
 }
 
 impl Report {
@@ -66,7 +74,7 @@ impl Report {
         let ty = component.component_type();
         let mut report = Report::default();
         for (name, _) in ty.imports(engine) {
-            report.imports.push(name.to_owned());
+            report.imports.push(GuestText::name(name));
             report.faults.extend(fault_of_import(name));
         }
         let exports: Vec<(String, Vec<String>)> = ty
@@ -80,7 +88,8 @@ impl Report {
         let known = |name: &str| {
             name == interface(HANDLER) || OPTIONAL.iter().any(|(n, _)| name == interface(n))
         };
-        report.extra = exports.into_iter().map(|(name, _)| name).filter(|n| !known(n)).collect();
+        let extra = exports.iter().map(|(name, _)| name).filter(|name| !known(name));
+        report.extra = extra.map(GuestText::name).collect();
         report
     }
 
@@ -90,16 +99,19 @@ impl Report {
             let other =
                 exports.iter().find(|(name, _)| name.starts_with(&format!("{PACKAGE}/{HANDLER}@")));
             self.faults.push(match other {
-                Some((name, _)) => {
-                    format!("it exports {name}, but this host speaks version {VERSION}")
-                }
-                None => format!("it does not export {wanted}, which every plugin must"),
+                Some((name, _)) => GuestText::cause(format_args!(
+                    "it exports {}, but this host speaks version {VERSION}",
+                    GuestText::name(name)
+                )),
+                None => GuestText::cause(format_args!(
+                    "it does not export {wanted}, which every plugin must"
+                )),
             });
             return;
         };
         self.has_handler = true;
         for item in HANDLER_ITEMS.iter().filter(|item| !items.iter().any(|have| have == *item)) {
-            self.faults.push(format!("its {wanted} lacks {item}"));
+            self.faults.push(GuestText::cause(format_args!("its {wanted} lacks {item}")));
         }
     }
 
@@ -120,7 +132,7 @@ impl Report {
             self.optional.push(name);
         }
         for item in missing {
-            self.faults.push(format!("its {wanted} lacks {item}"));
+            self.faults.push(GuestText::cause(format_args!("its {wanted} lacks {item}")));
         }
     }
 
@@ -146,8 +158,13 @@ fn items(engine: &Engine, item: &ComponentItem) -> Vec<String> {
     }
 }
 
+fn fault(words: fmt::Arguments<'_>) -> Option<GuestText> {
+    Some(GuestText::cause(words))
+}
+
 /// Why this import cannot be satisfied.
-fn fault_of_import(name: &str) -> Option<String> {
+fn fault_of_import(name: &str) -> Option<GuestText> {
+    let shown = GuestText::name(name);
     let (package, rest) = name.split_once('/').unwrap_or((name, ""));
     let (short, version) = rest.split_once('@').unwrap_or((rest, ""));
     if package == PACKAGE {
@@ -155,19 +172,20 @@ fn fault_of_import(name: &str) -> Option<String> {
         return match (known, version == VERSION) {
             (true, true) => None,
             (true, false) => {
-                Some(format!("it imports {name}, but this host speaks version {VERSION}"))
+                fault(format_args!("it imports {shown}, but this host speaks version {VERSION}"))
             }
             (false, _) => {
-                Some(format!("it imports {name}, which {PACKAGE}@{VERSION} does not have"))
+                fault(format_args!("it imports {shown}, which {PACKAGE}@{VERSION} does not have"))
             }
         };
     }
     if WASI_PACKAGES.contains(&package) {
         let second = version.starts_with("0.2.");
-        return (!second).then(|| format!("it imports {name}, but this host has WASI 0.2"));
+        let other = format_args!("it imports {shown}, but this host has WASI 0.2");
+        return if second { None } else { fault(other) };
     }
-    Some(format!(
-        "it imports {name}, which no host of this kind has: a plugin may import {PACKAGE}@{VERSION} and WASI 0.2"
+    fault(format_args!(
+        "it imports {shown}, which no host of this kind has: a plugin may import {PACKAGE}@{VERSION} and WASI 0.2"
     ))
 }
 
@@ -178,13 +196,15 @@ impl fmt::Display for Report {
         } else {
             writeln!(f, "world:    none of {PACKAGE}@{VERSION}")?;
         }
-        let list = |f: &mut fmt::Formatter<'_>, title, names: &[String]| {
+        let list = |f: &mut fmt::Formatter<'_>, title, names: &[GuestText]| {
             for (index, name) in names.iter().enumerate() {
                 writeln!(f, "{:<10}{name}", if index == 0 { title } else { "" })?;
             }
             Ok(())
         };
-        let own = |names: &[&str]| names.iter().map(|name| interface(name)).collect::<Vec<_>>();
+        let own = |names: &[&str]| {
+            names.iter().map(|name| GuestText::name(interface(name))).collect::<Vec<_>>()
+        };
         let handler = self.has_handler.then_some(HANDLER);
         let exports: Vec<&str> = handler.into_iter().chain(self.optional.iter().copied()).collect();
         list(f, "imports:", &self.imports)?;
@@ -221,5 +241,14 @@ mod tests {
         check("wasi:cli/stdout@0.3.0", true);
         check("wasi:http/types@0.2.0", true);
         check("env", true);
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_short_in_its_fault() {
+        for start in ["sandloop:plugin/", "sandloop:plugin/sockets@", "wasi:cli/", "", "\u{1b}\n"] {
+            let fault =
+                fault_of_import(&format!("{start}{}", "x".repeat(99_000))).expect("a fault");
+            assert!(fault.as_str().len() <= 512 && fault.as_str().starts_with("it imports "));
+        }
     }
 }

@@ -1,31 +1,37 @@
 //! From a component file to a plugin: read, compile, compare with the contract, link, make one instance as a
-//! test. Nothing is served before all of this has gone well for every plugin.
+//! test. Nothing is served before all of this has gone well for every plugin; only those whose compiler comes to no
+//! end are left out.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Linker;
 
+use crate::config::file;
+use crate::config::file::COMPONENT_BYTES_MAX;
 use crate::config::model::{Config, PluginConfig, TenantConfig};
 use crate::contract::Exports;
 use crate::contract::bindings::MinimalIndices;
+use crate::engine::compile::fault::{CompileFault, Unfinished};
+use crate::engine::compile::{Compiled, Compiler, Source};
 use crate::engine::inspect::{ComponentKind, Report};
 use crate::engine::template::Template;
+use crate::host_api;
 use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
+use crate::log::{text, trap};
 use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::tenant::Tenant;
 use crate::plugin::{Plugin, Usage};
 use crate::quota::token_bucket::TokenBucket;
-use crate::{host_api, log};
 
-/// Bytes of a component's hash that name it in the log.
-const VERSION_BYTES: usize = 6;
+/// Digits of a component's hash that name it in the log; `sha256sum` shows the same.
+const VERSION_DIGITS: usize = 12;
 
-/// Compiles and links the plugins of one host.
+/// Links the plugins of one host.
 pub struct Loader {
     engine: Engine,
     linker: Linker<HostState>,
@@ -53,13 +59,15 @@ pub enum Fault {
     /// The file is a core module.
     CoreModule,
     /// The file begins like a component and is none.
-    Invalid(String),
+    Invalid(GuestText),
+    /// The compiler came to no end.
+    Unfinished(Unfinished),
     /// The component does not fit the contract.
-    Refused(Vec<String>),
+    Refused(Vec<GuestText>),
     /// The first instance could not be made.
-    Instance(String),
+    Instance(GuestText),
     /// A folder of `allow.read` or `allow.write` cannot be opened.
-    Folder(PathBuf, String),
+    Folder(PathBuf, GuestText),
     /// A `[[listen]]` names a handler that the plugin does not have.
     Handler {
         /// The line of the `[[listen]]`.
@@ -69,7 +77,7 @@ pub enum Fault {
         /// The name it gives.
         wanted: String,
         /// The names the plugin has.
-        have: Vec<String>,
+        have: Vec<GuestText>,
     },
     /// A `[[listen]]` names no handler and the plugin has several.
     HandlerMissing {
@@ -78,18 +86,18 @@ pub enum Fault {
         /// Its place in the file, from 0.
         place: usize,
         /// The names the plugin has.
-        have: Vec<String>,
+        have: Vec<GuestText>,
     },
     /// `lifecycle.prepare` failed.
-    Prepare(String),
+    Prepare(GuestText),
     /// The plugin trapped in its first calls.
     Trapped {
         /// Which call.
         event: &'static str,
         /// The trap.
-        cause: String,
+        cause: GuestText,
         /// The guest's frames.
-        backtrace: String,
+        backtrace: GuestText,
     },
 }
 
@@ -104,10 +112,15 @@ impl Loader {
         })
     }
 
-    /// Compiles and links one plugin.
-    pub fn load(&self, config: &Config, index: usize) -> Result<Arc<Template>, LoadError> {
+    /// Links one plugin, with its compiled component.
+    pub fn load(
+        &self,
+        config: &Config,
+        index: usize,
+        compiled: &Compiled,
+    ) -> Result<Arc<Template>, LoadError> {
         let section = &config.plugins[index];
-        self.try_load(config, section, index)
+        self.try_load(config, section, index, compiled)
             .map_err(|fault| LoadError::new(&config.file, section, fault))
     }
 
@@ -116,28 +129,29 @@ impl Loader {
         config: &Config,
         section: &PluginConfig,
         index: usize,
+        compiled: &Compiled,
     ) -> Result<Arc<Template>, Fault> {
-        let (component, version) = self.compile(&section.component)?;
-        let report = Report::of(&self.engine, &component);
+        let Compiled { component, hash, .. } = compiled;
+        let report = Report::of(&self.engine, component);
         if !report.faults.is_empty() {
             return Err(Fault::Refused(report.faults));
         }
-        let refused = |error: wasmtime::Error| Fault::Refused(vec![log::chain(&error)]);
-        let pre = self.linker.instantiate_pre(&component).map_err(refused)?;
+        let refused = |error: wasmtime::Error| Fault::Refused(vec![trap::chain(&error)]);
+        let pre = self.linker.instantiate_pre(component).map_err(refused)?;
         let indices = MinimalIndices::new(&pre).map_err(refused)?;
         let folders = Folders::open(&section.allow.directories)
-            .map_err(|(directory, error)| Fault::Folder(directory.host, log::chain(&error)))?;
+            .map_err(|(directory, error)| Fault::Folder(directory.host, trap::chain(&error)))?;
         // Copying pages at the first accept would be the first client's loss.
         component.initialize_copy_on_write_image().map_err(refused)?;
         let plugin = Arc::new(Plugin {
             config: section.clone(),
             index,
             tenant: self.tenants[section.tenant_index].clone(),
-            exports: Exports::of(&component),
+            exports: Exports::of(component),
             default_handler: OnceLock::new(),
             usage: Usage::new(&section.limits),
             folders,
-            version,
+            version: hash[..VERSION_DIGITS].to_owned(),
             accepts: section
                 .limits
                 .accepts_per_second
@@ -147,44 +161,109 @@ impl Loader {
         });
         Ok(Arc::new(Template { plugin, pre, indices }))
     }
+}
 
-    /// The component, and which build of it this is.
-    fn compile(&self, file: &Path) -> Result<(Component, String), Fault> {
-        let bytes = std::fs::read(file).map_err(Fault::Unreadable)?;
-        match ComponentKind::of(&bytes) {
-            ComponentKind::NotWasm => Err(Fault::NotWasm),
-            ComponentKind::CoreModule => Err(Fault::CoreModule),
-            ComponentKind::Component => Component::from_binary(&self.engine, &bytes)
-                .map(|component| (component, version(&bytes)))
-                .map_err(|error| Fault::Invalid(log::chain(&error))),
+/// The components of a configuration, compiled.
+pub struct Components {
+    /// The configuration without the plugins that are left out.
+    pub config: Config,
+    /// The component of each of its plugins, in their order; at least one.
+    pub compiled: Vec<Compiled>,
+    /// Why the others are left out: their compilers came to no end.
+    pub left_out: Vec<LoadError>,
+}
+
+impl Components {
+    /// Reads every component and compiles it.
+    ///
+    /// # Errors
+    /// When a file is no component, or nothing would be left to serve.
+    pub fn compile(compiler: &Compiler<'_>, config: &Config) -> Result<Components, LoadError> {
+        let sections = &config.plugins;
+        let error = |section, fault| LoadError::new(&config.file, section, fault);
+        let files = sections
+            .iter()
+            .map(|section| read(&section.component).map_err(|fault| error(section, fault)));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let sources: Vec<_> = sections
+            .iter()
+            .zip(&files)
+            .map(|(section, bytes)| Source { plugin: &section.name, bytes })
+            .collect();
+        let (mut compiled, mut left_out, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, result) in compiler.compile(&sources).into_iter().enumerate() {
+            match result.map_err(Fault::from) {
+                Ok(one) => compiled.push(one),
+                Err(fault @ Fault::Unfinished(_)) => {
+                    left_out.push(error(&sections[index], fault));
+                    gone.push(index);
+                }
+                Err(fault) => return Err(error(&sections[index], fault)),
+            }
+        }
+        match left_out.pop() {
+            Some(last) if compiled.is_empty() => Err(last),
+            last => {
+                left_out.extend(last);
+                Ok(Components { config: config.without(&gone), compiled, left_out })
+            }
         }
     }
 }
 
-/// Enough of the file's SHA-256 to tell one build from another; `sha256sum` shows the same.
-fn version(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(VERSION_BYTES).map(|byte| format!("{byte:02x}")).collect()
+impl From<CompileFault> for Fault {
+    fn from(fault: CompileFault) -> Fault {
+        match fault {
+            CompileFault::Invalid(cause) => Fault::Invalid(cause),
+            CompileFault::Unfinished(unfinished) => Fault::Unfinished(unfinished),
+        }
+    }
+}
+
+/// The bytes of a file that begins as a component does.
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    let bytes = file::read_file(path, COMPONENT_BYTES_MAX).map_err(Fault::Unreadable)?;
+    match ComponentKind::of(&bytes) {
+        ComponentKind::NotWasm => Err(Fault::NotWasm),
+        ComponentKind::CoreModule => Err(Fault::CoreModule),
+        ComponentKind::Component => Ok(bytes),
+    }
 }
 
 /// The report on one component file, for `sandloop inspect`.
 ///
 /// # Errors
-/// When the file is not a component at all.
-pub(super) fn inspect(engine: &Engine, file: &Path) -> Result<Report, Fault> {
-    let loader = Loader::new(engine, &[]).map_err(|error| Fault::Invalid(log::chain(&error)))?;
-    let (component, _) = loader.compile(file)?;
+/// When the file is not a component at all, or its compiler comes to no end.
+pub(super) fn inspect(
+    engine: &Engine,
+    compiler: &Compiler<'_>,
+    file: &Path,
+) -> Result<Report, Fault> {
+    let loader = Loader::new(engine, &[]).map_err(|error| Fault::Invalid(trap::chain(&error)))?;
+    let bytes = read(file)?;
+    let plugin = file.file_stem().unwrap_or_default().to_string_lossy();
+    let source = Source { plugin: &plugin, bytes: &bytes };
+    let Some(compiled) = compiler.compile(&[source]).pop() else {
+        return Err(Fault::Invalid(GuestText::cause("nothing came of it")));
+    };
+    let component = compiled?.component;
     let mut report = Report::of(engine, &component);
     if report.faults.is_empty() {
         let linked = loader.linker.instantiate_pre(&component).and_then(|pre| {
             MinimalIndices::new(&pre)?;
             Ok(())
         });
-        report.faults.extend(linked.err().map(|error| log::chain(&error)));
+        report.faults.extend(linked.err().map(|error| trap::chain(&error)));
     }
     Ok(report)
 }
 
 impl LoadError {
+    /// The plugin that cannot be loaded.
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
     /// `fault` in the plugin of this section.
     pub fn new(file: &Path, section: &PluginConfig, fault: Fault) -> LoadError {
         LoadError {
@@ -203,23 +282,20 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LoadError { file, line, plugin, component, fault } = self;
         let file = file.display();
-        let named = |names: &[String]| {
-            names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
-        };
         match &**fault {
             Fault::Handler { line, place, wanted, have } => {
                 return write!(
                     f,
                     "{file}:{line}: listen[{place}].handler: plugin \"{plugin}\" has no handler \"{wanted}\"; \
                      name one of {}",
-                    named(have)
+                    text::quoted_list(have)
                 );
             }
             Fault::HandlerMissing { line, place, have } => {
                 return write!(
                     f,
                     "{file}:{line}: listen[{place}].handler: plugin \"{plugin}\" has several handlers; name one of {}",
-                    named(have)
+                    text::quoted_list(have)
                 );
             }
             Fault::Folder(path, cause) => {
@@ -252,10 +328,11 @@ impl fmt::Display for Fault {
             Fault::Invalid(cause) => {
                 write!(f, "not a valid component: {cause}; build it again")
             }
+            Fault::Unfinished(unfinished) => unfinished.fmt(f),
             Fault::Refused(faults) => write!(
                 f,
                 "not a Sandloop plugin: {}; `sandloop inspect` shows what it is",
-                faults.join("; ")
+                text::list(faults, "; ")
             ),
             Fault::Instance(cause) => write!(
                 f,

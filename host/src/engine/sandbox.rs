@@ -17,6 +17,8 @@ use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Template;
 use crate::host_api::call::CallEnded;
 use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
+use crate::log::trap;
 use crate::mail::message::Message;
 use crate::net::connection::{CloseReason, SharedConnection};
 use crate::plugin::Plugin;
@@ -124,7 +126,8 @@ impl Sandbox {
                 return Ok(returned.map_or(Outcome::Done, |(result,)| Outcome::Result(result)));
             }
             Task::Deferred { job, outcome } => {
-                let outcome = outcome.as_ref().map(Message::data).map_err(Clone::clone);
+                let outcome = outcome.as_ref().map(Message::data);
+                let outcome = outcome.map_err(|none| none.failure.clone());
                 self.call::<_, ()>(exports.deferred, (*job, outcome))?;
             }
             Task::Message { subscription, message } => {
@@ -168,7 +171,7 @@ impl Sandbox {
     }
 
     /// Compares the types of the optional exports with the contract; tells which does not fit.
-    pub fn check_optional_exports(&mut self) -> Result<(), String> {
+    pub fn check_optional_exports(&mut self) -> Result<(), GuestText> {
         let exports = self.plugin().exports;
         let lifecycle = exports.lifecycle;
         self.check::<(), (Result<(), String>,)>("lifecycle", lifecycle.map(|all| all.prepare))?;
@@ -198,7 +201,7 @@ impl Sandbox {
         &mut self,
         interface: &str,
         export: Option<ComponentExportIndex>,
-    ) -> Result<(), String>
+    ) -> Result<(), GuestText>
     where
         Params: ComponentNamedList + Lower,
         Return: ComponentNamedList + Lift,
@@ -207,7 +210,7 @@ impl Sandbox {
         let function = self.instance.get_typed_func::<Params, Return>(&mut self.store, export);
         function.map(drop).map_err(|error| {
             let interface = crate::contract::interface(interface);
-            format!("its {interface} does not fit: {}", crate::log::chain(&error))
+            GuestText::cause(format_args!("its {interface} does not fit: {}", trap::chain(&error)))
         })
     }
 
@@ -236,7 +239,10 @@ impl Sandbox {
         Params: ComponentNamedList + Lower + Send + Sync,
     {
         Ok(match self.call::<_, (Result<(), String>,)>(export, params)? {
-            Some((Err(reason),)) => Outcome::Refused(reason),
+            Some((Err(reason),)) => {
+                let bytes_max = usize::try_from(self.plugin().config.limits.log_line);
+                Outcome::Refused(GuestText::of(reason, bytes_max.unwrap_or(usize::MAX)))
+            }
             Some((Ok(()),)) | None => Outcome::Done,
         })
     }
@@ -273,8 +279,8 @@ fn limit_of_call(error: &wasmtime::Error) -> Option<&'static str> {
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
         return Some("handles");
     }
-    let says = |cause: &(dyn std::error::Error + 'static)| cause.to_string().contains(TOO_MUCH);
-    error.chain().any(says).then_some("call_bytes")
+    // Not the whole chain: the backtrace is in it, with names of any length.
+    trap::cause(error).as_str().contains(TOO_MUCH).then_some("call_bytes")
 }
 
 /// Which limit of memory was refused last.

@@ -6,8 +6,10 @@ use wasmtime::component::ResourceAny;
 
 use crate::base::arena::ConnectionId;
 use crate::contract::bindings::Origin;
-use crate::contract::outcome::{ExitReason, Failure};
+use crate::contract::outcome::ExitReason;
+use crate::log::text::GuestText;
 use crate::mail::message::Message;
+use crate::mail::post::NoResult;
 use crate::net::connection::{CloseReason, SharedConnection};
 
 /// One event, with everything that the guest is handed.
@@ -91,7 +93,7 @@ pub enum Task {
         /// Which job.
         job: u32,
         /// What came of it.
-        outcome: Result<Message, Failure>,
+        outcome: Result<Message, NoResult>,
     },
     /// `subscriptions.message`.
     Message {
@@ -137,7 +139,7 @@ pub enum Outcome {
     /// A connection's object and the number of its socket handle.
     Opened(ResourceAny, u32),
     /// `lifecycle.prepare`, `lifecycle.start` or `mailbox.spawned` returned this error.
-    Refused(String),
+    Refused(GuestText),
     /// The names of `catalog.handlers`.
     Names(Vec<String>),
     /// The result of `operations.run`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config::names::is_name;
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
 use crate::net::outbound::Target;
 use crate::net::outbound::access::AccessRefusal;
 use crate::plugin::denial::{Denial, Grant, objection_text};
@@ -24,7 +25,7 @@ impl HostState {
         if other == self.plugin.name() || self.plugin.config.allow.may_spawn(other) {
             return Ok(());
         }
-        self.deny("processes.spawn", Some(other), None, Grant::Spawn(other))
+        self.deny("processes.spawn", Some(GuestText::name(other)), None, Grant::Spawn(other))
     }
 
     /// Whose channel or queue a name means, and what it is called there: a plain name is the plugin's own tenant's,
@@ -43,7 +44,7 @@ impl HostState {
         let (tenant, name) =
             parts.filter(|(_, name)| is_name(name)).ok_or(ErrorCode::InvalidArgument)?;
         if tenant != own.name && !self.plugin.config.allow.may_reach_channel(tenant, name) {
-            self.deny(call, Some(absolute), None, Grant::Channels(absolute))?;
+            self.deny(call, Some(GuestText::name(absolute)), None, Grant::Channels(absolute))?;
         }
         let tenant = self.env.host.tenants.iter().find(|known| known.name == tenant);
         // Whether there is such a tenant is not for everybody to know.
@@ -56,14 +57,19 @@ impl HostState {
         let Err(refusal) = target.check(&self.plugin.config.allow, own) else { return Ok(()) };
         let AccessRefusal { objection, rule, .. } = refusal;
         let grant = Grant::Connect(rule.as_deref());
-        self.deny("sockets.connect", Some(&target.to_string()), objection_text(objection), grant)
+        self.deny(
+            "sockets.connect",
+            Some(GuestText::name(target)),
+            objection_text(objection),
+            grant,
+        )
     }
 
     /// Counts and logs what was not granted; the policy decides whether it is refused.
     fn deny(
         &self,
         call: &'static str,
-        target: Option<&str>,
+        target: Option<GuestText>,
         cause: Option<String>,
         grant: Grant<'_>,
     ) -> Result<(), ErrorCode> {
@@ -73,7 +79,7 @@ impl HostState {
             target,
             cause,
             grant,
-            handler: subject.as_ref().map(|(_, handler)| &**handler),
+            handler: subject.as_ref().map(|(_, handler)| handler),
             connection: subject.as_ref().map(|(number, _)| *number),
         };
         if self.plugin.deny(self.env.clock.now(), &denial) {

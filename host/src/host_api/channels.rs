@@ -1,6 +1,7 @@
 //! `channels`: the tenant's, with this instance's subscriptions.
 
 use crate::contract::bindings::{ErrorCode, channels};
+use crate::host_api::owned::Place;
 use crate::host_api::state::HostState;
 use crate::mail::post::Member;
 
@@ -16,11 +17,12 @@ impl channels::Host for HostState {
             return Err(self.at_limit("subscriptions", max));
         }
         let id = self.ids.next(|id| self.subscriptions.has(id));
-        tenant
+        let place = tenant
             .channels
             .subscribe(channel, &address, id)
             .map_err(|_| self.at_limit("channels", tenant.limits.channels))?;
-        self.subscriptions.add(id, (tenant, channel.to_owned()), address);
+        let place = Place { tenant, name: channel.to_owned(), place };
+        self.subscriptions.add(id, place, address.reactor);
         Ok(id)
     }
 

@@ -11,10 +11,10 @@ impl deferred::Host for HostState {
             return Err(ErrorCode::Unsupported);
         }
         let asker = self.address_while_running()?.clone();
-        let argument = self.message(argument)?;
+        let argument = self.message("", argument)?;
         let permit = self.permit("deferred", &self.plugin.usage.deferred)?;
         let id = self.ids.next(|id| self.jobs.has(id));
-        let alive = self.jobs.add(id, &self.env.host.jobs);
+        let alive = self.jobs.add(id, &self.env.host.jobs, self.plugin.tenant.index);
         self.env.host.jobs.add(Job {
             plugin: self.plugin.clone(),
             operation,
@@ -29,10 +29,11 @@ impl deferred::Host for HostState {
 }
 
 impl HostState {
-    /// Bytes for another instance that wait in nothing but the tenant's account.
-    pub(super) fn message(&self, data: Vec<u8>) -> Result<Message, ErrorCode> {
+    /// Bytes for another instance, with a name beside them, that wait in nothing but the tenant's account.
+    pub(super) fn message(&self, name: &str, data: Vec<u8>) -> Result<Message, ErrorCode> {
+        self.check_size(name.as_bytes())?;
         self.check_size(&data)?;
-        let message = Message::new(data, &self.plugin.tenant.messages, None);
+        let message = Message::named(name, data, &self.plugin.tenant.messages, None);
         message.map_err(|_| {
             self.at_limit("messages", self.plugin.shown("messages").unwrap_or_default())
         })

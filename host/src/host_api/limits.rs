@@ -5,6 +5,7 @@ use std::fmt::Display;
 use crate::config::model::Isolation;
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
 use crate::quota::semaphore::{Permit, Semaphore};
 
 impl HostState {
@@ -25,7 +26,7 @@ impl HostState {
     }
 
     /// The connection that the running callback is about: its number and its handler.
-    pub(super) fn subject_names(&self) -> Option<(u32, String)> {
+    pub(super) fn subject_names(&self) -> Option<(u32, GuestText)> {
         let single = self.plugin.config.isolation == Isolation::Connection;
         let subject = match self.subject {
             Some(id) => self.sockets.of(id),

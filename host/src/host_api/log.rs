@@ -5,6 +5,6 @@ use crate::host_api::state::HostState;
 
 impl log::Host for HostState {
     fn log(&mut self, level: Level, message: String) {
-        self.plugin.log_line(self.env.clock.now(), level, "log", &message);
+        self.plugin.lines(self.env.clock.now(), level, "log").add(message.as_bytes(), false);
     }
 }

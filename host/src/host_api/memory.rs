@@ -41,6 +41,13 @@ impl MemoryMeter {
     }
 }
 
+impl MemoryMeter {
+    /// The linear memory that it has.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 /// Counts the growth of one of several from `current` to `desired`, if their sum stays within `max`.
 fn grow(sum: &mut usize, max: usize, current: usize, desired: usize) -> bool {
     let grown = sum.saturating_sub(current).saturating_add(desired);

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
-use crate::mail::post::Address;
 use crate::plugin::jobs::Jobs;
 use crate::plugin::tenant::Tenant;
 
@@ -11,8 +10,8 @@ use crate::plugin::tenant::Tenant;
 #[derive(Debug, Default)]
 pub struct OwnJobs {
     ids: HashSet<u32>,
-    /// Where they wait; known as soon as there is one.
-    queue: Option<Arc<Jobs>>,
+    /// Where they wait, and whose they are there; known as soon as there is one.
+    queue: Option<(Arc<Jobs>, usize)>,
     /// Dropped with the instance, so that a worker sees that nobody waits any more.
     alive: Arc<()>,
 }
@@ -23,10 +22,15 @@ impl OwnJobs {
         self.ids.contains(&job)
     }
 
+    /// How many have not ended.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// One was asked for, and waits in `queue`. What is answered is gone when the instance is.
-    pub fn add(&mut self, job: u32, queue: &Arc<Jobs>) -> Weak<()> {
+    pub fn add(&mut self, job: u32, queue: &Arc<Jobs>, tenant: usize) -> Weak<()> {
         self.ids.insert(job);
-        self.queue.get_or_insert_with(|| queue.clone());
+        self.queue.get_or_insert_with(|| (queue.clone(), tenant));
         Arc::downgrade(&self.alive)
     }
 
@@ -38,21 +42,29 @@ impl OwnJobs {
 
 impl Drop for OwnJobs {
     fn drop(&mut self) {
-        if let Some(queue) = self.queue.as_ref().filter(|_| !self.ids.is_empty()) {
-            queue.give_up(&self.alive);
+        if let Some((queue, tenant)) = self.queue.as_ref().filter(|_| !self.ids.is_empty()) {
+            queue.give_up(*tenant, &self.alive);
         }
     }
 }
 
-/// Whose channel or queue something of an instance belongs to, and what it is called there.
-type Named = (Arc<Tenant>, String);
+/// Where something of an instance is, so that it can be given back.
+#[derive(Debug)]
+pub struct Place {
+    /// Whose channel or queue it is.
+    pub tenant: Arc<Tenant>,
+    /// What that is called there.
+    pub name: String,
+    /// Its place in it.
+    pub place: u64,
+}
 
 /// The subscriptions of one instance. They end with it.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    /// Where their messages go; known as soon as there is one.
-    address: Option<Address>,
-    channels: HashMap<u32, Named>,
+    /// The reactor that their messages go to.
+    reactor: usize,
+    channels: HashMap<u32, Place>,
 }
 
 impl Subscriptions {
@@ -66,74 +78,65 @@ impl Subscriptions {
         self.channels.len()
     }
 
-    /// One was made, for the instance at `address`.
-    pub fn add(&mut self, subscription: u32, channel: Named, address: Address) {
-        self.address = Some(address);
+    /// One was made, for an instance of `reactor`.
+    pub fn add(&mut self, subscription: u32, channel: Place, reactor: usize) {
+        self.reactor = reactor;
         self.channels.insert(subscription, channel);
     }
 
     /// Ends one, if it has not ended.
     pub fn end(&mut self, subscription: u32) {
-        let channel = self.channels.remove(&subscription);
-        if let (Some((tenant, channel)), Some(address)) = (channel, &self.address) {
-            tenant.channels.unsubscribe(&channel, address, subscription);
+        if let Some(Place { tenant, name, place }) = self.channels.remove(&subscription) {
+            tenant.channels.unsubscribe(&name, self.reactor, place);
         }
     }
 }
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
-        let all: Vec<u32> = self.channels.keys().copied().collect();
-        for subscription in all {
-            self.end(subscription);
+        for Place { tenant, name, place } in std::mem::take(&mut self.channels).into_values() {
+            tenant.channels.unsubscribe(&name, self.reactor, place);
         }
     }
 }
 
 /// The pops of one instance that wait. They are forgotten with it.
 #[derive(Debug, Default)]
-pub struct Pops {
-    /// Where their items go; known as soon as there is one.
-    address: Option<Address>,
-    queues: HashMap<u32, Named>,
-}
+pub struct Pops(HashMap<u32, Place>);
 
 impl Pops {
     /// Whether it still waits.
     pub fn has(&self, pop: u32) -> bool {
-        self.queues.contains_key(&pop)
+        self.0.contains_key(&pop)
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.queues.len()
+        self.0.len()
     }
 
-    /// One begins to wait, for the instance at `address`.
-    pub fn add(&mut self, pop: u32, queue: Named, address: Address) {
-        self.address = Some(address);
-        self.queues.insert(pop, queue);
+    /// One begins to wait.
+    pub fn add(&mut self, pop: u32, queue: Place) {
+        self.0.insert(pop, queue);
     }
 
     /// Takes a pop off, if it still waits.
     pub fn take(&mut self, pop: u32) -> bool {
-        self.queues.remove(&pop).is_some()
+        self.0.remove(&pop).is_some()
     }
 
     /// Forgets one here and in its queue.
     pub fn cancel(&mut self, pop: u32) {
-        let queue = self.queues.remove(&pop);
-        if let (Some((tenant, queue)), Some(address)) = (queue, &self.address) {
-            tenant.queues.cancel(&queue, address, pop);
+        if let Some(Place { tenant, name, place }) = self.0.remove(&pop) {
+            tenant.queues.cancel(&name, place);
         }
     }
 }
 
 impl Drop for Pops {
     fn drop(&mut self) {
-        let all: Vec<u32> = self.queues.keys().copied().collect();
-        for pop in all {
-            self.cancel(pop);
+        for Place { tenant, name, place } in std::mem::take(&mut self.0).into_values() {
+            tenant.queues.cancel(&name, place);
         }
     }
 }

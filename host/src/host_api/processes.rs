@@ -30,8 +30,7 @@ impl processes::Host for HostState {
         if !plugin.exports.has_mailbox() {
             return Err(ErrorCode::Unsupported);
         }
-        self.check_size(name.as_bytes())?;
-        let argument = self.message(argument)?;
+        let argument = self.message(&name, argument)?;
         let permit = self.permit("processes", &plugin.usage.processes)?;
         let bytes_max = plugin.config.limits.mailbox;
         let (table, parent) = (&self.env.host.processes, self.plugin.tenant.index);

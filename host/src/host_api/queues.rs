@@ -1,6 +1,7 @@
 //! `queues`: the tenant's, with this instance's pops.
 
 use crate::contract::bindings::{ErrorCode, queues};
+use crate::host_api::owned::Place;
 use crate::host_api::state::HostState;
 
 impl queues::Host for HostState {
@@ -24,11 +25,11 @@ impl queues::Host for HostState {
             return Err(self.at_limit("pops", max));
         }
         let id = self.ids.next(|id| self.pops.has(id));
-        tenant
+        let place = tenant
             .queues
             .pop(queue, &address, id)
             .map_err(|_| self.at_limit("channels", tenant.limits.channels))?;
-        self.pops.add(id, (tenant, queue.to_owned()), address);
+        self.pops.add(id, Place { tenant, name: queue.to_owned(), place });
         Ok(id)
     }
 

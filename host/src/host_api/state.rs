@@ -100,6 +100,14 @@ impl HostState {
         }
     }
 
+    /// Whether it takes long to give back what it holds: memory, and what it has asked for in other parts of the host.
+    pub fn is_heavy(&self) -> bool {
+        const MEMORY: usize = 4 << 20;
+        const ASKED_FOR: usize = 64;
+        let asked_for = self.subscriptions.len() + self.pops.len() + self.jobs.len();
+        MEMORY < self.memory.bytes() || ASKED_FOR < asked_for
+    }
+
     /// Whether what it adds to is nearly full; if so, whoever makes room calls `waker`.
     pub fn awaits_room(&self, waker: &Waker) -> bool {
         self.fills.as_ref().is_some_and(|fills| fills.awaits_room(waker))

@@ -1,66 +1,153 @@
 //! Standard output and standard error of a guest, cut into lines.
 
-use std::io::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::clock::Clock;
+use crate::config::model::Stdout;
 use crate::contract::bindings::Level;
+use crate::log::output;
 use crate::plugin::Plugin;
+use crate::plugin::counters::CounterKind;
+use crate::plugin::lines::PluginLines;
+use crate::quota::budget::Reservation;
 
-/// A standard stream of a guest, cut into lines.
-#[derive(Clone)]
+/// Bytes that a guest may write at once: what `check-write` grants. More ends the instance, as WASI has it, so that the
+/// work of one call has a bound.
+pub const PERMIT: usize = 64 * 1024;
+
+/// A standard stream of a guest, cut into lines. Each handle on it has a line of its own that is not whole yet.
 pub struct Lines {
-    pub(super) plugin: Arc<Plugin>,
-    pub(super) clock: Clock,
-    pub(super) stream: &'static str,
-    pub(super) level: Level,
+    plugin: Arc<Plugin>,
+    clock: Clock,
+    stream: &'static str,
+    level: Level,
     /// Copied to the host's standard output as it is.
-    pub(super) raw: bool,
-    pub(super) begun: Vec<u8>,
+    is_raw: bool,
+    /// The beginning of a line, at most `log_line` bytes.
+    begun: Vec<u8>,
+    /// The same bytes in the tenant's account of memory; none where nothing has begun.
+    counted: Option<Reservation>,
     /// Whether the rest of this line is left out because it is too long.
-    pub(super) full: bool,
+    is_full: bool,
 }
 
 impl Lines {
-    fn take(&mut self, bytes: &[u8]) {
-        if self.raw {
-            // Nobody reads standard output any more: the plugin cannot help it and goes on.
-            let mut stdout = std::io::stdout().lock();
-            let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
-            return;
+    /// Standard output.
+    pub(super) fn stdout(plugin: &Arc<Plugin>, clock: &Clock) -> Lines {
+        let is_raw = plugin.config.stdout == Stdout::Inherit;
+        Lines::new(plugin, clock, is_raw, ("stdout", Level::Info))
+    }
+
+    /// Standard error.
+    pub(super) fn stderr(plugin: &Arc<Plugin>, clock: &Clock) -> Lines {
+        Lines::new(plugin, clock, false, ("stderr", Level::Warn))
+    }
+
+    fn new(
+        plugin: &Arc<Plugin>,
+        clock: &Clock,
+        is_raw: bool,
+        (stream, level): (&'static str, Level),
+    ) -> Lines {
+        Lines {
+            plugin: plugin.clone(),
+            clock: clock.clone(),
+            stream,
+            level,
+            is_raw,
+            begun: Vec::new(),
+            counted: None,
+            is_full: false,
         }
-        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            if !self.full {
-                self.begun.extend_from_slice(piece.strip_suffix(b"\n").unwrap_or(piece));
-                self.full = self.plugin.config.limits.log_line as usize <= self.begun.len();
-            }
-            if piece.ends_with(b"\n") {
-                self.write_line();
+    }
+
+    /// Another handle on the same stream.
+    fn another(&self) -> Lines {
+        Lines::new(&self.plugin, &self.clock, self.is_raw, (self.stream, self.level))
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        if self.is_raw {
+            return output::write(&self.plugin.tenant.log, bytes);
+        }
+        let plugin = self.plugin.clone();
+        let mut lines = plugin.lines(self.clock.now(), self.level, self.stream);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match piece.strip_suffix(b"\n") {
+                Some(end) if self.begun.is_empty() && !self.is_full => {
+                    self.add(&mut lines, end, false);
+                }
+                Some(end) => {
+                    self.keep(end);
+                    self.end_line(&mut lines);
+                }
+                None => self.keep(piece),
             }
         }
     }
 
-    fn write_line(&mut self) {
-        // A panic in Rust begins with an empty line, which tells an operator nothing.
-        if !self.begun.is_empty() {
-            let line = String::from_utf8_lossy(&self.begun);
-            self.plugin.log_line(self.clock.now(), self.level, self.stream, &line);
+    /// Adds to the line that has begun, as far as there is room for it.
+    fn keep(&mut self, piece: &[u8]) {
+        if self.is_full {
+            return;
         }
-        self.begun.clear();
-        self.full = false;
+        let room = self.line_max().saturating_sub(self.begun.len());
+        let kept = &piece[..piece.len().min(room)];
+        self.is_full |= kept.len() < piece.len();
+        if kept.is_empty() || !self.count(kept.len()) {
+            return;
+        }
+        self.begun.extend_from_slice(kept);
+    }
+
+    /// Takes so many bytes from the tenant's account; without them the rest of the line is left out.
+    fn count(&mut self, bytes: usize) -> bool {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let memory = &self.plugin.tenant.memory;
+        let fits = match &mut self.counted {
+            Some(counted) => counted.grow(bytes),
+            None => {
+                self.counted = memory.reserve(bytes);
+                self.counted.is_some()
+            }
+        };
+        if !fits {
+            self.is_full = true;
+            self.plugin.counters.add(CounterKind::Limit, "tenant memory");
+        }
+        fits
+    }
+
+    fn end_line(&mut self, lines: &mut PluginLines<'_>) {
+        let begun = std::mem::take(&mut self.begun);
+        let is_full = std::mem::take(&mut self.is_full);
+        self.counted = None;
+        self.add(lines, &begun, is_full);
+    }
+
+    fn add(&self, lines: &mut PluginLines<'_>, line: &[u8], is_cut: bool) {
+        // A panic in Rust begins with an empty line, which tells an operator nothing.
+        if !line.is_empty() {
+            lines.add(line, is_cut);
+        }
+    }
+
+    fn line_max(&self) -> usize {
+        usize::try_from(self.plugin.config.limits.log_line).unwrap_or(usize::MAX)
     }
 }
 
 impl Drop for Lines {
     fn drop(&mut self) {
         if !self.begun.is_empty() {
-            self.write_line();
+            let plugin = self.plugin.clone();
+            self.end_line(&mut plugin.lines(self.clock.now(), self.level, self.stream));
         }
     }
 }
@@ -73,11 +160,11 @@ impl IsTerminal for Lines {
 
 impl StdoutStream for Lines {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
+        Box::new(self.another())
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
+        Box::new(self.another())
     }
 }
 
@@ -86,12 +173,16 @@ impl Pollable for Lines {
     async fn ready(&mut self) {}
 }
 
-/// Bytes that a guest may write at once.
-pub const PERMIT: usize = 64 * 1024;
-
 #[async_trait::async_trait]
 impl OutputStream for Lines {
     fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
+        if PERMIT < bytes.len() {
+            return Err(StreamError::Trap(wasmtime::format_err!(
+                "a write of {} bytes to {}, of which check-write had granted {PERMIT}",
+                bytes.len(),
+                self.stream
+            )));
+        }
         self.take(&bytes);
         Ok(())
     }
@@ -111,6 +202,7 @@ impl AsyncWrite for Lines {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
+        let bytes = &bytes[..bytes.len().min(PERMIT)];
         self.take(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

@@ -23,8 +23,6 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::clock::Clock;
-use crate::config::model::Stdout;
-use crate::contract::bindings::Level;
 use crate::host_api::call::{CallEnded, CallMeter};
 use crate::host_api::state::HostState;
 use crate::host_api::stdio::Lines;
@@ -151,18 +149,9 @@ impl WasiView for HostState {
 
 impl Wasi {
     fn new(plugin: &Arc<Plugin>, clock: &Clock) -> Wasi {
-        let stream = |name, level| Lines {
-            plugin: plugin.clone(),
-            clock: clock.clone(),
-            stream: name,
-            level,
-            raw: name == "stdout" && plugin.config.stdout == Stdout::Inherit,
-            begun: Vec::new(),
-            full: false,
-        };
         let mut context = WasiCtx::builder()
-            .stdout(stream("stdout", Level::Info))
-            .stderr(stream("stderr", Level::Warn))
+            .stdout(Lines::stdout(plugin, clock))
+            .stderr(Lines::stderr(plugin, clock))
             .envs(&plugin.config.environment)
             .max_random_size(RANDOM_BYTES_MAX)
             .build();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mail::message::{Full, Message};
-use crate::mail::post::{Address, Delivery, Mail, Member, Post};
+use crate::mail::post::{Address, Delivery, Mail, Member, Members, Post};
 use crate::quota::budget::ByteBudget;
 use crate::quota::semaphore::{Permit, Semaphore};
 
@@ -22,7 +22,8 @@ pub struct Channels {
 #[derive(Debug)]
 struct Channel {
     budget: ByteBudget,
-    rooms: Vec<ReactorMembers>,
+    /// By reactor, as far as one has had subscribers.
+    on: Vec<ReactorMembers>,
     _name: Permit,
 }
 
@@ -32,7 +33,7 @@ struct ReactorMembers {
     reactor: usize,
     post: Post,
     /// Shared with the messages that are on their way to them.
-    members: Arc<Vec<Member>>,
+    members: Arc<Members>,
 }
 
 impl Channels {
@@ -40,42 +41,37 @@ impl Channels {
         Channels { by_name: Mutex::default(), names, tenant, bytes_max, messages }
     }
 
-    /// Adds a subscription.
+    /// Adds a subscription; tells its place among the others.
     ///
     /// # Errors
     /// When the tenant has too many names in use.
-    pub fn subscribe(&self, name: &str, address: &Address, subscription: u32) -> Result<(), Full> {
+    pub fn subscribe(&self, name: &str, address: &Address, subscription: u32) -> Result<u64, Full> {
         let mut channels = self.lock();
         if !channels.contains_key(name) {
             let permit = self.names.try_acquire().ok_or(Full)?;
             let budget = ByteBudget::new(self.bytes_max);
-            let channel = Channel { budget, rooms: Vec::new(), _name: permit };
+            let channel = Channel { budget, on: Vec::new(), _name: permit };
             channels.insert(name.to_owned(), channel);
         }
         let Some(channel) = channels.get_mut(name) else { return Err(Full) };
-        let member = Member { instance: address.instance, subscription };
-        match channel.rooms.iter_mut().find(|room| room.reactor == address.reactor) {
-            // A message that is on its way keeps the list it was pushed to.
-            Some(room) => Arc::make_mut(&mut room.members).push(member),
-            None => channel.rooms.push(ReactorMembers {
-                reactor: address.reactor,
-                post: address.post.clone(),
-                members: Arc::new(vec![member]),
-            }),
-        }
-        Ok(())
+        let known = channel.on.iter().position(|on| on.reactor == address.reactor);
+        let on = known.unwrap_or_else(|| {
+            let (reactor, post) = (address.reactor, address.post.clone());
+            channel.on.push(ReactorMembers { reactor, post, members: Arc::default() });
+            channel.on.len() - 1
+        });
+        Ok(channel.on[on].members.add(Member { instance: address.instance, subscription }))
     }
 
-    /// Ends a subscription.
-    pub fn unsubscribe(&self, name: &str, address: &Address, subscription: u32) {
+    /// Ends the subscription that has this place on a reactor.
+    pub fn unsubscribe(&self, name: &str, reactor: usize, place: u64) {
         let mut channels = self.lock();
         let Some(channel) = channels.get_mut(name) else { return };
-        let member = Member { instance: address.instance, subscription };
-        if let Some(room) = channel.rooms.iter_mut().find(|room| room.reactor == address.reactor) {
-            Arc::make_mut(&mut room.members).retain(|known| *known != member);
+        if let Some(on) = channel.on.iter().find(|on| on.reactor == reactor) {
+            on.members.remove(place);
         }
-        channel.rooms.retain(|room| !room.members.is_empty());
-        if channel.rooms.is_empty() {
+        // A reactor's list stays while another one has members, so that places are not given twice.
+        if channel.on.iter().all(|on| on.members.len() == 0) {
             channels.remove(name);
         }
     }
@@ -95,14 +91,15 @@ impl Channels {
         let channels = self.lock();
         let Some(channel) = channels.get(name) else { return Ok(None) };
         let message = Arc::new(Message::new(data, &self.messages, Some(&channel.budget))?);
-        for room in &channel.rooms {
-            let except = except.filter(|(reactor, _)| *reactor == room.reactor);
-            room.post.send(Mail::Message(Delivery {
+        for on in channel.on.iter().filter(|on| 0 < on.members.len()) {
+            let except = except.filter(|(reactor, _)| *reactor == on.reactor);
+            on.post.send(Mail::Message(Delivery {
                 tenant: self.tenant,
                 message: message.clone(),
-                members: room.members.clone(),
+                members: on.members.clone(),
                 except: except.map(|(_, member)| member),
-                delivered: 0,
+                up_to: on.members.last(),
+                after: 0,
             }));
         }
         Ok(Some(channel.budget.clone()))
@@ -111,8 +108,8 @@ impl Channels {
     /// How many subscriptions it has.
     pub fn num_subscribers(&self, name: &str) -> usize {
         let channels = self.lock();
-        let rooms = channels.get(name).map_or(&[][..], |channel| &channel.rooms);
-        rooms.iter().map(|room| room.members.len()).sum()
+        let on = channels.get(name).map_or(&[][..], |channel| &channel.on);
+        on.iter().map(|on| on.members.len()).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Channel>> {

@@ -23,7 +23,17 @@ impl Message {
         tenant: &ByteBudget,
         place: Option<&ByteBudget>,
     ) -> Result<Message, Full> {
-        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        Message::named("", data, tenant, place)
+    }
+
+    /// As [`Message::new`], with a name that is kept beside it and counts with it.
+    pub fn named(
+        name: &str,
+        data: Vec<u8>,
+        tenant: &ByteBudget,
+        place: Option<&ByteBudget>,
+    ) -> Result<Message, Full> {
+        let length = u64::try_from(data.len().saturating_add(name.len())).unwrap_or(u64::MAX);
         let bytes = length.saturating_add(OVERHEAD_BYTES);
         let place = place.map(|budget| budget.reserve(bytes).ok_or(Full)).transpose()?;
         let tenant = tenant.reserve(bytes).ok_or(Full)?;
@@ -53,5 +63,6 @@ mod tests {
             Message::new(vec![0; 36], &tenant, Some(&place)).is_ok(),
             "nothing was left behind"
         );
+        assert!(Message::named("n", vec![0; 36], &tenant, Some(&place)).is_err(), "a name counts");
     }
 }

@@ -1,18 +1,20 @@
 //! The way to another thread's reactor: what can be sent, and to whom.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
 use mio::Waker;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::contract::outcome::{ExitReason, Failure};
-use crate::mail::message::Message;
+use crate::mail::message::{Message, OVERHEAD_BYTES};
 use crate::net::outbound::Attempt;
+use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::Permit;
 
 /// What another thread can send.
@@ -147,19 +149,78 @@ pub struct Member {
     pub subscription: u32,
 }
 
-/// A message for some of the instances of one reactor.
+/// The subscribers of one channel on one reactor, each by its place in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Members(Mutex<Places>);
+
+#[derive(Debug, Default)]
+struct Places {
+    members: BTreeMap<u64, Member>,
+    last: u64,
+}
+
+impl Members {
+    /// Adds one; tells its place.
+    pub fn add(&self, member: Member) -> u64 {
+        let mut places = self.lock();
+        places.last += 1;
+        let place = places.last;
+        places.members.insert(place, member);
+        place
+    }
+
+    /// Takes the one at a place off.
+    pub fn remove(&self, place: u64) {
+        self.lock().members.remove(&place);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lock().members.len()
+    }
+
+    /// The place of the last one that came.
+    pub fn last(&self) -> u64 {
+        self.lock().last
+    }
+
+    /// The first one behind a place, up to another one.
+    fn next(&self, after: u64, up_to: u64) -> Option<(u64, Member)> {
+        let range = (Bound::Excluded(after), Bound::Included(up_to));
+        let places = self.lock();
+        // A range that begins behind its end is an error of its own there.
+        let next = (after < up_to).then(|| places.members.range(range).next()).flatten();
+        next.map(|(place, member)| (*place, *member))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        // Each change is whole before anything can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A message for the instances of one reactor that are subscribed, and were when it was pushed.
 #[derive(Debug)]
 pub struct Delivery {
     /// Whose channel it was pushed to.
     pub tenant: usize,
     /// What they get.
     pub message: Arc<Message>,
-    /// Who was subscribed when it was pushed.
-    pub members: Arc<Vec<Member>>,
+    /// Who is subscribed.
+    pub members: Arc<Members>,
     /// The one that does not get it.
     pub except: Option<Member>,
-    /// How many of them have had it.
-    pub delivered: usize,
+    /// The place of the last one that gets it.
+    pub up_to: u64,
+    /// The place of the last one that has it.
+    pub after: u64,
+}
+
+impl Delivery {
+    /// The next one that gets it, with its place; none when all have it.
+    pub fn next(&self) -> Option<(u64, Member)> {
+        self.members.next(self.after, self.up_to)
+    }
 }
 
 /// What came of a job, on its way back.
@@ -170,9 +231,36 @@ pub struct Deferred {
     /// Its number for the job.
     pub job: u32,
     /// The result.
-    pub outcome: Result<Message, Failure>,
+    pub outcome: Result<Message, NoResult>,
     /// Counts the job until its outcome is delivered.
     pub permit: Permit,
+}
+
+/// Why a job has no result. The words of an operation count as a result does, until the asking instance has them.
+#[derive(Debug)]
+pub struct NoResult {
+    /// As the contract has it.
+    pub failure: Failure,
+    _counted: Option<Reservation>,
+}
+
+impl NoResult {
+    /// The operation returned an error: `text`, which counts for `messages`. It is as much too large as a result would be.
+    pub fn failed(text: String, bytes_max: u32, messages: &ByteBudget) -> NoResult {
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let fits = bytes <= u64::from(bytes_max);
+        let counted = messages.reserve(bytes.saturating_add(OVERHEAD_BYTES)).filter(|_| fits);
+        match counted {
+            Some(counted) => NoResult { failure: Failure::Failed(text), _counted: Some(counted) },
+            None => NoResult::from(Failure::TooLarge),
+        }
+    }
+}
+
+impl From<Failure> for NoResult {
+    fn from(failure: Failure) -> NoResult {
+        NoResult { failure, _counted: None }
+    }
 }
 
 /// An item on its way to a pop. It goes back into its queue unless it is [taken](Handout::take).
@@ -217,5 +305,22 @@ impl Drop for Handout {
         if let Some(item) = self.item.take() {
             self.queue.clone().take_back(&self.from.0, self.from.1, item);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_an_operation_count_as_a_result_does() {
+        let messages = ByteBudget::new(1000);
+        let failed = |bytes: usize| NoResult::failed("x".repeat(bytes), 500, &messages);
+        let first = failed(500);
+        assert_eq!(first.failure, Failure::Failed("x".repeat(500)));
+        assert_eq!(failed(501).failure, Failure::TooLarge, "longer than a message");
+        assert_eq!(failed(400).failure, Failure::TooLarge, "no room beside the first");
+        drop(first);
+        assert_eq!(failed(400).failure, Failure::Failed("x".repeat(400)));
     }
 }

@@ -1,6 +1,6 @@
 //! Queues: one to one, first come, first served on both sides.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mail::message::{Full, Message};
@@ -24,7 +24,9 @@ struct Queue {
     /// By the order in which they were pushed, so that one that comes back finds its place.
     items: BTreeMap<u64, Message>,
     pushed: u64,
-    waiting: VecDeque<WaitingPop>,
+    /// By the order in which they were asked for.
+    waiting: BTreeMap<u64, WaitingPop>,
+    asked: u64,
     /// Items on their way, which may come back.
     handed_out: usize,
     _name: Permit,
@@ -54,26 +56,23 @@ impl Queues {
         })
     }
 
-    /// Asks for an item; it comes by mail.
+    /// Asks for an item; it comes by mail. Tells the pop's place among those that wait.
     ///
     /// # Errors
     /// When the tenant has too many names in use.
-    pub fn pop(self: &Arc<Self>, name: &str, address: &Address, pop: u32) -> Result<(), Full> {
+    pub fn pop(self: &Arc<Self>, name: &str, address: &Address, pop: u32) -> Result<u64, Full> {
         self.change(name, |queue| {
-            queue.waiting.push_back(WaitingPop { address: address.clone(), pop });
-            Ok(())
+            queue.asked += 1;
+            queue.waiting.insert(queue.asked, WaitingPop { address: address.clone(), pop });
+            Ok(queue.asked)
         })
     }
 
-    /// Forgets a pop that waits.
-    pub fn cancel(&self, name: &str, address: &Address, pop: u32) {
+    /// Forgets the pop at a place, if it waits.
+    pub fn cancel(&self, name: &str, place: u64) {
         let mut queues = self.lock();
         let Some(queue) = queues.get_mut(name) else { return };
-        queue.waiting.retain(|waiting| {
-            waiting.pop != pop
-                || waiting.address.instance != address.instance
-                || waiting.address.reactor != address.reactor
-        });
+        queue.waiting.remove(&place);
         forget_if_unused(&mut queues, name);
     }
 
@@ -88,11 +87,11 @@ impl Queues {
     }
 
     /// Changes a queue and hands out what can be.
-    fn change(
+    fn change<T>(
         self: &Arc<Self>,
         name: &str,
-        change: impl FnOnce(&mut Queue) -> Result<(), Full>,
-    ) -> Result<(), Full> {
+        change: impl FnOnce(&mut Queue) -> Result<T, Full>,
+    ) -> Result<T, Full> {
         let mut queues = self.lock();
         if !queues.contains_key(name) {
             let permit = self.names.try_acquire().ok_or(Full)?;
@@ -137,7 +136,8 @@ impl Queue {
             budget: ByteBudget::new(bytes_max),
             items: BTreeMap::new(),
             pushed: 0,
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            asked: 0,
             handed_out: 0,
             _name: name,
         }
@@ -147,7 +147,7 @@ impl Queue {
     fn hand_out(&mut self) -> Vec<(WaitingPop, u64, Message)> {
         let mut ready = Vec::new();
         while !self.items.is_empty() {
-            let Some(waiting) = self.waiting.pop_front() else { break };
+            let Some((_, waiting)) = self.waiting.pop_first() else { break };
             let Some((order, item)) = self.items.pop_first() else { break };
             self.handed_out += 1;
             ready.push((waiting, order, item));

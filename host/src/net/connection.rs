@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::config::model::OnTrap;
+use crate::log::text::GuestText;
 use crate::quota::budget::ByteBudget;
 use crate::quota::token_bucket::TokenBucket;
 
@@ -103,7 +104,7 @@ pub struct Connection {
     /// Names it in the log.
     pub number: u32,
     /// For the log: its handler, or the target of an outgoing one.
-    pub handler: String,
+    pub handler: GuestText,
     phase: Phase,
     stream: Option<Stream>,
     outbox: Outbox,
@@ -175,7 +176,7 @@ impl Connection {
     ) -> Connection {
         Connection {
             number,
-            handler: String::new(),
+            handler: GuestText::default(),
             phase,
             stream,
             outbox: Outbox::default(),
@@ -314,23 +315,23 @@ impl Connection {
         }
     }
 
-    /// Connecting goes on with this socket.
-    pub fn connecting(&mut self, stream: Stream) {
-        // Its plugin may have closed it meanwhile; then the socket goes the way of the others.
-        self.stream = Some(stream);
-        if matches!(self.phase, Phase::Resolving | Phase::Connecting) {
+    /// The operating system is connecting.
+    pub fn connecting(&mut self) {
+        if self.phase == Phase::Resolving {
             self.phase = Phase::Connecting;
         }
     }
 
-    /// The socket is connected: what was queued can go.
-    pub fn established(&mut self, now: Moment) {
+    /// This socket is connected: what was queued can go.
+    pub fn established(&mut self, stream: Stream, now: Moment) {
         if self.phase != Phase::Connecting {
             return;
         }
+        self.stream = Some(stream);
         self.phase = Phase::Open;
         self.last_activity = now;
-        self.flush(now);
+        // The rest goes when the poll says that it can be written.
+        self.flush(now, usize::MAX);
         if let Some(reason) = self.finish_when_open.take() {
             self.finish(reason);
         }
@@ -364,11 +365,6 @@ impl Connection {
                 Ok(_) => {}
             }
         }
-    }
-
-    /// Gives up on the socket of a failed attempt; dropping it closes it.
-    pub fn drop_stream(&mut self) -> Option<Stream> {
-        self.stream.take()
     }
 
     /// Gives the socket up for good; dropping it closes it.
@@ -453,20 +449,26 @@ impl Connection {
         Ok(written)
     }
 
-    /// Sends what is queued, as far as it goes. A failure ends the connection.
-    pub fn flush(&mut self, now: Moment) {
-        let may = self.writable(now);
-        let (Some(stream), false) = (&mut self.stream, self.outbox.is_empty()) else { return };
+    /// Sends what is queued, as far as it goes and up to `at_most` bytes; true if more might go at once. A failure ends the
+    /// connection.
+    pub fn flush(&mut self, now: Moment, at_most: usize) -> bool {
+        let rate = self.writable(now);
+        let may = rate.min(at_most);
+        let (Some(stream), false) = (&mut self.stream, self.outbox.is_empty()) else {
+            return false;
+        };
         let before = self.outbox.len();
         let flushed = self.outbox.flush(may, |pieces| stream.write_vectored(pieces));
         let written = before - self.outbox.len();
         // What the socket took was all that it might take: it is not the socket that is waited for.
-        self.is_rate_limited = !self.outbox.is_empty() && written == may;
+        self.is_rate_limited = !self.outbox.is_empty() && written == rate;
+        let goes_on = !self.outbox.is_empty() && written == at_most && !self.is_rate_limited;
         self.has_written(written, now);
         let result = flushed;
         if let Err(error) = result {
             self.end(reason_of(&error));
         }
+        goes_on
     }
 
     /// True once when a slow peer has caught up: `drained` is due and reading goes on.

@@ -1,19 +1,28 @@
 //! Listeners: bound before anything runs, accepted from by one reactor each.
 
+pub mod error;
+mod tcp;
+mod unix;
+
+use std::io;
 use std::os::unix::net::UnixListener as StdUnixListener;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::{fmt, io};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::Socket;
 
 use crate::config::address::ListenAddress;
 use crate::config::model::{AtCapacity, Config};
 use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
+use crate::net::listener::error::BindError;
+use crate::net::listener::unix::{FolderLock, OwnedPath};
+
+/// How long another start may hold the folder of a path.
+const LOCK_WAIT: Duration = Duration::from_secs(3);
 
 /// What all reactors share of one `[[listen]]` section.
 #[derive(Debug)]
@@ -27,7 +36,7 @@ pub struct Endpoint {
     /// What becomes of connections that the plugin cannot take.
     pub at_capacity: AtCapacity,
     /// Removes the path of a Unix socket when the last reactor is done with it.
-    _path: Option<OwnedPath>,
+    path: Option<OwnedPath>,
 }
 
 /// One reactor's socket for an [`Endpoint`].
@@ -44,54 +53,41 @@ enum ListenSocket {
     Unix(UnixListener),
 }
 
-/// An address that cannot be served. The message names the line of `plugins.toml` and the remedy.
+/// Looks whether the path of a Unix socket still leads to it.
 #[derive(Debug)]
-pub struct BindError {
-    file: PathBuf,
-    line: usize,
-    place: usize,
-    address: ListenAddress,
-    fault: BindFault,
+pub struct PathWatch {
+    endpoint: Weak<Endpoint>,
+    told: bool,
 }
 
+/// While it lives no other host takes a path in the same folders.
 #[derive(Debug)]
-enum BindFault {
-    InUse,
-    Forbidden,
-    LiveServer,
-    NotASocket,
-    Other(io::Error),
+#[must_use = "another start may take the paths when it is gone"]
+pub struct PathLocks {
+    _folders: Vec<FolderLock>,
 }
 
-/// The path of a Unix socket that this process made.
-#[derive(Debug)]
-struct OwnedPath {
-    path: PathBuf,
-    inode: u64,
-}
-
-/// Sockets for one section, bound and not yet listening: connecting to them is refused until
+/// A socket for one section, bound and not yet listening: connecting to it is refused until
 /// [`BoundListener::listen`].
 #[derive(Debug)]
 pub struct BoundListener {
     endpoint: Arc<Endpoint>,
-    sockets: Vec<Socket>,
+    socket: Socket,
     backlog: i32,
 }
 
-/// Binds the section at this place of the configuration for every reactor.
+/// Binds the section at this place of the configuration.
 pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
     let section = &config.listeners[place];
-    let reactors = config.host.reactors;
     let error = |fault| BindError::new(config, place, fault);
-    let (sockets, address, path) = match &section.address {
+    let (socket, address, path) = match &section.address {
         ListenAddress::Tcp(address) => {
-            let (sockets, address) = bind_tcp(*address, reactors).map_err(|e| error(e.into()))?;
-            (sockets, ListenAddress::Tcp(address), None)
+            let (socket, address) = tcp::bind(*address).map_err(error)?;
+            (socket, ListenAddress::Tcp(address), None)
         }
         ListenAddress::Unix(path) => {
-            let (sockets, owned) = bind_unix(path, reactors).map_err(error)?;
-            (sockets, section.address.clone(), Some(owned))
+            let (socket, owned) = unix::bind(path, &section.access).map_err(error)?;
+            (socket, section.address.clone(), Some(owned))
         }
     };
     let accepted = Accepted {
@@ -100,84 +96,54 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
         options: section.options.clone(),
     };
     let (plugin, at_capacity) = (section.plugin, section.at_capacity);
-    let endpoint = Endpoint { address, plugin, accepted, at_capacity, _path: path };
+    let endpoint = Endpoint { address, plugin, accepted, at_capacity, path };
     let backlog = i32::try_from(section.backlog).unwrap_or(i32::MAX);
-    Ok(BoundListener { endpoint: Arc::new(endpoint), sockets, backlog })
+    Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog })
 }
 
-fn bind_tcp(
-    address: std::net::SocketAddr,
-    reactors: usize,
-) -> io::Result<(Vec<Socket>, std::net::SocketAddr)> {
-    let bind = |address: std::net::SocketAddr, share: bool| {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() {
-            // An IPv4 listener on the same port is a listener of its own.
-            socket.set_only_v6(true)?;
+impl PathLocks {
+    /// Waits until no other host is about to take a path in the folders of this configuration's Unix sockets. From
+    /// before the first look at a path until after the last `listen`: two hosts that start at once must not both take
+    /// what a dead one has left.
+    ///
+    /// # Errors
+    /// When another process holds one of them for long.
+    pub fn take(config: &Config) -> Result<PathLocks, BindError> {
+        let mut folders: Vec<(usize, FolderLock)> = Vec::new();
+        for (place, section) in config.listeners.iter().enumerate() {
+            let ListenAddress::Unix(path) = &section.address else { continue };
+            let folder = FolderLock::find(path);
+            folders.extend(folder.map(|folder| (place, folder)));
         }
-        socket.set_reuse_port(share)?;
-        socket.bind(&address.into())?;
-        Ok::<Socket, io::Error>(socket)
-    };
-    // Sharing a port hides that another process has it: the first attempt shares with nobody.
-    let alone = bind(address, false)?;
-    let served = alone.local_addr()?.as_socket().unwrap_or(address);
-    if reactors == 1 {
-        return Ok((vec![alone], served));
-    }
-    drop(alone);
-    let sockets = (0..reactors).map(|_| bind(served, true)).collect::<io::Result<Vec<_>>>()?;
-    Ok((sockets, served))
-}
-
-fn bind_unix(path: &Path, reactors: usize) -> Result<(Vec<Socket>, OwnedPath), BindFault> {
-    remove_stale(path)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&SockAddr::unix(path)?)?;
-    let owned = OwnedPath::new(path)?;
-    // One socket in several polls: whichever reactor is free accepts.
-    let mut sockets = vec![socket];
-    for _ in 1..reactors {
-        let shared = sockets[0].try_clone()?;
-        sockets.push(shared);
-    }
-    Ok((sockets, owned))
-}
-
-/// Removes a socket that its server has left behind; anything else at the path is left alone.
-fn remove_stale(path: &Path) -> Result<(), BindFault> {
-    use std::os::unix::fs::FileTypeExt;
-    let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
-    if !metadata.file_type().is_socket() {
-        return Err(BindFault::NotASocket);
-    }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path).map_err(BindFault::from)
+        // In one order for every host, and each once: otherwise they could wait for each other.
+        folders.sort_by_key(|(_, folder)| folder.identity());
+        folders.dedup_by_key(|(_, folder)| folder.identity());
+        for (place, folder) in &folders {
+            folder.take(LOCK_WAIT).map_err(|fault| BindError::new(config, *place, fault))?;
         }
-        Ok(_) => Err(BindFault::LiveServer),
-        Err(error) => Err(error.into()),
+        Ok(PathLocks { _folders: folders.into_iter().map(|(_, folder)| folder).collect() })
     }
 }
 
-impl OwnedPath {
-    fn new(path: &Path) -> io::Result<OwnedPath> {
-        use std::os::unix::fs::MetadataExt;
-        let inode = std::fs::symlink_metadata(path)?.ino();
-        Ok(OwnedPath { path: path.to_owned(), inode })
+impl PathWatch {
+    /// For listeners of one section; none where it is no Unix socket.
+    pub fn of(listeners: &[Listener]) -> Option<PathWatch> {
+        let endpoint = &listeners.first()?.endpoint;
+        endpoint.path.as_ref()?;
+        Some(PathWatch { endpoint: Arc::downgrade(endpoint), told: false })
     }
-}
 
-impl Drop for OwnedPath {
-    fn drop(&mut self) {
-        use std::os::unix::fs::MetadataExt;
-        // Somebody else may have put a socket of his own there meanwhile.
-        let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|m| m.ino() == self.inode);
-        if ours && let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "socket path not removed");
+    /// Tells the operator, once, when nobody new comes to the socket.
+    pub fn look(&mut self) {
+        let Some(endpoint) = self.endpoint.upgrade() else { return };
+        let is_there = endpoint.path.as_ref().is_none_or(OwnedPath::is_ours);
+        if is_there {
+            self.told = false;
+        } else if !std::mem::replace(&mut self.told, true) {
+            tracing::error!(
+                address = &*endpoint.accepted.listener,
+                "the path does not lead to this listener any more: nobody new can reach it until the host is started again"
+            );
         }
     }
 }
@@ -185,20 +151,21 @@ impl Drop for OwnedPath {
 impl BoundListener {
     /// Begins to listen: one [`Listener`] for each reactor. `place` is the section's.
     pub fn listen(self, config: &Config, place: usize) -> Result<Vec<Listener>, BindError> {
-        let BoundListener { endpoint, sockets, backlog } = self;
-        let listen = |socket: Socket| {
-            socket.listen(backlog)?;
-            Ok(match endpoint.address {
-                ListenAddress::Tcp(_) => ListenSocket::Tcp(TcpListener::from_std(socket.into())),
-                ListenAddress::Unix(_) => {
-                    ListenSocket::Unix(UnixListener::from_std(StdUnixListener::from(socket)))
-                }
-            })
+        let BoundListener { endpoint, socket, backlog } = self;
+        let reactors = config.host.reactors;
+        let tcp = |socket: Socket| ListenSocket::Tcp(TcpListener::from_std(socket.into()));
+        let unix = |socket: Socket| {
+            ListenSocket::Unix(UnixListener::from_std(StdUnixListener::from(socket)))
         };
-        let result: io::Result<Vec<ListenSocket>> = sockets.into_iter().map(listen).collect();
-        let acceptors = result.map_err(|error| BindError::new(config, place, error.into()))?;
+        let sockets = match endpoint.address {
+            ListenAddress::Tcp(address) => tcp::listen(socket, address, reactors, backlog)
+                .map(|all| all.into_iter().map(tcp).collect::<Vec<_>>()),
+            ListenAddress::Unix(_) => unix::listen(socket, reactors, backlog)
+                .map(|all| all.into_iter().map(unix).collect::<Vec<_>>()),
+        };
+        let sockets = sockets.map_err(|fault| BindError::new(config, place, fault))?;
         let listener = |socket| Listener { endpoint: endpoint.clone(), socket };
-        Ok(acceptors.into_iter().map(listener).collect())
+        Ok(sockets.into_iter().map(listener).collect())
     }
 }
 
@@ -236,48 +203,6 @@ impl Source for Listener {
         match &mut self.socket {
             ListenSocket::Tcp(socket) => socket.deregister(registry),
             ListenSocket::Unix(socket) => socket.deregister(registry),
-        }
-    }
-}
-
-impl BindError {
-    fn new(config: &Config, place: usize, fault: BindFault) -> BindError {
-        let section = &config.listeners[place];
-        let (file, address) = (config.file.clone(), section.address.clone());
-        BindError { file, line: section.line, place, address, fault }
-    }
-}
-
-impl From<io::Error> for BindFault {
-    fn from(error: io::Error) -> BindFault {
-        match error.kind() {
-            io::ErrorKind::AddrInUse => BindFault::InUse,
-            io::ErrorKind::PermissionDenied => BindFault::Forbidden,
-            _ => BindFault::Other(error),
-        }
-    }
-}
-
-impl std::error::Error for BindError {}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BindError { file, line, place, address, fault } = self;
-        write!(f, "{}:{line}: listen[{place}].address: {address}: ", file.display())?;
-        match fault {
-            BindFault::InUse => {
-                f.write_str("another process has this address; stop it or choose another port")
-            }
-            BindFault::Forbidden => f.write_str(
-                "permission denied; choose a port from 1024 on, or a folder this user may write",
-            ),
-            BindFault::LiveServer => f.write_str(
-                "a live server answers at this path; stop it or choose another path",
-            ),
-            BindFault::NotASocket => f.write_str(
-                "something that is not a socket stands at this path; move it or choose another path",
-            ),
-            BindFault::Other(error) => write!(f, "{error}; choose an address of this machine"),
         }
     }
 }

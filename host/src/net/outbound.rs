@@ -1,9 +1,9 @@
 //! Outgoing connections: where to, whether it is allowed, and the attempts at each address.
 
 pub(crate) mod access;
+pub(crate) mod attempts;
 pub(crate) mod own_listeners;
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::{fmt, io};
 
@@ -11,7 +11,6 @@ use mio::net::{TcpStream, UnixStream};
 
 use crate::contract::bindings::Address;
 use crate::net::connection::stream::Stream;
-use crate::net::connection::{CloseReason, reason_of};
 
 /// Where a plugin wants to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +37,10 @@ pub enum Attempt {
 
 /// The longest name that DNS knows.
 const NAME_BYTES_MAX: usize = 253;
+/// Those around an IPv6 address.
+const BRACKETS: usize = 2;
+/// The longest path that a Unix socket has.
+const PATH_BYTES_MAX: usize = 107;
 
 impl TryFrom<Address> for Target {
     type Error = ();
@@ -45,16 +48,19 @@ impl TryFrom<Address> for Target {
     fn try_from(address: Address) -> Result<Target, ()> {
         match address {
             Address::Tcp(endpoint) => {
-                let host = endpoint.host.trim_matches(['[', ']']).to_owned();
-                let sensible = !host.is_empty()
+                let is_short = endpoint.host.len() <= NAME_BYTES_MAX + BRACKETS;
+                let host = endpoint.host.trim_matches(['[', ']']);
+                let sensible = is_short
+                    && !host.is_empty()
                     && host.len() <= NAME_BYTES_MAX
                     && !host.contains(|c: char| c.is_control() || c.is_whitespace());
                 if !sensible || endpoint.port == 0 {
                     return Err(());
                 }
-                Ok(Target::Tcp { host, port: endpoint.port })
+                Ok(Target::Tcp { host: host.to_owned(), port: endpoint.port })
             }
-            Address::Unix(path) if path.is_empty() || path.contains('\0') => Err(()),
+            Address::Unix(path) if path.is_empty() || PATH_BYTES_MAX < path.len() => Err(()),
+            Address::Unix(path) if path.contains('\0') => Err(()),
             Address::Unix(path) => Ok(Target::Unix(path)),
         }
     }
@@ -97,36 +103,6 @@ impl Attempt {
     }
 }
 
-/// The addresses that are left to try, and why the last one failed.
-#[derive(Debug, Default)]
-pub struct Attempts {
-    left: VecDeque<Attempt>,
-    last_failure: Option<CloseReason>,
-}
-
-impl Attempts {
-    /// These addresses, in order.
-    pub fn new(left: VecDeque<Attempt>) -> Attempts {
-        Attempts { left, last_failure: None }
-    }
-
-    /// The one under way has failed.
-    pub fn failed(&mut self, error: &io::Error) {
-        self.last_failure = Some(reason_of(error));
-    }
-
-    /// Begins the next attempt that can be begun, or says why there is none.
-    pub fn begin_next(&mut self) -> Result<Stream, CloseReason> {
-        while let Some(attempt) = self.left.pop_front() {
-            match attempt.begin() {
-                Ok(stream) => return Ok(stream),
-                Err(error) => self.failed(&error),
-            }
-        }
-        Err(self.last_failure.unwrap_or(CloseReason::NameNotFound))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +128,10 @@ mod tests {
         check("example.com", 0, Err(()));
         check("two words", 80, Err(()));
         check(&"a".repeat(254), 80, Err(()));
+        check(&"[".repeat(256), 80, Err(()));
+        check(&format!("{}a", "[".repeat(7 << 20)), 80, Err(()));
+        assert!(Target::try_from(Address::Unix("/".repeat(107))).is_ok());
+        assert!(Target::try_from(Address::Unix("/".repeat(108))).is_err());
         assert!(Target::try_from(Address::Unix(String::new())).is_err());
         assert!(Target::try_from(Address::Unix("a\0b".into())).is_err());
     }
@@ -163,12 +143,5 @@ mod tests {
         assert_eq!(target.immediate(), Some(Attempt::Tcp(address)));
         let target = Target::Tcp { host: "localhost".into(), port: 80 };
         assert_eq!(target.immediate(), None);
-    }
-
-    #[test]
-    fn the_last_failure_is_the_reason() {
-        let missing = Attempt::Unix("/nowhere/at/all".into());
-        assert_eq!(Attempts::new([missing].into()).begin_next().unwrap_err(), CloseReason::Refused);
-        assert_eq!(Attempts::default().begin_next().unwrap_err(), CloseReason::NameNotFound);
     }
 }

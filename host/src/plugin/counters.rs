@@ -60,9 +60,14 @@ impl Default for Counters {
 impl Counters {
     /// Counts one more, which is told elsewhere; the count so far.
     pub fn add(&self, kind: CounterKind, name: &'static str) -> u64 {
+        self.add_many(kind, name, 1)
+    }
+
+    /// Counts so many more.
+    pub fn add_many(&self, kind: CounterKind, name: &'static str, more: u64) -> u64 {
         let mut told = lock(&self.told);
         let told = told.entry((kind, name)).or_default();
-        told.count += 1;
+        told.count += more;
         told.count
     }
 
@@ -127,10 +132,10 @@ mod tests {
         assert_eq!(limit("ticks", 50), Some(1));
         assert_eq!(counters.count(CounterKind::Denial, "timers", at(50)), Some(1));
         assert_eq!(limit("timers", 1000), Some(101));
-        assert_eq!(counters.add(CounterKind::Limit, "log_line"), 1);
+        assert_eq!(counters.add_many(CounterKind::Limit, "log_line", 2), 2);
         let expected = [
             (CounterKind::Denial, "timers", 1),
-            (CounterKind::Limit, "log_line", 1),
+            (CounterKind::Limit, "log_line", 2),
             (CounterKind::Limit, "ticks", 1),
             (CounterKind::Limit, "timers", 101),
         ];

@@ -3,6 +3,7 @@
 use crate::clock::Moment;
 use crate::config::allow::Objection;
 use crate::config::model::Policy;
+use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKind;
 
@@ -11,14 +12,14 @@ use crate::plugin::counters::CounterKind;
 pub struct Denial<'a> {
     /// The call, as the contract names it.
     pub call: &'static str,
-    /// What it asked for, as the plugin wrote it.
-    pub target: Option<&'a str>,
+    /// What it asked for.
+    pub target: Option<GuestText>,
     /// What is against it, where that is more than its not being listed.
     pub cause: Option<String>,
     /// What would grant it.
     pub grant: Grant<'a>,
     /// The handler of the connection that it is about.
-    pub handler: Option<&'a str>,
+    pub handler: Option<&'a GuestText>,
     /// The number of the connection that it is about.
     pub connection: Option<u32>,
 }
@@ -43,24 +44,26 @@ impl Plugin {
         let lets_through = policy == Policy::Audit;
         let count = self.counters.count(CounterKind::Denial, denial.call, now);
         let Some(count) = count else { return lets_through };
-        tracing::warn!(
-            plugin = self.name(),
-            tenant = self.config.tenant,
-            version = self.version,
-            handler = denial.handler,
-            connection = denial.connection,
-            call = denial.call,
-            target = denial.target,
-            cause = denial.cause,
-            remedy = self.remedy(denial.grant),
-            policy = policy.name(),
-            count,
-            "{}",
-            match policy {
-                Policy::Enforce => "denied",
-                Policy::Audit => "not granted, let through",
-            }
-        );
+        self.tell(now, || {
+            tracing::warn!(
+                plugin = self.name(),
+                tenant = self.config.tenant,
+                version = self.version,
+                handler = denial.handler.map(debug),
+                connection = denial.connection,
+                call = denial.call,
+                target = denial.target.as_ref().map(debug),
+                cause = denial.cause,
+                remedy = self.remedy(denial.grant),
+                policy = policy.name(),
+                count,
+                "{}",
+                match policy {
+                    Policy::Enforce => "denied",
+                    Policy::Audit => "not granted, let through",
+                }
+            );
+        });
         lets_through
     }
 

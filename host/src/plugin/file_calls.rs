@@ -9,6 +9,9 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+use crate::base::panics;
+use crate::base::panics::Panicked;
+
 /// The most of the threads that one tenant has at once.
 const THREADS_OF_A_TENANT: usize = 4;
 /// So many calls of a tenant may wait before it is looked which of them nobody wants any more.
@@ -123,14 +126,16 @@ impl FileCalls {
     /// Makes a call, for as long as it takes; only drops one that nobody waits for any more.
     pub fn make(&self, call: FileCall) {
         let FileCall { tenant, call } = call;
-        let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let made = panics::catch(|| {
             if call.is_wanted() {
                 call.make();
             }
-        }));
-        if made.is_err() {
-            // The panic hook has said what it was; who waits gets an error.
-            tracing::error!("a call into a file system has panicked");
+        });
+        if let Err(panicked) = made {
+            // Who waits gets an error.
+            let Panicked { thread, cause } = &panicked;
+            tracing::error!(thread, cause, "a call into a file system panicked");
+            panics::survive(&panicked);
         }
         self.lock().returned(tenant);
         // One of this tenant's may be next, on whichever thread.

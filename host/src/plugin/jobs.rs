@@ -53,8 +53,10 @@ impl Jobs {
     }
 
     /// Forgets the jobs of an instance that wait, and ends those that are being done.
-    pub fn give_up(&self, alive: &Arc<()>) {
-        drop(self.waiting.remove(|job| std::ptr::eq(job.alive.as_ptr(), Arc::as_ptr(alive))));
+    pub fn give_up(&self, tenant: usize, alive: &Arc<()>) {
+        drop(
+            self.waiting.remove(tenant, |job| std::ptr::eq(job.alive.as_ptr(), Arc::as_ptr(alive))),
+        );
         self.cancel(|of| std::ptr::eq(of.as_ptr(), Arc::as_ptr(alive)));
     }
 

@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::contract::bindings::Level;
-use crate::log;
+use crate::log::scope;
+use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKind;
 
@@ -22,7 +22,7 @@ pub struct Ended<'a> {
     /// The callback.
     pub event: &'static str,
     /// The handler of the connection that it was about.
-    pub handler: Option<&'a str>,
+    pub handler: Option<&'a GuestText>,
     /// The number of that connection.
     pub connection: Option<u32>,
     /// The operation, for deferred work.
@@ -30,9 +30,9 @@ pub struct Ended<'a> {
     /// The limit behind it.
     pub limit: Option<&'static str>,
     /// The engine's words.
-    pub cause: Option<String>,
+    pub cause: Option<GuestText>,
     /// The guest's frames.
-    pub backtrace: Option<String>,
+    pub backtrace: Option<GuestText>,
 }
 
 impl Plugin {
@@ -43,25 +43,52 @@ impl Plugin {
         if !self.counters.trap_lines.is_empty(now) {
             self.counters.trap_lines.take(1);
             let value = ended.limit.and_then(|limit| self.shown(limit));
+            self.tell(now, || {
+                tracing::error!(
+                    plugin = self.name(),
+                    tenant = self.config.tenant,
+                    version = self.version,
+                    handler = ended.handler.map(debug),
+                    connection = ended.connection,
+                    operation = ended.operation,
+                    event = ended.event,
+                    limit = ended.limit,
+                    value,
+                    cause = ended.cause.as_ref().map(debug),
+                    backtrace = ended.backtrace.as_ref().map(debug),
+                    count,
+                    strikes,
+                    "{}",
+                    ended.what
+                );
+            });
+        }
+        self.strike(now);
+    }
+
+    /// A program or a process has refused to begin, with words of its own: its instance has ended.
+    pub fn start_refused(&self, now: Moment, event: &'static str, reason: &GuestText) {
+        self.tell(now, || {
             tracing::error!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
                 version = self.version,
-                handler = ended.handler,
-                connection = ended.connection,
-                operation = ended.operation,
-                event = ended.event,
-                limit = ended.limit,
-                value,
-                cause = ended.cause,
-                backtrace = ended.backtrace,
-                count,
-                strikes,
-                "{}",
-                ended.what
+                event,
+                ?reason,
+                "start failed: the instance has ended"
             );
+        });
+    }
+
+    /// Writes a line about it into its tenant's part of the log, unless its tenant is far above its rate: then it is
+    /// counted among those that are left out.
+    pub(super) fn tell(&self, now: Moment, line: impl FnOnce()) {
+        let share = &self.tenant.log;
+        if share.may_be_told(now) {
+            scope::of_tenant(share, line);
+        } else {
+            share.leave_out(1);
         }
-        self.strike(now);
     }
 
     fn strike(&self, now: Moment) {
@@ -108,7 +135,7 @@ impl Plugin {
         &self,
         used: Duration,
         now: Moment,
-        subject: impl FnOnce() -> Option<(u32, String)>,
+        subject: impl FnOnce() -> Option<(u32, GuestText)>,
     ) {
         let Some(cpu) = &self.tenant.cpu else { return };
         cpu.take_time(used);
@@ -149,32 +176,6 @@ impl Plugin {
         }
     }
 
-    /// One of its own lines for the log, if its tenant may still write some.
-    pub fn log_line(&self, now: Moment, level: Level, stream: &'static str, line: &str) {
-        let tenant = &self.tenant;
-        if tenant.log.is_empty(now) {
-            tenant.lines_left_out.fetch_add(1, Ordering::Relaxed);
-            self.counters.add(CounterKind::Limit, "log_per_second");
-            return;
-        }
-        let whole = line;
-        let line = log::cut(line, self.config.limits.log_line as usize);
-        if line.len() < whole.len() {
-            self.counters.add(CounterKind::Limit, "log_line");
-        }
-        tenant.log.take(u64::try_from(line.len()).unwrap_or(u64::MAX).max(1));
-        let left_out = tenant.lines_left_out.swap(0, Ordering::Relaxed);
-        if 0 < left_out {
-            tracing::warn!(
-                tenant = tenant.name,
-                limit = "log_per_second",
-                lines = left_out,
-                "lines of its plugins were left out"
-            );
-        }
-        log::guest_line(self.name(), level, stream, line);
-    }
-
     /// The bound `limit`, which is set to `value`, was reached. `subject` is the connection that this is about, its
     /// number and its handler, and asked for only if it is told.
     pub fn at_limit(
@@ -182,20 +183,22 @@ impl Plugin {
         now: Moment,
         limit: &'static str,
         value: &dyn Display,
-        subject: impl FnOnce() -> Option<(u32, String)>,
+        subject: impl FnOnce() -> Option<(u32, GuestText)>,
     ) {
         let Some(count) = self.counters.count(CounterKind::Limit, limit, now) else { return };
         let subject = subject();
-        tracing::warn!(
-            plugin = self.name(),
-            tenant = self.config.tenant,
-            version = self.version,
-            handler = subject.as_ref().map(|(_, handler)| &**handler),
-            connection = subject.as_ref().map(|(number, _)| *number),
-            limit,
-            value = %value,
-            count,
-            "at a limit"
-        );
+        self.tell(now, || {
+            tracing::warn!(
+                plugin = self.name(),
+                tenant = self.config.tenant,
+                version = self.version,
+                handler = subject.as_ref().map(|(_, handler)| debug(handler)),
+                connection = subject.as_ref().map(|(number, _)| *number),
+                limit,
+                value = %value,
+                count,
+                "at a limit"
+            );
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::log;
 use crate::mail::mailboxes::Processes;
 use crate::net::outbound::own_listeners::OwnListeners;
 use crate::plugin::Plugin;
@@ -42,9 +43,8 @@ impl HostShared {
     /// Tells the operator every counter that is not zero.
     pub fn log_counters(&self) {
         self.plugins.iter().for_each(|plugin| plugin.log_counters());
-        for tenant in &self.tenants {
-            tenant.tell_strikes();
-        }
+        self.tenants.iter().for_each(|tenant| tenant.tell_counters());
+        log::tell_left_out();
     }
 
     /// The plugin with this name.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::limits::TenantLimits;
 use crate::config::model::TenantConfig;
+use crate::log::share::LogShare;
 use crate::mail::channels::Channels;
 use crate::mail::mailboxes::TenantMail;
 use crate::mail::queues::Queues;
@@ -29,10 +30,8 @@ pub struct Tenant {
     pub reading: Option<TokenBucket>,
     /// Bytes that its connections write; none where that has no bound.
     pub writing: Option<Arc<TokenBucket>>,
-    /// Bytes of its lines in the log.
-    pub log: TokenBucket,
-    /// Lines that were left out since the last one that was not.
-    pub lines_left_out: AtomicU64,
+    /// Its part of the log.
+    pub log: Arc<LogShare>,
     /// Bytes in the outboxes of all its connections.
     pub outboxes: ByteBudget,
     /// Linear memory of all its instances.
@@ -64,8 +63,7 @@ impl Tenant {
             cpu: config.limits.cpu_per_second.map(per_second),
             reading: config.limits.read_per_second.map(TokenBucket::new),
             writing: config.limits.write_per_second.map(TokenBucket::new).map(Arc::new),
-            log: TokenBucket::new(config.limits.log_per_second),
-            lines_left_out: AtomicU64::new(0),
+            log: LogShare::new(&config.name, config.limits.log_per_second),
             strikes: AtomicU64::new(0),
             slow_calls: Semaphore::new(config.limits.slow_calls),
             memory: ByteBudget::new(config.limits.memory),
@@ -88,8 +86,9 @@ impl Tenant {
         TenantMail { index: self.index, messages: self.messages.clone() }
     }
 
-    /// Tells the operator how many of its instances have ended in a trap, if any.
-    pub fn tell_strikes(&self) {
+    /// Tells the operator how many of its instances have ended in a trap and what was left out of its lines, if any.
+    pub fn tell_counters(&self) {
+        self.log.tell_left_out();
         let count = self.strikes.load(Ordering::Relaxed);
         if 0 < count {
             tracing::info!(tenant = self.name, what = "strikes", count, "counted");

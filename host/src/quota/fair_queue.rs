@@ -100,17 +100,20 @@ impl<T> FairQueue<T> {
         waiting.idle == 0 && has_none && waiting.tenants.iter().any(|(known, _)| *known == tenant)
     }
 
-    /// Takes out what nobody wants any more.
-    pub fn remove(&self, is_unwanted: impl Fn(&T) -> bool) -> Vec<T> {
-        let mut removed = Vec::new();
+    /// Takes out what nobody wants any more of a tenant's.
+    pub fn remove(&self, tenant: usize, is_unwanted: impl Fn(&T) -> bool) -> Vec<T> {
         let mut waiting = self.lock();
-        for (_, items) in &mut waiting.tenants {
-            let (unwanted, others): (VecDeque<T>, _) = items.drain(..).partition(&is_unwanted);
-            *items = others;
-            removed.extend(unwanted);
+        let Some(place) = waiting.tenants.iter().position(|(known, _)| *known == tenant) else {
+            return Vec::new();
+        };
+        let items = std::mem::take(&mut waiting.tenants[place].1);
+        let (unwanted, others): (Vec<T>, Vec<T>) = items.into_iter().partition(is_unwanted);
+        if others.is_empty() {
+            waiting.tenants.remove(place);
+        } else {
+            waiting.tenants[place].1 = others.into();
         }
-        waiting.tenants.retain(|(_, items)| !items.is_empty());
-        removed
+        unwanted
     }
 
     /// Nothing is taken or added any more. What waits is given back, so that whatever it holds is dropped without the
@@ -222,8 +225,9 @@ mod tests {
     #[test]
     fn what_is_unwanted_is_taken_out() {
         let queue = of(9, [(1, "a"), (1, "b"), (2, "a")]);
-        assert_eq!(queue.remove(|item| *item == "a"), ["a", "a"]);
-        assert_eq!((now(&queue), now(&queue)), (Taken::Item("b"), Taken::Nothing));
+        assert_eq!(queue.remove(1, |item| *item == "a"), ["a"]);
+        assert_eq!(queue.remove(1, |item| *item == "b"), ["b"]);
+        assert_eq!((now(&queue), now(&queue)), (Taken::Item("a"), Taken::Nothing));
     }
 
     #[test]

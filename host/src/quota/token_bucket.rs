@@ -64,6 +64,12 @@ impl TokenBucket {
         filled + Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
     }
 
+    /// How much is owed at `now`: so much must come before there is anything in it.
+    pub fn owed(&self, now: Moment) -> u64 {
+        self.fill(now);
+        u64::try_from(self.left.load(Ordering::Relaxed).saturating_neg()).unwrap_or(0)
+    }
+
     fn fill(&self, now: Moment) {
         let now = u64::try_from(now.since(Moment::default()).as_nanos()).unwrap_or(u64::MAX);
         let before = self.filled.load(Ordering::Relaxed);
@@ -102,8 +108,9 @@ mod tests {
         bucket.take(150);
         assert!(bucket.is_empty(at(0)));
         // 50 below nothing: half a second fills that.
+        assert_eq!(bucket.owed(at(0)), 50);
         assert!(bucket.is_empty(at(499)));
-        assert_eq!(bucket.left(at(511)), 1);
+        assert_eq!((bucket.left(at(511)), bucket.owed(at(511))), (1, 0));
     }
 
     #[test]

@@ -9,11 +9,12 @@ use rustix::io::Errno;
 use crate::base::token::PollSource;
 use crate::config::model::AtCapacity;
 use crate::contract::bindings::Origin;
+use crate::log::text::GuestText;
 use crate::net::connection::{Connection, SharedConnection};
 use crate::plugin::counters::CounterKind;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::{ConnectionEntry, marks};
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::turn::{Accepted, Accepting, SocketStep};
@@ -59,12 +60,13 @@ impl Reactor {
         }
         let place = accepting.place;
         let share_is_used = |tenant: usize| self.fair_share.has_used_its_share(tenant);
-        if accepting.left == 0 || self.tenant_of_acceptor(place).is_some_and(share_is_used) {
+        let tenant = self.tenant_of_acceptor(place);
+        if accepting.left == 0 || tenant.is_some_and(share_is_used) {
             self.acceptors.make_ready(place);
             return SocketStep::Next;
         }
         accepting.left -= 1;
-        match self.accept_one(place) {
+        match self.charged(tenant.unwrap_or(0), |reactor| reactor.accept_one(place)) {
             Ok(accepted) => accepting.accepted = Some(Box::new(accepted)),
             Err(NotAccepted::Gone) => {}
             Err(NotAccepted::Nothing) => return SocketStep::Next,
@@ -110,13 +112,16 @@ impl Reactor {
         if let Some(accepts) = &plugin.accepts {
             accepts.take(1);
         }
+        acceptor.at_limit = None;
         if let Some(key) = acceptor.again.take() {
             self.timers.cancel(key);
         }
         let accepted = acceptor.listener.endpoint.accepted.clone();
         let handler = match &*accepted.handler {
-            "" => plugin.default_handler.get().map_or("default", |name| name).to_owned(),
-            handler => handler.to_owned(),
+            "" => {
+                plugin.default_handler.get().cloned().unwrap_or_else(|| GuestText::name("default"))
+            }
+            handler => GuestText::name(handler),
         };
         let instance = self.instance_for(plugin.index).map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
@@ -181,7 +186,12 @@ impl Reactor {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         let plugin = &self.setup.env.host.plugins[acceptor.listener.endpoint.plugin];
-        // Counted each time, told seldom.
+        let turns_away = acceptor.listener.endpoint.at_capacity == AtCapacity::Refuse;
+        let is_reached = acceptor.at_limit.replace(limit) != Some(limit);
+        if !is_reached && !turns_away {
+            return;
+        }
+        // Counted each time it is reached, or somebody is turned away; told seldom.
         let count = plugin.counters.add(CounterKind::Limit, limit);
         if acceptor.told.is_none_or(|told| TELL_AGAIN_AFTER <= now.since(told)) {
             acceptor.told = Some(now);
@@ -219,7 +229,11 @@ impl Reactor {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         if acceptor.again.is_none() {
-            let again = self.timers.insert(now + ACCEPT_AGAIN_AFTER, Purpose::Accept(place));
+            let plugin = &self.setup.env.host.plugins[acceptor.plugin()];
+            let accepts = plugin.accepts.as_ref().filter(|accepts| accepts.is_empty(now));
+            let due = accepts.map(|accepts| accepts.worth_waiting_for(now));
+            let due = due.unwrap_or(now + ACCEPT_AGAIN_AFTER);
+            let again = self.timers.insert(Owner::Host, due, Purpose::Accept(place));
             acceptor.again = Some(again);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::base::arena::ConnectionId;
 use crate::config::model::Policy;
+use crate::log::text::GuestText;
 use crate::net::outbound::access::AccessRefusal;
 use crate::net::outbound::{Attempt, Target};
 use crate::plugin::Plugin;
@@ -65,7 +66,7 @@ impl Reactor {
             self.setup.env.clock.now(),
             &Denial {
                 call: "sockets.connect",
-                target: Some(&target.to_string()),
+                target: Some(GuestText::name(target)),
                 cause,
                 grant: Grant::Connect(refusal.rule.as_deref()),
                 handler: None,

@@ -9,7 +9,7 @@ use crate::engine::task::Task;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
 use crate::reactor::ends::TOO_LONG;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
 use crate::reactor::table::instance::InstanceState;
 use crate::workers::slow_call::{CallOf, SlowCall};
@@ -122,6 +122,17 @@ impl Reactor {
         Some(call)
     }
 
+    /// Works for a tenant, which has the less of this turn for it.
+    pub(super) fn charged<T>(&mut self, tenant: usize, work: impl FnOnce(&mut Reactor) -> T) -> T {
+        if !self.fair_share.is_contended() {
+            return work(self);
+        }
+        let begun = self.setup.env.clock.now();
+        let done = work(self);
+        self.fair_share.charge_work(tenant, self.setup.env.clock.now().since(begun));
+        done
+    }
+
     /// Takes time from a tenant's account and from its share of the turn.
     fn charge(&mut self, id: InstanceId, used: Duration) {
         let Some(instance) = self.instances.get(id) else { return };
@@ -149,7 +160,8 @@ impl Reactor {
         if instance.overdue.is_none() {
             let after = instance.plugin.config.limits.event_deadline + STUCK_AFTER;
             let deadline = self.setup.env.clock.now() + after;
-            instance.overdue = Some(self.timers.insert(deadline, Purpose::Overdue(id)));
+            instance.overdue =
+                Some(self.timers.insert(Owner::Host, deadline, Purpose::Overdue(id)));
         }
     }
 
@@ -175,7 +187,8 @@ impl Reactor {
         let may = plugin.config.limits.event_deadline + STUCK_AFTER;
         let left = may.saturating_sub(call.unseen(now));
         if !left.is_zero() {
-            instance.overdue = Some(self.timers.insert(now + left, Purpose::Overdue(id)));
+            instance.overdue =
+                Some(self.timers.insert(Owner::Host, now + left, Purpose::Overdue(id)));
             return;
         }
         instance.overdue = None;
@@ -186,7 +199,7 @@ impl Reactor {
             &Ended {
                 what: TOO_LONG,
                 event: "",
-                handler: subject.as_ref().map(|(_, handler)| &**handler),
+                handler: subject.as_ref().map(|(_, handler)| handler),
                 connection: subject.as_ref().map(|(number, _)| *number),
                 operation: None,
                 limit: Some("event_deadline"),

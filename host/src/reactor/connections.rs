@@ -10,14 +10,19 @@ use crate::clock::Moment;
 use crate::config::model::OnTrap;
 use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, Phase, reason_of};
-use crate::reactor::Reactor;
+use crate::net::outbound::attempts::Attempts;
 use crate::reactor::table::connection::ConnectionEntry;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{DeadlineKey, Deadlines, Owner, Purpose};
 use crate::reactor::table::event::Event;
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn::TurnPhase;
-use crate::timer::TimerKey;
+
+/// Bytes written from one outbox in one turn; what is left waits for the next.
+const FLUSH_BYTES: usize = 256 * 1024;
+/// Bytes of an outbox that are still written when its connection is closed.
+const LAST_FLUSH_BYTES: usize = 1024 * 1024;
 
 impl Reactor {
     /// A number for the log, never 0.
@@ -52,10 +57,13 @@ impl Reactor {
     /// Writes what waits in the outbox, as far as it goes now.
     pub(super) fn write(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
-        if let Some(entry) = self.connections.get_mut(id) {
-            entry.shared.lock().flush(now);
-            self.reconcile(id);
+        let tenant = self.tenant_of(id);
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let shared = entry.shared.clone();
+        if self.charged(tenant, |_| shared.lock().flush(now, FLUSH_BYTES)) {
+            self.agenda.writes.push(tenant, id);
         }
+        self.reconcile(id);
     }
 
     /// A connection has come to a bound of its plugin or its tenant.
@@ -70,12 +78,13 @@ impl Reactor {
     /// Brings everything around a connection in line with its state: its interest in the poll, its
     /// deadlines, and its end.
     pub(super) fn reconcile(&mut self, id: ConnectionId) {
+        let tenant = self.tenant_of(id);
         let Some(entry) = self.connections.get_mut(id) else { return };
         let mut connection = entry.shared.lock();
         connection.mark_clean();
         connection.reconcile();
         if connection.take_drained() {
-            self.agenda.pending.push_back(Pending::Drained(id));
+            self.agenda.pending.push(tenant, Pending::Drained(id));
         }
         let (phase, reads) = (connection.phase(), connection.wants_read());
         let wanted = connection.wants_write();
@@ -105,7 +114,7 @@ impl Reactor {
         if is_limited {
             self.wait_to_write(id);
         }
-        self.set_deadlines(id);
+        self.set_deadlines(id, Owner::Tenant(tenant));
         match phase {
             Phase::Ended(_) => self.unbind_later(id),
             _ if reads => self.make_ready(id),
@@ -113,7 +122,7 @@ impl Reactor {
         }
     }
 
-    fn set_deadlines(&mut self, id: ConnectionId) {
+    fn set_deadlines(&mut self, id: ConnectionId, owner: Owner) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let connection = entry.shared.lock();
         let phase = connection.phase();
@@ -130,35 +139,41 @@ impl Reactor {
             Purpose::PendingConnect(id),
         ));
         drop(connection);
-        set_deadline(&mut self.timers, &mut entry.inactivity, inactivity);
-        set_deadline(&mut self.timers, &mut entry.pending_connect, connect);
+        set_deadline((&mut self.timers, owner), &mut entry.inactivity, inactivity);
+        set_deadline((&mut self.timers, owner), &mut entry.pending_connect, connect);
         if matches!(phase, Phase::Finishing(_)) && entry.close_deadline.is_none() {
             let deadline = self.setup.env.clock.now() + self.setup.close_deadline;
-            entry.close_deadline = Some(self.timers.insert(deadline, Purpose::CloseDeadline(id)));
+            entry.close_deadline =
+                Some(self.timers.insert(owner, deadline, Purpose::CloseDeadline(id)));
         }
     }
 
     fn unbind_later(&mut self, id: ConnectionId) {
+        let tenant = self.tenant_of(id);
         if let Some(entry) = self.connections.get_mut(id)
             && !std::mem::replace(&mut entry.unbind_is_due, true)
         {
-            self.agenda.unbinds.push_back(id);
+            self.agenda.unbinds.push(tenant, id);
         }
     }
 
-    pub(super) fn begin_unbinds(&self) -> TurnPhase {
-        TurnPhase::Unbinds { left: self.agenda.unbinds.len() }
+    pub(super) fn begin_unbinds(&mut self) -> TurnPhase {
+        self.agenda.unbinds.begin_phase(UNITS_PER_PHASE);
+        TurnPhase::Unbinds
     }
 
     /// Closes the socket of a connection that has ended, and tells its plugin.
-    pub(super) fn deliver_unbind(&mut self, left: usize) -> TurnPhase {
-        let due = if left == 0 { None } else { self.agenda.unbinds.pop_front() };
-        let Some(id) = due else { return TurnPhase::Stop };
-        self.close_socket(id);
+    pub(super) fn deliver_unbind(&mut self) -> TurnPhase {
+        let (unbinds, fair_share) = (&mut self.agenda.unbinds, &self.fair_share);
+        let due = unbinds.next(|tenant| fair_share.has_used_its_share(tenant));
+        let Some((tenant, id)) = due else {
+            return self.begin_giving_back();
+        };
+        self.charged(tenant, |reactor| reactor.close_socket(id));
         if let Some(entry) = self.connections.get(id) {
             self.deliver(entry.instance, Event::Unbind(id));
         }
-        TurnPhase::Unbinds { left: left - 1 }
+        TurnPhase::Unbinds
     }
 
     /// Sends what still goes at once and closes.
@@ -166,7 +181,7 @@ impl Reactor {
         let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
         let mut connection = entry.shared.lock();
-        connection.flush(now);
+        connection.flush(now, LAST_FLUSH_BYTES);
         connection.discard_input();
         if let Some(mut stream) = connection.take_stream() {
             deregister(self.poll.registry(), &mut stream);
@@ -175,9 +190,9 @@ impl Reactor {
         for key in [entry.inactivity.take(), entry.pending_connect.take()].into_iter().flatten() {
             self.timers.cancel(key.0);
         }
-        if let Some(key) = entry.close_deadline.take() {
-            self.timers.cancel(key);
-        }
+        entry.attempts = Attempts::default();
+        let keys = [entry.close_deadline.take(), entry.next_attempt.take()];
+        keys.into_iter().flatten().for_each(|key| self.timers.cancel(key));
     }
 
     /// Forgets a connection whose `unbind` has returned.
@@ -219,8 +234,8 @@ fn deregister(registry: &mio::Registry, stream: &mut Stream) {
 
 /// Makes a deadline fit what is wanted: from when, after how long, what for. Zero is never.
 fn set_deadline(
-    timers: &mut crate::timer::TimerQueue<Purpose>,
-    set: &mut Option<(TimerKey, Duration)>,
+    (timers, owner): (&mut Deadlines, Owner),
+    set: &mut Option<(DeadlineKey, Duration)>,
     wanted: Option<(Moment, Duration, Purpose)>,
 ) {
     let wanted = wanted.filter(|(_, timeout, _)| !timeout.is_zero());
@@ -231,5 +246,6 @@ fn set_deadline(
     if let Some((key, _)) = set.take() {
         timers.cancel(key);
     }
-    *set = wanted.map(|(from, timeout, purpose)| (timers.insert(from + timeout, purpose), timeout));
+    *set = wanted
+        .map(|(from, timeout, purpose)| (timers.insert(owner, from + timeout, purpose), timeout));
 }

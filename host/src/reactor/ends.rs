@@ -5,20 +5,54 @@ use crate::config::model::Isolation;
 use crate::engine::call::Trapped;
 use crate::engine::sandbox::Stage;
 use crate::engine::task::Task;
-use crate::log;
+use crate::log::text::GuestText;
+use crate::log::trap;
 use crate::plugin::report::Ended;
-use crate::reactor::Reactor;
 use crate::reactor::table::instance::{Instance, InstanceState};
+use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
+use crate::workers::disposal::Remains;
+
+/// Deadlines of an ended instance that are taken off before another tenant has its turn.
+const CANCELLED_AT_ONCE: usize = 256;
 
 /// What the log says of an event that took too long.
 pub(super) const TOO_LONG: &str = "an event took too long: its instance has ended";
 
 impl Reactor {
-    pub(super) fn start_refused(&mut self, id: InstanceId, event: &'static str, reason: &str) {
+    pub(super) fn begin_giving_back(&mut self) -> TurnPhase {
+        self.agenda.ends.begin_phase(UNITS_PER_PHASE);
+        self.agenda.abandoned.begin_phase(UNITS_PER_PHASE);
+        self.agenda.cancelled.begin_phase(UNITS_PER_PHASE);
+        TurnPhase::GiveBack
+    }
+
+    /// Does one thing that is left of ended instances: ends a process of one, closes a connection, takes deadlines off.
+    pub(super) fn give_back(&mut self) -> TurnPhase {
+        let (agenda, fair_share) = (&mut self.agenda, &self.fair_share);
+        let has_used = |tenant| fair_share.has_used_its_share(tenant);
+        if let Some((tenant, id)) = agenda.ends.next(has_used) {
+            self.charged(tenant, |reactor| reactor.end_instance(id));
+        } else if let Some((tenant, (id, plugin))) = agenda.abandoned.next(has_used) {
+            self.charged(tenant, |reactor| reactor.abandon_connection(id, &plugin.config.on_trap));
+        } else if let Some((tenant, keys)) = agenda.cancelled.next(has_used) {
+            self.charged(tenant, |reactor| {
+                keys.into_iter().for_each(|key| reactor.timers.cancel(key));
+            });
+        } else {
+            return TurnPhase::Stop;
+        }
+        TurnPhase::GiveBack
+    }
+
+    pub(super) fn start_refused(
+        &mut self,
+        id: InstanceId,
+        event: &'static str,
+        reason: &GuestText,
+    ) {
         let Some(instance) = self.instances.get(id) else { return };
-        let plugin = instance.plugin.name();
-        let reason = log::escaped(reason);
-        tracing::error!(plugin, event, reason = &*reason, "start failed: the instance has ended");
+        instance.plugin.start_refused(self.setup.env.clock.now(), event, reason);
         self.end_instance(id);
     }
 
@@ -36,12 +70,12 @@ impl Reactor {
                     Stage::Make | Stage::Fit => "no instance could be made",
                 },
                 event: task.name(),
-                handler: subject.as_ref().map(|(_, handler)| &**handler),
+                handler: subject.as_ref().map(|(_, handler)| handler),
                 connection: subject.as_ref().map(|(number, _)| *number),
                 operation: None,
                 limit: trapped.limit,
-                cause: Some(log::cause(&trapped.error)),
-                backtrace: Some(log::backtrace(&trapped.error)),
+                cause: Some(trap::cause(&trapped.error)),
+                backtrace: Some(trap::backtrace(&trapped.error)),
             },
         );
         let index = plugin.index;
@@ -57,7 +91,7 @@ impl Reactor {
         &self,
         id: InstanceId,
         connection: Option<ConnectionId>,
-    ) -> Option<(u32, String)> {
+    ) -> Option<(u32, GuestText)> {
         let instance = self.instances.get(id)?;
         // A timer or a tick in the sandbox of one connection is about that connection.
         let single = instance.plugin.config.isolation == Isolation::Connection;
@@ -68,21 +102,23 @@ impl Reactor {
 
     /// The end of an instance that cannot be told: its connections are closed, its timers forgotten.
     ///
-    /// The processes that it has spawned end with it.
+    /// The processes that it has spawned end with it. What is many is done in the turn's last phase, some in each turn.
     pub(super) fn end_instance(&mut self, id: InstanceId) {
-        let mut ending = vec![id];
-        while let Some(id) = ending.pop() {
-            if let Some(instance) = self.instances.remove(id) {
-                self.clear_up(id, instance, &mut ending);
-            }
+        if let Some(instance) = self.instances.remove(id) {
+            self.clear_up(id, instance);
         }
         self.acceptors.wake();
     }
 
-    fn clear_up(&mut self, id: InstanceId, instance: Instance, ending: &mut Vec<InstanceId>) {
+    fn clear_up(&mut self, id: InstanceId, instance: Instance) {
+        let tenant = instance.plugin.tenant.index;
         for child in instance.children {
             self.mark_killed(child);
-            ending.push(child);
+            // It is not entered any more.
+            if let Some(child) = self.instances.get_mut(child) {
+                child.is_ending = true;
+            }
+            self.agenda.ends.push(tenant, child);
         }
         if let Some(role) = instance.role {
             self.process_ended(id, &role);
@@ -90,13 +126,14 @@ impl Reactor {
         if let Some(key) = instance.overdue {
             self.timers.cancel(key);
         }
-        for timer in instance.timers.into_values() {
-            if let Some(key) = timer.key {
-                self.timers.cancel(key);
-            }
+        let mut timers: Vec<_> =
+            instance.timers.into_values().filter_map(|timer| timer.key).collect();
+        while !timers.is_empty() {
+            let few = timers.split_off(timers.len().saturating_sub(CANCELLED_AT_ONCE));
+            self.agenda.cancelled.push(tenant, few);
         }
         for connection in instance.connections {
-            self.abandon_connection(connection, &instance.plugin.config.on_trap);
+            self.agenda.abandoned.push(tenant, (connection, instance.plugin.clone()));
         }
         self.programs.ended(instance.plugin.index, id);
         if let Some(key) = instance.reprieve {
@@ -105,6 +142,10 @@ impl Reactor {
         // Its place is free before anybody asks for it.
         match instance.state {
             InstanceState::Away(call) => call.abandon(instance.slot),
+            InstanceState::Idle(seat) if seat.is_heavy() => {
+                let (slot, post) = (instance.slot, self.inbox.post());
+                self.setup.disposal.add(Remains { tenant, seat, slot, post });
+            }
             state => {
                 drop(state);
                 drop(instance.slot);

@@ -58,6 +58,15 @@ impl FairShare {
         }
     }
 
+    /// The reactor has worked this long for a tenant.
+    pub(super) fn charge_work(&mut self, tenant: usize, used: Duration) {
+        let Some(share) = self.tenants.get_mut(tenant) else { return };
+        if share.spent.is_zero() {
+            self.served.push(tenant);
+        }
+        share.spent += used.max(Duration::from_nanos(1));
+    }
+
     /// A tenant's handler has used so much in the slow lane.
     pub(super) fn used_in_the_lane(&mut self, tenant: usize, used: Duration, now: Moment) {
         let is_long = self.is_long(used);

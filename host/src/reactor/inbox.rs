@@ -58,9 +58,9 @@ impl Inbox {
         self.bell.hear();
     }
 
-    /// All mail that has come so far.
-    pub fn mail(&self) -> impl Iterator<Item = Mail> {
-        self.receiver.try_iter()
+    /// The mail that has come first, if there is any.
+    pub fn mail(&self) -> Option<Mail> {
+        self.receiver.try_recv().ok()
     }
 
     /// A call that has come env, if there is one.

@@ -10,7 +10,7 @@ use crate::host_api::state::HostState;
 use crate::mail::post::Address;
 use crate::quota::instances::QuotaExceeded;
 use crate::reactor::Reactor;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::{GuestTimer, Instance, InstanceState, Unavailable};
 use crate::reactor::table::pending::Pending;
@@ -64,7 +64,7 @@ impl Reactor {
     pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> Result<(), QuotaExceeded> {
         let plugin = sandbox.plugin().clone();
         let slot = self.setup.quota.acquire(plugin.tenant.index)?;
-        let index = plugin.index;
+        let (index, tenant) = (plugin.index, plugin.tenant.index);
         sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
         let mut instance = Instance::new(plugin, Seat::Ready(sandbox), slot);
         // In its queue already, so that no connection gets in before it.
@@ -72,7 +72,7 @@ impl Reactor {
         let id = self.instances.insert(instance);
         self.programs.share(index, id);
         self.programs.had_any = true;
-        self.agenda.pending.push_back(Pending::Start(id));
+        self.agenda.pending.push(tenant, Pending::Start(id));
         Ok(())
     }
 
@@ -119,6 +119,8 @@ impl Reactor {
     }
 
     fn apply(&mut self, id: InstanceId, command: Command) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let tenant = instance.plugin.tenant.index;
         match command {
             Command::Reconcile { id } => self.reconcile(id),
             Command::Connect { permit, lookup, target, token } => {
@@ -126,16 +128,13 @@ impl Reactor {
                     instance.pending_connects += 1;
                 }
                 let instance = id;
-                self.agenda.pending.push_back(Pending::Connect {
-                    permit,
-                    lookup,
-                    instance,
-                    target,
-                    token,
-                });
+                self.agenda
+                    .pending
+                    .push(tenant, Pending::Connect { permit, lookup, instance, target, token });
             }
             Command::SetTimer { id: timer, deadline, every } => {
-                let key = self.timers.insert(deadline, Purpose::Guest(id, timer));
+                let key =
+                    self.timers.insert(Owner::Tenant(tenant), deadline, Purpose::Guest(id, timer));
                 if let Some(instance) = self.instances.get_mut(id) {
                     instance.timers.insert(timer, GuestTimer { key: Some(key), every });
                 }
@@ -147,10 +146,10 @@ impl Reactor {
                     self.timers.cancel(key);
                 }
             }
-            Command::Tick { id: tick } => self.agenda.ticks.push_back((id, tick)),
+            Command::Tick { id: tick } => self.agenda.ticks.push(tenant, (id, tick)),
             Command::Spawn { process, plugin, name, argument } => {
                 let birth = Birth { process, parent: id, plugin, name, argument };
-                self.agenda.pending.push_back(Pending::Spawn(birth));
+                self.agenda.pending.push(tenant, Pending::Spawn(birth));
             }
             Command::Kill { process } => self.kill(id, process),
             Command::Exit => self.exit(id),
@@ -191,11 +190,12 @@ impl Reactor {
     /// A periodic timer is due again so long after its callback has returned.
     fn rearm(&mut self, id: InstanceId, timer: u32) {
         let Some(instance) = self.instances.get_mut(id) else { return };
+        let owner = Owner::Tenant(instance.plugin.tenant.index);
         let Some(GuestTimer { key, every: Some(every) }) = instance.timers.get_mut(&timer) else {
             return;
         };
         let deadline = (self.setup.env.clock.now() + *every).on_grid();
-        *key = Some(self.timers.insert(deadline, Purpose::Guest(id, timer)));
+        *key = Some(self.timers.insert(owner, deadline, Purpose::Guest(id, timer)));
     }
 
     /// Ends the sandbox of one connection when it has no more.

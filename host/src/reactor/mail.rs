@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use crate::base::arena::InstanceId;
 use crate::contract::outcome::ExitReason;
 use crate::mail::post::{Delivery, Mail};
-use crate::reactor::Reactor;
 use crate::reactor::table::event::Event;
 use crate::reactor::table::turn::{MailProgress, MailStep, TurnPhase};
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::returns::Returned;
 
 /// Instances that are told something in one turn; the rest is told in the next, so that sockets have theirs.
@@ -46,8 +46,8 @@ impl Reactor {
                     MailStep::Returned
                 }
                 None => {
-                    self.mail.waiting.extend(self.inbox.mail());
-                    MailStep::HeldBack(self.mail.tenants_held_back())
+                    self.sort_mail();
+                    MailStep::HeldBack(self.held_back.tenants())
                 }
             },
             MailStep::HeldBack(tenants) => self.next_held_back(tenants, left),
@@ -55,10 +55,13 @@ impl Reactor {
                 self.deliver_held_back(delivery, tenants, &mut left)
             }
             MailStep::Dispatch if left == 0 => return self.begin_sockets(),
-            MailStep::Dispatch => match self.mail.waiting.pop_front() {
-                Some(mail) => self.dispatch(mail, &mut left),
-                None => return self.begin_sockets(),
-            },
+            MailStep::Dispatch => {
+                let (mail, fair_share) = (&mut self.agenda.mail, &self.fair_share);
+                match mail.next(|tenant| fair_share.has_used_its_share(tenant)) {
+                    Some((tenant, mail)) => self.dispatch(tenant, mail, &mut left),
+                    None => return self.begin_sockets(),
+                }
+            }
             MailStep::Deliver(delivery) => self.deliver_mail(delivery, &mut left),
         };
         TurnPhase::Mail(MailProgress { step, left })
@@ -66,35 +69,63 @@ impl Reactor {
 
     /// Whether there is mail that need not wait for anything.
     pub(super) fn mail_can_go_on(&self) -> bool {
-        let is_possible = |delivery: &Delivery| match delivery.members.get(delivery.delivered) {
-            Some(member) => !self.is_busy(member.instance),
-            None => true,
+        let is_possible = |delivery: &Delivery| {
+            delivery.next().is_none_or(|(_, member)| !self.is_busy(member.instance))
         };
-        !self.mail.waiting.is_empty() || self.mail.first_held_back().any(is_possible)
+        self.held_back.first().any(is_possible)
+    }
+
+    /// Does what is the host's at once, and puts what is a tenant's behind the rest of that.
+    fn sort_mail(&mut self) {
+        while let Some(mail) = self.inbox.mail() {
+            match mail {
+                Mail::Stop => self.stopping.stop.want(),
+                Mail::SlotFreed => self.acceptors.wake(),
+                // A stopping reactor begins nothing more.
+                Mail::LiftQuarantine if self.stopping.has_begun() => {}
+                Mail::LiftQuarantine => self.lift_quarantine(),
+                mail => {
+                    if let Some(tenant) = self.tenant_of_mail(&mail) {
+                        self.agenda.mail.push(tenant, mail);
+                    }
+                }
+            }
+        }
+        self.agenda.mail.begin_phase(UNITS_PER_PHASE);
+    }
+
+    /// Whose a piece of mail is; none when the one that it is for is gone.
+    fn tenant_of_mail(&self, mail: &Mail) -> Option<usize> {
+        let instance = match mail {
+            Mail::Message(delivery) => return Some(delivery.tenant),
+            Mail::Resolved { connection, .. } => self.connections.get(*connection)?.instance,
+            Mail::Deferred(deferred) => deferred.instance,
+            Mail::Popped { instance, .. } => *instance,
+            // A process that is not born yet finds what is in its mailbox.
+            Mail::Notified { process } => *self.processes.get(process)?,
+            Mail::Exited { parent, .. } => *parent,
+            Mail::Stop | Mail::SlotFreed | Mail::LiftQuarantine => return None,
+        };
+        Some(self.instances.get(instance)?.plugin.tenant.index)
     }
 
     /// Does what one piece of mail says.
-    fn dispatch(&mut self, mail: Mail, left: &mut usize) -> MailStep {
+    fn dispatch(&mut self, tenant: usize, mail: Mail, left: &mut usize) -> MailStep {
         *left -= 1;
         match mail {
-            Mail::Stop => self.stopping.stop.want(),
             Mail::Resolved { connection, addresses } => self.resolved(connection, addresses),
-            Mail::SlotFreed => self.acceptors.wake(),
             // A stopping reactor begins nothing more.
             _ if self.stopping.has_begun() => *left += 1,
-            Mail::LiftQuarantine => self.lift_quarantine(),
             Mail::Deferred(deferred) => {
                 self.deliver(deferred.instance, Event::Deferred(deferred));
             }
             Mail::Message(delivery) => {
-                *left += 1;
-                if self.mail.held_back.contains_key(&delivery.tenant) {
-                    // Others of its tenant wait already.
-                    *left -= 1;
-                    self.mail.hold_back(delivery);
-                } else {
+                if !self.held_back.has(tenant) {
+                    *left += 1;
                     return MailStep::Deliver(delivery);
                 }
+                // Others of its tenant wait already.
+                self.held_back.push(delivery);
             }
             Mail::Popped { instance, pop, item } => {
                 self.deliver(instance, Event::Popped { pop, item });
@@ -107,17 +138,25 @@ impl Reactor {
             Mail::Exited { process, parent, reason } => {
                 self.deliver(parent, Event::Exited { process, reason });
             }
+            Mail::Stop | Mail::SlotFreed | Mail::LiftQuarantine => {}
         }
         MailStep::Dispatch
     }
 
-    /// Delivers a message that has come to the next of its subscribers.
+    /// Delivers a message that has come to the next of its subscribers. Those that are left when its tenant has used its
+    /// share have it in the next turn.
     fn deliver_mail(&mut self, mut delivery: Delivery, left: &mut usize) -> MailStep {
+        if self.fair_share.has_used_its_share(delivery.tenant) {
+            self.agenda.mail.push_front(delivery.tenant, Mail::Message(delivery));
+            return MailStep::Dispatch;
+        }
         match self.deliver_once(&mut delivery, left) {
             Delivered::ToOneMore => return MailStep::Deliver(delivery),
             Delivered::All => {}
-            Delivered::InTheNextTurn => self.mail.waiting.push_front(Mail::Message(delivery)),
-            Delivered::UpToABusyOne => self.mail.hold_back(delivery),
+            Delivered::InTheNextTurn => {
+                self.agenda.mail.push_front(delivery.tenant, Mail::Message(delivery));
+            }
+            Delivered::UpToABusyOne => self.held_back.push(delivery),
         }
         MailStep::Dispatch
     }
@@ -127,7 +166,10 @@ impl Reactor {
         let Some(tenant) = tenants.pop_front().filter(|_| 0 < left) else {
             return MailStep::Dispatch;
         };
-        match self.mail.take_held_back(tenant) {
+        if self.fair_share.has_used_its_share(tenant) {
+            return MailStep::HeldBack(tenants);
+        }
+        match self.held_back.pop(tenant) {
             Some(delivery) => MailStep::DeliverHeldBack(delivery, tenants),
             None => MailStep::HeldBack(tenants),
         }
@@ -145,7 +187,7 @@ impl Reactor {
             // The next one of the same tenant.
             Delivered::All => tenants.push_front(delivery.tenant),
             Delivered::InTheNextTurn | Delivered::UpToABusyOne => {
-                self.mail.hold_back_first(delivery);
+                self.held_back.push_front(delivery);
             }
         }
         MailStep::HeldBack(tenants)
@@ -154,9 +196,7 @@ impl Reactor {
     /// Delivers a message to one more of its subscribers, unless that one has too much before it: a channel is as quick as
     /// its slowest subscriber, and what waits for that one waits once and not in its queue.
     fn deliver_once(&mut self, delivery: &mut Delivery, left: &mut usize) -> Delivered {
-        let Some(member) = delivery.members.get(delivery.delivered).copied() else {
-            return Delivered::All;
-        };
+        let Some((place, member)) = delivery.next() else { return Delivered::All };
         if *left == 0 {
             return Delivered::InTheNextTurn;
         }
@@ -164,16 +204,12 @@ impl Reactor {
             return Delivered::UpToABusyOne;
         }
         *left -= 1;
-        delivery.delivered += 1;
+        delivery.after = place;
         if delivery.except != Some(member) {
             let (subscription, message) = (member.subscription, delivery.message.clone());
             self.deliver(member.instance, Event::Message { subscription, message });
         }
-        if delivery.delivered < delivery.members.len() {
-            Delivered::ToOneMore
-        } else {
-            Delivered::All
-        }
+        Delivered::ToOneMore
     }
 
     /// Whether an instance has so many events waiting that it is told no more.
@@ -183,6 +219,9 @@ impl Reactor {
 
     /// Tells an instance of this reactor something in a later turn.
     pub(super) fn send_later(&mut self, parent: InstanceId, process: u32, reason: ExitReason) {
-        self.mail.waiting.push_back(Mail::Exited { process, parent, reason });
+        if let Some(instance) = self.instances.get(parent) {
+            let tenant = instance.plugin.tenant.index;
+            self.agenda.mail.push(tenant, Mail::Exited { process, parent, reason });
+        }
     }
 }

@@ -7,11 +7,14 @@ use mio::Interest;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::PollSource;
 use crate::contract::bindings::Origin;
+use crate::log::text::GuestText;
 use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection};
-use crate::net::outbound::{Attempt, Attempts, Target};
+use crate::net::outbound::attempts::{Attempts, NEXT_AFTER, Progress};
+use crate::net::outbound::{Attempt, Target};
 use crate::quota::semaphore::Permit;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::ConnectionEntry;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::event::Event;
 use crate::reactor::table::turn::Connecting;
 use crate::workers::resolver::Question;
@@ -34,7 +37,7 @@ impl Reactor {
         let number = self.next_number();
         let mut connection = Connection::outgoing(number, marks, now);
         connection.count_for(tenant.writing.clone(), &tenant.outboxes);
-        connection.handler = target.to_string();
+        connection.handler = GuestText::name(target);
         let origin = Origin::Connected(token);
         let mut entry =
             ConnectionEntry::new(instance_id, SharedConnection::new(connection), origin, permit);
@@ -79,7 +82,7 @@ impl Reactor {
     }
 
     /// Whose a connection is.
-    fn tenant_of(&self, id: ConnectionId) -> usize {
+    pub(super) fn tenant_of(&self, id: ConnectionId) -> usize {
         let entry = self.connections.get(id);
         let instance = entry.and_then(|entry| self.instances.get(entry.instance));
         instance.map_or(0, |instance| instance.plugin.tenant.index)
@@ -106,31 +109,35 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         if entry.shared.lock().phase() == Phase::Resolving {
             entry.attempts = attempts;
+            entry.shared.lock().connecting();
+            // Sockets that connect are registered for both.
+            entry.writable_wanted = true;
             self.next_attempt(id);
         }
     }
 
-    fn next_attempt(&mut self, id: ConnectionId) {
+    /// Begins the next attempt, beside those that are under way.
+    pub(super) fn next_attempt(&mut self, id: ConnectionId) {
+        let now = self.setup.env.clock.now();
+        let owner = Owner::Tenant(self.tenant_of(id));
         let Some(entry) = self.connections.get_mut(id) else { return };
-        let mut connection = entry.shared.lock();
-        match entry.attempts.begin_next() {
-            Ok(mut stream) => {
-                let (token, both) =
-                    (PollSource::Connection(id).into(), Interest::READABLE.add(Interest::WRITABLE));
-                match self.poll.registry().register(&mut stream, token, both) {
-                    Ok(()) => {
-                        entry.writable_wanted = true;
-                        connection.connecting(stream);
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a socket cannot be polled");
-                        connection.end(CloseReason::Failed);
-                    }
-                }
-            }
-            Err(reason) => connection.end(reason),
+        if entry.shared.lock().phase() != Phase::Connecting {
+            return;
         }
-        drop(connection);
+        if let Some(key) = entry.next_attempt.take() {
+            self.timers.cancel(key);
+        }
+        let registry = self.poll.registry();
+        let token = PollSource::Connection(id).into();
+        let both = Interest::READABLE.add(Interest::WRITABLE);
+        if let Err(reason) =
+            entry.attempts.begin_next(|stream| registry.register(stream, token, both))
+        {
+            entry.shared.lock().end(reason);
+        } else if entry.attempts.has_more() {
+            let due = now + NEXT_AFTER;
+            entry.next_attempt = Some(self.timers.insert(owner, due, Purpose::NextAttempt(id)));
+        }
         self.reconcile(id);
     }
 
@@ -138,25 +145,14 @@ impl Reactor {
     pub(super) fn on_connecting(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
-        let mut connection = entry.shared.lock();
-        let Some(stream) = connection.stream() else { return };
-        match stream.take_error() {
-            Ok(None) if stream.peer().is_err() => return,
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => {
-                // The old socket leaves the poll when it is closed.
-                drop(connection.drop_stream());
-                entry.attempts.failed(&error);
-                drop(connection);
-                self.next_attempt(id);
-                return;
-            }
-        }
-        connection.established(now);
-        drop(connection);
-        if let Some(key) = entry.pending_connect.take() {
-            self.timers.cancel(key.0);
-        }
+        let stream = match entry.attempts.progress() {
+            Progress::Waiting => return,
+            Progress::Failed => return self.next_attempt(id),
+            Progress::Connected(stream) => stream,
+        };
+        entry.shared.lock().established(stream, now);
+        let keys = [entry.pending_connect.take().map(|set| set.0), entry.next_attempt.take()];
+        keys.into_iter().flatten().for_each(|key| self.timers.cancel(key));
         let instance = entry.instance;
         self.reconcile(id);
         self.deliver(instance, Event::Completed(id));

@@ -5,26 +5,34 @@ use crate::reactor::table::event::Event;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn::{Connecting, PendingProgress, TurnPhase};
 
+/// What is begun for one tenant in one turn, at most: each is a socket or a sandbox.
+const PENDING_PER_TURN: usize = 64;
+
 impl Reactor {
-    pub(super) fn begin_pending(&self) -> TurnPhase {
-        let left = self.agenda.pending.len();
-        TurnPhase::Pending(PendingProgress { left, connecting: None })
+    pub(super) fn begin_pending(&mut self) -> TurnPhase {
+        self.agenda.pending.begin_phase(PENDING_PER_TURN);
+        TurnPhase::Pending(PendingProgress { connecting: None })
     }
 
     /// Does one of the things that were asked for before this phase.
     pub(super) fn run_pending(&mut self, mut progress: PendingProgress) -> TurnPhase {
         if let Some(connecting) = progress.connecting.take() {
-            self.begin_connecting(connecting);
+            let tenant = self.tenant_of(connecting.connection);
+            self.charged(tenant, |reactor| reactor.begin_connecting(connecting));
         }
-        let next = if progress.left == 0 { None } else { self.agenda.pending.pop_front() };
-        let Some(next) = next else { return self.begin_ticks() };
-        progress.left -= 1;
-        match next {
+        let (pending, fair_share) = (&mut self.agenda.pending, &self.fair_share);
+        let next = pending.next(|tenant| fair_share.has_used_its_share(tenant));
+        let Some((tenant, next)) = next else { return self.begin_ticks() };
+        progress.connecting = self.charged(tenant, |reactor| reactor.begin_one(next));
+        TurnPhase::Pending(progress)
+    }
+
+    fn begin_one(&mut self, pending: Pending) -> Option<Connecting> {
+        match pending {
             Pending::Start(instance) => self.agenda.runnable.push_back(instance),
             Pending::Connect { permit, lookup, instance, target, token } => {
-                progress.connecting = self
-                    .connect(permit, instance, &target, token)
-                    .map(|connection| Connecting { connection, target, lookup });
+                let connection = self.connect(permit, instance, &target, token)?;
+                return Some(Connecting { connection, target, lookup });
             }
             Pending::Spawn(birth) => self.spawn(birth),
             Pending::Drained(id) => {
@@ -33,6 +41,6 @@ impl Reactor {
                 }
             }
         }
-        TurnPhase::Pending(progress)
+        None
     }
 }

@@ -27,7 +27,7 @@ impl Reactor {
         };
         self.processes.insert(number, id);
         if let Some(parent) = self.instances.get_mut(parent) {
-            parent.children.push(id);
+            parent.children.insert(id);
         }
         self.deliver(id, Event::Spawned { name, argument });
         // Their notices came before there was anybody to tell.
@@ -59,9 +59,14 @@ impl Reactor {
             return;
         }
         // It may not have been born yet.
-        let unborn = |pending: &Pending| matches!(pending, Pending::Spawn(birth) if birth.parent == parent && birth.process.id() == process);
-        if let Some(place) = self.agenda.pending.iter().position(unborn) {
-            self.agenda.pending.remove(place);
+        let is_unborn = |pending: &Pending| {
+            matches!(pending, Pending::Spawn(birth)
+                if birth.parent == parent && birth.process.id() == process)
+        };
+        let Some(tenant) = self.instances.get(parent).map(|it| it.plugin.tenant.index) else {
+            return;
+        };
+        if self.agenda.pending.remove(tenant, is_unborn).is_some() {
             self.send_later(parent, process, ExitReason::Killed);
         }
     }
@@ -86,7 +91,7 @@ impl Reactor {
         let process = role.process.id();
         self.processes.remove(&process);
         if let Some(parent) = self.instances.get_mut(role.parent) {
-            parent.children.retain(|child| *child != id);
+            parent.children.remove(&id);
             self.send_later(role.parent, process, role.reason);
         }
     }

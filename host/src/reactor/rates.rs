@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use crate::plugin::tenant::Tenant;
 use crate::reactor::Reactor;
 use crate::reactor::table::backlog::Rate;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{Owner, Purpose};
 
 /// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
 /// itself full must not keep them from ending.
@@ -74,7 +74,8 @@ impl Reactor {
             Rate::Writing => &mut waits.writing.deadline,
         };
         if deadline.is_none() {
-            *deadline = Some(self.timers.insert(due, Purpose::Replenished(tenant, rate)));
+            *deadline =
+                Some(self.timers.insert(Owner::Host, due, Purpose::Replenished(tenant, rate)));
         }
     }
 
@@ -99,7 +100,7 @@ impl Reactor {
                     if let Some(entry) = self.connections.get_mut(id) {
                         entry.waits_to_write = false;
                     }
-                    self.write(id);
+                    self.agenda.writes.push(tenant, id);
                 }
             }
         }
@@ -128,7 +129,8 @@ impl Reactor {
         }
         if instance.reprieve.is_none() {
             let deadline = now + REPRIEVE_AFTER;
-            instance.reprieve = Some(self.timers.insert(deadline, Purpose::Reprieve(id)));
+            instance.reprieve =
+                Some(self.timers.insert(Owner::Host, deadline, Purpose::Reprieve(id)));
         }
         if !std::mem::replace(&mut instance.waits.room, true) {
             self.backlog.wait_for_room(id);

@@ -136,7 +136,8 @@ impl Reactor {
     /// A connection that may have something to read is read in the next phase that does.
     pub(super) fn make_ready(&mut self, id: ConnectionId) {
         if self.list(id, ReadState::Ready) {
-            self.backlog.make_ready(id);
+            let tenant = self.tenant_of(id);
+            self.agenda.reads.push(tenant, id);
         }
     }
 

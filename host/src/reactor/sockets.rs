@@ -3,20 +3,21 @@
 use crate::base::arena::ConnectionId;
 use crate::base::token::PollSource;
 use crate::net::connection::Phase;
-use crate::reactor::Reactor;
 use crate::reactor::table::poll_events::SocketEvent;
 use crate::reactor::table::turn::{Accepting, SocketProgress, SocketStep, TurnPhase};
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 /// Reads from one connection in one turn; what is left waits for the next.
 const READS_PER_TURN: usize = 4;
 
 impl Reactor {
     /// Begins with the sockets: what is left over now is looked at once.
-    pub(super) fn begin_sockets(&self) -> TurnPhase {
+    pub(super) fn begin_sockets(&mut self) -> TurnPhase {
+        self.agenda.reads.begin_phase(UNITS_PER_PHASE);
+        self.agenda.writes.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Sockets(SocketProgress {
             doing: SocketStep::Next,
             acceptors: self.acceptors.ready(),
-            connections: self.backlog.ready(),
         })
     }
 
@@ -44,11 +45,14 @@ impl Reactor {
                 place.map_or(SocketStep::Next, |place| SocketStep::Accept(Accepting::new(place))),
             );
         }
-        if 0 < progress.connections {
-            progress.connections -= 1;
-            return Some(
-                self.backlog.next_ready().map_or(SocketStep::Next, |id| self.read_again(id)),
-            );
+        let (agenda, fair_share) = (&mut self.agenda, &self.fair_share);
+        let has_used = |tenant| fair_share.has_used_its_share(tenant);
+        if let Some((_, id)) = agenda.writes.next(has_used) {
+            self.write(id);
+            return Some(SocketStep::Next);
+        }
+        if let Some((_, id)) = agenda.reads.next(has_used) {
+            return Some(self.read_again(id));
         }
         let event = self.events.next()?;
         Some(match event.source {

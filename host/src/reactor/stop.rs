@@ -6,7 +6,7 @@ use crate::mail::post::Mail;
 use crate::net::connection::CloseReason;
 use crate::reactor::Reactor;
 use crate::reactor::exit::Exit;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::event::Event;
 use crate::reactor::table::stop::Stop;
 use crate::reactor::table::turn::TurnPhase;
@@ -86,7 +86,7 @@ impl Reactor {
     /// Whatever the stop waits for now has this long.
     fn set_stop_deadline(&mut self) {
         let deadline = self.setup.env.clock.now() + self.setup.stop_deadline;
-        let key = self.timers.insert(deadline, Purpose::StopDeadline);
+        let key = self.timers.insert(Owner::Host, deadline, Purpose::StopDeadline);
         if let Some(earlier) = self.stopping.deadline.replace(key) {
             self.timers.cancel(earlier);
         }

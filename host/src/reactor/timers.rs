@@ -3,15 +3,16 @@
 use crate::base::arena::ConnectionId;
 use crate::net::connection::{CloseReason, Phase};
 use crate::reactor::Reactor;
-use crate::reactor::table::deadline::Purpose;
+use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::turn::TurnPhase;
-use crate::timer::Pass;
 
 impl Reactor {
     /// Does what is due next.
-    pub(super) fn run_timer(&mut self, pass: Pass) -> TurnPhase {
-        let Some(purpose) = self.timers.pop_due(pass) else { return TurnPhase::Poll };
+    pub(super) fn run_timer(&mut self) -> TurnPhase {
+        let (timers, fair_share) = (&mut self.timers, &self.fair_share);
+        let due = timers.next_due(|tenant| fair_share.has_used_its_share(tenant));
+        let Some(purpose) = due else { return TurnPhase::Poll };
         match purpose {
             // A stopping reactor finishes its turn and begins nothing more.
             Purpose::Guest(..) if self.stopping.has_begun() => {}
@@ -19,6 +20,7 @@ impl Reactor {
             Purpose::Overdue(instance) => self.overdue(instance),
             Purpose::Inactivity(id) => self.check_inactivity(id),
             Purpose::PendingConnect(id) => self.end_connection(id, CloseReason::ConnectTimeout),
+            Purpose::NextAttempt(id) => self.next_attempt(id),
             Purpose::CloseDeadline(id) => self.close_deadline_passed(id),
             Purpose::Replenished(tenant, rate) => self.replenished(tenant, rate),
             Purpose::Reprieve(instance) => self.reprieve(instance),
@@ -26,7 +28,7 @@ impl Reactor {
             Purpose::Restart(plugin) => self.restart(plugin),
             Purpose::StopDeadline => self.stopping.stop.deadline_passed(),
         }
-        TurnPhase::Timers(pass)
+        TurnPhase::Timers
     }
 
     fn check_inactivity(&mut self, id: ConnectionId) {
@@ -82,7 +84,7 @@ impl Reactor {
             return self.programs.wait_in_quarantine(plugin);
         }
         let after = self.programs.failed(plugin, now);
-        self.timers.insert(now + after, Purpose::Restart(plugin));
+        self.timers.insert(Owner::Host, now + after, Purpose::Restart(plugin));
         let name = self.setup.env.host.plugins[plugin].name();
         tracing::warn!(plugin = name, after_ms = after.as_millis(), "starting again later");
     }

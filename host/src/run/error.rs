@@ -1,10 +1,11 @@
 //! What keeps a host from starting.
 
-use std::fmt;
+use std::{fmt, io};
 
+use crate::base::panics::Panicked;
 use crate::config::error::ConfigError;
 use crate::engine::load::LoadError;
-use crate::net::listener::BindError;
+use crate::net::listener::error::BindError;
 
 /// What keeps a host from starting, one variant for each exit code.
 #[derive(Debug)]
@@ -31,10 +32,43 @@ impl StartError {
     }
 }
 
+/// The remedy for a thread that cannot be started.
+const MORE_THREADS: &str =
+    "allow this user more processes (ulimit -u), or the host's control group (pids.max)";
+/// The system's words for it.
+const NO_THREAD: &str = "Resource temporarily unavailable";
+
 impl StartError {
     /// For `map_err`: what was being done when it failed.
     pub(super) fn internal<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError {
         move |error| StartError::Internal(format!("{what}: {error}"))
+    }
+
+    /// For `map_err`: whose thread could not be started.
+    pub fn thread<E: fmt::Display>(whose: &'static str) -> impl Fn(E) -> StartError {
+        move |error| {
+            StartError::Internal(format!(
+                "the thread for {whose} cannot be started: {error}; {MORE_THREADS}"
+            ))
+        }
+    }
+
+    /// For `map_err`: what was being made, which has a poll and may have a thread.
+    pub(super) fn made(what: &'static str) -> impl Fn(io::Error) -> StartError {
+        move |error| match error.kind() {
+            io::ErrorKind::WouldBlock => StartError::thread(what)(error),
+            _ => StartError::Internal(format!("making {what}: {error}")),
+        }
+    }
+
+    /// For `map_err`: what was being done when a library panicked, as some do for want of a thread.
+    pub fn panicked(what: &'static str) -> impl Fn(Panicked) -> StartError {
+        move |Panicked { cause, .. }| {
+            let is_for_want = cause.contains(NO_THREAD);
+            let remedy =
+                if is_for_want { MORE_THREADS } else { "this is a fault of the host: report it" };
+            StartError::Internal(format!("{what}: {cause}; {remedy}"))
+        }
     }
 }
 

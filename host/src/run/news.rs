@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::base::panics::Panicked;
 use crate::reactor::exit::Exit;
 
 /// What the main thread waits for.
@@ -14,5 +15,7 @@ pub(crate) enum News {
     /// A signal that asks what is in use and what was counted.
     Count,
     /// A reactor has ended.
-    Ended(io::Result<Exit>),
+    Ended(Result<io::Result<Exit>, Panicked>),
+    /// Another thread has panicked, and what it did is not done any more.
+    Panicked(Panicked),
 }

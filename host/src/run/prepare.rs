@@ -1,19 +1,23 @@
 //! Everything before the first port: the engine, every plugin, a first instance of each, every program's
 //! `prepare`.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::model::{Config, Isolation};
+use crate::config::model::{Config, Isolation, PluginConfig};
 use crate::engine::call::{Finished, Seat, Trapped, enter, event_budget};
-use crate::engine::load::{Fault, LoadError, Loader};
+use crate::engine::compile::Compiler;
+use crate::engine::load::{Components, Fault, LoadError, Loader};
 use crate::engine::sandbox::{Sandbox, Stage};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::{Template, Templates};
 use crate::engine::ticker::{Activity, Ticker};
 use crate::host_api::call::{Budget, CallEnded, Counts, Unpaced};
 use crate::host_api::state::{Env, HostState};
+use crate::log::text::GuestText;
+use crate::log::trap;
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
 use crate::quota::instances::{InstanceQuota, QuotaExceeded};
@@ -21,17 +25,22 @@ use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
 use crate::workers::deferred::Workers;
+use crate::workers::disposal::{Disposal, DisposalThread};
 use crate::workers::file_threads::FileThreads;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
-use crate::{contract, engine, log};
+use crate::{contract, engine};
 
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
 
 /// A host that could begin to serve.
 pub struct Prepared {
+    /// What it serves: the configuration, without the plugins that are left out.
+    pub config: Config,
+    /// Why those are: compiling them comes to no end.
+    pub left_out: Vec<LoadError>,
     /// The reactors, with the programs that begin with them.
     pub reactors: Vec<Reactor>,
     /// What all share.
@@ -44,6 +53,8 @@ pub struct Prepared {
     pub workers: Workers,
     /// Where handlers go on that outlive their slice.
     pub slow: slow_lane::SlowLaneThreads,
+    /// Gives back what ended instances leave behind.
+    pub disposal: DisposalThread,
 }
 
 impl Prepared {
@@ -52,21 +63,25 @@ impl Prepared {
         if let Err(error) = descriptors::raise() {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
-        let engine = engine::engine(config)
-            .map_err(|error| StartError::Internal(format!("engine: {}", log::chain(&error))))?;
+        let (engine, settings) = engine::engine(config)
+            .map_err(|error| StartError::Internal(format!("engine: {}", trap::chain(&error))))?;
+        let compiler = Compiler::of(&engine, settings, &config.host);
+        let components = Components::compile(&compiler, config).map_err(StartError::Load)?;
+        let Components { config: admitted, compiled, left_out } = components;
+        let config = &admitted;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
-            .map_err(StartError::internal("starting the ticker's thread"))?;
+            .map_err(StartError::thread("the time slices"))?;
         let loader = Loader::new(&engine, &config.tenants)
-            .map_err(|error| StartError::Internal(format!("linker: {}", log::chain(&error))))?;
-        let templates = (0..config.plugins.len())
-            .map(|index| loader.load(config, index).map_err(StartError::Load))
+            .map_err(|error| StartError::Internal(format!("linker: {}", trap::chain(&error))))?;
+        let templates = (compiled.iter().enumerate())
+            .map(|(index, one)| loader.load(config, index, one).map_err(StartError::Load))
             .collect::<Result<Templates, _>>()?;
         let host =
             HostShared::new(templates.iter().map(|template| template.plugin.clone()).collect());
         let env =
             || Env { clock: clock.for_reactor(), stopping: Arc::default(), host: host.clone() };
         let files = FileThreads::spawn(&host.file_calls, &host.plugins)
-            .map_err(StartError::internal("starting the threads for files"))?;
+            .map_err(StartError::thread("files"))?;
         let caller = Caller { config, activity: ticker.activity(), env: env() };
         for template in &*templates {
             let plugin = &template.plugin;
@@ -75,9 +90,14 @@ impl Prepared {
         let lane = SlowLane::new(config.host.slow_lane, clock, &host, ticker.activity());
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
         let quota = InstanceQuota::new(config.host.instances, &of_tenants);
-        let resolver = Resolver::start(config.tenants.len())
-            .map_err(StartError::internal("starting the threads that look names up"))?;
+        let resolver = Resolver::start(
+            config.tenants.len(),
+            config.plugins.iter().any(PluginConfig::may_connect),
+        )
+        .map_err(StartError::internal("starting the threads that look names up"))?;
         let resolver = Arc::new(resolver);
+        let (disposal, disposal_thread) =
+            Disposal::start().map_err(StartError::internal("starting the disposal thread"))?;
         let mut reactors = Vec::new();
         for index in 0..config.host.reactors {
             let setup = Setup {
@@ -89,11 +109,12 @@ impl Prepared {
                 slice: config.host.slice,
                 slow_lane: lane.clone(),
                 resolver: resolver.clone(),
+                disposal: disposal.clone(),
                 stop_deadline: config.host.stop_deadline,
                 close_deadline: config.host.close_deadline,
             };
             let env = setup.env.clone();
-            let mut reactor = Reactor::new(setup).map_err(StartError::internal("making a poll"))?;
+            let mut reactor = Reactor::new(setup).map_err(StartError::made("a reactor"))?;
             for template in &*templates {
                 let plugin = &template.plugin;
                 if caller.begins_with(plugin, index) {
@@ -109,17 +130,27 @@ impl Prepared {
                                 plugin.shown(full.limit()).unwrap_or_default()
                             ),
                         };
-                        caller.error(plugin, Fault::Instance(cause))
+                        caller.error(plugin, instance(cause))
                     })?;
                 }
             }
             reactors.push(reactor);
         }
         let workers = Workers::spawn(config.host.workers, &env(), &templates, &ticker.activity())
-            .map_err(StartError::internal("starting the workers"))?;
+            .map_err(StartError::thread("a worker"))?;
         let slow = slow_lane::SlowLaneThreads::spawn(&lane)
-            .map_err(StartError::internal("starting the slow lane"))?;
-        Ok(Prepared { reactors, host, files, ticker, workers, slow })
+            .map_err(StartError::thread("the slow lane"))?;
+        Ok(Prepared {
+            config: admitted,
+            left_out,
+            reactors,
+            host,
+            files,
+            ticker,
+            workers,
+            slow,
+            disposal: disposal_thread,
+        })
     }
 }
 
@@ -145,16 +176,18 @@ impl Caller<'_> {
         let Outcome::Names(have) = outcome else { return Ok(()) };
         if let [only] = &*have {
             // The first of several checks of one plugin is as good as the last.
-            let _ = plugin.default_handler.set(log::escaped(only).into_owned());
+            let _ = plugin.default_handler.set(GuestText::name(only));
         }
-        let sections = self.config.listeners.iter().enumerate();
-        for (place, section) in sections.filter(|(_, section)| section.plugin == plugin.index) {
+        let sections = self.config.listeners.iter();
+        for section in sections.filter(|section| section.plugin == plugin.index) {
+            let place = section.place;
             let unknown = section.handler.as_ref().filter(|wanted| !have.contains(wanted));
             if let Some(wanted) = unknown {
                 let (line, wanted) = (section.line, wanted.clone());
-                return Err(Fault::Handler { line, place, wanted, have });
+                return Err(Fault::Handler { line, place, wanted, have: shown(&have) });
             }
             if section.handler.is_none() && 1 < have.len() {
+                let have = shown(&have);
                 return Err(Fault::HandlerMissing { line: section.line, place, have });
             }
         }
@@ -170,9 +203,7 @@ impl Caller<'_> {
 
     fn prepare(&self, template: &Arc<Template>, env: Env) -> Result<Box<Sandbox>, Fault> {
         match self.call(empty(template, env), Task::Prepare)? {
-            (_, Outcome::Refused(reason)) => {
-                Err(Fault::Prepare(log::escaped(&reason).into_owned()))
-            }
+            (_, Outcome::Refused(reason)) => Err(Fault::Prepare(reason)),
             (sandbox, _) => Ok(sandbox),
         }
     }
@@ -190,22 +221,22 @@ impl Caller<'_> {
         match (sandbox, result) {
             (Some(sandbox), Ok(outcome)) => Ok((sandbox, outcome)),
             (_, Err(trapped)) if is_too_long(&trapped) => {
-                Err(Fault::Instance(format!("{name} has not returned after {CALLBACK_MAX:?}")))
+                Err(instance(format_args!("{name} has not returned after {CALLBACK_MAX:?}")))
             }
             (_, Err(trapped)) => Err(match trapped.stage {
-                Stage::Make => Fault::Instance(log::chain(&trapped.error)),
-                Stage::Fit => Fault::Refused(vec![format!(
+                Stage::Make => Fault::Instance(trap::chain(&trapped.error)),
+                Stage::Fit => Fault::Refused(vec![GuestText::cause(format_args!(
                     "its {} does not fit: {}",
                     contract::interface(contract::HANDLER),
-                    log::chain(&trapped.error)
-                )]),
+                    trap::chain(&trapped.error)
+                ))]),
                 Stage::Run => Fault::Trapped {
                     event: name,
-                    cause: log::cause(&trapped.error),
-                    backtrace: log::backtrace(&trapped.error),
+                    cause: trap::cause(&trapped.error),
+                    backtrace: trap::backtrace(&trapped.error),
                 },
             }),
-            (None, Ok(_)) => Err(Fault::Instance("the sandbox is gone".into())),
+            (None, Ok(_)) => Err(instance("the sandbox is gone")),
         }
     }
 }
@@ -213,6 +244,16 @@ impl Caller<'_> {
 /// Whether a first call has used up its time.
 fn is_too_long(trapped: &Trapped) -> bool {
     matches!(trapped.error.downcast_ref(), Some(CallEnded::TooLong(_)))
+}
+
+/// Why there is no first instance.
+fn instance(cause: impl Display) -> Fault {
+    Fault::Instance(GuestText::cause(cause))
+}
+
+/// The names of `catalog.handlers` as a message has them.
+fn shown(names: &[String]) -> Vec<GuestText> {
+    names.iter().map(GuestText::name).collect()
 }
 
 /// A sandbox that is yet to be made.

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use wasmtime::Trap;
 
-use crate::base::thread::lower_priority;
+use crate::base::thread::{Threads, lower_priority};
 use crate::clock::Clock;
 use crate::contract::outcome::Failure;
 use crate::engine::call::{Finished, Seat, Trapped, enter, operation_budget};
@@ -18,23 +17,25 @@ use crate::engine::template::Templates;
 use crate::engine::ticker::Activity;
 use crate::host_api::call::{CallEnded, Pace};
 use crate::host_api::state::{Env, HostState};
-use crate::log;
+use crate::log::trap;
 use crate::mail::message::Message;
-use crate::mail::post::{Deferred, Mail};
+use crate::mail::post::{Deferred, Mail, NoResult};
 use crate::plugin::Plugin;
 use crate::plugin::jobs::{Job, Jobs};
 use crate::plugin::report::Ended;
 use crate::quota::fair_queue::Taken;
+use crate::workers::LONGEST_END;
 use crate::workers::cpu_account::CpuAccount;
 
 /// How long an idle worker keeps its instance for the next job of the same plugin.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
-/// The threads. Dropping it gives up every job, ends what runs at its next slice and joins the threads.
+/// The threads. Dropping it gives up every job, ends what runs at its next slice and waits a little for the
+/// threads to end.
 #[derive(Debug)]
 pub struct Workers {
     jobs: Arc<Jobs>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Threads,
 }
 
 impl Workers {
@@ -50,7 +51,7 @@ impl Workers {
     ) -> io::Result<Workers> {
         let jobs = env.host.jobs.clone();
         jobs.set_share(share(count, &env.host.plugins));
-        let mut workers = Workers { jobs, threads: Vec::with_capacity(count) };
+        let mut workers = Workers { jobs, threads: Threads::new() };
         for index in 0..count {
             let worker = Worker {
                 env: env.clone(),
@@ -58,9 +59,7 @@ impl Workers {
                 activity: activity.clone(),
                 kept: None,
             };
-            let name = format!("worker-{index}");
-            let thread = std::thread::Builder::new().name(name).spawn(move || worker.work())?;
-            workers.threads.push(thread);
+            workers.threads.spawn(format!("worker-{index}"), move || worker.work())?;
         }
         Ok(workers)
     }
@@ -76,9 +75,8 @@ fn share(workers: usize, plugins: &[Arc<Plugin>]) -> usize {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.jobs.close();
-        for thread in self.threads.drain(..) {
-            // A panic there was reported by the panic hook; there is nothing to add while dropping.
-            let _ = thread.join();
+        if !std::mem::take(&mut self.threads).join_within(LONGEST_END) {
+            tracing::warn!("a worker is still busy: left");
         }
     }
 }
@@ -181,8 +179,8 @@ impl Worker {
                 connection: None,
                 operation: Some(operation),
                 limit: trapped.limit,
-                cause: Some(log::cause(&trapped.error)),
-                backtrace: Some(log::backtrace(&trapped.error)),
+                cause: Some(trap::cause(&trapped.error)),
+                backtrace: Some(trap::backtrace(&trapped.error)),
             },
         );
     }
@@ -192,7 +190,7 @@ impl Worker {
         plugin: &Plugin,
         operation: u32,
         finished: Finished,
-    ) -> Result<Message, Failure> {
+    ) -> Result<Message, NoResult> {
         let Finished { sandbox, result, .. } = finished;
         self.kept = sandbox;
         match result {
@@ -200,19 +198,22 @@ impl Worker {
                 let max = usize::try_from(plugin.config.limits.message).unwrap_or(usize::MAX);
                 let fits = data.len() <= max;
                 let message = Message::new(data, &plugin.tenant.messages, None);
-                message.ok().filter(|_| fits).ok_or(Failure::TooLarge)
+                message.ok().filter(|_| fits).ok_or(Failure::TooLarge.into())
             }
-            Ok(Outcome::Result(Err(text))) => Err(Failure::Failed(text)),
-            Ok(_) => Err(Failure::Unavailable),
+            Ok(Outcome::Result(Err(text))) => {
+                let messages = &plugin.tenant.messages;
+                Err(NoResult::failed(text, plugin.config.limits.message, messages))
+            }
+            Ok(_) => Err(Failure::Unavailable.into()),
             Err(trapped) => {
                 self.ended(plugin, operation, &trapped);
                 let is_out_of_cpu = matches!(trapped.error.downcast_ref(), Some(Trap::Interrupt));
                 let took_too_long = is_out_of_cpu || trapped.error.is::<CallEnded>();
-                Err(match trapped.stage {
+                Err(NoResult::from(match trapped.stage {
                     _ if took_too_long => Failure::TooLong,
                     Stage::Run => Failure::Trapped,
                     Stage::Make | Stage::Fit => Failure::Unavailable,
-                })
+                }))
             }
         }
     }

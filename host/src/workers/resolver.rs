@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::arena::ConnectionId;
+use crate::base::panics;
+use crate::log::text::GuestText;
 use crate::mail::post::{Mail, Post};
 use crate::net::outbound::Attempt;
 use crate::quota::fair_queue::{FairQueue, Taken};
@@ -56,16 +58,16 @@ struct ResolverShared {
 }
 
 impl Resolver {
-    /// Starts the threads, for that many tenants.
+    /// Starts the threads, for that many tenants; none where nobody may ask.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start(tenants: usize) -> io::Result<Resolver> {
+    pub fn start(tenants: usize, somebody_may_ask: bool) -> io::Result<Resolver> {
         let questions = FairQueue::new(SHARE, WAITING_MAX);
         let more = AtomicUsize::new(0);
         let resolver = Resolver(Arc::new(ResolverShared { questions, more, more_max: tenants }));
-        for index in 0..THREADS {
-            resolver.start_thread(&format!("resolver-{index}"), |shared| shared.answer_all())?;
+        for index in 0..if somebody_may_ask { THREADS } else { 0 } {
+            resolver.start_thread(&format!("resolver-{index}"), ResolverShared::answer_all)?;
         }
         Ok(resolver)
     }
@@ -140,7 +142,11 @@ impl ResolverShared {
 
     fn answer(&self, question: Question) {
         let Question { host, port, tenant, connection, reply_to, permit } = question;
-        let addresses = look_up(&host, port);
+        let addresses = panics::catch(|| look_up(&host, port)).unwrap_or_else(|panicked| {
+            tracing::error!(host, %panicked, "a look-up panicked: the name has no address");
+            panics::survive(&panicked);
+            VecDeque::new()
+        });
         drop(permit);
         reply_to.send(Mail::Resolved { connection, addresses });
         self.questions.done(tenant);
@@ -160,7 +166,7 @@ fn look_up(host: &str, port: u16) -> VecDeque<Attempt> {
     match (host, port).to_socket_addrs() {
         Ok(addresses) => addresses.map(Attempt::Tcp).collect(),
         Err(error) => {
-            tracing::debug!(host, %error, "name not found");
+            tracing::debug!(host = ?GuestText::name(host), %error, "name not found");
             VecDeque::new()
         }
     }

@@ -19,20 +19,20 @@ use crate::engine::ticker::Activity;
 use crate::plugin::shared::HostShared;
 use crate::plugin::tenant::Tenant;
 use crate::quota::semaphore::Permit;
+use crate::workers::LONGEST_END;
 use crate::workers::slow_call::{CallOf, SlowCall};
 use crate::workers::slow_lane::queue::{LaneCall, LaneQueue};
 use crate::workers::turnstile::Turnstile;
 
 /// How often it is looked whether a tenant has CPU time again.
 const CPU_WAIT: Duration = Duration::from_millis(1);
-/// How long the end of the host waits for a thread that is in a host function.
-const END_WAIT: Duration = Duration::from_secs(1);
 
 /// Where calls go on. Clones are the same lane.
 #[derive(Debug, Clone)]
 pub struct SlowLane(Arc<SlowLaneShared>);
 
-/// The lane's threads. Dropping it ends the calls that are under way, drops those that wait, and waits for the threads.
+/// The lane's threads. Dropping it ends the calls that are under way, drops those that wait, and waits a little
+/// for the threads.
 #[derive(Debug)]
 pub struct SlowLaneThreads(SlowLane);
 
@@ -71,8 +71,11 @@ impl Drop for SlowLaneThreads {
         under_way.iter().for_each(|call| call.cancel());
         drop(under_way);
         let has_threads = |queue: &mut LaneQueue<SlowCall>| 0 < queue.threads;
-        // One that is stuck in a host function ends with the process.
-        drop(shared.changed.wait_timeout_while(self.0.lock(), END_WAIT, has_threads));
+        let waited = shared.changed.wait_timeout_while(self.0.lock(), LONGEST_END, has_threads);
+        if waited.is_ok_and(|(_, time)| time.timed_out()) {
+            // One that is stuck in a host function ends with the process.
+            tracing::warn!("the slow lane is still busy: left");
+        }
     }
 }
 

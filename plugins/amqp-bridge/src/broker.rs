@@ -5,6 +5,9 @@
 //!
 //! Nobody is let run ahead: a line is taken from the queue of the sandboxes only when the one before is on its way,
 //! and the broker sends no more messages than have found their way to the people.
+//!
+//! What the broker ends is begun again: the connection and the channels by the SDK, with a line in the log; all of it a
+//! minute after the broker has said that it does not know the user or the virtual host. Lines wait meanwhile.
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
@@ -35,29 +38,45 @@ impl Program for Broker {
     }
 
     fn start() -> sandloop::Result {
-        let connection = amqp::connect(settings()?);
-        connection.closed().errback(complain);
+        let outward = Outward::default();
+        bridge(settings()?, &outward);
+        take_lines(outward);
+        Ok(())
+    }
+}
 
-        let publishes = connection.channel();
-        publishes.on_error(complain);
+/// How long to wait after the broker has turned the plugin away, until somebody has seen to it.
+const TURNED_AWAY: Duration = Duration::from_secs(60);
+
+/// Connects, and sets up both ways each time that the broker has ended one.
+fn bridge(settings: Settings, outward: &Outward) {
+    let connection = amqp::connect(settings.clone());
+    let later = outward.clone();
+    connection.closed().errback(move |failure| {
+        complain(failure);
+        add_timer(TURNED_AWAY, move || bridge(settings, &later));
+    });
+    let name = option("exchange", "amqp-bridge");
+    let source = option("source", &name);
+
+    let (outward, again) = (outward.clone(), connection.clone());
+    connection.keep_channel(move |publishes| {
         publishes.confirm();
-        let name = option("exchange", "amqp-bridge");
         let exchange = publishes.exchange("fanout", &name, ExchangeOptions::durable());
-        take_lines(Outward { exchange, key: option("key", ""), connection: connection.clone() });
-
-        let consumes = connection.channel();
-        consumes.on_error(complain);
+        outward.goes_to(exchange, again.clone());
+    });
+    let inward = Inward::default();
+    connection.keep_channel(move |consumes| {
+        inward.forget();
         consumes.prefetch(PREFETCH);
         let queue = match option("queue", "").as_str() {
             "" => consumes.queue("", QueueOptions::exclusive()),
             name => consumes.queue(name, QueueOptions::durable()),
         };
-        let source = option("source", &name);
         queue.bind(&consumes.exchange("fanout", &source, ExchangeOptions::durable()));
-        let inward = Inward::default();
+        let inward = inward.clone();
         queue.consume(ConsumeOptions::default(), move |message| inward.take(message));
-        Ok(())
-    }
+    });
 }
 
 /// The option's value stays unsaid: it may have a password.
@@ -72,15 +91,19 @@ fn option(key: &str, default: &str) -> String {
 }
 
 fn complain(failure: &Failure) {
-    sandloop::error!("the bridge is down: {failure}");
+    sandloop::error!("the bridge is down: {failure}; again in {TURNED_AWAY:?}");
 }
 
-/// From the people to the broker.
-#[derive(Clone)]
-struct Outward {
-    exchange: Exchange,
-    key: String,
-    connection: amqp::Connection,
+/// From the people to the broker. Clones are the same way.
+#[derive(Clone, Default)]
+struct Outward(Rc<RefCell<Way>>);
+
+#[derive(Default)]
+struct Way {
+    /// Where lines go at present: the exchange on the newest channel, and its connection.
+    exchange: Option<(Exchange, amqp::Connection)>,
+    /// A line that waits for a channel, or for room on it.
+    waiting: Option<Vec<u8>>,
 }
 
 /// Takes the next line, and when it is on its way the one behind it.
@@ -89,20 +112,46 @@ fn take_lines(outward: Outward) {
 }
 
 impl Outward {
+    /// There is a channel.
+    fn goes_to(&self, exchange: Exchange, connection: amqp::Connection) {
+        self.0.borrow_mut().exchange = Some((exchange, connection));
+        self.resume();
+    }
+
+    /// Sends the line that waits.
+    fn resume(&self) {
+        let waiting = self.0.borrow_mut().waiting.take();
+        if let Some(line) = waiting {
+            self.clone().send(line);
+        }
+    }
+
     fn send(self, line: Vec<u8>) {
-        let message = Message::new(&line).key(&self.key).persistent();
-        match self.exchange.try_publish(message) {
+        let way = self.0.borrow().exchange.clone();
+        let Some((exchange, connection)) = way else { return self.wait(line) };
+        let message = Message::new(&line).key(option("key", "")).persistent();
+        match exchange.try_publish(message) {
             Ok(published) => {
                 published.errback(|failure| sandloop::error!("a line is lost: {failure}"));
                 take_lines(self);
             }
             Err(Failure::Refused(Refusal::Full)) => {
-                let connection = self.connection.clone();
-                connection.on_writable(move || self.send(line));
+                self.0.borrow_mut().waiting = Some(line);
+                connection.on_writable(move || self.resume());
             }
-            // The lines stay in their queue.
-            Err(failure) => complain(&failure),
+            // The channel has ended, and another one follows.
+            Err(Failure::Closed) => self.wait(line),
+            // A line that cannot be sent holds nobody up.
+            Err(failure) => {
+                sandloop::error!("a line is lost: {failure}");
+                take_lines(self);
+            }
         }
+    }
+
+    fn wait(self, line: Vec<u8>) {
+        let way = &mut *self.0.borrow_mut();
+        (way.exchange, way.waiting) = (None, Some(line));
     }
 }
 
@@ -117,6 +166,11 @@ impl Inward {
         if self.0.borrow().len() == 1 {
             self.hand_on();
         }
+    }
+
+    /// The broker delivers again what was not acknowledged on a channel that has ended.
+    fn forget(&self) {
+        self.0.borrow_mut().clear();
     }
 
     fn hand_on(&self) {

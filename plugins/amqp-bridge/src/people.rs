@@ -1,7 +1,8 @@
 //! The end where the people are: lines over TCP, messages over WebSocket.
 
 use sandloop::{
-    Channel, Connection, Queue, Socket, Subscription,
+    Channel, Queue, Socket, Subscription,
+    frames::{LineError, LineLimits, LineText2},
     http::{
         HttpServer, Message, Method, Request, Response, WebSocket, WebSocketHandler,
         WebSocketSettings,
@@ -22,40 +23,41 @@ fn send(line: &[u8]) -> Result<(), ErrorCode> {
 /// Lines over TCP.
 pub(crate) struct Lines {
     socket: Socket,
-    unfinished: Vec<u8>,
     hears: Subscription,
+    ended: bool,
 }
 
 impl Lines {
     pub(crate) fn new(socket: Socket) -> Self {
         let peer = socket.clone();
         let hears = Channel::new(IN).subscribe(move |line| peer.send_data(line));
-        Lines { socket, unfinished: Vec::new(), hears }
+        Lines { socket, hears, ended: false }
     }
 
     /// Says why, and ends: a line that is lost must not pass for one that was sent.
     fn end(&mut self, why: &str) {
+        self.ended = true;
         self.hears.unsubscribe();
         self.socket.send_data(format!("! {why}\n"));
         self.socket.close_connection_after_writing();
     }
 }
 
-impl Connection for Lines {
-    fn receive_data(&mut self, data: &[u8]) {
-        for piece in data.split_inclusive(|byte| *byte == b'\n') {
-            self.unfinished.extend_from_slice(piece);
-            if LINE_MAX < self.unfinished.len() {
-                return self.end("a line is too long");
-            }
-            if let Some(line) = self.unfinished.strip_suffix(b"\n") {
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                if send(line).is_err() {
-                    return self.end("the broker does not keep up");
-                }
-                self.unfinished.clear();
-            }
+impl LineText2 for Lines {
+    fn receive_line(&mut self, line: &[u8]) {
+        if !self.ended && send(line).is_err() {
+            self.end("the broker does not keep up");
         }
+    }
+
+    fn receive_error(&mut self, _: LineError) {
+        if !self.ended {
+            self.end("a line is too long");
+        }
+    }
+
+    fn limits(&self) -> LineLimits {
+        LineLimits { line: LINE_MAX, ..LineLimits::default() }
     }
 }
 
@@ -68,7 +70,7 @@ impl HttpServer for Web {
             let settings = WebSocketSettings { message: LINE_MAX, ..WebSocketSettings::default() };
             return response.accept_websocket(&request, settings, Person::new);
         }
-        response.status(426).content_type("text/plain");
+        response.status(426).header("Upgrade", "websocket").content_type("text/plain");
         response.content("Here is a WebSocket.\n");
         response.send_response();
     }

@@ -2,9 +2,14 @@
 //!
 //! Options: `uri` is the broker's (`amqp://127.0.0.1`), `exchange` and `queue` are names (`test-xchange`, `test-queue`).
 //! The broker must be allowed: `allow.connect = ["127.0.0.1:5672"]`; `stdout = "inherit"` prints the lines as they are.
+//!
+//! What the broker ends is begun again: the connection and the channel by the SDK, with a line in the log; all of it a
+//! minute after the broker has said that it does not know the user or the virtual host.
+
+use std::time::Duration;
 
 use sandloop::{
-    Deferrable, Program,
+    Deferrable, Program, add_timer,
     amqp::{self, Delivery, Failure, QueueOptions, Settings},
     options,
 };
@@ -17,16 +22,26 @@ impl Program for AmqpPrint {
     }
 
     fn start() -> sandloop::Result {
-        let connection = amqp::connect(settings()?);
-        connection.closed().errback(complain);
-        let channel = connection.channel();
-        channel.on_error(complain);
+        print_all(settings()?);
+        Ok(())
+    }
+}
+
+/// How long to wait after the broker has turned the plugin away, until somebody has seen to it.
+const TURNED_AWAY: Duration = Duration::from_secs(60);
+
+fn print_all(settings: Settings) {
+    let connection = amqp::connect(settings.clone());
+    connection.closed().errback(move |failure| {
+        complain(failure);
+        add_timer(TURNED_AWAY, move || print_all(settings));
+    });
+    connection.keep_channel(|channel| {
         let exchange = channel.fanout(&option("exchange", "test-xchange"));
         let queue = channel.queue(&option("queue", "test-queue"), QueueOptions::durable());
         queue.bind(&exchange);
         queue.subscribe(print);
-        Ok(())
-    }
+    });
 }
 
 /// The option's value stays unsaid: it may have a password.
@@ -54,7 +69,7 @@ fn print(message: Delivery) {
 }
 
 fn complain(failure: &Failure) {
-    sandloop::error!("nothing is printed any more: {failure}");
+    sandloop::error!("nothing is printed any more: {failure}; again in {TURNED_AWAY:?}");
 }
 
 sandloop::plugin! { program: AmqpPrint }

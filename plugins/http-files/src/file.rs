@@ -13,6 +13,9 @@ use sandloop::http::{Method, Request, Response};
 /// Bytes that are read at once.
 const PIECE: u64 = 64 * 1024;
 
+/// The same where they are compressed, which takes longer.
+const COMPRESSED_PIECE: u64 = 16 * 1024;
+
 /// What is smaller does not become smaller by compressing.
 const COMPRESSED_MIN: u64 = 512;
 
@@ -21,36 +24,50 @@ pub struct File {
     file: fs::File,
     size: u64,
     modified: Option<SystemTime>,
-    etag: Option<String>,
     kind: mime_guess::Mime,
 }
 
 impl File {
-    /// None where there is no such file.
+    /// None where there is no such file, or something else: to open a pipe or a device may wait for ever, so that is
+    /// found out before.
     pub fn open(path: &str) -> Option<File> {
+        fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let file = fs::File::open(path).ok()?;
         let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
-        let modified = metadata.modified().ok();
-        let age = modified.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
         Some(File {
             file,
             size: metadata.len(),
-            modified,
-            etag: age.map(|age| format!("\"{:x}-{:x}\"", age.as_nanos(), metadata.len())),
+            modified: metadata.modified().ok(),
             kind: mime_guess::from_path(path).first_or_octet_stream(),
         })
     }
 
-    /// All of it, a part, or that the client has it.
+    /// All of it, a part, or that the client has it. Whatever it is, its validators and `Vary` are those that this client
+    /// would get with all of it: a cache puts the answers together.
     pub fn answer(self, request: &Request, mut response: Response) {
-        let validators = Validators { etag: self.etag.as_deref(), modified: self.modified };
+        let compressible = self.is_text() && COMPRESSED_MIN <= self.size;
+        if compressible {
+            response.header("Vary", "Accept-Encoding");
+        }
+        let compressed = compressible && response.can_compress();
+        let etag = self.etag(compressed);
+        let validators = Validators { etag: etag.as_deref(), modified: self.modified };
+        if let Some(etag) = &etag {
+            response.header("ETag", etag);
+        }
         if let Some(modified) = self.modified {
             response.header("Last-Modified", date::format(modified));
         }
         match conditional::evaluate(&request.method, &request.headers, validators) {
             Verdict::Proceed => {}
-            Verdict::NotModified => return self.bodiless(304, response),
-            Verdict::PreconditionFailed => return self.bodiless(412, response),
+            Verdict::NotModified => return bodiless(304, response),
+            Verdict::PreconditionFailed => return bodiless(412, response),
+        }
+        if compressed {
+            // What is compressed on its way has no parts to be had.
+            response.compress();
+            let all = 0..self.size;
+            return self.send(all, response);
         }
         response.header("Accept-Ranges", "bytes");
         // A part is asked for with a GET only.
@@ -59,7 +76,10 @@ impl File {
             _ => Part::Whole,
         };
         match part {
-            Part::Whole => self.whole(response),
+            Part::Whole => {
+                let all = 0..self.size;
+                self.send(all, response);
+            }
             Part::Bytes(part) => {
                 response.status(206);
                 response.header("Content-Range", range::content_range(&part, self.size));
@@ -67,29 +87,16 @@ impl File {
             }
             Part::Unsatisfiable => {
                 response.header("Content-Range", range::unsatisfied(self.size));
-                self.bodiless(416, response);
+                bodiless(416, response);
             }
         }
     }
 
-    fn bodiless(self, status: u16, mut response: Response) {
-        response.status(status);
-        if let Some(etag) = &self.etag {
-            response.header("ETag", etag);
-        }
-        response.send_response();
-    }
-
-    fn whole(mut self, mut response: Response) {
-        if self.is_text() && COMPRESSED_MIN <= self.size {
-            response.compress();
-        }
-        // Other bytes, as good as these: a part of one does not fit the other.
-        if response.headers().contains("content-encoding") {
-            self.etag = self.etag.map(|etag| format!("W/{etag}"));
-        }
-        let all = 0..self.size;
-        self.send(all, response);
+    /// A weak one for the compressed file: other bytes than the plain one's, and as good.
+    fn etag(&self, compressed: bool) -> Option<String> {
+        let age = self.modified?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let weak = if compressed { "W/" } else { "" };
+        Some(format!("{weak}\"{:x}-{:x}\"", age.as_nanos(), self.size))
     }
 
     fn is_text(&self) -> bool {
@@ -103,32 +110,39 @@ impl File {
         if part.start != 0 && self.file.seek(SeekFrom::Start(part.start)).is_err() {
             return super::refuse(response, 500);
         }
-        if let Some(etag) = &self.etag {
-            response.header("ETag", etag);
-        }
         // Text without a word about its letters is UTF-8 these days.
         let text = self.kind.type_() == "text" && self.kind.get_param("charset").is_none();
         let charset = if text { "; charset=utf-8" } else { "" };
         response.content_type(&format!("{}{charset}", self.kind));
         let length = part.end - part.start;
-        if !response.headers().contains("content-encoding") {
+        let compressed = response.headers().contains("content-encoding");
+        if !compressed {
             response.content_length(length);
         }
-        response.send_each(Pieces { rest: self.file.take(length) });
+        let piece = if compressed { COMPRESSED_PIECE } else { PIECE };
+        response.send_each(Pieces { rest: self.file.take(length), piece });
     }
+}
+
+fn bodiless(status: u16, mut response: Response) {
+    response.status(status);
+    response.send_response();
 }
 
 /// A file piece by piece. One that has become shorter meanwhile ends early, which the client notices.
 struct Pieces {
     rest: io::Take<fs::File>,
+    piece: u64,
 }
 
 impl Iterator for Pieces {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        let mut piece = Vec::new();
-        let read = self.rest.by_ref().take(PIECE).read_to_end(&mut piece);
+        // No larger than what is left: the usual file is a small one.
+        let size = self.piece.min(self.rest.limit());
+        let mut piece = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        let read = self.rest.by_ref().take(size).read_to_end(&mut piece);
         if let Err(error) = read {
             sandloop::error!("a file cannot be read further: {error}");
             return None;

@@ -28,7 +28,18 @@
 //! Nothing above waits: what is asked for before the connection is open is done once it is, in order. Everything that
 //! the broker answers is a [`Deferrable`](crate::Deferrable), and every error of the broker reaches its errback with
 //! code and text. A connection that is lost is made again after a while, and what was declared, bound and consumed is
-//! there again; messages that were not confirmed are sent again or reported, as [`Settings::unconfirmed`] says.
+//! there again; messages that were not confirmed are sent again or reported, as [`Settings::unconfirmed`] says. That is
+//! so whoever has ended it: a broker that closes the connection (541, 504, 320) or breaks the protocol is asked again,
+//! after pauses that double while it goes on.
+//!
+//! A broker may end less than the connection: a channel with an error (404, 406), a consumer because its queue was
+//! deleted. Whoever set it up is told by [`Channel::on_error`] and [`Consumer::on_cancel`], or the log is.
+//! [`Connection::keep_channel`] sets it up again.
+//!
+//! What is in a message is its publisher's, and a broker hands it on unread. Texts that are not UTF-8 have U+FFFD in
+//! place of what is not, and are in [`undecoded`](codec::Delivery::undecoded) as they came. A message whose headers
+//! cannot be read, or that is larger than [`Settings::message_max`], is rejected without being requeued, and the log
+//! has a line: see [`Unreadable`].
 //!
 //! # Layout
 //!
@@ -47,6 +58,7 @@ mod dialer;
 mod exchange;
 mod handle;
 mod hooks;
+mod kept;
 mod link;
 mod message;
 mod operation;
@@ -58,8 +70,8 @@ mod tests;
 pub use sandloop_amqp as codec;
 #[doc(no_inline)]
 pub use sandloop_amqp::{
-    Credentials, Failure, Properties, Refusal, Returned, Settings, Table, Unconfirmed, Value,
-    error::Close, uri::UriError,
+    Credentials, Failure, Properties, Refusal, Returned, Settings, Table, Unconfirmed, Undecoded,
+    Unreadable, Value, error::Close, uri::UriError,
 };
 
 pub use self::channel::Channel;

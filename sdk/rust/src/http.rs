@@ -24,15 +24,16 @@
 //! - [`Request`], [`RequestBody`]: what came.
 //! - [`Response`], [`ResponseStream`]: the answer, at once, later, or piece by piece.
 //! - [`HttpClient`]: requests of the plugin's own, [`HttpTransfer`]: a deferrable for each, [`HttpResponse`].
-//! - [`WebSocketHandler`], [`WebSocket`]: messages instead of answers.
+//! - [`WebSocketHandler`], [`WebSocket`]: messages instead of answers, and [`WebSocket::connect`] for those of the plugin's own.
 //! - [`Method`], [`StatusCode`], [`Version`]: the vocabulary of the crate `http`; [`Headers`] keep order and case.
 //! - [`codec`]: headers, cookies, ranges, conditions, dates: the values, which know nothing of connections.
 //!
-//! Below them, `session` turns bytes into requests, `pipeline` keeps the answers in order, and the crate's `transport` is all
-//! that either knows of a socket.
+//! Below them, `session` turns bytes into requests, `pipeline` keeps the answers in order, `closing` ends a connection after
+//! the last of them, and the crate's `transport` is all that any of them knows of a socket.
 
 mod client;
 mod clock;
+mod closing;
 mod pipeline;
 mod request;
 mod response;
@@ -63,5 +64,6 @@ pub use self::server::{HttpServer, Intake};
 pub use self::settings::Settings;
 pub use self::stream::{ResponseStream, StreamError};
 pub use self::websocket::{
-    Message, SendError, WebSocket, WebSocketError, WebSocketHandler, WebSocketSettings,
+    ConnectError, Deflate, Message, SendError, WebSocket, WebSocketError, WebSocketHandler,
+    WebSocketSettings,
 };

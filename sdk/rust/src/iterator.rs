@@ -18,6 +18,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
 };
 
@@ -134,32 +135,71 @@ impl<T: 'static> Iterator<T> {
     /// As [`each`](Self::each), with a value that goes from item to item: `foreach` gets the present one and
     /// returns the next, `after` gets the last.
     ///
+    /// Each item gets what came of the one before, so they are worked on one after the other, whatever the concurrency:
+    /// what two made of the same value would be one result less. In Ruby the value is one object that all share, and
+    /// there they may run side by side; for that, [`map`](Self::map) and put the results together in `after`.
+    ///
     /// # Panics
     /// As [`each`](Self::each).
-    pub fn inject<R: Clone + 'static>(
+    pub fn inject<R: 'static>(
         &self,
         first: R,
-        mut foreach: impl FnMut(R, T, Return<R>) + 'static,
+        foreach: impl FnMut(R, T, Return<R>) + 'static,
         after: impl FnOnce(R) + 'static,
     ) {
-        let value = Rc::new(RefCell::new(first));
-        let last = value.clone();
+        let fold = Rc::new(Fold {
+            value: RefCell::new(Some(first)),
+            waiting: RefCell::default(),
+            foreach: RefCell::new(Some(Box::new(foreach))),
+        });
+        let last = fold.clone();
         self.each(
             move |item, next| {
-                let present = value.borrow().clone();
-                let value = value.clone();
-                let done = move |result| {
-                    let old = value.replace(result);
-                    drop(old);
-                    next.next();
-                };
-                foreach(present, item, Return(Box::new(done)));
+                fold.waiting.borrow_mut().push_back((item, next));
+                fold.go_on();
             },
             move || {
-                let value = last.borrow().clone();
-                after(value);
+                let value = last.value.take();
+                let gone = last.foreach.take();
+                drop(gone);
+                if let Some(value) = value {
+                    after(value);
+                }
             },
         );
+    }
+}
+
+/// A value on its way from item to item.
+struct Fold<T, R> {
+    /// None while an item has it.
+    value: RefCell<Option<R>>,
+    /// Items that wait for it; as many as the concurrency allows.
+    waiting: RefCell<VecDeque<(T, Next<T>)>>,
+    foreach: RefCell<Option<Folder<T, R>>>,
+}
+
+type Folder<T, R> = Box<dyn FnMut(R, T, Return<R>)>;
+
+impl<T: 'static, R: 'static> Fold<T, R> {
+    /// Gives the value to the next item, if it is there.
+    fn go_on(self: &Rc<Self>) {
+        if self.value.borrow().is_none() || self.foreach.borrow().is_none() {
+            return;
+        }
+        let next = self.waiting.borrow_mut().pop_front();
+        let (Some((item, next)), Some(value)) = (next, self.value.take()) else { return };
+        let me = self.clone();
+        let done = move |result| {
+            me.value.replace(Some(result));
+            next.next();
+            if !me.waiting.borrow().is_empty() {
+                next_tick(move || me.go_on());
+            }
+        };
+        let Some(mut foreach) = self.foreach.take() else { return };
+        foreach(value, item, Return(Box::new(done)));
+        self.foreach.replace(Some(foreach));
     }
 }
 
@@ -345,6 +385,37 @@ mod tests {
         );
         (0..20).for_each(|_| turn());
         assert_eq!(result.get(), 10);
+    }
+
+    #[test]
+    fn inject_loses_nothing_whatever_the_concurrency() {
+        let check = |items: usize, concurrency: usize, delays: fn(u64) -> u64| {
+            let result = Rc::new(RefCell::new(None));
+            let all = result.clone();
+            Iterator::new(0..items as u64, concurrency).inject(
+                Vec::new(),
+                move |mut seen: Vec<u64>, item, back| {
+                    seen.push(item);
+                    let done = move || back.r#return(seen);
+                    match delays(item) {
+                        0 => done(),
+                        delay => drop(crate::add_timer(Duration::from_millis(delay), done)),
+                    }
+                },
+                move |seen| *all.borrow_mut() = Some(seen),
+            );
+            advance(Duration::from_secs(1));
+            (0..100).for_each(|_| turn());
+            let expected: Vec<u64> = (0..items as u64).collect();
+            assert_eq!(result.take(), Some(expected), "{items} items, {concurrency} at a time");
+        };
+        for items in [0, 1, 2, 4, 9] {
+            for concurrency in [1, 2, 3, 20] {
+                check(items, concurrency, |_| 0);
+                check(items, concurrency, |item| item % 3);
+                check(items, concurrency, |item| 20 - item);
+            }
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! - [`processes`]: sandboxes of the plugin's own making.
 //! - [`channels`], [`queues`]: one to all, one to one, between instances.
 //! - [`iterator`], [`pool`], [`tick_loop`](mod@tick_loop): lists, resources and turns worked through by callbacks.
+//! - `frames`, with the feature of that name: lines, requests of a header and a body, objects, netstrings.
 //! - `http`, with the feature of that name: servers and clients of HTTP, WebSocket.
 //! - `amqp`, with the feature of that name: a client of RabbitMQ and its kin.
 //! - [`lifecycle`]: the program around the connections.
@@ -35,6 +36,8 @@ pub mod connection;
 pub mod deferrable;
 pub mod deferred;
 mod duration;
+#[cfg(feature = "frames")]
+pub mod frames;
 pub mod hooks;
 mod host;
 #[cfg(feature = "http")]
@@ -55,7 +58,7 @@ pub mod spawn;
 pub mod testing;
 pub mod tick_loop;
 pub mod timers;
-#[cfg(any(feature = "amqp", feature = "http"))]
+#[cfg(any(feature = "amqp", feature = "frames", feature = "http"))]
 mod transport;
 pub mod types;
 
@@ -79,7 +82,7 @@ pub use types::{Address, CloseReason, ErrorCode};
 /// What [`Program::prepare`] and [`Program::start`] answer: any error may be returned with `?`.
 pub type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// What the guide shows is compiled as a plugin of the reader's own would be; it shows HTTP and AMQP too.
-#[cfg(all(doctest, feature = "amqp", feature = "http"))]
+/// What the guide shows is compiled as a plugin of the reader's own would be; it shows every feature too.
+#[cfg(all(doctest, feature = "amqp", feature = "frames", feature = "http"))]
 #[doc = include_str!("../../../docs/plugin-guide.md")]
 struct PluginGuide;

@@ -87,6 +87,24 @@ pub fn turn() {
     }
 }
 
+/// What the clock says.
+#[cfg(feature = "http")]
+pub(crate) fn now() -> Duration {
+    Duration::from_millis(LOOP.with_borrow(|all| all.now))
+}
+
+/// Time that a callback takes: nothing else happens meanwhile.
+#[cfg(all(test, feature = "http"))]
+pub(crate) fn pass(time: Duration) {
+    LOOP.with_borrow_mut(|all| all.now += time.as_millis() as u64);
+}
+
+/// How many ticks are due.
+#[cfg(all(test, feature = "http"))]
+pub(crate) fn ticks() -> usize {
+    LOOP.with_borrow(|all| all.ticks.len())
+}
+
 fn run_timers() {
     let (now, newest) = LOOP.with_borrow(|all| (all.now, all.last));
     while let Some((id, every)) = LOOP.with_borrow_mut(|all| all.take_due(now, newest)) {

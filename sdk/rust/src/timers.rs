@@ -1,14 +1,15 @@
 //! One-shot and periodic timers.
 //!
 //! Timers fire in the order of their deadlines, those with the same deadline in the order they were made,
-//! never early. All that are due fire in one turn; a timer made meanwhile waits for the next. Dropping
+//! never early. They may be as long as a [`Duration`] is; of more than 49 days, the most that the host counts, each part
+//! of so many is a millisecond late at most. All that are due fire in one turn; a timer made meanwhile waits for the next. Dropping
 //! a handle does not cancel its timer.
 
 use std::{cell::RefCell, time::Duration};
 
 use crate::{
     callbacks::{Key, Table},
-    duration::to_milliseconds,
+    duration::to_rounds,
     host::timers as host,
     types::ErrorCode,
 };
@@ -61,7 +62,7 @@ impl From<PeriodicTimer> for Timer {
 /// Calls `action` once after `delay`; zero means the next turn.
 ///
 /// # Panics
-/// When the instance is at its limit of timers, as EventMachine raises, and for more than 49 days.
+/// When the instance is at its limit of timers, as EventMachine raises.
 pub fn add_timer(delay: Duration, action: impl FnOnce() + 'static) -> Timer {
     or_panic(try_add_timer(delay, action))
 }
@@ -69,11 +70,20 @@ pub fn add_timer(delay: Duration, action: impl FnOnce() + 'static) -> Timer {
 /// As [`add_timer`].
 ///
 /// # Errors
-/// `limit` (timers of this instance), `invalid-argument` for more than 49 days.
+/// `limit` (timers of this instance).
 pub fn try_add_timer(delay: Duration, action: impl FnOnce() + 'static) -> Result<Timer, ErrorCode> {
-    let milliseconds = to_milliseconds(delay).ok_or(ErrorCode::InvalidArgument)?;
-    let key = next_key(host::add_timer(milliseconds)?);
-    insert(key, Action::Once(Box::new(action)));
+    let (rounds, milliseconds) = to_rounds(delay);
+    let action = Box::new(action);
+    let key = if rounds == 1 {
+        let key = next_key(host::add_timer(milliseconds)?);
+        insert(key, Action::Once(action));
+        key
+    } else {
+        // The host's periodic timer keeps its id, and with it the handle is the same.
+        let key = next_key(host::add_periodic_timer(milliseconds)?);
+        insert(key, Action::Late { left: rounds, action });
+        key
+    };
     Ok(Timer(key))
 }
 
@@ -81,8 +91,7 @@ pub fn try_add_timer(delay: Duration, action: impl FnOnce() + 'static) -> Result
 /// delays the rest and none is made up for.
 ///
 /// # Panics
-/// When the instance is at its limit of timers, as EventMachine raises, and for an interval of zero or
-/// more than 49 days.
+/// When the instance is at its limit of timers, as EventMachine raises, and for an interval of zero.
 pub fn add_periodic_timer(interval: Duration, action: impl FnMut() + 'static) -> PeriodicTimer {
     or_panic(try_add_periodic_timer(interval, action))
 }
@@ -90,7 +99,7 @@ pub fn add_periodic_timer(interval: Duration, action: impl FnMut() + 'static) ->
 /// As [`add_periodic_timer`].
 ///
 /// # Errors
-/// `limit` (timers of this instance), `invalid-argument` for zero or more than 49 days.
+/// `limit` (timers of this instance), `invalid-argument` for zero.
 pub fn try_add_periodic_timer(
     interval: Duration,
     action: impl FnMut() + 'static,
@@ -112,22 +121,37 @@ pub(crate) fn fire(id: u32) {
             TABLE.with_borrow_mut(|table| table.remove(key));
             action();
         }
-        Some((key, Action::Periodic(mut action))) => {
+        Some((key, Action::Late { left: ..=1, action })) => {
+            TABLE.with_borrow_mut(|table| table.remove(key));
+            host::cancel_timer(id);
             action();
-            let action = Action::Periodic(action);
-            let cancelled = TABLE.with_borrow_mut(|table| table.put_back(key, action));
-            drop(cancelled);
+        }
+        Some((key, Action::Late { left, action })) => {
+            put_back(key, Action::Late { left: left - 1, action });
+        }
+        Some((key, Action::Periodic { rounds, left: ..=1, mut action })) => {
+            action();
+            put_back(key, Action::Periodic { rounds, left: rounds, action });
+        }
+        Some((key, Action::Periodic { rounds, left, action })) => {
+            put_back(key, Action::Periodic { rounds, left: left - 1, action });
         }
     }
+}
+
+fn put_back(key: Key, action: Action) {
+    let cancelled = TABLE.with_borrow_mut(|table| table.put_back(key, action));
+    drop(cancelled);
 }
 
 fn try_periodic(
     interval: Duration,
     action: impl FnOnce(PeriodicTimer) -> Box<dyn FnMut()>,
 ) -> Result<PeriodicTimer, ErrorCode> {
-    let milliseconds = to_milliseconds(interval).ok_or(ErrorCode::InvalidArgument)?;
+    let (rounds, milliseconds) = to_rounds(interval);
     let key = next_key(host::add_periodic_timer(milliseconds)?);
-    insert(key, Action::Periodic(action(PeriodicTimer(key))));
+    let action = action(PeriodicTimer(key));
+    insert(key, Action::Periodic { rounds, left: rounds, action });
     Ok(PeriodicTimer(key))
 }
 
@@ -155,7 +179,17 @@ fn cancel(key: Key) {
 /// What a timer does.
 enum Action {
     Once(Box<dyn FnOnce()>),
-    Periodic(Box<dyn FnMut()>),
+    /// Once, after so many calls of the host.
+    Late {
+        left: u64,
+        action: Box<dyn FnOnce()>,
+    },
+    /// Each time after so many of its calls.
+    Periodic {
+        rounds: u64,
+        left: u64,
+        action: Box<dyn FnMut()>,
+    },
 }
 
 thread_local! {
@@ -233,6 +267,29 @@ mod tests {
         });
         advance(milliseconds(100));
         assert_eq!(*log.borrow(), ["periodic"; 3]);
+    }
+
+    #[test]
+    fn timers_may_be_as_long_as_a_duration() {
+        const DAY: Duration = Duration::from_hours(24);
+        let log = Log::default();
+        for long in [Duration::MAX, Duration::from_secs(11_948_602_000)] {
+            add_timer(long, note(&log, "never"));
+            add_periodic_timer(long, note(&log, "never"));
+            Timer::new(long, note(&log, "never"));
+            try_add_timer(long, note(&log, "never")).unwrap();
+        }
+        add_timer(120 * DAY, note(&log, "120"));
+        let cancelled = add_timer(120 * DAY, note(&log, "cancelled"));
+        let periodic = add_periodic_timer(60 * DAY, note(&log, "60"));
+        advance(120 * DAY - milliseconds(1));
+        assert_eq!(*log.borrow(), ["60"], "never early");
+        cancelled.cancel();
+        advance(milliseconds(5));
+        assert_eq!(*log.borrow(), ["60", "120", "60"]);
+        periodic.cancel();
+        advance(1000 * DAY);
+        assert_eq!(log.borrow().len(), 3);
     }
 
     /// What a closure owned may use the table when it is dropped.

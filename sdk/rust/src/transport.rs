@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(feature = "http")]
+pub(crate) mod outlet;
+pub(crate) mod room;
 
 use std::time::Duration;
 
@@ -11,6 +14,7 @@ use crate::{
 };
 
 /// A socket, or what a unit test has instead. The methods are [`Socket`]'s.
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP needs all of it"))]
 pub(crate) trait Transport {
     fn send(&self, data: &[u8]) -> Result<(), ErrorCode>;
     fn close(&self);

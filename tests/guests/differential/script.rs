@@ -8,9 +8,12 @@ use std::{
 
 use sandloop::{
     Socket,
+    frames::{LineSocket, ObjectSocket},
     iterator::{Next, Return},
     spawn::SpawnedProcess,
 };
+
+use crate::frames::Objects;
 
 thread_local! {
     static BLOCKS: OnceCell<HashMap<String, Vec<Words>>> = const { OnceCell::new() };
@@ -49,6 +52,8 @@ impl Words {
 pub enum On {
     Nothing,
     Socket(Socket),
+    Lines(LineSocket),
+    Objects(ObjectSocket<Objects>),
     Process(SpawnedProcess<String>),
     Item(Rc<RefCell<Option<Next<String>>>>),
     Mapped(Rc<RefCell<Option<Return<String>>>>),
@@ -58,6 +63,8 @@ impl On {
     pub fn socket(&self) -> &Socket {
         match self {
             On::Socket(socket) => socket,
+            On::Lines(socket) => socket,
+            On::Objects(socket) => socket,
             _ => panic!("this block is not about a connection"),
         }
     }

@@ -1,19 +1,26 @@
 //! Connections whose callbacks are blocks named after their role, and the steps about them.
 
 use sandloop::{
-    Address, CloseReason, Connection, Socket, connect, connect_unix, options, spawn::Step,
+    Address, CloseReason, Connection, Socket, connect, connect_unix,
+    frames::{
+        LineLimits,
+        codec::lines::{LineDecoder, LineEvent},
+    },
+    options,
+    spawn::Step,
 };
 
 use crate::{
-    lightweight, milliseconds, run, say,
+    frames, lightweight, milliseconds, run, say,
     script::{On, Words, has},
     things::{self, Thing, put},
 };
 
+/// A connection of bytes.
 pub struct Scripted {
     socket: Socket,
     role: &'static str,
-    unfinished: Vec<u8>,
+    lines: LineDecoder,
 }
 
 impl Scripted {
@@ -23,7 +30,7 @@ impl Scripted {
     }
 
     fn new(socket: Socket, role: &'static str) -> Self {
-        Scripted { socket, role, unfinished: Vec::new() }
+        Scripted { socket, role, lines: LineDecoder::new(LineLimits::default()) }
     }
 
     fn event(&self, name: &str, argument: &str) {
@@ -41,14 +48,14 @@ impl Connection for Scripted {
     }
 
     // The cuts between pieces are nobody's promise: a block is given what has come when it ends a line.
-    fn receive_data(&mut self, data: &[u8]) {
+    fn receive_data(&mut self, mut data: &[u8]) {
         if !has(&format!("{}.receive_line", self.role)) {
             return self.event("receive_data", &String::from_utf8_lossy(data));
         }
-        self.unfinished.extend_from_slice(data);
-        while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.unfinished.drain(..=end).collect();
-            self.event("receive_line", String::from_utf8_lossy(&line).trim_end());
+        while let Some(event) = self.lines.decode(&mut data).expect("no line is too long") {
+            if let LineEvent::Line(line) = event {
+                self.event("receive_line", String::from_utf8_lossy(&line).trim_end());
+            }
         }
     }
 
@@ -58,7 +65,7 @@ impl Connection for Scripted {
 }
 
 /// EventMachine has fewer reasons.
-fn name_of(reason: CloseReason) -> &'static str {
+pub fn name_of(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::PeerClosed | CloseReason::Closed | CloseReason::Stopped => "none",
         CloseReason::Refused => "refused",
@@ -118,7 +125,10 @@ pub fn step(words: &Words, argument: &str, on: &On) -> Step<String> {
         "with" => {
             run(word(1), argument, &On::Socket(things::socket(word(0))));
         }
-        _ => return lightweight::step(words, argument, on),
+        _ => {
+            let framed = frames::step(words, on);
+            return framed.unwrap_or_else(|| lightweight::step(words, argument, on));
+        }
     }
     Step::Done
 }

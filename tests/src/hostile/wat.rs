@@ -41,10 +41,60 @@ const HANDLER: &str = "sandloop:plugin/handler@0.1.0";
 
 /// The component of these pieces.
 pub fn component(pieces: &Pieces) -> Vec<u8> {
+    encode(&module(pieces, ""), "minimal")
+}
+
+/// The same with `$stdout` and `$write` of WASI, and `$answer`, which sends `ok`.
+pub fn component_with_stdout(pieces: &Pieces) -> Vec<u8> {
+    let imports = r#"
+          (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
+          (import "wasi:io/streams@0.2.0" "[method]output-stream.write"
+            (func $write (param i32 i32 i32 i32)))"#;
+    let answer = r#"
+          (data (i32.const 65600) "ok")
+          (func $answer
+            (call $send (global.get $socket) (i32.const 65600) (i32.const 2) (i32.const 8)))"#;
+    let pieces = Pieces { more: format!("{}{answer}", pieces.more), ..pieces.clone() };
+    encode(&module(&pieces, imports), "printing")
+}
+
+/// As much of WASI as is needed to print.
+const PRINTING: &str = "
+package sandloop:printing;
+
+world printing {
+    include sandloop:plugin/minimal@0.1.0;
+    import wasi:cli/stdout@0.2.0;
+    import wasi:io/streams@0.2.0;
+}
+
+package wasi:io@0.2.0 {
+    interface error {
+        resource error;
+    }
+    interface streams {
+        use error.{error};
+        variant stream-error { last-operation-failed(error), closed }
+        resource output-stream {
+            write: func(contents: list<u8>) -> result<_, stream-error>;
+        }
+    }
+}
+
+package wasi:cli@0.2.0 {
+    interface stdout {
+        use wasi:io/streams@0.2.0.{output-stream};
+        get-stdout: func() -> output-stream;
+    }
+}
+";
+
+/// The module of these pieces, with these imports besides.
+fn module(pieces: &Pieces, imports: &str) -> String {
     let Pieces { more, pages, realloc, post_init, receive_data, destructor } = pieces;
     let method = |name: &str| format!("\"{HANDLER}#[method]connection.{name}\"");
-    let text = format!(
-        r#"(module
+    format!(
+        r#"(module{imports}
           (import "[export]{HANDLER}" "[resource-new]connection"
             (func $new (param i32) (result i32)))
           (import "sandloop:plugin/sockets@0.1.0" "[method]socket.send-data"
@@ -72,15 +122,16 @@ pub fn component(pieces: &Pieces) -> Vec<u8> {
         method("receive-data"),
         method("drained"),
         method("unbind"),
-    );
-    encode(&text)
+    )
 }
 
-fn encode(text: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(text).expect("WebAssembly as text");
+fn encode(text: &str, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(workspace().join("wit")).expect("the contract");
-    let world = resolve.select_world(&[package], Some("minimal")).expect("the smallest world");
+    let mut module = wat::parse_str(text).expect("WebAssembly as text");
+    let (contract, _) = resolve.push_dir(workspace().join("wit")).expect("the contract");
+    let printing = resolve.push_str("printing.wit", PRINTING).expect("a part of WASI");
+    let package = if world == "minimal" { contract } else { printing };
+    let world = resolve.select_world(&[package], Some(world)).expect("the world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .expect("a module takes a section");
     let encoder = ComponentEncoder::default().module(&module).expect("the module says its world");

@@ -81,6 +81,28 @@ fn a_websocket_and_lines_hear_each_other() {
     ann.expect("from the web\n");
 }
 
+/// RFC 9110, 7.8 and 15.5.22.
+#[test]
+fn who_asks_for_a_page_is_told_to_upgrade() {
+    let people = Plugin::named("people", &component("amqp-bridge"));
+    let web = Listen::tcp("people").key("handler", "\"web\"");
+    let host = Host::start(&Config::new().plugin(people).listen(web));
+    for (request, connection) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "Upgrade"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "Upgrade"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n", "Upgrade"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "Upgrade, close"),
+    ] {
+        let mut peer = host.connect("people");
+        peer.send(request);
+        peer.finish();
+        let answer = String::from_utf8(peer.rest()).expect("text");
+        assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
+        assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
+        assert!(answer.contains(&format!("\r\nConnection: {connection}\r\n")), "{answer}");
+    }
+}
+
 #[test]
 fn a_line_waits_while_the_broker_is_away() {
     let mut broker = Broker::start();

@@ -8,6 +8,13 @@ use sandloop_tests::{Peer, Server};
 use super::programs::Program;
 use super::scenario::Scenario;
 
+/// `\n`, `\r` and `\0` as in Rust.
+fn unescape(text: &str) -> String {
+    [("\\n", "\n"), ("\\r", "\r"), ("\\0", "\0")]
+        .iter()
+        .fold(text.to_owned(), |text, (word, byte)| text.replace(word, byte))
+}
+
 /// Who the program's clients meet, and the clients of its server.
 pub struct OtherEnd {
     server: Option<Server>,
@@ -61,7 +68,7 @@ impl OtherEnd {
     pub fn play(&mut self, scenario: &Scenario, program: &impl Program) {
         for line in &scenario.client {
             let (step, rest) = line.split_once(' ').unwrap_or((line, ""));
-            self.step(step, &rest.replace("\\n", "\n"), program);
+            self.step(step, &unescape(rest), program);
         }
     }
 

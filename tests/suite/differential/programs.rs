@@ -39,6 +39,9 @@ impl Program for EventMachine {
         if let Some(listen) = &scenario.listen {
             command.arg(format!("listen={listen}"));
         }
+        if let Some(protocol) = &scenario.protocol {
+            command.arg(format!("protocol={protocol}"));
+        }
         let own_path = dir.path().join("served.sock");
         let unix = (scenario.listen.as_deref() == Some("unix")).then_some(own_path);
         match (&unix, other_end.path(), other_end.port()) {
@@ -114,10 +117,14 @@ impl Program for Sandloop {
         }
         // A handler that the machine holds up past its slice goes on later, which is right and not what this is about.
         let mut config = Config::new().host("slice", "\"100ms\"").plugin(plugin);
-        match scenario.listen.as_deref() {
-            Some("unix") => config = config.listen(Listen::unix(&own_path, PLUGIN)),
-            Some(_) => config = config.listen(Listen::tcp(PLUGIN)),
-            None => {}
+        let handler = format!("{:?}", scenario.protocol.as_deref().unwrap_or("scripted"));
+        let listen = match scenario.listen.as_deref() {
+            Some("unix") => Some(Listen::unix(&own_path, PLUGIN)),
+            Some(_) => Some(Listen::tcp(PLUGIN)),
+            None => None,
+        };
+        if let Some(listen) = listen {
+            config = config.listen(listen.key("handler", handler));
         }
         Sandloop(Host::start_in(dir, &config))
     }

@@ -13,6 +13,12 @@ pub enum Difference {
     StopDrains,
     /// inactivity timer fires at T…2T → at T.
     InactivityIsExact,
+    /// a delimiter that is cut is not found → it is.
+    DelimitersAreFound,
+    /// a body that is cut off is a request → it is none.
+    RequestsAreWhole,
+    /// any text `content-length: N` in a header line is the length → only a field of that name.
+    FieldsHaveNames,
     /// queue and channel lose or reorder on re-entrant push → FIFO always.
     FifoAlways,
 }
@@ -30,6 +36,8 @@ pub struct Scenario {
     pub file: std::path::PathBuf,
     /// Whether the program serves, and how: `tcp`, `unix`.
     pub listen: Option<String>,
+    /// What its server speaks: `lines`, `content`, `objects`; bytes if nothing is said.
+    pub protocol: Option<String>,
     /// What the program's clients find: `accept`, `refuse`, `silent`, `unix`.
     pub serve: Option<String>,
     pub program: String,
@@ -67,6 +75,7 @@ impl Scenario {
         }
         Scenario {
             listen: value("listen"),
+            protocol: value("protocol"),
             serve: value("serve"),
             program: section("program").expect("a program").join("\n"),
             client: section("client").unwrap_or_default(),
@@ -81,6 +90,9 @@ fn difference(name: &str) -> Difference {
         "half-close" => Difference::HalfClose,
         "stop-drains" => Difference::StopDrains,
         "inactivity-is-exact" => Difference::InactivityIsExact,
+        "delimiters-are-found" => Difference::DelimitersAreFound,
+        "requests-are-whole" => Difference::RequestsAreWhole,
+        "fields-have-names" => Difference::FieldsHaveNames,
         "fifo-always" => Difference::FifoAlways,
         other => panic!("{other:?} is not on the list of differences"),
     }

@@ -46,9 +46,10 @@ impl Sources {
                 })
             });
             let owner_fits = owner.is_none_or(|owner| {
-                let module = Path::new(path).file_stem().is_some_and(|stem| stem == owner);
-                module
-                    || ["struct", "trait"]
+                let is_module =
+                    |part| Path::new(part).file_stem().is_some_and(|stem| stem == owner);
+                Path::new(path).iter().any(is_module)
+                    || ["struct", "trait", "impl"]
                         .iter()
                         .any(|kind| text.contains(&format!("{kind} {owner}")))
             });

@@ -6,6 +6,7 @@ use crate::{
     error::{Close, Failure, Refusal},
     ids::{ChannelId, Ticket},
     message::{DeliveryTag, Publish},
+    queue_name::QueueName,
     request::Request,
     table::short,
     wire,
@@ -35,6 +36,12 @@ impl Session {
     #[must_use]
     pub fn has_channel(&self, channel: ChannelId) -> bool {
         self.channels.contains_key(&channel)
+    }
+
+    /// Forgets what was declared, bound and consumed on a channel, so that recovery does not make it again. Returns the
+    /// queues to which the broker gave a name: whoever does not use them any more should delete them.
+    pub fn forget_channel(&mut self, channel: ChannelId) -> Vec<QueueName> {
+        self.topology.forget_channel(channel)
     }
 
     /// A consumer's name that is unique in this session.

@@ -33,7 +33,7 @@ impl Session {
             (Phase::Handshake(Step::Start), N::Start(start)) => self.start(&start)?,
             (Phase::Handshake(Step::Tune), N::Secure(_)) => {
                 let text = "it asks a question that PLAIN and EXTERNAL have no answer to";
-                self.end(Some(Failure::Authentication(text.to_owned())));
+                self.locked_out(text.to_owned());
             }
             (Phase::Handshake(Step::Tune), N::Tune(tune)) => self.tune(&tune)?,
             (Phase::Handshake(Step::OpenOk), N::OpenOk(_)) => self.opened(),
@@ -51,7 +51,8 @@ impl Session {
     fn start(&mut self, start: &connection::Start) -> Result<(), Violation> {
         if (start.version_major, start.version_minor) != (0, 9) {
             let (major, minor) = (start.version_major, start.version_minor);
-            return Err(Violation::command(format!("version {major}-{minor} of the protocol")));
+            let text = format!("version {major}-{minor} of the protocol");
+            return Err(Violation::command(text).for_good());
         }
         let (mechanism, response) = match &self.settings.credentials {
             Credentials::Plain { user, password } => ("PLAIN", format!("\0{user}\0{password}")),
@@ -59,8 +60,7 @@ impl Session {
         };
         let offered = start.mechanisms.to_string();
         if !offered.split_ascii_whitespace().any(|other| other == mechanism) {
-            let failure = Failure::Authentication(format!("it offers {offered}, not {mechanism}"));
-            self.end(Some(failure));
+            self.locked_out(format!("it offers {offered}, not {mechanism}"));
             return Ok(());
         }
         let answer = connection::StartOk {
@@ -75,12 +75,21 @@ impl Session {
         Ok(())
     }
 
+    /// The broker knows no way in that the client knows. One that let it in before may be starting.
+    fn locked_out(&mut self, reason: String) {
+        let failure = Failure::Authentication(reason);
+        if self.opened_before && self.comes_again() {
+            return self.lose_by_fault(&failure.to_string());
+        }
+        self.end(Some(failure));
+    }
+
     fn tune(&mut self, tune: &connection::Tune) -> Result<(), Violation> {
         let Settings { frame_max, channel_max, heartbeat, .. } = self.settings;
         let frame_max = lower(frame_max, tune.frame_max);
         if frame_max < FRAME_MIN {
             let text = format!("frames of at most {frame_max} bytes; at least 4096 must fit");
-            return Err(Violation::command(text));
+            return Err(Violation::command(text).for_good());
         }
         self.tuning = Tuning {
             frame_max,

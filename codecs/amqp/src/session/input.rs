@@ -16,6 +16,7 @@ use crate::{
     ids::ChannelId,
     message::DeliveryTag,
     request::{Answer, Request},
+    undecoded::Undecoded,
     wire,
 };
 
@@ -69,16 +70,16 @@ impl Session {
     fn on_frame(&mut self, frame: Frame<'_>) -> Result<(), Violation> {
         match frame {
             Frame::Heartbeat => Ok(()),
-            Frame::Method(0, AMQPClass::Connection(method)) => self.on_connection(method),
+            Frame::Method(0, AMQPClass::Connection(method), _) => self.on_connection(method),
             _ if self.phase == Phase::Closing => Ok(()),
-            Frame::Method(number, class) => {
+            Frame::Method(number, class, undecoded) => {
                 let id = self.channel_of(number)?;
-                self.on_method(id, class)
+                self.on_method(id, class, undecoded)
             }
             Frame::Header(number, header) => {
                 let max = self.settings.message_max;
                 let id = self.channel_of(number)?;
-                self.assembly(id)?.header(&header, max)?;
+                self.assembly(id)?.header(*header, max)?;
                 self.finish_message(id);
                 Ok(())
             }
@@ -110,7 +111,12 @@ impl Session {
         channel.assembly.as_mut().ok_or_else(|| Violation::unexpected("content without its method"))
     }
 
-    fn on_method(&mut self, id: ChannelId, class: AMQPClass) -> Result<(), Violation> {
+    fn on_method(
+        &mut self,
+        id: ChannelId,
+        class: AMQPClass,
+        undecoded: Undecoded,
+    ) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
         if channel.assembly.is_some() && !matches!(class, AMQPClass::Channel(C::Close(_))) {
             return Err(Violation::unexpected(
@@ -135,12 +141,12 @@ impl Session {
                     let text = format!("a message for the consumer {tag}, which is not there");
                     return Err(Violation::command(text));
                 }
-                channel.assembly = Some(Assembly::new(Purpose::Deliver(deliver)));
+                channel.assembly = Some(Assembly::new(Purpose::Deliver(deliver), undecoded));
             }
             AMQPClass::Basic(B::Return(returned)) => {
-                channel.assembly = Some(Assembly::new(Purpose::Return(returned)));
+                channel.assembly = Some(Assembly::new(Purpose::Return(returned), undecoded));
             }
-            AMQPClass::Basic(B::GetOk(got)) => return self.on_got(id, got),
+            AMQPClass::Basic(B::GetOk(got)) => return self.on_got(id, got, undecoded),
             AMQPClass::Basic(B::Ack(ack)) => {
                 return self.on_confirm(id, ack.delivery_tag, ack.multiple, true);
             }
@@ -179,13 +185,18 @@ impl Session {
         self.advance_recovery();
     }
 
-    fn on_got(&mut self, id: ChannelId, got: basic::GetOk) -> Result<(), Violation> {
+    fn on_got(
+        &mut self,
+        id: ChannelId,
+        got: basic::GetOk,
+        undecoded: Undecoded,
+    ) -> Result<(), Violation> {
         let channel = self.channel_mut(id)?;
         // The request stays in flight until the message is complete.
         if channel.position(is_get).is_none() {
             return Err(Violation::command("a message that was not asked for"));
         }
-        channel.assembly = Some(Assembly::new(Purpose::Get(got)));
+        channel.assembly = Some(Assembly::new(Purpose::Get(got), undecoded));
         Ok(())
     }
 
@@ -272,18 +283,25 @@ impl Session {
         let tag = |tag: u64| DeliveryTag { channel: id, generation, tag };
         match assembly.finish(tag) {
             Assembled::Got(delivery, left) => {
-                let index = channel.position(is_get);
-                let sent = index.and_then(|index| channel.in_flight.get_mut(index));
-                let ticket = sent.and_then(|sent| {
-                    sent.is_answered = true;
-                    sent.ticket
-                });
-                self.record_answered(id);
-                if let Some(ticket) = ticket {
-                    let answer = Answer::Message(Some((delivery, left)));
-                    self.finish_request(ticket, Ok(answer));
+                self.got(id, Ok(Answer::Message(Some((delivery, left)))));
+            }
+            Assembled::GotUnreadable(what, tag) => {
+                let is_get =
+                    |request: &Request| matches!(request, Request::Get { no_ack: false, .. });
+                if channel.position(is_get).is_some() {
+                    // It comes again only to whoever asks for it.
+                    self.reject(tag, true);
                 }
-                self.go_on(id);
+                let close = Close { code: what.code, text: what.reason, class: 0, method: 0 };
+                self.got(id, Err(Failure::Protocol(close)));
+            }
+            Assembled::Unreadable(what, tag) => {
+                if let Some(tag) = tag
+                    && channel.no_ack(&what.consumer) == Some(false)
+                {
+                    self.reject(tag, false);
+                }
+                self.events.push_back(Event::Unreadable(id, what));
             }
             Assembled::Delivery(delivery) => {
                 self.events.push_back(Event::Delivered(id, delivery));
@@ -292,6 +310,22 @@ impl Session {
                 self.events.push_back(Event::Returned(id, returned));
             }
         }
+    }
+
+    /// The message that was asked for has come.
+    fn got(&mut self, id: ChannelId, result: Result<Answer, Failure>) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let index = channel.position(is_get);
+        let sent = index.and_then(|index| channel.in_flight.get_mut(index));
+        let ticket = sent.and_then(|sent| {
+            sent.is_answered = true;
+            sent.ticket
+        });
+        self.record_answered(id);
+        if let Some(ticket) = ticket {
+            self.finish_request(ticket, result);
+        }
+        self.go_on(id);
     }
 
     pub(crate) fn block(&mut self, reason: &str) {

@@ -101,8 +101,8 @@ impl Session {
     }
 }
 
-/// Whether a channel was closed because of this request.
-fn is_about(request: &Request, close: &Close) -> bool {
+/// Whether a channel, or the connection, was closed because of this request.
+pub(super) fn is_about(request: &Request, close: &Close) -> bool {
     request.to_method().is_ok_and(|method| {
         (method.get_amqp_class_id(), method.get_amqp_method_id()) == (close.class, close.method)
     })

@@ -44,6 +44,7 @@ impl<'a> Chaos<'a> {
             requests: REQUESTS,
             unconfirmed_max: 5,
             unconfirmed,
+            recovery: true,
             ..recorded::settings()
         };
         Chaos {

@@ -13,10 +13,11 @@ fn connection(code: u16, text: &str) -> Failure {
 }
 
 #[test]
-fn an_error_of_the_connection_ends_it_with_everything_under_way() {
+fn without_recovery_an_error_of_the_connection_ends_it_with_everything_under_way() {
     for (code, text) in [(504, "CHANNEL_ERROR"), (540, "NOT_IMPLEMENTED"), (541, "INTERNAL_ERROR")]
     {
-        let mut broker = Broker::open();
+        let settings = Settings { recovery: false, ..Settings::default() };
+        let mut broker = Broker::open_with(settings);
         let (one, two) = (broker.channel(), broker.channel());
         let second = broker.request(two, ask::queue("b"));
         let first = broker.request(one, ask::queue("a"));

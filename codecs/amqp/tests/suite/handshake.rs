@@ -219,7 +219,7 @@ fn methods_out_of_their_order_are_refused() {
 
 #[test]
 fn nobody_is_told_why_before_anybody_has_spoken() {
-    let mut broker = Broker::new(Settings::default());
+    let mut broker = Broker::new(Settings { recovery: false, ..Settings::default() });
     broker.connect();
     broker.says(0, say::tune(0, 0, 0));
     broker.hears_nothing();

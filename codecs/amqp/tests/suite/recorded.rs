@@ -21,7 +21,7 @@ pub struct Recorded {
     /// What the plugin asks for before there is a connection.
     ask: fn(&mut Session),
     /// It wishes to end while the connection is being opened.
-    leaves: bool,
+    pub leaves: bool,
     /// Frame by frame.
     pub frames: Vec<Vec<u8>>,
 }
@@ -35,7 +35,13 @@ pub struct Outcome {
 
 /// Small bounds, so that they are met often.
 pub fn settings() -> Settings {
-    Settings { frame_max: 4096, message_max: 3000, heartbeat: 60, ..Settings::default() }
+    Settings {
+        frame_max: 4096,
+        message_max: 3000,
+        heartbeat: 60,
+        recovery: false,
+        ..Settings::default()
+    }
 }
 
 impl Outcome {
@@ -61,7 +67,11 @@ impl Recorded {
 
     /// The session, at the beginning of its connection.
     pub fn begin(&self) -> Session {
-        let mut session = Session::new(settings());
+        self.begin_with(settings())
+    }
+
+    fn begin_with(&self, settings: Settings) -> Session {
+        let mut session = Session::new(settings);
         (self.ask)(&mut session);
         session.connected();
         if self.leaves {
@@ -72,15 +82,23 @@ impl Recorded {
 
     /// Hears these pieces, one after the other.
     pub fn play<'a>(&self, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-        let mut session = self.begin();
-        let mut outcome = Outcome { events: Vec::new(), output: output(&mut session) };
-        for piece in pieces {
-            session.receive(piece);
-            outcome.output.extend(output(&mut session));
-            outcome.events.extend(std::iter::from_fn(|| session.next_event()));
-        }
-        outcome
+        hear(self.begin(), pieces)
     }
+
+    /// The same, where another connection may follow.
+    pub fn play_with_recovery<'a>(&self, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+        hear(self.begin_with(Settings { recovery: true, ..settings() }), pieces)
+    }
+}
+
+fn hear<'a>(mut session: Session, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let mut outcome = Outcome { events: Vec::new(), output: output(&mut session) };
+    for piece in pieces {
+        session.receive(piece);
+        outcome.output.extend(output(&mut session));
+        outcome.events.extend(std::iter::from_fn(|| session.next_event()));
+    }
+    outcome
 }
 
 /// Of everything a little.

@@ -9,6 +9,8 @@ pub enum BodyError {
     TooLarge,
     /// A chunk's size is not 1 to 16 hexadecimal digits, or its line does not end in CR LF.
     ChunkSize,
+    /// What stands behind a chunk's size is no extension as RFC 9112 has them, nor the end of the line.
+    ChunkExtension,
     /// More than [`Limits::chunk_extensions`](crate::Limits::chunk_extensions).
     ChunkExtensions,
     /// CR LF does not follow a chunk's data: its size is wrong.
@@ -28,6 +30,9 @@ impl fmt::Display for BodyError {
             BodyError::TooLarge => "the body is larger than this side takes",
             BodyError::ChunkSize => {
                 "a chunk does not begin with its size in hexadecimal digits and CR LF"
+            }
+            BodyError::ChunkExtension => {
+                "behind a chunk's size stands something other than `;name`, `;name=value` and CR LF"
             }
             BodyError::ChunkExtensions => "more chunk extensions than this side takes",
             BodyError::ChunkEnd => "a chunk is not followed by CR LF: its size is wrong",

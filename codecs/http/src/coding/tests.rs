@@ -95,6 +95,77 @@ fn a_body_that_is_cut_or_changed_is_an_error() {
     assert!(decompressed(Coding::Gzip, Bounds::default(), ["this is no gzip at all"]).is_err());
 }
 
+/// What is compressed, in each form, and what it says.
+fn every_form(text: &[u8]) -> [(Coding, Vec<u8>); 3] {
+    [
+        (Coding::Gzip, compressed(Coding::Gzip, text)),
+        (Coding::Deflate, compressed(Coding::Deflate, text)),
+        (Coding::Deflate, raw(text)),
+    ]
+}
+
+#[test]
+fn padding_may_follow() {
+    let zeros = [0; 3000];
+    let paddings: [&[u8]; 7] =
+        [b"\0", b"\n", b"\r\n", b"\r\n\r\n", b" \t\n\0", b"\0\0\0\0\0\0\0\0\0", &zeros];
+    for text in [b"".as_slice(), b"a", &[b'a'; 3000]] {
+        for (coding, bytes) in every_form(text) {
+            for padding in paddings {
+                let padded = [bytes.as_slice(), padding].concat();
+                for size in [1, 3, 1024, padded.len()] {
+                    let out = decompressed(coding, Bounds::default(), padded.chunks(size));
+                    assert_eq!(out.as_deref(), Ok(text), "{coding:?} in {size}");
+                }
+                // Exactly at the end.
+                let out = decompressed(coding, Bounds::default(), [bytes.as_slice(), padding]);
+                assert_eq!(out.as_deref(), Ok(text), "{coding:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_else_may_follow() {
+    let member = compressed(Coding::Gzip, b"b");
+    let behind_padding = [b"\0".as_slice(), &member].concat();
+    let wrongs: [&[u8]; 6] = [b"x", b"\0x", b"\r\nx", b"\x1e\x8b", b"\xff", &behind_padding];
+    for (coding, bytes) in every_form(b"abc") {
+        for wrong in wrongs {
+            for size in [1, bytes.len(), 1024] {
+                let whole = [bytes.as_slice(), wrong].concat();
+                let out = decompressed(coding, Bounds::default(), whole.chunks(size));
+                assert_eq!(out, Err(CodingError::Corrupt), "{coding:?} {}", wrong.escape_ascii());
+            }
+        }
+    }
+    // Members of gzip are told from padding; what begins as one has to be one.
+    for (rest, expected) in [
+        (member.as_slice(), Ok(b"ab".to_vec())),
+        (&[member.as_slice(), b"\0\n"].concat(), Ok(b"ab".to_vec())),
+        (&member[..1], Err(CodingError::Truncated)),
+        (&member[..member.len() - 1], Err(CodingError::Truncated)),
+        (b"\x1f\x8c\0\0\0\0\0\0\0\0", Err(CodingError::Corrupt)),
+    ] {
+        let whole = [compressed(Coding::Gzip, b"a").as_slice(), rest].concat();
+        for size in [1, 2, whole.len()] {
+            let out = decompressed(Coding::Gzip, Bounds::default(), whole.chunks(size));
+            assert_eq!(out, expected, "{} in {size}", rest.escape_ascii());
+        }
+    }
+}
+
+/// Members that say the same again and again are bounded together.
+#[test]
+fn a_bomb_of_many_members_does_not_go_off() {
+    let member = compressed(Coding::Gzip, &vec![0; 1 << 20]);
+    let bomb = member.repeat(8);
+    let too_large = Err(CodingError::TooLarge);
+    assert_eq!(decompressed(Coding::Gzip, Bounds::default(), [&bomb]), too_large);
+    let bounds = Bounds { size: 3 << 20, ratio: 2000 };
+    assert_eq!(decompressed(Coding::Gzip, bounds, bomb.chunks(7)), too_large);
+}
+
 #[test]
 fn a_bomb_does_not_go_off() {
     let zeros = vec![0; 8 << 20];

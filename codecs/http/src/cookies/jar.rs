@@ -19,8 +19,9 @@ pub struct Jar {
 
 #[derive(Clone, Debug)]
 struct Kept {
-    name: String,
-    value: String,
+    /// Bytes, like the value: a server gets back what it has set, in whatever encoding.
+    name: Vec<u8>,
+    value: Vec<u8>,
     domain: String,
     /// Sent to that host only, and not to its subdomains.
     host_only: bool,
@@ -48,6 +49,8 @@ impl<'a> From<&'a Uri> for RequestScope<'a> {
 
 /// The cookies in a jar. At the limit, a new one replaces the oldest.
 const COOKIES_MAX: usize = 300;
+/// Seconds that a cookie is kept at most: about eight thousand years, as long as there are dates.
+const LATEST: u64 = 253_402_300_799;
 /// Bytes of a cookie's name and value. A larger cookie is ignored.
 const COOKIE_BYTES_MAX: usize = 4096;
 
@@ -71,30 +74,40 @@ impl Jar {
     }
 
     /// Keeps the cookie of one `Set-Cookie` in the response to a request. It is ignored if that host may not set it.
-    pub fn store(&mut self, field: &str, request: RequestScope<'_>, now: SystemTime) {
-        let Some(set) = SetCookie::parse(field) else { return };
+    pub fn store(&mut self, field: impl AsRef<[u8]>, request: RequestScope<'_>, now: SystemTime) {
+        let Some((name, value)) = pair(field.as_ref()) else { return };
+        let Some(set) = SetCookie::parse(&String::from_utf8_lossy(field.as_ref())) else { return };
         let RequestScope { host, path, is_tls } = request;
         let host = host.to_ascii_lowercase();
         let foreign = set.domain.as_deref().is_some_and(|domain| !may_set(&host, domain));
-        let too_large = COOKIE_BYTES_MAX < set.name.len() + set.value.len();
+        let too_large = COOKIE_BYTES_MAX < name.len() + value.len();
         if foreign || too_large || (set.secure && !is_tls) {
             return;
         }
         let expires = match set.max_age {
-            Some(seconds) => Some(now.checked_add(Duration::from_secs(seconds)).unwrap_or(now)),
+            Some(seconds) => now.checked_add(Duration::from_secs(seconds.min(LATEST))),
             None => set.expires,
         };
         let cookie = Kept {
             host_only: set.domain.is_none(),
             domain: set.domain.unwrap_or(host),
             path: set.path.unwrap_or_else(|| default_path(path).to_owned()),
-            name: set.name,
-            value: set.value,
+            name: name.to_vec(),
+            value: value.to_vec(),
             secure: set.secure,
             expires,
         };
-        self.cookies.retain(|old| !old.is_same(&cookie) && !old.is_over(now));
+        self.cookies.retain(|old| !old.is_over(now));
+        let old = self.cookies.iter().position(|old| old.is_same(&cookie));
         if cookie.is_over(now) {
+            if let Some(old) = old {
+                self.cookies.remove(old);
+            }
+            return;
+        }
+        // It has the place of the one that it replaces.
+        if let Some(old) = old {
+            self.cookies[old] = cookie;
             return;
         }
         if self.cookies.len() == COOKIES_MAX {
@@ -103,9 +116,17 @@ impl Jar {
         self.cookies.push(cookie);
     }
 
-    /// The value of `Cookie` for a request; none if there is nothing to send.
+    /// The value of `Cookie` for a request, as a text; none if there is nothing to send. What is not UTF-8 is replaced:
+    /// to send it, take [`header_bytes`](Self::header_bytes).
     #[must_use]
     pub fn header(&self, request: RequestScope<'_>, now: SystemTime) -> Option<String> {
+        let bytes = self.header_bytes(request, now)?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The value of `Cookie` for a request; none if there is nothing to send.
+    #[must_use]
+    pub fn header_bytes(&self, request: RequestScope<'_>, now: SystemTime) -> Option<Vec<u8>> {
         let RequestScope { host, path, is_tls } = request;
         let host = host.to_ascii_lowercase();
         let goes = |cookie: &&Kept| {
@@ -123,8 +144,8 @@ impl Jar {
         // Longer paths first, as RFC 6265 has it; otherwise the order in which they came.
         cookies.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         let pairs: Vec<_> =
-            cookies.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
-        (!pairs.is_empty()).then(|| pairs.join("; "))
+            cookies.iter().map(|one| [&one.name[..], b"=", &one.value].concat()).collect();
+        (!pairs.is_empty()).then(|| pairs.join(&b"; "[..]))
     }
 }
 
@@ -136,6 +157,21 @@ impl Kept {
     fn is_over(&self, now: SystemTime) -> bool {
         self.expires.is_some_and(|end| end <= now)
     }
+}
+
+/// Name and value of a `Set-Cookie`, as they are.
+fn pair(field: &[u8]) -> Option<(&[u8], &[u8])> {
+    let first = field.split(|byte| *byte == b';').next()?;
+    let at = first.iter().position(|byte| *byte == b'=')?;
+    Some((trimmed(&first[..at]), trimmed(&first[at + 1..])))
+}
+
+/// Without the spaces and tabs around it.
+fn trimmed(bytes: &[u8]) -> &[u8] {
+    let is_other = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let Some(first) = bytes.iter().position(is_other) else { return &[] };
+    let last = bytes.iter().rposition(is_other).unwrap_or(first);
+    &bytes[first..=last]
 }
 
 /// Whether `host` may set cookies for `domain`.
@@ -222,12 +258,57 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_may_last_for_ever() {
+        let late = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+        for age in ["9223372036854775807", "18446744073709551615", "99999999999999999999999"] {
+            let mut jar = Jar::new();
+            jar.store(format!("x=1; Max-Age={age}"), A, late);
+            let later = late + Duration::from_secs(100_000_000_000);
+            assert_eq!(jar.header(A, later).as_deref(), Some("x=1"), "{age}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_age_deletes_nothing() {
+        for age in ["-x", "-", "+0", "0x", ""] {
+            let mut jar = Jar::new();
+            jar.store("x=1", A, NOW);
+            jar.store(format!("x=2; Max-Age={age}"), A, NOW);
+            assert_eq!(jar.header(A, NOW).as_deref(), Some("x=2"), "{age}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_is_set_again_keeps_its_place() {
+        let set = [("a.b", "x=1"), ("a.b", "y=2"), ("a.b", "x=3")];
+        check(&set, "a.b", "/folder/", Some("x=3; y=2"));
+    }
+
+    #[test]
+    fn a_cookie_is_bytes() {
+        let check = |field: &[u8], expected: &[u8]| {
+            let mut jar = Jar::new();
+            jar.store(field, A, NOW);
+            assert_eq!(jar.header_bytes(A, NOW).as_deref(), Some(expected));
+        };
+        check(b"x=caf\xe9", b"x=caf\xe9");
+        check(b"\xe9=\xff\xfe \t; Path=/", b"\xe9=\xff\xfe");
+        check(b" x =\t\x80\x81 ;\xff", b"x=\x80\x81");
+        check(b"x=", b"x=");
+        // Two that differ in such a byte are two.
+        let mut jar = Jar::new();
+        jar.store(b"\xe9=1", A, NOW);
+        jar.store(b"\xe8=2", A, NOW);
+        assert_eq!(jar.header_bytes(A, NOW).as_deref(), Some(&b"\xe9=1; \xe8=2"[..]));
+    }
+
+    #[test]
     fn a_jar_has_a_bound() {
         let mut jar = Jar::new();
         for number in 0..=COOKIES_MAX {
-            jar.store(&format!("x{number}=1"), A, NOW);
+            jar.store(format!("x{number}=1"), A, NOW);
         }
-        jar.store(&format!("y={}", "z".repeat(COOKIE_BYTES_MAX)), A, NOW);
+        jar.store(format!("y={}", "z".repeat(COOKIE_BYTES_MAX)), A, NOW);
         assert_eq!(jar.len(), COOKIES_MAX);
         assert!(jar.header(A, NOW).is_some_and(|all| all.starts_with("x1=1; ")));
     }

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::unquoted;
-use crate::{date, fields::is_token_byte};
+use super::date;
+use crate::fields::is_token_byte;
 
 /// A cookie as a server sets it.
 ///
@@ -139,33 +139,34 @@ impl SetCookie {
         SetCookie { same_site: Some(same_site), ..self }
     }
 
-    /// Reads the field's value as RFC 6265 has browsers do: attributes that make no sense are left out. None
-    /// without a name.
+    /// Reads the field's value as RFC 6265 5.2 has browsers do: the value stays as it is, quotes and all, and attributes
+    /// that make no sense are left out. None without a name.
     #[must_use]
     pub fn parse(field: &str) -> Option<SetCookie> {
         let mut parts = field.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
-        let name = name.trim();
+        let name = trimmed(name);
         if name.is_empty() {
             return None;
         }
-        let mut cookie = SetCookie::plain(name, unquoted(value.trim()));
+        let mut cookie = SetCookie::plain(name, trimmed(value));
         for part in parts {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            cookie.read_attribute(&key.trim().to_ascii_lowercase(), value.trim());
+            cookie.read_attribute(&trimmed(key).to_ascii_lowercase(), trimmed(value));
         }
         Some(cookie)
     }
 
+    /// Of two that make sense the last counts.
     fn read_attribute(&mut self, key: &str, value: &str) {
         match key {
-            "path" if value.starts_with('/') => self.path = Some(value.to_owned()),
+            // What is no path means the folder of the request.
+            "path" => self.path = value.starts_with('/').then(|| value.to_owned()),
             "domain" if !value.is_empty() => {
                 let domain = value.strip_prefix('.').unwrap_or(value);
                 self.domain = Some(domain.to_ascii_lowercase());
             }
-            "max-age" if value.starts_with('-') => self.max_age = Some(0),
-            "max-age" => self.max_age = value.parse().ok().or(self.max_age),
+            "max-age" => self.max_age = max_age(value).or(self.max_age),
             "expires" => self.expires = date::parse(value).or(self.expires),
             "secure" => self.secure = true,
             "httponly" => self.http_only = true,
@@ -180,6 +181,21 @@ impl SetCookie {
             _ => {}
         }
     }
+}
+
+/// Without the white space around it, which is spaces and tabs.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// Seconds by RFC 6265 5.2.2: digits, perhaps behind a minus, which makes them none. More than there are numbers for
+/// are as many as there are.
+fn max_age(value: &str) -> Option<u64> {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(if value.starts_with('-') { 0 } else { digits.parse().unwrap_or(u64::MAX) })
 }
 
 fn attribute(value: &str) -> Result<String, CookieError> {
@@ -247,11 +263,56 @@ mod tests {
             "a=\"b\";path=c; DOMAIN=.X.y;max-age=z;Expires=Thu, 01 Jan 1970 00:00:10 GMT;foo",
         )
         .unwrap();
-        assert_eq!((read.name.as_str(), read.value.as_str()), ("a", "b"));
+        assert_eq!((read.name.as_str(), read.value.as_str()), ("a", "\"b\""));
         assert_eq!((read.path, read.domain), (None, Some("x.y".to_owned())));
         assert_eq!(read.max_age, None);
         assert_eq!(read.expires, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(10)));
         assert_eq!(SetCookie::parse("a"), None);
         assert_eq!(SetCookie::parse("=b"), None);
+    }
+
+    #[test]
+    fn a_value_stays_as_it_is() {
+        let check = |field: &str, value: &str| {
+            assert_eq!(SetCookie::parse(field).unwrap().value, value, "{field:?}");
+        };
+        check("a=b", "b");
+        check("a=", "");
+        check("a= \t b \t ", "b");
+        check("a=\"b\"", "\"b\"");
+        check("a=\"", "\"");
+        check("a=\"\"", "\"\"");
+        check("a=\"  b \" ; x", "\"  b \"");
+        check("a=\"b;c\"", "\"b");
+        check("a=\"b, c=d\"", "\"b, c=d\"");
+        check("a=b=c==", "b=c==");
+        check("a=\u{a0}b\u{a0}", "\u{a0}b\u{a0}");
+        check("a=\u{4e2d}", "\u{4e2d}");
+    }
+
+    #[test]
+    fn an_age_is_digits() {
+        let check = |value: &str, age: Option<u64>| {
+            let cookie = SetCookie::parse(&format!("a=b; Max-Age={value}")).unwrap();
+            assert_eq!(cookie.max_age, age, "{value:?}");
+        };
+        check("0", Some(0));
+        check("5", Some(5));
+        check(" 007 ", Some(7));
+        check("-0", Some(0));
+        check("-5", Some(0));
+        check("-99999999999999999999999", Some(0));
+        check("9223372036854775807", Some(9_223_372_036_854_775_807));
+        check("18446744073709551615", Some(u64::MAX));
+        check("18446744073709551616", Some(u64::MAX));
+        check("99999999999999999999999", Some(u64::MAX));
+        for none in
+            ["", "-", "-x", "+5", "5x", "5,399", "5.0", "0x5", "--5", "\"5\"", "5 5", "\u{665}"]
+        {
+            check(none, None);
+        }
+        // The last that makes sense counts.
+        let cookie = SetCookie::parse("a=b; max-age=1; max-age=2; max-age=x").unwrap();
+        assert_eq!(cookie.max_age, Some(2));
     }
 }

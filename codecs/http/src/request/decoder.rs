@@ -1,5 +1,7 @@
 //! Bytes in, requests out.
 
+use http::Method;
+
 use super::{RequestHead, error::RequestError, line::RequestLine, parse::parse};
 use crate::{
     body::{BodyDecoder, Length, error::BodyError},
@@ -37,6 +39,8 @@ pub struct RequestDecoder {
     limits: Limits,
     head: HeadScanner<RequestLine>,
     state: State,
+    /// The method of the request whose head came last.
+    is_head: bool,
 }
 
 /// What the next byte belongs to.
@@ -62,7 +66,7 @@ impl RequestDecoder {
     #[must_use]
     pub fn new(limits: Limits) -> RequestDecoder {
         let head = HeadScanner::new(RequestLine::new(limits.target), LENIENCY, limits.head);
-        RequestDecoder { limits, head, state: State::Head }
+        RequestDecoder { limits, head, state: State::Head, is_head: false }
     }
 
     /// Takes the next event out of `input`. Returns none when all of it is taken and more is needed. Bytes after the
@@ -161,14 +165,23 @@ impl RequestDecoder {
         matches!(self.state, State::Begun { .. } | State::Body { .. })
     }
 
+    /// Whether the present request, the last one between two, is a `HEAD`, as far as it has come, whatever is wrong with
+    /// the rest of it: a refusal then has no body.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.is_head || self.head.first_line().is_head()
+    }
+
     fn decode_head<'a>(
         &mut self,
         input: &mut &'a [u8],
     ) -> Result<Option<RequestEvent<'a>>, RequestError> {
+        self.is_head = false;
         let limits = &self.limits;
         let Some(head) = self.head.take(input, |head| parse(head, limits))? else {
             return Ok(None);
         };
+        self.is_head = head.method == Method::HEAD;
         self.state = State::Begun { length: head.length, keep_alive: head.keep_alive };
         Ok(Some(RequestEvent::Head(head)))
     }

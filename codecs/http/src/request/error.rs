@@ -21,9 +21,11 @@ pub enum RequestError {
     Method,
     /// The target is no path, no URI, or not of this method.
     Target,
+    /// The target has a byte that is no visible ASCII, as where UTF-8 is not percent-encoded.
+    TargetCharacter,
     /// The target is longer than [`Limits::target`](crate::Limits::target).
     TargetTooLong,
-    /// A version other than HTTP/1.0 and HTTP/1.1.
+    /// A version other than those of HTTP/1. One after HTTP/1.1 is taken for it.
     Version,
     /// A header field's name has a character that no name has, a space before the colon for instance.
     HeaderName,
@@ -92,8 +94,11 @@ impl fmt::Display for RequestError {
             }
             RequestError::Method => "the method is longer than any",
             RequestError::Target => "the target is neither a path nor what this method takes",
+            RequestError::TargetCharacter => {
+                "the target has a character that it cannot have: percent-encode its UTF-8, an é as %C3%A9"
+            }
             RequestError::TargetTooLong => "the target is longer than this server takes",
-            RequestError::Version => "neither HTTP/1.0 nor HTTP/1.1",
+            RequestError::Version => "a version other than HTTP/1.0 and HTTP/1.1",
             RequestError::HeaderName => "a header field's name has a character that no name has",
             RequestError::HeaderValue => "a header field's value has a control character",
             RequestError::HeadTooLarge => "the head is larger than this server takes",

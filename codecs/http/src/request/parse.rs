@@ -8,7 +8,7 @@ use super::{RequestHead, error::RequestError};
 use crate::{
     body::Length,
     fields::number,
-    framing::{Coding, Facts, Single, version},
+    framing::{Coding, Facts, Single, as_known_version, version},
     headers::Headers,
     limits::Limits,
     target::{Target, split_port},
@@ -16,6 +16,9 @@ use crate::{
 
 /// `head` is what the scanner has found: whole lines, the last one empty.
 pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<RequestHead, RequestError> {
+    // The line has its form, and its end is CR LF: the scanner has seen to that.
+    let minor = memchr::memchr(b'\n', head).and_then(|feed| feed.checked_sub(2));
+    let head = &*as_known_version(head, minor.unwrap_or(head.len()));
     let mut fields = [const { MaybeUninit::uninit() }; Limits::HEADERS_MAX];
     let count = limits.headers.min(Limits::HEADERS_MAX);
     let mut parsed = httparse::Request::new(&mut []);
@@ -77,7 +80,7 @@ fn length(facts: &Facts<'_>, version: Version) -> Result<Length, RequestError> {
         _ if version == Version::HTTP_10 => Err(RequestError::TransferEncodingIn10),
         Coding::Chunked => Ok(Length::Chunked),
         Coding::Unknown => Err(RequestError::TransferCoding),
-        Coding::Endless { .. } => Err(RequestError::NotChunkedLast),
+        Coding::Identity | Coding::Endless { .. } => Err(RequestError::NotChunkedLast),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     head::{HeadScanner, Leniency},
     headers::Headers,
     limits::Limits,
+    status::is_interim,
 };
 
 /// A step of a response.
@@ -48,8 +49,9 @@ enum State {
     Failed(ResponseError),
 }
 
-/// Servers are older than clients: RFC 9112 lets a recipient take a line feed alone and has it take a folded line.
-const LENIENCY: Leniency = Leniency { empty_lines: 0, bare_line_feed: true, folded: true };
+/// Servers are older than clients: RFC 9112 lets a recipient take a line feed alone and has it take a folded line. Some
+/// end a body, or an answer before the answer, with a line too many.
+const LENIENCY: Leniency = Leniency { empty_lines: 12, bare_line_feed: true, folded: true };
 
 /// 1xx answers to one request. One or two are usual.
 const INFORMATIONAL_MAX: u32 = 16;
@@ -129,7 +131,7 @@ impl ResponseDecoder {
         let Some(head) = self.head.take(input, |head| parse(head, method, limits))? else {
             return Ok(None);
         };
-        if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+        if is_interim(head.status) {
             self.informational += 1;
             if INFORMATIONAL_MAX < self.informational {
                 return Err(ResponseError::TooManyInformational);
@@ -141,7 +143,7 @@ impl ResponseDecoder {
         self.state = if tunnel || head.status == StatusCode::SWITCHING_PROTOCOLS {
             State::Over
         } else {
-            let body = BodyDecoder::new(head.length, limits)?;
+            let body = BodyDecoder::of_response(head.length, limits)?;
             State::Body { body, keep_alive: head.keep_alive }
         };
         Ok(Some(ResponseEvent::Head(head)))

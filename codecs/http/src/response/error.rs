@@ -9,7 +9,7 @@ use crate::{body::error::BodyError, head::LineError};
 pub enum ResponseError {
     /// What comes is no `HTTP/1.1 200 OK`.
     StatusLine,
-    /// A version other than HTTP/1.0 and HTTP/1.1.
+    /// A version other than those of HTTP/1. One after HTTP/1.1 is taken for it.
     Version,
     /// A header field's name has a character that no name has.
     HeaderName,
@@ -21,11 +21,11 @@ pub enum ResponseError {
     TooManyHeaders,
     /// More 1xx answers than anybody sends.
     TooManyInformational,
-    /// `Content-Length` twice, or what is no number.
+    /// Two different numbers in `Content-Length`, or what is no number.
     ContentLength,
     /// Both `Content-Length` and `Transfer-Encoding`.
     TwoLengths,
-    /// `Transfer-Encoding` other than `chunked`, or in HTTP/1.0.
+    /// `Transfer-Encoding` other than `chunked` and `identity`, or `chunked` in HTTP/1.0.
     TransferCoding,
     /// The body.
     Body(BodyError),

@@ -7,8 +7,8 @@ use http::{Method, StatusCode, Version};
 use super::{ResponseHead, error::ResponseError};
 use crate::{
     body::Length,
-    fields::number,
-    framing::{Coding, Facts, Single, version},
+    fields::{list, number},
+    framing::{Coding, Facts, Single, as_known_version, version},
     headers::Headers,
     limits::Limits,
     status::is_bodiless,
@@ -20,6 +20,7 @@ pub(super) fn parse(
     method: &Method,
     limits: &Limits,
 ) -> Result<ResponseHead, ResponseError> {
+    let head = &*as_known_version(head, "HTTP/1.".len());
     let mut fields = [const { MaybeUninit::uninit() }; Limits::HEADERS_MAX];
     let count = limits.headers.min(Limits::HEADERS_MAX);
     let mut parsed = httparse::Response::new(&mut []);
@@ -40,7 +41,7 @@ pub(super) fn parse(
     headers.unfold();
 
     let facts = Facts::of(&headers);
-    let length = length(&facts, method, status, version)?;
+    let length = length(&headers, &facts, method, status, version)?;
     let keep_alive = length != Length::UntilClose
         && !facts.close
         && (version == Version::HTTP_11 || facts.keep_alive);
@@ -49,6 +50,7 @@ pub(super) fn parse(
 
 /// Where the body ends: RFC 9112, section 6.3, without its repairs.
 fn length(
+    headers: &Headers,
     facts: &Facts<'_>,
     method: &Method,
     status: StatusCode,
@@ -56,8 +58,7 @@ fn length(
 ) -> Result<Length, ResponseError> {
     let known = match facts.length {
         Single::Absent => None,
-        Single::Value(value) => Some(number(value).ok_or(ResponseError::ContentLength)?),
-        Single::Repeated => return Err(ResponseError::ContentLength),
+        _ => Some(content_length(headers).ok_or(ResponseError::ContentLength)?),
     };
     let coded = facts.coding != Coding::None;
     if coded && known.is_some() {
@@ -69,9 +70,17 @@ fn length(
     }
     match facts.coding {
         Coding::None => Ok(known.map_or(Length::UntilClose, Length::Known)),
+        Coding::Identity => Ok(Length::UntilClose),
         Coding::Chunked if version == Version::HTTP_11 => Ok(Length::Chunked),
         _ => Err(ResponseError::TransferCoding),
     }
+}
+
+/// RFC 9110, 8.6: the same number may be there several times, in fields or in one.
+fn content_length(headers: &Headers) -> Option<u64> {
+    let mut numbers = headers.get_all("content-length").flat_map(list).map(number);
+    let first = numbers.next()??;
+    numbers.all(|number| number == Some(first)).then_some(first)
 }
 
 impl From<httparse::Error> for ResponseError {

@@ -43,7 +43,8 @@ impl HandshakeError {
             HandshakeError::Key => return headers,
         };
         set(&mut headers, name, value);
-        if self == HandshakeError::Version {
+        // RFC 9110, 15.5.22.
+        if self.status() == StatusCode::UPGRADE_REQUIRED {
             set(&mut headers, "Upgrade", "websocket");
         }
         headers
@@ -119,7 +120,8 @@ pub fn request_headers(key: &str) -> Headers {
     headers
 }
 
-/// Whether a response accepts the handshake with this key.
+/// Whether a response accepts the handshake with this key. What it says about extensions is for
+/// [`agreed_deflate`](super::extension::agreed_deflate).
 #[must_use]
 pub fn is_accepted(head: &ResponseHead, key: &str) -> bool {
     let expected = accept_key(key.as_bytes());
@@ -127,8 +129,6 @@ pub fn is_accepted(head: &ResponseHead, key: &str) -> bool {
         && head.headers.has_member("connection", "upgrade")
         && head.headers.has_member("upgrade", "websocket")
         && head.headers.get("sec-websocket-accept") == Some(&expected)
-        // None was offered.
-        && !head.headers.contains("sec-websocket-extensions")
 }
 
 fn accept_key(key: &[u8]) -> String {

@@ -1,6 +1,13 @@
 //! Peers that never come to an end: what they send is refused or passes through, and is not held.
 
-use sandloop_http::{Limits, Method, RequestDecoder, ResponseDecoder, websocket::WebSocket};
+use sandloop_http::{
+    Headers, Limits, Method, RequestDecoder, ResponseDecoder,
+    coding::{Bounds, Coding, Compressor, Decompressor},
+    websocket::{
+        WebSocket,
+        extension::{Deflate, accept_deflate},
+    },
+};
 use sandloop_testkit::heap::{Counting, peak_of};
 
 #[global_allocator]
@@ -43,6 +50,17 @@ fn endless_requests() {
     check_request(chunked, "0", 1024);
     check_request(&format!("{chunked}1;"), "a", 1024);
     check_request(chunked, "1;a\r\na\r\n", 1024);
+    for (begin, again) in [
+        ("1;a=", "a"),
+        ("1;a=\"", "a"),
+        ("1;a=\"", "\\\""),
+        ("1;a", ";a"),
+        ("1;a", ";a=\"b\""),
+        ("1;", " "),
+        ("1 ", "\t"),
+    ] {
+        check_request(&format!("{chunked}{begin}"), again, 1024);
+    }
     check_request(&format!("{chunked}0\r\n"), "a: b\r\n", HEAD);
     check_request(&format!("{chunked}FFFFFFFFFFFFFFF\r\n"), "a", 1024);
     check_request(
@@ -82,15 +100,47 @@ fn endless_responses() {
     check_response("HTTP/1.1 200 OK\r\na: b\r\n", " c\r\n", HEAD);
     check_response("HTTP/1.1 200 OK\r\n\r\n", "a", 1024);
     check_response("", "HTTP/1.1 100 Continue\r\n\r\n", 4096);
-    check_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n", 1024);
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    check_response(chunked, "1\r\na\r\n", 1024);
+    check_response(chunked, "1 \r\na\r\n", 1024);
+    check_response(&format!("{chunked}1"), " ", 1024);
+    check_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n", "a", 1024);
+    check_response("HTTP/1.1 200 OK\r\nContent-Length: 5", ", 5", HEAD);
+}
+
+/// Whatever follows what is compressed, it is not held.
+#[test]
+fn endless_padding() {
+    for coding in [Coding::Gzip, Coding::Deflate] {
+        for padding in [b"\0".as_slice(), b"\r\n"] {
+            let mut bytes = Vec::new();
+            let mut compressor = Compressor::new(coding);
+            compressor.write(b"abc", &mut bytes);
+            compressor.finish(&mut bytes);
+            let block = padding.repeat(4096);
+            let peak = peak_of(|| {
+                let mut decompressor = Decompressor::new(coding, Bounds::default());
+                decompressor.write(&bytes, |_| {}).unwrap();
+                for _ in 0..256 {
+                    decompressor.write(&block, |data| assert!(data.is_empty())).unwrap();
+                }
+                decompressor.finish(|data| assert!(data.is_empty())).unwrap();
+            });
+            assert!(peak < 128 * 1024, "{coding:?} held {peak} bytes");
+        }
+    }
 }
 
 #[test]
 fn endless_messages() {
+    let mut offer = Headers::new();
+    offer.append("Sec-WebSocket-Extensions", "permessage-deflate").unwrap();
+    let wanted = Deflate { keep_own_context: true, keep_peers_context: true, threshold: 0 };
+    let (_, agreed) = accept_deflate(&offer, &wanted).unwrap();
     let check = |begin: &[u8], again: &[u8], bound: isize| {
         let block = again.repeat(4096 / again.len());
         let peak = peak_of(|| {
-            let mut server = WebSocket::server(1 << 16);
+            let mut server = WebSocket::server(1 << 16).with_deflate(agreed);
             for piece in std::iter::once(begin).chain(std::iter::repeat_n(block.as_slice(), 256)) {
                 server.receive(piece);
                 while let Ok(Some(_)) = server.poll() {}
@@ -100,6 +150,10 @@ fn endless_messages() {
         assert!(peak < bound, "{begin:?} and {again:?} for ever held {peak} bytes");
     };
     let bound = 6 << 16;
+    // Compressed, a byte means a thousand: the bound is on what it means.
+    let zeros = b"\0\xfe\0\x80\0\0\0\0".iter().copied().chain([0x55; 128]).collect::<Vec<_>>();
+    check(b"\x42\x8c\0\0\0\0\xed\xc1\x01\x01\0\0\0\x80\x90\xfe\xaf\xee", &zeros, bound);
+    check(b"", b"\xc2\x83\0\0\0\0\x4b\x04\0", bound);
     check(b"", b"\x82\x81\0\0\0\0a", bound); // messages
     check(b"", b"\x89\x81\0\0\0\0a", bound); // pings
     check(b"\x02\x80\0\0\0\0", b"\0\x81\0\0\0\0a", bound); // fragments

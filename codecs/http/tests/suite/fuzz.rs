@@ -1,12 +1,15 @@
 //! Arbitrary changes and arbitrary cuts: no panic, and the same result however the bytes are cut.
 
 use sandloop_http::{
-    Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead,
+    Headers, Limits, Method, RequestDecoder, RequestEvent, RequestHead, ResponseDecoder,
     coding::{Bounds, Coding, Compressor, Decompressor},
-    websocket::{Event, Message, WebSocket},
+    websocket::{
+        Event, Message, WebSocket,
+        extension::{Deflate, accept_deflate},
+    },
     writer::{Outgoing, OutgoingRequest, write_request},
 };
-use sandloop_testkit::fuzz::rounds;
+use sandloop_testkit::{fuzz::rounds, heap::peak_of};
 
 use crate::{
     corpus::read,
@@ -30,6 +33,14 @@ const WORDS: &[&[u8]] = &[
     b"0\r\n\r\n",
     b"\r\n\r\n",
     b"5\r\nhello\r\n",
+    b"5 \r\nhello\r\n",
+    b";a=\"b;c\"",
+    b";a=\"",
+    b"\\\"",
+    b"Transfer-Encoding: identity\r\n",
+    b"Content-Length: 5, 5\r\n",
+    b"HTTP/1.2",
+    b"HEAD ",
     b"Content-Length: 5\r\n",
     b"content-length:0\r\n",
     b"Transfer-Encoding: chunked\r\n",
@@ -77,6 +88,35 @@ fn responses_do_not_depend_on_the_cuts() {
         let whole = of_responses(LIMITS, &method, std::iter::once(bytes.as_slice()));
         let cut = of_responses(LIMITS, &method, noise.pieces(&bytes).into_iter());
         assert_eq!(whole, cut, "{method} {}", bytes.escape_ascii());
+    });
+}
+
+/// However wrong the bytes are: a head's bound, and as much again where a buffer grows.
+#[test]
+fn memory_is_bounded() {
+    let (requests, responses) = (seeds("requests"), seeds("responses"));
+    let others = [requests.clone(), responses.clone()].concat();
+    rounds(1_000, |noise| {
+        let mut bytes = noise.pick(&others).clone();
+        for _ in 0..noise.below(20) {
+            bytes.extend(noise.pick(&others));
+        }
+        noise.mutate(&mut bytes, WORDS, &others);
+        let pieces = noise.pieces(&bytes);
+        let peak = peak_of(|| {
+            let mut decoder = RequestDecoder::new(Limits { body: u64::MAX, ..LIMITS });
+            for mut piece in pieces.iter().copied() {
+                while let Ok(Some(_)) = decoder.decode(&mut piece) {}
+            }
+        });
+        assert!(peak < 4096, "{peak} bytes for {}", bytes.escape_ascii());
+        let peak = peak_of(|| {
+            let mut decoder = ResponseDecoder::new(Limits { body: u64::MAX, ..LIMITS });
+            for mut piece in pieces.iter().copied() {
+                while let Ok(Some(_)) = decoder.decode(&mut piece, &Method::GET) {}
+            }
+        });
+        assert!(peak < 4096, "{peak} bytes for {}", bytes.escape_ascii());
     });
 }
 
@@ -160,6 +200,10 @@ fn messages_do_not_depend_on_the_cuts() {
         b"\x01\x82\x01\x02\x03\x04\x69\x6b\x89\x81\0\0\0\0p\x80\x81\0\0\0\0!".to_vec(),
         b"\x82\xfe\x00\x80\0\0\0\0".iter().copied().chain([7; 128]).collect(),
         b"\x88\x85\0\0\0\0\x03\xe8bye\x81\x80\0\0\0\0".to_vec(),
+        b"\xc1\x87\0\0\0\0\xf2\x48\xcd\xc9\xc9\x07\x00".to_vec(),
+        b"\x41\x83\0\0\0\0\xf2\x48\xcd\x80\x84\0\0\0\0\xc9\xc9\x07\x00".to_vec(),
+        b"\xc2\x88\0\0\0\0\xf3\x48\xcd\xc9\xc9\x07\0\0".to_vec(),
+        b"\xc2\x8a\0\0\0\0\xed\xc1\x01\x01\0\0\0\x80\x90\xfe".to_vec(),
         b"\x8a\x80\0\0\0\0\x89\x82\0\0\0\0ab\x89\x80\0\0\0\0".to_vec(),
     ];
     let words: &[&[u8]] =
@@ -167,15 +211,27 @@ fn messages_do_not_depend_on_the_cuts() {
     rounds(5_000, |noise| {
         let mut bytes = [noise.pick(&frames).clone(), noise.pick(&frames).clone()].concat();
         noise.mutate(&mut bytes, words, &frames);
-        let whole = events_of(std::iter::once(bytes.as_slice()));
-        let cut = events_of(noise.pieces(&bytes).into_iter());
-        assert_eq!(whole, cut, "{}", bytes.escape_ascii());
+        for kept in [None, Some(false), Some(true)] {
+            let whole = events_of(kept, std::iter::once(bytes.as_slice()));
+            let cut = events_of(kept, noise.pieces(&bytes).into_iter());
+            assert_eq!(whole, cut, "{}", bytes.escape_ascii());
+        }
     });
 }
 
-/// What a server with a bound of 200 bytes makes of pieces, and what it answers.
-fn events_of<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<String>, Vec<u8>) {
+/// What a server with a bound of 200 bytes makes of pieces, and what it answers; with compression if `kept` says whether
+/// contexts are.
+fn events_of<'a>(
+    kept: Option<bool>,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<String>, Vec<u8>) {
     let mut server = WebSocket::server(200);
+    if let Some(kept) = kept {
+        let wanted = Deflate { keep_own_context: kept, keep_peers_context: kept, threshold: 0 };
+        let mut offer = Headers::new();
+        offer.append("Sec-WebSocket-Extensions", "permessage-deflate").unwrap();
+        server = server.with_deflate(accept_deflate(&offer, &wanted).unwrap().1);
+    }
     let (mut seen, mut sent) = (Vec::new(), Vec::new());
     for piece in pieces {
         server.receive(piece);
@@ -211,10 +267,11 @@ fn compressed_bodies_do_not_depend_on_the_cuts() {
         compressor.write(&text, &mut bytes);
         compressor.finish(&mut bytes);
         let good = bytes.clone();
+        bytes.extend(*noise.pick(&[b"".as_slice(), b"", b"\0\0", b"\r\n", &good]));
         if noise.below(4) != 0 {
             noise.mutate(
                 &mut bytes,
-                &[b"\0", b"\xff", b"\x1f\x8b\x08"],
+                &[b"\0", b"\xff", b"\r\n", b"\x1f\x8b\x08"],
                 std::slice::from_ref(&good),
             );
         }

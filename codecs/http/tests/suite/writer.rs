@@ -3,7 +3,7 @@
 use sandloop_http::{
     FieldError, Headers, Method, StatusCode, Target, Version,
     writer::{
-        BodyWriter, Exchange, LengthError, Outgoing, OutgoingRequest, OutgoingResponse,
+        BodyWriter, Exchange, HeadError, LengthError, Outgoing, OutgoingRequest, OutgoingResponse,
         write_informational, write_request, write_response,
     },
 };
@@ -137,6 +137,76 @@ fn answers_without_a_body() {
     check((Method::GET, http11, true), (101, &[("Upgrade", "a")]), (Unknown, ""), &upgrade, true);
 }
 
+/// RFC 9110, 15.3.6: no content, and a length that says so, whatever the request and the answer were going to be.
+#[test]
+fn a_reset_has_no_content() {
+    let date = format!("Date: {DATE}\r\n\r\n");
+    for method in [Method::GET, Method::POST, Method::HEAD] {
+        for body in [(Outgoing::Known(4), "abcd"), (Outgoing::Unknown, "abcd")] {
+            for (version, option) in
+                [(Version::HTTP_11, ""), (Version::HTTP_10, "Connection: keep-alive\r\n")]
+            {
+                let head =
+                    format!("HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n{option}{date}");
+                check((method.clone(), version, true), (205, &[]), body, &head, true);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_interim_status_is_no_answer_and_no_other_is_interim() {
+    let none = Headers::new();
+    for code in 100..=999 {
+        let status = StatusCode::from_u16(code).unwrap();
+        let (mut final_out, mut interim_out) = (Vec::new(), Vec::new());
+        let mut exchange = Exchange::answering(&Method::GET, Version::HTTP_11, true);
+        let response =
+            OutgoingResponse { status, headers: &none, body: Outgoing::Known(0), date: None };
+        let answered = write_response(&mut final_out, &mut exchange, &response).map(drop);
+        let announced = write_informational(&mut interim_out, status, &none);
+        let is_interim = code < 200 && code != 101;
+        let expected = if is_interim {
+            (Err(HeadError::Interim(status)), Ok(()))
+        } else {
+            (Ok(()), Err(HeadError::Final(status)))
+        };
+        assert_eq!((answered, announced), expected, "{code}");
+        assert_eq!((final_out.is_empty(), interim_out.is_empty()), (is_interim, !is_interim));
+    }
+}
+
+/// RFC 9110, 7.8: whoever sends `Upgrade` lists it in `Connection`.
+#[test]
+fn upgrades_are_the_connections_business() {
+    let upgrade: &[(&str, &str)] = &[("UPGRADE", "websocket")];
+    let (http10, http11) = (Version::HTTP_10, Version::HTTP_11);
+    for (version, keep_alive, status, fields, expected) in [
+        (http11, true, 426, upgrade, Some("Upgrade")),
+        (http11, false, 426, upgrade, Some("Upgrade, close")),
+        (http10, true, 426, upgrade, Some("Upgrade, keep-alive")),
+        (http10, false, 426, upgrade, Some("Upgrade, close")),
+        (http11, true, 200, upgrade, Some("Upgrade")),
+        (http11, true, 304, upgrade, Some("Upgrade")),
+        (http11, true, 101, upgrade, Some("Upgrade")),
+        (http11, false, 101, upgrade, Some("Upgrade")),
+        (http11, true, 426, &[], None),
+        (http11, false, 426, &[], Some("close")),
+        (http10, true, 200, &[], Some("keep-alive")),
+    ] {
+        let mut out = Vec::new();
+        let mut exchange = Exchange::answering(&Method::GET, version, keep_alive);
+        let status = StatusCode::from_u16(status).unwrap();
+        let headers = headers(fields);
+        let response =
+            OutgoingResponse { status, headers: &headers, body: Outgoing::Known(0), date: None };
+        write_response(&mut out, &mut exchange, &response).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let option = text.lines().find_map(|line| line.strip_prefix("Connection: "));
+        assert_eq!(option, expected, "{text}");
+    }
+}
+
 #[test]
 fn a_date_of_ones_own_stays() {
     let own = "HTTP/1.1 200 OK\r\ndate: then\r\nContent-Length: 0\r\n\r\n";
@@ -164,12 +234,10 @@ fn the_frame_is_the_writers() {
             date: None,
         };
         let reserved = FieldError::Reserved(name.to_owned());
+        let refused = Err(HeadError::Field(reserved.clone()));
         let result = write_response(&mut out, &mut exchange, &response);
-        assert_eq!(result, Err(reserved.clone()));
-        assert_eq!(
-            write_informational(&mut out, StatusCode::CONTINUE, &fields),
-            Err(reserved.clone())
-        );
+        assert_eq!(result.map(drop), refused);
+        assert_eq!(write_informational(&mut out, StatusCode::CONTINUE, &fields), refused);
         let target = Target::parse(&Method::GET, "/").unwrap();
         let request = OutgoingRequest { headers: &fields, ..get(&target) };
         let result = write_request(&mut out, &request);
@@ -246,6 +314,13 @@ fn requests() {
         Some(Unknown),
         true,
         "PUT /a?b HTTP/1.1\r\nHost: c:8080\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\nConnection: Upgrade\r\n\r\n",
+    );
+    check(
+        &Method::GET,
+        &[("Upgrade", "x")],
+        None,
+        false,
+        "GET /a?b HTTP/1.1\r\nHost: c:8080\r\nUpgrade: x\r\nConnection: Upgrade, close\r\n\r\n",
     );
     let target = Target::parse(&Method::GET, "/").unwrap();
     let request = OutgoingRequest { host: "a\r\nb", ..get(&target) };

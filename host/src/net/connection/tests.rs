@@ -29,7 +29,9 @@ fn read_all(peer: &mut Peer, connection: &mut Connection) -> usize {
             Ok(0) => return total,
             Ok(count) => total += count,
             Err(_) if connection.outbound() == 0 => return total,
-            Err(_) => connection.flush(Moment::default()),
+            Err(_) => {
+                connection.flush(Moment::default(), usize::MAX);
+            }
         }
     }
 }
@@ -137,8 +139,9 @@ fn sending_before_the_connection_is_made_queues() {
     connection.send(b"GET /", Moment::default()).unwrap();
     connection.finish(CloseReason::Closed);
     assert_eq!(connection.outbound(), 5);
-    connection.connecting(Stream::Unix(mio::net::UnixStream::from_std(ours)));
-    connection.established(Moment::default());
+    connection.connecting();
+    let stream = Stream::Unix(mio::net::UnixStream::from_std(ours));
+    connection.established(stream, Moment::default());
     connection.reconcile();
     assert_eq!(connection.phase(), Phase::Ended(CloseReason::Closed));
     let mut request = [0; 5];

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::config::allow::{Allow, Objection};
 use crate::config::connect::ConnectRule;
+use crate::log::text::is_harmless;
 use crate::net::outbound::own_listeners::OwnListeners;
 use crate::net::outbound::{Attempt, Target};
 
@@ -70,7 +71,7 @@ impl Target {
     fn rule(&self) -> Option<String> {
         let text = self.address().map_or_else(|| self.to_string(), rule_of);
         let is_single = ConnectRule::parse(&text).is_ok_and(|rule| rule.is_single());
-        (is_single && !text.contains(char::is_control)).then_some(text)
+        (is_single && text.chars().all(is_harmless)).then_some(text)
     }
 }
 

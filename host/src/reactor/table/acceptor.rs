@@ -6,13 +6,15 @@ use mio::Registry;
 
 use crate::clock::Moment;
 use crate::net::listener::Listener;
-use crate::timer::TimerKey;
+use crate::reactor::table::deadline::DeadlineKey;
 
 /// A listener, and whether it has to wait.
 pub(in crate::reactor) struct Acceptor {
     pub(in crate::reactor) listener: Listener,
     /// Set while it cannot accept: when it tries again if nothing ends before.
-    pub(in crate::reactor) again: Option<TimerKey>,
+    pub(in crate::reactor) again: Option<DeadlineKey>,
+    /// The limit that keeps it from accepting.
+    pub(in crate::reactor) at_limit: Option<&'static str>,
     /// When the operator was last told that it cannot.
     pub(in crate::reactor) told: Option<Moment>,
 }
@@ -39,7 +41,7 @@ impl Acceptors {
     }
 
     pub(in crate::reactor) fn add(&mut self, listener: Listener) {
-        self.all.push(Acceptor { listener, again: None, told: None });
+        self.all.push(Acceptor { listener, again: None, at_limit: None, told: None });
     }
 
     pub(in crate::reactor) fn get_mut(&mut self, place: usize) -> Option<&mut Acceptor> {

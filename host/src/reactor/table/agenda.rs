@@ -1,28 +1,67 @@
-//! What the phases of this turn and the next have to do.
+//! What the phases of this turn and the next have to do, each tenant's for itself.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::base::arena::{ConnectionId, InstanceId};
+use crate::mail::post::Mail;
+use crate::plugin::Plugin;
+use crate::reactor::table::deadline::DeadlineKey;
 use crate::reactor::table::pending::Pending;
+use crate::reactor::table::turn_queue::TurnQueue;
 
 /// What the phases of this turn and the next have to do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::reactor) struct Agenda {
     /// Instances that were told something: each is entered before the phase goes on.
     pub(in crate::reactor) runnable: VecDeque<InstanceId>,
+    /// Mail that has not been dispatched.
+    pub(in crate::reactor) mail: TurnQueue<Mail>,
+    /// Connections with more to read than their turn allowed.
+    pub(in crate::reactor) reads: TurnQueue<ConnectionId>,
+    /// Connections with more to write than their turn allowed.
+    pub(in crate::reactor) writes: TurnQueue<ConnectionId>,
     /// What is begun in the phase after the sockets.
-    pub(in crate::reactor) pending: VecDeque<Pending>,
+    pub(in crate::reactor) pending: TurnQueue<Pending>,
     /// Ticks of guests.
-    pub(in crate::reactor) ticks: VecDeque<(InstanceId, u32)>,
+    pub(in crate::reactor) ticks: TurnQueue<(InstanceId, u32)>,
+    /// Processes that end with the instance that spawned them.
+    pub(in crate::reactor) ends: TurnQueue<InstanceId>,
+    /// Connections of instances that have ended, and whose they were.
+    pub(in crate::reactor) abandoned: TurnQueue<(ConnectionId, Arc<Plugin>)>,
+    /// Deadlines of instances that have ended.
+    pub(in crate::reactor) cancelled: TurnQueue<Vec<DeadlineKey>>,
     /// Connections that have ended and whose `unbind` is due.
-    pub(in crate::reactor) unbinds: VecDeque<ConnectionId>,
+    pub(in crate::reactor) unbinds: TurnQueue<ConnectionId>,
 }
 
 impl Agenda {
+    /// Nothing to do, for that many tenants.
+    pub(in crate::reactor) fn new(tenants: usize) -> Agenda {
+        Agenda {
+            runnable: VecDeque::new(),
+            mail: TurnQueue::new(tenants),
+            reads: TurnQueue::new(tenants),
+            writes: TurnQueue::new(tenants),
+            pending: TurnQueue::new(tenants),
+            ticks: TurnQueue::new(tenants),
+            ends: TurnQueue::new(tenants),
+            abandoned: TurnQueue::new(tenants),
+            cancelled: TurnQueue::new(tenants),
+            unbinds: TurnQueue::new(tenants),
+        }
+    }
+
     pub(in crate::reactor) fn is_empty(&self) -> bool {
         self.runnable.is_empty()
+            && self.mail.is_empty()
+            && self.reads.is_empty()
+            && self.writes.is_empty()
             && self.pending.is_empty()
             && self.ticks.is_empty()
+            && self.ends.is_empty()
+            && self.abandoned.is_empty()
+            && self.cancelled.is_empty()
             && self.unbinds.is_empty()
     }
 }

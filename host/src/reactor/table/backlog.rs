@@ -1,9 +1,7 @@
 //! What waits in a reactor for something other than news from the poll, and for what it waits.
 
-use std::collections::VecDeque;
-
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::timer::TimerKey;
+use crate::reactor::table::deadline::DeadlineKey;
 
 /// Whether there is something to read from a connection, and where it waits for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,7 +11,7 @@ pub(in crate::reactor) enum ReadState {
     Quiet,
     /// There may be something, and nobody has it in a list: it is read as soon as it may be.
     Readable,
-    /// In the backlog: it is read in the next phase that does.
+    /// On the agenda: it is read in the next phase that does.
     Ready,
     /// In its instance's queue, behind other events.
     QueuedBehindEvents,
@@ -50,7 +48,7 @@ pub(in crate::reactor) enum Rate {
 #[derive(Debug)]
 pub(in crate::reactor) struct RateWait<T> {
     pub(in crate::reactor) waiting: Vec<T>,
-    pub(in crate::reactor) deadline: Option<TimerKey>,
+    pub(in crate::reactor) deadline: Option<DeadlineKey>,
 }
 
 impl<T> Default for RateWait<T> {
@@ -73,8 +71,6 @@ pub(in crate::reactor) struct TenantWaits {
 /// What waits for the next turn, for a deadline, or for room.
 #[derive(Debug)]
 pub(in crate::reactor) struct Backlog {
-    /// Connections with more to read than their turn allowed.
-    ready: VecDeque<ConnectionId>,
     /// Instances with events, whose tenants have had their share of this turn.
     next_turn: Vec<InstanceId>,
     /// Instances that are not read because what they fill is full.
@@ -87,30 +83,12 @@ impl Backlog {
     /// An empty one, for that many tenants.
     pub(in crate::reactor) fn new(tenants: usize) -> Backlog {
         let rates = std::iter::repeat_with(TenantWaits::default).take(tenants).collect();
-        Backlog {
-            ready: VecDeque::new(),
-            next_turn: Vec::new(),
-            downstream_full: Vec::new(),
-            rates,
-        }
+        Backlog { next_turn: Vec::new(), downstream_full: Vec::new(), rates }
     }
 
     /// Whether something in it needs nothing but the next turn.
     pub(in crate::reactor) fn is_due(&self) -> bool {
-        !self.ready.is_empty() || !self.next_turn.is_empty()
-    }
-
-    /// How many connections are to be read.
-    pub(in crate::reactor) fn ready(&self) -> usize {
-        self.ready.len()
-    }
-
-    pub(in crate::reactor) fn make_ready(&mut self, id: ConnectionId) {
-        self.ready.push_back(id);
-    }
-
-    pub(in crate::reactor) fn next_ready(&mut self) -> Option<ConnectionId> {
-        self.ready.pop_front()
+        !self.next_turn.is_empty()
     }
 
     pub(in crate::reactor) fn wait_for_the_next_turn(&mut self, id: InstanceId) {

@@ -9,11 +9,12 @@ use crate::clock::Moment;
 use crate::contract::bindings::Origin;
 use crate::net::connection::SharedConnection;
 use crate::net::connection::outbox::Marks;
-use crate::net::outbound::{Attempts, Target};
+use crate::net::outbound::Target;
+use crate::net::outbound::attempts::Attempts;
 use crate::plugin::Plugin;
 use crate::quota::semaphore::Permit;
 use crate::reactor::table::backlog::ReadState;
-use crate::timer::TimerKey;
+use crate::reactor::table::deadline::DeadlineKey;
 
 /// A connection as its reactor keeps it.
 pub struct ConnectionEntry {
@@ -34,6 +35,8 @@ pub struct ConnectionEntry {
     /// The name whose addresses are being looked up.
     pub target: Option<Target>,
     pub attempts: Attempts,
+    /// When the next of them begins beside those that are under way.
+    pub next_attempt: Option<DeadlineKey>,
     /// Whether the poll tells when it can be written.
     pub writable_wanted: bool,
     /// Whether there may be something to read, and where that waits.
@@ -44,9 +47,9 @@ pub struct ConnectionEntry {
     pub waits_to_write: bool,
     pub unbind_is_due: bool,
     /// The deadline that is set, and the timeout it was set for.
-    pub inactivity: Option<(TimerKey, Duration)>,
-    pub pending_connect: Option<(TimerKey, Duration)>,
-    pub close_deadline: Option<TimerKey>,
+    pub inactivity: Option<(DeadlineKey, Duration)>,
+    pub pending_connect: Option<(DeadlineKey, Duration)>,
+    pub close_deadline: Option<DeadlineKey>,
 }
 
 /// The outbox marks of a plugin's connections.
@@ -78,6 +81,7 @@ impl ConnectionEntry {
             begun: Moment::default(),
             target: None,
             attempts: Attempts::default(),
+            next_attempt: None,
             writable_wanted: false,
             reading: ReadState::Quiet,
             is_rate_limited: false,

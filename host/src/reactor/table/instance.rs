@@ -1,6 +1,6 @@
 //! One sandbox of a plugin, as its reactor sees it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::engine::call::Seat;
 use crate::engine::sandbox::Sandbox;
 use crate::plugin::Plugin;
 use crate::quota::instances::{InstanceSlot, QuotaExceeded};
+use crate::reactor::table::deadline::DeadlineKey;
 use crate::reactor::table::event::Event;
 use crate::reactor::table::process::Role;
-use crate::timer::TimerKey;
 use crate::workers::slow_call::SlowCall;
 
 pub enum InstanceState {
@@ -37,7 +37,7 @@ pub struct Instance {
     /// The lists that it is in until it may go on.
     pub waits: Waits,
     /// While it is not read because what it fills is full: when it is read all the same.
-    pub reprieve: Option<TimerKey>,
+    pub reprieve: Option<DeadlineKey>,
     /// Whether that has come, so that one read is due.
     pub is_reprieved: bool,
     pub timers: HashMap<u32, GuestTimer>,
@@ -46,14 +46,16 @@ pub struct Instance {
     /// What makes it a process, if it is one.
     pub role: Option<Role>,
     /// Processes that it has spawned.
-    pub children: Vec<InstanceId>,
+    pub children: HashSet<InstanceId>,
     /// Its place among the instances of the host.
     pub slot: InstanceSlot,
     /// Ends the call that it is in.
     pub cancel: CancelToken,
     /// When a call that went into the slow lane has taken too long.
-    pub overdue: Option<TimerKey>,
+    pub overdue: Option<DeadlineKey>,
     pub started: bool,
+    /// Whether its end is decided, so that it is not entered any more.
+    pub is_ending: bool,
 }
 
 /// The lists that an instance is in, each once.
@@ -68,7 +70,7 @@ pub struct Waits {
 }
 
 pub struct GuestTimer {
-    pub key: Option<TimerKey>,
+    pub key: Option<DeadlineKey>,
     pub every: Option<Duration>,
 }
 
@@ -96,15 +98,16 @@ impl Instance {
             timers: HashMap::new(),
             pending_connects: 0,
             role: None,
-            children: Vec::new(),
+            children: HashSet::new(),
             slot,
             overdue: None,
             started: false,
+            is_ending: false,
         }
     }
 
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, InstanceState::Idle(_))
+        matches!(self.state, InstanceState::Idle(_)) && !self.is_ending
     }
 
     /// Whether what it fills is nearly full; if so, whoever makes room calls `waker`.

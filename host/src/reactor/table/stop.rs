@@ -2,14 +2,14 @@
 
 use crate::mail::post::Post;
 use crate::reactor::exit::Exit;
-use crate::timer::TimerKey;
+use crate::reactor::table::deadline::DeadlineKey;
 
 /// The end of a reactor: how far it is, and how long it may take.
 #[derive(Debug)]
 pub(in crate::reactor) struct Stopping {
     pub(in crate::reactor) stop: Stop,
     /// Until when the present step may take.
-    pub(in crate::reactor) deadline: Option<TimerKey>,
+    pub(in crate::reactor) deadline: Option<DeadlineKey>,
     pub(in crate::reactor) exit: Exit,
     /// Every reactor of the host, to pass the stop on.
     pub(in crate::reactor) peers: Vec<Post>,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::contract::bindings::Origin;
+use crate::log::text::GuestText;
 use crate::mail::post::Delivery;
 use crate::net::connection::stream::Stream;
 use crate::net::outbound::Target;
 use crate::plugin::Plugin;
 use crate::quota::semaphore::Permit;
-use crate::timer::Pass;
 
 /// Connections accepted from one listener in one turn: each makes a sandbox, which others wait for.
 const ACCEPTS_PER_TURN: usize = 4;
@@ -21,7 +21,7 @@ pub(in crate::reactor) enum TurnPhase {
     /// Nothing of the turn is done.
     Begin,
     /// Deadlines that are due.
-    Timers(Pass),
+    Timers,
     /// The poll.
     Poll,
     /// What other threads and other instances have sent.
@@ -31,15 +31,11 @@ pub(in crate::reactor) enum TurnPhase {
     /// What handlers have asked for.
     Pending(PendingProgress),
     /// Ticks that were queued before the phase.
-    Ticks {
-        /// How many of them.
-        left: usize,
-    },
+    Ticks,
     /// Connections that have ended.
-    Unbinds {
-        /// How many of them.
-        left: usize,
-    },
+    Unbinds,
+    /// What is left of instances that have ended.
+    GiveBack,
     /// The end of the reactor.
     Stop,
     /// Everything of the turn is done.
@@ -78,8 +74,6 @@ pub(in crate::reactor) struct SocketProgress {
     pub(in crate::reactor) doing: SocketStep,
     /// Acceptors that were left over from the last turn.
     pub(in crate::reactor) acceptors: usize,
-    /// Connections that were left over from the last turn.
-    pub(in crate::reactor) connections: usize,
 }
 
 /// What is done with one socket.
@@ -102,8 +96,6 @@ pub(in crate::reactor) enum SocketStep {
 /// How far the pending actions are.
 #[derive(Debug)]
 pub(in crate::reactor) struct PendingProgress {
-    /// How many there are still.
-    pub(in crate::reactor) left: usize,
     /// A connection whose plugin has been told of it, and whose attempt begins now.
     pub(in crate::reactor) connecting: Option<Connecting>,
 }
@@ -125,7 +117,7 @@ pub(in crate::reactor) struct Accepted {
     pub(in crate::reactor) plugin: Arc<Plugin>,
     pub(in crate::reactor) stream: Stream,
     pub(in crate::reactor) origin: Origin,
-    pub(in crate::reactor) handler: String,
+    pub(in crate::reactor) handler: GuestText,
     pub(in crate::reactor) permit: Permit,
 }
 

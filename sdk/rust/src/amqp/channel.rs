@@ -2,7 +2,7 @@
 
 use std::{fmt, rc::Rc};
 
-use sandloop_amqp::{Failure, Request, Returned};
+use sandloop_amqp::{ChannelId, Failure, Request, Returned};
 
 use super::{
     exchange::{Exchange, ExchangeOptions},
@@ -21,6 +21,10 @@ pub struct Channel(ChannelHandle);
 impl Channel {
     pub(super) fn open(link: &Rc<Link>) -> Channel {
         Channel(ChannelHandle::open(link))
+    }
+
+    pub(super) fn id(&self) -> Result<ChannelId, Failure> {
+        self.0.id()
     }
 
     /// An exchange that sends a message to each queue bound with exactly its key, declared if it is not there.

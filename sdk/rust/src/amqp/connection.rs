@@ -4,7 +4,7 @@ use std::{fmt, rc::Rc, time::Duration};
 
 use sandloop_amqp::{Failure, Settings};
 
-use super::{channel::Channel, dialer::SocketDialer, link::Link, operation::Operation};
+use super::{channel::Channel, dialer::SocketDialer, kept::Kept, link::Link, operation::Operation};
 use crate::deferrable::{DefaultDeferrable, Deferrable};
 
 /// Connects to a broker. What is asked for before the connection is open is done once it is, in order.
@@ -24,6 +24,25 @@ impl Connection {
     #[must_use]
     pub fn channel(&self) -> Channel {
         Channel::open(&self.0)
+    }
+
+    /// Calls `set_up` with a new channel of it, and again with another one each time that the broker has ended the
+    /// channel (404, 406 …) or a consumer on it (its queue was deleted, its node is gone). The log has a line then.
+    ///
+    /// It is done again after [`Settings::backoff`], and while it does not last for [`Settings::backoff_max`], each
+    /// time after twice as long, up to that. What was declared on the old channel is not made again by recovery, and
+    /// queues on it to which the broker gave a name are deleted: `set_up` declares, binds and consumes everything.
+    ///
+    /// ```no_run
+    /// # use sandloop::amqp::{self, QueueOptions, Settings};
+    /// let connection = amqp::connect(Settings::default());
+    /// connection.keep_channel(|channel| {
+    ///     let queue = channel.queue("jobs", QueueOptions::durable());
+    ///     queue.subscribe(|message| println!("{}", message.text()));
+    /// });
+    /// ```
+    pub fn keep_channel(&self, set_up: impl FnMut(&Channel) + 'static) {
+        Kept::new(Box::new(set_up)).begin(&self.0);
     }
 
     /// Whether what is asked for goes out at once.

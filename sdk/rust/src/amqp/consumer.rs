@@ -32,6 +32,7 @@ pub struct Consumer(Rc<State>);
 
 struct State {
     channel: ChannelHandle,
+    queue: QueueName,
     tag: String,
     begun: Operation,
     on_cancel: RefCell<Option<Box<dyn FnOnce()>>>,
@@ -62,6 +63,7 @@ impl Consumer {
         });
         let consumer = Consumer(Rc::new(State {
             channel: channel.clone(),
+            queue: queue.clone(),
             tag: tag.clone(),
             begun: ask(channel, request, drop),
             on_cancel: RefCell::new(None),
@@ -92,7 +94,9 @@ impl Consumer {
         cancelled
     }
 
-    /// Calls `action` when the broker ends it, for instance because its queue was deleted.
+    /// Calls `action` when the broker ends it: because its queue was deleted or its node is gone, or with its channel.
+    /// Without it, the log has a line. See [`Connection::keep_channel`](super::Connection::keep_channel) for one that
+    /// is begun again.
     pub fn on_cancel(&self, action: impl FnOnce() + 'static) -> &Consumer {
         let replaced = self.0.on_cancel.replace(Some(Box::new(action)));
         drop(replaced);
@@ -110,12 +114,21 @@ impl Consumer {
         }
     }
 
-    /// The broker has ended it.
-    pub(super) fn cancelled(&self) {
+    /// The broker has ended it. False if nobody wanted to know.
+    pub(super) fn cancelled(&self) -> bool {
         let action = self.0.on_cancel.take();
+        let is_told = action.is_some();
         if let Some(action) = action {
             action();
         }
+        is_told
+    }
+
+    /// The words for its end.
+    pub(super) fn epitaph(&self) -> String {
+        let State { tag, queue, .. } = &*self.0;
+        let queue = queue.get().unwrap_or_default();
+        format!("the broker has ended the consumer {tag:?} of the queue {queue:?}")
     }
 }
 

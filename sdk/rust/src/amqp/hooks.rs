@@ -1,10 +1,10 @@
 //! The plugin's closures that a link calls.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use sandloop_amqp::{ChannelId, Failure, Returned, Ticket};
 
-use super::consumer::Consumer;
+use super::{consumer::Consumer, kept::Kept};
 
 /// Called with the answer to a request.
 pub(super) type Answerer = Box<dyn FnOnce(Result<sandloop_amqp::Answer, Failure>)>;
@@ -33,4 +33,6 @@ pub(super) struct Hooks {
 pub(super) struct ChannelHooks {
     pub error: Hook<dyn FnOnce(&Failure)>,
     pub returned: Hook<dyn FnMut(&Returned)>,
+    /// It is to be made again.
+    pub kept: Option<Rc<Kept>>,
 }

@@ -22,12 +22,16 @@ use super::{
     consumer::Consumer,
     dialer::Dialer,
     hooks::{ChannelHooks, Hooks},
+    kept::Kept,
     operation::Operation,
 };
 use crate::{
     reactor::try_next_tick,
     timers::{PeriodicTimer, Timer},
-    transport::Transport,
+    transport::{
+        Transport,
+        room::{Pace, fill},
+    },
     types::{CloseReason, ErrorCode},
 };
 
@@ -53,12 +57,13 @@ pub(super) struct Link {
     waiting: Cell<Option<Timer>>,
     /// Polls for room in the socket, because the host may not report it.
     poll: Cell<Option<Timer>>,
+    pace: Pace,
+    /// Runs until an open connection counts as lasting.
+    lasting: Cell<Option<Timer>>,
+    /// The present connection was open.
+    was_open: Cell<bool>,
 }
 
-/// Nothing is sent while the socket's outbox has more bytes.
-const HIGH: usize = 64 * 1024;
-/// Bytes that are sent at once at most.
-const PIECE: usize = 64 * 1024;
 /// The timeout for the broker's end of a closed connection.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -81,6 +86,9 @@ impl Link {
             pulse: Cell::new(None),
             waiting: Cell::new(None),
             poll: Cell::new(None),
+            pace: Pace::default(),
+            lasting: Cell::new(None),
+            was_open: Cell::new(false),
         });
         if tls {
             link.give_up("TLS is not there yet: write amqp:// instead of amqps://");
@@ -154,6 +162,15 @@ impl Link {
         is_there.then(|| self.hooks(|hooks| change(hooks.channels.entry(channel).or_default())))
     }
 
+    /// Has a channel made again when the broker has ended it.
+    pub fn keep(&self, channel: ChannelId, kept: Rc<Kept>) {
+        self.channel_hooks(channel, |hooks| hooks.kept = Some(kept));
+    }
+
+    pub fn backoff_max(&self) -> Duration {
+        self.session.borrow().settings().backoff_max
+    }
+
     pub fn opened(&self) -> &Operation {
         &self.opened
     }
@@ -220,6 +237,10 @@ impl Link {
     }
 
     fn disconnected(&self, reason: &str) {
+        // One that was open begins anew, unless it came to its end by a fault, which may come again.
+        if self.was_open.take() && !self.session.borrow().is_faulty() {
+            self.failures.set(0);
+        }
         self.session.borrow_mut().disconnected(reason);
         if self.session.borrow().is_idle() {
             let pause = self.pause();
@@ -234,10 +255,14 @@ impl Link {
         self.run();
     }
 
-    /// The time until the next connection: it doubles each time, with some jitter, so that many clients do not
-    /// reconnect at the same moment.
+    /// The time until the next connection.
     fn pause(&self) -> Duration {
-        let failures = self.failures.replace(self.failures.get().saturating_add(1));
+        self.pause_after(&self.failures)
+    }
+
+    /// A time that doubles each time, with some jitter, so that many clients do not reconnect at the same moment.
+    pub fn pause_after(&self, failures: &Cell<u32>) -> Duration {
+        let failures = failures.replace(failures.get().saturating_add(1));
         let session = self.session.borrow();
         let Settings { backoff, backoff_max, .. } = session.settings();
         let pause = backoff.saturating_mul(1 << failures.min(16)).min(*backoff_max);
@@ -313,25 +338,14 @@ impl Link {
         if output.is_empty() {
             return false;
         }
-        if HIGH < transport.outbound() {
-            drop(session);
+        // If it fails it is closed or closing: `unbind` follows.
+        let Ok(sent) = fill(&*transport, output) else { return false };
+        let waits = sent < output.len();
+        session.consume(sent);
+        drop(session);
+        if waits {
             self.poll();
-            return false;
         }
-        let piece = &output[..output.len().min(PIECE)];
-        match transport.send(piece) {
-            Ok(()) => {
-                let length = piece.len();
-                session.consume(length);
-                true
-            }
-            Err(ErrorCode::OutboxFull) => {
-                drop(session);
-                self.poll();
-                false
-            }
-            // It is closed or closing: `unbind` follows.
-            Err(_) => false,
-        }
+        0 < sent
     }
 }

@@ -1,5 +1,9 @@
 //! The client without sockets and without waiting: the test is the broker, and moves the clock.
 
+mod faults;
+mod kept;
+mod room;
+
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sandloop_amqp::{Failure, Refusal, Settings};
@@ -58,16 +62,25 @@ impl World {
 
     /// One whose connection is open.
     fn open() -> World {
-        let world = World::with(Settings::default());
+        World::open_with(Settings::default())
+    }
+
+    fn open_with(settings: Settings) -> World {
+        let world = World::with(settings);
         world.establish();
         world
     }
 
-    fn establish(&self) {
+    /// The handshake; what there was is recovered after it.
+    fn greet(&self) {
         self.link().connected();
         for bytes in [START, TUNE, OPEN_OK] {
             self.link().receive(bytes);
         }
+    }
+
+    fn establish(&self) {
+        self.greet();
         assert!(self.connection.is_open());
         self.take_sent();
     }
@@ -85,9 +98,27 @@ impl World {
         self.network.borrow().wires.last().cloned().expect("a connection")
     }
 
+    /// The broker says a method.
+    fn says(&self, channel: u8, method: (u8, u8), arguments: &[u8]) {
+        let payload = [&[0, method.0, 0, method.1][..], arguments].concat();
+        let length = (payload.len() as u32).to_be_bytes();
+        self.link().receive(&[&[1, 0, channel], &length[..], &payload, b"\xce"].concat());
+    }
+
+    /// Whether the client has said this method since it was last asked, with this text in its arguments.
+    fn has_heard(&self, method: (u8, u8), text: &str) -> bool {
+        let sent = self.take_sent();
+        let name = [0, method.0, 0, method.1];
+        sent.windows(4).any(|bytes| bytes == name) && find(&sent, text.as_bytes())
+    }
+
     fn take_sent(&self) -> Vec<u8> {
         std::mem::take(&mut self.wire().borrow_mut().sent)
     }
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || bytes.windows(part.len()).any(|piece| piece == part)
 }
 
 /// How it ended, when it has.
@@ -281,7 +312,7 @@ fn it_ends_when_both_have_said_goodbye() {
 
 #[test]
 fn a_broker_that_breaks_the_protocol_is_told_and_then_left() {
-    let world = World::open();
+    let world = World::open_with(Settings { recovery: false, ..Settings::default() });
     let closed = outcome(&world.connection.closed());
     world.link().receive(b"\x09");
     assert!(matches!(*closed.borrow(), Some(Err(Failure::Protocol(_)))));

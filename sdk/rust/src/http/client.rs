@@ -7,6 +7,7 @@ mod link;
 mod multi;
 mod pool;
 mod request;
+mod secrets;
 mod settings;
 #[cfg(test)]
 mod tests;

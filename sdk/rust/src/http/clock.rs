@@ -1,6 +1,9 @@
-//! The time of day, for `Date`: written anew once a second, however many answers there are.
+//! The time of day, for `Date`: written anew once a second, however many answers there are. And the time that passes.
 
-use std::{cell::RefCell, time::SystemTime};
+use std::{
+    cell::RefCell,
+    time::{Duration, SystemTime},
+};
 
 use sandloop_http::date;
 
@@ -21,4 +24,20 @@ pub(crate) fn with_date<T>(wanted: bool, write: impl FnOnce(Option<&str>) -> T) 
         }
         write(Some(text))
     })
+}
+
+/// The time that has passed since a moment before.
+#[cfg(target_arch = "wasm32")]
+pub(super) fn monotonic() -> Duration {
+    use std::time::Instant;
+    thread_local! {
+        static BEGUN: Instant = Instant::now();
+    }
+    BEGUN.with(Instant::elapsed)
+}
+
+/// In a unit test the clock is the test's.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn monotonic() -> Duration {
+    crate::testing::now()
 }

@@ -1,21 +1,21 @@
 //! The answer to one request.
 
+mod sending;
+
 use std::fmt;
 
 use sandloop_http::{
     FieldError, Headers, StatusCode,
     coding::{Coding, Compressor},
     status::is_redirect,
-    websocket::handshake,
-    writer::{BodyWriter, Exchange, Outgoing, OutgoingResponse, check_reserved, write_response},
+    websocket::{extension::accept_deflate, handshake},
+    writer::Exchange,
 };
 
 use super::{
-    clock::with_date,
-    pipeline::{AfterResponse, Slot},
+    pipeline::Slot,
     request::Request,
-    slices::Slices,
-    stream::{Chunks, Compress, ResponseStream},
+    stream::{Compress, ResponseStream},
     websocket::{Driver, WebSocket, WebSocketHandler, WebSocketSettings},
 };
 
@@ -39,6 +39,8 @@ pub struct Response {
     /// The compression that the client accepts.
     coding: Option<Coding>,
     compressor: Option<Box<dyn Compress>>,
+    /// The body has other bytes than the plugin gave.
+    compressed: bool,
     sent: bool,
 }
 
@@ -52,13 +54,14 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Field(error) => error.fmt(f),
-            Problem::Status(code) => write!(f, "{code} is no status: those are 100 to 999"),
+            Problem::Status(code @ 100..200) => write!(
+                f,
+                "{code} is an interim status, which another answer follows: choose one from 200 on, or accept_websocket"
+            ),
+            Problem::Status(code) => write!(f, "{code} is no status: those are 200 to 999"),
         }
     }
 }
-
-/// Content up to this size is sent with the head at once; larger content as the client reads it.
-const AT_ONCE: usize = 64 * 1024;
 
 impl Response {
     pub(super) fn new(slot: Slot, exchange: Exchange, coding: Option<Coding>) -> Response {
@@ -72,15 +75,19 @@ impl Response {
             problem: None,
             coding,
             compressor: None,
+            compressed: false,
             sent: false,
         }
     }
 
-    /// Sets the status, which is 200 otherwise. A number that is not a status makes the answer a 500.
+    /// Sets the status, which is 200 otherwise. A number that is no status of an answer makes it a 500 and logs an error:
+    /// below 200 are interim ones, which another answer follows.
+    ///
+    /// With 204, 205 and 304 no content is sent. With 426 goes `Upgrade: websocket`, unless another protocol is set.
     pub fn status(&mut self, code: u16) -> &mut Self {
         match StatusCode::from_u16(code) {
-            Ok(status) => self.status = status,
-            Err(_) => self.refuse(Problem::Status(code)),
+            Ok(status) if !status.is_informational() => self.status = status,
+            _ => self.refuse(Problem::Status(code)),
         }
         self
     }
@@ -149,17 +156,26 @@ impl Response {
         self
     }
 
+    /// Whether [`compress`](Self::compress) compresses: the client accepts it, and the plugin has not encoded the body
+    /// itself. Such an answer has other bytes than a plain one: its `ETag` is a weak one, and a part of it is not a part of
+    /// the plain one.
+    #[must_use]
+    pub fn can_compress(&self) -> bool {
+        self.coding.is_some() && !self.headers.contains("content-encoding")
+    }
+
     /// Compresses the body with gzip or deflate, if the client accepts that and the plugin has not encoded it itself.
     /// Call it after setting the content, or before streaming. Do not compress secrets together with text that an
     /// attacker chooses, because the length reveals them.
+    ///
+    /// `Vary` names `Accept-Encoding` then, whether the client accepts it or not, and a strong `ETag` becomes a weak one
+    /// where the body is compressed.
     pub fn compress(&mut self) -> &mut Self {
-        self.header("Vary", "Accept-Encoding");
-        let Some(coding) = self.coding.filter(|_| !self.headers.contains("content-encoding"))
-        else {
-            return self;
-        };
+        self.vary("Accept-Encoding");
+        let Some(coding) = self.coding.filter(|_| self.can_compress()) else { return self };
         let mut compressor = Compressor::new(coding);
         self.header("Content-Encoding", coding.as_str());
+        self.compressed = true;
         if self.content.is_empty() {
             // The length of the compressed body is unknown.
             self.compressor = Some(Box::new(compressor));
@@ -173,6 +189,13 @@ impl Response {
         self
     }
 
+    /// Adds a member to `Vary`, beside those that the plugin has set.
+    fn vary(&mut self, name: &str) {
+        if !self.headers.has_member("vary", name) && !self.headers.has_member("vary", "*") {
+            self.add_header("Vary", name);
+        }
+    }
+
     /// Whether the answer can still reach the client.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -183,25 +206,6 @@ impl Response {
     pub fn send_response(mut self) {
         let pipeline = self.slot.pipeline().clone();
         pipeline.cork(move || self.send());
-    }
-
-    fn send(&mut self) {
-        self.check();
-        let content = std::mem::take(&mut self.content);
-        self.length = Some(content.len() as u64);
-        let mut writer = self.begin();
-        if content.len() <= AT_ONCE || writer == BodyWriter::None {
-            let slot = self.slot.clone();
-            if let Ok(frame) = writer.frame(content.len())
-                && frame.sends
-            {
-                slot.send(&content);
-            }
-            slot.finish(self.after());
-        } else {
-            let stream = self.stream(writer);
-            stream.send_each(Slices::new(content));
-        }
     }
 
     /// Sends a redirect with status 302, or another redirect if one is set.
@@ -272,6 +276,12 @@ impl Response {
             }
         };
         self.take_headers(&accepted);
+        let deflate = settings.deflate.as_ref();
+        let agreed = deflate.and_then(|wanted| accept_deflate(&request.headers, wanted));
+        let agreed = agreed.map(|(answer, agreed)| {
+            self.header("Sec-WebSocket-Extensions", answer);
+            agreed
+        });
         self.status = StatusCode::SWITCHING_PROTOCOLS;
         self.check();
         if self.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -279,54 +289,8 @@ impl Response {
         }
         self.begin();
         self.slot.upgrade(Box::new(move |transport| {
-            let socket = WebSocket::new(transport, settings);
-            let handler = make(socket.clone());
-            Box::new(Driver { socket, handler, told: false })
+            Box::new(Driver::accepted(transport, settings, agreed, make))
         }));
-    }
-
-    /// Turns it into a 500 if it cannot be sent.
-    fn check(&mut self) {
-        if let Err(error) = check_reserved(&self.headers) {
-            self.refuse(Problem::Field(error));
-        }
-        if let Some(problem) = self.problem.take() {
-            crate::error!("answering with status 500: {problem}");
-            self.status = StatusCode::INTERNAL_SERVER_ERROR;
-            self.headers = Headers::new();
-            (self.compressor, self.length) = (None, None);
-            self.content = Vec::new();
-        }
-    }
-
-    /// Writes the head.
-    fn begin(&mut self) -> BodyWriter {
-        self.sent = true;
-        let body = self.length.map_or(Outgoing::Unknown, Outgoing::Known);
-        if self.slot.is_body_pending() {
-            // The next request begins after the body, whose end has not come.
-            self.exchange.keep_alive = false;
-        }
-        let (slot, exchange) = (&self.slot, &mut self.exchange);
-        let (status, headers) = (self.status, &self.headers);
-        let wanted = slot.settings().date && !headers.contains("date");
-        let writer = slot.write(|out| {
-            with_date(wanted, |date| {
-                let response = OutgoingResponse { status, headers, body, date };
-                write_response(out, exchange, &response)
-            })
-        });
-        // It cannot fail: `check` has refused reserved fields, and a finished slot discards what is written.
-        writer.and_then(Result::ok).unwrap_or(BodyWriter::None)
-    }
-
-    fn after(&self) -> AfterResponse {
-        if self.exchange.keep_alive { AfterResponse::Keep } else { AfterResponse::Close }
-    }
-
-    fn stream(&mut self, writer: BodyWriter) -> ResponseStream {
-        let chunks = Chunks { writer, compressor: self.compressor.take(), after: self.after() };
-        ResponseStream::new(self.slot.clone(), chunks)
     }
 
     fn take_headers(&mut self, headers: &Headers) {
@@ -337,20 +301,6 @@ impl Response {
 
     fn refuse(&mut self, problem: Problem) {
         self.problem.get_or_insert(problem);
-    }
-}
-
-impl Drop for Response {
-    fn drop(&mut self) {
-        if self.sent || !self.slot.is_open() {
-            return;
-        }
-        crate::error!("a response was dropped and never sent; answering with status 500");
-        self.problem = None;
-        (self.status, self.headers) = (StatusCode::INTERNAL_SERVER_ERROR, Headers::new());
-        self.length = Some(0);
-        self.begin();
-        self.slot.clone().finish(self.after());
     }
 }
 

@@ -88,7 +88,7 @@ impl<S: HttpServer> Connection for HttpConnection<S> {
 
     fn drained(&mut self) {
         let pipeline = self.0.borrow().pipeline().clone();
-        pipeline.advance();
+        pipeline.proceed();
         self.0.borrow_mut().drained();
     }
 

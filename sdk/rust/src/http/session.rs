@@ -17,7 +17,7 @@ use sandloop_http::{
 
 use super::{
     clock::with_date,
-    pipeline::{AfterResponse, Pipeline, Slot},
+    pipeline::{AfterResponse, Pipeline, Slot, Throttle},
     request::{Request, RequestBody},
     response::Response,
     server::{HttpServer, Intake},
@@ -78,6 +78,9 @@ const RESERVED: u64 = 64 * 1024;
 /// Handles new bytes, or continues with those that are left.
 pub(super) fn pump<S: HttpServer>(session: &Rc<RefCell<Session<S>>>, data: &[u8]) {
     let pipeline = session.borrow().pipeline.clone();
+    if !data.is_empty() {
+        pipeline.begin_turn();
+    }
     pipeline.cork(|| session.borrow_mut().receive(data));
 }
 
@@ -164,7 +167,7 @@ impl<S: HttpServer> Session<S> {
             return;
         }
         if self.pipeline.is_upgrading() {
-            self.pipeline.throttle();
+            self.pipeline.throttle(Throttle::Answer);
         }
         if self.takes_bytes() {
             // It is bounded by one piece: the peer is not read from meanwhile.
@@ -181,8 +184,14 @@ impl<S: HttpServer> Session<S> {
                 if self.pipeline.is_paused() {
                     return;
                 }
-            } else if self.pipeline.is_full() || self.is_held() {
-                return self.pipeline.throttle();
+            } else if self.is_held() {
+                return self.pipeline.throttle(Throttle::Answer);
+            } else if let Some(obstacle) = self.pipeline.obstacle() {
+                // Without a request in hand, not to read from who is behind is the host's business.
+                if obstacle == Throttle::Answer || !input.is_empty() {
+                    self.pipeline.throttle(obstacle);
+                }
+                return;
             }
             match self.decoder.decode(input) {
                 Ok(None) => return,
@@ -307,23 +316,23 @@ impl<S: HttpServer> Session<S> {
         self.refused = true;
         self.left = Vec::new();
         self.stop_read_timeout();
-        slot.set_body_pending(true);
         // An answer that the plugin has begun cannot be replaced: it is cut off.
         if !slot.is_begun() {
             let text = format!("{status}\n{why}\n");
             let mut headers = Headers::new();
             // It cannot fail: both are plain text.
             let _ = headers.append("Content-Type", "text/plain");
-            let mut exchange = Exchange::answering(&Method::GET, Version::HTTP_11, false);
+            let method = if self.decoder.is_head() { Method::HEAD } else { Method::GET };
+            let mut exchange = Exchange::answering(&method, Version::HTTP_11, false);
             let body = Outgoing::Known(text.len() as u64);
             let wanted = self.settings.date;
             slot.write(|out| {
-                // None of the fields is reserved.
-                let _ = with_date(wanted, |date| {
+                let writer = with_date(wanted, |date| {
                     let response = OutgoingResponse { status, headers: &headers, body, date };
                     write_response(out, &mut exchange, &response)
                 });
-                out.extend_from_slice(text.as_bytes());
+                // Neither fails: no field is reserved, and the text is as long as was said.
+                let _ = writer.map(|mut writer| writer.write(text.as_bytes(), out));
             });
         }
         slot.finish(AfterResponse::Close);

@@ -17,7 +17,9 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// Unanswered requests of one connection. At the limit the client is not read from.
     pub pipeline: usize,
-    /// How long a refused client may continue to send, so that it reads the refusal and does not get a reset.
+    /// How long a client has after the connection's last answer to end its side, while what it still sends is read and
+    /// forgotten: a close would be a reset, which takes along what the client has not read. It begins when everything was
+    /// sent; before that the idle timeout counts. Zero: the connection closes at once.
     pub linger: Duration,
     /// Whether answers have a [`Date`](https://www.rfc-editor.org/rfc/rfc9110#name-date).
     pub date: bool,

@@ -14,6 +14,9 @@ use super::pipeline::{AfterResponse, Slot};
 ///
 /// When the last clone is gone without [`finish`](Self::finish), the connection is closed, so that the client does not
 /// take a part for the whole.
+///
+/// An answer that has no body, to a `HEAD` or with status 204, 205 or 304, is complete with its head: the stream has
+/// ended from the start ([`is_open`](Self::is_open) is false), and what is sent on it is discarded.
 #[derive(Clone)]
 pub struct ResponseStream(Rc<Body>);
 
@@ -49,9 +52,6 @@ impl Compress for Compressor {
     }
 }
 
-/// Bytes that are sent in one turn of the loop at most, even to a client that keeps up.
-const BURST: usize = 256 * 1024;
-
 /// A piece cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamError {
@@ -80,13 +80,17 @@ impl ResponseStream {
     /// Sends a piece. It is buffered if the client does not keep up: see [`is_full`](Self::is_full).
     ///
     /// # Errors
-    /// `Closed`; `Length` past the length that was said.
+    /// `Closed`; `Length` past the length that was said. An answer without a body has none: the piece is discarded.
     pub fn chunk(&self, data: impl AsRef<[u8]>) -> Result<(), StreamError> {
+        if self.0.is_bodiless() {
+            return Ok(());
+        }
         if !self.is_open() {
             return Err(StreamError::Closed);
         }
         let data = data.as_ref();
         let Chunks { writer, compressor, .. } = &mut *self.0.chunks.borrow_mut();
+        self.0.slot.spend_piece(data.len(), compressor.is_some());
         let sent = match compressor {
             None => self.0.send(writer, data),
             Some(compressor) => {
@@ -103,6 +107,9 @@ impl ResponseStream {
     /// # Errors
     /// `Closed`.
     pub fn flush(&self) -> Result<(), StreamError> {
+        if self.0.is_bodiless() {
+            return Ok(());
+        }
         if !self.is_open() {
             return Err(StreamError::Closed);
         }
@@ -114,13 +121,15 @@ impl ResponseStream {
         self.0.send(writer, &compressed).map_err(|error| self.0.fail(error))
     }
 
-    /// Whether the client is behind, so that the next piece should wait for [`on_drained`](Self::on_drained).
+    /// Whether the next piece should wait for [`on_drained`](Self::on_drained): the client is behind, or this turn of the
+    /// loop has sent its share.
     #[must_use]
     pub fn is_full(&self) -> bool {
         !self.0.slot.has_room()
     }
 
-    /// Calls `action` once, when the client has caught up. It is forgotten when the connection ends.
+    /// Calls `action` once, when the client has caught up; in a later turn of the loop if it has already. It is forgotten
+    /// when the connection ends.
     pub fn on_drained(&self, action: impl FnOnce() + 'static) {
         self.0.slot.when_room(action);
     }
@@ -147,17 +156,21 @@ impl ResponseStream {
         });
     }
 
-    /// Sends each of `pieces` at the speed at which the client reads, then ends the body.
-    pub fn send_each<P: AsRef<[u8]>>(self, mut pieces: impl Iterator<Item = P> + 'static) {
-        let mut burst = 0;
+    /// Sends each of `pieces` at the speed at which the client reads, then ends the body. A piece is asked for when
+    /// there is room for it, in a later turn of the loop where this one has sent enough: other connections have their
+    /// turn, however quick the client is. An answer without a body asks for none.
+    pub fn send_each<P: AsRef<[u8]>>(self, pieces: impl Iterator<Item = P> + 'static) {
+        let pipeline = self.0.slot.pipeline().clone();
+        pipeline.cork(move || self.send_some(pieces));
+    }
+
+    fn send_some<P: AsRef<[u8]>>(self, mut pieces: impl Iterator<Item = P> + 'static) {
         while self.is_open() {
-            // Lets other connections have their turn, even if this client keeps up.
-            if self.is_full() || BURST <= burst {
+            if self.is_full() || !self.0.slot.has_time() {
                 let stream = self.clone();
                 return self.on_drained(move || stream.send_each(pieces));
             }
             let Some(piece) = pieces.next() else { return self.finish() };
-            burst += piece.as_ref().len().max(1);
             if self.chunk(piece).is_err() {
                 return;
             }
@@ -166,6 +179,11 @@ impl ResponseStream {
 }
 
 impl Body {
+    /// Whether the answer is complete with its head.
+    fn is_bodiless(&self) -> bool {
+        self.chunks.borrow().writer == BodyWriter::None
+    }
+
     fn end(&self, trailers: &Headers) -> Result<AfterResponse, LengthError> {
         let Chunks { writer, compressor, after } = &mut *self.chunks.borrow_mut();
         let mut last = Vec::new();

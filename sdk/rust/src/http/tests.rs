@@ -2,7 +2,11 @@
 
 mod answers;
 mod bodies;
+mod closing;
+mod compression;
+mod statuses;
 mod timeouts;
+mod turns;
 mod upgrade;
 
 use std::{
@@ -21,10 +25,21 @@ use crate::types::CloseReason;
 
 type Process = Box<dyn FnMut(Request, Response)>;
 
+/// What a case does with a request.
+type Work = fn(Request, Response);
+
+/// What a case does before the answer is sent.
+type Prepare = fn(&mut Response);
+
+/// How a case answers.
+type Reply = fn(Response);
+
+type TakeBody = fn(&RequestHead) -> Intake;
+
 /// A server that does what the test says.
 struct Server {
     process: Process,
-    intake: fn(&RequestHead) -> Intake,
+    intake: TakeBody,
     settings: Settings,
     ended: Rc<RefCell<Option<CloseReason>>>,
 }
@@ -63,7 +78,7 @@ impl Client {
 
     fn with(
         settings: Settings,
-        intake: fn(&RequestHead) -> Intake,
+        intake: TakeBody,
         process: impl FnMut(Request, Response) + 'static,
     ) -> Client {
         let wire = Rc::new(RefCell::new(Wire { outbox_max: 1 << 24, ..Wire::default() }));
@@ -85,7 +100,7 @@ impl Client {
     fn drain(&self) -> &Self {
         self.wire().outbound = 0;
         let pipeline = self.session.borrow().pipeline().clone();
-        pipeline.advance();
+        pipeline.proceed();
         self.session.borrow_mut().drained();
         self
     }

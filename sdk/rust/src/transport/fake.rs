@@ -24,6 +24,8 @@ pub(crate) struct Wire {
     pub peer_finished: bool,
     pub idle: Duration,
     pub outbound: usize,
+    /// The peer does not read: what is sent stays in the outbox.
+    pub fills: bool,
     /// Bytes of one send that the outbox refuses.
     pub outbox_max: usize,
 }
@@ -48,6 +50,9 @@ impl Transport for FakeSocket {
         assert!(!data.is_empty());
         wire.sent.extend_from_slice(data);
         wire.sends += 1;
+        if wire.fills {
+            wire.outbound += data.len();
+        }
         Ok(())
     }
 

@@ -1,12 +1,14 @@
 //! Delivers the session's events to the plugin's closures. Nothing is borrowed while one of them runs.
 
-use sandloop_amqp::{ChannelId, Delivery as Arrival, Event, Failure, Returned};
+use sandloop_amqp::{
+    ChannelId, Delivery as Arrival, Event, Failure, Request, Returned, Unreadable,
+};
 
 use super::{GOODBYE, Link};
 use crate::{
     amqp::{
         delivery::Delivery,
-        hooks::{Hook, Hooks},
+        hooks::{ChannelHooks, Hook, Hooks},
     },
     deferrable::Deferrable,
 };
@@ -29,11 +31,13 @@ impl Link {
                 }
             }
             Event::Delivered(channel, delivery) => self.deliver(channel, *delivery),
-            Event::Cancelled(channel, tag) => {
-                if let Some(consumer) = self.take_consumer(channel, &tag) {
-                    consumer.cancelled();
-                }
+            Event::Unreadable(_, what) => {
+                let Unreadable { exchange, routing_key, reason, .. } = *what;
+                crate::error!(
+                    "a message from {exchange:?} with the key {routing_key:?} cannot be read, and is refused: {reason}"
+                );
             }
+            Event::Cancelled(channel, tag) => self.cancelled(channel, &tag),
             Event::Returned(channel, returned) => self.returned(channel, &returned),
             Event::Blocked(reason) => {
                 self.call(|hooks| Some(&mut hooks.blocked), |hook| hook(&reason));
@@ -52,10 +56,10 @@ impl Link {
     }
 
     fn is_open_now(&self) {
-        self.failures.set(0);
         if let Some(timer) = self.waiting.take() {
             timer.cancel();
         }
+        self.begin_to_last();
     }
 
     /// Calls a hook that may be called again, with nothing borrowed. False if there is none.
@@ -104,20 +108,50 @@ impl Link {
                 gone.iter().filter_map(|key| hooks.consumers.remove(key)).collect();
             (hooks.channels.remove(&channel), consumers)
         });
-        match hooks.and_then(|hooks| hooks.error) {
-            Some(action) => action(failure),
-            None if matches!(failure, Failure::Closed) => {}
-            None => crate::warn!("{failure}"),
+        let ChannelHooks { error, kept, .. } = hooks.unwrap_or_default();
+        let is_told = error.is_some();
+        if let Some(action) = error {
+            action(failure);
         }
-        drop(consumers);
+        if matches!(failure, Failure::Closed) {
+            return drop(consumers);
+        }
+        for consumer in consumers {
+            consumer.cancelled();
+        }
+        match (kept, self.me.upgrade()) {
+            (Some(kept), Some(me)) => kept.ended(&me, channel, &failure.to_string()),
+            _ if is_told => {}
+            _ => crate::warn!("{failure}"),
+        }
+    }
+
+    /// The broker has ended a consumer.
+    fn cancelled(&self, channel: ChannelId, tag: &str) {
+        let Some(consumer) = self.take_consumer(channel, tag) else { return };
+        let kept = self.hooks(|hooks| hooks.channels.get_mut(&channel)?.kept.take());
+        let is_told = consumer.cancelled();
+        match (kept, self.me.upgrade()) {
+            (Some(kept), Some(me)) => {
+                // Its other consumers are begun again with it. It may be closed already.
+                let _ = self.request(channel, Request::Close);
+                kept.ended(&me, channel, &consumer.epitaph());
+            }
+            _ if is_told => {}
+            _ => crate::error!("{}", consumer.epitaph()),
+        }
     }
 
     /// Ends the connection, because the session wants another one.
     fn disconnect(&self, reason: String) {
         *self.lost.borrow_mut() = Some(reason);
         while self.send() {}
-        if let Some(transport) = self.transport() {
+        let Some(transport) = self.transport() else { return };
+        if transport.outbound() == 0 {
             transport.close_after_writing();
+        } else {
+            // It does not read, and is not waited for.
+            transport.close();
         }
     }
 

@@ -5,9 +5,6 @@ use std::time::Duration;
 use super::Link;
 use crate::timers::{try_add_periodic_timer, try_add_timer};
 
-/// How often the socket is polled for room.
-const POLL: Duration = Duration::from_millis(50);
-
 impl Link {
     pub(super) fn keep_pulse(&self) {
         const MILLISECONDS: u64 = 1000;
@@ -55,7 +52,8 @@ impl Link {
             return self.poll.set(waiting);
         }
         let me = self.me.clone();
-        let timer = try_add_timer(POLL, move || {
+        let outbound = self.transport().map_or(0, |transport| transport.outbound());
+        let timer = try_add_timer(self.pace.after(outbound), move || {
             if let Some(me) = me.upgrade() {
                 me.poll.set(None);
                 me.run();
@@ -67,11 +65,27 @@ impl Link {
         }
     }
 
+    /// A connection is open. If it lasts, the next pause is a short one again.
+    pub(super) fn begin_to_last(&self) {
+        self.was_open.set(true);
+        let me = self.me.clone();
+        let timer = try_add_timer(self.backoff_max(), move || {
+            if let Some(me) = me.upgrade() {
+                me.lasting.set(None);
+                me.failures.set(0);
+            }
+        });
+        if let Some(before) = self.lasting.replace(timer.ok()) {
+            before.cancel();
+        }
+    }
+
     pub(super) fn stop_timers(&self) {
         if let Some(pulse) = self.pulse.take() {
             pulse.cancel();
         }
-        for timer in [self.waiting.take(), self.poll.take()].into_iter().flatten() {
+        let timers = [self.waiting.take(), self.poll.take(), self.lasting.take()];
+        for timer in timers.into_iter().flatten() {
             timer.cancel();
         }
     }

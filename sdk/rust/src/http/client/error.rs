@@ -39,6 +39,8 @@ pub enum HttpError {
     Replay,
     /// The proxy refused the tunnel.
     Proxy(StatusCode),
+    /// The proxy sent more than its answer before the server was asked anything.
+    Unasked,
     /// The server switched to another protocol without being asked.
     Upgraded,
     /// The request's body does not have the announced length.
@@ -77,6 +79,9 @@ impl fmt::Display for HttpError {
                 f.write_str("a redirect asks for the body again, and a streamed body is there once")
             }
             HttpError::Proxy(status) => write!(f, "the proxy makes no tunnel: {status}"),
+            HttpError::Unasked => {
+                f.write_str("the proxy makes a tunnel, and sends what nobody has asked for through it")
+            }
             HttpError::Upgraded => {
                 f.write_str("the server switches to another protocol, and was not asked to")
             }

@@ -19,6 +19,7 @@ use super::{
     error::HttpError,
     link::Link,
     pool::{Origin, Pool},
+    secrets::leave_secrets,
     transfer::HttpResponse,
     upload::Upload,
 };
@@ -206,10 +207,10 @@ impl Exchange {
         let State { method, uri, headers, body, jar, .. } = &*state;
         let mut headers = headers.clone();
         if !headers.contains("cookie") {
-            let hops = jar.header(uri.into(), SystemTime::now());
+            let hops = jar.header_bytes(uri.into(), SystemTime::now());
             let cookies: Vec<_> = [self.pool.cookies(uri), hops].into_iter().flatten().collect();
             if !cookies.is_empty() {
-                headers.append("Cookie", cookies.join("; "))?;
+                headers.append("Cookie", cookies.join(&b"; "[..]))?;
             }
         }
         let proxy = self.pool.settings.proxy.as_ref().filter(|_| link.origin.tunnel.is_none());
@@ -238,7 +239,6 @@ impl Exchange {
         {
             let state = &mut *self.state.borrow_mut();
             for field in head.headers.get_all("set-cookie") {
-                let Ok(field) = std::str::from_utf8(field) else { continue };
                 if self.pool.settings.cookies {
                     self.pool.store_cookie(field, &state.uri);
                 } else {
@@ -284,7 +284,9 @@ impl Exchange {
         if self.options.redirects == state.redirects {
             return Err(HttpError::Redirects);
         }
-        let next = state.uri.join(location).map_err(HttpError::Location)?;
+        let mut next = state.uri.join(location).map_err(HttpError::Location)?;
+        // A user and a password in it are the server's idea: they are neither sent nor shown.
+        next.user_info = None;
         let code = head.status.as_u16();
         let becomes_get = match code {
             303 => state.method != Method::HEAD,
@@ -302,9 +304,9 @@ impl Exchange {
             return Err(HttpError::Replay);
         }
         if !next.is_same_origin(&state.uri) {
-            for name in ["authorization", "cookie", "host"] {
-                state.headers.remove(name);
-            }
+            let goes_to_proxy =
+                self.pool.settings.proxy.is_some() && self.pool.origin(&next).tunnel.is_none();
+            leave_secrets(&mut state.headers, goes_to_proxy);
         }
         state.next = Some(next);
         Ok(true)
@@ -371,12 +373,22 @@ impl Exchange {
 
     /// Sends it again after its connection ended without a response. False if that is not possible.
     pub fn retry(self: &Rc<Self>) -> bool {
-        let again =
-            self.is_repeatable() && !std::mem::replace(&mut self.state.borrow_mut().tried, true);
-        if again && let Err(error) = self.pool.submit(self) {
+        self.is_repeatable() && self.send_once_more()
+    }
+
+    /// Sends it over another connection, unless that was done before. False if it was.
+    pub fn send_once_more(self: &Rc<Self>) -> bool {
+        !std::mem::replace(&mut self.state.borrow_mut().tried, true) && self.send_elsewhere()
+    }
+
+    /// Sends it over another connection: it was not sent over the one that it waited for. True.
+    pub fn send_elsewhere(self: &Rc<Self>) -> bool {
+        if !self.is_over()
+            && let Err(error) = self.pool.resubmit(self)
+        {
             self.fail(error);
         }
-        again
+        true
     }
 
     pub fn pause(&self, paused: bool) {

@@ -72,6 +72,18 @@ impl Pool {
     /// # Errors
     /// `Tls`, `Refused`, `Busy`.
     pub fn submit(self: &Rc<Self>, exchange: &Rc<Exchange>) -> Result<(), HttpError> {
+        self.place(exchange, self.settings.queue)
+    }
+
+    /// Gives a request another connection, or queues it, however many there are: it was taken before.
+    ///
+    /// # Errors
+    /// `Refused`.
+    pub fn resubmit(self: &Rc<Self>, exchange: &Rc<Exchange>) -> Result<(), HttpError> {
+        self.place(exchange, usize::MAX)
+    }
+
+    fn place(self: &Rc<Self>, exchange: &Rc<Exchange>, queue: usize) -> Result<(), HttpError> {
         let origin = exchange.origin();
         if origin.is_tls {
             // TLS would start here, inside the proxy's tunnel if there is one.
@@ -80,7 +92,7 @@ impl Pool {
         match self.choose(&origin, exchange) {
             Choice::Link(link) => link.take(exchange.clone()),
             Choice::New => return self.dial(&origin, exchange),
-            Choice::Wait if self.settings.queue <= self.waiting.get() => {
+            Choice::Wait if queue <= self.waiting.get() => {
                 return Err(HttpError::Busy);
             }
             Choice::Wait => {
@@ -144,12 +156,12 @@ impl Pool {
     }
 
     /// The value of `Cookie` for a request, from the client's own jar.
-    pub fn cookies(&self, uri: &Uri) -> Option<String> {
+    pub fn cookies(&self, uri: &Uri) -> Option<Vec<u8>> {
         let jar = self.jar.borrow();
-        jar.header(uri.into(), SystemTime::now())
+        jar.header_bytes(uri.into(), SystemTime::now())
     }
 
-    pub fn store_cookie(&self, field: &str, uri: &Uri) {
+    pub fn store_cookie(&self, field: &[u8], uri: &Uri) {
         if self.settings.cookies {
             self.jar.borrow_mut().store(field, uri.into(), SystemTime::now());
         }

@@ -125,6 +125,10 @@ impl HttpRequest {
     }
 
     /// The number of redirects to follow. Without this call it is 0: a redirect is a response too.
+    ///
+    /// To another host, port or scheme, the fields that prove who sends the request do not follow: `Authorization`,
+    /// `Cookie`, `Proxy-Authorization`, and those with a word such as `token`, `api-key`, `secret`, `session` or
+    /// `signature` in their names. Cookies from the client's jar go where they belong.
     pub fn redirects(mut self, count: u32) -> Self {
         self.options.redirects = count;
         self
@@ -254,7 +258,15 @@ impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpRequest")
             .field("method", &self.method)
-            .field("uri", &self.uri)
+            .field("uri", &without_user(&self.uri))
             .finish_non_exhaustive()
+    }
+}
+
+/// An address as it may be shown: without user and password.
+fn without_user(uri: &str) -> String {
+    match uri.parse::<Uri>() {
+        Ok(uri) => Uri { user_info: None, ..uri }.to_string(),
+        Err(_) => "what is no URI".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod leftovers;
 mod redirects;
 mod responses;
 

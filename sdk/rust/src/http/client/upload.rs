@@ -38,8 +38,6 @@ struct State {
     resume: Option<Box<dyn FnOnce()>>,
 }
 
-/// Above this number of bytes the server does not keep up; the same as for answers.
-const HIGH: usize = 64 * 1024;
 /// Bytes that are sent in one turn of the loop at most, even to a server that keeps up.
 const BURST: usize = 256 * 1024;
 
@@ -174,7 +172,7 @@ impl Upload {
 
     fn is_full(&self) -> bool {
         let state = self.0.borrow();
-        state.link.as_ref().is_none_or(|link| HIGH < link.outbound())
+        state.link.as_ref().is_none_or(|link| link.is_full())
     }
 
     fn when_room(&self, action: Box<dyn FnOnce()>) {
@@ -183,9 +181,9 @@ impl Upload {
         }
         let replaced = self.0.borrow_mut().resume.replace(action);
         drop(replaced);
-        let state = self.0.borrow();
-        if let Some(link) = &state.link {
-            link.tell_room(HIGH < link.outbound());
+        let link = self.0.borrow().link.clone();
+        if let Some(link) = link {
+            link.tell_room();
         }
     }
 

@@ -15,8 +15,9 @@ use crate::{
 fn check(request: &str, work: fn(Request, Response), expected: &str, ends: bool) {
     let client = Client::of(work);
     client.send(request).expect(expected);
-    assert_eq!(client.wire().ended, ends.then_some("closed after writing"));
-    assert!(client.wire().sends <= 1, "one answer is one send");
+    let wire = client.wire();
+    assert_eq!((wire.half_closed, wire.ended), (ends, None));
+    assert!(wire.sends <= 1, "one answer is one send");
 }
 
 /// The forms that evma_httpserver's own tests have, with the lengths and closes that the RFC wants.
@@ -198,7 +199,7 @@ fn nothing_follows_the_last_answer() {
     });
     client.send("GET /last HTTP/1.1\r\nHost: h\r\n\r\nGET /more HTTP/1.1\r\nHost: h\r\n\r\n");
     client.expect("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n/last");
-    assert_eq!(client.wire().ended, Some("closed after writing"));
+    assert!(client.wire().half_closed);
 }
 
 #[test]
@@ -265,12 +266,6 @@ fn a_field_that_would_be_two_is_never_sent() {
         },
         "follows from the body",
     );
-    check(
-        |response| {
-            response.status(99);
-        },
-        "status",
-    );
     let client = Client::of(|_, mut response| {
         let error = response.try_header("X", "a\nb").unwrap_err();
         assert_eq!(error, FieldError::Value("X".into()));
@@ -301,31 +296,4 @@ fn after_the_end_of_the_connection_nothing_happens() {
     answer(responses.pop().unwrap(), "x");
     advance(Duration::from_secs(1));
     client.expect("");
-}
-
-#[test]
-fn compressed_where_asked_for() {
-    fn text(_: Request, mut response: Response) {
-        response.content("a".repeat(1000)).compress();
-        response.send_response();
-    }
-    let plain = "HTTP/1.1 200 OK\r\nVary: Accept-Encoding\r\nContent-Length: 1000\r\n\r\n";
-    check(GET, text, &(plain.to_owned() + &"a".repeat(1000)), false);
-    let client = Client::of(text);
-    client.send("GET / HTTP/1.1\r\nHost: h\r\nAccept-Encoding: br, gzip\r\n\r\n");
-    let sent = std::mem::take(&mut client.wire().sent);
-    let head =
-        "HTTP/1.1 200 OK\r\nVary: Accept-Encoding\r\nContent-Encoding: gzip\r\nContent-Length: ";
-    assert!(sent.starts_with(head.as_bytes()) && sent.len() < 200);
-
-    let client = Client::of(|_, mut response| {
-        response.compress();
-        response.send_each(std::iter::repeat_n("a".repeat(1000), 10));
-    });
-    client.send("GET / HTTP/1.1\r\nHost: h\r\nAccept-Encoding: deflate\r\n\r\n");
-    let sent = std::mem::take(&mut client.wire().sent);
-    let head = "HTTP/1.1 200 OK\r\nVary: Accept-Encoding\r\nContent-Encoding: deflate\r\n\
-                Transfer-Encoding: chunked\r\n\r\n";
-    assert!(sent.starts_with(head.as_bytes()) && sent.len() < 300);
-    assert!(sent.ends_with(b"0\r\n\r\n"));
 }

@@ -171,7 +171,7 @@ fn trailers_and_lengths() {
     stream.chunk("ab").unwrap();
     assert!(matches!(stream.chunk("cd"), Err(StreamError::Length(_))));
     client.expect("ab");
-    assert_eq!(client.wire().ended, Some("closed after writing"));
+    assert!(client.wire().half_closed);
     assert_eq!(stream.chunk("c"), Err(StreamError::Closed));
 
     let (client, stream) = streaming(|response| {
@@ -179,7 +179,7 @@ fn trailers_and_lengths() {
     });
     stream.chunk("ab").unwrap();
     stream.finish();
-    assert_eq!(client.wire().ended, Some("closed after writing"));
+    assert!(client.wire().half_closed);
     assert!(logged().pop().unwrap().1.contains("1 bytes before"));
 }
 
@@ -188,10 +188,10 @@ fn a_dropped_stream_is_no_end() {
     let (client, stream) = streaming(|_| {});
     let clone = stream.clone();
     drop(stream);
-    assert_eq!(client.wire().ended, None);
+    assert!(!client.wire().half_closed);
     drop(clone);
     client.expect("");
-    assert_eq!(client.wire().ended, Some("closed after writing"));
+    assert!(client.wire().half_closed);
     assert!(logged().pop().unwrap().1.contains("dropped"));
 }
 
@@ -220,17 +220,6 @@ fn a_host_that_tells_nothing_is_asked() {
     client.wire().outbound = 10;
     advance(Duration::from_millis(100));
     client.expect("1\r\na\r\n0\r\n\r\n");
-}
-
-#[test]
-fn a_quick_client_does_not_stop_the_loop() {
-    let (client, stream) = streaming(|_| {});
-    let pieces = std::iter::repeat_n(vec![b'x'; 64 * 1024], 100);
-    stream.send_each(pieces);
-    let sent = client.received().len();
-    assert!(sent < 300_000, "{sent} bytes in one turn");
-    advance(Duration::ZERO);
-    assert!(100 * 64 * 1024 < sent + client.received().len());
 }
 
 #[test]

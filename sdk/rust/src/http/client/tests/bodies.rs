@@ -38,19 +38,72 @@ fn a_slow_server_is_waited_for() {
     let world = World::new();
     let pieces = std::iter::repeat_n("x".repeat(1000), 100);
     let request = world.client.post("http://h/").body_each(Some(100_000), pieces);
-    let (_, peer) = {
-        let watched = watch(&request.send());
-        let peer = world.peer(0);
-        peer.wire().outbound = 70_000;
-        peer.connect();
-        (watched, peer)
-    };
-    peer.expect("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+    let _watched = watch(&request.send());
+    let peer = world.peer(0);
+    peer.wire().outbound = 32 * 1024;
+    peer.connect().expect("");
     advance(Duration::from_millis(300));
     peer.expect("");
     peer.wire().outbound = 0;
     peer.link.drained();
-    assert_eq!(peer.wire().sent.len(), 100_000);
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    assert_eq!(peer.wire().sent.len(), head.len() + 100_000);
+}
+
+/// The host does not read a connection whose outbox is above `outbox_high`, 64 KiB by default.
+const HEARD: usize = 48 * 1024;
+
+#[test]
+fn a_server_that_reads_nothing_is_heard() {
+    const LENGTH: usize = 1 << 20;
+    let check = |how: fn(HttpRequest) -> HttpRequest| {
+        let world = World::new();
+        let watched = watch(&how(world.client.post("http://h/")).send());
+        let peer = world.peer(0);
+        peer.wire().fills = true;
+        peer.connect();
+        for _ in 0..20 {
+            assert!(peer.wire().outbound <= HEARD);
+            advance(Duration::from_millis(100));
+        }
+        // It has had enough. Nothing is written to it any more.
+        peer.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(watched.response().status.as_u16(), 413);
+        assert_eq!(peer.wire().ended, Some("closed"));
+    };
+    check(|request| request.body(vec![b'x'; LENGTH]));
+    check(|request| request.body(vec![b'x'; 60_000]));
+    check(|request| request.body_each(Some(LENGTH as u64), [vec![b'x'; LENGTH]].into_iter()));
+    check(|request| request.body_each(None, [vec![b'x'; LENGTH]].into_iter()));
+    check(|request| request.body_each(None, std::iter::repeat_n("x", LENGTH)));
+    check(|request| {
+        let (request, upload) = request.upload(None);
+        upload.chunk(vec![b'x'; LENGTH]).unwrap();
+        upload.finish();
+        request
+    });
+    check(|request| request.header("X-Long", "x".repeat(100_000)));
+}
+
+#[test]
+fn a_server_that_reads_slowly_gets_everything() {
+    let world = World::new();
+    let watched = watch(&world.client.post("http://h/").body("x".repeat(1 << 20)).send());
+    let peer = world.peer(0);
+    peer.wire().fills = true;
+    peer.connect();
+    for _ in 0..200 {
+        assert!(peer.wire().outbound <= HEARD);
+        // Nobody says that there is room.
+        let left = peer.wire().outbound.saturating_sub(20_000);
+        peer.wire().outbound = left;
+        advance(Duration::from_millis(100));
+    }
+    let sent = std::mem::take(&mut peer.wire().sent);
+    assert_eq!(sent.iter().filter(|byte| **byte == b'x').count(), 1 << 20);
+    peer.send(ok("done"));
+    assert_eq!(watched.response().text(), "done");
+    assert_eq!(peer.wire().ended, None);
 }
 
 #[test]

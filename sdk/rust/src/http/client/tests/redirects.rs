@@ -66,6 +66,83 @@ fn secrets_stay_with_their_server() {
 }
 
 #[test]
+fn what_proves_who_one_is_goes_to_the_same_origin_only() {
+    let fields = [
+        ("Authorization", "Basic eDp5"),
+        ("Cookie", "a=b"),
+        ("Cookie2", "a=b"),
+        ("Proxy-Authorization", "Basic eDp5"),
+        ("X-Api-Key", "k"),
+        ("X-Auth-Token", "t"),
+    ];
+    let check = |location: &str, goes: bool| {
+        let world = World::new();
+        let mut request = world.client.get("http://h/").header("X", "y").redirects(2);
+        for (name, value) in fields {
+            request = request.header(name, value);
+        }
+        let (watched, peer) = world.sent(request);
+        peer.skip().send(redirect(302, location));
+        let last = world.peer(world.count() - 1);
+        last.connect();
+        let sent = String::from_utf8(std::mem::take(&mut last.wire().sent)).unwrap();
+        assert!(sent.contains("X: y\r\n"), "{location} {sent}");
+        for (name, value) in fields {
+            assert_eq!(sent.contains(&format!("{name}: {value}\r\n")), goes, "{location} {name}");
+        }
+        last.send(ok("x"));
+        assert_eq!(watched.response().text(), "x");
+    };
+    check("/a", true);
+    check("http://h/a", true);
+    check("http://h:80/a", true);
+    check("http://H/a", true);
+    check("http://u:p@h/a", true);
+    check("http://h:81/a", false);
+    check("http://other/a", false);
+    check("http://sub.h/a", false);
+    check("//other/a", false);
+    check("http://h@other/a", false);
+    check("http://127.0.0.2/a", false);
+}
+
+#[test]
+fn a_password_in_an_address_is_not_shown() {
+    for location in ["http://u:secret@h/a", "http://u:secret@other/a", "//u:secret@h/a"] {
+        let world = World::new();
+        let (watched, peer) = world.sent(world.client.get("http://h/").redirects(1));
+        peer.skip().send(redirect(302, location));
+        let last = world.peer(world.count() - 1);
+        last.connect();
+        let sent = String::from_utf8(std::mem::take(&mut last.wire().sent)).unwrap();
+        assert!(!sent.contains("uthorization") && !sent.contains("secret"), "{sent}");
+        last.send(ok("x"));
+        let uri = watched.response().uri;
+        assert!(!uri.contains("secret") && uri.ends_with("/a"), "{uri}");
+    }
+    let world = World::new();
+    let request = world.client.get("http://u:secret@h/a");
+    assert!(!format!("{request:?}").contains("secret"));
+    let (watched, peer) = world.sent(request);
+    peer.send(ok("x"));
+    assert_eq!(watched.response().uri, "http://h/a");
+}
+
+#[test]
+fn a_proxy_hears_its_user_after_a_redirect() {
+    let proxy = crate::http::Proxy::new("proxy", 3128);
+    let settings = |proxy| ClientSettings { proxy: Some(proxy), ..ClientSettings::default() };
+    for (proxy, goes) in [(proxy.clone(), true), (proxy.basic_auth("u", "p"), true)] {
+        let world = World::with(settings(proxy));
+        let request = world.client.get("http://h/").header("Proxy-Authorization", "Basic dTpw");
+        let (_, peer) = world.sent(request.redirects(1));
+        peer.skip().send(redirect(302, "http://other/a"));
+        let sent = String::from_utf8(std::mem::take(&mut peer.wire().sent)).unwrap();
+        assert_eq!(sent.contains("Proxy-Authorization: Basic dTpw\r\n"), goes, "{sent}");
+    }
+}
+
+#[test]
 fn methods_and_bodies_go_along_as_browsers_have_it() {
     let check = |method: &str, status: u16, expected: &str| {
         let world = World::new();
@@ -116,6 +193,36 @@ fn cookies_go_along() {
     world.client.reset();
     let (_, peer) = world.sent(world.client.get("http://h/a"));
     peer.expect(GET_A);
+}
+
+#[test]
+fn cookies_come_back_as_they_were_set() {
+    for value in [&b"\"a1=/b2\""[..], b"\"", b"caf\xe9", b"a b, c", b"\xff\xfe"] {
+        let world = World::with(ClientSettings { cookies: true, ..ClientSettings::default() });
+        let (_, peer) = world.get();
+        let head = [b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=", value, b"; Path=/\r\n"].concat();
+        peer.send([&head[..], b"Content-Length: 0\r\n\r\n"].concat());
+        let (_, peer) = world.sent(world.client.get("http://h/a"));
+        let sent = std::mem::take(&mut peer.wire().sent);
+        let expected = [b"Cookie: sid=", value, b"\r\n"].concat();
+        assert!(sent.windows(expected.len()).any(|part| part == expected), "{value:?}");
+    }
+}
+
+#[test]
+fn a_log_out_logs_out() {
+    for end in ["Max-Age=0", "expires=Thu, 01-Jan-70 00:00:01 GMT", "expires=Thu, 1 Jan 1970 0:0:0"]
+    {
+        let world = World::with(ClientSettings { cookies: true, ..ClientSettings::default() });
+        let (_, peer) = world.get();
+        for field in ["sid=abc", &format!("sid=; {end}")] {
+            peer.send(format!(
+                "HTTP/1.1 200 OK\r\nSet-Cookie: {field}\r\nContent-Length: 0\r\n\r\n"
+            ));
+            world.sent(world.client.get("http://h/a"));
+        }
+        assert!(String::from_utf8_lossy(&peer.wire().sent).ends_with(GET_A), "{end}");
+    }
 }
 
 #[test]

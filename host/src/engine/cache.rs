@@ -1,0 +1,174 @@
+//! The compile cache: compiled components on disk, believed only when they may be.
+//!
+//! An entry is named and headed by the hash of its component and by the engine's version and settings, and ends with
+//! a digest over all of it. It is read once, checked in memory, and the checked bytes are the ones that become
+//! code. Whatever is wrong with it, it counts as missing and is written anew. The digest is against accidents; against
+//! other users of the machine it is the folder: one in which anybody but this user and root could plant an entry is
+//! not used at all.
+
+pub(in crate::engine) mod entry;
+mod folder;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use self::entry::EntryKey;
+use self::folder::{Folder, Missing};
+use crate::config::model::CompileCache;
+
+/// The compile cache of one start.
+#[derive(Debug)]
+pub struct Cache {
+    folder: Result<Folder, NoFolder>,
+    bytes_max: u64,
+    /// The entries that were found or written, which are not removed.
+    used: RefCell<HashSet<String>>,
+}
+
+/// Why nothing is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoFolder {
+    /// The configuration says `"off"`.
+    Off,
+    /// No folder of the user's is known: neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
+    Unknown,
+    /// It must not or cannot be used: the cause and the remedy.
+    Unusable(PathBuf, String),
+}
+
+/// Whether something was kept for the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// It is in the cache.
+    Yes,
+    /// It is not: why.
+    No(String),
+}
+
+impl Cache {
+    /// A cache whose entries have at most `bytes_max` together, not counting those that this start uses. A folder that
+    /// cannot or must not be used is a warning, and no more: without it every start compiles.
+    pub fn open(wanted: &CompileCache, bytes_max: u64) -> Cache {
+        let folder = match wanted {
+            CompileCache::Off => Err(NoFolder::Off),
+            CompileCache::Dir(path) => open(path),
+            CompileCache::Default => {
+                default_folder().ok_or(NoFolder::Unknown).and_then(|it| open(&it))
+            }
+        };
+        match &folder {
+            Err(NoFolder::Unusable(path, cause)) => {
+                tracing::warn!(folder = %path.display(), cause, "the compile cache is not used");
+            }
+            Err(NoFolder::Unknown) => tracing::debug!("no compile cache: HOME is not set"),
+            Ok(_) | Err(NoFolder::Off) => {}
+        }
+        Cache { folder, bytes_max, used: RefCell::default() }
+    }
+
+    /// Why nothing is found or kept, if so.
+    pub fn unusable(&self) -> Option<&NoFolder> {
+        self.folder.as_ref().err()
+    }
+
+    /// What `load` makes of the artefact of this key; none where there is none that is whole, or `load` refuses it.
+    pub(super) fn find<T, E: std::fmt::Display>(
+        &self,
+        key: &EntryKey,
+        load: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Option<T> {
+        let folder = self.folder.as_ref().ok()?;
+        let name = key.file_name();
+        let wrong = |cause: &str| {
+            let file = folder.path_of(&name);
+            tracing::debug!(file = %file.display(), cause, "compile cache: not believed");
+        };
+        let (bytes, file) = match folder.read(&name) {
+            Ok(read) => read,
+            Err(Missing::Absent) => {
+                tracing::debug!(file = %folder.path_of(&name).display(), "compile cache: miss");
+                return None;
+            }
+            Err(Missing::Unfit(cause)) => {
+                wrong(&cause);
+                return None;
+            }
+        };
+        let loaded = entry::artefact(key, &bytes)
+            .map_err(str::to_owned)
+            .and_then(|artefact| load(artefact).map_err(|error| error.to_string()));
+        match loaded {
+            Ok(loaded) => {
+                tracing::debug!(file = %folder.path_of(&name).display(), "compile cache: hit");
+                folder.touch(&file);
+                self.used.borrow_mut().insert(name);
+                Some(loaded)
+            }
+            Err(cause) => {
+                wrong(&cause);
+                None
+            }
+        }
+    }
+
+    /// Keeps an artefact for the next start. Not being able to is a warning with the file and the cause.
+    pub(super) fn keep(&self, key: &EntryKey, artefact: &[u8]) -> Kept {
+        let folder = match &self.folder {
+            Ok(folder) => folder,
+            Err(NoFolder::Off) => return Kept::No("compile_cache is \"off\"".to_owned()),
+            Err(NoFolder::Unknown) => return Kept::No("HOME is not set".to_owned()),
+            Err(NoFolder::Unusable(path, cause)) => {
+                return Kept::No(format!("{}: {cause}", path.display()));
+            }
+        };
+        let name = key.file_name();
+        let (head, digest) = entry::frame(key, artefact);
+        match folder.write(&name, &[&head, artefact, &digest]) {
+            Ok(()) => {
+                self.used.borrow_mut().insert(name);
+                self.sweep(folder);
+                Kept::Yes
+            }
+            Err(error) => {
+                let (file, cause) = (folder.path_of(&name), cause_of(&error));
+                tracing::warn!(file = %file.display(), cause, "the compile cache was not written");
+                Kept::No(format!("{}: {cause}", file.display()))
+            }
+        }
+    }
+
+    fn sweep(&self, folder: &Folder) {
+        if let Err(error) = folder.sweep(&self.used.borrow(), self.bytes_max) {
+            tracing::debug!(%error, "compile cache: not swept");
+        }
+    }
+}
+
+/// The system's words, and the limit behind those that name none.
+fn cause_of(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            format!(
+                "{error}: the limit of this process for files (ulimit -f), or the file system's"
+            )
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn open(path: &Path) -> Result<Folder, NoFolder> {
+    Folder::open(path).map_err(|cause| NoFolder::Unusable(path.to_owned(), cause.to_string()))
+}
+
+/// The user's cache folder, as the XDG base directory specification has it.
+fn default_folder() -> Option<PathBuf> {
+    let from = |name, tail: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .map(|path| path.join(tail))
+    };
+    from("XDG_CACHE_HOME", "sandloop").or_else(|| from("HOME", ".cache/sandloop"))
+}

@@ -1,0 +1,85 @@
+//! What the process that compiles writes to its standard output: one byte, a length, the code or the words.
+
+use std::io::{self, Write};
+
+/// What became of a component.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum CompilerAnswer {
+    /// The code.
+    Code(Vec<u8>),
+    /// It is not a component: why.
+    Invalid(Vec<u8>),
+    /// There was not enough memory, said by the engine itself.
+    NoMemory,
+}
+
+const CODE: u8 = b'c';
+const INVALID: u8 = b'i';
+const NO_MEMORY: u8 = b'm';
+/// The byte and the length.
+pub(super) const HEAD_BYTES: usize = 1 + size_of::<u64>();
+
+impl CompilerAnswer {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let (kind, body): (u8, &[u8]) = match self {
+            CompilerAnswer::Code(code) => (CODE, code),
+            CompilerAnswer::Invalid(words) => (INVALID, words),
+            CompilerAnswer::NoMemory => (NO_MEMORY, &[]),
+        };
+        to.write_all(&[kind])?;
+        to.write_all(&(body.len() as u64).to_le_bytes())?;
+        to.write_all(body)?;
+        to.flush()
+    }
+
+    /// Reads a whole one; none where it is cut short or is none.
+    pub(super) fn read(mut bytes: Vec<u8>) -> Option<CompilerAnswer> {
+        let (head, body) = bytes.split_at_checked(HEAD_BYTES)?;
+        let (kind, length) = head.split_first()?;
+        let length = u64::from_le_bytes(length.try_into().ok()?);
+        if u64::try_from(body.len()) != Ok(length) {
+            return None;
+        }
+        let kind = *kind;
+        bytes.drain(..HEAD_BYTES);
+        match kind {
+            CODE => Some(CompilerAnswer::Code(bytes)),
+            INVALID => Some(CompilerAnswer::Invalid(bytes)),
+            NO_MEMORY => bytes.is_empty().then_some(CompilerAnswer::NoMemory),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_whole_or_not_at_all() {
+        let answers = [
+            CompilerAnswer::Code(b"code".to_vec()),
+            CompilerAnswer::Invalid(b"why".to_vec()),
+            CompilerAnswer::NoMemory,
+        ];
+        for answer in answers {
+            let mut bytes = Vec::new();
+            answer.write(&mut bytes).unwrap();
+            for length in 0..bytes.len() {
+                assert_eq!(
+                    CompilerAnswer::read(bytes[..length].to_vec()),
+                    None,
+                    "{answer:?}, {length} bytes"
+                );
+            }
+            let more = [&*bytes, b"\0"].concat();
+            assert_eq!(CompilerAnswer::read(more), None, "{answer:?} and a byte");
+            assert_eq!(CompilerAnswer::read(bytes), Some(answer));
+        }
+        assert_eq!(CompilerAnswer::read(b"x\0\0\0\0\0\0\0\0".to_vec()), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! The inside of the process that compiles one component: bounded first, then the component from standard input, then
+//! the answer to standard output.
+//!
+//! Compiling is the only work on a component whose price its author sets freely: some hundred kilobytes can ask for
+//! gigabytes and minutes. So it is done where the system can put an end to it.
+
+use std::io::{self, Read};
+
+use rustix::process::{
+    Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
+use wasmtime::Engine;
+
+use super::answer::CompilerAnswer;
+use crate::engine::settings::CodeSettings;
+use crate::log::trap;
+
+/// What is left, past its time, to a process that does not end by itself.
+const GRACE_SECONDS: u64 = 2;
+
+/// Compiles what standard input holds for engines with these settings, with at most `memory` bytes and `seconds` of CPU
+/// time, for the process `parent`. The answer goes to standard output.
+///
+/// # Errors
+/// When the process cannot be bounded, or nobody reads the answer.
+pub fn compile(settings: CodeSettings, memory: u64, seconds: u64, parent: u32) -> io::Result<()> {
+    bound(memory, seconds, parent)?;
+    let mut component = Vec::new();
+    io::stdin().lock().read_to_end(&mut component)?;
+    answer(settings, &component).write(&mut io::stdout().lock())
+}
+
+fn bound(memory: u64, seconds: u64, parent: u32) -> io::Result<()> {
+    // Whoever waits for the answer is gone: so is the reason to go on.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let own_parent = getppid().map(|pid| pid.as_raw_nonzero().get());
+    if own_parent.and_then(|pid| u32::try_from(pid).ok()) != Some(parent) {
+        return Err(io::Error::other("the host has ended"));
+    }
+    // Where the system itself runs out of memory, this process is the one to go. It may not know the file.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    lower(Resource::Data, memory, 0)?;
+    // At the first the system sends SIGXCPU, which says what it was; at the second it is merciless.
+    lower(Resource::Cpu, seconds, GRACE_SECONDS)?;
+    // A dump of the compiler is of no use to an operator.
+    lower(Resource::Core, 0, 0)
+}
+
+/// Sets a limit, and the hard one a bit above it; never above what is set already.
+fn lower(resource: Resource, limit: u64, grace: u64) -> io::Result<()> {
+    let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let (current, maximum) = (most.min(limit), most.min(limit.saturating_add(grace)));
+    setrlimit(resource, Rlimit { current: Some(current), maximum: Some(maximum) })?;
+    Ok(())
+}
+
+fn answer(settings: CodeSettings, component: &[u8]) -> CompilerAnswer {
+    let compiled =
+        Engine::new(&settings.config()).and_then(|engine| engine.precompile_component(component));
+    match compiled {
+        Ok(code) => CompilerAnswer::Code(code),
+        Err(error) if error.is::<wasmtime::OutOfMemory>() => CompilerAnswer::NoMemory,
+        Err(error) => CompilerAnswer::Invalid(trap::chain(&error).as_str().as_bytes().to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::component::Component;
+
+    use super::*;
+
+    /// The least that is a component.
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    #[test]
+    fn code_fits_the_engine_that_it_was_made_for_and_no_other() {
+        let all = [CodeSettings::default(), CodeSettings::checked(16 << 20)];
+        for made in all {
+            let CompilerAnswer::Code(code) = answer(made, EMPTY) else { panic!("{made:?}") };
+            for used in all {
+                let engine = Engine::new(&used.config()).unwrap();
+                // SAFETY: the code was made this moment.
+                let component = unsafe { Component::deserialize(&engine, &code) };
+                assert_eq!(component.is_ok(), made == used, "{made} for {used}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_component_is_said() {
+        for wrong in
+            [&b""[..], b"#!/bin/sh", b"\0asm\x01\0\0\0", &EMPTY[..7], &[EMPTY, b"\x01"].concat()]
+        {
+            let answer = answer(CodeSettings::default(), wrong);
+            assert!(
+                matches!(&answer, CompilerAnswer::Invalid(words) if !words.is_empty()),
+                "{answer:?}"
+            );
+        }
+    }
+}

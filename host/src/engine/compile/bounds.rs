@@ -1,0 +1,37 @@
+//! What a process may use to compile one component, and how it is told.
+
+use std::time::Duration;
+
+use crate::config::bound::Bound;
+use crate::config::limits;
+use crate::config::model::HostConfig;
+
+/// The command of `sandloop` that compiles what it is given: nobody types it.
+pub const COMMAND: &str = "compile-apart";
+
+/// What a process may use to compile one component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of memory.
+    pub memory: u64,
+    /// CPU time; counted in whole seconds.
+    pub time: Duration,
+}
+
+impl Bounds {
+    /// Those of `[host]`.
+    pub fn of(host: &HostConfig) -> Bounds {
+        Bounds { memory: host.compile_memory, time: host.compile_time }
+    }
+}
+
+/// The defaults of `[host]`.
+impl Default for Bounds {
+    fn default() -> Bounds {
+        let default = |bound: &Bound| bound.default;
+        Bounds {
+            memory: default(&limits::COMPILE_MEMORY),
+            time: Duration::from_micros(default(&limits::COMPILE_TIME)),
+        }
+    }
+}

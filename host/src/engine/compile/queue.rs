@@ -1,0 +1,79 @@
+//! What waits to be compiled: as many at once as there are cores, each in a process of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::event::{PollFd, Timespec, poll};
+
+use super::bounds::Bounds;
+use super::child::{CompileJob, CompilerProcess};
+use super::fault::{CompileFault, Unfinished};
+use crate::clock::{Clock, Moment};
+use crate::engine::settings::CodeSettings;
+
+/// What came of a job.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// [`CompileJob::number`].
+    pub number: usize,
+    /// The code.
+    pub result: Result<Vec<u8>, CompileFault>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Compiles each component in a process of its own, as many at once as there are cores, and hands over each result
+/// as it comes.
+pub(super) fn compile(
+    program: &Path,
+    settings: CodeSettings,
+    bounds: Bounds,
+    jobs: Vec<CompileJob<'_>>,
+    mut done: impl FnMut(Done),
+) {
+    let clock = Clock::system();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let at_once = cores.min(jobs.len());
+    let threads = cores.div_ceil(at_once.max(1));
+    let mut waiting = jobs.into_iter();
+    let mut running: Vec<CompilerProcess<'_>> = Vec::new();
+    loop {
+        while running.len() < at_once {
+            let Some(job) = waiting.next() else { break };
+            let number = job.number;
+            match CompilerProcess::start(program, settings, bounds, threads, job, clock.now()) {
+                Ok(compiler) => running.push(compiler),
+                Err(error) => {
+                    let result = Err(Unfinished::NotStarted(error.to_string()).into());
+                    done(Done { number, result, took: Duration::ZERO });
+                }
+            }
+        }
+        if running.is_empty() {
+            return;
+        }
+        wait(&running, clock.now());
+        let now = clock.now();
+        let mut index = 0;
+        while index < running.len() {
+            match running[index].turn(now) {
+                None => index += 1,
+                Some(result) => {
+                    let compiler = running.swap_remove(index);
+                    let took = now.since(compiler.begun);
+                    done(Done { number: compiler.job.number, result, took });
+                }
+            }
+        }
+    }
+}
+
+/// Waits until one of them can go on, is to be told about, or is over time.
+fn wait(running: &[CompilerProcess<'_>], now: Moment) {
+    let next = running.iter().map(|one| one.next(now)).min().unwrap_or_default();
+    let mut pipes: Vec<PollFd<'_>> = running.iter().flat_map(CompilerProcess::pipes).collect();
+    // Rounded up, so that it is over when it is over.
+    let timeout = Timespec::try_from(next + Duration::from_millis(1)).ok();
+    // Interrupted or not, everyone has a turn.
+    let _ = poll(&mut pipes, timeout.as_ref());
+}

@@ -1,0 +1,110 @@
+//! What decides which code is made of a component: the host and the process that compiles for it agree on it.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+use wasmtime::{Config, Engine};
+
+use crate::config::limits::GUEST_STACK_BYTES;
+use crate::engine::cache::entry::DIGEST_BYTES;
+
+/// Guard behind a slot that has bounds checks anyway.
+const CHECKED_GUARD_BYTES: u64 = 64 << 10;
+/// How settings without bounds checks are written.
+const UNCHECKED: &str = "unchecked";
+
+/// Two engines with the same settings, in the same program and on the same processor, make the same code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CodeSettings {
+    /// Address space set aside for a memory whose accesses are checked; none where there is so much that none
+    /// needs a check.
+    checked_reservation: Option<u64>,
+}
+
+impl CodeSettings {
+    /// For memories of at most `memory` bytes, with checks because the address space is short.
+    pub(super) fn checked(memory: u64) -> CodeSettings {
+        CodeSettings { checked_reservation: Some(memory.next_multiple_of(CHECKED_GUARD_BYTES)) }
+    }
+
+    /// The engine's configuration, as far as the code depends on it.
+    pub(super) fn config(self) -> Config {
+        let mut config = Config::new();
+        config
+            .wasm_component_model(true)
+            // Nothing here is concurrent inside one store, and the bookkeeping for it doubles the price of a call.
+            .concurrency_support(false)
+            .epoch_interruption(true)
+            .max_wasm_stack(GUEST_STACK_BYTES);
+        if let Some(reservation) = self.checked_reservation {
+            config.memory_reservation(reservation);
+            config.memory_guard_size(CHECKED_GUARD_BYTES);
+        }
+        config
+    }
+}
+
+/// As the process that compiles is told them.
+impl fmt::Display for CodeSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.checked_reservation {
+            Some(bytes) => bytes.fmt(f),
+            None => f.write_str(UNCHECKED),
+        }
+    }
+}
+
+impl FromStr for CodeSettings {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<CodeSettings, Self::Err> {
+        let checked_reservation = if text == UNCHECKED { None } else { Some(text.parse()?) };
+        Ok(CodeSettings { checked_reservation })
+    }
+}
+
+/// The digest of all that the code depends on besides the component: the engine's version and settings, and the
+/// processor.
+pub(super) fn digest(engine: &Engine) -> [u8; DIGEST_BYTES] {
+    let mut hasher = Sha256Hasher(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.0.finalize().into()
+}
+
+/// The standard library's way of hashing, into a digest that no accident meets twice.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Nobody asks for the short form.
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finalize();
+        digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_as_they_are_written() {
+        for settings in [CodeSettings::default(), CodeSettings::checked(16 << 20)] {
+            assert_eq!(settings.to_string().parse(), Ok(settings));
+        }
+        assert!("half".parse::<CodeSettings>().is_err());
+    }
+
+    #[test]
+    fn other_settings_have_another_digest() {
+        let of = |settings: CodeSettings| digest(&Engine::new(&settings.config()).unwrap());
+        assert_eq!(of(CodeSettings::default()), of(CodeSettings::default()));
+        assert_ne!(of(CodeSettings::default()), of(CodeSettings::checked(16 << 20)));
+        assert_ne!(of(CodeSettings::checked(32 << 20)), of(CodeSettings::checked(16 << 20)));
+    }
+}

@@ -1,0 +1,358 @@
+//! What waits to be written to standard error or to standard output, within a bound.
+//!
+//! Half of the bound is kept for those who share it, as much for the host as for each tenant; whoever comes first has the
+//! other half. So whoever fills the queue cannot keep the others out. What finds no room is left out and counted.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::log::share::{Account, LogShare};
+
+/// The log, and the standard output of plugins that inherit the host's: both live as long as the process.
+pub(super) static LOG: OnceLock<Arc<WriteQueue>> = OnceLock::new();
+pub(super) static OUTPUT: OnceLock<Arc<WriteQueue>> = OnceLock::new();
+
+/// What an entry takes of the bound besides its bytes: about what the host needs to keep it.
+const OVERHEAD_BYTES: u64 = 96;
+/// Written at once, at most, where there are several entries.
+const BATCH_BYTES: usize = 64 << 10;
+/// Room that the lines need that tell what was left out.
+const TELLING_BYTES: u64 = 4 << 10;
+/// Longest that the writer waits without looking whether there is something to tell.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StandardStream {
+    /// The host's log, on standard error. Lines are counted.
+    Log,
+    /// Standard output. Bytes are counted.
+    Output,
+}
+
+/// Bytes that wait for a thread that writes them.
+#[derive(Debug)]
+pub(super) struct WriteQueue {
+    pub(super) stream: StandardStream,
+    bytes_max: u64,
+    /// The host's own.
+    pub(super) host: Account,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Bytes that have been written since the beginning.
+    pub(super) written: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<Queued>,
+    /// What is taken of the half that is nobody's.
+    common: u64,
+    /// Whether the thread is writing.
+    writes: bool,
+    /// Whether something was left out of which nobody has been told.
+    untold: bool,
+    /// Whether somebody waits for the end of it.
+    flushes: bool,
+    /// Whether whoever read it is gone for good.
+    is_gone: bool,
+}
+
+/// Bytes that are written together, and whose they are.
+#[derive(Debug)]
+pub(super) struct Queued {
+    bytes: Vec<u8>,
+    owner: Option<Arc<LogShare>>,
+    /// Lines or bytes, as the stream counts.
+    count: u64,
+    is_common: bool,
+}
+
+/// What the thread has to do next.
+pub(super) enum WriterTask {
+    /// Write the bytes that it was given.
+    Write(Vec<Queued>),
+    /// Nothing: time to tell what was left out.
+    Tell,
+}
+
+impl WriteQueue {
+    pub(super) fn new(stream: StandardStream, bytes_max: u64) -> WriteQueue {
+        WriteQueue {
+            stream,
+            bytes_max,
+            host: Account::default(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            written: AtomicU64::new(0),
+        }
+    }
+
+    fn account<'a>(&'a self, owner: Option<&'a Arc<LogShare>>) -> &'a Account {
+        match (owner, self.stream) {
+            (None, _) => &self.host,
+            (Some(share), StandardStream::Log) => &share.log,
+            (Some(share), StandardStream::Output) => &share.output,
+        }
+    }
+
+    /// What is kept for each.
+    fn part(&self) -> u64 {
+        let parts = u64::try_from(LogShare::count()).unwrap_or(u64::MAX).saturating_add(1);
+        self.bytes_max / 2 / parts
+    }
+
+    /// Adds bytes of `owner`, or of the host, which count as `count`, if there is room for them.
+    pub(super) fn push(&self, owner: Option<Arc<LogShare>>, bytes: Vec<u8>, count: u64) {
+        let cost = cost(&bytes);
+        let part = self.part();
+        let mut state = self.lock();
+        if state.is_gone {
+            return;
+        }
+        let account = self.account(owner.as_ref());
+        let held = account.held.load(Ordering::Relaxed);
+        // Whatever its size, one entry of each has a place.
+        let is_own = held == 0 || held.saturating_add(cost) <= part;
+        let fits = is_own || state.common.saturating_add(cost) <= self.bytes_max / 2;
+        if !fits {
+            account.lost.add(count);
+            state.untold = true;
+            return;
+        }
+        if is_own {
+            account.held.fetch_add(cost, Ordering::Relaxed);
+        } else {
+            state.common += cost;
+        }
+        state.entries.push_back(Queued { bytes, owner, count, is_common: !is_own });
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits until there is something to do; the bytes to write are put into `buffer`. `told` is how long ago the last
+    /// losses were told.
+    pub(super) fn next(&self, buffer: &mut Vec<u8>, told: Duration) -> WriterTask {
+        let mut state = self.lock();
+        loop {
+            if !state.entries.is_empty() {
+                state.writes = true;
+                return WriterTask::Write(take_batch(&mut state.entries, buffer));
+            }
+            let due = LOOK_AGAIN_AFTER.saturating_sub(told);
+            if state.untold && (state.flushes || due.is_zero()) {
+                return WriterTask::Tell;
+            }
+            state = if state.untold {
+                let waited = self.changed.wait_timeout(state, due);
+                let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+                if waited.timed_out() {
+                    return WriterTask::Tell;
+                }
+                state
+            } else {
+                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+            };
+        }
+    }
+
+    /// These were written, or could not be: their room is free again.
+    pub(super) fn done(&self, entries: Vec<Queued>, is_written: bool) {
+        let mut state = self.lock();
+        state.writes = false;
+        for Queued { bytes, owner, count, is_common } in entries {
+            let account = self.account(owner.as_ref());
+            let cost = cost(&bytes);
+            if is_common {
+                state.common = state.common.saturating_sub(cost);
+            } else {
+                account.held.fetch_sub(cost, Ordering::Relaxed);
+            }
+            if !is_written {
+                account.lost.add(count);
+                state.untold = true;
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Whoever read it is gone for good: nothing waits any more.
+    pub(super) fn gone(&self) {
+        let mut state = self.lock();
+        state.is_gone = true;
+        state.untold = false;
+        let entries = std::mem::take(&mut state.entries).into();
+        drop(state);
+        self.done(entries, true);
+    }
+
+    /// Whether it is time to tell what was left out, so long after the last time. It counts as told from now on; whoever
+    /// has told it says so by [`WriteQueue::done`].
+    pub(super) fn is_to_tell(&self, told: Duration) -> bool {
+        let mut state = self.lock();
+        let held = self.host.held.load(Ordering::Relaxed);
+        let has_room = held == 0 || held.saturating_add(TELLING_BYTES) <= self.part();
+        let is_due = state.untold && has_room && (state.flushes || LOOK_AGAIN_AFTER <= told);
+        if is_due {
+            state.untold = false;
+            // Whoever flushes waits for what is told, too.
+            state.writes = true;
+        }
+        is_due
+    }
+
+    /// There is something to tell.
+    pub(super) fn wake(&self) {
+        self.lock().untold = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until everything is written and told. Gives up when nothing was written for `stall`, or after `whole` at all.
+    pub(super) fn flush(&self, stall: Duration, whole: Duration) {
+        let mut state = self.lock();
+        state.flushes = true;
+        self.changed.notify_all();
+        let (mut left, mut before) = (whole, self.written.load(Ordering::Relaxed));
+        while !state.entries.is_empty() || state.writes || state.untold {
+            let wait = stall.min(left);
+            let waited = self.changed.wait_timeout_while(state, wait, |state| {
+                let is_over = state.entries.is_empty() && !state.writes && !state.untold;
+                !is_over
+            });
+            let (kept, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = kept;
+            let now = self.written.load(Ordering::Relaxed);
+            left = left.saturating_sub(wait);
+            if waited.timed_out() && (now == before || left.is_zero()) {
+                break;
+            }
+            before = now;
+        }
+        state.flushes = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is whole before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn cost(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX).saturating_add(OVERHEAD_BYTES)
+}
+
+/// Some of the entries that have waited longest.
+fn take_batch(entries: &mut VecDeque<Queued>, buffer: &mut Vec<u8>) -> Vec<Queued> {
+    let mut taken = Vec::new();
+    while let Some(entry) = entries.front() {
+        if !taken.is_empty() && BATCH_BYTES < buffer.len() + entry.bytes.len() {
+            break;
+        }
+        buffer.extend_from_slice(&entry.bytes);
+        taken.extend(entries.pop_front());
+    }
+    taken
+}
+
+/// The log has something to tell.
+pub(super) fn wake_log() {
+    if let Some(log) = LOG.get() {
+        log.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Others of the process's tests have shares, too; the queue is so large that each has 1,000 bytes at least.
+    fn queue() -> (WriteQueue, u64) {
+        let queue = WriteQueue::new(StandardStream::Log, 2_000_000);
+        let part = queue.part();
+        assert!(1000 < part, "{part}");
+        (queue, part)
+    }
+
+    fn lost(queue: &WriteQueue, owner: Option<&Arc<LogShare>>) -> u64 {
+        queue.account(owner).lost.total()
+    }
+
+    #[test]
+    fn whoever_fills_it_keeps_nobody_out() {
+        let (queue, part) = queue();
+        let (noisy, quiet) = (LogShare::new("noisy", 1), LogShare::new("quiet", 1));
+        for _ in 0..3000 {
+            queue.push(Some(noisy.clone()), vec![b'x'; 1000], 1);
+        }
+        // The common half and its own part are full.
+        assert!(0 < lost(&queue, Some(&noisy)));
+        for _ in 0..part / 400 {
+            queue.push(Some(quiet.clone()), vec![b'q'; 100], 1);
+            queue.push(None, vec![b'h'; 100], 1);
+        }
+        assert_eq!((lost(&queue, Some(&quiet)), lost(&queue, None)), (0, 0));
+    }
+
+    #[test]
+    fn what_is_written_gives_its_room_back() {
+        let (queue, _) = queue();
+        let share = LogShare::new("one", 1);
+        for round in 0..3 {
+            for _ in 0..500 {
+                queue.push(Some(share.clone()), vec![b'x'; 1000], 1);
+            }
+            let mut written = 0;
+            while !queue.lock().entries.is_empty() {
+                let mut buffer = Vec::new();
+                let WriterTask::Write(entries) = queue.next(&mut buffer, Duration::ZERO) else {
+                    panic!("there are entries");
+                };
+                assert!(buffer.len() <= BATCH_BYTES);
+                written += entries.len();
+                queue.done(entries, true);
+            }
+            assert_eq!((written, lost(&queue, Some(&share))), (500, 0), "round {round}");
+        }
+        let state = queue.lock();
+        assert_eq!((state.common, share.log.held.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn one_entry_of_each_has_a_place_whatever_its_size() {
+        let queue = WriteQueue::new(StandardStream::Output, 1000);
+        let shares = ["a", "b"].map(|name| LogShare::new(name, 1));
+        for share in &shares {
+            queue.push(Some(share.clone()), vec![0; 50_000], 50_000);
+            queue.push(Some(share.clone()), vec![0; 50_000], 50_000);
+            assert_eq!(lost(&queue, Some(share)), 50_000);
+        }
+    }
+
+    #[test]
+    fn a_flush_ends_when_nobody_reads() {
+        let (queue, _) = queue();
+        queue.flush(Duration::from_secs(100), Duration::from_secs(100));
+        queue.push(None, vec![b'x'], 1);
+        queue.flush(Duration::from_millis(1), Duration::from_secs(100));
+        assert_eq!(queue.lock().entries.len(), 1);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_lost_and_told() {
+        let (queue, _) = queue();
+        queue.push(None, vec![b'x'], 7);
+        let mut buffer = Vec::new();
+        let WriterTask::Write(entries) = queue.next(&mut buffer, Duration::ZERO) else {
+            panic!("there is one");
+        };
+        queue.done(entries, false);
+        assert_eq!(lost(&queue, None), 7);
+        assert!(!queue.is_to_tell(Duration::ZERO) && queue.is_to_tell(Duration::from_secs(1)));
+        queue.gone();
+        queue.push(None, vec![b'x'], 7);
+        assert!(queue.lock().entries.is_empty());
+    }
+}

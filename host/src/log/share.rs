@@ -1,0 +1,165 @@
+//! What one tenant may write, and what of it was left out.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::clock::Moment;
+use crate::log::queue;
+use crate::quota::token_bucket::TokenBucket;
+
+/// What is told of a tenant may be so much ahead of its rate at least: it must not hide what it does behind its own lines.
+const TOLD_AHEAD: u64 = 16 << 10;
+
+/// The part of the log, and of the host's standard output, that is one tenant's.
+#[derive(Debug)]
+pub struct LogShare {
+    /// The tenant.
+    pub name: String,
+    /// Bytes of its lines in each second, as they are written.
+    rate: TokenBucket,
+    rate_max: u64,
+    /// Lines that were above its rate.
+    pub(super) above_rate: Tally,
+    /// Its lines that wait to be written.
+    pub(super) log: Account,
+    /// Its output that waits to be written, where a plugin has `stdout = "inherit"`.
+    pub(super) output: Account,
+}
+
+/// What waits in a queue for one of those who share it.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    /// Bytes of its own part.
+    pub(super) held: AtomicU64,
+    /// What the queue had no room for.
+    pub(super) lost: Tally,
+}
+
+/// A count, and how much of it nobody has been told yet.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    untold: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Tally {
+    /// Counts so many more; true if all before were told.
+    pub(super) fn add(&self, more: u64) -> bool {
+        self.total.fetch_add(more, Ordering::Relaxed);
+        0 < more && self.untold.fetch_add(more, Ordering::Relaxed) == 0
+    }
+
+    /// What nobody has been told yet; it counts as told now.
+    pub(super) fn tell(&self) -> u64 {
+        self.untold.swap(0, Ordering::Relaxed)
+    }
+
+    /// Since the beginning.
+    pub(super) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+}
+
+/// Every share there is, and how many of them.
+static SHARES: Mutex<Vec<Weak<LogShare>>> = Mutex::new(Vec::new());
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+impl LogShare {
+    /// The share of the tenant `name`, which may write so many bytes of lines in each second.
+    pub fn new(name: &str, per_second: u64) -> Arc<LogShare> {
+        let share = Arc::new(LogShare {
+            name: name.to_owned(),
+            rate: TokenBucket::new(per_second),
+            rate_max: per_second,
+            above_rate: Tally::default(),
+            log: Account::default(),
+            output: Account::default(),
+        });
+        let mut shares = shares();
+        shares.retain(|other| 0 < other.strong_count());
+        shares.push(Arc::downgrade(&share));
+        COUNT.store(shares.len(), Ordering::Relaxed);
+        share
+    }
+
+    /// Every share that is still in use.
+    pub(super) fn all() -> Vec<Arc<LogShare>> {
+        shares().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// How many there are.
+    pub(super) fn count() -> usize {
+        COUNT.load(Ordering::Relaxed)
+    }
+
+    /// Whether its plugins may write one more line of their own.
+    pub fn may_write(&self, now: Moment) -> bool {
+        !self.rate.is_empty(now)
+    }
+
+    /// Whether one more line may be told of its plugins: a denial, a limit, a trap. Such lines come before its own, and
+    /// count with them.
+    pub fn may_be_told(&self, now: Moment) -> bool {
+        self.rate.owed(now) < self.rate_max.max(TOLD_AHEAD)
+    }
+
+    /// A line of so many bytes was written.
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.rate.take(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// So many lines were above its rate. The log says how many as soon as it may.
+    pub fn leave_out(&self, lines: u64) {
+        if self.above_rate.add(lines) {
+            queue::wake_log();
+        }
+    }
+
+    /// Tells the operator what was left out of its lines and of its output since the beginning, if anything.
+    pub fn tell_left_out(&self) {
+        let tallies = [
+            ("log_per_second", "lines left out", &self.above_rate),
+            ("log_queue", "lines left out", &self.log.lost),
+            ("stdout_queue", "bytes left out", &self.output.lost),
+        ];
+        for (of, what, tally) in tallies {
+            let count = tally.total();
+            if 0 < count {
+                tracing::info!(tenant = self.name, what, of, count, "counted");
+            }
+        }
+    }
+}
+
+fn shares() -> MutexGuard<'static, Vec<Weak<LogShare>>> {
+    // Each change is whole before anything can panic.
+    SHARES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_tenant_comes_before_its_own_lines() {
+        let at = |seconds| Moment::from_start(Duration::from_secs(seconds));
+        let share = LogShare::new("noisy", 1000);
+        assert!(share.may_write(at(0)) && share.may_be_told(at(0)));
+        share.wrote(1500);
+        assert!(!share.may_write(at(0)) && share.may_be_told(at(0)));
+        share.wrote(17_000);
+        assert!(!share.may_be_told(at(0)), "that has an end, too");
+        assert!(share.may_be_told(at(2)) && !share.may_write(at(2)));
+        assert!(share.may_write(at(30)));
+    }
+
+    #[test]
+    fn a_tally_is_told_once() {
+        let tally = Tally::default();
+        assert!(!tally.add(0) && tally.add(2) && !tally.add(3));
+        assert_eq!((tally.tell(), tally.tell(), tally.total()), (5, 0, 5));
+        assert!(tally.add(1));
+    }
+}

@@ -1,0 +1,130 @@
+//! Why an address cannot be served, and what to do about it.
+
+use std::path::PathBuf;
+use std::{fmt, io};
+
+use rustix::io::Errno;
+
+use crate::config::address::ListenAddress;
+use crate::config::model::Config;
+
+/// An address that cannot be served. The message names the line of `plugins.toml` and the remedy.
+#[derive(Debug)]
+pub struct BindError {
+    file: PathBuf,
+    line: usize,
+    place: usize,
+    address: ListenAddress,
+    fault: BindFault,
+}
+
+#[derive(Debug)]
+pub(super) enum BindFault {
+    InUse,
+    Forbidden,
+    LiveServer,
+    NotASocket,
+    /// There is no such folder for the path.
+    NoFolder(PathBuf),
+    ReadOnly,
+    /// Another process holds the folder of the path.
+    FolderBusy,
+    /// The machine does not have the address.
+    NotHere,
+    /// The machine does not have the kind of address.
+    NoFamily,
+    /// The socket did not get its owner or group.
+    Owner(io::Error),
+    /// The socket did not get its mode.
+    Mode(io::Error),
+    Other(io::Error),
+}
+
+impl BindError {
+    pub(super) fn new(config: &Config, place: usize, fault: BindFault) -> BindError {
+        let section = &config.listeners[place];
+        let (file, address) = (config.file.clone(), section.address.clone());
+        BindError { file, line: section.line, place: section.place, address, fault }
+    }
+
+    /// The key that is wrong.
+    fn key(&self) -> &'static str {
+        match self.fault {
+            BindFault::Owner(_) => "owner",
+            BindFault::Mode(_) => "mode",
+            _ => "address",
+        }
+    }
+
+    fn is_unix(&self) -> bool {
+        matches!(self.address, ListenAddress::Unix(_))
+    }
+}
+
+impl From<io::Error> for BindFault {
+    fn from(error: io::Error) -> BindFault {
+        match Errno::from_io_error(&error) {
+            Some(Errno::ADDRINUSE) => BindFault::InUse,
+            Some(Errno::ACCESS | Errno::PERM) => BindFault::Forbidden,
+            Some(Errno::ROFS) => BindFault::ReadOnly,
+            Some(Errno::ADDRNOTAVAIL) => BindFault::NotHere,
+            Some(Errno::AFNOSUPPORT) => BindFault::NoFamily,
+            _ => BindFault::Other(error),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BindError { file, line, place, address, fault } = self;
+        write!(f, "{}:{line}: listen[{place}].{}: {address}: ", file.display(), self.key())?;
+        match fault {
+            BindFault::InUse if self.is_unix() => f.write_str(
+                "another process has just taken this path; stop it or choose another path",
+            ),
+            BindFault::InUse => {
+                f.write_str("another process has this address; stop it or choose another port")
+            }
+            BindFault::Forbidden if self.is_unix() => f.write_str(
+                "permission denied; choose a folder that this user may write, or let him write there",
+            ),
+            BindFault::Forbidden => f.write_str(
+                "permission denied; choose a port from 1024 on, or give the process CAP_NET_BIND_SERVICE",
+            ),
+            BindFault::LiveServer => f.write_str(
+                "a live server answers at this path; stop it or choose another path",
+            ),
+            BindFault::NotASocket => f.write_str(
+                "something that is not a socket stands at this path; move it or choose another path",
+            ),
+            BindFault::NoFolder(folder) => write!(
+                f,
+                "there is no folder {:?}; make it, or write a path in one that is there",
+                folder.display().to_string()
+            ),
+            BindFault::ReadOnly => f.write_str(
+                "its file system is read-only; write a path in a folder that can be written, as below /run",
+            ),
+            BindFault::FolderBusy => f.write_str(
+                "another process holds its folder; wait until that has started, or write a path in another folder",
+            ),
+            BindFault::NotHere => f.write_str(
+                "this machine does not have this address; write one that `ip address` shows, or 0.0.0.0 or [::] for every one",
+            ),
+            BindFault::NoFamily => f.write_str(
+                "this system has no addresses of this kind; write one of another kind, such as an IPv4 address",
+            ),
+            BindFault::Owner(error) => write!(
+                f,
+                "the socket cannot be given to this owner and group: {error}; start the host as root, or write a group \
+                 that this user is in"
+            ),
+            BindFault::Mode(error) => {
+                write!(f, "the socket cannot have this mode: {error}; leave the key out")
+            }
+            BindFault::Other(error) => write!(f, "{error}; choose an address of this machine"),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! TCP sockets of a listener.
+
+use std::net::SocketAddr;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::net::listener::error::BindFault;
+
+/// A socket at `address`, and where it really is.
+pub(super) fn bind(address: SocketAddr) -> Result<(Socket, SocketAddr), BindFault> {
+    let socket = bind_one(address, false)?;
+    let served = socket.local_addr()?.as_socket().unwrap_or(address);
+    Ok((socket, served))
+}
+
+/// Listens with `first`, which is at `address`, and with one more socket for each further reactor.
+pub(super) fn listen(
+    first: Socket,
+    address: SocketAddr,
+    reactors: usize,
+    backlog: i32,
+) -> Result<Vec<Socket>, BindFault> {
+    // Sharing a port hides that another process has it. Of two that have bound it, one comes to listen: so the first
+    // socket shares with nobody until it does.
+    first.listen(backlog)?;
+    if 1 < reactors {
+        first.set_reuse_port(true)?;
+    }
+    let mut sockets = vec![first];
+    for _ in 1..reactors {
+        let socket = bind_one(address, true)?;
+        socket.listen(backlog)?;
+        sockets.push(socket);
+    }
+    Ok(sockets)
+}
+
+fn bind_one(address: SocketAddr, share: bool) -> Result<Socket, BindFault> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // An IPv4 listener on the same port is a listener of its own.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_port(share)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two hosts at once, each somewhere between its bind and its last listen.
+    #[test]
+    fn one_process_has_a_port_however_many_reactors_share_it() {
+        for (reactors, of_others) in [(1, 1), (1, 3), (3, 1), (3, 3)] {
+            let any = "127.0.0.1:0".parse().expect("an address");
+            let (first, served) = bind(any).expect("a free port");
+            // Nobody listens yet: the system lets both have the address.
+            let (other, _) = bind(served).expect("nobody listens");
+            let sockets = listen(first, served, reactors, 8).expect("it is the first");
+            assert_eq!(sockets.len(), reactors);
+            let late = listen(other, served, of_others, 8).expect_err("it is taken");
+            assert!(matches!(late, BindFault::InUse), "{late:?}");
+            let later = bind(served).expect_err("it is taken");
+            assert!(matches!(later, BindFault::InUse), "{later:?}");
+        }
+    }
+
+    /// The system shares connections out among all of them.
+    #[test]
+    fn every_reactor_gets_connections() {
+        let (first, served) = bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let sockets = listen(first, served, 2, 64).expect("it is the first");
+        let peers: Vec<_> =
+            (0..64).map(|_| std::net::TcpStream::connect(served).expect("it listens")).collect();
+        for socket in &sockets {
+            socket.set_nonblocking(true).expect("a socket");
+            socket.accept().expect("one of so many comes here");
+        }
+        drop(peers);
+    }
+}

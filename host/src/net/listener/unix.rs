@@ -1,0 +1,268 @@
+//! Unix sockets of a listener, and their paths.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::config::socket_access::SocketAccess;
+use crate::net::listener::error::BindFault;
+
+/// How often a folder is asked for that another start holds.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// The path of a Unix socket that this process made.
+#[derive(Debug)]
+pub(super) struct OwnedPath {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+/// A folder in which a path is about to be taken.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    folder: File,
+    device: u64,
+    inode: u64,
+}
+
+/// A socket at `path`.
+pub(super) fn bind(path: &Path, access: &SocketAccess) -> Result<(Socket, OwnedPath), BindFault> {
+    check_folder(path)?;
+    remove_stale(path)?;
+    let socket = stream()?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let owned = OwnedPath::new(path)?;
+    give_away(path, access)?;
+    Ok((socket, owned))
+}
+
+/// Listens: one socket in several polls, whichever reactor is free accepts.
+pub(super) fn listen(
+    first: Socket,
+    reactors: usize,
+    backlog: i32,
+) -> Result<Vec<Socket>, BindFault> {
+    first.listen(backlog)?;
+    let mut sockets = vec![first];
+    for _ in 1..reactors {
+        let shared = sockets[0].try_clone()?;
+        sockets.push(shared);
+    }
+    Ok(sockets)
+}
+
+fn stream() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn check_folder(path: &Path) -> Result<(), BindFault> {
+    let folder = folder_of(path);
+    match std::fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(BindFault::NoFolder(folder.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(BindFault::Forbidden),
+        Err(_) => Err(BindFault::NoFolder(folder.to_owned())),
+    }
+}
+
+/// Removes a socket that its server has left behind; anything else at the path is left alone.
+fn remove_stale(path: &Path) -> Result<(), BindFault> {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    if !metadata.file_type().is_socket() {
+        return Err(BindFault::NotASocket);
+    }
+    // A server that hangs with a full backlog lives all the same: this must not wait for it.
+    let answer = stream()?.connect(&SockAddr::unix(path)?);
+    let error = answer.err().and_then(|error| Errno::from_io_error(&error));
+    match error {
+        Some(Errno::CONNREFUSED) => Ok(std::fs::remove_file(path)?),
+        Some(Errno::NOENT) => Ok(()),
+        Some(Errno::ACCESS | Errno::PERM) => Err(BindFault::Forbidden),
+        // Connected, no room in the backlog, or a socket of another kind that somebody has open.
+        _ => Err(BindFault::LiveServer),
+    }
+}
+
+/// Gives the socket the mode, the owner and the group that are written. It does not listen yet, so nobody comes in before.
+fn give_away(path: &Path, access: &SocketAccess) -> Result<(), BindFault> {
+    if *access == SocketAccess::default() {
+        return Ok(());
+    }
+    // By what it is: whoever may write in the folder may have put something else at the path by now.
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let socket = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
+    let stat = rustix::fs::fstat(&socket).map_err(io::Error::from)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+        return Err(BindFault::NotASocket);
+    }
+    let (owner, group) = (access.owner.map(Uid::from_raw), access.group.map(Gid::from_raw));
+    if owner.is_some() || group.is_some() {
+        rustix::fs::chownat(socket.as_fd(), "", owner, group, AtFlags::EMPTY_PATH)
+            .map_err(|error| BindFault::Owner(error.into()))?;
+    }
+    if let Some(mode) = access.mode {
+        let by_descriptor = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&socket));
+        rustix::fs::chmod(by_descriptor, Mode::from_raw_mode(mode))
+            .map_err(|error| BindFault::Mode(error.into()))?;
+    }
+    Ok(())
+}
+
+impl OwnedPath {
+    fn new(path: &Path) -> io::Result<OwnedPath> {
+        let metadata = std::fs::symlink_metadata(path)?;
+        Ok(OwnedPath { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Whether the path still leads to the socket: somebody else may have put one of his own there.
+    pub(super) fn is_ours(&self) -> bool {
+        let is =
+            |there: &std::fs::Metadata| (there.dev(), there.ino()) == (self.device, self.inode);
+        std::fs::symlink_metadata(&self.path).is_ok_and(|there| is(&there))
+    }
+}
+
+impl Drop for OwnedPath {
+    fn drop(&mut self) {
+        if self.is_ours()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "socket path not removed");
+        }
+    }
+}
+
+impl FolderLock {
+    /// The folder of a path; none where it cannot be opened, which the bind will tell better.
+    pub(super) fn find(path: &Path) -> Option<FolderLock> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let folder = File::from(rustix::fs::open(folder_of(path), flags, Mode::empty()).ok()?);
+        let metadata = folder.metadata().ok()?;
+        Some(FolderLock { folder, device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// What it is, whichever way its path is written.
+    pub(super) fn identity(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
+    /// Waits until no other start holds it, for so long at most. It is given back with the value.
+    pub(super) fn take(&self, longest: Duration) -> Result<(), BindFault> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match rustix::fs::flock(&self.folder, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) if waited < longest => {
+                    std::thread::sleep(LOCK_PAUSE);
+                    waited += LOCK_PAUSE;
+                }
+                Err(Errno::WOULDBLOCK) => return Err(BindFault::FolderBusy),
+                // Where folders cannot be locked there is nothing to wait for.
+                Ok(()) | Err(_) => return Ok(()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixDatagram, UnixListener};
+
+    use super::*;
+
+    fn outcome(path: &Path) -> String {
+        match bind(path, &SocketAccess::default()) {
+            Ok(_) => "bound".to_owned(),
+            Err(fault) => format!("{fault:?}"),
+        }
+    }
+
+    /// What stands at the path decides, and nothing there makes the start wait.
+    #[test]
+    fn a_path_is_taken_over_only_from_the_dead() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| dir.path().join(name);
+        let live = UnixListener::bind(at("live")).expect("a new path");
+        // Nobody accepts: from some connection on the backlog is full.
+        let hung = stream().expect("a socket");
+        hung.bind(&SockAddr::unix(at("hung")).expect("a path")).expect("a new path");
+        hung.listen(0).expect("it listens");
+        let knock = |_| {
+            let knock = stream().expect("a socket");
+            knock.connect(&SockAddr::unix(at("hung")).expect("a path")).ok().map(|()| knock)
+        };
+        let knocks: Vec<_> = (0..8).map_while(knock).collect();
+        assert!(knocks.len() < 8, "the backlog is never full");
+        let datagrams = UnixDatagram::bind(at("datagrams")).expect("a new path");
+        drop(UnixListener::bind(at("stale")).expect("a new path"));
+        drop(UnixDatagram::bind(at("stale datagrams")).expect("a new path"));
+        std::fs::write(at("file"), "").expect("a new path");
+        std::os::unix::fs::symlink(at("live"), at("link")).expect("a new path");
+        for (name, expected) in [
+            ("new", "bound"),
+            ("stale", "bound"),
+            ("stale datagrams", "bound"),
+            ("live", "LiveServer"),
+            ("hung", "LiveServer"),
+            ("datagrams", "LiveServer"),
+            ("file", "NotASocket"),
+            ("link", "NotASocket"),
+        ] {
+            assert_eq!(outcome(&at(name)), expected, "{name}");
+        }
+        assert!(outcome(&at("no such folder/a")).starts_with("NoFolder"));
+        assert!(outcome(&at("file/a")).starts_with("NoFolder"));
+        drop((live, datagrams, knocks));
+    }
+
+    #[test]
+    fn a_socket_has_the_mode_that_is_written() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for mode in [0o600, 0o660, 0o666, 0o777] {
+            let path = dir.path().join(format!("{mode:o}"));
+            let access = SocketAccess { mode: Some(mode), ..SocketAccess::default() };
+            let _bound = bind(&path, &access).expect("a new path");
+            let there = std::fs::symlink_metadata(&path).expect("it is there");
+            assert_eq!(there.mode() & 0o777, mode);
+        }
+    }
+
+    #[test]
+    fn a_path_that_another_took_is_noticed_and_left_alone() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("socket");
+        let (_sockets, owned) = bind(&path, &SocketAccess::default()).expect("a new path");
+        assert!(owned.is_ours());
+        std::fs::remove_file(&path).expect("it is there");
+        assert!(!owned.is_ours());
+        let _other = UnixListener::bind(&path).expect("a new path");
+        assert!(!owned.is_ours());
+        drop(owned);
+        assert!(path.exists(), "it is somebody else's");
+    }
+
+    #[test]
+    fn a_folder_is_held_by_one_start() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let find = || FolderLock::find(&dir.path().join("socket")).expect("a folder");
+        let (first, second) = (find(), find());
+        assert_eq!(first.identity(), second.identity());
+        first.take(Duration::ZERO).expect("nobody has it");
+        assert!(matches!(second.take(LOCK_PAUSE), Err(BindFault::FolderBusy)));
+        drop(first);
+        second.take(Duration::ZERO).expect("nobody has it any more");
+    }
+}

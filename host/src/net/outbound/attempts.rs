@@ -1,0 +1,164 @@
+//! The attempts of one outgoing connection: one address after the other, and several at once where one is slow (RFC 8305).
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::net::connection::stream::Stream;
+use crate::net::connection::{CloseReason, reason_of};
+use crate::net::outbound::Attempt;
+
+/// How long one attempt is waited for before the next begins beside it: RFC 8305, section 5, "Connection Attempt Delay".
+pub const NEXT_AFTER: Duration = Duration::from_millis(250);
+
+/// Attempts at once. Where all of them are slow, the oldest makes room for the next.
+const UNDER_WAY_MAX: usize = 8;
+
+/// The addresses that are left to try, the attempts that are under way, and why the last one failed.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    left: VecDeque<Attempt>,
+    under_way: VecDeque<Stream>,
+    last_failure: Option<CloseReason>,
+}
+
+/// What has become of the attempts.
+#[derive(Debug)]
+pub enum Progress {
+    /// One has succeeded; the others are given up.
+    Connected(Stream),
+    /// One has failed or more, so that there is room for the next.
+    Failed,
+    /// Nothing yet.
+    Waiting,
+}
+
+impl Attempts {
+    /// At these addresses, the two families in turn (RFC 8305, section 4), each in its order.
+    pub fn new(addresses: VecDeque<Attempt>) -> Attempts {
+        let is_v6 = |attempt: &Attempt| matches!(attempt, Attempt::Tcp(SocketAddr::V6(_)));
+        let first = addresses.front().is_some_and(is_v6);
+        let (mut same, mut other): (VecDeque<_>, VecDeque<_>) =
+            addresses.into_iter().partition(|attempt| is_v6(attempt) == first);
+        let mut left = VecDeque::with_capacity(same.len() + other.len());
+        while !same.is_empty() || !other.is_empty() {
+            left.extend(same.pop_front());
+            left.extend(other.pop_front());
+        }
+        Attempts { left, ..Attempts::default() }
+    }
+
+    /// Whether an address is left to try.
+    pub fn has_more(&self) -> bool {
+        !self.left.is_empty()
+    }
+
+    /// Begins the next attempt that can be begun, with a socket that `register` has the poll watch.
+    ///
+    /// # Errors
+    /// Why there is no attempt under way and none left.
+    pub fn begin_next(
+        &mut self,
+        register: impl Fn(&mut Stream) -> io::Result<()>,
+    ) -> Result<(), CloseReason> {
+        while let Some(attempt) = self.left.pop_front() {
+            let begun = attempt.begin().and_then(|mut stream| {
+                register(&mut stream)?;
+                Ok(stream)
+            });
+            match begun {
+                Ok(stream) => {
+                    if UNDER_WAY_MAX <= self.under_way.len() {
+                        self.last_failure = Some(CloseReason::ConnectTimeout);
+                        self.under_way.pop_front();
+                    }
+                    self.under_way.push_back(stream);
+                    return Ok(());
+                }
+                Err(error) => self.last_failure = Some(reason_of(&error)),
+            }
+        }
+        if self.under_way.is_empty() {
+            return Err(self.last_failure.unwrap_or(CloseReason::NameNotFound));
+        }
+        Ok(())
+    }
+
+    /// Looks at those that are under way. A socket that is given up leaves the poll as it is closed.
+    pub fn progress(&mut self) -> Progress {
+        let before = self.under_way.len();
+        let mut left = VecDeque::with_capacity(before);
+        while let Some(stream) = self.under_way.pop_front() {
+            match stream.take_error() {
+                Ok(None) if stream.peer().is_err() => left.push_back(stream),
+                Ok(None) => {
+                    *self = Attempts::default();
+                    return Progress::Connected(stream);
+                }
+                Ok(Some(error)) | Err(error) => self.last_failure = Some(reason_of(&error)),
+            }
+        }
+        self.under_way = left;
+        if self.under_way.len() < before { Progress::Failed } else { Progress::Waiting }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    fn at(address: &str) -> Attempt {
+        Attempt::Tcp(address.parse().unwrap())
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let check = |addresses: &[&str], expected: &[&str]| {
+            let attempts = Attempts::new(addresses.iter().map(|it| at(it)).collect());
+            assert_eq!(attempts.left, expected.iter().map(|it| at(it)).collect::<VecDeque<_>>());
+        };
+        check(&["[::1]:1", "[::1]:2", "1.1.1.1:3"], &["[::1]:1", "1.1.1.1:3", "[::1]:2"]);
+        check(&["1.1.1.1:1", "1.1.1.1:2", "[::1]:3"], &["1.1.1.1:1", "[::1]:3", "1.1.1.1:2"]);
+        check(&["1.1.1.1:1", "1.1.1.1:2"], &["1.1.1.1:1", "1.1.1.1:2"]);
+        check(&[], &[]);
+    }
+
+    #[test]
+    fn the_last_failure_is_the_reason() {
+        let missing = Attempt::Unix("/nowhere/at/all".into());
+        let none = |attempts: &mut Attempts| attempts.begin_next(|_| Ok(())).unwrap_err();
+        assert_eq!(none(&mut Attempts::new([missing].into())), CloseReason::Refused);
+        assert_eq!(none(&mut Attempts::default()), CloseReason::NameNotFound);
+    }
+
+    #[test]
+    fn the_first_that_connects_has_it_however_many_are_deaf() {
+        // A listener with a full backlog takes no more connections and refuses none.
+        let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::net::listen(&deaf, 0).unwrap();
+        let address = deaf.local_addr().unwrap();
+        let mut crowd = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+            crowd.push(stream);
+        }
+        let lively = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut addresses = VecDeque::from(vec![Attempt::Tcp(address); UNDER_WAY_MAX + 3]);
+        addresses.push_back(Attempt::Tcp(lively.local_addr().unwrap()));
+        let mut attempts = Attempts::new(addresses);
+        while attempts.has_more() {
+            attempts.begin_next(|_| Ok(())).unwrap();
+            assert!(attempts.under_way.len() <= UNDER_WAY_MAX);
+        }
+        let connected =
+            std::iter::repeat_with(|| attempts.progress()).find_map(|progress| match progress {
+                Progress::Connected(stream) => Some(stream),
+                Progress::Failed => panic!("nobody refuses"),
+                Progress::Waiting => None,
+            });
+        assert!(connected.is_some() && lively.accept().is_ok());
+        assert!(attempts.under_way.is_empty(), "the others are given up");
+    }
+}

@@ -1,0 +1,44 @@
+//! Lines of a plugin's own for the log, within its bounds.
+
+use crate::clock::Moment;
+use crate::contract::bindings::Level;
+use crate::log::guest_lines::{GuestLines, Origin};
+use crate::plugin::Plugin;
+use crate::plugin::counters::CounterKind;
+
+/// Lines that a plugin writes in one call; they are on their way when this is dropped.
+pub struct PluginLines<'a> {
+    plugin: &'a Plugin,
+    origin: Origin<'a>,
+    lines: GuestLines<'a>,
+}
+
+impl Plugin {
+    /// Begins to write lines of this level, which come from `stream`.
+    pub fn lines(&self, now: Moment, level: Level, stream: &'static str) -> PluginLines<'_> {
+        PluginLines {
+            plugin: self,
+            origin: Origin { plugin: self.name(), level, stream },
+            lines: GuestLines::new(&self.tenant.log, now, self.config.limits.log_line),
+        }
+    }
+}
+
+impl PluginLines<'_> {
+    /// One more line, if its tenant may still write some. `is_cut` says that the rest of it is left out already.
+    pub fn add(&mut self, line: &[u8], is_cut: bool) {
+        self.lines.add(self.origin, line, is_cut);
+    }
+}
+
+impl Drop for PluginLines<'_> {
+    fn drop(&mut self) {
+        for (limit, count) in
+            [("log_per_second", self.lines.left_out), ("log_line", self.lines.cut)]
+        {
+            if 0 < count {
+                self.plugin.counters.add_many(CounterKind::Limit, limit, count);
+            }
+        }
+    }
+}

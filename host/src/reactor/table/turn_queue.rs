@@ -1,0 +1,172 @@
+//! Work of one kind that waits for its phase, by tenant: each tenant's is done in its order, tenants take turns, and a phase
+//! does no more of it than was there when the phase began.
+
+use std::collections::VecDeque;
+
+/// Work of one kind that waits for its phase, by tenant.
+#[derive(Debug)]
+pub(in crate::reactor) struct TurnQueue<T> {
+    tenants: Vec<TenantItems<T>>,
+    /// The tenants that have some.
+    active: Vec<usize>,
+    /// Those whose turn it still is in this phase, the next one in front, and how much each may have.
+    phase: VecDeque<(usize, usize)>,
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct TenantItems<T> {
+    items: VecDeque<T>,
+    is_active: bool,
+}
+
+impl<T> TurnQueue<T> {
+    /// An empty one, for that many tenants.
+    pub(in crate::reactor) fn new(tenants: usize) -> TurnQueue<T> {
+        let none = || TenantItems { items: VecDeque::new(), is_active: false };
+        TurnQueue {
+            tenants: std::iter::repeat_with(none).take(tenants).collect(),
+            active: Vec::new(),
+            phase: VecDeque::new(),
+            waiting: 0,
+        }
+    }
+
+    pub(in crate::reactor) fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// Adds behind what its tenant has.
+    pub(in crate::reactor) fn push(&mut self, tenant: usize, item: T) {
+        if let Some(items) = self.items_of(tenant) {
+            items.push_back(item);
+            self.waiting += 1;
+        }
+    }
+
+    /// Adds before what its tenant has.
+    pub(in crate::reactor) fn push_front(&mut self, tenant: usize, item: T) {
+        if let Some(items) = self.items_of(tenant) {
+            items.push_front(item);
+            self.waiting += 1;
+        }
+    }
+
+    fn items_of(&mut self, tenant: usize) -> Option<&mut VecDeque<T>> {
+        let known = self.tenants.get_mut(tenant)?;
+        if !std::mem::replace(&mut known.is_active, true) {
+            self.active.push(tenant);
+        }
+        Some(&mut known.items)
+    }
+
+    /// A phase begins: each tenant may have what it has now, up to `most`.
+    pub(in crate::reactor) fn begin_phase(&mut self, most: usize) {
+        self.phase.clear();
+        let (tenants, phase) = (&mut self.tenants, &mut self.phase);
+        self.active.retain(|&tenant| {
+            let known = &mut tenants[tenant];
+            known.is_active = !known.items.is_empty();
+            if known.is_active {
+                phase.push_back((tenant, known.items.len().min(most)));
+            }
+            known.is_active
+        });
+    }
+
+    /// The next of the phase, of a tenant that has not `used` its share; none when the phase is over.
+    pub(in crate::reactor) fn next(
+        &mut self,
+        has_used: impl Fn(usize) -> bool,
+    ) -> Option<(usize, T)> {
+        while let Some((tenant, left)) = self.phase.pop_front() {
+            if left == 0 || has_used(tenant) {
+                continue;
+            }
+            let Some(item) = self.tenants[tenant].items.pop_front() else { continue };
+            self.waiting -= 1;
+            self.phase.push_back((tenant, left - 1));
+            return Some((tenant, item));
+        }
+        None
+    }
+
+    /// Takes out the first of a tenant's that is meant.
+    pub(in crate::reactor) fn remove(
+        &mut self,
+        tenant: usize,
+        is_meant: impl Fn(&T) -> bool,
+    ) -> Option<T> {
+        let items = &mut self.tenants.get_mut(tenant)?.items;
+        let removed = items.iter().position(is_meant).and_then(|place| items.remove(place));
+        self.waiting -= usize::from(removed.is_some());
+        removed
+    }
+
+    /// Forgets everything.
+    pub(in crate::reactor) fn clear(&mut self) {
+        for tenant in self.active.drain(..) {
+            let known = &mut self.tenants[tenant];
+            known.items.clear();
+            known.is_active = false;
+        }
+        self.phase.clear();
+        self.waiting = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(queue: &mut TurnQueue<&'static str>, most: usize) -> Vec<&'static str> {
+        queue.begin_phase(most);
+        std::iter::from_fn(|| queue.next(|_| false)).map(|(_, item)| item).collect()
+    }
+
+    #[test]
+    fn tenants_take_turns_and_each_keeps_its_order() {
+        let mut queue = TurnQueue::new(3);
+        for (tenant, item) in [(0, "a"), (0, "b"), (0, "c"), (2, "A"), (2, "B")] {
+            queue.push(tenant, item);
+        }
+        assert_eq!(drain(&mut queue, 2), ["a", "A", "b", "B"]);
+        assert_eq!(drain(&mut queue, 2), ["c"]);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn what_comes_in_a_phase_waits_for_the_next() {
+        let mut queue = TurnQueue::new(1);
+        queue.push(0, "first");
+        queue.begin_phase(usize::MAX);
+        assert_eq!(queue.next(|_| false), Some((0, "first")));
+        queue.push(0, "second");
+        assert_eq!(queue.next(|_| false), None);
+        assert_eq!(drain(&mut queue, usize::MAX), ["second"]);
+    }
+
+    #[test]
+    fn who_has_used_its_share_keeps_the_rest_for_the_next_turn() {
+        let mut queue = TurnQueue::new(2);
+        [(0, "a"), (0, "b"), (1, "A")]
+            .into_iter()
+            .for_each(|(tenant, item)| queue.push(tenant, item));
+        queue.begin_phase(usize::MAX);
+        assert_eq!(queue.next(|tenant| tenant == 0), Some((1, "A")));
+        assert_eq!(queue.next(|tenant| tenant == 0), None);
+        queue.push_front(0, "before");
+        assert_eq!(queue.remove(0, |item| *item == "b"), Some("b"));
+        assert_eq!(drain(&mut queue, usize::MAX), ["before", "a"]);
+    }
+
+    #[test]
+    fn everything_is_forgotten_at_once() {
+        let mut queue = TurnQueue::new(2);
+        [(0, "a"), (1, "A")].into_iter().for_each(|(tenant, item)| queue.push(tenant, item));
+        queue.clear();
+        assert!(queue.is_empty() && drain(&mut queue, 9).is_empty());
+        queue.push(1, "again");
+        assert_eq!(drain(&mut queue, 9), ["again"]);
+    }
+}

@@ -1,0 +1,232 @@
+//! The main thread while the host serves: it waits for signals and for the ends of the reactors.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use crate::base::panics::Panicked;
+use crate::clock::{Clock, Moment};
+use crate::mail::post::{Mail, Post};
+use crate::net::listener::PathWatch;
+use crate::plugin::shared::HostShared;
+use crate::reactor::exit::Exit;
+use crate::run::news::News;
+use crate::run::signals::exit_code;
+
+/// How often it is looked whether the paths of Unix sockets still lead to them.
+const LOOK_AT_PATHS_EVERY: Duration = Duration::from_secs(5);
+
+/// A stop has three parts that each may take the `stop_deadline`: the programs' hooks, the connections, the programs'
+/// last words.
+const PARTS_OF_A_STOP: u32 = 3;
+/// What a reactor may take besides.
+const STOP_MARGIN: Duration = Duration::from_secs(1);
+
+/// How the host has ended.
+#[derive(Debug, PartialEq)]
+pub(super) enum End {
+    /// Every reactor has come to its end.
+    Whole(ExitCode),
+    /// Something still runs, and is not waited for.
+    Cut(ExitCode),
+}
+
+/// What is supervised.
+pub(super) struct Supervisor<'a> {
+    pub(super) news: &'a Receiver<News>,
+    pub(super) host: &'a HostShared,
+    pub(super) posts: &'a [Post],
+    pub(super) clock: Clock,
+    pub(super) stop_deadline: Duration,
+    /// The paths of the Unix sockets that are served.
+    pub(super) paths: Vec<PathWatch>,
+}
+
+/// What has happened until now.
+struct Course {
+    running: usize,
+    code: ExitCode,
+    /// Until when the reactors have to end, once the stop has begun.
+    deadline: Option<Moment>,
+    signalled: bool,
+}
+
+impl Supervisor<'_> {
+    /// Waits until every reactor has ended, or until nothing is waited for any more.
+    pub(super) fn run(mut self) -> End {
+        let running = self.posts.len();
+        let code = ExitCode::SUCCESS;
+        let mut course = Course { running, code, deadline: None, signalled: false };
+        while 0 < course.running {
+            match self.next(&course) {
+                Some(news) => {
+                    if let Some(end) = self.take(news, &mut course) {
+                        return end;
+                    }
+                }
+                None => self.paths.iter_mut().for_each(PathWatch::look),
+            }
+            let now = self.clock.now();
+            if course.deadline.is_some_and(|deadline| deadline <= now) {
+                tracing::error!(
+                    reactors = course.running,
+                    "still running at the end of the stop: leaving at once"
+                );
+                return End::Cut(ExitCode::FAILURE);
+            }
+        }
+        self.host.log_counters();
+        tracing::info!("stopped");
+        End::Whole(course.code)
+    }
+
+    /// The next news; none when it is time to look at what sends none.
+    fn next(&self, course: &Course) -> Option<News> {
+        let paths = (!self.paths.is_empty()).then_some(LOOK_AT_PATHS_EVERY);
+        let left = course.deadline.map(|deadline| deadline.since(self.clock.now()));
+        let Some(longest) = paths.into_iter().chain(left).min() else {
+            return self.news.recv().ok();
+        };
+        self.news.recv_timeout(longest).ok()
+    }
+
+    fn take(&self, news: News, course: &mut Course) -> Option<End> {
+        match news {
+            News::Signal(signal) if course.signalled => {
+                tracing::warn!(signal, "second signal: leaving at once");
+                return Some(End::Cut(exit_code(signal).into()));
+            }
+            News::Signal(signal) => {
+                tracing::info!(signal, "signal: stopping; a second one leaves at once");
+                course.signalled = true;
+                self.stop(course);
+            }
+            News::LiftQuarantine => {
+                self.host.plugins.iter().for_each(|plugin| plugin.lift_quarantine());
+                self.send(|| Mail::LiftQuarantine);
+            }
+            News::Count => {
+                self.host.plugins.iter().for_each(|plugin| plugin.log_usage());
+                self.host.log_counters();
+            }
+            News::Ended(end) => {
+                course.running -= 1;
+                self.ended(end, course);
+            }
+            News::Panicked(panicked) => {
+                tell(&panicked);
+                course.code = ExitCode::FAILURE;
+                self.stop(course);
+            }
+        }
+        None
+    }
+
+    fn ended(&self, end: Result<io::Result<Exit>, Panicked>, course: &mut Course) {
+        match end {
+            Ok(Ok(Exit::Stopped)) => {}
+            Ok(Ok(Exit::NothingLeft)) => course.code = ExitCode::FAILURE,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a reactor has failed: stopping");
+                course.code = ExitCode::FAILURE;
+            }
+            Err(panicked) => {
+                tell(&panicked);
+                course.code = ExitCode::FAILURE;
+            }
+        }
+        // A reactor ends when all do.
+        self.stop(course);
+    }
+
+    /// Every reactor stops, now or already.
+    fn stop(&self, course: &mut Course) {
+        if course.deadline.is_none() {
+            let longest = self.stop_deadline.saturating_mul(PARTS_OF_A_STOP);
+            course.deadline = Some(self.clock.now() + longest.saturating_add(STOP_MARGIN));
+        }
+        self.send(|| Mail::Stop);
+    }
+
+    fn send(&self, mail: impl Fn() -> Mail) {
+        self.posts.iter().for_each(|post| post.send(mail()));
+    }
+}
+
+fn tell(panicked: &Panicked) {
+    let Panicked { thread, cause } = panicked;
+    tracing::error!(thread, cause, "a thread of the host has panicked: stopping");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use mio::{Poll, Waker};
+
+    use super::*;
+    use crate::base::panics;
+    use crate::base::token::PollSource;
+    use crate::mail::post::Bell;
+
+    /// A host of this many reactors that answer nothing; the news that come, and how it ends.
+    #[track_caller]
+    fn check(reactors: usize, deadline: Duration, news: Vec<News>, expected: &End) {
+        let poll = Poll::new().expect("a poll");
+        let waker = Waker::new(poll.registry(), PollSource::Waker.into()).expect("a waker");
+        let bell = std::sync::Arc::new(Bell::new(waker));
+        // Kept, so that letters arrive.
+        let (sender, letters) = channel();
+        let posts = vec![Post::new(sender, bell); reactors];
+        let (sender, receiver) = channel();
+        let shown = format!("{news:?}");
+        news.into_iter().for_each(|one| sender.send(one).expect("it is listened to"));
+        let supervisor = Supervisor {
+            news: &receiver,
+            host: &HostShared::default(),
+            posts: &posts,
+            clock: Clock::system(),
+            stop_deadline: deadline,
+            paths: Vec::new(),
+        };
+        assert_eq!(supervisor.run(), *expected, "{shown}");
+        let stops = letters.try_iter().filter(|mail| matches!(mail, Mail::Stop)).count();
+        assert!(reactors <= stops, "{shown}: not every reactor was stopped");
+    }
+
+    fn panicked() -> Panicked {
+        panics::catch(|| panic!("a test")).map(|()| "nothing").expect_err("it panics")
+    }
+
+    #[test]
+    fn whatever_ends_a_thread_ends_the_host() {
+        let long = Duration::from_secs(3600);
+        let stopped = || News::Ended(Ok(Ok(Exit::Stopped)));
+        let failure = End::Whole(ExitCode::FAILURE);
+        check(1, long, vec![News::Ended(Err(panicked()))], &failure);
+        check(2, long, vec![News::Ended(Err(panicked())), stopped()], &failure);
+        check(2, long, vec![stopped(), News::Ended(Err(panicked()))], &failure);
+        check(1, long, vec![News::Panicked(panicked()), stopped()], &failure);
+        let error = io::Error::other("a test");
+        check(2, long, vec![News::Ended(Ok(Err(error))), stopped()], &failure);
+        check(2, long, vec![News::Ended(Ok(Ok(Exit::NothingLeft))), stopped()], &failure);
+        check(2, long, vec![stopped(), stopped()], &End::Whole(ExitCode::SUCCESS));
+    }
+
+    #[test]
+    fn the_first_signal_stops_and_the_second_leaves() {
+        let long = Duration::from_secs(3600);
+        let stopped = || News::Ended(Ok(Ok(Exit::Stopped)));
+        check(1, long, vec![News::Signal(15), stopped()], &End::Whole(ExitCode::SUCCESS));
+        check(1, long, vec![News::Signal(15), News::Signal(15)], &End::Cut(143.into()));
+        check(2, long, vec![News::Signal(15), stopped(), News::Signal(2)], &End::Cut(130.into()));
+    }
+
+    #[test]
+    fn a_reactor_that_does_not_stop_is_not_waited_for() {
+        let cut = End::Cut(ExitCode::FAILURE);
+        check(2, Duration::ZERO, vec![News::Signal(15)], &cut);
+        check(2, Duration::ZERO, vec![News::Ended(Err(panicked()))], &cut);
+    }
+}

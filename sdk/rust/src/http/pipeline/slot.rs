@@ -1,0 +1,135 @@
+//! One request's position among the answers of its connection.
+
+use std::rc::Rc;
+
+use super::{AfterResponse, Pipeline, Upgrade, output::JOINED};
+use crate::http::settings::Settings;
+
+/// One request's position among the answers. Clones are the same slot; what is written to a finished one is
+/// discarded.
+#[derive(Clone)]
+pub(crate) struct Slot {
+    pipeline: Pipeline,
+    number: u64,
+}
+
+impl Slot {
+    pub(super) fn new(pipeline: Pipeline, number: u64) -> Slot {
+        Slot { pipeline, number }
+    }
+
+    /// Lets `write` add to the output.
+    pub fn write<T>(&self, write: impl FnOnce(&mut Vec<u8>) -> T) -> Option<T> {
+        let mut inner = self.pipeline.0.borrow_mut();
+        let (is_first, held) = inner.held(self.number)?;
+        held.begun = true;
+        let written = if is_first { write(&mut inner.out) } else { write(&mut held.bytes) };
+        inner.flush_unless_corked();
+        Some(written)
+    }
+
+    /// Writes an answer before the answer, such as `100 Continue`.
+    pub fn write_interim(&self, bytes: &[u8]) {
+        let mut inner = self.pipeline.0.borrow_mut();
+        let Some((is_first, held)) = inner.held(self.number) else { return };
+        if is_first {
+            inner.out.extend_from_slice(bytes);
+            inner.flush_unless_corked();
+        } else {
+            held.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// Sends bytes as they are, without a copy if they are many.
+    pub fn send(&self, bytes: &[u8]) {
+        if bytes.len() <= JOINED {
+            self.write(|out| out.extend_from_slice(bytes));
+            return;
+        }
+        let mut inner = self.pipeline.0.borrow_mut();
+        let Some((is_first, held)) = inner.held(self.number) else { return };
+        held.begun = true;
+        if is_first {
+            inner.flush();
+            inner.transmit(bytes);
+        } else {
+            held.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// The answer is complete.
+    pub fn finish(&self, after: AfterResponse) {
+        {
+            let mut inner = self.pipeline.0.borrow_mut();
+            let Some((_, held)) = inner.held(self.number) else { return };
+            held.after = Some(after);
+            inner.last |= after != AfterResponse::Keep;
+        }
+        self.pipeline.cork(|| self.pipeline.shift());
+    }
+
+    /// The answer is complete, and what `make` makes has the connection after it.
+    pub fn upgrade(&self, make: Upgrade) {
+        self.pipeline.0.borrow_mut().upgrade = Some(make);
+        self.finish(AfterResponse::Upgrade);
+    }
+
+    /// Whether the answer can still be given.
+    pub fn is_open(&self) -> bool {
+        self.pipeline.0.borrow_mut().held(self.number).is_some()
+    }
+
+    /// Whether something of the answer was written.
+    pub fn is_begun(&self) -> bool {
+        self.pipeline.0.borrow_mut().held(self.number).is_none_or(|(_, held)| held.begun)
+    }
+
+    /// Says whether the request's body is still coming.
+    pub fn set_body_pending(&self, pending: bool) {
+        if let Some((_, held)) = self.pipeline.0.borrow_mut().held(self.number) {
+            held.body_pending = pending;
+        }
+    }
+
+    /// Whether the request's body is still coming.
+    pub fn is_body_pending(&self) -> bool {
+        self.pipeline.0.borrow_mut().held(self.number).is_some_and(|(_, held)| held.body_pending)
+    }
+
+    /// Whether the client keeps up with what is written, and this turn has something left.
+    pub fn has_room(&self) -> bool {
+        let mut inner = self.pipeline.0.borrow_mut();
+        !inner.turn.is_over() && inner.has_room(self.number)
+    }
+
+    /// Whether a producer that is not called for each piece may make one in this turn.
+    pub fn has_time(&self) -> bool {
+        self.pipeline.0.borrow_mut().turn.has_time()
+    }
+
+    /// A piece is about to be written.
+    pub fn spend_piece(&self, bytes: usize, compressed: bool) {
+        self.pipeline.0.borrow_mut().turn.spend_piece(bytes, compressed);
+    }
+
+    /// Calls `resume` once there is room; in a tick if there is room now.
+    pub fn when_room(&self, resume: impl FnOnce() + 'static) {
+        let mut inner = self.pipeline.0.borrow_mut();
+        let Some((is_first, held)) = inner.held(self.number) else { return };
+        let replaced = held.resume.replace(Box::new(resume));
+        // The others wait until they are the first.
+        if is_first {
+            inner.call_when_room(&Rc::downgrade(&self.pipeline.0));
+        }
+        drop(inner);
+        drop(replaced);
+    }
+
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.pipeline.0.borrow().settings
+    }
+}

@@ -1,0 +1,140 @@
+//! Names something to the host: the option `call` says by which function of the contract, `text` which text.
+//!
+//! The calls are listed by the test that reads the contract: `channels.push` is the host's function, `mailbox.spawned` the
+//! guest's own, whose answer has the text. It answers `ok` where it is still there.
+
+use std::io::Write;
+
+use sandloop::bindings::sandloop::plugin as host;
+use sandloop::bindings::sandloop::plugin::log::Level;
+use sandloop::bindings::sandloop::plugin::types::{Address, Endpoint};
+use sandloop::processes::{self, Process};
+use sandloop::{Connection, Operation, Program, Socket, try_defer};
+
+/// So many bytes of one text.
+const MUCH: usize = 5 << 20;
+/// So many lines of one byte.
+const LINES: usize = 50_000;
+
+struct Texts {
+    socket: Socket,
+    call: String,
+    kind: String,
+}
+
+/// What the host answers is not what this is about.
+fn ignore<T>(_: T) {}
+
+/// The text of this kind.
+fn text(kind: &str) -> String {
+    let long = |piece: &str| piece.repeat(MUCH / piece.len());
+    match kind {
+        "escapes" => long("\u{1b}"),
+        "newlines" => long("\n"),
+        "replaced" => long("\u{fffd}"),
+        "direction" => long("\u{202e}"),
+        "nul" => long("\0"),
+        "quotes" => long("\\\""),
+        "lines" => "x".to_owned(),
+        other => panic!("no text of the kind {other:?}"),
+    }
+}
+
+impl Texts {
+    fn new(socket: Socket) -> Self {
+        let option = |key| sandloop::options::get(key).unwrap_or_default();
+        Texts { socket, call: option("call"), kind: option("text") }
+    }
+
+    fn name(&self, text: &str) {
+        let absolute = format!("/other/{text}");
+        match &*self.call {
+            "log.log" => host::log::log(Level::Warn, text),
+            "options.get" => ignore(host::options::get(text)),
+            "channels.subscribe" => ignore(host::channels::subscribe(&absolute)),
+            "channels.push" => ignore(host::channels::push(&absolute, b"", None)),
+            "channels.num-subscribers" => ignore(host::channels::num_subscribers(text)),
+            "queues.push" => ignore(host::queues::push(&absolute, b"")),
+            "queues.pop" => ignore(host::queues::pop(text)),
+            "queues.size" => ignore(host::queues::size(&absolute)),
+            "queues.num-waiting" => ignore(host::queues::num_waiting(text)),
+            "processes.spawn" => {
+                ignore(host::processes::spawn(Some(text), "", b""));
+                ignore(host::processes::spawn(None, text, b""));
+            }
+            "sockets.connect" => {
+                let to = |target| ignore(host::sockets::connect(&target, 0));
+                to(Address::Unix(text.to_owned()));
+                to(Address::Tcp(Endpoint { host: text.to_owned(), port: 80 }));
+                // As long as an address may be.
+                let short: String = text.chars().take(20).collect();
+                to(Address::Unix(format!("/run/{short}")));
+                to(Address::Tcp(Endpoint { host: short, port: 80 }));
+            }
+            // The SDK's error names the process that it does not know.
+            "mailbox.spawned" => {
+                ignore(processes::try_spawn(&text[..text.floor_char_boundary(900_000)], "", |_| {}))
+            }
+            "operations.run" => {
+                let fail = |kind: String| -> sandloop::Result<()> { Err(self::text(&kind).into()) };
+                ignore(try_defer(Operation::with(self.kind.clone(), fail), |()| {}, |_| {}));
+            }
+            "stdout" => ignore(std::io::stdout().write_all(text.as_bytes())),
+            "stderr" => ignore(std::io::stderr().write_all(text.as_bytes())),
+            "bytes" => ignore(std::io::stderr().write_all(&b"\xff\xfe".repeat(text.len() / 2))),
+            "file" => ignore(std::fs::File::open(text)),
+            "environment" => ignore(std::env::var(text.replace(['\0', '='], ""))),
+            "panic" => panic!("{text}"),
+            // Has been called already, or calls by itself.
+            "lifecycle.start" | "lifecycle.prepare" | "catalog.handlers" => {}
+            other => panic!("no call {other:?}"),
+        }
+    }
+}
+
+impl Connection for Texts {
+    fn receive_data(&mut self, _: &[u8]) {
+        let text = text(&self.kind);
+        let times = if self.kind == "lines" { LINES } else { 1 };
+        for _ in 0..times {
+            self.name(&text);
+            if matches!(&*self.call, "stdout" | "stderr") {
+                println!();
+                eprintln!();
+            }
+        }
+        self.socket.send_data("ok\n");
+    }
+}
+
+struct Around;
+
+impl Program for Around {
+    fn prepare() -> sandloop::Result {
+        refuse("lifecycle.prepare")
+    }
+
+    fn start() -> sandloop::Result {
+        refuse("lifecycle.start")
+    }
+}
+
+fn refuse(call: &str) -> sandloop::Result {
+    let option = |key| sandloop::options::get(key).unwrap_or_default();
+    if option("call") == call { Err(text(&option("text")).into()) } else { Ok(()) }
+}
+
+/// A process that is there for its kind to have one.
+struct Nobody;
+
+impl Nobody {
+    fn new(_: &[u8]) -> Self {
+        Nobody
+    }
+}
+
+impl Process for Nobody {
+    fn notified(&mut self, _: &[u8]) {}
+}
+
+sandloop::plugin! { handlers: [Texts::new], processes: [Nobody::new], program: Around }

@@ -1,0 +1,203 @@
+//! The command line among other commands: pipes that close, devices that are full, outputs that are not there.
+
+use std::fs;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use sandloop_tests::host::{command, finish};
+use sandloop_tests::{Config, Outcome, Plugin, component, paths, sandloop};
+use tempfile::TempDir;
+
+/// What is asked, and the code of the answer.
+fn questions() -> Vec<(Vec<String>, i32)> {
+    let good = component("echo").display().to_string();
+    [
+        (vec!["--help"], 0),
+        (vec!["--version"], 0),
+        (vec!["check"], 0),
+        (vec!["check", "--explain"], 0),
+        (vec!["check", "wrong.toml"], 2),
+        (vec!["check", "no-such-file"], 2),
+        (vec!["run", "wrong.toml"], 2),
+        (vec!["run", "no-component.toml"], 3),
+        (vec!["inspect", &good], 0),
+        (vec!["inspect", "wrong.toml"], 3),
+        (vec!["no-such-command"], 2),
+        (vec![], 2),
+    ]
+    .map(|(words, code)| (words.into_iter().map(str::to_owned).collect(), code))
+    .to_vec()
+}
+
+fn directory() -> TempDir {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let write =
+        |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("a new file");
+    let config = Config::serving(Plugin::new("echo")).to_toml();
+    write("plugins.toml", &config);
+    write("wrong.toml", "[host]\nlog = \"wran\"\n");
+    write("no-component.toml", &config.replace("echo.wasm", "no-such.wasm"));
+    dir
+}
+
+/// What can be wrong with an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    No,
+    /// Whoever reads it has gone.
+    Pipe,
+    /// Its device is full.
+    Full,
+    /// There is none.
+    Closed,
+}
+
+impl Broken {
+    fn stdio(self) -> Stdio {
+        match self {
+            Broken::Pipe => {
+                let (reader, writer) = std::io::pipe().expect("a new pipe");
+                drop(reader);
+                writer.into()
+            }
+            Broken::Full => File::options().write(true).open("/dev/full").expect("a device").into(),
+            Broken::No | Broken::Closed => Stdio::piped(),
+        }
+    }
+}
+
+fn ask(dir: &Path, words: &[String], [stdout, stderr]: [Broken; 2]) -> Outcome {
+    let closes = [(stdout, ">&-"), (stderr, "2>&-")];
+    let closes = closes.into_iter().filter(|(broken, _)| *broken == Broken::Closed);
+    let closes: Vec<&str> = closes.map(|(_, words)| words).collect();
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("exec \"$0\" \"$@\" {}", closes.join(" ")));
+    shell.arg(paths::binary()).args(words).current_dir(dir).stdin(Stdio::null());
+    shell.env_remove("SANDLOOP_LOG").env_remove("RUST_BACKTRACE");
+    let output = shell.stdout(stdout.stdio()).stderr(stderr.stdio()).output().expect("a shell");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[test]
+fn an_output_that_takes_nothing_changes_no_answer() {
+    let dir = directory();
+    let kinds = [Broken::No, Broken::Pipe, Broken::Full, Broken::Closed];
+    for (words, code) in questions() {
+        for stdout in kinds {
+            for stderr in kinds {
+                let outcome = ask(dir.path(), &words, [stdout, stderr]);
+                let case = format!("{words:?}, stdout {stdout:?}, stderr {stderr:?}: {outcome:?}");
+                assert_eq!(outcome.code, Some(code), "{case}");
+                assert!(!outcome.stderr.contains("panicked"), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_lost_is_told_and_what_nobody_wanted_is_not() {
+    let dir = directory();
+    let check = vec!["check".to_owned(), "--explain".to_owned()];
+    let lost = ask(dir.path(), &check, [Broken::Full, Broken::No]);
+    assert_eq!(
+        lost.stderr,
+        "warning: standard output is not written: No space left on device (os error 28)\n"
+    );
+    assert_eq!(ask(dir.path(), &check, [Broken::Pipe, Broken::No]).stderr, "");
+}
+
+/// `| head -1` closes the pipe in the middle.
+#[test]
+fn a_reader_may_stop_reading() {
+    let dir = directory();
+    let script = "\"$0\" check --explain | head -1; exit \"${PIPESTATUS[0]}\"";
+    let mut shell = Command::new("bash");
+    shell.arg("-c").arg(script).arg(paths::binary()).current_dir(dir.path());
+    shell.env_remove("SANDLOOP_LOG");
+    let outcome = finish(shell);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!((&*outcome.stdout, &*outcome.stderr), ("[host]\n", ""));
+}
+
+#[test]
+fn a_log_level_that_is_none_is_refused_by_every_command() {
+    let dir = directory();
+    let good = component("echo").display().to_string();
+    let commands: [&[&str]; 4] =
+        [&["run"], &["check"], &["check", "--explain"], &["inspect", &good]];
+    for value in
+        ["verbose", "wran", "warn ", " ", "2", "info;debug", "=", "sandloop_host=loud", "info,"]
+    {
+        for words in commands {
+            let mut command = command(dir.path());
+            command.args(words).env("SANDLOOP_LOG", value);
+            let outcome = finish(command);
+            assert_eq!(outcome.code, Some(2), "{value:?}, {words:?}: {outcome:?}");
+            assert!(
+                outcome.stderr.starts_with("error: SANDLOOP_LOG: ")
+                    && outcome.stderr.ends_with(
+                        "is not a log level; write error, warn, info, debug, trace or off, or leave it unset\n"
+                    ),
+                "{value:?}, {words:?}: {outcome:?}"
+            );
+            assert_eq!(outcome.stdout, "", "{value:?}, {words:?}");
+        }
+    }
+}
+
+/// What `check` of a configuration with a doubt logs at each level: the doubt is a WARN.
+#[test]
+fn a_log_level_says_what_is_logged() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let plugin =
+        Plugin::new("echo").key("options", "{ password = { env = \"SANDLOOP_TEST_EMPTY\" } }");
+    let config = Config::serving(plugin).host("compile_cache", "\"off\"");
+    fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a new file");
+    let doubt = "plugins.echo.options.password: the environment variable \"SANDLOOP_TEST_EMPTY\" is set to nothing";
+    for (value, is_told) in [
+        ("", true),
+        ("warn", true),
+        ("INFO", true),
+        ("debug", true),
+        ("trace", true),
+        ("sandloop_host=warn,sandloop=warn", true),
+        ("error", false),
+        ("off", false),
+        ("wasmtime=error", false),
+    ] {
+        let mut command = command(dir.path());
+        command.arg("check").env("SANDLOOP_LOG", value).env("SANDLOOP_TEST_EMPTY", "");
+        let outcome = finish(command);
+        assert_eq!(outcome.code, Some(0), "{value:?}: {outcome:?}");
+        assert_eq!(outcome.stderr.contains(doubt), is_told, "{value:?}: {outcome:?}");
+        // The compiler alone has thousands of lines for who asks for them.
+        let lines = outcome.stderr.lines().count();
+        assert!(lines < 100, "{value:?}: {lines} lines");
+    }
+}
+
+/// A pipe or a device in the place of a file is an answer and not a wait.
+#[test]
+fn what_is_no_file_is_refused() {
+    let dir = directory();
+    let config = Config::serving(Plugin::named("zero", Path::new("/dev/zero"))).to_toml();
+    fs::write(dir.path().join("device.toml"), config).expect("a new file");
+    let secret = Plugin::new("echo").key("options", "{ password = { file = \"/dev/zero\" } }");
+    let secret = Config::serving(secret).to_toml();
+    fs::write(dir.path().join("secret.toml"), secret).expect("a new file");
+    let neither = "it is neither a file nor a pipe";
+    for (words, code, cause) in [
+        (["check", "/dev/zero"], 2, neither),
+        (["run", "/dev/tty"], 2, neither),
+        (["check", "."], 2, "it is a folder"),
+        (["check", "secret.toml"], 2, neither),
+        (["check", "device.toml"], 3, "it is not a file"),
+        (["inspect", "/dev/zero"], 3, "it is not a file"),
+    ] {
+        let outcome = sandloop(dir.path(), &words);
+        assert_eq!(outcome.code, Some(code), "{words:?}: {outcome:?}");
+        assert!(outcome.stderr.contains(cause), "{words:?}: {outcome:?}");
+    }
+}

@@ -1,0 +1,208 @@
+//! Compiling: in a process of its own, within bounds; what passes them costs its own plugin the start.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use rustix::process::Signal;
+use sandloop_tests::{Config, Host, Listen, PATIENCE, Plugin, paths, process, sandloop};
+use tempfile::TempDir;
+
+/// The plugin whose compilation comes to no end.
+const BOMB: &str = "bomb";
+
+/// A small component that takes long to compile, and much memory: many loops over many variables, as text that a
+/// computer wrote.
+fn write_bomb(file: &Path) {
+    const LOOPS: usize = 20_000;
+    const LOCALS: usize = 2000;
+    let mut text = String::from("(component (core module (func (local");
+    text.push_str(&" i32".repeat(LOCALS));
+    text.push(')');
+    for number in 0..LOOPS {
+        let local = number % LOCALS;
+        text.push_str(&format!(
+            "(loop local.get {local} i32.const 1 i32.add local.tee {local} br_if 0)"
+        ));
+    }
+    text.push_str(")))");
+    fs::write(file, wat::parse_str(text).expect("the text is right")).expect("a new file");
+}
+
+/// A folder with the bomb in it.
+fn with_bomb() -> TempDir {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    write_bomb(&dir.path().join("bomb.wasm"));
+    dir
+}
+
+/// Serves the bomb and, behind it, an echo, with this key of `[host]`.
+fn beside_a_bomb(dir: &Path, key: &str, value: &str) -> Config {
+    Config::new()
+        .host("compile_cache", "\"./cache\"")
+        .host(key, value)
+        .plugin(Plugin::named(BOMB, &dir.join("bomb.wasm")))
+        .plugin(Plugin::new("c_echo"))
+        .listen(Listen::tcp(BOMB))
+        .listen(Listen::tcp("c_echo"))
+}
+
+/// The message for the bomb, which is declared in line 4 behind this key.
+fn refusal(dir: &Path, cause: &str) -> String {
+    let file = dir.join("bomb.wasm");
+    format!(
+        "plugins.toml:5: plugins.bomb.component: {}: {cause} under [host], or give a component with smaller functions",
+        file.display()
+    )
+}
+
+/// A component that is larger than the memory for compiling it: nothing that follows can go well.
+fn write_giant(file: &Path) {
+    const BYTES: u64 = 80 << 20;
+    // A component, and in it one custom section to its end: its length, its empty name, zeros.
+    let head = b"\0asm\x0d\0\x01\0\0";
+    let length = leb128(BYTES);
+    fs::write(file, [&head[..], &length].concat()).expect("a new file");
+    let giant = fs::File::options().write(true).open(file).expect("a file");
+    giant.set_len((head.len() + length.len()) as u64 + BYTES).expect("there is room");
+}
+
+/// A number as WebAssembly writes it.
+fn leb128(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while 0x80 <= number {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+    bytes
+}
+
+#[track_caller]
+fn costs_its_own_plugin(dir: TempDir, key: &str, value: &str, cause: &str) {
+    let path = dir.path().to_owned();
+    // The echo is there already, however long a busy machine would take for it.
+    let echo = Config::serving(Plugin::new("c_echo")).host("compile_cache", "\"./cache\"");
+    fs::write(path.join("echo.toml"), echo.to_toml()).expect("a new file");
+    assert_eq!(sandloop(&path, &["compile", "echo.toml"]).code, Some(0));
+    let host = Host::start_in(dir, &beside_a_bomb(&path, key, value));
+    let error = host.wait_log("a plugin is left out, the others serve");
+    assert_eq!(error.level(), "ERROR");
+    assert_eq!(error.field("plugin"), Some(BOMB));
+    let refusal = refusal(&path, cause);
+    assert_eq!(error.field("cause"), Some(&*refusal));
+    host.connect("c_echo").expect_echo("helo\n");
+    assert!(host.log().iter().all(|line| !line.0.contains("serving") || !line.0.contains("bomb")));
+    assert_eq!(children(host.pid()), [0; 0]);
+    for command in ["check", "compile"] {
+        let outcome = sandloop(&path, &[command, "plugins.toml"]);
+        assert_eq!(outcome.code, Some(3), "{outcome:?}");
+        let last = outcome.stderr.lines().last();
+        assert_eq!(last, Some(&*format!("error: {refusal}")), "{command}");
+    }
+    host.stop();
+}
+
+#[test]
+fn a_component_that_needs_too_much_memory_costs_its_own_plugin_the_start() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    write_giant(&dir.path().join("bomb.wasm"));
+    costs_its_own_plugin(
+        dir,
+        "compile_memory",
+        "\"64MiB\"",
+        "compiling it takes more than 64MiB of memory; raise compile_memory",
+    );
+}
+
+#[test]
+fn a_component_that_needs_too_long_costs_its_own_plugin_the_start() {
+    costs_its_own_plugin(
+        with_bomb(),
+        "compile_time",
+        "\"1s\"",
+        "compiling it takes more than 1s of CPU time; raise compile_time",
+    );
+}
+
+#[test]
+fn where_nothing_else_is_left_the_start_is_refused() {
+    let dir = with_bomb();
+    let config = Config::serving(Plugin::named(BOMB, &dir.path().join("bomb.wasm")))
+        .host("compile_cache", "\"off\"")
+        .host("compile_time", "\"1s\"");
+    fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a new file");
+    let outcome = sandloop(dir.path(), &["run"]);
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    let refusal =
+        refusal(dir.path(), "compiling it takes more than 1s of CPU time; raise compile_time");
+    assert!(outcome.stderr.ends_with(&format!("error: {refusal}\n")), "{outcome:?}");
+}
+
+/// Whichever way the host goes, also when it cannot do anything any more.
+#[test]
+fn the_compiler_ends_with_its_host() {
+    for signal in [Signal::TERM, Signal::INT, Signal::KILL] {
+        let dir = with_bomb();
+        let config = beside_a_bomb(dir.path(), "compile_time", "\"1h\"");
+        fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a new file");
+        let mut host = check(dir.path());
+        let compiler = until(|| {
+            // Whose component it is can be told only by what it has not finished: it is the one that stays.
+            let all = children(host.id());
+            all.into_iter().find(|child| 3 < process_age_ticks(*child))
+        });
+        process::signal(host.id(), signal);
+        host.wait().expect("the child is ours");
+        until(|| (!is_alive(compiler)).then_some(()));
+    }
+}
+
+/// `sandloop check` of the configuration in this folder.
+fn check(dir: &Path) -> Child {
+    let mut command = Command::new(paths::binary());
+    command.args(["check", "plugins.toml"]).current_dir(dir);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("the host's binary can be run")
+}
+
+/// Looks again and again until something is there.
+#[track_caller]
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::yield_now();
+    }
+    panic!("not after {PATIENCE:?}");
+}
+
+/// The processes that a process has started and not waited for.
+fn children(pid: u32) -> Vec<u32> {
+    let read = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).ok();
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let texts = tasks.filter_map(|task| read(task.ok()?));
+    texts
+        .flat_map(|text| text.split_whitespace().map(str::parse).collect::<Vec<_>>())
+        .map(|pid| pid.expect("a number"))
+        .collect()
+}
+
+/// CPU time that a process has had, in the kernel's ticks.
+fn process_age_ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    fields.get(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+}
+
+/// Whether a process runs; one that nobody has waited for yet does not.
+fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .is_some_and(|rest| !rest.trim_start().starts_with('Z') && !rest.is_empty())
+}

@@ -1,0 +1,199 @@
+//! Whatever a guest names: no text is longer in the log than it may be, none moves the operator's cursor, and all of them
+//! together stay within the tenant's rate.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Instant;
+
+use sandloop_tests::hostile::wat::{self, Pieces};
+use sandloop_tests::{
+    Config, Host, Isolation, Listen, LogLine, Outcome, Plugin, component, sandloop, workspace,
+};
+
+/// The texts that the guest has.
+const KINDS: [&str; 7] = ["escapes", "newlines", "replaced", "direction", "nul", "quotes", "lines"];
+/// Where it names them: functions of the contract, its own and the host's.
+const CALLS: [&str; 14] = [
+    "channels.num-subscribers",
+    "channels.push",
+    "channels.subscribe",
+    "log.log",
+    "mailbox.spawned",
+    "operations.run",
+    "options.get",
+    "processes.spawn",
+    "queues.num-waiting",
+    "queues.pop",
+    "queues.push",
+    "queues.size",
+    "sockets.connect",
+    "lifecycle.start",
+];
+/// Where it names them besides: WASI, and a panic.
+const OTHERS: [&str; 6] = ["stdout", "stderr", "bytes", "file", "environment", "panic"];
+/// What else takes or gives a text, and where that is looked at: before anything is served.
+const AT_THE_START: [&str; 2] = ["catalog.handlers", "lifecycle.prepare"];
+/// Takes texts of the configuration only, or gives back what was given.
+const HARMLESS: [&str; 1] = ["options.all"];
+
+/// Bytes of a line besides the text: time, level and the fields of a trap.
+const FIXED: usize = 500;
+const LOG_LINE: usize = 4096;
+const PER_SECOND: usize = 64 << 10;
+
+/// Every function of the contract that takes or gives a text is in the table above.
+#[test]
+fn the_table_has_every_text_of_the_contract() {
+    let mut found = BTreeSet::new();
+    for file in fs::read_dir(workspace().join("wit")).expect("the contract") {
+        let path = file.expect("a file").path();
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let interface = path.file_stem().and_then(|it| it.to_str()).expect("a name");
+        for line in text.lines().map(str::trim).filter(|line| line.contains(": func(")) {
+            // An address has a text in it.
+            if line.contains("string") || line.contains("target: address") {
+                let name = line.split(':').next().expect("a name");
+                found.insert(format!("{interface}.{name}"));
+            }
+        }
+    }
+    let known = [&CALLS[..], &AT_THE_START, &HARMLESS].concat();
+    let known: BTreeSet<String> = known.into_iter().map(str::to_owned).collect();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn every_text_of_a_guest_is_bounded_in_the_log() {
+    for kind in KINDS {
+        let (outcome, seconds) = named(kind);
+        assert_eq!(outcome.code, Some(0), "{kind}: {}", outcome.stderr);
+        let bad = outcome.stderr.chars().find(|c| *c != '\n' && !is_harmless(*c));
+        assert_eq!(bad, None, "{kind}");
+        for call in CALLS.iter().chain(&OTHERS) {
+            let plugin = name_of(call);
+            let lines = outcome.stderr.lines().map(|line| LogLine(line.to_owned()));
+            let own: Vec<LogLine> =
+                lines.filter(|line| line.field("plugin") == Some(&plugin)).collect();
+            let longest = own.iter().map(|line| line.0.len()).max().unwrap_or(0);
+            assert!(longest <= LOG_LINE + FIXED, "{kind} by {call}: a line of {longest} bytes");
+            let all: usize = own.iter().map(|line| line.0.len() + 1).sum();
+            let allowed = PER_SECOND as f64 * (seconds + 2.0) + 32_768.0;
+            assert!((all as f64) < allowed, "{kind} by {call}: {all} bytes in {seconds} s");
+        }
+    }
+}
+
+/// All calls with texts of this kind on one host, each by a tenant of its own; and how long it ran.
+fn named(kind: &str) -> (Outcome, f64) {
+    let mut config = Config::new();
+    let calls: Vec<&str> = CALLS.into_iter().chain(OTHERS).collect();
+    for call in &calls {
+        let plugin = name_of(call);
+        config = config
+            .plugin(
+                Plugin::named(&plugin, &component("guest_texts"))
+                    .isolation(Isolation::Plugin)
+                    .option("call", call)
+                    .option("text", kind)
+                    .limit("memory", "\"64MiB\"")
+                    .limit("call_bytes", "\"64MiB\"")
+                    .limit("cpu_per_event", "\"60s\""),
+            )
+            .listen(Listen::tcp(&plugin))
+            .tenant(&plugin, "log_per_second", PER_SECOND.to_string());
+    }
+    let begun = Instant::now();
+    let host = Host::start(&config);
+    for call in &calls {
+        match *call {
+            // It is called without a peer.
+            "lifecycle.start" => {
+                let is_its = |line: &LogLine| {
+                    line.message().starts_with("start failed")
+                        && line.field("plugin") == Some(&name_of(call))
+                };
+                host.wait_line("start failed", is_its);
+            }
+            "panic" => {
+                let mut peer = host.connect(&name_of(call));
+                peer.send("now\n");
+                peer.expect_closed();
+            }
+            _ => {
+                let mut peer = host.connect(&name_of(call));
+                peer.send("now\n");
+                peer.expect("ok\n");
+            }
+        }
+    }
+    let outcome = host.stop();
+    (outcome, begun.elapsed().as_secs_f64())
+}
+
+/// A plugin's name for a call.
+fn name_of(call: &str) -> String {
+    call.replace('.', "_")
+}
+
+fn is_harmless(c: char) -> bool {
+    let turns = ['\u{61c}', '\u{200e}', '\u{200f}'].contains(&c)
+        || ('\u{2028}'..='\u{202e}').contains(&c)
+        || ('\u{2066}'..='\u{2069}').contains(&c);
+    !c.is_control() && !turns
+}
+
+/// What keeps a host from starting is told in a line that is as short.
+#[test]
+fn the_error_of_a_start_is_short() {
+    for kind in KINDS {
+        let plugin = Plugin::new("guest_texts")
+            .option("call", "lifecycle.prepare")
+            .option("text", kind)
+            .limit("memory", "\"64MiB\"")
+            .limit("call_bytes", "\"64MiB\"")
+            .limit("cpu_per_event", "\"60s\"")
+            .isolation(Isolation::Plugin);
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fs::write(dir.path().join("plugins.toml"), Config::serving(plugin).to_toml())
+            .expect("a new file");
+        let outcome = sandloop(dir.path(), &["run"]);
+        assert_eq!(outcome.code, Some(3), "{kind}: {}", outcome.stderr);
+        let bad = outcome.stderr.chars().find(|c| *c != '\n' && !is_harmless(*c));
+        assert_eq!(bad, None, "{kind}");
+        let error = outcome.stderr.lines().find(|line| line.starts_with("error: "));
+        let error = error.expect("an error");
+        assert!(error.contains("lifecycle.prepare failed"), "{kind}: {error}");
+        assert!(error.len() <= LOG_LINE + FIXED, "{kind}: {} bytes", error.len());
+    }
+}
+
+/// A backtrace is short, whatever its functions are called.
+#[test]
+fn names_of_functions_are_short() {
+    for name in ["\\1b", "\\e2\\80\\ae", "x", "_ZN3foo"] {
+        let long = name.repeat(99_000 / name.replace("\\", "").len());
+        let pieces = Pieces {
+            more: format!(
+                "(func $deep (@name \"{long}\") (param i32)
+                   (if (i32.eqz (local.get 0)) (then (unreachable)))
+                   (call $deep (i32.sub (local.get 0) (i32.const 1))))"
+            ),
+            receive_data: "(call $deep (i32.const 30))",
+            ..Pieces::default()
+        };
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("names.wasm");
+        fs::write(&file, wat::component(&pieces)).expect("a new file");
+        let host = Host::start_in(dir, &Config::serving(Plugin::named("names", &file)));
+        let mut peer = host.connect("names");
+        peer.send("now\n");
+        peer.expect_closed();
+        let line = host.wait_log("trapped");
+        let length = line.0.len();
+        assert!(length <= LOG_LINE + FIXED, "{name}: a line of {length} bytes");
+        let backtrace = line.field("backtrace").expect("the guest's frames");
+        assert!(2 <= backtrace.split(" < ").count(), "{name}: {backtrace}");
+        let bad = line.0.chars().find(|c| !is_harmless(*c));
+        assert_eq!(bad, None, "{name}");
+    }
+}
