@@ -20,13 +20,13 @@ const LONG: Duration = Duration::from_secs(3600);
 /// Hands out turns.
 #[derive(Debug)]
 pub struct Turnstile {
-    queue: Mutex<TurnQueue>,
+    queue: Mutex<TurnOrder>,
     clock: Clock,
     host: Arc<HostShared>,
 }
 
 #[derive(Debug)]
-struct TurnQueue {
+struct TurnOrder {
     /// Turns that nobody has.
     free: usize,
     /// The tenants with calls that wait, the one whose turn it is in front.
@@ -43,7 +43,7 @@ struct Ticket {
 impl Turnstile {
     /// So many calls may compute at once.
     pub fn new(turns: usize, clock: &Clock, host: Arc<HostShared>) -> Turnstile {
-        let queue = Mutex::new(TurnQueue { free: turns, tenants: VecDeque::new() });
+        let queue = Mutex::new(TurnOrder { free: turns, tenants: VecDeque::new() });
         Turnstile { queue, clock: clock.for_reactor(), host }
     }
 
@@ -92,7 +92,7 @@ impl Turnstile {
         !self.host.tenants.get(tenant).is_some_and(|tenant| tenant.must_wait(&self.clock))
     }
 
-    fn dispatch(&self, mut queue: MutexGuard<'_, TurnQueue>) {
+    fn dispatch(&self, mut queue: MutexGuard<'_, TurnOrder>) {
         let granted = queue.dispatch(|tenant| self.may_run(tenant));
         drop(queue);
         for ticket in granted {
@@ -100,7 +100,7 @@ impl Turnstile {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, TurnQueue> {
+    fn lock(&self) -> MutexGuard<'_, TurnOrder> {
         // Each change is whole before anything can panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,7 +112,7 @@ impl Ticket {
     }
 }
 
-impl TurnQueue {
+impl TurnOrder {
     fn add(&mut self, tenant: usize, ticket: Arc<Ticket>) {
         match self.tenants.iter_mut().find(|(known, _)| *known == tenant) {
             Some((_, tickets)) => tickets.push_back(ticket),
@@ -159,7 +159,7 @@ mod tests {
 
     /// The tenants in the order in which they get a turn, one at a time.
     fn order(waiting: &[usize], may_run: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut queue = TurnQueue { free: 0, tenants: VecDeque::new() };
+        let mut queue = TurnOrder { free: 0, tenants: VecDeque::new() };
         let tickets: Vec<_> = waiting.iter().map(|tenant| (*tenant, ticket())).collect();
         for (tenant, ticket) in &tickets {
             queue.add(*tenant, ticket.clone());

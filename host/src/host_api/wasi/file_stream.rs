@@ -16,7 +16,7 @@ pub(super) const PIECE: usize = 64 << 10;
 
 /// Where a stream does its calls.
 #[derive(Clone)]
-pub(super) struct Threads {
+pub(super) struct FileAccess {
     pub calls: FileCalls,
     pub tenant: usize,
 }
@@ -25,7 +25,7 @@ pub(super) struct Threads {
 pub(super) struct FileInput {
     file: Arc<File>,
     position: u64,
-    threads: Threads,
+    threads: FileAccess,
     state: Input,
 }
 
@@ -38,7 +38,7 @@ enum Input {
 }
 
 impl FileInput {
-    pub(super) fn new(file: Arc<File>, position: u64, threads: Threads) -> FileInput {
+    pub(super) fn new(file: Arc<File>, position: u64, threads: FileAccess) -> FileInput {
         FileInput { file, position, threads, state: Input::Idle }
     }
 
@@ -131,7 +131,7 @@ pub(super) enum WritePlace {
 pub(super) struct FileOutput {
     file: Arc<File>,
     place: WritePlace,
-    threads: Threads,
+    threads: FileAccess,
     state: Output,
 }
 
@@ -143,7 +143,7 @@ enum Output {
 }
 
 impl FileOutput {
-    pub(super) fn new(file: Arc<File>, place: WritePlace, threads: Threads) -> FileOutput {
+    pub(super) fn new(file: Arc<File>, place: WritePlace, threads: FileAccess) -> FileOutput {
         FileOutput { file, place, threads, state: Output::Ready }
     }
 

@@ -16,7 +16,7 @@ use wasmtime_wasi::runtime::poll_noop;
 
 use crate::host_api::call::CallEnded;
 use crate::host_api::wasi::WaitingView;
-use crate::host_api::wasi::file_stream::{FileInput, FileOutput, Threads, WritePlace};
+use crate::host_api::wasi::file_stream::{FileAccess, FileInput, FileOutput, WritePlace};
 
 /// Calls into file systems are made on the thread that asks for them: it is there for that.
 static ON_THIS_THREAD: LazyLock<WasiFilesystemCtx> = LazyLock::new(|| {
@@ -60,8 +60,8 @@ fn ended(ended: CallEnded) -> FsError {
 }
 
 impl WaitingView<'_> {
-    fn threads(&self) -> Threads {
-        Threads { calls: self.files.clone(), tenant: self.tenant }
+    fn threads(&self) -> FileAccess {
+        FileAccess { calls: self.files.clone(), tenant: self.tenant }
     }
 
     /// Does something with copies of these descriptors on a thread for files, and waits for it.
