@@ -1,48 +1,121 @@
 //! Who carries a reactor: it is asked what is next, and each guest is entered here, at the top of the thread's stack.
+//!
+//! While a guest runs, the loop lies in the thread's slot ([`FirstSlice`]). The thread takes it back when the guest returns
+//! within its slice; otherwise it is relieved: another thread gets the loop, and this one goes on with the guest in the slow
+//! lane.
+
+mod first_slice;
+pub mod spares;
 
 use std::io;
+use std::sync::Arc;
 
+use crate::carrier::first_slice::FirstSlice;
 use crate::clock::Clock;
+use crate::engine::call::{enter, event_budget};
 use crate::engine::ticker::Activity;
 use crate::reactor::exit::Exit;
+use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
 use crate::reactor::{Reactor, Step};
 
-/// A reactor, and what its guests are entered with.
+/// A reactor and the thread that carries it.
 pub struct Carrier {
-    reactor: Reactor,
+    the_loop: Box<Reactor>,
+    first_slice: Arc<FirstSlice>,
     activity: Activity,
     clock: Clock,
 }
 
+/// What has become of one that carried.
+pub(crate) enum Carried {
+    /// The reactor has ended.
+    Ended(io::Result<Exit>),
+    /// Another thread carries the loop; whether this one has a low priority by now.
+    Relieved {
+        /// So it cannot carry a loop again.
+        is_low: bool,
+    },
+}
+
 impl Carrier {
-    /// Carries this reactor from its next turn on.
+    /// Carries this reactor from its next turn on. Nobody relieves it: a guest has the thread for as long as it takes.
     pub fn new(reactor: Reactor) -> Carrier {
-        let (activity, clock) = reactor.entered_with();
-        Carrier { reactor, activity, clock }
+        Carrier::with(Box::new(reactor), Arc::new(FirstSlice::default()))
     }
 
-    /// Turns until the reactor is stopped.
-    ///
-    /// # Errors
-    /// When the poll fails.
-    pub fn run(mut self) -> io::Result<Exit> {
-        while self.turn()? {}
-        Ok(self.reactor.how_it_ended())
+    fn with(the_loop: Box<Reactor>, first_slice: Arc<FirstSlice>) -> Carrier {
+        first_slice.begin();
+        let (activity, clock) = the_loop.entered_with();
+        Carrier { the_loop, first_slice, activity, clock }
     }
 
-    /// One turn; false when it was the last.
+    /// Turns until the reactor is stopped or the thread is relieved.
+    fn carry(mut self) -> Carried {
+        loop {
+            match self.the_loop.next_step() {
+                Ok(Step::Enter(entry)) => match self.enter(entry) {
+                    Ok(carrier) => self = carrier,
+                    Err(is_low) => return Carried::Relieved { is_low },
+                },
+                Ok(Step::TurnIsOver { goes_on: true }) => {}
+                Ok(Step::TurnIsOver { goes_on: false }) => {
+                    return Carried::Ended(Ok(self.the_loop.how_it_ended()));
+                }
+                Err(error) => return Carried::Ended(Err(error)),
+            }
+        }
+    }
+
+    /// One turn of a reactor that nobody else can carry; false when it was the last.
     ///
     /// # Errors
     /// When the poll fails.
     pub fn turn(&mut self) -> io::Result<bool> {
         loop {
-            match self.reactor.next_step()? {
+            match self.the_loop.next_step()? {
                 Step::Enter(entry) => {
-                    let returned = entry.enter(&self.activity, &self.clock);
-                    self.reactor.returned(returned);
+                    let pace = self.first_slice.clone();
+                    let returned = make(entry, pace, &self.activity, &self.clock);
+                    self.the_loop.returned(returned);
                 }
                 Step::TurnIsOver { goes_on } => return Ok(goes_on),
             }
         }
     }
+
+    /// Enters a guest with the loop in the slot. An error is a thread that was relieved, and whether it has a low priority.
+    fn enter(mut self, entry: GuestEntry) -> Result<Carrier, bool> {
+        if !self.first_slice.can_be_relieved() {
+            self.the_loop.begin_in_the_lane(entry);
+            return Ok(self);
+        }
+        let Carrier { the_loop, first_slice, activity, clock } = self;
+        first_slice.put(the_loop, entry.instance);
+        let returned = make(entry, first_slice.clone(), &activity, &clock);
+        match first_slice.take() {
+            Ok(mut the_loop) => {
+                the_loop.returned(returned);
+                Ok(Carrier { the_loop, first_slice, activity, clock })
+            }
+            Err(call) => {
+                call.end(returned.finished);
+                Err(call.is_low())
+            }
+        }
+    }
+}
+
+/// Makes the call of an entry on this thread.
+fn make(
+    entry: GuestEntry,
+    pace: Arc<FirstSlice>,
+    activity: &Activity,
+    clock: &Clock,
+) -> GuestReturn {
+    let GuestEntry { instance, seat, task, is_measured } = entry;
+    let budget = event_budget(&seat.plugin().config.limits);
+    let begun = is_measured.then(|| clock.now());
+    let finished = enter(seat, task, budget, pace, activity);
+    let used = begun.map(|begun| clock.now().since(begun));
+    GuestReturn { instance, finished, used }
 }

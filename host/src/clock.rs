@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// How often a thread that waits looks whether a manual clock was moved.
+const LOOK_AT_THE_HAND: Duration = Duration::from_millis(1);
+
 /// A point on a [`Clock`], in nanoseconds since the clock was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Moment(u64);
@@ -25,6 +28,11 @@ impl Moment {
     /// How long ago `earlier` was; zero if it was not.
     pub fn since(self, earlier: Moment) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// How long after the clock was made it is, in nanoseconds.
+    pub fn as_nanos(self) -> u64 {
+        self.0
     }
 
     /// The first whole millisecond that is not before this.
@@ -106,6 +114,16 @@ impl Clock {
     /// The time that was read last by [`Clock::begin_turn`].
     pub fn turn(&self) -> Moment {
         Moment(self.turn.load(Ordering::Relaxed))
+    }
+
+    /// Parks the calling thread for so long at most; who waits looks again at what it waits for. The hand of a manual
+    /// clock wakes nobody, so that there it is looked often.
+    pub fn park(&self, at_most: Duration) {
+        let at_most = match self.source {
+            TimeSource::System(_) => at_most,
+            TimeSource::Manual(_) => at_most.min(LOOK_AT_THE_HAND),
+        };
+        std::thread::park_timeout(at_most);
     }
 
     /// How long a poll may wait for `deadline`. A manual clock never waits: its hand is moved by whoever runs

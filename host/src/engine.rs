@@ -1,6 +1,7 @@
 //! The one engine of a host: how guests are compiled and where their memory comes from.
 
 pub mod cache;
+pub(crate) mod call;
 mod capacity;
 pub mod compile;
 pub(crate) mod fit;
@@ -121,7 +122,8 @@ fn pool(capacity: &Capacity<'_>, config: &HostConfig, memory: u64) -> InstanceAl
         .total_core_instances(u32::MAX)
         .total_memories(count(capacity.memories()))
         .total_tables(count(capacity.tables()))
-        .total_stacks(sandboxes)
+        // Calls are made on the stacks of the threads that make them.
+        .total_stacks(0)
         // What a guest has written to is put back page by page when its slot is used again: cheaper than giving
         // the pages to the kernel and faulting them in once more. What is kept is bounded by the number of
         // unused slots that stay warm, 100.

@@ -4,6 +4,8 @@
 //! leaves a [`Command`] for the reactor, which acts when the guest has returned.
 
 pub(crate) mod access;
+mod alarm;
+pub(crate) mod call;
 mod channels;
 pub(crate) mod command;
 mod deferred;

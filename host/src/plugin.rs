@@ -2,6 +2,7 @@
 
 pub(crate) mod counters;
 pub(crate) mod denial;
+pub(crate) mod file_calls;
 pub(crate) mod folders;
 pub(crate) mod jobs;
 pub(crate) mod lines;
@@ -46,8 +47,6 @@ pub struct Plugin {
     pub accepts: Option<TokenBucket>,
     /// What it did that its operator should know.
     pub counters: Counters,
-    /// Slices that one callback may have: `cpu_per_event` over `slice`.
-    pub slices_per_event: u32,
     /// The configuration file, for messages that name the line to add.
     pub file: PathBuf,
 }

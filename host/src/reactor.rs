@@ -18,7 +18,7 @@ mod rates;
 mod reading;
 mod sockets;
 mod stop;
-mod table;
+pub(crate) mod table;
 mod ticks;
 mod timers;
 
@@ -213,7 +213,7 @@ impl Reactor {
     ///
     /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
     /// a cancellation of a timer that is due in the same turn, sees them.
-    pub fn next_step(&mut self) -> io::Result<Step> {
+    pub(crate) fn next_step(&mut self) -> io::Result<Step> {
         loop {
             if let Some(entry) = self.next_entry() {
                 return Ok(Step::Enter(entry));

@@ -12,10 +12,10 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::base::panics;
-use crate::base::thread::Threads;
-use crate::carrier::Carrier;
+use crate::carrier::spares::{Departure, Spares};
 use crate::clock::Clock;
-use crate::config::model::Config;
+use crate::config::model::{Config, HostConfig};
+use crate::engine::ticker::Activity;
 use crate::mail::post::Post;
 use crate::net::listener;
 use crate::net::listener::{BoundListener, Listener, PathLocks, PathWatch};
@@ -44,7 +44,7 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
     let of_panics = sender.clone();
     panics::tell(move |panicked| of_panics.send(News::Panicked(panicked)).is_ok());
     let clock = Clock::system();
-    let Prepared { config, left_out, mut reactors, host, runtime, ticker, workers, slow, disposal } =
+    let Prepared { config, left_out, mut reactors, host, files, ticker, workers, slow, disposal } =
         prepare(config, &clock)?;
     for cause in left_out {
         let (plugin, cause) = (cause.plugin(), cause.to_string());
@@ -52,7 +52,7 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
     }
     let config = &config;
     descriptors::admit(config).map_err(StartError::Config)?;
-    let mut crew = Crew::new(config.host.reactors, &sender, runtime.handle())?;
+    let crew = Crew::new(&config.host, ticker.activity(), sender)?;
     let locks = PathLocks::take(config).map_err(StartError::Bind)?;
     // From here on there are paths to remove.
     signals.begin_serving();
@@ -87,59 +87,55 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
         Supervisor { news: &news, host: &host, posts: &posts, clock, stop_deadline, paths };
     let code = match supervisor.run() {
         End::Whole(code) => {
+            drop(crew);
             // They may be inside guests, which the ticker has to interrupt.
             drop(workers);
             drop(slow);
+            drop(files);
             drop(disposal);
             drop(ticker);
             code
         }
         End::Cut(code) => {
             // Whatever they hang in ends with the process.
-            std::mem::forget((workers, slow, disposal, ticker));
+            std::mem::forget((crew, workers, slow, files, disposal, ticker));
             code
         }
     };
-    // A name that is being looked up for nobody must not hold the process.
-    runtime.shutdown_background();
     Ok(code)
 }
 
 /// The reactors' threads: made before the first port opens, so that a machine without room for them is told then.
-struct Crew {
-    _threads: Threads,
-    seats: Vec<Sender<Reactor>>,
-}
+struct Crew(Spares);
 
 impl Crew {
     fn new(
-        count: usize,
-        news: &Sender<News>,
-        runtime: &tokio::runtime::Handle,
+        config: &HostConfig,
+        activity: Activity,
+        news: Sender<News>,
     ) -> Result<Crew, StartError> {
-        let (mut threads, mut seats) = (Threads::new(), Vec::with_capacity(count));
-        for index in 0..count {
-            let (news, runtime) = (news.clone(), runtime.clone());
-            let (seat, given) = channel::<Reactor>();
-            let work = move || {
-                let Ok(reactor) = given.recv() else { return };
-                // A guest that sleeps through WASI waits on this runtime's timers.
-                let _guard = runtime.enter();
-                // Nobody listens any more only when the host is leaving anyway.
-                let _ = news.send(News::Ended(panics::catch(|| Carrier::new(reactor).run())));
+        let tell = move |end| {
+            let news_of = match end {
+                Departure::Ended(end) => News::Ended(end),
+                Departure::Panicked(panicked) => News::Panicked(panicked),
             };
-            threads
-                .spawn(format!("reactor-{index}"), work)
-                .map_err(StartError::thread("a reactor"))?;
-            seats.push(seat);
-        }
-        Ok(Crew { _threads: threads, seats })
+            // Nobody listens any more only when the host is leaving anyway.
+            let _ = news.send(news_of);
+        };
+        Spares::start(config.reactors, config.slice, activity, tell)
+            .map(Crew)
+            .map_err(StartError::thread("a reactor"))
     }
 
-    /// Gives a reactor to the thread of its number.
-    fn give(&mut self, reactor: Reactor) {
-        // A thread waits for its reactor, and for nothing else.
-        let _ = self.seats[reactor.index()].send(reactor);
+    /// Has a reactor carried by one of the threads.
+    fn give(&self, reactor: Reactor) {
+        self.0.carry(reactor);
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

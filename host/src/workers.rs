@@ -1,12 +1,15 @@
-//! Threads besides the reactors: deferred work, handlers that exceed their time slice, name look-ups, what ended
-//! instances leave behind.
+//! Threads besides the reactors: those that make calls, deferred work, file systems, name look-ups, what ended instances
+//! leave behind.
 
+mod cpu_account;
 pub(crate) mod deferred;
 pub(crate) mod disposal;
+pub mod file_threads;
 pub(crate) mod resolver;
 pub(crate) mod returns;
 pub(crate) mod slow_call;
 pub mod slow_lane;
+mod turnstile;
 
 use std::time::Duration;
 

@@ -14,8 +14,8 @@ use sandloop_host::config::model::Config;
 use sandloop_host::engine::ticker::Ticker;
 use sandloop_host::net::listener;
 use sandloop_host::run::prepare::Prepared;
+use sandloop_host::workers::file_threads::FileThreads;
 use sandloop_host::workers::slow_lane;
-use tokio::runtime::Runtime;
 
 /// More turns than any test needs for what does not depend on the clock.
 const TURNS_MAX: usize = 100_000;
@@ -29,9 +29,9 @@ struct Loop {
     address: Option<ListenAddress>,
     /// Whether the last turn said that there are more.
     runs: bool,
-    _runtime: Runtime,
     _ticker: Ticker,
     _slow: slow_lane::SlowLaneThreads,
+    _files: FileThreads,
 }
 
 impl Loop {
@@ -49,7 +49,7 @@ impl Loop {
         let text = format!("{host}\n[plugins.p]\ncomponent = {component:?}\n{keys}\n{listen}");
         let config = Config::parse(Path::new("plugins.toml"), &text).unwrap();
         let (clock, hand) = Clock::manual();
-        let Prepared { mut reactors, runtime, ticker, slow, .. } =
+        let Prepared { mut reactors, files, ticker, slow, .. } =
             Prepared::new(&config, &clock).unwrap();
         let mut reactor = reactors.remove(0);
         let mut address = None;
@@ -65,9 +65,9 @@ impl Loop {
             hand,
             address,
             runs: true,
-            _runtime: runtime,
             _ticker: ticker,
             _slow: slow,
+            _files: files,
         }
     }
 

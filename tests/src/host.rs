@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -19,6 +19,8 @@ pub struct Host {
     child: Child,
     stderr: Lines,
     stdout: Lines,
+    /// Standard output, where nobody reads it.
+    unread: Option<ChildStdout>,
     served: Vec<Served>,
     // The directory goes after the child.
     dir: TempDir,
@@ -44,7 +46,18 @@ impl Host {
 
     /// The same with a file as text.
     pub fn start_toml(dir: TempDir, toml: &str) -> Host {
-        let mut host = Host::spawn_toml(dir, toml);
+        let mut host = Host::spawn_toml(dir, toml, |host| {
+            host.stdout = Lines::read(host.child.stdout.take().expect("stdout is a pipe"));
+        });
+        host.wait_ready();
+        host
+    }
+
+    /// The same, and nobody reads the host's standard output.
+    pub fn start_unread(config: &Config) -> Host {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut host =
+            Host::spawn_toml(dir, &config.to_toml(), |host| host.unread = host.child.stdout.take());
         host.wait_ready();
         host
     }
@@ -69,7 +82,7 @@ impl Host {
         Host::start_toml(dir, &words.iter().fold(toml, replace))
     }
 
-    fn spawn_toml(dir: TempDir, toml: &str) -> Host {
+    fn spawn_toml(dir: TempDir, toml: &str, with_stdout: impl FnOnce(&mut Host)) -> Host {
         let file = dir.path().join("plugins.toml");
         fs::write(&file, toml).expect("the temporary directory takes a file");
         let mut child = command(dir.path())
@@ -77,8 +90,11 @@ impl Host {
             .spawn()
             .expect("the host's binary can be run");
         let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
-        let stdout = Lines::read(child.stdout.take().expect("stdout is a pipe"));
-        Host { child, stderr, stdout, served: Vec::new(), dir }
+        // None yet, and none where nobody reads.
+        let stdout = Lines::read(std::io::empty());
+        let mut host = Host { child, stderr, stdout, unread: None, served: Vec::new(), dir };
+        with_stdout(&mut host);
+        host
     }
 
     /// Waits for the `ready` line and learns the addresses.

@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 use sandloop_tests::{
     Config, Host, Isolation, Listen, LogLine, Peer, Plugin, Server, component, own_loopback,
@@ -191,6 +193,39 @@ fn folders_are_what_the_operator_names() {
     assert_eq!(ask(&mut peer, "remove /d/note"), "ok");
     assert!(!host.dir().join("data/note").exists());
     assert_eq!(fs::read_to_string(host.dir().join("public/page")).expect("a file"), "hello");
+    host.stop();
+}
+
+/// Opening a pipe waits for whoever opens its other end: one in a folder must not take the threads that files are for.
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let folder = dir.path().join("public");
+    fs::create_dir(&folder).expect("a new folder");
+    fs::write(folder.join("page"), "hello").expect("a file");
+    let made = Command::new("mkfifo").arg(folder.join("pipe")).status().expect("mkfifo");
+    assert!(made.success(), "{made}");
+    let _socket = UnixListener::bind(folder.join("socket")).expect("a socket");
+    for name in ["pipe", "socket"] {
+        symlink(name, folder.join(format!("link-to-{name}"))).expect("a link");
+    }
+    let plugin = Plugin::new("files").allow("write", &["./public"]);
+    let config = Config::serving(plugin.limit("event_deadline", "\"20s\""));
+    let host = Host::start_in(dir, &config);
+    let mut peer = host.connect("files");
+    // More often than there are threads.
+    for _ in 0..8 {
+        for name in ["pipe", "socket", "link-to-pipe", "link-to-socket"] {
+            for command in ["read", "write"] {
+                let answer = ask(&mut peer, &format!("{command} public/{name} x"));
+                assert!(answer.starts_with("error "), "{command} {name}: {answer}");
+            }
+        }
+    }
+    let all = "link-to-pipe link-to-socket page pipe socket";
+    assert_eq!(ask(&mut peer, "list public"), all, "they are seen");
+    assert_eq!(ask(&mut peer, "read public/page"), "hello");
+    assert_eq!(ask(&mut peer, "remove public/pipe"), "ok", "and removed");
     host.stop();
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::process::Signal;
 use sandloop_tests::{Config, Host, Isolation, Listen, Plugin};
 
 each_isolation!(a_guest_that_sleeps_holds_nobody_up);
@@ -83,4 +84,66 @@ fn waits_are_counted_together(isolation: Isolation) {
     let line = host.wait_line("the end", |line| line.level() == "ERROR");
     assert_eq!(line.field("limit"), Some("event_deadline"), "{line}");
     host.stop();
+}
+
+/// Each handler that sleeps holds a thread, so that a tenant has so many and no more. What is over waits for its turn, and
+/// nobody else does.
+#[test]
+fn sleepers_have_their_bound_and_hold_nobody_up() {
+    const SLEEPERS: usize = 500;
+    const AT_ONCE: usize = 50;
+    let config = Config::new()
+        .plugin(Plugin::new("clock").key("tenant", "\"many\""))
+        .tenant("many", "slow_calls", AT_ONCE.to_string())
+        .plugin(Plugin::new("echo"))
+        .listen(Listen::tcp("clock"))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start(&config);
+    let mut steady = host.connect("echo");
+    steady.expect_echo("helo\n");
+    let before = threads(host.pid());
+    let mut sleepers: Vec<_> = (0..SLEEPERS).map(|_| host.connect("clock")).collect();
+    for sleeper in &mut sleepers {
+        sleeper.send("sleep 200\n");
+    }
+    let mut most = 0;
+    for sleeper in &mut sleepers {
+        steady.expect_echo("still here\n");
+        most = most.max(threads(host.pid()));
+        assert!(sleeper.line().starts_with("slept "));
+    }
+    // Those that wait for the next first slice are not the tenant's.
+    assert!(most <= before + AT_ONCE + 8, "{before} threads became {most}");
+    let line = host.wait_line("the bound", |line| line.field("limit") == Some("slow_calls"));
+    assert_eq!(line.field("tenant"), Some("many"), "{line}");
+    host.stop();
+}
+
+/// A guest in a host function does not notice that its slice is over, and nothing interrupts it there.
+#[test]
+fn a_guest_that_is_stuck_in_the_host_holds_nobody_up() {
+    let config = Config::new()
+        .host("stop_deadline", "\"100ms\"")
+        .plugin(Plugin::new("prints").prints())
+        .plugin(Plugin::new("echo"))
+        .listen(Listen::tcp("prints"))
+        .listen(Listen::tcp("echo"));
+    let host = Host::start_unread(&config);
+    let (mut stuck, mut steady) = (host.connect("prints"), host.connect("echo"));
+    steady.expect_echo("helo\n");
+    // More than a pipe holds.
+    stuck.send("flood 100000\n");
+    for _ in 0..100 {
+        steady.expect_echo("still here\n");
+        host.connect("echo").expect_echo("and new ones\n");
+    }
+    assert!(stuck.is_idle(), "nobody has read what it wrote");
+    host.signal(Signal::TERM);
+    host.wait_exit();
+}
+
+/// Threads of a process.
+fn threads(pid: u32) -> usize {
+    let folder = format!("/proc/{pid}/task");
+    std::fs::read_dir(folder).map_or(0, |tasks| tasks.count())
 }

@@ -8,10 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
 /// The code of a process that a panic has ended.
 pub const EXIT_CODE: u8 = 1;
@@ -92,22 +90,6 @@ pub(crate) fn survive(panicked: &Panicked) {
     }
 }
 
-/// As [`catch`], for a future: it ends with the panic.
-pub(crate) async fn catch_in<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|context| poll(future.as_mut(), context)).await
-}
-
-fn poll<F: Future>(
-    future: Pin<&mut F>,
-    context: &mut Context<'_>,
-) -> Poll<Result<F::Output, Panicked>> {
-    match catch(|| future.poll(context)) {
-        Ok(polled) => polled.map(Ok),
-        Err(panicked) => Poll::Ready(Err(panicked)),
-    }
-}
-
 /// Called by the hook: the thread has not begun to unwind.
 fn noticed(panicked: Panicked) {
     if CATCHING.get() != 0 {
@@ -117,7 +99,8 @@ fn noticed(panicked: Panicked) {
     tell_or_end(&panicked);
 }
 
-fn tell_or_end(panicked: &Panicked) {
+/// Tells a panic whose end is the host's, though a [`catch`] of its caller has caught it.
+pub(crate) fn tell_or_end(panicked: &Panicked) {
     let told = told_lock().as_ref().is_some_and(|listener| listener(panicked.clone()));
     if !told {
         // Nothing can be done about a standard error that takes nothing.
@@ -194,21 +177,5 @@ mod tests {
         ] {
             assert_eq!(inside_its_package(file), told);
         }
-    }
-
-    #[test]
-    fn a_future_that_panics_ends_with_the_panic() {
-        let mut waits = true;
-        let future = std::future::poll_fn(move |_| {
-            assert!(std::mem::take(&mut waits), "the second time");
-            Poll::<()>::Pending
-        });
-        let mut caught = std::pin::pin!(catch_in(future));
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        assert!(caught.as_mut().poll(&mut context).is_pending());
-        let Poll::Ready(Err(panicked)) = caught.as_mut().poll(&mut context) else {
-            panic!("it went on");
-        };
-        assert!(panicked.cause.starts_with("the second time"), "{panicked}");
     }
 }

@@ -62,7 +62,7 @@ mirror! {
             form: "a number of threads, as in workers = 2",
         };
         slow_lane: bound SLOW_LANE: usize = {
-            what: "Threads on which handlers go on that outlive their slice, with a lower priority than the reactors.",
+            what: "Handlers that compute at once after they have outlived their slice, with a lower priority than the reactors.",
             why: "A reactor pays for first slices only.",
             at: Wait,
             then: "Handlers take turns there, by tenant, one slice each.",
@@ -70,14 +70,14 @@ mirror! {
             default: 2,
             min: 1,
             max: 1024,
-            form: "a number of threads, as in slow_lane = 2",
+            form: "a number of handlers, as in slow_lane = 2",
         };
         log: key Option<String> = r#"a level, as in log = "info""#;
         slice: bound SLICE: Duration = {
             what: "How long a handler runs before the others have their turn.",
             why: "A neighbour of an endless loop waits this much longer; short slices switch often.",
             at: Wait,
-            then: "The handler is suspended and goes on in the slow lane.",
+            then: "The handler goes on in the slow lane, and its reactor without it.",
             unit: Time,
             default: MILLISECOND,
             min: 100,
@@ -235,7 +235,7 @@ limits! {
             form: "a number of core instances, as in core_instances = 1000",
         };
         cpu_per_event: bound CPU_PER_EVENT: Duration = {
-            what: "CPU time one event may take, over all its slices.",
+            what: "CPU time one event may take, over all its slices and what the host does in its calls.",
             why: "Tells an endless loop from long work.",
             at: Trap,
             then: "The instance ends and its connections are closed; no other instance notices.",
@@ -246,7 +246,7 @@ limits! {
             form: r#"a duration in quotes, as in cpu_per_event = "1s""#,
         };
         event_deadline: bound EVENT_DEADLINE: Duration = {
-            what: "How long one event may wait for something, in WASI calls for example, all its waits together.",
+            what: "How long one event may take: what it computes and what it waits for in WASI calls, all its waits together; not the waiting for its turn or for a core.",
             why: "A handler that sleeps holds its instance, its connections and its place in the pool.",
             at: Trap,
             then: "The instance ends and its connections are closed; no other instance notices.",
@@ -547,6 +547,17 @@ limits! {
             min: MILLISECOND,
             max: UNBOUNDED_CPU,
             form: r#"a duration in quotes, as in cpu_per_second = "500ms""#,
+        };
+        slow_calls: bound SLOW_CALLS: u32 = {
+            what: "Handlers of the tenant that have outlived their first slice, or wait in a WASI call, at once.",
+            why: "Each holds a thread.",
+            at: Wait,
+            then: "Its next events wait until one of them has ended.",
+            unit: Count,
+            default: 64,
+            min: 1,
+            max: 10_000,
+            form: "a number of handlers, as in slow_calls = 64",
         };
         channels: bound CHANNELS: u32 = {
             what: "Channels and queues of the tenant that are in use.",

@@ -39,7 +39,7 @@ pub struct HostConfig {
     pub reactors: usize,
     /// How many threads do deferred work.
     pub workers: usize,
-    /// How many threads the slow lane has.
+    /// How many calls compute at once in the slow lane.
     pub slow_lane: usize,
     /// The least important log lines that are still written.
     pub log: LogLevel,

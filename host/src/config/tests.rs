@@ -97,6 +97,7 @@ fn defaults() {
     assert_eq!(plugin.limits, limits);
     let [tenant] = config.tenants.as_slice() else { panic!("{config:?}") };
     let limits = TenantLimits {
+        slow_calls: 64,
         memory: 16 << 30,
         instances: None,
         outboxes: 1 << 30,

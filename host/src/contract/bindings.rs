@@ -5,7 +5,6 @@
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "minimal",
-    exports: { default: async },
     with: { "sandloop:plugin/sockets.socket": crate::contract::socket::SocketHandle },
 });
 

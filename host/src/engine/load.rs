@@ -172,7 +172,6 @@ impl Loader {
                 .accepts_per_second
                 .map(|accepts| TokenBucket::new(accepts.into())),
             counters: Counters::default(),
-            slices_per_event: slices(section, &config.host),
             file: config.file.clone(),
         });
         Ok(Arc::new(Template { plugin, pre, indices }))
@@ -393,10 +392,4 @@ impl fmt::Display for Fault {
             Fault::HandlerMissing { .. } => f.write_str("several handlers and none named"),
         }
     }
-}
-
-/// How many slices make up the budget of one event, at least one.
-fn slices(section: &PluginConfig, host: &crate::config::model::HostConfig) -> u32 {
-    let slices = section.limits.cpu_per_event.as_nanos() / host.slice.as_nanos().max(1);
-    u32::try_from(slices).unwrap_or(u32::MAX).max(1)
 }

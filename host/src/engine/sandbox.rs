@@ -1,11 +1,6 @@
-//! One instance: its store, its guest, and the calls into it.
-//!
-//! A call is a value: a boxed future that owns its sandbox. While it runs there is no sandbox to call, so that
-//! an instance cannot be entered twice; dropping it ends the guest where it stands.
+//! One instance: its store, its guest, and what each task means to it.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource,
@@ -13,14 +8,14 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
 use crate::base::arena::ConnectionId;
-use crate::base::panics;
-use crate::base::panics::Panicked;
 use crate::contract::bindings;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
 use crate::contract::bindings::{Minimal, Origin};
 use crate::contract::outcome::{ExitReason, Failure};
+use crate::engine::call::Trapped;
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Template;
+use crate::host_api::call::CallEnded;
 use crate::host_api::memory::Refused;
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
@@ -37,65 +32,6 @@ pub struct Sandbox {
     guest: Minimal,
 }
 
-/// A sandbox, or what is needed to make it when its first task runs.
-pub enum Seat {
-    /// Made.
-    Ready(Box<Sandbox>),
-    /// To be made.
-    Empty(Arc<Template>, Box<HostState>),
-}
-
-impl Seat {
-    /// The plugin that it is for.
-    pub fn plugin(&self) -> &Arc<Plugin> {
-        match self {
-            Seat::Ready(sandbox) => sandbox.plugin(),
-            Seat::Empty(template, _) => &template.plugin,
-        }
-    }
-
-    /// Whether it takes long to give back what it holds.
-    pub fn is_heavy(&self) -> bool {
-        match self {
-            Seat::Ready(sandbox) => sandbox.store.data().is_heavy(),
-            Seat::Empty(..) => false,
-        }
-    }
-}
-
-/// A call into a guest that is under way. It owns the sandbox: whoever holds it can resume it, nobody can
-/// enter the guest meanwhile, and dropping it ends the guest.
-pub type Call = Pin<Box<dyn Future<Output = Finished> + Send>>;
-
-/// A call that has come to its end.
-pub struct Finished {
-    /// The sandbox; none when the guest trapped or could not be made.
-    pub sandbox: Option<Box<Sandbox>>,
-    /// What was to be done, with the buffer that was lent.
-    pub task: Task,
-    /// How it went.
-    pub result: Result<Outcome, Trapped>,
-}
-
-impl std::fmt::Debug for Finished {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Finished").field("event", &self.task.name()).finish_non_exhaustive()
-    }
-}
-
-/// How a guest ended.
-pub struct Trapped {
-    /// The engine's error, with the guest's backtrace.
-    pub error: wasmtime::Error,
-    /// What the guest's limits had to do with it.
-    pub limit: Option<&'static str>,
-    /// How far it had come.
-    pub stage: Stage,
-}
-
-/// Why there is no instance: how far it came, the limit behind it, and the engine's words.
-type Unmade = (Stage, Option<&'static str>, wasmtime::Error);
-
 /// How far an instance had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -109,65 +45,24 @@ pub enum Stage {
     Run,
 }
 
-/// Does one task and comes back with the sandbox.
-///
-/// Where the engine or the host's side of a call panics, that is the end of this guest and of nobody else.
-pub async fn run(seat: Seat, mut task: Task) -> Finished {
-    let plugin = seat.plugin().clone();
-    let (sandbox, result) = match panics::catch_in(attempt(seat, &mut task)).await {
-        Ok(done) => done,
-        Err(panicked) => (None, Err(Trapped::by_panic(&plugin, &panicked))),
-    };
-    Finished { sandbox, task, result }
-}
-
-async fn attempt(seat: Seat, task: &mut Task) -> (Option<Box<Sandbox>>, Result<Outcome, Trapped>) {
-    let mut sandbox = match seat {
-        Seat::Ready(sandbox) => sandbox,
-        Seat::Empty(template, state) => match Sandbox::new(&template, *state).await {
-            Ok(sandbox) => Box::new(sandbox),
-            Err((stage, limit, error)) => return (None, Err(Trapped { error, limit, stage })),
-        },
-    };
-    match sandbox.perform(task).await {
-        Ok(outcome) => (Some(sandbox), Ok(outcome)),
-        Err(error) => {
-            let limit = limit_behind(sandbox.store.data(), &error);
-            (None, Err(Trapped { error, limit, stage: Stage::Run }))
-        }
-    }
-}
-
-impl Trapped {
-    fn by_panic(plugin: &Plugin, panicked: &Panicked) -> Trapped {
-        let Panicked { thread, cause } = panicked;
-        let cause = GuestText::cause(cause);
-        tracing::error!(
-            plugin = plugin.name(),
-            thread,
-            cause = cause.as_str(),
-            "a call panicked: its instance has ended"
-        );
-        panics::survive(panicked);
-        let error = wasmtime::Error::msg(format!("the host panicked: {cause}"));
-        Trapped { error, limit: None, stage: Stage::Run }
-    }
-}
-
 impl Sandbox {
-    async fn new(template: &Template, state: HostState) -> Result<Sandbox, Unmade> {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn new(template: &Template, state: HostState) -> Result<Sandbox, Trapped> {
         let plugin = state.plugin.clone();
         let engine = template.pre.engine();
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.memory);
-        store.epoch_deadline_callback(|context| Ok(end_of_slice(context.data())));
+        store.epoch_deadline_callback(|mut context| end_of_slice(context.data_mut()));
         let call_bytes = plugin.config.limits.call_bytes;
         store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
-        begin_budget(&mut store);
-        let instance = template.pre.instantiate_async(&mut store).await;
+        begin_slice(&mut store);
+        let instance = template.pre.instantiate(&mut store);
         let instance = instance.map_err(|error| unmade(store.data(), error))?;
         let guest = template.indices.load(&mut store, &instance);
-        let guest = guest.map_err(|error| (Stage::Fit, None, error))?;
+        let guest = guest.map_err(|error| Trapped { error, limit: None, stage: Stage::Fit })?;
         Ok(Sandbox { store, instance, guest })
     }
 
@@ -176,95 +71,91 @@ impl Sandbox {
         &self.store.data().plugin
     }
 
-    async fn perform(&mut self, task: &mut Task) -> wasmtime::Result<Outcome> {
-        begin_budget(&mut self.store);
+    /// Does one task.
+    ///
+    /// # Errors
+    /// How the guest ended.
+    pub(super) fn perform(&mut self, task: &mut Task) -> wasmtime::Result<Outcome> {
+        begin_slice(&mut self.store);
         self.store.data_mut().subject = task.connection();
-        if matches!(task, Task::Operation { .. }) {
-            // Its worker reads the real CPU time instead.
-            self.store.data().slices_left.store(u32::MAX, Ordering::Relaxed);
-        }
         let exports = self.plugin().exports;
         match task {
             Task::Data { object, buffer, length, .. } => {
                 let data = &buffer[..*length];
-                guest_connection(&self.guest)
-                    .call_receive_data(&mut self.store, *object, data)
-                    .await?;
+                guest_connection(&self.guest).call_receive_data(&mut self.store, *object, data)?;
             }
             Task::Open { connection, shared, origin, constructed } => {
-                return self.open(*connection, shared.clone(), origin, constructed).await;
+                return self.open(*connection, shared.clone(), origin, constructed);
             }
             Task::Completed { object, .. } => {
                 guest_connection(&self.guest)
-                    .call_connection_completed(&mut self.store, *object)
-                    .await?;
+                    .call_connection_completed(&mut self.store, *object)?;
             }
             Task::Drained { object, .. } => {
-                guest_connection(&self.guest).call_drained(&mut self.store, *object).await?;
+                guest_connection(&self.guest).call_drained(&mut self.store, *object)?;
             }
             Task::Unbind { object, socket, reason, .. } => {
                 let reason = bindings::CloseReason::from(*reason);
-                guest_connection(&self.guest).call_unbind(&mut self.store, *object, reason).await?;
-                object.resource_drop_async(&mut self.store).await?;
+                guest_connection(&self.guest).call_unbind(&mut self.store, *object, reason)?;
+                object.resource_drop(&mut self.store)?;
                 self.store.data_mut().sockets.release(*socket);
             }
             Task::Timer { id } => {
-                self.call::<_, ()>(exports.timer_fired, (*id,)).await?;
+                self.call::<_, ()>(exports.timer_fired, (*id,))?;
             }
             Task::Tick { id } => {
-                self.call::<_, ()>(exports.tick, (*id,)).await?;
+                self.call::<_, ()>(exports.tick, (*id,))?;
             }
             Task::Prepare => {
-                return self.fallible(exports.lifecycle.map(|all| all.prepare), ()).await;
+                return self.fallible(exports.lifecycle.map(|all| all.prepare), ());
             }
             Task::Start => {
                 self.store.data_mut().running = true;
-                return self.fallible(exports.lifecycle.map(|all| all.start), ()).await;
+                return self.fallible(exports.lifecycle.map(|all| all.start), ());
             }
             Task::Stopping => {
-                self.call::<_, ()>(exports.lifecycle.map(|all| all.stopping), ()).await?;
+                self.call::<_, ()>(exports.lifecycle.map(|all| all.stopping), ())?;
             }
             Task::Stopped => {
                 self.store.data_mut().running = false;
-                self.call::<_, ()>(exports.lifecycle.map(|all| all.stopped), ()).await?;
+                self.call::<_, ()>(exports.lifecycle.map(|all| all.stopped), ())?;
             }
             Task::Operation { operation, argument } => {
                 type Answer = (Result<Vec<u8>, String>,);
                 let params = (*operation, argument.data());
-                let returned = self.call::<_, Answer>(exports.run_operation, params).await?;
+                let returned = self.call::<_, Answer>(exports.run_operation, params)?;
                 return Ok(returned.map_or(Outcome::Done, |(result,)| Outcome::Result(result)));
             }
             Task::Deferred { job, outcome } => {
                 let outcome = outcome.as_ref().map(Message::data);
                 let outcome = outcome.map_err(|none| none.failure.clone());
-                self.call::<_, ()>(exports.deferred, (*job, outcome)).await?;
+                self.call::<_, ()>(exports.deferred, (*job, outcome))?;
             }
             Task::Message { subscription, message } => {
-                self.call::<_, ()>(exports.message, (*subscription, message.data())).await?;
+                self.call::<_, ()>(exports.message, (*subscription, message.data()))?;
             }
             Task::Popped { pop, item } => {
-                self.call::<_, ()>(exports.popped, (*pop, item.data())).await?;
+                self.call::<_, ()>(exports.popped, (*pop, item.data()))?;
             }
             Task::Spawned { process, name, argument } => {
                 let params = (*process, name.as_str(), argument.data());
-                return self.fallible(exports.mailbox.map(|all| all.spawned), params).await;
+                return self.fallible(exports.mailbox.map(|all| all.spawned), params);
             }
             Task::Notified { message } => {
-                self.call::<_, ()>(exports.mailbox.map(|all| all.notified), (message.data(),))
-                    .await?;
+                self.call::<_, ()>(exports.mailbox.map(|all| all.notified), (message.data(),))?;
             }
             Task::Exited { process, reason } => {
-                self.call::<_, ()>(exports.exited, (*process, *reason)).await?;
+                self.call::<_, ()>(exports.exited, (*process, *reason))?;
             }
             Task::Handlers => {
-                let names = self.call::<_, (Vec<String>,)>(exports.handlers, ()).await?;
+                let names = self.call::<_, (Vec<String>,)>(exports.handlers, ())?;
                 return Ok(names.map_or(Outcome::Done, |(names,)| Outcome::Names(names)));
             }
         }
         Ok(Outcome::Done)
     }
 
-    async fn open(
+    fn open(
         &mut self,
         connection: ConnectionId,
         shared: SharedConnection,
@@ -274,9 +165,9 @@ impl Sandbox {
         let number = self.store.data_mut().sockets.insert(connection, shared);
         let socket = Resource::new_own(number);
         let guest = guest_connection(&self.guest);
-        let object = guest.call_constructor(&mut self.store, socket, origin).await?;
+        let object = guest.call_constructor(&mut self.store, socket, origin)?;
         *constructed = true;
-        guest.call_post_init(&mut self.store, object).await?;
+        guest.call_post_init(&mut self.store, object)?;
         Ok(Outcome::Opened(object, number))
     }
 
@@ -325,7 +216,7 @@ impl Sandbox {
     }
 
     /// Calls an optional export; none when it is not there.
-    async fn call<Params, Return>(
+    fn call<Params, Return>(
         &mut self,
         export: Option<ComponentExportIndex>,
         params: Params,
@@ -336,11 +227,11 @@ impl Sandbox {
     {
         let Some(export) = export else { return Ok(None) };
         let function = self.instance.get_typed_func::<Params, Return>(&mut self.store, export)?;
-        function.call_async(&mut self.store, params).await.map(Some)
+        function.call(&mut self.store, params).map(Some)
     }
 
     /// Calls an optional export that may refuse.
-    async fn fallible<Params>(
+    fn fallible<Params>(
         &mut self,
         export: Option<ComponentExportIndex>,
         params: Params,
@@ -348,7 +239,7 @@ impl Sandbox {
     where
         Params: ComponentNamedList + Lower + Send + Sync,
     {
-        Ok(match self.call::<_, (Result<(), String>,)>(export, params).await? {
+        Ok(match self.call::<_, (Result<(), String>,)>(export, params)? {
             Some((Err(reason),)) => {
                 let bytes_max = usize::try_from(self.plugin().config.limits.log_line);
                 Outcome::Refused(GuestText::of(reason, bytes_max.unwrap_or(usize::MAX)))
@@ -361,17 +252,24 @@ impl Sandbox {
     pub fn refused_memory(&self) -> Option<&'static str> {
         refused_memory(self.store.data())
     }
+
+    /// The end of the guest, with the limit behind it.
+    pub(super) fn trapped(&self, error: wasmtime::Error) -> Trapped {
+        let limit = limit_behind(self.store.data(), &error);
+        Trapped { error, limit, stage: Stage::Run }
+    }
 }
 
 /// Why there is no instance: the guest's own start, or a lack of room that is none of its doing.
-fn unmade(state: &HostState, error: wasmtime::Error) -> Unmade {
+fn unmade(state: &HostState, error: wasmtime::Error) -> Trapped {
     if state.memory.refused == Some(Refused::TenantMemory) {
-        return (Stage::Room, Some("tenant memory"), error);
+        return Trapped { error, limit: Some("tenant memory"), stage: Stage::Room };
     }
     if is_lack_of_room(&error) {
-        return (Stage::Room, Some("instances"), error);
+        return Trapped { error, limit: Some("instances"), stage: Stage::Room };
     }
-    (Stage::Make, limit_behind(state, &error), error)
+    let limit = limit_behind(state, &error);
+    Trapped { error, limit, stage: Stage::Make }
 }
 
 /// Whether the engine's pool or the system had nothing left.
@@ -384,8 +282,11 @@ fn is_lack_of_room(error: &wasmtime::Error) -> bool {
 
 /// Which limit the guest ran into before it trapped.
 fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option<&'static str> {
+    if let Some(ended) = error.downcast_ref::<CallEnded>() {
+        return ended.limit();
+    }
     match error.downcast_ref::<wasmtime::Trap>() {
-        Some(wasmtime::Trap::Interrupt) => Some("cpu_per_event"),
+        Some(wasmtime::Trap::Interrupt) => Some(state.call.cpu_limit()),
         Some(wasmtime::Trap::StackOverflow) => Some("stack"),
         _ => refused_memory(state).or_else(|| limit_of_call(error)),
     }
@@ -417,23 +318,19 @@ fn guest_connection(guest: &Minimal) -> GuestConnection<'_> {
     guest.sandloop_plugin_handler().connection()
 }
 
-/// Gives the next callback its whole budget and its first slice.
-fn begin_budget(store: &mut Store<HostState>) {
-    let state = store.data_mut();
-    state.slices_left.store(state.plugin.slices_per_event, Ordering::Relaxed);
-    state.memory.refused = None;
-    // The next tick may be a moment away: only with the one after it has a whole slice passed.
-    store.as_context_mut().set_epoch_deadline(2);
+/// Gives the next callback its first slice.
+fn begin_slice(store: &mut Store<HostState>) {
+    store.data_mut().memory.refused = None;
+    // The next tick may be a moment away: what has passed since is known with the one after it.
+    store.as_context_mut().set_epoch_deadline(1);
 }
 
-/// What happens when a slice has been used up: the others have their turn, or the guest has had its budget.
-fn end_of_slice(state: &HostState) -> UpdateDeadline {
-    match state.slices_left.load(Ordering::Relaxed) {
-        0 => UpdateDeadline::Interrupt,
-        left => {
-            state.slices_left.store(left - 1, Ordering::Relaxed);
-            UpdateDeadline::Yield(1)
-        }
+/// What happens when a slice has been used up: the others have their turn on this thread, or the guest has had its budget.
+fn end_of_slice(state: &mut HostState) -> wasmtime::Result<UpdateDeadline> {
+    match state.call.slice_over() {
+        Ok(()) => Ok(UpdateDeadline::Continue(1)),
+        Err(CallEnded::OutOfCpu(_)) => Ok(UpdateDeadline::Interrupt),
+        Err(ended) => Err(ended.into()),
     }
 }
 

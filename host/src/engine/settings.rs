@@ -12,8 +12,6 @@ use crate::engine::cache::entry::DIGEST_BYTES;
 
 /// Guard behind a slot that has bounds checks anyway.
 const CHECKED_GUARD_BYTES: u64 = 64 << 10;
-/// Stack of one fiber: the guest's and what host functions need on top of it.
-const FIBER_STACK_BYTES: usize = 1 << 20;
 /// How settings without bounds checks are written.
 const UNCHECKED: &str = "unchecked";
 
@@ -39,8 +37,7 @@ impl CodeSettings {
             // Nothing here is concurrent inside one store, and the bookkeeping for it doubles the price of a call.
             .concurrency_support(false)
             .epoch_interruption(true)
-            .max_wasm_stack(GUEST_STACK_BYTES)
-            .async_stack_size(FIBER_STACK_BYTES);
+            .max_wasm_stack(GUEST_STACK_BYTES);
         if let Some(reservation) = self.checked_reservation {
             config.memory_reservation(reservation);
             config.memory_guard_size(CHECKED_GUARD_BYTES);

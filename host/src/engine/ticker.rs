@@ -1,7 +1,7 @@
 //! The thread that measures slices: it moves the engine's epoch while handlers run and sleeps otherwise.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,7 +31,20 @@ struct TickerShared {
     parked: AtomicBool,
     stop: AtomicBool,
     thread: std::sync::OnceLock<std::thread::Thread>,
+    watched: WatchList,
 }
+
+#[derive(Default)]
+struct WatchList(Mutex<Vec<Weak<dyn Watched>>>);
+
+/// Something that is looked at [`LOOKS_IN_A_SLICE`] times a slice while a guest may run.
+pub trait Watched: Send + Sync {
+    /// Looks. It is called on the ticker's thread, and must not wait.
+    fn look(&self);
+}
+
+/// How often is looked in one slice.
+pub const LOOKS_IN_A_SLICE: u32 = 4;
 
 /// Slices without any guest after which the ticker goes to sleep. Waking it costs a system call, so it
 /// lingers a little over the gaps of a busy loop.
@@ -93,7 +106,28 @@ impl Drop for Ticker {
     }
 }
 
+impl WatchList {
+    fn look(&self) {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|watched| watched.strong_count() != 0);
+        for watched in watched.iter().filter_map(Weak::upgrade) {
+            watched.look();
+        }
+    }
+}
+
+impl std::fmt::Debug for WatchList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WatchList")
+    }
+}
+
 impl Activity {
+    /// Has this looked at for as long as it lives.
+    pub fn watch(&self, watched: Weak<dyn Watched>) {
+        self.0.watched.0.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+    }
+
     /// To be called before each entry into a guest and each resumption; what it answers is held until the guest has
     /// returned or is suspended.
     pub fn enter(&self) -> Entered<'_> {
@@ -119,8 +153,14 @@ impl Drop for Entered<'_> {
 impl TickerShared {
     fn run(&self, engine: &EngineWeak, slice: Duration) {
         let mut idle = Idle::default();
+        let mut looks = 0;
         while !self.stop.load(Ordering::SeqCst) {
-            std::thread::sleep(slice);
+            std::thread::sleep(slice / LOOKS_IN_A_SLICE);
+            self.watched.look();
+            looks = (looks + 1) % LOOKS_IN_A_SLICE;
+            if looks != 0 {
+                continue;
+            }
             let Some(engine) = engine.upgrade() else { return };
             engine.increment_epoch();
             idle.has_passed(self.entries.load(Ordering::SeqCst));

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 
 use crate::base::arena::ConnectionId;
 use crate::clock::Clock;
 use crate::contract::bindings::ErrorCode;
+use crate::host_api::call::CallMeter;
 use crate::host_api::command::Commands;
 use crate::host_api::handles::Sockets;
 use crate::host_api::memory::MemoryMeter;
@@ -53,8 +54,8 @@ pub struct HostState {
     pub(super) ids: Ids,
     /// Its memory and tables.
     pub memory: MemoryMeter,
-    /// How many more slices the running callback may have.
-    pub slices_left: Arc<AtomicU32>,
+    /// The measure of the call that it is in.
+    pub call: CallMeter,
     /// Made when a guest first asks for anything of WASI, which most never do.
     pub(super) wasi: Option<Box<Wasi>>,
 }
@@ -64,6 +65,7 @@ impl HostState {
     pub fn new(plugin: Arc<Plugin>, env: Env) -> HostState {
         let limits = &plugin.config.limits;
         let memory = MemoryMeter::new(limits.memory, limits.tables, &plugin.tenant.memory);
+        let call = CallMeter::new(&env.clock);
         HostState {
             plugin,
             env,
@@ -82,7 +84,7 @@ impl HostState {
             jobs: OwnJobs::default(),
             ids: Ids::default(),
             memory,
-            slices_left: Arc::default(),
+            call,
             wasi: None,
         }
     }

@@ -1,18 +1,33 @@
 //! WASI 0.2 with what is granted: the folders and environment variables of the plugin's section, no sockets.
 //! Standard output and standard error become lines of the plugin.
 //!
-//! What touches a file system runs on the threads of the runtime for WASI: the call is suspended meanwhile, as
-//! it is while a guest sleeps, and the reactor goes on.
+//! All of it is synchronous: a guest that waits parks the thread that made the call, by [`CallMeter::wait`], which
+//! knows the call's deadline and is woken when the call is ended. What touches a file system is done on a thread of
+//! its own (`plugin::file_calls`), so that what is stuck there is not the guest.
+
+mod clock;
+mod file_stream;
+mod files;
+mod io;
+mod no_sockets;
 
 use std::sync::Arc;
 
-use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings;
+use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::clock::Clock;
+use crate::host_api::call::{CallEnded, CallMeter};
 use crate::host_api::state::HostState;
 use crate::host_api::stdio::Lines;
 use crate::plugin::Plugin;
+use crate::plugin::file_calls::FileCalls;
 
 /// Most random bytes that one call brings: making them takes about a slice, during which nothing can interrupt it.
 const RANDOM_BYTES_MAX: u64 = 1 << 20;
@@ -23,9 +38,105 @@ pub struct Wasi {
     table: ResourceTable,
 }
 
-/// Links WASI. The asynchronous form: a guest that sleeps suspends itself, not the loop.
+/// What the functions that may wait work with.
+pub(super) struct WaitingView<'a> {
+    table: &'a mut ResourceTable,
+    call: &'a mut CallMeter,
+    clock: &'a Clock,
+    files: &'a FileCalls,
+    tenant: usize,
+}
+
+/// Tells the engine of [`WaitingView`].
+struct HasWaitingView;
+
+impl HasData for HasWaitingView {
+    type Data<'a> = WaitingView<'a>;
+}
+
+/// Links WASI. What does not wait is the engine's own; sockets are not there to be waited for.
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)
+    link_what_waits(linker)?;
+    link_what_does_not(linker)
+}
+
+fn link_what_waits(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    use bindings::sync::filesystem::types;
+    use bindings::sync::io::{poll, streams};
+    use bindings::sync::sockets::udp_create_socket;
+    let waiting = HostState::waiting;
+    wasmtime_wasi_io::bindings::wasi::io::error::add_to_linker::<_, HasTable>(linker, |state| {
+        state.ctx().table
+    })?;
+    poll::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    streams::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    types::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    bindings::clocks::monotonic_clock::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    bindings::sockets::tcp_create_socket::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    udp_create_socket::add_to_linker::<_, HasWaitingView>(linker, waiting)
+}
+
+fn link_what_does_not(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    use bindings::{cli, clocks, filesystem, random, sockets};
+    let l = linker;
+    clocks::wall_clock::add_to_linker::<_, WasiClocks>(l, HostState::clocks)?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, HostState::filesystem)?;
+    random::random::add_to_linker::<_, WasiRandom>(l, HostState::random)?;
+    random::insecure::add_to_linker::<_, WasiRandom>(l, HostState::random)?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, HostState::random)?;
+    cli::exit::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    cli::environment::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    cli::stdin::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    cli::stdout::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    cli::stderr::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
+    // No guest has a socket: what is done with one is linked so that components fit, and never called.
+    sockets::network::add_to_linker::<_, WasiSockets>(l, &Default::default(), HostState::sockets)?;
+    sockets::instance_network::add_to_linker::<_, WasiSockets>(l, HostState::sockets)?;
+    sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, HostState::sockets)?;
+    bindings::sync::sockets::tcp::add_to_linker::<_, WasiSockets>(l, HostState::sockets)?;
+    bindings::sync::sockets::udp::add_to_linker::<_, WasiSockets>(l, HostState::sockets)
+}
+
+/// Tells the engine of the table alone.
+struct HasTable;
+
+impl HasData for HasTable {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+impl HostState {
+    fn waiting(&mut self) -> WaitingView<'_> {
+        let (plugin, clock) = (&self.plugin, &self.env.clock);
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock)));
+        WaitingView {
+            table: &mut wasi.table,
+            call: &mut self.call,
+            clock,
+            files: &self.env.host.file_calls,
+            tenant: plugin.tenant.index,
+        }
+    }
+}
+
+impl HostState {
+    fn random(&mut self) -> &mut WasiRandomCtx {
+        self.ctx().ctx.random()
+    }
+}
+
+impl WaitingView<'_> {
+    /// Waits for this with the table at hand.
+    fn wait<'a, T>(
+        &'a mut self,
+        begin: impl AsyncFnOnce(&'a mut ResourceTable) -> T,
+    ) -> Result<T, CallEnded> {
+        self.call.wait(begin(self.table))
+    }
 }
 
 impl WasiView for HostState {

@@ -17,6 +17,8 @@ impl Folders {
     /// The one that cannot be opened, and why.
     pub fn open(directories: &[Directory]) -> Result<Folders, (Directory, wasmtime::Error)> {
         let mut builder = WasiCtx::builder();
+        // The threads that use them are there for that.
+        builder.allow_blocking_current_thread(true);
         for directory in directories {
             let permissions = match directory.access {
                 Access::Read => FsPerms::ReadOnly,

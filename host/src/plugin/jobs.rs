@@ -1,8 +1,9 @@
 //! Deferred work: jobs of all reactors, done by a few threads.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::base::cancel::CancelToken;
 use crate::mail::message::Message;
 use crate::mail::post::Address;
 use crate::plugin::Plugin;
@@ -31,12 +32,16 @@ pub struct Job {
 /// Jobs that wait for a worker. Where several tenants have such work, none has all the workers at once: an operation that
 /// sleeps would hold up the others.
 #[derive(Debug)]
-pub struct Jobs(FairQueue<Job>);
+pub struct Jobs {
+    waiting: FairQueue<Job>,
+    /// What ends the calls of the jobs that are being done, and what is gone when nobody wants one.
+    calls: Mutex<Vec<(Weak<()>, CancelToken)>>,
+}
 
 impl Default for Jobs {
     fn default() -> Jobs {
         // Each plugin has a bound of its own.
-        Jobs(FairQueue::new(usize::MAX, usize::MAX))
+        Jobs { waiting: FairQueue::new(usize::MAX, usize::MAX), calls: Mutex::default() }
     }
 }
 
@@ -44,34 +49,64 @@ impl Jobs {
     /// Adds a job. A host that ends drops it.
     pub fn add(&self, job: Job) {
         let tenant = job.plugin.tenant.index;
-        drop(self.0.add(tenant, job));
+        drop(self.waiting.add(tenant, job));
     }
 
-    /// Forgets the jobs of an instance that wait; the one that is being done is given up at its next slice.
+    /// Forgets the jobs of an instance that wait, and ends those that are being done.
     pub fn give_up(&self, tenant: usize, alive: &Arc<()>) {
-        drop(self.0.remove(tenant, |job| std::ptr::eq(job.alive.as_ptr(), Arc::as_ptr(alive))));
+        drop(
+            self.waiting.remove(tenant, |job| std::ptr::eq(job.alive.as_ptr(), Arc::as_ptr(alive))),
+        );
+        self.cancel(|of| std::ptr::eq(of.as_ptr(), Arc::as_ptr(alive)));
+    }
+
+    /// The call of a job begins, and `cancel` will end it when nobody wants the job any more; false where that is so already.
+    pub fn begins(&self, alive: &Weak<()>, cancel: &CancelToken) -> bool {
+        self.calls().push((alive.clone(), cancel.clone()));
+        // Looked at afterwards: who ends it from now on finds it.
+        let is_wanted = 0 < alive.strong_count() && !self.waiting.is_closed();
+        if !is_wanted {
+            self.ends(cancel);
+        }
+        is_wanted
+    }
+
+    /// The call of a job has ended.
+    pub fn ends(&self, cancel: &CancelToken) {
+        self.calls().retain(|(_, of)| !of.is(cancel));
+    }
+
+    fn cancel(&self, is_theirs: impl Fn(&Weak<()>) -> bool) {
+        let calls = self.calls();
+        let theirs = calls.iter().filter(|(of, _)| is_theirs(of));
+        let theirs: Vec<CancelToken> = theirs.map(|(_, cancel)| cancel.clone()).collect();
+        drop(calls);
+        theirs.iter().for_each(CancelToken::cancel);
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Vec<(Weak<()>, CancelToken)>> {
+        // Each change is whole before anything can panic.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next job; waits for it, for as long as `patience` says, or without end.
     pub fn take(&self, patience: Option<Duration>) -> Taken<Job> {
-        self.0.take(patience)
+        self.waiting.take(patience)
     }
 
     /// No tenant has more than that many workers.
     pub fn set_share(&self, share: usize) {
-        self.0.set_share(share);
+        self.waiting.set_share(share);
     }
 
     /// A job of a tenant that was taken is done.
     pub fn done(&self, tenant: usize) {
-        self.0.done(tenant);
+        self.waiting.done(tenant);
     }
 
+    /// No more jobs are done; those that are being done end.
     pub fn close(&self) {
-        drop(self.0.close());
-    }
-
-    pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        drop(self.waiting.close());
+        self.cancel(|_| true);
     }
 }

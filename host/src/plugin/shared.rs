@@ -6,6 +6,7 @@ use crate::log;
 use crate::mail::mailboxes::Processes;
 use crate::net::outbound::own_listeners::OwnListeners;
 use crate::plugin::Plugin;
+use crate::plugin::file_calls::FileCalls;
 use crate::plugin::jobs::Jobs;
 use crate::plugin::tenant::Tenant;
 
@@ -18,6 +19,8 @@ pub struct HostShared {
     pub tenants: Vec<Arc<Tenant>>,
     /// Every process.
     pub processes: Arc<Processes>,
+    /// Calls into file systems, for the threads that make them.
+    pub file_calls: FileCalls,
     /// Work for the workers.
     pub jobs: Arc<Jobs>,
     /// Where this host listens.

@@ -38,6 +38,8 @@ pub struct Tenant {
     pub memory: ByteBudget,
     /// Instances of its plugins that ended in a trap.
     pub strikes: AtomicU64,
+    /// Calls of its instances that have outlived their first slice.
+    pub slow_calls: Semaphore,
     /// Everything that waits for its instances.
     pub messages: ByteBudget,
     /// Its channels.
@@ -63,6 +65,7 @@ impl Tenant {
             writing: config.limits.write_per_second.map(TokenBucket::new).map(Arc::new),
             log: LogShare::new(&config.name, config.limits.log_per_second),
             strikes: AtomicU64::new(0),
+            slow_calls: Semaphore::new(config.limits.slow_calls),
             memory: ByteBudget::new(config.limits.memory),
             channels: Channels::new(index, names, config.limits.channel, messages.clone()),
             queues: Arc::new(queues),

@@ -1,21 +1,22 @@
 //! Calls into instances: begun here, and gone on with in the slow lane when they outlive their first slice.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
-use crate::engine::sandbox;
-use crate::engine::sandbox::{Call, Finished};
+use crate::engine::call::Finished;
 use crate::engine::task::Task;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
+use crate::reactor::ends::TOO_LONG;
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
 use crate::reactor::table::instance::InstanceState;
-use crate::workers::slow_call::Start;
+use crate::workers::slow_call::{CallOf, SlowCall};
 
-/// How soon it is looked again, at the soonest, whether a call that computes has waited for too long.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
+/// A call ends itself when its deadline has passed. So much later the reactor ends one that cannot: its thread is in a host
+/// function, or has had no core for so long.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 impl Reactor {
     /// The guest that is entered before the phase goes on: of the instance that was told something first, until nothing
@@ -79,32 +80,46 @@ impl Reactor {
                 return None;
             }
         };
-        let plugin = instance.plugin.clone();
-        let call: Call = Box::pin(sandbox::run(seat, task));
-        if self.fair_share.is_slow(plugin.tenant.index, self.setup.env.clock.turn()) {
-            // The callback gets its budget when it begins.
-            self.send_away(id, call, plugin.slices_per_event);
-            return None;
+        let tenant = &instance.plugin.tenant;
+        let is_measured = tenant.cpu.is_some() || self.fair_share.is_contended();
+        let may_begin = tenant.slow_calls.has_permits()
+            && !self.fair_share.is_slow(tenant.index, self.setup.env.clock.turn());
+        let entry = GuestEntry { instance: id, seat, task, is_measured };
+        if may_begin {
+            return Some(entry);
         }
-        let is_measured = plugin.tenant.cpu.is_some() || self.fair_share.is_contended();
-        Some(GuestEntry { instance: id, call, is_measured })
+        self.begin_in_the_lane(entry);
+        None
     }
 
-    /// A guest has been entered. A call that is not over goes on in the slow lane, whether it has used up its slice or
-    /// waits for something: which of them it is shows there.
+    /// A guest is not entered here, but in the slow lane.
+    pub fn begin_in_the_lane(&mut self, entry: GuestEntry) {
+        let GuestEntry { instance: id, seat, task, .. } = entry;
+        if let Some(of) = self.call_of(id) {
+            let call = self.setup.slow_lane.take(of, seat, task);
+            self.goes_on(id, call);
+        }
+    }
+
+    /// A guest that was entered has returned within its first slice.
     pub fn returned(&mut self, returned: GuestReturn) {
-        let GuestReturn { instance: id, call, used } = returned;
+        let GuestReturn { instance: id, finished, used } = returned;
         if let Some(used) = used {
             self.charge(id, used);
         }
-        match call {
-            Ok(finished) => self.finish(id, finished),
-            Err(call) => {
-                let Some(instance) = self.instances.get_mut(id) else { return };
-                let slices = instance.slices_left.load(Ordering::Relaxed);
-                self.send_away(id, call, slices);
-            }
-        }
+        self.finish(id, finished);
+    }
+
+    /// A guest that was entered has not returned: the thread that entered it goes on with it in the slow lane, and the loop
+    /// without it. None where the instance has ended meanwhile.
+    pub fn left_behind(&mut self, id: InstanceId) -> Option<Arc<SlowCall>> {
+        let call = self.setup.slow_lane.adopt(self.call_of(id)?);
+        self.goes_on(id, call.clone());
+        let used = self.setup.slice;
+        let instance = self.instances.get(id)?;
+        let now = self.setup.env.clock.now();
+        self.fair_share.charge(instance.plugin.tenant.index, used, now);
+        Some(call)
     }
 
     /// Works for a tenant, which has the less of this turn for it.
@@ -126,65 +141,54 @@ impl Reactor {
         self.fair_share.charge(plugin.tenant.index, used, now);
     }
 
-    /// A call goes on in the slow lane.
-    fn send_away(&mut self, id: InstanceId, call: Call, slices: u32) {
-        let (post, returns) = (self.inbox.post(), self.inbox.returns());
-        let Some(instance) = self.instances.get_mut(id) else { return };
-        let plugin = instance.plugin.clone();
-        let slices_left = instance.slices_left.clone();
-        let call = self.setup.slow_lane.take(Start {
-            call,
-            plugin,
+    /// What the slow lane has to know of the call that an instance is in.
+    fn call_of(&self, id: InstanceId) -> Option<CallOf> {
+        let instance = self.instances.get(id)?;
+        Some(CallOf {
+            plugin: instance.plugin.clone(),
+            cancel: instance.cancel.clone(),
             instance: id,
-            post,
-            returns,
-            slices_left,
-            slices,
-        });
+            post: self.inbox.post(),
+            returns: self.inbox.returns(),
+        })
+    }
+
+    /// A call goes on without the loop.
+    fn goes_on(&mut self, id: InstanceId, call: Arc<SlowCall>) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
         instance.state = InstanceState::Away(call);
-        self.watch(id);
-    }
-
-    /// A call has come back from the slow lane.
-    pub(super) fn returned_from_the_lane(&mut self, id: InstanceId, finished: Finished) {
-        let Some(instance) = self.instances.get_mut(id) else { return };
-        if let InstanceState::Away(call) =
-            std::mem::replace(&mut instance.state, InstanceState::Entered)
-        {
-            let now = self.setup.env.clock.now();
-            self.fair_share.used_in_the_lane(instance.plugin.tenant.index, call.used(), now);
-        }
-        self.finish(id, finished);
-        self.agenda.runnable.push_back(id);
-    }
-
-    /// Sets the deadline of a call that does not come to its end at once.
-    fn watch(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(id) else { return };
         if instance.overdue.is_none() {
-            let now = self.setup.env.clock.now();
-            let deadline = now + instance.plugin.config.limits.event_deadline;
+            let after = instance.plugin.config.limits.event_deadline + STUCK_AFTER;
+            let deadline = self.setup.env.clock.now() + after;
             instance.overdue =
                 Some(self.timers.insert(Owner::Host, deadline, Purpose::Overdue(id)));
         }
     }
 
-    /// A call may have waited for as long as it may: then its guest ends where it stands.
-    ///
-    /// Only the time counts in which it waits for something, over the whole event. While it computes or waits for its
-    /// turn, `cpu_per_event` is what bounds it, and a neighbour that takes the turns must not be its end.
+    /// A call has come back from the slow lane.
+    pub(super) fn returned_from_the_lane(&mut self, id: InstanceId, finished: Finished) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if let InstanceState::Away(_) =
+            std::mem::replace(&mut instance.state, InstanceState::Entered)
+        {
+            let now = self.setup.env.clock.now();
+            self.fair_share.used_in_the_lane(instance.plugin.tenant.index, finished.used, now);
+        }
+        self.finish(id, finished);
+        self.agenda.runnable.push_back(id);
+    }
+
+    /// A call may be stuck: then its instance ends, and its thread is left to it.
     pub(super) fn overdue(&mut self, id: InstanceId) {
         let now = self.setup.env.clock.now();
         let Some(instance) = self.instances.get_mut(id) else { return };
         let plugin = instance.plugin.clone();
         let InstanceState::Away(call) = &instance.state else { return };
-        let left = plugin.config.limits.event_deadline.saturating_sub(call.waited(now));
+        let may = plugin.config.limits.event_deadline + STUCK_AFTER;
+        let left = may.saturating_sub(call.unseen(now));
         if !left.is_zero() {
-            instance.overdue = Some(self.timers.insert(
-                Owner::Host,
-                now + left.max(LOOK_AGAIN_AFTER),
-                Purpose::Overdue(id),
-            ));
+            instance.overdue =
+                Some(self.timers.insert(Owner::Host, now + left, Purpose::Overdue(id)));
             return;
         }
         instance.overdue = None;
@@ -193,7 +197,7 @@ impl Reactor {
         plugin.ended(
             now,
             &Ended {
-                what: "an event took too long: its instance has ended",
+                what: TOO_LONG,
                 event: "",
                 handler: subject.as_ref().map(|(_, handler)| handler),
                 connection: subject.as_ref().map(|(number, _)| *number),

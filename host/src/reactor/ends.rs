@@ -3,7 +3,8 @@
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::config::model::Isolation;
 use crate::contract::outcome::ExitReason;
-use crate::engine::sandbox::{Stage, Trapped};
+use crate::engine::call::Trapped;
+use crate::engine::sandbox::Stage;
 use crate::engine::task::Task;
 use crate::log::text::GuestText;
 use crate::log::trap;
@@ -15,6 +16,9 @@ use crate::workers::disposal::Remains;
 
 /// Deadlines of an ended instance that are taken off before another tenant has its turn.
 const CANCELLED_AT_ONCE: usize = 256;
+
+/// What the log says of an event that took too long.
+pub(super) const TOO_LONG: &str = "an event took too long: its instance has ended";
 
 impl Reactor {
     pub(super) fn begin_giving_back(&mut self) -> TurnPhase {
@@ -65,6 +69,7 @@ impl Reactor {
             self.setup.env.clock.now(),
             &Ended {
                 what: match trapped.stage {
+                    Stage::Run if trapped.limit == Some("event_deadline") => TOO_LONG,
                     Stage::Run => "trapped",
                     Stage::Room | Stage::Make | Stage::Fit => "no instance could be made",
                 },

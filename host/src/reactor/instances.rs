@@ -2,7 +2,8 @@
 
 use crate::base::arena::InstanceId;
 use crate::config::model::Isolation;
-use crate::engine::sandbox::{Finished, Sandbox, Seat};
+use crate::engine::call::{Finished, Seat};
+use crate::engine::sandbox::Sandbox;
 use crate::engine::task::{Outcome, Task};
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
@@ -91,7 +92,7 @@ impl Reactor {
         if let Some(key) = overdue {
             self.timers.cancel(key);
         }
-        let Finished { sandbox, mut task, result } = finished;
+        let Finished { sandbox, mut task, result, .. } = finished;
         if let Task::Data { buffer, .. } = &mut task {
             self.buffer = Some(std::mem::take(buffer));
         }

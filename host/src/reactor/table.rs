@@ -6,7 +6,7 @@ pub(super) mod backlog;
 pub(super) mod connection;
 pub(super) mod deadline;
 pub(super) mod event;
-pub(super) mod guest_entry;
+pub(crate) mod guest_entry;
 pub(super) mod held_back;
 pub(super) mod instance;
 pub(super) mod pending;

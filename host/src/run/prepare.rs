@@ -3,23 +3,19 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
-
-use crate::base::panics;
-use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::config::model::{Config, Isolation, PluginConfig};
+use crate::engine::call::{Finished, Seat, Trapped, enter, event_budget};
 use crate::engine::compile::Compiler;
 use crate::engine::fit;
 use crate::engine::load::{Components, Fault, LoadError, Loader};
-use crate::engine::sandbox;
-use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage};
+use crate::engine::sandbox::{Sandbox, Stage};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::{Template, Templates};
 use crate::engine::ticker::{Activity, Ticker};
+use crate::host_api::call::{Budget, CallEnded, Counts, Unpaced};
 use crate::host_api::state::{Env, HostState};
 use crate::log::text::GuestText;
 use crate::log::trap;
@@ -31,6 +27,7 @@ use crate::run::descriptors;
 use crate::run::error::StartError;
 use crate::workers::deferred::Workers;
 use crate::workers::disposal::{Disposal, DisposalThread};
+use crate::workers::file_threads::FileThreads;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
@@ -38,9 +35,6 @@ use crate::{contract, engine};
 
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
-
-/// Threads that wait for file systems on behalf of guests; started when a guest needs one.
-const FILE_THREADS_MAX: usize = 8;
 
 /// A host that could begin to serve.
 pub struct Prepared {
@@ -52,8 +46,8 @@ pub struct Prepared {
     pub reactors: Vec<Reactor>,
     /// What all share.
     pub host: Arc<HostShared>,
-    /// What guests wait on that sleep or use files through WASI.
-    pub runtime: Runtime,
+    /// Make calls into file systems for guests.
+    pub files: FileThreads,
     /// Measures slices.
     pub ticker: Ticker,
     /// Do deferred work.
@@ -79,7 +73,6 @@ impl Prepared {
         let config = &admitted;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
             .map_err(StartError::thread("the time slices"))?;
-        let runtime = runtime()?;
         let loader = Loader::new(&engine, &config.tenants)
             .map_err(|error| StartError::Internal(format!("linker: {}", trap::chain(&error))))?;
         let templates = (compiled.iter().zip(&footprints).enumerate())
@@ -91,13 +84,14 @@ impl Prepared {
             HostShared::new(templates.iter().map(|template| template.plugin.clone()).collect());
         let env =
             || Env { clock: clock.for_reactor(), stopping: Arc::default(), host: host.clone() };
-        let guard = runtime.enter();
+        let files = FileThreads::spawn(&host.file_calls, &host.plugins)
+            .map_err(StartError::thread("files"))?;
         let caller = Caller { config, activity: ticker.activity(), env: env() };
         for template in &*templates {
             let plugin = &template.plugin;
             caller.check(template).map_err(|fault| caller.error(plugin, fault))?;
         }
-        let lane = SlowLane::new(clock, ticker.activity(), config.host.slice);
+        let lane = SlowLane::new(config.host.slow_lane, clock, &host, ticker.activity());
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
         let quota = InstanceQuota::new(config.host.instances, &of_tenants);
         let resolver = Resolver::start(
@@ -138,46 +132,21 @@ impl Prepared {
             }
             reactors.push(reactor);
         }
-        drop(guard);
-        let workers = Workers::spawn(
-            config.host.workers,
-            &env(),
-            &templates,
-            &ticker.activity(),
-            runtime.handle(),
-        )
-        .map_err(StartError::thread("a worker"))?;
-        let slow =
-            slow_lane::SlowLaneThreads::spawn(config.host.slow_lane, &lane, runtime.handle())
-                .map_err(StartError::thread("the slow lane"))?;
+        let workers = Workers::spawn(config.host.workers, &env(), &templates, &ticker.activity())
+            .map_err(StartError::thread("a worker"))?;
+        let slow = slow_lane::SlowLaneThreads::spawn(&lane)
+            .map_err(StartError::thread("the slow lane"))?;
         Ok(Prepared {
             config: admitted,
             left_out,
             reactors,
             host,
-            runtime,
+            files,
             ticker,
             workers,
             slow,
             disposal: disposal_thread,
         })
-    }
-}
-
-/// What guests wait on that sleep or use files through WASI.
-fn runtime() -> Result<Runtime, StartError> {
-    let build = || {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(FILE_THREADS_MAX)
-            .thread_name("wasi")
-            .enable_time()
-            .build()
-    };
-    // Where there is no thread for it, it panics.
-    match panics::catch(build) {
-        Ok(built) => built.map_err(StartError::thread("WASI")),
-        Err(panicked) => Err(StartError::thread("WASI")(panicked.cause)),
     }
 }
 
@@ -240,13 +209,18 @@ impl Caller<'_> {
         let name = task.name();
         let plugin = seat.plugin().clone();
         let plugin = &plugin;
-        let call = sandbox::run(seat, task);
-        let Some(finished) = self.block_on(call) else {
-            return Err(instance(format!("{name} has not returned after {CALLBACK_MAX:?}")));
+        let budget = Budget {
+            deadline: CALLBACK_MAX,
+            counts: Counts::Everything,
+            ..event_budget(&plugin.config.limits)
         };
+        let finished = enter(seat, task, budget, Arc::new(Unpaced), &self.activity);
         let Finished { sandbox, result, .. } = finished;
         match (sandbox, result) {
             (Some(sandbox), Ok(outcome)) => Ok((sandbox, outcome)),
+            (_, Err(trapped)) if is_too_long(&trapped) => {
+                Err(instance(format_args!("{name} has not returned after {CALLBACK_MAX:?}")))
+            }
             (_, Err(trapped)) => Err(match trapped.stage {
                 Stage::Room | Stage::Make => {
                     fit::unmade(plugin, &trapped, self.config.host.instances)
@@ -265,22 +239,11 @@ impl Caller<'_> {
             (None, Ok(_)) => Err(instance("the sandbox is gone")),
         }
     }
+}
 
-    /// Polls until there is a result, or the time is up.
-    fn block_on(&self, call: impl Future<Output = Finished>) -> Option<Finished> {
-        let mut call = std::pin::pin!(call);
-        let waker = waker();
-        let begun = self.env.clock.now();
-        loop {
-            let entered = self.activity.enter();
-            if let Poll::Ready(finished) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
-                return Some(finished);
-            }
-            drop(entered);
-            let left = CALLBACK_MAX.checked_sub(self.env.clock.now().since(begun))?;
-            std::thread::park_timeout(left);
-        }
-    }
+/// Whether a first call has used up its time.
+fn is_too_long(trapped: &Trapped) -> bool {
+    matches!(trapped.error.downcast_ref(), Some(CallEnded::TooLong(_)))
 }
 
 /// Why there is no first instance.

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::base::thread::{Threads, lower_priority, thread_cpu_time, waker};
+use wasmtime::Trap;
+
+use crate::base::thread::{Threads, lower_priority};
+use crate::clock::Clock;
 use crate::contract::outcome::Failure;
-use crate::engine::sandbox;
-use crate::engine::sandbox::{Finished, Sandbox, Seat, Stage, Trapped};
+use crate::engine::call::{Finished, Seat, Trapped, enter, operation_budget};
+use crate::engine::sandbox::{Sandbox, Stage};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Templates;
 use crate::engine::ticker::Activity;
+use crate::host_api::call::{CallEnded, Pace};
 use crate::host_api::state::{Env, HostState};
 use crate::log::trap;
 use crate::mail::message::Message;
@@ -22,6 +25,7 @@ use crate::plugin::jobs::{Job, Jobs};
 use crate::plugin::report::Ended;
 use crate::quota::fair_queue::Taken;
 use crate::workers::LONGEST_END;
+use crate::workers::cpu_account::CpuAccount;
 
 /// How long an idle worker keeps its instance for the next job of the same plugin.
 const KEPT_FOR: Duration = Duration::from_secs(1);
@@ -38,13 +42,15 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts so many threads. Guests that sleep through WASI wait on `runtime`.
+    /// Starts so many threads.
+    ///
+    /// # Errors
+    /// When the operating system has no more threads.
     pub fn spawn(
         count: usize,
         env: &Env,
         templates: &Templates,
         activity: &Activity,
-        runtime: &tokio::runtime::Handle,
     ) -> io::Result<Workers> {
         let jobs = env.host.jobs.clone();
         jobs.set_share(share(count, &env.host.plugins));
@@ -56,11 +62,7 @@ impl Workers {
                 activity: activity.clone(),
                 kept: None,
             };
-            let runtime = runtime.clone();
-            workers.threads.spawn(format!("worker-{index}"), move || {
-                let _guard = runtime.enter();
-                worker.work();
-            })?;
+            workers.threads.spawn(format!("worker-{index}"), move || worker.work())?;
         }
         Ok(workers)
     }
@@ -76,8 +78,6 @@ fn share(workers: usize, plugins: &[Arc<Plugin>]) -> usize {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.jobs.close();
-        // A worker may sleep inside a guest's WASI call.
-        self.threads.unpark();
         if !std::mem::take(&mut self.threads).join_within(LONGEST_END) {
             tracing::warn!("a worker is still busy: left");
         }
@@ -94,12 +94,21 @@ struct Worker {
     kept: Option<Box<Sandbox>>,
 }
 
-/// Why a call was left before it had ended.
-enum GivenUp {
-    /// It took too long.
-    TooLong(&'static str),
-    /// Nobody wants the result any more.
-    Unwanted,
+/// A worker has one call and nobody else's turn to think of.
+struct Pays {
+    plugin: Arc<Plugin>,
+    clock: Clock,
+    cpu: CpuAccount,
+}
+
+impl Pace for Pays {
+    fn slice_over(&self, _: Duration) {
+        self.cpu.pay(&self.plugin, self.clock.now());
+    }
+
+    fn wait_begins(&self) {}
+
+    fn wait_ends(&self) {}
 }
 
 impl Worker {
@@ -138,15 +147,27 @@ impl Worker {
             }));
         };
         let task = Task::Operation { operation, argument };
-        let unwanted = || alive.strong_count() == 0 || self.env.host.jobs.is_closed();
-        let outcome = match self.call(&plugin, seat, task, unwanted) {
-            Ok(finished) => self.outcome(&plugin, operation, finished),
-            Err(GivenUp::Unwanted) => return,
-            Err(GivenUp::TooLong(limit)) => {
-                self.ended(&plugin, operation, Some(limit), None);
-                Err(Failure::TooLong.into())
-            }
-        };
+        let cancel = seat.cancel_token().clone();
+        let jobs = &self.env.host.jobs;
+        if !jobs.begins(&alive, &cancel) {
+            return;
+        }
+        let budget = operation_budget(&plugin.config.limits);
+        let pays = Arc::new(Pays {
+            plugin: plugin.clone(),
+            clock: self.env.clock.clone(),
+            cpu: CpuAccount::default(),
+        });
+        pays.cpu.begin();
+        let mut finished = enter(seat, task, budget, pays.clone(), &self.activity);
+        pays.slice_over(Duration::ZERO);
+        jobs.ends(&cancel);
+        if cancel.is_cancelled() {
+            // Nobody wants the result any more, and the instance is of no use.
+            finished.sandbox = None;
+            return;
+        }
+        let outcome = self.outcome(&plugin, operation, finished);
         let instance = asker.instance;
         asker.post.send(Mail::Deferred(Deferred { instance, job: id, outcome, permit }));
     }
@@ -165,50 +186,7 @@ impl Worker {
         }
     }
 
-    /// Runs one call to its end, or to the end of its budget.
-    fn call(
-        &self,
-        plugin: &Plugin,
-        seat: Seat,
-        task: Task,
-        unwanted: impl Fn() -> bool,
-    ) -> Result<Finished, GivenUp> {
-        let limits = &plugin.config.limits;
-        let (clock, cpu) = (&self.env.clock, thread_cpu_time());
-        let deadline = clock.now() + limits.operation_deadline;
-        let waker = waker();
-        let mut call = Box::pin(sandbox::run(seat, task));
-        loop {
-            let entered = self.activity.enter();
-            let before = thread_cpu_time();
-            let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
-            drop(entered);
-            plugin.use_cpu(thread_cpu_time().saturating_sub(before), clock.now(), || None);
-            if let Poll::Ready(finished) = polled {
-                return Ok(finished);
-            }
-            if unwanted() {
-                return Err(GivenUp::Unwanted);
-            }
-            if limits.cpu_per_operation <= thread_cpu_time().saturating_sub(cpu) {
-                return Err(GivenUp::TooLong("cpu_per_operation"));
-            }
-            let left = deadline.since(clock.now());
-            if left.is_zero() {
-                return Err(GivenUp::TooLong("operation_deadline"));
-            }
-            // After a slice it is unparked already.
-            std::thread::park_timeout(left);
-        }
-    }
-
-    fn ended(
-        &self,
-        plugin: &Plugin,
-        operation: u32,
-        limit: Option<&'static str>,
-        trapped: Option<&Trapped>,
-    ) {
+    fn ended(&self, plugin: &Plugin, operation: u32, trapped: &Trapped) {
         plugin.ended(
             self.env.clock.now(),
             &Ended {
@@ -217,9 +195,9 @@ impl Worker {
                 handler: None,
                 connection: None,
                 operation: Some(operation),
-                limit,
-                cause: trapped.map(|trapped| trap::cause(&trapped.error)),
-                backtrace: trapped.map(|trapped| trap::backtrace(&trapped.error)),
+                limit: trapped.limit,
+                cause: Some(trap::cause(&trapped.error)),
+                backtrace: Some(trap::backtrace(&trapped.error)),
             },
         );
     }
@@ -252,8 +230,11 @@ impl Worker {
                 Err(Failure::Unavailable.into())
             }
             Err(trapped) => {
-                self.ended(plugin, operation, trapped.limit, Some(&trapped));
+                self.ended(plugin, operation, &trapped);
+                let is_out_of_cpu = matches!(trapped.error.downcast_ref(), Some(Trap::Interrupt));
+                let took_too_long = is_out_of_cpu || trapped.error.is::<CallEnded>();
                 Err(NoResult::from(match trapped.stage {
+                    _ if took_too_long => Failure::TooLong,
                     Stage::Run => Failure::Trapped,
                     Stage::Room | Stage::Make | Stage::Fit => Failure::Unavailable,
                 }))

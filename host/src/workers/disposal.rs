@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::base::thread::Threads;
-use crate::engine::sandbox::Seat;
+use crate::engine::call::Seat;
 use crate::mail::post::{Mail, Post};
 use crate::quota::fair_queue::{FairQueue, Taken};
 use crate::quota::instances::InstanceSlot;

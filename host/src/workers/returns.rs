@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use crate::base::arena::InstanceId;
-use crate::engine::sandbox::Finished;
+use crate::engine::call::Finished;
 use crate::mail::post::Bell;
 
 /// A call that has come home.

@@ -1,76 +1,74 @@
-//! One call on the slow lane.
+//! One call in the slow lane: one that has outlived its first slice, or that begins there.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
-use crate::base::thread::thread_cpu_time;
+use crate::base::cancel::CancelToken;
+use crate::base::thread::lower_priority;
 use crate::clock::Moment;
-use crate::engine::sandbox::Call;
+use crate::engine::call::{Finished, Seat, enter, event_budget};
+use crate::engine::task::Task;
+use crate::host_api::call::Pace;
 use crate::mail::post::{Mail, Post};
 use crate::plugin::Plugin;
 use crate::quota::instances::InstanceSlot;
+use crate::quota::semaphore::Permit;
+use crate::workers::cpu_account::CpuAccount;
 use crate::workers::returns::{Returned, Returns};
 use crate::workers::slow_lane::SlowLane;
 
-/// What a call takes along.
-pub struct Start {
-    /// The call.
-    pub call: Call,
-    /// Whose it is.
+/// Whose call it is.
+pub struct CallOf {
+    /// The plugin.
     pub plugin: Arc<Plugin>,
+    /// Ends it.
+    pub cancel: CancelToken,
     /// Whose of its reactor's instances it is.
     pub instance: InstanceId,
     /// Its reactor.
     pub post: Post,
     /// Where it goes when it has ended.
     pub returns: Returns,
-    /// How many more slices its callback may have, as its sandbox counts.
-    pub slices_left: Arc<AtomicU32>,
-    /// How many that are now.
-    pub slices: u32,
 }
 
-/// A call that goes on in the slow lane.
+/// A call under way, or one that waits to begin.
 pub struct SlowCall {
     state: Mutex<SlowState>,
-    plugin: Arc<Plugin>,
-    instance: InstanceId,
-    post: Post,
-    returns: Returns,
+    of: CallOf,
     lane: SlowLane,
-    slices_left: Arc<AtomicU32>,
-    /// What was left when it came here.
-    slices: u32,
+    thread: OfThread,
+}
+
+/// What only the thread of a call changes.
+#[derive(Debug, Default)]
+struct OfThread {
+    /// Whether it has one of the lane's turns.
+    has_turn: AtomicBool,
+    /// Whether it has lowered its priority, which it cannot raise again.
+    is_low: AtomicBool,
+    cpu: CpuAccount,
+    /// When it was last seen to go on, in nanoseconds of the lane's clock; 0 while it waits for something.
+    seen: AtomicU64,
 }
 
 struct SlowState {
-    /// None while it runs, and when it has ended.
-    call: Option<Call>,
     phase: CallPhase,
-    /// CPU time that it has had here.
-    used: Duration,
-    /// How long it has waited for something, and since when it does.
-    waited: Duration,
-    waits_since: Option<Moment>,
+    /// Until it begins.
+    unstarted: Option<(Seat, Task)>,
     /// Given back when a call that nobody wants any more has been dropped.
     room: Option<InstanceSlot>,
+    /// Counts it among its tenant's while it is under way.
+    permit: Option<Permit>,
 }
 
 /// Where a call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CallPhase {
-    /// In the lane's queue.
-    Queued,
-    /// On a thread.
-    Running,
-    /// On a thread, and it can go on afterwards.
-    RunningAndWoken,
-    /// Waits for something, such as the end of a sleep.
-    Waiting,
+    /// It waits for a thread or has one.
+    Wanted,
     /// Nobody wants it any more.
     Abandoned,
     /// It has come to its end.
@@ -78,126 +76,139 @@ enum CallPhase {
 }
 
 impl SlowCall {
-    pub(super) fn new(start: Start, lane: SlowLane) -> SlowCall {
-        let Start { call, plugin, instance, post, returns, slices_left, slices } = start;
-        let state = SlowState {
-            call: Some(call),
-            phase: CallPhase::Queued,
-            used: Duration::ZERO,
-            waited: Duration::ZERO,
-            waits_since: None,
-            room: None,
-        };
-        SlowCall {
-            state: Mutex::new(state),
-            plugin,
-            instance,
-            post,
-            returns,
-            lane,
-            slices_left,
-            slices,
-        }
+    pub(super) fn new(of: CallOf, unstarted: Option<(Seat, Task)>, lane: SlowLane) -> SlowCall {
+        let state = SlowState { phase: CallPhase::Wanted, unstarted, room: None, permit: None };
+        SlowCall { state: Mutex::new(state), of, lane, thread: OfThread::default() }
     }
 
     /// Whose it is.
     pub fn plugin(&self) -> &Arc<Plugin> {
-        &self.plugin
+        &self.of.plugin
     }
 
-    /// CPU time that it has had here.
-    pub fn used(&self) -> Duration {
-        self.lock().used
+    /// How long its thread has been in a host function that is not one of WASI's waits, or without a core.
+    pub fn unseen(&self, now: Moment) -> Duration {
+        match self.thread.seen.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            seen => now.since(Moment::from_start(Duration::from_nanos(seen))),
+        }
     }
 
-    /// How long it has waited for something else than its turn, until `now`.
-    pub fn waited(&self, now: Moment) -> Duration {
-        let state = self.lock();
-        state.waited + state.waits_since.map_or(Duration::ZERO, |since| now.since(since))
-    }
-
-    /// Nobody wants it any more: the guest ends where it stands, at the latest when its slice does, and `room` is given
+    /// Nobody wants it any more: the guest ends where it waits, or at the latest when its slice does, and `room` is given
     /// back then.
     pub fn abandon(&self, room: InstanceSlot) {
         let mut state = self.lock();
-        let runs = matches!(state.phase, CallPhase::Running | CallPhase::RunningAndWoken);
         state.phase = CallPhase::Abandoned;
-        if runs {
+        let unstarted = state.unstarted.take();
+        if unstarted.is_none() {
             state.room = Some(room);
-            return;
+            drop(state);
+            return self.of.cancel.cancel();
         }
-        let call = state.call.take();
         drop(state);
         // The guest first: whoever gets its place needs its memory.
-        drop(call);
+        drop(unstarted);
         drop(room);
     }
 
-    /// One slice, on the thread that calls.
-    pub(super) fn go_on(slow_call: &Arc<SlowCall>, slice: Duration) {
-        let mut state = slow_call.lock();
-        if state.phase != CallPhase::Queued {
+    /// Ends it where it stands, for the end of the host.
+    pub(super) fn cancel(&self) {
+        self.of.cancel.cancel();
+    }
+
+    /// Whether it is still to be made.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.lock().phase != CallPhase::Abandoned
+    }
+
+    /// It is under way, with this of its tenant's permits.
+    pub(super) fn begins(&self, permit: Option<Permit>) {
+        self.lock().permit = permit;
+    }
+
+    /// Makes it, on the thread that calls, which has a low priority, from its begin to its end.
+    pub(super) fn make(self: &Arc<SlowCall>) {
+        let unstarted = self.lock().unstarted.take();
+        let Some((seat, task)) = unstarted else {
+            // It was given up before it began.
+            self.lane.ended(self);
             return;
-        }
-        let Some(mut call) = state.call.take() else { return };
-        state.phase = CallPhase::Running;
-        drop(state);
-        let waker = Waker::from(slow_call.clone());
-        let before = thread_cpu_time();
-        let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
-        slow_call.account(thread_cpu_time().saturating_sub(before), slice);
-        match polled {
-            Poll::Ready(finished) => {
-                let mut state = slow_call.lock();
-                let wanted = state.phase != CallPhase::Abandoned;
-                state.phase = CallPhase::Ended;
-                let room = state.room.take();
-                drop(state);
-                if wanted {
-                    let (instance, finished) = (slow_call.instance, Box::new(finished));
-                    slow_call.returns.send(Returned { instance, finished });
-                } else {
-                    drop(finished);
-                    slow_call.gone(room);
-                }
-            }
-            Poll::Pending => slow_call.stop_running(call),
-        }
+        };
+        self.thread.is_low.store(true, Ordering::Relaxed);
+        self.thread.cpu.begin();
+        self.take_turn();
+        self.is_seen();
+        let budget = event_budget(&self.of.plugin.config.limits);
+        let finished = enter(seat, task, budget, self.clone(), self.lane.activity());
+        self.end(finished);
     }
 
-    /// What it has used: of its tenant's CPU time, and of its budget, where a thread that has to wait for a core does not
-    /// count.
-    fn account(&self, used: Duration, slice: Duration) {
-        self.plugin.use_cpu(used, self.lane.now(), || None);
+    /// The thread that calls goes on with it here; its reactor has accounted for what it has used so far.
+    pub fn goes_on(&self) {
+        self.thread.cpu.begin();
+        self.is_seen();
+    }
+
+    /// Another thread, which is in a host function and has had so much CPU time before, goes on with it here.
+    pub fn goes_on_elsewhere(&self, cpu: Duration, is_low: bool) {
+        self.thread.cpu.begin_at(cpu);
+        self.thread.is_low.store(is_low, Ordering::Relaxed);
+        self.is_seen();
+    }
+
+    /// Whether its thread has lowered its priority.
+    pub fn is_low(&self) -> bool {
+        self.thread.is_low.load(Ordering::Relaxed)
+    }
+
+    /// It has come to its end, on the thread that calls.
+    pub fn end(&self, finished: Finished) {
+        self.give_turn_back();
         let mut state = self.lock();
-        state.used += used;
-        let slices = state.used.as_nanos() / slice.as_nanos().max(1);
-        let slices = u32::try_from(slices).unwrap_or(u32::MAX);
-        self.slices_left.store(self.slices.saturating_sub(slices), Ordering::Relaxed);
-    }
-
-    fn stop_running(self: &Arc<SlowCall>, call: Call) {
-        let mut state = self.lock();
-        let woken = state.phase == CallPhase::RunningAndWoken;
-        if state.phase == CallPhase::Abandoned {
-            let room = state.room.take();
-            drop(state);
-            drop(call);
-            return self.gone(room);
-        }
-        state.call = Some(call);
-        state.phase = if woken { CallPhase::Queued } else { CallPhase::Waiting };
-        state.waits_since = (!woken).then(|| self.lane.now());
+        let phase = std::mem::replace(&mut state.phase, CallPhase::Ended);
+        let (room, permit) = (state.room.take(), state.permit.take());
         drop(state);
-        if woken {
-            self.lane.push(self.clone());
+        drop(permit);
+        self.thread.cpu.pay(&self.of.plugin, self.lane.now());
+        self.lane.ended(self);
+        if phase == CallPhase::Abandoned {
+            drop(finished);
+            drop(room);
+            // There is room for another instance.
+            self.of.post.send(Mail::SlotFreed);
+        } else {
+            let (instance, finished) = (self.of.instance, Box::new(finished));
+            self.of.returns.send(Returned { instance, finished });
         }
     }
 
-    /// There is room for another instance.
-    fn gone(&self, room: Option<InstanceSlot>) {
-        drop(room);
-        self.post.send(Mail::SlotFreed);
+    fn take_turn(&self) {
+        let thread = &self.thread;
+        if !thread.has_turn.load(Ordering::Relaxed) {
+            thread.seen.store(0, Ordering::Relaxed);
+            let has_turn =
+                self.lane.turnstile().enter(self.of.plugin.tenant.index, &self.of.cancel);
+            thread.has_turn.store(has_turn, Ordering::Relaxed);
+        }
+    }
+
+    fn give_turn_back(&self) {
+        if self.thread.has_turn.swap(false, Ordering::Relaxed) {
+            self.lane.turnstile().leave();
+        }
+    }
+
+    /// A thread that computes for long has a low priority: the reactors come first.
+    fn lower_priority(&self) {
+        if !self.thread.is_low.swap(true, Ordering::Relaxed)
+            && let Err(error) = lower_priority()
+        {
+            tracing::warn!(%error, "a handler in the slow lane keeps the priority of the reactors");
+        }
+    }
+
+    fn is_seen(&self) {
+        self.thread.seen.store(self.lane.now().as_nanos().max(1), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, SlowState> {
@@ -206,33 +217,33 @@ impl SlowCall {
     }
 }
 
-impl Wake for SlowCall {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+impl Pace for SlowCall {
+    fn slice_over(&self, _: Duration) {
+        self.thread.cpu.pay(&self.of.plugin, self.lane.now());
+        self.lower_priority();
+        let turnstile = self.lane.turnstile();
+        let pass = turnstile.is_wanted() || !turnstile.may_run(self.of.plugin.tenant.index);
+        if pass {
+            self.give_turn_back();
+        }
+        self.take_turn();
+        self.is_seen();
     }
 
-    fn wake_by_ref(self: &Arc<Self>) {
-        let mut state = self.lock();
-        match state.phase {
-            CallPhase::Running => state.phase = CallPhase::RunningAndWoken,
-            CallPhase::Waiting => {
-                state.phase = CallPhase::Queued;
-                if let Some(since) = state.waits_since.take() {
-                    state.waited += self.lane.now().since(since);
-                }
-                drop(state);
-                self.lane.push(self.clone());
-            }
-            CallPhase::Queued
-            | CallPhase::RunningAndWoken
-            | CallPhase::Abandoned
-            | CallPhase::Ended => {}
-        }
+    fn wait_begins(&self) {
+        self.thread.cpu.pay(&self.of.plugin, self.lane.now());
+        self.give_turn_back();
+        self.thread.seen.store(0, Ordering::Relaxed);
+    }
+
+    fn wait_ends(&self) {
+        self.take_turn();
+        self.is_seen();
     }
 }
 
 impl fmt::Debug for SlowCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SlowCall").field("plugin", &self.plugin.name()).finish_non_exhaustive()
+        f.debug_struct("SlowCall").field("plugin", &self.of.plugin.name()).finish_non_exhaustive()
     }
 }

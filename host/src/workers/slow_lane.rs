@@ -1,69 +1,62 @@
-//! The slow lane: a handler that has outlived its slice goes on here, on threads of a lower priority, so that a reactor
-//! pays for first slices only.
+//! The slow lane: a call that has outlived its first slice goes on here, and so a reactor pays for first slices only.
 //!
-//! What goes on is a `SlowCall`: a call, which owns its sandbox, so that nobody else can touch the guest meanwhile. It comes
-//! back to its reactor as mail when it has ended. Tenants take turns, one slice each.
+//! It goes on on the thread that has entered the guest, with a low priority. Calls that begin here are made by threads of the
+//! lane. All come back to their reactors as mail when they have ended. Those that compute take turns by tenant
+//! (`turnstile`); of each tenant so many are under way at once, and the others wait unstarted.
 
-use std::collections::VecDeque;
+mod queue;
+
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::base::thread::{Threads, lower_priority};
+use crate::base::thread::lower_priority;
 use crate::clock::{Clock, Moment};
+use crate::engine::call::Seat;
+use crate::engine::task::Task;
 use crate::engine::ticker::Activity;
+use crate::plugin::shared::HostShared;
+use crate::plugin::tenant::Tenant;
+use crate::quota::semaphore::Permit;
 use crate::workers::LONGEST_END;
-use crate::workers::slow_call::{SlowCall, Start};
+use crate::workers::slow_call::{CallOf, SlowCall};
+use crate::workers::slow_lane::queue::{LaneCall, LaneQueue};
+use crate::workers::turnstile::Turnstile;
 
 /// How often it is looked whether a tenant has CPU time again.
 const CPU_WAIT: Duration = Duration::from_millis(1);
 
-/// Where reactors send calls. Clones are the same lane.
+/// Where calls go on. Clones are the same lane.
 #[derive(Debug, Clone)]
 pub struct SlowLane(Arc<SlowLaneShared>);
 
-/// The lane's threads. Dropping it drops the calls that wait and waits a little for the threads to end.
+/// The lane's threads. Dropping it ends the calls that are under way, drops those that wait, and waits a little
+/// for the threads.
 #[derive(Debug)]
-pub struct SlowLaneThreads {
-    lane: SlowLane,
-    threads: Threads,
-}
+pub struct SlowLaneThreads(SlowLane);
 
 #[derive(Debug)]
 struct SlowLaneShared {
-    waiting: Mutex<WaitingCall>,
+    queue: Mutex<LaneQueue<SlowCall>>,
     changed: Condvar,
+    turnstile: Turnstile,
     clock: Clock,
     activity: Activity,
-    slice: Duration,
-}
-
-/// Calls that can go on.
-#[derive(Debug, Default)]
-struct WaitingCall {
-    /// The tenants that have some, the one whose turn it is in front.
-    tenants: VecDeque<(usize, VecDeque<Arc<SlowCall>>)>,
-    closed: bool,
+    /// The most threads that wait for calls.
+    kept: usize,
+    names: AtomicUsize,
 }
 
 impl SlowLaneThreads {
-    /// Starts so many threads. Guests that sleep through WASI wait on `runtime`.
+    /// Starts the threads that are there from the start.
     ///
     /// # Errors
     /// When the operating system has no more threads.
-    pub fn spawn(
-        count: usize,
-        lane: &SlowLane,
-        runtime: &tokio::runtime::Handle,
-    ) -> io::Result<SlowLaneThreads> {
-        let mut threads = SlowLaneThreads { lane: lane.clone(), threads: Threads::new() };
-        for index in 0..count {
-            let (lane, runtime) = (lane.clone(), runtime.clone());
-            let name = format!("slow-lane-{index}");
-            threads.threads.spawn(name, move || {
-                let _guard = runtime.enter();
-                lane.drive();
-            })?;
+    pub fn spawn(lane: &SlowLane) -> io::Result<SlowLaneThreads> {
+        let threads = SlowLaneThreads(lane.clone());
+        for _ in 0..lane.0.kept {
+            lane.start()?;
         }
         Ok(threads)
     }
@@ -71,98 +64,171 @@ impl SlowLaneThreads {
 
 impl Drop for SlowLaneThreads {
     fn drop(&mut self) {
-        let mut waiting = self.lane.lock();
-        waiting.closed = true;
-        let left = std::mem::take(&mut waiting.tenants);
-        drop(waiting);
-        self.lane.0.changed.notify_all();
-        drop(left);
-        if !std::mem::take(&mut self.threads).join_within(LONGEST_END) {
+        let shared = &self.0.0;
+        let (unstarted, under_way) = self.0.lock().close();
+        shared.changed.notify_all();
+        drop(unstarted);
+        under_way.iter().for_each(|call| call.cancel());
+        drop(under_way);
+        let has_threads = |queue: &mut LaneQueue<SlowCall>| 0 < queue.threads;
+        let waited = shared.changed.wait_timeout_while(self.0.lock(), LONGEST_END, has_threads);
+        if waited.is_ok_and(|(_, time)| time.timed_out()) {
+            // One that is stuck in a host function ends with the process.
             tracing::warn!("the slow lane is still busy: left");
         }
     }
 }
 
 impl SlowLane {
-    /// A lane without threads.
-    pub fn new(clock: &Clock, activity: Activity, slice: Duration) -> SlowLane {
-        let clock = clock.for_reactor();
-        let (waiting, changed) = (Mutex::default(), Condvar::new());
-        SlowLane(Arc::new(SlowLaneShared { waiting, changed, clock, activity, slice }))
+    /// A lane without threads, in which so many calls compute at once.
+    pub fn new(
+        turns: usize,
+        clock: &Clock,
+        host: &Arc<HostShared>,
+        activity: Activity,
+    ) -> SlowLane {
+        SlowLane(Arc::new(SlowLaneShared {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            turnstile: Turnstile::new(turns, clock, host.clone()),
+            clock: clock.for_reactor(),
+            activity,
+            kept: turns,
+            names: AtomicUsize::new(0),
+        }))
     }
 
-    /// Takes a call that can go on.
-    pub fn take(&self, start: Start) -> Arc<SlowCall> {
-        let slow_call = Arc::new(SlowCall::new(start, self.clone()));
-        self.push(slow_call.clone());
-        slow_call
+    /// Takes a call that is to begin here.
+    pub fn take(&self, of: CallOf, seat: Seat, task: Task) -> Arc<SlowCall> {
+        let call = Arc::new(SlowCall::new(of, Some((seat, task)), self.clone()));
+        let plugin = call.plugin();
+        let waits = !plugin.tenant.slow_calls.has_permits();
+        let mut queue = self.lock();
+        let given_up = queue.add(call.clone());
+        let lacks_thread = !waits && queue.idle == 0;
+        drop(queue);
+        drop(given_up);
+        if waits {
+            let value = plugin.shown("slow_calls").unwrap_or_default();
+            plugin.at_limit(self.now(), "slow_calls", &value, || None);
+        }
+        if lacks_thread && let Err(error) = self.start() {
+            // It begins when another call of the lane has ended.
+            tracing::debug!(%error, "no more threads for the slow lane");
+        }
+        self.0.changed.notify_one();
+        call
+    }
+
+    /// Takes a call that is under way: the thread that has entered the guest goes on with it.
+    pub fn adopt(&self, of: CallOf) -> Arc<SlowCall> {
+        let call = Arc::new(SlowCall::new(of, None, self.clone()));
+        self.lock().begins(call.clone());
+        call
+    }
+
+    fn start(&self) -> io::Result<()> {
+        self.lock().threads += 1;
+        let number = self.0.names.fetch_add(1, Ordering::Relaxed);
+        let lane = self.clone();
+        // They are not joined: one that is stuck must not hold the end of the host.
+        let started = std::thread::Builder::new()
+            .name(format!("slow-lane-{number}"))
+            .spawn(move || lane.drive());
+        if started.is_err() {
+            self.lock().threads -= 1;
+        }
+        started.map(drop)
+    }
+
+    fn drive(&self) {
+        let _counted = Counted(self);
+        if let Err(error) = lower_priority() {
+            tracing::warn!(%error, "the slow lane keeps the priority of the reactors");
+        }
+        while let Some(call) = self.next() {
+            call.make();
+        }
+    }
+
+    /// The next call that may begin; none when this thread is one too many.
+    fn next(&self) -> Option<Arc<SlowCall>> {
+        let mut queue = self.lock();
+        loop {
+            if queue.is_closed {
+                return None;
+            }
+            if let Some(call) = queue.take(|tenant| self.0.turnstile.may_run(tenant)) {
+                return Some(call);
+            }
+            let something_waits = queue.something_may_start();
+            if self.0.kept <= queue.idle {
+                return None;
+            }
+            queue.idle += 1;
+            let changed = &self.0.changed;
+            queue = if something_waits {
+                // Nothing tells when a tenant has CPU time again.
+                changed.wait_timeout(queue, CPU_WAIT).unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
+            };
+            queue.idle -= 1;
+        }
+    }
+
+    /// A call of the lane has ended: another of its tenant may begin.
+    pub(super) fn ended(&self, call: &SlowCall) {
+        let mut queue = self.lock();
+        let removed = queue.ended(call);
+        let lacks_thread = queue.idle == 0 && queue.something_may_start() && !queue.is_closed;
+        drop(queue);
+        drop(removed);
+        // Its own thread may be none of the lane's.
+        if lacks_thread && let Err(error) = self.start() {
+            tracing::debug!(%error, "no more threads for the slow lane");
+        }
+        self.0.changed.notify_one();
     }
 
     pub(super) fn now(&self) -> Moment {
         self.0.clock.now()
     }
 
-    pub(super) fn push(&self, slow_call: Arc<SlowCall>) {
-        let mut waiting = self.lock();
-        if waiting.closed {
-            return;
-        }
-        let tenant = slow_call.plugin().tenant.index;
-        match waiting.tenants.iter_mut().find(|(known, _)| *known == tenant) {
-            Some((_, rides)) => rides.push_back(slow_call),
-            None => waiting.tenants.push_back((tenant, VecDeque::from([slow_call]))),
-        }
-        drop(waiting);
-        self.0.changed.notify_one();
+    pub(super) fn activity(&self) -> &Activity {
+        &self.0.activity
     }
 
-    fn drive(&self) {
-        if let Err(error) = lower_priority() {
-            tracing::warn!(%error, "the slow lane keeps the priority of the reactors");
-        }
-        while let Some(slow_call) = self.next() {
-            let _entered = self.0.activity.enter();
-            SlowCall::go_on(&slow_call, self.0.slice);
-        }
+    pub(super) fn turnstile(&self) -> &Turnstile {
+        &self.0.turnstile
     }
 
-    /// The next call whose tenant has CPU time; waits for it. None when the host ends.
-    fn next(&self) -> Option<Arc<SlowCall>> {
-        let mut waiting = self.lock();
-        loop {
-            if waiting.closed {
-                return None;
-            }
-            if let Some(slow_call) = waiting.take(&self.0.clock) {
-                return Some(slow_call);
-            }
-            let changed = &self.0.changed;
-            waiting = if waiting.tenants.is_empty() {
-                changed.wait(waiting).unwrap_or_else(PoisonError::into_inner)
-            } else {
-                // Nothing tells when a tenant has CPU time again.
-                changed.wait_timeout(waiting, CPU_WAIT).unwrap_or_else(PoisonError::into_inner).0
-            };
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, WaitingCall> {
+    fn lock(&self) -> MutexGuard<'_, LaneQueue<SlowCall>> {
         // Each change is whole before anything can panic.
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl WaitingCall {
-    fn take(&mut self, clock: &Clock) -> Option<Arc<SlowCall>> {
-        let may_run = |(_, rides): &(usize, VecDeque<Arc<SlowCall>>)| {
-            rides.front().is_none_or(|slow_call| !slow_call.plugin().tenant.must_wait(clock))
-        };
-        let place = self.tenants.iter().position(may_run)?;
-        let (tenant, mut rides) = self.tenants.remove(place)?;
-        let next = rides.pop_front();
-        if !rides.is_empty() {
-            self.tenants.push_back((tenant, rides));
-        }
-        next
+impl LaneCall for SlowCall {
+    fn tenant(&self) -> &Tenant {
+        &self.plugin().tenant
+    }
+
+    fn is_wanted(&self) -> bool {
+        SlowCall::is_wanted(self)
+    }
+
+    fn begins(&self, permit: Option<Permit>) {
+        SlowCall::begins(self, permit);
+    }
+}
+
+/// Counts a thread of the lane for as long as it lives.
+struct Counted<'a>(&'a SlowLane);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.lock().threads -= 1;
+        self.0.0.changed.notify_all();
     }
 }

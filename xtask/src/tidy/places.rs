@@ -8,8 +8,8 @@ const ONLY_IN: &[(&str, &str, &[&str])] = &[
     // The time enters through the clock, so that a test can bring its own.
     ("Instant::now", "host/src/", &["host/src/clock.rs"]),
     ("SystemTime::now", "host/src/", &["host/src/clock.rs"]),
-    // A thread is a decision: those that end with the host come from one place, the ticker interrupts guests, the
-    // resolver waits for names.
+    // A thread is a decision: those that end with the host come from one place. The ticker interrupts guests, the resolver
+    // waits for names, those for files for file systems, and the reactors and those that make their calls come and go.
     ("thread::spawn", "host/src/", THREADS),
     ("thread::Builder", "host/src/", THREADS),
     // One translation of the contract on each side of it.
@@ -18,9 +18,12 @@ const ONLY_IN: &[(&str, &str, &[&str])] = &[
 ];
 const THREADS: &[&str] = &[
     "host/src/base/thread.rs",
+    "host/src/carrier/spares.rs",
     "host/src/engine/ticker.rs",
     "host/src/log/writer.rs",
+    "host/src/workers/file_threads.rs",
     "host/src/workers/resolver.rs",
+    "host/src/workers/slow_lane.rs",
 ];
 
 #[test]

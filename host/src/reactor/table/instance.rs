@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::task::Waker;
 use std::time::Duration;
 
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::engine::sandbox::{Sandbox, Seat};
+use crate::base::cancel::CancelToken;
+use crate::engine::call::Seat;
+use crate::engine::sandbox::Sandbox;
 use crate::plugin::Plugin;
 use crate::quota::instances::{InstanceSlot, QuotaExceeded};
 use crate::reactor::table::deadline::DeadlineKey;
@@ -48,8 +49,8 @@ pub struct Instance {
     pub children: HashSet<InstanceId>,
     /// Its place among the instances of the host.
     pub slot: InstanceSlot,
-    /// How many more slices the running callback may have.
-    pub slices_left: Arc<AtomicU32>,
+    /// Ends the call that it is in.
+    pub cancel: CancelToken,
     /// When a call that went into the slow lane has taken too long.
     pub overdue: Option<DeadlineKey>,
     pub started: bool,
@@ -84,12 +85,8 @@ pub enum Unavailable {
 
 impl Instance {
     pub fn new(plugin: Arc<Plugin>, seat: Seat, slot: InstanceSlot) -> Instance {
-        let slices_left = match &seat {
-            Seat::Ready(sandbox) => sandbox.store.data().slices_left.clone(),
-            Seat::Empty(_, state) => state.slices_left.clone(),
-        };
         Instance {
-            slices_left,
+            cancel: seat.cancel_token().clone(),
             plugin,
             state: InstanceState::Idle(seat),
             queue: VecDeque::new(),

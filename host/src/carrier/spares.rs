@@ -1,0 +1,188 @@
+//! Threads that wait for a loop to carry. They exist from the start and belong to no tenant.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use crate::base::panics;
+use crate::base::panics::Panicked;
+use crate::carrier::first_slice::{FirstSlice, Relief};
+use crate::carrier::{Carried, Carrier};
+use crate::engine::ticker::Activity;
+use crate::reactor::Reactor;
+use crate::reactor::exit::Exit;
+
+/// Threads that wait for a loop, for each loop, at the least.
+const FOR_A_LOOP: usize = 2;
+/// And at the most, over that: one that comes back after a short wait of its guest is needed soon again.
+const KEPT_TIMES: usize = 2;
+
+/// What has ended on a thread that carries.
+pub enum Departure {
+    /// A reactor, by itself or by a panic.
+    Ended(Result<io::Result<Exit>, Panicked>),
+    /// A call whose thread had been relieved: its reactor goes on with another.
+    Panicked(Panicked),
+}
+
+/// Who is told of it.
+type OnDeparture = Box<dyn Fn(Departure) + Send + Sync>;
+
+/// The threads. Clones are the same.
+#[derive(Clone)]
+pub struct Spares(Arc<SparesShared>);
+
+struct SparesShared {
+    queue: Mutex<SpareQueue>,
+    handed: Condvar,
+    /// Threads that wait and that nobody has reserved.
+    free: AtomicUsize,
+    slice: Duration,
+    activity: Activity,
+    /// The fewest that wait.
+    least: usize,
+    names: AtomicUsize,
+    tell: OnDeparture,
+}
+
+#[derive(Default)]
+struct SpareQueue {
+    loops: VecDeque<Box<Reactor>>,
+    /// Threads that wait.
+    idle: usize,
+    is_closed: bool,
+}
+
+impl Spares {
+    /// Starts the threads for so many loops. `tell` is told how each loop has ended, and of panics.
+    ///
+    /// # Errors
+    /// When the operating system has no more threads.
+    pub fn start(
+        loops: usize,
+        slice: Duration,
+        activity: Activity,
+        tell: impl Fn(Departure) + Send + Sync + 'static,
+    ) -> io::Result<Spares> {
+        let spares = Spares(Arc::new(SparesShared {
+            queue: Mutex::default(),
+            handed: Condvar::new(),
+            free: AtomicUsize::new(0),
+            slice,
+            activity,
+            least: FOR_A_LOOP * loops,
+            names: AtomicUsize::new(0),
+            tell: Box::new(tell),
+        }));
+        // Those that carry are not there to relieve.
+        for _ in 0..loops + spares.0.least {
+            spares.spawn()?;
+        }
+        Ok(spares)
+    }
+
+    /// Has a loop carried.
+    pub fn carry(&self, reactor: Reactor) {
+        // There is a thread for each loop from the start; one too many would wait for the next.
+        self.reserve();
+        self.give(Box::new(reactor));
+    }
+
+    /// No more loops are handed on; the threads that wait end.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.0.handed.notify_all();
+    }
+
+    fn spawn(&self) -> io::Result<()> {
+        let number = self.0.names.fetch_add(1, Ordering::Relaxed);
+        let spares = self.clone();
+        // It is free before it waits: a loop that is handed to it waits for it.
+        self.0.free.fetch_add(1, Ordering::Relaxed);
+        let started = std::thread::Builder::new()
+            .name(format!("reactor-{number}"))
+            .spawn(move || spares.drive());
+        if let Err(error) = started {
+            // Who has reserved it meanwhile has it carried by the next that comes back.
+            self.reserve();
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn drive(&self) {
+        let first_slice = Arc::new(FirstSlice::new(Arc::new(self.clone())));
+        let watched: Weak<FirstSlice> = Arc::downgrade(&first_slice);
+        self.0.activity.watch(watched);
+        while let Some(the_loop) = self.next() {
+            self.replenish();
+            match panics::catch(|| Carrier::with(the_loop, first_slice.clone()).carry()) {
+                Ok(Carried::Ended(result)) => (self.0.tell)(Departure::Ended(Ok(result))),
+                Ok(Carried::Relieved { is_low: true }) => return,
+                Ok(Carried::Relieved { is_low: false }) => {}
+                Err(panicked) if first_slice.was_relieved() => {
+                    (self.0.tell)(Departure::Panicked(panicked));
+                }
+                Err(panicked) => (self.0.tell)(Departure::Ended(Err(panicked))),
+            }
+            let enough = self.0.least * KEPT_TIMES;
+            let one_more = |free: usize| (free < enough).then_some(free + 1);
+            let free = &self.0.free;
+            if free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Another thread waits in the place of one that was given a loop.
+    fn replenish(&self) {
+        if self.0.free.load(Ordering::Relaxed) < self.0.least
+            && !self.lock().is_closed
+            && let Err(error) = self.spawn()
+        {
+            tracing::debug!(%error, "no more threads to carry the loop");
+        }
+    }
+
+    /// The next loop; waits for it.
+    fn next(&self) -> Option<Box<Reactor>> {
+        let mut queue = self.lock();
+        queue.idle += 1;
+        let nothing = |queue: &mut SpareQueue| queue.loops.is_empty() && !queue.is_closed;
+        let waited = self.0.handed.wait_while(queue, nothing);
+        let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.idle -= 1;
+        queue.loops.pop_front()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SpareQueue> {
+        // Each change is whole before anything can panic.
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Relief for Spares {
+    fn slice(&self) -> Duration {
+        self.0.slice
+    }
+
+    fn has_one(&self) -> bool {
+        0 < self.0.free.load(Ordering::Relaxed) || self.spawn().is_ok()
+    }
+
+    fn reserve(&self) -> bool {
+        let one_less = |free: usize| free.checked_sub(1);
+        self.0.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    fn give_back(&self) {
+        self.0.free.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn give(&self, the_loop: Box<Reactor>) {
+        self.lock().loops.push_back(the_loop);
+        self.0.handed.notify_one();
+    }
+}

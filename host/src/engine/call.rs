@@ -1,0 +1,168 @@
+//! The one way into a guest: a seat and a task go in, and when the guest has returned or was ended they come out.
+//!
+//! A call is made from its begin to its end on the thread that asks for it, on that thread's stack. Whoever makes it owns the
+//! sandbox meanwhile, so that nobody can enter the guest twice, and decides by its [`Pace`] what happens when the guest
+//! outlives a slice or waits. Others may end the call by the instance's cancel token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::cancel::CancelToken;
+use crate::base::panics;
+use crate::base::panics::Panicked;
+use crate::config::limits::Limits;
+use crate::engine::sandbox::{Sandbox, Stage};
+use crate::engine::task::{Outcome, Task};
+use crate::engine::template::Template;
+use crate::engine::ticker::Activity;
+use crate::host_api::call::{Budget, Counts, Pace};
+use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
+use crate::plugin::Plugin;
+
+/// A sandbox, or what is needed to make it when its first task runs.
+pub enum Seat {
+    /// Made.
+    Ready(Box<Sandbox>),
+    /// To be made.
+    Empty(Arc<Template>, Box<HostState>),
+}
+
+/// A call that has come to its end.
+pub struct Finished {
+    /// The sandbox; none when the guest trapped or could not be made.
+    pub sandbox: Option<Box<Sandbox>>,
+    /// What was to be done, with the buffer that was lent.
+    pub task: Task,
+    /// How it went.
+    pub result: Result<Outcome, Trapped>,
+    /// CPU time that it took after its first slice.
+    pub used: Duration,
+}
+
+/// How a guest ended.
+pub struct Trapped {
+    /// The engine's error, with the guest's backtrace.
+    pub error: wasmtime::Error,
+    /// What the guest's limits had to do with it.
+    pub limit: Option<&'static str>,
+    /// How far it had come.
+    pub stage: Stage,
+}
+
+/// Does one task, and comes back when the guest does. The thread is the guest's until then.
+///
+/// Where the engine or the host's side of a call panics, that is the end of this guest and of nobody else.
+pub fn enter(
+    seat: Seat,
+    mut task: Task,
+    budget: Budget,
+    pace: Arc<dyn Pace>,
+    activity: &Activity,
+) -> Finished {
+    let _entered = activity.enter();
+    let plugin = seat.plugin().clone();
+    let mut sandbox = match seat {
+        Seat::Ready(sandbox) => sandbox,
+        Seat::Empty(template, mut state) => {
+            state.call.begin(budget, pace.clone());
+            let made = panics::catch(|| Sandbox::new(&template, *state))
+                .unwrap_or_else(|panicked| Err(Trapped::by_panic(&plugin, &panicked, Stage::Make)));
+            match made {
+                Ok(sandbox) => Box::new(sandbox),
+                Err(trapped) => return Finished::without_sandbox(task, trapped, Duration::ZERO),
+            }
+        }
+    };
+    sandbox.store.data_mut().call.begin(budget, pace);
+    let performed = panics::catch(|| sandbox.perform(&mut task));
+    let used = sandbox.store.data_mut().call.end();
+    let trapped = match performed {
+        Ok(Ok(outcome)) => {
+            return Finished { sandbox: Some(sandbox), task, result: Ok(outcome), used };
+        }
+        Ok(Err(error)) => sandbox.trapped(error),
+        Err(panicked) => Trapped::by_panic(&plugin, &panicked, Stage::Run),
+    };
+    // What it held is given back on this thread. After a panic that may be half changed, and panic again.
+    if let Err(panicked) = panics::catch(|| drop(sandbox)) {
+        panics::survive(&panicked);
+    }
+    Finished::without_sandbox(task, trapped, used)
+}
+
+impl Finished {
+    fn without_sandbox(task: Task, trapped: Trapped, used: Duration) -> Finished {
+        Finished { sandbox: None, task, result: Err(trapped), used }
+    }
+}
+
+impl Trapped {
+    fn by_panic(plugin: &Plugin, panicked: &Panicked, stage: Stage) -> Trapped {
+        let Panicked { thread, cause } = panicked;
+        let cause = GuestText::cause(cause);
+        tracing::error!(
+            plugin = plugin.name(),
+            thread,
+            cause = cause.as_str(),
+            "a call panicked: its instance has ended"
+        );
+        panics::survive(panicked);
+        let error = wasmtime::Error::msg(format!("the host panicked: {cause}"));
+        Trapped { error, limit: None, stage }
+    }
+}
+
+impl Seat {
+    /// The plugin of the instance.
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        match self {
+            Seat::Ready(sandbox) => sandbox.plugin(),
+            Seat::Empty(template, _) => &template.plugin,
+        }
+    }
+
+    /// Whether it takes long to give back what it holds.
+    pub fn is_heavy(&self) -> bool {
+        match self {
+            Seat::Ready(sandbox) => sandbox.store.data().is_heavy(),
+            Seat::Empty(..) => false,
+        }
+    }
+
+    /// Ends the call that this instance is in.
+    pub fn cancel_token(&self) -> &CancelToken {
+        match self {
+            Seat::Ready(sandbox) => sandbox.store.data().call.cancel_token(),
+            Seat::Empty(_, state) => state.call.cancel_token(),
+        }
+    }
+}
+
+/// What one event may use.
+pub fn event_budget(limits: &Limits) -> Budget {
+    Budget {
+        cpu: limits.cpu_per_event,
+        cpu_limit: "cpu_per_event",
+        deadline: limits.event_deadline,
+        deadline_limit: "event_deadline",
+        counts: Counts::ItsOwn,
+    }
+}
+
+/// What one deferred operation may use.
+pub fn operation_budget(limits: &Limits) -> Budget {
+    Budget {
+        cpu: limits.cpu_per_operation,
+        cpu_limit: "cpu_per_operation",
+        deadline: limits.operation_deadline,
+        deadline_limit: "operation_deadline",
+        counts: Counts::Everything,
+    }
+}
+
+impl std::fmt::Debug for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Finished").field("event", &self.task.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! What wakes a call that sleeps: the thread that waits looks here how long it may park.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::clock::{Clock, Moment};
+
+/// No sleep ends.
+const NEVER: u64 = u64::MAX;
+
+/// The earliest end of the sleeps that one thread waits for. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Alarm {
+    clock: Clock,
+    /// Nanoseconds of the clock.
+    earliest: Arc<AtomicU64>,
+}
+
+impl Alarm {
+    /// One that is not set.
+    pub fn new(clock: &Clock) -> Alarm {
+        Alarm { clock: clock.clone(), earliest: Arc::new(AtomicU64::new(NEVER)) }
+    }
+
+    /// Forgets what was set: those that still sleep set it again.
+    pub fn reset(&self) {
+        self.earliest.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// When the first sleep ends.
+    pub fn earliest(&self) -> Option<Moment> {
+        let earliest = self.earliest.load(Ordering::Relaxed);
+        (earliest != NEVER).then(|| Moment::from_start(Duration::from_nanos(earliest)))
+    }
+
+    /// Ready at this moment of the clock, or never.
+    pub fn sleep_until(&self, at: Option<Moment>) -> Sleep {
+        Sleep { alarm: self.clone(), at }
+    }
+}
+
+/// Ready when its moment has come.
+#[derive(Debug, Clone)]
+pub struct Sleep {
+    alarm: Alarm,
+    at: Option<Moment>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.at else { return Poll::Pending };
+        if at <= self.alarm.clock.now() {
+            return Poll::Ready(());
+        }
+        // Whoever polls on one thread parks on the same.
+        self.alarm.earliest.fetch_min(at.as_nanos(), Ordering::Relaxed);
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn the_earliest_sleep_counts() {
+        let (clock, hand) = Clock::manual();
+        let alarm = Alarm::new(&clock);
+        let at = |milliseconds| Some(Moment::from_start(Duration::from_millis(milliseconds)));
+        let mut sleeps = [at(30), at(10), None, at(20)].map(|at| alarm.sleep_until(at));
+        let mut look = |alarm: &Alarm| {
+            alarm.reset();
+            let context = &mut Context::from_waker(Waker::noop());
+            sleeps.each_mut().map(|sleep| Pin::new(sleep).poll(context).is_ready())
+        };
+        assert_eq!(look(&alarm), [false; 4]);
+        assert_eq!(alarm.earliest(), at(10));
+        hand.advance(Duration::from_millis(20));
+        assert_eq!(look(&alarm), [false, true, false, true]);
+        assert_eq!(alarm.earliest(), at(30));
+        hand.advance(Duration::from_millis(20));
+        look(&alarm);
+        assert_eq!(alarm.earliest(), None);
+    }
+}

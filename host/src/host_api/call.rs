@@ -1,0 +1,306 @@
+//! The call that an instance is in: what it may use, what it has used, how it waits and how it is ended.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::base::cancel::CancelToken;
+use crate::base::thread::{thread_cpu_time, waker};
+use crate::clock::{Clock, Moment};
+use crate::host_api::alarm::Alarm;
+
+/// What one call may use. The names are those of the bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// CPU time of its thread, host functions included.
+    pub cpu: Duration,
+    /// The bound that `cpu` is.
+    pub cpu_limit: &'static str,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// The bound that `deadline` is.
+    pub deadline_limit: &'static str,
+    /// Which time counts for the deadline.
+    pub counts: Counts,
+}
+
+/// Which time counts for the deadline of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// All of it.
+    Everything,
+    /// What it computes and what it waits for; not the waiting for its turn or for a core.
+    ItsOwn,
+}
+
+/// What the thread that makes a call does besides.
+pub trait Pace: Send + Sync {
+    /// A slice of the guest has passed: the others may have their turn first. `used` is CPU time since the first time that
+    /// this was called for the call.
+    fn slice_over(&self, used: Duration);
+    /// The call begins to wait for something.
+    fn wait_begins(&self);
+    /// What it waited for is there, or it is ended: it goes on when it is its turn.
+    fn wait_ends(&self);
+}
+
+/// For a thread that does nothing besides.
+#[derive(Debug)]
+pub struct Unpaced;
+
+impl Pace for Unpaced {
+    fn slice_over(&self, _: Duration) {}
+    fn wait_begins(&self) {}
+    fn wait_ends(&self) {}
+}
+
+/// Why a call was ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallEnded {
+    /// It has used the CPU time that it may.
+    #[error("it has used its CPU time")]
+    OutOfCpu(&'static str),
+    /// It took too long.
+    #[error("it took too long")]
+    TooLong(&'static str),
+    /// Nobody wants it any more.
+    #[error("it was ended: nobody wants it any more")]
+    Cancelled,
+}
+
+impl CallEnded {
+    /// The bound behind it.
+    pub fn limit(self) -> Option<&'static str> {
+        match self {
+            CallEnded::OutOfCpu(limit) | CallEnded::TooLong(limit) => Some(limit),
+            CallEnded::Cancelled => None,
+        }
+    }
+}
+
+/// The measure of the call that an instance is in.
+pub struct CallMeter {
+    cancel: CancelToken,
+    clock: Clock,
+    budget: Budget,
+    /// None before the first call.
+    pace: Option<Arc<dyn Pace>>,
+    begun: Moment,
+    /// CPU time of the thread when the first slice was over; until then nothing has been used that counts.
+    cpu_before: Option<Duration>,
+    /// How long it has waited for something.
+    waited: Duration,
+    pub(super) alarm: Alarm,
+}
+
+impl CallMeter {
+    /// Of an instance that is in no call.
+    pub fn new(clock: &Clock) -> CallMeter {
+        CallMeter {
+            cancel: CancelToken::default(),
+            clock: clock.clone(),
+            budget: Budget::NONE,
+            pace: None,
+            begun: Moment::default(),
+            cpu_before: None,
+            waited: Duration::ZERO,
+            alarm: Alarm::new(clock),
+        }
+    }
+
+    /// Ends the calls of this instance, from whichever thread.
+    pub fn cancel_token(&self) -> &CancelToken {
+        &self.cancel
+    }
+
+    /// A call begins, on the thread that will end it.
+    pub fn begin(&mut self, budget: Budget, pace: Arc<dyn Pace>) {
+        (self.budget, self.pace) = (budget, Some(pace));
+        self.begun = self.clock.now();
+        // Asking for it costs as much as many a call.
+        self.cpu_before = None;
+        self.waited = Duration::ZERO;
+    }
+
+    /// The call has come to its end; the CPU time that it has used after its first slice.
+    pub fn end(&mut self) -> Duration {
+        self.pace = None;
+        self.used()
+    }
+
+    /// The bound that its CPU time has.
+    pub fn cpu_limit(&self) -> &'static str {
+        self.budget.cpu_limit
+    }
+
+    /// CPU time that the call has used since its first slice was over.
+    fn used(&self) -> Duration {
+        self.cpu_before.map_or(Duration::ZERO, |before| thread_cpu_time().saturating_sub(before))
+    }
+
+    /// A slice of the guest has passed: whether it may go on. Waits for its turn.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn slice_over(&mut self) -> Result<(), CallEnded> {
+        if self.cpu_before.is_none() {
+            self.cpu_before = Some(thread_cpu_time());
+        }
+        self.may_go_on()?;
+        if let Some(pace) = self.pace.clone() {
+            pace.slice_over(self.used());
+        }
+        self.may_go_on()
+    }
+
+    fn may_go_on(&self) -> Result<(), CallEnded> {
+        if self.cancel.is_cancelled() {
+            return Err(CallEnded::Cancelled);
+        }
+        let used = self.used();
+        if self.budget.cpu <= used {
+            return Err(CallEnded::OutOfCpu(self.budget.cpu_limit));
+        }
+        if self.budget.deadline <= self.taken(used) {
+            return Err(CallEnded::TooLong(self.budget.deadline_limit));
+        }
+        Ok(())
+    }
+
+    /// What counts for the deadline, for a call that has used so much CPU time.
+    fn taken(&self, used: Duration) -> Duration {
+        match self.budget.counts {
+            Counts::Everything => self.clock.now().since(self.begun),
+            Counts::ItsOwn => used + self.waited,
+        }
+    }
+
+    /// Waits until `future` is ready, on this thread; others may have its turn meanwhile.
+    ///
+    /// # Errors
+    /// When the call is ended first.
+    pub fn wait<F: Future>(&mut self, future: F) -> Result<F::Output, CallEnded> {
+        let mut future = pin!(future);
+        let waker = waker();
+        let mut context = Context::from_waker(&waker);
+        self.alarm.reset();
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Ok(value);
+        }
+        let pace = self.pace.clone();
+        if let Some(pace) = &pace {
+            pace.wait_begins();
+        }
+        let since = self.clock.now();
+        self.cancel.wake_when_cancelled(&waker);
+        let result = loop {
+            if self.cancel.is_cancelled() {
+                break Err(CallEnded::Cancelled);
+            }
+            self.alarm.reset();
+            if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                break Ok(value);
+            }
+            let now = self.clock.now();
+            let left = self.left(now.since(since));
+            if left.is_zero() {
+                break Err(CallEnded::TooLong(self.budget.deadline_limit));
+            }
+            let alarm = self.alarm.earliest().map_or(left, |at| at.since(now).min(left));
+            self.clock.park(alarm);
+        };
+        self.cancel.forget_waker();
+        self.waited += self.clock.now().since(since);
+        if let Some(pace) = &pace {
+            pace.wait_ends();
+        }
+        result
+    }
+
+    /// How much longer it may wait, after so long a wait.
+    fn left(&self, waiting: Duration) -> Duration {
+        let taken = match self.budget.counts {
+            Counts::Everything => self.taken(Duration::ZERO),
+            Counts::ItsOwn => self.taken(self.used()) + waiting,
+        };
+        self.budget.deadline.saturating_sub(taken)
+    }
+}
+
+impl Budget {
+    /// Nothing: no call begins with it.
+    const NONE: Budget = Budget {
+        cpu: Duration::ZERO,
+        cpu_limit: "",
+        deadline: Duration::ZERO,
+        deadline_limit: "",
+        counts: Counts::Everything,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn budget(cpu: Duration, deadline: Duration, counts: Counts) -> Budget {
+        Budget { cpu, cpu_limit: "cpu", deadline, deadline_limit: "deadline", counts }
+    }
+
+    fn meter(clock: &Clock, budget: Budget) -> CallMeter {
+        let mut meter = CallMeter::new(clock);
+        meter.begin(budget, Arc::new(Unpaced));
+        meter
+    }
+
+    #[test]
+    fn each_bound_ends_a_call_under_its_name() {
+        let (clock, hand) = Clock::manual();
+        let of = |cpu, deadline, counts| meter(&clock, budget(cpu, deadline, counts)).slice_over();
+        for counts in [Counts::Everything, Counts::ItsOwn] {
+            assert_eq!(of(SECOND * 60, SECOND * 60, counts), Ok(()));
+            assert_eq!(of(Duration::ZERO, SECOND, counts), Err(CallEnded::OutOfCpu("cpu")));
+            let none = of(SECOND * 60, Duration::ZERO, counts);
+            assert_eq!(none, Err(CallEnded::TooLong("deadline")));
+        }
+        let mut everything = meter(&clock, budget(SECOND * 60, SECOND, Counts::Everything));
+        let mut its_own = meter(&clock, budget(SECOND * 60, SECOND, Counts::ItsOwn));
+        hand.advance(SECOND);
+        assert_eq!(everything.slice_over(), Err(CallEnded::TooLong("deadline")));
+        assert_eq!(its_own.slice_over(), Ok(()), "it had no turn meanwhile");
+        its_own.cancel_token().cancel();
+        assert_eq!(its_own.slice_over(), Err(CallEnded::Cancelled));
+    }
+
+    #[test]
+    fn a_wait_ends_with_what_it_is_for_or_with_its_call() {
+        let clock = Clock::system();
+        let long = budget(SECOND, SECOND * 60, Counts::ItsOwn);
+        assert_eq!(meter(&clock, long).wait(ready(7)), Ok(7));
+        let short = budget(SECOND, Duration::from_millis(1), Counts::ItsOwn);
+        let ended = meter(&clock, short).wait(pending::<()>());
+        assert_eq!(ended, Err(CallEnded::TooLong("deadline")));
+        let mut waiting = meter(&clock, long);
+        let token = waiting.cancel_token().clone();
+        std::thread::scope(|scope| {
+            scope.spawn(|| token.cancel());
+            assert_eq!(waiting.wait(pending::<()>()), Err(CallEnded::Cancelled));
+        });
+    }
+
+    #[test]
+    fn waits_of_one_call_are_counted_together() {
+        let clock = Clock::system();
+        let mut meter = meter(&clock, budget(SECOND, Duration::from_millis(60), Counts::ItsOwn));
+        let mut nap = || {
+            let at = clock.now() + Duration::from_millis(20);
+            let sleep = meter.alarm.sleep_until(Some(at));
+            meter.wait(sleep)
+        };
+        let naps: Vec<_> = (0..4).map(|_| nap()).collect();
+        assert_eq!(naps.last(), Some(&Err(CallEnded::TooLong("deadline"))), "{naps:?}");
+    }
+}

@@ -1,0 +1,231 @@
+//! A file as a stream: each piece is read or written on a thread for files, one at a time.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustix::io::{ReadWriteFlags, pwritev2};
+use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
+
+use crate::plugin::file_calls::{FileAnswer, FileCalls};
+
+/// Most bytes that are read or written at once.
+pub(super) const PIECE: usize = 64 << 10;
+
+/// Where a stream does its calls.
+#[derive(Clone)]
+pub(super) struct FileAccess {
+    pub calls: FileCalls,
+    pub tenant: usize,
+}
+
+/// Reads a file from a position on.
+pub(super) struct FileInput {
+    file: Arc<File>,
+    position: u64,
+    threads: FileAccess,
+    state: Input,
+}
+
+enum Input {
+    Idle,
+    UnderWay(FileAnswer<io::Result<Bytes>>),
+    Here(Bytes),
+    Failed(io::Error),
+    Ended,
+}
+
+impl FileInput {
+    pub(super) fn new(file: Arc<File>, position: u64, threads: FileAccess) -> FileInput {
+        FileInput { file, position, threads, state: Input::Idle }
+    }
+
+    fn begin(&mut self, length: usize) {
+        let (file, position) = (self.file.clone(), self.position);
+        let read = move || read_at(&file, position, length.min(PIECE));
+        self.state = Input::UnderWay(self.threads.calls.add(self.threads.tenant, read));
+    }
+
+    async fn settle(&mut self) {
+        if let Input::UnderWay(answer) = &mut self.state {
+            self.state = match answer.await.flatten() {
+                Ok(bytes) if bytes.is_empty() => Input::Ended,
+                Ok(bytes) => Input::Here(bytes),
+                Err(error) => Input::Failed(error),
+            };
+        }
+    }
+}
+
+fn read_at(file: &File, position: u64, length: usize) -> io::Result<Bytes> {
+    let mut bytes = vec![0; length];
+    loop {
+        match file.read_at(&mut bytes, position) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => {
+                bytes.truncate(result?);
+                return Ok(bytes.into());
+            }
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for FileInput {
+    async fn ready(&mut self) {
+        if let Input::Idle = self.state {
+            self.begin(PIECE);
+        }
+        self.settle().await;
+    }
+}
+
+#[async_trait::async_trait]
+impl InputStream for FileInput {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        match &mut self.state {
+            Input::Idle if size == 0 => Ok(Bytes::new()),
+            Input::Idle => {
+                self.begin(size);
+                Ok(Bytes::new())
+            }
+            Input::UnderWay(_) => Ok(Bytes::new()),
+            Input::Here(bytes) => {
+                let piece = bytes.split_to(bytes.len().min(size));
+                if bytes.is_empty() {
+                    self.state = Input::Idle;
+                }
+                self.position += piece.len() as u64;
+                Ok(piece)
+            }
+            Input::Failed(_) => match std::mem::replace(&mut self.state, Input::Ended) {
+                Input::Failed(error) => Err(StreamError::LastOperationFailed(error.into())),
+                _ => Err(StreamError::Closed),
+            },
+            Input::Ended => Err(StreamError::Closed),
+        }
+    }
+
+    async fn blocking_read(&mut self, size: usize) -> StreamResult<Bytes> {
+        self.settle().await;
+        if let Input::Idle = self.state
+            && 0 < size
+        {
+            self.begin(size);
+            self.settle().await;
+        }
+        self.read(size)
+    }
+}
+
+/// Where the next piece goes.
+#[derive(Clone, Copy)]
+pub(super) enum WritePlace {
+    At(u64),
+    End,
+}
+
+/// Writes a file, from a position on or behind its end.
+pub(super) struct FileOutput {
+    file: Arc<File>,
+    place: WritePlace,
+    threads: FileAccess,
+    state: Output,
+}
+
+enum Output {
+    Ready,
+    UnderWay(FileAnswer<io::Result<usize>>),
+    Failed(io::Error),
+    Ended,
+}
+
+impl FileOutput {
+    pub(super) fn new(file: Arc<File>, place: WritePlace, threads: FileAccess) -> FileOutput {
+        FileOutput { file, place, threads, state: Output::Ready }
+    }
+
+    async fn settle(&mut self) {
+        let Output::UnderWay(answer) = &mut self.state else { return };
+        self.state = match answer.await.flatten() {
+            Ok(written) => {
+                if let WritePlace::At(position) = &mut self.place {
+                    *position += written as u64;
+                }
+                Output::Ready
+            }
+            Err(error) => Output::Failed(error),
+        };
+    }
+
+    /// The failure of what was written last, told once.
+    fn failure(&mut self) -> StreamResult<()> {
+        match std::mem::replace(&mut self.state, Output::Ended) {
+            Output::Failed(error) => Err(StreamError::LastOperationFailed(error.into())),
+            Output::Ended => Err(StreamError::Closed),
+            other => {
+                self.state = other;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn write_at(file: &File, bytes: &[u8], place: WritePlace) -> io::Result<usize> {
+    match place {
+        WritePlace::At(position) => file.write_all_at(bytes, position)?,
+        WritePlace::End => {
+            let mut left = bytes;
+            while !left.is_empty() {
+                let slices = [io::IoSlice::new(left)];
+                let written = match pwritev2(file, &slices, 0, ReadWriteFlags::APPEND) {
+                    Err(rustix::io::Errno::INTR) => continue,
+                    result => result?,
+                };
+                left = &left[written..];
+            }
+        }
+    }
+    Ok(bytes.len())
+}
+
+#[async_trait::async_trait]
+impl Pollable for FileOutput {
+    async fn ready(&mut self) {
+        self.settle().await;
+    }
+}
+
+#[async_trait::async_trait]
+impl OutputStream for FileOutput {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.failure()?;
+        if let Output::UnderWay(_) = self.state {
+            return Err(StreamError::trap("write without the leave of check-write"));
+        }
+        if PIECE < bytes.len() {
+            return Err(StreamError::trap("write of more than check-write allows"));
+        }
+        let (file, place) = (self.file.clone(), self.place);
+        let write = move || write_at(&file, &bytes, place);
+        self.state = Output::UnderWay(self.threads.calls.add(self.threads.tenant, write));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        // Nothing is kept here: what was written is under way.
+        self.failure()
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.failure()?;
+        Ok(if let Output::Ready = self.state { PIECE } else { 0 })
+    }
+
+    /// Waits for what is under way, so that nothing that was written is lost.
+    async fn cancel(&mut self) {
+        self.settle().await;
+    }
+}

@@ -1,0 +1,473 @@
+//! Granted folders: each call is the engine's own, made on a thread for files with copies of the descriptors it is about.
+
+use std::pin::pin;
+use std::sync::LazyLock;
+
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtx, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::bindings::filesystem::types as engine;
+use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor as _;
+use wasmtime_wasi::p2::bindings::sync::filesystem::types;
+use wasmtime_wasi::p2::{
+    DynInputStream, DynOutputStream, FsError, FsResult, IoError, ReaddirIterator,
+};
+use wasmtime_wasi::runtime::poll_noop;
+
+use crate::host_api::call::CallEnded;
+use crate::host_api::wasi::WaitingView;
+use crate::host_api::wasi::file_stream::{FileAccess, FileInput, FileOutput, WritePlace};
+
+/// Calls into file systems are made on the thread that asks for them: it is there for that.
+static ON_THIS_THREAD: LazyLock<WasiFilesystemCtx> = LazyLock::new(|| {
+    let mut builder = WasiCtx::builder();
+    builder.allow_blocking_current_thread(true).build().filesystem().clone()
+});
+
+/// What a call has on its thread: copies of descriptors, and no others.
+struct Bench {
+    table: ResourceTable,
+    context: WasiFilesystemCtx,
+}
+
+impl Bench {
+    /// A bench with copies of these.
+    fn new<const N: usize>(of: [Descriptor; N]) -> FsResult<(Bench, [Resource<Descriptor>; N])> {
+        let mut table = ResourceTable::new();
+        let mut handles = of.map(|descriptor| table.push(descriptor).map_err(FsError::trap));
+        let mut borrowed = [const { None }; N];
+        for (place, handle) in borrowed.iter_mut().zip(&mut handles) {
+            let handle = std::mem::replace(handle, Ok(Resource::new_borrow(0)))?;
+            *place = Some(handle);
+        }
+        let handles = borrowed.map(|handle| handle.unwrap_or(Resource::new_borrow(0)));
+        Ok((Bench { table, context: ON_THIS_THREAD.clone() }, handles))
+    }
+
+    fn view(&mut self) -> WasiFilesystemCtxView<'_> {
+        WasiFilesystemCtxView { ctx: &mut self.context, table: &mut self.table }
+    }
+}
+
+/// The result of a call that is made at once, whatever its type says.
+fn at_once<T>(call: impl Future<Output = T>) -> FsResult<T> {
+    let made = poll_noop(pin!(call));
+    made.ok_or_else(|| FsError::trap(wasmtime::format_err!("a call into a file system waits")))
+}
+
+fn ended(ended: CallEnded) -> FsError {
+    FsError::trap(ended)
+}
+
+impl WaitingView<'_> {
+    fn threads(&self) -> FileAccess {
+        FileAccess { calls: self.files.clone(), tenant: self.tenant }
+    }
+
+    /// Does something with copies of these descriptors on a thread for files, and waits for it.
+    fn on_thread<T: Send + 'static, const N: usize>(
+        &mut self,
+        handles: &[Resource<Descriptor>; N],
+        work: impl FnOnce(&mut Bench, [Resource<Descriptor>; N]) -> FsResult<T> + Send + 'static,
+    ) -> FsResult<T> {
+        let mut copies = Vec::with_capacity(N);
+        for handle in handles {
+            copies.push(self.table.get(handle)?.clone());
+        }
+        let Ok(copies) = <[Descriptor; N]>::try_from(copies) else {
+            return Err(engine::ErrorCode::BadDescriptor.into());
+        };
+        let answer = self.files.add(self.tenant, move || {
+            let (mut bench, handles) = Bench::new(copies)?;
+            work(&mut bench, handles)
+        });
+        self.call.wait(answer).map_err(ended)??
+    }
+
+    fn file(&self, handle: &Resource<Descriptor>) -> FsResult<&wasmtime_wasi::filesystem::File> {
+        match self.table.get(handle)? {
+            Descriptor::File(file) => Ok(file),
+            Descriptor::Dir(_) => Err(engine::ErrorCode::IsDirectory.into()),
+        }
+    }
+
+    fn output(
+        &mut self,
+        handle: &Resource<Descriptor>,
+        place: WritePlace,
+    ) -> FsResult<Resource<DynOutputStream>> {
+        let file = match self.table.get(handle)? {
+            Descriptor::File(file) => file,
+            Descriptor::Dir(_) => return Err(engine::ErrorCode::BadDescriptor.into()),
+        };
+        if file.perms.write_not_permitted() {
+            return Err(engine::ErrorCode::NotPermitted.into());
+        }
+        let output: DynOutputStream =
+            Box::new(FileOutput::new(file.file.clone(), place, self.threads()));
+        Ok(self.table.push(output)?)
+    }
+}
+
+/// Opens what is at a path, if it is a file or a folder. A pipe, a socket or a device is not even opened: that alone may
+/// wait for ever, or set something off.
+fn open(
+    bench: &mut Bench,
+    handle: &Resource<Descriptor>,
+    (path_flags, path): (engine::PathFlags, String),
+    open_flags: engine::OpenFlags,
+    flags: engine::DescriptorFlags,
+) -> FsResult<Descriptor> {
+    let mut view = bench.view();
+    let again = || Resource::new_borrow(handle.rep());
+    // What is not there may be made; anything else the open says in its own words.
+    if let Ok(found) = at_once(view.stat_at(again(), path_flags, path.clone()))? {
+        refuse_special(found.type_)?;
+    }
+    let opened = at_once(view.open_at(again(), path_flags, path, open_flags, flags))??;
+    // Somebody else may have put another thing there meanwhile.
+    let kind = at_once(view.get_type(Resource::new_borrow(opened.rep())))??;
+    refuse_special(kind)?;
+    Ok(bench.table.delete(opened)?)
+}
+
+fn refuse_special(kind: engine::DescriptorType) -> FsResult<()> {
+    use engine::DescriptorType as Kind;
+    match kind {
+        Kind::RegularFile | Kind::Directory | Kind::SymbolicLink => Ok(()),
+        Kind::Fifo | Kind::Socket | Kind::BlockDevice | Kind::CharacterDevice | Kind::Unknown => {
+            Err(engine::ErrorCode::NotPermitted.into())
+        }
+    }
+}
+
+impl types::Host for WaitingView<'_> {
+    fn convert_error_code(&mut self, error: FsError) -> wasmtime::Result<types::ErrorCode> {
+        error.downcast().map(|code: engine::ErrorCode| code.into())
+    }
+
+    fn filesystem_error_code(
+        &mut self,
+        error: Resource<IoError>,
+    ) -> wasmtime::Result<Option<types::ErrorCode>> {
+        let error = self.table.get(&error)?.downcast_ref::<std::io::Error>();
+        Ok(error.map(|error| engine::ErrorCode::from(error).into()))
+    }
+}
+
+impl types::HostDescriptor for WaitingView<'_> {
+    fn read_via_stream(
+        &mut self,
+        handle: Resource<Descriptor>,
+        offset: u64,
+    ) -> FsResult<Resource<DynInputStream>> {
+        let file = self.file(&handle)?.file.clone();
+        let input: DynInputStream = Box::new(FileInput::new(file, offset, self.threads()));
+        Ok(self.table.push(input)?)
+    }
+
+    fn write_via_stream(
+        &mut self,
+        handle: Resource<Descriptor>,
+        offset: u64,
+    ) -> FsResult<Resource<DynOutputStream>> {
+        self.output(&handle, WritePlace::At(offset))
+    }
+
+    fn append_via_stream(
+        &mut self,
+        handle: Resource<Descriptor>,
+    ) -> FsResult<Resource<DynOutputStream>> {
+        self.output(&handle, WritePlace::End)
+    }
+
+    fn advise(
+        &mut self,
+        handle: Resource<Descriptor>,
+        offset: u64,
+        length: u64,
+        advice: types::Advice,
+    ) -> FsResult<()> {
+        self.on_thread(&[handle], move |bench, [handle]| {
+            at_once(engine::HostDescriptor::advise(
+                &mut bench.view(),
+                handle,
+                offset,
+                length,
+                advice.into(),
+            ))?
+        })
+    }
+
+    fn sync_data(&mut self, handle: Resource<Descriptor>) -> FsResult<()> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            at_once(engine::HostDescriptor::sync_data(&mut bench.view(), handle))?
+        })
+    }
+
+    fn sync(&mut self, handle: Resource<Descriptor>) -> FsResult<()> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            at_once(engine::HostDescriptor::sync(&mut bench.view(), handle))?
+        })
+    }
+
+    fn get_flags(&mut self, handle: Resource<Descriptor>) -> FsResult<types::DescriptorFlags> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            Ok(at_once(engine::HostDescriptor::get_flags(&mut bench.view(), handle))??.into())
+        })
+    }
+
+    fn get_type(&mut self, handle: Resource<Descriptor>) -> FsResult<types::DescriptorType> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            Ok(at_once(engine::HostDescriptor::get_type(&mut bench.view(), handle))??.into())
+        })
+    }
+
+    fn set_size(&mut self, handle: Resource<Descriptor>, size: u64) -> FsResult<()> {
+        self.on_thread(&[handle], move |bench, [handle]| {
+            at_once(engine::HostDescriptor::set_size(&mut bench.view(), handle, size))?
+        })
+    }
+
+    fn set_times(
+        &mut self,
+        handle: Resource<Descriptor>,
+        accessed: types::NewTimestamp,
+        modified: types::NewTimestamp,
+    ) -> FsResult<()> {
+        self.on_thread(&[handle], move |bench, [handle]| {
+            at_once(engine::HostDescriptor::set_times(
+                &mut bench.view(),
+                handle,
+                accessed.into(),
+                modified.into(),
+            ))?
+        })
+    }
+
+    fn set_times_at(
+        &mut self,
+        handle: Resource<Descriptor>,
+        path_flags: types::PathFlags,
+        path: String,
+        accessed: types::NewTimestamp,
+        modified: types::NewTimestamp,
+    ) -> FsResult<()> {
+        self.on_thread(&[handle], move |bench, [handle]| {
+            let (accessed, modified) = (accessed.into(), modified.into());
+            let (view, flags) = (&mut bench.view(), path_flags.into());
+            let set =
+                engine::HostDescriptor::set_times_at(view, handle, flags, path, accessed, modified);
+            at_once(set)?
+        })
+    }
+
+    fn read(
+        &mut self,
+        handle: Resource<Descriptor>,
+        length: u64,
+        offset: u64,
+    ) -> FsResult<(Vec<u8>, bool)> {
+        self.on_thread(&[handle], move |bench, [handle]| {
+            at_once(engine::HostDescriptor::read(&mut bench.view(), handle, length, offset))?
+        })
+    }
+
+    fn write(
+        &mut self,
+        handle: Resource<Descriptor>,
+        bytes: Vec<u8>,
+        offset: u64,
+    ) -> FsResult<u64> {
+        self.on_thread(&[handle], move |bench, [handle]| {
+            at_once(engine::HostDescriptor::write(&mut bench.view(), handle, bytes, offset))?
+        })
+    }
+
+    fn read_directory(
+        &mut self,
+        handle: Resource<Descriptor>,
+    ) -> FsResult<Resource<ReaddirIterator>> {
+        let entries = self.on_thread(&[handle], |bench, [handle]| {
+            let entries =
+                at_once(engine::HostDescriptor::read_directory(&mut bench.view(), handle))??;
+            Ok(bench.table.delete(entries)?)
+        })?;
+        Ok(self.table.push(entries)?)
+    }
+
+    fn create_directory_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<()> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            at_once(engine::HostDescriptor::create_directory_at(&mut bench.view(), handle, path))?
+        })
+    }
+
+    fn stat(&mut self, handle: Resource<Descriptor>) -> FsResult<types::DescriptorStat> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            Ok(at_once(engine::HostDescriptor::stat(&mut bench.view(), handle))??.into())
+        })
+    }
+
+    fn stat_at(
+        &mut self,
+        handle: Resource<Descriptor>,
+        path_flags: types::PathFlags,
+        path: String,
+    ) -> FsResult<types::DescriptorStat> {
+        self.on_thread(&[handle], move |bench, [handle]| {
+            Ok(at_once(engine::HostDescriptor::stat_at(
+                &mut bench.view(),
+                handle,
+                path_flags.into(),
+                path,
+            ))??
+            .into())
+        })
+    }
+
+    fn link_at(
+        &mut self,
+        handle: Resource<Descriptor>,
+        path_flags: types::PathFlags,
+        old: String,
+        new_handle: Resource<Descriptor>,
+        new: String,
+    ) -> FsResult<()> {
+        self.on_thread(&[handle, new_handle], move |bench, [handle, new_handle]| {
+            at_once(engine::HostDescriptor::link_at(
+                &mut bench.view(),
+                handle,
+                path_flags.into(),
+                old,
+                new_handle,
+                new,
+            ))?
+        })
+    }
+
+    fn open_at(
+        &mut self,
+        handle: Resource<Descriptor>,
+        path_flags: types::PathFlags,
+        path: String,
+        open_flags: types::OpenFlags,
+        flags: types::DescriptorFlags,
+    ) -> FsResult<Resource<Descriptor>> {
+        let opened = self.on_thread(&[handle], move |bench, [handle]| {
+            open(bench, &handle, (path_flags.into(), path), open_flags.into(), flags.into())
+        })?;
+        Ok(self.table.push(opened)?)
+    }
+
+    fn readlink_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<String> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            at_once(engine::HostDescriptor::readlink_at(&mut bench.view(), handle, path))?
+        })
+    }
+
+    fn remove_directory_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<()> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            at_once(engine::HostDescriptor::remove_directory_at(&mut bench.view(), handle, path))?
+        })
+    }
+
+    fn rename_at(
+        &mut self,
+        handle: Resource<Descriptor>,
+        old: String,
+        new_handle: Resource<Descriptor>,
+        new: String,
+    ) -> FsResult<()> {
+        self.on_thread(&[handle, new_handle], |bench, [handle, new_handle]| {
+            at_once(engine::HostDescriptor::rename_at(
+                &mut bench.view(),
+                handle,
+                old,
+                new_handle,
+                new,
+            ))?
+        })
+    }
+
+    fn symlink_at(
+        &mut self,
+        handle: Resource<Descriptor>,
+        old: String,
+        new: String,
+    ) -> FsResult<()> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            at_once(engine::HostDescriptor::symlink_at(&mut bench.view(), handle, old, new))?
+        })
+    }
+
+    fn unlink_file_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<()> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            at_once(engine::HostDescriptor::unlink_file_at(&mut bench.view(), handle, path))?
+        })
+    }
+
+    fn is_same_object(
+        &mut self,
+        handle: Resource<Descriptor>,
+        other: Resource<Descriptor>,
+    ) -> wasmtime::Result<bool> {
+        let same = self.on_thread(&[handle, other], |bench, [handle, other]| {
+            at_once(engine::HostDescriptor::is_same_object(&mut bench.view(), handle, other))?
+                .map_err(FsError::trap)
+        });
+        // It has no errors of its own: what is left ends the guest.
+        same.map_err(|error| wasmtime::format_err!("{error:?}"))
+    }
+
+    fn metadata_hash(
+        &mut self,
+        handle: Resource<Descriptor>,
+    ) -> FsResult<types::MetadataHashValue> {
+        self.on_thread(&[handle], |bench, [handle]| {
+            Ok(at_once(engine::HostDescriptor::metadata_hash(&mut bench.view(), handle))??.into())
+        })
+    }
+
+    fn metadata_hash_at(
+        &mut self,
+        handle: Resource<Descriptor>,
+        path_flags: types::PathFlags,
+        path: String,
+    ) -> FsResult<types::MetadataHashValue> {
+        self.on_thread(&[handle], move |bench, [handle]| {
+            Ok(at_once(engine::HostDescriptor::metadata_hash_at(
+                &mut bench.view(),
+                handle,
+                path_flags.into(),
+                path,
+            ))??
+            .into())
+        })
+    }
+
+    fn drop(&mut self, handle: Resource<Descriptor>) -> wasmtime::Result<()> {
+        // Closing may wait for a file system too.
+        let descriptor = self.table.delete(handle)?;
+        drop(self.files.add(self.tenant, move || drop(descriptor)));
+        Ok(())
+    }
+}
+
+impl types::HostDirectoryEntryStream for WaitingView<'_> {
+    fn read_directory_entry(
+        &mut self,
+        stream: Resource<ReaddirIterator>,
+    ) -> FsResult<Option<types::DirectoryEntry>> {
+        // It was read as a whole: this only takes the next one.
+        let context = &mut ON_THIS_THREAD.clone();
+        let mut view = WasiFilesystemCtxView { ctx: context, table: &mut *self.table };
+        let next = engine::HostDirectoryEntryStream::read_directory_entry(&mut view, stream);
+        let entry = at_once(next)??;
+        Ok(entry.map(Into::into))
+    }
+
+    fn drop(&mut self, stream: Resource<ReaddirIterator>) -> wasmtime::Result<()> {
+        self.table.delete(stream)?;
+        Ok(())
+    }
+}

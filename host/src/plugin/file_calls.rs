@@ -1,0 +1,306 @@
+//! Calls into file systems that wait for a thread. A file system may not answer for as long as it likes, so that a call
+//! into it is made on a thread that nobody else waits for, and counts as its tenant's until it has returned.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use crate::base::panics;
+use crate::base::panics::Panicked;
+
+/// The most of the threads that one tenant has at once.
+const THREADS_OF_A_TENANT: usize = 4;
+/// So many calls of a tenant may wait before it is looked which of them nobody wants any more.
+const LOOK_AT: usize = 16;
+
+/// The calls of all tenants. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct FileCalls(Arc<FileCallsShared>);
+
+#[derive(Debug, Default)]
+struct FileCallsShared {
+    queue: Mutex<FileQueue<Box<dyn Call>>>,
+    changed: Condvar,
+}
+
+/// What a thread that makes the calls takes.
+pub struct FileCall {
+    tenant: usize,
+    call: Box<dyn Call>,
+}
+
+/// The answer of a call that is under way. Dropping it gives the call up: one that has not begun is not made.
+#[derive(Debug)]
+pub struct FileAnswer<T>(oneshot::Receiver<T>);
+
+/// One call, whatever it answers.
+trait Call: Send {
+    /// Whether somebody waits for the answer.
+    fn is_wanted(&self) -> bool;
+    /// Makes it.
+    fn make(self: Box<Self>);
+}
+
+impl std::fmt::Debug for dyn Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Call")
+    }
+}
+
+struct Typed<T, F> {
+    answer: oneshot::Sender<T>,
+    work: F,
+}
+
+impl<T: Send, F: FnOnce() -> T + Send> Call for Typed<T, F> {
+    fn is_wanted(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
+    fn make(self: Box<Self>) {
+        // Whoever gave it up meanwhile does not miss the answer.
+        let _ = self.answer.send((self.work)());
+    }
+}
+
+/// Calls that wait, by tenant.
+#[derive(Debug)]
+struct FileQueue<T> {
+    /// The tenants that have some, the one whose turn it is in front.
+    tenants: VecDeque<(usize, VecDeque<T>)>,
+    /// How many are under way, by tenant that may have any.
+    under_way: BTreeMap<usize, usize>,
+    /// Threads with nothing to do.
+    idle: usize,
+    closed: bool,
+}
+
+impl FileCalls {
+    /// These tenants may make calls.
+    pub fn admit(&self, tenants: impl IntoIterator<Item = usize>) {
+        let mut queue = self.lock();
+        queue.under_way.extend(tenants.into_iter().map(|tenant| (tenant, 0)));
+    }
+
+    /// Has this done for a tenant on one of the threads.
+    pub fn add<T: Send + 'static>(
+        &self,
+        tenant: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> FileAnswer<T> {
+        let (answer, receiver) = oneshot::channel();
+        let call: Box<dyn Call> = Box::new(Typed { answer, work });
+        let mut queue = self.lock();
+        // Without threads nobody would make it.
+        let given_up = if queue.closed {
+            VecDeque::from([call])
+        } else {
+            queue.add(tenant, call, |call| call.is_wanted())
+        };
+        drop(queue);
+        // What they hold is given back without the lock.
+        drop(given_up);
+        self.0.changed.notify_one();
+        FileAnswer(receiver)
+    }
+
+    /// The next call; waits for it. None when the host ends.
+    pub fn next(&self) -> Option<FileCall> {
+        let mut queue = self.lock();
+        queue.idle += 1;
+        loop {
+            if queue.closed {
+                return None;
+            }
+            if let Some((tenant, call)) = queue.take() {
+                return Some(FileCall { tenant, call });
+            }
+            queue = self.0.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Makes a call, for as long as it takes; only drops one that nobody waits for any more.
+    pub fn make(&self, call: FileCall) {
+        let FileCall { tenant, call } = call;
+        let made = panics::catch(|| {
+            if call.is_wanted() {
+                call.make();
+            }
+        });
+        if let Err(panicked) = made {
+            // Who waits gets an error.
+            let Panicked { thread, cause } = &panicked;
+            tracing::error!(thread, cause, "a call into a file system panicked");
+            panics::survive(&panicked);
+        }
+        self.lock().returned(tenant);
+        // One of this tenant's may be next, on whichever thread.
+        self.0.changed.notify_all();
+    }
+
+    /// No more calls are made.
+    pub fn close(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        let left = std::mem::take(&mut queue.tenants);
+        drop(queue);
+        // What they hold is given back without the lock.
+        drop(left);
+        self.0.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FileQueue<Box<dyn Call>>> {
+        // Each change is whole before anything can panic.
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> FileAnswer<T> {
+    /// The answer, if it is there.
+    ///
+    /// # Errors
+    /// When there will be none.
+    pub fn try_take(&mut self) -> Option<io::Result<T>> {
+        match self.0.try_recv() {
+            Ok(value) => Some(Ok(value)),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(Err(never())),
+        }
+    }
+}
+
+impl<T> Future for FileAnswer<T> {
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        Pin::new(&mut self.0).poll(context).map(|received| received.map_err(|_| never()))
+    }
+}
+
+/// The call has panicked, or the host ends.
+fn never() -> io::Error {
+    io::Error::other("the call was not made")
+}
+
+impl<T> Default for FileQueue<T> {
+    fn default() -> FileQueue<T> {
+        let (tenants, under_way) = (VecDeque::new(), BTreeMap::new());
+        FileQueue { tenants, under_way, idle: 0, closed: false }
+    }
+}
+
+impl<T> FileQueue<T> {
+    /// Adds a call; those that nobody wants any more may come back.
+    fn add(&mut self, tenant: usize, call: T, is_wanted: impl Fn(&T) -> bool) -> VecDeque<T> {
+        let Some((_, calls)) = self.tenants.iter_mut().find(|(known, _)| *known == tenant) else {
+            self.tenants.push_back((tenant, VecDeque::from([call])));
+            return VecDeque::new();
+        };
+        let mut given_up = VecDeque::new();
+        // Where a tenant's threads are stuck, those who gave up must not pile up. Looking when the number has doubled
+        // costs each call a few looks.
+        if LOOK_AT <= calls.len() && calls.len().is_power_of_two() {
+            (*calls, given_up) = calls.drain(..).partition(is_wanted);
+        }
+        calls.push_back(call);
+        given_up
+    }
+
+    /// Whether a tenant may have another thread: its first always, one more if each of the others can still have its first.
+    fn may(&self, tenant: usize) -> bool {
+        let has = self.under_way.get(&tenant).copied().unwrap_or(0);
+        let without = self.under_way.values().filter(|count| **count == 0).count();
+        has == 0 || has < THREADS_OF_A_TENANT && without < self.idle
+    }
+
+    fn take(&mut self) -> Option<(usize, T)> {
+        let place = self.tenants.iter().position(|(tenant, _)| self.may(*tenant))?;
+        let (tenant, mut calls) = self.tenants.remove(place)?;
+        let call = calls.pop_front()?;
+        if !calls.is_empty() {
+            self.tenants.push_back((tenant, calls));
+        }
+        *self.under_way.entry(tenant).or_default() += 1;
+        self.idle = self.idle.saturating_sub(1);
+        Some((tenant, call))
+    }
+
+    /// One of a tenant's is over.
+    fn returned(&mut self, tenant: usize) {
+        if let Some(count) = self.under_way.get_mut(&tenant) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many threads for these tenants.
+    fn queue(threads: usize, tenants: &[usize]) -> FileQueue<&'static str> {
+        let under_way = tenants.iter().map(|tenant| (*tenant, 0)).collect();
+        FileQueue { under_way, idle: threads, ..FileQueue::default() }
+    }
+
+    #[test]
+    fn every_tenant_has_a_thread_however_many_are_stuck() {
+        // The number of tenants, and the threads that there are besides one for each.
+        for (tenants, spare) in [(1, 0), (2, 0), (2, 3), (5, 3), (40, 3)] {
+            let all: Vec<usize> = (0..tenants).collect();
+            let mut queue = queue(tenants + spare, &all);
+            for round in 0..10 {
+                for tenant in &all[1..] {
+                    queue.add(*tenant, "stuck for ever", |_| true);
+                }
+                while queue.take().is_some() {}
+                assert!(queue.may(0) && 0 < queue.idle, "{tenants} + {spare}, round {round}");
+            }
+            queue.add(0, "first", |_| true);
+            assert_eq!(queue.take(), Some((0, "first")), "{tenants} + {spare}");
+        }
+    }
+
+    #[test]
+    fn who_is_alone_has_several_threads_but_not_all() {
+        let mut queue = queue(8, &[0]);
+        for _ in 0..8 {
+            queue.add(0, "call", |_| true);
+        }
+        let taken = std::iter::from_fn(|| queue.take()).count();
+        assert_eq!(taken, THREADS_OF_A_TENANT);
+        queue.returned(0);
+        assert!(queue.take().is_some());
+    }
+
+    #[test]
+    fn what_nobody_wants_does_not_pile_up() {
+        let mut queue = queue(1, &[0]);
+        for _ in 0..10_000 {
+            queue.add(0, "given up", |_| false);
+        }
+        assert!(queue.tenants[0].1.len() <= LOOK_AT, "{}", queue.tenants[0].1.len());
+    }
+
+    #[test]
+    fn a_call_that_was_given_up_is_not_made_and_a_panic_is_an_error() {
+        let calls = FileCalls::default();
+        calls.admit([0]);
+        drop(calls.add(0, || unreachable!("nobody waits for it")));
+        let mut panics = calls.add(0, || panic!("as a dependency might"));
+        let mut answer = calls.add(0, || 7);
+        for _ in 0..3 {
+            let call = calls.next().expect("it is open");
+            calls.make(call);
+        }
+        assert!(matches!(panics.try_take(), Some(Err(_))));
+        assert!(matches!(answer.try_take(), Some(Ok(7))));
+        calls.close();
+        assert!(calls.next().is_none());
+        assert!(matches!(calls.add(0, || 7).try_take(), Some(Err(_))));
+    }
+}

@@ -1,0 +1,224 @@
+//! Turns: only so many calls compute at once in the slow lane. The others wait here on their own threads; tenants go through
+//! one after the other, however many calls each of them has.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::Duration;
+
+use crate::base::cancel::CancelToken;
+use crate::base::thread::waker;
+use crate::clock::Clock;
+use crate::plugin::shared::HostShared;
+
+/// How often it is looked whether a tenant has CPU time again: nothing tells.
+const CPU_WAIT: Duration = Duration::from_millis(1);
+/// How long a thread parks that will be woken.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Hands out turns.
+#[derive(Debug)]
+pub struct Turnstile {
+    queue: Mutex<TurnOrder>,
+    clock: Clock,
+    host: Arc<HostShared>,
+}
+
+#[derive(Debug)]
+struct TurnOrder {
+    /// Turns that nobody has.
+    free: usize,
+    /// The tenants with calls that wait, the one whose turn it is in front.
+    tenants: VecDeque<(usize, VecDeque<Arc<Ticket>>)>,
+}
+
+/// One call that waits.
+#[derive(Debug)]
+struct Ticket {
+    granted: AtomicBool,
+    thread: Thread,
+}
+
+impl Turnstile {
+    /// So many calls may compute at once.
+    pub fn new(turns: usize, clock: &Clock, host: Arc<HostShared>) -> Turnstile {
+        let queue = Mutex::new(TurnOrder { free: turns, tenants: VecDeque::new() });
+        Turnstile { queue, clock: clock.for_reactor(), host }
+    }
+
+    /// Waits for a turn of this tenant; false when the call was ended first.
+    pub fn enter(&self, tenant: usize, cancel: &CancelToken) -> bool {
+        let ticket =
+            Arc::new(Ticket { granted: AtomicBool::new(false), thread: std::thread::current() });
+        let mut queue = self.lock();
+        queue.add(tenant, ticket.clone());
+        self.dispatch(queue);
+        if ticket.is_granted() {
+            return true;
+        }
+        let has_budget = self.host.tenants.get(tenant).is_some_and(|it| it.cpu.is_some());
+        cancel.wake_when_cancelled(&waker());
+        while !ticket.is_granted() {
+            if cancel.is_cancelled() {
+                self.lock().remove(tenant, &ticket);
+                break;
+            }
+            self.clock.park(if has_budget { CPU_WAIT } else { LONG });
+            if has_budget {
+                self.dispatch(self.lock());
+            }
+        }
+        cancel.forget_waker();
+        // Granted in the last moment is granted.
+        ticket.is_granted()
+    }
+
+    /// Gives a turn back.
+    pub fn leave(&self) {
+        let mut queue = self.lock();
+        queue.free += 1;
+        self.dispatch(queue);
+    }
+
+    /// Whether somebody waits who may have a turn.
+    pub fn is_wanted(&self) -> bool {
+        let queue = self.lock();
+        queue.tenants.iter().any(|(tenant, _)| self.may_run(*tenant))
+    }
+
+    /// Whether a tenant has CPU time.
+    pub fn may_run(&self, tenant: usize) -> bool {
+        !self.host.tenants.get(tenant).is_some_and(|tenant| tenant.must_wait(&self.clock))
+    }
+
+    fn dispatch(&self, mut queue: MutexGuard<'_, TurnOrder>) {
+        let granted = queue.dispatch(|tenant| self.may_run(tenant));
+        drop(queue);
+        for ticket in granted {
+            ticket.thread.unpark();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TurnOrder> {
+        // Each change is whole before anything can panic.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    fn is_granted(&self) -> bool {
+        self.granted.load(Ordering::SeqCst)
+    }
+}
+
+impl TurnOrder {
+    fn add(&mut self, tenant: usize, ticket: Arc<Ticket>) {
+        match self.tenants.iter_mut().find(|(known, _)| *known == tenant) {
+            Some((_, tickets)) => tickets.push_back(ticket),
+            None => self.tenants.push_back((tenant, VecDeque::from([ticket]))),
+        }
+    }
+
+    fn remove(&mut self, tenant: usize, ticket: &Arc<Ticket>) {
+        if let Some((_, tickets)) = self.tenants.iter_mut().find(|(known, _)| *known == tenant) {
+            tickets.retain(|waiting| !Arc::ptr_eq(waiting, ticket));
+        }
+        self.tenants.retain(|(_, tickets)| !tickets.is_empty());
+    }
+
+    /// Gives the free turns to those who are next; they are still to be woken.
+    fn dispatch(&mut self, may_run: impl Fn(usize) -> bool) -> Vec<Arc<Ticket>> {
+        let mut granted = Vec::new();
+        while 0 < self.free {
+            let place = self.tenants.iter().position(|(tenant, _)| may_run(*tenant));
+            let Some((tenant, mut tickets)) = place.and_then(|it| self.tenants.remove(it)) else {
+                break;
+            };
+            let next = tickets.pop_front();
+            if !tickets.is_empty() {
+                self.tenants.push_back((tenant, tickets));
+            }
+            if let Some(ticket) = next {
+                ticket.granted.store(true, Ordering::SeqCst);
+                self.free -= 1;
+                granted.push(ticket);
+            }
+        }
+        granted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket() -> Arc<Ticket> {
+        Arc::new(Ticket { granted: AtomicBool::new(false), thread: std::thread::current() })
+    }
+
+    /// The tenants in the order in which they get a turn, one at a time.
+    fn order(waiting: &[usize], may_run: impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut queue = TurnOrder { free: 0, tenants: VecDeque::new() };
+        let tickets: Vec<_> = waiting.iter().map(|tenant| (*tenant, ticket())).collect();
+        for (tenant, ticket) in &tickets {
+            queue.add(*tenant, ticket.clone());
+        }
+        let mut order = Vec::new();
+        loop {
+            queue.free = 1;
+            let granted = queue.dispatch(&may_run);
+            let [granted] = granted.as_slice() else { return order };
+            order.extend(tickets.iter().filter(|(_, it)| Arc::ptr_eq(it, granted)).map(|it| it.0));
+        }
+    }
+
+    #[test]
+    fn tenants_take_turns_however_many_calls_they_have() {
+        assert_eq!(order(&[1, 1, 1, 1, 2], |_| true), [1, 2, 1, 1, 1]);
+        assert_eq!(order(&[1, 1, 2, 3, 2], |_| true), [1, 2, 3, 1, 2]);
+        assert_eq!(order(&[1, 2, 1], |tenant| tenant != 1), [2]);
+        assert!(order(&[], |_| true).is_empty());
+    }
+
+    #[test]
+    fn who_is_ended_waits_no_more_and_takes_no_turn() {
+        let (clock, _) = Clock::manual();
+        let turnstile = Turnstile::new(1, &clock, Arc::default());
+        assert!(turnstile.enter(0, &CancelToken::default()));
+        let cancel = CancelToken::default();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| turnstile.enter(1, &cancel));
+            while !turnstile.is_wanted() {
+                std::thread::yield_now();
+            }
+            cancel.cancel();
+            assert!(!waits.join().unwrap());
+        });
+        assert!(!turnstile.is_wanted());
+        turnstile.leave();
+        assert!(turnstile.enter(2, &CancelToken::default()));
+    }
+
+    #[test]
+    fn no_more_than_the_turns_are_out_at_once() {
+        use std::sync::atomic::AtomicUsize;
+        let turnstile = Turnstile::new(2, &Clock::system(), Arc::default());
+        let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for tenant in 0..8 {
+                let (turnstile, inside, most) = (&turnstile, &inside, &most);
+                scope.spawn(move || {
+                    for _ in 0..200 {
+                        assert!(turnstile.enter(tenant % 3, &CancelToken::default()));
+                        most.fetch_max(1 + inside.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        turnstile.leave();
+                    }
+                });
+            }
+        });
+        assert!((1..=2).contains(&most.into_inner()));
+        assert_eq!(turnstile.lock().free, 2);
+    }
+}
