@@ -16,8 +16,11 @@ fn no_guest_is_linked_to_anything_asynchronous() {
     let entries = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins`", folder.display()));
     let paths = entries.map(|entry| entry.unwrap().path());
-    let components: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|it| it == "wasm")).collect();
+    // One sleeps in its `prepare` for longer than any test waits; what it imports the others import as well.
+    let sleeps = |path: &PathBuf| path.file_stem().is_some_and(|it| it == "prepare_sleeps");
+    let components: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|it| it == "wasm") && !sleeps(path))
+        .collect();
     assert!(
         !components.is_empty(),
         "no component in {}; run `cargo xtask plugins`",

@@ -10,7 +10,7 @@ use std::thread;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use sandloop_tests::host::command;
-use sandloop_tests::{Config, Listen, Outcome, PATIENCE, Plugin, Running, paths};
+use sandloop_tests::{Config, Listen, Outcome, PATIENCE, Plugin, Running, paths, sandloop};
 use tempfile::TempDir;
 
 /// What ends a start, and the code that says so.
@@ -182,8 +182,11 @@ fn one_that_asks_for_counters_does_no_harm_to_a_start() {
 fn a_machine_without_threads_is_told_or_enough() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let plugin = Plugin::new("echo").may_connect(&["example.com:80"]);
-    let config = Config::serving(plugin).host("reactors", "2").host("compile_cache", "\"off\"");
+    let config = Config::serving(plugin).host("reactors", "2").host("compile_cache", "\"./cache\"");
     write(&dir, &config);
+    // Compiling is a process's own; what is asked here is which threads the host needs.
+    let compiled = sandloop(dir.path(), &["compile"]);
+    assert_eq!(compiled.code, Some(0), "{compiled:?}");
     let mut serves = false;
     let mut first = 1;
     while !serves {
