@@ -62,14 +62,14 @@ fn who_waits_for_a_second_does_not_poll() {
     for limit in ["write_per_second", "read_per_second"] {
         let host = bounded(Isolation::Connection, &format!("{limit} = 4096"));
         let mut peer = host.connect("echo");
-        let before = voluntary_switches(host.pid(), "reactor-0");
+        let before = voluntary_switches(host.pid());
         // A piece each second's worth: what is read at once may overdraw.
         peer.send(vec![b'x'; 4 * 4096]);
         peer.expect(&vec![b'x'; 4 * 4096]);
         peer.expect_echo("and what comes then\n");
-        let switches = voluntary_switches(host.pid(), "reactor-0") - before;
-        // Three seconds and more: eight wake-ups in each, and some for what the sockets do.
-        assert!(switches < 200, "{limit}: the loop woke {switches} times");
+        let switches = voluntary_switches(host.pid()) - before;
+        // Three seconds and more: eight wake-ups in each, and some for what the sockets, the log and its reader do.
+        assert!(switches < 400, "{limit}: the host woke {switches} times");
         host.signal(Signal::USR1);
         let is_counted = |line: &LogLine| {
             line.message().starts_with("counted") && line.field("of") == Some(limit)
@@ -81,17 +81,17 @@ fn who_waits_for_a_second_does_not_poll() {
     }
 }
 
-/// How often a thread of a process has gone to sleep.
-fn voluntary_switches(pid: u32, thread: &str) -> u64 {
+/// How often the threads of a process have gone to sleep, but the one that measures slices. A loop is carried by one thread
+/// or another.
+fn voluntary_switches(pid: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let statuses =
         tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());
-    let status = statuses
-        .into_iter()
-        .find(|status| status.lines().next() == Some(&format!("Name:\t{thread}")))
-        .unwrap_or_else(|| panic!("no thread {thread}"));
-    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    line.unwrap().trim().parse().unwrap()
+    let counts = statuses.filter(|status| !status.starts_with("Name:\tticker\n")).map(|status| {
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        count.unwrap().trim().parse::<u64>().unwrap()
+    });
+    counts.sum()
 }
 
 #[test]
