@@ -65,7 +65,7 @@ fn who_waits_for_a_second_does_not_poll() {
         let before = voluntary_switches(host.pid());
         // A piece each second's worth: what is read at once may overdraw.
         peer.send(vec![b'x'; 4 * 4096]);
-        peer.expect(&vec![b'x'; 4 * 4096]);
+        peer.expect(vec![b'x'; 4 * 4096]);
         peer.expect_echo("and what comes then\n");
         let switches = voluntary_switches(host.pid()) - before;
         // Three seconds and more: eight wake-ups in each, and some for what the sockets, the log and its reader do.

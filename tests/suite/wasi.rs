@@ -145,5 +145,5 @@ fn a_guest_that_is_stuck_in_the_host_holds_nobody_up() {
 /// Threads of a process.
 fn threads(pid: u32) -> usize {
     let folder = format!("/proc/{pid}/task");
-    std::fs::read_dir(folder).map_or(0, |tasks| tasks.count())
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
