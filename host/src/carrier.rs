@@ -1,6 +1,6 @@
 //! Who carries a reactor: it is asked what is next, and each guest is entered here, at the top of the thread's stack.
 //!
-//! While a guest runs, the loop lies in the thread's slot ([`FirstSlice`]). The thread takes it back when the guest returns
+//! While a guest runs, the loop lies in the thread's slot (`FirstSlice`). The thread takes it back when the guest returns
 //! within its slice; otherwise it is relieved: another thread gets the loop, and this one goes on with the guest in the slow
 //! lane.
 

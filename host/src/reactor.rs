@@ -102,7 +102,7 @@ pub enum Step {
     },
 }
 
-/// One loop, as a value: it is carried by whoever asks it what is next. See [`Reactor::next_step`].
+/// One loop, as a value: it is carried by whoever asks it what is next. See `Reactor::next_step`.
 pub struct Reactor {
     setup: Setup,
     poll: Poll,

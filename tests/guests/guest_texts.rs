@@ -73,7 +73,11 @@ impl Texts {
             }
             // The SDK's error names the process that it does not know.
             "mailbox.spawned" => {
-                ignore(processes::try_spawn(&text[..text.floor_char_boundary(900_000)], "", |_| {}));
+                ignore(processes::try_spawn(
+                    &text[..text.floor_char_boundary(900_000)],
+                    "",
+                    |_| {},
+                ));
             }
             "operations.run" => {
                 let fail = |kind: String| -> sandloop::Result<()> { Err(self::text(&kind).into()) };
