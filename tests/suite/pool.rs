@@ -261,7 +261,7 @@ fn with_little_address_space_it_starts_or_names_the_key() {
     // In KiB: enough for slots of 16 MiB, and not for those of 4 GiB.
     let outcome = limited("-v 20000000");
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    for limits in ["-v 1200000", "-d 100000"] {
+    for limits in ["-v 1200000", "-d 50000"] {
         let outcome = limited(limits);
         let error = &outcome.stderr;
         assert_eq!(outcome.code, Some(2), "{limits}: {error}");
