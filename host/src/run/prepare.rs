@@ -98,10 +98,10 @@ impl Prepared {
             config.tenants.len(),
             config.plugins.iter().any(PluginConfig::may_connect),
         )
-        .map_err(StartError::internal("starting the threads that look names up"))?;
+        .map_err(StartError::thread("names"))?;
         let resolver = Arc::new(resolver);
         let (disposal, disposal_thread) =
-            Disposal::start().map_err(StartError::internal("starting the disposal thread"))?;
+            Disposal::start().map_err(StartError::thread("what ended instances leave"))?;
         let mut reactors = Vec::new();
         for index in 0..config.host.reactors {
             let setup = Setup {
