@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Instant;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
@@ -92,7 +93,7 @@ fn the_first_one_ends_a_compilation() {
     for arguments in [&["run"] as &[&str], &["check"], &["inspect", "large.wasm"]] {
         for (signal, code) in ENDS {
             let host = host(dir.path(), &[], arguments);
-            wait_for_work(host.pid());
+            wait_for_compiler(host.pid());
             host.signal(signal);
             assert_ended(&host.wait(), code, &format!("{arguments:?}, {signal:?}"));
         }
@@ -228,17 +229,16 @@ fn stop_child_of(pid: u32) {
     sandloop_tests::process::signal(child, Signal::TERM);
 }
 
-/// Waits until a process has computed for a while: then it has begun to compile.
-fn wait_for_work(pid: u32) {
-    const TICKS: u64 = 10;
-    loop {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it still runs");
-        let (_, fields) = stat.rsplit_once(')').expect("its name is in brackets");
-        let used: u64 =
-            fields.split_whitespace().nth(11).and_then(|n| n.parse().ok()).expect("a time");
-        if TICKS <= used {
-            return;
-        }
+/// Waits until a host has begun to compile: a process of its own does that.
+fn wait_for_compiler(pid: u32) {
+    let has_child = || {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it still runs");
+        let children = tasks.flatten().map(|task| fs::read_to_string(task.path().join("children")));
+        children.flatten().any(|children| !children.trim().is_empty())
+    };
+    let begun = Instant::now();
+    while !has_child() {
+        assert!(begun.elapsed() < PATIENCE, "it compiles nothing");
         thread::yield_now();
     }
 }
