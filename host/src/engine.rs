@@ -4,6 +4,7 @@ pub mod cache;
 pub(crate) mod call;
 mod capacity;
 pub mod compile;
+pub(crate) mod components;
 pub(crate) mod fit;
 pub(crate) mod footprint;
 pub mod inspect;

@@ -68,6 +68,19 @@ fn write_giant(file: &Path) {
     giant.set_len((head.len() + length.len()) as u64 + BYTES).expect("there is room");
 }
 
+/// Some kilobytes that ask for 2^60 instances: a component with two of a component with two of a component, and so on.
+fn write_nest(file: &Path) {
+    const LEVELS: usize = 60;
+    let mut text =
+        "(component $c (core module $m (memory 1)) (core instance (instantiate $m)))".to_owned();
+    for _ in 0..LEVELS {
+        text = format!(
+            "(component $c {text} (instance (instantiate $c)) (instance (instantiate $c)))"
+        );
+    }
+    fs::write(file, wat::parse_str(text).expect("the text is right")).expect("a new file");
+}
+
 /// A number as WebAssembly writes it.
 fn leb128(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -108,6 +121,19 @@ fn costs_its_own_plugin(dir: TempDir, key: &str, value: &str, cause: &str) {
 fn a_component_that_needs_too_much_memory_costs_its_own_plugin_the_start() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     write_giant(&dir.path().join("bomb.wasm"));
+    costs_its_own_plugin(
+        dir,
+        "compile_memory",
+        "\"64MiB\"",
+        "compiling it takes more than 64MiB of memory; raise compile_memory",
+    );
+}
+
+/// The host itself counts nothing of it, which would take as long as compiling it does.
+#[test]
+fn a_component_of_endless_instances_costs_its_own_plugin_the_start() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    write_nest(&dir.path().join("bomb.wasm"));
     costs_its_own_plugin(
         dir,
         "compile_memory",

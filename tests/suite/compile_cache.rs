@@ -204,7 +204,7 @@ fn other_entry(guest: &str) -> Vec<u8> {
 /// at its end.
 fn of_another_engine(entry: &[u8]) -> Vec<u8> {
     const DIGEST: usize = 32;
-    const SETTINGS: usize = "sandloop compiled code 1".len() + DIGEST;
+    const SETTINGS: usize = "sandloop compiled code 2".len() + DIGEST;
     let mut other = entry[..entry.len() - DIGEST].to_vec();
     other[SETTINGS] ^= 1;
     let file = tempfile::NamedTempFile::new().expect("a temporary file");

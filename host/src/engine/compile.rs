@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod apart;
+mod artefact;
 pub mod bounds;
 mod child;
 pub mod fault;
@@ -12,13 +13,14 @@ mod queue;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use self::artefact::Artefact;
 use self::bounds::Bounds;
 use self::child::CompileJob;
 use self::fault::{CompileFault, Unfinished};
@@ -28,6 +30,7 @@ use crate::config::limits;
 use crate::config::model::{CompileCache, HostConfig};
 use crate::engine::cache::entry::{EntryKey, hex};
 use crate::engine::cache::{Cache, Kept};
+use crate::engine::footprint::Footprint;
 use crate::engine::settings::{self, CodeSettings};
 use crate::log::text::GuestText;
 use crate::log::trap;
@@ -41,15 +44,34 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A component that can run.
-#[derive(Clone)]
-pub struct Compiled {
-    /// The component with its code.
-    pub component: Component,
+/// The code of a component, for engines with certain settings.
+#[derive(Debug, Clone)]
+pub struct Code {
     /// SHA-256 of what it was compiled from.
     pub hash: String,
-    /// Where its code is from.
+    /// Where it is from.
     pub from: CodeOrigin,
+    artefact: Arc<Artefact>,
+}
+
+impl Code {
+    /// What one instance takes, as it was counted.
+    pub(crate) fn footprint(&self) -> Footprint {
+        self.artefact.footprint
+    }
+
+    /// The component, for an engine with the settings that the code was made for.
+    ///
+    /// # Errors
+    /// When the engine refuses it.
+    pub(crate) fn load(&self, engine: &Engine) -> Result<Component, GuestText> {
+        // SAFETY: the code is what `Engine::precompile_component` has made: either this moment, in this process or in
+        // one of the same program that wrote it to a pipe which nobody else holds; or an earlier time, and then it was
+        // read from a file that only this user and root could write and has the digest that was written with it.
+        // Nobody can change it any more: it is in the memory of this process, and is copied.
+        let component = unsafe { Component::deserialize(engine, self.artefact.code()) };
+        component.map_err(|error| trap::chain(&error))
+    }
 }
 
 /// Where code is from.
@@ -63,13 +85,27 @@ pub enum CodeOrigin {
 
 /// Makes code of components.
 #[derive(Debug)]
-pub struct Compiler<'a> {
-    engine: &'a Engine,
-    settings: CodeSettings,
-    /// Of the settings.
-    digest: [u8; 32],
+pub struct Compiler {
     bounds: Bounds,
     cache: Cache,
+}
+
+/// The settings that code is wanted for.
+struct Target {
+    settings: CodeSettings,
+    /// Of the engine's version, its settings and the processor.
+    digest: [u8; 32],
+}
+
+impl Target {
+    fn new(settings: CodeSettings) -> wasmtime::Result<Target> {
+        let engine = Engine::new(&settings.config())?;
+        Ok(Target { settings, digest: settings::digest(&engine) })
+    }
+
+    fn key(&self, component: &[u8]) -> EntryKey {
+        EntryKey { component: Sha256::digest(component).into(), settings: self.digest }
+    }
 }
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -85,22 +121,17 @@ pub fn in_processes() {
     }
 }
 
-impl<'a> Compiler<'a> {
-    /// A compiler for this engine, which has these settings.
-    pub fn new(engine: &'a Engine, settings: CodeSettings, bounds: Bounds, cache: Cache) -> Self {
-        Compiler { engine, settings, digest: settings::digest(engine), bounds, cache }
-    }
-
-    /// As [`Compiler::new`], with the cache and the bounds of `[host]`.
-    pub fn of(engine: &'a Engine, settings: CodeSettings, host: &HostConfig) -> Self {
+impl Compiler {
+    /// A compiler with the cache and the bounds of `[host]`.
+    pub fn of(host: &HostConfig) -> Compiler {
         let cache = Cache::open(&host.compile_cache, host.compile_cache_size);
-        Compiler::new(engine, settings, Bounds::of(host), cache)
+        Compiler { bounds: Bounds::of(host), cache }
     }
 
-    /// As [`Compiler::new`], with the defaults of `[host]` and this cache.
-    pub fn with_defaults(engine: &'a Engine, settings: CodeSettings, cache: &CompileCache) -> Self {
+    /// As [`Compiler::of`], with the defaults of `[host]` and this cache.
+    pub fn with_defaults(cache: &CompileCache) -> Compiler {
         let cache = Cache::open(cache, limits::COMPILE_CACHE_SIZE.default);
-        Compiler::new(engine, settings, Bounds::default(), cache)
+        Compiler { bounds: Bounds::default(), cache }
     }
 
     /// Its cache.
@@ -108,11 +139,20 @@ impl<'a> Compiler<'a> {
         &self.cache
     }
 
-    /// Code for each of the sources, in their order. What is the same component is compiled once.
-    pub fn compile(&self, sources: &[Source<'_>]) -> Vec<Result<Compiled, CompileFault>> {
-        let keys: Vec<EntryKey> = sources.iter().map(|source| self.key(source.bytes)).collect();
+    /// Code for each of the sources, in their order, for engines with these settings. What is the same component is
+    /// compiled once.
+    ///
+    /// # Errors
+    /// When there is no engine with these settings.
+    pub fn compile(
+        &self,
+        settings: CodeSettings,
+        sources: &[Source<'_>],
+    ) -> wasmtime::Result<Vec<Result<Code, CompileFault>>> {
+        let target = Target::new(settings)?;
+        let keys: Vec<EntryKey> = sources.iter().map(|source| target.key(source.bytes)).collect();
         let mut firsts: HashMap<EntryKey, usize> = HashMap::new();
-        let mut found: Vec<Option<Result<Compiled, CompileFault>>> = Vec::new();
+        let mut found: Vec<Option<Result<Code, CompileFault>>> = Vec::new();
         let mut jobs = Vec::new();
         for (number, (source, key)) in sources.iter().zip(&keys).enumerate() {
             let first = *firsts.entry(*key).or_insert(number);
@@ -122,59 +162,74 @@ impl<'a> Compiler<'a> {
             }
             found.push(hit.map(Ok));
         }
-        self.run(jobs, |Done { number, result, took }| {
-            let made = result.and_then(|code| self.take(&keys[number], &code, took));
+        self.run(&target, jobs, |Done { number, result, took }| {
+            let made = result.map(|artefact| self.keep(&keys[number], artefact, took));
             tell(sources[number].plugin, &made);
             found[number] = Some(made);
         });
-        let nothing = || Err(Unfinished::Ended(GuestText::cause("nothing came of it")).into());
-        keys.iter().map(|key| found[firsts[key]].clone().unwrap_or_else(nothing)).collect()
+        let code = |key| found[firsts[key]].clone().unwrap_or_else(nothing);
+        Ok(keys.iter().map(code).collect())
     }
 
-    fn key(&self, component: &[u8]) -> EntryKey {
-        EntryKey { component: Sha256::digest(component).into(), settings: self.digest }
+    /// Code for one component, whatever the cache has: the engine did not take that.
+    ///
+    /// # Errors
+    /// As the compiler's.
+    pub fn compile_anew(
+        &self,
+        settings: CodeSettings,
+        source: Source<'_>,
+    ) -> wasmtime::Result<Result<Code, CompileFault>> {
+        let target = Target::new(settings)?;
+        let key = target.key(source.bytes);
+        let job = CompileJob { number: 0, plugin: source.plugin, component: source.bytes };
+        let mut made = nothing();
+        self.run(&target, vec![job], |Done { result, took, .. }| {
+            made = result.map(|artefact| self.keep(&key, artefact, took));
+            tell(source.plugin, &made);
+        });
+        Ok(made)
     }
 
-    fn find(&self, key: &EntryKey) -> Option<Compiled> {
-        let component = self.cache.find(key, |code| self.load(code))?;
-        Some(Compiled { component, hash: hex(&key.component), from: CodeOrigin::Cache })
+    fn find(&self, key: &EntryKey) -> Option<Code> {
+        let read = |bytes: &[u8]| Artefact::read(bytes.to_vec()).ok_or("too short");
+        let artefact = self.cache.find(key, read)?;
+        Some(Code {
+            hash: hex(&key.component),
+            from: CodeOrigin::Cache,
+            artefact: Arc::new(artefact),
+        })
     }
 
-    /// Loads and keeps what was just compiled.
-    fn take(&self, key: &EntryKey, code: &[u8], took: Duration) -> Result<Compiled, CompileFault> {
-        let component = self.load(code).map_err(CompileFault::Invalid)?;
-        let from = CodeOrigin::Compiler(took, self.cache.keep(key, code));
-        Ok(Compiled { component, hash: hex(&key.component), from })
+    /// Keeps what was just compiled.
+    fn keep(&self, key: &EntryKey, artefact: Artefact, took: Duration) -> Code {
+        let from = CodeOrigin::Compiler(took, self.cache.keep(key, artefact.bytes()));
+        Code { hash: hex(&key.component), from, artefact: Arc::new(artefact) }
     }
 
-    fn load(&self, code: &[u8]) -> Result<Component, GuestText> {
-        // SAFETY: the code is what `Engine::precompile_component` has made: either this moment, in this process or in
-        // one of the same program that wrote it to a pipe which nobody else holds; or an earlier time, and then it was
-        // read from a file that only this user and root could write and has the digest that was written with it.
-        // Nobody can change it any more: `code` is in the memory of this process, and is copied.
-        let component = unsafe { Component::deserialize(self.engine, code) };
-        component.map_err(|error| trap::chain(&error))
-    }
-
-    fn run(&self, jobs: Vec<CompileJob<'_>>, done: impl FnMut(Done)) {
+    fn run(&self, target: &Target, jobs: Vec<CompileJob<'_>>, done: impl FnMut(Done)) {
         match PROGRAM.get() {
-            Some(program) => queue::compile(program, self.settings, self.bounds, jobs, done),
-            None => jobs.iter().map(|job| self.compile_here(job)).for_each(done),
+            Some(program) => queue::compile(program, target.settings, self.bounds, jobs, done),
+            None => jobs.iter().map(|job| compile_here(target.settings, job)).for_each(done),
         }
-    }
-
-    fn compile_here(&self, job: &CompileJob<'_>) -> Done {
-        let clock = Clock::system();
-        let begun = clock.now();
-        let result = self.engine.precompile_component(job.component);
-        let result = result.map_err(|error| CompileFault::Invalid(trap::chain(&error)));
-        Done { number: job.number, result, took: clock.now().since(begun) }
     }
 }
 
+/// Of a component that nobody has compiled.
+fn nothing() -> Result<Code, CompileFault> {
+    Err(Unfinished::Ended(GuestText::cause("nothing came of it")).into())
+}
+
+fn compile_here(settings: CodeSettings, job: &CompileJob<'_>) -> Done {
+    let clock = Clock::system();
+    let begun = clock.now();
+    let result = child::outcome(apart::answer(settings, job.component), u64::MAX);
+    Done { number: job.number, result, took: clock.now().since(begun) }
+}
+
 /// Tells the operator about what took long.
-fn tell(plugin: &str, made: &Result<Compiled, CompileFault>) {
-    let Ok(Compiled { from: CodeOrigin::Compiler(took, _), .. }) = made else { return };
+fn tell(plugin: &str, made: &Result<Code, CompileFault>) {
+    let Ok(Code { from: CodeOrigin::Compiler(took, _), .. }) = made else { return };
     let seconds = took.as_secs_f64();
     if child::TELL_AFTER <= *took {
         tracing::info!(plugin, seconds = format_args!("{seconds:.1}"), "compiled");

@@ -1,12 +1,10 @@
 //! Whether a component fits its limits, and what the operator is told when it does not.
 
 use std::fmt::Display;
-use std::path::Path;
 
 use wasmtime::Trap;
 
 use crate::config::bound::Bound;
-use crate::config::file::{COMPONENT_BYTES_MAX, read_file};
 use crate::config::limits;
 use crate::config::model::{Config, Isolation, PluginConfig, TenantConfig};
 use crate::config::units;
@@ -17,32 +15,20 @@ use crate::log::text::GuestText;
 use crate::log::trap;
 use crate::plugin::Plugin;
 
-/// What stands for a file of which nothing can be counted: the loader says what is wrong with it.
-const UNKNOWN: Footprint =
-    Footprint { memories: 1, memory_bytes: 0, tables: 1, table_elements: 0, core_instances: 1 };
-
 /// Bytes of the host's words about an instance that cannot be made: more than they and the engine's cause can be.
 const WORDS_BYTES: usize = 4 << 10;
 
-/// The footprints of all plugins, each within its limits.
+/// Checks that each plugin's component is within its limits.
 ///
 /// # Errors
 /// When one is not.
-pub fn footprints(config: &Config) -> Result<Vec<Footprint>, LoadError> {
-    let of = |plugin: &PluginConfig| {
-        let footprint = of_file(&plugin.component);
-        match excess(plugin, &config.tenants[plugin.tenant_index], &footprint) {
-            Some(text) => Err(LoadError::new(&config.file, plugin, Fault::TooLarge(text))),
-            None => Ok(footprint),
+pub(super) fn check(config: &Config, footprints: &[Footprint]) -> Result<(), LoadError> {
+    for (plugin, footprint) in config.plugins.iter().zip(footprints) {
+        if let Some(text) = excess(plugin, &config.tenants[plugin.tenant_index], footprint) {
+            return Err(LoadError::new(&config.file, plugin, Fault::TooLarge(text)));
         }
-    };
-    config.plugins.iter().map(of).collect()
-}
-
-fn of_file(file: &Path) -> Footprint {
-    let counted = read_file(file, COMPONENT_BYTES_MAX).ok();
-    let counted = counted.and_then(|bytes| Footprint::of(&bytes));
-    counted.unwrap_or(UNKNOWN)
+    }
+    Ok(())
 }
 
 /// What a component takes too much of, and the key to raise.

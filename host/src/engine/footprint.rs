@@ -1,6 +1,9 @@
 //! What one instance of a component takes, counted before there is an engine: how large the engine's pool must be
 //! depends on it.
 //!
+//! Counting takes as long, and as much memory, as a component has instances, and components inside of components
+//! double them at each level. So it is done by the process that compiles, within its bounds.
+//!
 //! The engine's own translator counts, so that modules that are instantiated more than once, components inside of
 //! components and the adapters between them count as often as they will be made.
 
@@ -26,9 +29,42 @@ pub struct Footprint {
     pub core_instances: u32,
 }
 
+/// Bytes of a footprint that is written.
+pub(super) const FOOTPRINT_BYTES: usize = 28;
+
 impl Footprint {
     const NONE: Footprint =
         Footprint { memories: 0, memory_bytes: 0, tables: 0, table_elements: 0, core_instances: 0 };
+
+    /// What stands for a component of which nothing can be counted: the loader says what is wrong with it.
+    pub(super) const UNKNOWN: Footprint =
+        Footprint { memories: 1, memory_bytes: 0, tables: 1, table_elements: 0, core_instances: 1 };
+
+    /// As another process, or a later start, reads it.
+    pub(super) fn to_bytes(self) -> [u8; FOOTPRINT_BYTES] {
+        let mut bytes = [0; FOOTPRINT_BYTES];
+        bytes[..4].copy_from_slice(&self.memories.to_le_bytes());
+        bytes[4..12].copy_from_slice(&self.memory_bytes.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.tables.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.table_elements.to_le_bytes());
+        bytes[24..].copy_from_slice(&self.core_instances.to_le_bytes());
+        bytes
+    }
+
+    /// Reads what [`Footprint::to_bytes`] has written.
+    pub(super) fn from_bytes(bytes: &[u8; FOOTPRINT_BYTES]) -> Footprint {
+        let long =
+            |at: usize| bytes[at..at + 8].iter().rev().fold(0, |sum, it| sum << 8 | u64::from(*it));
+        let short =
+            |at: usize| bytes[at..at + 4].iter().rev().fold(0, |sum, it| sum << 8 | u32::from(*it));
+        Footprint {
+            memories: short(0),
+            memory_bytes: long(4),
+            tables: short(12),
+            table_elements: long(16),
+            core_instances: short(24),
+        }
+    }
 
     /// Counts a component; none for what the engine would refuse as well.
     pub fn of(bytes: &[u8]) -> Option<Footprint> {
@@ -96,6 +132,19 @@ mod tests {
         assert_eq!(Footprint::of(&bytes), Some(expected), "{text}");
         let component = Component::from_binary(&wasmtime::Engine::default(), &bytes);
         assert!(expected.is_that_of(&component.expect("a component")), "{text}");
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let footprint = Footprint {
+            memories: 0x0102_0304,
+            memory_bytes: 0x0506_0708_090a_0b0c,
+            tables: 0x0d0e_0f10,
+            table_elements: 0x1112_1314_1516_1718,
+            core_instances: 0x191a_1b1c,
+        };
+        assert_eq!(Footprint::from_bytes(&footprint.to_bytes()), footprint);
+        assert!(footprint.to_bytes().iter().all(|byte| *byte != 0), "no byte is left out");
     }
 
     #[test]

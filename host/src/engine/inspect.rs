@@ -13,9 +13,7 @@ use crate::contract::{
 };
 use crate::engine::compile::Compiler;
 use crate::engine::load::Fault;
-use crate::engine::settings::CodeSettings;
 use crate::log::text::GuestText;
-use crate::log::trap;
 
 /// What a file begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +42,7 @@ impl ComponentKind {
 /// # Errors
 /// When the file is not a component at all, or its compiler comes to no end.
 pub fn file(path: &Path, cache: &CompileCache) -> Result<Report, Fault> {
-    let settings = CodeSettings::default();
-    let engine =
-        Engine::new(&settings.config()).map_err(|error| Fault::Invalid(trap::chain(&error)))?;
-    let compiler = Compiler::with_defaults(&engine, settings, cache);
-    super::load::inspect(&engine, &compiler, path)
+    super::load::inspect(&Compiler::with_defaults(cache), path)
 }
 
 /// The contract as one component fulfils it.

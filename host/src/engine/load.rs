@@ -15,12 +15,13 @@ use crate::config::model::{Config, PluginConfig, TenantConfig};
 use crate::config::units;
 use crate::contract::Exports;
 use crate::contract::bindings::MinimalIndices;
+use crate::engine::INSTANCE_BYTES_MAX;
 use crate::engine::compile::fault::{CompileFault, Unfinished};
-use crate::engine::compile::{Compiled, Compiler, Source};
-use crate::engine::footprint::Footprint;
+use crate::engine::compile::{Compiler, Source};
+use crate::engine::components::Compiled;
 use crate::engine::inspect::{ComponentKind, Report};
+use crate::engine::settings::CodeSettings;
 use crate::engine::template::Template;
-use crate::engine::{INSTANCE_BYTES_MAX, proposals};
 use crate::host_api;
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
@@ -71,8 +72,8 @@ pub enum Fault {
     Proposals(Vec<String>),
     /// It takes more from the beginning than a key allows; the text names the key.
     TooLarge(String),
-    /// It is not what was counted.
-    Changed,
+    /// The engine counts otherwise.
+    Miscounted,
     /// The first instance could not be made; the text says what to change.
     Instance(GuestText),
     /// A folder of `allow.read` or `allow.write` cannot be opened.
@@ -121,16 +122,15 @@ impl Loader {
         })
     }
 
-    /// Links one plugin, with its compiled component and what was counted for it.
+    /// Links one plugin, with its compiled component.
     pub fn load(
         &self,
         config: &Config,
         index: usize,
         compiled: &Compiled,
-        footprint: Footprint,
     ) -> Result<Arc<Template>, LoadError> {
         let section = &config.plugins[index];
-        self.try_load(config, section, index, compiled, footprint)
+        self.try_load(config, section, index, compiled)
             .map_err(|fault| LoadError::new(&config.file, section, fault))
     }
 
@@ -140,15 +140,14 @@ impl Loader {
         section: &PluginConfig,
         index: usize,
         compiled: &Compiled,
-        footprint: Footprint,
     ) -> Result<Arc<Template>, Fault> {
-        let Compiled { component, hash, .. } = compiled;
+        let Compiled { component, hash, footprint, .. } = compiled;
         let report = Report::of(&self.engine, component);
         if !report.faults.is_empty() {
             return Err(Fault::Refused(report.faults));
         }
         if !footprint.is_that_of(component) {
-            return Err(Fault::Changed);
+            return Err(Fault::Miscounted);
         }
         let refused = |error: wasmtime::Error| Fault::Refused(vec![trap::chain(&error)]);
         let pre = self.linker.instantiate_pre(component).map_err(refused)?;
@@ -178,77 +177,15 @@ impl Loader {
     }
 }
 
-/// The components of a configuration, compiled.
-pub struct Components {
-    /// The configuration without the plugins that are left out.
-    pub config: Config,
-    /// What was counted for each of its plugins, in their order.
-    pub footprints: Vec<Footprint>,
-    /// The component of each of them; at least one.
-    pub compiled: Vec<Compiled>,
-    /// Why the others are left out: their compilers came to no end.
-    pub left_out: Vec<LoadError>,
-}
-
-impl Components {
-    /// Reads every component and compiles it. `footprints` are what was counted for each.
-    ///
-    /// # Errors
-    /// When a file is no component, or nothing would be left to serve.
-    pub fn compile(
-        compiler: &Compiler<'_>,
-        config: &Config,
-        footprints: &[Footprint],
-    ) -> Result<Components, LoadError> {
-        let sections = &config.plugins;
-        let error = |section, fault| LoadError::new(&config.file, section, fault);
-        let files = sections
-            .iter()
-            .map(|section| read(&section.component).map_err(|fault| error(section, fault)));
-        let files = files.collect::<Result<Vec<_>, _>>()?;
-        let sources: Vec<_> = sections
-            .iter()
-            .zip(&files)
-            .map(|(section, bytes)| Source { plugin: &section.name, bytes })
-            .collect();
-        let (mut compiled, mut counted) = (Vec::new(), Vec::new());
-        let (mut left_out, mut gone) = (Vec::new(), Vec::new());
-        for (index, result) in compiler.compile(&sources).into_iter().enumerate() {
-            match result.map_err(|fault| not_compiled(&files[index], fault)) {
-                Ok(one) => {
-                    compiled.push(one);
-                    counted.push(footprints[index]);
-                }
-                Err(fault @ Fault::Unfinished(_)) => {
-                    left_out.push(error(&sections[index], fault));
-                    gone.push(index);
-                }
-                Err(fault) => return Err(error(&sections[index], fault)),
-            }
-        }
-        match left_out.pop() {
-            Some(last) if compiled.is_empty() => Err(last),
-            last => {
-                left_out.extend(last);
-                let config = config.without(&gone);
-                Ok(Components { config, footprints: counted, compiled, left_out })
-            }
-        }
-    }
-}
-
-/// Why there is no code of these bytes.
-fn not_compiled(bytes: &[u8], fault: CompileFault) -> Fault {
+/// Why there is no code of a component.
+pub(super) fn not_compiled(fault: CompileFault) -> Fault {
     // The engine has no type for this one; a test of the suite notices when its words change.
     const TOO_LARGE: &str = "instance size does not fit";
     let cause = match fault {
         CompileFault::Invalid(cause) => cause,
+        CompileFault::Proposals(needed) => return Fault::Proposals(needed),
         CompileFault::Unfinished(unfinished) => return Fault::Unfinished(unfinished),
     };
-    let needed = proposals::needed(bytes);
-    if !needed.is_empty() {
-        return Fault::Proposals(needed);
-    }
     if cause.as_str().contains(TOO_LARGE) {
         let most = units::size(INSTANCE_BYTES_MAX as u64);
         return Fault::TooLarge(format!(
@@ -260,7 +197,7 @@ fn not_compiled(bytes: &[u8], fault: CompileFault) -> Fault {
 }
 
 /// The bytes of a file that begins as a component does.
-fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     let bytes = file::read_file(path, COMPONENT_BYTES_MAX).map_err(Fault::Unreadable)?;
     match ComponentKind::of(&bytes) {
         ComponentKind::NotWasm => Err(Fault::NotWasm),
@@ -273,20 +210,20 @@ fn read(path: &Path) -> Result<Vec<u8>, Fault> {
 ///
 /// # Errors
 /// When the file is not a component at all, or its compiler comes to no end.
-pub(super) fn inspect(
-    engine: &Engine,
-    compiler: &Compiler<'_>,
-    file: &Path,
-) -> Result<Report, Fault> {
-    let loader = Loader::new(engine, &[]).map_err(|error| Fault::Invalid(trap::chain(&error)))?;
+pub(super) fn inspect(compiler: &Compiler, file: &Path) -> Result<Report, Fault> {
+    let refused = |error: wasmtime::Error| Fault::Invalid(trap::chain(&error));
+    let settings = CodeSettings::default();
+    let engine = Engine::new(&settings.config()).map_err(refused)?;
+    let loader = Loader::new(&engine, &[]).map_err(refused)?;
     let bytes = read(file)?;
     let plugin = file.file_stem().unwrap_or_default().to_string_lossy();
     let source = Source { plugin: &plugin, bytes: &bytes };
-    let Some(compiled) = compiler.compile(&[source]).pop() else {
+    let code = compiler.compile(settings, &[source]).map_err(refused)?.pop();
+    let Some(code) = code else {
         return Err(Fault::Invalid(GuestText::cause("nothing came of it")));
     };
-    let component = compiled.map_err(|fault| not_compiled(&bytes, fault))?.component;
-    let mut report = Report::of(engine, &component);
+    let component = code.map_err(not_compiled)?.load(&engine).map_err(Fault::Invalid)?;
+    let mut report = Report::of(&engine, &component);
     if report.faults.is_empty() {
         let linked = loader.linker.instantiate_pre(&component).and_then(|pre| {
             MinimalIndices::new(&pre)?;
@@ -301,6 +238,11 @@ impl LoadError {
     /// The plugin that cannot be loaded.
     pub fn plugin(&self) -> &str {
         &self.plugin
+    }
+
+    /// Whether its compiler came to no end, which is nobody else's business.
+    pub(super) fn is_unfinished(&self) -> bool {
+        matches!(*self.fault, Fault::Unfinished(_))
     }
 
     /// `fault` in the plugin of this section.
@@ -379,7 +321,9 @@ impl fmt::Display for Fault {
                 needed.join(", ")
             ),
             Fault::TooLarge(text) => f.write_str(text),
-            Fault::Changed => f.write_str("it was replaced while it was read; start again"),
+            Fault::Miscounted => f.write_str(
+                "the engine counts other memories and tables in it than the host: report this, with the component",
+            ),
             Fault::Instance(cause) => write!(f, "no instance can be made: {cause}"),
             Fault::Folder(path, cause) => write!(f, "{}: {cause}", path.display()),
             Fault::Prepare(cause) => {

@@ -5,6 +5,7 @@ use std::{fmt, io};
 use crate::base::panics::Panicked;
 use crate::config::error::ConfigError;
 use crate::engine::EngineError;
+use crate::engine::components::ComponentsError;
 use crate::engine::load::LoadError;
 use crate::log::trap;
 use crate::net::listener::error::BindError;
@@ -39,6 +40,15 @@ const MORE_THREADS: &str =
     "allow this user more processes (ulimit -u), or the host's control group (pids.max)";
 /// The system's words for it.
 const NO_THREAD: &str = "Resource temporarily unavailable";
+
+impl From<ComponentsError> for StartError {
+    fn from(error: ComponentsError) -> StartError {
+        match error {
+            ComponentsError::Load(error) => StartError::Load(error),
+            ComponentsError::Engine(error) => error.into(),
+        }
+    }
+}
 
 impl From<EngineError> for StartError {
     fn from(error: EngineError) -> StartError {

@@ -4,11 +4,9 @@ use std::fmt;
 
 use crate::config::error::{ConfigError, Problem};
 use crate::config::model::Config;
-use crate::engine;
 use crate::engine::cache::{Kept, NoFolder};
 use crate::engine::compile::{CodeOrigin, Compiler};
-use crate::engine::fit;
-use crate::engine::load::Components;
+use crate::engine::components::Components;
 use crate::run::error::StartError;
 
 /// What became of one plugin's component.
@@ -35,14 +33,11 @@ impl fmt::Display for Filled {
 /// # Errors
 /// When there is no cache to fill, a component cannot be compiled, or not all could be written.
 pub fn fill(config: &Config) -> Result<Vec<Filled>, StartError> {
-    let footprints = fit::footprints(config).map_err(StartError::Load)?;
-    let (engine, settings) = engine::engine(config, &footprints)?;
-    let compiler = Compiler::of(&engine, settings, &config.host);
+    let compiler = Compiler::of(&config.host);
     if let Some(cause) = compiler.cache().unusable() {
         return Err(no_folder(config, cause));
     }
-    let Components { config, compiled, left_out, .. } =
-        Components::compile(&compiler, config, &footprints).map_err(StartError::Load)?;
+    let Components { config, compiled, left_out, .. } = Components::load(&compiler, config)?;
     if let Some(cause) = left_out.into_iter().next() {
         return Err(StartError::Load(cause));
     }

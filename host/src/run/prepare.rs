@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::model::{Config, Isolation, PluginConfig};
+use crate::contract;
 use crate::engine::call::{Finished, Seat, Trapped, enter, event_budget};
 use crate::engine::compile::Compiler;
+use crate::engine::components::Components;
 use crate::engine::fit;
-use crate::engine::load::{Components, Fault, LoadError, Loader};
+use crate::engine::load::{Fault, LoadError, Loader};
 use crate::engine::sandbox::{Sandbox, Stage};
 use crate::engine::task::{Outcome, Task};
 use crate::engine::template::{Template, Templates};
@@ -31,7 +33,6 @@ use crate::workers::file_threads::FileThreads;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
-use crate::{contract, engine};
 
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
@@ -64,20 +65,16 @@ impl Prepared {
         if let Err(error) = descriptors::raise() {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
-        let footprints = fit::footprints(config).map_err(StartError::Load)?;
-        let (engine, settings) = engine::engine(config, &footprints)?;
-        let compiler = Compiler::of(&engine, settings, &config.host);
-        let components =
-            Components::compile(&compiler, config, &footprints).map_err(StartError::Load)?;
-        let Components { config: admitted, footprints, compiled, left_out } = components;
+        let components = Components::load(&Compiler::of(&config.host), config)?;
+        let footprints = components.footprints();
+        let Components { config: admitted, engine, compiled, left_out } = components;
         let config = &admitted;
         let ticker = Ticker::spawn(engine.weak(), config.host.slice)
             .map_err(StartError::thread("the time slices"))?;
         let loader = Loader::new(&engine, &config.tenants)
             .map_err(|error| StartError::Internal(format!("linker: {}", trap::chain(&error))))?;
-        let templates = (compiled.iter().zip(&footprints).enumerate())
-            .map(|(index, (one, footprint))| loader.load(config, index, one, *footprint))
-            .map(|loaded| loaded.map_err(StartError::Load))
+        let templates = (compiled.iter().enumerate())
+            .map(|(index, one)| loader.load(config, index, one).map_err(StartError::Load))
             .collect::<Result<Templates, _>>()?;
         fit::compare_with_tenants(config, &footprints);
         let host =

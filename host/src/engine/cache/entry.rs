@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 pub(in crate::engine) const DIGEST_BYTES: usize = 32;
 
 /// The first bytes of an entry. The number is that of this layout.
-const MAGIC: &[u8; 24] = b"sandloop compiled code 1";
+const MAGIC: &[u8; 24] = b"sandloop compiled code 2";
 /// Magic, the two digests of the key, how long the artefact is.
 const HEAD_BYTES: usize = MAGIC.len() + 2 * DIGEST_BYTES + size_of::<u64>();
 

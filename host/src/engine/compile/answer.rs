@@ -2,19 +2,24 @@
 
 use std::io::{self, Write};
 
+use super::artefact::Artefact;
+
 /// What became of a component.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CompilerAnswer {
-    /// The code.
-    Code(Vec<u8>),
+    /// What became of it.
+    Made(Artefact),
     /// It is not a component: why.
     Invalid(Vec<u8>),
+    /// It is one only with proposals that the engine does not take: their names, with commas.
+    Proposals(Vec<u8>),
     /// There was not enough memory, said by the engine itself.
     NoMemory,
 }
 
-const CODE: u8 = b'c';
+const MADE: u8 = b'c';
 const INVALID: u8 = b'i';
+const PROPOSALS: u8 = b'p';
 const NO_MEMORY: u8 = b'm';
 /// The byte and the length.
 pub(super) const HEAD_BYTES: usize = 1 + size_of::<u64>();
@@ -26,8 +31,9 @@ impl CompilerAnswer {
     /// When nobody reads any more.
     pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let (kind, body): (u8, &[u8]) = match self {
-            CompilerAnswer::Code(code) => (CODE, code),
+            CompilerAnswer::Made(artefact) => (MADE, artefact.bytes()),
             CompilerAnswer::Invalid(words) => (INVALID, words),
+            CompilerAnswer::Proposals(names) => (PROPOSALS, names),
             CompilerAnswer::NoMemory => (NO_MEMORY, &[]),
         };
         to.write_all(&[kind])?;
@@ -47,8 +53,9 @@ impl CompilerAnswer {
         let kind = *kind;
         bytes.drain(..HEAD_BYTES);
         match kind {
-            CODE => Some(CompilerAnswer::Code(bytes)),
+            MADE => Some(CompilerAnswer::Made(Artefact::read(bytes)?)),
             INVALID => Some(CompilerAnswer::Invalid(bytes)),
+            PROPOSALS => Some(CompilerAnswer::Proposals(bytes)),
             NO_MEMORY => bytes.is_empty().then_some(CompilerAnswer::NoMemory),
             _ => None,
         }
@@ -58,12 +65,14 @@ impl CompilerAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::footprint::Footprint;
 
     #[test]
     fn an_answer_is_read_whole_or_not_at_all() {
         let answers = [
-            CompilerAnswer::Code(b"code".to_vec()),
+            CompilerAnswer::Made(Artefact::new(Footprint::UNKNOWN, b"code")),
             CompilerAnswer::Invalid(b"why".to_vec()),
+            CompilerAnswer::Proposals(b"gc,threads".to_vec()),
             CompilerAnswer::NoMemory,
         ];
         for answer in answers {
@@ -81,5 +90,6 @@ mod tests {
             assert_eq!(CompilerAnswer::read(bytes), Some(answer));
         }
         assert_eq!(CompilerAnswer::read(b"x\0\0\0\0\0\0\0\0".to_vec()), None);
+        assert_eq!(CompilerAnswer::read(b"c\x01\0\0\0\0\0\0\0x".to_vec()), None);
     }
 }

@@ -1,8 +1,9 @@
 //! The inside of the process that compiles one component: bounded first, then the component from standard input, then
 //! the answer to standard output.
 //!
-//! Compiling is the only work on a component whose price its author sets freely: some hundred kilobytes can ask for
-//! gigabytes and minutes. So it is done where the system can put an end to it.
+//! Compiling, and what is done of it to count instances or to name proposals, is the only work on a component whose
+//! price its author sets freely: some hundred kilobytes can ask for gigabytes and minutes. So it is done where the
+//! system can put an end to it.
 
 use std::io::{self, Read};
 
@@ -12,6 +13,9 @@ use rustix::process::{
 use wasmtime::Engine;
 
 use super::answer::CompilerAnswer;
+use super::artefact::Artefact;
+use crate::engine::footprint::Footprint;
+use crate::engine::proposals;
 use crate::engine::settings::CodeSettings;
 use crate::log::trap;
 
@@ -54,13 +58,20 @@ fn lower(resource: Resource, limit: u64, grace: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(settings: CodeSettings, component: &[u8]) -> CompilerAnswer {
+/// What becomes of a component.
+pub(super) fn answer(settings: CodeSettings, component: &[u8]) -> CompilerAnswer {
     let compiled =
         Engine::new(&settings.config()).and_then(|engine| engine.precompile_component(component));
     match compiled {
-        Ok(code) => CompilerAnswer::Code(code),
+        Ok(code) => {
+            let footprint = Footprint::of(component).unwrap_or(Footprint::UNKNOWN);
+            CompilerAnswer::Made(Artefact::new(footprint, &code))
+        }
         Err(error) if error.is::<wasmtime::OutOfMemory>() => CompilerAnswer::NoMemory,
-        Err(error) => CompilerAnswer::Invalid(trap::chain(&error).as_str().as_bytes().to_vec()),
+        Err(error) => match &*proposals::needed(component) {
+            [] => CompilerAnswer::Invalid(trap::chain(&error).as_str().as_bytes().to_vec()),
+            needed => CompilerAnswer::Proposals(needed.join(",").into_bytes()),
+        },
     }
 }
 
@@ -77,11 +88,11 @@ mod tests {
     fn code_fits_the_engine_that_it_was_made_for_and_no_other() {
         let all = [CodeSettings::default(), CodeSettings::checked(16 << 20)];
         for made in all {
-            let CompilerAnswer::Code(code) = answer(made, EMPTY) else { panic!("{made:?}") };
+            let CompilerAnswer::Made(artefact) = answer(made, EMPTY) else { panic!("{made:?}") };
             for used in all {
                 let engine = Engine::new(&used.config()).unwrap();
                 // SAFETY: the code was made this moment.
-                let component = unsafe { Component::deserialize(&engine, &code) };
+                let component = unsafe { Component::deserialize(&engine, artefact.code()) };
                 assert_eq!(component.is_ok(), made == used, "{made} for {used}");
             }
         }

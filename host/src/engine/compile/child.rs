@@ -12,6 +12,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use signal_hook::consts::{SIGKILL, SIGXCPU};
 
 use super::answer::{CompilerAnswer, HEAD_BYTES};
+use super::artefact::Artefact;
 use super::bounds::{Bounds, COMMAND};
 use super::fault::{CompileFault, Unfinished};
 use crate::clock::Moment;
@@ -132,7 +133,7 @@ impl<'a> CompilerProcess<'a> {
     }
 
     /// Moves what can be moved. Gives the result when there is one.
-    pub(super) fn turn(&mut self, now: Moment) -> Option<Result<Vec<u8>, CompileFault>> {
+    pub(super) fn turn(&mut self, now: Moment) -> Option<Result<Artefact, CompileFault>> {
         self.give();
         let memory = usize::try_from(self.bounds.memory).unwrap_or(usize::MAX);
         take(&mut self.output, &mut self.answer, HEAD_BYTES.saturating_add(memory));
@@ -171,15 +172,9 @@ impl<'a> CompilerProcess<'a> {
     }
 
     /// What it has left behind. Both pipes are at their end, so that it has ended, or it is no compiler of ours.
-    fn result(&mut self) -> Result<Vec<u8>, CompileFault> {
-        let answer = CompilerAnswer::read(std::mem::take(&mut self.answer));
-        match answer {
-            Some(CompilerAnswer::Code(code)) => Ok(code),
-            Some(CompilerAnswer::Invalid(words)) => {
-                let words = String::from_utf8_lossy(&words);
-                Err(CompileFault::Invalid(GuestText::cause(words)))
-            }
-            Some(CompilerAnswer::NoMemory) => Err(Unfinished::Memory(self.bounds.memory).into()),
+    fn result(&mut self) -> Result<Artefact, CompileFault> {
+        match CompilerAnswer::read(std::mem::take(&mut self.answer)) {
+            Some(answer) => outcome(answer, self.bounds.memory),
             None => Err(self.end().into()),
         }
     }
@@ -214,6 +209,21 @@ impl Drop for CompilerProcess<'_> {
         // Both fail only where it has been waited for.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// What an answer says, of a compiler that may use so much memory.
+pub(super) fn outcome(answer: CompilerAnswer, memory: u64) -> Result<Artefact, CompileFault> {
+    match answer {
+        CompilerAnswer::Made(artefact) => Ok(artefact),
+        CompilerAnswer::Invalid(words) => {
+            Err(CompileFault::Invalid(GuestText::cause(String::from_utf8_lossy(&words))))
+        }
+        CompilerAnswer::Proposals(names) => {
+            let names = String::from_utf8_lossy(&names);
+            Err(CompileFault::Proposals(names.split(',').map(str::to_owned).collect()))
+        }
+        CompilerAnswer::NoMemory => Err(Unfinished::Memory(memory).into()),
     }
 }
 

@@ -11,6 +11,8 @@ use crate::config::limits::{COMPILE_MEMORY, COMPILE_TIME};
 pub enum CompileFault {
     /// The compiler says that it is not a component.
     Invalid(GuestText),
+    /// It is one only with proposals that the engine does not take.
+    Proposals(Vec<String>),
     /// The compiler came to no end.
     Unfinished(Unfinished),
 }

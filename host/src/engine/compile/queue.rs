@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, Timespec, poll};
 
+use super::artefact::Artefact;
 use super::bounds::Bounds;
 use super::child::{CompileJob, CompilerProcess};
 use super::fault::{CompileFault, Unfinished};
@@ -16,8 +17,8 @@ use crate::engine::settings::CodeSettings;
 pub(super) struct Done {
     /// [`CompileJob::number`].
     pub number: usize,
-    /// The code.
-    pub result: Result<Vec<u8>, CompileFault>,
+    /// What became of it.
+    pub result: Result<Artefact, CompileFault>,
     /// How long it took.
     pub took: Duration,
 }

@@ -1,0 +1,196 @@
+//! The components of a configuration: read, compiled, counted, and loaded into the one engine that has room for them.
+//!
+//! How the engine is set up depends on what all of them take, and the code depends on how it is set up. So they are
+//! compiled for the usual engine first; only where the address space is short they are compiled once more.
+
+use std::collections::HashMap;
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::config::model::{Config, PluginConfig};
+use crate::engine::compile::fault::CompileFault;
+use crate::engine::compile::{Code, CodeOrigin, Compiler, Source};
+use crate::engine::fit;
+use crate::engine::footprint::Footprint;
+use crate::engine::load::{LoadError, not_compiled, read};
+use crate::engine::settings::CodeSettings;
+use crate::engine::{EngineError, engine};
+
+/// What a configuration's plugins are made of.
+pub struct Components {
+    /// The configuration without the plugins that are left out.
+    pub config: Config,
+    /// The engine with room for the others.
+    pub engine: Engine,
+    /// The component of each of them, in their order; at least one.
+    pub compiled: Vec<Compiled>,
+    /// Why the others are left out: their compilers came to no end.
+    pub left_out: Vec<LoadError>,
+}
+
+/// A component that can run.
+#[derive(Clone)]
+pub struct Compiled {
+    /// The component with its code.
+    pub component: Component,
+    /// SHA-256 of what it was compiled from.
+    pub hash: String,
+    /// Where its code is from.
+    pub from: CodeOrigin,
+    /// What one instance takes.
+    pub footprint: Footprint,
+}
+
+/// Why nothing can be served.
+#[derive(Debug)]
+pub enum ComponentsError {
+    /// A component cannot be used.
+    Load(LoadError),
+    /// There is no engine for them.
+    Engine(EngineError),
+}
+
+/// The plugins that have code so far.
+struct Coded {
+    config: Config,
+    /// The bytes of each component, in the order of `config`.
+    files: Vec<Vec<u8>>,
+    codes: Vec<Code>,
+    left_out: Vec<LoadError>,
+}
+
+impl Components {
+    /// Reads every component, compiles it and loads it.
+    ///
+    /// # Errors
+    /// When a file is no component, or takes more than its limits, or nothing would be left to serve, or there is no
+    /// engine for all that is left.
+    pub fn load(compiler: &Compiler, config: &Config) -> Result<Components, ComponentsError> {
+        let files = config.plugins.iter().map(|section| {
+            read(&section.component).map_err(|fault| LoadError::new(&config.file, section, fault))
+        });
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let usual = CodeSettings::default();
+        let coded =
+            Coded { config: config.clone(), files, codes: Vec::new(), left_out: Vec::new() };
+        let coded = coded.compile(compiler, usual)?;
+        fit::check(&coded.config, &coded.footprints())?;
+        let (engine, settings) =
+            engine(&coded.config, &coded.footprints()).map_err(ComponentsError::Engine)?;
+        let coded = if settings == usual { coded } else { coded.compile(compiler, settings)? };
+        let compiled = coded.loaded(compiler, &engine, settings)?;
+        let Coded { config, left_out, .. } = coded;
+        Ok(Components { config, engine, compiled, left_out })
+    }
+
+    /// What each plugin takes, in their order.
+    pub fn footprints(&self) -> Vec<Footprint> {
+        self.compiled.iter().map(|one| one.footprint).collect()
+    }
+}
+
+impl Coded {
+    /// Code for engines with these settings, and without the plugins whose compilers come to no end.
+    fn compile(
+        self,
+        compiler: &Compiler,
+        settings: CodeSettings,
+    ) -> Result<Coded, ComponentsError> {
+        let Coded { config, files, mut left_out, .. } = self;
+        let sources: Vec<_> = config.plugins.iter().zip(&files).map(source).collect();
+        let results = compiler.compile(settings, &sources).map_err(EngineError::Other)?;
+        let (mut codes, mut gone) = (Vec::new(), Vec::new());
+        for (index, result) in results.into_iter().enumerate() {
+            match result.map_err(|fault| wrong(&config, index, fault)) {
+                Ok(code) => codes.push(code),
+                Err(error) if error.is_unfinished() => {
+                    left_out.push(error);
+                    gone.push(index);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if codes.is_empty()
+            && let Some(last) = left_out.pop()
+        {
+            return Err(last.into());
+        }
+        let mut index = 0..;
+        let mut files = files;
+        files.retain(|_| index.next().is_some_and(|index| !gone.contains(&index)));
+        Ok(Coded { config: config.without(&gone), files, codes, left_out })
+    }
+
+    fn footprints(&self) -> Vec<Footprint> {
+        self.codes.iter().map(Code::footprint).collect()
+    }
+
+    /// The components in their engine; those that are the same are one.
+    fn loaded(
+        &self,
+        compiler: &Compiler,
+        engine: &Engine,
+        settings: CodeSettings,
+    ) -> Result<Vec<Compiled>, ComponentsError> {
+        let mut known: HashMap<String, Compiled> = HashMap::new();
+        let mut all = Vec::new();
+        for (index, code) in self.codes.iter().enumerate() {
+            let compiled = match known.get(&code.hash) {
+                Some(compiled) => compiled.clone(),
+                None => {
+                    let source = source((&self.config.plugins[index], &self.files[index]));
+                    let compiled = load(compiler, engine, settings, code, source)?;
+                    compiled.map_err(|fault| wrong(&self.config, index, fault))?
+                }
+            };
+            known.insert(code.hash.clone(), compiled.clone());
+            all.push(compiled);
+        }
+        Ok(all)
+    }
+}
+
+/// One component in its engine. What the cache has and the engine refuses is compiled anew.
+fn load(
+    compiler: &Compiler,
+    engine: &Engine,
+    settings: CodeSettings,
+    code: &Code,
+    source: Source<'_>,
+) -> Result<Result<Compiled, CompileFault>, EngineError> {
+    let made = match code.load(engine) {
+        Err(cause) if code.from == CodeOrigin::Cache => {
+            tracing::debug!(?cause, "compile cache: not believed");
+            compiler.compile_anew(settings, source).map_err(EngineError::Other)?.and_then(|code| {
+                let component = code.load(engine).map_err(CompileFault::Invalid)?;
+                Ok((code, component))
+            })
+        }
+        loaded => loaded.map(|component| (code.clone(), component)).map_err(CompileFault::Invalid),
+    };
+    Ok(made.map(|(code, component)| {
+        let footprint = code.footprint();
+        Compiled { component, hash: code.hash, from: code.from, footprint }
+    }))
+}
+
+fn source<'a>((section, bytes): (&'a PluginConfig, &'a Vec<u8>)) -> Source<'a> {
+    Source { plugin: &section.name, bytes }
+}
+
+fn wrong(config: &Config, index: usize, fault: CompileFault) -> LoadError {
+    LoadError::new(&config.file, &config.plugins[index], not_compiled(fault))
+}
+
+impl From<LoadError> for ComponentsError {
+    fn from(error: LoadError) -> ComponentsError {
+        ComponentsError::Load(error)
+    }
+}
+
+impl From<EngineError> for ComponentsError {
+    fn from(error: EngineError) -> ComponentsError {
+        ComponentsError::Engine(error)
+    }
+}
