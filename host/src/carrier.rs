@@ -112,10 +112,10 @@ fn make(
     activity: &Activity,
     clock: &Clock,
 ) -> GuestReturn {
-    let GuestEntry { instance, seat, task, is_measured } = entry;
+    let GuestEntry { instance, seat, event, is_measured } = entry;
     let budget = event_budget(&seat.plugin().config.limits);
     let begun = is_measured.then(|| clock.now());
-    let finished = enter(seat, task, budget, pace, activity);
+    let finished = enter(seat, event, budget, pace, activity);
     let used = begun.map(|begun| clock.now().since(begun));
     GuestReturn { instance, finished, used }
 }

@@ -5,6 +5,7 @@ pub(crate) mod call;
 mod capacity;
 pub mod compile;
 pub(crate) mod components;
+pub(crate) mod event;
 pub(crate) mod fit;
 pub(crate) mod footprint;
 pub mod inspect;
@@ -12,7 +13,6 @@ pub(crate) mod load;
 mod proposals;
 pub(crate) mod sandbox;
 pub mod settings;
-pub(crate) mod task;
 pub(crate) mod template;
 pub mod ticker;
 

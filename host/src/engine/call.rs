@@ -1,4 +1,4 @@
-//! The one way into a guest: a seat and a task go in, and when the guest has returned or was ended they come out.
+//! The one way into a guest: a seat and an event go in, and when the guest has returned or was ended they come out.
 //!
 //! A call is made from its begin to its end on the thread that asks for it, on that thread's stack. Whoever makes it owns the
 //! sandbox meanwhile, so that nobody can enter the guest twice, and decides by its [`Pace`] what happens when the guest
@@ -11,8 +11,8 @@ use crate::base::cancel::CancelToken;
 use crate::base::panics;
 use crate::base::panics::Panicked;
 use crate::config::limits::Limits;
+use crate::engine::event::{Event, Outcome};
 use crate::engine::sandbox::{Sandbox, Stage};
-use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Template;
 use crate::engine::ticker::Activity;
 use crate::host_api::call::{Budget, Counts, Pace};
@@ -20,7 +20,7 @@ use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 
-/// A sandbox, or what is needed to make it when its first task runs.
+/// A sandbox, or what is needed to make it when it is told its first event.
 pub enum Seat {
     /// Made.
     Ready(Box<Sandbox>),
@@ -32,8 +32,8 @@ pub enum Seat {
 pub struct Finished {
     /// The sandbox; none when the guest trapped or could not be made.
     pub sandbox: Option<Box<Sandbox>>,
-    /// What was to be done, with the buffer that was lent.
-    pub task: Task,
+    /// What it was told, with the buffer that was lent.
+    pub event: Event,
     /// How it went.
     pub result: Result<Outcome, Trapped>,
     /// CPU time that it took after its first slice.
@@ -50,12 +50,12 @@ pub struct Trapped {
     pub stage: Stage,
 }
 
-/// Does one task, and comes back when the guest does. The thread is the guest's until then.
+/// Tells a guest one event, and comes back when the guest does. The thread is the guest's until then.
 ///
 /// Where the engine or the host's side of a call panics, that is the end of this guest and of nobody else.
 pub fn enter(
     seat: Seat,
-    mut task: Task,
+    mut event: Event,
     budget: Budget,
     pace: Arc<dyn Pace>,
     activity: &Activity,
@@ -70,16 +70,16 @@ pub fn enter(
                 .unwrap_or_else(|panicked| Err(Trapped::by_panic(&plugin, &panicked, Stage::Make)));
             match made {
                 Ok(sandbox) => Box::new(sandbox),
-                Err(trapped) => return Finished::without_sandbox(task, trapped, Duration::ZERO),
+                Err(trapped) => return Finished::without_sandbox(event, trapped, Duration::ZERO),
             }
         }
     };
     sandbox.store.data_mut().call.begin(budget, pace);
-    let performed = panics::catch(|| sandbox.perform(&mut task));
+    let performed = panics::catch(|| sandbox.perform(&mut event));
     let used = sandbox.store.data_mut().call.end();
     let trapped = match performed {
         Ok(Ok(outcome)) => {
-            return Finished { sandbox: Some(sandbox), task, result: Ok(outcome), used };
+            return Finished { sandbox: Some(sandbox), event, result: Ok(outcome), used };
         }
         Ok(Err(error)) => sandbox.trapped(error),
         Err(panicked) => Trapped::by_panic(&plugin, &panicked, Stage::Run),
@@ -88,12 +88,12 @@ pub fn enter(
     if let Err(panicked) = panics::catch(|| drop(sandbox)) {
         panics::survive(&panicked);
     }
-    Finished::without_sandbox(task, trapped, used)
+    Finished::without_sandbox(event, trapped, used)
 }
 
 impl Finished {
-    fn without_sandbox(task: Task, trapped: Trapped, used: Duration) -> Finished {
-        Finished { sandbox: None, task, result: Err(trapped), used }
+    fn without_sandbox(event: Event, trapped: Trapped, used: Duration) -> Finished {
+        Finished { sandbox: None, event, result: Err(trapped), used }
     }
 }
 
@@ -163,6 +163,6 @@ pub fn operation_budget(limits: &Limits) -> Budget {
 
 impl std::fmt::Debug for Finished {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Finished").field("event", &self.task.name()).finish_non_exhaustive()
+        f.debug_struct("Finished").field("event", &self.event.name()).finish_non_exhaustive()
     }
 }

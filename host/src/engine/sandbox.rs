@@ -1,19 +1,20 @@
-//! One instance: its store, its guest, and what each task means to it.
+//! One instance: its store, its guest, and what each event means to it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wasmtime::component::{
-    ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource,
+    ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource, ResourceAny,
 };
 use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
 use crate::base::arena::ConnectionId;
 use crate::contract::bindings;
+use crate::contract::bindings::Minimal;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
-use crate::contract::bindings::{Minimal, Origin};
 use crate::contract::outcome::{ExitReason, Failure};
 use crate::engine::call::Trapped;
-use crate::engine::task::{Outcome, Task};
+use crate::engine::event::{Event, Opening, Outcome};
 use crate::engine::template::Template;
 use crate::host_api::call::CallEnded;
 use crate::host_api::memory::Refused;
@@ -21,7 +22,8 @@ use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
 use crate::log::trap;
 use crate::mail::message::Message;
-use crate::net::connection::{CloseReason, SharedConnection};
+use crate::mail::post::Deferred;
+use crate::net::connection::CloseReason;
 use crate::plugin::Plugin;
 
 /// An instance that is not running.
@@ -30,6 +32,8 @@ pub struct Sandbox {
     pub store: Store<HostState>,
     instance: Instance,
     guest: Minimal,
+    /// What the guest has made for each of its connections, and the number of the socket handle that it was given.
+    objects: HashMap<ConnectionId, (ResourceAny, u32)>,
 }
 
 /// How far an instance had come when it failed.
@@ -63,7 +67,7 @@ impl Sandbox {
         let instance = instance.map_err(|error| unmade(store.data(), error))?;
         let guest = template.indices.load(&mut store, &instance);
         let guest = guest.map_err(|error| Trapped { error, limit: None, stage: Stage::Fit })?;
-        Ok(Sandbox { store, instance, guest })
+        Ok(Sandbox { store, instance, guest, objects: HashMap::new() })
     }
 
     /// The plugin this is an instance of.
@@ -71,83 +75,77 @@ impl Sandbox {
         &self.store.data().plugin
     }
 
-    /// Does one task.
+    /// Tells the guest one event.
     ///
     /// # Errors
     /// How the guest ended.
-    pub(super) fn perform(&mut self, task: &mut Task) -> wasmtime::Result<Outcome> {
+    pub(super) fn perform(&mut self, event: &mut Event) -> wasmtime::Result<Outcome> {
         begin_slice(&mut self.store);
-        self.store.data_mut().subject = task.connection();
+        self.store.data_mut().subject = event.connection();
         let exports = self.plugin().exports;
-        match task {
-            Task::Data { object, buffer, length, .. } => {
-                let data = &buffer[..*length];
-                guest_connection(&self.guest).call_receive_data(&mut self.store, *object, data)?;
+        match event {
+            Event::Data { connection, buffer, length } => {
+                let (object, data) = (self.object(*connection)?, &buffer[..*length]);
+                guest_connection(&self.guest).call_receive_data(&mut self.store, object, data)?;
             }
-            Task::Open { connection, shared, origin, constructed } => {
-                return self.open(*connection, shared.clone(), origin, constructed);
+            Event::Open(opening) => self.open(opening)?,
+            Event::Completed(connection) => {
+                let object = self.object(*connection)?;
+                guest_connection(&self.guest).call_connection_completed(&mut self.store, object)?;
             }
-            Task::Completed { object, .. } => {
-                guest_connection(&self.guest)
-                    .call_connection_completed(&mut self.store, *object)?;
+            Event::Drained(connection) => {
+                let object = self.object(*connection)?;
+                guest_connection(&self.guest).call_drained(&mut self.store, object)?;
             }
-            Task::Drained { object, .. } => {
-                guest_connection(&self.guest).call_drained(&mut self.store, *object)?;
-            }
-            Task::Unbind { object, socket, reason, .. } => {
-                let reason = bindings::CloseReason::from(*reason);
-                guest_connection(&self.guest).call_unbind(&mut self.store, *object, reason)?;
-                object.resource_drop(&mut self.store)?;
-                self.store.data_mut().sockets.release(*socket);
-            }
-            Task::Timer { id } => {
+            Event::Unbind { connection, reason } => self.unbind(*connection, *reason)?,
+            Event::Timer(id) => {
                 self.call::<_, ()>(exports.timer_fired, (*id,))?;
             }
-            Task::Tick { id } => {
+            Event::Tick(id) => {
                 self.call::<_, ()>(exports.tick, (*id,))?;
             }
-            Task::Prepare => {
+            Event::Prepare => {
                 return self.fallible(exports.lifecycle.map(|all| all.prepare), ());
             }
-            Task::Start => {
+            Event::Start => {
                 self.store.data_mut().running = true;
                 return self.fallible(exports.lifecycle.map(|all| all.start), ());
             }
-            Task::Stopping => {
+            Event::Stopping => {
                 self.call::<_, ()>(exports.lifecycle.map(|all| all.stopping), ())?;
             }
-            Task::Stopped => {
+            Event::Stopped => {
                 self.store.data_mut().running = false;
                 self.call::<_, ()>(exports.lifecycle.map(|all| all.stopped), ())?;
             }
-            Task::Operation { operation, argument } => {
+            Event::Operation { operation, argument } => {
                 type Answer = (Result<Vec<u8>, String>,);
                 let params = (*operation, argument.data());
                 let returned = self.call::<_, Answer>(exports.run_operation, params)?;
                 return Ok(returned.map_or(Outcome::Done, |(result,)| Outcome::Result(result)));
             }
-            Task::Deferred { job, outcome } => {
+            Event::Deferred(Deferred { job, outcome, .. }) => {
                 let outcome = outcome.as_ref().map(Message::data);
                 let outcome = outcome.map_err(|none| none.failure.clone());
                 self.call::<_, ()>(exports.deferred, (*job, outcome))?;
             }
-            Task::Message { subscription, message } => {
+            Event::Message { subscription, message } => {
                 self.call::<_, ()>(exports.message, (*subscription, message.data()))?;
             }
-            Task::Popped { pop, item } => {
+            Event::Popped { pop, item } => {
                 self.call::<_, ()>(exports.popped, (*pop, item.data()))?;
             }
-            Task::Spawned { process, name, argument } => {
+            Event::Spawned { process, name, argument } => {
                 let params = (*process, name.as_str(), argument.data());
                 return self.fallible(exports.mailbox.map(|all| all.spawned), params);
             }
-            Task::Notified { message } => {
+            Event::Notified(message) => {
                 self.call::<_, ()>(exports.mailbox.map(|all| all.notified), (message.data(),))?;
             }
-            Task::Exited { process, reason } => {
+            Event::Exited { process, reason } => {
                 self.call::<_, ()>(exports.exited, (*process, *reason))?;
             }
-            Task::Handlers => {
+            Event::Handlers => {
                 let names = self.call::<_, (Vec<String>,)>(exports.handlers, ())?;
                 return Ok(names.map_or(Outcome::Done, |(names,)| Outcome::Names(names)));
             }
@@ -155,20 +153,29 @@ impl Sandbox {
         Ok(Outcome::Done)
     }
 
-    fn open(
-        &mut self,
-        connection: ConnectionId,
-        shared: SharedConnection,
-        origin: &Origin,
-        constructed: &mut bool,
-    ) -> wasmtime::Result<Outcome> {
-        let number = self.store.data_mut().sockets.insert(connection, shared);
-        let socket = Resource::new_own(number);
+    fn open(&mut self, opening: &mut Opening) -> wasmtime::Result<()> {
+        let Opening { connection, shared, origin, constructed } = opening;
+        let socket = self.store.data_mut().sockets.insert(*connection, shared.clone());
         let guest = guest_connection(&self.guest);
-        let object = guest.call_constructor(&mut self.store, socket, origin)?;
+        let object = guest.call_constructor(&mut self.store, Resource::new_own(socket), origin)?;
         *constructed = true;
         guest.call_post_init(&mut self.store, object)?;
-        Ok(Outcome::Opened(object, number))
+        self.objects.insert(*connection, (object, socket));
+        Ok(())
+    }
+
+    fn unbind(&mut self, connection: ConnectionId, reason: CloseReason) -> wasmtime::Result<()> {
+        let (object, socket) = self.objects.remove(&connection).ok_or_else(unknown_connection)?;
+        let guest = guest_connection(&self.guest);
+        guest.call_unbind(&mut self.store, object, reason.into())?;
+        object.resource_drop(&mut self.store)?;
+        self.store.data_mut().sockets.release(socket);
+        Ok(())
+    }
+
+    /// The guest's object for a connection.
+    fn object(&self, connection: ConnectionId) -> wasmtime::Result<ResourceAny> {
+        self.objects.get(&connection).map(|(object, _)| *object).ok_or_else(unknown_connection)
     }
 
     /// Compares the types of the optional exports with the contract; tells which does not fit.
@@ -311,6 +318,11 @@ fn refused_memory(state: &HostState) -> Option<&'static str> {
         Refused::TenantMemory => "tenant memory",
         Refused::Tables => "tables",
     })
+}
+
+/// The reactor tells a guest of a connection before anything else about it.
+fn unknown_connection() -> wasmtime::Error {
+    wasmtime::Error::msg("an event for a connection that the guest does not have")
 }
 
 /// The guest's class of connections. Not a method, so that the store can be borrowed beside it.

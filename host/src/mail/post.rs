@@ -233,7 +233,7 @@ pub struct Deferred {
     /// The result.
     pub outcome: Result<Message, NoResult>,
     /// Counts the job until its outcome is delivered.
-    pub permit: Permit,
+    pub permit: Option<Permit>,
 }
 
 /// Why a job has no result. The words of an operation count as a result does, until the asking instance has them.
@@ -263,13 +263,14 @@ impl From<Failure> for NoResult {
     }
 }
 
-/// An item on its way to a pop. It goes back into its queue unless it is [taken](Handout::take).
+/// An item on its way to a pop. It goes back into its queue unless it [arrives](Handout::arrive).
 #[derive(Debug)]
 pub struct Handout {
     queue: Arc<dyn TakeBack>,
     /// The name of the queue, and the item's place in it.
     from: (String, u64),
     item: Option<Message>,
+    has_arrived: bool,
 }
 
 /// What an item on its way has come from.
@@ -284,14 +285,18 @@ pub trait TakeBack: fmt::Debug + Send + Sync {
 impl Handout {
     /// An item of the queue `from`, which knows it by its name and the item's place.
     pub fn new(queue: Arc<dyn TakeBack>, from: (String, u64), item: Message) -> Handout {
-        Handout { queue, from, item: Some(item) }
+        Handout { queue, from, item: Some(item), has_arrived: false }
     }
 
-    /// The item, for good.
-    pub fn take(mut self) -> Option<Message> {
-        let item = self.item.take();
+    /// The item is the pop's, for good.
+    pub fn arrive(&mut self) {
+        self.has_arrived = true;
         self.queue.arrived(&self.from.0);
-        item
+    }
+
+    /// What is in it.
+    pub fn data(&self) -> &[u8] {
+        self.item.as_ref().map_or(&[], Message::data)
     }
 
     /// The item, whose queue knows already that it has not arrived.
@@ -302,7 +307,7 @@ impl Handout {
 
 impl Drop for Handout {
     fn drop(&mut self) {
-        if let Some(item) = self.item.take() {
+        if let Some(item) = self.item.take().filter(|_| !self.has_arrived) {
             self.queue.clone().take_back(&self.from.0, self.from.1, item);
         }
     }

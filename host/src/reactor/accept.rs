@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use crate::base::token::PollSource;
 use crate::config::model::AtCapacity;
 use crate::contract::bindings::Origin;
+use crate::engine::event::Event;
 use crate::log::text::GuestText;
 use crate::net::connection::{Connection, SharedConnection};
 use crate::plugin::counters::CounterKind;
@@ -16,7 +17,6 @@ use crate::quota::instances::QuotaExceeded;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::{ConnectionEntry, marks};
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::turn::{Accepted, Accepting, SocketStep};
 
@@ -157,8 +157,8 @@ impl Reactor {
         connection.handler = handler;
         connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
         let shared = SharedConnection::new(connection);
-        let id = self.add_connection(ConnectionEntry::new(instance, shared, origin, permit));
-        self.deliver(instance, Event::Open(id));
+        let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), permit));
+        self.deliver(instance, Event::open(id, shared, origin));
     }
 
     /// Whether a listener turns away what its plugin cannot take.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::base::arena::InstanceId;
 use crate::engine::call::Finished;
-use crate::engine::task::Task;
+use crate::engine::event::Event;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
 use crate::reactor::ends::TOO_LONG;
@@ -18,6 +18,16 @@ use crate::workers::slow_call::{CallOf, SlowCall};
 /// function, or has had no core for so long.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 
+/// What is next for an instance.
+enum NextEvent {
+    /// This is told to it.
+    Told(Event),
+    /// What the event was about is gone: the one behind it is looked at.
+    Void,
+    /// There is none, or it is not the instance's turn.
+    Waits,
+}
+
 impl Reactor {
     /// The guest that is entered before the phase goes on: of the instance that was told something first, until nothing
     /// waits for it any more or it has to wait.
@@ -26,51 +36,52 @@ impl Reactor {
             return Some(entry);
         }
         while let Some(&id) = self.agenda.runnable.front() {
-            let Some(task) = self.next_task(id) else {
-                self.agenda.runnable.pop_front();
-                continue;
-            };
-            match task {
-                // What it was about is gone: the next of its events is looked at.
-                None => {}
-                Some(task) => {
-                    if let Some(entry) = self.begin(id, task) {
+            match self.next_event(id) {
+                NextEvent::Told(event) => {
+                    if let Some(entry) = self.begin(id, event) {
                         return Some(entry);
                     }
+                }
+                NextEvent::Void => {}
+                NextEvent::Waits => {
+                    self.agenda.runnable.pop_front();
                 }
             }
         }
         None
     }
 
-    /// The next event of an instance, and what it means by now; none when there is none, or it is not its turn.
-    fn next_task(&mut self, id: InstanceId) -> Option<Option<Task>> {
-        let instance = self.instances.get(id)?;
+    /// What is next in an instance's queue.
+    fn next_event(&mut self, id: InstanceId) -> NextEvent {
+        let Some(instance) = self.instances.get(id) else { return NextEvent::Waits };
         if !instance.is_idle() || instance.queued() == 0 {
-            return None;
+            return NextEvent::Waits;
         }
         let tenant = &instance.plugin.tenant;
         if tenant.must_wait(&self.setup.env.clock) {
             self.wait_for_cpu(id);
-            return None;
+            return NextEvent::Waits;
         }
         if self.fair_share.has_used_its_share(tenant.index) {
             self.wait_for_the_next_turn(id);
-            return None;
+            return NextEvent::Waits;
         }
-        let event = self.instances.get_mut(id)?.queue.pop_front()?;
-        Some(self.task_of(id, event))
+        let item = self.instances.get_mut(id).and_then(|instance| instance.queue.pop_front());
+        match item.and_then(|item| self.event_of(id, item)) {
+            Some(event) => NextEvent::Told(event),
+            None => NextEvent::Void,
+        }
     }
 
     /// Has an idle instance be entered with this before anything else happens.
-    pub(super) fn enter_next(&mut self, id: InstanceId, task: Task) {
+    pub(super) fn enter_next(&mut self, id: InstanceId, event: Event) {
         debug_assert!(self.entry.is_none(), "one guest is entered at a time");
-        self.entry = self.begin(id, task);
+        self.entry = self.begin(id, event);
         self.agenda.runnable.push_front(id);
     }
 
     /// Takes the sandbox out of an idle instance; none when the call begins in the slow lane.
-    fn begin(&mut self, id: InstanceId, task: Task) -> Option<GuestEntry> {
+    fn begin(&mut self, id: InstanceId, event: Event) -> Option<GuestEntry> {
         let instance = self.instances.get_mut(id)?;
         let seat = match std::mem::replace(&mut instance.state, InstanceState::Entered) {
             InstanceState::Idle(seat) => seat,
@@ -84,7 +95,7 @@ impl Reactor {
         let is_measured = tenant.cpu.is_some() || self.fair_share.is_contended();
         let may_begin = tenant.slow_calls.has_permits()
             && !self.fair_share.is_slow(tenant.index, self.setup.env.clock.turn());
-        let entry = GuestEntry { instance: id, seat, task, is_measured };
+        let entry = GuestEntry { instance: id, seat, event, is_measured };
         if may_begin {
             return Some(entry);
         }
@@ -94,9 +105,9 @@ impl Reactor {
 
     /// A guest is not entered here, but in the slow lane.
     pub fn begin_in_the_lane(&mut self, entry: GuestEntry) {
-        let GuestEntry { instance: id, seat, task, .. } = entry;
+        let GuestEntry { instance: id, seat, event, .. } = entry;
         if let Some(of) = self.call_of(id) {
-            let call = self.setup.slow_lane.take(of, seat, task);
+            let call = self.setup.slow_lane.take(of, seat, event);
             self.goes_on(id, call);
         }
     }

@@ -8,12 +8,12 @@ use crate::base::arena::ConnectionId;
 use crate::base::token::PollSource;
 use crate::clock::Moment;
 use crate::config::model::OnTrap;
+use crate::engine::event::Event;
 use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, Phase, reason_of};
 use crate::net::outbound::attempts::Attempts;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::{DeadlineKey, Deadlines, Owner, Purpose};
-use crate::reactor::table::event::Event;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 use crate::reactor::table::pending::Pending;
@@ -171,7 +171,10 @@ impl Reactor {
         };
         self.charged(tenant, |reactor| reactor.close_socket(id));
         if let Some(entry) = self.connections.get(id) {
-            self.deliver(entry.instance, Event::Unbind(id));
+            let (instance, phase) = (entry.instance, entry.shared.lock().phase());
+            if let Phase::Ended(reason) = phase {
+                self.deliver(instance, Event::Unbind { connection: id, reason });
+            }
         }
         TurnPhase::Unbinds
     }

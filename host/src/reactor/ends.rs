@@ -4,8 +4,8 @@ use crate::base::arena::{ConnectionId, InstanceId};
 use crate::config::model::Isolation;
 use crate::contract::outcome::ExitReason;
 use crate::engine::call::Trapped;
+use crate::engine::event::Event;
 use crate::engine::sandbox::Stage;
-use crate::engine::task::Task;
 use crate::log::text::GuestText;
 use crate::log::trap;
 use crate::plugin::report::Ended;
@@ -58,13 +58,13 @@ impl Reactor {
     }
 
     /// A guest has trapped, or could not be made: it alone ends, with its connections.
-    pub(super) fn trapped(&mut self, id: InstanceId, task: &Task, trapped: &Trapped) {
+    pub(super) fn trapped(&mut self, id: InstanceId, event: &Event, trapped: &Trapped) {
         if trapped.stage == Stage::Room {
-            return self.found_no_room(id, task, trapped);
+            return self.found_no_room(id, event, trapped);
         }
         let Some(instance) = self.instances.get(id) else { return };
         let plugin = &instance.plugin;
-        let subject = self.subject(id, task.connection());
+        let subject = self.subject(id, event.connection());
         plugin.ended(
             self.setup.env.clock.now(),
             &Ended {
@@ -73,7 +73,7 @@ impl Reactor {
                     Stage::Run => "trapped",
                     Stage::Room | Stage::Make | Stage::Fit => "no instance could be made",
                 },
-                event: task.name(),
+                event: event.name(),
                 handler: subject.as_ref().map(|(_, handler)| handler),
                 connection: subject.as_ref().map(|(number, _)| *number),
                 operation: None,
@@ -83,7 +83,7 @@ impl Reactor {
             },
         );
         let index = plugin.index;
-        let was_program = instance.started || matches!(task, Task::Prepare | Task::Start);
+        let was_program = instance.started || matches!(event, Event::Prepare | Event::Start);
         self.end_instance(id);
         if was_program {
             self.restart_later(index);
@@ -92,16 +92,16 @@ impl Reactor {
 
     /// An instance could not be made for want of room. That is no fault of its plugin: nothing is counted against it, the
     /// connection is closed as at a limit, and the next ones wait.
-    fn found_no_room(&mut self, id: InstanceId, task: &Task, trapped: &Trapped) {
+    fn found_no_room(&mut self, id: InstanceId, event: &Event, trapped: &Trapped) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if let Some(role) = &mut instance.role {
             role.reason = ExitReason::Unavailable;
         }
         let plugin = instance.plugin.clone();
-        let was_program = matches!(task, Task::Prepare | Task::Start);
+        let was_program = matches!(event, Event::Prepare | Event::Start);
         let limit = trapped.limit.unwrap_or("instances");
         let value = plugin.shown(limit).unwrap_or_else(|| self.setup.quota.max.to_string());
-        let subject = self.subject(id, task.connection());
+        let subject = self.subject(id, event.connection());
         plugin.found_no_room(
             self.setup.env.clock.now(),
             limit,

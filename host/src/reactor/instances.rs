@@ -3,16 +3,17 @@
 use crate::base::arena::InstanceId;
 use crate::config::model::Isolation;
 use crate::engine::call::{Finished, Seat};
+use crate::engine::event::{Event, Outcome};
 use crate::engine::sandbox::Sandbox;
-use crate::engine::task::{Outcome, Task};
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 use crate::mail::post::Address;
 use crate::quota::instances::QuotaExceeded;
 use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::event::Event;
-use crate::reactor::table::instance::{GuestTimer, Instance, InstanceState, Unavailable};
+use crate::reactor::table::instance::{
+    GuestTimer, Instance, InstanceState, QueueItem, Unavailable,
+};
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Birth, Role};
 
@@ -71,7 +72,7 @@ impl Reactor {
         sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
         let mut instance = Instance::new(plugin, Seat::Ready(sandbox), slot);
         // In its queue already, so that no connection gets in before it.
-        instance.queue.push_back(Event::Start);
+        instance.push(QueueItem::Event(Event::Start));
         let id = self.instances.insert(instance);
         self.programs.share(index, id);
         self.programs.had_any = true;
@@ -81,8 +82,17 @@ impl Reactor {
 
     /// Puts an event into an instance's queue; it is entered before the phase goes on, if it is idle.
     pub(super) fn deliver(&mut self, id: InstanceId, event: Event) {
+        self.enqueue(id, QueueItem::Event(event));
+    }
+
+    /// A process has one more message in its mailbox.
+    pub(super) fn notify(&mut self, id: InstanceId) {
+        self.enqueue(id, QueueItem::Mailbox);
+    }
+
+    fn enqueue(&mut self, id: InstanceId, item: QueueItem) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        instance.push(event);
+        instance.push(item);
         self.agenda.runnable.push_back(id);
     }
 
@@ -92,33 +102,33 @@ impl Reactor {
         if let Some(key) = overdue {
             self.timers.cancel(key);
         }
-        let Finished { sandbox, mut task, result, .. } = finished;
-        if let Task::Data { buffer, .. } = &mut task {
+        let Finished { sandbox, mut event, result, .. } = finished;
+        if let Event::Data { buffer, .. } = &mut event {
             self.buffer = Some(std::mem::take(buffer));
         }
         match (sandbox, result) {
             (Some(mut sandbox), Ok(outcome)) => {
-                self.log_refused_memory(id, &task, sandbox.refused_memory());
+                self.log_refused_memory(id, &event, sandbox.refused_memory());
                 let commands = sandbox.store.data_mut().commands.take();
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = InstanceState::Idle(Seat::Ready(sandbox));
                 for command in commands {
                     self.apply(id, command);
                 }
-                self.on_return(id, &task, outcome);
+                self.on_return(id, &event, outcome);
                 self.read_again_if_it_may(id);
             }
-            (_, Err(trapped)) => self.trapped(id, &task, &trapped),
+            (_, Err(trapped)) => self.trapped(id, &event, &trapped),
             (None, Ok(_)) => debug_assert!(false, "a call that went well has its sandbox"),
         }
     }
 
     /// A guest that was refused memory and went on all the same.
-    fn log_refused_memory(&self, id: InstanceId, task: &Task, limit: Option<&'static str>) {
+    fn log_refused_memory(&self, id: InstanceId, event: &Event, limit: Option<&'static str>) {
         let Some((limit, instance)) = limit.zip(self.instances.get(id)) else { return };
         let now = self.setup.env.clock.now();
         let value = instance.plugin.shown(limit).unwrap_or_default();
-        instance.plugin.at_limit(now, limit, &value, || self.subject(id, task.connection()));
+        instance.plugin.at_limit(now, limit, &value, || self.subject(id, event.connection()));
     }
 
     fn apply(&mut self, id: InstanceId, command: Command) {
@@ -161,22 +171,16 @@ impl Reactor {
     }
 
     /// What the host does after a callback.
-    fn on_return(&mut self, id: InstanceId, task: &Task, outcome: Outcome) {
-        match (task, outcome) {
-            (Task::Open { connection, .. }, Outcome::Opened(object, socket)) => {
-                if let Some(entry) = self.connections.get_mut(*connection) {
-                    entry.object = Some(object);
-                    entry.socket = socket;
+    fn on_return(&mut self, id: InstanceId, event: &Event, outcome: Outcome) {
+        match (event, outcome) {
+            (Event::Open(opening), _) => {
+                if let Some(entry) = self.connections.get_mut(opening.connection) {
+                    entry.is_open = true;
                 }
             }
-            (Task::Unbind { connection, .. }, _) => self.remove_connection(*connection),
-            (Task::Timer { id: timer }, _) => self.rearm(id, *timer),
-            (Task::Prepare | Task::Start, Outcome::Refused(reason)) => {
-                self.start_refused(id, task.name(), &reason);
-            }
-            (Task::Spawned { .. }, Outcome::Refused(reason)) => {
-                self.start_refused(id, task.name(), &reason);
-            }
+            (Event::Unbind { connection, .. }, _) => self.remove_connection(*connection),
+            (Event::Timer(timer), _) => self.rearm(id, *timer),
+            (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),
             _ => {}
         }
     }

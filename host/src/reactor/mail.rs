@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use crate::base::arena::InstanceId;
 use crate::contract::outcome::ExitReason;
+use crate::engine::event::Event;
 use crate::mail::post::{Delivery, Mail};
-use crate::reactor::table::event::Event;
 use crate::reactor::table::turn::{MailProgress, MailStep, TurnPhase};
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::returns::Returned;
@@ -132,7 +132,7 @@ impl Reactor {
             }
             Mail::Notified { process } => {
                 if let Some(&instance) = self.processes.get(&process) {
-                    self.deliver(instance, Event::Notified);
+                    self.notify(instance);
                 }
             }
             Mail::Exited { process, parent, reason } => {

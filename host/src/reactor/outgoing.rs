@@ -7,6 +7,7 @@ use mio::Interest;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::PollSource;
 use crate::contract::bindings::Origin;
+use crate::engine::event::Event;
 use crate::log::text::GuestText;
 use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection};
 use crate::net::outbound::attempts::{Attempts, NEXT_AFTER, Progress};
@@ -15,7 +16,6 @@ use crate::quota::semaphore::Permit;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::event::Event;
 use crate::reactor::table::turn::Connecting;
 use crate::workers::resolver::Question;
 
@@ -38,14 +38,13 @@ impl Reactor {
         let mut connection = Connection::outgoing(number, marks, now);
         connection.count_for(tenant.writing.clone(), &tenant.outboxes);
         connection.handler = GuestText::name(target);
-        let origin = Origin::Connected(token);
-        let mut entry =
-            ConnectionEntry::new(instance_id, SharedConnection::new(connection), origin, permit);
+        let shared = SharedConnection::new(connection);
+        let mut entry = ConnectionEntry::new(instance_id, shared.clone(), permit);
         entry.begun = now;
         entry.outgoing = true;
         let id = self.add_connection(entry);
         self.reconcile(id);
-        self.deliver(instance_id, Event::Open(id));
+        self.deliver(instance_id, Event::open(id, shared, Origin::Connected(token)));
         Some(id)
     }
 

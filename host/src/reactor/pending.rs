@@ -1,7 +1,7 @@
 //! What is done after the sockets: outgoing connections and processes begin, slow peers that caught up are told.
 
+use crate::engine::event::Event;
 use crate::reactor::Reactor;
-use crate::reactor::table::event::Event;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn::{Connecting, PendingProgress, TurnPhase};
 

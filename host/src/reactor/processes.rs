@@ -2,8 +2,8 @@
 
 use crate::base::arena::InstanceId;
 use crate::contract::outcome::ExitReason;
+use crate::engine::event::Event;
 use crate::reactor::Reactor;
-use crate::reactor::table::event::Event;
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Birth, Role};
@@ -29,10 +29,10 @@ impl Reactor {
         if let Some(parent) = self.instances.get_mut(parent) {
             parent.children.insert(id);
         }
-        self.deliver(id, Event::Spawned { name, argument });
+        self.deliver(id, Event::Spawned { process: number, name, argument });
         // Their notices came before there was anybody to tell.
         for _ in 0..waiting {
-            self.deliver(id, Event::Notified);
+            self.notify(id);
         }
     }
 

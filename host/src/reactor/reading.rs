@@ -3,10 +3,10 @@
 use std::io;
 
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::engine::task::Task;
+use crate::engine::event::Event;
 use crate::net::connection::reason_of;
 use crate::reactor::table::backlog::ReadState;
-use crate::reactor::table::event::Event;
+use crate::reactor::table::instance::QueueItem;
 use crate::reactor::table::turn::SocketStep;
 use crate::reactor::{READ_BYTES, Reactor};
 
@@ -26,17 +26,17 @@ impl Reactor {
         let Some(state) = self.instances.get_mut(instance) else { return SocketStep::Next };
         if !state.is_quiet() {
             // It is read when its instance has done what is before it.
-            state.push(Event::Readable(id));
+            state.push(QueueItem::Reading(id));
             self.list(id, ReadState::QueuedBehindEvents);
             return SocketStep::Next;
         }
-        let Some(task) = self.read_task(id) else { return SocketStep::Next };
+        let Some(event) = self.read_data(id) else { return SocketStep::Next };
         let is_last =
-            !to_the_end && matches!(&task, Task::Data { length, .. } if *length < READ_BYTES);
+            !to_the_end && matches!(&event, Event::Data { length, .. } if *length < READ_BYTES);
         if is_last && let Some(entry) = self.connections.get_mut(id) {
             entry.reading = ReadState::Quiet;
         }
-        self.enter_next(instance, task);
+        self.enter_next(instance, event);
         if is_last {
             return SocketStep::Next;
         }
@@ -53,23 +53,22 @@ impl Reactor {
     }
 
     /// It is a connection's turn that had to wait until its instance was idle.
-    pub(super) fn delayed_read_task(&mut self, id: ConnectionId) -> Option<Task> {
+    pub(super) fn read_delayed(&mut self, id: ConnectionId) -> Option<Event> {
         if !self.unlist(id) {
             return None;
         }
-        let task = self.read_task(id)?;
+        let event = self.read_data(id)?;
         // There may be more, which is behind everything else that waits.
         self.make_ready(id);
-        Some(task)
+        Some(event)
     }
 
     /// Reads what there is for an idle instance.
-    fn read_task(&mut self, id: ConnectionId) -> Option<Task> {
+    fn read_data(&mut self, id: ConnectionId) -> Option<Event> {
         let now = self.setup.env.clock.turn();
         let entry = self.connections.get(id)?;
         let instance = entry.instance;
-        let object = entry.object?;
-        if !entry.shared.lock().wants_read() || self.stall(instance, id) {
+        if !entry.is_open || !entry.shared.lock().wants_read() || self.stall(instance, id) {
             return None;
         }
         let entry = self.connections.get_mut(id)?;
@@ -83,7 +82,7 @@ impl Reactor {
             Ok(length) => {
                 drop(connection);
                 self.count_reading(id, instance, length);
-                return Some(Task::Data { connection: id, object, buffer, length });
+                return Some(Event::Data { connection: id, buffer, length });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 entry.reading = ReadState::Quiet;

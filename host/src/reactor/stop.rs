@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::engine::event::Event;
 use crate::mail::post::Mail;
 use crate::net::connection::CloseReason;
 use crate::reactor::Reactor;
 use crate::reactor::exit::Exit;
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::event::Event;
 use crate::reactor::table::stop::Stop;
 use crate::reactor::table::turn::TurnPhase;
 

@@ -5,7 +5,6 @@ pub(super) mod agenda;
 pub(super) mod backlog;
 pub(super) mod connection;
 pub(super) mod deadline;
-pub(super) mod event;
 pub(crate) mod guest_entry;
 pub(super) mod held_back;
 pub(super) mod instance;

@@ -1,6 +1,6 @@
 //! The phase of the ticks, and the turn's begin.
 
-use crate::reactor::table::event::Event;
+use crate::engine::event::Event;
 use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 

@@ -11,10 +11,10 @@ use crate::contract;
 use crate::engine::call::{Finished, Seat, Trapped, enter, event_budget};
 use crate::engine::compile::Compiler;
 use crate::engine::components::Components;
+use crate::engine::event::{Event, Outcome};
 use crate::engine::fit;
 use crate::engine::load::{Fault, LoadError, Loader};
 use crate::engine::sandbox::{Sandbox, Stage};
-use crate::engine::task::{Outcome, Task};
 use crate::engine::template::{Template, Templates};
 use crate::engine::ticker::{Activity, Ticker};
 use crate::host_api::call::{Budget, CallEnded, Counts, Unpaced};
@@ -163,7 +163,7 @@ impl Caller<'_> {
     fn check(&self, template: &Arc<Template>) -> Result<(), Fault> {
         let plugin = &template.plugin;
         let seat = empty(template, self.env.clone());
-        let (mut sandbox, outcome) = self.call(seat, Task::Handlers)?;
+        let (mut sandbox, outcome) = self.call(seat, Event::Handlers)?;
         sandbox.check_optional_exports().map_err(|misfit| Fault::Refused(vec![misfit]))?;
         // Without a catalog any name will do.
         let Outcome::Names(have) = outcome else { return Ok(()) };
@@ -195,15 +195,15 @@ impl Caller<'_> {
     }
 
     fn prepare(&self, template: &Arc<Template>, env: Env) -> Result<Box<Sandbox>, Fault> {
-        match self.call(empty(template, env), Task::Prepare)? {
+        match self.call(empty(template, env), Event::Prepare)? {
             (_, Outcome::Refused(reason)) => Err(Fault::Prepare(reason)),
             (sandbox, _) => Ok(sandbox),
         }
     }
 
     /// Runs one call to its end.
-    fn call(&self, seat: Seat, task: Task) -> Result<(Box<Sandbox>, Outcome), Fault> {
-        let name = task.name();
+    fn call(&self, seat: Seat, event: Event) -> Result<(Box<Sandbox>, Outcome), Fault> {
+        let name = event.name();
         let plugin = seat.plugin().clone();
         let plugin = &plugin;
         let budget = Budget {
@@ -211,7 +211,7 @@ impl Caller<'_> {
             counts: Counts::Everything,
             ..event_budget(&plugin.config.limits)
         };
-        let finished = enter(seat, task, budget, Arc::new(Unpaced), &self.activity);
+        let finished = enter(seat, event, budget, Arc::new(Unpaced), &self.activity);
         let Finished { sandbox, result, .. } = finished;
         match (sandbox, result) {
             (Some(sandbox), Ok(outcome)) => Ok((sandbox, outcome)),

@@ -11,8 +11,8 @@ use crate::base::thread::{Threads, lower_priority};
 use crate::clock::Clock;
 use crate::contract::outcome::Failure;
 use crate::engine::call::{Finished, Seat, Trapped, enter, operation_budget};
+use crate::engine::event::{Event, Outcome};
 use crate::engine::sandbox::{Sandbox, Stage};
-use crate::engine::task::{Outcome, Task};
 use crate::engine::template::Templates;
 use crate::engine::ticker::Activity;
 use crate::host_api::call::{CallEnded, Pace};
@@ -143,10 +143,10 @@ impl Worker {
                 instance,
                 job: id,
                 outcome,
-                permit,
+                permit: Some(permit),
             }));
         };
-        let task = Task::Operation { operation, argument };
+        let event = Event::Operation { operation, argument };
         let cancel = seat.cancel_token().clone();
         let jobs = &self.env.host.jobs;
         if !jobs.begins(&alive, &cancel) {
@@ -159,7 +159,7 @@ impl Worker {
             cpu: CpuAccount::default(),
         });
         pays.cpu.begin();
-        let mut finished = enter(seat, task, budget, pays.clone(), &self.activity);
+        let mut finished = enter(seat, event, budget, pays.clone(), &self.activity);
         pays.slice_over(Duration::ZERO);
         jobs.ends(&cancel);
         if cancel.is_cancelled() {
@@ -169,6 +169,7 @@ impl Worker {
         }
         let outcome = self.outcome(&plugin, operation, finished);
         let instance = asker.instance;
+        let permit = Some(permit);
         asker.post.send(Mail::Deferred(Deferred { instance, job: id, outcome, permit }));
     }
 

@@ -10,7 +10,7 @@ use crate::base::cancel::CancelToken;
 use crate::base::thread::lower_priority;
 use crate::clock::Moment;
 use crate::engine::call::{Finished, Seat, enter, event_budget};
-use crate::engine::task::Task;
+use crate::engine::event::Event;
 use crate::host_api::call::Pace;
 use crate::mail::post::{Mail, Post};
 use crate::plugin::Plugin;
@@ -57,7 +57,7 @@ struct OfThread {
 struct SlowState {
     phase: CallPhase,
     /// Until it begins.
-    unstarted: Option<(Seat, Task)>,
+    unstarted: Option<(Seat, Event)>,
     /// Given back when a call that nobody wants any more has been dropped.
     room: Option<InstanceSlot>,
     /// Counts it among its tenant's while it is under way.
@@ -76,7 +76,7 @@ enum CallPhase {
 }
 
 impl SlowCall {
-    pub(super) fn new(of: CallOf, unstarted: Option<(Seat, Task)>, lane: SlowLane) -> SlowCall {
+    pub(super) fn new(of: CallOf, unstarted: Option<(Seat, Event)>, lane: SlowLane) -> SlowCall {
         let state = SlowState { phase: CallPhase::Wanted, unstarted, room: None, permit: None };
         SlowCall { state: Mutex::new(state), of, lane, thread: OfThread::default() }
     }
@@ -129,7 +129,7 @@ impl SlowCall {
     /// Makes it, on the thread that calls, which has a low priority, from its begin to its end.
     pub(super) fn make(self: &Arc<SlowCall>) {
         let unstarted = self.lock().unstarted.take();
-        let Some((seat, task)) = unstarted else {
+        let Some((seat, event)) = unstarted else {
             // It was given up before it began.
             self.lane.ended(self);
             return;
@@ -139,7 +139,7 @@ impl SlowCall {
         self.take_turn();
         self.is_seen();
         let budget = event_budget(&self.of.plugin.config.limits);
-        let finished = enter(seat, task, budget, self.clone(), self.lane.activity());
+        let finished = enter(seat, event, budget, self.clone(), self.lane.activity());
         self.end(finished);
     }
 

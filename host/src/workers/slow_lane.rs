@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::base::thread::lower_priority;
 use crate::clock::{Clock, Moment};
 use crate::engine::call::Seat;
-use crate::engine::task::Task;
+use crate::engine::event::Event;
 use crate::engine::ticker::Activity;
 use crate::plugin::shared::HostShared;
 use crate::plugin::tenant::Tenant;
@@ -99,8 +99,8 @@ impl SlowLane {
     }
 
     /// Takes a call that is to begin here.
-    pub fn take(&self, of: CallOf, seat: Seat, task: Task) -> Arc<SlowCall> {
-        let call = Arc::new(SlowCall::new(of, Some((seat, task)), self.clone()));
+    pub fn take(&self, of: CallOf, seat: Seat, event: Event) -> Arc<SlowCall> {
+        let call = Arc::new(SlowCall::new(of, Some((seat, event)), self.clone()));
         let plugin = call.plugin();
         let waits = !plugin.tenant.slow_calls.has_permits();
         let mut queue = self.lock();

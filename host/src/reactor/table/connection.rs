@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use wasmtime::component::ResourceAny;
-
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
-use crate::contract::bindings::Origin;
 use crate::net::connection::SharedConnection;
 use crate::net::connection::outbox::Marks;
 use crate::net::outbound::Target;
@@ -24,12 +21,8 @@ pub struct ConnectionEntry {
     pub _permit: Permit,
     /// Its place among its instance's connections.
     pub place: usize,
-    /// Its object in the guest, once the constructor has returned.
-    pub object: Option<ResourceAny>,
-    /// The number of its socket handle in the guest.
-    pub socket: u32,
-    /// For the constructor.
-    pub origin: Option<Origin>,
+    /// Whether its guest has been told of it: `post-init` has returned.
+    pub is_open: bool,
     pub outgoing: bool,
     pub begun: Moment,
     /// The name whose addresses are being looked up.
@@ -63,20 +56,13 @@ pub fn marks(plugin: &Plugin) -> Marks {
 }
 
 impl ConnectionEntry {
-    pub fn new(
-        instance: InstanceId,
-        shared: SharedConnection,
-        origin: Origin,
-        permit: Permit,
-    ) -> ConnectionEntry {
+    pub fn new(instance: InstanceId, shared: SharedConnection, permit: Permit) -> ConnectionEntry {
         ConnectionEntry {
             shared,
             instance,
             _permit: permit,
             place: 0,
-            object: None,
-            socket: 0,
-            origin: Some(origin),
+            is_open: false,
             outgoing: false,
             begun: Moment::default(),
             target: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::base::arena::InstanceId;
 use crate::engine::call::{Finished, Seat};
-use crate::engine::task::Task;
+use crate::engine::event::Event;
 
 /// A guest that is entered next: whoever carries the loop does so, at the top of its stack.
 pub struct GuestEntry {
@@ -12,8 +12,8 @@ pub struct GuestEntry {
     pub instance: InstanceId,
     /// Its sandbox.
     pub seat: Seat,
-    /// What it is to do.
-    pub task: Task,
+    /// What it is told.
+    pub event: Event,
     /// Whether it has to be known how long it takes.
     pub is_measured: bool,
 }

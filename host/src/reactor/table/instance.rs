@@ -8,13 +8,24 @@ use std::time::Duration;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::cancel::CancelToken;
 use crate::engine::call::Seat;
+use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
 use crate::plugin::Plugin;
 use crate::quota::instances::{InstanceSlot, QuotaExceeded};
 use crate::reactor::table::deadline::DeadlineKey;
-use crate::reactor::table::event::Event;
 use crate::reactor::table::process::Role;
 use crate::workers::slow_call::SlowCall;
+
+/// What waits in an instance's queue.
+#[derive(Debug)]
+pub enum QueueItem {
+    /// This is told to it, if it still means something.
+    Event(Event),
+    /// A connection is read, which had to wait until everything before it was done.
+    Reading(ConnectionId),
+    /// The next message of its mailbox is delivered.
+    Mailbox,
+}
 
 pub enum InstanceState {
     /// Waits for events.
@@ -29,7 +40,7 @@ pub enum InstanceState {
 pub struct Instance {
     pub plugin: Arc<Plugin>,
     pub state: InstanceState,
-    pub queue: VecDeque<Event>,
+    pub queue: VecDeque<QueueItem>,
     /// Its connections; each knows its place here.
     pub connections: Vec<ConnectionId>,
     /// Connections that have something to read and wait until it, or its tenant, may take more.
@@ -118,12 +129,12 @@ impl Instance {
         }
     }
 
-    /// Adds an event behind those that wait.
-    pub fn push(&mut self, event: Event) {
-        self.queue.push_back(event);
+    /// Adds something behind what waits.
+    pub fn push(&mut self, item: QueueItem) {
+        self.queue.push_back(item);
     }
 
-    /// Events that wait.
+    /// How much waits.
     pub fn queued(&self) -> usize {
         self.queue.len()
     }

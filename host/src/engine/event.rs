@@ -1,0 +1,163 @@
+//! What an instance is told: it waits in the instance's queue, goes into the guest with a call, and comes back with it.
+
+use std::sync::Arc;
+
+use crate::base::arena::ConnectionId;
+use crate::contract::bindings::Origin;
+use crate::contract::outcome::ExitReason;
+use crate::log::text::GuestText;
+use crate::mail::message::Message;
+use crate::mail::post::{Deferred, Handout};
+use crate::net::connection::{CloseReason, SharedConnection};
+
+/// One event, a variant for each function that a guest exports.
+#[derive(Debug)]
+pub enum Event {
+    /// `lifecycle.prepare`, for an instance that is made while the loop runs.
+    Prepare,
+    /// `catalog.handlers`.
+    Handlers,
+    /// `lifecycle.start`.
+    Start,
+    /// `lifecycle.stopping`.
+    Stopping,
+    /// `lifecycle.stopped`.
+    Stopped,
+    /// The constructor and `post-init`.
+    Open(Box<Opening>),
+    /// `connection-completed`.
+    Completed(ConnectionId),
+    /// `receive-data`.
+    Data {
+        /// The connection.
+        connection: ConnectionId,
+        /// The reactor's read buffer, which comes back with the call.
+        buffer: Vec<u8>,
+        /// Bytes of it that were read.
+        length: usize,
+    },
+    /// `drained`.
+    Drained(ConnectionId),
+    /// `unbind`, and the end of the object.
+    Unbind {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why it ended.
+        reason: CloseReason,
+    },
+    /// `timers-handler.timer-fired`, with the timer's id.
+    Timer(u32),
+    /// `ticks-handler.tick`, with the tick's id.
+    Tick(u32),
+    /// `operations.run`, on a worker.
+    Operation {
+        /// Which operation.
+        operation: u32,
+        /// What it works on.
+        argument: Message,
+    },
+    /// `deferred-handler.completed`.
+    Deferred(Deferred),
+    /// `subscriptions.message`.
+    Message {
+        /// The instance's number for the subscription.
+        subscription: u32,
+        /// The message, which others may get too.
+        message: Arc<Message>,
+    },
+    /// `queues-handler.popped`.
+    Popped {
+        /// The instance's number for the pop.
+        pop: u32,
+        /// The item, which goes back to its queue unless it arrives.
+        item: Handout,
+    },
+    /// `mailbox.spawned`.
+    Spawned {
+        /// The process's id.
+        process: u32,
+        /// What it is to be.
+        name: String,
+        /// What it is given.
+        argument: Message,
+    },
+    /// `mailbox.notified`.
+    Notified(Message),
+    /// `processes-handler.exited`, to the instance that spawned the process.
+    Exited {
+        /// The process's id.
+        process: u32,
+        /// Why it has ended.
+        reason: ExitReason,
+    },
+}
+
+/// A connection that its guest is told of for the first time.
+#[derive(Debug)]
+pub struct Opening {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its state, for the guest's handle.
+    pub shared: SharedConnection,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Whether the constructor has returned.
+    pub constructed: bool,
+}
+
+/// What an event came to.
+pub enum Outcome {
+    /// Nothing to tell.
+    Done,
+    /// `lifecycle.prepare`, `lifecycle.start` or `mailbox.spawned` returned this error.
+    Refused(GuestText),
+    /// The names of `catalog.handlers`.
+    Names(Vec<String>),
+    /// The result of `operations.run`.
+    Result(Result<Vec<u8>, String>),
+}
+
+impl Event {
+    /// The connection is told to its guest.
+    pub fn open(connection: ConnectionId, shared: SharedConnection, origin: Origin) -> Event {
+        Event::Open(Box::new(Opening { connection, shared, origin, constructed: false }))
+    }
+
+    /// The callback's name, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Prepare => "prepare",
+            Event::Handlers => "handlers",
+            Event::Start => "start",
+            Event::Stopping => "stopping",
+            Event::Stopped => "stopped",
+            Event::Open(opening) if opening.constructed => "post-init",
+            Event::Open(_) => "constructor",
+            Event::Completed(_) => "connection-completed",
+            Event::Data { .. } => "receive-data",
+            Event::Drained(_) => "drained",
+            Event::Unbind { .. } => "unbind",
+            Event::Timer(_) => "timer-fired",
+            Event::Tick(_) => "tick",
+            Event::Operation { .. } => "operation",
+            Event::Deferred(_) => "completed",
+            Event::Message { .. } => "message",
+            Event::Popped { .. } => "popped",
+            Event::Spawned { .. } => "spawned",
+            Event::Notified(_) => "notified",
+            Event::Exited { .. } => "exited",
+        }
+    }
+
+    /// The connection it is about.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Event::Open(opening) => Some(opening.connection),
+            Event::Completed(connection)
+            | Event::Drained(connection)
+            | Event::Data { connection, .. }
+            | Event::Unbind { connection, .. } => Some(*connection),
+            _ => None,
+        }
+    }
+}
