@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::config::limits::Limits;
 use crate::config::model::PluginConfig;
-use crate::contract::Exports;
+use crate::contract::export::Exports;
 use crate::log::text::GuestText;
 use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;

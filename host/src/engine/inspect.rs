@@ -8,8 +8,9 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use crate::config::model::CompileCache;
+use crate::contract::export::OPTIONAL;
 use crate::contract::{
-    HANDLER, HANDLER_ITEMS, IMPORTS, OPTIONAL, PACKAGE, VERSION, WASI_PACKAGES, interface,
+    HANDLER, HANDLER_ITEMS, IMPORTS, PACKAGE, VERSION, WASI_PACKAGES, interface,
 };
 use crate::engine::compile::Compiler;
 use crate::engine::load::Fault;

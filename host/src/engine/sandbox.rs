@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use wasmtime::component::{
-    ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource, ResourceAny,
-};
+use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Resource, ResourceAny};
 use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
 use crate::base::arena::ConnectionId;
 use crate::contract::bindings;
 use crate::contract::bindings::Minimal;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
+use crate::contract::export::Export;
 use crate::contract::outcome::{ExitReason, Failure};
 use crate::engine::call::Trapped;
 use crate::engine::event::{Event, Opening, Outcome};
@@ -82,7 +81,6 @@ impl Sandbox {
     pub(super) fn perform(&mut self, event: &mut Event) -> wasmtime::Result<Outcome> {
         begin_slice(&mut self.store);
         self.store.data_mut().subject = event.connection();
-        let exports = self.plugin().exports;
         match event {
             Event::Data { connection, buffer, length } => {
                 let (object, data) = (self.object(*connection)?, &buffer[..*length]);
@@ -98,55 +96,43 @@ impl Sandbox {
                 guest_connection(&self.guest).call_drained(&mut self.store, object)?;
             }
             Event::Unbind { connection, reason } => self.unbind(*connection, *reason)?,
-            Event::Timer(id) => {
-                self.call::<_, ()>(exports.timer_fired, (*id,))?;
-            }
-            Event::Tick(id) => {
-                self.call::<_, ()>(exports.tick, (*id,))?;
-            }
-            Event::Prepare => {
-                return self.fallible(exports.lifecycle.map(|all| all.prepare), ());
-            }
+            Event::Timer(id) => self.tell(Export::TimerFired, (*id,))?,
+            Event::Tick(id) => self.tell(Export::Tick, (*id,))?,
+            Event::Prepare => return self.fallible(Export::Prepare, ()),
             Event::Start => {
                 self.store.data_mut().running = true;
-                return self.fallible(exports.lifecycle.map(|all| all.start), ());
+                return self.fallible(Export::Start, ());
             }
-            Event::Stopping => {
-                self.call::<_, ()>(exports.lifecycle.map(|all| all.stopping), ())?;
-            }
+            Event::Stopping => self.tell(Export::Stopping, ())?,
             Event::Stopped => {
                 self.store.data_mut().running = false;
-                self.call::<_, ()>(exports.lifecycle.map(|all| all.stopped), ())?;
+                self.tell(Export::Stopped, ())?;
             }
             Event::Operation { operation, argument } => {
                 type Answer = (Result<Vec<u8>, String>,);
                 let params = (*operation, argument.data());
-                let returned = self.call::<_, Answer>(exports.run_operation, params)?;
+                let returned = self.call::<_, Answer>(Export::Run, params)?;
                 return Ok(returned.map_or(Outcome::Done, |(result,)| Outcome::Result(result)));
             }
             Event::Deferred(Deferred { job, outcome, .. }) => {
                 let outcome = outcome.as_ref().map(Message::data);
                 let outcome = outcome.map_err(|none| none.failure.clone());
-                self.call::<_, ()>(exports.deferred, (*job, outcome))?;
+                self.tell(Export::Completed, (*job, outcome))?;
             }
             Event::Message { subscription, message } => {
-                self.call::<_, ()>(exports.message, (*subscription, message.data()))?;
+                self.tell(Export::Message, (*subscription, message.data()))?;
             }
-            Event::Popped { pop, item } => {
-                self.call::<_, ()>(exports.popped, (*pop, item.data()))?;
-            }
+            Event::Popped { pop, item } => self.tell(Export::Popped, (*pop, item.data()))?,
             Event::Spawned { process, name, argument } => {
                 let params = (*process, name.as_str(), argument.data());
-                return self.fallible(exports.mailbox.map(|all| all.spawned), params);
+                return self.fallible(Export::Spawned, params);
             }
-            Event::Notified(message) => {
-                self.call::<_, ()>(exports.mailbox.map(|all| all.notified), (message.data(),))?;
-            }
+            Event::Notified(message) => self.tell(Export::Notified, (message.data(),))?,
             Event::Exited { process, reason } => {
-                self.call::<_, ()>(exports.exited, (*process, *reason))?;
+                self.tell(Export::Exited, (*process, *reason))?;
             }
             Event::Handlers => {
-                let names = self.call::<_, (Vec<String>,)>(exports.handlers, ())?;
+                let names = self.call::<_, (Vec<String>,)>(Export::Handlers, ())?;
                 return Ok(names.map_or(Outcome::Done, |(names,)| Outcome::Names(names)));
             }
         }
@@ -180,69 +166,63 @@ impl Sandbox {
 
     /// Compares the types of the optional exports with the contract; tells which does not fit.
     pub fn check_optional_exports(&mut self) -> Result<(), GuestText> {
-        let exports = self.plugin().exports;
-        let lifecycle = exports.lifecycle;
-        self.check::<(), (Result<(), String>,)>("lifecycle", lifecycle.map(|all| all.prepare))?;
-        self.check::<(), (Result<(), String>,)>("lifecycle", lifecycle.map(|all| all.start))?;
-        self.check::<(), ()>("lifecycle", lifecycle.map(|all| all.stopping))?;
-        self.check::<(), ()>("lifecycle", lifecycle.map(|all| all.stopped))?;
-        self.check::<(u32,), ()>("timers-handler", exports.timer_fired)?;
-        self.check::<(u32,), ()>("ticks-handler", exports.tick)?;
-        self.check::<(), (Vec<String>,)>("catalog", exports.handlers)?;
-        self.check::<(u32, &[u8]), (Result<Vec<u8>, String>,)>(
-            "operations",
-            exports.run_operation,
-        )?;
-        self.check::<(u32, Result<&[u8], Failure>), ()>("deferred-handler", exports.deferred)?;
-        self.check::<(u32, &[u8]), ()>("subscriptions", exports.message)?;
-        self.check::<(u32, &[u8]), ()>("queues-handler", exports.popped)?;
-        self.check::<(u32, ExitReason), ()>("processes-handler", exports.exited)?;
-        let mailbox = exports.mailbox;
-        self.check::<(u32, &str, &[u8]), (Result<(), String>,)>(
-            "mailbox",
-            mailbox.map(|all| all.spawned),
-        )?;
-        self.check::<(&[u8],), ()>("mailbox", mailbox.map(|all| all.notified))
+        Export::ALL.iter().try_for_each(|export| self.check(*export))
     }
 
-    fn check<Params, Return>(
-        &mut self,
-        interface: &str,
-        export: Option<ComponentExportIndex>,
-    ) -> Result<(), GuestText>
+    fn check(&mut self, export: Export) -> Result<(), GuestText> {
+        match export {
+            Export::Prepare | Export::Start => self.is::<(), (Result<(), String>,)>(export),
+            Export::Stopping | Export::Stopped => self.is::<(), ()>(export),
+            Export::TimerFired | Export::Tick => self.is::<(u32,), ()>(export),
+            Export::Handlers => self.is::<(), (Vec<String>,)>(export),
+            Export::Run => self.is::<(u32, &[u8]), (Result<Vec<u8>, String>,)>(export),
+            Export::Completed => self.is::<(u32, Result<&[u8], Failure>), ()>(export),
+            Export::Spawned => self.is::<(u32, &str, &[u8]), (Result<(), String>,)>(export),
+            Export::Notified => self.is::<(&[u8],), ()>(export),
+            Export::Exited => self.is::<(u32, ExitReason), ()>(export),
+            Export::Message | Export::Popped => self.is::<(u32, &[u8]), ()>(export),
+        }
+    }
+
+    /// Whether an optional export, if it is there, has this type.
+    fn is<Params, Return>(&mut self, export: Export) -> Result<(), GuestText>
     where
         Params: ComponentNamedList + Lower,
         Return: ComponentNamedList + Lift,
     {
-        let Some(export) = export else { return Ok(()) };
-        let function = self.instance.get_typed_func::<Params, Return>(&mut self.store, export);
+        let Some(index) = self.plugin().exports.get(export) else { return Ok(()) };
+        let function = self.instance.get_typed_func::<Params, Return>(&mut self.store, index);
         function.map(drop).map_err(|error| {
-            let interface = crate::contract::interface(interface);
+            let interface = crate::contract::interface(export.interface());
             GuestText::cause(format_args!("its {interface} does not fit: {}", trap::chain(&error)))
         })
+    }
+
+    /// Calls an optional export that answers nothing, if it is there.
+    fn tell<Params>(&mut self, export: Export, params: Params) -> wasmtime::Result<()>
+    where
+        Params: ComponentNamedList + Lower + Send + Sync,
+    {
+        self.call::<_, ()>(export, params).map(|_| ())
     }
 
     /// Calls an optional export; none when it is not there.
     fn call<Params, Return>(
         &mut self,
-        export: Option<ComponentExportIndex>,
+        export: Export,
         params: Params,
     ) -> wasmtime::Result<Option<Return>>
     where
         Params: ComponentNamedList + Lower + Send + Sync,
         Return: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let Some(export) = export else { return Ok(None) };
-        let function = self.instance.get_typed_func::<Params, Return>(&mut self.store, export)?;
+        let Some(index) = self.plugin().exports.get(export) else { return Ok(None) };
+        let function = self.instance.get_typed_func::<Params, Return>(&mut self.store, index)?;
         function.call(&mut self.store, params).map(Some)
     }
 
     /// Calls an optional export that may refuse.
-    fn fallible<Params>(
-        &mut self,
-        export: Option<ComponentExportIndex>,
-        params: Params,
-    ) -> wasmtime::Result<Outcome>
+    fn fallible<Params>(&mut self, export: Export, params: Params) -> wasmtime::Result<Outcome>
     where
         Params: ComponentNamedList + Lower + Send + Sync,
     {

@@ -1,13 +1,14 @@
 //! `channels`: the tenant's, with this instance's subscriptions.
 
 use crate::contract::bindings::{ErrorCode, channels};
+use crate::contract::export::Export;
 use crate::host_api::owned::Place;
 use crate::host_api::state::HostState;
 use crate::mail::post::Member;
 
 impl channels::Host for HostState {
     fn subscribe(&mut self, channel: String) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has_subscriptions() {
+        if !self.plugin.exports.has(Export::Message) {
             return Err(ErrorCode::Unsupported);
         }
         let (tenant, channel) = self.grant_channel("channels.subscribe", &channel)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::contract::bindings::{ErrorCode, processes};
+use crate::contract::export::Export;
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 use crate::mail::mailboxes::{Process, Undelivered};
@@ -16,7 +17,7 @@ impl processes::Host for HostState {
         name: String,
         argument: Vec<u8>,
     ) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has_processes() {
+        if !self.plugin.exports.has(Export::Exited) {
             return Err(ErrorCode::Unsupported);
         }
         let post = self.address_while_running()?.post.clone();
@@ -27,7 +28,7 @@ impl processes::Host for HostState {
             Some(other) if other != self.plugin.name() => self.permitted(&other)?,
             _ => self.plugin.clone(),
         };
-        if !plugin.exports.has_mailbox() {
+        if !plugin.exports.has(Export::Spawned) {
             return Err(ErrorCode::Unsupported);
         }
         let argument = self.message(&name, argument)?;

@@ -1,6 +1,7 @@
 //! `queues`: the tenant's, with this instance's pops.
 
 use crate::contract::bindings::{ErrorCode, queues};
+use crate::contract::export::Export;
 use crate::host_api::owned::Place;
 use crate::host_api::state::HostState;
 
@@ -15,7 +16,7 @@ impl queues::Host for HostState {
     }
 
     fn pop(&mut self, queue: String) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has_pops() {
+        if !self.plugin.exports.has(Export::Popped) {
             return Err(ErrorCode::Unsupported);
         }
         let (tenant, queue) = self.grant_channel("queues.pop", &queue)?;

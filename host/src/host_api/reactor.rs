@@ -1,6 +1,7 @@
 //! `reactor`: stop and ticks.
 
 use crate::contract::bindings::{ErrorCode, reactor};
+use crate::contract::export::Export;
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 
@@ -16,7 +17,7 @@ impl reactor::Host for HostState {
     }
 
     fn next_tick(&mut self) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has_ticks() {
+        if !self.plugin.exports.has(Export::Tick) {
             return Err(ErrorCode::Unsupported);
         }
         if !self.running {

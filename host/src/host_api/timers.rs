@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::contract::bindings::{ErrorCode, timers};
+use crate::contract::export::Export;
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 
@@ -27,7 +28,7 @@ impl timers::Host for HostState {
 
 impl HostState {
     fn set_timer(&mut self, milliseconds: u32, periodic: bool) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has_timers() {
+        if !self.plugin.exports.has(Export::TimerFired) {
             return Err(ErrorCode::Unsupported);
         }
         if !self.running {
