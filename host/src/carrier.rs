@@ -10,12 +10,13 @@ pub mod spares;
 use std::io;
 use std::sync::Arc;
 
+use crate::base::thread::thread_cpu_time;
 use crate::carrier::first_slice::FirstSlice;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::engine::call::{enter, event_budget};
 use crate::engine::ticker::Activity;
 use crate::reactor::exit::Exit;
-use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
+use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
 use crate::reactor::{Reactor, Step};
 
 /// A reactor and the thread that carries it.
@@ -112,10 +113,15 @@ fn make(
     activity: &Activity,
     clock: &Clock,
 ) -> GuestReturn {
-    let GuestEntry { instance, seat, event, is_measured } = entry;
+    let GuestEntry { instance, seat, event, measure } = entry;
     let budget = event_budget(&seat.plugin().config.limits);
-    let begun = is_measured.then(|| clock.now());
+    let clock = |measure| match measure {
+        Measure::Nothing => None,
+        Measure::Time => Some(clock.now().since(Moment::default())),
+        Measure::CpuTime => Some(thread_cpu_time()),
+    };
+    let begun = clock(measure);
     let finished = enter(seat, event, budget, pace, activity);
-    let used = begun.map(|begun| clock.now().since(begun));
+    let used = clock(measure).zip(begun).map(|(now, begun)| now.saturating_sub(begun));
     GuestReturn { instance, finished, used }
 }

@@ -6,6 +6,7 @@ pub(crate) mod file_calls;
 pub(crate) mod folders;
 pub(crate) mod jobs;
 pub(crate) mod lines;
+pub(crate) mod loop_holds;
 pub(crate) mod report;
 pub(crate) mod shared;
 pub(crate) mod tenant;

@@ -17,9 +17,13 @@ fn counted(lines: &[LogLine], what: &str, name: &str) -> Vec<(String, String)> {
 fn sigusr1_tells_what_is_in_use_and_what_was_counted() {
     let flood = Plugin::named("flood", &sandloop_tests::component("hostile_flood"));
     let config = Config::new()
+        // So long that nothing but the computing outlives it, on however slow a machine.
+        .host("slice", "\"20ms\"")
         .plugin(Plugin::new("hostile_trap"))
         .plugin(flood.limit("timers", "7"))
         .plugin(Plugin::new("hostile_calls"))
+        .plugin(Plugin::new("compute"))
+        .listen(Listen::tcp("compute"))
         .listen(Listen::tcp("hostile_trap"))
         .listen(Listen::tcp("flood").option("what", "timers"))
         .listen(Listen::tcp("hostile_calls").option("attack", "stop"));
@@ -37,6 +41,10 @@ fn sigusr1_tells_what_is_in_use_and_what_was_counted() {
     let mut calls = host.connect("hostile_calls");
     calls.send("x");
     calls.expect("done\n");
+
+    let mut compute = host.connect("compute");
+    compute.send("300\n");
+    compute.expect("done\n");
 
     host.signal(Signal::USR1);
     let strikes = |line: &LogLine| line.field("what") == Some("strikes");
@@ -57,6 +65,16 @@ fn sigusr1_tells_what_is_in_use_and_what_was_counted() {
     assert_eq!(in_use("flood").field("connections"), Some("1"));
     assert_eq!(in_use("hostile_trap").field("connections"), Some("0"));
     assert_eq!(in_use("hostile_trap").field("quarantined"), Some("false"));
+
+    let of_tenant = |line: &LogLine| {
+        line.message().starts_with("in use")
+            && line.field("tenant") == Some("compute")
+            && line.field("plugin").is_none()
+    };
+    let holds = host.wait_line("what the tenant does with the loops", of_tenant);
+    assert_eq!(holds.field("hand_ons"), Some("1"));
+    assert_eq!(holds.field("slow_calls"), Some("0"));
+    assert!(holds.field("longest_hold").is_some_and(|longest| longest != "0ns"));
 
     // And at the end, for who did not ask.
     let outcome = host.stop();

@@ -11,6 +11,7 @@ use crate::log::share::LogShare;
 use crate::mail::channels::Channels;
 use crate::mail::mailboxes::TenantMail;
 use crate::mail::queues::Queues;
+use crate::plugin::loop_holds::LoopHolds;
 use crate::quota::budget::ByteBudget;
 use crate::quota::semaphore::Semaphore;
 use crate::quota::token_bucket::TokenBucket;
@@ -40,6 +41,8 @@ pub struct Tenant {
     pub strikes: AtomicU64,
     /// Calls of its instances that have outlived their first slice.
     pub slow_calls: Semaphore,
+    /// How long its handlers have held the loops.
+    pub holds: LoopHolds,
     /// Everything that waits for its instances.
     pub messages: ByteBudget,
     /// Its channels.
@@ -66,6 +69,7 @@ impl Tenant {
             log: LogShare::new(&config.name, config.limits.log_per_second),
             strikes: AtomicU64::new(0),
             slow_calls: Semaphore::new(config.limits.slow_calls),
+            holds: LoopHolds::default(),
             memory: ByteBudget::new(config.limits.memory),
             channels: Channels::new(index, names, config.limits.channel, messages.clone()),
             queues: Arc::new(queues),
@@ -84,6 +88,17 @@ impl Tenant {
     /// What the mailboxes of its processes need of it.
     pub fn mail(&self) -> TenantMail {
         TenantMail { index: self.index, messages: self.messages.clone() }
+    }
+
+    /// Tells the operator what its handlers do with the loops at this moment, and what they have done.
+    pub fn log_usage(&self) {
+        tracing::info!(
+            tenant = self.name,
+            slow_calls = self.slow_calls.acquired(),
+            hand_ons = self.holds.hand_ons(),
+            longest_hold = ?self.holds.longest(),
+            "in use"
+        );
     }
 
     /// Tells the operator how many of its instances have ended in a trap and what was left out of its lines, if any.

@@ -10,7 +10,7 @@ use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
 use crate::reactor::ends::TOO_LONG;
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn};
+use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
 use crate::reactor::table::instance::InstanceState;
 use crate::workers::slow_call::{CallOf, SlowCall};
 
@@ -92,10 +92,13 @@ impl Reactor {
             }
         };
         let tenant = &instance.plugin.tenant;
-        let is_measured = tenant.cpu.is_some() || self.fair_share.is_contended();
+        let measure = match self.fair_share.measure(tenant.index) {
+            Measure::Nothing if tenant.cpu.is_some() => Measure::Time,
+            measure => measure,
+        };
         let may_begin = tenant.slow_calls.has_permits()
             && !self.fair_share.is_slow(tenant.index, self.setup.env.clock.turn());
-        let entry = GuestEntry { instance: id, seat, event, is_measured };
+        let entry = GuestEntry { instance: id, seat, event, measure };
         if may_begin {
             return Some(entry);
         }
@@ -128,8 +131,9 @@ impl Reactor {
         self.goes_on(id, call.clone());
         let used = self.setup.slice;
         let instance = self.instances.get(id)?;
-        let now = self.setup.env.clock.now();
-        self.fair_share.charge(instance.plugin.tenant.index, used, now);
+        let (tenant, now) = (&instance.plugin.tenant, self.setup.env.clock.now());
+        tenant.holds.handed_on(used);
+        self.fair_share.handed_on(tenant.index, used, now);
         Some(call)
     }
 
@@ -148,6 +152,7 @@ impl Reactor {
     fn charge(&mut self, id: InstanceId, used: Duration) {
         let Some(instance) = self.instances.get(id) else { return };
         let (plugin, now) = (instance.plugin.clone(), self.setup.env.clock.now());
+        plugin.tenant.holds.held(used);
         plugin.use_cpu(used, now, || self.subject(id, None));
         self.fair_share.charge(plugin.tenant.index, used, now);
     }

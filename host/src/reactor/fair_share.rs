@@ -1,15 +1,34 @@
 //! How much of the loop each tenant takes, where there are several: one that has had its share of a turn gets its other
 //! events in the next one, and one whose handlers take long begins in the slow lane for a while.
+//!
+//! A turn has a length that it keeps to: a quarter of a slice. Those that contend for it divide it among them, and when it is
+//! over the tenants that have had as much as the average of late wait for the next turn. So what a neighbour's event waits for
+//! is about the length of a turn and the one event that exceeds it, however many tenants are hungry.
 
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::quota::token_bucket::TokenBucket;
+use crate::reactor::table::guest_entry::Measure;
 
-/// A tenant's share of a turn is a slice over this: what a neighbour's event waits for, if every event is as long as may
-/// be, is about the share and the event that exceeds it.
-const SHARES_OF_A_SLICE: u32 = 4;
-/// How long a tenant is slow.
+/// A turn is a slice over this.
+const TURNS_OF_A_SLICE: u32 = 4;
+/// The least share: what an event costs with all that belongs to it is a tenth of it.
+const LEAST_SHARE: Duration = Duration::from_micros(20);
+/// A handler that takes a slice over this is long wherever tenants contend: with the default slice the way to the slow lane and
+/// back costs a fifth of it.
+const LONG_OF_A_SLICE: u32 = 10;
+/// How long a tenant is slow, the first time.
 const SLOW_FOR: Duration = Duration::from_millis(100);
+/// And at the most: each time that it was slow again soon after, it is slow for twice as long.
+const SLOW_FOR_MAX: Duration = Duration::from_secs(10);
+/// What a tenant has had counts half after this time. It is long enough for hundreds of tenants to have their turn meanwhile, or
+/// those that wait for theirs would look like those that want little.
+const HALF_LIFE: Duration = Duration::from_millis(100);
+/// What is less does not count any more.
+const FORGOTTEN: Duration = Duration::from_micros(1);
+/// Guests in a second that may outlive their first slice, each of which holds the loop that long.
+const HAND_ONS_PER_SECOND: u64 = 100;
 
 /// The tenants of one reactor.
 #[derive(Debug)]
@@ -17,26 +36,96 @@ pub(super) struct FairShare {
     tenants: Vec<Share>,
     /// Those that have had something in this turn.
     served: Vec<usize>,
-    share: Duration,
+    /// How many have had something of late.
+    contending: u32,
+    /// What all have had in this turn.
+    spent: Duration,
+    /// What all have had of late.
+    recent: Duration,
+    /// When that was halved.
+    halved: Moment,
+    /// How long a turn is.
+    turn: Duration,
+    /// What is a long time for a handler, wherever tenants contend.
+    long: Duration,
+    hand_ons: TokenBucket,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Share {
+    /// In this turn.
     spent: Duration,
+    /// Of late.
+    recent: Duration,
     slow_until: Moment,
+    /// How long it was slow the last time.
+    slow_for: Duration,
+    /// What is known of the handler that was entered in the loop last.
+    last: LastHandler,
+}
+
+/// What is known of the handler of a tenant that was entered last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum LastHandler {
+    /// There was none, or it has outlived its slice.
+    #[default]
+    Unknown,
+    /// It was short.
+    Short,
+    /// It took long, and its thread may have waited for a core: the next one's CPU time is looked at.
+    MaybeLong,
 }
 
 impl FairShare {
     /// Of so many tenants.
     pub(super) fn new(tenants: usize, slice: Duration) -> FairShare {
-        let share = slice / SHARES_OF_A_SLICE;
-        FairShare { tenants: vec![Share::default(); tenants], served: Vec::new(), share }
+        FairShare {
+            tenants: vec![Share::default(); tenants],
+            served: Vec::new(),
+            contending: 0,
+            spent: Duration::ZERO,
+            recent: Duration::ZERO,
+            halved: Moment::default(),
+            turn: slice / TURNS_OF_A_SLICE,
+            long: slice / LONG_OF_A_SLICE,
+            hand_ons: TokenBucket::new(HAND_ONS_PER_SECOND),
+        }
     }
 
     /// A turn begins: nobody has had anything.
-    pub(super) fn begin_turn(&mut self) {
+    pub(super) fn begin_turn(&mut self, now: Moment) {
+        self.spent = Duration::ZERO;
         for tenant in self.served.drain(..) {
             self.tenants[tenant].spent = Duration::ZERO;
+        }
+        if !self.recent.is_zero() && HALF_LIFE <= now.since(self.halved) {
+            self.halve(now);
+        }
+    }
+
+    fn halve(&mut self, now: Moment) {
+        let times = now.since(self.halved).as_nanos() / HALF_LIFE.as_nanos();
+        let by = 2_u32.saturating_pow(u32::try_from(times).unwrap_or(u32::MAX));
+        (self.recent, self.contending, self.halved) = (Duration::ZERO, 0, now);
+        for share in &mut self.tenants {
+            share.recent /= by;
+            if share.recent < FORGOTTEN {
+                share.recent = Duration::ZERO;
+            } else {
+                self.recent += share.recent;
+                self.contending += 1;
+            }
+        }
+    }
+
+    /// What has to be known of a tenant's next handler.
+    pub(super) fn measure(&self, tenant: usize) -> Measure {
+        match self.tenants.get(tenant) {
+            Some(share) if self.is_contended() => match share.last {
+                LastHandler::MaybeLong => Measure::CpuTime,
+                LastHandler::Unknown | LastHandler::Short => Measure::Time,
+            },
+            _ => Measure::Nothing,
         }
     }
 
@@ -45,16 +134,33 @@ impl FairShare {
         1 < self.tenants.len()
     }
 
+    /// What each of those that contend may have of a turn, if there is no least.
+    fn even_share(&self) -> Duration {
+        self.turn / self.contending.max(1)
+    }
+
     /// A tenant's handler has had so much of this turn; it is `now`.
     pub(super) fn charge(&mut self, tenant: usize, used: Duration, now: Moment) {
+        self.charge_work(tenant, used);
         let is_long = self.is_long(used);
         let Some(share) = self.tenants.get_mut(tenant) else { return };
-        if share.spent.is_zero() {
-            self.served.push(tenant);
-        }
-        share.spent += used.max(Duration::from_nanos(1));
-        if is_long {
-            share.slow_until = now + SLOW_FOR;
+        share.last = match share.last {
+            _ if !is_long => LastHandler::Short,
+            LastHandler::MaybeLong => {
+                share.slow(now);
+                LastHandler::MaybeLong
+            }
+            LastHandler::Unknown | LastHandler::Short => LastHandler::MaybeLong,
+        };
+    }
+
+    /// A tenant's handler has outlived its first slice, and another thread has the loop; it is `now`.
+    pub(super) fn handed_on(&mut self, tenant: usize, slice: Duration, now: Moment) {
+        self.hand_ons.take(1);
+        self.charge_work(tenant, slice);
+        if let Some(share) = self.tenants.get_mut(tenant) {
+            share.last = LastHandler::Unknown;
+            share.slow(now);
         }
     }
 
@@ -64,75 +170,62 @@ impl FairShare {
         if share.spent.is_zero() {
             self.served.push(tenant);
         }
-        share.spent += used.max(Duration::from_nanos(1));
+        self.contending += u32::from(share.recent.is_zero());
+        let used = used.max(Duration::from_nanos(1));
+        for sum in [&mut share.spent, &mut share.recent, &mut self.spent, &mut self.recent] {
+            *sum += used;
+        }
     }
 
     /// A tenant's handler has used so much in the slow lane.
     pub(super) fn used_in_the_lane(&mut self, tenant: usize, used: Duration, now: Moment) {
         let is_long = self.is_long(used);
         if let Some(share) = self.tenants.get_mut(tenant).filter(|_| is_long) {
-            share.slow_until = now + SLOW_FOR;
+            share.slow_until = share.slow_until.max(now + SLOW_FOR);
         }
     }
 
     /// Whether a handler that takes so much is better begun in the slow lane: going there and coming back costs little
     /// beside it.
     fn is_long(&self, used: Duration) -> bool {
-        self.share <= used
+        self.even_share().max(self.long) <= used
     }
 
     /// Whether a tenant has had its share of this turn.
     pub(super) fn has_used_its_share(&self, tenant: usize) -> bool {
-        self.is_contended() && self.tenants.get(tenant).is_some_and(|s| self.share < s.spent)
+        let Some(share) = self.tenants.get(tenant).filter(|_| self.is_contended()) else {
+            return false;
+        };
+        self.even_share().max(LEAST_SHARE) < share.spent
+            || (self.turn < self.spent && self.is_heavy(share))
     }
 
-    /// Whether a tenant's handlers begin in the slow lane.
+    /// Whether a tenant has had about as much as the average of those that contend, or more. Those that take turns are one event
+    /// above it or below, and an event that is `long` is none of the loop's.
+    fn is_heavy(&self, share: &Share) -> bool {
+        self.recent <= (share.recent + self.long).saturating_mul(self.contending)
+    }
+
+    /// Whether a tenant's handlers begin in the slow lane: those of one that was slow, and, where too many have outlived
+    /// their first slice, those of all that are not known to be short.
     pub(super) fn is_slow(&self, tenant: usize, now: Moment) -> bool {
-        self.is_contended() && self.tenants.get(tenant).is_some_and(|share| now < share.slow_until)
+        let Some(share) = self.tenants.get(tenant).filter(|_| self.is_contended()) else {
+            return false;
+        };
+        now < share.slow_until
+            || (share.last == LastHandler::Unknown && self.hand_ons.is_empty(now))
+    }
+}
+
+impl Share {
+    /// It is slow from `now` on; for longer than the last time, if that is not long ago.
+    fn slow(&mut self, now: Moment) {
+        let is_again = now < self.slow_until + self.slow_for;
+        let longer = if is_again { self.slow_for * 2 } else { SLOW_FOR };
+        self.slow_for = longer.clamp(SLOW_FOR, SLOW_FOR_MAX);
+        self.slow_until = now + self.slow_for;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(milliseconds: u64) -> Moment {
-        Moment::from_start(Duration::from_millis(milliseconds))
-    }
-
-    const MS: Duration = Duration::from_millis(1);
-
-    #[test]
-    fn a_share_is_of_one_turn() {
-        let mut fair_share = FairShare::new(2, MS);
-        for _ in 0..3 {
-            fair_share.charge(0, MS / 10, at(0));
-        }
-        assert!(
-            fair_share.has_used_its_share(0)
-                && !fair_share.has_used_its_share(1)
-                && !fair_share.is_slow(0, at(0))
-        );
-        fair_share.begin_turn();
-        assert!(!fair_share.has_used_its_share(0));
-    }
-
-    #[test]
-    fn slow_is_whose_handlers_take_long_and_for_a_while() {
-        let mut fair_share = FairShare::new(2, MS);
-        fair_share.charge(0, MS / 4, at(5));
-        assert!(fair_share.is_slow(0, at(104)) && !fair_share.is_slow(0, at(105)));
-        assert!(!fair_share.is_slow(1, at(5)));
-        fair_share.used_in_the_lane(0, MS / 5, at(200));
-        assert!(!fair_share.is_slow(0, at(200)));
-        fair_share.used_in_the_lane(0, MS, at(200));
-        assert!(fair_share.is_slow(0, at(200)));
-    }
-
-    #[test]
-    fn who_is_alone_is_never_in_the_way() {
-        let mut fair_share = FairShare::new(1, MS);
-        fair_share.charge(0, MS * 100, at(0));
-        assert!(!fair_share.has_used_its_share(0) && !fair_share.is_slow(0, at(0)));
-    }
-}
+mod tests;

@@ -7,9 +7,9 @@ use crate::reactor::{Reactor, UNITS_PER_PHASE};
 impl Reactor {
     /// Reads the clock; what each tenant has of the turn begins anew.
     pub(super) fn begin_turn(&mut self) -> TurnPhase {
-        self.setup.env.clock.begin_turn();
-        self.fair_share.begin_turn();
-        self.timers.begin_phase(self.setup.env.clock.turn(), UNITS_PER_PHASE);
+        let now = self.setup.env.clock.begin_turn();
+        self.fair_share.begin_turn(now);
+        self.timers.begin_phase(now, UNITS_PER_PHASE);
         TurnPhase::Timers
     }
 

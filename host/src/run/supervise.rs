@@ -108,6 +108,7 @@ impl Supervisor<'_> {
             }
             News::Count => {
                 self.host.plugins.iter().for_each(|plugin| plugin.log_usage());
+                self.host.tenants.iter().for_each(|tenant| tenant.log_usage());
                 self.host.log_counters();
             }
             News::Ended(end) => {

@@ -14,8 +14,19 @@ pub struct GuestEntry {
     pub seat: Seat,
     /// What it is told.
     pub event: Event,
-    /// Whether it has to be known how long it takes.
-    pub is_measured: bool,
+    /// What of it has to be known.
+    pub measure: Measure,
+}
+
+/// What has to be known of the time that a guest takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Nothing.
+    Nothing,
+    /// How long it takes. Where the thread has to wait for a core, that is in it.
+    Time,
+    /// The CPU time of its thread: asking for that is a system call.
+    CpuTime,
 }
 
 /// A guest that was entered, and has returned within its first slice.

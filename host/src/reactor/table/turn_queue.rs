@@ -7,8 +7,10 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(in crate::reactor) struct TurnQueue<T> {
     tenants: Vec<TenantItems<T>>,
-    /// The tenants that have some.
+    /// The tenants that have some, those in front that have waited longest.
     active: Vec<usize>,
+    /// Those that a phase has passed over.
+    passed_over: Vec<usize>,
     /// Those whose turn it still is in this phase, the next one in front, and how much each may have.
     phase: VecDeque<(usize, usize)>,
     waiting: usize,
@@ -27,6 +29,7 @@ impl<T> TurnQueue<T> {
         TurnQueue {
             tenants: std::iter::repeat_with(none).take(tenants).collect(),
             active: Vec::new(),
+            passed_over: Vec::new(),
             phase: VecDeque::new(),
             waiting: 0,
         }
@@ -60,18 +63,18 @@ impl<T> TurnQueue<T> {
         Some(&mut known.items)
     }
 
-    /// A phase begins: each tenant may have what it has now, up to `most`.
+    /// A phase begins: each tenant may have what it has now, up to `most`. Those that the last one has passed over are first.
     pub(in crate::reactor) fn begin_phase(&mut self, most: usize) {
-        self.phase.clear();
+        self.pass_over_the_rest();
         let (tenants, phase) = (&mut self.tenants, &mut self.phase);
-        self.active.retain(|&tenant| {
+        let (first, then) = (self.passed_over.drain(..), self.active.drain(..));
+        for tenant in first.chain(then) {
             let known = &mut tenants[tenant];
             known.is_active = !known.items.is_empty();
             if known.is_active {
                 phase.push_back((tenant, known.items.len().min(most)));
             }
-            known.is_active
-        });
+        }
     }
 
     /// The next of the phase, of a tenant that has not `used` its share; none when the phase is over.
@@ -80,15 +83,28 @@ impl<T> TurnQueue<T> {
         has_used: impl Fn(usize) -> bool,
     ) -> Option<(usize, T)> {
         while let Some((tenant, left)) = self.phase.pop_front() {
-            if left == 0 || has_used(tenant) {
+            if left == 0 {
+                self.active.push(tenant);
                 continue;
             }
-            let Some(item) = self.tenants[tenant].items.pop_front() else { continue };
+            if has_used(tenant) {
+                self.passed_over.push(tenant);
+                continue;
+            }
+            let Some(item) = self.tenants[tenant].items.pop_front() else {
+                self.active.push(tenant);
+                continue;
+            };
             self.waiting -= 1;
             self.phase.push_back((tenant, left - 1));
             return Some((tenant, item));
         }
         None
+    }
+
+    /// A phase that was left before its end is over.
+    fn pass_over_the_rest(&mut self) {
+        self.passed_over.extend(self.phase.drain(..).map(|(tenant, _)| tenant));
     }
 
     /// Takes out the first of a tenant's that is meant.
@@ -105,12 +121,12 @@ impl<T> TurnQueue<T> {
 
     /// Forgets everything.
     pub(in crate::reactor) fn clear(&mut self) {
-        for tenant in self.active.drain(..) {
+        self.pass_over_the_rest();
+        for tenant in self.passed_over.drain(..).chain(self.active.drain(..)) {
             let known = &mut self.tenants[tenant];
             known.items.clear();
             known.is_active = false;
         }
-        self.phase.clear();
         self.waiting = 0;
     }
 }
@@ -158,6 +174,32 @@ mod tests {
         queue.push_front(0, "before");
         assert_eq!(queue.remove(0, |item| *item == "b"), Some("b"));
         assert_eq!(drain(&mut queue, usize::MAX), ["before", "a"]);
+    }
+
+    /// Where each phase serves one tenant only, all are served one after the other.
+    #[test]
+    fn who_was_passed_over_is_first_in_the_next_phase() {
+        let mut queue = TurnQueue::new(3);
+        for item in ["a", "b"] {
+            (0..3).for_each(|tenant| queue.push(tenant, item));
+        }
+        let mut served = Vec::new();
+        while !queue.is_empty() {
+            queue.begin_phase(usize::MAX);
+            let first = queue.next(|_| false).map(|(tenant, _)| tenant);
+            assert_eq!(queue.next(|_| true), None);
+            served.extend(first);
+        }
+        assert_eq!(served, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_phase_that_is_left_before_its_end_loses_nobody() {
+        let mut queue = TurnQueue::new(2);
+        [(0, "a"), (1, "A")].into_iter().for_each(|(tenant, item)| queue.push(tenant, item));
+        queue.begin_phase(usize::MAX);
+        queue.push(0, "b");
+        assert_eq!(drain(&mut queue, usize::MAX), ["a", "A", "b"]);
     }
 
     #[test]
