@@ -6,10 +6,12 @@
 //! - [`fuzz`]: rounds of a fuzz test, their seeds, and what a failure prints.
 //! - [`heap`]: an allocator that counts.
 //! - [`cases`]: cases that are kept in files.
+//! - [`statistics`]: what a few measured values say. The measurements have it as a dependency of their own.
 
 pub mod cases;
 pub mod fuzz;
 pub mod heap;
 pub mod noise;
+pub mod statistics;
 
 pub use noise::Noise;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sandloop_tests::{Host, Peer};
 
-use crate::statistics::{median_time, p99};
+use sandloop_testkit::statistics::{median_time, p99};
 
 /// A connection to the plugin `echo` of each.
 pub struct Pair {

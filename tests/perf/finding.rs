@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::statistics::{Interval, interval};
+use sandloop_testkit::statistics::{Interval, interval};
 
 /// A promise of the form "at most so much", and what each round had.
 #[derive(Clone, Debug)]

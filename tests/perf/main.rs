@@ -16,7 +16,6 @@ mod memory;
 mod options;
 mod order;
 mod sandbox;
-mod statistics;
 mod tenants;
 
 use finding::Finding;

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::statistics::ROUNDS_MIN;
+use sandloop_testkit::statistics::ROUNDS_MIN;
 
 /// What to measure, and how often.
 #[derive(Debug, PartialEq, Eq)]

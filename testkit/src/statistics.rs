@@ -11,8 +11,11 @@ const ERROR_MAX: f64 = 0.05;
 /// Where the median of a quantity lies, after some rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
+    /// Its lower end.
     pub low: f64,
+    /// The median of the values.
     pub median: f64,
+    /// Its upper end.
     pub high: f64,
 }
 
@@ -21,13 +24,16 @@ pub struct Interval {
 /// It is the sign test turned round: each value is above the quantity's median or below it by the toss of a coin, so the
 /// k-th value from either end is on the wrong side only where fewer than k of n tosses went one way. This needs no normal
 /// distribution, and one round that was disturbed moves neither end far.
+///
+/// # Panics
+/// There are fewer than [`ROUNDS_MIN`] values.
 pub fn interval(values: &[f64]) -> Interval {
     assert!(ROUNDS_MIN <= values.len(), "{} rounds say nothing", values.len());
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     let aside = set_aside(values.len());
     let (low, high) = (values[aside], values[values.len() - 1 - aside]);
-    Interval { low, median: median(&values), high }
+    Interval { low, median: median(values), high }
 }
 
 /// How many values at each end are outside the interval: the most with which it still misses rarely enough.
@@ -44,11 +50,13 @@ fn set_aside(count: usize) -> usize {
     aside.saturating_sub(1)
 }
 
-fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match sorted.len() % 2 {
-        0 => f64::midpoint(sorted[middle - 1], sorted[middle]),
-        _ => sorted[middle],
+/// The value in the middle, or the mean of the two in the middle; no number where there is none.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match (values.len() / 2, values.len() % 2) {
+        (0, 0) => f64::NAN,
+        (half, 0) => f64::midpoint(values[half - 1], values[half]),
+        (half, _) => values[half],
     }
 }
 
@@ -85,6 +93,14 @@ mod tests {
         assert_eq!(found, Interval { low: 1.1, median: 1.4, high: 1.7 });
         values.swap(0, 8);
         assert_eq!(interval(&values), found);
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert!(median(vec![]).is_nan());
+        assert_eq!(median(vec![7.0]), 7.0);
+        assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
+        assert_eq!(median(vec![9.0, 1.0, 5.0, 6.0]), 5.5);
     }
 
     #[test]
