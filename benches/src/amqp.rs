@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use sandloop_testkit::statistics::median;
 use serde::Serialize;
 
 use self::{
@@ -22,7 +23,7 @@ use self::{
 };
 use crate::{
     machine,
-    report::{Raw, median, spread, warn_of_others},
+    report::{Raw, spread, warn_of_others},
 };
 
 /// Messages through a broker: the sandboxed plugin beside Python's pika.

@@ -2,14 +2,15 @@
 
 use std::{net::SocketAddr, path::Path, process::ExitCode};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
     idle,
-    load::Workload,
+    load::Work,
     machine, measure, native,
     options::Options,
+    process::GENERATOR_CORE,
     report::Raw,
     subject::{Paths, Subject},
     sys,
@@ -17,12 +18,8 @@ use crate::{
 
 /// Descriptors that the generator, and each server, need beyond those of held connections.
 const DESCRIPTORS_SPARE: u64 = 200;
-const NO_EVENTMACHINE: &str = "
-*** EventMachine is NOT measured: ruby or its eventmachine library is missing.
-*** Debian: apt-get install ruby-eventmachine
-";
 
-/// Echo: a native server, the sandboxed plugin, and EventMachine, interleaved in one run.
+/// Echo: a native server, the sandboxed plugin, EventMachine and Envoy, interleaved in one run.
 #[derive(Debug, Parser)]
 #[command(name = "echo")]
 struct Cli {
@@ -34,7 +31,7 @@ struct Cli {
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 enum Mode {
-    /// 64 B × 50 connections in ping-pong, then 64 KiB bulk.
+    /// 64 B in ping-pong on each number of connections, then 64 KiB bulk.
     Throughput,
     /// connect → 64 B → reply → close, a few at a time.
     Accept,
@@ -70,42 +67,58 @@ pub fn main() -> ExitCode {
 }
 
 fn run(mode: Mode, options: &Options) -> Result<()> {
-    ensure!(0 < options.rounds, "--rounds must be at least 1");
-    let seconds = options.seconds;
-    ensure!((0.1..=600.0).contains(&seconds), "--seconds must lie in 0.1..=600, not {seconds}");
-    let mut throughput = options.subjects(Subject::ALL);
-    let mut memory = options.subjects(&[Subject::Native, Subject::Connection]);
+    options.check()?;
     let idle = matches!(mode, Mode::Idle | Mode::All);
-    let wanted = if idle { options.connections as u64 + DESCRIPTORS_SPARE } else { 0 };
-    let descriptors = sys::raise_descriptor_limit(wanted);
-    ensure!(
-        wanted <= descriptors,
-        "--connections {} needs {wanted} descriptors and the limit is {descriptors}: \
-         raise it (ulimit -Hn, fs.nr_open) or hold fewer",
-        options.connections
-    );
-
-    let machine = machine::describe(Path::new("."));
-    println!("{machine}");
-    if machine.eventmachine.is_none() && throughput.contains(&Subject::EventMachine) {
-        eprintln!("{NO_EVENTMACHINE}");
-        throughput.retain(|&subject| subject != Subject::EventMachine);
-        memory.retain(|&subject| subject != Subject::EventMachine);
-    }
-    let paths = Paths::find(&options.host, &options.component, throughput.iter().copied())?;
-    let mut raw = Raw::open(options.raw.as_deref())?;
-    raw.write(&machine)?;
-
-    let mut workloads = match mode {
-        Mode::Throughput | Mode::All => options.workloads(),
+    let mut works = match mode {
+        Mode::Throughput | Mode::All => options.throughput(),
         _ => Vec::new(),
     };
     if matches!(mode, Mode::Accept | Mode::All) {
-        workloads.push(Workload::Accept);
+        works.push(Work::accept());
     }
-    measure::run(&workloads, &throughput, &paths, options, &mut raw)?;
+    let most = works.iter().map(|work| work.connections).max().unwrap_or(0);
+    raise_descriptors(most, "--connections")?;
+    if idle {
+        raise_descriptors(options.held, "--held")?;
+    }
+
+    let root = Path::new(".");
+    let machine = machine::describe(root);
+    println!("{machine}");
+    let without_missing = |mut subjects: Vec<Subject>| {
+        subjects.retain(|subject| subject.missing(&machine, root).is_none());
+        subjects
+    };
+    let asked = options.subjects(Subject::ALL);
+    for subject in &asked {
+        if let Some(why) = subject.missing(&machine, root) {
+            eprintln!("*** {} is NOT measured: {why}", subject.name());
+        }
+    }
+    let throughput = without_missing(asked);
+    let memory = without_missing(options.subjects(&[Subject::Native, Subject::Connection]));
+    let beside = options.beside();
+    let paths = Paths::find(root, &options.host(), beside.as_ref(), throughput.iter().copied())?;
+    let mut raw = Raw::open(options.raw.as_deref())?;
+    raw.write(&machine)?;
+
+    // After the look at the machine, which counts the cores that this thread may use.
+    sys::stay_here_on_core(GENERATOR_CORE).context("keeping the generator on its core")?;
+    measure::run(&works, &throughput, &paths, options, &mut raw)?;
     if idle {
         idle::run(&memory, &paths, options, &mut raw)?;
     }
+    Ok(())
+}
+
+/// Lets this process, and the servers that it starts, have so many connections; `option` is what asks for them.
+fn raise_descriptors(connections: usize, option: &str) -> Result<()> {
+    let wanted = connections as u64 + DESCRIPTORS_SPARE;
+    let descriptors = sys::raise_descriptor_limit(wanted);
+    ensure!(
+        wanted <= descriptors,
+        "{option} {connections} needs {wanted} descriptors and the limit is {descriptors}: \
+         raise it (ulimit -Hn, fs.nr_open) or hold fewer"
+    );
     Ok(())
 }

@@ -16,6 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
+use sandloop_testkit::statistics::median;
 use serde::Serialize;
 
 use self::{
@@ -24,10 +25,11 @@ use self::{
 };
 use crate::{
     machine, native,
-    report::{Raw, median, spread},
+    record::kernel_share,
+    report::{Raw, spread},
 };
 
-/// HTTP "hello": the sandboxed plugin beside a native server, nginx, Node.js and thin.
+/// HTTP "hello": the sandboxed plugin beside a native server, nginx, Node.js, thin and Envoy.
 #[derive(Debug, Parser)]
 #[command(name = "http")]
 struct Cli {
@@ -102,8 +104,10 @@ struct Record {
     round: usize,
     server: Kind,
     requests_per_second: f64,
-    /// Of the server, all its processes, for a request, in microseconds.
+    /// Of the server, all its threads, for a request, in microseconds.
     cpu_micros: f64,
+    /// What of it the kernel had.
+    kernel_micros: f64,
 }
 
 /// Parses the arguments, runs, says what went wrong.
@@ -176,37 +180,41 @@ fn once(
     running.check_answer()?;
     let close = workload == Workload::Close;
     wrk::run(running.address, options.connections, Duration::from_secs(1), close)?;
-    let before = running.cpu_time()?;
+    let (before, ticks) = (running.cpu_time()?, running.cpu_ticks()?);
     let interval = Duration::from_secs(options.seconds);
     let report = wrk::run(running.address, options.connections, interval, close)?;
     let spent = running.cpu_time()?.saturating_sub(before);
+    let (user, kernel) = running.cpu_ticks()?;
+    let cpu_micros = spent.as_secs_f64() * 1e6 / report.requests.max(1) as f64;
     Ok(Record {
         workload,
         round,
         server,
         requests_per_second: report.requests_per_second,
-        cpu_micros: spent.as_secs_f64() * 1e6 / report.requests.max(1) as f64,
+        cpu_micros,
+        kernel_micros: kernel_share(cpu_micros, user - ticks.0, kernel - ticks.1),
     })
 }
 
 /// Medians of the figures, and medians of the ratios inside each round with their extremes.
 fn table(workload: Workload, kinds: &[Kind], records: &[Record]) {
     println!("\n{}", workload.title());
-    print!("{:<12}{:>12}{:>9}", "", "requests/s", "CPU us");
+    print!("{:<12}{:>12}{:>9}{:>9}", "", "requests/s", "CPU us", "kernel");
     println!(
-        "   rate / native       CPU / native        rate / nginx        CPU / nginx         rate / thin"
+        "   rate / native       CPU / native        rate / nginx        CPU / nginx         rate / thin         CPU / envoy-wasm"
     );
     for &kind in kinds {
         let of = |figure: fn(&Record) -> f64| {
             median(records.iter().filter(|one| one.server == kind).map(figure).collect())
         };
         print!("{:<12}{:>12.0}", kind.name(), of(|one| one.requests_per_second));
-        print!("{:>9.2}   ", of(|one| one.cpu_micros));
+        print!("{:>9.2}", of(|one| one.cpu_micros));
+        print!("{:>9.2}   ", of(|one| one.kernel_micros));
         let rate = |base| ratio(records, kind, base, |one| one.requests_per_second);
         print!("{:<20}", rate(Kind::Native));
         let cpu = |base| ratio(records, kind, base, |one| one.cpu_micros);
         print!("{:<20}{:<20}{:<20}", cpu(Kind::Native), rate(Kind::Nginx), cpu(Kind::Nginx));
-        println!("{}", rate(Kind::Thin));
+        println!("{:<20}{}", rate(Kind::Thin), cpu(Kind::EnvoyWasm));
     }
 }
 

@@ -32,9 +32,9 @@ const ASKED_AGAIN: usize = 100;
 pub fn run(subjects: &[Subject], paths: &Paths, options: &Options, raw: &mut Raw) -> Result<()> {
     let mut records = Vec::new();
     for &subject in subjects {
-        eprintln!("idle: {} connections to {}", options.connections, subject.name());
-        let mut server = Server::start(subject, paths, Some(options.connections + SPARE))?;
-        let record = match hold(&server, options.connections) {
+        eprintln!("idle: {} connections to {}", options.held, subject.name());
+        let mut server = Server::start(subject, paths, Some(options.held + SPARE))?;
+        let record = match hold(&server, options.held) {
             Ok(record) => record,
             Err(error) => return Err(anyhow!("{}", server.failure(&format!("failed: {error:#}")))),
         };

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! [`cli`] (what to run, with [`options`]) → [`subject`] (the servers compared, and [`host_config`] for ours) →
+//! [`cli`] (what to run, with [`options`]) → [`subject`] (the servers compared, [`host_config`] for ours, [`envoy`]) →
 //! [`process`] (a server started, watched, ended) → [`load`] (generator and workloads) →
 //! [`measure`] (rounds, interleaved) and [`idle`] (memory) → [`record`] (the figures) → [`report`] (tables, raw file).
 //! [`native`] is the baseline server; [`machine`] says where the numbers were made; [`sys`] holds
@@ -13,6 +13,7 @@
 
 pub mod amqp;
 pub mod cli;
+pub mod envoy;
 pub mod host_config;
 pub mod http;
 pub mod idle;

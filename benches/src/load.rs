@@ -30,11 +30,11 @@ pub const SMALL_BYTES: usize = 64;
 /// Addresses of the loopback network that connections come from: each has its own ports.
 const SOURCES: usize = 200;
 
-/// What a generator does to a server.
+/// The kind of what a generator does to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
-    /// 64 B, 50 connections, one message in flight on each.
+    /// 64 B, one message in flight on each connection.
     Small,
     /// 64 KiB messages, 4 connections, 4 messages in flight on each.
     Bulk,
@@ -58,30 +58,67 @@ pub trait Load {
     fn run(&mut self, time: Duration, verify: bool) -> Result<Count>;
 }
 
-impl Workload {
-    /// Opens the connections of the workload.
+/// What a generator does to a server, and on how many connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Work {
+    /// Of which kind.
+    pub workload: Workload,
+    /// Open at once.
+    pub connections: usize,
+}
+
+impl Work {
+    /// Messages of 64 bytes on so many connections.
+    pub fn small(connections: usize) -> Self {
+        Self { workload: Workload::Small, connections }
+    }
+
+    /// The stream of long messages.
+    pub fn bulk() -> Self {
+        Self { workload: Workload::Bulk, connections: bulk::CONNECTIONS }
+    }
+
+    /// Connections that come and go.
+    pub fn accept() -> Self {
+        Self { workload: Workload::Accept, connections: accept::CONCURRENT }
+    }
+
+    /// Opens the connections.
     pub fn start(self, address: SocketAddr) -> Result<Box<dyn Load>> {
-        Ok(match self {
-            Self::Small => Box::new(small::Small::start(address)?),
-            Self::Bulk => Box::new(bulk::Bulk::start(address)?),
-            Self::Accept => Box::new(accept::Accept::start(address)?),
+        Ok(match self.workload {
+            Workload::Small => Box::new(small::Small::start(address, self.connections)?),
+            Workload::Bulk => Box::new(bulk::Bulk::start(address)?),
+            Workload::Accept => Box::new(accept::Accept::start(address)?),
         })
     }
 
     /// The heading of its table.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Small => "64 B x 50 connections, ping-pong",
-            Self::Bulk => "64 KiB x 4 connections, 4 messages in flight on each",
-            Self::Accept => "connect, 64 B, reply, close; 8 at a time",
+    pub fn title(self) -> String {
+        let connections = self.connections;
+        match self.workload {
+            Workload::Small if connections == 1 => "64 B x 1 connection, ping-pong".to_owned(),
+            Workload::Small => format!("64 B x {connections} connections, ping-pong"),
+            Workload::Bulk => {
+                format!("64 KiB x {connections} connections, 4 messages in flight on each")
+            }
+            Workload::Accept => format!("connect, 64 B, reply, close; {connections} at a time"),
+        }
+    }
+
+    /// The same in a word or two.
+    pub fn name(self) -> String {
+        match self.workload {
+            Workload::Small => format!("64 B x {}", self.connections),
+            Workload::Bulk => format!("64 KiB x {}", self.connections),
+            Workload::Accept => "accept".to_owned(),
         }
     }
 
     /// What it counts, in one word.
     pub fn unit(self) -> &'static str {
-        match self {
-            Self::Small | Self::Bulk => "msg",
-            Self::Accept => "conn",
+        match self.workload {
+            Workload::Small | Workload::Bulk => "msg",
+            Workload::Accept => "conn",
         }
     }
 }

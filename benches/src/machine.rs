@@ -16,8 +16,13 @@ pub struct Machine {
     wasmtime: String,
     /// With Ruby's version; none where either is missing.
     pub eventmachine: Option<String>,
+    /// None where it is missing.
+    pub envoy: Option<String>,
     revision: String,
 }
+
+/// Where `cargo xtask bench` puts Envoy, from the root on.
+pub const ENVOY: &str = "target/peers/envoy";
 
 /// Looks around; `root` is the repository's. What cannot be found is "unknown".
 pub fn describe(root: &Path) -> Machine {
@@ -36,6 +41,7 @@ pub fn describe(root: &Path) -> Machine {
         load_average: line("/proc/loadavg").unwrap_or_else(unknown),
         wasmtime: locked_version(root, "wasmtime").unwrap_or_else(unknown),
         eventmachine: eventmachine(),
+        envoy: envoy(&root.join(ENVOY)),
         revision: output(
             "git",
             &["-C", &root.to_string_lossy(), "describe", "--always", "--dirty"],
@@ -61,6 +67,12 @@ fn eventmachine() -> Option<String> {
     output("ruby", &["-e", script])
 }
 
+/// The number in `…/envoy  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL`.
+fn envoy(binary: &Path) -> Option<String> {
+    let version = output(&binary.to_string_lossy(), &["--version"])?;
+    Some(version.split('/').rev().nth(3).unwrap_or(&version).to_owned())
+}
+
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -84,6 +96,8 @@ impl fmt::Display for Machine {
         writeln!(f, "load         {}", self.load_average)?;
         writeln!(f, "revision     {}", self.revision)?;
         writeln!(f, "wasmtime     {}", self.wasmtime)?;
-        write!(f, "eventmachine {}", self.eventmachine.as_deref().unwrap_or("not installed"))
+        let or_none = |version: &Option<String>| version.clone().unwrap_or("not installed".into());
+        writeln!(f, "eventmachine {}", or_none(&self.eventmachine))?;
+        write!(f, "envoy        {}", or_none(&self.envoy))
     }
 }

@@ -4,23 +4,28 @@ use std::{
     collections::VecDeque,
     fs,
     io::{BufRead as _, BufReader},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     process::{Child, ChildStderr, Stdio},
     sync::{
         Arc, Mutex,
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
     record::Memory,
-    subject::{Paths, Subject},
+    subject::{Paths, Start, Subject},
     sys,
 };
+
+/// The core for the server; the generator has the next. On a machine with one they share it.
+const SERVER_CORE: usize = 0;
+/// The generator's core.
+pub const GENERATOR_CORE: usize = 1;
 
 /// Long enough to compile a component on a busy machine with a cold cache.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -42,8 +47,9 @@ pub struct Server {
 impl Server {
     /// Starts the server and waits for the line that names its port.
     pub fn start(subject: Subject, paths: &Paths, room: Option<usize>) -> Result<Self> {
-        let mut command = subject.command(paths, room)?;
+        let Start { mut command, port } = subject.start(paths, room)?;
         sys::die_with_parent(&mut command);
+        sys::stay_on_core(&mut command, SERVER_CORE);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let program = command.get_program().to_owned();
         let mut child =
@@ -56,6 +62,10 @@ impl Server {
 
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Self { subject, address: unknown, child, lines };
+        if let Some(port) = port {
+            server.address.set_port(port);
+            return server.listening();
+        }
         match receiver.recv_timeout(START_TIMEOUT) {
             Ok(port) => server.address.set_port(port),
             Err(RecvTimeoutError::Timeout) => bail!("{}", server.failure("named no port in time")),
@@ -66,9 +76,29 @@ impl Server {
         Ok(server)
     }
 
+    /// Once it lets somebody in.
+    fn listening(mut self) -> Result<Self> {
+        let begun = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            if self.child.try_wait()?.is_some() {
+                bail!("{}", self.failure("ended at its start"));
+            }
+            if START_TIMEOUT < begun.elapsed() {
+                bail!("{}", self.failure("does not listen"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(self)
+    }
+
     /// The CPU time it has used so far.
     pub fn cpu_time(&self) -> Result<Duration> {
         sys::cpu_time(self.child.id())
+    }
+
+    /// The same in ticks, of its own code and of the kernel.
+    pub fn cpu_ticks(&self) -> Result<(u64, u64)> {
+        sys::cpu_ticks(self.child.id())
     }
 
     /// Its memory now.

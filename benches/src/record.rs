@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use crate::{load::Workload, subject::Subject};
+use crate::{load::Work, subject::Subject};
 
 /// One server, one workload, one round.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Record {
     /// What was done.
-    pub workload: Workload,
+    #[serde(flatten)]
+    pub work: Work,
     /// Which time.
     pub round: usize,
     /// To which server.
@@ -21,6 +22,8 @@ pub struct Record {
     pub bytes: u64,
     /// The CPU time of the server over the interval, all threads, user and system.
     pub server_cpu_seconds: f64,
+    /// What of it the kernel had.
+    pub server_kernel_seconds: f64,
     /// The generator's, likewise.
     pub generator_cpu_seconds: f64,
     /// That of everything else on the machine: what should be next to nothing.
@@ -42,6 +45,16 @@ impl Record {
     pub fn cpu_micros(&self) -> f64 {
         self.server_cpu_seconds * 1e6 / self.messages.max(1) as f64
     }
+
+    /// The same in the kernel.
+    pub fn kernel_micros(&self) -> f64 {
+        self.server_kernel_seconds * 1e6 / self.messages.max(1) as f64
+    }
+}
+
+/// What of `spent` belongs to the second of two numbers of ticks.
+pub fn kernel_share(spent: f64, user: u64, kernel: u64) -> f64 {
+    spent * kernel as f64 / (user + kernel).max(1) as f64
 }
 
 /// What the held connections of one server cost.

@@ -7,10 +7,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use sandloop_testkit::statistics::{ROUNDS_MIN, interval, median};
 use serde::Serialize;
 
 use crate::{
-    load::Workload,
+    load::{Work, Workload},
     record::{IdleRecord, Memory, Record},
     subject::Subject,
 };
@@ -45,21 +46,23 @@ impl Raw {
 /// One line while the run goes on.
 pub fn progress(record: &Record, rounds: usize) {
     eprintln!(
-        "round {}/{rounds}  {:<12} {:>10.0} {}/s {:>8.2} CPU us each  others {:>3.0}%",
+        "{:<12} round {}/{rounds}  {:<12} {:>10.0} {}/s {:>8.2} CPU us each  others {:>3.0}%",
+        record.work.name(),
         record.round,
         record.subject.name(),
         record.rate(),
-        record.workload.unit(),
+        record.work.unit(),
         record.cpu_micros(),
         100.0 * record.others_cpu_seconds / record.seconds,
     );
 }
 
 /// Medians of the figures, and medians of the ratios inside each round with their extremes.
-pub fn table(workload: Workload, subjects: &[Subject], records: &[Record]) {
-    let unit = workload.unit();
-    println!("\n{}", workload.title());
-    print!("{:<13}{:>11}{:>9}{:>9}", "", format!("{unit}/s"), "MiB/s", "CPU us");
+pub fn table(work: Work, subjects: &[Subject], records: &[Record]) {
+    let unit = work.unit();
+    println!("\n{}", work.title());
+    print!("{:<13}{:>11}{:>9}", "", format!("{unit}/s"), "MiB/s");
+    print!("{:>9}{:>9}", "CPU us", "kernel");
     println!(
         "{:>9}{:>9}{:>9}   rate / native       CPU / native        rate / EM",
         "server", "client", "others"
@@ -70,6 +73,7 @@ pub fn table(workload: Workload, subjects: &[Subject], records: &[Record]) {
         };
         print!("{:<13}{:>11.0}", subject.name(), of(&Record::rate));
         print!("{:>9.1}{:>9.2}", of(&Record::mebibytes), of(&Record::cpu_micros));
+        print!("{:>9.2}", of(&Record::kernel_micros));
         print!("{:>8.0}%", 100.0 * of(&|r| r.server_cpu_seconds / r.seconds));
         print!("{:>8.0}%", 100.0 * of(&|r| r.generator_cpu_seconds / r.seconds));
         print!("{:>8.0}%", 100.0 * of(&|r| r.others_cpu_seconds / r.seconds));
@@ -94,6 +98,71 @@ pub fn warn_of_others(others: impl ExactSizeIterator<Item = f64>) {
     }
 }
 
+/// What a message costs over the number of connections, as CPU ÷ native and in microseconds.
+pub fn growth(works: &[Work], subjects: &[Subject], records: &[Record]) {
+    let small: Vec<Work> =
+        works.iter().copied().filter(|work| work.workload == Workload::Small).collect();
+    if small.len() < 2 {
+        return;
+    }
+    println!("\n64 B, ping-pong: CPU / native (CPU us) over the number of connections");
+    print!("{:<13}", "");
+    small.iter().for_each(|work| print!("{:>17}", work.connections));
+    println!();
+    for &subject in subjects {
+        print!("{:<13}", subject.name());
+        for &work in &small {
+            let of: Vec<Record> = records.iter().copied().filter(|one| one.work == work).collect();
+            let ratio = median(ratios(&of, subject, Subject::Native, Record::cpu_micros));
+            let mine = of.iter().filter(|record| record.subject == subject);
+            let cpu = median(mine.map(Record::cpu_micros).collect());
+            print!("{:>8} {:>8}", format!("{ratio:.2}"), format!("({cpu:.1})"));
+        }
+        println!();
+    }
+}
+
+/// What the host costs beside the other host, each workload: the median of the ratios and where it lies in 95 of 100 runs.
+pub fn beside(works: &[Work], subjects: &[Subject], records: &[Record]) {
+    let pairs: Vec<_> = subjects
+        .iter()
+        .filter_map(|&subject| Some((subject, subject.beside()?)))
+        .filter(|(_, other)| subjects.contains(other))
+        .collect();
+    if pairs.is_empty() {
+        return;
+    }
+    println!("\nthe host / the host beside it, with the 95 % interval");
+    println!("{:<13}{:<13}{:<24}time a message", "", "", "CPU a message");
+    for &work in works {
+        let of: Vec<Record> = records.iter().copied().filter(|one| one.work == work).collect();
+        for &(subject, other) in &pairs {
+            print!("{:<13}{:<13}", work.name(), subject.name());
+            let told = |figure| within(&ratios(&of, subject, other, figure));
+            println!("{:<24}{}", told(Record::cpu_micros), told(|record| 1.0 / record.rate()));
+        }
+    }
+}
+
+fn within(values: &[f64]) -> String {
+    if values.len() < ROUNDS_MIN {
+        return "-".to_owned();
+    }
+    let found = interval(values);
+    format!("{:.3} [{:.3}..{:.3}]", found.median, found.low, found.high)
+}
+
+/// `subject ÷ base` in each round.
+fn ratios(
+    records: &[Record],
+    subject: Subject,
+    base: Subject,
+    figure: fn(&Record) -> f64,
+) -> Vec<f64> {
+    let of = |subject| records.iter().filter(move |record| record.subject == subject);
+    of(subject).zip(of(base)).map(|(one, base)| figure(one) / figure(base)).collect()
+}
+
 /// The median of `subject ÷ base` over the rounds, with the least and the greatest.
 fn ratio(
     records: &[Record],
@@ -101,10 +170,7 @@ fn ratio(
     base: Subject,
     figure: fn(&Record) -> f64,
 ) -> String {
-    let of = |subject| records.iter().filter(move |record| record.subject == subject);
-    let ratios: Vec<f64> =
-        of(subject).zip(of(base)).map(|(one, base)| figure(one) / figure(base)).collect();
-    spread(ratios)
+    spread(ratios(records, subject, base, figure))
 }
 
 /// The median with the least and the greatest: `0.75 [0.72..0.80]`, or a dash where there is none.
@@ -136,27 +202,9 @@ pub fn idle_table(records: &[IdleRecord]) {
     }
 }
 
-/// The middle one, or the mean of the two in the middle.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match (values.len() / 2, values.len() % 2) {
-        (0, 0) => f64::NAN,
-        (half, 0) => f64::midpoint(values[half - 1], values[half]),
-        (half, _) => values[half],
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{median, spread};
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert!(median(vec![]).is_nan());
-        assert_eq!(median(vec![7.0]), 7.0);
-        assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
-        assert_eq!(median(vec![9.0, 1.0, 5.0, 6.0]), 5.5);
-    }
+    use super::spread;
 
     #[test]
     fn a_spread_shows_what_the_median_hides() {

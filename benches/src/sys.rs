@@ -1,13 +1,13 @@
 //! The few system calls that the standard library lacks; all of the crate's `unsafe` is here.
 
 use std::{
-    io, mem,
+    fs, io, mem,
     os::{fd::AsRawFd as _, unix::process::CommandExt as _},
     process::Command,
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use socket2::Socket;
 
 /// The CPU time that a process has used, user and system, over all its threads, ended ones too.
@@ -23,6 +23,19 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
     let failed = unsafe { libc::clock_gettime(clock, &raw mut time) };
     ensure!(failed == 0, "CPU clock of process {pid}: {}", io::Error::last_os_error());
     Ok(Duration::new(u64::try_from(time.tv_sec)?, u32::try_from(time.tv_nsec)?))
+}
+
+/// What a process has spent in its own code and in the kernel, in ticks of the clock that user space is shown. Only their
+/// relation is of use: the kernel divides what [`cpu_time`] says by where it found the process at its own ticks.
+pub fn cpu_ticks(pid: u32) -> Result<(u64, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    ticks_of(&stat).with_context(|| format!("/proc/{pid}/stat is not understood: {stat}"))
+}
+
+/// `utime` and `stime`. The program's name, which may be anything, stands before them in parentheses.
+fn ticks_of(stat: &str) -> Option<(u64, u64)> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 /// Raises the limit of open files to `wanted`, or as far as the system allows; returns what holds.
@@ -106,5 +119,17 @@ fn go_to_core(core: usize) -> io::Result<()> {
     match unsafe { libc::sched_setaffinity(0, size_of_val(&cores), &raw const cores) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ticks_of;
+
+    #[test]
+    fn ticks_are_found_behind_any_name() {
+        let stat = "4711 (a b) (c) S 1 2 3 0 -1 4194560 100 0 0 0 250 750 0 0 20 0 7 0 99";
+        assert_eq!(ticks_of(stat), Some((250, 750)));
+        assert_eq!(ticks_of("4711 (sh) S 1 2"), None);
     }
 }

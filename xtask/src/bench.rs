@@ -11,6 +11,8 @@ use crate::root::{root, target};
 use crate::setup;
 use crate::step::{Steps, cargo, line, run};
 
+mod peers;
+
 const PACKAGE: &str = "sandloop-benches";
 
 /// Builds and becomes the binary of that name.
@@ -19,10 +21,11 @@ pub fn bench(name: &str, args: &[String]) -> Result<()> {
     if !known.iter().any(|known| known == name) {
         bail!("there is no measurement `{name}` in benches/; there is: {}", known.join(", "));
     }
-    let mut steps = Steps::of(5);
+    let mut steps = Steps::of(6);
     let route = steps.step("set-up", setup::for_benches)?;
     steps.step("components", || components::build(route, Which::All))?;
     steps.step("host", || host::build(Profile::Release))?;
+    steps.step("peers", || peers::ready(route, name, args))?;
     steps.step("bench", || {
         run(&mut cargo(&["build", "--release", "--package", PACKAGE, "--bin", name]))
     })?;

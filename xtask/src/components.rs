@@ -14,7 +14,7 @@ mod c;
 mod javascript;
 pub mod metadata;
 mod python;
-mod rust;
+pub mod rust;
 
 /// Which components to build.
 #[derive(Clone, Copy, Debug, PartialEq)]

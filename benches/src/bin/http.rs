@@ -1,4 +1,4 @@
-//! `cargo xtask bench http`: "hello" by http-hello, a native server, nginx, Node.js and thin.
+//! `cargo xtask bench http`: "hello" by http-hello, a native server, nginx, Node.js, thin and Envoy.
 
 fn main() -> std::process::ExitCode {
     sandloop_benches::http::main()

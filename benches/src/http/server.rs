@@ -15,7 +15,10 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use super::SERVER_CORE;
-use crate::sys;
+use crate::{
+    envoy::{REMEDY, Role},
+    sys,
+};
 
 /// thin's side of the comparison, and Node's; part of the binary, so that it runs from anywhere.
 const THIN: &str = include_str!("../../peers/http.rb");
@@ -26,7 +29,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One of the servers, in the order in which they are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// [`crate::native`] with the plugin's own codec: mio, no sandbox.
     Native,
@@ -40,12 +43,24 @@ pub enum Kind {
     Node,
     /// thin, EventMachine's web server, with a Rack application of one line.
     Thin,
+    /// `direct_response` in Envoy, one worker.
+    Envoy,
+    /// The page by an HTTP filter of WebAssembly in Envoy.
+    EnvoyWasm,
 }
 
 impl Kind {
     /// Every server.
-    pub const ALL: &[Kind] =
-        &[Kind::Native, Kind::Plugin, Kind::Connection, Kind::Nginx, Kind::Node, Kind::Thin];
+    pub const ALL: &[Kind] = &[
+        Kind::Native,
+        Kind::Plugin,
+        Kind::Connection,
+        Kind::Nginx,
+        Kind::Node,
+        Kind::Thin,
+        Kind::Envoy,
+        Kind::EnvoyWasm,
+    ];
 
     /// The name in tables and on the command line.
     pub fn name(self) -> &'static str {
@@ -56,6 +71,16 @@ impl Kind {
             Kind::Nginx => "nginx",
             Kind::Node => "node",
             Kind::Thin => "thin",
+            Kind::Envoy => "envoy",
+            Kind::EnvoyWasm => "envoy-wasm",
+        }
+    }
+
+    fn envoy(self) -> Option<Role> {
+        match self {
+            Kind::Envoy => Some(Role::DirectResponse),
+            Kind::EnvoyWasm => Some(Role::WasmPage),
+            _ => None,
         }
     }
 
@@ -68,6 +93,9 @@ impl Kind {
         };
         match self {
             Kind::Native | Kind::Plugin | Kind::Connection => true,
+            Kind::Envoy | Kind::EnvoyWasm => {
+                self.envoy().is_some_and(|role| role.is_there(Path::new(".")))
+            }
             Kind::Nginx => runs("nginx", &["-v"]) || runs("/usr/sbin/nginx", &["-v"]),
             Kind::Node => runs("node", &["--version"]),
             Kind::Thin => runs("ruby", &["-rthin", "-e", "0"]),
@@ -80,6 +108,7 @@ impl Kind {
             Kind::Nginx => "nginx is missing (Debian: apt-get install nginx-light)",
             Kind::Node => "Node.js is missing (Debian: apt-get install nodejs)",
             Kind::Thin => "Ruby or thin is missing (Debian: apt-get install thin)",
+            Kind::Envoy | Kind::EnvoyWasm => REMEDY,
             Kind::Native | Kind::Plugin | Kind::Connection => "`cargo xtask plugins` builds it",
         }
     }
@@ -145,6 +174,11 @@ impl Server {
         sys::cpu_time(self.child.id())
     }
 
+    /// The same in ticks, of its own code and of the kernel.
+    pub fn cpu_ticks(&self) -> Result<(u64, u64)> {
+        sys::cpu_ticks(self.child.id())
+    }
+
     /// Asks once: every server must say the same page.
     pub fn check_answer(&self) -> Result<()> {
         let mut stream = TcpStream::connect(self.address)?;
@@ -193,6 +227,10 @@ fn command(kind: Kind, paths: &Paths, dir: &Path, address: SocketAddr) -> Result
             let mut command = Command::new(&paths.host);
             command.arg("run").arg(file("plugins.toml", toml)?);
             command
+        }
+        Kind::Envoy | Kind::EnvoyWasm => {
+            let role = kind.envoy().context("a role of Envoy's")?;
+            role.command(Path::new("."), dir, address.port())?
         }
         Kind::Nginx => {
             let config = format!(

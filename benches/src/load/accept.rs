@@ -11,7 +11,8 @@ use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
 use super::{Count, Load, SMALL_BYTES, Watch, poll_once, socket};
 
-const CONCURRENT: usize = 8;
+/// Under way at once.
+pub const CONCURRENT: usize = 8;
 
 /// The connections under way, and how many there have been.
 pub struct Accept {

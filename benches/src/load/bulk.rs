@@ -12,7 +12,8 @@ use mio::{Events, Interest, Poll, Token, net::TcpStream};
 use super::{Count, Load, Watch, connect_mio, poll_once};
 
 const MESSAGE_BYTES: usize = 64 * 1024;
-const CONNECTIONS: usize = 4;
+/// Streams at once.
+pub const CONNECTIONS: usize = 4;
 const WINDOW_BYTES: u64 = 4 * MESSAGE_BYTES as u64;
 /// A prime: the pattern drifts against every power of two that a server may cut the stream at.
 const PERIOD: usize = 65_521;

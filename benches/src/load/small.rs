@@ -11,7 +11,8 @@ use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
 use super::{Count, Load, SMALL_BYTES, Watch, connect_mio, poll_once};
 
-const CONNECTIONS: usize = 50;
+/// Of one look at the poll, as the native server takes them.
+const EVENTS_MAX: usize = 1_024;
 
 /// The connections, each waiting for its reply.
 pub struct Small {
@@ -32,15 +33,15 @@ struct Connection {
 
 impl Small {
     /// Opens the connections and sends the first message on each.
-    pub fn start(address: SocketAddr) -> Result<Self> {
+    pub fn start(address: SocketAddr, count: usize) -> Result<Self> {
         let poll = Poll::new()?;
-        let mut connections = Vec::with_capacity(CONNECTIONS);
-        for index in 0..CONNECTIONS {
+        let mut connections = Vec::with_capacity(count);
+        for index in 0..count {
             let mut stream = connect_mio(address, index)?;
             poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
             connections.push(Connection::new(stream, index)?);
         }
-        Ok(Self { poll, events: Events::with_capacity(CONNECTIONS), connections })
+        Ok(Self { poll, events: Events::with_capacity(count.min(EVENTS_MAX)), connections })
     }
 }
 

@@ -65,6 +65,14 @@ fn artifact(message: &Value, packages: &[Package]) -> Option<(String, String)> {
     Some((name, file))
 }
 
+/// A build for `wasm32-wasip1`, of modules that are no components: what other hosts run.
+pub fn module_build(route: Route) -> Command {
+    match route {
+        Route::Rustup => cargo(&["build", "--target", "wasm32-wasip1"]),
+        Route::Debian => debian_cargo(),
+    }
+}
+
 /// Debian's cargo, which builds the standard library too: there is none for WebAssembly in its packages.
 fn debian_cargo() -> Command {
     const WASI: &str = "/usr/lib/wasm32-wasi";
