@@ -7,7 +7,7 @@
 //! [`measure`] (rounds, interleaved) and [`idle`] (memory) → [`record`] (the figures) → [`report`] (tables, raw file).
 //! [`native`] is the baseline server; [`machine`] says where the numbers were made; [`sys`] holds
 //! the few calls that the standard library lacks. [`http`] is a bench of its own: wrk against web servers; so is
-//! [`amqp`]: clients of a broker.
+//! [`amqp`]: clients of a broker. [`neighbour`] measures what a good tenant notices of hostile ones.
 //!
 //! Linux only: the measurements come from `/proc` and from the clocks of other processes.
 
@@ -21,6 +21,7 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod native;
+pub mod neighbour;
 pub mod options;
 pub mod process;
 pub mod record;

@@ -1,5 +1,5 @@
-//! Computes: a line with a number N costs N rounds, each of about a millisecond and always the same
-//! work, and is answered with `done`.
+//! Computes: a line with a number N, which may be a fraction, costs N rounds, each of about a millisecond and always the
+//! same work, and is answered with `done`.
 
 use std::hint::black_box;
 
@@ -21,15 +21,18 @@ impl Compute {
 impl LineText2 for Compute {
     fn receive_line(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
-        let rounds: u32 = line.parse().expect("a number of rounds");
-        black_box((0..rounds).fold(1, |number, _| round(number)));
+        let rounds: f64 = line.parse().expect("a number of rounds");
+        let steps = rounds * f64::from(ROUND);
+        // A number of steps is whole, and no line asks for more than there are numbers.
+        black_box(compute(steps as u64));
         self.socket.send_data("done\n");
     }
 }
 
 /// Pseudo-random numbers, each made of the one before.
-fn round(mut number: u64) -> u64 {
-    for _ in 0..ROUND {
+fn compute(steps: u64) -> u64 {
+    let mut number = 1_u64;
+    for _ in 0..steps {
         number ^= number << 13;
         number ^= number >> 7;
         number ^= number << 17;

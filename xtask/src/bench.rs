@@ -31,7 +31,7 @@ pub fn bench(name: &str, args: &[String]) -> Result<()> {
     })?;
 
     let mut command = Command::new(target().join("release").join(name));
-    command.current_dir(root()).args(args);
+    command.current_dir(root()).args(args).env("SANDLOOP_BIN", host::path(Profile::Release));
     steps.announce(&line(&command));
     Err(command.exec()).with_context(|| format!("cannot start {}", line(&command)))
 }
