@@ -7,7 +7,8 @@
 //! [`measure`] (rounds, interleaved) and [`idle`] (memory) → [`record`] (the figures) → [`report`] (tables, raw file).
 //! [`native`] is the baseline server; [`machine`] says where the numbers were made; [`sys`] holds
 //! the few calls that the standard library lacks. [`http`] is a bench of its own: wrk against web servers; so is
-//! [`amqp`]: clients of a broker. [`neighbour`] measures what a good tenant notices of hostile ones.
+//! [`amqp`]: clients of a broker. [`neighbour`] measures what a good tenant notices of hostile ones, [`plot`] draws what
+//! `echo` has recorded.
 //!
 //! Linux only: the measurements come from `/proc` and from the clocks of other processes.
 
@@ -23,6 +24,7 @@ pub mod measure;
 pub mod native;
 pub mod neighbour;
 pub mod options;
+pub mod plot;
 pub mod process;
 pub mod record;
 pub mod report;

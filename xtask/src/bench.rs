@@ -13,6 +13,8 @@ use crate::step::{Steps, cargo, line, run};
 
 mod peers;
 
+/// What is no measurement, and needs neither host nor guests.
+const PLOT: &str = "plot";
 const PACKAGE: &str = "sandloop-benches";
 
 /// Builds and becomes the binary of that name.
@@ -21,11 +23,13 @@ pub fn bench(name: &str, args: &[String]) -> Result<()> {
     if !known.iter().any(|known| known == name) {
         bail!("there is no measurement `{name}` in benches/; there is: {}", known.join(", "));
     }
-    let mut steps = Steps::of(6);
-    let route = steps.step("set-up", setup::for_benches)?;
-    steps.step("components", || components::build(route, Which::All))?;
-    steps.step("host", || host::build(Profile::Release))?;
-    steps.step("peers", || peers::ready(route, name, args))?;
+    let mut steps = Steps::of(if name == PLOT { 2 } else { 6 });
+    if name != PLOT {
+        let route = steps.step("set-up", setup::for_benches)?;
+        steps.step("components", || components::build(route, Which::All))?;
+        steps.step("host", || host::build(Profile::Release))?;
+        steps.step("peers", || peers::ready(route, name, args))?;
+    }
     steps.step("bench", || {
         run(&mut cargo(&["build", "--release", "--package", PACKAGE, "--bin", name]))
     })?;
