@@ -113,10 +113,14 @@ pub fn growth(works: &[Work], subjects: &[Subject], records: &[Record]) {
         print!("{:<13}", subject.name());
         for &work in &small {
             let of: Vec<Record> = records.iter().copied().filter(|one| one.work == work).collect();
-            let ratio = median(ratios(&of, subject, Subject::Native, Record::cpu_micros));
+            let ratios = ratios(&of, subject, Subject::Native, Record::cpu_micros);
+            let ratio = match ratios.is_empty() {
+                true => "-".to_owned(),
+                false => format!("{:.2}", median(ratios)),
+            };
             let mine = of.iter().filter(|record| record.subject == subject);
             let cpu = median(mine.map(Record::cpu_micros).collect());
-            print!("{:>8} {:>8}", format!("{ratio:.2}"), format!("({cpu:.1})"));
+            print!("{ratio:>8} {:>8}", format!("({cpu:.1})"));
         }
         println!();
     }
