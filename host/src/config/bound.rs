@@ -1,5 +1,6 @@
 //! What a bound is: reading one from the file, and showing it.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -61,6 +62,37 @@ pub enum AtBound {
     Cut,
     /// The plugin is quarantined.
     Quarantine,
+}
+
+/// What was met by whoever came to a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// A bound of the configuration.
+    Of(&'static Bound),
+    /// The guest's stack, which is the same for all.
+    Stack,
+    /// The descriptors that the process or the machine may have.
+    FileDescriptors,
+    /// The memory that the machine has.
+    SystemMemory,
+}
+
+impl Limit {
+    /// Its name in the log.
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
+            Limit::Of(bound) => bound.log_name(),
+            Limit::Stack => "stack".into(),
+            Limit::FileDescriptors => "file descriptors".into(),
+            Limit::SystemMemory => "system memory".into(),
+        }
+    }
+}
+
+impl From<&'static Bound> for Limit {
+    fn from(bound: &'static Bound) -> Limit {
+        Limit::Of(bound)
+    }
 }
 
 impl Bound {

@@ -137,13 +137,6 @@ macro_rules! limits {
             pub fn show(&self, bound: &$crate::config::bound::Bound) -> Option<String> {
                 self.amounts().iter().find(|(own, _)| *own == bound).map(|(own, amount)| own.show(*amount))
             }
-
-            /// As [`Self::show`], for the bound with this name.
-            pub fn shown(&self, name: &str) -> Option<String> {
-                let amounts = self.amounts();
-                let (bound, amount) = amounts.iter().find(|(bound, _)| bound.name == name)?;
-                Some(bound.show(*amount))
-            }
         }
 
         $crate::config::table::mirror! {

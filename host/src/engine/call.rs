@@ -10,6 +10,8 @@ use std::time::Duration;
 use crate::base::cancel::CancelToken;
 use crate::base::panics;
 use crate::base::panics::Panicked;
+use crate::config::bound::Limit;
+use crate::config::limits;
 use crate::config::limits::Limits;
 use crate::engine::event::{Event, Outcome};
 use crate::engine::sandbox::{Sandbox, Stage};
@@ -44,8 +46,8 @@ pub struct Finished {
 pub struct Trapped {
     /// The engine's error, with the guest's backtrace.
     pub error: wasmtime::Error,
-    /// What the guest's limits had to do with it.
-    pub limit: Option<&'static str>,
+    /// The limit behind it.
+    pub limit: Option<Limit>,
     /// How far it had come.
     pub stage: Stage,
 }
@@ -143,9 +145,9 @@ impl Seat {
 pub fn event_budget(limits: &Limits) -> Budget {
     Budget {
         cpu: limits.cpu_per_event,
-        cpu_limit: "cpu_per_event",
+        cpu_limit: &limits::CPU_PER_EVENT,
         deadline: limits.event_deadline,
-        deadline_limit: "event_deadline",
+        deadline_limit: &limits::EVENT_DEADLINE,
         counts: Counts::ItsOwn,
     }
 }
@@ -154,9 +156,9 @@ pub fn event_budget(limits: &Limits) -> Budget {
 pub fn operation_budget(limits: &Limits) -> Budget {
     Budget {
         cpu: limits.cpu_per_operation,
-        cpu_limit: "cpu_per_operation",
+        cpu_limit: &limits::CPU_PER_OPERATION,
         deadline: limits.operation_deadline,
-        deadline_limit: "operation_deadline",
+        deadline_limit: &limits::OPERATION_DEADLINE,
         counts: Counts::Everything,
     }
 }

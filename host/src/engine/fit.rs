@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use wasmtime::Trap;
 
-use crate::config::bound::Bound;
+use crate::config::bound::{Bound, Limit};
 use crate::config::limits;
 use crate::config::model::{Config, Isolation, PluginConfig, TenantConfig};
 use crate::config::units;
@@ -63,17 +63,16 @@ fn excess(plugin: &PluginConfig, tenant: &TenantConfig, has: &Footprint) -> Opti
 }
 
 /// There is no room for an instance that the plugin begins with, because of a bound of its tenant's or of the host's.
-pub fn no_room(plugin: &Plugin, limit: &str, instances: u32) -> Fault {
-    words(used_up(plugin, limit, instances))
+pub fn no_room(plugin: &Plugin, bound: &'static Bound, instances: u32) -> Fault {
+    words(used_up(plugin, bound, instances))
 }
 
 /// That a bound is used up, and what to do.
-fn used_up(plugin: &Plugin, limit: &str, instances: u32) -> String {
-    let section = format!("[tenants.{}.limits]", plugin.config.tenant);
-    match limit.strip_prefix("tenant ") {
-        Some(name) => {
-            let value = plugin.shown(limit).unwrap_or_default();
-            format!("{section} {name} = {value} is used up; raise it")
+fn used_up(plugin: &Plugin, bound: &'static Bound, instances: u32) -> String {
+    match plugin.tenant.limits.show(bound) {
+        Some(value) => {
+            let (tenant, name) = (&plugin.config.tenant, bound.name);
+            format!("[tenants.{tenant}.limits] {name} = {value} is used up; raise it")
         }
         None => format!("[host] instances = {instances} is used up; raise it"),
     }
@@ -82,17 +81,15 @@ fn used_up(plugin: &Plugin, limit: &str, instances: u32) -> String {
 /// Why the first instance of a plugin could not be made.
 pub fn unmade(plugin: &Plugin, trapped: &Trapped, instances: u32) -> Fault {
     let (name, cause) = (plugin.name(), trap::cause(&trapped.error));
-    if let Some(limit) = trapped.limit {
-        let bound = plugin.config.limits.shown(limit);
-        if let Some(value) = bound {
-            return words(format_args!(
-                "its start takes more than plugins.{name}.limits.{limit} allows, {value}: {cause}; raise \
-                 plugins.{name}.limits.{limit}"
-            ));
-        }
-        if limit.starts_with("tenant ") || limit == "instances" {
-            return words(format_args!("{cause}: {}", used_up(plugin, limit, instances)));
-        }
+    if let Some(Limit::Of(bound)) = trapped.limit {
+        let Some(value) = plugin.config.limits.show(bound) else {
+            return words(format_args!("{cause}: {}", used_up(plugin, bound, instances)));
+        };
+        let limit = bound.name;
+        return words(format_args!(
+            "its start takes more than plugins.{name}.limits.{limit} allows, {value}: {cause}; raise \
+             plugins.{name}.limits.{limit}"
+        ));
     }
     if trapped.error.is::<Trap>() {
         return Fault::Trapped {

@@ -7,6 +7,8 @@ use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Resource, R
 use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
 use crate::base::arena::ConnectionId;
+use crate::config::bound::Limit;
+use crate::config::limits;
 use crate::contract::bindings;
 use crate::contract::bindings::Minimal;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
@@ -236,7 +238,7 @@ impl Sandbox {
     }
 
     /// Which limit of memory has refused something in the last call.
-    pub fn refused_memory(&self) -> Option<&'static str> {
+    pub fn refused_memory(&self) -> Option<Limit> {
         refused_memory(self.store.data())
     }
 
@@ -250,10 +252,14 @@ impl Sandbox {
 /// Why there is no instance: the guest's own start, or a lack of room that is none of its doing.
 fn unmade(state: &HostState, error: wasmtime::Error) -> Trapped {
     if state.memory.refused == Some(Refused::TenantMemory) {
-        return Trapped { error, limit: Some("tenant memory"), stage: Stage::Room };
+        return Trapped {
+            error,
+            limit: Some(Limit::Of(&limits::TENANT_MEMORY)),
+            stage: Stage::Room,
+        };
     }
     if is_lack_of_room(&error) {
-        return Trapped { error, limit: Some("instances"), stage: Stage::Room };
+        return Trapped { error, limit: Some(Limit::Of(&limits::INSTANCES)), stage: Stage::Room };
     }
     let limit = limit_behind(state, &error);
     Trapped { error, limit, stage: Stage::Make }
@@ -268,36 +274,37 @@ fn is_lack_of_room(error: &wasmtime::Error) -> bool {
 }
 
 /// Which limit the guest ran into before it trapped.
-fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option<&'static str> {
+fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option<Limit> {
     if let Some(ended) = error.downcast_ref::<CallEnded>() {
-        return ended.limit();
+        return ended.bound().map(Limit::Of);
     }
     match error.downcast_ref::<wasmtime::Trap>() {
-        Some(wasmtime::Trap::Interrupt) => Some(state.call.cpu_limit()),
-        Some(wasmtime::Trap::StackOverflow) => Some("stack"),
+        Some(wasmtime::Trap::Interrupt) => Some(state.call.cpu_limit().into()),
+        Some(wasmtime::Trap::StackOverflow) => Some(Limit::Stack),
         _ => refused_memory(state).or_else(|| limit_of_call(error)),
     }
 }
 
 /// Which limit of one call to the host ended it.
-fn limit_of_call(error: &wasmtime::Error) -> Option<&'static str> {
+fn limit_of_call(error: &wasmtime::Error) -> Option<Limit> {
     use wasmtime::component::ResourceTableError;
     // The engine has no type for this one; a test of the suite notices when its words change.
     const TOO_MUCH: &str = "fuel allocated for hostcalls";
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
-        return Some("handles");
+        return Some(Limit::Of(&limits::HANDLES));
     }
     // Not the whole chain: the backtrace is in it, with names of any length.
-    trap::cause(error).as_str().contains(TOO_MUCH).then_some("call_bytes")
+    trap::cause(error).as_str().contains(TOO_MUCH).then_some(Limit::Of(&limits::CALL_BYTES))
 }
 
 /// Which limit of memory was refused last.
-fn refused_memory(state: &HostState) -> Option<&'static str> {
-    state.memory.refused.map(|refused| match refused {
-        Refused::Memory => "memory",
-        Refused::TenantMemory => "tenant memory",
-        Refused::Tables => "tables",
-    })
+fn refused_memory(state: &HostState) -> Option<Limit> {
+    let bound = match state.memory.refused? {
+        Refused::Memory => &limits::MEMORY,
+        Refused::TenantMemory => &limits::TENANT_MEMORY,
+        Refused::Tables => &limits::TABLES,
+    };
+    Some(Limit::Of(bound))
 }
 
 /// The reactor tells a guest of a connection before anything else about it.

@@ -8,19 +8,21 @@ use std::time::Duration;
 use crate::base::cancel::CancelToken;
 use crate::base::thread::{thread_cpu_time, waker};
 use crate::clock::{Clock, Moment};
+use crate::config::bound::Bound;
+use crate::config::limits;
 use crate::host_api::alarm::Alarm;
 
-/// What one call may use. The names are those of the bounds.
+/// What one call may use, and the bounds that say so.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     /// CPU time of its thread, host functions included.
     pub cpu: Duration,
     /// The bound that `cpu` is.
-    pub cpu_limit: &'static str,
+    pub cpu_limit: &'static Bound,
     /// How long it may take.
     pub deadline: Duration,
     /// The bound that `deadline` is.
-    pub deadline_limit: &'static str,
+    pub deadline_limit: &'static Bound,
     /// Which time counts for the deadline.
     pub counts: Counts,
 }
@@ -60,10 +62,10 @@ impl Pace for Unpaced {
 pub enum CallEnded {
     /// It has used the CPU time that it may.
     #[error("it has used its CPU time")]
-    OutOfCpu(&'static str),
+    OutOfCpu(&'static Bound),
     /// It took too long.
     #[error("it took too long")]
-    TooLong(&'static str),
+    TooLong(&'static Bound),
     /// Nobody wants it any more.
     #[error("it was ended: nobody wants it any more")]
     Cancelled,
@@ -71,9 +73,9 @@ pub enum CallEnded {
 
 impl CallEnded {
     /// The bound behind it.
-    pub fn limit(self) -> Option<&'static str> {
+    pub fn bound(self) -> Option<&'static Bound> {
         match self {
-            CallEnded::OutOfCpu(limit) | CallEnded::TooLong(limit) => Some(limit),
+            CallEnded::OutOfCpu(bound) | CallEnded::TooLong(bound) => Some(bound),
             CallEnded::Cancelled => None,
         }
     }
@@ -130,7 +132,7 @@ impl CallMeter {
     }
 
     /// The bound that its CPU time has.
-    pub fn cpu_limit(&self) -> &'static str {
+    pub fn cpu_limit(&self) -> &'static Bound {
         self.budget.cpu_limit
     }
 
@@ -232,9 +234,9 @@ impl Budget {
     /// Nothing: no call begins with it.
     const NONE: Budget = Budget {
         cpu: Duration::ZERO,
-        cpu_limit: "",
+        cpu_limit: &limits::CPU_PER_EVENT,
         deadline: Duration::ZERO,
-        deadline_limit: "",
+        deadline_limit: &limits::EVENT_DEADLINE,
         counts: Counts::Everything,
     };
 }
@@ -245,9 +247,11 @@ mod tests {
     use std::future::{pending, ready};
 
     const SECOND: Duration = Duration::from_secs(1);
+    const CPU: &Bound = &limits::CPU_PER_OPERATION;
+    const DEADLINE: &Bound = &limits::OPERATION_DEADLINE;
 
     fn budget(cpu: Duration, deadline: Duration, counts: Counts) -> Budget {
-        Budget { cpu, cpu_limit: "cpu", deadline, deadline_limit: "deadline", counts }
+        Budget { cpu, cpu_limit: CPU, deadline, deadline_limit: DEADLINE, counts }
     }
 
     fn meter(clock: &Clock, budget: Budget) -> CallMeter {
@@ -262,14 +266,14 @@ mod tests {
         let of = |cpu, deadline, counts| meter(&clock, budget(cpu, deadline, counts)).slice_over();
         for counts in [Counts::Everything, Counts::ItsOwn] {
             assert_eq!(of(SECOND * 60, SECOND * 60, counts), Ok(()));
-            assert_eq!(of(Duration::ZERO, SECOND, counts), Err(CallEnded::OutOfCpu("cpu")));
+            assert_eq!(of(Duration::ZERO, SECOND, counts), Err(CallEnded::OutOfCpu(CPU)));
             let none = of(SECOND * 60, Duration::ZERO, counts);
-            assert_eq!(none, Err(CallEnded::TooLong("deadline")));
+            assert_eq!(none, Err(CallEnded::TooLong(DEADLINE)));
         }
         let mut everything = meter(&clock, budget(SECOND * 60, SECOND, Counts::Everything));
         let mut its_own = meter(&clock, budget(SECOND * 60, SECOND, Counts::ItsOwn));
         hand.advance(SECOND);
-        assert_eq!(everything.slice_over(), Err(CallEnded::TooLong("deadline")));
+        assert_eq!(everything.slice_over(), Err(CallEnded::TooLong(DEADLINE)));
         assert_eq!(its_own.slice_over(), Ok(()), "it had no turn meanwhile");
         its_own.cancel_token().cancel();
         assert_eq!(its_own.slice_over(), Err(CallEnded::Cancelled));
@@ -282,7 +286,7 @@ mod tests {
         assert_eq!(meter(&clock, long).wait(ready(7)), Ok(7));
         let short = budget(SECOND, Duration::from_millis(1), Counts::ItsOwn);
         let ended = meter(&clock, short).wait(pending::<()>());
-        assert_eq!(ended, Err(CallEnded::TooLong("deadline")));
+        assert_eq!(ended, Err(CallEnded::TooLong(DEADLINE)));
         let mut waiting = meter(&clock, long);
         let token = waiting.cancel_token().clone();
         std::thread::scope(|scope| {
@@ -301,6 +305,6 @@ mod tests {
             meter.wait(sleep)
         };
         let naps: Vec<_> = (0..4).map(|_| nap()).collect();
-        assert_eq!(naps.last(), Some(&Err(CallEnded::TooLong("deadline"))), "{naps:?}");
+        assert_eq!(naps.last(), Some(&Err(CallEnded::TooLong(DEADLINE))), "{naps:?}");
     }
 }

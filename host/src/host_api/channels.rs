@@ -1,5 +1,6 @@
 //! `channels`: the tenant's, with this instance's subscriptions.
 
+use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, channels};
 use crate::contract::export::Export;
 use crate::host_api::owned::Place;
@@ -15,13 +16,13 @@ impl channels::Host for HostState {
         let address = self.address_while_running()?.clone();
         let max = self.plugin.config.limits.subscriptions;
         if max as usize <= self.subscriptions.len() {
-            return Err(self.at_limit("subscriptions", max));
+            return Err(self.at_limit(&limits::SUBSCRIPTIONS));
         }
         let id = self.ids.next(|id| self.subscriptions.has(id));
         let place = tenant
             .channels
             .subscribe(channel, &address, id)
-            .map_err(|_| self.at_limit("channels", tenant.limits.channels))?;
+            .map_err(|_| self.at_limit_of(&limits::CHANNELS, tenant.limits.channels))?;
         let place = Place { tenant, name: channel.to_owned(), place };
         self.subscriptions.add(id, place, address.reactor);
         Ok(id)
@@ -43,8 +44,8 @@ impl channels::Host for HostState {
             (address.reactor, Member { instance: address.instance, subscription })
         });
         let pushed = tenant.channels.push(channel, message, except);
-        let budget =
-            pushed.map_err(|_| self.at_limit("channel", "the channel's or the tenant's"))?;
+        let budget = pushed
+            .map_err(|_| self.at_limit_of(&limits::CHANNEL, "the channel's or the tenant's"))?;
         self.fill(budget);
         Ok(())
     }

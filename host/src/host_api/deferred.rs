@@ -1,5 +1,6 @@
 //! `deferred`: jobs for the workers.
 
+use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, deferred};
 use crate::host_api::state::HostState;
 use crate::mail::message::Message;
@@ -12,7 +13,7 @@ impl deferred::Host for HostState {
         }
         let asker = self.address_while_running()?.clone();
         let argument = self.message("", argument)?;
-        let permit = self.permit("deferred", &self.plugin.usage.deferred)?;
+        let permit = self.permit(&limits::DEFERRED, &self.plugin.usage.deferred)?;
         let id = self.ids.next(|id| self.jobs.has(id));
         let alive = self.jobs.add(id, &self.env.host.jobs, self.plugin.tenant.index);
         self.env.host.jobs.add(Job {
@@ -34,15 +35,13 @@ impl HostState {
         self.check_size(name.as_bytes())?;
         self.check_size(&data)?;
         let message = Message::named(name, data, &self.plugin.tenant.messages, None);
-        message.map_err(|_| {
-            self.at_limit("messages", self.plugin.shown("messages").unwrap_or_default())
-        })
+        message.map_err(|_| self.at_limit(&limits::MESSAGES))
     }
 
     /// No message is larger than the limit.
     pub(super) fn check_size(&self, data: &[u8]) -> Result<(), ErrorCode> {
         let max = self.plugin.config.limits.message;
         let fits = data.len() <= usize::try_from(max).unwrap_or(usize::MAX);
-        if fits { Ok(()) } else { Err(self.at_limit("message", max)) }
+        if fits { Ok(()) } else { Err(self.at_limit(&limits::MESSAGE)) }
     }
 }

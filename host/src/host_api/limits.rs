@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use crate::config::bound::Bound;
 use crate::config::model::Isolation;
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
@@ -9,20 +10,26 @@ use crate::log::text::GuestText;
 use crate::quota::semaphore::{Permit, Semaphore};
 
 impl HostState {
-    /// A bound was reached: counted, told, and the error for the guest.
-    pub(super) fn at_limit(&self, limit: &'static str, value: impl Display) -> ErrorCode {
-        let now = self.env.clock.now();
-        self.plugin.at_limit(now, limit, &value, || self.subject_names());
+    /// A bound of its plugin or its tenant was reached: counted, told, and the error for the guest.
+    pub(super) fn at_limit(&self, bound: &'static Bound) -> ErrorCode {
+        self.plugin.at_limit(self.env.clock.now(), bound, || self.subject_names());
         ErrorCode::Limit
     }
 
-    /// A permit of one of its plugin's semaphores, or the error for the guest.
+    /// As [`HostState::at_limit`], where what the bound is set to is somebody else's: `value`.
+    pub(super) fn at_limit_of(&self, bound: &'static Bound, value: impl Display) -> ErrorCode {
+        let now = self.env.clock.now();
+        self.plugin.at_limit_of(now, bound.into(), || value, || self.subject_names());
+        ErrorCode::Limit
+    }
+
+    /// A permit of a plugin's semaphore, which is this bound, or the error for the guest.
     pub(super) fn permit(
         &self,
-        limit: &'static str,
+        bound: &'static Bound,
         semaphore: &Semaphore,
     ) -> Result<Permit, ErrorCode> {
-        semaphore.try_acquire().ok_or_else(|| self.at_limit(limit, semaphore.limit()))
+        semaphore.try_acquire().ok_or_else(|| self.at_limit_of(bound, semaphore.limit()))
     }
 
     /// The connection that the running callback is about: its number and its handler.

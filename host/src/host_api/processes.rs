@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, processes};
 use crate::contract::export::Export;
 use crate::host_api::command::Command;
@@ -32,7 +33,7 @@ impl processes::Host for HostState {
             return Err(ErrorCode::Unsupported);
         }
         let argument = self.message(&name, argument)?;
-        let permit = self.permit("processes", &plugin.usage.processes)?;
+        let permit = self.permit(&limits::PROCESSES, &plugin.usage.processes)?;
         let bytes_max = plugin.config.limits.mailbox;
         let (table, parent) = (&self.env.host.processes, self.plugin.tenant.index);
         let process = Process::new(table, &plugin.tenant.mail(), parent, post, bytes_max, permit);
@@ -47,7 +48,9 @@ impl processes::Host for HostState {
         let notified = self.env.host.processes.notify(process, message, tenant);
         let budget = notified.map_err(|error| match error {
             Undelivered::Gone => ErrorCode::Closed,
-            Undelivered::Full => self.at_limit("mailbox", "the process's or the tenant's"),
+            Undelivered::Full => {
+                self.at_limit_of(&limits::MAILBOX, "the process's or the tenant's")
+            }
         })?;
         self.fill(Some(budget));
         Ok(())

@@ -1,5 +1,6 @@
 //! `queues`: the tenant's, with this instance's pops.
 
+use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, queues};
 use crate::contract::export::Export;
 use crate::host_api::owned::Place;
@@ -12,7 +13,7 @@ impl queues::Host for HostState {
         tenant
             .queues
             .push(queue, item)
-            .map_err(|_| self.at_limit("queue", "the queue's or the tenant's"))
+            .map_err(|_| self.at_limit_of(&limits::QUEUE, "the queue's or the tenant's"))
     }
 
     fn pop(&mut self, queue: String) -> Result<u32, ErrorCode> {
@@ -23,13 +24,13 @@ impl queues::Host for HostState {
         let address = self.address_while_running()?.clone();
         let max = self.plugin.config.limits.pops;
         if max as usize <= self.pops.len() {
-            return Err(self.at_limit("pops", max));
+            return Err(self.at_limit(&limits::POPS));
         }
         let id = self.ids.next(|id| self.pops.has(id));
         let place = tenant
             .queues
             .pop(queue, &address, id)
-            .map_err(|_| self.at_limit("channels", tenant.limits.channels))?;
+            .map_err(|_| self.at_limit_of(&limits::CHANNELS, tenant.limits.channels))?;
         self.pops.add(id, Place { tenant, name: queue.to_owned(), place });
         Ok(id)
     }

@@ -1,5 +1,6 @@
 //! `reactor`: stop and ticks.
 
+use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, reactor};
 use crate::contract::export::Export;
 use crate::host_api::command::Command;
@@ -25,7 +26,7 @@ impl reactor::Host for HostState {
         }
         let max = self.plugin.config.limits.ticks;
         if max <= self.ticks {
-            return Err(self.at_limit("ticks", max));
+            return Err(self.at_limit(&limits::TICKS));
         }
         self.ticks += 1;
         self.next_tick = self.next_tick.wrapping_add(1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, WasmList};
 
+use crate::config::limits;
 use crate::contract;
 use crate::contract::bindings::{Address, Endpoint, ErrorCode, sockets};
 use crate::contract::socket::SocketHandle;
@@ -38,13 +39,12 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
                 store.data_mut().commands.push(Command::Reconcile { id });
             }
             let full = match result {
-                Err(SendError::OutboxFull) => Some("outbox_max"),
-                Err(SendError::OutboxesFull) => Some("outboxes"),
+                Err(SendError::OutboxFull) => Some(&limits::OUTBOX_MAX),
+                Err(SendError::OutboxesFull) => Some(&limits::OUTBOXES),
                 _ => None,
             };
-            if let Some(limit) = full {
-                let state = store.data();
-                state.at_limit(limit, state.plugin.shown(limit).unwrap_or_default());
+            if let Some(bound) = full {
+                store.data().at_limit(bound);
             }
             Ok((result.map_err(ErrorCode::from),))
         },
@@ -177,10 +177,10 @@ impl sockets::Host for HostState {
         let target = Target::try_from(target).map_err(|()| ErrorCode::InvalidArgument)?;
         self.grant_connect(&target)?;
         let usage = &self.plugin.usage;
-        let permit = self.permit("outgoing", &usage.outgoing)?;
+        let permit = self.permit(&limits::OUTGOING, &usage.outgoing)?;
         let lookup = match target.immediate() {
             Some(_) => None,
-            None => Some(self.permit("lookups", &usage.lookups)?),
+            None => Some(self.permit(&limits::LOOKUPS, &usage.lookups)?),
         };
         self.commands.push(Command::Connect { permit, lookup, target, token });
         Ok(())

@@ -9,11 +9,13 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::clock::Clock;
+use crate::config::bound::Limit;
+use crate::config::limits;
 use crate::config::model::Stdout;
 use crate::contract::bindings::Level;
 use crate::log::output;
 use crate::plugin::Plugin;
-use crate::plugin::counters::CounterKind;
+use crate::plugin::counters::Counted;
 use crate::plugin::lines::PluginLines;
 use crate::quota::budget::Reservation;
 
@@ -119,7 +121,7 @@ impl Lines {
         };
         if !fits {
             self.is_full = true;
-            self.plugin.counters.add(CounterKind::Limit, "tenant memory");
+            self.plugin.counters.add(Counted::Limit(Limit::Of(&limits::TENANT_MEMORY)));
         }
         fits
     }

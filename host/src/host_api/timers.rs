@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, timers};
 use crate::contract::export::Export;
 use crate::host_api::command::Command;
@@ -36,7 +37,7 @@ impl HostState {
         }
         let max = self.plugin.config.limits.timers;
         if max as usize <= self.timers.len() {
-            return Err(self.at_limit("timers", max));
+            return Err(self.at_limit(&limits::TIMERS));
         }
         let id = self.ids.next(|id| self.timers.contains(&id));
         self.timers.insert(id);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::clock::Moment;
+use crate::config::limits;
 use crate::log::queue;
 use crate::quota::token_bucket::TokenBucket;
 
@@ -118,14 +119,14 @@ impl LogShare {
     /// Tells the operator what was left out of its lines and of its output since the beginning, if anything.
     pub fn tell_left_out(&self) {
         let tallies = [
-            ("log_per_second", "lines left out", &self.above_rate),
-            ("log_queue", "lines left out", &self.log.lost),
-            ("stdout_queue", "bytes left out", &self.output.lost),
+            (&limits::LOG_PER_SECOND, "lines left out", &self.above_rate),
+            (&limits::LOG_QUEUE, "lines left out", &self.log.lost),
+            (&limits::STDOUT_QUEUE, "bytes left out", &self.output.lost),
         ];
-        for (of, what, tally) in tallies {
+        for (bound, what, tally) in tallies {
             let count = tally.total();
             if 0 < count {
-                tracing::info!(tenant = self.name, what, of, count, "counted");
+                tracing::info!(tenant = self.name, what, of = bound.name, count, "counted");
             }
         }
     }

@@ -10,6 +10,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::clock::{Clock, Moment};
+use crate::config::bound::Bound;
+use crate::config::limits;
 use crate::log::queue::{StandardStream, WriteQueue, WriterTask};
 use crate::log::share::LogShare;
 
@@ -76,8 +78,8 @@ fn write_all(queue: &WriteQueue, file: &impl AsFd, mut bytes: &[u8]) -> Result<(
 /// One line for each bound and tenant of what was left out since the last time.
 fn tell(queue: &WriteQueue) {
     let bound = match queue.stream {
-        StandardStream::Log => "log_queue",
-        StandardStream::Output => "stdout_queue",
+        StandardStream::Log => &limits::LOG_QUEUE,
+        StandardStream::Output => &limits::STDOUT_QUEUE,
     };
     for share in LogShare::all() {
         let tenant = Some(&*share.name);
@@ -86,7 +88,7 @@ fn tell(queue: &WriteQueue) {
             if 0 < lines {
                 tracing::warn!(
                     tenant,
-                    limit = "log_per_second",
+                    limit = limits::LOG_PER_SECOND.name,
                     lines,
                     "lines of its plugins were left out"
                 );
@@ -102,18 +104,18 @@ fn tell(queue: &WriteQueue) {
 }
 
 /// Without a tenant it is the host's own.
-fn tell_lost(stream: StandardStream, limit: &str, tenant: Option<&str>, count: u64) {
+fn tell_lost(stream: StandardStream, bound: &Bound, tenant: Option<&str>, count: u64) {
     match stream {
         _ if count == 0 => {}
         StandardStream::Log => tracing::warn!(
             tenant,
-            limit,
+            limit = bound.name,
             lines = count,
             "lines were left out: whoever reads the log is too slow"
         ),
         StandardStream::Output => tracing::warn!(
             tenant,
-            limit,
+            limit = bound.name,
             bytes = count,
             "standard output was left out: whoever reads it is too slow"
         ),

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::config::bound::Limit;
 use crate::quota::token_bucket::TokenBucket;
 
 /// How often the same is told, at most.
@@ -16,7 +17,7 @@ const TRAP_LINES_PER_SECOND: u64 = 20;
 /// The counters of a plugin, and what the operator has been told.
 #[derive(Debug)]
 pub struct Counters {
-    pub(super) told: Mutex<BTreeMap<(CounterKind, &'static str), Told>>,
+    pub(super) told: Mutex<BTreeMap<Counted, Told>>,
     pub(super) traps: AtomicU64,
     pub(super) trap_lines: TokenBucket,
     pub(super) window: Mutex<Window>,
@@ -25,11 +26,11 @@ pub struct Counters {
 
 /// What is counted apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CounterKind {
-    /// A call that is not granted, by the call.
-    Denial,
-    /// A bound that was reached, by the bound.
-    Limit,
+pub enum Counted {
+    /// A call that is not granted, by its name in the contract.
+    Denial(&'static str),
+    /// A limit that was reached.
+    Limit(Limit),
 }
 
 #[derive(Debug, Default)]
@@ -59,22 +60,22 @@ impl Default for Counters {
 
 impl Counters {
     /// Counts one more, which is told elsewhere; the count so far.
-    pub fn add(&self, kind: CounterKind, name: &'static str) -> u64 {
-        self.add_many(kind, name, 1)
+    pub fn add(&self, what: Counted) -> u64 {
+        self.add_many(what, 1)
     }
 
     /// Counts so many more.
-    pub fn add_many(&self, kind: CounterKind, name: &'static str, more: u64) -> u64 {
+    pub fn add_many(&self, what: Counted, more: u64) -> u64 {
         let mut told = lock(&self.told);
-        let told = told.entry((kind, name)).or_default();
+        let told = told.entry(what).or_default();
         told.count += more;
         told.count
     }
 
     /// Counts one more; the count, if it is to be told.
-    pub fn count(&self, kind: CounterKind, name: &'static str, now: Moment) -> Option<u64> {
+    pub fn count(&self, what: Counted, now: Moment) -> Option<u64> {
         let mut told = lock(&self.told);
-        let told = told.entry((kind, name)).or_default();
+        let told = told.entry(what).or_default();
         told.count += 1;
         let again = told.last.is_none_or(|last| TOLD_AGAIN_AFTER <= now.since(last));
         again.then(|| {
@@ -84,8 +85,8 @@ impl Counters {
     }
 
     /// Every counter that is not zero, but that of traps.
-    pub(super) fn all(&self) -> Vec<(CounterKind, &'static str, u64)> {
-        lock(&self.told).iter().map(|((kind, name), told)| (*kind, *name, told.count)).collect()
+    pub(super) fn all(&self) -> Vec<(Counted, u64)> {
+        lock(&self.told).iter().map(|(what, told)| (*what, told.count)).collect()
     }
 
     /// Whether the plugin gets no new instances.
@@ -118,6 +119,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::limits;
 
     fn at(milliseconds: u64) -> Moment {
         Moment::from_start(Duration::from_millis(milliseconds))
@@ -126,19 +128,17 @@ mod tests {
     #[test]
     fn what_is_repeated_is_told_once_a_second_with_its_count() {
         let counters = Counters::default();
-        let limit = |name, milliseconds| counters.count(CounterKind::Limit, name, at(milliseconds));
-        assert_eq!(limit("timers", 0), Some(1));
-        assert_eq!((1..100).filter_map(|time| limit("timers", time)).count(), 0);
-        assert_eq!(limit("ticks", 50), Some(1));
-        assert_eq!(counters.count(CounterKind::Denial, "timers", at(50)), Some(1));
-        assert_eq!(limit("timers", 1000), Some(101));
-        assert_eq!(counters.add_many(CounterKind::Limit, "log_line", 2), 2);
-        let expected = [
-            (CounterKind::Denial, "timers", 1),
-            (CounterKind::Limit, "log_line", 2),
-            (CounterKind::Limit, "ticks", 1),
-            (CounterKind::Limit, "timers", 101),
-        ];
+        let limit = |bound| Counted::Limit(Limit::Of(bound));
+        let (timers, ticks) = (limit(&limits::TIMERS), limit(&limits::TICKS));
+        let (log_line, denial) = (limit(&limits::LOG_LINE), Counted::Denial("timers"));
+        let count = |what, milliseconds| counters.count(what, at(milliseconds));
+        assert_eq!(count(timers, 0), Some(1));
+        assert_eq!((1..100).filter_map(|time| count(timers, time)).count(), 0);
+        assert_eq!(count(ticks, 50), Some(1));
+        assert_eq!(count(denial, 50), Some(1));
+        assert_eq!(count(timers, 1000), Some(101));
+        assert_eq!(counters.add_many(log_line, 2), 2);
+        let expected = [(denial, 1), (log_line, 2), (ticks, 1), (timers, 101)];
         assert_eq!(counters.all(), expected);
     }
 

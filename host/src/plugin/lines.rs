@@ -1,10 +1,11 @@
 //! Lines of a plugin's own for the log, within its bounds.
 
 use crate::clock::Moment;
+use crate::config::limits;
 use crate::contract::bindings::Level;
 use crate::log::guest_lines::{GuestLines, Origin};
 use crate::plugin::Plugin;
-use crate::plugin::counters::CounterKind;
+use crate::plugin::counters::Counted;
 
 /// Lines that a plugin writes in one call; they are on their way when this is dropped.
 pub struct PluginLines<'a> {
@@ -33,11 +34,11 @@ impl PluginLines<'_> {
 
 impl Drop for PluginLines<'_> {
     fn drop(&mut self) {
-        for (limit, count) in
-            [("log_per_second", self.lines.left_out), ("log_line", self.lines.cut)]
+        for (bound, count) in
+            [(&limits::LOG_PER_SECOND, self.lines.left_out), (&limits::LOG_LINE, self.lines.cut)]
         {
             if 0 < count {
-                self.plugin.counters.add_many(CounterKind::Limit, limit, count);
+                self.plugin.counters.add_many(Counted::Limit(bound.into()), count);
             }
         }
     }

@@ -9,10 +9,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::config::bound::Limit;
+use crate::config::limits;
 use crate::log::scope;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
-use crate::plugin::counters::CounterKind;
+use crate::plugin::counters::Counted;
 
 /// How an instance ended that did not end by itself.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub struct Ended<'a> {
     /// The operation, for deferred work.
     pub operation: Option<u32>,
     /// The limit behind it.
-    pub limit: Option<&'static str>,
+    pub limit: Option<Limit>,
     /// The engine's words.
     pub cause: Option<GuestText>,
     /// The guest's frames.
@@ -42,6 +44,7 @@ impl Plugin {
         let strikes = self.tenant.strikes.fetch_add(1, Ordering::Relaxed) + 1;
         if !self.counters.trap_lines.is_empty(now) {
             self.counters.trap_lines.take(1);
+            let limit = ended.limit.map(Limit::name);
             let value = ended.limit.and_then(|limit| self.shown(limit));
             self.tell(now, || {
                 tracing::error!(
@@ -52,7 +55,7 @@ impl Plugin {
                     connection = ended.connection,
                     operation = ended.operation,
                     event = ended.event,
-                    limit = ended.limit,
+                    limit = limit.as_deref(),
                     value,
                     cause = ended.cause.as_ref().map(debug),
                     backtrace = ended.backtrace.as_ref().map(debug),
@@ -99,7 +102,7 @@ impl Plugin {
                 plugin = self.name(),
                 tenant = self.config.tenant,
                 version = self.version,
-                limit = "traps",
+                limit = limits::TRAPS.name,
                 value = traps,
                 "quarantined: it has no new instances until SIGHUP or a restart"
             );
@@ -117,16 +120,10 @@ impl Plugin {
         }
     }
 
-    /// What a bound of its own or of its tenant is set to. Where both have one of that name, the tenant's has `tenant `
-    /// before it.
-    pub fn shown(&self, limit: &str) -> Option<String> {
-        let of_tenant = |limit| self.tenant.limits.shown(limit);
-        match limit.strip_prefix("tenant ") {
-            Some(limit) => of_tenant(limit),
-            // The host's own; so many a tenant may have are its `tenant instances`.
-            None if limit == "instances" => None,
-            None => self.config.limits.shown(limit).or_else(|| of_tenant(limit)),
-        }
+    /// What a limit is set to, if that is a bound of its own or of its tenant.
+    pub fn shown(&self, limit: Limit) -> Option<String> {
+        let Limit::Of(bound) = limit else { return None };
+        self.config.limits.show(bound).or_else(|| self.tenant.limits.show(bound))
     }
 
     /// Takes CPU time that one of its instances has used from the account of its tenant, and tells when that is empty.
@@ -140,8 +137,7 @@ impl Plugin {
         let Some(cpu) = &self.tenant.cpu else { return };
         cpu.take_time(used);
         if cpu.is_empty(now) {
-            let value = self.shown("cpu_per_second").unwrap_or_default();
-            self.at_limit(now, "cpu_per_second", &value, subject);
+            self.at_limit(now, &limits::CPU_PER_SECOND, subject);
         }
     }
 
@@ -167,26 +163,26 @@ impl Plugin {
         if 0 < count {
             tracing::info!(plugin, tenant, version, what = "traps", count, "counted");
         }
-        for (kind, of, count) in self.counters.all() {
-            let what = match kind {
-                CounterKind::Denial => "denials",
-                CounterKind::Limit => "limits",
+        for (counted, count) in self.counters.all() {
+            let (what, of) = match counted {
+                Counted::Denial(call) => ("denials", call.into()),
+                Counted::Limit(limit) => ("limits", limit.name()),
             };
-            tracing::info!(plugin, tenant, version, what, of, count, "counted");
+            tracing::info!(plugin, tenant, version, what, of = &*of, count, "counted");
         }
     }
 
-    /// One more instance could not be made, because of the bound `limit`, which is set to `value`, or because the system
-    /// has no more. `subject` is the connection that it was for. Nobody's fault, and no strike.
+    /// One more instance could not be made, because of the limit, which is set to `value`, or because the system has no
+    /// more. `subject` is the connection that it was for. Nobody's fault, and no strike.
     pub fn found_no_room(
         &self,
         now: Moment,
-        limit: &'static str,
+        limit: Limit,
         value: &str,
         cause: &GuestText,
         subject: Option<&(u32, GuestText)>,
     ) {
-        let Some(count) = self.counters.count(CounterKind::Limit, limit, now) else { return };
+        let Some(count) = self.counters.count(Counted::Limit(limit), now) else { return };
         self.tell(now, || {
             tracing::warn!(
                 plugin = self.name(),
@@ -194,7 +190,7 @@ impl Plugin {
                 version = self.version,
                 handler = subject.map(|(_, handler)| debug(handler)),
                 connection = subject.map(|(number, _)| *number),
-                limit,
+                limit = &*limit.name(),
                 value,
                 ?cause,
                 count,
@@ -203,17 +199,28 @@ impl Plugin {
         });
     }
 
-    /// The bound `limit`, which is set to `value`, was reached. `subject` is the connection that this is about, its
-    /// number and its handler, and asked for only if it is told.
+    /// A limit of its own, or of its tenant, was reached. `subject` is the connection that this is about, its number and
+    /// its handler, and asked for only if it is told.
     pub fn at_limit(
         &self,
         now: Moment,
-        limit: &'static str,
-        value: &dyn Display,
+        limit: impl Into<Limit>,
         subject: impl FnOnce() -> Option<(u32, GuestText)>,
     ) {
-        let Some(count) = self.counters.count(CounterKind::Limit, limit, now) else { return };
-        let subject = subject();
+        let limit = limit.into();
+        self.at_limit_of(now, limit, || self.shown(limit).unwrap_or_default(), subject);
+    }
+
+    /// As [`Plugin::at_limit`], for a limit of somebody else, which is set to `value`.
+    pub fn at_limit_of<V: Display>(
+        &self,
+        now: Moment,
+        limit: Limit,
+        value: impl FnOnce() -> V,
+        subject: impl FnOnce() -> Option<(u32, GuestText)>,
+    ) {
+        let Some(count) = self.counters.count(Counted::Limit(limit), now) else { return };
+        let (subject, value) = (subject(), value());
         self.tell(now, || {
             tracing::warn!(
                 plugin = self.name(),
@@ -221,7 +228,7 @@ impl Plugin {
                 version = self.version,
                 handler = subject.as_ref().map(|(_, handler)| debug(handler)),
                 connection = subject.as_ref().map(|(number, _)| *number),
-                limit,
+                limit = &*limit.name(),
                 value = %value,
                 count,
                 "at a limit"

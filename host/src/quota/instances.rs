@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::config::bound::Bound;
+use crate::config::limits;
 use crate::quota::semaphore::{Permit, Semaphore};
 
 /// The sandboxes that may be alive at once. Clones are the same.
@@ -62,12 +64,12 @@ impl Halves {
 }
 
 impl QuotaExceeded {
-    /// The bound that this is, as the log names it.
-    pub fn limit(self) -> &'static str {
+    /// The bound that this is.
+    pub fn bound(self) -> &'static Bound {
         match self {
-            QuotaExceeded::Host => "instances",
-            QuotaExceeded::Tenant => "tenant instances",
-            QuotaExceeded::TenantMemory => "tenant memory",
+            QuotaExceeded::Host => &limits::INSTANCES,
+            QuotaExceeded::Tenant => &limits::TENANT_INSTANCES,
+            QuotaExceeded::TenantMemory => &limits::TENANT_MEMORY,
         }
     }
 }

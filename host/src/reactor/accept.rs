@@ -7,13 +7,14 @@ use mio::Interest;
 use rustix::io::Errno;
 
 use crate::base::token::PollSource;
+use crate::config::bound::Limit;
+use crate::config::limits;
 use crate::config::model::AtCapacity;
 use crate::contract::bindings::Origin;
 use crate::engine::event::Event;
 use crate::log::text::GuestText;
 use crate::net::connection::{Connection, SharedConnection};
-use crate::plugin::counters::CounterKind;
-use crate::quota::instances::QuotaExceeded;
+use crate::plugin::counters::Counted;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::{ConnectionEntry, marks};
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -33,9 +34,9 @@ enum NotAccepted {
     /// The one that waited has gone, or its plugin cannot be started.
     Gone,
     /// This limit is reached.
-    Full(&'static str),
-    /// Nothing was taken from the backlog, and this limit is the plugin's own.
-    Closed(&'static str),
+    Full(Limit),
+    /// Nothing was taken from the backlog: this limit is reached.
+    Closed(Limit),
 }
 
 impl NotAccepted {
@@ -45,9 +46,11 @@ impl NotAccepted {
         match error.raw_os_error() {
             _ if error.kind() == io::ErrorKind::WouldBlock => NotAccepted::Nothing,
             Some(PROCESS_HAS_TOO_MANY | SYSTEM_HAS_TOO_MANY) => {
-                NotAccepted::Full("file descriptors")
+                NotAccepted::Full(Limit::FileDescriptors)
             }
-            _ if error.kind() == io::ErrorKind::OutOfMemory => NotAccepted::Full("memory"),
+            _ if error.kind() == io::ErrorKind::OutOfMemory => {
+                NotAccepted::Full(Limit::SystemMemory)
+            }
             _ => NotAccepted::Gone,
         }
     }
@@ -102,20 +105,20 @@ impl Reactor {
         let plugin = self.setup.env.host.plugins[acceptor.plugin()].clone();
         let has_instance = self.programs.shared(plugin.index).is_some();
         if plugin.counters.is_quarantined() && !has_instance {
-            return Err(NotAccepted::Closed("traps"));
+            return Err(NotAccepted::Closed(Limit::Of(&limits::TRAPS)));
         }
         let permit = plugin.usage.accepted.try_acquire();
-        let permit = permit.ok_or(NotAccepted::Closed("connections"))?;
+        let permit = permit.ok_or(NotAccepted::Closed(Limit::Of(&limits::CONNECTIONS)))?;
         if !has_instance {
             let room = self.setup.quota.check(plugin.tenant.index);
-            room.map_err(|full| NotAccepted::Closed(full.limit()))?;
+            room.map_err(|full| NotAccepted::Closed(full.bound().into()))?;
             if !plugin.tenant.memory.has_room(plugin.least_memory) {
-                return Err(NotAccepted::Closed(QuotaExceeded::TenantMemory.limit()));
+                return Err(NotAccepted::Closed(Limit::Of(&limits::TENANT_MEMORY)));
             }
         }
         let now = self.setup.env.clock.turn();
         if plugin.accepts.as_ref().is_some_and(|accepts| accepts.is_empty(now)) {
-            return Err(NotAccepted::Closed("accepts_per_second"));
+            return Err(NotAccepted::Closed(Limit::Of(&limits::ACCEPTS_PER_SECOND)));
         }
         let stream = acceptor.listener.accept().map_err(|error| NotAccepted::of(&error))?;
         if let Some(accepts) = &plugin.accepts {
@@ -134,7 +137,7 @@ impl Reactor {
         };
         let instance = self.instance_for(plugin.index).map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
-            Unavailable::NoRoom(full) => NotAccepted::Full(full.limit()),
+            Unavailable::NoRoom(full) => NotAccepted::Full(full.bound().into()),
             Unavailable::Quarantined => NotAccepted::Gone,
         })?;
         let origin = Origin::Accepted(accepted);
@@ -191,46 +194,33 @@ impl Reactor {
     }
 
     /// Tells the operator that a listener does not accept, now and then.
-    fn log_not_accepting(&mut self, place: usize, limit: &'static str) {
+    fn log_not_accepting(&mut self, place: usize, limit: Limit) {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
-        let plugin = &self.setup.env.host.plugins[acceptor.listener.endpoint.plugin];
+        let plugin = &self.setup.env.host.plugins[acceptor.plugin()];
         let turns_away = acceptor.listener.endpoint.at_capacity == AtCapacity::Refuse;
         let is_reached = acceptor.at_limit.replace(limit) != Some(limit);
         if !is_reached && !turns_away {
             return;
         }
         // Counted each time it is reached, or somebody is turned away; told seldom.
-        let count = plugin.counters.add(CounterKind::Limit, limit);
-        if acceptor.told.is_none_or(|told| TELL_AGAIN_AFTER <= now.since(told)) {
-            acceptor.told = Some(now);
-            let address = &*acceptor.listener.endpoint.accepted.listener;
-            let of_host = || (limit == "instances").then(|| self.setup.quota.max.to_string());
-            let (tenant, value) = (&*plugin.config.tenant, plugin.shown(limit).or_else(of_host));
-            let (plugin, version) = (plugin.name(), &*plugin.version);
-            match acceptor.listener.endpoint.at_capacity {
-                AtCapacity::Refuse => tracing::warn!(
-                    plugin,
-                    tenant,
-                    version,
-                    address,
-                    limit,
-                    value,
-                    count,
-                    "at its limit: turning away"
-                ),
-                AtCapacity::Wait => tracing::warn!(
-                    plugin,
-                    tenant,
-                    version,
-                    address,
-                    limit,
-                    value,
-                    count,
-                    "at its limit: not accepting for now"
-                ),
-            }
+        let count = plugin.counters.add(Counted::Limit(limit));
+        if acceptor.told.is_some_and(|told| now.since(told) < TELL_AGAIN_AFTER) {
+            return;
         }
+        acceptor.told = Some(now);
+        let address = acceptor.listener.endpoint.accepted.listener.clone();
+        tracing::warn!(
+            plugin = plugin.name(),
+            tenant = plugin.config.tenant,
+            version = plugin.version,
+            address,
+            limit = &*limit.name(),
+            value = self.shown(plugin, limit),
+            count,
+            "at its limit: {}",
+            if turns_away { "turning away" } else { "not accepting for now" }
+        );
     }
 
     fn is_paused(&self, place: usize) -> bool {
@@ -275,7 +265,7 @@ mod tests {
     fn a_lack_of_descriptors_closes_the_gate_for_a_while() {
         for error in [Errno::MFILE, Errno::NFILE] {
             let refusal = NotAccepted::of(&error.into());
-            assert!(matches!(refusal, NotAccepted::Full("file descriptors")), "{error}");
+            assert!(matches!(refusal, NotAccepted::Full(Limit::FileDescriptors)), "{error}");
         }
         let none = NotAccepted::of(&io::ErrorKind::WouldBlock.into());
         assert!(matches!(none, NotAccepted::Nothing));

@@ -8,7 +8,7 @@ use crate::engine::call::Finished;
 use crate::engine::event::Event;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
-use crate::reactor::ends::TOO_LONG;
+use crate::reactor::ends::{EVENT_DEADLINE, TOO_LONG};
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
 use crate::reactor::table::instance::InstanceState;
@@ -218,7 +218,7 @@ impl Reactor {
                 handler: subject.as_ref().map(|(_, handler)| handler),
                 connection: subject.as_ref().map(|(number, _)| *number),
                 operation: None,
-                limit: Some("event_deadline"),
+                limit: Some(EVENT_DEADLINE),
                 cause: None,
                 backtrace: None,
             },

@@ -7,6 +7,8 @@ use mio::Interest;
 use crate::base::arena::ConnectionId;
 use crate::base::token::PollSource;
 use crate::clock::Moment;
+use crate::config::bound::Bound;
+use crate::config::limits;
 use crate::config::model::OnTrap;
 use crate::engine::event::Event;
 use crate::net::connection::stream::Stream;
@@ -67,12 +69,11 @@ impl Reactor {
     }
 
     /// A connection has come to a bound of its plugin or its tenant.
-    pub(super) fn log_at_limit(&self, id: ConnectionId, limit: &'static str) {
+    pub(super) fn log_at_limit(&self, id: ConnectionId, bound: &'static Bound) {
         let Some(entry) = self.connections.get(id) else { return };
         let Some(instance) = self.instances.get(entry.instance) else { return };
-        let value = instance.plugin.shown(limit).unwrap_or_default();
         let now = self.setup.env.clock.now();
-        instance.plugin.at_limit(now, limit, &value, || self.subject(entry.instance, Some(id)));
+        instance.plugin.at_limit(now, bound, || self.subject(entry.instance, Some(id)));
     }
 
     /// Brings everything around a connection in line with its state: its interest in the poll, its
@@ -109,7 +110,7 @@ impl Reactor {
         }
         drop(connection);
         if is_newly_limited {
-            self.log_at_limit(id, "write_per_second");
+            self.log_at_limit(id, &limits::WRITE_PER_SECOND);
         }
         if is_limited {
             self.wait_to_write(id);

@@ -1,6 +1,8 @@
 //! Ends of instances that nobody asked for, and what they leave behind.
 
 use crate::base::arena::{ConnectionId, InstanceId};
+use crate::config::bound::Limit;
+use crate::config::limits;
 use crate::config::model::Isolation;
 use crate::contract::outcome::ExitReason;
 use crate::engine::call::Trapped;
@@ -8,6 +10,7 @@ use crate::engine::event::Event;
 use crate::engine::sandbox::Stage;
 use crate::log::text::GuestText;
 use crate::log::trap;
+use crate::plugin::Plugin;
 use crate::plugin::report::Ended;
 use crate::reactor::table::instance::{Instance, InstanceState};
 use crate::reactor::table::turn::TurnPhase;
@@ -16,6 +19,9 @@ use crate::workers::disposal::Remains;
 
 /// Deadlines of an ended instance that are taken off before another tenant has its turn.
 const CANCELLED_AT_ONCE: usize = 256;
+
+const INSTANCES: Limit = Limit::Of(&limits::INSTANCES);
+pub(super) const EVENT_DEADLINE: Limit = Limit::Of(&limits::EVENT_DEADLINE);
 
 /// What the log says of an event that took too long.
 pub(super) const TOO_LONG: &str = "an event took too long: its instance has ended";
@@ -69,7 +75,7 @@ impl Reactor {
             self.setup.env.clock.now(),
             &Ended {
                 what: match trapped.stage {
-                    Stage::Run if trapped.limit == Some("event_deadline") => TOO_LONG,
+                    Stage::Run if trapped.limit == Some(EVENT_DEADLINE) => TOO_LONG,
                     Stage::Run => "trapped",
                     Stage::Room | Stage::Make | Stage::Fit => "no instance could be made",
                 },
@@ -99,8 +105,8 @@ impl Reactor {
         }
         let plugin = instance.plugin.clone();
         let was_program = matches!(event, Event::Prepare | Event::Start);
-        let limit = trapped.limit.unwrap_or("instances");
-        let value = plugin.shown(limit).unwrap_or_else(|| self.setup.quota.max.to_string());
+        let limit = trapped.limit.unwrap_or(INSTANCES);
+        let value = self.shown(&plugin, limit).unwrap_or_default();
         let subject = self.subject(id, event.connection());
         plugin.found_no_room(
             self.setup.env.clock.now(),
@@ -114,6 +120,12 @@ impl Reactor {
         if was_program {
             self.restart_later(plugin.index);
         }
+    }
+
+    /// What a limit of a plugin, its tenant or the host is set to.
+    pub(super) fn shown(&self, plugin: &Plugin, limit: Limit) -> Option<String> {
+        let of_host = || (limit == INSTANCES).then(|| self.setup.quota.max.to_string());
+        plugin.shown(limit).or_else(of_host)
     }
 
     /// The connection that an event was about, its number and its handler.

@@ -1,6 +1,7 @@
 //! Events into instances: one at a time for each, in slices, and what happens when one traps.
 
 use crate::base::arena::InstanceId;
+use crate::config::bound::Limit;
 use crate::config::model::Isolation;
 use crate::engine::call::{Finished, Seat};
 use crate::engine::event::{Event, Outcome};
@@ -124,11 +125,10 @@ impl Reactor {
     }
 
     /// A guest that was refused memory and went on all the same.
-    fn log_refused_memory(&self, id: InstanceId, event: &Event, limit: Option<&'static str>) {
+    fn log_refused_memory(&self, id: InstanceId, event: &Event, limit: Option<Limit>) {
         let Some((limit, instance)) = limit.zip(self.instances.get(id)) else { return };
         let now = self.setup.env.clock.now();
-        let value = instance.plugin.shown(limit).unwrap_or_default();
-        instance.plugin.at_limit(now, limit, &value, || self.subject(id, event.connection()));
+        instance.plugin.at_limit(now, limit, || self.subject(id, event.connection()));
     }
 
     fn apply(&mut self, id: InstanceId, command: Command) {

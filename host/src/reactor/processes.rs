@@ -1,6 +1,8 @@
 //! Processes: instances without a connection, from their birth to the notice of their end.
 
 use crate::base::arena::InstanceId;
+use crate::config::bound::Limit;
+use crate::config::limits;
 use crate::contract::outcome::ExitReason;
 use crate::engine::event::Event;
 use crate::reactor::Reactor;
@@ -39,12 +41,12 @@ impl Reactor {
     /// Tells the operator which bound keeps a plugin from having one more instance.
     fn log_unavailable(&self, plugin: usize, why: Unavailable) {
         let plugin = &self.setup.env.host.plugins[plugin];
-        let limit = match why {
-            Unavailable::NoRoom(full) => full.limit(),
-            Unavailable::Quarantined => "traps",
-        };
-        let value = plugin.shown(limit).unwrap_or_else(|| self.setup.quota.max.to_string());
-        plugin.at_limit(self.setup.env.clock.now(), limit, &value, || None);
+        let limit = Limit::Of(match why {
+            Unavailable::NoRoom(full) => full.bound(),
+            Unavailable::Quarantined => &limits::TRAPS,
+        });
+        let value = || self.shown(plugin, limit).unwrap_or_default();
+        plugin.at_limit_of(self.setup.env.clock.now(), limit, value, || None);
     }
 
     /// Ends a process that `parent` has spawned, if it is one.

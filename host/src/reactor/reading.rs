@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::base::arena::{ConnectionId, InstanceId};
+use crate::config::limits;
 use crate::engine::event::Event;
 use crate::net::connection::reason_of;
 use crate::reactor::table::backlog::ReadState;
@@ -128,7 +129,7 @@ impl Reactor {
         let Some(reading) = &instance.plugin.tenant.reading else { return };
         reading.take(u64::try_from(length).unwrap_or(u64::MAX));
         if reading.is_empty(self.setup.env.clock.now()) {
-            self.log_at_limit(id, "read_per_second");
+            self.log_at_limit(id, &limits::READ_PER_SECOND);
         }
     }
 

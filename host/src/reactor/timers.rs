@@ -1,6 +1,8 @@
 //! What the deadlines of a reactor are for.
 
 use crate::base::arena::ConnectionId;
+use crate::config::bound::Limit;
+use crate::config::limits;
 use crate::net::connection::{CloseReason, Phase};
 use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -60,10 +62,9 @@ impl Reactor {
     fn log_close_deadline(&self, id: ConnectionId) {
         let Some(entry) = self.connections.get(id) else { return };
         let Some(instance) = self.instances.get(entry.instance) else { return };
-        let value = format!("{:?}", self.setup.close_deadline);
-        let (now, subject) =
-            (self.setup.env.clock.now(), || self.subject(entry.instance, Some(id)));
-        instance.plugin.at_limit(now, "close_deadline", &value, subject);
+        let (now, limit) = (self.setup.env.clock.now(), Limit::Of(&limits::CLOSE_DEADLINE));
+        let value = || format!("{:?}", self.setup.close_deadline);
+        instance.plugin.at_limit_of(now, limit, value, || self.subject(entry.instance, Some(id)));
     }
 
     /// Ends a connection for a reason of the host's.

@@ -4,7 +4,9 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::config::bound::Bound;
 use crate::config::error::{ConfigError, Problem};
+use crate::config::limits;
 use crate::config::model::{Config, PluginConfig};
 
 /// Descriptors of everything but listeners and connections: polls, the log, folders, compiled components.
@@ -79,12 +81,12 @@ struct Connections {
 }
 
 fn connections(plugin: &PluginConfig) -> [Connections; 2] {
-    let bound = |name, count: u32| Connections {
-        key: format!("plugins.{}.limits.{name}", plugin.name),
+    let of = |bound: &Bound, count: u32| Connections {
+        key: format!("plugins.{}.limits.{}", plugin.name, bound.name),
         count: count.into(),
     };
     let outgoing = if plugin.allow.connect.is_empty() { 0 } else { plugin.limits.outgoing };
-    [bound("connections", plugin.limits.connections), bound("outgoing", outgoing)]
+    [of(&limits::CONNECTIONS, plugin.limits.connections), of(&limits::OUTGOING, outgoing)]
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ impl Prepared {
                         .prepare(template, env.clone())
                         .map_err(|fault| caller.error(plugin, fault))?;
                     reactor.adopt(sandbox).map_err(|full| {
-                        caller.error(plugin, fit::no_room(plugin, full.limit(), quota.max))
+                        caller.error(plugin, fit::no_room(plugin, full.bound(), quota.max))
                     })?;
                 }
             }

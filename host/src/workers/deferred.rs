@@ -9,6 +9,8 @@ use wasmtime::Trap;
 
 use crate::base::thread::{Threads, lower_priority};
 use crate::clock::Clock;
+use crate::config::bound::Limit;
+use crate::config::limits;
 use crate::contract::outcome::Failure;
 use crate::engine::call::{Finished, Seat, Trapped, enter, operation_budget};
 use crate::engine::event::{Event, Outcome};
@@ -29,9 +31,6 @@ use crate::workers::cpu_account::CpuAccount;
 
 /// How long an idle worker keeps its instance for the next job of the same plugin.
 const KEPT_FOR: Duration = Duration::from_secs(1);
-
-/// What the log calls the memory of a tenant.
-const TENANT_MEMORY: &str = "tenant memory";
 
 /// The threads. Dropping it gives up every job, ends what runs at its next slice and waits a little for the
 /// threads to end.
@@ -136,8 +135,7 @@ impl Worker {
             return;
         }
         let Some(seat) = self.seat(&plugin) else {
-            let value = plugin.shown(TENANT_MEMORY).unwrap_or_default();
-            plugin.at_limit(self.env.clock.now(), TENANT_MEMORY, &value, || None);
+            plugin.at_limit(self.env.clock.now(), &limits::TENANT_MEMORY, || None);
             let (instance, outcome) = (asker.instance, Err(Failure::Unavailable.into()));
             return asker.post.send(Mail::Deferred(Deferred {
                 instance,
@@ -224,7 +222,7 @@ impl Worker {
             }
             Ok(_) => Err(Failure::Unavailable.into()),
             Err(trapped) if trapped.stage == Stage::Room => {
-                let limit = trapped.limit.unwrap_or("instances");
+                let limit = trapped.limit.unwrap_or(Limit::Of(&limits::INSTANCES));
                 let value = plugin.shown(limit).unwrap_or_default();
                 let cause = trap::cause(&trapped.error);
                 plugin.found_no_room(self.env.clock.now(), limit, &value, &cause, None);

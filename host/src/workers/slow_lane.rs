@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::base::thread::lower_priority;
 use crate::clock::{Clock, Moment};
+use crate::config::limits;
 use crate::engine::call::Seat;
 use crate::engine::event::Event;
 use crate::engine::ticker::Activity;
@@ -109,8 +110,7 @@ impl SlowLane {
         drop(queue);
         drop(given_up);
         if waits {
-            let value = plugin.shown("slow_calls").unwrap_or_default();
-            plugin.at_limit(self.now(), "slow_calls", &value, || None);
+            plugin.at_limit(self.now(), &limits::SLOW_CALLS, || None);
         }
         if lacks_thread && let Err(error) = self.start() {
             // It begins when another call of the lane has ended.

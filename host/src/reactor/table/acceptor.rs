@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use mio::Registry;
 
 use crate::clock::Moment;
+use crate::config::bound::Limit;
 use crate::net::listener::Listener;
 use crate::reactor::table::deadline::DeadlineKey;
 
@@ -14,7 +15,7 @@ pub(in crate::reactor) struct Acceptor {
     /// Set while it cannot accept: when it tries again if nothing ends before.
     pub(in crate::reactor) again: Option<DeadlineKey>,
     /// The limit that keeps it from accepting.
-    pub(in crate::reactor) at_limit: Option<&'static str>,
+    pub(in crate::reactor) at_limit: Option<Limit>,
     /// When the operator was last told that it cannot.
     pub(in crate::reactor) told: Option<Moment>,
 }
