@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::base::arena::InstanceId;
 use crate::base::thread::{ThreadId, look_at, lower_priority_of};
-use crate::engine::ticker::{LOOKS_IN_A_SLICE, Watched};
+use crate::engine::ticker::Watched;
 use crate::host_api::call::Pace;
 use crate::reactor::Reactor;
 use crate::workers::slow_call::SlowCall;
@@ -32,8 +32,9 @@ pub(super) struct FirstSlice {
     relief: Option<(Arc<dyn Relief>, ThreadId)>,
 }
 
-/// Looks after which a guest has had its slice for sure, however the first of them fell.
-const LOOKS_MAX: u32 = LOOKS_IN_A_SLICE + 1;
+/// A guest that is seen so often has been inside for half a slice at the least, and for a slice and a half at the most, however
+/// the first look fell.
+const LOOKS_MAX: u32 = 2;
 
 #[derive(Default)]
 struct LoopSlot {
@@ -158,24 +159,26 @@ impl Pace for FirstSlice {
 impl Watched for FirstSlice {
     /// A guest that is in a host function does not notice the end of its slice: then the loop is taken from here. One whose
     /// thread waits for a core has had no slice yet.
-    fn look(&self) {
+    fn look(&self) -> bool {
         // Its thread is about to take the loop, or to leave it.
-        let Ok(mut slot) = self.slot.try_lock() else { return };
+        let Ok(mut slot) = self.slot.try_lock() else { return false };
         let Some((spares, thread)) = self.relief.as_ref().filter(|_| slot.the_loop.is_some())
         else {
-            return;
+            return false;
         };
         slot.looks += 1;
         if slot.looks < LOOKS_MAX {
-            return;
+            return true;
         }
-        let Some(seen) = look_at(*thread) else { return };
+        let Some(seen) = look_at(*thread) else { return true };
         let before = *slot.cpu_seen.get_or_insert(seen.cpu);
-        let computes = spares.slice() / 2 <= seen.cpu.saturating_sub(before);
+        // Half a slice since then, if the ticker woke in time.
+        let computes = spares.slice() * 2 / 5 <= seen.cpu.saturating_sub(before);
         if !computes && !seen.waits {
-            return;
+            return true;
         }
         let is_low = computes && lower_priority_of(*thread).is_ok();
         self.hand_on(slot, |call| call.goes_on_elsewhere(before, is_low));
+        false
     }
 }

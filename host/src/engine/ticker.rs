@@ -37,14 +37,15 @@ struct TickerShared {
 #[derive(Default)]
 struct WatchList(Mutex<Vec<Weak<dyn Watched>>>);
 
-/// Something that is looked at [`LOOKS_IN_A_SLICE`] times a slice while a guest may run.
+/// Something that is looked at once a slice while a guest may run, and [`CLOSE_LOOKS_IN_A_SLICE`] times while one is in its
+/// first slice: waking a thread costs as much as many a call, and most guests have returned by the next look.
 pub trait Watched: Send + Sync {
-    /// Looks. It is called on the ticker's thread, and must not wait.
-    fn look(&self);
+    /// Looks; whether it is to be looked at more closely. It is called on the ticker's thread, and must not wait.
+    fn look(&self) -> bool;
 }
 
-/// How often is looked in one slice.
-pub const LOOKS_IN_A_SLICE: u32 = 4;
+/// How often is looked in one slice, where it is looked closely.
+pub const CLOSE_LOOKS_IN_A_SLICE: u32 = 2;
 
 /// Slices without any guest after which the ticker goes to sleep. Waking it costs a system call, so it
 /// lingers a little over the gaps of a busy loop.
@@ -107,12 +108,11 @@ impl Drop for Ticker {
 }
 
 impl WatchList {
-    fn look(&self) {
+    fn look(&self) -> bool {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|watched| watched.strong_count() != 0);
-        for watched in watched.iter().filter_map(Weak::upgrade) {
-            watched.look();
-        }
+        let looks = watched.iter().filter_map(Weak::upgrade).map(|watched| watched.look());
+        looks.fold(false, |any, closely| any | closely)
     }
 }
 
@@ -153,14 +153,18 @@ impl Drop for Entered<'_> {
 impl TickerShared {
     fn run(&self, engine: &EngineWeak, slice: Duration) {
         let mut idle = Idle::default();
-        let mut looks = 0;
+        let step = slice / CLOSE_LOOKS_IN_A_SLICE;
+        let (mut closely, mut steps) = (false, 0);
         while !self.stop.load(Ordering::SeqCst) {
-            std::thread::sleep(slice / LOOKS_IN_A_SLICE);
-            self.watched.look();
-            looks = (looks + 1) % LOOKS_IN_A_SLICE;
-            if looks != 0 {
+            // Up to the next slice, or to the next look.
+            let slept = if closely { 1 } else { CLOSE_LOOKS_IN_A_SLICE - steps };
+            std::thread::sleep(step * slept);
+            closely = self.watched.look();
+            steps += slept;
+            if steps < CLOSE_LOOKS_IN_A_SLICE {
                 continue;
             }
+            steps = 0;
             let Some(engine) = engine.upgrade() else { return };
             engine.increment_epoch();
             idle.has_passed(self.entries.load(Ordering::SeqCst));
