@@ -47,6 +47,8 @@ pub struct SlowCall {
 struct OfThread {
     /// Whether it has one of the lane's turns.
     has_turn: AtomicBool,
+    /// Whether it is one of the lane's, which takes the next call when this one has ended.
+    is_of_the_lane: AtomicBool,
     /// Whether it has lowered its priority, which it cannot raise again.
     is_low: AtomicBool,
     cpu: CpuAccount,
@@ -128,6 +130,7 @@ impl SlowCall {
 
     /// Makes it, on the thread that calls, which has a low priority, from its begin to its end.
     pub(super) fn make(self: &Arc<SlowCall>) {
+        self.thread.is_of_the_lane.store(true, Ordering::Relaxed);
         let unstarted = self.lock().unstarted.take();
         let Some((seat, event)) = unstarted else {
             // It was given up before it began.
@@ -154,6 +157,11 @@ impl SlowCall {
         self.thread.cpu.begin_at(cpu);
         self.thread.is_low.store(is_low, Ordering::Relaxed);
         self.is_seen();
+    }
+
+    /// Whether its thread takes the next call of the lane when this one has ended.
+    pub(super) fn comes_back_to_the_lane(&self) -> bool {
+        self.thread.is_of_the_lane.load(Ordering::Relaxed)
     }
 
     /// Whether its thread has lowered its priority.

@@ -181,10 +181,10 @@ impl SlowLane {
     pub(super) fn ended(&self, call: &SlowCall) {
         let mut queue = self.lock();
         let removed = queue.ended(call);
-        let lacks_thread = queue.idle == 0 && queue.something_may_start() && !queue.is_closed;
+        let may_start = queue.idle == 0 && queue.something_may_start() && !queue.is_closed;
+        let lacks_thread = may_start && !call.comes_back_to_the_lane();
         drop(queue);
         drop(removed);
-        // Its own thread may be none of the lane's.
         if lacks_thread && let Err(error) = self.start() {
             tracing::debug!(%error, "no more threads for the slow lane");
         }
