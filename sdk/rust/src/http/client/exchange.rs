@@ -110,6 +110,8 @@ struct State {
     next: Option<Uri>,
     skipped: usize,
     deadline: Option<Timer>,
+    /// The plugin wants the body to wait.
+    paused: bool,
     over: bool,
 }
 
@@ -137,6 +139,7 @@ impl Exchange {
             next: None,
             skipped: 0,
             deadline: None,
+            paused: false,
             over: false,
         };
         let (callbacks, state) = (RefCell::new(callbacks), RefCell::new(state));
@@ -392,10 +395,17 @@ impl Exchange {
     }
 
     pub fn pause(&self, paused: bool) {
+        self.state.borrow_mut().paused = paused;
         let link = self.state.borrow().link.upgrade();
         if let Some(link) = link {
-            link.pause(self, paused);
+            link.settle_pause();
         }
+    }
+
+    /// Whether a body comes that is to wait. What comes before it, an answer of a proxy, a redirect, a head, does not wait.
+    pub fn holds_body(&self) -> bool {
+        let state = self.state.borrow();
+        state.paused && state.response.is_some() && state.next.is_none()
     }
 
     fn is_streamed(&self) -> bool {

@@ -124,12 +124,12 @@ impl Link {
 
     // Called by an exchange.
 
-    pub fn pause(&self, exchange: &Exchange, paused: bool) {
-        let is_first = {
-            let flights = self.flights.borrow();
-            flights.front().is_some_and(|first| std::ptr::eq(&raw const *first.exchange, exchange))
-        };
-        if is_first && self.paused.replace(paused) != paused {
+    /// Reads, or does not, as the request that is being answered wants it.
+    pub fn settle_pause(&self) {
+        let first = self.flights.borrow().front().map(|first| first.exchange.clone());
+        let is_open = self.phase.get() == Phase::Open;
+        let paused = is_open && first.is_some_and(|exchange| exchange.holds_body());
+        if self.paused.replace(paused) != paused {
             self.apply_pause();
         }
     }

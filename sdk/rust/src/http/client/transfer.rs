@@ -38,7 +38,7 @@ impl HttpTransfer {
         }
     }
 
-    /// Pauses the body. The server notices when the buffers between are full.
+    /// Pauses the body, now or when it begins: the head still comes. The server notices when the buffers between are full.
     pub fn pause(&self) {
         self.set_paused(true);
     }

@@ -34,6 +34,8 @@ pub(super) struct Core {
     outlet: Outlet,
     /// All that the outlet was ever given, in bytes: with what waits it tells what the peer has taken.
     given: Cell<u64>,
+    /// The handshake is over. Before that the peer is read in any case, because its answer has to be.
+    begun: Cell<bool>,
     /// Somebody will send what there is: a callback that runs, or the end of the handshake.
     corked: Cell<bool>,
     /// Something came since the last ping.
@@ -74,6 +76,7 @@ impl WebSocket {
             settings,
             outlet: Outlet::default(),
             given: Cell::new(0),
+            begun: Cell::new(false),
             corked: Cell::new(true),
             heard: Cell::new(true),
             seen: Cell::default(),
@@ -111,21 +114,23 @@ impl WebSocket {
     }
 
     /// Ends it: 1000 is a normal end, 1001 that this side goes away, 4000 to 4999 are the plugin's own. What was sent
-    /// before still arrives, as long as the peer reads.
+    /// before still arrives, as long as the peer reads. Before it is open, it is ended as soon as it is.
     ///
     /// # Errors
     /// `Closed`, `Code`, `TooLong` (a reason has at most 123 bytes).
     pub fn close(&self, code: u16, reason: &str) -> Result<(), SendError> {
         self.0.codec.borrow_mut().close(code, reason)?;
         self.0.flush();
-        self.0.close_later();
+        if self.0.begun.get() {
+            self.0.close_later();
+        }
         // The peer's answer has to be read.
         self.0.listen();
         self.resume();
         Ok(())
     }
 
-    /// Takes no more messages: the peer is not read from, and feels it. What has come already waits.
+    /// Takes no more messages: the peer is not read from, and feels it. What has come already waits. The handshake goes on.
     ///
     /// It is pinged no more. Where the connection ends meanwhile, messages that wait are lost.
     pub fn pause(&self) {
@@ -183,9 +188,9 @@ impl Core {
         // Silence is judged by pings.
         self.transport.set_inactivity_timeout(Duration::ZERO);
         self.transport.keep_half_open(false);
-        if self.is_open() {
-            self.ping_later();
-        }
+        self.begun.set(true);
+        self.settle_reading();
+        if self.is_open() { self.ping_later() } else { self.close_later() }
     }
 
     fn is_open(&self) -> bool {

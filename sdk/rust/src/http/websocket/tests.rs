@@ -1,6 +1,7 @@
 //! WebSockets that this side asks for, and both sides under pressure.
 
 mod ends;
+mod handshake;
 mod pair;
 mod slow;
 

@@ -64,6 +64,7 @@ impl Link {
                 }
                 Ok(Some(ResponseEvent::Head(head))) => {
                     exchange.head(head);
+                    self.settle_pause();
                     self.take_end(&exchange, &method, input.is_empty());
                 }
                 Ok(Some(ResponseEvent::Data(data))) => {
@@ -106,9 +107,7 @@ impl Link {
         self.written.set(self.written.get() - 1);
         self.responses.set(self.responses.get() + 1);
         self.begun.set(false);
-        if self.paused.replace(false) {
-            self.apply_pause();
-        }
+        self.settle_pause();
         let is_over = self.decoder.borrow().is_over() || !exchange.keeps_alive();
         // What follows answers nothing that was asked.
         let is_spoiled = self.written.get() == 0 && !is_last;

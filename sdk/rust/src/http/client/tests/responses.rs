@@ -292,21 +292,77 @@ fn a_deadline_is_kept() {
     assert_eq!(watched.response().text(), "x");
 }
 
+const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+
 #[test]
 fn a_body_can_wait() {
     let world = World::new();
     let (watched, peer) = world.get();
+    peer.send(HEAD);
     watched.transfer.pause();
     assert!(peer.wire().paused);
     assert_eq!(peer.wire().inactivity_timeout, Duration::ZERO);
     watched.transfer.resume();
     assert!(!peer.wire().paused);
     watched.transfer.pause();
-    peer.send(ok("x"));
+    peer.send("abc");
     // The connection is not the request's any more.
     assert!(!peer.wire().paused);
     watched.transfer.pause();
     assert!(!peer.wire().paused);
+}
+
+/// Whenever it is asked to wait: what has to be read before the body is read.
+#[test]
+fn only_a_body_waits() {
+    const REDIRECT: &str = "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n";
+    const BEFORE: [&str; 4] = ["", "HTTP/1.1 ", "HTTP/1.1 100 Continue\r\n\r\n", REDIRECT];
+    for before in BEFORE {
+        for when in ["sent", "connected", "answered"] {
+            for resumes in [false, true] {
+                let world = World::new();
+                let transfer = world.client.get("http://h/a").redirects(1).send();
+                let watched = watch(&transfer);
+                let pause = |now| {
+                    if now == when {
+                        transfer.pause();
+                    }
+                };
+                pause("sent");
+                let peer = world.peer(0);
+                peer.connect();
+                pause("connected");
+                peer.send(before);
+                pause("answered");
+                assert!(!peer.wire().paused, "{before:?} {when}");
+                assert_eq!(peer.wire().inactivity_timeout, Duration::from_secs(10));
+                if resumes {
+                    transfer.resume();
+                }
+                peer.send(HEAD.trim_start_matches(if before == BEFORE[1] { before } else { "" }));
+                assert_eq!(peer.wire().paused, !resumes, "{before:?} {when}");
+                transfer.resume();
+                assert!(!peer.wire().paused);
+                peer.send("abc");
+                assert_eq!(watched.response().text(), "abc", "{before:?} {when}");
+            }
+        }
+    }
+}
+
+/// Of two that are pipelined, the second waits when its turn comes.
+#[test]
+fn a_body_behind_another_waits_in_its_turn() {
+    let world =
+        World::with(ClientSettings { connections: 1, pipeline: 2, ..ClientSettings::default() });
+    let (first, peer) = world.get();
+    let second = watch(&world.client.get("http://h/b").send());
+    second.transfer.pause();
+    peer.send(ok("x"));
+    assert_eq!(first.response().text(), "x");
+    assert!(!peer.wire().paused);
+    peer.send(HEAD);
+    assert!(peer.wire().paused && !second.is_over());
 }
 
 #[test]

@@ -57,7 +57,8 @@ impl Core {
 
     /// Reads the peer, or does not, whoever wants that. At the end it is read, so that its own end is seen.
     pub(super) fn settle_reading(&self) {
-        let unread = (self.paused.get() || self.deaf.get()) && !self.ending.get();
+        let may_wait = self.begun.get() && !self.ending.get();
+        let unread = may_wait && (self.paused.get() || self.deaf.get());
         if self.unread.replace(unread) == unread {
             return;
         }
