@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod components;
+mod conformance;
 mod docs;
 mod host;
 mod perf;
@@ -74,6 +75,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Runs public test suites of protocols (Autobahn, http-state, RFC 3986, probes of HTTP servers), with a reason for each
+    /// difference.
+    Conformance {
+        /// The host as it is shipped, which takes some minutes more to build.
+        #[arg(long)]
+        release: bool,
+        /// Parts of the names of suites.
+        args: Vec<String>,
+    },
     /// Changed configurations and components, new ones each time.
     Fuzz {
         /// How long each of the two targets goes on.
@@ -113,6 +123,9 @@ fn dispatch(command: Command) -> Result<()> {
             components::command(host, all_languages)
         }
         Command::Perf { quick, args } => perf::perf(&args, Profile::released(!quick)),
+        Command::Conformance { release, args } => {
+            conformance::conformance(&args, Profile::released(release))
+        }
         Command::Fuzz { minutes } => search::fuzz(minutes),
         Command::Soak { minutes } => search::soak(minutes),
         Command::Bench { name, args } => bench::bench(&name, &args),

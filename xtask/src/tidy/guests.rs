@@ -7,10 +7,11 @@ use super::files;
 /// A guest nobody runs proves nothing and rots.
 #[test]
 fn every_guest_is_named_by_a_test() {
-    let tests: String = files(&["tests/suite", "tests/perf", "tests/src"], &["rs"])
-        .into_iter()
-        .map(|file| file.text)
-        .collect();
+    let tests: String =
+        files(&["tests/suite", "tests/perf", "tests/conformance", "tests/src"], &["rs"])
+            .into_iter()
+            .map(|file| file.text)
+            .collect();
     let guests = guests();
     assert!(!guests.is_empty(), "tests/guests holds no guest");
     let unused: Vec<&String> =

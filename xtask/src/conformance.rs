@@ -1,0 +1,53 @@
+//! `cargo xtask conformance`: public test suites against the built product. CI does not run it: the suites come from
+//! registries, and take minutes.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::components::{self, Which};
+use crate::host::{self, Profile};
+use crate::root::target;
+use crate::setup;
+use crate::step::{Steps, cargo, run};
+
+/// Autobahn's cases for WebSockets, and a runner for them.
+const AUTOBAHN: &str = "kosoku==0.1.0";
+
+/// A release that still brings the cookies of the IETF's working group http-state.
+const COOKIES: &str = "tough-cookie@2.0.0";
+
+/// Runs the suites, or those of these names.
+pub fn conformance(args: &[String], profile: Profile) -> Result<()> {
+    let mut steps = Steps::of(5);
+    let route = steps.step("set-up", || {
+        setup::for_languages()?;
+        setup::for_components(Which::All)
+    })?;
+    let tools = target().join("conformance");
+    steps.step("suites", || get(&tools))?;
+    steps.step("components", || components::build(route, Which::All))?;
+    let what = format!("host, profile {}", profile.name());
+    let sandloop = steps.step(&what, || host::build(profile))?;
+    let mut suites = cargo(&["run", "--package=sandloop-tests", "--bin=conformance", "--"]);
+    suites.args(args).env("SANDLOOP_BIN", sandloop).env("CONFORMANCE_TOOLS", tools);
+    steps.step("conformance", || run(&mut suites))
+}
+
+/// Installs what is missing into a folder of its own.
+fn get(tools: &Path) -> Result<()> {
+    let python = tools.join("python");
+    if !python.join("bin/kosoku").exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&python))?;
+        let mut pip = Command::new(python.join("bin/pip"));
+        run(pip.args(["install", "--quiet", "--disable-pip-version-check", AUTOBAHN]))?;
+    }
+    if !tools.join("node_modules/tough-cookie/test/ietf_data/parser.json").exists() {
+        let mut npm = Command::new("npm");
+        // Its data is wanted, and nothing of it is run.
+        npm.args(["install", "--ignore-scripts", "--no-fund", "--no-audit", "--prefix"]);
+        run(npm.arg(tools).arg(COOKIES))?;
+    }
+    Ok(())
+}
