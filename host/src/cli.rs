@@ -168,8 +168,9 @@ fn start_log(
     level: LogLevel,
     filter: Option<Filter>,
 ) -> Result<Log, StartError> {
-    let (log_queue, stdout_queue) =
-        config.map_or(log::QUEUES, |config| (config.host.log_queue, config.host.stdout_queue));
+    let (log_queue, stdout_queue) = config.map_or(log::QUEUES, |config| {
+        (config.host.limits.log_queue, config.host.limits.stdout_queue)
+    });
     let settings = Settings { filter, level, log_queue, stdout_queue };
     log::start(settings).map_err(StartError::thread("the log"))
 }

@@ -65,13 +65,13 @@ pub fn engine(
     let memory = config.plugins.iter().map(|plugin| plugin.limits.memory).max().unwrap_or(0);
     let make = |instances: u32, settings: CodeSettings| {
         let mut smaller = config.clone();
-        smaller.host.instances = instances;
+        smaller.host.limits.instances = instances;
         let capacity = Capacity::new(&smaller, footprints);
         let mut engine = settings.config();
         engine.allocation_strategy(pool(&capacity, &smaller, memory));
         Engine::new(&engine).map(|engine| (engine, settings))
     };
-    let (wanted, checked) = (config.host.instances, CodeSettings::checked(memory));
+    let (wanted, checked) = (config.host.limits.instances, CodeSettings::checked(memory));
     let mut refused = None;
     if fits_unchecked(capacity.memories()) {
         match make(wanted, CodeSettings::default()) {

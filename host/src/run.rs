@@ -82,7 +82,7 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
         reactors = posts.len(),
         "ready"
     );
-    let stop_deadline = config.host.stop_deadline;
+    let stop_deadline = config.host.limits.stop_deadline;
     let supervisor =
         Supervisor { news: &news, host: &host, posts: &posts, clock, stop_deadline, paths };
     let code = match supervisor.run() {
@@ -122,7 +122,7 @@ impl Crew {
             // Nobody listens any more only when the host is leaving anyway.
             let _ = news.send(news_of);
         };
-        Spares::start(config.reactors, config.slice, activity, tell)
+        Spares::start(config.limits.reactors, config.limits.slice, activity, tell)
             .map(Crew)
             .map_err(StartError::thread("a reactor"))
     }

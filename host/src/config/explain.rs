@@ -15,7 +15,7 @@ pub struct Explained<'a>(pub &'a Config);
 impl fmt::Display for Explained<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = self.0;
-        self.table(f, "[host]", "host", &config.host.amounts())?;
+        self.table(f, "[host]", "host", &config.host.limits.amounts())?;
         for tenant in &config.tenants {
             let key = section("tenants", &tenant.name);
             self.table(f, &format!("[{key}]"), &key, &tenant.limits.amounts())?;
@@ -28,7 +28,7 @@ impl fmt::Display for Explained<'_> {
         for (index, listener) in config.listeners.iter().enumerate() {
             let address: &ListenAddress = &listener.address;
             let title = format!("[[listen]] {address}");
-            self.table(f, &title, &listen(index), &listener.amounts())?;
+            self.table(f, &title, &listen(index), &listener.limits.amounts())?;
         }
         let stack = units::size(GUEST_STACK_BYTES as u64);
         writeln!(f, "every instance")?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::bound::Bound;
 use super::quantity::Quantity;
-use super::table::{limits, mirror};
+use super::table::limits;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -35,10 +35,9 @@ pub(crate) const GUEST_STACK_BYTES: usize = 512 << 10;
 /// How a table of options is written, in any section.
 pub(super) const OPTIONS: &str = r#"a table of options, as in options = { greeting = "hello" }"#;
 
-mirror! {
-    /// `[host]`.
-    #[derive(Default)]
-    struct RawHost at "host" {
+limits! {
+    /// The bounds of `[host]`. Meaning, range and what happens at each are beside its constant.
+    struct HostLimits from #[derive(Clone, Default)] struct RawHost at "host" {
         reactors: bound REACTORS: usize = {
             what: "Reactors, each one thread with its own connections, timers and instances.",
             why: "One serves most sites; more share the listeners between cores.",
@@ -178,7 +177,7 @@ mirror! {
 
 limits! {
     /// `[plugins.<name>.limits]`. Meaning, range and what happens at each bound are beside its constant.
-    struct Limits from struct RawLimits at "plugins.*.limits" {
+    struct Limits from #[derive(Default)] struct RawLimits at "plugins.*.limits" {
         memory: bound MEMORY: u64 = {
             what: "Linear memory of one instance, all its memories together.",
             why: "Holds an interpreter; a native guest needs 1 or 2 MiB. Only what is touched is paid.",
@@ -503,7 +502,7 @@ limits! {
 
 limits! {
     /// `[tenants.<name>.limits]`. Meaning, range and what happens at each bound are beside its constant.
-    struct TenantLimits from struct RawTenantLimits at "tenants.*.limits" {
+    struct TenantLimits from #[derive(Default)] struct RawTenantLimits at "tenants.*.limits" {
         memory: bound TENANT_MEMORY: u64 = {
             what: "Linear memory of all instances of the tenant together, as its guests see its size: touched or not.",
             why: "A thousand small sandboxes are a large one.",
@@ -639,9 +638,9 @@ limits! {
     }
 }
 
-mirror! {
-    /// `[[listen]]`.
-    struct RawListen at "listen.*" {
+limits! {
+    /// The bounds of a `[[listen]]`.
+    struct ListenLimits from struct RawListen at "listen.*" {
         address: key toml::Value = r#"an address in quotes, as in address = "tcp://127.0.0.1:10000""#;
         plugin: key String = r#"the name of a declared plugin in quotes, as in plugin = "echo""#;
         handler: key Option<String> = r#"the name of a handler in quotes, as in handler = "pass""#;

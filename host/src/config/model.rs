@@ -2,14 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::address::ListenAddress;
 use super::allow::Allow;
-use super::limits::{self, Limits, TenantLimits};
+use super::limits::{HostLimits, Limits, ListenLimits, TenantLimits};
 use super::origins::Origins;
 use super::socket_access::SocketAccess;
-use super::values::{Amount, amount};
 
 /// A configuration that was read, resolved and found consistent.
 ///
@@ -35,54 +33,12 @@ pub struct Config {
 /// `[host]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostConfig {
-    /// How many reactors, each one thread; `"cores"` is already counted.
-    pub reactors: usize,
-    /// How many threads do deferred work.
-    pub workers: usize,
-    /// How many calls compute at once in the slow lane.
-    pub slow_lane: usize,
     /// The least important log lines that are still written.
     pub log: LogLevel,
-    /// How long a handler runs before the others have their turn.
-    pub slice: Duration,
-    /// How long `stop` waits for output to drain.
-    pub stop_deadline: Duration,
-    /// How long `close_connection_after_writing` waits for a peer that does not read.
-    pub close_deadline: Duration,
-    /// Most sandboxes alive at once in the host.
-    pub instances: u32,
-    /// Bytes of lines of the log that may wait.
-    pub log_queue: u64,
-    /// Bytes of inherited standard output that may wait.
-    pub stdout_queue: u64,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
-    /// Most bytes of all that are kept there.
-    pub compile_cache_size: u64,
-    /// Most memory of the process that compiles one component.
-    pub compile_memory: u64,
-    /// CPU time that compiling one component may take.
-    pub compile_time: Duration,
-}
-
-impl HostConfig {
-    /// Each bound of `[host]` with what it is set to.
-    pub fn amounts(&self) -> Vec<Amount> {
-        vec![
-            amount(&limits::REACTORS, &self.reactors),
-            amount(&limits::WORKERS, &self.workers),
-            amount(&limits::SLOW_LANE, &self.slow_lane),
-            amount(&limits::SLICE, &self.slice),
-            amount(&limits::STOP_DEADLINE, &self.stop_deadline),
-            amount(&limits::CLOSE_DEADLINE, &self.close_deadline),
-            amount(&limits::INSTANCES, &self.instances),
-            amount(&limits::LOG_QUEUE, &self.log_queue),
-            amount(&limits::STDOUT_QUEUE, &self.stdout_queue),
-            amount(&limits::COMPILE_CACHE_SIZE, &self.compile_cache_size),
-            amount(&limits::COMPILE_MEMORY, &self.compile_memory),
-            amount(&limits::COMPILE_TIME, &self.compile_time),
-        ]
-    }
+    /// What the host may use; `"cores"` is already counted.
+    pub limits: HostLimits,
 }
 
 /// How much is logged.
@@ -228,21 +184,14 @@ pub struct ListenConfig {
     pub options: Vec<(String, String)>,
     /// What becomes of connections that the plugin cannot take.
     pub at_capacity: AtCapacity,
-    /// How many connections the system keeps until they are accepted.
-    pub backlog: u32,
+    /// What it may hold.
+    pub limits: ListenLimits,
     /// Who may connect, if it is a Unix socket.
     pub access: SocketAccess,
     /// The line of the file where it is declared, from 1.
     pub line: usize,
     /// Its place among the `[[listen]]` of the file, from 0.
     pub place: usize,
-}
-
-impl ListenConfig {
-    /// Each bound of a listener with what it is set to.
-    pub fn amounts(&self) -> Vec<Amount> {
-        vec![amount(&limits::BACKLOG, &self.backlog)]
-    }
 }
 
 /// Option values are never printed: any of them may be a secret.
@@ -282,7 +231,7 @@ impl fmt::Debug for ListenConfig {
             .field("handler", &self.handler)
             .field("options", &Masked(&self.options))
             .field("at_capacity", &self.at_capacity)
-            .field("backlog", &self.backlog)
+            .field("limits", &self.limits)
             .field("access", &self.access)
             .field("line", &self.line)
             .finish()

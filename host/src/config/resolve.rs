@@ -8,7 +8,9 @@ use super::allow;
 use super::compile_cache;
 use super::environment;
 use super::error::{ConfigError, Problem};
-use super::limits::{self, Limits, RawHost, RawLimits, RawListen, TenantLimits};
+use super::limits::{
+    HostLimits, Limits, ListenLimits, REACTORS, RawHost, RawLimits, RawListen, TenantLimits,
+};
 use super::model::{
     AtCapacity, Config, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap, PluginConfig,
     Policy, Stdout, TenantConfig,
@@ -20,7 +22,7 @@ use super::quantity::Quantity;
 use super::raw::{RawFile, RawPlugin, RawTenant};
 use super::socket_access;
 use super::source::{KeyPlace, SourceText};
-use super::values::{Amount, BoundValue};
+use super::values::Amount;
 
 /// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
 const NAME_BYTES_MAX: usize = 64;
@@ -80,7 +82,7 @@ fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
     let mut note = |section: &str, place: &KeyPlace<'_>, amounts: &[Amount]| {
         origins.note(section, place, amounts.iter().map(|(bound, _)| bound.name));
     };
-    note("host", &top.key("host"), &config.host.amounts());
+    note("host", &top.key("host"), &config.host.limits.amounts());
     for plugin in &config.plugins {
         let place = top.key("plugins").key(&plugin.name).key("limits");
         note(&origins::section("plugins", &plugin.name), &place, &plugin.limits.amounts());
@@ -90,7 +92,7 @@ fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
         note(&origins::section("tenants", &tenant.name), &place, &tenant.limits.amounts());
     }
     for (index, listener) in config.listeners.iter().enumerate() {
-        note(&origins::listen(index), &top.key("listen").index(index), &listener.amounts());
+        note(&origins::listen(index), &top.key("listen").index(index), &listener.limits.amounts());
     }
     // No bound, but a command may have to say where it is.
     origins.note("host", &top.key("host"), ["compile_cache"]);
@@ -99,47 +101,31 @@ fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
 
 fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
+    let reactors = reactors(place, raw.reactors.as_ref())?;
     Ok(HostConfig {
-        reactors: reactors(place, raw.reactors.as_ref())?,
-        workers: BoundValue::read(&limits::WORKERS, place, raw.workers.as_ref())?,
-        slow_lane: BoundValue::read(&limits::SLOW_LANE, place, raw.slow_lane.as_ref())?,
         log: log_level(raw.log.as_deref()).map_err(wrong("log"))?,
-        slice: BoundValue::read(&limits::SLICE, place, raw.slice.as_ref())?,
-        stop_deadline: BoundValue::read(&limits::STOP_DEADLINE, place, raw.stop_deadline.as_ref())?,
-        close_deadline: BoundValue::read(
-            &limits::CLOSE_DEADLINE,
-            place,
-            raw.close_deadline.as_ref(),
-        )?,
-        instances: BoundValue::read(&limits::INSTANCES, place, raw.instances.as_ref())?,
-        log_queue: BoundValue::read(&limits::LOG_QUEUE, place, raw.log_queue.as_ref())?,
-        stdout_queue: BoundValue::read(&limits::STDOUT_QUEUE, place, raw.stdout_queue.as_ref())?,
         compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
-        compile_cache_size: BoundValue::read(
-            &limits::COMPILE_CACHE_SIZE,
-            place,
-            raw.compile_cache_size.as_ref(),
-        )?,
-        compile_memory: BoundValue::read(
-            &limits::COMPILE_MEMORY,
-            place,
-            raw.compile_memory.as_ref(),
-        )?,
-        compile_time: BoundValue::read(&limits::COMPILE_TIME, place, raw.compile_time.as_ref())?,
+        limits: HostLimits::read(place, &RawHost { reactors, ..raw.clone() })?,
     })
 }
 
-fn reactors(place: &KeyPlace<'_>, written: Option<&Quantity>) -> Result<usize, ConfigError> {
+/// The number that is written for the reactors; `"cores"` is counted.
+fn reactors(
+    place: &KeyPlace<'_>,
+    written: Option<&Quantity>,
+) -> Result<Option<Quantity>, ConfigError> {
     match written {
         Some(Quantity::Text(text)) if text == "cores" => {
-            Ok(std::thread::available_parallelism().map_or(1, usize::from))
+            let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+            let cores = i64::try_from(cores.min(REACTORS.max)).unwrap_or(1);
+            Ok(Some(Quantity::Number(cores)))
         }
-        Some(Quantity::Text(text)) => Err(place.key("reactors").wrong(Problem::new(
+        Some(Quantity::Text(text)) => Err(place.key(REACTORS.name).wrong(Problem::new(
             format!("{text:?} is not a number of reactors"),
             r#"write a whole number without quotes, or "cores" for one each core"#,
         ))),
-        written => BoundValue::read(&limits::REACTORS, place, written),
+        written => Ok(written.cloned()),
     }
 }
 
@@ -398,7 +384,7 @@ fn listener(
         handler: raw.handler.clone(),
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
         at_capacity: at_capacity(raw.at_capacity.as_deref()).map_err(wrong("at_capacity"))?,
-        backlog: BoundValue::read(&limits::BACKLOG, place, raw.backlog.as_ref())?,
+        limits: ListenLimits::read(place, raw)?,
         line: place.line(),
         place: index,
     })

@@ -98,20 +98,23 @@ macro_rules! mirror {
     };
 }
 
-/// A section of bounds alone: what `mirror!` makes, and the struct that the host keeps.
+/// A section with bounds: what `mirror!` makes, and the struct that the host keeps of the bounds.
 macro_rules! limits {
     (
         $(#[$attribute:meta])*
-        struct $Limits:ident from struct $Raw:ident at $table:literal {$(
-            $name:ident: bound $BOUND:ident: $Kept:ty = { what: $what:literal, $($rest:tt)* }
+        struct $Limits:ident from $(#[$of_raw:meta])* struct $Raw:ident at $table:literal {$(
+            $(#[$of_field:meta])*
+            $name:ident:
+            $(key $Written:ty = $form:tt $(, each $each:tt)?)?
+            $(bound $BOUND:ident: $Kept:ty = { what: $what:literal, $($rest:tt)* })?
         ;)*}
     ) => {
         $(#[$attribute])*
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub struct $Limits {$(
+        pub struct $Limits {$($(
             #[doc = $what]
             pub $name: $Kept,
-        )*}
+        )?)*}
 
         impl $Limits {
             /// Reads the mirror of the section at `place`.
@@ -119,18 +122,18 @@ macro_rules! limits {
                 place: &$crate::config::source::KeyPlace<'_>,
                 raw: &$Raw,
             ) -> Result<$Limits, $crate::config::error::ConfigError> {
-                Ok($Limits {$(
+                Ok($Limits {$($(
                     $name: $crate::config::values::BoundValue::read(
                         &$BOUND,
                         place,
                         raw.$name.as_ref(),
                     )?,
-                )*})
+                )?)*})
             }
 
             /// Each bound with what it is set to.
             pub fn amounts(&self) -> Vec<$crate::config::values::Amount> {
-                vec![$($crate::config::values::amount(&$BOUND, &self.$name)),*]
+                vec![$($($crate::config::values::amount(&$BOUND, &self.$name),)?)*]
             }
 
             /// What a bound of these is set to, as an operator would write it.
@@ -141,10 +144,13 @@ macro_rules! limits {
 
         $crate::config::table::mirror! {
             #[doc = concat!("The mirror of [`", stringify!($Limits), "`].")]
-            #[derive(Default)]
+            $(#[$of_raw])*
             struct $Raw at $table {$(
-                $name: bound $BOUND: $Kept = { what: $what, $($rest)* };
-            )*}
+                $(#[$of_field])*
+                $name:
+                $(key $Written = $form $(, each $each)?)?
+                $(bound $BOUND: $Kept = { what: $what, $($rest)* })?
+            ;)*}
         }
     };
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::address::ListenAddress;
 use super::allow::Allow;
 use super::directory::{Access, Directory};
-use super::limits::{Limits, TenantLimits};
+use super::limits::{HostLimits, Limits, TenantLimits};
 use super::model::{CompileCache, HostConfig, LogLevel, Policy, Stdout};
 use super::*;
 
@@ -42,20 +42,22 @@ fn check_after_echo(text: &str, expected: &str) {
 fn defaults() {
     let config = parse(ECHO);
     let host = HostConfig {
-        reactors: 1,
-        workers: 2,
-        slow_lane: 2,
         log: LogLevel::Info,
-        slice: Duration::from_millis(1),
-        stop_deadline: Duration::from_secs(5),
-        close_deadline: Duration::from_secs(30),
-        instances: 2000,
-        log_queue: 16 << 20,
-        stdout_queue: 16 << 20,
         compile_cache: CompileCache::Default,
-        compile_cache_size: 2 << 30,
-        compile_memory: 1536 << 20,
-        compile_time: Duration::from_secs(180),
+        limits: HostLimits {
+            reactors: 1,
+            workers: 2,
+            slow_lane: 2,
+            slice: Duration::from_millis(1),
+            stop_deadline: Duration::from_secs(5),
+            close_deadline: Duration::from_secs(30),
+            instances: 2000,
+            log_queue: 16 << 20,
+            stdout_queue: 16 << 20,
+            compile_cache_size: 2 << 30,
+            compile_memory: 1536 << 20,
+            compile_time: Duration::from_secs(180),
+        },
     };
     assert_eq!(config.host, host);
     let [plugin] = config.plugins.as_slice() else { panic!("{config:?}") };
@@ -118,10 +120,10 @@ fn defaults() {
 fn every_bound_is_there_with_its_default() {
     let listener = "[[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"echo\"\n";
     let config = parse(&format!("{ECHO}{listener}"));
-    let mut amounts = config.host.amounts();
+    let mut amounts = config.host.limits.amounts();
     amounts.extend(config.plugins[0].limits.amounts());
     amounts.extend(config.tenants[0].limits.amounts());
-    amounts.extend(config.listeners[0].amounts());
+    amounts.extend(config.listeners[0].limits.amounts());
     let all: Vec<_> = keys::bounds().map(|bound| (bound, bound.default)).collect();
     assert_eq!(amounts, all);
 }
@@ -167,7 +169,7 @@ fn plugins_and_listeners_keep_the_order_of_the_file() {
     assert_eq!((first.plugin, first.handler.as_deref(), first.line), (0, Some("upper"), 2));
     let options = [("a".to_owned(), "Goodbye".to_owned()), ("z".to_owned(), "1".to_owned())];
     assert_eq!(first.options, options);
-    assert_eq!((second.plugin, second.backlog, second.line), (1, 1024, 14));
+    assert_eq!((second.plugin, second.limits.backlog, second.line), (1, 1024, 14));
 }
 
 #[test]

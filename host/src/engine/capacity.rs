@@ -50,7 +50,8 @@ impl Capacity<'_> {
 
     /// Sandboxes at once; each worker may keep one besides those of the reactors.
     pub(super) fn sandboxes(&self) -> u64 {
-        u64::from(self.config.host.instances).saturating_add(self.config.host.workers as u64)
+        u64::from(self.config.host.limits.instances)
+            .saturating_add(self.config.host.limits.workers as u64)
     }
 
     /// Slots for memories.
@@ -109,7 +110,7 @@ impl Capacity<'_> {
     }
 
     fn of_all(&self, of_plugin: &[u64]) -> u64 {
-        self.worst(of_plugin, self.config.host.instances, None)
+        self.worst(of_plugin, self.config.host.limits.instances, None)
     }
 
     /// What the worst mixture takes with so many sandboxes, and with another bound for one tenant.
@@ -125,7 +126,7 @@ impl Capacity<'_> {
             .collect();
         costs.sort_unstable_by(|a, b| b.cmp(a));
         let dearest = costs.first().map_or(0, |(cost, _)| *cost);
-        let mut sum = dearest.saturating_mul(self.config.host.workers as u64);
+        let mut sum = dearest.saturating_mul(self.config.host.limits.workers as u64);
         for (cost, bound) in costs {
             let own = bound.min(reserved);
             let more = (bound - own).min(common);
@@ -153,7 +154,7 @@ impl Capacity<'_> {
         let Some(((plugin, footprint), of_one)) = costs.max_by_key(|(_, of)| **of) else {
             return Ok(());
         };
-        let instances = self.config.host.instances;
+        let instances = self.config.host.limits.instances;
         // The kept mappings are part of what is needed, and of what there is.
         let kept = if resource.more.is_some() { MAPS_KEPT } else { 0 };
         let (needed, max) = (needed.saturating_add(kept), resource.max + kept);
@@ -198,7 +199,7 @@ impl Capacity<'_> {
 
     /// That the system refuses the address space for so many sandboxes.
     pub(super) fn refused(&self, cause: &str, possible: Option<u32>) -> ConfigError {
-        let instances = self.config.host.instances;
+        let instances = self.config.host.limits.instances;
         let remedy = match possible {
             Some(possible) => format!("write instances = {possible} or less under [host]"),
             None => "lower instances under [host]".to_owned(),

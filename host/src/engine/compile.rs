@@ -124,7 +124,7 @@ pub fn in_processes() {
 impl Compiler {
     /// A compiler with the cache and the bounds of `[host]`.
     pub fn of(host: &HostConfig) -> Compiler {
-        let cache = Cache::open(&host.compile_cache, host.compile_cache_size);
+        let cache = Cache::open(&host.compile_cache, host.limits.compile_cache_size);
         Compiler { bounds: Bounds::of(host), cache }
     }
 

@@ -136,7 +136,7 @@ fn shortage(
     footprint: &Footprint,
 ) -> Option<String> {
     let of_tenant = tenant.limits.instances.unwrap_or(u32::MAX);
-    let sandboxes = plugin.limits.connections.min(config.host.instances).min(of_tenant);
+    let sandboxes = plugin.limits.connections.min(config.host.limits.instances).min(of_tenant);
     let needed = u64::from(sandboxes).saturating_mul(footprint.memory_bytes);
     let fit = tenant.limits.memory.checked_div(footprint.memory_bytes)?;
     (tenant.limits.memory < needed).then(|| {

@@ -44,7 +44,7 @@ pub enum Command {
         /// Its id.
         id: u32,
     },
-    /// Call the plugin in the tick phase. Counted already.
+    /// Call the plugin in the tick phase. CounterKey already.
     Tick {
         /// Its id.
         id: u32,

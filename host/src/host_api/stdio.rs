@@ -15,7 +15,7 @@ use crate::config::model::Stdout;
 use crate::contract::bindings::Level;
 use crate::log::output;
 use crate::plugin::Plugin;
-use crate::plugin::counters::Counted;
+use crate::plugin::counters::CounterKey;
 use crate::plugin::lines::PluginLines;
 use crate::quota::budget::Reservation;
 
@@ -121,7 +121,7 @@ impl Lines {
         };
         if !fits {
             self.is_full = true;
-            self.plugin.counters.add(Counted::Limit(Limit::Of(&limits::TENANT_MEMORY)));
+            self.plugin.counters.add(CounterKey::Limit(Limit::Of(&limits::TENANT_MEMORY)));
         }
         fits
     }

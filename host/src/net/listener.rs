@@ -97,7 +97,7 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
     };
     let (plugin, at_capacity) = (section.plugin, section.at_capacity);
     let endpoint = Endpoint { address, plugin, accepted, at_capacity, path };
-    let backlog = i32::try_from(section.backlog).unwrap_or(i32::MAX);
+    let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
     Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog })
 }
 
@@ -152,7 +152,7 @@ impl BoundListener {
     /// Begins to listen: one [`Listener`] for each reactor. `place` is the section's.
     pub fn listen(self, config: &Config, place: usize) -> Result<Vec<Listener>, BindError> {
         let BoundListener { endpoint, socket, backlog } = self;
-        let reactors = config.host.reactors;
+        let reactors = config.host.limits.reactors;
         let tcp = |socket: Socket| ListenSocket::Tcp(TcpListener::from_std(socket.into()));
         let unix = |socket: Socket| {
             ListenSocket::Unix(UnixListener::from_std(StdUnixListener::from(socket)))

@@ -17,7 +17,7 @@ const TRAP_LINES_PER_SECOND: u64 = 20;
 /// The counters of a plugin, and what the operator has been told.
 #[derive(Debug)]
 pub struct Counters {
-    pub(super) told: Mutex<BTreeMap<Counted, Told>>,
+    pub(super) told: Mutex<BTreeMap<CounterKey, Told>>,
     pub(super) traps: AtomicU64,
     pub(super) trap_lines: TokenBucket,
     pub(super) window: Mutex<Window>,
@@ -26,7 +26,7 @@ pub struct Counters {
 
 /// What is counted apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counted {
+pub enum CounterKey {
     /// A call that is not granted, by its name in the contract.
     Denial(&'static str),
     /// A limit that was reached.
@@ -60,12 +60,12 @@ impl Default for Counters {
 
 impl Counters {
     /// Counts one more, which is told elsewhere; the count so far.
-    pub fn add(&self, what: Counted) -> u64 {
+    pub fn add(&self, what: CounterKey) -> u64 {
         self.add_many(what, 1)
     }
 
     /// Counts so many more.
-    pub fn add_many(&self, what: Counted, more: u64) -> u64 {
+    pub fn add_many(&self, what: CounterKey, more: u64) -> u64 {
         let mut told = lock(&self.told);
         let told = told.entry(what).or_default();
         told.count += more;
@@ -73,7 +73,7 @@ impl Counters {
     }
 
     /// Counts one more; the count, if it is to be told.
-    pub fn count(&self, what: Counted, now: Moment) -> Option<u64> {
+    pub fn count(&self, what: CounterKey, now: Moment) -> Option<u64> {
         let mut told = lock(&self.told);
         let told = told.entry(what).or_default();
         told.count += 1;
@@ -85,7 +85,7 @@ impl Counters {
     }
 
     /// Every counter that is not zero, but that of traps.
-    pub(super) fn all(&self) -> Vec<(Counted, u64)> {
+    pub(super) fn all(&self) -> Vec<(CounterKey, u64)> {
         lock(&self.told).iter().map(|(what, told)| (*what, told.count)).collect()
     }
 
@@ -128,9 +128,9 @@ mod tests {
     #[test]
     fn what_is_repeated_is_told_once_a_second_with_its_count() {
         let counters = Counters::default();
-        let limit = |bound| Counted::Limit(Limit::Of(bound));
+        let limit = |bound| CounterKey::Limit(Limit::Of(bound));
         let (timers, ticks) = (limit(&limits::TIMERS), limit(&limits::TICKS));
-        let (log_line, denial) = (limit(&limits::LOG_LINE), Counted::Denial("timers"));
+        let (log_line, denial) = (limit(&limits::LOG_LINE), CounterKey::Denial("timers"));
         let count = |what, milliseconds| counters.count(what, at(milliseconds));
         assert_eq!(count(timers, 0), Some(1));
         assert_eq!((1..100).filter_map(|time| count(timers, time)).count(), 0);

@@ -5,7 +5,7 @@ use crate::config::allow::Objection;
 use crate::config::model::Policy;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
-use crate::plugin::counters::Counted;
+use crate::plugin::counters::CounterKey;
 
 /// One call that `[plugins.<name>.allow]` does not grant.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl Plugin {
     pub fn deny(&self, now: Moment, denial: &Denial<'_>) -> bool {
         let policy = self.config.policy;
         let lets_through = policy == Policy::Audit;
-        let count = self.counters.count(Counted::Denial(denial.call), now);
+        let count = self.counters.count(CounterKey::Denial(denial.call), now);
         let Some(count) = count else { return lets_through };
         self.tell(now, || {
             tracing::warn!(

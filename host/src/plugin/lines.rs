@@ -5,7 +5,7 @@ use crate::config::limits;
 use crate::contract::bindings::Level;
 use crate::log::guest_lines::{GuestLines, Origin};
 use crate::plugin::Plugin;
-use crate::plugin::counters::Counted;
+use crate::plugin::counters::CounterKey;
 
 /// Lines that a plugin writes in one call; they are on their way when this is dropped.
 pub struct PluginLines<'a> {
@@ -38,7 +38,7 @@ impl Drop for PluginLines<'_> {
             [(&limits::LOG_PER_SECOND, self.lines.left_out), (&limits::LOG_LINE, self.lines.cut)]
         {
             if 0 < count {
-                self.plugin.counters.add_many(Counted::Limit(bound.into()), count);
+                self.plugin.counters.add_many(CounterKey::Limit(bound.into()), count);
             }
         }
     }

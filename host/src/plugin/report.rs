@@ -14,7 +14,7 @@ use crate::config::limits;
 use crate::log::scope;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
-use crate::plugin::counters::Counted;
+use crate::plugin::counters::CounterKey;
 
 /// How an instance ended that did not end by itself.
 #[derive(Debug)]
@@ -165,8 +165,8 @@ impl Plugin {
         }
         for (counted, count) in self.counters.all() {
             let (what, of) = match counted {
-                Counted::Denial(call) => ("denials", call.into()),
-                Counted::Limit(limit) => ("limits", limit.name()),
+                CounterKey::Denial(call) => ("denials", call.into()),
+                CounterKey::Limit(limit) => ("limits", limit.name()),
             };
             tracing::info!(plugin, tenant, version, what, of = &*of, count, "counted");
         }
@@ -182,7 +182,7 @@ impl Plugin {
         cause: &GuestText,
         subject: Option<&(u32, GuestText)>,
     ) {
-        let Some(count) = self.counters.count(Counted::Limit(limit), now) else { return };
+        let Some(count) = self.counters.count(CounterKey::Limit(limit), now) else { return };
         self.tell(now, || {
             tracing::warn!(
                 plugin = self.name(),
@@ -219,7 +219,7 @@ impl Plugin {
         value: impl FnOnce() -> V,
         subject: impl FnOnce() -> Option<(u32, GuestText)>,
     ) {
-        let Some(count) = self.counters.count(Counted::Limit(limit), now) else { return };
+        let Some(count) = self.counters.count(CounterKey::Limit(limit), now) else { return };
         let (subject, value) = (subject(), value());
         self.tell(now, || {
             tracing::warn!(

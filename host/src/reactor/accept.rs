@@ -14,7 +14,7 @@ use crate::contract::bindings::Origin;
 use crate::engine::event::Event;
 use crate::log::text::GuestText;
 use crate::net::connection::{Connection, SharedConnection};
-use crate::plugin::counters::Counted;
+use crate::plugin::counters::CounterKey;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::{ConnectionEntry, marks};
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -203,8 +203,8 @@ impl Reactor {
         if !is_reached && !turns_away {
             return;
         }
-        // Counted each time it is reached, or somebody is turned away; told seldom.
-        let count = plugin.counters.add(Counted::Limit(limit));
+        // CounterKey each time it is reached, or somebody is turned away; told seldom.
+        let count = plugin.counters.add(CounterKey::Limit(limit));
         if acceptor.told.is_some_and(|told| now.since(told) < TELL_AGAIN_AFTER) {
             return;
         }

@@ -42,7 +42,7 @@ pub(super) fn admit(config: &Config) -> Result<(), ConfigError> {
 }
 
 fn check(config: &Config, limit: u64, kept: u64) -> Result<(), ConfigError> {
-    let fixed = kept + (config.listeners.len() * config.host.reactors) as u64;
+    let fixed = kept + (config.listeners.len() * config.host.limits.reactors) as u64;
     let bounds: Vec<Connections> = config.plugins.iter().flat_map(connections).collect();
     let all = fixed + bounds.iter().map(|bound| bound.count).sum::<u64>();
     let written = bounds.iter().filter_map(|bound| {

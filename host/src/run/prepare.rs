@@ -69,7 +69,7 @@ impl Prepared {
         let footprints = components.footprints();
         let Components { config: admitted, engine, compiled, left_out } = components;
         let config = &admitted;
-        let ticker = Ticker::spawn(engine.weak(), config.host.slice)
+        let ticker = Ticker::spawn(engine.weak(), config.host.limits.slice)
             .map_err(StartError::thread("the time slices"))?;
         let loader = Loader::new(&engine, &config.tenants)
             .map_err(|error| StartError::Internal(format!("linker: {}", trap::chain(&error))))?;
@@ -88,9 +88,9 @@ impl Prepared {
             let plugin = &template.plugin;
             caller.check(template).map_err(|fault| caller.error(plugin, fault))?;
         }
-        let lane = SlowLane::new(config.host.slow_lane, clock, &host, ticker.activity());
+        let lane = SlowLane::new(config.host.limits.slow_lane, clock, &host, ticker.activity());
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
-        let quota = InstanceQuota::new(config.host.instances, &of_tenants);
+        let quota = InstanceQuota::new(config.host.limits.instances, &of_tenants);
         let resolver = Resolver::start(
             config.tenants.len(),
             config.plugins.iter().any(PluginConfig::may_connect),
@@ -100,19 +100,19 @@ impl Prepared {
         let (disposal, disposal_thread) =
             Disposal::start().map_err(StartError::thread("what ended instances leave"))?;
         let mut reactors = Vec::new();
-        for index in 0..config.host.reactors {
+        for index in 0..config.host.limits.reactors {
             let setup = Setup {
                 index,
                 env: env(),
                 templates: templates.clone(),
                 activity: ticker.activity(),
                 quota: quota.clone(),
-                slice: config.host.slice,
+                slice: config.host.limits.slice,
                 slow_lane: lane.clone(),
                 resolver: resolver.clone(),
                 disposal: disposal.clone(),
-                stop_deadline: config.host.stop_deadline,
-                close_deadline: config.host.close_deadline,
+                stop_deadline: config.host.limits.stop_deadline,
+                close_deadline: config.host.limits.close_deadline,
             };
             let env = setup.env.clone();
             let mut reactor = Reactor::new(setup).map_err(StartError::made("a reactor"))?;
@@ -129,8 +129,9 @@ impl Prepared {
             }
             reactors.push(reactor);
         }
-        let workers = Workers::spawn(config.host.workers, &env(), &templates, &ticker.activity())
-            .map_err(StartError::thread("a worker"))?;
+        let workers =
+            Workers::spawn(config.host.limits.workers, &env(), &templates, &ticker.activity())
+                .map_err(StartError::thread("a worker"))?;
         let slow = slow_lane::SlowLaneThreads::spawn(&lane)
             .map_err(StartError::thread("the slow lane"))?;
         Ok(Prepared {
@@ -220,7 +221,7 @@ impl Caller<'_> {
             }
             (_, Err(trapped)) => Err(match trapped.stage {
                 Stage::Room | Stage::Make => {
-                    fit::unmade(plugin, &trapped, self.config.host.instances)
+                    fit::unmade(plugin, &trapped, self.config.host.limits.instances)
                 }
                 Stage::Fit => Fault::Refused(vec![GuestText::cause(format_args!(
                     "its {} does not fit: {}",

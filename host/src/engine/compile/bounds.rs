@@ -21,7 +21,7 @@ pub struct Bounds {
 impl Bounds {
     /// Those of `[host]`.
     pub fn of(host: &HostConfig) -> Bounds {
-        Bounds { memory: host.compile_memory, time: host.compile_time }
+        Bounds { memory: host.limits.compile_memory, time: host.limits.compile_time }
     }
 }
 
