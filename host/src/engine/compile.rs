@@ -91,16 +91,16 @@ pub struct Compiler {
 }
 
 /// The settings that code is wanted for.
-struct Target {
+struct CompileTarget {
     settings: CodeSettings,
     /// Of the engine's version, its settings and the processor.
     digest: [u8; 32],
 }
 
-impl Target {
-    fn new(settings: CodeSettings) -> wasmtime::Result<Target> {
+impl CompileTarget {
+    fn new(settings: CodeSettings) -> wasmtime::Result<CompileTarget> {
         let engine = Engine::new(&settings.config())?;
-        Ok(Target { settings, digest: settings::digest(&engine) })
+        Ok(CompileTarget { settings, digest: settings::digest(&engine) })
     }
 
     fn key(&self, component: &[u8]) -> EntryKey {
@@ -149,7 +149,7 @@ impl Compiler {
         settings: CodeSettings,
         sources: &[Source<'_>],
     ) -> wasmtime::Result<Vec<Result<Code, CompileFault>>> {
-        let target = Target::new(settings)?;
+        let target = CompileTarget::new(settings)?;
         let keys: Vec<EntryKey> = sources.iter().map(|source| target.key(source.bytes)).collect();
         let mut firsts: HashMap<EntryKey, usize> = HashMap::new();
         let mut found: Vec<Option<Result<Code, CompileFault>>> = Vec::new();
@@ -180,7 +180,7 @@ impl Compiler {
         settings: CodeSettings,
         source: Source<'_>,
     ) -> wasmtime::Result<Result<Code, CompileFault>> {
-        let target = Target::new(settings)?;
+        let target = CompileTarget::new(settings)?;
         let key = target.key(source.bytes);
         let job = CompileJob { number: 0, plugin: source.plugin, component: source.bytes };
         let mut made = nothing();
@@ -207,7 +207,7 @@ impl Compiler {
         Code { hash: hex(&key.component), from, artefact: Arc::new(artefact) }
     }
 
-    fn run(&self, target: &Target, jobs: Vec<CompileJob<'_>>, done: impl FnMut(Done)) {
+    fn run(&self, target: &CompileTarget, jobs: Vec<CompileJob<'_>>, done: impl FnMut(Done)) {
         match PROGRAM.get() {
             Some(program) => queue::compile(program, target.settings, self.bounds, jobs, done),
             None => jobs.iter().map(|job| compile_here(target.settings, job)).for_each(done),

@@ -11,9 +11,10 @@ use wasmtime::component::Component;
 use crate::config::model::{Config, PluginConfig};
 use crate::engine::compile::fault::CompileFault;
 use crate::engine::compile::{Code, CodeOrigin, Compiler, Source};
+use crate::engine::component_file::read;
+use crate::engine::fault::LoadError;
 use crate::engine::fit;
 use crate::engine::footprint::Footprint;
-use crate::engine::load::{LoadError, not_compiled, read};
 use crate::engine::settings::CodeSettings;
 use crate::engine::{EngineError, engine};
 
@@ -180,7 +181,7 @@ fn source<'a>((section, bytes): (&'a PluginConfig, &'a Vec<u8>)) -> Source<'a> {
 }
 
 fn wrong(config: &Config, index: usize, fault: CompileFault) -> LoadError {
-    LoadError::new(&config.file, &config.plugins[index], not_compiled(fault))
+    LoadError::new(&config.file, &config.plugins[index], fault.into())
 }
 
 impl From<LoadError> for ComponentsError {

@@ -13,30 +13,8 @@ use crate::contract::{
     HANDLER, HANDLER_ITEMS, IMPORTS, PACKAGE, VERSION, WASI_PACKAGES, interface,
 };
 use crate::engine::compile::Compiler;
-use crate::engine::load::Fault;
+use crate::engine::fault::Fault;
 use crate::log::text::GuestText;
-
-/// What a file begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ComponentKind {
-    /// A component.
-    Component,
-    /// A core module: what a compiler makes before it is wrapped.
-    CoreModule,
-    /// Something else.
-    NotWasm,
-}
-
-impl ComponentKind {
-    /// Looks at the first eight bytes.
-    pub fn of(bytes: &[u8]) -> ComponentKind {
-        match bytes.get(..8) {
-            Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => ComponentKind::CoreModule,
-            Some([0, b'a', b's', b'm', _, _, 1, 0]) => ComponentKind::Component,
-            _ => ComponentKind::NotWasm,
-        }
-    }
-}
 
 /// The report on one file, which is compiled as a host with the defaults would, and kept in this cache.
 ///
@@ -213,16 +191,6 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn kinds_by_their_first_bytes() {
-        let check = |bytes: &[u8], expected| assert_eq!(ComponentKind::of(bytes), expected);
-        check(b"\0asm\x01\0\0\0rest", ComponentKind::CoreModule);
-        check(b"\0asm\x0d\0\x01\0rest", ComponentKind::Component);
-        check(b"#!/bin/sh\n", ComponentKind::NotWasm);
-        check(b"\0asm", ComponentKind::NotWasm);
-        check(b"", ComponentKind::NotWasm);
-    }
 
     #[test]
     fn imports_that_a_host_has() {

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use crate::base::arena::ConnectionId;
 use crate::clock::Clock;
-use crate::contract::bindings::ErrorCode;
+use crate::contract::bindings::{ErrorCode, types};
 use crate::host_api::call::CallMeter;
 use crate::host_api::command::Commands;
 use crate::host_api::handles::Sockets;
@@ -152,4 +152,4 @@ impl Ids {
 }
 
 // The vocabulary has no functions.
-impl super::bindings::types::Host for HostState {}
+impl types::Host for HostState {}

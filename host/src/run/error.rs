@@ -6,7 +6,7 @@ use crate::base::panics::Panicked;
 use crate::config::error::ConfigError;
 use crate::engine::EngineError;
 use crate::engine::components::ComponentsError;
-use crate::engine::load::LoadError;
+use crate::engine::fault::LoadError;
 use crate::log::trap;
 use crate::net::listener::error::BindError;
 

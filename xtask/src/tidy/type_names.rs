@@ -6,18 +6,9 @@ use super::modules::Modules;
 use super::tokens::{Token, tokens};
 use super::{File, assert_none, files};
 
-/// Names that still stand twice. One that does not any more has to leave this list.
-const STILL: &[&str] = &[];
-
 #[test]
 fn no_type_name_twice() {
-    let found = twice(&files(&["host/src"], &["rs"]));
-    let named = |name: &str, told: &str| told.starts_with(&format!("`{name}` "));
-    let is_new = |told: &&String| !STILL.iter().any(|name| named(name, told));
-    let mut told: Vec<String> = found.iter().filter(is_new).cloned().collect();
-    let gone = STILL.iter().filter(|name| !found.iter().any(|told| named(name, told)));
-    told.extend(gone.map(|name| format!("`{name}` stands once, take it off STILL")));
-    assert_none(&told);
+    assert_none(&twice(&files(&["host/src"], &["rs"])));
 }
 
 /// Every name of a type that stands in more than one place.

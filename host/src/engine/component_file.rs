@@ -1,0 +1,54 @@
+//! The bytes of a component, from its file.
+
+use std::path::Path;
+
+use crate::config::file;
+use crate::config::file::COMPONENT_BYTES_MAX;
+use crate::engine::fault::Fault;
+
+/// What a file begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComponentKind {
+    /// A component.
+    Component,
+    /// A core module: what a compiler makes before it is wrapped.
+    CoreModule,
+    /// Something else.
+    NotWasm,
+}
+
+impl ComponentKind {
+    /// Looks at the first eight bytes.
+    pub fn of(bytes: &[u8]) -> ComponentKind {
+        match bytes.get(..8) {
+            Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => ComponentKind::CoreModule,
+            Some([0, b'a', b's', b'm', _, _, 1, 0]) => ComponentKind::Component,
+            _ => ComponentKind::NotWasm,
+        }
+    }
+}
+
+/// The bytes of a file that begins as a component does.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    let bytes = file::read_file(path, COMPONENT_BYTES_MAX).map_err(Fault::Unreadable)?;
+    match ComponentKind::of(&bytes) {
+        ComponentKind::NotWasm => Err(Fault::NotWasm),
+        ComponentKind::CoreModule => Err(Fault::CoreModule),
+        ComponentKind::Component => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_by_their_first_bytes() {
+        let check = |bytes: &[u8], expected| assert_eq!(ComponentKind::of(bytes), expected);
+        check(b"\0asm\x01\0\0\0rest", ComponentKind::CoreModule);
+        check(b"\0asm\x0d\0\x01\0rest", ComponentKind::Component);
+        check(b"#!/bin/sh\n", ComponentKind::NotWasm);
+        check(b"\0asm", ComponentKind::NotWasm);
+        check(b"", ComponentKind::NotWasm);
+    }
+}
