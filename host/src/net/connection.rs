@@ -23,8 +23,10 @@ use crate::net::connection::outbox::Marks;
 use crate::net::connection::outbox::Outbox;
 use crate::net::connection::stream::Stream;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::Moment;
 use crate::config::model::OnTrap;
@@ -147,9 +149,33 @@ impl SharedConnection {
     /// The connection. Both sides hold it for one non-blocking step at a time.
     pub fn lock(&self) -> MutexGuard<'_, Connection> {
         // No step leaves the state half changed, so a panic elsewhere does not spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
+    }
+
+    /// Sends, or queues what the operating system does not take: all of it or, with an error, nothing, unless the connection
+    /// ends meanwhile. The connection comes back locked.
+    ///
+    /// However long it is, whoever waits for the connection has it after every [`BYTES_AT_ONCE`].
+    pub fn send(
+        &self,
+        bytes: &[u8],
+        now: Moment,
+    ) -> (Result<(), SendError>, MutexGuard<'_, Connection>) {
+        let mut connection = self.lock();
+        let mut result = connection.check_room(bytes.len());
+        let mut pieces = bytes.chunks(BYTES_AT_ONCE).peekable();
+        while let Some(piece) = pieces.next().filter(|_| result.is_ok()) {
+            result = connection.put(piece, now);
+            if pieces.peek().is_some() {
+                MutexGuard::bump(&mut connection);
+            }
+        }
+        (result, connection)
     }
 }
+
+/// Bytes that are written and queued at once, in some fifty microseconds.
+const BYTES_AT_ONCE: usize = 256 * 1024;
 
 /// Reads of 4 KiB that are spent on input nobody wants when a connection is closed.
 const DISCARDED_READS: usize = 64;
@@ -322,7 +348,7 @@ impl Connection {
         }
     }
 
-    /// This socket is connected: what was queued can go.
+    /// This socket is connected: what was queued can be flushed.
     pub fn established(&mut self, stream: Stream, now: Moment) {
         if self.phase != Phase::Connecting {
             return;
@@ -330,8 +356,6 @@ impl Connection {
         self.stream = Some(stream);
         self.phase = Phase::Open;
         self.last_activity = now;
-        // The rest goes when the poll says that it can be written.
-        self.flush(now, usize::MAX);
         if let Some(reason) = self.finish_when_open.take() {
             self.finish(reason);
         }
@@ -384,19 +408,31 @@ impl Connection {
     }
 
     /// Sends, or queues what the operating system does not take.
-    pub fn send(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
+    fn send(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
+        self.check_room(bytes.len())?;
+        self.put(bytes, now)
+    }
+
+    /// Whether so many bytes can be sent.
+    fn check_room(&mut self, bytes: usize) -> Result<(), SendError> {
         self.check_sendable()?;
-        if self.marks.max < self.outbox.len().saturating_add(bytes.len()) {
+        if self.marks.max < self.outbox.len().saturating_add(bytes) {
             // So that `drained` tells when it is worth trying again.
             self.above_high_mark |= !self.outbox.is_empty();
             return Err(SendError::OutboxFull);
         }
         // A little goes to a peer that reads, however full those are of the peers that do not.
-        let is_little = self.outbox.is_empty() && bytes.len() <= self.marks.low;
-        if !is_little && !self.outbox.has_room(bytes.len()) {
+        let is_little = self.outbox.is_empty() && bytes <= self.marks.low;
+        if !is_little && !self.outbox.has_room(bytes) {
             self.above_high_mark |= !self.outbox.is_empty();
             return Err(SendError::OutboxesFull);
         }
+        Ok(())
+    }
+
+    /// Sends what there is room for, or queues what the operating system does not take.
+    fn put(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
+        self.check_sendable()?;
         let written = if self.outbox.is_empty() && self.phase != Phase::Resolving {
             self.write_now(bytes, now)?
         } else {

@@ -153,7 +153,7 @@ impl Reactor {
         let keys = [entry.pending_connect.take().map(|set| set.0), entry.next_attempt.take()];
         keys.into_iter().flatten().for_each(|key| self.timers.cancel(key));
         let instance = entry.instance;
-        self.reconcile(id);
+        self.write(id);
         self.deliver(instance, Event::Completed(id));
     }
 }

@@ -142,9 +142,46 @@ fn sending_before_the_connection_is_made_queues() {
     connection.connecting();
     let stream = Stream::Unix(mio::net::UnixStream::from_std(ours));
     connection.established(stream, Moment::default());
+    assert!(!connection.flush(Moment::default(), usize::MAX));
     connection.reconcile();
     assert_eq!(connection.phase(), Phase::Ended(CloseReason::Closed));
     let mut request = [0; 5];
     peer.read_exact(&mut request).unwrap();
     assert_eq!(&request, b"GET /");
+}
+
+/// The loop looks at a connection while its guest, on another thread, sends what takes long.
+#[test]
+fn who_waits_for_a_connection_has_it_in_the_middle_of_a_long_send() {
+    let pieces = 40;
+    let bytes = vec![7; pieces * BYTES_AT_ONCE];
+    let marks = Marks { max: usize::MAX, ..MARKS };
+    let is_seen_in_the_middle = || {
+        let connection = SharedConnection::new(Connection::outgoing(1, marks, Moment::default()));
+        std::thread::scope(|scope| {
+            let sends = scope.spawn(|| connection.send(&bytes, Moment::default()).0);
+            let mut seen = false;
+            while !sends.is_finished() {
+                let outbound = connection.lock().outbound();
+                assert!(outbound.is_multiple_of(BYTES_AT_ONCE), "{outbound}");
+                seen |= 0 < outbound && outbound < bytes.len();
+            }
+            assert_eq!(sends.join().unwrap(), Ok(()));
+            assert_eq!(connection.lock().outbound(), bytes.len());
+            seen
+        })
+    };
+    // Whoever has no core at the time does not wait.
+    assert!((0..1000).any(|_| is_seen_in_the_middle()));
+}
+
+#[test]
+fn a_send_that_does_not_fit_leaves_nothing() {
+    let marks = Marks { max: 3 * BYTES_AT_ONCE, ..MARKS };
+    let connection = SharedConnection::new(Connection::outgoing(1, marks, Moment::default()));
+    let send = |bytes: usize| connection.send(&vec![7; bytes], Moment::default()).0;
+    assert_eq!(send(2 * BYTES_AT_ONCE), Ok(()));
+    assert_eq!(send(BYTES_AT_ONCE + 1), Err(SendError::OutboxFull));
+    assert_eq!(connection.lock().outbound(), 2 * BYTES_AT_ONCE);
+    assert_eq!((send(BYTES_AT_ONCE), send(0)), (Ok(()), Ok(())));
 }
