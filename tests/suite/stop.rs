@@ -59,7 +59,8 @@ fn a_peer_that_does_not_read_holds_the_end_up_to_the_deadline(isolation: Isolati
     let outcome = host.wait_exit();
     let took = start.elapsed();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    assert!(Duration::from_millis(990) <= took, "it did not wait: {took:?}");
+    // The last tenth is for the plugin to be told.
+    assert!(Duration::from_millis(890) <= took, "it did not wait: {took:?}");
     assert!(took < PATIENCE / 2, "it waited too long: {took:?}");
     assert!(outcome.stdout.ends_with("unbind stopped\n"), "{}", outcome.stdout);
 }
@@ -80,6 +81,40 @@ fn a_guest_that_sleeps_in_unbind_holds_the_end_up_to_the_deadline(isolation: Iso
     let outcome = host.wait_exit();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("still running at the stop deadline"), "{}", outcome.stderr);
+}
+
+/// All parts of a stop together have the deadline, whatever hangs in which of them.
+#[test]
+fn a_stop_is_over_at_its_deadline_whatever_guests_do() {
+    const DEADLINE: Duration = Duration::from_secs(4);
+    for hang in ["compute", "sleep"] {
+        let stubborn = Plugin::new("hostile_stop")
+            .isolation(Isolation::Plugin)
+            .option("hang", hang)
+            .limit("cpu_per_event", "\"1h\"")
+            .limit("event_deadline", "\"1h\"");
+        let config = Config::new()
+            .host("stop_deadline", "\"4s\"")
+            .plugin(stubborn)
+            .listen(Listen::tcp("hostile_stop"))
+            .plugin(Plugin::new("hostile_loop").limit("cpu_per_event", "\"1h\""))
+            .listen(Listen::tcp("hostile_loop"))
+            .plugin(Plugin::new("echo"))
+            .listen(Listen::tcp("echo"));
+        let host = Host::start(&config);
+        let mut peers: Vec<Peer> = (0..5).map(|_| host.connect("hostile_stop")).collect();
+        peers.iter_mut().for_each(|peer| peer.expect_echo("helo\n"));
+        let mut endless: Vec<Peer> = (0..5).map(|_| host.connect("hostile_loop")).collect();
+        endless.iter_mut().for_each(|peer| peer.send("x"));
+        host.connect("echo").expect_echo("helo\n");
+        let start = Instant::now();
+        host.signal(Signal::TERM);
+        let outcome = host.wait_exit();
+        let took = start.elapsed();
+        assert_eq!(outcome.code, Some(0), "{hang}: {}", outcome.stderr);
+        // A busy machine is late; three parts that each had the deadline would be much later.
+        assert!(took < DEADLINE + DEADLINE / 2, "{hang}: it took {took:?}");
+    }
 }
 
 each_isolation!(a_second_signal_ends_at_once);

@@ -11,6 +11,9 @@ use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::stop::Stop;
 use crate::reactor::table::turn::TurnPhase;
 
+/// How often what is left is cut: what was running, and what hangs in what it was told then.
+const CUTS: u32 = 2;
+
 impl Reactor {
     /// Takes the steps that can be taken.
     pub(super) fn advance_stop(&mut self) -> TurnPhase {
@@ -79,13 +82,15 @@ impl Reactor {
         self.acceptors.close(self.poll.registry());
         self.agenda.ticks.clear();
         self.setup.env.stopping.store(true, Ordering::Relaxed);
+        self.stopping.begin(self.setup.env.clock.now(), self.setup.stop_deadline);
         self.set_stop_deadline();
         self.deliver_to_programs(|| Event::Stopping);
     }
 
-    /// Whatever the stop waits for now has this long.
+    /// Whatever the stop waits for now has until then. All of it together has the `stop_deadline`.
     fn set_stop_deadline(&mut self) {
-        let deadline = self.setup.env.clock.now() + self.setup.stop_deadline;
+        let now = self.setup.env.clock.now();
+        let deadline = now + self.stopping.left(now, self.setup.stop_deadline);
         let key = self.timers.insert(Owner::Host, deadline, Purpose::StopDeadline);
         if let Some(earlier) = self.stopping.deadline.replace(key) {
             self.timers.cancel(earlier);
@@ -117,6 +122,12 @@ impl Reactor {
 
     /// Nobody is waited for any longer.
     fn cut(&mut self) {
+        self.stopping.cuts += 1;
+        if CUTS < self.stopping.cuts {
+            // What still runs ends with its thread.
+            self.stopping.stop = Stop::Done;
+            return;
+        }
         self.stopping.stop = Stop::Draining;
         // For those that hang in the unbind they are told now: the next cut ends them.
         self.set_stop_deadline();
@@ -127,7 +138,10 @@ impl Reactor {
             .map(|(id, instance)| (id, instance.plugin.clone()))
             .collect();
         for (id, plugin) in busy {
-            tracing::warn!(plugin = plugin.name(), "still running at the stop deadline: ended");
+            plugin.tell(self.setup.env.clock.now(), || {
+                let (plugin, tenant) = (plugin.name(), &plugin.config.tenant);
+                tracing::warn!(plugin, tenant, "still running at the stop deadline: ended");
+            });
             self.end_instance(id);
         }
         let late: Vec<_> = self.connections.iter().map(|(id, _)| id).collect();

@@ -17,11 +17,8 @@ use crate::run::signals::exit_code;
 /// How often it is looked whether the paths of Unix sockets still lead to them.
 const LOOK_AT_PATHS_EVERY: Duration = Duration::from_secs(5);
 
-/// A stop has three parts that each may take the `stop_deadline`: the programs' hooks, the connections, the programs'
-/// last words.
-const PARTS_OF_A_STOP: u32 = 3;
-/// What a reactor may take besides.
-const STOP_MARGIN: Duration = Duration::from_secs(1);
+/// What a reactor may take besides the `stop_deadline`: on a machine that has other work its last steps are late.
+const STOP_MARGIN: Duration = Duration::from_secs(2);
 
 /// How the host has ended.
 #[derive(Debug, PartialEq)]
@@ -144,8 +141,8 @@ impl Supervisor<'_> {
     /// Every reactor stops, now or already.
     fn stop(&self, course: &mut Course) {
         if course.deadline.is_none() {
-            let longest = self.stop_deadline.saturating_mul(PARTS_OF_A_STOP);
-            course.deadline = Some(self.clock.now() + longest.saturating_add(STOP_MARGIN));
+            let longest = self.stop_deadline.saturating_add(STOP_MARGIN);
+            course.deadline = Some(self.clock.now() + longest);
         }
         self.send(|| Mail::Stop);
     }

@@ -1,5 +1,8 @@
 //! How far the end of a reactor has come.
 
+use std::time::Duration;
+
+use crate::clock::Moment;
 use crate::mail::post::Post;
 use crate::reactor::exit::Exit;
 use crate::reactor::table::deadline::DeadlineKey;
@@ -8,6 +11,10 @@ use crate::reactor::table::deadline::DeadlineKey;
 #[derive(Debug)]
 pub(in crate::reactor) struct Stopping {
     pub(in crate::reactor) stop: Stop,
+    /// When it may take no longer; known once it has begun.
+    pub(in crate::reactor) until: Moment,
+    /// How often what was left has been cut.
+    pub(in crate::reactor) cuts: u32,
     /// Until when the present step may take.
     pub(in crate::reactor) deadline: Option<DeadlineKey>,
     pub(in crate::reactor) exit: Exit,
@@ -17,11 +24,40 @@ pub(in crate::reactor) struct Stopping {
 
 impl Default for Stopping {
     fn default() -> Stopping {
-        Stopping { stop: Stop::No, deadline: None, exit: Exit::Stopped, peers: Vec::new() }
+        Stopping {
+            stop: Stop::No,
+            until: Moment::default(),
+            cuts: 0,
+            deadline: None,
+            exit: Exit::Stopped,
+            peers: Vec::new(),
+        }
     }
 }
 
+/// The last tenth of the time that a stop may take is for guests to be told of their ends, and no more than this. Where
+/// that is less, they have this much all the same: who is told a moment late must not count as one who hangs.
+const TELLING_MAX: Duration = Duration::from_millis(500);
+/// The parts of that time: the ends of connections, and the last words.
+const PARTS_OF_TELLING: u32 = 2;
+
 impl Stopping {
+    /// It begins, and may take so long.
+    pub(in crate::reactor) fn begin(&mut self, now: Moment, longest: Duration) {
+        self.until = now + longest;
+    }
+
+    /// How long the present step may take, where `longest` is for all of them.
+    pub(in crate::reactor) fn left(&self, now: Moment, longest: Duration) -> Duration {
+        let telling = (longest / 10).min(TELLING_MAX);
+        let (reserved, least) = match (self.stop, self.cuts) {
+            (Stop::Hooks | Stop::Draining, 0) => (telling, Duration::ZERO),
+            (Stop::Draining, 1) => (telling / PARTS_OF_TELLING, TELLING_MAX / PARTS_OF_TELLING),
+            _ => (Duration::ZERO, TELLING_MAX / PARTS_OF_TELLING),
+        };
+        self.until.since(now).saturating_sub(reserved).max(least)
+    }
+
     /// Whether the reactor has stopped beginning things.
     pub(in crate::reactor) fn has_begun(&self) -> bool {
         !matches!(self.stop, Stop::No | Stop::Wanted)
@@ -62,5 +98,36 @@ impl Stop {
             Stop::LastWords => *self = Stop::Done,
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When each step is over at the latest, of a stop in which everything hangs.
+    #[track_caller]
+    fn check(longest: u64, expected: [u64; 4]) {
+        let at = |milliseconds| Moment::from_start(Duration::from_millis(milliseconds));
+        let mut stopping = Stopping::default();
+        stopping.begin(at(0), Duration::from_millis(longest));
+        let mut now = Duration::ZERO;
+        let steps =
+            [(Stop::Hooks, 0), (Stop::Draining, 1), (Stop::Draining, 2), (Stop::LastWords, 2)];
+        let ends = steps.map(|(stop, cuts)| {
+            (stopping.stop, stopping.cuts) = (stop, cuts);
+            now += stopping.left(Moment::from_start(now), Duration::from_millis(longest));
+            now.as_millis()
+        });
+        assert_eq!(ends, expected.map(u128::from), "{longest} ms");
+    }
+
+    #[test]
+    fn all_steps_together_have_the_deadline() {
+        check(5000, [4500, 4750, 5000, 5250]);
+        check(60_000, [59_500, 59_750, 60_000, 60_250]);
+        // Who is told has a moment however short it is.
+        check(100, [90, 340, 590, 840]);
+        check(0, [0, 250, 500, 750]);
     }
 }
