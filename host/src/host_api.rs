@@ -10,6 +10,7 @@ mod channels;
 pub(crate) mod command;
 mod deferred;
 pub(crate) mod handles;
+pub(crate) mod kept;
 mod limits;
 mod log;
 pub(crate) mod memory;

@@ -1,7 +1,9 @@
 //! Bounds while the host runs: how many at once, how many bytes, how much in each second.
 
 pub(crate) mod budget;
+pub(crate) mod descriptors;
 pub(crate) mod fair_queue;
+pub(crate) mod host_memory;
 pub(crate) mod instances;
 pub(crate) mod semaphore;
 pub(crate) mod token_bucket;

@@ -3,4 +3,5 @@
 
 pub mod attacks;
 pub mod drive;
+pub mod pairs;
 pub mod wat;

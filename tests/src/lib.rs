@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! In the order a test uses them:
-//! [`paths`] finds what is tested, [`compose`] puts more into a component, [`config`] writes a `plugins.toml`, [`host`] runs it, [`log`] reads what it
+//! [`paths`] finds what is tested, [`compose`] puts more into a component, [`config`] writes a `plugins.toml`, [`contract`] lists what a plugin and a host can do, [`host`] runs it, [`log`] reads what it
 //! says, [`held`] runs one that nobody reads, [`peer`] is the other end of a connection, [`process`] looks at the host from outside.
 //!
 //! Nothing here sleeps to let something happen: a test waits for a line, a byte, a close or an exit, each with
@@ -12,6 +12,7 @@
 pub mod amqp_server;
 pub mod compose;
 pub mod config;
+pub mod contract;
 pub mod held;
 pub mod host;
 pub mod hostile;

@@ -21,6 +21,11 @@ pub fn resident_peak(pid: u32) -> u64 {
     status_bytes(pid, "VmHWM:")
 }
 
+/// How many threads it has.
+pub fn threads(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
+}
+
 /// CPU time until now, of all threads, in user and kernel mode; the kernel counts hundredths of a second.
 pub fn cpu_time(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");

@@ -167,6 +167,34 @@ fn the_error_of_a_start_is_short() {
     }
 }
 
+/// The names of a catalog are told where a listener names none of them, or another: in a line that is as short.
+#[test]
+fn the_names_of_a_catalog_are_short() {
+    // One that names no handler, one that names another.
+    let listens = [Listen::tcp("named"), Listen::tcp("named").key("handler", "\"other\"")];
+    for (name, one) in [("\\1b", 1), ("\\e2\\80\\ae", 3), ("\\00", 1), ("\\5c\\22", 2), ("x", 1)] {
+        for (times, count) in [(500_000, 2), (20, 50_000)] {
+            for listen in &listens {
+                let dir = tempfile::tempdir().expect("a temporary directory");
+                let file = dir.path().join("named.wasm");
+                let component =
+                    wat::component_with_catalog(&name.repeat(times), one * times, count);
+                fs::write(&file, component).expect("a new file");
+                let config =
+                    Config::new().plugin(Plugin::named("named", &file)).listen(listen.clone());
+                fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a new file");
+                let outcome = sandloop(dir.path(), &["run"]);
+                assert_eq!(outcome.code, Some(3), "{name}: {}", outcome.stderr);
+                let error = outcome.stderr.lines().find(|line| line.starts_with("error: "));
+                let error = error.expect("an error");
+                assert!(error.contains("].handler: plugin"), "{name}: {error}");
+                assert!(error.len() <= LOG_LINE + FIXED, "{name}: {} bytes", error.len());
+                assert!(outcome.stderr.chars().all(|c| c == '\n' || is_harmless(c)), "{name}");
+            }
+        }
+    }
+}
+
 /// A backtrace is short, whatever its functions are called.
 #[test]
 fn names_of_functions_are_short() {

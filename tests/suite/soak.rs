@@ -15,6 +15,7 @@ use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, process};
 
 use sandloop_tests::hostile::attacks::{self, Attack};
 use sandloop_tests::hostile::drive::{attack_once, descriptors, wait_descriptors};
+use sandloop_tests::hostile::pairs;
 
 /// `SOAK_SECONDS`, or else this many.
 fn duration(seconds: u64) -> Duration {
@@ -88,6 +89,52 @@ fn hostile_mixture(noise: &mut Noise) {
         memory
     });
     wait_descriptors(&host, &mut echo, files).unwrap_or_else(|left| panic!("{left}"));
+    let outcome = host.stop();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_flat(&memory);
+}
+
+#[test]
+fn random_pairs_beside_one_who_behaves() {
+    fuzz::once(7, random_pairs);
+}
+
+/// Several peers at once, each with a pair that is drawn: any function of the contract, any resource, any behaviour.
+fn random_pairs(noise: &mut Noise) {
+    const PEERS: usize = 4;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let config = Config::new().plugin(Plugin::new("echo")).listen(Listen::tcp("echo"));
+    let config = pairs::attacked(config, "hostile", dir.path());
+    let host = Host::start_in(dir, &config);
+    let mut echo = host.connect("echo");
+    echo.expect_echo("helo\n");
+    let (files, threads) = (descriptors(&host), process::threads(host.pid()));
+    let (address, subjects) = (host.address("hostile"), pairs::subjects());
+    let stop = AtomicBool::new(false);
+    let memory = thread::scope(|scope| {
+        for _ in 0..PEERS {
+            let (address, subjects, stop) = (&address, &subjects, &stop);
+            let mut noise = Noise::new(noise.next());
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let pair = pairs::any(subjects, |below| noise.below(below));
+                    pairs::attack(address, &pair, Duration::from_millis(200));
+                }
+            });
+        }
+        let memory = behave(&host, &mut echo, noise, duration(10));
+        stop.store(true, Ordering::Relaxed);
+        memory
+    });
+    wait_descriptors(&host, &mut echo, files).unwrap_or_else(|left| panic!("{left}"));
+    let left = process::threads(host.pid());
+    println!("{threads} threads, then {left}");
+    // Those that wait for the next handler that sleeps or computes for long are kept.
+    assert!(left < threads + 32, "{threads} threads became {left}");
+    let written: usize = host.log().iter().map(|line| line.0.len() + 1).sum();
+    let allowed = (2 << 20) * (duration(10).as_secs() as usize + 10);
+    println!("{} KiB of log", written >> 10);
+    assert!(written < allowed, "{written} bytes of log");
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert_flat(&memory);

@@ -84,10 +84,10 @@ limits! {
             form: r#"a duration in quotes, as in slice = "1ms""#,
         };
         stop_deadline: bound STOP_DEADLINE: Duration = {
-            what: "How long `stop` waits for output to drain.",
-            why: "A peer that does not read must not keep the host from ending.",
+            what: "How long `stop` takes in all, the programs' hooks included. Output may drain but for its last tenth, or half a second.",
+            why: "Neither a peer that does not read nor a guest may keep the host from ending.",
             at: Close,
-            then: "What is left is dropped, every connection is closed and gets its `unbind`.",
+            then: "What still runs is ended, what is left is dropped, every connection is closed and gets its `unbind`.",
             unit: Time,
             default: 5 * SECOND,
             min: 0,
@@ -366,7 +366,7 @@ limits! {
             form: r#"a size, as in log_line = "4KiB""#,
         };
         handles: bound HANDLES: u32 = {
-            what: "Files, streams and other things of WASI that one instance holds.",
+            what: "Files, streams and other things of WASI that one instance holds; of its own resources it has as many besides, and four for each connection that it may have.",
             why: "Each takes host memory, and a file a descriptor.",
             at: Trap,
             then: "The call that asks for one more ends the instance.",
@@ -536,6 +536,17 @@ limits! {
             max: 1024 * GIB,
             form: r#"a size, as in outboxes = "256MiB""#,
         };
+        host_memory: bound HOST_MEMORY: u64 = {
+            what: "Memory of the host that is kept for the tenant besides `messages` and `outboxes`: its connections, timers, ticks, subscriptions, pops, jobs, processes, names of channels and queues, handles of WASI, pieces of files, folders that are listed, lines that are not whole yet.",
+            why: "Each has a bound of its own for one instance or plugin, and there may be thousands of these.",
+            at: Refuse,
+            then: "What asks for more answers `limit`; new connections wait; a file or a folder answers that there is no memory; the rest of a line is left out.",
+            unit: Bytes,
+            default: 256 * MIB,
+            min: MIB,
+            max: 1024 * GIB,
+            form: r#"a size, as in host_memory = "256MiB""#,
+        };
         cpu_per_second: bound CPU_PER_SECOND: Option<Duration> = {
             what: "CPU time that the tenant may use in each second, on all reactors and workers together.",
             why: "What a tenant uses of the reactors the others wait for; the default is more than there are cores.",
@@ -592,7 +603,7 @@ limits! {
             form: r#"a size, as in queue = "4MiB""#,
         };
         messages: bound MESSAGES: u64 = {
-            what: "Everything that waits in mailboxes, channels, queues and deferred jobs of the tenant.",
+            what: "Everything that waits in mailboxes, channels, queues and deferred jobs of the tenant, with 256 bytes for each.",
             why: "Bounds what all of them together take of host memory.",
             at: Refuse,
             then: "Whatever would add to it answers `limit`.",

@@ -103,6 +103,7 @@ fn defaults() {
         memory: 16 << 30,
         instances: None,
         outboxes: 1 << 30,
+        host_memory: 256 << 20,
         cpu_per_second: None,
         channels: 1000,
         channel: 4 << 20,

@@ -74,6 +74,19 @@ impl Code {
     }
 }
 
+/// A component that can run.
+#[derive(Clone)]
+pub struct Compiled {
+    /// The component with its code.
+    pub component: Component,
+    /// SHA-256 of what it was compiled from.
+    pub hash: String,
+    /// Where its code is from.
+    pub from: CodeOrigin,
+    /// What one instance takes.
+    pub(crate) footprint: Footprint,
+}
+
 /// Where code is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodeOrigin {

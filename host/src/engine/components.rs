@@ -6,11 +6,10 @@
 use std::collections::HashMap;
 
 use wasmtime::Engine;
-use wasmtime::component::Component;
 
 use crate::config::model::{Config, PluginConfig};
 use crate::engine::compile::fault::CompileFault;
-use crate::engine::compile::{Code, CodeOrigin, Compiler, Source};
+use crate::engine::compile::{Code, CodeOrigin, Compiled, Compiler, Source};
 use crate::engine::component_file::read;
 use crate::engine::fault::LoadError;
 use crate::engine::fit;
@@ -28,19 +27,6 @@ pub struct Components {
     pub compiled: Vec<Compiled>,
     /// Why the others are left out: their compilers came to no end.
     pub left_out: Vec<LoadError>,
-}
-
-/// A component that can run.
-#[derive(Clone)]
-pub struct Compiled {
-    /// The component with its code.
-    pub component: Component,
-    /// SHA-256 of what it was compiled from.
-    pub hash: String,
-    /// Where its code is from.
-    pub from: CodeOrigin,
-    /// What one instance takes.
-    pub footprint: Footprint,
 }
 
 /// Why nothing can be served.

@@ -9,6 +9,7 @@ use wasmtime::{AsContextMut, Store, UpdateDeadline};
 use crate::base::arena::ConnectionId;
 use crate::config::bound::Limit;
 use crate::config::limits;
+use crate::config::model::Isolation;
 use crate::contract::bindings;
 use crate::contract::bindings::Minimal;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
@@ -63,6 +64,7 @@ impl Sandbox {
         store.epoch_deadline_callback(|mut context| end_of_slice(context.data_mut()));
         let call_bytes = plugin.config.limits.call_bytes;
         store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
+        store.set_max_component_handles(handles_max(&plugin));
         begin_slice(&mut store);
         let instance = template.pre.instantiate(&mut store);
         let instance = instance.map_err(|error| unmade(store.data(), error))?;
@@ -249,6 +251,20 @@ impl Sandbox {
     }
 }
 
+/// Handles that one instance may have in its own tables, which the engine keeps for it: those of WASI, and for each
+/// connection its socket, its object, and what the two are lent as.
+fn handles_max(plugin: &Plugin) -> usize {
+    const OF_A_CONNECTION: u32 = 4;
+    let limits = &plugin.config.limits;
+    let accepted = match plugin.config.isolation {
+        Isolation::Connection => 1,
+        Isolation::Plugin => limits.connections,
+    };
+    let outgoing = if plugin.config.may_connect() { limits.outgoing } else { 0 };
+    let connections = accepted.saturating_add(outgoing).saturating_mul(OF_A_CONNECTION);
+    limits.handles.saturating_add(connections) as usize
+}
+
 /// Why there is no instance: the guest's own start, or a lack of room that is none of its doing.
 fn unmade(state: &HostState, error: wasmtime::Error) -> Trapped {
     if state.memory.refused == Some(Refused::TenantMemory) {
@@ -288,13 +304,19 @@ fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option<Limit> {
 /// Which limit of one call to the host ended it.
 fn limit_of_call(error: &wasmtime::Error) -> Option<Limit> {
     use wasmtime::component::ResourceTableError;
-    // The engine has no type for this one; a test of the suite notices when its words change.
+    // The engine has no types for these; tests of the suite notice when its words change.
     const TOO_MUCH: &str = "fuel allocated for hostcalls";
+    const TOO_MANY: &str = "store handle limit exceeded";
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
         return Some(Limit::Of(&limits::HANDLES));
     }
     // Not the whole chain: the backtrace is in it, with names of any length.
-    trap::cause(error).as_str().contains(TOO_MUCH).then_some(Limit::Of(&limits::CALL_BYTES))
+    let cause = trap::cause(error);
+    let says = |words| cause.as_str().contains(words);
+    if says(TOO_MANY) {
+        return Some(Limit::Of(&limits::HANDLES));
+    }
+    says(TOO_MUCH).then_some(Limit::Of(&limits::CALL_BYTES))
 }
 
 /// Which limit of memory was refused last.

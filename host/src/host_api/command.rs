@@ -8,6 +8,7 @@ use crate::clock::Moment;
 use crate::mail::mailboxes::Process;
 use crate::mail::message::Message;
 use crate::net::outbound::Target;
+use crate::quota::host_memory::Admission;
 use crate::quota::semaphore::Permit;
 
 /// What a guest asked for. Left in its [`HostState`](crate::host_api::state::HostState) and carried out by the
@@ -22,7 +23,7 @@ pub enum Command {
     /// Make an outgoing connection.
     Connect {
         /// It is counted already.
-        permit: Permit,
+        admission: Admission,
         /// Counts the look-up of its name, if it has one.
         lookup: Option<Permit>,
         /// Where to.

@@ -5,6 +5,7 @@ use crate::contract::bindings::{ErrorCode, deferred};
 use crate::host_api::state::HostState;
 use crate::mail::message::Message;
 use crate::plugin::jobs::Job;
+use crate::quota::host_memory::JOB_BYTES;
 
 impl deferred::Host for HostState {
     fn defer(&mut self, operation: u32, argument: Vec<u8>) -> Result<u32, ErrorCode> {
@@ -14,6 +15,7 @@ impl deferred::Host for HostState {
         let asker = self.address_while_running()?.clone();
         let argument = self.message("", argument)?;
         let permit = self.permit(&limits::DEFERRED, &self.plugin.usage.deferred)?;
+        self.keep(JOB_BYTES)?;
         let id = self.ids.next(|id| self.jobs.has(id));
         let alive = self.jobs.add(id, &self.env.host.jobs, self.plugin.tenant.index);
         self.env.host.jobs.add(Job {

@@ -24,6 +24,11 @@ impl Sockets {
         u32::try_from(self.0.insert(seat)).expect("fewer than 2^32 connections in one process")
     }
 
+    /// Numbers that the guest or the reactor still has.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The connection behind a handle; none once it is unbound.
     pub fn get(&self, number: u32) -> Option<&(ConnectionId, SharedConnection)> {
         self.0.get(number as usize)?.connection.as_ref()

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::config::bound::Bound;
+use crate::config::bound::{Bound, Limit};
 use crate::config::model::Isolation;
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
@@ -20,6 +20,13 @@ impl HostState {
     pub(super) fn at_limit_of(&self, bound: &'static Bound, value: impl Display) -> ErrorCode {
         let now = self.env.clock.now();
         self.plugin.at_limit_of(now, bound.into(), || value, || self.subject_names());
+        ErrorCode::Limit
+    }
+
+    /// There is no file descriptor left for its tenant: counted, told, and the error for the guest.
+    pub(super) fn no_descriptor(&self) -> ErrorCode {
+        let (now, limit) = (self.env.clock.now(), Limit::FileDescriptors);
+        self.plugin.at_limit_of(now, limit, || "the system's", || self.subject_names());
         ErrorCode::Limit
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use crate::plugin::jobs::Jobs;
 use crate::plugin::tenant::Tenant;
+use crate::quota::host_memory::{self, POP_BYTES, SUBSCRIPTION_BYTES};
 
 /// The jobs of one instance that have not ended. They are given up with it.
 #[derive(Debug, Default)]
@@ -64,6 +65,8 @@ pub struct Place {
 pub struct Subscriptions {
     /// The reactor that their messages go to.
     reactor: usize,
+    /// What the host keeps for them.
+    bytes: u64,
     channels: HashMap<u32, Place>,
 }
 
@@ -78,15 +81,27 @@ impl Subscriptions {
         self.channels.len()
     }
 
+    /// What the host keeps for them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What it keeps for one to this channel.
+    pub(super) fn bytes_of(channel: &str) -> u64 {
+        SUBSCRIPTION_BYTES + 2 * host_memory::length(channel)
+    }
+
     /// One was made, for an instance of `reactor`.
     pub fn add(&mut self, subscription: u32, channel: Place, reactor: usize) {
         self.reactor = reactor;
+        self.bytes += Subscriptions::bytes_of(&channel.name);
         self.channels.insert(subscription, channel);
     }
 
     /// Ends one, if it has not ended.
     pub fn end(&mut self, subscription: u32) {
         if let Some(Place { tenant, name, place }) = self.channels.remove(&subscription) {
+            self.bytes -= Subscriptions::bytes_of(&name);
             tenant.channels.unsubscribe(&name, self.reactor, place);
         }
     }
@@ -102,40 +117,61 @@ impl Drop for Subscriptions {
 
 /// The pops of one instance that wait. They are forgotten with it.
 #[derive(Debug, Default)]
-pub struct Pops(HashMap<u32, Place>);
+pub struct Pops {
+    queues: HashMap<u32, Place>,
+    /// What the host keeps for them.
+    bytes: u64,
+}
 
 impl Pops {
     /// Whether it still waits.
     pub fn has(&self, pop: u32) -> bool {
-        self.0.contains_key(&pop)
+        self.queues.contains_key(&pop)
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.queues.len()
+    }
+
+    /// What the host keeps for them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What it keeps for one from this queue.
+    pub(super) fn bytes_of(queue: &str) -> u64 {
+        POP_BYTES + 2 * host_memory::length(queue)
     }
 
     /// One begins to wait.
     pub fn add(&mut self, pop: u32, queue: Place) {
-        self.0.insert(pop, queue);
+        self.bytes += Pops::bytes_of(&queue.name);
+        self.queues.insert(pop, queue);
     }
 
     /// Takes a pop off, if it still waits.
     pub fn take(&mut self, pop: u32) -> bool {
-        self.0.remove(&pop).is_some()
+        self.remove(pop).is_some()
     }
 
     /// Forgets one here and in its queue.
     pub fn cancel(&mut self, pop: u32) {
-        if let Some(Place { tenant, name, place }) = self.0.remove(&pop) {
+        if let Some(Place { tenant, name, place }) = self.remove(pop) {
             tenant.queues.cancel(&name, place);
         }
+    }
+
+    fn remove(&mut self, pop: u32) -> Option<Place> {
+        let place = self.queues.remove(&pop)?;
+        self.bytes -= Pops::bytes_of(&place.name);
+        Some(place)
     }
 }
 
 impl Drop for Pops {
     fn drop(&mut self) {
-        for Place { tenant, name, place } in std::mem::take(&mut self.0).into_values() {
+        for Place { tenant, name, place } in std::mem::take(&mut self.queues).into_values() {
             tenant.queues.cancel(&name, place);
         }
     }

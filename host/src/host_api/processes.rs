@@ -10,6 +10,7 @@ use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 use crate::mail::mailboxes::{Process, Undelivered};
 use crate::plugin::Plugin;
+use crate::quota::host_memory::{Admission, PROCESS_BYTES};
 
 impl processes::Host for HostState {
     fn spawn(
@@ -34,9 +35,13 @@ impl processes::Host for HostState {
         }
         let argument = self.message(&name, argument)?;
         let permit = self.permit(&limits::PROCESSES, &plugin.usage.processes)?;
+        let memory = &plugin.tenant.host_memory;
+        let admission = Admission::of(permit, memory, PROCESS_BYTES);
+        let admission = admission.ok_or_else(|| self.no_host_memory())?;
         let bytes_max = plugin.config.limits.mailbox;
         let (table, parent) = (&self.env.host.processes, self.plugin.tenant.index);
-        let process = Process::new(table, &plugin.tenant.mail(), parent, post, bytes_max, permit);
+        let process =
+            Process::new(table, &plugin.tenant.mail(), parent, post, bytes_max, admission);
         let id = process.id();
         self.commands.push(Command::Spawn { process, plugin: plugin.index, name, argument });
         Ok(id)

@@ -5,6 +5,7 @@ use crate::contract::bindings::{ErrorCode, reactor};
 use crate::contract::export::Export;
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
+use crate::quota::host_memory::TICK_BYTES;
 
 impl reactor::Host for HostState {
     fn stop(&mut self) -> Result<(), ErrorCode> {
@@ -28,6 +29,7 @@ impl reactor::Host for HostState {
         if max <= self.ticks {
             return Err(self.at_limit(&limits::TICKS));
         }
+        self.keep(TICK_BYTES)?;
         self.ticks += 1;
         self.next_tick = self.next_tick.wrapping_add(1);
         self.commands.push(Command::Tick { id: self.next_tick });

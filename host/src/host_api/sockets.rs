@@ -15,6 +15,7 @@ use crate::host_api::state::HostState;
 use crate::net::connection::stream::SocketAddress;
 use crate::net::connection::{CloseReason, Connection, Phase, SendError};
 use crate::net::outbound::Target;
+use crate::quota::host_memory::{Admission, CONNECTION_BYTES};
 
 type Socket = Resource<SocketHandle>;
 
@@ -181,7 +182,13 @@ impl sockets::Host for HostState {
             Some(_) => None,
             None => Some(self.permit(&limits::LOOKUPS, &usage.lookups)?),
         };
-        self.commands.push(Command::Connect { permit, lookup, target, token });
+        let memory = &self.plugin.tenant.host_memory;
+        let admission = Admission::of(permit, memory, CONNECTION_BYTES);
+        let admission = admission.ok_or_else(|| self.no_host_memory())?;
+        let descriptor = self.env.host.descriptors.acquire(self.plugin.tenant.index);
+        let descriptor = descriptor.ok_or_else(|| self.no_descriptor())?;
+        let admission = admission.with_descriptor(descriptor);
+        self.commands.push(Command::Connect { admission, lookup, target, token });
         Ok(())
     }
 }

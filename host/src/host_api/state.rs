@@ -7,10 +7,12 @@ use std::task::Waker;
 
 use crate::base::arena::ConnectionId;
 use crate::clock::Clock;
+use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, types};
 use crate::host_api::call::CallMeter;
 use crate::host_api::command::Commands;
 use crate::host_api::handles::Sockets;
+use crate::host_api::kept::KeptMeter;
 use crate::host_api::memory::MemoryMeter;
 use crate::host_api::owned::{OwnJobs, Pops, Subscriptions};
 use crate::host_api::wasi::Wasi;
@@ -18,6 +20,7 @@ use crate::mail::post::Address;
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
 use crate::quota::budget::ByteBudget;
+use crate::quota::host_memory::{HANDLE_BYTES, JOB_BYTES, TICK_BYTES, TIMER_BYTES};
 
 /// The state of a sandbox on the host's side; it moves with its store.
 pub struct HostState {
@@ -54,6 +57,8 @@ pub struct HostState {
     pub(super) ids: Ids,
     /// Its memory and tables.
     pub memory: MemoryMeter,
+    /// What the host keeps for it, in its tenant's account.
+    pub kept: KeptMeter,
     /// The measure of the call that it is in.
     pub call: CallMeter,
     /// Made when a guest first asks for anything of WASI, which most never do.
@@ -66,6 +71,7 @@ impl HostState {
         let limits = &plugin.config.limits;
         let memory = MemoryMeter::new(limits.memory, limits.tables, &plugin.tenant.memory);
         let call = CallMeter::new(&env.clock);
+        let kept = KeptMeter::new(&plugin.tenant.host_memory);
         HostState {
             plugin,
             env,
@@ -84,6 +90,7 @@ impl HostState {
             jobs: OwnJobs::default(),
             ids: Ids::default(),
             memory,
+            kept,
             call,
             wasi: None,
         }
@@ -121,6 +128,46 @@ impl HostState {
     /// Its address, for what only makes sense on a reactor that runs.
     pub(super) fn address_while_running(&self) -> Result<&Address, ErrorCode> {
         self.address.as_ref().filter(|_| self.running).ok_or(ErrorCode::Denied)
+    }
+}
+
+impl HostState {
+    /// The host is going to keep so many bytes more.
+    ///
+    /// # Errors
+    /// When its tenant has no room for them.
+    pub(super) fn keep(&mut self, bytes: u64) -> Result<(), ErrorCode> {
+        if self.kept.grow(bytes) {
+            return Ok(());
+        }
+        self.settle();
+        if self.kept.grow(bytes) { Ok(()) } else { Err(self.no_host_memory()) }
+    }
+
+    /// The error for a guest whose tenant's account is full.
+    pub(super) fn no_host_memory(&self) -> ErrorCode {
+        self.at_limit(&limits::HOST_MEMORY)
+    }
+
+    /// Counts what the host keeps for it now, after a call. A call that follows has no more handles of WASI than the
+    /// account has room for.
+    pub fn settle(&mut self) {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let handles = self.wasi.as_mut().map_or(0, |wasi| wasi.handles());
+        self.kept.set(
+            count(self.timers.len()) * TIMER_BYTES
+                + u64::from(self.ticks) * TICK_BYTES
+                + self.subscriptions.bytes()
+                + self.pops.bytes()
+                + count(self.jobs.len()) * JOB_BYTES
+                + count(self.sockets.len() + handles) * HANDLE_BYTES,
+        );
+        if let Some(wasi) = &mut self.wasi {
+            let max = self.plugin.config.limits.handles as usize;
+            let more = max.saturating_sub(handles);
+            let has_room = self.kept.has_room(count(more) * HANDLE_BYTES);
+            wasi.allow_handles(if has_room { max } else { handles });
+        }
     }
 }
 

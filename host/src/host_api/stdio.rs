@@ -33,7 +33,7 @@ pub struct Lines {
     is_raw: bool,
     /// The beginning of a line, at most `log_line` bytes.
     begun: Vec<u8>,
-    /// The same bytes in the tenant's account of memory; none where nothing has begun.
+    /// The same bytes in the tenant's account; none where nothing has begun.
     counted: Option<Reservation>,
     /// Whether the rest of this line is left out because it is too long.
     is_full: bool,
@@ -111,7 +111,7 @@ impl Lines {
     /// Takes so many bytes from the tenant's account; without them the rest of the line is left out.
     fn count(&mut self, bytes: usize) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let memory = &self.plugin.tenant.memory;
+        let memory = &self.plugin.tenant.host_memory;
         let fits = match &mut self.counted {
             Some(counted) => counted.grow(bytes),
             None => {
@@ -121,7 +121,7 @@ impl Lines {
         };
         if !fits {
             self.is_full = true;
-            self.plugin.counters.add(CounterKey::Limit(Limit::Of(&limits::TENANT_MEMORY)));
+            self.plugin.counters.add(CounterKey::Limit(Limit::Of(&limits::HOST_MEMORY)));
         }
         fits
     }

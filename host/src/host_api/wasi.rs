@@ -11,6 +11,7 @@ mod files;
 mod io;
 mod no_sockets;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -27,7 +28,8 @@ use crate::host_api::call::{CallEnded, CallMeter};
 use crate::host_api::state::HostState;
 use crate::host_api::stdio::Lines;
 use crate::plugin::Plugin;
-use crate::plugin::file_calls::FileCalls;
+use crate::plugin::shared::HostShared;
+use crate::quota::semaphore::Permit;
 
 /// Most random bytes that one call brings: making them takes about a slice, during which nothing can interrupt it.
 const RANDOM_BYTES_MAX: u64 = 1 << 20;
@@ -36,15 +38,18 @@ const RANDOM_BYTES_MAX: u64 = 1 << 20;
 pub struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
+    /// Of what it has opened, by its handles.
+    descriptors: HashMap<u32, Arc<Permit>>,
 }
 
 /// What the functions that may wait work with.
 pub(super) struct WaitingView<'a> {
     table: &'a mut ResourceTable,
+    descriptors: &'a mut HashMap<u32, Arc<Permit>>,
     call: &'a mut CallMeter,
     clock: &'a Clock,
-    files: &'a FileCalls,
-    tenant: usize,
+    host: &'a HostShared,
+    plugin: &'a Plugin,
 }
 
 /// Tells the engine of [`WaitingView`].
@@ -115,10 +120,11 @@ impl HostState {
         let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock)));
         WaitingView {
             table: &mut wasi.table,
+            descriptors: &mut wasi.descriptors,
             call: &mut self.call,
             clock,
-            files: &self.env.host.file_calls,
-            tenant: plugin.tenant.index,
+            host: &self.env.host,
+            plugin,
         }
     }
 }
@@ -148,6 +154,16 @@ impl WasiView for HostState {
 }
 
 impl Wasi {
+    /// Handles that the guest has.
+    pub(super) fn handles(&mut self) -> usize {
+        self.table.iter_mut().count()
+    }
+
+    /// From now on the guest has at most so many.
+    pub(super) fn allow_handles(&mut self, max: usize) {
+        self.table.set_max_capacity(max);
+    }
+
     fn new(plugin: &Arc<Plugin>, clock: &Clock) -> Wasi {
         let mut context = WasiCtx::builder()
             .stdout(Lines::stdout(plugin, clock))
@@ -158,6 +174,6 @@ impl Wasi {
         *context.filesystem() = plugin.folders.0.clone();
         let mut table = ResourceTable::new();
         table.set_max_capacity(plugin.config.limits.handles as usize);
-        Wasi { context, table }
+        Wasi { context, table, descriptors: HashMap::new() }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::mail::message::{Full, Message};
+use crate::mail::message::{Full, KEPT_BYTES, Message, TenantBudgets};
 use crate::mail::post::{Address, Delivery, Mail, Member, Members, Post};
 use crate::quota::budget::ByteBudget;
-use crate::quota::semaphore::{Permit, Semaphore};
+use crate::quota::host_memory::{self, Admission};
+use crate::quota::semaphore::Semaphore;
 
 /// The channels of one tenant, by name. One is there while somebody is subscribed to it.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub struct Channels {
     tenant: usize,
     /// Most bytes that one channel holds.
     bytes_max: u64,
-    messages: ByteBudget,
+    budgets: TenantBudgets,
 }
 
 #[derive(Debug)]
@@ -24,7 +25,7 @@ struct Channel {
     budget: ByteBudget,
     /// By reactor, as far as one has had subscribers.
     on: Vec<ReactorMembers>,
-    _name: Permit,
+    _name: Admission,
 }
 
 /// The subscribers on one reactor.
@@ -37,20 +38,25 @@ struct ReactorMembers {
 }
 
 impl Channels {
-    pub fn new(tenant: usize, names: Semaphore, bytes_max: u64, messages: ByteBudget) -> Channels {
-        Channels { by_name: Mutex::default(), names, tenant, bytes_max, messages }
+    pub fn new(
+        tenant: usize,
+        names: Semaphore,
+        bytes_max: u64,
+        budgets: TenantBudgets,
+    ) -> Channels {
+        Channels { by_name: Mutex::default(), names, tenant, bytes_max, budgets }
     }
 
     /// Adds a subscription; tells its place among the others.
     ///
     /// # Errors
-    /// When the tenant has too many names in use.
+    /// When the tenant has too many names in use, or no memory for one more.
     pub fn subscribe(&self, name: &str, address: &Address, subscription: u32) -> Result<u64, Full> {
         let mut channels = self.lock();
         if !channels.contains_key(name) {
-            let permit = self.names.try_acquire().ok_or(Full)?;
+            let admission = host_memory::name(&self.names, &self.budgets.host_memory, name);
             let budget = ByteBudget::new(self.bytes_max);
-            let channel = Channel { budget, on: Vec::new(), _name: permit };
+            let channel = Channel { budget, on: Vec::new(), _name: admission.ok_or(Full)? };
             channels.insert(name.to_owned(), channel);
         }
         let Some(channel) = channels.get_mut(name) else { return Err(Full) };
@@ -90,7 +96,11 @@ impl Channels {
         // Held until every reactor has it: so all see all messages in one order.
         let channels = self.lock();
         let Some(channel) = channels.get(name) else { return Ok(None) };
-        let message = Arc::new(Message::new(data, &self.messages, Some(&channel.budget))?);
+        // Each reactor gets a delivery of its own, of the same bytes.
+        let ways = channel.on.len().saturating_sub(1);
+        let more = u64::try_from(ways).unwrap_or(u64::MAX).saturating_mul(KEPT_BYTES);
+        let (messages, budget) = (&self.budgets.messages, &channel.budget);
+        let message = Arc::new(Message::new(data, messages, Some(budget))?.with(more)?);
         for on in channel.on.iter().filter(|on| 0 < on.members.len()) {
             let except = except.filter(|(reactor, _)| *reactor == on.reactor);
             on.post.send(Mail::Message(Delivery {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::mail::message::{Full, Message};
 use crate::mail::post::{Mail, Post};
 use crate::quota::budget::ByteBudget;
-use crate::quota::semaphore::Permit;
+use crate::quota::host_memory::Admission;
 
 /// Every process that is alive, by its id.
 #[derive(Debug, Default)]
@@ -103,7 +103,7 @@ pub struct Process {
     mailbox: Arc<Mailbox>,
     table: Arc<Processes>,
     /// Counts it among the processes of its plugin.
-    _permit: Permit,
+    _admission: Admission,
 }
 
 impl Process {
@@ -115,10 +115,10 @@ impl Process {
         parent: usize,
         post: Post,
         bytes_max: u64,
-        permit: Permit,
+        admission: Admission,
     ) -> Process {
         let mailbox = table.add(tenant, parent, post, bytes_max);
-        Process { mailbox, table: table.clone(), _permit: permit }
+        Process { mailbox, table: table.clone(), _admission: admission }
     }
 
     /// Its id.

@@ -2,14 +2,26 @@
 
 use crate::quota::budget::{ByteBudget, Reservation};
 
-/// What a message counts besides its bytes: about what the host needs to keep it.
+/// What a message counts besides its bytes in what it waits in.
 pub const OVERHEAD_BYTES: u64 = 64;
+/// What it counts besides its bytes in its tenant's account: what the host needs to keep it.
+pub const KEPT_BYTES: u64 = 256;
+
+/// The accounts of a tenant that its channels and queues work with.
+#[derive(Debug, Clone)]
+pub struct TenantBudgets {
+    /// Everything that waits for its instances.
+    pub messages: ByteBudget,
+    /// What else the host keeps for it.
+    pub host_memory: ByteBudget,
+}
 
 /// Bytes of a guest's in the host's hands, counted until the last one that gets them has them.
 #[derive(Debug)]
 pub struct Message {
     data: Vec<u8>,
-    _charges: [Option<Reservation>; 2],
+    _of_place: Option<Reservation>,
+    of_tenant: Reservation,
 }
 
 /// There is no room for it.
@@ -34,10 +46,20 @@ impl Message {
         place: Option<&ByteBudget>,
     ) -> Result<Message, Full> {
         let length = u64::try_from(data.len().saturating_add(name.len())).unwrap_or(u64::MAX);
-        let bytes = length.saturating_add(OVERHEAD_BYTES);
-        let place = place.map(|budget| budget.reserve(bytes).ok_or(Full)).transpose()?;
-        let tenant = tenant.reserve(bytes).ok_or(Full)?;
-        Ok(Message { data, _charges: [place, Some(tenant)] })
+        let with = |more: u64| length.saturating_add(more);
+        let place = place.map(|budget| budget.reserve(with(OVERHEAD_BYTES)).ok_or(Full));
+        let place = place.transpose()?;
+        let tenant = tenant.reserve(with(KEPT_BYTES)).ok_or(Full)?;
+        Ok(Message { data, _of_place: place, of_tenant: tenant })
+    }
+
+    /// The same with so much more in its tenant's account.
+    ///
+    /// # Errors
+    /// When there is no room for that.
+    pub(super) fn with(mut self, more: u64) -> Result<Message, Full> {
+        let fits = self.of_tenant.grow(more);
+        if fits { Ok(self) } else { Err(Full) }
     }
 
     /// Its bytes.
@@ -52,12 +74,12 @@ mod tests {
 
     #[test]
     fn a_message_counts_in_both_until_it_is_gone() {
-        let (tenant, place) = (ByteBudget::new(1000), ByteBudget::new(100));
+        let (tenant, place) = (ByteBudget::new(292), ByteBudget::new(100));
         let first = Message::new(vec![0; 36], &tenant, Some(&place));
-        assert!(first.is_ok(), "36 and 64 are 100");
+        assert!(first.is_ok(), "36 and 64 are 100, 36 and 256 are 292");
         assert_eq!(Message::new(Vec::new(), &tenant, Some(&place)).unwrap_err(), Full);
         drop(first);
-        let narrow = ByteBudget::new(99);
+        let narrow = ByteBudget::new(291);
         assert!(Message::new(vec![0; 36], &narrow, Some(&place)).is_err());
         assert!(
             Message::new(vec![0; 36], &tenant, Some(&place)).is_ok(),

@@ -12,7 +12,7 @@ use mio::Waker;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::contract::outcome::{ExitReason, Failure};
-use crate::mail::message::{Message, OVERHEAD_BYTES};
+use crate::mail::message::{KEPT_BYTES, Message};
 use crate::net::outbound::Attempt;
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::Permit;
@@ -249,7 +249,7 @@ impl NoResult {
     pub fn failed(text: String, bytes_max: u32, messages: &ByteBudget) -> NoResult {
         let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let fits = bytes <= u64::from(bytes_max);
-        let counted = messages.reserve(bytes.saturating_add(OVERHEAD_BYTES)).filter(|_| fits);
+        let counted = messages.reserve(bytes.saturating_add(KEPT_BYTES)).filter(|_| fits);
         match counted {
             Some(counted) => NoResult { failure: Failure::Failed(text), _counted: Some(counted) },
             None => NoResult::from(Failure::TooLarge),
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn the_words_of_an_operation_count_as_a_result_does() {
-        let messages = ByteBudget::new(1000);
+        let messages = ByteBudget::new(1200);
         let failed = |bytes: usize| NoResult::failed("x".repeat(bytes), 500, &messages);
         let first = failed(500);
         assert_eq!(first.failure, Failure::Failed("x".repeat(500)));

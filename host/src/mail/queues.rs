@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::mail::message::{Full, Message};
+use crate::mail::message::{Full, Message, TenantBudgets};
 use crate::mail::post::{Address, Handout, Mail, TakeBack};
 use crate::quota::budget::ByteBudget;
-use crate::quota::semaphore::{Permit, Semaphore};
+use crate::quota::host_memory::{self, Admission};
+use crate::quota::semaphore::Semaphore;
 
 /// The queues of one tenant, by name. One is there while something waits in it.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub struct Queues {
     names: Semaphore,
     /// Most bytes that one queue holds.
     bytes_max: u64,
-    messages: ByteBudget,
+    budgets: TenantBudgets,
 }
 
 #[derive(Debug)]
@@ -29,7 +30,7 @@ struct Queue {
     asked: u64,
     /// Items on their way, which may come back.
     handed_out: usize,
-    _name: Permit,
+    _name: Admission,
 }
 
 #[derive(Debug)]
@@ -39,8 +40,8 @@ struct WaitingPop {
 }
 
 impl Queues {
-    pub fn new(names: Semaphore, bytes_max: u64, messages: ByteBudget) -> Queues {
-        Queues { by_name: Mutex::default(), names, bytes_max, messages }
+    pub fn new(names: Semaphore, bytes_max: u64, budgets: TenantBudgets) -> Queues {
+        Queues { by_name: Mutex::default(), names, bytes_max, budgets }
     }
 
     /// Adds an item, or hands it to the pop that has waited longest.
@@ -49,7 +50,7 @@ impl Queues {
     /// When the queue is full or the tenant has too many names in use.
     pub fn push(self: &Arc<Self>, name: &str, data: Vec<u8>) -> Result<(), Full> {
         self.change(name, |queue| {
-            let item = Message::new(data, &self.messages, Some(&queue.budget))?;
+            let item = Message::new(data, &self.budgets.messages, Some(&queue.budget))?;
             queue.pushed += 1;
             queue.items.insert(queue.pushed, item);
             Ok(())
@@ -94,8 +95,8 @@ impl Queues {
     ) -> Result<T, Full> {
         let mut queues = self.lock();
         if !queues.contains_key(name) {
-            let permit = self.names.try_acquire().ok_or(Full)?;
-            queues.insert(name.to_owned(), Queue::new(self.bytes_max, permit));
+            let admission = host_memory::name(&self.names, &self.budgets.host_memory, name);
+            queues.insert(name.to_owned(), Queue::new(self.bytes_max, admission.ok_or(Full)?));
         }
         let Some(queue) = queues.get_mut(name) else { return Err(Full) };
         let changed = change(queue);
@@ -131,7 +132,7 @@ impl Queues {
 }
 
 impl Queue {
-    fn new(bytes_max: u64, name: Permit) -> Queue {
+    fn new(bytes_max: u64, name: Admission) -> Queue {
         Queue {
             budget: ByteBudget::new(bytes_max),
             items: BTreeMap::new(),

@@ -85,7 +85,7 @@ impl Plugin {
 
     /// Writes a line about it into its tenant's part of the log, unless its tenant is far above its rate: then it is
     /// counted among those that are left out.
-    pub(super) fn tell(&self, now: Moment, line: impl FnOnce()) {
+    pub fn tell(&self, now: Moment, line: impl FnOnce()) {
         let share = &self.tenant.log;
         if share.may_be_told(now) {
             scope::of_tenant(share, line);

@@ -9,6 +9,7 @@ use crate::plugin::Plugin;
 use crate::plugin::file_calls::FileCalls;
 use crate::plugin::jobs::Jobs;
 use crate::plugin::tenant::Tenant;
+use crate::quota::descriptors::DescriptorQuota;
 
 /// The one of a host.
 #[derive(Debug, Default)]
@@ -23,13 +24,15 @@ pub struct HostShared {
     pub file_calls: FileCalls,
     /// Work for the workers.
     pub jobs: Arc<Jobs>,
+    /// File descriptors of connections and of files.
+    pub descriptors: DescriptorQuota,
     /// Where this host listens.
     pub own_listeners: OwnListeners,
 }
 
 impl HostShared {
-    /// A host of these plugins.
-    pub fn new(plugins: Vec<Arc<Plugin>>) -> Arc<HostShared> {
+    /// A host of these plugins, whose guests may have so many file descriptors together.
+    pub fn new(plugins: Vec<Arc<Plugin>>, descriptors: u32) -> Arc<HostShared> {
         let mut tenants: Vec<Arc<Tenant>> = Vec::new();
         for plugin in &plugins {
             // In the order of their indices: a tenant is known by the first plugin that names it.
@@ -37,7 +40,8 @@ impl HostShared {
                 tenants.push(plugin.tenant.clone());
             }
         }
-        Arc::new(HostShared { plugins, tenants, ..HostShared::default() })
+        let descriptors = DescriptorQuota::new(descriptors, tenants.len());
+        Arc::new(HostShared { plugins, tenants, descriptors, ..HostShared::default() })
     }
 
     /// Tells the operator every counter that is not zero.

@@ -10,6 +10,7 @@ use crate::config::model::TenantConfig;
 use crate::log::share::LogShare;
 use crate::mail::channels::Channels;
 use crate::mail::mailboxes::TenantMail;
+use crate::mail::message::TenantBudgets;
 use crate::mail::queues::Queues;
 use crate::plugin::loop_holds::LoopHolds;
 use crate::quota::budget::ByteBudget;
@@ -37,6 +38,8 @@ pub struct Tenant {
     pub outboxes: ByteBudget,
     /// Linear memory of all its instances.
     pub memory: ByteBudget,
+    /// What the host keeps for it besides messages and outboxes.
+    pub host_memory: ByteBudget,
     /// Instances of its plugins that ended in a trap.
     pub strikes: AtomicU64,
     /// Calls of its instances that have outlived their first slice.
@@ -57,7 +60,10 @@ impl Tenant {
         let messages = ByteBudget::new(config.limits.messages);
         // Channels and queues are counted together.
         let names = Semaphore::new(config.limits.channels);
-        let queues = Queues::new(names.clone(), config.limits.queue, messages.clone());
+        let host_memory = ByteBudget::new(config.limits.host_memory);
+        let waiting =
+            TenantBudgets { messages: messages.clone(), host_memory: host_memory.clone() };
+        let queues = Queues::new(names.clone(), config.limits.queue, waiting.clone());
         Tenant {
             index,
             name: config.name.clone(),
@@ -71,8 +77,9 @@ impl Tenant {
             slow_calls: Semaphore::new(config.limits.slow_calls),
             holds: LoopHolds::default(),
             memory: ByteBudget::new(config.limits.memory),
-            channels: Channels::new(index, names, config.limits.channel, messages.clone()),
+            channels: Channels::new(index, names, config.limits.channel, waiting),
             queues: Arc::new(queues),
+            host_memory,
             messages,
         }
     }

@@ -15,6 +15,7 @@ use crate::engine::event::Event;
 use crate::log::text::GuestText;
 use crate::net::connection::{Connection, SharedConnection};
 use crate::plugin::counters::CounterKey;
+use crate::quota::host_memory::{Admission, CONNECTION_BYTES};
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::{ConnectionEntry, marks};
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -109,6 +110,11 @@ impl Reactor {
         }
         let permit = plugin.usage.accepted.try_acquire();
         let permit = permit.ok_or(NotAccepted::Closed(Limit::Of(&limits::CONNECTIONS)))?;
+        let admission = Admission::of(permit, &plugin.tenant.host_memory, CONNECTION_BYTES);
+        let admission = admission.ok_or(NotAccepted::Closed(Limit::Of(&limits::HOST_MEMORY)))?;
+        let descriptor = self.setup.env.host.descriptors.acquire(plugin.tenant.index);
+        let descriptor = descriptor.ok_or(NotAccepted::Closed(Limit::FileDescriptors))?;
+        let admission = admission.with_descriptor(descriptor);
         if !has_instance {
             let room = self.setup.quota.check(plugin.tenant.index);
             room.map_err(|full| NotAccepted::Closed(full.bound().into()))?;
@@ -141,12 +147,12 @@ impl Reactor {
             Unavailable::Quarantined => NotAccepted::Gone,
         })?;
         let origin = Origin::Accepted(accepted);
-        Ok(Accepted { instance, plugin, stream, origin, handler, permit })
+        Ok(Accepted { instance, plugin, stream, origin, handler, admission })
     }
 
     /// Gives an accepted connection to its instance. It is closed when that has ended as it began.
     fn open_accepted(&mut self, accepted: Accepted) {
-        let Accepted { instance, plugin, mut stream, origin, handler, permit } = accepted;
+        let Accepted { instance, plugin, mut stream, origin, handler, admission } = accepted;
         if self.instances.get(instance).is_none() {
             return;
         }
@@ -160,7 +166,7 @@ impl Reactor {
         connection.handler = handler;
         connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
         let shared = SharedConnection::new(connection);
-        let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), permit));
+        let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), admission));
         self.deliver(instance, Event::open(id, shared, origin));
     }
 
@@ -203,24 +209,27 @@ impl Reactor {
         if !is_reached && !turns_away {
             return;
         }
-        // CounterKey each time it is reached, or somebody is turned away; told seldom.
+        // Counted each time it is reached, or somebody is turned away; told seldom.
         let count = plugin.counters.add(CounterKey::Limit(limit));
         if acceptor.told.is_some_and(|told| now.since(told) < TELL_AGAIN_AFTER) {
             return;
         }
         acceptor.told = Some(now);
         let address = acceptor.listener.endpoint.accepted.listener.clone();
-        tracing::warn!(
-            plugin = plugin.name(),
-            tenant = plugin.config.tenant,
-            version = plugin.version,
-            address,
-            limit = &*limit.name(),
-            value = self.shown(plugin, limit),
-            count,
-            "at its limit: {}",
-            if turns_away { "turning away" } else { "not accepting for now" }
-        );
+        let value = self.shown(plugin, limit);
+        plugin.tell(now, || {
+            tracing::warn!(
+                plugin = plugin.name(),
+                tenant = plugin.config.tenant,
+                version = plugin.version,
+                address,
+                limit = &*limit.name(),
+                value,
+                count,
+                "at its limit: {}",
+                if turns_away { "turning away" } else { "not accepting for now" }
+            );
+        });
     }
 
     fn is_paused(&self, place: usize) -> bool {

@@ -110,7 +110,9 @@ impl Reactor {
         match (sandbox, result) {
             (Some(mut sandbox), Ok(outcome)) => {
                 self.log_refused_memory(id, &event, sandbox.refused_memory());
-                let commands = sandbox.store.data_mut().commands.take();
+                let state = sandbox.store.data_mut();
+                state.settle();
+                let commands = state.commands.take();
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = InstanceState::Idle(Seat::Ready(sandbox));
                 for command in commands {
@@ -136,14 +138,14 @@ impl Reactor {
         let tenant = instance.plugin.tenant.index;
         match command {
             Command::Reconcile { id } => self.reconcile(id),
-            Command::Connect { permit, lookup, target, token } => {
+            Command::Connect { admission, lookup, target, token } => {
                 if let Some(instance) = self.instances.get_mut(id) {
                     instance.pending_connects += 1;
                 }
                 let instance = id;
                 self.agenda
                     .pending
-                    .push(tenant, Pending::Connect { permit, lookup, instance, target, token });
+                    .push(tenant, Pending::Connect { admission, lookup, instance, target, token });
             }
             Command::SetTimer { id: timer, deadline, every } => {
                 let key =

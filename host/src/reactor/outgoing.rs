@@ -12,7 +12,7 @@ use crate::log::text::GuestText;
 use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection};
 use crate::net::outbound::attempts::{Attempts, NEXT_AFTER, Progress};
 use crate::net::outbound::{Attempt, Target};
-use crate::quota::semaphore::Permit;
+use crate::quota::host_memory::Admission;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -23,7 +23,7 @@ impl Reactor {
     /// Makes a connection without a socket, and tells its instance of it.
     pub(super) fn connect(
         &mut self,
-        permit: Permit,
+        admission: Admission,
         instance_id: InstanceId,
         target: &Target,
         token: u32,
@@ -39,7 +39,7 @@ impl Reactor {
         connection.count_for(tenant.writing.clone(), &tenant.outboxes);
         connection.handler = GuestText::name(target);
         let shared = SharedConnection::new(connection);
-        let mut entry = ConnectionEntry::new(instance_id, shared.clone(), permit);
+        let mut entry = ConnectionEntry::new(instance_id, shared.clone(), admission);
         entry.begun = now;
         entry.outgoing = true;
         let id = self.add_connection(entry);
@@ -73,11 +73,23 @@ impl Reactor {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "name not looked up");
+                    self.tell_of(id, |plugin, tenant| {
+                        tracing::warn!(plugin, tenant, %error, "name not looked up");
+                    });
                     self.end_connection(id, CloseReason::NameNotFound);
                 }
             }
         }
+    }
+
+    /// Writes a line about a connection into its tenant's part of the log.
+    fn tell_of(&self, id: ConnectionId, line: impl FnOnce(&str, &str)) {
+        let entry = self.connections.get(id);
+        let Some(instance) = entry.and_then(|entry| self.instances.get(entry.instance)) else {
+            return;
+        };
+        let plugin = &instance.plugin;
+        plugin.tell(self.setup.env.clock.now(), || line(plugin.name(), &plugin.config.tenant));
     }
 
     /// Whose a connection is.

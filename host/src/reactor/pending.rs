@@ -30,8 +30,8 @@ impl Reactor {
     fn begin_one(&mut self, pending: Pending) -> Option<Connecting> {
         match pending {
             Pending::Start(instance) => self.agenda.runnable.push_back(instance),
-            Pending::Connect { permit, lookup, instance, target, token } => {
-                let connection = self.connect(permit, instance, &target, token)?;
+            Pending::Connect { admission, lookup, instance, target, token } => {
+                let connection = self.connect(admission, instance, &target, token)?;
                 return Some(Connecting { connection, target, lookup });
             }
             Pending::Spawn(birth) => self.spawn(birth),

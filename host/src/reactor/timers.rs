@@ -86,8 +86,11 @@ impl Reactor {
         }
         let after = self.programs.failed(plugin, now);
         self.timers.insert(Owner::Host, now + after, Purpose::Restart(plugin));
-        let name = self.setup.env.host.plugins[plugin].name();
-        tracing::warn!(plugin = name, after_ms = after.as_millis(), "starting again later");
+        let plugin = &self.setup.env.host.plugins[plugin];
+        plugin.tell(now, || {
+            let (plugin, tenant) = (plugin.name(), &plugin.config.tenant);
+            tracing::warn!(plugin, tenant, after_ms = after.as_millis(), "starting again later");
+        });
     }
 
     fn restart(&mut self, plugin: usize) {

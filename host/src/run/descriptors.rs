@@ -13,6 +13,10 @@ use crate::config::model::{Config, PluginConfig};
 const KEPT: u64 = 128;
 /// Descriptors that may still be opened besides those that are open when everything is loaded.
 const OPENED_LATER: u64 = 64;
+/// Descriptors of a reactor: its poll, its waker.
+const OF_A_REACTOR: u64 = 4;
+/// Guests have at least so many.
+const FEWEST: u64 = 16;
 /// Where Linux lists the descriptors of a process.
 const OPEN: &str = "/proc/self/fd";
 
@@ -28,6 +32,25 @@ pub(super) fn raise() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
 }
 
+/// How many are left to guests, besides those that are open and those that the host itself opens.
+pub(super) fn for_guests(config: &Config) -> u32 {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    left(config, limit, open())
+}
+
+fn left(config: &Config, limit: u64, open: u64) -> u32 {
+    let reactors = config.host.limits.reactors as u64;
+    let own = (config.listeners.len() as u64 + OF_A_REACTOR) * reactors;
+    let left = limit.saturating_sub(open + OPENED_LATER + own);
+    // Where there are so few, the system has the last word, and listeners wait for it.
+    u32::try_from(left.max(FEWEST)).unwrap_or(u32::MAX)
+}
+
+/// Those that are open; a component has one for each of its modules with data, so that there may be many.
+fn open() -> u64 {
+    std::fs::read_dir(OPEN).map_or(0, |entries| entries.count() as u64)
+}
+
 /// Looks whether there are enough. What was left to the defaults may be more than there is: at the end of the
 /// descriptors listeners wait. What was written must fit.
 ///
@@ -36,9 +59,7 @@ pub(super) fn raise() -> io::Result<()> {
 pub(super) fn admit(config: &Config) -> Result<(), ConfigError> {
     // The soft limit is the hard one by now, as far as that went.
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    // A component has a descriptor for each of its modules with data, so that there may be many.
-    let open = std::fs::read_dir(OPEN).map_or(0, |entries| entries.count() as u64);
-    check(config, limit, KEPT.max(open + OPENED_LATER))
+    check(config, limit, KEPT.max(open() + OPENED_LATER))
 }
 
 fn check(config: &Config, limit: u64, kept: u64) -> Result<(), ConfigError> {
@@ -104,6 +125,16 @@ mod tests {
         let config = Config::parse(Path::new("plugins.toml"), &text).expect("a configuration");
         let error = check(&config, limit, KEPT).err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), expected, "{limits:?} of {limit}");
+    }
+
+    #[test]
+    fn guests_have_what_the_host_leaves() {
+        let text = "[plugins.echo]\ncomponent = \"e.wasm\"\n[host]\nreactors = 2\n\
+                    [[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"echo\"\n";
+        let config = Config::parse(Path::new("plugins.toml"), text).expect("a configuration");
+        assert_eq!(left(&config, 1000, 100), 1000 - 100 - 64 - 2 * 5);
+        assert_eq!(left(&config, 64, 50), 16);
+        assert_eq!(left(&config, u64::MAX, 50), u32::MAX);
     }
 
     #[test]

@@ -78,8 +78,8 @@ impl Prepared {
             .map(|(index, one)| loader.load(config, index, one).map_err(StartError::Load))
             .collect::<Result<Templates, _>>()?;
         fit::compare_with_tenants(config, &footprints);
-        let host =
-            HostShared::new(templates.iter().map(|template| template.plugin.clone()).collect());
+        let plugins = templates.iter().map(|template| template.plugin.clone()).collect();
+        let host = HostShared::new(plugins, descriptors::for_guests(config));
         let env =
             || Env { clock: clock.for_reactor(), stopping: Arc::default(), host: host.clone() };
         let files = FileThreads::spawn(&host.file_calls, &host.plugins)

@@ -58,6 +58,37 @@ pub fn component_with_stdout(pieces: &Pieces) -> Vec<u8> {
     encode(&module(&pieces, imports), "printing")
 }
 
+/// A guest whose catalog has so many handlers, each under this name, which is written as in WebAssembly's text.
+pub fn component_with_catalog(name: &str, bytes: usize, count: usize) -> Vec<u8> {
+    /// Where the list is, its entries, and the one name that all of them have.
+    const LIST: usize = 1 << 20;
+    const ENTRIES: usize = LIST + 8;
+    let text = ENTRIES + 8 * count;
+    let word = |number: usize| -> String {
+        let number = u32::try_from(number).expect("an address of 32 bits");
+        number.to_le_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect()
+    };
+    let entry = word(text) + &word(bytes);
+    let more = format!(
+        "(data (i32.const {LIST}) \"{}{}{}{name}\")
+         (func (export \"sandloop:plugin/catalog@0.1.0#handlers\") (result i32) (i32.const {LIST}))",
+        word(ENTRIES),
+        word(count),
+        entry.repeat(count),
+    );
+    encode(&module(&Pieces { more, pages: "200", ..Pieces::default() }, ""), "named")
+}
+
+/// The least that has a catalog.
+const NAMED: &str = "
+package sandloop:named;
+
+world named {
+    include sandloop:plugin/minimal@0.1.0;
+    export sandloop:plugin/catalog@0.1.0;
+}
+";
+
 /// As much of WASI as is needed to print.
 const PRINTING: &str = "
 package sandloop:printing;
@@ -129,8 +160,11 @@ fn encode(text: &str, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let mut module = wat::parse_str(text).expect("WebAssembly as text");
     let (contract, _) = resolve.push_dir(workspace().join("wit")).expect("the contract");
-    let printing = resolve.push_str("printing.wit", PRINTING).expect("a part of WASI");
-    let package = if world == "minimal" { contract } else { printing };
+    let package = match world {
+        "minimal" => contract,
+        "named" => resolve.push_str("named.wit", NAMED).expect("a world"),
+        _ => resolve.push_str("printing.wit", PRINTING).expect("a part of WASI"),
+    };
     let world = resolve.select_world(&[package], Some(world)).expect("the world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .expect("a module takes a section");

@@ -10,6 +10,8 @@ use rustix::io::{ReadWriteFlags, pwritev2};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::plugin::file_calls::{FileAnswer, FileCalls};
+use crate::quota::budget::{ByteBudget, Reservation};
+use crate::quota::semaphore::Permit;
 
 /// Most bytes that are read or written at once.
 pub(super) const PIECE: usize = 64 << 10;
@@ -19,11 +21,27 @@ pub(super) const PIECE: usize = 64 << 10;
 pub(super) struct FileAccess {
     pub calls: FileCalls,
     pub tenant: usize,
+    /// Its account for the pieces.
+    pub memory: ByteBudget,
+}
+
+impl FileAccess {
+    /// Room for one piece.
+    fn room(&self) -> io::Result<Reservation> {
+        let room = self.memory.reserve(PIECE as u64);
+        room.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
+    }
+}
+
+/// A file that is open, and whose descriptor it counts as.
+pub(super) struct OpenFile {
+    pub file: Arc<File>,
+    pub _descriptor: Option<Arc<Permit>>,
 }
 
 /// Reads a file from a position on.
 pub(super) struct FileInput {
-    file: Arc<File>,
+    file: OpenFile,
     position: u64,
     threads: FileAccess,
     state: Input,
@@ -31,31 +49,37 @@ pub(super) struct FileInput {
 
 enum Input {
     Idle,
-    UnderWay(FileAnswer<io::Result<Bytes>>),
-    Here(Bytes),
+    UnderWay(FileAnswer<io::Result<Bytes>>, Reservation),
+    Here { bytes: Bytes, _room: Reservation },
     Failed(io::Error),
     Ended,
 }
 
 impl FileInput {
-    pub(super) fn new(file: Arc<File>, position: u64, threads: FileAccess) -> FileInput {
+    pub(super) fn new(file: OpenFile, position: u64, threads: FileAccess) -> FileInput {
         FileInput { file, position, threads, state: Input::Idle }
     }
 
     fn begin(&mut self, length: usize) {
-        let (file, position) = (self.file.clone(), self.position);
+        let (file, position) = (self.file.file.clone(), self.position);
         let read = move || read_at(&file, position, length.min(PIECE));
-        self.state = Input::UnderWay(self.threads.calls.add(self.threads.tenant, read));
+        self.state = match self.threads.room() {
+            Ok(room) => Input::UnderWay(self.threads.calls.add(self.threads.tenant, read), room),
+            Err(error) => Input::Failed(error),
+        };
     }
 
     async fn settle(&mut self) {
-        if let Input::UnderWay(answer) = &mut self.state {
-            self.state = match answer.await.flatten() {
-                Ok(bytes) if bytes.is_empty() => Input::Ended,
-                Ok(bytes) => Input::Here(bytes),
-                Err(error) => Input::Failed(error),
-            };
-        }
+        let Input::UnderWay(answer, _) = &mut self.state else { return };
+        let read = answer.await.flatten();
+        let Input::UnderWay(_, room) = std::mem::replace(&mut self.state, Input::Ended) else {
+            return;
+        };
+        self.state = match read {
+            Ok(bytes) if bytes.is_empty() => Input::Ended,
+            Ok(bytes) => Input::Here { bytes, _room: room },
+            Err(error) => Input::Failed(error),
+        };
     }
 }
 
@@ -91,8 +115,8 @@ impl InputStream for FileInput {
                 self.begin(size);
                 Ok(Bytes::new())
             }
-            Input::UnderWay(_) => Ok(Bytes::new()),
-            Input::Here(bytes) => {
+            Input::UnderWay(..) => Ok(Bytes::new()),
+            Input::Here { bytes, .. } => {
                 let piece = bytes.split_to(bytes.len().min(size));
                 if bytes.is_empty() {
                     self.state = Input::Idle;
@@ -129,7 +153,7 @@ pub(super) enum WritePlace {
 
 /// Writes a file, from a position on or behind its end.
 pub(super) struct FileOutput {
-    file: Arc<File>,
+    file: OpenFile,
     place: WritePlace,
     threads: FileAccess,
     state: Output,
@@ -137,18 +161,18 @@ pub(super) struct FileOutput {
 
 enum Output {
     Ready,
-    UnderWay(FileAnswer<io::Result<usize>>),
+    UnderWay { answer: FileAnswer<io::Result<usize>>, _room: Reservation },
     Failed(io::Error),
     Ended,
 }
 
 impl FileOutput {
-    pub(super) fn new(file: Arc<File>, place: WritePlace, threads: FileAccess) -> FileOutput {
+    pub(super) fn new(file: OpenFile, place: WritePlace, threads: FileAccess) -> FileOutput {
         FileOutput { file, place, threads, state: Output::Ready }
     }
 
     async fn settle(&mut self) {
-        let Output::UnderWay(answer) = &mut self.state else { return };
+        let Output::UnderWay { answer, .. } = &mut self.state else { return };
         self.state = match answer.await.flatten() {
             Ok(written) => {
                 if let WritePlace::At(position) = &mut self.place {
@@ -202,15 +226,18 @@ impl Pollable for FileOutput {
 impl OutputStream for FileOutput {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.failure()?;
-        if let Output::UnderWay(_) = self.state {
+        if let Output::UnderWay { .. } = self.state {
             return Err(StreamError::trap("write without the leave of check-write"));
         }
         if PIECE < bytes.len() {
             return Err(StreamError::trap("write of more than check-write allows"));
         }
-        let (file, place) = (self.file.clone(), self.place);
+        let room = self.threads.room();
+        let room = room.map_err(|error| StreamError::LastOperationFailed(error.into()))?;
+        let (file, place) = (self.file.file.clone(), self.place);
         let write = move || write_at(&file, &bytes, place);
-        self.state = Output::UnderWay(self.threads.calls.add(self.threads.tenant, write));
+        let answer = self.threads.calls.add(self.threads.tenant, write);
+        self.state = Output::UnderWay { answer, _room: room };
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Granted folders: each call is the engine's own, made on a thread for files with copies of the descriptors it is about.
 
 use std::pin::pin;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::WasiCtx;
@@ -14,9 +14,14 @@ use wasmtime_wasi::p2::{
 };
 use wasmtime_wasi::runtime::poll_noop;
 
+use crate::config::bound::Limit;
 use crate::host_api::call::CallEnded;
 use crate::host_api::wasi::WaitingView;
-use crate::host_api::wasi::file_stream::{FileAccess, FileInput, FileOutput, WritePlace};
+use crate::host_api::wasi::file_stream::{FileAccess, FileInput, FileOutput, OpenFile, WritePlace};
+use crate::plugin::counters::CounterKey;
+use crate::quota::budget::{ByteBudget, Reservation};
+use crate::quota::host_memory::{self, ENTRY_BYTES};
+use crate::quota::semaphore::Permit;
 
 /// Calls into file systems are made on the thread that asks for them: it is there for that.
 static ON_THIS_THREAD: LazyLock<WasiFilesystemCtx> = LazyLock::new(|| {
@@ -49,6 +54,22 @@ impl Bench {
     }
 }
 
+/// A folder that was read as a whole, and what the host keeps of it.
+struct Listing {
+    entries: std::vec::IntoIter<FsResult<engine::DirectoryEntry>>,
+    _kept: Reservation,
+}
+
+impl Listing {
+    fn of(entries: ReaddirIterator, memory: &ByteBudget) -> FsResult<Listing> {
+        let entries: Vec<_> = entries.into_iter().collect();
+        let names = entries.iter().flatten().map(|entry| host_memory::length(&entry.name));
+        let bytes = names.fold(0, |sum: u64, name| sum.saturating_add(name + ENTRY_BYTES));
+        let kept = memory.reserve(bytes).ok_or(engine::ErrorCode::InsufficientMemory)?;
+        Ok(Listing { entries: entries.into_iter(), _kept: kept })
+    }
+}
+
 /// The result of a call that is made at once, whatever its type says.
 fn at_once<T>(call: impl Future<Output = T>) -> FsResult<T> {
     let made = poll_noop(pin!(call));
@@ -61,7 +82,11 @@ fn ended(ended: CallEnded) -> FsError {
 
 impl WaitingView<'_> {
     fn threads(&self) -> FileAccess {
-        FileAccess { calls: self.files.clone(), tenant: self.tenant }
+        FileAccess {
+            calls: self.host.file_calls.clone(),
+            tenant: self.plugin.tenant.index,
+            memory: self.plugin.tenant.host_memory.clone(),
+        }
     }
 
     /// Does something with copies of these descriptors on a thread for files, and waits for it.
@@ -77,11 +102,26 @@ impl WaitingView<'_> {
         let Ok(copies) = <[Descriptor; N]>::try_from(copies) else {
             return Err(engine::ErrorCode::BadDescriptor.into());
         };
-        let answer = self.files.add(self.tenant, move || {
+        let answer = self.host.file_calls.add(self.plugin.tenant.index, move || {
             let (mut bench, handles) = Bench::new(copies)?;
             work(&mut bench, handles)
         });
         self.call.wait(answer).map_err(ended)??
+    }
+
+    /// The right to one more descriptor; in the words of WASI, its quota is used up where there is none.
+    fn descriptor(&self) -> FsResult<Arc<Permit>> {
+        let permit = self.host.descriptors.acquire(self.plugin.tenant.index);
+        let Some(permit) = permit else {
+            self.plugin.counters.add(CounterKey::Limit(Limit::FileDescriptors));
+            return Err(engine::ErrorCode::Quota.into());
+        };
+        Ok(Arc::new(permit))
+    }
+
+    /// Whose descriptor a stream on this handle keeps open.
+    fn descriptor_of(&self, handle: &Resource<Descriptor>) -> Option<Arc<Permit>> {
+        self.descriptors.get(&handle.rep()).cloned()
     }
 
     fn file(&self, handle: &Resource<Descriptor>) -> FsResult<&wasmtime_wasi::filesystem::File> {
@@ -103,8 +143,8 @@ impl WaitingView<'_> {
         if file.perms.write_not_permitted() {
             return Err(engine::ErrorCode::NotPermitted.into());
         }
-        let output: DynOutputStream =
-            Box::new(FileOutput::new(file.file.clone(), place, self.threads()));
+        let file = OpenFile { file: file.file.clone(), _descriptor: self.descriptor_of(handle) };
+        let output: DynOutputStream = Box::new(FileOutput::new(file, place, self.threads()));
         Ok(self.table.push(output)?)
     }
 }
@@ -161,7 +201,10 @@ impl types::HostDescriptor for WaitingView<'_> {
         handle: Resource<Descriptor>,
         offset: u64,
     ) -> FsResult<Resource<DynInputStream>> {
-        let file = self.file(&handle)?.file.clone();
+        let file = OpenFile {
+            file: self.file(&handle)?.file.clone(),
+            _descriptor: self.descriptor_of(&handle),
+        };
         let input: DynInputStream = Box::new(FileInput::new(file, offset, self.threads()));
         Ok(self.table.push(input)?)
     }
@@ -288,12 +331,14 @@ impl types::HostDescriptor for WaitingView<'_> {
         &mut self,
         handle: Resource<Descriptor>,
     ) -> FsResult<Resource<ReaddirIterator>> {
-        let entries = self.on_thread(&[handle], |bench, [handle]| {
+        let memory = self.plugin.tenant.host_memory.clone();
+        let listing = self.on_thread(&[handle], move |bench, [handle]| {
             let entries =
                 at_once(engine::HostDescriptor::read_directory(&mut bench.view(), handle))??;
-            Ok(bench.table.delete(entries)?)
+            Listing::of(bench.table.delete(entries)?, &memory)
         })?;
-        Ok(self.table.push(entries)?)
+        // The contract's type has no place for what was counted: the guest's handle leads to a type that has.
+        Ok(Resource::new_own(self.table.push(listing)?.rep()))
     }
 
     fn create_directory_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<()> {
@@ -353,10 +398,13 @@ impl types::HostDescriptor for WaitingView<'_> {
         open_flags: types::OpenFlags,
         flags: types::DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
+        let permit = self.descriptor()?;
         let opened = self.on_thread(&[handle], move |bench, [handle]| {
             open(bench, &handle, (path_flags.into(), path), open_flags.into(), flags.into())
         })?;
-        Ok(self.table.push(opened)?)
+        let opened = self.table.push(opened)?;
+        self.descriptors.insert(opened.rep(), permit);
+        Ok(opened)
     }
 
     fn readlink_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<String> {
@@ -447,8 +495,10 @@ impl types::HostDescriptor for WaitingView<'_> {
 
     fn drop(&mut self, handle: Resource<Descriptor>) -> wasmtime::Result<()> {
         // Closing may wait for a file system too.
+        let permit = self.descriptors.remove(&handle.rep());
         let descriptor = self.table.delete(handle)?;
-        drop(self.files.add(self.tenant, move || drop(descriptor)));
+        let close = move || drop((descriptor, permit));
+        drop(self.host.file_calls.add(self.plugin.tenant.index, close));
         Ok(())
     }
 }
@@ -458,16 +508,13 @@ impl types::HostDirectoryEntryStream for WaitingView<'_> {
         &mut self,
         stream: Resource<ReaddirIterator>,
     ) -> FsResult<Option<types::DirectoryEntry>> {
-        // It was read as a whole: this only takes the next one.
-        let context = &mut ON_THIS_THREAD.clone();
-        let mut view = WasiFilesystemCtxView { ctx: context, table: &mut *self.table };
-        let next = engine::HostDirectoryEntryStream::read_directory_entry(&mut view, stream);
-        let entry = at_once(next)??;
+        let listing = self.table.get_mut(&Resource::<Listing>::new_borrow(stream.rep()))?;
+        let entry = listing.entries.next().transpose()?;
         Ok(entry.map(Into::into))
     }
 
     fn drop(&mut self, stream: Resource<ReaddirIterator>) -> wasmtime::Result<()> {
-        self.table.delete(stream)?;
+        self.table.delete(Resource::<Listing>::new_own(stream.rep()))?;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::net::connection::outbox::Marks;
 use crate::net::outbound::Target;
 use crate::net::outbound::attempts::Attempts;
 use crate::plugin::Plugin;
-use crate::quota::semaphore::Permit;
+use crate::quota::host_memory::Admission;
 use crate::reactor::table::backlog::ReadState;
 use crate::reactor::table::deadline::DeadlineKey;
 
@@ -18,7 +18,7 @@ pub struct ConnectionEntry {
     pub shared: SharedConnection,
     pub instance: InstanceId,
     /// Counts it among its plugin's connections.
-    pub _permit: Permit,
+    pub _admission: Admission,
     /// Its place among its instance's connections.
     pub place: usize,
     /// Whether its guest has been told of it: `post-init` has returned.
@@ -56,11 +56,15 @@ pub fn marks(plugin: &Plugin) -> Marks {
 }
 
 impl ConnectionEntry {
-    pub fn new(instance: InstanceId, shared: SharedConnection, permit: Permit) -> ConnectionEntry {
+    pub fn new(
+        instance: InstanceId,
+        shared: SharedConnection,
+        admission: Admission,
+    ) -> ConnectionEntry {
         ConnectionEntry {
             shared,
             instance,
-            _permit: permit,
+            _admission: admission,
             place: 0,
             is_open: false,
             outgoing: false,

@@ -2,6 +2,7 @@
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::net::outbound::Target;
+use crate::quota::host_memory::Admission;
 use crate::quota::semaphore::Permit;
 use crate::reactor::table::process::Birth;
 
@@ -13,7 +14,7 @@ pub enum Pending {
     /// A guest wants a connection.
     Connect {
         /// It is counted already.
-        permit: Permit,
+        admission: Admission,
         /// Counts the look-up of its name.
         lookup: Option<Permit>,
         /// Who.

@@ -10,6 +10,7 @@ use crate::mail::post::Delivery;
 use crate::net::connection::stream::Stream;
 use crate::net::outbound::Target;
 use crate::plugin::Plugin;
+use crate::quota::host_memory::Admission;
 use crate::quota::semaphore::Permit;
 
 /// Connections accepted from one listener in one turn: each makes a sandbox, which others wait for.
@@ -118,7 +119,7 @@ pub(in crate::reactor) struct Accepted {
     pub(in crate::reactor) stream: Stream,
     pub(in crate::reactor) origin: Origin,
     pub(in crate::reactor) handler: GuestText,
-    pub(in crate::reactor) permit: Permit,
+    pub(in crate::reactor) admission: Admission,
 }
 
 impl Accepting {

@@ -1,0 +1,275 @@
+//! Asks the host for as much as it gets of one thing, and keeps it. Its peer says what: a function of the contract and a
+//! resource, as in `channels.push most`.
+//!
+//! The functions are listed by the tests that read the contract: `channels.push` is the host's, `timers-handler.timer-fired`
+//! the guest's own, which is brought about. `most` is as many as there are, `largest` as many of the largest, `endless` goes
+//! on until somebody ends it, and `trap` takes many and traps. The first two answer with how often it was granted.
+
+use std::{cell::RefCell, fs, hint::black_box, io::Write, time::Duration};
+
+use sandloop::bindings::sandloop::plugin as host;
+use sandloop::bindings::sandloop::plugin::log::Level;
+use sandloop::bindings::sandloop::plugin::types::{Address, Endpoint};
+use sandloop::{
+    Connection, Operation, Socket,
+    processes::{self, Process, ProcessId},
+    try_defer,
+};
+
+/// More than any limit allows.
+const ENOUGH: u32 = 200_000;
+/// Of what is never refused.
+const MANY: u32 = 5000;
+/// How many before a trap.
+const SOME: u32 = 200;
+/// The largest message, and a name as long as one may be.
+const MESSAGE: usize = 1 << 20;
+const NAME: usize = 255;
+/// A timer that does not fire.
+const LATER: u32 = 3_600_000;
+
+thread_local! {
+    static HELD: RefCell<Held> = RefCell::default();
+}
+
+/// What the guest's own library holds.
+#[derive(Default)]
+struct Held {
+    files: Vec<fs::File>,
+    folders: Vec<fs::ReadDir>,
+    sink: Option<ProcessId>,
+}
+
+struct Keep(Socket);
+
+/// Whether one more was granted; none where it is never refused.
+type Granted = Option<bool>;
+
+/// What is asked for, by its size.
+struct Ask {
+    number: u32,
+    bytes: Vec<u8>,
+    name: String,
+}
+
+impl Ask {
+    fn new(number: u32, is_large: bool) -> Ask {
+        let bytes = if is_large { vec![b'x'; MESSAGE] } else { Vec::new() };
+        let mut name = format!("name {number}");
+        if is_large {
+            name = format!("{name:x<NAME$}");
+        }
+        Ask { number, bytes, name }
+    }
+}
+
+/// Done, whatever was answered.
+fn done<T>(_: T) -> Granted {
+    None
+}
+
+fn granted<T, E>(result: Result<T, E>) -> Granted {
+    Some(result.is_ok())
+}
+
+/// A process that does nothing, or, as the word it begins with says, refuses to begin.
+struct Nobody;
+
+impl Nobody {
+    fn new(_: &[u8]) -> Self {
+        Nobody
+    }
+}
+
+impl Process for Nobody {
+    fn notified(&mut self, _: &[u8]) {}
+}
+
+fn sink() -> u32 {
+    HELD.with_borrow_mut(|held| {
+        let sink = held.sink.get_or_insert_with(|| processes::spawn("nobody", "", |_| {}));
+        sink.to_u32()
+    })
+}
+
+impl Keep {
+    fn ask(&self, what: &str, ask: &Ask) -> Granted {
+        let own = what.split_once('.').is_some_and(|(interface, _)| interface.ends_with("handler"));
+        match what.split_once('.') {
+            Some(("sockets", function)) => self.ask_socket(function, ask),
+            Some(("wasi", function)) => ask_wasi(function, ask),
+            Some(("lifecycle" | "catalog" | "handler", _)) => done(()),
+            Some(("operations" | "mailbox" | "subscriptions", _)) => bring_about(what, ask),
+            Some(_) if own => bring_about(what, ask),
+            _ => ask_host(what, ask),
+        }
+    }
+
+    fn ask_socket(&self, function: &str, ask: &Ask) -> Granted {
+        let socket = &self.0;
+        match function {
+            "connect" => {
+                let to = Endpoint { host: "127.0.0.1".to_owned(), port: 9 };
+                granted(host::sockets::connect(&Address::Tcp(to), ask.number))
+            }
+            "send-data" if ask.bytes.is_empty() => granted(socket.try_send_data(b"x")),
+            "send-data" => granted(socket.try_send_data(&ask.bytes)),
+            "close-connection" => done(socket.close_connection()),
+            "close-connection-after-writing" => done(socket.close_connection_after_writing()),
+            "half-close" => done(socket.half_close()),
+            "keep-half-open" => done(socket.keep_half_open(ask.number % 2 == 0)),
+            "peer-finished" => done(socket.peer_finished()),
+            "pause" => done(socket.pause()),
+            "resume" => done(socket.resume()),
+            "is-paused" => done(socket.is_paused()),
+            "peer-address" => done(socket.peer_address()),
+            "local-address" => done(socket.local_address()),
+            "set-comm-inactivity-timeout" => {
+                done(socket.set_comm_inactivity_timeout(Duration::from_secs(3600)))
+            }
+            "comm-inactivity-timeout" => done(socket.comm_inactivity_timeout()),
+            "set-pending-connect-timeout" => {
+                done(socket.set_pending_connect_timeout(Duration::from_secs(3600)))
+            }
+            "pending-connect-timeout" => done(socket.pending_connect_timeout()),
+            "outbound-data-size" => done(socket.outbound_data_size()),
+            "idle-time" => done(socket.idle_time()),
+            "id" => done(socket.id()),
+            other => panic!("no row for sockets.{other}"),
+        }
+    }
+}
+
+fn ask_host(what: &str, ask: &Ask) -> Granted {
+    let Ask { number, bytes, name } = ask;
+    match what {
+        "timers.add-timer" => granted(host::timers::add_timer(LATER)),
+        "timers.add-periodic-timer" => granted(host::timers::add_periodic_timer(LATER)),
+        "timers.cancel-timer" => done(host::timers::cancel_timer(*number)),
+        "reactor.next-tick" => granted(host::reactor::next_tick()),
+        "reactor.is-running" => done(host::reactor::is_running()),
+        "reactor.stop" => done(host::reactor::stop()),
+        "channels.subscribe" => granted(host::channels::subscribe(name)),
+        "channels.unsubscribe" => done(host::channels::unsubscribe(*number)),
+        "channels.push" => {
+            if *number == 0 {
+                let _ = host::channels::subscribe("kept");
+            }
+            granted(host::channels::push("kept", bytes, None))
+        }
+        "channels.num-subscribers" => done(host::channels::num_subscribers(name)),
+        "queues.push" => granted(host::queues::push(name, bytes)),
+        "queues.pop" => granted(host::queues::pop(name)),
+        "queues.cancel-pop" => done(host::queues::cancel_pop(*number)),
+        "queues.size" => done(host::queues::size(name)),
+        "queues.num-waiting" => done(host::queues::num_waiting(name)),
+        "processes.spawn" => granted(host::processes::spawn(None, name, bytes)),
+        "processes.notify" => granted(host::processes::notify(sink(), bytes)),
+        "processes.kill" => done(host::processes::kill(*number)),
+        "processes.exit" => done(host::processes::exit()),
+        "deferred.defer" => {
+            let endless = |_: Vec<u8>| -> sandloop::Result {
+                loop {
+                    black_box(());
+                }
+            };
+            // The argument has a frame of its own around it.
+            let argument = bytes[..bytes.len().saturating_sub(64)].to_vec();
+            granted(try_defer(Operation::with(argument, endless), |()| {}, |_| {}))
+        }
+        "log.log" if bytes.is_empty() => done(host::log::log(Level::Warn, "x")),
+        "log.log" => done(host::log::log(Level::Warn, &"x".repeat(MESSAGE))),
+        "options.get" => done(host::options::get(name)),
+        "options.all" => done(host::options::all()),
+        other => panic!("no row for {other}"),
+    }
+}
+
+/// Has a function of the guest's own called, and gives as much as it can where that answers.
+fn bring_about(what: &str, ask: &Ask) -> Granted {
+    match what {
+        "timers-handler.timer-fired" => granted(host::timers::add_timer(0)),
+        "ticks-handler.tick" => granted(host::reactor::next_tick()),
+        "subscriptions.message" => {
+            if ask.number < 10 {
+                let _ = host::channels::subscribe("brought");
+            }
+            granted(host::channels::push("brought", &ask.bytes, None))
+        }
+        "queues-handler.popped" => {
+            let _ = host::queues::pop("brought");
+            granted(host::queues::push("brought", &ask.bytes))
+        }
+        "operations.run" | "deferred-handler.completed" => {
+            let much = ask.bytes.len();
+            let fail = |much: usize| -> sandloop::Result { Err("x".repeat(much).into()) };
+            granted(try_defer(Operation::with(much, fail), |()| {}, |_| {}))
+        }
+        "processes-handler.exited" => {
+            let process = host::processes::spawn(None, "nobody", &ask.bytes);
+            granted(process.map(host::processes::kill))
+        }
+        // The library's error names the process that it does not know.
+        "mailbox.spawned" => granted(host::processes::spawn(None, &ask.name, &ask.bytes)),
+        "mailbox.notified" => granted(host::processes::notify(sink(), &ask.bytes)),
+        other => panic!("no row for {other}"),
+    }
+}
+
+/// What the guest's own library asks WASI for.
+fn ask_wasi(function: &str, ask: &Ask) -> Granted {
+    match function {
+        // A line that never ends.
+        "stdout" => {
+            done(std::io::stdout().write_all(if ask.bytes.is_empty() { b"x" } else { &ask.bytes }))
+        }
+        "open" => granted(fs::File::open("data/name 0").map(|file| {
+            HELD.with_borrow_mut(|held| held.files.push(file));
+        })),
+        "folder" => granted(fs::read_dir("data").map(|folder| {
+            HELD.with_borrow_mut(|held| held.folders.push(folder));
+        })),
+        other => panic!("no row for wasi.{other}"),
+    }
+}
+
+impl Connection for Keep {
+    fn receive_data(&mut self, data: &[u8]) {
+        let line = String::from_utf8_lossy(data);
+        let Some((what, resource)) = line.trim().split_once(' ') else { return };
+        let mut number = 0;
+        let most = match resource {
+            "endless" => u32::MAX,
+            "trap" => SOME,
+            _ => ENOUGH,
+        };
+        let mut ask = Ask::new(0, resource == "largest");
+        while number < most {
+            match self.ask(what, &ask) {
+                Some(false) if resource != "endless" => break,
+                None if resource != "endless" && MANY <= number => break,
+                _ => {}
+            }
+            number += 1;
+            ask.number = number;
+            ask.name.replace_range(.., &format!("name {number}"));
+            if !ask.bytes.is_empty() {
+                ask.name = format!("{:x<NAME$}", ask.name);
+            }
+        }
+        if resource == "trap" {
+            std::process::abort();
+        }
+        self.0.send_data(format!("{number}\n"));
+    }
+}
+
+impl Keep {
+    fn new(socket: Socket) -> Self {
+        // What a guest does not read it never sees the end of: it is the guest's own to give it up.
+        socket.set_comm_inactivity_timeout(Duration::from_secs(1));
+        Keep(socket)
+    }
+}
+
+sandloop::plugin! { handlers: [Keep::new], processes: [Nobody::new] }

@@ -1,0 +1,188 @@
+//! Every function of the contract, and what else the host does for a guest or a peer, with every resource that it may use
+//! up: a table that the contract itself makes.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::contract;
+use crate::{Config, Listen, Plugin};
+
+/// The guest that does the first half of a pair.
+pub const GUEST: &str = "hostile_keep";
+/// What WASI does for a guest besides the contract.
+const WASI: [&str; 3] = ["wasi.stdout", "wasi.open", "wasi.folder"];
+/// The folder that the guest sees, and how many files are in it.
+const FOLDER: &str = "data";
+const FILES: usize = 1000;
+
+/// What a guest uses up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostResource {
+    /// Places in the host's tables: as many as there are.
+    Places,
+    /// Memory of the host: as many of the largest as there are.
+    Memory,
+    /// CPU time: calls without end.
+    Cpu,
+    /// Sandboxes: many calls, then a trap.
+    Sandboxes,
+}
+
+/// What the peer of a pair does besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerBehaviour {
+    /// Waits for the answer, or for the end.
+    Waits,
+    /// Goes at once, with a reset.
+    Resets,
+    /// Ends its side and reads on.
+    HalfCloses,
+    /// Sends a byte at a time.
+    Drips,
+    /// Sends the same again and again and never reads.
+    NeverReads,
+}
+
+/// One attack: what, and what of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// A function, as in `channels.push`.
+    pub function: String,
+    /// What it uses up.
+    pub resource: HostResource,
+    /// What its peer does.
+    pub peer: PeerBehaviour,
+}
+
+impl HostResource {
+    /// All of them.
+    pub const ALL: [HostResource; 4] =
+        [HostResource::Places, HostResource::Memory, HostResource::Cpu, HostResource::Sandboxes];
+
+    /// As the guest is told.
+    fn word(self) -> &'static str {
+        match self {
+            HostResource::Places => "most",
+            HostResource::Memory => "largest",
+            HostResource::Cpu => "endless",
+            HostResource::Sandboxes => "trap",
+        }
+    }
+}
+
+impl PeerBehaviour {
+    /// All of them.
+    pub const ALL: [PeerBehaviour; 5] = [
+        PeerBehaviour::Waits,
+        PeerBehaviour::Resets,
+        PeerBehaviour::HalfCloses,
+        PeerBehaviour::Drips,
+        PeerBehaviour::NeverReads,
+    ];
+}
+
+impl Pair {
+    /// As the guest is told.
+    pub fn line(&self) -> String {
+        format!("{} {}\n", self.function, self.resource.word())
+    }
+
+    /// Its name: no two have the same.
+    pub fn name(&self) -> String {
+        format!("{} × {:?} × {:?}", self.function, self.resource, self.peer)
+    }
+}
+
+/// What the host does for a guest: all that can be the first half of a pair.
+pub fn subjects() -> Vec<String> {
+    let functions = contract::functions().into_iter().map(|function| function.name);
+    functions.chain(WASI.map(str::to_owned)).collect()
+}
+
+/// Every function with every resource, and every behaviour of a peer with every resource.
+pub fn all() -> Vec<Pair> {
+    let mut all = Vec::new();
+    for resource in HostResource::ALL {
+        for function in subjects() {
+            all.push(Pair { function, resource, peer: PeerBehaviour::Waits });
+        }
+        for peer in PeerBehaviour::ALL.into_iter().filter(|it| *it != PeerBehaviour::Waits) {
+            all.push(Pair { function: "sockets.send-data".to_owned(), resource, peer });
+        }
+    }
+    all
+}
+
+/// A pair that nobody has thought of: any function, with any resource and any peer.
+pub fn any(subjects: &[String], mut below: impl FnMut(usize) -> usize) -> Pair {
+    Pair {
+        function: subjects[below(subjects.len())].clone(),
+        resource: HostResource::ALL[below(HostResource::ALL.len())],
+        peer: PeerBehaviour::ALL[below(PeerBehaviour::ALL.len())],
+    }
+}
+
+/// The guest of all pairs under this name, in a tenant of that name; its folder is made in `dir`.
+pub fn attacked(config: Config, name: &str, dir: &Path) -> Config {
+    let folder = dir.join(FOLDER);
+    std::fs::create_dir_all(&folder).expect("a new folder");
+    for number in 0..FILES {
+        std::fs::write(folder.join(format!("name {number}")), "x").expect("a new file");
+    }
+    let plugin = Plugin::named(name, &crate::component(GUEST))
+        .allow("read", &[&format!("./{FOLDER}")])
+        .may_connect(&["127.0.0.1:9"])
+        .limit("connections", "16")
+        .limit("cpu_per_event", "\"100ms\"")
+        .limit("event_deadline", "\"2s\"")
+        .limit("cpu_per_operation", "\"20ms\"")
+        .limit("processes", "20")
+        .limit("traps", "1000000");
+    config.plugin(plugin).listen(Listen::tcp(name))
+}
+
+/// Comes, has the guest do it, and goes: true if the peer has heard anything, be it the end.
+pub fn attack(address: &str, pair: &Pair, answer_max: Duration) -> bool {
+    let address = address.strip_prefix("tcp://").expect("a TCP address");
+    meet(address, pair, answer_max).unwrap_or(true)
+}
+
+fn meet(address: &str, pair: &Pair, answer_max: Duration) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(answer_max))?;
+    stream.set_write_timeout(Some(answer_max))?;
+    let line = pair.line();
+    match pair.peer {
+        PeerBehaviour::Drips => {
+            for byte in line.as_bytes() {
+                stream.write_all(&[*byte])?;
+            }
+        }
+        PeerBehaviour::NeverReads => {
+            for _ in 0..100 {
+                stream.write_all(line.as_bytes())?;
+            }
+            return Ok(true);
+        }
+        _ => stream.write_all(line.as_bytes())?,
+    }
+    match pair.peer {
+        PeerBehaviour::Resets => {
+            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+            return Ok(true);
+        }
+        PeerBehaviour::HalfCloses => stream.shutdown(Shutdown::Write)?,
+        _ => {}
+    }
+    let mut buffer = [0; 65536];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(count) if count == 0 || buffer[..count].contains(&b'\n') => return Ok(true),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+}

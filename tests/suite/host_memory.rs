@@ -1,0 +1,143 @@
+//! What a guest can make the host keep is in its tenant's account: every function of the contract, and every event, with the
+//! most and with the largest values. What is granted in spite of an account shows as memory of the process.
+
+use std::time::{Duration, Instant};
+
+use sandloop_tests::hostile::pairs::{self, HostResource, Pair, PeerBehaviour};
+use sandloop_tests::{Config, Host, Listen, PATIENCE, Peer, Plugin, component, process};
+
+/// Of each of the accounts that bound host memory, so small that what passes by them is seen.
+const ACCOUNT: u64 = 8 << 20;
+/// Those of messages, of outboxes and of everything else.
+const ACCOUNTS: u64 = 3;
+/// Instances that ask at once.
+const PEERS: usize = 4;
+/// Linear memory of each, and what one call of each brings the host.
+const LINEAR: u64 = 8 << 20;
+const CALL: u64 = 2 << 20;
+/// What a host needs to serve at all: sandboxes, threads, pieces of the heap that are not given back, the log.
+const BESIDES: u64 = 24 << 20;
+const ALLOWED: u64 = ACCOUNTS * ACCOUNT + PEERS as u64 * (LINEAR + CALL) + BESIDES;
+
+/// A host on which nothing but the accounts bounds what a guest may keep.
+fn with_accounts() -> Host {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut plugin = Plugin::new(pairs::GUEST)
+        .may_connect(&["127.0.0.1:9"])
+        .allow("read", &["./data"])
+        .limit("memory", LINEAR.to_string())
+        .limit("call_bytes", CALL.to_string())
+        .limit("cpu_per_event", "\"1s\"")
+        .limit("cpu_per_operation", "\"1s\"")
+        .limit("log_line", "\"1MiB\"");
+    for unbounded in ["timers", "ticks", "subscriptions", "pops", "deferred", "traps"] {
+        plugin = plugin.limit(unbounded, "1000000");
+    }
+    for (much, value) in [("outgoing", "10000"), ("processes", "50"), ("handles", "5000")] {
+        plugin = plugin.limit(much, value);
+    }
+    plugin = plugin.limit("mailbox", "\"1GiB\"");
+    let folder = dir.path().join("data");
+    std::fs::create_dir(&folder).expect("a new folder");
+    for number in 0..2000 {
+        std::fs::write(folder.join(format!("name {number}")), "x").expect("a new file");
+    }
+    let config = Config::new()
+        .plugin(plugin)
+        .listen(Listen::tcp(pairs::GUEST))
+        .plugin(Plugin::named("neighbour", &component("echo")))
+        .listen(Listen::tcp("neighbour"))
+        .tenant(pairs::GUEST, "channels", "1000000")
+        .tenant(pairs::GUEST, "channel", "\"1GiB\"")
+        .tenant(pairs::GUEST, "queue", "\"1GiB\"")
+        .tenant(pairs::GUEST, "messages", ACCOUNT.to_string())
+        .tenant(pairs::GUEST, "outboxes", ACCOUNT.to_string())
+        .tenant(pairs::GUEST, "host_memory", ACCOUNT.to_string());
+    Host::start_in(dir, &config)
+}
+
+fn pair(function: &str, resource: HostResource) -> Pair {
+    Pair { function: function.to_owned(), resource, peer: PeerBehaviour::Waits }
+}
+
+/// Several instances ask at once, and keep what they got until all have been answered or have ended.
+fn ask(host: &Host, pair: &Pair) -> Vec<Option<u32>> {
+    let mut peers: Vec<Peer> = (0..PEERS).map(|_| host.connect(pairs::GUEST)).collect();
+    for peer in &mut peers {
+        peer.send(pair.line());
+    }
+    let answers = peers.iter_mut().map(|peer| {
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4096];
+        while !answer.ends_with(b"\n") {
+            match peer.read(&mut buffer) {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => answer.extend_from_slice(&buffer[..count]),
+            }
+        }
+        String::from_utf8_lossy(&answer).trim_start_matches('x').trim().parse().ok()
+    });
+    answers.collect()
+}
+
+#[test]
+fn whatever_a_guest_asks_for_is_in_an_account() {
+    let host = with_accounts();
+    let mut neighbour = host.connect("neighbour");
+    // What the heap has had it keeps: so all of it is compared with the beginning.
+    let before = process::resident(host.pid());
+    for function in pairs::subjects() {
+        for resource in [HostResource::Places, HostResource::Memory] {
+            let pair = pair(&function, resource);
+            let answers = ask(&host, &pair);
+            let grown = process::resident_peak(host.pid()).saturating_sub(before);
+            println!("{:<55} {:>4} MiB {answers:?}", pair.name(), grown >> 20);
+            assert!(grown < ALLOWED, "{}: {} MiB, granted {answers:?}", pair.name(), grown >> 20);
+            neighbour.expect_echo("beside");
+        }
+    }
+    let outcome = host.stop();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    // A function that the guest has no row for is one that nobody has thought of.
+    let no_row = outcome.stderr.lines().find(|line| line.contains("no row for"));
+    assert_eq!(no_row, None);
+}
+
+/// What has ended is taken off the account: the next ones get as much, however often they come.
+#[test]
+fn what_was_kept_is_given_back() {
+    let host = with_accounts();
+    for function in
+        ["timers.add-timer", "reactor.next-tick", "channels.subscribe", "queues.pop", "wasi.folder"]
+    {
+        let pair = pair(function, HostResource::Places);
+        let sum = || ask(&host, &pair).into_iter().flatten().sum::<u32>();
+        // Those that come first may find something of those that have just left.
+        let first = (0..3).map(|_| sum()).max().unwrap_or_default();
+        assert!(0 < first, "{function}: nothing was granted");
+        for time in 0..4 {
+            let begun = Instant::now();
+            while sum() < first / 10 * 8 {
+                assert!(begun.elapsed() < PATIENCE, "{function}: less is left, time {time}");
+            }
+        }
+    }
+    host.stop();
+}
+
+/// A bound of the account is told as every other is, and the guest goes on.
+#[test]
+fn the_account_is_told_and_shown() {
+    let host = with_accounts();
+    let answers = ask(&host, &pair("timers.add-timer", HostResource::Places));
+    let granted: u32 = answers.into_iter().flatten().sum();
+    assert!(granted < 20_000, "{granted} timers in {ACCOUNT} bytes");
+    let line = host.wait_log("at a limit");
+    assert_eq!(line.field("limit"), Some("host_memory"), "{line}");
+    assert_eq!(line.field("value"), Some("8MiB"), "{line}");
+    let mut next = host.connect(pairs::GUEST);
+    next.send("reactor.is-running most\n");
+    assert!(!next.line().is_empty());
+    assert!(next.is_open_for(Duration::from_millis(1)));
+    host.stop();
+}
