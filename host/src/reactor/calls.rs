@@ -1,11 +1,12 @@
-//! Calls into instances: begun here, and gone on with in the slow lane when they outlive their first slice.
+//! Calls into instances, from the event to the return; those that outlive their first slice go on in the slow lane.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
-use crate::engine::call::Finished;
-use crate::engine::event::Event;
+use crate::config::bound::Limit;
+use crate::engine::call::{Finished, Seat};
+use crate::engine::event::{Event, Outcome};
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
 use crate::reactor::ends::{EVENT_DEADLINE, TOO_LONG};
@@ -124,6 +125,69 @@ impl Reactor {
         self.finish(id, finished);
     }
 
+    /// Takes a sandbox back, does what its guest has asked for, and what the event itself entails.
+    pub(super) fn finish(&mut self, id: InstanceId, finished: Finished) {
+        let overdue = self.instances.get_mut(id).and_then(|instance| instance.overdue.take());
+        if let Some(key) = overdue {
+            self.timers.cancel(key);
+        }
+        let Finished { sandbox, mut event, result, .. } = finished;
+        if let Event::Data { buffer, .. } = &mut event {
+            self.buffer = Some(std::mem::take(buffer));
+        }
+        match (sandbox, result) {
+            (Some(mut sandbox), Ok(outcome)) => {
+                self.log_refused_memory(id, &event, sandbox.refused_memory());
+                let state = sandbox.store.data_mut();
+                state.settle();
+                let commands = state.commands.take();
+                let Some(instance) = self.instances.get_mut(id) else { return };
+                instance.state = InstanceState::Idle(Seat::Ready(sandbox));
+                for command in commands {
+                    self.apply(id, command);
+                }
+                self.on_return(id, &event, outcome);
+                self.read_again_if_it_may(id);
+            }
+            (_, Err(trapped)) => self.trapped(id, &event, &trapped),
+            (None, Ok(_)) => debug_assert!(false, "a call that went well has its sandbox"),
+        }
+    }
+
+    /// A guest that was refused memory and went on all the same.
+    fn log_refused_memory(&self, id: InstanceId, event: &Event, limit: Option<Limit>) {
+        let Some((limit, instance)) = limit.zip(self.instances.get(id)) else { return };
+        let now = self.setup.env.clock.now();
+        instance.plugin.at_limit(now, limit, || self.subject(id, event.connection()));
+    }
+
+    /// What the host does after a callback.
+    fn on_return(&mut self, id: InstanceId, event: &Event, outcome: Outcome) {
+        match (event, outcome) {
+            (Event::Open(opening), _) => {
+                if let Some(entry) = self.connections.get_mut(opening.connection) {
+                    entry.is_open = true;
+                }
+            }
+            (Event::Unbind { connection, .. }, _) => self.remove_connection(*connection),
+            (Event::Timer(timer), _) => self.rearm(id, *timer),
+            (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),
+            _ => {}
+        }
+    }
+
+    /// Connections that waited for an instance, or for its tenant, are read if they need not wait any more.
+    fn read_again_if_it_may(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get(id) else { return };
+        if instance.stalled.is_empty()
+            || instance.plugin.tenant.must_not_read(&self.setup.env.clock)
+        {
+            return;
+        }
+        if !self.waits_for_room(id) {
+            self.end_stall(id);
+        }
+    }
     /// A guest that was entered has not returned: the thread that entered it goes on with it in the slow lane, and the loop
     /// without it. None where the instance has ended meanwhile.
     pub fn left_behind(&mut self, id: InstanceId) -> Option<Arc<SlowCall>> {

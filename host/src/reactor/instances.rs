@@ -1,10 +1,9 @@
-//! Events into instances: one at a time for each, in slices, and what happens when one traps.
+//! Instances: made, told something, and doing what their guests have asked for.
 
 use crate::base::arena::InstanceId;
-use crate::config::bound::Limit;
 use crate::config::model::Isolation;
-use crate::engine::call::{Finished, Seat};
-use crate::engine::event::{Event, Outcome};
+use crate::engine::call::Seat;
+use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
@@ -12,9 +11,7 @@ use crate::mail::post::Address;
 use crate::quota::instances::QuotaExceeded;
 use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::instance::{
-    GuestTimer, Instance, InstanceState, QueueItem, Unavailable,
-};
+use crate::reactor::table::instance::{GuestTimer, Instance, QueueItem, Unavailable};
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Birth, Role};
 
@@ -97,43 +94,8 @@ impl Reactor {
         self.agenda.runnable.push_back(id);
     }
 
-    /// Takes a sandbox back, does what its guest has asked for, and what the event itself entails.
-    pub(super) fn finish(&mut self, id: InstanceId, finished: Finished) {
-        let overdue = self.instances.get_mut(id).and_then(|instance| instance.overdue.take());
-        if let Some(key) = overdue {
-            self.timers.cancel(key);
-        }
-        let Finished { sandbox, mut event, result, .. } = finished;
-        if let Event::Data { buffer, .. } = &mut event {
-            self.buffer = Some(std::mem::take(buffer));
-        }
-        match (sandbox, result) {
-            (Some(mut sandbox), Ok(outcome)) => {
-                self.log_refused_memory(id, &event, sandbox.refused_memory());
-                let state = sandbox.store.data_mut();
-                state.settle();
-                let commands = state.commands.take();
-                let Some(instance) = self.instances.get_mut(id) else { return };
-                instance.state = InstanceState::Idle(Seat::Ready(sandbox));
-                for command in commands {
-                    self.apply(id, command);
-                }
-                self.on_return(id, &event, outcome);
-                self.read_again_if_it_may(id);
-            }
-            (_, Err(trapped)) => self.trapped(id, &event, &trapped),
-            (None, Ok(_)) => debug_assert!(false, "a call that went well has its sandbox"),
-        }
-    }
-
-    /// A guest that was refused memory and went on all the same.
-    fn log_refused_memory(&self, id: InstanceId, event: &Event, limit: Option<Limit>) {
-        let Some((limit, instance)) = limit.zip(self.instances.get(id)) else { return };
-        let now = self.setup.env.clock.now();
-        instance.plugin.at_limit(now, limit, || self.subject(id, event.connection()));
-    }
-
-    fn apply(&mut self, id: InstanceId, command: Command) {
+    /// Does what a guest has asked for.
+    pub(super) fn apply(&mut self, id: InstanceId, command: Command) {
         let Some(instance) = self.instances.get(id) else { return };
         let tenant = instance.plugin.tenant.index;
         match command {
@@ -172,21 +134,6 @@ impl Reactor {
         }
     }
 
-    /// What the host does after a callback.
-    fn on_return(&mut self, id: InstanceId, event: &Event, outcome: Outcome) {
-        match (event, outcome) {
-            (Event::Open(opening), _) => {
-                if let Some(entry) = self.connections.get_mut(opening.connection) {
-                    entry.is_open = true;
-                }
-            }
-            (Event::Unbind { connection, .. }, _) => self.remove_connection(*connection),
-            (Event::Timer(timer), _) => self.rearm(id, *timer),
-            (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),
-            _ => {}
-        }
-    }
-
     /// A guest's deadline has passed.
     pub(super) fn guest_timer_due(&mut self, id: InstanceId, timer: u32) {
         let Some(instance) = self.instances.get_mut(id) else { return };
@@ -197,7 +144,7 @@ impl Reactor {
     }
 
     /// A periodic timer is due again so long after its callback has returned.
-    fn rearm(&mut self, id: InstanceId, timer: u32) {
+    pub(super) fn rearm(&mut self, id: InstanceId, timer: u32) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let owner = Owner::Tenant(instance.plugin.tenant.index);
         let Some(GuestTimer { key, every: Some(every) }) = instance.timers.get_mut(&timer) else {
@@ -218,19 +165,6 @@ impl Reactor {
             && instance.pending_connects == 0
         {
             self.end_instance(id);
-        }
-    }
-
-    /// Connections that waited for an instance, or for its tenant, are read if they need not wait any more.
-    fn read_again_if_it_may(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.get(id) else { return };
-        if instance.stalled.is_empty()
-            || instance.plugin.tenant.must_not_read(&self.setup.env.clock)
-        {
-            return;
-        }
-        if !self.waits_for_room(id) {
-            self.end_stall(id);
         }
     }
 }

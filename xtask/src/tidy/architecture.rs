@@ -25,3 +25,27 @@ fn every_name_of_the_architecture_is_there() {
     let missing: Vec<&&str> = named.iter().filter(|name| !parts(name)).collect();
     assert!(missing.is_empty(), "there is no {missing:?}");
 }
+
+/// Files of the host that a warm echo passes.
+const JOURNEY_FILES: usize = 8;
+
+/// What "One byte's journey" says of a warm echo: that many files, and each function in one of them.
+#[test]
+fn the_journey_of_a_byte_is_as_it_is_told() {
+    let text = read("docs/architecture.md");
+    let (_, journey) = text.split_once("## One byte's journey").expect("the section");
+    let (journey, _) = journey.split_once("Before that:").expect("what comes before it");
+    let paths: BTreeSet<&str> = names(journey).filter(|name| name.ends_with(".rs")).collect();
+    assert!(paths.len() <= JOURNEY_FILES, "{paths:?}");
+    let sources: Vec<String> = paths.iter().map(|path| read(&format!("host/src/{path}"))).collect();
+    let is_function = |name: &&str| name.chars().all(|c| c.is_lowercase() || c == '_');
+    let parts = names(journey).filter_map(|name| name.rsplit("::").next()).filter(is_function);
+    let functions: BTreeSet<&str> = parts.filter(|name| !NOT_FUNCTIONS.contains(name)).collect();
+    assert!(10 < functions.len(), "{functions:?}");
+    let is_there = |name: &&&str| sources.iter().any(|it| it.contains(&format!("fn {name}(")));
+    let missing: Vec<&&str> = functions.iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "none of {paths:?} has {missing:?}");
+}
+
+/// Words of the section that are no functions: a program.
+const NOT_FUNCTIONS: [&str; 1] = ["nc"];
