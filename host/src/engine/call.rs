@@ -63,13 +63,13 @@ pub fn enter(
     activity: &Activity,
 ) -> Finished {
     let _entered = activity.enter();
-    let plugin = seat.plugin().clone();
     let mut sandbox = match seat {
         Seat::Ready(sandbox) => sandbox,
         Seat::Empty(template, mut state) => {
             state.call.begin(budget, pace.clone());
-            let made = panics::catch(|| Sandbox::new(&template, *state))
-                .unwrap_or_else(|panicked| Err(Trapped::by_panic(&plugin, &panicked, Stage::Make)));
+            let by_panic =
+                |panicked| Err(Trapped::by_panic(&template.plugin, &panicked, Stage::Make));
+            let made = panics::catch(|| Sandbox::new(&template, *state)).unwrap_or_else(by_panic);
             match made {
                 Ok(sandbox) => Box::new(sandbox),
                 Err(trapped) => return Finished::without_sandbox(event, trapped, Duration::ZERO),
@@ -84,7 +84,7 @@ pub fn enter(
             return Finished { sandbox: Some(sandbox), event, result: Ok(outcome), used };
         }
         Ok(Err(error)) => sandbox.trapped(error),
-        Err(panicked) => Trapped::by_panic(&plugin, &panicked, Stage::Run),
+        Err(panicked) => Trapped::by_panic(sandbox.plugin(), &panicked, Stage::Run),
     };
     // What it held is given back on this thread. After a panic that may be half changed, and panic again.
     if let Err(panicked) = panics::catch(|| drop(sandbox)) {

@@ -1,14 +1,16 @@
 //! The two kinds of socket a connection can have, as one.
 
 use std::io;
-use std::io::{IoSlice, Read, Write};
+use std::io::{IoSlice, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
 
 /// A non-blocking stream socket.
@@ -30,20 +32,17 @@ pub enum SocketAddress {
 }
 
 impl Stream {
-    /// Reads what is there.
+    /// Reads what is there. Like [`Stream::write`] without the C library, whose calls are points at which a thread may be
+    /// cancelled, and look for that.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| match self {
-            Stream::Tcp(stream) => stream.read(buffer),
-            Stream::Unix(stream) => stream.read(buffer),
-        })
+        let (read, _) = retry(|| Ok(recv(&*self, &mut *buffer, RecvFlags::empty())?))?;
+        Ok(read)
     }
 
     /// Writes what fits.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        retry(|| match self {
-            Stream::Tcp(stream) => stream.write(bytes),
-            Stream::Unix(stream) => stream.write(bytes),
-        })
+        // A peer that is gone is an error and no signal.
+        retry(|| Ok(send(&*self, bytes, SendFlags::NOSIGNAL)?))
     }
 
     /// Writes what fits of several pieces.
@@ -106,6 +105,15 @@ impl SocketAddress {
         SocketAddress::Unix(
             path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
         )
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
     }
 }
 
