@@ -1,8 +1,8 @@
 //! One instance: its store, its guest, and what each event means to it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Resource, ResourceAny};
 use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
@@ -35,7 +35,7 @@ pub struct Sandbox {
     instance: Instance,
     guest: Minimal,
     /// What the guest has made for each of its connections, and the number of the socket handle that it was given.
-    objects: HashMap<ConnectionId, (ResourceAny, u32)>,
+    objects: FxHashMap<ConnectionId, (ResourceAny, u32)>,
 }
 
 /// How far an instance had come when it failed.
@@ -70,7 +70,7 @@ impl Sandbox {
         let instance = instance.map_err(|error| unmade(store.data(), error))?;
         let guest = template.indices.load(&mut store, &instance);
         let guest = guest.map_err(|error| Trapped { error, limit: None, stage: Stage::Fit })?;
-        Ok(Sandbox { store, instance, guest, objects: HashMap::new() })
+        Ok(Sandbox { store, instance, guest, objects: FxHashMap::default() })
     }
 
     /// The plugin this is an instance of.
