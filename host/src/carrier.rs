@@ -84,6 +84,12 @@ impl Carrier {
         }
     }
 
+    /// How many pieces of bounded work the last turn did: a turn that does what has piled up in one go would do as many as there
+    /// is.
+    pub fn units_of_turn(&self) -> usize {
+        self.the_loop.units_of_turn()
+    }
+
     /// Enters a guest with the loop in the slot. An error is a thread that was relieved, and whether it has a low priority.
     fn enter(mut self, entry: GuestEntry) -> Result<Carrier, bool> {
         if !self.first_slice.can_be_relieved() {

@@ -130,6 +130,8 @@ pub struct Reactor {
     stopping: Stopping,
     /// How far the turn has come.
     phase: TurnPhase,
+    /// What the turn has done, in pieces of bounded work.
+    units: usize,
 }
 
 impl Reactor {
@@ -159,6 +161,7 @@ impl Reactor {
             numbers: 0,
             stopping: Stopping::default(),
             phase: TurnPhase::Begin,
+            units: 0,
         })
     }
 
@@ -175,6 +178,12 @@ impl Reactor {
     /// What its guests are entered with: what tells the ticker that one runs, and the clock that says how long.
     pub fn entered_with(&self) -> (Activity, Clock) {
         (self.setup.activity.clone(), self.setup.env.clock.clone())
+    }
+
+    /// How many pieces of bounded work the turn has done so far, or the last one did: steps of its phases, and what each of
+    /// them has moved from one queue to another.
+    pub(crate) fn units_of_turn(&self) -> usize {
+        self.units
     }
 
     /// How it ended, once it has.
@@ -215,6 +224,7 @@ impl Reactor {
     /// a cancellation of a timer that is due in the same turn, sees them.
     pub(crate) fn next_step(&mut self) -> io::Result<Step> {
         loop {
+            self.units += 1;
             if let Some(entry) = self.next_entry() {
                 return Ok(Step::Enter(entry));
             }

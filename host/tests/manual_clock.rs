@@ -221,3 +221,68 @@ fn a_tick_loop_sleeps_for_nobody_and_ends() {
     let the_loop = scripted("start:\n tick_loop L turn 50\n on_stop L end\nturn:\nend:\n stop");
     assert!(!the_loop.runs, "fifty turns without a clock");
 }
+
+/// What may pile up for a turn, how it is made to (an option of the guest `hostile_flood`), and what makes it due.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    /// It is at once.
+    Now,
+    /// When the clock has moved by an hour.
+    InAnHour,
+    /// When the connection has ended that asked for it: all of it is given back.
+    AtTheEnd,
+}
+
+/// Each phase leaves for the next turn what is over its bound, whatever a guest has piled up for it.
+#[test]
+fn no_turn_does_all_that_has_piled_up() {
+    // The contract's names of what a plugin may have many of, and the tenant's part of it.
+    let limits = "isolation = \"plugin\"\n[plugins.p.limits]\ntimers = 100000\nticks = 100000\nsubscriptions = 100000\n\
+                  pops = 100000\ncpu_per_event = \"60s\"\nevent_deadline = \"60s\"\n\
+                  call_bytes = \"1GiB\"\nmemory = \"1GiB\"\nmailbox = \"64MiB\"\n[plugins.p.allow]\nspawn = [\"p\"]\n\
+                  [tenants.p.limits]\nmessages = \"64MiB\"\nchannel = \"64MiB\"";
+    for (what, due) in [
+        ("timers", Due::Now),
+        ("timers", Due::InAnHour),
+        ("timers", Due::AtTheEnd),
+        ("ticks", Due::Now),
+        ("ticks", Due::AtTheEnd),
+        ("subscriptions", Due::Now),
+        ("subscriptions", Due::AtTheEnd),
+        ("pops", Due::AtTheEnd),
+        ("publishes", Due::Now),
+        ("notifies", Due::Now),
+    ] {
+        let limits = match due {
+            Due::AtTheEnd => limits.replace("isolation = \"plugin\"\n", ""),
+            Due::Now | Due::InAnHour => limits.to_owned(),
+        };
+        let listen = format!("options = {{ what = \"{what}\" }}");
+        let mut the_loop = Loop::new("hostile_flood", &limits, Some(&listen));
+        let mut peer = the_loop.connect();
+        peer.write_all(b"x").unwrap();
+        let mut longest = 0;
+        let mut line = Vec::new();
+        let answered = the_loop.turn_until(|the_loop| {
+            longest = longest.max(the_loop.carrier.units_of_turn());
+            let mut buffer = [0; 64];
+            let length = peer.read(&mut buffer).unwrap_or(0);
+            line.extend_from_slice(&buffer[..length]);
+            line.ends_with(b"\n")
+        });
+        assert!(answered, "{what}");
+        let granted: usize = String::from_utf8_lossy(&line).trim().parse().unwrap();
+        match due {
+            Due::Now => {}
+            Due::InAnHour => the_loop.hand.advance(Duration::from_secs(3600)),
+            Due::AtTheEnd => drop(peer),
+        }
+        for _ in 0..granted / 1000 + TURNS_TO_SETTLE {
+            the_loop.turn();
+            longest = longest.max(the_loop.carrier.units_of_turn());
+        }
+        // A bound of a phase is 1,024, and a guest is told of one thing in a few steps.
+        assert!(10_000 < granted, "{what}: {granted} are no more than a turn may do");
+        assert!(longest < 8_000, "{what} {due:?}: {longest} in one turn, of {granted}");
+    }
+}

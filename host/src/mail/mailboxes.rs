@@ -147,7 +147,7 @@ impl Mailbox {
     fn put(&self, data: Vec<u8>) -> Result<(), Full> {
         let message = Message::new(data, &self.tenant.messages, Some(&self.budget))?;
         self.messages().push_back(message);
-        self.post.send(Mail::Notified { process: self.process });
+        self.post.send(Mail::Notified { process: self.process, messages: 1 });
         Ok(())
     }
 

@@ -50,6 +50,8 @@ pub enum Mail {
     Notified {
         /// Which one.
         process: u32,
+        /// How many messages.
+        messages: usize,
     },
     /// A process has ended.
     Exited {
@@ -62,13 +64,22 @@ pub enum Mail {
     },
 }
 
+impl Mail {
+    /// Whether it is the host's own, and for no tenant.
+    pub fn is_of_host(&self) -> bool {
+        matches!(self, Mail::Stop | Mail::SlotFreed | Mail::LiftQuarantine)
+    }
+}
+
 /// Sends to one reactor. Clones reach the same.
 #[derive(Debug, Clone)]
 pub struct Post(Arc<Slot>);
 
 #[derive(Debug)]
 struct Slot {
-    sender: Sender<Mail>,
+    /// What is the host's own, which comes first.
+    of_host: Sender<Mail>,
+    of_tenants: Sender<Mail>,
     bell: Arc<Bell>,
 }
 
@@ -121,9 +132,9 @@ impl Wake for Bell {
 }
 
 impl Post {
-    /// Sends into this channel, and rings.
-    pub fn new(sender: Sender<Mail>, bell: Arc<Bell>) -> Post {
-        Post(Arc::new(Slot { sender, bell }))
+    /// Sends into these channels, and rings.
+    pub fn new(of_host: Sender<Mail>, of_tenants: Sender<Mail>, bell: Arc<Bell>) -> Post {
+        Post(Arc::new(Slot { of_host, of_tenants, bell }))
     }
 
     /// Sends. A reactor that has ended needs nothing any more.
@@ -134,7 +145,8 @@ impl Post {
 
     /// As [`Post::send`]; hands the mail back when the reactor has ended.
     pub fn try_send(&self, mail: Mail) -> Result<(), Mail> {
-        self.0.sender.send(mail).map_err(|error| error.0)?;
+        let sender = if mail.is_of_host() { &self.0.of_host } else { &self.0.of_tenants };
+        sender.send(mail).map_err(|error| error.0)?;
         self.0.bell.ring();
         Ok(())
     }

@@ -17,7 +17,10 @@ use crate::workers::returns::{Returned, Returns};
 /// which a bounded number is taken, messages that a [`ByteBudget`](crate::quota::budget::ByteBudget) has counted, and a stop.
 #[derive(Debug)]
 pub struct Inbox {
-    receiver: Receiver<Mail>,
+    of_host: Receiver<Mail>,
+    of_tenants: Receiver<Mail>,
+    /// Whether mail of tenants may be left.
+    has_more: bool,
     post: Post,
     returned: Receiver<Returned>,
     returns: Returns,
@@ -30,12 +33,13 @@ impl Inbox {
     pub fn new(registry: &Registry) -> io::Result<Inbox> {
         let waker = mio::Waker::new(registry, PollSource::Waker.into())?;
         let bell = Arc::new(Bell::new(waker));
-        let (sender, receiver) = channel();
-        let post = Post::new(sender, bell.clone());
+        let (to_host, of_host) = channel();
+        let (to_tenants, of_tenants) = channel();
+        let post = Post::new(to_host, to_tenants, bell.clone());
         let (sender, returned) = channel();
         let returns = Returns::new(sender, bell.clone());
         let waker = Waker::from(bell.clone());
-        Ok(Inbox { receiver, post, returned, returns, bell, waker })
+        Ok(Inbox { of_host, of_tenants, has_more: false, post, returned, returns, bell, waker })
     }
 
     /// What other threads need.
@@ -43,7 +47,7 @@ impl Inbox {
         self.post.clone()
     }
 
-    /// Where calls of the slow lane come env.
+    /// Where calls of the slow lane come back.
     pub fn returns(&self) -> Returns {
         self.returns.clone()
     }
@@ -58,12 +62,24 @@ impl Inbox {
         self.bell.hear();
     }
 
-    /// The mail that has come first, if there is any.
-    pub fn mail(&self) -> Option<Mail> {
-        self.receiver.try_recv().ok()
+    /// The host's own mail that has come first, if there is any.
+    pub fn of_host(&self) -> Option<Mail> {
+        self.of_host.try_recv().ok()
     }
 
-    /// A call that has come env, if there is one.
+    /// What has come for tenants, up to so many.
+    pub fn of_tenants(&mut self, most: usize) -> Vec<Mail> {
+        let mail: Vec<Mail> = self.of_tenants.try_iter().take(most).collect();
+        self.has_more = mail.len() == most;
+        mail
+    }
+
+    /// Whether there may be more for tenants than was taken, which nothing will tell of again.
+    pub fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// A call that has come back, if there is one.
     pub fn returned(&self) -> Option<Returned> {
         self.returned.try_recv().ok()
     }

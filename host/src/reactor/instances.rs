@@ -83,12 +83,8 @@ impl Reactor {
         self.enqueue(id, QueueItem::Event(event));
     }
 
-    /// A process has one more message in its mailbox.
-    pub(super) fn notify(&mut self, id: InstanceId) {
-        self.enqueue(id, QueueItem::Mailbox);
-    }
-
-    fn enqueue(&mut self, id: InstanceId, item: QueueItem) {
+    /// Puts something into the queue of an instance, as [`Reactor::deliver`] does.
+    pub(super) fn enqueue(&mut self, id: InstanceId, item: QueueItem) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.push(item);
         self.agenda.runnable.push_back(id);

@@ -6,6 +6,7 @@ use crate::base::arena::InstanceId;
 use crate::contract::outcome::ExitReason;
 use crate::engine::event::Event;
 use crate::mail::post::{Delivery, Mail};
+use crate::reactor::table::instance::QueueItem;
 use crate::reactor::table::turn::{MailProgress, MailStep, TurnPhase};
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::returns::Returned;
@@ -13,8 +14,11 @@ use crate::workers::returns::Returned;
 /// Instances that are told something in one turn; the rest is told in the next, so that sockets have theirs.
 const DELIVERIES_PER_TURN: usize = 1024;
 
+/// Mail of tenants that is taken out of the inbox in one turn.
+const SORTED_PER_TURN: usize = 1024;
+
 /// Events that may wait for an instance before a channel's messages wait elsewhere.
-const EVENTS_BEFORE_MAX: usize = 256;
+pub(super) const EVENTS_BEFORE_MAX: usize = 256;
 
 /// How far a message has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +73,9 @@ impl Reactor {
 
     /// Whether there is mail that need not wait for anything.
     pub(super) fn mail_can_go_on(&self) -> bool {
+        if self.inbox.has_more() {
+            return true;
+        }
         let is_possible = |delivery: &Delivery| {
             delivery.next().is_none_or(|(_, member)| !self.is_busy(member.instance))
         };
@@ -77,18 +84,20 @@ impl Reactor {
 
     /// Does what is the host's at once, and puts what is a tenant's behind the rest of that.
     fn sort_mail(&mut self) {
-        while let Some(mail) = self.inbox.mail() {
+        while let Some(mail) = self.inbox.of_host() {
             match mail {
                 Mail::Stop => self.stopping.stop.want(),
                 Mail::SlotFreed => self.acceptors.wake(),
                 // A stopping reactor begins nothing more.
                 Mail::LiftQuarantine if self.stopping.has_begun() => {}
                 Mail::LiftQuarantine => self.lift_quarantine(),
-                mail => {
-                    if let Some(tenant) = self.tenant_of_mail(&mail) {
-                        self.agenda.mail.push(tenant, mail);
-                    }
-                }
+                other => debug_assert!(false, "not the host's: {other:?}"),
+            }
+        }
+        for mail in self.inbox.of_tenants(SORTED_PER_TURN) {
+            self.units += 1;
+            if let Some(tenant) = self.tenant_of_mail(&mail) {
+                self.agenda.mail.push(tenant, mail);
             }
         }
         self.agenda.mail.begin_phase(UNITS_PER_PHASE);
@@ -102,7 +111,7 @@ impl Reactor {
             Mail::Deferred(deferred) => deferred.instance,
             Mail::Popped { instance, .. } => *instance,
             // A process that is not born yet finds what is in its mailbox.
-            Mail::Notified { process } => *self.processes.get(process)?,
+            Mail::Notified { process, .. } => *self.processes.get(process)?,
             Mail::Exited { parent, .. } => *parent,
             Mail::Stop | Mail::SlotFreed | Mail::LiftQuarantine => return None,
         };
@@ -130,9 +139,13 @@ impl Reactor {
             Mail::Popped { instance, pop, item } => {
                 self.deliver(instance, Event::Popped { pop, item });
             }
-            Mail::Notified { process } => {
-                if let Some(&instance) = self.processes.get(&process) {
-                    self.notify(instance);
+            Mail::Notified { process, messages } => {
+                let told = messages.min(EVENTS_BEFORE_MAX);
+                *left = left.saturating_sub(told.saturating_sub(1));
+                self.notify(process, told);
+                if told < messages {
+                    let messages = messages - told;
+                    self.agenda.mail.push(tenant, Mail::Notified { process, messages });
                 }
             }
             Mail::Exited { process, parent, reason } => {
@@ -210,6 +223,14 @@ impl Reactor {
             self.deliver(member.instance, Event::Message { subscription, message });
         }
         Delivered::ToOneMore
+    }
+
+    /// Tells a process of so many messages in its mailbox.
+    pub(super) fn notify(&mut self, process: u32, messages: usize) {
+        let Some(&id) = self.processes.get(&process) else { return };
+        for _ in 0..messages {
+            self.enqueue(id, QueueItem::Mailbox);
+        }
     }
 
     /// Whether an instance has so many events waiting that it is told no more.

@@ -5,7 +5,9 @@ use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::contract::outcome::ExitReason;
 use crate::engine::event::Event;
+use crate::mail::post::Mail;
 use crate::reactor::Reactor;
+use crate::reactor::mail::EVENTS_BEFORE_MAX;
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Birth, Role};
@@ -18,6 +20,7 @@ impl Reactor {
             return;
         }
         let (number, waiting) = (process.id(), process.waiting());
+        let tenant = self.setup.env.host.plugins[plugin].tenant.index;
         // A trap is the only end that nobody decides.
         let role = Role { process, parent, reason: ExitReason::Trapped };
         let id = match self.new_instance(plugin, Some(role)) {
@@ -32,9 +35,12 @@ impl Reactor {
             parent.children.insert(id);
         }
         self.deliver(id, Event::Spawned { process: number, name, argument });
-        // Their notices came before there was anybody to tell.
-        for _ in 0..waiting {
-            self.notify(id);
+        // Their notices came before there was anybody to tell. A few are told at once, the others turn by turn.
+        let told = waiting.min(EVENTS_BEFORE_MAX);
+        self.notify(number, told);
+        if told < waiting {
+            let notified = Mail::Notified { process: number, messages: waiting - told };
+            self.agenda.mail.push(tenant, notified);
         }
     }
 

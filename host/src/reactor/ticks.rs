@@ -9,6 +9,7 @@ impl Reactor {
     pub(super) fn begin_turn(&mut self) -> TurnPhase {
         let now = self.setup.env.clock.begin_turn();
         self.fair_share.begin_turn(now);
+        self.units = 0;
         self.timers.begin_phase(now, UNITS_PER_PHASE);
         TurnPhase::Timers
     }

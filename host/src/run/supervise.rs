@@ -176,7 +176,8 @@ mod tests {
         let bell = std::sync::Arc::new(Bell::new(waker));
         // Kept, so that letters arrive.
         let (sender, letters) = channel();
-        let posts = vec![Post::new(sender, bell); reactors];
+        let (to_tenants, _of_tenants) = channel();
+        let posts = vec![Post::new(sender, to_tenants, bell); reactors];
         let (sender, receiver) = channel();
         let shown = format!("{news:?}");
         news.into_iter().for_each(|one| sender.send(one).expect("it is listened to"));
