@@ -23,7 +23,7 @@ use self::{
 };
 use crate::{
     machine,
-    report::{Raw, spread, warn_of_others},
+    report::{Raw, exit_code, spread, warn_of_others},
 };
 
 /// Messages through a broker: the sandboxed plugin beside Python's pika.
@@ -93,13 +93,7 @@ impl Record {
 
 /// Parses the arguments, runs, says what went wrong.
 pub fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<()> {

@@ -11,7 +11,7 @@ use crate::{
     machine, measure, native,
     options::Options,
     process::GENERATOR_CORE,
-    report::Raw,
+    report::{Raw, exit_code},
     subject::{Paths, Subject},
     sys,
 };
@@ -57,13 +57,7 @@ pub fn main() -> ExitCode {
         }
         mode => run(mode, &options),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(result)
 }
 
 fn run(mode: Mode, options: &Options) -> Result<()> {

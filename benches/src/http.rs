@@ -26,7 +26,7 @@ use self::{
 use crate::{
     machine, native,
     record::kernel_share,
-    report::{Raw, spread},
+    report::{Raw, exit_code, spread},
 };
 
 /// HTTP "hello": the sandboxed plugin beside a native server, nginx, Node.js, thin and Envoy.
@@ -117,13 +117,7 @@ pub fn main() -> ExitCode {
         Some(Mode::Serve { address }) => native::serve(address, Hello::new),
         None => run(&options),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(result)
 }
 
 fn run(options: &Options) -> Result<()> {

@@ -25,7 +25,10 @@ use sandloop_tests::{
 use serde::Serialize;
 
 use self::pair::{Latency, Pair};
-use crate::{machine, report::Raw};
+use crate::{
+    machine,
+    report::{Raw, exit_code},
+};
 
 /// A good tenant's echo alone, beside each hostile guest, and beside hungry tenants.
 #[derive(Debug, Parser)]
@@ -63,13 +66,7 @@ struct Record {
 
 /// Parses the arguments, runs, says what went wrong.
 pub fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<()> {

@@ -13,6 +13,8 @@ use plotters::prelude::*;
 use sandloop_testkit::statistics::median;
 use serde::Deserialize;
 
+use crate::report::exit_code;
+
 const SIZE: (u32, u32) = (760, 460);
 /// Told apart by readers who see few colours too.
 const COLOURS: &[RGBColor] = &[
@@ -50,13 +52,7 @@ type Line = BTreeMap<usize, f64>;
 
 /// Parses the arguments, draws, says what went wrong.
 pub fn main() -> ExitCode {
-    match draw(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(draw(&Options::parse()))
 }
 
 fn draw(Options { raw, svg }: &Options) -> Result<()> {

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{BufWriter, Write as _},
     path::Path,
+    process::ExitCode,
 };
 
 use anyhow::{Context as _, Result};
@@ -18,6 +19,17 @@ use crate::{
 
 /// What other processes may use of a core before a figure is suspect.
 const OTHERS_MAX: f64 = 0.1;
+
+/// How a bench ends; says what went wrong.
+pub fn exit_code(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// The file of `--raw`, if there is one.
 #[derive(Debug)]
