@@ -38,6 +38,8 @@ const RANDOM_BYTES_MAX: u64 = 1 << 20;
 pub struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
+    /// How many handles the guest has; none when it has called anything of WASI since they were counted.
+    handles: Option<usize>,
     /// Of what it has opened, by its handles.
     descriptors: HashMap<u32, Arc<Permit>>,
 }
@@ -118,6 +120,7 @@ impl HostState {
     fn waiting(&mut self) -> WaitingView<'_> {
         let (plugin, clock) = (&self.plugin, &self.env.clock);
         let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock)));
+        wasi.handles = None;
         WaitingView {
             table: &mut wasi.table,
             descriptors: &mut wasi.descriptors,
@@ -149,14 +152,16 @@ impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let (plugin, clock) = (&self.plugin, &self.env.clock);
         let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock)));
+        wasi.handles = None;
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
     }
 }
 
 impl Wasi {
-    /// Handles that the guest has.
+    /// Handles that the guest has. The table does not know their number, and only a call of WASI changes it.
     pub(super) fn handles(&mut self) -> usize {
-        self.table.iter_mut().count()
+        let table = &mut self.table;
+        *self.handles.get_or_insert_with(|| table.iter_mut().count())
     }
 
     /// From now on the guest has at most so many.
@@ -174,6 +179,6 @@ impl Wasi {
         *context.filesystem() = plugin.folders.0.clone();
         let mut table = ResourceTable::new();
         table.set_max_capacity(plugin.config.limits.handles as usize);
-        Wasi { context, table, descriptors: HashMap::new() }
+        Wasi { context, table, handles: None, descriptors: HashMap::new() }
     }
 }
