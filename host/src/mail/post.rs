@@ -20,12 +20,6 @@ use crate::quota::semaphore::Permit;
 /// What another thread can send.
 #[derive(Debug)]
 pub enum Mail {
-    /// Stop gracefully.
-    Stop,
-    /// There is room for another instance.
-    SlotFreed,
-    /// Plugins were quarantined and are not any more.
-    LiftQuarantine,
     /// The addresses of a name that a connection waits for; empty when it has none.
     Resolved {
         /// Which connection.
@@ -64,11 +58,15 @@ pub enum Mail {
     },
 }
 
-impl Mail {
-    /// Whether it is the host's own, and for no tenant.
-    pub fn is_of_host(&self) -> bool {
-        matches!(self, Mail::Stop | Mail::SlotFreed | Mail::LiftQuarantine)
-    }
+/// What the host itself tells a reactor. It comes before all mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// Stop gracefully.
+    Stop,
+    /// There is room for another instance.
+    SlotFreed,
+    /// Plugins were quarantined and are not any more.
+    LiftQuarantine,
 }
 
 /// Sends to one reactor. Clones reach the same.
@@ -77,9 +75,8 @@ pub struct Post(Arc<Slot>);
 
 #[derive(Debug)]
 struct Slot {
-    /// What is the host's own, which comes first.
-    of_host: Sender<Mail>,
-    of_tenants: Sender<Mail>,
+    notices: Sender<Notice>,
+    mail: Sender<Mail>,
     bell: Arc<Bell>,
 }
 
@@ -133,8 +130,15 @@ impl Wake for Bell {
 
 impl Post {
     /// Sends into these channels, and rings.
-    pub fn new(of_host: Sender<Mail>, of_tenants: Sender<Mail>, bell: Arc<Bell>) -> Post {
-        Post(Arc::new(Slot { of_host, of_tenants, bell }))
+    pub fn new(notices: Sender<Notice>, mail: Sender<Mail>, bell: Arc<Bell>) -> Post {
+        Post(Arc::new(Slot { notices, mail, bell }))
+    }
+
+    /// Tells what is the host's own. A reactor that has ended needs nothing any more.
+    pub fn tell(&self, notice: Notice) {
+        if self.0.notices.send(notice).is_ok() {
+            self.0.bell.ring();
+        }
     }
 
     /// Sends. A reactor that has ended needs nothing any more.
@@ -145,8 +149,7 @@ impl Post {
 
     /// As [`Post::send`]; hands the mail back when the reactor has ended.
     pub fn try_send(&self, mail: Mail) -> Result<(), Mail> {
-        let sender = if mail.is_of_host() { &self.0.of_host } else { &self.0.of_tenants };
-        sender.send(mail).map_err(|error| error.0)?;
+        self.0.mail.send(mail).map_err(|error| error.0)?;
         self.0.bell.ring();
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::task::Waker;
 use mio::Registry;
 
 use crate::base::token::PollSource;
-use crate::mail::post::{Bell, Mail, Post};
+use crate::mail::post::{Bell, Mail, Notice, Post};
 use crate::workers::returns::{Returned, Returns};
 
 /// What a reactor takes its mail from.
@@ -17,9 +17,9 @@ use crate::workers::returns::{Returned, Returns};
 /// which a bounded number is taken, messages that a [`ByteBudget`](crate::quota::budget::ByteBudget) has counted, and a stop.
 #[derive(Debug)]
 pub struct Inbox {
-    of_host: Receiver<Mail>,
-    of_tenants: Receiver<Mail>,
-    /// Whether mail of tenants may be left.
+    notices: Receiver<Notice>,
+    mail: Receiver<Mail>,
+    /// Whether mail may be left.
     has_more: bool,
     post: Post,
     returned: Receiver<Returned>,
@@ -33,13 +33,13 @@ impl Inbox {
     pub fn new(registry: &Registry) -> io::Result<Inbox> {
         let waker = mio::Waker::new(registry, PollSource::Waker.into())?;
         let bell = Arc::new(Bell::new(waker));
-        let (to_host, of_host) = channel();
-        let (to_tenants, of_tenants) = channel();
-        let post = Post::new(to_host, to_tenants, bell.clone());
+        let (to_notices, notices) = channel();
+        let (sender, mail) = channel();
+        let post = Post::new(to_notices, sender, bell.clone());
         let (sender, returned) = channel();
         let returns = Returns::new(sender, bell.clone());
         let waker = Waker::from(bell.clone());
-        Ok(Inbox { of_host, of_tenants, has_more: false, post, returned, returns, bell, waker })
+        Ok(Inbox { notices, mail, has_more: false, post, returned, returns, bell, waker })
     }
 
     /// What other threads need.
@@ -62,19 +62,19 @@ impl Inbox {
         self.bell.hear();
     }
 
-    /// The host's own mail that has come first, if there is any.
-    pub fn of_host(&self) -> Option<Mail> {
-        self.of_host.try_recv().ok()
+    /// What the host has told first, if anything.
+    pub fn notice(&self) -> Option<Notice> {
+        self.notices.try_recv().ok()
     }
 
-    /// What has come for tenants, up to so many.
-    pub fn of_tenants(&mut self, most: usize) -> Vec<Mail> {
-        let mail: Vec<Mail> = self.of_tenants.try_iter().take(most).collect();
+    /// The mail that has come, up to so much.
+    pub fn mail(&mut self, most: usize) -> Vec<Mail> {
+        let mail: Vec<Mail> = self.mail.try_iter().take(most).collect();
         self.has_more = mail.len() == most;
         mail
     }
 
-    /// Whether there may be more for tenants than was taken, which nothing will tell of again.
+    /// Whether there may be more mail than was taken, which nothing will tell of again.
     pub fn has_more(&self) -> bool {
         self.has_more
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::base::arena::InstanceId;
 use crate::contract::outcome::ExitReason;
 use crate::engine::event::Event;
-use crate::mail::post::{Delivery, Mail};
+use crate::mail::post::{Delivery, Mail, Notice};
 use crate::reactor::table::instance::QueueItem;
 use crate::reactor::table::turn::{MailProgress, MailStep, TurnPhase};
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
@@ -14,7 +14,7 @@ use crate::workers::returns::Returned;
 /// Instances that are told something in one turn; the rest is told in the next, so that sockets have theirs.
 const DELIVERIES_PER_TURN: usize = 1024;
 
-/// Mail of tenants that is taken out of the inbox in one turn.
+/// Mail that is taken out of the inbox in one turn.
 const SORTED_PER_TURN: usize = 1024;
 
 /// Events that may wait for an instance before a channel's messages wait elsewhere.
@@ -84,17 +84,16 @@ impl Reactor {
 
     /// Does what is the host's at once, and puts what is a tenant's behind the rest of that.
     fn sort_mail(&mut self) {
-        while let Some(mail) = self.inbox.of_host() {
-            match mail {
-                Mail::Stop => self.stopping.stop.want(),
-                Mail::SlotFreed => self.acceptors.wake(),
+        while let Some(notice) = self.inbox.notice() {
+            match notice {
+                Notice::Stop => self.stopping.stop.want(),
+                Notice::SlotFreed => self.acceptors.wake(),
                 // A stopping reactor begins nothing more.
-                Mail::LiftQuarantine if self.stopping.has_begun() => {}
-                Mail::LiftQuarantine => self.lift_quarantine(),
-                other => debug_assert!(false, "not the host's: {other:?}"),
+                Notice::LiftQuarantine if self.stopping.has_begun() => {}
+                Notice::LiftQuarantine => self.lift_quarantine(),
             }
         }
-        for mail in self.inbox.of_tenants(SORTED_PER_TURN) {
+        for mail in self.inbox.mail(SORTED_PER_TURN) {
             self.units += 1;
             if let Some(tenant) = self.tenant_of_mail(&mail) {
                 self.agenda.mail.push(tenant, mail);
@@ -113,7 +112,6 @@ impl Reactor {
             // A process that is not born yet finds what is in its mailbox.
             Mail::Notified { process, .. } => *self.processes.get(process)?,
             Mail::Exited { parent, .. } => *parent,
-            Mail::Stop | Mail::SlotFreed | Mail::LiftQuarantine => return None,
         };
         Some(self.instances.get(instance)?.plugin.tenant.index)
     }
@@ -151,7 +149,6 @@ impl Reactor {
             Mail::Exited { process, parent, reason } => {
                 self.deliver(parent, Event::Exited { process, reason });
             }
-            Mail::Stop | Mail::SlotFreed | Mail::LiftQuarantine => {}
         }
         MailStep::Dispatch
     }

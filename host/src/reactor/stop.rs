@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::engine::event::Event;
-use crate::mail::post::Mail;
+use crate::mail::post::Notice;
 use crate::net::connection::CloseReason;
 use crate::reactor::Reactor;
 use crate::reactor::exit::Exit;
@@ -68,7 +68,7 @@ impl Reactor {
     pub(super) fn stop_everywhere(&mut self) {
         self.stopping.stop.want();
         for peer in &self.stopping.peers {
-            peer.send(Mail::Stop);
+            peer.tell(Notice::Stop);
         }
     }
 

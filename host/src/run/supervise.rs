@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::panics::Panicked;
 use crate::clock::{Clock, Moment};
-use crate::mail::post::{Mail, Post};
+use crate::mail::post::{Notice, Post};
 use crate::net::listener::PathWatch;
 use crate::plugin::shared::HostShared;
 use crate::reactor::exit::Exit;
@@ -101,7 +101,7 @@ impl Supervisor<'_> {
             }
             News::LiftQuarantine => {
                 self.host.plugins.iter().for_each(|plugin| plugin.lift_quarantine());
-                self.send(|| Mail::LiftQuarantine);
+                self.tell_all(Notice::LiftQuarantine);
             }
             News::Count => {
                 self.host.plugins.iter().for_each(|plugin| plugin.log_usage());
@@ -144,11 +144,11 @@ impl Supervisor<'_> {
             let longest = self.stop_deadline.saturating_add(STOP_MARGIN);
             course.deadline = Some(self.clock.now() + longest);
         }
-        self.send(|| Mail::Stop);
+        self.tell_all(Notice::Stop);
     }
 
-    fn send(&self, mail: impl Fn() -> Mail) {
-        self.posts.iter().for_each(|post| post.send(mail()));
+    fn tell_all(&self, notice: Notice) {
+        self.posts.iter().for_each(|post| post.tell(notice));
     }
 }
 
@@ -174,10 +174,9 @@ mod tests {
         let poll = Poll::new().expect("a poll");
         let waker = Waker::new(poll.registry(), PollSource::Waker.into()).expect("a waker");
         let bell = std::sync::Arc::new(Bell::new(waker));
-        // Kept, so that letters arrive.
-        let (sender, letters) = channel();
-        let (to_tenants, _of_tenants) = channel();
-        let posts = vec![Post::new(sender, to_tenants, bell); reactors];
+        // Kept, so that notices arrive.
+        let (to_notices, notices) = channel();
+        let posts = vec![Post::new(to_notices, channel().0, bell); reactors];
         let (sender, receiver) = channel();
         let shown = format!("{news:?}");
         news.into_iter().for_each(|one| sender.send(one).expect("it is listened to"));
@@ -190,7 +189,7 @@ mod tests {
             paths: Vec::new(),
         };
         assert_eq!(supervisor.run(), *expected, "{shown}");
-        let stops = letters.try_iter().filter(|mail| matches!(mail, Mail::Stop)).count();
+        let stops = notices.try_iter().filter(|notice| matches!(notice, Notice::Stop)).count();
         assert!(reactors <= stops, "{shown}: not every reactor was stopped");
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::thread::Threads;
 use crate::engine::call::Seat;
-use crate::mail::post::{Mail, Post};
+use crate::mail::post::{Notice, Post};
 use crate::quota::fair_queue::{FairQueue, Taken};
 use crate::quota::instances::InstanceSlot;
 use crate::workers::LONGEST_END;
@@ -69,7 +69,7 @@ impl Remains {
         // The guest first: whoever gets its place needs its memory.
         drop(seat);
         drop(slot);
-        post.send(Mail::SlotFreed);
+        post.tell(Notice::SlotFreed);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::clock::Moment;
 use crate::engine::call::{Finished, Seat, enter, event_budget};
 use crate::engine::event::Event;
 use crate::host_api::call::Pace;
-use crate::mail::post::{Mail, Post};
+use crate::mail::post::{Notice, Post};
 use crate::plugin::Plugin;
 use crate::quota::instances::InstanceSlot;
 use crate::quota::semaphore::Permit;
@@ -183,7 +183,7 @@ impl SlowCall {
             drop(finished);
             drop(room);
             // There is room for another instance.
-            self.of.post.send(Mail::SlotFreed);
+            self.of.post.tell(Notice::SlotFreed);
         } else {
             let (instance, finished) = (self.of.instance, Box::new(finished));
             self.of.returns.send(Returned { instance, finished });
