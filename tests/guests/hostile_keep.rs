@@ -78,7 +78,7 @@ fn granted<T, E>(result: Result<T, E>) -> Granted {
     Some(result.is_ok())
 }
 
-/// A process that does nothing, or, as the word it begins with says, refuses to begin.
+/// A process that does nothing.
 struct Nobody;
 
 impl Nobody {

@@ -45,7 +45,7 @@ pub enum Command {
         /// Its id.
         id: u32,
     },
-    /// Call the plugin in the tick phase. CounterKey already.
+    /// Call the plugin in the tick phase. Counted already.
     Tick {
         /// Its id.
         id: u32,

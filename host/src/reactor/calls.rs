@@ -188,6 +188,7 @@ impl Reactor {
             self.end_stall(id);
         }
     }
+
     /// A guest that was entered has not returned: the thread that entered it goes on with it in the slow lane, and the loop
     /// without it. None where the instance has ended meanwhile.
     pub fn left_behind(&mut self, id: InstanceId) -> Option<Arc<SlowCall>> {
