@@ -1,7 +1,8 @@
-//! What everything stands on: slots with keys, tokens of the poll and of calls, the calling thread, panics.
+//! What everything stands on: the heap, slots with keys, tokens of the poll and of calls, the calling thread, panics.
 
 pub(crate) mod arena;
 pub(crate) mod cancel;
+pub mod heap;
 pub mod panics;
 pub(crate) mod thread;
 pub(crate) mod token;

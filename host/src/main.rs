@@ -4,10 +4,11 @@ mod cli;
 
 use std::process::ExitCode;
 
-use sandloop_host::base::panics;
+use sandloop_host::base::{heap, panics};
 use sandloop_host::run::signals::SignalWatch;
 
 fn main() -> ExitCode {
+    heap::give_back_what_is_large();
     panics::watch();
     let done = panics::catch(|| match SignalWatch::begin() {
         Ok(signals) => cli::run(&signals),

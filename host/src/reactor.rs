@@ -53,6 +53,7 @@ use crate::reactor::table::poll_events::PollEvents;
 use crate::reactor::table::program::Programs;
 use crate::reactor::table::stop::Stopping;
 use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::table::turn_part::TurnPart;
 use crate::workers::disposal::Disposal;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane::SlowLane;
@@ -246,6 +247,7 @@ impl Reactor {
 
     /// Polls for as long as there is nothing else to do.
     fn wait(&mut self) -> io::Result<TurnPhase> {
+        self.fair_share.begin_part(TurnPart::Waiting);
         self.release_waiting();
         let timeout = if self.has_something_to_do() {
             Some(Duration::ZERO)

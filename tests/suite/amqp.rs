@@ -9,8 +9,9 @@ mod print;
 mod recovery;
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
-use sandloop_tests::{Config, Host, Isolation, Peer, Plugin};
+use sandloop_tests::{Config, Host, Isolation, PATIENCE, Peer, Plugin};
 
 /// A host with the guest `amqp_calls`, and a connection to it that says what is to be done.
 struct Calls {
@@ -58,6 +59,21 @@ impl Calls {
         self.say(line);
         let label = line.split(' ').next().unwrap_or_default();
         self.expect(format!("{label} {answer}").trim_end());
+    }
+
+    /// Asks again and again until exactly this is the answer: the broker does some things after it has answered.
+    #[track_caller]
+    fn ask_until(&mut self, line: &str, answer: &str) {
+        let label = line.split(' ').next().unwrap_or_default();
+        let (expected, begun) = (format!("{label} {answer}"), Instant::now());
+        loop {
+            self.say(line);
+            let answer = self.next(label);
+            if answer == expected {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{line}: {answer:?}, not {expected:?}");
+        }
     }
 
     /// Expects exactly this as the next line with its label.

@@ -19,9 +19,8 @@ const ECHOES: u32 = 400;
 const LASTS: Duration = Duration::from_millis(300);
 /// Attackers at once.
 const ATTACKERS: usize = 2;
-/// What an attack may leave behind of memory: sandboxes that are kept for the next, and outboxes of 16 MiB that the heap
-/// has not given back yet.
-const MEMORY_LEFT_MAX: u64 = 128 << 20;
+/// What an attack may leave behind of memory: sandboxes that are kept for the next, and what the heap has in small blocks.
+const MEMORY_LEFT_MAX: u64 = 48 << 20;
 
 /// Each attack on a host of its own, beside an echo of somebody else.
 fn withstand(attacks: Vec<Attack>) {

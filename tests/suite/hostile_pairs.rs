@@ -17,7 +17,7 @@ const ATTACKERS: usize = 2;
 /// As long as a peer waits for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// What all the attacks may leave behind of a host's memory.
-const MEMORY_LEFT_MAX: u64 = 192 << 20;
+const MEMORY_LEFT_MAX: u64 = 128 << 20;
 
 /// As many as were promised, each under a name of its own.
 #[test]

@@ -21,6 +21,7 @@ use crate::reactor::table::connection::{ConnectionEntry, marks};
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::turn::{Accepted, Accepting, SocketStep};
+use crate::reactor::table::turn_part::TurnPart;
 
 /// How often the operator is told that a listener is at its limit, at most.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -68,9 +69,9 @@ impl Reactor {
                 return SocketStep::Next;
             }
         }
-        let share_is_used = |tenant: usize| self.fair_share.has_used_its_share(tenant);
         let tenant = self.tenant_of_acceptor(place);
-        if accepting.left == 0 || tenant.is_some_and(share_is_used) {
+        let waits = |tenant| self.fair_share.passes_over(TurnPart::Accepts, tenant);
+        if accepting.left == 0 || tenant.is_some_and(waits) {
             self.acceptors.make_ready(place);
             return SocketStep::Next;
         }

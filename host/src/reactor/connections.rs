@@ -20,6 +20,7 @@ use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::table::turn_part::TurnPart;
 
 /// Bytes written from one outbox in one turn; what is left waits for the next.
 const FLUSH_BYTES: usize = 256 * 1024;
@@ -165,8 +166,8 @@ impl Reactor {
 
     /// Closes the socket of a connection that has ended, and tells its plugin.
     pub(super) fn deliver_unbind(&mut self) -> TurnPhase {
-        let (unbinds, fair_share) = (&mut self.agenda.unbinds, &self.fair_share);
-        let due = unbinds.next(|tenant| fair_share.has_used_its_share(tenant));
+        let (unbinds, fair_share) = (&mut self.agenda.unbinds, &mut self.fair_share);
+        let due = unbinds.next(|tenant| fair_share.passes_over(TurnPart::Unbinds, tenant));
         let Some((tenant, id)) = due else {
             return self.begin_giving_back();
         };

@@ -14,6 +14,7 @@ use crate::plugin::Plugin;
 use crate::plugin::report::Ended;
 use crate::reactor::table::instance::{Instance, InstanceState};
 use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::disposal::Remains;
 
@@ -36,13 +37,17 @@ impl Reactor {
 
     /// Does one thing that is left of ended instances: ends a process of one, closes a connection, takes deadlines off.
     pub(super) fn give_back(&mut self) -> TurnPhase {
-        let (agenda, fair_share) = (&mut self.agenda, &self.fair_share);
-        let has_used = |tenant| fair_share.has_used_its_share(tenant);
-        if let Some((tenant, id)) = agenda.ends.next(has_used) {
+        let (agenda, fair_share) = (&mut self.agenda, &mut self.fair_share);
+        let mut waits = |part, tenant| fair_share.passes_over(part, tenant);
+        if let Some((tenant, id)) = agenda.ends.next(|tenant| waits(TurnPart::Ends, tenant)) {
             self.charged(tenant, |reactor| reactor.end_instance(id));
-        } else if let Some((tenant, (id, plugin))) = agenda.abandoned.next(has_used) {
+        } else if let Some((tenant, (id, plugin))) =
+            agenda.abandoned.next(|tenant| waits(TurnPart::Abandoned, tenant))
+        {
             self.charged(tenant, |reactor| reactor.abandon_connection(id, &plugin.config.on_trap));
-        } else if let Some((tenant, keys)) = agenda.cancelled.next(has_used) {
+        } else if let Some((tenant, keys)) =
+            agenda.cancelled.next(|tenant| waits(TurnPart::Cancelled, tenant))
+        {
             self.charged(tenant, |reactor| {
                 keys.into_iter().for_each(|key| reactor.timers.cancel(key));
             });

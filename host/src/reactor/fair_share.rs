@@ -4,12 +4,16 @@
 //! A turn has a length that it keeps to: a quarter of a slice. Those that contend for it divide it among them, and when it is
 //! over the tenants that have had as much as the average of late wait for the next turn. So what a neighbour's event waits for
 //! is about the length of a turn and the one event that exceeds it, however many tenants are hungry.
+//!
+//! What a tenant causes itself, such as mail from its own instances, may take all of its share in each turn. So a part of the
+//! turn that has passed it over, because an earlier one had taken its share, is where its next turn begins.
 
 use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::quota::token_bucket::TokenBucket;
 use crate::reactor::table::guest_entry::Measure;
+use crate::reactor::table::turn_part::{TurnPart, TurnParts};
 
 /// A turn is a slice over this.
 const TURNS_OF_A_SLICE: u32 = 4;
@@ -34,8 +38,10 @@ const HAND_ONS_PER_SECOND: u64 = 100;
 #[derive(Debug)]
 pub(super) struct FairShare {
     tenants: Vec<Share>,
-    /// Those that have had something in this turn.
-    served: Vec<usize>,
+    /// Those that have had something in this turn, or were passed over.
+    in_turn: Vec<usize>,
+    /// The part of the turn that serves tenants now.
+    part: TurnPart,
     /// How many have had something of late.
     contending: u32,
     /// What all have had in this turn.
@@ -62,6 +68,14 @@ struct Share {
     slow_for: Duration,
     /// What is known of the handler that was entered in the loop last.
     last: LastHandler,
+    /// Whether this turn has served it or passed it over.
+    is_in_turn: bool,
+    /// The part of this turn that serves it first.
+    begins_with: Option<TurnPart>,
+    /// The parts of this turn that have served it.
+    served_in: TurnParts,
+    /// Those that have passed it over.
+    passed_over_in: TurnParts,
 }
 
 /// What is known of the handler of a tenant that was entered last.
@@ -81,7 +95,8 @@ impl FairShare {
     pub(super) fn new(tenants: usize, slice: Duration) -> FairShare {
         FairShare {
             tenants: vec![Share::default(); tenants],
-            served: Vec::new(),
+            in_turn: Vec::new(),
+            part: TurnPart::Timers,
             contending: 0,
             spent: Duration::ZERO,
             recent: Duration::ZERO,
@@ -95,8 +110,9 @@ impl FairShare {
     /// A turn begins: nobody has had anything.
     pub(super) fn begin_turn(&mut self, now: Moment) {
         self.spent = Duration::ZERO;
-        for tenant in self.served.drain(..) {
-            self.tenants[tenant].spent = Duration::ZERO;
+        self.part = TurnPart::Timers;
+        for tenant in self.in_turn.drain(..) {
+            self.tenants[tenant].begin_turn();
         }
         if !self.recent.is_zero() && HALF_LIFE <= now.since(self.halved) {
             self.halve(now);
@@ -167,9 +183,10 @@ impl FairShare {
     /// The reactor has worked this long for a tenant.
     pub(super) fn charge_work(&mut self, tenant: usize, used: Duration) {
         let Some(share) = self.tenants.get_mut(tenant) else { return };
-        if share.spent.is_zero() {
-            self.served.push(tenant);
+        if !std::mem::replace(&mut share.is_in_turn, true) {
+            self.in_turn.push(tenant);
         }
+        share.served_in.insert(self.part);
         self.contending += u32::from(share.recent.is_zero());
         let used = used.max(Duration::from_nanos(1));
         for sum in [&mut share.spent, &mut share.recent, &mut self.spent, &mut self.recent] {
@@ -200,6 +217,27 @@ impl FairShare {
             || (self.turn < self.spent && self.is_heavy(share))
     }
 
+    /// A part of the turn begins.
+    pub(super) fn begin_part(&mut self, part: TurnPart) {
+        self.part = part;
+    }
+
+    /// Whether a tenant's work of this part of the turn waits for a later turn: it has had its share, or another part comes
+    /// first. That is noted.
+    pub(super) fn passes_over(&mut self, part: TurnPart, tenant: usize) -> bool {
+        self.part = part;
+        let is_later = |share: &Share| share.begins_with.is_some_and(|first| part < first);
+        let waits = self.has_used_its_share(tenant)
+            || (self.is_contended() && self.tenants.get(tenant).is_some_and(is_later));
+        if waits && let Some(share) = self.tenants.get_mut(tenant) {
+            share.passed_over_in.insert(part);
+            if !std::mem::replace(&mut share.is_in_turn, true) {
+                self.in_turn.push(tenant);
+            }
+        }
+        waits
+    }
+
     /// Whether a tenant has had about as much as the average of those that contend, or more. Those that take turns are one event
     /// above it or below, and an event that is `long` is none of the loop's.
     fn is_heavy(&self, share: &Share) -> bool {
@@ -218,6 +256,16 @@ impl FairShare {
 }
 
 impl Share {
+    /// It has had nothing of the turn. What serves it first is the part behind those that served it in the last turn, of those
+    /// that passed it over.
+    fn begin_turn(&mut self) {
+        let not_served = self.passed_over_in.without(self.served_in);
+        self.begins_with = not_served.first_from(self.begins_with.unwrap_or(TurnPart::Timers));
+        self.spent = Duration::ZERO;
+        (self.served_in, self.passed_over_in) = (TurnParts::default(), TurnParts::default());
+        self.is_in_turn = false;
+    }
+
     /// It is slow from `now` on; for longer than the last time, if that is not long ago.
     fn slow(&mut self, now: Moment) {
         let is_again = now < self.slow_until + self.slow_for;

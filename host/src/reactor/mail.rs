@@ -8,6 +8,7 @@ use crate::engine::event::Event;
 use crate::mail::post::{Delivery, Mail, Notice};
 use crate::reactor::table::instance::QueueItem;
 use crate::reactor::table::turn::{MailProgress, MailStep, TurnPhase};
+use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::returns::Returned;
 
@@ -60,8 +61,8 @@ impl Reactor {
             }
             MailStep::Dispatch if left == 0 => return self.begin_sockets(),
             MailStep::Dispatch => {
-                let (mail, fair_share) = (&mut self.agenda.mail, &self.fair_share);
-                match mail.next(|tenant| fair_share.has_used_its_share(tenant)) {
+                let (mail, fair_share) = (&mut self.agenda.mail, &mut self.fair_share);
+                match mail.next(|tenant| fair_share.passes_over(TurnPart::Mail, tenant)) {
                     Some((tenant, mail)) => self.dispatch(tenant, mail, &mut left),
                     None => return self.begin_sockets(),
                 }
@@ -176,7 +177,7 @@ impl Reactor {
         let Some(tenant) = tenants.pop_front().filter(|_| 0 < left) else {
             return MailStep::Dispatch;
         };
-        if self.fair_share.has_used_its_share(tenant) {
+        if self.fair_share.passes_over(TurnPart::HeldBack, tenant) {
             return MailStep::HeldBack(tenants);
         }
         match self.held_back.pop(tenant) {

@@ -4,6 +4,7 @@ use crate::engine::event::Event;
 use crate::reactor::Reactor;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn::{Connecting, PendingProgress, TurnPhase};
+use crate::reactor::table::turn_part::TurnPart;
 
 /// What is begun for one tenant in one turn, at most: each is a socket or a sandbox.
 const PENDING_PER_TURN: usize = 64;
@@ -20,8 +21,8 @@ impl Reactor {
             let tenant = self.tenant_of(connecting.connection);
             self.charged(tenant, |reactor| reactor.begin_connecting(connecting));
         }
-        let (pending, fair_share) = (&mut self.agenda.pending, &self.fair_share);
-        let next = pending.next(|tenant| fair_share.has_used_its_share(tenant));
+        let (pending, fair_share) = (&mut self.agenda.pending, &mut self.fair_share);
+        let next = pending.next(|tenant| fair_share.passes_over(TurnPart::Pending, tenant));
         let Some((tenant, next)) = next else { return self.begin_ticks() };
         progress.connecting = self.charged(tenant, |reactor| reactor.begin_one(next));
         TurnPhase::Pending(progress)

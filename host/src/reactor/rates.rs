@@ -8,6 +8,7 @@ use crate::plugin::tenant::Tenant;
 use crate::reactor::Reactor;
 use crate::reactor::table::backlog::Rate;
 use crate::reactor::table::deadline::{Owner, Purpose};
+use crate::reactor::table::turn_part::TurnPart;
 
 /// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
 /// itself full must not keep them from ending.
@@ -18,10 +19,11 @@ impl Reactor {
     pub(super) fn wait_for_cpu(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let tenant = instance.plugin.tenant.index;
+        let is_served = std::mem::take(&mut instance.waits.is_served);
         if !std::mem::replace(&mut instance.waits.events, true)
             && let Some(waits) = self.backlog.of(tenant)
         {
-            waits.cpu.waiting.push(id);
+            waits.cpu.waiting.push(id, is_served);
         }
         self.set_replenished(tenant, Rate::Cpu);
     }
@@ -29,8 +31,9 @@ impl Reactor {
     /// Has the events of an instance wait until its tenant has its share of the next turn.
     pub(super) fn wait_for_the_next_turn(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
+        let is_served = std::mem::take(&mut instance.waits.is_served);
         if !std::mem::replace(&mut instance.waits.events, true) {
-            self.backlog.wait_for_the_next_turn(id);
+            self.backlog.next_turn.push(id, is_served);
         }
     }
 
@@ -84,8 +87,8 @@ impl Reactor {
         let Some(waits) = self.backlog.of(tenant) else { return };
         match rate {
             Rate::Cpu => {
-                let wait = std::mem::take(&mut waits.cpu);
-                wait.waiting.into_iter().for_each(|id| self.run_again(id));
+                let mut wait = std::mem::take(&mut waits.cpu);
+                wait.waiting.take().for_each(|id| self.run_again(id));
             }
             Rate::Reading => {
                 for id in std::mem::take(&mut waits.reading).waiting {
@@ -112,6 +115,12 @@ impl Reactor {
             instance.waits.events = false;
             self.agenda.runnable.push_back(id);
         }
+    }
+
+    /// Whether the events of an instance, which have waited for this turn, wait for another.
+    fn events_wait(&mut self, id: InstanceId) -> bool {
+        let Some(instance) = self.instances.get(id) else { return false };
+        self.fair_share.passes_over(TurnPart::Waiting, instance.plugin.tenant.index)
     }
 
     /// Whether an instance is not to be read because what it fills is full. Whoever makes room wakes this reactor.
@@ -157,7 +166,13 @@ impl Reactor {
 
     /// Goes on with what waited for this turn, or for room that there is now.
     pub(super) fn release_waiting(&mut self) {
-        self.backlog.take_next_turn().into_iter().for_each(|id| self.run_again(id));
+        for id in self.backlog.next_turn.take() {
+            if self.events_wait(id) {
+                self.backlog.next_turn.push(id, false);
+            } else {
+                self.run_again(id);
+            }
+        }
         for id in self.backlog.take_waiting_for_room() {
             let Some(instance) = self.instances.get_mut(id) else { continue };
             instance.waits.room = false;

@@ -9,12 +9,13 @@ use crate::net::connection::reason_of;
 use crate::reactor::table::backlog::ReadState;
 use crate::reactor::table::instance::QueueItem;
 use crate::reactor::table::turn::SocketStep;
+use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{READ_BYTES, Reactor};
 
 impl Reactor {
     /// Reads once and hands over; tells whether it goes on with this connection.
     pub(super) fn read(&mut self, id: ConnectionId, left: usize, to_the_end: bool) -> SocketStep {
-        if left == 0 || self.tenant_has_used_its_share(id) {
+        if left == 0 || self.reading_waits(id) {
             self.make_ready(id);
             return SocketStep::Next;
         }
@@ -45,11 +46,11 @@ impl Reactor {
     }
 
     /// Whether its tenant has had its share of this turn; what there is to read waits for the next.
-    fn tenant_has_used_its_share(&self, id: ConnectionId) -> bool {
+    fn reading_waits(&mut self, id: ConnectionId) -> bool {
         let instance =
             self.connections.get(id).and_then(|entry| self.instances.get(entry.instance));
         instance.is_some_and(|instance| {
-            self.fair_share.has_used_its_share(instance.plugin.tenant.index)
+            self.fair_share.passes_over(TurnPart::Reads, instance.plugin.tenant.index)
         })
     }
 

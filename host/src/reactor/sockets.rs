@@ -5,6 +5,7 @@ use crate::base::token::PollSource;
 use crate::net::connection::Phase;
 use crate::reactor::table::poll_events::SocketEvent;
 use crate::reactor::table::turn::{Accepting, SocketProgress, SocketStep, TurnPhase};
+use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 /// Reads from one connection in one turn; what is left waits for the next.
@@ -45,13 +46,14 @@ impl Reactor {
                 place.map_or(SocketStep::Next, |place| SocketStep::Accept(Accepting::new(place))),
             );
         }
-        let (agenda, fair_share) = (&mut self.agenda, &self.fair_share);
-        let has_used = |tenant| fair_share.has_used_its_share(tenant);
-        if let Some((_, id)) = agenda.writes.next(has_used) {
+        let (agenda, fair_share) = (&mut self.agenda, &mut self.fair_share);
+        let writes_wait = |tenant| fair_share.passes_over(TurnPart::Writes, tenant);
+        if let Some((_, id)) = agenda.writes.next(writes_wait) {
             self.write(id);
             return Some(SocketStep::Next);
         }
-        if let Some((_, id)) = agenda.reads.next(has_used) {
+        let reads_wait = |tenant| fair_share.passes_over(TurnPart::Reads, tenant);
+        if let Some((_, id)) = agenda.reads.next(reads_wait) {
             return Some(self.read_again(id));
         }
         let event = self.events.next()?;

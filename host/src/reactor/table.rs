@@ -14,4 +14,5 @@ pub(super) mod process;
 pub(super) mod program;
 pub(super) mod stop;
 pub(super) mod turn;
+pub(super) mod turn_part;
 pub(super) mod turn_queue;

@@ -2,6 +2,7 @@
 
 use crate::engine::event::Event;
 use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 impl Reactor {
@@ -24,8 +25,8 @@ impl Reactor {
 
     /// Has one guest have its tick.
     pub(super) fn run_tick(&mut self) -> TurnPhase {
-        let (ticks, fair_share) = (&mut self.agenda.ticks, &self.fair_share);
-        let due = ticks.next(|tenant| fair_share.has_used_its_share(tenant));
+        let (ticks, fair_share) = (&mut self.agenda.ticks, &mut self.fair_share);
+        let due = ticks.next(|tenant| fair_share.passes_over(TurnPart::Ticks, tenant));
         let Some((_, (instance, id))) = due else { return self.begin_unbinds() };
         self.deliver(instance, Event::Tick(id));
         TurnPhase::Ticks

@@ -8,12 +8,13 @@ use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::table::turn_part::TurnPart;
 
 impl Reactor {
     /// Does what is due next.
     pub(super) fn run_timer(&mut self) -> TurnPhase {
-        let (timers, fair_share) = (&mut self.timers, &self.fair_share);
-        let due = timers.next_due(|tenant| fair_share.has_used_its_share(tenant));
+        let (timers, fair_share) = (&mut self.timers, &mut self.fair_share);
+        let due = timers.next_due(|tenant| fair_share.passes_over(TurnPart::Timers, tenant));
         let Some(purpose) = due else { return TurnPhase::Poll };
         match purpose {
             // A stopping reactor finishes its turn and begins nothing more.

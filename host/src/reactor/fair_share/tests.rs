@@ -134,3 +134,43 @@ fn who_is_alone_is_never_in_the_way() {
     assert!(!fair_share.has_used_its_share(0) && !fair_share.is_slow(0, at(0)));
     assert_eq!(fair_share.measure(0), Measure::Nothing);
 }
+
+/// Whatever parts of a turn a tenant has work in without end, however much of its share an item costs, and however many others
+/// want theirs: each part comes to its turn.
+#[test]
+fn no_part_of_a_turn_is_passed_over_for_ever() {
+    let all = 1_u16 << TurnPart::ALL.len();
+    // All with up to three parts, and every seventh of the others.
+    let chosen = (1..all).filter(|parts| parts.count_ones() <= 3 || parts % 7 == 0);
+    for (parts, others, cost) in chosen.flat_map(|parts| {
+        [(1, 60), (1, 110), (1, 30), (12, 60)].map(|(others, cost)| (parts, others, cost))
+    }) {
+        let has = |part: TurnPart| parts & 1 << part as u16 != 0;
+        let mut fair_share = FairShare::new(others + 1, MS);
+        let cost = cost * MS / 4 / 100 / u32::try_from(others + 1).expect("a few");
+        let (mut now, mut turns_without) = (Moment::default(), [0; TurnPart::ALL.len()]);
+        for _ in 0..100 {
+            now = now + MS;
+            fair_share.begin_turn(now);
+            turns_without.iter_mut().for_each(|turns| *turns += 1);
+            for part in TurnPart::ALL {
+                for tenant in 1..=others {
+                    if part == TurnPart::Reads && !fair_share.passes_over(part, tenant) {
+                        fair_share.charge_work(tenant, cost);
+                    }
+                }
+                for _ in 0..9 {
+                    if !has(part) || fair_share.passes_over(part, 0) {
+                        break;
+                    }
+                    fair_share.charge_work(0, cost);
+                    turns_without[part as usize] = 0;
+                }
+            }
+            for part in TurnPart::ALL.into_iter().filter(|part| has(*part)) {
+                let (turns, most) = (turns_without[part as usize], 2 * parts.count_ones() + 2);
+                assert!(turns <= most, "{part:?} of {parts:b}, {others} others, {cost:?}");
+            }
+        }
+    }
+}

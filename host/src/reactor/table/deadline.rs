@@ -127,7 +127,7 @@ impl Deadlines {
     /// The next one that is due, of an owner that has not used its share; none when the phase is over.
     pub(in crate::reactor) fn next_due(
         &mut self,
-        has_used: impl Fn(usize) -> bool,
+        mut has_used: impl FnMut(usize) -> bool,
     ) -> Option<Purpose> {
         while let Some((owner, pass, left)) = self.phase.pop_front() {
             if left == 0 || matches!(owner, Owner::Tenant(tenant) if has_used(tenant)) {

@@ -80,7 +80,7 @@ impl<T> TurnQueue<T> {
     /// The next of the phase, of a tenant that has not `used` its share; none when the phase is over.
     pub(in crate::reactor) fn next(
         &mut self,
-        has_used: impl Fn(usize) -> bool,
+        mut has_used: impl FnMut(usize) -> bool,
     ) -> Option<(usize, T)> {
         while let Some((tenant, left)) = self.phase.pop_front() {
             if left == 0 {
