@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::components::{self, Which};
 use crate::host::{self, Profile};
@@ -36,18 +36,26 @@ pub fn conformance(args: &[String], profile: Profile) -> Result<()> {
 }
 
 /// Installs what is missing into a folder of its own.
+/// What to do where a suite cannot be got.
+fn not_had(suite: &str, registry: &str, client: &str) -> String {
+    format!(
+        "cannot get {suite} from {registry}: see what `{client}` has said; behind a proxy or a mirror set it up for `{client}` first"
+    )
+}
+
 fn get(tools: &Path) -> Result<()> {
     let python = tools.join("python");
     if !python.join("bin/kosoku").exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&python))?;
         let mut pip = Command::new(python.join("bin/pip"));
-        run(pip.args(["install", "--quiet", "--disable-pip-version-check", AUTOBAHN]))?;
+        run(pip.args(["install", "--quiet", "--disable-pip-version-check", AUTOBAHN]))
+            .with_context(|| not_had(AUTOBAHN, "PyPI", "pip"))?;
     }
     if !tools.join("node_modules/tough-cookie/test/ietf_data/parser.json").exists() {
         let mut npm = Command::new("npm");
         // Its data is wanted, and nothing of it is run.
         npm.args(["install", "--ignore-scripts", "--no-fund", "--no-audit", "--prefix"]);
-        run(npm.arg(tools).arg(COOKIES))?;
+        run(npm.arg(tools).arg(COOKIES)).with_context(|| not_had(COOKIES, "npm", "npm"))?;
     }
     Ok(())
 }

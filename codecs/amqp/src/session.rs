@@ -124,6 +124,12 @@ impl Session {
         self.phase == Phase::Over
     }
 
+    /// Whether it has said goodbye and waits for the broker's. Nothing else ends it where there are no heartbeats.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.phase == Phase::Closing
+    }
+
     /// Whether it waits for a connection.
     #[must_use]
     pub fn is_idle(&self) -> bool {

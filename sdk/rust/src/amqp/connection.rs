@@ -57,8 +57,9 @@ impl Connection {
         self.0.with(|session| session.buffered())
     }
 
-    /// Ends it in order: everything that was asked for is done first. Succeeds when the broker has said so; fails if
-    /// the connection ends otherwise. What is asked for afterwards fails.
+    /// Ends it in order: everything that was asked for is done first. Succeeds when the broker has said so, or has neither
+    /// answered the goodbye nor taken anything of what is before it for five seconds; fails if the connection ends before
+    /// everything is done. What is asked for afterwards fails.
     pub fn close(&self) -> Operation {
         self.0.close()
     }

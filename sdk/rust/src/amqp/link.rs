@@ -64,7 +64,8 @@ pub(super) struct Link {
     was_open: Cell<bool>,
 }
 
-/// The timeout for the broker's end of a closed connection.
+/// The timeout for the broker's end of a closed connection, and for its answer to `connection.close`, as long as it takes
+/// nothing of what is before that.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 impl Link {
@@ -328,6 +329,7 @@ impl Link {
         }
         self.running.set(false);
         self.keep_pulse();
+        self.await_goodbye();
     }
 
     /// Sends what the socket has room for. True if it sent anything.

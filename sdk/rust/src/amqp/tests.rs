@@ -1,5 +1,6 @@
 //! The client without sockets and without waiting: the test is the broker, and moves the clock.
 
+mod close;
 mod faults;
 mod kept;
 mod room;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Link;
+use super::{GOODBYE, Link};
 use crate::timers::{try_add_periodic_timer, try_add_timer};
 
 impl Link {
@@ -44,6 +44,30 @@ impl Link {
         if let Some(before) = self.waiting.replace(timer.ok()) {
             before.cancel();
         }
+    }
+
+    /// Once the session says goodbye, bounds the wait for the broker's answer: without heartbeats, or with a broker that beats
+    /// and never answers, nothing else ends it.
+    pub(super) fn await_goodbye(&self) {
+        let waiting = self.waiting.take();
+        if waiting.is_some() || !self.session.borrow().is_closing() {
+            return self.waiting.set(waiting);
+        }
+        self.wait_for_goodbye(self.unsent());
+    }
+
+    /// Waits, and again for as long as the broker takes what was sent before.
+    fn wait_for_goodbye(&self, unsent: usize) {
+        self.wait(GOODBYE, move |link| match link.unsent() {
+            left if left < unsent => link.wait_for_goodbye(left),
+            _ => link.hang_up("the broker did not answer the close"),
+        });
+    }
+
+    /// The bytes that the broker has not taken yet.
+    fn unsent(&self) -> usize {
+        let outbound = self.transport().map_or(0, |transport| transport.outbound());
+        outbound + self.session.borrow_mut().output().len()
     }
 
     pub(super) fn poll(&self) {
