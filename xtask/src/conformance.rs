@@ -35,7 +35,6 @@ pub fn conformance(args: &[String], profile: Profile) -> Result<()> {
     steps.step("conformance", || run(&mut suites))
 }
 
-/// Installs what is missing into a folder of its own.
 /// What to do where a suite cannot be got.
 fn not_had(suite: &str, registry: &str, client: &str) -> String {
     format!(
@@ -43,6 +42,7 @@ fn not_had(suite: &str, registry: &str, client: &str) -> String {
     )
 }
 
+/// Installs what is missing into a folder of its own.
 fn get(tools: &Path) -> Result<()> {
     let python = tools.join("python");
     if !python.join("bin/kosoku").exists() {
