@@ -4,6 +4,7 @@ mod accept;
 mod access;
 mod calls;
 mod connections;
+mod datagrams;
 mod ends;
 mod events;
 pub mod exit;

@@ -79,6 +79,7 @@ mod threads;
 mod tick_loop;
 mod ticks;
 mod timers;
+mod udp;
 mod unix_paths;
 mod wasi;
 mod websocket;

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::Problem;
 
-/// Where a listener waits. Its text is what the operator writes: `tcp://…`, `unix://…`.
+/// Where a listener waits. Its text is what the operator writes: `tcp://…`, `udp://…`, `unix://…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ListenAddress {
     /// A TCP address; port 0 lets the system choose.
     Tcp(SocketAddr),
+    /// A UDP address; port 0 lets the system choose.
+    Udp(SocketAddr),
     /// A Unix socket; a relative path starts at the folder of the configuration file.
     Unix(PathBuf),
 }
@@ -24,6 +26,7 @@ impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ListenAddress::Tcp(address) => write!(f, "tcp://{address}"),
+            ListenAddress::Udp(address) => write!(f, "udp://{address}"),
             ListenAddress::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
@@ -36,10 +39,13 @@ impl ListenAddress {
             return Err(Problem::new(format!("{text:?} has no scheme"), EXAMPLES));
         };
         match scheme {
-            "tcp" => tcp(text, rest).map(ListenAddress::Tcp),
+            "tcp" => ip(scheme, text, rest).map(ListenAddress::Tcp),
+            "udp" => ip(scheme, text, rest).map(ListenAddress::Udp),
             "unix" => unix(text, rest, folder).map(ListenAddress::Unix),
-            "udp" | "tls" => Err(Problem::new(
-                format!("{scheme}:// is not served by this version, only tcp:// and unix:// are"),
+            "tls" => Err(Problem::new(
+                format!(
+                    "{scheme}:// is not served by this version, only tcp://, udp:// and unix:// are"
+                ),
                 EXAMPLES,
             )),
             _ => Err(Problem::new(format!("{scheme:?} is not a scheme of an address"), EXAMPLES)),
@@ -47,21 +53,21 @@ impl ListenAddress {
     }
 }
 
-fn tcp(text: &str, rest: &str) -> Result<SocketAddr, Problem> {
+fn ip(scheme: &str, text: &str, rest: &str) -> Result<SocketAddr, Problem> {
     if let Ok(address) = rest.parse() {
-        return plain(address);
+        return plain(scheme, address);
     }
     if rest.contains('/') {
         let before = rest.split('/').next().unwrap_or_default();
         return Err(Problem::new(
             format!("{text:?} goes on after the port"),
-            format!("write \"tcp://{before}\""),
+            format!("write \"{scheme}://{before}\""),
         ));
     }
     if rest.parse::<std::net::Ipv6Addr>().is_ok() {
         return Err(Problem::new(
             format!("{text:?} has an IPv6 address without brackets or without a port"),
-            format!("write \"tcp://[{rest}]:10000\""),
+            format!("write \"{scheme}://[{rest}]:10000\""),
         ));
     }
     let (host, port) = match rest.rsplit_once(':') {
@@ -72,7 +78,7 @@ fn tcp(text: &str, rest: &str) -> Result<SocketAddr, Problem> {
         let host = if host.is_empty() { "127.0.0.1" } else { host };
         return Err(Problem::new(
             format!("{text:?} has no port"),
-            format!("write \"tcp://{host}:10000\", or port 0 to let the system choose"),
+            format!("write \"{scheme}://{host}:10000\", or port 0 to let the system choose"),
         ));
     }
     if port.parse::<u16>().is_err() {
@@ -81,33 +87,37 @@ fn tcp(text: &str, rest: &str) -> Result<SocketAddr, Problem> {
             "write a number from 0 to 65535",
         ));
     }
-    Err(not_an_address(host, port))
+    Err(not_an_address(scheme, host, port))
 }
 
 /// IPv6 listeners take no IPv4 connections here, so an IPv4 address is written as one.
-fn plain(address: SocketAddr) -> Result<SocketAddr, Problem> {
+fn plain(scheme: &str, address: SocketAddr) -> Result<SocketAddr, Problem> {
     let IpAddr::V6(ip) = address.ip() else { return Ok(address) };
     match ip.to_ipv4_mapped() {
         None => Ok(address),
         Some(ip) => Err(Problem::new(
             format!("[{}] is an IPv4 address written as an IPv6 one", address.ip()),
-            format!("write \"tcp://{ip}:{}\"", address.port()),
+            format!("write \"{scheme}://{ip}:{}\"", address.port()),
         )),
     }
 }
 
 /// Listeners do not wait for a name server, and a name may have many addresses.
-fn not_an_address(host: &str, port: &str) -> Problem {
+fn not_an_address(scheme: &str, host: &str, port: &str) -> Problem {
     let remedy = match host {
-        "localhost" => format!("write \"tcp://127.0.0.1:{port}\" or \"tcp://[::1]:{port}\""),
+        "localhost" => {
+            format!("write \"{scheme}://127.0.0.1:{port}\" or \"{scheme}://[::1]:{port}\"")
+        }
         "" | "*" => {
-            format!("write \"tcp://0.0.0.0:{port}\" or \"tcp://[::]:{port}\" for every one")
+            format!(
+                "write \"{scheme}://0.0.0.0:{port}\" or \"{scheme}://[::]:{port}\" for every one"
+            )
         }
         _ if host.contains(':') && !host.starts_with('[') => {
-            format!("write \"tcp://[{host}]:{port}\"")
+            format!("write \"{scheme}://[{host}]:{port}\"")
         }
         _ => format!(
-            "names are not looked up: write the address itself, as in \"tcp://127.0.0.1:{port}\""
+            "names are not looked up: write the address itself, as in \"{scheme}://127.0.0.1:{port}\""
         ),
     };
     Problem::new(format!("{host:?} is not an IP address"), remedy)
@@ -157,6 +167,7 @@ mod tests {
         check("tcp://127.0.0.1:10000", "tcp://127.0.0.1:10000");
         check("tcp://0.0.0.0:0", "tcp://0.0.0.0:0");
         check("tcp://[::1]:80", "tcp://[::1]:80");
+        check("udp://127.0.0.1:53", "udp://127.0.0.1:53");
         check("unix:///run/echo.sock", "unix:///run/echo.sock");
         check("unix://echo.sock", "unix://etc/echo.sock");
     }
@@ -179,6 +190,11 @@ mod tests {
             "tcp://",
             r#""tcp://" has no port"#,
             r#"write "tcp://127.0.0.1:10000", or port 0 to let the system choose"#,
+        );
+        check_refused(
+            "udp://localhost:53",
+            r#""localhost" is not an IP address"#,
+            r#"write "udp://127.0.0.1:53" or "udp://[::1]:53""#,
         );
         check_refused(
             "tcp://127.0.0.1:70000",

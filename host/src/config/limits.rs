@@ -661,6 +661,28 @@ limits! {
         mode: key Option<String> = r#"an octal mode in quotes, as in mode = "0660""#;
         owner: key Option<Quantity> = r#"the name of a user in quotes, as in owner = "www-data", or its number"#;
         group: key Option<Quantity> = r#"the name of a group in quotes, as in group = "www-data", or its number"#;
+        peer_idle: bound PEER_IDLE: Duration = {
+            what: "How long a peer of a udp:// listener may be silent before its connection ends.",
+            why: "UDP has no end of its own: only time tells that a peer is gone. A NAT forgets a flow after half a minute to two.",
+            at: Close,
+            then: "The connection ends with inactivity-timeout; the next datagram of that peer begins another.",
+            unit: Time,
+            default: MINUTE,
+            min: 10 * MILLISECOND,
+            max: 24 * HOUR,
+            form: r#"a time, as in peer_idle = "1min""#,
+        };
+        peer_queue: bound PEER_QUEUE: u32 = {
+            what: "Datagrams of one peer of a udp:// listener that wait until its handler has time for them.",
+            why: "A handler that is slow for one peer must not fill the host, and an old datagram is worth little.",
+            at: Cut,
+            then: "Further datagrams of that peer are lost, as they may be lost on the way.",
+            unit: Count,
+            default: 64,
+            min: 1,
+            max: 65_535,
+            form: "a number, as in peer_queue = 64",
+        };
         backlog: bound BACKLOG: u32 = {
             what: "Connections the system keeps until they are accepted.",
             why: "Carries a burst over a busy turn; the system may have a lower bound of its own.",

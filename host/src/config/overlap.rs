@@ -11,13 +11,14 @@ use super::address::ListenAddress;
 /// for each 0.
 pub(super) fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
     match (one, other) {
-        (ListenAddress::Tcp(one), ListenAddress::Tcp(other)) => tcp(one, other),
+        (ListenAddress::Tcp(one), ListenAddress::Tcp(other))
+        | (ListenAddress::Udp(one), ListenAddress::Udp(other)) => ports(one, other),
         (ListenAddress::Unix(one), ListenAddress::Unix(other)) => place(one) == place(other),
         _ => false,
     }
 }
 
-fn tcp(one: &SocketAddr, other: &SocketAddr) -> bool {
+fn ports(one: &SocketAddr, other: &SocketAddr) -> bool {
     let is_one_port = one.port() == other.port() && one.port() != 0;
     let is_one_kind = one.is_ipv4() == other.is_ipv4();
     let is_one_address = one.ip() == other.ip() && scope(one) == scope(other);

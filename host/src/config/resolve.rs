@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::address::ListenAddress;
 use super::address_value;
 use super::allow;
 use super::compile_cache;
@@ -377,6 +378,15 @@ fn listener(
         )));
     }
     let address = address_value::read(&raw.address, folder).map_err(wrong("address"))?;
+    let for_datagrams =
+        [("peer_idle", raw.peer_idle.is_some()), ("peer_queue", raw.peer_queue.is_some())];
+    let first = for_datagrams.iter().find(|(_, is_written)| *is_written);
+    if let Some((key, _)) = first.filter(|_| !matches!(address, ListenAddress::Udp(_))) {
+        return Err(wrong(key)(Problem::new(
+            format!("{address} has no datagrams"),
+            "leave it out; it is for udp:// addresses",
+        )));
+    }
     Ok(ListenConfig {
         access: socket_access::resolve(place, raw, &address)?,
         address,

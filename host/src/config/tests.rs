@@ -357,8 +357,10 @@ fn every_bound_is_held_at_both_ends() {
         let (section, line) = match bound.table {
             "host" => ("\n[host]\n".to_owned(), 6),
             "listen.*" => {
-                let head = "\n[[listen]]\naddress = \"tcp://[::1]:0\"\nplugin = \"echo\"\n";
-                (head.to_owned(), 8)
+                let scheme = if bound.name.starts_with("peer_") { "udp" } else { "tcp" };
+                let head =
+                    format!("\n[[listen]]\naddress = \"{scheme}://[::1]:0\"\nplugin = \"echo\"\n");
+                (head, 8)
             }
             table => (format!("\n[{}]\n", table.replace('*', "echo")), 6),
         };

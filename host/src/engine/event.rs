@@ -9,6 +9,7 @@ use crate::log::text::GuestText;
 use crate::mail::message::Message;
 use crate::mail::post::{Deferred, Handout};
 use crate::net::connection::{CloseReason, SharedConnection};
+use crate::quota::budget::Reservation;
 
 /// One event, a variant for each function that a guest exports.
 #[derive(Debug)]
@@ -35,6 +36,15 @@ pub enum Event {
         buffer: Vec<u8>,
         /// Bytes of it that were read.
         length: usize,
+    },
+    /// `receive-data` with a datagram that had to wait.
+    Datagram {
+        /// The connection.
+        connection: ConnectionId,
+        /// What it carries; may be empty.
+        bytes: Vec<u8>,
+        /// Counts it for its tenant.
+        kept: Reservation,
     },
     /// `drained`.
     Drained(ConnectionId),
@@ -134,7 +144,7 @@ impl Event {
             Event::Open(opening) if opening.constructed => "post-init",
             Event::Open(_) => "constructor",
             Event::Completed(_) => "connection-completed",
-            Event::Data { .. } => "receive-data",
+            Event::Data { .. } | Event::Datagram { .. } => "receive-data",
             Event::Drained(_) => "drained",
             Event::Unbind { .. } => "unbind",
             Event::Timer(_) => "timer-fired",
@@ -156,6 +166,7 @@ impl Event {
             Event::Completed(connection)
             | Event::Drained(connection)
             | Event::Data { connection, .. }
+            | Event::Datagram { connection, .. }
             | Event::Unbind { connection, .. } => Some(*connection),
             _ => None,
         }

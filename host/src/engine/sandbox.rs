@@ -90,6 +90,10 @@ impl Sandbox {
                 let (object, data) = (self.object(*connection)?, &buffer[..*length]);
                 guest_connection(&self.guest).call_receive_data(&mut self.store, object, data)?;
             }
+            Event::Datagram { connection, bytes, .. } => {
+                let object = self.object(*connection)?;
+                guest_connection(&self.guest).call_receive_data(&mut self.store, object, bytes)?;
+            }
             Event::Open(opening) => self.open(opening)?,
             Event::Completed(connection) => {
                 let object = self.object(*connection)?;

@@ -203,7 +203,10 @@ impl From<SendError> for ErrorCode {
         match error {
             SendError::Closed => ErrorCode::Closed,
             SendError::Closing => ErrorCode::Closing,
-            SendError::OutboxFull | SendError::OutboxesFull => ErrorCode::OutboxFull,
+            SendError::OutboxFull | SendError::OutboxesFull | SendError::NotNow => {
+                ErrorCode::OutboxFull
+            }
+            SendError::TooLong => ErrorCode::InvalidArgument,
         }
     }
 }

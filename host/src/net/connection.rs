@@ -14,6 +14,7 @@
 //! sends on it straight from the guest's memory. What a guest asks for only changes this state and marks the
 //! connection as touched; the reactor acts on it when the guest has returned.
 
+mod datagrams;
 pub(crate) mod outbox;
 pub(crate) mod stream;
 #[cfg(test)]
@@ -89,6 +90,10 @@ pub enum SendError {
     OutboxFull,
     /// They would not fit with those that wait for its tenant's other peers.
     OutboxesFull,
+    /// They do not fit into one datagram.
+    TooLong,
+    /// The system, or the tenant's bytes a second, have no room for a datagram now.
+    NotNow,
 }
 
 /// The write side on its own: half-close ends it while reading goes on.
@@ -162,6 +167,9 @@ impl SharedConnection {
         now: Moment,
     ) -> (Result<(), SendError>, MutexGuard<'_, Connection>) {
         let mut connection = self.lock();
+        if matches!(connection.stream, Some(Stream::Datagram(_))) {
+            return (connection.send_datagram(bytes, now), connection);
+        }
         let mut result = connection.check_room(bytes.len());
         let mut pieces = bytes.chunks(BYTES_AT_ONCE).peekable();
         while let Some(piece) = pieces.next().filter(|_| result.is_ok()) {
@@ -409,6 +417,9 @@ impl Connection {
 
     /// Sends, or queues what the operating system does not take.
     fn send(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
+        if matches!(self.stream, Some(Stream::Datagram(_))) {
+            return self.send_datagram(bytes, now);
+        }
         self.check_room(bytes.len())?;
         self.put(bytes, now)
     }

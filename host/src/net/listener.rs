@@ -2,6 +2,7 @@
 
 pub mod error;
 mod tcp;
+mod udp;
 mod unix;
 
 use std::io;
@@ -18,6 +19,7 @@ use crate::config::address::ListenAddress;
 use crate::config::model::{AtCapacity, Config};
 use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
+use crate::net::datagram::DatagramSocket;
 use crate::net::listener::error::BindError;
 use crate::net::listener::unix::{FolderLock, OwnedPath};
 
@@ -35,6 +37,10 @@ pub struct Endpoint {
     pub accepted: Accepted,
     /// What becomes of connections that the plugin cannot take.
     pub at_capacity: AtCapacity,
+    /// Of a UDP socket: how long a peer may be silent.
+    pub peer_idle: Duration,
+    /// Of a UDP socket: how many datagrams of one peer wait for its handler.
+    pub peer_queue: u32,
     /// Removes the path of a Unix socket when the last reactor is done with it.
     path: Option<OwnedPath>,
 }
@@ -51,6 +57,7 @@ pub struct Listener {
 enum ListenSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
+    Udp(DatagramSocket),
 }
 
 /// Looks whether the path of a Unix socket still leads to it.
@@ -85,6 +92,10 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
             let (socket, address) = tcp::bind(*address).map_err(error)?;
             (socket, ListenAddress::Tcp(address), None)
         }
+        ListenAddress::Udp(address) => {
+            let (socket, address) = udp::bind(*address).map_err(error)?;
+            (socket, ListenAddress::Udp(address), None)
+        }
         ListenAddress::Unix(path) => {
             let (socket, owned) = unix::bind(path, &section.access).map_err(error)?;
             (socket, section.address.clone(), Some(owned))
@@ -96,7 +107,8 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
         options: section.options.clone(),
     };
     let (plugin, at_capacity) = (section.plugin, section.at_capacity);
-    let endpoint = Endpoint { address, plugin, accepted, at_capacity, path };
+    let (peer_idle, peer_queue) = (section.limits.peer_idle, section.limits.peer_queue);
+    let endpoint = Endpoint { address, plugin, accepted, at_capacity, peer_idle, peer_queue, path };
     let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
     Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog })
 }
@@ -154,12 +166,15 @@ impl BoundListener {
         let BoundListener { endpoint, socket, backlog } = self;
         let reactors = config.host.limits.reactors;
         let tcp = |socket: Socket| ListenSocket::Tcp(TcpListener::from_std(socket.into()));
+        let udp = |socket: Socket| ListenSocket::Udp(DatagramSocket::new(socket.into()));
         let unix = |socket: Socket| {
             ListenSocket::Unix(UnixListener::from_std(StdUnixListener::from(socket)))
         };
         let sockets = match endpoint.address {
             ListenAddress::Tcp(address) => tcp::listen(socket, address, reactors, backlog)
                 .map(|all| all.into_iter().map(tcp).collect::<Vec<_>>()),
+            ListenAddress::Udp(address) => udp::share(socket, address, reactors)
+                .map(|all| all.into_iter().map(udp).collect::<Vec<_>>()),
             ListenAddress::Unix(_) => unix::listen(socket, reactors, backlog)
                 .map(|all| all.into_iter().map(unix).collect::<Vec<_>>()),
         };
@@ -180,6 +195,16 @@ impl Listener {
                 Ok(Stream::Tcp(stream))
             }
             ListenSocket::Unix(socket) => socket.accept().map(|(stream, _)| Stream::Unix(stream)),
+            // Its peers come with their datagrams.
+            ListenSocket::Udp(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Its socket, if datagrams come there.
+    pub fn datagrams(&self) -> Option<&DatagramSocket> {
+        match &self.socket {
+            ListenSocket::Udp(socket) => Some(socket),
+            ListenSocket::Tcp(_) | ListenSocket::Unix(_) => None,
         }
     }
 }
@@ -189,6 +214,7 @@ impl Source for Listener {
         match &mut self.socket {
             ListenSocket::Tcp(socket) => socket.register(registry, token, what),
             ListenSocket::Unix(socket) => socket.register(registry, token, what),
+            ListenSocket::Udp(socket) => socket.register(registry, token, what),
         }
     }
 
@@ -196,6 +222,7 @@ impl Source for Listener {
         match &mut self.socket {
             ListenSocket::Tcp(socket) => socket.reregister(registry, token, what),
             ListenSocket::Unix(socket) => socket.reregister(registry, token, what),
+            ListenSocket::Udp(socket) => socket.reregister(registry, token, what),
         }
     }
 
@@ -203,6 +230,7 @@ impl Source for Listener {
         match &mut self.socket {
             ListenSocket::Tcp(socket) => socket.deregister(registry),
             ListenSocket::Unix(socket) => socket.deregister(registry),
+            ListenSocket::Udp(socket) => socket.deregister(registry),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Listeners in the loop: what they accept, and when they have to wait.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::Interest;
@@ -13,7 +14,9 @@ use crate::config::model::AtCapacity;
 use crate::contract::bindings::Origin;
 use crate::engine::event::Event;
 use crate::log::text::GuestText;
+use crate::net::connection::stream::Stream;
 use crate::net::connection::{Connection, SharedConnection};
+use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
 use crate::quota::host_memory::{Admission, CONNECTION_BYTES};
 use crate::reactor::Reactor;
@@ -30,7 +33,7 @@ const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Why a connection was not accepted.
-enum NotAccepted {
+pub(super) enum NotAccepted {
     /// None waits.
     Nothing,
     /// The one that waited has gone, or its plugin cannot be started.
@@ -96,13 +99,23 @@ impl Reactor {
         SocketStep::Accept(accepting)
     }
 
-    fn tenant_of_acceptor(&self, place: usize) -> Option<usize> {
+    pub(super) fn tenant_of_acceptor(&self, place: usize) -> Option<usize> {
         let plugin = self.acceptors.get(place)?.plugin();
         Some(self.setup.env.host.plugins.get(plugin)?.tenant.index)
     }
 
     /// Takes a connection out of a listener's backlog. Its plugin's shared instance is told to begin, if it has not.
     fn accept_one(&mut self, place: usize) -> Result<Accepted, NotAccepted> {
+        let (plugin, admission) = self.admit(place)?;
+        let descriptor = self.setup.env.host.descriptors.acquire(plugin.tenant.index);
+        let descriptor = descriptor.ok_or(NotAccepted::Closed(Limit::FileDescriptors))?;
+        let acceptor = self.acceptors.get(place).ok_or(NotAccepted::Nothing)?;
+        let stream = acceptor.listener.accept().map_err(|error| NotAccepted::of(&error))?;
+        self.accepted(place, plugin, admission.with_descriptor(descriptor), stream)
+    }
+
+    /// Whether the plugin of a listener takes one more connection.
+    pub(super) fn admit(&mut self, place: usize) -> Result<(Arc<Plugin>, Admission), NotAccepted> {
         let acceptor = self.acceptors.get_mut(place).ok_or(NotAccepted::Nothing)?;
         let plugin = self.setup.env.host.plugins[acceptor.plugin()].clone();
         let has_instance = self.programs.shared(plugin.index).is_some();
@@ -113,9 +126,6 @@ impl Reactor {
         let permit = permit.ok_or(NotAccepted::Closed(Limit::Of(&limits::CONNECTIONS)))?;
         let admission = Admission::of(permit, &plugin.tenant.host_memory, CONNECTION_BYTES);
         let admission = admission.ok_or(NotAccepted::Closed(Limit::Of(&limits::HOST_MEMORY)))?;
-        let descriptor = self.setup.env.host.descriptors.acquire(plugin.tenant.index);
-        let descriptor = descriptor.ok_or(NotAccepted::Closed(Limit::FileDescriptors))?;
-        let admission = admission.with_descriptor(descriptor);
         if !has_instance {
             let room = self.setup.quota.check(plugin.tenant.index);
             room.map_err(|full| NotAccepted::Closed(full.bound().into()))?;
@@ -127,7 +137,18 @@ impl Reactor {
         if plugin.accepts.as_ref().is_some_and(|accepts| accepts.is_empty(now)) {
             return Err(NotAccepted::Closed(Limit::Of(&limits::ACCEPTS_PER_SECOND)));
         }
-        let stream = acceptor.listener.accept().map_err(|error| NotAccepted::of(&error))?;
+        Ok((plugin, admission))
+    }
+
+    /// One is there, and its plugin takes it.
+    pub(super) fn accepted(
+        &mut self,
+        place: usize,
+        plugin: Arc<Plugin>,
+        admission: Admission,
+        stream: Stream,
+    ) -> Result<Accepted, NotAccepted> {
+        let acceptor = self.acceptors.get_mut(place).ok_or(NotAccepted::Nothing)?;
         if let Some(accepts) = &plugin.accepts {
             accepts.take(1);
         }
@@ -148,12 +169,13 @@ impl Reactor {
             Unavailable::Quarantined => NotAccepted::Gone,
         })?;
         let origin = Origin::Accepted(accepted);
-        Ok(Accepted { instance, plugin, stream, origin, handler, admission })
+        Ok(Accepted { instance, plugin, stream, origin, handler, admission, datagram: None })
     }
 
     /// Gives an accepted connection to its instance. It is closed when that has ended as it began.
-    fn open_accepted(&mut self, accepted: Accepted) {
-        let Accepted { instance, plugin, mut stream, origin, handler, admission } = accepted;
+    pub(super) fn open_accepted(&mut self, accepted: Accepted) {
+        let Accepted { instance, plugin, mut stream, origin, handler, admission, datagram } =
+            accepted;
         if self.instances.get(instance).is_none() {
             return;
         }
@@ -169,6 +191,9 @@ impl Reactor {
         let shared = SharedConnection::new(connection);
         let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), admission));
         self.deliver(instance, Event::open(id, shared, origin));
+        if let Some(first) = datagram {
+            self.open_peer(id, first);
+        }
     }
 
     /// Whether a listener turns away what its plugin cannot take.
@@ -201,11 +226,13 @@ impl Reactor {
     }
 
     /// Tells the operator that a listener does not accept, now and then.
-    fn log_not_accepting(&mut self, place: usize, limit: Limit) {
+    pub(super) fn log_not_accepting(&mut self, place: usize, limit: Limit) {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         let plugin = &self.setup.env.host.plugins[acceptor.plugin()];
-        let turns_away = acceptor.listener.endpoint.at_capacity == AtCapacity::Refuse;
+        // A datagram that is not taken is lost.
+        let turns_away = acceptor.listener.endpoint.at_capacity == AtCapacity::Refuse
+            || acceptor.listener.datagrams().is_some();
         let is_reached = acceptor.at_limit.replace(limit) != Some(limit);
         if !is_reached && !turns_away {
             return;
@@ -233,7 +260,7 @@ impl Reactor {
         });
     }
 
-    fn is_paused(&self, place: usize) -> bool {
+    pub(super) fn is_paused(&self, place: usize) -> bool {
         self.acceptors.get(place).is_some_and(|acceptor| acceptor.again.is_some())
     }
 
@@ -245,7 +272,7 @@ impl Reactor {
     }
 
     /// A listener stops accepting for a while; what waits stays in the backlog.
-    fn pause_acceptor(&mut self, place: usize) {
+    pub(super) fn pause_acceptor(&mut self, place: usize) {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         if acceptor.again.is_none() {

@@ -225,7 +225,8 @@ impl Reactor {
             entry.shared.lock().abandon(on_trap, now);
         }
         self.close_socket(id);
-        if self.connections.remove(id).is_some() {
+        if let Some(entry) = self.connections.remove(id) {
+            self.forget_peer(id, &entry);
             self.acceptors.wake();
         }
     }

@@ -125,7 +125,7 @@ impl Reactor {
     }
 
     /// Takes what was read from its tenant's bytes a second, if they have a bound.
-    fn count_reading(&self, id: ConnectionId, instance: InstanceId, length: usize) {
+    pub(super) fn count_reading(&self, id: ConnectionId, instance: InstanceId, length: usize) {
         let Some(instance) = self.instances.get(instance) else { return };
         let Some(reading) = &instance.plugin.tenant.reading else { return };
         reading.take(u64::try_from(length).unwrap_or(u64::MAX));

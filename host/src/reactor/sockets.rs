@@ -25,6 +25,9 @@ impl Reactor {
     /// Goes on with the sockets up to the next event for a guest.
     pub(super) fn serve_sockets(&mut self, mut progress: SocketProgress) -> TurnPhase {
         progress.doing = match progress.doing {
+            SocketStep::Accept(accepting) if self.has_datagrams(accepting.place) => {
+                self.receive(accepting)
+            }
             SocketStep::Accept(accepting) => self.accept(accepting),
             SocketStep::Read { connection, left, to_the_end } => {
                 self.read(connection, left, to_the_end)
@@ -42,9 +45,7 @@ impl Reactor {
         if 0 < progress.acceptors {
             progress.acceptors -= 1;
             let place = self.acceptors.next_ready();
-            return Some(
-                place.map_or(SocketStep::Next, |place| SocketStep::Accept(Accepting::new(place))),
-            );
+            return Some(place.map_or(SocketStep::Next, |place| self.accept_at(place)));
         }
         let (agenda, fair_share) = (&mut self.agenda, &mut self.fair_share);
         let writes_wait = |tenant| fair_share.passes_over(TurnPart::Writes, tenant);
@@ -59,8 +60,16 @@ impl Reactor {
         let event = self.events.next()?;
         Some(match event.source {
             PollSource::Waker => SocketStep::Next,
-            PollSource::Listener(place) => SocketStep::Accept(Accepting::new(place)),
+            PollSource::Listener(place) => self.accept_at(place),
             PollSource::Connection(id) => self.on_event(id, event),
+        })
+    }
+
+    /// A listener has something.
+    fn accept_at(&self, place: usize) -> SocketStep {
+        SocketStep::Accept(match self.has_datagrams(place) {
+            true => Accepting::datagrams(place),
+            false => Accepting::new(place),
         })
     }
 

@@ -1,4 +1,4 @@
-//! The two kinds of socket a connection can have, as one.
+//! The kinds of socket a connection can have, as one.
 
 use std::io;
 use std::io::{IoSlice, Write};
@@ -13,19 +13,23 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
 
-/// A non-blocking stream socket.
+use crate::net::datagram::DatagramPeer;
+
+/// A non-blocking socket.
 #[derive(Debug)]
 pub enum Stream {
     /// TCP over IPv4 or IPv6.
     Tcp(TcpStream),
     /// A Unix domain stream.
     Unix(UnixStream),
+    /// A peer of a UDP socket, which its listener reads and the poll knows.
+    Datagram(DatagramPeer),
 }
 
 /// One end of a stream, as a person or a plugin would name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SocketAddress {
-    /// An IP address and port.
+    /// An IP address and port, of TCP or UDP.
     Tcp(std::net::SocketAddr),
     /// A path; empty when the end has no name.
     Unix(String),
@@ -35,12 +39,18 @@ impl Stream {
     /// Reads what is there. Like [`Stream::write`] without the C library, whose calls are points at which a thread may be
     /// cancelled, and look for that.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if matches!(self, Stream::Datagram(_)) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let (read, _) = retry(|| Ok(recv(&*self, &mut *buffer, RecvFlags::empty())?))?;
         Ok(read)
     }
 
     /// Writes what fits.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Stream::Datagram(peer) = self {
+            return retry(|| peer.send(bytes));
+        }
         // A peer that is gone is an error and no signal.
         retry(|| Ok(send(&*self, bytes, SendFlags::NOSIGNAL)?))
     }
@@ -50,6 +60,8 @@ impl Stream {
         retry(|| match self {
             Stream::Tcp(stream) => stream.write_vectored(pieces),
             Stream::Unix(stream) => stream.write_vectored(pieces),
+            // Its connection has no outbox, from which alone several would come.
+            Stream::Datagram(peer) => peer.send(pieces.first().map_or(&[], |piece| piece)),
         })
     }
 
@@ -58,6 +70,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Datagram(_) => Ok(()),
         }
     }
 
@@ -76,6 +89,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.take_error(),
             Stream::Unix(stream) => stream.take_error(),
+            Stream::Datagram(_) => Ok(None),
         }
     }
 
@@ -83,6 +97,7 @@ impl Stream {
     pub fn peer(&self) -> io::Result<SocketAddress> {
         match self {
             Stream::Tcp(stream) => stream.peer_addr().map(SocketAddress::Tcp),
+            Stream::Datagram(peer) => Ok(SocketAddress::Tcp(peer.address())),
             Stream::Unix(stream) => {
                 stream.peer_addr().map(|address| SocketAddress::unix(address.as_pathname()))
             }
@@ -93,6 +108,7 @@ impl Stream {
     pub fn local(&self) -> io::Result<SocketAddress> {
         match self {
             Stream::Tcp(stream) => stream.local_addr().map(SocketAddress::Tcp),
+            Stream::Datagram(peer) => peer.local().map(SocketAddress::Tcp),
             Stream::Unix(stream) => {
                 stream.local_addr().map(|address| SocketAddress::unix(address.as_pathname()))
             }
@@ -113,6 +129,7 @@ impl AsFd for Stream {
         match self {
             Stream::Tcp(stream) => stream.as_fd(),
             Stream::Unix(stream) => stream.as_fd(),
+            Stream::Datagram(peer) => peer.as_fd(),
         }
     }
 }
@@ -122,6 +139,7 @@ impl Source for Stream {
         match self {
             Stream::Tcp(stream) => stream.register(registry, token, what),
             Stream::Unix(stream) => stream.register(registry, token, what),
+            Stream::Datagram(_) => Ok(()),
         }
     }
 
@@ -129,6 +147,7 @@ impl Source for Stream {
         match self {
             Stream::Tcp(stream) => stream.reregister(registry, token, what),
             Stream::Unix(stream) => stream.reregister(registry, token, what),
+            Stream::Datagram(_) => Ok(()),
         }
     }
 
@@ -136,6 +155,7 @@ impl Source for Stream {
         match self {
             Stream::Tcp(stream) => stream.deregister(registry),
             Stream::Unix(stream) => stream.deregister(registry),
+            Stream::Datagram(_) => Ok(()),
         }
     }
 }

@@ -25,6 +25,8 @@ impl OwnListeners {
     pub fn add(&self, address: &ListenAddress) {
         let own = match address {
             ListenAddress::Tcp(address) => Some(Own::Tcp(*address)),
+            // Plugins connect to streams only.
+            ListenAddress::Udp(_) => None,
             ListenAddress::Unix(path) => identity(path).ok(),
         };
         // A path that was removed already leads nobody to the socket.

@@ -1,9 +1,11 @@
 //! The listeners of a reactor, and whether they have to wait.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 
 use mio::Registry;
 
+use crate::base::arena::ConnectionId;
 use crate::clock::Moment;
 use crate::config::bound::Limit;
 use crate::net::listener::Listener;
@@ -18,6 +20,8 @@ pub(in crate::reactor) struct Acceptor {
     pub(in crate::reactor) at_limit: Option<Limit>,
     /// When the operator was last told that it cannot.
     pub(in crate::reactor) told: Option<Moment>,
+    /// Of a UDP socket: the connections of its peers.
+    pub(in crate::reactor) peers: HashMap<SocketAddr, ConnectionId>,
 }
 
 impl Acceptor {
@@ -42,7 +46,8 @@ impl Acceptors {
     }
 
     pub(in crate::reactor) fn add(&mut self, listener: Listener) {
-        self.all.push(Acceptor { listener, again: None, at_limit: None, told: None });
+        let (again, at_limit, told) = (None, None, None);
+        self.all.push(Acceptor { listener, again, at_limit, told, peers: HashMap::new() });
     }
 
     pub(in crate::reactor) fn get_mut(&mut self, place: usize) -> Option<&mut Acceptor> {

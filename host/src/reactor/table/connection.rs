@@ -1,5 +1,6 @@
 //! A connection as its reactor keeps it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
@@ -43,6 +44,17 @@ pub struct ConnectionEntry {
     pub inactivity: Option<(DeadlineKey, Duration)>,
     pub pending_connect: Option<(DeadlineKey, Duration)>,
     pub close_deadline: Option<DeadlineKey>,
+    /// What else it is, if it is a peer of a UDP socket.
+    pub peer: Option<PeerEntry>,
+}
+
+/// A peer of a UDP socket.
+pub struct PeerEntry {
+    /// The place of the listener.
+    pub acceptor: usize,
+    pub address: SocketAddr,
+    /// Its datagrams in its instance's queue.
+    pub waiting: u32,
 }
 
 /// The outbox marks of a plugin's connections.
@@ -80,6 +92,7 @@ impl ConnectionEntry {
             inactivity: None,
             pending_connect: None,
             close_deadline: None,
+            peer: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How far a turn has come: each phase can be left for a guest and gone on with.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::base::arena::{ConnectionId, InstanceId};
@@ -15,6 +16,8 @@ use crate::quota::semaphore::Permit;
 
 /// Connections accepted from one listener in one turn: each makes a sandbox, which others wait for.
 const ACCEPTS_PER_TURN: usize = 4;
+/// Datagrams received from one socket in one turn.
+const DATAGRAMS_PER_TURN: usize = 64;
 
 /// The phase of a turn, and how far it is.
 #[derive(Debug)]
@@ -120,12 +123,28 @@ pub(in crate::reactor) struct Accepted {
     pub(in crate::reactor) origin: Origin,
     pub(in crate::reactor) handler: GuestText,
     pub(in crate::reactor) admission: Admission,
+    /// What it begins with, if it is a peer of a UDP socket.
+    pub(in crate::reactor) datagram: Option<FirstDatagram>,
+}
+
+/// The datagram that a peer begins with.
+#[derive(Debug)]
+pub(in crate::reactor) struct FirstDatagram {
+    /// The place of the listener.
+    pub(in crate::reactor) acceptor: usize,
+    pub(in crate::reactor) peer: SocketAddr,
+    pub(in crate::reactor) bytes: Vec<u8>,
 }
 
 impl Accepting {
     /// Of a listener, as many as one turn allows.
     pub(in crate::reactor) fn new(place: usize) -> Accepting {
         Accepting { place, left: ACCEPTS_PER_TURN, accepted: None }
+    }
+
+    /// Of a UDP socket, as many datagrams as one turn allows.
+    pub(in crate::reactor) fn datagrams(place: usize) -> Accepting {
+        Accepting { place, left: DATAGRAMS_PER_TURN, accepted: None }
     }
 }
 

@@ -1,0 +1,87 @@
+//! UDP sockets of a listener.
+
+use std::net::SocketAddr;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::net::listener::error::BindFault;
+
+/// A socket at `address`, and where it really is.
+pub(super) fn bind(address: SocketAddr) -> Result<(Socket, SocketAddr), BindFault> {
+    let socket = bind_one(address, false)?;
+    let served = socket.local_addr()?.as_socket().unwrap_or(address);
+    Ok((socket, served))
+}
+
+/// `first`, which is at `address`, and one more socket for each further reactor. The system gives all datagrams of one peer to
+/// the same of them.
+pub(super) fn share(
+    first: Socket,
+    address: SocketAddr,
+    reactors: usize,
+) -> Result<Vec<Socket>, BindFault> {
+    // Not before it is bound: it would hide that another process has the address.
+    if 1 < reactors {
+        first.set_reuse_port(true)?;
+    }
+    let mut sockets = vec![first];
+    for _ in 1..reactors {
+        sockets.push(bind_one(address, true)?);
+    }
+    Ok(sockets)
+}
+
+fn bind_one(address: SocketAddr, share: bool) -> Result<Socket, BindFault> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        // An IPv4 listener on the same port is a listener of its own.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_port(share)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn one_process_has_a_port_however_many_reactors_share_it() {
+        for reactors in [1, 3] {
+            let (first, served) =
+                bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+            assert!(matches!(bind(served), Err(BindFault::InUse)));
+            let sockets = share(first, served, reactors).expect("it is the first");
+            assert_eq!(sockets.len(), reactors);
+            assert!(matches!(bind(served), Err(BindFault::InUse)));
+        }
+    }
+
+    #[test]
+    fn every_reactor_gets_peers_and_each_peer_has_one() {
+        let (first, served) = bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let sockets = share(first, served, 2).expect("it is the first");
+        let sockets: Vec<UdpSocket> = sockets.into_iter().map(UdpSocket::from).collect();
+        let peers: Vec<UdpSocket> =
+            (0..64).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port")).collect();
+        for _ in 0..3 {
+            peers.iter().for_each(|peer| {
+                peer.send_to(b"x", served).expect("it is bound");
+            });
+        }
+        let of = |socket: &UdpSocket| {
+            let mut buffer = [0; 8];
+            let all: Vec<SocketAddr> =
+                std::iter::from_fn(|| socket.recv_from(&mut buffer).ok().map(|it| it.1)).collect();
+            all
+        };
+        let (one, other) = (of(&sockets[0]), of(&sockets[1]));
+        assert!(!one.is_empty() && !other.is_empty());
+        assert_eq!(one.len() + other.len(), 3 * 64);
+        assert!(one.iter().all(|peer| !other.contains(peer)));
+    }
+}

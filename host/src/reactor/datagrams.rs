@@ -1,0 +1,196 @@
+//! UDP: datagrams are received from a listener's socket and given to the connection of their peer, which begins with the first.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::base::arena::ConnectionId;
+use crate::config::bound::Limit;
+use crate::config::limits;
+use crate::engine::event::Event;
+use crate::net::connection::Phase;
+use crate::net::connection::stream::Stream;
+use crate::net::datagram::DatagramSocket;
+use crate::reactor::accept::NotAccepted;
+use crate::reactor::table::connection::{ConnectionEntry, PeerEntry};
+use crate::reactor::table::instance::Instance;
+use crate::reactor::table::turn::{Accepted, Accepting, FirstDatagram, SocketStep};
+use crate::reactor::table::turn_part::TurnPart;
+use crate::reactor::{READ_BYTES, Reactor};
+
+/// What the host needs for a datagram that waits, besides its bytes.
+const DATAGRAM_OVERHEAD: u64 = 256;
+
+/// A datagram in the reactor's read buffer.
+struct InBuffer {
+    buffer: Vec<u8>,
+    length: usize,
+}
+
+impl InBuffer {
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+impl Reactor {
+    /// Whether datagrams come to a listener.
+    pub(super) fn has_datagrams(&self, place: usize) -> bool {
+        self.acceptors.get(place).is_some_and(|acceptor| acceptor.listener.datagrams().is_some())
+    }
+
+    /// Receives once; tells whether it goes on with this socket.
+    pub(super) fn receive(&mut self, mut accepting: Accepting) -> SocketStep {
+        let place = accepting.place;
+        if let Some(accepted) = accepting.accepted.take() {
+            self.open_accepted(*accepted);
+        }
+        let Some(tenant) = self.tenant_of_acceptor(place) else { return SocketStep::Next };
+        if self.is_paused(place) {
+            return SocketStep::Next;
+        }
+        if accepting.left == 0 || self.fair_share.passes_over(TurnPart::Accepts, tenant) {
+            self.acceptors.make_ready(place);
+            return SocketStep::Next;
+        }
+        if self.setup.env.host.tenants[tenant].must_not_read(&self.setup.env.clock) {
+            // They stay with the system until the tenant may read.
+            self.pause_acceptor(place);
+            return SocketStep::Next;
+        }
+        accepting.left -= 1;
+        match self.charged(tenant, |reactor| reactor.receive_one(place)) {
+            Ok(accepted) => accepting.accepted = accepted.map(Box::new),
+            Err(NotAccepted::Nothing) => return SocketStep::Next,
+            Err(NotAccepted::Gone) => {}
+            Err(NotAccepted::Full(limit) | NotAccepted::Closed(limit)) => {
+                self.log_not_accepting(place, limit);
+            }
+        }
+        SocketStep::Accept(accepting)
+    }
+
+    /// Takes a datagram from a socket, for a peer that is known or for one that begins with it.
+    fn receive_one(&mut self, place: usize) -> Result<Option<Accepted>, NotAccepted> {
+        let acceptor = self.acceptors.get(place).ok_or(NotAccepted::Nothing)?;
+        let socket: DatagramSocket =
+            acceptor.listener.datagrams().cloned().ok_or(NotAccepted::Nothing)?;
+        let mut buffer = self.buffer.take().unwrap_or_else(|| vec![0; READ_BYTES]);
+        let (length, peer) = match socket.receive(&mut buffer) {
+            Ok(received) => received,
+            Err(error) => {
+                self.buffer = Some(buffer);
+                return Err(match error.kind() {
+                    io::ErrorKind::WouldBlock => NotAccepted::Nothing,
+                    // What one peer causes does not end the socket of all.
+                    _ => NotAccepted::Gone,
+                });
+            }
+        };
+        let datagram = InBuffer { buffer, length };
+        if let Some(&id) = self.acceptors.get(place).and_then(|acceptor| acceptor.peers.get(&peer))
+        {
+            if let Some(unused) = self.pass_datagram(id, datagram) {
+                self.buffer = Some(unused);
+            }
+            return Ok(None);
+        }
+        let begun = self.begin_peer(place, &socket, peer, datagram.bytes());
+        self.buffer = Some(datagram.buffer);
+        begun.map(Some)
+    }
+
+    /// A peer is not known yet.
+    fn begin_peer(
+        &mut self,
+        place: usize,
+        socket: &DatagramSocket,
+        peer: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<Accepted, NotAccepted> {
+        let (plugin, admission) = self.admit(place)?;
+        let stream = Stream::Datagram(socket.peer(peer));
+        let accepted = self.accepted(place, plugin, admission, stream)?;
+        let datagram = Some(FirstDatagram { acceptor: place, peer, bytes: bytes.to_vec() });
+        Ok(Accepted { datagram, ..accepted })
+    }
+
+    /// A peer has its connection: it is known by its address, and told of its first datagram behind `post-init`.
+    pub(super) fn open_peer(&mut self, id: ConnectionId, first: FirstDatagram) {
+        let FirstDatagram { acceptor: place, peer, bytes } = first;
+        let Some(acceptor) = self.acceptors.get_mut(place) else { return };
+        acceptor.peers.insert(peer, id);
+        let peer_idle = acceptor.listener.endpoint.peer_idle;
+        if let Some(entry) = self.connections.get_mut(id) {
+            entry.peer = Some(PeerEntry { acceptor: place, address: peer, waiting: 0 });
+            entry.shared.lock().comm_inactivity_timeout = peer_idle;
+        }
+        self.reconcile(id);
+        self.queue_datagram(id, &bytes);
+    }
+
+    /// Gives a datagram to the connection of its peer: at once where its instance is idle, otherwise behind what waits there.
+    /// The buffer comes back unless the instance has it.
+    fn pass_datagram(&mut self, id: ConnectionId, datagram: InBuffer) -> Option<Vec<u8>> {
+        let now = self.setup.env.clock.turn();
+        let Some(entry) = self.connections.get(id) else { return Some(datagram.buffer) };
+        let (instance, is_open) = (entry.instance, entry.is_open);
+        let mut connection = entry.shared.lock();
+        if !connection.wants_read() {
+            // One that is paused, or has ended, misses it.
+            return Some(datagram.buffer);
+        }
+        connection.has_received(now);
+        drop(connection);
+        self.count_reading(id, instance, datagram.length);
+        if is_open && self.instances.get(instance).is_some_and(Instance::is_quiet) {
+            let InBuffer { buffer, length } = datagram;
+            self.enter_next(instance, Event::Data { connection: id, buffer, length });
+            return None;
+        }
+        self.queue_datagram(id, datagram.bytes());
+        Some(datagram.buffer)
+    }
+
+    /// Has a datagram wait for its instance, if there is room for that.
+    fn queue_datagram(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let (instance, Some(peer)) = (entry.instance, &mut entry.peer) else { return };
+        let Some(plugin) = self.instances.get(instance).map(|it| it.plugin.clone()) else { return };
+        let most = self.acceptors.get(peer.acceptor).map(|it| it.listener.endpoint.peer_queue);
+        let now = self.setup.env.clock.now();
+        if most.unwrap_or_default() <= peer.waiting {
+            let limit = Limit::Of(&limits::PEER_QUEUE);
+            let value = || most.unwrap_or_default().to_string();
+            return plugin.at_limit_of(now, limit, value, || self.subject(instance, Some(id)));
+        }
+        let whole = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let Some(kept) = plugin.tenant.host_memory.reserve(DATAGRAM_OVERHEAD.saturating_add(whole))
+        else {
+            let limit = &limits::HOST_MEMORY;
+            return plugin.at_limit(now, limit, || self.subject(instance, Some(id)));
+        };
+        peer.waiting += 1;
+        let bytes = bytes.to_vec();
+        self.deliver(instance, Event::Datagram { connection: id, bytes, kept });
+    }
+
+    /// It is the turn of a datagram that had to wait; false if its connection misses it.
+    pub(super) fn datagram_is_due(&mut self, id: ConnectionId) -> Option<bool> {
+        let entry = self.connections.get_mut(id)?;
+        if let Some(peer) = &mut entry.peer {
+            peer.waiting -= 1;
+        }
+        let connection = entry.shared.lock();
+        Some(entry.is_open && !connection.paused && connection.phase() == Phase::Open)
+    }
+
+    /// The connection of a peer is gone: its next datagram begins another.
+    pub(super) fn forget_peer(&mut self, id: ConnectionId, entry: &ConnectionEntry) {
+        let Some(PeerEntry { acceptor, address, .. }) = &entry.peer else { return };
+        if let Some(acceptor) = self.acceptors.get_mut(*acceptor)
+            && acceptor.peers.get(address) == Some(&id)
+        {
+            acceptor.peers.remove(address);
+        }
+    }
+}
