@@ -5,9 +5,11 @@ mod cli;
 use std::process::ExitCode;
 
 use sandloop_host::base::{heap, panics};
+use sandloop_host::net::listener::inherited;
 use sandloop_host::run::signals::SignalWatch;
 
 fn main() -> ExitCode {
+    inherited::take_over();
     heap::give_back_what_is_large();
     panics::watch();
     let done = panics::catch(|| match SignalWatch::begin() {

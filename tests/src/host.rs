@@ -53,6 +53,16 @@ impl Host {
         host
     }
 
+    /// The same with sockets that are handed over as systemd does, such as `web=tcp`: see `tests/peers/activate.py`.
+    pub fn start_activated(dir: TempDir, config: &Config, sockets: &[&str]) -> Host {
+        let command = activated(dir.path(), sockets);
+        let mut host = Host::spawn_by(command, dir, &config.to_toml(), |host| {
+            host.stdout = Lines::read(host.child.stdout.take().expect("stdout is a pipe"));
+        });
+        host.wait_ready();
+        host
+    }
+
     /// The same, and nobody reads the host's standard output.
     pub fn start_unread(config: &Config) -> Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -83,12 +93,19 @@ impl Host {
     }
 
     fn spawn_toml(dir: TempDir, toml: &str, with_stdout: impl FnOnce(&mut Host)) -> Host {
+        Host::spawn_by(command(dir.path()), dir, toml, with_stdout)
+    }
+
+    fn spawn_by(
+        mut command: Command,
+        dir: TempDir,
+        toml: &str,
+        with_stdout: impl FnOnce(&mut Host),
+    ) -> Host {
         let file = dir.path().join("plugins.toml");
         fs::write(&file, toml).expect("the temporary directory takes a file");
-        let mut child = command(dir.path())
-            .args(["run", "plugins.toml"])
-            .spawn()
-            .expect("the host's binary can be run");
+        let mut child =
+            command.args(["run", "plugins.toml"]).spawn().expect("the host's binary can be run");
         let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
         // None yet, and none where nobody reads.
         let stdout = Lines::read(std::io::empty());
@@ -355,9 +372,20 @@ impl Drop for Running {
     }
 }
 
+/// `sandloop` with sockets that are handed over, as `tests/peers/activate.py` names them.
+pub fn activated(dir: &Path, sockets: &[&str]) -> Command {
+    let mut command = as_tests_run_it(dir, Command::new("python3"));
+    command.arg(paths::workspace().join("tests/peers/activate.py")).args(sockets);
+    command.arg("--").arg(paths::binary());
+    command
+}
+
 /// `sandloop` as a test runs it: nothing of the developer's environment changes what it says.
 pub fn command(dir: &Path) -> Command {
-    let mut command = Command::new(paths::binary());
+    as_tests_run_it(dir, Command::new(paths::binary()))
+}
+
+fn as_tests_run_it(dir: &Path, mut command: Command) -> Command {
     command
         .current_dir(dir)
         .env_remove("SANDLOOP_LOG")

@@ -18,6 +18,7 @@ macro_rules! each_isolation {
     )+};
 }
 
+mod activation;
 mod admission;
 mod amqp;
 mod amqp_server;

@@ -15,6 +15,8 @@ pub enum ListenAddress {
     Udp(SocketAddr),
     /// A Unix socket; a relative path starts at the folder of the configuration file.
     Unix(PathBuf),
+    /// A socket that whoever has started the host has opened for it, by its number or its name.
+    Inherited(String),
 }
 
 /// What fits into the address of a Unix socket (`sun_path`, without its closing zero).
@@ -28,6 +30,7 @@ impl fmt::Display for ListenAddress {
             ListenAddress::Tcp(address) => write!(f, "tcp://{address}"),
             ListenAddress::Udp(address) => write!(f, "udp://{address}"),
             ListenAddress::Unix(path) => write!(f, "unix://{}", path.display()),
+            ListenAddress::Inherited(name) => write!(f, "fd://{name}"),
         }
     }
 }
@@ -42,6 +45,7 @@ impl ListenAddress {
             "tcp" => ip(scheme, text, rest).map(ListenAddress::Tcp),
             "udp" => ip(scheme, text, rest).map(ListenAddress::Udp),
             "unix" => unix(text, rest, folder).map(ListenAddress::Unix),
+            "fd" => inherited(text, rest).map(ListenAddress::Inherited),
             "tls" => Err(Problem::new(
                 format!(
                     "{scheme}:// is not served by this version, only tcp://, udp:// and unix:// are"
@@ -123,6 +127,18 @@ fn not_an_address(scheme: &str, host: &str, port: &str) -> Problem {
     Problem::new(format!("{host:?} is not an IP address"), remedy)
 }
 
+/// What systemd allows as the name of a descriptor: `FileDescriptorName=` in systemd.socket(5).
+fn inherited(text: &str, rest: &str) -> Result<String, Problem> {
+    let is_of_a_name = |letter: char| letter.is_ascii_graphic() && letter != ':' && letter != '/';
+    if rest.is_empty() || !rest.chars().all(is_of_a_name) {
+        return Err(Problem::new(
+            format!("{text:?} names no descriptor"),
+            r#"write its number or its name, as in "fd://3" or "fd://echo.socket""#,
+        ));
+    }
+    Ok(rest.to_owned())
+}
+
 fn unix(text: &str, rest: &str, folder: &Path) -> Result<PathBuf, Problem> {
     if rest.is_empty() || rest.ends_with('/') {
         return Err(Problem::new(
@@ -170,6 +186,8 @@ mod tests {
         check("udp://127.0.0.1:53", "udp://127.0.0.1:53");
         check("unix:///run/echo.sock", "unix:///run/echo.sock");
         check("unix://echo.sock", "unix://etc/echo.sock");
+        check("fd://3", "fd://3");
+        check("fd://echo.socket", "fd://echo.socket");
     }
 
     #[test]
@@ -231,6 +249,13 @@ mod tests {
             "[::ffff:127.0.0.1] is an IPv4 address written as an IPv6 one",
             r#"write "tcp://127.0.0.1:80""#,
         );
+        for none in ["fd://", "fd://a b", "fd://a:b", "fd:///run/x"] {
+            check_refused(
+                none,
+                &format!("{none:?} names no descriptor"),
+                r#"write its number or its name, as in "fd://3" or "fd://echo.socket""#,
+            );
+        }
         check_refused(
             "unix://",
             r#""unix://" names no file"#,

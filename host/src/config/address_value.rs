@@ -57,9 +57,7 @@ fn from_parts(ip: &Value, table: &Table) -> Result<SocketAddr, Problem> {
     };
     match ListenAddress::parse(&format!("tcp://{}", SocketAddr::new(ip, port)), Path::new(""))? {
         ListenAddress::Tcp(address) => Ok(address),
-        ListenAddress::Udp(_) | ListenAddress::Unix(_) => {
-            Err(Problem::new("this table is not an address", FORMS))
-        }
+        _ => Err(Problem::new("this table is not an address", FORMS)),
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
         (ListenAddress::Tcp(one), ListenAddress::Tcp(other))
         | (ListenAddress::Udp(one), ListenAddress::Udp(other)) => ports(one, other),
         (ListenAddress::Unix(one), ListenAddress::Unix(other)) => place(one) == place(other),
+        (ListenAddress::Inherited(one), ListenAddress::Inherited(other)) => one == other,
         _ => false,
     }
 }

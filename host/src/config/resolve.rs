@@ -381,7 +381,8 @@ fn listener(
     let for_datagrams =
         [("peer_idle", raw.peer_idle.is_some()), ("peer_queue", raw.peer_queue.is_some())];
     let first = for_datagrams.iter().find(|(_, is_written)| *is_written);
-    if let Some((key, _)) = first.filter(|_| !matches!(address, ListenAddress::Udp(_))) {
+    let may_have = matches!(address, ListenAddress::Udp(_) | ListenAddress::Inherited(_));
+    if let Some((key, _)) = first.filter(|_| !may_have) {
         return Err(wrong(key)(Problem::new(
             format!("{address} has no datagrams"),
             "leave it out; it is for udp:// addresses",

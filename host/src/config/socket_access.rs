@@ -38,7 +38,7 @@ pub(super) fn resolve(
         ("group", raw.group.is_some()),
     ];
     let first = written.iter().find(|(_, is_written)| *is_written);
-    if let (ListenAddress::Tcp(_) | ListenAddress::Udp(_), Some((key, _))) = (address, first) {
+    if let Some((key, _)) = first.filter(|_| !matches!(address, ListenAddress::Unix(_))) {
         return Err(place.key(key).wrong(Problem::new(
             format!("{address} has no path that could have one"),
             "leave it out; it is for unix:// addresses",

@@ -1,6 +1,7 @@
 //! Listeners: bound before anything runs, accepted from by one reactor each.
 
 pub mod error;
+pub mod inherited;
 mod tcp;
 mod udp;
 mod unix;
@@ -81,12 +82,15 @@ pub struct BoundListener {
     endpoint: Arc<Endpoint>,
     socket: Socket,
     backlog: i32,
+    /// Whether it was opened by whoever has started the host.
+    is_inherited: bool,
 }
 
 /// Binds the section at this place of the configuration.
 pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
     let section = &config.listeners[place];
     let error = |fault| BindError::new(config, place, fault);
+    let is_inherited = matches!(section.address, ListenAddress::Inherited(_));
     let (socket, address, path) = match &section.address {
         ListenAddress::Tcp(address) => {
             let (socket, address) = tcp::bind(*address).map_err(error)?;
@@ -95,6 +99,10 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
         ListenAddress::Udp(address) => {
             let (socket, address) = udp::bind(*address).map_err(error)?;
             (socket, ListenAddress::Udp(address), None)
+        }
+        ListenAddress::Inherited(name) => {
+            let (socket, address) = inherited::find(name).map_err(error)?;
+            (socket, address, None)
         }
         ListenAddress::Unix(path) => {
             let (socket, owned) = unix::bind(path, &section.access).map_err(error)?;
@@ -110,7 +118,7 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
     let (peer_idle, peer_queue) = (section.limits.peer_idle, section.limits.peer_queue);
     let endpoint = Endpoint { address, plugin, accepted, at_capacity, peer_idle, peer_queue, path };
     let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
-    Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog })
+    Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog, is_inherited })
 }
 
 impl PathLocks {
@@ -163,7 +171,7 @@ impl PathWatch {
 impl BoundListener {
     /// Begins to listen: one [`Listener`] for each reactor. `place` is the section's.
     pub fn listen(self, config: &Config, place: usize) -> Result<Vec<Listener>, BindError> {
-        let BoundListener { endpoint, socket, backlog } = self;
+        let BoundListener { endpoint, socket, backlog, is_inherited } = self;
         let reactors = config.host.limits.reactors;
         let tcp = |socket: Socket| ListenSocket::Tcp(TcpListener::from_std(socket.into()));
         let udp = |socket: Socket| ListenSocket::Udp(DatagramSocket::new(socket.into()));
@@ -171,15 +179,24 @@ impl BoundListener {
             ListenSocket::Unix(UnixListener::from_std(StdUnixListener::from(socket)))
         };
         let sockets = match endpoint.address {
-            ListenAddress::Tcp(address) => tcp::listen(socket, address, reactors, backlog)
-                .map(|all| all.into_iter().map(tcp).collect::<Vec<_>>()),
-            ListenAddress::Udp(address) => udp::share(socket, address, reactors)
-                .map(|all| all.into_iter().map(udp).collect::<Vec<_>>()),
-            ListenAddress::Unix(_) => unix::listen(socket, reactors, backlog)
-                .map(|all| all.into_iter().map(unix).collect::<Vec<_>>()),
+            // One reactor has it: copies of one socket would share out the datagrams of one peer.
+            ListenAddress::Udp(_) if is_inherited => Ok(vec![socket]),
+            _ if is_inherited => unix::share(socket, reactors),
+            ListenAddress::Tcp(address) => tcp::listen(socket, address, reactors, backlog),
+            ListenAddress::Udp(address) => udp::share(socket, address, reactors),
+            ListenAddress::Unix(_) | ListenAddress::Inherited(_) => {
+                unix::listen(socket, reactors, backlog)
+            }
         };
         let sockets = sockets.map_err(|fault| BindError::new(config, place, fault))?;
-        let listener = |socket| Listener { endpoint: endpoint.clone(), socket };
+        let listener = |socket| {
+            let socket = match endpoint.address {
+                ListenAddress::Tcp(_) => tcp(socket),
+                ListenAddress::Udp(_) => udp(socket),
+                ListenAddress::Unix(_) | ListenAddress::Inherited(_) => unix(socket),
+            };
+            Listener { endpoint: endpoint.clone(), socket }
+        };
         Ok(sockets.into_iter().map(listener).collect())
     }
 }

@@ -29,6 +29,10 @@ pub(super) enum BindFault {
     ReadOnly,
     /// Another process holds the folder of the path.
     FolderBusy,
+    /// Whoever has started the host has handed over no such socket, but these.
+    NotInherited(String),
+    /// What was handed over is something else.
+    NotAListener(String),
     /// The machine does not have the address.
     NotHere,
     /// The machine does not have the kind of address.
@@ -109,6 +113,15 @@ impl fmt::Display for BindError {
             ),
             BindFault::FolderBusy => f.write_str(
                 "another process holds its folder; wait until that has started, or write a path in another folder",
+            ),
+            BindFault::NotInherited(others) => write!(
+                f,
+                "no such socket was handed over with LISTEN_FDS, {others}; start the host by a systemd socket unit, or \
+                 write the address itself"
+            ),
+            BindFault::NotAListener(what) => write!(
+                f,
+                "what was handed over is {what}; hand over a listening TCP or Unix stream socket, or a bound UDP one"
             ),
             BindFault::NotHere => f.write_str(
                 "this machine does not have this address; write one that `ip address` shows, or 0.0.0.0 or [::] for every one",

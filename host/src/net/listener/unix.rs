@@ -51,6 +51,11 @@ pub(super) fn listen(
     backlog: i32,
 ) -> Result<Vec<Socket>, BindFault> {
     first.listen(backlog)?;
+    share(first, reactors)
+}
+
+/// A socket that listens, and a copy of it for each further reactor.
+pub(super) fn share(first: Socket, reactors: usize) -> Result<Vec<Socket>, BindFault> {
     let mut sockets = vec![first];
     for _ in 1..reactors {
         let shared = sockets[0].try_clone()?;

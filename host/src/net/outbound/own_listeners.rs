@@ -25,8 +25,8 @@ impl OwnListeners {
     pub fn add(&self, address: &ListenAddress) {
         let own = match address {
             ListenAddress::Tcp(address) => Some(Own::Tcp(*address)),
-            // Plugins connect to streams only.
-            ListenAddress::Udp(_) => None,
+            // Plugins connect to streams only; what was inherited is here by what it is.
+            ListenAddress::Udp(_) | ListenAddress::Inherited(_) => None,
             ListenAddress::Unix(path) => identity(path).ok(),
         };
         // A path that was removed already leads nobody to the socket.

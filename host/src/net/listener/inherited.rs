@@ -1,0 +1,100 @@
+//! Sockets that whoever has started the host has opened for it, as systemd does: sd_listen_fds(3).
+
+use std::sync::{Mutex, PoisonError};
+
+use listenfd::ListenFd;
+use socket2::Socket;
+
+use crate::config::address::ListenAddress;
+use crate::net::connection::stream::SocketAddress;
+use crate::net::listener::error::BindFault;
+
+/// The number of the first descriptor that is handed over: SD_LISTEN_FDS_START.
+const FIRST: usize = 3;
+
+/// What was handed over and is not in use yet.
+static HANDED_OVER: Mutex<Vec<HandedOver>> = Mutex::new(Vec::new());
+
+/// A socket that was handed over, and where it is.
+type Inherited = (Socket, ListenAddress);
+
+/// A descriptor that was handed over.
+struct HandedOver {
+    number: usize,
+    name: String,
+    /// Or what it is, where it is no socket that can be served.
+    socket: Result<Inherited, String>,
+}
+
+/// Takes what was handed over. It is for the first line of `main`: later the host has descriptors of its own with such numbers, and
+/// threads that read the environment, which is cleared so that nobody else takes the same.
+pub fn take_over() {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
+    let mut all = ListenFd::from_env();
+    let taken = (0..all.len()).map(|place| HandedOver {
+        number: FIRST + place,
+        name: names.next().unwrap_or_default().to_owned(),
+        socket: take(&mut all, place),
+    });
+    HANDED_OVER.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
+}
+
+/// The socket of this number or name; nobody else gets it.
+pub(super) fn find(wanted: &str) -> Result<Inherited, BindFault> {
+    let mut all = HANDED_OVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_wanted = |one: &HandedOver| one.name == wanted || one.number.to_string() == wanted;
+    let Some(place) = all.iter().position(is_wanted) else {
+        let others: Vec<String> = all.iter().map(HandedOver::to_string).collect();
+        let others = if others.is_empty() {
+            "which hands over none".to_owned()
+        } else {
+            format!("which hands over {}", others.join(", "))
+        };
+        return Err(BindFault::NotInherited(others));
+    };
+    all.swap_remove(place).socket.map_err(BindFault::NotAListener)
+}
+
+impl std::fmt::Display for HandedOver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let HandedOver { number, name, .. } = self;
+        match &**name {
+            "" | "unknown" => write!(f, "{number}"),
+            name => write!(f, "{number} ({name:?})"),
+        }
+    }
+}
+
+fn take(all: &mut ListenFd, place: usize) -> Result<Inherited, String> {
+    if let Ok(Some(listener)) = all.take_tcp_listener(place) {
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        return listening(listener.into(), ListenAddress::Tcp(address));
+    }
+    if let Ok(Some(listener)) = all.take_unix_listener(place) {
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let SocketAddress::Unix(path) = SocketAddress::unix(address.as_pathname()) else {
+            return Err("a socket without a path".to_owned());
+        };
+        return listening(listener.into(), ListenAddress::Unix(path.into()));
+    }
+    match all.take_udp_socket(place) {
+        Ok(Some(socket)) => {
+            let address = socket.local_addr().map_err(|error| error.to_string())?;
+            prepared(socket.into(), ListenAddress::Udp(address))
+        }
+        Ok(None) | Err(_) => Err("no socket of a kind that is served".to_owned()),
+    }
+}
+
+fn listening(socket: Socket, address: ListenAddress) -> Result<Inherited, String> {
+    if !socket.is_listener().map_err(|error| error.to_string())? {
+        return Err(format!("a socket at {address} that does not listen"));
+    }
+    prepared(socket, address)
+}
+
+fn prepared(socket: Socket, address: ListenAddress) -> Result<Inherited, String> {
+    socket.set_nonblocking(true).map_err(|error| error.to_string())?;
+    Ok((socket, address))
+}
