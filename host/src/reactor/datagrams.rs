@@ -79,11 +79,12 @@ impl Reactor {
             Ok(received) => received,
             Err(error) => {
                 self.buffer = Some(buffer);
-                return Err(match error.kind() {
-                    io::ErrorKind::WouldBlock => NotAccepted::Nothing,
-                    // What one peer causes does not end the socket of all.
-                    _ => NotAccepted::Gone,
-                });
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    // It does not end the socket of all, and is not tried again at once.
+                    tracing::debug!(%error, "a datagram was not received");
+                    self.pause_acceptor(place);
+                }
+                return Err(NotAccepted::Nothing);
             }
         };
         let datagram = InBuffer { buffer, length };
