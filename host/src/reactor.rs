@@ -3,6 +3,7 @@
 mod accept;
 mod access;
 mod calls;
+mod commands;
 mod connections;
 mod datagrams;
 mod ends;
@@ -59,7 +60,7 @@ use crate::workers::disposal::Disposal;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane::SlowLane;
 
-/// What one phase does for one tenant in one turn, at most; the rest waits for the next.
+/// What one phase does for one tenant in one turn, and the turn for one instance, at most; the rest waits for the next.
 const UNITS_PER_PHASE: usize = 1024;
 /// Bytes read at once, and so the most that one `receive-data` brings.
 const READ_BYTES: usize = 64 * 1024;
@@ -132,6 +133,8 @@ pub struct Reactor {
     stopping: Stopping,
     /// How far the turn has come.
     phase: TurnPhase,
+    /// Which turn it is, from 1.
+    turn: u64,
     /// What the turn has done, in pieces of bounded work.
     units: usize,
 }
@@ -163,6 +166,7 @@ impl Reactor {
             numbers: 0,
             stopping: Stopping::default(),
             phase: TurnPhase::Begin,
+            turn: 0,
             units: 0,
         })
     }
@@ -223,7 +227,8 @@ impl Reactor {
     /// that was told something is entered until nothing waits for it any more, or until it has gone to the slow lane.
     ///
     /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
-    /// a cancellation of a timer that is due in the same turn, sees them.
+    /// a cancellation of a timer that is due in the same turn, sees them. Where a handler has asked for very many things,
+    /// those over the bound of a turn are done in the next ones, before its instance is told anything else.
     pub(crate) fn next_step(&mut self) -> io::Result<Step> {
         loop {
             self.units += 1;

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
+use crate::clock::Moment;
 use crate::config::bound::Limit;
 use crate::engine::call::{Finished, Seat};
-use crate::engine::event::{Event, Outcome};
+use crate::engine::event::Event;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
+use crate::reactor::commands::Progress;
 use crate::reactor::ends::{EVENT_DEADLINE, TOO_LONG};
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
@@ -55,6 +57,17 @@ impl Reactor {
     /// What is next in an instance's queue.
     fn next_event(&mut self, id: InstanceId) -> NextEvent {
         let Some(instance) = self.instances.get(id) else { return NextEvent::Waits };
+        let has_work = instance.asked.is_some() || 0 < instance.queued();
+        if has_work && instance.in_turn.is_full(self.turn) {
+            self.wait_for_the_next_turn(id);
+            return NextEvent::Waits;
+        }
+        if instance.asked.is_some() {
+            return match self.go_on_with_commands(id) {
+                Progress::More => NextEvent::Void,
+                Progress::Waits => NextEvent::Waits,
+            };
+        }
         if !instance.is_idle() || instance.queued() == 0 {
             return NextEvent::Waits;
         }
@@ -67,7 +80,11 @@ impl Reactor {
             self.wait_for_the_next_turn(id);
             return NextEvent::Waits;
         }
-        let item = self.instances.get_mut(id).and_then(|instance| instance.queue.pop_front());
+        let turn = self.turn;
+        let item = self.instances.get_mut(id).and_then(|instance| {
+            instance.in_turn.count(turn, 1);
+            instance.queue.pop_front()
+        });
         match item.and_then(|item| self.event_of(id, item)) {
             Some(event) => NextEvent::Told(event),
             None => NextEvent::Void,
@@ -120,13 +137,14 @@ impl Reactor {
     /// A guest that was entered has returned within its first slice.
     pub fn returned(&mut self, returned: GuestReturn) {
         let GuestReturn { instance: id, finished, used } = returned;
-        if let Some(used) = used {
-            self.charge(id, used);
-        }
+        let charged = used.and_then(|used| self.charge(id, used));
         self.finish(id, finished);
+        if let Some((tenant, begun)) = charged {
+            self.fair_share.charge_work(tenant, self.setup.env.clock.now().since(begun));
+        }
     }
 
-    /// Takes a sandbox back, does what its guest has asked for, and what the event itself entails.
+    /// Takes a sandbox back, and begins with what its guest has asked for.
     pub(super) fn finish(&mut self, id: InstanceId, finished: Finished) {
         let overdue = self.instances.get_mut(id).and_then(|instance| instance.overdue.take());
         if let Some(key) = overdue {
@@ -144,11 +162,7 @@ impl Reactor {
                 let commands = state.commands.take();
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = InstanceState::Idle(Seat::Ready(sandbox));
-                for command in commands {
-                    self.apply(id, command);
-                }
-                self.on_return(id, &event, outcome);
-                self.read_again_if_it_may(id);
+                self.begin_commands(id, commands, event, outcome);
             }
             (_, Err(trapped)) => self.trapped(id, &event, &trapped),
             (None, Ok(_)) => debug_assert!(false, "a call that went well has its sandbox"),
@@ -160,34 +174,6 @@ impl Reactor {
         let Some((limit, instance)) = limit.zip(self.instances.get(id)) else { return };
         let now = self.setup.env.clock.now();
         instance.plugin.at_limit(now, limit, || self.subject(id, event.connection()));
-    }
-
-    /// What the host does after a callback.
-    fn on_return(&mut self, id: InstanceId, event: &Event, outcome: Outcome) {
-        match (event, outcome) {
-            (Event::Open(opening), _) => {
-                if let Some(entry) = self.connections.get_mut(opening.connection) {
-                    entry.is_open = true;
-                }
-            }
-            (Event::Unbind { connection, .. }, _) => self.remove_connection(*connection),
-            (Event::Timer(timer), _) => self.rearm(id, *timer),
-            (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),
-            _ => {}
-        }
-    }
-
-    /// Connections that waited for an instance, or for its tenant, are read if they need not wait any more.
-    fn read_again_if_it_may(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.get(id) else { return };
-        if instance.stalled.is_empty()
-            || instance.plugin.tenant.must_not_read(&self.setup.env.clock)
-        {
-            return;
-        }
-        if !self.waits_for_room(id) {
-            self.end_stall(id);
-        }
     }
 
     /// A guest that was entered has not returned: the thread that entered it goes on with it in the slow lane, and the loop
@@ -214,13 +200,14 @@ impl Reactor {
         done
     }
 
-    /// Takes time from a tenant's account and from its share of the turn.
-    fn charge(&mut self, id: InstanceId, used: Duration) {
-        let Some(instance) = self.instances.get(id) else { return };
+    /// Takes time from a tenant's account and from its share of the turn; tells whose and when.
+    fn charge(&mut self, id: InstanceId, used: Duration) -> Option<(usize, Moment)> {
+        let instance = self.instances.get(id)?;
         let (plugin, now) = (instance.plugin.clone(), self.setup.env.clock.now());
         plugin.tenant.holds.held(used);
         plugin.use_cpu(used, now, || self.subject(id, None));
         self.fair_share.charge(plugin.tenant.index, used, now);
+        Some((plugin.tenant.index, now))
     }
 
     /// What the slow lane has to know of the call that an instance is in.
@@ -250,13 +237,14 @@ impl Reactor {
     /// A call has come back from the slow lane.
     pub(super) fn returned_from_the_lane(&mut self, id: InstanceId, finished: Finished) {
         let Some(instance) = self.instances.get_mut(id) else { return };
+        let tenant = instance.plugin.tenant.index;
         if let InstanceState::Away(_) =
             std::mem::replace(&mut instance.state, InstanceState::Entered)
         {
             let now = self.setup.env.clock.now();
-            self.fair_share.used_in_the_lane(instance.plugin.tenant.index, finished.used, now);
+            self.fair_share.used_in_the_lane(tenant, finished.used, now);
         }
-        self.finish(id, finished);
+        self.charged(tenant, |reactor| reactor.finish(id, finished));
         self.agenda.runnable.push_back(id);
     }
 

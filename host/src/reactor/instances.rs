@@ -5,7 +5,6 @@ use crate::config::model::Isolation;
 use crate::engine::call::Seat;
 use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
-use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 use crate::mail::post::Address;
 use crate::quota::instances::QuotaExceeded;
@@ -13,7 +12,7 @@ use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::instance::{GuestTimer, Instance, QueueItem, Unavailable};
 use crate::reactor::table::pending::Pending;
-use crate::reactor::table::process::{Birth, Role};
+use crate::reactor::table::process::Role;
 
 impl Reactor {
     /// The instance for a new connection of a plugin, made if need be. One that is shared is told to begin; whether it has
@@ -88,46 +87,6 @@ impl Reactor {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.push(item);
         self.agenda.runnable.push_back(id);
-    }
-
-    /// Does what a guest has asked for.
-    pub(super) fn apply(&mut self, id: InstanceId, command: Command) {
-        let Some(instance) = self.instances.get(id) else { return };
-        let tenant = instance.plugin.tenant.index;
-        match command {
-            Command::Reconcile { id } => self.reconcile(id),
-            Command::Connect { admission, lookup, target, token } => {
-                if let Some(instance) = self.instances.get_mut(id) {
-                    instance.pending_connects += 1;
-                }
-                let instance = id;
-                self.agenda
-                    .pending
-                    .push(tenant, Pending::Connect { admission, lookup, instance, target, token });
-            }
-            Command::SetTimer { id: timer, deadline, every } => {
-                let key =
-                    self.timers.insert(Owner::Tenant(tenant), deadline, Purpose::Guest(id, timer));
-                if let Some(instance) = self.instances.get_mut(id) {
-                    instance.timers.insert(timer, GuestTimer { key: Some(key), every });
-                }
-            }
-            Command::CancelTimer { id: timer } => {
-                let instance = self.instances.get_mut(id);
-                let removed = instance.and_then(|instance| instance.timers.remove(&timer));
-                if let Some(key) = removed.and_then(|timer| timer.key) {
-                    self.timers.cancel(key);
-                }
-            }
-            Command::Tick { id: tick } => self.agenda.ticks.push(tenant, (id, tick)),
-            Command::Spawn { process, plugin, name, argument } => {
-                let birth = Birth { process, parent: id, plugin, name, argument };
-                self.agenda.pending.push(tenant, Pending::Spawn(birth));
-            }
-            Command::Kill { process } => self.kill(id, process),
-            Command::Exit => self.exit(id),
-            Command::Stop => self.stop_everywhere(),
-        }
     }
 
     /// A guest's deadline has passed.

@@ -2,6 +2,7 @@
 
 pub(super) mod acceptor;
 pub(super) mod agenda;
+pub(super) mod asked;
 pub(super) mod backlog;
 pub(super) mod connection;
 pub(super) mod deadline;

@@ -10,6 +10,7 @@ impl Reactor {
     pub(super) fn begin_turn(&mut self) -> TurnPhase {
         let now = self.setup.env.clock.begin_turn();
         self.fair_share.begin_turn(now);
+        self.turn += 1;
         self.units = 0;
         self.timers.begin_phase(now, UNITS_PER_PHASE);
         TurnPhase::Timers

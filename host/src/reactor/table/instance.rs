@@ -12,6 +12,8 @@ use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
 use crate::plugin::Plugin;
 use crate::quota::instances::{InstanceSlot, QuotaExceeded};
+use crate::reactor::UNITS_PER_PHASE;
+use crate::reactor::table::asked::Asked;
 use crate::reactor::table::deadline::DeadlineKey;
 use crate::reactor::table::process::Role;
 use crate::workers::slow_call::SlowCall;
@@ -40,7 +42,11 @@ pub enum InstanceState {
 pub struct Instance {
     pub plugin: Arc<Plugin>,
     pub state: InstanceState,
+    /// What its last callback has asked for, while that is not done; until then it is told nothing.
+    pub asked: Option<Box<Asked>>,
     pub queue: VecDeque<QueueItem>,
+    /// What this turn has done of both.
+    pub in_turn: InTurn,
     /// Its connections; each knows its place here.
     pub connections: Vec<ConnectionId>,
     /// Connections that have something to read and wait until it, or its tenant, may take more.
@@ -82,6 +88,30 @@ pub struct Waits {
     pub room: bool,
 }
 
+/// How much a turn has done for one instance: commands of its callbacks, and events from its queue.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct InTurn {
+    turn: u64,
+    done: usize,
+}
+
+impl InTurn {
+    /// So much more is done in this turn.
+    pub fn count(&mut self, turn: u64, done: usize) {
+        self.done = self.done_in(turn) + done;
+        self.turn = turn;
+    }
+
+    /// Whether this turn has done as much as it may.
+    pub fn is_full(&self, turn: u64) -> bool {
+        UNITS_PER_PHASE <= self.done_in(turn)
+    }
+
+    fn done_in(&self, turn: u64) -> usize {
+        if self.turn == turn { self.done } else { 0 }
+    }
+}
+
 pub struct GuestTimer {
     pub key: Option<DeadlineKey>,
     pub every: Option<Duration>,
@@ -102,7 +132,9 @@ impl Instance {
             cancel: seat.cancel_token().clone(),
             plugin,
             state: InstanceState::Idle(seat),
+            asked: None,
             queue: VecDeque::new(),
+            in_turn: InTurn::default(),
             connections: Vec::new(),
             stalled: Vec::new(),
             waits: Waits::default(),
@@ -120,7 +152,7 @@ impl Instance {
     }
 
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, InstanceState::Idle(_)) && !self.is_ending
+        matches!(self.state, InstanceState::Idle(_)) && self.asked.is_none() && !self.is_ending
     }
 
     /// Whether what it fills is nearly full; if so, whoever makes room calls `waker`.

@@ -1,0 +1,156 @@
+//! What a callback has asked for, done after it has returned, and what its event itself entails.
+//!
+//! A callback may ask for as much as its limits allow: ten thousand timers, or a word to each of ten thousand connections. So
+//! it is done in pieces, each of which is charged to its tenant, and what is over the tenant's share or the bound of a turn
+//! waits for the next one. Meanwhile the instance is told nothing.
+
+use crate::base::arena::InstanceId;
+use crate::engine::event::{Event, Outcome};
+use crate::host_api::command::Command;
+use crate::reactor::Reactor;
+use crate::reactor::table::asked::Asked;
+use crate::reactor::table::deadline::{Owner, Purpose};
+use crate::reactor::table::instance::GuestTimer;
+use crate::reactor::table::pending::Pending;
+use crate::reactor::table::process::Birth;
+
+/// Commands that are done before it is looked whether their tenant has had its share.
+const COMMANDS_AT_ONCE: usize = 64;
+/// How far the commands of a callback are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It goes on at once.
+    More,
+    /// It goes on in the next turn.
+    Waits,
+}
+
+impl Reactor {
+    /// A callback has returned: the first of what it has asked for is done, and the rest when the instance is looked at next.
+    pub(super) fn begin_commands(
+        &mut self,
+        id: InstanceId,
+        commands: Vec<Command>,
+        event: Event,
+        outcome: Outcome,
+    ) {
+        let mut commands = commands.into_iter();
+        for command in commands.by_ref().take(COMMANDS_AT_ONCE) {
+            self.apply(id, command);
+        }
+        match self.instances.get_mut(id).filter(|_| 0 < commands.len()) {
+            Some(instance) => {
+                instance.in_turn.count(self.turn, COMMANDS_AT_ONCE);
+                instance.asked = Some(Box::new(Asked { commands, event, outcome }));
+            }
+            None => self.after_commands(id, &event, outcome),
+        }
+    }
+
+    /// Does the next piece of what a callback has asked for, or has it wait for the next turn.
+    pub(super) fn go_on_with_commands(&mut self, id: InstanceId) -> Progress {
+        let Some(instance) = self.instances.get_mut(id) else { return Progress::Waits };
+        let tenant = instance.plugin.tenant.index;
+        if self.fair_share.has_used_its_share(tenant) {
+            self.wait_for_the_next_turn(id);
+            return Progress::Waits;
+        }
+        instance.in_turn.count(self.turn, COMMANDS_AT_ONCE);
+        self.charged(tenant, |reactor| {
+            for _ in 0..COMMANDS_AT_ONCE {
+                let Some(command) = reactor.next_command(id) else {
+                    return reactor.end_commands(id);
+                };
+                reactor.apply(id, command);
+            }
+        });
+        Progress::More
+    }
+
+    fn next_command(&mut self, id: InstanceId) -> Option<Command> {
+        self.instances.get_mut(id)?.asked.as_mut()?.commands.next()
+    }
+
+    /// All that a callback has asked for is done.
+    fn end_commands(&mut self, id: InstanceId) {
+        let asked = self.instances.get_mut(id).and_then(|instance| instance.asked.take());
+        if let Some(asked) = asked {
+            let Asked { event, outcome, .. } = *asked;
+            self.after_commands(id, &event, outcome);
+        }
+    }
+
+    fn after_commands(&mut self, id: InstanceId, event: &Event, outcome: Outcome) {
+        self.on_return(id, event, outcome);
+        self.read_again_if_it_may(id);
+    }
+
+    /// Does what a guest has asked for.
+    fn apply(&mut self, id: InstanceId, command: Command) {
+        self.units += 1;
+        let Some(instance) = self.instances.get(id) else { return };
+        let tenant = instance.plugin.tenant.index;
+        match command {
+            Command::Reconcile { id } => self.reconcile(id),
+            Command::Connect { admission, lookup, target, token } => {
+                if let Some(instance) = self.instances.get_mut(id) {
+                    instance.pending_connects += 1;
+                }
+                let instance = id;
+                self.agenda
+                    .pending
+                    .push(tenant, Pending::Connect { admission, lookup, instance, target, token });
+            }
+            Command::SetTimer { id: timer, deadline, every } => {
+                let key =
+                    self.timers.insert(Owner::Tenant(tenant), deadline, Purpose::Guest(id, timer));
+                if let Some(instance) = self.instances.get_mut(id) {
+                    instance.timers.insert(timer, GuestTimer { key: Some(key), every });
+                }
+            }
+            Command::CancelTimer { id: timer } => {
+                let instance = self.instances.get_mut(id);
+                let removed = instance.and_then(|instance| instance.timers.remove(&timer));
+                if let Some(key) = removed.and_then(|timer| timer.key) {
+                    self.timers.cancel(key);
+                }
+            }
+            Command::Tick { id: tick } => self.agenda.ticks.push(tenant, (id, tick)),
+            Command::Spawn { process, plugin, name, argument } => {
+                let birth = Birth { process, parent: id, plugin, name, argument };
+                self.agenda.pending.push(tenant, Pending::Spawn(birth));
+            }
+            Command::Kill { process } => self.kill(id, process),
+            Command::Exit => self.exit(id),
+            Command::Stop => self.stop_everywhere(),
+        }
+    }
+
+    /// What the host does after a callback.
+    fn on_return(&mut self, id: InstanceId, event: &Event, outcome: Outcome) {
+        match (event, outcome) {
+            (Event::Open(opening), _) => {
+                if let Some(entry) = self.connections.get_mut(opening.connection) {
+                    entry.is_open = true;
+                }
+            }
+            (Event::Unbind { connection, .. }, _) => self.remove_connection(*connection),
+            (Event::Timer(timer), _) => self.rearm(id, *timer),
+            (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),
+            _ => {}
+        }
+    }
+
+    /// Connections that waited for an instance, or for its tenant, are read if they need not wait any more.
+    fn read_again_if_it_may(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get(id) else { return };
+        if instance.stalled.is_empty()
+            || instance.plugin.tenant.must_not_read(&self.setup.env.clock)
+        {
+            return;
+        }
+        if !self.waits_for_room(id) {
+            self.end_stall(id);
+        }
+    }
+}
