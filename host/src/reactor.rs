@@ -216,7 +216,8 @@ impl Reactor {
     /// 1. the time is read, here and again after the poll has waited;
     /// 2. timers that are due run, earliest first, ties in the order they were set;
     /// 3. the poll, the only place that waits;
-    /// 4. what other threads and instances sent is taken: results of deferred work, messages, a stop;
+    /// 4. instances that had to wait in the last turn go on; then what other threads and instances sent is taken: results of
+    ///    deferred work, messages, a stop;
     /// 5. sockets are accepted, read and written, each a bounded number of times;
     /// 6. outgoing connections and processes that handlers asked for begin, `drained` is told;
     /// 7. ticks run, those that were queued before this phase;
@@ -239,6 +240,7 @@ impl Reactor {
                 TurnPhase::Begin => self.begin_turn(),
                 TurnPhase::Timers => self.run_timer(),
                 TurnPhase::Poll => self.wait()?,
+                TurnPhase::Waiting => self.go_on_waiting(),
                 TurnPhase::Mail(progress) => self.take_mail(progress),
                 TurnPhase::Sockets(progress) => self.serve_sockets(progress),
                 TurnPhase::Pending(progress) => self.run_pending(progress),
@@ -254,7 +256,7 @@ impl Reactor {
     /// Polls for as long as there is nothing else to do.
     fn wait(&mut self) -> io::Result<TurnPhase> {
         self.fair_share.begin_part(TurnPart::Waiting);
-        self.release_waiting();
+        self.look_for_room();
         let timeout = if self.has_something_to_do() {
             Some(Duration::ZERO)
         } else {
@@ -262,13 +264,12 @@ impl Reactor {
         };
         self.events.wait(&mut self.poll, timeout)?;
         self.setup.env.clock.begin_turn();
-        Ok(self.begin_mail())
+        Ok(self.begin_waiting())
     }
 
     /// Whether there is something to do without news from the poll.
     fn has_something_to_do(&self) -> bool {
-        self.backlog.is_due()
-            || !self.agenda.is_empty()
+        !self.agenda.is_empty()
             || 0 < self.acceptors.ready()
             || self.mail_can_go_on()
             || self.stop_can_go_on()

@@ -109,7 +109,6 @@ impl Reactor {
                 return None;
             }
         };
-        instance.waits.is_served = true;
         let tenant = &instance.plugin.tenant;
         let measure = match self.fair_share.measure(tenant.index) {
             Measure::Nothing if tenant.cpu.is_some() => Measure::Time,

@@ -5,10 +5,12 @@ use std::time::Duration;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::clock::Moment;
 use crate::plugin::tenant::Tenant;
-use crate::reactor::Reactor;
 use crate::reactor::table::backlog::Rate;
 use crate::reactor::table::deadline::{Owner, Purpose};
+use crate::reactor::table::instance::Instance;
+use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 /// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
 /// itself full must not keep them from ending.
@@ -19,11 +21,10 @@ impl Reactor {
     pub(super) fn wait_for_cpu(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let tenant = instance.plugin.tenant.index;
-        let is_served = std::mem::take(&mut instance.waits.is_served);
         if !std::mem::replace(&mut instance.waits.events, true)
             && let Some(waits) = self.backlog.of(tenant)
         {
-            waits.cpu.waiting.push(id, is_served);
+            waits.cpu.waiting.push(id);
         }
         self.set_replenished(tenant, Rate::Cpu);
     }
@@ -31,9 +32,8 @@ impl Reactor {
     /// Has the events of an instance wait until its tenant has its share of the next turn.
     pub(super) fn wait_for_the_next_turn(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        let is_served = std::mem::take(&mut instance.waits.is_served);
         if !std::mem::replace(&mut instance.waits.events, true) {
-            self.backlog.next_turn.push(id, is_served);
+            self.agenda.waiting.push(instance.plugin.tenant.index, id);
         }
     }
 
@@ -87,16 +87,12 @@ impl Reactor {
         let Some(waits) = self.backlog.of(tenant) else { return };
         match rate {
             Rate::Cpu => {
-                let mut wait = std::mem::take(&mut waits.cpu);
-                wait.waiting.take().for_each(|id| self.run_again(id));
+                let waiting = std::mem::take(&mut waits.cpu).waiting;
+                self.agenda.waiting.extend(tenant, waiting);
             }
             Rate::Reading => {
-                for id in std::mem::take(&mut waits.reading).waiting {
-                    if let Some(instance) = self.instances.get_mut(id) {
-                        instance.waits.reading = false;
-                    }
-                    self.end_stall(id);
-                }
+                let waiting = std::mem::take(&mut waits.reading).waiting;
+                self.agenda.stalled.extend(tenant, waiting);
             }
             Rate::Writing => {
                 for id in std::mem::take(&mut waits.writing).waiting {
@@ -109,18 +105,44 @@ impl Reactor {
         }
     }
 
-    /// The events of an instance need not wait any more.
-    fn run_again(&mut self, id: InstanceId) {
-        if let Some(instance) = self.instances.get_mut(id) {
-            instance.waits.events = false;
-            self.agenda.runnable.push_back(id);
-        }
+    /// Begins with the instances that had to wait.
+    pub(super) fn begin_waiting(&mut self) -> TurnPhase {
+        self.agenda.waiting.begin_phase(UNITS_PER_PHASE);
+        self.agenda.stalled.begin_phase(UNITS_PER_PHASE);
+        TurnPhase::Waiting
     }
 
-    /// Whether the events of an instance, which have waited for this turn, wait for another.
-    fn events_wait(&mut self, id: InstanceId) -> bool {
-        let Some(instance) = self.instances.get(id) else { return false };
-        self.fair_share.passes_over(TurnPart::Waiting, instance.plugin.tenant.index)
+    /// Has the next instance that had to wait go on: its events and commands, or its connections.
+    pub(super) fn go_on_waiting(&mut self) -> TurnPhase {
+        let (agenda, fair_share) = (&mut self.agenda, &mut self.fair_share);
+        let mut waits = |part, tenant| fair_share.passes_over(part, tenant);
+        if let Some((_, id)) = agenda.waiting.next(|tenant| waits(TurnPart::Waiting, tenant)) {
+            if let Some(instance) = self.instances.get_mut(id) {
+                instance.waits.events = false;
+                self.agenda.runnable.push_back(id);
+            }
+        } else if let Some((tenant, id)) =
+            agenda.stalled.next(|tenant| waits(TurnPart::Stalled, tenant))
+        {
+            self.charged(tenant, |reactor| reactor.read_stalled(id));
+        } else {
+            return self.begin_mail();
+        }
+        TurnPhase::Waiting
+    }
+
+    /// Reads the connections of an instance that waited, unless its tenant may not read again.
+    fn read_stalled(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.waits.reading = false;
+        if instance.stalled.is_empty() {
+            return;
+        }
+        if instance.plugin.tenant.must_not_read(&self.setup.env.clock) {
+            self.wait_to_read(id);
+        } else {
+            self.end_stall(id);
+        }
     }
 
     /// Whether an instance is not to be read because what it fills is full. Whoever makes room wakes this reactor.
@@ -164,22 +186,21 @@ impl Reactor {
         self.end_stall(id);
     }
 
-    /// Goes on with what waited for this turn, or for room that there is now.
-    pub(super) fn release_waiting(&mut self) {
-        for id in self.backlog.next_turn.take() {
-            if self.events_wait(id) {
-                self.backlog.next_turn.push(id, false);
-            } else {
-                self.run_again(id);
-            }
-        }
+    /// Has those go on that waited for room that there is now.
+    pub(super) fn look_for_room(&mut self) {
         for id in self.backlog.take_waiting_for_room() {
             let Some(instance) = self.instances.get_mut(id) else { continue };
+            let tenant = instance.plugin.tenant.index;
             instance.waits.room = false;
-            // What is in the middle of a call looks again when that has returned.
-            if !instance.is_idle() || !self.waits_for_room(id) {
-                self.end_stall(id);
-            }
+            self.charged(tenant, |reactor| reactor.read_if_it_has_room(id));
+        }
+    }
+
+    fn read_if_it_has_room(&mut self, id: InstanceId) {
+        // What is in the middle of a call looks again when that has returned.
+        let is_idle = self.instances.get(id).is_some_and(Instance::is_idle);
+        if !is_idle || !self.waits_for_room(id) {
+            self.end_stall(id);
         }
     }
 }

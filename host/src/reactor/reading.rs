@@ -10,7 +10,7 @@ use crate::reactor::table::backlog::ReadState;
 use crate::reactor::table::instance::QueueItem;
 use crate::reactor::table::turn::SocketStep;
 use crate::reactor::table::turn_part::TurnPart;
-use crate::reactor::{READ_BYTES, Reactor};
+use crate::reactor::{READ_BYTES, Reactor, UNITS_PER_PHASE};
 
 impl Reactor {
     /// Reads once and hands over; tells whether it goes on with this connection.
@@ -114,10 +114,16 @@ impl Reactor {
         true
     }
 
-    /// What an instance filled has room again, or its tenant may read: its connections are read.
+    /// What an instance filled has room again, or its tenant may read: its connections are read. Those over a bound have
+    /// their turn later.
     pub(super) fn end_stall(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        for connection in std::mem::take(&mut instance.stalled) {
+        let later = instance.stalled.split_off(instance.stalled.len().min(UNITS_PER_PHASE));
+        if !later.is_empty() && !std::mem::replace(&mut instance.waits.reading, true) {
+            self.agenda.stalled.push(instance.plugin.tenant.index, id);
+        }
+        for connection in std::mem::replace(&mut instance.stalled, later) {
+            self.units += 1;
             if self.unlist(connection) {
                 self.make_ready(connection);
             }

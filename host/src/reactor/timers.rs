@@ -25,7 +25,9 @@ impl Reactor {
             Purpose::PendingConnect(id) => self.end_connection(id, CloseReason::ConnectTimeout),
             Purpose::NextAttempt(id) => self.next_attempt(id),
             Purpose::CloseDeadline(id) => self.close_deadline_passed(id),
-            Purpose::Replenished(tenant, rate) => self.replenished(tenant, rate),
+            Purpose::Replenished(tenant, rate) => {
+                self.charged(tenant, |reactor| reactor.replenished(tenant, rate));
+            }
             Purpose::Reprieve(instance) => self.reprieve(instance),
             Purpose::Accept(place) => self.try_again(place),
             Purpose::Restart(plugin) => self.restart(plugin),

@@ -15,6 +15,10 @@ use crate::reactor::table::turn_queue::TurnQueue;
 pub(in crate::reactor) struct Agenda {
     /// Instances that were told something: each is entered before the phase goes on.
     pub(in crate::reactor) runnable: VecDeque<InstanceId>,
+    /// Instances with events or commands, that may have their turn.
+    pub(in crate::reactor) waiting: TurnQueue<InstanceId>,
+    /// Instances with connections that could not be read and may be now.
+    pub(in crate::reactor) stalled: TurnQueue<InstanceId>,
     /// Mail that has not been dispatched.
     pub(in crate::reactor) mail: TurnQueue<Mail>,
     /// Connections with more to read than their turn allowed.
@@ -40,6 +44,8 @@ impl Agenda {
     pub(in crate::reactor) fn new(tenants: usize) -> Agenda {
         Agenda {
             runnable: VecDeque::new(),
+            waiting: TurnQueue::new(tenants),
+            stalled: TurnQueue::new(tenants),
             mail: TurnQueue::new(tenants),
             reads: TurnQueue::new(tenants),
             writes: TurnQueue::new(tenants),
@@ -54,6 +60,8 @@ impl Agenda {
 
     pub(in crate::reactor) fn is_empty(&self) -> bool {
         self.runnable.is_empty()
+            && self.waiting.is_empty()
+            && self.stalled.is_empty()
             && self.mail.is_empty()
             && self.reads.is_empty()
             && self.writes.is_empty()

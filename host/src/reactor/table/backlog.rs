@@ -51,47 +51,20 @@ pub(in crate::reactor) struct RateWait<W> {
     pub(in crate::reactor) deadline: Option<DeadlineKey>,
 }
 
-/// Instances whose events wait. One that has events without end is behind those of its tenant that had none of the last turn.
-#[derive(Debug, Default)]
-pub(in crate::reactor) struct WaitingLine {
-    unserved: Vec<InstanceId>,
-    served: Vec<InstanceId>,
-}
-
-impl WaitingLine {
-    /// Adds one, which was served since it waited last or was not.
-    pub(in crate::reactor) fn push(&mut self, id: InstanceId, is_served: bool) {
-        let waiting = if is_served { &mut self.served } else { &mut self.unserved };
-        waiting.push(id);
-    }
-
-    /// All of them, in the order in which they have their turn.
-    pub(in crate::reactor) fn take(&mut self) -> impl Iterator<Item = InstanceId> + use<> {
-        let WaitingLine { unserved, served } = std::mem::take(self);
-        unserved.into_iter().chain(served)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.unserved.is_empty() && self.served.is_empty()
-    }
-}
-
 /// What waits of one tenant.
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct TenantWaits {
     /// Instances with events, until there is CPU time.
-    pub(in crate::reactor) cpu: RateWait<WaitingLine>,
+    pub(in crate::reactor) cpu: RateWait<Vec<InstanceId>>,
     /// Instances with connections to read, until there is CPU time or something may be read.
     pub(in crate::reactor) reading: RateWait<Vec<InstanceId>>,
     /// Connections with output, until something may be written.
     pub(in crate::reactor) writing: RateWait<Vec<ConnectionId>>,
 }
 
-/// What waits for the next turn, for a deadline, or for room.
+/// What waits for a deadline, or for room.
 #[derive(Debug)]
 pub(in crate::reactor) struct Backlog {
-    /// Instances with events, whose tenants have had their share of this turn.
-    pub(in crate::reactor) next_turn: WaitingLine,
     /// Instances that are not read because what they fill is full.
     downstream_full: Vec<InstanceId>,
     /// By tenant.
@@ -102,12 +75,7 @@ impl Backlog {
     /// An empty one, for that many tenants.
     pub(in crate::reactor) fn new(tenants: usize) -> Backlog {
         let rates = std::iter::repeat_with(TenantWaits::default).take(tenants).collect();
-        Backlog { next_turn: WaitingLine::default(), downstream_full: Vec::new(), rates }
-    }
-
-    /// Whether something in it needs nothing but the next turn.
-    pub(in crate::reactor) fn is_due(&self) -> bool {
-        !self.next_turn.is_empty()
+        Backlog { downstream_full: Vec::new(), rates }
     }
 
     pub(in crate::reactor) fn wait_for_room(&mut self, id: InstanceId) {
@@ -121,29 +89,5 @@ impl Backlog {
     /// What waits of a tenant.
     pub(in crate::reactor) fn of(&mut self, tenant: usize) -> Option<&mut TenantWaits> {
         self.rates.get_mut(tenant)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::arena::Arena;
-
-    /// Where each turn serves one only, all are served one after the other.
-    #[test]
-    fn who_was_served_waits_behind_those_that_were_not() {
-        let mut arena = Arena::new();
-        let ids: Vec<InstanceId> = (0..4).map(|it| arena.insert(it)).collect();
-        let mut line = WaitingLine::default();
-        ids.iter().for_each(|id| line.push(*id, false));
-        let mut served = Vec::new();
-        for _ in 0..8 {
-            for (place, id) in line.take().enumerate() {
-                served.extend((place == 0).then_some(id));
-                line.push(id, place == 0);
-            }
-        }
-        assert!(!line.is_empty());
-        assert_eq!(served, [&ids[..], &ids[..]].concat());
     }
 }

@@ -80,8 +80,6 @@ pub struct Instance {
 pub struct Waits {
     /// Its events wait for its tenant's CPU time or its share of the next turn.
     pub events: bool,
-    /// It was entered since they waited last: others that wait for the next turn are before it.
-    pub is_served: bool,
     /// Its connections wait until its tenant may read.
     pub reading: bool,
     /// Its connections wait until what it fills has room.

@@ -28,6 +28,8 @@ pub(in crate::reactor) enum TurnPhase {
     Timers,
     /// The poll.
     Poll,
+    /// Instances that had to wait in an earlier turn.
+    Waiting,
     /// What other threads and other instances have sent.
     Mail(MailProgress),
     /// Listeners and connections.

@@ -5,8 +5,10 @@
 pub(in crate::reactor) enum TurnPart {
     /// Deadlines that are due.
     Timers,
-    /// Events that instances were told of in an earlier turn.
+    /// Events and commands of instances that had to wait in an earlier turn.
     Waiting,
+    /// Connections that could not be read and may be now.
+    Stalled,
     /// Messages that were held back.
     HeldBack,
     /// The rest of the mail.
@@ -33,9 +35,10 @@ pub(in crate::reactor) enum TurnPart {
 
 impl TurnPart {
     /// All of them, in the order of a turn.
-    pub(in crate::reactor) const ALL: [TurnPart; 13] = [
+    pub(in crate::reactor) const ALL: [TurnPart; 14] = [
         TurnPart::Timers,
         TurnPart::Waiting,
+        TurnPart::Stalled,
         TurnPart::HeldBack,
         TurnPart::Mail,
         TurnPart::Accepts,

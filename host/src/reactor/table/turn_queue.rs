@@ -47,6 +47,18 @@ impl<T> TurnQueue<T> {
         }
     }
 
+    /// Adds all of these behind what its tenant has.
+    pub(in crate::reactor) fn extend(&mut self, tenant: usize, more: Vec<T>) {
+        if !more.is_empty()
+            && let Some(items) = self.items_of(tenant)
+        {
+            let before = items.len();
+            items.extend(more);
+            let after = items.len();
+            self.waiting += after - before;
+        }
+    }
+
     /// Adds before what its tenant has.
     pub(in crate::reactor) fn push_front(&mut self, tenant: usize, item: T) {
         if let Some(items) = self.items_of(tenant) {
@@ -149,6 +161,26 @@ mod tests {
         assert_eq!(drain(&mut queue, 2), ["a", "A", "b", "B"]);
         assert_eq!(drain(&mut queue, 2), ["c"]);
         assert!(queue.is_empty());
+    }
+
+    /// Where each turn serves one only, all are served one after the other.
+    #[test]
+    fn who_was_served_waits_behind_those_that_were_not() {
+        let mut queue = TurnQueue::new(1);
+        queue.extend(0, vec![]);
+        assert!(queue.is_empty());
+        queue.extend(0, vec!["a", "b", "c", "d"]);
+        let mut served = Vec::new();
+        for _ in 0..8 {
+            queue.begin_phase(usize::MAX);
+            let mut has_used = false;
+            while let Some((tenant, item)) = queue.next(|_| has_used) {
+                served.push(item);
+                queue.push(tenant, item);
+                has_used = true;
+            }
+        }
+        assert_eq!(served.concat(), "abcdabcd");
     }
 
     #[test]
