@@ -47,6 +47,7 @@ mod hooks;
 mod host_memory;
 mod hostile;
 mod hostile_pairs;
+mod hostile_stop;
 mod http;
 mod http_client;
 mod http_clients;

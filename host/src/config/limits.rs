@@ -84,7 +84,7 @@ limits! {
             form: r#"a duration in quotes, as in slice = "1ms""#,
         };
         stop_deadline: bound STOP_DEADLINE: Duration = {
-            what: "How long `stop` takes in all, the programs' hooks included. Output may drain but for its last tenth, or half a second.",
+            what: "How long `stop` takes in all, the programs' hooks included. Its last tenth, which is 250 ms to 500 ms and at most half of it, is for guests to be told of their ends; until then output drains.",
             why: "Neither a peer that does not read nor a guest may keep the host from ending.",
             at: Close,
             then: "What still runs is ended, what is left is dropped, every connection is closed and gets its `unbind`.",

@@ -85,6 +85,13 @@ impl Attack {
         self
     }
 
+    /// Nothing ends its handlers and its jobs but the end of their instances.
+    #[must_use]
+    pub fn without_deadlines(self) -> Attack {
+        let keys = ["cpu_per_event", "event_deadline", "cpu_per_operation", "operation_deadline"];
+        keys.into_iter().fold(self, |attack, key| attack.limit(key, "\"1h\""))
+    }
+
     /// Its outbox is full and then drained however fast its peers read: after this much in a second what is sent waits.
     fn drains(mut self) -> Attack {
         self.tenant.push(("write_per_second", "\"4MiB\""));

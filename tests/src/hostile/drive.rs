@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -64,8 +64,13 @@ impl Drop for IdleServer {
 
 /// A host that serves the attacked guest as `hostile`, and an echo beside it.
 pub fn attacked_host(one: &Attack) -> Host {
+    attacked_host_of(one, Config::new())
+}
+
+/// The same, with what `config` says of the host.
+pub fn attacked_host_of(one: &Attack, config: Config) -> Host {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let config = Config::new()
+    let config = config
         .plugin(one.plugin("hostile", dir.path()))
         .plugin(Plugin::new("echo"))
         .listen(one.listen("hostile"))
@@ -86,6 +91,15 @@ pub fn attack(address: &str, peers: Peers, stop: &AtomicBool) -> u32 {
         times += 1;
     }
     times
+}
+
+/// Comes again and again, until nobody listens any more; `times` counts how often it came.
+pub fn attack_until_refused(address: &str, peers: Peers, times: &AtomicU32) {
+    let address = address.strip_prefix("tcp://").expect("a TCP address");
+    while TcpStream::connect(address).is_ok() {
+        let _ = once(address, peers, ANSWER_MAX);
+        times.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Comes, does what peers do, and goes.

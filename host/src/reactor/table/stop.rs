@@ -35,11 +35,10 @@ impl Default for Stopping {
     }
 }
 
-/// The last tenth of the time that a stop may take is for guests to be told of their ends, and no more than this. Where
-/// that is less, they have this much all the same: who is told a moment late must not count as one who hangs.
+/// The time in which guests are told of their ends is the last tenth of what a stop may take, within these bounds, and half
+/// of it at most: a guest that is told a moment late must not count as one that hangs.
+const TELLING_MIN: Duration = Duration::from_millis(250);
 const TELLING_MAX: Duration = Duration::from_millis(500);
-/// The parts of that time: the ends of connections, and the last words.
-const PARTS_OF_TELLING: u32 = 2;
 
 impl Stopping {
     /// It begins, and may take so long.
@@ -48,14 +47,17 @@ impl Stopping {
     }
 
     /// How long the present step may take, where `longest` is for all of them.
+    ///
+    /// Each cut leaves half of the time for what follows it, so that the last words are over at the deadline.
     pub(in crate::reactor) fn left(&self, now: Moment, longest: Duration) -> Duration {
-        let telling = (longest / 10).min(TELLING_MAX);
-        let (reserved, least) = match (self.stop, self.cuts) {
-            (Stop::Hooks | Stop::Draining, 0) => (telling, Duration::ZERO),
-            (Stop::Draining, 1) => (telling / PARTS_OF_TELLING, TELLING_MAX / PARTS_OF_TELLING),
-            _ => (Duration::ZERO, TELLING_MAX / PARTS_OF_TELLING),
+        let telling = (longest / 10).clamp(TELLING_MIN, TELLING_MAX).min(longest / 2);
+        let reserved = match (self.stop, self.cuts) {
+            (Stop::Hooks, _) | (Stop::Draining, 0) => telling,
+            (Stop::Draining, 1) => telling / 2,
+            (Stop::Draining, _) => telling / 4,
+            _ => Duration::ZERO,
         };
-        self.until.since(now).saturating_sub(reserved).max(least)
+        self.until.since(now).saturating_sub(reserved)
     }
 
     /// Whether the reactor has stopped beginning things.
@@ -124,10 +126,11 @@ mod tests {
 
     #[test]
     fn all_steps_together_have_the_deadline() {
-        check(5000, [4500, 4750, 5000, 5250]);
-        check(60_000, [59_500, 59_750, 60_000, 60_250]);
-        // Who is told has a moment however short it is.
-        check(100, [90, 340, 590, 840]);
-        check(0, [0, 250, 500, 750]);
+        check(5000, [4500, 4750, 4875, 5000]);
+        check(60_000, [59_500, 59_750, 59_875, 60_000]);
+        check(1000, [750, 875, 937, 1000]);
+        // Half of a short deadline is for guests to be told.
+        check(100, [50, 75, 87, 100]);
+        check(0, [0, 0, 0, 0]);
     }
 }

@@ -1,0 +1,62 @@
+//! A stop while guests try everything, with nothing that ends their handlers: the host is gone at its `stop_deadline`.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use sandloop_tests::hostile::attacks::{self, Attack};
+use sandloop_tests::hostile::drive::{attack_until_refused, attacked_host_of};
+use sandloop_tests::{Config, PATIENCE};
+
+/// Hosts that are attacked side by side.
+const HOSTS: usize = 4;
+/// Attackers of each at once.
+const ATTACKERS: u32 = 2;
+/// What a stop may take.
+const DEADLINE: Duration = Duration::from_secs(1);
+/// How late its end may be on a machine that has other work; a step that had a deadline of its own would be as late.
+const LATE_MAX: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_stop_under_each_attack_is_over_at_its_deadline() {
+    let left = Mutex::new(attacks::all());
+    thread::scope(|scope| {
+        for _ in 0..HOSTS {
+            scope.spawn(|| {
+                loop {
+                    let Some(attack) = left.lock().expect("nobody has panicked").pop() else {
+                        break;
+                    };
+                    stop_under(&attack.without_deadlines());
+                }
+            });
+        }
+    });
+}
+
+fn stop_under(attack: &Attack) {
+    let deadline = format!("\"{}s\"", DEADLINE.as_secs());
+    let host = attacked_host_of(attack, Config::new().host("stop_deadline", deadline));
+    let mut echo = host.connect("echo");
+    let address = host.address("hostile");
+    let times = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..ATTACKERS {
+            scope.spawn(|| attack_until_refused(&address, attack.peers, &times));
+        }
+        let begun = Instant::now();
+        while times.load(Ordering::Relaxed) < ATTACKERS {
+            echo.expect_echo("beside");
+            assert!(begun.elapsed() < PATIENCE, "{}: nobody has attacked", attack.name);
+        }
+        let begun = Instant::now();
+        host.signal(Signal::TERM);
+        let outcome = host.wait_exit();
+        let took = begun.elapsed();
+        assert_eq!(outcome.code, Some(0), "{}: {}", attack.name, outcome.stderr);
+        assert!(took < DEADLINE + LATE_MAX, "{}: {took:?}: {}", attack.name, outcome.stderr);
+        println!("{:<50} {took:?}", attack.name);
+    });
+}
