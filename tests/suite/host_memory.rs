@@ -21,6 +21,11 @@ const ALLOWED: u64 = ACCOUNTS * ACCOUNT + PEERS as u64 * (LINEAR + CALL) + BESID
 
 /// A host on which nothing but the accounts bounds what a guest may keep.
 fn with_accounts() -> Host {
+    with_accounts_and(&[])
+}
+
+/// The same, with more bounds of the tenant.
+fn with_accounts_and(bounds: &[(&str, &str)]) -> Host {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut plugin = Plugin::new(pairs::GUEST)
         .may_connect(&["127.0.0.1:9"])
@@ -53,6 +58,8 @@ fn with_accounts() -> Host {
         .tenant(pairs::GUEST, "messages", ACCOUNT.to_string())
         .tenant(pairs::GUEST, "outboxes", ACCOUNT.to_string())
         .tenant(pairs::GUEST, "host_memory", ACCOUNT.to_string());
+    let config =
+        bounds.iter().fold(config, |config, (key, value)| config.tenant(pairs::GUEST, key, *value));
     Host::start_in(dir, &config)
 }
 
@@ -140,4 +147,39 @@ fn the_account_is_told_and_shown() {
     assert!(!next.line().is_empty());
     assert!(next.is_open_for(Duration::from_millis(1)));
     host.stop();
+}
+
+/// What is counted over all instances of a tenant: its key, the function that asks for one, and whether what was granted
+/// stays until its instance ends.
+const COUNTS: [(&str, &str, bool); 5] = [
+    ("timers", "timers.add-timer", true),
+    ("ticks", "reactor.next-tick", false),
+    ("subscriptions", "channels.subscribe", true),
+    ("pops", "queues.pop", true),
+    ("deferred", "deferred.defer", false),
+];
+
+#[test]
+fn what_all_instances_of_a_tenant_have_is_counted_together() {
+    const BOUND: u32 = 100;
+    for (key, function, stays) in COUNTS {
+        let host = with_accounts_and(&[(key, &BOUND.to_string())]);
+        let pair = pair(function, HostResource::Places);
+        let granted: Vec<u32> = ask(&host, &pair).into_iter().flatten().collect();
+        assert_eq!(granted.len(), PEERS, "{function}: not everybody was answered");
+        assert!(granted.iter().all(|one| *one <= BOUND), "{function}: {granted:?}");
+        let sum = granted.iter().sum::<u32>();
+        assert!(0 < sum && (!stays || sum <= BOUND), "{function}: {granted:?}");
+        let line = host.wait_log("at a limit");
+        let limit = format!("tenant {key}");
+        assert_eq!(line.field("limit"), Some(limit.as_str()), "{line}");
+        assert_eq!(line.field("value"), Some("100"), "{line}");
+        // Whatever has ended is given back, to the last.
+        let begun = Instant::now();
+        while ask(&host, &pair).into_iter().flatten().sum::<u32>() < BOUND {
+            assert!(begun.elapsed() < PATIENCE, "{function}: less is left");
+        }
+        let outcome = host.stop();
+        assert_eq!(outcome.code, Some(0), "{function}: {}", outcome.stderr);
+    }
 }

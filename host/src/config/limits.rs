@@ -547,6 +547,61 @@ limits! {
             max: 1024 * GIB,
             form: r#"a size, as in host_memory = "256MiB""#,
         };
+        timers: bound TENANT_TIMERS: u32 = {
+            what: "Timers set at once by all instances of the tenant together.",
+            why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
+            at: Refuse,
+            then: "Setting a timer answers `limit`. The log says `tenant timers`.",
+            unit: Count,
+            default: 1_000_000,
+            min: 0,
+            max: 1_000_000_000,
+            form: "a number, as in timers = 100000",
+        };
+        ticks: bound TENANT_TICKS: u32 = {
+            what: "Ticks queued at once by all instances of the tenant together.",
+            why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
+            at: Refuse,
+            then: "`next-tick` answers `limit`. The log says `tenant ticks`.",
+            unit: Count,
+            default: 1_000_000,
+            min: 0,
+            max: 1_000_000_000,
+            form: "a number, as in ticks = 100000",
+        };
+        subscriptions: bound TENANT_SUBSCRIPTIONS: u32 = {
+            what: "Subscriptions of all instances of the tenant together.",
+            why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
+            at: Refuse,
+            then: "`subscribe` answers `limit`. The log says `tenant subscriptions`.",
+            unit: Count,
+            default: 1_000_000,
+            min: 0,
+            max: 1_000_000_000,
+            form: "a number, as in subscriptions = 100000",
+        };
+        pops: bound TENANT_POPS: u32 = {
+            what: "Pops of all instances of the tenant together that wait for an item.",
+            why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
+            at: Refuse,
+            then: "`pop` answers `limit`. The log says `tenant pops`.",
+            unit: Count,
+            default: 1_000_000,
+            min: 0,
+            max: 1_000_000_000,
+            form: "a number, as in pops = 100000",
+        };
+        deferred: bound TENANT_DEFERRED: u32 = {
+            what: "Deferred jobs of all plugins of the tenant together that have not ended.",
+            why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
+            at: Refuse,
+            then: "`defer` answers `limit`. The log says `tenant deferred`.",
+            unit: Count,
+            default: 1_000_000,
+            min: 0,
+            max: 1_000_000_000,
+            form: "a number, as in deferred = 100000",
+        };
         cpu_per_second: bound CPU_PER_SECOND: Option<Duration> = {
             what: "CPU time that the tenant may use in each second, on all reactors and workers together.",
             why: "What a tenant uses of the reactors the others wait for; the default is more than there are cores.",

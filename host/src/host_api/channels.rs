@@ -3,6 +3,7 @@
 use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, channels};
 use crate::contract::export::Export;
+use crate::host_api::kept::KeptKind;
 use crate::host_api::owned::{Place, Subscriptions};
 use crate::host_api::state::HostState;
 use crate::mail::post::Member;
@@ -18,7 +19,7 @@ impl channels::Host for HostState {
         if max as usize <= self.subscriptions.len() {
             return Err(self.at_limit(&limits::SUBSCRIPTIONS));
         }
-        self.keep(Subscriptions::bytes_of(channel))?;
+        self.keep_one(KeptKind::Subscription, Subscriptions::bytes_of(channel))?;
         let id = self.ids.next(|id| self.subscriptions.has(id));
         let place = tenant
             .channels

@@ -15,6 +15,8 @@ impl deferred::Host for HostState {
         let asker = self.address_while_running()?.clone();
         let argument = self.message("", argument)?;
         let permit = self.permit(&limits::DEFERRED, &self.plugin.usage.deferred)?;
+        let of_tenant = self.plugin.tenant.counts.deferred.try_acquire();
+        let of_tenant = of_tenant.ok_or_else(|| self.at_limit(&limits::TENANT_DEFERRED))?;
         self.keep(JOB_BYTES)?;
         let id = self.ids.next(|id| self.jobs.has(id));
         let alive = self.jobs.add(id, &self.env.host.jobs, self.plugin.tenant.index);
@@ -25,7 +27,7 @@ impl deferred::Host for HostState {
             id,
             asker,
             alive,
-            permit,
+            permits: [permit, of_tenant],
         });
         Ok(id)
     }

@@ -1,6 +1,10 @@
 //! What the host keeps for one instance, in its tenant's account.
 
+use crate::config::bound::Bound;
+use crate::config::limits;
+use crate::plugin::tenant::TenantCounts;
 use crate::quota::budget::{ByteBudget, Reservation};
+use crate::quota::semaphore::Permits;
 
 /// What an instance has of its tenant's account. Whatever is asked for is added at once; what has come to its end is
 /// taken off when the call is over, or as soon as there is no room otherwise.
@@ -37,5 +41,58 @@ impl KeptMeter {
     /// Whether the tenant has room for so many bytes more.
     pub(super) fn has_room(&self, bytes: u64) -> bool {
         self.counted.as_ref().is_some_and(|counted| counted.has_room(bytes))
+    }
+}
+
+/// What is counted over all instances of a tenant.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum KeptKind {
+    Timer,
+    Tick,
+    Subscription,
+    Pop,
+}
+
+impl KeptKind {
+    /// The tenant's bound of it.
+    pub(super) fn bound(self) -> &'static Bound {
+        match self {
+            KeptKind::Timer => &limits::TENANT_TIMERS,
+            KeptKind::Tick => &limits::TENANT_TICKS,
+            KeptKind::Subscription => &limits::TENANT_SUBSCRIPTIONS,
+            KeptKind::Pop => &limits::TENANT_POPS,
+        }
+    }
+}
+
+/// What an instance has of its tenant's counts. As with [`KeptMeter`], one more is counted at once, and what has come to
+/// its end when the call is over, or as soon as there is no room otherwise.
+#[derive(Debug)]
+pub(super) struct OwnCounts {
+    pub(super) timers: Permits,
+    pub(super) ticks: Permits,
+    pub(super) subscriptions: Permits,
+    pub(super) pops: Permits,
+}
+
+impl OwnCounts {
+    pub(super) fn new(of_tenant: &TenantCounts) -> OwnCounts {
+        OwnCounts {
+            timers: of_tenant.timers.no_permits(),
+            ticks: of_tenant.ticks.no_permits(),
+            subscriptions: of_tenant.subscriptions.no_permits(),
+            pops: of_tenant.pops.no_permits(),
+        }
+    }
+
+    /// One more, if the tenant has room for it.
+    pub(super) fn grow(&mut self, counted: KeptKind) -> bool {
+        let permits = match counted {
+            KeptKind::Timer => &mut self.timers,
+            KeptKind::Tick => &mut self.ticks,
+            KeptKind::Subscription => &mut self.subscriptions,
+            KeptKind::Pop => &mut self.pops,
+        };
+        permits.grow()
     }
 }

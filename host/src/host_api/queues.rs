@@ -3,6 +3,7 @@
 use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, queues};
 use crate::contract::export::Export;
+use crate::host_api::kept::KeptKind;
 use crate::host_api::owned::{Place, Pops};
 use crate::host_api::state::HostState;
 
@@ -26,7 +27,7 @@ impl queues::Host for HostState {
         if max as usize <= self.pops.len() {
             return Err(self.at_limit(&limits::POPS));
         }
-        self.keep(Pops::bytes_of(queue))?;
+        self.keep_one(KeptKind::Pop, Pops::bytes_of(queue))?;
         let id = self.ids.next(|id| self.pops.has(id));
         let place = tenant
             .queues

@@ -4,6 +4,7 @@ use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, reactor};
 use crate::contract::export::Export;
 use crate::host_api::command::Command;
+use crate::host_api::kept::KeptKind;
 use crate::host_api::state::HostState;
 use crate::quota::host_memory::TICK_BYTES;
 
@@ -29,7 +30,7 @@ impl reactor::Host for HostState {
         if max <= self.ticks {
             return Err(self.at_limit(&limits::TICKS));
         }
-        self.keep(TICK_BYTES)?;
+        self.keep_one(KeptKind::Tick, TICK_BYTES)?;
         self.ticks += 1;
         self.next_tick = self.next_tick.wrapping_add(1);
         self.commands.push(Command::Tick { id: self.next_tick });

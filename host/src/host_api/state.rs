@@ -12,7 +12,7 @@ use crate::contract::bindings::{ErrorCode, types};
 use crate::host_api::call::CallMeter;
 use crate::host_api::command::Commands;
 use crate::host_api::handles::Sockets;
-use crate::host_api::kept::KeptMeter;
+use crate::host_api::kept::{KeptKind, KeptMeter, OwnCounts};
 use crate::host_api::memory::MemoryMeter;
 use crate::host_api::owned::{OwnJobs, Pops, Subscriptions};
 use crate::host_api::wasi::Wasi;
@@ -59,6 +59,8 @@ pub struct HostState {
     pub memory: MemoryMeter,
     /// What the host keeps for it, in its tenant's account.
     pub kept: KeptMeter,
+    /// What it has of its tenant's counts.
+    counts: OwnCounts,
     /// The measure of the call that it is in.
     pub call: CallMeter,
     /// Made when a guest first asks for anything of WASI, which most never do.
@@ -72,6 +74,7 @@ impl HostState {
         let memory = MemoryMeter::new(limits.memory, limits.tables, &plugin.tenant.memory);
         let call = CallMeter::new(&env.clock);
         let kept = KeptMeter::new(&plugin.tenant.host_memory);
+        let counts = OwnCounts::new(&plugin.tenant.counts);
         HostState {
             plugin,
             env,
@@ -91,6 +94,7 @@ impl HostState {
             ids: Ids::default(),
             memory,
             kept,
+            counts,
             call,
             wasi: None,
         }
@@ -144,6 +148,26 @@ impl HostState {
         if self.kept.grow(bytes) { Ok(()) } else { Err(self.no_host_memory()) }
     }
 
+    /// The host is going to keep one more of these, which takes so many bytes.
+    ///
+    /// # Errors
+    /// When its tenant has as many as it may have, or no room for the bytes.
+    pub(super) fn keep_one(&mut self, counted: KeptKind, bytes: u64) -> Result<(), ErrorCode> {
+        if self.counts.grow(counted) && self.kept.grow(bytes) {
+            return Ok(());
+        }
+        // It may have been counted and found no room for its bytes: both begin again with what is there.
+        self.settle();
+        if !self.counts.grow(counted) {
+            return Err(self.at_limit(counted.bound()));
+        }
+        if self.kept.grow(bytes) {
+            return Ok(());
+        }
+        self.settle();
+        Err(self.no_host_memory())
+    }
+
     /// The error for a guest whose tenant's account is full.
     pub(super) fn no_host_memory(&self) -> ErrorCode {
         self.at_limit(&limits::HOST_MEMORY)
@@ -154,6 +178,10 @@ impl HostState {
     pub fn settle(&mut self) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let handles = self.wasi.as_mut().map_or(0, |wasi| wasi.handles());
+        self.counts.timers.shrink_to(self.timers.len());
+        self.counts.ticks.shrink_to(self.ticks as usize);
+        self.counts.subscriptions.shrink_to(self.subscriptions.len());
+        self.counts.pops.shrink_to(self.pops.len());
         self.kept.set(
             count(self.timers.len()) * TIMER_BYTES
                 + u64::from(self.ticks) * TICK_BYTES

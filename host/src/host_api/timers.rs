@@ -6,6 +6,7 @@ use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, timers};
 use crate::contract::export::Export;
 use crate::host_api::command::Command;
+use crate::host_api::kept::KeptKind;
 use crate::host_api::state::HostState;
 use crate::quota::host_memory::TIMER_BYTES;
 
@@ -40,7 +41,7 @@ impl HostState {
         if max as usize <= self.timers.len() {
             return Err(self.at_limit(&limits::TIMERS));
         }
-        self.keep(TIMER_BYTES)?;
+        self.keep_one(KeptKind::Timer, TIMER_BYTES)?;
         let id = self.ids.next(|id| self.timers.contains(&id));
         self.timers.insert(id);
         let after = Duration::from_millis(milliseconds.into());

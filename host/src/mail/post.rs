@@ -247,8 +247,8 @@ pub struct Deferred {
     pub job: u32,
     /// The result.
     pub outcome: Result<Message, NoResult>,
-    /// Counts the job until its outcome is delivered.
-    pub permit: Option<Permit>,
+    /// Count the job until its outcome is delivered.
+    pub permits: Option<[Permit; 2]>,
 }
 
 /// Why a job has no result. The words of an operation count as a result does, until the asking instance has them.

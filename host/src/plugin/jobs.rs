@@ -25,8 +25,8 @@ pub struct Job {
     pub asker: Address,
     /// Gone when the asking instance is.
     pub alive: Weak<()>,
-    /// Counts it among the jobs of its plugin.
-    pub permit: Permit,
+    /// Count it among the jobs of its plugin and of its tenant.
+    pub permits: [Permit; 2],
 }
 
 /// Jobs that wait for a worker. Where several tenants have such work, none has all the workers at once: an operation that

@@ -40,6 +40,8 @@ pub struct Tenant {
     pub memory: ByteBudget,
     /// What the host keeps for it besides messages and outboxes.
     pub host_memory: ByteBudget,
+    /// Things that its instances have asked for and that have not come to their end.
+    pub counts: TenantCounts,
     /// Instances of its plugins that ended in a trap.
     pub strikes: AtomicU64,
     /// Calls of its instances that have outlived their first slice.
@@ -52,6 +54,33 @@ pub struct Tenant {
     pub channels: Channels,
     /// Its queues.
     pub queues: Arc<Queues>,
+}
+
+/// How many of each thing all instances of a tenant may have asked for at once.
+#[derive(Debug)]
+pub struct TenantCounts {
+    /// Timers that are set.
+    pub timers: Semaphore,
+    /// Ticks that wait.
+    pub ticks: Semaphore,
+    /// Subscriptions.
+    pub subscriptions: Semaphore,
+    /// Pops that wait.
+    pub pops: Semaphore,
+    /// Jobs that have not ended.
+    pub deferred: Semaphore,
+}
+
+impl TenantCounts {
+    fn new(limits: &TenantLimits) -> TenantCounts {
+        TenantCounts {
+            timers: Semaphore::new(limits.timers),
+            ticks: Semaphore::new(limits.ticks),
+            subscriptions: Semaphore::new(limits.subscriptions),
+            pops: Semaphore::new(limits.pops),
+            deferred: Semaphore::new(limits.deferred),
+        }
+    }
 }
 
 impl Tenant {
@@ -73,6 +102,7 @@ impl Tenant {
             reading: config.limits.read_per_second.map(TokenBucket::new),
             writing: config.limits.write_per_second.map(TokenBucket::new).map(Arc::new),
             log: LogShare::new(&config.name, config.limits.log_per_second),
+            counts: TenantCounts::new(&config.limits),
             strikes: AtomicU64::new(0),
             slow_calls: Semaphore::new(config.limits.slow_calls),
             holds: LoopHolds::default(),

@@ -16,6 +16,13 @@ pub struct Semaphore {
 #[derive(Debug)]
 pub struct Permit(Arc<AtomicU32>);
 
+/// As many permits of a [`Semaphore`] as somebody has things at the moment. They are given back when it is dropped.
+#[derive(Debug)]
+pub struct Permits {
+    semaphore: Semaphore,
+    count: u32,
+}
+
 impl Semaphore {
     /// A semaphore with all its permits. The limit is part of it, so that no two places disagree about it.
     pub fn new(limit: u32) -> Semaphore {
@@ -24,9 +31,17 @@ impl Semaphore {
 
     /// A permit, if one is left.
     pub fn try_acquire(&self) -> Option<Permit> {
+        self.take_one().then(|| Permit(self.acquired.clone()))
+    }
+
+    fn take_one(&self) -> bool {
         let one_more = |acquired: u32| (acquired < self.limit).then_some(acquired + 1);
-        let before = self.acquired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        before.ok().map(|_| Permit(self.acquired.clone()))
+        self.acquired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// No permits of it yet.
+    pub fn no_permits(&self) -> Permits {
+        Permits { semaphore: self.clone(), count: 0 }
     }
 
     /// How many permits are out.
@@ -51,6 +66,30 @@ impl Drop for Permit {
     }
 }
 
+impl Permits {
+    /// One more, if one is left.
+    pub fn grow(&mut self) -> bool {
+        let grown = self.semaphore.take_one();
+        self.count += u32::from(grown);
+        grown
+    }
+
+    /// Gives back all but `count`.
+    pub fn shrink_to(&mut self, count: usize) {
+        let kept = u32::try_from(count).map_or(self.count, |count| count.min(self.count));
+        if kept < self.count {
+            self.semaphore.acquired.fetch_sub(self.count - kept, Ordering::Relaxed);
+            self.count = kept;
+        }
+    }
+}
+
+impl Drop for Permits {
+    fn drop(&mut self) {
+        self.shrink_to(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +103,19 @@ mod tests {
         drop(first);
         assert_eq!(semaphore.acquired(), 1);
         assert!(semaphore.try_acquire().is_some());
+    }
+
+    #[test]
+    fn permits_grow_one_by_one_and_are_given_back() {
+        let semaphore = Semaphore::new(3);
+        let (mut one, mut other) = (semaphore.no_permits(), semaphore.no_permits());
+        assert!(one.grow() && one.grow() && other.grow());
+        assert!(!one.grow() && !other.grow());
+        one.shrink_to(5);
+        assert_eq!(semaphore.acquired(), 3);
+        one.shrink_to(1);
+        assert!(other.grow() && !other.grow());
+        drop(other);
+        assert_eq!(semaphore.acquired(), 1);
     }
 }

@@ -50,7 +50,7 @@ impl Reactor {
                 true
             }
             Event::Deferred(deferred) => {
-                drop(deferred.permit.take());
+                drop(deferred.permits.take());
                 self.state_of(id)?.jobs.remove(deferred.job);
                 true
             }

@@ -130,7 +130,7 @@ impl Worker {
     }
 
     fn do_job(&mut self, job: Job) {
-        let Job { plugin, operation, argument, id, asker, alive, permit } = job;
+        let Job { plugin, operation, argument, id, asker, alive, permits } = job;
         if alive.strong_count() == 0 {
             return;
         }
@@ -141,7 +141,7 @@ impl Worker {
                 instance,
                 job: id,
                 outcome,
-                permit: Some(permit),
+                permits: Some(permits),
             }));
         };
         let event = Event::Operation { operation, argument };
@@ -167,8 +167,8 @@ impl Worker {
         }
         let outcome = self.outcome(&plugin, operation, finished);
         let instance = asker.instance;
-        let permit = Some(permit);
-        asker.post.send(Mail::Deferred(Deferred { instance, job: id, outcome, permit }));
+        let permits = Some(permits);
+        asker.post.send(Mail::Deferred(Deferred { instance, job: id, outcome, permits }));
     }
 
     /// A sandbox for a job, made or to be made; none when its tenant has no memory left for one.
