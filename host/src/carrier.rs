@@ -5,7 +5,7 @@
 //! lane.
 
 mod first_slice;
-pub mod spares;
+pub(crate) mod spares;
 
 use std::io;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often a thread that waits looks whether a manual clock was moved.
+/// How often a waiting thread checks whether a manual clock was moved.
 const LOOK_AT_THE_HAND: Duration = Duration::from_millis(1);
 
 /// A point on a [`Clock`], in nanoseconds since the clock was made.
@@ -116,8 +116,8 @@ impl Clock {
         Moment(self.turn.load(Ordering::Relaxed))
     }
 
-    /// Parks the calling thread for so long at most; who waits looks again at what it waits for. The hand of a manual
-    /// clock wakes nobody, so that there it is looked often.
+    /// Parks the calling thread for `at_most`; whoever waits checks again what it waits for. The hand of a manual clock wakes
+    /// nobody, so with one the checks are frequent.
     pub fn park(&self, at_most: Duration) {
         let at_most = match self.source {
             TimeSource::System(_) => at_most,

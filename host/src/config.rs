@@ -5,36 +5,36 @@
 
 pub mod address;
 mod address_value;
-pub mod allow;
-pub mod bound;
-pub mod channel;
+pub(crate) mod allow;
+pub(crate) mod bound;
+pub(crate) mod channel;
 mod compile_cache;
-pub mod connect;
-pub mod directory;
+pub(crate) mod connect;
+pub(crate) mod directory;
 mod duplicate;
 mod environment;
 pub mod error;
 pub mod explain;
-pub mod file;
+pub(crate) mod file;
 mod keys;
-pub mod limits;
+pub(crate) mod limits;
 pub mod model;
 pub(crate) mod names;
 mod options;
-pub mod origins;
+pub(crate) mod origins;
 mod overlap;
 mod quantity;
 mod raw;
-pub mod reference;
+pub(crate) mod reference;
 mod resolve;
 mod shape;
-pub mod socket_access;
+pub(crate) mod socket_access;
 mod source;
 mod special_purpose;
 mod table;
 #[cfg(test)]
 mod tests;
-pub mod units;
+pub(crate) mod units;
 mod values;
 mod without;
 

@@ -1,6 +1,6 @@
 //! The one engine of a host: how guests are compiled and where their memory comes from.
 
-pub mod cache;
+pub(crate) mod cache;
 pub(crate) mod call;
 mod capacity;
 pub mod compile;
@@ -52,7 +52,7 @@ pub enum EngineError {
 
 /// Makes the engine for plugins with these footprints, in their order, and tells what decides the code that it runs.
 ///
-/// Slots are as many as the sandboxes need at once. Where the system refuses the address space for slots without bounds
+/// There are as many slots as the sandboxes need at once. Where the system refuses the address space for slots without bounds
 /// checks, they are as small as the limits allow.
 ///
 /// # Errors

@@ -29,9 +29,9 @@ use crate::log::scope::ToQueue;
 /// The bounds of the two queues where no configuration says otherwise, in bytes.
 pub const QUEUES: (u64, u64) = (16 << 20, 16 << 20);
 
-/// At the end, so long is waited for a reader that reads nothing.
+/// How long the end waits for a reader that reads nothing.
 const STALL_MAX: Duration = Duration::from_secs(1);
-/// And so long for one that is slow.
+/// How long it waits for one that is slow.
 const FLUSH_MAX: Duration = Duration::from_secs(5);
 
 /// What the log is started with.

@@ -1,6 +1,6 @@
 //! Sockets: listeners, connections, and the ways out.
 
 pub(crate) mod connection;
-pub mod datagram;
+pub(crate) mod datagram;
 pub mod listener;
 pub(crate) mod outbound;

@@ -8,7 +8,7 @@ mod connections;
 mod datagrams;
 mod ends;
 mod events;
-pub mod exit;
+pub(crate) mod exit;
 mod fair_share;
 mod inbox;
 mod instances;

@@ -183,7 +183,7 @@ pub enum Answer {
         /// Its consumers.
         consumers: u32,
     },
-    /// So many messages were purged or deleted.
+    /// The number of messages that were purged or deleted.
     Count(u32),
     /// The message, with how many are left in the queue; nothing if it was empty.
     Message(Option<(Box<Delivery>, u32)>),

@@ -1,4 +1,4 @@
-//! So many bytes, put together from the pieces in which they come.
+//! Blocks of a known length, put together from the pieces in which they come.
 
 use std::collections::TryReserveError;
 

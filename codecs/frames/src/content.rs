@@ -94,7 +94,7 @@ pub struct ContentDecoder {
 }
 
 impl ContentDecoder {
-    /// A decoder that takes so much.
+    /// A decoder with this bound.
     #[must_use]
     pub fn new(limits: ContentLimits) -> ContentDecoder {
         let lines = LineLimits { line: limits.line, binary: limits.content };

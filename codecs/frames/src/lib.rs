@@ -8,7 +8,7 @@
 //!
 //! - [`lines`]: lines with any delimiter, and blocks of bytes between them, as EventMachine's `LineText2` has them.
 //! - [`content`]: header lines, then a body as long as they say, as its `HeaderAndContentProtocol`.
-//! - [`prefixed`]: four bytes of length, then so many bytes, as its `ObjectProtocol`.
+//! - [`prefixed`]: four bytes of length, then the bytes, as its `ObjectProtocol`.
 //! - [`netstring`] has strings of bytes such as `5:hello,`.
 #![forbid(unsafe_code)]
 

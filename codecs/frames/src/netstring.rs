@@ -1,4 +1,4 @@
-//! Netstrings: the length in decimal, `:`, so many bytes, `,`. <https://cr.yp.to/proto/netstrings.txt>
+//! Netstrings: the length in decimal, `:`, the bytes, `,`. <https://cr.yp.to/proto/netstrings.txt>
 
 use crate::block::Block;
 

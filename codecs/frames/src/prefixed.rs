@@ -1,4 +1,5 @@
-//! Four bytes of length, the most significant first, then so many bytes: the framing of EventMachine's `ObjectProtocol`.
+//! Four bytes of length, the most significant first, then as many bytes as they say: the framing of EventMachine's
+//! `ObjectProtocol`.
 
 use crate::block::Block;
 

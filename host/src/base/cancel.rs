@@ -16,7 +16,7 @@ struct CancelState {
 }
 
 impl CancelToken {
-    /// Ends the call: at once where it waits, at the end of its slice where it computes.
+    /// Ends the call: at once if it waits, at the end of its slice if it computes.
     pub fn cancel(&self) {
         // Before the waker is taken: who waits from now on sees it.
         self.0.cancelled.store(true, Ordering::SeqCst);

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The code of a process that a panic has ended.
 pub const EXIT_CODE: u8 = 1;
 
-/// So many panics are survived, each as the end of what it happened in.
+/// Panics that are survived, each as the end of what it happened in.
 const SURVIVED_MAX: u32 = 100;
 
 /// What is known of a panic.

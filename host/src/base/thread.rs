@@ -104,7 +104,7 @@ impl Threads {
         Ok(())
     }
 
-    /// Waits until all have ended, for so long at most; false where one has not.
+    /// Waits until all have ended, for `longest` at most; false where one has not.
     pub fn join_within(self, longest: Duration) -> bool {
         let Threads { handles, alive, ended } = self;
         drop(alive);

@@ -32,8 +32,8 @@ pub(super) struct FirstSlice {
     relief: Option<(Arc<dyn Relief>, ThreadId)>,
 }
 
-/// A guest that is seen so often has been inside for half a slice at the least, and for a slice and a half at the most, however
-/// the first look fell.
+/// Looks after which the loop is taken from a guest: by then it has been inside for half a slice to a slice and a half,
+/// depending on when the first look came.
 const LOOKS_MAX: u32 = 2;
 
 #[derive(Default)]

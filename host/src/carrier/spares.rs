@@ -14,9 +14,10 @@ use crate::engine::ticker::Activity;
 use crate::reactor::Reactor;
 use crate::reactor::exit::Exit;
 
-/// Threads that wait for a loop, for each loop, at the least.
+/// The fewest threads that wait, for each loop.
 const FOR_A_LOOP: usize = 2;
-/// And at the most, over that: one that comes back after a short wait of its guest is needed soon again.
+/// The most that wait, as a multiple of the fewest: a thread that comes back after a short wait of its guest is soon needed
+/// again.
 const KEPT_TIMES: usize = 2;
 
 /// What has ended on a thread that carries.
@@ -56,7 +57,7 @@ struct SpareQueue {
 }
 
 impl Spares {
-    /// Starts the threads for so many loops. `tell` is told how each loop has ended, and of panics.
+    /// Starts the threads for `loops` loops. `tell` is told how each loop has ended, and of panics.
     ///
     /// # Errors
     /// When the operating system has no more threads.

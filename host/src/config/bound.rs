@@ -111,7 +111,7 @@ impl Bound {
         }
     }
 
-    /// Whether so much is no bound at all.
+    /// Whether this amount means that there is no bound.
     pub fn is_unbounded(&self, amount: u64) -> bool {
         self.max_is_unbounded && amount == self.max
     }

@@ -2,7 +2,6 @@
 
 use strsim::levenshtein;
 
-use super::bound::Bound;
 use super::limits::{RawHost, RawLimits, RawListen, RawTenantLimits};
 use super::raw::{RawAllow, RawFile, RawPlugin, RawTenant};
 use super::table::ConfigKey;
@@ -23,7 +22,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ConfigKey> {
 }
 
 /// Every bound, in the order of the reference.
-pub(crate) fn bounds() -> impl Iterator<Item = &'static Bound> {
+#[cfg(test)]
+pub(crate) fn bounds() -> impl Iterator<Item = &'static super::bound::Bound> {
     all().filter_map(|key| key.bound)
 }
 

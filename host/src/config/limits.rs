@@ -2,7 +2,7 @@
 //!
 //! The only place where a bound is written: `table` makes from it the constant, the field of
 //! the configuration and of its mirror, how it is read and shown, and the words of its errors.
-//! `docs/config.md` holds [`super::reference::reference`] word by word.
+//! `docs/config.md` holds what `reference` makes of them word by word.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,15 +18,15 @@ const MILLISECOND: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
-/// So much CPU time a second is no bound.
+/// CPU time a second that means no bound.
 const UNBOUNDED_CPU: u64 = HOUR;
-/// So many bytes a second are no bound.
+/// Bytes a second that mean no bound.
 const UNBOUNDED_BYTES: u64 = 1024 * GIB;
-/// So many traps are never counted.
-const NEVER_PARKED: u64 = 1_000_000;
-/// So many sandboxes are no bound of a tenant's.
+/// Traps that mean no quarantine.
+const NEVER_IN_QUARANTINE: u64 = 1_000_000;
+/// Sandboxes of a tenant that mean no bound.
 const UNBOUNDED_INSTANCES: u64 = 1_000_000;
-/// So many connections a second are no bound.
+/// Connections a second that mean no bound.
 const UNBOUNDED_ACCEPTS: u64 = 1_000_000;
 
 /// Stack of one handler. EventMachine's users recurse in their own language's stack; this is the WebAssembly one.
@@ -395,7 +395,7 @@ limits! {
             unit: Count,
             default: 1000,
             min: 1,
-            max: NEVER_PARKED,
+            max: NEVER_IN_QUARANTINE,
             form: "a number, as in traps = 1000",
         };
         trap_window: bound TRAP_WINDOW: Duration = {

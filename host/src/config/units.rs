@@ -1,7 +1,5 @@
 //! Sizes and durations as an operator writes them: `"16MiB"`, `"150ms"`.
 
-use std::time::Duration;
-
 const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// Microseconds in each unit of time.
@@ -23,12 +21,7 @@ pub fn size(bytes: u64) -> String {
     format(bytes, &SIZES)
 }
 
-/// A duration in the largest unit that holds it exactly; what is below a microsecond is not shown.
-pub fn duration(time: Duration) -> String {
-    micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
-}
-
-/// As [`duration`], from microseconds.
+/// Microseconds in the largest unit that holds them exactly.
 pub(crate) fn micros(micros: u64) -> String {
     if micros == 0 { "0s".to_owned() } else { format(micros, &TIMES) }
 }
@@ -103,7 +96,7 @@ mod tests {
             assert_eq!(size(bytes), text);
         }
         for (time, text) in [(0, "0s"), (1, "1ms"), (90_000, "90s"), (120_000, "2m")] {
-            assert_eq!(duration(Duration::from_millis(time)), text);
+            assert_eq!(micros(time * 1000), text);
         }
     }
 }

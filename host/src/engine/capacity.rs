@@ -28,7 +28,7 @@ pub(super) struct Capacity<'a> {
     footprints: &'a [Footprint],
 }
 
-/// Something of which there is only so much.
+/// A resource of which the system has a limited amount.
 struct Resource {
     /// What a sandbox of each plugin takes of it.
     of_plugin: Vec<u64>,
@@ -113,7 +113,7 @@ impl Capacity<'_> {
         self.worst(of_plugin, self.config.host.limits.instances, None)
     }
 
-    /// What the worst mixture takes with so many sandboxes, and with another bound for one tenant.
+    /// What the worst mixture takes with `instances` sandboxes, and with another bound for one tenant.
     fn worst(&self, of_plugin: &[u64], instances: u32, other: Option<(usize, u32)>) -> u64 {
         let tenants = &self.config.tenants;
         let Halves { reserved, mut common } = Halves::of(instances, tenants.len());
@@ -197,7 +197,7 @@ impl Capacity<'_> {
         ConfigError::Invalid { file: self.config.file.clone(), line, key, problem }
     }
 
-    /// That the system refuses the address space for so many sandboxes.
+    /// The error for address space that the system refuses.
     pub(super) fn refused(&self, cause: &str, possible: Option<u32>) -> ConfigError {
         let instances = self.config.host.limits.instances;
         let remedy = match possible {

@@ -8,7 +8,7 @@ pub mod apart;
 mod artefact;
 pub mod bounds;
 mod child;
-pub mod fault;
+pub(crate) mod fault;
 mod queue;
 
 use std::collections::HashMap;
@@ -92,7 +92,7 @@ pub struct Compiled {
 pub enum CodeOrigin {
     /// From the cache.
     Cache,
-    /// Just compiled, in so much time.
+    /// Just compiled, in this time.
     Compiler(Duration, Kept),
 }
 
@@ -106,7 +106,7 @@ pub struct Compiler {
 /// The settings that code is wanted for.
 struct CompileTarget {
     settings: CodeSettings,
-    /// Of the engine's version, its settings and the processor.
+    /// A digest of the engine's version, its settings and the processor.
     digest: [u8; 32],
 }
 

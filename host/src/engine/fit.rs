@@ -106,8 +106,8 @@ fn words(text: impl Display) -> Fault {
     Fault::Instance(GuestText::of(text, WORDS_BYTES))
 }
 
-/// Tells which plugins cannot have as many connections as they may, because their tenants have no memory for so many
-/// sandboxes: the others will wait.
+/// Logs which plugins cannot have all the connections that their limits allow, because their tenants' memory is too small for
+/// the sandboxes: further connections will wait.
 pub fn compare_with_tenants(config: &Config, footprints: &[Footprint]) {
     for (plugin, footprint) in config.plugins.iter().zip(footprints) {
         if plugin.isolation != Isolation::Connection {

@@ -193,7 +193,7 @@ impl TickerShared {
 mod tests {
     use super::*;
 
-    /// So many slices pass; whether the ticker may sleep then.
+    /// Whether the ticker may sleep after `slices` slices.
     fn may_sleep_after(slices: u32, idle: &mut Idle, activity: &Activity) -> bool {
         for _ in 0..slices {
             idle.has_passed(activity.0.entries.load(Ordering::SeqCst));

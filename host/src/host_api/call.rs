@@ -174,7 +174,7 @@ impl CallMeter {
         Ok(())
     }
 
-    /// What counts for the deadline, for a call that has used so much CPU time.
+    /// The time that counts for the deadline, of a call that has used `used` of CPU time.
     fn taken(&self, used: Duration) -> Duration {
         match self.budget.counts {
             Counts::Everything => self.clock.now().since(self.begun),
@@ -224,7 +224,7 @@ impl CallMeter {
         result
     }
 
-    /// How much longer it may wait, after so long a wait.
+    /// How much longer it may wait when it has waited for `waiting`.
     fn left(&self, waiting: Duration) -> Duration {
         let taken = match self.budget.counts {
             Counts::Everything => self.taken(Duration::ZERO),

@@ -19,7 +19,7 @@ impl KeptMeter {
         KeptMeter { counted: of_tenant.reserve(0), bytes: 0 }
     }
 
-    /// Adds so many bytes, if there is room for them.
+    /// Reserves bytes; false where the tenant has no room for them.
     pub(super) fn grow(&mut self, bytes: u64) -> bool {
         let fits = self.counted.as_mut().is_some_and(|counted| counted.grow(bytes));
         if fits {
@@ -28,7 +28,7 @@ impl KeptMeter {
         fits
     }
 
-    /// Makes it so many bytes, which are there already.
+    /// Sets the reservation to bytes that are kept already, whether there is room or not.
     pub(super) fn set(&mut self, bytes: u64) {
         if self.bytes != bytes
             && let Some(counted) = &mut self.counted
@@ -38,7 +38,7 @@ impl KeptMeter {
         }
     }
 
-    /// Whether the tenant has room for so many bytes more.
+    /// Whether the tenant has room for further bytes.
     pub(super) fn has_room(&self, bytes: u64) -> bool {
         self.counted.as_ref().is_some_and(|counted| counted.has_room(bytes))
     }

@@ -43,8 +43,8 @@ impl MemoryMeter {
         }
     }
 
-    /// Takes the memory that the instance begins with from the tenant's account, so that making it does not fail for
-    /// want of it. False when there is not so much left.
+    /// Reserves the memory that the instance begins with in the tenant's account, so that instantiation does not fail for
+    /// lack of it. False when the account has less.
     pub fn reserve(&mut self, bytes: u64) -> bool {
         let fits = self.of_tenant.as_mut().is_none_or(|reservation| reservation.grow(bytes));
         if fits {
@@ -53,7 +53,7 @@ impl MemoryMeter {
         fits
     }
 
-    /// Takes so many bytes from the tenant's account, those first that were reserved.
+    /// Takes bytes from the tenant's account, first those that were reserved.
     fn take(&mut self, bytes: u64) -> bool {
         let reserved = bytes.min(self.ahead);
         let more = bytes - reserved;

@@ -26,7 +26,7 @@ use crate::quota::host_memory::{HANDLE_BYTES, JOB_BYTES, TICK_BYTES, TIMER_BYTES
 pub struct HostState {
     /// The plugin this is an instance of.
     pub plugin: Arc<Plugin>,
-    /// What surrounds it.
+    /// Its environment.
     pub env: Env,
     /// Where others reach it; nobody reaches an operation, nor an instance whose reactor does not run yet.
     pub address: Option<Address>,
@@ -136,7 +136,7 @@ impl HostState {
 }
 
 impl HostState {
-    /// The host is going to keep so many bytes more.
+    /// Reserves bytes in the tenant's account, before the host keeps them.
     ///
     /// # Errors
     /// When its tenant has no room for them.
@@ -148,7 +148,7 @@ impl HostState {
         if self.kept.grow(bytes) { Ok(()) } else { Err(self.no_host_memory()) }
     }
 
-    /// The host is going to keep one more of these, which takes so many bytes.
+    /// Counts one more of these for the tenant and reserves its bytes, before the host keeps it.
     ///
     /// # Errors
     /// When its tenant has as many as it may have, or no room for the bytes.
@@ -199,7 +199,7 @@ impl HostState {
     }
 }
 
-/// What surrounds an instance: its reactor's time, and the rest of the host.
+/// Environment of an instance: its reactor's clock and stop flag, and what the host shares.
 #[derive(Debug, Clone)]
 pub struct Env {
     /// The reactor's clock.

@@ -108,7 +108,7 @@ impl Lines {
         self.begun.extend_from_slice(kept);
     }
 
-    /// Takes so many bytes from the tenant's account; without them the rest of the line is left out.
+    /// Reserves bytes in the tenant's account; where it has no room, the rest of the line is left out.
     fn count(&mut self, bytes: usize) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let memory = &self.plugin.tenant.host_memory;

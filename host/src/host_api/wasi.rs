@@ -164,7 +164,7 @@ impl Wasi {
         *self.handles.get_or_insert_with(|| table.iter_mut().count())
     }
 
-    /// From now on the guest has at most so many.
+    /// Bounds the handles that the guest may have from now on.
     pub(super) fn allow_handles(&mut self, max: usize) {
         self.table.set_max_capacity(max);
     }

@@ -8,7 +8,7 @@ use crate::contract::bindings::Level;
 use crate::log::share::LogShare;
 use crate::log::{scope, text};
 
-/// So many bytes wait for the log's thread together.
+/// Bytes after which lines are handed to the log's thread.
 const BATCH_BYTES: usize = 32 << 10;
 /// Stands for the text; no time, level or name of a plugin has it.
 const PLACEHOLDER: &str = "\u{e000}";

@@ -189,8 +189,8 @@ impl WriteQueue {
         self.done(entries, true);
     }
 
-    /// Whether it is time to tell what was left out, so long after the last time. It counts as told from now on; whoever
-    /// has told it says so by [`WriteQueue::done`].
+    /// Whether it is time to tell what was left out, where the last time was `told` ago. It counts as told from now on; whoever
+    /// has told it calls [`WriteQueue::done`].
     pub(super) fn is_to_tell(&self, told: Duration) -> bool {
         let mut state = self.lock();
         let held = self.host.held.load(Ordering::Relaxed);
@@ -268,7 +268,7 @@ pub(super) fn wake_log() {
 mod tests {
     use super::*;
 
-    /// Others of the process's tests have shares, too; the queue is so large that each has 1,000 bytes at least.
+    /// Other tests of the process have shares, too; the queue is large enough for 1,000 bytes for each.
     fn queue() -> (WriteQueue, u64) {
         let queue = WriteQueue::new(StandardStream::Log, 2_000_000);
         let part = queue.part();

@@ -8,7 +8,8 @@ use crate::config::limits;
 use crate::log::queue;
 use crate::quota::token_bucket::TokenBucket;
 
-/// What is told of a tenant may be so much ahead of its rate at least: it must not hide what it does behind its own lines.
+/// Bytes by which the host's own lines about a tenant may at least exceed its rate: a tenant must not hide what it does behind
+/// its own lines.
 const TOLD_AHEAD: u64 = 16 << 10;
 
 /// The part of the log, and of the host's standard output, that is one tenant's.
@@ -44,7 +45,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts so many more; true if all before were told.
+    /// Adds `more`; true if everything before was told.
     pub(super) fn add(&self, more: u64) -> bool {
         self.total.fetch_add(more, Ordering::Relaxed);
         0 < more && self.untold.fetch_add(more, Ordering::Relaxed) == 0
@@ -66,7 +67,7 @@ static SHARES: Mutex<Vec<Weak<LogShare>>> = Mutex::new(Vec::new());
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 impl LogShare {
-    /// The share of the tenant `name`, which may write so many bytes of lines in each second.
+    /// The share of the tenant `name`, which may write `per_second` bytes of lines in each second.
     pub fn new(name: &str, per_second: u64) -> Arc<LogShare> {
         let share = Arc::new(LogShare {
             name: name.to_owned(),
@@ -104,12 +105,12 @@ impl LogShare {
         self.rate.owed(now) < self.rate_max.max(TOLD_AHEAD)
     }
 
-    /// A line of so many bytes was written.
+    /// Charges a line that was written.
     pub(super) fn wrote(&self, bytes: usize) {
         self.rate.take(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// So many lines were above its rate. The log says how many as soon as it may.
+    /// Counts lines that were above its rate. The log says how many as soon as it may.
     pub fn leave_out(&self, lines: u64) {
         if self.above_rate.add(lines) {
             queue::wake_log();

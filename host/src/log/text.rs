@@ -31,7 +31,7 @@ impl GuestText {
         GuestText::of(text, CAUSE_BYTES)
     }
 
-    /// A text of which so many bytes are kept, as they are written in quotes. What is past that is not even formatted.
+    /// The first `bytes_max` bytes of a text, counted as they are written in quotes. The rest is not even formatted.
     pub fn of(text: impl Display, bytes_max: usize) -> GuestText {
         let mut gate = Gate { text: String::new(), left: bytes_max };
         // It fails when the text is full, which ends the formatting.

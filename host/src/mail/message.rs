@@ -53,7 +53,7 @@ impl Message {
         Ok(Message { data, _of_place: place, of_tenant: tenant })
     }
 
-    /// The same with so much more in its tenant's account.
+    /// The same with `more` bytes in its tenant's account.
     ///
     /// # Errors
     /// When there is no room for that.

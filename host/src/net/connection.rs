@@ -424,7 +424,7 @@ impl Connection {
         self.put(bytes, now)
     }
 
-    /// Whether so many bytes can be sent.
+    /// Whether `bytes` more bytes can be sent.
     fn check_room(&mut self, bytes: usize) -> Result<(), SendError> {
         self.check_sendable()?;
         if self.marks.max < self.outbox.len().saturating_add(bytes) {

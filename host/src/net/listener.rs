@@ -1,6 +1,6 @@
 //! Listeners: bound before anything runs, accepted from by one reactor each.
 
-pub mod error;
+pub(crate) mod error;
 pub mod inherited;
 mod tcp;
 mod udp;

@@ -64,7 +64,7 @@ impl Counters {
         self.add_many(what, 1)
     }
 
-    /// Counts so many more.
+    /// Adds `more` to a counter.
     pub fn add_many(&self, what: CounterKey, more: u64) -> u64 {
         let mut told = lock(&self.told);
         let told = told.entry(what).or_default();

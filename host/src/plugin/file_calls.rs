@@ -14,7 +14,7 @@ use crate::base::panics::Panicked;
 
 /// The most of the threads that one tenant has at once.
 const THREADS_OF_A_TENANT: usize = 4;
-/// So many calls of a tenant may wait before it is looked which of them nobody wants any more.
+/// Calls of a tenant that may wait before those that nobody wants any more are removed.
 const LOOK_AT: usize = 16;
 
 /// The calls of all tenants. Clones are the same.
@@ -241,7 +241,7 @@ impl<T> FileQueue<T> {
 mod tests {
     use super::*;
 
-    /// So many threads for these tenants.
+    /// A queue with `threads` threads for these tenants.
     fn queue(threads: usize, tenants: &[usize]) -> FileQueue<&'static str> {
         let under_way = tenants.iter().map(|tenant| (*tenant, 0)).collect();
         FileQueue { under_way, idle: threads, ..FileQueue::default() }

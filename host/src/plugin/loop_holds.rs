@@ -13,7 +13,7 @@ pub struct LoopHolds {
 }
 
 impl LoopHolds {
-    /// A handler has returned to its loop after so long.
+    /// Notes that a handler has held its loop for `time`.
     pub fn held(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         // Hardly any is the longest so far, and looking costs less than changing.

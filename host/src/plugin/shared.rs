@@ -31,7 +31,7 @@ pub struct HostShared {
 }
 
 impl HostShared {
-    /// A host of these plugins, whose guests may have so many file descriptors together.
+    /// A host of these plugins, whose guests may have `descriptors` file descriptors together.
     pub fn new(plugins: Vec<Arc<Plugin>>, descriptors: u32) -> Arc<HostShared> {
         let mut tenants: Vec<Arc<Tenant>> = Vec::new();
         for plugin in &plugins {

@@ -153,7 +153,7 @@ impl Tenant {
     }
 }
 
-/// A token_bucket of CPU time.
+/// A token bucket of CPU time.
 fn per_second(time: Duration) -> TokenBucket {
     TokenBucket::new(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
 }

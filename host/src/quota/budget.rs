@@ -45,14 +45,13 @@ impl ByteBudget {
         self.0.held.fetch_update(Ordering::SeqCst, Ordering::Relaxed, with).is_ok()
     }
 
-    /// Whether so many bytes would fit right now.
+    /// Whether `bytes` more bytes would fit right now.
     pub fn has_room(&self, bytes: u64) -> bool {
         let held = self.0.held.load(Ordering::Relaxed);
         held.checked_add(bytes).is_some_and(|sum| sum <= self.0.max)
     }
 
-    /// Whether so much is held that whoever adds to it should wait: a quarter, since those that have begun still
-    /// add theirs.
+    /// Whether whoever adds to it should wait: from a quarter on, since those that have begun still add theirs.
     pub fn is_nearly_full(&self) -> bool {
         self.0.max / 4 < self.0.held.load(Ordering::SeqCst)
     }
@@ -111,12 +110,12 @@ impl Reservation {
 }
 
 impl Reservation {
-    /// Whether the budget has room for so many bytes more right now.
+    /// Whether the budget has room for `bytes` more bytes right now.
     pub fn has_room(&self, bytes: u64) -> bool {
         self.budget.has_room(bytes)
     }
 
-    /// Makes it so many bytes, whether they fit or not: for what is there already.
+    /// Sets it to `bytes`, whether they fit or not: for what is there already.
     pub fn set(&mut self, bytes: u64) {
         if self.bytes < bytes {
             self.budget.0.held.fetch_add(bytes - self.bytes, Ordering::SeqCst);

@@ -16,7 +16,7 @@ pub struct DescriptorQuota {
 }
 
 impl DescriptorQuota {
-    /// So many, for so many tenants.
+    /// Of `max` descriptors for `tenants` tenants.
     pub fn new(max: u32, tenants: usize) -> DescriptorQuota {
         let Halves { reserved, common } = Halves::of(max, tenants);
         let tenants = std::iter::repeat_with(|| Semaphore::new(reserved)).take(tenants).collect();

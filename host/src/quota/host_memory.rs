@@ -27,7 +27,7 @@ pub const PROCESS_BYTES: u64 = 1024;
 /// An entry of a folder that was listed, besides its name.
 pub const ENTRY_BYTES: u64 = 96;
 
-/// The right to one of the things of which a plugin has only so many, with what the host keeps for it.
+/// The right to one thing that is limited in number, with the reservation for what the host keeps for it.
 #[derive(Debug)]
 pub struct Admission {
     _permit: Permit,
@@ -36,8 +36,8 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// One more, which takes so many bytes of the tenant's account. None where there is no room for that; whether a
-    /// permit is left is asked first.
+    /// One more, with a reservation of `bytes` in the tenant's account. None where the account has no room; the permit is
+    /// acquired before.
     pub fn of(permit: Permit, memory: &ByteBudget, bytes: u64) -> Option<Admission> {
         Some(Admission { _permit: permit, _kept: memory.reserve(bytes)?, _descriptor: None })
     }

@@ -55,7 +55,7 @@ pub struct Halves {
 }
 
 impl Halves {
-    /// Of `max` sandboxes for so many tenants.
+    /// Of `max` sandboxes for `tenants` tenants.
     pub fn of(max: u32, tenants: usize) -> Halves {
         let count = u32::try_from(tenants).unwrap_or(u32::MAX).max(1);
         let reserved = max / 2 / count;

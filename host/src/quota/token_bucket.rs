@@ -1,4 +1,4 @@
-//! So much of something in each second: CPU time, bytes, connections.
+//! Rates: an amount of something in each second, such as CPU time, bytes or connections.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl TokenBucket {
         filled + Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
     }
 
-    /// How much is owed at `now`: so much must come before there is anything in it.
+    /// The debt at `now`: what has to be filled in before the bucket has anything to give.
     pub fn owed(&self, now: Moment) -> u64 {
         self.fill(now);
         u64::try_from(self.left.load(Ordering::Relaxed).saturating_neg()).unwrap_or(0)

@@ -17,8 +17,8 @@ use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
 use crate::reactor::table::instance::InstanceState;
 use crate::workers::slow_call::{CallOf, SlowCall};
 
-/// A call ends itself when its deadline has passed. So much later the reactor ends one that cannot: its thread is in a host
-/// function, or has had no core for so long.
+/// How long after its deadline the reactor ends a call that has not ended itself: its thread is in a host function, or has had
+/// no core since.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 /// What is next for an instance.

@@ -91,7 +91,7 @@ enum LastHandler {
 }
 
 impl FairShare {
-    /// Of so many tenants.
+    /// For `tenants` tenants and turns that are made of slices of this length.
     pub(super) fn new(tenants: usize, slice: Duration) -> FairShare {
         FairShare {
             tenants: vec![Share::default(); tenants],
@@ -155,7 +155,7 @@ impl FairShare {
         self.turn / self.contending.max(1)
     }
 
-    /// A tenant's handler has had so much of this turn; it is `now`.
+    /// Charges `used` of this turn to a tenant; the time is `now`.
     pub(super) fn charge(&mut self, tenant: usize, used: Duration, now: Moment) {
         self.charge_work(tenant, used);
         let is_long = self.is_long(used);
@@ -194,7 +194,7 @@ impl FairShare {
         }
     }
 
-    /// A tenant's handler has used so much in the slow lane.
+    /// Notes that a tenant's handler has used `used` in the slow lane.
     pub(super) fn used_in_the_lane(&mut self, tenant: usize, used: Duration, now: Moment) {
         let is_long = self.is_long(used);
         if let Some(share) = self.tenants.get_mut(tenant).filter(|_| is_long) {
@@ -202,8 +202,7 @@ impl FairShare {
         }
     }
 
-    /// Whether a handler that takes so much is better begun in the slow lane: going there and coming back costs little
-    /// beside it.
+    /// Whether a handler that takes `used` is better begun in the slow lane: the way there and back costs little beside it.
     fn is_long(&self, used: Duration) -> bool {
         self.even_share().max(self.long) <= used
     }

@@ -67,7 +67,7 @@ impl Inbox {
         self.notices.try_recv().ok()
     }
 
-    /// The mail that has come, up to so much.
+    /// The mail that has come, `most` pieces at most.
     pub fn mail(&mut self, most: usize) -> Vec<Mail> {
         let mail: Vec<Mail> = self.mail.try_iter().take(most).collect();
         self.has_more = mail.len() == most;

@@ -98,7 +98,7 @@ impl Reactor {
         self.deliver(id, Event::Timer(timer));
     }
 
-    /// A periodic timer is due again so long after its callback has returned.
+    /// Sets a periodic timer again: its period begins when its callback has returned.
     pub(super) fn rearm(&mut self, id: InstanceId, timer: u32) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let owner = Owner::Tenant(instance.plugin.tenant.index);

@@ -223,7 +223,7 @@ impl Reactor {
         Delivered::ToOneMore
     }
 
-    /// Tells a process of so many messages in its mailbox.
+    /// Queues one event for each of `messages` messages in a process's mailbox.
     pub(super) fn notify(&mut self, process: u32, messages: usize) {
         let Some(&id) = self.processes.get(&process) else { return };
         for _ in 0..messages {
@@ -231,7 +231,7 @@ impl Reactor {
         }
     }
 
-    /// Whether an instance has so many events waiting that it is told no more.
+    /// Whether as many events wait for an instance as may; it gets no more of them for now.
     fn is_busy(&self, id: InstanceId) -> bool {
         self.instances.get(id).is_some_and(|instance| EVENTS_BEFORE_MAX <= instance.queued())
     }

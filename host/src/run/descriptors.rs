@@ -15,7 +15,7 @@ const KEPT: u64 = 128;
 const OPENED_LATER: u64 = 64;
 /// Descriptors of a reactor: its poll, its waker.
 const OF_A_REACTOR: u64 = 4;
-/// Guests have at least so many.
+/// Descriptors that guests have at least.
 const FEWEST: u64 = 16;
 /// Where Linux lists the descriptors of a process.
 const OPEN: &str = "/proc/self/fd";
@@ -42,7 +42,7 @@ fn left(config: &Config, limit: u64, open: u64) -> u32 {
     let reactors = config.host.limits.reactors as u64;
     let own = (config.listeners.len() as u64 + OF_A_REACTOR) * reactors;
     let left = limit.saturating_sub(open + OPENED_LATER + own);
-    // Where there are so few, the system has the last word, and listeners wait for it.
+    // With fewer than that the system itself refuses, and listeners wait.
     u32::try_from(left.max(FEWEST)).unwrap_or(u32::MAX)
 }
 

@@ -14,7 +14,7 @@ use crate::reactor::exit::Exit;
 use crate::run::news::News;
 use crate::run::signals::exit_code;
 
-/// How often it is looked whether the paths of Unix sockets still lead to them.
+/// How often the paths of Unix sockets are checked for still leading to them.
 const LOOK_AT_PATHS_EVERY: Duration = Duration::from_secs(5);
 
 /// What a reactor may take besides the `stop_deadline`: on a machine that has other work its last steps are late.

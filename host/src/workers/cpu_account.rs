@@ -20,7 +20,7 @@ impl CpuAccount {
         self.paid_until.store(nanoseconds(thread_cpu_time()), Ordering::Relaxed);
     }
 
-    /// A call begins on a thread that has had so much CPU time.
+    /// A call begins on a thread that has had this CPU time.
     pub(super) fn begin_at(&self, cpu: Duration) {
         self.paid_until.store(nanoseconds(cpu), Ordering::Relaxed);
     }

@@ -41,7 +41,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts so many threads.
+    /// Starts `count` threads.
     ///
     /// # Errors
     /// When the operating system has no more threads.
@@ -67,7 +67,7 @@ impl Workers {
     }
 }
 
-/// How many of so many workers one tenant may have: all, if no other has work for them.
+/// How many of the workers one tenant may have: all, if no other tenant has work for them.
 fn share(workers: usize, plugins: &[Arc<Plugin>]) -> usize {
     let deferring = plugins.iter().filter(|plugin| plugin.exports.has_operations());
     let tenants: BTreeSet<usize> = deferring.map(|plugin| plugin.tenant.index).collect();

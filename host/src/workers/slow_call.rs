@@ -152,7 +152,7 @@ impl SlowCall {
         self.is_seen();
     }
 
-    /// Another thread, which is in a host function and has had so much CPU time before, goes on with it here.
+    /// The thread that made it goes on with it here: it is in a host function and has had this CPU time before.
     pub fn goes_on_elsewhere(&self, cpu: Duration, is_low: bool) {
         self.thread.cpu.begin_at(cpu);
         self.thread.is_low.store(is_low, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //!
 //! It goes on on the thread that has entered the guest, with a low priority. Calls that begin here are made by threads of the
 //! lane. All come back to their reactors as mail when they have ended. Those that compute take turns by tenant
-//! (`turnstile`); of each tenant so many are under way at once, and the others wait unstarted.
+//! (`turnstile`); each tenant has `slow_calls` of them under way at most, and the others wait unstarted.
 
 mod queue;
 
@@ -81,7 +81,7 @@ impl Drop for SlowLaneThreads {
 }
 
 impl SlowLane {
-    /// A lane without threads, in which so many calls compute at once.
+    /// A lane without threads, in which at most `turns` calls compute at once.
     pub fn new(
         turns: usize,
         clock: &Clock,

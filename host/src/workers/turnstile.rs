@@ -1,5 +1,5 @@
-//! Turns: only so many calls compute at once in the slow lane. The others wait here on their own threads; tenants go through
-//! one after the other, however many calls each of them has.
+//! Turns: a fixed number of calls compute at once in the slow lane. The others wait here on their own threads; tenants take
+//! turns, however many calls each of them has.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +41,7 @@ struct Ticket {
 }
 
 impl Turnstile {
-    /// So many calls may compute at once.
+    /// A turnstile for at most `turns` calls at once.
     pub fn new(turns: usize, clock: &Clock, host: Arc<HostShared>) -> Turnstile {
         let queue = Mutex::new(TurnOrder { free: turns, tenants: VecDeque::new() });
         Turnstile { queue, clock: clock.for_reactor(), host }

@@ -12,7 +12,7 @@ pub(crate) fn to_milliseconds_saturating(duration: Duration) -> u32 {
     to_milliseconds(duration).unwrap_or(u32::MAX)
 }
 
-/// A duration as so many rounds of so many milliseconds, together not less and hardly more than it: one round up to 49
+/// A duration as a number of rounds and the milliseconds of each, together not less and hardly more than it: one round up to 49
 /// days, and a millisecond too much for each of more.
 pub(crate) fn to_rounds(duration: Duration) -> (u64, u32) {
     let all = whole_milliseconds(duration);

@@ -179,12 +179,12 @@ fn cancel(key: Key) {
 /// What a timer does.
 enum Action {
     Once(Box<dyn FnOnce()>),
-    /// Once, after so many calls of the host.
+    /// Once, after this many calls of the host.
     Late {
         left: u64,
         action: Box<dyn FnOnce()>,
     },
-    /// Each time after so many of its calls.
+    /// Each time after this many of its calls.
     Periodic {
         rounds: u64,
         left: u64,

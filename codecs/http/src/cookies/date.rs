@@ -78,7 +78,7 @@ fn time(token: &[u8]) -> Option<(u32, u32, u32)> {
     Some((hour, minute, number(fields.next()?, 1..=2)?))
 }
 
-/// The number at the beginning of a token, if it has so many digits.
+/// The number at the beginning of a token, if the count of its digits is in `digits`.
 fn number(token: &[u8], digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
     let count = token.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if !digits.contains(&count) {

@@ -10,7 +10,7 @@ use super::{
 pub(super) struct Incoming {
     is_text: bool,
     content: Vec<u8>,
-    /// So much of a text is known to be UTF-8.
+    /// Bytes of a text that are known to be UTF-8.
     checked: usize,
     /// Bytes of its frames, of which it was announced that they come or that have come.
     announced: u64,
@@ -22,7 +22,7 @@ impl Incoming {
         Incoming { is_text, content: Vec::new(), checked: 0, announced: 0, is_compressed }
     }
 
-    /// A frame of so many bytes belongs to it. Nothing waits for what will not be taken.
+    /// A frame of `length` bytes belongs to it. What will not be taken is refused before it is read.
     pub(super) fn announce(&mut self, length: u64, max: usize) -> Result<(), WebSocketError> {
         self.announced = self.announced.saturating_add(length);
         let max = max as u64;

@@ -24,7 +24,7 @@ impl Input {
         self.read += size;
     }
 
-    /// Up to so many bytes, which are read with it.
+    /// Up to `size` bytes, which are read with it.
     pub(super) fn take(&mut self, size: usize) -> &mut [u8] {
         let from = self.read;
         self.read = self.bytes.len().min(from.saturating_add(size));

@@ -54,7 +54,7 @@ enum State {
     Closed,
 }
 
-/// A frame of which so many bytes have come.
+/// A frame that has come in part.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     header: Header,

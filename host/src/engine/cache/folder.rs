@@ -27,7 +27,7 @@ const ENTRY_BYTES_MAX: u64 = 2 << 30;
 const OTHERS_WRITE: u32 = 0o022;
 /// Between the name of an entry and what makes a half-written file's name its own.
 const UNFINISHED: &str = ".writing-";
-/// A half-written file so much older than the newest entry was left by a host that was killed.
+/// A half-written file that is older than the newest entry by this was left by a host that was killed.
 const LEFT_SECONDS: i64 = 3600;
 
 /// An open folder that only this user and root can write to.

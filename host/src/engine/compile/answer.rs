@@ -7,7 +7,7 @@ use super::artefact::Artefact;
 /// What became of a component.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CompilerAnswer {
-    /// What became of it.
+    /// The code.
     Made(Artefact),
     /// It is not a component: why.
     Invalid(Vec<u8>),

@@ -19,9 +19,9 @@ use crate::clock::Moment;
 use crate::engine::settings::CodeSettings;
 use crate::log::text::GuestText;
 
-/// After so long an operator is told what is being waited for.
+/// How long a compilation takes before the operator is told of it.
 pub(super) const TELL_AFTER: Duration = Duration::from_secs(1);
-/// A process that is not done so long after it could have used its CPU time waits for something that does not come.
+/// A process that is not done this long after it could have used its CPU time waits for something that does not come.
 const WAIT_MAX: Duration = Duration::from_secs(30 * 60);
 /// What a process that fails has to say is kept up to here.
 const WORDS_MAX: usize = 4 << 10;
@@ -62,7 +62,7 @@ pub(super) struct CompilerProcess<'a> {
 }
 
 impl<'a> CompilerProcess<'a> {
-    /// Starts a process of this program, with so many threads.
+    /// Starts a process of this program, with `threads` threads.
     ///
     /// # Errors
     /// When the system refuses.
@@ -212,7 +212,7 @@ impl Drop for CompilerProcess<'_> {
     }
 }
 
-/// What an answer says, of a compiler that may use so much memory.
+/// What an answer says, of a compiler that may use `memory` bytes.
 pub(super) fn outcome(answer: CompilerAnswer, memory: u64) -> Result<Artefact, CompileFault> {
     match answer {
         CompilerAnswer::Made(artefact) => Ok(artefact),
@@ -232,7 +232,7 @@ fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(0 < time.subsec_nanos())
 }
 
-/// After so long a process is ended whatever it does.
+/// When a process is ended whatever it does.
 fn deadline(bounds: Bounds) -> Duration {
     bounds.time.saturating_add(WAIT_MAX)
 }

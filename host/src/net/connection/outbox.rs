@@ -35,8 +35,8 @@ impl Outbox {
         self.count();
     }
 
-    /// Whether so many bytes more fit into the sum. Those who look in the same moment may each go over it by what they
-    /// send.
+    /// Whether `bytes` more bytes fit into the tenant's sum. Connections that look at the same moment may each exceed it by what
+    /// they send.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.reservation.as_ref().is_none_or(|reservation| reservation.has_room(whole(bytes)))
     }
@@ -70,7 +70,7 @@ impl Outbox {
         self.count();
     }
 
-    /// Hands the bytes, at most so many, to `write` until they are gone or it answers `WouldBlock`.
+    /// Hands at most `max` bytes to `write`, until they are written or it answers `WouldBlock`.
     pub fn flush(
         &mut self,
         max: usize,

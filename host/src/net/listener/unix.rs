@@ -165,7 +165,7 @@ impl FolderLock {
         (self.device, self.inode)
     }
 
-    /// Waits until no other start holds it, for so long at most. It is given back with the value.
+    /// Waits until no other start holds it, for `longest` at most. Dropping the value releases it.
     pub(super) fn take(&self, longest: Duration) -> Result<(), BindFault> {
         let mut waited = Duration::ZERO;
         loop {

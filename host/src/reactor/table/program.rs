@@ -96,7 +96,8 @@ impl Failures {
     }
 }
 
-/// So much longer, at most, does a wait become by chance: hosts that failed together do not come back together.
+/// A wait becomes longer by a random part of itself, one in this many at most, so that hosts that failed together do not come
+/// back together.
 const JITTER: u32 = 4;
 
 /// A wait and up to a quarter of it.

@@ -41,7 +41,7 @@ const TELLING_MIN: Duration = Duration::from_millis(250);
 const TELLING_MAX: Duration = Duration::from_millis(500);
 
 impl Stopping {
-    /// It begins, and may take so long.
+    /// Begins, with `longest` for all of it.
     pub(in crate::reactor) fn begin(&mut self, now: Moment, longest: Duration) {
         self.until = now + longest;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::plugin::tenant::Tenant;
 use crate::quota::semaphore::Permit;
 
-/// So many calls of a tenant may wait before it is looked which of them nobody wants any more.
+/// Calls of a tenant that may wait before those that nobody wants any more are removed.
 const LOOK_AT: usize = 16;
 
 /// A call, as the queue needs to know it.

@@ -17,7 +17,7 @@ pub(super) struct Turn {
 const BYTES: usize = 256 * 1024;
 /// What a piece costs besides its bytes: a thousand small ones take about as long as [`BYTES`] in large ones.
 const PIECE: usize = 256;
-/// A compressed byte takes about as long as so many others.
+/// A compressed byte takes about as long as this many others.
 const COMPRESSED: usize = 16;
 /// Half of the slice that the host gives a callback, for pieces that are slow to make.
 const TIME: Duration = Duration::from_micros(500);

@@ -86,7 +86,7 @@ impl Pair {
         self.hear();
     }
 
-    /// The peer reads so many bytes of the outbox, and nobody says that there is room.
+    /// The peer reads `bytes` bytes of the outbox, and nobody says that there is room.
     pub fn read(&self, bytes: usize) {
         let mut wire = self.side.wire.borrow_mut();
         wire.outbound = wire.outbound.saturating_sub(bytes);
