@@ -9,6 +9,7 @@ pub(crate) mod lines;
 pub(crate) mod loop_holds;
 pub(crate) mod report;
 pub(crate) mod shared;
+pub(crate) mod subject;
 pub(crate) mod tenant;
 
 use std::path::PathBuf;

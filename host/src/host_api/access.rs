@@ -74,14 +74,7 @@ impl HostState {
         grant: Grant<'_>,
     ) -> Result<(), ErrorCode> {
         let subject = self.subject_names();
-        let denial = Denial {
-            call,
-            target,
-            cause,
-            grant,
-            handler: subject.as_ref().map(|(_, handler)| handler),
-            connection: subject.as_ref().map(|(number, _)| *number),
-        };
+        let denial = Denial { call, target, cause, grant, subject };
         if self.plugin.deny(self.env.clock.now(), &denial) {
             Ok(())
         } else {

@@ -6,7 +6,7 @@ use crate::config::bound::{Bound, Limit};
 use crate::config::model::Isolation;
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
-use crate::log::text::GuestText;
+use crate::plugin::subject::Subject;
 use crate::quota::semaphore::{Permit, Semaphore};
 
 impl HostState {
@@ -39,8 +39,8 @@ impl HostState {
         semaphore.try_acquire().ok_or_else(|| self.at_limit_of(bound, semaphore.limit()))
     }
 
-    /// The connection that the running callback is about: its number and its handler.
-    pub(super) fn subject_names(&self) -> Option<(u32, GuestText)> {
+    /// The connection that the running callback is about, as the log names it.
+    pub(super) fn subject_names(&self) -> Option<Subject> {
         let single = self.plugin.config.isolation == Isolation::Connection;
         let subject = match self.subject {
             Some(id) => self.sockets.of(id),
@@ -49,7 +49,7 @@ impl HostState {
         };
         subject.map(|connection| {
             let connection = connection.lock();
-            (connection.number, connection.handler.clone())
+            Subject { connection: connection.number, handler: connection.handler.clone() }
         })
     }
 }

@@ -6,6 +6,7 @@ use crate::config::model::Policy;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
+use crate::plugin::subject::Subject;
 
 /// One call that `[plugins.<name>.allow]` does not grant.
 #[derive(Debug, Clone)]
@@ -18,10 +19,8 @@ pub struct Denial<'a> {
     pub cause: Option<String>,
     /// What would grant it.
     pub grant: Grant<'a>,
-    /// The handler of the connection that it is about.
-    pub handler: Option<&'a GuestText>,
-    /// The number of the connection that it is about.
-    pub connection: Option<u32>,
+    /// The connection that it is about.
+    pub subject: Option<Subject>,
 }
 
 /// A key of `[plugins.<name>.allow]` and what it would have to hold.
@@ -44,13 +43,14 @@ impl Plugin {
         let lets_through = policy == Policy::Audit;
         let count = self.counters.count(CounterKey::Denial(denial.call), now);
         let Some(count) = count else { return lets_through };
+        let (handler, connection) = Subject::fields(denial.subject.as_ref());
         self.tell(now, || {
             tracing::warn!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
                 version = self.version,
-                handler = denial.handler.map(debug),
-                connection = denial.connection,
+                handler,
+                connection,
                 call = denial.call,
                 target = denial.target.as_ref().map(debug),
                 cause = denial.cause,

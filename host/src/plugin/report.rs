@@ -15,18 +15,17 @@ use crate::log::scope;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
+use crate::plugin::subject::Subject;
 
 /// How an instance ended that did not end by itself.
 #[derive(Debug)]
-pub struct Ended<'a> {
+pub struct Ended {
     /// In a word or two: `trapped`.
     pub what: &'static str,
     /// The callback.
     pub event: &'static str,
-    /// The handler of the connection that it was about.
-    pub handler: Option<&'a GuestText>,
-    /// The number of that connection.
-    pub connection: Option<u32>,
+    /// The connection that it was about.
+    pub subject: Option<Subject>,
     /// The operation, for deferred work.
     pub operation: Option<u32>,
     /// The limit behind it.
@@ -39,20 +38,21 @@ pub struct Ended<'a> {
 
 impl Plugin {
     /// An instance has ended that should not have: a strike against the plugin and its tenant.
-    pub fn ended(&self, now: Moment, ended: &Ended<'_>) {
+    pub fn ended(&self, now: Moment, ended: &Ended) {
         let count = self.counters.traps.fetch_add(1, Ordering::Relaxed) + 1;
         let strikes = self.tenant.strikes.fetch_add(1, Ordering::Relaxed) + 1;
         if !self.counters.trap_lines.is_empty(now) {
             self.counters.trap_lines.take(1);
             let limit = ended.limit.map(Limit::name);
             let value = ended.limit.and_then(|limit| self.shown(limit));
+            let (handler, connection) = Subject::fields(ended.subject.as_ref());
             self.tell(now, || {
                 tracing::error!(
                     plugin = self.name(),
                     tenant = self.config.tenant,
                     version = self.version,
-                    handler = ended.handler.map(debug),
-                    connection = ended.connection,
+                    handler,
+                    connection,
                     operation = ended.operation,
                     event = ended.event,
                     limit = limit.as_deref(),
@@ -128,12 +128,7 @@ impl Plugin {
 
     /// Takes CPU time that one of its instances has used from the account of its tenant, and tells when that is empty.
     /// `subject` is as in [`Plugin::at_limit`].
-    pub fn use_cpu(
-        &self,
-        used: Duration,
-        now: Moment,
-        subject: impl FnOnce() -> Option<(u32, GuestText)>,
-    ) {
+    pub fn use_cpu(&self, used: Duration, now: Moment, subject: impl FnOnce() -> Option<Subject>) {
         let Some(cpu) = &self.tenant.cpu else { return };
         cpu.take_time(used);
         if cpu.is_empty(now) {
@@ -180,16 +175,17 @@ impl Plugin {
         limit: Limit,
         value: &str,
         cause: &GuestText,
-        subject: Option<&(u32, GuestText)>,
+        subject: Option<&Subject>,
     ) {
         let Some(count) = self.counters.count(CounterKey::Limit(limit), now) else { return };
+        let (handler, connection) = Subject::fields(subject);
         self.tell(now, || {
             tracing::warn!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
                 version = self.version,
-                handler = subject.map(|(_, handler)| debug(handler)),
-                connection = subject.map(|(number, _)| *number),
+                handler,
+                connection,
                 limit = &*limit.name(),
                 value,
                 ?cause,
@@ -199,13 +195,12 @@ impl Plugin {
         });
     }
 
-    /// A limit of its own, or of its tenant, was reached. `subject` is the connection that this is about, its number and
-    /// its handler, and asked for only if it is told.
+    /// A limit of its own, or of its tenant, was reached. `subject` is the connection that this is about, and asked for only if it is told.
     pub fn at_limit(
         &self,
         now: Moment,
         limit: impl Into<Limit>,
-        subject: impl FnOnce() -> Option<(u32, GuestText)>,
+        subject: impl FnOnce() -> Option<Subject>,
     ) {
         let limit = limit.into();
         self.at_limit_of(now, limit, || self.shown(limit).unwrap_or_default(), subject);
@@ -217,17 +212,18 @@ impl Plugin {
         now: Moment,
         limit: Limit,
         value: impl FnOnce() -> V,
-        subject: impl FnOnce() -> Option<(u32, GuestText)>,
+        subject: impl FnOnce() -> Option<Subject>,
     ) {
         let Some(count) = self.counters.count(CounterKey::Limit(limit), now) else { return };
         let (subject, value) = (subject(), value());
+        let (handler, connection) = Subject::fields(subject.as_ref());
         self.tell(now, || {
             tracing::warn!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
                 version = self.version,
-                handler = subject.as_ref().map(|(_, handler)| debug(handler)),
-                connection = subject.as_ref().map(|(number, _)| *number),
+                handler,
+                connection,
                 limit = &*limit.name(),
                 value = %value,
                 count,

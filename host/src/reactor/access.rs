@@ -9,6 +9,7 @@ use crate::net::outbound::access::AccessRefusal;
 use crate::net::outbound::{Attempt, Target};
 use crate::plugin::Plugin;
 use crate::plugin::denial::{Denial, Grant};
+use crate::plugin::subject::Subject;
 use crate::reactor::Reactor;
 
 impl Reactor {
@@ -61,7 +62,9 @@ impl Reactor {
         });
         let cause = crate::plugin::denial::objection_text(refusal.objection)
             .map(|text| format!("{}{text}", found.unwrap_or_default()));
-        let number = entry.shared.lock().number;
+        let connection = entry.shared.lock();
+        let (number, handler) = (connection.number, connection.handler.clone());
+        drop(connection);
         plugin.deny(
             self.setup.env.clock.now(),
             &Denial {
@@ -69,8 +72,7 @@ impl Reactor {
                 target: Some(GuestText::name(target)),
                 cause,
                 grant: Grant::Connect(refusal.rule.as_deref()),
-                handler: None,
-                connection: Some(number),
+                subject: Some(Subject { connection: number, handler }),
             },
         )
     }

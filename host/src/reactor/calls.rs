@@ -268,8 +268,7 @@ impl Reactor {
             &Ended {
                 what: TOO_LONG,
                 event: "",
-                handler: subject.as_ref().map(|(_, handler)| handler),
-                connection: subject.as_ref().map(|(number, _)| *number),
+                subject,
                 operation: None,
                 limit: Some(EVENT_DEADLINE),
                 cause: None,

@@ -12,6 +12,7 @@ use crate::log::text::GuestText;
 use crate::log::trap;
 use crate::plugin::Plugin;
 use crate::plugin::report::Ended;
+use crate::plugin::subject::Subject;
 use crate::reactor::table::instance::{Instance, InstanceState};
 use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
@@ -85,8 +86,7 @@ impl Reactor {
                     Stage::Room | Stage::Make | Stage::Fit => "no instance could be made",
                 },
                 event: event.name(),
-                handler: subject.as_ref().map(|(_, handler)| handler),
-                connection: subject.as_ref().map(|(number, _)| *number),
+                subject,
                 operation: None,
                 limit: trapped.limit,
                 cause: Some(trap::cause(&trapped.error)),
@@ -133,18 +133,18 @@ impl Reactor {
         plugin.shown(limit).or_else(of_host)
     }
 
-    /// The connection that an event was about, its number and its handler.
+    /// The connection that an event was about.
     pub(super) fn subject(
         &self,
         id: InstanceId,
         connection: Option<ConnectionId>,
-    ) -> Option<(u32, GuestText)> {
+    ) -> Option<Subject> {
         let instance = self.instances.get(id)?;
         // A timer or a tick in the sandbox of one connection is about that connection.
         let single = instance.plugin.config.isolation == Isolation::Connection;
         let only = instance.connections.first().copied().filter(|_| single);
         let connection = self.connections.get(connection.or(only)?)?.shared.lock();
-        Some((connection.number, connection.handler.clone()))
+        Some(Subject { connection: connection.number, handler: connection.handler.clone() })
     }
 
     /// The end of an instance that cannot be told: its connections are closed, its timers forgotten.

@@ -191,8 +191,7 @@ impl Worker {
             &Ended {
                 what: "a deferred operation was ended",
                 event: "operation",
-                handler: None,
-                connection: None,
+                subject: None,
                 operation: Some(operation),
                 limit: trapped.limit,
                 cause: Some(trap::cause(&trapped.error)),
