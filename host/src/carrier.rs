@@ -8,16 +8,18 @@ mod first_slice;
 pub(crate) mod spares;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::base::thread::thread_cpu_time;
-use crate::carrier::first_slice::FirstSlice;
+use crate::base::arena::InstanceId;
+use crate::base::thread::{ThreadId, thread_cpu_time};
 use crate::clock::{Clock, Moment};
 use crate::engine::call::{enter, event_budget};
 use crate::engine::ticker::Activity;
 use crate::reactor::exit::Exit;
 use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
 use crate::reactor::{Reactor, Step};
+use crate::workers::slow_call::SlowCall;
 
 /// A reactor and the thread that carries it.
 pub struct Carrier {
@@ -130,4 +132,85 @@ fn make(
     let finished = enter(seat, event, budget, pace, activity);
     let used = clock(measure).zip(begun).map(|(now, begun)| now.saturating_sub(begun));
     GuestReturn { instance, finished, used }
+}
+
+/// Threads that wait for a loop.
+trait Relief: Send + Sync {
+    /// How long a first slice is.
+    fn slice(&self) -> Duration;
+    /// Whether one could be given a loop.
+    fn has_one(&self) -> bool;
+    /// Reserves one for a loop that is given next, or given back.
+    fn reserve(&self) -> bool;
+    /// It was not needed.
+    fn give_back(&self);
+    /// The one that was reserved carries this.
+    fn give(&self, the_loop: Box<Reactor>);
+}
+
+/// The slot of one thread, and what the thread does in the first slice of a guest.
+#[derive(Default)]
+struct FirstSlice {
+    slot: Mutex<LoopSlot>,
+    /// Who gets the loop, and the thread whose slot this is; none where nobody can get it.
+    relief: Option<(Arc<dyn Relief>, ThreadId)>,
+}
+
+#[derive(Default)]
+struct LoopSlot {
+    /// The loop, and the instance whose guest is inside.
+    the_loop: Option<(Box<Reactor>, InstanceId)>,
+    /// The call, once the loop was taken.
+    call: Option<Arc<SlowCall>>,
+    /// Whether the loop was taken; it is known until the thread carries another.
+    was_relieved: bool,
+    /// How often the ticker has seen the guest inside.
+    looks: u32,
+    /// CPU time that the thread had when it was looked at for the first time after the slice.
+    cpu_seen: Option<Duration>,
+}
+
+impl FirstSlice {
+    /// The slot of the calling thread, which can be relieved by these.
+    fn new(spares: Arc<dyn Relief>) -> FirstSlice {
+        FirstSlice { slot: Mutex::default(), relief: Some((spares, ThreadId::current())) }
+    }
+
+    /// The thread begins to carry a loop.
+    fn begin(&self) {
+        *self.lock() = LoopSlot::default();
+    }
+
+    /// Whether the loop that the thread has carried went to another thread.
+    fn was_relieved(&self) -> bool {
+        self.lock().was_relieved
+    }
+
+    /// Whether somebody waits to get the loop.
+    fn can_be_relieved(&self) -> bool {
+        self.relief.as_ref().is_none_or(|(spares, _)| spares.has_one())
+    }
+
+    /// The guest of this instance is entered.
+    fn put(&self, the_loop: Box<Reactor>, instance: InstanceId) {
+        let mut slot = self.lock();
+        *slot = LoopSlot { the_loop: Some((the_loop, instance)), ..LoopSlot::default() };
+    }
+
+    /// The guest has returned: the loop, or the call if the loop was taken.
+    fn take(&self) -> Result<Box<Reactor>, Arc<SlowCall>> {
+        let mut slot = self.lock();
+        if let Some((the_loop, _)) = slot.the_loop.take() {
+            return Ok(the_loop);
+        }
+        match slot.call.take() {
+            Some(call) => Err(call),
+            None => unreachable!("who takes the loop leaves the call"),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LoopSlot> {
+        // Each change is whole before anything can panic.
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -25,6 +25,7 @@ pub(crate) mod origins;
 mod overlap;
 mod quantity;
 mod raw;
+#[cfg(test)]
 pub(crate) mod reference;
 mod resolve;
 mod shape;

@@ -17,7 +17,6 @@ mod outgoing;
 mod pending;
 mod processes;
 mod rates;
-mod reading;
 mod sockets;
 mod stop;
 pub(crate) mod table;

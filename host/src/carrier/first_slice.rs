@@ -1,94 +1,19 @@
-//! The slot of a thread that carries a loop: while the thread is inside a guest, the loop lies here and may be taken.
+//! What happens when a guest outlives its first slice: the loop is handed on, and the thread goes on with the guest.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use crate::base::arena::InstanceId;
-use crate::base::thread::{ThreadId, look_at, lower_priority_of};
+use crate::base::thread::{look_at, lower_priority_of};
+use crate::carrier::{FirstSlice, LoopSlot};
 use crate::engine::ticker::Watched;
 use crate::host_api::call::Pace;
-use crate::reactor::Reactor;
 use crate::workers::slow_call::SlowCall;
-
-/// Threads that wait for a loop.
-pub(super) trait Relief: Send + Sync {
-    /// How long a first slice is.
-    fn slice(&self) -> Duration;
-    /// Whether one could be given a loop.
-    fn has_one(&self) -> bool;
-    /// Reserves one for a loop that is given next, or given back.
-    fn reserve(&self) -> bool;
-    /// It was not needed.
-    fn give_back(&self);
-    /// The one that was reserved carries this.
-    fn give(&self, the_loop: Box<Reactor>);
-}
-
-/// The slot of one thread, and what the thread does in the first slice of a guest.
-#[derive(Default)]
-pub(super) struct FirstSlice {
-    slot: Mutex<LoopSlot>,
-    /// Who gets the loop, and the thread whose slot this is; none where nobody can get it.
-    relief: Option<(Arc<dyn Relief>, ThreadId)>,
-}
 
 /// Looks after which the loop is taken from a guest: by then it has been inside for half a slice to a slice and a half,
 /// depending on when the first look came.
 const LOOKS_MAX: u32 = 2;
 
-#[derive(Default)]
-struct LoopSlot {
-    /// The loop, and the instance whose guest is inside.
-    the_loop: Option<(Box<Reactor>, InstanceId)>,
-    /// The call, once the loop was taken.
-    call: Option<Arc<SlowCall>>,
-    /// Whether the loop was taken; it is known until the thread carries another.
-    was_relieved: bool,
-    /// How often the ticker has seen the guest inside.
-    looks: u32,
-    /// CPU time that the thread had when it was looked at for the first time after the slice.
-    cpu_seen: Option<Duration>,
-}
-
 impl FirstSlice {
-    /// The slot of the calling thread, which can be relieved by these.
-    pub(super) fn new(spares: Arc<dyn Relief>) -> FirstSlice {
-        FirstSlice { slot: Mutex::default(), relief: Some((spares, ThreadId::current())) }
-    }
-
-    /// The thread begins to carry a loop.
-    pub(super) fn begin(&self) {
-        *self.lock() = LoopSlot::default();
-    }
-
-    /// Whether the loop that the thread has carried went to another thread.
-    pub(super) fn was_relieved(&self) -> bool {
-        self.lock().was_relieved
-    }
-
-    /// Whether somebody waits to get the loop.
-    pub(super) fn can_be_relieved(&self) -> bool {
-        self.relief.as_ref().is_none_or(|(spares, _)| spares.has_one())
-    }
-
-    /// The guest of this instance is entered.
-    pub(super) fn put(&self, the_loop: Box<Reactor>, instance: InstanceId) {
-        let mut slot = self.lock();
-        *slot = LoopSlot { the_loop: Some((the_loop, instance)), ..LoopSlot::default() };
-    }
-
-    /// The guest has returned: the loop, or the call if the loop was taken.
-    pub(super) fn take(&self) -> Result<Box<Reactor>, Arc<SlowCall>> {
-        let mut slot = self.lock();
-        if let Some((the_loop, _)) = slot.the_loop.take() {
-            return Ok(the_loop);
-        }
-        match slot.call.take() {
-            Some(call) => Err(call),
-            None => unreachable!("who takes the loop leaves the call"),
-        }
-    }
-
     /// Gives the loop to a thread that waits for one, if the guest is still in its first slice. Called on the guest's thread;
     /// the call, if the loop is away now.
     fn leave(&self) -> Option<Arc<SlowCall>> {
@@ -121,11 +46,6 @@ impl FirstSlice {
         drop(slot);
         spares.give(the_loop);
         Some(call)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LoopSlot> {
-        // Each change is whole before anything can panic.
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use crate::base::panics;
 use crate::base::panics::Panicked;
-use crate::carrier::first_slice::{FirstSlice, Relief};
-use crate::carrier::{Carried, Carrier};
+use crate::carrier::{Carried, Carrier, FirstSlice, Relief};
 use crate::engine::ticker::Activity;
 use crate::reactor::Reactor;
 use crate::reactor::exit::Exit;

@@ -1,12 +1,19 @@
-//! The phase of the sockets: what was left over from the last turn, then what the poll has told.
+//! The phase of the sockets: what was left over from the last turn, then what the poll has told. Reading from connections,
+//! and what keeps one from being read.
 
-use crate::base::arena::ConnectionId;
+use std::io;
+
+use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::PollSource;
-use crate::net::connection::Phase;
+use crate::config::limits;
+use crate::engine::event::Event;
+use crate::net::connection::{Phase, reason_of};
+use crate::reactor::table::backlog::ReadState;
+use crate::reactor::table::instance::QueueItem;
 use crate::reactor::table::poll_events::SocketEvent;
 use crate::reactor::table::turn::{Accepting, SocketProgress, SocketStep, TurnPhase};
 use crate::reactor::table::turn_part::TurnPart;
-use crate::reactor::{Reactor, UNITS_PER_PHASE};
+use crate::reactor::{READ_BYTES, Reactor, UNITS_PER_PHASE};
 
 /// Reads from one connection in one turn; what is left waits for the next.
 const READS_PER_TURN: usize = 4;
@@ -107,5 +114,160 @@ impl Reactor {
             return SocketStep::Next;
         }
         SocketStep::Read { connection: id, left: READS_PER_TURN, to_the_end: true }
+    }
+}
+
+impl Reactor {
+    /// Reads once and hands over; tells whether it goes on with this connection.
+    pub(super) fn read(&mut self, id: ConnectionId, left: usize, to_the_end: bool) -> SocketStep {
+        if left == 0 || self.reading_waits(id) {
+            self.make_ready(id);
+            return SocketStep::Next;
+        }
+        let Some(entry) = self.connections.get(id) else { return SocketStep::Next };
+        if entry.reading != ReadState::Readable {
+            // Nothing is there, or it is read when the list that holds it comes to it.
+            return SocketStep::Next;
+        }
+        let instance = entry.instance;
+        let Some(state) = self.instances.get_mut(instance) else { return SocketStep::Next };
+        if !state.is_quiet() {
+            // It is read when its instance has done what is before it.
+            state.push(QueueItem::Reading(id));
+            self.list(id, ReadState::QueuedBehindEvents);
+            return SocketStep::Next;
+        }
+        let Some(event) = self.read_data(id) else { return SocketStep::Next };
+        let is_last =
+            !to_the_end && matches!(&event, Event::Data { length, .. } if *length < READ_BYTES);
+        if is_last && let Some(entry) = self.connections.get_mut(id) {
+            entry.reading = ReadState::Quiet;
+        }
+        self.enter_next(instance, event);
+        if is_last {
+            return SocketStep::Next;
+        }
+        SocketStep::Read { connection: id, left: left - 1, to_the_end }
+    }
+
+    /// Whether its tenant has had its share of this turn; what there is to read waits for the next.
+    fn reading_waits(&mut self, id: ConnectionId) -> bool {
+        let instance =
+            self.connections.get(id).and_then(|entry| self.instances.get(entry.instance));
+        instance.is_some_and(|instance| {
+            self.fair_share.passes_over(TurnPart::Reads, instance.plugin.tenant.index)
+        })
+    }
+
+    /// It is a connection's turn that had to wait until its instance was idle.
+    pub(super) fn read_delayed(&mut self, id: ConnectionId) -> Option<Event> {
+        if !self.unlist(id) {
+            return None;
+        }
+        let event = self.read_data(id)?;
+        // There may be more, which is behind everything else that waits.
+        self.make_ready(id);
+        Some(event)
+    }
+
+    /// Reads what there is for an idle instance.
+    fn read_data(&mut self, id: ConnectionId) -> Option<Event> {
+        let now = self.setup.env.clock.turn();
+        let entry = self.connections.get(id)?;
+        let instance = entry.instance;
+        if !entry.is_open || !entry.shared.lock().wants_read() || self.stall(instance, id) {
+            return None;
+        }
+        let entry = self.connections.get_mut(id)?;
+        let mut connection = entry.shared.lock();
+        let mut buffer = self.buffer.take().unwrap_or_else(|| vec![0; READ_BYTES]);
+        match connection.read(&mut buffer, now) {
+            Ok(0) => {
+                entry.reading = ReadState::Quiet;
+                connection.peer_ended();
+            }
+            Ok(length) => {
+                drop(connection);
+                self.count_reading(id, instance, length);
+                return Some(Event::Data { connection: id, buffer, length });
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                entry.reading = ReadState::Quiet;
+            }
+            Err(error) => connection.end(reason_of(&error)),
+        }
+        drop(connection);
+        self.buffer = Some(buffer);
+        self.reconcile(id);
+        None
+    }
+
+    /// Has a connection wait until its instance, or its tenant, may take more; false if it need not.
+    fn stall(&mut self, id: InstanceId, connection: ConnectionId) -> bool {
+        let Some(instance) = self.instances.get_mut(id) else { return true };
+        if instance.plugin.tenant.must_not_read(&self.setup.env.clock) {
+            instance.stalled.push(connection);
+            self.wait_to_read(id);
+        } else if self.waits_for_room(id) {
+            if let Some(instance) = self.instances.get_mut(id) {
+                instance.stalled.push(connection);
+            }
+        } else {
+            return false;
+        }
+        self.list(connection, ReadState::Stalled);
+        true
+    }
+
+    /// What an instance filled has room again, or its tenant may read: its connections are read. Those over a bound have
+    /// their turn later.
+    pub(super) fn end_stall(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let later = instance.stalled.split_off(instance.stalled.len().min(UNITS_PER_PHASE));
+        if !later.is_empty() && !std::mem::replace(&mut instance.waits.reading, true) {
+            self.agenda.stalled.push(instance.plugin.tenant.index, id);
+        }
+        for connection in std::mem::replace(&mut instance.stalled, later) {
+            self.units += 1;
+            if self.unlist(connection) {
+                self.make_ready(connection);
+            }
+        }
+    }
+
+    /// Takes what was read from its tenant's bytes a second, if they have a bound.
+    pub(super) fn count_reading(&self, id: ConnectionId, instance: InstanceId, length: usize) {
+        let Some(instance) = self.instances.get(instance) else { return };
+        let Some(reading) = &instance.plugin.tenant.reading else { return };
+        reading.take(u64::try_from(length).unwrap_or(u64::MAX));
+        if reading.is_empty(self.setup.env.clock.now()) {
+            self.log_at_limit(id, &limits::READ_PER_SECOND);
+        }
+    }
+
+    /// A connection that may have something to read is read in the next phase that does.
+    pub(super) fn make_ready(&mut self, id: ConnectionId) {
+        if self.list(id, ReadState::Ready) {
+            let tenant = self.tenant_of(id);
+            self.agenda.reads.push(tenant, id);
+        }
+    }
+
+    /// Notes which list a connection is in; false if there is nothing to read or it is in one already.
+    fn list(&mut self, id: ConnectionId, state: ReadState) -> bool {
+        let entry = self.connections.get_mut(id);
+        let Some(entry) = entry.filter(|entry| entry.reading == ReadState::Readable) else {
+            return false;
+        };
+        entry.reading = state;
+        true
+    }
+
+    /// A list has come to a connection and does not hold it any more; false if it is gone or was not in it.
+    pub(super) fn unlist(&mut self, id: ConnectionId) -> bool {
+        let entry = self.connections.get_mut(id);
+        let Some(entry) = entry.filter(|entry| entry.reading.is_listed()) else { return false };
+        entry.reading = ReadState::Readable;
+        true
     }
 }
