@@ -213,6 +213,51 @@ fn more_mappings_than_there_are_are_refused_at_the_start() {
     assert_eq!(outcome.code, Some(0), "{fits}: {}", outcome.stderr);
 }
 
+/// What is counted is what the system has: a sandbox takes no more mappings than the refusal says, and those of a native guest
+/// exactly as many.
+#[test]
+fn the_mappings_of_a_sandbox_are_those_counted() {
+    let parts = |memory: &str| {
+        let module = format!("(component (core module $m {memory}) INSTANCES)");
+        module.replace("INSTANCES", &"(core instance (instantiate $m))".repeat(9))
+    };
+    let with_data = r#"(memory 1) (data (i32.const 20000) "x")"#;
+    for (inner, memories, is_exact) in [
+        ("(component)".to_owned(), 1, true),
+        (parts(with_data), 10, true),
+        (parts("(memory 1)"), 10, false),
+        (parts("(table 100 funcref)"), 1, true),
+    ] {
+        let (dir, _) = composed(&inner, 1);
+        let refused = check(dir.path(), "[host]\ninstances = 900000\n").stderr;
+        let (_, rest) = refused.split_once("each of plugin \"probe\" takes ").expect(&refused);
+        let (counted, rest) = rest.split_once(", as its component has ").expect(&refused);
+        assert!(rest.starts_with(&format!("{memories} memor")), "{refused}");
+        let counted: usize = counted.parse().expect("a number");
+        let plugin = Plugin::named("probe", &dir.path().join("probe.wasm"));
+        let host = Host::start(&Config::serving(plugin).host("instances", "200"));
+        let mut peers = Vec::new();
+        let mut mappings_with = |sandboxes: usize| {
+            while peers.len() < sandboxes {
+                let mut peer = host.connect("probe");
+                peer.expect_echo("helo\n");
+                peers.push(peer);
+            }
+            let maps = fs::read_to_string(format!("/proc/{}/maps", host.pid()));
+            maps.expect("the host runs").lines().count()
+        };
+        const MORE: usize = 40;
+        // The first ones bring what all have together.
+        let (few, many) = (mappings_with(10), mappings_with(10 + MORE));
+        // A thread that begins meanwhile, or a piece of heap, is none of theirs.
+        let each = (many - few + MORE / 2) / MORE;
+        assert!(each <= counted, "{inner}: {each} mappings each, {counted} are counted");
+        assert!(!is_exact || each == counted, "{inner}: {each} mappings each, of {counted}");
+        drop(peers);
+        host.stop();
+    }
+}
+
 /// Its own memory is what a tenant's new connections wait for, and no trap of its plugins.
 #[test]
 fn past_its_tenants_memory_connections_wait() {

@@ -13,9 +13,9 @@ use crate::config::model::Config;
 use crate::engine::footprint::Footprint;
 use crate::quota::instances::Halves;
 
-/// Mappings of one sandbox without its memories: its stack and the guard below it.
-const MAPS_PER_SANDBOX: u64 = 2;
-/// Mappings of one memory, counted with wasmtime 48: its image, what was written to it, what was not, its guard.
+/// Mappings of one memory, counted with wasmtime 48: what lies before its image, the image, what lies behind it, its guard. A
+/// memory without data has half of them. Nothing else of a sandbox has mappings of its own: a call is made on the caller's
+/// stack, and the tables of all are one.
 const MAPS_PER_MEMORY: u64 = 4;
 /// Mappings of everything else: libraries, threads, compiled components, the heap. About a hundred were counted.
 const MAPS_KEPT: u64 = 2048;
@@ -75,9 +75,7 @@ impl Capacity<'_> {
     }
 
     fn mappings(&self, max: u64) -> Resource {
-        let of = |footprint: &Footprint| {
-            MAPS_PER_SANDBOX + MAPS_PER_MEMORY * u64::from(footprint.memories)
-        };
+        let of = |footprint: &Footprint| MAPS_PER_MEMORY * u64::from(footprint.memories);
         Resource {
             of_plugin: self.each(of),
             max: max.saturating_sub(MAPS_KEPT),

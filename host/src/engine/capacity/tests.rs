@@ -51,30 +51,30 @@ fn what_does_not_fit_is_refused_with_the_number_that_does() {
         }
     }
     check("", "", [1, 1], &[]);
-    check("instances = 10578", "", [1, 1], &[]);
+    check("instances = 15868", "", [1, 1], &[]);
     check(
-        "instances = 10579",
+        "instances = 15869",
         "",
         [1, 1],
         &[
-            "plugins.toml:2: host.instances: 10579 sandboxes need 65534 memory mappings",
+            "plugins.toml:2: host.instances: 15869 sandboxes need 65532 memory mappings",
             "allows a process 65530",
-            "write instances = 10578 under [host] or instances = ",
-            "vm.max_map_count=65534",
+            "write instances = 15868 under [host] or instances = ",
+            "vm.max_map_count=65532",
         ],
     );
-    check("workers = 1000\ninstances = 9580", "", [1, 1], &[]);
-    check("workers = 1000\ninstances = 9581", "", [1, 1], &["instances = 9580 under [host]"]);
+    check("workers = 1000\ninstances = 14870", "", [1, 1], &[]);
+    check("workers = 1000\ninstances = 14871", "", [1, 1], &["instances = 14870 under [host]"]);
     let large = &[
         "plugins.toml:5: plugins.b.component: 2000 sandboxes need ",
-        "each of plugin \"b\" takes 166, as its component has 41 memories",
-        "instances = 500 under [host] or instances = 326 under [tenants.b.limits] or less",
+        "each of plugin \"b\" takes 164, as its component has 41 memories",
+        "instances = 508 under [host] or instances = 348 under [tenants.b.limits] or less",
     ];
     check("", "", [1, 41], large);
-    check("", "instances = 326", [1, 41], &[]);
-    check("", "instances = 327", [1, 41], &["instances = 326 under [tenants.b.limits]"]);
-    check("instances = 500", "", [1, 41], &[]);
-    check("instances = 501", "", [1, 41], &["plugins.toml:2: host.instances: 501 sandboxes"]);
+    check("", "instances = 348", [1, 41], &[]);
+    check("", "instances = 349", [1, 41], &["instances = 348 under [tenants.b.limits]"]);
+    check("instances = 508", "", [1, 41], &[]);
+    check("instances = 509", "", [1, 41], &["plugins.toml:2: host.instances: 509 sandboxes"]);
     check("", "", [1, 5000], &["instances = 1 under [host]"]);
     check("", "", [1, 60_000], &["make the component of fewer parts"]);
 }
