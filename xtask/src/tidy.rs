@@ -15,6 +15,7 @@ mod guests;
 mod headers;
 mod imports;
 mod interfaces;
+mod locks;
 mod machines;
 mod modules;
 mod places;

@@ -10,7 +10,7 @@ use crate::engine::call::{Finished, Seat};
 use crate::engine::event::Event;
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
-use crate::reactor::commands::Progress;
+use crate::reactor::commands::CommandProgress;
 use crate::reactor::ends::{EVENT_DEADLINE, TOO_LONG};
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
@@ -64,8 +64,8 @@ impl Reactor {
         }
         if instance.asked.is_some() {
             return match self.go_on_with_commands(id) {
-                Progress::More => NextEvent::Void,
-                Progress::Waits => NextEvent::Waits,
+                CommandProgress::More => NextEvent::Void,
+                CommandProgress::Waits => NextEvent::Waits,
             };
         }
         if !instance.is_idle() || instance.queued() == 0 {

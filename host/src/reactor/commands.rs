@@ -18,7 +18,7 @@ use crate::reactor::table::process::Birth;
 const COMMANDS_AT_ONCE: usize = 64;
 /// How far the commands of a callback are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum CommandProgress {
     /// It goes on at once.
     More,
     /// It goes on in the next turn.
@@ -48,12 +48,12 @@ impl Reactor {
     }
 
     /// Does the next piece of what a callback has asked for, or has it wait for the next turn.
-    pub(super) fn go_on_with_commands(&mut self, id: InstanceId) -> Progress {
-        let Some(instance) = self.instances.get_mut(id) else { return Progress::Waits };
+    pub(super) fn go_on_with_commands(&mut self, id: InstanceId) -> CommandProgress {
+        let Some(instance) = self.instances.get_mut(id) else { return CommandProgress::Waits };
         let tenant = instance.plugin.tenant.index;
         if self.fair_share.has_used_its_share(tenant) {
             self.wait_for_the_next_turn(id);
-            return Progress::Waits;
+            return CommandProgress::Waits;
         }
         instance.in_turn.count(self.turn, COMMANDS_AT_ONCE);
         self.charged(tenant, |reactor| {
@@ -64,7 +64,7 @@ impl Reactor {
                 reactor.apply(id, command);
             }
         });
-        Progress::More
+        CommandProgress::More
     }
 
     fn next_command(&mut self, id: InstanceId) -> Option<Command> {
