@@ -23,7 +23,11 @@ pub fn plugins_toml(component: &Path, isolation: Isolation, room: Option<usize>)
         None => (String::new(), String::new()),
         Some(room) => (
             format!("instances = {room}\n"),
-            format!("[plugins.echo.limits]\nconnections = {room}\n"),
+            // Each begins with little more than a mebibyte.
+            format!(
+                "[plugins.echo.limits]\nconnections = {room}\n\n[tenants.echo.limits]\nmemory = \"{}MiB\"\n",
+                2 * room
+            ),
         ),
     };
     let component = component.display();

@@ -7,13 +7,14 @@
 //! [`measure`] (rounds, interleaved) and [`idle`] (memory) → [`record`] (the figures) → [`report`] (tables, raw file).
 //! [`native`] is the baseline server; [`machine`] says where the numbers were made; [`sys`] holds
 //! the few calls that the standard library lacks. [`http`] is a bench of its own: wrk against web servers; so is
-//! [`amqp`]: clients of a broker. [`neighbour`] measures what a good tenant notices of hostile ones, [`plot`] draws what
-//! `echo` has recorded.
+//! [`amqp`]: clients of a broker. [`neighbour`] measures what a good tenant notices of hostile ones, [`density`] what very many
+//! sandboxes take, [`plot`] draws what `echo` has recorded.
 //!
 //! Linux only: the measurements come from `/proc` and from the clocks of other processes.
 
 pub mod amqp;
 pub mod cli;
+pub mod density;
 pub mod envoy;
 pub mod host_config;
 pub mod http;

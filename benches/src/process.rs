@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    fs,
     io::{BufRead as _, BufReader},
     net::{SocketAddr, TcpStream},
     process::{Child, ChildStderr, Stdio},
@@ -103,20 +102,7 @@ impl Server {
 
     /// Its memory now.
     pub fn memory(&self) -> Result<Memory> {
-        let folder = format!("/proc/{}", self.child.id());
-        let status = fs::read_to_string(format!("{folder}/status"))?;
-        let field = |name: &str| -> Result<i64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let number = line.and_then(|line| line.split_whitespace().next());
-            Ok(number.with_context(|| format!("no {name} in {folder}/status"))?.parse()?)
-        };
-        let maps = fs::read_to_string(format!("{folder}/maps"))?;
-        Ok(Memory {
-            resident_kib: field("VmRSS:")?,
-            anonymous_kib: field("RssAnon:")?,
-            page_tables_kib: field("VmPTE:")?,
-            mappings: i64::try_from(maps.lines().count())?,
-        })
+        Memory::of(self.child.id())
     }
 
     /// The server's name, what went wrong with it, and the last it said.

@@ -1,5 +1,8 @@
 //! The figures that a measurement records: one line of the raw file each.
 
+use std::fs;
+
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::{load::Work, subject::Subject};
@@ -85,4 +88,32 @@ pub struct Memory {
     pub page_tables_kib: i64,
     /// Mappings, which the system bounds (`vm.max_map_count`).
     pub mappings: i64,
+}
+
+impl Memory {
+    /// That of a process now.
+    pub fn of(pid: u32) -> Result<Memory> {
+        let folder = format!("/proc/{pid}");
+        let status = fs::read_to_string(format!("{folder}/status"))?;
+        let field = |name: &str| -> Result<i64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            Ok(number.with_context(|| format!("no {name} in {folder}/status"))?.parse()?)
+        };
+        let maps = fs::read_to_string(format!("{folder}/maps"))?;
+        Ok(Memory {
+            resident_kib: field("VmRSS:")?,
+            anonymous_kib: field("RssAnon:")?,
+            page_tables_kib: field("VmPTE:")?,
+            mappings: i64::try_from(maps.lines().count())?,
+        })
+    }
+
+    /// What each of so many has added.
+    pub fn each(&self, before: &Memory, number: usize) -> [f64; 4] {
+        let figures =
+            |it: &Memory| [it.resident_kib, it.anonymous_kib, it.page_tables_kib, it.mappings];
+        let (now, before) = (figures(self), figures(before));
+        std::array::from_fn(|at| (now[at] - before[at]) as f64 / number.max(1) as f64)
+    }
 }

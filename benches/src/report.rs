@@ -205,16 +205,15 @@ pub fn idle_table(records: &[IdleRecord]) {
     print!("{:<13}{:>12}{:>10}{:>10}{:>12}", "", "connections", "VmRSS", "RssAnon", "page tables");
     println!("{:>10}{:>12}{:>14}", "mappings", "open us", "left after");
     for record in records {
-        let each = |figure: fn(&Memory) -> i64, now: &Memory| {
-            (figure(now) - figure(&record.before)) as f64 / record.connections.max(1) as f64
-        };
+        let each = |now: &Memory| now.each(&record.before, record.connections);
+        let [resident, anonymous, page_tables, mappings] = each(&record.held);
         print!("{:<13}{:>12}", record.subject.name(), record.connections);
-        print!("{:>10.2}", each(|memory| memory.resident_kib, &record.held));
-        print!("{:>10.2}", each(|memory| memory.anonymous_kib, &record.held));
-        print!("{:>12.2}", each(|memory| memory.page_tables_kib, &record.held));
-        print!("{:>10.2}", each(|memory| memory.mappings, &record.held));
+        print!("{resident:>10.2}");
+        print!("{anonymous:>10.2}");
+        print!("{page_tables:>12.2}");
+        print!("{mappings:>10.2}");
         print!("{:>12.1}", record.open_seconds * 1e6 / record.connections.max(1) as f64);
-        println!("{:>14.2}", each(|memory| memory.resident_kib, &record.after));
+        println!("{:>14.2}", each(&record.after)[0]);
     }
 }
 
