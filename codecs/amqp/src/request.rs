@@ -27,7 +27,7 @@ pub struct Exchange {
     pub name: String,
     /// `direct`, `fanout`, `topic`, `headers`, or what a plugin of the broker adds.
     pub kind: String,
-    /// Only looks whether it is there.
+    /// Checks only whether it is there.
     pub passive: bool,
     /// It is there after a restart of the broker.
     pub durable: bool,
@@ -44,7 +44,7 @@ pub struct Exchange {
 pub struct Queue {
     /// Its name.
     pub name: QueueName,
-    /// Only looks whether it is there.
+    /// Checks only whether it is there.
     pub passive: bool,
     /// It is there after a restart of the broker.
     pub durable: bool,

@@ -36,7 +36,7 @@ impl CancelToken {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Wakes this when it is ended. To be called before [`CancelToken::is_cancelled`] is looked at for the last time.
+    /// Wakes this when it is ended. Call it before the last check of [`CancelToken::is_cancelled`].
     pub fn wake_when_cancelled(&self, waker: &Waker) {
         *self.lock() = Some(waker.clone());
     }

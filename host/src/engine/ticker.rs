@@ -37,14 +37,14 @@ struct TickerShared {
 #[derive(Default)]
 struct WatchList(Mutex<Vec<Weak<dyn Watched>>>);
 
-/// Something that is looked at once a slice while a guest may run, and [`CLOSE_LOOKS_IN_A_SLICE`] times while one is in its
+/// Something that the ticker checks once a slice while a guest may run, and [`CLOSE_LOOKS_IN_A_SLICE`] times while one is in its
 /// first slice: waking a thread costs as much as many a call, and most guests have returned by the next look.
 pub trait Watched: Send + Sync {
     /// Looks; whether it is to be looked at more closely. It is called on the ticker's thread, and must not wait.
     fn look(&self) -> bool;
 }
 
-/// How often is looked in one slice, where it is looked closely.
+/// Looks in one slice, where a guest is watched closely.
 pub const CLOSE_LOOKS_IN_A_SLICE: u32 = 2;
 
 /// Slices without any guest after which the ticker goes to sleep. Waking it costs a system call, so it
@@ -123,7 +123,7 @@ impl std::fmt::Debug for WatchList {
 }
 
 impl Activity {
-    /// Has this looked at for as long as it lives.
+    /// Has the ticker check this for as long as it lives.
     pub fn watch(&self, watched: Weak<dyn Watched>) {
         self.0.watched.0.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
     }

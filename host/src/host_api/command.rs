@@ -54,7 +54,7 @@ pub enum Command {
     Spawn {
         /// Its id and its mailbox.
         process: Process,
-        /// Of which plugin.
+        /// The plugin that it is an instance of.
         plugin: usize,
         /// What it is to be.
         name: String,
@@ -79,7 +79,7 @@ pub enum Command {
 #[derive(Debug, Default)]
 pub struct Commands {
     list: Vec<Command>,
-    /// How long the list may become before it is looked through again.
+    /// Length at which the list is cleaned up again.
     condense_at: usize,
 }
 

@@ -116,7 +116,7 @@ impl Bell {
         }
     }
 
-    /// To be called before what was rung for is looked at.
+    /// Call it before checking what was rung for.
     pub fn hear(&self) {
         self.rung.store(false, Ordering::SeqCst);
     }

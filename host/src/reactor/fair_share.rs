@@ -24,7 +24,7 @@ const LEAST_SHARE: Duration = Duration::from_micros(20);
 const LONG_OF_A_SLICE: u32 = 10;
 /// How long a tenant is slow, the first time.
 const SLOW_FOR: Duration = Duration::from_millis(100);
-/// And at the most: each time that it was slow again soon after, it is slow for twice as long.
+/// The longest: each time that a tenant is slow again soon after, the time doubles.
 const SLOW_FOR_MAX: Duration = Duration::from_secs(10);
 /// What a tenant has had counts half after this time. It is long enough for hundreds of tenants to have their turn meanwhile, or
 /// those that wait for theirs would look like those that want little.
@@ -61,7 +61,7 @@ pub(super) struct FairShare {
 struct Share {
     /// In this turn.
     spent: Duration,
-    /// Of late.
+    /// The average of recent turns.
     recent: Duration,
     slow_until: Moment,
     /// How long it was slow the last time.

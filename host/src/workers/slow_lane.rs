@@ -25,7 +25,7 @@ use crate::workers::slow_call::{CallOf, SlowCall};
 use crate::workers::slow_lane::queue::{LaneCall, LaneQueue};
 use crate::workers::turnstile::Turnstile;
 
-/// How often it is looked whether a tenant has CPU time again.
+/// How often a waiting call checks whether its tenant has CPU time again.
 const CPU_WAIT: Duration = Duration::from_millis(1);
 
 /// Where calls go on. Clones are the same lane.

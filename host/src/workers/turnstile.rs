@@ -12,7 +12,7 @@ use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::plugin::shared::HostShared;
 
-/// How often it is looked whether a tenant has CPU time again: nothing tells.
+/// How often a waiting call checks whether its tenant has CPU time again: nothing tells it.
 const CPU_WAIT: Duration = Duration::from_millis(1);
 /// How long a thread parks that will be woken.
 const LONG: Duration = Duration::from_secs(3600);

@@ -12,7 +12,7 @@ pub struct Birth {
     pub process: Process,
     /// Who wants it.
     pub parent: InstanceId,
-    /// Of which plugin.
+    /// The plugin that it is an instance of.
     pub plugin: usize,
     /// What it is to be.
     pub name: String,

@@ -85,7 +85,7 @@ pub(in crate::reactor) struct SocketProgress {
 /// What is done with one socket.
 #[derive(Debug)]
 pub(in crate::reactor) enum SocketStep {
-    /// The next one is looked for.
+    /// Looks for the next one.
     Next,
     /// Connections are accepted.
     Accept(Accepting),
