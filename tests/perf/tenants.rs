@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, component};
+use sandloop_tests::{Config, Host, Isolation, Peer, computing_tenants};
 
 use crate::finding::Finding;
 
@@ -13,15 +13,7 @@ pub fn a_hungry_tenant_weighs_as_much_as_one_connection_of_another(rounds: usize
 }
 
 fn of(isolation: Isolation, rounds: usize) -> [Finding; 2] {
-    let named = |name: &str| {
-        let plugin = Plugin::named(name, &component("compute")).isolation(isolation);
-        plugin.limit("cpu_per_event", "\"30s\"")
-    };
-    let config = Config::new()
-        .plugin(named("crowd"))
-        .plugin(named("single"))
-        .listen(Listen::tcp("crowd"))
-        .listen(Listen::tcp("single"));
+    let config = computing_tenants(isolation, ["crowd", "single"]);
     let found: Vec<[f64; 2]> = (0..rounds).map(|_| round(&config)).collect();
     let [times, parts] = [0, 1].map(|which| {
         let values: Vec<f64> = found.iter().map(|round| round[which]).collect();

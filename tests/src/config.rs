@@ -265,3 +265,11 @@ fn section(toml: &mut String, head: &str, keys: &[(String, String)]) {
     }
     toml.push('\n');
 }
+
+/// A configuration of tenants with these names, each with a listener whose plugin computes for as long as its peers ask.
+pub fn computing_tenants(isolation: Isolation, names: [&str; 2]) -> Config {
+    names.into_iter().fold(Config::new(), |config, name| {
+        let plugin = Plugin::named(name, &component("compute")).isolation(isolation);
+        config.plugin(plugin.limit("cpu_per_event", "\"30s\"")).listen(Listen::tcp(name))
+    })
+}

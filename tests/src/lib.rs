@@ -24,15 +24,17 @@ pub mod pika;
 pub mod process;
 pub mod programs;
 pub mod rabbitmq;
+pub mod stub;
 
 use std::time::Duration;
 
-pub use config::{Config, Isolation, Listen, Plugin};
+pub use config::{Config, Isolation, Listen, Plugin, computing_tenants};
 pub use held::HeldHost;
 pub use host::{Host, Outcome, Running, own_loopback, sandloop};
 pub use log::LogLine;
 pub use paths::{component, workspace};
 pub use peer::{Peer, Server, more_than_the_kernel_holds};
+pub use stub::StubServer;
 
 /// How long anything that must happen may take before the test fails. Long, because it costs nothing
 /// where the host works and a loaded machine is slow.

@@ -1,13 +1,10 @@
 //! Peers that misbehave: whatever they do, nothing of them stays behind.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::net::{Shutdown, TcpStream};
 
 use sandloop_testkit::Noise;
-use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, process};
+use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, StubServer, process};
 use socket2::{SockRef, Socket};
 
 use sandloop_tests::hostile::drive::{descriptors, wait_descriptors};
@@ -173,9 +170,16 @@ fn assert_flat(memory: &[u64]) {
 
 each_isolation!(nothing_stays_behind_of_servers);
 fn nothing_stays_behind_of_servers(isolation: Isolation) {
-    let servers: Vec<Misbehaving> =
-        SERVERS.iter().map(|(_, misbehave)| Misbehaving::start(*misbehave)).collect();
-    let allowed: Vec<&str> = servers.iter().map(|server| &*server.address).collect();
+    let servers: Vec<StubServer> = SERVERS
+        .iter()
+        .map(|(_, misbehave)| {
+            StubServer::start(|stream| {
+                // A client that ends the connection is in its right.
+                let _ = misbehave(stream);
+            })
+        })
+        .collect();
+    let allowed: Vec<&str> = servers.iter().map(StubServer::address).collect();
     let config = Config::new()
         .plugin(Plugin::new("http_fetch").isolation(isolation).may_connect(&allowed))
         .plugin(Plugin::named("steady", &sandloop_tests::component("echo")))
@@ -189,8 +193,10 @@ fn nothing_stays_behind_of_servers(isolation: Isolation) {
     let mut memory = Vec::new();
     for ((name, _), server) in SERVERS.iter().zip(&servers) {
         for _ in 0..10 {
-            fetcher
-                .send(format!("GET http://{}/ close deadline=200 limit=100000\n", server.address));
+            fetcher.send(format!(
+                "GET http://{}/ close deadline=200 limit=100000\n",
+                server.address()
+            ));
             let answer = fetcher.line();
             let known = answer.starts_with("error: ") || answer.starts_with("200 OK ");
             assert!(known, "a server that {name}: {answer}");
@@ -204,43 +210,4 @@ fn nothing_stays_behind_of_servers(isolation: Isolation) {
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("ERROR"), "{}", outcome.stderr);
     assert_flat(&memory);
-}
-
-/// A server that does the same with each of its connections.
-struct Misbehaving {
-    address: String,
-    ends: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Misbehaving {
-    fn start(misbehave: Misbehave) -> Misbehaving {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("a bound socket").to_string();
-        let ends = Arc::new(AtomicBool::new(false));
-        let thread = thread::spawn({
-            let ends = ends.clone();
-            move || {
-                for stream in listener.incoming().flatten() {
-                    if ends.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    // A client that ends the connection is in its right.
-                    let _ = misbehave(stream);
-                }
-            }
-        });
-        Misbehaving { address, ends, thread: Some(thread) }
-    }
-}
-
-impl Drop for Misbehaving {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-        // It waits for somebody; where nobody gets in it has ended.
-        let _ = TcpStream::connect(&self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }

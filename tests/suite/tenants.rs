@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, component};
+use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, component, computing_tenants};
 
 each_isolation!(past_its_cpu_time_a_tenants_events_wait);
 /// They are late, not lost, and nobody else is late.
@@ -120,15 +120,7 @@ each_isolation!(a_hungry_tenant_weighs_as_much_as_one_connection_of_another);
 /// Twenty computations of one tenant and one of another take turns by tenant: the one is done long before the others. How
 /// much of the reactor it has is measured by `cargo xtask perf tenants`.
 fn a_hungry_tenant_weighs_as_much_as_one_connection_of_another(isolation: Isolation) {
-    let named = |name: &str| {
-        let plugin = Plugin::named(name, &component("compute")).isolation(isolation);
-        plugin.limit("cpu_per_event", "\"30s\"")
-    };
-    let config = Config::new()
-        .plugin(named("crowd"))
-        .plugin(named("single"))
-        .listen(Listen::tcp("crowd"))
-        .listen(Listen::tcp("single"));
+    let config = computing_tenants(isolation, ["crowd", "single"]);
     let host = Host::start(&config);
     let mut crowd: Vec<Peer> = (0..20).map(|_| host.connect("crowd")).collect();
     let mut single = host.connect("single");

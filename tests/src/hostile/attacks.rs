@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Config, Isolation, Listen, Plugin, component};
+use crate::{Config, Isolation, Listen, Plugin, StubServer, component};
 
-use super::drive::IdleServer;
+use super::drive::idle_server;
 use super::wat::{self, Pieces};
 
 /// One attack.
@@ -26,7 +26,7 @@ pub struct Attack {
     /// Something that the log has to say of it.
     pub told: Option<&'static str>,
     /// A server that its guests may connect to.
-    server: Option<Arc<IdleServer>>,
+    server: Option<Arc<StubServer>>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Attack {
 
     /// Its guests may connect to a server that lets them in and never reads.
     fn with_server(mut self) -> Attack {
-        self.server = Some(Arc::new(IdleServer::start()));
+        self.server = Some(Arc::new(idle_server()));
         self
     }
 

@@ -3,63 +3,24 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::attacks::{Attack, Peers};
-use crate::{Config, Host, Listen, Peer, Plugin};
+use crate::{Config, Host, Listen, Peer, Plugin, StubServer};
 
-/// A server that lets everybody in and never reads.
-#[derive(Debug)]
-pub struct IdleServer {
-    address: String,
-    ends: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// Connections that it keeps open; the oldest goes when another one comes.
+/// Connections that an idle server keeps open; the oldest goes when another one comes.
 const KEPT: usize = 64;
 
-impl IdleServer {
-    /// Listens on a port of the kernel's choice.
-    pub fn start() -> IdleServer {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("a bound socket").to_string();
-        let ends = Arc::new(AtomicBool::new(false));
-        let thread = thread::spawn({
-            let ends = ends.clone();
-            move || {
-                let mut kept = VecDeque::new();
-                for stream in listener.incoming() {
-                    if ends.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    kept.extend(stream);
-                    kept.drain(..kept.len().saturating_sub(KEPT));
-                }
-            }
-        });
-        IdleServer { address, ends, thread: Some(thread) }
-    }
-
-    /// `127.0.0.1:41234`.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-}
-
-impl Drop for IdleServer {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-        // It waits for somebody; where nobody gets in it has ended.
-        let _ = TcpStream::connect(&self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// A server that lets everybody in and never reads.
+pub fn idle_server() -> StubServer {
+    let mut kept = VecDeque::new();
+    StubServer::start(move |stream| {
+        kept.push_back(stream);
+        kept.drain(..kept.len().saturating_sub(KEPT));
+    })
 }
 
 /// A host that serves the attacked guest as `hostile`, and an echo beside it.

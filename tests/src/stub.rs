@@ -1,0 +1,51 @@
+//! A server that does the same with each of its connections.
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+/// Serves on a loopback port until it is dropped, one connection after the other.
+#[derive(Debug)]
+pub struct StubServer {
+    address: String,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StubServer {
+    /// Listens on a port of the kernel's choice, and has `serve` do what it does with each connection.
+    pub fn start(mut serve: impl FnMut(TcpStream) + Send + 'static) -> StubServer {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound socket").to_string();
+        let ends = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let ends = ends.clone();
+            move || {
+                for stream in listener.incoming().flatten() {
+                    if ends.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    serve(stream);
+                }
+            }
+        });
+        StubServer { address, ends, thread: Some(thread) }
+    }
+
+    /// `127.0.0.1:41234`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+impl Drop for StubServer {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        // It waits for somebody; where nobody gets in it has ended.
+        let _ = TcpStream::connect(&self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
