@@ -17,6 +17,7 @@ pub(crate) mod sandbox;
 pub mod settings;
 pub(crate) mod template;
 pub mod ticker;
+pub(crate) mod trapped;
 
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 

@@ -10,13 +10,13 @@ use std::time::Duration;
 use crate::base::cancel::CancelToken;
 use crate::base::panics;
 use crate::base::panics::Panicked;
-use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::config::limits::Limits;
 use crate::engine::event::{Event, Outcome};
-use crate::engine::sandbox::{Sandbox, Stage};
+use crate::engine::sandbox::Sandbox;
 use crate::engine::template::Template;
 use crate::engine::ticker::Activity;
+use crate::engine::trapped::{Stage, Trapped};
 use crate::host_api::call::{Budget, Counts, Pace};
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
@@ -40,16 +40,6 @@ pub struct Finished {
     pub result: Result<Outcome, Trapped>,
     /// CPU time that it took after its first slice.
     pub used: Duration,
-}
-
-/// How a guest ended.
-pub struct Trapped {
-    /// The engine's error, with the guest's backtrace.
-    pub error: wasmtime::Error,
-    /// The limit behind it.
-    pub limit: Option<Limit>,
-    /// How far it had come.
-    pub stage: Stage,
 }
 
 /// Tells a guest one event, and comes back when the guest does. The thread is the guest's until then.

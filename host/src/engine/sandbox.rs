@@ -8,18 +8,16 @@ use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
 use crate::base::arena::ConnectionId;
 use crate::config::bound::Limit;
-use crate::config::limits;
 use crate::config::model::Isolation;
 use crate::contract::bindings;
 use crate::contract::bindings::Minimal;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
 use crate::contract::export::Export;
 use crate::contract::outcome::{ExitReason, Failure};
-use crate::engine::call::Trapped;
 use crate::engine::event::{Event, Opening, Outcome};
 use crate::engine::template::Template;
+use crate::engine::trapped::{Stage, Trapped, limit_behind, refused_memory, unmade};
 use crate::host_api::call::CallEnded;
-use crate::host_api::memory::Refused;
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
 use crate::log::trap;
@@ -36,19 +34,6 @@ pub struct Sandbox {
     guest: Minimal,
     /// What the guest has made for each of its connections, and the number of the socket handle that it was given.
     objects: FxHashMap<ConnectionId, (ResourceAny, u32)>,
-}
-
-/// How far an instance had come when it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// There was no room for it: the host's affair, and not what the guest did.
-    Room,
-    /// It could not be made.
-    Make,
-    /// It was made, and what it exports does not have the contract's types.
-    Fit,
-    /// It ran.
-    Run,
 }
 
 impl Sandbox {
@@ -267,70 +252,6 @@ fn handles_max(plugin: &Plugin) -> usize {
     let outgoing = if plugin.config.may_connect() { limits.outgoing } else { 0 };
     let connections = accepted.saturating_add(outgoing).saturating_mul(OF_A_CONNECTION);
     limits.handles.saturating_add(connections) as usize
-}
-
-/// Why there is no instance: the guest's own start, or a lack of room that is none of its doing.
-fn unmade(state: &HostState, error: wasmtime::Error) -> Trapped {
-    if state.memory.refused == Some(Refused::TenantMemory) {
-        return Trapped {
-            error,
-            limit: Some(Limit::Of(&limits::TENANT_MEMORY)),
-            stage: Stage::Room,
-        };
-    }
-    if is_lack_of_room(&error) {
-        return Trapped { error, limit: Some(Limit::Of(&limits::INSTANCES)), stage: Stage::Room };
-    }
-    let limit = limit_behind(state, &error);
-    Trapped { error, limit, stage: Stage::Make }
-}
-
-/// Whether the engine's pool or the system had nothing left.
-fn is_lack_of_room(error: &wasmtime::Error) -> bool {
-    error.is::<wasmtime::PoolConcurrencyLimitError>()
-        || error
-            .chain()
-            .any(|cause| cause.is::<rustix::io::Errno>() || cause.is::<std::io::Error>())
-}
-
-/// Which limit the guest ran into before it trapped.
-fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option<Limit> {
-    if let Some(ended) = error.downcast_ref::<CallEnded>() {
-        return ended.bound().map(Limit::Of);
-    }
-    match error.downcast_ref::<wasmtime::Trap>() {
-        Some(wasmtime::Trap::Interrupt) => Some(state.call.cpu_limit().into()),
-        Some(wasmtime::Trap::StackOverflow) => Some(Limit::Stack),
-        _ => refused_memory(state).or_else(|| limit_of_call(error)),
-    }
-}
-
-/// Which limit of one call to the host ended it.
-fn limit_of_call(error: &wasmtime::Error) -> Option<Limit> {
-    use wasmtime::component::ResourceTableError;
-    // The engine has no types for these; tests of the suite notice when its words change.
-    const TOO_MUCH: &str = "fuel allocated for hostcalls";
-    const TOO_MANY: &str = "store handle limit exceeded";
-    if let Some(ResourceTableError::Full) = error.downcast_ref() {
-        return Some(Limit::Of(&limits::HANDLES));
-    }
-    // Not the whole chain: the backtrace is in it, with names of any length.
-    let cause = trap::cause(error);
-    let says = |words| cause.as_str().contains(words);
-    if says(TOO_MANY) {
-        return Some(Limit::Of(&limits::HANDLES));
-    }
-    says(TOO_MUCH).then_some(Limit::Of(&limits::CALL_BYTES))
-}
-
-/// Which limit of memory was refused last.
-fn refused_memory(state: &HostState) -> Option<Limit> {
-    let bound = match state.memory.refused? {
-        Refused::Memory => &limits::MEMORY,
-        Refused::TenantMemory => &limits::TENANT_MEMORY,
-        Refused::Tables => &limits::TABLES,
-    };
-    Some(Limit::Of(bound))
 }
 
 /// The reactor tells a guest of a connection before anything else about it.

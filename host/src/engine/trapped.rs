@@ -1,0 +1,95 @@
+//! How a guest ended that did not end by itself, how far it had come, and the limit behind that.
+
+use crate::config::bound::Limit;
+use crate::config::limits;
+use crate::host_api::call::CallEnded;
+use crate::host_api::memory::Refused;
+use crate::host_api::state::HostState;
+use crate::log::trap;
+
+/// How a guest ended.
+pub struct Trapped {
+    /// The engine's error, with the guest's backtrace.
+    pub error: wasmtime::Error,
+    /// The limit behind it.
+    pub limit: Option<Limit>,
+    /// How far it had come.
+    pub stage: Stage,
+}
+
+/// How far an instance had come when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// There was no room for it: the host's affair, and not what the guest did.
+    Room,
+    /// It could not be made.
+    Make,
+    /// It was made, and what it exports does not have the contract's types.
+    Fit,
+    /// It ran.
+    Run,
+}
+
+/// Why there is no instance: the guest's own start, or a lack of room that is none of its doing.
+pub(super) fn unmade(state: &HostState, error: wasmtime::Error) -> Trapped {
+    if state.memory.refused == Some(Refused::TenantMemory) {
+        return Trapped {
+            error,
+            limit: Some(Limit::Of(&limits::TENANT_MEMORY)),
+            stage: Stage::Room,
+        };
+    }
+    if is_lack_of_room(&error) {
+        return Trapped { error, limit: Some(Limit::Of(&limits::INSTANCES)), stage: Stage::Room };
+    }
+    let limit = limit_behind(state, &error);
+    Trapped { error, limit, stage: Stage::Make }
+}
+
+/// Whether the engine's pool or the system had nothing left.
+fn is_lack_of_room(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::PoolConcurrencyLimitError>()
+        || error
+            .chain()
+            .any(|cause| cause.is::<rustix::io::Errno>() || cause.is::<std::io::Error>())
+}
+
+/// Which limit the guest ran into before it trapped.
+pub(super) fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option<Limit> {
+    if let Some(ended) = error.downcast_ref::<CallEnded>() {
+        return ended.bound().map(Limit::Of);
+    }
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::Interrupt) => Some(state.call.cpu_limit().into()),
+        Some(wasmtime::Trap::StackOverflow) => Some(Limit::Stack),
+        _ => refused_memory(state).or_else(|| limit_of_call(error)),
+    }
+}
+
+/// Which limit of one call to the host ended it.
+fn limit_of_call(error: &wasmtime::Error) -> Option<Limit> {
+    use wasmtime::component::ResourceTableError;
+    // The engine has no types for these; tests of the suite notice when its words change.
+    const TOO_MUCH: &str = "fuel allocated for hostcalls";
+    const TOO_MANY: &str = "store handle limit exceeded";
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Some(Limit::Of(&limits::HANDLES));
+    }
+    // Not the whole chain: the backtrace is in it, with names of any length.
+    let cause = trap::cause(error);
+    let says = |words| cause.as_str().contains(words);
+    if says(TOO_MANY) {
+        return Some(Limit::Of(&limits::HANDLES));
+    }
+    says(TOO_MUCH).then_some(Limit::Of(&limits::CALL_BYTES))
+}
+
+/// Which limit of memory was refused last.
+pub(super) fn refused_memory(state: &HostState) -> Option<Limit> {
+    let bound = match state.memory.refused? {
+        Refused::Memory => &limits::MEMORY,
+        Refused::TenantMemory => &limits::TENANT_MEMORY,
+        Refused::Tables => &limits::TABLES,
+    };
+    Some(Limit::Of(bound))
+}
