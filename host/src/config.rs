@@ -35,6 +35,7 @@ mod special_purpose;
 mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tls;
 pub(crate) mod units;
 mod values;
 mod without;

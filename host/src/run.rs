@@ -18,6 +18,7 @@ use crate::config::model::{Config, HostConfig};
 use crate::engine::ticker::Activity;
 use crate::mail::post::Post;
 use crate::net::listener;
+use crate::net::listener::tls::TlsWatch;
 use crate::net::listener::{BoundListener, Listener, PathLocks, PathWatch};
 use crate::reactor::Reactor;
 use crate::run::error::StartError;
@@ -60,9 +61,10 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
     if let Some(end) = asked_to_end(&news) {
         return end;
     }
-    let mut paths = Vec::new();
+    let (mut paths, mut certificates) = (Vec::new(), Vec::new());
     for (listeners, section) in listen_all(bound, config)?.into_iter().zip(&config.listeners) {
         paths.extend(PathWatch::of(&listeners));
+        certificates.extend(TlsWatch::of(&listeners));
         for (reactor, listener) in reactors.iter_mut().zip(listeners) {
             if reactor.index() == 0 {
                 announce(&listener, &config.plugins[section.plugin].name);
@@ -83,8 +85,15 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
         "ready"
     );
     let stop_deadline = config.host.limits.stop_deadline;
-    let supervisor =
-        Supervisor { news: &news, host: &host, posts: &posts, clock, stop_deadline, paths };
+    let supervisor = Supervisor {
+        news: &news,
+        host: &host,
+        posts: &posts,
+        clock,
+        stop_deadline,
+        paths,
+        certificates,
+    };
     let code = match supervisor.run() {
         End::Whole(code) => {
             drop(crew);

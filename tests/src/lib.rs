@@ -3,13 +3,14 @@
 //!
 //! # Layout
 //! In the order a test uses them:
-//! [`paths`] finds what is tested, [`compose`] puts more into a component, [`config`] writes a `plugins.toml`, [`contract`] lists what a plugin and a host can do, [`host`] runs it, [`log`] reads what it
+//! [`paths`] finds what is tested, [`certificates`] makes what TLS shows, [`compose`] puts more into a component, [`config`] writes a `plugins.toml`, [`contract`] lists what a plugin and a host can do, [`host`] runs it, [`log`] reads what it
 //! says, [`held`] runs one that nobody reads, [`peer`] is the other end of a connection, [`process`] looks at the host from outside.
 //!
 //! Nothing here sleeps to let something happen: a test waits for a line, a byte, a close or an exit, each with
 //! [`PATIENCE`] as its deadline.
 
 pub mod amqp_server;
+pub mod certificates;
 pub mod compose;
 pub mod config;
 pub mod contract;

@@ -81,6 +81,7 @@ mod threads;
 mod tick_loop;
 mod ticks;
 mod timers;
+mod tls;
 mod udp;
 mod unix_paths;
 mod wasi;

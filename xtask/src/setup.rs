@@ -24,7 +24,14 @@ pub fn for_components(which: Which) -> Result<Route> {
 /// For everything that CI runs.
 pub fn for_tests() -> Result<Route> {
     ensure(&[&tools::WASM_CLANG, &tools::STRACE, &tools::EVENTMACHINE, &tools::NETCAT])?;
-    ensure(&[&tools::CURL, &tools::LOAD, &tools::NGINX, &tools::WEBSOCKETS, &tools::BROWSER])?;
+    ensure(&[
+        &tools::CURL,
+        &tools::OPENSSL,
+        &tools::LOAD,
+        &tools::NGINX,
+        &tools::WEBSOCKETS,
+        &tools::BROWSER,
+    ])?;
     ensure(&[&tools::RABBITMQ, &tools::PIKA])?;
     route::ensure_checkers()?;
     route::ready()

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::Problem;
 
-/// Where a listener waits. Its text is what the operator writes: `tcp://…`, `udp://…`, `unix://…`.
+/// Where a listener waits. Its text is what the operator writes: `tcp://…`, `tls://…`, `udp://…`, `unix://…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ListenAddress {
     /// A TCP address; port 0 lets the system choose.
     Tcp(SocketAddr),
+    /// A TCP address whose connections have TLS; port 0 lets the system choose.
+    Tls(SocketAddr),
     /// A UDP address; port 0 lets the system choose.
     Udp(SocketAddr),
     /// A Unix socket; a relative path starts at the folder of the configuration file.
@@ -28,6 +30,7 @@ impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ListenAddress::Tcp(address) => write!(f, "tcp://{address}"),
+            ListenAddress::Tls(address) => write!(f, "tls://{address}"),
             ListenAddress::Udp(address) => write!(f, "udp://{address}"),
             ListenAddress::Unix(path) => write!(f, "unix://{}", path.display()),
             ListenAddress::Inherited(name) => write!(f, "fd://{name}"),
@@ -46,12 +49,7 @@ impl ListenAddress {
             "udp" => ip(scheme, text, rest).map(ListenAddress::Udp),
             "unix" => unix(text, rest, folder).map(ListenAddress::Unix),
             "fd" => inherited(text, rest).map(ListenAddress::Inherited),
-            "tls" => Err(Problem::new(
-                format!(
-                    "{scheme}:// is not served by this version, only tcp://, udp:// and unix:// are"
-                ),
-                EXAMPLES,
-            )),
+            "tls" => ip(scheme, text, rest).map(ListenAddress::Tls),
             _ => Err(Problem::new(format!("{scheme:?} is not a scheme of an address"), EXAMPLES)),
         }
     }
@@ -184,6 +182,7 @@ mod tests {
         check("tcp://0.0.0.0:0", "tcp://0.0.0.0:0");
         check("tcp://[::1]:80", "tcp://[::1]:80");
         check("udp://127.0.0.1:53", "udp://127.0.0.1:53");
+        check("tls://[::1]:443", "tls://[::1]:443");
         check("unix:///run/echo.sock", "unix:///run/echo.sock");
         check("unix://echo.sock", "unix://etc/echo.sock");
         check("fd://3", "fd://3");

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::bound::Bound;
 use super::quantity::Quantity;
+use super::raw::RawCertificate;
 use super::table::limits;
 
 const KIB: u64 = 1 << 10;
@@ -265,6 +266,17 @@ limits! {
             min: 1,
             max: 1_000_000,
             form: "a number, as in connections = 10000",
+        };
+        handshake_deadline: bound HANDSHAKE_DEADLINE: Duration = {
+            what: "How long the TLS handshake of a connection may take.",
+            why: "A peer that begins one and goes no further holds a connection and its sandbox. A slow line needs some seconds for the round trips and a chain of certificates.",
+            at: Close,
+            then: "The connection is closed; `unbind` gets the reason `limit`.",
+            unit: Time,
+            default: 10 * SECOND,
+            min: 10 * MILLISECOND,
+            max: HOUR,
+            form: r#"a duration in quotes, as in handshake_deadline = "10s""#,
         };
         accepts_per_second: bound ACCEPTS_PER_SECOND: Option<u32> = {
             what: "Connections of the plugin that are accepted in each second.",
@@ -716,6 +728,16 @@ limits! {
         mode: key Option<String> = r#"an octal mode in quotes, as in mode = "0660""#;
         owner: key Option<Quantity> = r#"the name of a user in quotes, as in owner = "www-data", or its number"#;
         group: key Option<Quantity> = r#"the name of a group in quotes, as in group = "www-data", or its number"#;
+        certificate: key Option<String> = r#"a file in quotes, as in certificate = "server.pem""#;
+        key: key Option<String> = r#"a file in quotes, as in key = "server.key""#;
+        #[serde(default)]
+        certificates: key Vec<RawCertificate> = r#"a list of more of them, as in certificates = [{ certificate = "b.pem", key = "b.key" }]"#,
+            each r#"a table, as in { certificate = "b.pem", key = "b.key" }"#;
+        #[serde(default)]
+        alpn: key Vec<String> = r#"a list of protocols, the best first, as in alpn = ["http/1.1"]"#,
+            each r#"the name of a protocol in quotes, as in "http/1.1""#;
+        client_ca: key Option<String> = r#"a file in quotes, as in client_ca = "clients.pem""#;
+        client_certificate: key Option<String> = r#"client_certificate = "require" or client_certificate = "request""#;
         peer_idle: bound PEER_IDLE: Duration = {
             what: "How long a peer of a udp:// listener may be silent before its connection ends.",
             why: "UDP has no end of its own: only time tells that a peer is gone. A NAT forgets a flow after half a minute to two.",

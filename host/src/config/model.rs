@@ -8,6 +8,7 @@ use super::allow::Allow;
 use super::limits::{HostLimits, Limits, ListenLimits, TenantLimits};
 use super::origins::Origins;
 use super::socket_access::SocketAccess;
+use super::tls::TlsListen;
 
 /// A configuration that was read, resolved and found consistent.
 ///
@@ -188,6 +189,8 @@ pub struct ListenConfig {
     pub limits: ListenLimits,
     /// Who may connect, if it is a Unix socket.
     pub access: SocketAccess,
+    /// What it shows of itself and asks of its peers, if it has TLS.
+    pub tls: Option<TlsListen>,
     /// The line of the file where it is declared, from 1.
     pub line: usize,
     /// Its place among the `[[listen]]` of the file, from 0.
@@ -233,6 +236,7 @@ impl fmt::Debug for ListenConfig {
             .field("at_capacity", &self.at_capacity)
             .field("limits", &self.limits)
             .field("access", &self.access)
+            .field("tls", &self.tls)
             .field("line", &self.line)
             .finish()
     }

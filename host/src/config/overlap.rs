@@ -11,7 +11,10 @@ use super::address::ListenAddress;
 /// for each 0.
 pub(super) fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
     match (one, other) {
-        (ListenAddress::Tcp(one), ListenAddress::Tcp(other))
+        (
+            ListenAddress::Tcp(one) | ListenAddress::Tls(one),
+            ListenAddress::Tcp(other) | ListenAddress::Tls(other),
+        )
         | (ListenAddress::Udp(one), ListenAddress::Udp(other)) => ports(one, other),
         (ListenAddress::Unix(one), ListenAddress::Unix(other)) => place(one) == place(other),
         (ListenAddress::Inherited(one), ListenAddress::Inherited(other)) => one == other,
@@ -123,6 +126,8 @@ mod tests {
             check(&unix(one), &unix(other), expected);
         }
         let tcp = ListenAddress::Tcp("127.0.0.1:80".parse().expect("an address"));
+        check(&tcp, &ListenAddress::Tls("0.0.0.0:80".parse().expect("an address")), true);
+        check(&tcp, &ListenAddress::Udp("127.0.0.1:80".parse().expect("an address")), false);
         check(&tcp, &ListenAddress::Unix("/80".into()), false);
     }
 }

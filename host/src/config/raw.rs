@@ -73,6 +73,14 @@ mirror! {
 }
 
 mirror! {
+    /// One of `listen.certificates`.
+    struct RawCertificate at "listen.*.certificates.*" {
+        certificate: key String = r#"a file in quotes, as in certificate = "server.pem""#;
+        key: key String = r#"a file in quotes, as in key = "server.key""#;
+    }
+}
+
+mirror! {
     /// `[tenants.<name>]`.
     #[derive(Default)]
     struct RawTenant at "tenants.*" {

@@ -23,6 +23,7 @@ use super::quantity::Quantity;
 use super::raw::{RawFile, RawPlugin, RawTenant};
 use super::socket_access;
 use super::source::{KeyPlace, SourceText};
+use super::tls;
 use super::values::Amount;
 
 /// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
@@ -389,6 +390,7 @@ fn listener(
         )));
     }
     Ok(ListenConfig {
+        tls: tls::resolve(place, folder, raw, &address)?,
         access: socket_access::resolve(place, raw, &address)?,
         address,
         plugin: plugin.ok_or_else(|| wrong("plugin")(undeclared()))?,

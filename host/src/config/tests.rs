@@ -74,6 +74,7 @@ fn defaults() {
         cpu_per_event: Duration::from_secs(1),
         event_deadline: Duration::from_secs(60),
         connections: 10_000,
+        handshake_deadline: Duration::from_secs(10),
         accepts_per_second: None,
         outgoing: 1000,
         lookups: 100,
@@ -478,6 +479,7 @@ fn the_reference_has_every_key() {
                 ("## Bounds".to_owned(), format!("| `{table}.{name}` |"))
             }
             "listen.*" => ("### `[[listen]]`".to_owned(), format!("| `{name}` |")),
+            "listen.*.certificates.*" => ("#### TLS".to_owned(), format!("`{name}`")),
             table => (format!("### `[{}]`", table.replace('*', "<name>")), format!("| `{name}` |")),
         };
         let section = section(&reference, &heading);

@@ -32,7 +32,7 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
             let (id, now) = (*id, state.env.clock.turn());
             let (result, mut connection) = connection.send(data.as_le_slice(&store), now);
             // What went out at once leaves nothing for the reactor to do.
-            let left = 0 < connection.outbound() || matches!(connection.phase(), Phase::Ended(_));
+            let left = connection.has_output() || matches!(connection.phase(), Phase::Ended(_));
             let touched = left && connection.mark_dirty();
             drop(connection);
             if touched {

@@ -14,11 +14,14 @@
 //! sends on it straight from the guest's memory. What a guest asks for only changes this state and marks the
 //! connection as touched; the reactor acts on it when the guest has returned.
 
+mod closing;
 mod datagrams;
 pub(crate) mod outbox;
+mod secured;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tls;
 
 use crate::net::connection::outbox::Marks;
 use crate::net::connection::outbox::Outbox;
@@ -30,7 +33,6 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::Moment;
-use crate::config::model::OnTrap;
 use crate::log::text::GuestText;
 use crate::quota::budget::ByteBudget;
 use crate::quota::token_bucket::TokenBucket;
@@ -42,6 +44,8 @@ pub enum Phase {
     Resolving,
     /// Outgoing: the operating system is connecting. What is sent is queued.
     Connecting,
+    /// Connected: the TLS handshake is under way. What is sent is queued.
+    Handshaking,
     /// Established.
     Open,
     /// Ends with this reason as soon as the outbox is empty.
@@ -185,15 +189,17 @@ impl SharedConnection {
 /// Bytes that are written and queued at once, in some fifty microseconds.
 const BYTES_AT_ONCE: usize = 256 * 1024;
 
-/// Reads of 4 KiB that are spent on input nobody wants when a connection is closed.
-const DISCARDED_READS: usize = 64;
 /// How long connecting may take unless the plugin says otherwise; EventMachine's value.
 const PENDING_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Connection {
     /// An accepted connection.
     pub fn accepted(number: u32, stream: Stream, marks: Marks, now: Moment) -> Connection {
-        Connection::new(number, Phase::Open, Some(stream), marks, now)
+        let phase = match stream {
+            Stream::Tls(_) => Phase::Handshaking,
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) => Phase::Open,
+        };
+        Connection::new(number, phase, Some(stream), marks, now)
     }
 
     /// An outgoing connection that has no socket yet.
@@ -301,9 +307,22 @@ impl Connection {
     pub fn wants_write(&self) -> bool {
         match self.phase {
             Phase::Connecting => true,
-            Phase::Open | Phase::Finishing(_) => !self.outbox.is_empty() && !self.is_rate_limited,
+            Phase::Handshaking => self.holds_output(),
+            Phase::Open | Phase::Finishing(_) => {
+                !self.outbox.is_empty() && !self.is_rate_limited || self.holds_output()
+            }
             Phase::Resolving | Phase::Ended(_) => false,
         }
+    }
+
+    /// Whether its socket has taken bytes that it has not written.
+    fn holds_output(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::holds_output)
+    }
+
+    /// Whether something of what was sent has not gone out.
+    pub fn has_output(&self) -> bool {
+        !self.outbox.is_empty() || self.holds_output()
     }
 
     /// The one way out. The first reason stays.
@@ -313,26 +332,13 @@ impl Connection {
         }
     }
 
-    /// Its instance is gone: whatever its peer is to see of that is done, as far as it goes at once.
-    pub fn abandon(&mut self, on_trap: &OnTrap, now: Moment) {
-        if matches!(self.phase, Phase::Open | Phase::Finishing(_)) {
-            match on_trap {
-                OnTrap::Close => {}
-                OnTrap::Farewell(text) => drop(self.send(text.as_bytes(), now)),
-                OnTrap::Reset => {
-                    self.outbox.clear();
-                    self.stream.iter().for_each(Stream::reset_on_close);
-                }
-            }
-        }
-        self.end(CloseReason::Trapped);
-    }
-
     /// Ends it with `reason` as soon as what is queued has been sent.
     pub fn finish(&mut self, reason: CloseReason) {
         match self.phase {
-            Phase::Resolving | Phase::Connecting => self.finish_when_open = Some(reason),
-            Phase::Open if self.outbox.is_empty() => self.end(reason),
+            Phase::Resolving | Phase::Connecting | Phase::Handshaking => {
+                self.finish_when_open = Some(reason);
+            }
+            Phase::Open if self.outbox.is_empty() && !self.has_tls() => self.end(reason),
             // The plugin's pending action and the host's stop replace the peer's end; nothing replaces theirs.
             Phase::Open | Phase::Finishing(CloseReason::PeerClosed) => {
                 self.phase = Phase::Finishing(reason);
@@ -373,29 +379,10 @@ impl Connection {
     pub fn stop(&mut self) {
         self.paused = true;
         match self.phase {
-            Phase::Resolving | Phase::Connecting => self.end(CloseReason::Stopped),
-            _ => self.finish(CloseReason::Stopped),
-        }
-    }
-
-    /// Throws away what the peer has sent and nobody will read: a socket that is closed over unread bytes is
-    /// reset, and a reset takes along what the peer has not read yet.
-    pub fn discard_input(&mut self) {
-        let ours = matches!(
-            self.phase,
-            Phase::Ended(
-                CloseReason::Closed | CloseReason::Stopped | CloseReason::InactivityTimeout
-            )
-        );
-        let (Some(stream), true, false) = (&mut self.stream, ours, self.peer_finished) else {
-            return;
-        };
-        let mut rubbish = [0; 4096];
-        for _ in 0..DISCARDED_READS {
-            match stream.read(&mut rubbish) {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
+            Phase::Resolving | Phase::Connecting | Phase::Handshaking => {
+                self.end(CloseReason::Stopped);
             }
+            _ => self.finish(CloseReason::Stopped),
         }
     }
 
@@ -444,11 +431,9 @@ impl Connection {
     /// Sends what there is room for, or queues what the operating system does not take.
     fn put(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
         self.check_sendable()?;
-        let written = if self.outbox.is_empty() && self.phase != Phase::Resolving {
-            self.write_now(bytes, now)?
-        } else {
-            0
-        };
+        let is_connected = !matches!(self.phase, Phase::Resolving | Phase::Handshaking);
+        let written =
+            if self.outbox.is_empty() && is_connected { self.write_now(bytes, now)? } else { 0 };
         self.outbox.push(&bytes[written..]);
         self.above_high_mark |= self.marks.high < self.outbox.len();
         Ok(())
@@ -462,7 +447,7 @@ impl Connection {
             {
                 Ok(())
             }
-            Phase::Resolving | Phase::Connecting
+            Phase::Resolving | Phase::Connecting | Phase::Handshaking
                 if self.write_side == WriteSide::Open && self.finish_when_open.is_none() =>
             {
                 Ok(())
@@ -501,6 +486,9 @@ impl Connection {
     pub fn flush(&mut self, now: Moment, at_most: usize) -> bool {
         let rate = self.writable(now);
         let may = rate.min(at_most);
+        if self.holds_output() && !self.push_out() {
+            return false;
+        }
         let (Some(stream), false) = (&mut self.stream, self.outbox.is_empty()) else {
             return false;
         };
@@ -534,12 +522,18 @@ impl Connection {
 
     /// Takes the steps that an empty outbox allows: the end of the write side, and of the connection.
     pub fn reconcile(&mut self) {
-        if !self.outbox.is_empty() {
+        if self.has_output() {
+            return;
+        }
+        let is_ending = self.write_side == WriteSide::Ending;
+        let ends =
+            matches!(self.phase, Phase::Finishing(_)) || self.phase == Phase::Open && is_ending;
+        if ends && !self.say_end() {
             return;
         }
         match self.phase {
             Phase::Finishing(reason) => self.end(reason),
-            Phase::Open if self.write_side == WriteSide::Ending => {
+            Phase::Open if is_ending => {
                 self.write_side = WriteSide::Ended;
                 let failed = self.stream.as_ref().is_some_and(|s| s.shutdown_write().is_err());
                 if failed {
@@ -560,7 +554,9 @@ pub fn reason_of(error: &io::Error) -> CloseReason {
     tracing::debug!(%error, "a socket failed");
     match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => CloseReason::Refused,
-        io::ErrorKind::ConnectionReset
+        // Of TLS: an end that was not said.
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => CloseReason::Reset,
         io::ErrorKind::TimedOut => CloseReason::ConnectTimeout,

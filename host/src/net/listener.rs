@@ -3,6 +3,7 @@
 pub(crate) mod error;
 pub mod inherited;
 mod tcp;
+pub(crate) mod tls;
 mod udp;
 mod unix;
 
@@ -22,6 +23,7 @@ use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
 use crate::net::datagram::DatagramSocket;
 use crate::net::listener::error::BindError;
+use crate::net::listener::tls::TlsServer;
 use crate::net::listener::unix::{FolderLock, OwnedPath};
 
 /// How long another start may hold the folder of a path.
@@ -42,6 +44,8 @@ pub struct Endpoint {
     pub peer_idle: Duration,
     /// Of a UDP socket: how many datagrams of one peer wait for its handler.
     pub peer_queue: u32,
+    /// What sessions are made from, if its connections have TLS.
+    pub tls: Option<TlsServer>,
     /// Removes the path of a Unix socket when the last reactor is done with it.
     path: Option<OwnedPath>,
 }
@@ -96,6 +100,10 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
             let (socket, address) = tcp::bind(*address).map_err(error)?;
             (socket, ListenAddress::Tcp(address), None)
         }
+        ListenAddress::Tls(address) => {
+            let (socket, address) = tcp::bind(*address).map_err(error)?;
+            (socket, ListenAddress::Tls(address), None)
+        }
         ListenAddress::Udp(address) => {
             let (socket, address) = udp::bind(*address).map_err(error)?;
             (socket, ListenAddress::Udp(address), None)
@@ -116,7 +124,9 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
     };
     let (plugin, at_capacity) = (section.plugin, section.at_capacity);
     let (peer_idle, peer_queue) = (section.limits.peer_idle, section.limits.peer_queue);
-    let endpoint = Endpoint { address, plugin, accepted, at_capacity, peer_idle, peer_queue, path };
+    let tls = section.tls.clone().map(TlsServer::new);
+    let endpoint =
+        Endpoint { address, plugin, accepted, at_capacity, peer_idle, peer_queue, tls, path };
     let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
     Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog, is_inherited })
 }
@@ -182,7 +192,9 @@ impl BoundListener {
             // One reactor has it: copies of one socket would share out the datagrams of one peer.
             ListenAddress::Udp(_) if is_inherited => Ok(vec![socket]),
             _ if is_inherited => unix::share(socket, reactors),
-            ListenAddress::Tcp(address) => tcp::listen(socket, address, reactors, backlog),
+            ListenAddress::Tcp(address) | ListenAddress::Tls(address) => {
+                tcp::listen(socket, address, reactors, backlog)
+            }
             ListenAddress::Udp(address) => udp::share(socket, address, reactors),
             ListenAddress::Unix(_) | ListenAddress::Inherited(_) => {
                 unix::listen(socket, reactors, backlog)
@@ -191,7 +203,7 @@ impl BoundListener {
         let sockets = sockets.map_err(|fault| BindError::new(config, place, fault))?;
         let listener = |socket| {
             let socket = match endpoint.address {
-                ListenAddress::Tcp(_) => tcp(socket),
+                ListenAddress::Tcp(_) | ListenAddress::Tls(_) => tcp(socket),
                 ListenAddress::Udp(_) => udp(socket),
                 ListenAddress::Unix(_) | ListenAddress::Inherited(_) => unix(socket),
             };
@@ -209,7 +221,11 @@ impl Listener {
                 let (stream, _) = socket.accept()?;
                 // As EventMachine has it: an answer does not wait for the next one.
                 stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
+                let stream = Stream::Tcp(stream);
+                match &self.endpoint.tls {
+                    None => Ok(stream),
+                    Some(tls) => tls.session(stream),
+                }
             }
             ListenSocket::Unix(socket) => socket.accept().map(|(stream, _)| Stream::Unix(stream)),
             // Its peers come with their datagrams.

@@ -22,6 +22,8 @@ pub const CHANNEL_BYTES: u64 = 2048;
 pub const HANDLE_BYTES: u64 = 256;
 /// A connection, besides its outbox.
 pub const CONNECTION_BYTES: u64 = 2048;
+/// The TLS of a connection: its keys, a record that has not come whole, and one that has not gone out.
+pub const TLS_BYTES: u64 = 48 << 10;
 /// A process, besides its instance and its mail.
 pub const PROCESS_BYTES: u64 = 1024;
 /// An entry of a folder that was listed, besides its name.

@@ -18,7 +18,7 @@ use crate::net::connection::stream::Stream;
 use crate::net::connection::{Connection, SharedConnection};
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
-use crate::quota::host_memory::{Admission, CONNECTION_BYTES};
+use crate::quota::host_memory::{Admission, CONNECTION_BYTES, TLS_BYTES};
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::{ConnectionEntry, marks};
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -124,7 +124,11 @@ impl Reactor {
         }
         let permit = plugin.usage.accepted.try_acquire();
         let permit = permit.ok_or(NotAccepted::Closed(Limit::Of(&limits::CONNECTIONS)))?;
-        let admission = Admission::of(permit, &plugin.tenant.host_memory, CONNECTION_BYTES);
+        let bytes = match acceptor.listener.endpoint.tls {
+            Some(_) => CONNECTION_BYTES + TLS_BYTES,
+            None => CONNECTION_BYTES,
+        };
+        let admission = Admission::of(permit, &plugin.tenant.host_memory, bytes);
         let admission = admission.ok_or(NotAccepted::Closed(Limit::Of(&limits::HOST_MEMORY)))?;
         if !has_instance {
             let room = self.setup.quota.check(plugin.tenant.index);
@@ -191,6 +195,7 @@ impl Reactor {
         let shared = SharedConnection::new(connection);
         let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), admission));
         self.deliver(instance, Event::open(id, shared, origin));
+        self.begin_handshake(id);
         if let Some(first) = datagram {
             self.open_peer(id, first);
         }

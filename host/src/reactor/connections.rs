@@ -141,6 +141,12 @@ impl Reactor {
             Purpose::PendingConnect(id),
         ));
         drop(connection);
+        let handshake = (phase == Phase::Handshaking).then_some((
+            entry.begun,
+            entry.handshake_deadline,
+            Purpose::Handshake(id),
+        ));
+        set_deadline((&mut self.timers, owner), &mut entry.handshake, handshake);
         set_deadline((&mut self.timers, owner), &mut entry.inactivity, inactivity);
         set_deadline((&mut self.timers, owner), &mut entry.pending_connect, connect);
         if matches!(phase, Phase::Finishing(_)) && entry.close_deadline.is_none() {
@@ -187,12 +193,15 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let mut connection = entry.shared.lock();
         connection.flush(now, LAST_FLUSH_BYTES);
+        connection.take_leave();
         connection.discard_input();
         if let Some(mut stream) = connection.take_stream() {
             deregister(self.poll.registry(), &mut stream);
         }
         drop(connection);
-        for key in [entry.inactivity.take(), entry.pending_connect.take()].into_iter().flatten() {
+        let deadlines =
+            [entry.inactivity.take(), entry.pending_connect.take(), entry.handshake.take()];
+        for key in deadlines.into_iter().flatten() {
             self.timers.cancel(key.0);
         }
         entry.attempts = Attempts::default();

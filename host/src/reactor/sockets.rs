@@ -8,6 +8,7 @@ use crate::base::token::PollSource;
 use crate::config::limits;
 use crate::engine::event::Event;
 use crate::net::connection::{Phase, reason_of};
+use crate::reactor::handshakes::HANDSHAKES_PER_TURN;
 use crate::reactor::table::backlog::ReadState;
 use crate::reactor::table::instance::QueueItem;
 use crate::reactor::table::poll_events::SocketEvent;
@@ -21,6 +22,7 @@ const READS_PER_TURN: usize = 4;
 impl Reactor {
     /// Begins with the sockets: what is left over now is looked at once.
     pub(super) fn begin_sockets(&mut self) -> TurnPhase {
+        self.agenda.handshakes.begin_phase(HANDSHAKES_PER_TURN);
         self.agenda.reads.begin_phase(UNITS_PER_PHASE);
         self.agenda.writes.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Sockets(SocketProgress {
@@ -55,6 +57,11 @@ impl Reactor {
             return Some(place.map_or(SocketStep::Next, |place| self.accept_at(place)));
         }
         let (agenda, fair_share) = (&mut self.agenda, &mut self.fair_share);
+        let handshakes_wait = |tenant| fair_share.passes_over(TurnPart::Handshakes, tenant);
+        if let Some((_, id)) = agenda.handshakes.next(handshakes_wait) {
+            self.shake(id);
+            return Some(SocketStep::Next);
+        }
         let writes_wait = |tenant| fair_share.passes_over(TurnPart::Writes, tenant);
         if let Some((_, id)) = agenda.writes.next(writes_wait) {
             self.write(id);
@@ -91,6 +98,12 @@ impl Reactor {
                     entry.reading.found();
                 }
                 self.on_connecting(id);
+            }
+            Phase::Handshaking => {
+                if !(event.is_error && self.take_error(id)) {
+                    self.shake_later(id);
+                }
+                return SocketStep::Next;
             }
             Phase::Open | Phase::Finishing(_) => {
                 if event.is_readable || event.is_read_closed {
@@ -138,10 +151,14 @@ impl Reactor {
             return SocketStep::Next;
         }
         let Some(event) = self.read_data(id) else { return SocketStep::Next };
-        let is_last =
-            !to_the_end && matches!(&event, Event::Data { length, .. } if *length < READ_BYTES);
+        let is_short = matches!(&event, Event::Data { length, .. } if *length < READ_BYTES);
+        let mut is_last = is_short && !to_the_end;
         if is_last && let Some(entry) = self.connections.get_mut(id) {
-            entry.reading = ReadState::Quiet;
+            if entry.holds_input {
+                is_last = false;
+            } else {
+                entry.reading = ReadState::Quiet;
+            }
         }
         self.enter_next(instance, event);
         if is_last {
@@ -187,12 +204,25 @@ impl Reactor {
                 connection.peer_ended();
             }
             Ok(length) => {
+                entry.holds_input = connection.holds_input();
+                let wants_to_answer = !entry.writable_wanted && connection.wants_write();
                 drop(connection);
+                if wants_to_answer {
+                    // The session itself has something to say that did not go out.
+                    self.reconcile(id);
+                }
                 self.count_reading(id, instance, length);
                 return Some(Event::Data { connection: id, buffer, length });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Records without content may have more behind them.
+                if !connection.holds_input() {
+                    entry.reading = ReadState::Quiet;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 entry.reading = ReadState::Quiet;
+                connection.peer_was_cut_off();
             }
             Err(error) => connection.end(reason_of(&error)),
         }

@@ -23,6 +23,7 @@ impl Reactor {
             Purpose::Overdue(instance) => self.overdue(instance),
             Purpose::Inactivity(id) => self.check_inactivity(id),
             Purpose::PendingConnect(id) => self.end_connection(id, CloseReason::ConnectTimeout),
+            Purpose::Handshake(id) => self.handshake_is_late(id),
             Purpose::NextAttempt(id) => self.next_attempt(id),
             Purpose::CloseDeadline(id) => self.close_deadline_passed(id),
             Purpose::Replenished(tenant, rate) => {

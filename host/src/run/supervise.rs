@@ -9,13 +9,14 @@ use crate::base::panics::Panicked;
 use crate::clock::{Clock, Moment};
 use crate::mail::post::{Notice, Post};
 use crate::net::listener::PathWatch;
+use crate::net::listener::tls::TlsWatch;
 use crate::plugin::shared::HostShared;
 use crate::reactor::exit::Exit;
 use crate::run::news::News;
 use crate::run::signals::exit_code;
 
-/// How often the paths of Unix sockets are checked for still leading to them.
-const LOOK_AT_PATHS_EVERY: Duration = Duration::from_secs(5);
+/// How often the paths of Unix sockets are checked for still leading to them, and certificates for being new.
+const LOOK_AT_FILES_EVERY: Duration = Duration::from_secs(5);
 
 /// What a reactor may take besides the `stop_deadline`: on a machine that has other work its last steps are late.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
@@ -38,6 +39,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) stop_deadline: Duration,
     /// The paths of the Unix sockets that are served.
     pub(super) paths: Vec<PathWatch>,
+    /// The files of the certificates that are shown.
+    pub(super) certificates: Vec<TlsWatch>,
 }
 
 /// What has happened until now.
@@ -62,7 +65,10 @@ impl Supervisor<'_> {
                         return end;
                     }
                 }
-                None => self.paths.iter_mut().for_each(PathWatch::look),
+                None => {
+                    self.paths.iter_mut().for_each(PathWatch::look);
+                    self.certificates.iter_mut().for_each(TlsWatch::look);
+                }
             }
             let now = self.clock.now();
             if course.deadline.is_some_and(|deadline| deadline <= now) {
@@ -80,7 +86,8 @@ impl Supervisor<'_> {
 
     /// The next news; none when it is time to look at what sends none.
     fn next(&self, course: &Course) -> Option<News> {
-        let paths = (!self.paths.is_empty()).then_some(LOOK_AT_PATHS_EVERY);
+        let looks = !self.paths.is_empty() || !self.certificates.is_empty();
+        let paths = looks.then_some(LOOK_AT_FILES_EVERY);
         let left = course.deadline.map(|deadline| deadline.since(self.clock.now()));
         let Some(longest) = paths.into_iter().chain(left).min() else {
             return self.news.recv().ok();
@@ -187,6 +194,7 @@ mod tests {
             clock: Clock::system(),
             stop_deadline: deadline,
             paths: Vec::new(),
+            certificates: Vec::new(),
         };
         assert_eq!(supervisor.run(), *expected, "{shown}");
         let stops = notices.try_iter().filter(|notice| matches!(notice, Notice::Stop)).count();

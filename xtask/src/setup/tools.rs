@@ -59,6 +59,14 @@ pub const CURL: Tool = Tool {
     works: || succeeds("curl", &["--version"]),
 };
 
+pub const OPENSSL: Tool = Tool {
+    name: "openssl",
+    why: "for the tests of TLS",
+    packages: &["openssl"],
+    elsewhere: "openssl 3",
+    works: || succeeds("openssl", &["version"]),
+};
+
 pub const LOAD: Tool = Tool {
     name: "wrk and ab",
     why: "for the tests and the measurements of HTTP",

@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
 
+use crate::net::connection::tls::TlsStream;
 use crate::net::datagram::DatagramPeer;
 
 /// A non-blocking socket.
@@ -22,6 +23,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A Unix domain stream.
     Unix(UnixStream),
+    /// Either of them with TLS.
+    Tls(Box<TlsStream>),
     /// A peer of a UDP socket, which its listener reads and the poll knows.
     Datagram(DatagramPeer),
 }
@@ -39,8 +42,10 @@ impl Stream {
     /// Reads what is there. Like [`Stream::write`] without the C library, whose calls are points at which a thread may be
     /// cancelled, and look for that.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if matches!(self, Stream::Datagram(_)) {
-            return Err(io::ErrorKind::WouldBlock.into());
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => {}
+            Stream::Tls(stream) => return stream.read(buffer),
+            Stream::Datagram(_) => return Err(io::ErrorKind::WouldBlock.into()),
         }
         let (read, _) = retry(|| Ok(recv(&*self, &mut *buffer, RecvFlags::empty())?))?;
         Ok(read)
@@ -48,8 +53,10 @@ impl Stream {
 
     /// Writes what fits.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Stream::Datagram(peer) = self {
-            return retry(|| peer.send(bytes));
+        match self {
+            Stream::Tcp(_) | Stream::Unix(_) => {}
+            Stream::Tls(stream) => return stream.write(bytes),
+            Stream::Datagram(peer) => return retry(|| peer.send(bytes)),
         }
         // A peer that is gone is an error and no signal.
         retry(|| Ok(send(&*self, bytes, SendFlags::NOSIGNAL)?))
@@ -60,6 +67,7 @@ impl Stream {
         retry(|| match self {
             Stream::Tcp(stream) => stream.write_vectored(pieces),
             Stream::Unix(stream) => stream.write_vectored(pieces),
+            Stream::Tls(stream) => stream.write(pieces.first().map_or(&[], |piece| piece)),
             // Its connection has no outbox, from which alone several would come.
             Stream::Datagram(peer) => peer.send(pieces.first().map_or(&[], |piece| piece)),
         })
@@ -70,17 +78,48 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tls(stream) => stream.socket().shutdown_write(),
             Stream::Datagram(_) => Ok(()),
         }
     }
 
     /// Has closing it reset the connection, where the kind of socket knows that.
     pub fn reset_on_close(&self) {
-        if let Stream::Tcp(stream) = self {
-            // Without it the peer sees an orderly end: no reason to fail.
-            if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
-                tracing::debug!(%error, "a socket cannot be reset");
+        match self {
+            Stream::Tcp(stream) => {
+                // Without it the peer sees an orderly end: no reason to fail.
+                if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+                    tracing::debug!(%error, "a socket cannot be reset");
+                }
             }
+            Stream::Tls(stream) => stream.socket().reset_on_close(),
+            Stream::Unix(_) | Stream::Datagram(_) => {}
+        }
+    }
+
+    /// Its TLS, if it has.
+    pub fn tls(&mut self) -> Option<&mut TlsStream> {
+        match self {
+            Stream::Tls(stream) => Some(stream),
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) => None,
+        }
+    }
+
+    /// Whether it has taken bytes that it has not written.
+    pub fn holds_output(&self) -> bool {
+        matches!(self, Stream::Tls(stream) if stream.holds_output())
+    }
+
+    /// Whether there may be something to read without news from the poll.
+    pub fn holds_input(&self) -> bool {
+        matches!(self, Stream::Tls(stream) if stream.holds_input())
+    }
+
+    /// Reads from the socket what nobody wants.
+    pub fn discard(&mut self, rubbish: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tls(stream) => stream.socket_mut().read(rubbish),
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) => self.read(rubbish),
         }
     }
 
@@ -89,6 +128,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.take_error(),
             Stream::Unix(stream) => stream.take_error(),
+            Stream::Tls(stream) => stream.socket().take_error(),
             Stream::Datagram(_) => Ok(None),
         }
     }
@@ -97,6 +137,7 @@ impl Stream {
     pub fn peer(&self) -> io::Result<SocketAddress> {
         match self {
             Stream::Tcp(stream) => stream.peer_addr().map(SocketAddress::Tcp),
+            Stream::Tls(stream) => stream.socket().peer(),
             Stream::Datagram(peer) => Ok(SocketAddress::Tcp(peer.address())),
             Stream::Unix(stream) => {
                 stream.peer_addr().map(|address| SocketAddress::unix(address.as_pathname()))
@@ -108,6 +149,7 @@ impl Stream {
     pub fn local(&self) -> io::Result<SocketAddress> {
         match self {
             Stream::Tcp(stream) => stream.local_addr().map(SocketAddress::Tcp),
+            Stream::Tls(stream) => stream.socket().local(),
             Stream::Datagram(peer) => peer.local().map(SocketAddress::Tcp),
             Stream::Unix(stream) => {
                 stream.local_addr().map(|address| SocketAddress::unix(address.as_pathname()))
@@ -129,6 +171,7 @@ impl AsFd for Stream {
         match self {
             Stream::Tcp(stream) => stream.as_fd(),
             Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tls(stream) => stream.socket().as_fd(),
             Stream::Datagram(peer) => peer.as_fd(),
         }
     }
@@ -139,6 +182,7 @@ impl Source for Stream {
         match self {
             Stream::Tcp(stream) => stream.register(registry, token, what),
             Stream::Unix(stream) => stream.register(registry, token, what),
+            Stream::Tls(stream) => stream.socket_mut().register(registry, token, what),
             Stream::Datagram(_) => Ok(()),
         }
     }
@@ -147,6 +191,7 @@ impl Source for Stream {
         match self {
             Stream::Tcp(stream) => stream.reregister(registry, token, what),
             Stream::Unix(stream) => stream.reregister(registry, token, what),
+            Stream::Tls(stream) => stream.socket_mut().reregister(registry, token, what),
             Stream::Datagram(_) => Ok(()),
         }
     }
@@ -155,6 +200,7 @@ impl Source for Stream {
         match self {
             Stream::Tcp(stream) => stream.deregister(registry),
             Stream::Unix(stream) => stream.deregister(registry),
+            Stream::Tls(stream) => stream.socket_mut().deregister(registry),
             Stream::Datagram(_) => Ok(()),
         }
     }

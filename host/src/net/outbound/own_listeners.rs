@@ -24,7 +24,7 @@ impl OwnListeners {
     /// The host listens at this address from now on; it is bound already.
     pub fn add(&self, address: &ListenAddress) {
         let own = match address {
-            ListenAddress::Tcp(address) => Some(Own::Tcp(*address)),
+            ListenAddress::Tcp(address) | ListenAddress::Tls(address) => Some(Own::Tcp(*address)),
             // Plugins connect to streams only; what was inherited is here by what it is.
             ListenAddress::Udp(_) | ListenAddress::Inherited(_) => None,
             ListenAddress::Unix(path) => identity(path).ok(),

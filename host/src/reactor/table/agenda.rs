@@ -21,6 +21,8 @@ pub(in crate::reactor) struct Agenda {
     pub(in crate::reactor) stalled: TurnQueue<InstanceId>,
     /// Mail that has not been dispatched.
     pub(in crate::reactor) mail: TurnQueue<Mail>,
+    /// TLS handshakes that go on.
+    pub(in crate::reactor) handshakes: TurnQueue<ConnectionId>,
     /// Connections with more to read than their turn allowed.
     pub(in crate::reactor) reads: TurnQueue<ConnectionId>,
     /// Connections with more to write than their turn allowed.
@@ -47,6 +49,7 @@ impl Agenda {
             waiting: TurnQueue::new(tenants),
             stalled: TurnQueue::new(tenants),
             mail: TurnQueue::new(tenants),
+            handshakes: TurnQueue::new(tenants),
             reads: TurnQueue::new(tenants),
             writes: TurnQueue::new(tenants),
             pending: TurnQueue::new(tenants),
@@ -63,6 +66,7 @@ impl Agenda {
             && self.waiting.is_empty()
             && self.stalled.is_empty()
             && self.mail.is_empty()
+            && self.handshakes.is_empty()
             && self.reads.is_empty()
             && self.writes.is_empty()
             && self.pending.is_empty()

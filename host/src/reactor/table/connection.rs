@@ -35,6 +35,8 @@ pub struct ConnectionEntry {
     pub writable_wanted: bool,
     /// Whether there may be something to read, and where that waits.
     pub reading: ReadState,
+    /// Whether its last read has left something that the poll does not tell of.
+    pub holds_input: bool,
     /// Whether its output waits for its tenant's bytes a second.
     pub is_rate_limited: bool,
     /// Whether it is in the list of those.
@@ -44,6 +46,11 @@ pub struct ConnectionEntry {
     pub inactivity: Option<(DeadlineKey, Duration)>,
     pub pending_connect: Option<(DeadlineKey, Duration)>,
     pub close_deadline: Option<DeadlineKey>,
+    /// How long its TLS handshake may take, and the deadline of one that is under way.
+    pub handshake_deadline: Duration,
+    pub handshake: Option<(DeadlineKey, Duration)>,
+    /// Whether that goes on in the next phase that does.
+    pub handshake_is_due: bool,
     /// What else it is, if it is a peer of a UDP socket.
     pub peer: Option<PeerEntry>,
 }
@@ -86,12 +93,16 @@ impl ConnectionEntry {
             next_attempt: None,
             writable_wanted: false,
             reading: ReadState::Quiet,
+            holds_input: false,
             is_rate_limited: false,
             waits_to_write: false,
             unbind_is_due: false,
             inactivity: None,
             pending_connect: None,
             close_deadline: None,
+            handshake_deadline: Duration::ZERO,
+            handshake: None,
+            handshake_is_due: false,
             peer: None,
         }
     }

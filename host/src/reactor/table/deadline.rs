@@ -18,6 +18,8 @@ pub(in crate::reactor) enum Purpose {
     Inactivity(ConnectionId),
     /// A connection has not been made in time.
     PendingConnect(ConnectionId),
+    /// A TLS handshake has taken long enough.
+    Handshake(ConnectionId),
     /// The next address is tried beside those that are slow.
     NextAttempt(ConnectionId),
     /// A close after writing has waited long enough.

@@ -15,6 +15,8 @@ pub(in crate::reactor) enum TurnPart {
     Mail,
     /// Listeners.
     Accepts,
+    /// TLS handshakes.
+    Handshakes,
     /// Output that waits.
     Writes,
     /// Connections that may have something to read.
@@ -35,13 +37,14 @@ pub(in crate::reactor) enum TurnPart {
 
 impl TurnPart {
     /// All of them, in the order of a turn.
-    pub(in crate::reactor) const ALL: [TurnPart; 14] = [
+    pub(in crate::reactor) const ALL: [TurnPart; 15] = [
         TurnPart::Timers,
         TurnPart::Waiting,
         TurnPart::Stalled,
         TurnPart::HeldBack,
         TurnPart::Mail,
         TurnPart::Accepts,
+        TurnPart::Handshakes,
         TurnPart::Writes,
         TurnPart::Reads,
         TurnPart::Pending,

@@ -1,0 +1,107 @@
+//! What the connections of a `tls://` listener begin their sessions with.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use parking_lot::RwLock;
+use rustls::ServerConfig;
+
+use crate::config::tls::TlsListen;
+use crate::net::connection::stream::Stream;
+use crate::net::connection::tls::TlsStream;
+use crate::net::listener::{Endpoint, Listener};
+
+/// What the connections of a `tls://` listener begin their sessions with. Those that are open keep what they began with.
+#[derive(Debug)]
+pub struct TlsServer {
+    files: TlsListen,
+    /// As the files were when they were read last.
+    server: RwLock<Arc<ServerConfig>>,
+}
+
+impl TlsServer {
+    /// What the files of a section say.
+    pub fn new(files: TlsListen) -> TlsServer {
+        let server = RwLock::new(files.server());
+        TlsServer { files, server }
+    }
+
+    /// The session of a new connection.
+    pub fn session(&self, socket: Stream) -> io::Result<Stream> {
+        let server = self.server.read().clone();
+        Ok(Stream::Tls(Box::new(TlsStream::server(socket, server)?)))
+    }
+}
+
+/// Looks whether the files of a `tls://` listener have changed, and has new connections begin with what they are now.
+#[derive(Debug)]
+pub struct TlsWatch {
+    endpoint: Weak<Endpoint>,
+    /// What the files were when they were looked at last.
+    seen: Vec<Option<Stamp>>,
+}
+
+/// What tells one state of a file from another, without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
+}
+
+impl TlsWatch {
+    /// For listeners of one section; none where they have no TLS.
+    pub fn of(listeners: &[Listener]) -> Option<TlsWatch> {
+        let endpoint = &listeners.first()?.endpoint;
+        let seen = stamps(&endpoint.tls.as_ref()?.files);
+        Some(TlsWatch { endpoint: Arc::downgrade(endpoint), seen })
+    }
+
+    /// Reads the files again if they are others. What cannot be used changes nothing, and the operator is told.
+    pub fn look(&mut self) {
+        let Some(endpoint) = self.endpoint.upgrade() else { return };
+        let Some(tls) = &endpoint.tls else { return };
+        // Before they are read: what changes meanwhile is seen the next time.
+        let now = stamps(&tls.files);
+        if now == self.seen {
+            return;
+        }
+        self.seen = now;
+        let address = &*endpoint.accepted.listener;
+        match tls.files.read_again() {
+            Ok(read) => {
+                *tls.server.write() = read.server();
+                tracing::info!(
+                    address,
+                    "new certificates: connections begin with them from now on"
+                );
+            }
+            Err(problem) => {
+                let (cause, remedy) = (&*problem.cause, &*problem.remedy);
+                tracing::error!(
+                    address,
+                    cause,
+                    remedy,
+                    "the new certificates cannot be used: connections begin with those from before"
+                );
+            }
+        }
+    }
+}
+
+fn stamps(files: &TlsListen) -> Vec<Option<Stamp>> {
+    files.files().map(stamp).collect()
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some(Stamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        length: metadata.len(),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    })
+}

@@ -1,0 +1,89 @@
+//! Certificates for one test: an authority that nobody else knows, and what it signs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+
+/// Who signs certificates.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// The two files of a certificate.
+#[derive(Debug, Clone)]
+pub struct Certified {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+impl Authority {
+    /// A new one.
+    pub fn new(name: &str) -> Authority {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Authority { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// Writes its own certificate into this folder, under this name.
+    pub fn write(&self, folder: &Path, name: &str) -> PathBuf {
+        let file = folder.join(format!("{name}.pem"));
+        fs::write(&file, &self.pem).expect("a file");
+        file
+    }
+
+    /// Writes a certificate for these names into a folder, as `NAME.pem` and `NAME.key`.
+    pub fn certify(&self, folder: &Path, name: &str, names: &[&str]) -> Certified {
+        self.certify_with(folder, name, names, |_| {})
+    }
+
+    /// The same with one that was good until long ago.
+    pub fn certify_expired(&self, folder: &Path, name: &str, names: &[&str]) -> Certified {
+        self.certify_with(folder, name, names, |params| {
+            params.not_before = date_time_ymd(2001, 1, 1);
+            params.not_after = date_time_ymd(2002, 1, 1);
+        })
+    }
+
+    /// The same with so many names besides that it is giant.
+    pub fn certify_giant(&self, folder: &Path, name: &str, bytes: usize) -> Certified {
+        let names: Vec<String> =
+            (0..bytes / 64).map(|number| format!("{number:0>52}.example")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.certify(folder, name, &names)
+    }
+
+    fn certify_with(
+        &self,
+        folder: &Path,
+        name: &str,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Certified {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
+        let key = KeyPair::generate().expect("a key");
+        let signed = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let certified = Certified {
+            certificate: folder.join(format!("{name}.pem")),
+            key: folder.join(format!("{name}.key")),
+        };
+        fs::write(&certified.certificate, signed.pem()).expect("a file");
+        fs::write(&certified.key, key.serialize_pem()).expect("a file");
+        certified
+    }
+}
