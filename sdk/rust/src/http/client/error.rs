@@ -13,7 +13,7 @@ use crate::types::{CloseReason, ErrorCode};
 pub enum HttpError {
     /// The address is not a URI.
     Uri(UriError),
-    /// The address is `https:`, and this version of the host has no TLS.
+    /// The address is `https:`, and connections that a plugin makes have no TLS in this version of the host.
     Tls,
     /// A header field cannot be sent.
     Field(FieldError),

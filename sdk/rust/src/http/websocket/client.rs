@@ -31,7 +31,7 @@ use crate::{
 pub enum ConnectError {
     /// The address is no `ws:` URI.
     Uri(UriError),
-    /// The address is `wss:`, and this version of the host has no TLS.
+    /// The address is `wss:`, and connections that a plugin makes have no TLS in this version of the host.
     Tls,
     /// A header field cannot be sent, or is one that only the handshake sets.
     Field(FieldError),
