@@ -80,6 +80,7 @@ fn link_what_waits(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     types::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
     bindings::clocks::monotonic_clock::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
     bindings::sockets::tcp_create_socket::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
+    bindings::sockets::ip_name_lookup::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
     udp_create_socket::add_to_linker::<_, HasWaitingView>(linker, waiting)
 }
 
@@ -104,7 +105,6 @@ fn link_what_does_not(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     // No guest has a socket: what is done with one is linked so that components fit, and never called.
     sockets::network::add_to_linker::<_, WasiSockets>(l, &Default::default(), HostState::sockets)?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, HostState::sockets)?;
-    sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, HostState::sockets)?;
     bindings::sync::sockets::tcp::add_to_linker::<_, WasiSockets>(l, HostState::sockets)?;
     bindings::sync::sockets::udp::add_to_linker::<_, WasiSockets>(l, HostState::sockets)
 }

@@ -83,7 +83,7 @@ impl Reactor {
         let turn = self.turn;
         let item = self.instances.get_mut(id).and_then(|instance| {
             instance.in_turn.count(turn, 1);
-            instance.queue.pop_front()
+            instance.pop()
         });
         match item.and_then(|item| self.event_of(id, item)) {
             Some(event) => NextEvent::Told(event),

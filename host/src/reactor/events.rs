@@ -5,7 +5,7 @@ use crate::engine::event::Event;
 use crate::host_api::state::HostState;
 use crate::net::connection::{CloseReason, Phase};
 use crate::reactor::Reactor;
-use crate::reactor::table::instance::QueueItem;
+use crate::reactor::table::instance_queue::QueueItem;
 
 impl Reactor {
     /// What an idle instance is told; none when what it would be about is gone.

@@ -10,7 +10,8 @@ use crate::mail::post::Address;
 use crate::quota::instances::QuotaExceeded;
 use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::instance::{GuestTimer, Instance, QueueItem, Unavailable};
+use crate::reactor::table::instance::{GuestTimer, Instance, Unavailable};
+use crate::reactor::table::instance_queue::QueueItem;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::Role;
 

@@ -6,7 +6,7 @@ use crate::base::arena::InstanceId;
 use crate::contract::outcome::ExitReason;
 use crate::engine::event::Event;
 use crate::mail::post::{Delivery, Mail, Notice};
-use crate::reactor::table::instance::QueueItem;
+use crate::reactor::table::instance_queue::{CROWDED, QueueItem};
 use crate::reactor::table::turn::{MailProgress, MailStep, TurnPhase};
 use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
@@ -17,9 +17,6 @@ const DELIVERIES_PER_TURN: usize = 1024;
 
 /// Mail that is taken out of the inbox in one turn.
 const SORTED_PER_TURN: usize = 1024;
-
-/// Events that may wait for an instance before a channel's messages wait elsewhere.
-pub(super) const EVENTS_BEFORE_MAX: usize = 256;
 
 /// How far a message has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +136,7 @@ impl Reactor {
                 self.deliver(instance, Event::Popped { pop, item });
             }
             Mail::Notified { process, messages } => {
-                let told = messages.min(EVENTS_BEFORE_MAX);
+                let told = messages.min(CROWDED);
                 *left = left.saturating_sub(told.saturating_sub(1));
                 self.notify(process, told);
                 if told < messages {
@@ -233,7 +230,7 @@ impl Reactor {
 
     /// Whether as many events wait for an instance as may; it gets no more of them for now.
     fn is_busy(&self, id: InstanceId) -> bool {
-        self.instances.get(id).is_some_and(|instance| EVENTS_BEFORE_MAX <= instance.queued())
+        self.instances.get(id).is_some_and(|instance| CROWDED <= instance.queued())
     }
 
     /// Tells an instance of this reactor something in a later turn.

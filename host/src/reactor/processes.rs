@@ -7,8 +7,8 @@ use crate::contract::outcome::ExitReason;
 use crate::engine::event::Event;
 use crate::mail::post::Mail;
 use crate::reactor::Reactor;
-use crate::reactor::mail::EVENTS_BEFORE_MAX;
 use crate::reactor::table::instance::Unavailable;
+use crate::reactor::table::instance_queue::CROWDED;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Birth, Role};
 
@@ -36,7 +36,7 @@ impl Reactor {
         }
         self.deliver(id, Event::Spawned { process: number, name, argument });
         // Their notices came before there was anybody to tell. A few are told at once, the others turn by turn.
-        let told = waiting.min(EVENTS_BEFORE_MAX);
+        let told = waiting.min(CROWDED);
         self.notify(number, told);
         if told < waiting {
             let notified = Mail::Notified { process: number, messages: waiting - told };

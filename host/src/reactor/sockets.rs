@@ -10,7 +10,7 @@ use crate::engine::event::Event;
 use crate::net::connection::{Phase, reason_of};
 use crate::reactor::handshakes::HANDSHAKES_PER_TURN;
 use crate::reactor::table::backlog::ReadState;
-use crate::reactor::table::instance::QueueItem;
+use crate::reactor::table::instance_queue::QueueItem;
 use crate::reactor::table::poll_events::SocketEvent;
 use crate::reactor::table::turn::{Accepting, SocketProgress, SocketStep, TurnPhase};
 use crate::reactor::table::turn_part::TurnPart;

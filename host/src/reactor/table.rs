@@ -9,6 +9,7 @@ pub(super) mod deadline;
 pub(crate) mod guest_entry;
 pub(super) mod held_back;
 pub(super) mod instance;
+pub(super) mod instance_queue;
 pub(super) mod pending;
 pub(super) mod poll_events;
 pub(super) mod process;

@@ -1,8 +1,12 @@
 //! No sockets: connections come from the contract, which has bounds and an allow list for them.
+//!
+//! The engine's own refusal of a name would start a runtime with threads and descriptors of its own before it says so.
 
 use wasmtime::component::Resource;
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{self, ResolveAddressStream};
 use wasmtime_wasi::p2::bindings::sockets::network;
-use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily};
 use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket;
 use wasmtime_wasi::p2::bindings::sync::sockets::udp_create_socket;
 use wasmtime_wasi::p2::{IoError, Network, SocketError, SocketResult, TcpSocket, UdpSocket};
@@ -18,6 +22,38 @@ impl tcp_create_socket::Host for WaitingView<'_> {
 impl udp_create_socket::Host for WaitingView<'_> {
     fn create_udp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
         Err(ErrorCode::AccessDenied.into())
+    }
+}
+
+impl ip_name_lookup::Host for WaitingView<'_> {
+    fn resolve_addresses(
+        &mut self,
+        _: Resource<Network>,
+        _: String,
+    ) -> SocketResult<Resource<ResolveAddressStream>> {
+        Err(ErrorCode::AccessDenied.into())
+    }
+}
+
+/// No guest has one.
+impl ip_name_lookup::HostResolveAddressStream for WaitingView<'_> {
+    fn resolve_next_address(
+        &mut self,
+        _: Resource<ResolveAddressStream>,
+    ) -> SocketResult<Option<IpAddress>> {
+        Err(ErrorCode::AccessDenied.into())
+    }
+
+    fn subscribe(
+        &mut self,
+        stream: Resource<ResolveAddressStream>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
+        wasmtime_wasi_io::poll::subscribe(self.table, stream)
+    }
+
+    fn drop(&mut self, stream: Resource<ResolveAddressStream>) -> wasmtime::Result<()> {
+        self.table.delete(stream)?;
+        Ok(())
     }
 }
 

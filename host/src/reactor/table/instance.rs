@@ -1,6 +1,6 @@
 //! One sandbox of a plugin, as its reactor sees it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -8,26 +8,15 @@ use std::time::Duration;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::cancel::CancelToken;
 use crate::engine::call::Seat;
-use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
 use crate::plugin::Plugin;
 use crate::quota::instances::{InstanceSlot, QuotaExceeded};
 use crate::reactor::UNITS_PER_PHASE;
 use crate::reactor::table::asked::Asked;
 use crate::reactor::table::deadline::DeadlineKey;
+use crate::reactor::table::instance_queue::{InstanceQueue, QueueItem};
 use crate::reactor::table::process::Role;
 use crate::workers::slow_call::SlowCall;
-
-/// What waits in an instance's queue.
-#[derive(Debug)]
-pub enum QueueItem {
-    /// This is told to it, if it still means something.
-    Event(Event),
-    /// A connection is read, which had to wait until everything before it was done.
-    Reading(ConnectionId),
-    /// The next message of its mailbox is delivered.
-    Mailbox,
-}
 
 pub enum InstanceState {
     /// Waits for events.
@@ -44,7 +33,7 @@ pub struct Instance {
     pub state: InstanceState,
     /// What its last callback has asked for, while that is not done; until then it is told nothing.
     pub asked: Option<Box<Asked>>,
-    pub queue: VecDeque<QueueItem>,
+    queue: InstanceQueue,
     /// What this turn has done of both.
     pub in_turn: InTurn,
     /// Its connections; each knows its place here.
@@ -131,7 +120,7 @@ impl Instance {
             plugin,
             state: InstanceState::Idle(seat),
             asked: None,
-            queue: VecDeque::new(),
+            queue: InstanceQueue::default(),
             in_turn: InTurn::default(),
             connections: Vec::new(),
             stalled: Vec::new(),
@@ -163,7 +152,12 @@ impl Instance {
 
     /// Adds something behind what waits.
     pub fn push(&mut self, item: QueueItem) {
-        self.queue.push_back(item);
+        self.queue.push(item);
+    }
+
+    /// Takes what is next.
+    pub fn pop(&mut self) -> Option<QueueItem> {
+        self.queue.pop()
     }
 
     /// How much waits.
