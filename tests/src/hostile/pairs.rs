@@ -11,8 +11,79 @@ use crate::{Config, Listen, Plugin};
 
 /// The guest that does the first half of a pair.
 pub const GUEST: &str = "hostile_keep";
-/// What WASI does for a guest besides the contract.
-const WASI: [&str; 3] = ["wasi.stdout", "wasi.open", "wasi.folder"];
+/// What WASI does for a guest besides the contract: what a guest's own library does with it, and each function by itself.
+const WASI: &[&str] = &[
+    "stdout",
+    "open",
+    "folder",
+    "cli.get-environment",
+    "cli.get-arguments",
+    "cli.initial-cwd",
+    "cli.get-stdin",
+    "cli.get-stdout",
+    "cli.get-stderr",
+    "cli.get-terminal-stdin",
+    "cli.get-terminal-stdout",
+    "cli.get-terminal-stderr",
+    "clocks.now",
+    "clocks.resolution",
+    "clocks.subscribe-instant",
+    "clocks.subscribe-duration",
+    "random.get-random-bytes",
+    "random.get-random-u64",
+    "random.get-insecure-random-bytes",
+    "random.get-insecure-random-u64",
+    "random.insecure-seed",
+    "sockets.create-tcp-socket",
+    "sockets.create-udp-socket",
+    "sockets.resolve-addresses",
+    "descriptor.read-via-stream",
+    "descriptor.write-via-stream",
+    "descriptor.append-via-stream",
+    "descriptor.advise",
+    "descriptor.sync-data",
+    "descriptor.sync",
+    "descriptor.get-flags",
+    "descriptor.get-type",
+    "descriptor.set-size",
+    "descriptor.set-times",
+    "descriptor.read",
+    "descriptor.write",
+    "descriptor.stat",
+    "descriptor.is-same-object",
+    "descriptor.metadata-hash",
+    "folder.get-directories",
+    "folder.open-at",
+    "folder.read-directory",
+    "folder.create-directory-at",
+    "folder.stat-at",
+    "folder.set-times-at",
+    "folder.link-at",
+    "folder.readlink-at",
+    "folder.remove-directory-at",
+    "folder.rename-at",
+    "folder.symlink-at",
+    "folder.unlink-file-at",
+    "folder.metadata-hash-at",
+    "poll.ready",
+    "poll.block",
+    "poll.poll",
+    "input.read",
+    "input.blocking-read",
+    "input.skip",
+    "input.blocking-skip",
+    "input.subscribe",
+    "output.check-write",
+    "output.write",
+    "output.blocking-write-and-flush",
+    "output.flush",
+    "output.blocking-flush",
+    "output.subscribe",
+    "output.write-zeroes",
+    "output.blocking-write-zeroes-and-flush",
+    "output.splice",
+    "output.blocking-splice",
+];
 /// The folder that the guest sees, and how many files are in it.
 const FOLDER: &str = "data";
 const FILES: usize = 1000;
@@ -98,7 +169,7 @@ impl Pair {
 /// What the host does for a guest: all that can be the first half of a pair.
 pub fn subjects() -> Vec<String> {
     let functions = contract::functions().into_iter().map(|function| function.name);
-    functions.chain(WASI.map(str::to_owned)).collect()
+    functions.chain(WASI.iter().map(|function| format!("wasi.{function}"))).collect()
 }
 
 /// Every function with every resource, and every behaviour of a peer with every resource.
