@@ -1,7 +1,7 @@
 //! `plugins.toml`: what to run, read once before anything else happens.
 //!
 //! Two steps: `raw` mirrors the file key by key, `resolve` turns the mirror into a
-//! [`Config`] that cannot be wrong. Every bound and its default lives in [`limits`].
+//! [`Config`] that cannot be wrong. Every bound and its default lives in `limits`.
 
 pub mod address;
 mod address_value;

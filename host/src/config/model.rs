@@ -144,7 +144,7 @@ pub enum AtCapacity {
     Refuse,
 }
 
-/// What becomes of a call that [`Allow`] does not grant.
+/// What becomes of a call that `Allow` does not grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     /// It is refused, and logged.
