@@ -79,8 +79,8 @@ fn a_deaf_address_does_not_keep_from_the_next() {
         plugin.may_connect(&["localhost:*"]).option("close", "connection_completed")
     });
     assert_prints(host, &["0 post_init", "0 connection_completed", "0 unbind closed"]);
-    // The whole time of a connect is 20 seconds.
-    assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?}", begun.elapsed());
+    // The next is tried after 250 ms; one after the other it would be 10 s and more.
+    assert!(begun.elapsed() < Duration::from_secs(8), "it took {:?}", begun.elapsed());
     drop(lively);
 }
 

@@ -229,6 +229,31 @@ fn what_is_no_file_is_not_opened() {
     host.stop();
 }
 
+/// A device may wait for ever, or never end.
+#[test]
+fn a_device_is_not_opened() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let folder = dir.path().join("public");
+    fs::create_dir(&folder).expect("a new folder");
+    for device in ["zero", "null", "tty", "ptmx"] {
+        symlink(format!("/dev/{device}"), folder.join(device)).expect("a link");
+    }
+    let plugin = Plugin::new("files").allow("write", &["./public", "/dev"]);
+    let config = Config::serving(plugin.limit("event_deadline", "\"20s\""));
+    let host = Host::start_in(dir, &config);
+    let mut peer = host.connect("files");
+    for _ in 0..8 {
+        for path in ["public/zero", "public/tty", "/dev/zero", "/dev/null", "/dev/tty", "/dev/ptmx"]
+        {
+            for command in ["read", "write"] {
+                let answer = ask(&mut peer, &format!("{command} {path} x"));
+                assert!(answer.starts_with("error "), "{command} {path}: {answer}");
+            }
+        }
+    }
+    host.stop();
+}
+
 #[test]
 fn the_environment_is_what_the_operator_names() {
     let nothing = Host::start(&Config::serving(Plugin::new("files")));

@@ -1,6 +1,8 @@
 //! The HTTP client of a plugin, against nginx and against servers that misbehave.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::thread;
 
 use sandloop_tests::nginx::Nginx;
@@ -18,6 +20,8 @@ each_isolation!(
     requests_go_side_by_side_and_behind_each_other,
     a_proxy_is_used,
     a_plugin_asks_a_plugin,
+    a_deaf_address_costs_no_answer,
+    a_server_that_refuses_before_it_has_read_is_heard,
 );
 
 /// The guest that fetches, with options, and a peer that says what.
@@ -379,4 +383,39 @@ fn a_plugin_asks_a_plugin(isolation: Isolation) {
         fetcher
             .check(&format!("POST {url} body=hello"), &format!("200 OK redirects=0 {url} 5 hello"));
     }
+}
+
+/// A name with two addresses, of which the first does not answer: the client would give up after five seconds.
+fn a_deaf_address_costs_no_answer(isolation: Isolation) {
+    let (deaf, _queue) = Server::silent();
+    let port = deaf.port();
+    let lively = TcpListener::bind(("::1", port)).expect("the same port of the other family");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut stream, _) = lively.accept().expect("the client comes");
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") {
+                stream.read_exact(&mut byte).expect("a request");
+                head.push(byte[0]);
+            }
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhelo";
+            stream.write_all(answer.as_bytes()).expect("it reads");
+        });
+        let mut fetcher = Fetcher::start(isolation, &["localhost:*"], &[]);
+        let answer = fetcher.fetch(&format!("GET http://localhost:{port}/"));
+        assert!(answer.starts_with("200 OK ") && answer.contains("helo"), "{answer}");
+    });
+}
+
+/// It reads the head and no more, and says why not.
+fn a_server_that_refuses_before_it_has_read_is_heard(isolation: Isolation) {
+    let server = Server::tcp();
+    let mut fetcher = Fetcher::start(isolation, &[server.address()], &[]);
+    fetcher.peer.send(format!("POST http://{}/ chunks=20000\n", server.address()));
+    let mut peer = server.accept();
+    while peer.line() != "\r" {}
+    peer.send("HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nmuch");
+    let answer = fetcher.peer.line();
+    assert!(answer.starts_with("413 Too Large ") && answer.contains("much"), "{answer}");
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use sandloop_tests::{Config, Host, Isolation, Plugin};
+use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, component};
 
 use crate::http_clients::{curl, file};
 
@@ -17,6 +17,7 @@ each_isolation!(
     text_is_compressed_where_it_is_asked_for,
     every_answer_has_the_validators_of_the_whole,
     what_is_no_file_is_not_opened,
+    who_asks_for_pipes_keeps_nobody_from_pages,
 );
 
 /// A page, a script in a folder, a long file, and things that must not be served; the host and its address.
@@ -248,5 +249,36 @@ fn what_is_no_file_is_not_opened(isolation: Isolation) {
         assert_eq!(status(&["--head", &format!("{url}/{path}")]), "404", "{path}");
     }
     assert_eq!(curl(&[&url]), "<p>home</p>");
+    host.stop();
+}
+
+/// More at once than the host has threads for what waits, and another tenant beside them.
+fn who_asks_for_pipes_keeps_nobody_from_pages(isolation: Isolation) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let public = dir.path().join("public");
+    fs::create_dir(&public).expect("a new folder");
+    fs::write(public.join("page.txt"), "a page\n").expect("a new file");
+    let made = Command::new("mkfifo").arg(public.join("pipe")).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo makes a pipe");
+    let file = component("http-files");
+    let config = ["one", "two"].iter().fold(Config::new(), |config, name| {
+        let plugin = Plugin::named(name, &file).isolation(isolation).allow("read", &["./public"]);
+        config.plugin(plugin).listen(Listen::tcp(name))
+    });
+    let host = Host::start_in(dir, &config);
+    let ask = |peer: &mut Peer, path: &str| {
+        peer.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    };
+    let mut askers: Vec<Peer> = (0..32).map(|_| host.connect("one")).collect();
+    askers.iter_mut().for_each(|peer| ask(peer, "/pipe"));
+    let mut reader = host.connect("two");
+    for _ in 0..20 {
+        ask(&mut reader, "/page.txt");
+        assert_eq!(reader.line(), "HTTP/1.1 200 OK\r");
+        while reader.line() != "a page" {}
+    }
+    for peer in &mut askers {
+        assert_eq!(peer.line(), "HTTP/1.1 404 Not Found\r");
+    }
     host.stop();
 }

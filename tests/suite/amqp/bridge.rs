@@ -61,6 +61,39 @@ fn lines_become_messages_and_messages_lines() {
     }
 }
 
+/// A message whose texts are no text, and a consumer that the broker ends: people hear what comes next, and are heard.
+#[test]
+fn what_comes_from_others_and_what_the_broker_ends_stops_nothing() {
+    let vhost = Broker::shared().vhost();
+    let mut pika = Pika::connect(&vhost.uri);
+    for (exchange, queue) in [("amqp-bridge", "lines"), ("replies", "replies")] {
+        bound(&mut pika, exchange, queue);
+    }
+    let host = Host::start(&bridge(&vhost.uri, "replies"));
+    let mut ann = host.connect("people");
+    ann.send("first\n");
+    assert_eq!(pika.bodies("lines", 1), ["first"]);
+    let bytes = json!({"bytes": "\u{9c}\u{80}\u{ff}\u{1}"});
+    pika.call(
+        json!({"do": "publish", "exchange": "replies", "routing_key": "", "body": "of others",
+        "properties": {"correlation_id": bytes.clone(), "message_id": bytes}}),
+    );
+    ann.expect("of others\n");
+    for (time, line) in ["second", "third"].into_iter().enumerate() {
+        pika.call(json!({"do": "queue_delete", "queue": "replies"}));
+        host.wait_lines("again in", time + 1, |line| {
+            line.0.contains("; again in") && line.0.contains("ended the consumer")
+        });
+        bound(&mut pika, "replies", "replies");
+        pika.call(
+            json!({"do": "publish", "exchange": "replies", "routing_key": "", "body": "later"}),
+        );
+        ann.expect("later\n");
+        ann.send(format!("{line}\n"));
+        assert_eq!(pika.bodies("lines", 1), [line]);
+    }
+}
+
 #[test]
 fn a_websocket_and_lines_hear_each_other() {
     let vhost = Broker::shared().vhost();

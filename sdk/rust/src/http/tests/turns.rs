@@ -51,6 +51,28 @@ fn a_turn_sends_no_more_than_its_share() {
     }
 }
 
+/// The same of content that is there as a whole.
+#[test]
+fn a_turn_sends_no_more_than_its_share_of_large_content() {
+    const WHOLE: usize = 5 << 20;
+    let client = Client::of(|_, mut response| {
+        response.content(vec![b'x'; WHOLE]);
+        response.send_response();
+    });
+    client.send(GET);
+    let (mut sent, mut turns) = (0, 0);
+    while ticks() != 0 {
+        assert_eq!(ticks(), 1, "more than one tick after {turns} turns");
+        let piece = client.received().len();
+        assert!(piece <= 300_000 + (64 << 10), "{piece} bytes in one turn");
+        sent += piece;
+        turn();
+        turns += 1;
+    }
+    sent += client.received().len();
+    assert!(WHOLE < sent && 10 < turns, "{sent} bytes in {turns} turns");
+}
+
 #[test]
 fn slow_pieces_end_a_turn() {
     let (client, made) = counting(unprepared, || {
