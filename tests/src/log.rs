@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
 
@@ -91,12 +91,21 @@ impl Lines {
 
     /// Waits until the child closed the pipe; all of it, or none when the time is over.
     pub fn wait_end(&self) -> Option<Vec<LogLine>> {
-        self.wait(|state| state.ended.then(|| state.lines.clone()))
+        self.wait(PATIENCE, |state| state.ended.then(|| state.lines.clone()))
     }
 
     /// Waits until something can be found in the lines, or none when the pipe has ended or the time is over.
-    pub fn wait_for<T>(&self, mut find: impl FnMut(&[LogLine]) -> Option<T>) -> Option<T> {
-        self.wait(|state| match find(&state.lines) {
+    pub fn wait_for<T>(&self, find: impl FnMut(&[LogLine]) -> Option<T>) -> Option<T> {
+        self.wait_long_for(PATIENCE, find)
+    }
+
+    /// The same for what takes its time.
+    pub fn wait_long_for<T>(
+        &self,
+        patience: Duration,
+        mut find: impl FnMut(&[LogLine]) -> Option<T>,
+    ) -> Option<T> {
+        self.wait(patience, |state| match find(&state.lines) {
             Some(found) => Some(Some(found)),
             None if state.ended => Some(None),
             None => None,
@@ -124,8 +133,8 @@ impl Lines {
         self.0.1.notify_all();
     }
 
-    fn wait<T>(&self, mut found: impl FnMut(&State) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + PATIENCE;
+    fn wait<T>(&self, patience: Duration, mut found: impl FnMut(&State) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + patience;
         let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(found) = found(&state) {

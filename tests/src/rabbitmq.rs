@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
@@ -174,10 +175,9 @@ impl Broker {
     /// Waits for a line of the running broker's log that contains this.
     #[track_caller]
     pub fn wait_log(&self, words: &str) {
-        let found = self
-            .node
-            .lines
-            .wait_for(|lines| lines.iter().any(|line| line.0.contains(words)).then_some(()));
+        let found = self.node.lines.wait_long_for(START_MAX, |lines| {
+            lines.iter().any(|line| line.0.contains(words)).then_some(())
+        });
         assert!(found.is_some(), "the broker never said `{words}`:\n{}", self.log());
     }
 
@@ -299,6 +299,9 @@ handle_response(<<>>, none) -> rabbit_access_control:check_user_login(<<\"guest\
 handle_response(Name, none) -> rabbit_access_control:check_user_login(Name, []).
 ";
 
+/// How long a broker may take to start: half a minute of work where several start at once beside everything else.
+const START_MAX: Duration = Duration::from_secs(180);
+
 /// One run of a broker, and its keeper's process group.
 #[derive(Debug)]
 struct Node {
@@ -332,7 +335,7 @@ impl Node {
         let input = child.stdin.take().expect("stdin is a pipe");
         let shell = Mutex::new(Shell { input, asked: 0 });
         let node = Node { child, lines, shell };
-        let ready = node.lines.wait_for(|lines| {
+        let ready = node.lines.wait_long_for(START_MAX, |lines| {
             lines.iter().any(|line| line.0.contains("Server startup complete")).then_some(())
         });
         assert!(
@@ -356,7 +359,7 @@ impl Node {
         // On a line of its own: the log and the shell's prompt go there too.
         writeln!(line, "io:format(\"~n{answer}~0p~n\", [catch begin {expression} end]).").ok()?;
         shell.input.write_all(line.as_bytes()).ok()?;
-        self.lines.wait_for(|lines| {
+        self.lines.wait_long_for(START_MAX, |lines| {
             lines.iter().rev().find_map(|line| Some(line.0.strip_prefix(&answer)?.to_owned()))
         })
     }

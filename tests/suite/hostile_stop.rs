@@ -16,8 +16,9 @@ const HOSTS: usize = 4;
 const ATTACKERS: u32 = 2;
 /// What a stop may take.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// How late its end may be on a machine that has other work; a step that had a deadline of its own would be as late.
-const LATE_MAX: Duration = Duration::from_secs(1);
+/// How late its end may be on a machine that has other work. Nothing of the attacks ends by itself in that time; how exactly the
+/// steps keep the deadline is looked at where the clock stands still: `all_steps_together_have_the_deadline`.
+const LATE_MAX: Duration = Duration::from_secs(15);
 
 #[test]
 fn a_stop_under_each_attack_is_over_at_its_deadline() {
