@@ -87,15 +87,15 @@ impl Reactor {
         let Some(waits) = self.backlog.of(tenant) else { return };
         match rate {
             Rate::Cpu => {
-                let waiting = std::mem::take(&mut waits.cpu).waiting;
+                let waiting = waits.cpu.take();
                 self.agenda.waiting.extend(tenant, waiting);
             }
             Rate::Reading => {
-                let waiting = std::mem::take(&mut waits.reading).waiting;
+                let waiting = waits.reading.take();
                 self.agenda.stalled.extend(tenant, waiting);
             }
             Rate::Writing => {
-                for id in std::mem::take(&mut waits.writing).waiting {
+                for id in waits.writing.take() {
                     if let Some(entry) = self.connections.get_mut(id) {
                         entry.waits_to_write = false;
                     }

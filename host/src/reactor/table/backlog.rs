@@ -45,21 +45,40 @@ pub(in crate::reactor) enum Rate {
 }
 
 /// What waits until a tenant may use more, and the deadline at which it may.
-#[derive(Debug, Default)]
-pub(in crate::reactor) struct RateWait<W> {
-    pub(in crate::reactor) waiting: W,
+#[derive(Debug)]
+pub(in crate::reactor) struct RateWait<T> {
+    pub(in crate::reactor) waiting: Vec<T>,
     pub(in crate::reactor) deadline: Option<DeadlineKey>,
+}
+
+impl<T> Default for RateWait<T> {
+    fn default() -> RateWait<T> {
+        RateWait { waiting: Vec::new(), deadline: None }
+    }
+}
+
+impl<T> RateWait<T> {
+    /// The tenant may use more: all that has waited, in the order in which it goes on. The one that came first is last: it had
+    /// what there was before, and may want all that there is now.
+    pub(in crate::reactor) fn take(&mut self) -> Vec<T> {
+        self.deadline = None;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        if !waiting.is_empty() {
+            waiting.rotate_left(1);
+        }
+        waiting
+    }
 }
 
 /// What waits of one tenant.
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct TenantWaits {
     /// Instances with events, until there is CPU time.
-    pub(in crate::reactor) cpu: RateWait<Vec<InstanceId>>,
+    pub(in crate::reactor) cpu: RateWait<InstanceId>,
     /// Instances with connections to read, until there is CPU time or something may be read.
-    pub(in crate::reactor) reading: RateWait<Vec<InstanceId>>,
+    pub(in crate::reactor) reading: RateWait<InstanceId>,
     /// Connections with output, until something may be written.
-    pub(in crate::reactor) writing: RateWait<Vec<ConnectionId>>,
+    pub(in crate::reactor) writing: RateWait<ConnectionId>,
 }
 
 /// What waits for a deadline, or for room.
@@ -89,5 +108,24 @@ impl Backlog {
     /// What waits of a tenant.
     pub(in crate::reactor) fn of(&mut self, tenant: usize) -> Option<&mut TenantWaits> {
         self.rates.get_mut(tenant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the first has all that there is each time, all are first one after the other.
+    #[test]
+    fn who_wants_all_that_there_is_has_it_in_turn() {
+        let mut waits = RateWait { waiting: vec!['a', 'b', 'c'], deadline: None };
+        let mut served = Vec::new();
+        for _ in 0..6 {
+            let order = waits.take();
+            served.extend(order.first().copied());
+            waits.waiting = order;
+        }
+        assert_eq!(served, ['b', 'c', 'a', 'b', 'c', 'a']);
+        assert!(RateWait::<char>::default().take().is_empty());
     }
 }
