@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 pub mod inherited;
+mod ip;
 mod tcp;
 pub(crate) mod tls;
 mod udp;
@@ -86,15 +87,12 @@ pub struct BoundListener {
     endpoint: Arc<Endpoint>,
     socket: Socket,
     backlog: i32,
-    /// Whether it was opened by whoever has started the host.
-    is_inherited: bool,
 }
 
 /// Binds the section at this place of the configuration.
 pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
     let section = &config.listeners[place];
     let error = |fault| BindError::new(config, place, fault);
-    let is_inherited = matches!(section.address, ListenAddress::Inherited(_));
     let (socket, address, path) = match &section.address {
         ListenAddress::Tcp(address) => {
             let (socket, address) = tcp::bind(*address).map_err(error)?;
@@ -128,7 +126,7 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
     let endpoint =
         Endpoint { address, plugin, accepted, at_capacity, peer_idle, peer_queue, tls, path };
     let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
-    Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog, is_inherited })
+    Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog })
 }
 
 impl PathLocks {
@@ -181,7 +179,8 @@ impl PathWatch {
 impl BoundListener {
     /// Begins to listen: one [`Listener`] for each reactor. `place` is the section's.
     pub fn listen(self, config: &Config, place: usize) -> Result<Vec<Listener>, BindError> {
-        let BoundListener { endpoint, socket, backlog, is_inherited } = self;
+        let BoundListener { endpoint, socket, backlog } = self;
+        let is_inherited = matches!(config.listeners[place].address, ListenAddress::Inherited(_));
         let reactors = config.host.limits.reactors;
         let tcp = |socket: Socket| ListenSocket::Tcp(TcpListener::from_std(socket.into()));
         let udp = |socket: Socket| ListenSocket::Udp(DatagramSocket::new(socket.into()));

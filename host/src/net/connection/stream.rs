@@ -159,7 +159,7 @@ impl Stream {
 }
 
 impl SocketAddress {
-    pub(crate) fn unix(path: Option<&Path>) -> SocketAddress {
+    fn unix(path: Option<&Path>) -> SocketAddress {
         SocketAddress::Unix(
             path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
         )

@@ -1,12 +1,12 @@
 //! Sockets that whoever has started the host has opened for it, as systemd does: sd_listen_fds(3).
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use listenfd::ListenFd;
 use socket2::Socket;
 
 use crate::config::address::ListenAddress;
-use crate::net::connection::stream::SocketAddress;
 use crate::net::listener::error::BindFault;
 
 /// The number of the first descriptor that is handed over: SD_LISTEN_FDS_START.
@@ -73,10 +73,8 @@ fn take(all: &mut ListenFd, place: usize) -> Result<Inherited, String> {
     }
     if let Ok(Some(listener)) = all.take_unix_listener(place) {
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        let SocketAddress::Unix(path) = SocketAddress::unix(address.as_pathname()) else {
-            return Err("a socket without a path".to_owned());
-        };
-        return listening(listener.into(), ListenAddress::Unix(path.into()));
+        let path = address.as_pathname().unwrap_or(Path::new(""));
+        return listening(listener.into(), ListenAddress::Unix(path.to_owned()));
     }
     match all.take_udp_socket(place) {
         Ok(Some(socket)) => {

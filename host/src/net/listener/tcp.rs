@@ -2,15 +2,14 @@
 
 use std::net::SocketAddr;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Socket, Type};
 
 use crate::net::listener::error::BindFault;
+use crate::net::listener::ip;
 
 /// A socket at `address`, and where it really is.
 pub(super) fn bind(address: SocketAddr) -> Result<(Socket, SocketAddr), BindFault> {
-    let socket = bind_one(address, false)?;
-    let served = socket.local_addr()?.as_socket().unwrap_or(address);
-    Ok((socket, served))
+    ip::bind(Type::STREAM, address)
 }
 
 /// Listens with `first`, which is at `address`, and with one more socket for each further reactor.
@@ -23,29 +22,11 @@ pub(super) fn listen(
     // Sharing a port hides that another process has it. Of two that have bound it, one comes to listen: so the first
     // socket shares with nobody until it does.
     first.listen(backlog)?;
-    if 1 < reactors {
-        first.set_reuse_port(true)?;
-    }
-    let mut sockets = vec![first];
-    for _ in 1..reactors {
-        let socket = bind_one(address, true)?;
+    let sockets = ip::share(Type::STREAM, first, address, reactors)?;
+    for socket in sockets.iter().skip(1) {
         socket.listen(backlog)?;
-        sockets.push(socket);
     }
     Ok(sockets)
-}
-
-fn bind_one(address: SocketAddr, share: bool) -> Result<Socket, BindFault> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        // An IPv4 listener on the same port is a listener of its own.
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_port(share)?;
-    socket.bind(&address.into())?;
-    Ok(socket)
 }
 
 #[cfg(test)]

@@ -2,15 +2,14 @@
 
 use std::net::SocketAddr;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Socket, Type};
 
 use crate::net::listener::error::BindFault;
+use crate::net::listener::ip;
 
 /// A socket at `address`, and where it really is.
 pub(super) fn bind(address: SocketAddr) -> Result<(Socket, SocketAddr), BindFault> {
-    let socket = bind_one(address, false)?;
-    let served = socket.local_addr()?.as_socket().unwrap_or(address);
-    Ok((socket, served))
+    ip::bind(Type::DGRAM, address)
 }
 
 /// `first`, which is at `address`, and one more socket for each further reactor. The system gives all datagrams of one peer to
@@ -21,26 +20,7 @@ pub(super) fn share(
     reactors: usize,
 ) -> Result<Vec<Socket>, BindFault> {
     // Not before it is bound: it would hide that another process has the address.
-    if 1 < reactors {
-        first.set_reuse_port(true)?;
-    }
-    let mut sockets = vec![first];
-    for _ in 1..reactors {
-        sockets.push(bind_one(address, true)?);
-    }
-    Ok(sockets)
-}
-
-fn bind_one(address: SocketAddr, share: bool) -> Result<Socket, BindFault> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
-    socket.set_nonblocking(true)?;
-    if address.is_ipv6() {
-        // An IPv4 listener on the same port is a listener of its own.
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_port(share)?;
-    socket.bind(&address.into())?;
-    Ok(socket)
+    ip::share(Type::DGRAM, first, address, reactors)
 }
 
 #[cfg(test)]
