@@ -381,13 +381,13 @@ fn listener(
     let address = address_value::read(&raw.address, folder).map_err(wrong("address"))?;
     let for_datagrams =
         [("peer_idle", raw.peer_idle.is_some()), ("peer_queue", raw.peer_queue.is_some())];
-    let first = for_datagrams.iter().find(|(_, is_written)| *is_written);
-    let may_have = matches!(address, ListenAddress::Udp(_) | ListenAddress::Inherited(_));
-    if let Some((key, _)) = first.filter(|_| !may_have) {
-        return Err(wrong(key)(Problem::new(
-            format!("{address} has no datagrams"),
-            "leave it out; it is for udp:// addresses",
-        )));
+    if !matches!(address, ListenAddress::Udp(_) | ListenAddress::Inherited(_)) {
+        place.refuse(&for_datagrams, || {
+            Problem::new(
+                format!("{address} has no datagrams"),
+                "leave it out; it is for udp:// addresses",
+            )
+        })?;
     }
     Ok(ListenConfig {
         tls: tls::resolve(place, folder, raw, &address)?,

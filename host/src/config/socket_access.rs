@@ -37,12 +37,13 @@ pub(super) fn resolve(
         ("owner", raw.owner.is_some()),
         ("group", raw.group.is_some()),
     ];
-    let first = written.iter().find(|(_, is_written)| *is_written);
-    if let Some((key, _)) = first.filter(|_| !matches!(address, ListenAddress::Unix(_))) {
-        return Err(place.key(key).wrong(Problem::new(
-            format!("{address} has no path that could have one"),
-            "leave it out; it is for unix:// addresses",
-        )));
+    if !matches!(address, ListenAddress::Unix(_)) {
+        place.refuse(&written, || {
+            Problem::new(
+                format!("{address} has no path that could have one"),
+                "leave it out; it is for unix:// addresses",
+            )
+        })?;
     }
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     Ok(SocketAccess {

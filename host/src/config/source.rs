@@ -237,6 +237,16 @@ impl KeyPlace<'_> {
         self.source.line(&self.path)
     }
 
+    /// Refuses the first of these keys below it that is written: they mean nothing here.
+    pub(crate) fn refuse(
+        &self,
+        written: &[(&'static str, bool)],
+        problem: impl FnOnce() -> Problem,
+    ) -> Result<(), ConfigError> {
+        let first = written.iter().find(|(_, is_written)| *is_written);
+        first.map_or(Ok(()), |(key, _)| Err(self.key(key).wrong(problem())))
+    }
+
     /// The error that says what is wrong here.
     pub(crate) fn wrong(&self, problem: Problem) -> ConfigError {
         invalid(self.source.file, self.line(), &self.path, problem)

@@ -156,13 +156,14 @@ pub(super) fn resolve(
         ("client_certificate", raw.client_certificate.is_some()),
     ];
     if !matches!(address, ListenAddress::Tls(_)) {
-        let first = written.iter().find(|(_, is_written)| *is_written);
-        return first.map_or(Ok(None), |(key, _)| {
-            Err(place.key(key).wrong(Problem::new(
-                format!("{address} has no TLS"),
-                "leave it out, or write the address as in \"tls://127.0.0.1:443\"",
-            )))
-        });
+        return place
+            .refuse(&written, || {
+                Problem::new(
+                    format!("{address} has no TLS"),
+                    "leave it out, or write the address as in \"tls://127.0.0.1:443\"",
+                )
+            })
+            .map(|()| None);
     }
     let identities = identities(place, folder, raw)?;
     let alpn = each(&place.key("alpn"), &raw.alpn, protocol)?;
