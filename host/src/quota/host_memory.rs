@@ -24,6 +24,8 @@ pub const HANDLE_BYTES: u64 = 256;
 pub const CONNECTION_BYTES: u64 = 2048;
 /// The TLS of a connection: its keys, a record that has not come whole, and one that has not gone out.
 pub const TLS_BYTES: u64 = 48 << 10;
+/// A datagram that waits for its handler, besides what it carries.
+pub const DATAGRAM_BYTES: u64 = 256;
 /// A process, besides its instance and its mail.
 pub const PROCESS_BYTES: u64 = 1024;
 /// An entry of a folder that was listed, besides its name.

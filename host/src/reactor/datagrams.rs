@@ -10,15 +10,13 @@ use crate::engine::event::Event;
 use crate::net::connection::Phase;
 use crate::net::connection::stream::Stream;
 use crate::net::datagram::DatagramSocket;
+use crate::quota::host_memory::DATAGRAM_BYTES;
 use crate::reactor::accept::NotAccepted;
 use crate::reactor::table::connection::{ConnectionEntry, PeerEntry};
 use crate::reactor::table::instance::Instance;
 use crate::reactor::table::turn::{Accepted, Accepting, FirstDatagram, SocketStep};
 use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{READ_BYTES, Reactor};
-
-/// What the host needs for a datagram that waits, besides its bytes.
-const DATAGRAM_OVERHEAD: u64 = 256;
 
 /// A datagram in the reactor's read buffer.
 struct InBuffer {
@@ -66,7 +64,7 @@ impl Reactor {
                 self.log_not_accepting(place, limit);
             }
         }
-        SocketStep::Accept(accepting)
+        SocketStep::Receive(accepting)
     }
 
     /// Takes a datagram from a socket, for a peer that is known or for one that begins with it.
@@ -165,7 +163,7 @@ impl Reactor {
             return plugin.at_limit_of(now, limit, value, || self.subject(instance, Some(id)));
         }
         let whole = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let Some(kept) = plugin.tenant.host_memory.reserve(DATAGRAM_OVERHEAD.saturating_add(whole))
+        let Some(kept) = plugin.tenant.host_memory.reserve(DATAGRAM_BYTES.saturating_add(whole))
         else {
             let limit = &limits::HOST_MEMORY;
             return plugin.at_limit(now, limit, || self.subject(instance, Some(id)));

@@ -34,10 +34,8 @@ impl Reactor {
     /// Goes on with the sockets up to the next event for a guest.
     pub(super) fn serve_sockets(&mut self, mut progress: SocketProgress) -> TurnPhase {
         progress.doing = match progress.doing {
-            SocketStep::Accept(accepting) if self.has_datagrams(accepting.place) => {
-                self.receive(accepting)
-            }
             SocketStep::Accept(accepting) => self.accept(accepting),
+            SocketStep::Receive(accepting) => self.receive(accepting),
             SocketStep::Read { connection, left, to_the_end } => {
                 self.read(connection, left, to_the_end)
             }
@@ -81,10 +79,11 @@ impl Reactor {
 
     /// A listener has something.
     fn accept_at(&self, place: usize) -> SocketStep {
-        SocketStep::Accept(match self.has_datagrams(place) {
-            true => Accepting::datagrams(place),
-            false => Accepting::new(place),
-        })
+        if self.has_datagrams(place) {
+            SocketStep::Receive(Accepting::datagrams(place))
+        } else {
+            SocketStep::Accept(Accepting::new(place))
+        }
     }
 
     /// The poll has news of a connection.

@@ -89,6 +89,8 @@ pub(in crate::reactor) enum SocketStep {
     Next,
     /// Connections are accepted.
     Accept(Accepting),
+    /// Datagrams are received.
+    Receive(Accepting),
     /// A connection is read.
     Read {
         connection: ConnectionId,
