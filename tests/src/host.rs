@@ -46,7 +46,11 @@ impl Host {
 
     /// The same with a file as text.
     pub fn start_toml(dir: TempDir, toml: &str) -> Host {
-        let mut host = Host::spawn_toml(dir, toml, |host| {
+        Host::start_by(command(dir.path()), dir, toml)
+    }
+
+    fn start_by(command: Command, dir: TempDir, toml: &str) -> Host {
+        let mut host = Host::spawn_by(command, dir, toml, |host| {
             host.stdout = Lines::read(host.child.stdout.take().expect("stdout is a pipe"));
         });
         host.wait_ready();
@@ -55,19 +59,15 @@ impl Host {
 
     /// The same with sockets that are handed over as systemd does, such as `web=tcp`: see `tests/peers/activate.py`.
     pub fn start_activated(dir: TempDir, config: &Config, sockets: &[&str]) -> Host {
-        let command = activated(dir.path(), sockets);
-        let mut host = Host::spawn_by(command, dir, &config.to_toml(), |host| {
-            host.stdout = Lines::read(host.child.stdout.take().expect("stdout is a pipe"));
-        });
-        host.wait_ready();
-        host
+        Host::start_by(activated(dir.path(), sockets), dir, &config.to_toml())
     }
 
     /// The same, and nobody reads the host's standard output.
     pub fn start_unread(config: &Config) -> Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut host =
-            Host::spawn_toml(dir, &config.to_toml(), |host| host.unread = host.child.stdout.take());
+        let mut host = Host::spawn_by(command(dir.path()), dir, &config.to_toml(), |host| {
+            host.unread = host.child.stdout.take();
+        });
         host.wait_ready();
         host
     }
@@ -90,10 +90,6 @@ impl Host {
             .replace("\"target/", &target);
         let replace = |toml: String, (from, to): &(&str, &str)| toml.replace(from, to);
         Host::start_toml(dir, &words.iter().fold(toml, replace))
-    }
-
-    fn spawn_toml(dir: TempDir, toml: &str, with_stdout: impl FnOnce(&mut Host)) -> Host {
-        Host::spawn_by(command(dir.path()), dir, toml, with_stdout)
     }
 
     fn spawn_by(

@@ -8,12 +8,7 @@ use super::address_of;
 #[test]
 fn each_message_of_the_exchange_is_a_line() {
     let vhost = Broker::shared().vhost();
-    let plugin = Plugin::new("amqp-print")
-        .isolation(Isolation::Plugin)
-        .prints()
-        .option("uri", &vhost.uri)
-        .may_connect(&[address_of(&vhost.uri)]);
-    let host = Host::start(&Config::new().plugin(plugin));
+    let host = printing(&vhost.uri);
 
     let mut pika = Pika::connect(&vhost.uri);
     // The program has declared them when its consumer is there.
@@ -31,12 +26,7 @@ fn each_message_of_the_exchange_is_a_line() {
 #[test]
 fn what_comes_from_others_and_what_the_broker_ends_stops_nothing() {
     let vhost = Broker::shared().vhost();
-    let plugin = Plugin::new("amqp-print")
-        .isolation(Isolation::Plugin)
-        .prints()
-        .option("uri", &vhost.uri)
-        .may_connect(&[address_of(&vhost.uri)]);
-    let host = Host::start(&Config::new().plugin(plugin));
+    let host = printing(&vhost.uri);
     let mut pika = Pika::connect(&vhost.uri);
     bound(&mut pika);
     let bytes = json!({"bytes": "\u{9c}\u{80}\u{ff}\u{1}"});
@@ -62,6 +52,16 @@ fn what_comes_from_others_and_what_the_broker_ends_stops_nothing() {
         assert_eq!(host.wait_printed_lines(printed).last().map(String::as_str), Some("later"));
     }
     host.stop();
+}
+
+/// A host whose plugin prints what this broker has for it.
+fn printing(uri: &str) -> Host {
+    let plugin = Plugin::new("amqp-print")
+        .isolation(Isolation::Plugin)
+        .prints()
+        .option("uri", uri)
+        .may_connect(&[address_of(uri)]);
+    Host::start(&Config::new().plugin(plugin))
 }
 
 /// The exchange and the queue of the plugin, as it declares them.
