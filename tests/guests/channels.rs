@@ -33,14 +33,12 @@ impl Channels {
                 self.subscriptions.drain(..).for_each(|subscription| subscription.unsubscribe());
                 self.socket.send_data("ok\n");
             }
-            // Says it again for each message, once, from inside the callback.
+            // Says each message again from inside the callback, but no answer: an answer is a message as well.
             "answer" => {
                 let (socket, again) = (self.socket.clone(), channel.clone());
-                let mut left = 2;
                 self.subscriptions.push(channel.subscribe(move |message| {
                     let message = String::from_utf8_lossy(message);
-                    if 0 < left {
-                        left -= 1;
+                    if !message.starts_with("re:") {
                         again.push(format!("re:{message}"));
                     }
                     socket.send_data(format!("got {message}\n"));

@@ -66,7 +66,12 @@ fn a_push_from_a_callback_comes_after_what_was_pushed_before(isolation: Isolatio
         two.send("push room a b\n");
         let [heard, other] = [&mut one, &mut two].map(|peer| [0; 4].map(|_| peer.line()).to_vec());
         assert_eq!(heard, other, "one order for all");
-        let place = |line: &str| heard.iter().position(|it| it == line).unwrap();
+        let place = |line: &str| {
+            heard
+                .iter()
+                .position(|it| it == line)
+                .unwrap_or_else(|| panic!("no {line:?}: {heard:?}"))
+        };
         for pair in [["got a", "got b"], ["got re:a", "got re:b"], ["got a", "got re:a"]] {
             assert!(place(pair[0]) < place(pair[1]), "{heard:?}");
         }
