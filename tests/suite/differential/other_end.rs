@@ -76,6 +76,8 @@ impl OtherEnd {
         match step {
             "" => {}
             "connect" => self.add(Peer::connect(&program.address())),
+            // The kernel keeps little for it.
+            "narrow" => self.add(Peer::connect_narrow(&program.address())),
             "accept" => {
                 let peer = self.server.as_ref().expect("a server").accept();
                 self.add(peer);
