@@ -131,6 +131,10 @@ impl Tenant {
     pub fn log_usage(&self) {
         tracing::info!(
             tenant = self.name,
+            memory = self.memory.held(),
+            host_memory = self.host_memory.held(),
+            messages = self.messages.held(),
+            outboxes = self.outboxes.held(),
             slow_calls = self.slow_calls.acquired(),
             hand_ons = self.holds.hand_ons(),
             longest_hold = ?self.holds.longest(),

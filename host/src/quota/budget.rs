@@ -45,6 +45,11 @@ impl ByteBudget {
         self.0.held.fetch_update(Ordering::SeqCst, Ordering::Relaxed, with).is_ok()
     }
 
+    /// How many bytes there are at this moment.
+    pub fn held(&self) -> u64 {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
     /// Whether `bytes` more bytes would fit right now.
     pub fn has_room(&self, bytes: u64) -> bool {
         let held = self.0.held.load(Ordering::Relaxed);
