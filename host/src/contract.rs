@@ -8,7 +8,7 @@ pub(crate) mod socket;
 /// The package that every plugin is written against.
 pub const PACKAGE: &str = "sandloop:plugin";
 /// Its version.
-pub const VERSION: &str = "0.1.0";
+pub const VERSION: &str = "0.1.1";
 
 /// The interfaces that a plugin may import.
 pub const IMPORTS: [&str; 10] = [
@@ -42,4 +42,38 @@ pub const WASI_PACKAGES: [&str; 6] =
 /// The full name of an interface of the contract.
 pub fn interface(name: &str) -> String {
     format!("{PACKAGE}/{name}@{VERSION}")
+}
+
+/// The third number of a version that this host speaks: its own, or an earlier one of the same first two, of which everything
+/// is still there.
+pub fn spoken(version: &str) -> Option<u32> {
+    let third = |version: &str| {
+        let (line, third) = version.rsplit_once('.')?;
+        Some((line.to_owned(), number(third)?))
+    };
+    let (own, asked) = (third(VERSION)?, third(version)?);
+    (asked.0 == own.0 && asked.1 <= own.1).then_some(asked.1)
+}
+
+/// A number as versions have it: digits alone, and no more zeros than it needs.
+fn number(digits: &str) -> Option<u32> {
+    let number: u32 = digits.parse().ok()?;
+    (number.to_string() == digits).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn earlier_versions_are_spoken_too() {
+        for (version, third) in [("0.1.0", 0), ("0.1.1", 1)] {
+            assert_eq!(spoken(version), Some(third), "{version}");
+        }
+        for version in
+            ["0.1.2", "0.2.0", "1.1.0", "0.1", "", "0.1.0-rc", "0.1.0+1", "0.1.01", "0.1.+1"]
+        {
+            assert_eq!(spoken(version), None, "{version}");
+        }
+    }
 }

@@ -31,6 +31,7 @@ mod compile_cache;
 mod config;
 mod connect;
 mod connection;
+mod contract;
 mod counters;
 mod deferrable;
 mod deferred;

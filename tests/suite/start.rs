@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sandloop_tests::host::finish;
-use sandloop_tests::{Config, Host, Listen, Outcome, Peer, Plugin, Server, paths, workspace};
+use sandloop_tests::{
+    Config, Host, Listen, Outcome, Peer, Plugin, Server, contract, paths, workspace,
+};
 use tempfile::TempDir;
 
 /// The command line or the configuration is wrong.
@@ -139,7 +141,10 @@ fn the_wrong_world() {
     refused(
         &with_wat(OTHER_WORLD),
         PLUGIN,
-        &not_a_plugin("it does not export sandloop:plugin/handler@0.1.0, which every plugin must"),
+        &not_a_plugin(&format!(
+            "it does not export sandloop:plugin/handler@{}, which every plugin must",
+            contract::version()
+        )),
     );
 }
 
@@ -148,9 +153,10 @@ fn another_version_of_the_contract() {
     refused(
         &with_wat(OTHER_VERSION),
         PLUGIN,
-        &not_a_plugin(
-            "it exports sandloop:plugin/handler@7.0.0, but this host speaks version 0.1.0",
-        ),
+        &not_a_plugin(&format!(
+            "it exports sandloop:plugin/handler@7.0.0, but this host speaks sandloop:plugin@{}",
+            contract::version()
+        )),
     );
 }
 
@@ -169,10 +175,11 @@ fn an_export_of_another_type() {
     refused(
         &with_wat(&with_every_name()),
         PLUGIN,
-        &not_a_plugin(
-            "its sandloop:plugin/handler@0.1.0 does not fit: failed to convert function to given type: type \
+        &not_a_plugin(&format!(
+            "its sandloop:plugin/handler@{} does not fit: failed to convert function to given type: type \
              mismatch with parameters: expected 2-tuple, found 0-tuple",
-        ),
+            contract::version()
+        )),
     );
 }
 
@@ -198,9 +205,10 @@ fn an_import_that_the_host_does_not_have() {
     refused(
         &with_wat(&with_every_name().replacen("(component", import, 1)),
         PLUGIN,
-        &not_a_plugin(
-            "it imports sandloop:plugin/oracle@0.1.0, which sandloop:plugin@0.1.0 does not have",
-        ),
+        &not_a_plugin(&format!(
+            "it imports sandloop:plugin/oracle@0.1.0, which sandloop:plugin@{} does not have",
+            contract::version()
+        )),
     );
 }
 

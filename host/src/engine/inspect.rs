@@ -10,7 +10,7 @@ use wasmtime::component::types::ComponentItem;
 use crate::config::model::CompileCache;
 use crate::contract::export::OPTIONAL;
 use crate::contract::{
-    HANDLER, HANDLER_ITEMS, IMPORTS, PACKAGE, VERSION, WASI_PACKAGES, interface,
+    HANDLER, HANDLER_ITEMS, IMPORTS, PACKAGE, VERSION, WASI_PACKAGES, interface, spoken,
 };
 use crate::engine::compile::Compiler;
 use crate::engine::fault::Fault;
@@ -29,14 +29,16 @@ pub fn file(path: &Path, cache: &CompileCache) -> Result<Report, Fault> {
 pub struct Report {
     /// What it imports, in its own order.
     pub imports: Vec<GuestText>,
-    /// Whether it exports `handler`, completely or not.
-    pub has_handler: bool,
+    /// Its exports that a host calls, `handler` first.
+    pub exports: Vec<GuestText>,
     /// The optional interfaces it exports completely.
     pub optional: Vec<&'static str>,
     /// The optional interfaces it does not export.
     pub lacking: Vec<&'static str>,
     /// Exports that no host asks for.
     pub extra: Vec<GuestText>,
+    /// The third number of the contract that it was built for: the highest that it names.
+    built_for: Option<u32>,
     /// Why it is refused; empty when it is not.
     pub faults: Vec<GuestText>,
 }
@@ -49,43 +51,46 @@ impl Report {
         for (name, _) in ty.imports(engine) {
             report.imports.push(GuestText::name(name));
             report.faults.extend(fault_of_import(name));
+            report.names(name);
         }
         let exports: Vec<(String, Vec<String>)> = ty
             .exports(engine)
             .map(|(name, item)| (name.to_owned(), items(engine, &item.ty)))
             .collect();
+        for (name, _) in &exports {
+            report.faults.extend(fault_of_export(name));
+            report.names(name);
+        }
         report.look_at_handler(&exports);
         for (name, functions) in OPTIONAL {
             report.look_at_optional(&exports, name, functions);
         }
-        let known = |name: &str| {
-            name == interface(HANDLER) || OPTIONAL.iter().any(|(n, _)| name == interface(n))
-        };
-        let extra = exports.iter().map(|(name, _)| name).filter(|name| !known(name));
+        let is_known = |short: &str| short == HANDLER || OPTIONAL.iter().any(|(n, _)| short == *n);
+        let extra = exports.iter().map(|(name, _)| name.as_str());
+        let extra = extra.filter(|name| !own(name).is_some_and(|(short, _)| is_known(short)));
         report.extra = extra.map(GuestText::name).collect();
         report
     }
 
+    /// The component names this interface.
+    fn names(&mut self, name: &str) {
+        let third = own(name).and_then(|(_, version)| spoken(version));
+        self.built_for = self.built_for.max(third);
+    }
+
     fn look_at_handler(&mut self, exports: &[(String, Vec<String>)]) {
-        let wanted = interface(HANDLER);
-        let Some((_, items)) = exports.iter().find(|(name, _)| *name == wanted) else {
-            let other =
-                exports.iter().find(|(name, _)| name.starts_with(&format!("{PACKAGE}/{HANDLER}@")));
-            self.faults.push(match other {
-                Some((name, _)) => GuestText::cause(format_args!(
-                    "it exports {}, but this host speaks version {VERSION}",
-                    GuestText::name(name)
-                )),
-                None => GuestText::cause(format_args!(
-                    "it does not export {wanted}, which every plugin must"
-                )),
-            });
+        let Some((name, items)) = export(exports, HANDLER) else {
+            // One of another version is a fault already.
+            if !exports.iter().any(|(name, _)| own(name).is_some_and(|(it, _)| it == HANDLER)) {
+                self.faults.push(GuestText::cause(format_args!(
+                    "it does not export {}, which every plugin must",
+                    interface(HANDLER)
+                )));
+            }
             return;
         };
-        self.has_handler = true;
-        for item in HANDLER_ITEMS.iter().filter(|item| !items.iter().any(|have| have == *item)) {
-            self.faults.push(GuestText::cause(format_args!("its {wanted} lacks {item}")));
-        }
+        self.exports.push(GuestText::name(name));
+        self.look_for(name, items, &HANDLER_ITEMS);
     }
 
     fn look_at_optional(
@@ -94,31 +99,57 @@ impl Report {
         name: &'static str,
         functions: &[&str],
     ) {
-        let wanted = interface(name);
-        let Some((_, items)) = exports.iter().find(|(export, _)| *export == wanted) else {
+        let Some((full, items)) = export(exports, name) else {
             self.lacking.push(name);
             return;
         };
-        let missing: Vec<&&str> =
-            functions.iter().filter(|item| !items.iter().any(|have| have == *item)).collect();
-        if missing.is_empty() {
+        if self.look_for(full, items, functions) {
+            self.exports.push(GuestText::name(full));
             self.optional.push(name);
         }
-        for item in missing {
-            self.faults.push(GuestText::cause(format_args!("its {wanted} lacks {item}")));
+    }
+
+    /// Whether all of these are in an exported interface.
+    fn look_for(&mut self, interface: &str, items: &[String], wanted: &[&str]) -> bool {
+        let before = self.faults.len();
+        for item in wanted.iter().filter(|item| !items.iter().any(|have| have == *item)) {
+            self.faults.push(GuestText::cause(format_args!("its {interface} lacks {item}")));
         }
+        self.faults.len() == before
+    }
+
+    /// The version of the contract that it was built for.
+    fn version(&self) -> String {
+        let line = VERSION.rsplit_once('.').map_or(VERSION, |(line, _)| line);
+        self.built_for.map_or_else(|| VERSION.to_owned(), |third| format!("{line}.{third}"))
     }
 
     /// The world it satisfies.
     pub fn world(&self) -> String {
+        let version = self.version();
         if self.lacking.is_empty() {
-            format!("{PACKAGE}/plugin@{VERSION}")
+            format!("{PACKAGE}/plugin@{version}")
         } else if self.optional.is_empty() {
-            format!("{PACKAGE}/minimal@{VERSION}")
+            format!("{PACKAGE}/minimal@{version}")
         } else {
-            format!("{PACKAGE}/minimal@{VERSION} with {}", self.optional.join(", "))
+            format!("{PACKAGE}/minimal@{version} with {}", self.optional.join(", "))
         }
     }
+}
+
+/// The short name and the version of an interface of the contract, of whichever version; none of any other name.
+fn own(name: &str) -> Option<(&str, &str)> {
+    let (package, rest) = name.split_once('/')?;
+    (package == PACKAGE).then(|| rest.split_once('@').unwrap_or((rest, "")))
+}
+
+/// The export that the host finds under this short name: of several the latest that it speaks.
+fn export<'a>(
+    exports: &'a [(String, Vec<String>)],
+    short: &str,
+) -> Option<&'a (String, Vec<String>)> {
+    let third = |name: &str| own(name).filter(|it| it.0 == short).and_then(|it| spoken(it.1));
+    exports.iter().filter(|(name, _)| third(name).is_some()).max_by_key(|(name, _)| third(name))
 }
 
 /// The names inside an exported interface.
@@ -135,23 +166,23 @@ fn fault(words: fmt::Arguments<'_>) -> Option<GuestText> {
     Some(GuestText::cause(words))
 }
 
+/// What this host speaks, for one that speaks something else.
+const SPOKEN: &str = "but this host speaks";
+
 /// Why this import cannot be satisfied.
 fn fault_of_import(name: &str) -> Option<GuestText> {
     let shown = GuestText::name(name);
-    let (package, rest) = name.split_once('/').unwrap_or((name, ""));
-    let (short, version) = rest.split_once('@').unwrap_or((rest, ""));
-    if package == PACKAGE {
-        let known = IMPORTS.contains(&short);
-        return match (known, version == VERSION) {
-            (true, true) => None,
-            (true, false) => {
-                fault(format_args!("it imports {shown}, but this host speaks version {VERSION}"))
-            }
-            (false, _) => {
+    if let Some((short, version)) = own(name) {
+        return match (spoken(version), IMPORTS.contains(&short)) {
+            (Some(_), true) => None,
+            (None, _) => fault(format_args!("it imports {shown}, {SPOKEN} {PACKAGE}@{VERSION}")),
+            (Some(_), false) => {
                 fault(format_args!("it imports {shown}, which {PACKAGE}@{VERSION} does not have"))
             }
         };
     }
+    let (package, rest) = name.split_once('/').unwrap_or((name, ""));
+    let (_, version) = rest.split_once('@').unwrap_or((rest, ""));
     if WASI_PACKAGES.contains(&package) {
         let second = version.starts_with("0.2.");
         let other = format_args!("it imports {shown}, but this host has WASI 0.2");
@@ -162,6 +193,16 @@ fn fault_of_import(name: &str) -> Option<GuestText> {
     ))
 }
 
+/// Why this host cannot call this export, which is of the contract.
+fn fault_of_export(name: &str) -> Option<GuestText> {
+    let (_, version) = own(name)?;
+    if spoken(version).is_some() {
+        return None;
+    }
+    let shown = GuestText::name(name);
+    fault(format_args!("it exports {shown}, {SPOKEN} {PACKAGE}@{VERSION}"))
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.faults.is_empty() {
@@ -169,20 +210,23 @@ impl fmt::Display for Report {
         } else {
             writeln!(f, "world:    none of {PACKAGE}@{VERSION}")?;
         }
+        if self.faults.is_empty() && self.version() != VERSION {
+            writeln!(
+                f,
+                "contract: {}; this host has {VERSION}, which has all of it",
+                self.version()
+            )?;
+        }
         let list = |f: &mut fmt::Formatter<'_>, title, names: &[GuestText]| {
             for (index, name) in names.iter().enumerate() {
                 writeln!(f, "{:<10}{name}", if index == 0 { title } else { "" })?;
             }
             Ok(())
         };
-        let own = |names: &[&str]| {
-            names.iter().map(|name| GuestText::name(interface(name))).collect::<Vec<_>>()
-        };
-        let handler = self.has_handler.then_some(HANDLER);
-        let exports: Vec<&str> = handler.into_iter().chain(self.optional.iter().copied()).collect();
+        let lacking = self.lacking.iter().map(|name| GuestText::name(interface(name)));
         list(f, "imports:", &self.imports)?;
-        list(f, "exports:", &own(&exports))?;
-        list(f, "lacks:", &own(&self.lacking))?;
+        list(f, "exports:", &self.exports)?;
+        list(f, "lacks:", &lacking.collect::<Vec<_>>())?;
         list(f, "ignored:", &self.extra)?;
         list(f, "refused:", &self.faults)
     }
@@ -198,12 +242,43 @@ mod tests {
             assert_eq!(fault_of_import(name).is_some(), refused, "{name}");
         };
         check("sandloop:plugin/sockets@0.1.0", false);
+        check(&interface("sockets"), false);
         check("wasi:io/streams@0.2.9", false);
+        check("sandloop:plugin/sockets", true);
+        check("sandloop:plugin/sockets@0.1.99", true);
         check("sandloop:plugin/sockets@0.2.0", true);
         check("sandloop:plugin/teapots@0.1.0", true);
         check("wasi:cli/stdout@0.3.0", true);
         check("wasi:http/types@0.2.0", true);
         check("env", true);
+    }
+
+    #[test]
+    fn the_latest_export_that_is_spoken_is_called() {
+        let named = |versions: &[&str]| -> Vec<(String, Vec<String>)> {
+            let name = |version| (format!("sandloop:plugin/handler@{version}"), Vec::new());
+            versions.iter().map(name).collect()
+        };
+        let found =
+            |exports: &[(String, Vec<String>)]| export(exports, HANDLER).map(|it| it.0.clone());
+        let own = interface(HANDLER);
+        assert_eq!(found(&named(&["0.1.0", VERSION])), Some(own.clone()));
+        assert_eq!(found(&named(&[VERSION, "0.1.0"])), Some(own));
+        assert_eq!(
+            found(&named(&["0.1.0", "0.1.99"])),
+            Some("sandloop:plugin/handler@0.1.0".into())
+        );
+        assert_eq!(found(&named(&["0.2.0"])), None);
+        assert_eq!(fault_of_export("sandloop:plugin/handler@0.1.0"), None);
+        assert_eq!(fault_of_export("example:other/thing@7.0.0"), None);
+        for name in [
+            "sandloop:plugin/handler@0.1.99",
+            "sandloop:plugin/anything@0.2.0",
+            "sandloop:plugin/x",
+        ] {
+            let fault = fault_of_export(name).expect("another version");
+            assert!(fault.as_str().contains(name) && fault.as_str().contains(VERSION), "{fault}");
+        }
     }
 
     #[test]

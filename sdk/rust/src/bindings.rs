@@ -18,16 +18,16 @@ wit_bindgen::generate!({
         package sandloop:rust;
 
         world connections {
-            include sandloop:plugin/minimal@0.1.0;
-            export sandloop:plugin/timers-handler@0.1.0;
-            export sandloop:plugin/ticks-handler@0.1.0;
-            export sandloop:plugin/catalog@0.1.0;
-            export sandloop:plugin/operations@0.1.0;
-            export sandloop:plugin/deferred-handler@0.1.0;
-            export sandloop:plugin/mailbox@0.1.0;
-            export sandloop:plugin/processes-handler@0.1.0;
-            export sandloop:plugin/subscriptions@0.1.0;
-            export sandloop:plugin/queues-handler@0.1.0;
+            include sandloop:plugin/minimal@0.1.1;
+            export sandloop:plugin/timers-handler@0.1.1;
+            export sandloop:plugin/ticks-handler@0.1.1;
+            export sandloop:plugin/catalog@0.1.1;
+            export sandloop:plugin/operations@0.1.1;
+            export sandloop:plugin/deferred-handler@0.1.1;
+            export sandloop:plugin/mailbox@0.1.1;
+            export sandloop:plugin/processes-handler@0.1.1;
+            export sandloop:plugin/subscriptions@0.1.1;
+            export sandloop:plugin/queues-handler@0.1.1;
         }
     ",
     world: "sandloop:rust/connections",
@@ -46,7 +46,7 @@ pub mod program {
             package sandloop:rust;
 
             world program {
-                export sandloop:plugin/lifecycle@0.1.0;
+                export sandloop:plugin/lifecycle@0.1.1;
             }
         ",
         world: "sandloop:rust/program",

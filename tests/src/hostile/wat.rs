@@ -1,9 +1,9 @@
 //! Guests that no compiler would make: the smallest world by hand, with one function replaced.
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
+use wit_parser::{PackageId, Resolve};
 
-use crate::workspace;
+use crate::contract;
 
 /// What a guest does instead of what a good one does; each a piece of a WebAssembly module.
 #[derive(Clone, Debug)]
@@ -37,7 +37,9 @@ impl Default for Pieces {
     }
 }
 
-const HANDLER: &str = "sandloop:plugin/handler@0.1.0";
+/// As it stands in the texts here, for the version of the contract that the component is built for.
+const VERSION: &str = "@VERSION";
+const HANDLER: &str = "sandloop:plugin/handler@VERSION";
 
 /// The component of these pieces.
 pub fn component(pieces: &Pieces) -> Vec<u8> {
@@ -71,7 +73,7 @@ pub fn component_with_catalog(name: &str, bytes: usize, count: usize) -> Vec<u8>
     let entry = word(text) + &word(bytes);
     let more = format!(
         "(data (i32.const {LIST}) \"{}{}{}{name}\")
-         (func (export \"sandloop:plugin/catalog@0.1.0#handlers\") (result i32) (i32.const {LIST}))",
+         (func (export \"sandloop:plugin/catalog@VERSION#handlers\") (result i32) (i32.const {LIST}))",
         word(ENTRIES),
         word(count),
         entry.repeat(count),
@@ -84,8 +86,45 @@ const NAMED: &str = "
 package sandloop:named;
 
 world named {
-    include sandloop:plugin/minimal@0.1.0;
-    export sandloop:plugin/catalog@0.1.0;
+    include sandloop:plugin/minimal@VERSION;
+    export sandloop:plugin/catalog@VERSION;
+}
+";
+
+/// An echo for this version of the contract. To what begins with a `t` it says `tick` a tenth of a second later, to what begins
+/// with an empty line `bye`, after which it closes the connection.
+pub fn timed_echo(contract: (Resolve, PackageId)) -> Vec<u8> {
+    let imports = r#"
+          (import "sandloop:plugin/timers@VERSION" "add-timer" (func $timer (param i32 i32)))
+          (import "sandloop:plugin/sockets@VERSION" "[method]socket.close-connection-after-writing"
+            (func $finish (param i32)))"#;
+    let more = r#"
+          (data (i32.const 65600) "tick\nbye\n")
+          (func $say (param i32 i32)
+            (call $send (global.get $socket) (local.get 0) (local.get 1) (i32.const 8)))
+          (func (export "sandloop:plugin/timers-handler@VERSION#timer-fired") (param i32)
+            (call $say (i32.const 65600) (i32.const 5)))"#;
+    let pieces = Pieces {
+        more: more.to_owned(),
+        receive_data: r#"
+            (call $say (local.get 1) (local.get 2))
+            (if (i32.eq (i32.load8_u (local.get 1)) (i32.const 116)) (then
+              (call $timer (i32.const 100) (i32.const 8))))
+            (if (i32.eq (i32.load8_u (local.get 1)) (i32.const 10)) (then
+              (call $say (i32.const 65605) (i32.const 4))
+              (call $finish (global.get $socket))))"#,
+        ..Pieces::default()
+    };
+    encode_for(contract, &module(&pieces, imports), "timed")
+}
+
+/// The least that is called by timers.
+const TIMED: &str = "
+package sandloop:timed;
+
+world timed {
+    include sandloop:plugin/minimal@VERSION;
+    export sandloop:plugin/timers-handler@VERSION;
 }
 ";
 
@@ -94,7 +133,7 @@ const PRINTING: &str = "
 package sandloop:printing;
 
 world printing {
-    include sandloop:plugin/minimal@0.1.0;
+    include sandloop:plugin/minimal@VERSION;
     import wasi:cli/stdout@0.2.0;
     import wasi:io/streams@0.2.0;
 }
@@ -128,13 +167,13 @@ fn module(pieces: &Pieces, imports: &str) -> String {
         r#"(module{imports}
           (import "[export]{HANDLER}" "[resource-new]connection"
             (func $new (param i32) (result i32)))
-          (import "sandloop:plugin/sockets@0.1.0" "[method]socket.send-data"
+          (import "sandloop:plugin/sockets@VERSION" "[method]socket.send-data"
             (func $send (param i32 i32 i32 i32)))
-          (import "sandloop:plugin/sockets@0.1.0" "[method]socket.close-connection"
+          (import "sandloop:plugin/sockets@VERSION" "[method]socket.close-connection"
             (func $close (param i32)))
-          (import "sandloop:plugin/sockets@0.1.0" "[resource-drop]socket"
+          (import "sandloop:plugin/sockets@VERSION" "[resource-drop]socket"
             (func $drop (param i32)))
-          (import "sandloop:plugin/log@0.1.0" "log" (func $log (param i32 i32 i32)))
+          (import "sandloop:plugin/log@VERSION" "log" (func $log (param i32 i32 i32)))
           (memory (export "memory") {pages})
           (global $socket (mut i32) (i32.const 0))
           (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) {realloc})
@@ -157,13 +196,20 @@ fn module(pieces: &Pieces, imports: &str) -> String {
 }
 
 fn encode(text: &str, world: &str) -> Vec<u8> {
-    let mut resolve = Resolve::default();
-    let mut module = wat::parse_str(text).expect("WebAssembly as text");
-    let (contract, _) = resolve.push_dir(workspace().join("wit")).expect("the contract");
+    encode_for(contract::current(), text, world)
+}
+
+/// A component that is built for this version of the contract, as a compiler of its time would make it.
+fn encode_for((mut resolve, contract): (Resolve, PackageId), module: &str, world: &str) -> Vec<u8> {
+    let version = resolve.packages[contract].name.version.as_ref().expect("a version");
+    let version = format!("@{version}");
+    let text = |text: &str| text.replace(VERSION, &version);
+    let mut module = wat::parse_str(text(module)).expect("WebAssembly as text");
     let package = match world {
         "minimal" => contract,
-        "named" => resolve.push_str("named.wit", NAMED).expect("a world"),
-        _ => resolve.push_str("printing.wit", PRINTING).expect("a part of WASI"),
+        "named" => resolve.push_str("named.wit", &text(NAMED)).expect("a world"),
+        "timed" => resolve.push_str("timed.wit", &text(TIMED)).expect("a world"),
+        _ => resolve.push_str("printing.wit", &text(PRINTING)).expect("a part of WASI"),
     };
     let world = resolve.select_world(&[package], Some(world)).expect("the world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
