@@ -1,7 +1,7 @@
 """Python's ssl as a client: tls.py PORT CA COMMAND [KEY=VALUE…] prints what it sees, a line each.
 
 Commands: echo, big, tiny, cut, leave, half, early. Keys: name (SNI and the name that is checked), min and max (1.2, 1.3),
-alpn (with commas), cert and key (files), any (takes any certificate)."""
+alpn (with commas), cert and key (files), any (takes any certificate), at (an address)."""
 
 import hashlib
 import random
@@ -35,7 +35,7 @@ def context():
 
 
 def connect(made=None, session=None):
-    raw = socket.create_connection(("127.0.0.1", port), timeout=30)
+    raw = socket.create_connection((options.get("at", "127.0.0.1"), port), timeout=30)
     return (made or context()).wrap_socket(
         raw,
         server_hostname=options.get("name", "localhost"),

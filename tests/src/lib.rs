@@ -10,6 +10,7 @@
 //! [`PATIENCE`] as its deadline.
 
 pub mod amqp_server;
+pub mod cable;
 pub mod certificates;
 pub mod compose;
 pub mod config;

@@ -62,6 +62,7 @@ mod limits;
 mod load;
 mod log;
 mod log_queue;
+mod networks;
 mod outbox;
 mod pass;
 mod peers;
