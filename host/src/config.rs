@@ -23,6 +23,7 @@ pub(crate) mod names;
 mod options;
 pub(crate) mod origins;
 mod overlap;
+pub(crate) mod proxy_protocol;
 mod quantity;
 mod raw;
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod mail;
 mod outgoing;
 mod pending;
 mod processes;
+mod proxy_headers;
 mod rates;
 mod sockets;
 mod stop;

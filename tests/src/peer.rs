@@ -43,6 +43,13 @@ impl Peer {
             .unwrap_or_else(|error| panic!("connect to {address}: {error}"))
     }
 
+    /// Connects from this address of the machine, on a port of the kernel's choice.
+    pub fn connect_from(source: Ipv4Addr, address: &str) -> Peer {
+        let source = SocketAddr::from((source, 0));
+        Peer::connect_with(address, |socket| socket.bind(&source.into()))
+            .unwrap_or_else(|error| panic!("connect from {source} to {address}: {error}"))
+    }
+
     fn connect_with(
         address: &str,
         prepare: impl FnOnce(&Socket) -> io::Result<()>,

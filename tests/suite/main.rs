@@ -68,6 +68,7 @@ mod pass;
 mod peers;
 mod pool;
 mod processes;
+mod proxy_protocol;
 mod queues;
 mod rabbitmq;
 mod reactors;

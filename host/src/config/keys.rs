@@ -3,7 +3,7 @@
 use strsim::levenshtein;
 
 use super::limits::{RawHost, RawLimits, RawListen, RawTenantLimits};
-use super::raw::{RawAllow, RawCertificate, RawFile, RawPlugin, RawTenant};
+use super::raw::{RawAllow, RawCertificate, RawFile, RawPlugin, RawProxyProtocol, RawTenant};
 use super::table::ConfigKey;
 
 /// Every key, in the order of the reference.
@@ -18,6 +18,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ConfigKey> {
         RawTenantLimits::KEYS,
         RawListen::KEYS,
         RawCertificate::KEYS,
+        RawProxyProtocol::KEYS,
     ];
     sections.into_iter().flatten()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::bound::Bound;
 use super::quantity::Quantity;
-use super::raw::RawCertificate;
+use super::raw::{RawCertificate, RawProxyProtocol};
 use super::table::limits;
 
 const KIB: u64 = 1 << 10;
@@ -268,7 +268,7 @@ limits! {
             form: "a number, as in connections = 10000",
         };
         handshake_deadline: bound HANDSHAKE_DEADLINE: Duration = {
-            what: "How long the TLS handshake of a connection may take.",
+            what: "How long the TLS handshake of a connection may take, and the PROXY protocol header before it.",
             why: "A peer that begins one and goes no further holds a connection and its sandbox. A slow line needs some seconds for the round trips and a chain of certificates.",
             at: Close,
             then: "The connection is closed; `unbind` gets the reason `limit`.",
@@ -738,6 +738,18 @@ limits! {
             each r#"the name of a protocol in quotes, as in "http/1.1""#;
         client_ca: key Option<String> = r#"a file in quotes, as in client_ca = "clients.pem""#;
         client_certificate: key Option<String> = r#"client_certificate = "require" or client_certificate = "request""#;
+        proxy_protocol: key Option<RawProxyProtocol> = r#"a table, as in proxy_protocol = { from = ["10.0.0.0/8"] }"#;
+        proxy_header: bound PROXY_HEADER: u32 = {
+            what: "Bytes of the PROXY protocol header that a connection begins with.",
+            why: "It waits in the host until it is whole. Addresses take 52 bytes at most, paths 232; what proxies add of TLS some hundred.",
+            at: Close,
+            then: "The connection is reset before its plugin is told of it, and the log says so.",
+            unit: Bytes,
+            default: KIB,
+            min: 232,
+            max: 64 * KIB,
+            form: r#"a size, as in proxy_header = "1KiB""#,
+        };
         peer_idle: bound PEER_IDLE: Duration = {
             what: "How long a peer of a udp:// listener may be silent before its connection ends.",
             why: "UDP has no end of its own: only time tells that a peer is gone. A NAT forgets a flow after half a minute to two.",

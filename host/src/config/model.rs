@@ -7,6 +7,7 @@ use super::address::ListenAddress;
 use super::allow::Allow;
 use super::limits::{HostLimits, Limits, ListenLimits, TenantLimits};
 use super::origins::Origins;
+use super::proxy_protocol::ProxyProtocol;
 use super::socket_access::SocketAccess;
 use super::tls::TlsListen;
 
@@ -191,6 +192,8 @@ pub struct ListenConfig {
     pub access: SocketAccess,
     /// What it shows of itself and asks of its peers, if it has TLS.
     pub tls: Option<TlsListen>,
+    /// Whose word it takes for where connections come from, if they begin with a header of the PROXY protocol.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// The line of the file where it is declared, from 1.
     pub line: usize,
     /// Its place among the `[[listen]]` of the file, from 0.
@@ -237,6 +240,7 @@ impl fmt::Debug for ListenConfig {
             .field("limits", &self.limits)
             .field("access", &self.access)
             .field("tls", &self.tls)
+            .field("proxy_protocol", &self.proxy_protocol)
             .field("line", &self.line)
             .finish()
     }

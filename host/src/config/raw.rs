@@ -81,6 +81,14 @@ mirror! {
 }
 
 mirror! {
+    /// `listen.proxy_protocol`.
+    struct RawProxyProtocol at "listen.*.proxy_protocol" {
+        from: key Vec<String> = r#"a list of proxies, as in from = ["10.0.0.0/8"]"#,
+            each r#"an address or a block of them in quotes, as in "10.0.0.0/8""#;
+    }
+}
+
+mirror! {
     /// `[tenants.<name>]`.
     #[derive(Default)]
     struct RawTenant at "tenants.*" {

@@ -19,6 +19,7 @@ use super::model::{
 use super::options;
 use super::origins::{self, Origins};
 use super::overlap::overlap;
+use super::proxy_protocol;
 use super::quantity::Quantity;
 use super::raw::{RawFile, RawPlugin, RawTenant};
 use super::socket_access;
@@ -391,6 +392,7 @@ fn listener(
     }
     Ok(ListenConfig {
         tls: tls::resolve(place, folder, raw, &address)?,
+        proxy_protocol: proxy_protocol::resolve(place, raw, &address)?,
         access: socket_access::resolve(place, raw, &address)?,
         address,
         plugin: plugin.ok_or_else(|| wrong("plugin")(undeclared()))?,

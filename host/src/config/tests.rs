@@ -479,6 +479,7 @@ fn the_reference_has_every_key() {
                 ("## Bounds".to_owned(), format!("| `{table}.{name}` |"))
             }
             "listen.*" => ("### `[[listen]]`".to_owned(), format!("| `{name}` |")),
+            "listen.*.proxy_protocol" => ("#### Behind a proxy".to_owned(), format!("`{name}`")),
             "listen.*.certificates.*" => ("#### TLS".to_owned(), format!("`{name}`")),
             table => (format!("### `[{}]`", table.replace('*', "<name>")), format!("| `{name}` |")),
         };

@@ -115,11 +115,11 @@ impl sockets::HostSocket for HostState {
     }
 
     fn peer_address(&mut self, socket: Socket) -> Option<Address> {
-        self.look(&socket, |connection| connection.stream()?.peer().ok())?.map(Address::from)
+        self.look(&socket, |connection| connection.peer())?.map(Address::from)
     }
 
     fn local_address(&mut self, socket: Socket) -> Option<Address> {
-        self.look(&socket, |connection| connection.stream()?.local().ok())?.map(Address::from)
+        self.look(&socket, |connection| connection.local())?.map(Address::from)
     }
 
     fn set_comm_inactivity_timeout(&mut self, socket: Socket, milliseconds: u32) {

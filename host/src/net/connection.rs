@@ -17,6 +17,7 @@
 mod closing;
 mod datagrams;
 pub(crate) mod outbox;
+pub(crate) mod proxy_header;
 mod secured;
 pub(crate) mod stream;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub(crate) mod tls;
 
 use crate::net::connection::outbox::Marks;
 use crate::net::connection::outbox::Outbox;
+use crate::net::connection::proxy_header::{HeaderReader, Proxied};
 use crate::net::connection::stream::Stream;
 use std::io;
 use std::sync::Arc;
@@ -44,7 +46,7 @@ pub enum Phase {
     Resolving,
     /// Outgoing: the operating system is connecting. What is sent is queued.
     Connecting,
-    /// Connected: the TLS handshake is under way. What is sent is queued.
+    /// Connected: the header of its proxy, or the TLS handshake, is under way. What is sent is queued.
     Handshaking,
     /// Established.
     Open,
@@ -118,6 +120,10 @@ pub struct Connection {
     pub handler: GuestText,
     phase: Phase,
     stream: Option<Stream>,
+    /// The header that its proxy begins with, until it is whole.
+    header: Option<Box<HeaderReader>>,
+    /// The ends that such a header has named.
+    proxied: Option<Box<Proxied>>,
     outbox: Outbox,
     marks: Marks,
     /// What its tenant may write; none where that has no bound.
@@ -219,6 +225,8 @@ impl Connection {
             handler: GuestText::default(),
             phase,
             stream,
+            header: None,
+            proxied: None,
             outbox: Outbox::default(),
             marks,
             writing: None,

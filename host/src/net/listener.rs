@@ -20,10 +20,11 @@ use socket2::Socket;
 
 use crate::config::address::ListenAddress;
 use crate::config::model::{AtCapacity, Config};
+use crate::config::proxy_protocol::ProxyProtocol;
 use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
 use crate::net::datagram::DatagramSocket;
-use crate::net::listener::error::BindError;
+use crate::net::listener::error::{BindError, BindFault};
 use crate::net::listener::tls::TlsServer;
 use crate::net::listener::unix::{FolderLock, OwnedPath};
 
@@ -47,6 +48,8 @@ pub struct Endpoint {
     pub peer_queue: u32,
     /// What sessions are made from, if its connections have TLS.
     pub tls: Option<TlsServer>,
+    /// Whose headers of the PROXY protocol it takes, if connections begin with one, and how long one may be.
+    pub proxy_protocol: Option<(ProxyProtocol, usize)>,
     /// Removes the path of a Unix socket when the last reactor is done with it.
     path: Option<OwnedPath>,
 }
@@ -123,8 +126,22 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
     let (plugin, at_capacity) = (section.plugin, section.at_capacity);
     let (peer_idle, peer_queue) = (section.limits.peer_idle, section.limits.peer_queue);
     let tls = section.tls.clone().map(TlsServer::new);
-    let endpoint =
-        Endpoint { address, plugin, accepted, at_capacity, peer_idle, peer_queue, tls, path };
+    let header_max = usize::try_from(section.limits.proxy_header).unwrap_or(usize::MAX);
+    let proxy_protocol = section.proxy_protocol.clone().map(|proxies| (proxies, header_max));
+    if proxy_protocol.is_some() && matches!(address, ListenAddress::Udp(_)) {
+        return Err(error(BindFault::NoStream));
+    }
+    let endpoint = Endpoint {
+        address,
+        plugin,
+        accepted,
+        at_capacity,
+        peer_idle,
+        peer_queue,
+        tls,
+        proxy_protocol,
+        path,
+    };
     let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
     Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog })
 }

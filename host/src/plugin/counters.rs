@@ -31,6 +31,8 @@ pub enum CounterKey {
     Denial(&'static str),
     /// A limit that was reached.
     Limit(Limit),
+    /// Connections whose PROXY protocol header was not taken, by why.
+    Proxy(&'static str),
 }
 
 #[derive(Debug, Default)]

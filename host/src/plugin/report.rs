@@ -162,6 +162,7 @@ impl Plugin {
             let (what, of) = match counted {
                 CounterKey::Denial(call) => ("denials", call.into()),
                 CounterKey::Limit(limit) => ("limits", limit.name()),
+                CounterKey::Proxy(why) => ("PROXY headers", why.into()),
             };
             tracing::info!(plugin, tenant, version, what, of = &*of, count, "counted");
         }
@@ -191,6 +192,31 @@ impl Plugin {
                 ?cause,
                 count,
                 "no room for one more instance"
+            );
+        });
+    }
+
+    /// A connection at the listener `address` was reset, because its header of the PROXY protocol was not taken. `why` is
+    /// counted; `cause` has more words.
+    pub fn header_refused(
+        &self,
+        now: Moment,
+        why: &'static str,
+        address: &str,
+        peer: &str,
+        cause: Option<&str>,
+    ) {
+        let Some(count) = self.counters.count(CounterKey::Proxy(why), now) else { return };
+        self.tell(now, || {
+            tracing::warn!(
+                plugin = self.name(),
+                tenant = self.config.tenant,
+                version = self.version,
+                address,
+                peer,
+                cause,
+                count,
+                "reset: {why}"
             );
         });
     }

@@ -38,6 +38,8 @@ pub(super) enum NotAccepted {
     Nothing,
     /// The one that waited has gone, or its plugin cannot be started.
     Gone,
+    /// It is no proxy whose word is taken.
+    Distrusted,
     /// This limit is reached.
     Full(Limit),
     /// Nothing was taken from the backlog: this limit is reached.
@@ -82,7 +84,7 @@ impl Reactor {
         match self.charged(tenant.unwrap_or(0), |reactor| reactor.accept_one(place)) {
             Ok(accepted) => accepting.accepted = Some(Box::new(accepted)),
             Err(NotAccepted::Gone) if self.is_paused(place) => return SocketStep::Next,
-            Err(NotAccepted::Gone) => {}
+            Err(NotAccepted::Gone | NotAccepted::Distrusted) => {}
             Err(NotAccepted::Nothing) => return SocketStep::Next,
             Err(NotAccepted::Closed(limit)) if self.refuses(place) => {
                 self.log_not_accepting(place, limit);
@@ -111,6 +113,10 @@ impl Reactor {
         let descriptor = descriptor.ok_or(NotAccepted::Closed(Limit::FileDescriptors))?;
         let acceptor = self.acceptors.get(place).ok_or(NotAccepted::Nothing)?;
         let stream = acceptor.listener.accept().map_err(|error| NotAccepted::of(&error))?;
+        if !self.trusts(place, &stream) {
+            stream.reset_on_close();
+            return Err(NotAccepted::Distrusted);
+        }
         self.accepted(place, plugin, admission.with_descriptor(descriptor), stream)
     }
 
@@ -124,10 +130,11 @@ impl Reactor {
         }
         let permit = plugin.usage.accepted.try_acquire();
         let permit = permit.ok_or(NotAccepted::Closed(Limit::Of(&limits::CONNECTIONS)))?;
-        let bytes = match acceptor.listener.endpoint.tls {
-            Some(_) => CONNECTION_BYTES + TLS_BYTES,
-            None => CONNECTION_BYTES,
-        };
+        let endpoint = &acceptor.listener.endpoint;
+        let header = endpoint.proxy_protocol.as_ref().map_or(0, |(_, most)| *most);
+        let header = u64::try_from(header).unwrap_or(u64::MAX);
+        let tls = if endpoint.tls.is_some() { TLS_BYTES } else { 0 };
+        let bytes = (CONNECTION_BYTES + tls).saturating_add(header);
         let admission = Admission::of(permit, &plugin.tenant.host_memory, bytes);
         let admission = admission.ok_or(NotAccepted::Closed(Limit::Of(&limits::HOST_MEMORY)))?;
         if !has_instance {
@@ -173,13 +180,23 @@ impl Reactor {
             Unavailable::Quarantined => NotAccepted::Gone,
         })?;
         let origin = Origin::Accepted(accepted);
-        Ok(Accepted { instance, plugin, stream, origin, handler, admission, datagram: None })
+        let header = self.header_at(place);
+        Ok(Accepted {
+            instance,
+            plugin,
+            stream,
+            header,
+            origin,
+            handler,
+            admission,
+            datagram: None,
+        })
     }
 
     /// Gives an accepted connection to its instance. It is closed when that has ended as it began.
     pub(super) fn open_accepted(&mut self, accepted: Accepted) {
-        let Accepted { instance, plugin, mut stream, origin, handler, admission, datagram } =
-            accepted;
+        let Accepted { instance, plugin, mut stream, header, .. } = accepted;
+        let Accepted { origin, handler, admission, datagram, .. } = accepted;
         if self.instances.get(instance).is_none() {
             return;
         }
@@ -192,9 +209,17 @@ impl Reactor {
         let mut connection = Connection::accepted(number, stream, marks(&plugin), now);
         connection.handler = handler;
         connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
+        if let Some(most) = header {
+            connection.expect_header(most);
+        }
         let shared = SharedConnection::new(connection);
         let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), admission));
-        self.deliver(instance, Event::open(id, shared, origin));
+        let opening = Event::open(id, shared, origin);
+        match header.and(self.connections.get_mut(id)) {
+            // It is not known yet whose it is.
+            Some(entry) => entry.opening = Some(opening),
+            None => self.deliver(instance, opening),
+        }
         self.begin_handshake(id);
         if let Some(first) = datagram {
             self.open_peer(id, first);
@@ -218,7 +243,7 @@ impl Reactor {
                 true
             }
             Some(Err(error)) => match NotAccepted::of(&error) {
-                NotAccepted::Gone => true,
+                NotAccepted::Gone | NotAccepted::Distrusted => true,
                 NotAccepted::Nothing => false,
                 NotAccepted::Full(limit) | NotAccepted::Closed(limit) => {
                     self.log_not_accepting(place, limit);

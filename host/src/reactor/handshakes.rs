@@ -40,6 +40,9 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         entry.handshake_is_due = false;
         let shared = entry.shared.clone();
+        if entry.opening.is_some() {
+            return self.read_header(id);
+        }
         match self.charged(tenant, |_| shared.lock().shake(now)) {
             Handshake::Waits => self.reconcile(id),
             Handshake::GoesOn => {

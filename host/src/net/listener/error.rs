@@ -33,6 +33,8 @@ pub(super) enum BindFault {
     NotInherited(String),
     /// What was handed over is something else.
     NotAListener(String),
+    /// What was handed over has datagrams, and a stream is wanted.
+    NoStream,
     /// The machine does not have the address.
     NotHere,
     /// The machine does not have the kind of address.
@@ -56,6 +58,7 @@ impl BindError {
         match self.fault {
             BindFault::Owner(_) => "owner",
             BindFault::Mode(_) => "mode",
+            BindFault::NoStream => "proxy_protocol",
             _ => "address",
         }
     }
@@ -122,6 +125,9 @@ impl fmt::Display for BindError {
             BindFault::NotAListener(what) => write!(
                 f,
                 "what was handed over is {what}; hand over a listening TCP or Unix stream socket, or a bound UDP one"
+            ),
+            BindFault::NoStream => f.write_str(
+                "what was handed over is a UDP socket, whose datagrams begin with no header; leave the key out",
             ),
             BindFault::NotHere => f.write_str(
                 "this machine does not have this address; write one that `ip address` shows, or 0.0.0.0 or [::] for every one",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
+use crate::engine::event::Event;
 use crate::net::connection::SharedConnection;
 use crate::net::connection::outbox::Marks;
 use crate::net::outbound::Target;
@@ -22,6 +23,8 @@ pub struct ConnectionEntry {
     pub _admission: Admission,
     /// Its place among its instance's connections.
     pub place: usize,
+    /// What its guest is told when the header of its proxy has come.
+    pub opening: Option<Event>,
     /// Whether its guest has been told of it: `post-init` has returned.
     pub is_open: bool,
     pub outgoing: bool,
@@ -85,6 +88,7 @@ impl ConnectionEntry {
             instance,
             _admission: admission,
             place: 0,
+            opening: None,
             is_open: false,
             outgoing: false,
             begun: Moment::default(),

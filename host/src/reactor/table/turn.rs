@@ -124,6 +124,8 @@ pub(in crate::reactor) struct Accepted {
     pub(in crate::reactor) instance: InstanceId,
     pub(in crate::reactor) plugin: Arc<Plugin>,
     pub(in crate::reactor) stream: Stream,
+    /// Bytes of the header of the PROXY protocol that it begins with, at most; none where it has none.
+    pub(in crate::reactor) header: Option<usize>,
     pub(in crate::reactor) origin: Origin,
     pub(in crate::reactor) handler: GuestText,
     pub(in crate::reactor) admission: Admission,

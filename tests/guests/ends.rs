@@ -1,0 +1,24 @@
+//! Answers with both ends of its connection as soon as it is told of it, then with what it is sent. Prints `unbind` with the
+//! reason.
+
+use sandloop::{Address, CloseReason, Connection, Socket};
+
+struct Ends(Socket);
+
+impl Connection for Ends {
+    fn post_init(&mut self) {
+        let show = |end: Option<Address>| end.map_or("none".to_owned(), |end| end.to_string());
+        let (peer, local) = (show(self.0.peer_address()), show(self.0.local_address()));
+        self.0.send_data(format!("{peer} {local}\n"));
+    }
+
+    fn receive_data(&mut self, data: &[u8]) {
+        self.0.send_data(data);
+    }
+
+    fn unbind(&mut self, reason: CloseReason) {
+        println!("unbind {reason}");
+    }
+}
+
+sandloop::plugin! { handlers: [Ends] }
