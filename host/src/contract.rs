@@ -11,9 +11,11 @@ pub const PACKAGE: &str = "sandloop:plugin";
 pub const VERSION: &str = "0.1.1";
 
 /// The interfaces that a plugin may import.
-pub const IMPORTS: [&str; 10] = [
+pub const IMPORTS: [&str; 12] = [
     "types",
     "sockets",
+    "byte-counts",
+    "proxying",
     "timers",
     "reactor",
     "deferred",

@@ -17,6 +17,7 @@ pub(crate) mod memory;
 mod options;
 pub(crate) mod owned;
 mod processes;
+mod proxying;
 mod queues;
 mod reactor;
 mod sockets;

@@ -18,6 +18,7 @@ mod outgoing;
 mod pending;
 mod processes;
 mod proxy_headers;
+mod proxying;
 mod rates;
 mod sockets;
 mod stop;

@@ -88,6 +88,9 @@ class Interpreter
       say "peer #{name ? Socket.unpack_sockaddr_in(name)[1] : 'none'}"
     when 'idle' then say(on.get_idle_time >= 0.3 ? 'idle for long' : 'just active')
     when 'outbound' then say "outbound #{on.get_outbound_data_size}"
+    when 'proxy_to' then EM.enable_proxy(on, named(rest[0]), rest[1].to_i, rest[2].to_i)
+    when 'stop_proxying' then on.stop_proxying
+    when 'proxied' then say "proxied #{on.get_proxied_bytes}"
     when 'remember' then @things[rest[0]] = on
     when 'with' then run(rest[1], arg, named(rest[0]))
     else framed_step(op, rest, arg, on)
@@ -248,6 +251,14 @@ class Scripted < EM::Connection
     else
       event('receive_data', data)
     end
+  end
+
+  def proxy_target_unbound
+    event('proxy_target_unbound')
+  end
+
+  def proxy_completed
+    event('proxy_completed')
   end
 
   def unbind(reason)

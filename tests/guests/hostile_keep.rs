@@ -48,6 +48,7 @@ struct Held {
     files: Vec<fs::File>,
     folders: Vec<fs::ReadDir>,
     sink: Option<ProcessId>,
+    socket: Option<Socket>,
 }
 
 struct Keep(Socket);
@@ -108,6 +109,7 @@ impl Keep {
         let own = what.split_once('.').is_some_and(|(interface, _)| interface.ends_with("handler"));
         match what.split_once('.') {
             Some(("sockets", function)) => self.ask_socket(function, ask),
+            Some(("proxying", function)) => self.ask_proxying(function),
             Some(("wasi", function)) => ask_wasi(function, ask),
             Some(("lifecycle" | "catalog" | "handler", _)) => done(()),
             Some(("operations" | "mailbox" | "subscriptions", _)) => bring_about(what, ask),
@@ -147,6 +149,24 @@ impl Keep {
             "idle-time" => done(socket.idle_time()),
             "id" => done(socket.id()),
             other => panic!("no row for sockets.{other}"),
+        }
+    }
+}
+
+impl Keep {
+    /// Proxied to what is connecting to nobody, again and again.
+    fn ask_proxying(&self, function: &str) -> Granted {
+        let target =
+            HELD.with_borrow_mut(|held| held.socket.get_or_insert_with(|| self.0.clone()).clone());
+        match function {
+            "proxy-incoming-to" => {
+                let granted = self.0.proxy_incoming_to(&target).is_ok();
+                self.0.stop_proxying();
+                Some(granted)
+            }
+            "stop-proxying" => done(self.0.stop_proxying()),
+            "get-proxied-bytes" => done(self.0.get_proxied_bytes()),
+            other => panic!("no row for proxying.{other}"),
         }
     }
 }
@@ -220,6 +240,8 @@ fn bring_about(what: &str, ask: &Ask) -> Granted {
             let process = host::processes::spawn(None, "nobody", &ask.bytes);
             granted(process.map(host::processes::kill))
         }
+        // Its own socket is no target: that there is one more kind of event costs nothing.
+        "proxy-handler.proxy-target-unbound" | "proxy-handler.proxy-completed" => done(()),
         // The library's error names the process that it does not know.
         "mailbox.spawned" => granted(host::processes::spawn(None, &ask.name, &ask.bytes)),
         "mailbox.notified" => granted(host::processes::notify(sink(), &ask.bytes)),

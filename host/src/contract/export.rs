@@ -50,6 +50,10 @@ exports! {
     "processes-handler" { Exited = "exited" }
     "subscriptions" { Message = "message" }
     "queues-handler" { Popped = "popped" }
+    "proxy-handler" {
+        ProxyTargetUnbound = "proxy-target-unbound",
+        ProxyCompleted = "proxy-completed"
+    }
 }
 
 /// Where the optional exports of one component are.

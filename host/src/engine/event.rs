@@ -48,6 +48,10 @@ pub enum Event {
     },
     /// `drained`.
     Drained(ConnectionId),
+    /// `proxy-handler.proxy-target-unbound`, to the source.
+    ProxyTargetUnbound(ConnectionId),
+    /// `proxy-handler.proxy-completed`, to the source.
+    ProxyCompleted(ConnectionId),
     /// `unbind`, and the end of the object.
     Unbind {
         /// The connection.
@@ -146,6 +150,8 @@ impl Event {
             Event::Completed(_) => "connection-completed",
             Event::Data { .. } | Event::Datagram { .. } => "receive-data",
             Event::Drained(_) => "drained",
+            Event::ProxyTargetUnbound(_) => "proxy-target-unbound",
+            Event::ProxyCompleted(_) => "proxy-completed",
             Event::Unbind { .. } => "unbind",
             Event::Timer(_) => "timer-fired",
             Event::Tick(_) => "tick",
@@ -165,6 +171,8 @@ impl Event {
             Event::Open(opening) => Some(opening.connection),
             Event::Completed(connection)
             | Event::Drained(connection)
+            | Event::ProxyTargetUnbound(connection)
+            | Event::ProxyCompleted(connection)
             | Event::Data { connection, .. }
             | Event::Datagram { connection, .. }
             | Event::Unbind { connection, .. } => Some(*connection),

@@ -88,6 +88,14 @@ impl Sandbox {
                 let object = self.object(*connection)?;
                 guest_connection(&self.guest).call_drained(&mut self.store, object)?;
             }
+            Event::ProxyTargetUnbound(connection) => {
+                let object = self.object(*connection)?;
+                self.tell(Export::ProxyTargetUnbound, (object,))?;
+            }
+            Event::ProxyCompleted(connection) => {
+                let object = self.object(*connection)?;
+                self.tell(Export::ProxyCompleted, (object,))?;
+            }
             Event::Unbind { connection, reason } => self.unbind(*connection, *reason)?,
             Event::Timer(id) => self.tell(Export::TimerFired, (*id,))?,
             Event::Tick(id) => self.tell(Export::Tick, (*id,))?,
@@ -173,6 +181,9 @@ impl Sandbox {
             Export::Spawned => self.is::<(u32, &str, &[u8]), (Result<(), String>,)>(export),
             Export::Notified => self.is::<(&[u8],), ()>(export),
             Export::Exited => self.is::<(u32, ExitReason), ()>(export),
+            Export::ProxyTargetUnbound | Export::ProxyCompleted => {
+                self.is::<(ResourceAny,), ()>(export)
+            }
             Export::Message | Export::Popped => self.is::<(u32, &[u8]), ()>(export),
         }
     }

@@ -17,7 +17,7 @@ use crate::net::connection::{CloseReason, Connection, Phase, SendError};
 use crate::net::outbound::Target;
 use crate::quota::host_memory::{Admission, CONNECTION_BYTES};
 
-type Socket = Resource<SocketHandle>;
+pub(super) type Socket = Resource<SocketHandle>;
 
 /// Links `send-data` by hand: the generated code would copy every list, this borrows it from the guest.
 pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -55,7 +55,7 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
 
 impl HostState {
     /// Changes a connection and has the reactor look at it. Nothing happens on a stale handle.
-    fn change<T>(
+    pub(super) fn change<T>(
         &mut self,
         socket: &Socket,
         change: impl FnOnce(&mut Connection) -> T,
@@ -70,7 +70,11 @@ impl HostState {
     }
 
     /// Looks at a connection; none on a stale handle.
-    fn look<T>(&self, socket: &Socket, look: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+    pub(super) fn look<T>(
+        &self,
+        socket: &Socket,
+        look: impl FnOnce(&mut Connection) -> T,
+    ) -> Option<T> {
         let (_, connection) = self.sockets.get(socket.rep())?;
         Some(look(&mut connection.lock()))
     }

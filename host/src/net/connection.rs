@@ -17,7 +17,9 @@
 mod closing;
 mod datagrams;
 pub(crate) mod outbox;
+mod proxied;
 pub(crate) mod proxy_header;
+pub(crate) mod proxy_links;
 mod secured;
 pub(crate) mod stream;
 #[cfg(test)]
@@ -27,6 +29,7 @@ pub(crate) mod tls;
 use crate::net::connection::outbox::Marks;
 use crate::net::connection::outbox::Outbox;
 use crate::net::connection::proxy_header::{HeaderReader, Proxied};
+use crate::net::connection::proxy_links::Proxying;
 use crate::net::connection::stream::Stream;
 use std::io;
 use std::sync::Arc;
@@ -149,6 +152,7 @@ pub struct Connection {
     last_activity: Moment,
     /// Whether the reactor has to look at it again.
     touched: bool,
+    proxying: Proxying,
 }
 
 /// A connection as its reactor and its sandbox share it.
@@ -241,6 +245,7 @@ impl Connection {
             pending_connect_timeout: PENDING_CONNECT_TIMEOUT,
             last_activity: now,
             touched: false,
+            proxying: Proxying::default(),
         }
     }
 
@@ -308,7 +313,9 @@ impl Connection {
     /// Whether the reactor should read from it.
     pub fn wants_read(&self) -> bool {
         let alive = matches!(self.phase, Phase::Open | Phase::Finishing(_));
-        alive && !self.peer_finished && !self.paused && !self.above_high_mark
+        // What is proxied fills another outbox than its own.
+        let is_held_back = self.above_high_mark && !self.is_proxied();
+        alive && !self.peer_finished && !self.paused && !is_held_back
     }
 
     /// Whether the reactor should tell it when it can be written.
@@ -358,7 +365,7 @@ impl Connection {
     /// The peer has ended its side.
     pub fn peer_ended(&mut self) {
         self.peer_finished = true;
-        if self.phase == Phase::Open && !self.keep_half_open {
+        if self.phase == Phase::Open && !self.keep_half_open && !self.is_proxied_both_ways() {
             self.finish(CloseReason::PeerClosed);
         }
     }

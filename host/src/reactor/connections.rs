@@ -90,6 +90,8 @@ impl Reactor {
         }
         let (phase, reads) = (connection.phase(), connection.wants_read());
         let wanted = connection.wants_write();
+        entry.is_proxied = connection.is_proxied();
+        let source = connection.source_with_room();
         let was_limited =
             std::mem::replace(&mut entry.is_rate_limited, connection.is_rate_limited());
         let is_limited = entry.is_rate_limited;
@@ -110,6 +112,9 @@ impl Reactor {
             }
         }
         drop(connection);
+        if let Some(source) = source {
+            self.make_ready(source);
+        }
         if is_newly_limited {
             self.log_at_limit(id, &limits::WRITE_PER_SECOND);
         }
@@ -182,6 +187,7 @@ impl Reactor {
             let (instance, phase) = (entry.instance, entry.shared.lock().phase());
             if let Phase::Ended(reason) = phase {
                 self.deliver(instance, Event::Unbind { connection: id, reason });
+                self.end_proxying(id);
             }
         }
         TurnPhase::Unbinds

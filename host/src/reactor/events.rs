@@ -35,6 +35,9 @@ impl Reactor {
             Event::Drained(connection) => {
                 !matches!(self.phase_in_guest(*connection)?, Phase::Ended(_))
             }
+            Event::ProxyTargetUnbound(connection) | Event::ProxyCompleted(connection) => {
+                self.connections.get(*connection)?.is_open
+            }
             Event::Datagram { connection, .. } => self.datagram_is_due(*connection)?,
             Event::Unbind { connection, .. } => {
                 let is_open = self.connections.get(*connection)?.is_open;

@@ -7,7 +7,7 @@ use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::PollSource;
 use crate::config::limits;
 use crate::engine::event::Event;
-use crate::net::connection::{Phase, reason_of};
+use crate::net::connection::{Connection, Phase, reason_of};
 use crate::reactor::handshakes::HANDSHAKES_PER_TURN;
 use crate::reactor::table::backlog::ReadState;
 use crate::reactor::table::instance_queue::QueueItem;
@@ -141,6 +141,9 @@ impl Reactor {
             // Nothing is there, or it is read when the list that holds it comes to it.
             return SocketStep::Next;
         }
+        if entry.is_proxied {
+            return self.relay(id, left, to_the_end);
+        }
         let instance = entry.instance;
         let Some(state) = self.instances.get_mut(instance) else { return SocketStep::Next };
         if !state.is_quiet() {
@@ -180,6 +183,10 @@ impl Reactor {
         if !self.unlist(id) {
             return None;
         }
+        if self.connections.get(id)?.is_proxied {
+            self.make_ready(id);
+            return None;
+        }
         let event = self.read_data(id)?;
         // There may be more, which is behind everything else that waits.
         self.make_ready(id);
@@ -198,11 +205,7 @@ impl Reactor {
         let mut connection = entry.shared.lock();
         let mut buffer = self.buffer.take().unwrap_or_else(|| vec![0; READ_BYTES]);
         match connection.read(&mut buffer, now) {
-            Ok(0) => {
-                entry.reading = ReadState::Quiet;
-                connection.peer_ended();
-            }
-            Ok(length) => {
+            Ok(length) if 0 < length => {
                 entry.holds_input = connection.holds_input();
                 let wants_to_answer = !entry.writable_wanted && connection.wants_write();
                 drop(connection);
@@ -213,17 +216,7 @@ impl Reactor {
                 self.count_reading(id, instance, length);
                 return Some(Event::Data { connection: id, buffer, length });
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Records without content may have more behind them.
-                if !connection.holds_input() {
-                    entry.reading = ReadState::Quiet;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                entry.reading = ReadState::Quiet;
-                connection.peer_was_cut_off();
-            }
-            Err(error) => connection.end(reason_of(&error)),
+            nothing => nothing_read(&mut connection, &mut entry.reading, nothing),
         }
         drop(connection);
         self.buffer = Some(buffer);
@@ -232,7 +225,7 @@ impl Reactor {
     }
 
     /// Has a connection wait until its instance, or its tenant, may take more; false if it need not.
-    fn stall(&mut self, id: InstanceId, connection: ConnectionId) -> bool {
+    pub(super) fn stall(&mut self, id: InstanceId, connection: ConnectionId) -> bool {
         let Some(instance) = self.instances.get_mut(id) else { return true };
         if instance.plugin.tenant.must_not_read(&self.setup.env.clock) {
             instance.stalled.push(connection);
@@ -298,5 +291,30 @@ impl Reactor {
         let Some(entry) = entry.filter(|entry| entry.reading.is_listed()) else { return false };
         entry.reading = ReadState::Readable;
         true
+    }
+}
+
+/// A read has brought no bytes: nothing is there now, or the peer's stream has ended in one way or another.
+pub(super) fn nothing_read(
+    connection: &mut Connection,
+    reading: &mut ReadState,
+    read: io::Result<usize>,
+) {
+    match read {
+        Ok(_) => {
+            *reading = ReadState::Quiet;
+            connection.peer_ended();
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            // Records without content may have more behind them.
+            if !connection.holds_input() {
+                *reading = ReadState::Quiet;
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            *reading = ReadState::Quiet;
+            connection.peer_was_cut_off();
+        }
+        Err(error) => connection.end(reason_of(&error)),
     }
 }

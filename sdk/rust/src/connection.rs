@@ -27,6 +27,13 @@ pub trait Connection: 'static {
     /// The outbox was above its high mark and has fallen below the low one: a good moment to send more.
     fn drained(&mut self) {}
 
+    /// The target that this connection was [proxied to](crate::Socket::proxy_incoming_to) has ended, and has had its own
+    /// `unbind`. What comes next is told by `receive_data`.
+    fn proxy_target_unbound(&mut self) {}
+
+    /// As many bytes of this connection as were to be proxied have gone over.
+    fn proxy_completed(&mut self) {}
+
     /// The connection has ended. Called exactly once, last; the connection is dropped after it.
     fn unbind(&mut self, reason: CloseReason) {
         let _ = reason;

@@ -8,6 +8,7 @@
 //! - [`plugin!`]: makes a crate a plugin.
 //! - [`connection`]: the callbacks of one connection.
 //! - [`sockets`]: what a connection may do, and making outgoing ones.
+//! - [`proxying`]: bytes from one connection to another, past the plugin.
 //! - [`timers`]: what happens later.
 //! - [`reactor`]: the loop: ticks, stop.
 //! - [`deferrable`], [`completion`]: something that will succeed or fail.
@@ -29,6 +30,7 @@
 pub mod amqp;
 #[doc(hidden)]
 pub mod bindings;
+mod byte_counts;
 mod callbacks;
 pub mod channels;
 pub mod completion;
@@ -50,6 +52,7 @@ pub mod options;
 pub mod plugin;
 pub mod pool;
 pub mod processes;
+pub mod proxying;
 pub mod queues;
 pub mod reactor;
 pub mod sockets;
@@ -71,6 +74,7 @@ pub use hooks::{add_shutdown_hook, error_handler};
 pub use lifecycle::Program;
 pub use options::Options;
 pub use pool::Pool;
+pub use proxying::{ProxyError, ProxyOptions};
 pub use queues::Queue;
 pub use reactor::{is_running, next_tick, schedule, stop};
 pub use sockets::{Socket, connect, connect_to, connect_unix};

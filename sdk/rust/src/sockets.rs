@@ -30,6 +30,11 @@ impl Socket {
         Socket(Rc::new(socket))
     }
 
+    /// As the contract knows it.
+    pub(crate) fn host(&self) -> &host::Socket {
+        &self.0
+    }
+
     /// Sends bytes, in order, never blocking; the bytes are not copied in the plugin. On an outgoing
     /// connection they wait until it is made.
     ///

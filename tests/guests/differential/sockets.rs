@@ -1,7 +1,7 @@
 //! Connections whose callbacks are blocks named after their role, and the steps about them.
 
 use sandloop::{
-    Address, CloseReason, Connection, Socket, connect, connect_unix,
+    Address, CloseReason, Connection, ProxyOptions, Socket, connect, connect_unix,
     frames::{
         LineLimits,
         codec::lines::{LineDecoder, LineEvent},
@@ -57,6 +57,14 @@ impl Connection for Scripted {
                 self.event("receive_line", String::from_utf8_lossy(&line).trim_end());
             }
         }
+    }
+
+    fn proxy_target_unbound(&mut self) {
+        self.event("proxy_target_unbound", "");
+    }
+
+    fn proxy_completed(&mut self) {
+        self.event("proxy_completed", "");
     }
 
     fn unbind(&mut self, reason: CloseReason) {
@@ -121,6 +129,16 @@ pub fn step(words: &Words, argument: &str, on: &On) -> Step<String> {
             say(if is_long { "idle for long" } else { "just active" });
         }
         "outbound" => say(&format!("outbound {}", on.socket().outbound_data_size())),
+        "proxy_to" => {
+            let number = |index: usize| word(index).parse().unwrap_or(0_u32);
+            let options = ProxyOptions { buffer: number(1), bytes: number(2).into() };
+            let target = things::socket(word(0));
+            if on.socket().proxy_incoming_to_with(&target, options).is_err() {
+                say("not proxied");
+            }
+        }
+        "stop_proxying" => on.socket().stop_proxying(),
+        "proxied" => say(&format!("proxied {}", on.socket().get_proxied_bytes())),
         "remember" => put(word(0), Thing::Socket(on.socket().clone())),
         "with" => {
             run(word(1), argument, &On::Socket(things::socket(word(0))));

@@ -21,6 +21,8 @@ pub enum Difference {
     FieldsHaveNames,
     /// queue and channel lose or reorder on re-entrant push → FIFO always.
     FifoAlways,
+    /// a second proxying of one source replaces the first → a typed error.
+    ProxiedOnce,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,7 @@ fn difference(name: &str) -> Difference {
         "requests-are-whole" => Difference::RequestsAreWhole,
         "fields-have-names" => Difference::FieldsHaveNames,
         "fifo-always" => Difference::FifoAlways,
+        "proxied-once" => Difference::ProxiedOnce,
         other => panic!("{other:?} is not on the list of differences"),
     }
 }

@@ -40,6 +40,8 @@ pub struct ConnectionEntry {
     pub reading: ReadState,
     /// Whether its last read has left something that the poll does not tell of.
     pub holds_input: bool,
+    /// Whether what it reads goes to another connection and not to its guest.
+    pub is_proxied: bool,
     /// Whether its output waits for its tenant's bytes a second.
     pub is_rate_limited: bool,
     /// Whether it is in the list of those.
@@ -98,6 +100,7 @@ impl ConnectionEntry {
             writable_wanted: false,
             reading: ReadState::Quiet,
             holds_input: false,
+            is_proxied: false,
             is_rate_limited: false,
             waits_to_write: false,
             unbind_is_due: false,

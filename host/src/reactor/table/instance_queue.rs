@@ -53,6 +53,8 @@ impl QueueItem {
                 | Event::Data { .. }
                 | Event::Datagram { .. }
                 | Event::Drained(_)
+                | Event::ProxyTargetUnbound(_)
+                | Event::ProxyCompleted(_)
                 | Event::Unbind { .. }
                 | Event::Operation { .. }
                 | Event::Spawned { .. } => false,

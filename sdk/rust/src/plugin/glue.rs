@@ -10,7 +10,8 @@ use crate::{
     bindings::{
         exports::sandloop::plugin::{
             catalog, deferred_handler, handler, handler::Origin, mailbox, operations,
-            processes_handler, queues_handler, subscriptions, ticks_handler, timers_handler,
+            processes_handler, proxy_handler, queues_handler, subscriptions, ticks_handler,
+            timers_handler,
         },
         program::exports::sandloop::plugin::lifecycle,
         sandloop::plugin::sockets as host,
@@ -134,6 +135,16 @@ impl<C: Classes> queues_handler::Guest for Glue<C> {
     }
 }
 
+impl<C: Classes> proxy_handler::Guest for Glue<C> {
+    fn proxy_target_unbound(source: handler::ConnectionBorrow<'_>) {
+        source.get::<Held<C>>().connection.borrow_mut().proxy_target_unbound();
+    }
+
+    fn proxy_completed(source: handler::ConnectionBorrow<'_>) {
+        source.get::<Held<C>>().connection.borrow_mut().proxy_completed();
+    }
+}
+
 impl<C: Classes> catalog::Guest for Glue<C> {
     fn handlers() -> Vec<String> {
         C::HANDLERS.iter().map(|class| class.name().to_ascii_lowercase()).collect()
@@ -175,7 +186,8 @@ where
         + mailbox::Guest
         + processes_handler::Guest
         + subscriptions::Guest
-        + queues_handler::Guest,
+        + queues_handler::Guest
+        + proxy_handler::Guest,
 {
 }
 
