@@ -11,11 +11,12 @@ pub const PACKAGE: &str = "sandloop:plugin";
 pub const VERSION: &str = "0.1.1";
 
 /// The interfaces that a plugin may import.
-pub const IMPORTS: [&str; 12] = [
+pub const IMPORTS: [&str; 13] = [
     "types",
     "sockets",
     "byte-counts",
     "proxying",
+    "files",
     "timers",
     "reactor",
     "deferred",

@@ -9,6 +9,7 @@ pub(crate) mod call;
 mod channels;
 pub(crate) mod command;
 mod deferred;
+mod files;
 pub(crate) mod handles;
 pub(crate) mod kept;
 mod limits;

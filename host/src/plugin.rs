@@ -4,6 +4,7 @@ pub(crate) mod counters;
 pub(crate) mod denial;
 pub(crate) mod file_calls;
 pub(crate) mod folders;
+pub(crate) mod granted;
 pub(crate) mod jobs;
 pub(crate) mod lines;
 pub(crate) mod loop_holds;
@@ -21,6 +22,7 @@ use crate::contract::export::Exports;
 use crate::log::text::GuestText;
 use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
+use crate::plugin::granted::GrantedFolders;
 use crate::plugin::tenant::Tenant;
 use crate::quota::semaphore::Semaphore;
 use crate::quota::token_bucket::TokenBucket;
@@ -43,6 +45,8 @@ pub struct Plugin {
     pub least_memory: u64,
     /// The folders that its instances see.
     pub folders: Folders,
+    /// The same for what the host does with their files itself.
+    pub granted: GrantedFolders,
     /// Which build of the component this is: the beginning of its SHA-256.
     pub version: String,
     /// Connections that it may still accept in this second; none where that has no bound.

@@ -10,6 +10,7 @@ mod ends;
 mod events;
 pub(crate) mod exit;
 mod fair_share;
+mod files;
 mod handshakes;
 mod inbox;
 mod instances;

@@ -88,6 +88,16 @@ class Interpreter
       say "peer #{name ? Socket.unpack_sockaddr_in(name)[1] : 'none'}"
     when 'idle' then say(on.get_idle_time >= 0.3 ? 'idle for long' : 'just active')
     when 'outbound' then say "outbound #{on.get_outbound_data_size}"
+    when 'send_file'
+      begin
+        on.send_file_data(rest[0])
+      rescue StandardError
+        say 'refused'
+      end
+    when 'stream_file'
+      streamer = on.stream_file_data(rest[0])
+      streamer.callback { run(rest[1], arg, on) }
+      streamer.errback { run(rest[2], arg, on) }
     when 'proxy_to' then EM.enable_proxy(on, named(rest[0]), rest[1].to_i, rest[2].to_i)
     when 'stop_proxying' then on.stop_proxying
     when 'proxied' then say "proxied #{on.get_proxied_bytes}"

@@ -84,6 +84,7 @@ scenarios! {
     queue: [items_first, pops_first],
     defer: [completion_order, error, result, the_loop_goes_on],
     frames: [a_block_is_cut_off, a_block_of_nothing, blocks, close_delivers_the_rest, delimiters, lines, objects, requests, thrown_back],
+    files: [small, small_is_large, small_is_not_there, small_one_after_the_other, streamed, streamed_between_bytes, streamed_is_not_there, streamed_large, streamed_nothing, streamed_one_after_the_other],
     proxying: [a_buffer_of_its_own, a_client_that_connects, both_ways, counted, counted_in_pieces, nobody_is_proxied, one_way, proxied_anew_when_it_is_complete, proxied_twice, stopped, the_source_ends, the_target_ends, the_target_is_closed, what_was_sent_before_comes_before],
     differences: [a_delimiter_across_pieces, a_request_is_cut_off, another_field_is_no_length, channel_reentrant, half_close, inactivity_at_once, queue_reentrant, stop_drains],
 }

@@ -13,10 +13,11 @@ use sandloop_tests::{
 /// The texts that the guest has.
 const KINDS: [&str; 7] = ["escapes", "newlines", "replaced", "direction", "nul", "quotes", "lines"];
 /// Where it names them: functions of the contract, its own and the host's.
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 15] = [
     "channels.num-subscribers",
     "channels.push",
     "channels.subscribe",
+    "files.send-file",
     "log.log",
     "mailbox.spawned",
     "operations.run",

@@ -75,6 +75,7 @@ mod queues;
 mod rabbitmq;
 mod reactors;
 mod sandbox;
+mod send_files;
 mod signals;
 mod soak;
 mod spawn;

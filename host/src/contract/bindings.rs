@@ -10,10 +10,11 @@ wasmtime::component::bindgen!({
 
 pub use self::exports::sandloop::plugin::handler::{Accepted, Origin};
 pub use self::sandloop::plugin::byte_counts::ByteCount;
+pub use self::sandloop::plugin::files::{FileError, FilePart};
 pub use self::sandloop::plugin::log::Level;
 pub use self::sandloop::plugin::proxying::{ProxyError, ProxyOptions};
 pub use self::sandloop::plugin::types::{Address, CloseReason, Endpoint, ErrorCode};
 pub use self::sandloop::plugin::{
-    byte_counts, channels, deferred, log, options, processes, proxying, queues, reactor, sockets,
-    timers, types,
+    byte_counts, channels, deferred, files, log, options, processes, proxying, queues, reactor,
+    sockets, timers, types,
 };

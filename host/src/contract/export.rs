@@ -54,6 +54,7 @@ exports! {
         ProxyTargetUnbound = "proxy-target-unbound",
         ProxyCompleted = "proxy-completed"
     }
+    "files-handler" { FileSent = "file-sent" }
 }
 
 /// Where the optional exports of one component are.

@@ -8,6 +8,7 @@ use crate::contract::outcome::ExitReason;
 use crate::log::text::GuestText;
 use crate::mail::message::Message;
 use crate::mail::post::{Deferred, Handout};
+use crate::net::connection::files::FileEnd;
 use crate::net::connection::{CloseReason, SharedConnection};
 use crate::quota::budget::Reservation;
 
@@ -52,6 +53,13 @@ pub enum Event {
     ProxyTargetUnbound(ConnectionId),
     /// `proxy-handler.proxy-completed`, to the source.
     ProxyCompleted(ConnectionId),
+    /// `files-handler.file-sent`.
+    FileSent {
+        /// The connection.
+        connection: ConnectionId,
+        /// Which file, and what became of it.
+        end: FileEnd,
+    },
     /// `unbind`, and the end of the object.
     Unbind {
         /// The connection.
@@ -152,6 +160,7 @@ impl Event {
             Event::Drained(_) => "drained",
             Event::ProxyTargetUnbound(_) => "proxy-target-unbound",
             Event::ProxyCompleted(_) => "proxy-completed",
+            Event::FileSent { .. } => "file-sent",
             Event::Unbind { .. } => "unbind",
             Event::Timer(_) => "timer-fired",
             Event::Tick(_) => "tick",
@@ -175,6 +184,7 @@ impl Event {
             | Event::ProxyCompleted(connection)
             | Event::Data { connection, .. }
             | Event::Datagram { connection, .. }
+            | Event::FileSent { connection, .. }
             | Event::Unbind { connection, .. } => Some(*connection),
             _ => None,
         }

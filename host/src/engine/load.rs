@@ -23,6 +23,7 @@ use crate::log::text::GuestText;
 use crate::log::trap;
 use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
+use crate::plugin::granted::GrantedFolders;
 use crate::plugin::tenant::Tenant;
 use crate::plugin::{Plugin, Usage};
 use crate::quota::token_bucket::TokenBucket;
@@ -81,6 +82,8 @@ impl Loader {
         let indices = MinimalIndices::new(&pre).map_err(refused)?;
         let folders = Folders::open(&section.allow.directories)
             .map_err(|(directory, error)| Fault::Folder(directory.host, trap::chain(&error)))?;
+        let granted = GrantedFolders::open(&section.allow.directories)
+            .map_err(|(directory, errno)| Fault::Folder(directory.host, GuestText::cause(errno)))?;
         // Copying pages at the first accept would be the first client's loss.
         component.initialize_copy_on_write_image().map_err(refused)?;
         let plugin = Arc::new(Plugin {
@@ -92,6 +95,7 @@ impl Loader {
             usage: Usage::new(&section.limits),
             least_memory: footprint.memory_bytes,
             folders,
+            granted,
             version: hash[..VERSION_DIGITS].to_owned(),
             accepts: section
                 .limits

@@ -10,8 +10,8 @@ use crate::base::arena::ConnectionId;
 use crate::config::bound::Limit;
 use crate::config::model::Isolation;
 use crate::contract::bindings;
-use crate::contract::bindings::Minimal;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
+use crate::contract::bindings::{ByteCount, FileError, Minimal};
 use crate::contract::export::Export;
 use crate::contract::outcome::{ExitReason, Failure};
 use crate::engine::event::{Event, Opening, Outcome};
@@ -95,6 +95,12 @@ impl Sandbox {
             Event::ProxyCompleted(connection) => {
                 let object = self.object(*connection)?;
                 self.tell(Export::ProxyCompleted, (object,))?;
+            }
+            Event::FileSent { connection, end } => {
+                let object = self.object(*connection)?;
+                let outcome: Result<ByteCount, FileError> =
+                    end.outcome.map(ByteCount::from).map_err(FileError::from);
+                self.tell(Export::FileSent, (object, end.file, outcome))?;
             }
             Event::Unbind { connection, reason } => self.unbind(*connection, *reason)?,
             Event::Timer(id) => self.tell(Export::TimerFired, (*id,))?,
@@ -183,6 +189,9 @@ impl Sandbox {
             Export::Exited => self.is::<(u32, ExitReason), ()>(export),
             Export::ProxyTargetUnbound | Export::ProxyCompleted => {
                 self.is::<(ResourceAny,), ()>(export)
+            }
+            Export::FileSent => {
+                self.is::<(ResourceAny, u32, Result<ByteCount, FileError>), ()>(export)
             }
             Export::Message | Export::Popped => self.is::<(u32, &[u8]), ()>(export),
         }

@@ -65,6 +65,12 @@ impl HostState {
         )
     }
 
+    /// A file is below none of the folders that this plugin sees: whatever the policy, there is nothing to open.
+    pub(super) fn deny_file(&self, path: &GuestText) {
+        // Nothing is let through.
+        let _ = self.deny("files.send-file", Some(path.clone()), None, Grant::Read);
+    }
+
     /// Counts and logs what was not granted; the policy decides whether it is refused.
     fn deny(
         &self,

@@ -4,6 +4,7 @@ use crate::contract::bindings::{ByteCount, ProxyError, ProxyOptions, byte_counts
 use crate::host_api::command::Command;
 use crate::host_api::sockets::Socket;
 use crate::host_api::state::HostState;
+use crate::net::connection::Connection;
 use crate::net::connection::proxy_links::{ProxyFault, ProxyTarget};
 
 impl proxying::Host for HostState {
@@ -21,7 +22,7 @@ impl proxying::Host for HostState {
         }
         from.lock().may_be_proxied()?;
         to.lock().take_from(from_id, options.buffer as usize)?;
-        let left = Some(options.bytes.get()).filter(|bytes| 0 < *bytes);
+        let left = Some(u64::from(options.bytes)).filter(|bytes| 0 < *bytes);
         let has_ended = {
             let mut from = from.lock();
             from.proxy_to(ProxyTarget { id: to_id, left });
@@ -39,7 +40,7 @@ impl proxying::Host for HostState {
     }
 
     fn stop_proxying(&mut self, source: Socket) {
-        let target = self.change(&source, |connection| connection.stop_proxying()).flatten();
+        let target = self.change(&source, Connection::stop_proxying).flatten();
         let target = target.and_then(|id| Some((id, self.sockets.of(id)?.clone())));
         let Some((id, connection)) = target else { return };
         let mut connection = connection.lock();
@@ -51,21 +52,23 @@ impl proxying::Host for HostState {
 
     fn get_proxied_bytes(&mut self, source: Socket) -> ByteCount {
         let bytes = self.look(&source, |connection| connection.proxied_bytes());
-        ByteCount::new(bytes.unwrap_or(0))
+        ByteCount::from(bytes.unwrap_or(0))
     }
 }
 
 // Only the vocabulary.
 impl byte_counts::Host for HostState {}
 
-impl ByteCount {
-    fn new(bytes: u64) -> ByteCount {
+impl From<u64> for ByteCount {
+    fn from(bytes: u64) -> ByteCount {
         let half = |bytes: u64| u32::try_from(bytes & u64::from(u32::MAX)).unwrap_or(u32::MAX);
         ByteCount { high: half(bytes >> 32), low: half(bytes) }
     }
+}
 
-    fn get(self) -> u64 {
-        u64::from(self.high) << 32 | u64::from(self.low)
+impl From<ByteCount> for u64 {
+    fn from(count: ByteCount) -> u64 {
+        u64::from(count.high) << 32 | u64::from(count.low)
     }
 }
 

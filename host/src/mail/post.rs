@@ -13,6 +13,7 @@ use mio::Waker;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::contract::outcome::{ExitReason, Failure};
 use crate::mail::message::{KEPT_BYTES, Message};
+use crate::net::connection::files::{FileFault, OpenedFile};
 use crate::net::outbound::Attempt;
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::Permit;
@@ -47,6 +48,15 @@ pub enum Mail {
         /// How many messages.
         messages: usize,
     },
+    /// A thread has done its part for a file that a connection sends.
+    File {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Which of its files.
+        file: u32,
+        /// What it has done.
+        news: FileNews,
+    },
     /// A process has ended.
     Exited {
         /// Which one.
@@ -56,6 +66,15 @@ pub enum Mail {
         /// Why.
         reason: ExitReason,
     },
+}
+
+/// What a thread has done for a file.
+#[derive(Debug)]
+pub enum FileNews {
+    /// It has opened it, or found why not.
+    Opened(Result<OpenedFile, FileFault>),
+    /// It has read the next piece; nothing at the file's end.
+    Read(Result<Vec<u8>, FileFault>),
 }
 
 /// What the host itself tells a reactor. It comes before all mail.

@@ -16,6 +16,8 @@
 
 mod closing;
 mod datagrams;
+mod file_sending;
+pub(crate) mod files;
 pub(crate) mod outbox;
 mod proxied;
 pub(crate) mod proxy_header;
@@ -26,6 +28,7 @@ pub(crate) mod stream;
 mod tests;
 pub(crate) mod tls;
 
+use crate::net::connection::files::OutFiles;
 use crate::net::connection::outbox::Marks;
 use crate::net::connection::outbox::Outbox;
 use crate::net::connection::proxy_header::{HeaderReader, Proxied};
@@ -128,6 +131,8 @@ pub struct Connection {
     /// The ends that such a header has named.
     proxied: Option<Box<Proxied>>,
     outbox: Outbox,
+    /// Files that stand in it.
+    files: OutFiles,
     marks: Marks,
     /// What its tenant may write; none where that has no bound.
     writing: Option<Arc<TokenBucket>>,
@@ -232,6 +237,7 @@ impl Connection {
             header: None,
             proxied: None,
             outbox: Outbox::default(),
+            files: OutFiles::default(),
             marks,
             writing: None,
             is_rate_limited: false,
@@ -324,7 +330,7 @@ impl Connection {
             Phase::Connecting => true,
             Phase::Handshaking => self.holds_output(),
             Phase::Open | Phase::Finishing(_) => {
-                !self.outbox.is_empty() && !self.is_rate_limited || self.holds_output()
+                self.has_something_to_write() && !self.is_rate_limited || self.holds_output()
             }
             Phase::Resolving | Phase::Ended(_) => false,
         }
@@ -337,7 +343,7 @@ impl Connection {
 
     /// Whether something of what was sent has not gone out.
     pub fn has_output(&self) -> bool {
-        !self.outbox.is_empty() || self.holds_output()
+        !self.outbox.is_empty() || self.has_files() || self.holds_output()
     }
 
     /// The one way out. The first reason stays.
@@ -353,7 +359,7 @@ impl Connection {
             Phase::Resolving | Phase::Connecting | Phase::Handshaking => {
                 self.finish_when_open = Some(reason);
             }
-            Phase::Open if self.outbox.is_empty() && !self.has_tls() => self.end(reason),
+            Phase::Open if !self.has_output() && !self.has_tls() => self.end(reason),
             // The plugin's pending action and the host's stop replace the peer's end; nothing replaces theirs.
             Phase::Open | Phase::Finishing(CloseReason::PeerClosed) => {
                 self.phase = Phase::Finishing(reason);
@@ -447,8 +453,11 @@ impl Connection {
     fn put(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
         self.check_sendable()?;
         let is_connected = !matches!(self.phase, Phase::Resolving | Phase::Handshaking);
-        let written =
-            if self.outbox.is_empty() && is_connected { self.write_now(bytes, now)? } else { 0 };
+        let written = if self.outbox.is_empty() && !self.has_files() && is_connected {
+            self.write_now(bytes, now)?
+        } else {
+            0
+        };
         self.outbox.push(&bytes[written..]);
         self.above_high_mark |= self.marks.high < self.outbox.len();
         Ok(())
@@ -504,21 +513,23 @@ impl Connection {
         if self.holds_output() && !self.push_out() {
             return false;
         }
-        let (Some(stream), false) = (&mut self.stream, self.outbox.is_empty()) else {
+        if self.stream.is_none() || !self.has_something_to_write() {
             return false;
-        };
-        let before = self.outbox.len();
-        let flushed = self.outbox.flush(may, |pieces| stream.write_vectored(pieces));
-        let written = before - self.outbox.len();
-        // What the socket took was all that it might take: it is not the socket that is waited for.
-        self.is_rate_limited = !self.outbox.is_empty() && written == rate;
-        let goes_on = !self.outbox.is_empty() && written == at_most && !self.is_rate_limited;
-        self.has_written(written, now);
-        let result = flushed;
-        if let Err(error) = result {
-            self.end(reason_of(&error));
         }
-        goes_on
+        let (written, result) = self.write_out(may);
+        let has_more = self.has_something_to_write();
+        // What the socket took was all that it might take: it is not the socket that is waited for.
+        self.is_rate_limited = has_more && written == rate;
+        let goes_on = has_more && written == at_most && !self.is_rate_limited;
+        self.has_written(written, now);
+        match result {
+            // Behind a file that is complete there may be more.
+            Ok(is_file_complete) => goes_on || is_file_complete && has_more,
+            Err(error) => {
+                self.end(reason_of(&error));
+                false
+            }
+        }
     }
 
     /// True once when a slow peer has caught up: `drained` is due and reading goes on.

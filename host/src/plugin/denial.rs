@@ -32,6 +32,8 @@ pub enum Grant<'a> {
     Spawn(&'a str),
     /// `channels`, with a tenant and a name.
     Channels(&'a str),
+    /// `read`.
+    Read,
     /// `stop`.
     Stop,
 }
@@ -78,6 +80,7 @@ impl Plugin {
             Grant::Connect(Some(rule)) => entry("connect", allow.connect.is_empty(), rule),
             Grant::Spawn(plugin) => entry("spawn", allow.spawn.is_empty(), plugin),
             Grant::Channels(channel) => entry("channels", allow.channels.is_empty(), channel),
+            Grant::Read => "the folder to `read`".to_owned(),
             Grant::Stop => "`stop = true`".to_owned(),
         };
         let (name, file) = (self.name(), self.file.display());

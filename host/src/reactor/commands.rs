@@ -135,6 +135,7 @@ impl Reactor {
                 }
             }
             (Event::Unbind { connection, .. }, _) => self.remove_connection(*connection),
+            (Event::FileSent { connection, end }, _) => self.file_was_told(*connection, end),
             (Event::Timer(timer), _) => self.rearm(id, *timer),
             (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),
             _ => {}

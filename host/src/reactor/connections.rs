@@ -92,6 +92,7 @@ impl Reactor {
         let wanted = connection.wants_write();
         entry.is_proxied = connection.is_proxied();
         let source = connection.source_with_room();
+        let has_files = connection.has_file_news();
         let was_limited =
             std::mem::replace(&mut entry.is_rate_limited, connection.is_rate_limited());
         let is_limited = entry.is_rate_limited;
@@ -114,6 +115,9 @@ impl Reactor {
         drop(connection);
         if let Some(source) = source {
             self.make_ready(source);
+        }
+        if has_files {
+            self.go_on_with_files(id);
         }
         if is_newly_limited {
             self.log_at_limit(id, &limits::WRITE_PER_SECOND);
@@ -186,6 +190,7 @@ impl Reactor {
         if let Some(entry) = self.connections.get(id) {
             let (instance, phase) = (entry.instance, entry.shared.lock().phase());
             if let Phase::Ended(reason) = phase {
+                self.give_up_files(id);
                 self.deliver(instance, Event::Unbind { connection: id, reason });
                 self.end_proxying(id);
             }

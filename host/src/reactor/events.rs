@@ -38,6 +38,7 @@ impl Reactor {
             Event::ProxyTargetUnbound(connection) | Event::ProxyCompleted(connection) => {
                 self.connections.get(*connection)?.is_open
             }
+            Event::FileSent { connection, .. } => self.connections.get(*connection)?.is_open,
             Event::Datagram { connection, .. } => self.datagram_is_due(*connection)?,
             Event::Unbind { connection, .. } => {
                 let is_open = self.connections.get(*connection)?.is_open;

@@ -104,7 +104,9 @@ impl Reactor {
     fn tenant_of_mail(&self, mail: &Mail) -> Option<usize> {
         let instance = match mail {
             Mail::Message(delivery) => return Some(delivery.tenant),
-            Mail::Resolved { connection, .. } => self.connections.get(*connection)?.instance,
+            Mail::Resolved { connection, .. } | Mail::File { connection, .. } => {
+                self.connections.get(*connection)?.instance
+            }
             Mail::Deferred(deferred) => deferred.instance,
             Mail::Popped { instance, .. } => *instance,
             // A process that is not born yet finds what is in its mailbox.
@@ -119,6 +121,8 @@ impl Reactor {
         *left -= 1;
         match mail {
             Mail::Resolved { connection, addresses } => self.resolved(connection, addresses),
+            // What was sent before a stop still goes out.
+            Mail::File { connection, file, news } => self.file_news(connection, file, news),
             // A stopping reactor begins nothing more.
             _ if self.stopping.has_begun() => *left += 1,
             Mail::Deferred(deferred) => {

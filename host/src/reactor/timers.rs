@@ -54,6 +54,10 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let phase = entry.shared.lock().phase();
         match phase {
+            // A peer that reads a long file is not one that does not read.
+            Phase::Finishing(reason) if reason != CloseReason::Stopped && self.sends_files(id) => {
+                self.finish_later(id);
+            }
             Phase::Finishing(CloseReason::Stopped) => self.end_connection(id, CloseReason::Stopped),
             Phase::Finishing(_) => {
                 self.log_close_deadline(id);
@@ -61,6 +65,23 @@ impl Reactor {
             }
             _ => {}
         }
+    }
+
+    /// Whether a connection sends files, and some of it has gone out within the close deadline.
+    fn sends_files(&self, id: ConnectionId) -> bool {
+        let Some(entry) = self.connections.get(id) else { return false };
+        let connection = entry.shared.lock();
+        let now = self.setup.env.clock.now();
+        connection.has_files() && now.since(connection.last_activity()) < self.setup.close_deadline
+    }
+
+    /// Sets the close deadline of a connection anew, from its last activity on.
+    fn finish_later(&mut self, id: ConnectionId) {
+        let owner = Owner::Tenant(self.tenant_of(id));
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let deadline = entry.shared.lock().last_activity() + self.setup.close_deadline;
+        entry.close_deadline =
+            Some(self.timers.insert(owner, deadline, Purpose::CloseDeadline(id)));
     }
 
     fn log_close_deadline(&self, id: ConnectionId) {

@@ -1,7 +1,7 @@
 //! One file and what a client gets of it.
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::time::SystemTime;
 
@@ -10,18 +10,15 @@ use sandloop::http::codec::date;
 use sandloop::http::codec::range::{self, Part};
 use sandloop::http::{Method, Request, Response};
 
-/// Bytes that are read at once.
-const PIECE: u64 = 64 * 1024;
-
-/// The same where they are compressed, which takes longer.
-const COMPRESSED_PIECE: u64 = 16 * 1024;
+/// Bytes that are read and compressed at once.
+const PIECE: u64 = 16 * 1024;
 
 /// What is smaller does not become smaller by compressing.
 const COMPRESSED_MIN: u64 = 512;
 
-/// An open file.
+/// A file that is there.
 pub struct File {
-    file: fs::File,
+    path: String,
     size: u64,
     modified: Option<SystemTime>,
     kind: mime_guess::Mime,
@@ -31,11 +28,9 @@ impl File {
     /// None where there is no such file, or something else: to open a pipe or a device may wait for ever, so that is
     /// found out before.
     pub fn open(path: &str) -> Option<File> {
-        fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-        let file = fs::File::open(path).ok()?;
-        let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
+        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         Some(File {
-            file,
+            path: path.to_owned(),
             size: metadata.len(),
             modified: metadata.modified().ok(),
             kind: mime_guess::from_path(path).first_or_octet_stream(),
@@ -65,9 +60,7 @@ impl File {
         }
         if compressed {
             // What is compressed on its way has no parts to be had.
-            response.compress();
-            let all = 0..self.size;
-            return self.send(all, response);
+            return self.send_compressed(response);
         }
         response.header("Accept-Ranges", "bytes");
         // A part is asked for with a GET only.
@@ -106,21 +99,22 @@ impl File {
             || self.kind.suffix().is_some()
     }
 
-    fn send(mut self, part: Range<u64>, mut response: Response) {
-        if part.start != 0 && self.file.seek(SeekFrom::Start(part.start)).is_err() {
-            return super::refuse(response, 500);
-        }
+    fn send(self, part: Range<u64>, mut response: Response) {
+        response.content_type(&self.content_type());
+        response.send_file(&self.path, part);
+    }
+
+    fn send_compressed(self, mut response: Response) {
+        let Ok(file) = fs::File::open(&self.path) else { return super::refuse(response, 500) };
+        response.compress();
+        response.content_type(&self.content_type());
+        response.send_each(Pieces(file.take(self.size)));
+    }
+
+    fn content_type(&self) -> String {
         // Text without a word about its letters is UTF-8 these days.
         let text = self.kind.type_() == "text" && self.kind.get_param("charset").is_none();
-        let charset = if text { "; charset=utf-8" } else { "" };
-        response.content_type(&format!("{}{charset}", self.kind));
-        let length = part.end - part.start;
-        let compressed = response.headers().contains("content-encoding");
-        if !compressed {
-            response.content_length(length);
-        }
-        let piece = if compressed { COMPRESSED_PIECE } else { PIECE };
-        response.send_each(Pieces { rest: self.file.take(length), piece });
+        format!("{}{}", self.kind, if text { "; charset=utf-8" } else { "" })
     }
 }
 
@@ -130,19 +124,16 @@ fn bodiless(status: u16, mut response: Response) {
 }
 
 /// A file piece by piece. One that has become shorter meanwhile ends early, which the client notices.
-struct Pieces {
-    rest: io::Take<fs::File>,
-    piece: u64,
-}
+struct Pieces(io::Take<fs::File>);
 
 impl Iterator for Pieces {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
         // No larger than what is left: the usual file is a small one.
-        let size = self.piece.min(self.rest.limit());
+        let size = PIECE.min(self.0.limit());
         let mut piece = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        let read = self.rest.by_ref().take(size).read_to_end(&mut piece);
+        let read = self.0.by_ref().take(size).read_to_end(&mut piece);
         if let Err(error) = read {
             sandloop::error!("a file cannot be read further: {error}");
             return None;

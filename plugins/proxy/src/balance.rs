@@ -159,7 +159,7 @@ mod tests {
             assert!((20..=60).contains(&its), "{its} of 200 have target {target}");
         }
         let report = |is_up| balance.borrow_mut().report(3, is_up);
-        (report(false), report(false));
+        assert_eq!([report(false), report(false)], [None, Some(false)]);
         for (source, before) in sources.iter().zip(&before) {
             let now = of(source);
             assert!(if *before == 3 { now != 3 } else { now == *before }, "{source}");

@@ -29,6 +29,7 @@ wit_bindgen::generate!({
             export sandloop:plugin/subscriptions@0.1.1;
             export sandloop:plugin/queues-handler@0.1.1;
             export sandloop:plugin/proxy-handler@0.1.1;
+            export sandloop:plugin/files-handler@0.1.1;
         }
     ",
     world: "sandloop:rust/connections",

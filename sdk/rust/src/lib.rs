@@ -9,6 +9,7 @@
 //! - [`connection`]: the callbacks of one connection.
 //! - [`sockets`]: what a connection may do, and making outgoing ones.
 //! - [`proxying`]: bytes from one connection to another, past the plugin.
+//! - [`files`]: files to a connection.
 //! - [`timers`]: what happens later.
 //! - [`reactor`]: the loop: ticks, stop.
 //! - [`deferrable`], [`completion`]: something that will succeed or fail.
@@ -38,6 +39,7 @@ pub mod connection;
 pub mod deferrable;
 pub mod deferred;
 mod duration;
+pub mod files;
 #[cfg(feature = "frames")]
 pub mod frames;
 pub mod hooks;
@@ -70,6 +72,7 @@ pub use completion::Completion;
 pub use connection::Connection;
 pub use deferrable::{DefaultDeferrable, Deferrable, Status, future};
 pub use deferred::{Failure, Operation, defer, deferred, try_defer};
+pub use files::{FileError, FileStreamer};
 pub use hooks::{add_shutdown_hook, error_handler};
 pub use lifecycle::Program;
 pub use options::Options;

@@ -6,8 +6,12 @@ pub(crate) mod fake;
 pub(crate) mod outlet;
 pub(crate) mod room;
 
+#[cfg(feature = "http")]
+use std::ops::Range;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
+use crate::files::FileError;
 use crate::{
     sockets::Socket,
     types::{Address, ErrorCode},
@@ -29,7 +33,14 @@ pub(crate) trait Transport {
     fn outbound(&self) -> usize;
     fn peer_address(&self) -> Option<Address>;
     fn id(&self) -> u32;
+    /// Sends a part of a file; `then` is told what became of it.
+    #[cfg(feature = "http")]
+    fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) -> Result<(), FileError>;
 }
+
+/// What is told what became of a file.
+#[cfg(feature = "http")]
+pub(crate) type FileSent = Box<dyn FnOnce(Result<u64, FileError>)>;
 
 impl Transport for Socket {
     fn send(&self, data: &[u8]) -> Result<(), ErrorCode> {
@@ -83,5 +94,10 @@ impl Transport for Socket {
 
     fn id(&self) -> u32 {
         Socket::id(self)
+    }
+
+    #[cfg(feature = "http")]
+    fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) -> Result<(), FileError> {
+        Socket::send_file(self, path, part, then)
     }
 }

@@ -1,7 +1,7 @@
 //! Connections whose callbacks are blocks named after their role, and the steps about them.
 
 use sandloop::{
-    Address, CloseReason, Connection, ProxyOptions, Socket, connect, connect_unix,
+    Address, CloseReason, Connection, Deferrable, ProxyOptions, Socket, connect, connect_unix,
     frames::{
         LineLimits,
         codec::lines::{LineDecoder, LineEvent},
@@ -129,6 +129,23 @@ pub fn step(words: &Words, argument: &str, on: &On) -> Step<String> {
             say(if is_long { "idle for long" } else { "just active" });
         }
         "outbound" => say(&format!("outbound {}", on.socket().outbound_data_size())),
+        "send_file" => {
+            if on.socket().send_file_data(word(0)).is_err() {
+                say("refused");
+            }
+        }
+        "stream_file" => {
+            let then = |name: &str| {
+                let (name, argument, on) = (name.to_owned(), argument.to_owned(), on.clone());
+                move || {
+                    run(&name, &argument, &on);
+                }
+            };
+            let (well, ill) = (then(word(1)), then(word(2)));
+            let streamer = on.socket().stream_file_data(word(0));
+            streamer.callback(move |_| well());
+            streamer.errback(move |_| ill());
+        }
         "proxy_to" => {
             let number = |index: usize| word(index).parse().unwrap_or(0_u32);
             let options = ProxyOptions { buffer: number(1), bytes: number(2).into() };

@@ -1,6 +1,6 @@
 //! The two that run a scenario's program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use sandloop_tests::log::Lines;
@@ -23,6 +23,19 @@ pub trait Program {
     fn finish(self) -> Vec<String>;
 }
 
+/// What programs send files of: `data/small`, `data/large`, `data/empty`.
+fn write_files(dir: &Path) {
+    let folder = dir.join("data");
+    std::fs::create_dir(&folder).expect("a new folder");
+    for (name, content) in [
+        ("small", "0123456789".to_owned()),
+        ("large", "x".repeat(100_000)),
+        ("empty", String::new()),
+    ] {
+        std::fs::write(folder.join(name), content).expect("a new file");
+    }
+}
+
 pub struct EventMachine {
     child: Child,
     stdout: Lines,
@@ -34,7 +47,9 @@ pub struct EventMachine {
 impl Program for EventMachine {
     fn start(scenario: &Scenario, other_end: &OtherEnd) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
+        write_files(dir.path());
         let mut command = Command::new("ruby");
+        command.current_dir(dir.path());
         command.arg(workspace().join("tests/differential/interpreter.rb")).arg(&scenario.file);
         if let Some(listen) = &scenario.listen {
             command.arg(format!("listen={listen}"));
@@ -98,11 +113,13 @@ const PLUGIN: &str = "differential";
 impl Program for Sandloop {
     fn start(scenario: &Scenario, other_end: &OtherEnd) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
+        write_files(dir.path());
         let own_path = dir.path().join("served.sock");
         let mut plugin = Plugin::new(PLUGIN)
             .isolation(Isolation::Plugin)
             .prints()
             .may_stop()
+            .allow("read", &["./data"])
             .option("script", &scenario.program);
         match (other_end.path(), other_end.port()) {
             (Some(path), _) => {

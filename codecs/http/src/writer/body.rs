@@ -109,6 +109,23 @@ impl BodyWriter {
         }
     }
 
+    /// Counts bytes of a body of known length that go another way than through the caller's hands.
+    ///
+    /// # Errors
+    /// `TooMuch`, also for all of them where the length is not known, which needs framing; `AfterEnd`.
+    pub fn pass(&mut self, length: u64) -> Result<(), LengthError> {
+        match self {
+            BodyWriter::None => Ok(()),
+            BodyWriter::Known { left } if length <= *left => {
+                *left -= length;
+                Ok(())
+            }
+            BodyWriter::Known { left } => Err(LengthError::TooMuch(length - *left)),
+            BodyWriter::Chunked | BodyWriter::UntilClose => Err(LengthError::TooMuch(length)),
+            BodyWriter::Ended => Err(LengthError::AfterEnd),
+        }
+    }
+
     /// Writes a piece.
     ///
     /// # Errors

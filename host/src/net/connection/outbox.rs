@@ -24,7 +24,11 @@ const KEPT_CAPACITY: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: VecDeque<u8>,
-    /// The same bytes among those of its tenant; none where nobody counts.
+    /// Bytes that were ever queued.
+    total: u64,
+    /// Bytes of a file that are in memory beside it.
+    beside: usize,
+    /// All these bytes among those of its tenant; none where nobody counts.
     reservation: Option<Reservation>,
 }
 
@@ -42,7 +46,7 @@ impl Outbox {
     }
 
     fn count(&mut self) {
-        let length = whole(self.bytes.len());
+        let length = whole(self.bytes.len() + self.beside);
         if let Some(reservation) = &mut self.reservation {
             reservation.set(length);
         }
@@ -58,9 +62,23 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
+    /// Bytes that were ever queued.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// So many bytes are in memory beside it and count with it.
+    pub fn hold_beside(&mut self, bytes: usize) {
+        if self.beside != bytes {
+            self.beside = bytes;
+            self.count();
+        }
+    }
+
     /// Queues bytes. The caller has checked the bound.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
+        self.total += whole(bytes.len());
         self.count();
     }
 

@@ -105,6 +105,11 @@ impl Stream {
         }
     }
 
+    /// Whether the system can send files on it by itself.
+    pub fn takes_files(&self) -> bool {
+        matches!(self, Stream::Tcp(_) | Stream::Unix(_))
+    }
+
     /// Whether it has taken bytes that it has not written.
     pub fn holds_output(&self) -> bool {
         matches!(self, Stream::Tls(stream) if stream.holds_output())

@@ -55,6 +55,7 @@ impl QueueItem {
                 | Event::Drained(_)
                 | Event::ProxyTargetUnbound(_)
                 | Event::ProxyCompleted(_)
+                | Event::FileSent { .. }
                 | Event::Unbind { .. }
                 | Event::Operation { .. }
                 | Event::Spawned { .. } => false,

@@ -48,6 +48,8 @@ struct Inner {
     waiting: bool,
     /// Somebody waits for a client that is behind: it has the timeout of an idle one.
     behind: bool,
+    /// The host sends a file for the first slot.
+    sends_file: bool,
     state: State,
     /// Calls the session when it can go on.
     wake: Option<Rc<dyn Fn()>>,
@@ -126,6 +128,7 @@ impl Pipeline {
             waking: false,
             waiting: false,
             behind: false,
+            sends_file: false,
             state: State::Open,
             wake: None,
             throttled: None,
@@ -366,7 +369,7 @@ impl Inner {
         self.waiting = due;
         self.transport.keep_half_open(due);
         if due {
-            self.behind = self.behind && !self.keeps_up();
+            self.behind = self.behind && (self.sends_file || !self.keeps_up());
             if !self.behind {
                 self.transport.set_inactivity_timeout(Duration::ZERO);
             }

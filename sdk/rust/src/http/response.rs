@@ -2,7 +2,7 @@
 
 mod sending;
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use sandloop_http::{
     FieldError, Headers, StatusCode,
@@ -236,6 +236,17 @@ impl Response {
     /// [`content_length`](Self::content_length) says, the connection is closed.
     pub fn send_each<P: AsRef<[u8]>>(self, pieces: impl Iterator<Item = P> + 'static) {
         self.send_headers().send_each(pieces);
+    }
+
+    /// Sends the head with the length of a part of a file, then that part, which the host reads and sends itself: none of
+    /// it enters the plugin. The path is one below a folder that `allow.read` names. If the file is not there any more, or
+    /// has become shorter, the connection is closed.
+    ///
+    /// The answer is not compressed.
+    pub fn send_file(mut self, path: &str, part: Range<u64>) {
+        self.content_length(part.end.saturating_sub(part.start));
+        self.compressor = None;
+        self.send_headers().send_file(path.to_owned(), part);
     }
 
     /// Accepts a WebSocket instead of answering; `make` makes the handler of its messages. Header fields that were set

@@ -1,6 +1,6 @@
 //! An answer whose body is sent piece by piece.
 
-use std::{cell::RefCell, fmt, rc::Rc};
+use std::{cell::RefCell, fmt, ops::Range, rc::Rc};
 
 use sandloop_http::{
     Headers,
@@ -9,6 +9,7 @@ use sandloop_http::{
 };
 
 use super::pipeline::{AfterResponse, Slot};
+use crate::files::FileError;
 
 /// The body of an answer, on its way. Clones are the same body.
 ///
@@ -154,6 +155,41 @@ impl ResponseStream {
             Ok(after) => self.0.slot.finish(after),
             Err(error) => drop(self.0.fail(error)),
         });
+    }
+
+    /// Has the host send a part of a file, as long as was said, then ends the body.
+    pub(super) fn send_file(self, path: String, part: Range<u64>) {
+        if self.0.is_bodiless() {
+            return;
+        }
+        if part.is_empty() {
+            return self.finish();
+        }
+        if self.0.slot.is_first() {
+            return self.send_file_now(&path, part);
+        }
+        let stream = self.clone();
+        self.on_drained(move || stream.send_file_now(&path, part));
+    }
+
+    fn send_file_now(self, path: &str, part: Range<u64>) {
+        let passed = self.0.chunks.borrow_mut().writer.pass(part.end - part.start);
+        if let Err(error) = passed {
+            self.0.fail(error);
+            return;
+        }
+        let slot = self.0.slot.clone();
+        let then = Box::new(move |outcome: Result<u64, FileError>| {
+            self.0.slot.file_sent();
+            match outcome {
+                Ok(_) => return self.finish(),
+                // The client has gone.
+                Err(FileError::Closed) => {}
+                Err(error) => crate::error!("closing the connection: a file was cut off: {error}"),
+            }
+            self.0.slot.finish(AfterResponse::Close);
+        });
+        slot.send_file(path, part, then);
     }
 
     /// Sends each of `pieces` at the speed at which the client reads, then ends the body. A piece is asked for when

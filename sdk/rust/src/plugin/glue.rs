@@ -9,16 +9,16 @@ use super::{
 use crate::{
     bindings::{
         exports::sandloop::plugin::{
-            catalog, deferred_handler, handler, handler::Origin, mailbox, operations,
-            processes_handler, proxy_handler, queues_handler, subscriptions, ticks_handler,
-            timers_handler,
+            catalog, deferred_handler, files_handler, handler, handler::Origin, mailbox,
+            operations, processes_handler, proxy_handler, queues_handler, subscriptions,
+            ticks_handler, timers_handler,
         },
         program::exports::sandloop::plugin::lifecycle,
         sandloop::plugin::sockets as host,
     },
     channels,
     connection::Connection,
-    deferred, hooks,
+    deferred, files, hooks,
     lifecycle::Program,
     processes::{self, ProcessId},
     queues, reactor,
@@ -33,6 +33,8 @@ pub struct Glue<C>(PhantomData<C>);
 /// The host's hold on one connection.
 pub struct Held<C> {
     connection: RefCell<Box<dyn Connection>>,
+    /// What tells files of this connection from those of another.
+    socket: Socket,
     classes: PhantomData<C>,
 }
 
@@ -43,6 +45,7 @@ impl<C: Classes> handler::Guest for Glue<C> {
 impl<C: Classes> handler::GuestConnection for Held<C> {
     fn new(socket: host::Socket, origin: Origin) -> Self {
         let socket = Socket::new(socket);
+        let own = socket.clone();
         let connection = match origin {
             Origin::Accepted(accepted) => {
                 let class =
@@ -56,7 +59,7 @@ impl<C: Classes> handler::GuestConnection for Held<C> {
                 None => panic!("no connect has the token {token}"),
             },
         };
-        Held { connection: RefCell::new(connection), classes: PhantomData }
+        Held { connection: RefCell::new(connection), socket: own, classes: PhantomData }
     }
 
     fn post_init(&self) {
@@ -145,6 +148,16 @@ impl<C: Classes> proxy_handler::Guest for Glue<C> {
     }
 }
 
+impl<C: Classes> files_handler::Guest for Glue<C> {
+    fn file_sent(
+        on: handler::ConnectionBorrow<'_>,
+        file: u32,
+        outcome: Result<files_handler::ByteCount, files_handler::FileError>,
+    ) {
+        files::file_sent(&on.get::<Held<C>>().socket, file, outcome.map(u64::from));
+    }
+}
+
 impl<C: Classes> catalog::Guest for Glue<C> {
     fn handlers() -> Vec<String> {
         C::HANDLERS.iter().map(|class| class.name().to_ascii_lowercase()).collect()
@@ -187,7 +200,8 @@ where
         + processes_handler::Guest
         + subscriptions::Guest
         + queues_handler::Guest
-        + proxy_handler::Guest,
+        + proxy_handler::Guest
+        + files_handler::Guest,
 {
 }
 

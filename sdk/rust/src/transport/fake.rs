@@ -2,11 +2,16 @@
 
 use std::{
     cell::{RefCell, RefMut},
+    ops::Range,
     rc::Rc,
     time::Duration,
 };
 
+#[cfg(feature = "http")]
+use super::FileSent;
 use super::Transport;
+#[cfg(feature = "http")]
+use crate::files::FileError;
 use crate::types::{Address, ErrorCode};
 
 /// What a socket would have done.
@@ -28,6 +33,9 @@ pub(crate) struct Wire {
     pub fills: bool,
     /// Bytes of one send that the outbox refuses.
     pub outbox_max: usize,
+    /// Files that are on their way: their lengths, and what is to be told.
+    #[cfg(feature = "http")]
+    pub files: Vec<(u64, FileSent)>,
 }
 
 pub(crate) struct FakeSocket(pub Rc<RefCell<Wire>>);
@@ -102,5 +110,17 @@ impl Transport for FakeSocket {
 
     fn id(&self) -> u32 {
         7
+    }
+
+    #[cfg(feature = "http")]
+    fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) -> Result<(), FileError> {
+        let mut wire = self.wire();
+        if wire.ended.is_some() || wire.half_closed {
+            return Err(FileError::Closing);
+        }
+        let length = part.end - part.start;
+        wire.sent.extend_from_slice(format!("<{path} {part:?}>").as_bytes());
+        wire.files.push((length, then));
+        Ok(())
     }
 }

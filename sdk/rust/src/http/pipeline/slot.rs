@@ -1,9 +1,9 @@
 //! One request's position among the answers of its connection.
 
-use std::rc::Rc;
+use std::{ops::Range, rc::Rc};
 
 use super::{AfterResponse, Pipeline, Upgrade, output::JOINED};
-use crate::http::settings::Settings;
+use crate::{http::settings::Settings, transport::FileSent};
 
 /// One request's position among the answers. Clones are the same slot; what is written to a finished one is
 /// discarded.
@@ -55,6 +55,33 @@ impl Slot {
         } else {
             held.bytes.extend_from_slice(bytes);
         }
+    }
+
+    /// Has the host send a part of a file behind what was written, for the first slot; `then` is told what became of it, or
+    /// dropped. Meanwhile the client has the timeout of an idle one.
+    pub fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) {
+        let transport = {
+            let mut inner = self.pipeline.0.borrow_mut();
+            let Some((true, held)) = inner.held(self.number) else { return };
+            held.begun = true;
+            inner.flush();
+            inner.begin_file();
+            inner.transport.clone()
+        };
+        // What is dropped with `then` may use any answer: nothing is borrowed.
+        if let Err(error) = transport.send_file(path, part, then) {
+            crate::error!("connection {}: {path}: {error}", transport.id());
+        }
+    }
+
+    /// The file is sent, or given up.
+    pub fn file_sent(&self) {
+        self.pipeline.0.borrow_mut().end_file();
+    }
+
+    /// Whether nothing is before it.
+    pub fn is_first(&self) -> bool {
+        self.pipeline.0.borrow_mut().held(self.number).is_some_and(|(is_first, _)| is_first)
     }
 
     /// The answer is complete.

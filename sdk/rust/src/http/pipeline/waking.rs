@@ -34,7 +34,7 @@ impl Inner {
 
     /// Once the client has caught up, an answer that is due may take its time.
     pub(super) fn look_at_client(&mut self) {
-        if !self.behind || !self.keeps_up() {
+        if !self.behind || self.sends_file || !self.keeps_up() {
             return;
         }
         self.behind = false;
@@ -42,6 +42,17 @@ impl Inner {
         if self.waiting {
             self.transport.set_inactivity_timeout(Duration::ZERO);
         }
+    }
+
+    /// The host sends a file: whether the client reads is seen by its reading alone.
+    pub(super) fn begin_file(&mut self) {
+        (self.sends_file, self.behind) = (true, true);
+        self.transport.set_inactivity_timeout(self.settings.idle_timeout);
+    }
+
+    pub(super) fn end_file(&mut self) {
+        self.sends_file = false;
+        self.look_at_client();
     }
 
     /// Calls the session in a tick, because this may run inside one of its callbacks.

@@ -1,0 +1,167 @@
+//! What a connection does about the files that it sends.
+
+use std::io;
+
+use crate::net::connection::files::{
+    AnswerOfThread, FileAdmission, FileEnd, FileFault, FileJob, FileState, Needs, OpenedFile,
+    OutFile, PIECE, Reading,
+};
+use crate::net::connection::stream::Stream;
+use crate::net::connection::{Connection, Phase, SendError};
+
+impl Connection {
+    /// Whether a file can be sent on it.
+    ///
+    /// # Errors
+    /// As of bytes; `TooLong` where it has no stream.
+    pub fn takes_file(&self) -> Result<(), SendError> {
+        if matches!(self.stream, Some(Stream::Datagram(_))) {
+            return Err(SendError::TooLong);
+        }
+        self.check_sendable()
+    }
+
+    /// A file is to be sent behind what was sent; a thread opens it. Says its number.
+    pub fn queue_file(&mut self, admission: FileAdmission) -> u32 {
+        self.files.last = self.files.last.wrapping_add(1);
+        let number = self.files.last;
+        self.files.queue.push_back(OutFile {
+            number,
+            place: self.outbox.total(),
+            sent: 0,
+            state: FileState::Opening,
+            awaited: None,
+            _admission: admission,
+        });
+        number
+    }
+
+    /// A thread works for this file.
+    pub fn await_file(&mut self, number: u32, awaited: AnswerOfThread) {
+        if let Some(file) = self.files.find(number) {
+            file.awaited = Some(awaited);
+        }
+    }
+
+    /// A thread has opened a file, or found why not.
+    pub fn file_opened(&mut self, number: u32, opened: Result<OpenedFile, FileFault>) {
+        let Some(out) = self.files.find(number) else { return };
+        out.awaited = None;
+        out.state = match opened {
+            Ok(OpenedFile { file, offset, left }) => FileState::Open(Reading {
+                file,
+                offset,
+                left,
+                piece: Vec::new(),
+                written: 0,
+                needs: Needs::Nobody,
+            }),
+            Err(fault) => FileState::Failed { fault, is_told: false },
+        };
+    }
+
+    /// A thread has read the next piece of a file, or failed.
+    pub fn file_read(&mut self, number: u32, read: Result<Vec<u8>, FileFault>) {
+        let Some(out) = self.files.find(number) else { return };
+        out.awaited = None;
+        let FileState::Open(reading) = &mut out.state else { return };
+        reading.needs = Needs::Nobody;
+        match read {
+            Ok(piece) if piece.is_empty() => {
+                out.state = FileState::Failed { fault: FileFault::Changed, is_told: false };
+            }
+            Ok(piece) => reading.take(piece),
+            Err(fault) => out.state = FileState::Failed { fault, is_told: false },
+        }
+        self.outbox.hold_beside(self.files.held());
+    }
+
+    /// What a thread has to read before the connection can go on, once.
+    pub fn next_file_job(&mut self) -> Option<FileJob> {
+        let file = self.files.queue.front_mut()?;
+        let FileState::Open(reading) = &mut file.state else { return None };
+        if reading.needs != Needs::Thread || matches!(self.phase, Phase::Ended(_)) {
+            return None;
+        }
+        reading.needs = Needs::Answer;
+        let (from, offset) = (reading.file.clone(), reading.offset);
+        Some(FileJob { file: file.number, from, offset, length: reading.next_length(PIECE) })
+    }
+
+    /// A file whose end its guest is to be told.
+    pub fn take_file_end(&mut self) -> Option<FileEnd> {
+        if let Some(end) = self.files.complete.pop_front() {
+            return Some(end);
+        }
+        // In their order: only of the first one, when what stands before it has gone out.
+        if self.files.bytes_before(&self.outbox) != Some(0) {
+            return None;
+        }
+        let file = self.files.queue.front_mut()?;
+        match &mut file.state {
+            FileState::Failed { fault, is_told } if !*is_told => {
+                *is_told = true;
+                Some(FileEnd { file: file.number, outcome: Err(*fault) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Its guest was told of a file that failed: what stands behind it goes out.
+    pub fn forget_file(&mut self, number: u32) {
+        // Whoever closes because of it has nothing behind it sent.
+        if matches!(self.phase, Phase::Ended(_)) {
+            return;
+        }
+        let is_it = |file: &OutFile| file.number == number && file.has_failed();
+        if self.files.queue.front().is_some_and(is_it) {
+            self.files.queue.pop_front();
+        }
+    }
+
+    /// Gives up all that is left, at the end of the connection: what the guest is to be told.
+    pub fn give_up_files(&mut self) -> Vec<FileEnd> {
+        let complete = std::mem::take(&mut self.files.complete);
+        let left = std::mem::take(&mut self.files.queue);
+        let untold = left.iter().filter_map(OutFile::end_at_close);
+        let ends = complete.into_iter().chain(untold).collect();
+        self.outbox.hold_beside(0);
+        ends
+    }
+
+    /// Whether there may be something to do about files besides writing.
+    pub fn has_file_news(&self) -> bool {
+        self.has_files() || !self.files.complete.is_empty()
+    }
+
+    /// Whether any is on its way.
+    pub fn has_files(&self) -> bool {
+        !self.files.queue.is_empty()
+    }
+
+    /// Whether there is anything that the socket could take now.
+    pub(super) fn has_something_to_write(&self) -> bool {
+        match self.files.bytes_before(&self.outbox) {
+            None => !self.outbox.is_empty(),
+            Some(0) => self.files.is_front_writable(),
+            Some(_) => true,
+        }
+    }
+
+    /// Writes up to `may` bytes of what waits, up to the end of a file. Says how many, and whether a file is complete.
+    pub(super) fn write_out(&mut self, may: usize) -> (usize, io::Result<bool>) {
+        let Some(stream) = &mut self.stream else { return (0, Ok(false)) };
+        let before_file = self.files.bytes_before(&self.outbox);
+        let queued = self.outbox.len();
+        let flushed = self.outbox.flush(may.min(before_file.unwrap_or(usize::MAX)), |pieces| {
+            stream.write_vectored(pieces)
+        });
+        let written = queued - self.outbox.len();
+        if flushed.is_err() || before_file != Some(written) {
+            return (written, flushed.map(|()| false));
+        }
+        let (of_file, result) = self.files.write(stream, may - written);
+        self.outbox.hold_beside(self.files.held());
+        (written + of_file, result)
+    }
+}

@@ -1,0 +1,215 @@
+//! Files below the folders that a plugin sees, opened for the host itself. No path leads out of them: the system resolves
+//! each below its folder, links and `..` included, or not at all.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::io::Errno;
+
+use crate::config::directory::Directory;
+use crate::net::connection::files::{FileFault, OpenedFile};
+
+/// The folders that the instances of a plugin see, opened once.
+#[derive(Debug, Clone, Default)]
+pub struct GrantedFolders(Arc<[GrantedFolder]>);
+
+#[derive(Debug)]
+struct GrantedFolder {
+    /// What the plugin calls it.
+    name: String,
+    folder: Arc<OwnedFd>,
+}
+
+/// A path below one of them; whether anything is there is not known.
+#[derive(Debug)]
+pub struct GrantedPath {
+    folder: Arc<OwnedFd>,
+    /// From there on.
+    path: String,
+}
+
+impl GrantedFolders {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// The one that cannot be opened, and why.
+    pub fn open(directories: &[Directory]) -> Result<GrantedFolders, (Directory, Errno)> {
+        let open = |directory: &Directory| {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = rustix::fs::open(&directory.host, flags, Mode::empty());
+            let folder = folder.map_err(|errno| (directory.clone(), errno))?;
+            Ok(GrantedFolder { name: directory.guest.clone(), folder: Arc::new(folder) })
+        };
+        Ok(GrantedFolders(directories.iter().map(open).collect::<Result<_, _>>()?))
+    }
+
+    /// Where a path of the plugin's is; none where it is below none of them.
+    pub fn find(&self, path: &str) -> Option<GrantedPath> {
+        let mut path = path;
+        while let Some(rest) = path.strip_prefix("./") {
+            path = rest.trim_start_matches('/');
+        }
+        let below =
+            |it: &GrantedFolder| Some((it.folder.clone(), below(&it.name, path)?.to_owned()));
+        // Of two that hold it the one with the longer name is meant.
+        let found = self.0.iter().filter_map(|it| Some((it.name.len(), below(it)?)));
+        let (_, (folder, path)) = found.max_by_key(|(length, _)| *length)?;
+        Some(GrantedPath { folder, path })
+    }
+}
+
+/// The rest of a path below a folder of this name.
+fn below<'a>(name: &str, path: &'a str) -> Option<&'a str> {
+    let rest = match name {
+        "." if path.starts_with('/') => return None,
+        "." => path,
+        "/" => path.strip_prefix('/')?,
+        name => path.strip_prefix(name)?,
+    };
+    let is_whole = matches!(name, "." | "/") || rest.is_empty() || rest.starts_with('/');
+    let rest = rest.trim_start_matches('/');
+    is_whole.then_some(if rest.is_empty() { "." } else { rest })
+}
+
+impl GrantedPath {
+    /// Opens what is there, if it is a file, for a part of it. Waits for its file system.
+    ///
+    /// # Errors
+    /// Why there is nothing to send.
+    pub fn open(&self, offset: u64, length: Option<u64>) -> Result<OpenedFile, FileFault> {
+        // What is no file is not opened: that alone may wait for ever, or set something off.
+        refuse_special(&self.resolve(OFlags::PATH)?)?;
+        let file = self.resolve(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        // Somebody else may have put another thing there meanwhile.
+        let size = refuse_special(&file)?;
+        let there = size.checked_sub(offset).ok_or(FileFault::Changed)?;
+        let left = length.unwrap_or(there);
+        if there < left {
+            return Err(FileFault::Changed);
+        }
+        Ok(OpenedFile { file: Arc::new(File::from(file)), offset, left })
+    }
+
+    fn resolve(&self, flags: OFlags) -> Result<OwnedFd, FileFault> {
+        let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let folder = self.folder.as_fd();
+        loop {
+            match openat2(folder, &self.path, flags | OFlags::CLOEXEC, Mode::empty(), how) {
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                result => return result.map_err(fault_of),
+            }
+        }
+    }
+}
+
+/// The size of what is a file.
+fn refuse_special(opened: &OwnedFd) -> Result<u64, FileFault> {
+    let stat = fstat(opened).map_err(fault_of)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(FileFault::NotAFile);
+    }
+    Ok(u64::try_from(stat.st_size).unwrap_or(0))
+}
+
+fn fault_of(errno: Errno) -> FileFault {
+    match errno {
+        Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::INVAL | Errno::LOOP => {
+            FileFault::NotFound
+        }
+        // Out of the folder, or not for this user.
+        Errno::XDEV | Errno::ACCESS | Errno::PERM => FileFault::Denied,
+        Errno::ISDIR | Errno::NXIO => FileFault::NotAFile,
+        _ => FileFault::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::directory::Access;
+    use std::path::Path;
+
+    #[test]
+    fn a_path_is_below_the_folder_with_the_longest_name() {
+        let check = |name, path, rest| assert_eq!(below(name, path), rest, "{name} {path}");
+        check("public", "public/a/b", Some("a/b"));
+        check("public", "public//a", Some("a"));
+        check("public", "public", Some("."));
+        check("public", "publicity/a", None);
+        check("public", "/public/a", None);
+        check(".", "a", Some("a"));
+        check(".", "/a", None);
+        check("/", "/a", Some("a"));
+        check("/www", "/www/../www/a", Some("../www/a"));
+    }
+
+    fn granted(folder: &Path) -> GrantedFolders {
+        let host = folder.join("open");
+        let directory = Directory { host, guest: "open".to_owned(), access: Access::Read };
+        GrantedFolders::open(&[directory]).expect("it is there")
+    }
+
+    #[test]
+    fn nothing_leads_out_and_what_is_no_file_is_not_opened() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(at("open/folder")).expect("a new folder");
+        std::fs::write(at("open/file"), "0123456789").expect("a new file");
+        std::fs::write(at("secret"), "x").expect("a new file");
+        let link = |to: &str, name: &str| {
+            std::os::unix::fs::symlink(to, at(name)).expect("a new link");
+        };
+        link("../secret", "open/out");
+        link("file", "open/in");
+        link("/etc/passwd", "open/absolute");
+        link("..", "open/up");
+        link("round", "open/round");
+        link("/proc/self/fd/0", "open/magic");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at("open/pipe"),
+            FileType::Fifo,
+            Mode::RUSR | Mode::WUSR,
+            0,
+        )
+        .expect("a new pipe");
+        let folders = granted(dir.path());
+        let open = |path: &str| {
+            let path = folders.find(path).ok_or(FileFault::Denied)?;
+            path.open(0, None).map(|it| it.left)
+        };
+        assert_eq!(open("open/file"), Ok(10));
+        assert_eq!(open("open/in"), Ok(10));
+        assert_eq!(open("open/folder/../file"), Ok(10));
+        for path in [
+            "secret",
+            "/etc/passwd",
+            "open/../secret",
+            "open/out",
+            "open/absolute",
+            "open/up/secret",
+            "open/folder/../../secret",
+            "open/magic",
+        ] {
+            assert_eq!(open(path), Err(FileFault::Denied), "{path}");
+        }
+        assert_eq!(open("open/none"), Err(FileFault::NotFound));
+        assert_eq!(open("open/file/none"), Err(FileFault::NotFound));
+        assert_eq!(open("open/round"), Err(FileFault::NotFound));
+        assert_eq!(open("open/a\0b"), Err(FileFault::NotFound));
+        for path in ["open", "open/folder", "open/pipe"] {
+            assert_eq!(open(path), Err(FileFault::NotAFile), "{path}");
+        }
+        let part = |offset, length| {
+            let path = folders.find("open/file").expect("it is below");
+            path.open(offset, length).map(|it| (it.offset, it.left))
+        };
+        assert_eq!(part(4, None), Ok((4, 6)));
+        assert_eq!(part(4, Some(6)), Ok((4, 6)));
+        assert_eq!(part(10, None), Ok((10, 0)));
+        assert_eq!(part(4, Some(7)), Err(FileFault::Changed));
+        assert_eq!(part(11, None), Err(FileFault::Changed));
+    }
+}

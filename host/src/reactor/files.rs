@@ -1,0 +1,80 @@
+//! Files that go out: what threads have opened and read goes on, and what has become of each is told.
+
+use std::os::unix::fs::FileExt;
+
+use crate::base::arena::ConnectionId;
+use crate::engine::event::Event;
+use crate::mail::post::{FileNews, Mail};
+use crate::net::connection::files::{FileEnd, FileFault, FileJob};
+use crate::reactor::Reactor;
+
+impl Reactor {
+    /// A thread has done its part for a file of a connection.
+    pub(super) fn file_news(&mut self, id: ConnectionId, file: u32, news: FileNews) {
+        let Some(entry) = self.connections.get(id) else { return };
+        let mut connection = entry.shared.lock();
+        match news {
+            FileNews::Opened(opened) => connection.file_opened(file, opened),
+            FileNews::Read(read) => connection.file_read(file, read),
+        }
+        drop(connection);
+        self.write_later(id);
+    }
+
+    /// A guest was told what became of a file.
+    pub(super) fn file_was_told(&mut self, id: ConnectionId, end: &FileEnd) {
+        let Some(entry) = self.connections.get(id).filter(|_| end.outcome.is_err()) else { return };
+        entry.shared.lock().forget_file(end.file);
+        self.write_later(id);
+    }
+
+    fn write_later(&mut self, id: ConnectionId) {
+        let tenant = self.tenant_of(id);
+        self.agenda.writes.push(tenant, id);
+    }
+
+    /// Tells what became of files, and has a thread read what the system has not in memory.
+    pub(super) fn go_on_with_files(&mut self, id: ConnectionId) {
+        let Some(entry) = self.connections.get(id) else { return };
+        let (instance, shared) = (entry.instance, entry.shared.clone());
+        loop {
+            let end = shared.lock().take_file_end();
+            let Some(end) = end else { break };
+            self.deliver(instance, Event::FileSent { connection: id, end });
+        }
+        let Some(job) = shared.lock().next_file_job() else { return };
+        let (tenant, post, file) = (self.tenant_of(id), self.inbox.post(), job.file);
+        let answer = self.setup.env.host.file_calls.add(tenant, move || {
+            let news = FileNews::Read(read(&job));
+            post.send(Mail::File { connection: id, file, news });
+        });
+        shared.lock().await_file(file, Box::new(answer));
+    }
+
+    /// A connection has ended: of what was left of its files its guest hears before its `unbind`.
+    pub(super) fn give_up_files(&mut self, id: ConnectionId) {
+        let Some(entry) = self.connections.get(id) else { return };
+        let instance = entry.instance;
+        let ends = entry.shared.lock().give_up_files();
+        for end in ends {
+            self.deliver(instance, Event::FileSent { connection: id, end });
+        }
+    }
+}
+
+/// The next piece, which may take as long as its file system likes.
+fn read(job: &FileJob) -> Result<Vec<u8>, FileFault> {
+    let mut piece = vec![0; job.length];
+    let read = loop {
+        match job.from.read_at(&mut piece, job.offset) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            result => break result,
+        }
+    };
+    let read = read.map_err(|error| {
+        tracing::debug!(%error, "a file cannot be read");
+        FileFault::Failed
+    })?;
+    piece.truncate(read);
+    Ok(piece)
+}

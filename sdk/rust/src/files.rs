@@ -1,0 +1,111 @@
+//! Files to a connection: EventMachine's `send_file_data` and `stream_file_data`.
+//!
+//! A path is one below a folder that `allow.read` names, as the plugin calls the folder.
+
+use std::{cell::RefCell, collections::BTreeMap, fs, io, ops::Range};
+
+pub use crate::bindings::sandloop::plugin::files::FileError;
+use crate::{
+    bindings::sandloop::plugin::files as host,
+    deferrable::{DefaultDeferrable, Deferrable},
+    sockets::Socket,
+};
+
+/// EventMachine's: a larger file is streamed.
+const SMALL: u64 = 32 * 1024;
+
+/// What a file on its way comes to: bytes that were sent, or why it was not sent or not all of it.
+pub type FileStreamer = DefaultDeferrable<u64, FileError>;
+
+impl Socket {
+    /// Sends a small file at once, as a copy in the plugin: the whole of it or nothing.
+    ///
+    /// # Errors
+    /// What the file system says, and `FileTooLarge` for one of more than 32 KiB: stream that.
+    pub fn send_file_data(&self, path: &str) -> io::Result<()> {
+        // To open a pipe or a device may wait for ever, so that is found out before.
+        let metadata = fs::metadata(path)?;
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if SMALL < metadata.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.send_data(fs::read(path)?);
+        Ok(())
+    }
+
+    /// Sends a file of any size behind what was sent before and before what is sent after, no faster than the peer reads.
+    /// It does not enter the plugin. What is answered succeeds with the number of bytes when the operating system has
+    /// all of them.
+    ///
+    /// A file that fails when a part of it was sent closes the connection: a stream with a hole in it is worse than none.
+    pub fn stream_file_data(&self, path: &str) -> FileStreamer {
+        let streamer = FileStreamer::new();
+        match self.try_send_file(path, 0..u64::MAX) {
+            Ok(file) => {
+                let socket = self.clone();
+                let answer = streamer.clone();
+                on_sent(self, file, move |outcome| match outcome {
+                    Ok(bytes) => answer.succeed(bytes),
+                    Err(error) => {
+                        if matches!(error, FileError::Changed | FileError::Failed) {
+                            socket.close_connection();
+                        }
+                        answer.fail(error);
+                    }
+                });
+            }
+            Err(error) => streamer.fail(error),
+        }
+        streamer
+    }
+
+    /// Sends a part of a file, or with an end of `u64::MAX` all from the part's beginning on; `then` is called once with
+    /// what became of it.
+    ///
+    /// # Errors
+    /// `closed`, `closing`, `denied`, `limit`, `unsupported`: nothing is sent, and `then` is not called.
+    pub fn send_file(
+        &self,
+        path: &str,
+        part: Range<u64>,
+        then: impl FnOnce(Result<u64, FileError>) + 'static,
+    ) -> Result<(), FileError> {
+        let file = self.try_send_file(path, part)?;
+        on_sent(self, file, then);
+        Ok(())
+    }
+
+    fn try_send_file(&self, path: &str, part: Range<u64>) -> Result<u32, FileError> {
+        let length = (part.end != u64::MAX).then(|| part.end.saturating_sub(part.start).into());
+        let part = host::FilePart { offset: part.start.into(), length };
+        host::send_file(self.host(), path, part)
+    }
+}
+
+type Then = Box<dyn FnOnce(Result<u64, FileError>)>;
+
+thread_local! {
+    /// By the number of the connection and that of the file.
+    static SENT: RefCell<BTreeMap<(u32, u32), Then>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn on_sent(socket: &Socket, file: u32, then: impl FnOnce(Result<u64, FileError>) + 'static) {
+    let key = (socket.id(), file);
+    SENT.with_borrow_mut(|sent| sent.insert(key, Box::new(then)));
+}
+
+/// What became of a file.
+pub(crate) fn file_sent(socket: &Socket, file: u32, outcome: Result<u64, FileError>) {
+    let key = (socket.id(), file);
+    // Nothing is borrowed while the closure runs: it may send another one.
+    let then = SENT.with_borrow_mut(|sent| sent.remove(&key));
+    match (then, &outcome) {
+        (Some(then), _) => then(outcome),
+        (None, Err(error)) => {
+            crate::warn!("connection {}: a file was not sent: {error}", key.0);
+        }
+        (None, Ok(_)) => {}
+    }
+}
