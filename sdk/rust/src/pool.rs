@@ -270,6 +270,20 @@ mod tests {
         assert!(pool.contents().is_empty() && !pool.is_removed(&"a"), "nothing is left behind");
     }
 
+    /// Which is not needed, and leaves nothing behind.
+    #[test]
+    fn one_that_is_removed_when_its_work_fails_is_forgotten() {
+        let (pool, lent, perform) = pool(&["a"]);
+        let same = pool.clone();
+        pool.on_error(move |resource| same.remove(&resource));
+        perform();
+        nth(&lent, 0).fail(());
+        assert!(pool.contents().is_empty() && !pool.is_removed(&"a"));
+        pool.add("a");
+        perform();
+        assert_eq!(names(&lent), ["a", "a"], "it may come again");
+    }
+
     #[test]
     fn one_that_is_removed_while_it_is_lent_does_not_come_back() {
         let (pool, lent, perform) = pool(&["a"]);

@@ -125,6 +125,20 @@ fn a_block_that_is_cut_off_is_given_at_the_end_and_a_line_is_not() {
     check(|d| d.set_text_mode(None), nothing, b"abc", &["=abc"]);
 }
 
+/// Nothing waits for more where nobody has said how much there is.
+#[test]
+fn a_block_without_a_size_is_given_as_it_comes() {
+    let bytes = b"X\0".repeat(1000);
+    for size in [1, 7, bytes.len()] {
+        let mut decoder = LineDecoder::new(LIMITS);
+        decoder.set_text_mode(None);
+        let pieces: Vec<_> = bytes.chunks(size).collect();
+        let given = crate::feed::feed(&pieces, |input| decoder.decode(input));
+        let each = pieces.iter().map(|piece| Ok(LineEvent::Binary(piece.to_vec())));
+        assert_eq!(given, each.collect::<Vec<_>>(), "in pieces of {size}");
+    }
+}
+
 #[test]
 fn what_is_thrown_back_is_read_first() {
     // Takes five bytes of whatever comes, and leaves the rest to lines.
