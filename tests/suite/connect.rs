@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use sandloop_tests::{Config, Host, Isolation, LogLine, Plugin, Server};
+use sandloop_tests::{Config, Host, Isolation, LogLine, Plugin, Server, StubServer};
 
 #[test]
 fn a_connection_is_made() {
@@ -61,11 +61,35 @@ fn a_unix_path_without_a_server() {
     assert_prints(host, &["0 post_init", "0 unbind refused"]);
 }
 
+/// What looks like an address and is none is a name, too.
 #[test]
 fn a_name_without_an_address() {
-    let host =
-        connecting("tcp://nobody.invalid:80", |plugin| plugin.may_connect(&["nobody.invalid:80"]));
-    assert_prints(host, &["0 post_init", "0 unbind name-not-found"]);
+    for target in ["tcp://nobody.invalid:80", "tcp://[9.9:9]:80", "tcp://[1:A]:80"] {
+        let host = connecting(target, |plugin| plugin.may_connect(&["*:80"]));
+        assert_prints(host, &["0 post_init", "0 unbind name-not-found"]);
+    }
+}
+
+/// As many in one callback as its limit says.
+#[test]
+fn more_than_a_thousand_are_asked_for_at_once() {
+    const MANY: usize = 1100;
+    let server = StubServer::start(drop);
+    let targets = vec![format!("tcp://{}", server.address()); MANY].join(" ");
+    let host = connecting(&targets, |plugin| {
+        plugin
+            .may_connect(&["127.0.0.1:*"])
+            .limit("outgoing", MANY.to_string())
+            .option("close", "connection_completed")
+    });
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    for number in 0..MANY {
+        let prefix = format!("{number} ");
+        let own = outcome.stdout.lines().filter_map(|line| line.strip_prefix(&prefix));
+        let life = ["post_init", "connection_completed", "unbind closed"];
+        assert_eq!(own.collect::<Vec<_>>(), life, "{number}: {}", outcome.stderr);
+    }
 }
 
 /// One address that takes no more connections and refuses none does not use up the time of the other: RFC 8305.

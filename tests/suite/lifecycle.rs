@@ -26,6 +26,21 @@ fn a_prepare_that_fails_stops_the_start() {
     }
 }
 
+/// EventMachine keeps a tick that is asked for before `EM.run`; here `start` is the place.
+#[test]
+fn what_runs_later_is_refused_before_the_start() {
+    let plugin = Plugin::new("prepare_asks")
+        .isolation(Isolation::Plugin)
+        .prints()
+        .may_stop()
+        .may_connect(&["127.0.0.1:9"]);
+    let outcome = Host::start(&Config::new().plugin(plugin)).wait_exit();
+    let refused = ["running false", "tick denied", "timer denied", "connect denied"];
+    let taken = ["running true", "tick taken", "timer taken", "connect taken", "tick"];
+    assert_eq!(outcome.stdout.lines().collect::<Vec<_>>(), [&refused[..], &taken].concat());
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
 #[test]
 fn a_start_that_fails_ends_its_instance_alone() {
     let config = Config::serving(Plugin::new("echo"))

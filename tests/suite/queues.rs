@@ -79,6 +79,26 @@ fn a_cancelled_pop_gets_nothing(isolation: Isolation) {
     }
 }
 
+/// EventMachine's own test has two million; a tenant's queue has a bound in bytes.
+#[test]
+fn many_items_keep_their_order() {
+    const ITEMS: usize = 5000;
+    const AT_ONCE: usize = 500;
+    for reactors in ["1", "2"] {
+        let host = serving(Isolation::Connection, reactors);
+        let (mut one, mut two) = (host.connect("queues"), host.connect("queues"));
+        for first in (0..ITEMS).step_by(AT_ONCE) {
+            let words: Vec<String> = (first..first + AT_ONCE).map(|it| it.to_string()).collect();
+            assert_eq!(ask(&mut one, &format!("push q {}", words.join(" "))), "ok");
+        }
+        for number in 0..ITEMS / 2 {
+            assert_eq!(ask(&mut two, "pop q"), format!("got {number}"));
+        }
+        assert_eq!(ask(&mut one, "size q"), format!("{} 0", ITEMS / 2));
+        host.stop();
+    }
+}
+
 /// An item on its way to a sandbox that ends before it has come is for the next.
 #[test]
 fn an_item_survives_the_one_it_was_for() {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use sandloop_tests::certificates::{Authority, Certified};
 use sandloop_tests::host::{Outcome, Running, finish};
@@ -239,6 +240,23 @@ fn an_end_that_is_said_is_told_from_one_that_is_not() {
     let of_one: Vec<&str> = printed.lines().take(4).collect();
     let expected = ["constructor", "post_init", "receive_data \"hello\"", "unbind reset"];
     assert_eq!(of_one, expected);
+}
+
+/// At T after the last byte, as without TLS, and said to both: it is no failure of the session.
+#[test]
+fn silence_ends_a_session_in_time() {
+    const TIMEOUT: Duration = Duration::from_millis(300);
+    let files = Files::new();
+    let listen = files.listen("inactivity").option("timeout", &TIMEOUT.as_millis().to_string());
+    let plugin = Plugin::new("inactivity").prints();
+    let host = Host::start(&Config::new().plugin(plugin).listen(listen));
+    for version in ["1.2", "1.3"] {
+        let begun = Instant::now();
+        let words = ["leave", "send=hello", &format!("max={version}")];
+        assert_eq!(ask(&files, &host, "inactivity", &words), "5 said", "{version}");
+        assert!(TIMEOUT <= begun.elapsed(), "{version}: it was closed early");
+    }
+    assert_eq!(host.wait_printed_lines(2), ["unbind inactivity-timeout"; 2]);
 }
 
 /// However the host ends a connection of which everything was sent, it says so.
