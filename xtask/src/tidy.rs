@@ -18,6 +18,7 @@ mod interfaces;
 mod locks;
 mod machines;
 mod modules;
+mod own_tests;
 mod places;
 mod protocols;
 mod security;

@@ -30,7 +30,8 @@ pub struct Sources {
 
 impl Sources {
     pub fn new() -> Sources {
-        let tests = files(&["tests/suite", "tests/perf", "host", "sdk/rust/src"], &["rs"]);
+        let folders = ["tests/suite", "tests/perf", "host", "sdk/rust/src", "codecs"];
+        let tests = files(&folders, &["rs"]);
         Sources { sdk: files(&["sdk/rust/src"], &["rs"]), tests }
     }
 
