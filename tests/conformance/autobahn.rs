@@ -1,12 +1,12 @@
 //! Autobahn's test suite for WebSockets, both sides of the protocol: the script `peers/autobahn.py` runs it.
 
 use std::io::{BufRead as _, BufReader, Lines};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use sandloop_tests::{Config, Host, Isolation, Plugin, workspace};
 
 use crate::outcome::Outcome;
+use crate::tools;
 
 /// The suite asks a plugin that is a server.
 pub fn server() -> Vec<Outcome> {
@@ -51,8 +51,7 @@ struct Script {
 
 impl Script {
     fn start(words: &[&str]) -> Script {
-        let tools = PathBuf::from(std::env::var_os("CONFORMANCE_TOOLS").unwrap_or_default());
-        let python = tools.join("python/bin/python");
+        let python = tools("python/bin/python");
         let mut command = Command::new(&python);
         command.arg(workspace().join("tests/peers/autobahn.py")).args(words).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| {

@@ -2,7 +2,6 @@
 //! what a client with a jar sends back.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +9,7 @@ use serde_json::Value;
 
 use crate::origin::World;
 use crate::outcome::Outcome;
+use crate::tools;
 
 const HOST: &str = "http://home.example.org";
 
@@ -25,9 +25,7 @@ pub fn browse() -> Vec<Outcome> {
 }
 
 fn read(file: &str) -> Vec<Value> {
-    let path = PathBuf::from(std::env::var_os("CONFORMANCE_TOOLS").unwrap_or_default())
-        .join("node_modules/tough-cookie/test/ietf_data")
-        .join(file);
+    let path = tools("node_modules/tough-cookie/test/ietf_data").join(file);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| {
         panic!("{}: {error}; run `cargo xtask conformance`", path.display())
     });

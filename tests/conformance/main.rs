@@ -2,6 +2,7 @@
 //! known, or is a failure.
 
 use std::panic::catch_unwind;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ mod origin;
 mod outcome;
 mod probes;
 mod references;
+mod tls;
 mod verdict;
 
 use outcome::Outcome;
@@ -26,9 +28,15 @@ const SUITES: &[(&str, Run)] = &[
     ("http-state", cookies::browse),
     ("h1spec", probes::h1spec),
     ("http11probe", probes::http11probe),
+    ("sslyze", tls::scan),
     ("autobahn-server", autobahn::server),
     ("autobahn-client", autobahn::client),
 ];
+
+/// A file of what the command has got for the suites.
+fn tools(path: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os("CONFORMANCE_TOOLS").unwrap_or_default()).join(path)
+}
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

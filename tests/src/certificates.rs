@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -52,6 +53,16 @@ impl Authority {
         self.certify_with(folder, name, names, |params| {
             params.not_before = date_time_ymd(2001, 1, 1);
             params.not_after = date_time_ymd(2002, 1, 1);
+        })
+    }
+
+    /// The same as public authorities do it: for 90 days from now, and with the authority's key named.
+    pub fn certify_as_public(&self, folder: &Path, name: &str, names: &[&str]) -> Certified {
+        self.certify_with(folder, name, names, |params| {
+            let now = SystemTime::now();
+            params.not_before = (now - Duration::from_hours(1)).into();
+            params.not_after = (now + Duration::from_hours(90 * 24)).into();
+            params.use_authority_key_identifier_extension = true;
         })
     }
 

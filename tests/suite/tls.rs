@@ -117,6 +117,9 @@ fn openssl_verifies_it_in_each_version_and_older_ones_are_refused() {
     }
     let old = s_client(&files, &port, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);
     assert!(old.stderr.contains("alert"), "{}", old.stderr);
+    // The certificate is none that such a peer can verify, which is told as every server tells it.
+    let other = s_client(&files, &port, &["-tls1_2", "-sigalgs", "RSA+SHA256"]);
+    assert!(other.stderr.contains("alert handshake failure"), "{}", other.stderr);
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::step::{Steps, cargo, run};
 /// Autobahn's cases for WebSockets, and a runner for them.
 const AUTOBAHN: &str = "kosoku==0.1.0";
 
+/// What looks for known faults of servers of TLS.
+const TLS_SCAN: &str = "sslyze==6.3.1";
+
 /// A release that still brings the cookies of the IETF's working group http-state.
 const COOKIES: &str = "tough-cookie@2.0.0";
 
@@ -45,11 +48,15 @@ fn not_had(suite: &str, registry: &str, client: &str) -> String {
 /// Installs what is missing into a folder of its own.
 fn get(tools: &Path) -> Result<()> {
     let python = tools.join("python");
-    if !python.join("bin/kosoku").exists() {
+    if !python.join("bin/pip").exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&python))?;
-        let mut pip = Command::new(python.join("bin/pip"));
-        run(pip.args(["install", "--quiet", "--disable-pip-version-check", AUTOBAHN]))
-            .with_context(|| not_had(AUTOBAHN, "PyPI", "pip"))?;
+    }
+    for (program, suite) in [("kosoku", AUTOBAHN), ("sslyze", TLS_SCAN)] {
+        if !python.join("bin").join(program).exists() {
+            let mut pip = Command::new(python.join("bin/pip"));
+            run(pip.args(["install", "--quiet", "--disable-pip-version-check", suite]))
+                .with_context(|| not_had(suite, "PyPI", "pip"))?;
+        }
     }
     if !tools.join("node_modules/tough-cookie/test/ietf_data/parser.json").exists() {
         let mut npm = Command::new("npm");

@@ -75,8 +75,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Runs public test suites of protocols (Autobahn, http-state, RFC 3986, probes of HTTP servers), with a reason for each
-    /// difference.
+    /// Runs public test suites of protocols (Autobahn, http-state, RFC 3986, probes of HTTP servers, SSLyze), with a reason for
+    /// each difference.
     Conformance {
         /// The host as it is shipped, which takes some minutes more to build.
         #[arg(long)]

@@ -83,7 +83,9 @@ impl Identities {
 }
 
 impl ResolvesServerCert for Identities {
-    /// The first that is for the name and that the peer can verify; for no name or an unknown one the first that it can.
+    /// The first that is for the name and that the peer can verify; for no name or an unknown one the first that it can. For a
+    /// peer that can verify none it is the first of all: rustls then says `handshake failure`, as every server does, where
+    /// for no certificate it would say `access denied`.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let usable =
             self.0.iter().filter(|it| it.key.choose_scheme(hello.signature_schemes()).is_some());
@@ -94,7 +96,7 @@ impl ResolvesServerCert for Identities {
                 .zip(certificate)
                 .is_some_and(|(name, certificate)| verify_server_name(&certificate, name).is_ok())
         };
-        usable.clone().find(is_named).or_else(|| usable.clone().next()).cloned()
+        usable.clone().find(is_named).or_else(|| usable.clone().next()).or(self.0.first()).cloned()
     }
 }
 
