@@ -173,12 +173,12 @@ fn once(
     let running = Server::start(server, paths)?;
     running.check_answer()?;
     let close = workload == Workload::Close;
-    wrk::run(running.address, options.connections, Duration::from_secs(1), close)?;
-    let (before, ticks) = (running.cpu_time()?, running.cpu_ticks()?);
+    wrk::run(running.0.address, options.connections, Duration::from_secs(1), close)?;
+    let (before, ticks) = (running.0.cpu_time()?, running.0.cpu_ticks()?);
     let interval = Duration::from_secs(options.seconds);
-    let report = wrk::run(running.address, options.connections, interval, close)?;
-    let spent = running.cpu_time()?.saturating_sub(before);
-    let (user, kernel) = running.cpu_ticks()?;
+    let report = wrk::run(running.0.address, options.connections, interval, close)?;
+    let spent = running.0.cpu_time()?.saturating_sub(before);
+    let (user, kernel) = running.0.cpu_ticks()?;
     let cpu_micros = spent.as_secs_f64() * 1e6 / report.requests.max(1) as f64;
     Ok(Record {
         workload,

@@ -19,6 +19,7 @@ pub mod envoy;
 pub mod host_config;
 pub mod http;
 pub mod idle;
+pub mod listening;
 pub mod load;
 pub mod machine;
 pub mod measure;

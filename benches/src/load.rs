@@ -5,7 +5,7 @@
 
 mod accept;
 mod bulk;
-mod small;
+pub mod small;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
@@ -133,7 +133,7 @@ pub fn connect(address: SocketAddr, index: usize) -> Result<TcpStream> {
 }
 
 /// The same, ready for a poll.
-fn connect_mio(address: SocketAddr, index: usize) -> Result<mio::net::TcpStream> {
+pub fn connect_mio(address: SocketAddr, index: usize) -> Result<mio::net::TcpStream> {
     let stream = connect(address, index)?;
     stream.set_nonblocking(true)?;
     Ok(mio::net::TcpStream::from_std(stream))

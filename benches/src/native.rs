@@ -6,7 +6,11 @@
 
 mod connection;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use mio::{
@@ -37,6 +41,23 @@ pub trait Protocol {
     }
 }
 
+/// How bytes come and go, over a socket.
+pub trait Wire: Read + Write {
+    /// Whether a read of less than was asked for has taken all that the socket has.
+    const SHORT_READ_IS_THE_LAST: bool;
+
+    /// The socket.
+    fn socket(&mut self) -> &mut TcpStream;
+}
+
+impl Wire for TcpStream {
+    const SHORT_READ_IS_THE_LAST: bool = true;
+
+    fn socket(&mut self) -> &mut TcpStream {
+        self
+    }
+}
+
 /// Sends back what it receives.
 #[derive(Debug)]
 pub struct Echo;
@@ -47,11 +68,12 @@ impl Protocol for Echo {
     }
 }
 
-struct Server<P> {
+struct Server<P, W, O> {
     protocol: fn() -> P,
+    open: O,
     poll: Poll,
     listener: TcpListener,
-    connections: Slab<Connection<P>>,
+    connections: Slab<Connection<P, W>>,
     /// One buffer for all: nothing is kept in it between two reads.
     buffer: Box<[u8]>,
     /// Another one, for what is sent.
@@ -64,12 +86,22 @@ struct Server<P> {
 
 /// Serves until the process is killed; prints the address in the host's words.
 pub fn serve<P: Protocol>(address: SocketAddr, protocol: fn() -> P) -> Result<()> {
+    serve_over(address, protocol, |stream| stream)
+}
+
+/// The same over what `open` makes of each socket.
+pub fn serve_over<P: Protocol, W: Wire>(
+    address: SocketAddr,
+    protocol: fn() -> P,
+    open: impl Fn(TcpStream) -> W,
+) -> Result<()> {
     let mut listener = bind(address).with_context(|| format!("listening on {address}"))?;
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     eprintln!("serving address=tcp://{}", listener.local_addr()?);
     let mut server = Server {
         protocol,
+        open,
         poll,
         listener,
         connections: Slab::new(),
@@ -93,7 +125,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into()))
 }
 
-impl<P: Protocol> Server<P> {
+impl<P: Protocol, W: Wire, O: Fn(TcpStream) -> W> Server<P, W, O> {
     fn turn(&mut self, events: &mut Events) -> Result<()> {
         let pending = self.accept_again || !self.again.is_empty();
         match self.poll.poll(events, pending.then_some(Duration::ZERO)) {
@@ -135,12 +167,14 @@ impl<P: Protocol> Server<P> {
         self.accept_again = true;
     }
 
-    fn open(&mut self, mut stream: TcpStream) {
+    fn open(&mut self, stream: TcpStream) {
+        let mut stream = (self.open)(stream);
         let entry = self.connections.vacant_entry();
         let both = Interest::READABLE | Interest::WRITABLE;
-        let ready = stream
+        let socket = stream.socket();
+        let ready = socket
             .set_nodelay(true)
-            .and_then(|()| self.poll.registry().register(&mut stream, Token(entry.key()), both));
+            .and_then(|()| self.poll.registry().register(socket, Token(entry.key()), both));
         match ready {
             Ok(()) => _ = entry.insert(Connection::new(stream, (self.protocol)())),
             Err(error) => eprintln!("accept: {error}"),

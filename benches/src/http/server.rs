@@ -3,29 +3,25 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
-use tempfile::TempDir;
 
 use super::SERVER_CORE;
 use crate::{
     envoy::{REMEDY, Role},
-    sys,
+    listening::Listening,
 };
 
 /// thin's side of the comparison, and Node's; part of the binary, so that it runs from anywhere.
 const THIN: &str = include_str!("../../peers/http.rb");
 const NODE: &str = include_str!("../../peers/http.js");
-
-/// Long enough to compile a component on a busy machine with a cold cache.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One of the servers, in the order in which they are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -136,52 +132,18 @@ impl Paths {
 
 /// A server that answers; dropping it kills it.
 #[derive(Debug)]
-pub struct Server {
-    /// Where it listens.
-    pub address: SocketAddr,
-    child: Child,
-    // Goes after the child.
-    _dir: TempDir,
-}
+pub struct Server(pub Listening);
 
 impl Server {
     /// Starts it and waits until it listens.
     pub fn start(kind: Kind, paths: &Paths) -> Result<Server> {
-        let dir = TempDir::new().context("a scratch folder")?;
-        // Not every one of them can choose a port and say which; nobody else takes this one meanwhile,
-        // because the kernel gives out another one each time.
-        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut command = command(kind, paths, dir.path(), free)?;
-        sys::die_with_parent(&mut command);
-        sys::stay_on_core(&mut command, SERVER_CORE);
-        command.current_dir(&dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let program = command.get_program().to_owned();
-        let mut child =
-            command.spawn().with_context(|| format!("starting {}", program.display()))?;
-        let begin = Instant::now();
-        while TcpStream::connect(free).is_err() {
-            if let Some(status) = child.try_wait()? {
-                bail!("{} ended at its start: {status}", program.display());
-            }
-            ensure!(begin.elapsed() < START_TIMEOUT, "{} does not listen", program.display());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(Server { address: free, child, _dir: dir })
-    }
-
-    /// The CPU time it has used so far.
-    pub fn cpu_time(&self) -> Result<Duration> {
-        sys::cpu_time(self.child.id())
-    }
-
-    /// The same in ticks, of its own code and of the kernel.
-    pub fn cpu_ticks(&self) -> Result<(u64, u64)> {
-        sys::cpu_ticks(self.child.id())
+        let make = |dir: &Path, free| command(kind, paths, dir, free);
+        Ok(Server(Listening::start(SERVER_CORE, make)?))
     }
 
     /// Asks once: every server must say the same page.
     pub fn check_answer(&self) -> Result<()> {
-        let mut stream = TcpStream::connect(self.address)?;
+        let mut stream = TcpStream::connect(self.0.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
         let mut reader = BufReader::new(stream);
@@ -193,14 +155,6 @@ impl Server {
         ensure!(rest.contains("<center><h1>Wham-o</h1></center>"), "it answers {rest:?}");
         ensure!(rest.to_lowercase().contains("content-type: text/html"), "it answers {rest:?}");
         Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        _ = self.child.kill();
-        _ = self.child.wait();
     }
 }
 

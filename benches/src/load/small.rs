@@ -1,28 +1,25 @@
 //! Ping-pong: many connections, one small message in flight on each.
 
-use std::{
-    io::{ErrorKind, Read as _, Write as _},
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
 use super::{Count, Load, SMALL_BYTES, Watch, connect_mio, poll_once};
+use crate::native::Wire;
 
 /// Of one look at the poll, as the native server takes them.
 const EVENTS_MAX: usize = 1_024;
 
 /// The connections, each waiting for its reply.
-pub struct Small {
+pub struct Small<W> {
     poll: Poll,
     events: Events,
-    connections: Vec<Connection>,
+    connections: Vec<Connection<W>>,
 }
 
-struct Connection {
-    stream: TcpStream,
+struct Connection<W> {
+    stream: W,
     /// What was sent last; it differs from the one before and from every other connection's.
     message: [u8; SMALL_BYTES],
     sequence: u64,
@@ -31,21 +28,28 @@ struct Connection {
     received: usize,
 }
 
-impl Small {
+impl Small<TcpStream> {
     /// Opens the connections and sends the first message on each.
     pub fn start(address: SocketAddr, count: usize) -> Result<Self> {
+        Small::over(count, |index| connect_mio(address, index))
+    }
+}
+
+impl<W: Wire> Small<W> {
+    /// The same over what `open` makes, which is ready for a poll.
+    pub fn over(count: usize, open: impl Fn(usize) -> Result<W>) -> Result<Self> {
         let poll = Poll::new()?;
         let mut connections = Vec::with_capacity(count);
         for index in 0..count {
-            let mut stream = connect_mio(address, index)?;
-            poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
+            let mut stream = open(index)?;
+            poll.registry().register(stream.socket(), Token(index), Interest::READABLE)?;
             connections.push(Connection::new(stream, index)?);
         }
         Ok(Self { poll, events: Events::with_capacity(count.min(EVENTS_MAX)), connections })
     }
 }
 
-impl Load for Small {
+impl<W: Wire> Load for Small<W> {
     /// 64 bytes are compared in no time: they always are.
     fn run(&mut self, time: Duration, _verify: bool) -> Result<Count> {
         let mut watch = Watch::start(time);
@@ -61,8 +65,8 @@ impl Load for Small {
     }
 }
 
-impl Connection {
-    fn new(stream: TcpStream, index: usize) -> Result<Self> {
+impl<W: Wire> Connection<W> {
+    fn new(stream: W, index: usize) -> Result<Self> {
         let mut message = [0x5a; SMALL_BYTES];
         message[..8].copy_from_slice(&index.to_le_bytes());
         let reply = [0; SMALL_BYTES + 1];

@@ -1,13 +1,10 @@
 //! One connection of the native server: what is readable, what is owed, when to stop reading.
 
-use std::{
-    collections::VecDeque,
-    io::{ErrorKind, Read as _, Write as _},
-};
+use std::{collections::VecDeque, io::ErrorKind};
 
-use mio::{event::Event, net::TcpStream};
+use mio::event::Event;
 
-use super::Protocol;
+use super::{Protocol, Wire};
 
 /// Reading stops above this: the peer sends faster than it reads.
 const OUTBOX_HIGH_BYTES: usize = 64 * 1024;
@@ -27,9 +24,9 @@ pub enum Next {
 }
 
 /// An accepted socket and the state around it.
-pub struct Connection<P> {
+pub struct Connection<P, W> {
     protocol: P,
-    stream: TcpStream,
+    stream: W,
     outbox: VecDeque<u8>,
     /// The socket may hold bytes: it was reported and has not been drained since.
     readable: bool,
@@ -41,9 +38,9 @@ pub struct Connection<P> {
     paused: bool,
 }
 
-impl<P: Protocol> Connection<P> {
+impl<P: Protocol, W: Wire> Connection<P, W> {
     /// A connection that nothing is known about.
-    pub fn new(stream: TcpStream, protocol: P) -> Self {
+    pub fn new(stream: W, protocol: P) -> Self {
         Self {
             protocol,
             stream,
@@ -77,7 +74,7 @@ impl<P: Protocol> Connection<P> {
                 Ok(0) => self.ended = true,
                 Ok(count) => {
                     // Less than asked for: the socket is empty, and a new edge will tell of more.
-                    if count < buffer.len() && !self.read_closed {
+                    if W::SHORT_READ_IS_THE_LAST && count < buffer.len() && !self.read_closed {
                         self.readable = false;
                     }
                     scratch.clear();
@@ -99,6 +96,10 @@ impl<P: Protocol> Connection<P> {
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
+        match self.stream.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
         while !self.outbox.is_empty() {
             let front = self.outbox.as_slices().0;
             let asked = front.len();
@@ -114,7 +115,7 @@ impl<P: Protocol> Connection<P> {
 }
 
 /// Straight to the socket when nothing waits before it; the rest into the outbox.
-fn send(stream: &mut TcpStream, outbox: &mut VecDeque<u8>, mut data: &[u8]) -> std::io::Result<()> {
+fn send(stream: &mut impl Wire, outbox: &mut VecDeque<u8>, mut data: &[u8]) -> std::io::Result<()> {
     if outbox.is_empty() && !data.is_empty() {
         data = &data[write(stream, data)?..];
     }
@@ -123,7 +124,7 @@ fn send(stream: &mut TcpStream, outbox: &mut VecDeque<u8>, mut data: &[u8]) -> s
 }
 
 /// One write, of which "not now" is no error.
-fn write(stream: &mut TcpStream, data: &[u8]) -> std::io::Result<usize> {
+fn write(stream: &mut impl Wire, data: &[u8]) -> std::io::Result<usize> {
     loop {
         match stream.write(data) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
