@@ -40,7 +40,7 @@ pub fn for_tests() -> Result<Route> {
 /// For the measurements.
 pub fn for_benches() -> Result<Route> {
     ensure(&[&tools::WASM_CLANG, &tools::EVENTMACHINE])?;
-    ensure(&[&tools::LOAD, &tools::NGINX, &tools::WEB_SERVERS])?;
+    ensure(&[&tools::LOAD, &tools::NGINX, &tools::PROXIES, &tools::WEB_SERVERS])?;
     ensure(&[&tools::RABBITMQ, &tools::PIKA])?;
     route::ready()
 }

@@ -84,6 +84,18 @@ pub const NGINX: Tool = Tool {
     works: || succeeds("sh", &["-c", "PATH=$PATH:/usr/sbin nginx -v"]),
 };
 
+pub const PROXIES: Tool = Tool {
+    name: "HAProxy and nginx's module for streams",
+    why: "for the measurements of TLS and of proxying beside others",
+    packages: &["haproxy", "libnginx-mod-stream"],
+    elsewhere: "HAProxy, and nginx with its module for streams",
+    works: || {
+        let there =
+            "PATH=$PATH:/usr/sbin haproxy -v && ls /usr/lib/nginx/modules/ngx_stream_module.so";
+        succeeds("sh", &["-c", there])
+    },
+};
+
 pub const WEB_SERVERS: Tool = Tool {
     name: "Node.js and thin",
     why: "for the measurements of HTTP beside others",
