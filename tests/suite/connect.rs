@@ -80,6 +80,8 @@ fn more_than_a_thousand_are_asked_for_at_once() {
         plugin
             .may_connect(&["127.0.0.1:*"])
             .limit("outgoing", MANY.to_string())
+            // Each of its connections has all the targets.
+            .limit("memory", "\"64MiB\"")
             .option("close", "connection_completed")
     });
     let outcome = host.wait_exit();
