@@ -11,12 +11,13 @@ pub const PACKAGE: &str = "sandloop:plugin";
 pub const VERSION: &str = "0.1.1";
 
 /// The interfaces that a plugin may import.
-pub const IMPORTS: [&str; 13] = [
+pub const IMPORTS: [&str; 14] = [
     "types",
     "sockets",
     "byte-counts",
     "proxying",
     "files",
+    "watching",
     "timers",
     "reactor",
     "deferred",

@@ -26,6 +26,7 @@ pub(crate) mod state;
 mod stdio;
 mod timers;
 mod wasi;
+mod watching;
 
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};

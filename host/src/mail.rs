@@ -5,3 +5,4 @@ pub(crate) mod mailboxes;
 pub(crate) mod message;
 pub(crate) mod post;
 pub(crate) mod queues;
+pub(crate) mod watch;

@@ -70,6 +70,8 @@ pub struct Usage {
     pub deferred: Semaphore,
     /// Processes.
     pub processes: Semaphore,
+    /// Files that are watched.
+    pub watches: Semaphore,
 }
 
 impl Usage {
@@ -81,6 +83,7 @@ impl Usage {
             outgoing: Semaphore::new(limits.outgoing),
             deferred: Semaphore::new(limits.deferred),
             processes: Semaphore::new(limits.processes),
+            watches: Semaphore::new(limits.watches),
         }
     }
 }

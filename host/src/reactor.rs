@@ -26,6 +26,7 @@ mod stop;
 pub(crate) mod table;
 mod ticks;
 mod timers;
+mod watching;
 
 use std::collections::HashMap;
 use std::io;
@@ -42,6 +43,7 @@ use crate::engine::ticker::Activity;
 use crate::host_api::state::Env;
 use crate::mail::post::Post;
 use crate::net::listener::Listener;
+use crate::plugin::Plugin;
 use crate::quota::instances::InstanceQuota;
 use crate::reactor::exit::Exit;
 use crate::reactor::fair_share::FairShare;
@@ -59,6 +61,7 @@ use crate::reactor::table::program::Programs;
 use crate::reactor::table::stop::Stopping;
 use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
+use crate::reactor::table::watches::Watches;
 use crate::workers::disposal::Disposal;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane::SlowLane;
@@ -123,6 +126,7 @@ pub struct Reactor {
     programs: Programs,
     timers: Deadlines,
     held_back: HeldBack,
+    watches: Watches,
     agenda: Agenda,
     backlog: Backlog,
     /// What each tenant takes of a turn.
@@ -149,6 +153,11 @@ impl Reactor {
         let inbox = Inbox::new(poll.registry())?;
         let (plugins, tenants) = (setup.env.host.plugins.len(), setup.env.host.tenants.len());
         setup.env.clock.begin_turn();
+        let mut watches = Watches::default();
+        let sees_folders = |plugin: &Arc<Plugin>| !plugin.config.allow.directories.is_empty();
+        if setup.env.host.plugins.iter().any(sees_folders) {
+            watches.prepare(poll.registry());
+        }
         Ok(Reactor {
             fair_share: FairShare::new(tenants, setup.slice),
             setup,
@@ -162,6 +171,7 @@ impl Reactor {
             programs: Programs::new(plugins),
             timers: Deadlines::new(tenants),
             held_back: HeldBack::default(),
+            watches,
             agenda: Agenda::new(tenants),
             backlog: Backlog::new(tenants),
             entry: None,
@@ -274,6 +284,7 @@ impl Reactor {
     fn has_something_to_do(&self) -> bool {
         !self.agenda.is_empty()
             || 0 < self.acceptors.ready()
+            || self.watches.may_have_more()
             || self.mail_can_go_on()
             || self.stop_can_go_on()
     }

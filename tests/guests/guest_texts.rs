@@ -55,6 +55,10 @@ impl Texts {
                 send(text);
                 send(&format!("data/{text}"));
             }
+            "watching.watch-file" => {
+                ignore(host::watching::watch_file(text));
+                ignore(host::watching::watch_file(&format!("data/{text}")));
+            }
             "options.get" => ignore(host::options::get(text)),
             "channels.subscribe" => ignore(host::channels::subscribe(&absolute)),
             "channels.push" => ignore(host::channels::push(&absolute, b"", None)),

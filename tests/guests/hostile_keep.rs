@@ -224,6 +224,13 @@ fn ask_host(what: &str, ask: &Ask) -> Granted {
         }
         "log.log" if bytes.is_empty() => done(host::log::log(Level::Warn, "x")),
         "log.log" => done(host::log::log(Level::Warn, &"x".repeat(MESSAGE))),
+        "watching.watch-file" if bytes.is_empty() => {
+            granted(host::watching::watch_file("data/name 0"))
+        }
+        "watching.watch-file" => {
+            granted(host::watching::watch_file(&format!("data/{}", String::from_utf8_lossy(bytes))))
+        }
+        "watching.unwatch" => done(host::watching::unwatch(*number)),
         "options.get" => done(host::options::get(name)),
         "options.all" => done(host::options::all()),
         other => panic!("no row for {other}"),
@@ -255,6 +262,10 @@ fn bring_about(what: &str, ask: &Ask) -> Granted {
             granted(process.map(host::processes::kill))
         }
         // Its own socket is no target: that there is one more kind of event costs nothing.
+        "watch-handler.watch-ended" => granted(host::watching::watch_file("data/none")),
+        "watch-handler.file-modified"
+        | "watch-handler.file-moved"
+        | "watch-handler.file-deleted" => granted(host::watching::watch_file("data")),
         "files-handler.file-sent" => SOCKET.with_borrow(|socket| {
             let socket = socket.as_ref().expect("a connection");
             granted(socket.send_file("data/none", 0..u64::MAX, |_| {}))

@@ -13,7 +13,7 @@ use sandloop_tests::{
 /// The texts that the guest has.
 const KINDS: [&str; 7] = ["escapes", "newlines", "replaced", "direction", "nul", "quotes", "lines"];
 /// Where it names them: functions of the contract, its own and the host's.
-const CALLS: [&str; 15] = [
+const CALLS: [&str; 16] = [
     "channels.num-subscribers",
     "channels.push",
     "channels.subscribe",
@@ -28,6 +28,7 @@ const CALLS: [&str; 15] = [
     "queues.push",
     "queues.size",
     "sockets.connect",
+    "watching.watch-file",
     "lifecycle.start",
 ];
 /// Where it names them besides: WASI, and a panic.

@@ -91,5 +91,6 @@ mod tls;
 mod udp;
 mod unix_paths;
 mod wasi;
+mod watching;
 mod websocket;
 mod ws_chat;

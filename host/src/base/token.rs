@@ -11,17 +11,21 @@ pub enum PollSource {
     Waker,
     /// A listener, by its place.
     Listener(usize),
+    /// Files that are watched.
+    Watches,
     /// A connection, which may be gone.
     Connection(ConnectionId),
 }
 
 const WAKER_SLOT: u32 = u32::MAX;
+const WATCHES_SLOT: u32 = u32::MAX - 1;
 
 impl From<PollSource> for Token {
     fn from(source: PollSource) -> Token {
         let (generation, slot) = match source {
             PollSource::Waker => (0, WAKER_SLOT),
-            PollSource::Listener(place) => (0, u32::try_from(place).unwrap_or(WAKER_SLOT - 1)),
+            PollSource::Watches => (0, WATCHES_SLOT),
+            PollSource::Listener(place) => (0, u32::try_from(place).unwrap_or(WATCHES_SLOT - 1)),
             PollSource::Connection(key) => {
                 let (slot, generation) = key.parts();
                 (generation, slot)
@@ -37,6 +41,7 @@ impl From<Token> for PollSource {
         let slot = u32::try_from(token.0 & 0xffff_ffff).unwrap_or(0);
         match (generation, slot) {
             (0, WAKER_SLOT) => PollSource::Waker,
+            (0, WATCHES_SLOT) => PollSource::Watches,
             (0, place) => PollSource::Listener(place as usize),
             (generation, slot) => PollSource::Connection(Key::from_parts(slot, generation)),
         }
@@ -51,6 +56,7 @@ mod tests {
     fn tokens_go_there_and_back() {
         let check = |source: PollSource| assert_eq!(PollSource::from(Token::from(source)), source);
         check(PollSource::Waker);
+        check(PollSource::Watches);
         check(PollSource::Listener(0));
         check(PollSource::Listener(7));
         check(PollSource::Connection(Key::from_parts(0, 1)));

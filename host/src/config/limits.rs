@@ -311,6 +311,17 @@ limits! {
             max: 1000,
             form: "a number, as in lookups = 100",
         };
+        watches: bound WATCHES: u32 = {
+            what: "Files and folders that the plugin watches at once.",
+            why: "The system has a bound for the user of the host (`fs.inotify.max_user_watches`), which plugins share.",
+            at: Refuse,
+            then: "`watch-file` answers `limit`.",
+            unit: Count,
+            default: 100,
+            min: 0,
+            max: 10_000,
+            form: "a number, as in watches = 100",
+        };
         timers: bound TIMERS: u32 = {
             what: "Timers set at once by one instance.",
             why: "Each takes host memory.",

@@ -78,6 +78,7 @@ fn defaults() {
         accepts_per_second: None,
         outgoing: 1000,
         lookups: 100,
+        watches: 100,
         timers: 10_000,
         ticks: 10_000,
         outbox_high: 64 << 10,

@@ -14,7 +14,8 @@ pub use self::sandloop::plugin::files::{FileError, FilePart};
 pub use self::sandloop::plugin::log::Level;
 pub use self::sandloop::plugin::proxying::{ProxyError, ProxyOptions};
 pub use self::sandloop::plugin::types::{Address, CloseReason, Endpoint, ErrorCode};
+pub use self::sandloop::plugin::watching::WatchError;
 pub use self::sandloop::plugin::{
     byte_counts, channels, deferred, files, log, options, processes, proxying, queues, reactor,
-    sockets, timers, types,
+    sockets, timers, types, watching,
 };

@@ -55,6 +55,12 @@ exports! {
         ProxyCompleted = "proxy-completed"
     }
     "files-handler" { FileSent = "file-sent" }
+    "watch-handler" {
+        FileModified = "file-modified",
+        FileMoved = "file-moved",
+        FileDeleted = "file-deleted",
+        WatchEnded = "watch-ended"
+    }
 }
 
 /// Where the optional exports of one component are.

@@ -8,6 +8,7 @@ use crate::contract::outcome::ExitReason;
 use crate::log::text::GuestText;
 use crate::mail::message::Message;
 use crate::mail::post::{Deferred, Handout};
+use crate::mail::watch::{Change, WatchFault};
 use crate::net::connection::files::FileEnd;
 use crate::net::connection::{CloseReason, SharedConnection};
 use crate::quota::budget::Reservation;
@@ -59,6 +60,20 @@ pub enum Event {
         connection: ConnectionId,
         /// Which file, and what became of it.
         end: FileEnd,
+    },
+    /// `watch-handler.file-modified`, `file-moved` or `file-deleted`.
+    FileChanged {
+        /// The instance's number for the watch.
+        watch: u32,
+        /// What has happened.
+        change: Change,
+    },
+    /// `watch-handler.watch-ended`.
+    WatchEnded {
+        /// The instance's number for the watch.
+        watch: u32,
+        /// Why there is nothing to watch.
+        fault: WatchFault,
     },
     /// `unbind`, and the end of the object.
     Unbind {
@@ -161,6 +176,10 @@ impl Event {
             Event::ProxyTargetUnbound(_) => "proxy-target-unbound",
             Event::ProxyCompleted(_) => "proxy-completed",
             Event::FileSent { .. } => "file-sent",
+            Event::FileChanged { change: Change::Modified, .. } => "file-modified",
+            Event::FileChanged { change: Change::Moved, .. } => "file-moved",
+            Event::FileChanged { change: Change::Deleted, .. } => "file-deleted",
+            Event::WatchEnded { .. } => "watch-ended",
             Event::Unbind { .. } => "unbind",
             Event::Timer(_) => "timer-fired",
             Event::Tick(_) => "tick",

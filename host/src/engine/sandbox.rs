@@ -11,7 +11,7 @@ use crate::config::bound::Limit;
 use crate::config::model::Isolation;
 use crate::contract::bindings;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
-use crate::contract::bindings::{ByteCount, FileError, Minimal};
+use crate::contract::bindings::{ByteCount, FileError, Minimal, WatchError};
 use crate::contract::export::Export;
 use crate::contract::outcome::{ExitReason, Failure};
 use crate::engine::event::{Event, Opening, Outcome};
@@ -23,6 +23,7 @@ use crate::log::text::GuestText;
 use crate::log::trap;
 use crate::mail::message::Message;
 use crate::mail::post::Deferred;
+use crate::mail::watch::Change;
 use crate::net::connection::CloseReason;
 use crate::plugin::Plugin;
 
@@ -101,6 +102,17 @@ impl Sandbox {
                 let outcome: Result<ByteCount, FileError> =
                     end.outcome.map(ByteCount::from).map_err(FileError::from);
                 self.tell(Export::FileSent, (object, end.file, outcome))?;
+            }
+            Event::FileChanged { watch, change } => {
+                let export = match change {
+                    Change::Modified => Export::FileModified,
+                    Change::Moved => Export::FileMoved,
+                    Change::Deleted => Export::FileDeleted,
+                };
+                self.tell(export, (*watch,))?;
+            }
+            Event::WatchEnded { watch, fault } => {
+                self.tell(Export::WatchEnded, (*watch, WatchError::from(*fault)))?;
             }
             Event::Unbind { connection, reason } => self.unbind(*connection, *reason)?,
             Event::Timer(id) => self.tell(Export::TimerFired, (*id,))?,
@@ -190,6 +202,10 @@ impl Sandbox {
             Export::ProxyTargetUnbound | Export::ProxyCompleted => {
                 self.is::<(ResourceAny,), ()>(export)
             }
+            Export::FileModified | Export::FileMoved | Export::FileDeleted => {
+                self.is::<(u32,), ()>(export)
+            }
+            Export::WatchEnded => self.is::<(u32, WatchError), ()>(export),
             Export::FileSent => {
                 self.is::<(ResourceAny, u32, Result<ByteCount, FileError>), ()>(export)
             }

@@ -66,9 +66,9 @@ impl HostState {
     }
 
     /// A file is below none of the folders that this plugin sees: whatever the policy, there is nothing to open.
-    pub(super) fn deny_file(&self, path: &GuestText) {
+    pub(super) fn deny_file(&self, call: &'static str, path: &GuestText) {
         // Nothing is let through.
-        let _ = self.deny("files.send-file", Some(path.clone()), None, Grant::Read);
+        let _ = self.deny(call, Some(path.clone()), None, Grant::Read);
     }
 
     /// Counts and logs what was not granted; the policy decides whether it is refused.

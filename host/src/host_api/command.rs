@@ -8,6 +8,7 @@ use crate::clock::Moment;
 use crate::mail::mailboxes::Process;
 use crate::mail::message::Message;
 use crate::net::outbound::Target;
+use crate::plugin::granted::GrantedPath;
 use crate::quota::host_memory::Admission;
 use crate::quota::semaphore::Permit;
 
@@ -61,6 +62,20 @@ pub enum Command {
         /// What it is given.
         argument: Message,
     },
+    /// Watch a file. Counted already.
+    Watch {
+        /// Its id.
+        id: u32,
+        /// Counts it.
+        admission: Admission,
+        /// Where it is.
+        path: GrantedPath,
+    },
+    /// Forget a watch.
+    Unwatch {
+        /// Its id.
+        id: u32,
+    },
     /// End a process, if this instance has spawned it.
     Kill {
         /// Which one.
@@ -109,6 +124,7 @@ fn condensed(list: Vec<Command>) -> Vec<Command> {
     let mut kept: Vec<Option<Command>> = Vec::new();
     let mut timers = HashMap::new();
     let (mut touched, mut killed) = (HashSet::new(), HashSet::new());
+    let mut unwatched = HashSet::new();
     let (mut exits, mut stops) = (false, false);
     for command in list {
         let is_new = match &command {
@@ -131,6 +147,11 @@ fn condensed(list: Vec<Command>) -> Vec<Command> {
             Command::Kill { process } => killed.insert(*process),
             Command::Exit => !std::mem::replace(&mut exits, true),
             Command::Stop => !std::mem::replace(&mut stops, true),
+            Command::Unwatch { id } => unwatched.insert(*id),
+            Command::Watch { id, .. } => {
+                unwatched.remove(id);
+                true
+            }
             Command::Connect { .. } | Command::Tick { .. } => true,
         };
         if is_new {

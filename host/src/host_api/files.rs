@@ -16,7 +16,7 @@ impl files::Host for HostState {
         connection.lock().takes_file()?;
         let address = self.address.clone().ok_or(FileError::Denied)?;
         let Some(granted) = self.plugin.granted.find(&path) else {
-            self.deny_file(&GuestText::name(&path));
+            self.deny_file("files.send-file", &GuestText::name(&path));
             return Err(FileError::Denied);
         };
         let tenant = &self.plugin.tenant;

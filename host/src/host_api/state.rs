@@ -49,6 +49,8 @@ pub struct HostState {
     pub subscriptions: Subscriptions,
     /// Its pops that wait.
     pub pops: Pops,
+    /// Ids of watches that have not ended.
+    pub watches: HashSet<u32>,
     /// What it filled last: while that is pressed, its connections are not read.
     fills: Option<ByteBudget>,
     /// Its deferred jobs that have not ended.
@@ -89,6 +91,7 @@ impl HostState {
             is_process: false,
             subscriptions: Subscriptions::default(),
             pops: Pops::default(),
+            watches: HashSet::new(),
             fills: None,
             jobs: OwnJobs::default(),
             ids: Ids::default(),

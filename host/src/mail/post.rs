@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Bound;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use mio::Waker;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::contract::outcome::{ExitReason, Failure};
 use crate::mail::message::{KEPT_BYTES, Message};
+use crate::mail::watch::WatchFault;
 use crate::net::connection::files::{FileFault, OpenedFile};
 use crate::net::outbound::Attempt;
 use crate::quota::budget::{ByteBudget, Reservation};
@@ -56,6 +58,15 @@ pub enum Mail {
         file: u32,
         /// What it has done.
         news: FileNews,
+    },
+    /// A thread has opened a file that an instance watches, or found why not.
+    Watched {
+        /// Who asked.
+        instance: InstanceId,
+        /// Its own number for it.
+        watch: u32,
+        /// The file; it is open for its name alone.
+        opened: Result<OwnedFd, WatchFault>,
     },
     /// A process has ended.
     Exited {

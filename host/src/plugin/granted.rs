@@ -9,6 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 
 use crate::config::directory::Directory;
+use crate::mail::watch::WatchFault;
 use crate::net::connection::files::{FileFault, OpenedFile};
 
 /// The folders that the instances of a plugin see, opened once.
@@ -92,6 +93,19 @@ impl GrantedPath {
         Ok(OpenedFile { file: Arc::new(File::from(file)), offset, left })
     }
 
+    /// Opens what is there for its name alone, if it is a file or a folder. Waits for its file system.
+    ///
+    /// # Errors
+    /// Why there is nothing to watch.
+    pub fn open_to_watch(&self) -> Result<OwnedFd, WatchFault> {
+        let opened = self.resolve(OFlags::PATH)?;
+        let stat = fstat(&opened).map_err(fault_of)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile | FileType::Directory => Ok(opened),
+            _ => Err(WatchFault::Unsupported),
+        }
+    }
+
     fn resolve(&self, flags: OFlags) -> Result<OwnedFd, FileFault> {
         let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let folder = self.folder.as_fd();
@@ -122,6 +136,17 @@ fn fault_of(errno: Errno) -> FileFault {
         Errno::XDEV | Errno::ACCESS | Errno::PERM => FileFault::Denied,
         Errno::ISDIR | Errno::NXIO => FileFault::NotAFile,
         _ => FileFault::Failed,
+    }
+}
+
+impl From<FileFault> for WatchFault {
+    fn from(fault: FileFault) -> WatchFault {
+        match fault {
+            FileFault::Denied => WatchFault::Denied,
+            FileFault::NotFound => WatchFault::NotFound,
+            FileFault::NotAFile => WatchFault::Unsupported,
+            FileFault::Closed | FileFault::Changed | FileFault::Failed => WatchFault::Failed,
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub const TLS_BYTES: u64 = 48 << 10;
 pub const DATAGRAM_BYTES: u64 = 256;
 /// A file on its way out, besides its path and what is in memory of it.
 pub const FILE_BYTES: u64 = 512;
+/// A file that is watched.
+pub const WATCH_BYTES: u64 = 1024;
 /// A process, besides its instance and its mail.
 pub const PROCESS_BYTES: u64 = 1024;
 /// An entry of a folder that was listed, besides its name.

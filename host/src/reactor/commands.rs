@@ -7,6 +7,7 @@
 use crate::base::arena::InstanceId;
 use crate::engine::event::{Event, Outcome};
 use crate::host_api::command::Command;
+use crate::mail::watch::Change;
 use crate::reactor::Reactor;
 use crate::reactor::table::asked::Asked;
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -120,6 +121,8 @@ impl Reactor {
                 let birth = Birth { process, parent: id, plugin, name, argument };
                 self.agenda.pending.push(tenant, Pending::Spawn(birth));
             }
+            Command::Watch { id: watch, admission, path } => self.watch(id, watch, admission, path),
+            Command::Unwatch { id: watch } => self.unwatch(id, watch),
             Command::Kill { process } => self.kill(id, process),
             Command::Exit => self.exit(id),
             Command::Stop => self.stop_everywhere(),
@@ -135,6 +138,11 @@ impl Reactor {
                 }
             }
             (Event::Unbind { connection, .. }, _) => self.remove_connection(*connection),
+            (
+                Event::WatchEnded { watch, .. }
+                | Event::FileChanged { watch, change: Change::Deleted },
+                _,
+            ) => self.unwatch(id, *watch),
             (Event::FileSent { connection, end }, _) => self.file_was_told(*connection, end),
             (Event::Timer(timer), _) => self.rearm(id, *timer),
             (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),

@@ -178,6 +178,9 @@ impl Reactor {
             let few = timers.split_off(timers.len().saturating_sub(CANCELLED_AT_ONCE));
             self.agenda.cancelled.push(tenant, few);
         }
+        for (watch, known) in &instance.watches {
+            self.forget_watch(id, *watch, known);
+        }
         for connection in instance.connections {
             self.agenda.abandoned.push(tenant, (connection, instance.plugin.clone()));
         }

@@ -38,6 +38,8 @@ impl Reactor {
             Event::ProxyTargetUnbound(connection) | Event::ProxyCompleted(connection) => {
                 self.connections.get(*connection)?.is_open
             }
+            Event::FileChanged { watch, change } => self.watch_is_set(id, *watch, *change)?,
+            Event::WatchEnded { watch, .. } => self.watch_ends(id, *watch)?,
             Event::FileSent { connection, .. } => self.connections.get(*connection)?.is_open,
             Event::Datagram { connection, .. } => self.datagram_is_due(*connection)?,
             Event::Unbind { connection, .. } => {

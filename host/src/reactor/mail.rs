@@ -108,7 +108,7 @@ impl Reactor {
                 self.connections.get(*connection)?.instance
             }
             Mail::Deferred(deferred) => deferred.instance,
-            Mail::Popped { instance, .. } => *instance,
+            Mail::Popped { instance, .. } | Mail::Watched { instance, .. } => *instance,
             // A process that is not born yet finds what is in its mailbox.
             Mail::Notified { process, .. } => *self.processes.get(process)?,
             Mail::Exited { parent, .. } => *parent,
@@ -136,6 +136,7 @@ impl Reactor {
                 // Others of its tenant wait already.
                 self.held_back.push(delivery);
             }
+            Mail::Watched { instance, watch, opened } => self.watch_opened(instance, watch, opened),
             Mail::Popped { instance, pop, item } => {
                 self.deliver(instance, Event::Popped { pop, item });
             }

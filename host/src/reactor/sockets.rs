@@ -28,6 +28,7 @@ impl Reactor {
         TurnPhase::Sockets(SocketProgress {
             doing: SocketStep::Next,
             acceptors: self.acceptors.ready(),
+            watches: self.watches.may_have_more(),
         })
     }
 
@@ -54,6 +55,11 @@ impl Reactor {
             let place = self.acceptors.next_ready();
             return Some(place.map_or(SocketStep::Next, |place| self.accept_at(place)));
         }
+        if progress.watches {
+            progress.watches = false;
+            self.take_changes();
+            return Some(SocketStep::Next);
+        }
         let (agenda, fair_share) = (&mut self.agenda, &mut self.fair_share);
         let handshakes_wait = |tenant| fair_share.passes_over(TurnPart::Handshakes, tenant);
         if let Some((_, id)) = agenda.handshakes.next(handshakes_wait) {
@@ -72,6 +78,10 @@ impl Reactor {
         let event = self.events.next()?;
         Some(match event.source {
             PollSource::Waker => SocketStep::Next,
+            PollSource::Watches => {
+                self.watches.found();
+                SocketStep::Next
+            }
             PollSource::Listener(place) => self.accept_at(place),
             PollSource::Connection(id) => self.on_event(id, event),
         })

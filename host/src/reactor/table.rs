@@ -18,3 +18,4 @@ pub(super) mod stop;
 pub(super) mod turn;
 pub(super) mod turn_part;
 pub(super) mod turn_queue;
+pub(super) mod watches;

@@ -10,6 +10,7 @@
 //! - [`sockets`]: what a connection may do, and making outgoing ones.
 //! - [`proxying`]: bytes from one connection to another, past the plugin.
 //! - [`files`]: files to a connection.
+//! - [`watching`]: changes of files.
 //! - [`timers`]: what happens later.
 //! - [`reactor`]: the loop: ticks, stop.
 //! - [`deferrable`], [`completion`]: something that will succeed or fail.
@@ -66,6 +67,7 @@ pub mod timers;
 #[cfg(any(feature = "amqp", feature = "frames", feature = "http"))]
 mod transport;
 pub mod types;
+pub mod watching;
 
 pub use channels::{Channel, Subscription};
 pub use completion::Completion;
@@ -85,6 +87,7 @@ pub use spawn::{SpawnedProcess, spawn};
 pub use tick_loop::{TickLoop, tick_loop};
 pub use timers::{PeriodicTimer, Timer, add_periodic_timer, add_timer, cancel_timer};
 pub use types::{Address, CloseReason, ErrorCode};
+pub use watching::{FileWatch, Watch, WatchError, watch_file};
 
 /// What [`Program::prepare`] and [`Program::start`] answer: any error may be returned with `?`.
 pub type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

@@ -16,6 +16,7 @@ use crate::reactor::table::asked::Asked;
 use crate::reactor::table::deadline::DeadlineKey;
 use crate::reactor::table::instance_queue::{InstanceQueue, QueueItem};
 use crate::reactor::table::process::Role;
+use crate::reactor::table::watches::Watch;
 use crate::workers::slow_call::SlowCall;
 
 pub enum InstanceState {
@@ -47,6 +48,8 @@ pub struct Instance {
     /// Whether that has come, so that one read is due.
     pub is_reprieved: bool,
     pub timers: HashMap<u32, GuestTimer>,
+    /// Files that it watches, by its own numbers.
+    pub watches: HashMap<u32, Watch>,
     /// Outgoing connections that were asked for and not begun.
     pub pending_connects: u32,
     /// What makes it a process, if it is one.
@@ -128,6 +131,7 @@ impl Instance {
             reprieve: None,
             is_reprieved: false,
             timers: HashMap::new(),
+            watches: HashMap::new(),
             pending_connects: 0,
             role: None,
             children: HashSet::new(),

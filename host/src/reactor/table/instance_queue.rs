@@ -56,6 +56,8 @@ impl QueueItem {
                 | Event::ProxyTargetUnbound(_)
                 | Event::ProxyCompleted(_)
                 | Event::FileSent { .. }
+                | Event::FileChanged { .. }
+                | Event::WatchEnded { .. }
                 | Event::Unbind { .. }
                 | Event::Operation { .. }
                 | Event::Spawned { .. } => false,

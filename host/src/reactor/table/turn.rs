@@ -80,6 +80,8 @@ pub(in crate::reactor) struct SocketProgress {
     pub(in crate::reactor) doing: SocketStep,
     /// Acceptors that were left over from the last turn.
     pub(in crate::reactor) acceptors: usize,
+    /// Whether changes of files were.
+    pub(in crate::reactor) watches: bool,
 }
 
 /// What is done with one socket.

@@ -11,7 +11,7 @@ use crate::{
         exports::sandloop::plugin::{
             catalog, deferred_handler, files_handler, handler, handler::Origin, mailbox,
             operations, processes_handler, proxy_handler, queues_handler, subscriptions,
-            ticks_handler, timers_handler,
+            ticks_handler, timers_handler, watch_handler,
         },
         program::exports::sandloop::plugin::lifecycle,
         sandloop::plugin::sockets as host,
@@ -25,6 +25,7 @@ use crate::{
     sockets::{self, Socket},
     timers,
     types::CloseReason,
+    watching,
 };
 
 /// The exports of every plugin.
@@ -158,6 +159,24 @@ impl<C: Classes> files_handler::Guest for Glue<C> {
     }
 }
 
+impl<C: Classes> watch_handler::Guest for Glue<C> {
+    fn file_modified(watch: u32) {
+        watching::modified(watch);
+    }
+
+    fn file_moved(watch: u32) {
+        watching::moved(watch);
+    }
+
+    fn file_deleted(watch: u32) {
+        watching::deleted(watch);
+    }
+
+    fn watch_ended(watch: u32, error: watch_handler::WatchError) {
+        watching::ended(watch, error);
+    }
+}
+
 impl<C: Classes> catalog::Guest for Glue<C> {
     fn handlers() -> Vec<String> {
         C::HANDLERS.iter().map(|class| class.name().to_ascii_lowercase()).collect()
@@ -201,7 +220,8 @@ where
         + subscriptions::Guest
         + queues_handler::Guest
         + proxy_handler::Guest
-        + files_handler::Guest,
+        + files_handler::Guest
+        + watch_handler::Guest,
 {
 }
 
