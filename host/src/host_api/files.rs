@@ -8,12 +8,16 @@ use crate::log::text::GuestText;
 use crate::mail::post::{FileNews, Mail};
 use crate::net::connection::SendError;
 use crate::net::connection::files::{FileAdmission, FileFault};
+use crate::plugin::granted::PATH_MAX;
 use crate::quota::host_memory::{self, FILE_BYTES};
 
 impl files::Host for HostState {
     fn send_file(&mut self, to: Socket, path: String, part: FilePart) -> Result<u32, FileError> {
         let (id, connection) = self.sockets.get(to.rep()).ok_or(FileError::Closed)?.clone();
         connection.lock().takes_file()?;
+        if PATH_MAX < path.len() {
+            return Err(FileError::NotFound);
+        }
         let address = self.address.clone().ok_or(FileError::Denied)?;
         let Some(granted) = self.plugin.granted.find(&path) else {
             self.deny_file("files.send-file", &GuestText::name(&path));

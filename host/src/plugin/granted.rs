@@ -12,6 +12,9 @@ use crate::config::directory::Directory;
 use crate::mail::watch::WatchFault;
 use crate::net::connection::files::{FileFault, OpenedFile};
 
+/// Bytes of the longest path that the system takes.
+pub const PATH_MAX: usize = 4095;
+
 /// The folders that the instances of a plugin see, opened once.
 #[derive(Debug, Clone, Default)]
 pub struct GrantedFolders(Arc<[GrantedFolder]>);
