@@ -18,6 +18,7 @@ pub mod explain;
 pub(crate) mod file;
 mod keys;
 pub(crate) mod limits;
+pub(crate) mod listen_rule;
 pub mod model;
 pub(crate) mod names;
 mod options;

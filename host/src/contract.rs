@@ -11,13 +11,16 @@ pub const PACKAGE: &str = "sandloop:plugin";
 pub const VERSION: &str = "0.1.1";
 
 /// The interfaces that a plugin may import.
-pub const IMPORTS: [&str; 14] = [
+pub const IMPORTS: [&str; 17] = [
     "types",
     "sockets",
     "byte-counts",
     "proxying",
     "files",
     "watching",
+    "socket-options",
+    "listeners",
+    "datagrams",
     "timers",
     "reactor",
     "deferred",

@@ -66,6 +66,8 @@ pub struct Usage {
     pub lookups: Semaphore,
     /// Outgoing connections, from the call of `connect` on.
     pub outgoing: Semaphore,
+    /// Listeners and datagram sockets of its own.
+    pub listeners: Semaphore,
     /// Deferred jobs that have not ended.
     pub deferred: Semaphore,
     /// Processes.
@@ -81,6 +83,7 @@ impl Usage {
             accepted: Semaphore::new(limits.connections),
             lookups: Semaphore::new(limits.lookups),
             outgoing: Semaphore::new(limits.outgoing),
+            listeners: Semaphore::new(limits.listeners),
             deferred: Semaphore::new(limits.deferred),
             processes: Semaphore::new(limits.processes),
             watches: Semaphore::new(limits.watches),

@@ -16,6 +16,7 @@ mod inbox;
 mod instances;
 mod mail;
 mod outgoing;
+mod own_sockets;
 mod pending;
 mod processes;
 mod proxy_headers;
@@ -220,7 +221,7 @@ impl Reactor {
         let token = PollSource::Listener(self.acceptors.next_place()).into();
         self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
         self.setup.env.host.own_listeners.add(&listener.endpoint.address);
-        self.acceptors.add(listener);
+        self.acceptors.add(listener, None);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 use std::io::Write;
 
 use sandloop::bindings::sandloop::plugin as host;
+use sandloop::bindings::sandloop::plugin::listeners::ListenAddress;
 use sandloop::bindings::sandloop::plugin::log::Level;
 use sandloop::bindings::sandloop::plugin::types::{Address, Endpoint};
 use sandloop::processes::{self, Process};
@@ -80,6 +81,30 @@ impl Texts {
                 to(Address::Unix(format!("/run/{short}")));
                 to(Address::Tcp(Endpoint { host: short, port: 80 }));
             }
+            "socket-options.connect-from" => {
+                let short: String = text.chars().take(20).collect();
+                for host in [text, &short, "127.0.0.1"] {
+                    let local = Endpoint { host: host.to_owned(), port: 1 };
+                    let to = Address::Tcp(Endpoint { host: short.clone(), port: 80 });
+                    ignore(host::socket_options::connect_from(&local, &to, 0));
+                }
+            }
+            "listeners.start-server" => {
+                let short: String = text.chars().take(20).collect();
+                let at = |address| {
+                    ignore(host::listeners::start_server(&address, text, &[]));
+                    ignore(host::listeners::start_server(&address, &short, &[]));
+                };
+                at(ListenAddress::Unix(text.to_owned()));
+                at(ListenAddress::Unix(format!("/run/{short}")));
+                at(ListenAddress::Tcp(Endpoint { host: text.to_owned(), port: 80 }));
+                at(ListenAddress::Udp(Endpoint { host: short.clone(), port: 80 }));
+            }
+            "datagrams.open-datagram-socket" => {
+                let local = Endpoint { host: text.to_owned(), port: 80 };
+                ignore(host::datagrams::open_datagram_socket(&local, 0));
+            }
+            "datagrams.send-datagram" => ignore(self.socket.send_datagram("x", text, 80)),
             // The SDK's error names the process that it does not know.
             "mailbox.spawned" => {
                 ignore(processes::try_spawn(

@@ -113,6 +113,10 @@ impl Keep {
             Some(("sockets", function)) => self.ask_socket(function, ask),
             Some(("files", function)) => self.ask_files(function, ask),
             Some(("proxying", function)) => self.ask_proxying(function),
+            Some(("socket-options", function)) => self.ask_options(function, ask),
+            Some(("datagrams", "send-datagram")) => {
+                granted(self.0.send_datagram(&ask.bytes, "127.0.0.1", 9))
+            }
             Some(("wasi", function)) => ask_wasi(function, ask),
             Some(("lifecycle" | "catalog" | "handler", _)) => done(()),
             Some(("operations" | "mailbox" | "subscriptions", _)) => bring_about(what, ask),
@@ -183,11 +187,44 @@ impl Keep {
             other => panic!("no row for proxying.{other}"),
         }
     }
+
+    fn ask_options(&self, function: &str, ask: &Ask) -> Granted {
+        let socket = &self.0;
+        let some = Duration::from_secs(60);
+        match function {
+            "set-keepalive" => granted(socket.enable_keepalive(some, some, 3)),
+            "keepalive" => done(socket.keepalive()),
+            "set-nodelay" => granted(socket.set_nodelay(ask.number.is_multiple_of(2))),
+            "nodelay" => done(socket.nodelay()),
+            "connect-from" => {
+                let to = Endpoint { host: "127.0.0.1".to_owned(), port: 9 };
+                let from = Endpoint { host: "127.0.0.1".to_owned(), port: 0 };
+                granted(host::socket_options::connect_from(&from, &Address::Tcp(to), ask.number))
+            }
+            "connection-count" => done(sandloop::connection_count()),
+            other => panic!("no row for socket-options.{other}"),
+        }
+    }
 }
 
 fn ask_host(what: &str, ask: &Ask) -> Granted {
     let Ask { number, bytes, name } = ask;
     match what {
+        "listeners.start-server" => {
+            let at = Endpoint { host: "127.0.0.1".to_owned(), port: 0 };
+            let address = match number % 2 {
+                0 => host::listeners::ListenAddress::Tcp(at),
+                _ => host::listeners::ListenAddress::Udp(at),
+            };
+            let option = String::from_utf8_lossy(&bytes[..bytes.len().min(60_000)]).into_owned();
+            let options = [("large".to_owned(), option)];
+            granted(host::listeners::start_server(&address, name, &options))
+        }
+        "listeners.stop-server" => done(host::listeners::stop_server(*number)),
+        "datagrams.open-datagram-socket" => {
+            let at = Endpoint { host: "127.0.0.1".to_owned(), port: 0 };
+            granted(host::datagrams::open_datagram_socket(&at, *number))
+        }
         "timers.add-timer" => granted(host::timers::add_timer(LATER)),
         "timers.add-periodic-timer" => granted(host::timers::add_periodic_timer(LATER)),
         "timers.cancel-timer" => done(host::timers::cancel_timer(*number)),

@@ -3,12 +3,13 @@
 use std::{cell::RefCell, time::Duration};
 
 use sandloop::{
-    Channel, Connection, Queue, Socket,
+    Channel, Connection, Queue, Server, Socket, bind_connect,
     channels::Subscription,
-    connect, connect_unix, processes,
+    connect, connect_unix, open_datagram_socket, processes,
     processes::{Process, ProcessId},
     queues::Pop,
     reactor::try_next_tick,
+    start_server,
     timers::{Timer, try_add_timer},
     try_defer,
 };
@@ -25,6 +26,7 @@ struct Held {
     subscriptions: Vec<Subscription>,
     pops: Vec<Pop>,
     processes: Vec<ProcessId>,
+    servers: Vec<Server>,
 }
 
 struct Noise(Socket);
@@ -43,7 +45,7 @@ fn call(own: &Socket, which: u8, one: u8, two: u8) {
     let time = Duration::from_millis(u64::from(two));
     HELD.with_borrow_mut(|held| {
         let socket = held.sockets.get(usize::from(two) % 8).unwrap_or(own).clone();
-        match which % 32 {
+        match which % 40 {
             0 => drop(socket.try_send_data(&bytes)),
             1 => socket.close_connection(),
             2 => socket.close_connection_after_writing(),
@@ -75,6 +77,14 @@ fn call(own: &Socket, which: u8, one: u8, two: u8) {
             28 => drop(try_defer(|| Ok(()), |()| {}, |_| {})),
             29 => sandloop::info!("{name} {one}"),
             30 => drop(processes::spawn_of(name, "silent", &bytes, |_| {})),
+            31 => held.servers.extend(start_server("127.0.0.1", 0, name)),
+            32 => held.servers.drain(..).for_each(|server| server.stop()),
+            33 => drop(start_server("127.0.0.1", u16::from(one), "")),
+            34 => drop(open_datagram_socket("127.0.0.1", 0, Noise::new_outgoing)),
+            35 => drop(socket.send_datagram(&bytes, "127.0.0.1", u16::from(one))),
+            36 => drop(bind_connect("127.0.0.1", 0, "127.0.0.1", 9, Noise::new_outgoing)),
+            37 => drop(socket.enable_keepalive(time, time, u32::from(one))),
+            38 => drop((socket.disable_keepalive(), socket.set_nodelay(one.is_multiple_of(2)))),
             _ => held.sockets.truncate(usize::from(two)),
         }
     });

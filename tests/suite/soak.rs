@@ -149,6 +149,7 @@ fn random_calls(isolation: Isolation, noise: &mut Noise) {
     let plugin = Plugin::new("hostile_noise")
         .isolation(isolation)
         .may_connect(&["127.0.0.1:*", "unix:/tmp/*"])
+        .allow("listen", &["127.0.0.1:*", "udp:127.0.0.1:*"])
         .may_spawn(&["echo"]);
     let config = Config::new()
         .plugin(plugin)

@@ -7,6 +7,7 @@ use super::channel::ChannelRule;
 use super::connect::ConnectRule;
 use super::directory::{self, Directory};
 use super::error::{ConfigError, Problem};
+use super::listen_rule::{ListenPlace, ListenRule};
 use super::raw::{RawAllow, RawPlugin};
 use super::source::{KeyPlace, each};
 use super::special_purpose;
@@ -19,6 +20,8 @@ use super::special_purpose;
 pub struct Allow {
     /// Where it may connect to.
     pub connect: Vec<ConnectRule>,
+    /// Where it may listen, and from where it may send.
+    pub listen: Vec<ListenRule>,
     /// Whether it may stop the host.
     pub stop: bool,
     /// Other plugins that it may make processes of.
@@ -92,6 +95,11 @@ impl Allow {
         }
     }
 
+    /// Whether this may be listened at.
+    pub fn may_listen(&self, at: &ListenPlace) -> bool {
+        self.listen.iter().any(|rule| rule.lists(at))
+    }
+
     /// Whether `plugin`, another one, may be spawned.
     pub fn may_spawn(&self, plugin: &str) -> bool {
         self.spawn.iter().any(|name| name == plugin)
@@ -157,6 +165,7 @@ pub(crate) fn resolve(
     })?;
     Ok(Allow {
         connect: each(&place.key("connect"), &raw.connect, ConnectRule::parse)?,
+        listen: each(&place.key("listen"), &raw.listen, ListenRule::parse)?,
         stop: raw.stop,
         spawn: raw.spawn.clone(),
         channels,

@@ -137,7 +137,7 @@ impl ConnectRule {
 }
 
 impl PortPattern {
-    fn matches(self, port: u16) -> bool {
+    pub(crate) fn matches(self, port: u16) -> bool {
         match self {
             PortPattern::Any => true,
             PortPattern::One(allowed) => allowed == port,
@@ -145,7 +145,7 @@ impl PortPattern {
         }
     }
 
-    fn parse(text: &str) -> Result<PortPattern, Problem> {
+    pub(crate) fn parse(text: &str) -> Result<PortPattern, Problem> {
         if text == "*" {
             return Ok(PortPattern::Any);
         }

@@ -278,6 +278,28 @@ limits! {
             max: HOUR,
             form: r#"a duration in quotes, as in handshake_deadline = "10s""#,
         };
+        listeners: bound LISTENERS: u32 = {
+            what: "Listeners and datagram sockets that the plugin has opened itself.",
+            why: "Each holds a port that others may want, and a file descriptor.",
+            at: Refuse,
+            then: "`start-server` and `open-datagram-socket` answer `limit`.",
+            unit: Count,
+            default: 16,
+            min: 0,
+            max: 65_535,
+            form: "a number, as in listeners = 16",
+        };
+        datagram_answers: bound DATAGRAM_ANSWERS: u32 = {
+            what: "Times the bytes of a datagram with which its sender is answered on a socket of the plugin's own, if `allow.connect` does not list him.",
+            why: "Whoever writes a victim's address into a small datagram would have the plugin flood him. Three times is what QUIC allows; 28 bytes of headers count on both ways.",
+            at: Refuse,
+            then: "`send-data` and `send-datagram` answer `denied` until he sends again.",
+            unit: Count,
+            default: 3,
+            min: 0,
+            max: 1000,
+            form: "a number, as in datagram_answers = 3",
+        };
         accepts_per_second: bound ACCEPTS_PER_SECOND: Option<u32> = {
             what: "Connections of the plugin that are accepted in each second.",
             why: "Whoever connects and vanishes makes a sandbox each time; the default is no bound.",

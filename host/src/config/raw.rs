@@ -53,6 +53,9 @@ mirror! {
         connect: key Vec<String> = r#"a list of addresses, as in connect = ["127.0.0.1:5672"]"#,
             each r#"an address in quotes, as in "127.0.0.1:5672""#;
         #[serde(default)]
+        listen: key Vec<String> = r#"a list of addresses, as in listen = ["127.0.0.1:8000-8010"]"#,
+            each r#"an address in quotes, as in "127.0.0.1:8000""#;
+        #[serde(default)]
         spawn: key Vec<String> = r#"a list of plugins, as in spawn = ["worker"]"#,
             each r#"the name of a declared plugin in quotes, as in "worker""#;
         #[serde(default)]

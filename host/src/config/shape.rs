@@ -78,9 +78,6 @@ fn old_key(path: &KeyPath, renamed: &[(&str, &str)]) -> Option<Problem> {
 
 fn unknown_key(path: &KeyPath) -> Problem {
     let (table, name) = path.split();
-    if let ("plugins.*.allow", "listen") = (&*table.pattern(), name) {
-        return allow_listen(path.plugin().unwrap_or("<name>"));
-    }
     let known = keys::of(&table.pattern());
     let names = known.join(", ");
     let remedy = match (keys::nearest(name, &known), keys::homes(name).as_slice()) {
@@ -93,16 +90,6 @@ fn unknown_key(path: &KeyPath) -> Problem {
         (None, _) => format!("write one of {names}"),
     };
     Problem::new(format!("this is not a key of {}", table.section()), remedy)
-}
-
-/// What would be a grant if the contract had the call: who looks for it is told what there is.
-fn allow_listen(plugin: &str) -> Problem {
-    Problem::new(
-        "there is nothing to allow: no plugin can open a listener itself in this version",
-        format!(
-            "write a section [[listen]] with plugin = {plugin:?} for each address that it serves"
-        ),
-    )
 }
 
 /// A table of [`keys`] as a section of the file; the top's own keys are sections.

@@ -75,6 +75,8 @@ fn defaults() {
         event_deadline: Duration::from_secs(60),
         connections: 10_000,
         handshake_deadline: Duration::from_secs(10),
+        listeners: 16,
+        datagram_answers: 3,
         accepts_per_second: None,
         outgoing: 1000,
         lookups: 100,

@@ -16,6 +16,6 @@ pub use self::sandloop::plugin::proxying::{ProxyError, ProxyOptions};
 pub use self::sandloop::plugin::types::{Address, CloseReason, Endpoint, ErrorCode};
 pub use self::sandloop::plugin::watching::WatchError;
 pub use self::sandloop::plugin::{
-    byte_counts, channels, deferred, files, log, options, processes, proxying, queues, reactor,
-    sockets, timers, types, watching,
+    byte_counts, channels, datagrams, deferred, files, listeners, log, options, processes,
+    proxying, queues, reactor, socket_options, sockets, timers, types, watching,
 };

@@ -1,11 +1,17 @@
 //! Grants: what a guest asks for that its section of `plugins.toml` may or may not allow.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::base::arena::ConnectionId;
+use crate::config::limits;
+use crate::config::listen_rule::{ListenPlace, ListenRule};
 use crate::config::names::is_name;
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
-use crate::log::text::GuestText;
+use crate::log::text::{GuestText, is_harmless};
+use crate::net::connection::SharedConnection;
+use crate::net::connection::stream::SocketAddress;
 use crate::net::outbound::Target;
 use crate::net::outbound::access::AccessRefusal;
 use crate::plugin::denial::{Denial, Grant, objection_text};
@@ -69,6 +75,50 @@ impl HostState {
     pub(super) fn deny_file(&self, call: &'static str, path: &GuestText) {
         // Nothing is let through.
         let _ = self.deny(call, Some(path.clone()), None, Grant::Read);
+    }
+
+    /// Whether this plugin may have a socket at `place`. `call` is as the contract names it.
+    pub(super) fn grant_listen(
+        &self,
+        call: &'static str,
+        place: &ListenPlace,
+    ) -> Result<(), ErrorCode> {
+        if self.plugin.config.allow.may_listen(place) {
+            return Ok(());
+        }
+        let text = place.to_string();
+        // A path may have letters that no rule has, and a plugin must not talk its operator into more than it asked for.
+        let is_rule = ListenRule::parse(&text).is_ok_and(|rule| rule.lists(place));
+        let rule = (is_rule && text.chars().all(is_harmless)).then_some(&*text);
+        self.deny(call, Some(GuestText::name(place)), None, Grant::Listen(rule))
+    }
+
+    /// Whether this plugin may send a datagram to an address that `allow.connect` does not list: tells the operator.
+    pub(super) fn grant_datagram(&self, to: SocketAddr) -> Result<(), ErrorCode> {
+        let is_own = self.env.host.own_listeners.take_datagrams_at(to);
+        let Err(objection) = self.plugin.config.allow.reach(None, to, is_own) else {
+            return Ok(());
+        };
+        let rule = SocketAddr::new(to.ip().to_canonical(), to.port()).to_string();
+        self.deny(
+            "datagrams.send-datagram",
+            Some(GuestText::name(to)),
+            objection_text(objection),
+            Grant::Connect(Some(&rule)),
+        )
+    }
+
+    /// The sender of the last datagram has been answered with as much as he may be: tells the operator. The connection and who
+    /// he is, where the policy lets more through.
+    pub(super) fn let_answer_through(
+        &self,
+        id: ConnectionId,
+    ) -> Option<(SharedConnection, SocketAddr)> {
+        self.at_limit(&limits::DATAGRAM_ANSWERS);
+        let connection = self.sockets.of(id)?.clone();
+        let Some(SocketAddress::Tcp(peer)) = connection.lock().peer() else { return None };
+        self.grant_datagram(peer).ok()?;
+        Some((connection, peer))
     }
 
     /// Counts and logs what was not granted; the policy decides whether it is refused.

@@ -1,12 +1,15 @@
 //! Everything a guest may ask for that is done after it has returned.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::arena::ConnectionId;
 use crate::clock::Moment;
 use crate::mail::mailboxes::Process;
 use crate::mail::message::Message;
+use crate::net::connection::stream::Stream;
+use crate::net::listener::Listener;
 use crate::net::outbound::Target;
 use crate::plugin::granted::GrantedPath;
 use crate::quota::host_memory::Admission;
@@ -29,6 +32,31 @@ pub enum Command {
         lookup: Option<Permit>,
         /// Where to.
         target: Target,
+        /// The plugin's own mark.
+        token: u32,
+        /// Where from, if that was chosen.
+        local: Option<SocketAddr>,
+    },
+    /// Accept from a listener, which is bound already.
+    Listen {
+        /// It is counted already.
+        admission: Admission,
+        /// Its id.
+        id: u32,
+        /// It.
+        listener: Box<Listener>,
+    },
+    /// Close a listener.
+    Unlisten {
+        /// Its id.
+        id: u32,
+    },
+    /// Make a connection of a UDP socket, which is bound already.
+    OpenDatagrams {
+        /// It is counted already.
+        admission: Admission,
+        /// It.
+        stream: Box<Stream>,
         /// The plugin's own mark.
         token: u32,
     },
@@ -152,7 +180,11 @@ fn condensed(list: Vec<Command>) -> Vec<Command> {
                 unwatched.remove(id);
                 true
             }
-            Command::Connect { .. } | Command::Tick { .. } => true,
+            Command::Connect { .. }
+            | Command::Listen { .. }
+            | Command::Unlisten { .. }
+            | Command::OpenDatagrams { .. }
+            | Command::Tick { .. } => true,
         };
         if is_new {
             kept.push(Some(command));

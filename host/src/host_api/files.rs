@@ -54,7 +54,9 @@ impl From<SendError> for FileError {
     fn from(error: SendError) -> FileError {
         match error {
             SendError::Closed => FileError::Closed,
-            SendError::TooLong => FileError::Unsupported,
+            SendError::TooLong | SendError::NoPeer | SendError::NotGranted => {
+                FileError::Unsupported
+            }
             SendError::Closing
             | SendError::OutboxFull
             | SendError::OutboxesFull

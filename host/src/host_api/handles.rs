@@ -29,6 +29,11 @@ impl Sockets {
         self.0.len()
     }
 
+    /// Connections that are not unbound.
+    pub(super) fn bound_count(&self) -> usize {
+        self.bound().count()
+    }
+
     /// The connection behind a handle; none once it is unbound.
     pub fn get(&self, number: u32) -> Option<&(ConnectionId, SharedConnection)> {
         self.0.get(number as usize)?.connection.as_ref()

@@ -1,5 +1,6 @@
 //! `sockets`: what a plugin does with its connections.
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
                 return Ok((Err(ErrorCode::Closed),));
             };
             let (id, now) = (*id, state.env.clock.turn());
-            let (result, mut connection) = connection.send(data.as_le_slice(&store), now);
+            let (mut result, mut connection) = connection.send(data.as_le_slice(&store), now);
             // What went out at once leaves nothing for the reactor to do.
             let left = connection.has_output() || matches!(connection.phase(), Phase::Ended(_));
             let touched = left && connection.mark_dirty();
@@ -45,6 +46,13 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
             };
             if let Some(bound) = full {
                 store.data().at_limit(bound);
+            }
+            if result == Err(SendError::NotGranted)
+                && let Some((connection, to)) = store.data().let_answer_through(id)
+            {
+                let sent =
+                    connection.lock().send_datagram_to(data.as_le_slice(&store), to, true, now);
+                result = sent.unwrap_or(result);
             }
             Ok((result.map_err(ErrorCode::from),))
         },
@@ -175,6 +183,18 @@ impl sockets::HostSocket for HostState {
 
 impl sockets::Host for HostState {
     fn connect(&mut self, target: Address, token: u32) -> Result<(), ErrorCode> {
+        self.begin_connect(target, token, None)
+    }
+}
+
+impl HostState {
+    /// Asks for an outgoing connection, from this address if it was chosen.
+    pub(super) fn begin_connect(
+        &mut self,
+        target: Address,
+        token: u32,
+        local: Option<SocketAddr>,
+    ) -> Result<(), ErrorCode> {
         if !self.running || self.env.stopping.load(Ordering::Relaxed) {
             return Err(ErrorCode::Denied);
         }
@@ -192,7 +212,7 @@ impl sockets::Host for HostState {
         let descriptor = self.env.host.descriptors.acquire(self.plugin.tenant.index);
         let descriptor = descriptor.ok_or_else(|| self.no_descriptor())?;
         let admission = admission.with_descriptor(descriptor);
-        self.commands.push(Command::Connect { admission, lookup, target, token });
+        self.commands.push(Command::Connect { admission, lookup, target, token, local });
         Ok(())
     }
 }
@@ -210,7 +230,8 @@ impl From<SendError> for ErrorCode {
             SendError::OutboxFull | SendError::OutboxesFull | SendError::NotNow => {
                 ErrorCode::OutboxFull
             }
-            SendError::TooLong => ErrorCode::InvalidArgument,
+            SendError::TooLong | SendError::NoPeer => ErrorCode::InvalidArgument,
+            SendError::NotGranted => ErrorCode::Denied,
         }
     }
 }

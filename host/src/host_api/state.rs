@@ -38,6 +38,8 @@ pub struct HostState {
     pub subject: Option<ConnectionId>,
     /// Ids of timers that are set and not fired or cancelled.
     pub timers: HashSet<u32>,
+    /// Ids of listeners that it has opened and not closed.
+    pub listeners: HashSet<u32>,
     /// Ticks that wait.
     pub ticks: u32,
     pub(super) next_tick: u32,
@@ -55,7 +57,7 @@ pub struct HostState {
     fills: Option<ByteBudget>,
     /// Its deferred jobs that have not ended.
     pub jobs: OwnJobs,
-    /// Timers, jobs, subscriptions and pops have their ids from here.
+    /// Timers, listeners, jobs, subscriptions and pops have their ids from here.
     pub(super) ids: Ids,
     /// Its memory and tables.
     pub memory: MemoryMeter,
@@ -85,6 +87,7 @@ impl HostState {
             commands: Commands::default(),
             subject: None,
             timers: HashSet::new(),
+            listeners: HashSet::new(),
             ticks: 0,
             next_tick: 0,
             running: false,

@@ -18,12 +18,15 @@ mod closing;
 mod datagrams;
 mod file_sending;
 pub(crate) mod files;
+mod options;
 pub(crate) mod outbox;
 mod proxied;
 pub(crate) mod proxy_header;
 pub(crate) mod proxy_links;
+mod rates;
 mod secured;
 pub(crate) mod stream;
+pub(crate) mod tcp_options;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
@@ -34,6 +37,7 @@ use crate::net::connection::outbox::Outbox;
 use crate::net::connection::proxy_header::{HeaderReader, Proxied};
 use crate::net::connection::proxy_links::Proxying;
 use crate::net::connection::stream::Stream;
+use crate::net::connection::tcp_options::SocketOptions;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +110,10 @@ pub enum SendError {
     TooLong,
     /// The system, or the tenant's bytes a second, have no room for a datagram now.
     NotNow,
+    /// Nobody has sent a datagram that could be answered.
+    NoPeer,
+    /// Its plugin may not send there, and the answers that its sender gets are used up.
+    NotGranted,
 }
 
 /// The write side on its own: half-close ends it while reading goes on.
@@ -151,6 +159,8 @@ pub struct Connection {
     above_high_mark: bool,
     /// Closed after this long without a byte either way; zero is never.
     pub comm_inactivity_timeout: Duration,
+    /// What its plugin wants of its socket.
+    options: SocketOptions,
     /// How long connecting may take.
     pub pending_connect_timeout: Duration,
     /// When a byte last went either way.
@@ -186,7 +196,7 @@ impl SharedConnection {
         now: Moment,
     ) -> (Result<(), SendError>, MutexGuard<'_, Connection>) {
         let mut connection = self.lock();
-        if matches!(connection.stream, Some(Stream::Datagram(_))) {
+        if connection.has_datagrams() {
             return (connection.send_datagram(bytes, now), connection);
         }
         let mut result = connection.check_room(bytes.len());
@@ -212,7 +222,7 @@ impl Connection {
     pub fn accepted(number: u32, stream: Stream, marks: Marks, now: Moment) -> Connection {
         let phase = match stream {
             Stream::Tls(_) => Phase::Handshaking,
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) => Phase::Open,
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) | Stream::Port(_) => Phase::Open,
         };
         Connection::new(number, phase, Some(stream), marks, now)
     }
@@ -248,6 +258,7 @@ impl Connection {
             paused: false,
             above_high_mark: false,
             comm_inactivity_timeout: Duration::ZERO,
+            options: SocketOptions::default(),
             pending_connect_timeout: PENDING_CONNECT_TIMEOUT,
             last_activity: now,
             touched: false,
@@ -259,26 +270,6 @@ impl Connection {
     pub fn count_for(&mut self, writing: Option<Arc<TokenBucket>>, outboxes: &ByteBudget) {
         self.writing = writing;
         self.outbox.count_in(outboxes);
-    }
-
-    /// Whether what is queued waits for its tenant's bytes a second and not for the socket.
-    pub fn is_rate_limited(&self) -> bool {
-        self.is_rate_limited
-    }
-
-    /// Bytes that may be written at `now`.
-    fn writable(&mut self, now: Moment) -> usize {
-        let left = self.writing.as_ref().map_or(u64::MAX, |bucket| bucket.left(now));
-        usize::try_from(left).unwrap_or(usize::MAX)
-    }
-
-    fn has_written(&mut self, bytes: usize, now: Moment) {
-        if 0 < bytes {
-            self.last_activity = now;
-        }
-        if let Some(bucket) = &self.writing {
-            bucket.take(u64::try_from(bytes).unwrap_or(u64::MAX));
-        }
     }
 
     /// Where it is in its life.
@@ -388,6 +379,7 @@ impl Connection {
         if self.phase != Phase::Connecting {
             return;
         }
+        self.options.set_on(&stream);
         self.stream = Some(stream);
         self.phase = Phase::Open;
         self.last_activity = now;
@@ -425,7 +417,7 @@ impl Connection {
 
     /// Sends, or queues what the operating system does not take.
     fn send(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
-        if matches!(self.stream, Some(Stream::Datagram(_))) {
+        if self.has_datagrams() {
             return self.send_datagram(bytes, now);
         }
         self.check_room(bytes.len())?;

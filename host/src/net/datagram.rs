@@ -1,5 +1,7 @@
 //! UDP: one socket for all peers of a listener, and each peer as a connection has it.
 
+pub(crate) mod port;
+
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -35,6 +37,16 @@ impl DatagramSocket {
         self.0.recv_from(buffer)
     }
 
+    /// Sends one datagram, whole or not at all.
+    fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.0.send_to(bytes, to)
+    }
+
+    /// This end.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
     /// A connection's end of it.
     pub fn peer(&self, peer: SocketAddr) -> DatagramPeer {
         DatagramPeer { socket: self.clone(), peer }
@@ -44,7 +56,7 @@ impl DatagramSocket {
 impl DatagramPeer {
     /// Sends one datagram, whole or not at all.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.0.send_to(bytes, self.peer)
+        self.socket.send(bytes, self.peer)
     }
 
     /// The other end.
@@ -54,13 +66,19 @@ impl DatagramPeer {
 
     /// This end.
     pub fn local(&self) -> io::Result<SocketAddr> {
-        self.socket.0.local_addr()
+        self.socket.local()
+    }
+}
+
+impl AsFd for DatagramSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
 impl AsFd for DatagramPeer {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.0.as_fd()
+        self.socket.as_fd()
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod error;
 pub mod inherited;
 mod ip;
+pub(crate) mod own;
 mod tcp;
 pub(crate) mod tls;
 mod udp;

@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::{fmt, io};
 
 use mio::net::{TcpStream, UnixStream};
+use rustix::io::Errno;
+use socket2::{Domain, Socket, Type};
 
 use crate::contract::bindings::Address;
 use crate::net::connection::stream::Stream;
@@ -90,16 +92,34 @@ impl fmt::Display for Target {
 }
 
 impl Attempt {
-    /// Begins to connect. The result comes with the socket's writability.
-    pub fn begin(&self) -> io::Result<Stream> {
+    /// Begins to connect, from this address if one is given. The result comes with the socket's writability.
+    pub fn begin(&self, local: Option<SocketAddr>) -> io::Result<Stream> {
         match self {
             Attempt::Tcp(address) => {
-                let stream = TcpStream::connect(*address)?;
+                let stream = match local {
+                    None => TcpStream::connect(*address)?,
+                    Some(local) => connect_from(local, *address)?,
+                };
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
             }
             Attempt::Unix(path) => UnixStream::connect(path).map(Stream::Unix),
         }
+    }
+}
+
+fn connect_from(local: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    if local.is_ipv4() != address.is_ipv4() {
+        return Err(io::ErrorKind::AddrNotAvailable.into());
+    }
+    let socket = Socket::new(Domain::for_address(local), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    // What is left of an earlier connection from there does not keep the port.
+    socket.set_reuse_address(true)?;
+    socket.bind(&local.into())?;
+    match socket.connect(&address.into()) {
+        Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
+        _ => Ok(TcpStream::from_std(socket.into())),
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Denial<'a> {
 pub enum Grant<'a> {
     /// `connect`, with a rule that would do; none where no rule can list such a name.
     Connect(Option<&'a str>),
+    /// `listen`, with a rule that would do; none where no rule lists such a path.
+    Listen(Option<&'a str>),
     /// `spawn`, with a plugin.
     Spawn(&'a str),
     /// `channels`, with a tenant and a name.
@@ -73,11 +75,12 @@ impl Plugin {
     fn remedy(&self, grant: Grant<'_>) -> String {
         let allow = &self.config.allow;
         let line = match grant {
-            Grant::Connect(None) => {
+            Grant::Connect(None) | Grant::Listen(None) => {
                 return "no rule lists exactly this: the plugin has to ask for another name"
                     .to_owned();
             }
             Grant::Connect(Some(rule)) => entry("connect", allow.connect.is_empty(), rule),
+            Grant::Listen(Some(rule)) => entry("listen", allow.listen.is_empty(), rule),
             Grant::Spawn(plugin) => entry("spawn", allow.spawn.is_empty(), plugin),
             Grant::Channels(channel) => entry("channels", allow.channels.is_empty(), channel),
             Grant::Read => "the folder to `read`".to_owned(),

@@ -144,6 +144,7 @@ impl Plugin {
             version = self.version,
             connections = self.usage.accepted.acquired(),
             outgoing = self.usage.outgoing.acquired(),
+            listeners = self.usage.listeners.acquired(),
             processes = self.usage.processes.acquired(),
             deferred = self.usage.deferred.acquired(),
             quarantined = self.counters.is_quarantined(),

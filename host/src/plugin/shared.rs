@@ -1,7 +1,8 @@
 //! What all reactors and workers of a host share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use crate::config::address::ListenAddress;
 use crate::log;
 use crate::mail::mailboxes::Processes;
 use crate::net::outbound::own_listeners::OwnListeners;
@@ -28,6 +29,29 @@ pub struct HostShared {
     pub descriptors: DescriptorQuota,
     /// Where this host listens.
     pub own_listeners: OwnListeners,
+}
+
+/// Something that a plugin has opened, while it is there: others reach it by rules that name exactly that.
+#[derive(Debug)]
+pub struct OwnPlace {
+    host: Weak<HostShared>,
+    address: ListenAddress,
+}
+
+impl OwnPlace {
+    /// It is at this address, bound already.
+    pub fn new(host: &Arc<HostShared>, address: ListenAddress) -> OwnPlace {
+        host.own_listeners.add(&address);
+        OwnPlace { host: Arc::downgrade(host), address }
+    }
+}
+
+impl Drop for OwnPlace {
+    fn drop(&mut self) {
+        if let Some(host) = self.host.upgrade() {
+            host.own_listeners.remove(&self.address);
+        }
+    }
 }
 
 impl HostShared {

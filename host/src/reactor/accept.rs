@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::base::token::PollSource;
 use crate::config::bound::Limit;
 use crate::config::limits;
-use crate::config::model::AtCapacity;
+use crate::config::model::{AtCapacity, Isolation};
 use crate::contract::bindings::Origin;
 use crate::engine::event::Event;
 use crate::log::text::GuestText;
@@ -124,7 +124,8 @@ impl Reactor {
     pub(super) fn admit(&mut self, place: usize) -> Result<(Arc<Plugin>, Admission), NotAccepted> {
         let acceptor = self.acceptors.get_mut(place).ok_or(NotAccepted::Nothing)?;
         let plugin = self.setup.env.host.plugins[acceptor.plugin()].clone();
-        let has_instance = self.programs.shared(plugin.index).is_some();
+        let is_owned = acceptor.owner.is_some() && plugin.config.isolation == Isolation::Plugin;
+        let has_instance = is_owned || self.programs.shared(plugin.index).is_some();
         if plugin.counters.is_quarantined() && !has_instance {
             return Err(NotAccepted::Closed(Limit::Of(&limits::TRAPS)));
         }
@@ -174,7 +175,10 @@ impl Reactor {
             }
             handler => GuestText::name(handler),
         };
-        let instance = self.instance_for(plugin.index).map_err(|why| match why {
+        let owner = acceptor.owner.as_ref().map(|owner| owner.instance);
+        let owner = owner.filter(|_| plugin.config.isolation == Isolation::Plugin);
+        let instance = owner.map_or_else(|| self.instance_for(plugin.index), Ok);
+        let instance = instance.map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
             Unavailable::NoRoom(full) => NotAccepted::Full(full.bound().into()),
             Unavailable::Quarantined => NotAccepted::Gone,

@@ -93,14 +93,27 @@ impl Reactor {
         let tenant = instance.plugin.tenant.index;
         match command {
             Command::Reconcile { id } => self.reconcile(id),
-            Command::Connect { admission, lookup, target, token } => {
+            Command::Connect { admission, lookup, target, token, local } => {
                 if let Some(instance) = self.instances.get_mut(id) {
                     instance.pending_connects += 1;
                 }
                 let instance = id;
-                self.agenda
-                    .pending
-                    .push(tenant, Pending::Connect { admission, lookup, instance, target, token });
+                let connect =
+                    Pending::Connect { admission, lookup, instance, target, token, local };
+                self.agenda.pending.push(tenant, connect);
+            }
+            Command::Listen { admission, id: listener_id, listener } => {
+                self.open_listener(id, listener_id, *listener, admission);
+            }
+            Command::Unlisten { id: listener } => {
+                let instance = self.instances.get_mut(id);
+                let place = instance.and_then(|instance| instance.listeners.remove(&listener));
+                if let Some(place) = place {
+                    self.close_listener(place);
+                }
+            }
+            Command::OpenDatagrams { admission, stream, token } => {
+                self.open_datagrams(id, *stream, token, admission);
             }
             Command::SetTimer { id: timer, deadline, every } => {
                 let key =

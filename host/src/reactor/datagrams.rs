@@ -7,8 +7,8 @@ use crate::base::arena::ConnectionId;
 use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::engine::event::Event;
-use crate::net::connection::Phase;
 use crate::net::connection::stream::Stream;
+use crate::net::connection::{CloseReason, Phase};
 use crate::net::datagram::DatagramSocket;
 use crate::quota::host_memory::DATAGRAM_BYTES;
 use crate::reactor::accept::NotAccepted;
@@ -116,7 +116,10 @@ impl Reactor {
     /// A peer has its connection: it is known by its address, and told of its first datagram behind `post-init`.
     pub(super) fn open_peer(&mut self, id: ConnectionId, first: FirstDatagram) {
         let FirstDatagram { acceptor: place, peer, bytes } = first;
-        let Some(acceptor) = self.acceptors.get_mut(place) else { return };
+        let Some(acceptor) = self.acceptors.get_mut(place) else {
+            // It was closed meanwhile, and its peers with it.
+            return self.end_connection(id, CloseReason::Closed);
+        };
         acceptor.peers.insert(peer, id);
         let peer_idle = acceptor.listener.endpoint.peer_idle;
         if let Some(entry) = self.connections.get_mut(id) {

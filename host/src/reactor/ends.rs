@@ -181,6 +181,9 @@ impl Reactor {
         for (watch, known) in &instance.watches {
             self.forget_watch(id, *watch, known);
         }
+        for place in instance.listeners.into_values() {
+            self.close_listener(place);
+        }
         for connection in instance.connections {
             self.agenda.abandoned.push(tenant, (connection, instance.plugin.clone()));
         }

@@ -119,7 +119,9 @@ impl Reactor {
     fn attempt(&mut self, id: ConnectionId, attempts: Attempts) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         if entry.shared.lock().phase() == Phase::Resolving {
+            let local = entry.attempts.begins_at();
             entry.attempts = attempts;
+            entry.attempts.begin_at(local);
             entry.shared.lock().connecting();
             // Sockets that connect are registered for both.
             entry.writable_wanted = true;

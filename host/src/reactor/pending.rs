@@ -31,8 +31,11 @@ impl Reactor {
     fn begin_one(&mut self, pending: Pending) -> Option<Connecting> {
         match pending {
             Pending::Start(instance) => self.agenda.runnable.push_back(instance),
-            Pending::Connect { admission, lookup, instance, target, token } => {
+            Pending::Connect { admission, lookup, instance, target, token, local } => {
                 let connection = self.connect(admission, instance, &target, token)?;
+                if let Some(entry) = self.connections.get_mut(connection) {
+                    entry.attempts.begin_at(local);
+                }
                 return Some(Connecting { connection, target, lookup });
             }
             Pending::Spawn(birth) => self.spawn(birth),

@@ -215,7 +215,7 @@ impl Reactor {
         let mut connection = entry.shared.lock();
         let mut buffer = self.buffer.take().unwrap_or_else(|| vec![0; READ_BYTES]);
         match connection.read(&mut buffer, now) {
-            Ok(length) if 0 < length => {
+            Ok(length) if 0 < length || connection.has_datagrams() => {
                 entry.holds_input = connection.holds_input();
                 let wants_to_answer = !entry.writable_wanted && connection.wants_write();
                 drop(connection);

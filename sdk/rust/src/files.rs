@@ -80,7 +80,7 @@ impl Socket {
     fn try_send_file(&self, path: &str, part: Range<u64>) -> Result<u32, FileError> {
         let length = (part.end != u64::MAX).then(|| part.end.saturating_sub(part.start).into());
         let part = host::FilePart { offset: part.start.into(), length };
-        host::send_file(self.host(), path, part)
+        host::send_file(&self.host(), path, part)
     }
 }
 

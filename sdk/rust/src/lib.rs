@@ -11,6 +11,7 @@
 //! - [`proxying`]: bytes from one connection to another, past the plugin.
 //! - [`files`]: files to a connection.
 //! - [`watching`]: changes of files.
+//! - [`listeners`], [`datagrams`]: listeners and UDP sockets of the plugin's own.
 //! - [`timers`]: what happens later.
 //! - [`reactor`]: the loop: ticks, stop.
 //! - [`deferrable`], [`completion`]: something that will succeed or fail.
@@ -37,6 +38,7 @@ mod callbacks;
 pub mod channels;
 pub mod completion;
 pub mod connection;
+pub mod datagrams;
 pub mod deferrable;
 pub mod deferred;
 mod duration;
@@ -49,6 +51,7 @@ mod host;
 pub mod http;
 pub mod iterator;
 pub mod lifecycle;
+pub mod listeners;
 pub mod log;
 pub mod options;
 #[doc(hidden)]
@@ -72,17 +75,21 @@ pub mod watching;
 pub use channels::{Channel, Subscription};
 pub use completion::Completion;
 pub use connection::Connection;
+pub use datagrams::open_datagram_socket;
 pub use deferrable::{DefaultDeferrable, Deferrable, Status, future};
 pub use deferred::{Failure, Operation, defer, deferred, try_defer};
 pub use files::{FileError, FileStreamer};
 pub use hooks::{add_shutdown_hook, error_handler};
 pub use lifecycle::Program;
+pub use listeners::{
+    ListenAddress, ListenError, Server, start_server, start_unix_domain_server, stop_server,
+};
 pub use options::Options;
 pub use pool::Pool;
 pub use proxying::{ProxyError, ProxyOptions};
 pub use queues::Queue;
 pub use reactor::{is_running, next_tick, schedule, stop};
-pub use sockets::{Socket, connect, connect_to, connect_unix};
+pub use sockets::{Socket, bind_connect, connect, connect_to, connect_unix, connection_count};
 pub use spawn::{SpawnedProcess, spawn};
 pub use tick_loop::{TickLoop, tick_loop};
 pub use timers::{PeriodicTimer, Timer, add_periodic_timer, add_timer, cancel_timer};

@@ -60,17 +60,17 @@ impl Socket {
     ) -> Result<(), ProxyError> {
         let ProxyOptions { buffer, bytes } = options;
         let options = host::ProxyOptions { buffer, bytes: bytes.into() };
-        host::proxy_incoming_to(self.host(), target.host(), options)
+        host::proxy_incoming_to(&self.host(), &target.host(), options)
     }
 
     /// Has what comes be told by `receive_data` again. Does nothing where it is not proxied.
     pub fn stop_proxying(&self) {
-        host::stop_proxying(self.host());
+        host::stop_proxying(&self.host());
     }
 
     /// Bytes that have gone over since this connection was last told to be proxied; still there in its `unbind`.
     #[must_use]
     pub fn get_proxied_bytes(&self) -> u64 {
-        host::get_proxied_bytes(self.host()).into()
+        host::get_proxied_bytes(&self.host()).into()
     }
 }

@@ -205,6 +205,7 @@ pub fn attacked(config: Config, name: &str, dir: &Path) -> Config {
     let plugin = Plugin::named(name, &crate::component(GUEST))
         .allow("read", &[&format!("./{FOLDER}")])
         .may_connect(&["127.0.0.1:9"])
+        .allow("listen", &["127.0.0.1:*", "udp:127.0.0.1:*"])
         .limit("connections", "16")
         .limit("cpu_per_event", "\"100ms\"")
         .limit("event_deadline", "\"2s\"")

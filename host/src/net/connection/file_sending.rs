@@ -6,7 +6,6 @@ use crate::net::connection::files::{
     AnswerOfThread, FileAdmission, FileEnd, FileFault, FileJob, FileState, Needs, OpenedFile,
     OutFile, PIECE, Reading,
 };
-use crate::net::connection::stream::Stream;
 use crate::net::connection::{Connection, Phase, SendError};
 
 impl Connection {
@@ -15,7 +14,7 @@ impl Connection {
     /// # Errors
     /// As of bytes; `TooLong` where it has no stream.
     pub fn takes_file(&self) -> Result<(), SendError> {
-        if matches!(self.stream, Some(Stream::Datagram(_))) {
+        if self.has_datagrams() {
             return Err(SendError::TooLong);
         }
         self.check_sendable()

@@ -5,7 +5,6 @@
 use crate::base::arena::ConnectionId;
 use crate::clock::Moment;
 use crate::net::connection::proxy_links::{ProxyFault, ProxySource, ProxyTarget};
-use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, Connection, Phase, SendError, WriteSide};
 
 /// The source's side.
@@ -15,7 +14,7 @@ impl Connection {
         if matches!(self.phase, Phase::Ended(_)) {
             return Err(ProxyFault::SourceClosed);
         }
-        if self.is_datagram() {
+        if self.has_datagrams() {
             return Err(ProxyFault::Unsupported);
         }
         if self.is_proxied() { Err(ProxyFault::AlreadyProxying) } else { Ok(()) }
@@ -66,7 +65,7 @@ impl Connection {
     /// # Errors
     /// Why they do not.
     pub fn take_from(&mut self, source: ConnectionId, buffer: usize) -> Result<(), ProxyFault> {
-        if self.is_datagram() {
+        if self.has_datagrams() {
             return Err(ProxyFault::Unsupported);
         }
         self.check_sendable().map_err(|_| ProxyFault::TargetClosed)?;
@@ -127,9 +126,5 @@ impl Connection {
     pub fn source_ended(&mut self) {
         // One whose write side is ending has nothing more to end.
         let _ = self.half_close();
-    }
-
-    fn is_datagram(&self) -> bool {
-        matches!(self.stream, Some(Stream::Datagram(_)))
     }
 }

@@ -15,6 +15,7 @@ use socket2::SockRef;
 
 use crate::net::connection::tls::TlsStream;
 use crate::net::datagram::DatagramPeer;
+use crate::net::datagram::port::DatagramPort;
 
 /// A non-blocking socket.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub enum Stream {
     Tls(Box<TlsStream>),
     /// A peer of a UDP socket, which its listener reads and the poll knows.
     Datagram(DatagramPeer),
+    /// A UDP socket of the connection's own, with any number of peers.
+    Port(Box<DatagramPort>),
 }
 
 /// One end of a stream, as a person or a plugin would name it.
@@ -46,6 +49,7 @@ impl Stream {
             Stream::Tcp(_) | Stream::Unix(_) => {}
             Stream::Tls(stream) => return stream.read(buffer),
             Stream::Datagram(_) => return Err(io::ErrorKind::WouldBlock.into()),
+            Stream::Port(port) => return retry(|| port.receive(buffer)),
         }
         let (read, _) = retry(|| Ok(recv(&*self, &mut *buffer, RecvFlags::empty())?))?;
         Ok(read)
@@ -57,6 +61,7 @@ impl Stream {
             Stream::Tcp(_) | Stream::Unix(_) => {}
             Stream::Tls(stream) => return stream.write(bytes),
             Stream::Datagram(peer) => return retry(|| peer.send(bytes)),
+            Stream::Port(port) => return retry(|| port.answer(bytes)),
         }
         // A peer that is gone is an error and no signal.
         retry(|| Ok(send(&*self, bytes, SendFlags::NOSIGNAL)?))
@@ -70,6 +75,7 @@ impl Stream {
             Stream::Tls(stream) => stream.write(pieces.first().map_or(&[], |piece| piece)),
             // Its connection has no outbox, from which alone several would come.
             Stream::Datagram(peer) => peer.send(pieces.first().map_or(&[], |piece| piece)),
+            Stream::Port(port) => port.answer(pieces.first().map_or(&[], |piece| piece)),
         })
     }
 
@@ -79,7 +85,7 @@ impl Stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
             Stream::Tls(stream) => stream.socket().shutdown_write(),
-            Stream::Datagram(_) => Ok(()),
+            Stream::Datagram(_) | Stream::Port(_) => Ok(()),
         }
     }
 
@@ -93,7 +99,7 @@ impl Stream {
                 }
             }
             Stream::Tls(stream) => stream.socket().reset_on_close(),
-            Stream::Unix(_) | Stream::Datagram(_) => {}
+            Stream::Unix(_) | Stream::Datagram(_) | Stream::Port(_) => {}
         }
     }
 
@@ -101,7 +107,7 @@ impl Stream {
     pub fn tls(&mut self) -> Option<&mut TlsStream> {
         match self {
             Stream::Tls(stream) => Some(stream),
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) => None,
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) | Stream::Port(_) => None,
         }
     }
 
@@ -117,13 +123,24 @@ impl Stream {
 
     /// Whether there may be something to read without news from the poll.
     pub fn holds_input(&self) -> bool {
-        matches!(self, Stream::Tls(stream) if stream.holds_input())
+        match self {
+            Stream::Tls(stream) => stream.holds_input(),
+            Stream::Port(port) => port.holds_input(),
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) => false,
+        }
+    }
+
+    /// Whether it carries datagrams, of which none waits to be sent.
+    pub fn has_datagrams(&self) -> bool {
+        matches!(self, Stream::Datagram(_) | Stream::Port(_))
     }
 
     /// Reads from the socket what nobody wants.
     pub fn discard(&mut self, rubbish: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Tls(stream) => stream.socket_mut().read(rubbish),
+            // What has not come from there may come to whoever has the port next.
+            Stream::Port(_) => Ok(0),
             Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) => self.read(rubbish),
         }
     }
@@ -134,7 +151,8 @@ impl Stream {
             Stream::Tcp(stream) => stream.take_error(),
             Stream::Unix(stream) => stream.take_error(),
             Stream::Tls(stream) => stream.socket().take_error(),
-            Stream::Datagram(_) => Ok(None),
+            // What a peer's machine says of one datagram ends nothing.
+            Stream::Datagram(_) | Stream::Port(_) => Ok(None),
         }
     }
 
@@ -144,6 +162,9 @@ impl Stream {
             Stream::Tcp(stream) => stream.peer_addr().map(SocketAddress::Tcp),
             Stream::Tls(stream) => stream.socket().peer(),
             Stream::Datagram(peer) => Ok(SocketAddress::Tcp(peer.address())),
+            Stream::Port(port) => {
+                port.peer().map(SocketAddress::Tcp).ok_or(io::ErrorKind::NotConnected.into())
+            }
             Stream::Unix(stream) => {
                 stream.peer_addr().map(|address| SocketAddress::unix(address.as_pathname()))
             }
@@ -156,6 +177,7 @@ impl Stream {
             Stream::Tcp(stream) => stream.local_addr().map(SocketAddress::Tcp),
             Stream::Tls(stream) => stream.socket().local(),
             Stream::Datagram(peer) => peer.local().map(SocketAddress::Tcp),
+            Stream::Port(port) => port.local().map(SocketAddress::Tcp),
             Stream::Unix(stream) => {
                 stream.local_addr().map(|address| SocketAddress::unix(address.as_pathname()))
             }
@@ -178,6 +200,7 @@ impl AsFd for Stream {
             Stream::Unix(stream) => stream.as_fd(),
             Stream::Tls(stream) => stream.socket().as_fd(),
             Stream::Datagram(peer) => peer.as_fd(),
+            Stream::Port(port) => port.as_fd(),
         }
     }
 }
@@ -189,6 +212,7 @@ impl Source for Stream {
             Stream::Unix(stream) => stream.register(registry, token, what),
             Stream::Tls(stream) => stream.socket_mut().register(registry, token, what),
             Stream::Datagram(_) => Ok(()),
+            Stream::Port(port) => port.register(registry, token, what),
         }
     }
 
@@ -198,6 +222,7 @@ impl Source for Stream {
             Stream::Unix(stream) => stream.reregister(registry, token, what),
             Stream::Tls(stream) => stream.socket_mut().reregister(registry, token, what),
             Stream::Datagram(_) => Ok(()),
+            Stream::Port(port) => port.reregister(registry, token, what),
         }
     }
 
@@ -207,6 +232,7 @@ impl Source for Stream {
             Stream::Unix(stream) => stream.deregister(registry),
             Stream::Tls(stream) => stream.socket_mut().deregister(registry),
             Stream::Datagram(_) => Ok(()),
+            Stream::Port(port) => port.deregister(registry),
         }
     }
 }

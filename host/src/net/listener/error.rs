@@ -19,7 +19,7 @@ pub struct BindError {
 }
 
 #[derive(Debug)]
-pub(super) enum BindFault {
+pub(crate) enum BindFault {
     InUse,
     Forbidden,
     LiveServer,

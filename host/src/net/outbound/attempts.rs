@@ -21,6 +21,8 @@ pub struct Attempts {
     left: VecDeque<Attempt>,
     under_way: VecDeque<Stream>,
     last_failure: Option<CloseReason>,
+    /// The address that they come from, if it was chosen.
+    local: Option<SocketAddr>,
 }
 
 /// What has become of the attempts.
@@ -49,6 +51,16 @@ impl Attempts {
         Attempts { left, ..Attempts::default() }
     }
 
+    /// Has them come from this address.
+    pub fn begin_at(&mut self, local: Option<SocketAddr>) {
+        self.local = local;
+    }
+
+    /// The address that they come from, if it was chosen.
+    pub fn begins_at(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
     /// Whether an address is left to try.
     pub fn has_more(&self) -> bool {
         !self.left.is_empty()
@@ -63,7 +75,7 @@ impl Attempts {
         register: impl Fn(&mut Stream) -> io::Result<()>,
     ) -> Result<(), CloseReason> {
         while let Some(attempt) = self.left.pop_front() {
-            let begun = attempt.begin().and_then(|mut stream| {
+            let begun = attempt.begin(self.local).and_then(|mut stream| {
                 register(&mut stream)?;
                 Ok(stream)
             });

@@ -16,6 +16,8 @@ pub struct OwnListeners(RwLock<Vec<Own>>);
 enum Own {
     /// As bound: the port is a real one.
     Tcp(SocketAddr),
+    /// The same of UDP.
+    Udp(SocketAddr),
     /// A socket in the file system, by what it is and not by one of its paths.
     Unix { device: u64, inode: u64 },
 }
@@ -23,14 +25,8 @@ enum Own {
 impl OwnListeners {
     /// The host listens at this address from now on; it is bound already.
     pub fn add(&self, address: &ListenAddress) {
-        let own = match address {
-            ListenAddress::Tcp(address) | ListenAddress::Tls(address) => Some(Own::Tcp(*address)),
-            // Plugins connect to streams only; what was inherited is here by what it is.
-            ListenAddress::Udp(_) | ListenAddress::Inherited(_) => None,
-            ListenAddress::Unix(path) => identity(path).ok(),
-        };
         // A path that was removed already leads nobody to the socket.
-        let Some(own) = own else { return };
+        let Some(own) = own(address) else { return };
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         // Each reactor has a socket of its own for the same address.
         if !all.contains(&own) {
@@ -38,15 +34,21 @@ impl OwnListeners {
         }
     }
 
+    /// The host does not listen there any more.
+    pub fn remove(&self, address: &ListenAddress) {
+        let Some(own) = own(address) else { return };
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| *known != own);
+    }
+
     /// Whether a connection to `address` would come to one of them.
     pub fn are_at(&self, address: SocketAddr) -> bool {
-        let (ip, port) = (reached(address.ip()), address.port());
-        self.any(|own| {
-            let Own::Tcp(own) = own else { return false };
-            own.port() == port
-                && own.ip().is_ipv4() == ip.is_ipv4()
-                && (own.ip() == ip || own.ip().is_unspecified() && is_of_this_machine(ip))
-        })
+        self.any(|own| matches!(own, Own::Tcp(own) if is_at(own, address)))
+    }
+
+    /// Whether a datagram to `address` would come to one of them.
+    pub fn take_datagrams_at(&self, address: SocketAddr) -> bool {
+        self.any(|own| matches!(own, Own::Udp(own) if is_at(own, address)))
     }
 
     /// Whether one of them is the socket at this path, whichever way it is written.
@@ -57,6 +59,24 @@ impl OwnListeners {
     fn any(&self, is: impl Fn(Own) -> bool) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|own| is(*own))
     }
+}
+
+fn own(address: &ListenAddress) -> Option<Own> {
+    match address {
+        ListenAddress::Tcp(address) | ListenAddress::Tls(address) => Some(Own::Tcp(*address)),
+        ListenAddress::Udp(address) => Some(Own::Udp(*address)),
+        // What was inherited is here by what it is.
+        ListenAddress::Inherited(_) => None,
+        ListenAddress::Unix(path) => identity(path).ok(),
+    }
+}
+
+/// Whether what is sent to `address` comes to a socket that is bound to `own`.
+fn is_at(own: SocketAddr, address: SocketAddr) -> bool {
+    let (ip, port) = (reached(address.ip()), address.port());
+    own.port() == port
+        && own.ip().is_ipv4() == ip.is_ipv4()
+        && (own.ip() == ip || own.ip().is_unspecified() && is_of_this_machine(ip))
 }
 
 fn identity(path: &Path) -> io::Result<Own> {

@@ -4,11 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use mio::Registry;
+use slab::Slab;
 
-use crate::base::arena::ConnectionId;
+use crate::base::arena::{ConnectionId, InstanceId};
 use crate::clock::Moment;
 use crate::config::bound::Limit;
 use crate::net::listener::Listener;
+use crate::plugin::shared::OwnPlace;
+use crate::quota::host_memory::Admission;
 use crate::reactor::table::deadline::DeadlineKey;
 
 /// A listener, and whether it has to wait.
@@ -22,6 +25,15 @@ pub(in crate::reactor) struct Acceptor {
     pub(in crate::reactor) told: Option<Moment>,
     /// Of a UDP socket: the connections of its peers.
     pub(in crate::reactor) peers: HashMap<SocketAddr, ConnectionId>,
+    /// Whose it is, if a plugin has opened it.
+    pub(in crate::reactor) owner: Option<ListenerOwner>,
+}
+
+/// Who has opened a listener, and its count.
+pub(in crate::reactor) struct ListenerOwner {
+    pub(in crate::reactor) instance: InstanceId,
+    pub(in crate::reactor) _admission: Admission,
+    pub(in crate::reactor) _place: OwnPlace,
 }
 
 impl Acceptor {
@@ -31,10 +43,11 @@ impl Acceptor {
     }
 }
 
-/// Every acceptor of a reactor, each known by its place.
+/// Every acceptor of a reactor, each known by its place. A place is used again: who comes with an old one finds a listener that
+/// has nothing for him.
 #[derive(Default)]
 pub(in crate::reactor) struct Acceptors {
-    all: Vec<Acceptor>,
+    all: Slab<Acceptor>,
     /// Those with more to accept than their turn allowed, or that had to wait and need not any more.
     ready: VecDeque<usize>,
 }
@@ -42,12 +55,19 @@ pub(in crate::reactor) struct Acceptors {
 impl Acceptors {
     /// The place that the next one gets.
     pub(in crate::reactor) fn next_place(&self) -> usize {
-        self.all.len()
+        self.all.vacant_key()
     }
 
-    pub(in crate::reactor) fn add(&mut self, listener: Listener) {
+    pub(in crate::reactor) fn add(&mut self, listener: Listener, owner: Option<ListenerOwner>) {
         let (again, at_limit, told) = (None, None, None);
-        self.all.push(Acceptor { listener, again, at_limit, told, peers: HashMap::new() });
+        let peers = HashMap::new();
+        self.all.insert(Acceptor { listener, again, at_limit, told, peers, owner });
+    }
+
+    /// Takes one out, if there is one.
+    pub(in crate::reactor) fn remove(&mut self, place: usize) -> Option<Acceptor> {
+        self.ready.retain(|ready| *ready != place);
+        self.all.try_remove(place)
     }
 
     pub(in crate::reactor) fn get_mut(&mut self, place: usize) -> Option<&mut Acceptor> {
@@ -58,14 +78,15 @@ impl Acceptors {
         self.all.get(place)
     }
 
-    /// Whether one of them serves a plugin.
+    /// Whether one of the operator's serves a plugin.
     pub(in crate::reactor) fn serves(&self, plugin: usize) -> bool {
-        self.all.iter().any(|acceptor| acceptor.plugin() == plugin)
+        let mut all = self.all.iter().map(|(_, acceptor)| acceptor);
+        all.any(|acceptor| acceptor.owner.is_none() && acceptor.plugin() == plugin)
     }
 
     /// The places of those that serve a plugin.
     pub(in crate::reactor) fn places_of(&self, plugin: usize) -> Vec<usize> {
-        let all = self.all.iter().enumerate();
+        let all = self.all.iter();
         all.filter(|(_, acceptor)| acceptor.plugin() == plugin).map(|(place, _)| place).collect()
     }
 
@@ -91,16 +112,16 @@ impl Acceptors {
 
     /// Something ended: those that wait may go on.
     pub(in crate::reactor) fn wake(&mut self) {
-        for place in 0..self.all.len() {
-            if self.all[place].again.is_some() {
-                self.make_ready(place);
-            }
+        let waits = |(place, acceptor): (usize, &Acceptor)| acceptor.again.map(|_| place);
+        let waiting: Vec<usize> = self.all.iter().filter_map(waits).collect();
+        for place in waiting {
+            self.make_ready(place);
         }
     }
 
     /// Removes every one of them.
     pub(in crate::reactor) fn close(&mut self, registry: &Registry) {
-        for mut acceptor in self.all.drain(..) {
+        for mut acceptor in self.all.drain() {
             if let Err(error) = registry.deregister(&mut acceptor.listener) {
                 tracing::debug!(%error, "listener not deregistered");
             }

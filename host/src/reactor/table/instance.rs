@@ -52,6 +52,8 @@ pub struct Instance {
     pub watches: HashMap<u32, Watch>,
     /// Outgoing connections that were asked for and not begun.
     pub pending_connects: u32,
+    /// The places of its listeners, by their ids.
+    pub listeners: HashMap<u32, usize>,
     /// What makes it a process, if it is one.
     pub role: Option<Role>,
     /// Processes that it has spawned.
@@ -133,6 +135,7 @@ impl Instance {
             timers: HashMap::new(),
             watches: HashMap::new(),
             pending_connects: 0,
+            listeners: HashMap::new(),
             role: None,
             children: HashSet::new(),
             slot,

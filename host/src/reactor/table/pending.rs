@@ -1,5 +1,7 @@
 //! What waits for its phase of the turn.
 
+use std::net::SocketAddr;
+
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::net::outbound::Target;
 use crate::quota::host_memory::Admission;
@@ -23,6 +25,8 @@ pub enum Pending {
         target: Target,
         /// The guest's own mark.
         token: u32,
+        /// Where from, if that was chosen.
+        local: Option<SocketAddr>,
     },
     /// A guest wants a process.
     Spawn(Birth),

@@ -22,7 +22,7 @@ use crate::{
     lifecycle::Program,
     processes::{self, ProcessId},
     queues, reactor,
-    sockets::{self, Socket},
+    sockets::{self, Made, Socket},
     timers,
     types::CloseReason,
     watching,
@@ -36,6 +36,8 @@ pub struct Held<C> {
     connection: RefCell<Box<dyn Connection>>,
     /// What tells files of this connection from those of another.
     socket: Socket,
+    /// Whether it was a connection before, which has had its `post_init`.
+    is_again: bool,
     classes: PhantomData<C>,
 }
 
@@ -46,25 +48,28 @@ impl<C: Classes> handler::Guest for Glue<C> {
 impl<C: Classes> handler::GuestConnection for Held<C> {
     fn new(socket: host::Socket, origin: Origin) -> Self {
         let socket = Socket::new(socket);
-        let own = socket.clone();
-        let connection = match origin {
+        let made = match origin {
             Origin::Accepted(accepted) => {
                 let class =
                     find_handler(C::HANDLERS, &accepted.handler).unwrap_or_else(|problem| {
                         panic!("listener {}: {problem}", accepted.listener);
                     });
-                (class.make)(socket, &accepted.options.into())
+                let connection = (class.make)(socket.clone(), &accepted.options.into());
+                Made { connection, socket, is_again: false }
             }
             Origin::Connected(token) => match sockets::take_maker(token) {
                 Some(make) => make(socket),
                 None => panic!("no connect has the token {token}"),
             },
         };
-        Held { connection: RefCell::new(connection), socket: own, classes: PhantomData }
+        let Made { connection, socket, is_again } = made;
+        Held { connection: RefCell::new(connection), socket, is_again, classes: PhantomData }
     }
 
     fn post_init(&self) {
-        self.connection.borrow_mut().post_init();
+        if !self.is_again {
+            self.connection.borrow_mut().post_init();
+        }
     }
 
     fn connection_completed(&self) {
@@ -80,7 +85,7 @@ impl<C: Classes> handler::GuestConnection for Held<C> {
     }
 
     fn unbind(&self, reason: CloseReason) {
-        self.connection.borrow_mut().unbind(reason);
+        sockets::unbind(&self.socket, &self.connection, reason);
     }
 }
 

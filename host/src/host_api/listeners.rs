@@ -1,0 +1,132 @@
+//! `listeners`: bound here, accepted from by the reactor.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
+
+use crate::config::address::ListenAddress;
+use crate::config::limits;
+use crate::config::listen_rule::ListenPlace;
+use crate::contract::bindings::listeners::{ListenAddress as Place, ListenError, Listener};
+use crate::contract::bindings::{Endpoint, listeners};
+use crate::host_api::command::Command;
+use crate::host_api::state::HostState;
+use crate::net::listener::error::BindFault;
+use crate::net::listener::own;
+use crate::quota::host_memory::{Admission, CONNECTION_BYTES, length};
+
+/// Bytes of a handler's name and of the options, together: each connection is given a copy.
+const TEXT_BYTES_MAX: u64 = 64 << 10;
+/// The longest path that a Unix socket has.
+const PATH_BYTES_MAX: usize = 107;
+
+impl listeners::Host for HostState {
+    fn start_server(
+        &mut self,
+        address: Place,
+        handler: String,
+        options: Vec<(String, String)>,
+    ) -> Result<Listener, ListenError> {
+        let place = place(address).ok_or(ListenError::InvalidAddress)?;
+        let text = options.iter().map(|(key, value)| length(key) + length(value));
+        let text = text.fold(length(&handler), u64::saturating_add);
+        if TEXT_BYTES_MAX < text {
+            return Err(ListenError::TooLarge);
+        }
+        let admission = self.admit_socket("listeners.start-server", &place, text)?;
+        let listener = own::open(&place, self.plugin.index, handler, options)?;
+        let address = served(&listener.endpoint.address);
+        let id = self.ids.next(|id| self.listeners.contains(&id));
+        self.listeners.insert(id);
+        self.commands.push(Command::Listen { admission, id, listener: Box::new(listener) });
+        Ok(Listener { id, address })
+    }
+
+    fn stop_server(&mut self, id: u32) {
+        if self.listeners.remove(&id) {
+            self.commands.push(Command::Unlisten { id });
+        }
+    }
+}
+
+impl HostState {
+    /// The right to one more socket at a place, with `bytes` besides what each takes. `call` is as the contract names it.
+    pub(super) fn admit_socket(
+        &self,
+        call: &'static str,
+        place: &ListenPlace,
+        bytes: u64,
+    ) -> Result<Admission, ListenError> {
+        if !self.running || self.env.stopping.load(Ordering::Relaxed) {
+            return Err(ListenError::Denied);
+        }
+        self.grant_listen(call, place).map_err(|_| ListenError::Denied)?;
+        let permit = self.permit(&limits::LISTENERS, &self.plugin.usage.listeners);
+        let permit = permit.map_err(|_| ListenError::Limit)?;
+        let memory = &self.plugin.tenant.host_memory;
+        let admission = Admission::of(permit, memory, CONNECTION_BYTES.saturating_add(bytes));
+        let Some(admission) = admission else {
+            self.no_host_memory();
+            return Err(ListenError::Limit);
+        };
+        let Some(descriptor) = self.env.host.descriptors.acquire(self.plugin.tenant.index) else {
+            self.no_descriptor();
+            return Err(ListenError::Limit);
+        };
+        Ok(admission.with_descriptor(descriptor))
+    }
+}
+
+/// An address, where it is one; IPv4 in the form of IPv6 is IPv4.
+pub(super) fn local(endpoint: &Endpoint) -> Option<SocketAddr> {
+    let host = &*endpoint.host;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let ip: IpAddr = bare.parse().ok()?;
+    Some(SocketAddr::new(ip.to_canonical(), endpoint.port))
+}
+
+/// An address as the contract has it.
+pub(super) fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint { host: address.ip().to_string(), port: address.port() }
+}
+
+fn place(address: Place) -> Option<ListenPlace> {
+    match address {
+        Place::Tcp(endpoint) => local(&endpoint).map(ListenPlace::Tcp),
+        Place::Udp(endpoint) => local(&endpoint).map(ListenPlace::Udp),
+        Place::Unix(path) => {
+            let is_path = path.starts_with('/') && path.len() <= PATH_BYTES_MAX;
+            (is_path && !path.contains('\0')).then_some(ListenPlace::Unix(path))
+        }
+    }
+}
+
+fn served(address: &ListenAddress) -> Place {
+    match address {
+        ListenAddress::Tcp(address) | ListenAddress::Tls(address) => Place::Tcp(endpoint(*address)),
+        ListenAddress::Udp(address) => Place::Udp(endpoint(*address)),
+        ListenAddress::Unix(path) => Place::Unix(path.to_string_lossy().into_owned()),
+        ListenAddress::Inherited(name) => Place::Unix(name.clone()),
+    }
+}
+
+impl From<BindFault> for ListenError {
+    fn from(fault: BindFault) -> ListenError {
+        tracing::debug!(?fault, "a plugin's socket was not bound");
+        match fault {
+            BindFault::InUse
+            | BindFault::LiveServer
+            | BindFault::NotASocket
+            | BindFault::FolderBusy => ListenError::InUse,
+            BindFault::Forbidden | BindFault::ReadOnly => ListenError::Forbidden,
+            BindFault::NoFolder(_) | BindFault::NotHere | BindFault::NoFamily => {
+                ListenError::Unavailable
+            }
+            BindFault::NotInherited(_)
+            | BindFault::NotAListener(_)
+            | BindFault::NoStream
+            | BindFault::Owner(_)
+            | BindFault::Mode(_)
+            | BindFault::Other(_) => ListenError::Failed,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What a connection may write of its tenant's bytes a second.
+
+use crate::clock::Moment;
+use crate::net::connection::Connection;
+
+impl Connection {
+    /// Whether what is queued waits for its tenant's bytes a second and not for the socket.
+    pub fn is_rate_limited(&self) -> bool {
+        self.is_rate_limited
+    }
+
+    /// Bytes that may be written at `now`.
+    pub(super) fn writable(&mut self, now: Moment) -> usize {
+        let left = self.writing.as_ref().map_or(u64::MAX, |bucket| bucket.left(now));
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn has_written(&mut self, bytes: usize, now: Moment) {
+        if 0 < bytes {
+            self.last_activity = now;
+        }
+        if let Some(bucket) = &self.writing {
+            bucket.take(u64::try_from(bytes).unwrap_or(u64::MAX));
+        }
+    }
+}

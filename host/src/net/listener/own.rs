@@ -1,0 +1,68 @@
+//! Listeners and UDP sockets that plugins open themselves: bound when they ask, with what the bounds of a `[[listen]]` are by
+//! default.
+
+use std::net::SocketAddr;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::net::{TcpListener, UnixListener};
+
+use crate::config::address::ListenAddress;
+use crate::config::limits;
+use crate::config::listen_rule::ListenPlace;
+use crate::config::model::AtCapacity;
+use crate::config::socket_access::SocketAccess;
+use crate::contract::bindings::Accepted;
+use crate::net::datagram::DatagramSocket;
+use crate::net::listener::error::BindFault;
+use crate::net::listener::{Endpoint, ListenSocket, Listener, tcp, udp, unix};
+
+/// Listens at `place` for the plugin at this index. Its connections get this handler and these options.
+pub fn open(
+    place: &ListenPlace,
+    plugin: usize,
+    handler: String,
+    options: Vec<(String, String)>,
+) -> Result<Listener, BindFault> {
+    let backlog = i32::try_from(limits::BACKLOG.default).unwrap_or(i32::MAX);
+    let (socket, address, path) = match place {
+        ListenPlace::Tcp(address) => {
+            let (socket, address) = tcp::bind(*address)?;
+            socket.listen(backlog)?;
+            let socket = ListenSocket::Tcp(TcpListener::from_std(socket.into()));
+            (socket, ListenAddress::Tcp(address), None)
+        }
+        ListenPlace::Udp(address) => {
+            let (socket, address) = bind_datagrams(*address)?;
+            (ListenSocket::Udp(socket), ListenAddress::Udp(address), None)
+        }
+        ListenPlace::Unix(path) => {
+            let (socket, owned) = unix::bind(Path::new(path), &SocketAccess::default())?;
+            socket.listen(backlog)?;
+            let socket = UnixListener::from_std(StdUnixListener::from(socket));
+            (ListenSocket::Unix(socket), ListenAddress::Unix(PathBuf::from(path)), Some(owned))
+        }
+    };
+    let endpoint = Endpoint {
+        accepted: Accepted { listener: address.to_string(), handler, options },
+        address,
+        plugin,
+        at_capacity: AtCapacity::Wait,
+        peer_idle: Duration::from_micros(limits::PEER_IDLE.default),
+        peer_queue: u32::try_from(limits::PEER_QUEUE.default).unwrap_or(u32::MAX),
+        tls: None,
+        proxy_protocol: None,
+        path,
+    };
+    Ok(Listener { endpoint: Arc::new(endpoint), socket })
+}
+
+/// A UDP socket at `address`, and where it really is.
+pub fn bind_datagrams(address: SocketAddr) -> Result<(DatagramSocket, SocketAddr), BindFault> {
+    let (socket, address) = udp::bind(address)?;
+    // As EventMachine has it; where it may send, broadcast included, is for `allow.connect`.
+    socket.set_broadcast(true)?;
+    Ok((DatagramSocket::new(socket.into()), address))
+}

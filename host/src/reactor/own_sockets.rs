@@ -1,0 +1,98 @@
+//! Listeners and UDP sockets of plugins' own: taken into the loop when the guest has returned that opened them, and out of it
+//! with their instance at the latest.
+
+use mio::Interest;
+
+use crate::base::arena::InstanceId;
+use crate::base::token::PollSource;
+use crate::contract::bindings::Origin;
+use crate::engine::event::Event;
+use crate::log::text::GuestText;
+use crate::net::connection::stream::{SocketAddress, Stream};
+use crate::net::connection::{CloseReason, Connection, SharedConnection};
+use crate::net::listener::Listener;
+use crate::plugin::shared::OwnPlace;
+use crate::quota::host_memory::Admission;
+use crate::reactor::Reactor;
+use crate::reactor::table::acceptor::{Acceptor, ListenerOwner};
+use crate::reactor::table::connection::{ConnectionEntry, marks};
+
+impl Reactor {
+    /// Accepts from a listener of an instance's own from the next turn on. Where the instance has ended, or the host stops, it is closed.
+    pub(super) fn open_listener(
+        &mut self,
+        instance: InstanceId,
+        id: u32,
+        mut listener: Listener,
+        admission: Admission,
+    ) {
+        if self.stopping.has_begun() {
+            return;
+        }
+        let Some(owner) = self.instances.get_mut(instance) else { return };
+        let place = self.acceptors.next_place();
+        let token = PollSource::Listener(place).into();
+        if let Err(error) = self.poll.registry().register(&mut listener, token, Interest::READABLE)
+        {
+            tracing::error!(%error, "a listener cannot be polled");
+            return;
+        }
+        owner.listeners.insert(id, place);
+        let plugin = owner.plugin.clone();
+        let place = OwnPlace::new(&self.setup.env.host, listener.endpoint.address.clone());
+        let address = listener.endpoint.accepted.listener.clone();
+        let owner = ListenerOwner { instance, _admission: admission, _place: place };
+        self.acceptors.add(listener, Some(owner));
+        plugin.tell(self.setup.env.clock.now(), || {
+            let (plugin, tenant) = (plugin.name(), &plugin.config.tenant);
+            tracing::info!(plugin, tenant, address, "serving for as long as its plugin wants");
+        });
+    }
+
+    /// Closes a listener of an instance's own. The peers of a UDP socket lose what they come by.
+    pub(super) fn close_listener(&mut self, place: usize) {
+        let Some(mut acceptor) = self.acceptors.remove(place) else { return };
+        let registry = self.poll.registry();
+        if let Err(error) = registry.deregister(&mut acceptor.listener) {
+            tracing::debug!(%error, "listener not deregistered");
+        }
+        if let Some(key) = acceptor.again.take() {
+            self.timers.cancel(key);
+        }
+        let Acceptor { peers, .. } = acceptor;
+        for id in peers.into_values() {
+            self.end_connection(id, CloseReason::Closed);
+        }
+    }
+
+    /// Makes a connection of a UDP socket, and tells its instance of it.
+    pub(super) fn open_datagrams(
+        &mut self,
+        instance_id: InstanceId,
+        mut stream: Stream,
+        token: u32,
+        admission: Admission,
+    ) {
+        let Some(instance) = self.instances.get(instance_id) else { return };
+        let plugin = instance.plugin.clone();
+        let poll_token = PollSource::Connection(self.connections.next_key()).into();
+        if let Err(error) =
+            self.poll.registry().register(&mut stream, poll_token, Interest::READABLE)
+        {
+            tracing::error!(%error, "a socket cannot be polled");
+            return;
+        }
+        let handler = match stream.local() {
+            Ok(SocketAddress::Tcp(address)) => GuestText::name(format_args!("udp:{address}")),
+            _ => GuestText::name("udp"),
+        };
+        let (number, now) = (self.next_number(), self.setup.env.clock.turn());
+        let mut connection = Connection::accepted(number, stream, marks(&plugin), now);
+        connection.handler = handler;
+        connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
+        let shared = SharedConnection::new(connection);
+        let entry = ConnectionEntry::new(instance_id, shared.clone(), admission);
+        let id = self.add_connection(entry);
+        self.deliver(instance_id, Event::open(id, shared, Origin::Connected(token)));
+    }
+}
