@@ -103,7 +103,59 @@ class Interpreter
     when 'proxied' then say "proxied #{on.get_proxied_bytes}"
     when 'remember' then @things[rest[0]] = on
     when 'with' then run(rest[1], arg, named(rest[0]))
+    else own_socket_step(op, rest, arg, on)
+    end
+  end
+
+  # What a program opens itself.
+  def own_socket_step(op, rest, arg, on)
+    case op
+    when 'serve'
+      @things[rest[0]] = EM.start_server('127.0.0.1', 0, Server, self)
+      port_of(rest[0])
+    when 'serve_at'
+      begin
+        @things[rest[0]] = EM.start_server('127.0.0.1', port_of(rest[1]), Server, self)
+      rescue RuntimeError
+        say 'in use'
+      end
+    when 'stop_server' then EM.stop_server(named(rest[0]))
+    when 'connect_to' then EM.connect('127.0.0.1', port_of(rest[0]), Client, self)
+    when 'bind_connect'
+      EM.bind_connect(rest[0], 0, '127.0.0.1', port_of(rest[1]), Client, self)
+    when 'reconnect' then on.reconnect('127.0.0.1', port_of(rest[0]))
+    when 'connections' then say "connections #{EM.connection_count}"
+    when 'datagrams'
+      @things[rest[0]] = EM.open_datagram_socket('127.0.0.1', 0, Datagrams, self, rest[0])
+      port_of(rest[0])
+    when 'send_to' then on.send_datagram(rest[1..].join(' '), '127.0.0.1', port_of(rest[0]))
+    when 'send_size_to' then on.send_datagram('x' * rest[1].to_i, '127.0.0.1', port_of(rest[0]))
+    when 'bytes' then say "bytes #{arg.bytesize}"
+    when 'who'
+      port, = Socket.unpack_sockaddr_in(on.get_peername)
+      say "it is #{rest[0]}: #{port == port_of(rest[0])}"
+    when 'keepalive' then on.enable_keepalive(*rest.map(&:to_i))
+    when 'no_keepalive' then on.disable_keepalive
+    when 'show_keepalive'
+      is_on = option(on, Socket::SOL_SOCKET, Socket::SO_KEEPALIVE) != 0
+      options = [Socket::TCP_KEEPIDLE, Socket::TCP_KEEPINTVL, Socket::TCP_KEEPCNT]
+      values = options.map { |it| option(on, Socket::IPPROTO_TCP, it) }
+      say(is_on ? "keepalive #{values.join(' ')}" : 'no keepalive')
+    when 'show_nodelay'
+      say "nodelay #{option(on, Socket::IPPROTO_TCP, Socket::TCP_NODELAY) != 0}"
     else framed_step(op, rest, arg, on)
+    end
+  end
+
+  def option(on, level, name) = on.get_sock_opt(level, name).unpack1('i')
+
+  # It stays known when the listener is gone.
+  def port_of(name)
+    thing = named(name)
+    @ports ||= {}
+    @ports[name] ||= begin
+      address = thing.is_a?(EM::Connection) ? thing.get_sockname : EM.get_sockname(thing)
+      Socket.unpack_sockaddr_in(address)[0]
     end
   end
 
@@ -233,7 +285,7 @@ class Interpreter
 
   def reason(reason)
     { nil => 'none', Errno::ECONNREFUSED => 'refused', Errno::ETIMEDOUT => 'timeout',
-      Errno::ECONNRESET => 'reset' }.fetch(reason)
+      Errno::ECONNRESET => 'reset', Errno::EMSGSIZE => 'too long' }.fetch(reason)
   end
 end
 
@@ -286,6 +338,16 @@ end
 
 class Client < Scripted
   def role = 'client'
+end
+
+# A UDP socket, whose blocks are named after it.
+class Datagrams < Scripted
+  attr_reader :role
+
+  def initialize(interpreter, role)
+    super(interpreter)
+    @role = role
+  end
 end
 
 # Bytes as Rust writes them, and as one word.

@@ -7,6 +7,8 @@ mod frames;
 mod lightweight;
 #[path = "differential/lists.rs"]
 mod lists;
+#[path = "differential/own_sockets.rs"]
+mod own_sockets;
 #[path = "differential/script.rs"]
 mod script;
 #[path = "differential/shared.rs"]

@@ -11,7 +11,7 @@ use sandloop::{
 };
 
 use crate::{
-    frames, lightweight, milliseconds, run, say,
+    frames, lightweight, milliseconds, own_sockets, run, say,
     script::{On, Words, has},
     things::{self, Thing, put},
 };
@@ -19,7 +19,7 @@ use crate::{
 /// A connection of bytes.
 pub struct Scripted {
     socket: Socket,
-    role: &'static str,
+    role: String,
     lines: LineDecoder,
 }
 
@@ -29,7 +29,8 @@ impl Scripted {
         Scripted::new(socket, "server")
     }
 
-    fn new(socket: Socket, role: &'static str) -> Self {
+    pub fn new(socket: Socket, role: &str) -> Self {
+        let role = role.to_owned();
         Scripted { socket, role, lines: LineDecoder::new(LineLimits::default()) }
     }
 
@@ -161,6 +162,9 @@ pub fn step(words: &Words, argument: &str, on: &On) -> Step<String> {
             run(word(1), argument, &On::Socket(things::socket(word(0))));
         }
         _ => {
+            if own_sockets::step(words, argument, on) {
+                return Step::Done;
+            }
             let framed = frames::step(words, on);
             return framed.unwrap_or_else(|| lightweight::step(words, argument, on));
         }

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use sandloop::{
-    Completion, DefaultDeferrable, Pool, Socket, Subscription, TickLoop, Timer,
+    Completion, DefaultDeferrable, Pool, Server, Socket, Subscription, TickLoop, Timer,
     deferrable::Waiting, iterator::Iterator, spawn::SpawnedProcess,
 };
 
@@ -13,6 +13,9 @@ pub type Deferrable = DefaultDeferrable<String, String>;
 pub enum Thing {
     Timer(Timer),
     Socket(Socket),
+    Server(Server),
+    /// The port of a UDP socket.
+    Port(u16),
     Deferrable(Deferrable),
     Waiting(Waiting),
     Completion(Completion<String>),
@@ -39,6 +42,15 @@ fn get(name: &str) -> Thing {
         .unwrap_or_else(|| panic!("nothing is named {name:?}"))
 }
 
+/// Where a listener or a UDP socket is.
+pub fn port(name: &str) -> u16 {
+    match get(name) {
+        Thing::Port(port) => port,
+        Thing::Server(server) => server.port().expect("a TCP listener"),
+        _ => panic!("{name:?} is something else"),
+    }
+}
+
 /// How often this was called with this name, this time included.
 pub fn count(name: &str) -> String {
     COUNTS.with_borrow_mut(|counts| {
@@ -62,6 +74,7 @@ macro_rules! getters {
 getters! {
     timer => Timer(Timer),
     socket => Socket(Socket),
+    server => Server(Server),
     deferrable => Deferrable(Deferrable),
     waiting => Waiting(Waiting),
     completion => Completion(Completion<String>),

@@ -132,6 +132,10 @@ impl Program for Sandloop {
             }
             (None, None) => {}
         }
+        if scenario.own {
+            // A rule for what listens on this host has to name its port, which nobody knows before.
+            plugin = plugin.key("policy", "\"audit\"");
+        }
         // A handler that the machine holds up past its slice goes on later, which is right and not what this is about.
         let mut config = Config::new().host("slice", "\"100ms\"").plugin(plugin);
         let handler = format!("{:?}", scenario.protocol.as_deref().unwrap_or("scripted"));

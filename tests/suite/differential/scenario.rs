@@ -17,6 +17,10 @@ pub enum Difference {
     DelimitersAreFound,
     /// a body that is cut off is a request → it is none.
     RequestsAreWhole,
+    /// datagrams of more than 16 KiB are cut → they are whole.
+    DatagramsAreWhole,
+    /// an error of one datagram closes the socket → it does not.
+    DatagramErrorsCloseNothing,
     /// any text `content-length: N` in a header line is the length → only a field of that name.
     FieldsHaveNames,
     /// queue and channel lose or reorder on re-entrant push → FIFO always.
@@ -42,6 +46,8 @@ pub struct Scenario {
     pub protocol: Option<String>,
     /// What the program's clients find: `accept`, `refuse`, `silent`, `unix`.
     pub serve: Option<String>,
+    /// Whether the program opens sockets itself.
+    pub own: bool,
     pub program: String,
     /// What the other end does.
     pub client: Vec<String>,
@@ -79,6 +85,7 @@ impl Scenario {
             listen: value("listen"),
             protocol: value("protocol"),
             serve: value("serve"),
+            own: value("own").is_some(),
             program: section("program").expect("a program").join("\n"),
             client: section("client").unwrap_or_default(),
             differs,
@@ -94,6 +101,8 @@ fn difference(name: &str) -> Difference {
         "inactivity-is-exact" => Difference::InactivityIsExact,
         "delimiters-are-found" => Difference::DelimitersAreFound,
         "requests-are-whole" => Difference::RequestsAreWhole,
+        "datagrams-are-whole" => Difference::DatagramsAreWhole,
+        "datagram-errors-close-nothing" => Difference::DatagramErrorsCloseNothing,
         "fields-have-names" => Difference::FieldsHaveNames,
         "fifo-always" => Difference::FifoAlways,
         "proxied-once" => Difference::ProxiedOnce,
