@@ -63,6 +63,16 @@ fn a_connection_comes_from_where_it_was_asked_to() {
 }
 
 #[test]
+fn a_target_without_an_address_is_told_to_unbind() {
+    let plugin = sockets().may_connect(&["nobody.invalid:80"]).allow("listen", &["127.0.0.1:0"]);
+    let host = serving(plugin);
+    let mut control = host.connect("sockets");
+    assert_eq!(ask(&mut control, "from 127.0.0.1 0 nobody.invalid 80"), "ok");
+    host.wait_printed("from unbind name-not-found");
+    assert_eq!(host.stop().code, Some(0));
+}
+
+#[test]
 fn what_the_machine_does_not_have_is_told_to_unbind() {
     let server = Server::tcp();
     let plugin = sockets().may_connect(&["127.0.0.1:*"]);
