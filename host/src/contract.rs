@@ -11,7 +11,7 @@ pub const PACKAGE: &str = "sandloop:plugin";
 pub const VERSION: &str = "0.1.1";
 
 /// The interfaces that a plugin may import.
-pub const IMPORTS: [&str; 17] = [
+pub const IMPORTS: [&str; 18] = [
     "types",
     "sockets",
     "byte-counts",
@@ -21,6 +21,7 @@ pub const IMPORTS: [&str; 17] = [
     "socket-options",
     "listeners",
     "datagrams",
+    "tls",
     "timers",
     "reactor",
     "deferred",

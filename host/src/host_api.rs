@@ -28,6 +28,7 @@ mod sockets;
 pub(crate) mod state;
 mod stdio;
 mod timers;
+mod tls;
 mod wasi;
 mod watching;
 

@@ -12,6 +12,7 @@ pub(crate) mod report;
 pub(crate) mod shared;
 pub(crate) mod subject;
 pub(crate) mod tenant;
+pub(crate) mod tls;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -24,6 +25,7 @@ use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::granted::GrantedFolders;
 use crate::plugin::tenant::Tenant;
+use crate::plugin::tls::Profiles;
 use crate::quota::semaphore::Semaphore;
 use crate::quota::token_bucket::TokenBucket;
 
@@ -47,6 +49,8 @@ pub struct Plugin {
     pub folders: Folders,
     /// The same for what the host does with their files itself.
     pub granted: GrantedFolders,
+    /// What its own connections may begin TLS with.
+    pub profiles: Profiles,
     /// Which build of the component this is: the beginning of its SHA-256.
     pub version: String,
     /// Connections that it may still accept in this second; none where that has no bound.

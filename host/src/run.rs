@@ -20,6 +20,7 @@ use crate::mail::post::Post;
 use crate::net::listener;
 use crate::net::listener::tls::TlsWatch;
 use crate::net::listener::{BoundListener, Listener, PathLocks, PathWatch};
+use crate::plugin::tls::ProfileWatch;
 use crate::reactor::Reactor;
 use crate::run::error::StartError;
 use crate::run::news::News;
@@ -93,6 +94,7 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
         stop_deadline,
         paths,
         certificates,
+        profiles: host.plugins.iter().flat_map(ProfileWatch::of).collect(),
     };
     let code = match supervisor.run() {
         End::Whole(code) => {

@@ -10,7 +10,7 @@ use sandloop::bindings::sandloop::plugin::listeners::ListenAddress;
 use sandloop::bindings::sandloop::plugin::log::Level;
 use sandloop::bindings::sandloop::plugin::types::{Address, Endpoint};
 use sandloop::processes::{self, Process};
-use sandloop::{Connection, Operation, Program, Socket, try_defer};
+use sandloop::{Connection, Operation, Program, Socket, TlsClient, TlsServer, try_defer};
 
 /// So many bytes of one text.
 const MUCH: usize = 5 << 20;
@@ -105,6 +105,11 @@ impl Texts {
                 ignore(host::datagrams::open_datagram_socket(&local, 0));
             }
             "datagrams.send-datagram" => ignore(self.socket.send_datagram("x", text, 80)),
+            "tls.start-tls" => {
+                ignore(self.socket.start_tls(TlsServer::new(text)));
+                ignore(self.socket.start_tls(TlsClient::new(text).profile(text).alpn([text])));
+                ignore(self.socket.start_tls(TlsClient::new("localhost").profile(text)));
+            }
             // The SDK's error names the process that it does not know.
             "mailbox.spawned" => {
                 ignore(processes::try_spawn(

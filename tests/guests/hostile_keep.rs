@@ -19,7 +19,7 @@ use sandloop::bindings::sandloop::plugin as host;
 use sandloop::bindings::sandloop::plugin::log::Level;
 use sandloop::bindings::sandloop::plugin::types::{Address, Endpoint};
 use sandloop::{
-    Connection, Operation, Socket,
+    Connection, Operation, Socket, TlsClient, TlsServer, connect,
     processes::{self, Process, ProcessId},
     try_defer,
 };
@@ -117,6 +117,8 @@ impl Keep {
             Some(("datagrams", "send-datagram")) => {
                 granted(self.0.send_datagram(&ask.bytes, "127.0.0.1", 9))
             }
+            Some(("tls", function)) => self.ask_tls(function, ask),
+            Some(("tls-handler", _)) => self.ask_tls("start-tls", ask),
             Some(("wasi", function)) => ask_wasi(function, ask),
             Some(("lifecycle" | "catalog" | "handler", _)) => done(()),
             Some(("operations" | "mailbox" | "subscriptions", _)) => bring_about(what, ask),
@@ -203,6 +205,29 @@ impl Keep {
             }
             "connection-count" => done(sandloop::connection_count()),
             other => panic!("no row for socket-options.{other}"),
+        }
+    }
+
+    /// A handshake that nobody answers, on this connection and on many more.
+    fn ask_tls(&self, function: &str, ask: &Ask) -> Granted {
+        let socket = &self.0;
+        match function {
+            "start-tls" => {
+                let role = TlsClient::new(ask.name.replace(' ', "-"));
+                let role = role.alpn([String::from_utf8_lossy(&ask.bytes).into_owned()]);
+                done(socket.start_tls(TlsServer::new(ask.name.clone())));
+                done(socket.start_tls(role));
+                let make = |socket: Socket| {
+                    socket.start_tls(TlsClient::new("localhost")).ok();
+                    Keep(socket)
+                };
+                granted(connect("127.0.0.1", 9, make))
+            }
+            "session" => done(socket.tls_session()),
+            "peer-certificates" => done(socket.peer_certificates()),
+            "end-of-stream" => done(socket.end_of_stream()),
+            "failure" => done(socket.tls_failure()),
+            other => panic!("no row for tls.{other}"),
         }
     }
 }

@@ -340,6 +340,19 @@ impl Running {
         self.stdout.wait_for(|lines| lines.iter().any(|it| it.0 == line).then_some(())).is_some()
     }
 
+    /// Waits for its first line on standard output.
+    pub fn first_line(&self) -> String {
+        self.line("")
+    }
+
+    /// Waits for a line on standard output that begins so.
+    pub fn line(&self, start: &str) -> String {
+        let begins = |line: &&LogLine| line.0.starts_with(start);
+        let found = self.stdout.wait_for(|lines| lines.iter().find(begins).cloned());
+        let said = || format!("{}{}", self.stdout.text(), self.stderr.text());
+        found.unwrap_or_else(|| panic!("it never said `{start}`, but\n{}", said())).0
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         process::signal(self.pid(), signal);

@@ -83,6 +83,7 @@ mod soak;
 mod socket_options;
 mod spawn;
 mod start;
+mod start_tls;
 mod stdio;
 mod stop;
 mod tenants;

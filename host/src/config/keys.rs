@@ -3,7 +3,10 @@
 use strsim::levenshtein;
 
 use super::limits::{RawHost, RawLimits, RawListen, RawTenantLimits};
-use super::raw::{RawAllow, RawCertificate, RawFile, RawPlugin, RawProxyProtocol, RawTenant};
+use super::raw::{
+    RawAllow, RawCertificate, RawFile, RawPlugin, RawProfileCertificate, RawProxyProtocol,
+    RawTenant, RawTlsProfile,
+};
 use super::table::ConfigKey;
 
 /// Every key, in the order of the reference.
@@ -14,6 +17,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ConfigKey> {
         RawPlugin::KEYS,
         RawLimits::KEYS,
         RawAllow::KEYS,
+        RawTlsProfile::KEYS,
+        RawProfileCertificate::KEYS,
         RawTenant::KEYS,
         RawTenantLimits::KEYS,
         RawListen::KEYS,

@@ -10,6 +10,7 @@ use super::origins::Origins;
 use super::proxy_protocol::ProxyProtocol;
 use super::socket_access::SocketAccess;
 use super::tls::TlsListen;
+use super::tls::profile::TlsProfile;
 
 /// A configuration that was read, resolved and found consistent.
 ///
@@ -90,6 +91,8 @@ pub struct PluginConfig {
     pub limits: Limits,
     /// What it may do.
     pub allow: Allow,
+    /// What it may begin TLS with, by name.
+    pub tls: Vec<TlsProfile>,
     /// What the connections of an instance that traps see.
     pub on_trap: OnTrap,
     /// What becomes of what it may not do.
@@ -221,6 +224,7 @@ impl fmt::Debug for PluginConfig {
             .field("options", &Masked(&self.options))
             .field("limits", &self.limits)
             .field("allow", &self.allow)
+            .field("tls", &self.tls)
             .field("on_trap", &self.on_trap)
             .field("policy", &self.policy)
             .field("environment", &Masked(&self.environment))

@@ -1,11 +1,21 @@
-//! Names that plugins give: of channels and queues.
+//! Names: of channels and queues, which plugins give, and of sections of the file.
+
+use super::source::is_bare;
 
 /// Longest name of a channel or a queue, in bytes.
-const NAME_BYTES_MAX: usize = 255;
+const CHANNEL_BYTES_MAX: usize = 255;
 
 /// Whether a channel or a queue may be called so.
 pub fn is_name(name: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+    (1..=CHANNEL_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
+/// Longest name of a plugin, a tenant or a TLS profile, in bytes: names are part of every log line.
+pub(crate) const NAME_BYTES_MAX: usize = 64;
+
+/// Whether a plugin, a tenant or a TLS profile may be called so.
+pub fn is_section_name(name: &str) -> bool {
+    name.len() <= NAME_BYTES_MAX && is_bare(name)
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ mirror! {
         limits: key RawLimits = "a section, as in [plugins.echo.limits]";
         #[serde(default)]
         allow: key RawAllow = "a section, as in [plugins.echo.allow]";
+        #[serde(default)]
+        tls: key BTreeMap<String, RawTlsProfile> = "a section for each profile, as in [plugins.mail.tls.smtp]",
+            each "a section, as in [plugins.mail.tls.smtp]";
     }
 }
 
@@ -88,6 +91,32 @@ mirror! {
     struct RawProxyProtocol at "listen.*.proxy_protocol" {
         from: key Vec<String> = r#"a list of proxies, as in from = ["10.0.0.0/8"]"#,
             each r#"an address or a block of them in quotes, as in "10.0.0.0/8""#;
+    }
+}
+
+mirror! {
+    /// `[plugins.<name>.tls.<profile>]`.
+    struct RawTlsProfile at "plugins.*.tls.*" {
+        certificate: key Option<String> = r#"a file in quotes, as in certificate = "server.pem""#;
+        key: key Option<String> = r#"a file in quotes, as in key = "server.key""#;
+        #[serde(default)]
+        certificates: key Vec<RawProfileCertificate> = r#"a list of more of them, as in certificates = [{ certificate = "b.pem", key = "b.key" }]"#,
+            each r#"a table, as in { certificate = "b.pem", key = "b.key" }"#;
+        #[serde(default)]
+        alpn: key Vec<String> = r#"a list of protocols, the best first, as in alpn = ["http/1.1"]"#,
+            each r#"the name of a protocol in quotes, as in "http/1.1""#;
+        client_ca: key Option<String> = r#"a file in quotes, as in client_ca = "clients.pem""#;
+        client_certificate: key Option<String> = r#"client_certificate = "require" or client_certificate = "request""#;
+        server_ca: key Option<String> = r#"a file in quotes, as in server_ca = "authority.pem""#;
+        verify: key Option<String> = r#"verify = "host" or verify = "plugin""#;
+    }
+}
+
+mirror! {
+    /// One of `plugins.<name>.tls.<profile>.certificates`.
+    struct RawProfileCertificate at "plugins.*.tls.*.certificates.*" {
+        certificate: key String = r#"a file in quotes, as in certificate = "server.pem""#;
+        key: key String = r#"a file in quotes, as in key = "server.key""#;
     }
 }
 

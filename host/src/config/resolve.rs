@@ -16,6 +16,7 @@ use super::model::{
     AtCapacity, Config, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap, PluginConfig,
     Policy, Stdout, TenantConfig,
 };
+use super::names::{NAME_BYTES_MAX, is_section_name};
 use super::options;
 use super::origins::{self, Origins};
 use super::overlap::overlap;
@@ -25,10 +26,8 @@ use super::raw::{RawFile, RawPlugin, RawTenant};
 use super::socket_access;
 use super::source::{KeyPlace, SourceText};
 use super::tls;
+use super::tls::profile::TlsProfile;
 use super::values::Amount;
-
-/// Longest name of a plugin or a tenant, in bytes: names are part of every log line.
-const NAME_BYTES_MAX: usize = 64;
 
 /// Resolves the mirror of `source`.
 pub(crate) fn resolve(source: &SourceText<'_>, raw: &RawFile) -> Result<Config, ConfigError> {
@@ -190,6 +189,7 @@ fn plugin(
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
         limits: limits(&place.key("limits"), &raw.limits)?,
         allow: allow::resolve(&place.key("allow"), folder, &raw.allow, names)?,
+        tls: profiles(&place.key("tls"), folder, raw)?,
         on_trap: on_trap(place, raw)?,
         policy: policy(raw.policy.as_deref()).map_err(wrong("policy"))?,
         environment: environment::resolve(place, folder, raw)?,
@@ -197,8 +197,21 @@ fn plugin(
     })
 }
 
+fn profiles(
+    place: &KeyPlace<'_>,
+    folder: &Path,
+    raw: &RawPlugin,
+) -> Result<Vec<TlsProfile>, ConfigError> {
+    let profile = |(name, raw): (&String, _)| {
+        let place = place.key(name);
+        check_name(name).map_err(|problem| place.wrong(problem))?;
+        tls::profile::resolve(&place, folder, name, raw)
+    };
+    raw.tls.iter().map(profile).collect()
+}
+
 fn check_name(name: &str) -> Result<(), Problem> {
-    if name.len() <= NAME_BYTES_MAX && super::source::is_bare(name) {
+    if is_section_name(name) {
         return Ok(());
     }
     Err(Problem::new(

@@ -100,6 +100,7 @@ fn section(table: &str, name: &str, plugin: &str) -> String {
         "listen.*" => "[[listen]]".to_owned(),
         "plugins.*" if matches!(name, "limits" | "allow") => format!("[plugins.{plugin}.{name}]"),
         "tenants.*" if name == "limits" => "[tenants.<name>.limits]".to_owned(),
+        "plugins.*.tls.*" => format!("[plugins.{plugin}.tls.<profile>]"),
         // A tenant is not called after the plugin that the key was written in.
         _ if table.starts_with("tenants.") => format!("[{}]", table.replace('*', "<name>")),
         _ => format!("[{}]", table.replace('*', plugin)),

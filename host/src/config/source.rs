@@ -169,12 +169,14 @@ impl KeyPath {
         }
     }
 
-    /// As [`super::keys`] writes it: `*` for a plugin's or a tenant's name and for a place in a list.
+    /// As [`super::keys`] writes it: `*` for the name of a plugin, a tenant or a profile and for a place in a list.
     pub(crate) fn pattern(&self) -> String {
         let named = |key: &str| matches!(key, "plugins" | "tenants");
         let is_named = matches!(self.0.first(), Some(Segment::Key(key)) if named(key));
+        let is_of_tls = matches!(self.0.get(2), Some(Segment::Key(key)) if key == "tls");
         let names = self.0.iter().enumerate().map(|(at, segment)| match segment {
             Segment::Key(_) if is_named && at == 1 => "*",
+            Segment::Key(_) if is_named && is_of_tls && at == 3 => "*",
             Segment::Key(key) => key,
             Segment::Index(_) => "*",
         });

@@ -2,6 +2,9 @@
 //! `listen.certificates`, `listen.alpn`, `listen.client_ca` and `listen.client_certificate`.
 
 mod identity;
+mod judged;
+pub(crate) mod profile;
+pub(crate) mod stamp;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,11 +19,11 @@ use self::identity::{Identities, Identity, authorities};
 use super::address::ListenAddress;
 use super::error::{ConfigError, Problem};
 use super::limits::RawListen;
-use super::raw::RawCertificate;
+use super::raw::{RawCertificate, RawProfileCertificate};
 use super::source::{KeyPlace, each};
 
 /// Bytes of one name of a protocol, as ALPN has it.
-const ALPN_BYTES_MAX: usize = 255;
+pub(crate) const ALPN_BYTES_MAX: usize = 255;
 
 /// What a `tls://` listener shows of itself and asks of its peers.
 #[derive(Clone)]
@@ -77,28 +80,49 @@ impl TlsListen {
         alpn: Vec<String>,
         clients: ClientCertificates,
     ) -> Result<TlsListen, KeyProblem> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let resolver = Identities::read(&identities, &provider)?;
+        let provider = provider();
+        let resolver = Arc::new(Identities::read(&identities, &provider)?);
         let of_clients = |problem| KeyProblem { key: "client_ca", index: None, problem };
         let verifier = clients.verifier(&provider).map_err(of_clients)?;
-        let internal = |error: rustls::Error| KeyProblem {
-            key: "certificate",
-            index: None,
-            problem: Problem::new(
-                format!("it cannot be used: {error}"),
-                "write the path of another certificate",
-            ),
-        };
-        let mut server = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(internal)?
-            .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(resolver));
-        server.alpn_protocols = alpn.iter().map(|name| name.clone().into_bytes()).collect();
-        // A ticket holds what is resumed, so that no peer fills a table here by coming once.
-        server.ticketer = rustls::crypto::ring::Ticketer::new().map_err(internal)?;
-        Ok(TlsListen { identities, alpn, clients, server: Arc::new(server) })
+        let server = server(&provider, resolver, &alpn, verifier)?;
+        Ok(TlsListen { identities, alpn, clients, server })
     }
+}
+
+/// The cryptography.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// What the sessions of a server are made from.
+fn server(
+    provider: &Arc<CryptoProvider>,
+    identities: Arc<Identities>,
+    alpn: &[String],
+    verifier: Arc<dyn ClientCertVerifier>,
+) -> Result<Arc<ServerConfig>, KeyProblem> {
+    let mut server = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(&error))?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(identities);
+    server.alpn_protocols = wire_names(alpn);
+    // A ticket holds what is resumed, so that no peer fills a table here by coming once.
+    server.ticketer = rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&error))?;
+    Ok(Arc::new(server))
+}
+
+fn unusable(error: &rustls::Error) -> KeyProblem {
+    let problem = Problem::new(
+        format!("it cannot be used: {error}"),
+        "write the path of another certificate",
+    );
+    KeyProblem { key: "certificate", index: None, problem }
+}
+
+/// Names of protocols as they are sent.
+pub(crate) fn wire_names(alpn: &[String]) -> Vec<Vec<u8>> {
+    alpn.iter().map(|name| name.clone().into_bytes()).collect()
 }
 
 impl ClientCertificates {
@@ -165,43 +189,72 @@ pub(super) fn resolve(
             })
             .map(|()| None);
     }
-    let identities = identities(place, folder, raw)?;
+    let owner = "a tls:// listener shows a certificate and has its key";
+    let first = (&raw.certificate, &raw.key);
+    let identities = identities(place, folder, first, &raw.certificates, owner)?;
+    if identities.is_empty() {
+        return Err(pair_lacks(place, "certificate", owner));
+    }
     let alpn = each(&place.key("alpn"), &raw.alpn, protocol)?;
-    let clients = clients(place, folder, raw)?;
-    TlsListen::read(identities, alpn, clients).map(Some).map_err(|wrong| {
-        let is_first = raw.certificate.is_some();
-        match wrong.index {
-            Some(index) if 0 < index || !is_first => {
-                let place = place.key("certificates").index(index - usize::from(is_first));
-                place.key(wrong.key).wrong(wrong.problem)
-            }
-            _ => place.key(wrong.key).wrong(wrong.problem),
-        }
-    })
+    let clients = clients(place, folder, &raw.client_ca, raw.client_certificate.as_deref())?;
+    let read = TlsListen::read(identities, alpn, clients);
+    read.map(Some).map_err(|wrong| wrong.at(place, raw.certificate.is_some()))
 }
 
-/// The certificates with their keys: the one of the section first, then those of its list.
+impl KeyProblem {
+    /// The same as an error of the section at `place`, which has a first certificate of its own or only a list of them.
+    fn at(self, place: &KeyPlace<'_>, has_first: bool) -> ConfigError {
+        match self.index {
+            Some(index) if 0 < index || !has_first => {
+                let place = place.key("certificates").index(index - usize::from(has_first));
+                place.key(self.key).wrong(self.problem)
+            }
+            _ => place.key(self.key).wrong(self.problem),
+        }
+    }
+}
+
+/// The certificates with their keys: the one of the section first, then those of its list; none where there is neither.
 fn identities(
     place: &KeyPlace<'_>,
     folder: &Path,
-    raw: &RawListen,
+    first: (&Option<String>, &Option<String>),
+    further: &[impl RawPair],
+    half: &str,
 ) -> Result<Vec<Identity>, ConfigError> {
-    let missing = |key: &'static str| {
-        let cause = "a tls:// listener shows a certificate and has its key";
-        let remedy = "write both, as in certificate = \"server.pem\" and key = \"server.key\"";
-        place.key(key).wrong(Problem::new(cause, remedy))
-    };
-    let first = match (&raw.certificate, &raw.key) {
+    let first = match first {
         (Some(certificate), Some(key)) => Some(Identity::new(folder, certificate, key)),
-        (None, Some(_)) => return Err(missing("certificate")),
-        (Some(_), None) => return Err(missing("key")),
-        (None, None) if raw.certificates.is_empty() => return Err(missing("certificate")),
+        (None, Some(_)) => return Err(pair_lacks(place, "certificate", half)),
+        (Some(_), None) => return Err(pair_lacks(place, "key", half)),
         (None, None) => None,
     };
-    let further = raw.certificates.iter();
-    let further =
-        further.map(|RawCertificate { certificate, key }| Identity::new(folder, certificate, key));
+    let further = further.iter().map(|pair| {
+        let (certificate, key) = pair.files();
+        Identity::new(folder, certificate, key)
+    });
     Ok(first.into_iter().chain(further).collect())
+}
+
+fn pair_lacks(place: &KeyPlace<'_>, key: &str, cause: &str) -> ConfigError {
+    let remedy = "write both, as in certificate = \"server.pem\" and key = \"server.key\"";
+    place.key(key).wrong(Problem::new(cause, remedy))
+}
+
+/// A table of a list of certificates.
+trait RawPair {
+    fn files(&self) -> (&str, &str);
+}
+
+impl RawPair for RawCertificate {
+    fn files(&self) -> (&str, &str) {
+        (&self.certificate, &self.key)
+    }
+}
+
+impl RawPair for RawProfileCertificate {
+    fn files(&self) -> (&str, &str) {
+        (&self.certificate, &self.key)
+    }
 }
 
 fn protocol(name: &str) -> Result<String, Problem> {
@@ -217,19 +270,30 @@ fn protocol(name: &str) -> Result<String, Problem> {
 fn clients(
     place: &KeyPlace<'_>,
     folder: &Path,
-    raw: &RawListen,
+    client_ca: &Option<String>,
+    client_certificate: Option<&str>,
 ) -> Result<ClientCertificates, ConfigError> {
-    let wrong = |problem| place.key("client_certificate").wrong(problem);
-    let authorities = raw.client_ca.as_ref().map(|file| folder.join(file));
-    match (authorities, raw.client_certificate.as_deref()) {
-        (None, None) => Ok(ClientCertificates::None),
-        (Some(file), None | Some("require")) => Ok(ClientCertificates::Required(file)),
-        (Some(file), Some("request")) => Ok(ClientCertificates::Requested(file)),
-        (None, Some(_)) => Err(wrong(Problem::new(
+    let is_required = is_required(place, client_certificate)?;
+    match client_ca.as_ref().map(|file| folder.join(file)) {
+        Some(file) if is_required => Ok(ClientCertificates::Required(file)),
+        Some(file) => Ok(ClientCertificates::Requested(file)),
+        None if client_certificate.is_none() => Ok(ClientCertificates::None),
+        None => Err(place.key("client_certificate").wrong(Problem::new(
             "nobody is named whose certificates are taken",
             "write client_ca = \"clients.pem\" too, or leave this key out",
         ))),
-        (Some(_), Some(other)) => Err(wrong(Problem::new(
+    }
+}
+
+/// Whether a client has to show a certificate.
+fn is_required(
+    place: &KeyPlace<'_>,
+    client_certificate: Option<&str>,
+) -> Result<bool, ConfigError> {
+    match client_certificate {
+        None | Some("require") => Ok(true),
+        Some("request") => Ok(false),
+        Some(other) => Err(place.key("client_certificate").wrong(Problem::new(
             format!("{other:?} is not a way to ask"),
             r#"write "require" or "request""#,
         ))),

@@ -13,9 +13,12 @@ pub use self::sandloop::plugin::byte_counts::ByteCount;
 pub use self::sandloop::plugin::files::{FileError, FilePart};
 pub use self::sandloop::plugin::log::Level;
 pub use self::sandloop::plugin::proxying::{ProxyError, ProxyOptions};
+pub use self::sandloop::plugin::tls::{
+    FailureKind, HandshakeFailure, ProtocolVersion, Role, StreamEnd, TlsSession, Verification,
+};
 pub use self::sandloop::plugin::types::{Address, CloseReason, Endpoint, ErrorCode};
 pub use self::sandloop::plugin::watching::WatchError;
 pub use self::sandloop::plugin::{
     byte_counts, channels, datagrams, deferred, files, listeners, log, options, processes,
-    proxying, queues, reactor, socket_options, sockets, timers, types, watching,
+    proxying, queues, reactor, socket_options, sockets, timers, tls, types, watching,
 };

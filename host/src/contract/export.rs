@@ -61,6 +61,7 @@ exports! {
         FileDeleted = "file-deleted",
         WatchEnded = "watch-ended"
     }
+    "tls-handler" { Secured = "completed", VerifyPeer = "verify-peer" }
 }
 
 /// Where the optional exports of one component are.
@@ -87,6 +88,11 @@ impl Exports {
     /// Whether the component has it.
     pub fn has(&self, export: Export) -> bool {
         self.get(export).is_some()
+    }
+
+    /// Whether the component is told of TLS, and judges certificates.
+    pub fn has_tls_handler(&self) -> bool {
+        self.has(Export::Secured) && self.has(Export::VerifyPeer)
     }
 
     /// Whether the component has operations, and is told what came of them.

@@ -75,6 +75,15 @@ pub enum Event {
         /// Why there is nothing to watch.
         fault: WatchFault,
     },
+    /// `tls-handler.completed`.
+    Secured(ConnectionId),
+    /// `tls-handler.verify-peer`.
+    VerifyPeer {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its peer's certificates.
+        chain: Vec<Vec<u8>>,
+    },
     /// `unbind`, and the end of the object.
     Unbind {
         /// The connection.
@@ -152,6 +161,8 @@ pub enum Outcome {
     Names(Vec<String>),
     /// The result of `operations.run`.
     Result(Result<Vec<u8>, String>),
+    /// Whether `tls-handler.verify-peer` takes the peer.
+    Judged(bool),
 }
 
 impl Event {
@@ -180,6 +191,8 @@ impl Event {
             Event::FileChanged { change: Change::Moved, .. } => "file-moved",
             Event::FileChanged { change: Change::Deleted, .. } => "file-deleted",
             Event::WatchEnded { .. } => "watch-ended",
+            Event::Secured(_) => "tls-completed",
+            Event::VerifyPeer { .. } => "verify-peer",
             Event::Unbind { .. } => "unbind",
             Event::Timer(_) => "timer-fired",
             Event::Tick(_) => "tick",
@@ -201,6 +214,8 @@ impl Event {
             | Event::Drained(connection)
             | Event::ProxyTargetUnbound(connection)
             | Event::ProxyCompleted(connection)
+            | Event::Secured(connection)
+            | Event::VerifyPeer { connection, .. }
             | Event::Data { connection, .. }
             | Event::Datagram { connection, .. }
             | Event::FileSent { connection, .. }

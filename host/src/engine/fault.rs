@@ -45,6 +45,8 @@ pub enum Fault {
     Instance(GuestText),
     /// A folder of `allow.read` or `allow.write` cannot be opened.
     Folder(PathBuf, GuestText),
+    /// The files of this TLS profile have changed since the configuration was read.
+    Profile(String, String),
     /// A `[[listen]]` names a handler that the plugin does not have.
     Handler {
         /// The line of the `[[listen]]`.
@@ -151,6 +153,9 @@ impl fmt::Display for LoadError {
                      make it, or take it out of read and write"
                 );
             }
+            Fault::Profile(profile, cause) => {
+                return write!(f, "{file}:{line}: plugins.{plugin}.tls.{profile}: {cause}");
+            }
             _ => {}
         }
         let component = component.display();
@@ -191,6 +196,7 @@ impl fmt::Display for Fault {
             ),
             Fault::Instance(cause) => write!(f, "no instance can be made: {cause}"),
             Fault::Folder(path, cause) => write!(f, "{}: {cause}", path.display()),
+            Fault::Profile(profile, cause) => write!(f, "tls.{profile}: {cause}"),
             Fault::Prepare(cause) => {
                 write!(f, "its lifecycle.prepare failed: {cause}; correct its options")
             }

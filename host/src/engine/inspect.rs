@@ -72,6 +72,11 @@ impl Report {
         report
     }
 
+    /// Whether it imports this interface of the contract.
+    pub(super) fn imports_interface(&self, short: &str) -> bool {
+        self.imports.iter().any(|name| own(name.as_str()).is_some_and(|(it, _)| it == short))
+    }
+
     /// The component names this interface.
     fn names(&mut self, name: &str) {
         let third = own(name).and_then(|(_, version)| spoken(version));

@@ -25,6 +25,7 @@ use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::granted::GrantedFolders;
 use crate::plugin::tenant::Tenant;
+use crate::plugin::tls::Profiles;
 use crate::plugin::{Plugin, Usage};
 use crate::quota::token_bucket::TokenBucket;
 
@@ -84,6 +85,9 @@ impl Loader {
             .map_err(|(directory, error)| Fault::Folder(directory.host, trap::chain(&error)))?;
         let granted = GrantedFolders::open(&section.allow.directories)
             .map_err(|(directory, errno)| Fault::Folder(directory.host, GuestText::cause(errno)))?;
+        let begins_tls = report.imports_interface("tls");
+        let profiles = Profiles::read(&section.tls, begins_tls)
+            .map_err(|(profile, problem)| Fault::Profile(profile, problem.to_string()))?;
         // Copying pages at the first accept would be the first client's loss.
         component.initialize_copy_on_write_image().map_err(refused)?;
         let plugin = Arc::new(Plugin {
@@ -96,6 +100,7 @@ impl Loader {
             least_memory: footprint.memory_bytes,
             folders,
             granted,
+            profiles,
             version: hash[..VERSION_DIGITS].to_owned(),
             accepts: section
                 .limits

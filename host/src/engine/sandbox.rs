@@ -114,6 +114,15 @@ impl Sandbox {
             Event::WatchEnded { watch, fault } => {
                 self.tell(Export::WatchEnded, (*watch, WatchError::from(*fault)))?;
             }
+            Event::Secured(connection) => {
+                let object = self.object(*connection)?;
+                self.tell(Export::Secured, (object,))?;
+            }
+            Event::VerifyPeer { connection, chain } => {
+                let object = self.object(*connection)?;
+                let judged = self.call::<_, (bool,)>(Export::VerifyPeer, (object, &**chain))?;
+                return Ok(Outcome::Judged(judged.is_some_and(|(is_taken,)| is_taken)));
+            }
             Event::Unbind { connection, reason } => self.unbind(*connection, *reason)?,
             Event::Timer(id) => self.tell(Export::TimerFired, (*id,))?,
             Event::Tick(id) => self.tell(Export::Tick, (*id,))?,
@@ -210,6 +219,8 @@ impl Sandbox {
                 self.is::<(ResourceAny, u32, Result<ByteCount, FileError>), ()>(export)
             }
             Export::Message | Export::Popped => self.is::<(u32, &[u8]), ()>(export),
+            Export::Secured => self.is::<(ResourceAny,), ()>(export),
+            Export::VerifyPeer => self.is::<(ResourceAny, &[Vec<u8>]), (bool,)>(export),
         }
     }
 

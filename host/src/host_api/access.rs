@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::arena::ConnectionId;
 use crate::config::limits;
 use crate::config::listen_rule::{ListenPlace, ListenRule};
-use crate::config::names::is_name;
+use crate::config::names::{is_name, is_section_name};
 use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
 use crate::log::text::{GuestText, is_harmless};
@@ -16,6 +16,7 @@ use crate::net::outbound::Target;
 use crate::net::outbound::access::AccessRefusal;
 use crate::plugin::denial::{Denial, Grant, objection_text};
 use crate::plugin::tenant::Tenant;
+use crate::plugin::tls::ProfileRefusal;
 
 impl HostState {
     /// Whether this plugin may stop the host.
@@ -119,6 +120,21 @@ impl HostState {
         let Some(SocketAddress::Tcp(peer)) = connection.lock().peer() else { return None };
         self.grant_datagram(peer).ok()?;
         Some((connection, peer))
+    }
+
+    /// Tells the operator which profile, or what of it, is not there.
+    pub(super) fn deny_profile(&self, profile: &str, refusal: ProfileRefusal) -> ErrorCode {
+        let line = match refusal {
+            ProfileRefusal::Unknown | ProfileRefusal::NoCertificate => {
+                "`certificate = \"server.pem\"` and `key = \"server.key\"`, or for a client `server_ca = \"authority.pem\"`,"
+            }
+            ProfileRefusal::HostDecides => "`verify = \"plugin\"`",
+        };
+        let shown = if is_section_name(profile) { profile } else { "<profile>" };
+        let grant = Grant::Profile(shown, line);
+        match self.deny("tls.start-tls", Some(GuestText::name(profile)), None, grant) {
+            Ok(()) | Err(_) => ErrorCode::Denied,
+        }
     }
 
     /// Counts and logs what was not granted; the policy decides whether it is refused.

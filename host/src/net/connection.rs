@@ -25,19 +25,21 @@ pub(crate) mod proxy_header;
 pub(crate) mod proxy_links;
 mod rates;
 mod secured;
+pub(crate) mod start_tls;
 pub(crate) mod stream;
 pub(crate) mod tcp_options;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+pub(crate) mod tls_record;
 
 use crate::net::connection::files::OutFiles;
-use crate::net::connection::outbox::Marks;
-use crate::net::connection::outbox::Outbox;
+use crate::net::connection::outbox::{Marks, Outbox};
 use crate::net::connection::proxy_header::{HeaderReader, Proxied};
 use crate::net::connection::proxy_links::Proxying;
 use crate::net::connection::stream::Stream;
 use crate::net::connection::tcp_options::SocketOptions;
+use crate::net::connection::tls_record::TlsRecord;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +47,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::Moment;
+use crate::contract::bindings::StreamEnd;
 use crate::log::text::GuestText;
 use crate::quota::budget::ByteBudget;
 use crate::quota::token_bucket::TokenBucket;
@@ -147,6 +150,10 @@ pub struct Connection {
     /// Whether what is queued waits for that.
     is_rate_limited: bool,
     write_side: WriteSide,
+    /// Of what is queued the bytes that go out in plain, before TLS begins.
+    plain_left: usize,
+    /// What is kept of its TLS, if it has or is to have any.
+    tls: Option<Box<TlsRecord>>,
     /// A close after writing that was asked for before the connection was made.
     finish_when_open: Option<CloseReason>,
     /// True once the peer has ended its side.
@@ -252,6 +259,8 @@ impl Connection {
             writing: None,
             is_rate_limited: false,
             write_side: WriteSide::Open,
+            plain_left: 0,
+            tls: None,
             finish_when_open: None,
             peer_finished: false,
             keep_half_open: false,
@@ -319,6 +328,7 @@ impl Connection {
     pub fn wants_write(&self) -> bool {
         match self.phase {
             Phase::Connecting => true,
+            Phase::Handshaking if self.has_plain_left() => !self.is_rate_limited,
             Phase::Handshaking => self.holds_output(),
             Phase::Open | Phase::Finishing(_) => {
                 self.has_something_to_write() && !self.is_rate_limited || self.holds_output()
@@ -340,6 +350,7 @@ impl Connection {
     /// The one way out. The first reason stays.
     pub fn end(&mut self, reason: CloseReason) {
         if !matches!(self.phase, Phase::Ended(_)) {
+            self.keep_reason(reason);
             self.phase = Phase::Ended(reason);
         }
     }
@@ -362,6 +373,7 @@ impl Connection {
     /// The peer has ended its side.
     pub fn peer_ended(&mut self) {
         self.peer_finished = true;
+        self.keep_end(StreamEnd::Said);
         if self.phase == Phase::Open && !self.keep_half_open && !self.is_proxied_both_ways() {
             self.finish(CloseReason::PeerClosed);
         }
@@ -383,19 +395,11 @@ impl Connection {
         self.stream = Some(stream);
         self.phase = Phase::Open;
         self.last_activity = now;
+        if self.begin_tls() {
+            return;
+        }
         if let Some(reason) = self.finish_when_open.take() {
             self.finish(reason);
-        }
-    }
-
-    /// The host stops: what is queued is sent, nothing is read any more.
-    pub fn stop(&mut self) {
-        self.paused = true;
-        match self.phase {
-            Phase::Resolving | Phase::Connecting | Phase::Handshaking => {
-                self.end(CloseReason::Stopped);
-            }
-            _ => self.finish(CloseReason::Stopped),
         }
     }
 
@@ -500,6 +504,9 @@ impl Connection {
     /// Sends what is queued, as far as it goes and up to `at_most` bytes; true if more might go at once. A failure ends the
     /// connection.
     pub fn flush(&mut self, now: Moment, at_most: usize) -> bool {
+        if self.has_plain_left() {
+            return self.flush_plain(now, at_most);
+        }
         let rate = self.writable(now);
         let may = rate.min(at_most);
         if self.holds_output() && !self.push_out() {
@@ -529,13 +536,6 @@ impl Connection {
         let drained = self.above_high_mark && self.outbox.len() < self.marks.low.max(1);
         self.above_high_mark &= !drained;
         drained && self.phase == Phase::Open
-    }
-
-    /// Asks for the write side to end once the outbox is empty.
-    pub fn half_close(&mut self) -> Result<(), SendError> {
-        self.check_sendable()?;
-        self.write_side = WriteSide::Ending;
-        Ok(())
     }
 
     /// Takes the steps that an empty outbox allows: the end of the write side, and of the connection.

@@ -38,13 +38,22 @@ pub enum Grant<'a> {
     Read,
     /// `stop`.
     Stop,
+    /// A profile of this name in `tls`, with a key that it lacks.
+    Profile(&'a str, &'static str),
+}
+
+impl Grant<'_> {
+    /// Whether a call can go on without it, where the policy lets it: not without what is not there.
+    fn can_be_missing(self) -> bool {
+        !matches!(self, Grant::Profile(..))
+    }
 }
 
 impl Plugin {
     /// Counts and logs what was not granted. True if it is let through all the same.
     pub fn deny(&self, now: Moment, denial: &Denial<'_>) -> bool {
         let policy = self.config.policy;
-        let lets_through = policy == Policy::Audit;
+        let lets_through = policy == Policy::Audit && denial.grant.can_be_missing();
         let count = self.counters.count(CounterKey::Denial(denial.call), now);
         let Some(count) = count else { return lets_through };
         let (handler, connection) = Subject::fields(denial.subject.as_ref());
@@ -62,10 +71,7 @@ impl Plugin {
                 policy = policy.name(),
                 count,
                 "{}",
-                match policy {
-                    Policy::Enforce => "denied",
-                    Policy::Audit => "not granted, let through",
-                }
+                if lets_through { "not granted, let through" } else { "denied" }
             );
         });
         lets_through
@@ -85,6 +91,10 @@ impl Plugin {
             Grant::Channels(channel) => entry("channels", allow.channels.is_empty(), channel),
             Grant::Read => "the folder to `read`".to_owned(),
             Grant::Stop => "`stop = true`".to_owned(),
+            Grant::Profile(profile, line) => {
+                let (name, file) = (self.name(), self.file.display());
+                return format!("add {line} under [plugins.{name}.tls.{profile}] in {file}");
+            }
         };
         let (name, file) = (self.name(), self.file.display());
         format!("add {line} under [plugins.{name}.allow] in {file}")

@@ -157,6 +157,9 @@ impl Reactor {
                 _,
             ) => self.unwatch(id, *watch),
             (Event::FileSent { connection, end }, _) => self.file_was_told(*connection, end),
+            (Event::VerifyPeer { connection, .. }, Outcome::Judged(is_taken)) => {
+                self.judged(*connection, is_taken);
+            }
             (Event::Timer(timer), _) => self.rearm(id, *timer),
             (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),
             _ => {}

@@ -65,6 +65,8 @@ impl Reactor {
         let shared = entry.shared.clone();
         if self.charged(tenant, |_| shared.lock().flush(now, FLUSH_BYTES)) {
             self.agenda.writes.push(tenant, id);
+        } else if shared.lock().phase() == Phase::Handshaking {
+            self.shake_later(id);
         }
         self.reconcile(id);
     }
@@ -112,12 +114,16 @@ impl Reactor {
                 connection.end(CloseReason::Failed);
             }
         }
+        let is_shaking = connection.take_new_handshake();
         drop(connection);
         if let Some(source) = source {
             self.make_ready(source);
         }
         if has_files {
             self.go_on_with_files(id);
+        }
+        if is_shaking {
+            self.begin_later_handshake(id);
         }
         if is_newly_limited {
             self.log_at_limit(id, &limits::WRITE_PER_SECOND);

@@ -32,7 +32,7 @@ impl Reactor {
                 // Its plugin may have closed it in a `post-init` that took long.
                 self.phase_in_guest(*connection)? != Phase::Ended(CloseReason::Closed)
             }
-            Event::Drained(connection) => {
+            Event::Drained(connection) | Event::Secured(connection) => {
                 !matches!(self.phase_in_guest(*connection)?, Phase::Ended(_))
             }
             Event::ProxyTargetUnbound(connection) | Event::ProxyCompleted(connection) => {
@@ -41,6 +41,9 @@ impl Reactor {
             Event::FileChanged { watch, change } => self.watch_is_set(id, *watch, *change)?,
             Event::WatchEnded { watch, .. } => self.watch_ends(id, *watch)?,
             Event::FileSent { connection, .. } => self.connections.get(*connection)?.is_open,
+            Event::VerifyPeer { connection, .. } => {
+                self.phase_in_guest(*connection)? == Phase::Handshaking
+            }
             Event::Datagram { connection, .. } => self.datagram_is_due(*connection)?,
             Event::Unbind { connection, .. } => {
                 let is_open = self.connections.get(*connection)?.is_open;

@@ -2,6 +2,7 @@
 
 use crate::base::arena::ConnectionId;
 use crate::config::limits;
+use crate::engine::event::Event;
 use crate::net::connection::tls::Handshake;
 use crate::net::connection::{CloseReason, Phase};
 use crate::reactor::Reactor;
@@ -21,6 +22,16 @@ impl Reactor {
         entry.begun = now;
         entry.handshake_deadline = instance.plugin.config.limits.handshake_deadline;
         self.reconcile(id);
+    }
+
+    /// The handshake of a connection has begun that had none before it. Its bytes may be there already, and a client speaks first.
+    pub(super) fn begin_later_handshake(&mut self, id: ConnectionId) {
+        let now = self.setup.env.clock.turn();
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let Some(instance) = self.instances.get(entry.instance) else { return };
+        entry.begun = now;
+        entry.handshake_deadline = instance.plugin.config.limits.handshake_deadline;
+        self.shake_later(id);
     }
 
     /// A handshake goes on in the next phase that does.
@@ -49,14 +60,39 @@ impl Reactor {
                 self.reconcile(id);
                 self.shake_later(id);
             }
+            Handshake::Asks => {
+                self.reconcile(id);
+                self.tell_of_tls(id, |chain| Event::VerifyPeer { connection: id, chain });
+            }
             Handshake::Done => {
                 // What came behind it is in the session already, and the poll says no more of it.
                 if let Some(entry) = self.connections.get_mut(id) {
                     entry.reading.found();
                 }
+                self.tell_of_tls(id, |_| Event::Secured(id));
                 self.write(id);
             }
         }
+    }
+
+    /// Tells the plugin of a handshake, if it has anything for that.
+    fn tell_of_tls(&mut self, id: ConnectionId, event: impl FnOnce(Vec<Vec<u8>>) -> Event) {
+        let Some(entry) = self.connections.get(id) else { return };
+        let instance = entry.instance;
+        let is_told =
+            self.instances.get(instance).is_some_and(|it| it.plugin.exports.has_tls_handler());
+        if is_told {
+            let event = event(entry.shared.lock().peer_certificates());
+            self.deliver(instance, event);
+        }
+    }
+
+    /// The plugin has judged the certificate of a peer.
+    pub(super) fn judged(&mut self, id: ConnectionId, is_taken: bool) {
+        let Some(entry) = self.connections.get(id) else { return };
+        entry.shared.lock().judge(is_taken);
+        self.reconcile(id);
+        self.shake_later(id);
     }
 
     /// A handshake has taken longer than it may.
@@ -66,6 +102,9 @@ impl Reactor {
         let is_under_way = entry.shared.lock().phase() == Phase::Handshaking;
         if is_under_way {
             self.log_at_limit(id, &limits::HANDSHAKE_DEADLINE);
+            if let Some(entry) = self.connections.get(id) {
+                entry.shared.lock().handshake_is_late();
+            }
             self.end_connection(id, CloseReason::Limit);
         }
     }

@@ -214,7 +214,15 @@ impl Reactor {
         let entry = self.connections.get_mut(id)?;
         let mut connection = entry.shared.lock();
         let mut buffer = self.buffer.take().unwrap_or_else(|| vec![0; READ_BYTES]);
-        match connection.read(&mut buffer, now) {
+        // Decrypting is work that its peer brings about.
+        let is_measured = connection.has_tls() && self.fair_share.is_contended();
+        let begun = is_measured.then(|| self.setup.env.clock.now());
+        let read = connection.read(&mut buffer, now);
+        let spent = begun.map(|begun| self.setup.env.clock.now().since(begun));
+        if let Some((spent, instance)) = spent.zip(self.instances.get(instance)) {
+            self.fair_share.charge_work(instance.plugin.tenant.index, spent);
+        }
+        match read {
             Ok(length) if 0 < length || connection.has_datagrams() => {
                 entry.holds_input = connection.holds_input();
                 let wants_to_answer = !entry.writable_wanted && connection.wants_write();

@@ -11,6 +11,7 @@ use crate::mail::post::{Notice, Post};
 use crate::net::listener::PathWatch;
 use crate::net::listener::tls::TlsWatch;
 use crate::plugin::shared::HostShared;
+use crate::plugin::tls::ProfileWatch;
 use crate::reactor::exit::Exit;
 use crate::run::news::News;
 use crate::run::signals::exit_code;
@@ -41,6 +42,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) paths: Vec<PathWatch>,
     /// The files of the certificates that are shown.
     pub(super) certificates: Vec<TlsWatch>,
+    /// The files of the profiles of plugins.
+    pub(super) profiles: Vec<ProfileWatch>,
 }
 
 /// What has happened until now.
@@ -68,6 +71,7 @@ impl Supervisor<'_> {
                 None => {
                     self.paths.iter_mut().for_each(PathWatch::look);
                     self.certificates.iter_mut().for_each(TlsWatch::look);
+                    self.profiles.iter_mut().for_each(ProfileWatch::look);
                 }
             }
             let now = self.clock.now();
@@ -86,7 +90,8 @@ impl Supervisor<'_> {
 
     /// The next news; none when it is time to look at what sends none.
     fn next(&self, course: &Course) -> Option<News> {
-        let looks = !self.paths.is_empty() || !self.certificates.is_empty();
+        let has_certificates = !self.certificates.is_empty() || !self.profiles.is_empty();
+        let looks = !self.paths.is_empty() || has_certificates;
         let paths = looks.then_some(LOOK_AT_FILES_EVERY);
         let left = course.deadline.map(|deadline| deadline.since(self.clock.now()));
         let Some(longest) = paths.into_iter().chain(left).min() else {
@@ -195,6 +200,7 @@ mod tests {
             stop_deadline: deadline,
             paths: Vec::new(),
             certificates: Vec::new(),
+            profiles: Vec::new(),
         };
         assert_eq!(supervisor.run(), *expected, "{shown}");
         let stops = notices.try_iter().filter(|notice| matches!(notice, Notice::Stop)).count();

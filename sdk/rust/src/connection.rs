@@ -19,6 +19,19 @@ pub trait Connection: 'static {
     /// An outgoing connection is made. Called at most once; never for an accepted one.
     fn connection_completed(&mut self) {}
 
+    /// TLS is there, from [`Socket::start_tls`](crate::Socket::start_tls) or a `tls://` listener: what was sent meanwhile goes
+    /// out. EventMachine's `ssl_handshake_completed`. Called at most once; a handshake that fails is told to `unbind`, and
+    /// [`Socket::tls_failure`](crate::Socket::tls_failure) says why.
+    fn tls_completed(&mut self) {}
+
+    /// Whether the peer is taken, by its certificate and those that lead to its authority, each as DER. EventMachine's
+    /// `ssl_verify_peer`, once for the whole chain. Asked only where [`Verification`](crate::tls::Verification) says so.
+    /// `false`, the default, ends the connection.
+    fn verify_peer(&mut self, chain: &[Vec<u8>]) -> bool {
+        let _ = chain;
+        false
+    }
+
     /// Bytes from the peer: at least one, in order, cut anywhere.
     fn receive_data(&mut self, data: &[u8]) {
         let _ = data;

@@ -12,6 +12,7 @@
 //! - [`files`]: files to a connection.
 //! - [`watching`]: changes of files.
 //! - [`listeners`], [`datagrams`]: listeners and UDP sockets of the plugin's own.
+//! - [`tls`]: TLS on a connection, in either role.
 //! - [`timers`]: what happens later.
 //! - [`reactor`]: the loop: ticks, stop.
 //! - [`deferrable`], [`completion`]: something that will succeed or fail.
@@ -67,6 +68,7 @@ pub mod spawn;
 pub mod testing;
 pub mod tick_loop;
 pub mod timers;
+pub mod tls;
 #[cfg(any(feature = "amqp", feature = "frames", feature = "http"))]
 mod transport;
 pub mod types;
@@ -93,6 +95,7 @@ pub use sockets::{Socket, bind_connect, connect, connect_to, connect_unix, conne
 pub use spawn::{SpawnedProcess, spawn};
 pub use tick_loop::{TickLoop, tick_loop};
 pub use timers::{PeriodicTimer, Timer, add_periodic_timer, add_timer, cancel_timer};
+pub use tls::{TlsClient, TlsServer, Verification};
 pub use types::{Address, CloseReason, ErrorCode};
 pub use watching::{FileWatch, Watch, WatchError, watch_file};
 

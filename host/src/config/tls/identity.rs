@@ -9,7 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::KeyProblem;
 use crate::config::error::Problem;
@@ -79,6 +79,13 @@ impl Identities {
             })
         });
         all.collect::<Result<_, _>>().map(Identities)
+    }
+}
+
+impl Identities {
+    /// The first, as a client shows it.
+    pub(super) fn first(&self) -> Option<SingleCertAndKey> {
+        self.0.first().map(|first| SingleCertAndKey::from((**first).clone()))
     }
 }
 

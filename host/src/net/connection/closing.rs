@@ -3,12 +3,30 @@
 use crate::clock::Moment;
 use crate::config::model::OnTrap;
 use crate::net::connection::stream::Stream;
-use crate::net::connection::{CloseReason, Connection, Phase};
+use crate::net::connection::{CloseReason, Connection, Phase, SendError, WriteSide};
 
 /// Reads of 4 KiB that are spent on input nobody wants when a connection is closed.
 const DISCARDED_READS: usize = 64;
 
 impl Connection {
+    /// Asks for the write side to end once the outbox is empty.
+    pub fn half_close(&mut self) -> Result<(), SendError> {
+        self.check_sendable()?;
+        self.write_side = WriteSide::Ending;
+        Ok(())
+    }
+
+    /// The host stops: what is queued is sent, nothing is read any more.
+    pub fn stop(&mut self) {
+        self.paused = true;
+        match self.phase {
+            Phase::Resolving | Phase::Connecting | Phase::Handshaking => {
+                self.end(CloseReason::Stopped);
+            }
+            _ => self.finish(CloseReason::Stopped),
+        }
+    }
+
     /// Its instance is gone: whatever its peer is to see of that is done, as far as it goes at once.
     pub fn abandon(&mut self, on_trap: &OnTrap, now: Moment) {
         if matches!(self.phase, Phase::Handshaking | Phase::Open | Phase::Finishing(_)) {

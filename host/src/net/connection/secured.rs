@@ -3,18 +3,30 @@
 use std::io;
 
 use crate::clock::Moment;
+use crate::contract::bindings::{FailureKind, HandshakeFailure, StreamEnd};
 use crate::net::connection::stream::Stream;
 use crate::net::connection::tls::Handshake;
+use crate::net::connection::tls::agreed;
+use crate::net::connection::tls::failure::{failure, failure_of};
 use crate::net::connection::{CloseReason, Connection, Phase, reason_of};
+
+/// Bytes from before TLS that go out in one step.
+const PLAIN_BYTES_AT_ONCE: usize = 256 * 1024;
 
 impl Connection {
     /// Whether it has TLS.
-    pub(super) fn has_tls(&self) -> bool {
+    pub fn has_tls(&self) -> bool {
         matches!(self.stream, Some(Stream::Tls(_)))
     }
 
     /// Goes on with the handshake; a failure ends the connection. After it what was queued can be flushed.
     pub fn shake(&mut self, now: Moment) -> Handshake {
+        if self.has_plain_left() {
+            let goes_on = self.flush_plain(now, PLAIN_BYTES_AT_ONCE);
+            if self.has_plain_left() {
+                return if goes_on { Handshake::GoesOn } else { Handshake::Waits };
+            }
+        }
         let stream = self.stream.as_mut().and_then(Stream::tls);
         let (Phase::Handshaking, Some(stream)) = (self.phase, stream) else {
             return Handshake::Waits;
@@ -23,6 +35,7 @@ impl Connection {
             Ok(Handshake::Done) => {
                 self.phase = Phase::Open;
                 self.last_activity = now;
+                self.keep_session();
                 if let Some(reason) = self.finish_when_open.take() {
                     self.finish(reason);
                 }
@@ -31,9 +44,40 @@ impl Connection {
             Ok(step) => step,
             Err(error) => {
                 tracing::debug!(connection = self.number, %error, "a TLS handshake failed");
-                self.end(reason_of(&error));
+                self.fail_handshake(failure_of(&error), reason_of(&error));
                 Handshake::Waits
             }
+        }
+    }
+
+    fn fail_handshake(&mut self, failure: HandshakeFailure, reason: CloseReason) {
+        if self.phase == Phase::Handshaking {
+            self.tls_record().failure.get_or_insert(failure);
+            self.end(reason);
+        }
+    }
+
+    /// Its handshake has taken longer than it may.
+    pub fn handshake_is_late(&mut self) {
+        let words = "it was not complete within the handshake deadline";
+        self.fail_handshake(failure(FailureKind::TooLate, words), CloseReason::Limit);
+    }
+
+    /// Its plugin has judged the peer's certificate.
+    pub fn judge(&mut self, is_taken: bool) {
+        if !is_taken {
+            let words = "the plugin did not take the certificate";
+            self.fail_handshake(failure(FailureKind::NotTaken, words), CloseReason::Failed);
+        } else if let Some(stream) = self.stream.as_mut().and_then(Stream::tls) {
+            stream.take_peer();
+        }
+    }
+
+    /// The certificates that its peer has shown; none any more once it is over.
+    pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
+        match &self.stream {
+            Some(Stream::Tls(stream)) => agreed::peer_certificates(stream.session()),
+            _ => Vec::new(),
         }
     }
 
@@ -44,6 +88,7 @@ impl Connection {
 
     /// The peer's stream was cut: what was queued is still sent, but nobody takes it for its end.
     pub fn peer_was_cut_off(&mut self) {
+        self.keep_end(StreamEnd::Cut);
         self.peer_finished = true;
         match self.phase {
             Phase::Open | Phase::Finishing(CloseReason::PeerClosed) => {

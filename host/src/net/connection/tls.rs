@@ -1,5 +1,8 @@
 //! TLS over a stream socket: the session, and what it holds back for the socket.
 
+pub(crate) mod agreed;
+pub(crate) mod failure;
+
 use std::fmt;
 use std::io;
 use std::io::{IoSlice, Read, Write};
@@ -7,7 +10,7 @@ use std::sync::Arc;
 
 use rustls::{Connection as Session, ServerConfig, ServerConnection};
 
-use super::stream::Stream;
+use crate::net::connection::stream::Stream;
 
 /// More is never left of a record that has not come whole: its header and what its content may have.
 const PARTIAL_BYTES_MAX: usize = 20 * 1024;
@@ -28,6 +31,18 @@ pub struct TlsStream {
     has_ended: bool,
     /// There may be something to read, although the poll tells nothing new.
     holds_input: bool,
+    judgement: Judgement,
+}
+
+/// Whether somebody else judges the peer's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// Nobody, or it was taken.
+    Over,
+    /// As soon as it is there.
+    Wanted,
+    /// It is being judged: nothing more goes out.
+    Awaited,
 }
 
 /// How far a handshake is.
@@ -39,6 +54,8 @@ pub enum Handshake {
     Waits,
     /// There is more to do at once.
     GoesOn,
+    /// It waits until the peer's certificate is judged.
+    Asks,
 }
 
 impl TlsStream {
@@ -46,6 +63,11 @@ impl TlsStream {
     pub fn server(socket: Stream, config: Arc<ServerConfig>) -> io::Result<TlsStream> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
         Ok(TlsStream::new(socket, session.into()))
+    }
+
+    /// A session that has not begun, over this socket.
+    pub fn begin(socket: Stream, session: Session, judgement: Judgement) -> TlsStream {
+        TlsStream { judgement, ..TlsStream::new(socket, session) }
     }
 
     fn new(socket: Stream, session: Session) -> TlsStream {
@@ -56,7 +78,18 @@ impl TlsStream {
             peer_has_ended: false,
             has_ended: false,
             holds_input: false,
+            judgement: Judgement::Over,
         }
+    }
+
+    /// What was agreed on, and with whom.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The peer's certificate is taken.
+    pub fn take_peer(&mut self) {
+        self.judgement = Judgement::Over;
     }
 
     /// The socket below.
@@ -77,6 +110,15 @@ impl TlsStream {
     pub fn shake(&mut self) -> io::Result<Handshake> {
         let mut left = READS_PER_STEP;
         loop {
+            match self.judgement {
+                // Before anything goes out that says who we are.
+                Judgement::Wanted if self.session.peer_certificates().is_some() => {
+                    self.judgement = Judgement::Awaited;
+                    return Ok(Handshake::Asks);
+                }
+                Judgement::Awaited => return Ok(Handshake::Waits),
+                Judgement::Over | Judgement::Wanted => {}
+            }
             if !may_wait(self.push_out())? {
                 return Ok(Handshake::Waits);
             }
@@ -184,7 +226,7 @@ impl TlsStream {
 
     /// Whether it holds back what is to be written.
     pub fn holds_output(&self) -> bool {
-        self.session.wants_write()
+        self.session.wants_write() && self.judgement != Judgement::Awaited
     }
 
     /// Whether there may be something to read without news from the poll.
@@ -194,6 +236,9 @@ impl TlsStream {
 
     /// Writes what is held back; `WouldBlock` where some is left.
     pub fn push_out(&mut self) -> io::Result<()> {
+        if self.judgement == Judgement::Awaited {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         while self.session.wants_write() {
             self.session.write_tls(&mut Wire(&mut self.socket))?;
         }

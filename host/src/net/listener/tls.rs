@@ -1,14 +1,13 @@
 //! What the connections of a `tls://` listener begin their sessions with.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
 use rustls::ServerConfig;
 
 use crate::config::tls::TlsListen;
+use crate::config::tls::stamp::Stamp;
 use crate::net::connection::stream::Stream;
 use crate::net::connection::tls::TlsStream;
 use crate::net::listener::{Endpoint, Listener};
@@ -43,20 +42,11 @@ pub struct TlsWatch {
     seen: Vec<Option<Stamp>>,
 }
 
-/// What tells one state of a file from another, without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    changed: (i64, i64),
-}
-
 impl TlsWatch {
     /// For listeners of one section; none where they have no TLS.
     pub fn of(listeners: &[Listener]) -> Option<TlsWatch> {
         let endpoint = &listeners.first()?.endpoint;
-        let seen = stamps(&endpoint.tls.as_ref()?.files);
+        let seen = Stamp::of_all(endpoint.tls.as_ref()?.files.files());
         Some(TlsWatch { endpoint: Arc::downgrade(endpoint), seen })
     }
 
@@ -65,7 +55,7 @@ impl TlsWatch {
         let Some(endpoint) = self.endpoint.upgrade() else { return };
         let Some(tls) = &endpoint.tls else { return };
         // Before they are read: what changes meanwhile is seen the next time.
-        let now = stamps(&tls.files);
+        let now = Stamp::of_all(tls.files.files());
         if now == self.seen {
             return;
         }
@@ -90,18 +80,4 @@ impl TlsWatch {
             }
         }
     }
-}
-
-fn stamps(files: &TlsListen) -> Vec<Option<Stamp>> {
-    files.files().map(stamp).collect()
-}
-
-fn stamp(file: &Path) -> Option<Stamp> {
-    let metadata = std::fs::metadata(file).ok()?;
-    Some(Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        length: metadata.len(),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    })
 }

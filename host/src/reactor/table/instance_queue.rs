@@ -58,6 +58,8 @@ impl QueueItem {
                 | Event::FileSent { .. }
                 | Event::FileChanged { .. }
                 | Event::WatchEnded { .. }
+                | Event::Secured(_)
+                | Event::VerifyPeer { .. }
                 | Event::Unbind { .. }
                 | Event::Operation { .. }
                 | Event::Spawned { .. } => false,

@@ -11,7 +11,7 @@ use crate::{
         exports::sandloop::plugin::{
             catalog, deferred_handler, files_handler, handler, handler::Origin, mailbox,
             operations, processes_handler, proxy_handler, queues_handler, subscriptions,
-            ticks_handler, timers_handler, watch_handler,
+            ticks_handler, timers_handler, tls_handler, watch_handler,
         },
         program::exports::sandloop::plugin::lifecycle,
         sandloop::plugin::sockets as host,
@@ -86,6 +86,16 @@ impl<C: Classes> handler::GuestConnection for Held<C> {
 
     fn unbind(&self, reason: CloseReason) {
         sockets::unbind(&self.socket, &self.connection, reason);
+    }
+}
+
+impl<C: Classes> tls_handler::Guest for Glue<C> {
+    fn completed(of: handler::ConnectionBorrow<'_>) {
+        of.get::<Held<C>>().connection.borrow_mut().tls_completed();
+    }
+
+    fn verify_peer(of: handler::ConnectionBorrow<'_>, chain: Vec<Vec<u8>>) -> bool {
+        of.get::<Held<C>>().connection.borrow_mut().verify_peer(&chain)
     }
 }
 
@@ -226,7 +236,8 @@ where
         + queues_handler::Guest
         + proxy_handler::Guest
         + files_handler::Guest
-        + watch_handler::Guest,
+        + watch_handler::Guest
+        + tls_handler::Guest,
 {
 }
 
