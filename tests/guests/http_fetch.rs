@@ -3,7 +3,8 @@
 //! `deadline=MS`, `auth=USER:PASSWORD`, `header=NAME:VALUE`. Answers a line when it is there: status, reason, redirects,
 //! address and body, or `error: ` and why.
 //!
-//! Options: `connections`, `pipeline`, `inactivity` (ms), `keep_alive` (ms), `proxy` (`HOST:PORT`), `tunnel`, `cookies`.
+//! Options: `connections`, `pipeline`, `inactivity` (ms), `keep_alive` (ms), `proxy` (`HOST:PORT`), `tunnel`, `cookies`,
+//! `tls_profile`.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -96,6 +97,7 @@ fn settings(options: &Options) -> sandloop::Result<ClientSettings> {
     settings.inactivity_timeout =
         milliseconds("inactivity")?.unwrap_or(settings.inactivity_timeout);
     settings.keep_alive = milliseconds("keep_alive")?.unwrap_or(settings.keep_alive);
+    settings.tls_profile = options.get("tls_profile").map(str::to_owned);
     settings.cookies = options.get("cookies").is_some();
     if let Some((host, port)) = options.get("proxy").and_then(|proxy| proxy.rsplit_once(':')) {
         let proxy = Proxy::new(host, port.parse()?).basic_auth("user", "secret");

@@ -1,5 +1,5 @@
 //! Asks the server of option `uri` for a WebSocket, sends a text of each of the option `sizes`, prints what comes back, and
-//! closes with 4000. Option `deflate` as in `http_websocket`.
+//! closes with 4000. Option `deflate` as in `http_websocket`. For `wss:` its profile is `trusts`.
 
 use sandloop::{
     Program,
@@ -57,7 +57,11 @@ impl Program for Ask {
             keep_peers_context: keep,
             ..Deflate::default()
         });
-        let settings = WebSocketSettings { deflate, ..WebSocketSettings::default() };
+        let settings = WebSocketSettings {
+            deflate,
+            tls_profile: Some("trusts"),
+            ..WebSocketSettings::default()
+        };
         let mut headers = Headers::new();
         headers.append("Sec-WebSocket-Protocol", "chat")?;
         WebSocket::connect_with(&uri, headers, settings, Asker::new)?;

@@ -281,7 +281,6 @@ fn what_is_not_allowed_is_an_error(isolation: Isolation) {
         "http://127.0.0.1:9/",
         "the host may not connect there; its log has the line that would allow it",
     );
-    check("https://127.0.0.1:9/", "https needs TLS, which this version does not have: ask http");
     check("ftp://a/", "the address begins with neither http:// nor https://");
     let hint = fetcher.host.wait_line("the remedy", |line| line.message().contains("127.0.0.1:9"));
     assert!(hint.to_string().contains("connect"), "{hint}");

@@ -92,6 +92,7 @@ mod tick_loop;
 mod ticks;
 mod timers;
 mod tls;
+mod tls_clients;
 mod udp;
 mod unix_paths;
 mod wasi;

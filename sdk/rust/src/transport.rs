@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::files::FileError;
 use crate::{
     sockets::Socket,
+    tls::{HandshakeFailure, TlsClient},
     types::{Address, ErrorCode},
 };
 
@@ -36,6 +37,8 @@ pub(crate) trait Transport {
     /// Sends a part of a file; `then` is told what became of it.
     #[cfg(feature = "http")]
     fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) -> Result<(), FileError>;
+    fn start_tls(&self, client: TlsClient) -> Result<(), ErrorCode>;
+    fn tls_failure(&self) -> Option<HandshakeFailure>;
 }
 
 /// What is told what became of a file.
@@ -99,5 +102,13 @@ impl Transport for Socket {
     #[cfg(feature = "http")]
     fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) -> Result<(), FileError> {
         Socket::send_file(self, path, part, then)
+    }
+
+    fn start_tls(&self, client: TlsClient) -> Result<(), ErrorCode> {
+        Socket::start_tls(self, client)
+    }
+
+    fn tls_failure(&self) -> Option<HandshakeFailure> {
+        Socket::tls_failure(self)
     }
 }

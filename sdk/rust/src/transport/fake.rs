@@ -12,7 +12,10 @@ use super::FileSent;
 use super::Transport;
 #[cfg(feature = "http")]
 use crate::files::FileError;
-use crate::types::{Address, ErrorCode};
+use crate::{
+    tls::{HandshakeFailure, TlsClient},
+    types::{Address, ErrorCode},
+};
 
 /// What a socket would have done.
 #[derive(Default)]
@@ -36,6 +39,9 @@ pub(crate) struct Wire {
     /// Files that are on their way: their lengths, and what is to be told.
     #[cfg(feature = "http")]
     pub files: Vec<(u64, FileSent)>,
+    /// Where TLS begins: what was sent before it, and whose certificate is asked for.
+    pub tls: Option<(usize, String)>,
+    pub tls_failure: Option<HandshakeFailure>,
 }
 
 pub(crate) struct FakeSocket(pub Rc<RefCell<Wire>>);
@@ -122,5 +128,18 @@ impl Transport for FakeSocket {
         wire.sent.extend_from_slice(format!("<{path} {part:?}>").as_bytes());
         wire.files.push((length, then));
         Ok(())
+    }
+
+    fn start_tls(&self, client: TlsClient) -> Result<(), ErrorCode> {
+        let mut wire = self.wire();
+        if wire.tls.is_some() {
+            return Err(ErrorCode::Unsupported);
+        }
+        wire.tls = Some((wire.sent.len(), client.server_name().to_owned()));
+        Ok(())
+    }
+
+    fn tls_failure(&self) -> Option<HandshakeFailure> {
+        self.wire().tls_failure.clone()
     }
 }

@@ -6,15 +6,20 @@ use sandloop_http::{
     FieldError, ResponseError, StatusCode, coding::CodingError, uri::UriError, writer::LengthError,
 };
 
-use crate::types::{CloseReason, ErrorCode};
+use crate::{
+    tls::HandshakeFailure,
+    types::{CloseReason, ErrorCode},
+};
 
 /// Why there is no response, or not all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpError {
     /// The address is not a URI.
     Uri(UriError),
-    /// The address is `https:`, and connections that a plugin makes have no TLS in this version of the host.
-    Tls,
+    /// The server's certificate was not taken, or the TLS handshake failed otherwise: nothing of the request was sent.
+    Tls(HandshakeFailure),
+    /// TLS cannot begin: `denied` unless the operator has the profile, `invalid-argument` for a name that no certificate has.
+    TlsRefused(ErrorCode),
     /// A header field cannot be sent.
     Field(FieldError),
     /// The host refused to connect: `denied` unless the operator's `allow.connect` names the address, `limit`.
@@ -57,7 +62,8 @@ impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HttpError::Uri(error) => error.fmt(f),
-            HttpError::Tls => f.write_str("https needs TLS, which this version does not have: ask http"),
+            HttpError::Tls(failure) => write!(f, "no TLS with the server: {}", failure.words),
+            HttpError::TlsRefused(error) => write!(f, "the host begins no TLS: {}", error.name()),
             HttpError::Field(error) => error.fmt(f),
             HttpError::Refused(ErrorCode::Denied) => {
                 f.write_str("the host may not connect there; its log has the line that would allow it")

@@ -14,13 +14,16 @@ use std::{
 use sandloop_http::{Method, ResponseDecoder, writer::BodyWriter};
 
 use super::{
+    error::HttpError,
     exchange::Exchange,
     pool::{Origin, Pool},
     upload::Upload,
 };
 use crate::{
     timers::Timer,
+    tls::TlsClient,
     transport::{Transport, outlet::Outlet},
+    types::CloseReason,
 };
 
 /// One connection to a server.
@@ -146,13 +149,36 @@ impl Link {
         }
         self.limit_silence();
         match self.origin.tunnel.clone() {
-            None => {
+            None if self.begin_tls() => {
                 self.phase.set(Phase::Open);
                 self.write_next();
             }
+            None => {}
             Some(server) => {
                 self.phase.set(Phase::Tunnelling);
                 self.ask_for_tunnel(&server);
+            }
+        }
+    }
+
+    /// Begins TLS where the server has it: what is sent from now on waits for the handshake. False where it cannot begin, and
+    /// the requests are told.
+    fn begin_tls(self: &Rc<Self>) -> bool {
+        let (Some(transport), Some(pool)) = (self.transport(), self.pool.upgrade()) else {
+            return false;
+        };
+        if !self.origin.is_tls {
+            return true;
+        }
+        let mut client = TlsClient::new(self.origin.server_name()).alpn(["http/1.1"]);
+        if let Some(profile) = &pool.settings.tls_profile {
+            client = client.profile(profile);
+        }
+        match transport.start_tls(client) {
+            Ok(()) => true,
+            Err(error) => {
+                self.break_off(CloseReason::Closed, Some(&HttpError::TlsRefused(error)));
+                false
             }
         }
     }

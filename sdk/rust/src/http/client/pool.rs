@@ -33,6 +33,15 @@ pub(super) struct Origin {
     pub tunnel: Option<String>,
 }
 
+impl Origin {
+    /// Whose certificate the server has to show: behind a proxy not the proxy's.
+    pub fn server_name(&self) -> &str {
+        let Some(server) = &self.tunnel else { return &self.host };
+        let host = server.rsplit_once(':').map_or(&**server, |(host, _)| host);
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+}
+
 #[derive(Default)]
 struct Server {
     links: Vec<Rc<Link>>,
@@ -70,7 +79,7 @@ impl Pool {
     /// Gives a request a connection, or queues it.
     ///
     /// # Errors
-    /// `Tls`, `Refused`, `Busy`.
+    /// `Refused`, `Busy`.
     pub fn submit(self: &Rc<Self>, exchange: &Rc<Exchange>) -> Result<(), HttpError> {
         self.place(exchange, self.settings.queue)
     }
@@ -85,10 +94,6 @@ impl Pool {
 
     fn place(self: &Rc<Self>, exchange: &Rc<Exchange>, queue: usize) -> Result<(), HttpError> {
         let origin = exchange.origin();
-        if origin.is_tls {
-            // TLS would start here, inside the proxy's tunnel if there is one.
-            return Err(HttpError::Tls);
-        }
         match self.choose(&origin, exchange) {
             Choice::Link(link) => link.take(exchange.clone()),
             Choice::New => return self.dial(&origin, exchange),

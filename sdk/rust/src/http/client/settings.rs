@@ -26,6 +26,9 @@ pub struct ClientSettings {
     pub user_agent: String,
     /// A proxy for every request.
     pub proxy: Option<Proxy>,
+    /// The operator's profile for `https:`, with the authorities that servers are verified by and perhaps a certificate to show:
+    /// `[plugins.NAME.tls.PROFILE]`. Without one servers are verified by the system's authorities.
+    pub tls_profile: Option<String>,
     /// Whether cookies are kept from one request for the next. Within the redirects of one request they always are.
     pub cookies: bool,
 }
@@ -44,6 +47,7 @@ impl Default for ClientSettings {
             limits: Limits::CLIENT,
             user_agent: concat!("Sandloop/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxy: None,
+            tls_profile: None,
             cookies: false,
         }
     }

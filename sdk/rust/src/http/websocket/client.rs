@@ -22,6 +22,7 @@ use super::{Driver, Upgraded, WebSocket, WebSocketHandler, WebSocketSettings};
 use crate::{
     connection::Connection,
     sockets,
+    tls::TlsClient,
     transport::Transport,
     types::{CloseReason, ErrorCode},
 };
@@ -29,10 +30,8 @@ use crate::{
 /// Why a WebSocket cannot even be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectError {
-    /// The address is no `ws:` URI.
+    /// The address is neither a `ws:` URI nor a `wss:` one.
     Uri(UriError),
-    /// The address is `wss:`, and connections that a plugin makes have no TLS in this version of the host.
-    Tls,
     /// A header field cannot be sent, or is one that only the handshake sets.
     Field(FieldError),
     /// The host refused to connect: `denied` unless the operator's `allow.connect` names the address, `limit`.
@@ -43,12 +42,9 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConnectError::Uri(UriError::Scheme) => {
-                f.write_str("the address does not begin with ws://")
+                f.write_str("the address begins neither with ws:// nor with wss://")
             }
             ConnectError::Uri(error) => error.fmt(f),
-            ConnectError::Tls => {
-                f.write_str("wss needs TLS, which this version does not have: ask ws")
-            }
             ConnectError::Field(error) => error.fmt(f),
             ConnectError::Refused(ErrorCode::Denied) => f.write_str(
                 "the host may not connect there; its log has the line that would allow it",
@@ -63,7 +59,8 @@ impl fmt::Display for ConnectError {
 impl std::error::Error for ConnectError {}
 
 impl WebSocket {
-    /// Asks a server for a WebSocket: `ws://127.0.0.1:8080/chat?room=a`.
+    /// Asks a server for a WebSocket: `ws://127.0.0.1:8080/chat?room=a`, or with TLS `wss://example.com/`. The certificate is
+    /// verified by the system's authorities, or those of the operator's profile that the settings name.
     ///
     /// Returns at once. `make` is given the handle and makes the handler, whose `open` is called when the server has
     /// accepted; otherwise its `close` is, with code 1006 and the reason.
@@ -114,10 +111,11 @@ impl WebSocket {
     ) -> Result<(), ConnectError> {
         let uri = parse(uri)?;
         let (request, asked) = ask(&uri, headers, &settings, key())?;
+        let tls = uri.is_tls.then(|| tls(uri.bare_host(), settings.tls_profile));
         sockets::connect(uri.bare_host(), uri.port(), move |socket| {
             // It fails only for a timeout of zero, which leaves the host's own.
             let _ = socket.set_pending_connect_timeout(settings.connect);
-            Asking::start(Rc::new(socket), request, asked, settings, make)
+            Asking::start(Rc::new(socket), request, asked, settings, make).with_tls(tls)
         })
         .map_err(ConnectError::Refused)
     }
@@ -127,8 +125,17 @@ pub(super) fn parse(uri: &str) -> Result<Uri, ConnectError> {
     let (scheme, rest) = uri.trim().split_once("://").ok_or(ConnectError::Uri(UriError::Scheme))?;
     match scheme.to_ascii_lowercase().as_str() {
         "ws" => format!("http://{rest}").parse().map_err(ConnectError::Uri),
-        "wss" => Err(ConnectError::Tls),
+        "wss" => format!("https://{rest}").parse().map_err(ConnectError::Uri),
         _ => Err(ConnectError::Uri(UriError::Scheme)),
+    }
+}
+
+/// What a client begins TLS with.
+fn tls(host: &str, profile: Option<&'static str>) -> TlsClient {
+    let client = TlsClient::new(host).alpn(["http/1.1"]);
+    match profile {
+        Some(profile) => client.profile(profile),
+        None => client,
     }
 }
 
@@ -206,6 +213,8 @@ pub(super) struct Asking<H> {
     driver: Driver<H>,
     transport: Rc<dyn Transport>,
     request: Vec<u8>,
+    /// What TLS begins with, if the server has it.
+    tls: Option<TlsClient>,
     /// The answer that comes, until it is there.
     answer: Option<(ResponseDecoder, Asked)>,
     /// The beginning of a head.
@@ -231,7 +240,12 @@ impl<H: WebSocketHandler> Asking<H> {
             closing.close();
         });
         let answer = Some((ResponseDecoder::new(Limits::CLIENT), asked));
-        Asking { driver, transport, request, answer, left: Vec::new(), why }
+        Asking { driver, transport, request, tls: None, answer, left: Vec::new(), why }
+    }
+
+    /// The same through TLS.
+    pub(super) fn with_tls(self, tls: Option<TlsClient>) -> Asking<H> {
+        Asking { tls, ..self }
     }
 
     fn fail(&mut self, why: String) {
@@ -270,6 +284,9 @@ impl<H: WebSocketHandler> Asking<H> {
 
 impl<H: WebSocketHandler> Connection for Asking<H> {
     fn connection_completed(&mut self) {
+        if let Some(Err(error)) = self.tls.take().map(|tls| self.transport.start_tls(tls)) {
+            return self.fail(format!("the host begins no TLS: {}", error.name()));
+        }
         if self.transport.send(&std::mem::take(&mut self.request)).is_err() {
             self.fail("the request is larger than the outbox".to_owned());
         }
@@ -293,7 +310,9 @@ impl<H: WebSocketHandler> Connection for Asking<H> {
 
     fn unbind(&mut self, reason: CloseReason) {
         let mut why = self.why.take();
-        if self.answer.is_some() && why.is_empty() {
+        if let Some(failure) = self.transport.tls_failure() {
+            why = format!("no TLS with the server: {}", failure.words);
+        } else if self.answer.is_some() && why.is_empty() {
             why = format!("no WebSocket with the server: {reason}");
         }
         self.driver.end(1006, &why);

@@ -18,6 +18,9 @@ pub struct WebSocketSettings {
     /// Whether and how messages are compressed (permessage-deflate), if the peer can do it. It saves bytes and costs time
     /// and memory, for each WebSocket.
     pub deflate: Option<Deflate>,
+    /// Where this side asks for `wss:`: the operator's profile with the authorities, `[plugins.NAME.tls.PROFILE]`. Without one
+    /// servers are verified by the system's authorities.
+    pub tls_profile: Option<&'static str>,
 }
 
 impl Default for WebSocketSettings {
@@ -29,6 +32,7 @@ impl Default for WebSocketSettings {
             close: Duration::from_secs(5),
             connect: Duration::from_secs(20),
             deflate: None,
+            tls_profile: None,
         }
     }
 }

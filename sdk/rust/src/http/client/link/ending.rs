@@ -43,8 +43,10 @@ impl Link {
 
     pub fn unbind(self: &Rc<Self>, reason: CloseReason) {
         let phase = self.phase.get();
+        let failure = self.transport().and_then(|transport| transport.tls_failure());
         let error = match phase {
             Phase::Over => return self.let_go(),
+            _ if failure.is_some() => failure.map(HttpError::Tls),
             Phase::Connecting | Phase::Tunnelling => Some(HttpError::Connect(reason)),
             Phase::Open if reason == CloseReason::InactivityTimeout => Some(HttpError::Timeout),
             Phase::Open => None,

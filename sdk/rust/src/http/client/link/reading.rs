@@ -169,6 +169,9 @@ impl Link {
         let limits =
             self.pool.upgrade().map_or(sandloop_http::Limits::CLIENT, |pool| pool.settings.limits);
         *self.decoder.borrow_mut() = ResponseDecoder::new(limits);
-        self.phase.set(Phase::Open);
+        // What the proxy has sent so far is not the server's, which speaks through TLS alone.
+        if self.begin_tls() {
+            self.phase.set(Phase::Open);
+        }
     }
 }

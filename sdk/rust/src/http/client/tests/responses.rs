@@ -10,8 +10,9 @@ use sandloop_http::{
 
 use super::*;
 use crate::{
-    http::{FieldError, HttpMulti, Method},
+    http::{FieldError, HttpMulti, Method, Proxy},
     testing::advance,
+    tls::{FailureKind, HandshakeFailure},
 };
 
 #[track_caller]
@@ -169,7 +170,6 @@ fn mistakes_come_to_the_errback_in_the_next_tick() {
     };
     check(|client| client.get("nowhere"), None, HttpError::Uri(UriError::Scheme));
     check(|client| client.get("http:///"), None, HttpError::Uri(UriError::Host));
-    check(|client| client.get("https://h/"), None, HttpError::Tls);
     let denied = Some(ErrorCode::Denied);
     check(|client| client.get("http://h/"), denied, HttpError::Refused(ErrorCode::Denied));
     check(
@@ -182,6 +182,49 @@ fn mistakes_come_to_the_errback_in_the_next_tick() {
         None,
         HttpError::Field(FieldError::Reserved("Content-Length".into())),
     );
+}
+
+/// The handshake comes first, within a tunnel too; what fails of it is the error, whatever the connection's end is called.
+#[test]
+fn the_scheme_decides_about_tls() {
+    let tls_of = |settings: ClientSettings, uri: &str, answer: &str| {
+        let world = World::with(settings);
+        let (watched, peer) = world.sent(world.client.get(uri));
+        if !answer.is_empty() {
+            peer.skip().send(answer);
+        }
+        let tls = peer.wire().tls.clone();
+        let rest = String::from_utf8_lossy(&peer.wire().sent).into_owned();
+        (tls, rest, peer.address.clone(), watched, peer)
+    };
+    let direct = ClientSettings::default;
+    let (tls, rest, ..) = tls_of(direct(), "http://h/a", "");
+    assert!(tls.is_none() && rest.starts_with("GET /a "), "{rest}");
+    for (uri, address, name) in
+        [("https://h/a", "h:443", "h"), ("https://[::1]:8443/a", "::1:8443", "::1")]
+    {
+        let (tls, rest, at, ..) = tls_of(direct(), uri, "");
+        assert_eq!((tls, &*at), (Some((0, name.to_owned())), address));
+        assert!(rest.starts_with("GET /a "), "{rest}");
+    }
+    let through =
+        || ClientSettings { proxy: Some(Proxy::new("proxy", 3128)), ..ClientSettings::default() };
+    let answer = "HTTP/1.1 200 OK\r\n\r\n";
+    for (uri, name) in [("https://h/a", "h"), ("https://[::1]/a", "::1")] {
+        let (tls, rest, at, ..) = tls_of(through(), uri, answer);
+        // Nothing of the request is before TLS; what the proxy was told was taken away above.
+        assert_eq!((tls, &*at), (Some((0, name.to_owned())), "proxy:3128"), "{uri}");
+        assert!(rest.starts_with("GET /a "), "{rest}");
+    }
+    // What a proxy sends behind its answer could be anybody's.
+    let (tls, _, _, _, _) = tls_of(through(), "https://h/a", &format!("{answer}HTTP/1.1 200 OK"));
+    assert!(tls.is_none());
+    let (_, _, _, watched, peer) = tls_of(direct(), "https://h/a", "");
+    let failure = HandshakeFailure { kind: FailureKind::Expired, words: "it is old".into() };
+    peer.wire().tls_failure = Some(failure.clone());
+    peer.end(CloseReason::Failed);
+    assert_eq!(watched.error(), HttpError::Tls(failure));
+    assert_eq!(watched.error().to_string(), "no TLS with the server: it is old");
 }
 
 #[test]
