@@ -526,6 +526,32 @@ fn eventmachine_on_either_side() {
     assert!(server.wait().stdout.contains("completed TLSv1.3 false localhost\nbye\nunbind"));
 }
 
+/// Two plugins, with nothing said about versions: both are told of one session, and each who the other is.
+#[test]
+fn both_ends_are_told_the_same() {
+    let files = Files::new();
+    let (gate, host) = (files.gate(&[("at", "post_init")]), files.client());
+    let address = gate.address("tls_starts");
+    let words = format!("port={} profile=trusts say=bye", port_of(&address));
+    let ended = go(&host, "both", &words);
+    assert!(ended.contains("unbind closed failure=none end=none session=had"), "{ended}");
+    let ended = gate.wait_printed_start("gate unbind");
+    assert!(ended.contains("unbind peer-closed failure=none end=said session=had"), "{ended}");
+    let (client, server) = (told(&host, "both"), told(&gate, "gate"));
+    assert!(server.contains(&"receive_data \"bye\\n\"".to_owned()), "{server:?}");
+    assert!(client.iter().any(|line| line.contains("welcome")), "{client:?}");
+    let session = |lines: &[String]| {
+        let line = lines.iter().find(|line| line.starts_with("tls_completed"));
+        let (session, names) = line?.split_once(" alpn=")?;
+        Some((session.to_owned(), names.to_owned()))
+    };
+    let (client, server) = (session(&client).expect("told"), session(&server).expect("told"));
+    assert_eq!(client.0, server.0, "version, cipher and bits");
+    assert!(client.0.starts_with("tls_completed TLSv1.3 TLS_AES_256_GCM_SHA384 256"), "{client:?}");
+    assert_eq!(client.1, " sni=localhost certificates=1 resumed=false");
+    assert_eq!(server.1, " sni=localhost certificates=0 resumed=false");
+}
+
 /// New files of a profile are taken without a restart.
 #[test]
 fn new_certificates_of_a_profile_are_taken() {
