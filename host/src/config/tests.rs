@@ -313,13 +313,13 @@ fn unknown_keys_in_odd_places() {
         "backlog = 1\n",
         "plugins.toml:4: plugins.echo.backlog: this is not a key of [plugins.echo]; write it in \
          [[listen]] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, \
-         options, environment, limits, allow)",
+         options, environment, limits, allow, tls)",
     );
     check_after_echo(
         "workers = 1\n",
         "plugins.toml:4: plugins.echo.workers: this is not a key of [plugins.echo]; write it in \
          [host] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, \
-         options, environment, limits, allow)",
+         options, environment, limits, allow, tls)",
     );
     check(
         "[host.plugins.echo]\n",
@@ -484,6 +484,11 @@ fn the_reference_has_every_key() {
             "listen.*" => ("### `[[listen]]`".to_owned(), format!("| `{name}` |")),
             "listen.*.proxy_protocol" => ("#### Behind a proxy".to_owned(), format!("`{name}`")),
             "listen.*.certificates.*" => ("#### TLS".to_owned(), format!("`{name}`")),
+            table @ ("plugins.*.tls.*" | "plugins.*.tls.*.certificates.*") => {
+                let is_row = table == "plugins.*.tls.*";
+                let row = if is_row { format!("| `{name}` |") } else { format!("`{name}`") };
+                ("### `[plugins.<name>.tls.<profile>]`".to_owned(), row)
+            }
             table => (format!("### `[{}]`", table.replace('*', "<name>")), format!("| `{name}` |")),
         };
         let section = section(&reference, &heading);
