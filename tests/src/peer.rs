@@ -45,9 +45,17 @@ impl Peer {
 
     /// Connects from this address of the machine, on a port of the kernel's choice.
     pub fn connect_from(source: Ipv4Addr, address: &str) -> Peer {
+        Peer::try_connect_from(source, address)
+            .unwrap_or_else(|error| panic!("connect from {source} to {address}: {error}"))
+    }
+
+    /// The same where it may fail: a host that resets at once may be learnt of as early as here.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn try_connect_from(source: Ipv4Addr, address: &str) -> io::Result<Peer> {
         let source = SocketAddr::from((source, 0));
         Peer::connect_with(address, |socket| socket.bind(&source.into()))
-            .unwrap_or_else(|error| panic!("connect from {source} to {address}: {error}"))
     }
 
     fn connect_with(
