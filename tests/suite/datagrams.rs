@@ -76,8 +76,9 @@ fn each_peer_is_answered_in_its_boundaries() {
         }
         // It is one connection, beside that of whoever asks.
         assert_eq!(ask(&mut control, "count"), "2");
-        assert_eq!(host.printed(), "port false Err(\"invalid-argument\")\n");
-        assert_eq!(host.stop().code, Some(0));
+        let outcome = host.stop();
+        assert_eq!(outcome.stdout, "port false Err(\"invalid-argument\")\n");
+        assert_eq!(outcome.code, Some(0));
     }
 }
 

@@ -7,13 +7,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use sandloop_testkit::noise::Noise;
 use sandloop_tests::cable::{Cable, HOST, PEER};
 use sandloop_tests::certificates::Authority;
 use sandloop_tests::host::finish;
 use sandloop_tests::paths::python;
 use sandloop_tests::{
-    Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, component, workspace,
+    Config, Host, Isolation, Listen, LogLine, PATIENCE, Peer, Plugin, component, workspace,
 };
 
 /// What a network has that nobody has made smaller.
@@ -52,6 +53,23 @@ fn connecting(cable: &Cable, options: &[(&str, &str)]) -> Host {
         .iter()
         .fold(plugin.option("target", &target), |plugin, (key, value)| plugin.option(key, value));
     start(cable, &Config::new().plugin(plugin))
+}
+
+/// Waits until the host has a connection: its peer has one as soon as its last packet of the handshake is under way, which may
+/// be lost.
+fn wait_until_accepted(host: &Host) {
+    let is_told =
+        |line: &LogLine| line.message().starts_with("in use") && line.field("plugin").is_some();
+    let begun = Instant::now();
+    loop {
+        let told = host.log().iter().filter(|line| is_told(line)).count();
+        host.signal(Signal::USR1);
+        let lines = host.wait_lines("what the plugin has", told + 1, is_told);
+        if lines.iter().any(|line| line.field("connections") == Some("1")) {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "nobody is accepted");
+    }
 }
 
 /// A datagram socket in the peers' network.
@@ -218,6 +236,7 @@ fn a_handshake_over_a_network_that_is_gone_has_a_deadline() {
     let host = start(&cable, &Config::new().plugin(plugin).listen(listen));
     let address = host.address("inactivity").replace("tls://", "tcp://");
     let peer = cable.at_peer(|| Peer::connect(&address));
+    wait_until_accepted(&host);
     cable.cut();
     host.wait_printed("unbind limit");
     drop(peer);
