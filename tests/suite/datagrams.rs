@@ -77,7 +77,8 @@ fn each_peer_is_answered_in_its_boundaries() {
         // It is one connection, beside that of whoever asks.
         assert_eq!(ask(&mut control, "count"), "2");
         let outcome = host.stop();
-        assert_eq!(outcome.stdout, "port false Err(\"invalid-argument\")\n");
+        let told = "port false Err(\"invalid-argument\")\nport unbind stopped\n";
+        assert_eq!(outcome.stdout, told);
         assert_eq!(outcome.code, Some(0));
     }
 }
