@@ -499,7 +499,9 @@ fn openssl_on_either_side() {
     assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
     gate.wait_printed_start("gate unbind");
     let (_, errors) = client("-tls1_2", "R\n", "gate tls_completed TLSv1.2", true);
-    assert!(errors.contains("RENEGOTIATING") && errors.contains("no renegotiation"), "{errors}");
+    // What the gate says of itself may come first, which a client that begins anew does not take.
+    let is_refused = ["no renegotiation", "unexpected record"].iter().any(|it| errors.contains(it));
+    assert!(errors.contains("RENEGOTIATING") && is_refused, "{errors}");
     assert_eq!(files.ask(&gate, &["more=yes"]), "TLSv1.3 None\nwelcome\nhello");
 }
 
