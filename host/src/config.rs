@@ -4,6 +4,7 @@
 //! [`Config`] that cannot be wrong. Every bound and its default lives in `limits`.
 
 pub mod address;
+mod address_block;
 mod address_value;
 pub(crate) mod allow;
 pub(crate) mod bound;

@@ -6,6 +6,7 @@ use std::path::{Component, Path};
 
 use ipnet::IpNet;
 
+use super::address_block::bits_beyond;
 use super::error::Problem;
 
 /// One line of `allow.connect`.
@@ -270,10 +271,7 @@ fn block(text: &str, address: IpAddr, prefix: Option<&str>) -> Result<HostPatter
         return Ok(HostPattern::Block(block));
     }
     let first = if address.is_ipv4() { whole.to_string() } else { format!("[{whole}]") };
-    Err(Problem::new(
-        format!("{text:?} has bits set beyond its {} fixed ones", block.prefix_len()),
-        format!("write {first:?} and the port"),
-    ))
+    Err(Problem::new(bits_beyond(text, block), format!("write {first:?} and the port")))
 }
 
 fn unix(text: &str, path: &str) -> Result<ConnectRule, Problem> {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+use super::address_block::{self, BlockFault, bits_beyond};
 use super::connect::PortPattern;
 use super::error::Problem;
 
@@ -121,18 +122,10 @@ fn block(host: &str) -> Result<Option<IpNet>, Problem> {
         let cause = format!("{host:?} is an IPv6 address without brackets");
         return Err(problem(cause));
     }
-    let single =
-        bare.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address.to_canonical()));
-    let block: Option<IpNet> = single.or_else(|| bare.parse().ok());
-    match block {
-        Some(block) if block.trunc() == block => Ok(Some(block)),
-        Some(block) => {
-            let cause =
-                format!("{host:?} has bits set beyond its {} fixed ones", block.prefix_len());
-            Err(problem(cause))
-        }
-        None => Err(problem(format!("{host:?} is not an address of this machine"))),
-    }
+    address_block::parse(bare).map(Some).map_err(|fault| match fault {
+        BlockFault::BitsBeyond(block) => problem(bits_beyond(host, block)),
+        BlockFault::NoAddress => problem(format!("{host:?} is not an address of this machine")),
+    })
 }
 
 fn unix(text: &str, path: &str) -> Result<ListenRule, Problem> {

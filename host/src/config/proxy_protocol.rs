@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::address::ListenAddress;
+use super::address_block::{self, BlockFault, bits_beyond};
 use super::error::{ConfigError, Problem};
 use super::limits::RawListen;
 use super::source::{KeyPlace, each};
@@ -94,24 +95,15 @@ fn source(text: &str, address: &ListenAddress) -> Result<TrustedSource, Problem>
 }
 
 fn block(text: &str) -> Result<IpNet, Problem> {
-    let problem = || {
-        Problem::new(
+    address_block::parse(text).map_err(|fault| match fault {
+        BlockFault::NoAddress => Problem::new(
             format!("{text:?} is not an address or a block of addresses"),
             r#"write one as in "192.0.2.7", "10.0.0.0/8" or "2001:db8::/32""#,
-        )
-    };
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.to_canonical().into());
-    }
-    let block: IpNet = text.parse().map_err(|_| problem())?;
-    let whole = block.trunc();
-    if whole == block {
-        return Ok(block);
-    }
-    Err(Problem::new(
-        format!("{text:?} has bits set beyond its {} fixed ones", block.prefix_len()),
-        format!("write \"{whole}\""),
-    ))
+        ),
+        BlockFault::BitsBeyond(block) => {
+            Problem::new(bits_beyond(text, block), format!("write \"{}\"", block.trunc()))
+        }
+    })
 }
 
 #[cfg(test)]
