@@ -11,10 +11,12 @@ use crate::contract::bindings::ErrorCode;
 use crate::host_api::state::HostState;
 use crate::log::text::{GuestText, is_harmless};
 use crate::net::connection::SharedConnection;
+use crate::net::connection::files::FileFault;
 use crate::net::connection::stream::SocketAddress;
 use crate::net::outbound::Target;
 use crate::net::outbound::access::AccessRefusal;
 use crate::plugin::denial::{Denial, Grant, objection_text};
+use crate::plugin::granted::{GrantedPath, PATH_MAX};
 use crate::plugin::tenant::Tenant;
 use crate::plugin::tls::ProfileRefusal;
 
@@ -72,10 +74,21 @@ impl HostState {
         )
     }
 
-    /// A file is below none of the folders that this plugin sees: whatever the policy, there is nothing to open.
-    pub(super) fn deny_file(&self, call: &'static str, path: &GuestText) {
-        // Nothing is let through.
-        let _ = self.deny(call, Some(path.clone()), None, Grant::Read);
+    /// A path below a folder that this plugin sees. Of any other the operator is told: whatever the policy, there is nothing to
+    /// open. `call` is as the contract names it.
+    pub(super) fn granted_path(
+        &self,
+        call: &'static str,
+        path: &str,
+    ) -> Result<GrantedPath, FileFault> {
+        if PATH_MAX < path.len() {
+            return Err(FileFault::NotFound);
+        }
+        self.plugin.granted.find(path).ok_or_else(|| {
+            // Nothing is let through.
+            let _ = self.deny(call, Some(GuestText::name(path)), None, Grant::Read);
+            FileFault::Denied
+        })
     }
 
     /// Whether this plugin may have a socket at `place`. `call` is as the contract names it.

@@ -4,25 +4,17 @@ use crate::contract::bindings::{ErrorCode, FileError, FilePart, files};
 use crate::host_api::command::Command;
 use crate::host_api::sockets::Socket;
 use crate::host_api::state::HostState;
-use crate::log::text::GuestText;
 use crate::mail::post::{FileNews, Mail};
 use crate::net::connection::SendError;
 use crate::net::connection::files::{FileAdmission, FileFault};
-use crate::plugin::granted::PATH_MAX;
 use crate::quota::host_memory::{self, FILE_BYTES};
 
 impl files::Host for HostState {
     fn send_file(&mut self, to: Socket, path: String, part: FilePart) -> Result<u32, FileError> {
         let (id, connection) = self.sockets.get(to.rep()).ok_or(FileError::Closed)?.clone();
         connection.lock().takes_file()?;
-        if PATH_MAX < path.len() {
-            return Err(FileError::NotFound);
-        }
+        let granted = self.granted_path("files.send-file", &path)?;
         let address = self.address.clone().ok_or(FileError::Denied)?;
-        let Some(granted) = self.plugin.granted.find(&path) else {
-            self.deny_file("files.send-file", &GuestText::name(&path));
-            return Err(FileError::Denied);
-        };
         let tenant = &self.plugin.tenant;
         let index = tenant.index;
         let bytes = FILE_BYTES.saturating_add(host_memory::length(&path));

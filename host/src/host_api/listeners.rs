@@ -62,17 +62,8 @@ impl HostState {
         self.grant_listen(call, place).map_err(|_| ListenError::Denied)?;
         let permit = self.permit(&limits::LISTENERS, &self.plugin.usage.listeners);
         let permit = permit.map_err(|_| ListenError::Limit)?;
-        let memory = &self.plugin.tenant.host_memory;
-        let admission = Admission::of(permit, memory, CONNECTION_BYTES.saturating_add(bytes));
-        let Some(admission) = admission else {
-            self.no_host_memory();
-            return Err(ListenError::Limit);
-        };
-        let Some(descriptor) = self.env.host.descriptors.acquire(self.plugin.tenant.index) else {
-            self.no_descriptor();
-            return Err(ListenError::Limit);
-        };
-        Ok(admission.with_descriptor(descriptor))
+        let admission = self.admit(permit, CONNECTION_BYTES.saturating_add(bytes));
+        admission.map_err(|_| ListenError::Limit)
     }
 }
 

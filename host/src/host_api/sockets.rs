@@ -17,6 +17,7 @@ use crate::net::connection::stream::SocketAddress;
 use crate::net::connection::{CloseReason, Connection, Phase, SendError};
 use crate::net::outbound::Target;
 use crate::quota::host_memory::{Admission, CONNECTION_BYTES};
+use crate::quota::semaphore::Permit;
 
 pub(super) type Socket = Resource<SocketHandle>;
 
@@ -206,14 +207,18 @@ impl HostState {
             Some(_) => None,
             None => Some(self.permit(&limits::LOOKUPS, &usage.lookups)?),
         };
-        let memory = &self.plugin.tenant.host_memory;
-        let admission = Admission::of(permit, memory, CONNECTION_BYTES);
-        let admission = admission.ok_or_else(|| self.no_host_memory())?;
-        let descriptor = self.env.host.descriptors.acquire(self.plugin.tenant.index);
-        let descriptor = descriptor.ok_or_else(|| self.no_descriptor())?;
-        let admission = admission.with_descriptor(descriptor);
+        let admission = self.admit(permit, CONNECTION_BYTES)?;
         self.commands.push(Command::Connect { admission, lookup, target, token, local });
         Ok(())
+    }
+
+    /// The right to one more socket, which `permit` counts and the host keeps `bytes` for.
+    pub(super) fn admit(&self, permit: Permit, bytes: u64) -> Result<Admission, ErrorCode> {
+        let tenant = &self.plugin.tenant;
+        let admission = Admission::of(permit, &tenant.host_memory, bytes);
+        let admission = admission.ok_or_else(|| self.no_host_memory())?;
+        let descriptor = self.env.host.descriptors.acquire(tenant.index);
+        Ok(admission.with_descriptor(descriptor.ok_or_else(|| self.no_descriptor())?))
     }
 }
 

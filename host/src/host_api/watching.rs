@@ -4,21 +4,13 @@ use crate::config::limits;
 use crate::contract::bindings::{WatchError, watching};
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
-use crate::log::text::GuestText;
 use crate::mail::watch::WatchFault;
-use crate::plugin::granted::PATH_MAX;
 use crate::quota::host_memory::{self, Admission, WATCH_BYTES};
 
 impl watching::Host for HostState {
     fn watch_file(&mut self, path: String) -> Result<u32, WatchError> {
         self.address_while_running().map_err(|_| WatchError::Denied)?;
-        if PATH_MAX < path.len() {
-            return Err(WatchError::NotFound);
-        }
-        let Some(granted) = self.plugin.granted.find(&path) else {
-            self.deny_file("watching.watch-file", &GuestText::name(&path));
-            return Err(WatchError::Denied);
-        };
+        let granted = self.granted_path("watching.watch-file", &path).map_err(WatchFault::from)?;
         let permit = self.permit(&limits::WATCHES, &self.plugin.usage.watches);
         let permit = permit.map_err(|_| WatchError::Limit)?;
         let bytes = WATCH_BYTES.saturating_add(host_memory::length(&path));
