@@ -4,10 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::Interest;
 use rustix::io::Errno;
 
-use crate::base::token::PollSource;
 use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::config::model::{AtCapacity, Isolation};
@@ -15,12 +13,10 @@ use crate::contract::bindings::Origin;
 use crate::engine::event::Event;
 use crate::log::text::GuestText;
 use crate::net::connection::stream::Stream;
-use crate::net::connection::{Connection, SharedConnection};
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
 use crate::quota::host_memory::{Admission, CONNECTION_BYTES, TLS_BYTES};
 use crate::reactor::Reactor;
-use crate::reactor::table::connection::{ConnectionEntry, marks};
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::turn::{Accepted, Accepting, SocketStep};
@@ -199,25 +195,16 @@ impl Reactor {
 
     /// Gives an accepted connection to its instance. It is closed when that has ended as it began.
     pub(super) fn open_accepted(&mut self, accepted: Accepted) {
-        let Accepted { instance, plugin, mut stream, header, .. } = accepted;
+        let Accepted { instance, plugin, stream, header, .. } = accepted;
         let Accepted { origin, handler, admission, datagram, .. } = accepted;
         if self.instances.get(instance).is_none() {
             return;
         }
-        let token = PollSource::Connection(self.connections.next_key()).into();
-        if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE) {
-            tracing::error!(%error, "a socket cannot be polled");
-            return self.end_if_unused(instance);
-        }
-        let (number, now) = (self.next_number(), self.setup.env.clock.turn());
-        let mut connection = Connection::accepted(number, stream, marks(&plugin), now);
-        connection.handler = handler;
-        connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
+        let opened = self.open_socket(instance, &plugin, stream, handler, admission);
+        let Some((id, shared)) = opened else { return self.end_if_unused(instance) };
         if let Some(most) = header {
-            connection.expect_header(most);
+            shared.lock().expect_header(most);
         }
-        let shared = SharedConnection::new(connection);
-        let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), admission));
         let opening = Event::open(id, shared, origin);
         match header.and(self.connections.get_mut(id)) {
             // It is not known yet whose it is.

@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use mio::Interest;
 
-use crate::base::arena::ConnectionId;
+use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::PollSource;
 use crate::clock::Moment;
 use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::config::model::OnTrap;
 use crate::engine::event::Event;
+use crate::log::text::GuestText;
 use crate::net::connection::stream::Stream;
-use crate::net::connection::{CloseReason, Phase, reason_of};
+use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection, reason_of};
 use crate::net::outbound::attempts::Attempts;
-use crate::reactor::table::connection::ConnectionEntry;
+use crate::plugin::Plugin;
+use crate::quota::host_memory::Admission;
+use crate::reactor::table::connection::{ConnectionEntry, marks};
 use crate::reactor::table::deadline::{DeadlineKey, Deadlines, Owner, Purpose};
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
@@ -32,6 +35,29 @@ impl Reactor {
     pub(super) fn next_number(&mut self) -> u32 {
         self.numbers = self.numbers.wrapping_add(1).max(1);
         self.numbers
+    }
+
+    /// Has the poll know a socket, and makes a connection of it that is its instance's. None where the system refuses.
+    pub(super) fn open_socket(
+        &mut self,
+        instance: InstanceId,
+        plugin: &Plugin,
+        mut stream: Stream,
+        handler: GuestText,
+        admission: Admission,
+    ) -> Option<(ConnectionId, SharedConnection)> {
+        let token = PollSource::Connection(self.connections.next_key()).into();
+        if let Err(error) = self.poll.registry().register(&mut stream, token, Interest::READABLE) {
+            tracing::error!(%error, "a socket cannot be polled");
+            return None;
+        }
+        let (number, now) = (self.next_number(), self.setup.env.clock.turn());
+        let mut connection = Connection::accepted(number, stream, marks(plugin), now);
+        connection.handler = handler;
+        connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
+        let shared = SharedConnection::new(connection);
+        let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), admission));
+        Some((id, shared))
     }
 
     /// Gives a connection its key and its place in its instance.

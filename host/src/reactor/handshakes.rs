@@ -4,7 +4,7 @@ use crate::base::arena::ConnectionId;
 use crate::config::limits;
 use crate::engine::event::Event;
 use crate::net::connection::tls::Handshake;
-use crate::net::connection::{CloseReason, Phase};
+use crate::net::connection::{CloseReason, Phase, SharedConnection};
 use crate::reactor::Reactor;
 
 /// Steps that handshakes of one tenant take in one turn: each may be a millisecond of cryptography.
@@ -62,7 +62,10 @@ impl Reactor {
             }
             Handshake::Asks => {
                 self.reconcile(id);
-                self.tell_of_tls(id, |chain| Event::VerifyPeer { connection: id, chain });
+                self.tell_of_tls(id, |connection| {
+                    let chain = connection.lock().peer_certificates();
+                    Event::VerifyPeer { connection: id, chain }
+                });
             }
             Handshake::Done => {
                 // What came behind it is in the session already, and the poll says no more of it.
@@ -76,13 +79,13 @@ impl Reactor {
     }
 
     /// Tells the plugin of a handshake, if it has anything for that.
-    fn tell_of_tls(&mut self, id: ConnectionId, event: impl FnOnce(Vec<Vec<u8>>) -> Event) {
+    fn tell_of_tls(&mut self, id: ConnectionId, event: impl FnOnce(&SharedConnection) -> Event) {
         let Some(entry) = self.connections.get(id) else { return };
         let instance = entry.instance;
         let is_told =
             self.instances.get(instance).is_some_and(|it| it.plugin.exports.has_tls_handler());
         if is_told {
-            let event = event(entry.shared.lock().peer_certificates());
+            let event = event(&entry.shared);
             self.deliver(instance, event);
         }
     }

@@ -8,14 +8,13 @@ use crate::base::token::PollSource;
 use crate::contract::bindings::Origin;
 use crate::engine::event::Event;
 use crate::log::text::GuestText;
+use crate::net::connection::CloseReason;
 use crate::net::connection::stream::{SocketAddress, Stream};
-use crate::net::connection::{CloseReason, Connection, SharedConnection};
 use crate::net::listener::Listener;
 use crate::plugin::shared::OwnPlace;
 use crate::quota::host_memory::Admission;
 use crate::reactor::Reactor;
 use crate::reactor::table::acceptor::{Acceptor, ListenerOwner};
-use crate::reactor::table::connection::{ConnectionEntry, marks};
 
 impl Reactor {
     /// Accepts from a listener of an instance's own from the next turn on. Where the instance has ended, or the host stops, it is closed.
@@ -69,30 +68,18 @@ impl Reactor {
     pub(super) fn open_datagrams(
         &mut self,
         instance_id: InstanceId,
-        mut stream: Stream,
+        stream: Stream,
         token: u32,
         admission: Admission,
     ) {
         let Some(instance) = self.instances.get(instance_id) else { return };
         let plugin = instance.plugin.clone();
-        let poll_token = PollSource::Connection(self.connections.next_key()).into();
-        if let Err(error) =
-            self.poll.registry().register(&mut stream, poll_token, Interest::READABLE)
-        {
-            tracing::error!(%error, "a socket cannot be polled");
-            return;
-        }
         let handler = match stream.local() {
             Ok(SocketAddress::Tcp(address)) => GuestText::name(format_args!("udp:{address}")),
             _ => GuestText::name("udp"),
         };
-        let (number, now) = (self.next_number(), self.setup.env.clock.turn());
-        let mut connection = Connection::accepted(number, stream, marks(&plugin), now);
-        connection.handler = handler;
-        connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
-        let shared = SharedConnection::new(connection);
-        let entry = ConnectionEntry::new(instance_id, shared.clone(), admission);
-        let id = self.add_connection(entry);
+        let opened = self.open_socket(instance_id, &plugin, stream, handler, admission);
+        let Some((id, shared)) = opened else { return };
         self.deliver(instance_id, Event::open(id, shared, Origin::Connected(token)));
     }
 }
