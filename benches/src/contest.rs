@@ -2,7 +2,10 @@
 
 use std::{
     fmt::Debug,
+    fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -86,16 +89,39 @@ pub struct Work<C: 'static> {
 #[derive(Debug)]
 pub struct Files {
     /// This program.
-    pub myself: PathBuf,
+    myself: PathBuf,
     /// The sandbox host.
-    pub host: PathBuf,
+    host: PathBuf,
     plugins: PathBuf,
 }
 
 impl Files {
-    /// A component, by its name.
-    pub fn component(&self, name: &str) -> PathBuf {
-        self.plugins.join(format!("{name}.wasm"))
+    /// The command that runs the sandbox host with one reactor and one listener, for the component of this name; `plugin` and
+    /// `listen` are further lines of the two sections.
+    pub fn sandboxed(
+        &self,
+        dir: &Path,
+        component: &str,
+        plugin: &str,
+        listen: &str,
+    ) -> Result<Command> {
+        let file = dir.join("plugins.toml");
+        let path = self.plugins.join(format!("{component}.wasm"));
+        let toml = format!(
+            "[host]\nreactors = 1\n\n[plugins.{component}]\ncomponent = {path:?}\n{plugin}\n\n\
+             [[listen]]\nplugin = \"{component}\"\n{listen}\n"
+        );
+        fs::write(&file, toml).with_context(|| format!("writing {}", file.display()))?;
+        let mut command = Command::new(&self.host);
+        command.arg("run").arg(file);
+        Ok(command)
+    }
+
+    /// The command that runs this program's own server at an address.
+    pub fn native(&self, address: SocketAddr) -> Command {
+        let mut command = Command::new(&self.myself);
+        command.args(["serve", &address.to_string()]);
+        command
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Command, ExitCode},
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
@@ -96,19 +96,17 @@ impl Download {
                 &format!("sendfile on; server {{ listen {address}; root {}; }}", folder.display()),
             ),
             Kind::Plugin | Kind::Connection => {
-                let toml = format!(
-                    "[host]\nreactors = 1\n\n[plugins.files]\ncomponent = {:?}\nisolation = \"{}\"\n\
-                     allow = {{ read = [\"{}::public\"] }}\n\n\
-                     [[listen]]\naddress = \"tcp://{address}\"\nplugin = \"files\"\n",
-                    files.component("http-files"),
+                let plugin = format!(
+                    "isolation = \"{}\"\nallow = {{ read = [\"{}::public\"] }}",
                     kind.name(),
-                    folder.display(),
+                    folder.display()
                 );
-                let file = dir.join("plugins.toml");
-                fs::write(&file, toml)?;
-                let mut command = Command::new(&files.host);
-                command.arg("run").arg(file);
-                Ok(command)
+                files.sandboxed(
+                    dir,
+                    "http-files",
+                    &plugin,
+                    &format!("address = \"tcp://{address}\""),
+                )
             }
         };
         Ok(Download { server: Listening::start(SERVER_CORE, make)? })

@@ -18,10 +18,15 @@ fn program() -> &'static str {
     if known { "nginx" } else { ELSEWHERE }
 }
 
+/// Whether there is one here.
+pub fn is_there() -> bool {
+    let run = Command::new(program()).arg("-v").stderr(Stdio::null()).status();
+    run.is_ok_and(|status| status.success())
+}
+
 /// Why there is no nginx with streams here.
 pub fn missing() -> Option<&'static str> {
-    let runs = Command::new(program()).arg("-v").stderr(Stdio::null()).status().is_ok();
-    (!runs || !Path::new(STREAM).exists())
+    (!is_there() || !Path::new(STREAM).exists())
         .then_some("nginx or its module for streams is missing (Debian: apt-get install nginx-light libnginx-mod-stream)")
 }
 

@@ -115,11 +115,7 @@ struct Proxied {
 
 impl Proxied {
     fn start(kind: Kind, files: &Files, work: load::Work) -> Result<Proxied> {
-        let behind = Listening::start(GENERATOR_CORE, |_, address| {
-            let mut command = Command::new(&files.myself);
-            command.args(["serve", &address.to_string()]);
-            Ok(command)
-        })?;
+        let behind = Listening::start(GENERATOR_CORE, |_, address| Ok(files.native(address)))?;
         let make =
             |dir: &Path, address: SocketAddr| command(kind, files, dir, address, behind.address);
         let proxy = Listening::start(SERVER_CORE, make)?;
@@ -167,17 +163,11 @@ fn command(
             Ok(command)
         }
         Kind::Plugin => {
-            let toml = format!(
-                "[host]\nreactors = 1\n\n[plugins.proxy]\ncomponent = {:?}\nisolation = \"plugin\"\n\
-                 allow = {{ connect = [\"{behind}\"] }}\noptions = {{ targets = \"{behind}\" }}\n\n\
-                 [[listen]]\naddress = \"tcp://{address}\"\nplugin = \"proxy\"\n",
-                files.component("proxy"),
+            let plugin = format!(
+                "isolation = \"plugin\"\nallow = {{ connect = [\"{behind}\"] }}\n\
+                 options = {{ targets = \"{behind}\" }}"
             );
-            let file = dir.join("plugins.toml");
-            fs::write(&file, toml)?;
-            let mut command = Command::new(&files.host);
-            command.arg("run").arg(file);
-            Ok(command)
+            files.sandboxed(dir, "proxy", &plugin, &format!("address = \"tcp://{address}\""))
         }
     }
 }

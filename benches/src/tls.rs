@@ -3,10 +3,9 @@
 mod wire;
 
 use std::{
-    fs,
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::{Command, ExitCode},
+    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -160,36 +159,24 @@ struct Servers {
 impl Servers {
     fn start(kind: Kind, files: &Files, dir: &Path) -> Result<Servers> {
         let (certificate, key) = (dir.join("server.pem"), dir.join("server.key"));
-        let native = |address: SocketAddr| {
-            let mut command = Command::new(&files.myself);
-            command.args(["serve", &address.to_string()]);
-            command
-        };
         let behind = match kind {
             Kind::Nginx => {
-                Some(Listening::start(GENERATOR_CORE, |_, address| Ok(native(address)))?)
+                Some(Listening::start(GENERATOR_CORE, |_, address| Ok(files.native(address)))?)
             }
             _ => None,
         };
         let measured = Listening::start(SERVER_CORE, |dir, address| match kind {
             Kind::Native => {
-                let mut command = native(address);
+                let mut command = files.native(address);
                 command.args([&certificate, &key]);
                 Ok(command)
             }
             Kind::Plugin | Kind::Connection => {
-                let toml = format!(
-                    "[host]\nreactors = 1\n\n[plugins.echo]\ncomponent = {:?}\nisolation = \"{}\"\n\n\
-                     [[listen]]\naddress = \"tls://{address}\"\nplugin = \"echo\"\n\
-                     certificate = {certificate:?}\nkey = {key:?}\n",
-                    files.component("echo"),
-                    kind.name()
+                let plugin = format!("isolation = \"{}\"", kind.name());
+                let listen = format!(
+                    "address = \"tls://{address}\"\ncertificate = {certificate:?}\nkey = {key:?}"
                 );
-                let file = dir.join("plugins.toml");
-                fs::write(&file, toml)?;
-                let mut command = Command::new(&files.host);
-                command.arg("run").arg(file);
-                Ok(command)
+                files.sandboxed(dir, "echo", &plugin, &listen)
             }
             Kind::Nginx => {
                 let behind = behind.as_ref().context("a server behind nginx")?.address;

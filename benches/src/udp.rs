@@ -1,9 +1,9 @@
 //! UDP: the echo of datagrams beside a native one.
 
 use std::{
-    fs,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    process::{Command, ExitCode},
+    path::Path,
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
@@ -125,23 +125,12 @@ struct Pinger {
 
 impl Pinging {
     fn start(kind: Kind, files: &Files) -> Result<Pinging> {
-        let make = |dir: &std::path::Path, address: SocketAddr| {
-            if kind == Kind::Native {
-                let mut command = Command::new(&files.myself);
-                command.args(["serve", &address.to_string()]);
-                return Ok(command);
+        let make = |dir: &Path, address: SocketAddr| match kind {
+            Kind::Native => Ok(files.native(address)),
+            Kind::Plugin | Kind::Connection => {
+                let plugin = format!("isolation = \"{}\"", kind.name());
+                files.sandboxed(dir, "echo", &plugin, &format!("address = \"udp://{address}\""))
             }
-            let toml = format!(
-                "[host]\nreactors = 1\n\n[plugins.echo]\ncomponent = {:?}\nisolation = \"{}\"\n\n\
-                 [[listen]]\naddress = \"udp://{address}\"\nplugin = \"echo\"\n",
-                files.component("echo"),
-                kind.name()
-            );
-            let file = dir.join("plugins.toml");
-            fs::write(&file, toml)?;
-            let mut command = Command::new(&files.host);
-            command.arg("run").arg(file);
-            Ok(command)
         };
         let server = Listening::start_until(SERVER_CORE, make, answers)?;
         let poll = Poll::new()?;

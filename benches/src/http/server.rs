@@ -17,6 +17,7 @@ use super::SERVER_CORE;
 use crate::{
     envoy::{REMEDY, Role},
     listening::Listening,
+    nginx,
 };
 
 /// thin's side of the comparison, and Node's; part of the binary, so that it runs from anywhere.
@@ -92,7 +93,7 @@ impl Kind {
             Kind::Envoy | Kind::EnvoyWasm => {
                 self.envoy().is_some_and(|role| role.is_there(Path::new(".")))
             }
-            Kind::Nginx => runs("nginx", &["-v"]) || runs("/usr/sbin/nginx", &["-v"]),
+            Kind::Nginx => nginx::is_there(),
             Kind::Node => runs("node", &["--version"]),
             Kind::Thin => runs("ruby", &["-rthin", "-e", "0"]),
         }
@@ -187,20 +188,14 @@ fn command(kind: Kind, paths: &Paths, dir: &Path, address: SocketAddr) -> Result
             role.command(Path::new("."), dir, address.port())?
         }
         Kind::Nginx => {
-            let config = format!(
-                "daemon off; master_process off; pid nginx.pid; error_log /dev/null crit;\n\
-                 events {{ worker_connections 1000; }}\n\
-                 http {{ access_log off; keepalive_requests 1000000000; default_type text/html;\n\
-                 client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
-                 uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n\
-                 server {{ listen {address};\n\
-                 location / {{ return 200 \"<center><h1>Wham-o</h1></center>\"; }} }} }}\n"
-            );
-            file("nginx.conf", config)?;
-            let known = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
-            let mut command = Command::new(if known { "nginx" } else { "/usr/sbin/nginx" });
-            command.arg("-p").arg(dir).args(["-c", "nginx.conf"]);
-            command
+            let page = "<center><h1>Wham-o</h1></center>";
+            nginx::http(
+                dir,
+                &format!(
+                    "keepalive_requests 1000000000; default_type text/html;\n\
+                     server {{ listen {address}; location / {{ return 200 \"{page}\"; }} }}"
+                ),
+            )?
         }
         Kind::Node => {
             let mut command = Command::new("node");
