@@ -43,9 +43,7 @@ pub fn scan() -> Vec<Outcome> {
     let authority = Authority::new("Authority of a test");
     let trusted = authority.write(dir.path(), "ca");
     let server = authority.certify_as_public(dir.path(), "server", &["localhost"]);
-    let listen = Listen::at("tls://127.0.0.1:0", "echo")
-        .key("certificate", format!("{:?}", server.certificate))
-        .key("key", format!("{:?}", server.key));
+    let listen = Listen::at("tls://127.0.0.1:0", "echo").certified(&server);
     let host = Host::start(&Config::new().plugin(Plugin::new("echo")).listen(listen));
     let port = host.address("echo").rsplit_once(':').expect("a port").1.to_owned();
     let mut command = Command::new(tools("python/bin/python"));

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::certificates::Certified;
 use crate::component;
 
 /// How many sandboxes a plugin has.
@@ -144,6 +145,12 @@ impl Listen {
     pub fn key(mut self, key: &str, value: impl Into<String>) -> Listen {
         self.keys.push((key.to_owned(), value.into()));
         self
+    }
+
+    /// What it shows to peers that come by TLS.
+    pub fn certified(self, by: &Certified) -> Listen {
+        let file = |path: &Path| text(&path.display().to_string());
+        self.key("certificate", file(&by.certificate)).key("key", file(&by.key))
     }
 
     /// A key of `options`; a text.

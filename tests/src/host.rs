@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -189,6 +190,29 @@ impl Host {
         match found {
             Some(lines) => lines,
             None => panic!("the log never said `{what}` {count} times:\n{}", self.stderr.text()),
+        }
+    }
+
+    /// Asks what is in use, with SIGUSR1, until the answer is wanted. The line that `tells` is one in each answer; `what` is
+    /// for the failure.
+    #[track_caller]
+    pub fn wait_in_use(
+        &self,
+        what: &str,
+        patience: Duration,
+        tells: impl Fn(&LogLine) -> bool,
+        is_wanted: impl Fn(&LogLine) -> bool,
+    ) {
+        let tells = |line: &LogLine| line.message().starts_with("in use") && tells(line);
+        let begun = Instant::now();
+        loop {
+            let told = self.log().iter().filter(|line| tells(line)).count();
+            self.signal(Signal::USR1);
+            let lines = self.wait_lines("in use", told + 1, tells);
+            if lines.last().is_some_and(&is_wanted) {
+                return;
+            }
+            assert!(begun.elapsed() < patience, "{what}: {:?}", lines.last());
         }
     }
 

@@ -4,7 +4,6 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
 use sandloop_tests::hostile::pairs::{self, HostResource, Pair, PeerBehaviour};
 use sandloop_tests::{Config, Host, Listen, LogLine, PATIENCE, Peer, Plugin, component, process};
 
@@ -103,21 +102,11 @@ fn ask_by(peers: usize, host: &Host, pair: &Pair) -> Vec<Option<u32>> {
 /// tenant's account holds their memory.
 fn wait_until_all_is_given_back(host: &Host) {
     let is_told = |line: &LogLine| {
-        line.message().starts_with("in use")
-            && line.field("tenant") == Some(pairs::GUEST)
-            && line.field("plugin").is_none()
+        line.field("tenant") == Some(pairs::GUEST) && line.field("plugin").is_none()
     };
-    let begun = Instant::now();
-    loop {
-        let told = host.log().iter().filter(|line| is_told(line)).count();
-        host.signal(Signal::USR1);
-        let lines = host.wait_lines("what the tenant has", told + 1, is_told);
-        let memory = lines.last().and_then(|line| line.field("memory").map(str::to_owned));
-        if memory.as_deref() == Some("0") {
-            return;
-        }
-        assert!(begun.elapsed() < LONG, "{memory:?} bytes are not given back");
-    }
+    host.wait_in_use("it is not given back", LONG, is_told, |line| {
+        line.field("memory") == Some("0")
+    });
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
 use sandloop_testkit::noise::Noise;
 use sandloop_tests::cable::{Cable, HOST, PEER};
 use sandloop_tests::certificates::Authority;
@@ -38,10 +37,7 @@ fn secured(plugin: &str, folder: &Path) -> Listen {
     let authority = Authority::new("Authority of a test");
     authority.write(folder, "ca");
     let server = authority.certify(folder, "server", &["localhost"]);
-    let text = |path: &Path| format!("{:?}", path.display().to_string());
-    Listen::at(&format!("tls://{HOST}:0"), plugin)
-        .key("certificate", text(&server.certificate))
-        .key("key", text(&server.key))
+    Listen::at(&format!("tls://{HOST}:0"), plugin).certified(&server)
 }
 
 /// A program that connects to an address of the peers' network.
@@ -58,18 +54,10 @@ fn connecting(cable: &Cable, options: &[(&str, &str)]) -> Host {
 /// Waits until the host has a connection: its peer has one as soon as its last packet of the handshake is under way, which may
 /// be lost.
 fn wait_until_accepted(host: &Host) {
-    let is_told =
-        |line: &LogLine| line.message().starts_with("in use") && line.field("plugin").is_some();
-    let begun = Instant::now();
-    loop {
-        let told = host.log().iter().filter(|line| is_told(line)).count();
-        host.signal(Signal::USR1);
-        let lines = host.wait_lines("what the plugin has", told + 1, is_told);
-        if lines.iter().any(|line| line.field("connections") == Some("1")) {
-            return;
-        }
-        assert!(begun.elapsed() < PATIENCE, "nobody is accepted");
-    }
+    let is_told = |line: &LogLine| line.field("plugin").is_some();
+    host.wait_in_use("nobody is accepted", PATIENCE, is_told, |line| {
+        line.field("connections") == Some("1")
+    });
 }
 
 /// A datagram socket in the peers' network.

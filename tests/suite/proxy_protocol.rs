@@ -217,10 +217,7 @@ fn curl_through_tls_and_without() {
         Listen::at(address, "http-hello")
             .key("proxy_protocol", "{ from = [\"127.0.0.1\"] }".to_owned())
     };
-    let quoted = |path: &std::path::Path| format!("{:?}", path.display().to_string());
-    let tls = listen("tls://127.0.0.1:0")
-        .key("certificate", quoted(&server.certificate))
-        .key("key", quoted(&server.key));
+    let tls = listen("tls://127.0.0.1:0").certified(&server);
     let config = Config::new().plugin(plugin).listen(listen("tcp://127.0.0.1:0")).listen(tls);
     let host = Host::start(&config);
     fs::write(dir.path().join("ca.pem"), ca).expect("a file");

@@ -278,10 +278,7 @@ fn tls_on_one_side_is_plain_on_the_other() {
     let ca = authority.write(dir.path(), "ca");
     let certified = authority.certify(dir.path(), "server", &["localhost", "127.0.0.1"]);
     let (echo, address) = echo_server(2);
-    let text = |path: &std::path::Path| format!("{:?}", path.display().to_string());
-    let at = Listen::at("tls://127.0.0.1:0", "proxying")
-        .key("certificate", text(&certified.certificate))
-        .key("key", text(&certified.key));
+    let at = Listen::at("tls://127.0.0.1:0", "proxying").certified(&certified);
     let plugin = Plugin::new("proxying").prints().may_connect(&[&address]);
     let config = Config::new().plugin(plugin).listen(listen(at, &address, "both", &[]));
     let host = Host::start(&config);

@@ -246,11 +246,8 @@ fn tls_and_the_tenants_rate_hold_for_files() {
     let authority = Authority::new("Authority of a test");
     let ca = authority.write(dir.path(), "ca");
     let certified = authority.certify(dir.path(), "server", &["localhost", "127.0.0.1"]);
-    let text = |path: &std::path::Path| format!("{:?}", path.display().to_string());
-    let tls = Listen::at("tls://127.0.0.1:0", "http-files")
-        .key("certificate", text(&certified.certificate))
-        .key("key", text(&certified.key))
-        .option("root", "data");
+    let tls =
+        Listen::at("tls://127.0.0.1:0", "http-files").certified(&certified).option("root", "data");
     let config = Config::new()
         .plugin(Plugin::new("http-files").allow("read", &["./data"]))
         .plugin(plugin())

@@ -402,12 +402,10 @@ fn a_server_judges_its_clients() {
 #[test]
 fn a_listener_with_tls_is_told_of_too() {
     let files = Files::new();
-    let shown = |path: &Path| format!("{:?}", path.display().to_string());
     let listen = Listen::at("tls://127.0.0.1:0", "tls_starts")
         .key("handler", "\"gate\"")
         .key("alpn", r#"["one"]"#)
-        .key("certificate", shown(&files.server.certificate))
-        .key("key", shown(&files.server.key));
+        .certified(&files.server);
     let host = Host::start(&Config::new().plugin(files.plugin()).listen(listen));
     assert!(files.ask(&host, &["alpn=one", "max=1.2"]).starts_with("TLSv1.2 one\n501"));
     let completed = host.wait_printed_start("gate tls_completed TLSv1.2 TLS_ECDHE_");

@@ -46,9 +46,7 @@ fn text(path: &Path) -> String {
 }
 
 fn listen(plugin: &str, certified: &Certified) -> Listen {
-    Listen::at("tls://127.0.0.1:0", plugin)
-        .key("certificate", text(&certified.certificate))
-        .key("key", text(&certified.key))
+    Listen::at("tls://127.0.0.1:0", plugin).certified(certified)
 }
 
 fn serve(files: &Files, plugin: Plugin) -> Host {

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::thread;
 
 use sandloop_tests::certificates::{Authority, Certified};
@@ -26,10 +25,7 @@ impl Files {
 
     /// A host that serves this plugin with TLS, and its port.
     fn serve(&self, plugin: Plugin) -> (Host, String) {
-        let shown = |path: &Path| format!("{:?}", path.display().to_string());
-        let listen = Listen::at("tls://127.0.0.1:0", plugin.name())
-            .key("certificate", shown(&self.server.certificate))
-            .key("key", shown(&self.server.key));
+        let listen = Listen::at("tls://127.0.0.1:0", plugin.name()).certified(&self.server);
         let name = plugin.name().to_owned();
         let host = Host::start(&Config::new().plugin(plugin).listen(listen));
         let address = host.address(&name);
