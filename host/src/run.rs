@@ -1,5 +1,6 @@
 //! From a configuration to a running host, and to its end.
 
+pub mod control;
 mod descriptors;
 pub mod error;
 pub mod fill;
@@ -169,7 +170,7 @@ fn asked_to_end(news: &Receiver<News>) -> Option<Result<ExitCode, StartError>> {
     news.try_iter().find_map(|news| match news {
         News::Signal(signal) => Some(Ok(signals::exit_code(signal).into())),
         News::Panicked(panicked) => Some(Err(StartError::Internal(panicked.to_string()))),
-        News::LiftQuarantine | News::Count | News::Ended(_) => None,
+        News::Asked(_) | News::LiftQuarantine | News::Count | News::Ended(_) => None,
     })
 }
 

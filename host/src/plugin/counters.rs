@@ -106,6 +106,11 @@ impl Counters {
         traps <= late.count && !self.quarantined.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether it was not quarantined; it is from now on.
+    pub(super) fn park(&self) -> bool {
+        !self.quarantined.swap(true, Ordering::Relaxed)
+    }
+
     /// Whether it was quarantined; it is not any more.
     pub(super) fn lift_quarantine(&self) -> bool {
         *lock(&self.window) = Window::default();

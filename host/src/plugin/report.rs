@@ -109,6 +109,18 @@ impl Plugin {
         }
     }
 
+    /// Gives it no new instances, because its operator wants that.
+    pub fn park(&self) {
+        if self.counters.park() {
+            tracing::warn!(
+                plugin = self.name(),
+                tenant = self.config.tenant,
+                version = self.version,
+                "parked: it has no new instances until it is resumed, SIGHUP or a restart"
+            );
+        }
+    }
+
     /// Lets a quarantined plugin have instances again.
     pub fn lift_quarantine(&self) {
         if self.counters.lift_quarantine() {

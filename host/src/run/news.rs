@@ -4,6 +4,7 @@ use std::io;
 
 use crate::base::panics::Panicked;
 use crate::reactor::exit::Exit;
+use crate::run::control::Question;
 
 /// What the main thread waits for.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(crate) enum News {
     Signal(i32),
     /// A signal that asks to let quarantined plugins have instances again.
     LiftQuarantine,
+    /// The operator asks for something.
+    Asked(Question),
     /// A signal that asks what is in use and what was counted.
     Count,
     /// A reactor has ended.

@@ -10,9 +10,11 @@ use crate::clock::{Clock, Moment};
 use crate::mail::post::{Notice, Post};
 use crate::net::listener::PathWatch;
 use crate::net::listener::tls::TlsWatch;
+use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
 use crate::plugin::tls::ProfileWatch;
 use crate::reactor::exit::Exit;
+use crate::run::control::{Answer, Refused, Request};
 use crate::run::news::News;
 use crate::run::signals::exit_code;
 
@@ -115,6 +117,13 @@ impl Supervisor<'_> {
                 self.host.plugins.iter().for_each(|plugin| plugin.lift_quarantine());
                 self.tell_all(Notice::LiftQuarantine);
             }
+            News::Asked(question) => {
+                let answer = match course.deadline {
+                    None => self.grant(&question.request),
+                    Some(_) => Err(Refused::Stopping),
+                };
+                question.answer(answer);
+            }
             News::Count => {
                 self.host.plugins.iter().for_each(|plugin| plugin.log_usage());
                 self.host.tenants.iter().for_each(|tenant| tenant.log_usage());
@@ -131,6 +140,27 @@ impl Supervisor<'_> {
             }
         }
         None
+    }
+
+    /// Does what the operator asks for.
+    fn grant(&self, request: &Request) -> Result<Answer, Refused> {
+        match request {
+            Request::Reload => Err(Refused::Reload("start the host again".to_owned())),
+            Request::Park { plugin } => {
+                self.plugin(plugin)?.park();
+                Ok(Answer::Parked)
+            }
+            Request::Resume { plugin } => {
+                self.plugin(plugin)?.lift_quarantine();
+                self.tell_all(Notice::LiftQuarantine);
+                Ok(Answer::Resumed)
+            }
+        }
+    }
+
+    fn plugin(&self, name: &str) -> Result<&Plugin, Refused> {
+        let plugin = self.host.plugin(name);
+        plugin.map(|plugin| &**plugin).ok_or_else(|| Refused::UnknownPlugin(name.to_owned()))
     }
 
     fn ended(&self, end: Result<io::Result<Exit>, Panicked>, course: &mut Course) {

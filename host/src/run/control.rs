@@ -1,0 +1,108 @@
+//! What the operator may ask of a running host: by a signal, by the command line, or at the admin listener.
+//!
+//! Whoever asks does not wait for the main thread, and the main thread waits for nobody: a request is news to it, and the
+//! answer comes when there is one. A reload may take as long as its components take to compile.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::run::news::News;
+
+/// What may be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Read the configuration again, and serve it if it is good.
+    Reload,
+    /// Give a plugin no new instances, as if it had trapped too often; those that it has go on.
+    Park {
+        /// Its name.
+        plugin: String,
+    },
+    /// Let a plugin have instances again, whether it was parked or has trapped too often.
+    Resume {
+        /// Its name.
+        plugin: String,
+    },
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The configuration is served that the file has now.
+    Reloaded,
+    /// The plugin has no new instances.
+    Parked,
+    /// The plugin may have instances.
+    Resumed,
+}
+
+/// Why nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no plugin of that name.
+    UnknownPlugin(String),
+    /// The new configuration cannot be served: its error, with file, line, key, cause and remedy as at a start. The host
+    /// serves what it served before.
+    Reload(String),
+    /// The host is about to end.
+    Stopping,
+}
+
+/// Asks one host. Clones ask the same.
+#[derive(Debug, Clone)]
+pub struct Control(Sender<News>);
+
+/// A request that was made.
+#[derive(Debug)]
+pub struct Asked(Receiver<Result<Answer, Refused>>);
+
+/// A request as the main thread gets it.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(super) request: Request,
+    to: Sender<Result<Answer, Refused>>,
+}
+
+impl Control {
+    #[expect(dead_code, reason = "the admin listener is the first to ask")]
+    pub(super) fn new(news: Sender<News>) -> Control {
+        Control(news)
+    }
+
+    /// Asks; the answer comes to what this gives.
+    pub fn ask(&self, request: Request) -> Asked {
+        let (to, answer) = channel();
+        // Where the main thread listens no more, nobody has the other end and `wait` says so.
+        let _ = self.0.send(News::Asked(Question { request, to }));
+        Asked(answer)
+    }
+}
+
+impl Asked {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// Why nothing was done.
+    pub fn wait(self) -> Result<Answer, Refused> {
+        self.0.recv().unwrap_or(Err(Refused::Stopping))
+    }
+}
+
+impl Question {
+    /// Tells whoever asked; he may have gone.
+    pub(super) fn answer(self, answer: Result<Answer, Refused>) {
+        let _ = self.to.send(answer);
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::UnknownPlugin(name) => write!(f, "there is no plugin {name:?}"),
+            Refused::Reload(error) => f.write_str(error),
+            Refused::Stopping => f.write_str("the host is stopping"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
