@@ -9,6 +9,7 @@ pub(crate) mod jobs;
 pub(crate) mod lines;
 pub(crate) mod loop_holds;
 pub(crate) mod report;
+pub(crate) mod roster;
 pub(crate) mod shared;
 pub(crate) mod subject;
 pub(crate) mod tenant;
@@ -33,8 +34,10 @@ use crate::quota::token_bucket::TokenBucket;
 pub struct Plugin {
     /// Its section.
     pub config: PluginConfig,
-    /// Its place in the configuration.
+    /// Its place, which it keeps through reloads.
     pub index: usize,
+    /// The number of the reload that it came with; 0 is the start.
+    pub generation: u32,
     /// Whose it is.
     pub tenant: Arc<Tenant>,
     /// Which of the optional exports it has.
@@ -42,7 +45,7 @@ pub struct Plugin {
     /// What the log calls the handler of a listener that names none: the plugin's only one, where it says.
     pub default_handler: OnceLock<GuestText>,
     /// What it uses at this moment, over all its instances and reactors.
-    pub usage: Usage,
+    pub usage: Arc<Usage>,
     /// Bytes of linear memory that each of its instances begins with.
     pub least_memory: u64,
     /// The folders that its instances see.
@@ -56,12 +59,12 @@ pub struct Plugin {
     /// Connections that it may still accept in this second; none where that has no bound.
     pub accepts: Option<TokenBucket>,
     /// What it did that its operator should know.
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
     /// The configuration file, for messages that name the line to add.
     pub file: PathBuf,
 }
 
-/// What a plugin uses at this moment, each within its limit.
+/// What a plugin uses at this moment, each within its limit. All versions of a plugin share one.
 #[derive(Debug)]
 pub struct Usage {
     /// Accepted connections.
@@ -92,6 +95,17 @@ impl Usage {
             processes: Semaphore::new(limits.processes),
             watches: Semaphore::new(limits.watches),
         }
+    }
+
+    /// Never more than these from now on. Who has something beyond that keeps it until he gives it back.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.accepted.set_limit(limits.connections);
+        self.lookups.set_limit(limits.lookups);
+        self.outgoing.set_limit(limits.outgoing);
+        self.listeners.set_limit(limits.listeners);
+        self.deferred.set_limit(limits.deferred);
+        self.processes.set_limit(limits.processes);
+        self.watches.set_limit(limits.watches);
     }
 }
 

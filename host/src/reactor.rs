@@ -152,11 +152,12 @@ impl Reactor {
     pub fn new(setup: Setup) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let inbox = Inbox::new(poll.registry())?;
-        let (plugins, tenants) = (setup.env.host.plugins.len(), setup.env.host.tenants.len());
+        let roster = setup.env.host.roster();
+        let (plugins, tenants) = (roster.places(), roster.all_tenants().len());
         setup.env.clock.begin_turn();
         let mut watches = Watches::default();
         let sees_folders = |plugin: &Arc<Plugin>| !plugin.config.allow.directories.is_empty();
-        if setup.env.host.plugins.iter().any(sees_folders) {
+        if roster.plugins().any(sees_folders) {
             watches.prepare(poll.registry());
         }
         Ok(Reactor {

@@ -82,7 +82,7 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
     }
     tracing::info!(
         listeners = config.listeners.len(),
-        plugins = host.plugins.len(),
+        plugins = host.roster().plugins().count(),
         reactors = posts.len(),
         "ready"
     );
@@ -95,7 +95,7 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
         stop_deadline,
         paths,
         certificates,
-        profiles: host.plugins.iter().flat_map(ProfileWatch::of).collect(),
+        profiles: host.roster().plugins().flat_map(ProfileWatch::of).collect(),
     };
     let code = match supervisor.run() {
         End::Whole(code) => {

@@ -69,7 +69,7 @@ pub fn no_room(plugin: &Plugin, bound: &'static Bound, instances: u32) -> Fault 
 
 /// That a bound is used up, and what to do.
 fn used_up(plugin: &Plugin, bound: &'static Bound, instances: u32) -> String {
-    match plugin.tenant.limits.show(bound) {
+    match plugin.tenant.show(bound) {
         Some(value) => {
             let (tenant, name) = (&plugin.config.tenant, bound.name);
             format!("[tenants.{tenant}.limits] {name} = {value} is used up; raise it")

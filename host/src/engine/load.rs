@@ -21,7 +21,6 @@ use crate::host_api;
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
 use crate::log::trap;
-use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::granted::GrantedFolders;
 use crate::plugin::tenant::Tenant;
@@ -93,10 +92,11 @@ impl Loader {
         let plugin = Arc::new(Plugin {
             config: section.clone(),
             index,
+            generation: 0,
             tenant: self.tenants[section.tenant_index].clone(),
             exports: Exports::of(component),
             default_handler: OnceLock::new(),
-            usage: Usage::new(&section.limits),
+            usage: Arc::new(Usage::new(&section.limits)),
             least_memory: footprint.memory_bytes,
             folders,
             granted,
@@ -106,7 +106,7 @@ impl Loader {
                 .limits
                 .accepts_per_second
                 .map(|accepts| TokenBucket::new(accepts.into())),
-            counters: Counters::default(),
+            counters: Arc::default(),
             file: config.file.clone(),
         });
         Ok(Arc::new(Template { plugin, pre, indices }))

@@ -31,6 +31,8 @@ use crate::plugin::Plugin;
 pub struct Sandbox {
     /// Its memory and the host's side of it.
     pub store: Store<HostState>,
+    /// What it was made from, which is there as long as it is.
+    _template: Arc<Template>,
     instance: Instance,
     guest: Minimal,
     /// What the guest has made for each of its connections, and the number of the socket handle that it was given.
@@ -42,7 +44,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// Why there is none.
-    pub(super) fn new(template: &Template, state: HostState) -> Result<Sandbox, Trapped> {
+    pub(super) fn new(template: &Arc<Template>, state: HostState) -> Result<Sandbox, Trapped> {
         let plugin = state.plugin.clone();
         let engine = template.pre.engine();
         let mut store = Store::new(engine, state);
@@ -56,7 +58,8 @@ impl Sandbox {
         let instance = instance.map_err(|error| unmade(store.data(), error))?;
         let guest = template.indices.load(&mut store, &instance);
         let guest = guest.map_err(|error| Trapped { error, limit: None, stage: Stage::Fit })?;
-        Ok(Sandbox { store, instance, guest, objects: FxHashMap::default() })
+        let _template = template.clone();
+        Ok(Sandbox { store, _template, instance, guest, objects: FxHashMap::default() })
     }
 
     /// The plugin this is an instance of.

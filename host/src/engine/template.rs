@@ -1,8 +1,9 @@
 //! What instances of a plugin are made from.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use parking_lot::RwLock;
 use wasmtime::component::InstancePre;
 
 use crate::contract::bindings::MinimalIndices;
@@ -17,8 +18,73 @@ pub struct Template {
     pub(super) indices: MinimalIndices,
 }
 
-/// The templates of a host, by the index of the plugin.
-pub type Templates = Arc<[Arc<Template>]>;
+/// The templates that a host serves, by the place of the plugin.
+#[derive(Debug, Clone, Default)]
+pub struct Templates(Arc<[Option<Arc<Template>>]>);
+
+impl Templates {
+    /// These, each at its place.
+    pub fn new(templates: Vec<Option<Arc<Template>>>) -> Templates {
+        Templates(templates.into())
+    }
+
+    /// The one at a place.
+    pub fn get(&self, place: usize) -> Option<&Arc<Template>> {
+        self.0.get(place)?.as_ref()
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Template>> {
+        self.0.iter().flatten()
+    }
+
+    /// The plugins, each at its place.
+    pub fn plugins(&self) -> Vec<Option<Arc<Plugin>>> {
+        let plugin = |template: &Option<Arc<Template>>| Some(template.as_ref()?.plugin.clone());
+        self.0.iter().map(plugin).collect()
+    }
+
+    /// How many places there are.
+    pub fn places(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Every template that somebody has, those of earlier versions included. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Versions(Arc<RwLock<Vec<Weak<Template>>>>);
+
+impl Versions {
+    /// These are served from now on.
+    pub fn add(&self, templates: &Templates) {
+        let mut all = self.0.write();
+        all.retain(|known| 0 < known.strong_count());
+        for template in templates.iter() {
+            if !all.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(template))) {
+                all.push(Arc::downgrade(template));
+            }
+        }
+    }
+
+    /// What the instances of a plugin are made from, as long as there are any.
+    pub fn of(&self, plugin: &Arc<Plugin>) -> Option<Arc<Template>> {
+        let all = self.0.read();
+        let templates = all.iter().filter_map(Weak::upgrade);
+        let mut templates = templates.filter(|template| Arc::ptr_eq(&template.plugin, plugin));
+        templates.next()
+    }
+
+    /// Those that are left of earlier versions than the one that is served: the plugin of each.
+    pub fn earlier(&self, served: &Templates) -> Vec<Arc<Plugin>> {
+        let all = self.0.read();
+        let templates = all.iter().filter_map(Weak::upgrade);
+        let is_earlier = |template: &Arc<Template>| {
+            let now = served.get(template.plugin.index);
+            now.is_none_or(|now| !Arc::ptr_eq(now, template))
+        };
+        templates.filter(is_earlier).map(|template| template.plugin.clone()).collect()
+    }
+}
 
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -55,9 +55,9 @@ impl HostState {
         if tenant != own.name && !self.plugin.config.allow.may_reach_channel(tenant, name) {
             self.deny(call, Some(GuestText::name(absolute)), None, Grant::Channels(absolute))?;
         }
-        let tenant = self.env.host.tenants.iter().find(|known| known.name == tenant);
+        let tenant = self.env.host.roster().tenant_named(tenant).cloned();
         // Whether there is such a tenant is not for everybody to know.
-        tenant.map(|tenant| (tenant.clone(), name)).ok_or(ErrorCode::Denied)
+        tenant.map(|tenant| (tenant, name)).ok_or(ErrorCode::Denied)
     }
 
     /// Whether this plugin may connect to `target`.

@@ -24,7 +24,7 @@ impl channels::Host for HostState {
         let place = tenant
             .channels
             .subscribe(channel, &address, id)
-            .map_err(|_| self.at_limit_of(&limits::CHANNELS, tenant.limits.channels))?;
+            .map_err(|_| self.at_limit_of(&limits::CHANNELS, tenant.limits().channels))?;
         let place = Place { tenant, name: channel.to_owned(), place };
         self.subscriptions.add(id, place, address.reactor);
         Ok(id)

@@ -32,7 +32,7 @@ impl queues::Host for HostState {
         let place = tenant
             .queues
             .pop(queue, &address, id)
-            .map_err(|_| self.at_limit_of(&limits::CHANNELS, tenant.limits.channels))?;
+            .map_err(|_| self.at_limit_of(&limits::CHANNELS, tenant.limits().channels))?;
         self.pops.add(id, Place { tenant, name: queue.to_owned(), place });
         Ok(id)
     }

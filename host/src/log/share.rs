@@ -19,7 +19,7 @@ pub struct LogShare {
     pub name: String,
     /// Bytes of its lines in each second, as they are written.
     rate: TokenBucket,
-    rate_max: u64,
+    rate_max: AtomicU64,
     /// Lines that were above its rate.
     pub(super) above_rate: Tally,
     /// Its lines that wait to be written.
@@ -72,7 +72,7 @@ impl LogShare {
         let share = Arc::new(LogShare {
             name: name.to_owned(),
             rate: TokenBucket::new(per_second),
-            rate_max: per_second,
+            rate_max: AtomicU64::new(per_second),
             above_rate: Tally::default(),
             log: Account::default(),
             output: Account::default(),
@@ -82,6 +82,12 @@ impl LogShare {
         shares.push(Arc::downgrade(&share));
         COUNT.store(shares.len(), Ordering::Relaxed);
         share
+    }
+
+    /// From now on it may write so many bytes in each second.
+    pub fn set_rate(&self, per_second: u64) {
+        self.rate.set(Some(per_second));
+        self.rate_max.store(per_second, Ordering::Relaxed);
     }
 
     /// Every share that is still in use.
@@ -102,7 +108,7 @@ impl LogShare {
     /// Whether one more line may be told of its plugins: a denial, a limit, a trap. Such lines come before its own, and
     /// count with them.
     pub fn may_be_told(&self, now: Moment) -> bool {
-        self.rate.owed(now) < self.rate_max.max(TOLD_AHEAD)
+        self.rate.owed(now) < self.rate_max.load(Ordering::Relaxed).max(TOLD_AHEAD)
     }
 
     /// Charges a line that was written.

@@ -1,6 +1,7 @@
 //! Channels: one to all, in one order for all.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mail::message::{Full, KEPT_BYTES, Message, TenantBudgets};
@@ -16,7 +17,7 @@ pub struct Channels {
     names: Semaphore,
     tenant: usize,
     /// Most bytes that one channel holds.
-    bytes_max: u64,
+    bytes_max: AtomicU64,
     budgets: TenantBudgets,
 }
 
@@ -44,7 +45,16 @@ impl Channels {
         bytes_max: u64,
         budgets: TenantBudgets,
     ) -> Channels {
+        let bytes_max = AtomicU64::new(bytes_max);
         Channels { by_name: Mutex::default(), names, tenant, bytes_max, budgets }
+    }
+
+    /// From now on there are this many names, those of queues included, and one channel holds so many bytes.
+    pub fn set_limits(&self, names: u32, bytes_max: u64) {
+        self.names.set_limit(names);
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+        let channels = self.lock();
+        channels.values().for_each(|channel| channel.budget.set_max(bytes_max));
     }
 
     /// Adds a subscription; tells its place among the others.
@@ -55,7 +65,7 @@ impl Channels {
         let mut channels = self.lock();
         if !channels.contains_key(name) {
             let admission = host_memory::name(&self.names, &self.budgets.host_memory, name);
-            let budget = ByteBudget::new(self.bytes_max);
+            let budget = ByteBudget::new(self.bytes_max.load(Ordering::Relaxed));
             let channel = Channel { budget, on: Vec::new(), _name: admission.ok_or(Full)? };
             channels.insert(name.to_owned(), channel);
         }

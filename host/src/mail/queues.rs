@@ -1,6 +1,7 @@
 //! Queues: one to one, first come, first served on both sides.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mail::message::{Full, Message, TenantBudgets};
@@ -15,7 +16,7 @@ pub struct Queues {
     by_name: Mutex<HashMap<String, Queue>>,
     names: Semaphore,
     /// Most bytes that one queue holds.
-    bytes_max: u64,
+    bytes_max: AtomicU64,
     budgets: TenantBudgets,
 }
 
@@ -41,7 +42,15 @@ struct WaitingPop {
 
 impl Queues {
     pub fn new(names: Semaphore, bytes_max: u64, budgets: TenantBudgets) -> Queues {
+        let bytes_max = AtomicU64::new(bytes_max);
         Queues { by_name: Mutex::default(), names, bytes_max, budgets }
+    }
+
+    /// From now on one queue holds so many bytes.
+    pub fn set_limit(&self, bytes_max: u64) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+        let queues = self.lock();
+        queues.values().for_each(|queue| queue.budget.set_max(bytes_max));
     }
 
     /// Adds an item, or hands it to the pop that has waited longest.
@@ -96,7 +105,10 @@ impl Queues {
         let mut queues = self.lock();
         if !queues.contains_key(name) {
             let admission = host_memory::name(&self.names, &self.budgets.host_memory, name);
-            queues.insert(name.to_owned(), Queue::new(self.bytes_max, admission.ok_or(Full)?));
+            queues.insert(
+                name.to_owned(),
+                Queue::new(self.bytes_max.load(Ordering::Relaxed), admission.ok_or(Full)?),
+            );
         }
         let Some(queue) = queues.get_mut(name) else { return Err(Full) };
         let changed = change(queue);

@@ -83,7 +83,9 @@ impl FileCalls {
     /// These tenants may make calls.
     pub fn admit(&self, tenants: impl IntoIterator<Item = usize>) {
         let mut queue = self.lock();
-        queue.under_way.extend(tenants.into_iter().map(|tenant| (tenant, 0)));
+        for tenant in tenants {
+            queue.under_way.entry(tenant).or_insert(0);
+        }
     }
 
     /// Has this done for a tenant on one of the threads.

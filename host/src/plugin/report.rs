@@ -135,13 +135,16 @@ impl Plugin {
     /// What a limit is set to, if that is a bound of its own or of its tenant.
     pub fn shown(&self, limit: Limit) -> Option<String> {
         let Limit::Of(bound) = limit else { return None };
-        self.config.limits.show(bound).or_else(|| self.tenant.limits.show(bound))
+        self.config.limits.show(bound).or_else(|| self.tenant.show(bound))
     }
 
     /// Takes CPU time that one of its instances has used from the account of its tenant, and tells when that is empty.
     /// `subject` is as in [`Plugin::at_limit`].
     pub fn use_cpu(&self, used: Duration, now: Moment, subject: impl FnOnce() -> Option<Subject>) {
-        let Some(cpu) = &self.tenant.cpu else { return };
+        let cpu = &self.tenant.cpu;
+        if !cpu.is_bounded() {
+            return;
+        }
         cpu.take_time(used);
         if cpu.is_empty(now) {
             self.at_limit(now, &limits::CPU_PER_SECOND, subject);

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
+use parking_lot::RwLock;
+
 use crate::config::address::ListenAddress;
 use crate::log;
 use crate::mail::mailboxes::Processes;
@@ -9,16 +11,15 @@ use crate::net::outbound::own_listeners::OwnListeners;
 use crate::plugin::Plugin;
 use crate::plugin::file_calls::FileCalls;
 use crate::plugin::jobs::Jobs;
+use crate::plugin::roster::Roster;
 use crate::plugin::tenant::Tenant;
 use crate::quota::descriptors::DescriptorQuota;
 
 /// The one of a host.
 #[derive(Debug, Default)]
 pub struct HostShared {
-    /// Every plugin, by index.
-    pub plugins: Vec<Arc<Plugin>>,
-    /// Every tenant, by index.
-    pub tenants: Vec<Arc<Tenant>>,
+    /// What is served.
+    roster: RwLock<Arc<Roster>>,
     /// Every process.
     pub processes: Arc<Processes>,
     /// Calls into file systems, for the threads that make them.
@@ -55,28 +56,38 @@ impl Drop for OwnPlace {
 }
 
 impl HostShared {
-    /// A host of these plugins, whose guests may have `descriptors` file descriptors together.
-    pub fn new(plugins: Vec<Arc<Plugin>>, descriptors: u32) -> Arc<HostShared> {
-        let mut tenants: Vec<Arc<Tenant>> = Vec::new();
-        for plugin in &plugins {
-            // In the order of their indices: a tenant is known by the first plugin that names it.
-            if plugin.tenant.index == tenants.len() {
-                tenants.push(plugin.tenant.clone());
-            }
-        }
-        let descriptors = DescriptorQuota::new(descriptors, tenants.len());
-        Arc::new(HostShared { plugins, tenants, descriptors, ..HostShared::default() })
+    /// A host that serves these, whose guests may have `descriptors` file descriptors together.
+    pub fn new(roster: Roster, descriptors: u32) -> Arc<HostShared> {
+        let descriptors = DescriptorQuota::new(descriptors, roster.all_tenants().len());
+        let roster = RwLock::new(Arc::new(roster));
+        Arc::new(HostShared { roster, descriptors, ..HostShared::default() })
     }
 
     /// Tells the operator every counter that is not zero.
     pub fn log_counters(&self) {
-        self.plugins.iter().for_each(|plugin| plugin.log_counters());
-        self.tenants.iter().for_each(|tenant| tenant.tell_counters());
+        let roster = self.roster();
+        roster.plugins().for_each(|plugin| plugin.log_counters());
+        roster.tenants().for_each(|tenant| tenant.tell_counters());
         log::tell_left_out();
     }
 
+    /// What is served at this moment.
+    pub fn roster(&self) -> Arc<Roster> {
+        self.roster.read().clone()
+    }
+
+    /// Serves these from now on.
+    pub fn serve(&self, roster: Arc<Roster>) {
+        *self.roster.write() = roster;
+    }
+
     /// The plugin with this name.
-    pub fn plugin(&self, name: &str) -> Option<&Arc<Plugin>> {
-        self.plugins.iter().find(|plugin| plugin.name() == name)
+    pub fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {
+        self.roster.read().named(name).cloned()
+    }
+
+    /// The tenant at this place.
+    pub fn tenant(&self, place: usize) -> Option<Arc<Tenant>> {
+        self.roster.read().all_tenants().get(place).cloned()
     }
 }

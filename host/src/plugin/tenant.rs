@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::RwLock;
+
 use crate::clock::Clock;
+use crate::config::bound::Bound;
 use crate::config::limits::TenantLimits;
 use crate::config::model::TenantConfig;
 use crate::log::share::LogShare;
@@ -25,13 +28,13 @@ pub struct Tenant {
     /// Its name.
     pub name: String,
     /// What it may use.
-    pub limits: TenantLimits,
-    /// CPU time of all its instances; none where it has no bound.
-    pub cpu: Option<TokenBucket>,
-    /// Bytes that its connections read; none where that has no bound.
-    pub reading: Option<TokenBucket>,
-    /// Bytes that its connections write; none where that has no bound.
-    pub writing: Option<Arc<TokenBucket>>,
+    limits: RwLock<TenantLimits>,
+    /// CPU time of all its instances.
+    pub cpu: TokenBucket,
+    /// Bytes that its connections read.
+    pub reading: TokenBucket,
+    /// Bytes that its connections write.
+    pub writing: Arc<TokenBucket>,
     /// Its part of the log.
     pub log: Arc<LogShare>,
     /// Bytes in the outboxes of all its connections.
@@ -96,11 +99,11 @@ impl Tenant {
         Tenant {
             index,
             name: config.name.clone(),
-            limits: config.limits.clone(),
+            limits: RwLock::new(config.limits.clone()),
             outboxes: ByteBudget::new(config.limits.outboxes),
-            cpu: config.limits.cpu_per_second.map(per_second),
-            reading: config.limits.read_per_second.map(TokenBucket::new),
-            writing: config.limits.write_per_second.map(TokenBucket::new).map(Arc::new),
+            cpu: TokenBucket::maybe(config.limits.cpu_per_second.map(per_second)),
+            reading: TokenBucket::maybe(config.limits.read_per_second),
+            writing: Arc::new(TokenBucket::maybe(config.limits.write_per_second)),
             log: LogShare::new(&config.name, config.limits.log_per_second),
             counts: TenantCounts::new(&config.limits),
             strikes: AtomicU64::new(0),
@@ -116,10 +119,61 @@ impl Tenant {
 }
 
 impl Tenant {
+    /// What it may use.
+    pub fn limits(&self) -> TenantLimits {
+        self.limits.read().clone()
+    }
+
+    /// What one of its bounds is set to, if that is its own.
+    pub fn show(&self, bound: &'static Bound) -> Option<String> {
+        self.limits.read().show(bound)
+    }
+
+    /// It may use this much from now on. What it has beyond that it keeps until it gives it back.
+    pub fn set_limits(&self, limits: &TenantLimits) {
+        let TenantLimits {
+            memory,
+            host_memory,
+            outboxes,
+            messages,
+            channel,
+            channels,
+            queue,
+            timers,
+            ticks,
+            subscriptions,
+            pops,
+            deferred,
+            slow_calls,
+            cpu_per_second,
+            read_per_second,
+            write_per_second,
+            log_per_second,
+            // The quota of the host has it.
+            instances: _,
+        } = limits;
+        self.memory.set_max(*memory);
+        self.host_memory.set_max(*host_memory);
+        self.outboxes.set_max(*outboxes);
+        self.messages.set_max(*messages);
+        self.channels.set_limits(*channels, *channel);
+        self.queues.set_limit(*queue);
+        self.counts.timers.set_limit(*timers);
+        self.counts.ticks.set_limit(*ticks);
+        self.counts.subscriptions.set_limit(*subscriptions);
+        self.counts.pops.set_limit(*pops);
+        self.counts.deferred.set_limit(*deferred);
+        self.slow_calls.set_limit(*slow_calls);
+        self.cpu.set(cpu_per_second.map(per_second));
+        self.reading.set(*read_per_second);
+        self.writing.set(*write_per_second);
+        self.log.set_rate(*log_per_second);
+        *self.limits.write() = limits.clone();
+    }
+
     /// Whether its connections are not read for now, because of what they have brought or of what it has used.
     pub fn must_not_read(&self, clock: &Clock) -> bool {
-        self.must_wait(clock)
-            || self.reading.as_ref().is_some_and(|bytes| bytes.is_empty(clock.now()))
+        self.must_wait(clock) || self.reading.is_bounded() && self.reading.is_empty(clock.now())
     }
 
     /// What the mailboxes of its processes need of it.
@@ -153,11 +207,11 @@ impl Tenant {
 
     /// Whether its events have to wait, because it has used its CPU time.
     pub fn must_wait(&self, clock: &Clock) -> bool {
-        self.cpu.as_ref().is_some_and(|cpu| cpu.is_empty(clock.now()))
+        self.cpu.is_bounded() && self.cpu.is_empty(clock.now())
     }
 }
 
-/// A token bucket of CPU time.
-fn per_second(time: Duration) -> TokenBucket {
-    TokenBucket::new(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+/// CPU time as a token bucket counts it.
+fn per_second(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

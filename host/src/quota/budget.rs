@@ -11,7 +11,7 @@ pub struct ByteBudget(Arc<Sum>);
 #[derive(Debug)]
 struct Sum {
     held: AtomicU64,
-    max: u64,
+    max: AtomicU64,
     /// Whether somebody waits for room.
     is_awaited: AtomicBool,
     waiting: Mutex<Vec<Waker>>,
@@ -29,7 +29,7 @@ impl ByteBudget {
     pub fn new(max: u64) -> ByteBudget {
         ByteBudget(Arc::new(Sum {
             held: AtomicU64::new(0),
-            max,
+            max: AtomicU64::new(max),
             is_awaited: AtomicBool::new(false),
             waiting: Mutex::default(),
         }))
@@ -41,8 +41,16 @@ impl ByteBudget {
     }
 
     fn add(&self, bytes: u64) -> bool {
-        let with = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= self.0.max);
+        let max = self.0.max();
+        let with = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= max);
         self.0.held.fetch_update(Ordering::SeqCst, Ordering::Relaxed, with).is_ok()
+    }
+
+    /// From now on it is never more than `max`. What is held already stays; nothing is added until enough was taken off.
+    pub fn set_max(&self, max: u64) {
+        self.0.max.store(max, Ordering::SeqCst);
+        // Whoever waits for room looks again.
+        self.0.give_back(0);
     }
 
     /// How many bytes there are at this moment.
@@ -53,12 +61,12 @@ impl ByteBudget {
     /// Whether `bytes` more bytes would fit right now.
     pub fn has_room(&self, bytes: u64) -> bool {
         let held = self.0.held.load(Ordering::Relaxed);
-        held.checked_add(bytes).is_some_and(|sum| sum <= self.0.max)
+        held.checked_add(bytes).is_some_and(|sum| sum <= self.0.max())
     }
 
     /// Whether whoever adds to it should wait: from a quarter on, since those that have begun still add theirs.
     pub fn is_nearly_full(&self) -> bool {
-        self.0.max / 4 < self.0.held.load(Ordering::SeqCst)
+        self.0.max() / 4 < self.0.held.load(Ordering::SeqCst)
     }
 
     /// Whether it is nearly full; if so, whoever makes room calls `waker` once.
@@ -83,10 +91,14 @@ impl ByteBudget {
 }
 
 impl Sum {
+    fn max(&self) -> u64 {
+        self.max.load(Ordering::Relaxed)
+    }
+
     /// Takes bytes off, and wakes those that wait for that.
     fn give_back(&self, bytes: u64) {
         let before = self.held.fetch_sub(bytes, Ordering::SeqCst);
-        let is_nearly_full = self.max / 4 < before - bytes;
+        let is_nearly_full = self.max() / 4 < before - bytes;
         if !is_nearly_full && self.is_awaited.load(Ordering::SeqCst) {
             let waiting = {
                 let mut waiting = self.lock();
@@ -184,6 +196,18 @@ mod tests {
         assert_eq!(woken(), 1);
         drop(budget.reserve(20));
         assert_eq!(woken(), 1, "nobody waits any more");
+    }
+
+    #[test]
+    fn another_limit_takes_nothing_away() {
+        let budget = ByteBudget::new(10);
+        let eight = budget.reserve(8);
+        budget.set_max(4);
+        assert!(eight.is_some() && budget.held() == 8 && budget.reserve(1).is_none());
+        drop(eight);
+        assert!(budget.reserve(5).is_none() && budget.reserve(4).is_some());
+        budget.set_max(20);
+        assert!(budget.reserve(20).is_some());
     }
 
     #[test]

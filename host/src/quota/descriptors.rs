@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::RwLock;
+
 use crate::quota::instances::Halves;
 use crate::quota::semaphore::{Permit, Semaphore};
 
@@ -10,9 +12,10 @@ use crate::quota::semaphore::{Permit, Semaphore};
 #[derive(Debug, Clone)]
 pub struct DescriptorQuota {
     /// Those that are kept for each tenant.
-    tenants: Arc<[Semaphore]>,
+    tenants: Arc<RwLock<Vec<Semaphore>>>,
     /// Those that are kept for nobody.
     common: Semaphore,
+    max: u32,
 }
 
 impl DescriptorQuota {
@@ -20,12 +23,29 @@ impl DescriptorQuota {
     pub fn new(max: u32, tenants: usize) -> DescriptorQuota {
         let Halves { reserved, common } = Halves::of(max, tenants);
         let tenants = std::iter::repeat_with(|| Semaphore::new(reserved)).take(tenants).collect();
-        DescriptorQuota { tenants, common: Semaphore::new(common) }
+        let tenants = Arc::new(RwLock::new(tenants));
+        DescriptorQuota { tenants, common: Semaphore::new(common), max }
+    }
+
+    /// The tenants that are served are at these places from now on. What somebody has beyond his new part he keeps until he
+    /// gives it back.
+    pub fn divide(&self, is_served: &[bool]) {
+        let served = is_served.iter().filter(|is_served| **is_served).count();
+        let Halves { reserved, common } = Halves::of(self.max, served);
+        let mut parts = self.tenants.write();
+        for (place, is_served) in is_served.iter().enumerate() {
+            let reserved = if *is_served { reserved } else { 0 };
+            match parts.get(place) {
+                Some(part) => part.set_limit(reserved),
+                None => parts.push(Semaphore::new(reserved)),
+            }
+        }
+        self.common.set_limit(common);
     }
 
     /// The right to one more for a tenant, by its index; none where there is none left for it.
     pub fn acquire(&self, tenant: usize) -> Option<Permit> {
-        let own = self.tenants.get(tenant).and_then(Semaphore::try_acquire);
+        let own = self.tenants.read().get(tenant).and_then(Semaphore::try_acquire);
         own.or_else(|| self.common.try_acquire())
     }
 }
@@ -57,6 +77,17 @@ mod tests {
         take_all(&quota, 2, 16);
         drop((first, second));
         take_all(&quota, 2, 68);
+    }
+
+    #[test]
+    fn tenants_come_and_go() {
+        let quota = DescriptorQuota::new(100, 1);
+        quota.divide(&[true, true]);
+        let first = take_all(&quota, 0, 75);
+        let second = take_all(&quota, 1, 25);
+        drop((first, second));
+        quota.divide(&[false, true]);
+        take_all(&quota, 1, 100);
     }
 
     #[test]

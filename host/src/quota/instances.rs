@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::RwLock;
+
 use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::quota::semaphore::{Permit, Semaphore};
@@ -13,7 +15,7 @@ pub struct InstanceQuota {
     /// All of them.
     pub max: u32,
     /// By tenant.
-    tenants: Arc<[TenantInstances]>,
+    tenants: Arc<RwLock<Vec<TenantInstances>>>,
     /// Those that are reserved for nobody.
     common: Semaphore,
 }
@@ -25,6 +27,19 @@ struct TenantInstances {
     all: Semaphore,
     /// Those that are reserved for it.
     reserved: Semaphore,
+}
+
+/// The sandboxes that one tenant may have at once; none is no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantBound(pub Option<u32>);
+
+impl TenantInstances {
+    fn new(bound: Option<u32>, reserved: u32) -> TenantInstances {
+        TenantInstances {
+            all: Semaphore::new(bound.unwrap_or(u32::MAX)),
+            reserved: Semaphore::new(reserved),
+        }
+    }
 }
 
 /// The right to one sandbox, given back when it is dropped.
@@ -78,15 +93,34 @@ impl InstanceQuota {
     /// A quota of `max` sandboxes for tenants with these bounds of their own; none is no bound.
     pub fn new(max: u32, tenants: &[Option<u32>]) -> InstanceQuota {
         let Halves { reserved, common } = Halves::of(max, tenants.len());
-        let of_tenant = |bound: &Option<u32>| TenantInstances {
-            all: Semaphore::new(bound.unwrap_or(u32::MAX)),
-            reserved: Semaphore::new(reserved),
-        };
+        let of_tenant = |bound: &Option<u32>| TenantInstances::new(*bound, reserved);
+        let tenants = tenants.iter().map(of_tenant).collect();
         InstanceQuota {
             max,
-            tenants: tenants.iter().map(of_tenant).collect(),
+            tenants: Arc::new(RwLock::new(tenants)),
             common: Semaphore::new(common),
         }
+    }
+
+    /// The tenants are these from now on, each with its bound; none at a place is one that has gone. What somebody has beyond
+    /// his new part he keeps until he gives it back.
+    pub fn divide(&self, tenants: &[Option<TenantBound>]) {
+        let served = tenants.iter().flatten().count();
+        let Halves { reserved, common } = Halves::of(self.max, served);
+        let mut parts = self.tenants.write();
+        for (place, bound) in tenants.iter().enumerate() {
+            // What has gone has nothing new, and gives back what it has.
+            let bound = bound.unwrap_or(TenantBound(Some(0)));
+            let reserved = if bound.0 == Some(0) { 0 } else { reserved };
+            match parts.get(place) {
+                Some(part) => {
+                    part.all.set_limit(bound.0.unwrap_or(u32::MAX));
+                    part.reserved.set_limit(reserved);
+                }
+                None => parts.push(TenantInstances::new(bound.0, reserved)),
+            }
+        }
+        self.common.set_limit(common);
     }
 
     /// Takes a slot for a tenant, by its index.
@@ -94,7 +128,8 @@ impl InstanceQuota {
     /// # Errors
     /// When there is none.
     pub fn acquire(&self, tenant: usize) -> Result<InstanceSlot, QuotaExceeded> {
-        let tenant = self.tenants.get(tenant).ok_or(QuotaExceeded::Tenant)?;
+        let tenants = self.tenants.read();
+        let tenant = tenants.get(tenant).ok_or(QuotaExceeded::Tenant)?;
         let of_tenant = tenant.all.try_acquire().ok_or(QuotaExceeded::Tenant)?;
         let of_host = tenant.reserved.try_acquire().or_else(|| self.common.try_acquire());
         let of_host = of_host.ok_or(QuotaExceeded::Host)?;
@@ -106,7 +141,8 @@ impl InstanceQuota {
     /// # Errors
     /// When there is none.
     pub fn check(&self, tenant: usize) -> Result<(), QuotaExceeded> {
-        let tenant = self.tenants.get(tenant).ok_or(QuotaExceeded::Tenant)?;
+        let tenants = self.tenants.read();
+        let tenant = tenants.get(tenant).ok_or(QuotaExceeded::Tenant)?;
         if !tenant.all.has_permits() {
             Err(QuotaExceeded::Tenant)
         } else if tenant.reserved.has_permits() || self.common.has_permits() {
@@ -161,6 +197,24 @@ mod tests {
         assert_eq!(quota.acquire(0).unwrap_err(), QuotaExceeded::Tenant);
         assert_eq!(quota.check(0), Err(QuotaExceeded::Tenant));
         acquire(&quota, 1, 75);
+    }
+
+    #[test]
+    fn tenants_come_and_go() {
+        let quota = InstanceQuota::new(100, &[None]);
+        let all = acquire(&quota, 0, 100);
+        let unbounded = Some(TenantBound(None));
+        quota.divide(&[unbounded, unbounded]);
+        assert_eq!(quota.acquire(1).unwrap_err(), QuotaExceeded::Host, "the first has them all");
+        drop(all);
+        let first = acquire(&quota, 0, 75);
+        let second = acquire(&quota, 1, 25);
+        quota.divide(&[None, unbounded]);
+        assert!(quota.acquire(0).is_err(), "it has gone");
+        drop((first, second));
+        acquire(&quota, 1, 100);
+        quota.divide(&[Some(TenantBound(Some(5))), unbounded]);
+        acquire(&quota, 0, 5);
     }
 
     #[test]

@@ -7,14 +7,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 ///
 /// Nobody waits at it: whoever gets no permit decides what that means.
 #[derive(Debug, Clone)]
-pub struct Semaphore {
-    acquired: Arc<AtomicU32>,
-    limit: u32,
+pub struct Semaphore(Arc<Count>);
+
+#[derive(Debug)]
+struct Count {
+    acquired: AtomicU32,
+    limit: AtomicU32,
 }
 
 /// One permit of a [`Semaphore`], given back when it is dropped.
 #[derive(Debug)]
-pub struct Permit(Arc<AtomicU32>);
+pub struct Permit(Arc<Count>);
 
 /// As many permits of a [`Semaphore`] as somebody has things at the moment. They are given back when it is dropped.
 #[derive(Debug)]
@@ -26,17 +29,18 @@ pub struct Permits {
 impl Semaphore {
     /// A semaphore with all its permits. The limit is part of it, so that no two places disagree about it.
     pub fn new(limit: u32) -> Semaphore {
-        Semaphore { acquired: Arc::default(), limit }
+        Semaphore(Arc::new(Count { acquired: AtomicU32::new(0), limit: AtomicU32::new(limit) }))
     }
 
     /// A permit, if one is left.
     pub fn try_acquire(&self) -> Option<Permit> {
-        self.take_one().then(|| Permit(self.acquired.clone()))
+        self.take_one().then(|| Permit(self.0.clone()))
     }
 
     fn take_one(&self) -> bool {
-        let one_more = |acquired: u32| (acquired < self.limit).then_some(acquired + 1);
-        self.acquired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+        let limit = self.limit();
+        let one_more = |acquired: u32| (acquired < limit).then_some(acquired + 1);
+        self.0.acquired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
     /// No permits of it yet.
@@ -46,23 +50,29 @@ impl Semaphore {
 
     /// How many permits are out.
     pub fn acquired(&self) -> u32 {
-        self.acquired.load(Ordering::Relaxed)
+        self.0.acquired.load(Ordering::Relaxed)
     }
 
     /// Whether a permit is left at this moment.
     pub fn has_permits(&self) -> bool {
-        self.acquired() < self.limit
+        self.acquired() < self.limit()
     }
 
     /// How many permits there are.
     pub fn limit(&self) -> u32 {
-        self.limit
+        self.0.limit.load(Ordering::Relaxed)
+    }
+
+    /// From now on there are this many. Where more are out, nobody loses his, and nobody gets one until so many were given
+    /// back.
+    pub fn set_limit(&self, limit: u32) {
+        self.0.limit.store(limit, Ordering::Relaxed);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.acquired.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -78,7 +88,7 @@ impl Permits {
     pub fn shrink_to(&mut self, count: usize) {
         let kept = u32::try_from(count).map_or(self.count, |count| count.min(self.count));
         if kept < self.count {
-            self.semaphore.acquired.fetch_sub(self.count - kept, Ordering::Relaxed);
+            self.semaphore.0.acquired.fetch_sub(self.count - kept, Ordering::Relaxed);
             self.count = kept;
         }
     }
@@ -102,6 +112,19 @@ mod tests {
         assert!(semaphore.try_acquire().is_none() && !semaphore.has_permits());
         drop(first);
         assert_eq!(semaphore.acquired(), 1);
+        assert!(semaphore.try_acquire().is_some());
+    }
+
+    #[test]
+    fn a_limit_below_what_is_out_takes_nothing_away() {
+        let semaphore = Semaphore::new(3);
+        let permits: Vec<_> = (0..3).map_while(|_| semaphore.try_acquire()).collect();
+        semaphore.set_limit(1);
+        assert_eq!((permits.len(), semaphore.acquired(), semaphore.limit()), (3, 3, 1));
+        drop(permits);
+        let one = semaphore.clone().try_acquire();
+        assert!(one.is_some() && semaphore.try_acquire().is_none());
+        semaphore.set_limit(2);
         assert!(semaphore.try_acquire().is_some());
     }
 

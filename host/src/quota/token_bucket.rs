@@ -13,8 +13,11 @@ pub struct TokenBucket {
     /// When it was filled last, in nanoseconds of the clock.
     filled: AtomicU64,
     /// What one second adds, and the most it holds.
-    per_second: i64,
+    per_second: AtomicI64,
 }
+
+/// What a second adds to a bucket that is never empty.
+const UNBOUNDED: i64 = i64::MAX;
 
 /// How often somebody who waits for a bucket is woken in a second, at most.
 const WAKES_PER_SECOND: i64 = 8;
@@ -24,12 +27,45 @@ const SECOND: i128 = 1_000_000_000;
 impl TokenBucket {
     /// A full bucket; one that gets nothing would never have anything, so it gets at least 1.
     pub fn new(per_second: u64) -> TokenBucket {
-        let per_second = i64::try_from(per_second).unwrap_or(i64::MAX).max(1);
-        TokenBucket { left: AtomicI64::new(per_second), filled: AtomicU64::new(0), per_second }
+        let bucket = TokenBucket {
+            left: AtomicI64::new(0),
+            filled: AtomicU64::new(0),
+            per_second: AtomicI64::new(UNBOUNDED),
+        };
+        bucket.set(Some(per_second));
+        bucket.left.store(bucket.per_second(), Ordering::Relaxed);
+        bucket
+    }
+
+    /// The same; none is no bound.
+    pub fn maybe(per_second: Option<u64>) -> TokenBucket {
+        let bucket = TokenBucket::new(per_second.unwrap_or(1));
+        bucket.set(per_second);
+        bucket
+    }
+
+    /// From now on a second adds this much; none is no bound. What was used stays used.
+    pub fn set(&self, per_second: Option<u64>) {
+        let per_second =
+            per_second.map_or(UNBOUNDED, |it| i64::try_from(it).unwrap_or(UNBOUNDED - 1).max(1));
+        self.per_second.store(per_second, Ordering::Relaxed);
+        self.left.fetch_min(per_second, Ordering::Relaxed);
+    }
+
+    /// Whether it can be empty at all.
+    pub fn is_bounded(&self) -> bool {
+        self.per_second() != UNBOUNDED
+    }
+
+    fn per_second(&self) -> i64 {
+        self.per_second.load(Ordering::Relaxed)
     }
 
     /// Takes what was used.
     pub fn take(&self, amount: u64) {
+        if !self.is_bounded() {
+            return;
+        }
         let amount = i64::try_from(amount).unwrap_or(i64::MAX);
         let less = |left: i64| Some(left.saturating_sub(amount));
         // It always has a next value.
@@ -48,6 +84,9 @@ impl TokenBucket {
 
     /// What is in it at `now`.
     pub fn left(&self, now: Moment) -> u64 {
+        if !self.is_bounded() {
+            return u64::MAX;
+        }
         self.fill(now);
         u64::try_from(self.left.load(Ordering::Relaxed)).unwrap_or(0)
     }
@@ -55,17 +94,23 @@ impl TokenBucket {
     /// When it is worth looking again: when it holds an eighth of what a second adds. Earlier there would be something as
     /// well, but whoever took each token as it comes would be woken for each.
     pub fn worth_waiting_for(&self, now: Moment) -> Moment {
+        if !self.is_bounded() {
+            return now;
+        }
         self.fill(now);
-        let wanted = (self.per_second / WAKES_PER_SECOND).max(1);
+        let per_second = self.per_second();
+        let wanted = (per_second / WAKES_PER_SECOND).max(1);
         let missing = i128::from(wanted) - i128::from(self.left.load(Ordering::Relaxed));
         let filled = Moment::from_start(Duration::from_nanos(self.filled.load(Ordering::Relaxed)));
-        let wait = (missing.max(0) * SECOND + i128::from(self.per_second) - 1)
-            / i128::from(self.per_second);
+        let wait = (missing.max(0) * SECOND + i128::from(per_second) - 1) / i128::from(per_second);
         filled + Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
     }
 
     /// The debt at `now`: what has to be filled in before the bucket has anything to give.
     pub fn owed(&self, now: Moment) -> u64 {
+        if !self.is_bounded() {
+            return 0;
+        }
         self.fill(now);
         u64::try_from(self.left.load(Ordering::Relaxed).saturating_neg()).unwrap_or(0)
     }
@@ -74,9 +119,10 @@ impl TokenBucket {
         let now = u64::try_from(now.since(Moment::default()).as_nanos()).unwrap_or(u64::MAX);
         let before = self.filled.load(Ordering::Relaxed);
         let passed = i128::from(now.saturating_sub(before));
-        let more = passed * i128::from(self.per_second) / SECOND;
+        let per_second = self.per_second();
+        let more = passed * i128::from(per_second) / SECOND;
         // The time of what is less than one is kept for the next time.
-        let used = more * SECOND / i128::from(self.per_second);
+        let used = more * SECOND / i128::from(per_second);
         let filled = u64::try_from(i128::from(before) + used).unwrap_or(now);
         // Whoever comes first fills for all.
         let swap =
@@ -86,7 +132,7 @@ impl TokenBucket {
         }
         let filled = |left: i64| {
             let sum = i128::from(left) + more;
-            i64::try_from(sum.min(i128::from(self.per_second))).ok()
+            i64::try_from(sum.min(i128::from(per_second))).ok()
         };
         // It always fits: it is at most what a second adds.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, filled);
@@ -143,6 +189,21 @@ mod tests {
         bucket.take(3);
         let full_at = (1..2000).find(|milliseconds| bucket.left(at(*milliseconds)) == 3);
         assert_eq!(full_at, Some(1000));
+    }
+
+    #[test]
+    fn another_rate_keeps_what_was_used() {
+        let bucket = TokenBucket::maybe(None);
+        bucket.take(u64::MAX);
+        assert!(!bucket.is_bounded() && !bucket.is_empty(at(0)) && bucket.owed(at(0)) == 0);
+        bucket.set(Some(100));
+        assert_eq!(bucket.left(at(0)), 1, "it was used up when it had no bound");
+        assert_eq!(bucket.left(at(1000)), 100);
+        bucket.take(150);
+        bucket.set(Some(10));
+        assert_eq!(bucket.owed(at(1000)), 50);
+        bucket.set(None);
+        assert_eq!(bucket.left(at(1000)), u64::MAX);
     }
 
     #[test]

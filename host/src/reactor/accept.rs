@@ -99,7 +99,7 @@ impl Reactor {
 
     pub(super) fn tenant_of_acceptor(&self, place: usize) -> Option<usize> {
         let plugin = self.acceptors.get(place)?.plugin();
-        Some(self.setup.env.host.plugins.get(plugin)?.tenant.index)
+        Some(self.plugin(plugin)?.tenant.index)
     }
 
     /// Takes a connection out of a listener's backlog. Its plugin's shared instance is told to begin, if it has not.
@@ -118,8 +118,8 @@ impl Reactor {
 
     /// Whether the plugin of a listener takes one more connection.
     pub(super) fn admit(&mut self, place: usize) -> Result<(Arc<Plugin>, Admission), NotAccepted> {
-        let acceptor = self.acceptors.get_mut(place).ok_or(NotAccepted::Nothing)?;
-        let plugin = self.setup.env.host.plugins[acceptor.plugin()].clone();
+        let acceptor = self.acceptors.get(place).ok_or(NotAccepted::Nothing)?;
+        let plugin = self.plugin(acceptor.plugin()).ok_or(NotAccepted::Nothing)?.clone();
         let is_owned = acceptor.owner.is_some() && plugin.config.isolation == Isolation::Plugin;
         let has_instance = is_owned || self.programs.shared(plugin.index).is_some();
         if plugin.counters.is_quarantined() && !has_instance {
@@ -177,7 +177,7 @@ impl Reactor {
         let instance = instance.map_err(|why| match why {
             // Another reactor was faster; this connection is lost.
             Unavailable::NoRoom(full) => NotAccepted::Full(full.bound().into()),
-            Unavailable::Quarantined => NotAccepted::Gone,
+            Unavailable::Quarantined | Unavailable::Gone => NotAccepted::Gone,
         })?;
         let origin = Origin::Accepted(accepted);
         let header = self.header_at(place);
@@ -250,7 +250,8 @@ impl Reactor {
     pub(super) fn log_not_accepting(&mut self, place: usize, limit: Limit) {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
-        let plugin = &self.setup.env.host.plugins[acceptor.plugin()];
+        let Some(template) = self.setup.templates.get(acceptor.plugin()) else { return };
+        let plugin = &template.plugin;
         // A datagram that is not taken is lost.
         let turns_away = acceptor.listener.endpoint.at_capacity == AtCapacity::Refuse
             || acceptor.listener.datagrams().is_some();
@@ -297,8 +298,9 @@ impl Reactor {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         if acceptor.again.is_none() {
-            let plugin = &self.setup.env.host.plugins[acceptor.plugin()];
-            let accepts = plugin.accepts.as_ref().filter(|accepts| accepts.is_empty(now));
+            let template = self.setup.templates.get(acceptor.plugin());
+            let accepts = template.and_then(|template| template.plugin.accepts.as_ref());
+            let accepts = accepts.filter(|accepts| accepts.is_empty(now));
             let due = accepts.map(|accepts| accepts.worth_waiting_for(now));
             let due = due.unwrap_or(now + ACCEPT_AGAIN_AFTER);
             let again = self.timers.insert(Owner::Host, due, Purpose::Accept(place));

@@ -111,7 +111,7 @@ impl Reactor {
         };
         let tenant = &instance.plugin.tenant;
         let measure = match self.fair_share.measure(tenant.index) {
-            Measure::Nothing if tenant.cpu.is_some() => Measure::Time,
+            Measure::Nothing if tenant.cpu.is_bounded() => Measure::Time,
             measure => measure,
         };
         let may_begin = tenant.slow_calls.has_permits()

@@ -54,7 +54,7 @@ impl Reactor {
         let (number, now) = (self.next_number(), self.setup.env.clock.turn());
         let mut connection = Connection::accepted(number, stream, marks(plugin), now);
         connection.handler = handler;
-        connection.count_for(plugin.tenant.writing.clone(), &plugin.tenant.outboxes);
+        connection.count_for(Some(plugin.tenant.writing.clone()), &plugin.tenant.outboxes);
         let shared = SharedConnection::new(connection);
         let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), admission));
         Some((id, shared))

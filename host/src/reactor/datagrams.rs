@@ -50,7 +50,8 @@ impl Reactor {
             self.acceptors.make_ready(place);
             return SocketStep::Next;
         }
-        if self.setup.env.host.tenants[tenant].must_not_read(&self.setup.env.clock) {
+        let clock = &self.setup.env.clock;
+        if self.setup.env.host.tenant(tenant).is_some_and(|tenant| tenant.must_not_read(clock)) {
             // They stay with the system until the tenant may read.
             self.pause_acceptor(place);
             return SocketStep::Next;

@@ -107,6 +107,12 @@ impl FairShare {
         }
     }
 
+    /// There are at least that many tenants from now on.
+    pub(super) fn grow(&mut self, tenants: usize) {
+        let tenants = tenants.max(self.tenants.len());
+        self.tenants.resize(tenants, Share::default());
+    }
+
     /// A turn begins: nobody has had anything.
     pub(super) fn begin_turn(&mut self, now: Moment) {
         self.spent = Duration::ZERO;

@@ -1,5 +1,7 @@
 //! Instances: made, told something, and doing what their guests have asked for.
 
+use std::sync::Arc;
+
 use crate::base::arena::InstanceId;
 use crate::config::model::Isolation;
 use crate::engine::call::Seat;
@@ -7,6 +9,7 @@ use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
 use crate::host_api::state::HostState;
 use crate::mail::post::Address;
+use crate::plugin::Plugin;
 use crate::quota::instances::QuotaExceeded;
 use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -22,7 +25,7 @@ impl Reactor {
         if let Some(id) = self.programs.shared(plugin) {
             return Ok(id);
         }
-        let isolation = self.setup.env.host.plugins[plugin].config.isolation;
+        let isolation = self.plugin(plugin).ok_or(Unavailable::Gone)?.config.isolation;
         let id = self.new_instance(plugin, None)?;
         if isolation == Isolation::Plugin {
             self.programs.share(plugin, id);
@@ -38,7 +41,8 @@ impl Reactor {
         plugin: usize,
         role: Option<Role>,
     ) -> Result<InstanceId, Unavailable> {
-        let plugin = self.setup.env.host.plugins[plugin].clone();
+        let template = self.setup.templates.get(plugin).ok_or(Unavailable::Gone)?.clone();
+        let plugin = template.plugin.clone();
         if plugin.counters.is_quarantined() {
             return Err(Unavailable::Quarantined);
         }
@@ -51,11 +55,15 @@ impl Reactor {
         state.is_process = role.is_some();
         // A process and a sandbox for one connection live only while the reactor runs.
         state.running = role.is_some() || plugin.config.isolation == Isolation::Connection;
-        let template = self.setup.templates[plugin.index].clone();
         let seat = Seat::Empty(template, Box::new(state));
         let mut instance = Instance::new(plugin, seat, slot);
         instance.role = role;
         Ok(self.instances.insert(instance))
+    }
+
+    /// The plugin at a place, as it is served now.
+    pub(super) fn plugin(&self, place: usize) -> Option<&Arc<Plugin>> {
+        self.setup.templates.get(place).map(|template| &template.plugin)
     }
 
     pub(super) fn address(&self, instance: InstanceId) -> Address {

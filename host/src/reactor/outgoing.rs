@@ -36,7 +36,7 @@ impl Reactor {
         let now = self.setup.env.clock.turn();
         let number = self.next_number();
         let mut connection = Connection::outgoing(number, marks, now);
-        connection.count_for(tenant.writing.clone(), &tenant.outboxes);
+        connection.count_for(Some(tenant.writing.clone()), &tenant.outboxes);
         connection.handler = GuestText::name(target);
         let shared = SharedConnection::new(connection);
         let mut entry = ConnectionEntry::new(instance_id, shared.clone(), admission);

@@ -20,7 +20,9 @@ impl Reactor {
             return;
         }
         let (number, waiting) = (process.id(), process.waiting());
-        let tenant = self.setup.env.host.plugins[plugin].tenant.index;
+        let Some(tenant) = self.plugin(plugin).map(|plugin| plugin.tenant.index) else {
+            return self.send_later(parent, process.id(), ExitReason::Unavailable);
+        };
         // A trap is the only end that nobody decides.
         let role = Role { process, parent, reason: ExitReason::Trapped };
         let id = match self.new_instance(plugin, Some(role)) {
@@ -46,10 +48,11 @@ impl Reactor {
 
     /// Tells the operator which bound keeps a plugin from having one more instance.
     fn log_unavailable(&self, plugin: usize, why: Unavailable) {
-        let plugin = &self.setup.env.host.plugins[plugin];
+        let Some(plugin) = self.plugin(plugin) else { return };
         let limit = Limit::Of(match why {
             Unavailable::NoRoom(full) => full.bound(),
             Unavailable::Quarantined => &limits::TRAPS,
+            Unavailable::Gone => return,
         });
         let value = || self.shown(plugin, limit).unwrap_or_default();
         plugin.at_limit_of(self.setup.env.clock.now(), limit, value, || None);

@@ -31,7 +31,7 @@ impl Reactor {
             None => return false,
         };
         if !is_trusted {
-            let plugin = &self.setup.env.host.plugins[acceptor.plugin()];
+            let Some(plugin) = self.plugin(acceptor.plugin()) else { return false };
             let (now, peer) = (self.setup.env.clock.now(), shown(peer.as_ref()));
             let address = &*endpoint.accepted.listener;
             plugin.header_refused(now, DISTRUSTED, address, &peer, None);

@@ -65,11 +65,8 @@ impl Reactor {
     /// Sets the deadline at which a tenant may use more, unless it is set.
     fn set_replenished(&mut self, tenant: usize, rate: Rate) {
         let now = self.setup.env.clock.now();
-        let host = self.setup.env.host.clone();
-        let Some(due) = host.tenants.get(tenant).map(|tenant| replenished(tenant, rate, now))
-        else {
-            return;
-        };
+        let known = self.setup.env.host.tenant(tenant);
+        let Some(due) = known.map(|tenant| replenished(&tenant, rate, now)) else { return };
         let Some(waits) = self.backlog.of(tenant) else { return };
         let deadline = match rate {
             Rate::Cpu => &mut waits.cpu.deadline,
@@ -207,14 +204,11 @@ impl Reactor {
 
 /// When a tenant may use more.
 fn replenished(tenant: &Tenant, rate: Rate, now: Moment) -> Moment {
-    let cpu = tenant.cpu.as_ref();
     let bucket = match rate {
-        Rate::Cpu => cpu,
-        Rate::Reading => match cpu.filter(|cpu| cpu.is_empty(now)) {
-            Some(cpu) => Some(cpu),
-            None => tenant.reading.as_ref(),
-        },
-        Rate::Writing => tenant.writing.as_deref(),
+        Rate::Cpu => &tenant.cpu,
+        Rate::Reading if tenant.cpu.is_empty(now) => &tenant.cpu,
+        Rate::Reading => &tenant.reading,
+        Rate::Writing => &tenant.writing,
     };
-    bucket.map_or(now, |bucket| bucket.worth_waiting_for(now))
+    bucket.worth_waiting_for(now)
 }

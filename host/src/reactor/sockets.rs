@@ -278,7 +278,10 @@ impl Reactor {
     /// Takes what was read from its tenant's bytes a second, if they have a bound.
     pub(super) fn count_reading(&self, id: ConnectionId, instance: InstanceId, length: usize) {
         let Some(instance) = self.instances.get(instance) else { return };
-        let Some(reading) = &instance.plugin.tenant.reading else { return };
+        let reading = &instance.plugin.tenant.reading;
+        if !reading.is_bounded() {
+            return;
+        }
         reading.take(u64::try_from(length).unwrap_or(u64::MAX));
         if reading.is_empty(self.setup.env.clock.now()) {
             self.log_at_limit(id, &limits::READ_PER_SECOND);

@@ -106,14 +106,14 @@ impl Reactor {
             return;
         }
         let now = self.setup.env.clock.now();
-        if self.setup.env.host.plugins[plugin].counters.is_quarantined() {
+        let Some(served) = self.plugin(plugin).cloned() else { return };
+        if served.counters.is_quarantined() {
             return self.programs.wait_in_quarantine(plugin);
         }
         let after = self.programs.failed(plugin, now);
         self.timers.insert(Owner::Host, now + after, Purpose::Restart(plugin));
-        let plugin = &self.setup.env.host.plugins[plugin];
-        plugin.tell(now, || {
-            let (plugin, tenant) = (plugin.name(), &plugin.config.tenant);
+        served.tell(now, || {
+            let (plugin, tenant) = (served.name(), &served.config.tenant);
             tracing::warn!(plugin, tenant, after_ms = after.as_millis(), "starting again later");
         });
     }
@@ -126,7 +126,7 @@ impl Reactor {
             Err(Unavailable::NoRoom(_)) => self.restart_later(plugin),
             Err(Unavailable::Quarantined) => self.programs.wait_in_quarantine(plugin),
             // One that ends in its first callbacks arranges for the next attempt itself.
-            Ok(_) => {}
+            Ok(_) | Err(Unavailable::Gone) => {}
         }
     }
 

@@ -16,7 +16,7 @@ use crate::engine::fault::{Fault, LoadError};
 use crate::engine::fit;
 use crate::engine::load::Loader;
 use crate::engine::sandbox::Sandbox;
-use crate::engine::template::{Template, Templates};
+use crate::engine::template::{Template, Templates, Versions};
 use crate::engine::ticker::{Activity, Ticker};
 use crate::engine::trapped::{Stage, Trapped};
 use crate::host_api::call::{Budget, CallEnded, Counts, Unpaced};
@@ -24,6 +24,7 @@ use crate::host_api::state::{Env, HostState};
 use crate::log::text::GuestText;
 use crate::log::trap;
 use crate::plugin::Plugin;
+use crate::plugin::roster::Roster;
 use crate::plugin::shared::HostShared;
 use crate::quota::instances::InstanceQuota;
 use crate::reactor::{Reactor, Setup};
@@ -77,16 +78,20 @@ impl Prepared {
             .map_err(|error| StartError::Internal(format!("linker: {}", trap::chain(&error))))?;
         let templates = (compiled.iter().enumerate())
             .map(|(index, one)| loader.load(config, index, one).map_err(StartError::Load))
-            .collect::<Result<Templates, _>>()?;
+            .map(|loaded| loaded.map(Some))
+            .collect::<Result<Vec<_>, _>>()?;
+        let templates = Templates::new(templates);
+        let versions = Versions::default();
+        versions.add(&templates);
         fit::compare_with_tenants(config, &footprints);
-        let plugins = templates.iter().map(|template| template.plugin.clone()).collect();
-        let host = HostShared::new(plugins, descriptors::for_guests(config));
+        let roster = Roster::new(templates.plugins(), &[]);
+        let host = HostShared::new(roster, descriptors::for_guests(config));
         let env =
             || Env { clock: clock.for_reactor(), stopping: Arc::default(), host: host.clone() };
-        let files = FileThreads::spawn(&host.file_calls, &host.plugins)
+        let files = FileThreads::spawn(&host.file_calls, &host.roster())
             .map_err(StartError::thread("files"))?;
         let caller = Caller { config, activity: ticker.activity(), env: env() };
-        for template in &*templates {
+        for template in templates.iter() {
             let plugin = &template.plugin;
             caller.check(template).map_err(|fault| caller.error(plugin, fault))?;
         }
@@ -118,7 +123,7 @@ impl Prepared {
             };
             let env = setup.env.clone();
             let mut reactor = Reactor::new(setup).map_err(StartError::made("a reactor"))?;
-            for template in &*templates {
+            for template in templates.iter() {
                 let plugin = &template.plugin;
                 if caller.begins_with(plugin, index) {
                     let sandbox = caller
@@ -132,7 +137,7 @@ impl Prepared {
             reactors.push(reactor);
         }
         let workers =
-            Workers::spawn(config.host.limits.workers, &env(), &templates, &ticker.activity())
+            Workers::spawn(config.host.limits.workers, &env(), &versions, &ticker.activity())
                 .map_err(StartError::thread("a worker"))?;
         let slow = slow_lane::SlowLaneThreads::spawn(&lane)
             .map_err(StartError::thread("the slow lane"))?;

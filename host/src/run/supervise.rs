@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -114,7 +115,7 @@ impl Supervisor<'_> {
                 self.stop(course);
             }
             News::LiftQuarantine => {
-                self.host.plugins.iter().for_each(|plugin| plugin.lift_quarantine());
+                self.host.roster().plugins().for_each(|plugin| plugin.lift_quarantine());
                 self.tell_all(Notice::LiftQuarantine);
             }
             News::Asked(question) => {
@@ -125,8 +126,9 @@ impl Supervisor<'_> {
                 question.answer(answer);
             }
             News::Count => {
-                self.host.plugins.iter().for_each(|plugin| plugin.log_usage());
-                self.host.tenants.iter().for_each(|tenant| tenant.log_usage());
+                let roster = self.host.roster();
+                roster.plugins().for_each(|plugin| plugin.log_usage());
+                roster.tenants().for_each(|tenant| tenant.log_usage());
                 self.host.log_counters();
             }
             News::Ended(end) => {
@@ -158,9 +160,8 @@ impl Supervisor<'_> {
         }
     }
 
-    fn plugin(&self, name: &str) -> Result<&Plugin, Refused> {
-        let plugin = self.host.plugin(name);
-        plugin.map(|plugin| &**plugin).ok_or_else(|| Refused::UnknownPlugin(name.to_owned()))
+    fn plugin(&self, name: &str) -> Result<Arc<Plugin>, Refused> {
+        self.host.plugin(name).ok_or_else(|| Refused::UnknownPlugin(name.to_owned()))
     }
 
     fn ended(&self, end: Result<io::Result<Exit>, Panicked>, course: &mut Course) {

@@ -15,7 +15,7 @@ use crate::contract::outcome::Failure;
 use crate::engine::call::{Finished, Seat, enter, operation_budget};
 use crate::engine::event::{Event, Outcome};
 use crate::engine::sandbox::Sandbox;
-use crate::engine::template::Templates;
+use crate::engine::template::Versions;
 use crate::engine::ticker::Activity;
 use crate::engine::trapped::{Stage, Trapped};
 use crate::host_api::call::{CallEnded, Pace};
@@ -26,6 +26,7 @@ use crate::mail::post::{Deferred, Mail, NoResult};
 use crate::plugin::Plugin;
 use crate::plugin::jobs::{Job, Jobs};
 use crate::plugin::report::Ended;
+use crate::plugin::roster::Roster;
 use crate::quota::fair_queue::Taken;
 use crate::workers::LONGEST_END;
 use crate::workers::cpu_account::CpuAccount;
@@ -49,16 +50,16 @@ impl Workers {
     pub fn spawn(
         count: usize,
         env: &Env,
-        templates: &Templates,
+        versions: &Versions,
         activity: &Activity,
     ) -> io::Result<Workers> {
         let jobs = env.host.jobs.clone();
-        jobs.set_share(share(count, &env.host.plugins));
+        jobs.set_share(share(count, &env.host.roster()));
         let mut workers = Workers { jobs, threads: Threads::new() };
         for index in 0..count {
             let worker = Worker {
                 env: env.clone(),
-                templates: templates.clone(),
+                versions: versions.clone(),
                 activity: activity.clone(),
                 kept: None,
             };
@@ -69,8 +70,8 @@ impl Workers {
 }
 
 /// How many of the workers one tenant may have: all, if no other tenant has work for them.
-fn share(workers: usize, plugins: &[Arc<Plugin>]) -> usize {
-    let deferring = plugins.iter().filter(|plugin| plugin.exports.has_operations());
+pub fn share(workers: usize, roster: &Roster) -> usize {
+    let deferring = roster.plugins().filter(|plugin| plugin.exports.has_operations());
     let tenants: BTreeSet<usize> = deferring.map(|plugin| plugin.tenant.index).collect();
     if tenants.len() < 2 { workers } else { workers.saturating_sub(1).max(1) }
 }
@@ -87,7 +88,7 @@ impl Drop for Workers {
 /// One thread's own.
 struct Worker {
     env: Env,
-    templates: Templates,
+    versions: Versions,
     activity: Activity,
     /// The instance of the last job, for the next of the same plugin. It never serves another plugin, so
     /// nothing goes from one tenant to another.
@@ -181,7 +182,9 @@ impl Worker {
                 drop(other);
                 let mut state = HostState::new(plugin.clone(), self.env.clone());
                 let fits = state.memory.reserve(plugin.least_memory);
-                fits.then(|| Seat::Empty(self.templates[plugin.index].clone(), Box::new(state)))
+                // Whoever has asked is there, and so is what it was made from.
+                let template = self.versions.of(plugin).filter(|_| fits)?;
+                Some(Seat::Empty(template, Box::new(state)))
             }
         }
     }

@@ -4,44 +4,69 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::plugin::Plugin;
 use crate::plugin::file_calls::FileCalls;
+use crate::plugin::roster::Roster;
 
 /// Threads besides one for each tenant.
 const SPARE: usize = 3;
 
 /// The threads. Dropping it ends those that are idle; one that is stuck in a file system ends with the process.
 #[derive(Debug)]
-pub struct FileThreads(FileCalls);
+pub struct FileThreads(FileCrew);
+
+/// Starts more of the threads. Clones start the same.
+#[derive(Debug, Clone)]
+pub struct FileCrew {
+    calls: FileCalls,
+    started: Arc<AtomicUsize>,
+}
 
 impl FileThreads {
     /// Starts as many as the plugins that see folders need; none where no plugin does.
     ///
     /// # Errors
     /// When the operating system has no more threads.
-    pub fn spawn(calls: &FileCalls, plugins: &[Arc<Plugin>]) -> io::Result<FileThreads> {
+    pub fn spawn(calls: &FileCalls, roster: &Roster) -> io::Result<FileThreads> {
+        let threads = FileThreads(FileCrew { calls: calls.clone(), started: Arc::default() });
+        threads.0.serve(roster)?;
+        Ok(threads)
+    }
+
+    /// Who starts more.
+    pub fn crew(&self) -> FileCrew {
+        self.0.clone()
+    }
+}
+
+impl FileCrew {
+    /// Starts those that these plugins need besides the ones that there are.
+    ///
+    /// # Errors
+    /// When the operating system has no more threads.
+    pub fn serve(&self, roster: &Roster) -> io::Result<()> {
         let with_folders =
-            plugins.iter().filter(|plugin| !plugin.config.allow.directories.is_empty());
+            roster.plugins().filter(|plugin| !plugin.config.allow.directories.is_empty());
         let tenants: BTreeSet<usize> = with_folders.map(|plugin| plugin.tenant.index).collect();
         let count = if tenants.is_empty() { 0 } else { tenants.len() + SPARE };
-        calls.admit(tenants);
-        let threads = FileThreads(calls.clone());
-        for index in 0..count {
-            let calls = calls.clone();
+        self.calls.admit(tenants);
+        for index in self.started.load(Ordering::Relaxed)..count {
+            let calls = self.calls.clone();
             // They are not joined: a file system may never answer.
             std::thread::Builder::new().name(format!("files-{index}")).spawn(move || {
                 while let Some(call) = calls.next() {
                     calls.make(call);
                 }
             })?;
+            self.started.store(index + 1, Ordering::Relaxed);
         }
-        Ok(threads)
+        Ok(())
     }
 }
 
 impl Drop for FileThreads {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.calls.close();
     }
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::arena::ConnectionId;
@@ -52,9 +52,11 @@ pub struct Resolver(Arc<ResolverShared>);
 #[derive(Debug)]
 struct ResolverShared {
     questions: FairQueue<Question>,
+    /// Whether those threads are there that are not started for one tenant.
+    has_threads: AtomicBool,
     /// Threads besides those that are there from the start, and how many there may be: one for each tenant.
     more: AtomicUsize,
-    more_max: usize,
+    more_max: AtomicUsize,
 }
 
 impl Resolver {
@@ -65,11 +67,29 @@ impl Resolver {
     pub fn start(tenants: usize, somebody_may_ask: bool) -> io::Result<Resolver> {
         let questions = FairQueue::new(SHARE, WAITING_MAX);
         let more = AtomicUsize::new(0);
-        let resolver = Resolver(Arc::new(ResolverShared { questions, more, more_max: tenants }));
-        for index in 0..if somebody_may_ask { THREADS } else { 0 } {
-            resolver.start_thread(&format!("resolver-{index}"), ResolverShared::answer_all)?;
-        }
+        let resolver = Resolver(Arc::new(ResolverShared {
+            questions,
+            more,
+            more_max: AtomicUsize::new(tenants),
+            has_threads: AtomicBool::new(false),
+        }));
+        resolver.serve(tenants, somebody_may_ask)?;
         Ok(resolver)
+    }
+
+    /// From now on there are that many tenants. Starts the threads if somebody may ask and nobody might before.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn serve(&self, tenants: usize, somebody_may_ask: bool) -> io::Result<()> {
+        self.0.more_max.store(tenants, Ordering::Relaxed);
+        if !somebody_may_ask || self.0.has_threads.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        for index in 0..THREADS {
+            self.start_thread(&format!("resolver-{index}"), ResolverShared::answer_all)?;
+        }
+        Ok(())
     }
 
     /// Asks for the addresses of a name; the answer is a [`Mail::Resolved`].
@@ -94,7 +114,8 @@ impl Resolver {
 
     /// A thread for a tenant that is kept from all the others.
     fn start_one_more(&self) {
-        let add = |more: usize| Some(more + 1).filter(|more| *more <= self.0.more_max);
+        let most = self.0.more_max.load(Ordering::Relaxed);
+        let add = |more: usize| Some(more + 1).filter(|more| *more <= most);
         if self.0.more.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_err() {
             return;
         }

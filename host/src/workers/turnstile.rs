@@ -57,7 +57,7 @@ impl Turnstile {
         if ticket.is_granted() {
             return true;
         }
-        let has_budget = self.host.tenants.get(tenant).is_some_and(|it| it.cpu.is_some());
+        let has_budget = self.host.tenant(tenant).is_some_and(|it| it.cpu.is_bounded());
         cancel.wake_when_cancelled(&waker());
         while !ticket.is_granted() {
             if cancel.is_cancelled() {
@@ -89,7 +89,7 @@ impl Turnstile {
 
     /// Whether a tenant has CPU time.
     pub fn may_run(&self, tenant: usize) -> bool {
-        !self.host.tenants.get(tenant).is_some_and(|tenant| tenant.must_wait(&self.clock))
+        !self.host.tenant(tenant).is_some_and(|tenant| tenant.must_wait(&self.clock))
     }
 
     fn dispatch(&self, mut queue: MutexGuard<'_, TurnOrder>) {

@@ -61,6 +61,22 @@ impl Agenda {
         }
     }
 
+    /// There are at least that many tenants from now on.
+    pub(in crate::reactor) fn grow(&mut self, tenants: usize) {
+        self.waiting.grow(tenants);
+        self.stalled.grow(tenants);
+        self.mail.grow(tenants);
+        self.handshakes.grow(tenants);
+        self.reads.grow(tenants);
+        self.writes.grow(tenants);
+        self.pending.grow(tenants);
+        self.ticks.grow(tenants);
+        self.ends.grow(tenants);
+        self.abandoned.grow(tenants);
+        self.cancelled.grow(tenants);
+        self.unbinds.grow(tenants);
+    }
+
     pub(in crate::reactor) fn is_empty(&self) -> bool {
         self.runnable.is_empty()
             && self.waiting.is_empty()

@@ -97,6 +97,12 @@ impl Backlog {
         Backlog { downstream_full: Vec::new(), rates }
     }
 
+    /// There are at least that many tenants from now on.
+    pub(in crate::reactor) fn grow(&mut self, tenants: usize) {
+        let tenants = tenants.max(self.rates.len());
+        self.rates.resize_with(tenants, TenantWaits::default);
+    }
+
     pub(in crate::reactor) fn wait_for_room(&mut self, id: InstanceId) {
         self.downstream_full.push(id);
     }

@@ -75,6 +75,13 @@ impl Deadlines {
         }
     }
 
+    /// There are at least that many tenants from now on.
+    pub(in crate::reactor) fn grow(&mut self, tenants: usize) {
+        while self.tenants.len() < tenants {
+            self.tenants.push(TimerQueue::new());
+        }
+    }
+
     fn queue(&mut self, owner: Owner) -> &mut TimerQueue<Purpose> {
         match owner {
             Owner::Tenant(tenant) if tenant < self.tenants.len() => &mut self.tenants[tenant],

@@ -116,6 +116,8 @@ pub enum Unavailable {
     NoRoom(QuotaExceeded),
     /// Its plugin is quarantined.
     Quarantined,
+    /// Its plugin is not served any more.
+    Gone,
 }
 
 impl Instance {

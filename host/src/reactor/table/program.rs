@@ -29,6 +29,13 @@ impl Programs {
         }
     }
 
+    /// There are at least that many places for plugins from now on.
+    pub(in crate::reactor) fn grow(&mut self, plugins: usize) {
+        let plugins = plugins.max(self.shared.len());
+        self.shared.resize(plugins, None);
+        self.failures.resize(plugins, Failures::default());
+    }
+
     /// The instance that serves all connections of a plugin, where there is one.
     pub(in crate::reactor) fn shared(&self, plugin: usize) -> Option<InstanceId> {
         self.shared.get(plugin).copied().flatten()

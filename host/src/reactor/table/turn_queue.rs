@@ -35,6 +35,13 @@ impl<T> TurnQueue<T> {
         }
     }
 
+    /// There are at least that many tenants from now on.
+    pub(in crate::reactor) fn grow(&mut self, tenants: usize) {
+        while self.tenants.len() < tenants {
+            self.tenants.push(TenantItems { items: VecDeque::new(), is_active: false });
+        }
+    }
+
     pub(in crate::reactor) fn is_empty(&self) -> bool {
         self.waiting == 0
     }
