@@ -6,6 +6,7 @@ mod calls;
 mod commands;
 mod connections;
 mod datagrams;
+mod draining;
 mod ends;
 mod events;
 pub(crate) mod exit;
@@ -136,6 +137,8 @@ pub struct Reactor {
     entry: Option<GuestEntry>,
     /// The read buffer, while no call has borrowed it.
     buffer: Option<Vec<u8>>,
+    /// How many of the connections are not there because a plugin has asked for them.
+    accepted: usize,
     /// The number that the last connection got.
     numbers: u32,
     stopping: Stopping,
@@ -178,6 +181,7 @@ impl Reactor {
             backlog: Backlog::new(tenants),
             entry: None,
             buffer: None,
+            accepted: 0,
             numbers: 0,
             stopping: Stopping::default(),
             phase: TurnPhase::Begin,
@@ -236,7 +240,8 @@ impl Reactor {
     /// 5. sockets are accepted, read and written, each a bounded number of times;
     /// 6. outgoing connections and processes that handlers asked for begin, `drained` is told;
     /// 7. ticks run, those that were queued before this phase;
-    /// 8. every connection that has ended gets its `unbind`;
+    /// 8. connections that are being drained are told, and closed when they are idle; every connection that has ended gets its
+    ///    `unbind`;
     /// 9. a reactor that is stopped and drained leaves.
     ///
     /// A phase puts events into the queues of instances and never enters a guest itself. Before it goes on, each instance
@@ -260,6 +265,7 @@ impl Reactor {
                 TurnPhase::Sockets(progress) => self.serve_sockets(progress),
                 TurnPhase::Pending(progress) => self.run_pending(progress),
                 TurnPhase::Ticks => self.run_tick(),
+                TurnPhase::Draining => self.drain_one(),
                 TurnPhase::Unbinds => self.deliver_unbind(),
                 TurnPhase::GiveBack => self.give_back(),
                 TurnPhase::Stop => self.advance_stop(),
@@ -288,6 +294,7 @@ impl Reactor {
             || 0 < self.acceptors.ready()
             || self.watches.may_have_more()
             || self.mail_can_go_on()
+            || self.stopping.sweep.is_some()
             || self.stop_can_go_on()
     }
 }

@@ -38,6 +38,7 @@ mod deferrable;
 mod deferred;
 mod descriptors;
 mod differential;
+mod drain;
 mod echo;
 mod examples;
 mod failure;

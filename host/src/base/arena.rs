@@ -83,6 +83,17 @@ impl<T> Arena<T> {
         })
     }
 
+    /// The keys of what is in `most` slots from this one on, and the slot behind them if there are more.
+    pub fn some_from(&self, slot: usize, most: usize) -> (Vec<Key>, Option<usize>) {
+        let end = slot.saturating_add(most).min(self.slots.capacity());
+        let key = |slot: usize| {
+            let (generation, _) = self.slots.get(slot)?;
+            Some(Key { slot: u32::try_from(slot).ok()?, generation: *generation })
+        };
+        let keys = (slot..end).filter_map(key).collect();
+        (keys, (end < self.slots.capacity()).then_some(end))
+    }
+
     /// How many things there are.
     pub fn len(&self) -> usize {
         self.slots.len()
@@ -109,5 +120,20 @@ mod tests {
         assert_eq!(arena.remove(first), None);
         assert_eq!(arena.get(second), Some(&"second"));
         assert_eq!(arena.len(), 1);
+    }
+
+    #[test]
+    fn everything_is_found_in_pieces() {
+        let mut arena = Arena::new();
+        let keys: Vec<Key> = (0..100).map(|number| arena.insert(number)).collect();
+        keys.iter().step_by(3).for_each(|key| assert!(arena.remove(*key).is_some()));
+        let (mut found, mut from) = (Vec::new(), Some(0));
+        while let Some(slot) = from {
+            let (some, next) = arena.some_from(slot, 7);
+            assert!(some.len() <= 7);
+            found.extend(some);
+            from = next;
+        }
+        assert!(found.into_iter().eq(arena.iter().map(|(key, _)| key)));
     }
 }

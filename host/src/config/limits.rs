@@ -85,7 +85,7 @@ limits! {
             form: r#"a duration in quotes, as in slice = "1ms""#,
         };
         stop_deadline: bound STOP_DEADLINE: Duration = {
-            what: "How long `stop` takes in all, the programs' hooks included. Its last tenth, which is 250 ms to 500 ms and at most half of it, is for guests to be told of their ends; until then output drains.",
+            what: "How long `stop` takes in all, the programs' hooks included. Its last tenth, which is 250 ms to 500 ms and at most half of it, is for guests to be told of their ends; until then output drains and, after a signal, what connections are in the middle of goes on.",
             why: "Neither a peer that does not read nor a guest may keep the host from ending.",
             at: Close,
             then: "What still runs is ended, what is left is dropped, every connection is closed and gets its `unbind`.",

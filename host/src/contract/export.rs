@@ -62,6 +62,7 @@ exports! {
         WatchEnded = "watch-ended"
     }
     "tls-handler" { Secured = "completed", VerifyPeer = "verify-peer" }
+    "drain-handler" { Draining = "draining" }
 }
 
 /// Where the optional exports of one component are.

@@ -1,6 +1,6 @@
-//! How deferred work and processes end, as the contract has it.
+//! How deferred work, processes and connections end, as the contract has it.
 
-use wasmtime::component::{ComponentType, Lower};
+use wasmtime::component::{ComponentType, Lift, Lower};
 
 /// `deferred-handler.failure`: why there is no result.
 #[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lower)]
@@ -40,4 +40,17 @@ pub enum ExitReason {
     /// No instance could be made for it.
     #[component(name = "unavailable")]
     Unavailable,
+}
+
+/// `drain-handler.drain`: how a connection that is being drained comes to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+pub enum Drain {
+    /// The host closes it when it is idle.
+    #[component(name = "when-idle")]
+    WhenIdle,
+    /// It goes on until its plugin closes it.
+    #[component(name = "until-closed")]
+    UntilClosed,
 }

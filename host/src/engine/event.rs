@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::base::arena::ConnectionId;
+use crate::clock::Moment;
 use crate::contract::bindings::Origin;
-use crate::contract::outcome::ExitReason;
+use crate::contract::outcome::{Drain, ExitReason};
 use crate::log::text::GuestText;
 use crate::mail::message::Message;
 use crate::mail::post::{Deferred, Handout};
@@ -83,6 +84,13 @@ pub enum Event {
         connection: ConnectionId,
         /// Its peer's certificates.
         chain: Vec<Vec<u8>>,
+    },
+    /// `drain-handler.draining`.
+    Draining {
+        /// The connection.
+        connection: ConnectionId,
+        /// When what is left of it is cut off.
+        until: Moment,
     },
     /// `unbind`, and the end of the object.
     Unbind {
@@ -163,6 +171,8 @@ pub enum Outcome {
     Result(Result<Vec<u8>, String>),
     /// Whether `tls-handler.verify-peer` takes the peer.
     Judged(bool),
+    /// What `drain-handler.draining` says.
+    Drains(Drain),
 }
 
 impl Event {
@@ -193,6 +203,7 @@ impl Event {
             Event::WatchEnded { .. } => "watch-ended",
             Event::Secured(_) => "tls-completed",
             Event::VerifyPeer { .. } => "verify-peer",
+            Event::Draining { .. } => "draining",
             Event::Unbind { .. } => "unbind",
             Event::Timer(_) => "timer-fired",
             Event::Tick(_) => "tick",
@@ -219,6 +230,7 @@ impl Event {
             | Event::Data { connection, .. }
             | Event::Datagram { connection, .. }
             | Event::FileSent { connection, .. }
+            | Event::Draining { connection, .. }
             | Event::Unbind { connection, .. } => Some(*connection),
             _ => None,
         }

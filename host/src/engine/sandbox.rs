@@ -13,7 +13,7 @@ use crate::contract::bindings;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
 use crate::contract::bindings::{ByteCount, FileError, Minimal, WatchError};
 use crate::contract::export::Export;
-use crate::contract::outcome::{ExitReason, Failure};
+use crate::contract::outcome::{Drain, ExitReason, Failure};
 use crate::engine::event::{Event, Opening, Outcome};
 use crate::engine::template::Template;
 use crate::engine::trapped::{Stage, Trapped, limit_behind, refused_memory, unmade};
@@ -126,6 +126,13 @@ impl Sandbox {
                 let judged = self.call::<_, (bool,)>(Export::VerifyPeer, (object, &**chain))?;
                 return Ok(Outcome::Judged(judged.is_some_and(|(is_taken,)| is_taken)));
             }
+            Event::Draining { connection, until } => {
+                let object = self.object(*connection)?;
+                let left = until.since(self.store.data().env.clock.now()).as_millis();
+                let left = u32::try_from(left).unwrap_or(u32::MAX);
+                let drain = self.call::<_, (Drain,)>(Export::Draining, (object, left))?;
+                return Ok(Outcome::Drains(drain.map_or(Drain::WhenIdle, |(drain,)| drain)));
+            }
             Event::Unbind { connection, reason } => self.unbind(*connection, *reason)?,
             Event::Timer(id) => self.tell(Export::TimerFired, (*id,))?,
             Event::Tick(id) => self.tell(Export::Tick, (*id,))?,
@@ -223,6 +230,7 @@ impl Sandbox {
             }
             Export::Message | Export::Popped => self.is::<(u32, &[u8]), ()>(export),
             Export::Secured => self.is::<(ResourceAny,), ()>(export),
+            Export::Draining => self.is::<(ResourceAny, u32), (Drain,)>(export),
             Export::VerifyPeer => self.is::<(ResourceAny, &[Vec<u8>]), (bool,)>(export),
         }
     }

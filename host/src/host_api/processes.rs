@@ -23,7 +23,7 @@ impl processes::Host for HostState {
             return Err(ErrorCode::Unsupported);
         }
         let post = self.address_while_running()?.post.clone();
-        if self.env.stopping.load(Ordering::Relaxed) {
+        if self.env.ending.load(Ordering::Relaxed) {
             return Err(ErrorCode::Denied);
         }
         let plugin = match plugin {

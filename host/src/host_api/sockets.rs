@@ -196,7 +196,7 @@ impl HostState {
         token: u32,
         local: Option<SocketAddr>,
     ) -> Result<(), ErrorCode> {
-        if !self.running || self.env.stopping.load(Ordering::Relaxed) {
+        if !self.running || self.env.ending.load(Ordering::Relaxed) {
             return Err(ErrorCode::Denied);
         }
         let target = Target::try_from(target).map_err(|()| ErrorCode::InvalidArgument)?;

@@ -212,6 +212,8 @@ pub struct Env {
     pub clock: Clock,
     /// Set when the reactor has begun to stop; the same for all its instances.
     pub stopping: Arc<AtomicBool>,
+    /// Set when nothing more is begun there.
+    pub ending: Arc<AtomicBool>,
     /// What all share.
     pub host: Arc<HostShared>,
 }

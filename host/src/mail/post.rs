@@ -91,12 +91,25 @@ pub enum FileNews {
 /// What the host itself tells a reactor. It comes before all mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
-    /// Stop gracefully.
-    Stop,
+    /// Stop.
+    Stop(StopManner),
+    /// A reactor that drains has no accepted connection left.
+    NoneAccepted,
     /// There is room for another instance.
     SlotFreed,
     /// Plugins were quarantined and are not any more.
     LiftQuarantine,
+}
+
+/// What becomes of what is under way where a host stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopManner {
+    /// Only what is queued goes out, as EventMachine's `stop` has it.
+    Close,
+    /// Connections go on until nothing of them is under way.
+    Drain,
+    /// The same, and another process has the listeners: what waits in their backlogs is left to it.
+    HandOver,
 }
 
 /// Sends to one reactor. Clones reach the same.

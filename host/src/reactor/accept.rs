@@ -25,6 +25,10 @@ use crate::reactor::table::turn_part::TurnPart;
 /// How often the operator is told that a listener is at its limit, at most.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
+/// Connections, or datagrams, that a listener takes at most once the reactor stops: as many as systems keep in one backlog unless
+/// they are told otherwise.
+const LAST_ACCEPTS: usize = 4096;
+
 /// How long a listener that could not accept waits, unless something ends before.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -61,7 +65,51 @@ impl NotAccepted {
 
 impl Reactor {
     /// Accepts once; tells whether it goes on with this listener.
-    pub(super) fn accept(&mut self, mut accepting: Accepting) -> SocketStep {
+    pub(super) fn accept(&mut self, accepting: Accepting) -> SocketStep {
+        let place = accepting.place;
+        let step = self.accept_or_wait(accepting);
+        self.retire_if_it_is_the_end(place, &step);
+        step
+    }
+
+    /// The reactor stops: its listeners take what has come, and are closed.
+    pub(super) fn accept_what_has_come(&mut self) {
+        for place in self.acceptors.places() {
+            let acceptor = self.acceptors.get_mut(place);
+            match acceptor.filter(|acceptor| acceptor.again.is_none()) {
+                Some(acceptor) => {
+                    acceptor.last = Some(LAST_ACCEPTS);
+                    self.acceptors.make_ready(place);
+                }
+                // One that is at a limit has nobody to take them.
+                None => self.retire(place),
+            }
+        }
+    }
+
+    /// Closes a listener that has taken the last of what had come.
+    pub(super) fn retire_if_it_is_the_end(&mut self, place: usize, step: &SocketStep) {
+        let Some(acceptor) = self.acceptors.get_mut(place) else { return };
+        let Some(last) = &mut acceptor.last else { return };
+        *last = last.saturating_sub(1);
+        let is_last = *last == 0 || !self.acceptors.is_ready(place);
+        if matches!(step, SocketStep::Next) && is_last {
+            self.retire(place);
+        }
+    }
+
+    /// Takes a listener out of the loop. The peers of a UDP socket keep it until they end.
+    fn retire(&mut self, place: usize) {
+        let Some(mut acceptor) = self.acceptors.remove(place) else { return };
+        if let Err(error) = self.poll.registry().deregister(&mut acceptor.listener) {
+            tracing::debug!(%error, "listener not deregistered");
+        }
+        if let Some(key) = acceptor.again.take() {
+            self.timers.cancel(key);
+        }
+    }
+
+    fn accept_or_wait(&mut self, mut accepting: Accepting) -> SocketStep {
         let place = accepting.place;
         if let Some(accepted) = accepting.accepted.take() {
             self.open_accepted(*accepted);

@@ -48,6 +48,7 @@ impl Reactor {
                 NextEvent::Void => {}
                 NextEvent::Waits => {
                     self.agenda.runnable.pop_front();
+                    self.release_held(id);
                 }
             }
         }
@@ -101,6 +102,7 @@ impl Reactor {
     /// Takes the sandbox out of an idle instance; none when the call begins in the slow lane.
     fn begin(&mut self, id: InstanceId, event: Event) -> Option<GuestEntry> {
         let instance = self.instances.get_mut(id)?;
+        instance.awaits = None;
         let seat = match std::mem::replace(&mut instance.state, InstanceState::Entered) {
             InstanceState::Idle(seat) => seat,
             other => {

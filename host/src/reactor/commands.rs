@@ -7,6 +7,7 @@
 use crate::base::arena::InstanceId;
 use crate::engine::event::{Event, Outcome};
 use crate::host_api::command::Command;
+use crate::mail::post::StopManner;
 use crate::mail::watch::Change;
 use crate::reactor::Reactor;
 use crate::reactor::table::asked::Asked;
@@ -138,7 +139,7 @@ impl Reactor {
             Command::Unwatch { id: watch } => self.unwatch(id, watch),
             Command::Kill { process } => self.kill(id, process),
             Command::Exit => self.exit(id),
-            Command::Stop => self.stop_everywhere(),
+            Command::Stop => self.stop_everywhere(StopManner::Close),
         }
     }
 
@@ -159,6 +160,9 @@ impl Reactor {
             (Event::FileSent { connection, end }, _) => self.file_was_told(*connection, end),
             (Event::VerifyPeer { connection, .. }, Outcome::Judged(is_taken)) => {
                 self.judged(*connection, is_taken);
+            }
+            (Event::Draining { connection, .. }, Outcome::Drains(drain)) => {
+                self.drain_was_told(*connection, drain);
             }
             (Event::Timer(timer), _) => self.rearm(id, *timer),
             (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),

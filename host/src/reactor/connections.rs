@@ -52,17 +52,22 @@ impl Reactor {
             return None;
         }
         let (number, now) = (self.next_number(), self.setup.env.clock.turn());
+        let (is_own, has_datagrams) = (matches!(stream, Stream::Port(_)), stream.has_datagrams());
         let mut connection = Connection::accepted(number, stream, marks(plugin), now);
         connection.handler = handler;
         connection.count_for(Some(plugin.tenant.writing.clone()), &plugin.tenant.outboxes);
         let shared = SharedConnection::new(connection);
-        let id = self.add_connection(ConnectionEntry::new(instance, shared.clone(), admission));
+        let mut entry = ConnectionEntry::new(instance, shared.clone(), admission);
+        entry.is_asked_for = is_own;
+        entry.accepted_at = (!is_own && !has_datagrams).then_some(now);
+        let id = self.add_connection(entry);
         Some((id, shared))
     }
 
     /// Gives a connection its key and its place in its instance.
     pub(super) fn add_connection(&mut self, mut entry: ConnectionEntry) -> ConnectionId {
         let instance = entry.instance;
+        self.accepted += usize::from(!entry.is_asked_for);
         entry.place = self.instances.get(instance).map_or(0, |i| i.connections.len());
         let id = self.connections.insert(entry);
         if let Some(instance) = self.instances.get_mut(instance) {
@@ -163,6 +168,7 @@ impl Reactor {
             _ if reads => self.make_ready(id),
             _ => {}
         }
+        self.look_at_drained(id);
     }
 
     fn set_deadlines(&mut self, id: ConnectionId, owner: Owner) {
@@ -248,7 +254,8 @@ impl Reactor {
             self.timers.cancel(key.0);
         }
         entry.attempts = Attempts::default();
-        let keys = [entry.close_deadline.take(), entry.next_attempt.take()];
+        let looks = entry.draining.as_mut().and_then(|draining| draining.again.take());
+        let keys = [entry.close_deadline.take(), entry.next_attempt.take(), looks];
         keys.into_iter().flatten().for_each(|key| self.timers.cancel(key));
     }
 
@@ -278,6 +285,7 @@ impl Reactor {
         }
         self.close_socket(id);
         if let Some(entry) = self.connections.remove(id) {
+            self.accepted -= usize::from(!entry.is_asked_for);
             self.forget_peer(id, &entry);
             self.acceptors.wake();
         }

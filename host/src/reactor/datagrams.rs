@@ -37,7 +37,14 @@ impl Reactor {
     }
 
     /// Receives once; tells whether it goes on with this socket.
-    pub(super) fn receive(&mut self, mut accepting: Accepting) -> SocketStep {
+    pub(super) fn receive(&mut self, accepting: Accepting) -> SocketStep {
+        let place = accepting.place;
+        let step = self.receive_or_wait(accepting);
+        self.retire_if_it_is_the_end(place, &step);
+        step
+    }
+
+    fn receive_or_wait(&mut self, mut accepting: Accepting) -> SocketStep {
         let place = accepting.place;
         if let Some(accepted) = accepting.accepted.take() {
             self.open_accepted(*accepted);

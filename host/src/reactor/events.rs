@@ -32,7 +32,9 @@ impl Reactor {
                 // Its plugin may have closed it in a `post-init` that took long.
                 self.phase_in_guest(*connection)? != Phase::Ended(CloseReason::Closed)
             }
-            Event::Drained(connection) | Event::Secured(connection) => {
+            Event::Drained(connection)
+            | Event::Secured(connection)
+            | Event::Draining { connection, .. } => {
                 !matches!(self.phase_in_guest(*connection)?, Phase::Ended(_))
             }
             Event::ProxyTargetUnbound(connection) | Event::ProxyCompleted(connection) => {

@@ -71,6 +71,7 @@ impl Reactor {
                 // What came behind it is in the session already, and the poll says no more of it.
                 if let Some(entry) = self.connections.get_mut(id) {
                     entry.reading.found();
+                    entry.accepted_at = entry.accepted_at.map(|_| now);
                 }
                 self.tell_of_tls(id, |_| Event::Secured(id));
                 self.write(id);

@@ -84,7 +84,8 @@ impl Reactor {
     fn sort_mail(&mut self) {
         while let Some(notice) = self.inbox.notice() {
             match notice {
-                Notice::Stop => self.stopping.stop.want(),
+                Notice::Stop(manner) => self.stopping.want(manner),
+                Notice::NoneAccepted => self.stopping.have_none_accepted += 1,
                 Notice::SlotFreed => self.acceptors.wake(),
                 // A stopping reactor begins nothing more.
                 Notice::LiftQuarantine if self.stopping.has_begun() => {}
@@ -124,7 +125,7 @@ impl Reactor {
             // What was sent before a stop still goes out.
             Mail::File { connection, file, news } => self.file_news(connection, file, news),
             // A stopping reactor begins nothing more.
-            _ if self.stopping.has_begun() => *left += 1,
+            _ if self.stopping.has_ended_guests() => *left += 1,
             Mail::Deferred(deferred) => {
                 self.deliver(deferred.instance, Event::Deferred(deferred));
             }

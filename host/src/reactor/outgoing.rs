@@ -42,9 +42,11 @@ impl Reactor {
         let mut entry = ConnectionEntry::new(instance_id, shared.clone(), admission);
         entry.begun = now;
         entry.outgoing = true;
+        entry.is_asked_for = true;
         let id = self.add_connection(entry);
         self.reconcile(id);
         self.deliver(instance_id, Event::open(id, shared, Origin::Connected(token)));
+        self.drain_what_comes_late(id);
         Some(id)
     }
 

@@ -81,5 +81,6 @@ impl Reactor {
         let opened = self.open_socket(instance_id, &plugin, stream, handler, admission);
         let Some((id, shared)) = opened else { return };
         self.deliver(instance_id, Event::open(id, shared, Origin::Connected(token)));
+        self.drain_what_comes_late(id);
     }
 }

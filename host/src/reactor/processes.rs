@@ -16,7 +16,7 @@ impl Reactor {
     /// Makes a process, unless its parent is gone or the reactor ends.
     pub(super) fn spawn(&mut self, birth: Birth) {
         let Birth { process, parent, plugin, name, argument } = birth;
-        if self.instances.get(parent).is_none() || self.stopping.has_begun() {
+        if self.instances.get(parent).is_none() || self.stopping.has_ended_guests() {
             return;
         }
         let (number, waiting) = (process.id(), process.waiting());

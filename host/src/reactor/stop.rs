@@ -2,14 +2,15 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::base::arena::{ConnectionId, InstanceId};
 use crate::engine::event::Event;
-use crate::mail::post::Notice;
-use crate::net::connection::CloseReason;
-use crate::reactor::Reactor;
+use crate::mail::post::{Notice, StopManner};
 use crate::reactor::exit::Exit;
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::stop::Stop;
+use crate::reactor::table::instance::Instance;
+use crate::reactor::table::stop::{DrainedKind, Stop, Sweep, SweepPurpose};
 use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 /// How often what is left is cut: what was running, and what hangs in what it was told then.
 const CUTS: u32 = 2;
@@ -21,6 +22,7 @@ impl Reactor {
         match before {
             Stop::No => self.notice_nothing_left(),
             Stop::Wanted => self.begin_stop(),
+            Stop::Draining if !self.stop_can_go_on() => self.notice_none_accepted(),
             _ if !self.stop_can_go_on() => {}
             Stop::Hooks => self.begin_draining(),
             Stop::Draining => self.say_last_words(),
@@ -31,8 +33,8 @@ impl Reactor {
         match self.stopping.stop {
             Stop::Done => TurnPhase::Over { goes_on: false },
             after if after == before => TurnPhase::Over { goes_on: true },
-            // Each connection that this has ended is told at once, and the next step may be possible.
-            _ => self.begin_unbinds(),
+            // What this has ended is told at once, and the next step may be possible.
+            _ => self.begin_draining_phase(),
         }
     }
 
@@ -41,15 +43,30 @@ impl Reactor {
         match self.stopping.stop {
             Stop::No => false,
             Stop::Wanted | Stop::Cutting | Stop::Done => true,
+            // Where nothing is to be cut off, connections need not wait for others' handlers.
+            Stop::Hooks if self.stopping.drains() => {
+                self.acceptors.is_empty() && self.have_heard_of_the_stop()
+            }
             Stop::Hooks | Stop::LastWords => self.all_quiet(),
             Stop::Draining => {
-                self.connections.is_empty() && self.agenda.pending.is_empty() && self.all_quiet()
+                self.stopping.drains_the_last()
+                    && self.stopping.sweep.is_none()
+                    && self.connections.is_empty()
+                    && self.agenda.pending.is_empty()
+                    && self.agenda.ends.is_empty()
+                    && self.all_quiet()
             }
         }
     }
 
     fn all_quiet(&self) -> bool {
         self.instances.iter().all(|(_, instance)| instance.is_quiet())
+    }
+
+    /// Whether every program that was told of the stop has done what it does then.
+    fn have_heard_of_the_stop(&self) -> bool {
+        let mut told = self.stopping.told.iter();
+        told.all(|id| self.instances.get(*id).is_none_or(Instance::is_quiet))
     }
 
     /// A host whose programs have all failed and that serves nothing has no reason to go on.
@@ -60,15 +77,15 @@ impl Reactor {
         if self.programs.had_any && nothing && self.agenda.pending.is_empty() {
             tracing::error!("every program has failed and nothing is served: leaving");
             self.stopping.exit = Exit::NothingLeft;
-            self.stop_everywhere();
+            self.stop_everywhere(StopManner::Close);
         }
     }
 
     /// Stops this reactor and the others.
-    pub(super) fn stop_everywhere(&mut self) {
-        self.stopping.stop.want();
+    pub(super) fn stop_everywhere(&mut self, manner: StopManner) {
+        self.stopping.want(manner);
         for peer in &self.stopping.peers {
-            peer.tell(Notice::Stop);
+            peer.tell(Notice::Stop(manner));
         }
     }
 
@@ -79,12 +96,19 @@ impl Reactor {
             connections = self.connections.len(),
             "stopping"
         );
-        self.acceptors.close(self.poll.registry());
-        self.agenda.ticks.clear();
+        match self.stopping.manner {
+            // What has come is still taken; the last of it closes the listener.
+            StopManner::Drain => self.accept_what_has_come(),
+            StopManner::Close | StopManner::HandOver => self.acceptors.close(self.poll.registry()),
+        }
         self.setup.env.stopping.store(true, Ordering::Relaxed);
+        if !self.stopping.drains() {
+            self.agenda.ticks.clear();
+            self.setup.env.ending.store(true, Ordering::Relaxed);
+        }
         self.stopping.begin(self.setup.env.clock.now(), self.setup.stop_deadline);
         self.set_stop_deadline();
-        self.deliver_to_programs(|| Event::Stopping);
+        self.stopping.told = self.deliver_to_programs(|| Event::Stopping);
     }
 
     /// Whatever the stop waits for now has until then. All of it together has the `stop_deadline`.
@@ -97,27 +121,103 @@ impl Reactor {
         }
     }
 
-    fn deliver_to_programs(&mut self, event: impl Fn() -> Event) {
+    fn deliver_to_programs(&mut self, event: impl Fn() -> Event) -> Vec<InstanceId> {
         let programs: Vec<_> = self
             .instances
             .iter()
             .filter(|(_, instance)| instance.has_started())
             .map(|(id, _)| id)
             .collect();
-        for id in programs {
-            self.deliver(id, event());
+        for id in &programs {
+            self.deliver(*id, event());
         }
+        programs
     }
 
     fn begin_draining(&mut self) {
         self.stopping.stop = Stop::Draining;
-        let all: Vec<_> = self.connections.iter().map(|(id, _)| id).collect();
-        for id in all {
-            if let Some(entry) = self.connections.get(id) {
-                entry.shared.lock().stop();
-            }
-            self.reconcile(id);
+        let purpose = if self.stopping.drains() {
+            SweepPurpose::Drain(DrainedKind::Accepted)
+        } else {
+            SweepPurpose::Close
+        };
+        self.stopping.sweep = Some(Sweep::new(purpose));
+    }
+
+    /// When no reactor has an accepted connection any more, those that plugins have made are drained: nobody waits for them.
+    fn notice_none_accepted(&mut self) {
+        let goes_on = self.stopping.sweep.is_some() || 0 < self.accepted;
+        if goes_on || self.stopping.drains_the_last() {
+            return;
         }
+        if !std::mem::replace(&mut self.stopping.has_told, true) {
+            for peer in &self.stopping.peers {
+                peer.tell(Notice::NoneAccepted);
+            }
+        }
+        if self.stopping.none_is_accepted() {
+            self.stopping.drained = DrainedKind::AskedFor;
+            self.setup.env.ending.store(true, Ordering::Relaxed);
+            self.stopping.sweep = Some(Sweep::new(SweepPurpose::Drain(DrainedKind::AskedFor)));
+        }
+    }
+
+    /// A connection that a plugin has made when those are being drained already.
+    pub(super) fn drain_what_comes_late(&mut self, id: ConnectionId) {
+        match self.stopping.stop {
+            Stop::Draining if 0 < self.stopping.cuts => self.cut_connection(id),
+            Stop::Draining if !self.stopping.drains() => self.close_drained(id),
+            Stop::Draining if self.stopping.drained == DrainedKind::AskedFor => {
+                self.drain_connection(id, self.stopping.drained_until);
+            }
+            _ => {}
+        }
+    }
+
+    /// Goes on with the walk, if there is one: each that it finds waits for its tenant's turn.
+    pub(super) fn sweep(&mut self) {
+        let Some(mut sweep) = self.stopping.sweep.take() else { return };
+        if let Some(slot) = sweep.instance {
+            let (found, next) = self.instances.some_from(slot, UNITS_PER_PHASE);
+            found.into_iter().for_each(|id| self.end_if_it_runs(id));
+            sweep.instance = next;
+        }
+        if let Some(slot) = sweep.connection {
+            let (found, next) = self.connections.some_from(slot, UNITS_PER_PHASE);
+            found.into_iter().for_each(|id| self.sweep_connection(id, sweep.purpose));
+            sweep.connection = next;
+        }
+        let is_over = sweep.instance.is_none() && sweep.connection.is_none();
+        self.stopping.sweep = (!is_over).then_some(sweep);
+    }
+
+    fn sweep_connection(&mut self, id: ConnectionId, purpose: SweepPurpose) {
+        let Some(entry) = self.connections.get(id) else { return };
+        let kind = if entry.is_asked_for { DrainedKind::AskedFor } else { DrainedKind::Accepted };
+        match purpose {
+            SweepPurpose::Drain(wanted) if wanted != kind => {}
+            SweepPurpose::Drain(_) => {
+                self.drain_connection(id, self.stopping.drained_until);
+            }
+            SweepPurpose::Close => self.close_drained(id),
+            SweepPurpose::Cut => self.cut_connection(id),
+        }
+    }
+
+    /// An instance that still runs ends in the phase that gives back.
+    fn end_if_it_runs(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(id).filter(|it| !it.is_quiet()) else { return };
+        if instance.is_ending {
+            return;
+        }
+        let plugin = instance.plugin.clone();
+        // It is not entered any more.
+        instance.is_ending = true;
+        self.agenda.ends.push(plugin.tenant.index, id);
+        plugin.tell(self.setup.env.clock.now(), || {
+            let (plugin, tenant) = (plugin.name(), &plugin.config.tenant);
+            tracing::warn!(plugin, tenant, "still running at the stop deadline: ended");
+        });
     }
 
     /// Nobody is waited for any longer.
@@ -129,33 +229,23 @@ impl Reactor {
             return;
         }
         self.stopping.stop = Stop::Draining;
+        self.acceptors.close(self.poll.registry());
+        self.agenda.ticks.clear();
+        self.setup.env.ending.store(true, Ordering::Relaxed);
         // For those that hang in the unbind they are told now: the next cut ends them.
         self.set_stop_deadline();
-        let busy: Vec<_> = self
-            .instances
-            .iter()
-            .filter(|(_, instance)| !instance.is_quiet())
-            .map(|(id, instance)| (id, instance.plugin.clone()))
-            .collect();
-        for (id, plugin) in busy {
-            plugin.tell(self.setup.env.clock.now(), || {
-                let (plugin, tenant) = (plugin.name(), &plugin.config.tenant);
-                tracing::warn!(plugin, tenant, "still running at the stop deadline: ended");
-            });
-            self.end_instance(id);
+        if !self.connections.is_empty() {
+            let connections = self.connections.len();
+            tracing::warn!(connections, "not drained at the stop deadline: closed");
         }
-        let late: Vec<_> = self.connections.iter().map(|(id, _)| id).collect();
-        if !late.is_empty() {
-            tracing::warn!(connections = late.len(), "not drained at the stop deadline: closed");
-        }
-        for id in late {
-            self.end_connection(id, CloseReason::Stopped);
-        }
+        self.stopping.sweep = Some(Sweep::new(SweepPurpose::Cut));
     }
 
     fn say_last_words(&mut self) {
         self.stopping.stop = Stop::LastWords;
         self.set_stop_deadline();
-        self.deliver_to_programs(|| Event::Stopped);
+        self.agenda.ticks.clear();
+        self.setup.env.ending.store(true, Ordering::Relaxed);
+        self.stopping.told = self.deliver_to_programs(|| Event::Stopped);
     }
 }

@@ -6,6 +6,7 @@ pub(super) mod asked;
 pub(super) mod backlog;
 pub(super) mod connection;
 pub(super) mod deadline;
+pub(super) mod drain;
 pub(crate) mod guest_entry;
 pub(super) mod held_back;
 pub(super) mod instance;

@@ -17,7 +17,7 @@ impl Reactor {
     }
 
     pub(super) fn begin_ticks(&mut self) -> TurnPhase {
-        if self.stopping.has_begun() {
+        if self.stopping.has_ended_guests() {
             self.agenda.ticks.clear();
         }
         self.agenda.ticks.begin_phase(UNITS_PER_PHASE);
@@ -28,7 +28,7 @@ impl Reactor {
     pub(super) fn run_tick(&mut self) -> TurnPhase {
         let (ticks, fair_share) = (&mut self.agenda.ticks, &mut self.fair_share);
         let due = ticks.next(|tenant| fair_share.passes_over(TurnPart::Ticks, tenant));
-        let Some((_, (instance, id))) = due else { return self.begin_unbinds() };
+        let Some((_, (instance, id))) = due else { return self.begin_draining_phase() };
         self.deliver(instance, Event::Tick(id));
         TurnPhase::Ticks
     }

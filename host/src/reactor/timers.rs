@@ -18,7 +18,7 @@ impl Reactor {
         let Some(purpose) = due else { return TurnPhase::Poll };
         match purpose {
             // A stopping reactor finishes its turn and begins nothing more.
-            Purpose::Guest(..) if self.stopping.has_begun() => {}
+            Purpose::Guest(..) if self.stopping.has_ended_guests() => {}
             Purpose::Guest(instance, timer) => self.guest_timer_due(instance, timer),
             Purpose::Overdue(instance) => self.overdue(instance),
             Purpose::Inactivity(id) => self.check_inactivity(id),
@@ -31,6 +31,7 @@ impl Reactor {
             }
             Purpose::Reprieve(instance) => self.reprieve(instance),
             Purpose::Accept(place) => self.try_again(place),
+            Purpose::NotNewAnyMore(id) => self.is_not_new_any_more(id),
             Purpose::Restart(plugin) => self.restart(plugin),
             Purpose::StopDeadline => self.stopping.stop.deadline_passed(),
         }

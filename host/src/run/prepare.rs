@@ -86,8 +86,12 @@ impl Prepared {
         fit::compare_with_tenants(config, &footprints);
         let roster = Roster::new(templates.plugins(), &[]);
         let host = HostShared::new(roster, descriptors::for_guests(config));
-        let env =
-            || Env { clock: clock.for_reactor(), stopping: Arc::default(), host: host.clone() };
+        let env = || Env {
+            clock: clock.for_reactor(),
+            stopping: Arc::default(),
+            ending: Arc::default(),
+            host: host.clone(),
+        };
         let files = FileThreads::spawn(&host.file_calls, &host.roster())
             .map_err(StartError::thread("files"))?;
         let caller = Caller { config, activity: ticker.activity(), env: env() };

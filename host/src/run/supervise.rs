@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::base::panics::Panicked;
 use crate::clock::{Clock, Moment};
-use crate::mail::post::{Notice, Post};
+use crate::mail::post::{Notice, Post, StopManner};
 use crate::net::listener::PathWatch;
 use crate::net::listener::tls::TlsWatch;
 use crate::plugin::Plugin;
@@ -112,7 +112,7 @@ impl Supervisor<'_> {
             News::Signal(signal) => {
                 tracing::info!(signal, "signal: stopping; a second one leaves at once");
                 course.signalled = true;
-                self.stop(course);
+                self.stop(course, StopManner::Drain);
             }
             News::LiftQuarantine => {
                 self.host.roster().plugins().for_each(|plugin| plugin.lift_quarantine());
@@ -138,7 +138,7 @@ impl Supervisor<'_> {
             News::Panicked(panicked) => {
                 tell(&panicked);
                 course.code = ExitCode::FAILURE;
-                self.stop(course);
+                self.stop(course, StopManner::Close);
             }
         }
         None
@@ -178,16 +178,16 @@ impl Supervisor<'_> {
             }
         }
         // A reactor ends when all do.
-        self.stop(course);
+        self.stop(course, StopManner::Close);
     }
 
     /// Every reactor stops, now or already.
-    fn stop(&self, course: &mut Course) {
+    fn stop(&self, course: &mut Course, manner: StopManner) {
         if course.deadline.is_none() {
             let longest = self.stop_deadline.saturating_add(STOP_MARGIN);
             course.deadline = Some(self.clock.now() + longest);
         }
-        self.tell_all(Notice::Stop);
+        self.tell_all(Notice::Stop(manner));
     }
 
     fn tell_all(&self, notice: Notice) {
@@ -234,7 +234,7 @@ mod tests {
             profiles: Vec::new(),
         };
         assert_eq!(supervisor.run(), *expected, "{shown}");
-        let stops = notices.try_iter().filter(|notice| matches!(notice, Notice::Stop)).count();
+        let stops = notices.try_iter().filter(|notice| matches!(notice, Notice::Stop(_))).count();
         assert!(reactors <= stops, "{shown}: not every reactor was stopped");
     }
 

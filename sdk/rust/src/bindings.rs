@@ -32,6 +32,7 @@ wit_bindgen::generate!({
             export sandloop:plugin/files-handler@0.1.1;
             export sandloop:plugin/watch-handler@0.1.1;
             export sandloop:plugin/tls-handler@0.1.1;
+            export sandloop:plugin/drain-handler@0.1.1;
         }
     ",
     world: "sandloop:rust/connections",

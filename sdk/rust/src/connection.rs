@@ -1,6 +1,11 @@
 //! The callbacks of one connection, as EventMachine names them.
 
+use std::time::Duration;
+
 use crate::types::CloseReason;
+
+#[doc(inline)]
+pub use crate::bindings::exports::sandloop::plugin::drain_handler::Drain;
 
 /// One connection: the type's fields are its state, its methods are called with what happens.
 ///
@@ -46,6 +51,18 @@ pub trait Connection: 'static {
 
     /// As many bytes of this connection as were to be proxied have gone over.
     fn proxy_completed(&mut self) {}
+
+    /// The connection is to come to its end within this time, since the host stops or its plugin is replaced; what is left of it
+    /// then is cut off. A place to tell the peer and to close what waits for nothing. Called at most once. Timers, deferred work
+    /// and messages go on.
+    ///
+    /// [`Drain::WhenIdle`], the default, has the host close it once nothing of it is under way: nothing is to be sent or read, no
+    /// callback, deferred work or connect waits, and no timer that fires once before the end. After [`Drain::UntilClosed`] it goes
+    /// on until the plugin closes it. EventMachine has no such event: its `stop` closes everything.
+    fn draining(&mut self, within: Duration) -> Drain {
+        let _ = within;
+        Drain::WhenIdle
+    }
 
     /// The connection has ended. Called exactly once, last; the connection is dropped after it.
     fn unbind(&mut self, reason: CloseReason) {

@@ -76,7 +76,7 @@ pub mod watching;
 
 pub use channels::{Channel, Subscription};
 pub use completion::Completion;
-pub use connection::Connection;
+pub use connection::{Connection, Drain};
 pub use datagrams::open_datagram_socket;
 pub use deferrable::{DefaultDeferrable, Deferrable, Status, future};
 pub use deferred::{Failure, Operation, defer, deferred, try_defer};

@@ -83,6 +83,11 @@ impl Connection {
         self.is_proxied() && self.proxying.source.is_some()
     }
 
+    /// Whether it has a source or a target.
+    pub fn is_relayed(&self) -> bool {
+        self.is_proxied() || self.proxying.source.is_some()
+    }
+
     /// Bytes that its source may bring now.
     pub fn room_for_source(&self) -> usize {
         let Some(source) = self.proxying.source.filter(|_| self.check_sendable().is_ok()) else {

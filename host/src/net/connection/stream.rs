@@ -135,6 +135,15 @@ impl Stream {
         matches!(self, Stream::Datagram(_) | Stream::Port(_))
     }
 
+    /// Whether bytes have come that nobody has read: of a session, records.
+    pub fn has_unread(&self) -> bool {
+        match self {
+            // Its listener reads it.
+            Stream::Datagram(_) => false,
+            _ => rustix::io::ioctl_fionread(self).is_ok_and(|bytes| 0 < bytes),
+        }
+    }
+
     /// Reads from the socket what nobody wants.
     pub fn discard(&mut self, rubbish: &mut [u8]) -> io::Result<usize> {
         match self {

@@ -27,6 +27,8 @@ pub(in crate::reactor) struct Acceptor {
     pub(in crate::reactor) peers: HashMap<SocketAddr, ConnectionId>,
     /// Whose it is, if a plugin has opened it.
     pub(in crate::reactor) owner: Option<ListenerOwner>,
+    /// How many more it takes before it is closed, once the reactor stops.
+    pub(in crate::reactor) last: Option<usize>,
 }
 
 /// Who has opened a listener, and its count.
@@ -61,7 +63,8 @@ impl Acceptors {
     pub(in crate::reactor) fn add(&mut self, listener: Listener, owner: Option<ListenerOwner>) {
         let (again, at_limit, told) = (None, None, None);
         let peers = HashMap::new();
-        self.all.insert(Acceptor { listener, again, at_limit, told, peers, owner });
+        let last = None;
+        self.all.insert(Acceptor { listener, again, at_limit, told, peers, owner, last });
     }
 
     /// Takes one out, if there is one.
@@ -84,6 +87,11 @@ impl Acceptors {
         all.any(|acceptor| acceptor.owner.is_none() && acceptor.plugin() == plugin)
     }
 
+    /// Every place.
+    pub(in crate::reactor) fn places(&self) -> Vec<usize> {
+        self.all.iter().map(|(place, _)| place).collect()
+    }
+
     /// The places of those that serve a plugin.
     pub(in crate::reactor) fn places_of(&self, plugin: usize) -> Vec<usize> {
         let all = self.all.iter();
@@ -97,6 +105,11 @@ impl Acceptors {
     /// How many have something to do.
     pub(in crate::reactor) fn ready(&self) -> usize {
         self.ready.len()
+    }
+
+    /// Whether one has more to accept.
+    pub(in crate::reactor) fn is_ready(&self, place: usize) -> bool {
+        self.ready.contains(&place)
     }
 
     /// Has one accept in the next phase that does.

@@ -37,6 +37,8 @@ pub(in crate::reactor) struct Agenda {
     pub(in crate::reactor) abandoned: TurnQueue<(ConnectionId, Arc<Plugin>)>,
     /// Deadlines of instances that have ended.
     pub(in crate::reactor) cancelled: TurnQueue<Vec<DeadlineKey>>,
+    /// Connections that are being drained, and are told, looked at or closed.
+    pub(in crate::reactor) draining: TurnQueue<ConnectionId>,
     /// Connections that have ended and whose `unbind` is due.
     pub(in crate::reactor) unbinds: TurnQueue<ConnectionId>,
 }
@@ -57,6 +59,7 @@ impl Agenda {
             ends: TurnQueue::new(tenants),
             abandoned: TurnQueue::new(tenants),
             cancelled: TurnQueue::new(tenants),
+            draining: TurnQueue::new(tenants),
             unbinds: TurnQueue::new(tenants),
         }
     }
@@ -74,6 +77,7 @@ impl Agenda {
         self.ends.grow(tenants);
         self.abandoned.grow(tenants);
         self.cancelled.grow(tenants);
+        self.draining.grow(tenants);
         self.unbinds.grow(tenants);
     }
 
@@ -90,6 +94,7 @@ impl Agenda {
             && self.ends.is_empty()
             && self.abandoned.is_empty()
             && self.cancelled.is_empty()
+            && self.draining.is_empty()
             && self.unbinds.is_empty()
     }
 }

@@ -14,6 +14,7 @@ use crate::plugin::Plugin;
 use crate::quota::host_memory::Admission;
 use crate::reactor::table::backlog::ReadState;
 use crate::reactor::table::deadline::DeadlineKey;
+use crate::reactor::table::drain::DrainEntry;
 
 /// A connection as its reactor keeps it.
 pub struct ConnectionEntry {
@@ -28,6 +29,12 @@ pub struct ConnectionEntry {
     /// Whether its guest has been told of it: `post-init` has returned.
     pub is_open: bool,
     pub outgoing: bool,
+    /// Whether its plugin has asked for it, and no peer.
+    pub is_asked_for: bool,
+    /// When it was accepted, or its handshake complete.
+    pub accepted_at: Option<Moment>,
+    /// Set when it is being drained.
+    pub draining: Option<Box<DrainEntry>>,
     pub begun: Moment,
     /// The name whose addresses are being looked up.
     pub target: Option<Target>,
@@ -93,6 +100,9 @@ impl ConnectionEntry {
             opening: None,
             is_open: false,
             outgoing: false,
+            is_asked_for: false,
+            accepted_at: None,
+            draining: None,
             begun: Moment::default(),
             target: None,
             attempts: Attempts::default(),

@@ -30,6 +30,8 @@ pub(in crate::reactor) enum Purpose {
     Reprieve(InstanceId),
     /// A listener that could not accept tries again.
     Accept(usize),
+    /// A connection that is being drained was accepted long enough ago.
+    NotNewAnyMore(ConnectionId),
     /// A program that failed is started again.
     Restart(usize),
     /// The host has waited for output long enough.
@@ -50,6 +52,13 @@ pub(in crate::reactor) enum Owner {
 pub(in crate::reactor) struct DeadlineKey {
     owner: Owner,
     key: TimerKey,
+}
+
+impl DeadlineKey {
+    /// When it is due.
+    pub(in crate::reactor) fn deadline(self) -> Moment {
+        self.key.deadline()
+    }
 }
 
 /// Every deadline of a reactor. Those of one owner are met in order; owners take turns, so that one whose deadlines all come

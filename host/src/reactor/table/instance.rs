@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::cancel::CancelToken;
+use crate::clock::Moment;
 use crate::engine::call::Seat;
 use crate::engine::sandbox::Sandbox;
 use crate::plugin::Plugin;
@@ -65,6 +66,10 @@ pub struct Instance {
     /// When a call that went into the slow lane has taken too long.
     pub overdue: Option<DeadlineKey>,
     pub started: bool,
+    /// Connections that are being drained and wait until it is quiet.
+    pub held: Vec<ConnectionId>,
+    /// Whether it waits for something until then, if that is known and it has not been entered since.
+    pub awaits: Option<(Moment, bool)>,
     /// Whether its end is decided, so that it is not entered any more.
     pub is_ending: bool,
 }
@@ -143,6 +148,8 @@ impl Instance {
             slot,
             overdue: None,
             started: false,
+            held: Vec::new(),
+            awaits: None,
             is_ending: false,
         }
     }
@@ -177,6 +184,24 @@ impl Instance {
     /// Whether nothing is under way and nothing waits.
     pub fn is_quiet(&self) -> bool {
         self.is_idle() && self.queue.is_empty()
+    }
+
+    /// Whether it has asked for something that comes before `until`: a connect, the result of deferred work, a timer that fires
+    /// once. A periodic timer is for nothing in particular.
+    pub fn awaits_something(&mut self, until: Moment) -> bool {
+        if let Some((then, known)) = self.awaits
+            && then == until
+        {
+            return known;
+        }
+        let is_due = |timer: &GuestTimer| {
+            timer.every.is_none() && timer.key.is_none_or(|key| key.deadline() <= until)
+        };
+        let awaits = 0 < self.pending_connects
+            || self.sandbox().is_some_and(|sandbox| 0 < sandbox.store.data().jobs.len())
+            || self.timers.values().any(is_due);
+        self.awaits = Some((until, awaits));
+        awaits
     }
 
     /// Whether `lifecycle.start` has been delivered.

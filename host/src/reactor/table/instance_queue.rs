@@ -60,6 +60,7 @@ impl QueueItem {
                 | Event::WatchEnded { .. }
                 | Event::Secured(_)
                 | Event::VerifyPeer { .. }
+                | Event::Draining { .. }
                 | Event::Unbind { .. }
                 | Event::Operation { .. }
                 | Event::Spawned { .. } => false,

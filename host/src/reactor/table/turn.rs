@@ -38,6 +38,8 @@ pub(in crate::reactor) enum TurnPhase {
     Pending(PendingProgress),
     /// Ticks that were queued before the phase.
     Ticks,
+    /// Connections that are being drained.
+    Draining,
     /// Connections that have ended.
     Unbinds,
     /// What is left of instances that have ended.

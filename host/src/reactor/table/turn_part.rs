@@ -25,6 +25,8 @@ pub(in crate::reactor) enum TurnPart {
     Pending,
     /// Ticks.
     Ticks,
+    /// Connections that are being drained.
+    Draining,
     /// Connections that have ended.
     Unbinds,
     /// Processes that end with the instance that spawned them.
@@ -37,7 +39,7 @@ pub(in crate::reactor) enum TurnPart {
 
 impl TurnPart {
     /// All of them, in the order of a turn.
-    pub(in crate::reactor) const ALL: [TurnPart; 15] = [
+    pub(in crate::reactor) const ALL: [TurnPart; 16] = [
         TurnPart::Timers,
         TurnPart::Waiting,
         TurnPart::Stalled,
@@ -49,6 +51,7 @@ impl TurnPart {
         TurnPart::Reads,
         TurnPart::Pending,
         TurnPart::Ticks,
+        TurnPart::Draining,
         TurnPart::Unbinds,
         TurnPart::Ends,
         TurnPart::Abandoned,
@@ -58,7 +61,7 @@ impl TurnPart {
 
 /// Parts of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::reactor) struct TurnParts(u16);
+pub(in crate::reactor) struct TurnParts(u32);
 
 impl TurnParts {
     /// Adds one.

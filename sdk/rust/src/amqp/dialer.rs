@@ -1,10 +1,10 @@
 //! How the connection to a broker is made.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use super::link::Link;
 use crate::{
-    connection::Connection,
+    connection::{Connection, Drain},
     sockets::{self, Socket},
     types::{CloseReason, ErrorCode},
 };
@@ -48,6 +48,12 @@ impl Connection for LinkConnection {
 
     fn drained(&mut self) {
         self.0.drained();
+    }
+
+    fn draining(&mut self, _: Duration) -> Drain {
+        // What was asked for is done, and the broker is told that this is the end.
+        self.0.close();
+        Drain::UntilClosed
     }
 
     fn unbind(&mut self, reason: CloseReason) {

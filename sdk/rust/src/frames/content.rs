@@ -1,10 +1,15 @@
 //! Requests of header lines and a body.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use sandloop_frames::content::{ContentDecoder, ContentError, ContentEvent, ContentLimits};
 
-use crate::{connection::Connection, sockets::Socket, transport::Transport, types::CloseReason};
+use crate::{
+    connection::{Connection, Drain},
+    sockets::Socket,
+    transport::Transport,
+    types::CloseReason,
+};
 
 /// A connection of requests: header lines, an empty line, and a body as long as `Content-Length` says: EventMachine's
 /// `HeaderAndContentProtocol`.
@@ -44,6 +49,12 @@ pub trait HeaderAndContentProtocol: 'static {
 
     /// As [`Connection::drained`].
     fn drained(&mut self) {}
+
+    /// As [`Connection::draining`].
+    fn draining(&mut self, within: Duration) -> Drain {
+        let _ = within;
+        Drain::WhenIdle
+    }
 
     /// As [`Connection::unbind`].
     fn unbind(&mut self, reason: CloseReason) {
@@ -109,6 +120,10 @@ impl<H: HeaderAndContentProtocol> Connection for ContentConnection<H> {
 
     fn drained(&mut self) {
         self.handler.drained();
+    }
+
+    fn draining(&mut self, within: Duration) -> Drain {
+        self.handler.draining(within)
     }
 
     fn unbind(&mut self, reason: CloseReason) {

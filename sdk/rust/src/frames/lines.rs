@@ -5,12 +5,16 @@ use std::{
     fmt,
     ops::Deref,
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 use sandloop_frames::lines::{LineDecoder, LineError, LineEvent, LineLimits};
 
 use crate::{
-    connection::Connection, reactor::try_next_tick, sockets::Socket, transport::Transport,
+    connection::{Connection, Drain},
+    reactor::try_next_tick,
+    sockets::Socket,
+    transport::Transport,
     types::CloseReason,
 };
 
@@ -54,6 +58,12 @@ pub trait LineText2: 'static {
 
     /// As [`Connection::drained`].
     fn drained(&mut self) {}
+
+    /// As [`Connection::draining`].
+    fn draining(&mut self, within: Duration) -> Drain {
+        let _ = within;
+        Drain::WhenIdle
+    }
 
     /// As [`Connection::unbind`].
     fn unbind(&mut self, reason: CloseReason) {
@@ -256,6 +266,12 @@ impl<L: LineText2> Connection for LineConnection<L> {
 
     fn drained(&mut self) {
         self.0.call(L::drained);
+    }
+
+    fn draining(&mut self, within: Duration) -> Drain {
+        let mut drain = Drain::WhenIdle;
+        self.0.call(|handler| drain = handler.draining(within));
+        drain
     }
 
     fn unbind(&mut self, reason: CloseReason) {

@@ -1,10 +1,15 @@
 //! Netstrings.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use sandloop_frames::netstring::{NetstringDecoder, NetstringError, encode};
 
-use crate::{connection::Connection, sockets::Socket, transport::Transport, types::CloseReason};
+use crate::{
+    connection::{Connection, Drain},
+    sockets::Socket,
+    transport::Transport,
+    types::CloseReason,
+};
 
 /// A connection of netstrings, such as `5:hello,`. What is to go is made by [`netstring()`].
 pub trait NetstringProtocol: 'static {
@@ -30,6 +35,12 @@ pub trait NetstringProtocol: 'static {
 
     /// As [`Connection::drained`].
     fn drained(&mut self) {}
+
+    /// As [`Connection::draining`].
+    fn draining(&mut self, within: Duration) -> Drain {
+        let _ = within;
+        Drain::WhenIdle
+    }
 
     /// As [`Connection::unbind`].
     fn unbind(&mut self, reason: CloseReason) {
@@ -101,6 +112,10 @@ impl<N: NetstringProtocol> Connection for NetstringConnection<N> {
 
     fn drained(&mut self) {
         self.handler.drained();
+    }
+
+    fn draining(&mut self, within: Duration) -> Drain {
+        self.handler.draining(within)
     }
 
     fn unbind(&mut self, reason: CloseReason) {

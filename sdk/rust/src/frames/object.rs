@@ -2,12 +2,17 @@
 
 mod serializer;
 
-use std::{error::Error, fmt, marker::PhantomData, ops::Deref, rc::Rc};
+use std::{error::Error, fmt, marker::PhantomData, ops::Deref, rc::Rc, time::Duration};
 
 use sandloop_frames::prefixed::{PrefixedDecoder, PrefixedError, encode};
 
 pub use self::serializer::{Bytes, Dump, Json, Load, Postcard};
-use crate::{connection::Connection, sockets::Socket, transport::Transport, types::CloseReason};
+use crate::{
+    connection::{Connection, Drain},
+    sockets::Socket,
+    transport::Transport,
+    types::CloseReason,
+};
 
 /// A connection of objects: EventMachine's `ObjectProtocol`. Before each object stand four bytes of length, the most
 /// significant first; [`Serializer`](Self::Serializer) says how an object becomes bytes.
@@ -57,6 +62,12 @@ pub trait ObjectProtocol: Sized + 'static {
 
     /// As [`Connection::drained`].
     fn drained(&mut self) {}
+
+    /// As [`Connection::draining`].
+    fn draining(&mut self, within: Duration) -> Drain {
+        let _ = within;
+        Drain::WhenIdle
+    }
 
     /// As [`Connection::unbind`].
     fn unbind(&mut self, reason: CloseReason) {
@@ -196,6 +207,10 @@ impl<P: ObjectProtocol> Connection for ObjectConnection<P> {
 
     fn drained(&mut self) {
         self.handler.drained();
+    }
+
+    fn draining(&mut self, within: Duration) -> Drain {
+        self.handler.draining(within)
     }
 
     fn unbind(&mut self, reason: CloseReason) {

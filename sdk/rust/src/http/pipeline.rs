@@ -57,6 +57,8 @@ struct Inner {
     throttled: Option<Throttle>,
     /// The slots include the last answer: no more requests are read.
     last: bool,
+    /// The connection closes when nothing is to be answered.
+    draining: bool,
     /// Looks again whether the peer has caught up.
     poll: Option<Timer>,
     /// The plugin has paused the body that is coming.
@@ -133,6 +135,7 @@ impl Pipeline {
             wake: None,
             throttled: None,
             last: false,
+            draining: false,
             poll: None,
             paused: false,
             upgrade: None,
@@ -174,6 +177,16 @@ impl Pipeline {
     pub fn takes_requests(&self) -> bool {
         let inner = self.0.borrow();
         inner.state == State::Open && !inner.last
+    }
+
+    /// Whether nothing is to be answered.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().slots.is_empty()
+    }
+
+    /// The last answer is to say that the connection closes.
+    pub fn drain(&self) {
+        self.0.borrow_mut().draining = true;
     }
 
     /// What the next request has to wait for, if it has to.
@@ -323,6 +336,11 @@ impl Inner {
             if self.throttled == Some(Throttle::Answer) {
                 self.wake(me);
             }
+        }
+        // Its head was sent before anybody knew that it would be the last.
+        let is_last = self.draining && !finished.is_empty() && self.slots.is_empty();
+        if is_last && self.state == State::Open && self.throttled.is_none() && !self.waking {
+            self.end();
         }
         finished
     }

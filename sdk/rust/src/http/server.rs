@@ -1,6 +1,6 @@
 //! What answers requests, and how a type of the plugin's becomes a handler of connections.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sandloop_http::RequestHead;
 
@@ -11,7 +11,10 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    connection::Connection, options::Options, plugin::make::Make, sockets::Socket,
+    connection::{Connection, Drain},
+    options::Options,
+    plugin::make::Make,
+    sockets::Socket,
     types::CloseReason,
 };
 
@@ -90,6 +93,11 @@ impl<S: HttpServer> Connection for HttpConnection<S> {
         let pipeline = self.0.borrow().pipeline().clone();
         pipeline.proceed();
         self.0.borrow_mut().drained();
+    }
+
+    fn draining(&mut self, within: Duration) -> Drain {
+        self.0.borrow_mut().drain(within);
+        Drain::UntilClosed
     }
 
     fn unbind(&mut self, reason: CloseReason) {

@@ -49,6 +49,8 @@ pub(super) struct Session<S> {
     /// The last request asks for another protocol: what follows it is HTTP only if the answer refuses that.
     held: Option<Slot>,
     upgraded: Option<Box<dyn Upgraded>>,
+    /// It is to come to its end within this time.
+    draining: Option<Duration>,
     me: Weak<RefCell<Session<S>>>,
 }
 
@@ -74,6 +76,9 @@ impl ReadTimeout {
 
 /// The most memory that is reserved for a body before it comes.
 const RESERVED: u64 = 64 * 1024;
+
+/// How long a connection that is to come to its end waits for the first request.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
 
 /// Handles new bytes, or continues with those that are left.
 pub(super) fn pump<S: HttpServer>(session: &Rc<RefCell<Session<S>>>, data: &[u8]) {
@@ -108,6 +113,7 @@ impl<S: HttpServer> Session<S> {
                 read_timeout: None,
                 held: None,
                 upgraded: None,
+                draining: None,
                 me: me.clone(),
             })
         })
@@ -125,6 +131,39 @@ impl<S: HttpServer> Session<S> {
         if let Some(upgraded) = &mut self.upgraded {
             upgraded.drained();
         }
+    }
+
+    /// The connection is to come to its end. Requests that have begun are answered, and the last answer says that the connection
+    /// closes; one between two requests closes at once, and one that has had none yet a moment later: it may be on its way.
+    pub fn drain(&mut self, within: Duration) {
+        self.draining = Some(within);
+        if let Some(upgraded) = &mut self.upgraded {
+            return upgraded.drain(within);
+        }
+        self.pipeline.drain();
+        if !self.is_between_requests() {
+            return;
+        }
+        if 0 < self.requests {
+            return self.transport.close_after_writing();
+        }
+        let me = self.me.clone();
+        let timer = try_add_timer(FIRST_REQUEST, move || {
+            let Some(session) = me.upgrade() else { return };
+            let session = session.borrow();
+            if session.requests == 0 && session.is_between_requests() {
+                session.transport.close_after_writing();
+            }
+        });
+        if timer.is_err() {
+            self.transport.close_after_writing();
+        }
+    }
+
+    /// Whether nothing is to be answered, and nothing of the next request has come.
+    fn is_between_requests(&self) -> bool {
+        let has_begun = self.decoder.is_in_head() || self.incoming.is_some();
+        !has_begun && self.left.is_empty() && self.pipeline.is_empty()
     }
 
     pub fn unbind(&mut self, reason: CloseReason) {
@@ -163,6 +202,9 @@ impl<S: HttpServer> Session<S> {
             upgraded.opened();
             if !input.is_empty() {
                 upgraded.receive(input);
+            }
+            if let Some(within) = self.draining {
+                upgraded.drain(within);
             }
             return;
         }

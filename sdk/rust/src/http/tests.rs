@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod closing;
 mod compression;
+mod draining;
 mod statuses;
 mod timeouts;
 mod turns;

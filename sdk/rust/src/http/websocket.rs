@@ -1,5 +1,7 @@
 //! WebSockets: accepted in place of an answer, or made by this side; then messages both ways.
 
+use std::time::Duration;
+
 mod client;
 mod core;
 mod driver;
@@ -25,6 +27,14 @@ pub trait WebSocketHandler: 'static {
 
     /// There is room again, after [`WebSocket::is_full`] was true.
     fn drained(&mut self) {}
+
+    /// It is to come to its end within this time, since the host stops or its plugin is replaced. `true`, the default, closes it
+    /// with 1001 now. After `false` it goes on until the handler closes it, when what it is in the middle of is done. Called at
+    /// most once.
+    fn draining(&mut self, within: Duration) -> bool {
+        let _ = within;
+        true
+    }
 
     /// It has ended: with the code and the reason that the peer gave, or 1002, 1007 or 1009 if it broke the protocol, or
     /// 1006 if the connection went without a word. Where this side has asked and it never opened, the code is 1006 and

@@ -1,6 +1,6 @@
 //! What the host calls: the exports of a plugin, each handed to the module that knows.
 
-use std::{cell::RefCell, marker::PhantomData};
+use std::{cell::RefCell, marker::PhantomData, time::Duration};
 
 use super::{
     Classes,
@@ -9,8 +9,8 @@ use super::{
 use crate::{
     bindings::{
         exports::sandloop::plugin::{
-            catalog, deferred_handler, files_handler, handler, handler::Origin, mailbox,
-            operations, processes_handler, proxy_handler, queues_handler, subscriptions,
+            catalog, deferred_handler, drain_handler, files_handler, handler, handler::Origin,
+            mailbox, operations, processes_handler, proxy_handler, queues_handler, subscriptions,
             ticks_handler, timers_handler, tls_handler, watch_handler,
         },
         program::exports::sandloop::plugin::lifecycle,
@@ -96,6 +96,13 @@ impl<C: Classes> tls_handler::Guest for Glue<C> {
 
     fn verify_peer(of: handler::ConnectionBorrow<'_>, chain: Vec<Vec<u8>>) -> bool {
         of.get::<Held<C>>().connection.borrow_mut().verify_peer(&chain)
+    }
+}
+
+impl<C: Classes> drain_handler::Guest for Glue<C> {
+    fn draining(of: handler::ConnectionBorrow<'_>, milliseconds: u32) -> drain_handler::Drain {
+        let within = Duration::from_millis(milliseconds.into());
+        of.get::<Held<C>>().connection.borrow_mut().draining(within)
     }
 }
 
@@ -237,7 +244,8 @@ where
         + proxy_handler::Guest
         + files_handler::Guest
         + watch_handler::Guest
-        + tls_handler::Guest,
+        + tls_handler::Guest
+        + drain_handler::Guest,
 {
 }
 

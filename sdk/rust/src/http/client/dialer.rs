@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use super::link::Link;
 use crate::{
-    connection::Connection,
+    connection::{Connection, Drain},
     sockets::{self, Socket},
     types::{CloseReason, ErrorCode},
 };
@@ -56,6 +56,11 @@ impl Connection for LinkConnection {
 
     fn drained(&mut self) {
         self.0.drained();
+    }
+
+    fn draining(&mut self, _: Duration) -> Drain {
+        self.0.drain();
+        Drain::UntilClosed
     }
 
     fn unbind(&mut self, reason: CloseReason) {

@@ -51,6 +51,8 @@ pub(super) struct Link {
     /// Bytes are being read. They came before anything that is sent now, so nothing is sent until all are read.
     reading: Cell<bool>,
     paused: Cell<bool>,
+    /// It closes when its last response has come.
+    draining: Cell<bool>,
     poll: Cell<Option<Timer>>,
 }
 
@@ -95,6 +97,7 @@ impl Link {
             begun: Cell::new(false),
             reading: Cell::new(false),
             paused: Cell::new(false),
+            draining: Cell::new(false),
             poll: Cell::new(None),
         })
     }
@@ -197,7 +200,9 @@ impl Link {
     /// Starts the keep-alive timeout, because no request is in flight.
     fn rest(self: &Rc<Self>) {
         match (self.transport(), self.pool.upgrade()) {
-            (Some(transport), Some(pool)) if !pool.settings.keep_alive.is_zero() => {
+            (Some(transport), Some(pool))
+                if !pool.settings.keep_alive.is_zero() && !self.draining.get() =>
+            {
                 transport.set_inactivity_timeout(pool.settings.keep_alive);
             }
             _ => self.close(),

@@ -95,6 +95,12 @@ impl Slot {
         self.pipeline.cork(|| self.pipeline.shift());
     }
 
+    /// Whether the connection is to come to its end with this answer.
+    pub fn is_to_be_last(&self) -> bool {
+        let inner = self.pipeline.0.borrow();
+        inner.draining && self.number + 1 == inner.first + inner.slots.len() as u64
+    }
+
     /// The answer is complete, and what `make` makes has the connection after it.
     pub fn upgrade(&self, make: Upgrade) {
         self.pipeline.0.borrow_mut().upgrade = Some(make);

@@ -69,8 +69,9 @@ impl Response {
     pub(super) fn begin(&mut self) -> BodyWriter {
         self.sent = true;
         let body = self.length.map_or(Outgoing::Unknown, Outgoing::Known);
-        if self.slot.is_body_pending() {
-            // The next request begins after the body, whose end has not come.
+        let is_last = self.slot.is_to_be_last() && self.status != StatusCode::SWITCHING_PROTOCOLS;
+        // The next request would begin after the body, whose end has not come.
+        if self.slot.is_body_pending() || is_last {
             self.exchange.keep_alive = false;
         }
         let (slot, exchange) = (&self.slot, &mut self.exchange);

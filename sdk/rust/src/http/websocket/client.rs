@@ -5,6 +5,7 @@ use std::{
     fmt,
     hash::{BuildHasher as _, RandomState},
     rc::Rc,
+    time::Duration,
 };
 
 use sandloop_http::{
@@ -20,7 +21,7 @@ use sandloop_http::{
 
 use super::{Driver, Upgraded, WebSocket, WebSocketHandler, WebSocketSettings};
 use crate::{
-    connection::Connection,
+    connection::{Connection, Drain},
     sockets,
     tls::TlsClient,
     transport::Transport,
@@ -306,6 +307,13 @@ impl<H: WebSocketHandler> Connection for Asking<H> {
         if self.answer.is_none() {
             self.driver.drained();
         }
+    }
+
+    fn draining(&mut self, within: Duration) -> Drain {
+        if self.answer.is_none() {
+            self.driver.drain(within);
+        }
+        Drain::UntilClosed
     }
 
     fn unbind(&mut self, reason: CloseReason) {

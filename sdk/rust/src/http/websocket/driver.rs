@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::{Rc, Weak},
+    time::Duration,
 };
 
 use sandloop_http::websocket::{self as codec, extension::Agreed};
@@ -10,11 +11,15 @@ use sandloop_http::websocket::{self as codec, extension::Agreed};
 use super::{WebSocket, WebSocketHandler, WebSocketSettings};
 use crate::{transport::Transport, types::CloseReason};
 
+/// RFC 6455, 7.4.1: a server that goes down.
+const GOING_AWAY: u16 = 1001;
+
 /// Another protocol on a connection that began with HTTP.
 pub(in crate::http) trait Upgraded {
     fn opened(&mut self);
     fn receive(&mut self, data: &[u8]);
     fn drained(&mut self);
+    fn drain(&mut self, within: Duration);
     fn unbind(&mut self, reason: CloseReason);
 }
 
@@ -141,6 +146,15 @@ impl<H: WebSocketHandler> Upgraded for Driver<H> {
 
     fn drained(&mut self) {
         self.0.socket.0.make_room();
+    }
+
+    fn drain(&mut self, within: Duration) {
+        let mut goes = true;
+        self.0.call(|handler| goes = handler.draining(within));
+        if goes {
+            // It fails where it is over already.
+            let _ = self.0.socket.close(GOING_AWAY, "");
+        }
     }
 
     fn unbind(&mut self, _: CloseReason) {

@@ -21,6 +21,14 @@ impl Link {
         self.leave_pool();
     }
 
+    /// The connection is to come to its end: it closes as soon as no response is to come.
+    pub fn drain(self: &Rc<Self>) {
+        self.draining.set(true);
+        if self.is_idle() {
+            self.close();
+        }
+    }
+
     /// Gives a request up, and the connection with it, because its response would still come.
     pub fn give_up(self: &Rc<Self>, exchange: &Rc<Exchange>) {
         let place = {

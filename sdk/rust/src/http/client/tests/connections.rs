@@ -223,3 +223,20 @@ fn a_proxy_can_make_a_tunnel() {
     );
     assert_eq!(world.count(), 2);
 }
+
+#[test]
+fn a_connection_that_is_drained_closes_behind_its_last_response() {
+    let world = World::new();
+    let (first, peer) = world.get();
+    peer.link.drain();
+    assert_eq!(peer.wire().ended, None);
+    peer.send(ok("one"));
+    assert_eq!(first.response().text(), "one");
+    assert_eq!(peer.wire().ended, Some("closed after writing"));
+    // Another one has none to come.
+    let (second, peer) = world.get();
+    peer.send(ok("two"));
+    assert_eq!(second.response().text(), "two");
+    peer.link.drain();
+    assert_eq!(peer.wire().ended, Some("closed after writing"));
+}

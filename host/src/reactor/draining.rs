@@ -1,0 +1,238 @@
+//! Draining: connections are brought to their end without cutting off what is under way.
+//!
+//! One is told (`drain-handler`), and then closed by its plugin, or by the host as soon as it is idle. What is looked at in a
+//! turn is bounded, by tenant; a connection that is not idle is looked at again when that may have changed, and not before.
+
+use std::time::Duration;
+
+use crate::base::arena::{ConnectionId, InstanceId};
+use crate::clock::Moment;
+use crate::config::model::Isolation;
+use crate::contract::export::Export;
+use crate::contract::outcome::Drain;
+use crate::engine::event::Event;
+use crate::net::connection::{CloseReason, Phase};
+use crate::reactor::table::backlog::ReadState;
+use crate::reactor::table::deadline::{Owner, Purpose};
+use crate::reactor::table::drain::{DrainEntry, DrainStep, Hold};
+use crate::reactor::table::turn::TurnPhase;
+use crate::reactor::table::turn_part::TurnPart;
+use crate::reactor::{Reactor, UNITS_PER_PHASE};
+
+/// How long a connection that was just accepted has to say what it wants before it counts as idle: what its peer has sent may be
+/// on its way.
+const NEW_FOR: Duration = Duration::from_millis(250);
+
+impl Reactor {
+    /// Has a connection come to its end by `until`: its plugin is told in a later phase, and it is closed when nothing of it is
+    /// under way. Whoever asks cuts it off then, by [`Reactor::cut_connection`]. Asked twice, the earlier time counts.
+    pub(super) fn drain_connection(&mut self, id: ConnectionId, until: Moment) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        match &mut entry.draining {
+            Some(draining) => draining.until = draining.until.min(until),
+            None => {
+                entry.draining = Some(Box::new(DrainEntry::new(DrainStep::Begin, until)));
+                self.drain_later(id);
+            }
+        }
+    }
+
+    /// Has a connection be closed in a later phase, idle or not; what is queued still goes out.
+    pub(super) fn close_drained(&mut self, id: ConnectionId) {
+        self.end_drain(id, DrainStep::Close);
+    }
+
+    /// Has a connection be cut off in a later phase.
+    pub(super) fn cut_connection(&mut self, id: ConnectionId) {
+        self.end_drain(id, DrainStep::Cut);
+    }
+
+    fn end_drain(&mut self, id: ConnectionId, step: DrainStep) {
+        let now = self.setup.env.clock.now();
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let draining = entry.draining.get_or_insert_with(|| Box::new(DrainEntry::new(step, now)));
+        draining.step = step;
+        self.drain_later(id);
+    }
+
+    /// A connection that is being drained is looked at in the next phase that does.
+    fn drain_later(&mut self, id: ConnectionId) {
+        let tenant = self.tenant_of(id);
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        if let Some(draining) = &mut entry.draining
+            && !std::mem::replace(&mut draining.is_due, true)
+        {
+            self.agenda.draining.push(tenant, id);
+        }
+    }
+
+    /// Something of a connection has changed: if it waits to be idle, it is looked at again.
+    pub(super) fn look_at_drained(&mut self, id: ConnectionId) {
+        let entry = self.connections.get_mut(id);
+        let draining = entry.and_then(|entry| entry.draining.as_ref());
+        if draining.is_some_and(|draining| draining.step == DrainStep::WhenIdle) {
+            self.drain_later(id);
+        }
+    }
+
+    /// The time of a connection that had only just been accepted is over.
+    pub(super) fn is_not_new_any_more(&mut self, id: ConnectionId) {
+        let entry = self.connections.get_mut(id);
+        if let Some(draining) = entry.and_then(|entry| entry.draining.as_mut()) {
+            draining.again = None;
+        }
+        self.look_at_drained(id);
+    }
+
+    /// An instance has nothing more to do for now: the connections that it held are looked at again.
+    pub(super) fn release_held(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if instance.held.is_empty() || !instance.is_quiet() {
+            return;
+        }
+        for connection in std::mem::take(&mut instance.held) {
+            let entry = self.connections.get_mut(connection);
+            if let Some(draining) = entry.and_then(|entry| entry.draining.as_mut()) {
+                draining.is_held = false;
+            }
+            self.look_at_drained(connection);
+        }
+    }
+
+    /// Begins with those that are drained.
+    pub(super) fn begin_draining_phase(&mut self) -> TurnPhase {
+        self.sweep();
+        self.agenda.draining.begin_phase(UNITS_PER_PHASE);
+        TurnPhase::Draining
+    }
+
+    /// Goes on with the end of one of them.
+    pub(super) fn drain_one(&mut self) -> TurnPhase {
+        let (draining, fair_share) = (&mut self.agenda.draining, &mut self.fair_share);
+        let due = draining.next(|tenant| fair_share.passes_over(TurnPart::Draining, tenant));
+        let Some((tenant, id)) = due else { return self.begin_unbinds() };
+        self.charged(tenant, |reactor| reactor.go_on_draining(id));
+        TurnPhase::Draining
+    }
+
+    fn go_on_draining(&mut self, id: ConnectionId) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let Some(draining) = &mut entry.draining else { return };
+        draining.is_due = false;
+        let until = draining.until;
+        match draining.step {
+            DrainStep::Begin => self.tell_of_drain(id, until),
+            DrainStep::WhenIdle => match self.hold(id, until) {
+                Some(hold) => self.look_again(id, hold),
+                None => self.close_now(id),
+            },
+            DrainStep::Close => self.close_now(id),
+            DrainStep::Cut => {
+                draining.step = DrainStep::Closed;
+                self.end_connection(id, CloseReason::Stopped);
+            }
+            DrainStep::Told | DrainStep::UntilClosed | DrainStep::Closed => {}
+        }
+    }
+
+    /// Tells the plugin of a connection that it is being drained, if it has anything for that.
+    fn tell_of_drain(&mut self, id: ConnectionId, until: Moment) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let instance = entry.instance;
+        let Some(plugin) = self.instances.get(instance).map(|it| &it.plugin) else { return };
+        let is_told = plugin.exports.has(Export::Draining);
+        if let Some(draining) = &mut entry.draining {
+            draining.step = if is_told { DrainStep::Told } else { DrainStep::WhenIdle };
+        }
+        if is_told {
+            self.deliver(instance, Event::Draining { connection: id, until });
+        } else {
+            self.drain_later(id);
+        }
+    }
+
+    /// A plugin has been told, and has answered.
+    pub(super) fn drain_was_told(&mut self, id: ConnectionId, drain: Drain) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        if let Some(draining) = &mut entry.draining
+            && draining.step == DrainStep::Told
+        {
+            draining.step = drain.into();
+        }
+        self.look_at_drained(id);
+    }
+
+    fn look_again(&mut self, id: ConnectionId, hold: Hold) {
+        let owner = Owner::Tenant(self.tenant_of(id));
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        let instance = entry.instance;
+        let Some(draining) = &mut entry.draining else { return };
+        match hold {
+            Hold::Own => {}
+            Hold::Instance if draining.is_held => {}
+            Hold::Instance => {
+                draining.is_held = true;
+                if let Some(instance) = self.instances.get_mut(instance) {
+                    instance.held.push(id);
+                }
+            }
+            Hold::New(until) if draining.again.is_none() => {
+                let again = self.timers.insert(owner, until, Purpose::NotNewAnyMore(id));
+                draining.again = Some(again);
+            }
+            Hold::New(_) => {}
+        }
+    }
+
+    fn close_now(&mut self, id: ConnectionId) {
+        let Some(entry) = self.connections.get_mut(id) else { return };
+        if let Some(draining) = &mut entry.draining {
+            draining.step = DrainStep::Closed;
+        }
+        entry.shared.lock().stop();
+        self.reconcile(id);
+    }
+
+    /// What of a connection is under way.
+    fn hold(&mut self, id: ConnectionId, until: Moment) -> Option<Hold> {
+        let entry = self.connections.get(id)?;
+        let (instance, new_since) = (entry.instance, entry.accepted_at);
+        if !self.instances.get(instance)?.is_quiet() {
+            return Some(Hold::Instance);
+        }
+        let mut connection = entry.shared.lock();
+        match connection.phase() {
+            // Whoever it was to be made for is gone.
+            Phase::Resolving | Phase::Connecting => return None,
+            Phase::Handshaking | Phase::Finishing(_) | Phase::Ended(_) => return Some(Hold::Own),
+            Phase::Open => {}
+        }
+        if !entry.is_open || connection.has_output() || connection.is_relayed() {
+            return Some(Hold::Own);
+        }
+        let is_read = entry.reading == ReadState::Quiet && !entry.holds_input;
+        if !is_read || connection.stream().is_some_and(|stream| stream.has_unread()) {
+            return Some(Hold::Instance);
+        }
+        drop(connection);
+        if self.instance_holds(instance, id, until) {
+            return Some(Hold::Instance);
+        }
+        let new_until = new_since? + NEW_FOR;
+        (self.setup.env.clock.now() < new_until).then_some(Hold::New(new_until))
+    }
+
+    /// Whether an instance waits for something that one of its connections may need.
+    fn instance_holds(&mut self, id: InstanceId, of: ConnectionId, until: Moment) -> bool {
+        let Some(instance) = self.instances.get_mut(id) else { return false };
+        if instance.awaits_something(until) {
+            return true;
+        }
+        let is_asked_for =
+            |id: &ConnectionId| self.connections.get(*id).is_some_and(|entry| entry.is_asked_for);
+        // A sandbox for one connection has made its others for that.
+        instance.plugin.config.isolation == Isolation::Connection
+            && !is_asked_for(&of)
+            && instance.connections.iter().any(is_asked_for)
+    }
+}

@@ -1,0 +1,216 @@
+//! What a signal to stop does not cut off: what connections are in the middle of goes on until the deadline.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use sandloop_tests::{
+    Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Server, more_than_the_kernel_holds,
+};
+
+/// Longer than anything here takes, on a machine that has other work.
+const LONG: &str = "\"60s\"";
+
+fn drains(isolation: Isolation) -> Plugin {
+    Plugin::new("drains").isolation(isolation).prints().limit("cpu_per_operation", "\"10s\"")
+}
+
+/// A host whose connections let go in this way.
+fn serving(isolation: Isolation, lets_go: &str) -> Config {
+    within(LONG, isolation, lets_go)
+}
+
+/// One that gives them so long.
+fn within(deadline: &str, isolation: Isolation, lets_go: &str) -> Config {
+    Config::new()
+        .host("stop_deadline", deadline)
+        .host("reactors", "2")
+        .host("workers", "4")
+        .plugin(drains(isolation).may_connect(&["127.0.0.1:*"]))
+        .listen(Listen::tcp("drains").option("lets_go", lets_go))
+}
+
+/// Each has been served, so that it is no new connection any more.
+fn connect(host: &Host, count: usize) -> Vec<Peer> {
+    let mut peers: Vec<Peer> = (0..count).map(|_| host.connect("drains")).collect();
+    peers.iter_mut().for_each(|peer| peer.expect_echo("hello\n"));
+    peers
+}
+
+/// What is asked before the signal comes, what is sent after it, and the answer.
+const KINDS: [(&str, &str, &str); 4] = [
+    ("timer 700\n", "", "timer\n"),
+    ("defer 700\n", "", "deferred\n"),
+    ("chain 20\n", "", "chain\n"),
+    ("upload 6\nabc", "ABC", "go on\nuploaded 492\n"),
+];
+
+#[track_caller]
+fn check(isolation: Isolation, count: usize, kinds: &[(&str, &str, &str)]) {
+    let host = Host::start(&serving(isolation, "when-done"));
+    let mut peers = connect(&host, count);
+    for (peer, (ask, ..)) in peers.iter_mut().zip(kinds.iter().cycle()) {
+        peer.send(ask);
+        // What is asked has begun when what is behind it is answered.
+        if ask.starts_with("upload") {
+            peer.expect("go on\n");
+        } else {
+            peer.expect_echo("asked\n");
+        }
+    }
+    host.signal(Signal::TERM);
+    host.wait_log("stopping");
+    for (peer, (_, then, answer)) in peers.iter_mut().zip(kinds.iter().cycle()) {
+        peer.send(then);
+        peer.expect(answer.trim_start_matches("go on\n"));
+        peer.expect_end();
+    }
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("not drained"), "{}", outcome.stderr);
+}
+
+each_isolation!(what_is_under_way_is_done_before_the_end);
+fn what_is_under_way_is_done_before_the_end(isolation: Isolation) {
+    for kind in KINDS {
+        check(isolation, 20, &[kind]);
+    }
+    check(isolation, 200, &KINDS);
+}
+
+each_isolation!(what_is_idle_is_closed_at_once);
+fn what_is_idle_is_closed_at_once(isolation: Isolation) {
+    // A deadline that nobody would wait for.
+    let host = Host::start(&within("\"1h\"", isolation, "when-idle"));
+    let mut peers = connect(&host, 20);
+    // It fires for nobody in particular.
+    peers[0].send("periodic 10\n");
+    peers[0].expect("periodic\n");
+    host.signal(Signal::TERM);
+    for peer in &mut peers {
+        peer.expect_end();
+    }
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_eq!(outcome.stdout.matches("draining within a time\n").count(), 20);
+    assert_eq!(outcome.stdout.matches("unbind stopped\n").count(), 20, "{}", outcome.stdout);
+}
+
+each_isolation!(a_timer_that_is_due_after_the_deadline_holds_nobody);
+fn a_timer_that_is_due_after_the_deadline_holds_nobody(isolation: Isolation) {
+    let host = Host::start(&within("\"30m\"", isolation, "when-idle"));
+    let mut peers = connect(&host, 1);
+    peers[0].send("timer 1800000\n");
+    peers[0].expect_echo("asked\n");
+    host.signal(Signal::TERM);
+    peers[0].expect_end();
+    assert_eq!(host.wait_exit().code, Some(0));
+}
+
+each_isolation!(a_plugin_says_what_becomes_of_its_connections);
+fn a_plugin_says_what_becomes_of_its_connections(isolation: Isolation) {
+    let host = Host::start(&serving(isolation, "bye"));
+    let mut peers = connect(&host, 20);
+    host.signal(Signal::TERM);
+    for peer in &mut peers {
+        assert_eq!(peer.rest(), b"bye\n");
+    }
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_eq!(outcome.stdout.matches("unbind closed\n").count(), 20, "{}", outcome.stdout);
+
+    let host = Host::start(&serving(isolation, "until-closed"));
+    let mut peers = connect(&host, 4);
+    host.signal(Signal::TERM);
+    host.wait_printed("draining within a time");
+    for peer in &mut peers {
+        peer.expect_echo("still-there\n");
+        peer.send("quit\n");
+        peer.expect_end();
+    }
+    assert_eq!(host.wait_exit().code, Some(0));
+}
+
+each_isolation!(a_peer_that_has_just_come_is_heard);
+fn a_peer_that_has_just_come_is_heard(isolation: Isolation) {
+    let host = Host::start(&serving(isolation, "when-idle"));
+    // What has been sent before the signal is answered, accepted or not.
+    let mut peers: Vec<Peer> = (0..200).map(|_| host.connect("drains")).collect();
+    peers.iter_mut().for_each(|peer| peer.send("hello\n"));
+    host.signal(Signal::TERM);
+    for peer in &mut peers {
+        assert_eq!(peer.rest(), b"hello\n");
+    }
+    assert_eq!(host.wait_exit().code, Some(0));
+}
+
+/// The upstream answers after the signal, on a connection that the plugin has made.
+#[test]
+fn a_sandbox_waits_for_the_connection_that_it_has_made() {
+    let host = Host::start(&serving(Isolation::Connection, "when-idle"));
+    let upstream = Server::tcp();
+    let mut peers = connect(&host, 1);
+    peers[0].send(format!("ask {}\n", upstream.port()));
+    let mut asked = upstream.accept();
+    asked.expect("asked\n");
+    host.signal(Signal::TERM);
+    host.wait_printed("draining within a time");
+    asked.send("answered\n");
+    peers[0].expect("answered\n");
+    peers[0].expect_end();
+    assert_eq!(host.wait_exit().code, Some(0));
+}
+
+each_isolation!(who_never_lets_go_is_cut_at_the_deadline);
+fn who_never_lets_go_is_cut_at_the_deadline(isolation: Isolation) {
+    let config = within("\"2s\"", isolation, "never");
+    let host = Host::start(&config);
+    let mut peers = connect(&host, 20);
+    let start = Instant::now();
+    host.signal(Signal::TERM);
+    for peer in &mut peers {
+        peer.expect_closed();
+    }
+    let outcome = host.wait_exit();
+    let took = start.elapsed();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    // The last quarter of a second is for the plugin to be told.
+    assert!(Duration::from_millis(1740) <= took, "it was not waited for: {took:?}");
+    assert!(took < PATIENCE / 2, "it was waited for: {took:?}");
+    assert!(outcome.stderr.contains("not drained at the stop deadline"), "{}", outcome.stderr);
+    assert_eq!(outcome.stdout.matches("unbind stopped\n").count(), 20, "{}", outcome.stdout);
+}
+
+each_isolation!(a_peer_that_does_not_read_does_not_keep_others_from_being_drained);
+fn a_peer_that_does_not_read_does_not_keep_others_from_being_drained(isolation: Isolation) {
+    let config = within("\"3s\"", isolation, "when-done");
+    let config = config
+        .plugin(Plugin::new("outbox_flood").isolation(isolation).limit("outbox_max", "\"64MiB\""));
+    let host = Host::start(&config.listen(Listen::tcp("outbox_flood")));
+    let mut stalled = Peer::connect_narrow(&host.address("outbox_flood"));
+    stalled.send(format!("{} 65536\n", more_than_the_kernel_holds()));
+    let mut peers = connect(&host, 2);
+    peers[0].send("timer 500\n");
+    peers[0].expect_echo("asked\n");
+    host.signal(Signal::TERM);
+    peers[1].expect_end();
+    peers[0].expect("timer\n");
+    peers[0].expect_end();
+    assert_eq!(host.wait_exit().code, Some(0));
+}
+
+/// As EventMachine's `stop` has it: what is under way ends there.
+#[test]
+fn a_plugin_that_stops_the_host_stops_what_is_under_way() {
+    let config = within("\"1h\"", Isolation::Plugin, "when-idle")
+        .plugin(Plugin::new("stop_sends").may_stop())
+        .listen(Listen::tcp("stop_sends"));
+    let host = Host::start(&config);
+    let mut peers = connect(&host, 1);
+    peers[0].send("timer 1000000\n");
+    peers[0].expect_echo("asked\n");
+    host.connect("stop_sends").send("stop");
+    peers[0].expect_end();
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(!outcome.stdout.contains("draining"), "{}", outcome.stdout);
+}
