@@ -14,6 +14,7 @@ use sandloop_host::engine::{compile, inspect};
 use sandloop_host::log::filter::{self, Filter};
 use sandloop_host::log::{Log, Settings};
 use sandloop_host::run::error::StartError;
+use sandloop_host::run::notify::ServiceManager;
 use sandloop_host::run::signals::SignalWatch;
 use sandloop_host::{log, run};
 
@@ -124,10 +125,15 @@ fn serve(
     filter: Option<Filter>,
     signals: &SignalWatch,
 ) -> Result<ExitCode, Complaint> {
-    let config = Config::load(file).map_err(StartError::Config)?;
-    let _log = start_log(Some(&config), config.host.log, filter)?;
+    let manager = ServiceManager::of_environment();
+    let tell = |error: StartError| {
+        manager.failed(&error.to_string());
+        Complaint::from(error)
+    };
+    let config = Config::load(file).map_err(StartError::Config).map_err(tell)?;
+    let _log = start_log(Some(&config), config.host.log, filter).map_err(tell)?;
     log_doubts(&config);
-    Ok(run::serve(&config, signals)?)
+    run::serve(&config, signals, &manager).map_err(tell)
 }
 
 fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode, Complaint> {

@@ -5,9 +5,11 @@ mod descriptors;
 pub mod error;
 pub mod fill;
 pub(crate) mod news;
+pub mod notify;
 pub mod prepare;
 pub mod signals;
 mod supervise;
+mod watchdog;
 
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -25,6 +27,7 @@ use crate::plugin::tls::ProfileWatch;
 use crate::reactor::Reactor;
 use crate::run::error::StartError;
 use crate::run::news::News;
+use crate::run::notify::ServiceManager;
 use crate::run::prepare::Prepared;
 use crate::run::signals::SignalWatch;
 use crate::run::supervise::{End, Supervisor};
@@ -40,13 +43,19 @@ fn prepare(config: &Config, clock: &Clock) -> Result<Prepared, StartError> {
         .unwrap_or_else(|panicked| Err(StartError::panicked("preparing the plugins")(panicked)))
 }
 
-/// Serves `config` until it is stopped. The code is what the process ends with.
-pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartError> {
+/// Serves `config` until it is stopped, and tells the service manager. The code is what the process ends with.
+pub fn serve(
+    config: &Config,
+    signals: &SignalWatch,
+    manager: &ServiceManager,
+) -> Result<ExitCode, StartError> {
     let (sender, news) = channel();
     signals.send_to(sender.clone()).map_err(StartError::thread("signals"))?;
     let of_panics = sender.clone();
     panics::tell(move |panicked| of_panics.send(News::Panicked(panicked)).is_ok());
     let clock = Clock::system();
+    let starting =
+        manager.starting(config.plugins.len()).map_err(StartError::thread("the start"))?;
     let Prepared { config, left_out, mut reactors, host, files, ticker, workers, slow, disposal } =
         prepare(config, &clock)?;
     for cause in left_out {
@@ -96,7 +105,9 @@ pub fn serve(config: &Config, signals: &SignalWatch) -> Result<ExitCode, StartEr
         paths,
         certificates,
         profiles: host.roster().plugins().flat_map(ProfileWatch::of).collect(),
+        manager,
     };
+    drop(starting);
     let code = match supervisor.run() {
         End::Whole(code) => {
             drop(crew);

@@ -63,6 +63,13 @@ impl Host {
         Host::start_by(activated(dir.path(), sockets), dir, &config.to_toml())
     }
 
+    /// The same with more variables in its environment.
+    pub fn start_with(dir: TempDir, config: &Config, variables: &[(&str, &str)]) -> Host {
+        let mut command = command(dir.path());
+        command.envs(variables.iter().copied());
+        Host::start_by(command, dir, &config.to_toml())
+    }
+
     /// The same, and nobody reads the host's standard output.
     pub fn start_unread(config: &Config) -> Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -423,6 +430,8 @@ fn as_tests_run_it(dir: &Path, mut command: Command) -> Command {
         .current_dir(dir)
         .env_remove("SANDLOOP_LOG")
         .env_remove("RUST_BACKTRACE")
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("WATCHDOG_USEC")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -79,6 +79,7 @@ mod rabbitmq;
 mod reactors;
 mod sandbox;
 mod send_files;
+mod service_manager;
 mod signals;
 mod soak;
 mod socket_options;

@@ -139,12 +139,14 @@ pub struct Address {
 pub struct Bell {
     waker: Waker,
     rung: AtomicBool,
+    /// Whether somebody waits to see it heard, however often others ring.
+    asked: AtomicBool,
 }
 
 impl Bell {
     /// A bell for the poll of this waker.
     pub fn new(waker: Waker) -> Bell {
-        Bell { waker, rung: AtomicBool::new(false) }
+        Bell { waker, rung: AtomicBool::new(false), asked: AtomicBool::new(false) }
     }
 
     /// Wakes it, unless it was woken already and has not heard yet.
@@ -162,6 +164,9 @@ impl Bell {
     /// Call it before checking what was rung for.
     pub fn hear(&self) {
         self.rung.store(false, Ordering::SeqCst);
+        if self.asked.load(Ordering::Relaxed) {
+            self.asked.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -182,6 +187,17 @@ impl Post {
         if self.0.notices.send(notice).is_ok() {
             self.0.bell.ring();
         }
+    }
+
+    /// Has the loop turn, also where it waits for nothing else.
+    pub fn ask_to_turn(&self) {
+        self.0.bell.asked.store(true, Ordering::Relaxed);
+        self.0.bell.ring();
+    }
+
+    /// Whether it has turned since it was asked to.
+    pub fn has_turned(&self) -> bool {
+        !self.0.bell.asked.load(Ordering::Relaxed)
     }
 
     /// Sends. A reactor that has ended needs nothing any more.

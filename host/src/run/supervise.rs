@@ -17,10 +17,15 @@ use crate::plugin::tls::ProfileWatch;
 use crate::reactor::exit::Exit;
 use crate::run::control::{Answer, Refused, Request};
 use crate::run::news::News;
+use crate::run::notify::ServiceManager;
 use crate::run::signals::exit_code;
+use crate::run::watchdog::{Pulse, Watchdog};
 
 /// How often the paths of Unix sockets are checked for still leading to them, and certificates for being new.
 const LOOK_AT_FILES_EVERY: Duration = Duration::from_secs(5);
+
+/// How often a service manager is told again that had no room.
+const TELL_AGAIN_EVERY: Duration = Duration::from_millis(100);
 
 /// What a reactor may take besides the `stop_deadline`: on a machine that has other work its last steps are late.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
@@ -47,6 +52,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) certificates: Vec<TlsWatch>,
     /// The files of the profiles of plugins.
     pub(super) profiles: Vec<ProfileWatch>,
+    /// Who is told how the host is.
+    pub(super) manager: &'a ServiceManager,
 }
 
 /// What has happened until now.
@@ -56,6 +63,10 @@ struct Course {
     /// Until when the reactors have to end, once the stop has begun.
     deadline: Option<Moment>,
     signalled: bool,
+    /// When the files are looked at next.
+    look: Moment,
+    /// Whether the loops turn, where somebody wants to know; none once they stop, which has a deadline.
+    watchdog: Option<Watchdog>,
 }
 
 impl Supervisor<'_> {
@@ -63,21 +74,25 @@ impl Supervisor<'_> {
     pub(super) fn run(mut self) -> End {
         let running = self.posts.len();
         let code = ExitCode::SUCCESS;
-        let mut course = Course { running, code, deadline: None, signalled: false };
+        let now = self.clock.now();
+        let mut course = Course {
+            running,
+            code,
+            deadline: None,
+            signalled: false,
+            look: now + LOOK_AT_FILES_EVERY,
+            watchdog: (self.manager.watchdog())
+                .map(|patience| Watchdog::new(patience, now, self.posts)),
+        };
+        self.manager.ready(&self.status());
         while 0 < course.running {
-            match self.next(&course) {
-                Some(news) => {
-                    if let Some(end) = self.take(news, &mut course) {
-                        return end;
-                    }
-                }
-                None => {
-                    self.paths.iter_mut().for_each(PathWatch::look);
-                    self.certificates.iter_mut().for_each(TlsWatch::look);
-                    self.profiles.iter_mut().for_each(ProfileWatch::look);
-                }
+            if let Some(news) = self.next(&course)
+                && let Some(end) = self.take(news, &mut course)
+            {
+                return end;
             }
             let now = self.clock.now();
+            self.look(now, &mut course);
             if course.deadline.is_some_and(|deadline| deadline <= now) {
                 tracing::error!(
                     reactors = course.running,
@@ -93,14 +108,46 @@ impl Supervisor<'_> {
 
     /// The next news; none when it is time to look at what sends none.
     fn next(&self, course: &Course) -> Option<News> {
+        let now = self.clock.now();
         let has_certificates = !self.certificates.is_empty() || !self.profiles.is_empty();
         let looks = !self.paths.is_empty() || has_certificates;
-        let paths = looks.then_some(LOOK_AT_FILES_EVERY);
-        let left = course.deadline.map(|deadline| deadline.since(self.clock.now()));
-        let Some(longest) = paths.into_iter().chain(left).min() else {
+        let files = looks.then_some(course.look);
+        let again = self.manager.owes().then(|| now + TELL_AGAIN_EVERY);
+        let watchdog = course.watchdog.as_ref().map(Watchdog::next);
+        let Some(next) = [files, again, watchdog, course.deadline].into_iter().flatten().min()
+        else {
             return self.news.recv().ok();
         };
-        self.news.recv_timeout(longest).ok()
+        self.news.recv_timeout(next.since(now)).ok()
+    }
+
+    /// Looks at what sends no news, where it is time to.
+    fn look(&mut self, now: Moment, course: &mut Course) {
+        self.manager.tell_again();
+        if let Some(watchdog) = course.watchdog.as_mut().filter(|it| it.next() <= now) {
+            match watchdog.look(now, self.posts) {
+                Pulse::Alive => self.manager.alive(),
+                Pulse::Waiting => {}
+                Pulse::Stuck(reactors) => tracing::error!(
+                    ?reactors,
+                    "do not turn: the service manager is not told that the host lives"
+                ),
+            }
+        }
+        if course.look <= now {
+            course.look = now + LOOK_AT_FILES_EVERY;
+            self.paths.iter_mut().for_each(PathWatch::look);
+            self.certificates.iter_mut().for_each(TlsWatch::look);
+            self.profiles.iter_mut().for_each(ProfileWatch::look);
+        }
+    }
+
+    fn status(&self) -> String {
+        format!(
+            "serving: plugins: {}, reactors: {}",
+            self.host.roster().plugins().count(),
+            self.posts.len()
+        )
     }
 
     fn take(&self, news: News, course: &mut Course) -> Option<End> {
@@ -115,8 +162,10 @@ impl Supervisor<'_> {
                 self.stop(course, StopManner::Drain);
             }
             News::LiftQuarantine => {
+                self.manager.reloading();
                 self.host.roster().plugins().for_each(|plugin| plugin.lift_quarantine());
                 self.tell_all(Notice::LiftQuarantine);
+                self.manager.ready(&self.status());
             }
             News::Asked(question) => {
                 let answer = match course.deadline {
@@ -186,6 +235,8 @@ impl Supervisor<'_> {
         if course.deadline.is_none() {
             let longest = self.stop_deadline.saturating_add(STOP_MARGIN);
             course.deadline = Some(self.clock.now() + longest);
+            course.watchdog = None;
+            self.manager.stopping(longest);
         }
         self.tell_all(Notice::Stop(manner));
     }
@@ -232,6 +283,7 @@ mod tests {
             paths: Vec::new(),
             certificates: Vec::new(),
             profiles: Vec::new(),
+            manager: &ServiceManager::default(),
         };
         assert_eq!(supervisor.run(), *expected, "{shown}");
         let stops = notices.try_iter().filter(|notice| matches!(notice, Notice::Stop(_))).count();

@@ -1,0 +1,235 @@
+//! What the service manager is told that has started the host, as systemd is: sd_notify(3).
+
+use std::fs;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
+
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use rustix::process::Signal;
+use sandloop_tests::host::{command, finish};
+use sandloop_tests::{Config, Host, Listen, PATIENCE, Peer, Plugin};
+
+/// The socket of a service manager.
+struct Manager {
+    socket: UnixDatagram,
+    /// Its name, as the environment has it.
+    name: String,
+}
+
+impl Manager {
+    fn at(path: &Path) -> Manager {
+        let socket = UnixDatagram::bind(path).expect("a socket");
+        Manager::of(socket, path.display().to_string())
+    }
+
+    fn hidden(name: &str) -> Manager {
+        let address = SocketAddr::from_abstract_name(name).expect("a name");
+        let socket = UnixDatagram::bind_addr(&address).expect("a socket");
+        Manager::of(socket, format!("@{name}"))
+    }
+
+    fn of(socket: UnixDatagram, name: String) -> Manager {
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        Manager { socket, name }
+    }
+
+    #[track_caller]
+    fn next(&self) -> String {
+        let mut bytes = [0; 1024];
+        let length = self.socket.recv(&mut bytes).expect("a message in time");
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    }
+
+    /// The next message with this beginning; none with `other` may come before it.
+    #[track_caller]
+    fn wait(&self, beginning: &str, other: &str) -> String {
+        loop {
+            let message = self.next();
+            if message.starts_with(beginning) {
+                return message;
+            }
+            assert!(!message.starts_with(other), "{message:?} comes before {beginning:?}");
+        }
+    }
+
+    /// What has come until now.
+    fn so_far(&self) -> Vec<String> {
+        self.socket.set_nonblocking(true).expect("a socket");
+        let mut bytes = [0; 1024];
+        let mut all = Vec::new();
+        while let Ok(length) = self.socket.recv(&mut bytes) {
+            all.push(String::from_utf8_lossy(&bytes[..length]).into_owned());
+        }
+        self.socket.set_nonblocking(false).expect("a socket");
+        all
+    }
+}
+
+fn echo() -> Config {
+    Config::serving(Plugin::new("echo"))
+}
+
+fn field(message: &str, name: &str) -> u128 {
+    let value = message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} in {message:?}"))
+}
+
+#[test]
+fn it_is_told_of_start_reload_and_stop_in_their_order() {
+    let name = format!("sandloop-test-{}", std::process::id());
+    let dirs = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+    let managers = [Manager::at(&dirs[0].path().join("notify")), Manager::hidden(&name)];
+    for (manager, dir) in managers.into_iter().zip(dirs) {
+        let path = dir.path().join("echo.sock");
+        let config = Config::new().plugin(Plugin::new("echo")).listen(Listen::unix(&path, "echo"));
+        fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a file");
+        let mut command = command(dir.path());
+        command.args(["run", "plugins.toml"]).env("NOTIFY_SOCKET", &manager.name);
+        let host = sandloop_tests::Running::spawn(command);
+        assert_eq!(manager.next(), "STATUS=loading plugins: 1");
+        assert_eq!(field(&manager.next(), "EXTEND_TIMEOUT_USEC"), 30_000_000);
+        let ready = manager.wait("READY=1", "STOPPING");
+        assert_eq!(ready, "READY=1\nSTATUS=serving: plugins: 1, reactors: 1");
+        // Whoever waits for it finds the port open.
+        Peer::connect(&format!("unix://{}", path.display())).expect_echo("helo\n");
+
+        host.signal(Signal::HUP);
+        let reloading = manager.wait("RELOADING=1", "READY");
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let now = u128::try_from(now.tv_sec).expect("it grows") * 1_000_000;
+        let then = field(&reloading, "MONOTONIC_USEC");
+        assert!(now - 60_000_000 < then && then < now + 1_000_000, "{then} {now}");
+        assert_eq!(manager.next(), ready);
+
+        host.signal(Signal::TERM);
+        let stopping = manager.wait("STOPPING=1", "READY");
+        assert!(5_000_000 <= field(&stopping, "EXTEND_TIMEOUT_USEC"), "{stopping}");
+        assert_eq!(host.wait().code, Some(0));
+        assert_eq!(manager.so_far(), [""; 0], "after the stop there is nothing to tell");
+    }
+}
+
+#[test]
+fn a_start_that_fails_is_never_ready_and_says_why() {
+    let broken = Config::serving(Plugin::named("gone", Path::new("gone.wasm"))).to_toml();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = format!("tcp://{}", taken.local_addr().expect("an address"));
+    let listen = Listen::at(&taken, "echo");
+    let unserved = Config::new().plugin(Plugin::new("echo")).listen(listen).to_toml();
+    for (toml, code, why) in [
+        ("nothing = 1\n", 2, "plugins.toml:1"),
+        (&*broken, 3, "gone.wasm"),
+        (&*unserved, 4, &*taken),
+    ] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let manager = Manager::at(&dir.path().join("notify"));
+        fs::write(dir.path().join("plugins.toml"), toml).expect("a file");
+        let mut command = command(dir.path());
+        command.args(["run", "plugins.toml"]).env("NOTIFY_SOCKET", &manager.name);
+        let outcome = finish(command);
+        assert_eq!(outcome.code, Some(code), "{outcome:?}");
+        let told = manager.so_far();
+        let is_good = |message: &String| message.contains("READY") || message.contains('\n');
+        assert!(!told.iter().any(is_good), "{told:?}");
+        let last = told.last().expect("it is told why");
+        assert!(last.starts_with("STATUS=") && last.contains(why), "{last:?}: {why}");
+    }
+}
+
+/// Whoever has started the host may have no ear for it.
+#[test]
+fn a_manager_that_does_not_listen_changes_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("file");
+    fs::write(&file, "").expect("a file");
+    let long = format!("/{}", "x".repeat(200));
+    let file = file.display().to_string();
+    for name in ["", "relative", "/nowhere/notify", "@sandloop-nobody", &file, &long, "vsock:2:1"] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let host = Host::start_with(dir, &echo(), &[("NOTIFY_SOCKET", name)]);
+        host.connect("echo").expect_echo("helo\n");
+        let warns = host.log().iter().any(|line| line.message().contains("NOTIFY_SOCKET"));
+        assert_eq!(warns, ["relative", &long, "vsock:2:1"].contains(&name), "{name}");
+        host.signal(Signal::HUP);
+        host.stop();
+    }
+}
+
+#[test]
+fn a_manager_without_room_is_told_later() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let manager = Manager::at(&dir.path().join("notify"));
+    let other = UnixDatagram::unbound().expect("a socket");
+    other.set_nonblocking(true).expect("a socket");
+    while other.send_to(b"OF_ANOTHER=1", &manager.name).is_ok() {}
+    let host = Host::start_with(dir, &echo(), &[("NOTIFY_SOCKET", &manager.name)]);
+    host.connect("echo").expect_echo("helo\n");
+    assert!(manager.so_far().iter().all(|message| message == "OF_ANOTHER=1"));
+    manager.wait("READY=1", "STOPPING");
+    host.stop();
+}
+
+/// Each thread that could carry a loop is stopped where it stands; the one that talks to the manager is not.
+#[test]
+fn a_loop_that_does_not_turn_is_not_alive() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let manager = Manager::at(&dir.path().join("notify"));
+    let variables = [("NOTIFY_SOCKET", &*manager.name), ("WATCHDOG_USEC", "2000000")];
+    let host = Host::start_with(dir, &echo().host("reactors", "2"), &variables);
+    // Idle or not, it is told.
+    (0..3).for_each(|_| drop(manager.wait("WATCHDOG=1", "STOPPING")));
+
+    let held = hold_reactors(host.pid());
+    let told = host.wait_log("do not turn");
+    assert_eq!(told.level(), "ERROR");
+    assert_eq!(told.field("reactors"), Some("[0,"), "{told}");
+    // Whatever came before the host knew of it.
+    manager.so_far();
+    host.signal(Signal::HUP);
+    manager.wait("READY=1", "WATCHDOG");
+
+    for thread in held {
+        ptrace::detach(thread, None).expect("it is held");
+    }
+    manager.wait("WATCHDOG=1", "STOPPING");
+    host.connect("echo").expect_echo("helo\n");
+    host.stop();
+}
+
+/// Stops every thread that may carry a loop, as a debugger does, and no other.
+fn hold_reactors(process: u32) -> Vec<Pid> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("the host's threads");
+    let mut held = Vec::new();
+    for thread in threads {
+        let path = thread.expect("a thread").path();
+        let name = fs::read_to_string(path.join("comm")).expect("its name");
+        if name.starts_with("reactor-") {
+            let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+            let thread = Pid::from_raw(number.expect("a number"));
+            ptrace::seize(thread, ptrace::Options::empty()).expect("the host is ours");
+            ptrace::interrupt(thread).expect("it is held");
+            waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
+            held.push(thread);
+        }
+    }
+    held
+}
+
+#[test]
+fn a_watchdog_of_another_process_is_not_fed() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let manager = Manager::at(&dir.path().join("notify"));
+    let variables =
+        [("NOTIFY_SOCKET", &*manager.name), ("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")];
+    let host = Host::start_with(dir, &echo(), &variables);
+    manager.wait("READY=1", "WATCHDOG");
+    for _ in 0..20 {
+        host.connect("echo").expect_echo("helo\n");
+    }
+    host.signal(Signal::HUP);
+    manager.wait("READY=1", "WATCHDOG");
+    host.stop();
+}
