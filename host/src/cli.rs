@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use sandloop_host::config::explain::Explained;
 use sandloop_host::config::model::{CompileCache, Config, LogLevel};
 use sandloop_host::engine::compile::{apart, bounds};
@@ -67,6 +67,12 @@ enum CliCommand {
         /// The component.
         file: PathBuf,
     },
+    /// Write the manual pages of these commands into a folder, for packages.
+    #[command(hide = true)]
+    Manual {
+        /// The folder, which is there.
+        folder: PathBuf,
+    },
     /// Compile standard input to standard output for the host that has started this process.
     #[command(name = bounds::COMMAND, hide = true)]
     CompileApart {
@@ -116,6 +122,7 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         CliCommand::Check { file, explain } => check(file, filter, *explain),
         CliCommand::Compile { file } => fill(file, filter),
         CliCommand::Inspect { file } => inspect_file(file, filter),
+        CliCommand::Manual { folder } => manual(folder),
         CliCommand::CompileApart { .. } => Ok(ExitCode::FAILURE),
     }
 }
@@ -155,6 +162,12 @@ fn fill(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
     for filled in run::fill::fill(&config)? {
         print(&format!("{filled}\n"));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn manual(folder: &Path) -> Result<ExitCode, Complaint> {
+    clap_mangen::generate_to(Arguments::command(), folder)
+        .map_err(|error| Complaint(format!("{}: {error}", folder.display()), 1))?;
     Ok(ExitCode::SUCCESS)
 }
 

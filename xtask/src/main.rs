@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything a developer does, from a fresh machine on. This file only dispatches.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -10,6 +11,7 @@ mod components;
 mod conformance;
 mod docs;
 mod host;
+mod packages;
 mod perf;
 mod root;
 mod run;
@@ -96,6 +98,32 @@ enum Command {
         #[arg(default_value_t = 5)]
         minutes: u64,
     },
+    /// Builds the binary that is shipped, in `target/dist`: stripped, its debug file beside it.
+    Dist {
+        /// The host of the tests, which is built sooner.
+        #[arg(long)]
+        quick: bool,
+        /// Another processor: `aarch64-unknown-linux-gnu`, with a first exchange under an emulator.
+        #[arg(long)]
+        target: Option<String>,
+    },
+    /// Builds the Debian package, has lintian read it, and installs and runs it on a system of its own.
+    Deb {
+        /// The host of the tests, which is built sooner.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Builds the container image, and runs its root without any privilege.
+    Image {
+        /// The host of the tests, which is built sooner.
+        #[arg(long)]
+        quick: bool,
+        /// Only puts the image's root together, in this folder.
+        #[arg(long)]
+        only_root: Option<PathBuf>,
+    },
+    /// Checks the unit files.
+    Manifests,
     /// Builds the API documentation of every crate.
     Docs,
     /// Only installs what the other commands need.
@@ -129,6 +157,14 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Fuzz { minutes } => search::fuzz(minutes),
         Command::Soak { minutes } => search::soak(minutes),
         Command::Bench { name, args } => bench::bench(&name, &args),
+        Command::Dist { quick, target } => {
+            packages::dist(Profile::released(!quick), target.as_deref())
+        }
+        Command::Deb { quick } => packages::deb(Profile::released(!quick)),
+        Command::Image { quick, only_root } => {
+            packages::image(Profile::released(!quick), only_root.as_deref())
+        }
+        Command::Manifests => packages::manifests(),
         Command::Docs => docs::docs(),
         Command::Setup => setup::everything(),
     }

@@ -50,7 +50,28 @@ pub fn for_languages() -> Result<()> {
     ensure(&[&tools::NPM, &tools::PYTHON])
 }
 
-/// For every command but those of `for_languages`.
+/// For the binary that is shipped, for this processor or for another.
+pub fn for_dist(foreign: bool) -> Result<()> {
+    if foreign { ensure(&[&tools::AARCH64, &tools::EMULATOR]) } else { ensure(&[&tools::BINUTILS]) }
+}
+
+/// For the Debian package and its trial.
+pub fn for_deb() -> Result<()> {
+    ensure(&[&tools::BINUTILS, &tools::DEBIAN_PACKAGING, &tools::DEBIAN_SYSTEM])
+}
+
+/// For the root of the image; with what builds images and tries them, where it is more.
+pub fn for_image(whole: bool) -> Result<()> {
+    ensure(&[&tools::BINUTILS])?;
+    if whole { ensure(&[&tools::IMAGES, &tools::BUBBLEWRAP]) } else { Ok(()) }
+}
+
+/// For the checks of unit files and manifests.
+pub fn for_manifests() -> Result<()> {
+    ensure(&[&tools::SYSTEMD])
+}
+
+/// For every command but those of `for_languages` and of what is shipped.
 pub fn everything() -> Result<()> {
     for_benches()?;
     for_tests()?;

@@ -176,6 +176,70 @@ pub const DEBIAN_RUST: Tool = Tool {
     },
 };
 
+pub const BINUTILS: Tool = Tool {
+    name: "binutils",
+    why: "for the binary that is shipped",
+    packages: &["binutils"],
+    elsewhere: "GNU binutils, with objcopy and readelf",
+    works: || succeeds("objcopy", &["--version"]) && succeeds("readelf", &["--version"]),
+};
+
+pub const AARCH64: Tool = Tool {
+    name: "a C compiler for 64-bit ARM",
+    why: "for the host on that processor",
+    packages: &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+    elsewhere: "gcc for aarch64-linux-gnu, with a C library",
+    works: || succeeds("aarch64-linux-gnu-gcc", &["--version"]),
+};
+
+pub const EMULATOR: Tool = Tool {
+    name: "qemu for programs of 64-bit ARM",
+    why: "for the first exchange of the host on that processor",
+    packages: &["qemu-user-static"],
+    elsewhere: "qemu-user-static",
+    works: || succeeds("qemu-aarch64-static", &["--version"]),
+};
+
+pub const DEBIAN_PACKAGING: Tool = Tool {
+    name: "dpkg-dev and lintian",
+    why: "for the Debian package",
+    packages: &["dpkg-dev", "lintian"],
+    elsewhere: "a Debian system",
+    works: || succeeds("dpkg-shlibdeps", &["--version"]) && succeeds("lintian", &["--version"]),
+};
+
+pub const DEBIAN_SYSTEM: Tool = Tool {
+    name: "mmdebstrap and systemd-nspawn",
+    why: "for the trial of the Debian package",
+    packages: &["mmdebstrap", "systemd-container"],
+    elsewhere: "a Debian system",
+    works: || succeeds("mmdebstrap", &["--version"]) && succeeds("systemd-nspawn", &["--version"]),
+};
+
+pub const IMAGES: Tool = Tool {
+    name: "buildah, podman or docker",
+    why: "for the container image",
+    packages: &["buildah"],
+    elsewhere: "any of them",
+    works: || ["buildah", "podman", "docker"].iter().any(|it| succeeds(it, &["info"])),
+};
+
+pub const BUBBLEWRAP: Tool = Tool {
+    name: "bubblewrap",
+    why: "for running the root of the image without privilege",
+    packages: &["bubblewrap"],
+    elsewhere: "bubblewrap",
+    works: || succeeds("bwrap", &["--version"]),
+};
+
+pub const SYSTEMD: Tool = Tool {
+    name: "systemd-analyze",
+    why: "for the checks of the unit files",
+    packages: &["systemd"],
+    elsewhere: "systemd 252 or newer",
+    works: || succeeds("systemd-analyze", &["--version"]),
+};
+
 fn has_rust_source() -> bool {
     let script = "test -e $(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std";
     succeeds("sh", &["-c", script])

@@ -1,0 +1,120 @@
+//! What is shipped: the binary with its debug file, the Debian package, the container image, and what starts them.
+//! docs/deploy.md is the operator's side of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::components::{self, Which};
+use crate::host::{self, Profile};
+use crate::root::{root, target};
+use crate::setup;
+use crate::step::{Steps, run};
+
+mod binary;
+mod boot;
+mod debian;
+mod exchange;
+mod image;
+mod manifests;
+
+use binary::Target;
+
+/// Where everything that is shipped is put.
+fn folder() -> PathBuf {
+    target().join("dist")
+}
+
+/// `cargo xtask dist`: the binary, stripped, and its debug file; for another processor with a first exchange under an emulator.
+pub fn dist(profile: Profile, triple: Option<&str>) -> Result<()> {
+    let target = Target::named(triple)?;
+    let mut steps = Steps::of(if target.is_foreign() { 4 } else { 3 });
+    let route = steps.step("set-up", || {
+        setup::for_dist(target.is_foreign())?;
+        setup::for_components(Which::Plugins)
+    })?;
+    let what = format!("host, profile {}, for {target}", profile.name());
+    let built = steps.step(&what, || binary::build(profile, &target))?;
+    let shipped = steps.step("strip", || binary::split(&built, &target))?;
+    if target.is_foreign() {
+        steps.step("first exchange", || {
+            components::build(route, Which::Plugins)?;
+            binary::exchange(&shipped, &target)
+        })?;
+    }
+    eprintln!("==> {} and its debug file beside it", shipped.display());
+    Ok(())
+}
+
+/// `cargo xtask deb`: the Debian package, checked by lintian, and installed and run by systemd in a system of its own.
+pub fn deb(profile: Profile) -> Result<()> {
+    let mut steps = Steps::of(6);
+    let route = steps.step("set-up", || {
+        setup::for_deb()?;
+        setup::for_components(Which::Plugins)
+    })?;
+    steps.step("components", || components::build(route, Which::Plugins))?;
+    let what = format!("host, profile {}", profile.name());
+    let sandloop = steps.step(&what, || host::build(profile))?;
+    let package = steps.step("package", || debian::make(profile, &sandloop))?;
+    steps.step("lintian", || debian::lint(&package))?;
+    steps.step("installation", || boot::check(&package))?;
+    eprintln!("==> {}", package.display());
+    Ok(())
+}
+
+/// `cargo xtask image`: the container image, built where something builds images, and its root run without privilege.
+pub fn image(profile: Profile, only_root: Option<&Path>) -> Result<()> {
+    let mut steps = Steps::of(if only_root.is_some() { 4 } else { 6 });
+    let route = steps.step("set-up", || {
+        setup::for_image(only_root.is_none())?;
+        setup::for_components(Which::Plugins)
+    })?;
+    steps.step("components", || components::build(route, Which::Plugins))?;
+    let what = format!("host, profile {}", profile.name());
+    let sandloop = steps.step(&what, || host::build(profile))?;
+    let context = folder().join("image");
+    let root = only_root.map_or_else(|| context.join("root"), Path::to_owned);
+    steps.step("root", || image::assemble(&sandloop, &root))?;
+    if only_root.is_none() {
+        steps.step("image", || image::build(&context))?;
+        steps.step("run", || image::try_out(&root))?;
+    }
+    Ok(())
+}
+
+/// `cargo xtask manifests`: the unit files, by the programs that read them.
+pub fn manifests() -> Result<()> {
+    let mut steps = Steps::of(2);
+    steps.step("set-up", setup::for_manifests)?;
+    steps.step("units", manifests::units)?;
+    Ok(())
+}
+
+/// The plugins that are shipped: those of `plugins/`.
+fn plugins() -> Result<Vec<PathBuf>> {
+    let folder = root().join("plugins");
+    let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    let mut all = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").exists() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            all.push(crate::root::components().join(format!("{name}.wasm")));
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// Copies a file into a tree, with the folders that lead to it.
+fn install(from: &Path, to: &Path) -> Result<()> {
+    let mut install = std::process::Command::new("install");
+    let mode = if is_program(from) { "-m755" } else { "-m644" };
+    run(install.args(["-D", mode]).arg(from).arg(to))
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o111 != 0)
+}
