@@ -44,6 +44,7 @@ const ALL: &[(&str, Measure)] = &[
     ),
     ("examples::they_count_as_their_slides_count", examples::they_count_as_their_slides_count),
     ("hostile::a_neighbour_keeps_its_latency", hostile::a_neighbour_keeps_its_latency),
+    ("hostile::no_function_holds_the_loop", hostile::no_function_holds_the_loop),
 ];
 
 fn main() -> ExitCode {
