@@ -141,6 +141,8 @@ class Interpreter
       options = [Socket::TCP_KEEPIDLE, Socket::TCP_KEEPINTVL, Socket::TCP_KEEPCNT]
       values = options.map { |it| option(on, Socket::IPPROTO_TCP, it) }
       say(is_on ? "keepalive #{values.join(' ')}" : 'no keepalive')
+    when 'watch' then @things[rest[1]] = EM.watch_file(rest[0], Watched, self)
+    when 'unwatch' then named(rest[0]).stop_watching
     when 'show_nodelay'
       say "nodelay #{option(on, Socket::IPPROTO_TCP, Socket::TCP_NODELAY) != 0}"
     else framed_step(op, rest, arg, on)
@@ -348,6 +350,18 @@ class Datagrams < Scripted
     super(interpreter)
     @role = role
   end
+end
+
+# A file or a folder.
+class Watched < EM::FileWatch
+  def initialize(interpreter)
+    @interpreter = interpreter
+  end
+
+  def file_modified = @interpreter.run('watch.modified')
+  def file_moved = @interpreter.run('watch.moved')
+  def file_deleted = @interpreter.run('watch.deleted')
+  def unbind = @interpreter.run('watch.unbind')
 end
 
 # Bytes as Rust writes them, and as one word.

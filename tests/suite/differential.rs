@@ -88,6 +88,7 @@ scenarios! {
     proxying: [a_buffer_of_its_own, a_client_that_connects, both_ways, counted, counted_in_pieces, nobody_is_proxied, one_way, proxied_anew_when_it_is_complete, proxied_twice, stopped, the_source_ends, the_target_ends, the_target_is_closed, what_was_sent_before_comes_before],
     datagrams: [a_socket_sends_to_itself, answered, boundaries, callbacks_in_order, closed_in_receive_data, empty, large, nobody_is_there, sent_in_post_init, the_last_one_is_answered, two_that_play, who_has_sent],
     own_servers: [a_port_that_is_taken, connected_from_an_address, connected_from_an_address_to_nobody, connections_are_counted, keepalive, keepalive_as_the_system_has_it, keepalive_of_a_client, nodelay, nothing_is_counted_at_first, opened_by_a_connection, reconnected_in_unbind, reconnected_to_nobody, serve_and_connect, stopped_in_unbind, stopped_ones_refuse, the_port_is_free_again, two_at_once, what_has_ended_is_not_counted, who_is_connected_stays],
+    watch: [a_file_in_a_folder, deleted, modified, moved, moved_is_still_watched, stopped],
     differences: [a_datagram_that_is_too_long, a_delimiter_across_pieces, a_request_is_cut_off, another_field_is_no_length, channel_reentrant, half_close, inactivity_at_once, large_datagrams, queue_reentrant, stop_drains],
 }
 

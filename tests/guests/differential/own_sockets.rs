@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use sandloop::{
-    Address, ListenError, bind_connect, connect, connection_count, open_datagram_socket,
-    start_server,
+    Address, FileWatch, ListenError, WatchError, bind_connect, connect, connection_count,
+    open_datagram_socket, start_server, watch_file,
 };
 
 use crate::{
-    say,
+    run, say,
     script::{On, Words},
     sockets::Scripted,
     things::{self, Thing, put},
@@ -61,10 +61,36 @@ pub fn step(words: &Words, argument: &str, on: &On) -> bool {
             Some(it) => say(&format!("keepalive {} {} {}", it.idle, it.interval, it.count)),
             None => say("no keepalive"),
         },
+        "watch" => {
+            let watch = watch_file(&word(0), Watched).expect("a granted folder");
+            put(&word(1), Thing::Watch(watch));
+        }
+        "unwatch" => things::watch(&word(0)).stop_watching(),
         "show_nodelay" => say(&format!("nodelay {}", on.socket().nodelay())),
         _ => return false,
     }
     true
+}
+
+/// A file or a folder.
+struct Watched;
+
+impl FileWatch for Watched {
+    fn file_modified(&mut self, _: &str) {
+        run("watch.modified", "", &On::Nothing);
+    }
+
+    fn file_moved(&mut self, _: &str) {
+        run("watch.moved", "", &On::Nothing);
+    }
+
+    fn file_deleted(&mut self, _: &str) {
+        run("watch.deleted", "", &On::Nothing);
+    }
+
+    fn unbind(&mut self, _: Option<WatchError>) {
+        run("watch.unbind", "", &On::Nothing);
+    }
 }
 
 fn serve(name: &str, port: u16) {

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use sandloop::{
-    Completion, DefaultDeferrable, Pool, Server, Socket, Subscription, TickLoop, Timer,
+    Completion, DefaultDeferrable, Pool, Server, Socket, Subscription, TickLoop, Timer, Watch,
     deferrable::Waiting, iterator::Iterator, spawn::SpawnedProcess,
 };
 
@@ -24,6 +24,7 @@ pub enum Thing {
     Iterator(Iterator<String>),
     Pool(Pool<String>),
     Subscription(Subscription),
+    Watch(Watch),
 }
 
 thread_local! {
@@ -83,4 +84,5 @@ getters! {
     iterator => Iterator(Iterator<String>),
     pool => Pool(Pool<String>),
     subscription => Subscription(Subscription),
+    watch => Watch(Watch),
 }

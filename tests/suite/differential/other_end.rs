@@ -1,5 +1,7 @@
 //! The other end of a program's connections: it does what the scenario says, the same to both.
 
+use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +15,11 @@ fn unescape(text: &str) -> String {
     [("\\n", "\n"), ("\\r", "\r"), ("\\0", "\0")]
         .iter()
         .fold(text.to_owned(), |text, (word, byte)| text.replace(word, byte))
+}
+
+fn append(path: &Path) {
+    let file = fs::OpenOptions::new().append(true).open(path);
+    file.expect("it is there").write_all(b"more").expect("there is room");
 }
 
 /// Who the program's clients meet, and the clients of its server.
@@ -101,6 +108,14 @@ impl OtherEnd {
                 let all: usize = rest.parse().expect("a number");
                 let got = if self.peer().rest().len() == all { "all" } else { "a part" };
                 self.noted.push(format!("client got {got}"));
+            }
+            "append" => append(&program.dir().join(rest)),
+            "create" => fs::write(program.dir().join(rest), "new").expect("a new file"),
+            "delete" => fs::remove_file(program.dir().join(rest)).expect("it is there"),
+            "move" => {
+                let (from, to) = rest.split_once(' ').expect("two paths");
+                let path = |name: &str| program.dir().join(name);
+                fs::rename(path(from), path(to)).expect("it is there");
             }
             "wait" => program.wait_line(rest),
             // What the scenario is about is how much later something comes.

@@ -19,6 +19,9 @@ pub trait Program {
     /// Waits until it has printed this line.
     fn wait_line(&self, line: &str);
 
+    /// The folder that it runs in.
+    fn dir(&self) -> &Path;
+
     /// Waits for its end; what it printed.
     fn finish(self) -> Vec<String>;
 }
@@ -41,7 +44,7 @@ pub struct EventMachine {
     stdout: Lines,
     stderr: Lines,
     unix: Option<PathBuf>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Program for EventMachine {
@@ -72,7 +75,7 @@ impl Program for EventMachine {
             .expect("ruby, which `cargo xtask setup` installs with EventMachine");
         let stdout = Lines::read(child.stdout.take().expect("stdout is a pipe"));
         let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
-        EventMachine { child, stdout, stderr, unix, _dir: dir }
+        EventMachine { child, stdout, stderr, unix, dir }
     }
 
     fn address(&self) -> String {
@@ -92,6 +95,10 @@ impl Program for EventMachine {
         });
         let text = || format!("{}{}", self.stdout.text(), self.stderr.text());
         found.unwrap_or_else(|| panic!("EventMachine never printed {line:?}:\n{}", text()));
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     fn finish(mut self) -> Vec<String> {
@@ -156,6 +163,10 @@ impl Program for Sandloop {
 
     fn wait_line(&self, line: &str) {
         self.0.wait_printed(line);
+    }
+
+    fn dir(&self) -> &Path {
+        self.0.dir()
     }
 
     fn finish(self) -> Vec<String> {
