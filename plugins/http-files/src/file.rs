@@ -39,12 +39,13 @@ impl File {
 
     /// All of it, a part, or that the client has it. Whatever it is, its validators and `Vary` are those that this client
     /// would get with all of it: a cache puts the answers together.
-    pub fn answer(self, request: &Request, mut response: Response) {
+    pub fn answer(mut self, request: &Request, mut response: Response) {
         let compressible = self.is_text() && COMPRESSED_MIN <= self.size;
         if compressible {
             response.header("Vary", "Accept-Encoding");
         }
-        let compressed = compressible && response.can_compress();
+        let opened = if compressible && response.can_compress() { self.open_now() } else { None };
+        let compressed = opened.is_some();
         let etag = self.etag(compressed);
         let validators = Validators { etag: etag.as_deref(), modified: self.modified };
         if let Some(etag) = &etag {
@@ -58,9 +59,9 @@ impl File {
             Verdict::NotModified => return bodiless(304, response),
             Verdict::PreconditionFailed => return bodiless(412, response),
         }
-        if compressed {
+        if let Some(file) = opened {
             // What is compressed on its way has no parts to be had.
-            return self.send_compressed(response);
+            return self.send_compressed(file, response);
         }
         response.header("Accept-Ranges", "bytes");
         // A part is asked for with a GET only.
@@ -104,8 +105,16 @@ impl File {
         response.send_file(&self.path, part);
     }
 
-    fn send_compressed(self, mut response: Response) {
-        let Ok(file) = fs::File::open(&self.path) else { return super::refuse(response, 500) };
+    /// Opens it, and knows from here on the size and the time of what is open: another file may have its name by now.
+    fn open_now(&mut self) -> Option<fs::File> {
+        let file = fs::File::open(&self.path).ok()?;
+        let metadata = file.metadata().ok()?;
+        self.size = metadata.len();
+        self.modified = metadata.modified().ok();
+        Some(file)
+    }
+
+    fn send_compressed(self, file: fs::File, mut response: Response) {
         response.compress();
         response.content_type(&self.content_type());
         response.send_each(Pieces(file.take(self.size)));
