@@ -18,12 +18,14 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
+use crate::certificates::{Authority, Certified};
 use crate::host::{Outcome, finish, own_loopback};
 use crate::log::Lines;
 use crate::process;
 
-/// The usual ports: where clients connect, and where `rabbitmqctl` does.
+/// The usual ports: where clients connect, without TLS and with it, and where `rabbitmqctl` does.
 const PORT: u16 = 5672;
+const TLS_PORT: u16 = 5671;
 const CONTROL_PORT: u16 = 25672;
 
 /// A broker that is killed when the test lets go of it.
@@ -72,6 +74,16 @@ impl Broker {
     /// `127.1.2.3:5672`; it stays when the broker starts again.
     pub fn address(&self) -> String {
         format!("{}:{}", self.home.loopback, self.home.port)
+    }
+
+    /// `127.1.2.3:5671`, where it speaks TLS. Its certificate is for this address alone.
+    pub fn tls_address(&self) -> String {
+        format!("{}:{}", self.home.loopback, self.home.tls_port)
+    }
+
+    /// The authority of its certificate.
+    pub fn authority(&self) -> PathBuf {
+        self.home.dir.join(format!("{AUTHORITY}.pem"))
     }
 
     /// The default virtual host, for `guest`, who may do everything.
@@ -193,18 +205,30 @@ struct Home {
     dir: PathBuf,
     loopback: String,
     port: u16,
+    tls_port: u16,
     control_port: u16,
 }
+
+/// Who has signed the certificates of brokers.
+const AUTHORITY: &str = "authority";
 
 impl Home {
     /// Writes the files.
     fn new(dir: PathBuf) -> Home {
         let loopback = own_loopback();
-        let [port, control_port] = [PORT, CONTROL_PORT].map(|usual| free_port(&loopback, usual));
+        let [port, tls_port, control_port] =
+            [PORT, TLS_PORT, CONTROL_PORT].map(|usual| free_port(&loopback, usual));
+        let authority = Authority::new("Authority of a broker");
+        let ca = authority.write(&dir, AUTHORITY);
+        let Certified { certificate, key } = authority.certify(&dir, "broker", &[&loopback]);
+        let files =
+            format!("{{cacertfile, {ca:?}}}, {{certfile, {certificate:?}}}, {{keyfile, {key:?}}}");
         let names = format!("{{lookup, [file]}}.\n{{host, {}, [\"broker\"]}}.\n", tuple(&loopback));
         let config = format!(
             "[{{os_mon, [{{start_cpu_sup, false}}, {{start_disksup, false}}, {{start_memsup, false}}]}},\n\
              {{rabbit, [{{tcp_listeners, [{{\"{loopback}\", {port}}}]}}, {{num_tcp_acceptors, 2}},\n\
+             {{ssl_listeners, [{{\"{loopback}\", {tls_port}}}]}}, {{num_ssl_acceptors, 1}},\n\
+             {{ssl_options, [{files}, {{verify, verify_none}}, {{versions, ['tlsv1.3', 'tlsv1.2']}}]}},\n\
              {{disk_free_limit, 1000000}},\n\
              {{log, [{{console, [{{enabled, true}}, {{level, info}}]}}, {{file, [{{file, false}}]}}]}}]}}].\n"
         );
@@ -212,7 +236,7 @@ impl Home {
         for (name, content) in files {
             fs::write(dir.join(name), content).expect("the temporary directory takes a file");
         }
-        Home { dir, loopback, port, control_port }
+        Home { dir, loopback, port, tls_port, control_port }
     }
 
     /// What both the broker and `rabbitmqctl` are told; nothing of the developer's environment.

@@ -7,6 +7,7 @@ mod load;
 mod methods;
 mod print;
 mod recovery;
+mod tls;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -29,7 +30,10 @@ impl Calls {
     }
 
     fn start_in(isolation: Isolation, address: &str) -> Calls {
-        let plugin = Plugin::new("amqp_calls").isolation(isolation).may_connect(&[address]);
+        Calls::start_as(Plugin::new("amqp_calls").isolation(isolation).may_connect(&[address]))
+    }
+
+    fn start_as(plugin: Plugin) -> Calls {
         let host = Host::start(&Config::serving(plugin));
         Calls { peer: host.connect("amqp_calls"), came: VecDeque::new(), host }
     }

@@ -18,8 +18,11 @@ pub struct Settings {
     pub host: String,
     /// Its port. 5672, with TLS 5671.
     pub port: u16,
-    /// Whether to use TLS. No.
+    /// Whether to use TLS. No. The broker's certificate must be for [`host`](Self::host).
     pub tls: bool,
+    /// Whose authorities verify the broker, and with which certificate it is asked: a name that the user of these settings
+    /// gives a meaning. Without one it is the system's authorities, and no certificate.
+    pub tls_profile: Option<String>,
     /// The virtual host. `/`.
     pub vhost: String,
     /// How the broker knows the user. `guest` with the password `guest`.
@@ -107,6 +110,7 @@ impl Default for Settings {
             host: "127.0.0.1".to_owned(),
             port: PORT,
             tls: false,
+            tls_profile: None,
             vhost: "/".to_owned(),
             credentials: Credentials::plain("guest", "guest"),
             name: None,

@@ -140,6 +140,7 @@ impl Bench {
         if words.has("report") {
             settings.unconfirmed = Unconfirmed::Report;
         }
+        settings.tls_profile = words.get("profile");
         settings.recovery = !words.has("once");
         settings.backoff = Duration::from_millis(words.number("backoff").unwrap_or(50));
         settings.buffer = words.number("buffer").unwrap_or(settings.buffer);

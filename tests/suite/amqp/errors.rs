@@ -352,15 +352,6 @@ fn a_broker_that_is_not_there_is_tried_until_it_is() {
 }
 
 #[test]
-fn tls_has_its_place_and_says_that_it_is_empty() {
-    let mut calls = Calls::start("127.0.0.1:1");
-    calls.ask(
-        "b connect amqps://127.0.0.1:1",
-        "failed lost TLS is not there yet: write amqp:// instead of amqps://",
-    );
-}
-
-#[test]
 fn somebody_else_than_a_broker_is_found_out() {
     let echo = Host::start(&Config::serving(Plugin::new("echo")));
     let address = echo.address("echo");

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     reactor::try_next_tick,
     timers::{PeriodicTimer, Timer},
+    tls::TlsClient,
     transport::{
         Transport,
         room::{Pace, fill},
@@ -71,7 +72,6 @@ const GOODBYE: Duration = Duration::from_secs(5);
 impl Link {
     /// A session that connects at once.
     pub fn start(settings: Settings, dialer: Box<dyn Dialer>) -> Rc<Link> {
-        let tls = settings.tls;
         let link = Rc::new_cyclic(|me| Link {
             me: me.clone(),
             session: RefCell::new(Session::new(settings)),
@@ -91,11 +91,7 @@ impl Link {
             lasting: Cell::new(None),
             was_open: Cell::new(false),
         });
-        if tls {
-            link.give_up("TLS is not there yet: write amqp:// instead of amqps://");
-        } else {
-            link.dial();
-        }
+        link.dial();
         link
     }
 
@@ -192,6 +188,9 @@ impl Link {
     }
 
     pub fn connected(&self) {
+        if let Err(error) = self.begin_tls() {
+            return self.refused_tls(error);
+        }
         self.session.borrow_mut().connected();
         let timeout = self.session.borrow().settings().connection_timeout;
         self.wait(timeout, |link| link.hang_up("the broker did not open the connection in time"));
@@ -209,6 +208,7 @@ impl Link {
 
     pub fn unbind(&self, reason: CloseReason) {
         let transport = self.transport.take();
+        let failure = transport.as_ref().and_then(|transport| transport.tls_failure());
         drop(transport);
         self.stop_timers();
         if reason == CloseReason::Stopped {
@@ -216,8 +216,30 @@ impl Link {
             self.session.borrow_mut().abort();
             return self.run();
         }
-        let said = self.lost.take();
+        let said = self.lost.take().or_else(|| failure.map(|it| format!("no TLS: {}", it.words)));
         self.disconnected(&said.unwrap_or_else(|| reason.to_string()));
+    }
+
+    /// Begins TLS where the broker has it: what is sent from now on waits for the handshake.
+    fn begin_tls(&self) -> Result<(), ErrorCode> {
+        let session = self.session.borrow();
+        let Settings { host, tls, tls_profile, .. } = session.settings();
+        let Some(transport) = self.transport().filter(|_| *tls) else { return Ok(()) };
+        let client = TlsClient::new(host);
+        let client = match tls_profile {
+            Some(profile) => client.profile(profile),
+            None => client,
+        };
+        transport.start_tls(client)
+    }
+
+    /// The host begins no TLS: with the same settings it will not the next time either, unless it was for want of room.
+    fn refused_tls(&self, error: ErrorCode) {
+        let reason = format!("the host begins no TLS: {}", error.name());
+        self.hang_up(&reason);
+        if error != ErrorCode::Limit {
+            self.give_up(&reason);
+        }
     }
 
     fn dial(&self) {
