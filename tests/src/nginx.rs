@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::certificates::Authority;
 use crate::host::own_loopback;
 use crate::log::Lines;
 
@@ -14,15 +15,25 @@ pub struct Nginx {
     child: Child,
     log: Lines,
     address: String,
+    tls_address: String,
     // The directory goes after the child.
     dir: TempDir,
 }
 
 impl Nginx {
-    /// Runs nginx with these directives in its only server, which serves the files given, and waits until it listens.
+    /// Runs nginx with these directives in its only server, which serves the files given, and waits until it listens. The
+    /// authority of [`Nginx::start_certified`] is in its `ca.pem`.
     pub fn start(server: &str, files: &[(&str, &[u8])]) -> Nginx {
+        Nginx::start_certified(&Authority::new("Authority of nginx"), server, files)
+    }
+
+    /// The same, with a certificate of this authority where it listens with TLS.
+    pub fn start_certified(authority: &Authority, server: &str, files: &[(&str, &[u8])]) -> Nginx {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let address = format!("{}:8080", own_loopback());
+        let loopback = own_loopback();
+        let [address, tls_address] = [8080, 8443].map(|port| format!("{loopback}:{port}"));
+        authority.write(dir.path(), "ca");
+        authority.certify(dir.path(), "nginx", &[&loopback]);
         fs::create_dir(dir.path().join("files")).expect("a new directory");
         for (name, content) in files {
             fs::write(dir.path().join("files").join(name), content).expect("a new file");
@@ -34,7 +45,8 @@ impl Nginx {
              access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
              uwsgi_temp_path uwsgi; scgi_temp_path scgi; default_type application/octet-stream;\n\
              types {{ text/plain txt; }}\n\
-             server {{ listen {address}; root files;\n{server}\n}}\n}}\n"
+             server {{ listen {address}; listen {tls_address} ssl; root files;\n\
+             ssl_certificate nginx.pem; ssl_certificate_key nginx.key;\n{server}\n}}\n}}\n"
         );
         fs::write(dir.path().join("nginx.conf"), config).expect("a new file");
         let mut child = command()
@@ -51,12 +63,17 @@ impl Nginx {
         let begun =
             log.wait_for(|lines| lines.iter().any(|it| it.0.contains("using the")).then_some(()));
         assert!(begun.is_some(), "nginx does not start:\n{}", log.text());
-        Nginx { child, log, address, dir }
+        Nginx { child, log, address, tls_address, dir }
     }
 
     /// `127.1.2.3:8080`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// `127.1.2.3:8443`, where it speaks TLS. Its certificate is for this address alone.
+    pub fn tls_address(&self) -> &str {
+        &self.tls_address
     }
 
     /// What it said.

@@ -5,12 +5,14 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use sandloop_tests::certificates::{Authority, Certified};
+use sandloop_tests::nginx::Nginx;
 use sandloop_tests::{Config, Host, Isolation, Listen, Plugin};
 use tempfile::TempDir;
 
 /// An authority, and a certificate of it for this machine.
 struct Files {
     dir: TempDir,
+    authority: Authority,
     server: Certified,
 }
 
@@ -20,7 +22,7 @@ impl Files {
         let authority = Authority::new("Authority of a test");
         authority.write(dir.path(), "ca");
         let server = authority.certify(dir.path(), "server", &["localhost", "127.0.0.1"]);
-        Files { dir, server }
+        Files { dir, authority, server }
     }
 
     /// A host that serves this plugin with TLS, and its port.
@@ -100,6 +102,54 @@ fn https_is_asked_directly_and_through_a_proxy() {
     drop(host);
     let asked = asked.join().expect("the proxy was asked");
     assert!(asked.starts_with(&format!("CONNECT {address} HTTP/1.1\r\n")), "{asked}");
+}
+
+/// What a plugin is answered for this address, with the profile `trusts`.
+fn fetched(files: &Files, allowed: &str, uri: &str) -> String {
+    let plugin = files.trusted_by(Plugin::new("http_fetch")).may_connect(&[allowed]);
+    let listen = Listen::tcp("http_fetch").option("tls_profile", "trusts");
+    let host = Host::start(&Config::new().plugin(plugin).listen(listen));
+    let mut peer = host.connect("http_fetch");
+    peer.send(format!("GET {uri}\n"));
+    peer.line()
+}
+
+#[test]
+fn nginx_is_asked_through_tls() {
+    let files = Files::new();
+    let page = "a line of a page\n".repeat(10_000);
+    let nginx = Nginx::start_certified(&files.authority, "", &[("page.txt", page.as_bytes())]);
+    let address = nginx.tls_address();
+    let seen = fetched(&files, address, &format!("https://{address}/page.txt"));
+    assert!(seen.starts_with(&format!("200 OK redirects=0 https://{address}/page.txt ")), "{seen}");
+    assert!(seen.contains(&page.len().to_string()), "{seen}");
+    // It is for nginx's own address, and this one comes from another authority.
+    let other = Nginx::start("", &[]);
+    let address = other.tls_address();
+    let seen = fetched(&files, address, &format!("https://{address}/"));
+    assert_eq!(seen, "error: no TLS with the server: invalid peer certificate: UnknownIssuer");
+}
+
+#[test]
+fn nginx_asks_through_tls() {
+    let files = Files::new();
+    let (_host, port) = files.serve(Plugin::new("http-hello"));
+    let ca = files.dir.path().join("ca.pem");
+    let behind = |name: &str| {
+        let server = format!(
+            "location / {{ proxy_pass https://127.0.0.1:{port}; proxy_ssl_server_name on; proxy_ssl_name {name};\n\
+             proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca:?}; }}"
+        );
+        let nginx = Nginx::start(&server, &[]);
+        let address = nginx.address().to_owned();
+        let seen = fetched(&files, &address, &format!("http://{address}/"));
+        (seen, nginx.log())
+    };
+    let (seen, log) = behind("localhost");
+    assert!(seen.starts_with("200 OK "), "{seen}: {log}");
+    // It looks at what it is shown.
+    let (seen, log) = behind("another.example");
+    assert!(seen.starts_with("502 "), "{seen}: {log}");
 }
 
 #[test]
