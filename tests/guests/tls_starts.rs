@@ -1,13 +1,15 @@
 //! Begins TLS on connections that have none, in either role, and prints what it is told of them.
 //!
 //! A listener of the handler `gate` is a server: to `STARTTLS` and nothing behind it says `220` and begins TLS with the profile
-//! `server`, then it echoes; with the option `at = "post_init"` it begins at once. One of the handler `go` takes lines of
+//! `server`, then it echoes; with the option `at = "post_init"` it begins at once, with `quiet` it does not print what comes. One of the handler `go` takes lines of
 //! words `key=value` and makes a connection of each: `port`, `name`, `profile`, `alpn` (with commas), `verify` (`host`, `both`,
 //! `plugin`), `takes` (`yes`), `who` (a name for what is printed), `when` TLS begins (`post_init`, `connected`, `word` after a `STARTTLS` of its own, `never`), what it
-//! says before (`plain`) and after (`say`). One of the handler `misuse` begins TLS in every wrong way.
+//! says before (`plain`) and after (`say`). With `serve` it opens a listener of the gate's instead, whose TLS begins at once. One of the handler `misuse` begins TLS in every wrong way.
 
 use std::collections::HashMap;
 
+use sandloop::bindings::sandloop::plugin::types::Endpoint;
+use sandloop::listeners::{ListenAddress, start_server_with};
 use sandloop::tls::{StreamEnd, Verification};
 use sandloop::{
     CloseReason, Connection, Options, Socket, TlsClient, TlsServer, connect, connect_unix,
@@ -79,6 +81,7 @@ struct Gate {
     told: Told,
     role: TlsServer,
     at_once: bool,
+    is_quiet: bool,
     has_tls: bool,
 }
 
@@ -89,7 +92,9 @@ impl Gate {
         let role = role.alpn(options.get("alpn").into_iter().flat_map(|names| names.split(',')));
         let takes = options.get("takes") == Some("yes");
         let at_once = options.get("at") == Some("post_init");
-        Gate { told: Told { socket, who: "gate".to_owned(), takes }, role, at_once, has_tls: false }
+        let is_quiet = options.get("quiet").is_some();
+        let told = Told { socket, who: "gate".to_owned(), takes };
+        Gate { told, role, at_once, is_quiet, has_tls: false }
     }
 }
 
@@ -106,7 +111,9 @@ impl Connection for Gate {
     fn receive_data(&mut self, data: &[u8]) {
         let socket = &self.told.socket;
         if self.has_tls {
-            self.told.say(format_args!("receive_data {:?}", String::from_utf8_lossy(data)));
+            if !self.is_quiet {
+                self.told.say(format_args!("receive_data {:?}", String::from_utf8_lossy(data)));
+            }
             socket.send_data(data);
         } else if data == b"STARTTLS\n" {
             socket.send_data("220 go on\n");
@@ -224,6 +231,14 @@ impl Connection for Go {
             let words = line.split_whitespace().filter_map(|word| word.split_once('='));
             let plan: HashMap<String, String> =
                 words.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            if plan.contains_key("serve") {
+                let local = Endpoint { host: "127.0.0.1".to_owned(), port: 0 };
+                let options = [("at", "post_init")];
+                let server = start_server_with(&ListenAddress::Tcp(local), "gate", &options);
+                let server = server.expect("it may listen");
+                println!("serves at {}", server.port().expect("a TCP listener"));
+                continue;
+            }
             let takes = plan.get("takes").map(String::as_str) == Some("yes");
             let port = plan.get("port").cloned().unwrap_or_default();
             let who = plan.get("who").cloned().unwrap_or_else(|| "client".to_owned());

@@ -3,8 +3,11 @@
 `serve` prints its port and serves `times` connections: keys cert, key, ca (of clients, who must show one), min and max (1.2,
 1.3), alpn (with commas), word (waits for STARTTLS first), plain (answers without TLS), mute (answers nothing), end (unwrap, cut,
 leave). `ask` is a client at `port`: ca, cert, key, word, behind (what stands behind STARTTLS), then (what is sent in plain after
-it), say, name, alpn, min, max."""
+it), say, bytes (so many there and back, each looked at), name, alpn, min, max."""
 
+import hashlib
+import random
+import select
 import socket
 import ssl
 import sys
@@ -90,6 +93,38 @@ def serve():
     say("done")
 
 
+def there_and_back(tls, count):
+    """Whether so many bytes come back as they were sent. One thread does both: a session of Python's is not for two."""
+    tls.setblocking(False)
+    block = memoryview(random.Random(7).randbytes((1 << 20) + 1))
+    sent, came = hashlib.sha256(), hashlib.sha256()
+    to_send, to_read = count, count
+    piece = block[:0]
+    while to_read:
+        moved = False
+        if to_send and not piece:
+            piece = block[: min(to_send, len(block))]
+        try:
+            if piece:
+                taken = tls.send(piece)
+                sent.update(piece[:taken])
+                piece, to_send, moved = piece[taken:], to_send - taken, True
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        try:
+            part = tls.recv(min(to_read, 1 << 16))
+            if not part:
+                return False
+            came.update(part)
+            to_read, moved = to_read - len(part), True
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        if not moved:
+            select.select([tls], [tls] if piece else [], [], 30)
+    tls.settimeout(30)
+    return sent.digest() == came.digest()
+
+
 def ask():
     context = set_up(ssl.create_default_context(cafile=options["ca"]))
     raw = socket.create_connection(("127.0.0.1", int(options["port"])), timeout=30)
@@ -105,6 +140,9 @@ def ask():
     name = options.get("name", "localhost")
     tls = context.wrap_socket(raw, server_hostname=name, suppress_ragged_eofs=False)
     say(tls.version(), tls.selected_alpn_protocol())
+    if "bytes" in options:
+        say("same" if there_and_back(tls, int(options["bytes"])) else "changed")
+        return end(tls)
     tls.sendall(options.get("say", "hello").encode() + b"\n")
     say(line_of(tls).decode().strip())
     if options.get("more"):

@@ -342,6 +342,68 @@ fn a_server_begins_after_a_word_or_at_once() {
     assert_eq!(files.ask(&host, &["more=yes"]), "TLSv1.3 None\nwelcome\nhello");
 }
 
+/// A listener of the plugin's own has TLS from its connections' first byte on, by a profile of the operator's.
+#[test]
+fn a_listener_of_a_plugins_own_has_tls() {
+    let files = Files::new();
+    let host = files.host(|plugin| plugin.allow("listen", &["127.0.0.1:*"]));
+    host.connect("tls_starts").send("serve=yes\n");
+    let line = host.wait_printed_start("serves at ");
+    let port = line.rsplit(' ').next().expect("a port").to_owned();
+    for version in ["1.2", "1.3"] {
+        let mut command = script("start_tls.py");
+        command.args(["ask", "more=yes", &format!("port={port}"), &format!("max={version}")]);
+        command.arg(format!("ca={}", files.file("ca.pem")));
+        let seen = finish(command).stdout;
+        assert_eq!(seen.trim_end(), format!("TLSv{version} None\nwelcome\nhello"));
+    }
+}
+
+/// Every byte there and back, whatever the pieces.
+#[test]
+fn much_goes_through_a_session_that_a_plugin_began() {
+    let files = Files::new();
+    let host = files.gate(&[("quiet", "yes")]);
+    for version in ["1.2", "1.3"] {
+        let words = ["word=yes", &format!("max={version}"), "bytes=67108864"];
+        let seen = files.ask(&host, &words);
+        assert_eq!(seen, format!("220 go on\nTLSv{version} None\nsame"), "{}", host.printed());
+        assert!(host.wait_printed_start("gate unbind").contains("failure=none end=said"));
+    }
+}
+
+/// The same in C, by a component whose world has the export `tls-handler`.
+#[test]
+fn a_plugin_in_c_begins_tls_is_told_and_judges() {
+    let files = Files::new();
+    let Certified { certificate, key } = &files.server;
+    let ca = files.file("ca.pem");
+    let profile = format!(
+        "{{ server = {{ certificate = {certificate:?}, key = {key:?}, client_ca = {ca:?}, client_certificate = \"request\" }} }}"
+    );
+    let plugin = Plugin::new("c_starttls").key("tls", profile);
+    let host = Host::start(&Config::serving(plugin));
+    let ask = |words: &[&str]| {
+        let mut command = script("start_tls.py");
+        let address = host.address("c_starttls");
+        command.args(["ask", "word=yes", "more=yes", &format!("port={}", port_of(&address))]);
+        command.arg(format!("ca={ca}")).args(words);
+        finish(command).stdout.trim_end().to_owned()
+    };
+    for (version, told) in [("1.2", "TLS 1.2"), ("1.3", "TLS 1.3")] {
+        let seen = ask(&[&format!("max={version}")]);
+        assert_eq!(seen, format!("220 go on\nTLSv{version} None\n{told}\nhello"));
+    }
+    // Who shows a certificate shows the right one: the other comes from the same authority.
+    let shows = |of: &Certified| {
+        let (certificate, key) = (of.certificate.display(), of.key.display());
+        ask(&[&format!("cert={certificate}"), &format!("key={key}"), "max=1.2"])
+    };
+    assert_eq!(shows(&files.client), "220 go on\nTLSv1.2 None\nTLS 1.2\nhello");
+    let seen = shows(&files.server);
+    assert!(seen.starts_with("220 go on\nfailed"), "{seen}");
+}
+
 /// The hole of many servers (CVE-2011-0411 and its kin): what stands behind `STARTTLS` in plain must not be read as if it had
 /// come through TLS.
 #[test]

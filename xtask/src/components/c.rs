@@ -1,4 +1,5 @@
-//! Guests written in C: `sdk/c/samples/NAME/NAME.c` becomes the component `c_NAME`.
+//! Guests written in C: `sdk/c/samples/NAME/NAME.c` becomes the component `c_NAME`. Where there is a `world.wit` beside it, its
+//! world has the sample's name; otherwise it is `minimal`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,14 +13,11 @@ use crate::root::{root, target};
 use crate::setup::wasm_clang;
 use crate::step::run;
 
-/// The world of the samples: nothing but a handler.
-const WORLD: &str = "minimal";
+/// The world of samples that have none of their own: nothing but a handler.
+const MINIMAL: &str = "minimal";
 
 /// Builds every sample.
 pub fn build() -> Result<Vec<Component>> {
-    let bindings = target().join("c").join(WORLD);
-    generate(&bindings)?;
-
     let samples = root().join("sdk/c/samples");
     let mut components = Vec::new();
     let mut names: Vec<_> = samples.read_dir()?.collect::<Result<_, _>>()?;
@@ -27,7 +25,12 @@ pub fn build() -> Result<Vec<Component>> {
     for sample in names {
         let name = sample.file_name().into_string().expect("samples have plain names");
         let source = sample.path().join(format!("{name}.c"));
-        let module = compile(&source, &bindings, &format!("{name}.wasm"))?;
+        let own = sample.path().join("world.wit");
+        let own = own.exists().then_some(own.as_path());
+        let world = if own.is_some() { &name } else { MINIMAL };
+        let bindings = target().join("c").join(world);
+        generate(&bindings, world, own)?;
+        let module = compile(&source, &bindings, world, &format!("{name}.wasm"))?;
         let bytes = adapt::component(&std::fs::read(module)?)
             .with_context(|| format!("{} is no component", source.display()))?;
         components.push(Component { name: format!("c_{name}"), bytes });
@@ -35,11 +38,14 @@ pub fn build() -> Result<Vec<Component>> {
     Ok(components)
 }
 
-/// Writes `minimal.h`, `minimal.c` and the object that holds the world.
-fn generate(directory: &Path) -> Result<()> {
+/// Writes `WORLD.h`, `WORLD.c` and the object that holds the world, which is in `own` or in the contract.
+fn generate(directory: &Path, world: &str, own: Option<&Path>) -> Result<()> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(root().join("wit"))?;
-    let world = resolve.select_world(&[package], Some(WORLD))?;
+    let (mut package, _) = resolve.push_dir(root().join("wit"))?;
+    if let Some(own) = own {
+        package = resolve.push_file(own)?;
+    }
+    let world = resolve.select_world(&[package], Some(world))?;
     let mut files = Files::default();
     wit_bindgen_c::Opts::default().build().generate(&mut resolve, world, &mut files)?;
 
@@ -50,14 +56,14 @@ fn generate(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn compile(source: &Path, bindings: &Path, module: &str) -> Result<PathBuf> {
+fn compile(source: &Path, bindings: &Path, world: &str, module: &str) -> Result<PathBuf> {
     let module = bindings.join(module);
     let clang = wasm_clang().context("there is no clang for WebAssembly")?;
     let mut command = Command::new(clang);
     command.args(["--target=wasm32-wasi", "-mexec-model=reactor"]);
     command.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]);
     command.arg("-Wl,--strip-debug").arg("-I").arg(bindings).arg(source);
-    for generated in [format!("{WORLD}.c"), format!("{WORLD}_component_type.o")] {
+    for generated in [format!("{world}.c"), format!("{world}_component_type.o")] {
         command.arg(bindings.join(generated));
     }
     run(command.arg("-o").arg(&module))?;
