@@ -1,6 +1,6 @@
 //! The peers of an attack, which come again and again, and the echo beside them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -93,23 +93,43 @@ pub fn descriptors(host: &Host) -> usize {
     fs::read_dir(format!("/proc/{}/fd", host.pid())).expect("the host runs").count()
 }
 
+/// How many connections wait for the host to accept them.
+fn unaccepted(host: &Host) -> usize {
+    let links = fs::read_dir(format!("/proc/{}/fd", host.pid())).expect("the host runs");
+    let targets = links.flatten().filter_map(|link| fs::read_link(link.path()).ok());
+    let sockets: HashSet<String> = targets.map(|target| target.display().to_string()).collect();
+    let table = fs::read_to_string(format!("/proc/{}/net/tcp", host.pid())).expect("it has TCP");
+    table.lines().filter_map(|line| backlog(line, &sockets)).sum()
+}
+
+/// The connections that wait at a socket of the system's table, if it listens and is one of these; the fields are those of
+/// `proc_net_tcp`: 3 is the state, 4 has the backlog of one that listens behind its colon, 9 is the socket's number.
+fn backlog(line: &str, sockets: &HashSet<String>) -> Option<usize> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (state, queues, number) = (fields.get(3)?, fields.get(4)?, fields.get(9)?);
+    let is_meant = *state == "0A" && sockets.contains(&format!("socket:[{number}]"));
+    let (_, waiting) = queues.split_once(':')?;
+    is_meant.then(|| usize::from_str_radix(waiting, 16).ok()).flatten()
+}
+
 /// Waits, an echo at a time, until the host has no more descriptors open than before.
 ///
 /// # Errors
-/// It still has more, and none has gone for as long as [`PATIENCE`](crate::PATIENCE): what hostile handlers have begun goes on
-/// in threads of a low priority, which a busy machine gives little time.
+/// It still has more, and neither has one gone nor a connection been accepted for as long as [`PATIENCE`](crate::PATIENCE):
+/// what hostile handlers have begun goes on in threads of a low priority, which a busy machine gives little time, and peers
+/// that have gone long ago still wait to be accepted behind them.
 pub fn wait_descriptors(host: &Host, echo: &mut Peer, before: usize) -> Result<(), String> {
     let (mut least, mut since) = (usize::MAX, Instant::now());
     loop {
-        let open = descriptors(host);
-        if open <= before {
+        let (open, waiting) = (descriptors(host), unaccepted(host));
+        if open <= before && waiting == 0 {
             return Ok(());
         }
-        if open < least {
-            (least, since) = (open, Instant::now());
+        if open + waiting < least {
+            (least, since) = (open + waiting, Instant::now());
         }
         if crate::PATIENCE < since.elapsed() {
-            return Err(format!("{open} descriptors are open, not {before}"));
+            return Err(format!("{open} descriptors are open, not {before}; {waiting} peers wait"));
         }
         echo.expect_echo("still here\n");
     }
