@@ -1,8 +1,9 @@
-//! What everything stands on: the heap, slots with keys, tokens of the poll and of calls, the calling thread, panics.
+//! What everything stands on: the heap, slots with keys, distributions, tokens of the poll and of calls, the calling thread, panics.
 
 pub(crate) mod arena;
 pub(crate) mod cancel;
 pub mod heap;
+pub(crate) mod histogram;
 pub mod panics;
 pub(crate) mod thread;
 pub(crate) mod token;

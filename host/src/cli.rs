@@ -1,9 +1,10 @@
 //! The command line.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use sandloop_host::config::explain::Explained;
@@ -13,6 +14,7 @@ use sandloop_host::engine::settings::CodeSettings;
 use sandloop_host::engine::{compile, inspect};
 use sandloop_host::log::filter::{self, Filter};
 use sandloop_host::log::{Log, Settings};
+use sandloop_host::run::admin::top::{HostSnapshot, TopStyle};
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::notify::ServiceManager;
 use sandloop_host::run::signals::SignalWatch;
@@ -73,6 +75,15 @@ enum CliCommand {
         /// The folder, which is there.
         folder: PathBuf,
     },
+    /// Show what a running host does, at its admin listener: plugins and tenants, the last denials and traps.
+    Top {
+        /// The configuration that the host was started with.
+        #[arg(default_value = "plugins.toml")]
+        file: PathBuf,
+        /// Print one picture, with the rates since the start of the host, instead of one every two seconds.
+        #[arg(long)]
+        once: bool,
+    },
     /// Compile standard input to standard output for the host that has started this process.
     #[command(name = bounds::COMMAND, hide = true)]
     CompileApart {
@@ -86,6 +97,9 @@ enum CliCommand {
         parent: u32,
     },
 }
+
+/// How often `top` asks.
+const TOP_EVERY: Duration = Duration::from_secs(2);
 
 /// What ends a command early, and with which code.
 struct Complaint(String, u8);
@@ -123,6 +137,7 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         CliCommand::Compile { file } => fill(file, filter),
         CliCommand::Inspect { file } => inspect_file(file, filter),
         CliCommand::Manual { folder } => manual(folder),
+        CliCommand::Top { file, once } => top(file, *once),
         CliCommand::CompileApart { .. } => Ok(ExitCode::FAILURE),
     }
 }
@@ -169,6 +184,33 @@ fn manual(folder: &Path) -> Result<ExitCode, Complaint> {
     clap_mangen::generate_to(Arguments::command(), folder)
         .map_err(|error| Complaint(format!("{}: {error}", folder.display()), 1))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn top(file: &Path, once: bool) -> Result<ExitCode, Complaint> {
+    let config = Config::load(file).map_err(StartError::Config)?;
+    let Some(admin) = config.admin else {
+        let file = file.display();
+        return Err(Complaint(
+            format!("{file}: the host is not watched; add a section [admin]"),
+            2,
+        ));
+    };
+    let is_terminal = io::stdout().is_terminal();
+    let colours = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let style = TopStyle { colours };
+    let mut before: Option<HostSnapshot> = None;
+    loop {
+        let now = HostSnapshot::take(&admin).map_err(|error| Complaint(error.to_string(), 1))?;
+        let shown = now.show(before.as_ref(), style);
+        if once || !is_terminal {
+            print(&shown);
+            return Ok(ExitCode::SUCCESS);
+        }
+        // Over what was there, without a moment in which nothing is; what is too wide is cut by the terminal.
+        print(&format!("\x1b[?7l\x1b[H{}\x1b[J\x1b[?7h", shown.replace('\n', "\x1b[K\n")));
+        before = Some(now);
+        std::thread::sleep(TOP_EVERY);
+    }
 }
 
 fn compile_apart(settings: CodeSettings, memory: u64, seconds: u64, parent: u32) -> ExitCode {

@@ -6,6 +6,7 @@
 pub mod address;
 mod address_block;
 mod address_value;
+pub mod admin;
 pub(crate) mod allow;
 pub(crate) mod bound;
 pub(crate) mod channel;

@@ -1,6 +1,7 @@
 //! The names of the contract as they stand in a component.
 
 pub(crate) mod bindings;
+pub(crate) mod callback;
 pub(crate) mod export;
 pub(crate) mod outcome;
 pub(crate) mod socket;

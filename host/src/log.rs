@@ -81,10 +81,15 @@ pub fn start(settings: Settings) -> io::Result<Log> {
 
 /// Tells the operator how much of the host's own lines was left out since the beginning, if anything.
 pub(crate) fn tell_left_out() {
-    let lost = LOG.get().map_or(0, |log| log.host.lost.total());
+    let lost = left_out();
     if 0 < lost {
         tracing::info!(what = "lines left out", of = "log_queue", count = lost, "counted");
     }
+}
+
+/// How many of the host's own lines were left out since the beginning.
+pub(crate) fn left_out() -> u64 {
+    LOG.get().map_or(0, |log| log.host.lost.total())
 }
 
 impl Drop for Log {

@@ -1,6 +1,7 @@
 //! What instances send to each other, on whichever reactor they are.
 
 pub(crate) mod channels;
+pub(crate) mod inquiry;
 pub(crate) mod mailboxes;
 pub(crate) mod message;
 pub(crate) mod post;

@@ -5,12 +5,15 @@ pub(crate) mod denial;
 pub(crate) mod file_calls;
 pub(crate) mod folders;
 pub(crate) mod granted;
+pub(crate) mod incidents;
 pub(crate) mod jobs;
 pub(crate) mod lines;
 pub(crate) mod loop_holds;
+pub(crate) mod readiness;
 pub(crate) mod report;
 pub(crate) mod roster;
 pub(crate) mod shared;
+pub(crate) mod stats;
 pub(crate) mod subject;
 pub(crate) mod tenant;
 pub(crate) mod tls;
@@ -18,7 +21,8 @@ pub(crate) mod tls;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::config::limits::Limits;
+use crate::config::bound::Bound;
+use crate::config::limits::{self, Limits};
 use crate::config::model::PluginConfig;
 use crate::contract::export::Exports;
 use crate::log::text::GuestText;
@@ -106,6 +110,22 @@ impl Usage {
         self.deferred.set_limit(limits.deferred);
         self.processes.set_limit(limits.processes);
         self.watches.set_limit(limits.watches);
+    }
+}
+
+impl Usage {
+    /// Each bound with what is used of it and what it is set to.
+    pub fn all(&self) -> [(&'static Bound, u32, u32); 7] {
+        [
+            (&limits::CONNECTIONS, &self.accepted),
+            (&limits::LOOKUPS, &self.lookups),
+            (&limits::OUTGOING, &self.outgoing),
+            (&limits::LISTENERS, &self.listeners),
+            (&limits::DEFERRED, &self.deferred),
+            (&limits::PROCESSES, &self.processes),
+            (&limits::WATCHES, &self.watches),
+        ]
+        .map(|(bound, used)| (bound, used.acquired(), used.limit()))
     }
 }
 

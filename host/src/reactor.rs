@@ -14,6 +14,7 @@ mod fair_share;
 mod files;
 mod handshakes;
 mod inbox;
+mod inquiries;
 mod instances;
 mod mail;
 mod outgoing;

@@ -1,5 +1,6 @@
 //! From a configuration to a running host, and to its end.
 
+pub mod admin;
 pub mod control;
 mod descriptors;
 pub mod error;
@@ -21,10 +22,15 @@ use crate::config::model::{Config, HostConfig};
 use crate::engine::ticker::Activity;
 use crate::mail::post::Post;
 use crate::net::listener;
+use crate::net::listener::admin::BoundAdmin;
 use crate::net::listener::tls::TlsWatch;
 use crate::net::listener::{BoundListener, Listener, PathLocks, PathWatch};
+use crate::plugin::readiness::Readiness;
 use crate::plugin::tls::ProfileWatch;
 use crate::reactor::Reactor;
+use crate::run::admin::watched::{Heartbeat, Pages, WatchedHost};
+use crate::run::admin::{AdminRuntime, AdminThread};
+use crate::run::control::Control;
 use crate::run::error::StartError;
 use crate::run::news::News;
 use crate::run::notify::ServiceManager;
@@ -54,24 +60,48 @@ pub fn serve(
     let of_panics = sender.clone();
     panics::tell(move |panicked| of_panics.send(News::Panicked(panicked)).is_ok());
     let clock = Clock::system();
+    let begun = clock.now();
     let starting =
         manager.starting(config.plugins.len()).map_err(StartError::thread("the start"))?;
-    let Prepared { config, left_out, mut reactors, host, files, ticker, workers, slow, disposal } =
-        prepare(config, &clock)?;
+    let prepared = prepare(config, &clock)?;
+    let Prepared { config, left_out, mut reactors, host, files, .. } = prepared;
+    let Prepared { ticker, workers, slow, disposal, quota, .. } = prepared;
     for cause in left_out {
         let (plugin, cause) = (cause.plugin(), cause.to_string());
         tracing::error!(plugin, cause, "a plugin is left out, the others serve");
     }
     let config = &config;
     descriptors::admit(config).map_err(StartError::Config)?;
+    let control = Control::new(sender.clone());
     let crew = Crew::new(&config.host, ticker.activity(), sender)?;
     let locks = PathLocks::take(config).map_err(StartError::Bind)?;
     // From here on there are paths to remove.
     signals.begin_serving();
     let bound = bind_all(config)?;
+    let posts: Vec<Post> = reactors.iter().map(Reactor::post).collect();
+    let admin = match &config.admin {
+        None => None,
+        Some(section) => Some(Admin {
+            bound: listener::admin::bind(config, section).map_err(StartError::Bind)?,
+            runtime: AdminRuntime::new().map_err(StartError::made("the admin listener"))?,
+            watched: WatchedHost {
+                host: host.clone(),
+                posts: posts.clone(),
+                clock: clock.for_reactor(),
+                begun,
+                quota,
+                limits: config.host.limits.clone(),
+                control: control.clone(),
+                config: section.clone(),
+                pages: Pages::default(),
+                heartbeat: Heartbeat::default(),
+            },
+        }),
+    };
     if let Some(end) = asked_to_end(&news) {
         return end;
     }
+    let admin = admin.map(|admin| admin.serve(config)).transpose()?;
     let (mut paths, mut certificates) = (Vec::new(), Vec::new());
     for (listeners, section) in listen_all(bound, config)?.into_iter().zip(&config.listeners) {
         paths.extend(PathWatch::of(&listeners));
@@ -84,11 +114,11 @@ pub fn serve(
         }
     }
     drop(locks);
-    let posts: Vec<Post> = reactors.iter().map(Reactor::post).collect();
     for mut reactor in reactors {
         reactor.set_peers(posts.clone());
         crew.give(reactor);
     }
+    host.readiness.reach(Readiness::Serving);
     tracing::info!(
         listeners = config.listeners.len(),
         plugins = host.roster().plugins().count(),
@@ -110,6 +140,7 @@ pub fn serve(
     drop(starting);
     let code = match supervisor.run() {
         End::Whole(code) => {
+            drop(admin);
             drop(crew);
             // They may be inside guests, which the ticker has to interrupt.
             drop(workers);
@@ -121,11 +152,33 @@ pub fn serve(
         }
         End::Cut(code) => {
             // Whatever they hang in ends with the process.
-            std::mem::forget((crew, workers, slow, files, disposal, ticker));
+            std::mem::forget((admin, crew, workers, slow, files, disposal, ticker));
             code
         }
     };
     Ok(code)
+}
+
+/// What the admin listener is made of, before anything listens.
+struct Admin {
+    bound: BoundAdmin,
+    runtime: AdminRuntime,
+    watched: WatchedHost,
+}
+
+impl Admin {
+    /// Listens, and serves from now on: a probe is told that the host starts.
+    fn serve(self, config: &Config) -> Result<AdminThread, StartError> {
+        let Admin { bound, runtime, watched } = self;
+        let address = bound.address.to_string();
+        watched.host.own_listeners.add(&bound.address);
+        let section = watched.config.clone();
+        let listener = bound.listen(config, &section).map_err(StartError::Bind)?;
+        let thread =
+            runtime.serve(listener, watched).map_err(StartError::thread("the admin listener"))?;
+        tracing::info!(address, "watched and told what to do");
+        Ok(thread)
+    }
 }
 
 /// The reactors' threads: made before the first port opens, so that a machine without room for them is told then.

@@ -168,6 +168,7 @@ pub struct Config {
     /// Name, key, value.
     tenants: Vec<(String, String, String)>,
     listens: Vec<Listen>,
+    admin: Vec<(String, String)>,
 }
 
 impl Config {
@@ -198,6 +199,17 @@ impl Config {
     pub fn tenant(mut self, name: &str, key: &str, value: impl Into<String>) -> Config {
         self.tenants.push((name.to_owned(), key.to_owned(), value.into()));
         self
+    }
+
+    /// Sets a key of `[admin]` to this TOML.
+    pub fn admin(mut self, key: &str, value: impl Into<String>) -> Config {
+        self.admin.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// Is watched at a Unix socket in the host's own folder.
+    pub fn watched(self) -> Config {
+        self.admin("address", "\"unix://admin.sock\"")
     }
 
     /// One more listener.
@@ -240,6 +252,7 @@ impl Config {
             }
             section(&mut toml, "[[listen]]", &keys);
         }
+        section(&mut toml, "[admin]", &self.admin);
         toml
     }
 }

@@ -9,6 +9,7 @@
 //! Nothing here sleeps to let something happen: a test waits for a line, a byte, a close or an exit, each with
 //! [`PATIENCE`] as its deadline.
 
+pub mod admin;
 pub mod amqp_server;
 pub mod cable;
 pub mod certificates;
@@ -30,6 +31,7 @@ pub mod stub;
 
 use std::time::Duration;
 
+pub use admin::{Admin, AdminReply};
 pub use config::{Config, Isolation, Listen, Plugin, computing_tenants};
 pub use held::HeldHost;
 pub use host::{Host, Outcome, Running, own_loopback, sandloop};

@@ -19,6 +19,7 @@ macro_rules! each_isolation {
 }
 
 mod activation;
+mod admin;
 mod admission;
 mod amqp;
 mod amqp_server;

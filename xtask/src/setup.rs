@@ -31,6 +31,7 @@ pub fn for_tests() -> Result<Route> {
         &tools::NGINX,
         &tools::WEBSOCKETS,
         &tools::BROWSER,
+        &tools::PROMETHEUS,
     ])?;
     ensure(&[&tools::RABBITMQ, &tools::PIKA])?;
     route::ensure_checkers()?;

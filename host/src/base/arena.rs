@@ -94,6 +94,12 @@ impl<T> Arena<T> {
         (keys, (end < self.slots.capacity()).then_some(end))
     }
 
+    /// The slots from this one on, each with its number and what is in it; none behind the last that was ever used.
+    pub fn slots_from(&self, first: u32) -> impl Iterator<Item = (u32, Option<&T>)> {
+        let end = u32::try_from(self.slots.capacity()).unwrap_or(u32::MAX);
+        (first..end).map(|slot| (slot, self.slots.get(slot as usize).map(|(_, thing)| thing)))
+    }
+
     /// How many things there are.
     pub fn len(&self) -> usize {
         self.slots.len()

@@ -30,6 +30,10 @@ impl fmt::Display for Explained<'_> {
             let title = format!("[[listen]] {address}");
             self.table(f, &title, &listen(index), &listener.limits.amounts())?;
         }
+        if let Some(admin) = &config.admin {
+            let title = format!("[admin] {}", admin.address);
+            self.table(f, &title, "admin", &admin.limits.amounts())?;
+        }
         let stack = units::size(GUEST_STACK_BYTES as u64);
         writeln!(f, "every instance")?;
         writeln!(f, "  {:<20} {stack:>9}  {:<9} {:<7} The instance ends.", "stack", "fixed", "trap")

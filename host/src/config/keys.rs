@@ -2,7 +2,7 @@
 
 use strsim::levenshtein;
 
-use super::limits::{RawHost, RawLimits, RawListen, RawTenantLimits};
+use super::limits::{RawAdmin, RawHost, RawLimits, RawListen, RawTenantLimits};
 use super::raw::{
     RawAllow, RawCertificate, RawFile, RawPlugin, RawProfileCertificate, RawProxyProtocol,
     RawTenant, RawTlsProfile,
@@ -24,6 +24,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ConfigKey> {
         RawListen::KEYS,
         RawCertificate::KEYS,
         RawProxyProtocol::KEYS,
+        RawAdmin::KEYS,
     ];
     sections.into_iter().flatten()
 }

@@ -819,6 +819,55 @@ limits! {
     }
 }
 
+limits! {
+    /// The bounds of `[admin]`. Meaning, range and what happens at each are beside its constant.
+    struct AdminLimits from struct RawAdmin at "admin" {
+        address: key toml::Value = r#"an address in quotes, as in address = "unix:///run/sandloop/admin.sock""#;
+        mode: key Option<String> = r#"an octal mode in quotes, as in mode = "0660""#;
+        owner: key Option<Quantity> = r#"the name of a user in quotes, as in owner = "www-data", or its number"#;
+        group: key Option<Quantity> = r#"the name of a group in quotes, as in group = "www-data", or its number"#;
+        public: key Option<bool> = "public = true or public = false";
+        token: key Option<toml::Table> = r#"where the token is, as in token = { file = "admin.token" }"#;
+        #[serde(default)]
+        hosts: key Vec<String> = r#"a list of names, as in hosts = ["sandloop.example.com"]"#,
+            each r#"a name in quotes, as in "sandloop.example.com""#;
+        quarantine: key Option<String> = r#"quarantine = "ready" or quarantine = "unready""#;
+        clients: bound CLIENTS: u32 = {
+            what: "Connections of the admin listener at once.",
+            why: "Each holds a descriptor and some memory of the host's own. A Prometheus has one, a page as many as its browser opens.",
+            at: Close,
+            then: "The connection that has waited longest for a request is closed; where each of them has one under way, new ones wait in the backlog.",
+            unit: Count,
+            default: 64,
+            min: 1,
+            max: 10_000,
+            form: "a number, as in clients = 64",
+        };
+        request: bound REQUEST: u32 = {
+            what: "Bytes of the head of a request to the admin listener, and of its body.",
+            why: "No request needs more than a token and a name; a browser adds about a kibibyte.",
+            at: Refuse,
+            then: "The answer is 431 or 413, and the connection ends.",
+            unit: Bytes,
+            default: 16 * KIB,
+            min: 8 * KIB,
+            max: MIB,
+            form: r#"a size, as in request = "16KiB""#,
+        };
+        request_deadline: bound REQUEST_DEADLINE: Duration = {
+            what: "How long a connection of the admin listener may take to send a request, and to take the answer.",
+            why: "A client that sends a byte now and then holds a place that others want. It is also how long one may be silent.",
+            at: Close,
+            then: "The connection is closed. What a request has asked for goes on.",
+            unit: Time,
+            default: 10 * SECOND,
+            min: 100 * MILLISECOND,
+            max: HOUR,
+            form: r#"a duration in quotes, as in request_deadline = "10s""#,
+        };
+    }
+}
+
 impl Bound {
     /// Its name in the log. A tenant's has `tenant ` before it where the host or a plugin has a bound of that name.
     pub fn log_name(&self) -> Cow<'static, str> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::address::ListenAddress;
+use super::admin::AdminConfig;
 use super::allow::Allow;
 use super::limits::{HostLimits, Limits, ListenLimits, TenantLimits};
 use super::origins::Origins;
@@ -27,10 +28,19 @@ pub struct Config {
     pub tenants: Vec<TenantConfig>,
     /// The listeners, in the order of the file.
     pub listeners: Vec<ListenConfig>,
+    /// Where the host is watched and told what to do; none unless the file says so.
+    pub admin: Option<AdminConfig>,
     /// Where its bounds are written.
     pub origins: Origins,
     /// What is allowed and most likely not meant, for the operator.
     pub doubts: Vec<String>,
+}
+
+impl Config {
+    /// How many loops are measured: all where somebody watches, and none otherwise.
+    pub fn watched_loops(&self) -> usize {
+        self.admin.as_ref().map_or(0, |_| self.host.limits.reactors)
+    }
 }
 
 /// `[host]`.

@@ -39,8 +39,8 @@ fn text(folder: &Path, value: &Value) -> Result<String, Problem> {
     }
 }
 
-/// `{ env = "NAME" }` or `{ file = "path" }`.
-fn secret(folder: &Path, table: &toml::Table) -> Result<String, Problem> {
+/// What `{ env = "NAME" }` or `{ file = "path" }` stands for.
+pub(super) fn secret(folder: &Path, table: &toml::Table) -> Result<String, Problem> {
     let mut entries = table.iter();
     match (entries.next(), entries.next()) {
         (Some((key, Value::String(name))), None) if key == "env" => {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::limits::{OPTIONS, RawHost, RawLimits, RawListen, RawTenantLimits};
+use super::limits::{OPTIONS, RawAdmin, RawHost, RawLimits, RawListen, RawTenantLimits};
 use super::table::mirror;
 
 mirror! {
@@ -21,6 +21,7 @@ mirror! {
         #[serde(default)]
         listen: key Vec<RawListen> = "a section [[listen]] for each address, with two brackets",
             each "a section [[listen]]";
+        admin: key Option<RawAdmin> = "a section [admin]";
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::address::ListenAddress;
 use super::address_value;
+use super::admin;
 use super::allow;
 use super::compile_cache;
 use super::environment;
@@ -23,7 +24,7 @@ use super::overlap::overlap;
 use super::proxy_protocol;
 use super::quantity::Quantity;
 use super::raw::{RawFile, RawPlugin, RawTenant};
-use super::socket_access;
+use super::socket_access::{self, WrittenAccess};
 use super::source::{KeyPlace, SourceText};
 use super::tls;
 use super::tls::profile::TlsProfile;
@@ -37,6 +38,10 @@ pub(crate) fn resolve(source: &SourceText<'_>, raw: &RawFile) -> Result<Config, 
     let mut plugins = plugins(&top.key("plugins"), folder, raw)?;
     let tenants = tenants(&top.key("tenants"), raw, &mut plugins)?;
     let listeners = listeners(&top.key("listen"), folder, raw, &plugins)?;
+    let admin = raw.admin.as_ref();
+    let taken: Vec<_> = listeners.iter().map(|it| (&it.address, it.line)).collect();
+    let admin = admin.map(|raw| admin::resolve(&top.key("admin"), folder, raw, &taken));
+    let admin = admin.transpose()?;
     for (index, plugin) in plugins.iter().enumerate() {
         let is_served = listeners.iter().any(|listener| listener.plugin == index);
         let is_spawned = plugins.iter().any(|other| other.allow.may_spawn(&plugin.name));
@@ -51,7 +56,7 @@ pub(crate) fn resolve(source: &SourceText<'_>, raw: &RawFile) -> Result<Config, 
     let file = source.file.to_owned();
     let origins = Origins::default();
     let doubts = Vec::new();
-    let mut config = Config { file, host, plugins, tenants, listeners, origins, doubts };
+    let mut config = Config { file, host, plugins, tenants, listeners, admin, origins, doubts };
     config.origins = find_origins(&top, &config);
     config.doubts = find_doubts(&top, raw, &config);
     Ok(config)
@@ -95,6 +100,9 @@ fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
     }
     for (index, listener) in config.listeners.iter().enumerate() {
         note(&origins::listen(index), &top.key("listen").index(index), &listener.limits.amounts());
+    }
+    if let Some(admin) = &config.admin {
+        note("admin", &top.key("admin"), &admin.limits.amounts());
     }
     // No bound, but a command may have to say where it is.
     origins.note("host", &top.key("host"), ["compile_cache"]);
@@ -406,7 +414,15 @@ fn listener(
     Ok(ListenConfig {
         tls: tls::resolve(place, folder, raw, &address)?,
         proxy_protocol: proxy_protocol::resolve(place, raw, &address)?,
-        access: socket_access::resolve(place, raw, &address)?,
+        access: socket_access::resolve(
+            place,
+            &WrittenAccess {
+                mode: raw.mode.as_deref(),
+                owner: raw.owner.as_ref(),
+                group: raw.group.as_ref(),
+            },
+            &address,
+        )?,
         address,
         plugin: plugin.ok_or_else(|| wrong("plugin")(undeclared()))?,
         handler: raw.handler.clone(),

@@ -4,7 +4,6 @@ use nix::unistd::{Group, User};
 
 use super::address::ListenAddress;
 use super::error::{ConfigError, Problem};
-use super::limits::RawListen;
 use super::quantity::Quantity;
 use super::source::KeyPlace;
 
@@ -26,10 +25,17 @@ const ANYBODY_MAY_CONNECT: u32 = 0o222;
 /// The number that stands for nobody's in the calls of the system.
 const NO_ID: u32 = u32::MAX;
 
-/// Reads the keys of the `[[listen]]` at `place`, which listens at `address`.
+/// The keys as they are written in a section that listens.
+pub(super) struct WrittenAccess<'a> {
+    pub(super) mode: Option<&'a str>,
+    pub(super) owner: Option<&'a Quantity>,
+    pub(super) group: Option<&'a Quantity>,
+}
+
+/// Reads the keys of the section at `place`, which listens at `address`.
 pub(super) fn resolve(
     place: &KeyPlace<'_>,
-    raw: &RawListen,
+    raw: &WrittenAccess<'_>,
     address: &ListenAddress,
 ) -> Result<SocketAccess, ConfigError> {
     let written = [
@@ -47,9 +53,9 @@ pub(super) fn resolve(
     }
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     Ok(SocketAccess {
-        mode: raw.mode.as_deref().map(mode).transpose().map_err(wrong("mode"))?,
-        owner: raw.owner.as_ref().map(owner).transpose().map_err(wrong("owner"))?,
-        group: raw.group.as_ref().map(group).transpose().map_err(wrong("group"))?,
+        mode: raw.mode.map(mode).transpose().map_err(wrong("mode"))?,
+        owner: raw.owner.map(owner).transpose().map_err(wrong("owner"))?,
+        group: raw.group.map(group).transpose().map_err(wrong("group"))?,
     })
 }
 

@@ -13,10 +13,20 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::entry::EntryKey;
 use self::folder::{Folder, Missing};
 use crate::config::model::CompileCache;
+
+/// Components of this process that the cache had, and those that it had not.
+static HITS: AtomicU64 = AtomicU64::new(0);
+static MISSES: AtomicU64 = AtomicU64::new(0);
+
+/// How many components the cache has had since the process began, and how many it has not.
+pub fn counts() -> (u64, u64) {
+    (HITS.load(Ordering::Relaxed), MISSES.load(Ordering::Relaxed))
+}
 
 /// The compile cache of one start.
 #[derive(Debug)]
@@ -75,6 +85,17 @@ impl Cache {
 
     /// What `load` makes of the artefact of this key; none where there is none that is whole, or `load` refuses it.
     pub(super) fn find<T, E: std::fmt::Display>(
+        &self,
+        key: &EntryKey,
+        load: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Option<T> {
+        let found = self.look_up(key, load);
+        let counter = if found.is_some() { &HITS } else { &MISSES };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    fn look_up<T, E: std::fmt::Display>(
         &self,
         key: &EntryKey,
         load: impl FnOnce(&[u8]) -> Result<T, E>,

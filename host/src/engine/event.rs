@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::base::arena::ConnectionId;
 use crate::clock::Moment;
 use crate::contract::bindings::Origin;
+use crate::contract::callback::Callback;
 use crate::contract::outcome::{Drain, ExitReason};
 use crate::log::text::GuestText;
 use crate::mail::message::Message;
@@ -181,40 +182,45 @@ impl Event {
         Event::Open(Box::new(Opening { connection, shared, origin, constructed: false }))
     }
 
+    /// The callback.
+    pub fn callback(&self) -> Callback {
+        match self {
+            Event::Prepare => Callback::Prepare,
+            Event::Handlers => Callback::Handlers,
+            Event::Start => Callback::Start,
+            Event::Stopping => Callback::Stopping,
+            Event::Stopped => Callback::Stopped,
+            Event::Open(opening) if opening.constructed => Callback::PostInit,
+            Event::Open(_) => Callback::Constructor,
+            Event::Completed(_) => Callback::ConnectionCompleted,
+            Event::Data { .. } | Event::Datagram { .. } => Callback::ReceiveData,
+            Event::Drained(_) => Callback::Drained,
+            Event::ProxyTargetUnbound(_) => Callback::ProxyTargetUnbound,
+            Event::ProxyCompleted(_) => Callback::ProxyCompleted,
+            Event::FileSent { .. } => Callback::FileSent,
+            Event::FileChanged { change: Change::Modified, .. } => Callback::FileModified,
+            Event::FileChanged { change: Change::Moved, .. } => Callback::FileMoved,
+            Event::FileChanged { change: Change::Deleted, .. } => Callback::FileDeleted,
+            Event::WatchEnded { .. } => Callback::WatchEnded,
+            Event::Secured(_) => Callback::TlsCompleted,
+            Event::VerifyPeer { .. } => Callback::VerifyPeer,
+            Event::Draining { .. } => Callback::Draining,
+            Event::Unbind { .. } => Callback::Unbind,
+            Event::Timer(_) => Callback::TimerFired,
+            Event::Tick(_) => Callback::Tick,
+            Event::Operation { .. } => Callback::Operation,
+            Event::Deferred(_) => Callback::Completed,
+            Event::Message { .. } => Callback::Message,
+            Event::Popped { .. } => Callback::Popped,
+            Event::Spawned { .. } => Callback::Spawned,
+            Event::Notified(_) => Callback::Notified,
+            Event::Exited { .. } => Callback::Exited,
+        }
+    }
+
     /// The callback's name, for the log.
     pub fn name(&self) -> &'static str {
-        match self {
-            Event::Prepare => "prepare",
-            Event::Handlers => "handlers",
-            Event::Start => "start",
-            Event::Stopping => "stopping",
-            Event::Stopped => "stopped",
-            Event::Open(opening) if opening.constructed => "post-init",
-            Event::Open(_) => "constructor",
-            Event::Completed(_) => "connection-completed",
-            Event::Data { .. } | Event::Datagram { .. } => "receive-data",
-            Event::Drained(_) => "drained",
-            Event::ProxyTargetUnbound(_) => "proxy-target-unbound",
-            Event::ProxyCompleted(_) => "proxy-completed",
-            Event::FileSent { .. } => "file-sent",
-            Event::FileChanged { change: Change::Modified, .. } => "file-modified",
-            Event::FileChanged { change: Change::Moved, .. } => "file-moved",
-            Event::FileChanged { change: Change::Deleted, .. } => "file-deleted",
-            Event::WatchEnded { .. } => "watch-ended",
-            Event::Secured(_) => "tls-completed",
-            Event::VerifyPeer { .. } => "verify-peer",
-            Event::Draining { .. } => "draining",
-            Event::Unbind { .. } => "unbind",
-            Event::Timer(_) => "timer-fired",
-            Event::Tick(_) => "tick",
-            Event::Operation { .. } => "operation",
-            Event::Deferred(_) => "completed",
-            Event::Message { .. } => "message",
-            Event::Popped { .. } => "popped",
-            Event::Spawned { .. } => "spawned",
-            Event::Notified(_) => "notified",
-            Event::Exited { .. } => "exited",
-        }
+        self.callback().name()
     }
 
     /// The connection it is about.

@@ -21,6 +21,7 @@ use crate::host_api;
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
 use crate::log::trap;
+use crate::plugin::counters::Counters;
 use crate::plugin::folders::Folders;
 use crate::plugin::granted::GrantedFolders;
 use crate::plugin::tenant::Tenant;
@@ -106,7 +107,7 @@ impl Loader {
                 .limits
                 .accepts_per_second
                 .map(|accepts| TokenBucket::new(accepts.into())),
-            counters: Arc::default(),
+            counters: Arc::new(Counters::watched(config.watched_loops())),
             file: config.file.clone(),
         });
         Ok(Arc::new(Template { plugin, pre, indices }))

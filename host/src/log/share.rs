@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::clock::Moment;
+use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::log::queue;
 use crate::quota::token_bucket::TokenBucket;
@@ -125,17 +126,22 @@ impl LogShare {
 
     /// Tells the operator what was left out of its lines and of its output since the beginning, if anything.
     pub fn tell_left_out(&self) {
-        let tallies = [
-            (&limits::LOG_PER_SECOND, "lines left out", &self.above_rate),
-            (&limits::LOG_QUEUE, "lines left out", &self.log.lost),
-            (&limits::STDOUT_QUEUE, "bytes left out", &self.output.lost),
-        ];
-        for (bound, what, tally) in tallies {
-            let count = tally.total();
+        for (bound, count) in self.left_out() {
+            let is_output = *bound == limits::STDOUT_QUEUE;
+            let what = if is_output { "bytes left out" } else { "lines left out" };
             if 0 < count {
                 tracing::info!(tenant = self.name, what, of = bound.name, count, "counted");
             }
         }
+    }
+
+    /// What was left out since the beginning, and because of which bound: lines of the log, and bytes of the output.
+    pub fn left_out(&self) -> [(&'static Bound, u64); 3] {
+        [
+            (&limits::LOG_PER_SECOND, self.above_rate.total()),
+            (&limits::LOG_QUEUE, self.log.lost.total()),
+            (&limits::STDOUT_QUEUE, self.output.lost.total()),
+        ]
     }
 }
 

@@ -13,6 +13,7 @@ use mio::Waker;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::contract::outcome::{ExitReason, Failure};
+use crate::mail::inquiry::Inquiry;
 use crate::mail::message::{KEPT_BYTES, Message};
 use crate::mail::watch::WatchFault;
 use crate::net::connection::files::{FileFault, OpenedFile};
@@ -89,7 +90,7 @@ pub enum FileNews {
 }
 
 /// What the host itself tells a reactor. It comes before all mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Notice {
     /// Stop.
     Stop(StopManner),
@@ -99,6 +100,8 @@ pub enum Notice {
     SlotFreed,
     /// Plugins were quarantined and are not any more.
     LiftQuarantine,
+    /// Somebody who watches the host asks for this.
+    Asked(Inquiry),
 }
 
 /// What becomes of what is under way where a host stops.

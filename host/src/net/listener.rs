@@ -1,5 +1,6 @@
 //! Listeners: bound before anything runs, accepted from by one reactor each.
 
+pub(crate) mod admin;
 pub(crate) mod error;
 pub mod inherited;
 mod ip;
@@ -155,17 +156,23 @@ impl PathLocks {
     /// # Errors
     /// When another process holds one of them for long.
     pub fn take(config: &Config) -> Result<PathLocks, BindError> {
-        let mut folders: Vec<(usize, FolderLock)> = Vec::new();
-        for (place, section) in config.listeners.iter().enumerate() {
-            let ListenAddress::Unix(path) = &section.address else { continue };
-            let folder = FolderLock::find(path);
-            folders.extend(folder.map(|folder| (place, folder)));
+        let listeners = config.listeners.iter().enumerate();
+        let listeners = listeners.map(|(place, section)| (Some(place), &section.address));
+        let admin = config.admin.iter().map(|admin| (None, &admin.address));
+        let mut folders: Vec<(Option<usize>, FolderLock)> = Vec::new();
+        for (place, address) in listeners.chain(admin) {
+            let ListenAddress::Unix(path) = address else { continue };
+            folders.extend(FolderLock::find(path).map(|folder| (place, folder)));
         }
         // In one order for every host, and each once: otherwise they could wait for each other.
         folders.sort_by_key(|(_, folder)| folder.identity());
         folders.dedup_by_key(|(_, folder)| folder.identity());
+        let error = |place: Option<usize>, fault| match (place, &config.admin) {
+            (None, Some(admin)) => BindError::of_admin(config, admin, fault),
+            (place, _) => BindError::new(config, place.unwrap_or(0), fault),
+        };
         for (place, folder) in &folders {
-            folder.take(LOCK_WAIT).map_err(|fault| BindError::new(config, *place, fault))?;
+            folder.take(LOCK_WAIT).map_err(|fault| error(*place, fault))?;
         }
         Ok(PathLocks { _folders: folders.into_iter().map(|(_, folder)| folder).collect() })
     }

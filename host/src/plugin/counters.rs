@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::config::bound::Limit;
+use crate::plugin::incidents::Incidents;
+use crate::plugin::stats::PluginStats;
 use crate::quota::token_bucket::TokenBucket;
 
 /// How often the same is told, at most.
@@ -22,6 +24,10 @@ pub struct Counters {
     pub(super) trap_lines: TokenBucket,
     pub(super) window: Mutex<Window>,
     pub(super) quarantined: AtomicBool,
+    /// What the loops measure of it, where somebody watches.
+    pub stats: PluginStats,
+    /// Its last traps and denials, where somebody watches.
+    pub incidents: Incidents,
 }
 
 /// What is counted apart.
@@ -56,11 +62,22 @@ impl Default for Counters {
             trap_lines: TokenBucket::new(TRAP_LINES_PER_SECOND),
             window: Mutex::default(),
             quarantined: AtomicBool::new(false),
+            stats: PluginStats::default(),
+            incidents: Incidents::default(),
         }
     }
 }
 
 impl Counters {
+    /// For a host that so many loops of are measured; none where nobody watches.
+    pub fn watched(loops: usize) -> Counters {
+        Counters {
+            stats: PluginStats::new(loops),
+            incidents: Incidents::new(0 < loops),
+            ..Counters::default()
+        }
+    }
+
     /// Counts one more, which is told elsewhere; the count so far.
     pub fn add(&self, what: CounterKey) -> u64 {
         self.add_many(what, 1)
@@ -86,8 +103,13 @@ impl Counters {
         })
     }
 
+    /// Instances that have ended as they should not have.
+    pub fn traps(&self) -> u64 {
+        self.traps.load(Ordering::Relaxed)
+    }
+
     /// Every counter that is not zero, but that of traps.
-    pub(super) fn all(&self) -> Vec<(CounterKey, u64)> {
+    pub fn all(&self) -> Vec<(CounterKey, u64)> {
         lock(&self.told).iter().map(|(what, told)| (*what, told.count)).collect()
     }
 

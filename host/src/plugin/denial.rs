@@ -6,6 +6,7 @@ use crate::config::model::Policy;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
+use crate::plugin::incidents::DenialIncident;
 use crate::plugin::subject::Subject;
 
 /// One call that `[plugins.<name>.allow]` does not grant.
@@ -56,6 +57,16 @@ impl Plugin {
         let lets_through = policy == Policy::Audit && denial.grant.can_be_missing();
         let count = self.counters.count(CounterKey::Denial(denial.call), now);
         let Some(count) = count else { return lets_through };
+        self.counters.incidents.denied(|| DenialIncident {
+            at: now,
+            call: denial.call,
+            target: denial.target.clone(),
+            cause: denial.cause.clone(),
+            remedy: self.remedy(denial.grant),
+            connection: denial.subject.as_ref().map(Subject::named),
+            let_through: lets_through,
+            count,
+        });
         let (handler, connection) = Subject::fields(denial.subject.as_ref());
         self.tell(now, || {
             tracing::warn!(

@@ -52,6 +52,11 @@ impl Jobs {
         drop(self.waiting.add(tenant, job));
     }
 
+    /// How many jobs wait for a worker.
+    pub fn waiting(&self) -> usize {
+        self.waiting.waiting()
+    }
+
     /// Forgets the jobs of an instance that wait, and ends those that are being done.
     pub fn give_up(&self, tenant: usize, alive: &Arc<()>) {
         drop(

@@ -15,6 +15,7 @@ use crate::log::scope;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
+use crate::plugin::incidents::TrapIncident;
 use crate::plugin::subject::Subject;
 
 /// How an instance ended that did not end by itself.
@@ -45,6 +46,16 @@ impl Plugin {
             self.counters.trap_lines.take(1);
             let limit = ended.limit.map(Limit::name);
             let value = ended.limit.and_then(|limit| self.shown(limit));
+            self.counters.incidents.trapped(|| TrapIncident {
+                at: now,
+                what: ended.what,
+                event: ended.event,
+                connection: ended.subject.as_ref().map(Subject::named),
+                limit: ended.limit.map(|limit| limit.name().into_owned()),
+                cause: ended.cause.clone(),
+                backtrace: ended.backtrace.clone(),
+                count,
+            });
             let (handler, connection) = Subject::fields(ended.subject.as_ref());
             self.tell(now, || {
                 tracing::error!(
@@ -141,6 +152,7 @@ impl Plugin {
     /// Takes CPU time that one of its instances has used from the account of its tenant, and tells when that is empty.
     /// `subject` is as in [`Plugin::at_limit`].
     pub fn use_cpu(&self, used: Duration, now: Moment, subject: impl FnOnce() -> Option<Subject>) {
+        self.counters.stats.used_cpu(used);
         let cpu = &self.tenant.cpu;
         if !cpu.is_bounded() {
             return;

@@ -11,7 +11,9 @@ use crate::net::outbound::own_listeners::OwnListeners;
 use crate::plugin::Plugin;
 use crate::plugin::file_calls::FileCalls;
 use crate::plugin::jobs::Jobs;
+use crate::plugin::readiness::ReadinessFlag;
 use crate::plugin::roster::Roster;
+use crate::plugin::stats::LoopStats;
 use crate::plugin::tenant::Tenant;
 use crate::quota::descriptors::DescriptorQuota;
 
@@ -30,6 +32,10 @@ pub struct HostShared {
     pub descriptors: DescriptorQuota,
     /// Where this host listens.
     pub own_listeners: OwnListeners,
+    /// What each loop measures of itself; none where nobody watches.
+    pub loops: Vec<LoopStats>,
+    /// How far the host is between its start and its end.
+    pub readiness: ReadinessFlag,
 }
 
 /// Something that a plugin has opened, while it is there: others reach it by rules that name exactly that.
@@ -56,11 +62,13 @@ impl Drop for OwnPlace {
 }
 
 impl HostShared {
-    /// A host that serves these, whose guests may have `descriptors` file descriptors together.
-    pub fn new(roster: Roster, descriptors: u32) -> Arc<HostShared> {
+    /// A host that serves these, whose guests may have `descriptors` file descriptors together. `watched_loops` of its loops
+    /// are measured.
+    pub fn new(roster: Roster, descriptors: u32, watched_loops: usize) -> Arc<HostShared> {
         let descriptors = DescriptorQuota::new(descriptors, roster.all_tenants().len());
         let roster = RwLock::new(Arc::new(roster));
-        Arc::new(HostShared { roster, descriptors, ..HostShared::default() })
+        let loops = (0..watched_loops).map(|_| LoopStats::default()).collect();
+        Arc::new(HostShared { roster, descriptors, loops, ..HostShared::default() })
     }
 
     /// Tells the operator every counter that is not zero.

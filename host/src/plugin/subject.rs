@@ -14,6 +14,11 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// The number and the handler.
+    pub(super) fn named(&self) -> (u32, GuestText) {
+        (self.connection, self.handler.clone())
+    }
+
     /// The fields `handler` and `connection` of a line, which may be about no connection.
     pub(super) fn fields(
         subject: Option<&Subject>,

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 
 use crate::clock::Clock;
 use crate::config::bound::Bound;
-use crate::config::limits::TenantLimits;
+use crate::config::limits::{self, TenantLimits};
 use crate::config::model::TenantConfig;
 use crate::log::share::LogShare;
 use crate::mail::channels::Channels;
@@ -72,11 +72,14 @@ pub struct TenantCounts {
     pub pops: Semaphore,
     /// Jobs that have not ended.
     pub deferred: Semaphore,
+    /// Channels and queues.
+    pub channels: Semaphore,
 }
 
 impl TenantCounts {
-    fn new(limits: &TenantLimits) -> TenantCounts {
+    fn new(limits: &TenantLimits, channels: Semaphore) -> TenantCounts {
         TenantCounts {
+            channels,
             timers: Semaphore::new(limits.timers),
             ticks: Semaphore::new(limits.ticks),
             subscriptions: Semaphore::new(limits.subscriptions),
@@ -105,7 +108,7 @@ impl Tenant {
             reading: TokenBucket::maybe(config.limits.read_per_second),
             writing: Arc::new(TokenBucket::maybe(config.limits.write_per_second)),
             log: LogShare::new(&config.name, config.limits.log_per_second),
-            counts: TenantCounts::new(&config.limits),
+            counts: TenantCounts::new(&config.limits, names.clone()),
             strikes: AtomicU64::new(0),
             slow_calls: Semaphore::new(config.limits.slow_calls),
             holds: LoopHolds::default(),
@@ -179,6 +182,32 @@ impl Tenant {
     /// What the mailboxes of its processes need of it.
     pub fn mail(&self) -> TenantMail {
         TenantMail { index: self.index, messages: self.messages.clone() }
+    }
+
+    /// Each bound of bytes with what is used of it and what it is set to.
+    pub fn bytes(&self) -> [(&'static Bound, u64, u64); 4] {
+        [
+            (&limits::TENANT_MEMORY, &self.memory),
+            (&limits::HOST_MEMORY, &self.host_memory),
+            (&limits::MESSAGES, &self.messages),
+            (&limits::OUTBOXES, &self.outboxes),
+        ]
+        .map(|(bound, used)| (bound, used.held(), used.max()))
+    }
+
+    /// Each bound of a number with what is used of it and what it is set to.
+    pub fn all_counts(&self) -> [(&'static Bound, u32, u32); 7] {
+        let counts = &self.counts;
+        [
+            (&limits::SLOW_CALLS, &self.slow_calls),
+            (&limits::TENANT_TIMERS, &counts.timers),
+            (&limits::TENANT_TICKS, &counts.ticks),
+            (&limits::TENANT_SUBSCRIPTIONS, &counts.subscriptions),
+            (&limits::TENANT_POPS, &counts.pops),
+            (&limits::TENANT_DEFERRED, &counts.deferred),
+            (&limits::CHANNELS, &counts.channels),
+        ]
+        .map(|(bound, used)| (bound, used.acquired(), used.limit()))
     }
 
     /// Tells the operator what its handlers do with the loops at this moment, and what they have done.

@@ -53,6 +53,11 @@ impl ByteBudget {
         self.0.give_back(0);
     }
 
+    /// How many there may be.
+    pub fn max(&self) -> u64 {
+        self.0.max()
+    }
+
     /// How many bytes there are at this moment.
     pub fn held(&self) -> u64 {
         self.0.held.load(Ordering::Relaxed)

@@ -51,6 +51,11 @@ impl<T> FairQueue<T> {
         FairQueue { waiting: Mutex::new(waiting), changed: Condvar::new() }
     }
 
+    /// How many items wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().tenants.iter().map(|(_, items)| items.len()).sum()
+    }
+
     /// From now on no tenant has more than `share` items done at once.
     pub fn set_share(&self, share: usize) {
         self.lock().share = share;

@@ -136,6 +136,13 @@ impl InstanceQuota {
         Ok(InstanceSlot { _of_tenant: of_tenant, _of_host: of_host })
     }
 
+    /// How many a tenant has, and how many it may have, if that has a bound.
+    pub fn of_tenant(&self, tenant: usize) -> Option<(u32, Option<u32>)> {
+        let tenants = self.tenants.read();
+        let all = &tenants.get(tenant)?.all;
+        Some((all.acquired(), Some(all.limit()).filter(|limit| *limit < u32::MAX)))
+    }
+
     /// Whether there is a slot for a tenant at this moment.
     ///
     /// # Errors

@@ -244,6 +244,9 @@ impl Reactor {
     /// Gives an accepted connection to its instance. It is closed when that has ended as it began.
     pub(super) fn open_accepted(&mut self, accepted: Accepted) {
         let Accepted { instance, plugin, stream, header, .. } = accepted;
+        if let Some(stats) = plugin.counters.stats.on(self.setup.index) {
+            stats.accepted.add(1);
+        }
         let Accepted { origin, handler, admission, datagram, .. } = accepted;
         if self.instances.get(instance).is_none() {
             return;
@@ -279,6 +282,7 @@ impl Reactor {
             Some(Ok(stream)) => {
                 // The peer learns at once, and nothing of the connection stays behind here.
                 stream.reset_on_close();
+                self.note_turned_away(place);
                 true
             }
             Some(Err(error)) => match NotAccepted::of(&error) {
@@ -291,6 +295,15 @@ impl Reactor {
                 }
             },
             None => false,
+        }
+    }
+
+    fn note_turned_away(&self, place: usize) {
+        let Some(acceptor) = self.acceptors.get(place) else { return };
+        let roster = self.setup.env.host.roster();
+        let plugin = roster.plugin(acceptor.plugin());
+        if let Some(stats) = plugin.and_then(|plugin| plugin.counters.stats.on(self.setup.index)) {
+            stats.turned_away.add(1);
         }
     }
 

@@ -111,6 +111,10 @@ impl Reactor {
                 return None;
             }
         };
+        if instance.plugin.counters.stats.are_kept() {
+            let clock = &self.setup.env.clock;
+            instance.measured_from = (clock.turn(), clock.now());
+        }
         let tenant = &instance.plugin.tenant;
         let measure = match self.fair_share.measure(tenant.index) {
             Measure::Nothing if tenant.cpu.is_bounded() => Measure::Time,
@@ -138,11 +142,38 @@ impl Reactor {
     /// A guest that was entered has returned within its first slice.
     pub fn returned(&mut self, returned: GuestReturn) {
         let GuestReturn { instance: id, finished, used } = returned;
-        let charged = used.and_then(|used| self.charge(id, used));
+        let taken = self.measure(id, &finished.event);
+        let charged = match used {
+            Some(used) => self.charge(id, used),
+            None => taken.and_then(|taken| self.note_cpu(id, taken)),
+        };
         self.finish(id, finished);
         if let Some((tenant, begun)) = charged {
             self.fair_share.charge_work(tenant, self.setup.env.clock.now().since(begun));
         }
+    }
+
+    /// Notes a call that has returned, where somebody watches; how long it took.
+    fn measure(&self, id: InstanceId, event: &Event) -> Option<Duration> {
+        let instance = self.instances.get(id)?;
+        let stats = instance.plugin.counters.stats.on(self.setup.index)?;
+        let (due, begun) = instance.measured_from;
+        let now = self.setup.env.clock.now();
+        let taken = now.since(begun);
+        stats.returned(event.callback(), taken, now.since(due));
+        match event {
+            Event::Data { length, .. } => stats.received.add(*length as u64),
+            Event::Datagram { bytes, .. } => stats.received.add(bytes.len() as u64),
+            Event::Unbind { reason, .. } => stats.ended[*reason as usize].add(1),
+            _ => {}
+        }
+        Some(taken)
+    }
+
+    /// Notes time that nobody is charged for.
+    fn note_cpu(&self, id: InstanceId, taken: Duration) -> Option<(usize, Moment)> {
+        self.instances.get(id)?.plugin.counters.stats.used_cpu(taken);
+        None
     }
 
     /// Takes a sandbox back, and begins with what its guest has asked for.
@@ -239,6 +270,11 @@ impl Reactor {
     pub(super) fn returned_from_the_lane(&mut self, id: InstanceId, finished: Finished) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let tenant = instance.plugin.tenant.index;
+        let is_away = matches!(instance.state, InstanceState::Away(_));
+        if is_away {
+            self.measure(id, &finished.event);
+        }
+        let Some(instance) = self.instances.get_mut(id) else { return };
         if let InstanceState::Away(_) =
             std::mem::replace(&mut instance.state, InstanceState::Entered)
         {

@@ -86,6 +86,7 @@ impl Reactor {
             match notice {
                 Notice::Stop(manner) => self.stopping.want(manner),
                 Notice::NoneAccepted => self.stopping.have_none_accepted += 1,
+                Notice::Asked(inquiry) => self.answer(&inquiry),
                 Notice::SlotFreed => self.acceptors.wake(),
                 // A stopping reactor begins nothing more.
                 Notice::LiftQuarantine if self.stopping.has_begun() => {}

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::engine::event::Event;
 use crate::mail::post::{Notice, StopManner};
+use crate::plugin::readiness::Readiness;
 use crate::reactor::exit::Exit;
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::instance::Instance;
@@ -91,6 +92,7 @@ impl Reactor {
 
     fn begin_stop(&mut self) {
         self.stopping.stop = Stop::Hooks;
+        self.setup.env.host.readiness.reach(Readiness::Stopping);
         tracing::info!(
             reactor = self.setup.index,
             connections = self.connections.len(),

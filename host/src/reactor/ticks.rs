@@ -1,5 +1,7 @@
 //! The phase of the ticks, and the turn's begin.
 
+use std::time::Duration;
+
 use crate::engine::event::Event;
 use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
@@ -8,12 +10,25 @@ use crate::reactor::{Reactor, UNITS_PER_PHASE};
 impl Reactor {
     /// Reads the clock; what each tenant has of the turn begins anew.
     pub(super) fn begin_turn(&mut self) -> TurnPhase {
+        let before = self.setup.env.clock.turn();
         let now = self.setup.env.clock.begin_turn();
+        self.measure_turn(now.since(before));
         self.fair_share.begin_turn(now);
         self.turn += 1;
         self.units = 0;
         self.timers.begin_phase(now, UNITS_PER_PHASE);
         TurnPhase::Timers
+    }
+
+    /// Notes how long the last turn has worked since its poll returned, and what there is now, where somebody watches.
+    fn measure_turn(&self, worked: Duration) {
+        let Some(stats) = self.setup.env.host.loops.get(self.setup.index) else { return };
+        if 0 < self.turn {
+            stats.turns.note(worked);
+        }
+        stats.connections.set(self.connections.len() as u64);
+        stats.instances.set(self.instances.len() as u64);
+        stats.runnable.set(self.agenda.runnable.len() as u64);
     }
 
     pub(super) fn begin_ticks(&mut self) -> TurnPhase {

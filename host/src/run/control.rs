@@ -64,7 +64,6 @@ pub(crate) struct Question {
 }
 
 impl Control {
-    #[expect(dead_code, reason = "the admin listener is the first to ask")]
     pub(super) fn new(news: Sender<News>) -> Control {
         Control(news)
     }

@@ -15,6 +15,8 @@ const KEPT: u64 = 128;
 const OPENED_LATER: u64 = 64;
 /// Descriptors of a reactor: its poll, its waker.
 const OF_A_REACTOR: u64 = 4;
+/// Descriptors of the admin listener besides its clients: its socket twice, its poll and its waker, a file that it looks at.
+const OF_THE_ADMIN: u64 = 6;
 /// Descriptors that guests have at least.
 const FEWEST: u64 = 16;
 /// Where Linux lists the descriptors of a process.
@@ -40,7 +42,9 @@ pub(super) fn for_guests(config: &Config) -> u32 {
 
 fn left(config: &Config, limit: u64, open: u64) -> u32 {
     let reactors = config.host.limits.reactors as u64;
-    let own = (config.listeners.len() as u64 + OF_A_REACTOR) * reactors;
+    let admin = config.admin.as_ref();
+    let admin = admin.map_or(0, |admin| u64::from(admin.limits.clients) + OF_THE_ADMIN);
+    let own = (config.listeners.len() as u64 + OF_A_REACTOR) * reactors + admin;
     let left = limit.saturating_sub(open + OPENED_LATER + own);
     // With fewer than that the system itself refuses, and listeners wait.
     u32::try_from(left.max(FEWEST)).unwrap_or(u32::MAX)

@@ -60,6 +60,8 @@ pub struct Prepared {
     pub slow: slow_lane::SlowLaneThreads,
     /// Gives back what ended instances leave behind.
     pub disposal: DisposalThread,
+    /// The sandboxes of the whole host.
+    pub quota: InstanceQuota,
 }
 
 impl Prepared {
@@ -85,7 +87,7 @@ impl Prepared {
         versions.add(&templates);
         fit::compare_with_tenants(config, &footprints);
         let roster = Roster::new(templates.plugins(), &[]);
-        let host = HostShared::new(roster, descriptors::for_guests(config));
+        let host = HostShared::new(roster, descriptors::for_guests(config), config.watched_loops());
         let env = || Env {
             clock: clock.for_reactor(),
             stopping: Arc::default(),
@@ -155,6 +157,7 @@ impl Prepared {
             workers,
             slow,
             disposal: disposal_thread,
+            quota,
         })
     }
 }

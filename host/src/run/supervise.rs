@@ -12,6 +12,7 @@ use crate::mail::post::{Notice, Post, StopManner};
 use crate::net::listener::PathWatch;
 use crate::net::listener::tls::TlsWatch;
 use crate::plugin::Plugin;
+use crate::plugin::readiness::Readiness;
 use crate::plugin::shared::HostShared;
 use crate::plugin::tls::ProfileWatch;
 use crate::reactor::exit::Exit;
@@ -164,7 +165,7 @@ impl Supervisor<'_> {
             News::LiftQuarantine => {
                 self.manager.reloading();
                 self.host.roster().plugins().for_each(|plugin| plugin.lift_quarantine());
-                self.tell_all(Notice::LiftQuarantine);
+                self.tell_all(&Notice::LiftQuarantine);
                 self.manager.ready(&self.status());
             }
             News::Asked(question) => {
@@ -203,7 +204,7 @@ impl Supervisor<'_> {
             }
             Request::Resume { plugin } => {
                 self.plugin(plugin)?.lift_quarantine();
-                self.tell_all(Notice::LiftQuarantine);
+                self.tell_all(&Notice::LiftQuarantine);
                 Ok(Answer::Resumed)
             }
         }
@@ -233,16 +234,17 @@ impl Supervisor<'_> {
     /// Every reactor stops, now or already.
     fn stop(&self, course: &mut Course, manner: StopManner) {
         if course.deadline.is_none() {
+            self.host.readiness.reach(Readiness::Stopping);
             let longest = self.stop_deadline.saturating_add(STOP_MARGIN);
             course.deadline = Some(self.clock.now() + longest);
             course.watchdog = None;
             self.manager.stopping(longest);
         }
-        self.tell_all(Notice::Stop(manner));
+        self.tell_all(&Notice::Stop(manner));
     }
 
-    fn tell_all(&self, notice: Notice) {
-        self.posts.iter().for_each(|post| post.tell(notice));
+    fn tell_all(&self, notice: &Notice) {
+        self.posts.iter().for_each(|post| post.tell(notice.clone()));
     }
 }
 

@@ -124,6 +124,19 @@ pub const BROWSER: Tool = Tool {
     works: || succeeds("chromium-headless-shell", &["--version"]),
 };
 
+pub const PROMETHEUS: Tool = Tool {
+    name: "Prometheus with promtool, and its client for Python",
+    why: "for the tests of the metrics",
+    packages: &["prometheus", "python3-prometheus-client"],
+    elsewhere: "prometheus and promtool, and `pip install prometheus-client`",
+    works: || {
+        let python = "python3 -c 'import prometheus_client' || /usr/bin/python3 -c 'import prometheus_client'";
+        succeeds("promtool", &["--version"])
+            && succeeds("prometheus", &["--version"])
+            && succeeds("sh", &["-c", python])
+    },
+};
+
 pub const RABBITMQ: Tool = Tool {
     name: "RabbitMQ",
     why: "for the tests and the measurements of AMQP",

@@ -8,6 +8,27 @@ use crate::net::connection::{CloseReason, Connection, Phase, SendError, WriteSid
 /// Reads of 4 KiB that are spent on input nobody wants when a connection is closed.
 const DISCARDED_READS: usize = 64;
 
+impl CloseReason {
+    /// Every one with its name in the contract, in the order of their numbers.
+    pub const ALL: [(CloseReason, &'static str); 12] = {
+        use CloseReason::*;
+        [
+            (PeerClosed, "peer-closed"),
+            (Closed, "closed"),
+            (Stopped, "stopped"),
+            (Refused, "refused"),
+            (ConnectTimeout, "connect-timeout"),
+            (NameNotFound, "name-not-found"),
+            (Unreachable, "unreachable"),
+            (InactivityTimeout, "inactivity-timeout"),
+            (Reset, "reset"),
+            (Limit, "limit"),
+            (Failed, "failed"),
+            (Trapped, "trapped"),
+        ]
+    };
+}
+
 impl Connection {
     /// Asks for the write side to end once the outbox is empty.
     pub fn half_close(&mut self) -> Result<(), SendError> {

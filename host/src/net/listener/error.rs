@@ -6,6 +6,7 @@ use std::{fmt, io};
 use rustix::io::Errno;
 
 use crate::config::address::ListenAddress;
+use crate::config::admin::AdminConfig;
 use crate::config::model::Config;
 
 /// An address that cannot be served. The message names the line of `plugins.toml` and the remedy.
@@ -13,7 +14,8 @@ use crate::config::model::Config;
 pub struct BindError {
     file: PathBuf,
     line: usize,
-    place: usize,
+    /// Which of the listeners it is; none for that of `[admin]`.
+    place: Option<usize>,
     address: ListenAddress,
     fault: BindFault,
 }
@@ -50,7 +52,12 @@ impl BindError {
     pub(super) fn new(config: &Config, place: usize, fault: BindFault) -> BindError {
         let section = &config.listeners[place];
         let (file, address) = (config.file.clone(), section.address.clone());
-        BindError { file, line: section.line, place: section.place, address, fault }
+        BindError { file, line: section.line, place: Some(section.place), address, fault }
+    }
+
+    pub(super) fn of_admin(config: &Config, admin: &AdminConfig, fault: BindFault) -> BindError {
+        let (file, address) = (config.file.clone(), admin.address.clone());
+        BindError { file, line: admin.line, place: None, address, fault }
     }
 
     /// The key that is wrong.
@@ -86,7 +93,8 @@ impl std::error::Error for BindError {}
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let BindError { file, line, place, address, fault } = self;
-        write!(f, "{}:{line}: listen[{place}].{}: {address}: ", file.display(), self.key())?;
+        let section = place.map_or("admin".to_owned(), |place| format!("listen[{place}]"));
+        write!(f, "{}:{line}: {section}.{}: {address}: ", file.display(), self.key())?;
         match fault {
             BindFault::InUse if self.is_unix() => f.write_str(
                 "another process has just taken this path; stop it or choose another path",

@@ -70,6 +70,8 @@ pub struct Instance {
     pub held: Vec<ConnectionId>,
     /// Whether it waits for something until then, if that is known and it has not been entered since.
     pub awaits: Option<(Moment, bool)>,
+    /// When its last call was due and when it began, where somebody watches.
+    pub measured_from: (Moment, Moment),
     /// Whether its end is decided, so that it is not entered any more.
     pub is_ending: bool,
 }
@@ -150,6 +152,7 @@ impl Instance {
             started: false,
             held: Vec::new(),
             awaits: None,
+            measured_from: (Moment::default(), Moment::default()),
             is_ending: false,
         }
     }

@@ -1,0 +1,124 @@
+//! Counts and distributions that one loop changes and anybody reads: no lock, and no instruction that locks a cache line.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A count that one thread at a time changes, whichever that is.
+#[derive(Debug, Default)]
+pub struct LoopCounter(AtomicU64);
+
+impl LoopCounter {
+    /// Adds to it.
+    pub fn add(&self, more: u64) {
+        // Nobody else changes it meanwhile.
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+    }
+
+    /// Sets it: then it is what is there at this moment.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// What it is.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The upper edges of the buckets: in nanoseconds, and in seconds as Prometheus writes them.
+pub const EDGES: [(u64, &str); 20] = [
+    (5_000, "5e-06"),
+    (10_000, "1e-05"),
+    (25_000, "2.5e-05"),
+    (50_000, "5e-05"),
+    (100_000, "0.0001"),
+    (250_000, "0.00025"),
+    (500_000, "0.0005"),
+    (1_000_000, "0.001"),
+    (2_500_000, "0.0025"),
+    (5_000_000, "0.005"),
+    (10_000_000, "0.01"),
+    (25_000_000, "0.025"),
+    (50_000_000, "0.05"),
+    (100_000_000, "0.1"),
+    (250_000_000, "0.25"),
+    (500_000_000, "0.5"),
+    (1_000_000_000, "1.0"),
+    (2_500_000_000, "2.5"),
+    (5_000_000_000, "5.0"),
+    (10_000_000_000, "10.0"),
+];
+/// The buckets: one below each edge, and one for what is above the last.
+pub const BUCKETS: usize = EDGES.len() + 1;
+
+/// How long things took. One thread at a time notes, whichever that is.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [LoopCounter; BUCKETS],
+    /// In nanoseconds.
+    sum: LoopCounter,
+}
+
+/// What a histogram held at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Distribution {
+    /// How many were in each bucket, and not in one before it.
+    pub buckets: [u64; BUCKETS],
+    /// All of them together, in nanoseconds.
+    pub sum: u64,
+}
+
+impl Histogram {
+    /// Notes one.
+    pub fn note(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = EDGES.partition_point(|(edge, _)| *edge < nanoseconds);
+        self.buckets[bucket].add(1);
+        self.sum.add(nanoseconds);
+    }
+
+    /// Adds what it holds to `sum`.
+    pub fn add_to(&self, sum: &mut Distribution) {
+        for (all, own) in sum.buckets.iter_mut().zip(&self.buckets) {
+            *all = all.wrapping_add(own.get());
+        }
+        sum.sum = sum.sum.wrapping_add(self.sum.get());
+    }
+}
+
+impl Distribution {
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_edges_ascend_and_say_the_same_twice() {
+        assert!(EDGES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for (nanoseconds, seconds) in EDGES {
+            let written: f64 = seconds.parse().expect("a number");
+            let difference = (written * 1e9 - nanoseconds as f64).abs();
+            assert!(difference < 1.0, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn what_is_at_an_edge_is_below_it() {
+        let histogram = Histogram::default();
+        for microseconds in [0, 5, 6, 10_000_000, 10_000_001] {
+            histogram.note(Duration::from_micros(microseconds));
+        }
+        let mut sum = Distribution::default();
+        histogram.add_to(&mut sum);
+        histogram.add_to(&mut sum);
+        let last = BUCKETS - 1;
+        let found = (sum.buckets[0], sum.buckets[1], sum.buckets[last - 1], sum.buckets[last]);
+        assert_eq!(found, (4, 2, 2, 2));
+        assert_eq!((sum.count(), sum.sum), (10, 2 * 20_000_012_000));
+    }
+}

@@ -1,0 +1,108 @@
+//! Where the host is watched and told what to do: an HTTP server on a thread of its own, and in no loop.
+//!
+//! It reads what the loops count without asking them. What only a loop knows it is asked by mail, a bounded part at a time.
+
+pub mod client;
+mod clients;
+mod commands;
+mod exposition;
+mod families;
+mod guard;
+mod health;
+mod page;
+mod process;
+mod query;
+mod reply;
+mod routes;
+mod server;
+pub mod top;
+mod views;
+pub(in crate::run) mod watched;
+
+use std::io;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+
+use crate::base::thread::{Threads, lower_priority};
+use crate::net::listener::admin::AdminListener;
+use crate::run::admin::server::Server;
+use crate::run::admin::watched::WatchedHost;
+
+/// How long the thread may take to end: an answer that is being made is not waited for longer.
+const LONGEST_END: Duration = Duration::from_secs(1);
+
+/// Commands that wait for the main thread at once; further ones wait for these.
+const COMMANDS_AT_ONCE: usize = 2;
+
+/// What the thread needs of the system, before anything is served.
+#[derive(Debug)]
+pub(in crate::run) struct AdminRuntime(Runtime);
+
+/// The thread. Dropping it ends it.
+#[derive(Debug)]
+pub(in crate::run) struct AdminThread {
+    threads: Option<Threads>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl AdminRuntime {
+    /// Asks the system for it.
+    ///
+    /// # Errors
+    /// When it has no more descriptors.
+    pub(in crate::run) fn new() -> io::Result<AdminRuntime> {
+        let mut runtime = Builder::new_current_thread();
+        // Whoever waits for the main thread does so beside the answers to others.
+        runtime.max_blocking_threads(COMMANDS_AT_ONCE).enable_io().enable_time();
+        runtime.build().map(AdminRuntime)
+    }
+
+    /// Serves from now on.
+    ///
+    /// # Errors
+    /// When the system has no more threads.
+    pub(in crate::run) fn serve(
+        self,
+        listener: AdminListener,
+        watched: WatchedHost,
+    ) -> io::Result<AdminThread> {
+        let AdminRuntime(runtime) = self;
+        let (stop, stopped) = oneshot::channel();
+        let mut threads = Threads::new();
+        threads.spawn("admin".to_owned(), move || {
+            // The loops come first, and whoever asks often is not to take their cores.
+            if let Err(error) = lower_priority() {
+                tracing::debug!(%error, "the admin listener keeps its priority");
+            }
+            LocalSet::new().block_on(&runtime, async {
+                let server = match Server::new(listener, watched) {
+                    Ok(server) => server,
+                    Err(error) => {
+                        return tracing::error!(%error, "the admin listener is not served");
+                    }
+                };
+                tokio::select! {
+                    never = server.run() => match never {},
+                    // A sender that is gone says the same.
+                    _ = stopped => {}
+                }
+            });
+            // A command that the main thread does not answer any more is left.
+            runtime.shutdown_background();
+        })?;
+        Ok(AdminThread { threads: Some(threads), stop: Some(stop) })
+    }
+}
+
+impl Drop for AdminThread {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.threads.take().is_none_or(|threads| threads.join_within(LONGEST_END));
+        if !ended {
+            tracing::warn!("the admin listener is still busy: left");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Asks the admin listener of a running host, as the commands do that look at one.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::config::address::ListenAddress;
+use crate::config::admin::AdminConfig;
+
+/// How long the host may take to answer. It may wait five seconds for a reactor itself.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+/// Bytes of an answer: a host of a thousand plugins has less.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum ClientError {
+    /// Nobody answers there.
+    Unreachable(ListenAddress, io::Error),
+    /// The host answers something else than it should: the status, and its words.
+    Refused(String),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::Unreachable(address, error) => write!(
+                f,
+                "{address}: {error}; is the host running, with this configuration, and may this user open it?"
+            ),
+            ClientError::Refused(words) => f.write_str(words),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+/// What a path answers.
+///
+/// # Errors
+/// When nobody answers, or something else than JSON.
+pub fn get(admin: &AdminConfig, path: &str) -> Result<Value, ClientError> {
+    let text = exchange(admin, path)
+        .map_err(|error| ClientError::Unreachable(admin.address.clone(), error))?;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.lines().next().unwrap_or_default();
+    let value: Option<Value> = serde_json::from_str(body).ok();
+    match value {
+        Some(value) if status.contains(" 200 ") => Ok(value),
+        Some(value) => {
+            let message = value["error"]["message"].as_str().unwrap_or(status);
+            Err(ClientError::Refused(format!("{}: {message}", admin.address)))
+        }
+        None => Err(ClientError::Refused(format!("{}: no such answer: {status}", admin.address))),
+    }
+}
+
+fn exchange(admin: &AdminConfig, path: &str) -> io::Result<String> {
+    match &admin.address {
+        ListenAddress::Unix(at) => {
+            let stream = UnixStream::connect(at)?;
+            stream.set_read_timeout(Some(LONGEST_ANSWER))?;
+            ask(stream, admin, "localhost", path)
+        }
+        ListenAddress::Tcp(at) => {
+            let stream = TcpStream::connect_timeout(at, LONGEST_ANSWER)?;
+            stream.set_read_timeout(Some(LONGEST_ANSWER))?;
+            ask(stream, admin, &at.to_string(), path)
+        }
+        // The configuration has no others here.
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+fn ask(
+    mut stream: impl Read + Write,
+    admin: &AdminConfig,
+    host: &str,
+    path: &str,
+) -> io::Result<String> {
+    let token = admin.token.as_ref();
+    let token = token
+        .map_or(String::new(), |token| format!("Authorization: Bearer {}\r\n", token.reveal()));
+    // In this version of the protocol the end of the answer is the end of the connection.
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}\r\n")?;
+    let mut text = String::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}

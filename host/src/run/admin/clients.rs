@@ -1,0 +1,135 @@
+//! The connections of the admin listener: so many at once, and none for ever.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use slab::Slab;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use crate::clock::{Clock, Moment};
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Clients {
+    most: usize,
+    clock: Clock,
+    state: RefCell<ClientTable>,
+    /// One has gone, or has been answered.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct ClientTable {
+    clients: Slab<ClientState>,
+    /// Counts what has happened, to know who has waited longest.
+    happened: u64,
+}
+
+#[derive(Debug)]
+struct ClientState {
+    is_asking: bool,
+    /// When its last request was answered, or when it came.
+    since: Moment,
+    order: u64,
+    task: Option<AbortHandle>,
+}
+
+/// One of them, while it is there.
+#[derive(Debug)]
+pub(super) struct Client {
+    all: Rc<Clients>,
+    place: usize,
+}
+
+impl Clients {
+    /// None yet, and never more than `most`.
+    pub(super) fn new(most: u32, clock: Clock) -> Rc<Clients> {
+        let state = RefCell::default();
+        Rc::new(Clients { most: most as usize, clock, state, changed: Notify::new() })
+    }
+
+    /// Waits until one more may come: whoever has waited longest for a request has to go.
+    pub(super) async fn room(&self) {
+        while self.most <= self.state.borrow().clients.len() {
+            self.send_one_away();
+            self.changed.notified().await;
+        }
+    }
+
+    fn send_one_away(&self) {
+        let state = self.state.borrow();
+        let silent = state.clients.iter().filter(|(_, client)| !client.is_asking);
+        let longest = silent.min_by_key(|(_, client)| client.order);
+        if let Some(task) = longest.and_then(|(_, client)| client.task.as_ref()) {
+            task.abort();
+        }
+    }
+
+    /// One has come.
+    pub(super) fn add(self: &Rc<Clients>) -> Client {
+        let since = self.clock.now();
+        let mut state = self.state.borrow_mut();
+        state.happened += 1;
+        let order = state.happened;
+        let client = ClientState { is_asking: false, since, order, task: None };
+        Client { all: self.clone(), place: state.clients.insert(client) }
+    }
+
+    /// The task of one, which ends when it has to go.
+    pub(super) fn set_task(&self, place: usize, task: AbortHandle) {
+        if let Some(client) = self.state.borrow_mut().clients.get_mut(place) {
+            client.task = Some(task);
+        }
+    }
+}
+
+impl Client {
+    /// Its place among all.
+    pub(super) fn place(&self) -> usize {
+        self.place
+    }
+
+    /// It has a request, or has been given the answer.
+    pub(super) fn is_asking(&self, is_asking: bool) {
+        let now = self.all.clock.now();
+        let mut state = self.all.state.borrow_mut();
+        state.happened += 1;
+        let order = state.happened;
+        if let Some(client) = state.clients.get_mut(self.place) {
+            *client = ClientState { is_asking, since: now, order, task: client.task.take() };
+        }
+        drop(state);
+        if !is_asking {
+            self.all.changed.notify_one();
+        }
+    }
+
+    /// Waits until it has had no request under way for so long.
+    pub(super) async fn silent_for(&self, longest: Duration) {
+        loop {
+            let left = {
+                let state = self.all.state.borrow();
+                let Some(client) = state.clients.get(self.place) else { return };
+                if client.is_asking {
+                    longest
+                } else {
+                    longest.saturating_sub(self.all.clock.now().since(client.since))
+                }
+            };
+            if left.is_zero() {
+                return;
+            }
+            sleep(left).await;
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.all.state.borrow_mut().clients.try_remove(self.place);
+        self.all.changed.notify_one();
+    }
+}

@@ -1,0 +1,323 @@
+//! Every metric: its name, what it says, and where it comes from. `docs/metrics.md` holds the table that is made of them.
+//!
+//! Labels are names of the configuration or words of closed sets: nothing that a guest or a peer names.
+
+use crate::base::histogram::Distribution;
+use crate::config::limits;
+use crate::contract::callback::Callback;
+use crate::engine::cache;
+use crate::log;
+use crate::net::connection::CloseReason;
+use crate::plugin::Plugin;
+use crate::plugin::counters::CounterKey;
+use crate::plugin::stats::LoopStats;
+use crate::plugin::tenant::Tenant;
+use crate::run::admin::exposition::{
+    Exposition, ExpositionFormat, MetricKind, MetricName, Samples,
+};
+use crate::run::admin::health;
+use crate::run::admin::process::ProcessFigures;
+use crate::run::admin::watched::WatchedHost;
+
+/// What is scraped: the host, and what was asked once for all families.
+pub(super) struct Scrape<'a> {
+    watched: &'a WatchedHost,
+    process: ProcessFigures,
+}
+
+/// One family, and what writes its samples.
+pub(super) struct MetricFamily {
+    of: MetricName,
+    collect: fn(&Scrape<'_>, &mut Samples<'_>),
+}
+
+/// The labels of what is a plugin's.
+const PLUGIN: &[&str] = &["plugin", "tenant"];
+/// The labels of what is a loop's.
+const REACTOR: &[&str] = &["reactor"];
+
+macro_rules! families {
+    ($($kind:ident $name:literal $labels:expr, $help:literal, $collect:expr;)*) => {
+        /// Every one, in the order of the text.
+        pub(super) const FAMILIES: &[MetricFamily] = &[$(MetricFamily {
+            of: MetricName { name: $name, kind: MetricKind::$kind, labels: $labels, help: $help },
+            collect: $collect,
+        },)*];
+    };
+}
+
+families! {
+    Gauge "sandloop_build_info" &["version"], "Always 1; the version of the host.",
+        |_, out| out.add(&[env!("CARGO_PKG_VERSION")], 1);
+    Gauge "sandloop_ready" &[], "1 while connections may come, as /readyz says.",
+        |scrape, out| out.add(&[], u8::from(health::unready(scrape.watched).is_none()));
+    Gauge "sandloop_uptime_seconds" &[], "Since the host has begun.",
+        |scrape, out| out.add(&[], scrape.watched.uptime().as_secs_f64());
+    Gauge "sandloop_reactor_connections" REACTOR, "Connections of the reactor when its last turn began.",
+        |scrape, out| scrape.reactors(out, |it| it.connections.get());
+    Gauge "sandloop_reactor_instances" REACTOR, "Sandboxes of the reactor when its last turn began.",
+        |scrape, out| scrape.reactors(out, |it| it.instances.get());
+    Gauge "sandloop_reactor_runnable_instances" REACTOR, "Sandboxes that were to be entered when the reactor's last turn began.",
+        |scrape, out| scrape.reactors(out, |it| it.runnable.get());
+    Histogram "sandloop_reactor_turn_duration_seconds" REACTOR, "Work of one turn of the loop, from the moment at which its poll has returned.",
+        |scrape, out| {
+            for (number, one) in scrape.watched.host.loops.iter().enumerate() {
+                let mut sum = Distribution::default();
+                one.turns.add_to(&mut sum);
+                out.distribution(&[&number.to_string()], &sum);
+            }
+        };
+    Gauge "sandloop_plugin_info" &["plugin", "tenant", "version"], "Always 1; which build of its component a plugin runs: the beginning of its SHA-256.",
+        |scrape, out| {
+            for plugin in scrape.watched.roster().plugins() {
+                out.add(&[plugin.name(), &plugin.config.tenant, &plugin.version], 1);
+            }
+        };
+    Gauge "sandloop_plugin_quarantined" PLUGIN, "1 while the plugin gets no new sandboxes.",
+        |scrape, out| scrape.plugins(out, |it| u64::from(it.counters.is_quarantined()));
+    Counter "sandloop_events_total" &["plugin", "tenant", "callback"], "Calls into the plugin's sandboxes that have returned, by callback.",
+        |scrape, out| scrape.by_word(out, |it| {
+            Callback::ALL.iter().map(|(callback, name)| {
+                ((*name).to_owned(), it.counters.stats.sum(|on_loop| &on_loop.events[*callback as usize]))
+            }).collect()
+        });
+    Histogram "sandloop_event_latency_seconds" PLUGIN, "From the moment at which the loop learned of an event to the return of its handler, the slow lane included.",
+        |scrape, out| scrape.distributions(out, |it| it.counters.stats.distribution(|on_loop| &on_loop.latency));
+    Histogram "sandloop_event_duration_seconds" PLUGIN, "From the entry into a handler to its return, the slow lane included.",
+        |scrape, out| scrape.distributions(out, |it| it.counters.stats.distribution(|on_loop| &on_loop.duration));
+    Counter "sandloop_cpu_seconds_total" PLUGIN, "Time that the plugin's handlers and operations have used of a core.",
+        |scrape, out| {
+            for plugin in scrape.watched.roster().plugins() {
+                out.add(&[plugin.name(), &plugin.config.tenant], plugin.counters.stats.cpu().as_secs_f64());
+            }
+        };
+    Counter "sandloop_received_bytes_total" PLUGIN, "Bytes that were handed to the plugin's handlers.",
+        |scrape, out| scrape.plugins(out, |it| it.counters.stats.sum(|on_loop| &on_loop.received));
+    Counter "sandloop_connections_accepted_total" PLUGIN, "Connections that were accepted for the plugin.",
+        |scrape, out| scrape.plugins(out, |it| it.counters.stats.sum(|on_loop| &on_loop.accepted));
+    Counter "sandloop_connections_refused_total" PLUGIN, "Connections that a listener with at_capacity = refuse has turned away.",
+        |scrape, out| scrape.plugins(out, |it| it.counters.stats.sum(|on_loop| &on_loop.turned_away));
+    Counter "sandloop_connections_ended_total" &["plugin", "tenant", "reason"], "Connections whose end the plugin was told of, by the reason.",
+        |scrape, out| scrape.by_word(out, |it| {
+            CloseReason::ALL.iter().map(|(reason, name)| {
+                ((*name).to_owned(), it.counters.stats.sum(|on_loop| &on_loop.ended[*reason as usize]))
+            }).collect()
+        });
+    Gauge "sandloop_plugin_usage" &["plugin", "tenant", "limit"], "What the plugin has at this moment of what a limit of plugins.<name>.limits bounds.",
+        |scrape, out| scrape.usages(out, |_, (used, _)| Some(used.to_string()));
+    Gauge "sandloop_plugin_limit" &["plugin", "tenant", "limit"], "What the limit is set to.",
+        |scrape, out| scrape.usages(out, |_, (_, limit)| Some(limit.to_string()));
+    Counter "sandloop_traps_total" PLUGIN, "Sandboxes of the plugin that have ended as they should not have.",
+        |scrape, out| scrape.plugins(out, |it| it.counters.traps());
+    Counter "sandloop_denials_total" &["plugin", "tenant", "call"], "Calls that plugins.<name>.allow does not grant, by their names in the contract; those that there have been.",
+        |scrape, out| scrape.counted(out, |key| match key {
+            CounterKey::Denial(call) => Some(call.to_owned()),
+            _ => None,
+        });
+    Counter "sandloop_limits_reached_total" &["plugin", "tenant", "limit"], "How often the plugin came to a limit, by the limit's name in the log; those that were reached.",
+        |scrape, out| scrape.counted(out, |key| match key {
+            CounterKey::Limit(limit) => Some(limit.name().into_owned()),
+            _ => None,
+        });
+    Counter "sandloop_proxy_headers_refused_total" &["plugin", "tenant", "cause"], "Connections that were reset for their header of the PROXY protocol.",
+        |scrape, out| scrape.counted(out, |key| match key {
+            CounterKey::Proxy(why) => Some(why.to_owned()),
+            _ => None,
+        });
+    Gauge "sandloop_tenant_usage_bytes" &["tenant", "limit"], "Bytes that the tenant has at this moment of what a limit of tenants.<name>.limits bounds.",
+        |scrape, out| scrape.tenant_bytes(out, |(used, _)| Some(used as f64));
+    Gauge "sandloop_tenant_limit_bytes" &["tenant", "limit"], "What the limit is set to.",
+        |scrape, out| scrape.tenant_bytes(out, |(_, limit)| Some(limit as f64));
+    Gauge "sandloop_tenant_usage" &["tenant", "limit"], "What the tenant has at this moment of what a limit of tenants.<name>.limits bounds.",
+        |scrape, out| scrape.tenant_counts(out, |(used, _)| Some(used));
+    Gauge "sandloop_tenant_limit" &["tenant", "limit"], "What the limit is set to, where there is one.",
+        |scrape, out| scrape.tenant_counts(out, |(_, limit)| limit);
+    Counter "sandloop_loop_hand_ons_total" &["tenant"], "Handlers of the tenant that have outlived their slice, so that another thread went on with the loop.",
+        |scrape, out| {
+            for tenant in scrape.watched.roster().tenants() {
+                out.add(&[&tenant.name], tenant.holds.hand_ons());
+            }
+        };
+    Gauge "sandloop_loop_longest_hold_seconds" &["tenant"], "The longest time that a handler of the tenant has held a loop.",
+        |scrape, out| {
+            for tenant in scrape.watched.roster().tenants() {
+                out.add(&[&tenant.name], tenant.holds.longest().as_secs_f64());
+            }
+        };
+    Counter "sandloop_log_lines_left_out_total" &["tenant", "limit"], "Lines of the log that were left out, by the limit; the host's own have no tenant.",
+        |scrape, out| {
+            out.add(&["", limits::LOG_QUEUE.name], log::left_out());
+            scrape.left_out(out, false);
+        };
+    Counter "sandloop_stdout_left_out_bytes_total" &["tenant", "limit"], "Bytes for standard output that were left out, by the limit.",
+        |scrape, out| scrape.left_out(out, true);
+    Gauge "sandloop_deferred_jobs_waiting" &[], "Deferred jobs that wait for a worker.",
+        |scrape, out| out.add(&[], scrape.watched.host.jobs.waiting());
+    Gauge "sandloop_instances_limit" &[], "Sandboxes that may be alive at once in the host.",
+        |scrape, out| out.add(&[], scrape.watched.limits.instances);
+    Counter "sandloop_compile_cache_hits_total" &[], "Components that the compile cache had.",
+        |_, out| out.add(&[], cache::counts().0);
+    Counter "sandloop_compile_cache_misses_total" &[], "Components that the compile cache had not.",
+        |_, out| out.add(&[], cache::counts().1);
+    Counter "process_cpu_seconds_total" &[], "CPU time of all threads of the process.",
+        |scrape, out| out.add(&[], scrape.process.cpu_seconds);
+    Gauge "process_resident_memory_bytes" &[], "Memory of the process that is there.",
+        |scrape, out| out.add(&[], scrape.process.resident_bytes);
+    Gauge "process_threads" &[], "Threads of the process.",
+        |scrape, out| out.add(&[], scrape.process.threads);
+    Gauge "process_open_fds" &[], "File descriptors that are open.",
+        |scrape, out| out.add(&[], scrape.process.open_files);
+    Gauge "process_max_fds" &[], "File descriptors that may be open, where there is a bound.",
+        |scrape, out| scrape.process.open_files_max.iter().for_each(|most| out.add(&[], most));
+}
+
+impl<'a> Scrape<'a> {
+    /// Asks the system what it has to say.
+    pub(super) fn of(watched: &'a WatchedHost) -> Scrape<'a> {
+        Scrape { watched, process: ProcessFigures::read() }
+    }
+
+    /// The whole text.
+    pub(super) fn text(&self, format: ExpositionFormat) -> String {
+        let mut exposition = Exposition::new(format);
+        for family in FAMILIES {
+            (family.collect)(self, &mut exposition.family(&family.of));
+        }
+        exposition.finish()
+    }
+
+    fn reactors(&self, out: &mut Samples<'_>, value: fn(&LoopStats) -> u64) {
+        for (number, one) in self.watched.host.loops.iter().enumerate() {
+            out.add(&[&number.to_string()], value(one));
+        }
+    }
+
+    fn plugins(&self, out: &mut Samples<'_>, value: impl Fn(&Plugin) -> u64) {
+        for plugin in self.watched.roster().plugins() {
+            out.add(&[plugin.name(), &plugin.config.tenant], value(plugin));
+        }
+    }
+
+    fn distributions(&self, out: &mut Samples<'_>, value: impl Fn(&Plugin) -> Distribution) {
+        for plugin in self.watched.roster().plugins() {
+            out.distribution(&[plugin.name(), &plugin.config.tenant], &value(plugin));
+        }
+    }
+
+    /// Counts of a plugin by a word of a closed set; the first of each family is there before it is needed.
+    fn by_word(&self, out: &mut Samples<'_>, values: impl Fn(&Plugin) -> Vec<(String, u64)>) {
+        for plugin in self.watched.roster().plugins() {
+            for (word, count) in values(plugin).into_iter().filter(|(_, count)| 0 < *count) {
+                out.add(&[plugin.name(), &plugin.config.tenant, &word], count);
+            }
+        }
+    }
+
+    fn counted(&self, out: &mut Samples<'_>, word: fn(CounterKey) -> Option<String>) {
+        self.by_word(out, |plugin| {
+            let all = plugin.counters.all().into_iter();
+            all.filter_map(|(key, count)| Some((word(key)?, count))).collect()
+        });
+    }
+
+    fn usages(&self, out: &mut Samples<'_>, value: impl Fn(&str, (u32, u32)) -> Option<String>) {
+        for plugin in self.watched.roster().plugins() {
+            for (bound, used, limit) in plugin.usage.all() {
+                if let Some(value) = value(bound.name, (used, limit)) {
+                    out.add(&[plugin.name(), &plugin.config.tenant, bound.name], value);
+                }
+            }
+        }
+    }
+
+    fn tenant_bytes(&self, out: &mut Samples<'_>, value: fn((u64, u64)) -> Option<f64>) {
+        for tenant in self.watched.roster().tenants() {
+            for (bound, used, limit) in tenant.bytes() {
+                value((used, limit))
+                    .iter()
+                    .for_each(|value| out.add(&[&tenant.name, bound.name], value));
+            }
+        }
+    }
+
+    fn tenant_counts(&self, out: &mut Samples<'_>, value: fn((u32, Option<u32>)) -> Option<u32>) {
+        for tenant in self.watched.roster().tenants() {
+            for (name, used, limit) in tenant_counts(self.watched, tenant) {
+                value((used, limit)).iter().for_each(|value| out.add(&[&tenant.name, name], value));
+            }
+        }
+    }
+
+    fn left_out(&self, out: &mut Samples<'_>, of_output: bool) {
+        for tenant in self.watched.roster().tenants() {
+            for (bound, count) in tenant.log.left_out() {
+                if (*bound == limits::STDOUT_QUEUE) == of_output {
+                    out.add(&[&tenant.name, bound.name], count);
+                }
+            }
+        }
+    }
+}
+
+/// What a tenant has of each thing that is counted, and how many it may have.
+pub(super) fn tenant_counts(
+    watched: &WatchedHost,
+    tenant: &Tenant,
+) -> Vec<(&'static str, u32, Option<u32>)> {
+    let own = tenant.all_counts().into_iter();
+    let mut counts: Vec<_> =
+        own.map(|(bound, used, limit)| (bound.name, used, Some(limit))).collect();
+    let instances = watched.quota.of_tenant(tenant.index);
+    counts.extend(instances.map(|(used, limit)| (limits::TENANT_INSTANCES.name, used, limit)));
+    counts
+}
+
+/// The table of all metrics in Markdown, as `docs/metrics.md` holds it.
+#[cfg(test)]
+fn reference() -> String {
+    use std::fmt::Write as _;
+
+    let mut text =
+        String::from("| metric | kind | labels | what it says |\n| --- | --- | --- | --- |\n");
+    for MetricFamily { of, .. } in FAMILIES {
+        let labels: Vec<String> = of.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind, labels) = (of.name, of.kind.name(), labels.join(", "));
+        let _ = writeln!(text, "| `{name}` | {kind} | {labels} | {} |", of.help);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_reference_has_every_metric() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+        let page = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let reference = reference();
+        assert!(
+            page.contains(&reference),
+            "the table of metrics in docs/metrics.md is old; put this into its place:\n{reference}"
+        );
+    }
+
+    /// What Prometheus says of names: https://prometheus.io/docs/practices/naming/.
+    #[test]
+    fn names_follow_the_rules() {
+        let mut names = BTreeSet::new();
+        for MetricFamily { of, .. } in FAMILIES {
+            let name = of.name;
+            assert!(names.insert(name), "{name} twice");
+            assert!(name.starts_with("sandloop_") || name.starts_with("process_"), "{name}");
+            let is_word = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert!(is_word(name) && of.labels.iter().all(|label| is_word(label)), "{name}");
+            assert_eq!(name.ends_with("_total"), of.kind == MetricKind::Counter, "{name}");
+            assert!(of.kind != MetricKind::Histogram || name.ends_with("_seconds"), "{name}");
+            assert!(of.help.ends_with('.') && !of.help.contains(['\\', '\n', '|']), "{name}");
+            assert!(!of.labels.contains(&"le"), "{name}");
+        }
+    }
+}

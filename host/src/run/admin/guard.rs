@@ -1,0 +1,127 @@
+//! Who may ask what: the host that a request is meant for, the page that it comes from, the token that it shows.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+
+use crate::config::address::ListenAddress;
+use crate::config::admin::AdminConfig;
+use crate::run::admin::reply::Refusal;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RouteAccess {
+    /// Whoever reaches the listener: it tells nothing of what the plugins do.
+    Anybody,
+    /// Whoever reaches it, as long as it is not public; then whoever has the token.
+    Reader,
+    /// Whoever may open the Unix socket, or has the token: it changes something.
+    Operator,
+}
+
+impl RouteAccess {
+    /// As the documentation has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            RouteAccess::Anybody => "anybody",
+            RouteAccess::Reader => "reader",
+            RouteAccess::Operator => "operator",
+        }
+    }
+}
+
+/// What guards the listener.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// Where it is reached by TCP; none for a Unix socket.
+    tcp: Option<SocketAddr>,
+    config: AdminConfig,
+}
+
+impl Guard {
+    /// For a listener at this address.
+    pub(super) fn new(address: &ListenAddress, config: AdminConfig) -> Guard {
+        let tcp = match address {
+            ListenAddress::Tcp(address) => Some(*address),
+            _ => None,
+        };
+        Guard { tcp, config }
+    }
+
+    /// Whether a request with these headers may use a route.
+    pub(super) fn admit(&self, headers: &HeaderMap, access: RouteAccess) -> Result<(), Refusal> {
+        let host = only(headers, &HOST)?;
+        if self.tcp.is_some() && !self.is_meant(host.ok_or(Refusal::NoHost)?) {
+            // A name that somebody else has pointed here.
+            return Err(Refusal::WrongHost);
+        }
+        self.check_origin(headers, host, access)?;
+        let needs_token = match (self.tcp, access) {
+            (None, _) | (_, RouteAccess::Anybody) => false,
+            (Some(at), RouteAccess::Reader) => !at.ip().is_loopback(),
+            (Some(_), RouteAccess::Operator) => true,
+        };
+        if !needs_token {
+            return Ok(());
+        }
+        let token = self.config.token.as_ref().ok_or(Refusal::NoToken)?;
+        let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
+        let is_right = shown.is_some_and(|shown| token.is(shown.trim()));
+        if is_right { Ok(()) } else { Err(Refusal::Token) }
+    }
+
+    /// Whether a host that a request names is this one.
+    fn is_meant(&self, host: &str) -> bool {
+        let Some(own) = self.tcp else { return true };
+        let (name, port) = split(host);
+        if self.config.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            return true;
+        }
+        let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let is_here = match ip {
+            // An address cannot be pointed elsewhere.
+            Ok(ip) => own.ip() == ip || own.ip().is_unspecified(),
+            Err(_) => own.ip().is_loopback() && name.eq_ignore_ascii_case("localhost"),
+        };
+        is_here && port.unwrap_or("80") == own.port().to_string()
+    }
+
+    /// A browser says from which site a request comes, and a page of another site cannot keep it from that.
+    fn check_origin(
+        &self,
+        headers: &HeaderMap,
+        host: Option<&str>,
+        access: RouteAccess,
+    ) -> Result<(), Refusal> {
+        let origin = only(headers, &ORIGIN)?;
+        let is_foreign = origin.is_some_and(|origin| {
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            authority.is_none() || authority != host
+        });
+        let fetched = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let is_crossing = matches!(fetched, Some(b"cross-site" | b"same-site"));
+        if is_foreign || is_crossing && access == RouteAccess::Operator {
+            return Err(Refusal::WrongOrigin);
+        }
+        Ok(())
+    }
+}
+
+/// The value of a header that may stand once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Refusal::NoHost);
+    }
+    first.map(|value| value.to_str().map_err(|_| Refusal::NoHost)).transpose()
+}
+
+/// A name, or an address in brackets, and the port.
+fn split(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (host, None),
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether the host lives, and whether it is ready: what an orchestrator asks.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use crate::mail::inquiry::LoopQuestion;
+use crate::plugin::readiness::Readiness;
+use crate::run::admin::reply::Reply;
+use crate::run::admin::watched::WatchedHost;
+
+/// For how long the loops are not asked again: each question wakes them.
+const LOOKED_LATELY: Duration = Duration::from_millis(50);
+
+/// Every reactor turns.
+pub(super) async fn healthz(watched: &WatchedHost) -> Reply {
+    let mut last = watched.heartbeat.0.lock().await;
+    let now = watched.clock.now();
+    let stuck = match &*last {
+        Some((at, stuck)) if now.since(*at) < LOOKED_LATELY => stuck.clone(),
+        _ => {
+            let stuck = stuck_reactors(watched).await;
+            *last = Some((watched.clock.now(), stuck.clone()));
+            stuck
+        }
+    };
+    if stuck.is_empty() {
+        return Reply::text(StatusCode::OK, "ok");
+    }
+    let numbers: Vec<String> = stuck.iter().map(ToString::to_string).collect();
+    let text = format!("these reactors do not turn: {}", numbers.join(", "));
+    Reply::text(StatusCode::SERVICE_UNAVAILABLE, &text)
+}
+
+/// Those that do not answer. One that has ended with the host's stop is not missed.
+async fn stuck_reactors(watched: &WatchedHost) -> Vec<usize> {
+    let mut stuck = Vec::new();
+    for reactor in 0..watched.posts.len() {
+        let answers = watched.ask(reactor, LoopQuestion::Turning).await.is_some();
+        if !answers && watched.host.readiness.get() != Readiness::Stopping {
+            stuck.push(reactor);
+        }
+    }
+    stuck
+}
+
+/// Connections may come.
+pub(super) fn readyz(watched: &WatchedHost) -> Reply {
+    match unready(watched) {
+        None => Reply::text(StatusCode::OK, "ready"),
+        Some(why) => Reply::text(StatusCode::SERVICE_UNAVAILABLE, &why),
+    }
+}
+
+/// Why no connections may come, if so.
+pub(super) fn unready(watched: &WatchedHost) -> Option<String> {
+    let readiness = watched.host.readiness.get();
+    if readiness != Readiness::Serving {
+        return Some(readiness.name().to_owned());
+    }
+    if watched.config.ready_in_quarantine {
+        return None;
+    }
+    let roster = watched.roster();
+    let quarantined = roster.plugins().filter(|it| it.counters.is_quarantined());
+    let names: Vec<&str> = quarantined.map(|it| it.name()).collect();
+    (!names.is_empty()).then(|| format!("quarantined: {}", names.join(", ")))
+}

@@ -1,0 +1,144 @@
+//! The server: connections come in, requests are admitted and answered.
+
+use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout};
+
+use crate::net::listener::admin::{AdminListener, AdminSocket};
+use crate::run::admin::clients::{Client, Clients};
+use crate::run::admin::guard::Guard;
+use crate::run::admin::reply::{Refusal, Reply};
+use crate::run::admin::routes;
+use crate::run::admin::watched::WatchedHost;
+
+/// How long nobody is accepted when the system has no descriptor: one of the host's own may be given back.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// Lines in the head of a request.
+const HEADERS_MAX: usize = 64;
+
+/// A listener and what it tells of.
+pub(super) struct Server {
+    socket: AsyncListener,
+    /// Removes the path of a Unix socket at the end.
+    _listener: AdminListener,
+    site: Rc<Site>,
+}
+
+enum AsyncListener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+/// What every connection serves.
+struct Site {
+    guard: Guard,
+    watched: WatchedHost,
+    clients: Rc<Clients>,
+}
+
+impl Server {
+    /// Serves what is watched.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn new(listener: AdminListener, watched: WatchedHost) -> io::Result<Server> {
+        let socket = match &listener.socket {
+            AdminSocket::Unix(socket) => {
+                AsyncListener::Unix(UnixListener::from_std(socket.try_clone()?)?)
+            }
+            AdminSocket::Tcp(socket) => {
+                AsyncListener::Tcp(TcpListener::from_std(socket.try_clone()?)?)
+            }
+        };
+        let guard = Guard::new(&listener.address, watched.config.clone());
+        let clients = Clients::new(watched.config.limits.clients, watched.clock.for_reactor());
+        let site = Rc::new(Site { guard, watched, clients });
+        Ok(Server { socket, _listener: listener, site })
+    }
+
+    /// Accepts connections for as long as somebody wants it to.
+    pub(super) async fn run(&self) -> Infallible {
+        loop {
+            self.site.clients.room().await;
+            let accepted = match &self.socket {
+                AsyncListener::Unix(socket) => {
+                    socket.accept().await.map(|(stream, _)| self.begin(stream))
+                }
+                AsyncListener::Tcp(socket) => {
+                    socket.accept().await.map(|(stream, _)| self.begin(stream))
+                }
+            };
+            if let Err(error) = accepted {
+                tracing::debug!(%error, "the admin listener has not accepted");
+                sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+
+    fn begin(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        let client = self.site.clients.add();
+        let place = client.place();
+        let task = spawn_local(serve(self.site.clone(), client, stream));
+        self.site.clients.set_task(place, task.abort_handle());
+    }
+}
+
+/// Answers one request after the other, until the client has been silent for too long.
+async fn serve(
+    site: Rc<Site>,
+    client: Client,
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+) {
+    let limits = &site.watched.config.limits;
+    let service = service_fn(|request| {
+        let (site, client) = (&site, &client);
+        async move {
+            client.is_asking(true);
+            let response = site.respond(request).await;
+            client.is_asking(false);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.max_buf_size(limits.request as usize).max_headers(HEADERS_MAX);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        ended = connection => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection of the admin listener has failed");
+            }
+        }
+        () = client.silent_for(limits.request_deadline) => {}
+    }
+}
+
+impl Site {
+    async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let reply = self.answer(request).await;
+        reply.unwrap_or_else(Reply::from).into_response()
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
+        let (head, body) = request.into_parts();
+        let route = routes::find(&head.method, head.uri.path())?;
+        self.guard.admit(&head.headers, route.access)?;
+        // No route takes one; it is read, so that the connection can go on.
+        let limits = &self.watched.config.limits;
+        let body = Limited::new(body, limits.request as usize).collect();
+        let body = timeout(limits.request_deadline, body).await;
+        body.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::TooLarge)?;
+        route.answer(&self.watched, &head).await
+    }
+}
