@@ -3,8 +3,8 @@
 use std::{cell::RefCell, time::Duration};
 
 use sandloop::{
-    Channel, CloseReason, Connection, Options, Queue, Socket, add_timer, connect, connect_to,
-    defer, next_tick, processes, processes::ProcessId, stop,
+    Address, Channel, CloseReason, Connection, Options, Queue, Socket, add_timer, connect,
+    connect_to, defer, next_tick, processes, processes::ProcessId, stop,
 };
 
 thread_local! {
@@ -45,6 +45,10 @@ impl Calls {
                 let target = self.target.parse().expect("the option `target`");
                 let _ = connect_to(&target, Pushy);
             }
+            "closed-port" => {
+                let target: Address = self.target.parse().expect("the option `target`");
+                while connect_to(&target, closed(&target)).is_ok() {}
+            }
             "double-close" => {
                 for _ in 0..1000 {
                     self.socket.close_connection_after_writing();
@@ -80,7 +84,7 @@ impl Calls {
             }
             "own-listener" => {
                 let own = self.socket.local_address();
-                if let Some(sandloop::Address::Tcp(end)) = own {
+                if let Some(Address::Tcp(end)) = own {
                     let _ = connect(&end.host, end.port, Silent);
                 }
             }
@@ -158,6 +162,20 @@ impl Connection for Pushy {
 
     fn connection_completed(&mut self) {
         while self.0.try_send_data([0; 65536]).is_ok() {}
+    }
+}
+
+/// Comes again when it was not let in.
+struct Stubborn(Address);
+
+fn closed(target: &Address) -> impl FnOnce(Socket) -> Stubborn + use<> {
+    let target = target.clone();
+    |_| Stubborn(target)
+}
+
+impl Connection for Stubborn {
+    fn unbind(&mut self, _: CloseReason) {
+        let _ = connect_to(&self.0, closed(&self.0));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Asks for as much as it gets of one thing, then says how much that was.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sandloop::{
     Channel, Connection, Options, Queue, Socket, connect,
@@ -12,6 +12,8 @@ use sandloop::{
 
 /// More than any limit allows.
 const ENOUGH: u32 = 1_000_000;
+/// Milliseconds between moments at which timers of all guests are due together.
+const DUE_EVERY: u64 = 200;
 
 struct Flood {
     socket: Socket,
@@ -30,6 +32,15 @@ impl Flood {
         let message = [b'x'; 1000];
         match &*self.what {
             "timers" => try_add_timer(Duration::from_secs(3600), || {}).is_ok(),
+            "due timers" => {
+                let socket = self.socket.clone();
+                let answer = move || {
+                    if number == 0 {
+                        socket.send_data("due\n");
+                    }
+                };
+                try_add_timer(until_all_are_due(), answer).is_ok()
+            }
             "ticks" => try_next_tick(|| {}).is_ok(),
             "defers" => try_defer(endless, |()| {}, |_| {}).is_ok(),
             "spawns" => processes::try_spawn("breeder", message, |_| {}).is_ok(),
@@ -61,6 +72,12 @@ impl Flood {
 struct Silent(#[expect(dead_code, reason = "held, not used")] Socket);
 
 impl Connection for Silent {}
+
+/// Until the next moment at which everything is due, whoever asks for it.
+fn until_all_are_due() -> Duration {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(DUE_EVERY - (since.as_millis() as u64) % DUE_EVERY)
+}
 
 fn endless() -> sandloop::Result {
     loop {
@@ -98,7 +115,8 @@ impl Process for Sink {
 impl Connection for Flood {
     fn receive_data(&mut self, _data: &[u8]) {
         let granted = (0..ENOUGH).take_while(|number| self.one_more(*number)).count();
-        if self.what != "sends" {
+        // What is not answered here is answered by what was asked for.
+        if !matches!(&*self.what, "sends" | "due timers") {
             self.socket.send_data(format!("{granted}\n"));
         }
     }

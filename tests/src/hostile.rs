@@ -2,6 +2,8 @@
 //! performance suite how little their neighbour notices.
 
 pub mod attacks;
+pub mod crowds;
 pub mod drive;
+pub mod long_calls;
 pub mod pairs;
 pub mod wat;

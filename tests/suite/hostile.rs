@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandloop_tests::hostile::attacks::{self, Attack};
+use sandloop_tests::hostile::attacks::{self, Attack, Peers};
 use sandloop_tests::hostile::drive::{
     ANSWER_MAX, attack, attack_for, attacked_host, descriptors, wait_descriptors,
 };
 use sandloop_tests::hostile::wat::{self, Pieces};
+use sandloop_tests::hostile::{crowds, long_calls};
 use sandloop_tests::{Config, Host, PATIENCE, Plugin, process, sandloop, workspace};
 
 /// What the neighbour gets beside an attack, at least.
@@ -33,8 +34,18 @@ fn withstand_one(one: &Attack) {
     let host = attacked_host(one);
     let mut echo = host.connect("echo");
     echo.expect_echo("before");
-    let (files, memory) = (descriptors(&host), process::resident(host.pid()));
-    let address = host.address("hostile");
+    let (files, address) = (descriptors(&host), host.address("hostile"));
+    if let Peers::LeaveTogether(_) | Peers::ReadTogether(_) = one.peers {
+        // What a crowd has had once stays with the host for the next one.
+        thread::scope(|scope| {
+            (0..ATTACKERS).for_each(|_| {
+                scope.spawn(|| attack_for(&address, one.peers, ANSWER_MAX * 10));
+            });
+        });
+        let waited = wait_descriptors(&host, &mut echo, files);
+        waited.unwrap_or_else(|left| panic!("{}: {left}", one.name));
+    }
+    let memory = process::resident(host.pid());
     let stop = AtomicBool::new(false);
     let times: u32 = thread::scope(|scope| {
         let attackers: Vec<_> =
@@ -100,6 +111,16 @@ fn calls_that_nobody_should_make() {
     withstand(attacks::calls());
 }
 
+#[test]
+fn calls_that_the_host_is_long_in() {
+    withstand(long_calls::all());
+}
+
+#[test]
+fn crowds_that_do_the_same_at_once() {
+    withstand(crowds::all());
+}
+
 /// As many as were promised, each under a name of its own.
 #[test]
 fn there_are_enough_attacks() {
@@ -108,7 +129,7 @@ fn there_are_enough_attacks() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), count, "two attacks have one name");
-    assert!(40 <= count, "{count} attacks");
+    assert!(100 <= count, "{count} attacks");
 }
 
 /// What cannot have an instance stops the start, with words, and soon.

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Config, Isolation, Listen, Plugin, StubServer, component};
+use crate::{Config, Isolation, Listen, Plugin, Server, StubServer, component};
 
 use super::drive::idle_server;
 use super::wat::{self, Pieces};
+use super::{crowds, long_calls};
 
 /// One attack.
 #[derive(Clone, Debug)]
@@ -25,14 +26,31 @@ pub struct Attack {
     pub peers: Peers,
     /// Something that the log has to say of it.
     pub told: Option<&'static str>,
-    /// A server that its guests may connect to.
-    server: Option<Arc<StubServer>>,
+    /// What its guests may connect to.
+    target: Option<Target>,
 }
 
 #[derive(Clone, Debug)]
 enum Guest {
     Built(&'static str),
     ByHand(Pieces),
+    Printing(Pieces),
+}
+
+/// What guests may connect to, in the option `target`.
+#[derive(Clone, Debug)]
+enum Target {
+    Idle(Arc<StubServer>),
+    Refusing(Arc<Server>),
+}
+
+impl Target {
+    fn address(&self) -> &str {
+        match self {
+            Target::Idle(server) => server.address(),
+            Target::Refusing(server) => server.address(),
+        }
+    }
 }
 
 /// What the peers of an attack do.
@@ -42,10 +60,14 @@ pub enum Peers {
     Ask,
     /// Say something and never read.
     NeverRead,
+    /// So many at once: they ask, and when all have their answers they leave together.
+    LeaveTogether(usize),
+    /// So many at once: they ask, and when all have got something they begin to read together.
+    ReadTogether(usize),
 }
 
 impl Attack {
-    fn built(guest: &'static str, name: &str) -> Attack {
+    pub(super) fn built(guest: &'static str, name: &str) -> Attack {
         Attack {
             name: name.to_owned(),
             guest: Guest::Built(guest),
@@ -60,26 +82,42 @@ impl Attack {
             options: Vec::new(),
             peers: Peers::Ask,
             told: None,
-            server: None,
+            target: None,
         }
     }
 
     /// Its guests may connect to a server that lets them in and never reads.
     fn with_server(mut self) -> Attack {
-        self.server = Some(Arc::new(idle_server()));
+        self.target = Some(Target::Idle(Arc::new(idle_server())));
         self
     }
 
-    fn by_hand(name: &str, pieces: Pieces) -> Attack {
+    /// Its guests may connect to a port on which nobody listens.
+    pub(super) fn with_closed_port(mut self) -> Attack {
+        self.target = Some(Target::Refusing(Arc::new(Server::refusing())));
+        self
+    }
+
+    pub(super) fn by_hand(name: &str, pieces: Pieces) -> Attack {
         Attack { guest: Guest::ByHand(pieces), ..Attack::built("", name) }
     }
 
-    fn option(mut self, key: &'static str, value: &'static str) -> Attack {
+    /// By hand, and it has `$stdout` and `$write`.
+    pub(super) fn printing(name: &str, pieces: Pieces) -> Attack {
+        Attack { guest: Guest::Printing(pieces), ..Attack::built("", name) }
+    }
+
+    pub(super) fn by(mut self, peers: Peers) -> Attack {
+        self.peers = peers;
+        self
+    }
+
+    pub(super) fn option(mut self, key: &'static str, value: &'static str) -> Attack {
         self.options.push((key, value));
         self
     }
 
-    fn limit(mut self, key: &'static str, value: &'static str) -> Attack {
+    pub(super) fn limit(mut self, key: &'static str, value: &'static str) -> Attack {
         self.limits.retain(|(known, _)| *known != key);
         self.limits.push((key, value));
         self
@@ -98,7 +136,7 @@ impl Attack {
         self.limit("outbox_max", "65536")
     }
 
-    fn told(mut self, told: &'static str) -> Attack {
+    pub(super) fn told(mut self, told: &'static str) -> Attack {
         self.told = Some(told);
         self
     }
@@ -107,11 +145,8 @@ impl Attack {
     pub fn plugin(&self, name: &str, dir: &Path) -> Plugin {
         let path: PathBuf = match &self.guest {
             Guest::Built(guest) => component(guest),
-            Guest::ByHand(pieces) => {
-                let path = dir.join(format!("{}.wasm", self.name));
-                fs::write(&path, wat::component(pieces)).expect("a new file");
-                path
-            }
+            Guest::ByHand(pieces) => self.write(dir, &wat::component(pieces)),
+            Guest::Printing(pieces) => self.write(dir, &wat::component_with_stdout(pieces)),
         };
         let mut plugin = Plugin::named(name, &path).isolation(self.isolation);
         for (key, value) in &self.limits {
@@ -120,10 +155,16 @@ impl Attack {
         for (key, value) in &self.options {
             plugin = plugin.option(key, value);
         }
-        match &self.server {
-            Some(server) => plugin.may_connect(&[server.address()]),
+        match &self.target {
+            Some(target) => plugin.may_connect(&[target.address()]),
             None => plugin,
         }
+    }
+
+    fn write(&self, dir: &Path, component: &[u8]) -> PathBuf {
+        let path = dir.join(format!("{}.wasm", self.name));
+        fs::write(&path, component).expect("a new file");
+        path
     }
 
     /// The bounds of its tenant, which has the plugin's name.
@@ -136,8 +177,8 @@ impl Attack {
         let options = self.options.iter();
         let listen =
             options.fold(Listen::tcp(name), |listen, (key, value)| listen.option(key, value));
-        match &self.server {
-            Some(server) => listen.option("target", &format!("tcp://{}", server.address())),
+        match &self.target {
+            Some(target) => listen.option("target", &format!("tcp://{}", target.address())),
             None => listen,
         }
     }
@@ -391,5 +432,5 @@ pub fn calls() -> Vec<Attack> {
 
 /// Every attack.
 pub fn all() -> Vec<Attack> {
-    [loops(), traps(), bombs(), floods(), calls()].concat()
+    [loops(), traps(), bombs(), floods(), calls(), long_calls::all(), crowds::all()].concat()
 }

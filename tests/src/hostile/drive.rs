@@ -74,18 +74,57 @@ pub fn attack_for(address: &str, peers: Peers, answer_max: Duration) {
 }
 
 fn once(address: &str, peers: Peers, answer_max: Duration) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(answer_max))?;
-    stream.write_all(b"x\n")?;
     match peers {
         Peers::Ask => {
-            let mut buffer = [0; 4096];
+            let (mut stream, mut buffer) = (ask(address, answer_max)?, [0; 4096]);
             // The answer, and the end.
             while stream.read(&mut buffer)? != 0 && buffer[0] != b'd' {}
         }
-        Peers::NeverRead => thread::park_timeout(answer_max),
+        Peers::NeverRead => {
+            let _stream = ask(address, answer_max)?;
+            thread::park_timeout(answer_max);
+        }
+        Peers::LeaveTogether(count) => drop(crowd(address, count, answer_max)),
+        Peers::ReadTogether(count) => drain(crowd(address, count, answer_max), answer_max),
     }
     Ok(())
+}
+
+fn ask(address: &str, answer_max: Duration) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(answer_max))?;
+    stream.write_all(b"x\n")?;
+    Ok(stream)
+}
+
+/// So many that have asked, and of which each has got something, is at its end, or has waited for long enough.
+fn crowd(address: &str, count: usize, answer_max: Duration) -> Vec<TcpStream> {
+    let crowd: Vec<_> = (0..count).filter_map(|_| ask(address, answer_max).ok()).collect();
+    let begun = Instant::now();
+    for stream in &crowd {
+        // All of them together wait no longer than one would.
+        let left = answer_max.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
+        let _ = stream.set_read_timeout(Some(left)).and_then(|()| stream.peek(&mut [0]));
+    }
+    crowd
+}
+
+/// Reads from all of them in turn, until nothing has come from any for a while.
+fn drain(mut crowd: Vec<TcpStream>, answer_max: Duration) {
+    let (mut buffer, mut since) = (vec![0; 65536], Instant::now());
+    for stream in &crowd {
+        let _ = stream.set_nonblocking(true);
+    }
+    while since.elapsed() < answer_max && !crowd.is_empty() {
+        crowd.retain_mut(|stream| match stream.read(&mut buffer) {
+            Ok(0) => false,
+            Ok(_) => {
+                since = Instant::now();
+                true
+            }
+            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+        });
+    }
 }
 
 /// How many descriptors the host has open.
