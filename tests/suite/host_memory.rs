@@ -208,3 +208,45 @@ fn what_all_instances_of_a_tenant_have_is_counted_together() {
         assert_eq!(outcome.code, Some(0), "{function}: {}", outcome.stderr);
     }
 }
+
+/// At its bound of handles an instance ends that asks for one more; the others keep theirs.
+#[test]
+fn the_handles_of_all_instances_of_a_tenant_are_counted_together() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    std::fs::create_dir(dir.path().join("public")).expect("a new folder");
+    std::fs::write(dir.path().join("public/file"), "x").expect("a new file");
+    let plugin = Plugin::new("files").allow("read", &["./public"]).limit("handles", "50");
+    let config = Config::serving(plugin).tenant("files", "handles", "70");
+    let host = Host::start_in(dir, &config);
+    // The folder is a handle, too.
+    let keeping = |count: u32| {
+        let mut peer = host.connect("files");
+        peer.send(format!("keep public/file {count}\n"));
+        peer
+    };
+    let (mut one, mut other) = (keeping(30), keeping(20));
+    for peer in [&mut one, &mut other] {
+        peer.expect("kept\n");
+        // A handler that has returned has been counted before the next one.
+        peer.send("read public/file\n");
+        peer.expect("x\n");
+    }
+    keeping(30).expect_closed();
+    let line = host.wait_log("trapped");
+    assert_eq!(line.field("limit"), Some("tenant handles"), "{line}");
+    assert_eq!(line.field("value"), Some("70"), "{line}");
+    other.send("read public/file\n");
+    other.expect("x\n");
+    // What has ended is given back.
+    drop(one);
+    let begun = Instant::now();
+    loop {
+        let mut peer = keeping(30);
+        let mut answer = [0; 5];
+        if 0 < peer.read(&mut answer).unwrap_or_default() {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "nothing is given back");
+    }
+    host.stop();
+}

@@ -636,6 +636,17 @@ limits! {
             max: 1_000_000_000,
             form: "a number, as in pops = 100000",
         };
+        handles: bound TENANT_HANDLES: u32 = {
+            what: "Files, streams and other things of WASI that all instances of the tenant hold together; counted when a handler has returned.",
+            why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
+            at: Trap,
+            then: "The call that asks for one more ends its instance. The log says `tenant handles`.",
+            unit: Count,
+            default: 1_000_000,
+            min: 16,
+            max: 1_000_000_000,
+            form: "a number, as in handles = 100000",
+        };
         deferred: bound TENANT_DEFERRED: u32 = {
             what: "Deferred jobs of all plugins of the tenant together that have not ended.",
             why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",

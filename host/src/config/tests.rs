@@ -112,6 +112,7 @@ fn defaults() {
         ticks: 1_000_000,
         subscriptions: 1_000_000,
         pops: 1_000_000,
+        handles: 1_000_000,
         deferred: 1_000_000,
         cpu_per_second: None,
         channels: 1000,

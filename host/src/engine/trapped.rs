@@ -62,18 +62,18 @@ pub(super) fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option
     match error.downcast_ref::<wasmtime::Trap>() {
         Some(wasmtime::Trap::Interrupt) => Some(state.call.cpu_limit().into()),
         Some(wasmtime::Trap::StackOverflow) => Some(Limit::Stack),
-        _ => refused_memory(state).or_else(|| limit_of_call(error)),
+        _ => refused_memory(state).or_else(|| limit_of_call(state, error)),
     }
 }
 
 /// Which limit of one call to the host ended it.
-fn limit_of_call(error: &wasmtime::Error) -> Option<Limit> {
+fn limit_of_call(state: &HostState, error: &wasmtime::Error) -> Option<Limit> {
     use wasmtime::component::ResourceTableError;
     // The engine has no types for these; tests of the suite notice when its words change.
     const TOO_MUCH: &str = "fuel allocated for hostcalls";
     const TOO_MANY: &str = "store handle limit exceeded";
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
-        return Some(Limit::Of(&limits::HANDLES));
+        return Some(Limit::Of(state.bound_of_handles()));
     }
     // Not the whole chain: the backtrace is in it, with names of any length.
     let cause = trap::cause(error);

@@ -4,6 +4,7 @@ use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::plugin::tenant::TenantCounts;
 use crate::quota::budget::{ByteBudget, Reservation};
+use crate::quota::host_memory::HANDLE_BYTES;
 use crate::quota::semaphore::Permits;
 
 /// What an instance has of its tenant's account. Whatever is asked for is added at once; what has come to its end is
@@ -73,6 +74,7 @@ pub(super) struct OwnCounts {
     pub(super) ticks: Permits,
     pub(super) subscriptions: Permits,
     pub(super) pops: Permits,
+    pub(super) handles: Permits,
 }
 
 impl OwnCounts {
@@ -82,6 +84,7 @@ impl OwnCounts {
             ticks: of_tenant.ticks.no_permits(),
             subscriptions: of_tenant.subscriptions.no_permits(),
             pops: of_tenant.pops.no_permits(),
+            handles: of_tenant.handles.no_permits(),
         }
     }
 
@@ -94,5 +97,34 @@ impl OwnCounts {
             KeptKind::Pop => &mut self.pops,
         };
         permits.grow()
+    }
+}
+
+/// How many handles of WASI an instance may have, and the bound that says so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HandlesAllowed {
+    pub(super) number: usize,
+    pub(super) bound: &'static Bound,
+}
+
+impl HandlesAllowed {
+    /// For one that has `handles` of them, which are counted, and may have `max`.
+    pub(super) fn beside(
+        handles: usize,
+        max: u32,
+        counts: &OwnCounts,
+        kept: &KeptMeter,
+    ) -> HandlesAllowed {
+        let of_instance = HandlesAllowed { number: max as usize, bound: &limits::HANDLES };
+        let number = handles.saturating_add(counts.handles.left() as usize);
+        let of_tenant = HandlesAllowed { number, bound: &limits::TENANT_HANDLES };
+        let fewer = if number < of_instance.number { of_tenant } else { of_instance };
+        let more = fewer.number.saturating_sub(handles);
+        let bytes = u64::try_from(more).unwrap_or(u64::MAX).saturating_mul(HANDLE_BYTES);
+        if kept.has_room(bytes) {
+            fewer
+        } else {
+            HandlesAllowed { number: handles, bound: &limits::HOST_MEMORY }
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::contract::bindings::{ErrorCode, types};
 use crate::host_api::call::CallMeter;
 use crate::host_api::command::Commands;
 use crate::host_api::handles::Sockets;
-use crate::host_api::kept::{KeptKind, KeptMeter, OwnCounts};
+use crate::host_api::kept::{HandlesAllowed, KeptKind, KeptMeter, OwnCounts};
 use crate::host_api::memory::MemoryMeter;
 use crate::host_api::owned::{OwnJobs, Pops, Subscriptions};
 use crate::host_api::wasi::Wasi;
@@ -64,7 +64,7 @@ pub struct HostState {
     /// What the host keeps for it, in its tenant's account.
     pub kept: KeptMeter,
     /// What it has of its tenant's counts.
-    counts: OwnCounts,
+    pub(super) counts: OwnCounts,
     /// The measure of the call that it is in.
     pub call: CallMeter,
     /// Made when a guest first asks for anything of WASI, which most never do.
@@ -179,8 +179,8 @@ impl HostState {
         self.at_limit(&limits::HOST_MEMORY)
     }
 
-    /// Counts what the host keeps for it now, after a call. A call that follows has no more handles of WASI than the
-    /// account has room for.
+    /// Counts what the host keeps for it now, after a call. A call that follows has no more handles of WASI than its
+    /// tenant has room for.
     pub fn settle(&mut self) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let handles = self.wasi.as_mut().map_or(0, |wasi| wasi.handles());
@@ -188,6 +188,7 @@ impl HostState {
         self.counts.ticks.shrink_to(self.ticks as usize);
         self.counts.subscriptions.shrink_to(self.subscriptions.len());
         self.counts.pops.shrink_to(self.pops.len());
+        self.counts.handles.set(handles);
         self.kept.set(
             count(self.timers.len()) * TIMER_BYTES
                 + u64::from(self.ticks) * TICK_BYTES
@@ -197,10 +198,8 @@ impl HostState {
                 + count(self.sockets.len() + handles) * HANDLE_BYTES,
         );
         if let Some(wasi) = &mut self.wasi {
-            let max = self.plugin.config.limits.handles as usize;
-            let more = max.saturating_sub(handles);
-            let has_room = self.kept.has_room(count(more) * HANDLE_BYTES);
-            wasi.allow_handles(if has_room { max } else { handles });
+            let max = self.plugin.config.limits.handles;
+            wasi.allow_handles(HandlesAllowed::beside(handles, max, &self.counts, &self.kept));
         }
     }
 }

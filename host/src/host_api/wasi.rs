@@ -24,7 +24,10 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::clock::Clock;
+use crate::config::bound::Bound;
+use crate::config::limits;
 use crate::host_api::call::{CallEnded, CallMeter};
+use crate::host_api::kept::HandlesAllowed;
 use crate::host_api::state::HostState;
 use crate::host_api::stdio::Lines;
 use crate::plugin::Plugin;
@@ -40,6 +43,8 @@ pub struct Wasi {
     table: ResourceTable,
     /// How many handles the guest has; none when it has called anything of WASI since they were counted.
     handles: Option<usize>,
+    /// How many it may have.
+    allowed: HandlesAllowed,
     /// Of what it has opened, by its handles.
     descriptors: HashMap<u32, Arc<Permit>>,
 }
@@ -119,7 +124,9 @@ impl HasData for HasTable {
 impl HostState {
     fn waiting(&mut self) -> WaitingView<'_> {
         let (plugin, clock) = (&self.plugin, &self.env.clock);
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock)));
+        let allowed =
+            || HandlesAllowed::beside(0, plugin.config.limits.handles, &self.counts, &self.kept);
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock, allowed())));
         wasi.handles = None;
         WaitingView {
             table: &mut wasi.table,
@@ -151,9 +158,18 @@ impl WaitingView<'_> {
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let (plugin, clock) = (&self.plugin, &self.env.clock);
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock)));
+        let allowed =
+            || HandlesAllowed::beside(0, plugin.config.limits.handles, &self.counts, &self.kept);
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock, allowed())));
         wasi.handles = None;
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+    }
+}
+
+impl HostState {
+    /// The bound that says how many handles of WASI it may have.
+    pub(crate) fn bound_of_handles(&self) -> &'static Bound {
+        self.wasi.as_ref().map_or(&limits::HANDLES, |wasi| wasi.allowed.bound)
     }
 }
 
@@ -165,11 +181,12 @@ impl Wasi {
     }
 
     /// Bounds the handles that the guest may have from now on.
-    pub(super) fn allow_handles(&mut self, max: usize) {
-        self.table.set_max_capacity(max);
+    pub(super) fn allow_handles(&mut self, allowed: HandlesAllowed) {
+        self.table.set_max_capacity(allowed.number);
+        self.allowed = allowed;
     }
 
-    fn new(plugin: &Arc<Plugin>, clock: &Clock) -> Wasi {
+    fn new(plugin: &Arc<Plugin>, clock: &Clock, allowed: HandlesAllowed) -> Wasi {
         let mut context = WasiCtx::builder()
             .stdout(Lines::stdout(plugin, clock))
             .stderr(Lines::stderr(plugin, clock))
@@ -178,7 +195,7 @@ impl Wasi {
             .build();
         *context.filesystem() = plugin.folders.0.clone();
         let mut table = ResourceTable::new();
-        table.set_max_capacity(plugin.config.limits.handles as usize);
-        Wasi { context, table, handles: None, descriptors: HashMap::new() }
+        table.set_max_capacity(allowed.number);
+        Wasi { context, table, handles: None, allowed, descriptors: HashMap::new() }
     }
 }

@@ -74,6 +74,8 @@ pub struct TenantCounts {
     pub deferred: Semaphore,
     /// Channels and queues.
     pub channels: Semaphore,
+    /// Handles on things of WASI.
+    pub handles: Semaphore,
 }
 
 impl TenantCounts {
@@ -85,6 +87,7 @@ impl TenantCounts {
             subscriptions: Semaphore::new(limits.subscriptions),
             pops: Semaphore::new(limits.pops),
             deferred: Semaphore::new(limits.deferred),
+            handles: Semaphore::new(limits.handles),
         }
     }
 }
@@ -147,6 +150,7 @@ impl Tenant {
             subscriptions,
             pops,
             deferred,
+            handles,
             slow_calls,
             cpu_per_second,
             read_per_second,
@@ -166,6 +170,7 @@ impl Tenant {
         self.counts.subscriptions.set_limit(*subscriptions);
         self.counts.pops.set_limit(*pops);
         self.counts.deferred.set_limit(*deferred);
+        self.counts.handles.set_limit(*handles);
         self.slow_calls.set_limit(*slow_calls);
         self.cpu.set(cpu_per_second.map(per_second));
         self.reading.set(*read_per_second);
@@ -196,7 +201,7 @@ impl Tenant {
     }
 
     /// Each bound of a number with what is used of it and what it is set to.
-    pub fn all_counts(&self) -> [(&'static Bound, u32, u32); 7] {
+    pub fn all_counts(&self) -> [(&'static Bound, u32, u32); 8] {
         let counts = &self.counts;
         [
             (&limits::SLOW_CALLS, &self.slow_calls),
@@ -205,6 +210,7 @@ impl Tenant {
             (&limits::TENANT_SUBSCRIPTIONS, &counts.subscriptions),
             (&limits::TENANT_POPS, &counts.pops),
             (&limits::TENANT_DEFERRED, &counts.deferred),
+            (&limits::TENANT_HANDLES, &counts.handles),
             (&limits::CHANNELS, &counts.channels),
         ]
         .map(|(bound, used)| (bound, used.acquired(), used.limit()))

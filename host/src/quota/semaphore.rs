@@ -84,6 +84,18 @@ impl Permits {
         grown
     }
 
+    /// As many as there are things, or as far as there are permits left.
+    pub fn set(&mut self, count: usize) {
+        self.shrink_to(count);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        while self.count < count && self.grow() {}
+    }
+
+    /// How many more there are to have at this moment.
+    pub fn left(&self) -> u32 {
+        self.semaphore.limit().saturating_sub(self.semaphore.acquired())
+    }
+
     /// Gives back all but `count`.
     pub fn shrink_to(&mut self, count: usize) {
         let kept = u32::try_from(count).map_or(self.count, |count| count.min(self.count));
@@ -140,5 +152,18 @@ mod tests {
         assert!(other.grow() && !other.grow());
         drop(other);
         assert_eq!(semaphore.acquired(), 1);
+    }
+
+    #[test]
+    fn permits_are_set_as_far_as_there_are_some() {
+        let semaphore = Semaphore::new(5);
+        let (mut one, mut other) = (semaphore.no_permits(), semaphore.no_permits());
+        one.set(3);
+        assert_eq!((semaphore.acquired(), other.left()), (3, 2));
+        other.set(4);
+        assert_eq!((semaphore.acquired(), one.left()), (5, 0));
+        one.set(1);
+        other.set(4);
+        assert_eq!(semaphore.acquired(), 5);
     }
 }
