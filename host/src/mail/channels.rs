@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::mail::message::{Full, KEPT_BYTES, Message, TenantBudgets};
+use crate::mail::message::{Full, KEPT_BYTES, Room, TenantBudgets};
 use crate::mail::post::{Address, Delivery, Mail, Member, Members, Post};
 use crate::quota::budget::ByteBudget;
 use crate::quota::host_memory::{self, Admission};
@@ -110,7 +110,8 @@ impl Channels {
         let ways = channel.on.len().saturating_sub(1);
         let more = u64::try_from(ways).unwrap_or(u64::MAX).saturating_mul(KEPT_BYTES);
         let (messages, budget) = (&self.budgets.messages, &channel.budget);
-        let message = Arc::new(Message::new(data, messages, Some(budget))?.with(more)?);
+        let room = Room::reserve(data.len(), messages, Some(budget))?.with(more)?;
+        let message = Arc::new(room.fill(data));
         for on in channel.on.iter().filter(|on| 0 < on.members.len()) {
             let except = except.filter(|(reactor, _)| *reactor == on.reactor);
             on.post.send(Mail::Message(Delivery {

@@ -21,7 +21,48 @@ pub struct TenantBudgets {
 pub struct Message {
     data: Vec<u8>,
     _of_place: Option<Reservation>,
+    _of_tenant: Reservation,
+}
+
+/// Room for a message, reserved in what it will count in. A lock may be held over this: what is too large is dropped by whoever
+/// has the bytes.
+#[derive(Debug)]
+pub struct Room {
+    of_place: Option<Reservation>,
     of_tenant: Reservation,
+}
+
+impl Room {
+    /// Reserves room for `length` bytes, for a tenant and for whatever the message waits in.
+    ///
+    /// # Errors
+    /// When one of them has none.
+    pub fn reserve(
+        length: usize,
+        tenant: &ByteBudget,
+        place: Option<&ByteBudget>,
+    ) -> Result<Room, Full> {
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        let with = |more: u64| length.saturating_add(more);
+        let place = place.map(|budget| budget.reserve(with(OVERHEAD_BYTES)).ok_or(Full));
+        let of_place = place.transpose()?;
+        let of_tenant = tenant.reserve(with(KEPT_BYTES)).ok_or(Full)?;
+        Ok(Room { of_place, of_tenant })
+    }
+
+    /// The same with `more` bytes in its tenant's account.
+    ///
+    /// # Errors
+    /// When there is no room for that.
+    pub(super) fn with(mut self, more: u64) -> Result<Room, Full> {
+        let fits = self.of_tenant.grow(more);
+        if fits { Ok(self) } else { Err(Full) }
+    }
+
+    /// The message that it was reserved for.
+    pub(super) fn fill(self, data: Vec<u8>) -> Message {
+        Message { data, _of_place: self.of_place, _of_tenant: self.of_tenant }
+    }
 }
 
 /// There is no room for it.
@@ -45,21 +86,8 @@ impl Message {
         tenant: &ByteBudget,
         place: Option<&ByteBudget>,
     ) -> Result<Message, Full> {
-        let length = u64::try_from(data.len().saturating_add(name.len())).unwrap_or(u64::MAX);
-        let with = |more: u64| length.saturating_add(more);
-        let place = place.map(|budget| budget.reserve(with(OVERHEAD_BYTES)).ok_or(Full));
-        let place = place.transpose()?;
-        let tenant = tenant.reserve(with(KEPT_BYTES)).ok_or(Full)?;
-        Ok(Message { data, _of_place: place, of_tenant: tenant })
-    }
-
-    /// The same with `more` bytes in its tenant's account.
-    ///
-    /// # Errors
-    /// When there is no room for that.
-    pub(super) fn with(mut self, more: u64) -> Result<Message, Full> {
-        let fits = self.of_tenant.grow(more);
-        if fits { Ok(self) } else { Err(Full) }
+        let length = data.len().saturating_add(name.len());
+        Ok(Room::reserve(length, tenant, place)?.fill(data))
     }
 
     /// Its bytes.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::mail::message::{Full, Message, TenantBudgets};
+use crate::mail::message::{Full, Message, Room, TenantBudgets};
 use crate::mail::post::{Address, Handout, Mail, TakeBack};
 use crate::quota::budget::ByteBudget;
 use crate::quota::host_memory::{self, Admission};
@@ -58,10 +58,13 @@ impl Queues {
     /// # Errors
     /// When the queue is full or the tenant has too many names in use.
     pub fn push(self: &Arc<Self>, name: &str, data: Vec<u8>) -> Result<(), Full> {
+        let mut data = Some(data);
         self.change(name, |queue| {
-            let item = Message::new(data, &self.budgets.messages, Some(&queue.budget))?;
+            let length = data.as_ref().map_or(0, Vec::len);
+            let room = Room::reserve(length, &self.budgets.messages, Some(&queue.budget))?;
             queue.pushed += 1;
-            queue.items.insert(queue.pushed, item);
+            // What there is no room for is dropped outside, when the lock is free.
+            queue.items.insert(queue.pushed, room.fill(data.take().unwrap_or_default()));
             Ok(())
         })
     }
