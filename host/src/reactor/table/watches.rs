@@ -193,3 +193,55 @@ fn fault_of(errno: Errno) -> WatchFault {
         _ => WatchFault::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File, OpenOptions};
+    use std::io::Write as _;
+
+    use mio::Poll;
+
+    use super::*;
+    use crate::base::arena::Arena;
+
+    /// Where the system has forgotten changes, everybody is told of one: also whose file has not changed.
+    #[test]
+    fn what_the_system_has_forgotten_may_have_been_anything() {
+        let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+        let limit: usize = limit.trim().parse().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (poll, mut watches) = (Poll::new().unwrap(), Watches::default());
+        let mut instances = Arena::new();
+        let instance = instances.insert(());
+        let names = ["one", "other", "untouched"];
+        let mut files = names.map(|name| {
+            let path = dir.path().join(name);
+            fs::write(&path, "").unwrap();
+            OpenOptions::new().append(true).open(path).unwrap()
+        });
+        for (number, file) in (0..).zip(&files) {
+            let file: OwnedFd = File::try_clone(file).unwrap().into();
+            watches.add(poll.registry(), &file, (instance, number)).unwrap();
+        }
+        // Two that are the same in a row are one to the system.
+        for _ in 0..=limit / 2 {
+            files[0].write_all(b"x").unwrap();
+            files[1].write_all(b"x").unwrap();
+        }
+        watches.found();
+        let (mut turns, mut told) = (0, [0; 3]);
+        while watches.may_have_more() {
+            let changes = watches.take();
+            // With the rest of what came with the last one, and everybody for what was forgotten.
+            assert!(changes.len() <= CHANGES_PER_TURN + BUFFER_BYTES / 16 + names.len());
+            for (id, watch, change) in changes {
+                assert_eq!((id, change), (instance, Change::Modified));
+                told[watch as usize] += 1;
+            }
+            turns += 1;
+        }
+        assert!(limit / (CHANGES_PER_TURN + BUFFER_BYTES / 16) <= turns, "{turns} turns");
+        assert!(1 < told[0] && 1 < told[1], "{told:?}");
+        assert_eq!(told[2], 1);
+    }
+}
