@@ -308,7 +308,7 @@ fn unknown_keys_in_odd_places() {
         "\n[limits]\n",
         "plugins.toml:5: limits: this is not a key of the file; \
          write it in [plugins.<name>.limits] or [tenants.<name>.limits] \
-         (the keys here are host, plugins, tenants, listen)",
+         (the keys here are host, plugins, tenants, listen, admin)",
     );
     check_after_echo(
         "backlog = 1\n",

@@ -9,7 +9,7 @@ use super::{TOKEN, over_tcp};
 #[test]
 fn a_browser_shows_it_and_its_policy_holds() {
     let plugin = Plugin::new("connect_trace").isolation(Isolation::Plugin).prints();
-    let hostile = plugin.option("target", "unix:///run/<img src=x onerror=alert(1)>");
+    let hostile = plugin.option("target", "unix:///run/<img/src=x/onerror=alert(1)>");
     let config = Config::serving(Plugin::new("echo"))
         .plugin(Plugin::named("trap", &sandloop_tests::component("hostile_trap")))
         .listen(Listen::tcp("trap"))
