@@ -17,7 +17,7 @@ use sandloop_host::log::{Log, Settings};
 use sandloop_host::run::admin::top::{HostSnapshot, TopStyle};
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::notify::ServiceManager;
-use sandloop_host::run::signals::SignalWatch;
+use sandloop_host::run::signals::{self, SignalWatch};
 use sandloop_host::{log, run};
 
 /// A sandboxed event loop: serves network protocols whose handlers are WebAssembly components.
@@ -63,6 +63,12 @@ enum CliCommand {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
+    },
+    /// Have a running host read its configuration again; its log says what became of it.
+    Reload {
+        /// The process id of the host.
+        #[arg(long)]
+        pid: i32,
     },
     /// Tell what a component is: its world, what it imports, what it lacks, why it would be refused.
     Inspect {
@@ -136,6 +142,7 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         CliCommand::Check { file, explain } => check(file, filter, *explain),
         CliCommand::Compile { file } => fill(file, filter),
         CliCommand::Inspect { file } => inspect_file(file, filter),
+        CliCommand::Reload { pid } => reload(*pid),
         CliCommand::Manual { folder } => manual(folder),
         CliCommand::Top { file, once } => top(file, *once),
         CliCommand::CompileApart { .. } => Ok(ExitCode::FAILURE),
@@ -240,6 +247,13 @@ fn log_doubts(config: &Config) {
     for doubt in &config.doubts {
         tracing::warn!("{doubt}");
     }
+}
+
+fn reload(pid: i32) -> Result<ExitCode, Complaint> {
+    signals::ask_to_reload(pid)
+        .map_err(|error| Complaint(format!("the process {pid} cannot be asked: {error}"), 1))?;
+    print("asked: the log of the host says what became of it\n");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn inspect_file(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {

@@ -31,6 +31,7 @@ mod quantity;
 mod raw;
 #[cfg(test)]
 pub(crate) mod reference;
+pub(crate) mod reloading;
 mod resolve;
 mod shape;
 pub(crate) mod socket_access;

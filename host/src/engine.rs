@@ -13,6 +13,7 @@ pub(crate) mod footprint;
 pub mod inspect;
 pub(crate) mod load;
 mod proposals;
+pub(crate) mod room;
 pub(crate) mod sandbox;
 pub mod settings;
 pub(crate) mod template;
@@ -22,10 +23,10 @@ pub(crate) mod trapped;
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::config::error::ConfigError;
-use crate::config::limits::Limits;
 use crate::config::model::Config as HostConfig;
 use crate::engine::capacity::Capacity;
 use crate::engine::footprint::Footprint;
+use crate::engine::room::{HostEngine, PoolRoom};
 use crate::engine::settings::CodeSettings;
 use crate::log::trap;
 
@@ -51,17 +52,14 @@ pub enum EngineError {
     Other(wasmtime::Error),
 }
 
-/// Makes the engine for plugins with these footprints, in their order, and tells what decides the code that it runs.
+/// Makes the engine for plugins with these footprints, in their order.
 ///
 /// There are as many slots as the sandboxes need at once. Where the system refuses the address space for slots without bounds
 /// checks, they are as small as the limits allow.
 ///
 /// # Errors
 /// When the system does not have what the configuration asks for, or the engine refuses.
-pub fn engine(
-    config: &HostConfig,
-    footprints: &[Footprint],
-) -> Result<(Engine, CodeSettings), EngineError> {
+pub fn engine(config: &HostConfig, footprints: &[Footprint]) -> Result<HostEngine, EngineError> {
     let capacity = Capacity::new(config, footprints);
     capacity.check_mappings().map_err(EngineError::Config)?;
     capacity.check_slots(RESERVED_BYTES_MAX / UNCHECKED_SLOT_BYTES).map_err(EngineError::Config)?;
@@ -69,10 +67,14 @@ pub fn engine(
     let make = |instances: u32, settings: CodeSettings| {
         let mut smaller = config.clone();
         smaller.host.limits.instances = instances;
-        let capacity = Capacity::new(&smaller, footprints);
+        let is_unchecked = settings == CodeSettings::default();
+        // A slot that needs no bounds checks is as large for all.
+        let memory = if is_unchecked { UNCHECKED_SLOT_BYTES } else { memory };
+        let has_space = |memories| is_unchecked && fits_unchecked(memories);
+        let room = PoolRoom::of(&smaller, footprints, memory, has_space);
         let mut engine = settings.config();
-        engine.allocation_strategy(pool(&capacity, &smaller, memory));
-        Engine::new(&engine).map(|engine| (engine, settings))
+        engine.allocation_strategy(pool(&room));
+        Engine::new(&engine).map(|engine| HostEngine { engine, settings, room })
     };
     let (wanted, checked) = (config.host.limits.instances, CodeSettings::checked(memory));
     let mut refused = None;
@@ -113,19 +115,15 @@ fn fits_unchecked(memories: u64) -> bool {
     memories.saturating_mul(UNCHECKED_SLOT_BYTES) <= RESERVED_BYTES_MAX
 }
 
-fn pool(capacity: &Capacity<'_>, config: &HostConfig, memory: u64) -> InstanceAllocationStrategy {
+fn pool(room: &PoolRoom) -> InstanceAllocationStrategy {
     // The engine has no pool of nothing.
     let count = |many: u64| u32::try_from(many).unwrap_or(u32::MAX).max(1);
-    let most = |of: fn(&Limits) -> u32| {
-        config.plugins.iter().map(|plugin| of(&plugin.limits)).max().unwrap_or(1)
-    };
-    let (sandboxes, tables) = (count(capacity.sandboxes()), most(|limits| limits.tables));
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(sandboxes)
+    pool.total_component_instances(count(room.sandboxes))
         // They take nothing of the pool, and a component has no more than its `core_instances`.
         .total_core_instances(u32::MAX)
-        .total_memories(count(capacity.memories()))
-        .total_tables(count(capacity.tables()))
+        .total_memories(count(room.memories))
+        .total_tables(count(room.tables))
         // Calls are made on the stacks of the threads that make them.
         .total_stacks(0)
         // What a guest has written to is put back page by page when its slot is used again: cheaper than giving
@@ -136,12 +134,12 @@ fn pool(capacity: &Capacity<'_>, config: &HostConfig, memory: u64) -> InstanceAl
         .pagemap_scan(Enabled::Auto)
         .decommit_batch_size(DECOMMIT_BATCH)
         // Each plugin's own bounds were looked at before.
-        .max_memories_per_module(most(|limits| limits.memory_count))
-        .max_tables_per_module(most(|limits| limits.table_count))
-        .max_core_instances_per_component(most(|limits| limits.core_instances))
+        .max_memories_per_module(room.memory_count)
+        .max_tables_per_module(room.table_count)
+        .max_core_instances_per_component(room.core_instances)
         .max_component_instance_size(INSTANCE_BYTES_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)
-        .table_elements(usize::try_from(tables).unwrap_or(usize::MAX))
-        .max_memory_size(usize::try_from(memory).unwrap_or(usize::MAX));
+        .table_elements(usize::try_from(room.table_elements).unwrap_or(usize::MAX))
+        .max_memory_size(usize::try_from(room.memory).unwrap_or(usize::MAX));
     InstanceAllocationStrategy::Pooling(pool)
 }

@@ -10,6 +10,7 @@ pub(crate) mod jobs;
 pub(crate) mod lines;
 pub(crate) mod loop_holds;
 pub(crate) mod readiness;
+pub(crate) mod reloads;
 pub(crate) mod report;
 pub(crate) mod roster;
 pub(crate) mod shared;

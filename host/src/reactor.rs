@@ -29,6 +29,7 @@ mod stop;
 pub(crate) mod table;
 mod ticks;
 mod timers;
+mod versions;
 mod watching;
 
 use std::collections::HashMap;
@@ -54,11 +55,13 @@ use crate::reactor::inbox::Inbox;
 use crate::reactor::table::acceptor::Acceptors;
 use crate::reactor::table::agenda::Agenda;
 use crate::reactor::table::backlog::Backlog;
+use crate::reactor::table::change::ReactorChanges;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::Deadlines;
 use crate::reactor::table::guest_entry::GuestEntry;
 use crate::reactor::table::held_back::HeldBack;
 use crate::reactor::table::instance::Instance;
+use crate::reactor::table::leaving::Leaving;
 use crate::reactor::table::poll_events::PollEvents;
 use crate::reactor::table::program::Programs;
 use crate::reactor::table::stop::Stopping;
@@ -127,6 +130,8 @@ pub struct Reactor {
     /// The instances that are processes, by the process's id.
     processes: HashMap<u32, InstanceId>,
     programs: Programs,
+    /// Programs of earlier versions.
+    leaving: Vec<Leaving>,
     timers: Deadlines,
     held_back: HeldBack,
     watches: Watches,
@@ -175,6 +180,7 @@ impl Reactor {
             instances: Arena::new(),
             processes: HashMap::new(),
             programs: Programs::new(plugins),
+            leaving: Vec::new(),
             timers: Deadlines::new(tenants),
             held_back: HeldBack::default(),
             watches,
@@ -199,6 +205,16 @@ impl Reactor {
     /// What other threads need to reach it.
     pub fn post(&self) -> Post {
         self.inbox.post()
+    }
+
+    /// What surrounds its instances.
+    pub fn env(&self) -> Env {
+        self.setup.env.clone()
+    }
+
+    /// The way for what a reload changes.
+    pub fn changes(&self) -> ReactorChanges {
+        self.inbox.changes()
     }
 
     /// What its guests are entered with: what tells the ticker that one runs, and the clock that says how long.

@@ -5,17 +5,22 @@ pub mod control;
 mod descriptors;
 pub mod error;
 pub mod fill;
+mod fixed;
 pub(crate) mod news;
 pub mod notify;
 pub mod prepare;
+pub(crate) mod reload;
 pub mod signals;
 mod supervise;
+mod trial;
 mod watchdog;
+pub(crate) mod watches;
 
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::base::panics;
+use crate::base::thread::Threads;
 use crate::carrier::spares::{Departure, Spares};
 use crate::clock::Clock;
 use crate::config::model::{Config, HostConfig};
@@ -37,6 +42,7 @@ use crate::run::notify::ServiceManager;
 use crate::run::prepare::Prepared;
 use crate::run::signals::SignalWatch;
 use crate::run::supervise::{End, Supervisor};
+use crate::run::watches::{FileWatches, SourceWatch};
 
 /// Loads and checks everything that `config` names, serves nothing.
 pub fn check(config: &Config) -> Result<(), StartError> {
@@ -57,14 +63,14 @@ pub fn serve(
 ) -> Result<ExitCode, StartError> {
     let (sender, news) = channel();
     signals.send_to(sender.clone()).map_err(StartError::thread("signals"))?;
-    let of_panics = sender.clone();
+    let (of_panics, of_reloads) = (sender.clone(), sender.clone());
     panics::tell(move |panicked| of_panics.send(News::Panicked(panicked)).is_ok());
     let clock = Clock::system();
     let begun = clock.now();
     let starting =
         manager.starting(config.plugins.len()).map_err(StartError::thread("the start"))?;
     let prepared = prepare(config, &clock)?;
-    let Prepared { config, left_out, mut reactors, host, files, .. } = prepared;
+    let Prepared { config, left_out, mut reactors, mut served, host, files, .. } = prepared;
     let Prepared { ticker, workers, slow, disposal, quota, .. } = prepared;
     for cause in left_out {
         let (plugin, cause) = (cause.plugin(), cause.to_string());
@@ -102,10 +108,13 @@ pub fn serve(
         return end;
     }
     let admin = admin.map(|admin| admin.serve(config)).transpose()?;
-    let (mut paths, mut certificates) = (Vec::new(), Vec::new());
+    let mut watches = FileWatches { sources: SourceWatch::of(config), ..FileWatches::default() };
     for (listeners, section) in listen_all(bound, config)?.into_iter().zip(&config.listeners) {
-        paths.extend(PathWatch::of(&listeners));
-        certificates.extend(TlsWatch::of(&listeners));
+        if let Some(first) = listeners.first() {
+            watches.paths.extend(PathWatch::of(first));
+            watches.certificates.extend(TlsWatch::of(&first.endpoint));
+            served.endpoints.push(first.endpoint.clone());
+        }
         for (reactor, listener) in reactors.iter_mut().zip(listeners) {
             if reactor.index() == 0 {
                 announce(&listener, &config.plugins[section.plugin].name);
@@ -125,6 +134,12 @@ pub fn serve(
         reactors = posts.len(),
         "ready"
     );
+    watches.profiles = host.roster().plugins().flat_map(ProfileWatch::of).collect();
+    let (reloader, questions) = channel();
+    // It ends with the process: what it is in the middle of may take long, and changes nothing.
+    Threads::new()
+        .spawn("reload".to_owned(), move || reload::serve(served, &questions, &of_reloads))
+        .map_err(StartError::thread("reloads"))?;
     let stop_deadline = config.host.limits.stop_deadline;
     let supervisor = Supervisor {
         news: &news,
@@ -132,9 +147,8 @@ pub fn serve(
         posts: &posts,
         clock,
         stop_deadline,
-        paths,
-        certificates,
-        profiles: host.roster().plugins().flat_map(ProfileWatch::of).collect(),
+        watches,
+        reloader,
         manager,
     };
     drop(starting);
@@ -218,7 +232,11 @@ impl Drop for Crew {
 /// Binds every listener; nothing listens before every address is ours.
 fn bind_all(config: &Config) -> Result<Vec<BoundListener>, StartError> {
     let places = 0..config.listeners.len();
-    places.map(|place| listener::bind(config, place).map_err(StartError::Bind)).collect()
+    places
+        .map(|place| {
+            listener::bind(config, place, config.listeners[place].plugin).map_err(StartError::Bind)
+        })
+        .collect()
 }
 
 fn listen_all(
@@ -234,7 +252,7 @@ fn asked_to_end(news: &Receiver<News>) -> Option<Result<ExitCode, StartError>> {
     news.try_iter().find_map(|news| match news {
         News::Signal(signal) => Some(Ok(signals::exit_code(signal).into())),
         News::Panicked(panicked) => Some(Err(StartError::Internal(panicked.to_string()))),
-        News::Asked(_) | News::LiftQuarantine | News::Count | News::Ended(_) => None,
+        News::Asked(_) | News::Hangup | News::ReloadOver(_) | News::Count | News::Ended(_) => None,
     })
 }
 

@@ -54,7 +54,7 @@ impl Loop {
         let mut reactor = reactors.remove(0);
         let mut address = None;
         for place in 0..config.listeners.len() {
-            let bound = listener::bind(&config, place).unwrap();
+            let bound = listener::bind(&config, place, 0).unwrap();
             for listener in bound.listen(&config, place).unwrap() {
                 address = Some(listener.endpoint.address.clone());
                 reactor.listen(listener).unwrap();

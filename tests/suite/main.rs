@@ -78,6 +78,7 @@ mod proxying;
 mod queues;
 mod rabbitmq;
 mod reactors;
+mod reload;
 mod sandbox;
 mod send_files;
 mod service_manager;

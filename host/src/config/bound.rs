@@ -156,7 +156,7 @@ impl Bound {
     }
 
     /// An amount as TOML.
-    pub(super) fn literal(&self, amount: u64) -> String {
+    pub fn literal(&self, amount: u64) -> String {
         let shown = self.show(amount);
         if self.unit == Unit::Count { shown } else { format!("\"{shown}\"") }
     }

@@ -139,6 +139,7 @@ limits! {
             max: GIB,
             form: r#"a size, as in stdout_queue = "16MiB""#,
         };
+        reload_on_change: key Option<bool> = "reload_on_change = true or reload_on_change = false";
         compile_cache: key Option<String> = r#"compile_cache = "default", "off" or a folder in quotes"#;
         compile_cache_size: bound COMPILE_CACHE_SIZE: u64 = {
             what: "Bytes of all compiled components that are kept between starts.",
@@ -277,6 +278,17 @@ limits! {
             min: 10 * MILLISECOND,
             max: HOUR,
             form: r#"a duration in quotes, as in handshake_deadline = "10s""#,
+        };
+        drain_deadline: bound DRAIN_DEADLINE: Duration = {
+            what: "How long instances of an earlier version go on after a reload.",
+            why: "A connection may last for days, and its version holds memory and code.",
+            at: Close,
+            then: "What is queued is sent, the connections are closed; `unbind` gets the reason `stopped`. Processes end.",
+            unit: Time,
+            default: 10 * MINUTE,
+            min: 0,
+            max: 30 * 24 * HOUR,
+            form: r#"a duration in quotes, as in drain_deadline = "10m""#,
         };
         listeners: bound LISTENERS: u32 = {
             what: "Listeners and datagram sockets that the plugin has opened itself.",

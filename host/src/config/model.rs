@@ -48,6 +48,8 @@ impl Config {
 pub struct HostConfig {
     /// The least important log lines that are still written.
     pub log: LogLevel,
+    /// Whether a changed file is a reason to reload.
+    pub reload_on_change: bool,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
     /// What the host may use; `"cores"` is already counted.
@@ -107,6 +109,8 @@ pub struct PluginConfig {
     pub on_trap: OnTrap,
     /// What becomes of what it may not do.
     pub policy: Policy,
+    /// When a program begins whose earlier version still has something.
+    pub handover: Handover,
     /// The environment variables that it sees, sorted by name. May hold secrets: never printed.
     pub environment: Vec<(String, String)>,
     /// The line of the file where it is declared, from 1.
@@ -114,6 +118,40 @@ pub struct PluginConfig {
 }
 
 impl PluginConfig {
+    /// Whether an instance of one would do as well for the other. The components are not looked at.
+    pub fn is_as(&self, other: &PluginConfig) -> bool {
+        let PluginConfig {
+            name,
+            component: _,
+            isolation,
+            tenant,
+            // Follows from the name and the order of the file.
+            tenant_index: _,
+            stdout,
+            options,
+            limits,
+            allow,
+            tls,
+            on_trap,
+            policy,
+            handover,
+            environment,
+            line: _,
+        } = self;
+        *name == other.name
+            && *isolation == other.isolation
+            && *tenant == other.tenant
+            && *stdout == other.stdout
+            && *options == other.options
+            && *limits == other.limits
+            && *allow == other.allow
+            && *tls == other.tls
+            && *on_trap == other.on_trap
+            && *policy == other.policy
+            && *handover == other.handover
+            && *environment == other.environment
+    }
+
     /// Whether there is anything that it may connect to.
     pub fn may_connect(&self) -> bool {
         !self.allow.connect.is_empty() || self.policy == Policy::Audit
@@ -127,6 +165,15 @@ pub enum Isolation {
     Connection,
     /// One instance a reactor serves all.
     Plugin,
+}
+
+/// When the program of a new version begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handover {
+    /// At once, beside the one before.
+    Beside,
+    /// When the one before has ended; new connections wait.
+    After,
 }
 
 /// What becomes of a plugin's standard output.
@@ -237,6 +284,7 @@ impl fmt::Debug for PluginConfig {
             .field("tls", &self.tls)
             .field("on_trap", &self.on_trap)
             .field("policy", &self.policy)
+            .field("handover", &self.handover)
             .field("environment", &Masked(&self.environment))
             .field("line", &self.line)
             .finish()

@@ -35,6 +35,7 @@ mirror! {
         on_trap: key Option<String> = r#"on_trap = "close" or on_trap = "reset""#;
         farewell: key Option<String> = r#"a text in quotes, as in farewell = "421 try later\r\n""#;
         policy: key Option<String> = r#"policy = "enforce" or policy = "audit""#;
+        handover: key Option<String> = r#"handover = "beside" or handover = "after""#;
         #[serde(default)]
         options: key toml::Table = OPTIONS;
         #[serde(default)]

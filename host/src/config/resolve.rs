@@ -14,8 +14,8 @@ use super::limits::{
     HostLimits, Limits, ListenLimits, REACTORS, RawHost, RawLimits, RawListen, TenantLimits,
 };
 use super::model::{
-    AtCapacity, Config, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap, PluginConfig,
-    Policy, Stdout, TenantConfig,
+    AtCapacity, Config, Handover, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap,
+    PluginConfig, Policy, Stdout, TenantConfig,
 };
 use super::names::{NAME_BYTES_MAX, is_section_name};
 use super::options;
@@ -114,6 +114,7 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
     let reactors = reactors(place, raw.reactors.as_ref())?;
     Ok(HostConfig {
         log: log_level(raw.log.as_deref()).map_err(wrong("log"))?,
+        reload_on_change: raw.reload_on_change.unwrap_or(false),
         compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
         limits: HostLimits::read(place, &RawHost { reactors, ..raw.clone() })?,
@@ -200,6 +201,7 @@ fn plugin(
         tls: profiles(&place.key("tls"), folder, raw)?,
         on_trap: on_trap(place, raw)?,
         policy: policy(raw.policy.as_deref()).map_err(wrong("policy"))?,
+        handover: handover(raw.handover.as_deref()).map_err(wrong("handover"))?,
         environment: environment::resolve(place, folder, raw)?,
         line: place.line(),
     })
@@ -241,6 +243,11 @@ fn stdout(written: Option<&str>) -> Result<Stdout, Problem> {
 fn policy(written: Option<&str>) -> Result<Policy, Problem> {
     let known = [("enforce", Policy::Enforce), ("audit", Policy::Audit)];
     choice("a policy", written, Policy::Enforce, &known)
+}
+
+fn handover(written: Option<&str>) -> Result<Handover, Problem> {
+    let known = [("beside", Handover::Beside), ("after", Handover::After)];
+    choice("a handover", written, Handover::Beside, &known)
 }
 
 fn on_trap(place: &KeyPlace<'_>, raw: &RawPlugin) -> Result<OnTrap, ConfigError> {

@@ -43,6 +43,7 @@ fn defaults() {
     let config = parse(ECHO);
     let host = HostConfig {
         log: LogLevel::Info,
+        reload_on_change: false,
         compile_cache: CompileCache::Default,
         limits: HostLimits {
             reactors: 1,
@@ -75,6 +76,7 @@ fn defaults() {
         event_deadline: Duration::from_secs(60),
         connections: 10_000,
         handshake_deadline: Duration::from_secs(10),
+        drain_deadline: Duration::from_secs(600),
         listeners: 16,
         datagram_answers: 3,
         accepts_per_second: None,
@@ -313,20 +315,20 @@ fn unknown_keys_in_odd_places() {
     check_after_echo(
         "backlog = 1\n",
         "plugins.toml:4: plugins.echo.backlog: this is not a key of [plugins.echo]; write it in \
-         [[listen]] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, \
+         [[listen]] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, handover, \
          options, environment, limits, allow, tls)",
     );
     check_after_echo(
         "workers = 1\n",
         "plugins.toml:4: plugins.echo.workers: this is not a key of [plugins.echo]; write it in \
-         [host] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, \
+         [host] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, handover, \
          options, environment, limits, allow, tls)",
     );
     check(
         "[host.plugins.echo]\n",
         "plugins.toml:1: host.plugins: this is not a key of [host]; \
          write it in a section [plugins] of its own (the keys here are reactors, workers, slow_lane, log, \
-         slice, stop_deadline, close_deadline, instances, log_queue, stdout_queue, compile_cache, \
+         slice, stop_deadline, close_deadline, instances, log_queue, stdout_queue, reload_on_change, compile_cache, \
          compile_cache_size, compile_memory, compile_time)",
     );
 }

@@ -53,6 +53,14 @@ struct KeyProblem {
     problem: Problem,
 }
 
+/// Whether both are made of the same files; what was read from these is not looked at.
+impl PartialEq for TlsListen {
+    fn eq(&self, other: &TlsListen) -> bool {
+        let of = |it: &TlsListen| (it.identities.clone(), it.alpn.clone(), it.clients.clone());
+        of(self) == of(other)
+    }
+}
+
 impl TlsListen {
     /// What sessions are made from, as the files were when they were read last.
     pub fn server(&self) -> Arc<ServerConfig> {

@@ -121,6 +121,12 @@ impl CompileTarget {
     }
 }
 
+/// SHA-256 of a component, as `sha256sum` shows it.
+pub(crate) fn hash(component: &[u8]) -> String {
+    let digest: [u8; 32] = Sha256::digest(component).into();
+    hex(&digest)
+}
+
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// From now on components are compiled in processes of this same program, which must know the command [`bounds::COMMAND`].

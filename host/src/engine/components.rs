@@ -8,12 +8,14 @@ use std::collections::HashMap;
 use wasmtime::Engine;
 
 use crate::config::model::{Config, PluginConfig};
+use crate::engine::capacity::Capacity;
 use crate::engine::compile::fault::CompileFault;
-use crate::engine::compile::{Code, CodeOrigin, Compiled, Compiler, Source};
+use crate::engine::compile::{Code, CodeOrigin, Compiled, Compiler, Source, hash};
 use crate::engine::component_file::read;
 use crate::engine::fault::LoadError;
 use crate::engine::fit;
 use crate::engine::footprint::Footprint;
+use crate::engine::room::HostEngine;
 use crate::engine::settings::CodeSettings;
 use crate::engine::{EngineError, engine};
 
@@ -22,7 +24,7 @@ pub struct Components {
     /// The configuration without the plugins that are left out.
     pub config: Config,
     /// The engine with room for the others.
-    pub engine: Engine,
+    pub engine: HostEngine,
     /// The component of each of them, in their order; at least one.
     pub compiled: Vec<Compiled>,
     /// Why the others are left out: their compilers came to no end.
@@ -54,21 +56,58 @@ impl Components {
     /// When a file is no component, or takes more than its limits, or nothing would be left to serve, or there is no
     /// engine for all that is left.
     pub fn load(compiler: &Compiler, config: &Config) -> Result<Components, ComponentsError> {
-        let files = config.plugins.iter().map(|section| {
-            read(&section.component).map_err(|fault| LoadError::new(&config.file, section, fault))
-        });
-        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let files = read_all(config)?;
         let usual = CodeSettings::default();
         let coded =
             Coded { config: config.clone(), files, codes: Vec::new(), left_out: Vec::new() };
         let coded = coded.compile(compiler, usual)?;
         fit::check(&coded.config, &coded.footprints())?;
-        let (engine, settings) =
-            engine(&coded.config, &coded.footprints()).map_err(ComponentsError::Engine)?;
+        let engine = engine(&coded.config, &coded.footprints()).map_err(ComponentsError::Engine)?;
+        let settings = engine.settings;
         let coded = if settings == usual { coded } else { coded.compile(compiler, settings)? };
-        let compiled = coded.loaded(compiler, &engine, settings)?;
+        let compiled = coded.loaded(compiler, &engine.engine, settings)?;
         let Coded { config, left_out, .. } = coded;
         Ok(Components { config, engine, compiled, left_out })
+    }
+
+    /// The same for an engine that is there, where `known` are the components that run in it: what is one of them is neither
+    /// compiled nor loaded again.
+    ///
+    /// # Errors
+    /// As [`Components::load`]; nothing is left out, and all has to fit into what the engine has room for.
+    pub fn reload(
+        compiler: &Compiler,
+        config: &Config,
+        engine: &HostEngine,
+        known: Vec<Compiled>,
+    ) -> Result<Vec<Compiled>, ComponentsError> {
+        let files = read_all(config)?;
+        let hashes: Vec<String> = files.iter().map(|file| hash(file)).collect();
+        let known = known.into_iter().map(|one| (one.hash.clone(), one));
+        let mut known: HashMap<String, Compiled> = known.collect();
+        let unknown = (0..files.len()).filter(|index| !known.contains_key(&hashes[*index]));
+        let unknown: Vec<usize> = unknown.collect();
+        let source_of = |index: usize| source((&config.plugins[index], &files[index]));
+        let sources: Vec<_> = unknown.iter().map(|index| source_of(*index)).collect();
+        let results = compiler.compile(engine.settings, &sources).map_err(EngineError::Other)?;
+        for (index, result) in unknown.into_iter().zip(results) {
+            if known.contains_key(&hashes[index]) {
+                continue;
+            }
+            let code = result.map_err(|fault| wrong(config, index, fault))?;
+            let (engine, settings) = (&engine.engine, engine.settings);
+            let compiled = load(compiler, engine, settings, &code, source_of(index))?;
+            let compiled = compiled.map_err(|fault| wrong(config, index, fault))?;
+            known.insert(compiled.hash.clone(), compiled);
+        }
+        let compiled: Vec<Compiled> =
+            hashes.iter().filter_map(|hash| known.get(hash).cloned()).collect();
+        let footprints: Vec<Footprint> = compiled.iter().map(|one| one.footprint).collect();
+        fit::check(config, &footprints)?;
+        let capacity = Capacity::new(config, &footprints);
+        capacity.check_mappings().map_err(EngineError::Config)?;
+        engine.room.check(config, &footprints).map_err(EngineError::Config)?;
+        Ok(compiled)
     }
 
     /// What each plugin takes, in their order.
@@ -160,6 +199,13 @@ fn load(
         let footprint = code.footprint();
         Compiled { component, hash: code.hash, from: code.from, footprint }
     }))
+}
+
+fn read_all(config: &Config) -> Result<Vec<Vec<u8>>, LoadError> {
+    let files = config.plugins.iter().map(|section| {
+        read(&section.component).map_err(|fault| LoadError::new(&config.file, section, fault))
+    });
+    files.collect()
 }
 
 fn source<'a>((section, bytes): (&'a PluginConfig, &'a Vec<u8>)) -> Source<'a> {

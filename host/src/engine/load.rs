@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::config::model::{Config, PluginConfig, TenantConfig};
+use crate::config::model::{Config, PluginConfig};
 use crate::contract::bindings::MinimalIndices;
 use crate::contract::export::Exports;
 use crate::engine::compile::{Compiled, Compiler, Source};
@@ -36,19 +36,26 @@ const VERSION_DIGITS: usize = 12;
 pub struct Loader {
     engine: Engine,
     linker: Linker<HostState>,
-    /// In the order of the configuration.
-    tenants: Vec<Arc<Tenant>>,
+}
+
+/// What a plugin is besides its section and its component.
+pub struct Standing {
+    /// Its place among the plugins of the host.
+    pub place: usize,
+    /// The number of the reload that it comes with.
+    pub generation: u32,
+    /// Whose it is.
+    pub tenant: Arc<Tenant>,
+    /// What all versions of it use together.
+    pub usage: Arc<Usage>,
+    /// What all versions of it did.
+    pub counters: Arc<Counters>,
 }
 
 impl Loader {
     /// A loader on this engine.
-    pub fn new(engine: &Engine, tenants: &[TenantConfig]) -> wasmtime::Result<Loader> {
-        let tenants = tenants.iter().enumerate();
-        Ok(Loader {
-            engine: engine.clone(),
-            linker: host_api::link(engine)?,
-            tenants: tenants.map(|(index, tenant)| Arc::new(Tenant::new(index, tenant))).collect(),
-        })
+    pub fn new(engine: &Engine) -> wasmtime::Result<Loader> {
+        Ok(Loader { engine: engine.clone(), linker: host_api::link(engine)? })
     }
 
     /// Links one plugin, with its compiled component.
@@ -57,9 +64,10 @@ impl Loader {
         config: &Config,
         index: usize,
         compiled: &Compiled,
+        standing: Standing,
     ) -> Result<Arc<Template>, LoadError> {
         let section = &config.plugins[index];
-        self.try_load(config, section, index, compiled)
+        self.try_load(config, section, compiled, standing)
             .map_err(|fault| LoadError::new(&config.file, section, fault))
     }
 
@@ -67,9 +75,10 @@ impl Loader {
         &self,
         config: &Config,
         section: &PluginConfig,
-        index: usize,
         compiled: &Compiled,
+        standing: Standing,
     ) -> Result<Arc<Template>, Fault> {
+        let Standing { place, generation, tenant, usage, counters } = standing;
         let Compiled { component, hash, footprint, .. } = compiled;
         let report = Report::of(&self.engine, component);
         if !report.faults.is_empty() {
@@ -92,12 +101,12 @@ impl Loader {
         component.initialize_copy_on_write_image().map_err(refused)?;
         let plugin = Arc::new(Plugin {
             config: section.clone(),
-            index,
-            generation: 0,
-            tenant: self.tenants[section.tenant_index].clone(),
+            index: place,
+            generation,
+            tenant,
             exports: Exports::of(component),
             default_handler: OnceLock::new(),
-            usage: Arc::new(Usage::new(&section.limits)),
+            usage,
             least_memory: footprint.memory_bytes,
             folders,
             granted,
@@ -107,10 +116,10 @@ impl Loader {
                 .limits
                 .accepts_per_second
                 .map(|accepts| TokenBucket::new(accepts.into())),
-            counters: Arc::new(Counters::watched(config.watched_loops())),
+            counters,
             file: config.file.clone(),
         });
-        Ok(Arc::new(Template { plugin, pre, indices }))
+        Ok(Arc::new(Template { plugin, compiled: compiled.clone(), pre, indices }))
     }
 }
 
@@ -122,7 +131,7 @@ pub(super) fn inspect(compiler: &Compiler, file: &Path) -> Result<Report, Fault>
     let refused = |error: wasmtime::Error| Fault::Invalid(trap::chain(&error));
     let settings = CodeSettings::default();
     let engine = Engine::new(&settings.config()).map_err(refused)?;
-    let loader = Loader::new(&engine, &[]).map_err(refused)?;
+    let loader = Loader::new(&engine).map_err(refused)?;
     let bytes = read(file)?;
     let plugin = file.file_stem().unwrap_or_default().to_string_lossy();
     let source = Source { plugin: &plugin, bytes: &bytes };

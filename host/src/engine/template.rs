@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use wasmtime::component::InstancePre;
 
 use crate::contract::bindings::MinimalIndices;
+use crate::engine::compile::Compiled;
 use crate::host_api::state::HostState;
 use crate::plugin::Plugin;
 
@@ -14,6 +15,8 @@ use crate::plugin::Plugin;
 pub struct Template {
     /// The plugin.
     pub plugin: Arc<Plugin>,
+    /// Its component.
+    pub compiled: Compiled,
     pub(super) pre: InstancePre<HostState>,
     pub(super) indices: MinimalIndices,
 }

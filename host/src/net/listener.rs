@@ -21,7 +21,7 @@ use mio::{Interest, Registry, Token};
 use socket2::Socket;
 
 use crate::config::address::ListenAddress;
-use crate::config::model::{AtCapacity, Config};
+use crate::config::model::{AtCapacity, Config, ListenConfig};
 use crate::config::proxy_protocol::ProxyProtocol;
 use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
@@ -49,11 +49,11 @@ pub struct Endpoint {
     /// Of a UDP socket: how many datagrams of one peer wait for its handler.
     pub peer_queue: u32,
     /// What sessions are made from, if its connections have TLS.
-    pub tls: Option<TlsServer>,
+    pub tls: Option<Arc<TlsServer>>,
     /// Whose headers of the PROXY protocol it takes, if connections begin with one, and how long one may be.
     pub proxy_protocol: Option<(ProxyProtocol, usize)>,
     /// Removes the path of a Unix socket when the last reactor is done with it.
-    path: Option<OwnedPath>,
+    path: Option<Arc<OwnedPath>>,
 }
 
 /// One reactor's socket for an [`Endpoint`].
@@ -74,7 +74,8 @@ enum ListenSocket {
 /// Looks whether the path of a Unix socket still leads to it.
 #[derive(Debug)]
 pub struct PathWatch {
-    endpoint: Weak<Endpoint>,
+    address: String,
+    path: Weak<OwnedPath>,
     told: bool,
 }
 
@@ -94,8 +95,8 @@ pub struct BoundListener {
     backlog: i32,
 }
 
-/// Binds the section at this place of the configuration.
-pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
+/// Binds the section at this place of the configuration, for the plugin at the place `plugin`.
+pub fn bind(config: &Config, place: usize, plugin: usize) -> Result<BoundListener, BindError> {
     let section = &config.listeners[place];
     let error = |fault| BindError::new(config, place, fault);
     let (socket, address, path) = match &section.address {
@@ -117,35 +118,70 @@ pub fn bind(config: &Config, place: usize) -> Result<BoundListener, BindError> {
         }
         ListenAddress::Unix(path) => {
             let (socket, owned) = unix::bind(path, &section.access).map_err(error)?;
-            (socket, section.address.clone(), Some(owned))
+            (socket, section.address.clone(), Some(Arc::new(owned)))
         }
     };
-    let accepted = Accepted {
-        listener: address.to_string(),
-        handler: section.handler.clone().unwrap_or_default(),
-        options: section.options.clone(),
-    };
-    let (plugin, at_capacity) = (section.plugin, section.at_capacity);
-    let (peer_idle, peer_queue) = (section.limits.peer_idle, section.limits.peer_queue);
-    let tls = section.tls.clone().map(TlsServer::new);
-    let header_max = usize::try_from(section.limits.proxy_header).unwrap_or(usize::MAX);
-    let proxy_protocol = section.proxy_protocol.clone().map(|proxies| (proxies, header_max));
-    if proxy_protocol.is_some() && matches!(address, ListenAddress::Udp(_)) {
-        return Err(error(BindFault::NoStream));
-    }
-    let endpoint = Endpoint {
-        address,
-        plugin,
-        accepted,
-        at_capacity,
-        peer_idle,
-        peer_queue,
-        tls,
-        proxy_protocol,
-        path,
-    };
+    let tls = section.tls.clone().map(TlsServer::new).map(Arc::new);
+    let endpoint = Endpoint::new(section, plugin, address, tls, path).map_err(error)?;
     let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
     Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog })
+}
+
+impl Endpoint {
+    fn new(
+        section: &ListenConfig,
+        plugin: usize,
+        address: ListenAddress,
+        tls: Option<Arc<TlsServer>>,
+        path: Option<Arc<OwnedPath>>,
+    ) -> Result<Endpoint, BindFault> {
+        let header_max = usize::try_from(section.limits.proxy_header).unwrap_or(usize::MAX);
+        let proxy_protocol = section.proxy_protocol.clone().map(|proxies| (proxies, header_max));
+        if proxy_protocol.is_some() && matches!(address, ListenAddress::Udp(_)) {
+            return Err(BindFault::NoStream);
+        }
+        let accepted = Accepted {
+            listener: address.to_string(),
+            handler: section.handler.clone().unwrap_or_default(),
+            options: section.options.clone(),
+        };
+        Ok(Endpoint {
+            address,
+            plugin,
+            accepted,
+            at_capacity: section.at_capacity,
+            peer_idle: section.limits.peer_idle,
+            peer_queue: section.limits.peer_queue,
+            tls,
+            proxy_protocol,
+            path,
+        })
+    }
+
+    /// The same socket as another section has it, for the plugin at the place `plugin`. With the same certificates its sessions
+    /// are resumed as before.
+    ///
+    /// # Errors
+    /// When the socket is not one for such a section, or what its path is to be cannot be set.
+    pub(crate) fn renewed(
+        &self,
+        section: &ListenConfig,
+        plugin: usize,
+    ) -> Result<Endpoint, BindFault> {
+        let address = match (&self.address, &section.address) {
+            (ListenAddress::Tls(at), ListenAddress::Tcp(_)) => ListenAddress::Tcp(*at),
+            (ListenAddress::Tcp(at), ListenAddress::Tls(_)) => ListenAddress::Tls(*at),
+            (at, _) => at.clone(),
+        };
+        let tls = section.tls.as_ref().map(|files| {
+            let before = self.tls.as_ref().filter(|before| before.is_of(files));
+            before.cloned().unwrap_or_else(|| Arc::new(TlsServer::new(files.clone())))
+        });
+        if let Some(path) = &self.path {
+            path.give_away(&section.access)?;
+        }
+        Endpoint::new(section, plugin, address, tls, self.path.clone())
+    }
 }
 
 impl PathLocks {
@@ -179,22 +215,26 @@ impl PathLocks {
 }
 
 impl PathWatch {
-    /// For listeners of one section; none where it is no Unix socket.
-    pub fn of(listeners: &[Listener]) -> Option<PathWatch> {
-        let endpoint = &listeners.first()?.endpoint;
-        endpoint.path.as_ref()?;
-        Some(PathWatch { endpoint: Arc::downgrade(endpoint), told: false })
+    /// For a listener; none where it is no Unix socket.
+    pub fn of(listener: &Listener) -> Option<PathWatch> {
+        let endpoint = &listener.endpoint;
+        let path = Arc::downgrade(endpoint.path.as_ref()?);
+        Some(PathWatch { address: endpoint.accepted.listener.clone(), path, told: false })
+    }
+
+    /// Whether the socket is served still.
+    pub fn is_served(&self) -> bool {
+        0 < self.path.strong_count()
     }
 
     /// Tells the operator, once, when nobody new comes to the socket.
     pub fn look(&mut self) {
-        let Some(endpoint) = self.endpoint.upgrade() else { return };
-        let is_there = endpoint.path.as_ref().is_none_or(OwnedPath::is_ours);
-        if is_there {
+        let Some(path) = self.path.upgrade() else { return };
+        if path.is_ours() {
             self.told = false;
         } else if !std::mem::replace(&mut self.told, true) {
             tracing::error!(
-                address = &*endpoint.accepted.listener,
+                address = self.address,
                 "the path does not lead to this listener any more: nobody new can reach it until the host is started again"
             );
         }

@@ -12,6 +12,7 @@ use crate::plugin::Plugin;
 use crate::plugin::file_calls::FileCalls;
 use crate::plugin::jobs::Jobs;
 use crate::plugin::readiness::ReadinessFlag;
+use crate::plugin::reloads::Reloads;
 use crate::plugin::roster::Roster;
 use crate::plugin::stats::LoopStats;
 use crate::plugin::tenant::Tenant;
@@ -28,6 +29,8 @@ pub struct HostShared {
     pub file_calls: FileCalls,
     /// Work for the workers.
     pub jobs: Arc<Jobs>,
+    /// What became of reloads.
+    pub reloads: Reloads,
     /// File descriptors of connections and of files.
     pub descriptors: DescriptorQuota,
     /// Where this host listens.

@@ -1,6 +1,6 @@
 //! What the TLS of a plugin's own connections begins with: its profiles, read when it is loaded and again when their files change.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
 use rustls::{ClientConfig, ServerConfig};
@@ -102,7 +102,7 @@ fn by_judge<T>(sessions: ByJudge<T>, plugin_decides: bool) -> Result<Arc<T>, Pro
 /// Looks whether the files of a profile have changed, and has sessions begin with what they are now.
 #[derive(Debug)]
 pub struct ProfileWatch {
-    plugin: Arc<Plugin>,
+    plugin: Weak<Plugin>,
     place: usize,
     /// What the files were when they were looked at last.
     seen: Vec<Option<Stamp>>,
@@ -112,22 +112,28 @@ impl ProfileWatch {
     /// One for each profile of a plugin.
     pub fn of(plugin: &Arc<Plugin>) -> impl Iterator<Item = ProfileWatch> {
         plugin.profiles.named.iter().enumerate().map(|(place, profile)| ProfileWatch {
-            plugin: plugin.clone(),
+            plugin: Arc::downgrade(plugin),
             place,
             seen: Stamp::of_all(profile.files.files()),
         })
     }
 
+    /// Whether somebody begins with it still.
+    pub fn is_served(&self) -> bool {
+        0 < self.plugin.strong_count()
+    }
+
     /// Reads the files again if they are others. What cannot be used changes nothing, and the operator is told.
     pub fn look(&mut self) {
-        let Some(profile) = self.plugin.profiles.named.get(self.place) else { return };
+        let Some(plugin) = self.plugin.upgrade() else { return };
+        let Some(profile) = plugin.profiles.named.get(self.place) else { return };
         // Before they are read: what changes meanwhile is seen the next time.
         let now = Stamp::of_all(profile.files.files());
         if now == self.seen {
             return;
         }
         self.seen = now;
-        let (plugin, name) = (self.plugin.name(), &*profile.files.name);
+        let (plugin, name) = (plugin.name(), &*profile.files.name);
         match profile.files.read(system_authorities()) {
             Ok(read) => {
                 *profile.sessions.write() = read;

@@ -168,6 +168,9 @@ impl Reactor {
     pub(super) fn admit(&mut self, place: usize) -> Result<(Arc<Plugin>, Admission), NotAccepted> {
         let acceptor = self.acceptors.get(place).ok_or(NotAccepted::Nothing)?;
         let plugin = self.plugin(acceptor.plugin()).ok_or(NotAccepted::Nothing)?.clone();
+        if self.waits_for_handover(plugin.index) {
+            return Err(NotAccepted::Nothing);
+        }
         let is_owned = acceptor.owner.is_some() && plugin.config.isolation == Isolation::Plugin;
         let has_instance = is_owned || self.programs.shared(plugin.index).is_some();
         if plugin.counters.is_quarantined() && !has_instance {

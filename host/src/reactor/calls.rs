@@ -315,7 +315,7 @@ impl Reactor {
         );
         self.end_instance(id);
         if was_program {
-            self.restart_later(plugin.index);
+            self.restart_later(&plugin);
         }
     }
 }

@@ -31,6 +31,7 @@ impl Reactor {
     pub(super) fn begin_giving_back(&mut self) -> TurnPhase {
         self.agenda.ends.begin_phase(UNITS_PER_PHASE);
         self.agenda.abandoned.begin_phase(UNITS_PER_PHASE);
+        self.agenda.overstays.begin_phase(UNITS_PER_PHASE);
         self.agenda.cancelled.begin_phase(UNITS_PER_PHASE);
         TurnPhase::GiveBack
     }
@@ -51,7 +52,7 @@ impl Reactor {
             self.charged(tenant, |reactor| {
                 keys.into_iter().for_each(|key| reactor.timers.cancel(key));
             });
-        } else {
+        } else if !self.end_overstay() && !self.go_on_leaving() {
             return TurnPhase::Stop;
         }
         TurnPhase::GiveBack
@@ -92,11 +93,11 @@ impl Reactor {
                 backtrace: Some(trap::backtrace(&trapped.error)),
             },
         );
-        let index = plugin.index;
+        let plugin = plugin.clone();
         let was_program = instance.started || matches!(event, Event::Prepare | Event::Start);
         self.end_instance(id);
         if was_program {
-            self.restart_later(index);
+            self.restart_later(&plugin);
         }
     }
 
@@ -122,7 +123,7 @@ impl Reactor {
         self.end_instance(id);
         self.pause_acceptors_of(plugin.index);
         if was_program {
-            self.restart_later(plugin.index);
+            self.restart_later(&plugin);
         }
     }
 

@@ -9,6 +9,7 @@ use mio::Registry;
 
 use crate::base::token::PollSource;
 use crate::mail::post::{Bell, Mail, Notice, Post};
+use crate::reactor::table::change::{ReactorChange, ReactorChanges};
 use crate::workers::returns::{Returned, Returns};
 
 /// What a reactor takes its mail from.
@@ -24,6 +25,8 @@ pub struct Inbox {
     post: Post,
     returned: Receiver<Returned>,
     returns: Returns,
+    changed: Receiver<ReactorChange>,
+    changes: ReactorChanges,
     bell: Arc<Bell>,
     waker: Waker,
 }
@@ -38,13 +41,36 @@ impl Inbox {
         let post = Post::new(to_notices, sender, bell.clone());
         let (sender, returned) = channel();
         let returns = Returns::new(sender, bell.clone());
+        let (sender, changed) = channel();
+        let changes = ReactorChanges::new(sender, bell.clone());
         let waker = Waker::from(bell.clone());
-        Ok(Inbox { notices, mail, has_more: false, post, returned, returns, bell, waker })
+        Ok(Inbox {
+            notices,
+            mail,
+            has_more: false,
+            post,
+            returned,
+            returns,
+            changed,
+            changes,
+            bell,
+            waker,
+        })
     }
 
     /// What other threads need.
     pub fn post(&self) -> Post {
         self.post.clone()
+    }
+
+    /// Where changes come from.
+    pub fn changes(&self) -> ReactorChanges {
+        self.changes.clone()
+    }
+
+    /// A change that a reload brings, if there is one.
+    pub fn change(&self) -> Option<ReactorChange> {
+        self.changed.try_recv().ok()
     }
 
     /// Where calls of the slow lane come back.

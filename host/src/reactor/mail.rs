@@ -93,6 +93,9 @@ impl Reactor {
                 Notice::LiftQuarantine => self.lift_quarantine(),
             }
         }
+        while let Some(change) = self.inbox.change() {
+            self.change(change);
+        }
         for mail in self.inbox.mail(SORTED_PER_TURN) {
             self.units += 1;
             if let Some(tenant) = self.tenant_of_mail(&mail) {

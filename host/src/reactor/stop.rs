@@ -127,7 +127,7 @@ impl Reactor {
         let programs: Vec<_> = self
             .instances
             .iter()
-            .filter(|(_, instance)| instance.has_started())
+            .filter(|(id, instance)| instance.has_started() && !self.is_leaving(*id))
             .map(|(id, _)| id)
             .collect();
         for id in &programs {

@@ -1,9 +1,12 @@
 //! What the deadlines of a reactor are for.
 
+use std::sync::Arc;
+
 use crate::base::arena::ConnectionId;
 use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::net::connection::{CloseReason, Phase};
+use crate::plugin::Plugin;
 use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::instance::Unavailable;
@@ -33,6 +36,7 @@ impl Reactor {
             Purpose::Accept(place) => self.try_again(place),
             Purpose::NotNewAnyMore(id) => self.is_not_new_any_more(id),
             Purpose::Restart(plugin) => self.restart(plugin),
+            Purpose::Retired { place, generation } => self.retired_for_long(place, generation),
             Purpose::StopDeadline => self.stopping.stop.deadline_passed(),
         }
         TurnPhase::Timers
@@ -101,13 +105,14 @@ impl Reactor {
     }
 
     /// Starts a failed program again after a while, longer each time. One that serves a listener is started
-    /// by its next connection instead.
-    pub(super) fn restart_later(&mut self, plugin: usize) {
-        if self.acceptors.serves(plugin) || self.stopping.has_begun() {
+    /// by its next connection instead, one of an earlier version never.
+    pub(super) fn restart_later(&mut self, served: &Arc<Plugin>) {
+        let plugin = served.index;
+        let is_needed = self.is_served(served) && !self.acceptors.serves(plugin);
+        if !is_needed || self.stopping.has_begun() {
             return;
         }
         let now = self.setup.env.clock.now();
-        let Some(served) = self.plugin(plugin).cloned() else { return };
         if served.counters.is_quarantined() {
             return self.programs.wait_in_quarantine(plugin);
         }
@@ -120,11 +125,15 @@ impl Reactor {
     }
 
     fn restart(&mut self, plugin: usize) {
-        if self.stopping.has_begun() {
+        if self.stopping.has_begun() || self.waits_for_handover(plugin) {
             return;
         }
         match self.instance_for(plugin) {
-            Err(Unavailable::NoRoom(_)) => self.restart_later(plugin),
+            Err(Unavailable::NoRoom(_)) => {
+                if let Some(served) = self.plugin(plugin).cloned() {
+                    self.restart_later(&served);
+                }
+            }
             Err(Unavailable::Quarantined) => self.programs.wait_in_quarantine(plugin),
             // One that ends in its first callbacks arranges for the next attempt itself.
             Ok(_) | Err(Unavailable::Gone) => {}

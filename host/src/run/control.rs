@@ -27,7 +27,7 @@ pub enum Request {
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum ControlAnswer {
     /// The configuration is served that the file has now.
     Reloaded,
     /// The plugin has no new instances.
@@ -38,7 +38,7 @@ pub enum Answer {
 
 /// Why nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
+pub enum ControlRefusal {
     /// There is no plugin of that name.
     UnknownPlugin(String),
     /// The new configuration cannot be served: its error, with file, line, key, cause and remedy as at a start. The host
@@ -54,13 +54,13 @@ pub struct Control(Sender<News>);
 
 /// A request that was made.
 #[derive(Debug)]
-pub struct Asked(Receiver<Result<Answer, Refused>>);
+pub struct PendingAnswer(Receiver<Result<ControlAnswer, ControlRefusal>>);
 
 /// A request as the main thread gets it.
 #[derive(Debug)]
-pub(crate) struct Question {
+pub(crate) struct ControlQuestion {
     pub(super) request: Request,
-    to: Sender<Result<Answer, Refused>>,
+    to: Sender<Result<ControlAnswer, ControlRefusal>>,
 }
 
 impl Control {
@@ -69,39 +69,44 @@ impl Control {
     }
 
     /// Asks; the answer comes to what this gives.
-    pub fn ask(&self, request: Request) -> Asked {
+    pub fn ask(&self, request: Request) -> PendingAnswer {
         let (to, answer) = channel();
         // Where the main thread listens no more, nobody has the other end and `wait` says so.
-        let _ = self.0.send(News::Asked(Question { request, to }));
-        Asked(answer)
+        let _ = self.0.send(News::Asked(ControlQuestion { request, to }));
+        PendingAnswer(answer)
     }
 }
 
-impl Asked {
+impl PendingAnswer {
     /// Waits for the answer.
     ///
     /// # Errors
     /// Why nothing was done.
-    pub fn wait(self) -> Result<Answer, Refused> {
-        self.0.recv().unwrap_or(Err(Refused::Stopping))
+    pub fn wait(self) -> Result<ControlAnswer, ControlRefusal> {
+        self.0.recv().unwrap_or(Err(ControlRefusal::Stopping))
     }
 }
 
-impl Question {
+impl ControlQuestion {
+    /// The request of one who needs no answer.
+    pub(super) fn unanswered(request: Request) -> ControlQuestion {
+        ControlQuestion { request, to: channel().0 }
+    }
+
     /// Tells whoever asked; he may have gone.
-    pub(super) fn answer(self, answer: Result<Answer, Refused>) {
+    pub(super) fn answer(self, answer: Result<ControlAnswer, ControlRefusal>) {
         let _ = self.to.send(answer);
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for ControlRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refused::UnknownPlugin(name) => write!(f, "there is no plugin {name:?}"),
-            Refused::Reload(error) => f.write_str(error),
-            Refused::Stopping => f.write_str("the host is stopping"),
+            ControlRefusal::UnknownPlugin(name) => write!(f, "there is no plugin {name:?}"),
+            ControlRefusal::Reload(error) => f.write_str(error),
+            ControlRefusal::Stopping => f.write_str("the host is stopping"),
         }
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for ControlRefusal {}

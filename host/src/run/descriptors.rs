@@ -66,6 +66,15 @@ pub(super) fn admit(config: &Config) -> Result<(), ConfigError> {
     check(config, limit, KEPT.max(open() + OPENED_LATER))
 }
 
+/// The same for a configuration that comes to a running host: what is open now may be what the old one allows.
+///
+/// # Errors
+/// When the written bounds of connections do not fit.
+pub(super) fn admit_more(config: &Config) -> Result<(), ConfigError> {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    check(config, limit, KEPT)
+}
+
 fn check(config: &Config, limit: u64, kept: u64) -> Result<(), ConfigError> {
     let fixed = kept + (config.listeners.len() * config.host.limits.reactors) as u64;
     let bounds: Vec<Connections> = config.plugins.iter().flat_map(connections).collect();

@@ -1,44 +1,36 @@
 //! Everything before the first port: the engine, every plugin, a first instance of each, every program's
 //! `prepare`.
 
-use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::model::{Config, Isolation, PluginConfig};
-use crate::contract;
-use crate::engine::call::{Finished, Seat, enter, event_budget};
+use crate::config::model::{Config, PluginConfig};
 use crate::engine::compile::Compiler;
 use crate::engine::components::Components;
-use crate::engine::event::{Event, Outcome};
-use crate::engine::fault::{Fault, LoadError};
+use crate::engine::fault::LoadError;
 use crate::engine::fit;
-use crate::engine::load::Loader;
-use crate::engine::sandbox::Sandbox;
-use crate::engine::template::{Template, Templates, Versions};
-use crate::engine::ticker::{Activity, Ticker};
-use crate::engine::trapped::{Stage, Trapped};
-use crate::host_api::call::{Budget, CallEnded, Counts, Unpaced};
-use crate::host_api::state::{Env, HostState};
-use crate::log::text::GuestText;
+use crate::engine::load::{Loader, Standing};
+use crate::engine::template::{Templates, Versions};
+use crate::engine::ticker::Ticker;
+use crate::host_api::state::Env;
 use crate::log::trap;
-use crate::plugin::Plugin;
+use crate::plugin::Usage;
+use crate::plugin::counters::Counters;
 use crate::plugin::roster::Roster;
 use crate::plugin::shared::HostShared;
+use crate::plugin::tenant::Tenant;
 use crate::quota::instances::InstanceQuota;
 use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
+use crate::run::reload::{Reached, Served};
+use crate::run::trial::Caller;
 use crate::workers::deferred::Workers;
 use crate::workers::disposal::{Disposal, DisposalThread};
 use crate::workers::file_threads::FileThreads;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
-
-/// Longest that one callback may take before the loop runs, whatever it waits for.
-const CALLBACK_MAX: Duration = Duration::from_secs(30);
 
 /// A host that could begin to serve.
 pub struct Prepared {
@@ -48,6 +40,8 @@ pub struct Prepared {
     pub left_out: Vec<LoadError>,
     /// The reactors, with the programs that begin with them.
     pub reactors: Vec<Reactor>,
+    /// What a reload goes on from; its endpoints are yet to be bound.
+    pub(super) served: Served,
     /// What all share.
     pub host: Arc<HostShared>,
     /// Make calls into file systems for guests.
@@ -74,12 +68,29 @@ impl Prepared {
         let footprints = components.footprints();
         let Components { config: admitted, engine, compiled, left_out } = components;
         let config = &admitted;
-        let ticker = Ticker::spawn(engine.weak(), config.host.limits.slice)
+        let ticker = Ticker::spawn(engine.engine.weak(), config.host.limits.slice)
             .map_err(StartError::thread("the time slices"))?;
-        let loader = Loader::new(&engine, &config.tenants)
+        let loader = Loader::new(&engine.engine)
             .map_err(|error| StartError::Internal(format!("linker: {}", trap::chain(&error))))?;
+        let tenants = config.tenants.iter().enumerate();
+        let tenants: Vec<_> =
+            tenants.map(|(index, tenant)| Arc::new(Tenant::new(index, tenant))).collect();
+        let standing = |place: usize| {
+            let section = &config.plugins[place];
+            let tenant = tenants[section.tenant_index].clone();
+            let usage = Arc::new(Usage::new(&section.limits));
+            Standing {
+                place,
+                generation: 0,
+                tenant,
+                usage,
+                counters: Arc::new(Counters::watched(config.watched_loops())),
+            }
+        };
         let templates = (compiled.iter().enumerate())
-            .map(|(index, one)| loader.load(config, index, one).map_err(StartError::Load))
+            .map(|(index, one)| {
+                loader.load(config, index, one, standing(index)).map_err(StartError::Load)
+            })
             .map(|loaded| loaded.map(Some))
             .collect::<Result<Vec<_>, _>>()?;
         let templates = Templates::new(templates);
@@ -99,7 +110,7 @@ impl Prepared {
         let caller = Caller { config, activity: ticker.activity(), env: env() };
         for template in templates.iter() {
             let plugin = &template.plugin;
-            caller.check(template).map_err(|fault| caller.error(plugin, fault))?;
+            caller.check(template, plugin.index).map_err(|fault| caller.error(plugin, fault))?;
         }
         let lane = SlowLane::new(config.host.limits.slow_lane, clock, &host, ticker.activity());
         let of_tenants: Vec<_> = config.tenants.iter().map(|it| it.limits.instances).collect();
@@ -131,7 +142,7 @@ impl Prepared {
             let mut reactor = Reactor::new(setup).map_err(StartError::made("a reactor"))?;
             for template in templates.iter() {
                 let plugin = &template.plugin;
-                if caller.begins_with(plugin, index) {
+                if caller.begins_with(plugin, plugin.index, index) {
                     let sandbox = caller
                         .prepare(template, env.clone())
                         .map_err(|fault| caller.error(plugin, fault))?;
@@ -147,8 +158,27 @@ impl Prepared {
                 .map_err(StartError::thread("a worker"))?;
         let slow = slow_lane::SlowLaneThreads::spawn(&lane)
             .map_err(StartError::thread("the slow lane"))?;
+        let reached =
+            |reactor: &Reactor| Reached { env: reactor.env(), changes: reactor.changes() };
+        let served = Served {
+            config: admitted.clone(),
+            endpoints: Vec::new(),
+            templates,
+            versions,
+            engine,
+            loader,
+            host: host.clone(),
+            quota: quota.clone(),
+            resolver,
+            files: files.crew(),
+            activity: ticker.activity(),
+            clock: clock.clone(),
+            reactors: reactors.iter().map(reached).collect(),
+            generation: 0,
+        };
         Ok(Prepared {
             config: admitted,
+            served,
             left_out,
             reactors,
             host,
@@ -160,116 +190,4 @@ impl Prepared {
             quota,
         })
     }
-}
-
-/// Calls into guests before there is a loop.
-struct Caller<'a> {
-    config: &'a Config,
-    activity: Activity,
-    env: Env,
-}
-
-impl Caller<'_> {
-    fn error(&self, plugin: &Plugin, fault: Fault) -> StartError {
-        StartError::Load(LoadError::new(&self.config.file, &plugin.config, fault))
-    }
-
-    /// Makes an instance, which shows whether it fits its limits, and asks it for its handlers.
-    fn check(&self, template: &Arc<Template>) -> Result<(), Fault> {
-        let plugin = &template.plugin;
-        let seat = empty(template, self.env.clone());
-        let (mut sandbox, outcome) = self.call(seat, Event::Handlers)?;
-        sandbox.check_optional_exports().map_err(|misfit| Fault::Refused(vec![misfit]))?;
-        // Without a catalog any name will do.
-        let Outcome::Names(have) = outcome else { return Ok(()) };
-        if let [only] = &*have {
-            // The first of several checks of one plugin is as good as the last.
-            let _ = plugin.default_handler.set(GuestText::name(only));
-        }
-        let sections = self.config.listeners.iter();
-        for section in sections.filter(|section| section.plugin == plugin.index) {
-            let place = section.place;
-            let unknown = section.handler.as_ref().filter(|wanted| !have.contains(wanted));
-            if let Some(wanted) = unknown {
-                let (line, wanted) = (section.line, wanted.clone());
-                return Err(Fault::Handler { line, place, wanted, have: shown(&have) });
-            }
-            if section.handler.is_none() && 1 < have.len() {
-                let have = shown(&have);
-                return Err(Fault::HandlerMissing { line: section.line, place, have });
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a plugin has an instance on this reactor from the beginning: on each where it serves a
-    /// listener, on the first where it does not.
-    fn begins_with(&self, plugin: &Plugin, reactor: usize) -> bool {
-        let served = self.config.listeners.iter().any(|l| l.plugin == plugin.index);
-        plugin.config.isolation == Isolation::Plugin && (served || reactor == 0)
-    }
-
-    fn prepare(&self, template: &Arc<Template>, env: Env) -> Result<Box<Sandbox>, Fault> {
-        match self.call(empty(template, env), Event::Prepare)? {
-            (_, Outcome::Refused(reason)) => Err(Fault::Prepare(reason)),
-            (sandbox, _) => Ok(sandbox),
-        }
-    }
-
-    /// Runs one call to its end.
-    fn call(&self, seat: Seat, event: Event) -> Result<(Box<Sandbox>, Outcome), Fault> {
-        let name = event.name();
-        let plugin = seat.plugin().clone();
-        let plugin = &plugin;
-        let budget = Budget {
-            deadline: CALLBACK_MAX,
-            counts: Counts::Everything,
-            ..event_budget(&plugin.config.limits)
-        };
-        let finished = enter(seat, event, budget, Arc::new(Unpaced), &self.activity);
-        let Finished { sandbox, result, .. } = finished;
-        match (sandbox, result) {
-            (Some(sandbox), Ok(outcome)) => Ok((sandbox, outcome)),
-            (_, Err(trapped)) if is_too_long(&trapped) => {
-                Err(instance(format_args!("{name} has not returned after {CALLBACK_MAX:?}")))
-            }
-            (_, Err(trapped)) => Err(match trapped.stage {
-                Stage::Room | Stage::Make => {
-                    fit::unmade(plugin, &trapped, self.config.host.limits.instances)
-                }
-                Stage::Fit => Fault::Refused(vec![GuestText::cause(format_args!(
-                    "its {} does not fit: {}",
-                    contract::interface(contract::HANDLER),
-                    trap::chain(&trapped.error)
-                ))]),
-                Stage::Run => Fault::Trapped {
-                    event: name,
-                    cause: trap::cause(&trapped.error),
-                    backtrace: trap::backtrace(&trapped.error),
-                },
-            }),
-            (None, Ok(_)) => Err(instance("the sandbox is gone")),
-        }
-    }
-}
-
-/// Whether a first call has used up its time.
-fn is_too_long(trapped: &Trapped) -> bool {
-    matches!(trapped.error.downcast_ref(), Some(CallEnded::TooLong(_)))
-}
-
-/// Why there is no first instance.
-fn instance(cause: impl Display) -> Fault {
-    Fault::Instance(GuestText::cause(cause))
-}
-
-/// The names of `catalog.handlers` as a message has them.
-fn shown(names: &[String]) -> Vec<GuestText> {
-    names.iter().map(GuestText::name).collect()
-}
-
-/// A sandbox that is yet to be made.
-fn empty(template: &Arc<Template>, env: Env) -> Seat {
-    let state = HostState::new(template.plugin.clone(), env);
-    Seat::Empty(template.clone(), Box::new(state))
 }

@@ -31,6 +31,18 @@ pub(super) fn exit_code(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(1)
 }
 
+/// Has the host with this process id reload.
+///
+/// # Errors
+/// When there is no such process, or it is somebody else's.
+pub fn ask_to_reload(pid: i32) -> io::Result<()> {
+    // Zero and less would be whole groups of processes.
+    let pid = rustix::process::Pid::from_raw(pid).filter(|pid| 0 < pid.as_raw_nonzero().get());
+    let pid = pid.ok_or(io::ErrorKind::InvalidInput)?;
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP)?;
+    Ok(())
+}
+
 impl SignalWatch {
     /// Takes the signals over: the first thing that a process does.
     ///
@@ -63,7 +75,7 @@ impl SignalWatch {
             for signal in signals.forever() {
                 // Nobody listens any more only when the host is leaving.
                 let _ = news.send(match signal {
-                    SIGHUP => News::LiftQuarantine,
+                    SIGHUP => News::Hangup,
                     SIGUSR1 => News::Count,
                     _ => News::Signal(signal),
                 });

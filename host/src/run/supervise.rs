@@ -3,24 +3,22 @@
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use crate::base::panics::Panicked;
 use crate::clock::{Clock, Moment};
 use crate::mail::post::{Notice, Post, StopManner};
-use crate::net::listener::PathWatch;
-use crate::net::listener::tls::TlsWatch;
 use crate::plugin::Plugin;
 use crate::plugin::readiness::Readiness;
 use crate::plugin::shared::HostShared;
-use crate::plugin::tls::ProfileWatch;
 use crate::reactor::exit::Exit;
-use crate::run::control::{Answer, Refused, Request};
+use crate::run::control::{ControlAnswer, ControlQuestion, ControlRefusal, Request};
 use crate::run::news::News;
 use crate::run::notify::ServiceManager;
 use crate::run::signals::exit_code;
 use crate::run::watchdog::{Pulse, Watchdog};
+use crate::run::watches::{FileWatches, Reloaded};
 
 /// How often the paths of Unix sockets are checked for still leading to them, and certificates for being new.
 const LOOK_AT_FILES_EVERY: Duration = Duration::from_secs(5);
@@ -47,12 +45,10 @@ pub(super) struct Supervisor<'a> {
     pub(super) posts: &'a [Post],
     pub(super) clock: Clock,
     pub(super) stop_deadline: Duration,
-    /// The paths of the Unix sockets that are served.
-    pub(super) paths: Vec<PathWatch>,
-    /// The files of the certificates that are shown.
-    pub(super) certificates: Vec<TlsWatch>,
-    /// The files of the profiles of plugins.
-    pub(super) profiles: Vec<ProfileWatch>,
+    /// Files that may change.
+    pub(super) watches: FileWatches,
+    /// Who reloads.
+    pub(super) reloader: Sender<ControlQuestion>,
     /// Who is told how the host is.
     pub(super) manager: &'a ServiceManager,
 }
@@ -110,9 +106,7 @@ impl Supervisor<'_> {
     /// The next news; none when it is time to look at what sends none.
     fn next(&self, course: &Course) -> Option<News> {
         let now = self.clock.now();
-        let has_certificates = !self.certificates.is_empty() || !self.profiles.is_empty();
-        let looks = !self.paths.is_empty() || has_certificates;
-        let files = looks.then_some(course.look);
+        let files = (!self.watches.is_empty()).then_some(course.look);
         let again = self.manager.owes().then(|| now + TELL_AGAIN_EVERY);
         let watchdog = course.watchdog.as_ref().map(Watchdog::next);
         let Some(next) = [files, again, watchdog, course.deadline].into_iter().flatten().min()
@@ -137,9 +131,10 @@ impl Supervisor<'_> {
         }
         if course.look <= now {
             course.look = now + LOOK_AT_FILES_EVERY;
-            self.paths.iter_mut().for_each(PathWatch::look);
-            self.certificates.iter_mut().for_each(TlsWatch::look);
-            self.profiles.iter_mut().for_each(ProfileWatch::look);
+            if self.watches.look() {
+                tracing::info!("a file has changed: the configuration is read again");
+                self.answer(ControlQuestion::unanswered(Request::Reload), course);
+            }
         }
     }
 
@@ -151,7 +146,7 @@ impl Supervisor<'_> {
         )
     }
 
-    fn take(&self, news: News, course: &mut Course) -> Option<End> {
+    fn take(&mut self, news: News, course: &mut Course) -> Option<End> {
         match news {
             News::Signal(signal) if course.signalled => {
                 tracing::warn!(signal, "second signal: leaving at once");
@@ -162,18 +157,23 @@ impl Supervisor<'_> {
                 course.signalled = true;
                 self.stop(course, StopManner::Drain);
             }
-            News::LiftQuarantine => {
-                self.manager.reloading();
+            News::Hangup => {
+                tracing::info!("SIGHUP: parked plugins go on, the configuration is read again");
                 self.host.roster().plugins().for_each(|plugin| plugin.lift_quarantine());
                 self.tell_all(&Notice::LiftQuarantine);
-                self.manager.ready(&self.status());
+                self.answer(ControlQuestion::unanswered(Request::Reload), course);
             }
-            News::Asked(question) => {
-                let answer = match course.deadline {
-                    None => self.grant(&question.request),
-                    Some(_) => Err(Refused::Stopping),
-                };
-                question.answer(answer);
+            News::Asked(question) => self.answer(question, course),
+            News::ReloadOver(reloaded) => {
+                if let Some(Reloaded { watches, stop_deadline }) = reloaded {
+                    self.watches.extend(watches);
+                    self.stop_deadline = stop_deadline;
+                    // Versions that were quarantined have gone.
+                    self.tell_all(&Notice::LiftQuarantine);
+                }
+                if course.deadline.is_none() {
+                    self.manager.ready(&self.status());
+                }
             }
             News::Count => {
                 let roster = self.host.roster();
@@ -194,24 +194,37 @@ impl Supervisor<'_> {
         None
     }
 
-    /// Does what the operator asks for.
-    fn grant(&self, request: &Request) -> Result<Answer, Refused> {
-        match request {
-            Request::Reload => Err(Refused::Reload("start the host again".to_owned())),
-            Request::Park { plugin } => {
-                self.plugin(plugin)?.park();
-                Ok(Answer::Parked)
-            }
-            Request::Resume { plugin } => {
-                self.plugin(plugin)?.lift_quarantine();
-                self.tell_all(&Notice::LiftQuarantine);
-                Ok(Answer::Resumed)
-            }
+    /// Does what the operator asks for. A reload is done elsewhere: it takes its time.
+    fn answer(&self, question: ControlQuestion, course: &Course) {
+        if course.deadline.is_some() {
+            return question.answer(Err(ControlRefusal::Stopping));
         }
+        let answer = match &question.request {
+            Request::Reload => {
+                self.manager.reloading();
+                // Whoever reloads lives as long as this; else whoever has asked hears that nobody answers.
+                let _ = self.reloader.send(question);
+                return;
+            }
+            Request::Park { plugin } => self.park(plugin),
+            Request::Resume { plugin } => self.resume(plugin),
+        };
+        question.answer(answer);
     }
 
-    fn plugin(&self, name: &str) -> Result<Arc<Plugin>, Refused> {
-        self.host.plugin(name).ok_or_else(|| Refused::UnknownPlugin(name.to_owned()))
+    fn park(&self, plugin: &str) -> Result<ControlAnswer, ControlRefusal> {
+        self.plugin(plugin)?.park();
+        Ok(ControlAnswer::Parked)
+    }
+
+    fn resume(&self, plugin: &str) -> Result<ControlAnswer, ControlRefusal> {
+        self.plugin(plugin)?.lift_quarantine();
+        self.tell_all(&Notice::LiftQuarantine);
+        Ok(ControlAnswer::Resumed)
+    }
+
+    fn plugin(&self, name: &str) -> Result<Arc<Plugin>, ControlRefusal> {
+        self.host.plugin(name).ok_or_else(|| ControlRefusal::UnknownPlugin(name.to_owned()))
     }
 
     fn ended(&self, end: Result<io::Result<Exit>, Panicked>, course: &mut Course) {
@@ -269,7 +282,7 @@ mod tests {
     fn check(reactors: usize, deadline: Duration, news: Vec<News>, expected: &End) {
         let poll = Poll::new().expect("a poll");
         let waker = Waker::new(poll.registry(), PollSource::Waker.into()).expect("a waker");
-        let bell = std::sync::Arc::new(Bell::new(waker));
+        let bell = Arc::new(Bell::new(waker));
         // Kept, so that notices arrive.
         let (to_notices, notices) = channel();
         let posts = vec![Post::new(to_notices, channel().0, bell); reactors];
@@ -282,9 +295,8 @@ mod tests {
             posts: &posts,
             clock: Clock::system(),
             stop_deadline: deadline,
-            paths: Vec::new(),
-            certificates: Vec::new(),
-            profiles: Vec::new(),
+            watches: FileWatches::default(),
+            reloader: channel().0,
             manager: &ServiceManager::default(),
         };
         assert_eq!(supervisor.run(), *expected, "{shown}");

@@ -23,7 +23,7 @@ use crate::config::source::{KeyPlace, each};
 const KEPT_SESSIONS: usize = 32;
 
 /// One profile, as the file has it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TlsProfile {
     /// What a plugin calls it.
     pub name: String,

@@ -42,7 +42,11 @@ pub fn open(
             let (socket, owned) = unix::bind(Path::new(path), &SocketAccess::default())?;
             socket.listen(backlog)?;
             let socket = UnixListener::from_std(StdUnixListener::from(socket));
-            (ListenSocket::Unix(socket), ListenAddress::Unix(PathBuf::from(path)), Some(owned))
+            (
+                ListenSocket::Unix(socket),
+                ListenAddress::Unix(PathBuf::from(path)),
+                Some(Arc::new(owned)),
+            )
         }
     };
     let endpoint = Endpoint {

@@ -133,6 +133,11 @@ impl OwnedPath {
         Ok(OwnedPath { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
     }
 
+    /// Gives the socket the mode, the owner and the group that are written now.
+    pub(super) fn give_away(&self, access: &SocketAccess) -> Result<(), BindFault> {
+        if self.is_ours() { give_away(&self.path, access) } else { Ok(()) }
+    }
+
     /// Whether the path still leads to the socket: somebody else may have put one of his own there.
     pub(super) fn is_ours(&self) -> bool {
         let is =

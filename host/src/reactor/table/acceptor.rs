@@ -92,6 +92,12 @@ impl Acceptors {
         self.all.iter().map(|(place, _)| place).collect()
     }
 
+    /// The places of the operator's.
+    pub(in crate::reactor) fn places_of_operator(&self) -> Vec<usize> {
+        let all = self.all.iter();
+        all.filter(|(_, acceptor)| acceptor.owner.is_none()).map(|(place, _)| place).collect()
+    }
+
     /// The places of those that serve a plugin.
     pub(in crate::reactor) fn places_of(&self, plugin: usize) -> Vec<usize> {
         let all = self.all.iter();

@@ -7,6 +7,7 @@ use crate::base::arena::{ConnectionId, InstanceId};
 use crate::mail::post::Mail;
 use crate::plugin::Plugin;
 use crate::reactor::table::deadline::DeadlineKey;
+use crate::reactor::table::leaving::Overstay;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn_queue::TurnQueue;
 
@@ -35,6 +36,8 @@ pub(in crate::reactor) struct Agenda {
     pub(in crate::reactor) ends: TurnQueue<InstanceId>,
     /// Connections of instances that have ended, and whose they were.
     pub(in crate::reactor) abandoned: TurnQueue<(ConnectionId, Arc<Plugin>)>,
+    /// What earlier versions of plugins have still, past its deadline.
+    pub(in crate::reactor) overstays: TurnQueue<Overstay>,
     /// Deadlines of instances that have ended.
     pub(in crate::reactor) cancelled: TurnQueue<Vec<DeadlineKey>>,
     /// Connections that are being drained, and are told, looked at or closed.
@@ -58,6 +61,7 @@ impl Agenda {
             ticks: TurnQueue::new(tenants),
             ends: TurnQueue::new(tenants),
             abandoned: TurnQueue::new(tenants),
+            overstays: TurnQueue::new(tenants),
             cancelled: TurnQueue::new(tenants),
             draining: TurnQueue::new(tenants),
             unbinds: TurnQueue::new(tenants),
@@ -76,8 +80,9 @@ impl Agenda {
         self.ticks.grow(tenants);
         self.ends.grow(tenants);
         self.abandoned.grow(tenants);
-        self.cancelled.grow(tenants);
         self.draining.grow(tenants);
+        self.overstays.grow(tenants);
+        self.cancelled.grow(tenants);
         self.unbinds.grow(tenants);
     }
 
@@ -93,6 +98,7 @@ impl Agenda {
             && self.ticks.is_empty()
             && self.ends.is_empty()
             && self.abandoned.is_empty()
+            && self.overstays.is_empty()
             && self.cancelled.is_empty()
             && self.draining.is_empty()
             && self.unbinds.is_empty()

@@ -34,6 +34,13 @@ pub(in crate::reactor) enum Purpose {
     NotNewAnyMore(ConnectionId),
     /// A program that failed is started again.
     Restart(usize),
+    /// What earlier versions of a plugin have has had its time.
+    Retired {
+        /// The place of the plugin.
+        place: usize,
+        /// The last of those versions.
+        generation: u32,
+    },
     /// The host has waited for output long enough.
     StopDeadline,
 }

@@ -53,6 +53,11 @@ impl Programs {
         }
     }
 
+    /// Another version is served: what the one before has failed at does not count.
+    pub(in crate::reactor) fn renew(&mut self, plugin: usize) {
+        self.failures[plugin] = Failures::default();
+    }
+
     /// Counts a failure and tells how long to wait before the next start.
     pub(in crate::reactor) fn failed(&mut self, plugin: usize, now: Moment) -> Duration {
         spread(self.failures[plugin].wait(now), chance())

@@ -33,13 +33,15 @@ pub(in crate::reactor) enum TurnPart {
     Ends,
     /// Connections of instances that have ended.
     Abandoned,
+    /// What earlier versions of plugins have still, past its deadline.
+    Overstays,
     /// Deadlines of instances that have ended.
     Cancelled,
 }
 
 impl TurnPart {
     /// All of them, in the order of a turn.
-    pub(in crate::reactor) const ALL: [TurnPart; 16] = [
+    pub(in crate::reactor) const ALL: [TurnPart; 17] = [
         TurnPart::Timers,
         TurnPart::Waiting,
         TurnPart::Stalled,
@@ -55,6 +57,7 @@ impl TurnPart {
         TurnPart::Unbinds,
         TurnPart::Ends,
         TurnPart::Abandoned,
+        TurnPart::Overstays,
         TurnPart::Cancelled,
     ];
 }

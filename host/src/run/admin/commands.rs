@@ -5,7 +5,7 @@ use tokio::task::spawn_blocking;
 
 use crate::run::admin::reply::{Refusal, Reply};
 use crate::run::admin::watched::WatchedHost;
-use crate::run::control::{Answer, Refused, Request};
+use crate::run::control::{ControlAnswer, ControlRefusal, Request};
 
 /// Asks the main thread, and waits beside the answers to others.
 pub(super) async fn ask(watched: &WatchedHost, request: Request) -> Result<Reply, Refusal> {
@@ -13,12 +13,12 @@ pub(super) async fn ask(watched: &WatchedHost, request: Request) -> Result<Reply
     let asked = watched.control.ask(request);
     let answer = spawn_blocking(|| asked.wait()).await.map_err(|_| Refusal::Failed)?;
     let done = match answer {
-        Ok(Answer::Reloaded) => "reloaded",
-        Ok(Answer::Parked) => "parked",
-        Ok(Answer::Resumed) => "resumed",
-        Err(Refused::UnknownPlugin(name)) => return Err(Refusal::UnknownPlugin(name)),
-        Err(Refused::Reload(cause)) => return Err(Refusal::BadConfig(cause)),
-        Err(Refused::Stopping) => return Err(Refusal::Stopping),
+        Ok(ControlAnswer::Reloaded) => "reloaded",
+        Ok(ControlAnswer::Parked) => "parked",
+        Ok(ControlAnswer::Resumed) => "resumed",
+        Err(ControlRefusal::UnknownPlugin(name)) => return Err(Refusal::UnknownPlugin(name)),
+        Err(ControlRefusal::Reload(cause)) => return Err(Refusal::BadConfig(cause)),
+        Err(ControlRefusal::Stopping) => return Err(Refusal::Stopping),
     };
     Ok(Reply::json(&json!({ "done": done })))
 }

@@ -1,0 +1,243 @@
+//! A reload, as a reactor sees it: new connections get the new versions of plugins; what earlier versions have begun goes on
+//! until it ends, or until `drain_deadline`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::arena::{ConnectionId, InstanceId};
+use crate::config::limits;
+use crate::config::model::Handover;
+use crate::engine::event::Event;
+use crate::engine::sandbox::Sandbox;
+use crate::net::listener::{Endpoint, Listener};
+use crate::plugin::Plugin;
+use crate::reactor::Reactor;
+use crate::reactor::table::change::ReactorChange;
+use crate::reactor::table::deadline::{Owner, Purpose};
+use crate::reactor::table::leaving::{Leaving, Overstay, Successor};
+use crate::reactor::table::turn_part::TurnPart;
+
+impl Reactor {
+    /// Takes what a reload changes. A reactor that stops begins nothing more.
+    pub(super) fn change(&mut self, change: ReactorChange) {
+        if self.stopping.has_begun() {
+            return;
+        }
+        let ReactorChange { templates, tenants, opened, kept, programs, taken, .. } = change;
+        self.grow(templates.places(), tenants);
+        self.setup.stop_deadline = change.stop_deadline;
+        self.setup.close_deadline = change.close_deadline;
+        let before = std::mem::replace(&mut self.setup.templates, templates);
+        self.change_listeners(opened, &kept);
+        for earlier in before.iter() {
+            let plugin = &earlier.plugin;
+            if !self.is_served(plugin) {
+                self.retire_version(plugin);
+            }
+        }
+        for program in programs {
+            self.begin_program(Box::new(program));
+        }
+        let sees_folders = |plugin: &Arc<Plugin>| !plugin.config.allow.directories.is_empty();
+        if self.setup.templates.iter().any(|template| sees_folders(&template.plugin)) {
+            self.watches.prepare(self.poll.registry());
+        }
+        // Whoever waited at a limit may have another one now.
+        self.acceptors.wake();
+        drop(taken);
+    }
+
+    fn grow(&mut self, plugins: usize, tenants: usize) {
+        self.agenda.grow(tenants);
+        self.backlog.grow(tenants);
+        self.timers.grow(tenants);
+        self.fair_share.grow(tenants);
+        self.programs.grow(plugins);
+    }
+
+    fn change_listeners(&mut self, opened: Vec<Listener>, kept: &[(Arc<Endpoint>, Arc<Endpoint>)]) {
+        for place in self.acceptors.places_of_operator() {
+            let Some(acceptor) = self.acceptors.get_mut(place) else { continue };
+            let endpoint = &mut acceptor.listener.endpoint;
+            if let Some((_, now)) = kept.iter().find(|(before, _)| Arc::ptr_eq(before, endpoint)) {
+                *endpoint = now.clone();
+            } else {
+                let address = endpoint.address.clone();
+                self.close_listener(place);
+                self.setup.env.host.own_listeners.remove(&address);
+            }
+        }
+        for listener in opened {
+            if let Err(error) = self.listen(listener) {
+                tracing::error!(%error, "a listener cannot be polled");
+            }
+        }
+    }
+
+    /// Whether this is the version of a plugin that new connections get.
+    pub(super) fn is_served(&self, plugin: &Arc<Plugin>) -> bool {
+        self.plugin(plugin.index).is_some_and(|now| Arc::ptr_eq(now, plugin))
+    }
+
+    /// A version gets nothing new from now on. Its program is told so at once; all its instances have until its deadline.
+    fn retire_version(&mut self, plugin: &Arc<Plugin>) {
+        let place = plugin.index;
+        self.programs.renew(place);
+        let now = self.setup.env.clock.now();
+        let longest = self.drain_deadline(plugin);
+        let purpose = Purpose::Retired { place, generation: plugin.generation };
+        self.timers.insert(Owner::Host, now + longest, purpose);
+        let Some(id) = self.programs.shared(place) else { return };
+        self.programs.ended(place, id);
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let has_started = instance.has_started();
+        let listeners: Vec<usize> = instance.listeners.drain().map(|(_, place)| place).collect();
+        // The next version may want the same addresses.
+        listeners.into_iter().for_each(|place| self.close_listener(place));
+        if has_started {
+            self.deliver(id, Event::Stopping);
+        }
+        let handover = self.plugin(place).map(|plugin| plugin.config.handover);
+        let successor = (handover == Some(Handover::After)).then_some(Successor(None));
+        let leaving =
+            Leaving { instance: id, plugin: place, is_told: false, is_late: false, successor };
+        self.leaving.push(leaving);
+    }
+
+    /// How long instances of an earlier version have: the version that is served now says it, and its own where there is none.
+    fn drain_deadline(&self, earlier: &Plugin) -> Duration {
+        let now = self.plugin(earlier.index);
+        now.map_or(earlier.config.limits.drain_deadline, |now| now.config.limits.drain_deadline)
+    }
+
+    /// Whether it is a program of an earlier version, which was told that it stops.
+    pub(super) fn is_leaving(&self, id: InstanceId) -> bool {
+        self.leaving.iter().any(|leaving| leaving.instance == id)
+    }
+
+    /// Whether the connections of a plugin have to wait until its program of the version before has ended.
+    pub(super) fn waits_for_handover(&self, place: usize) -> bool {
+        self.leaving.iter().any(|it| it.plugin == place && it.successor.is_some())
+    }
+
+    /// Begins a program that was prepared, now or when the one before has ended.
+    fn begin_program(&mut self, sandbox: Box<Sandbox>) {
+        let plugin = sandbox.plugin().clone();
+        let before = self.leaving.iter_mut().rev().find(|it| it.plugin == plugin.index);
+        if let Some(Successor(waiting)) = before.and_then(|before| before.successor.as_mut()) {
+            *waiting = Some(sandbox);
+            return;
+        }
+        if let Err(full) = self.adopt(sandbox) {
+            plugin.at_limit(self.setup.env.clock.now(), full.bound(), || None);
+            self.restart_later(&plugin);
+        }
+    }
+
+    /// Ends a program of an earlier version of which nothing is left; false when there is none to be told or ended now.
+    pub(super) fn go_on_leaving(&mut self) -> bool {
+        for place in 0..self.leaving.len() {
+            let leaving = &self.leaving[place];
+            let (id, is_told) = (leaving.instance, leaving.is_told);
+            let Some(instance) = self.instances.get(id) else {
+                let leaving = self.leaving.swap_remove(place);
+                self.has_left(leaving);
+                return true;
+            };
+            let (is_quiet, has_started) = (instance.is_quiet(), instance.has_started());
+            if !is_quiet || self.has_more(place) {
+                continue;
+            }
+            if has_started && !is_told {
+                self.leaving[place].is_told = true;
+                self.deliver(id, Event::Stopped);
+            } else {
+                self.end_instance(id);
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Whether a program that leaves has something under way.
+    fn has_more(&mut self, place: usize) -> bool {
+        let leaving = &self.leaving[place];
+        let (id, is_late) = (leaving.instance, leaving.is_late);
+        let Some(instance) = self.instances.get_mut(id) else { return false };
+        if !instance.connections.is_empty() {
+            return true;
+        }
+        let has_jobs =
+            instance.sandbox().is_some_and(|sandbox| 0 < sandbox.store.data().jobs.len());
+        !is_late && (has_jobs || 0 < instance.pending_connects || !instance.children.is_empty())
+    }
+
+    /// A program has left: the one that has waited for that begins.
+    fn has_left(&mut self, leaving: Leaving) {
+        let Some(Successor(waiting)) = leaving.successor else { return };
+        if self.waits_for_handover(leaving.plugin) {
+            // One more version is on its way out.
+            let other = self.leaving.iter_mut().find(|it| it.plugin == leaving.plugin);
+            if let Some(Successor(place)) = other.and_then(|it| it.successor.as_mut())
+                && place.is_none()
+            {
+                *place = waiting;
+            }
+            return;
+        }
+        if let Some(sandbox) = waiting.filter(|sandbox| self.is_served(sandbox.plugin())) {
+            self.begin_program(sandbox);
+        }
+        for place in self.acceptors.places_of(leaving.plugin) {
+            self.acceptors.make_ready(place);
+        }
+    }
+
+    /// What earlier versions of a plugin have is not waited for any more. It is looked for once; what is found ends by tenants
+    /// and in turns.
+    pub(super) fn retired_for_long(&mut self, place: usize, generation: u32) {
+        let is_late = |plugin: &Plugin| plugin.index == place && plugin.generation <= generation;
+        let late: Vec<(usize, InstanceId)> = self
+            .instances
+            .iter()
+            .filter(|(_, instance)| is_late(&instance.plugin))
+            .map(|(id, instance)| (instance.plugin.tenant.index, id))
+            .collect();
+        for leaving in &mut self.leaving {
+            let instance = self.instances.get(leaving.instance);
+            leaving.is_late |= instance.is_some_and(|instance| is_late(&instance.plugin));
+        }
+        for (tenant, id) in late {
+            self.agenda.overstays.push(tenant, Overstay::Instance(id));
+        }
+    }
+
+    /// Ends something that has stayed for too long, if there is any; tells whether there was.
+    pub(super) fn end_overstay(&mut self) -> bool {
+        let (overstays, fair_share) = (&mut self.agenda.overstays, &mut self.fair_share);
+        let next = overstays.next(|tenant| fair_share.passes_over(TurnPart::Overstays, tenant));
+        let Some((tenant, overstay)) = next else { return false };
+        self.charged(tenant, |reactor| match overstay {
+            Overstay::Instance(id) => reactor.end_stay_of(id, tenant),
+            Overstay::Connection(id) => reactor.end_stay(id),
+        });
+        true
+    }
+
+    fn end_stay_of(&mut self, id: InstanceId, tenant: usize) {
+        let Some(instance) = self.instances.get(id) else { return };
+        if instance.role.is_some() {
+            self.mark_killed(id);
+            return self.end_instance(id);
+        }
+        let connections = instance.connections.iter().copied().map(Overstay::Connection).collect();
+        self.agenda.overstays.extend(tenant, connections);
+    }
+
+    fn end_stay(&mut self, id: ConnectionId) {
+        let Some(entry) = self.connections.get(id) else { return };
+        entry.shared.lock().stop();
+        self.log_at_limit(id, &limits::DRAIN_DEADLINE);
+        self.reconcile(id);
+    }
+}

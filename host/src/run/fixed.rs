@@ -1,0 +1,52 @@
+//! What a reload cannot change: it is refused by name.
+
+use crate::config::error::{ConfigError, Problem};
+use crate::config::model::Config;
+use crate::config::reloading::{self, AtReload};
+
+/// Compares what cannot change in a running host.
+///
+/// # Errors
+/// The first key that differs.
+pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError> {
+    let wrong = |key: String, now: &str, wanted: &str| ConfigError::Invalid {
+        file: config.file.clone(),
+        line: config.origins.line(&key).unwrap_or(1),
+        key,
+        problem: Problem::new(
+            format!("a running host cannot change it: it is {now}, and the file has {wanted}"),
+            format!("write {now}, or start the host again"),
+        ),
+    };
+    let is_fixed = |key: &str| reloading::of(key) == Some(AtReload::Refused);
+    let (before, after) = (served.host.limits.amounts(), config.host.limits.amounts());
+    for ((bound, before), (_, after)) in before.into_iter().zip(after) {
+        if is_fixed(&format!("host.{}", bound.name)) && before != after {
+            let key = format!("host.{}", bound.name);
+            return Err(wrong(key, &bound.literal(before), &bound.literal(after)));
+        }
+    }
+    if served.host.log != config.host.log {
+        let shown =
+            |config: &Config| format!("{:?}", format!("{:?}", config.host.log).to_lowercase());
+        return Err(wrong("host.log".to_owned(), &shown(served), &shown(config)));
+    }
+    if served.admin != config.admin {
+        let problem = Problem::new(
+            "a running host cannot change how it is watched",
+            "write the section as it was, or start the host again",
+        );
+        let (file, key) = (config.file.clone(), "admin".to_owned());
+        return Err(ConfigError::Invalid { file, line: 1, key, problem });
+    }
+    for section in &config.listeners {
+        let before = served.listeners.iter().find(|before| before.address == section.address);
+        let Some(before) = before else { continue };
+        let (was, wanted) = (before.limits.backlog, section.limits.backlog);
+        if was != wanted {
+            let key = format!("listen[{}].backlog", section.place);
+            return Err(wrong(key, &was.to_string(), &wanted.to_string()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Files that may change while the host runs, looked at now and then: paths of sockets, certificates, and what a reload reads.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::model::Config;
+use crate::config::tls::stamp::Stamp;
+use crate::net::listener::PathWatch;
+use crate::net::listener::tls::TlsWatch;
+use crate::plugin::tls::ProfileWatch;
+
+/// What is looked at now and then: files that may change without a reload.
+#[derive(Debug, Default)]
+pub(crate) struct FileWatches {
+    /// The paths of the Unix sockets that are served.
+    pub(super) paths: Vec<PathWatch>,
+    /// The files of the certificates that are shown.
+    pub(super) certificates: Vec<TlsWatch>,
+    /// The files of the profiles of plugins.
+    pub(super) profiles: Vec<ProfileWatch>,
+    /// What a reload would read, where a change is a reason for one.
+    pub(super) sources: Option<SourceWatch>,
+}
+
+/// Looks whether the configuration or a component has changed.
+#[derive(Debug)]
+pub(crate) struct SourceWatch {
+    files: Vec<PathBuf>,
+    /// What they were when they were looked at last.
+    seen: Vec<Option<Stamp>>,
+    /// Whether they had changed then: what is still being written is not read.
+    has_changed: bool,
+}
+
+impl SourceWatch {
+    /// For a configuration that wants it.
+    pub(super) fn of(config: &Config) -> Option<SourceWatch> {
+        if !config.host.reload_on_change {
+            return None;
+        }
+        let components = config.plugins.iter().map(|plugin| plugin.component.clone());
+        let files: Vec<_> = std::iter::once(config.file.clone()).chain(components).collect();
+        let seen = Stamp::of_all(files.iter().map(PathBuf::as_path));
+        Some(SourceWatch { files, seen, has_changed: false })
+    }
+
+    /// Whether something has changed and then stayed as it is for one look.
+    fn look(&mut self) -> bool {
+        let now = Stamp::of_all(self.files.iter().map(PathBuf::as_path));
+        if now != self.seen {
+            self.seen = now;
+            self.has_changed = true;
+            return false;
+        }
+        std::mem::take(&mut self.has_changed)
+    }
+}
+
+/// A reload that was taken, as the main thread is told.
+#[derive(Debug)]
+pub(crate) struct Reloaded {
+    /// What is to be looked at besides.
+    pub(super) watches: FileWatches,
+    /// How long a stop may take from now on.
+    pub(super) stop_deadline: Duration,
+}
+
+impl FileWatches {
+    pub(super) fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+            && self.certificates.is_empty()
+            && self.profiles.is_empty()
+            && self.sources.is_none()
+    }
+
+    /// Looks at all, and forgets what is served no more. Whether there is a reason to reload.
+    pub(super) fn look(&mut self) -> bool {
+        self.paths.retain(PathWatch::is_served);
+        self.certificates.retain(TlsWatch::is_served);
+        self.profiles.retain(ProfileWatch::is_served);
+        self.paths.iter_mut().for_each(PathWatch::look);
+        self.certificates.iter_mut().for_each(TlsWatch::look);
+        self.profiles.iter_mut().for_each(ProfileWatch::look);
+        self.sources.as_mut().is_some_and(SourceWatch::look)
+    }
+
+    pub(super) fn extend(&mut self, more: FileWatches) {
+        self.paths.extend(more.paths);
+        self.certificates.extend(more.certificates);
+        self.profiles.extend(more.profiles);
+        self.sources = more.sources;
+    }
+}
