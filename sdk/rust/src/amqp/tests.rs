@@ -4,6 +4,7 @@ mod close;
 mod faults;
 mod kept;
 mod room;
+mod tls;
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
