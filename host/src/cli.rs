@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use sandloop_host::config::explain::Explained;
-use sandloop_host::config::model::{CompileCache, Config, LogLevel};
+use sandloop_host::config::model::{CompileCache, Config, LogFormat, LogLevel};
 use sandloop_host::engine::compile::{apart, bounds};
 use sandloop_host::engine::settings::CodeSettings;
 use sandloop_host::engine::{compile, inspect};
@@ -239,7 +239,8 @@ fn start_log(
     let (log_queue, stdout_queue) = config.map_or(log::QUEUES, |config| {
         (config.host.limits.log_queue, config.host.limits.stdout_queue)
     });
-    let settings = Settings { filter, level, log_queue, stdout_queue };
+    let format = config.map_or(LogFormat::default(), |config| config.host.log_format);
+    let settings = Settings { filter, level, format, log_queue, stdout_queue };
     log::start(settings).map_err(StartError::thread("the log"))
 }
 

@@ -76,10 +76,11 @@ pub fn engine(config: &HostConfig, footprints: &[Footprint]) -> Result<HostEngin
         engine.allocation_strategy(pool(&room));
         Engine::new(&engine).map(|engine| HostEngine { engine, settings, room })
     };
-    let (wanted, checked) = (config.host.limits.instances, CodeSettings::checked(memory));
+    let (wanted, checked) =
+        (config.host.limits.instances, CodeSettings::checked(memory).with(config.host.backtraces));
     let mut refused = None;
     if fits_unchecked(capacity.memories()) {
-        match make(wanted, CodeSettings::default()) {
+        match make(wanted, CodeSettings::default().with(config.host.backtraces)) {
             Err(error) if is_refused(&error) => refused = Some(error),
             made => return made.map_err(EngineError::Other),
         }

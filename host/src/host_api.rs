@@ -29,6 +29,7 @@ pub(crate) mod state;
 mod stdio;
 mod timers;
 mod tls;
+pub mod voice;
 mod wasi;
 mod watching;
 

@@ -5,6 +5,7 @@
 //! tenant's part. The standard output of plugins that inherit the host's goes the same way.
 
 pub mod filter;
+mod format;
 pub(crate) mod guest_lines;
 pub(crate) mod output;
 mod queue;
@@ -15,14 +16,14 @@ pub(crate) mod trap;
 mod writer;
 
 use std::io;
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::model::LogLevel;
+use crate::config::model::{LogFormat, LogLevel};
 use crate::log::filter::Filter;
+use crate::log::format::{LineFormat, has_colours};
 use crate::log::queue::{LOG, OUTPUT, StandardStream, WriteQueue};
 use crate::log::scope::ToQueue;
 
@@ -41,6 +42,8 @@ pub struct Settings {
     pub filter: Option<Filter>,
     /// The least important lines that are still written.
     pub level: LogLevel,
+    /// How a line is written.
+    pub format: LogFormat,
     /// Bytes of lines that may wait.
     pub log_queue: u64,
     /// Bytes of standard output that may wait.
@@ -67,10 +70,13 @@ pub fn start(settings: Settings) -> io::Result<Log> {
     writer::spawn(&output, io::stdout())?;
     let is_first = LOG.set(log.clone()).is_ok() && OUTPUT.set(output).is_ok();
     let filter = settings.filter.unwrap_or_else(|| settings.level.into());
+    let format = LineFormat::new(settings.format, &io::stderr());
+    format.settle();
+    let is_text = settings.format == LogFormat::Text;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter.to_string()))
-        .with_target(false)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(is_text && has_colours(&io::stderr()))
+        .event_format(format)
         .with_writer(ToQueue(log));
     if is_first {
         // Somebody else's subscriber stays.

@@ -9,6 +9,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use sandloop_host::config::model::LogFormat;
 use sandloop_host::config::model::{CompileCache, Config};
 use sandloop_host::engine::inspect;
 use sandloop_host::log::text;
@@ -153,10 +154,17 @@ fn texts_of_guests() {
         }
         let bytes_max = *noise.pick(&[0, 1, 5, 6, 7, 8, 64, 256, 4096]);
         let is_cut = *noise.pick(&[false, true]);
+        let format = *noise.pick(&[LogFormat::Text, LogFormat::Json]);
         let mut line = Vec::new();
-        let whole = text::write_line(&mut line, &input, bytes_max, is_cut);
+        let whole = text::write_line(&mut line, &input, bytes_max, is_cut, format);
         assert!(line.len() <= bytes_max, "{input:?}: {line:?}");
         let line = String::from_utf8(line).expect("a line is text");
+        let line = match format {
+            LogFormat::Text => line,
+            LogFormat::Json => {
+                serde_json::from_str(&format!("\"{line}\"")).expect("a string of JSON")
+            }
+        };
         assert!(line.chars().all(text::is_harmless), "{input:?}: {line:?}");
         assert!(!(whole && is_cut), "{input:?}");
         let lossy = String::from_utf8_lossy(&input);

@@ -366,6 +366,12 @@ impl Running {
         self.stderr.wait_for(|lines| lines.iter().any(says).then_some(())).is_some()
     }
 
+    /// Waits for a line on standard error that has this in it; false when it ends without.
+    pub fn logs(&self, text: &str) -> bool {
+        let has = |line: &LogLine| line.0.contains(text);
+        self.stderr.wait_for(|lines| lines.iter().any(has).then_some(())).is_some()
+    }
+
     /// Waits for this line on standard output; false when it ends without.
     pub fn prints(&self, line: &str) -> bool {
         self.stdout.wait_for(|lines| lines.iter().any(|it| it.0 == line).then_some(())).is_some()

@@ -1,6 +1,16 @@
 //! What guests print: lines of the log that carry their name and cannot pretend to be anything else.
 
-use sandloop_tests::{Config, Host, Isolation, LogLine, Plugin};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::process::Signal;
+use sandloop_tests::host::command;
+use sandloop_tests::{
+    Config, Host, Isolation, Listen, LogLine, Peer, Plugin, Running, paths, process,
+};
+use tempfile::TempDir;
 
 each_isolation!(outputs_become_lines_of_the_log);
 fn outputs_become_lines_of_the_log(isolation: Isolation) {
@@ -104,5 +114,99 @@ fn tell(host: &Host, commands: &[&str]) {
     for command in commands {
         peer.send(format!("{command}\n"));
         peer.expect("ok\n");
+    }
+}
+
+/// A host that writes JSON, and the folder with the paths of its two listeners.
+fn writing_json() -> (Running, TempDir) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let config = Config::new()
+        .host("log", "\"trace\"")
+        .host("log_format", "\"json\"")
+        .plugin(Plugin::new("prints"))
+        .listen(Listen::unix(&dir.path().join("prints"), "prints"))
+        .plugin(Plugin::new("hostile_trap"))
+        .listen(Listen::unix(&dir.path().join("trap"), "hostile_trap"));
+    fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a new file");
+    let mut run = command(dir.path());
+    run.arg("run");
+    (Running::spawn(run), dir)
+}
+
+fn connect(dir: &TempDir, path: &str) -> Peer {
+    Peer::connect(&format!("unix://{}", dir.path().join(path).display()))
+}
+
+#[test]
+fn each_line_is_one_json_object() {
+    let (host, dir) = writing_json();
+    assert!(host.logs("\"message\":\"ready\""));
+    let mut peer = connect(&dir, "prints");
+    for what in ["stdout", "stderr", "log", "control", "long", "bytes", "part", "rest"] {
+        peer.send(format!("{what}\n"));
+        assert_eq!(peer.line(), "ok");
+    }
+    let mut victim = connect(&dir, "trap");
+    victim.send("x");
+    victim.expect_closed();
+    host.signal(Signal::TERM);
+    let outcome = host.wait();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let object = |line: &str| -> serde_json::Value {
+        let object: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        for key in ["time", "level", "message"] {
+            assert!(object[key].is_string(), "{line}");
+        }
+        object
+    };
+    let lines: Vec<serde_json::Value> = outcome.stderr.lines().map(object).collect();
+    let with = |key: &str, text: &str| {
+        let has =
+            |line: &&serde_json::Value| line[key].as_str().is_some_and(|it| it.contains(text));
+        lines.iter().find(has).unwrap_or_else(|| panic!("no {key} with {text}")).clone()
+    };
+    let printed = with("message", "to standard output");
+    assert_eq!((&printed["level"], &printed["stream"]), (&"INFO".into(), &"stdout".into()));
+    assert_eq!((&printed["plugin"], &printed["handler"]), (&"prints".into(), &"prints".into()));
+    assert_eq!(printed["connection"], 1);
+    assert_eq!(with("message", "at level warn")["connection"], 1);
+    assert_eq!(with("message", "one line in two writes")["connection"], 1);
+    let trapped = with("message", "trapped");
+    let words = trapped["last_words"].as_str().expect("it has said something");
+    assert!(words.contains("panicked at") && words.ends_with("on purpose"), "{words}");
+    let frames = trapped["backtrace"].as_str().expect("there are frames");
+    assert!(frames.starts_with('[') && frames.contains("of the standard library"), "{frames}");
+    assert!(!frames.contains("std::") && frames.contains("hostile_trap"), "{frames}");
+    assert_eq!(trapped["handler"], "hostile_trap");
+}
+
+/// By what systemd says of the stream, which here is a pipe.
+#[test]
+fn the_journal_has_priorities() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let config = Config::serving(Plugin::new("echo"));
+    fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a new file");
+    for is_journal in [true, false] {
+        let (reader, writer) = std::io::pipe().expect("the process may have more pipes");
+        let writer = fs::File::from(OwnedFd::from(writer));
+        let there = writer.metadata().expect("it is open");
+        let inode = there.ino() + u64::from(!is_journal);
+        let mut run = std::process::Command::new(paths::binary());
+        run.arg("run").current_dir(dir.path()).env_remove("SANDLOOP_LOG").stderr(writer);
+        run.env("JOURNAL_STREAM", format!("{}:{inode}", there.dev()));
+        let mut host = run.spawn().expect("it runs");
+        // The other end is the host's alone.
+        drop(run);
+        let mut lines = BufReader::new(reader).lines().map(|line| line.expect("text"));
+        let mut all = Vec::new();
+        while !all.last().is_some_and(|line: &String| line.contains("ready")) {
+            all.push(lines.next().expect("it says more"));
+        }
+        process::signal(host.id(), Signal::TERM);
+        all.extend(lines);
+        assert!(host.wait().expect("it is ours").success(), "{all:?}");
+        assert_eq!(all.iter().all(|line| line.starts_with("<6>")), is_journal, "{all:?}");
+        assert_eq!(all.iter().any(|line| line.contains('<')), is_journal, "{all:?}");
     }
 }

@@ -73,6 +73,8 @@ limits! {
             form: "a number of handlers, as in slow_lane = 2",
         };
         log: key Option<String> = r#"a level, as in log = "info""#;
+        log_format: key Option<String> = r#"log_format = "text" or log_format = "json""#;
+        backtraces: key Option<String> = r#"backtraces = "functions" or backtraces = "lines""#;
         slice: bound SLICE: Duration = {
             what: "How long a handler runs before the others have their turn.",
             why: "A neighbour of an endless loop waits this much longer; short slices switch often.",

@@ -50,10 +50,34 @@ pub struct HostConfig {
     pub log: LogLevel,
     /// Whether a changed file is a reason to reload.
     pub reload_on_change: bool,
+    /// How a line is written.
+    pub log_format: LogFormat,
+    /// What a line says of where a guest has trapped.
+    pub backtraces: Backtraces,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
     /// What the host may use; `"cores"` is already counted.
     pub limits: HostLimits,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// What a line of the log says of where a guest has trapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backtraces {
+    /// The functions.
+    #[default]
+    Functions,
+    /// The lines of the source as well, where the component has them.
+    Lines,
 }
 
 /// How much is logged.

@@ -14,8 +14,8 @@ use super::limits::{
     HostLimits, Limits, ListenLimits, REACTORS, RawHost, RawLimits, RawListen, TenantLimits,
 };
 use super::model::{
-    AtCapacity, Config, Handover, HostConfig, Isolation, ListenConfig, LogLevel, OnTrap,
-    PluginConfig, Policy, Stdout, TenantConfig,
+    AtCapacity, Backtraces, Config, Handover, HostConfig, Isolation, ListenConfig, LogFormat,
+    LogLevel, OnTrap, PluginConfig, Policy, Stdout, TenantConfig,
 };
 use super::names::{NAME_BYTES_MAX, is_section_name};
 use super::options;
@@ -115,6 +115,8 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
     Ok(HostConfig {
         log: log_level(raw.log.as_deref()).map_err(wrong("log"))?,
         reload_on_change: raw.reload_on_change.unwrap_or(false),
+        log_format: log_format(raw.log_format.as_deref()).map_err(wrong("log_format"))?,
+        backtraces: backtraces(raw.backtraces.as_deref()).map_err(wrong("backtraces"))?,
         compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
         limits: HostLimits::read(place, &RawHost { reactors, ..raw.clone() })?,
@@ -149,6 +151,16 @@ fn log_level(written: Option<&str>) -> Result<LogLevel, Problem> {
         ("trace", LogLevel::Trace),
     ];
     choice("a log level", written, LogLevel::Info, &known)
+}
+
+fn log_format(written: Option<&str>) -> Result<LogFormat, Problem> {
+    let known = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    choice("a format of the log", written, LogFormat::Text, &known)
+}
+
+fn backtraces(written: Option<&str>) -> Result<Backtraces, Problem> {
+    let known = [("functions", Backtraces::Functions), ("lines", Backtraces::Lines)];
+    choice("what backtraces have", written, Backtraces::Functions, &known)
 }
 
 fn plugins(

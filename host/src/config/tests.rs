@@ -9,7 +9,7 @@ use super::address::ListenAddress;
 use super::allow::Allow;
 use super::directory::{Access, Directory};
 use super::limits::{HostLimits, Limits, TenantLimits};
-use super::model::{CompileCache, HostConfig, LogLevel, Policy, Stdout};
+use super::model::{Backtraces, CompileCache, HostConfig, LogFormat, LogLevel, Policy, Stdout};
 use super::*;
 
 const ECHO: &str = "[plugins.echo]\ncomponent = \"echo.wasm\"\nisolation = \"plugin\"\n";
@@ -44,6 +44,8 @@ fn defaults() {
     let host = HostConfig {
         log: LogLevel::Info,
         reload_on_change: false,
+        log_format: LogFormat::Text,
+        backtraces: Backtraces::Functions,
         compile_cache: CompileCache::Default,
         limits: HostLimits {
             reactors: 1,

@@ -101,7 +101,7 @@ impl Trapped {
         );
         panics::survive(panicked);
         let error = wasmtime::Error::msg(format!("the host panicked: {cause}"));
-        Trapped { error, limit: None, stage }
+        Trapped { error, limit: None, stage, last_words: None }
     }
 }
 

@@ -57,7 +57,12 @@ impl Sandbox {
         let instance = template.pre.instantiate(&mut store);
         let instance = instance.map_err(|error| unmade(store.data(), error))?;
         let guest = template.indices.load(&mut store, &instance);
-        let guest = guest.map_err(|error| Trapped { error, limit: None, stage: Stage::Fit })?;
+        let guest = guest.map_err(|error| Trapped {
+            error,
+            limit: None,
+            stage: Stage::Fit,
+            last_words: None,
+        })?;
         let _template = template.clone();
         Ok(Sandbox { store, _template, instance, guest, objects: FxHashMap::default() })
     }
@@ -73,7 +78,9 @@ impl Sandbox {
     /// How the guest ended.
     pub(super) fn perform(&mut self, event: &mut Event) -> wasmtime::Result<Outcome> {
         begin_slice(&mut self.store);
-        self.store.data_mut().subject = event.connection();
+        let state = self.store.data_mut();
+        (state.subject, state.subject_handle) = (event.connection(), None);
+        state.events += 1;
         match event {
             Event::Data { connection, buffer, length } => {
                 let (object, data) = (self.object(*connection)?, &buffer[..*length]);
@@ -179,7 +186,9 @@ impl Sandbox {
 
     fn open(&mut self, opening: &mut Opening) -> wasmtime::Result<()> {
         let Opening { connection, shared, origin, constructed } = opening;
-        let socket = self.store.data_mut().sockets.insert(*connection, shared.clone());
+        let state = self.store.data_mut();
+        let socket = state.sockets.insert(*connection, shared.clone());
+        state.subject_handle = Some(socket);
         let guest = guest_connection(&self.guest);
         let object = guest.call_constructor(&mut self.store, Resource::new_own(socket), origin)?;
         *constructed = true;
@@ -190,6 +199,7 @@ impl Sandbox {
 
     fn unbind(&mut self, connection: ConnectionId, reason: CloseReason) -> wasmtime::Result<()> {
         let (object, socket) = self.objects.remove(&connection).ok_or_else(unknown_connection)?;
+        self.store.data_mut().subject_handle = Some(socket);
         let guest = guest_connection(&self.guest);
         guest.call_unbind(&mut self.store, object, reason.into())?;
         object.resource_drop(&mut self.store)?;
@@ -198,8 +208,10 @@ impl Sandbox {
     }
 
     /// The guest's object for a connection.
-    fn object(&self, connection: ConnectionId) -> wasmtime::Result<ResourceAny> {
-        self.objects.get(&connection).map(|(object, _)| *object).ok_or_else(unknown_connection)
+    fn object(&mut self, connection: ConnectionId) -> wasmtime::Result<ResourceAny> {
+        let (object, socket) = *self.objects.get(&connection).ok_or_else(unknown_connection)?;
+        self.store.data_mut().subject_handle = Some(socket);
+        Ok(object)
     }
 
     /// Compares the types of the optional exports with the contract; tells which does not fit.
@@ -293,8 +305,9 @@ impl Sandbox {
 
     /// The end of the guest, with the limit behind it.
     pub(super) fn trapped(&self, error: wasmtime::Error) -> Trapped {
-        let limit = limit_behind(self.store.data(), &error);
-        Trapped { error, limit, stage: Stage::Run }
+        let state = self.store.data();
+        let (limit, last_words) = (limit_behind(state, &error), state.last_words());
+        Trapped { error, limit, stage: Stage::Run, last_words }
     }
 }
 

@@ -5,15 +5,18 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, WasmBacktraceDetails};
 
 use crate::config::limits::GUEST_STACK_BYTES;
+use crate::config::model::Backtraces;
 use crate::engine::cache::entry::DIGEST_BYTES;
 
 /// Guard behind a slot that has bounds checks anyway.
 const CHECKED_GUARD_BYTES: u64 = 64 << 10;
 /// How settings without bounds checks are written.
 const UNCHECKED: &str = "unchecked";
+/// What is behind those that know the lines of the source.
+const LINES: &str = "+lines";
 
 /// Two engines with the same settings, in the same program and on the same processor, make the same code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,12 +24,20 @@ pub struct CodeSettings {
     /// Address space set aside for a memory whose accesses are checked; none where there is so much that none
     /// needs a check.
     checked_reservation: Option<u64>,
+    /// Whether it knows the lines of its source.
+    has_lines: bool,
 }
 
 impl CodeSettings {
     /// For memories of at most `memory` bytes, with checks because the address space is short.
     pub(super) fn checked(memory: u64) -> CodeSettings {
-        CodeSettings { checked_reservation: Some(memory.next_multiple_of(CHECKED_GUARD_BYTES)) }
+        let reservation = memory.next_multiple_of(CHECKED_GUARD_BYTES);
+        CodeSettings { checked_reservation: Some(reservation), has_lines: false }
+    }
+
+    /// With what backtraces are to have.
+    pub(super) fn with(self, backtraces: Backtraces) -> CodeSettings {
+        CodeSettings { has_lines: backtraces == Backtraces::Lines, ..self }
     }
 
     /// The engine's configuration, as far as the code depends on it.
@@ -37,6 +48,11 @@ impl CodeSettings {
             // Nothing here is concurrent inside one store, and the bookkeeping for it doubles the price of a call.
             .concurrency_support(false)
             .epoch_interruption(true)
+            .wasm_backtrace_details(if self.has_lines {
+                WasmBacktraceDetails::Enable
+            } else {
+                WasmBacktraceDetails::Disable
+            })
             .max_wasm_stack(GUEST_STACK_BYTES);
         if let Some(reservation) = self.checked_reservation {
             config.memory_reservation(reservation);
@@ -50,9 +66,10 @@ impl CodeSettings {
 impl fmt::Display for CodeSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.checked_reservation {
-            Some(bytes) => bytes.fmt(f),
-            None => f.write_str(UNCHECKED),
+            Some(bytes) => bytes.fmt(f)?,
+            None => f.write_str(UNCHECKED)?,
         }
+        f.write_str(if self.has_lines { LINES } else { "" })
     }
 }
 
@@ -60,8 +77,9 @@ impl FromStr for CodeSettings {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<CodeSettings, Self::Err> {
+        let (text, has_lines) = text.strip_suffix(LINES).map_or((text, false), |text| (text, true));
         let checked_reservation = if text == UNCHECKED { None } else { Some(text.parse()?) };
-        Ok(CodeSettings { checked_reservation })
+        Ok(CodeSettings { checked_reservation, has_lines })
     }
 }
 
@@ -95,7 +113,10 @@ mod tests {
     #[test]
     fn settings_are_read_as_they_are_written() {
         for settings in [CodeSettings::default(), CodeSettings::checked(16 << 20)] {
-            assert_eq!(settings.to_string().parse(), Ok(settings));
+            for backtraces in [Backtraces::Functions, Backtraces::Lines] {
+                let settings = settings.with(backtraces);
+                assert_eq!(settings.to_string().parse(), Ok(settings));
+            }
         }
         assert!("half".parse::<CodeSettings>().is_err());
     }
@@ -105,6 +126,8 @@ mod tests {
         let of = |settings: CodeSettings| digest(&Engine::new(&settings.config()).unwrap());
         assert_eq!(of(CodeSettings::default()), of(CodeSettings::default()));
         assert_ne!(of(CodeSettings::default()), of(CodeSettings::checked(16 << 20)));
+        let lines = CodeSettings::default().with(Backtraces::Lines);
+        assert_ne!(of(CodeSettings::default()), of(lines));
         assert_ne!(of(CodeSettings::checked(32 << 20)), of(CodeSettings::checked(16 << 20)));
     }
 }

@@ -5,6 +5,7 @@ use crate::config::limits;
 use crate::host_api::call::CallEnded;
 use crate::host_api::memory::Refused;
 use crate::host_api::state::HostState;
+use crate::log::text::GuestText;
 use crate::log::trap;
 
 /// How a guest ended.
@@ -15,6 +16,8 @@ pub struct Trapped {
     pub limit: Option<Limit>,
     /// How far it had come.
     pub stage: Stage,
+    /// The last that it has said.
+    pub last_words: Option<GuestText>,
 }
 
 /// How far an instance had come when it failed.
@@ -37,13 +40,19 @@ pub(super) fn unmade(state: &HostState, error: wasmtime::Error) -> Trapped {
             error,
             limit: Some(Limit::Of(&limits::TENANT_MEMORY)),
             stage: Stage::Room,
+            last_words: None,
         };
     }
     if is_lack_of_room(&error) {
-        return Trapped { error, limit: Some(Limit::Of(&limits::INSTANCES)), stage: Stage::Room };
+        return Trapped {
+            error,
+            limit: Some(Limit::Of(&limits::INSTANCES)),
+            stage: Stage::Room,
+            last_words: None,
+        };
     }
     let limit = limit_behind(state, &error);
-    Trapped { error, limit, stage: Stage::Make }
+    Trapped { error, limit, stage: Stage::Make, last_words: state.last_words() }
 }
 
 /// Whether the engine's pool or the system had nothing left.

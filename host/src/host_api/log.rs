@@ -5,6 +5,9 @@ use crate::host_api::state::HostState;
 
 impl log::Host for HostState {
     fn log(&mut self, level: Level, message: String) {
-        self.plugin.lines(self.env.clock.now(), level, "log").add(message.as_bytes(), false);
+        let (now, plugin) = (self.env.clock.now(), self.plugin.clone());
+        let voice = self.voice();
+        plugin.lines(now, level, "log", voice.subject()).add(message.as_bytes(), false);
+        voice.says(&plugin, message.as_bytes());
     }
 }

@@ -8,6 +8,7 @@ use std::task::Waker;
 use crate::base::arena::ConnectionId;
 use crate::clock::Clock;
 use crate::config::limits;
+use crate::config::model::Isolation;
 use crate::contract::bindings::{ErrorCode, types};
 use crate::host_api::call::CallMeter;
 use crate::host_api::command::Commands;
@@ -15,7 +16,9 @@ use crate::host_api::handles::Sockets;
 use crate::host_api::kept::{HandlesAllowed, KeptKind, KeptMeter, OwnCounts};
 use crate::host_api::memory::MemoryMeter;
 use crate::host_api::owned::{OwnJobs, Pops, Subscriptions};
+use crate::host_api::voice::Voice;
 use crate::host_api::wasi::Wasi;
+use crate::log::text::GuestText;
 use crate::mail::post::Address;
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
@@ -36,6 +39,12 @@ pub struct HostState {
     pub commands: Commands,
     /// The connection that the running callback is about.
     pub subject: Option<ConnectionId>,
+    /// The number of the handle that it has of that connection.
+    pub subject_handle: Option<u32>,
+    /// How many events it has been told.
+    pub events: u64,
+    /// Made when it first says something.
+    voice: Option<Voice>,
     /// Ids of timers that are set and not fired or cancelled.
     pub timers: HashSet<u32>,
     /// Ids of listeners that it has opened and not closed.
@@ -86,6 +95,9 @@ impl HostState {
             sockets: Sockets::default(),
             commands: Commands::default(),
             subject: None,
+            subject_handle: None,
+            events: 0,
+            voice: None,
             timers: HashSet::new(),
             listeners: HashSet::new(),
             ticks: 0,
@@ -104,6 +116,27 @@ impl HostState {
             call,
             wasi: None,
         }
+    }
+}
+
+impl HostState {
+    /// What it says, in the running callback.
+    pub(super) fn voice(&mut self) -> &Voice {
+        let (sockets, handle) = (&self.sockets, self.subject_handle);
+        // A timer or a tick in the sandbox of one connection is about that connection.
+        let is_single = self.plugin.config.isolation == Isolation::Connection;
+        let connection = || {
+            let of_event = handle.and_then(|handle| sockets.get(handle)).map(|(_, shared)| shared);
+            of_event.or_else(|| if is_single { sockets.only() } else { None })
+        };
+        let voice = self.voice.get_or_insert_default();
+        voice.may_speak(self.events, connection);
+        voice
+    }
+
+    /// The last that it has said in the running callback, if anything.
+    pub fn last_words(&self) -> Option<GuestText> {
+        self.voice.as_ref()?.last_words(self.events)
     }
 }
 

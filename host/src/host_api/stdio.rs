@@ -13,6 +13,7 @@ use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::config::model::Stdout;
 use crate::contract::bindings::Level;
+use crate::host_api::voice::Voice;
 use crate::log::output;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
@@ -23,10 +24,14 @@ use crate::quota::budget::Reservation;
 /// work of one call has a bound.
 pub const PERMIT: usize = 64 * 1024;
 
+/// What lines of standard error are told as.
+const STDERR: &str = "stderr";
+
 /// A standard stream of a guest, cut into lines. Each handle on it has a line of its own that is not whole yet.
 pub struct Lines {
     plugin: Arc<Plugin>,
     clock: Clock,
+    voice: Voice,
     stream: &'static str,
     level: Level,
     /// Copied to the host's standard output as it is.
@@ -41,25 +46,27 @@ pub struct Lines {
 
 impl Lines {
     /// Standard output.
-    pub(super) fn stdout(plugin: &Arc<Plugin>, clock: &Clock) -> Lines {
+    pub(super) fn stdout(plugin: &Arc<Plugin>, clock: &Clock, voice: &Voice) -> Lines {
         let is_raw = plugin.config.stdout == Stdout::Inherit;
-        Lines::new(plugin, clock, is_raw, ("stdout", Level::Info))
+        Lines::new(plugin, clock, voice, is_raw, ("stdout", Level::Info))
     }
 
     /// Standard error.
-    pub(super) fn stderr(plugin: &Arc<Plugin>, clock: &Clock) -> Lines {
-        Lines::new(plugin, clock, false, ("stderr", Level::Warn))
+    pub(super) fn stderr(plugin: &Arc<Plugin>, clock: &Clock, voice: &Voice) -> Lines {
+        Lines::new(plugin, clock, voice, false, (STDERR, Level::Warn))
     }
 
     fn new(
         plugin: &Arc<Plugin>,
         clock: &Clock,
+        voice: &Voice,
         is_raw: bool,
         (stream, level): (&'static str, Level),
     ) -> Lines {
         Lines {
             plugin: plugin.clone(),
             clock: clock.clone(),
+            voice: voice.clone(),
             stream,
             level,
             is_raw,
@@ -71,7 +78,7 @@ impl Lines {
 
     /// Another handle on the same stream.
     fn another(&self) -> Lines {
-        Lines::new(&self.plugin, &self.clock, self.is_raw, (self.stream, self.level))
+        Lines::new(&self.plugin, &self.clock, &self.voice, self.is_raw, (self.stream, self.level))
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -79,7 +86,8 @@ impl Lines {
             return output::write(&self.plugin.tenant.log, bytes);
         }
         let plugin = self.plugin.clone();
-        let mut lines = plugin.lines(self.clock.now(), self.level, self.stream);
+        let subject = self.voice.subject();
+        let mut lines = plugin.lines(self.clock.now(), self.level, self.stream, subject);
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             match piece.strip_suffix(b"\n") {
                 Some(end) if self.begun.is_empty() && !self.is_full => {
@@ -137,6 +145,9 @@ impl Lines {
         // A panic in Rust begins with an empty line, which tells an operator nothing.
         if !line.is_empty() {
             lines.add(line, is_cut);
+            if self.stream == STDERR {
+                self.voice.says(&self.plugin, line);
+            }
         }
     }
 
@@ -149,7 +160,9 @@ impl Drop for Lines {
     fn drop(&mut self) {
         if !self.begun.is_empty() {
             let plugin = self.plugin.clone();
-            self.end_line(&mut plugin.lines(self.clock.now(), self.level, self.stream));
+            let subject = self.voice.subject();
+            let mut lines = plugin.lines(self.clock.now(), self.level, self.stream, subject);
+            self.end_line(&mut lines);
         }
     }
 }

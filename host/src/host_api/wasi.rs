@@ -30,6 +30,7 @@ use crate::host_api::call::{CallEnded, CallMeter};
 use crate::host_api::kept::HandlesAllowed;
 use crate::host_api::state::HostState;
 use crate::host_api::stdio::Lines;
+use crate::host_api::voice::Voice;
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
 use crate::quota::semaphore::Permit;
@@ -123,10 +124,13 @@ impl HasData for HasTable {
 
 impl HostState {
     fn waiting(&mut self) -> WaitingView<'_> {
+        // What is written may be said.
+        let voice = self.voice().clone();
         let (plugin, clock) = (&self.plugin, &self.env.clock);
         let allowed =
             || HandlesAllowed::beside(0, plugin.config.limits.handles, &self.counts, &self.kept);
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock, allowed())));
+        let wasi =
+            self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock, &voice, allowed())));
         wasi.handles = None;
         WaitingView {
             table: &mut wasi.table,
@@ -157,10 +161,12 @@ impl WaitingView<'_> {
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        let voice = self.voice().clone();
         let (plugin, clock) = (&self.plugin, &self.env.clock);
         let allowed =
             || HandlesAllowed::beside(0, plugin.config.limits.handles, &self.counts, &self.kept);
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock, allowed())));
+        let wasi =
+            self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock, &voice, allowed())));
         wasi.handles = None;
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
     }
@@ -186,10 +192,10 @@ impl Wasi {
         self.allowed = allowed;
     }
 
-    fn new(plugin: &Arc<Plugin>, clock: &Clock, allowed: HandlesAllowed) -> Wasi {
+    fn new(plugin: &Arc<Plugin>, clock: &Clock, voice: &Voice, allowed: HandlesAllowed) -> Wasi {
         let mut context = WasiCtx::builder()
-            .stdout(Lines::stdout(plugin, clock))
-            .stderr(Lines::stderr(plugin, clock))
+            .stdout(Lines::stdout(plugin, clock, voice))
+            .stderr(Lines::stderr(plugin, clock, voice))
             .envs(&plugin.config.environment)
             .max_random_size(RANDOM_BYTES_MAX)
             .build();

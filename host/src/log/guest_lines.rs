@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use tracing::field::debug;
+
 use crate::clock::Moment;
 use crate::contract::bindings::Level;
 use crate::log::share::LogShare;
-use crate::log::{scope, text};
+use crate::log::text::GuestText;
+use crate::log::{format, scope, text};
 
 /// Bytes after which lines are handed to the log's thread.
 const BATCH_BYTES: usize = 32 << 10;
@@ -48,6 +51,10 @@ pub struct Origin<'a> {
     pub level: Level,
     /// `log`, `stdout` or `stderr`.
     pub stream: &'static str,
+    /// The handler of the connection that they are about.
+    pub handler: Option<&'a GuestText>,
+    /// Its number.
+    pub connection: Option<u32>,
 }
 
 impl<'a> GuestLines<'a> {
@@ -77,7 +84,8 @@ impl<'a> GuestLines<'a> {
         let Shape::Known { before, after } = &self.shape else { return };
         let begun = self.batch.len();
         self.batch.extend_from_slice(before);
-        let whole = text::write_line(&mut self.batch, line, self.bytes_max, is_cut);
+        let whole =
+            text::write_line(&mut self.batch, line, self.bytes_max, is_cut, format::written_in());
         self.batch.extend_from_slice(after);
         self.in_batch += 1;
         self.cut += u64::from(!whole);
@@ -116,12 +124,13 @@ impl Shape {
     }
 }
 
-fn tell(Origin { plugin, level, stream }: Origin<'_>) {
+fn tell(Origin { plugin, level, stream, handler, connection }: Origin<'_>) {
+    let handler = handler.map(debug);
     match level {
-        Level::Trace => tracing::trace!(plugin, stream, "{PLACEHOLDER}"),
-        Level::Debug => tracing::debug!(plugin, stream, "{PLACEHOLDER}"),
-        Level::Info => tracing::info!(plugin, stream, "{PLACEHOLDER}"),
-        Level::Warn => tracing::warn!(plugin, stream, "{PLACEHOLDER}"),
-        Level::Error => tracing::error!(plugin, stream, "{PLACEHOLDER}"),
+        Level::Trace => tracing::trace!(plugin, stream, handler, connection, "{PLACEHOLDER}"),
+        Level::Debug => tracing::debug!(plugin, stream, handler, connection, "{PLACEHOLDER}"),
+        Level::Info => tracing::info!(plugin, stream, handler, connection, "{PLACEHOLDER}"),
+        Level::Warn => tracing::warn!(plugin, stream, handler, connection, "{PLACEHOLDER}"),
+        Level::Error => tracing::error!(plugin, stream, handler, connection, "{PLACEHOLDER}"),
     }
 }

@@ -10,7 +10,7 @@ use crate::log::queue::{LOG, WriteQueue};
 use crate::log::share::LogShare;
 
 /// Longest line, whoever writes it: a text that has come past the gate does not fill the log either.
-const LINE_BYTES_MAX: usize = 2 << 20;
+pub(super) const LINE_BYTES_MAX: usize = 2 << 20;
 
 thread_local! {
     static SCOPE: RefCell<Scope> = const { RefCell::new(Scope::Host) };

@@ -6,10 +6,14 @@
 use std::fmt;
 use std::fmt::{Display, Write};
 
+use crate::config::model::LogFormat;
+
 /// Bytes of a name: of a handler, a function, an import, an address or a path.
 pub const NAME_BYTES: usize = 256;
 /// Bytes of the engine's words about a trap, or about a component that does not fit.
 pub const CAUSE_BYTES: usize = 512;
+/// Bytes of what a guest has said last before it trapped.
+pub const LAST_WORDS_BYTES: usize = 1 << 10;
 /// Bytes of all frames of a trap.
 pub const BACKTRACE_BYTES: usize = 3 << 10;
 
@@ -52,7 +56,11 @@ impl Display for GuestText {
 }
 
 impl fmt::Debug for GuestText {
+    /// Without the quotes where `{:#?}` asks for the plain text, which is quoted anew.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f.write_str(&self.0);
+        }
         f.write_char('"')?;
         for c in self.0.chars() {
             if is_quoted(c) {
@@ -124,17 +132,26 @@ impl Iterator for Piece {
 }
 
 /// Adds one line of a guest's to `out`: harmless, at most `bytes_max` bytes of it as they are written. Bytes that are no
-/// text are replaced. Tells whether it is whole.
+/// text are replaced. Tells whether it is whole. Where it stands between the quotes of JSON, what has a meaning there has a
+/// backslash before it.
 ///
 /// `is_cut` says that `line` is only the beginning of a line, whose last character may not be whole.
-pub fn write_line(out: &mut Vec<u8>, line: &[u8], bytes_max: usize, is_cut: bool) -> bool {
+pub fn write_line(
+    out: &mut Vec<u8>,
+    line: &[u8],
+    bytes_max: usize,
+    is_cut: bool,
+    format: LogFormat,
+) -> bool {
     let begun = out.len();
     let room = |out: &Vec<u8>| bytes_max - (out.len() - begun);
+    let is_json = format == LogFormat::Json;
+    let is_plain = |c: char| is_harmless(c) && !(is_json && is_quoted(c));
     let mut rest = line.len();
     for chunk in line.utf8_chunks() {
         rest -= chunk.valid().len() + chunk.invalid().len();
-        for piece in chunk.valid().split_inclusive(|c| !is_harmless(c)) {
-            let harmless = piece.trim_end_matches(|c| !is_harmless(c));
+        for piece in chunk.valid().split_inclusive(|c| !is_plain(c)) {
+            let harmless = piece.trim_end_matches(|c| !is_plain(c));
             let kept = &harmless[..harmless.floor_char_boundary(room(out))];
             out.extend_from_slice(kept.as_bytes());
             if kept.len() < harmless.len() {
@@ -142,9 +159,12 @@ pub fn write_line(out: &mut Vec<u8>, line: &[u8], bytes_max: usize, is_cut: bool
             }
             for c in piece[harmless.len()..].chars() {
                 let escape = c.escape_default();
-                if room(out) < escape.len() {
+                // It begins with the one backslash that it has, or is one of the two characters that have one in JSON.
+                let more = usize::from(is_json && !is_harmless(c));
+                if room(out) < escape.len() + more {
                     return false;
                 }
+                out.extend(std::iter::repeat_n(b'\\', more));
                 out.extend(escape.map(|c| c as u8));
             }
         }
@@ -202,7 +222,7 @@ mod tests {
 
     fn line(text: &[u8], bytes_max: usize, is_cut: bool) -> (String, bool) {
         let mut out = b"> ".to_vec();
-        let whole = write_line(&mut out, text, bytes_max, is_cut);
+        let whole = write_line(&mut out, text, bytes_max, is_cut, LogFormat::Text);
         (String::from_utf8(out[2..].to_vec()).expect("UTF-8"), whole)
     }
 
@@ -240,6 +260,26 @@ mod tests {
         // The end of a text that was cut in a character is no fault of the guest's.
         assert_eq!(line(b"a\xc3", 100, true), ("a".to_owned(), false));
         assert_eq!(line(b"a\xc3", 100, false), ("a\u{fffd}".to_owned(), true));
+    }
+
+    /// The same as JSON has it, whatever there is and wherever it is cut.
+    #[test]
+    fn a_line_of_json_says_what_a_line_of_text_does() {
+        let every_character: String = (0..0x2100).filter_map(char::from_u32).collect();
+        for text in
+            ["", "plain ü", "\"\\\"", "{\"a\":\"\\u0041\"}", "\u{1b}[2J\r", &every_character]
+        {
+            for max in [0, 1, 2, 5, 6, 7, 8, 100, 1 << 20] {
+                let mut json = Vec::new();
+                let whole = write_line(&mut json, text.as_bytes(), max, false, LogFormat::Json);
+                assert!(json.len() <= max, "{text:?} {max}");
+                let quoted = format!("\"{}\"", String::from_utf8(json).expect("UTF-8"));
+                let said: String = serde_json::from_str(&quoted).expect("a string of JSON");
+                let (shown, _) = line(text.as_bytes(), 1 << 20, false);
+                assert!(shown.starts_with(&said), "{text:?} {max}: {said}");
+                assert_eq!(whole, said == shown, "{text:?} {max}");
+            }
+        }
     }
 
     #[test]

@@ -41,10 +41,27 @@ struct Frames<'a>(&'a WasmBacktrace);
 
 impl Display for Frames<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, frame) in self.0.frames().iter().enumerate() {
-            f.write_str(if number == 0 { "" } else { " < " })?;
-            match frame.func_name() {
-                Some(name) => f.write_str(function(name).as_str())?,
+        let mut frames = self.0.frames().iter().peekable();
+        let mut separator = "";
+        while let Some(frame) = frames.next() {
+            f.write_str(separator)?;
+            separator = " < ";
+            let name = frame.func_name().map(function);
+            let machinery = name.as_ref().and_then(|name| Machinery::of(name.as_str()));
+            if let Some(machinery) = machinery {
+                let mut count = 1;
+                let is_same = |frame: &&wasmtime::FrameInfo| {
+                    let name = frame.func_name().map(function);
+                    name.and_then(|name| Machinery::of(name.as_str())) == Some(machinery)
+                };
+                while frames.next_if(is_same).is_some() {
+                    count += 1;
+                }
+                write!(f, "[{count} of {machinery}]")?;
+                continue;
+            }
+            match name {
+                Some(name) => f.write_str(name.as_str())?,
                 None => write!(f, "function {}", frame.func_index())?,
             }
             let symbol = frame.symbols().first();
@@ -53,6 +70,45 @@ impl Display for Frames<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What stands between a fault and its author's code, and tells nobody anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Machinery {
+    /// A standard library.
+    Library,
+    /// An interpreter of JavaScript or Python.
+    Interpreter,
+}
+
+impl Machinery {
+    fn of(function: &str) -> Option<Machinery> {
+        // `<core::iter::Map<…> as …>::next` is the library's, `<mine::Type as core::…>::next` is not.
+        let begin = function.trim_start_matches(['<', '&', '*']);
+        let has = |begins: &[&str]| begins.iter().any(|it| begin.starts_with(it));
+        if has(&LIBRARY) || LIBRARY_WHOLE.contains(&begin) {
+            return Some(Machinery::Library);
+        }
+        has(&INTERPRETER).then_some(Machinery::Interpreter)
+    }
+}
+
+/// With what the names of functions of standard libraries begin: those of Rust and of C.
+const LIBRARY: [&str; 9] =
+    ["std::", "core::", "alloc::", "__rust", "rust_", "__wasi", "__libc", "dlmalloc", "wasip2::"];
+/// Such names as a whole.
+const LIBRARY_WHOLE: [&str; 4] = ["abort", "exit", "_Exit", "_start"];
+/// With what those of interpreters begin: SpiderMonkey's, QuickJS's, CPython's.
+const INTERPRETER: [&str; 10] =
+    ["js::", "JS::", "JS_", "mozilla::", "__JS_", "Interpret(", "Py", "_Py", "pythonapi", "pyo3::"];
+
+impl Display for Machinery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Machinery::Library => "the standard library",
+            Machinery::Interpreter => "the interpreter",
+        })
     }
 }
 
@@ -73,6 +129,27 @@ mod tests {
         assert_eq!(function("_ZN3foo3bar17h0123456789abcdefE").as_str(), "foo::bar");
         assert_eq!(function(&"_ZN".repeat(40_000)).as_str().len(), NAME_BYTES);
         assert!(function(&"\u{1b}".repeat(99_000)).as_str().len() <= NAME_BYTES);
+    }
+
+    #[test]
+    fn what_stands_between_is_told_from_the_authors_own() {
+        for (name, expected) in [
+            ("std::panicking::panic_with_hook", Some(Machinery::Library)),
+            ("__rustc::__rust_abort", Some(Machinery::Library)),
+            ("abort", Some(Machinery::Library)),
+            ("<core::iter::Map<I, F> as core::iter::Iterator>::next", Some(Machinery::Library)),
+            ("<<alloc::vec::Vec<T>>::IntoIter as Drop>::drop", Some(Machinery::Library)),
+            ("_PyEval_EvalFrameDefault", Some(Machinery::Interpreter)),
+            ("js::RunScript(JSContext*, js::RunState&)", Some(Machinery::Interpreter)),
+            ("<mine::Echo as sandloop::connection::Connection>::receive_data", None),
+            ("<mine::Range as core::iter::Iterator>::next", None),
+            ("aborted::handle", None),
+            ("standard::thing", None),
+            ("sandloop:plugin/handler@0.1.1#[method]connection.receive-data", None),
+            ("", None),
+        ] {
+            assert_eq!(Machinery::of(name), expected, "{name}");
+        }
     }
 
     #[test]

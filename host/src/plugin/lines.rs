@@ -6,20 +6,31 @@ use crate::contract::bindings::Level;
 use crate::log::guest_lines::{GuestLines, Origin};
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
+use crate::plugin::subject::Subject;
 
 /// Lines that a plugin writes in one call; they are on their way when this is dropped.
 pub struct PluginLines<'a> {
     plugin: &'a Plugin,
-    origin: Origin<'a>,
+    level: Level,
+    stream: &'static str,
+    subject: Option<Subject>,
     lines: GuestLines<'a>,
 }
 
 impl Plugin {
-    /// Begins to write lines of this level, which come from `stream`.
-    pub fn lines(&self, now: Moment, level: Level, stream: &'static str) -> PluginLines<'_> {
+    /// Begins to write lines of this level, which come from `stream`, about this connection.
+    pub fn lines(
+        &self,
+        now: Moment,
+        level: Level,
+        stream: &'static str,
+        subject: Option<Subject>,
+    ) -> PluginLines<'_> {
         PluginLines {
             plugin: self,
-            origin: Origin { plugin: self.name(), level, stream },
+            level,
+            stream,
+            subject,
             lines: GuestLines::new(&self.tenant.log, now, self.config.limits.log_line),
         }
     }
@@ -28,7 +39,14 @@ impl Plugin {
 impl PluginLines<'_> {
     /// One more line, if its tenant may still write some. `is_cut` says that the rest of it is left out already.
     pub fn add(&mut self, line: &[u8], is_cut: bool) {
-        self.lines.add(self.origin, line, is_cut);
+        let origin = Origin {
+            plugin: self.plugin.name(),
+            level: self.level,
+            stream: self.stream,
+            handler: self.subject.as_ref().map(|subject| &subject.handler),
+            connection: self.subject.as_ref().map(|subject| subject.connection),
+        };
+        self.lines.add(origin, line, is_cut);
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Ended {
     pub limit: Option<Limit>,
     /// The engine's words.
     pub cause: Option<GuestText>,
+    /// What the guest has said last in this event.
+    pub last_words: Option<GuestText>,
     /// The guest's frames.
     pub backtrace: Option<GuestText>,
 }
@@ -69,6 +71,7 @@ impl Plugin {
                     limit = limit.as_deref(),
                     value,
                     cause = ended.cause.as_ref().map(debug),
+                    last_words = ended.last_words.as_ref().map(debug),
                     backtrace = ended.backtrace.as_ref().map(debug),
                     count,
                     strikes,

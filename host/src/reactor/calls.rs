@@ -310,6 +310,7 @@ impl Reactor {
                 operation: None,
                 limit: Some(EVENT_DEADLINE),
                 cause: None,
+                last_words: None,
                 backtrace: None,
             },
         );

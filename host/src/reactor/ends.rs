@@ -90,6 +90,7 @@ impl Reactor {
                 operation: None,
                 limit: trapped.limit,
                 cause: Some(trap::cause(&trapped.error)),
+                last_words: trapped.last_words.clone(),
                 backtrace: Some(trap::backtrace(&trapped.error)),
             },
         );

@@ -199,6 +199,7 @@ impl Worker {
                 operation: Some(operation),
                 limit: trapped.limit,
                 cause: Some(trap::cause(&trapped.error)),
+                last_words: trapped.last_words.clone(),
                 backtrace: Some(trap::backtrace(&trapped.error)),
             },
         );
