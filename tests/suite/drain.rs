@@ -214,3 +214,93 @@ fn a_plugin_that_stops_the_host_stops_what_is_under_way() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(!outcome.stdout.contains("draining"), "{}", outcome.stdout);
 }
+
+/// What an HTTP client sends before the signal and after it, and how the answer ends.
+const REQUESTS: [(&str, &str, &str); 3] = [
+    ("GET /timer?ms=700 HTTP/1.1\r\nHost: h\r\n\r\n", "", "timer"),
+    ("GET /defer?ms=300 HTTP/1.1\r\nHost: h\r\n\r\n", "", "deferred"),
+    ("POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc", "defghij", "10"),
+];
+const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// A frame of a client, whose mask changes nothing.
+fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(bytes.len()).expect("short");
+    [&[kind, 0x80 | length, 0, 0, 0, 0], bytes].concat()
+}
+
+/// Two hundred requests: answers of timers and of deferred jobs, uploads that are half there, and WebSockets.
+#[test]
+fn requests_in_flight_are_answered() {
+    let config = Config::new()
+        .host("stop_deadline", LONG)
+        .host("reactors", "2")
+        .host("workers", "4")
+        .plugin(Plugin::new("http_drains").limit("cpu_per_operation", "\"10s\""))
+        .listen(Listen::tcp("http_drains"));
+    let host = Host::start(&config);
+    // A request before, whose answer says that the connection stays.
+    let keeping = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut peers: Vec<(Peer, usize)> =
+        (0..200).map(|it| (host.connect("http_drains"), it % 4)).collect();
+    let mut idle: Vec<Peer> = (0..20).map(|_| host.connect("http_drains")).collect();
+    for peer in idle.iter_mut().chain(peers.iter_mut().map(|(peer, _)| peer)) {
+        peer.send(keeping);
+        let head = read_head(peer);
+        assert!(head.starts_with("HTTP/1.1 200") && !head.contains("Connection: close"), "{head}");
+        peer.expect("0");
+    }
+    for (peer, kind) in &mut peers {
+        match REQUESTS.get(*kind) {
+            Some((ask, ..)) => peer.send(ask),
+            None => {
+                peer.send(HANDSHAKE);
+                assert!(read_head(peer).starts_with("HTTP/1.1 101"));
+                peer.send(frame(0x81, b"timer 700"));
+                peer.send(frame(0x81, b"asked"));
+                peer.expect([&b"\x81\x05"[..], b"asked"].concat());
+            }
+        }
+    }
+    host.signal(Signal::TERM);
+    host.wait_log("stopping");
+    for peer in &mut idle {
+        peer.expect_end();
+    }
+    for (peer, kind) in &mut peers {
+        match REQUESTS.get(*kind) {
+            Some((_, then, answer)) => {
+                peer.send(then);
+                let head = read_head(peer);
+                assert!(head.contains("Connection: close"), "{head}");
+                peer.expect(answer);
+            }
+            None => {
+                peer.expect([&b"\x81\x05"[..], b"timer"].concat());
+                // 1001, which is answered.
+                peer.expect(b"\x88\x02\x03\xe9");
+                peer.send(frame(0x88, b"\x03\xe9"));
+            }
+        }
+        peer.finish();
+        peer.expect_end();
+    }
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("not drained"), "{}", outcome.stderr);
+}
+
+/// Up to the empty line.
+#[track_caller]
+fn read_head(peer: &mut Peer) -> String {
+    let mut head = String::new();
+    loop {
+        let line = peer.line();
+        if line.trim_end().is_empty() {
+            return head;
+        }
+        head.push_str(line.trim_end());
+        head.push('\n');
+    }
+}

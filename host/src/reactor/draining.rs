@@ -70,7 +70,8 @@ impl Reactor {
     pub(super) fn look_at_drained(&mut self, id: ConnectionId) {
         let entry = self.connections.get_mut(id);
         let draining = entry.and_then(|entry| entry.draining.as_ref());
-        if draining.is_some_and(|draining| draining.step == DrainStep::WhenIdle) {
+        let is_looked_at = |step: DrainStep| matches!(step, DrainStep::Begin | DrainStep::WhenIdle);
+        if draining.is_some_and(|draining| is_looked_at(draining.step)) {
             self.drain_later(id);
         }
     }
@@ -119,20 +120,41 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let Some(draining) = &mut entry.draining else { return };
         draining.is_due = false;
-        let until = draining.until;
-        match draining.step {
+        let (step, until, was_unread) = (draining.step, draining.until, draining.was_unread);
+        match step {
+            DrainStep::Begin if !was_unread && self.is_unread(id) => self.read_first(id),
             DrainStep::Begin => self.tell_of_drain(id, until),
             DrainStep::WhenIdle => match self.hold(id, until) {
                 Some(hold) => self.look_again(id, hold),
                 None => self.close_now(id),
             },
             DrainStep::Close => self.close_now(id),
-            DrainStep::Cut => {
-                draining.step = DrainStep::Closed;
-                self.end_connection(id, CloseReason::Stopped);
-            }
+            DrainStep::Cut => self.cut_now(id),
             DrainStep::Told | DrainStep::UntilClosed | DrainStep::Closed => {}
         }
+    }
+
+    /// What has come before the end is told is told first: its plugin would take it for one that is between two requests. It has
+    /// a moment for that.
+    fn read_first(&mut self, id: ConnectionId) {
+        let until = self.setup.env.clock.now() + NEW_FOR;
+        let entry = self.connections.get_mut(id);
+        if let Some(draining) = entry.and_then(|entry| entry.draining.as_mut()) {
+            draining.was_unread = true;
+        }
+        self.look_again(id, Hold::New(until));
+        self.look_again(id, Hold::Instance);
+    }
+
+    /// Whether something has come that its plugin would take and has not been told.
+    fn is_unread(&self, id: ConnectionId) -> bool {
+        let Some(entry) = self.connections.get(id) else { return false };
+        let mut connection = entry.shared.lock();
+        if !connection.wants_read() {
+            return false;
+        }
+        let is_known = entry.reading != ReadState::Quiet || entry.holds_input;
+        is_known || connection.stream().is_some_and(|stream| stream.has_unread())
     }
 
     /// Tells the plugin of a connection that it is being drained, if it has anything for that.
@@ -193,6 +215,14 @@ impl Reactor {
         self.reconcile(id);
     }
 
+    fn cut_now(&mut self, id: ConnectionId) {
+        let entry = self.connections.get_mut(id);
+        if let Some(draining) = entry.and_then(|entry| entry.draining.as_mut()) {
+            draining.step = DrainStep::Closed;
+        }
+        self.end_connection(id, CloseReason::Stopped);
+    }
+
     /// What of a connection is under way.
     fn hold(&mut self, id: ConnectionId, until: Moment) -> Option<Hold> {
         let entry = self.connections.get(id)?;
@@ -210,8 +240,10 @@ impl Reactor {
         if !entry.is_open || connection.has_output() || connection.is_relayed() {
             return Some(Hold::Own);
         }
-        let is_read = entry.reading == ReadState::Quiet && !entry.holds_input;
-        if !is_read || connection.stream().is_some_and(|stream| stream.has_unread()) {
+        let is_unread = entry.reading != ReadState::Quiet
+            || entry.holds_input
+            || connection.stream().is_some_and(|stream| stream.has_unread());
+        if is_unread {
             return Some(Hold::Instance);
         }
         drop(connection);

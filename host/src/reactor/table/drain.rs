@@ -14,6 +14,8 @@ pub(in crate::reactor) struct DrainEntry {
     pub(in crate::reactor) is_due: bool,
     /// Whether its instance holds it, to have it looked at again when that is quiet.
     pub(in crate::reactor) is_held: bool,
+    /// Whether it was given time to be read before it is told.
+    pub(in crate::reactor) was_unread: bool,
     /// When it is looked at again, if nothing happens before.
     pub(in crate::reactor) again: Option<DeadlineKey>,
 }
@@ -51,7 +53,7 @@ pub(in crate::reactor) enum Hold {
 impl DrainEntry {
     /// One that is about to be told, or closed.
     pub(in crate::reactor) fn new(step: DrainStep, until: Moment) -> DrainEntry {
-        DrainEntry { step, until, is_due: false, is_held: false, again: None }
+        DrainEntry { step, until, is_due: false, is_held: false, was_unread: false, again: None }
     }
 }
 
