@@ -4,6 +4,7 @@ pub(crate) mod arena;
 pub(crate) mod cancel;
 pub mod heap;
 pub(crate) mod histogram;
+pub(crate) mod os;
 pub mod panics;
 pub(crate) mod thread;
 pub(crate) mod token;

@@ -8,16 +8,17 @@ use std::task::{Wake, Waker};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
+use crate::base::os;
+
 /// Added to the niceness of threads that work for long: the reactors come first.
 const NICENESS: i32 = 10;
 
-/// Lowers the priority of the calling thread; on Linux a niceness belongs to a thread.
+/// Lowers the priority of the calling thread.
 ///
 /// # Errors
 /// When the operating system refuses.
 pub fn lower_priority() -> io::Result<()> {
-    rustix::process::nice(NICENESS)?;
-    Ok(())
+    os::add_niceness(NICENESS)
 }
 
 /// Lowers the priority of another thread of the process.
@@ -25,19 +26,17 @@ pub fn lower_priority() -> io::Result<()> {
 /// # Errors
 /// When the operating system refuses, or the thread has ended.
 pub fn lower_priority_of(thread: ThreadId) -> io::Result<()> {
-    // On Linux the id of a thread stands for that thread alone.
-    rustix::process::setpriority_process(Some(thread.0), NICENESS)?;
-    Ok(())
+    os::set_niceness(thread.0, NICENESS)
 }
 
 /// A thread of this process, for others to look at.
 #[derive(Debug, Clone, Copy)]
-pub struct ThreadId(rustix::process::Pid);
+pub struct ThreadId(i32);
 
 impl ThreadId {
     /// The calling thread.
     pub fn current() -> ThreadId {
-        ThreadId(rustix::thread::gettid())
+        ThreadId(os::thread())
     }
 }
 
@@ -52,7 +51,7 @@ pub struct Seen {
 
 /// Looks at another thread; none where the operating system does not tell.
 pub fn look_at(thread: ThreadId) -> Option<Seen> {
-    let folder = format!("/proc/self/task/{}", thread.0.as_raw_nonzero());
+    let folder = format!("/proc/self/task/{}", thread.0);
     let stat = std::fs::read_to_string(format!("{folder}/stat")).ok()?;
     // The name, in parentheses, may hold anything.
     let state = stat.rsplit_once(')')?.1.trim_start().bytes().next()?;

@@ -2,12 +2,13 @@
 //! each below its folder, links and `..` included, or not at all.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 
+use crate::base::os;
 use crate::config::directory::Directory;
 use crate::mail::watch::WatchFault;
 use crate::net::connection::files::{FileFault, OpenedFile};
@@ -41,7 +42,7 @@ impl GrantedFolders {
     /// The one that cannot be opened, and why.
     pub fn open(directories: &[Directory]) -> Result<GrantedFolders, (Directory, Errno)> {
         let open = |directory: &Directory| {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let flags = os::FOR_ITS_NAME | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let folder = rustix::fs::open(&directory.host, flags, Mode::empty());
             let folder = folder.map_err(|errno| (directory.clone(), errno))?;
             Ok(GrantedFolder { name: directory.guest.clone(), folder: Arc::new(folder) })
@@ -84,7 +85,7 @@ impl GrantedPath {
     /// Why there is nothing to send.
     pub fn open(&self, offset: u64, length: Option<u64>) -> Result<OpenedFile, FileFault> {
         // What is no file is not opened: that alone may wait for ever, or set something off.
-        refuse_special(&self.resolve(OFlags::PATH)?)?;
+        refuse_special(&self.resolve(os::FOR_ITS_NAME)?)?;
         let file = self.resolve(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         // Somebody else may have put another thing there meanwhile.
         let size = refuse_special(&file)?;
@@ -101,7 +102,7 @@ impl GrantedPath {
     /// # Errors
     /// Why there is nothing to watch.
     pub fn open_to_watch(&self) -> Result<OwnedFd, WatchFault> {
-        let opened = self.resolve(OFlags::PATH)?;
+        let opened = self.resolve(os::FOR_ITS_NAME)?;
         let stat = fstat(&opened).map_err(fault_of)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile | FileType::Directory => Ok(opened),
@@ -110,10 +111,8 @@ impl GrantedPath {
     }
 
     fn resolve(&self, flags: OFlags) -> Result<OwnedFd, FileFault> {
-        let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let folder = self.folder.as_fd();
         loop {
-            match openat2(folder, &self.path, flags | OFlags::CLOEXEC, Mode::empty(), how) {
+            match os::open_below(&self.folder, &self.path, flags) {
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 result => return result.map_err(fault_of),
             }

@@ -5,13 +5,13 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::base::os;
 use crate::base::thread::Threads;
 use crate::clock;
 
@@ -69,14 +69,12 @@ impl ServiceManager {
         }
         let Some(told) = self.told.clone() else { return Ok(Starting { _ends: None }) };
         told.state(&format!("STATUS=loading plugins: {plugins}"));
+        // Where there is no room now, there is the next time.
+        let _ = told.send(&extension(START_PATIENCE));
         let (ends, ended) = channel();
         Threads::new().spawn("start".to_owned(), move || {
-            loop {
-                // Where there is no room now, there is the next time.
+            while ended.recv_timeout(START_PATIENCE / 3) == Err(RecvTimeoutError::Timeout) {
                 let _ = told.send(&extension(START_PATIENCE));
-                if ended.recv_timeout(START_PATIENCE / 3) != Err(RecvTimeoutError::Timeout) {
-                    return;
-                }
             }
         })?;
         Ok(Starting { _ends: Some(ends) })
@@ -140,7 +138,7 @@ pub(super) struct Starting {
 impl NotifySocket {
     fn at(name: &[u8], watchdog: Option<Duration>) -> io::Result<NotifySocket> {
         let manager = match name {
-            [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+            [b'@', name @ ..] => os::abstract_address(name)?,
             [b'/', ..] => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(name))?,
             _ => return Err(io::ErrorKind::InvalidInput.into()),
         };

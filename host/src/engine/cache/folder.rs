@@ -20,6 +20,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::entry;
+use crate::base::os;
 
 /// An entry that is larger is none: the largest components compile to a tenth of it.
 const ENTRY_BYTES_MAX: u64 = 2 << 30;
@@ -233,7 +234,7 @@ fn strangers(stat: &Stat) -> Option<Stranger> {
     if stat.st_uid != own && stat.st_uid != 0 {
         return Some(Stranger::Owner(stat.st_uid));
     }
-    let mode = stat.st_mode & 0o7777;
+    let mode = os::mode_of(stat) & 0o7777;
     (mode & OTHERS_WRITE != 0).then_some(Stranger::Writers(mode))
 }
 

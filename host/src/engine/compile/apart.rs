@@ -7,13 +7,12 @@
 
 use std::io::{self, Read};
 
-use rustix::process::{
-    Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
-};
+use rustix::process::{Resource, Rlimit, getppid, getrlimit, setrlimit};
 use wasmtime::Engine;
 
 use super::answer::CompilerAnswer;
 use super::artefact::Artefact;
+use crate::base::os;
 use crate::engine::footprint::Footprint;
 use crate::engine::proposals;
 use crate::engine::settings::CodeSettings;
@@ -36,7 +35,7 @@ pub fn compile(settings: CodeSettings, memory: u64, seconds: u64, parent: u32) -
 
 fn bound(memory: u64, seconds: u64, parent: u32) -> io::Result<()> {
     // Whoever waits for the answer is gone: so is the reason to go on.
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+    os::end_with_parent()?;
     let own_parent = getppid().map(|pid| pid.as_raw_nonzero().get());
     if own_parent.and_then(|pid| u32::try_from(pid).ok()) != Some(parent) {
         return Err(io::Error::other("the host has ended"));

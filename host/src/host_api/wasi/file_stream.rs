@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rustix::io::{ReadWriteFlags, pwritev2};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
+use crate::base::os;
 use crate::plugin::file_calls::{FileAnswer, FileCalls};
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::Permit;
@@ -203,8 +203,7 @@ fn write_at(file: &File, bytes: &[u8], place: WritePlace) -> io::Result<usize> {
         WritePlace::End => {
             let mut left = bytes;
             while !left.is_empty() {
-                let slices = [io::IoSlice::new(left)];
-                let written = match pwritev2(file, &slices, 0, ReadWriteFlags::APPEND) {
+                let written = match os::append(file, left) {
                     Err(rustix::io::Errno::INTR) => continue,
                     result => result?,
                 };

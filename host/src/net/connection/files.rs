@@ -8,12 +8,11 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::io::IoSliceMut;
 use std::sync::Arc;
 
-use rustix::fs::sendfile;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::io::Errno;
 
+use crate::base::os;
 use crate::net::connection::outbox::Outbox;
 use crate::net::connection::stream::Stream;
 use crate::quota::budget::Reservation;
@@ -276,7 +275,7 @@ impl Reading {
         if !(self.is_cached(self.offset)? && self.is_cached(last)?) {
             return Ok(Ok(FileStep::Failed(FileFault::Changed)));
         }
-        match sendfile(&*stream, &self.file, Some(&mut self.offset), length) {
+        match os::send_file(&*stream, &self.file, &mut self.offset, length) {
             Ok(0) => Ok(Ok(FileStep::Failed(FileFault::Changed))),
             Ok(bytes) => {
                 self.left = self.left.saturating_sub(bytes as u64);
@@ -317,8 +316,7 @@ impl Reading {
 
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
         loop {
-            let pieces = &mut [IoSliceMut::new(&mut *buffer)];
-            match preadv2(&self.file, pieces, offset, ReadWriteFlags::NOWAIT) {
+            match os::read_at_once(&self.file, buffer, offset) {
                 Err(Errno::INTR) => {}
                 // A file system that knows no such reads may wait in any.
                 Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => return Err(Errno::AGAIN),

@@ -10,9 +10,10 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, recv, send};
 use socket2::SockRef;
 
+use crate::base::os;
 use crate::net::connection::tls::TlsStream;
 use crate::net::datagram::DatagramPeer;
 use crate::net::datagram::port::DatagramPort;
@@ -64,7 +65,7 @@ impl Stream {
             Stream::Port(port) => return retry(|| port.answer(bytes)),
         }
         // A peer that is gone is an error and no signal.
-        retry(|| Ok(send(&*self, bytes, SendFlags::NOSIGNAL)?))
+        retry(|| Ok(send(&*self, bytes, os::NO_SIGNAL)?))
     }
 
     /// Writes what fits of several pieces.

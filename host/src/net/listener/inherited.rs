@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use listenfd::ListenFd;
 use socket2::Socket;
 
+use crate::base::os;
 use crate::config::address::ListenAddress;
 use crate::net::listener::error::BindFault;
 
@@ -86,7 +87,7 @@ fn take(all: &mut ListenFd, place: usize) -> Result<Inherited, String> {
 }
 
 fn listening(socket: Socket, address: ListenAddress) -> Result<Inherited, String> {
-    if !socket.is_listener().map_err(|error| error.to_string())? {
+    if !os::is_listening(&socket).map_err(|error| error.to_string())? {
         return Err(format!("a socket at {address} that does not listen"));
     }
     prepared(socket, address)

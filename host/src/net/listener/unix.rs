@@ -2,15 +2,15 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Uid};
+use rustix::fs::{FileType, FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::base::os;
 use crate::config::socket_access::SocketAccess;
 use crate::net::listener::error::BindFault;
 
@@ -108,7 +108,7 @@ fn give_away(path: &Path, access: &SocketAccess) -> Result<(), BindFault> {
         return Ok(());
     }
     // By what it is: whoever may write in the folder may have put something else at the path by now.
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = os::FOR_ITS_NAME | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let socket = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
     let stat = rustix::fs::fstat(&socket).map_err(io::Error::from)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
@@ -116,13 +116,10 @@ fn give_away(path: &Path, access: &SocketAccess) -> Result<(), BindFault> {
     }
     let (owner, group) = (access.owner.map(Uid::from_raw), access.group.map(Gid::from_raw));
     if owner.is_some() || group.is_some() {
-        rustix::fs::chownat(socket.as_fd(), "", owner, group, AtFlags::EMPTY_PATH)
-            .map_err(|error| BindFault::Owner(error.into()))?;
+        os::set_owner(&socket, owner, group).map_err(|error| BindFault::Owner(error.into()))?;
     }
     if let Some(mode) = access.mode {
-        let by_descriptor = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&socket));
-        rustix::fs::chmod(by_descriptor, Mode::from_raw_mode(mode))
-            .map_err(|error| BindFault::Mode(error.into()))?;
+        os::set_mode(&socket, mode).map_err(|error| BindFault::Mode(error.into()))?;
     }
     Ok(())
 }

@@ -1,22 +1,20 @@
 //! The files that the instances of a reactor watch: one descriptor of the system's for all of them.
 
 use std::collections::HashMap;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
 use crate::base::arena::InstanceId;
+use crate::base::os::FileWatcher;
+use crate::base::os::file_event::FileEvent;
 use crate::base::token::PollSource;
 use crate::mail::watch::{Change, WatchFault};
 use crate::plugin::file_calls::FileAnswer;
 use crate::quota::host_memory::Admission;
 
-/// What the system tells at once.
-const BUFFER_BYTES: usize = 4096;
 /// Changes that are taken in one turn, besides those that came with the last of them.
 const CHANGES_PER_TURN: usize = 256;
 
@@ -54,7 +52,7 @@ impl Untold {
 /// Who watches what.
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct Watches {
-    inotify: Option<OwnedFd>,
+    watcher: Option<FileWatcher>,
     watchers: HashMap<i32, Vec<(InstanceId, u32)>>,
     /// Whether the system may have something to tell.
     may_have_more: bool,
@@ -64,7 +62,7 @@ impl Watches {
     /// Has the descriptor there from the start, for plugins that see folders; to close it takes the system long, so that it
     /// stays.
     pub(in crate::reactor) fn prepare(&mut self, registry: &Registry) {
-        if let Err(fault) = self.inotify(registry) {
+        if let Err(fault) = self.watcher(registry) {
             // The first watch tries again, and its guest is told.
             tracing::debug!(?fault, "changes of files cannot be watched yet");
         }
@@ -87,24 +85,14 @@ impl Watches {
         file: &OwnedFd,
         watcher: (InstanceId, u32),
     ) -> Result<i32, WatchFault> {
-        let inotify = self.inotify(registry)?;
-        let what = WatchFlags::MODIFY
-            | WatchFlags::CREATE
-            | WatchFlags::DELETE
-            | WatchFlags::MOVE
-            | WatchFlags::DELETE_SELF
-            | WatchFlags::MOVE_SELF;
-        // What is open is meant, whatever its path leads to by now.
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let descriptor = inotify::add_watch(inotify, path, what).map_err(fault_of)?;
+        let descriptor = self.watcher(registry)?.add(file).map_err(fault_of)?;
         self.watchers.entry(descriptor).or_default().push(watcher);
         Ok(descriptor)
     }
 
-    fn inotify(&mut self, registry: &Registry) -> Result<&OwnedFd, WatchFault> {
-        if self.inotify.is_none() {
-            let made = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC);
-            let made = made.map_err(fault_of)?;
+    fn watcher(&mut self, registry: &Registry) -> Result<&FileWatcher, WatchFault> {
+        if self.watcher.is_none() {
+            let made = FileWatcher::new().map_err(fault_of)?;
             let registered = registry.register(
                 &mut SourceFd(&made.as_raw_fd()),
                 PollSource::Watches.into(),
@@ -114,9 +102,9 @@ impl Watches {
                 tracing::error!(%error, "changes of files cannot be polled");
                 WatchFault::Failed
             })?;
-            self.inotify = Some(made);
+            self.watcher = Some(made);
         }
-        self.inotify.as_ref().ok_or(WatchFault::Failed)
+        self.watcher.as_ref().ok_or(WatchFault::Failed)
     }
 
     /// One of those who watch something does not any more.
@@ -125,9 +113,8 @@ impl Watches {
         watchers.retain(|known| *known != watcher);
         if watchers.is_empty() {
             self.watchers.remove(&descriptor);
-            if let Some(inotify) = &self.inotify {
-                // What is gone is not watched by the system any more.
-                let _ = inotify::remove_watch(inotify, descriptor);
+            if let Some(watcher) = &self.watcher {
+                watcher.remove(descriptor);
             }
         }
     }
@@ -135,54 +122,34 @@ impl Watches {
     /// What has changed, and who watches it, up to the bound of a turn.
     pub(in crate::reactor) fn take(&mut self) -> Vec<(InstanceId, u32, Change)> {
         let mut changes = Vec::new();
-        let Some(inotify) = &self.inotify else {
-            self.may_have_more = false;
-            return changes;
-        };
-        let mut buffer = [const { MaybeUninit::uninit() }; BUFFER_BYTES];
-        let mut reader = inotify::Reader::new(inotify, &mut buffer);
-        let mut taken = 0;
-        while taken < CHANGES_PER_TURN || !reader.is_buffer_empty() {
-            taken += 1;
-            let event = match reader.next() {
-                Ok(event) => event,
-                Err(Errno::INTR) => continue,
-                // There is nothing more.
-                Err(_) => {
-                    self.may_have_more = false;
-                    break;
+        let (watcher, watchers) = (&self.watcher, &mut self.watchers);
+        self.may_have_more = watcher.as_ref().is_some_and(|watcher| {
+            watcher.take(CHANGES_PER_TURN, |event| {
+                if event.has_lost {
+                    let all = watchers.values().flatten();
+                    changes.extend(all.map(|(id, watch)| (*id, *watch, Change::Modified)));
+                    return;
                 }
-            };
-            let what = event.events();
-            if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-                let all = self.watchers.values().flatten();
-                changes.extend(all.map(|(id, watch)| (*id, *watch, Change::Modified)));
-                continue;
-            }
-            let Some(watchers) = self.watchers.get(&event.wd()) else { continue };
-            for change in changes_of(what) {
-                changes.extend(watchers.iter().map(|(id, watch)| (*id, *watch, change)));
-            }
-            if what.contains(ReadFlags::IGNORED) {
-                self.watchers.remove(&event.wd());
-            }
-        }
+                let Some(of_file) = watchers.get(&event.number) else { return };
+                for change in changes_of(event) {
+                    changes.extend(of_file.iter().map(|(id, watch)| (*id, *watch, change)));
+                }
+                if event.is_last {
+                    watchers.remove(&event.number);
+                }
+            })
+        });
         changes
     }
 }
 
-fn changes_of(what: ReadFlags) -> impl Iterator<Item = Change> {
-    let modified = ReadFlags::MODIFY
-        | ReadFlags::CREATE
-        | ReadFlags::DELETE
-        | ReadFlags::MOVED_FROM
-        | ReadFlags::MOVED_TO;
+fn changes_of(event: FileEvent) -> impl Iterator<Item = Change> {
     let kinds = [
-        (modified, Change::Modified),
-        (ReadFlags::MOVE_SELF, Change::Moved),
-        (ReadFlags::DELETE_SELF | ReadFlags::UNMOUNT, Change::Deleted),
+        (event.is_modified, Change::Modified),
+        (event.is_moved, Change::Moved),
+        (event.is_deleted, Change::Deleted),
     ];
-    kinds.into_iter().filter(move |(flags, _)| what.intersects(*flags)).map(|(_, change)| change)
+    kinds.into_iter().filter(|(is_so, _)| *is_so).map(|(_, change)| change)
 }
 
 fn fault_of(errno: Errno) -> WatchFault {
@@ -233,14 +200,19 @@ mod tests {
         while watches.may_have_more() {
             let changes = watches.take();
             // With the rest of what came with the last one, and everybody for what was forgotten.
-            assert!(changes.len() <= CHANGES_PER_TURN + BUFFER_BYTES / 16 + names.len());
+            assert!(
+                changes.len() <= CHANGES_PER_TURN + FileWatcher::BUFFER_BYTES / 16 + names.len()
+            );
             for (id, watch, change) in changes {
                 assert_eq!((id, change), (instance, Change::Modified));
                 told[watch as usize] += 1;
             }
             turns += 1;
         }
-        assert!(limit / (CHANGES_PER_TURN + BUFFER_BYTES / 16) <= turns, "{turns} turns");
+        assert!(
+            limit / (CHANGES_PER_TURN + FileWatcher::BUFFER_BYTES / 16) <= turns,
+            "{turns} turns"
+        );
         assert!(1 < told[0] && 1 < told[1], "{told:?}");
         assert_eq!(told[2], 1);
     }
