@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use sandloop_host::config::admin::AdminConfig;
 use sandloop_host::config::explain::Explained;
 use sandloop_host::config::model::{CompileCache, Config, LogFormat, LogLevel};
 use sandloop_host::engine::compile::{apart, bounds};
@@ -14,6 +15,7 @@ use sandloop_host::engine::settings::CodeSettings;
 use sandloop_host::engine::{compile, inspect};
 use sandloop_host::log::filter::{self, Filter};
 use sandloop_host::log::{Log, Settings};
+use sandloop_host::run::admin::client::ask_whether;
 use sandloop_host::run::admin::top::{HostSnapshot, TopStyle};
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::notify::ServiceManager;
@@ -90,6 +92,15 @@ enum CliCommand {
         #[arg(long)]
         once: bool,
     },
+    /// Ask a running host, at its admin listener, whether it lives: whether every reactor turns. For health checks.
+    Health {
+        /// The configuration that the host was started with.
+        #[arg(default_value = "plugins.toml")]
+        file: PathBuf,
+        /// Ask whether connections may come instead.
+        #[arg(long)]
+        ready: bool,
+    },
     /// Compile standard input to standard output for the host that has started this process.
     #[command(name = bounds::COMMAND, hide = true)]
     CompileApart {
@@ -145,6 +156,7 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         CliCommand::Reload { pid } => reload(*pid),
         CliCommand::Manual { folder } => manual(folder),
         CliCommand::Top { file, once } => top(file, *once),
+        CliCommand::Health { file, ready } => health(file, *ready),
         CliCommand::CompileApart { .. } => Ok(ExitCode::FAILURE),
     }
 }
@@ -193,15 +205,25 @@ fn manual(folder: &Path) -> Result<ExitCode, Complaint> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn top(file: &Path, once: bool) -> Result<ExitCode, Complaint> {
+fn health(file: &Path, ready: bool) -> Result<ExitCode, Complaint> {
+    let admin = admin_of(file)?;
+    let route = if ready { "/readyz" } else { "/healthz" };
+    let said = ask_whether(&admin, route).map_err(|error| Complaint(error.to_string(), 1))?;
+    print(&format!("{said}\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the host of a configuration is asked.
+fn admin_of(file: &Path) -> Result<AdminConfig, Complaint> {
     let config = Config::load(file).map_err(StartError::Config)?;
-    let Some(admin) = config.admin else {
-        let file = file.display();
-        return Err(Complaint(
-            format!("{file}: the host is not watched; add a section [admin]"),
-            2,
-        ));
-    };
+    let file = file.display();
+    config.admin.ok_or_else(|| {
+        Complaint(format!("{file}: the host is not watched; add a section [admin]"), 2)
+    })
+}
+
+fn top(file: &Path, once: bool) -> Result<ExitCode, Complaint> {
+    let admin = admin_of(file)?;
     let is_terminal = io::stdout().is_terminal();
     let colours = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let style = TopStyle { colours };

@@ -10,7 +10,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use rustix::process::Signal;
 use sandloop_tests::host::{command, finish};
-use sandloop_tests::{Config, Host, Listen, PATIENCE, Peer, Plugin};
+use sandloop_tests::{Config, Host, Listen, LogLine, PATIENCE, Peer, Plugin, sandloop};
 
 /// The socket of a service manager.
 struct Manager {
@@ -177,45 +177,66 @@ fn a_manager_without_room_is_told_later() {
 fn a_loop_that_does_not_turn_is_not_alive() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let manager = Manager::at(&dir.path().join("notify"));
-    let variables = [("NOTIFY_SOCKET", &*manager.name), ("WATCHDOG_USEC", "2000000")];
-    let host = Host::start_with(dir, &echo().host("reactors", "2"), &variables);
+    let variables = [("NOTIFY_SOCKET", &*manager.name), ("WATCHDOG_USEC", "8000000")];
+    let config = echo().host("reactors", "2").watched();
+    let host = Host::start_with(dir, &config, &variables);
+    let health = || sandloop(host.dir(), &["health", "plugins.toml"]);
     // Idle or not, it is told.
-    (0..3).for_each(|_| drop(manager.wait("WATCHDOG=1", "STOPPING")));
+    (0..2).for_each(|_| drop(manager.wait("WATCHDOG=1", "STOPPING")));
+    assert_eq!(health().code, Some(0), "{:?}", health());
 
-    let held = hold_reactors(host.pid());
-    let told = host.wait_log("do not turn");
-    assert_eq!(told.level(), "ERROR");
-    assert_eq!(told.field("reactors"), Some("[0,"), "{told}");
+    let is_told = |line: &LogLine| line.message().starts_with("do not turn");
+    let before = host.log().iter().filter(|line| is_told(line)).count();
+    let held = HeldThreads::reactors(host.pid());
+    let told = host.wait_lines("do not turn", before + 1, is_told);
+    assert_eq!(told[before].level(), "ERROR");
+    assert_eq!(told[before].field("reactors"), Some("[0,"), "{told:?}");
     // Whatever came before the host knew of it.
     manager.so_far();
     host.signal(Signal::HUP);
     manager.wait("READY=1", "WATCHDOG");
+    let outcome = health();
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("do not turn: 0, 1"), "{outcome:?}");
 
-    for thread in held {
-        ptrace::detach(thread, None).expect("it is held");
-    }
+    drop(held);
     manager.wait("WATCHDOG=1", "STOPPING");
     host.connect("echo").expect_echo("helo\n");
+    assert_eq!(health().code, Some(0), "{:?}", health());
     host.stop();
 }
 
-/// Stops every thread that may carry a loop, as a debugger does, and no other.
-fn hold_reactors(process: u32) -> Vec<Pid> {
-    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("the host's threads");
-    let mut held = Vec::new();
-    for thread in threads {
-        let path = thread.expect("a thread").path();
-        let name = fs::read_to_string(path.join("comm")).expect("its name");
-        if name.starts_with("reactor-") {
-            let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-            let thread = Pid::from_raw(number.expect("a number"));
-            ptrace::seize(thread, ptrace::Options::empty()).expect("the host is ours");
-            ptrace::interrupt(thread).expect("it is held");
-            waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
-            held.push(thread);
+/// Threads that stand still, as a debugger has them, until this is dropped.
+struct HeldThreads(Vec<Pid>);
+
+impl HeldThreads {
+    /// Every thread that may carry a loop.
+    fn reactors(process: u32) -> HeldThreads {
+        let threads = fs::read_dir(format!("/proc/{process}/task")).expect("the host's threads");
+        let mut held = HeldThreads(Vec::new());
+        for thread in threads {
+            let path = thread.expect("a thread").path();
+            let name = fs::read_to_string(path.join("comm")).expect("its name");
+            if name.starts_with("reactor-") {
+                let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+                let thread = Pid::from_raw(number.expect("a number"));
+                ptrace::seize(thread, ptrace::Options::empty()).expect("the host is ours");
+                held.0.push(thread);
+                ptrace::interrupt(thread).expect("it is held");
+                waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
+            }
+        }
+        held
+    }
+}
+
+impl Drop for HeldThreads {
+    fn drop(&mut self) {
+        for thread in &self.0 {
+            // It fails only where the host has ended.
+            let _ = ptrace::detach(*thread, None);
         }
     }
-    held
 }
 
 #[test]
@@ -232,4 +253,22 @@ fn a_watchdog_of_another_process_is_not_fed() {
     host.signal(Signal::HUP);
     manager.wait("READY=1", "WATCHDOG");
     host.stop();
+}
+
+#[test]
+fn health_is_asked_where_the_host_is_watched() {
+    let host = Host::start(&echo().watched());
+    let health = |arguments: &[&str]| sandloop(host.dir(), &[&["health"], arguments].concat());
+    assert_eq!((health(&[]).code, &*health(&[]).stdout), (Some(0), "ok\n"));
+    assert_eq!((health(&["--ready"]).code, &*health(&["--ready"]).stdout), (Some(0), "ready\n"));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::copy(host.dir().join("plugins.toml"), dir.path().join("plugins.toml")).expect("a file");
+    host.stop();
+    let nobody = sandloop(dir.path(), &["health"]);
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+    assert!(nobody.stderr.contains("is the host running"), "{nobody:?}");
+    fs::write(dir.path().join("plugins.toml"), echo().to_toml()).expect("a file");
+    let unwatched = sandloop(dir.path(), &["health"]);
+    assert_eq!(unwatched.code, Some(2), "{unwatched:?}");
+    assert!(unwatched.stderr.contains("add a section [admin]"), "{unwatched:?}");
 }

@@ -6,16 +6,16 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::step::line;
+use crate::step::{line, run};
 
-/// Runs a command that serves an echo and logs to its standard error.
-pub fn with(mut command: Command) -> Result<()> {
+/// Runs a command that serves an echo and logs to its standard error, and once it has echoed another one that must succeed.
+pub fn with(mut command: Command, then: Option<&mut Command>) -> Result<()> {
     let mut host = command
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {}", line(&command)))?;
-    let talked = talk(&mut host);
+    let talked = talk(&mut host).and_then(|()| then.map_or(Ok(()), run));
     let ended = host.kill().and_then(|()| host.wait());
     talked.and(ended.map(drop).context("the host does not end"))
 }

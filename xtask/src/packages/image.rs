@@ -92,42 +92,46 @@ pub fn build(context: &Path) -> Result<()> {
         _ => read(Command::new(builder).args(["inspect", kind, NAME]))?,
     };
     let told = String::from_utf8_lossy(&told);
-    for wanted in ["65532:65532", "SIGTERM", "sandloop"] {
+    for wanted in ["65532:65532", "SIGTERM", "sandloop", "Healthcheck"] {
         ensure!(told.contains(wanted), "{builder} inspect {NAME} does not say {wanted}");
     }
     eprintln!("    {NAME}, built by {builder}");
     Ok(())
 }
 
-/// Runs the root as a container would: its user without any privilege, everything read-only but what containers mount.
+/// Runs the root as a container would, and its health check beside it.
 pub fn try_out(root: &Path) -> Result<()> {
+    let run = root.with_file_name("run");
+    std::fs::create_dir_all(&run)?;
+    // What is left of a host before it is taken over as that of a dead one.
+    std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o777))?;
+    let serve = confined(root, &run, &["run", "/etc/sandloop/plugins.toml"])?;
+    let mut health = confined(root, &run, &["health", "/etc/sandloop/plugins.toml"])?;
+    exchange::with(serve, Some(&mut health))
+}
+
+/// A command of the image's host under its user, without any privilege, everything read-only but what containers mount.
+fn confined(root: &Path, run: &Path, arguments: &[&str]) -> Result<Command> {
     let user = USER.to_string();
     // Root is not what it would be there: a user whom nothing belongs to.
     let id = read(Command::new("id").arg("-u"))?;
-    let mut bwrap = Command::new(if id.trim_ascii() == b"0" { "setpriv" } else { "bwrap" });
-    if id.trim_ascii() == b"0" {
-        bwrap.args(["--reuid", &user, "--regid", &user, "--clear-groups", "bwrap"]);
+    let is_root = id.trim_ascii() == b"0";
+    let mut command = Command::new(if is_root { "setpriv" } else { "bwrap" });
+    if is_root {
+        command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "bwrap"]);
     }
-    bwrap
+    command
         .args(["--unshare-all", "--share-net", "--die-with-parent", "--new-session", "--clearenv"])
         .args(["--uid", &user, "--gid", &user, "--cap-drop", "ALL", "--ro-bind"])
         .arg(root)
-        .args([
-            "/",
-            "--proc",
-            "/proc",
-            "--dev",
-            "/dev",
-            "--tmpfs",
-            "/tmp",
-            "--tmpfs",
-            "/run/sandloop",
-        ])
-        .args(["--perms", "0777", "--tmpfs", "/var/cache"])
-        .args(["--setenv", "XDG_CACHE_HOME", "/var/cache", "--chdir", "/"])
+        .args(["/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind"])
+        .arg(run)
+        .args(["/run/sandloop", "--perms", "0777", "--tmpfs", "/var/cache", "--chdir", "/"])
+        .args(["--setenv", "XDG_CACHE_HOME", "/var/cache"])
         .args(["--setenv", "SANDLOOP_ADDRESS", "tcp://127.0.0.1:0"])
-        .args(["/usr/bin/sandloop", "run", "/etc/sandloop/plugins.toml"]);
-    exchange::with(bwrap)
+        .arg("/usr/bin/sandloop")
+        .args(arguments);
+    Ok(command)
 }
 
 /// The libraries that a program is linked with, and what loads them.

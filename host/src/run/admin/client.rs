@@ -59,6 +59,21 @@ pub fn get(admin: &AdminConfig, path: &str) -> Result<Value, ClientError> {
     }
 }
 
+/// What a path says that speaks in plain words, where all is well.
+///
+/// # Errors
+/// When nobody answers, or all is not well: with the words of the host.
+pub fn ask_whether(admin: &AdminConfig, path: &str) -> Result<String, ClientError> {
+    let text = exchange(admin, path)
+        .map_err(|error| ClientError::Unreachable(admin.address.clone(), error))?;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.lines().next().unwrap_or_default();
+    if status.contains(" 200 ") {
+        return Ok(body.trim().to_owned());
+    }
+    Err(ClientError::Refused(format!("{}: {status}: {}", admin.address, body.trim())))
+}
+
 fn exchange(admin: &AdminConfig, path: &str) -> io::Result<String> {
     match &admin.address {
         ListenAddress::Unix(at) => {
