@@ -122,7 +122,7 @@ enum Command {
         #[arg(long)]
         only_root: Option<PathBuf>,
     },
-    /// Checks the unit files.
+    /// Checks the unit files and the Kubernetes manifests.
     Manifests,
     /// Builds the API documentation of every crate.
     Docs,

@@ -83,11 +83,12 @@ pub fn image(profile: Profile, only_root: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// `cargo xtask manifests`: the unit files, by the programs that read them.
+/// `cargo xtask manifests`: the unit files and the Kubernetes manifests, by the programs that read them.
 pub fn manifests() -> Result<()> {
-    let mut steps = Steps::of(2);
+    let mut steps = Steps::of(3);
     steps.step("set-up", setup::for_manifests)?;
     steps.step("units", manifests::units)?;
+    steps.step("Kubernetes", manifests::kubernetes)?;
     Ok(())
 }
 

@@ -53,7 +53,11 @@ pub fn for_languages() -> Result<()> {
 
 /// For the binary that is shipped, for this processor or for another.
 pub fn for_dist(foreign: bool) -> Result<()> {
-    if foreign { ensure(&[&tools::AARCH64, &tools::EMULATOR]) } else { ensure(&[&tools::BINUTILS]) }
+    if foreign {
+        ensure(&[&tools::AARCH64, &tools::EMULATOR, &tools::BUBBLEWRAP])
+    } else {
+        ensure(&[&tools::BINUTILS])
+    }
 }
 
 /// For the Debian package and its trial.
@@ -69,7 +73,7 @@ pub fn for_image(whole: bool) -> Result<()> {
 
 /// For the checks of unit files and manifests.
 pub fn for_manifests() -> Result<()> {
-    ensure(&[&tools::SYSTEMD])
+    ensure(&[&tools::SYSTEMD, &tools::PYTHON])
 }
 
 /// For every command but those of `for_languages` and of what is shipped.

@@ -1,12 +1,19 @@
-//! The unit files, read by systemd's own programs.
+//! The unit files, read by systemd's own programs, and the Kubernetes manifests, read by the schemas of Kubernetes.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::folder;
 use crate::root::root;
 use crate::step::run;
+
+/// What knows the schemas of Kubernetes, from PyPI.
+const VALIDATOR: &str = "kubernetes-validate==1.37.0";
+
+/// The oldest Kubernetes that the manifests are for: the first with `sleep` in `preStop` by default.
+const OLDEST: &str = "1.30";
 
 /// Most of what systemd calls exposure, of 100. What is left is the network, which is the host's business, and code that is made
 /// executable.
@@ -30,4 +37,42 @@ pub fn units() -> Result<()> {
     security.args(["security", "--no-pager", "--offline=true", "--threshold", EXPOSURE_MAX]);
     run(security.arg(&copies[0]).stdout(std::process::Stdio::null()))
         .with_context(|| format!("sandloop.service leaves more open than {EXPOSURE_MAX} of 100"))
+}
+
+/// Compares every manifest with the schemas, for the oldest Kubernetes and for the newest that is known.
+pub fn kubernetes() -> Result<()> {
+    let validator = validator()?;
+    let manifests = root().join("packaging/kubernetes");
+    let kustomization = std::fs::read_to_string(manifests.join("kustomization.yaml"))?;
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(&manifests)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // The list of the others is kubectl's own, and no resource of a cluster.
+        if name != "kustomization.yaml" {
+            ensure!(
+                kustomization.contains(&format!("- {name}")),
+                "kustomization.yaml lacks {name}"
+            );
+            all.push(path);
+        }
+    }
+    for version in [Some(OLDEST), None] {
+        let mut validate = Command::new(&validator);
+        validate.args(["--strict", "--quiet"]);
+        validate.args(version.into_iter().flat_map(|version| ["--kubernetes-version", version]));
+        run(validate.args(&all))?;
+    }
+    Ok(())
+}
+
+fn validator() -> Result<PathBuf> {
+    let python = folder().join("tools/python");
+    let validator = python.join("bin/kubernetes-validate");
+    if !validator.exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&python))?;
+        let mut pip = Command::new(python.join("bin/pip"));
+        run(pip.args(["install", "--quiet", "--disable-pip-version-check", VALIDATOR]))?;
+    }
+    Ok(validator)
 }
