@@ -17,6 +17,7 @@ mod watchdog;
 pub(crate) mod watches;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::base::panics;
@@ -80,6 +81,17 @@ pub fn serve(
     descriptors::admit(config).map_err(StartError::Config)?;
     let control = Control::new(sender.clone());
     let crew = Crew::new(&config.host, ticker.activity(), sender)?;
+    let (reloader, questions) = channel();
+    let (to_reload, what_is_served) = channel();
+    // There before the first port is, and it ends with the process: what it is in the middle of may take long, and changes
+    // nothing.
+    Threads::new()
+        .spawn("reload".to_owned(), move || {
+            if let Ok(served) = what_is_served.recv() {
+                reload::serve(served, &questions, &of_reloads);
+            }
+        })
+        .map_err(StartError::thread("reloads"))?;
     let locks = PathLocks::take(config).map_err(StartError::Bind)?;
     // From here on there are paths to remove.
     signals.begin_serving();
@@ -113,7 +125,7 @@ pub fn serve(
         if let Some(first) = listeners.first() {
             watches.paths.extend(PathWatch::of(first));
             watches.certificates.extend(TlsWatch::of(&first.endpoint));
-            served.endpoints.push(first.endpoint.clone());
+            served.endpoints.push(Arc::downgrade(&first.endpoint));
         }
         for (reactor, listener) in reactors.iter_mut().zip(listeners) {
             if reactor.index() == 0 {
@@ -135,11 +147,8 @@ pub fn serve(
         "ready"
     );
     watches.profiles = host.roster().plugins().flat_map(ProfileWatch::of).collect();
-    let (reloader, questions) = channel();
-    // It ends with the process: what it is in the middle of may take long, and changes nothing.
-    Threads::new()
-        .spawn("reload".to_owned(), move || reload::serve(served, &questions, &of_reloads))
-        .map_err(StartError::thread("reloads"))?;
+    // Nobody takes it only where the thread has ended, which it does not before this one.
+    let _ = to_reload.send(served);
     let stop_deadline = config.host.limits.stop_deadline;
     let supervisor = Supervisor {
         news: &news,

@@ -4,8 +4,8 @@
 mod places;
 mod sockets;
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
 
 use crate::base::panics;
 use crate::clock::Clock;
@@ -54,8 +54,8 @@ pub(super) struct Reached {
 pub(super) struct Served {
     /// The configuration.
     pub(super) config: Config,
-    /// By section of that.
-    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    /// By section of that. They are the reactors': with the last of these the path of a Unix socket goes.
+    pub(super) endpoints: Vec<Weak<Endpoint>>,
     pub(super) templates: Templates,
     pub(super) versions: Versions,
     pub(super) engine: HostEngine,
@@ -152,9 +152,9 @@ impl Served {
         let places = NewPlaces::find(&config, &self.templates, &self.versions, &self.host.roster());
         let next = self.load(&config, &compiled, &places)?;
         self.try_out(&config, &next, &places)?;
+        let programs = self.programs(&config, &next, &places)?;
         let sockets = NewSockets::open(&self.config, &self.endpoints, &config, &places)
             .map_err(StartError::Bind)?;
-        let programs = self.programs(&config, &next, &places)?;
         let roster = Arc::new(Roster::new(next.plugins(), &places.all_tenants()));
         self.resolver
             .serve(config.tenants.len(), config.plugins.iter().any(PluginConfig::may_connect))
@@ -327,7 +327,7 @@ impl Served {
         drop(taken);
         // Until nobody has one any more: each reactor has dropped its own.
         while all_taken.recv().is_ok() {}
-        self.endpoints = endpoints;
+        self.endpoints = endpoints.iter().map(Arc::downgrade).collect();
     }
 
     fn watches(&self, config: &Config, next: &Templates, sockets: &NewSockets) -> FileWatches {
@@ -335,8 +335,9 @@ impl Served {
         let certificates = sockets.endpoints.iter().filter(|endpoint| {
             let tls = endpoint.tls.as_ref();
             tls.is_some_and(|tls| {
-                let before = self.endpoints.iter().filter_map(|before| before.tls.as_ref());
-                before.into_iter().all(|before| !Arc::ptr_eq(before, tls))
+                let before = self.endpoints.iter().filter_map(Weak::upgrade);
+                let before = before.filter_map(|before| before.tls.clone());
+                before.into_iter().all(|before| !Arc::ptr_eq(&before, tls))
             })
         });
         FileWatches {

@@ -2,7 +2,7 @@
 //! bound before anything is swapped.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::config::address::ListenAddress;
 use crate::config::model::Config;
@@ -25,13 +25,16 @@ impl NewSockets {
     /// Binds the new ones. What fails closes them again.
     pub(super) fn open(
         before: &Config,
-        served: &[Arc<Endpoint>],
+        served: &[Weak<Endpoint>],
         config: &Config,
         places: &NewPlaces,
     ) -> Result<NewSockets, BindError> {
-        let mut left: Vec<(&ListenAddress, &Arc<Endpoint>)> =
-            before.listeners.iter().map(|it| &it.address).zip(served).collect();
-        let stays: Vec<Option<&Arc<Endpoint>>> = config
+        let addresses = before.listeners.iter().map(|it| &it.address);
+        let mut left: Vec<(&ListenAddress, Arc<Endpoint>)> = addresses
+            .zip(served)
+            .filter_map(|(address, endpoint)| Some((address, endpoint.upgrade()?)))
+            .collect();
+        let stays: Vec<Option<Arc<Endpoint>>> = config
             .listeners
             .iter()
             .map(|section| {
@@ -61,7 +64,7 @@ impl NewSockets {
                     let now = before.renewed(section, plugin(place));
                     let now = now.map_err(|fault| BindError::new(config, place, fault))?;
                     let now = Arc::new(now);
-                    kept.push((before.clone(), now.clone()));
+                    kept.push((before, now.clone()));
                     now
                 }
                 None => {
