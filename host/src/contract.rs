@@ -12,12 +12,13 @@ pub const PACKAGE: &str = "sandloop:plugin";
 pub const VERSION: &str = "0.1.1";
 
 /// The interfaces that a plugin may import.
-pub const IMPORTS: [&str; 18] = [
+pub const IMPORTS: [&str; 19] = [
     "types",
     "sockets",
     "byte-counts",
     "proxying",
     "files",
+    "file-versions",
     "watching",
     "socket-options",
     "listeners",

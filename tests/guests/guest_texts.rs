@@ -4,11 +4,13 @@
 //! guest's own, whose answer has the text. It answers `ok` where it is still there.
 
 use std::io::Write;
+use std::time::SystemTime;
 
 use sandloop::bindings::sandloop::plugin as host;
 use sandloop::bindings::sandloop::plugin::listeners::ListenAddress;
 use sandloop::bindings::sandloop::plugin::log::Level;
 use sandloop::bindings::sandloop::plugin::types::{Address, Endpoint};
+use sandloop::files::FileVersion;
 use sandloop::processes::{self, Process};
 use sandloop::{Connection, Operation, Program, Socket, TlsClient, TlsServer, try_defer};
 
@@ -53,6 +55,14 @@ impl Texts {
             "log.log" => host::log::log(Level::Warn, text),
             "files.send-file" => {
                 let send = |path: &str| ignore(self.socket.send_file(path, 0..u64::MAX, |_| {}));
+                send(text);
+                send(&format!("data/{text}"));
+            }
+            "file-versions.send-version" => {
+                let version = FileVersion::new(0, SystemTime::UNIX_EPOCH).expect("not before 1970");
+                let send = |path: &str| {
+                    ignore(self.socket.send_file_version(path, 0..u64::MAX, version, |_| {}));
+                };
                 send(text);
                 send(&format!("data/{text}"));
             }

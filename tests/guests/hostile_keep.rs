@@ -20,6 +20,7 @@ use sandloop::bindings::sandloop::plugin::log::Level;
 use sandloop::bindings::sandloop::plugin::types::{Address, Endpoint};
 use sandloop::{
     Connection, Operation, Socket, TlsClient, TlsServer, connect,
+    files::FileVersion,
     processes::{self, Process, ProcessId},
     try_defer,
 };
@@ -111,7 +112,7 @@ impl Keep {
         let own = what.split_once('.').is_some_and(|(interface, _)| interface.ends_with("handler"));
         match what.split_once('.') {
             Some(("sockets", function)) => self.ask_socket(function, ask),
-            Some(("files", function)) => self.ask_files(function, ask),
+            Some(("files" | "file-versions", function)) => self.ask_files(function, ask),
             Some(("proxying", function)) => self.ask_proxying(function),
             Some(("socket-options", function)) => self.ask_options(function, ask),
             Some(("datagrams", "send-datagram")) => {
@@ -170,6 +171,11 @@ impl Keep {
             if large.is_empty() { "data/name 0".to_owned() } else { format!("data/{large}") };
         match function {
             "send-file" => granted(self.0.send_file(&path, 0..u64::MAX, |_| {})),
+            "send-version" => {
+                let Ok(metadata) = fs::metadata("data/name 0") else { return None };
+                let version = FileVersion::of(&metadata).expect("the system tells the time");
+                granted(self.0.send_file_version(&path, 0..u64::MAX, version, |_| {}))
+            }
             other => panic!("no row for files.{other}"),
         }
     }

@@ -1,19 +1,22 @@
 //! Sends what its peer asks for, one command a line, and prints what becomes of each file.
 //!
 //! `say TEXT` sends a line, `file PATH [OFFSET [LENGTH]]` a part of a file, `stream PATH` as EventMachine's `stream_file_data`
-//! and `small PATH` as its `send_file_data`; `many COUNT PATH` the same file so often; `close` closes after writing, `cut` at
+//! and `small PATH` as its `send_file_data`; `look PATH` remembers its version, which `known PATH` sends; `many COUNT PATH` the same file so often; `close` closes after writing, `cut` at
 //! once. With the option `on_failure = close` a file that fails closes the connection.
 
-use sandloop::{CloseReason, Deferrable, FileError, Options, Socket, frames::LineText2};
+use sandloop::{
+    CloseReason, Deferrable, FileError, Options, Socket, files::FileVersion, frames::LineText2,
+};
 
 struct SendFiles {
     socket: Socket,
     closes: bool,
+    seen: Option<FileVersion>,
 }
 
 impl SendFiles {
     fn new(socket: Socket, options: &Options) -> Self {
-        SendFiles { socket, closes: options.get("on_failure") == Some("close") }
+        SendFiles { socket, closes: options.get("on_failure") == Some("close"), seen: None }
     }
 
     fn send(&self, path: &str, part: std::ops::Range<u64>) {
@@ -56,6 +59,17 @@ impl LineText2 for SendFiles {
                 let streamer = self.socket.stream_file_data(path);
                 streamer.callback(move |bytes| show(&well, Ok(*bytes)));
                 streamer.errback(move |error| show(&ill, Err(*error)));
+            }
+            "look" => {
+                let metadata = std::fs::metadata(path).expect("it is there");
+                self.seen = FileVersion::of(&metadata);
+                println!("{path} seen");
+            }
+            "known" => {
+                let (own, version) = (path.to_owned(), self.seen.expect("it was looked at"));
+                let then = move |outcome| show(&own, outcome);
+                let sent = self.socket.send_file_version(path, 0..u64::MAX, version, then);
+                sent.expect("a file that is granted");
             }
             "small" => match self.socket.send_file_data(path) {
                 Ok(()) => println!("{path} sent"),

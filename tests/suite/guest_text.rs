@@ -13,12 +13,13 @@ use sandloop_tests::{
 /// The texts that the guest has.
 const KINDS: [&str; 7] = ["escapes", "newlines", "replaced", "direction", "nul", "quotes", "lines"];
 /// Where it names them: functions of the contract, its own and the host's.
-const CALLS: [&str; 21] = [
+const CALLS: [&str; 22] = [
     "channels.num-subscribers",
     "channels.push",
     "channels.subscribe",
     "datagrams.open-datagram-socket",
     "datagrams.send-datagram",
+    "file-versions.send-version",
     "files.send-file",
     "listeners.start-server",
     "log.log",

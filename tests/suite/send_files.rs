@@ -325,3 +325,22 @@ fn pipelined_answers_keep_their_order() {
         }
     });
 }
+
+/// What was looked at goes out, and nothing else that has its name by then.
+#[test]
+fn a_file_that_has_become_another_is_not_sent() {
+    let host = serving(Isolation::Connection);
+    let mut peer = host.connect("send_files");
+    let path = host.dir().join("data/small");
+    peer.send("look data/small\nknown data/small\n");
+    peer.expect("0123456789");
+    host.wait_printed("data/small ok 10");
+    // Another file of the same size, written at another time.
+    fs::write(path.with_extension("new"), "9876543210").expect("a new file");
+    fs::rename(path.with_extension("new"), &path).expect("it is there");
+    peer.send("known data/small\nsay behind\n");
+    peer.expect("behind\n");
+    host.wait_printed("data/small changed");
+    peer.send("look data/small\nknown data/small\n");
+    peer.expect("9876543210");
+}

@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
 
 pub use self::exports::sandloop::plugin::handler::{Accepted, Origin};
 pub use self::sandloop::plugin::byte_counts::ByteCount;
+pub use self::sandloop::plugin::file_versions::FileVersion;
 pub use self::sandloop::plugin::files::{FileError, FilePart};
 pub use self::sandloop::plugin::log::Level;
 pub use self::sandloop::plugin::proxying::{ProxyError, ProxyOptions};
@@ -19,6 +20,6 @@ pub use self::sandloop::plugin::tls::{
 pub use self::sandloop::plugin::types::{Address, CloseReason, Endpoint, ErrorCode};
 pub use self::sandloop::plugin::watching::WatchError;
 pub use self::sandloop::plugin::{
-    byte_counts, channels, datagrams, deferred, files, listeners, log, options, processes,
-    proxying, queues, reactor, socket_options, sockets, timers, tls, types, watching,
+    byte_counts, channels, datagrams, deferred, file_versions, files, listeners, log, options,
+    processes, proxying, queues, reactor, socket_options, sockets, timers, tls, types, watching,
 };

@@ -1,23 +1,56 @@
-//! `files`: files that go out on a connection past the guest.
+//! `files`, `file-versions`: files that go out on a connection past the guest.
 
-use crate::contract::bindings::{ErrorCode, FileError, FilePart, files};
+use crate::contract::bindings::{
+    ErrorCode, FileError, FilePart, FileVersion, file_versions, files,
+};
 use crate::host_api::command::Command;
 use crate::host_api::sockets::Socket;
 use crate::host_api::state::HostState;
 use crate::mail::post::{FileNews, Mail};
 use crate::net::connection::SendError;
 use crate::net::connection::files::{FileAdmission, FileFault};
+use crate::plugin::granted::Version;
 use crate::quota::host_memory::{self, FILE_BYTES};
 
 impl files::Host for HostState {
     fn send_file(&mut self, to: Socket, path: String, part: FilePart) -> Result<u32, FileError> {
+        self.send(("files.send-file", None), &to, &path, part)
+    }
+}
+
+impl file_versions::Host for HostState {
+    fn send_version(
+        &mut self,
+        to: Socket,
+        path: String,
+        part: FilePart,
+        version: FileVersion,
+    ) -> Result<u32, FileError> {
+        let version = Version {
+            size: version.size.into(),
+            seconds: version.seconds,
+            nanoseconds: version.nanoseconds,
+        };
+        self.send(("file-versions.send-version", Some(version)), &to, &path, part)
+    }
+}
+
+impl HostState {
+    /// Sends a file for a call of this name, any version or this one.
+    fn send(
+        &mut self,
+        (call, version): (&'static str, Option<Version>),
+        to: &Socket,
+        path: &str,
+        part: FilePart,
+    ) -> Result<u32, FileError> {
         let (id, connection) = self.sockets.get(to.rep()).ok_or(FileError::Closed)?.clone();
         connection.lock().takes_file()?;
-        let granted = self.granted_path("files.send-file", &path)?;
+        let granted = self.granted_path(call, path)?;
         let address = self.address.clone().ok_or(FileError::Denied)?;
         let tenant = &self.plugin.tenant;
         let index = tenant.index;
-        let bytes = FILE_BYTES.saturating_add(host_memory::length(&path));
+        let bytes = FILE_BYTES.saturating_add(host_memory::length(path));
         let kept = tenant.host_memory.reserve(bytes);
         let kept = kept.ok_or_else(|| limit(self.no_host_memory()))?;
         let descriptor = self.env.host.descriptors.acquire(index);
@@ -26,7 +59,7 @@ impl files::Host for HostState {
         let mut locked = connection.lock();
         let file = locked.queue_file(FileAdmission::new(descriptor, kept));
         let answer = self.env.host.file_calls.add(index, move || {
-            let opened = granted.open(offset, length);
+            let opened = granted.open(offset, length, version);
             address.post.send(Mail::File { connection: id, file, news: FileNews::Opened(opened) });
         });
         locked.await_file(file, Box::new(answer));

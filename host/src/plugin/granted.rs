@@ -27,6 +27,17 @@ struct GrantedFolder {
     folder: Arc<OwnedFd>,
 }
 
+/// What the system says of a file, and says otherwise after it was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last written to, in seconds since 1970: their lower 32 bits.
+    pub seconds: u32,
+    /// And the rest of a second.
+    pub nanoseconds: u32,
+}
+
 /// A path below one of them; whether anything is there is not known.
 #[derive(Debug)]
 pub struct GrantedPath {
@@ -79,17 +90,25 @@ fn below<'a>(name: &str, path: &'a str) -> Option<&'a str> {
 }
 
 impl GrantedPath {
-    /// Opens what is there, if it is a file, for a part of it. Waits for its file system.
+    /// Opens what is there, if it is a file and of this version, for a part of it. Waits for its file system.
     ///
     /// # Errors
     /// Why there is nothing to send.
-    pub fn open(&self, offset: u64, length: Option<u64>) -> Result<OpenedFile, FileFault> {
+    pub fn open(
+        &self,
+        offset: u64,
+        length: Option<u64>,
+        version: Option<Version>,
+    ) -> Result<OpenedFile, FileFault> {
         // What is no file is not opened: that alone may wait for ever, or set something off.
         refuse_special(&self.resolve(os::FOR_ITS_NAME)?)?;
         let file = self.resolve(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         // Somebody else may have put another thing there meanwhile.
-        let size = refuse_special(&file)?;
-        let there = size.checked_sub(offset).ok_or(FileFault::Changed)?;
+        let opened = refuse_special(&file)?;
+        if version.is_some_and(|version| version != opened) {
+            return Err(FileFault::Changed);
+        }
+        let there = opened.size.checked_sub(offset).ok_or(FileFault::Changed)?;
         let left = length.unwrap_or(there);
         if there < left {
             return Err(FileFault::Changed);
@@ -120,13 +139,18 @@ impl GrantedPath {
     }
 }
 
-/// The size of what is a file.
-fn refuse_special(opened: &OwnedFd) -> Result<u64, FileFault> {
+/// The version of what is a file.
+fn refuse_special(opened: &OwnedFd) -> Result<Version, FileFault> {
     let stat = fstat(opened).map_err(fault_of)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(FileFault::NotAFile);
     }
-    Ok(u64::try_from(stat.st_size).unwrap_or(0))
+    let lower = stat.st_mtime & i64::from(u32::MAX);
+    Ok(Version {
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        seconds: u32::try_from(lower).unwrap_or(0),
+        nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+    })
 }
 
 fn fault_of(errno: Errno) -> FileFault {
@@ -156,7 +180,9 @@ impl From<FileFault> for WatchFault {
 mod tests {
     use super::*;
     use crate::config::directory::Access;
+    use std::fs::FileTimes;
     use std::path::Path;
+    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn a_path_is_below_the_folder_with_the_longest_name() {
@@ -205,7 +231,7 @@ mod tests {
         let folders = granted(dir.path());
         let open = |path: &str| {
             let path = folders.find(path).ok_or(FileFault::Denied)?;
-            path.open(0, None).map(|it| it.left)
+            path.open(0, None, None).map(|it| it.left)
         };
         assert_eq!(open("open/file"), Ok(10));
         assert_eq!(open("open/in"), Ok(10));
@@ -231,12 +257,38 @@ mod tests {
         }
         let part = |offset, length| {
             let path = folders.find("open/file").expect("it is below");
-            path.open(offset, length).map(|it| (it.offset, it.left))
+            path.open(offset, length, None).map(|it| (it.offset, it.left))
         };
         assert_eq!(part(4, None), Ok((4, 6)));
         assert_eq!(part(4, Some(6)), Ok((4, 6)));
         assert_eq!(part(10, None), Ok((10, 0)));
         assert_eq!(part(4, Some(7)), Err(FileFault::Changed));
         assert_eq!(part(11, None), Err(FileFault::Changed));
+    }
+
+    #[test]
+    fn another_version_is_not_sent() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("open/file");
+        std::fs::create_dir(dir.path().join("open")).expect("a new folder");
+        let write = |content: &str, nanoseconds: u64| {
+            std::fs::write(&file, content).expect("there is room");
+            let time = UNIX_EPOCH + Duration::from_secs(5_000_000_000);
+            let times = FileTimes::new().set_modified(time + Duration::from_nanos(nanoseconds));
+            let file = File::options().append(true).open(&file).expect("it is there");
+            file.set_times(times).expect("it is ours");
+        };
+        let folders = granted(dir.path());
+        let open = || {
+            let path = folders.find("open/file").expect("it is below");
+            let known = Version { size: 4, seconds: 705_032_704, nanoseconds: 7 };
+            path.open(0, None, Some(known)).map(|it| it.left)
+        };
+        write("1234", 7);
+        assert_eq!(open(), Ok(4));
+        write("4321", 8);
+        assert_eq!(open(), Err(FileFault::Changed), "another time");
+        write("12345", 7);
+        assert_eq!(open(), Err(FileFault::Changed), "another size");
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::time::SystemTime;
 
+use sandloop::files::FileVersion;
 use sandloop::http::codec::conditional::{self, Validators, Verdict};
 use sandloop::http::codec::date;
 use sandloop::http::codec::range::{self, Part};
@@ -21,6 +22,8 @@ pub struct File {
     path: String,
     size: u64,
     modified: Option<SystemTime>,
+    /// Nothing else is sent under its tag.
+    version: Option<FileVersion>,
     kind: mime_guess::Mime,
 }
 
@@ -33,6 +36,7 @@ impl File {
             path: path.to_owned(),
             size: metadata.len(),
             modified: metadata.modified().ok(),
+            version: FileVersion::of(&metadata),
             kind: mime_guess::from_path(path).first_or_octet_stream(),
         })
     }
@@ -102,7 +106,10 @@ impl File {
 
     fn send(self, part: Range<u64>, mut response: Response) {
         response.content_type(&self.content_type());
-        response.send_file(&self.path, part);
+        match self.version {
+            Some(version) => response.send_file_version(&self.path, part, version),
+            None => response.send_file(&self.path, part),
+        }
     }
 
     /// Opens it, and knows from here on the size and the time of what is open: another file may have its name by now.

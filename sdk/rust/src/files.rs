@@ -2,11 +2,11 @@
 //!
 //! A path is one below a folder that `allow.read` names, as the plugin calls the folder.
 
-use std::{cell::RefCell, collections::BTreeMap, fs, io, ops::Range};
+use std::{cell::RefCell, collections::BTreeMap, fs, io, ops::Range, time::SystemTime};
 
 pub use crate::bindings::sandloop::plugin::files::FileError;
 use crate::{
-    bindings::sandloop::plugin::files as host,
+    bindings::sandloop::plugin::{file_versions, files as host},
     deferrable::{DefaultDeferrable, Deferrable},
     sockets::Socket,
 };
@@ -16,6 +16,30 @@ const SMALL: u64 = 32 * 1024;
 
 /// What a file on its way comes to: bytes that were sent, or why it was not sent or not all of it.
 pub type FileStreamer = DefaultDeferrable<u64, FileError>;
+
+/// A file as it was when the plugin looked at it.
+#[derive(Clone, Copy, Debug)]
+pub struct FileVersion(file_versions::FileVersion);
+
+impl FileVersion {
+    /// Of a file of which the system says this; none where it does not say when the file was last written to.
+    #[must_use]
+    pub fn of(metadata: &fs::Metadata) -> Option<FileVersion> {
+        FileVersion::new(metadata.len(), metadata.modified().ok()?)
+    }
+
+    /// One of so many bytes that was last written to at this time; none before 1970.
+    #[must_use]
+    pub fn new(size: u64, modified: SystemTime) -> Option<FileVersion> {
+        let since = modified.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let lower = since.as_secs() & u64::from(u32::MAX);
+        Some(FileVersion(file_versions::FileVersion {
+            size: size.into(),
+            seconds: u32::try_from(lower).unwrap_or_default(),
+            nanoseconds: since.subsec_nanos(),
+        }))
+    }
+}
 
 impl Socket {
     /// Sends a small file at once, as a copy in the plugin: the whole of it or nothing.
@@ -42,7 +66,7 @@ impl Socket {
     /// A file that fails when a part of it was sent closes the connection: a stream with a hole in it is worse than none.
     pub fn stream_file_data(&self, path: &str) -> FileStreamer {
         let streamer = FileStreamer::new();
-        match self.try_send_file(path, 0..u64::MAX) {
+        match self.try_send_file(path, 0..u64::MAX, None) {
             Ok(file) => {
                 let socket = self.clone();
                 let answer = streamer.clone();
@@ -72,15 +96,41 @@ impl Socket {
         part: Range<u64>,
         then: impl FnOnce(Result<u64, FileError>) + 'static,
     ) -> Result<(), FileError> {
-        let file = self.try_send_file(path, part)?;
+        let file = self.try_send_file(path, part, None)?;
         on_sent(self, file, then);
         Ok(())
     }
 
-    fn try_send_file(&self, path: &str, part: Range<u64>) -> Result<u32, FileError> {
+    /// As [`Socket::send_file`], where the file is still this one; otherwise `then` is told `changed`, and nothing is sent.
+    ///
+    /// # Errors
+    /// as [`Socket::send_file`].
+    pub fn send_file_version(
+        &self,
+        path: &str,
+        part: Range<u64>,
+        version: FileVersion,
+        then: impl FnOnce(Result<u64, FileError>) + 'static,
+    ) -> Result<(), FileError> {
+        let file = self.try_send_file(path, part, Some(version))?;
+        on_sent(self, file, then);
+        Ok(())
+    }
+
+    fn try_send_file(
+        &self,
+        path: &str,
+        part: Range<u64>,
+        version: Option<FileVersion>,
+    ) -> Result<u32, FileError> {
         let length = (part.end != u64::MAX).then(|| part.end.saturating_sub(part.start).into());
         let part = host::FilePart { offset: part.start.into(), length };
-        host::send_file(&self.host(), path, part)
+        match version {
+            None => host::send_file(&self.host(), path, part),
+            Some(FileVersion(version)) => {
+                file_versions::send_version(&self.host(), path, part, version)
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 #[cfg(feature = "http")]
-use crate::files::FileError;
+use crate::files::{FileError, FileVersion};
 use crate::{
     sockets::Socket,
     tls::{HandshakeFailure, TlsClient},
@@ -36,9 +36,17 @@ pub(crate) trait Transport {
     fn id(&self) -> u32;
     /// Sends a part of a file; `then` is told what became of it.
     #[cfg(feature = "http")]
-    fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) -> Result<(), FileError>;
+    fn send_file(&self, file: FileToSend, then: FileSent) -> Result<(), FileError>;
     fn start_tls(&self, client: TlsClient) -> Result<(), ErrorCode>;
     fn tls_failure(&self) -> Option<HandshakeFailure>;
+}
+
+/// A part of a file, of any version or of one.
+#[cfg(feature = "http")]
+pub(crate) struct FileToSend {
+    pub path: String,
+    pub part: Range<u64>,
+    pub version: Option<FileVersion>,
 }
 
 /// What is told what became of a file.
@@ -100,8 +108,12 @@ impl Transport for Socket {
     }
 
     #[cfg(feature = "http")]
-    fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) -> Result<(), FileError> {
-        Socket::send_file(self, path, part, then)
+    fn send_file(&self, file: FileToSend, then: FileSent) -> Result<(), FileError> {
+        let FileToSend { path, part, version } = file;
+        match version {
+            None => Socket::send_file(self, &path, part, then),
+            Some(version) => self.send_file_version(&path, part, version, then),
+        }
     }
 
     fn start_tls(&self, client: TlsClient) -> Result<(), ErrorCode> {

@@ -18,6 +18,7 @@ use super::{
     stream::{Compress, ResponseStream},
     websocket::{Driver, WebSocket, WebSocketHandler, WebSocketSettings},
 };
+use crate::{files::FileVersion, transport::FileToSend};
 
 /// The answer to one request, to be sent now or later: it may be kept, in a timer's closure for instance.
 ///
@@ -246,7 +247,16 @@ impl Response {
     pub fn send_file(mut self, path: &str, part: Range<u64>) {
         self.content_length(part.end.saturating_sub(part.start));
         self.compressor = None;
-        self.send_headers().send_file(path.to_owned(), part);
+        self.send_headers().send_file(FileToSend { path: path.to_owned(), part, version: None });
+    }
+
+    /// As [`Response::send_file`], where the file is still the one that the head tells of; otherwise the connection is closed
+    /// behind the head, and the client has nothing that it could take for the whole.
+    pub fn send_file_version(mut self, path: &str, part: Range<u64>, version: FileVersion) {
+        self.content_length(part.end.saturating_sub(part.start));
+        self.compressor = None;
+        let version = Some(version);
+        self.send_headers().send_file(FileToSend { path: path.to_owned(), part, version });
     }
 
     /// Accepts a WebSocket instead of answering; `make` makes the handler of its messages. Header fields that were set

@@ -1,6 +1,6 @@
 //! An answer whose body is sent piece by piece.
 
-use std::{cell::RefCell, fmt, ops::Range, rc::Rc};
+use std::{cell::RefCell, fmt, rc::Rc};
 
 use sandloop_http::{
     Headers,
@@ -9,7 +9,7 @@ use sandloop_http::{
 };
 
 use super::pipeline::{AfterResponse, Slot};
-use crate::files::FileError;
+use crate::{files::FileError, transport::FileToSend};
 
 /// The body of an answer, on its way. Clones are the same body.
 ///
@@ -158,22 +158,23 @@ impl ResponseStream {
     }
 
     /// Has the host send a part of a file, as long as was said, then ends the body.
-    pub(super) fn send_file(self, path: String, part: Range<u64>) {
+    pub(super) fn send_file(self, file: FileToSend) {
         if self.0.is_bodiless() {
             return;
         }
-        if part.is_empty() {
+        if file.part.is_empty() {
             return self.finish();
         }
         if self.0.slot.is_first() {
-            return self.send_file_now(&path, part);
+            return self.send_file_now(file);
         }
         let stream = self.clone();
-        self.on_drained(move || stream.send_file_now(&path, part));
+        self.on_drained(move || stream.send_file_now(file));
     }
 
-    fn send_file_now(self, path: &str, part: Range<u64>) {
-        let passed = self.0.chunks.borrow_mut().writer.pass(part.end - part.start);
+    fn send_file_now(self, file: FileToSend) {
+        let length = file.part.end - file.part.start;
+        let passed = self.0.chunks.borrow_mut().writer.pass(length);
         if let Err(error) = passed {
             self.0.fail(error);
             return;
@@ -189,7 +190,7 @@ impl ResponseStream {
             }
             self.0.slot.finish(AfterResponse::Close);
         });
-        slot.send_file(path, part, then);
+        slot.send_file(file, then);
     }
 
     /// Sends each of `pieces` at the speed at which the client reads, then ends the body. A piece is asked for when

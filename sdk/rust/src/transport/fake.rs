@@ -2,14 +2,13 @@
 
 use std::{
     cell::{RefCell, RefMut},
-    ops::Range,
     rc::Rc,
     time::Duration,
 };
 
-#[cfg(feature = "http")]
-use super::FileSent;
 use super::Transport;
+#[cfg(feature = "http")]
+use super::{FileSent, FileToSend};
 #[cfg(feature = "http")]
 use crate::files::FileError;
 use crate::{
@@ -119,7 +118,8 @@ impl Transport for FakeSocket {
     }
 
     #[cfg(feature = "http")]
-    fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) -> Result<(), FileError> {
+    fn send_file(&self, file: FileToSend, then: FileSent) -> Result<(), FileError> {
+        let FileToSend { path, part, .. } = file;
         let mut wire = self.wire();
         if wire.ended.is_some() || wire.half_closed {
             return Err(FileError::Closing);

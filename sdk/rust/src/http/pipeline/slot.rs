@@ -1,9 +1,12 @@
 //! One request's position among the answers of its connection.
 
-use std::{ops::Range, rc::Rc};
+use std::rc::Rc;
 
 use super::{AfterResponse, Pipeline, Upgrade, output::JOINED};
-use crate::{http::settings::Settings, transport::FileSent};
+use crate::{
+    http::settings::Settings,
+    transport::{FileSent, FileToSend},
+};
 
 /// One request's position among the answers. Clones are the same slot; what is written to a finished one is
 /// discarded.
@@ -59,7 +62,7 @@ impl Slot {
 
     /// Has the host send a part of a file behind what was written, for the first slot; `then` is told what became of it, or
     /// dropped. Meanwhile the client has the timeout of an idle one.
-    pub fn send_file(&self, path: &str, part: Range<u64>, then: FileSent) {
+    pub fn send_file(&self, file: FileToSend, then: FileSent) {
         let transport = {
             let mut inner = self.pipeline.0.borrow_mut();
             let Some((true, held)) = inner.held(self.number) else { return };
@@ -69,7 +72,8 @@ impl Slot {
             inner.transport.clone()
         };
         // What is dropped with `then` may use any answer: nothing is borrowed.
-        if let Err(error) = transport.send_file(path, part, then) {
+        let path = file.path.clone();
+        if let Err(error) = transport.send_file(file, then) {
             crate::error!("connection {}: {path}: {error}", transport.id());
         }
     }
