@@ -1,9 +1,12 @@
 //! The plugin http-files: a folder over HTTP, asked by curl.
 
-use std::fs;
+use std::fs::{self, FileTimes};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 
 use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, component};
 
@@ -18,6 +21,7 @@ each_isolation!(
     every_answer_has_the_validators_of_the_whole,
     what_is_no_file_is_not_opened,
     who_asks_for_pipes_keeps_nobody_from_pages,
+    no_answer_has_the_tag_of_another_file,
 );
 
 /// A page, a script in a folder, a long file, and things that must not be served; the host and its address.
@@ -281,4 +285,49 @@ fn who_asks_for_pipes_keeps_nobody_from_pages(isolation: Isolation) {
         assert_eq!(peer.line(), "HTTP/1.1 404 Not Found\r");
     }
     host.stop();
+}
+
+/// A file that is replaced all the time by others of its length, whose bytes say when they were written.
+fn no_answer_has_the_tag_of_another_file(isolation: Isolation) {
+    let (host, _, _) = serving(isolation);
+    let public = host.dir().join("public");
+    let replace = |number: u64| {
+        let (next, place) = (public.join("next"), public.join("flip.bin"));
+        fs::write(&next, format!("{number:010}")).expect("a new file");
+        let written = UNIX_EPOCH + Duration::from_secs(number);
+        let file = fs::File::options().append(true).open(&next).expect("it is there");
+        file.set_times(FileTimes::new().set_modified(written)).expect("it is ours");
+        fs::rename(next, place).expect("one folder");
+    };
+    replace(1);
+    let done = AtomicBool::new(false);
+    let whole = thread::scope(|scope| {
+        scope.spawn(|| {
+            let numbers = (2..).take_while(|_| !done.load(Ordering::Relaxed));
+            numbers.for_each(replace);
+        });
+        let whole = (0..300).filter(|_| asked_for_flip(&host)).count();
+        done.store(true, Ordering::Relaxed);
+        whole
+    });
+    println!("{whole} of 300 answers are whole");
+    // Nobody replaces it any more.
+    assert!(asked_for_flip(&host));
+}
+
+/// Whether the answer is whole; if it is, its tag is that of its bytes.
+fn asked_for_flip(host: &Host) -> bool {
+    let mut peer = host.connect("http-files");
+    peer.send("GET /flip.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let answer = String::from_utf8(peer.rest()).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let tag = head.lines().find_map(|line| line.strip_prefix("ETag: \"")).expect("a tag");
+    let time = tag.split('-').next().expect("a time");
+    let time = u128::from_str_radix(time, 16).expect("nanoseconds");
+    let is_whole = body.len() == 10;
+    assert!(is_whole || body.is_empty(), "a part: {answer}");
+    if is_whole {
+        assert_eq!(body, format!("{:010}", time / 1_000_000_000), "{head}");
+    }
+    is_whole
 }
