@@ -1,5 +1,7 @@
 //! The command line.
 
+mod signatures;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use sandloop_host::config::admin::AdminConfig;
 use sandloop_host::config::explain::Explained;
 use sandloop_host::config::model::{CompileCache, Config, LogFormat, LogLevel};
+use sandloop_host::config::schema;
 use sandloop_host::engine::compile::{apart, bounds};
 use sandloop_host::engine::settings::CodeSettings;
 use sandloop_host::engine::{compile, inspect};
@@ -66,6 +69,20 @@ enum CliCommand {
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
     },
+    /// Fetch every component of a configuration that is not a file here into its store, ahead of a start.
+    Pull {
+        /// The configuration.
+        #[arg(default_value = "plugins.toml")]
+        file: PathBuf,
+    },
+    /// Check the signature beside a component, FILE.minisig.
+    Verify {
+        /// The component.
+        file: PathBuf,
+        /// A public key of minisign or its file; may be given several times.
+        #[arg(long, short, required = true)]
+        key: Vec<String>,
+    },
     /// Have a running host read its configuration again; its log says what became of it.
     Reload {
         /// The process id of the host.
@@ -101,6 +118,8 @@ enum CliCommand {
         #[arg(long)]
         ready: bool,
     },
+    /// Print the JSON Schema of plugins.toml, by which editors complete and check it.
+    Schema,
     /// Compile standard input to standard output for the host that has started this process.
     #[command(name = bounds::COMMAND, hide = true)]
     CompileApart {
@@ -152,11 +171,17 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         CliCommand::Run { file } => serve(file, filter, signals),
         CliCommand::Check { file, explain } => check(file, filter, *explain),
         CliCommand::Compile { file } => fill(file, filter),
+        CliCommand::Pull { file } => pull(file, filter),
+        CliCommand::Verify { file, key } => told(signatures::verify(file, key), 3),
         CliCommand::Inspect { file } => inspect_file(file, filter),
         CliCommand::Reload { pid } => reload(*pid),
         CliCommand::Manual { folder } => manual(folder),
         CliCommand::Top { file, once } => top(file, *once),
         CliCommand::Health { file, ready } => health(file, *ready),
+        CliCommand::Schema => {
+            print(&format!("{:#}\n", schema::schema()));
+            Ok(ExitCode::SUCCESS)
+        }
         CliCommand::CompileApart { .. } => Ok(ExitCode::FAILURE),
     }
 }
@@ -240,6 +265,23 @@ fn top(file: &Path, once: bool) -> Result<ExitCode, Complaint> {
         before = Some(now);
         std::thread::sleep(TOP_EVERY);
     }
+}
+
+fn pull(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
+    let config = Config::load(file).map_err(StartError::Config)?;
+    let _log = start_log(Some(&config), config.host.log, filter)?;
+    log_doubts(&config);
+    for pulled in run::pull::pull(&config)? {
+        print(&format!("{pulled}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line, or the complaint with this code.
+fn told(outcome: Result<String, String>, code: u8) -> Result<ExitCode, Complaint> {
+    let line = outcome.map_err(|cause| Complaint(cause, code))?;
+    print(&format!("{line}\n"));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn compile_apart(settings: CodeSettings, memory: u64, seconds: u64, parent: u32) -> ExitCode {

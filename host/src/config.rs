@@ -11,13 +11,15 @@ pub(crate) mod allow;
 pub(crate) mod bound;
 pub(crate) mod channel;
 mod compile_cache;
+pub mod component;
 pub(crate) mod connect;
 pub(crate) mod directory;
 mod duplicate;
 mod environment;
 pub mod error;
 pub mod explain;
-pub(crate) mod file;
+pub mod file;
+mod include;
 mod keys;
 pub(crate) mod limits;
 pub(crate) mod listen_rule;
@@ -31,8 +33,10 @@ mod quantity;
 mod raw;
 #[cfg(test)]
 pub(crate) mod reference;
+pub mod registry;
 pub(crate) mod reloading;
 mod resolve;
+pub mod schema;
 mod shape;
 pub(crate) mod socket_access;
 mod source;
@@ -41,33 +45,61 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+pub mod trust;
 pub(crate) mod units;
 mod values;
 mod without;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::error::{ConfigError, Problem};
 use self::model::Config;
+use self::raw::RawFile;
+use self::source::SourceText;
 
 impl Config {
-    /// Reads and resolves `file`.
+    /// Reads and resolves `file` and those that it includes.
     pub fn load(file: &Path) -> Result<Config, ConfigError> {
-        let bytes = file::read(file, file::TEXT_BYTES_MAX)
-            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Config::parse(file, &text),
-            Err(error) => Err(not_text(file, &error)),
-        }
+        Config::parse(file, &read(file)?)
     }
 
     /// Resolves `text` as if it had been read from `file`: relative paths start at the folder of
-    /// `file`, and errors name it.
+    /// `file`, and errors name it. The files that it includes are read.
     pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
-        let source = source::SourceText::parse(file, text)?;
-        let raw = shape::read(&source, text)?;
-        resolve::resolve(&source, &raw)
+        let main = ConfigFile::parse(file, text)?;
+        let included = include::files(&main.source.top().key("include"), &main.raw.include)?;
+        let included: Vec<(PathBuf, String)> = included
+            .into_iter()
+            .map(|file| read(&file).map(|text| (file, text)))
+            .collect::<Result<_, _>>()?;
+        let mut files = vec![main];
+        for (included, text) in &included {
+            let one = ConfigFile::parse(included, text)?;
+            include::check_included(&one.source, file)?;
+            files.push(one);
+        }
+        resolve::resolve(&files)
     }
+}
+
+/// One file of a configuration, and its mirror.
+struct ConfigFile<'a> {
+    source: SourceText<'a>,
+    raw: RawFile,
+}
+
+impl<'a> ConfigFile<'a> {
+    fn parse(file: &'a Path, text: &'a str) -> Result<ConfigFile<'a>, ConfigError> {
+        let source = SourceText::parse(file, text)?;
+        let raw = shape::read(&source, text)?;
+        Ok(ConfigFile { source, raw })
+    }
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    let bytes = file::read(file, file::TEXT_BYTES_MAX)
+        .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+    String::from_utf8(bytes).map_err(|error| not_text(file, &error))
 }
 
 fn not_text(file: &Path, error: &std::string::FromUtf8Error) -> ConfigError {

@@ -16,6 +16,7 @@ mod proposals;
 pub(crate) mod room;
 pub(crate) mod sandbox;
 pub mod settings;
+pub mod source;
 pub(crate) mod template;
 pub mod ticker;
 pub(crate) mod trapped;

@@ -19,7 +19,6 @@ pub(crate) mod subject;
 pub(crate) mod tenant;
 pub(crate) mod tls;
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::config::bound::Bound;
@@ -65,8 +64,6 @@ pub struct Plugin {
     pub accepts: Option<TokenBucket>,
     /// What it did that its operator should know.
     pub counters: Arc<Counters>,
-    /// The configuration file, for messages that name the line to add.
-    pub file: PathBuf,
 }
 
 /// What a plugin uses at this moment, each within its limit. All versions of a plugin share one.

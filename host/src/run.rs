@@ -9,6 +9,7 @@ mod fixed;
 pub(crate) mod news;
 pub mod notify;
 pub mod prepare;
+pub mod pull;
 pub(crate) mod reload;
 pub mod signals;
 mod supervise;

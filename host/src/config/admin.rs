@@ -41,12 +41,12 @@ const MODE: u32 = 0o600;
 /// The shortest token that is taken: with 16 characters nobody comes to it by trying.
 const TOKEN_BYTES_MIN: usize = 16;
 
-/// Reads the section at `place`; files are looked for from `folder`. The listeners of the file are given with their lines.
+/// Reads the section at `place`; files are looked for from `folder`. The listeners are given with the words for where they are.
 pub(super) fn resolve(
     place: &KeyPlace<'_>,
     folder: &Path,
     raw: &RawAdmin,
-    listeners: &[(&ListenAddress, usize)],
+    listeners: &[(&ListenAddress, String)],
 ) -> Result<AdminConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
     let address = address_value::read(&raw.address, folder).map_err(wrong("address"))?;
@@ -90,11 +90,11 @@ pub(super) fn resolve(
     })
 }
 
-fn is_free(address: &ListenAddress, listeners: &[(&ListenAddress, usize)]) -> Result<(), Problem> {
+fn is_free(address: &ListenAddress, listeners: &[(&ListenAddress, String)]) -> Result<(), Problem> {
     let taken = listeners.iter().find(|(known, _)| overlap(known, address));
-    taken.map_or(Ok(()), |(_, line)| {
+    taken.map_or(Ok(()), |(_, there)| {
         Err(Problem::new(
-            format!("{address} is the address of the listener at line {line}"),
+            format!("{address} is the address of the listener at {there}"),
             "give each listener its own address",
         ))
     })

@@ -119,7 +119,7 @@ pub(crate) struct Declared<'a> {
 
 impl<'a> Declared<'a> {
     /// The plugins in the order of the file, and their tenants.
-    pub(crate) fn of(plugins: &[(KeyPlace<'_>, &'a String, &'a RawPlugin)]) -> Declared<'a> {
+    pub(crate) fn of(plugins: &[(KeyPlace<'_>, &'a str, &'a RawPlugin)]) -> Declared<'a> {
         let mut tenants = Vec::new();
         for (_, name, raw) in plugins {
             let tenant = raw.tenant.as_deref().unwrap_or(name);
@@ -127,7 +127,7 @@ impl<'a> Declared<'a> {
                 tenants.push(tenant);
             }
         }
-        Declared { plugins: plugins.iter().map(|(_, name, _)| name.as_str()).collect(), tenants }
+        Declared { plugins: plugins.iter().map(|(_, name, _)| *name).collect(), tenants }
     }
 
     fn check_plugin(&self, name: &str) -> Result<(), Problem> {

@@ -132,11 +132,13 @@ impl Bound {
     }
 
     fn amount(&self, written: &Quantity) -> Result<i128, Problem> {
-        let parsed = match (self.unit, written) {
+        let variable = written.of_variable()?;
+        let parsed = match (self.unit, variable.as_ref().unwrap_or(written)) {
             (Unit::Bytes | Unit::Count, Quantity::Number(number)) => Some(i128::from(*number)),
             (Unit::Bytes, Quantity::Text(text)) => units::parse_size(text).map(i128::from),
             (Unit::Time, Quantity::Text(text)) => units::parse_micros(text).map(i128::from),
             (Unit::Time, Quantity::Number(_)) | (Unit::Count, Quantity::Text(_)) => None,
+            (_, Quantity::Variable(_)) => None,
         };
         let (noun, form) = match self.unit {
             Unit::Bytes => ("size", "bytes, or a whole number with B, KiB, MiB or GiB, as in"),

@@ -50,8 +50,8 @@ impl Explained<'_> {
     ) -> fmt::Result {
         writeln!(f, "{title}")?;
         for (bound, amount) in amounts {
-            let origin = match self.0.origins.line(&format!("{key}.{}", bound.name)) {
-                Some(line) => format!("line {line}"),
+            let origin = match self.0.origins.find(&format!("{key}.{}", bound.name)) {
+                Some(origin) => origin.seen_from(&self.0.file),
                 None => "default".to_owned(),
             };
             let mut value = bound.show(*amount);

@@ -5,7 +5,7 @@ use strsim::levenshtein;
 use super::limits::{RawAdmin, RawHost, RawLimits, RawListen, RawTenantLimits};
 use super::raw::{
     RawAllow, RawCertificate, RawFile, RawPlugin, RawProfileCertificate, RawProxyProtocol,
-    RawTenant, RawTlsProfile,
+    RawRegistry, RawTenant, RawTlsProfile,
 };
 use super::table::ConfigKey;
 
@@ -14,6 +14,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ConfigKey> {
     let sections = [
         RawFile::KEYS,
         RawHost::KEYS,
+        RawRegistry::KEYS,
         RawPlugin::KEYS,
         RawLimits::KEYS,
         RawAllow::KEYS,

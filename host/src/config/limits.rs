@@ -5,11 +5,12 @@
 //! `docs/config.md` holds what `reference` makes of them word by word.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bound::Bound;
 use super::quantity::Quantity;
-use super::raw::{RawCertificate, RawProxyProtocol};
+use super::raw::{RawCertificate, RawProxyProtocol, RawRegistry};
 use super::table::limits;
 
 const KIB: u64 = 1 << 10;
@@ -154,6 +155,46 @@ limits! {
             max: 1024 * GIB,
             form: r#"a size, as in compile_cache_size = "2GiB""#,
         };
+        store: key Option<String> = r#"store = "default", "off" or a folder in quotes"#;
+        store_size: bound STORE_SIZE: u64 = {
+            what: "Bytes of all fetched components that are kept between starts.",
+            why: "Each version of a component leaves one behind.",
+            at: Cut,
+            then: "What was used longest ago is removed, though nothing that this start uses.",
+            unit: Bytes,
+            default: GIB,
+            min: MIB,
+            max: 1024 * GIB,
+            form: r#"a size, as in store_size = "1GiB""#,
+        };
+        fetch_size: bound FETCH_SIZE: u64 = {
+            what: "Bytes of one component that is fetched; of an image also those that its layer unpacks to.",
+            why: "Whoever serves it may send without end; an interpreter has 20 to 40 MB.",
+            at: Refuse,
+            then: "It is not fetched, and nothing is kept: the start fails, a reload changes nothing.",
+            unit: Bytes,
+            default: 128 * MIB,
+            min: 64 * KIB,
+            max: GIB,
+            form: r#"a size, as in fetch_size = "128MiB""#,
+        };
+        fetch_time: bound FETCH_TIME: Duration = {
+            what: "How long one request for a component may take, from the look-up of the name to the last byte.",
+            why: "Nothing is served before every component is there, and whoever serves it may say nothing, or a byte a minute.",
+            at: Refuse,
+            then: "It is not fetched, and nothing is kept: the start fails, a reload changes nothing.",
+            unit: Time,
+            default: MINUTE,
+            min: 100 * MILLISECOND,
+            max: HOUR,
+            form: r#"a duration in quotes, as in fetch_time = "1m""#,
+        };
+        #[serde(default)]
+        trust: key Vec<String> = r#"a list of keys of minisign, as in trust = ["release.pub"]"#,
+            each r#"a key of minisign in quotes, as in "RWQ…", or the path of its file"#;
+        #[serde(default)]
+        registries: key BTreeMap<String, RawRegistry> = r#"a section for each server, as in [host.registries."ghcr.io"]"#,
+            each r#"a section, as in [host.registries."ghcr.io"]"#;
         compile_memory: bound COMPILE_MEMORY: u64 = {
             what: "Memory of the process that compiles one component.",
             why: "A small component can be written so that compiling it takes gigabytes; an interpreter of 20 MB takes about 400 MiB. As many are compiled at once as there are cores.",
@@ -817,7 +858,7 @@ limits! {
             default: MINUTE,
             min: 10 * MILLISECOND,
             max: 24 * HOUR,
-            form: r#"a time, as in peer_idle = "1min""#,
+            form: r#"a duration in quotes, as in peer_idle = "1m""#,
         };
         peer_queue: bound PEER_QUEUE: u32 = {
             what: "Datagrams of one peer of a udp:// listener that wait until its handler has time for them.",

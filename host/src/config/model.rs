@@ -6,27 +6,32 @@ use std::path::PathBuf;
 use super::address::ListenAddress;
 use super::admin::AdminConfig;
 use super::allow::Allow;
+use super::component::ComponentSource;
 use super::limits::{HostLimits, Limits, ListenLimits, TenantLimits};
 use super::origins::Origins;
 use super::proxy_protocol::ProxyProtocol;
+use super::registry::Registry;
 use super::socket_access::SocketAccess;
 use super::tls::TlsListen;
 use super::tls::profile::TlsProfile;
+use super::trust::TrustedKey;
 
 /// A configuration that was read, resolved and found consistent.
 ///
 /// Only the component files were not looked at: the loader does that.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The file it came from, as it was given.
+    /// The main file it came from, as it was given.
     pub file: PathBuf,
+    /// The files that it includes, in their order.
+    pub included: Vec<PathBuf>,
     /// What concerns the host as a whole.
     pub host: HostConfig,
-    /// The plugins, in the order of the file; at least one.
+    /// The plugins, in the order of the files; at least one.
     pub plugins: Vec<PluginConfig>,
     /// The tenants, in the order in which the plugins name them.
     pub tenants: Vec<TenantConfig>,
-    /// The listeners, in the order of the file.
+    /// The listeners, in the order of the files.
     pub listeners: Vec<ListenConfig>,
     /// Where the host is watched and told what to do; none unless the file says so.
     pub admin: Option<AdminConfig>,
@@ -56,6 +61,12 @@ pub struct HostConfig {
     pub backtraces: Backtraces,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
+    /// Where fetched components are kept.
+    pub store: CompileCache,
+    /// Whose signatures components must have; of nobody where there is no key.
+    pub trust: Vec<TrustedKey>,
+    /// What is known of the servers that components are fetched from.
+    pub registries: Vec<Registry>,
     /// What the host may use; `"cores"` is already counted.
     pub limits: HostLimits,
 }
@@ -95,10 +106,19 @@ pub enum LogLevel {
     Trace,
 }
 
-/// Where compiled components are kept between runs.
+/// The levels as the file spells them.
+pub(crate) const LOG_LEVELS: [(&str, LogLevel); 5] = [
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
+
+/// Where something is kept between runs: compiled components, and fetched ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CompileCache {
-    /// Compile at every start.
+    /// Nowhere: make it anew at every start.
     Off,
     /// In the user's cache folder.
     Default,
@@ -111,8 +131,8 @@ pub enum CompileCache {
 pub struct PluginConfig {
     /// The name: letters, digits, `-` and `_`.
     pub name: String,
-    /// The component file; a relative path started at the folder of the configuration file.
-    pub component: PathBuf,
+    /// Where its component comes from.
+    pub component: ComponentSource,
     /// How connections share sandboxes.
     pub isolation: Isolation,
     /// Whose budget it spends; its own name by default.
@@ -137,7 +157,9 @@ pub struct PluginConfig {
     pub handover: Handover,
     /// The environment variables that it sees, sorted by name. May hold secrets: never printed.
     pub environment: Vec<(String, String)>,
-    /// The line of the file where it is declared, from 1.
+    /// The file where it is declared.
+    pub file: PathBuf,
+    /// The line of that file, from 1.
     pub line: usize,
 }
 
@@ -147,6 +169,7 @@ impl PluginConfig {
         let PluginConfig {
             name,
             component: _,
+            file: _,
             isolation,
             tenant,
             // Follows from the name and the order of the file.
@@ -278,9 +301,11 @@ pub struct ListenConfig {
     pub tls: Option<TlsListen>,
     /// Whose word it takes for where connections come from, if they begin with a header of the PROXY protocol.
     pub proxy_protocol: Option<ProxyProtocol>,
-    /// The line of the file where it is declared, from 1.
+    /// The file where it is declared.
+    pub file: PathBuf,
+    /// The line of that file, from 1.
     pub line: usize,
-    /// Its place among the `[[listen]]` of the file, from 0.
+    /// Its place among the `[[listen]]` of that file, from 0.
     pub place: usize,
 }
 

@@ -25,7 +25,8 @@ pub(crate) fn resolve(
     Ok(resolved)
 }
 
-fn text(folder: &Path, value: &Value) -> Result<String, Problem> {
+/// One value as text.
+pub(super) fn text(folder: &Path, value: &Value) -> Result<String, Problem> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {

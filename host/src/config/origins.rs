@@ -1,17 +1,35 @@
 //! Where the bounds of a configuration are written.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use super::source::KeyPlace;
 
-/// The lines of the file where bounds are written, by the bound's full key.
+/// The places where bounds are written, by the bound's full key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(HashMap<String, usize>);
+pub struct Origins(HashMap<String, Origin>);
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, as it was given or found.
+    pub file: PathBuf,
+    /// Its line, from 1.
+    pub line: usize,
+}
+
+impl Origin {
+    /// For somebody who reads of `main`: the line, and the file where it is another one.
+    pub fn seen_from(&self, main: &Path) -> String {
+        let Origin { file, line } = self;
+        if file == main { format!("line {line}") } else { format!("{}:{line}", file.display()) }
+    }
+}
 
 impl Origins {
-    /// The line where the bound with this key is written, if it is.
-    pub fn line(&self, key: &str) -> Option<usize> {
-        self.0.get(key).copied()
+    /// Where the bound with this key is written, if it is.
+    pub fn find(&self, key: &str) -> Option<&Origin> {
+        self.0.get(key)
     }
 
     /// Notes those of `names` that are written at `place`, which is called `section`.
@@ -24,7 +42,8 @@ impl Origins {
         for name in names {
             let place = place.key(name);
             if place.is_written() {
-                self.0.insert(format!("{section}.{name}"), place.line());
+                let origin = Origin { file: place.file().to_owned(), line: place.line() };
+                self.0.insert(format!("{section}.{name}"), origin);
             }
         }
     }

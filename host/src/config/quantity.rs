@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer};
 
+use super::error::Problem;
+use super::options::from_environment;
+
 /// A number, or text that says a number with its unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Quantity {
@@ -11,6 +14,8 @@ pub(crate) enum Quantity {
     Number(i64),
     /// Written in quotes.
     Text(String),
+    /// Written as `{ env = "NAME" }`.
+    Variable(String),
 }
 
 impl fmt::Display for Quantity {
@@ -18,7 +23,21 @@ impl fmt::Display for Quantity {
         match self {
             Quantity::Number(number) => write!(f, "{number}"),
             Quantity::Text(text) => write!(f, "{text:?}"),
+            // What it holds may be somebody's secret, under a name that was mistaken.
+            Quantity::Variable(name) => write!(f, "the environment variable {name:?}"),
         }
+    }
+}
+
+impl Quantity {
+    /// What the variable holds that it stands for; none where it stands for itself.
+    pub(crate) fn of_variable(&self) -> Result<Option<Quantity>, Problem> {
+        let Quantity::Variable(name) = self else { return Ok(None) };
+        let text = from_environment(name, "set it before the start, or write the value itself")?;
+        Ok(Some(match text.trim().parse() {
+            Ok(number) => Quantity::Number(number),
+            Err(_) => Quantity::Text(text),
+        }))
     }
 }
 
@@ -30,11 +49,11 @@ impl<'de> Deserialize<'de> for Quantity {
 
 struct QuantityVisitor;
 
-impl de::Visitor<'_> for QuantityVisitor {
+impl<'de> de::Visitor<'de> for QuantityVisitor {
     type Value = Quantity;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, or text with a number and its unit")
+        f.write_str("a number, text with a number and its unit, or { env = \"NAME\" }")
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Quantity, E> {
@@ -52,5 +71,18 @@ impl de::Visitor<'_> for QuantityVisitor {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
         Ok(Quantity::Text(text.to_owned()))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Quantity, A::Error> {
+        // Whatever else it is, the caller has the words for it.
+        let other = || de::Error::custom("a table that is not { env = \"NAME\" }");
+        match map.next_entry::<String, toml::Value>()? {
+            Some((key, toml::Value::String(name)))
+                if key == "env" && map.next_key::<String>()?.is_none() =>
+            {
+                Ok(Quantity::Variable(name))
+            }
+            _ => Err(other()),
+        }
     }
 }

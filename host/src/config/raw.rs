@@ -7,9 +7,17 @@ use std::collections::BTreeMap;
 use super::limits::{OPTIONS, RawAdmin, RawHost, RawLimits, RawListen, RawTenantLimits};
 use super::table::mirror;
 
+/// A text, or where it is found.
+#[derive(Clone, serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct RawSecret(pub(crate) toml::Value);
+
 mirror! {
     /// The whole file.
     struct RawFile at "" {
+        #[serde(default)]
+        include: key Vec<String> = r#"a list of files, as in include = ["conf.d/*.toml"]"#,
+            each r#"a file or a pattern for files in quotes, as in "conf.d/*.toml""#;
         #[serde(default)]
         host: key RawHost = "a section [host]";
         #[serde(default)]
@@ -29,6 +37,7 @@ mirror! {
     /// `[plugins.<name>]`.
     struct RawPlugin at "plugins.*" {
         component: key String = r#"the file in quotes, as in component = "plugins/echo.wasm""#;
+        sha256: key Option<String> = r#"the digest of the component in quotes, as `sha256sum` prints it"#;
         isolation: key Option<String> = r#"isolation = "connection" or isolation = "plugin""#;
         tenant: key Option<String> = r#"a name in quotes, as in tenant = "demo""#;
         stdout: key Option<String> = r#"stdout = "log" or stdout = "inherit""#;
@@ -77,6 +86,16 @@ mirror! {
             each r#"a folder in quotes, as in "./data""#;
         #[serde(default)]
         stop: key bool = "stop = true or stop = false";
+    }
+}
+
+mirror! {
+    /// `[host.registries."host"]`.
+    #[derive(Clone)]
+    struct RawRegistry at "host.registries.*" {
+        user: key Option<String> = r#"a name in quotes, as in user = "deploy""#;
+        password: key Option<RawSecret> = r#"a secret, as in password = { env = "REGISTRY_PASSWORD" }"#;
+        server_ca: key Option<String> = r#"a file in quotes, as in server_ca = "authority.pem""#;
     }
 }
 

@@ -30,7 +30,7 @@ type KeysOfKind = (AtReload, &'static [&'static str]);
 
 /// By table: its path, and for each kind the keys that are of it.
 const TABLES: &[(&str, &[KeysOfKind])] = &[
-    ("", &[(Live, &["host", "plugins", "tenants", "listen", "admin"])]),
+    ("", &[(Live, &["include", "host", "plugins", "tenants", "listen", "admin"])]),
     (
         "host",
         &[
@@ -48,15 +48,31 @@ const TABLES: &[(&str, &[KeysOfKind])] = &[
                 ],
             ),
             (Live, &["stop_deadline", "close_deadline", "reload_on_change"]),
-            (New, &["compile_cache", "compile_cache_size", "compile_memory", "compile_time"]),
+            (
+                New,
+                &[
+                    "compile_cache",
+                    "compile_cache_size",
+                    "store",
+                    "store_size",
+                    "fetch_size",
+                    "fetch_time",
+                    "trust",
+                    "registries",
+                    "compile_memory",
+                    "compile_time",
+                ],
+            ),
         ],
     ),
+    ("host.registries.*", &[(New, &["user", "password", "server_ca"])]),
     (
         "plugins.*",
         &[(
             New,
             &[
                 "component",
+                "sha256",
                 "isolation",
                 "tenant",
                 "stdout",

@@ -1,21 +1,25 @@
-//! From the mirror to a [`Config`]: defaults filled in, text understood, and every part found to
+//! From the mirrors of the files to a [`Config`]: defaults filled in, text understood, and every part found to
 //! fit the others.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::ConfigFile;
 use super::address::ListenAddress;
 use super::address_value;
 use super::admin;
 use super::allow;
 use super::compile_cache;
+use super::component::ComponentSource;
 use super::environment;
 use super::error::{ConfigError, Problem};
 use super::limits::{
-    HostLimits, Limits, ListenLimits, REACTORS, RawHost, RawLimits, RawListen, TenantLimits,
+    HostLimits, Limits, ListenLimits, REACTORS, RawHost, RawLimits, RawListen, RawTenantLimits,
+    TenantLimits,
 };
 use super::model::{
-    AtCapacity, Backtraces, Config, Handover, HostConfig, Isolation, ListenConfig, LogFormat,
-    LogLevel, OnTrap, PluginConfig, Policy, Stdout, TenantConfig,
+    AtCapacity, Backtraces, Config, Handover, HostConfig, Isolation, LOG_LEVELS, ListenConfig,
+    LogFormat, LogLevel, OnTrap, PluginConfig, Policy, Stdout, TenantConfig,
 };
 use super::names::{NAME_BYTES_MAX, is_section_name};
 use super::options;
@@ -24,50 +28,107 @@ use super::overlap::overlap;
 use super::proxy_protocol;
 use super::quantity::Quantity;
 use super::raw::{RawFile, RawPlugin, RawTenant};
+use super::registry;
 use super::socket_access::{self, WrittenAccess};
-use super::source::{KeyPlace, SourceText};
+use super::source::{KeyPlace, each};
 use super::tls;
 use super::tls::profile::TlsProfile;
+use super::trust::TrustedKey;
 use super::values::Amount;
 
-/// Resolves the mirror of `source`.
-pub(crate) fn resolve(source: &SourceText<'_>, raw: &RawFile) -> Result<Config, ConfigError> {
-    let top = source.top();
-    let folder = source.file.parent().unwrap_or(Path::new(""));
-    let host = host(&top.key("host"), folder, &raw.host)?;
-    let mut plugins = plugins(&top.key("plugins"), folder, raw)?;
-    let tenants = tenants(&top.key("tenants"), raw, &mut plugins)?;
-    let listeners = listeners(&top.key("listen"), folder, raw, &plugins)?;
-    let admin = raw.admin.as_ref();
-    let taken: Vec<_> = listeners.iter().map(|it| (&it.address, it.line)).collect();
-    let admin = admin.map(|raw| admin::resolve(&top.key("admin"), folder, raw, &taken));
+/// A plugin's section, a tenant's, a listener: where it is, what it is called, its mirror.
+type Section<'a, T> = (KeyPlace<'a>, &'a str, &'a T);
+
+/// Resolves the mirrors of all files, the main one first.
+pub(super) fn resolve(files: &[ConfigFile<'_>]) -> Result<Config, ConfigError> {
+    let [main, included @ ..] = files else {
+        unreachable!("a configuration has a main file");
+    };
+    let top = main.source.top();
+    let host = host(&top.key("host"), top.folder(), &main.raw.host)?;
+    let of_plugins = sections(files, "plugins", |raw| &raw.plugins)?;
+    let of_tenants = sections(files, "tenants", |raw| &raw.tenants)?;
+    let of_listeners = listen_sections(files);
+    let mut plugins = plugins(&top, &of_plugins)?;
+    let tenants = tenants(&top, &of_tenants, &mut plugins)?;
+    let listeners = listeners(&of_listeners, &plugins)?;
+    let admin = main.raw.admin.as_ref();
+    let taken = of_listeners.iter().zip(&listeners);
+    let taken: Vec<_> = taken
+        .map(|((place, ..), it)| (&it.address, place.key("address").seen_from(&top)))
+        .collect();
+    let admin = admin.map(|raw| admin::resolve(&top.key("admin"), top.folder(), raw, &taken));
     let admin = admin.transpose()?;
     for (index, plugin) in plugins.iter().enumerate() {
         let is_served = listeners.iter().any(|listener| listener.plugin == index);
         let is_spawned = plugins.iter().any(|other| other.allow.may_spawn(&plugin.name));
         if plugin.isolation == Isolation::Connection && !is_served && !is_spawned {
             let name = &plugin.name;
-            return Err(top.key("plugins").key(name).wrong(Problem::new(
+            return Err(of_plugins[index].0.wrong(Problem::new(
                 "it would never run: it lives for accepted connections, and no [[listen]] names it",
                 format!("add a [[listen]] with plugin = {name:?}, or write isolation = \"plugin\""),
             )));
         }
     }
-    let file = source.file.to_owned();
+    let file = main.source.file.to_owned();
+    let included = included.iter().map(|one| one.source.file.to_owned()).collect();
     let origins = Origins::default();
     let doubts = Vec::new();
-    let mut config = Config { file, host, plugins, tenants, listeners, admin, origins, doubts };
-    config.origins = find_origins(&top, &config);
-    config.doubts = find_doubts(&top, raw, &config);
+    let mut config =
+        Config { file, included, host, plugins, tenants, listeners, admin, origins, doubts };
+    config.origins = find_origins(&top, &of_plugins, &of_tenants, &of_listeners, &config);
+    config.doubts = find_doubts(&of_plugins, &of_listeners, &config);
     Ok(config)
 }
 
+/// The sections of one kind of all files, in their order. A name stands in one file only.
+fn sections<'a, T>(
+    files: &'a [ConfigFile<'_>],
+    kind: &'static str,
+    of: impl Fn(&'a RawFile) -> &'a BTreeMap<String, T>,
+) -> Result<Vec<Section<'a, T>>, ConfigError> {
+    let mut all: Vec<Section<'a, T>> = Vec::new();
+    for file in files {
+        let place = file.source.top().key(kind);
+        let own = of(&file.raw).iter();
+        let mut own: Vec<_> = own.map(|(name, raw)| (place.key(name), &**name, raw)).collect();
+        own.sort_by_key(|(place, ..)| place.line());
+        for section in own {
+            let (place, name, _) = &section;
+            if let Some((first, ..)) = all.iter().find(|(_, known, _)| known == name) {
+                return Err(place.wrong(Problem::new(
+                    format!("[{kind}.{name}] is there already, at {}", first.seen_from(place)),
+                    "keep one of the two, or give one another name",
+                )));
+            }
+            all.push(section);
+        }
+    }
+    Ok(all)
+}
+
+/// The `[[listen]]` of all files, in their order.
+fn listen_sections<'a>(files: &'a [ConfigFile<'_>]) -> Vec<ListenSection<'a>> {
+    let mut all = Vec::new();
+    for file in files {
+        let place = file.source.top().key("listen");
+        let own = file.raw.listen.iter().enumerate();
+        all.extend(own.map(|(index, raw)| (place.index(index), index, raw)));
+    }
+    all
+}
+
+/// A `[[listen]]`: where it is, its place in its file, its mirror.
+type ListenSection<'a> = (KeyPlace<'a>, usize, &'a RawListen);
+
 /// What is allowed and most likely not meant.
-fn find_doubts(top: &KeyPlace<'_>, raw: &RawFile, config: &Config) -> Vec<String> {
+fn find_doubts(
+    plugins: &[Section<'_, RawPlugin>],
+    listeners: &[ListenSection<'_>],
+    config: &Config,
+) -> Vec<String> {
     let mut doubts = Vec::new();
-    for plugin in &config.plugins {
-        let Some(raw) = raw.plugins.get(&plugin.name) else { continue };
-        let place = top.key("plugins").key(&plugin.name);
+    for ((place, _, raw), plugin) in plugins.iter().zip(&config.plugins) {
         let tables = [
             ("options", &raw.options, &plugin.options),
             ("environment", &raw.environment, &plugin.environment),
@@ -76,36 +137,46 @@ fn find_doubts(top: &KeyPlace<'_>, raw: &RawFile, config: &Config) -> Vec<String
             doubts.extend(options::empty_secrets(&place.key(key), raw, resolved));
         }
     }
-    for (index, (raw, listener)) in raw.listen.iter().zip(&config.listeners).enumerate() {
-        let place = top.key("listen").index(index).key("options");
-        doubts.extend(options::empty_secrets(&place, &raw.options, &listener.options));
+    for ((place, _, raw), listener) in listeners.iter().zip(&config.listeners) {
+        doubts.extend(options::empty_secrets(
+            &place.key("options"),
+            &raw.options,
+            &listener.options,
+        ));
     }
     doubts.iter().map(ToString::to_string).collect()
 }
 
 /// Where the bounds of `config` are written.
-fn find_origins(top: &KeyPlace<'_>, config: &Config) -> Origins {
+fn find_origins(
+    top: &KeyPlace<'_>,
+    plugins: &[Section<'_, RawPlugin>],
+    tenants: &[Section<'_, RawTenant>],
+    listeners: &[ListenSection<'_>],
+    config: &Config,
+) -> Origins {
     let mut origins = Origins::default();
     let mut note = |section: &str, place: &KeyPlace<'_>, amounts: &[Amount]| {
         origins.note(section, place, amounts.iter().map(|(bound, _)| bound.name));
     };
     note("host", &top.key("host"), &config.host.limits.amounts());
-    for plugin in &config.plugins {
-        let place = top.key("plugins").key(&plugin.name).key("limits");
+    for ((place, ..), plugin) in plugins.iter().zip(&config.plugins) {
+        let place = place.key("limits");
         note(&origins::section("plugins", &plugin.name), &place, &plugin.limits.amounts());
     }
-    for tenant in &config.tenants {
-        let place = top.key("tenants").key(&tenant.name).key("limits");
-        note(&origins::section("tenants", &tenant.name), &place, &tenant.limits.amounts());
+    for (place, name, _) in tenants {
+        let of_all = config.tenants.iter().filter(|tenant| tenant.name == **name);
+        let amounts: Vec<_> = of_all.flat_map(|tenant| tenant.limits.amounts()).collect();
+        note(&origins::section("tenants", name), &place.key("limits"), &amounts);
     }
-    for (index, listener) in config.listeners.iter().enumerate() {
-        note(&origins::listen(index), &top.key("listen").index(index), &listener.limits.amounts());
+    for (index, ((place, ..), listener)) in listeners.iter().zip(&config.listeners).enumerate() {
+        note(&origins::listen(index), place, &listener.limits.amounts());
     }
     if let Some(admin) = &config.admin {
         note("admin", &top.key("admin"), &admin.limits.amounts());
     }
     // No bound, but a command may have to say where it is.
-    origins.note("host", &top.key("host"), ["compile_cache"]);
+    origins.note("host", &top.key("host"), ["compile_cache", "store"]);
     origins
 }
 
@@ -119,6 +190,9 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
         backtraces: backtraces(raw.backtraces.as_deref()).map_err(wrong("backtraces"))?,
         compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
+        store: compile_cache::resolve(raw.store.as_deref(), folder).map_err(wrong("store"))?,
+        trust: each(&place.key("trust"), &raw.trust, |text| TrustedKey::read(text, folder))?,
+        registries: registry::resolve(&place.key("registries"), &raw.registries)?,
         limits: HostLimits::read(place, &RawHost { reactors, ..raw.clone() })?,
     })
 }
@@ -128,29 +202,25 @@ fn reactors(
     place: &KeyPlace<'_>,
     written: Option<&Quantity>,
 ) -> Result<Option<Quantity>, ConfigError> {
-    match written {
+    let place = place.key(REACTORS.name);
+    let variable = written.map(Quantity::of_variable).transpose();
+    let variable = variable.map_err(|problem| place.wrong(problem))?.flatten();
+    match variable.as_ref().or(written) {
         Some(Quantity::Text(text)) if text == "cores" => {
             let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
             let cores = i64::try_from(cores.min(REACTORS.max)).unwrap_or(1);
             Ok(Some(Quantity::Number(cores)))
         }
-        Some(Quantity::Text(text)) => Err(place.key(REACTORS.name).wrong(Problem::new(
+        Some(Quantity::Text(text)) if variable.is_none() => Err(place.wrong(Problem::new(
             format!("{text:?} is not a number of reactors"),
             r#"write a whole number without quotes, or "cores" for one each core"#,
         ))),
-        written => Ok(written.cloned()),
+        _ => Ok(written.cloned()),
     }
 }
 
 fn log_level(written: Option<&str>) -> Result<LogLevel, Problem> {
-    let known = [
-        ("error", LogLevel::Error),
-        ("warn", LogLevel::Warn),
-        ("info", LogLevel::Info),
-        ("debug", LogLevel::Debug),
-        ("trace", LogLevel::Trace),
-    ];
-    choice("a log level", written, LogLevel::Info, &known)
+    choice("a log level", written, LogLevel::Info, &LOG_LEVELS)
 }
 
 fn log_format(written: Option<&str>) -> Result<LogFormat, Problem> {
@@ -164,44 +234,35 @@ fn backtraces(written: Option<&str>) -> Result<Backtraces, Problem> {
 }
 
 fn plugins(
-    place: &KeyPlace<'_>,
-    folder: &Path,
-    raw: &RawFile,
+    top: &KeyPlace<'_>,
+    sections: &[Section<'_, RawPlugin>],
 ) -> Result<Vec<PluginConfig>, ConfigError> {
-    if raw.plugins.is_empty() {
-        return Err(place.wrong(Problem::new(
+    if sections.is_empty() {
+        return Err(top.key("plugins").wrong(Problem::new(
             "no plugin is declared",
             r#"add a section [plugins.echo] with component = "plugins/echo.wasm""#,
         )));
     }
-    let mut in_order: Vec<_> =
-        raw.plugins.iter().map(|(name, raw)| (place.key(name), name, raw)).collect();
-    in_order.sort_by_key(|(place, ..)| place.line());
-    let names = allow::Declared::of(&in_order);
-    let each = in_order.iter();
-    each.map(|(place, name, raw)| plugin(place, folder, name, raw, &names)).collect()
+    let names = allow::Declared::of(sections);
+    sections.iter().map(|(place, name, raw)| plugin(place, name, raw, &names)).collect()
 }
 
 fn plugin(
     place: &KeyPlace<'_>,
-    folder: &Path,
     name: &str,
     raw: &RawPlugin,
     names: &allow::Declared<'_>,
 ) -> Result<PluginConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
+    let folder = place.folder();
     check_name(name).map_err(|problem| place.wrong(problem))?;
-    if raw.component.is_empty() {
-        return Err(wrong("component")(Problem::new(
-            "the path is empty",
-            r#"write the file, as in component = "plugins/echo.wasm""#,
-        )));
-    }
+    let component = ComponentSource::parse(&raw.component, raw.sha256.as_deref(), folder)
+        .map_err(|(key, problem)| wrong(key)(problem))?;
     let tenant = raw.tenant.as_deref().unwrap_or(name);
     check_name(tenant).map_err(wrong("tenant"))?;
     Ok(PluginConfig {
         name: name.to_owned(),
-        component: folder.join(&raw.component),
+        component,
         isolation: isolation(raw.isolation.as_deref()).map_err(wrong("isolation"))?,
         tenant: tenant.to_owned(),
         // Known when every plugin is.
@@ -215,6 +276,7 @@ fn plugin(
         policy: policy(raw.policy.as_deref()).map_err(wrong("policy"))?,
         handover: handover(raw.handover.as_deref()).map_err(wrong("handover"))?,
         environment: environment::resolve(place, folder, raw)?,
+        file: place.file().to_owned(),
         line: place.line(),
     })
 }
@@ -310,29 +372,30 @@ fn limits(place: &KeyPlace<'_>, raw: &RawLimits) -> Result<Limits, ConfigError> 
 
 /// Every tenant that a plugin names, with the limits of its section where there is one.
 fn tenants(
-    place: &KeyPlace<'_>,
-    raw: &RawFile,
+    top: &KeyPlace<'_>,
+    sections: &[Section<'_, RawTenant>],
     plugins: &mut [PluginConfig],
 ) -> Result<Vec<TenantConfig>, ConfigError> {
     let mut tenants: Vec<TenantConfig> = Vec::new();
-    let none = RawTenant::default();
     for plugin in plugins.iter_mut() {
         let known = tenants.iter().position(|tenant| tenant.name == plugin.tenant);
         plugin.tenant_index = match known {
             Some(index) => index,
             None => {
-                let section = raw.tenants.get(&plugin.tenant).unwrap_or(&none);
-                let place = place.key(&plugin.tenant).key("limits");
-                let limits = TenantLimits::read(&place, &section.limits)?;
+                let section = sections.iter().find(|(_, name, _)| plugin.tenant == *name);
+                let limits = match section {
+                    Some((place, _, raw)) => TenantLimits::read(&place.key("limits"), &raw.limits)?,
+                    None => TenantLimits::read(top, &RawTenantLimits::default())?,
+                };
                 tenants.push(TenantConfig { name: plugin.tenant.clone(), limits });
                 tenants.len() - 1
             }
         };
     }
-    let stray = raw.tenants.keys().find(|name| tenants.iter().all(|tenant| tenant.name != **name));
-    if let Some(stray) = stray {
+    let is_named = |name: &str| tenants.iter().any(|tenant| tenant.name == name);
+    if let Some((place, stray, _)) = sections.iter().find(|(_, name, _)| !is_named(name)) {
         let names: Vec<_> = tenants.iter().map(|tenant| tenant.name.as_str()).collect();
-        return Err(place.key(stray).wrong(Problem::new(
+        return Err(place.wrong(Problem::new(
             "no plugin belongs to this tenant",
             format!(
                 "write one of {}, or tenant = {stray:?} in a plugin's section",
@@ -369,25 +432,20 @@ fn written_one<'a>(place: &KeyPlace<'a>, first: &str, second: &str) -> KeyPlace<
 }
 
 fn listeners(
-    place: &KeyPlace<'_>,
-    folder: &Path,
-    raw: &RawFile,
+    sections: &[ListenSection<'_>],
     plugins: &[PluginConfig],
 ) -> Result<Vec<ListenConfig>, ConfigError> {
-    let mut listeners: Vec<ListenConfig> = Vec::with_capacity(raw.listen.len());
-    for (index, raw) in raw.listen.iter().enumerate() {
-        let here = place.index(index);
-        let listener = listener(&here, index, folder, raw, plugins)?;
+    let mut listeners: Vec<ListenConfig> = Vec::with_capacity(sections.len());
+    for (here, place, raw) in sections {
+        let listener = listener(here, *place, raw, plugins)?;
         let taken = listeners.iter().position(|known| overlap(&known.address, &listener.address));
         if let Some(first) = taken {
-            let line = place.index(first).key("address").line();
+            let there = sections[first].0.key("address").seen_from(here);
             let (known, address) = (&listeners[first].address, &listener.address);
             let cause = if known == address {
-                format!("{address} is already the address of the listener at line {line}")
+                format!("{address} is already the address of the listener at {there}")
             } else {
-                format!(
-                    "{address} overlaps with {known}, the address of the listener at line {line}"
-                )
+                format!("{address} overlaps with {known}, the address of the listener at {there}")
             };
             let remedy = "give each listener its own address";
             return Err(here.key("address").wrong(Problem::new(cause, remedy)));
@@ -400,11 +458,11 @@ fn listeners(
 fn listener(
     place: &KeyPlace<'_>,
     index: usize,
-    folder: &Path,
     raw: &RawListen,
     plugins: &[PluginConfig],
 ) -> Result<ListenConfig, ConfigError> {
     let wrong = |key: &'static str| move |problem| place.key(key).wrong(problem);
+    let folder = place.folder();
     let plugin = plugins.iter().position(|plugin| plugin.name == raw.plugin);
     let undeclared = || {
         let names: Vec<_> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
@@ -448,6 +506,7 @@ fn listener(
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
         at_capacity: at_capacity(raw.at_capacity.as_deref()).map_err(wrong("at_capacity"))?,
         limits: ListenLimits::read(place, raw)?,
+        file: place.file().to_owned(),
         line: place.line(),
         place: index,
     })

@@ -99,6 +99,7 @@ fn section(table: &str, name: &str, plugin: &str) -> String {
         "" => format!("a section [{name}] of its own"),
         "listen.*" => "[[listen]]".to_owned(),
         "plugins.*" if matches!(name, "limits" | "allow") => format!("[plugins.{plugin}.{name}]"),
+        "host.registries.*" => "[host.registries.\"<host>\"]".to_owned(),
         "tenants.*" if name == "limits" => "[tenants.<name>.limits]".to_owned(),
         "plugins.*.tls.*" => format!("[plugins.{plugin}.tls.<profile>]"),
         // A tenant is not called after the plugin that the key was written in.

@@ -92,7 +92,9 @@ fn id(
     find: impl Fn(&str) -> nix::Result<Option<u32>>,
 ) -> Result<u32, Problem> {
     let remedy = format!("write the name of a {what} in quotes, or its number");
-    let number = match written {
+    let variable = written.of_variable()?;
+    let number = match variable.as_ref().unwrap_or(written) {
+        Quantity::Variable(_) => None,
         Quantity::Number(number) => u32::try_from(*number).ok(),
         // No call of the system takes such a name.
         Quantity::Text(name) if name.contains('\0') => None,

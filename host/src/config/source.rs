@@ -169,14 +169,17 @@ impl KeyPath {
         }
     }
 
-    /// As [`super::keys`] writes it: `*` for the name of a plugin, a tenant or a profile and for a place in a list.
+    /// As [`super::keys`] writes it: `*` for the name of a plugin, a tenant, a profile or a registry and for a place in a list.
     pub(crate) fn pattern(&self) -> String {
         let named = |key: &str| matches!(key, "plugins" | "tenants");
         let is_named = matches!(self.0.first(), Some(Segment::Key(key)) if named(key));
         let is_of_tls = matches!(self.0.get(2), Some(Segment::Key(key)) if key == "tls");
+        let is_at = |at: usize, name: &str| matches!(self.0.get(at), Some(Segment::Key(key)) if key == name);
+        let is_of_registries = is_at(0, "host") && is_at(1, "registries");
         let names = self.0.iter().enumerate().map(|(at, segment)| match segment {
             Segment::Key(_) if is_named && at == 1 => "*",
             Segment::Key(_) if is_named && is_of_tls && at == 3 => "*",
+            Segment::Key(_) if is_of_registries && at == 2 => "*",
             Segment::Key(key) => key,
             Segment::Index(_) => "*",
         });
@@ -221,7 +224,26 @@ pub(crate) fn is_bare(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-impl KeyPlace<'_> {
+impl<'a> KeyPlace<'a> {
+    /// The file that it is in, as it was given.
+    pub(crate) fn file(&self) -> &'a Path {
+        self.source.file
+    }
+
+    /// Where relative paths in that file start.
+    pub(crate) fn folder(&self) -> &'a Path {
+        self.source.file.parent().unwrap_or(Path::new(""))
+    }
+
+    /// What another file than `from` calls this place: its line, and its file where that is another one.
+    pub(crate) fn seen_from(&self, from: &KeyPlace<'_>) -> String {
+        if self.source.file == from.source.file {
+            format!("line {}", self.line())
+        } else {
+            format!("{}:{}", self.source.file.display(), self.line())
+        }
+    }
+
     pub(crate) fn key(&self, key: &str) -> Self {
         self.source.place(self.path.key(key))
     }

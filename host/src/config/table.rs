@@ -14,6 +14,12 @@ pub(crate) struct ConfigKey {
     pub(crate) each: Option<&'static str>,
     /// The bound that it sets.
     pub(crate) bound: Option<&'static Bound>,
+    /// What it takes, for the schema.
+    pub(crate) value: fn() -> serde_json::Value,
+    /// Whether its type can do without it.
+    pub(crate) is_optional: bool,
+    /// What is said to serde of it.
+    pub(crate) attributes: &'static [&'static str],
 }
 
 impl ConfigKey {
@@ -23,6 +29,12 @@ impl ConfigKey {
             "" => self.name.to_owned(),
             table => format!("{table}.{}", self.name),
         }
+    }
+
+    /// Whether its section is wrong without it.
+    pub(crate) fn is_required(&self) -> bool {
+        let has_default = self.attributes.iter().any(|attribute| attribute.contains("default"));
+        self.bound.is_none() && !self.is_optional && !has_default
     }
 }
 
@@ -62,21 +74,25 @@ macro_rules! mirror {
         impl $Raw {
             /// Its keys, in the order of the reference.
             pub(crate) const KEYS: &[$crate::config::table::ConfigKey] = &[$(
-                $($crate::config::table::ConfigKey {
+                $crate::config::table::ConfigKey {
                     table: $table,
                     name: stringify!($name),
-                    form: $form,
-                    each: $crate::config::table::option!($($each)?),
-                    bound: None,
-                },)?
-                $($crate::config::table::ConfigKey {
-                    table: $table,
-                    name: stringify!($name),
-                    form: $bound_form,
-                    each: None,
-                    bound: Some(&$BOUND),
-                },)?
+                    form: $($form)? $($bound_form)?,
+                    each: $crate::config::table::option!($($($each)?)?),
+                    bound: $crate::config::table::option!($(&$BOUND)?),
+                    value: <$crate::config::table::in_mirror!($($Written)? $(bound $Kept)?)
+                        as $crate::config::schema::Written>::schema,
+                    is_optional: <$crate::config::table::in_mirror!($($Written)? $(bound $Kept)?)
+                        as $crate::config::schema::Written>::OPTIONAL,
+                    attributes: &[$(stringify!($of_field)),*],
+                },
             )*];
+        }
+
+        impl $crate::config::schema::Written for $Raw {
+            fn schema() -> serde_json::Value {
+                $crate::config::schema::section($Raw::KEYS)
+            }
         }
 
         $($(
@@ -160,6 +176,16 @@ macro_rules! written {
     ($Kept:ty) => { Option<$crate::config::quantity::Quantity> };
 }
 
+/// The type of a key in the mirror, or of a bound.
+macro_rules! in_mirror {
+    (bound $Kept:ty) => {
+        $crate::config::table::written!($Kept)
+    };
+    ($Written:ty) => {
+        $Written
+    };
+}
+
 /// A value that may be left out of a table.
 macro_rules! option {
     () => {
@@ -170,4 +196,4 @@ macro_rules! option {
     };
 }
 
-pub(crate) use {limits, mirror, option, written};
+pub(crate) use {in_mirror, limits, mirror, option, written};

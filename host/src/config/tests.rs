@@ -47,6 +47,9 @@ fn defaults() {
         log_format: LogFormat::Text,
         backtraces: Backtraces::Functions,
         compile_cache: CompileCache::Default,
+        store: CompileCache::Default,
+        trust: Vec::new(),
+        registries: Vec::new(),
         limits: HostLimits {
             reactors: 1,
             workers: 2,
@@ -58,13 +61,17 @@ fn defaults() {
             log_queue: 16 << 20,
             stdout_queue: 16 << 20,
             compile_cache_size: 2 << 30,
+            store_size: 1 << 30,
+            fetch_size: 128 << 20,
+            fetch_time: Duration::from_secs(60),
             compile_memory: 1536 << 20,
             compile_time: Duration::from_secs(180),
         },
     };
     assert_eq!(config.host, host);
     let [plugin] = config.plugins.as_slice() else { panic!("{config:?}") };
-    assert_eq!(plugin.component, Path::new("etc/echo.wasm"));
+    assert_eq!(plugin.component.file(), Some(Path::new("etc/echo.wasm")));
+    assert_eq!(plugin.component.sha256, None);
     assert_eq!((plugin.tenant.as_str(), plugin.stdout, plugin.line), ("echo", Stdout::Log, 1));
     assert_eq!(plugin.allow, Allow::default());
     assert_eq!((plugin.policy, plugin.environment.len()), (Policy::Enforce, 0));
@@ -134,11 +141,13 @@ fn defaults() {
 #[test]
 fn every_bound_is_there_with_its_default() {
     let listener = "[[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"echo\"\n";
-    let config = parse(&format!("{ECHO}{listener}"));
+    let admin = "[admin]\naddress = \"unix:///run/a.sock\"\n";
+    let config = parse(&format!("{ECHO}{listener}{admin}"));
     let mut amounts = config.host.limits.amounts();
     amounts.extend(config.plugins[0].limits.amounts());
     amounts.extend(config.tenants[0].limits.amounts());
     amounts.extend(config.listeners[0].limits.amounts());
+    amounts.extend(config.admin.expect("the section").limits.amounts());
     let all: Vec<_> = keys::bounds().map(|bound| (bound, bound.default)).collect();
     assert_eq!(amounts, all);
 }
@@ -178,7 +187,7 @@ fn plugins_and_listeners_keep_the_order_of_the_file() {
     );
     let names: Vec<_> = config.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
     assert_eq!(names, ["b", "a"]);
-    assert_eq!(config.plugins[0].component, Path::new("/opt/b.wasm"));
+    assert_eq!(config.plugins[0].component.file(), Some(Path::new("/opt/b.wasm")));
     let [first, second] = config.listeners.as_slice() else { panic!("{config:?}") };
     assert_eq!(first.address, ListenAddress::Unix("etc/run/echo.sock".into()));
     assert_eq!((first.plugin, first.handler.as_deref(), first.line), (0, Some("upper"), 2));
@@ -312,26 +321,26 @@ fn unknown_keys_in_odd_places() {
         "\n[limits]\n",
         "plugins.toml:5: limits: this is not a key of the file; \
          write it in [plugins.<name>.limits] or [tenants.<name>.limits] \
-         (the keys here are host, plugins, tenants, listen, admin)",
+         (the keys here are include, host, plugins, tenants, listen, admin)",
     );
     check_after_echo(
         "backlog = 1\n",
         "plugins.toml:4: plugins.echo.backlog: this is not a key of [plugins.echo]; write it in \
-         [[listen]] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, handover, \
+         [[listen]] (the keys here are component, sha256, isolation, tenant, stdout, on_trap, farewell, policy, handover, \
          options, environment, limits, allow, tls)",
     );
     check_after_echo(
         "workers = 1\n",
         "plugins.toml:4: plugins.echo.workers: this is not a key of [plugins.echo]; write it in \
-         [host] (the keys here are component, isolation, tenant, stdout, on_trap, farewell, policy, handover, \
+         [host] (the keys here are component, sha256, isolation, tenant, stdout, on_trap, farewell, policy, handover, \
          options, environment, limits, allow, tls)",
     );
     check(
         "[host.plugins.echo]\n",
         "plugins.toml:1: host.plugins: this is not a key of [host]; \
          write it in a section [plugins] of its own (the keys here are reactors, workers, slow_lane, log, \
-         slice, stop_deadline, close_deadline, instances, log_queue, stdout_queue, reload_on_change, compile_cache, \
-         compile_cache_size, compile_memory, compile_time)",
+         log_format, backtraces, slice, stop_deadline, close_deadline, instances, log_queue, stdout_queue, reload_on_change, compile_cache, \
+         compile_cache_size, store, store_size, fetch_size, fetch_time, trust, registries, compile_memory, compile_time)",
     );
 }
 
@@ -376,6 +385,7 @@ fn every_bound_is_held_at_both_ends() {
                     format!("\n[[listen]]\naddress = \"{scheme}://[::1]:0\"\nplugin = \"echo\"\n");
                 (head, 8)
             }
+            "admin" => ("\n[admin]\naddress = \"unix:///run/a.sock\"\n".to_owned(), 7),
             table => (format!("\n[{}]\n", table.replace('*', "echo")), 6),
         };
         let key = format!("{}.{}", bound.table, bound.name).replace("plugins.*", "plugins.echo");
@@ -396,6 +406,62 @@ fn every_bound_is_held_at_both_ends() {
                 ),
             );
         }
+    }
+}
+
+/// Cargo sets these for every test: `0`, `1` and so on, and a word.
+const NUMBER: &str = "CARGO_PKG_VERSION_MINOR";
+const WORD: &str = "CARGO_PKG_NAME";
+
+/// The lines that set `bound` to `value`, and the line and key of it after [`ECHO`].
+fn set(bound: &bound::Bound, value: &str) -> (String, usize, String) {
+    let name = bound.name;
+    let header = match bound.table {
+        "listen.*" => {
+            let scheme = if name.starts_with("peer_") { "udp" } else { "tcp" };
+            format!("[[listen]]\naddress = \"{scheme}://127.0.0.1:1\"\nplugin = \"echo\"\n")
+        }
+        "admin" => "[admin]\naddress = \"unix:///run/a.sock\"\n".to_owned(),
+        table => format!("[{}]\n", table.replace('*', "echo")),
+    };
+    let line = 4 + header.lines().count();
+    let key =
+        format!("{}.{name}", bound.table.replace("listen.*", "listen[0]").replace('*', "echo"));
+    (format!("{header}{name} = {value}\n"), line, key)
+}
+
+#[test]
+fn every_bound_may_come_from_the_environment() {
+    for bound in keys::bounds() {
+        let (unset, line, key) = set(bound, r#"{ env = "SANDLOOP_NO_SUCH" }"#);
+        check_after_echo(
+            &unset,
+            &format!(
+                "plugins.toml:{line}: {key}: the environment variable \"SANDLOOP_NO_SUCH\" is not set; \
+                 set it before the start, or write the value itself"
+            ),
+        );
+        let (word, line, key) = set(bound, &format!("{{ env = {WORD:?} }}"));
+        let message = Config::parse(Path::new("plugins.toml"), &format!("{ECHO}{word}"));
+        let message = message.expect_err(&word).to_string();
+        let start =
+            format!("plugins.toml:{line}: {key}: the environment variable {WORD:?} is not a ");
+        assert!(message.starts_with(&start), "{message}");
+        if bound.unit == bound::Unit::Count && bound.min <= 1 && bound.name != "proxy_header" {
+            let (number, ..) = set(bound, &format!("{{ env = {NUMBER:?} }}"));
+            parse(&format!("{ECHO}{number}"));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_variable_is_refused_as_a_table() {
+    for table in ["{}", "{ file = \"a\" }", "{ env = 1 }", "{ env = \"A\", b = \"c\" }"] {
+        check_after_echo(
+            &format!("limits.memory = {table}\n"),
+            "plugins.toml:4: plugins.echo.limits.memory: this is a table; write a size, as in \
+             memory = \"16MiB\"",
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a `tls://` listener shows of itself and asks of its peers: `listen.certificate`, `listen.key`,
 //! `listen.certificates`, `listen.alpn`, `listen.client_ca` and `listen.client_certificate`.
 
-mod identity;
+pub(super) mod identity;
 mod judged;
 pub(crate) mod profile;
 pub(crate) mod stamp;

@@ -7,7 +7,7 @@
 //! not used at all.
 
 pub(in crate::engine) mod entry;
-mod folder;
+pub(in crate::engine) mod folder;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -161,7 +161,7 @@ impl Cache {
     }
 
     fn sweep(&self, folder: &Folder) {
-        if let Err(error) = folder.sweep(&self.used.borrow(), self.bytes_max) {
+        if let Err(error) = folder.sweep(&self.used.borrow(), self.bytes_max, entry::is_file_name) {
             tracing::debug!(%error, "compile cache: not swept");
         }
     }
@@ -184,7 +184,7 @@ fn open(path: &Path) -> Result<Folder, NoFolder> {
 }
 
 /// The user's cache folder, as the XDG base directory specification has it.
-fn default_folder() -> Option<PathBuf> {
+pub(in crate::engine) fn default_folder() -> Option<PathBuf> {
     let from = |name, tail: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)

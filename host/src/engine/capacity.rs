@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use crate::config::error::{ConfigError, Problem};
-use crate::config::model::Config;
+use crate::config::model::{Config, PluginConfig};
 use crate::engine::footprint::Footprint;
 use crate::quota::instances::Halves;
 
@@ -182,17 +182,20 @@ impl Capacity<'_> {
         if let Some(more) = resource.more {
             remedy.push_str(&format!(", or allow more with {more}{needed}"));
         }
-        Err(self.wrong(plugin.line, &plugin.name, Problem::new(cause, remedy)))
+        Err(self.wrong(Some(plugin), Problem::new(cause, remedy)))
     }
 
     /// At `[host] instances` where it is written, else at the plugin that takes most.
-    fn wrong(&self, line: usize, plugin: &str, problem: Problem) -> ConfigError {
+    fn wrong(&self, plugin: Option<&PluginConfig>, problem: Problem) -> ConfigError {
         let host = "host.instances";
-        let (line, key) = match self.config.origins.line(host) {
-            Some(line) => (line, host.to_owned()),
-            None => (line, format!("plugins.{plugin}.component")),
+        let (file, line, key) = match (self.config.origins.find(host), plugin) {
+            (None, Some(plugin)) => {
+                (&plugin.file, plugin.line, format!("plugins.{}.component", plugin.name))
+            }
+            (Some(origin), _) => (&origin.file, origin.line, host.to_owned()),
+            (None, None) => (&self.config.file, 1, host.to_owned()),
         };
-        ConfigError::Invalid { file: self.config.file.clone(), line, key, problem }
+        ConfigError::Invalid { file: file.clone(), line, key, problem }
     }
 
     /// The error for address space that the system refuses.
@@ -210,8 +213,7 @@ impl Capacity<'_> {
                 "{remedy}, or allow the process more (ulimit -v, ulimit -d, vm.overcommit_memory)"
             ),
         );
-        let (line, name) = self.config.plugins.first().map_or((1, ""), |it| (it.line, &it.name));
-        self.wrong(line, name, problem)
+        self.wrong(self.config.plugins.first(), problem)
     }
 }
 

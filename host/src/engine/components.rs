@@ -11,12 +11,12 @@ use crate::config::model::{Config, PluginConfig};
 use crate::engine::capacity::Capacity;
 use crate::engine::compile::fault::CompileFault;
 use crate::engine::compile::{Code, CodeOrigin, Compiled, Compiler, Source, hash};
-use crate::engine::component_file::read;
 use crate::engine::fault::LoadError;
 use crate::engine::fit;
 use crate::engine::footprint::Footprint;
 use crate::engine::room::HostEngine;
 use crate::engine::settings::CodeSettings;
+use crate::engine::source::Sources;
 use crate::engine::{EngineError, engine};
 
 /// What a configuration's plugins are made of.
@@ -50,7 +50,7 @@ struct Coded {
 }
 
 impl Components {
-    /// Reads every component, compiles it and loads it.
+    /// Reads or fetches every component, compiles it and loads it.
     ///
     /// # Errors
     /// When a file is no component, or takes more than its limits, or nothing would be left to serve, or there is no
@@ -202,8 +202,10 @@ fn load(
 }
 
 fn read_all(config: &Config) -> Result<Vec<Vec<u8>>, LoadError> {
+    let sources = Sources::of(&config.host);
     let files = config.plugins.iter().map(|section| {
-        read(&section.component).map_err(|fault| LoadError::new(&config.file, section, fault))
+        let component = sources.component(&section.component);
+        component.map(|it| it.bytes).map_err(|fault| LoadError::new(section, fault))
     });
     files.collect()
 }
@@ -213,7 +215,7 @@ fn source<'a>((section, bytes): (&'a PluginConfig, &'a Vec<u8>)) -> Source<'a> {
 }
 
 fn wrong(config: &Config, index: usize, fault: CompileFault) -> LoadError {
-    LoadError::new(&config.file, &config.plugins[index], fault.into())
+    LoadError::new(&config.plugins[index], fault.into())
 }
 
 impl From<LoadError> for ComponentsError {

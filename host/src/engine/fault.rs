@@ -1,12 +1,13 @@
 //! Why a plugin cannot be loaded, in words for its operator.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::model::PluginConfig;
 use crate::config::units;
 use crate::engine::INSTANCE_BYTES_MAX;
 use crate::engine::compile::fault::{CompileFault, Unfinished};
+use crate::engine::source::fault::SourceFault;
 use crate::log::text;
 use crate::log::text::GuestText;
 
@@ -16,7 +17,7 @@ pub struct LoadError {
     file: PathBuf,
     line: usize,
     plugin: String,
-    component: PathBuf,
+    component: String,
     fault: Box<Fault>,
 }
 
@@ -25,6 +26,8 @@ pub struct LoadError {
 pub enum Fault {
     /// The file cannot be read.
     Unreadable(std::io::Error),
+    /// It cannot be had, or not as it must be.
+    Source(SourceFault),
     /// The file is not WebAssembly.
     NotWasm,
     /// The file is a core module.
@@ -49,7 +52,9 @@ pub enum Fault {
     Profile(String, String),
     /// A `[[listen]]` names a handler that the plugin does not have.
     Handler {
-        /// The line of the `[[listen]]`.
+        /// The file of the `[[listen]]`.
+        file: PathBuf,
+        /// Its line.
         line: usize,
         /// Its place in the file, from 0.
         place: usize,
@@ -60,7 +65,9 @@ pub enum Fault {
     },
     /// A `[[listen]]` names no handler and the plugin has several.
     HandlerMissing {
-        /// The line of the `[[listen]]`.
+        /// The file of the `[[listen]]`.
+        file: PathBuf,
+        /// Its line.
         line: usize,
         /// Its place in the file, from 0.
         place: usize,
@@ -113,12 +120,12 @@ impl LoadError {
     }
 
     /// `fault` in the plugin of this section.
-    pub fn new(file: &Path, section: &PluginConfig, fault: Fault) -> LoadError {
+    pub fn new(section: &PluginConfig, fault: Fault) -> LoadError {
         LoadError {
-            file: file.to_owned(),
+            file: section.file.clone(),
             line: section.line,
             plugin: section.name.clone(),
-            component: section.component.clone(),
+            component: section.component.to_string(),
             fault: Box::new(fault),
         }
     }
@@ -131,18 +138,20 @@ impl fmt::Display for LoadError {
         let LoadError { file, line, plugin, component, fault } = self;
         let file = file.display();
         match &**fault {
-            Fault::Handler { line, place, wanted, have } => {
+            Fault::Handler { file, line, place, wanted, have } => {
                 return write!(
                     f,
-                    "{file}:{line}: listen[{place}].handler: plugin \"{plugin}\" has no handler \"{wanted}\"; \
+                    "{}:{line}: listen[{place}].handler: plugin \"{plugin}\" has no handler \"{wanted}\"; \
                      name one of {}",
+                    file.display(),
                     text::quoted_list(have)
                 );
             }
-            Fault::HandlerMissing { line, place, have } => {
+            Fault::HandlerMissing { file, line, place, have } => {
                 return write!(
                     f,
-                    "{file}:{line}: listen[{place}].handler: plugin \"{plugin}\" has several handlers; name one of {}",
+                    "{}:{line}: listen[{place}].handler: plugin \"{plugin}\" has several handlers; name one of {}",
+                    file.display(),
                     text::quoted_list(have)
                 );
             }
@@ -158,7 +167,6 @@ impl fmt::Display for LoadError {
             }
             _ => {}
         }
-        let component = component.display();
         write!(f, "{file}:{line}: plugins.{plugin}.component: {component}: {fault}")
     }
 }
@@ -171,6 +179,7 @@ impl fmt::Display for Fault {
                 "{error}; build the component or correct the path, which starts at the folder of the \
                  configuration file"
             ),
+            Fault::Source(fault) => fault.fmt(f),
             Fault::NotWasm => f.write_str("not a WebAssembly file; give a compiled component"),
             Fault::CoreModule => f.write_str(
                 "a core module, not a component; build for wasm32-wasip2 or wrap it with \

@@ -25,7 +25,7 @@ const WORDS_BYTES: usize = 4 << 10;
 pub(super) fn check(config: &Config, footprints: &[Footprint]) -> Result<(), LoadError> {
     for (plugin, footprint) in config.plugins.iter().zip(footprints) {
         if let Some(text) = excess(plugin, &config.tenants[plugin.tenant_index], footprint) {
-            return Err(LoadError::new(&config.file, plugin, Fault::TooLarge(text)));
+            return Err(LoadError::new(plugin, Fault::TooLarge(text)));
         }
     }
     Ok(())
@@ -121,7 +121,7 @@ pub fn compare_with_tenants(config: &Config, footprints: &[Footprint]) {
             format!("tenants.{}.limits.memory", tenant.name),
         ];
         // What was left to the defaults may be more than there is.
-        if keys.iter().any(|key| config.origins.line(key).is_some()) {
+        if keys.iter().any(|key| config.origins.find(key).is_some()) {
             tracing::warn!(plugin = plugin.name, tenant = tenant.name, "{text}");
         } else {
             tracing::info!(plugin = plugin.name, tenant = tenant.name, "{text}");

@@ -67,13 +67,11 @@ impl Loader {
         standing: Standing,
     ) -> Result<Arc<Template>, LoadError> {
         let section = &config.plugins[index];
-        self.try_load(config, section, compiled, standing)
-            .map_err(|fault| LoadError::new(&config.file, section, fault))
+        self.try_load(section, compiled, standing).map_err(|fault| LoadError::new(section, fault))
     }
 
     fn try_load(
         &self,
-        config: &Config,
         section: &PluginConfig,
         compiled: &Compiled,
         standing: Standing,
@@ -117,7 +115,6 @@ impl Loader {
                 .accepts_per_second
                 .map(|accepts| TokenBucket::new(accepts.into())),
             counters,
-            file: config.file.clone(),
         });
         Ok(Arc::new(Template { plugin, compiled: compiled.clone(), pre, indices }))
     }

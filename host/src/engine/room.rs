@@ -129,9 +129,11 @@ fn too_large(
     key: String,
     (needed, has): (&str, &str),
 ) -> ConfigError {
+    let origin = config.origins.find(&key);
+    let (file, line) = origin.map_or((&plugin.file, plugin.line), |it| (&it.file, it.line));
     ConfigError::Invalid {
-        file: config.file.clone(),
-        line: config.origins.line(&key).unwrap_or(plugin.line),
+        file: file.clone(),
+        line,
         key,
         problem: Problem::new(
             format!("that takes {needed}, and the running host was started with room for {has}"),

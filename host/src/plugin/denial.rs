@@ -103,11 +103,11 @@ impl Plugin {
             Grant::Read => "the folder to `read`".to_owned(),
             Grant::Stop => "`stop = true`".to_owned(),
             Grant::Profile(profile, line) => {
-                let (name, file) = (self.name(), self.file.display());
+                let (name, file) = (self.name(), self.config.file.display());
                 return format!("add {line} under [plugins.{name}.tls.{profile}] in {file}");
             }
         };
-        let (name, file) = (self.name(), self.file.display());
+        let (name, file) = (self.name(), self.config.file.display());
         format!("add {line} under [plugins.{name}.allow] in {file}")
     }
 }

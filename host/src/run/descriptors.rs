@@ -80,16 +80,16 @@ fn check(config: &Config, limit: u64, kept: u64) -> Result<(), ConfigError> {
     let bounds: Vec<Connections> = config.plugins.iter().flat_map(connections).collect();
     let all = fixed + bounds.iter().map(|bound| bound.count).sum::<u64>();
     let written = bounds.iter().filter_map(|bound| {
-        let line = config.origins.line(&bound.key)?;
-        Some((line, bound))
+        let origin = config.origins.find(&bound.key)?;
+        Some((origin, bound))
     });
     let mut sum = fixed;
-    for (line, bound) in written {
+    for (origin, bound) in written {
         sum += bound.count;
         if limit < sum {
             return Err(ConfigError::Invalid {
-                file: config.file.clone(),
-                line,
+                file: origin.file.clone(),
+                line: origin.line,
                 key: bound.key.clone(),
                 problem: Problem::new(
                     format!("that needs {sum} file descriptors, and this process may have {limit}"),

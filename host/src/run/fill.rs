@@ -56,7 +56,7 @@ fn no_folder(config: &Config, cause: &NoFolder) -> StartError {
     match cause {
         NoFolder::Off => StartError::Config(ConfigError::Invalid {
             file: config.file.clone(),
-            line: config.origins.line(key).unwrap_or(1),
+            line: config.origins.find(key).map_or(1, |origin| origin.line),
             key: key.to_owned(),
             problem: Problem::new(
                 "it is \"off\", so that there is nothing to fill",

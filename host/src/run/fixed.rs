@@ -11,7 +11,7 @@ use crate::config::reloading::{self, AtReload};
 pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError> {
     let wrong = |key: String, now: &str, wanted: &str| ConfigError::Invalid {
         file: config.file.clone(),
-        line: config.origins.line(&key).unwrap_or(1),
+        line: config.origins.find(&key).map_or(1, |origin| origin.line),
         key,
         problem: Problem::new(
             format!("a running host cannot change it: it is {now}, and the file has {wanted}"),

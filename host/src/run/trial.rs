@@ -33,7 +33,7 @@ pub(super) struct Caller<'a> {
 
 impl Caller<'_> {
     pub(super) fn error(&self, plugin: &Plugin, fault: Fault) -> StartError {
-        StartError::Load(LoadError::new(&self.config.file, &plugin.config, fault))
+        StartError::Load(LoadError::new(&plugin.config, fault))
     }
 
     /// Makes an instance, which shows whether it fits its limits, and asks it for its handlers. `index` is that of its section.
@@ -50,15 +50,15 @@ impl Caller<'_> {
         }
         let sections = self.config.listeners.iter();
         for section in sections.filter(|section| section.plugin == index) {
-            let place = section.place;
+            let (file, line, place) = (section.file.clone(), section.line, section.place);
             let unknown = section.handler.as_ref().filter(|wanted| !have.contains(wanted));
             if let Some(wanted) = unknown {
-                let (line, wanted) = (section.line, wanted.clone());
-                return Err(Fault::Handler { line, place, wanted, have: shown(&have) });
+                let (wanted, have) = (wanted.clone(), shown(&have));
+                return Err(Fault::Handler { file, line, place, wanted, have });
             }
             if section.handler.is_none() && 1 < have.len() {
                 let have = shown(&have);
-                return Err(Fault::HandlerMissing { line: section.line, place, have });
+                return Err(Fault::HandlerMissing { file, line, place, have });
             }
         }
         Ok(())

@@ -38,8 +38,10 @@ impl SourceWatch {
         if !config.host.reload_on_change {
             return None;
         }
-        let components = config.plugins.iter().map(|plugin| plugin.component.clone());
-        let files: Vec<_> = std::iter::once(config.file.clone()).chain(components).collect();
+        let components = config.plugins.iter();
+        let components = components.filter_map(|it| Some(it.component.file()?.to_owned()));
+        let files = std::iter::once(config.file.clone()).chain(config.included.clone());
+        let files: Vec<_> = files.chain(components).collect();
         let seen = Stamp::of_all(files.iter().map(PathBuf::as_path));
         Some(SourceWatch { files, seen, has_changed: false })
     }

@@ -120,7 +120,10 @@ pub(super) fn authorities(path: &Path) -> Result<RootCertStore, Problem> {
     Ok(roots)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
+/// Every certificate of a PEM file, which has at least one.
+pub(in crate::config) fn certificates(
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let shown = path.display().to_string();
     let bytes = read(path)?;
     let all: Result<Vec<_>, PemError> = CertificateDer::pem_slice_iter(&bytes).collect();

@@ -1,6 +1,6 @@
-//! The folder of the compile cache: whether it may be believed, and its files, read and written whole.
+//! A folder of a cache: whether it may be believed, and its files, read and written whole.
 //!
-//! What stands in it is native code that the host runs. So nobody but this user and root may be able to put a file
+//! What stands in that of the compile cache is native code that the host runs. So nobody but this user and root may be able to put a file
 //! there, and a file is opened once: what was looked at is what is used.
 
 use std::collections::HashSet;
@@ -19,7 +19,6 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::entry;
 use crate::base::os;
 
 /// An entry that is larger is none: the largest components compile to a tenth of it.
@@ -33,14 +32,14 @@ const LEFT_SECONDS: i64 = 3600;
 
 /// An open folder that only this user and root can write to.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::engine) struct Folder {
     path: PathBuf,
     handle: OwnedFd,
 }
 
 /// Why a folder is not used: the cause and the remedy.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unusable(String);
+pub(in crate::engine) struct Unusable(String);
 
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +49,7 @@ impl fmt::Display for Unusable {
 
 /// Why there is no file to look into.
 #[derive(Debug)]
-pub(super) enum Missing {
+pub(in crate::engine) enum Missing {
     /// Nothing is there.
     Absent,
     /// What is there is not a file that may be believed.
@@ -59,7 +58,7 @@ pub(super) enum Missing {
 
 impl Folder {
     /// Opens the folder, which is made, for this user alone, where there is none.
-    pub(super) fn open(path: &Path) -> Result<Folder, Unusable> {
+    pub(in crate::engine) fn open(path: &Path) -> Result<Folder, Unusable> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| Unusable(format!("it cannot be made: {error}; name another folder")))?;
         let unread = |error| Unusable(format!("it cannot be opened: {error}; name another folder"));
@@ -69,22 +68,22 @@ impl Folder {
         match strangers(&stat) {
             None => Ok(Folder { path: path.to_owned(), handle }),
             Some(Stranger::Owner(user)) => Err(Unusable(format!(
-                "it belongs to the user {user}, who could put native code there; name a folder of your own"
+                "it belongs to the user {user}, who could put files there; name a folder of your own"
             ))),
             Some(Stranger::Writers(mode)) => Err(Unusable(format!(
-                "others may write to it (its mode is {mode:o}) and could put native code there; empty it, then \
+                "others may write to it (its mode is {mode:o}) and could put files there; empty it, then \
                  chmod 700"
             ))),
         }
     }
 
     /// Where a file of it is, for the log.
-    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+    pub(in crate::engine) fn path_of(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
     /// A whole file, as it is now, and its handle.
-    pub(super) fn read(&self, name: &str) -> Result<(Vec<u8>, File), Missing> {
+    pub(in crate::engine) fn read(&self, name: &str) -> Result<(Vec<u8>, File), Missing> {
         let unfit = |error: Errno| match error {
             Errno::NOENT => Missing::Absent,
             Errno::LOOP => Missing::Unfit("a symbolic link".to_owned()),
@@ -123,7 +122,7 @@ impl Folder {
     ///
     /// # Errors
     /// When the system refuses; then everything is as it was.
-    pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+    pub(in crate::engine) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let unfinished = format!("{name}{UNFINISHED}{}-{number}", std::process::id());
@@ -166,7 +165,7 @@ impl Folder {
     }
 
     /// Notes that an entry was used now. Where that cannot be written, it counts as older than it is.
-    pub(super) fn touch(&self, file: &File) {
+    pub(in crate::engine) fn touch(&self, file: &File) {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
     }
@@ -176,7 +175,12 @@ impl Folder {
     ///
     /// # Errors
     /// When the folder cannot be listed.
-    pub(super) fn sweep(&self, kept: &HashSet<String>, bytes_max: u64) -> io::Result<()> {
+    pub(in crate::engine) fn sweep(
+        &self,
+        kept: &HashSet<String>,
+        bytes_max: u64,
+        is_own: impl Fn(&str) -> bool,
+    ) -> io::Result<()> {
         let mut entries = Vec::new();
         let mut unfinished = Vec::new();
         for found in Dir::read_from(&self.handle)? {
@@ -184,10 +188,9 @@ impl Folder {
             let Some((name, stat)) = self.file(found.file_name()) else { continue };
             let age = (stat.st_mtime, stat.st_mtime_nsec);
             let size = u64::try_from(stat.st_size).unwrap_or(0);
-            if entry::is_file_name(&name) {
+            if is_own(&name) {
                 entries.push((age, size, name));
-            } else if name.split_once(UNFINISHED).is_some_and(|(stem, _)| entry::is_file_name(stem))
-            {
+            } else if name.split_once(UNFINISHED).is_some_and(|(stem, _)| is_own(stem)) {
                 unfinished.push((stat.st_mtime, name));
             }
         }
@@ -243,6 +246,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::engine::cache::entry;
     use crate::engine::cache::entry::{DIGEST_BYTES, EntryKey};
 
     fn name(number: u8) -> String {
@@ -278,7 +282,7 @@ mod tests {
     fn check_sweep(sizes: &[usize], kept: &[u8], bytes_max: u64, left: &[u8]) {
         let (_root, folder) = folder_of(sizes);
         let kept: HashSet<String> = kept.iter().map(|number| name(*number)).collect();
-        folder.sweep(&kept, bytes_max).unwrap();
+        folder.sweep(&kept, bytes_max, entry::is_file_name).unwrap();
         let left: Vec<String> = left.iter().map(|number| name(*number)).collect();
         assert_eq!(names(&folder), left, "{sizes:?} of at most {bytes_max}, {kept:?} in use");
     }
@@ -304,7 +308,7 @@ mod tests {
             used_at(&folder, name, seconds);
         }
         std::fs::create_dir(folder.path_of(&name(2))).unwrap();
-        folder.sweep(&HashSet::new(), 100).unwrap();
+        folder.sweep(&HashSet::new(), 100, entry::is_file_name).unwrap();
         let mut left = vec![name(0), new, name(2), "diary.writing-1".to_owned()];
         left.sort();
         assert_eq!(names(&folder), left);

@@ -51,7 +51,7 @@ pub(crate) enum BindFault {
 impl BindError {
     pub(crate) fn new(config: &Config, place: usize, fault: BindFault) -> BindError {
         let section = &config.listeners[place];
-        let (file, address) = (config.file.clone(), section.address.clone());
+        let (file, address) = (section.file.clone(), section.address.clone());
         BindError { file, line: section.line, place: Some(section.place), address, fault }
     }
 

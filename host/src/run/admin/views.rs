@@ -83,7 +83,7 @@ fn plugin(plugin: &Plugin) -> Value {
         "tenant": config.tenant,
         "version": plugin.version,
         "generation": plugin.generation,
-        "component": config.component.display().to_string(),
+        "component": config.component.to_string(),
         "isolation": if config.isolation == Isolation::Plugin { "plugin" } else { "connection" },
         "state": if counters.is_quarantined() { "quarantined" } else { "serving" },
         "events": stats.distribution(|on_loop| &on_loop.duration).count(),
