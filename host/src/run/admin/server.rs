@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
@@ -25,6 +25,9 @@ use crate::run::admin::watched::WatchedHost;
 
 /// How long nobody is accepted when the system has no descriptor: one of the host's own may be given back.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How long the end of a client is waited for once its connection is over, and how often it is read from.
+const LONGEST_LAST_READ: Duration = Duration::from_secs(1);
+const LAST_READS: usize = 64;
 /// Lines in the head of a request.
 const HEADERS_MAX: usize = 64;
 
@@ -99,7 +102,7 @@ impl Server {
 async fn serve(
     site: Rc<Site>,
     client: Client,
-    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
 ) {
     let limits = &site.watched.config.limits;
     let service = service_fn(|request| {
@@ -113,7 +116,7 @@ async fn serve(
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(limits.request as usize).max_headers(HEADERS_MAX);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let connection = http.serve_connection(TokioIo::new(&mut stream), service);
     tokio::select! {
         ended = connection => {
             if let Err(error) = ended {
@@ -122,6 +125,24 @@ async fn serve(
         }
         () = client.silent_for(limits.request_deadline) => {}
     }
+    read_to_the_end(&mut stream).await;
+}
+
+/// Ends this side and reads what still comes, for a moment: a socket that is closed with something unread is reset, and the
+/// answer that was written last may be lost with it.
+async fn read_to_the_end(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    let mut rubbish = [0; 4096];
+    let reading = async {
+        // Who has gone has nothing to lose.
+        let _ = stream.shutdown().await;
+        for _ in 0..LAST_READS {
+            if !matches!(stream.read(&mut rubbish).await, Ok(1..)) {
+                return;
+            }
+        }
+    };
+    // Whoever does not end his side has had his time.
+    let _ = timeout(LONGEST_LAST_READ, reading).await;
 }
 
 impl Site {
