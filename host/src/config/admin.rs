@@ -192,10 +192,14 @@ mod tests {
     use crate::config::model::Config;
 
     const ECHO: &str = "[plugins.echo]\ncomponent = \"e.wasm\"\nisolation = \"plugin\"\n";
-    /// Cargo sets it for every test; no token has its length.
-    const SHORT: &str = "CARGO_PKG_NAME";
-    /// This one is long enough.
-    const LONG: &str = "CARGO_MANIFEST_DIR";
+
+    /// The key of a token that is this text, and the file that it is in.
+    fn token_of(text: &str) -> (tempfile::NamedTempFile, String) {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("it can be written");
+        let key = format!("token = {{ file = {:?} }}", file.path());
+        (file, key)
+    }
 
     fn read(text: &str) -> Result<AdminConfig, String> {
         let config = Config::parse(Path::new("plugins.toml"), &format!("{ECHO}[admin]\n{text}"));
@@ -219,15 +223,18 @@ mod tests {
 
     #[test]
     fn tcp_stays_on_the_machine_unless_said_and_kept_by_a_token() {
-        let long = format!("token = {{ env = \"{LONG}\" }}");
+        let (_file, long) = token_of("0123456789abcdef\n");
         let admin = read("address = \"tcp://127.0.0.1:9\"").expect("good");
         assert_eq!((admin.access.mode, admin.token), (None, None));
         read(&format!("address = \"tcp://[::1]:9\"\n{long}")).expect("good");
         read(&format!("address = \"tcp://0.0.0.0:9\"\npublic = true\n{long}")).expect("good");
         check_refused("address = \"tcp://0.0.0.0:9\"", "address", "from other machines");
         check_refused("address = \"tcp://0.0.0.0:9\"\npublic = true", "public", "could read");
-        let short = format!("address = \"tcp://127.0.0.1:9\"\ntoken = {{ env = \"{SHORT}\" }}");
-        check_refused(&short, "token", "shorter than 16");
+        for wrong in ["0123456789abcde\n", "0123456789 abcdef", ""] {
+            let (_file, short) = token_of(wrong);
+            let text = format!("address = \"tcp://127.0.0.1:9\"\n{short}");
+            check_refused(&text, "token", "shorter than 16");
+        }
     }
 
     #[test]
