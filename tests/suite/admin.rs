@@ -257,3 +257,31 @@ fn top_prints_what_the_page_shows() {
     assert_eq!(unwatched.code, Some(2), "{unwatched:?}");
     assert!(unwatched.stderr.contains("add a section [admin]"), "{unwatched:?}");
 }
+
+/// A reload that is refused is seen, and another one mends it.
+#[test]
+fn what_became_of_a_reload_is_told() {
+    let (host, admin) = watched(Config::serving(Plugin::new("echo")));
+    let reloads =
+        |result: &str| admin.metric(&format!("sandloop_reloads_total{{result=\"{result}\"}}"));
+    assert_eq!((reloads("taken"), reloads("refused")), (Some(0.0), Some(0.0)));
+    assert!(admin.json("/host")["last_reload"].is_null());
+    let file = host.dir().join("plugins.toml");
+    let good = std::fs::read_to_string(&file).expect("it is there");
+    std::fs::write(&file, format!("{good}\n[hots]\n")).expect("it can be written");
+    let refused = admin.ask("POST", "/reload", &[]);
+    assert_eq!((refused.status, &*refused.code()), (422, "bad-config"));
+    assert!(refused.body.contains("did you mean"), "{refused:?}");
+    assert_eq!((reloads("taken"), reloads("refused")), (Some(0.0), Some(1.0)));
+    assert_eq!(admin.metric("sandloop_last_reload_successful"), Some(0.0));
+    let error = admin.json("/host")["last_reload"]["error"].clone();
+    assert!(error.as_str().is_some_and(|error| error.contains("did you mean")), "{error}");
+    host.connect("echo").expect_echo("helo\n");
+    std::fs::write(&file, good).expect("it can be written");
+    let taken = admin.ask("POST", "/reload", &[]);
+    assert_eq!((taken.status, &*taken.body), (200, "{\"done\":\"reloaded\"}\n"));
+    assert_eq!((reloads("taken"), reloads("refused")), (Some(1.0), Some(1.0)));
+    assert_eq!(admin.metric("sandloop_last_reload_successful"), Some(1.0));
+    assert!(admin.json("/host")["last_reload"]["error"].is_null());
+    host.connect("echo").expect_echo("helo\n");
+}

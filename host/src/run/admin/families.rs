@@ -155,6 +155,17 @@ families! {
         |scrape, out| out.add(&[], scrape.watched.host.jobs.waiting());
     Gauge "sandloop_instances_limit" &[], "Sandboxes that may be alive at once in the host.",
         |scrape, out| out.add(&[], scrape.watched.limits.instances);
+    Counter "sandloop_reloads_total" &["result"], "Reloads of the configuration, by whether it was taken or refused.",
+        |scrape, out| {
+            let reloads = &scrape.watched.host.reloads;
+            out.add(&["taken"], reloads.taken());
+            out.add(&["refused"], reloads.refused());
+        };
+    Gauge "sandloop_last_reload_successful" &[], "0 where the last reload was refused, so that the file is not what is served.",
+        |scrape, out| {
+            let last = scrape.watched.host.reloads.last();
+            out.add(&[], u8::from(last.is_none_or(|last| last.error.is_none())));
+        };
     Counter "sandloop_compile_cache_hits_total" &[], "Components that the compile cache had.",
         |_, out| out.add(&[], cache::counts().0);
     Counter "sandloop_compile_cache_misses_total" &[], "Components that the compile cache had not.",

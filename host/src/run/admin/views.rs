@@ -34,8 +34,13 @@ pub(super) fn host(watched: &WatchedHost) -> Value {
             "turns": turns.buckets,
         })
     });
+    let now = watched.clock.now();
+    let last_reload = watched.host.reloads.last().map(
+        |last| json!({ "seconds_ago": now.since(last.at).as_secs_f64(), "error": last.error }),
+    );
     json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "last_reload": last_reload,
         "state": watched.host.readiness.get().name(),
         "unready": health::unready(watched),
         "uptime_seconds": watched.uptime().as_secs_f64(),
