@@ -53,6 +53,10 @@ enum CliCommand {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
+        /// Take the listeners over from the host that serves, which is found at the path `handover` of [host] and
+        /// drains then; serve as otherwise where there is none.
+        #[arg(long)]
+        take_over: bool,
     },
     /// Check a configuration, plugins.toml unless another is named: read it, load and link every plugin, serve nothing.
     Check {
@@ -168,7 +172,7 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
     }
     let filter = filter::from_environment().map_err(|error| Complaint(error.to_string(), 2))?;
     match command {
-        CliCommand::Run { file } => serve(file, filter, signals),
+        CliCommand::Run { file, take_over } => serve(file, filter, signals, *take_over),
         CliCommand::Check { file, explain } => check(file, filter, *explain),
         CliCommand::Compile { file } => fill(file, filter),
         CliCommand::Pull { file } => pull(file, filter),
@@ -190,6 +194,7 @@ fn serve(
     file: &Path,
     filter: Option<Filter>,
     signals: &SignalWatch,
+    takes_over: bool,
 ) -> Result<ExitCode, Complaint> {
     let manager = ServiceManager::of_environment();
     let tell = |error: StartError| {
@@ -199,7 +204,14 @@ fn serve(
     let config = Config::load(file).map_err(StartError::Config).map_err(tell)?;
     let _log = start_log(Some(&config), config.host.log, filter).map_err(tell)?;
     log_doubts(&config);
-    run::serve(&config, signals, &manager).map_err(tell)
+    if takes_over && config.host.handover.is_none() {
+        let cause = format!(
+            "{}: --take-over needs a path: write handover = \"/run/sandloop/handover.sock\" under [host]",
+            file.display()
+        );
+        return Err(Complaint(cause, 2));
+    }
+    run::serve(&config, signals, &manager, takes_over).map_err(tell)
 }
 
 fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode, Complaint> {

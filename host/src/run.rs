@@ -6,6 +6,7 @@ mod descriptors;
 pub mod error;
 pub mod fill;
 mod fixed;
+mod handover;
 pub(crate) mod news;
 pub mod notify;
 pub mod prepare;
@@ -17,19 +18,24 @@ mod trial;
 mod watchdog;
 pub(crate) mod watches;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+
+use parking_lot::Mutex;
 
 use crate::base::panics;
 use crate::base::thread::Threads;
 use crate::carrier::spares::{Departure, Spares};
 use crate::clock::Clock;
+use crate::config::admin::AdminConfig;
 use crate::config::model::{Config, HostConfig};
 use crate::engine::ticker::Activity;
 use crate::mail::post::Post;
 use crate::net::listener;
 use crate::net::listener::admin::BoundAdmin;
+use crate::net::listener::handed::{HandedSockets, heirlooms};
 use crate::net::listener::tls::TlsWatch;
 use crate::net::listener::{BoundListener, Listener, PathLocks, PathWatch};
 use crate::plugin::readiness::Readiness;
@@ -39,6 +45,7 @@ use crate::run::admin::watched::{Heartbeat, Pages, WatchedHost};
 use crate::run::admin::{AdminRuntime, AdminThread};
 use crate::run::control::Control;
 use crate::run::error::StartError;
+use crate::run::handover::{Predecessor, SuccessionPlace};
 use crate::run::news::News;
 use crate::run::notify::ServiceManager;
 use crate::run::prepare::Prepared;
@@ -58,10 +65,13 @@ fn prepare(config: &Config, clock: &Clock) -> Result<Prepared, StartError> {
 }
 
 /// Serves `config` until it is stopped, and tells the service manager. The code is what the process ends with.
+///
+/// With `takes_over` it takes the listeners over from the process that waits at `[host] handover`, if there is one.
 pub fn serve(
     config: &Config,
     signals: &SignalWatch,
     manager: &ServiceManager,
+    takes_over: bool,
 ) -> Result<ExitCode, StartError> {
     let (sender, news) = channel();
     signals.send_to(sender.clone()).map_err(StartError::thread("signals"))?;
@@ -81,7 +91,7 @@ pub fn serve(
     let config = &config;
     descriptors::admit(config).map_err(StartError::Config)?;
     let control = Control::new(sender.clone());
-    let crew = Crew::new(&config.host, ticker.activity(), sender)?;
+    let crew = Crew::new(&config.host, ticker.activity(), sender.clone())?;
     let (reloader, questions) = channel();
     let (to_reload, what_is_served) = channel();
     // There before the first port is, and it ends with the process: what it is in the middle of may take long, and changes
@@ -96,11 +106,16 @@ pub fn serve(
     let locks = PathLocks::take(config).map_err(StartError::Bind)?;
     // From here on there are paths to remove.
     signals.begin_serving();
-    let bound = bind_all(config)?;
+    let path = config.host.handover.as_deref();
+    let found = path.filter(|_| takes_over).map(Predecessor::find).transpose()?.flatten();
+    let (predecessor, handed_over) = found.unzip();
+    // Where nobody hands over, nobody else is to serve.
+    let free = path.filter(|_| predecessor.is_none());
+    let waiting = free.map(|path| SuccessionPlace::bind(path, false)).transpose()?;
+    let bound = bind_all(config, handed_over.unwrap_or_default())?;
     let posts: Vec<Post> = reactors.iter().map(Reactor::post).collect();
-    let admin = match &config.admin {
-        None => None,
-        Some(section) => Some(Admin {
+    let make_admin = |section: &AdminConfig| -> Result<Admin, StartError> {
+        Ok(Admin {
             bound: listener::admin::bind(config, section).map_err(StartError::Bind)?,
             runtime: AdminRuntime::new().map_err(StartError::made("the admin listener"))?,
             watched: WatchedHost {
@@ -108,30 +123,34 @@ pub fn serve(
                 posts: posts.clone(),
                 clock: clock.for_reactor(),
                 begun,
-                quota,
+                quota: quota.clone(),
                 limits: config.host.limits.clone(),
                 control: control.clone(),
                 config: section.clone(),
                 pages: Pages::default(),
                 heartbeat: Heartbeat::default(),
             },
-        }),
+        })
     };
+    // The process before has its own until it is relieved.
+    let early = config.admin.as_ref().filter(|_| predecessor.is_none());
+    let early = early.map(make_admin).transpose()?;
     if let Some(end) = asked_to_end(&news) {
         return end;
     }
-    let admin = admin.map(|admin| admin.serve(config)).transpose()?;
+    let early = early.map(|admin| admin.serve(config)).transpose()?;
     let mut watches = FileWatches { sources: SourceWatch::of(config), ..FileWatches::default() };
     for (listeners, section) in listen_all(bound, config)?.into_iter().zip(&config.listeners) {
         if let Some(first) = listeners.first() {
             watches.paths.extend(PathWatch::of(first));
             watches.certificates.extend(TlsWatch::of(&first.endpoint));
             served.endpoints.push(Arc::downgrade(&first.endpoint));
+            announce(first, &config.plugins[section.plugin].name);
         }
-        for (reactor, listener) in reactors.iter_mut().zip(listeners) {
-            if reactor.index() == 0 {
-                announce(&listener, &config.plugins[section.plugin].name);
-            }
+        // A process that had more reactors has handed over more than there are.
+        let count = reactors.len();
+        for (number, listener) in listeners.into_iter().enumerate() {
+            let reactor = &mut reactors[number % count];
             reactor.listen(listener).map_err(StartError::internal("polling a listener"))?;
         }
     }
@@ -141,6 +160,27 @@ pub fn serve(
         crew.give(reactor);
     }
     host.readiness.reach(Readiness::Serving);
+    let (waiting, admin) = match predecessor {
+        None => (waiting, early),
+        Some(predecessor) => {
+            let waiting = take_its_place(predecessor, path, &sender);
+            let serve = |section: &AdminConfig| make_admin(section)?.serve(config);
+            (
+                waiting,
+                config
+                    .admin
+                    .as_ref()
+                    .map(serve)
+                    .transpose()
+                    .unwrap_or_else(|error| not_watched(&error)),
+            )
+        }
+    };
+    let admin = Arc::new(Mutex::new(admin));
+    let of_successor = admin.clone();
+    let relieved = move || drop(of_successor.lock().take());
+    let begin = |waiting: SuccessionPlace| waiting.begin(sender, relieved);
+    let succession = waiting.map(begin).transpose()?;
     tracing::info!(
         listeners = config.listeners.len(),
         plugins = host.roster().plugins().count(),
@@ -162,9 +202,11 @@ pub fn serve(
         manager,
     };
     drop(starting);
-    let code = match supervisor.run() {
+    let end = supervisor.run();
+    drop(succession);
+    let code = match end {
         End::Whole(code) => {
-            drop(admin);
+            drop(admin.lock().take());
             drop(crew);
             // They may be inside guests, which the ticker has to interrupt.
             drop(workers);
@@ -239,14 +281,52 @@ impl Drop for Crew {
     }
 }
 
-/// Binds every listener; nothing listens before every address is ours.
-fn bind_all(config: &Config) -> Result<Vec<BoundListener>, StartError> {
-    let places = 0..config.listeners.len();
-    places
-        .map(|place| {
-            listener::bind(config, place, config.listeners[place].plugin).map_err(StartError::Bind)
-        })
-        .collect()
+/// What is served does not depend on who watches.
+fn not_watched(error: &StartError) -> Option<AdminThread> {
+    let cause = error.to_string();
+    tracing::error!(cause, "there is no admin listener");
+    None
+}
+
+/// This process serves now: the one before is relieved, and the next may come.
+fn take_its_place(
+    predecessor: Predecessor,
+    path: Option<&Path>,
+    news: &Sender<News>,
+) -> Option<SuccessionPlace> {
+    if let Err(error) = predecessor.relieve() {
+        // It is listened to in a moment.
+        let _ = news.send(News::NotRelieved(error));
+        return None;
+    }
+    heirlooms().iter().for_each(|heirloom| heirloom.claim());
+    tracing::info!("the process before has handed over, and drains");
+    match SuccessionPlace::bind(path?, true) {
+        Ok(waiting) => Some(waiting),
+        Err(error) => {
+            let cause = error.to_string();
+            tracing::error!(cause, "no process can take over from this one");
+            None
+        }
+    }
+}
+
+/// Binds every listener, or takes what was handed over; nothing new listens before every address is ours.
+fn bind_all(
+    config: &Config,
+    mut handed_over: HandedSockets,
+) -> Result<Vec<BoundListener>, StartError> {
+    let bind = |place: usize| {
+        let plugin = config.listeners[place].plugin;
+        listener::bind_or_take(config, place, plugin, &mut handed_over)
+    };
+    let bound = (0..config.listeners.len()).map(bind).collect::<Result<Vec<_>, _>>();
+    let bound = bound.map_err(StartError::Bind)?;
+    if 0 < handed_over.left() {
+        let sockets = handed_over.left();
+        tracing::info!(sockets, "handed over, and not served any more");
+    }
+    Ok(bound)
 }
 
 fn listen_all(
@@ -262,7 +342,13 @@ fn asked_to_end(news: &Receiver<News>) -> Option<Result<ExitCode, StartError>> {
     news.try_iter().find_map(|news| match news {
         News::Signal(signal) => Some(Ok(signals::exit_code(signal).into())),
         News::Panicked(panicked) => Some(Err(StartError::Internal(panicked.to_string()))),
-        News::Asked(_) | News::Hangup | News::ReloadOver(_) | News::Count | News::Ended(_) => None,
+        News::NotRelieved(error) => Some(Err(StartError::Internal(error.to_string()))),
+        News::Asked(_)
+        | News::Hangup
+        | News::ReloadOver(_)
+        | News::Count
+        | News::HandedOver
+        | News::Ended(_) => None,
     })
 }
 

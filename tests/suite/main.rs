@@ -47,6 +47,7 @@ mod flood;
 mod frames;
 mod grants;
 mod guest_text;
+mod handover;
 mod hooks;
 mod host_memory;
 mod hostile;

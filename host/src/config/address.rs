@@ -137,7 +137,7 @@ fn inherited(text: &str, rest: &str) -> Result<String, Problem> {
     Ok(rest.to_owned())
 }
 
-fn unix(text: &str, rest: &str, folder: &Path) -> Result<PathBuf, Problem> {
+pub(super) fn unix(text: &str, rest: &str, folder: &Path) -> Result<PathBuf, Problem> {
     if rest.is_empty() || rest.ends_with('/') {
         return Err(Problem::new(
             format!("{text:?} names no file"),

@@ -76,6 +76,7 @@ limits! {
         log: key Option<String> = r#"a level, as in log = "info""#;
         log_format: key Option<String> = r#"log_format = "text" or log_format = "json""#;
         backtraces: key Option<String> = r#"backtraces = "functions" or backtraces = "lines""#;
+        handover: key Option<String> = r#"a path in quotes, as in handover = "/run/sandloop/handover.sock""#;
         slice: bound SLICE: Duration = {
             what: "How long a handler runs before the others have their turn.",
             why: "A neighbour of an endless loop waits this much longer; short slices switch often.",

@@ -59,6 +59,8 @@ pub struct HostConfig {
     pub log_format: LogFormat,
     /// What a line says of where a guest has trapped.
     pub backtraces: Backtraces,
+    /// Where the process is found that this one takes over from, and waits for the one that takes over from it.
+    pub handover: Option<PathBuf>,
     /// Where compiled components are kept.
     pub compile_cache: CompileCache,
     /// Where fetched components are kept.

@@ -2,10 +2,10 @@
 //! fit the others.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::ConfigFile;
-use super::address::ListenAddress;
+use super::address::{self, ListenAddress};
 use super::address_value;
 use super::admin;
 use super::allow;
@@ -188,6 +188,7 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
         reload_on_change: raw.reload_on_change.unwrap_or(false),
         log_format: log_format(raw.log_format.as_deref()).map_err(wrong("log_format"))?,
         backtraces: backtraces(raw.backtraces.as_deref()).map_err(wrong("backtraces"))?,
+        handover: handover_path(raw.handover.as_deref(), folder).map_err(wrong("handover"))?,
         compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,
         store: compile_cache::resolve(raw.store.as_deref(), folder).map_err(wrong("store"))?,
@@ -221,6 +222,10 @@ fn reactors(
 
 fn log_level(written: Option<&str>) -> Result<LogLevel, Problem> {
     choice("a log level", written, LogLevel::Info, &LOG_LEVELS)
+}
+
+fn handover_path(written: Option<&str>, folder: &Path) -> Result<Option<PathBuf>, Problem> {
+    written.map(|text| address::unix(text, text, folder)).transpose()
 }
 
 fn log_format(written: Option<&str>) -> Result<LogFormat, Problem> {

@@ -46,6 +46,7 @@ fn defaults() {
         reload_on_change: false,
         log_format: LogFormat::Text,
         backtraces: Backtraces::Functions,
+        handover: None,
         compile_cache: CompileCache::Default,
         store: CompileCache::Default,
         trust: Vec::new(),

@@ -2,23 +2,26 @@
 
 pub(crate) mod admin;
 pub(crate) mod error;
+pub(crate) mod handed;
 pub mod inherited;
 mod ip;
 pub(crate) mod own;
+pub(crate) mod passing;
 mod tcp;
 pub(crate) mod tls;
 mod udp;
 mod unix;
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener as StdUnixListener;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::Socket;
+use socket2::{Socket, Type};
 
 use crate::config::address::ListenAddress;
 use crate::config::model::{AtCapacity, Config, ListenConfig};
@@ -27,6 +30,7 @@ use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
 use crate::net::datagram::DatagramSocket;
 use crate::net::listener::error::{BindError, BindFault};
+use crate::net::listener::handed::{HandedSockets, Heirloom};
 use crate::net::listener::tls::TlsServer;
 use crate::net::listener::unix::{FolderLock, OwnedPath};
 
@@ -54,6 +58,8 @@ pub struct Endpoint {
     pub proxy_protocol: Option<(ProxyProtocol, usize)>,
     /// Removes the path of a Unix socket when the last reactor is done with it.
     path: Option<Arc<OwnedPath>>,
+    /// What the next process gets of it, whichever section has it now. None where nobody is to take over.
+    to_hand_over: OnceLock<Arc<Heirloom>>,
 }
 
 /// One reactor's socket for an [`Endpoint`].
@@ -91,15 +97,50 @@ pub struct PathLocks {
 #[derive(Debug)]
 pub struct BoundListener {
     endpoint: Arc<Endpoint>,
-    socket: Socket,
+    /// One, or those of all reactors of the process that has handed them over.
+    sockets: Vec<Socket>,
+    is_handed_over: bool,
     backlog: i32,
 }
 
 /// Binds the section at this place of the configuration, for the plugin at the place `plugin`.
 pub fn bind(config: &Config, place: usize, plugin: usize) -> Result<BoundListener, BindError> {
+    bind_or_take(config, place, plugin, &mut HandedSockets::default())
+}
+
+/// As [`bind`], unless the process before has handed over what is served there.
+pub fn bind_or_take(
+    config: &Config,
+    place: usize,
+    plugin: usize,
+    handed_over: &mut HandedSockets,
+) -> Result<BoundListener, BindError> {
     let section = &config.listeners[place];
     let error = |fault| BindError::new(config, place, fault);
-    let (socket, address, path) = match &section.address {
+    let sockets = handed_over.take(&handed::served_as(config, place));
+    let is_handed_over = !sockets.is_empty();
+    let (sockets, address, path) = if is_handed_over {
+        let (address, path) = taken(&sockets, &section.address).map_err(error)?;
+        (sockets, address, path)
+    } else {
+        let (socket, address, path) = bind_new(config, place)?;
+        (vec![socket], address, path)
+    };
+    let tls = section.tls.clone().map(TlsServer::new).map(Arc::new);
+    let endpoint =
+        Endpoint::new(section, plugin, address, tls, path.map(Arc::new)).map_err(error)?;
+    let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
+    Ok(BoundListener { endpoint: Arc::new(endpoint), sockets, is_handed_over, backlog })
+}
+
+/// A socket of this process's own for the section at this place, where it really is, and the path to remove.
+fn bind_new(
+    config: &Config,
+    place: usize,
+) -> Result<(Socket, ListenAddress, Option<OwnedPath>), BindError> {
+    let section = &config.listeners[place];
+    let error = |fault| BindError::new(config, place, fault);
+    Ok(match &section.address {
         ListenAddress::Tcp(address) => {
             let (socket, address) = tcp::bind(*address).map_err(error)?;
             (socket, ListenAddress::Tcp(address), None)
@@ -118,13 +159,26 @@ pub fn bind(config: &Config, place: usize, plugin: usize) -> Result<BoundListene
         }
         ListenAddress::Unix(path) => {
             let (socket, owned) = unix::bind(path, &section.access).map_err(error)?;
-            (socket, section.address.clone(), Some(Arc::new(owned)))
+            (socket, section.address.clone(), Some(owned))
         }
-    };
-    let tls = section.tls.clone().map(TlsServer::new).map(Arc::new);
-    let endpoint = Endpoint::new(section, plugin, address, tls, path).map_err(error)?;
-    let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
-    Ok(BoundListener { endpoint: Arc::new(endpoint), socket, backlog })
+    })
+}
+
+/// Where sockets really are that were handed over, and the path that is to be removed with them.
+fn taken(
+    sockets: &[Socket],
+    address: &ListenAddress,
+) -> Result<(ListenAddress, Option<OwnedPath>), BindFault> {
+    let at = || sockets.first().and_then(|socket| socket.local_addr().ok()?.as_socket());
+    Ok(match address {
+        ListenAddress::Tcp(address) => (ListenAddress::Tcp(at().unwrap_or(*address)), None),
+        ListenAddress::Tls(address) => (ListenAddress::Tls(at().unwrap_or(*address)), None),
+        ListenAddress::Udp(address) => (ListenAddress::Udp(at().unwrap_or(*address)), None),
+        ListenAddress::Unix(path) => {
+            (ListenAddress::Unix(path.clone()), Some(OwnedPath::take_over(path)?))
+        }
+        ListenAddress::Inherited(_) => (inherited::address_of(sockets)?, None),
+    })
 }
 
 impl Endpoint {
@@ -155,6 +209,7 @@ impl Endpoint {
             tls,
             proxy_protocol,
             path,
+            to_hand_over: OnceLock::new(),
         })
     }
 
@@ -180,7 +235,12 @@ impl Endpoint {
         if let Some(path) = &self.path {
             path.give_away(&section.access)?;
         }
-        Endpoint::new(section, plugin, address, tls, self.path.clone())
+        let renewed = Endpoint::new(section, plugin, address, tls, self.path.clone())?;
+        if let Some(heirloom) = self.to_hand_over.get() {
+            // It is the only one who sets it.
+            let _ = renewed.to_hand_over.set(heirloom.clone());
+        }
+        Ok(renewed)
     }
 }
 
@@ -244,7 +304,7 @@ impl PathWatch {
 impl BoundListener {
     /// Begins to listen: one [`Listener`] for each reactor. `place` is the section's.
     pub fn listen(self, config: &Config, place: usize) -> Result<Vec<Listener>, BindError> {
-        let BoundListener { endpoint, socket, backlog } = self;
+        let BoundListener { endpoint, mut sockets, is_handed_over, backlog } = self;
         let is_inherited = matches!(config.listeners[place].address, ListenAddress::Inherited(_));
         let reactors = config.host.limits.reactors;
         let tcp = |socket: Socket| ListenSocket::Tcp(TcpListener::from_std(socket.into()));
@@ -252,19 +312,32 @@ impl BoundListener {
         let unix = |socket: Socket| {
             ListenSocket::Unix(UnixListener::from_std(StdUnixListener::from(socket)))
         };
-        let sockets = match endpoint.address {
-            // One reactor has it: copies of one socket would share out the datagrams of one peer.
-            ListenAddress::Udp(_) if is_inherited => Ok(vec![socket]),
-            _ if is_inherited => unix::share(socket, reactors),
+        let address = match endpoint.address {
             ListenAddress::Tcp(address) | ListenAddress::Tls(address) => {
-                tcp::listen(socket, address, reactors, backlog)
+                Some((Type::STREAM, address))
             }
-            ListenAddress::Udp(address) => udp::share(socket, address, reactors),
-            ListenAddress::Unix(_) | ListenAddress::Inherited(_) => {
-                unix::listen(socket, reactors, backlog)
-            }
+            ListenAddress::Udp(address) => Some((Type::DGRAM, address)),
+            ListenAddress::Unix(_) | ListenAddress::Inherited(_) => None,
         };
+        let sockets =
+            if let Some((kind, address)) = address.filter(|_| is_handed_over && !is_inherited) {
+                ip::share_handed_over(kind, sockets, address, reactors, backlog)
+            } else if is_handed_over && reactors <= sockets.len() {
+                Ok(sockets)
+            } else if let Some(socket) = sockets.pop() {
+                let address = &endpoint.address;
+                share_new(socket, address, is_handed_over || is_inherited, reactors, backlog)
+            } else {
+                Ok(sockets)
+            };
         let sockets = sockets.map_err(|fault| BindError::new(config, place, fault))?;
+        if config.host.handover.is_some() {
+            let (served_as, path) = (handed::served_as(config, place), endpoint.path.as_ref());
+            let heirloom = Heirloom::of(served_as, path, sockets.iter().map(AsFd::as_fd));
+            let heirloom = heirloom.map_err(|error| BindError::new(config, place, error.into()))?;
+            // It is the only one who sets it.
+            let _ = endpoint.to_hand_over.set(heirloom);
+        }
         let listener = |socket| {
             let socket = match endpoint.address {
                 ListenAddress::Tcp(_) | ListenAddress::Tls(_) => tcp(socket),
@@ -274,6 +347,35 @@ impl BoundListener {
             Listener { endpoint: endpoint.clone(), socket }
         };
         Ok(sockets.into_iter().map(listener).collect())
+    }
+}
+
+/// A socket that is bound, or listens already, for each reactor.
+fn share_new(
+    socket: Socket,
+    address: &ListenAddress,
+    listens: bool,
+    reactors: usize,
+    backlog: i32,
+) -> Result<Vec<Socket>, BindFault> {
+    match *address {
+        // One reactor has it: copies of one socket would share out the datagrams of one peer.
+        ListenAddress::Udp(_) if listens => Ok(vec![socket]),
+        _ if listens => unix::share(socket, reactors),
+        ListenAddress::Tcp(address) | ListenAddress::Tls(address) => {
+            tcp::listen(socket, address, reactors, backlog)
+        }
+        ListenAddress::Udp(address) => udp::share(socket, address, reactors),
+        ListenAddress::Unix(_) | ListenAddress::Inherited(_) => {
+            unix::listen(socket, reactors, backlog)
+        }
+    }
+}
+
+impl Endpoint {
+    /// Its listeners are closed: what is left of it does not keep its sockets.
+    pub fn close_copies(&self) {
+        self.to_hand_over.get().into_iter().for_each(|heirloom| heirloom.close());
     }
 }
 

@@ -101,6 +101,7 @@ impl Reactor {
     /// Takes a listener out of the loop. The peers of a UDP socket keep it until they end.
     fn retire(&mut self, place: usize) {
         let Some(mut acceptor) = self.acceptors.remove(place) else { return };
+        acceptor.listener.endpoint.close_copies();
         if let Err(error) = self.poll.registry().deregister(&mut acceptor.listener) {
             tracing::debug!(%error, "listener not deregistered");
         }

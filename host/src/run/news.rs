@@ -20,6 +20,10 @@ pub(crate) enum News {
     Asked(ControlQuestion),
     /// A signal that asks what is in use and what was counted.
     Count,
+    /// Another process has taken the listeners over.
+    HandedOver,
+    /// This one was to take over, and the other goes on.
+    NotRelieved(io::Error),
     /// A reactor has ended.
     Ended(Result<io::Result<Exit>, Panicked>),
     /// Another thread has panicked, and what it did is not done any more.

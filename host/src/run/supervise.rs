@@ -181,6 +181,15 @@ impl Supervisor<'_> {
                 roster.tenants().for_each(|tenant| tenant.log_usage());
                 self.host.log_counters();
             }
+            News::HandedOver => {
+                tracing::info!("another process has taken the listeners over: stopping");
+                self.stop(course, StopManner::HandOver);
+            }
+            News::NotRelieved(error) => {
+                tracing::error!(%error, "this process has not taken over: leaving");
+                course.code = ExitCode::FAILURE;
+                self.stop(course, StopManner::HandOver);
+            }
             News::Ended(end) => {
                 course.running -= 1;
                 self.ended(end, course);

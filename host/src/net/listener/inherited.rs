@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use listenfd::ListenFd;
-use socket2::Socket;
+use socket2::{Socket, Type};
 
 use crate::base::os;
 use crate::config::address::ListenAddress;
@@ -65,6 +65,19 @@ impl std::fmt::Display for HandedOver {
             name => write!(f, "{number} ({name:?})"),
         }
     }
+}
+
+/// What sockets are that another process has handed over, which had them from whoever has started it.
+pub(super) fn address_of(sockets: &[Socket]) -> Result<ListenAddress, BindFault> {
+    let wrong = || BindFault::NotAListener("no socket of a kind that is served".to_owned());
+    let socket = sockets.first().ok_or_else(wrong)?;
+    let (address, kind) = (socket.local_addr()?, socket.r#type()?);
+    Ok(match (address.as_socket(), kind) {
+        (Some(address), Type::STREAM) => ListenAddress::Tcp(address),
+        (Some(address), Type::DGRAM) => ListenAddress::Udp(address),
+        (Some(_), _) => return Err(wrong()),
+        (None, _) => ListenAddress::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()),
+    })
 }
 
 fn take(all: &mut ListenFd, place: usize) -> Result<Inherited, String> {

@@ -23,9 +23,37 @@ pub(super) fn share(
     if 1 < reactors {
         first.set_reuse_port(true)?;
     }
-    let mut sockets = vec![first];
-    for _ in 1..reactors {
+    share_more(kind, vec![first], address, reactors)
+}
+
+/// These, which are at `address` and let others be there, and one more socket for each reactor that has none.
+pub(super) fn share_more(
+    kind: Type,
+    mut sockets: Vec<Socket>,
+    address: SocketAddr,
+    reactors: usize,
+) -> Result<Vec<Socket>, BindFault> {
+    while sockets.len() < reactors {
         sockets.push(bind_one(kind, address, true)?);
+    }
+    Ok(sockets)
+}
+
+/// Those that another process has handed over, and one more for each reactor that has none.
+pub(super) fn share_handed_over(
+    kind: Type,
+    sockets: Vec<Socket>,
+    address: SocketAddr,
+    reactors: usize,
+    backlog: i32,
+) -> Result<Vec<Socket>, BindFault> {
+    let handed_over = sockets.len();
+    if handed_over < reactors {
+        sockets.iter().try_for_each(|socket| socket.set_reuse_port(true))?;
+    }
+    let sockets = share_more(kind, sockets, address, reactors)?;
+    if kind == Type::STREAM {
+        sockets.iter().skip(handed_over).try_for_each(|socket| socket.listen(backlog))?;
     }
     Ok(sockets)
 }

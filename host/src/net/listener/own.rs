@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mio::net::{TcpListener, UnixListener};
@@ -59,6 +59,7 @@ pub fn open(
         tls: None,
         proxy_protocol: None,
         path,
+        to_hand_over: OnceLock::new(),
     };
     Ok(Listener { endpoint: Arc::new(endpoint), socket })
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FileType, FlockOperation, Gid, Mode, OFlags, Uid};
@@ -23,6 +24,8 @@ pub(super) struct OwnedPath {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// Whether another process has it now.
+    is_handed_over: AtomicBool,
 }
 
 /// A folder in which a path is about to be taken.
@@ -33,11 +36,21 @@ pub(super) struct FolderLock {
     inode: u64,
 }
 
-/// A socket at `path`.
+/// A socket of streams at `path`.
 pub(super) fn bind(path: &Path, access: &SocketAccess) -> Result<(Socket, OwnedPath), BindFault> {
+    bind_as(Type::STREAM, path, access)
+}
+
+/// A socket of this type at `path`.
+pub(super) fn bind_as(
+    kind: Type,
+    path: &Path,
+    access: &SocketAccess,
+) -> Result<(Socket, OwnedPath), BindFault> {
     check_folder(path)?;
     remove_stale(path)?;
-    let socket = stream()?;
+    let socket = Socket::new(Domain::UNIX, kind, None)?;
+    socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let owned = OwnedPath::new(path)?;
     give_away(path, access)?;
@@ -127,7 +140,31 @@ fn give_away(path: &Path, access: &SocketAccess) -> Result<(), BindFault> {
 impl OwnedPath {
     fn new(path: &Path) -> io::Result<OwnedPath> {
         let metadata = std::fs::symlink_metadata(path)?;
-        Ok(OwnedPath { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() })
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        Ok(OwnedPath { path: path.to_owned(), device, inode, is_handed_over: false.into() })
+    }
+
+    /// The path of a socket that another process hands over: still that one's until [`OwnedPath::claim`].
+    pub(super) fn take_over(path: &Path) -> io::Result<OwnedPath> {
+        let owned = OwnedPath::new(path)?;
+        owned.hand_over();
+        Ok(owned)
+    }
+
+    /// It is this process's now.
+    pub(super) fn claim(&self) {
+        self.is_handed_over.store(false, Ordering::Relaxed);
+    }
+
+    /// The socket is at another path from now on, in the place of what was there.
+    pub(super) fn move_to(self, path: &Path) -> io::Result<OwnedPath> {
+        std::fs::rename(&self.path, path)?;
+        OwnedPath::new(path)
+    }
+
+    /// Another process has it now, which removes it.
+    pub(super) fn hand_over(&self) {
+        self.is_handed_over.store(true, Ordering::Relaxed);
     }
 
     /// Gives the socket the mode, the owner and the group that are written now.
@@ -145,7 +182,8 @@ impl OwnedPath {
 
 impl Drop for OwnedPath {
     fn drop(&mut self) {
-        if self.is_ours()
+        if !self.is_handed_over.load(Ordering::Relaxed)
+            && self.is_ours()
             && let Err(error) = std::fs::remove_file(&self.path)
         {
             tracing::warn!(path = %self.path.display(), %error, "socket path not removed");

@@ -141,6 +141,7 @@ impl Acceptors {
     /// Removes every one of them.
     pub(in crate::reactor) fn close(&mut self, registry: &Registry) {
         for mut acceptor in self.all.drain() {
+            acceptor.listener.endpoint.close_copies();
             if let Err(error) = registry.deregister(&mut acceptor.listener) {
                 tracing::debug!(%error, "listener not deregistered");
             }

@@ -1,0 +1,195 @@
+//! Listening sockets on their way from one process to the next: a Unix socket of packets, at a path that is the operator's.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::cmsg_space;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::config::socket_access::SocketAccess;
+use crate::net::listener::error::BindFault;
+use crate::net::listener::unix::{self, OwnedPath};
+
+/// Descriptors that one packet carries at most; the system takes 253.
+pub const DESCRIPTORS_OF_A_PACKET: usize = 128;
+/// Bytes of the words of one packet, at most: an address and what it is.
+const WORDS_BYTES_MAX: usize = 4096;
+/// Who may use the path.
+const OWNER_ONLY: u32 = 0o600;
+
+/// Where one process waits for the next.
+#[derive(Debug)]
+pub struct PassingListener {
+    socket: Arc<Socket>,
+    _path: OwnedPath,
+}
+
+/// Who waits there, on a thread of its own.
+#[derive(Debug)]
+pub struct Waiter(Arc<Socket>);
+
+/// The other process, at the other end.
+#[derive(Debug)]
+pub struct PassingPeer(Socket);
+
+impl PassingListener {
+    /// Waits at `path`, which only this user may use. Whoever waits there already is an error, unless it has handed over: then
+    /// the path is taken from it, and at no moment leads nowhere.
+    pub(crate) fn bind(path: &Path, has_taken_over: bool) -> Result<PassingListener, BindFault> {
+        let access = SocketAccess { mode: Some(OWNER_ONLY), ..SocketAccess::default() };
+        let (socket, owned) = if has_taken_over {
+            let beside = path.with_extension(format!("next-{}", std::process::id()));
+            let (socket, beside) = unix::bind_as(Type::SEQPACKET, &beside, &access)?;
+            (socket, beside.move_to(path)?)
+        } else {
+            unix::bind_as(Type::SEQPACKET, path, &access)?
+        };
+        socket.listen(1)?;
+        socket.set_nonblocking(false)?;
+        Ok(PassingListener { socket: Arc::new(socket), _path: owned })
+    }
+
+    /// For the thread that waits.
+    pub fn waiter(&self) -> Waiter {
+        Waiter(self.socket.clone())
+    }
+}
+
+impl Waiter {
+    /// Waits for the next process.
+    ///
+    /// # Errors
+    /// What the system says; `PermissionDenied` where it is another user's.
+    pub fn accept(&self) -> io::Result<PassingPeer> {
+        let (socket, _) = self.0.accept()?;
+        PassingPeer::of_this_user(socket)
+    }
+}
+
+impl PassingPeer {
+    /// The process that waits at `path`; none where nobody does.
+    ///
+    /// # Errors
+    /// What the system says; `PermissionDenied` where it is another user's.
+    pub fn find(path: &Path) -> io::Result<Option<PassingPeer>> {
+        let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
+        match socket.connect(&SockAddr::unix(path)?) {
+            Ok(()) => PassingPeer::of_this_user(socket).map(Some),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::CONNREFUSED | Errno::NOENT) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    fn of_this_user(socket: Socket) -> io::Result<PassingPeer> {
+        let there = socket_peercred(&socket)?.uid;
+        if there != rustix::process::geteuid() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        Ok(PassingPeer(socket))
+    }
+
+    /// How long it is waited for.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn wait_for(&self, longest: Duration) -> io::Result<()> {
+        self.0.set_read_timeout(Some(longest))?;
+        self.0.set_write_timeout(Some(longest))
+    }
+
+    /// Says these words, and hands over these descriptors.
+    ///
+    /// # Errors
+    /// When it is not there any more, or does not take them in time.
+    pub fn say(&self, words: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_OF_A_PACKET))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let fits =
+            descriptors.is_empty() || ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        if !fits || WORDS_BYTES_MAX < words.len() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let words = [IoSlice::new(words.as_bytes())];
+        sendmsg(&self.0, &words, &mut ancillary, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// What it says next, and the descriptors that come with it. Empty words are its end.
+    ///
+    /// # Errors
+    /// When it says nothing in time, or what is no text.
+    pub fn hear(&self) -> io::Result<(String, Vec<OwnedFd>)> {
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_OF_A_PACKET))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut words = [0; WORDS_BYTES_MAX];
+        let mut into = [IoSliceMut::new(&mut words)];
+        let heard = recvmsg(&self.0, &mut into, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+        let rights = ancillary.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+            _ => None,
+        });
+        let descriptors = rights.flatten().collect();
+        let words = words.get(..heard.bytes).unwrap_or_default().to_vec();
+        let words = String::from_utf8(words).map_err(io::Error::other)?;
+        Ok((words, descriptors))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Seek, Write};
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn words_and_descriptors_come_together() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("next");
+        assert!(PassingPeer::find(&path).expect("nobody is there").is_none());
+        let listener = PassingListener::bind(&path, false).expect("a new path");
+        assert!(matches!(PassingListener::bind(&path, false), Err(BindFault::LiveServer)));
+        let next = PassingPeer::find(&path).expect("it waits").expect("it is there");
+        let this = listener.waiter().accept().expect("it is the same user");
+        let mut files: Vec<File> =
+            (0..DESCRIPTORS_OF_A_PACKET).map(|_| tempfile::tempfile().expect("a file")).collect();
+        for (number, file) in files.iter_mut().enumerate() {
+            file.write_all(&[u8::try_from(number).expect("few")]).expect("room");
+        }
+        let handed: Vec<BorrowedFd<'_>> = files.iter().map(AsFd::as_fd).collect();
+        this.say("all of them", &handed).expect("it is there");
+        this.say("none", &[]).expect("it is there");
+        let (words, descriptors) = next.hear().expect("it was said");
+        assert_eq!((&*words, descriptors.len()), ("all of them", DESCRIPTORS_OF_A_PACKET));
+        for (number, descriptor) in descriptors.into_iter().enumerate() {
+            let mut file = File::from(descriptor);
+            let mut byte = [0];
+            file.rewind().expect("a file");
+            file.read_exact(&mut byte).expect("it has one");
+            assert_eq!(usize::from(byte[0]), number);
+        }
+        assert_eq!(next.hear().expect("it was said").0, "none");
+        assert!(this.say(&"x".repeat(WORDS_BYTES_MAX + 1), &[]).is_err());
+        drop(this);
+        assert_eq!(next.hear().expect("its end").0, "");
+        // The next one takes the path, and the first does not remove it any more.
+        let second = PassingListener::bind(&path, true).expect("it was handed over");
+        drop(listener);
+        assert!(PassingPeer::find(&path).expect("it waits").is_some());
+        drop(second);
+        assert!(!path.exists());
+    }
+}

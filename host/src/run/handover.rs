@@ -1,0 +1,183 @@
+//! An upgrade of the binary: the process that is started next takes the listeners over from the one that serves, which drains
+//! when the other is ready, and goes on as before if it never is.
+//!
+//! ```text
+//! next: take over 1                     serves: listener tcp://127.0.0.1:80   with its sockets, for each
+//!                                       serves: end
+//! next, when everything is prepared and it accepts: ready
+//!                                       serves: draining
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use crate::base::thread::Threads;
+use crate::net::listener::error::BindFault;
+use crate::net::listener::handed::{HandedSockets, heirlooms};
+use crate::net::listener::passing::{
+    DESCRIPTORS_OF_A_PACKET, PassingListener, PassingPeer, Waiter,
+};
+use crate::run::error::StartError;
+use crate::run::news::News;
+
+/// How long one process waits for the other's next word. What takes long is done before the first of them.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+
+const TAKE_OVER: &str = "take over 1";
+const LISTENER: &str = "listener ";
+const END: &str = "end";
+const READY: &str = "ready";
+const DRAINING: &str = "draining";
+
+/// The process that has served until now.
+#[derive(Debug)]
+pub(super) struct Predecessor {
+    peer: PassingPeer,
+    path: PathBuf,
+}
+
+impl Predecessor {
+    /// The one that waits at `path`, and its listeners; none where nobody does.
+    pub(super) fn find(path: &Path) -> Result<Option<(Predecessor, HandedSockets)>, StartError> {
+        let failed = |error: io::Error| {
+            StartError::Internal(format!("taking over by {}: {error}", path.display()))
+        };
+        let Some(peer) = PassingPeer::find(path).map_err(failed)? else {
+            tracing::info!(path = %path.display(), "nobody serves who could hand over");
+            return Ok(None);
+        };
+        let handed_over = receive(&peer).map_err(failed)?;
+        Ok(Some((Predecessor { peer, path: path.to_owned() }, handed_over)))
+    }
+
+    /// This process serves now. An error says that the other one goes on.
+    pub(super) fn relieve(self) -> io::Result<()> {
+        let said = self.peer.say(READY, &[]).and_then(|()| self.peer.hear());
+        match said {
+            Ok((words, _)) if words == DRAINING => Ok(()),
+            // It may have come to its end just now.
+            _ if PassingPeer::find(&self.path).is_ok_and(|other| other.is_none()) => Ok(()),
+            Ok(_) => Err(io::Error::other("the process that serves goes on serving")),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn receive(peer: &PassingPeer) -> io::Result<HandedSockets> {
+    peer.wait_for(LONGEST_SILENCE)?;
+    peer.say(TAKE_OVER, &[])?;
+    let mut handed_over = HandedSockets::default();
+    loop {
+        let (words, sockets) = peer.hear()?;
+        match words.strip_prefix(LISTENER) {
+            Some(served_as) => {
+                sockets.into_iter().for_each(|socket| handed_over.add(served_as, socket));
+            }
+            None if words == END => return Ok(handed_over),
+            None => return Err(io::Error::other("the process that serves hands nothing over")),
+        }
+    }
+}
+
+/// The place where the process is waited for that takes over.
+#[derive(Debug)]
+pub(super) struct SuccessionPlace(PassingListener);
+
+/// Waits there, for as long as this is kept.
+#[derive(Debug)]
+pub(super) struct Succession {
+    _place: SuccessionPlace,
+}
+
+impl SuccessionPlace {
+    /// Takes the place, from the process that has handed over if this one has taken over.
+    pub(super) fn bind(path: &Path, has_taken_over: bool) -> Result<SuccessionPlace, StartError> {
+        PassingListener::bind(path, has_taken_over)
+            .map(SuccessionPlace)
+            .map_err(|fault| StartError::Internal(not_waiting(path, &fault)))
+    }
+
+    /// Begins to wait. What is served then is handed over, and is news. `relieved` gives up what cannot be handed over, just
+    /// before the other process is told that it may have it.
+    pub(super) fn begin(
+        self,
+        news: Sender<News>,
+        relieved: impl Fn() + Send + 'static,
+    ) -> Result<Succession, StartError> {
+        let waiter = self.0.waiter();
+        Threads::new()
+            .spawn("handover".to_owned(), move || wait(&waiter, &news, &relieved))
+            .map_err(StartError::thread("the handover"))?;
+        Ok(Succession { _place: self })
+    }
+}
+
+fn not_waiting(path: &Path, fault: &BindFault) -> String {
+    let cause = match fault {
+        BindFault::LiveServer => {
+            "another host serves; start this one with --take-over, or write another path".to_owned()
+        }
+        BindFault::NoFolder(folder) => format!("there is no folder {}", folder.display()),
+        BindFault::Forbidden => "this user may not make a socket there".to_owned(),
+        other => format!("{other:?}"),
+    };
+    format!("host.handover: {}: {cause}", path.display())
+}
+
+fn wait(waiter: &Waiter, news: &Sender<News>, relieved: &impl Fn()) {
+    loop {
+        let peer = match waiter.accept() {
+            Ok(peer) => peer,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                tracing::warn!("another user's process has asked for the listeners: refused");
+                continue;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no process can take over any more");
+                return;
+            }
+        };
+        match hand_over(&peer, relieved) {
+            Ok(()) => {
+                // Nobody listens any more only when the host is leaving anyway.
+                let _ = news.send(News::HandedOver);
+                return;
+            }
+            Err(error) => {
+                let cause = error.to_string();
+                tracing::warn!(cause, "nobody has taken over: serving as before");
+            }
+        }
+    }
+}
+
+/// Hands everything over, and waits until the other process serves it.
+fn hand_over(peer: &PassingPeer, relieved: &impl Fn()) -> io::Result<()> {
+    peer.wait_for(LONGEST_SILENCE)?;
+    expect(peer, TAKE_OVER)?;
+    let heirlooms = heirlooms();
+    for heirloom in &heirlooms {
+        let (served_as, sockets) = heirloom.get();
+        let words = format!("{LISTENER}{served_as}");
+        let sockets: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
+        let mut packets = sockets.chunks(DESCRIPTORS_OF_A_PACKET);
+        packets.try_for_each(|sockets| peer.say(&words, sockets))?;
+    }
+    peer.say(END, &[])?;
+    expect(peer, READY)?;
+    relieved();
+    peer.say(DRAINING, &[])?;
+    heirlooms.iter().for_each(|heirloom| heirloom.hand_over());
+    Ok(())
+}
+
+fn expect(peer: &PassingPeer, words: &str) -> io::Result<()> {
+    match peer.hear()?.0 {
+        heard if heard == words => Ok(()),
+        heard if heard.is_empty() => Err(io::Error::other("the process that asked has ended")),
+        _ => Err(io::Error::other("the process that asked does not know how to")),
+    }
+}
