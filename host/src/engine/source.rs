@@ -4,6 +4,7 @@
 //! that were looked at are the ones that are compiled. What has no digest of its own is not kept, and what is kept is
 //! looked at again each time it is used.
 
+mod checksum;
 pub mod fault;
 mod fetch;
 mod image;
@@ -12,11 +13,9 @@ mod oci;
 pub mod signature;
 mod store;
 
-use std::fmt::Write as _;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
+use self::checksum::digest;
 use self::fault::{SignatureFault, SourceFault};
 use self::fetch::Fetcher;
 use self::oci::{Artefact, Oci};
@@ -196,16 +195,6 @@ fn signature_beside(component: &Path) -> Result<Option<Vec<u8>>, Fault> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(SourceFault::SignatureFile(signature_path(component), error).into()),
     }
-}
-
-/// The digest of some bytes.
-pub fn digest(bytes: &[u8]) -> Digest {
-    let mut digits = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        // Writing to a String cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
-    Digest::parse(&digits).unwrap_or_else(|| unreachable!("64 digits"))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) struct Fetcher<'a> {
 }
 
 /// What a server has answered.
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) status: u16,
     /// How it wants whoever asks to say who he is.
     pub(super) challenge: Option<String>,
@@ -68,7 +68,7 @@ impl<'a> Fetcher<'a> {
         if answer.status == NOT_FOUND { Ok(None) } else { answer.body(url).map(Some) }
     }
 
-    fn get_with_login(&self, url: &str, bytes_max: u64) -> Result<Answer, SourceFault> {
+    fn get_with_login(&self, url: &str, bytes_max: u64) -> Result<HttpAnswer, SourceFault> {
         let login = self.registry(host_of(url)).and_then(|it| it.login.as_ref());
         self.get(url, &[], login.map(basic).as_deref(), bytes_max)
     }
@@ -80,7 +80,7 @@ impl<'a> Fetcher<'a> {
         accepted: &[&str],
         authorization: Option<&str>,
         bytes_max: u64,
-    ) -> Result<Answer, SourceFault> {
+    ) -> Result<HttpAnswer, SourceFault> {
         let mut request = self.agent(url).get(url);
         for accepted in accepted {
             request = request.header("Accept", *accepted);
@@ -102,7 +102,7 @@ impl<'a> Fetcher<'a> {
         if bytes_max < bytes.len() as u64 {
             return Err(too_large());
         }
-        Ok(Answer { status, challenge, bytes })
+        Ok(HttpAnswer { status, challenge, bytes })
     }
 
     fn agent(&self, url: &str) -> Agent {
@@ -152,7 +152,7 @@ impl<'a> Fetcher<'a> {
     }
 }
 
-impl Answer {
+impl HttpAnswer {
     /// The body of an answer that is one.
     pub(super) fn body(self, url: &str) -> Result<Vec<u8>, SourceFault> {
         match self.status {

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::digest;
+use super::checksum::digest;
 use super::fault::SourceFault;
-use super::fetch::{Answer, Fetcher, basic, host_of};
+use super::fetch::{Fetcher, HttpAnswer, basic, host_of};
 use super::image;
 use super::manifest::{MANIFESTS, Manifest, PayloadKind};
 use super::store::Store;
@@ -165,7 +165,8 @@ impl Oci<'_> {
             url.push_str(&format!("&service={}", encoded(service)));
         }
         let login = self.login().map(basic);
-        let answer: Answer = self.fetcher.get(&url, &[], login.as_deref(), MANIFEST_BYTES_MAX)?;
+        let answer: HttpAnswer =
+            self.fetcher.get(&url, &[], login.as_deref(), MANIFEST_BYTES_MAX)?;
         if answer.status == UNAUTHORIZED {
             return Err(self.no_login());
         }

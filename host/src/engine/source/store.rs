@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::digest;
+use super::checksum::digest;
 use crate::config::component::Digest;
 use crate::config::model::{CompileCache, HostConfig};
 use crate::engine::cache;

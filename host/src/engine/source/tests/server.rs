@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -49,7 +48,7 @@ impl Reply {
 /// Answers by path until it is dropped.
 pub struct Server {
     pub address: String,
-    plan: Arc<Mutex<Plan>>,
+    plan: Arc<Plan>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -58,7 +57,7 @@ pub struct Server {
 struct Plan {
     replies: HashMap<String, Reply>,
     /// Who does not say the second is asked by the first.
-    login: Option<(String, String)>,
+    login: OnceLock<(String, String)>,
 }
 
 impl Server {
@@ -90,7 +89,7 @@ impl Server {
 
     /// Asks whoever does not say `authorization` by `challenge`; tokens are for everybody.
     pub fn asking(self, challenge: &str, authorization: &str) -> Server {
-        self.plan.lock().login = Some((challenge.to_owned(), authorization.to_owned()));
+        self.plan.login.set((challenge.to_owned(), authorization.to_owned())).expect("asked once");
         self
     }
 
@@ -98,7 +97,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let replies = replies.iter().map(|(path, reply)| ((*path).to_owned(), reply.clone()));
-        let plan = Arc::new(Mutex::new(Plan { replies: replies.collect(), login: None }));
+        let plan = Arc::new(Plan { replies: replies.collect(), login: OnceLock::new() });
         let is_over = Arc::new(AtomicBool::new(false));
         let (own_plan, over) = (plan.clone(), is_over.clone());
         let thread = std::thread::spawn(move || {
@@ -135,13 +134,10 @@ impl Drop for Server {
     }
 }
 
-fn serve(mut stream: impl Read + Write, plan: &Mutex<Plan>) -> io::Result<()> {
+fn serve(mut stream: impl Read + Write, plan: &Plan) -> io::Result<()> {
     let head = head(&mut stream)?;
     let path = head.split(' ').nth(1).unwrap_or_default();
-    let (reply, login) = {
-        let plan = plan.lock();
-        (plan.replies.get(path).cloned(), plan.login.clone())
-    };
+    let (reply, login) = (plan.replies.get(path).cloned(), plan.login.get());
     let says = |wanted: &str| {
         head.lines().any(|line| {
             line.split_once(": ").is_some_and(|(name, value)| {
@@ -150,7 +146,7 @@ fn serve(mut stream: impl Read + Write, plan: &Mutex<Plan>) -> io::Result<()> {
         })
     };
     let reply = match login {
-        Some((challenge, wanted)) if !path.starts_with("/token") && !says(&wanted) => {
+        Some((challenge, wanted)) if !path.starts_with("/token") && !says(wanted) => {
             Reply::Full(401, format!("WWW-Authenticate: {challenge}\r\n"), Vec::new())
         }
         _ => reply.unwrap_or(Reply::status(404)),
