@@ -100,7 +100,7 @@ impl Server {
         let plan = Arc::new(Plan { replies: replies.collect(), login: OnceLock::new() });
         let is_over = Arc::new(AtomicBool::new(false));
         let (own_plan, over) = (plan.clone(), is_over.clone());
-        let thread = std::thread::spawn(move || {
+        let thread = thread_for("a server", move || {
             for stream in listener.incoming() {
                 if over.load(Ordering::SeqCst) {
                     break;
@@ -109,7 +109,7 @@ impl Server {
                     continue;
                 };
                 // Whatever goes wrong here is the client's to notice.
-                std::thread::spawn(move || match tls {
+                thread_for("a connection", move || match tls {
                     Some(config) => {
                         let session = ServerConnection::new(config).expect("a session");
                         let _ = serve(StreamOwned::new(session, stream), &plan);
@@ -132,6 +132,10 @@ impl Drop for Server {
             let _ = thread.join();
         }
     }
+}
+
+fn thread_for(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).expect("a thread")
 }
 
 fn serve(mut stream: impl Read + Write, plan: &Plan) -> io::Result<()> {
