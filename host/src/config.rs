@@ -49,6 +49,7 @@ pub mod trust;
 pub(crate) mod units;
 mod values;
 mod without;
+mod written;
 
 use std::path::{Path, PathBuf};
 

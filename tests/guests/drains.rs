@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sandloop::{
     Connection, Drain, Operation, Options, Socket, add_periodic_timer, add_timer, connect, defer,
-    frames::LineText2, next_tick,
+    next_tick,
 };
 
 struct Drains {

@@ -6,11 +6,18 @@ use std::collections::BTreeMap;
 
 use super::limits::{OPTIONS, RawAdmin, RawHost, RawLimits, RawListen, RawTenantLimits};
 use super::table::mirror;
+use super::written::{ValueKind, Written};
 
 /// A text, or where it is found.
 #[derive(Clone, serde::Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RawSecret(pub(crate) toml::Value);
+
+impl Written for RawSecret {
+    fn kind() -> ValueKind {
+        ValueKind::Secret
+    }
+}
 
 mirror! {
     /// The whole file.

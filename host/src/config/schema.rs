@@ -2,17 +2,15 @@
 //!
 //! It is made from the tables that the parser is made from; what a key means is read out of `docs/config.md`.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::bound::{Bound, Unit};
 use super::limits::REACTORS;
 use super::model::LOG_LEVELS;
 use super::names::NAME_BYTES_MAX;
-use super::quantity::Quantity;
-use super::raw::{RawFile, RawSecret};
+use super::raw::RawFile;
 use super::table::ConfigKey;
+use super::written::ValueKind;
 
 /// What editors for TOML understand.
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
@@ -21,7 +19,7 @@ const REFERENCE: &str = include_str!("../../../docs/config.md");
 
 /// The schema of a whole file, and of one that is included.
 pub fn schema() -> Value {
-    let mut schema = RawFile::schema();
+    let mut schema = section(RawFile::KEYS);
     let head = json!({
         "$schema": DRAFT,
         "title": "plugins.toml",
@@ -31,96 +29,53 @@ pub fn schema() -> Value {
     schema
 }
 
-/// A type of the mirror: what of TOML it takes.
-pub(crate) trait Written {
-    /// Whether the key may be left out, by its type.
-    const OPTIONAL: bool = false;
-
-    /// What it takes.
-    fn schema() -> Value;
-}
-
-impl Written for String {
-    fn schema() -> Value {
-        json!({ "type": "string" })
-    }
-}
-
-impl Written for bool {
-    fn schema() -> Value {
-        json!({ "type": "boolean" })
-    }
-}
-
-/// A name or a number, such as a user's.
-impl Written for Quantity {
-    fn schema() -> Value {
-        json!({ "anyOf": [{ "type": "integer" }, { "type": "string" }, variable()] })
-    }
-}
-
-impl<T: Written> Written for Option<T> {
-    const OPTIONAL: bool = true;
-
-    fn schema() -> Value {
-        T::schema()
-    }
-}
-
-impl<T: Written> Written for Vec<T> {
-    fn schema() -> Value {
-        json!({ "type": "array", "items": T::schema() })
-    }
-}
-
-impl<T: Written> Written for BTreeMap<String, T> {
-    fn schema() -> Value {
-        json!({
+/// What a value of this kind takes.
+fn takes(kind: &ValueKind) -> Value {
+    match kind {
+        ValueKind::Text => json!({ "type": "string" }),
+        ValueKind::Switch => json!({ "type": "boolean" }),
+        ValueKind::NameOrNumber => {
+            json!({ "anyOf": [{ "type": "integer" }, { "type": "string" }, variable()] })
+        }
+        ValueKind::Secret => json!({ "anyOf": [{ "type": "string" }, variable(), file()] }),
+        ValueKind::Options => options(),
+        ValueKind::Address => address(),
+        ValueKind::List(each) => json!({ "type": "array", "items": takes(each) }),
+        ValueKind::ByName(each) => json!({
             "type": "object",
-            "additionalProperties": T::schema(),
+            "additionalProperties": takes(each),
             "propertyNames": { "pattern": format!("^[A-Za-z0-9_-]{{1,{NAME_BYTES_MAX}}}$") },
-        })
+        }),
+        ValueKind::Section(keys) => section(keys),
     }
 }
 
-impl Written for RawSecret {
-    fn schema() -> Value {
-        json!({ "anyOf": [{ "type": "string" }, variable(), file()] })
-    }
+fn options() -> Value {
+    let other = json!({
+        "type": "object",
+        "not": { "anyOf": [{ "required": ["env"] }, { "required": ["file"] }] },
+    });
+    let plain = json!({ "type": ["string", "number", "boolean", "array"] });
+    json!({
+        "type": "object",
+        "additionalProperties": { "anyOf": [plain, variable(), file(), other] },
+    })
 }
 
-/// Options.
-impl Written for toml::Table {
-    fn schema() -> Value {
-        let other = json!({
+fn address() -> Value {
+    let port = json!({
+        "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u16::MAX }, variable()],
+    });
+    json!({ "anyOf": [
+        { "type": "string", "pattern": "^(tcp|tls|udp|unix|fd)://." },
+        variable(),
+        {
             "type": "object",
-            "not": { "anyOf": [{ "required": ["env"] }, { "required": ["file"] }] },
-        });
-        let plain = json!({ "type": ["string", "number", "boolean", "array"] });
-        json!({
-            "type": "object",
-            "additionalProperties": { "anyOf": [plain, variable(), file(), other] },
-        })
-    }
-}
-
-/// An address.
-impl Written for toml::Value {
-    fn schema() -> Value {
-        let port = json!({
-            "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u16::MAX }, variable()],
-        });
-        json!({ "anyOf": [
-            { "type": "string", "pattern": "^(tcp|tls|udp|unix|fd)://." },
-            variable(),
-            {
-                "type": "object",
-                "properties": { "ip": { "type": "string" }, "port": port },
-                "required": ["ip", "port"],
-                "additionalProperties": false,
-            },
-        ] })
-    }
+            "properties": { "ip": { "type": "string" }, "port": port },
+            "required": ["ip", "port"],
+            "additionalProperties": false,
+        },
+    ] })
 }
 
 /// `{ env = "NAME" }`.
@@ -144,7 +99,7 @@ fn stands_for(key: &str, description: &str) -> Value {
 }
 
 /// A section with these keys.
-pub(super) fn section(keys: &[ConfigKey]) -> Value {
+fn section(keys: &[ConfigKey]) -> Value {
     let properties: Map<String, Value> =
         keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
     let required: Vec<&str> =
@@ -162,7 +117,7 @@ fn property(key: &ConfigKey) -> Value {
     let mut schema = match key.bound {
         Some(bound) => amount(key, bound),
         None if key.path() == "admin.token" => json!({ "anyOf": [variable(), file()] }),
-        None => (key.value)(),
+        None => takes(&(key.value)()),
     };
     let words = words(key);
     if !words.is_empty() {

@@ -1,6 +1,7 @@
 //! What is made of the tables of keys: `mirror!` and `limits!` write each section of the file out as types.
 
 use super::bound::Bound;
+use super::written::ValueKind;
 
 /// One key of the file.
 pub(crate) struct ConfigKey {
@@ -14,8 +15,8 @@ pub(crate) struct ConfigKey {
     pub(crate) each: Option<&'static str>,
     /// The bound that it sets.
     pub(crate) bound: Option<&'static Bound>,
-    /// What it takes, for the schema.
-    pub(crate) value: fn() -> serde_json::Value,
+    /// What it takes.
+    pub(crate) value: fn() -> ValueKind,
     /// Whether its type can do without it.
     pub(crate) is_optional: bool,
     /// What is said to serde of it.
@@ -81,17 +82,17 @@ macro_rules! mirror {
                     each: $crate::config::table::option!($($($each)?)?),
                     bound: $crate::config::table::option!($(&$BOUND)?),
                     value: <$crate::config::table::in_mirror!($($Written)? $(bound $Kept)?)
-                        as $crate::config::schema::Written>::schema,
+                        as $crate::config::written::Written>::kind,
                     is_optional: <$crate::config::table::in_mirror!($($Written)? $(bound $Kept)?)
-                        as $crate::config::schema::Written>::OPTIONAL,
+                        as $crate::config::written::Written>::OPTIONAL,
                     attributes: &[$(stringify!($of_field)),*],
                 },
             )*];
         }
 
-        impl $crate::config::schema::Written for $Raw {
-            fn schema() -> serde_json::Value {
-                $crate::config::schema::section($Raw::KEYS)
+        impl $crate::config::written::Written for $Raw {
+            fn kind() -> $crate::config::written::ValueKind {
+                $crate::config::written::ValueKind::Section($Raw::KEYS)
             }
         }
 

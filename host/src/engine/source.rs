@@ -18,7 +18,7 @@ use std::path::Path;
 use self::checksum::digest;
 use self::fault::{SignatureFault, SourceFault};
 use self::fetch::Fetcher;
-use self::oci::{Artefact, Oci};
+use self::oci::{Oci, OciArtefact};
 use self::store::Store;
 use crate::config::component::{ComponentPlace, ComponentSource, Digest};
 use crate::config::file;
@@ -123,7 +123,7 @@ impl<'a> Sources<'a> {
         if let Some(found) = wanted.and_then(|wanted| self.stored(wanted)) {
             return Ok(found);
         }
-        let Artefact { bytes, signature, is_fetched } = oci.artefact()?;
+        let OciArtefact { bytes, signature, is_fetched } = oci.artefact()?;
         Ok(Found { digest: digest(&bytes), bytes, signature, is_fetched })
     }
 

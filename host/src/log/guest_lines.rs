@@ -44,7 +44,7 @@ enum Shape {
 
 /// Whose lines they are, and how important.
 #[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
+pub struct LineOrigin<'a> {
     /// The plugin.
     pub plugin: &'a str,
     /// How important.
@@ -73,7 +73,7 @@ impl<'a> GuestLines<'a> {
     }
 
     /// One more. `is_cut` says that the rest of it is left out already.
-    pub fn add(&mut self, origin: Origin<'_>, line: &[u8], is_cut: bool) {
+    pub fn add(&mut self, origin: LineOrigin<'_>, line: &[u8], is_cut: bool) {
         if !self.share.may_write(self.now) {
             self.left_out += 1;
             return;
@@ -111,7 +111,7 @@ impl Drop for GuestLines<'_> {
 }
 
 impl Shape {
-    fn of(origin: Origin<'_>) -> Shape {
+    fn of(origin: LineOrigin<'_>) -> Shape {
         let line = scope::caught(|| tell(origin));
         let place = line.windows(PLACEHOLDER.len()).position(|it| it == PLACEHOLDER.as_bytes());
         match place {
@@ -124,7 +124,7 @@ impl Shape {
     }
 }
 
-fn tell(Origin { plugin, level, stream, handler, connection }: Origin<'_>) {
+fn tell(LineOrigin { plugin, level, stream, handler, connection }: LineOrigin<'_>) {
     let handler = handler.map(debug);
     match level {
         Level::Trace => tracing::trace!(plugin, stream, handler, connection, "{PLACEHOLDER}"),

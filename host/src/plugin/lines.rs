@@ -3,7 +3,7 @@
 use crate::clock::Moment;
 use crate::config::limits;
 use crate::contract::bindings::Level;
-use crate::log::guest_lines::{GuestLines, Origin};
+use crate::log::guest_lines::{GuestLines, LineOrigin};
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
 use crate::plugin::subject::Subject;
@@ -39,7 +39,7 @@ impl Plugin {
 impl PluginLines<'_> {
     /// One more line, if its tenant may still write some. `is_cut` says that the rest of it is left out already.
     pub fn add(&mut self, line: &[u8], is_cut: bool) {
-        let origin = Origin {
+        let origin = LineOrigin {
             plugin: self.plugin.name(),
             level: self.level,
             stream: self.stream,

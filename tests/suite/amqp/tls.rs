@@ -51,7 +51,7 @@ fn a_broker_with_another_name_or_authority_is_not_spoken_to() {
     // The same broker at an address that its certificate is not for.
     let elsewhere = StubServer::start({
         let target = target.clone();
-        move |client| forward(client, TcpStream::connect(&target).expect("the broker is there"))
+        move |client| forward(&client, &TcpStream::connect(&target).expect("the broker is there"))
     });
     let mut calls = trusting(broker, elsewhere.address());
     let failed = failure(&mut calls, elsewhere.address(), "trusts");
@@ -73,8 +73,8 @@ fn failure(calls: &mut Calls, address: &str, profile: &str) -> String {
 }
 
 /// Copies both ways until both have ended.
-fn forward(client: TcpStream, server: TcpStream) {
-    for (from, to) in [(&client, &server), (&server, &client)] {
+fn forward(client: &TcpStream, server: &TcpStream) {
+    for (from, to) in [(client, server), (server, client)] {
         let copy = |it: &TcpStream| it.try_clone().expect("a descriptor");
         let (mut from, mut to) = (copy(from), copy(to));
         thread::spawn(move || {

@@ -26,7 +26,7 @@ pub(super) struct Oci<'a> {
 }
 
 /// A component and what its manifest says of it.
-pub(super) struct Artefact {
+pub(super) struct OciArtefact {
     pub(super) bytes: Vec<u8>,
     pub(super) signature: Option<Vec<u8>>,
     pub(super) is_fetched: bool,
@@ -41,7 +41,7 @@ struct Token {
 
 impl Oci<'_> {
     /// The component, from the store as far as the digest of its manifest is known.
-    pub(super) fn artefact(&self) -> Result<Artefact, SourceFault> {
+    pub(super) fn artefact(&self) -> Result<OciArtefact, SourceFault> {
         let pinned = self.reference.digest.as_ref();
         let stored = pinned.and_then(|digest| self.store.blob(digest));
         let mut is_fetched = stored.is_none();
@@ -73,7 +73,7 @@ impl Oci<'_> {
             PayloadKind::Component => layer,
             PayloadKind::Image => image::component(&layer, self.fetcher.bytes_max)?,
         };
-        Ok(Artefact { bytes: component, signature: manifest.signature(), is_fetched })
+        Ok(OciArtefact { bytes: component, signature: manifest.signature(), is_fetched })
     }
 
     /// The signature that the registry has now.

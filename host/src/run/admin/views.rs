@@ -216,12 +216,12 @@ pub(super) async fn connections(
     let Some(LoopAnswer::Connections(rows, next)) = answer else {
         return Err(Refusal::Stuck(query.reactor));
     };
-    let rows = rows.into_iter().filter(|row| query.wants(&row.plugin)).map(connection);
+    let rows = rows.iter().filter(|row| query.wants(&row.plugin)).map(connection);
     let rows: Vec<Value> = rows.collect();
     Ok(json!({ "connections": rows, "next": query.next(next, watched.posts.len()) }))
 }
 
-fn connection(row: ConnectionRow) -> Value {
+fn connection(row: &ConnectionRow) -> Value {
     json!({
         "number": row.number,
         "plugin": row.plugin,
@@ -242,12 +242,12 @@ pub(super) async fn instances(watched: &WatchedHost, query: &PageQuery) -> Resul
     let Some(LoopAnswer::Instances(rows, next)) = answer else {
         return Err(Refusal::Stuck(query.reactor));
     };
-    let rows = rows.into_iter().filter(|row| query.wants(&row.plugin)).map(instance);
+    let rows = rows.iter().filter(|row| query.wants(&row.plugin)).map(instance);
     let rows: Vec<Value> = rows.collect();
     Ok(json!({ "instances": rows, "next": query.next(next, watched.posts.len()) }))
 }
 
-fn instance(row: InstanceRow) -> Value {
+fn instance(row: &InstanceRow) -> Value {
     json!({
         "plugin": row.plugin,
         "state": row.state,

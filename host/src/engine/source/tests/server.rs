@@ -6,11 +6,16 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::base::thread::Threads;
+
+/// How long a server may take to notice its end.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// What is answered to a request.
 #[derive(Clone)]
@@ -50,7 +55,7 @@ pub struct Server {
     pub address: String,
     plan: Arc<Plan>,
     is_over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Option<Threads>,
 }
 
 #[derive(Default)]
@@ -100,7 +105,9 @@ impl Server {
         let plan = Arc::new(Plan { replies: replies.collect(), login: OnceLock::new() });
         let is_over = Arc::new(AtomicBool::new(false));
         let (own_plan, over) = (plan.clone(), is_over.clone());
-        let thread = thread_for("a server", move || {
+        let mut threads = Threads::new();
+        let serve_all = move || {
+            let mut clients = Threads::new();
             for stream in listener.incoming() {
                 if over.load(Ordering::SeqCst) {
                     break;
@@ -109,7 +116,7 @@ impl Server {
                     continue;
                 };
                 // Whatever goes wrong here is the client's to notice.
-                thread_for("a connection", move || match tls {
+                let serve_one = move || match tls {
                     Some(config) => {
                         let session = ServerConnection::new(config).expect("a session");
                         let _ = serve(StreamOwned::new(session, stream), &plan);
@@ -117,10 +124,12 @@ impl Server {
                     None => {
                         let _ = serve(stream, &plan);
                     }
-                });
+                };
+                clients.spawn("a connection".to_owned(), serve_one).expect("a thread");
             }
-        });
-        Server { address, plan, is_over, thread: Some(thread) }
+        };
+        threads.spawn("a server".to_owned(), serve_all).expect("a thread");
+        Server { address, plan, is_over, threads: Some(threads) }
     }
 }
 
@@ -128,14 +137,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(&self.address));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(threads) = self.threads.take() {
+            threads.join_within(LONGEST);
         }
     }
-}
-
-fn thread_for(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).expect("a thread")
 }
 
 fn serve(mut stream: impl Read + Write, plan: &Plan) -> io::Result<()> {

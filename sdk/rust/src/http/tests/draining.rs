@@ -91,7 +91,7 @@ fn an_answer_that_has_begun_ends_the_connection_all_the_same() {
     response.content_length(2);
     let stream = response.send_headers();
     drain(&client);
-    stream.chunk("ok");
+    stream.chunk("ok").unwrap();
     stream.finish();
     client.expect(&format!("{}ok", head(2)));
     assert!(client.wire().half_closed);
