@@ -53,7 +53,7 @@ enum CliCommand {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
-        /// Take the listeners over from the host that serves, which is found at the path `handover` of [host] and
+        /// Take the listeners over from the host that serves, which is found at the path `handover` of `[host]` and
         /// drains then; serve as otherwise where there is none.
         #[arg(long)]
         take_over: bool,

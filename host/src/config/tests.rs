@@ -340,8 +340,8 @@ fn unknown_keys_in_odd_places() {
         "[host.plugins.echo]\n",
         "plugins.toml:1: host.plugins: this is not a key of [host]; \
          write it in a section [plugins] of its own (the keys here are reactors, workers, slow_lane, log, \
-         log_format, backtraces, slice, stop_deadline, close_deadline, instances, log_queue, stdout_queue, reload_on_change, compile_cache, \
-         compile_cache_size, store, store_size, fetch_size, fetch_time, trust, registries, compile_memory, compile_time)",
+         log_format, backtraces, handover, slice, stop_deadline, close_deadline, instances, log_queue, stdout_queue, reload_on_change, \
+         compile_cache, compile_cache_size, store, store_size, fetch_size, fetch_time, trust, registries, compile_memory, compile_time)",
     );
 }
 

@@ -18,6 +18,8 @@ pub struct InstanceQuota {
     tenants: Arc<RwLock<Vec<TenantInstances>>>,
     /// Those that are reserved for nobody.
     common: Semaphore,
+    /// Every one that is alive: while tenants come and go, what is reserved may be with somebody who had it before.
+    alive: Semaphore,
 }
 
 /// The part of one tenant.
@@ -47,6 +49,7 @@ impl TenantInstances {
 pub struct InstanceSlot {
     _of_tenant: Permit,
     _of_host: Permit,
+    _alive: Permit,
 }
 
 /// Why there is no slot.
@@ -99,6 +102,7 @@ impl InstanceQuota {
             max,
             tenants: Arc::new(RwLock::new(tenants)),
             common: Semaphore::new(common),
+            alive: Semaphore::new(max),
         }
     }
 
@@ -133,7 +137,8 @@ impl InstanceQuota {
         let of_tenant = tenant.all.try_acquire().ok_or(QuotaExceeded::Tenant)?;
         let of_host = tenant.reserved.try_acquire().or_else(|| self.common.try_acquire());
         let of_host = of_host.ok_or(QuotaExceeded::Host)?;
-        Ok(InstanceSlot { _of_tenant: of_tenant, _of_host: of_host })
+        let alive = self.alive.try_acquire().ok_or(QuotaExceeded::Host)?;
+        Ok(InstanceSlot { _of_tenant: of_tenant, _of_host: of_host, _alive: alive })
     }
 
     /// How many a tenant has, and how many it may have, if that has a bound.
@@ -152,7 +157,9 @@ impl InstanceQuota {
         let tenant = tenants.get(tenant).ok_or(QuotaExceeded::Tenant)?;
         if !tenant.all.has_permits() {
             Err(QuotaExceeded::Tenant)
-        } else if tenant.reserved.has_permits() || self.common.has_permits() {
+        } else if self.alive.has_permits()
+            && (tenant.reserved.has_permits() || self.common.has_permits())
+        {
             Ok(())
         } else {
             Err(QuotaExceeded::Host)

@@ -1,5 +1,7 @@
 //! What a reload cannot change: it is refused by name.
 
+use std::fmt::Debug;
+
 use crate::config::error::{ConfigError, Problem};
 use crate::config::model::Config;
 use crate::config::reloading::{self, AtReload};
@@ -26,10 +28,10 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
             return Err(wrong(key, &bound.literal(before), &bound.literal(after)));
         }
     }
-    if served.host.log != config.host.log {
-        let shown =
-            |config: &Config| format!("{:?}", format!("{:?}", config.host.log).to_lowercase());
-        return Err(wrong("host.log".to_owned(), &shown(served), &shown(config)));
+    for ((key, before), (_, after)) in texts(served).into_iter().zip(texts(config)) {
+        if before != after {
+            return Err(wrong(format!("host.{key}"), &before, &after));
+        }
     }
     if served.admin != config.admin {
         let problem = Problem::new(
@@ -49,4 +51,17 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
         }
     }
     Ok(())
+}
+
+/// The keys of `[host]` whose values are texts, as they may be written.
+fn texts(config: &Config) -> [(&'static str, String); 4] {
+    let host = &config.host;
+    let word = |value: &dyn Debug| format!("{:?}", format!("{value:?}").to_lowercase());
+    let handover = host.handover.as_ref();
+    [
+        ("log", word(&host.log)),
+        ("log_format", word(&host.log_format)),
+        ("backtraces", word(&host.backtraces)),
+        ("handover", handover.map_or_else(|| "no such key".to_owned(), |path| format!("{path:?}"))),
+    ]
 }

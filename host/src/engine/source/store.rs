@@ -1,8 +1,8 @@
 //! The store of fetched components: files named by the digests of what is in them, looked at again whenever one is used.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::checksum::digest;
 use crate::config::component::Digest;
@@ -20,7 +20,9 @@ const BLOB: &str = ".blob";
 /// The store of one start; without a folder it keeps nothing.
 #[derive(Debug)]
 pub(super) struct Store {
-    folder: Option<Folder>,
+    path: Option<PathBuf>,
+    /// The folder at that path, made when it is first needed: a host that fetches nothing has none.
+    folder: OnceCell<Option<Folder>>,
     bytes_max: u64,
     used: RefCell<HashSet<String>>,
 }
@@ -35,7 +37,8 @@ impl Store {
             (CompileCache::Default, _) => cache::default_folder().map(|path| path.join(FOLDER)),
         };
         Store {
-            folder: path.and_then(|path| open(&path)),
+            path,
+            folder: OnceCell::new(),
             bytes_max: host.limits.store_size,
             used: RefCell::default(),
         }
@@ -43,7 +46,11 @@ impl Store {
 
     /// Whether it keeps anything.
     pub(super) fn has_folder(&self) -> bool {
-        self.folder.is_some()
+        self.folder().is_some()
+    }
+
+    fn folder(&self) -> Option<&Folder> {
+        self.folder.get_or_init(|| self.path.as_deref().and_then(open)).as_ref()
     }
 
     /// The component with this digest.
@@ -59,8 +66,8 @@ impl Store {
     /// The signature that was kept with a component. Nothing is known of it yet.
     pub(super) fn signature(&self, component: &Digest) -> Option<Vec<u8>> {
         let name = format!("{component}{SIGNATURE}");
-        let (bytes, file) = self.folder.as_ref()?.read(&name).ok()?;
-        self.folder.as_ref()?.touch(&file);
+        let (bytes, file) = self.folder()?.read(&name).ok()?;
+        self.folder()?.touch(&file);
         self.used.borrow_mut().insert(name);
         Some(bytes)
     }
@@ -79,7 +86,7 @@ impl Store {
     }
 
     fn find(&self, wanted: &Digest, kind: &str) -> Option<Vec<u8>> {
-        let folder = self.folder.as_ref()?;
+        let folder = self.folder()?;
         let name = format!("{wanted}{kind}");
         let (bytes, file) = match folder.read(&name) {
             Ok(read) => read,
@@ -102,7 +109,7 @@ impl Store {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
-        let Some(folder) = &self.folder else { return };
+        let Some(folder) = self.folder() else { return };
         // What is there is the same, or it would not have been used.
         let is_new = self.used.borrow_mut().insert(name.to_owned());
         if !is_new && !name.ends_with(SIGNATURE) {
