@@ -31,9 +31,10 @@ fn text(name: &str, call: &'static str) -> Attack {
     attack.limit("cpu_per_event", "\"1s\"")
 }
 
-/// All of them, few at once: each computes for as long as it may, and on a busy machine they pile up.
+/// All of them, two at once: each computes for as long as it may, in a thread of a low priority, and on a busy machine more of
+/// them would pile up for minutes.
 pub fn all() -> Vec<Attack> {
-    attacks().into_iter().map(|attack| attack.limit("connections", "8")).collect()
+    attacks().into_iter().map(|attack| attack.limit("connections", "2")).collect()
 }
 
 fn attacks() -> Vec<Attack> {
@@ -58,7 +59,7 @@ fn attacks() -> Vec<Attack> {
         Attack::printing("short lines without end", with_lines(WRITES))
             .told("limit=\"cpu_per_event\""),
         Attack::printing("short lines without end in the slow lane", with_lines(WRITES))
-            .limit("cpu_per_event", "\"1s\"")
+            .limit("cpu_per_event", "\"200ms\"")
             .told("limit=\"cpu_per_event\""),
         text("a path of five megabytes", "sockets.connect"),
         text("a process of a name of a megabyte", "mailbox.spawned"),
