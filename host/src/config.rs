@@ -81,6 +81,15 @@ impl Config {
         }
         resolve::resolve(&files)
     }
+
+    /// A fault of this key: at the place where it is written, or else at the beginning of the main file.
+    pub(crate) fn wrong(&self, key: &str, problem: Problem) -> ConfigError {
+        let (file, line) = match self.origins.find(key) {
+            Some(origin) => (origin.file.clone(), origin.line),
+            None => (self.file.clone(), 1),
+        };
+        ConfigError::Invalid { file, line, key: key.to_owned(), problem }
+    }
 }
 
 /// One file of a configuration, and its mirror.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::error::{ConfigError, Problem};
+use crate::config::error::Problem;
 use crate::config::model::Config;
 use crate::engine::cache::{Kept, NoFolder};
 use crate::engine::compile::{CodeOrigin, Compiler};
@@ -54,15 +54,13 @@ pub fn fill(config: &Config) -> Result<Vec<Filled>, StartError> {
 fn no_folder(config: &Config, cause: &NoFolder) -> StartError {
     let key = "host.compile_cache";
     match cause {
-        NoFolder::Off => StartError::Config(ConfigError::Invalid {
-            file: config.file.clone(),
-            line: config.origins.find(key).map_or(1, |origin| origin.line),
-            key: key.to_owned(),
-            problem: Problem::new(
+        NoFolder::Off => {
+            let problem = Problem::new(
                 "it is \"off\", so that there is nothing to fill",
                 r#"write "default", or a folder as in "./cache""#,
-            ),
-        }),
+            );
+            StartError::Config(config.wrong(key, problem))
+        }
         NoFolder::Unknown => StartError::Internal(
             "no compile cache: HOME is not set; set it, or write compile_cache = \"./cache\" under [host]".to_owned(),
         ),

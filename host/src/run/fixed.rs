@@ -11,26 +11,24 @@ use crate::config::reloading::{self, AtReload};
 /// # Errors
 /// The first key that differs.
 pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError> {
-    let wrong = |key: String, now: &str, wanted: &str| ConfigError::Invalid {
-        file: config.file.clone(),
-        line: config.origins.find(&key).map_or(1, |origin| origin.line),
-        key,
-        problem: Problem::new(
+    let wrong = |key: &str, now: &str, wanted: &str| {
+        let problem = Problem::new(
             format!("a running host cannot change it: it is {now}, and the file has {wanted}"),
             format!("write {now}, or start the host again"),
-        ),
+        );
+        config.wrong(key, problem)
     };
     let is_fixed = |key: &str| reloading::of(key) == Some(AtReload::Refused);
     let (before, after) = (served.host.limits.amounts(), config.host.limits.amounts());
     for ((bound, before), (_, after)) in before.into_iter().zip(after) {
-        if is_fixed(&format!("host.{}", bound.name)) && before != after {
-            let key = format!("host.{}", bound.name);
-            return Err(wrong(key, &bound.literal(before), &bound.literal(after)));
+        let key = format!("host.{}", bound.name);
+        if is_fixed(&key) && before != after {
+            return Err(wrong(&key, &bound.literal(before), &bound.literal(after)));
         }
     }
     for ((key, before), (_, after)) in texts(served).into_iter().zip(texts(config)) {
         if before != after {
-            return Err(wrong(format!("host.{key}"), &before, &after));
+            return Err(wrong(&format!("host.{key}"), &before, &after));
         }
     }
     if served.admin != config.admin {
@@ -38,8 +36,7 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
             "a running host cannot change how it is watched",
             "write the section as it was, or start the host again",
         );
-        let (file, key) = (config.file.clone(), "admin".to_owned());
-        return Err(ConfigError::Invalid { file, line: 1, key, problem });
+        return Err(config.wrong("admin", problem));
     }
     for section in &config.listeners {
         let before = served.listeners.iter().find(|before| before.address == section.address);
@@ -47,7 +44,7 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
         let (was, wanted) = (before.limits.backlog, section.limits.backlog);
         if was != wanted {
             let key = format!("listen[{}].backlog", section.place);
-            return Err(wrong(key, &was.to_string(), &wanted.to_string()));
+            return Err(wrong(&key, &was.to_string(), &wanted.to_string()));
         }
     }
     Ok(())

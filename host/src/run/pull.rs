@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::error::{ConfigError, Problem};
+use crate::config::error::Problem;
 use crate::config::model::Config;
 use crate::engine::fault::LoadError;
 use crate::engine::source::{Component, Sources};
@@ -49,14 +49,9 @@ pub fn pull(config: &Config) -> Result<Vec<Pulled>, StartError> {
 }
 
 fn no_store(config: &Config) -> StartError {
-    let key = "host.store";
-    let (file, line) = match config.origins.find(key) {
-        Some(origin) => (origin.file.clone(), origin.line),
-        None => (config.file.clone(), 1),
-    };
     let problem = Problem::new(
         "there is no store to fetch into",
         r#"write store = "./components", or another folder that this user may write to, under [host]"#,
     );
-    StartError::Config(ConfigError::Invalid { file, line, key: key.to_owned(), problem })
+    StartError::Config(config.wrong("host.store", problem))
 }
