@@ -44,7 +44,7 @@ pub struct HostState {
     /// How many events it has been told.
     pub events: u64,
     /// Made when it first says something.
-    voice: Option<Voice>,
+    pub(super) voice: Option<Voice>,
     /// Ids of timers that are set and not fired or cancelled.
     pub timers: HashSet<u32>,
     /// Ids of listeners that it has opened and not closed.

@@ -28,7 +28,7 @@ use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::host_api::call::{CallEnded, CallMeter};
 use crate::host_api::kept::HandlesAllowed;
-use crate::host_api::state::HostState;
+use crate::host_api::state::{Env, HostState};
 use crate::host_api::stdio::Lines;
 use crate::host_api::voice::Voice;
 use crate::plugin::Plugin;
@@ -123,21 +123,28 @@ impl HasData for HasTable {
 }
 
 impl HostState {
-    fn waiting(&mut self) -> WaitingView<'_> {
+    /// What it has of WASI, made when it first asks for something, and the rest that a call of WASI needs.
+    fn entered(&mut self) -> (&mut Wasi, &mut CallMeter, &Env, &Arc<Plugin>) {
         // What is written may be said.
-        let voice = self.voice().clone();
-        let (plugin, clock) = (&self.plugin, &self.env.clock);
-        let allowed =
-            || HandlesAllowed::beside(0, plugin.config.limits.handles, &self.counts, &self.kept);
-        let wasi =
-            self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock, &voice, allowed())));
+        self.voice();
+        let voice = &*self.voice.get_or_insert_default();
+        let (plugin, env, max) = (&self.plugin, &self.env, self.plugin.config.limits.handles);
+        let wasi = self.wasi.get_or_insert_with(|| {
+            let allowed = HandlesAllowed::beside(0, max, &self.counts, &self.kept);
+            Box::new(Wasi::new(plugin, &env.clock, voice, allowed))
+        });
         wasi.handles = None;
+        (wasi, &mut self.call, env, plugin)
+    }
+
+    fn waiting(&mut self) -> WaitingView<'_> {
+        let (wasi, call, env, plugin) = self.entered();
         WaitingView {
             table: &mut wasi.table,
             descriptors: &mut wasi.descriptors,
-            call: &mut self.call,
-            clock,
-            host: &self.env.host,
+            call,
+            clock: &env.clock,
+            host: &env.host,
             plugin,
         }
     }
@@ -161,13 +168,7 @@ impl WaitingView<'_> {
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let voice = self.voice().clone();
-        let (plugin, clock) = (&self.plugin, &self.env.clock);
-        let allowed =
-            || HandlesAllowed::beside(0, plugin.config.limits.handles, &self.counts, &self.kept);
-        let wasi =
-            self.wasi.get_or_insert_with(|| Box::new(Wasi::new(plugin, clock, &voice, allowed())));
-        wasi.handles = None;
+        let (wasi, ..) = self.entered();
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
     }
 }

@@ -12,7 +12,6 @@ use crate::contract::export::Export;
 use crate::contract::outcome::Drain;
 use crate::engine::event::Event;
 use crate::net::connection::{CloseReason, Phase};
-use crate::reactor::table::backlog::ReadState;
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::drain::{DrainEntry, DrainStep, Hold};
 use crate::reactor::table::turn::TurnPhase;
@@ -153,8 +152,7 @@ impl Reactor {
         if !connection.wants_read() {
             return false;
         }
-        let is_known = entry.reading != ReadState::Quiet || entry.holds_input;
-        is_known || connection.stream().is_some_and(|stream| stream.has_unread())
+        entry.has_unread(&mut connection)
     }
 
     /// Tells the plugin of a connection that it is being drained, if it has anything for that.
@@ -240,10 +238,7 @@ impl Reactor {
         if !entry.is_open || connection.has_output() || connection.is_relayed() {
             return Some(Hold::Own);
         }
-        let is_unread = entry.reading != ReadState::Quiet
-            || entry.holds_input
-            || connection.stream().is_some_and(|stream| stream.has_unread());
-        if is_unread {
+        if entry.has_unread(&mut connection) {
             return Some(Hold::Instance);
         }
         drop(connection);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
 use crate::engine::event::Event;
-use crate::net::connection::SharedConnection;
 use crate::net::connection::outbox::Marks;
+use crate::net::connection::{Connection, SharedConnection};
 use crate::net::outbound::Target;
 use crate::net::outbound::attempts::Attempts;
 use crate::plugin::Plugin;
@@ -87,6 +87,13 @@ pub fn marks(plugin: &Plugin) -> Marks {
 }
 
 impl ConnectionEntry {
+    /// Whether something has come that nobody has read; `connection` is its own.
+    pub fn has_unread(&self, connection: &mut Connection) -> bool {
+        self.reading != ReadState::Quiet
+            || self.holds_input
+            || connection.stream().is_some_and(|stream| stream.has_unread())
+    }
+
     pub fn new(
         instance: InstanceId,
         shared: SharedConnection,
