@@ -44,15 +44,12 @@ impl std::error::Error for ClientError {}
 /// # Errors
 /// When nobody answers, or something else than JSON.
 pub fn get(admin: &AdminConfig, path: &str) -> Result<Value, ClientError> {
-    let text = exchange(admin, path)
-        .map_err(|error| ClientError::Unreachable(admin.address.clone(), error))?;
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.lines().next().unwrap_or_default();
-    let value: Option<Value> = serde_json::from_str(body).ok();
+    let ClientAnswer { status, body } = answer(admin, path)?;
+    let value: Option<Value> = serde_json::from_str(&body).ok();
     match value {
-        Some(value) if status.contains(" 200 ") => Ok(value),
+        Some(value) if is_good(&status) => Ok(value),
         Some(value) => {
-            let message = value["error"]["message"].as_str().unwrap_or(status);
+            let message = value["error"]["message"].as_str().unwrap_or(&status);
             Err(ClientError::Refused(format!("{}: {message}", admin.address)))
         }
         None => Err(ClientError::Refused(format!("{}: no such answer: {status}", admin.address))),
@@ -64,14 +61,29 @@ pub fn get(admin: &AdminConfig, path: &str) -> Result<Value, ClientError> {
 /// # Errors
 /// When nobody answers, or all is not well: with the words of the host.
 pub fn ask_whether(admin: &AdminConfig, path: &str) -> Result<String, ClientError> {
+    let ClientAnswer { status, body } = answer(admin, path)?;
+    if is_good(&status) {
+        return Ok(body.trim().to_owned());
+    }
+    Err(ClientError::Refused(format!("{}: {status}: {}", admin.address, body.trim())))
+}
+
+/// An answer: its first line, and what stands behind its head.
+struct ClientAnswer {
+    status: String,
+    body: String,
+}
+
+fn answer(admin: &AdminConfig, path: &str) -> Result<ClientAnswer, ClientError> {
     let text = exchange(admin, path)
         .map_err(|error| ClientError::Unreachable(admin.address.clone(), error))?;
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.lines().next().unwrap_or_default();
-    if status.contains(" 200 ") {
-        return Ok(body.trim().to_owned());
-    }
-    Err(ClientError::Refused(format!("{}: {status}: {}", admin.address, body.trim())))
+    Ok(ClientAnswer { status: status.to_owned(), body: body.to_owned() })
+}
+
+fn is_good(status: &str) -> bool {
+    status.contains(" 200 ")
 }
 
 fn exchange(admin: &AdminConfig, path: &str) -> io::Result<String> {
