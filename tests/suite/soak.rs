@@ -41,8 +41,9 @@ fn behave(host: &Host, echo: &mut Peer, noise: &mut Noise, time: Duration) -> Ve
 }
 
 /// What the host comes to when every kind of attack has been met: measured, 150 to 165 MiB after 10 to 20 seconds, and 225 MiB
-/// once for a moment.
+/// once for a moment. A run that ends in its first minute is compared with this.
 const WARM: u64 = 320 << 20;
+const WARM_AFTER_SECONDS: usize = 60;
 
 /// The most of the last third is not above the most of the others, once the host is warm: what grows for ever grows then, too.
 #[track_caller]
@@ -50,7 +51,8 @@ fn assert_flat(memory: &[u64]) {
     let (before, after) = memory.split_at(memory.len() * 2 / 3);
     let most = |part: &[u64]| part.iter().copied().max().unwrap_or_default();
     println!("memory: {} MiB, then {} MiB", most(before) >> 20, most(after) >> 20);
-    let allowed = (most(before) + (64 << 20)).max(WARM);
+    let least = if memory.len() < WARM_AFTER_SECONDS { WARM } else { 0 };
+    let allowed = (most(before) + (64 << 20)).max(least);
     assert!(most(after) < allowed, "memory grows: {memory:?}");
 }
 
