@@ -109,9 +109,7 @@ impl Usage {
         self.processes.set_limit(limits.processes);
         self.watches.set_limit(limits.watches);
     }
-}
 
-impl Usage {
     /// Each bound with what is used of it and what it is set to.
     pub fn all(&self) -> [(&'static Bound, u32, u32); 7] {
         [

@@ -26,7 +26,7 @@ pub struct Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let login = self.login.as_ref().map(|(user, _)| (user, format_args!("MASKED").to_string()));
+        let login = self.login.as_ref().map(|(user, _)| (user, "MASKED"));
         f.debug_struct("Registry")
             .field("host", &self.host)
             .field("login", &login)

@@ -1,7 +1,5 @@
 //! What a reload does with a changed key. Every key is here: a new one has to say it.
 
-use std::fmt::Write as _;
-
 /// What a reload does with a changed key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AtReload {
@@ -13,6 +11,7 @@ pub(crate) enum AtReload {
     Refused,
 }
 
+#[cfg(test)]
 impl AtReload {
     fn words(self) -> &'static str {
         match self {
@@ -250,8 +249,10 @@ pub(crate) fn of(path: &str) -> Option<AtReload> {
 }
 
 /// The same as a table in Markdown, as `docs/config.md` holds it.
-#[cfg_attr(not(test), expect(dead_code, reason = "a test compares the page with it"))]
-pub(crate) fn reference() -> String {
+#[cfg(test)]
+fn reference() -> String {
+    use std::fmt::Write as _;
+
     let mut text = String::from("| table | keys | when they differ |\n| --- | --- | --- |\n");
     for (table, kinds) in TABLES {
         for (kind, names) in *kinds {

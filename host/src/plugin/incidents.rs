@@ -93,9 +93,7 @@ impl Incidents {
     pub fn denials(&self) -> Vec<DenialIncident> {
         self.lock().denials.iter().rev().cloned().collect()
     }
-}
 
-impl Incidents {
     fn lock(&self) -> MutexGuard<'_, LastIncidents> {
         // Each change is whole before anything can panic.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)

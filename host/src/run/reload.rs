@@ -229,11 +229,13 @@ impl Served {
         next: &Templates,
         places: &NewPlaces,
     ) -> Result<(), StartError> {
-        let env = || {
-            let clock = self.clock.for_reactor();
-            Env { clock, stopping: Arc::default(), ending: Arc::default(), host: self.host.clone() }
+        let env = Env {
+            clock: self.clock.for_reactor(),
+            stopping: Arc::default(),
+            ending: Arc::default(),
+            host: self.host.clone(),
         };
-        let caller = Caller { config, activity: self.activity.clone(), env: env() };
+        let caller = Caller { config, activity: self.activity.clone(), env };
         for (index, section) in config.plugins.iter().enumerate() {
             let Some(template) = next.get(places.plugin(index)) else { continue };
             if self.is_new(template) || self.has_other_handlers(config, section) {

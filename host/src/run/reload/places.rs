@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::model::Config;
 use crate::engine::template::{Templates, Versions};
+use crate::plugin::Plugin;
 use crate::plugin::roster::Roster;
 use crate::plugin::tenant::Tenant;
 
@@ -31,10 +32,7 @@ impl NewPlaces {
         let mut free_tenants: Vec<usize> = all_tenants
             .iter()
             .filter(|tenant| {
-                let is_of = |plugin: &Arc<_>| -> bool {
-                    let plugin: &Arc<crate::plugin::Plugin> = plugin;
-                    Arc::ptr_eq(&plugin.tenant, tenant)
-                };
+                let is_of = |plugin: &Arc<Plugin>| Arc::ptr_eq(&plugin.tenant, tenant);
                 !is_wanted(tenant) && !roster.plugins().any(is_of) && !earlier.iter().any(is_of)
             })
             .map(|tenant| tenant.index)
