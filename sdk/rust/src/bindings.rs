@@ -18,21 +18,7 @@ wit_bindgen::generate!({
         package sandloop:rust;
 
         world connections {
-            include sandloop:plugin/minimal@0.1.1;
-            export sandloop:plugin/timers-handler@0.1.1;
-            export sandloop:plugin/ticks-handler@0.1.1;
-            export sandloop:plugin/catalog@0.1.1;
-            export sandloop:plugin/operations@0.1.1;
-            export sandloop:plugin/deferred-handler@0.1.1;
-            export sandloop:plugin/mailbox@0.1.1;
-            export sandloop:plugin/processes-handler@0.1.1;
-            export sandloop:plugin/subscriptions@0.1.1;
-            export sandloop:plugin/queues-handler@0.1.1;
-            export sandloop:plugin/proxy-handler@0.1.1;
-            export sandloop:plugin/files-handler@0.1.1;
-            export sandloop:plugin/watch-handler@0.1.1;
-            export sandloop:plugin/tls-handler@0.1.1;
-            export sandloop:plugin/drain-handler@0.1.1;
+            include sandloop:plugin/connections@0.1.1;
         }
     ",
     world: "sandloop:rust/connections",
