@@ -13,6 +13,7 @@ pub(crate) mod readiness;
 pub(crate) mod reloads;
 pub(crate) mod report;
 pub(crate) mod roster;
+pub(crate) mod service;
 pub(crate) mod shared;
 pub(crate) mod stats;
 pub(crate) mod subject;

@@ -6,6 +6,7 @@ mod calls;
 mod commands;
 mod connections;
 mod datagrams;
+mod drained_plugins;
 mod draining;
 mod ends;
 mod events;

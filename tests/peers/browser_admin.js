@@ -41,7 +41,7 @@ async function main() {
     await shown(`document.getElementById('token').value = ${JSON.stringify(token)}`);
     await shown(click('Park'));
     await shown(says('Park echo: parked'));
-    await shown(until(`${text('[data-plugin=echo]')}.includes('quarantined')`));
+    await shown(until(`${text('[data-plugin=echo]')}.includes('parked')`));
     if (screenshot) {
       const { data } = await shown.call('Page.captureScreenshot', { captureBeyondViewport: true });
       fs.writeFileSync(screenshot, Buffer.from(data, 'base64'));

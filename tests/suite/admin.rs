@@ -166,9 +166,9 @@ fn a_plugin_is_parked_and_goes_on() {
     before.expect_echo("helo\n");
     let parked = admin.ask("POST", "/plugins/echo/park", &[]);
     assert_eq!((parked.status, &*parked.body), (200, "{\"done\":\"parked\"}\n"));
-    assert_eq!(admin.json("/plugins/echo")["state"], "quarantined");
+    assert_eq!(admin.json("/plugins/echo")["state"], "parked");
     let ready = admin.get("/readyz");
-    assert_eq!((ready.status, &*ready.body), (503, "quarantined: echo\n"));
+    assert_eq!((ready.status, &*ready.body), (503, "parked: echo\n"));
     // Those that it has go on, and new ones wait.
     before.expect_echo("still here\n");
     let mut waits = host.connect("echo");
@@ -179,6 +179,63 @@ fn a_plugin_is_parked_and_goes_on() {
     assert_eq!(admin.get("/readyz").status, 200);
     let unknown = admin.ask("POST", "/plugins/ecco/park", &[]);
     assert_eq!((unknown.status, &*unknown.code()), (404, "unknown-plugin"));
+}
+
+/// What a plugin has accepted ends, and nobody new comes in until it is resumed.
+#[test]
+fn a_plugin_is_drained_and_resumed() {
+    for (isolation, at_capacity) in [(Isolation::Connection, "wait"), (Isolation::Plugin, "refuse")]
+    {
+        let plugin = Plugin::new("drains").isolation(isolation);
+        let plugin = plugin.limit("drain_deadline", "\"3s\"");
+        let listen = |lets_go: &str| {
+            Listen::at(&format!("tcp://{}:0", own_loopback()), "drains")
+                .key("at_capacity", format!("{at_capacity:?}"))
+                .option("lets_go", lets_go)
+        };
+        let config = Config::new().host("reactors", "2").plugin(plugin).listen(listen("when-idle"));
+        let config = config.listen(listen("until-closed")).plugin(Plugin::new("echo"));
+        let (host, admin) = watched(config.listen(Listen::tcp("echo")));
+        let addresses = host.addresses("drains");
+        let connect = |at: usize, count: usize| -> Vec<Peer> {
+            let mut peers: Vec<Peer> = (0..count).map(|_| Peer::connect(&addresses[at])).collect();
+            peers.iter_mut().for_each(|peer| peer.expect_echo("hello\n"));
+            peers
+        };
+        let (mut idle, mut busy, mut stuck) = (connect(0, 10), connect(0, 1), connect(1, 3));
+        busy[0].send("timer 700\n");
+        busy[0].expect_echo("asked\n");
+        let mut other = host.connect("echo");
+        other.expect_echo("hello\n");
+        let drained = admin.ask("POST", "/plugins/drains/drain", &[]);
+        assert_eq!((drained.status, &*drained.body), (200, "{\"done\":\"draining\"}\n"));
+        assert_eq!(admin.json("/plugins/drains")["state"], "draining");
+        let mut waits = None;
+        if at_capacity == "refuse" {
+            Peer::expect_turned_away(&addresses[0]);
+        } else {
+            let mut peer = Peer::connect(&addresses[0]);
+            peer.send("hello\n");
+            waits = Some(peer);
+        }
+        idle.iter_mut().for_each(Peer::expect_end);
+        // What is under way is done first.
+        busy[0].expect("timer\n");
+        busy[0].expect_end();
+        if let Some(peer) = &mut waits {
+            peer.expect_nothing_yet();
+        }
+        // Whoever does not let go is cut off at the deadline.
+        stuck.iter_mut().for_each(Peer::expect_closed);
+        other.expect_echo("not touched\n");
+        assert_eq!(admin.json("/connections?plugin=drains")["connections"], serde_json::json!([]));
+        assert_eq!(admin.ask("POST", "/plugins/drains/resume", &[]).status, 200);
+        if let Some(peer) = &mut waits {
+            peer.expect("hello\n");
+        }
+        Peer::connect(&addresses[1]).expect_echo("again\n");
+        host.stop();
+    }
 }
 
 /// All of them, in pages, from every reactor.

@@ -64,7 +64,7 @@ fn sigusr1_tells_what_is_in_use_and_what_was_counted() {
     };
     assert_eq!(in_use("flood").field("connections"), Some("1"));
     assert_eq!(in_use("hostile_trap").field("connections"), Some("0"));
-    assert_eq!(in_use("hostile_trap").field("quarantined"), Some("false"));
+    assert_eq!(in_use("hostile_trap").field("service"), Some("serving"));
 
     let of_tenant = |line: &LogLine| {
         line.message().starts_with("in use")

@@ -157,6 +157,8 @@ pub struct PluginConfig {
     pub policy: Policy,
     /// When a program begins whose earlier version still has something.
     pub handover: Handover,
+    /// Whether a version that traps too often right after its reload gives its place back to the one before.
+    pub rollback: bool,
     /// The environment variables that it sees, sorted by name. May hold secrets: never printed.
     pub environment: Vec<(String, String)>,
     /// The file where it is declared.
@@ -184,6 +186,8 @@ impl PluginConfig {
             on_trap,
             policy,
             handover,
+            // Only a reload looks at it.
+            rollback: _,
             environment,
             line: _,
         } = self;

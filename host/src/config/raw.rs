@@ -52,6 +52,7 @@ mirror! {
         farewell: key Option<String> = r#"a text in quotes, as in farewell = "421 try later\r\n""#;
         policy: key Option<String> = r#"policy = "enforce" or policy = "audit""#;
         handover: key Option<String> = r#"handover = "beside" or handover = "after""#;
+        rollback: key Option<bool> = "rollback = true or rollback = false";
         #[serde(default)]
         options: key toml::Table = OPTIONS;
         #[serde(default)]

@@ -280,6 +280,7 @@ fn plugin(
         on_trap: on_trap(place, raw)?,
         policy: policy(raw.policy.as_deref()).map_err(wrong("policy"))?,
         handover: handover(raw.handover.as_deref()).map_err(wrong("handover"))?,
+        rollback: raw.rollback.unwrap_or(false),
         environment: environment::resolve(place, folder, raw)?,
         file: place.file().to_owned(),
         line: place.line(),

@@ -98,8 +98,10 @@ pub enum Notice {
     NoneAccepted,
     /// There is room for another instance.
     SlotFreed,
-    /// Plugins were quarantined and are not any more.
-    LiftQuarantine,
+    /// Plugins were held back and are not any more.
+    Resumed,
+    /// The plugin of this place is drained.
+    DrainPlugin(usize),
     /// Somebody who watches the host asks for this.
     Asked(Inquiry),
 }

@@ -1,13 +1,14 @@
 //! What a plugin did, counted: denials, limits reached, traps.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::config::bound::Limit;
 use crate::plugin::incidents::Incidents;
+use crate::plugin::service::{Service, ServiceCell};
 use crate::plugin::stats::PluginStats;
 use crate::quota::token_bucket::TokenBucket;
 
@@ -23,7 +24,9 @@ pub struct Counters {
     pub(super) traps: AtomicU64,
     pub(super) trap_lines: TokenBucket,
     pub(super) window: Mutex<Window>,
-    pub(super) quarantined: AtomicBool,
+    pub(super) service: ServiceCell,
+    /// The generation of the version that is served: traps of earlier ones are no reason to hold it back.
+    served: AtomicU32,
     /// What the loops measure of it, where somebody watches.
     pub stats: PluginStats,
     /// Its last traps and denials, where somebody watches.
@@ -61,7 +64,8 @@ impl Default for Counters {
             traps: AtomicU64::new(0),
             trap_lines: TokenBucket::new(TRAP_LINES_PER_SECOND),
             window: Mutex::default(),
-            quarantined: AtomicBool::new(false),
+            service: ServiceCell::default(),
+            served: AtomicU32::new(0),
             stats: PluginStats::default(),
             incidents: Incidents::default(),
         }
@@ -113,30 +117,44 @@ impl Counters {
         lock(&self.told).iter().map(|(what, told)| (*what, told.count)).collect()
     }
 
-    /// Whether the plugin gets no new instances.
-    pub fn is_quarantined(&self) -> bool {
-        self.quarantined.load(Ordering::Relaxed)
+    /// What the plugin gets.
+    pub fn service(&self) -> Service {
+        self.service.get()
     }
 
-    /// Counts a trap in the window; true if it was one too many.
-    pub(super) fn strike(&self, now: Moment, traps: u32, window: Duration) -> bool {
+    /// Whether the plugin gets no new instances.
+    pub fn is_held_back(&self) -> bool {
+        self.service.get() != Service::Serving
+    }
+
+    /// This version is served from now on.
+    pub(super) fn serve(&self, generation: u32) {
+        self.served.store(generation, Ordering::Relaxed);
+    }
+
+    /// Counts a trap of a version in the window; true if it was one too many.
+    pub(super) fn strike(
+        &self,
+        now: Moment,
+        traps: u32,
+        window: Duration,
+        generation: u32,
+    ) -> bool {
+        if generation < self.served.load(Ordering::Relaxed) {
+            return false;
+        }
         let mut late = lock(&self.window);
         if window < now.since(late.begun) {
             *late = Window { begun: now, count: 0 };
         }
         late.count = late.count.saturating_add(1);
-        traps <= late.count && !self.quarantined.swap(true, Ordering::Relaxed)
+        traps <= late.count && self.service.quarantine()
     }
 
-    /// Whether it was not quarantined; it is from now on.
-    pub(super) fn park(&self) -> bool {
-        !self.quarantined.swap(true, Ordering::Relaxed)
-    }
-
-    /// Whether it was quarantined; it is not any more.
-    pub(super) fn lift_quarantine(&self) -> bool {
+    /// Whether it was held back; it is not any more.
+    pub(super) fn resume(&self) -> bool {
         *lock(&self.window) = Window::default();
-        self.quarantined.swap(false, Ordering::Relaxed)
+        self.service.set(Service::Serving)
     }
 }
 
@@ -174,16 +192,21 @@ mod tests {
     #[test]
     fn so_many_traps_in_the_window_park_it_once() {
         let counters = Counters::default();
-        let strike = |seconds: u64| counters.strike(at(seconds * 1000), 3, Duration::from_secs(60));
+        let strike_of = |seconds: u64, generation| {
+            counters.strike(at(seconds * 1000), 3, Duration::from_secs(60), generation)
+        };
+        let strike = |seconds| strike_of(seconds, 0);
         assert!(!strike(0) && !strike(59));
         // The window has passed: the count begins anew.
-        assert!(!strike(61) && !strike(62) && !counters.is_quarantined());
-        assert!(strike(63) && counters.is_quarantined());
+        assert!(!strike(61) && !strike(62) && !counters.is_held_back());
+        assert!(strike(63) && counters.is_held_back());
         assert!(!strike(64), "told once");
-        assert!(
-            counters.lift_quarantine() && !counters.is_quarantined() && !counters.lift_quarantine()
-        );
+        assert!(counters.resume() && !counters.is_held_back() && !counters.resume());
         assert!(!strike(65) && !strike(66));
         assert!(strike(67));
+        counters.resume();
+        counters.serve(1);
+        assert!((68..80).all(|seconds| !strike_of(seconds, 0)), "an earlier version");
+        assert!(!strike_of(80, 1) && !strike_of(81, 1) && strike_of(82, 1));
     }
 }

@@ -16,6 +16,7 @@ use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
 use crate::plugin::incidents::TrapIncident;
+use crate::plugin::service::Service;
 use crate::plugin::subject::Subject;
 
 /// How an instance ended that did not end by itself.
@@ -111,7 +112,7 @@ impl Plugin {
     fn strike(&self, now: Moment) {
         let limits = &self.config.limits;
         let Some(traps) = limits.traps else { return };
-        if self.counters.strike(now, traps, limits.trap_window) {
+        if self.counters.strike(now, traps, limits.trap_window, self.generation) {
             tracing::error!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
@@ -125,7 +126,7 @@ impl Plugin {
 
     /// Gives it no new instances, because its operator wants that.
     pub fn park(&self) {
-        if self.counters.park() {
+        if self.counters.service.set(Service::Parked) {
             tracing::warn!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
@@ -135,13 +136,34 @@ impl Plugin {
         }
     }
 
-    /// Lets a quarantined plugin have instances again.
-    pub fn lift_quarantine(&self) {
-        if self.counters.lift_quarantine() {
+    /// Gives it no new connections, because its operator wants to be rid of those that it has.
+    pub fn drain(&self) {
+        if self.counters.service.set(Service::Draining) {
+            tracing::warn!(
+                plugin = self.name(),
+                tenant = self.config.tenant,
+                version = self.version,
+                drain_deadline = ?self.config.limits.drain_deadline,
+                "draining: it has no new connections until it is resumed, SIGHUP or a restart"
+            );
+        }
+    }
+
+    /// This version is the one that is served from now on, whatever became of the one before.
+    pub fn serve(&self) {
+        self.usage.set_limits(&self.config.limits);
+        self.counters.serve(self.generation);
+        self.resume();
+    }
+
+    /// Lets it have everything again, whoever has held it back.
+    pub fn resume(&self) {
+        let before = self.counters.service().name();
+        if self.counters.resume() {
             tracing::info!(
                 plugin = self.name(),
                 tenant = self.config.tenant,
-                "not quarantined any more"
+                "not {before} any more"
             );
         }
     }
@@ -177,7 +199,7 @@ impl Plugin {
             listeners = self.usage.listeners.acquired(),
             processes = self.usage.processes.acquired(),
             deferred = self.usage.deferred.acquired(),
-            quarantined = self.counters.is_quarantined(),
+            service = self.counters.service().name(),
             "in use"
         );
     }

@@ -15,6 +15,7 @@ use crate::log::text::GuestText;
 use crate::net::connection::stream::Stream;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
+use crate::plugin::service::Service;
 use crate::quota::host_memory::{Admission, CONNECTION_BYTES, TLS_BYTES};
 use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -40,6 +41,8 @@ pub(super) enum NotAccepted {
     Gone,
     /// It is no proxy whose word is taken.
     Distrusted,
+    /// Its plugin is drained.
+    Draining,
     /// This limit is reached.
     Full(Limit),
     /// Nothing was taken from the backlog: this limit is reached.
@@ -130,7 +133,9 @@ impl Reactor {
             Ok(accepted) => accepting.accepted = Some(Box::new(accepted)),
             Err(NotAccepted::Gone) if self.is_paused(place) => return SocketStep::Next,
             Err(NotAccepted::Gone | NotAccepted::Distrusted) => {}
-            Err(NotAccepted::Nothing) => return SocketStep::Next,
+            Err(NotAccepted::Draining) if self.refuses(place) && self.turn_away(place) => {}
+            // It is looked at again when the plugin is resumed.
+            Err(NotAccepted::Nothing | NotAccepted::Draining) => return SocketStep::Next,
             Err(NotAccepted::Closed(limit)) if self.refuses(place) => {
                 self.log_not_accepting(place, limit);
                 if !self.turn_away(place) {
@@ -172,9 +177,12 @@ impl Reactor {
         if self.waits_for_handover(plugin.index) {
             return Err(NotAccepted::Nothing);
         }
+        if plugin.counters.service() == Service::Draining {
+            return Err(NotAccepted::Draining);
+        }
         let is_owned = acceptor.owner.is_some() && plugin.config.isolation == Isolation::Plugin;
         let has_instance = is_owned || self.programs.shared(plugin.index).is_some();
-        if plugin.counters.is_quarantined() && !has_instance {
+        if plugin.counters.is_held_back() && !has_instance {
             return Err(NotAccepted::Closed(Limit::Of(&limits::TRAPS)));
         }
         let permit = plugin.usage.accepted.try_acquire();
@@ -291,7 +299,7 @@ impl Reactor {
             }
             Some(Err(error)) => match NotAccepted::of(&error) {
                 NotAccepted::Gone | NotAccepted::Distrusted => true,
-                NotAccepted::Nothing => false,
+                NotAccepted::Nothing | NotAccepted::Draining => false,
                 NotAccepted::Full(limit) | NotAccepted::Closed(limit) => {
                     self.log_not_accepting(place, limit);
                     self.pause_acceptor(place);

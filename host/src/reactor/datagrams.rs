@@ -67,7 +67,7 @@ impl Reactor {
         match self.charged(tenant, |reactor| reactor.receive_one(place)) {
             Ok(accepted) => accepting.accepted = accepted.map(Box::new),
             Err(NotAccepted::Nothing) => return SocketStep::Next,
-            Err(NotAccepted::Gone | NotAccepted::Distrusted) => {}
+            Err(NotAccepted::Gone | NotAccepted::Distrusted | NotAccepted::Draining) => {}
             Err(NotAccepted::Full(limit) | NotAccepted::Closed(limit)) => {
                 self.log_not_accepting(place, limit);
             }

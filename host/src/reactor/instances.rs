@@ -43,7 +43,7 @@ impl Reactor {
     ) -> Result<InstanceId, Unavailable> {
         let template = self.setup.templates.get(plugin).ok_or(Unavailable::Gone)?.clone();
         let plugin = template.plugin.clone();
-        if plugin.counters.is_quarantined() {
+        if plugin.counters.is_held_back() {
             return Err(Unavailable::Quarantined);
         }
         let slot = self.setup.quota.acquire(plugin.tenant.index).map_err(Unavailable::NoRoom)?;

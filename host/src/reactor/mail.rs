@@ -89,8 +89,9 @@ impl Reactor {
                 Notice::Asked(inquiry) => self.answer(&inquiry),
                 Notice::SlotFreed => self.acceptors.wake(),
                 // A stopping reactor begins nothing more.
-                Notice::LiftQuarantine if self.stopping.has_begun() => {}
-                Notice::LiftQuarantine => self.lift_quarantine(),
+                Notice::Resumed if self.stopping.has_begun() => {}
+                Notice::Resumed => self.take_up_again(),
+                Notice::DrainPlugin(place) => self.drain_plugin(place),
             }
         }
         while let Some(change) = self.inbox.change() {

@@ -36,6 +36,7 @@ impl Reactor {
             Purpose::Accept(place) => self.try_again(place),
             Purpose::NotNewAnyMore(id) => self.is_not_new_any_more(id),
             Purpose::Restart(plugin) => self.restart(plugin),
+            Purpose::Drained(place) => self.drained_for_long(place),
             Purpose::Retired { place, generation } => self.retired_for_long(place, generation),
             Purpose::StopDeadline => self.stopping.stop.deadline_passed(),
         }
@@ -113,7 +114,7 @@ impl Reactor {
             return;
         }
         let now = self.setup.env.clock.now();
-        if served.counters.is_quarantined() {
+        if served.counters.is_held_back() {
             return self.programs.wait_in_quarantine(plugin);
         }
         let after = self.programs.failed(plugin, now);
@@ -140,9 +141,11 @@ impl Reactor {
         }
     }
 
-    /// Plugins were in quarantine and are not any more: listeners that waited go on, programs are started again.
-    pub(super) fn lift_quarantine(&mut self) {
-        self.acceptors.wake();
+    /// Plugins were held back and are not any more: listeners that waited go on, programs are started again.
+    pub(super) fn take_up_again(&mut self) {
+        for place in self.acceptors.places() {
+            self.acceptors.make_ready(place);
+        }
         for plugin in self.programs.leave_quarantine() {
             self.restart(plugin);
         }

@@ -220,6 +220,8 @@ impl Reactor {
         self.charged(tenant, |reactor| match overstay {
             Overstay::Instance(id) => reactor.end_stay_of(id, tenant),
             Overstay::Connection(id) => reactor.end_stay(id),
+            Overstay::Draining(id, until) => reactor.drain_accepted_of(id, until),
+            Overstay::Drained(id) => reactor.cut_drained_of(id),
         });
         true
     }

@@ -18,7 +18,12 @@ pub enum Request {
         /// Its name.
         plugin: String,
     },
-    /// Let a plugin have instances again, whether it was parked or has trapped too often.
+    /// Give a plugin no new connections, and bring those that it has accepted to their end within its `drain_deadline`.
+    Drain {
+        /// Its name.
+        plugin: String,
+    },
+    /// Let a plugin have everything again, whether it was parked, is drained or has trapped too often.
     Resume {
         /// Its name.
         plugin: String,
@@ -32,7 +37,9 @@ pub enum ControlAnswer {
     Reloaded,
     /// The plugin has no new instances.
     Parked,
-    /// The plugin may have instances.
+    /// The plugin has no new connections, and those that it has are told to end.
+    Draining,
+    /// The plugin may have everything.
     Resumed,
 }
 

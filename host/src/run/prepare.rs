@@ -23,6 +23,7 @@ use crate::quota::instances::InstanceQuota;
 use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
+use crate::run::reload::probation::Probations;
 use crate::run::reload::{Reached, Served};
 use crate::run::trial::Caller;
 use crate::workers::deferred::Workers;
@@ -175,6 +176,7 @@ impl Prepared {
             clock: clock.clone(),
             reactors: reactors.iter().map(reached).collect(),
             generation: 0,
+            probations: Probations::default(),
         };
         Ok(Prepared {
             config: admitted,

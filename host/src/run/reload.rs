@@ -2,9 +2,10 @@
 //! main thread takes signals. Then everything is swapped, or nothing.
 
 mod places;
+pub(in crate::run) mod probation;
 mod sockets;
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
 
 use crate::base::panics;
@@ -35,6 +36,7 @@ use crate::run::error::StartError;
 use crate::run::fixed;
 use crate::run::news::News;
 use crate::run::reload::places::NewPlaces;
+use crate::run::reload::probation::Probations;
 use crate::run::reload::sockets::NewSockets;
 use crate::run::trial::Caller;
 use crate::run::watches::{FileWatches, Reloaded, SourceWatch};
@@ -69,6 +71,8 @@ pub(super) struct Served {
     pub(super) reactors: Vec<Reached>,
     /// The number of the last reload that was taken.
     pub(super) generation: u32,
+    /// What has changed of late.
+    pub(super) probations: Probations,
 }
 
 /// What a reload has changed, for the log.
@@ -87,7 +91,11 @@ pub(super) fn serve(
     questions: &Receiver<ControlQuestion>,
     news: &Sender<News>,
 ) {
-    while let Ok(first) = questions.recv() {
+    while let Some(asked) = served.next(questions) {
+        let Some(first) = asked else {
+            served.look_at_what_is_new(news);
+            continue;
+        };
         let others: Vec<ControlQuestion> = questions.try_iter().collect();
         let answer = served.reload(news);
         for question in std::iter::once(first).chain(others) {
@@ -96,13 +104,18 @@ pub(super) fn serve(
     }
 }
 
+/// Does a step of which nothing is taken where it panics.
+fn guarded<T>(step: impl FnOnce() -> Result<T, StartError>) -> Result<T, StartError> {
+    panics::catch(step).unwrap_or_else(|panicked| {
+        panics::survive(&panicked);
+        Err(StartError::panicked("a reload")(panicked))
+    })
+}
+
 impl Served {
     fn reload(&mut self, news: &Sender<News>) -> Result<ControlAnswer, ControlRefusal> {
         let begun = self.clock.now();
-        let done = panics::catch(|| self.try_reload()).unwrap_or_else(|panicked| {
-            panics::survive(&panicked);
-            Err(StartError::panicked("a reload")(panicked))
-        });
+        let done = guarded(|| self.try_reload());
         let now = self.clock.now();
         let took = now.since(begun);
         match done {
@@ -139,6 +152,18 @@ impl Served {
         }
     }
 
+    /// The next question; nothing of it when it is time to look at what has just been reloaded, none when nobody can ask any more.
+    fn next(&self, questions: &Receiver<ControlQuestion>) -> Option<Option<ControlQuestion>> {
+        if self.probations.is_empty() {
+            return questions.recv().ok().map(Some);
+        }
+        match questions.recv_timeout(probation::LOOK_EVERY) {
+            Ok(question) => Some(Some(question)),
+            Err(RecvTimeoutError::Timeout) => Some(None),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
     fn try_reload(&mut self) -> Result<(Summary, Reloaded), StartError> {
         let config = Config::load(&self.config.file).map_err(StartError::Config)?;
         for doubt in &config.doubts {
@@ -149,8 +174,20 @@ impl Served {
         let known = self.templates.iter().map(|template| template.compiled.clone()).collect();
         let compiler = Compiler::of(&config.host);
         let compiled = Components::reload(&compiler, &config, &self.engine, known)?;
+        let before = self.templates.clone();
+        let done = self.take(config, &compiled)?;
+        self.probations.begin(&self.config, &before, &self.templates, self.clock.now());
+        Ok(done)
+    }
+
+    /// Serves this configuration, whose components are compiled: everything or nothing.
+    fn take(
+        &mut self,
+        config: Config,
+        compiled: &[Compiled],
+    ) -> Result<(Summary, Reloaded), StartError> {
         let places = NewPlaces::find(&config, &self.templates, &self.versions, &self.host.roster());
-        let next = self.load(&config, &compiled, &places)?;
+        let next = self.load(&config, compiled, &places)?;
         self.try_out(&config, &next, &places)?;
         let programs = self.programs(&config, &next, &places)?;
         let sockets = NewSockets::open(&self.config, &self.endpoints, &config, &places)
@@ -170,8 +207,7 @@ impl Served {
         self.swap(&config, sockets, programs);
         for plugin in next.iter().map(|template| &template.plugin) {
             if plugin.generation == self.generation {
-                plugin.usage.set_limits(&plugin.config.limits);
-                plugin.lift_quarantine();
+                plugin.serve();
             }
         }
         drop(before);

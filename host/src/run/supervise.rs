@@ -158,9 +158,11 @@ impl Supervisor<'_> {
                 self.stop(course, StopManner::Drain);
             }
             News::Hangup => {
-                tracing::info!("SIGHUP: parked plugins go on, the configuration is read again");
-                self.host.roster().plugins().for_each(|plugin| plugin.lift_quarantine());
-                self.tell_all(&Notice::LiftQuarantine);
+                tracing::info!(
+                    "SIGHUP: every plugin that is held back goes on, the configuration is read again"
+                );
+                self.host.roster().plugins().for_each(|plugin| plugin.resume());
+                self.tell_all(&Notice::Resumed);
                 self.answer(ControlQuestion::unanswered(Request::Reload), course);
             }
             News::Asked(question) => self.answer(question, course),
@@ -168,8 +170,8 @@ impl Supervisor<'_> {
                 if let Some(Reloaded { watches, stop_deadline }) = reloaded {
                     self.watches.extend(watches);
                     self.stop_deadline = stop_deadline;
-                    // Versions that were quarantined have gone.
-                    self.tell_all(&Notice::LiftQuarantine);
+                    // Versions that were held back have gone.
+                    self.tell_all(&Notice::Resumed);
                 }
                 if course.deadline.is_none() {
                     self.manager.ready(&self.status());
@@ -216,6 +218,7 @@ impl Supervisor<'_> {
                 return;
             }
             Request::Park { plugin } => self.park(plugin),
+            Request::Drain { plugin } => self.drain(plugin),
             Request::Resume { plugin } => self.resume(plugin),
         };
         question.answer(answer);
@@ -226,9 +229,16 @@ impl Supervisor<'_> {
         Ok(ControlAnswer::Parked)
     }
 
+    fn drain(&self, plugin: &str) -> Result<ControlAnswer, ControlRefusal> {
+        let plugin = self.plugin(plugin)?;
+        plugin.drain();
+        self.tell_all(&Notice::DrainPlugin(plugin.index));
+        Ok(ControlAnswer::Draining)
+    }
+
     fn resume(&self, plugin: &str) -> Result<ControlAnswer, ControlRefusal> {
-        self.plugin(plugin)?.lift_quarantine();
-        self.tell_all(&Notice::LiftQuarantine);
+        self.plugin(plugin)?.resume();
+        self.tell_all(&Notice::Resumed);
         Ok(ControlAnswer::Resumed)
     }
 

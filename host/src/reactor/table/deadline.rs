@@ -41,6 +41,8 @@ pub(in crate::reactor) enum Purpose {
         /// The last of those versions.
         generation: u32,
     },
+    /// The accepted connections of the plugin at this place that are being drained have had their time.
+    Drained(usize),
     /// The host has waited for output long enough.
     StopDeadline,
 }

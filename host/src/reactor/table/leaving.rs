@@ -1,6 +1,7 @@
-//! Programs of earlier versions, on their way out.
+//! What is on its way out: programs of earlier versions, and what has stayed for too long.
 
 use crate::base::arena::{ConnectionId, InstanceId};
+use crate::clock::Moment;
 use crate::engine::sandbox::Sandbox;
 
 /// A program of an earlier version. It is told that it stops, keeps what it has begun, and ends when nothing is left of that.
@@ -19,11 +20,15 @@ pub(in crate::reactor) struct Leaving {
 /// The next version of a program, which begins when the one before has ended.
 pub(in crate::reactor) struct Successor(pub(in crate::reactor) Option<Box<Sandbox>>);
 
-/// Something of an earlier version that is there still at its deadline.
+/// Something that is to end, and has its tenant's turn for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum Overstay {
     /// An instance: a process ends, the connections of any other are closed.
     Instance(InstanceId),
     /// A connection is closed.
     Connection(ConnectionId),
+    /// What an instance has accepted is drained until then.
+    Draining(InstanceId, Moment),
+    /// What an instance has accepted and is being drained is cut off.
+    Drained(InstanceId),
 }

@@ -15,6 +15,7 @@ pub(super) async fn ask(watched: &WatchedHost, request: Request) -> Result<Reply
     let done = match answer {
         Ok(ControlAnswer::Reloaded) => "reloaded",
         Ok(ControlAnswer::Parked) => "parked",
+        Ok(ControlAnswer::Draining) => "draining",
         Ok(ControlAnswer::Resumed) => "resumed",
         Err(ControlRefusal::UnknownPlugin(name)) => return Err(Refusal::UnknownPlugin(name)),
         Err(ControlRefusal::Reload(cause)) => return Err(Refusal::BadConfig(cause)),

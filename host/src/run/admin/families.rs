@@ -10,6 +10,7 @@ use crate::log;
 use crate::net::connection::CloseReason;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
+use crate::plugin::service::Service;
 use crate::plugin::stats::LoopStats;
 use crate::plugin::tenant::Tenant;
 use crate::run::admin::exposition::{
@@ -73,8 +74,15 @@ families! {
                 out.add(&[plugin.name(), &plugin.config.tenant, &plugin.version], 1);
             }
         };
-    Gauge "sandloop_plugin_quarantined" PLUGIN, "1 while the plugin gets no new sandboxes.",
-        |scrape, out| scrape.plugins(out, |it| u64::from(it.counters.is_quarantined()));
+    Gauge "sandloop_plugin_state" &["plugin", "tenant", "state"], "1 for the state that the plugin is in, 0 for the others: serving, quarantined (too many traps), parked or draining (by its operator).",
+        |scrape, out| {
+            for plugin in scrape.watched.roster().plugins() {
+                for service in Service::ALL {
+                    let is_in = plugin.counters.service() == service;
+                    out.add(&[plugin.name(), &plugin.config.tenant, service.name()], u64::from(is_in));
+                }
+            }
+        };
     Counter "sandloop_events_total" &["plugin", "tenant", "callback"], "Calls into the plugin's sandboxes that have returned, by callback.",
         |scrape, out| scrape.by_word(out, |it| {
             Callback::ALL.iter().map(|(callback, name)| {

@@ -62,7 +62,8 @@ pub(super) fn unready(watched: &WatchedHost) -> Option<String> {
         return None;
     }
     let roster = watched.roster();
-    let quarantined = roster.plugins().filter(|it| it.counters.is_quarantined());
-    let names: Vec<&str> = quarantined.map(|it| it.name()).collect();
-    (!names.is_empty()).then(|| format!("quarantined: {}", names.join(", ")))
+    let held_back = roster.plugins().filter(|it| it.counters.is_held_back());
+    let each = held_back.map(|it| format!("{}: {}", it.counters.service().name(), it.name()));
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| each.join(", "))
 }

@@ -47,6 +47,7 @@ enum Action {
     Denials,
     Reload,
     Park,
+    Drain,
     Resume,
 }
 
@@ -159,9 +160,16 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         method: Method::POST,
+        path: "/plugins/{name}/drain",
+        access: RouteAccess::Operator,
+        what: "gives the plugin no new connections; those that it has accepted end within its `drain_deadline`",
+        action: Action::Drain,
+    },
+    Route {
+        method: Method::POST,
         path: "/plugins/{name}/resume",
         access: RouteAccess::Operator,
-        what: "lets it have sandboxes again",
+        what: "lets it have sandboxes and connections again",
         action: Action::Resume,
     },
 ];
@@ -229,6 +237,7 @@ impl Route {
             Action::Traps => views::traps(watched),
             Action::Denials => views::denials(watched),
             Action::Park => return commands::ask(watched, Request::Park { plugin }).await,
+            Action::Drain => return commands::ask(watched, Request::Drain { plugin }).await,
             Action::Resume => return commands::ask(watched, Request::Resume { plugin }).await,
             _ => return commands::ask(watched, Request::Reload).await,
         };

@@ -90,7 +90,7 @@ fn plugin(plugin: &Plugin) -> Value {
         "generation": plugin.generation,
         "component": config.component.to_string(),
         "isolation": if config.isolation == Isolation::Plugin { "plugin" } else { "connection" },
-        "state": if counters.is_quarantined() { "quarantined" } else { "serving" },
+        "state": counters.service().name(),
         "events": stats.distribution(|on_loop| &on_loop.duration).count(),
         "latency": stats.distribution(|on_loop| &on_loop.latency).buckets,
         "duration": stats.distribution(|on_loop| &on_loop.duration).buckets,

@@ -1,0 +1,136 @@
+//! Versions that have just come, and go back to the one before where they trap too often.
+
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::config::model::{Config, PluginConfig};
+use crate::engine::compile::Compiled;
+use crate::engine::template::Templates;
+use crate::plugin::service::Service;
+use crate::run::error::StartError;
+use crate::run::news::News;
+use crate::run::reload::{Served, guarded};
+use crate::run::watches::Reloaded;
+
+/// How long after its reload a version that traps too often goes back.
+const PROBATION: Duration = Duration::from_secs(60);
+/// How often it is looked at meanwhile.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The versions that have just come.
+#[derive(Default)]
+pub(in crate::run) struct Probations(Vec<Probation>);
+
+/// One that has a version to go back to.
+struct Probation {
+    /// The place of its plugin.
+    place: usize,
+    /// Which version of that it is.
+    generation: u32,
+    until: Moment,
+    /// What was served before.
+    section: PluginConfig,
+    compiled: Compiled,
+}
+
+impl Probations {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A reload was taken: those of its versions that may go back are on probation.
+    pub(super) fn begin(
+        &mut self,
+        config: &Config,
+        before: &Templates,
+        now_served: &Templates,
+        now: Moment,
+    ) {
+        for template in now_served.iter() {
+            let plugin = &template.plugin;
+            let earlier = before.get(plugin.index).filter(|earlier| {
+                earlier.plugin.name() == plugin.name()
+                    && earlier.plugin.generation != plugin.generation
+            });
+            let section = config.plugins.iter().find(|section| section.name == plugin.name());
+            let (Some(earlier), true) = (earlier, section.is_some_and(|it| it.rollback)) else {
+                continue;
+            };
+            self.0.retain(|one| one.place != plugin.index);
+            self.0.push(Probation {
+                place: plugin.index,
+                generation: plugin.generation,
+                until: now + PROBATION,
+                section: earlier.plugin.config.clone(),
+                compiled: earlier.compiled.clone(),
+            });
+        }
+    }
+
+    /// Those that have failed; those that have passed, or are not served any more, are forgotten.
+    fn failed(&mut self, served: &Templates, now: Moment) -> Vec<Probation> {
+        let is_served = |one: &Probation| {
+            let plugin = served.get(one.place).map(|template| &template.plugin);
+            plugin.is_some_and(|plugin| plugin.generation == one.generation)
+        };
+        self.0.retain(|one| is_served(one) && now < one.until);
+        let has_failed = |one: &mut Probation| {
+            let plugin = served.get(one.place).map(|template| &template.plugin);
+            plugin.is_some_and(|plugin| plugin.counters.service() == Service::Quarantined)
+        };
+        self.0.extract_if(.., has_failed).collect()
+    }
+}
+
+impl Served {
+    /// Has each version that has failed go back to the one before.
+    pub(super) fn look_at_what_is_new(&mut self, news: &Sender<News>) {
+        let now = self.clock.now();
+        for failed in self.probations.failed(&self.templates, now) {
+            let plugin = failed.section.name.clone();
+            match guarded(|| self.go_back(failed)) {
+                Ok((version, reloaded)) => {
+                    // Nobody listens any more only when the host is leaving.
+                    let _ = news.send(News::ReloadOver(Some(reloaded)));
+                    let what = "it has trapped too often within a minute of its reload: its version before is served again";
+                    tracing::error!(plugin, version, generation = self.generation, "{what}");
+                    let told = format!("plugin {plugin:?}: {what}");
+                    self.host.reloads.over(self.clock.now(), Some(told));
+                }
+                Err(error) => {
+                    let cause = error.to_string();
+                    tracing::error!(
+                        plugin,
+                        cause,
+                        "it stays quarantined: its version before cannot be served"
+                    );
+                }
+            }
+        }
+    }
+
+    fn go_back(&mut self, failed: Probation) -> Result<(String, Reloaded), StartError> {
+        let Probation { place, section, compiled, .. } = failed;
+        let mut config = self.config.clone();
+        let mut all = Vec::with_capacity(config.plugins.len());
+        for now in &mut config.plugins {
+            if now.name == section.name {
+                // Its tenant may stand elsewhere in the file that is served now, or nowhere.
+                let index = config.tenants.iter().position(|it| it.name == section.tenant);
+                let (tenant, tenant_index) = match index {
+                    Some(index) => (section.tenant.clone(), index),
+                    None => (now.tenant.clone(), now.tenant_index),
+                };
+                *now = PluginConfig { tenant, tenant_index, ..section.clone() };
+                all.push(compiled.clone());
+                continue;
+            }
+            let template = self.templates.iter().find(|it| it.plugin.name() == now.name);
+            all.extend(template.map(|template| template.compiled.clone()));
+        }
+        let (_, reloaded) = self.take(config, &all)?;
+        let version = self.templates.get(place).map(|it| it.plugin.version.clone());
+        Ok((version.unwrap_or_default(), reloaded))
+    }
+}
