@@ -1,5 +1,8 @@
 //! Reloads: a new configuration is served without a cut, a bad one changes nothing.
 
+mod rollback;
+mod sockets;
+
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -222,18 +225,33 @@ fn a_limit_below_what_is_in_use_holds_for_what_comes() {
 /// A program of an earlier version hears that it stops, and the next one begins beside it or after it.
 #[test]
 fn programs_hand_over() {
-    for (handover, expected) in
-        [("beside", ["stopping", "hook 2"]), ("after", ["stopping", "hook 2"])]
-    {
+    let address = format!("tcp://{}:7007", own_loopback());
+    for handover in ["beside", "after"] {
         let config = |version: &str| {
             let plugin = Plugin::new("hooks_order").isolation(Isolation::Plugin).prints();
             let plugin = plugin.key("handover", format!("{handover:?}")).option("version", version);
-            Config::new().plugin(plugin)
+            Config::new().plugin(plugin).listen(Listen::at(&address, "hooks_order"))
         };
         let host = Host::start(&config("first"));
+        let mut old = Peer::connect(&address);
+        old.expect("helo\n");
         assert!(reload(&host, &config("second").to_toml()));
-        expected.iter().for_each(|line| host.wait_printed(line));
+        host.wait_printed("stopping");
+        let mut new = Peer::connect(&address);
+        if handover == "beside" {
+            new.expect("helo\n");
+        } else {
+            // The old one keeps its place until its last connection has gone.
+            new.expect_nothing_yet();
+        }
+        // What the hook of the connection says as its program is told to stop.
+        old.expect("goodbye\n");
+        drop(old);
         host.wait_printed("stopped");
+        if handover == "after" {
+            new.expect("helo\n");
+        }
+        drop(new);
         let outcome = host.stop();
         let count = outcome.stdout.lines().filter(|line| *line == "stopped").count();
         assert_eq!(count, 2, "{handover}: both versions have had their end:\n{}", outcome.stdout);
