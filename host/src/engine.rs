@@ -13,6 +13,7 @@ pub(crate) mod footprint;
 pub mod inspect;
 pub(crate) mod load;
 mod proposals;
+mod remedies;
 pub(crate) mod room;
 pub(crate) mod sandbox;
 pub mod settings;

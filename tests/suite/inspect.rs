@@ -47,6 +47,59 @@ fn another_world_is_said_to_be_refused_and_why() {
     assert_mentions(&outcome, &[&named("handler"), "example:other/thing@1.0.0"]);
 }
 
+/// What tools make for other hosts, each as small as it can be, with words of what to do about it.
+const MADE_FOR_OTHERS: &[(&str, &[&str])] = &[
+    // componentize-qjs and jco's QuickJS backend, with their defaults.
+    ("(core func (canon task.cancel))", &["--sync", "--backend-qjs-disable-async"]),
+    (
+        r#"(core module $code
+             (func (export "run") (result i32) (i32.const 0))
+             (func (export "again") (param i32 i32 i32) (result i32) (i32.const 0)))
+           (core instance $code (instantiate $code))
+           (func (export "run") async (canon lift (core func $code "run") async (callback (core func $code "again"))))"#,
+        &["cm-async", "--sync", "componentize-go"],
+    ),
+    ("(core module (memory 1 1 shared))", &["threads", "-pthread"]),
+    ("(core module (tag))", &["exceptions", "-fno-exceptions"]),
+    ("(core module (type (struct)))", &["gc", "Kotlin"]),
+    (
+        r#"(import "wasi:cli/stdout@0.3.0" (instance))"#,
+        &["wasi:cli/stdout@0.3.0", "this host has WASI 0.2", "wasm32-wasip2"],
+    ),
+    (
+        r#"(import "wasi:http/types@0.3.0" (instance))"#,
+        &["wasi:http/types@0.3.0", "incoming-handler", "wasip2"],
+    ),
+    (
+        r#"(import "fermyon:spin/key-value@2.0.0" (instance))"#,
+        &["fermyon:spin/key-value@2.0.0", "only Spin has it"],
+    ),
+    (
+        r#"(core module $code (func (export "run") (result i32) (i32.const 0)))
+           (core instance $code (instantiate $code))
+           (func $run (result (result)) (canon lift (core func $code "run")))
+           (instance $run (export "run" (func $run)))
+           (export "wasi:cli/run@0.2.3" (instance $run))"#,
+        &["does not export", "it is a command", "cdylib"],
+    ),
+    (
+        r#"(instance $none) (export "wasi:http/handler@0.3.0" (instance $none))"#,
+        &["does not export", "incoming-handler"],
+    ),
+];
+
+#[test]
+fn what_tools_make_for_others_is_told_with_what_to_do() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for (text, words) in MADE_FOR_OTHERS {
+        let bytes = wat::parse_str(format!("(component {text})")).expect(text);
+        fs::write(dir.path().join("x.wasm"), bytes).expect("a new file");
+        let outcome = sandloop(dir.path(), &["inspect", "x.wasm"]);
+        assert_eq!(outcome.code, Some(3), "{text}: {outcome:?}");
+        assert_mentions(&outcome, words);
+    }
+}
+
 #[test]
 fn a_core_module_is_said_to_be_refused_and_why() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -7,6 +7,7 @@ use crate::config::model::PluginConfig;
 use crate::config::units;
 use crate::engine::INSTANCE_BYTES_MAX;
 use crate::engine::compile::fault::{CompileFault, Unfinished};
+use crate::engine::remedies;
 use crate::engine::source::fault::SourceFault;
 use crate::log::text;
 use crate::log::text::GuestText;
@@ -196,8 +197,9 @@ impl fmt::Display for Fault {
             ),
             Fault::Proposals(needed) => write!(
                 f,
-                "it needs what this host does not support of WebAssembly: {}; build it without",
-                needed.join(", ")
+                "it needs what this host does not support of WebAssembly: {}; {}",
+                needed.join(", "),
+                remedies::of_proposals(needed).unwrap_or("build it without")
             ),
             Fault::TooLarge(text) => f.write_str(text),
             Fault::Miscounted => f.write_str(

@@ -14,6 +14,7 @@ use crate::contract::{
 };
 use crate::engine::compile::Compiler;
 use crate::engine::fault::Fault;
+use crate::engine::remedies;
 use crate::log::text::GuestText;
 
 /// The report on one file, which is compiled as a host with the defaults would, and kept in this cache.
@@ -87,9 +88,11 @@ impl Report {
         let Some((name, items)) = export(exports, HANDLER) else {
             // One of another version is a fault already.
             if !exports.iter().any(|(name, _)| own(name).is_some_and(|(it, _)| it == HANDLER)) {
+                let remedy = exports.iter().find_map(|(name, _)| remedies::of_export(name));
                 self.faults.push(GuestText::cause(format_args!(
-                    "it does not export {}, which every plugin must",
-                    interface(HANDLER)
+                    "it does not export {}, which every plugin must{}",
+                    interface(HANDLER),
+                    Remedy(remedy)
                 )));
             }
             return;
@@ -190,12 +193,27 @@ fn fault_of_import(name: &str) -> Option<GuestText> {
     let (_, version) = rest.split_once('@').unwrap_or((rest, ""));
     if WASI_PACKAGES.contains(&package) {
         let second = version.starts_with("0.2.");
-        let other = format_args!("it imports {shown}, but this host has WASI 0.2");
+        let remedy = Remedy(remedies::of_wasi(name));
+        let other = format_args!("it imports {shown}, but this host has WASI 0.2{remedy}");
         return if second { None } else { fault(other) };
     }
-    fault(format_args!(
-        "it imports {shown}, which no host of this kind has: a plugin may import {PACKAGE}@{VERSION} and WASI 0.2"
-    ))
+    match remedies::of_import(name) {
+        Some(remedy) => {
+            fault(format_args!("it imports {shown}, which no host of this kind has: {remedy}"))
+        }
+        None => fault(format_args!(
+            "it imports {shown}, which no host of this kind has: a plugin may import {PACKAGE}@{VERSION} and WASI 0.2"
+        )),
+    }
+}
+
+/// What to do, behind what is wrong; nothing where nobody knows.
+struct Remedy(Option<&'static str>);
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
+    }
 }
 
 /// Why this host cannot call this export, which is of the contract.

@@ -1,6 +1,6 @@
 //! What the host calls: the exports of a plugin, each handed to the module that knows.
 
-use std::{cell::RefCell, marker::PhantomData, time::Duration};
+use std::{cell::RefCell, fmt::Display, marker::PhantomData, time::Duration};
 
 use super::{
     Classes,
@@ -135,7 +135,7 @@ impl<C: Classes> mailbox::Guest for Glue<C> {
         let class = find_process(C::PROCESSES, &name)?;
         let id = ProcessId::from_u32(process);
         let made = processes::become_process(id, || (class.make)(id, &argument));
-        made.map_err(|error| error.to_string())
+        made.map_err(|error| words(&error))
     }
 
     fn notified(message: Vec<u8>) {
@@ -210,11 +210,11 @@ pub struct Start<P>(PhantomData<P>);
 
 impl<P: Program> lifecycle::Guest for Start<P> {
     fn prepare() -> Result<(), String> {
-        P::prepare().map_err(|error| error.to_string())
+        P::prepare().map_err(|error| words(&error))
     }
 
     fn start() -> Result<(), String> {
-        P::start().map_err(|error| error.to_string())
+        P::start().map_err(|error| words(&error))
     }
 
     fn stopping() {
@@ -224,6 +224,16 @@ impl<P: Program> lifecycle::Guest for Start<P> {
 
     fn stopped() {
         P::stopped();
+    }
+}
+
+/// An error for the operator. The number that the generated code shows behind an error of the contract tells him nothing.
+fn words(error: &dyn Display) -> String {
+    let text = error.to_string();
+    let numbered = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (error "));
+    match numbered {
+        Some((words, number)) if number.bytes().all(|it| it.is_ascii_digit()) => words.to_owned(),
+        _ => text,
     }
 }
 
@@ -251,3 +261,18 @@ where
 
 /// As [`check_connections`].
 pub const fn check_program<E: lifecycle::Guest>() {}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+    use crate::types::ErrorCode;
+
+    #[test]
+    fn an_error_of_the_contract_has_no_number() {
+        let check = |error: &dyn std::fmt::Display, expected| assert_eq!(words(error), expected);
+        check(&ErrorCode::Denied, "denied");
+        check(&format!("port: {}", ErrorCode::InvalidArgument), "port: invalid-argument");
+        check(&"no such file (error two)", "no such file (error two)");
+        check(&"none", "none");
+    }
+}
