@@ -8,7 +8,7 @@ use crate::start::{CORE_MODULE, OTHER_WORLD};
 
 #[test]
 fn a_minimal_guest_is_named_so() {
-    let outcome = inspect_component("c_echo");
+    let outcome = inspect_component("c_minimal");
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert_eq!(outcome.stderr, "");
     assert_has_line(&outcome, &format!("world:    {}", named("minimal")));

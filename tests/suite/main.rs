@@ -67,6 +67,7 @@ mod listeners;
 mod load;
 mod log;
 mod log_queue;
+mod native;
 mod networks;
 mod outbox;
 mod pass;

@@ -10,9 +10,9 @@ use crate::setup::{self, Route};
 use crate::step::Steps;
 
 mod adapt;
-mod c;
 mod javascript;
 pub mod metadata;
+mod native;
 mod python;
 pub mod rust;
 
@@ -21,7 +21,7 @@ pub mod rust;
 pub enum Which {
     /// Those of `plugins/`.
     Plugins,
-    /// Plugins, examples, test guests, and the samples in C.
+    /// Plugins, examples, test guests, and the guests in C.
     All,
 }
 
@@ -53,7 +53,7 @@ pub fn command(host: Option<Profile>, all_languages: bool) -> Result<()> {
 pub fn build(route: Route, which: Which) -> Result<()> {
     let mut built = rust::build(route, which)?;
     if which == Which::All {
-        built.extend(c::build()?);
+        built.extend(native::build()?);
     }
     place(&built)
 }

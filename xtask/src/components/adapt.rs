@@ -2,7 +2,19 @@
 
 use anyhow::{Context, Result};
 use wasi_preview1_component_adapter_provider as adapter;
-use wit_component::ComponentEncoder;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+use crate::root::root;
+
+/// Wraps a module in the smallest world of the contract that has its exports.
+pub fn by_its_exports(mut module: Vec<u8>) -> Result<Vec<u8>> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(root().join("wit"))?;
+    let world = resolve.select_world(&[package], Some(world(&module)))?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    component(&module)
+}
 
 /// Wraps a module whose custom section says its world. What it takes of WASI preview 1 is adapted to 0.2.
 pub fn component(module: &[u8]) -> Result<Vec<u8>> {
@@ -15,4 +27,18 @@ pub fn component(module: &[u8]) -> Result<Vec<u8>> {
         )?
         .encode()
         .context("the module does not fit its world")
+}
+
+fn world(module: &[u8]) -> &'static str {
+    let exports = |interface: &str| {
+        let name = format!("sandloop:plugin/{interface}@");
+        module.windows(name.len()).any(|bytes| bytes == name.as_bytes())
+    };
+    if exports("lifecycle") {
+        "plugin"
+    } else if exports("timers-handler") {
+        "connections"
+    } else {
+        "minimal"
+    }
 }

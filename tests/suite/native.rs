@@ -1,0 +1,294 @@
+//! SDKs that have the contract's binary interface written by hand: what each call takes and answers, and what becomes of mistakes.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::process::Command;
+
+use rustix::process::Signal;
+use sandloop_tests::certificates::Authority;
+use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Server};
+
+/// Makes a test of a function for each SDK, by the component that knows the words.
+macro_rules! each_sdk {
+    ($($check:ident),+ $(,)?) => {$(
+        mod $check {
+            #[test]
+            fn c() {
+                super::$check("c_calls");
+            }
+        }
+    )+};
+}
+
+fn plugin(guest: &str) -> Plugin {
+    let allowed = ["127.0.0.1:0", "udp:127.0.0.1:0"];
+    Plugin::new(guest)
+        .isolation(Isolation::Plugin)
+        .option("first", "1")
+        .option("empty", "")
+        .may_connect(&["127.0.0.1:*", "unix:/nowhere/*"])
+        .allow("listen", &allowed)
+        .allow("read", &["./data"])
+        .may_stop()
+}
+
+fn serving(guest: &str) -> Host {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(dir.path().join("data")).expect("a new folder");
+    fs::write(dir.path().join("data/file"), "abcdef").expect("a new file");
+    let listen = Listen::tcp(guest).key("handler", "\"calls\"").option("color", "red");
+    let listen = listen.option("other", "");
+    Host::start_in(dir, &Config::new().plugin(plugin(guest)).listen(listen))
+}
+
+/// What comes back for a word.
+#[track_caller]
+fn ask(peer: &mut Peer, word: &str) -> String {
+    peer.send(format!("{word}\n"));
+    peer.line().trim_end().to_owned()
+}
+
+/// The answers to words, one line each.
+#[track_caller]
+fn expect(peer: &mut Peer, answers: &[(&str, &str)]) {
+    for (word, answer) in answers {
+        assert_eq!(ask(peer, word), *answer, "to {word}");
+    }
+}
+
+fn port_of(address: &str) -> &str {
+    address.rsplit([':', ' ']).next().expect("an address has a port")
+}
+
+each_sdk!(
+    a_socket_says_what_it_is,
+    options_are_read,
+    listeners_are_opened,
+    datagrams_go_both_ways,
+    files_go_out,
+    files_are_watched,
+    connections_are_made,
+    time_passes,
+    work_is_deferred,
+    messages_are_heard,
+    processes_are_told,
+    a_session_is_described,
+    what_is_not_allowed_has_its_code,
+    the_last_word_is_said,
+    mistakes_are_named,
+);
+
+fn a_socket_says_what_it_is(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    let (here, there) = (peer.local_address(), host.address(guest));
+    let at = |address: &str| format!("tcp 127.0.0.1 {}", port_of(address));
+    expect(
+        &mut peer,
+        &[
+            ("peer", &at(&here)),
+            ("local", &at(&there)),
+            ("numbers", "70000 0 6 1 1"),
+            ("states", "1 0 0 1"),
+            ("keepalive", "0 1 11 12 13 0 0 0 0"),
+            ("count", "1"),
+            ("what", "what?"),
+        ],
+    );
+    peer.send("half\n");
+    peer.expect_end();
+}
+
+fn options_are_read(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    let listener = format!("{} red", host.address(guest));
+    expect(
+        &mut peer,
+        &[
+            ("listener", &listener),
+            ("option first", "1"),
+            ("option empty", ""),
+            ("option missing", "none"),
+            ("options", "empty=;first=1;"),
+        ],
+    );
+}
+
+fn listeners_are_opened(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    let address = ask(&mut peer, "server");
+    let port = port_of(&address);
+    let mut other = Peer::connect(&format!("tcp://127.0.0.1:{port}"));
+    let seen = ask(&mut other, "listener");
+    assert_eq!(seen, format!("tcp://127.0.0.1:{port} blue"));
+}
+
+fn datagrams_go_both_ways(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    let address = ask(&mut peer, "datagrams");
+    assert!(address.starts_with("udp 127.0.0.1 "), "{address}");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.set_read_timeout(Some(PATIENCE)).expect("it is a time");
+    socket.connect(format!("127.0.0.1:{}", port_of(&address))).expect("it is there");
+    let mut buffer = [0; 16];
+    for (sent, came) in [("answer", "answer"), (">sent", "sent")] {
+        socket.send(sent.as_bytes()).expect("it goes out");
+        let size = socket.recv(&mut buffer).expect("it comes back");
+        assert_eq!(&buffer[..size], came.as_bytes());
+    }
+}
+
+fn files_go_out(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    // What says that it was taken goes out behind it.
+    expect(&mut peer, &[("file data/file", "abcdefok")]);
+    peer.expect("sent ok 6\n");
+    expect(&mut peer, &[("part data/file", "bcdok")]);
+    peer.expect("sent ok 3\n");
+    expect(&mut peer, &[("file data/none", "ok")]);
+    peer.expect("sent not-found 0\n");
+    expect(&mut peer, &[("version data/file", "ok")]);
+    peer.expect("sent changed 0\n");
+}
+
+fn files_are_watched(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    expect(&mut peer, &[("watch data/none", "0")]);
+    peer.expect("ended not-found\n");
+    expect(&mut peer, &[("watch data/file", "0")]);
+    fs::remove_file(host.dir().join("data/file")).expect("it is there");
+    // It begins a moment after it was asked for: then there is nothing to watch.
+    let told = peer.line();
+    assert!(["deleted ok", "ended not-found"].contains(&&*told), "{told}");
+}
+
+fn connections_are_made(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    let server = Server::tcp();
+    for word in [format!("connect 127.0.0.1:{}", server.port()), format!("from {}", server.port())]
+    {
+        expect(&mut peer, &[(&word, "ok")]);
+        let mut other = server.accept();
+        peer.expect("connected 0\n");
+        other.send("bytes");
+        peer.expect("bytes\nproxied 5\nunbound closed\n");
+    }
+    expect(&mut peer, &[("connect 127.0.0.1:1", "ok")]);
+    peer.expect("unbound refused\n");
+    expect(&mut peer, &[("unix /nowhere/socket", "ok")]);
+    peer.expect("unbound refused\n");
+    expect(&mut peer, &[("connect nothing", "invalid-argument"), ("again", "ok")]);
+    peer.expect("again 3 refused kept\n");
+}
+
+fn time_passes(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    expect(&mut peer, &[("timer 1", "fired"), ("tick", "fired"), ("zero", "1")]);
+    host.wait_line("the words of the refusal", |line| line.message().contains("invalid-argument"));
+    // A periodic timer says when it has come three times, on a channel.
+    expect(
+        &mut peer,
+        &[("subscribe", "1 1"), ("periodic", "heard three"), ("cancelled", "cancelled")],
+    );
+    // One that lives longer than its connection is not called.
+    peer.send("timer 100\nquit\n");
+    peer.expect_end();
+    expect(&mut host.connect(guest), &[("timer 200", "fired")]);
+}
+
+fn work_is_deferred(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    expect(&mut peer, &[("defer abc", "ok")]);
+    peer.expect("done 0 cba\n");
+    expect(&mut peer, &[("defer", "ok")]);
+    peer.expect("done 1 nothing to turn\n");
+    expect(&mut peer, &[("defer trap", "ok")]);
+    peer.expect("done 2 the operation trapped\n");
+}
+
+fn messages_are_heard(guest: &str) {
+    let host = serving(guest);
+    let (mut one, mut two) = (host.connect(guest), host.connect(guest));
+    expect(&mut one, &[("subscribe", "1 1")]);
+    expect(&mut two, &[("subscribe", "2 1"), ("push to all", "heard to all")]);
+    one.expect("heard to all\n");
+    one.send("others but one\n");
+    two.expect("heard but one\n");
+    expect(&mut two, &[("unsubscribe", "1")]);
+    expect(&mut one, &[("push again", "heard again")]);
+    expect(&mut one, &[("item first", "ok"), ("pop", "1 0")]);
+    one.expect("popped first\n");
+    expect(&mut one, &[("pop", "1 0")]);
+    expect(&mut two, &[("item second", "ok")]);
+    one.expect("popped second\n");
+}
+
+fn processes_are_told(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    expect(&mut peer, &[("subscribe", "1 1"), ("spawn", "ok")]);
+    let mut told = [peer.line(), peer.line()];
+    told.sort();
+    assert_eq!(told, ["exited 1 0", "heard given told"]);
+    expect(&mut peer, &[("kill", "exited 1 1")]);
+}
+
+fn a_session_is_described(guest: &str) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let certified = Authority::new("ca").certify(dir.path(), "server", &["localhost"]);
+    let listen = Listen::at("tls://127.0.0.1:0", guest).key("handler", "\"calls\"");
+    let listen = listen.certified(&certified).key("alpn", "[\"words\"]");
+    fs::create_dir(dir.path().join("data")).expect("a new folder");
+    let host = Host::start_in(dir, &Config::new().plugin(plugin(guest)).listen(listen));
+    let port = port_of(&host.address(guest)).to_owned();
+    let said = said_by_openssl(&port, &["-alpn", "words", "-servername", "localhost"]);
+    assert_eq!(said, "1 0 TLS_AES_256_GCM_SHA384 256 words localhost 0 0");
+}
+
+/// What a peer that comes by TLS is told about its session.
+fn said_by_openssl(port: &str, words: &[&str]) -> String {
+    let command = format!(
+        "printf 'session\\nquit\\n' | openssl s_client -quiet -ciphersuites TLS_AES_256_GCM_SHA384 -connect 127.0.0.1:{port} {} 2>/dev/null",
+        words.join(" ")
+    );
+    let mut shell = Command::new("timeout");
+    shell.args(["30", "sh", "-c", &command]);
+    let output = shell.output().expect("a shell");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn what_is_not_allowed_has_its_code(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    // `denied` of listeners, `invalid-address` of datagrams, `denied` of connections.
+    expect(&mut peer, &[("denied", "1 3 4"), ("file ../secret", "denied")]);
+}
+
+fn the_last_word_is_said(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    // Nothing is lost of what was printed without the end of a line.
+    peer.send("print no end\n");
+    host.wait_line("what was printed", |line| line.message().starts_with("no end"));
+    host.signal(Signal::TERM);
+    peer.expect("draining 1\n");
+    peer.expect_end();
+    host.wait_log("unbind closed");
+}
+
+fn mistakes_are_named(guest: &str) {
+    let host = serving(guest);
+    let mut peer = host.connect(guest);
+    peer.send("x".repeat(101));
+    peer.expect_closed();
+    host.wait_line("a line that is too long", |line| line.message().contains("max_line"));
+}
