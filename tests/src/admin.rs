@@ -1,7 +1,10 @@
 //! The admin listener of a host, as one who asks it.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
+use crate::PATIENCE;
 use crate::host::Host;
 use crate::peer::Peer;
 
@@ -93,6 +96,19 @@ impl Admin {
         let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
         let value = { lines }.find(|(name, _)| *name == sample).map(|(_, value)| value);
         value.map(|value| value.parse().expect("a number"))
+    }
+
+    /// Waits until a sample has this value: what a peer has seen may be counted a moment later.
+    #[track_caller]
+    pub fn wait_metric(&self, sample: &str, expected: f64) {
+        let begun = Instant::now();
+        loop {
+            let value = self.metric(sample);
+            if value == Some(expected) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{sample} is {value:?}, not {expected}");
+        }
     }
 }
 

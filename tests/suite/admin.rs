@@ -113,6 +113,8 @@ fn what_happens_is_counted() {
     }
     assert_eq!(of("connections_accepted_total"), Some(20.0));
     assert_eq!(of("received_bytes_total"), Some(1000.0));
+    // What the peer has may be counted a moment later.
+    admin.wait_metric(&format!("sandloop_sent_bytes_total{labels}"), 1000.0);
     let events = admin
         .metric("sandloop_events_total{plugin=\"echo\",tenant=\"echo\",callback=\"receive-data\"}");
     // A piece of ten bytes may come in two.

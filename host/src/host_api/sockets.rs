@@ -36,9 +36,12 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
             // What went out at once leaves nothing for the reactor to do.
             let left = connection.has_output() || matches!(connection.phase(), Phase::Ended(_));
             let touched = left && connection.mark_dirty();
+            let sent = connection.take_sent();
             drop(connection);
+            let state = store.data_mut();
+            state.sent = state.sent.saturating_add(sent);
             if touched {
-                store.data_mut().commands.push(Command::Reconcile { id });
+                state.commands.push(Command::Reconcile { id });
             }
             let full = match result {
                 Err(SendError::OutboxFull) => Some(&limits::OUTBOX_MAX),

@@ -37,6 +37,8 @@ pub struct HostState {
     pub sockets: Sockets,
     /// What it asked for in the running callback.
     pub commands: Commands,
+    /// Bytes that it has sent in the running callback and the system has taken.
+    pub sent: u64,
     /// The connection that the running callback is about.
     pub subject: Option<ConnectionId>,
     /// The number of the handle that it has of that connection.
@@ -94,6 +96,7 @@ impl HostState {
             address: None,
             sockets: Sockets::default(),
             commands: Commands::default(),
+            sent: 0,
             subject: None,
             subject_handle: None,
             events: 0,

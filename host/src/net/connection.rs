@@ -149,6 +149,8 @@ pub struct Connection {
     writing: Option<Arc<TokenBucket>>,
     /// Whether what is queued waits for that.
     is_rate_limited: bool,
+    /// Bytes that the system has taken and nobody has counted yet.
+    sent: u64,
     write_side: WriteSide,
     /// Of what is queued the bytes that go out in plain, before TLS begins.
     plain_left: usize,
@@ -258,6 +260,7 @@ impl Connection {
             marks,
             writing: None,
             is_rate_limited: false,
+            sent: 0,
             write_side: WriteSide::Open,
             plain_left: 0,
             tls: None,

@@ -30,6 +30,8 @@ pub struct PluginOnLoop {
     pub latency: Histogram,
     /// Bytes that were handed to its handlers.
     pub received: LoopCounter,
+    /// Bytes that the system has taken from its connections.
+    pub sent: LoopCounter,
     /// Connections that were accepted for it.
     pub accepted: LoopCounter,
     /// Connections that were turned away.

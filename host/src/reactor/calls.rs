@@ -192,6 +192,8 @@ impl Reactor {
                 let state = sandbox.store.data_mut();
                 state.settle();
                 let commands = state.commands.take();
+                let sent = std::mem::take(&mut state.sent);
+                self.note_sent(id, sent);
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.state = InstanceState::Idle(Seat::Ready(sandbox));
                 self.begin_commands(id, commands, event, outcome);

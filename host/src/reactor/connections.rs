@@ -118,6 +118,7 @@ impl Reactor {
         let mut connection = entry.shared.lock();
         connection.mark_clean();
         connection.reconcile();
+        let (sent, instance) = (connection.take_sent(), entry.instance);
         if connection.take_drained() {
             self.agenda.pending.push(tenant, Pending::Drained(id));
         }
@@ -147,6 +148,7 @@ impl Reactor {
         }
         let is_shaking = connection.take_new_handshake();
         drop(connection);
+        self.note_sent(instance, sent);
         if let Some(source) = source {
             self.make_ready(source);
         }
@@ -242,6 +244,7 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let mut connection = entry.shared.lock();
         connection.flush(now, LAST_FLUSH_BYTES);
+        let (sent, instance) = (connection.take_sent(), entry.instance);
         connection.take_leave();
         connection.discard_input();
         if let Some(mut stream) = connection.take_stream() {
@@ -257,6 +260,18 @@ impl Reactor {
         let looks = entry.draining.as_mut().and_then(|draining| draining.again.take());
         let keys = [entry.close_deadline.take(), entry.next_attempt.take(), looks];
         keys.into_iter().flatten().for_each(|key| self.timers.cancel(key));
+        self.note_sent(instance, sent);
+    }
+
+    /// Counts what the system has taken from connections of an instance, where somebody watches.
+    pub(super) fn note_sent(&self, instance: InstanceId, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        let plugin = self.instances.get(instance).map(|instance| &instance.plugin);
+        if let Some(stats) = plugin.and_then(|it| it.counters.stats.on(self.setup.index)) {
+            stats.sent.add(bytes);
+        }
     }
 
     /// Forgets a connection whose `unbind` has returned.

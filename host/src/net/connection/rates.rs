@@ -19,8 +19,15 @@ impl Connection {
         if 0 < bytes {
             self.last_activity = now;
         }
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.sent = self.sent.saturating_add(bytes);
         if let Some(bucket) = &self.writing {
-            bucket.take(u64::try_from(bytes).unwrap_or(u64::MAX));
+            bucket.take(bytes);
         }
+    }
+
+    /// The bytes that the system has taken since this was asked last.
+    pub fn take_sent(&mut self) -> u64 {
+        std::mem::take(&mut self.sent)
     }
 }

@@ -101,6 +101,8 @@ families! {
         };
     Counter "sandloop_received_bytes_total" PLUGIN, "Bytes that were handed to the plugin's handlers.",
         |scrape, out| scrape.plugins(out, |it| it.counters.stats.sum(|on_loop| &on_loop.received));
+    Counter "sandloop_sent_bytes_total" PLUGIN, "Bytes that the system has taken from the plugin's connections, before TLS.",
+        |scrape, out| scrape.plugins(out, |it| it.counters.stats.sum(|on_loop| &on_loop.sent));
     Counter "sandloop_connections_accepted_total" PLUGIN, "Connections that were accepted for the plugin.",
         |scrape, out| scrape.plugins(out, |it| it.counters.stats.sum(|on_loop| &on_loop.accepted));
     Counter "sandloop_connections_refused_total" PLUGIN, "Connections that a listener with at_capacity = refuse has turned away.",

@@ -95,6 +95,7 @@ fn plugin(plugin: &Plugin) -> Value {
         "latency": stats.distribution(|on_loop| &on_loop.latency).buckets,
         "duration": stats.distribution(|on_loop| &on_loop.duration).buckets,
         "received_bytes": stats.sum(|on_loop| &on_loop.received),
+        "sent_bytes": stats.sum(|on_loop| &on_loop.sent),
         "accepted": stats.sum(|on_loop| &on_loop.accepted),
         "refused": stats.sum(|on_loop| &on_loop.turned_away),
         "cpu_seconds": stats.cpu().as_secs_f64(),
