@@ -1,5 +1,6 @@
 //! The command line.
 
+mod author;
 mod signatures;
 
 use std::fmt;
@@ -72,6 +73,13 @@ enum CliCommand {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
+    },
+    /// Build the components of a configuration by the commands of its sections `[plugins.<name>.build]`.
+    Build {
+        /// The configuration, where the first word ends with `.toml`, and plugins.toml otherwise; then the plugins, where not all
+        /// that have such a section are meant.
+        #[arg(value_names = ["FILE", "PLUGIN"])]
+        words: Vec<String>,
     },
     /// Fetch every component of a configuration that is not a file here into its store, ahead of a start.
     Pull {
@@ -175,6 +183,7 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         CliCommand::Run { file, take_over } => serve(file, filter, signals, *take_over),
         CliCommand::Check { file, explain } => check(file, filter, *explain),
         CliCommand::Compile { file } => fill(file, filter),
+        CliCommand::Build { words } => author::build(words, filter),
         CliCommand::Pull { file } => pull(file, filter),
         CliCommand::Verify { file, key } => told(signatures::verify(file, key), 3),
         CliCommand::Inspect { file } => inspect_file(file, filter),

@@ -4,7 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod call;
 mod capacity;
 pub mod compile;
-mod component_file;
+pub(crate) mod component_file;
 pub(crate) mod components;
 pub(crate) mod event;
 pub(crate) mod fault;

@@ -14,8 +14,10 @@
 //! - [`workers`]: threads besides the reactors;
 //! - [`reactor`]: the loop, its turn, and what it owns;
 //! - [`carrier`]: who carries the loop, and enters the guests;
-//! - [`run`]: from a configuration to a running host, and to its end.
+//! - [`run`]: from a configuration to a running host, and to its end;
+//! - [`author`]: what those who write plugins do: make components, and see them run.
 
+pub mod author;
 pub mod base;
 pub mod carrier;
 pub mod clock;

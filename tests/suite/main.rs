@@ -23,6 +23,7 @@ mod admin;
 mod admission;
 mod amqp;
 mod amqp_server;
+mod build;
 mod callbacks;
 mod channels;
 mod close;

@@ -132,7 +132,7 @@ fn a_core_module() {
         &with_wat(CORE_MODULE),
         PLUGIN,
         "plugins.toml:2: plugins.echo.component: echo.wasm: a core module, not a component; build for \
-         wasm32-wasip2 or wrap it with `wasm-tools component new`",
+         wasm32-wasip2, or name it as `output` of a section `build`: `sandloop build` makes a component of it",
     );
 }
 

@@ -4,8 +4,8 @@ use strsim::levenshtein;
 
 use super::limits::{RawAdmin, RawHost, RawLimits, RawListen, RawTenantLimits};
 use super::raw::{
-    RawAllow, RawCertificate, RawFile, RawPlugin, RawProfileCertificate, RawProxyProtocol,
-    RawRegistry, RawTenant, RawTlsProfile,
+    RawAllow, RawBuild, RawCertificate, RawFile, RawPlugin, RawProfileCertificate,
+    RawProxyProtocol, RawRegistry, RawTenant, RawTlsProfile,
 };
 use super::table::ConfigKey;
 
@@ -18,6 +18,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ConfigKey> {
         RawPlugin::KEYS,
         RawLimits::KEYS,
         RawAllow::KEYS,
+        RawBuild::KEYS,
         RawTlsProfile::KEYS,
         RawProfileCertificate::KEYS,
         RawTenant::KEYS,

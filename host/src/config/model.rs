@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::address::ListenAddress;
 use super::admin::AdminConfig;
 use super::allow::Allow;
+use super::build::BuildConfig;
 use super::component::ComponentSource;
 use super::limits::{HostLimits, Limits, ListenLimits, TenantLimits};
 use super::origins::Origins;
@@ -151,6 +152,8 @@ pub struct PluginConfig {
     pub allow: Allow,
     /// What it may begin TLS with, by name.
     pub tls: Vec<TlsProfile>,
+    /// How its component is made, for those who write it.
+    pub build: Option<BuildConfig>,
     /// What the connections of an instance that traps see.
     pub on_trap: OnTrap,
     /// What becomes of what it may not do.
@@ -183,6 +186,8 @@ impl PluginConfig {
             limits,
             allow,
             tls,
+            // It makes the component, which is not looked at either.
+            build: _,
             on_trap,
             policy,
             handover,
@@ -337,6 +342,7 @@ impl fmt::Debug for PluginConfig {
             .field("limits", &self.limits)
             .field("allow", &self.allow)
             .field("tls", &self.tls)
+            .field("build", &self.build)
             .field("on_trap", &self.on_trap)
             .field("policy", &self.policy)
             .field("handover", &self.handover)

@@ -61,6 +61,7 @@ mirror! {
         limits: key RawLimits = "a section, as in [plugins.echo.limits]";
         #[serde(default)]
         allow: key RawAllow = "a section, as in [plugins.echo.allow]";
+        build: key Option<RawBuild> = "a section, as in [plugins.echo.build]";
         #[serde(default)]
         tls: key BTreeMap<String, RawTlsProfile> = "a section for each profile, as in [plugins.mail.tls.smtp]",
             each "a section, as in [plugins.mail.tls.smtp]";
@@ -94,6 +95,18 @@ mirror! {
             each r#"a folder in quotes, as in "./data""#;
         #[serde(default)]
         stop: key bool = "stop = true or stop = false";
+    }
+}
+
+mirror! {
+    /// `[plugins.<name>.build]`.
+    struct RawBuild at "plugins.*.build" {
+        command: key String = r#"a command in quotes, as in command = "cargo build --release""#;
+        #[serde(default)]
+        watch: key Vec<String> = r#"a list of files, as in watch = ["src/**"]"#,
+            each r#"a file or a pattern for files in quotes, as in "src/**""#;
+        output: key Option<String> = r#"a file in quotes, as in output = "build/echo.core.wasm""#;
+        adapter: key Option<String> = r#"adapter = "wasi""#;
     }
 }
 

@@ -90,9 +90,10 @@ const TABLES: &[(&str, &[KeysOfKind])] = &[
                     "tls",
                 ],
             ),
-            (Live, &["rollback"]),
+            (Live, &["rollback", "build"]),
         ],
     ),
+    ("plugins.*.build", &[(Live, &["command", "watch", "output", "adapter"])]),
     (
         "plugins.*.limits",
         &[

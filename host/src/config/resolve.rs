@@ -9,6 +9,8 @@ use super::address::{self, ListenAddress};
 use super::address_value;
 use super::admin;
 use super::allow;
+use super::build;
+use super::choice::choice;
 use super::compile_cache;
 use super::component::ComponentSource;
 use super::environment;
@@ -263,6 +265,8 @@ fn plugin(
     check_name(name).map_err(|problem| place.wrong(problem))?;
     let component = ComponentSource::parse(&raw.component, raw.sha256.as_deref(), folder)
         .map_err(|(key, problem)| wrong(key)(problem))?;
+    let made = raw.build.as_ref();
+    let made = made.map(|raw| build::resolve(&place.key("build"), raw, &component)).transpose()?;
     let tenant = raw.tenant.as_deref().unwrap_or(name);
     check_name(tenant).map_err(wrong("tenant"))?;
     Ok(PluginConfig {
@@ -277,6 +281,7 @@ fn plugin(
         limits: limits(&place.key("limits"), &raw.limits)?,
         allow: allow::resolve(&place.key("allow"), folder, &raw.allow, names)?,
         tls: profiles(&place.key("tls"), folder, raw)?,
+        build: made,
         on_trap: on_trap(place, raw)?,
         policy: policy(raw.policy.as_deref()).map_err(wrong("policy"))?,
         handover: handover(raw.handover.as_deref()).map_err(wrong("handover"))?,
@@ -348,26 +353,6 @@ fn on_trap(place: &KeyPlace<'_>, raw: &RawPlugin) -> Result<OnTrap, ConfigError>
 fn at_capacity(written: Option<&str>) -> Result<AtCapacity, Problem> {
     let known = [("wait", AtCapacity::Wait), ("refuse", AtCapacity::Refuse)];
     choice("a way to be full", written, AtCapacity::Wait, &known)
-}
-
-/// One of a few words.
-fn choice<T: Copy>(
-    noun: &str,
-    written: Option<&str>,
-    default: T,
-    known: &[(&str, T)],
-) -> Result<T, Problem> {
-    let Some(written) = written else { return Ok(default) };
-    if let Some((_, value)) = known.iter().find(|(word, _)| *word == written) {
-        return Ok(*value);
-    }
-    let words: Vec<_> = known.iter().map(|(word, _)| format!("{word:?}")).collect();
-    let words = match words.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => String::new(),
-    };
-    Err(Problem::new(format!("{written:?} is not {noun}"), format!("write {words}")))
 }
 
 fn limits(place: &KeyPlace<'_>, raw: &RawLimits) -> Result<Limits, ConfigError> {

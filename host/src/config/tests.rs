@@ -328,13 +328,13 @@ fn unknown_keys_in_odd_places() {
         "backlog = 1\n",
         "plugins.toml:4: plugins.echo.backlog: this is not a key of [plugins.echo]; write it in \
          [[listen]] (the keys here are component, sha256, isolation, tenant, stdout, on_trap, farewell, policy, handover, rollback, \
-         options, environment, limits, allow, tls)",
+         options, environment, limits, allow, build, tls)",
     );
     check_after_echo(
         "workers = 1\n",
         "plugins.toml:4: plugins.echo.workers: this is not a key of [plugins.echo]; write it in \
          [host] (the keys here are component, sha256, isolation, tenant, stdout, on_trap, farewell, policy, handover, rollback, \
-         options, environment, limits, allow, tls)",
+         options, environment, limits, allow, build, tls)",
     );
     check(
         "[host.plugins.echo]\n",

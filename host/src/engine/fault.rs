@@ -19,6 +19,8 @@ pub struct LoadError {
     line: usize,
     plugin: String,
     component: String,
+    /// Whether the operator's file says how it is built.
+    is_built_here: bool,
     fault: Box<Fault>,
 }
 
@@ -127,6 +129,7 @@ impl LoadError {
             line: section.line,
             plugin: section.name.clone(),
             component: section.component.to_string(),
+            is_built_here: section.build.is_some(),
             fault: Box::new(fault),
         }
     }
@@ -136,7 +139,7 @@ impl std::error::Error for LoadError {}
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LoadError { file, line, plugin, component, fault } = self;
+        let LoadError { file, line, plugin, component, is_built_here, fault } = self;
         let file = file.display();
         match &**fault {
             Fault::Handler { file, line, place, wanted, have } => {
@@ -166,6 +169,15 @@ impl fmt::Display for LoadError {
             Fault::Profile(profile, cause) => {
                 return write!(f, "{file}:{line}: plugins.{plugin}.tls.{profile}: {cause}");
             }
+            Fault::Unreadable(error)
+                if *is_built_here && error.kind() == std::io::ErrorKind::NotFound =>
+            {
+                return write!(
+                    f,
+                    "{file}:{line}: plugins.{plugin}.component: {component}: {error}; \
+                     build it: `sandloop build`"
+                );
+            }
             _ => {}
         }
         write!(f, "{file}:{line}: plugins.{plugin}.component: {component}: {fault}")
@@ -183,8 +195,8 @@ impl fmt::Display for Fault {
             Fault::Source(fault) => fault.fmt(f),
             Fault::NotWasm => f.write_str("not a WebAssembly file; give a compiled component"),
             Fault::CoreModule => f.write_str(
-                "a core module, not a component; build for wasm32-wasip2 or wrap it with \
-                 `wasm-tools component new`",
+                "a core module, not a component; build for wasm32-wasip2, or name it as `output` of a section `build`: \
+                 `sandloop build` makes a component of it",
             ),
             Fault::Invalid(cause) => {
                 write!(f, "not a valid component: {cause}; build it again")

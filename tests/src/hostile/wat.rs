@@ -46,6 +46,12 @@ pub fn component(pieces: &Pieces) -> Vec<u8> {
     encode(&module(pieces, ""), "minimal")
 }
 
+/// The module of these pieces as a compiler would make it: without a word about its world.
+pub fn core_module(pieces: &Pieces) -> Vec<u8> {
+    let text = module(pieces, "").replace(VERSION, &format!("@{}", contract::version()));
+    wat::parse_str(text).expect("a module")
+}
+
 /// The same with `$stdout` and `$write` of WASI, and `$answer`, which sends `ok`.
 pub fn component_with_stdout(pieces: &Pieces) -> Vec<u8> {
     let imports = r#"

@@ -1,0 +1,40 @@
+//! A core module becomes a component, in this process.
+//!
+//! Its world is made of what it exports and imports, by the contract inside the binary, so that a language needs neither a
+//! generator nor the contract's files. A module that says its world in a custom section is taken at its word.
+
+pub mod fault;
+mod module;
+mod world;
+
+use wasi_preview1_component_adapter_provider as preview1;
+use wit_component_247::{ComponentEncoder, StringEncoding, embed_component_metadata};
+
+use self::fault::{ModuleFault, chain};
+use self::module::ModuleNames;
+use crate::config::build::Adapter;
+
+/// Makes the component of a module.
+///
+/// # Errors
+/// When it is no module, or does not fit the contract.
+pub fn component(module: &[u8], adapter: Adapter) -> Result<Vec<u8>, ModuleFault> {
+    let names = ModuleNames::read(module)?;
+    let mut bytes = module.to_vec();
+    if !names.says_its_world {
+        let (resolve, world) = world::of(&names)?;
+        embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8)
+            .map_err(chain)?;
+    }
+    let (name, stand_in) = match adapter {
+        Adapter::Wasi => (
+            preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+            preview1::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+        ),
+    };
+    let encoder = ComponentEncoder::default().module(&bytes).map_err(chain)?;
+    encoder.adapter(name, stand_in).map_err(chain)?.encode().map_err(chain)
+}
+
+#[cfg(test)]
+mod tests;

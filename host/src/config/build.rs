@@ -1,0 +1,90 @@
+//! `[plugins.<name>.build]`: how a component is made, for `sandloop build` and `sandloop dev`.
+
+use std::path::PathBuf;
+
+use glob::Pattern;
+
+use super::choice::choice;
+use super::component::{ComponentPlace, ComponentSource};
+use super::error::{ConfigError, Problem};
+use super::raw::RawBuild;
+use super::source::{KeyPlace, each};
+
+/// How the component of a plugin is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildConfig {
+    /// What `sh -c` is given.
+    pub command: String,
+    /// Where it runs: the folder of the file that says it. What it makes and what is watched is found from there too.
+    pub folder: PathBuf,
+    /// Patterns of the files that it reads.
+    pub watch: Vec<String>,
+    /// What the command makes: a component, or a core module that becomes one.
+    pub output: PathBuf,
+    /// The component.
+    pub component: PathBuf,
+    /// What stands in for WASI preview 1 where a core module imports it.
+    pub adapter: Adapter,
+    /// The line of the section, from 1.
+    pub line: usize,
+}
+
+/// What stands in for WASI preview 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adapter {
+    /// WASI 0.2, by the adapter of the engine's authors.
+    Wasi,
+}
+
+/// Reads the section of a plugin whose component is at `component`.
+pub(super) fn resolve(
+    place: &KeyPlace<'_>,
+    raw: &RawBuild,
+    component: &ComponentSource,
+) -> Result<BuildConfig, ConfigError> {
+    let folder = place.folder();
+    let ComponentPlace::File(file) = &component.place else {
+        return Err(place.wrong(Problem::new(
+            format!("a build makes a file, and this component is fetched: {component}"),
+            "leave the section out, or name the file in `component`",
+        )));
+    };
+    if raw.command.trim().is_empty() {
+        return Err(place.key("command").wrong(Problem::new(
+            "the command is empty",
+            r#"write what makes the component, as in command = "cargo build --release""#,
+        )));
+    }
+    if raw.output.as_deref() == Some("") {
+        return Err(place.key("output").wrong(Problem::new(
+            "the path is empty",
+            "write the file that the command makes, or leave the key out if that is the component",
+        )));
+    }
+    let adapter = choice(
+        "a stand-in for WASI preview 1",
+        raw.adapter.as_deref(),
+        Adapter::Wasi,
+        &[("wasi", Adapter::Wasi)],
+    );
+    Ok(BuildConfig {
+        command: raw.command.clone(),
+        folder: folder.to_owned(),
+        watch: each(&place.key("watch"), &raw.watch, pattern)?,
+        output: raw.output.as_ref().map_or_else(|| file.clone(), |text| folder.join(text)),
+        component: file.clone(),
+        adapter: adapter.map_err(|problem| place.key("adapter").wrong(problem))?,
+        line: place.line(),
+    })
+}
+
+fn pattern(text: &str) -> Result<String, Problem> {
+    match Pattern::new(text) {
+        Ok(_) if !text.is_empty() => Ok(text.to_owned()),
+        Ok(_) => Err(Problem::new("the pattern is empty", r#"write it as in "src/**""#)),
+        Err(error) => Err(Problem::new(
+            format!("{text:?} is not a pattern for files: {}", error.msg),
+            r#"write it as in "src/**""#,
+        )),
+    }
+}
