@@ -10,7 +10,7 @@ use crate::setup::{self, Route};
 use crate::step::Steps;
 
 mod adapt;
-mod javascript;
+pub mod javascript;
 pub mod metadata;
 mod native;
 mod python;

@@ -11,6 +11,7 @@ mod components;
 mod conformance;
 mod docs;
 mod host;
+mod languages;
 mod packages;
 mod perf;
 mod root;
@@ -56,10 +57,12 @@ enum Command {
         /// The host as the tests have it, without link-time optimisation.
         #[arg(long)]
         quick: bool,
-        /// The JavaScript and Python echoes too (from npm and PyPI).
+        /// The samples in JavaScript and Python too (from npm and PyPI).
         #[arg(long)]
         all_languages: bool,
     },
+    /// Runs the tests of the SDKs in JavaScript and Python (with toolchains from npm and PyPI).
+    Languages,
     /// Runs one of the measurements in `benches/`.
     Bench {
         /// The binary's name, such as `echo`.
@@ -150,6 +153,7 @@ fn dispatch(command: Command) -> Result<()> {
             let host = (!no_host).then_some(Profile::released(!quick));
             components::command(host, all_languages)
         }
+        Command::Languages => languages::languages(),
         Command::Perf { quick, args } => perf::perf(&args, Profile::released(!quick)),
         Command::Conformance { release, args } => {
             conformance::conformance(&args, Profile::released(release))

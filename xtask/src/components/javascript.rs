@@ -1,5 +1,6 @@
-//! The echo written in JavaScript: `sdk/javascript/samples/echo` becomes the component `js_echo`.
+//! The samples in JavaScript: `sdk/javascript/templates/NAME` becomes the component `js_NAME`.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -8,25 +9,44 @@ use super::Component;
 use crate::root::{root, target};
 use crate::step::run;
 
-/// The compiler: QuickJS in WebAssembly, with the script's state after its first run.
-const COMPILER: &str = "componentize-qjs@0.4.5";
+/// The templates that are samples.
+pub const SAMPLES: &[&str] = &["chat", "client", "deferred", "echo", "lines"];
 
-/// Builds it, with the compiler in `target/javascript`.
+/// What a project gets of the SDK, beside the contract.
+const COPIED: &[&str] = &["build.mjs", "lib", "package.json", "sandloop.d.ts", "sandloop.js"];
+
+/// Builds them as a project does, with the compilers in `target/javascript`.
 pub fn build() -> Result<Vec<Component>> {
-    let tools = target().join("javascript");
-    std::fs::create_dir_all(&tools)?;
-    if !tools.join("node_modules/.bin/componentize-qjs").exists() {
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-fund", "--no-audit", "--prefix"]).arg(&tools);
-        run(npm.arg(COMPILER))?;
-    }
+    let project = project()?;
+    SAMPLES.iter().map(|sample| build_one(&project, sample)).collect()
+}
 
-    let component = tools.join("js_echo.wasm");
-    let mut compiler = Command::new(tools.join("node_modules/.bin/componentize-qjs"));
-    compiler.arg("--wit").arg(root().join("wit")).args(["--world", "minimal", "--js"]);
-    compiler.arg(root().join("sdk/javascript/samples/echo/echo.js"));
-    // The host's engine has no asynchronous components.
-    compiler.args(["--sync", "-o"]).arg(&component);
-    run(&mut compiler)?;
-    Ok(vec![Component { name: "js_echo".to_owned(), bytes: std::fs::read(component)? }])
+/// A project with the SDK as it is now, and with what npm installs for it.
+pub fn project() -> Result<PathBuf> {
+    let project = target().join("javascript");
+    let copy = project.join("sandloop");
+    if copy.exists() {
+        std::fs::remove_dir_all(&copy)?;
+    }
+    std::fs::create_dir_all(&copy)?;
+    let sdk = root().join("sdk/javascript");
+    let mut cp = Command::new("cp");
+    cp.arg("-r").args(COPIED.iter().map(|name| sdk.join(name))).arg(root().join("wit"));
+    run(cp.arg(&copy))?;
+    let package = std::fs::read_to_string(sdk.join("templates/common/package.json"))?;
+    std::fs::write(project.join("package.json"), package.replace("{{name}}", "samples"))?;
+    let mut npm = Command::new("npm");
+    run(npm
+        .args(["install", "--no-fund", "--no-audit", "--loglevel=error"])
+        .current_dir(&project))?;
+    Ok(project)
+}
+
+fn build_one(project: &Path, sample: &str) -> Result<Component> {
+    let name = format!("js_{sample}");
+    let component = project.join(format!("{name}.wasm"));
+    let source = root().join("sdk/javascript/templates").join(sample).join("src/app.js");
+    let mut compiler = Command::new(project.join("node_modules/.bin/sandloop-build"));
+    run(compiler.arg("-o").arg(&component).arg(source).current_dir(project))?;
+    Ok(Component { name, bytes: std::fs::read(component)? })
 }

@@ -1,0 +1,25 @@
+//! `cargo xtask languages`: the tests of those SDKs that other toolchains than Rust's run.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::components::javascript;
+use crate::host::{self, Profile};
+use crate::root::root;
+use crate::setup;
+use crate::step::{Steps, run};
+
+/// Runs them; those of mistakes build plugins and serve them with the host of the tests.
+pub fn languages() -> Result<()> {
+    let mut steps = Steps::of(3);
+    steps.step("set-up", setup::for_languages)?;
+    let sandloop = steps.step("host", || host::build(Profile::Quick))?;
+    steps.step("JavaScript", || {
+        let mut node = Command::new("node");
+        node.arg("--test").arg(root().join("sdk/javascript/tests"));
+        node.env("SANDLOOP_PROJECT", javascript::project()?);
+        run(node.env("SANDLOOP_BIN", &sandloop))
+    })?;
+    Ok(())
+}
