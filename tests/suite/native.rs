@@ -16,6 +16,11 @@ macro_rules! each_sdk {
             fn c() {
                 super::$check("c_calls");
             }
+
+            #[test]
+            fn cpp() {
+                super::$check("cpp_calls");
+            }
         }
     )+};
 }

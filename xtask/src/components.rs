@@ -21,7 +21,7 @@ pub mod rust;
 pub enum Which {
     /// Those of `plugins/`.
     Plugins,
-    /// Plugins, examples, test guests, and the guests in C.
+    /// Plugins, examples, test guests, and the guests in C and C++.
     All,
 }
 

@@ -16,14 +16,20 @@ use tools::Tool;
 /// For building components.
 pub fn for_components(which: Which) -> Result<Route> {
     if which == Which::All {
-        ensure(&[&tools::WASM_CLANG])?;
+        ensure(&[&tools::WASM_CLANG, &tools::WASM_CPP])?;
     }
     route::ready()
 }
 
 /// For everything that CI runs.
 pub fn for_tests() -> Result<Route> {
-    ensure(&[&tools::WASM_CLANG, &tools::STRACE, &tools::EVENTMACHINE, &tools::NETCAT])?;
+    ensure(&[
+        &tools::WASM_CLANG,
+        &tools::WASM_CPP,
+        &tools::STRACE,
+        &tools::EVENTMACHINE,
+        &tools::NETCAT,
+    ])?;
     ensure(&[
         &tools::CURL,
         &tools::OPENSSL,
@@ -40,7 +46,7 @@ pub fn for_tests() -> Result<Route> {
 
 /// For the measurements.
 pub fn for_benches() -> Result<Route> {
-    ensure(&[&tools::WASM_CLANG, &tools::EVENTMACHINE])?;
+    ensure(&[&tools::WASM_CLANG, &tools::WASM_CPP, &tools::EVENTMACHINE])?;
     ensure(&[&tools::LOAD, &tools::NGINX, &tools::PROXIES, &tools::WEB_SERVERS])?;
     ensure(&[&tools::RABBITMQ, &tools::PIKA])?;
     route::ready()

@@ -1,4 +1,5 @@
-//! Guests in C: `sdk/c/templates/NAME/src/*.c`, `sdk/c/samples/NAME/*.c` and `tests/guests/c/NAME.c` become `c_NAME`.
+//! Guests in C and C++: `sdk/LANGUAGE/templates/NAME/src`, `sdk/LANGUAGE/samples/NAME` and the files of `tests/guests/LANGUAGE` become
+//! `LANGUAGE_NAME`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,26 @@ use crate::step::run;
 
 #[cfg(test)]
 mod abi;
+#[cfg(test)]
+mod mistakes;
+
+/// How the guests of one language are found and compiled.
+struct Language {
+    /// Its folder's name, which is what its components' names begin with.
+    folder: &'static str,
+    /// What its files' names end with.
+    extension: &'static str,
+    /// What the compiler is told besides.
+    words: &'static [&'static str],
+}
+
+const C: Language = Language { folder: "c", extension: "c", words: &["-std=c11"] };
+
+const CPP: Language = Language {
+    folder: "cpp",
+    extension: "cpp",
+    words: &["--driver-mode=g++", "-std=c++23", "-fno-exceptions", "-fno-rtti"],
+};
 
 /// A component to be, and what it is made of.
 struct Source {
@@ -21,34 +42,55 @@ struct Source {
 
 /// Builds every one.
 pub fn build() -> Result<Vec<Component>> {
-    let directory = target().join("c");
+    let directory = target().join("native");
     std::fs::create_dir_all(&directory)?;
     let mut components = Vec::new();
-    for Source { name, files } in sources("c", "c")? {
-        let module = directory.join(format!("{name}.core.wasm"));
-        compile(&files, &["-Wl,--strip-debug"], &module)?;
-        let bytes = adapt::by_its_exports(std::fs::read(module)?)
-            .with_context(|| format!("{name} is no component"))?;
-        components.push(Component { name, bytes });
+    for language in [C, CPP] {
+        for Source { name, files } in language.sources()? {
+            let module = directory.join(format!("{name}.core.wasm"));
+            language.compile(&files, &["-Wl,--strip-debug"], &module)?;
+            let bytes = adapt::by_its_exports(std::fs::read(module)?)
+                .with_context(|| format!("{name} is no component"))?;
+            components.push(Component { name, bytes });
+        }
     }
     Ok(components)
 }
 
-/// All of one language, whose files end in `.EXTENSION`.
-fn sources(language: &str, extension: &str) -> Result<Vec<Source>> {
-    let sdk = root().join("sdk").join(language);
-    let mut sources = Vec::new();
-    for sample in sorted(&sdk.join("templates"))?.into_iter().chain(sorted(&sdk.join("samples"))?) {
-        let own = sample.join("src");
-        let files = with_extension(if own.exists() { &own } else { &sample }, extension)?;
-        if !files.is_empty() {
-            sources.push(Source { name: named(language, &sample), files });
+impl Language {
+    fn sources(&self) -> Result<Vec<Source>> {
+        let sdk = root().join("sdk").join(self.folder);
+        let mut samples = sorted(&sdk.join("templates"))?;
+        samples.extend(sorted(&sdk.join("samples"))?);
+        let mut sources = Vec::new();
+        for sample in samples {
+            let own = sample.join("src");
+            let files = with_extension(if own.exists() { &own } else { &sample }, self.extension)?;
+            if !files.is_empty() {
+                sources.push(Source { name: named(self.folder, &sample), files });
+            }
         }
+        let guests = root().join("tests/guests").join(self.folder);
+        for guest in with_extension(&guests, self.extension)? {
+            sources.push(Source { name: named(self.folder, &guest), files: vec![guest] });
+        }
+        Ok(sources)
     }
-    for guest in with_extension(&root().join("tests/guests").join(language), extension)? {
-        sources.push(Source { name: named(language, &guest), files: vec![guest] });
+
+    /// As the command of its language.toml does, and a warning is an error.
+    fn compile(&self, files: &[PathBuf], more: &[&str], module: &Path) -> Result<()> {
+        let clang = wasm_clang().context("there is no clang for WebAssembly")?;
+        let mut command = Command::new(clang);
+        command
+            .args(["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-g"])
+            .args(self.words);
+        command.args(["-fsanitize=null,bounds", "-fsanitize-trap=all", "-Wl,--stack-first"]);
+        command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror"]).args(more);
+        for folder in ["c", "cpp"] {
+            command.arg("-I").arg(root().join("sdk").join(folder));
+        }
+        run(command.args(files).arg("-o").arg(module))
     }
-    Ok(sources)
 }
 
 fn named(language: &str, path: &Path) -> String {
@@ -70,15 +112,4 @@ fn with_extension(directory: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut paths = sorted(directory)?;
     paths.retain(|path| path.extension().is_some_and(|it| it == extension));
     Ok(paths)
-}
-
-/// As the command in sdk/c/language.toml does, and a warning is an error.
-fn compile(files: &[PathBuf], more: &[&str], module: &Path) -> Result<()> {
-    let clang = wasm_clang().context("there is no clang for WebAssembly")?;
-    let mut command = Command::new(clang);
-    command.args(["--target=wasm32-wasi", "-mexec-model=reactor", "-std=c11", "-O2", "-g"]);
-    command.args(["-fsanitize=null,bounds", "-fsanitize-trap=all", "-Wl,--stack-first"]);
-    command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror"]).args(more);
-    command.arg("-I").arg(root().join("sdk/c")).args(files).arg("-o").arg(module);
-    run(&mut command)
 }

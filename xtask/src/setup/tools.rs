@@ -27,6 +27,14 @@ pub const WASM_CLANG: Tool = Tool {
     works: || wasm_clang().is_some(),
 };
 
+pub const WASM_CPP: Tool = Tool {
+    name: "libc++ for WebAssembly",
+    why: "for the guests written in C++",
+    packages: &["libc++-19-dev-wasm32", "libc++abi-19-dev-wasm32"],
+    elsewhere: "wasi-sdk, with its bin/clang named in the variable WASM_CLANG",
+    works: || wasm_clang().is_some_and(makes_wasm_of_cpp),
+};
+
 pub const STRACE: Tool = Tool {
     name: "strace",
     why: "for the tests that count system calls",
@@ -276,5 +284,11 @@ pub fn wasm_clang() -> Option<&'static str> {
 fn makes_wasm(clang: &str) -> bool {
     let script = "printf '#include <stdlib.h>\\nvoid *f(void) { return malloc(1); }' \
                   | \"$0\" --target=wasm32-wasi -mexec-model=reactor -x c - -o /dev/null";
+    succeeds("sh", &["-c", script, clang])
+}
+
+fn makes_wasm_of_cpp(clang: &str) -> bool {
+    let script = "printf '#include <expected>\\n#include <string>\\nstd::expected<std::string, int> f() { return \"\"; }' \
+                  | \"$0\" --driver-mode=g++ --target=wasm32-wasi -mexec-model=reactor -std=c++23 -fno-exceptions -x c++ - -o /dev/null";
     succeeds("sh", &["-c", script, clang])
 }

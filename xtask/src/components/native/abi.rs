@@ -7,7 +7,7 @@ use wasmparser::{ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 use wit_parser::abi::{AbiVariant, WasmSignature, WasmType};
 use wit_parser::{InterfaceId, Resolve, WorldItem};
 
-use super::compile;
+use super::{C, CPP};
 use crate::root::{root, target};
 
 /// Types of functions, by `MODULE NAME` of imports and by the names of exports.
@@ -146,12 +146,31 @@ fn scratch(name: &str, text: &str) -> PathBuf {
     path
 }
 
+/// Nothing is left out by the linker, called or not.
+const ALL: &str = "-Wl,--no-gc-sections";
+
 #[test]
 fn the_header_for_c_has_the_whole_contract() {
     let text = "#define SANDLOOP_IMPLEMENTATION\n#include \"sandloop.h\"\n\
                 SL_HANDLERS({.name = \"all\"});\nSL_PROGRAM(.start = NULL);\n";
-    let (source, module) = (scratch("all.c", text), target().join("abi/all.wasm"));
-    // Nothing is left out by the linker, called or not.
-    compile(&[source], &["-Wl,--no-gc-sections"], &module).unwrap();
+    let (source, module) = (scratch("all.c", text), target().join("abi/c.wasm"));
+    C.compile(&[source], &[ALL], &module).unwrap();
     assert_whole(&module, &[]);
+}
+
+#[test]
+fn the_header_for_cpp_has_the_whole_contract() {
+    let text = "#define SANDLOOP_IMPLEMENTATION\n#include \"sandloop.hpp\"\n\
+                struct All : sandloop::Connection { static sandloop::outcome start() { return {}; } };\n\
+                SANDLOOP_PLUGIN(All)\nSANDLOOP_PROGRAM(All)\n";
+    let (source, module) = (scratch("all.cpp", text), target().join("abi/cpp.wasm"));
+    CPP.compile(&[source], &[ALL], &module).unwrap();
+    assert_whole(&module, &[]);
+}
+
+#[test]
+fn the_header_is_older_c_plus_plus_too() {
+    let text = "#define SANDLOOP_IMPLEMENTATION\n#include \"sandloop.h\"\n";
+    let (source, module) = (scratch("older.cpp", text), target().join("abi/older.wasm"));
+    CPP.compile(&[source], &["-std=c++17"], &module).unwrap();
 }
