@@ -125,6 +125,11 @@ enum Command {
         #[arg(long)]
         only_root: Option<PathBuf>,
     },
+    /// Builds what authors depend on into `target/packages`, and tries each in a project outside the tree.
+    Packages {
+        /// Which of them; all if none is named.
+        kinds: Vec<packages::AuthorPackage>,
+    },
     /// Checks the unit files and the Kubernetes manifests.
     Manifests,
     /// Builds the API documentation of every crate.
@@ -168,6 +173,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Image { quick, only_root } => {
             packages::image(Profile::released(!quick), only_root.as_deref())
         }
+        Command::Packages { kinds } => packages::for_authors(&kinds),
         Command::Manifests => packages::manifests(),
         Command::Docs => docs::docs(),
         Command::Setup => setup::everything(),

@@ -4,15 +4,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 
 use crate::components::{self, Which};
 use crate::host::{self, Profile};
 use crate::root::{root, target};
-use crate::setup;
+use crate::setup::{self, Route};
 use crate::step::{Steps, run};
 
 mod binary;
 mod boot;
+mod contract;
+mod crates;
 mod debian;
 mod exchange;
 mod image;
@@ -90,6 +93,53 @@ pub fn manifests() -> Result<()> {
     steps.step("units", manifests::units)?;
     steps.step("Kubernetes", manifests::kubernetes)?;
     Ok(())
+}
+
+/// What authors depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuthorPackage {
+    /// The crates of Rust's SDK, each verified by cargo.
+    Crates,
+    /// The contract, as one file that `wkg` and `wit-bindgen` take.
+    Wit,
+}
+
+impl AuthorPackage {
+    /// Builds it; where it is.
+    fn make(self) -> Result<PathBuf> {
+        match self {
+            AuthorPackage::Crates => crates::make(),
+            AuthorPackage::Wit => contract::make(),
+        }
+    }
+
+    /// Has a project outside the tree depend on it.
+    fn check(self, made: &Path, route: Route) -> Result<()> {
+        match self {
+            AuthorPackage::Crates => crates::check(made, route),
+            AuthorPackage::Wit => contract::check(made),
+        }
+    }
+}
+
+/// `cargo xtask packages`: each of these, built and tried.
+pub fn for_authors(wanted: &[AuthorPackage]) -> Result<()> {
+    let all = AuthorPackage::value_variants();
+    let wanted = if wanted.is_empty() { all } else { wanted };
+    let mut steps = Steps::of(1 + 2 * wanted.len());
+    let route = steps.step("set-up", || setup::for_components(Which::Plugins))?;
+    for package in wanted {
+        let name = format!("{package:?}").to_lowercase();
+        let made = steps.step(&name, || package.make())?;
+        steps.step(&format!("{name}, in a project outside"), || package.check(&made, route))?;
+    }
+    eprintln!("==> {}", folder_of_packages().display());
+    Ok(())
+}
+
+/// Where what authors depend on is put.
+fn folder_of_packages() -> PathBuf {
+    target().join("packages")
 }
 
 /// The plugins that are shipped: those of `plugins/`.

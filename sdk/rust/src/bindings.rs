@@ -13,7 +13,7 @@
 )]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     inline: "
         package sandloop:rust;
 
@@ -32,7 +32,7 @@ wit_bindgen::generate!({
 
 pub mod program {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         inline: "
             package sandloop:rust;
 
