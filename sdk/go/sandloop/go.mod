@@ -1,0 +1,3 @@
+module sandloop.dev/sdk
+
+go 1.24
