@@ -77,24 +77,22 @@ func fail(why string) {
 	trap()
 }
 
-// frames are the author's: without Go's runtime, up to the SDK's.
+// frames are the author's: neither Go's runtime nor what is here.
 func frames() string {
 	var callers [64]uintptr
 	all := runtime.CallersFrames(callers[:runtime.Callers(2, callers[:])])
 	var trace strings.Builder
 	for {
 		frame, more := all.Next()
-		isRuntime := strings.HasPrefix(frame.Function, "runtime.")
-		if !isRuntime && !isGlue(frame.File) && frame.Function != "" {
-			fmt.Fprintf(&trace, "\n\tat %s (%s:%d)", frame.Function, frame.File, frame.Line)
+		if name := frame.Function; name != "" && !strings.HasPrefix(name, "runtime.") && !strings.HasPrefix(name, "sandloop") {
+			before := " < "
+			if trace.Len() == 0 {
+				before = ", at "
+			}
+			fmt.Fprintf(&trace, "%s%s (%s:%d)", before, name, frame.File, frame.Line)
 		}
 		if !more {
 			return trace.String()
 		}
 	}
-}
-
-func isGlue(file string) bool {
-	return strings.HasSuffix(file, "/callback.go") && strings.Contains(file, "sandloop") ||
-		strings.HasSuffix(file, "/handler.go") && strings.Contains(file, "sandloop")
 }

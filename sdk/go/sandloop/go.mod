@@ -1,3 +1,3 @@
 module sandloop.dev/sdk
 
-go 1.24
+go 1.26

@@ -1,6 +1,6 @@
 module {{name}}.plugin
 
-go 1.24
+go 1.26
 
 require sandloop.dev/sdk v0.0.0
 
