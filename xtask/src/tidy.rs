@@ -8,6 +8,7 @@ use crate::root::root;
 
 mod architecture;
 mod circles;
+mod declared;
 mod documents;
 mod eventmachine;
 mod floors;
