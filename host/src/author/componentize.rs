@@ -5,9 +5,9 @@
 
 pub mod fault;
 mod module;
+mod preview1;
 mod world;
 
-use wasi_preview1_component_adapter_provider as preview1;
 use wit_component_247::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 use self::fault::{ModuleFault, chain};
@@ -26,14 +26,9 @@ pub fn component(module: &[u8], adapter: Adapter) -> Result<Vec<u8>, ModuleFault
         embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8)
             .map_err(chain)?;
     }
-    let (name, stand_in) = match adapter {
-        Adapter::Wasi => (
-            preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
-            preview1::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
-        ),
-    };
+    let stand_in = preview1::module(adapter)?;
     let encoder = ComponentEncoder::default().module(&bytes).map_err(chain)?;
-    encoder.adapter(name, stand_in).map_err(chain)?.encode().map_err(chain)
+    encoder.adapter(preview1::NAME, &stand_in).map_err(chain)?.encode().map_err(chain)
 }
 
 #[cfg(test)]

@@ -32,7 +32,9 @@ pub struct BuildConfig {
 /// What stands in for WASI preview 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Adapter {
-    /// WASI 0.2, by the adapter of the engine's authors.
+    /// What the host grants to everyone, and nothing else: output, which becomes lines of the log, clocks, random numbers.
+    Log,
+    /// All of WASI 0.2, by the adapter of the engine's authors.
     Wasi,
 }
 
@@ -64,8 +66,8 @@ pub(super) fn resolve(
     let adapter = choice(
         "a stand-in for WASI preview 1",
         raw.adapter.as_deref(),
-        Adapter::Wasi,
-        &[("wasi", Adapter::Wasi)],
+        Adapter::Log,
+        &[("log", Adapter::Log), ("wasi", Adapter::Wasi)],
     );
     Ok(BuildConfig {
         command: raw.command.clone(),

@@ -28,6 +28,8 @@ export class Connection {
   isUnbinding: bool = false;
   isAgain: bool = false;
   files: Map<u32, NumberAction> | null = null;
+  /** The address of the listener that accepted the connection, as it is served; empty of an outgoing one. */
+  listener: string = "";
   /** What the operator wrote under the options of the listener. */
   options: Map<string, string> | null = null;
 

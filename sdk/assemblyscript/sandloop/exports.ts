@@ -34,6 +34,7 @@ export function construct(socket: u32, origin: u32, a: usize, aLength: usize, b:
     const handler = takeString(b, bLength);
     const options = takePairs(c, cLength);
     connection = make(listener, handler);
+    connection.listener = listener;
     connection.options = options;
   } else {
     const token = <u32>a;

@@ -2,7 +2,7 @@ export { Channel, Subscription } from "./channels";
 export { Connection, Drain, Probes, bindConnect, connect, connectTo, connectionCount } from "./connection";
 export { Answer, Operation, Outcome } from "./deferred";
 export { FileError, sendFile, sendVersion } from "./files";
-export { LINE_MAX, LineConnection } from "./lines";
+export { LineConnection } from "./lines";
 export { Listener, openDatagramSocket, sendDatagram, startServer, startUdpServer } from "./listeners";
 export { Level, abort, console, debug, error, info, log, now, seed, warn } from "./log";
 export { allOptions, getOption } from "./options";
@@ -11,7 +11,7 @@ export { ExitReason, Process, ProcessId, currentProcess, exit, spawn, spawnOf } 
 export { ProxyError, proxiedBytes, proxyIncomingTo, stopProxying } from "./proxying";
 export { Pop, Queue } from "./queues";
 export { isRunning, nextTick, stop } from "./reactor";
-export { Timer, addPeriodicTimer, addTimer, cancelTimer, tryAddTimer } from "./timers";
+export { Timer, addPeriodicTimer, addTimer, cancelTimer, tryAddPeriodicTimer, tryAddTimer } from "./timers";
 export { StreamEnd, TlsSession, Verification, endOfStream, peerCertificates, startTls, startTlsServer, tlsFailure, tlsSession } from "./tls";
 export { Address, CloseReason, ErrorCode, describe, reasonName } from "./types";
 export { FileWatch, WatchError, watchFile } from "./watching";

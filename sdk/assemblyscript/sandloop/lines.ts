@@ -1,11 +1,10 @@
 import { Connection } from "./connection";
 import { Level, log } from "./log";
 
-/** How long a line may be: a peer that sends more without an end is closed. */
-export const LINE_MAX: i32 = 64 * 1024;
-
 /** A connection that is told lines: `receiveLine` in place of `receiveData`. */
 export class LineConnection extends Connection {
+  /** How long a line may be: a peer that sends more without an end is closed. */
+  maxLine: i32 = 64 * 1024;
   private begun: Uint8Array = new Uint8Array(0);
 
   /** A line without its end, which is `\n` or `\r\n`. */
@@ -20,8 +19,8 @@ export class LineConnection extends Connection {
       const length = line.length > 0 && line[line.length - 1] == 13 ? line.length - 1 : line.length;
       this.receiveLine(String.UTF8.decodeUnsafe(line.dataStart, length));
     }
-    if (this.begun.length + data.length - from > LINE_MAX) {
-      log(Level.Warn, "connection " + this.id().toString() + ": a line of more than " + LINE_MAX.toString() + " bytes; closing it");
+    if (this.begun.length + data.length - from > this.maxLine) {
+      log(Level.Warn, "connection " + this.id().toString() + ": a line of more than " + this.maxLine.toString() + " bytes, which is what maxLine says; closing it");
       this.begun = new Uint8Array(0);
       this.closeConnection();
     } else {

@@ -59,6 +59,12 @@ export function tryAddTimer<T>(milliseconds: u32, context: T, action: (context: 
   return timer.start(milliseconds) == ErrorCode.None ? timer : null;
 }
 
+/** `addPeriodicTimer`, and null at the limit of timers, while the reactor does not run, and for 0. */
+export function tryAddPeriodicTimer<T>(milliseconds: u32, context: T, action: (context: T) => void): Timer | null {
+  const timer = new Timer(new ActionOf<T>(context, action), true);
+  return timer.start(milliseconds) == ErrorCode.None ? timer : null;
+}
+
 /** `timer.cancel()`, by EventMachine's name. */
 export function cancelTimer(timer: Timer): void { timer.cancel(); }
 

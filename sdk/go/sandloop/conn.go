@@ -57,11 +57,12 @@ const (
 // Conn is a connection as its handler holds it; the host owns the real socket. A handler embeds it. Kept longer than the
 // connection it is harmless: what it is asked then does nothing, or answers ErrClosed.
 type Conn struct {
-	socket  uint32
-	made    bool
-	handler Connection
-	options Options
-	lines   *lineBuffer
+	socket   uint32
+	made     bool
+	handler  Connection
+	listener string
+	options  Options
+	lines    *lineBuffer
 
 	open    interface{ OnOpen() }
 	traffic interface{ OnTraffic([]byte) }
@@ -101,14 +102,14 @@ func (c *Conn) ProxyCompleted()                {}
 func (c *Conn) Draining(time.Duration) Drain   { return WhenIdle }
 
 // attach makes the handler that of a socket.
-func attach(handler Connection, socket uint32, options Options) *Conn {
+func attach(handler Connection, socket uint32, listener string, options Options) *Conn {
 	c := handler.embedsSandloopConn()
-	c.socket, c.made, c.handler, c.options = socket, true, handler, options
+	c.socket, c.made, c.handler, c.listener, c.options = socket, true, handler, listener, options
 	c.open, _ = handler.(interface{ OnOpen() })
 	c.traffic, _ = handler.(interface{ OnTraffic([]byte) })
 	c.closed, _ = handler.(interface{ OnClose(CloseReason) })
 	if lines, isLines := handler.(interface{ ReceiveLine(string) }); isLines {
-		c.lines = &lineBuffer{told: lines}
+		c.lines = &lineBuffer{told: lines, max: lineMax}
 	}
 	return c
 }
@@ -292,6 +293,19 @@ func (c *Conn) OutboundDataSize() int { return int(c.number(outboundDataSize)) }
 
 // ID is the number that the host's log gives this connection.
 func (c *Conn) ID() uint32 { return c.number(socketID) }
+
+// Listener is the address of the listener that accepted the connection, as it is served, such as "tcp://127.0.0.1:10000"; empty of
+// an outgoing one.
+func (c *Conn) Listener() string { return c.listener }
+
+// SetMaxLine says how long a line may be that ReceiveLine is told, 65,536 bytes at first: a peer that sends more without an end is
+// closed.
+func (c *Conn) SetMaxLine(bytes int) {
+	if c.lines == nil {
+		panic("sandloop: SetMaxLine is for a handler with a method ReceiveLine(line string)")
+	}
+	c.lines.max = bytes
+}
 
 // Options are what the operator wrote under the options of the listener; none on an outgoing connection.
 func (c *Conn) Options() Options { return c.options }

@@ -72,10 +72,12 @@ func construct(socket, origin, a, aLength, b, bLength, c, cLength uint32) uint32
 	defer guard()
 	var handler Connection
 	var options Options
+	var listener string
 	if origin == 0 {
+		listener = ownString(a, aLength)
 		found, problem := findKind(ownString(b, bLength))
 		if problem != "" {
-			fail(fmt.Sprintf("listener %s: %s", ownString(a, aLength), problem))
+			fail(fmt.Sprintf("listener %s: %s", listener, problem))
 		}
 		options = pairs(c, cLength)
 		handler = found.make()
@@ -86,7 +88,7 @@ func construct(socket, origin, a, aLength, b, bLength, c, cLength uint32) uint32
 		handler = pending[a]
 		delete(pending, a)
 	}
-	index := hold(attach(handler, socket, options))
+	index := hold(attach(handler, socket, listener, options))
 	done()
 	return newConnection(index)
 }

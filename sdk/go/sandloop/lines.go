@@ -7,12 +7,13 @@ import (
 	"strings"
 )
 
-// LineMax is how long a line may be that ReceiveLine is told: a peer that sends more without an end is closed.
-const LineMax = 64 << 10
+// lineMax is how long a line may be, where SetMaxLine has not said so.
+const lineMax = 64 << 10
 
 // lineBuffer cuts what comes into lines for a handler's ReceiveLine.
 type lineBuffer struct {
 	told interface{ ReceiveLine(string) }
+	max  int
 	// The beginning of a line.
 	begun []byte
 }
@@ -27,8 +28,8 @@ func (l *lineBuffer) receive(c *Conn, data []byte) {
 		l.begun, data = l.begun[:0], data[end+1:]
 		l.told.ReceiveLine(strings.TrimSuffix(line, "\r"))
 	}
-	if len(l.begun)+len(data) > LineMax {
-		Logf(Warn, "connection %d: a line of more than %d bytes; closing it", c.ID(), LineMax)
+	if len(l.begun)+len(data) > l.max {
+		Logf(Warn, "connection %d: a line of more than %d bytes, which is what SetMaxLine says; closing it", c.ID(), l.max)
 		l.begun = nil
 		c.CloseConnection()
 		return

@@ -31,7 +31,15 @@ func AddPeriodicTimer(every time.Duration, action func()) *Timer {
 
 // TryAddTimer is [AddTimer] and answers ErrLimit or ErrDenied.
 func TryAddTimer(after time.Duration, action func()) (*Timer, error) {
-	t := &Timer{action: action}
+	return try(&Timer{action: action}, after)
+}
+
+// TryAddPeriodicTimer is [AddPeriodicTimer] and answers ErrLimit, ErrDenied, or ErrInvalidArgument for 0.
+func TryAddPeriodicTimer(every time.Duration, action func()) (*Timer, error) {
+	return try(&Timer{action: action, isPeriodic: true}, every)
+}
+
+func try(t *Timer, after time.Duration) (*Timer, error) {
 	if code := t.start(after); code != 0 {
 		return nil, code
 	}

@@ -43,7 +43,7 @@ fn echo_and(imports: &str, more: &str) -> Vec<u8> {
 
 #[track_caller]
 fn made(module: &[u8]) -> Vec<u8> {
-    let component = component(module, Adapter::Wasi).unwrap_or_else(|fault| panic!("{fault}"));
+    let component = component(module, Adapter::Log).unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(ComponentKind::of(&component), ComponentKind::Component);
     wasmparser::validate(&component).expect("a valid component");
     component
@@ -81,8 +81,18 @@ fn an_earlier_version_of_the_contract_is_kept() {
 
 #[test]
 fn preview_1_is_adapted() {
-    let write = r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#;
-    assert!(names(&made(&echo_and(write, "")), "wasi:cli/stderr@0.2"));
+    let imports = [
+        r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#,
+        r#"(import "wasi_snapshot_preview1" "path_unlink_file" (func (param i32 i32 i32) (result i32)))"#,
+    ];
+    let module = echo_and(&imports.concat(), "");
+    for adapter in [Adapter::Log, Adapter::Wasi] {
+        let component = component(&module, adapter).unwrap_or_else(|fault| panic!("{fault}"));
+        wasmparser::validate(&component).expect("a valid component");
+        assert!(names(&component, "wasi:cli/stderr@0.2"), "{adapter:?}");
+        let has_files = names(&component, "wasi:filesystem");
+        assert_eq!(has_files, adapter == Adapter::Wasi, "{adapter:?}");
+    }
 }
 
 #[test]
@@ -167,7 +177,7 @@ fn each_mistake_has_its_cause_and_its_remedy() {
         ),
     ];
     for (module, expected) in rows {
-        let told = component(&module, Adapter::Wasi).expect_err(expected).to_string();
+        let told = component(&module, Adapter::Log).expect_err(expected).to_string();
         assert!(told.contains(expected), "\n{told}\ninstead of\n{expected}");
     }
 }
