@@ -21,6 +21,18 @@ macro_rules! each_sdk {
             fn cpp() {
                 super::$check("cpp_calls");
             }
+
+            #[test]
+            #[ignore = "`cargo xtask languages` builds the component and runs it"]
+            fn go() {
+                super::$check("go_calls");
+            }
+
+            #[test]
+            #[ignore = "`cargo xtask languages` builds the component and runs it"]
+            fn assembly_script() {
+                super::$check("assemblyscript_calls");
+            }
         }
     )+};
 }
@@ -295,5 +307,103 @@ fn mistakes_are_named(guest: &str) {
     let mut peer = host.connect(guest);
     peer.send("x".repeat(101));
     peer.expect_closed();
-    host.wait_line("a line that is too long", |line| line.message().contains("max_line"));
+    // In the language's own spelling: `max_line`, `SetMaxLine`, `maxLine`.
+    let said = |message: &str| message.to_lowercase().replace('_', "").contains("maxline");
+    host.wait_line("a line that is too long", |line| said(&line.message()));
+}
+
+/// A mistake in Go or AssemblyScript, what its line of the log begins with, and its place.
+const MISTAKES: &[(&str, &str, &str, &str)] = &[
+    ("go_trial", "index", "panic: runtime error: index out of range [3] with length 0", "main.go:"),
+    (
+        "go_trial",
+        "nil connection",
+        "panic: runtime error: invalid memory address or nil pointer dereference: something that was not set is used",
+        "main.go:",
+    ),
+    ("go_trial", "own connection", "panic: sandloop: this Conn has no connection yet", "main.go:"),
+    ("go_trial", "nil timer", "panic: runtime error: invalid memory address", "main.go:"),
+    ("go_trial", "nil map", "panic: assignment to entry in nil map", "main.go:"),
+    ("go_trial", "panic", "panic: no room for \"tea\"", "main.go:"),
+    ("go_trial", "sleep in a callback", "panic: sandloop: Sleep in a callback waits", "main.go:"),
+    ("assemblyscript_trial", "index", "abort: Index out of range", "array.ts:"),
+    ("assemblyscript_trial", "null", "abort: Unexpected 'null'", "assemblyscript_trial.ts:"),
+    (
+        "assemblyscript_trial",
+        "own connection",
+        "abort: this connection has no socket yet",
+        "connection.ts:",
+    ),
+    ("assemblyscript_trial", "throw", "abort: no room for tea", "assemblyscript_trial.ts:"),
+    ("assemblyscript_trial", "assert", "abort: three is two", "assemblyscript_trial.ts:"),
+];
+
+/// What Go's runtime says itself, over several lines.
+const FATAL: &[(&str, &str)] = &[
+    ("deadlock", "fatal error: all goroutines are asleep - deadlock!"),
+    ("goroutine panics", "panic: in a goroutine"),
+    ("memory", "fatal error: out of memory"),
+];
+
+fn trials(guest: &str) -> Host {
+    let plugin = Plugin::new(guest);
+    let listen = Listen::tcp(guest).option("a", "one");
+    Host::start(&Config::new().plugin(plugin).listen(listen))
+}
+
+#[test]
+#[ignore = "`cargo xtask languages` builds the components and runs it"]
+fn each_mistake_is_one_line_with_its_place() {
+    for guest in ["go_trial", "assemblyscript_trial"] {
+        let host = trials(guest);
+        for (_, word, begins, place) in MISTAKES.iter().filter(|row| row.0 == guest) {
+            let mut peer = host.connect(guest);
+            peer.send(format!("{word}\n"));
+            peer.expect_closed();
+            host.wait_line(word, |line| {
+                let message = line.message();
+                message.starts_with(begins) && message.contains(place)
+            });
+        }
+    }
+}
+
+#[test]
+#[ignore = "`cargo xtask languages` builds the components and runs it"]
+fn gos_runtime_has_the_last_word() {
+    let host = trials("go_trial");
+    for (word, begins) in FATAL {
+        let mut peer = host.connect("go_trial");
+        peer.send(format!("{word}\n"));
+        peer.expect_closed();
+        host.wait_line(word, |line| line.message().starts_with(begins));
+    }
+    for (word, printed) in
+        [("print", "printed without a newline"), ("println", "to standard error")]
+    {
+        host.connect("go_trial").send(format!("{word}\n"));
+        host.wait_line(word, |line| line.message() == printed);
+    }
+}
+
+#[test]
+#[ignore = "`cargo xtask languages` builds the components and runs it"]
+fn goroutines_go_on_between_events() {
+    let host = trials("go_trial");
+    let mut peer = host.connect("go_trial");
+    expect(
+        &mut peer,
+        &[
+            ("goroutine", "from a goroutine"),
+            ("goroutine after", "slept"),
+            ("many switches", "499500"),
+            ("time", "true true true"),
+            ("random", "true"),
+            ("large message", "1000000 7 9"),
+            ("large message", "1000000 7 9"),
+        ],
+    );
+    for _ in 0..100 {
+        expect(&mut peer, &[("collect", "collected")]);
+    }
 }

@@ -10,6 +10,8 @@ use crate::setup::{self, Route};
 use crate::step::Steps;
 
 mod adapt;
+mod assembly_script;
+mod go;
 pub mod javascript;
 pub mod metadata;
 mod native;
@@ -35,18 +37,25 @@ pub struct Component {
 
 /// `cargo xtask plugins`; the host in this profile, or none.
 pub fn command(host: Option<Profile>, all_languages: bool) -> Result<()> {
-    let mut steps = Steps::of(2 + usize::from(host.is_some()) + 3 * usize::from(all_languages));
+    let mut steps = Steps::of(2 + usize::from(host.is_some()) + 5 * usize::from(all_languages));
     let route = steps.step("set-up", || setup::for_components(Which::All))?;
     steps.step("components", || build(route, Which::All))?;
     if all_languages {
-        steps.step("set-up of JavaScript and Python", setup::for_languages)?;
+        steps.step("set-up of other languages", setup::for_languages)?;
         steps.step("JavaScript", || place(&javascript::build()?))?;
         steps.step("Python", || place(&python::build()?))?;
+        other_languages(&mut steps)?;
     }
     if let Some(profile) = host {
         steps.step(&format!("host, profile {}", profile.name()), || host::build(profile))?;
     }
     Ok(())
+}
+
+/// Those of Go and AssemblyScript, whose compilers come from PyPI and npm.
+pub fn other_languages(steps: &mut Steps) -> Result<()> {
+    steps.step("Go", || place(&go::build()?))?;
+    steps.step("AssemblyScript", || place(&assembly_script::build()?))
 }
 
 /// Builds components into `target/plugins`.

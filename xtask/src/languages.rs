@@ -4,15 +4,15 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::components::javascript;
+use crate::components::{self, javascript};
 use crate::host::{self, Profile};
 use crate::root::root;
 use crate::setup;
-use crate::step::{Steps, run};
+use crate::step::{Steps, cargo, run};
 
 /// Runs them; those of mistakes build plugins and serve them with the host of the tests.
 pub fn languages() -> Result<()> {
-    let mut steps = Steps::of(3);
+    let mut steps = Steps::of(6);
     steps.step("set-up", setup::for_languages)?;
     let sandloop = steps.step("host", || host::build(Profile::Quick))?;
     steps.step("JavaScript", || {
@@ -20,6 +20,12 @@ pub fn languages() -> Result<()> {
         node.arg("--test").arg(root().join("sdk/javascript/tests"));
         node.env("SANDLOOP_PROJECT", javascript::project()?);
         run(node.env("SANDLOOP_BIN", &sandloop))
+    })?;
+    components::other_languages(&mut steps)?;
+    steps.step("the suite over Go and AssemblyScript", || {
+        let words =
+            ["test", "-p", "sandloop-tests", "--test", "suite", "--", "--ignored", "native::"];
+        run(cargo(&words).env("SANDLOOP_BIN", &sandloop))
     })?;
     Ok(())
 }

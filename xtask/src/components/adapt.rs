@@ -16,6 +16,25 @@ pub fn by_its_exports(mut module: Vec<u8>) -> Result<Vec<u8>> {
     component(&module)
 }
 
+/// As [`by_its_exports`], with the adapter that `sandloop build` takes unless it is told otherwise.
+pub fn with_the_log(mut module: Vec<u8>) -> Result<Vec<u8>> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(root().join("wit"))?;
+    let world = resolve.select_world(&[package], Some(world(&module)))?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    let own = root().join("host/src/author/componentize");
+    let mut resolve = Resolve::default();
+    let package = resolve.push_file(own.join("preview1.wit"))?;
+    let world = resolve.select_world(&[package], Some("adapter"))?;
+    let mut stand_in = std::fs::read(own.join("preview1.wasm"))?;
+    embed_component_metadata(&mut stand_in, &resolve, world, StringEncoding::UTF8)?;
+    let encoder = ComponentEncoder::default().module(&module)?;
+    encoder
+        .adapter(adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, &stand_in)?
+        .encode()
+        .context("the module does not fit its world")
+}
+
 /// Wraps a module whose custom section says its world. What it takes of WASI preview 1 is adapted to 0.2.
 pub fn component(module: &[u8]) -> Result<Vec<u8>> {
     ComponentEncoder::default()

@@ -93,12 +93,12 @@ impl Language {
     }
 }
 
-fn named(language: &str, path: &Path) -> String {
+pub(super) fn named(language: &str, path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     format!("{language}_{stem}")
 }
 
-fn sorted(directory: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn sorted(directory: &Path) -> Result<Vec<PathBuf>> {
     if !directory.exists() {
         return Ok(Vec::new());
     }

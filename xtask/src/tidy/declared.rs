@@ -72,11 +72,12 @@ fn in_go(file: &File) -> Vec<(String, Numbers)> {
     let mut all = Vec::new();
     let mut lines = file.text.lines();
     while let Some(line) = lines.next() {
-        let name = match (line.strip_prefix("//go:wasmimport "), line.strip_prefix("//go:wasmexport ")) {
-            (Some(names), _) => format!("import {names}"),
-            (_, Some(name)) => format!("export {name}"),
-            _ => continue,
-        };
+        let name =
+            match (line.strip_prefix("//go:wasmimport "), line.strip_prefix("//go:wasmexport ")) {
+                (Some(names), _) => format!("import {names}"),
+                (_, Some(name)) => format!("export {name}"),
+                _ => continue,
+            };
         let declaration = lines.by_ref().find(|line| line.starts_with("func ")).unwrap_or_default();
         all.push((name, numbers(head(declaration))));
     }
