@@ -15,7 +15,7 @@ mod go;
 pub mod javascript;
 pub mod metadata;
 mod native;
-mod python;
+pub mod python;
 pub mod rust;
 
 /// Which components to build.

@@ -88,7 +88,7 @@ const RUN = [
   ['wrong', /ERROR Wrong\.receiveData threw TypeError: sendData takes a string or a Uint8Array, not number: String\(it\) makes text of it at receiveData \(handlers\.ts:9\)/],
   ['rejects', /ERROR Rejects\.receiveData threw RangeError: later at handlers\.ts:15/],
   ['native', /ERROR Native\.receiveData threw TypeError: this is a promise of the engine itself.*sandloop-build/],
-  ['late', /WARN sendData on a connection that has ended \(closed\) sends nothing at .*handlers\.ts:33.*end in unbind\(\)/],
+  ['late', /WARN sendData on a connection that has ended \(closed\) sends nothing at .*handlers\.ts:34.*end in unbind\(\)/],
 ];
 
 /** Serves a configuration; `use` gets the ports in the order of the listeners. */

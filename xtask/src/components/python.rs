@@ -1,5 +1,6 @@
-//! The echo written in Python: `sdk/python/samples/echo` becomes the component `py_echo`.
+//! The samples in Python: `sdk/python/templates/NAME` becomes the component `py_NAME`.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -8,23 +9,35 @@ use super::Component;
 use crate::root::{root, target};
 use crate::step::run;
 
+/// The templates that are samples.
+const SAMPLES: &[&str] = &["chat", "client", "deferred", "echo", "lines"];
+
 /// The compiler: CPython in WebAssembly, with the program's state after its imports.
 const COMPILER: &str = "componentize-py==0.25.1";
 
-/// Builds it, with the compiler in `target/python`.
+/// Builds them as a project does, with the compiler in `target/python`.
 pub fn build() -> Result<Vec<Component>> {
+    let python = python()?;
+    SAMPLES.iter().map(|sample| build_one(&python, sample)).collect()
+}
+
+/// The interpreter of an environment that has the compiler.
+pub fn python() -> Result<PathBuf> {
     let tools = target().join("python");
-    let compiler = tools.join("bin/componentize-py");
-    if !compiler.exists() {
+    if !tools.join("bin/componentize-py").exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&tools))?;
         let mut pip = Command::new(tools.join("bin/pip"));
         run(pip.args(["install", "--quiet", "--disable-pip-version-check", COMPILER]))?;
     }
+    Ok(tools.join("bin/python"))
+}
 
-    let component = tools.join("py_echo.wasm");
-    let mut command = Command::new(compiler);
-    command.arg("-d").arg(root().join("wit")).args(["-w", "minimal", "componentize", "-p"]);
-    command.arg(root().join("sdk/python/samples/echo"));
-    run(command.arg("app").arg("-o").arg(&component))?;
-    Ok(vec![Component { name: "py_echo".to_owned(), bytes: std::fs::read(component)? }])
+fn build_one(python: &Path, sample: &str) -> Result<Component> {
+    let name = format!("py_{sample}");
+    let component = target().join("python").join(format!("{name}.wasm"));
+    let sdk = root().join("sdk/python");
+    let mut compiler = Command::new(python);
+    compiler.env("PYTHONPATH", &sdk).args(["-m", "sandloop.build", "-o"]).arg(&component);
+    run(compiler.arg(sdk.join("templates").join(sample).join("src/app.py")))?;
+    Ok(Component { name, bytes: std::fs::read(component)? })
 }
