@@ -366,6 +366,16 @@ impl Running {
         self.stderr.wait_for(|lines| lines.iter().any(says).then_some(())).is_some()
     }
 
+    /// Waits for so many lines on standard error that match; the last of them, none when it ends without.
+    pub fn says_often(
+        &self,
+        times: usize,
+        mut matches: impl FnMut(&LogLine) -> bool,
+    ) -> Option<LogLine> {
+        self.stderr
+            .wait_for(|lines| lines.iter().filter(|line| matches(line)).nth(times - 1).cloned())
+    }
+
     /// Waits for a line on standard error that has this in it; false when it ends without.
     pub fn logs(&self, text: &str) -> bool {
         let has = |line: &LogLine| line.0.contains(text);

@@ -4,6 +4,8 @@
 //! Seconds in CI, and the same mixture each time; `cargo xtask soak MINUTES` goes on for as long as one likes, each time with
 //! another one.
 
+mod upgrades;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
