@@ -8,6 +8,7 @@ pub use crate::bindings::sandloop::plugin::files::FileError;
 use crate::{
     bindings::sandloop::plugin::{file_versions, files as host},
     deferrable::{DefaultDeferrable, Deferrable},
+    host::calls,
     sockets::Socket,
 };
 
@@ -126,10 +127,8 @@ impl Socket {
         let length = (part.end != u64::MAX).then(|| part.end.saturating_sub(part.start).into());
         let part = host::FilePart { offset: part.start.into(), length };
         match version {
-            None => host::send_file(&self.host(), path, part),
-            Some(FileVersion(version)) => {
-                file_versions::send_version(&self.host(), path, part, version)
-            }
+            None => calls::send_file(&self.host(), path, part),
+            Some(FileVersion(version)) => calls::send_version(&self.host(), path, part, version),
         }
     }
 }

@@ -2,9 +2,22 @@
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::bindings::sandloop::plugin::{
-    channels, deferred, log, options, processes, queues, reactor, timers,
+    channels, deferred, log, options, processes, queues, reactor, socket_options, sockets, timers,
 };
+/// What a socket is given to, besides its own calls.
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod calls {
+    pub(crate) use crate::bindings::sandloop::plugin::{
+        datagrams::send_datagram,
+        file_versions::send_version,
+        files::send_file,
+        proxying::{get_proxied_bytes, proxy_incoming_to, stop_proxying},
+        tls::{end_of_stream, failure, peer_certificates, session, start_tls},
+    };
+}
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use crate::testing::host::{
-    channels, deferred, log, options, processes, queues, reactor, timers,
+pub(crate) use crate::testing::{
+    host::{channels, deferred, log, options, processes, queues, reactor, timers},
+    sockets,
+    sockets::{absent as calls, options as socket_options},
 };

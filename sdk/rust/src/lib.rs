@@ -28,7 +28,8 @@
 //! - [`hooks`]: what runs at the end.
 //! - [`options`], [`log`]: the operator's words, and words for the operator.
 //! - [`types`]: addresses, close reasons, error codes.
-//! - `testing`, on the developer's own machine only: a loop whose clock a unit test moves.
+//! - `testing`, on the developer's own machine only: a loop whose clock a unit test moves, and the other ends of its
+//!   connections.
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
@@ -94,7 +95,7 @@ pub use reactor::{is_running, next_tick, schedule, stop};
 pub use sockets::{Socket, bind_connect, connect, connect_to, connect_unix, connection_count};
 pub use spawn::{SpawnedProcess, spawn};
 pub use tick_loop::{TickLoop, tick_loop};
-pub use timers::{PeriodicTimer, Timer, add_periodic_timer, add_timer, cancel_timer};
+pub use timers::{IdleTimer, PeriodicTimer, Timer, add_periodic_timer, add_timer, cancel_timer};
 pub use tls::{TlsClient, TlsServer, Verification};
 pub use types::{Address, CloseReason, ErrorCode};
 pub use watching::{FileWatch, Watch, WatchError, watch_file};

@@ -40,6 +40,27 @@ impl Options {
         self.get(key).map(|value| parse_value(key, value)).transpose()
     }
 
+    /// As [`parse`](Self::parse), with a value for where the operator gave none.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    ///
+    /// ```
+    /// # use sandloop::Options;
+    /// # fn main() -> Result<(), sandloop::options::BadOption> {
+    /// let options = Options::from_iter([("length", "64")]);
+    /// assert_eq!(options.parse_or("length", 16)?, 64);
+    /// assert_eq!(options.parse_or("width", 16)?, 16);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn parse_or<T>(&self, key: &str, default: T) -> Result<T, BadOption>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        self.parse(key).map(|value| value.unwrap_or(default))
+    }
+
     /// Every option, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
@@ -92,6 +113,17 @@ where
     T: FromStr<Err: fmt::Display>,
 {
     get(key).map(|value| parse_value(key, &value)).transpose()
+}
+
+/// As [`Options::parse_or`], for one of the plugin's options.
+///
+/// # Errors
+/// [`BadOption`] where there is a value and it cannot be read.
+pub fn parse_or<T>(key: &str, default: T) -> Result<T, BadOption>
+where
+    T: FromStr<Err: fmt::Display>,
+{
+    parse(key).map(|value| value.unwrap_or(default))
 }
 
 /// All of the plugin's options.

@@ -28,7 +28,7 @@
 //! Pause the client until then: what it sends early is the plugin's own otherwise.
 
 pub use crate::bindings::sandloop::plugin::proxying::ProxyError;
-use crate::{bindings::sandloop::plugin::proxying as host, sockets::Socket};
+use crate::{bindings::sandloop::plugin::proxying as host, host::calls, sockets::Socket};
 
 /// How to proxy: by default without end, and as much may wait for the target as the operator allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -60,17 +60,17 @@ impl Socket {
     ) -> Result<(), ProxyError> {
         let ProxyOptions { buffer, bytes } = options;
         let options = host::ProxyOptions { buffer, bytes: bytes.into() };
-        host::proxy_incoming_to(&self.host(), &target.host(), options)
+        calls::proxy_incoming_to(&self.host(), &target.host(), options)
     }
 
     /// Has what comes be told by `receive_data` again. Does nothing where it is not proxied.
     pub fn stop_proxying(&self) {
-        host::stop_proxying(&self.host());
+        calls::stop_proxying(&self.host());
     }
 
     /// Bytes that have gone over since this connection was last told to be proxied; still there in its `unbind`.
     #[must_use]
     pub fn get_proxied_bytes(&self) -> u64 {
-        host::get_proxied_bytes(&self.host()).into()
+        calls::get_proxied_bytes(&self.host()).into()
     }
 }

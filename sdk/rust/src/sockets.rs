@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::{
-    bindings::sandloop::plugin::{datagrams, socket_options as options, sockets as host},
     connection::Connection,
     duration::{from_milliseconds, to_milliseconds_saturating},
+    host::{calls, socket_options as options, sockets as host},
     types::{Address, CloseReason, Endpoint, ErrorCode},
 };
 
@@ -174,7 +174,7 @@ impl Socket {
         port: u16,
     ) -> Result<(), ErrorCode> {
         let to = Endpoint { host: host.into(), port };
-        datagrams::send_datagram(&self.host(), data.as_ref(), &to)
+        calls::send_datagram(&self.host(), data.as_ref(), &to)
     }
 
     /// Has the system find out when a silent peer has gone: after `idle` of silence, with `count` probes each `interval`

@@ -3,8 +3,34 @@
 //!
 //! It has the host's order (timers, mail, ticks) and its default limits, for one instance alone: an operation
 //! runs on the test's own thread, a channel reaches the subscriptions of the test, a spawned process is a name
-//! whose messages are kept. Each thread has a loop of its own, so tests run side by side. There are no sockets:
-//! keep a protocol apart from its connection, as a function of bytes, or test the component in a real host.
+//! whose messages are kept. Each thread has a loop of its own, so tests run side by side.
+//!
+//! The test is the other end of every connection: [`accept`] is a peer that connects, [`dial`] what the plugin connects
+//! to. What is sent is there at once, and a peer always reads. TLS, proxying, files and datagrams are not there, which their calls
+//! say: test them with a transcript (`sandloop test`).
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use sandloop::{CloseReason, Connection, Socket, testing};
+//!
+//! struct Echo(Socket);
+//!
+//! impl Connection for Echo {
+//!     fn receive_data(&mut self, data: &[u8]) {
+//!         self.0.send_data(data);
+//!         self.0.set_comm_inactivity_timeout(Duration::from_secs(5));
+//!     }
+//! }
+//!
+//! let peer = testing::accept(Echo);
+//! peer.send("one\n");
+//! assert_eq!(peer.received(), "one\n");
+//! testing::advance(Duration::from_secs(5));
+//! assert_eq!(peer.closed(), Some(CloseReason::InactivityTimeout));
+//! ```
+//!
+//! Time is the test's as well:
 //!
 //! ```
 //! use std::{cell::Cell, rc::Rc, time::Duration};
@@ -19,6 +45,8 @@
 //! ```
 
 pub(crate) mod host;
+mod peer;
+pub(crate) mod sockets;
 
 use std::{
     cell::RefCell,
@@ -26,7 +54,11 @@ use std::{
     time::Duration,
 };
 
-use self::host::{Host, Mail};
+pub use self::peer::{Dial, Peer, Received, accept, accept_with, dial};
+use self::{
+    host::{Host, Mail},
+    sockets::Connections,
+};
 use crate::{
     log::Level,
     processes::{ExitReason, ProcessId},
@@ -47,6 +79,7 @@ struct Loop {
     ticks: VecDeque<u32>,
     stopped: bool,
     host: Host,
+    connections: Connections,
 }
 
 thread_local! {
@@ -54,7 +87,7 @@ thread_local! {
 }
 
 /// Moves the clock and runs turns until nothing is due: in each the timers in the order of their deadlines, then
-/// mail (results of operations, messages, items), then ticks.
+/// mail (results of operations, messages, items), what has come to connections, connections that were asked for, ticks, and ends.
 ///
 /// # Panics
 /// When the turns do not come to an end, as with a tick loop that does not stop.
@@ -80,11 +113,14 @@ pub fn turn() {
             mail.deliver();
         }
     }
+    sockets::run_sockets();
+    sockets::run_connects();
     for _ in 0..LOOP.with_borrow(|all| all.ticks.len()) {
         if let Some(id) = LOOP.with_borrow_mut(|all| all.ticks.pop_front()) {
             crate::reactor::tick(id);
         }
     }
+    sockets::run_unbinds();
 }
 
 /// What the clock says.
@@ -162,7 +198,8 @@ impl Loop {
         if !self.mail.is_empty() || !self.ticks.is_empty() {
             return Some(self.now);
         }
-        let (deadline, _) = *self.timers.keys().next()?;
+        let timer = self.timers.keys().next().map(|(deadline, _)| *deadline);
+        let deadline = timer.into_iter().chain(self.connections.next_news(self.now)).min()?;
         (deadline <= end).then_some(deadline.max(self.now))
     }
 

@@ -5,7 +5,12 @@
 //! of so many is a millisecond late at most. All that are due fire in one turn; a timer made meanwhile waits for the next. Dropping
 //! a handle does not cancel its timer.
 
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+    time::Duration,
+};
 
 use crate::{
     callbacks::{Key, Table},
@@ -49,6 +54,83 @@ impl PeriodicTimer {
     /// Forgets the timer, also from its own callback.
     pub fn cancel(self) {
         cancel(self.0);
+    }
+}
+
+/// A timer that is begun anew as often as one likes, and calls its action when nobody has for its delay: for peers that say
+/// nothing. Dropping it cancels it, so that one in a connection ends with it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use sandloop::{Connection, IdleTimer, Socket};
+///
+/// struct Lines {
+///     socket: Socket,
+///     idle: IdleTimer,
+/// }
+///
+/// impl Lines {
+///     fn new(socket: Socket) -> Self {
+///         let peer = socket.clone();
+///         let idle = IdleTimer::new(Duration::from_secs(5), move || peer.close_connection());
+///         Lines { socket, idle }
+///     }
+/// }
+///
+/// impl Connection for Lines {
+///     fn receive_data(&mut self, data: &[u8]) {
+///         self.idle.restart();
+///         self.socket.send_data(data);
+///     }
+/// }
+/// ```
+pub struct IdleTimer {
+    delay: Duration,
+    action: Rc<RefCell<dyn FnMut()>>,
+    timer: Cell<Timer>,
+}
+
+impl IdleTimer {
+    /// Begins it.
+    ///
+    /// # Panics
+    /// As [`add_timer`].
+    pub fn new(delay: Duration, action: impl FnMut() + 'static) -> Self {
+        let action: Rc<RefCell<dyn FnMut()>> = Rc::new(RefCell::new(action));
+        let timer = Cell::new(begin(delay, &action));
+        IdleTimer { delay, action, timer }
+    }
+
+    /// Begins it anew, also when it has fired or was cancelled.
+    ///
+    /// # Panics
+    /// As [`add_timer`].
+    pub fn restart(&self) {
+        self.cancel();
+        self.timer.set(begin(self.delay, &self.action));
+    }
+
+    /// Ends it until it is begun anew. Does nothing once it has fired.
+    pub fn cancel(&self) {
+        self.timer.get().cancel();
+    }
+}
+
+fn begin(delay: Duration, action: &Rc<RefCell<dyn FnMut()>>) -> Timer {
+    let action = action.clone();
+    add_timer(delay, move || (action.borrow_mut())())
+}
+
+impl Drop for IdleTimer {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+impl fmt::Debug for IdleTimer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdleTimer").field("delay", &self.delay).finish_non_exhaustive()
     }
 }
 
@@ -267,6 +349,47 @@ mod tests {
         });
         advance(milliseconds(100));
         assert_eq!(*log.borrow(), ["periodic"; 3]);
+    }
+
+    #[test]
+    fn an_idle_timer_fires_when_nobody_begins_it_anew() {
+        let log = Log::default();
+        let idle = Rc::new(IdleTimer::new(milliseconds(10), note(&log, "idle")));
+        advance(milliseconds(9));
+        idle.restart();
+        advance(milliseconds(9));
+        assert!(log.borrow().is_empty());
+        advance(milliseconds(1));
+        assert_eq!(*log.borrow(), ["idle"]);
+        advance(milliseconds(100));
+        idle.restart();
+        advance(milliseconds(10));
+        assert_eq!(log.borrow().len(), 2, "also after it has fired");
+        idle.restart();
+        idle.cancel();
+        idle.restart();
+        drop(idle);
+        advance(milliseconds(100));
+        assert_eq!(log.borrow().len(), 2, "dropped");
+    }
+
+    /// Its own action may begin it anew, or end it.
+    #[test]
+    fn an_idle_timer_may_be_begun_in_its_action() {
+        let count = Rc::new(Cell::new(0));
+        let slot: Rc<RefCell<Option<IdleTimer>>> = Rc::default();
+        let (counted, its) = (count.clone(), slot.clone());
+        let idle = IdleTimer::new(milliseconds(10), move || {
+            counted.set(counted.get() + 1);
+            if counted.get() < 3 {
+                its.borrow().as_ref().unwrap().restart();
+            } else {
+                its.take();
+            }
+        });
+        slot.replace(Some(idle));
+        advance(milliseconds(1000));
+        assert_eq!((count.get(), slot.borrow().is_none()), (3, true));
     }
 
     #[test]

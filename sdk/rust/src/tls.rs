@@ -25,7 +25,9 @@
 //!
 //! Keys and authorities are the operator's: `[plugins.NAME.tls.PROFILE]` of `plugins.toml` is a profile, which a plugin names.
 
-use crate::{bindings::sandloop::plugin::tls as host, sockets::Socket, types::ErrorCode};
+use crate::{
+    bindings::sandloop::plugin::tls as host, host::calls, sockets::Socket, types::ErrorCode,
+};
 
 #[doc(inline)]
 pub use host::{
@@ -133,25 +135,25 @@ impl Socket {
     /// certificate, or the plugin may not decide alone: the log names the line), `invalid-argument` (the name; the
     /// protocols), `limit`.
     pub fn start_tls(&self, role: impl Into<TlsRole>) -> Result<(), ErrorCode> {
-        host::start_tls(&self.host(), &role.into().0)
+        calls::start_tls(&self.host(), &role.into().0)
     }
 
     /// What was agreed on, once the handshake is complete.
     #[must_use]
     pub fn tls_session(&self) -> Option<TlsSession> {
-        host::session(&self.host())
+        calls::session(&self.host())
     }
 
     /// Why the handshake failed, in `unbind`.
     #[must_use]
     pub fn tls_failure(&self) -> Option<HandshakeFailure> {
-        host::failure(&self.host())
+        calls::failure(&self.host())
     }
 
     /// The peer's certificate, then those that lead to its authority, each as DER.
     #[must_use]
     pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
-        host::peer_certificates(&self.host())
+        calls::peer_certificates(&self.host())
     }
 
     /// The peer's certificate, as DER where EventMachine has PEM.
@@ -196,6 +198,6 @@ impl Socket {
     /// How the peer's stream has ended: whether it said so.
     #[must_use]
     pub fn end_of_stream(&self) -> StreamEnd {
-        host::end_of_stream(&self.host())
+        calls::end_of_stream(&self.host())
     }
 }

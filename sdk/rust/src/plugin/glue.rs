@@ -47,7 +47,7 @@ impl<C: Classes> handler::Guest for Glue<C> {
 
 impl<C: Classes> handler::GuestConnection for Held<C> {
     fn new(socket: host::Socket, origin: Origin) -> Self {
-        let socket = Socket::new(socket);
+        let socket = Socket::new(socket.into());
         let made = match origin {
             Origin::Accepted(accepted) => {
                 let class =
