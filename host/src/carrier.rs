@@ -86,6 +86,16 @@ impl Carrier {
         }
     }
 
+    /// Whether the last turn found nothing to do, and nothing is left for the next one at this time.
+    pub fn is_idle(&self) -> bool {
+        self.the_loop.is_idle()
+    }
+
+    /// The next moment at which something is due by the clock.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.the_loop.next_deadline()
+    }
+
     /// How many pieces of bounded work the last turn did: a turn that does what has piled up in one go would do as many as there
     /// is.
     pub fn units_of_turn(&self) -> usize {

@@ -2,6 +2,7 @@
 
 mod author;
 mod signatures;
+mod transcripts;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -37,7 +38,8 @@ struct Arguments {
 const AFTER_HELP: &str = "\
 Exit codes:
   0  stopped as asked, or the file is good
-  1  the host failed: the operating system refused something, or every program has ended
+  1  the host failed: the operating system refused something, or every program has ended; a transcript
+     has not passed
   2  the command line, SANDLOOP_LOG or the configuration is wrong
   3  a plugin cannot be loaded
   4  an address cannot be served
@@ -67,6 +69,10 @@ enum CliCommand {
         /// Print every bound: its value, the line that sets it or that it is a default, and what happens at it.
         #[arg(long)]
         explain: bool,
+        /// Make one connection of each handler that a listener names, on a pretended socket: what dies at the first
+        /// connection is told now.
+        #[arg(long = "try")]
+        tries: bool,
     },
     /// Compile every component of a configuration into its compile cache, ahead of a start; serve nothing.
     Compile {
@@ -130,6 +136,8 @@ enum CliCommand {
         #[arg(long)]
         ready: bool,
     },
+    /// Play transcripts: what peers send and expect of the plugins, and what time it is; docs/testing.md has the words.
+    Test(transcripts::TestArguments),
     /// Print the JSON Schema of plugins.toml, by which editors complete and check it.
     Schema,
     /// Compile standard input to standard output for the host that has started this process.
@@ -181,7 +189,7 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
     let filter = filter::from_environment().map_err(|error| Complaint(error.to_string(), 2))?;
     match command {
         CliCommand::Run { file, take_over } => serve(file, filter, signals, *take_over),
-        CliCommand::Check { file, explain } => check(file, filter, *explain),
+        CliCommand::Check { file, explain, tries } => check(file, filter, *explain, *tries),
         CliCommand::Compile { file } => fill(file, filter),
         CliCommand::Build { words } => author::build(words, filter),
         CliCommand::Pull { file } => pull(file, filter),
@@ -191,6 +199,7 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         CliCommand::Manual { folder } => manual(folder),
         CliCommand::Top { file, once } => top(file, *once),
         CliCommand::Health { file, ready } => health(file, *ready),
+        CliCommand::Test(arguments) => test(arguments),
         CliCommand::Schema => {
             print(&format!("{:#}\n", schema::schema()));
             Ok(ExitCode::SUCCESS)
@@ -223,16 +232,28 @@ fn serve(
     run::serve(&config, signals, &manager, takes_over).map_err(tell)
 }
 
-fn check(file: &Path, filter: Option<Filter>, explain: bool) -> Result<ExitCode, Complaint> {
+fn check(
+    file: &Path,
+    filter: Option<Filter>,
+    explain: bool,
+    tries: bool,
+) -> Result<ExitCode, Complaint> {
     let config = Config::load(file).map_err(StartError::Config)?;
     let _log = start_log(Some(&config), LogLevel::Warn, filter)?;
     log_doubts(&config);
-    run::check(&config)?;
+    run::check(&config, tries)?;
     let explained = if explain { Explained(&config).to_string() } else { String::new() };
     let (plugins, listeners) = (config.plugins.len(), config.listeners.len());
     let file = file.display();
     print(&format!("{explained}{file}: good: plugins: {plugins}, listeners: {listeners}\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+fn test(arguments: &transcripts::TestArguments) -> Result<ExitCode, Complaint> {
+    let verdict = transcripts::play(arguments, print);
+    let verdict = verdict.map_err(|error| Complaint(error.to_string(), error.exit_code()))?;
+    print(&format!("{verdict}\n"));
+    Ok(if verdict.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn fill(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {

@@ -71,18 +71,39 @@ pub struct Clock {
 #[derive(Debug, Clone)]
 enum TimeSource {
     System(Instant),
-    Manual(Arc<AtomicU64>),
+    Manual(Arc<ManualTime>),
+}
+
+/// A time that is moved.
+#[derive(Debug, Default)]
+struct ManualTime {
+    now: AtomicU64,
+    /// Nanoseconds that a poll waits for what another thread does.
+    patience: AtomicU64,
+    /// Whether a guest that sleeps moves the time instead.
+    moves_by_sleeping: bool,
 }
 
 /// Moves a manual [`Clock`].
 #[derive(Debug, Clone)]
-pub struct Hand(Arc<AtomicU64>);
+pub struct Hand(Arc<ManualTime>);
 
 impl Hand {
     /// Moves the clock forward.
     pub fn advance(&self, duration: Duration) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.0.fetch_add(nanoseconds, Ordering::SeqCst);
+        self.0.now.fetch_add(nanoseconds, Ordering::SeqCst);
+    }
+
+    /// Moves the clock to this moment, unless it is past it.
+    pub fn advance_to(&self, moment: Moment) {
+        self.0.now.fetch_max(moment.0, Ordering::SeqCst);
+    }
+
+    /// Has polls wait so long, of the system's time, for what another thread does.
+    pub fn let_polls_wait(&self, at_most: Duration) {
+        let nanoseconds = u64::try_from(at_most.as_nanos()).unwrap_or(u64::MAX);
+        self.0.patience.store(nanoseconds, Ordering::Relaxed);
     }
 }
 
@@ -94,8 +115,17 @@ impl Clock {
 
     /// A clock that stands still until its [`Hand`] moves it.
     pub fn manual() -> (Clock, Hand) {
-        let now = Arc::new(AtomicU64::new(0));
-        (Clock { source: TimeSource::Manual(now.clone()), turn: Arc::default() }, Hand(now))
+        Clock::moved(ManualTime::default())
+    }
+
+    /// The same, which a guest that sleeps moves to the end of its sleep.
+    pub fn scripted() -> (Clock, Hand) {
+        Clock::moved(ManualTime { moves_by_sleeping: true, ..ManualTime::default() })
+    }
+
+    fn moved(time: ManualTime) -> (Clock, Hand) {
+        let time = Arc::new(time);
+        (Clock { source: TimeSource::Manual(time.clone()), turn: Arc::default() }, Hand(time))
     }
 
     /// A clock with the same source and a turn of its own, for another reactor.
@@ -107,7 +137,7 @@ impl Clock {
     pub fn now(&self) -> Moment {
         match &self.source {
             TimeSource::System(start) => Moment::from_start(start.elapsed()),
-            TimeSource::Manual(now) => Moment(now.load(Ordering::SeqCst)),
+            TimeSource::Manual(time) => Moment(time.now.load(Ordering::SeqCst)),
         }
     }
 
@@ -133,12 +163,25 @@ impl Clock {
         std::thread::park_timeout(at_most);
     }
 
-    /// How long a poll may wait for `deadline`. A manual clock never waits: its hand is moved by whoever runs
+    /// Moves the clock to the end of a sleep, where sleeps do that.
+    pub fn sleeps_until(&self, end: Moment) -> bool {
+        match &self.source {
+            TimeSource::Manual(time) if time.moves_by_sleeping => {
+                time.now.fetch_max(end.0, Ordering::SeqCst);
+                true
+            }
+            TimeSource::System(_) | TimeSource::Manual(_) => false,
+        }
+    }
+
+    /// How long a poll may wait for `deadline`. With a manual clock it waits for no deadline: its hand is moved by whoever runs
     /// the turns.
     pub fn wait_until(&self, deadline: Option<Moment>) -> Option<Duration> {
-        match self.source {
+        match &self.source {
             TimeSource::System(_) => deadline.map(|deadline| deadline.since(self.now())),
-            TimeSource::Manual(_) => Some(Duration::ZERO),
+            TimeSource::Manual(time) => {
+                Some(Duration::from_nanos(time.patience.load(Ordering::Relaxed)))
+            }
         }
     }
 }
@@ -150,11 +193,23 @@ mod tests {
     #[test]
     fn a_manual_clock_moves_by_hand_only() {
         let (clock, hand) = Clock::manual();
+        assert!(!clock.sleeps_until(Moment(1)), "nor by a sleep");
         let before = clock.begin_turn();
         hand.advance(Duration::from_millis(5));
         assert_eq!(clock.now().since(before), Duration::from_millis(5));
         assert_eq!(clock.turn(), before, "the turn keeps the time it began with");
         assert_eq!(clock.wait_until(None), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_sleep_moves_a_scripted_clock() {
+        let (clock, hand) = Clock::scripted();
+        assert!(clock.sleeps_until(Moment(5)) && clock.sleeps_until(Moment(3)));
+        assert_eq!(clock.now(), Moment(5), "never back");
+        hand.advance_to(Moment(4));
+        assert_eq!(clock.now(), Moment(5));
+        hand.let_polls_wait(Duration::from_millis(1));
+        assert_eq!(clock.wait_until(None), Some(Duration::from_millis(1)));
     }
 
     #[test]

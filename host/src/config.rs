@@ -27,7 +27,7 @@ pub(crate) mod limits;
 pub(crate) mod listen_rule;
 pub mod model;
 pub(crate) mod names;
-mod options;
+pub(crate) mod options;
 pub(crate) mod origins;
 mod overlap;
 pub(crate) mod proxy_protocol;

@@ -15,7 +15,7 @@
 //! - [`reactor`]: the loop, its turn, and what it owns;
 //! - [`carrier`]: who carries the loop, and enters the guests;
 //! - [`run`]: from a configuration to a running host, and to its end;
-//! - [`author`]: what those who write plugins do: make components, and see them run.
+//! - [`author`]: what those who write plugins do: make components, see them run, and test them.
 
 pub mod author;
 pub mod base;

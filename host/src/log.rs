@@ -98,6 +98,42 @@ pub(crate) fn left_out() -> u64 {
     LOG.get().map_or(0, |log| log.host.lost.total())
 }
 
+/// The lines of a log that nobody writes: whoever has it takes them.
+#[derive(Debug)]
+pub struct KeptLog(Arc<WriteQueue>);
+
+/// Keeps the log, every line one JSON object, for whoever takes it: what guests say of any level, and what the host says of
+/// `level` or more important. None where the process has a log already.
+///
+/// # Errors
+/// When the system has no thread for the standard output of plugins.
+pub fn keep(level: LogLevel) -> io::Result<Option<KeptLog>> {
+    let log = Arc::new(WriteQueue::new(StandardStream::Log, QUEUES.0));
+    if LOG.set(log.clone()).is_err() {
+        return Ok(None);
+    }
+    let output = Arc::new(WriteQueue::new(StandardStream::Output, QUEUES.1));
+    writer::spawn(&output, io::stdout())?;
+    let _ = OUTPUT.set(output);
+    let format = LineFormat::objects();
+    format.settle();
+    let filter = format!("{},{}=trace", Filter::from(level), guest_lines::TARGET);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .event_format(format)
+        .with_writer(ToQueue(log.clone()));
+    // Somebody else's subscriber stays.
+    let _ = subscriber.try_init();
+    Ok(Some(KeptLog(log)))
+}
+
+impl KeptLog {
+    /// The lines that have come since it was asked last.
+    pub fn take(&self) -> Vec<u8> {
+        self.0.drain()
+    }
+}
+
 impl Drop for Log {
     fn drop(&mut self) {
         // What is lost of the output is told in the log.

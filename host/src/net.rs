@@ -3,4 +3,6 @@
 pub(crate) mod connection;
 pub(crate) mod datagram;
 pub mod listener;
+pub(crate) mod network;
 pub(crate) mod outbound;
+pub(crate) mod stand_in;

@@ -9,6 +9,7 @@ pub(crate) mod incidents;
 pub(crate) mod jobs;
 pub(crate) mod lines;
 pub(crate) mod loop_holds;
+pub(crate) mod missing;
 pub(crate) mod readiness;
 pub(crate) mod reloads;
 pub(crate) mod report;

@@ -14,6 +14,7 @@ pub(crate) mod exit;
 mod fair_share;
 mod files;
 mod handshakes;
+mod idle;
 mod inbox;
 mod inquiries;
 mod instances;

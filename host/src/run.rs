@@ -7,6 +7,7 @@ pub mod error;
 pub mod fill;
 mod fixed;
 mod handover;
+mod never_started;
 pub(crate) mod news;
 pub mod notify;
 pub mod prepare;
@@ -38,6 +39,7 @@ use crate::net::listener::admin::BoundAdmin;
 use crate::net::listener::handed::{HandedSockets, heirlooms};
 use crate::net::listener::tls::TlsWatch;
 use crate::net::listener::{BoundListener, Listener, PathLocks, PathWatch};
+use crate::net::network::Network;
 use crate::plugin::readiness::Readiness;
 use crate::plugin::tls::ProfileWatch;
 use crate::reactor::Reactor;
@@ -53,14 +55,21 @@ use crate::run::signals::SignalWatch;
 use crate::run::supervise::{End, Supervisor};
 use crate::run::watches::{FileWatches, SourceWatch};
 
-/// Loads and checks everything that `config` names, serves nothing.
-pub fn check(config: &Config) -> Result<(), StartError> {
-    let prepared = prepare(config, &Clock::system())?;
-    prepared.left_out.into_iter().next().map_or(Ok(()), |fault| Err(StartError::Load(fault)))
+/// Loads and checks everything that `config` names, serves nothing. With `tries_connections` each handler that a listener names
+/// has a connection, which nobody has made.
+pub fn check(config: &Config, tries_connections: bool) -> Result<(), StartError> {
+    let clock = Clock::system();
+    let network =
+        if tries_connections { Network::Scripted(Arc::default()) } else { Network::System };
+    let mut prepared = prepare(config, &clock, network)?;
+    if let Some(fault) = prepared.left_out.drain(..).next() {
+        return Err(StartError::Load(fault));
+    }
+    if tries_connections { prepared.try_connections() } else { Ok(()) }
 }
 
-fn prepare(config: &Config, clock: &Clock) -> Result<Prepared, StartError> {
-    panics::catch(|| Prepared::new(config, clock))
+fn prepare(config: &Config, clock: &Clock, network: Network) -> Result<Prepared, StartError> {
+    panics::catch(|| Prepared::on(config, clock, network))
         .unwrap_or_else(|panicked| Err(StartError::panicked("preparing the plugins")(panicked)))
 }
 
@@ -81,7 +90,7 @@ pub fn serve(
     let begun = clock.now();
     let starting =
         manager.starting(config.plugins.len()).map_err(StartError::thread("the start"))?;
-    let prepared = prepare(config, &clock)?;
+    let prepared = prepare(config, &clock, Network::System)?;
     let Prepared { config, left_out, mut reactors, mut served, host, files, .. } = prepared;
     let Prepared { ticker, workers, slow, disposal, quota, .. } = prepared;
     for cause in left_out {

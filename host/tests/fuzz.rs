@@ -187,7 +187,7 @@ fn first_calls(component: &Path) {
          [plugins.changed.limits]\ncpu_per_event = \"20ms\"\n"
     );
     let config = Config::parse(Path::new("plugins.toml"), &text).expect("a configuration");
-    if let Err(error) = run::check(&config) {
+    if let Err(error) = run::check(&config, false) {
         assert!(error.to_string().starts_with("plugins.toml:6: "), "{error}");
     }
 }

@@ -32,7 +32,7 @@ fn no_guest_is_linked_to_anything_asynchronous() {
              limits.cpu_per_event = \"10s\"\n"
         );
         let config = Config::parse(Path::new("plugins.toml"), &text).expect("a configuration");
-        if let Err(error) = run::check(&config) {
+        if let Err(error) = run::check(&config, false) {
             let text = error.to_string();
             let called = CALLED.iter().any(|words| text.contains(words));
             assert!(called && !text.contains("async"), "{}: {text}", component.display());

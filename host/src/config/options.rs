@@ -26,7 +26,7 @@ pub(crate) fn resolve(
 }
 
 /// One value as text.
-pub(super) fn text(folder: &Path, value: &Value) -> Result<String, Problem> {
+pub(crate) fn text(folder: &Path, value: &Value) -> Result<String, Problem> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {

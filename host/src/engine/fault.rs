@@ -85,8 +85,17 @@ pub enum Fault {
         event: &'static str,
         /// The trap.
         cause: GuestText,
+        /// The last that it has said.
+        last_words: Option<GuestText>,
         /// The guest's frames.
         backtrace: GuestText,
+    },
+    /// The plugin failed with the first connection, which was tried.
+    FirstConnection {
+        /// The address of the listener that it would come from.
+        listener: String,
+        /// How.
+        fault: Box<Fault>,
     },
 }
 
@@ -223,8 +232,15 @@ impl fmt::Display for Fault {
             Fault::Prepare(cause) => {
                 write!(f, "its lifecycle.prepare failed: {cause}; correct its options")
             }
-            Fault::Trapped { event, cause, backtrace } => {
-                write!(f, "it trapped in {event}: {cause}; backtrace: {backtrace}")
+            Fault::Trapped { event, cause, last_words, backtrace } => {
+                write!(f, "it trapped in {event}: {cause}; ")?;
+                if let Some(last_words) = last_words {
+                    write!(f, "its last words: {last_words}; ")?;
+                }
+                write!(f, "backtrace: {backtrace}")
+            }
+            Fault::FirstConnection { listener, fault } => {
+                write!(f, "its first connection at {listener} failed: {fault}")
             }
             Fault::Handler { wanted, .. } => write!(f, "no handler \"{wanted}\""),
             Fault::HandlerMissing { .. } => f.write_str("several handlers and none named"),

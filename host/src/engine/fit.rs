@@ -95,6 +95,7 @@ pub fn unmade(plugin: &Plugin, trapped: &Trapped, instances: u32) -> Fault {
         return Fault::Trapped {
             event: "its start function",
             cause,
+            last_words: trapped.last_words.clone(),
             backtrace: trap::backtrace(&trapped.error),
         };
     }

@@ -8,6 +8,7 @@ use crate::config::limits;
 use crate::config::listen_rule::{ListenPlace, ListenRule};
 use crate::config::names::{is_name, is_section_name};
 use crate::contract::bindings::ErrorCode;
+use crate::contract::export::Export;
 use crate::host_api::state::HostState;
 use crate::log::text::{GuestText, is_harmless};
 use crate::net::connection::SharedConnection;
@@ -21,6 +22,13 @@ use crate::plugin::tenant::Tenant;
 use crate::plugin::tls::ProfileRefusal;
 
 impl HostState {
+    /// Whether the component has the exports that a call needs, to be told what comes of it. `call` is as the contract names it.
+    pub(super) fn needs(&self, call: &'static str, exports: &[Export]) -> Result<(), ErrorCode> {
+        let now = self.env.clock.now();
+        let has_all = self.plugin.has_all(now, call, exports, || self.subject_names());
+        if has_all { Ok(()) } else { Err(ErrorCode::Unsupported) }
+    }
+
     /// Whether this plugin may stop the host.
     pub(super) fn grant_stop(&self) -> Result<(), ErrorCode> {
         if self.plugin.config.allow.stop {

@@ -213,8 +213,11 @@ impl CallMeter {
             if left.is_zero() {
                 break Err(CallEnded::TooLong(self.budget.deadline_limit));
             }
-            let alarm = self.alarm.earliest().map_or(left, |at| at.since(now).min(left));
-            self.clock.park(alarm);
+            match self.alarm.earliest() {
+                Some(at) if self.clock.sleeps_until(at.min(now + left)) => {}
+                Some(at) => self.clock.park(at.since(now).min(left)),
+                None => self.clock.park(left),
+            }
         };
         self.cancel.forget_waker();
         self.waited += self.clock.now().since(since);

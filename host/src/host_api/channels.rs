@@ -10,9 +10,7 @@ use crate::mail::post::Member;
 
 impl channels::Host for HostState {
     fn subscribe(&mut self, channel: String) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has(Export::Message) {
-            return Err(ErrorCode::Unsupported);
-        }
+        self.needs("channels.subscribe", &[Export::Message])?;
         let (tenant, channel) = self.grant_channel("channels.subscribe", &channel)?;
         let address = self.address_while_running()?.clone();
         let max = self.plugin.config.limits.subscriptions;

@@ -29,7 +29,7 @@ impl datagrams::Host for HostState {
         let address = local(&address).ok_or(ListenError::InvalidAddress)?;
         let place = ListenPlace::Udp(address);
         let admission = self.admit_socket("datagrams.open-datagram-socket", &place, 0)?;
-        let (socket, address) = own::bind_datagrams(address)?;
+        let (socket, address) = own::bind_datagrams(&self.env.host.network, address)?;
         let factor = self.plugin.config.limits.datagram_answers as usize;
         let (plugin, host) = (self.plugin.clone(), Arc::downgrade(&self.env.host));
         let may_send: MaySend = Box::new(move |to| {

@@ -2,6 +2,7 @@
 
 use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, deferred};
+use crate::contract::export::Export;
 use crate::host_api::state::HostState;
 use crate::mail::message::Message;
 use crate::plugin::jobs::Job;
@@ -9,9 +10,7 @@ use crate::quota::host_memory::JOB_BYTES;
 
 impl deferred::Host for HostState {
     fn defer(&mut self, operation: u32, argument: Vec<u8>) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has_operations() {
-            return Err(ErrorCode::Unsupported);
-        }
+        self.needs("deferred.defer", &[Export::Run, Export::Completed])?;
         let asker = self.address_while_running()?.clone();
         let argument = self.message("", argument)?;
         let permit = self.permit(&limits::DEFERRED, &self.plugin.usage.deferred)?;

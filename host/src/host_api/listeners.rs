@@ -33,7 +33,8 @@ impl listeners::Host for HostState {
             return Err(ListenError::TooLarge);
         }
         let admission = self.admit_socket("listeners.start-server", &place, text)?;
-        let listener = own::open(&place, self.plugin.index, handler, options)?;
+        let listener =
+            own::open(&self.env.host.network, &place, self.plugin.index, handler, options)?;
         let address = served(&listener.endpoint.address);
         let id = self.ids.next(|id| self.listeners.contains(&id));
         self.listeners.insert(id);

@@ -12,6 +12,9 @@ use crate::mail::mailboxes::{Process, Undelivered};
 use crate::plugin::Plugin;
 use crate::quota::host_memory::{Admission, PROCESS_BYTES};
 
+/// As the contract names it.
+const SPAWN: &str = "processes.spawn";
+
 impl processes::Host for HostState {
     fn spawn(
         &mut self,
@@ -19,9 +22,7 @@ impl processes::Host for HostState {
         name: String,
         argument: Vec<u8>,
     ) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has(Export::Exited) {
-            return Err(ErrorCode::Unsupported);
-        }
+        self.needs(SPAWN, &[Export::Exited])?;
         let post = self.address_while_running()?.post.clone();
         if self.env.ending.load(Ordering::Relaxed) {
             return Err(ErrorCode::Denied);
@@ -30,7 +31,8 @@ impl processes::Host for HostState {
             Some(other) if other != self.plugin.name() => self.permitted(&other)?,
             _ => self.plugin.clone(),
         };
-        if !plugin.exports.has(Export::Spawned) {
+        // It is the other one that has to be told, where it is another.
+        if !plugin.has_all(self.env.clock.now(), SPAWN, &[Export::Spawned], || None) {
             return Err(ErrorCode::Unsupported);
         }
         let argument = self.message(&name, argument)?;

@@ -18,9 +18,7 @@ impl queues::Host for HostState {
     }
 
     fn pop(&mut self, queue: String) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has(Export::Popped) {
-            return Err(ErrorCode::Unsupported);
-        }
+        self.needs("queues.pop", &[Export::Popped])?;
         let (tenant, queue) = self.grant_channel("queues.pop", &queue)?;
         let address = self.address_while_running()?.clone();
         let max = self.plugin.config.limits.pops;

@@ -20,9 +20,7 @@ impl reactor::Host for HostState {
     }
 
     fn next_tick(&mut self) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has(Export::Tick) {
-            return Err(ErrorCode::Unsupported);
-        }
+        self.needs("reactor.next-tick", &[Export::Tick])?;
         if !self.running {
             return Err(ErrorCode::Denied);
         }

@@ -12,14 +12,14 @@ use crate::quota::host_memory::TIMER_BYTES;
 
 impl timers::Host for HostState {
     fn add_timer(&mut self, milliseconds: u32) -> Result<u32, ErrorCode> {
-        self.set_timer(milliseconds, false)
+        self.set_timer("timers.add-timer", milliseconds, false)
     }
 
     fn add_periodic_timer(&mut self, milliseconds: u32) -> Result<u32, ErrorCode> {
         if milliseconds == 0 {
             return Err(ErrorCode::InvalidArgument);
         }
-        self.set_timer(milliseconds, true)
+        self.set_timer("timers.add-periodic-timer", milliseconds, true)
     }
 
     fn cancel_timer(&mut self, id: u32) {
@@ -30,10 +30,13 @@ impl timers::Host for HostState {
 }
 
 impl HostState {
-    fn set_timer(&mut self, milliseconds: u32, periodic: bool) -> Result<u32, ErrorCode> {
-        if !self.plugin.exports.has(Export::TimerFired) {
-            return Err(ErrorCode::Unsupported);
-        }
+    fn set_timer(
+        &mut self,
+        call: &'static str,
+        milliseconds: u32,
+        periodic: bool,
+    ) -> Result<u32, ErrorCode> {
+        self.needs(call, &[Export::TimerFired])?;
         if !self.running {
             return Err(ErrorCode::Denied);
         }

@@ -9,6 +9,7 @@ use crate::config::tls::{ALPN_BYTES_MAX, wire_names};
 use crate::contract::bindings::{
     ErrorCode, HandshakeFailure, Role, StreamEnd, TlsSession, Verification, tls,
 };
+use crate::contract::export::Export;
 use crate::contract::socket::SocketHandle;
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
@@ -78,8 +79,8 @@ impl tls::Host for HostState {
             Role::Server(server) => server.verification,
         };
         let asks = verification != Verification::Host;
-        if asks && !self.plugin.exports.has_tls_handler() {
-            return Err(ErrorCode::Unsupported);
+        if asks {
+            self.needs("tls.start-tls", &[Export::Secured, Export::VerifyPeer])?;
         }
         let (side, asked_for) = self.tls_side(role)?;
         let kept = self.plugin.tenant.host_memory.reserve(TLS_BYTES);

@@ -10,6 +10,7 @@ mod file_stream;
 mod files;
 mod io;
 mod no_sockets;
+mod scripted;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -131,7 +132,7 @@ impl HostState {
         let (plugin, env, max) = (&self.plugin, &self.env, self.plugin.config.limits.handles);
         let wasi = self.wasi.get_or_insert_with(|| {
             let allowed = HandlesAllowed::beside(0, max, &self.counts, &self.kept);
-            Box::new(Wasi::new(plugin, &env.clock, voice, allowed))
+            Box::new(Wasi::new(plugin, env, voice, allowed))
         });
         wasi.handles = None;
         (wasi, &mut self.call, env, plugin)
@@ -193,13 +194,15 @@ impl Wasi {
         self.allowed = allowed;
     }
 
-    fn new(plugin: &Arc<Plugin>, clock: &Clock, voice: &Voice, allowed: HandlesAllowed) -> Wasi {
-        let mut context = WasiCtx::builder()
-            .stdout(Lines::stdout(plugin, clock, voice))
-            .stderr(Lines::stderr(plugin, clock, voice))
+    fn new(plugin: &Arc<Plugin>, env: &Env, voice: &Voice, allowed: HandlesAllowed) -> Wasi {
+        let mut builder = WasiCtx::builder();
+        builder
+            .stdout(Lines::stdout(plugin, &env.clock, voice))
+            .stderr(Lines::stderr(plugin, &env.clock, voice))
             .envs(&plugin.config.environment)
-            .max_random_size(RANDOM_BYTES_MAX)
-            .build();
+            .max_random_size(RANDOM_BYTES_MAX);
+        scripted::settle(&mut builder, &env.clock, &env.host.network);
+        let mut context = builder.build();
         *context.filesystem() = plugin.folders.0.clone();
         let mut table = ResourceTable::new();
         table.set_max_capacity(allowed.number);

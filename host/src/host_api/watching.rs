@@ -2,6 +2,7 @@
 
 use crate::config::limits;
 use crate::contract::bindings::{WatchError, watching};
+use crate::contract::export::Export;
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 use crate::mail::watch::WatchFault;
@@ -10,6 +11,8 @@ use crate::quota::host_memory::{self, Admission, WATCH_BYTES};
 impl watching::Host for HostState {
     fn watch_file(&mut self, path: String) -> Result<u32, WatchError> {
         self.address_while_running().map_err(|_| WatchError::Denied)?;
+        // It is watched all the same: the contract has no error for that.
+        let _ = self.needs("watching.watch-file", &[Export::FileModified]);
         let granted = self.granted_path("watching.watch-file", &path).map_err(WatchFault::from)?;
         let permit = self.permit(&limits::WATCHES, &self.plugin.usage.watches);
         let permit = permit.map_err(|_| WatchError::Limit)?;

@@ -38,6 +38,12 @@ impl LineFormat {
         LineFormat { format, text: Format::default().with_target(false), is_journal }
     }
 
+    /// One JSON object a line, for no stream.
+    pub(super) fn objects() -> LineFormat {
+        let text = Format::default().with_target(false);
+        LineFormat { format: LogFormat::Json, text, is_journal: false }
+    }
+
     /// Has the lines of guests be written in it, too.
     pub(super) fn settle(&self) {
         // A second host in one process keeps what the first one has.

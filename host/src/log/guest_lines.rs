@@ -11,6 +11,8 @@ use crate::log::share::LogShare;
 use crate::log::text::GuestText;
 use crate::log::{format, scope, text};
 
+/// What filters know them by.
+pub(super) const TARGET: &str = module_path!();
 /// Bytes after which lines are handed to the log's thread.
 const BATCH_BYTES: usize = 32 << 10;
 /// Stands for the text; no time, level or name of a plugin has it.

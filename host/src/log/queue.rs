@@ -158,6 +158,14 @@ impl WriteQueue {
         }
     }
 
+    /// Everything that waits, where no thread writes it.
+    pub(super) fn drain(&self) -> Vec<u8> {
+        let entries: Vec<Queued> = std::mem::take(&mut self.lock().entries).into();
+        let bytes = entries.iter().flat_map(|entry| entry.bytes.iter().copied()).collect();
+        self.done(entries, true);
+        bytes
+    }
+
     /// These were written, or could not be: their room is free again.
     pub(super) fn done(&self, entries: Vec<Queued>, is_written: bool) {
         let mut state = self.lock();

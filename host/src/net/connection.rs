@@ -231,7 +231,11 @@ impl Connection {
     pub fn accepted(number: u32, stream: Stream, marks: Marks, now: Moment) -> Connection {
         let phase = match stream {
             Stream::Tls(_) => Phase::Handshaking,
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) | Stream::Port(_) => Phase::Open,
+            Stream::Tcp(_)
+            | Stream::Unix(_)
+            | Stream::Datagram(_)
+            | Stream::Port(_)
+            | Stream::StandIn(_) => Phase::Open,
         };
         Connection::new(number, phase, Some(stream), marks, now)
     }

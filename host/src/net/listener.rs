@@ -7,6 +7,7 @@ pub mod inherited;
 mod ip;
 pub(crate) mod own;
 pub(crate) mod passing;
+pub(crate) mod scripted;
 mod tcp;
 pub(crate) mod tls;
 mod udp;
@@ -33,6 +34,7 @@ use crate::net::listener::error::{BindError, BindFault};
 use crate::net::listener::handed::{HandedSockets, Heirloom};
 use crate::net::listener::tls::TlsServer;
 use crate::net::listener::unix::{FolderLock, OwnedPath};
+use crate::net::stand_in::StandInListener;
 
 /// How long another start may hold the folder of a path.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
@@ -75,6 +77,7 @@ enum ListenSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
     Udp(DatagramSocket),
+    StandIn(StandInListener),
 }
 
 /// Looks whether the path of a Unix socket still leads to it.
@@ -394,6 +397,9 @@ impl Listener {
                 }
             }
             ListenSocket::Unix(socket) => socket.accept().map(|(stream, _)| Stream::Unix(stream)),
+            ListenSocket::StandIn(socket) => {
+                socket.accept().map(|stand_in| Stream::StandIn(Box::new(stand_in)))
+            }
             // Its peers come with their datagrams.
             ListenSocket::Udp(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
@@ -403,7 +409,7 @@ impl Listener {
     pub fn datagrams(&self) -> Option<&DatagramSocket> {
         match &self.socket {
             ListenSocket::Udp(socket) => Some(socket),
-            ListenSocket::Tcp(_) | ListenSocket::Unix(_) => None,
+            ListenSocket::Tcp(_) | ListenSocket::Unix(_) | ListenSocket::StandIn(_) => None,
         }
     }
 }
@@ -414,6 +420,7 @@ impl Source for Listener {
             ListenSocket::Tcp(socket) => socket.register(registry, token, what),
             ListenSocket::Unix(socket) => socket.register(registry, token, what),
             ListenSocket::Udp(socket) => socket.register(registry, token, what),
+            ListenSocket::StandIn(socket) => socket.bell_mut().register(registry, token, what),
         }
     }
 
@@ -422,6 +429,7 @@ impl Source for Listener {
             ListenSocket::Tcp(socket) => socket.reregister(registry, token, what),
             ListenSocket::Unix(socket) => socket.reregister(registry, token, what),
             ListenSocket::Udp(socket) => socket.reregister(registry, token, what),
+            ListenSocket::StandIn(socket) => socket.bell_mut().reregister(registry, token, what),
         }
     }
 
@@ -430,6 +438,7 @@ impl Source for Listener {
             ListenSocket::Tcp(socket) => socket.deregister(registry),
             ListenSocket::Unix(socket) => socket.deregister(registry),
             ListenSocket::Udp(socket) => socket.deregister(registry),
+            ListenSocket::StandIn(socket) => socket.bell_mut().deregister(registry),
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum CounterKey {
     Denial(&'static str),
     /// A limit that was reached.
     Limit(Limit),
+    /// A call whose answer needs an export that the component lacks, by its name in the contract.
+    Missing(&'static str),
     /// Connections whose PROXY protocol header was not taken, by why.
     Proxy(&'static str),
 }

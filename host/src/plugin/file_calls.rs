@@ -144,6 +144,12 @@ impl FileCalls {
         self.0.changed.notify_all();
     }
 
+    /// Whether no call waits or is under way; the answers of the others are there.
+    pub fn is_idle(&self) -> bool {
+        let queue = self.lock();
+        queue.tenants.is_empty() && queue.under_way.values().all(|count| *count == 0)
+    }
+
     /// No more calls are made.
     pub fn close(&self) {
         let mut queue = self.lock();

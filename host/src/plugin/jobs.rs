@@ -57,6 +57,11 @@ impl Jobs {
         self.waiting.waiting()
     }
 
+    /// Whether no job waits or is being done; what came of the others is on its way.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_idle()
+    }
+
     /// Forgets the jobs of an instance that wait, and ends those that are being done.
     pub fn give_up(&self, tenant: usize, alive: &Arc<()>) {
         drop(

@@ -215,6 +215,7 @@ impl Plugin {
             let (what, of) = match counted {
                 CounterKey::Denial(call) => ("denials", call.into()),
                 CounterKey::Limit(limit) => ("limits", limit.name()),
+                CounterKey::Missing(call) => ("missing exports", call.into()),
                 CounterKey::Proxy(why) => ("PROXY headers", why.into()),
             };
             tracing::info!(plugin, tenant, version, what, of = &*of, count, "counted");

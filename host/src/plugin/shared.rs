@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use crate::config::address::ListenAddress;
 use crate::log;
 use crate::mail::mailboxes::Processes;
+use crate::net::network::Network;
 use crate::net::outbound::own_listeners::OwnListeners;
 use crate::plugin::Plugin;
 use crate::plugin::file_calls::FileCalls;
@@ -35,6 +36,8 @@ pub struct HostShared {
     pub descriptors: DescriptorQuota,
     /// Where this host listens.
     pub own_listeners: OwnListeners,
+    /// Where its sockets come from.
+    pub network: Network,
     /// What each loop measures of itself; none where nobody watches.
     pub loops: Vec<LoopStats>,
     /// How far the host is between its start and its end.
@@ -67,11 +70,16 @@ impl Drop for OwnPlace {
 impl HostShared {
     /// A host that serves these, whose guests may have `descriptors` file descriptors together. `watched_loops` of its loops
     /// are measured.
-    pub fn new(roster: Roster, descriptors: u32, watched_loops: usize) -> Arc<HostShared> {
+    pub fn new(
+        roster: Roster,
+        descriptors: u32,
+        watched_loops: usize,
+        network: Network,
+    ) -> Arc<HostShared> {
         let descriptors = DescriptorQuota::new(descriptors, roster.all_tenants().len());
         let roster = RwLock::new(Arc::new(roster));
         let loops = (0..watched_loops).map(|_| LoopStats::default()).collect();
-        Arc::new(HostShared { roster, descriptors, loops, ..HostShared::default() })
+        Arc::new(HostShared { roster, descriptors, loops, network, ..HostShared::default() })
     }
 
     /// Tells the operator every counter that is not zero.

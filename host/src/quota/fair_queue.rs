@@ -56,6 +56,12 @@ impl<T> FairQueue<T> {
         self.lock().tenants.iter().map(|(_, items)| items.len()).sum()
     }
 
+    /// Whether nothing waits and nothing is being done.
+    pub fn is_idle(&self) -> bool {
+        let waiting = self.lock();
+        waiting.tenants.is_empty() && waiting.under_way.is_empty()
+    }
+
     /// From now on no tenant has more than `share` items done at once.
     pub fn set_share(&self, share: usize) {
         self.lock().share = share;

@@ -12,12 +12,13 @@ use crate::config::limits;
 use crate::config::model::OnTrap;
 use crate::engine::event::Event;
 use crate::log::text::GuestText;
+use crate::net::connection::outbox::Marks;
 use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection, reason_of};
 use crate::net::outbound::attempts::Attempts;
 use crate::plugin::Plugin;
 use crate::quota::host_memory::Admission;
-use crate::reactor::table::connection::{ConnectionEntry, marks};
+use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::{DeadlineKey, Deadlines, Owner, Purpose};
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
@@ -53,7 +54,8 @@ impl Reactor {
         }
         let (number, now) = (self.next_number(), self.setup.env.clock.turn());
         let (is_own, has_datagrams) = (matches!(stream, Stream::Port(_)), stream.has_datagrams());
-        let mut connection = Connection::accepted(number, stream, marks(plugin), now);
+        let mut connection =
+            Connection::accepted(number, stream, Marks::of(&plugin.config.limits), now);
         connection.handler = handler;
         connection.count_for(Some(plugin.tenant.writing.clone()), &plugin.tenant.outboxes);
         let shared = SharedConnection::new(connection);

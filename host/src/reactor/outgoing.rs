@@ -9,6 +9,8 @@ use crate::base::token::PollSource;
 use crate::contract::bindings::Origin;
 use crate::engine::event::Event;
 use crate::log::text::GuestText;
+use crate::net::connection::outbox::Marks;
+use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection};
 use crate::net::outbound::attempts::{Attempts, NEXT_AFTER, Progress};
 use crate::net::outbound::{Attempt, Target};
@@ -31,7 +33,7 @@ impl Reactor {
         // What an instance asked for that has ended ends here.
         let instance = self.instances.get_mut(instance_id)?;
         instance.pending_connects -= 1;
-        let marks = crate::reactor::table::connection::marks(&instance.plugin);
+        let marks = Marks::of(&instance.plugin.config.limits);
         let tenant = instance.plugin.tenant.clone();
         let now = self.setup.env.clock.turn();
         let number = self.next_number();
@@ -60,6 +62,12 @@ impl Reactor {
                 self.end_connection(id, CloseReason::Unreachable);
             }
         } else if let Target::Tcp { host, port } = &target {
+            if let Some(addresses) = self.setup.env.host.network.look_up(host, *port) {
+                if let Some(entry) = self.connections.get_mut(id) {
+                    entry.target = Some(target);
+                }
+                return self.resolved(id, addresses);
+            }
             let question = Question {
                 host: host.clone(),
                 port: *port,
@@ -145,9 +153,9 @@ impl Reactor {
         let registry = self.poll.registry();
         let token = PollSource::Connection(id).into();
         let both = Interest::READABLE.add(Interest::WRITABLE);
-        if let Err(reason) =
-            entry.attempts.begin_next(|stream| registry.register(stream, token, both))
-        {
+        let network = &self.setup.env.host.network;
+        let register = |stream: &mut Stream| registry.register(stream, token, both);
+        if let Err(reason) = entry.attempts.begin_next(network, register) {
             entry.shared.lock().end(reason);
         } else if entry.attempts.has_more() {
             let due = now + NEXT_AFTER;

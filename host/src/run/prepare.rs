@@ -14,6 +14,7 @@ use crate::engine::template::{Templates, Versions};
 use crate::engine::ticker::Ticker;
 use crate::host_api::state::Env;
 use crate::log::trap;
+use crate::net::network::Network;
 use crate::plugin::Usage;
 use crate::plugin::counters::Counters;
 use crate::plugin::roster::Roster;
@@ -23,6 +24,7 @@ use crate::quota::instances::InstanceQuota;
 use crate::reactor::{Reactor, Setup};
 use crate::run::descriptors;
 use crate::run::error::StartError;
+use crate::run::never_started;
 use crate::run::reload::probation::Probations;
 use crate::run::reload::{Reached, Served};
 use crate::run::trial::Caller;
@@ -62,10 +64,28 @@ pub struct Prepared {
 impl Prepared {
     /// Loads and checks everything that `config` names.
     pub fn new(config: &Config, clock: &Clock) -> Result<Prepared, StartError> {
+        Prepared::on(config, clock, Network::System)
+    }
+
+    /// The same, where the sockets come from this network.
+    pub(super) fn on(
+        config: &Config,
+        clock: &Clock,
+        network: Network,
+    ) -> Result<Prepared, StartError> {
         if let Err(error) = descriptors::raise() {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
         let components = Components::load(&Compiler::of(&config.host), config)?;
+        Prepared::of(components, clock, network)
+    }
+
+    /// The same of components that are loaded, where the sockets come from this network.
+    pub fn of(
+        components: Components,
+        clock: &Clock,
+        network: Network,
+    ) -> Result<Prepared, StartError> {
         let footprints = components.footprints();
         let Components { config: admitted, engine, compiled, left_out } = components;
         let config = &admitted;
@@ -97,9 +117,11 @@ impl Prepared {
         let templates = Templates::new(templates);
         let versions = Versions::default();
         versions.add(&templates);
+        never_started::tell(config, &templates);
         fit::compare_with_tenants(config, &footprints);
         let roster = Roster::new(templates.plugins(), &[]);
-        let host = HostShared::new(roster, descriptors::for_guests(config), config.watched_loops());
+        let for_guests = descriptors::for_guests(config);
+        let host = HostShared::new(roster, for_guests, config.watched_loops(), network);
         let env = || Env {
             clock: clock.for_reactor(),
             stopping: Arc::default(),
@@ -191,5 +213,19 @@ impl Prepared {
             disposal: disposal_thread,
             quota,
         })
+    }
+
+    /// Makes one connection of each handler that a listener names; see `Caller::connect`.
+    pub(super) fn try_connections(&self) -> Result<(), StartError> {
+        let Some(reactor) = self.reactors.first() else { return Ok(()) };
+        let (config, env) = (&self.config, reactor.env());
+        let caller = Caller { config, activity: self.ticker.activity(), env };
+        for template in self.served.templates.iter() {
+            let plugin = &template.plugin;
+            caller
+                .connect(template, plugin.index, &reactor.post())
+                .map_err(|fault| caller.error(plugin, fault))?;
+        }
+        Ok(())
     }
 }

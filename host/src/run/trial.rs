@@ -1,11 +1,16 @@
 //! The first calls into guests, before they serve anybody: what a start and a reload try.
 
 use std::fmt::Display;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::model::{Config, Isolation};
+use crate::base::arena::Arena;
+use crate::clock::Moment;
+use crate::config::model::{Config, Isolation, ListenConfig};
 use crate::contract;
+use crate::contract::bindings::{Accepted, Origin};
 use crate::engine::call::{Finished, Seat, enter, event_budget};
 use crate::engine::event::{Event, Outcome};
 use crate::engine::fault::{Fault, LoadError};
@@ -18,8 +23,17 @@ use crate::host_api::call::{Budget, CallEnded, Counts, Unpaced};
 use crate::host_api::state::{Env, HostState};
 use crate::log::text::GuestText;
 use crate::log::trap;
+use crate::mail::post::{Address, Post};
+use crate::net::connection::outbox::Marks;
+use crate::net::connection::stream::Stream;
+use crate::net::connection::{CloseReason, Connection, Phase, SharedConnection};
+use crate::net::stand_in::{self, SaidEnds, StandInPeer};
 use crate::plugin::Plugin;
 use crate::run::error::StartError;
+
+/// What the ends of a pretended connection say that their ports are.
+const PEER_PORT: u16 = 40_001;
+const LOCAL_PORT: u16 = 40_000;
 
 /// Longest that one callback may take before the loop runs, whatever it waits for.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
@@ -82,6 +96,60 @@ impl Caller<'_> {
         }
     }
 
+    /// Makes one connection of each handler that a listener names, as a peer's that sends a line end and goes: what dies at the
+    /// first connection dies here. `index` is that of the plugin's section. The host must be one whose network is a script, since a
+    /// plugin may connect and listen from the beginning.
+    pub(super) fn connect(
+        &self,
+        template: &Arc<Template>,
+        index: usize,
+        post: &Post,
+    ) -> Result<(), Fault> {
+        let sections = self.config.listeners.iter().filter(|section| section.plugin == index);
+        for section in sections {
+            let listener = section.address.to_string();
+            let tried = self.try_listener(template, section, post);
+            tried.map_err(|fault| Fault::FirstConnection { listener, fault: Box::new(fault) })?;
+        }
+        Ok(())
+    }
+
+    fn try_listener(
+        &self,
+        template: &Arc<Template>,
+        section: &ListenConfig,
+        post: &Post,
+    ) -> Result<(), Fault> {
+        let plugin = &template.plugin;
+        let id = Arena::<()>::new().next_key();
+        let mut state = HostState::new(plugin.clone(), self.env.clone());
+        state.address = Some(Address { reactor: 0, post: post.clone(), instance: id });
+        state.running = plugin.config.isolation == Isolation::Connection;
+        let mut seat = Seat::Empty(template.clone(), Box::new(state));
+        if plugin.config.isolation == Isolation::Plugin {
+            let (mut sandbox, outcome) = self.call(seat, Event::Prepare)?;
+            refused(outcome)?;
+            sandbox.store.data_mut().running = true;
+            let (sandbox, outcome) = self.call(Seat::Ready(sandbox), Event::Start)?;
+            refused(outcome)?;
+            seat = Seat::Ready(sandbox);
+        }
+        let (shared, _peer) = pretended(plugin, self.env.clock.now()).map_err(instance)?;
+        let origin = Origin::Accepted(Accepted {
+            listener: section.address.to_string(),
+            handler: section.handler.clone().unwrap_or_default(),
+            options: section.options.clone(),
+        });
+        let (mut sandbox, _) = self.call(seat, Event::open(id, shared.clone(), origin))?;
+        if shared.lock().phase() == Phase::Open {
+            let event = Event::Data { connection: id, buffer: b"\n".to_vec(), length: 1 };
+            sandbox = self.call(Seat::Ready(sandbox), event)?.0;
+        }
+        let reason = CloseReason::PeerClosed;
+        self.call(Seat::Ready(sandbox), Event::Unbind { connection: id, reason })?;
+        Ok(())
+    }
+
     /// Runs one call to its end.
     fn call(&self, seat: Seat, event: Event) -> Result<(Box<Sandbox>, Outcome), Fault> {
         let name = event.name();
@@ -93,7 +161,7 @@ impl Caller<'_> {
             ..event_budget(&plugin.config.limits)
         };
         let finished = enter(seat, event, budget, Arc::new(Unpaced), &self.activity);
-        let Finished { sandbox, result, .. } = finished;
+        let Finished { sandbox, result, event: told, .. } = finished;
         match (sandbox, result) {
             (Some(sandbox), Ok(outcome)) => Ok((sandbox, outcome)),
             (_, Err(trapped)) if is_too_long(&trapped) => {
@@ -109,14 +177,33 @@ impl Caller<'_> {
                     trap::chain(&trapped.error)
                 ))]),
                 Stage::Run => Fault::Trapped {
-                    event: name,
+                    event: told.name(),
                     cause: trap::cause(&trapped.error),
+                    last_words: trapped.last_words,
                     backtrace: trap::backtrace(&trapped.error),
                 },
             }),
             (None, Ok(_)) => Err(instance("the sandbox is gone")),
         }
     }
+}
+
+/// A program that refuses to begin has no connections.
+fn refused(outcome: Outcome) -> Result<(), Fault> {
+    match outcome {
+        Outcome::Refused(reason) => Err(Fault::Prepare(reason)),
+        _ => Ok(()),
+    }
+}
+
+/// A connection of a plugin whose socket is pretended, and its other end.
+fn pretended(plugin: &Plugin, now: Moment) -> io::Result<(SharedConnection, StandInPeer)> {
+    let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let ends = SaidEnds::Tcp { peer: here(PEER_PORT), local: here(LOCAL_PORT) };
+    let (stand_in, peer) = stand_in::pair(ends)?;
+    let stream = Stream::StandIn(Box::new(stand_in));
+    let marks = Marks::of(&plugin.config.limits);
+    Ok((SharedConnection::new(Connection::accepted(1, stream, marks, now)), peer))
 }
 
 /// Whether a first call has used up its time.

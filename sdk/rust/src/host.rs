@@ -17,7 +17,8 @@ pub(crate) mod calls {
 }
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::testing::{
+    absent as calls,
     host::{channels, deferred, log, options, processes, queues, reactor, timers},
     sockets,
-    sockets::{absent as calls, options as socket_options},
+    sockets::options as socket_options,
 };

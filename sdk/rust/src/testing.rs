@@ -44,6 +44,7 @@
 //! assert!(fired.get());
 //! ```
 
+pub(crate) mod absent;
 pub(crate) mod host;
 mod peer;
 pub(crate) mod sockets;

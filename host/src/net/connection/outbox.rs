@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::IoSlice;
 
+use crate::config::limits::Limits;
 use crate::quota::budget::{ByteBudget, Reservation};
 
 /// Where an outbox is high, low and full, in bytes; `low < high <= max`.
@@ -15,6 +16,17 @@ pub struct Marks {
     pub low: usize,
     /// More is never queued.
     pub max: usize,
+}
+
+impl Marks {
+    /// Those of a plugin's connections.
+    pub fn of(limits: &Limits) -> Marks {
+        Marks {
+            high: limits.outbox_high as usize,
+            low: limits.outbox_low as usize,
+            max: limits.outbox_max as usize,
+        }
+    }
 }
 
 /// Memory that an empty outbox may keep for the next burst.

@@ -27,7 +27,10 @@ impl Connection {
     /// Why not.
     pub fn may_start_tls(&self) -> Result<(), StartTlsError> {
         self.check_sendable().map_err(StartTlsError::NotSendable)?;
-        let has_other = !matches!(self.stream, None | Some(Stream::Tcp(_) | Stream::Unix(_)));
+        let has_other = !matches!(
+            self.stream,
+            None | Some(Stream::Tcp(_) | Stream::Unix(_) | Stream::StandIn(_))
+        );
         // A file that was sent before would go out after.
         let may = !has_other && self.tls.is_none() && !self.has_files();
         if may { Ok(()) } else { Err(StartTlsError::Unsupported) }

@@ -17,6 +17,7 @@ use crate::base::os;
 use crate::net::connection::tls::TlsStream;
 use crate::net::datagram::DatagramPeer;
 use crate::net::datagram::port::DatagramPort;
+use crate::net::stand_in::{SaidEnds, StandIn};
 
 /// A non-blocking socket.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub enum Stream {
     Datagram(DatagramPeer),
     /// A UDP socket of the connection's own, with any number of peers.
     Port(Box<DatagramPort>),
+    /// A pair whose other end a script has.
+    StandIn(Box<StandIn>),
 }
 
 /// One end of a stream, as a person or a plugin would name it.
@@ -47,19 +50,22 @@ impl Stream {
     /// cancelled, and look for that.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(_) | Stream::Unix(_) => {}
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::StandIn(_) => {}
             Stream::Tls(stream) => return stream.read(buffer),
             Stream::Datagram(_) => return Err(io::ErrorKind::WouldBlock.into()),
             Stream::Port(port) => return retry(|| port.receive(buffer)),
         }
         let (read, _) = retry(|| Ok(recv(&*self, &mut *buffer, RecvFlags::empty())?))?;
-        Ok(read)
+        match self {
+            Stream::StandIn(stand_in) if read == 0 && !buffer.is_empty() => stand_in.at_the_end(),
+            _ => Ok(read),
+        }
     }
 
     /// Writes what fits.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(_) | Stream::Unix(_) => {}
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::StandIn(_) => {}
             Stream::Tls(stream) => return stream.write(bytes),
             Stream::Datagram(peer) => return retry(|| peer.send(bytes)),
             Stream::Port(port) => return retry(|| port.answer(bytes)),
@@ -73,6 +79,7 @@ impl Stream {
         retry(|| match self {
             Stream::Tcp(stream) => stream.write_vectored(pieces),
             Stream::Unix(stream) => stream.write_vectored(pieces),
+            Stream::StandIn(stand_in) => stand_in.socket_mut().write_vectored(pieces),
             Stream::Tls(stream) => stream.write(pieces.first().map_or(&[], |piece| piece)),
             // Its connection has no outbox, from which alone several would come.
             Stream::Datagram(peer) => peer.send(pieces.first().map_or(&[], |piece| piece)),
@@ -85,6 +92,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::StandIn(stand_in) => stand_in.socket().shutdown(Shutdown::Write),
             Stream::Tls(stream) => stream.socket().shutdown_write(),
             Stream::Datagram(_) | Stream::Port(_) => Ok(()),
         }
@@ -100,6 +108,7 @@ impl Stream {
                 }
             }
             Stream::Tls(stream) => stream.socket().reset_on_close(),
+            Stream::StandIn(stand_in) => stand_in.reset_on_close(),
             Stream::Unix(_) | Stream::Datagram(_) | Stream::Port(_) => {}
         }
     }
@@ -108,13 +117,17 @@ impl Stream {
     pub fn tls(&mut self) -> Option<&mut TlsStream> {
         match self {
             Stream::Tls(stream) => Some(stream),
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) | Stream::Port(_) => None,
+            Stream::Tcp(_)
+            | Stream::Unix(_)
+            | Stream::Datagram(_)
+            | Stream::Port(_)
+            | Stream::StandIn(_) => None,
         }
     }
 
     /// Whether the system can send files on it by itself.
     pub fn takes_files(&self) -> bool {
-        matches!(self, Stream::Tcp(_) | Stream::Unix(_))
+        matches!(self, Stream::Tcp(_) | Stream::Unix(_) | Stream::StandIn(_))
     }
 
     /// Whether it has taken bytes that it has not written.
@@ -127,7 +140,7 @@ impl Stream {
         match self {
             Stream::Tls(stream) => stream.holds_input(),
             Stream::Port(port) => port.holds_input(),
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) => false,
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) | Stream::StandIn(_) => false,
         }
     }
 
@@ -151,7 +164,9 @@ impl Stream {
             Stream::Tls(stream) => stream.socket_mut().read(rubbish),
             // What has not come from there may come to whoever has the port next.
             Stream::Port(_) => Ok(0),
-            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) => self.read(rubbish),
+            Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) | Stream::StandIn(_) => {
+                self.read(rubbish)
+            }
         }
     }
 
@@ -161,6 +176,7 @@ impl Stream {
             Stream::Tcp(stream) => stream.take_error(),
             Stream::Unix(stream) => stream.take_error(),
             Stream::Tls(stream) => stream.socket().take_error(),
+            Stream::StandIn(stand_in) => stand_in.take_error(),
             // What a peer's machine says of one datagram ends nothing.
             Stream::Datagram(_) | Stream::Port(_) => Ok(None),
         }
@@ -172,6 +188,10 @@ impl Stream {
             Stream::Tcp(stream) => stream.peer_addr().map(SocketAddress::Tcp),
             Stream::Tls(stream) => stream.socket().peer(),
             Stream::Datagram(peer) => Ok(SocketAddress::Tcp(peer.address())),
+            Stream::StandIn(stand_in) => Ok(match stand_in.ends()? {
+                SaidEnds::Tcp { peer, .. } => SocketAddress::Tcp(*peer),
+                SaidEnds::Unix(_) => SocketAddress::unix(None),
+            }),
             Stream::Port(port) => {
                 port.peer().map(SocketAddress::Tcp).ok_or(io::ErrorKind::NotConnected.into())
             }
@@ -187,6 +207,10 @@ impl Stream {
             Stream::Tcp(stream) => stream.local_addr().map(SocketAddress::Tcp),
             Stream::Tls(stream) => stream.socket().local(),
             Stream::Datagram(peer) => peer.local().map(SocketAddress::Tcp),
+            Stream::StandIn(stand_in) => Ok(match stand_in.ends()? {
+                SaidEnds::Tcp { local, .. } => SocketAddress::Tcp(*local),
+                SaidEnds::Unix(path) => SocketAddress::Unix(path.clone()),
+            }),
             Stream::Port(port) => port.local().map(SocketAddress::Tcp),
             Stream::Unix(stream) => {
                 stream.local_addr().map(|address| SocketAddress::unix(address.as_pathname()))
@@ -211,6 +235,7 @@ impl AsFd for Stream {
             Stream::Tls(stream) => stream.socket().as_fd(),
             Stream::Datagram(peer) => peer.as_fd(),
             Stream::Port(port) => port.as_fd(),
+            Stream::StandIn(stand_in) => stand_in.as_fd(),
         }
     }
 }
@@ -223,6 +248,7 @@ impl Source for Stream {
             Stream::Tls(stream) => stream.socket_mut().register(registry, token, what),
             Stream::Datagram(_) => Ok(()),
             Stream::Port(port) => port.register(registry, token, what),
+            Stream::StandIn(stand_in) => stand_in.socket_mut().register(registry, token, what),
         }
     }
 
@@ -233,6 +259,7 @@ impl Source for Stream {
             Stream::Tls(stream) => stream.socket_mut().reregister(registry, token, what),
             Stream::Datagram(_) => Ok(()),
             Stream::Port(port) => port.reregister(registry, token, what),
+            Stream::StandIn(stand_in) => stand_in.socket_mut().reregister(registry, token, what),
         }
     }
 
@@ -243,6 +270,7 @@ impl Source for Stream {
             Stream::Tls(stream) => stream.socket_mut().deregister(registry),
             Stream::Datagram(_) => Ok(()),
             Stream::Port(port) => port.deregister(registry),
+            Stream::StandIn(stand_in) => stand_in.socket_mut().deregister(registry),
         }
     }
 }

@@ -80,7 +80,13 @@ pub(super) fn tcp(stream: &Stream) -> Option<SockRef<'_>> {
         Stream::Tls(stream) => stream.socket(),
         other => other,
     };
-    matches!(below, Stream::Tcp(_)).then(|| SockRef::from(below))
+    // What stands for TCP takes what TCP takes, and does nothing of it.
+    let is_tcp = match below {
+        Stream::Tcp(_) => true,
+        Stream::StandIn(stand_in) => stand_in.is_tcp(),
+        _ => false,
+    };
+    is_tcp.then(|| SockRef::from(below))
 }
 
 fn set_keepalive(socket: &SockRef<'_>, keepalive: Option<Keepalive>) -> io::Result<()> {

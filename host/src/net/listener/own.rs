@@ -18,27 +18,33 @@ use crate::contract::bindings::Accepted;
 use crate::net::datagram::DatagramSocket;
 use crate::net::listener::error::BindFault;
 use crate::net::listener::{Endpoint, ListenSocket, Listener, tcp, udp, unix};
+use crate::net::network::Network;
 
 /// Listens at `place` for the plugin at this index. Its connections get this handler and these options.
 pub fn open(
+    network: &Network,
     place: &ListenPlace,
     plugin: usize,
     handler: String,
     options: Vec<(String, String)>,
 ) -> Result<Listener, BindFault> {
     let backlog = i32::try_from(limits::BACKLOG.default).unwrap_or(i32::MAX);
-    let (socket, address, path) = match place {
-        ListenPlace::Tcp(address) => {
+    let (socket, address, path) = match (place, network) {
+        (_, Network::Scripted(network)) => {
+            let (listener, address) = network.listen(&scripted(place)?)?;
+            (ListenSocket::StandIn(listener), address, None)
+        }
+        (ListenPlace::Tcp(address), Network::System) => {
             let (socket, address) = tcp::bind(*address)?;
             socket.listen(backlog)?;
             let socket = ListenSocket::Tcp(TcpListener::from_std(socket.into()));
             (socket, ListenAddress::Tcp(address), None)
         }
-        ListenPlace::Udp(address) => {
-            let (socket, address) = bind_datagrams(*address)?;
+        (ListenPlace::Udp(address), Network::System) => {
+            let (socket, address) = bind_datagrams(network, *address)?;
             (ListenSocket::Udp(socket), ListenAddress::Udp(address), None)
         }
-        ListenPlace::Unix(path) => {
+        (ListenPlace::Unix(path), Network::System) => {
             let (socket, owned) = unix::bind(Path::new(path), &SocketAccess::default())?;
             socket.listen(backlog)?;
             let socket = UnixListener::from_std(StdUnixListener::from(socket));
@@ -64,8 +70,23 @@ pub fn open(
     Ok(Listener { endpoint: Arc::new(endpoint), socket })
 }
 
+/// Where a script finds it. Scripts have no datagrams.
+fn scripted(place: &ListenPlace) -> Result<ListenAddress, BindFault> {
+    match place {
+        ListenPlace::Tcp(address) => Ok(ListenAddress::Tcp(*address)),
+        ListenPlace::Unix(path) => Ok(ListenAddress::Unix(PathBuf::from(path))),
+        ListenPlace::Udp(_) => Err(BindFault::NoFamily),
+    }
+}
+
 /// A UDP socket at `address`, and where it really is.
-pub fn bind_datagrams(address: SocketAddr) -> Result<(DatagramSocket, SocketAddr), BindFault> {
+pub fn bind_datagrams(
+    network: &Network,
+    address: SocketAddr,
+) -> Result<(DatagramSocket, SocketAddr), BindFault> {
+    if let Network::Scripted(_) = network {
+        return Err(BindFault::NoFamily);
+    }
     let (socket, address) = udp::bind(address)?;
     // As EventMachine has it; where it may send, broadcast included, is for `allow.connect`.
     socket.set_broadcast(true)?;

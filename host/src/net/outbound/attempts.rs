@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, reason_of};
+use crate::net::network::Network;
 use crate::net::outbound::Attempt;
 
 /// How long one attempt is waited for before the next begins beside it: RFC 8305, section 5, "Connection Attempt Delay".
@@ -66,16 +67,17 @@ impl Attempts {
         !self.left.is_empty()
     }
 
-    /// Begins the next attempt that can be begun, with a socket that `register` has the poll watch.
+    /// Begins the next attempt that can be begun, with a socket of this network that `register` has the poll watch.
     ///
     /// # Errors
     /// Why there is no attempt under way and none left.
     pub fn begin_next(
         &mut self,
+        network: &Network,
         register: impl Fn(&mut Stream) -> io::Result<()>,
     ) -> Result<(), CloseReason> {
         while let Some(attempt) = self.left.pop_front() {
-            let begun = attempt.begin(self.local).and_then(|mut stream| {
+            let begun = network.begin(&attempt, self.local).and_then(|mut stream| {
                 register(&mut stream)?;
                 Ok(stream)
             });
@@ -141,7 +143,9 @@ mod tests {
     #[test]
     fn the_last_failure_is_the_reason() {
         let missing = Attempt::Unix("/nowhere/at/all".into());
-        let none = |attempts: &mut Attempts| attempts.begin_next(|_| Ok(())).unwrap_err();
+        let none = |attempts: &mut Attempts| {
+            attempts.begin_next(&Network::System, |_| Ok(())).unwrap_err()
+        };
         assert_eq!(none(&mut Attempts::new([missing].into())), CloseReason::Refused);
         assert_eq!(none(&mut Attempts::default()), CloseReason::NameNotFound);
     }
@@ -161,7 +165,7 @@ mod tests {
         addresses.push_back(Attempt::Tcp(lively.local_addr().unwrap()));
         let mut attempts = Attempts::new(addresses);
         while attempts.has_more() {
-            attempts.begin_next(|_| Ok(())).unwrap();
+            attempts.begin_next(&Network::System, |_| Ok(())).unwrap();
             assert!(attempts.under_way.len() <= UNDER_WAY_MAX);
         }
         let connected =

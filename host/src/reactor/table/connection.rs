@@ -6,11 +6,9 @@ use std::time::Duration;
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
 use crate::engine::event::Event;
-use crate::net::connection::outbox::Marks;
 use crate::net::connection::{Connection, SharedConnection};
 use crate::net::outbound::Target;
 use crate::net::outbound::attempts::Attempts;
-use crate::plugin::Plugin;
 use crate::quota::host_memory::Admission;
 use crate::reactor::table::backlog::ReadState;
 use crate::reactor::table::deadline::DeadlineKey;
@@ -74,16 +72,6 @@ pub struct PeerEntry {
     pub address: SocketAddr,
     /// Its datagrams in its instance's queue.
     pub waiting: u32,
-}
-
-/// The outbox marks of a plugin's connections.
-pub fn marks(plugin: &Plugin) -> Marks {
-    let limits = &plugin.config.limits;
-    Marks {
-        high: limits.outbox_high as usize,
-        low: limits.outbox_low as usize,
-        max: limits.outbox_max as usize,
-    }
 }
 
 impl ConnectionEntry {

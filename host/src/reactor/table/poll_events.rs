@@ -23,12 +23,18 @@ pub(in crate::reactor) struct SocketEvent {
 pub(in crate::reactor) struct PollEvents {
     buffer: Events,
     told: VecDeque<SocketEvent>,
+    /// Whether the last poll has told nothing.
+    was_silent: bool,
 }
 
 impl PollEvents {
     /// For that many of them at once.
     pub(in crate::reactor) fn with_capacity(events: usize) -> PollEvents {
-        PollEvents { buffer: Events::with_capacity(events), told: VecDeque::with_capacity(events) }
+        PollEvents {
+            buffer: Events::with_capacity(events),
+            told: VecDeque::with_capacity(events),
+            was_silent: false,
+        }
     }
 
     /// Polls. A signal ends the wait with nothing told.
@@ -37,10 +43,12 @@ impl PollEvents {
         poll: &mut Poll,
         timeout: Option<Duration>,
     ) -> io::Result<()> {
+        self.was_silent = false;
         match poll.poll(&mut self.buffer, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
+        self.was_silent = self.buffer.is_empty();
         self.told.extend(self.buffer.iter().map(|event| SocketEvent {
             source: PollSource::from(event.token()),
             is_readable: event.is_readable(),
@@ -49,6 +57,11 @@ impl PollEvents {
             is_error: event.is_error(),
         }));
         Ok(())
+    }
+
+    /// Whether the last poll has told nothing.
+    pub(in crate::reactor) fn was_silent(&self) -> bool {
+        self.was_silent
     }
 
     /// What it told next.

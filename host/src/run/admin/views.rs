@@ -79,7 +79,7 @@ fn plugin(plugin: &Plugin) -> Value {
                     json!({ "limit": limit.name(), "value": plugin.shown(limit), "count": count }),
                 );
             }
-            CounterKey::Proxy(_) => {}
+            CounterKey::Missing(_) | CounterKey::Proxy(_) => {}
         }
     }
     let usage = plugin.usage.all();

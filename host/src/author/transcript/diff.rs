@@ -1,0 +1,82 @@
+//! What was expected beside what came.
+
+use std::fmt;
+
+/// Lines of either side that are compared one by one; of more only the beginning.
+const LINES_MAX: usize = 200;
+
+/// One line: on both sides, or on one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiffLine {
+    /// Both have it.
+    Same(String),
+    /// It was expected and has not come.
+    Missing(String),
+    /// It has come and was not expected.
+    Extra(String),
+}
+
+/// The lines of both sides in one order, with as many as can be on both.
+pub fn diff(expected: &[String], came: &[String]) -> Vec<DiffLine> {
+    let expected = &expected[..expected.len().min(LINES_MAX)];
+    let came = &came[..came.len().min(LINES_MAX)];
+    // How many the rests of both have in common.
+    let mut common = vec![vec![0_usize; came.len() + 1]; expected.len() + 1];
+    for i in (0..expected.len()).rev() {
+        for j in (0..came.len()).rev() {
+            common[i][j] = if expected[i] == came[j] {
+                common[i + 1][j + 1] + 1
+            } else {
+                common[i + 1][j].max(common[i][j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut lines) = (0, 0, Vec::new());
+    while i < expected.len() || j < came.len() {
+        if i < expected.len() && j < came.len() && expected[i] == came[j] {
+            lines.push(DiffLine::Same(expected[i].clone()));
+            (i, j) = (i + 1, j + 1);
+        } else if j == came.len() || i < expected.len() && common[i][j + 1] <= common[i + 1][j] {
+            lines.push(DiffLine::Missing(expected[i].clone()));
+            i += 1;
+        } else {
+            lines.push(DiffLine::Extra(came[j].clone()));
+            j += 1;
+        }
+    }
+    lines
+}
+
+impl fmt::Display for DiffLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DiffLine::Same(line) => write!(f, "  {line}"),
+            DiffLine::Missing(line) => write!(f, "- {line}"),
+            DiffLine::Extra(line) => write!(f, "+ {line}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(expected: &str, came: &str, shown: &str) {
+        let lines = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let diff = diff(&lines(expected), &lines(came));
+        let diff: Vec<String> = diff.iter().map(ToString::to_string).collect();
+        assert_eq!(diff.join("|"), shown);
+    }
+
+    #[test]
+    fn what_both_have_stands_once() {
+        check("", "", "");
+        check("a b", "a b", "  a|  b");
+        check("a b c", "a c", "  a|- b|  c");
+        check("a c", "a b c", "  a|+ b|  c");
+        check("a b", "a x", "  a|- b|+ x");
+        check("a", "", "- a");
+        check("", "a b", "+ a|+ b");
+    }
+}

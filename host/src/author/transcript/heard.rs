@@ -1,0 +1,100 @@
+//! Lines of the log, as a transcript looks at them.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// Keys of a line that say nothing to whoever reads a transcript.
+const NOT_SHOWN: [&str; 12] = [
+    "time",
+    "level",
+    "message",
+    "plugin",
+    "tenant",
+    "version",
+    "stream",
+    "handler",
+    "connection",
+    "operation",
+    "count",
+    "strikes",
+];
+
+/// One line.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub level: String,
+    /// What it says.
+    pub message: String,
+    /// Whether a guest has said it.
+    pub is_guests: bool,
+    fields: Map<String, Value>,
+}
+
+impl Heard {
+    /// The lines of this text, one JSON object each.
+    pub fn lines(text: &[u8]) -> Vec<Heard> {
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.filter_map(|line| Heard::of(serde_json::from_slice(line).ok()?)).collect()
+    }
+
+    fn of(mut fields: Map<String, Value>) -> Option<Heard> {
+        let level = fields.remove("level")?.as_str()?.to_owned();
+        let message = fields.remove("message")?.as_str()?.to_owned();
+        Some(Heard { level, message, is_guests: fields.contains_key("stream"), fields })
+    }
+
+    /// Whether the host tells of something that must not be: an instance that has trapped, a program that did not start.
+    pub fn is_failure(&self) -> bool {
+        !self.is_guests && self.level == "ERROR"
+    }
+}
+
+/// As a person reads it: whose, what, and then each field that has several lines in lines of its own.
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:5} ", self.level)?;
+        if let Some(plugin) = self.fields.get("plugin").and_then(Value::as_str) {
+            write!(f, "{plugin}: ")?;
+        }
+        f.write_str(&self.message)?;
+        for (key, value) in &self.fields {
+            if NOT_SHOWN.contains(&key.as_str()) {
+                continue;
+            }
+            // Ends of lines in what a guest names are written out.
+            match value.as_str().map(|text| text.replace("\\n", "\n")) {
+                Some(text) if text.contains('\n') => {
+                    write!(f, "\n        {key}:")?;
+                    for line in text.lines() {
+                        write!(f, "\n          {line}")?;
+                    }
+                }
+                Some(text) => write!(f, "\n        {key}: {text}")?,
+                None => write!(f, "\n        {key}: {value}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_shown_without_what_changes() {
+        let text = br#"{"time":"2026-01-01T00:00:00Z","level":"INFO","plugin":"p","stream":"log","handler":"h","connection":1,"message":"hello"}
+{"time":"2026-01-01T00:00:00Z","level":"ERROR","plugin":"p","tenant":"p","event":"receive-data","last_words":"one\\ntwo","count":1,"message":"trapped"}
+"#;
+        let lines = Heard::lines(text);
+        assert_eq!(lines[0].to_string(), "INFO  p: hello");
+        assert!(lines[0].is_guests && !lines[0].is_failure());
+        assert_eq!(
+            lines[1].to_string(),
+            "ERROR p: trapped\n        event: receive-data\n        last_words:\n          one\n          two"
+        );
+        assert!(lines[1].is_failure());
+    }
+}

@@ -1,0 +1,182 @@
+//! One connection of a transcript: what its peer has sent and got.
+
+use std::io;
+
+use crate::author::transcript::step::PeerState;
+use crate::net::stand_in::StandInPeer;
+
+/// Bytes that may come between two steps that do something.
+pub const RECEIVED_MAX: usize = 64 << 20;
+
+/// One connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// The script's end; none once it has closed it.
+    end: Option<StandInPeer>,
+    /// Whether it was dialled and nobody has answered yet.
+    pub is_ringing: bool,
+    /// What was sent and has not gone out yet.
+    unsent: Vec<u8>,
+    /// Whether its side ends behind that.
+    ends: bool,
+    /// What has come since something was done last.
+    received: Vec<u8>,
+    /// How much of that was expected.
+    expected: usize,
+    /// The plugin's side.
+    pub state: PeerState,
+    /// Whether that was expected.
+    pub state_is_known: bool,
+    /// Whether more has come than may.
+    pub is_flooded: bool,
+}
+
+impl Peer {
+    /// A connection of which this is the script's end.
+    pub fn new(end: StandInPeer, is_ringing: bool) -> Peer {
+        Peer {
+            end: Some(end),
+            is_ringing,
+            unsent: Vec::new(),
+            ends: false,
+            received: Vec::new(),
+            expected: 0,
+            state: PeerState::Open,
+            state_is_known: true,
+            is_flooded: false,
+        }
+    }
+
+    /// Whether the script may still do something with it.
+    pub fn is_usable(&self) -> bool {
+        self.end.is_some()
+            && !self.ends
+            && self.state != PeerState::Closed
+            && self.state != PeerState::Reset
+    }
+
+    /// Whether the script has not closed it, and neither has the plugin.
+    pub fn is_there(&self) -> bool {
+        self.end.is_some() && !matches!(self.state, PeerState::Closed | PeerState::Reset)
+    }
+
+    /// What has come since something was done last.
+    pub fn received(&self) -> &[u8] {
+        &self.received
+    }
+
+    /// What of that nobody has expected.
+    pub fn left(&self) -> &[u8] {
+        &self.received[self.expected..]
+    }
+
+    /// The next bytes that have come are these; false if they are not.
+    pub fn takes(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.left().starts_with(bytes);
+        if fits {
+            self.expected += bytes.len();
+        }
+        fits
+    }
+
+    /// Something is done next: what has come so far is the past.
+    pub fn forget(&mut self) {
+        self.received.clear();
+        self.expected = 0;
+    }
+
+    /// Sends.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.unsent.extend_from_slice(bytes);
+    }
+
+    /// Ends its side behind what was sent.
+    pub fn end(&mut self) {
+        self.ends = true;
+    }
+
+    /// Closes it.
+    pub fn close(&mut self, resets: bool) {
+        if let Some(end) = self.end.take() {
+            end.close(resets);
+        }
+        self.unsent.clear();
+    }
+
+    /// Answers that it is there, or not. False if the plugin has given up.
+    pub fn answer(&mut self, accepts: bool) -> bool {
+        self.is_ringing = false;
+        let Some(end) = &self.end else { return false };
+        if accepts {
+            return end.accept().is_ok();
+        }
+        let refused = end.refuse().is_ok();
+        self.end = None;
+        refused
+    }
+
+    /// Moves what can be moved, each way; whether anything has.
+    pub fn pump(&mut self) -> bool {
+        if self.is_ringing {
+            let is_given_up = self.end.as_ref().is_some_and(StandInPeer::is_closed);
+            return is_given_up && self.becomes(PeerState::Closed);
+        }
+        let has_written = self.write();
+        let has_read = self.read();
+        has_written || has_read
+    }
+
+    fn write(&mut self) -> bool {
+        let Some(end) = &self.end else { return false };
+        if self.unsent.is_empty() {
+            if !self.ends {
+                return false;
+            }
+            // It may be closed already, which is read.
+            let _ = end.end();
+            self.ends = false;
+            return true;
+        }
+        match end.write(&self.unsent) {
+            Ok(written) => {
+                self.unsent.drain(..written);
+                0 < written
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(_) => {
+                self.unsent.clear();
+                false
+            }
+        }
+    }
+
+    fn read(&mut self) -> bool {
+        let Some(end) = &self.end else { return false };
+        if matches!(self.state, PeerState::Closed | PeerState::Reset) {
+            return false;
+        }
+        let mut buffer = [0; 1 << 16];
+        match end.read(&mut buffer) {
+            Ok(0) if end.is_closed() => self.becomes(PeerState::Closed),
+            Ok(0) => self.becomes(PeerState::Ended),
+            Ok(read) => {
+                self.received.extend_from_slice(&buffer[..read]);
+                self.is_flooded |= RECEIVED_MAX < self.received.len();
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                self.becomes(PeerState::Reset)
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn becomes(&mut self, state: PeerState) -> bool {
+        let is_new = self.state != state;
+        if is_new {
+            self.state = state;
+            self.state_is_known = false;
+        }
+        is_new
+    }
+}

@@ -1,0 +1,226 @@
+//! Where sockets come from: the operating system, or the script of a test.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::config::address::ListenAddress;
+use crate::net::connection::stream::Stream;
+use crate::net::outbound::Attempt;
+use crate::net::stand_in::{self, Arrivals, SaidEnds, StandInListener, StandInPeer};
+
+/// Where sockets come from. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub enum Network {
+    /// The operating system.
+    #[default]
+    System,
+    /// A script: nothing leaves the process, and nothing takes time by itself.
+    Scripted(Arc<ScriptedNetwork>),
+}
+
+/// The network of a script.
+#[derive(Debug, Default)]
+pub struct ScriptedNetwork(Mutex<ScriptedPlaces>);
+
+#[derive(Debug, Default)]
+struct ScriptedPlaces {
+    listeners: Vec<ScriptedListener>,
+    /// What plugins connect to and nobody has looked at yet.
+    dials: VecDeque<Dial>,
+    /// Names that were looked up, each by its place.
+    names: Vec<String>,
+    /// How many ports were given.
+    ports: u16,
+    /// How many numbers were given.
+    numbers: u64,
+}
+
+#[derive(Debug, Clone)]
+struct ScriptedListener {
+    address: ListenAddress,
+    arrivals: Arc<Arrivals>,
+}
+
+/// A connection that a plugin wants to make.
+#[derive(Debug)]
+pub struct Dial {
+    /// Where to, as the plugin has named it.
+    pub target: String,
+    /// The script's end, which has not answered yet.
+    pub peer: StandInPeer,
+}
+
+/// The first port that is given to who names none.
+const FIRST_PORT: u16 = 40_001;
+/// The addresses that names have: nobody is ever asked there.
+const NAMED: [u8; 3] = [1, 2, 3];
+
+impl Network {
+    /// Begins to connect, from this address if one is given.
+    ///
+    /// # Errors
+    /// What the system says, where it is asked.
+    pub fn begin(&self, attempt: &Attempt, local: Option<SocketAddr>) -> io::Result<Stream> {
+        match self {
+            Network::System => attempt.begin(local),
+            Network::Scripted(network) => network.dial(attempt, local),
+        }
+    }
+
+    /// The addresses of a name, where nobody has to be asked.
+    pub fn look_up(&self, host: &str, port: u16) -> Option<VecDeque<Attempt>> {
+        match self {
+            Network::System => None,
+            Network::Scripted(network) => Some(network.look_up(host, port)),
+        }
+    }
+}
+
+impl ScriptedNetwork {
+    /// Listens at an address; where its port is 0 it gets one.
+    ///
+    /// # Errors
+    /// When the system has no more sockets.
+    pub fn listen(&self, address: &ListenAddress) -> io::Result<(StandInListener, ListenAddress)> {
+        let listener = StandInListener::new()?;
+        let mut places = self.0.lock();
+        let mut address = address.clone();
+        if let ListenAddress::Tcp(at) | ListenAddress::Tls(at) = &mut address
+            && at.port() == 0
+        {
+            at.set_port(places.next_port());
+        }
+        let arrivals = listener.arrivals();
+        places.listeners.push(ScriptedListener { address: address.clone(), arrivals });
+        Ok((listener, address))
+    }
+
+    /// Every address that is listened at, in the order in which they came.
+    pub fn addresses(&self) -> Vec<ListenAddress> {
+        let mut places = self.0.lock();
+        places.listeners.retain(|listener| !Arrivals::are_closed(&listener.arrivals));
+        places.listeners.iter().map(|listener| listener.address.clone()).collect()
+    }
+
+    /// A peer connects to this address.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn connect(&self, to: &ListenAddress) -> io::Result<StandInPeer> {
+        let mut places = self.0.lock();
+        let peer = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), places.next_port());
+        let listener = places.listeners.iter().find(|listener| listener.address == *to);
+        let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
+        let ends = match &listener.address {
+            ListenAddress::Tcp(at) | ListenAddress::Tls(at) | ListenAddress::Udp(at) => {
+                let is_any = at.ip().is_unspecified();
+                let ip = if is_any { Ipv4Addr::LOCALHOST.into() } else { at.ip() };
+                SaidEnds::Tcp { peer, local: SocketAddr::new(ip, at.port()) }
+            }
+            ListenAddress::Unix(path) => SaidEnds::Unix(path.to_string_lossy().into_owned()),
+            ListenAddress::Inherited(_) => SaidEnds::Unix(String::new()),
+        };
+        let (host, peer) = stand_in::pair(ends)?;
+        listener.arrivals.add(host)?;
+        Ok(peer)
+    }
+
+    /// A number that nobody has had.
+    pub fn next_number(&self) -> u64 {
+        let mut places = self.0.lock();
+        places.numbers += 1;
+        places.numbers
+    }
+
+    /// The next connection that a plugin wants to make, if there is one.
+    pub fn take_dial(&self) -> Option<Dial> {
+        self.0.lock().dials.pop_front()
+    }
+
+    fn dial(&self, attempt: &Attempt, local: Option<SocketAddr>) -> io::Result<Stream> {
+        let mut places = self.0.lock();
+        let port = places.next_port();
+        let (ends, target) = match attempt {
+            Attempt::Tcp(peer) => {
+                let from = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+                let local = local.filter(|local| local.port() != 0).unwrap_or(from);
+                (SaidEnds::Tcp { peer: *peer, local }, places.named(*peer))
+            }
+            Attempt::Unix(path) => (SaidEnds::Unix(path.clone()), format!("unix:{path}")),
+        };
+        let (host, peer) = stand_in::connecting(ends)?;
+        places.dials.push_back(Dial { target, peer });
+        Ok(Stream::StandIn(Box::new(host)))
+    }
+
+    fn look_up(&self, host: &str, port: u16) -> VecDeque<Attempt> {
+        let ip = if host == "localhost" {
+            Ipv4Addr::LOCALHOST
+        } else {
+            let mut places = self.0.lock();
+            let known = places.names.iter().position(|name| name == host);
+            let place = known.unwrap_or_else(|| {
+                places.names.push(host.to_owned());
+                places.names.len() - 1
+            });
+            let [a, b, c] = NAMED;
+            // More names than addresses share the last one.
+            Ipv4Addr::new(a, b, c, u8::try_from(place).unwrap_or(u8::MAX))
+        };
+        [Attempt::Tcp(SocketAddr::new(ip.into(), port))].into()
+    }
+}
+
+impl ScriptedPlaces {
+    fn next_port(&mut self) -> u16 {
+        self.ports = self.ports.wrapping_add(1);
+        (FIRST_PORT - 1).wrapping_add(self.ports)
+    }
+
+    /// An address as whoever dials it has named it.
+    fn named(&self, address: SocketAddr) -> String {
+        let IpAddr::V4(ip) = address.ip() else { return address.to_string() };
+        let [a, b, c, place] = ip.octets();
+        let name = self.names.get(usize::from(place)).filter(|_| [a, b, c] == NAMED);
+        name.map_or_else(|| address.to_string(), |name| format!("{name}:{}", address.port()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_dialled_by_its_name() {
+        let network = ScriptedNetwork::default();
+        for (host, shown) in [
+            ("one.example", "one.example:80"),
+            ("two.example", "two.example:80"),
+            ("one.example", "one.example:80"),
+            ("localhost", "127.0.0.1:80"),
+        ] {
+            let addresses = network.look_up(host, 80);
+            network.dial(&addresses[0], None).unwrap();
+            assert_eq!(network.take_dial().unwrap().target, shown);
+        }
+        assert!(network.take_dial().is_none());
+    }
+
+    #[test]
+    fn who_listens_is_found_until_it_is_closed() {
+        let network = ScriptedNetwork::default();
+        let any = ListenAddress::Tcp("0.0.0.0:0".parse().unwrap());
+        let (listener, address) = network.listen(&any).unwrap();
+        assert_eq!(address.to_string(), "tcp://0.0.0.0:40001");
+        assert_eq!(network.addresses(), [address.clone()]);
+        network.connect(&address).unwrap();
+        assert!(listener.accept().is_ok());
+        drop(listener);
+        assert_eq!(network.addresses(), []);
+        assert!(network.connect(&address).is_err());
+    }
+}

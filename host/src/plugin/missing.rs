@@ -1,0 +1,43 @@
+//! What a plugin asks for and could not be told of, because its component lacks the export: told to the operator once.
+
+use crate::clock::Moment;
+use crate::contract;
+use crate::contract::export::Export;
+use crate::plugin::Plugin;
+use crate::plugin::counters::CounterKey;
+use crate::plugin::subject::Subject;
+
+impl Plugin {
+    /// Whether its component has every one of these exports. The first that it lacks is told, with the call (as the contract names
+    /// it) that needs it.
+    pub fn has_all(
+        &self,
+        now: Moment,
+        call: &'static str,
+        exports: &[Export],
+        subject: impl FnOnce() -> Option<Subject>,
+    ) -> bool {
+        let Some(missing) = exports.iter().find(|export| !self.exports.has(**export)) else {
+            return true;
+        };
+        if self.counters.count(CounterKey::Missing(call), now) == Some(1) {
+            let interface = contract::interface(missing.interface());
+            let remedy = format!("export {interface} in the component's world");
+            let subject = subject();
+            let (handler, connection) = Subject::fields(subject.as_ref());
+            self.tell(now, || {
+                tracing::warn!(
+                    plugin = self.name(),
+                    tenant = self.config.tenant,
+                    version = self.version,
+                    handler,
+                    connection,
+                    call,
+                    remedy,
+                    "unsupported"
+                );
+            });
+        }
+        false
+    }
+}
