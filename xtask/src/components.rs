@@ -10,8 +10,8 @@ use crate::setup::{self, Route};
 use crate::step::Steps;
 
 mod adapt;
-mod assembly_script;
-mod go;
+pub mod assembly_script;
+pub mod go;
 pub mod javascript;
 pub mod metadata;
 mod native;

