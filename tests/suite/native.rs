@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 use sandloop_tests::certificates::Authority;
-use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Server};
+use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Server, sandloop};
 
 /// Makes a test of a function for each SDK, by the component that knows the words.
 macro_rules! each_sdk {
@@ -20,6 +20,11 @@ macro_rules! each_sdk {
             #[test]
             fn cpp() {
                 super::$check("cpp_calls");
+            }
+
+            #[test]
+            fn zig() {
+                super::$check("zig_calls");
             }
 
             #[test]
@@ -92,8 +97,31 @@ each_sdk!(
     a_session_is_described,
     what_is_not_allowed_has_its_code,
     the_last_word_is_said,
-    mistakes_are_named,
+    a_line_has_a_bound,
 );
+
+/// The same for the languages whose mistakes are those of memory.
+macro_rules! each_near_memory {
+    ($($check:ident),+ $(,)?) => {$(
+        mod $check {
+            #[test]
+            fn c() {
+                super::$check("c_calls");
+            }
+
+            #[test]
+            fn cpp() {
+                super::$check("cpp_calls");
+            }
+
+            #[test]
+            fn zig() {
+                super::$check("zig_calls");
+            }
+        }
+    )+};
+}
+each_near_memory!(a_mistake_costs_one_message, a_handler_that_is_not_there);
 
 fn a_socket_says_what_it_is(guest: &str) {
     let host = serving(guest);
@@ -302,14 +330,60 @@ fn the_last_word_is_said(guest: &str) {
     host.wait_log("unbind closed");
 }
 
-fn mistakes_are_named(guest: &str) {
+fn a_mistake_costs_one_message(guest: &str) {
+    let zig = guest.starts_with("zig");
+    let of = |c: &str, other: &str| if zig { other.to_owned() } else { c.to_owned() };
+    let line = format!("calls.{}:", guest.trim_end_matches("_calls"));
+    // What is done, what the log says (Zig's checks say more), and what the backtrace names.
+    let table = [
+        ("stale", of("sl_send: this connection has ended", "panic: this connection has ended"), ""),
+        ("bounds 4", of("", "panic: index out of bounds: index 4, len 4"), &line),
+        ("null 0", of("", "panic: attempt to use null value"), &of(&line, "Calls")),
+    ];
+    for (word, message, place) in table {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(dir.path().join("data")).expect("a new folder");
+        let config = Config::new()
+            .plugin(plugin(guest))
+            .listen(Listen::tcp(guest).key("handler", "\"calls\""));
+        let host = Host::start_in(dir, &config.host("backtraces", "\"lines\""));
+        let mut first = host.connect(guest);
+        first.send("remember\nquit\n");
+        first.expect_end();
+        let mut peer = host.connect(guest);
+        peer.send(format!("{word}\n"));
+        let trapped = host.wait_log("trapped");
+        peer.expect_closed();
+        if !message.is_empty() {
+            host.wait_line(&message, |line| line.message().contains(&message));
+        }
+        let backtrace = trapped.field("backtrace").unwrap_or_default().to_owned();
+        assert!(backtrace.contains(place), "{backtrace}");
+    }
+}
+
+/// The names are the plugin's own; whoever writes another one learns them before anything is served.
+fn a_handler_that_is_not_there(guest: &str) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(dir.path().join("data")).expect("a new folder");
+    let listen = Listen::tcp(guest).key("handler", "\"cals\"");
+    let toml = Config::new().plugin(plugin(guest)).listen(listen).to_toml();
+    fs::write(dir.path().join("plugins.toml"), toml).expect("a new file");
+    let outcome = sandloop(dir.path(), &["check", "plugins.toml"]);
+    assert_ne!(outcome.code, Some(0));
+    for part in ["handler", "cals", "calls", "deaf"] {
+        assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
+    }
+}
+
+fn a_line_has_a_bound(guest: &str) {
     let host = serving(guest);
     let mut peer = host.connect(guest);
     peer.send("x".repeat(101));
     peer.expect_closed();
     // In the language's own spelling: `max_line`, `SetMaxLine`, `maxLine`.
     let said = |message: &str| message.to_lowercase().replace('_', "").contains("maxline");
-    host.wait_line("a line that is too long", |line| said(&line.message()));
+    host.wait_line("a line that is too long", |line| said(line.message()));
 }
 
 /// A mistake in Go or AssemblyScript, what its line of the log begins with, and its place.

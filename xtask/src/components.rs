@@ -23,7 +23,7 @@ pub mod rust;
 pub enum Which {
     /// Those of `plugins/`.
     Plugins,
-    /// Plugins, examples, test guests, and the guests in C and C++.
+    /// Plugins, examples, test guests, and the guests in C, C++ and Zig.
     All,
 }
 

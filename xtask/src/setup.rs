@@ -16,7 +16,7 @@ use tools::Tool;
 /// For building components.
 pub fn for_components(which: Which) -> Result<Route> {
     if which == Which::All {
-        ensure(&[&tools::WASM_CLANG, &tools::WASM_CPP])?;
+        ensure(&[&tools::WASM_CLANG, &tools::WASM_CPP, &tools::PYTHON])?;
     }
     route::ready()
 }

@@ -98,6 +98,8 @@ static void notified(sl_process *process, const uint8_t *message, size_t size) {
 }
 SL_PROCESSES({.name = "worker", .size = 8, .spawned = spawned, .notified = notified});
 
+static sl_conn *remembered;
+
 static void post_init(sl_conn *c) {
   calls *me = c->state;
   const char *color = sl_listener_option(c, "color");
@@ -226,6 +228,16 @@ static void receive_line(sl_conn *c, char *line, size_t size) {
     if (!sl_get_tls_session(c, &s)) sl_puts(c, "none\n");
     else sl_sendf(c, "%d %d %s %u %s %s %zu %d\n", s.is_tls13, s.resumed, s.cipher, s.cipher_bits, s.alpn, s.server_name, count, sl_end_of_stream(c));
     free(chain);
+  }
+  WORD("remember") remembered = c;
+  WORD("stale") sl_puts(remembered, "stale\n");
+  WORD("bounds") {
+    static int four[4];
+    sl_sendf(c, "%d\n", four[atoi(rest)]);
+  }
+  WORD("null") {
+    calls *none = atoi(rest) ? me : NULL;
+    none->ticks = 1;
   }
   WORD("print") printf("%s", rest);
   WORD("abrupt") sl_close(c);

@@ -201,6 +201,18 @@ struct Calls : Lines {
       return line + " " + s->cipher + " " + to_string(s->cipher_bits) + " " + s->alpn + " " + s->server_name + " " +
              numbers(peer_certificates().size(), int(end_of_stream()));
     }
+    static sl_conn *remembered;
+    if (word == "remember") return remembered = raw(), "";
+    if (word == "stale") return sl_puts(remembered, "stale\n"), "";
+    if (word == "bounds") {
+      static int four[4];
+      return numbers(four[std::stoi(rest)]);
+    }
+    if (word == "null") {
+      Calls *none = std::stoi(rest) ? this : nullptr;
+      none->ticks = 1;
+      return "";
+    }
     if (word == "print") return std::printf("%s", rest.c_str()), "";
     if (word == "quit") return close_connection_after_writing(), "";
     return "what?\n";

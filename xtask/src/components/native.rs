@@ -1,4 +1,4 @@
-//! Guests in C and C++: `sdk/LANGUAGE/templates/NAME/src`, `sdk/LANGUAGE/samples/NAME` and the files of `tests/guests/LANGUAGE` become
+//! Guests in C, C++ and Zig: `sdk/LANGUAGE/templates/NAME/src`, `sdk/LANGUAGE/samples/NAME` and the files of `tests/guests/LANGUAGE` become
 //! `LANGUAGE_NAME`.
 
 use std::path::{Path, PathBuf};
@@ -22,17 +22,25 @@ struct Language {
     folder: &'static str,
     /// What its files' names end with.
     extension: &'static str,
-    /// What the compiler is told besides.
-    words: &'static [&'static str],
+    compiler: Compiler,
 }
 
-const C: Language = Language { folder: "c", extension: "c", words: &["-std=c11"] };
+enum Compiler {
+    /// What it is told besides.
+    Clang(&'static [&'static str]),
+    Zig,
+}
+
+const C: Language =
+    Language { folder: "c", extension: "c", compiler: Compiler::Clang(&["-std=c11"]) };
 
 const CPP: Language = Language {
     folder: "cpp",
     extension: "cpp",
-    words: &["--driver-mode=g++", "-std=c++23", "-fno-exceptions", "-fno-rtti"],
+    compiler: Compiler::Clang(&["--driver-mode=g++", "-std=c++23", "-fno-exceptions", "-fno-rtti"]),
 };
+
+const ZIG: Language = Language { folder: "zig", extension: "zig", compiler: Compiler::Zig };
 
 /// A component to be, and what it is made of.
 struct Source {
@@ -45,11 +53,14 @@ pub fn build() -> Result<Vec<Component>> {
     let directory = target().join("native");
     std::fs::create_dir_all(&directory)?;
     let mut components = Vec::new();
-    for language in [C, CPP] {
+    for language in [C, CPP, ZIG] {
         for Source { name, files } in language.sources()? {
             let module = directory.join(format!("{name}.core.wasm"));
-            language.compile(&files, &["-Wl,--strip-debug"], &module)?;
-            let bytes = adapt::by_its_exports(std::fs::read(module)?)
+            // The tests look at the lines that a trap names.
+            let is_guest = files[0].starts_with(root().join("tests"));
+            let strip = if is_guest { &[][..] } else { &[language.strip()] };
+            language.compile(&files, strip, &module)?;
+            let bytes = adapt::with_the_log(std::fs::read(module)?)
                 .with_context(|| format!("{name} is no component"))?;
             components.push(Component { name, bytes });
         }
@@ -77,20 +88,61 @@ impl Language {
         Ok(sources)
     }
 
+    /// Without what names lines.
+    fn strip(&self) -> &'static str {
+        match self.compiler {
+            Compiler::Clang(_) => "-Wl,--strip-debug",
+            Compiler::Zig => "-fstrip",
+        }
+    }
+
     /// As the command of its language.toml does, and a warning is an error.
     fn compile(&self, files: &[PathBuf], more: &[&str], module: &Path) -> Result<()> {
-        let clang = wasm_clang().context("there is no clang for WebAssembly")?;
-        let mut command = Command::new(clang);
-        command
-            .args(["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-g"])
-            .args(self.words);
-        command.args(["-fsanitize=null,bounds", "-fsanitize-trap=all", "-Wl,--stack-first"]);
-        command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror"]).args(more);
-        for folder in ["c", "cpp"] {
-            command.arg("-I").arg(root().join("sdk").join(folder));
-        }
-        run(command.args(files).arg("-o").arg(module))
+        let command = match self.compiler {
+            Compiler::Clang(words) => clang(words, files, more, module)?,
+            Compiler::Zig => zig(&files[0], more, module)?,
+        };
+        run(&mut { command })
     }
+}
+
+fn clang(words: &[&str], files: &[PathBuf], more: &[&str], module: &Path) -> Result<Command> {
+    let clang = wasm_clang().context("there is no clang for WebAssembly")?;
+    let mut command = Command::new(clang);
+    command.args(["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-g"]).args(words);
+    command.args(["-fsanitize=null,bounds", "-fsanitize-trap=all", "-Wl,--stack-first"]);
+    command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror"]).args(more);
+    for folder in ["c", "cpp"] {
+        command.arg("-I").arg(root().join("sdk").join(folder));
+    }
+    command.args(files).arg("-o").arg(module);
+    Ok(command)
+}
+
+/// The SDK is the root of the build, the plugin a module of it.
+fn zig(file: &Path, more: &[&str], module: &Path) -> Result<Command> {
+    let mut command = Command::new(zig_python()?);
+    command.args(["-m", "ziglang", "build-exe", "-target", "wasm32-freestanding"]);
+    command.args(["-fno-entry", "-rdynamic", "--stack", "65536", "-O", "ReleaseSafe"]).args(more);
+    let sdk = root().join("sdk/zig/sandloop.zig");
+    command.args(["--dep", "plugin"]).arg(format!("-Mroot={}", sdk.display()));
+    command.args(["--dep", "sandloop=root"]).arg(format!("-Mplugin={}", file.display()));
+    command.arg(format!("-femit-bin={}", module.display()));
+    Ok(command)
+}
+
+/// The Python that has Zig: a virtual environment in `target`, with the compiler from PyPI.
+fn zig_python() -> Result<PathBuf> {
+    const COMPILER: &str = "ziglang==0.17.1";
+    let tools = target().join("zig");
+    let python = tools.join("bin/python");
+    if !tools.join("bin/python-zig").exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&tools))?;
+        let mut pip = Command::new(&python);
+        let quietly = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        run(pip.args(quietly).arg(COMPILER))?;
+    }
+    Ok(python)
 }
 
 pub(super) fn named(language: &str, path: &Path) -> String {

@@ -177,7 +177,7 @@ pub const NPM: Tool = Tool {
 
 pub const PYTHON: Tool = Tool {
     name: "Python with venv",
-    why: "for the component written in Python",
+    why: "for the components written in Python, and for Zig, whose compiler is on PyPI",
     packages: &["python3", "python3-venv"],
     elsewhere: "Python 3.10 or newer",
     works: || succeeds("python3", &["-c", "import venv, ensurepip"]),

@@ -1,11 +1,9 @@
 //! What compilers and linkers say of an author's mistakes: one message, with its cause and what to do.
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use super::{C, CPP, Language};
-use crate::root::{root, target};
-use crate::setup::wasm_clang;
+use super::{C, CPP, Compiler, Language, ZIG, clang, zig};
+use crate::root::target;
 
 /// What the compiler says of these files.
 fn said(language: &Language, name: &str, texts: &[&str]) -> String {
@@ -17,12 +15,11 @@ fn said(language: &Language, name: &str, texts: &[&str]) -> String {
     for (file, text) in files.iter().zip(texts) {
         std::fs::write(file, text).unwrap();
     }
-    let mut command = Command::new(wasm_clang().unwrap());
-    command.args(["--target=wasm32-wasi", "-mexec-model=reactor", "-Wall", "-Wextra"]);
-    command.args(language.words).args(&files).arg("-o").arg(folder.join(format!("{name}.wasm")));
-    for folder in ["c", "cpp"] {
-        command.arg("-I").arg(root().join("sdk").join(folder));
-    }
+    let module = folder.join(format!("{name}.wasm"));
+    let mut command = match language.compiler {
+        Compiler::Clang(words) => clang(words, &files, &[], &module).unwrap(),
+        Compiler::Zig => zig(&files[0], &[], &module).unwrap(),
+    };
     String::from_utf8(command.output().unwrap().stderr).unwrap()
 }
 
@@ -97,5 +94,38 @@ fn mistakes_in_cpp() {
         let text = format!("{header}{text}\nSANDLOOP_PLUGIN(It)\n");
         let place = if place.is_empty() { format!("{name}0.cpp:4:") } else { place.to_owned() };
         assert_said(&CPP, name, &[&text], &place, words);
+    }
+}
+
+#[test]
+fn mistakes_in_zig() {
+    let table = [
+        (
+            "socketless",
+            "const It = struct {};",
+            "a handler is a struct with a field `socket: sl.Socket`, which",
+        ),
+        (
+            "valueless",
+            "const It = struct { socket: sl.Socket, count: u32 };",
+            "the field `count` of valueless0.It has no value: give it a default, or valueless0.It a `pub fn init(socket: sl.Socket) valueless0.It`",
+        ),
+        (
+            "context",
+            "const It = struct { socket: sl.Socket, pub fn postInit(_: *It) void { _ = sl.addTimer(1, @as(u32, 5), f); } fn f(_: u32) void {} };",
+            "a context is a pointer, such as the connection's own `self`, or `{}`: it is kept until the callback",
+        ),
+        (
+            "wrong",
+            "const It = struct { socket: sl.Socket, pub fn receiveData(_: *It, _: u32) void {} };",
+            "expected type 'u32', found '[]u8'",
+        ),
+    ];
+    for (name, text, words) in table {
+        let text = format!(
+            "const sl = @import(\"sandloop\");\n{text}\ncomptime {{\n    sl.plugin(.{{ .it = It }});\n}}\n"
+        );
+        // What is wrong with a type is named after it: its file's name stands before its own.
+        assert_said(&ZIG, name, &[&text], &format!("{name}0"), words);
     }
 }
