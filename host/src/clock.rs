@@ -7,13 +7,18 @@
 use std::ops::Add;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The system's monotonic clock, since whenever it began: for whoever compares it with that of another process.
 pub fn monotonic() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// What the calendar says, for whoever writes it into a message. Nothing is measured by it.
+pub fn calendar() -> SystemTime {
+    SystemTime::now()
 }
 
 /// How often a waiting thread checks whether a manual clock was moved.

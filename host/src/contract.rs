@@ -46,8 +46,19 @@ pub const HANDLER_ITEMS: [&str; 7] = [
     "connection",
 ];
 /// The packages of WASI 0.2 that a plugin may import from.
-pub const WASI_PACKAGES: [&str; 6] =
-    ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", "wasi:sockets"];
+pub const WASI_PACKAGES: [&str; 7] = [
+    "wasi:cli",
+    "wasi:clocks",
+    "wasi:filesystem",
+    "wasi:http",
+    "wasi:io",
+    "wasi:random",
+    "wasi:sockets",
+];
+/// What a component exports that serves HTTP and is no plugin of the contract's; any third number is as good.
+pub const INCOMING_HANDLER: &str = "wasi:http/incoming-handler@0.2.0";
+/// What is in it.
+pub const HANDLE_REQUEST: &str = "handle";
 
 /// The full name of an interface of the contract.
 pub fn interface(name: &str) -> String {

@@ -30,7 +30,7 @@ mod stdio;
 mod timers;
 mod tls;
 pub mod voice;
-mod wasi;
+pub(crate) mod wasi;
 mod watching;
 
 use wasmtime::Engine;

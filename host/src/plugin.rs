@@ -48,6 +48,8 @@ pub struct Plugin {
     pub tenant: Arc<Tenant>,
     /// Which of the optional exports it has.
     pub exports: Exports,
+    /// It serves HTTP by `wasi:http`: the host has its connections.
+    pub serves_http: bool,
     /// What the log calls the handler of a listener that names none: the plugin's only one, where it says.
     pub default_handler: OnceLock<GuestText>,
     /// What it uses at this moment, over all its instances and reactors.

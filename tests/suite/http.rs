@@ -35,7 +35,7 @@ fn exchange(host: &Host, plugin: &str, bytes: &[u8]) -> String {
 
 /// As text; each answer must have its date, which is left out.
 #[track_caller]
-fn without_dates(bytes: &[u8]) -> String {
+pub(crate) fn without_dates(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let (dates, lines): (Vec<&str>, Vec<&str>) =
         text.split_inclusive("\r\n").partition(|line| line.starts_with("Date: "));
@@ -58,13 +58,13 @@ fn every_request_of_the_corpus_is_answered_or_refused(isolation: Isolation) {
 }
 
 /// The status that an answer begins with.
-fn status(answer: &str) -> Option<&str> {
+pub(crate) fn status(answer: &str) -> Option<&str> {
     let code = answer.get(..3)?;
     code.bytes().all(|byte| byte.is_ascii_digit()).then_some(code)
 }
 
 /// What `http-hello` answers to what the codec makes of a request.
-fn statuses_of(transcript: &[String]) -> Vec<&str> {
+pub(crate) fn statuses_of(transcript: &[String]) -> Vec<&str> {
     let mut statuses = Vec::new();
     let mut methods = VecDeque::new();
     for line in transcript {

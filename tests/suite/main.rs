@@ -106,6 +106,7 @@ mod trial;
 mod udp;
 mod unix_paths;
 mod wasi;
+mod wasi_http;
 mod watching;
 mod websocket;
 mod ws_chat;

@@ -488,6 +488,17 @@ limits! {
             max: GIB,
             form: r#"a size, as in call_bytes = "32MiB""#,
         };
+        http_body: bound HTTP_BODY: u64 = {
+            what: "Bytes of the body of one request to a component that serves HTTP by `wasi:http`.",
+            why: "It has come whole before the handler begins, and is kept for it in the tenant's `host_memory`.",
+            at: Refuse,
+            then: "The answer is 413, and the connection is closed.",
+            unit: Bytes,
+            default: MIB,
+            min: 0,
+            max: GIB,
+            form: r#"a size, as in http_body = "1MiB""#,
+        };
         traps: bound TRAPS: Option<u32> = {
             what: "Instances of the plugin that end in a trap within `trap_window`; a million is no bound.",
             why: "A plugin that does nothing but trap costs the others; a peer that can make it trap must not have it quarantined too easily.",

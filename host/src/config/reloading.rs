@@ -131,6 +131,7 @@ const TABLES: &[(&str, &[KeysOfKind])] = &[
                     "log_line",
                     "handles",
                     "call_bytes",
+                    "http_body",
                     "traps",
                     "trap_window",
                     "cpu_per_operation",

@@ -101,6 +101,7 @@ fn defaults() {
         log_line: 4 << 10,
         handles: 1024,
         call_bytes: 32 << 20,
+        http_body: 1 << 20,
         traps: Some(1000),
         trap_window: Duration::from_secs(60),
         cpu_per_operation: Duration::from_secs(10),

@@ -73,7 +73,10 @@ pub fn enter(
         Ok(Ok(outcome)) => {
             return Finished { sandbox: Some(sandbox), event, result: Ok(outcome), used };
         }
-        Ok(Err(error)) => sandbox.trapped(error),
+        Ok(Err(error)) => {
+            sandbox.store.data_mut().http_trapped();
+            sandbox.trapped(error)
+        }
         Err(panicked) => Trapped::by_panic(sandbox.plugin(), &panicked, Stage::Run),
     };
     // What it held is given back on this thread. After a panic that may be half changed, and panic again.

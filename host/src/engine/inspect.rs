@@ -10,7 +10,8 @@ use wasmtime::component::types::ComponentItem;
 use crate::config::model::CompileCache;
 use crate::contract::export::OPTIONAL;
 use crate::contract::{
-    HANDLER, HANDLER_ITEMS, IMPORTS, PACKAGE, VERSION, WASI_PACKAGES, interface, spoken,
+    HANDLE_REQUEST, HANDLER, HANDLER_ITEMS, IMPORTS, PACKAGE, VERSION, WASI_PACKAGES, interface,
+    spoken,
 };
 use crate::engine::compile::Compiler;
 use crate::engine::fault::Fault;
@@ -38,6 +39,8 @@ pub struct Report {
     pub lacking: Vec<&'static str>,
     /// Exports that no host asks for.
     pub extra: Vec<GuestText>,
+    /// It is no plugin of the contract's, and serves HTTP by `wasi:http`.
+    pub serves_http: bool,
     /// The third number of the contract that it was built for: the highest that it names.
     built_for: Option<u32>,
     /// Why it is refused; empty when it is not.
@@ -66,9 +69,11 @@ impl Report {
         for (name, functions) in OPTIONAL {
             report.look_at_optional(&exports, name, functions);
         }
+        let served = report.serves_http;
         let is_known = |short: &str| short == HANDLER || OPTIONAL.iter().any(|(n, _)| short == *n);
         let extra = exports.iter().map(|(name, _)| name.as_str());
         let extra = extra.filter(|name| !own(name).is_some_and(|(short, _)| is_known(short)));
+        let extra = extra.filter(|name| !(served && is_incoming_handler(name)));
         report.extra = extra.map(GuestText::name).collect();
         report
     }
@@ -86,6 +91,13 @@ impl Report {
 
     fn look_at_handler(&mut self, exports: &[(String, Vec<String>)]) {
         let Some((name, items)) = export(exports, HANDLER) else {
+            if let Some((name, items)) = exports.iter().find(|(name, _)| is_incoming_handler(name))
+            {
+                self.serves_http = true;
+                self.exports.push(GuestText::name(name));
+                self.look_for(name, items, &[HANDLE_REQUEST]);
+                return;
+            }
             // One of another version is a fault already.
             if !exports.iter().any(|(name, _)| own(name).is_some_and(|(it, _)| it == HANDLER)) {
                 let remedy = exports.iter().find_map(|(name, _)| remedies::of_export(name));
@@ -160,6 +172,11 @@ fn export<'a>(
     exports.iter().filter(|(name, _)| third(name).is_some()).max_by_key(|(name, _)| third(name))
 }
 
+/// Whether this is what a component exports that serves HTTP by `wasi:http`.
+fn is_incoming_handler(name: &str) -> bool {
+    name.strip_prefix("wasi:http/incoming-handler@").is_some_and(|it| it.starts_with("0.2."))
+}
+
 /// The names inside an exported interface.
 fn items(engine: &Engine, item: &ComponentItem) -> Vec<String> {
     match item {
@@ -228,12 +245,14 @@ fn fault_of_export(name: &str) -> Option<GuestText> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.faults.is_empty() {
+        if self.faults.is_empty() && self.serves_http {
+            writeln!(f, "world:    wasi:http/proxy@0.2: serves HTTP by wasi:http")?;
+        } else if self.faults.is_empty() {
             writeln!(f, "world:    {}", self.world())?;
         } else {
             writeln!(f, "world:    none of {PACKAGE}@{VERSION}")?;
         }
-        if self.faults.is_empty() && self.version() != VERSION {
+        if self.faults.is_empty() && !self.serves_http && self.version() != VERSION {
             writeln!(
                 f,
                 "contract: {}; this host has {VERSION}, which has all of it",
@@ -246,7 +265,8 @@ impl fmt::Display for Report {
             }
             Ok(())
         };
-        let lacking = self.lacking.iter().map(|name| GuestText::name(interface(name)));
+        let lacking = self.lacking.iter().filter(|_| !self.serves_http);
+        let lacking = lacking.map(|name| GuestText::name(interface(name)));
         list(f, "imports:", &self.imports)?;
         list(f, "exports:", &self.exports)?;
         list(f, "lacks:", &lacking.collect::<Vec<_>>())?;
@@ -272,7 +292,8 @@ mod tests {
         check("sandloop:plugin/sockets@0.2.0", true);
         check("sandloop:plugin/teapots@0.1.0", true);
         check("wasi:cli/stdout@0.3.0", true);
-        check("wasi:http/types@0.2.0", true);
+        check("wasi:http/types@0.2.0", false);
+        check("wasi:http/types@0.3.0", true);
         check("env", true);
     }
 

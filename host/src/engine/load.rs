@@ -6,17 +6,18 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::Engine;
-use wasmtime::component::Linker;
+use wasmtime::component::{InstancePre, Linker};
 
 use crate::config::model::{Config, PluginConfig};
 use crate::contract::bindings::MinimalIndices;
 use crate::contract::export::Exports;
+use crate::contract::{HANDLE_REQUEST, INCOMING_HANDLER};
 use crate::engine::compile::{Compiled, Compiler, Source};
 use crate::engine::component_file::read;
 use crate::engine::fault::{Fault, LoadError};
 use crate::engine::inspect::Report;
 use crate::engine::settings::CodeSettings;
-use crate::engine::template::Template;
+use crate::engine::template::{ComponentEntry, Template};
 use crate::host_api;
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
@@ -87,7 +88,7 @@ impl Loader {
         }
         let refused = |error: wasmtime::Error| Fault::Refused(vec![trap::chain(&error)]);
         let pre = self.linker.instantiate_pre(component).map_err(refused)?;
-        let indices = MinimalIndices::new(&pre).map_err(refused)?;
+        let entry = entry(&report, &pre).map_err(refused)?;
         let folders = Folders::open(&section.allow.directories)
             .map_err(|(directory, error)| Fault::Folder(directory.host, trap::chain(&error)))?;
         let granted = GrantedFolders::open(&section.allow.directories)
@@ -103,6 +104,7 @@ impl Loader {
             generation,
             tenant,
             exports: Exports::of(component),
+            serves_http: report.serves_http,
             default_handler: OnceLock::new(),
             usage,
             least_memory: footprint.memory_bytes,
@@ -116,8 +118,20 @@ impl Loader {
                 .map(|accepts| TokenBucket::new(accepts.into())),
             counters,
         });
-        Ok(Arc::new(Template { plugin, compiled: compiled.clone(), pre, indices }))
+        Ok(Arc::new(Template { plugin, compiled: compiled.clone(), pre, entry }))
     }
+}
+
+/// How a component is called that this report is of.
+fn entry(report: &Report, pre: &InstancePre<HostState>) -> wasmtime::Result<ComponentEntry> {
+    if !report.serves_http {
+        return MinimalIndices::new(pre).map(ComponentEntry::Contract);
+    }
+    let component = pre.component();
+    let interface = component.get_export_index(None, INCOMING_HANDLER);
+    let handle = interface.and_then(|it| component.get_export_index(Some(&it), HANDLE_REQUEST));
+    let lacks = || wasmtime::format_err!("its {INCOMING_HANDLER} lacks {HANDLE_REQUEST}");
+    handle.map(ComponentEntry::WasiHttp).ok_or_else(lacks)
 }
 
 /// The report on one component file, for `sandloop inspect`.
@@ -139,10 +153,10 @@ pub(super) fn inspect(compiler: &Compiler, file: &Path) -> Result<Report, Fault>
     let component = code?.load(&engine).map_err(Fault::Invalid)?;
     let mut report = Report::of(&engine, &component);
     if report.faults.is_empty() {
-        let linked = loader.linker.instantiate_pre(&component).and_then(|pre| {
-            MinimalIndices::new(&pre)?;
-            Ok(())
-        });
+        let linked = loader
+            .linker
+            .instantiate_pre(&component)
+            .and_then(|pre| entry(&report, &pre).map(drop));
         report.faults.extend(linked.err().map(|error| trap::chain(&error)));
     }
     Ok(report)

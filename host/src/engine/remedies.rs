@@ -37,15 +37,15 @@ const OF_IMPORTS: &[(&str, &str)] = &[
 ];
 
 /// Of what only Spin has.
-const SPIN: &str = "only Spin has it: leave out the part of Spin's SDK that uses it, as key-value, SQL, Redis and \
-    variables do";
+const SPIN: &str = "only Spin has it: leave out what uses it, as key-value, SQL, Redis and variables do; Spin's SDK for \
+    Python imports all of it, so write for the world wasi:http/proxy with componentize-py alone";
 
 /// What to do about the next version of WASI, by the package.
 const OF_WASI_0_3: &[(&str, &str)] = &[
     (
         "wasi:http/",
-        "build for wasi:http 0.2 and its incoming-handler: Spin's SDK for Python in version 3, \
-         componentize-py and jco with the world wasi:http/proxy@0.2, Rust with the crate wasip2",
+        "build for wasi:http 0.2 and its incoming-handler: componentize-py and jco with the world \
+         wasi:http/proxy@0.2, Rust with the crate wasip2",
     ),
     (
         "wasi:",

@@ -1,5 +1,7 @@
 //! One instance: its store, its guest, and what each event means to it.
 
+mod requests;
+
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -15,7 +17,8 @@ use crate::contract::bindings::{ByteCount, FileError, Minimal, WatchError};
 use crate::contract::export::Export;
 use crate::contract::outcome::{Drain, ExitReason, Failure};
 use crate::engine::event::{Event, Opening, Outcome};
-use crate::engine::template::Template;
+use crate::engine::sandbox::requests::HandleRequest;
+use crate::engine::template::{ComponentEntry, Template};
 use crate::engine::trapped::{Stage, Trapped, limit_behind, refused_memory, unmade};
 use crate::host_api::call::CallEnded;
 use crate::host_api::state::HostState;
@@ -32,9 +35,9 @@ pub struct Sandbox {
     /// Its memory and the host's side of it.
     pub store: Store<HostState>,
     /// What it was made from, which is there as long as it is.
-    _template: Arc<Template>,
+    template: Arc<Template>,
     instance: Instance,
-    guest: Minimal,
+    guest: Guest,
     /// What the guest has made for each of its connections, and the number of the socket handle that it was given.
     objects: FxHashMap<ConnectionId, (ResourceAny, u32)>,
 }
@@ -45,26 +48,40 @@ impl Sandbox {
     /// # Errors
     /// Why there is none.
     pub(super) fn new(template: &Arc<Template>, state: HostState) -> Result<Sandbox, Trapped> {
+        let mut store = Sandbox::store(template, state);
+        let (instance, guest) = Sandbox::fill(template, &mut store)?;
+        let template = template.clone();
+        Ok(Sandbox { store, template, instance, guest, objects: FxHashMap::default() })
+    }
+
+    /// A store without an instance, with its bounds.
+    fn store(template: &Template, state: HostState) -> Store<HostState> {
         let plugin = state.plugin.clone();
-        let engine = template.pre.engine();
-        let mut store = Store::new(engine, state);
+        let mut store = Store::new(template.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut context| end_of_slice(context.data_mut()));
         let call_bytes = plugin.config.limits.call_bytes;
         store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
         store.set_max_component_handles(handles_max(&plugin));
-        begin_slice(&mut store);
-        let instance = template.pre.instantiate(&mut store);
+        store
+    }
+
+    /// Makes the instance of a store.
+    fn fill(
+        template: &Template,
+        store: &mut Store<HostState>,
+    ) -> Result<(Instance, Guest), Trapped> {
+        begin_slice(store);
+        let instance = template.pre.instantiate(&mut *store);
         let instance = instance.map_err(|error| unmade(store.data(), error))?;
-        let guest = template.indices.load(&mut store, &instance);
+        let guest = Guest::load(&template.entry, store, &instance);
         let guest = guest.map_err(|error| Trapped {
             error,
             limit: None,
             stage: Stage::Fit,
             last_words: None,
         })?;
-        let _template = template.clone();
-        Ok(Sandbox { store, _template, instance, guest, objects: FxHashMap::default() })
+        Ok((instance, guest))
     }
 
     /// The plugin this is an instance of.
@@ -81,23 +98,26 @@ impl Sandbox {
         let state = self.store.data_mut();
         (state.subject, state.subject_handle) = (event.connection(), None);
         state.events += 1;
+        if let Guest::WasiHttp(handle) = &self.guest {
+            return self.perform_http(*handle, event);
+        }
         match event {
             Event::Data { connection, buffer, length } => {
                 let (object, data) = (self.object(*connection)?, &buffer[..*length]);
-                guest_connection(&self.guest).call_receive_data(&mut self.store, object, data)?;
+                self.guest.connection()?.call_receive_data(&mut self.store, object, data)?;
             }
             Event::Datagram { connection, bytes, .. } => {
                 let object = self.object(*connection)?;
-                guest_connection(&self.guest).call_receive_data(&mut self.store, object, bytes)?;
+                self.guest.connection()?.call_receive_data(&mut self.store, object, bytes)?;
             }
             Event::Open(opening) => self.open(opening)?,
             Event::Completed(connection) => {
                 let object = self.object(*connection)?;
-                guest_connection(&self.guest).call_connection_completed(&mut self.store, object)?;
+                self.guest.connection()?.call_connection_completed(&mut self.store, object)?;
             }
             Event::Drained(connection) => {
                 let object = self.object(*connection)?;
-                guest_connection(&self.guest).call_drained(&mut self.store, object)?;
+                self.guest.connection()?.call_drained(&mut self.store, object)?;
             }
             Event::ProxyTargetUnbound(connection) => {
                 let object = self.object(*connection)?;
@@ -189,7 +209,7 @@ impl Sandbox {
         let state = self.store.data_mut();
         let socket = state.sockets.insert(*connection, shared.clone());
         state.subject_handle = Some(socket);
-        let guest = guest_connection(&self.guest);
+        let guest = self.guest.connection()?;
         let object = guest.call_constructor(&mut self.store, Resource::new_own(socket), origin)?;
         *constructed = true;
         guest.call_post_init(&mut self.store, object)?;
@@ -200,7 +220,7 @@ impl Sandbox {
     fn unbind(&mut self, connection: ConnectionId, reason: CloseReason) -> wasmtime::Result<()> {
         let (object, socket) = self.objects.remove(&connection).ok_or_else(unknown_connection)?;
         self.store.data_mut().subject_handle = Some(socket);
-        let guest = guest_connection(&self.guest);
+        let guest = self.guest.connection()?;
         guest.call_unbind(&mut self.store, object, reason.into())?;
         object.resource_drop(&mut self.store)?;
         self.store.data_mut().sockets.release(socket);
@@ -330,9 +350,35 @@ fn unknown_connection() -> wasmtime::Error {
     wasmtime::Error::msg("an event for a connection that the guest does not have")
 }
 
-/// The guest's class of connections. Not a method, so that the store can be borrowed beside it.
-fn guest_connection(guest: &Minimal) -> GuestConnection<'_> {
-    guest.sandloop_plugin_handler().connection()
+/// How a guest is called.
+enum Guest {
+    /// By the contract.
+    Contract(Minimal),
+    /// By `wasi:http`.
+    WasiHttp(HandleRequest),
+}
+
+impl Guest {
+    fn load(
+        entry: &ComponentEntry,
+        store: &mut Store<HostState>,
+        instance: &Instance,
+    ) -> wasmtime::Result<Guest> {
+        match entry {
+            ComponentEntry::Contract(indices) => indices.load(store, instance).map(Guest::Contract),
+            ComponentEntry::WasiHttp(handle) => {
+                instance.get_typed_func(store, handle).map(Guest::WasiHttp)
+            }
+        }
+    }
+
+    /// Its class of connections.
+    fn connection(&self) -> wasmtime::Result<GuestConnection<'_>> {
+        match self {
+            Guest::Contract(guest) => Ok(guest.sandloop_plugin_handler().connection()),
+            Guest::WasiHttp(_) => Err(unknown_connection()),
+        }
+    }
 }
 
 /// Gives the next callback its first slice.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use crate::contract::bindings::MinimalIndices;
 use crate::engine::compile::Compiled;
@@ -18,7 +18,15 @@ pub struct Template {
     /// Its component.
     pub compiled: Compiled,
     pub(super) pre: InstancePre<HostState>,
-    pub(super) indices: MinimalIndices,
+    pub(super) entry: ComponentEntry,
+}
+
+/// How a component is called.
+pub enum ComponentEntry {
+    /// By the contract.
+    Contract(MinimalIndices),
+    /// By `wasi:http`, with this function.
+    WasiHttp(ComponentExportIndex),
 }
 
 /// The templates that a host serves, by the place of the plugin.

@@ -66,6 +66,16 @@ impl MemoryMeter {
 }
 
 impl MemoryMeter {
+    /// Another instance takes the place of this one, which is gone: it begins with `least` bytes.
+    pub fn begin_anew(&mut self, least: u64) {
+        let held = u64::try_from(self.bytes).unwrap_or(u64::MAX).saturating_add(self.ahead);
+        self.ahead = least.min(held);
+        if let Some(reservation) = &mut self.of_tenant {
+            reservation.set(self.ahead);
+        }
+        (self.bytes, self.elements, self.refused) = (0, 0, None);
+    }
+
     /// The linear memory that it has.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -146,6 +156,11 @@ mod tests {
             tenant.has_room(50 - 1) && !tenant.has_room(51),
             "what was reserved is counted once"
         );
+        assert!(budget.table_growing(0, 10, None).unwrap());
+        budget.begin_anew(60);
+        assert!(tenant.has_room(90) && !tenant.has_room(91), "what it begins with stays its own");
+        assert!(budget.memory_growing(0, 60, None).unwrap() && tenant.has_room(90));
+        assert!(budget.table_growing(0, 10, None).unwrap());
         let mut budget = MemoryMeter::new(100, 10, &tenant);
         assert!(budget.table_growing(0, 10, None).unwrap());
         assert!(!budget.table_growing(0, 1, None).unwrap());

@@ -18,6 +18,7 @@ use crate::host_api::memory::MemoryMeter;
 use crate::host_api::owned::{OwnJobs, Pops, Subscriptions};
 use crate::host_api::voice::Voice;
 use crate::host_api::wasi::Wasi;
+use crate::host_api::wasi::http::connections::HttpServer;
 use crate::log::text::GuestText;
 use crate::mail::post::Address;
 use crate::plugin::Plugin;
@@ -80,6 +81,8 @@ pub struct HostState {
     pub call: CallMeter,
     /// Made when a guest first asks for anything of WASI, which most never do.
     pub(super) wasi: Option<Box<Wasi>>,
+    /// Its connections, where it serves HTTP by `wasi:http`.
+    pub(super) http: Option<Box<HttpServer>>,
 }
 
 impl HostState {
@@ -118,6 +121,7 @@ impl HostState {
             counts,
             call,
             wasi: None,
+            http: None,
         }
     }
 }

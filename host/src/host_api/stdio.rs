@@ -13,7 +13,7 @@ use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::config::model::Stdout;
 use crate::contract::bindings::Level;
-use crate::host_api::voice::Voice;
+use crate::host_api::voice::{Voice, is_advice};
 use crate::log::output;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
@@ -143,9 +143,11 @@ impl Lines {
 
     fn add(&self, lines: &mut PluginLines<'_>, line: &[u8], is_cut: bool) {
         // A panic in Rust begins with an empty line, which tells an operator nothing.
-        if !line.is_empty() {
+        let is_of_stderr = self.stream == STDERR;
+        let is_worthless = line.is_empty() || is_of_stderr && is_advice(line);
+        if !is_worthless {
             lines.add(line, is_cut);
-            if self.stream == STDERR {
+            if is_of_stderr {
                 self.voice.says(&self.plugin, line);
             }
         }

@@ -14,6 +14,11 @@ use crate::quota::budget::Reservation;
 /// What the standard library of Rust adds to what it says of a panic, which nobody here can do.
 const ADVICE: &[u8] = b"note: run with `RUST_BACKTRACE";
 
+/// Whether this line of standard error helps nobody.
+pub(super) fn is_advice(line: &[u8]) -> bool {
+    line.starts_with(ADVICE)
+}
+
 /// What an instance says in one event. Clones are the same.
 #[derive(Debug, Clone, Default)]
 pub struct Voice(Arc<Mutex<Said>>);
@@ -53,7 +58,7 @@ impl Voice {
 
     /// It has said this line.
     pub(super) fn says(&self, plugin: &Plugin, line: &[u8]) {
-        if line.is_empty() || line.starts_with(ADVICE) {
+        if line.is_empty() || is_advice(line) {
             return;
         }
         let mut said = self.0.lock();

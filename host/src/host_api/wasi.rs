@@ -8,6 +8,7 @@
 mod clock;
 mod file_stream;
 mod files;
+pub(crate) mod http;
 mod io;
 mod no_sockets;
 mod scripted;
@@ -32,6 +33,7 @@ use crate::host_api::kept::HandlesAllowed;
 use crate::host_api::state::{Env, HostState};
 use crate::host_api::stdio::Lines;
 use crate::host_api::voice::Voice;
+use crate::host_api::wasi::http::bindings::wasi::http::{outgoing_handler, types as http_types};
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
 use crate::quota::semaphore::Permit;
@@ -70,6 +72,9 @@ impl HasData for HasWaitingView {
 
 /// Links WASI. What does not wait is the engine's own; sockets are not there to be waited for.
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    let (stable, waiting) = (http_types::LinkOptions::default(), HostState::waiting);
+    http_types::add_to_linker::<_, HasWaitingView>(linker, &stable, waiting)?;
+    outgoing_handler::add_to_linker::<_, HasWaitingView>(linker, waiting)?;
     link_what_waits(linker)?;
     link_what_does_not(linker)
 }
@@ -154,6 +159,14 @@ impl HostState {
 impl HostState {
     fn random(&mut self) -> &mut WasiRandomCtx {
         self.ctx().ctx.random()
+    }
+}
+
+impl HostState {
+    /// What its handles of WASI are of.
+    fn table(&mut self) -> &mut ResourceTable {
+        let (wasi, ..) = self.entered();
+        &mut wasi.table
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Grant<'a> {
     Read,
     /// `stop`.
     Stop,
+    /// No key does.
+    Nothing,
     /// A profile of this name in `tls`, with a key that it lacks.
     Profile(&'a str, &'static str),
 }
@@ -46,7 +48,7 @@ pub enum Grant<'a> {
 impl Grant<'_> {
     /// Whether a call can go on without it, where the policy lets it: not without what is not there.
     fn can_be_missing(self) -> bool {
-        !matches!(self, Grant::Profile(..))
+        !matches!(self, Grant::Profile(..) | Grant::Nothing)
     }
 }
 
@@ -98,6 +100,7 @@ impl Plugin {
             }
             Grant::Connect(Some(rule)) => entry("connect", allow.connect.is_empty(), rule),
             Grant::Listen(Some(rule)) => entry("listen", allow.listen.is_empty(), rule),
+            Grant::Nothing => return "no key grants it: connect by the contract".to_owned(),
             Grant::Spawn(plugin) => entry("spawn", allow.spawn.is_empty(), plugin),
             Grant::Channels(channel) => entry("channels", allow.channels.is_empty(), channel),
             Grant::Read => "the folder to `read`".to_owned(),

@@ -98,6 +98,28 @@ impl Plugin {
         });
     }
 
+    /// A handler of `wasi:http` has returned without an answer, or without all of it.
+    pub fn has_not_answered(
+        &self,
+        now: Moment,
+        fault: &str,
+        cause: Option<&GuestText>,
+        subject: Option<&Subject>,
+    ) {
+        let (handler, connection) = Subject::fields(subject);
+        self.tell(now, || {
+            tracing::warn!(
+                plugin = self.name(),
+                tenant = self.config.tenant,
+                version = self.version,
+                handler,
+                connection,
+                cause = cause.map(debug),
+                "{fault}"
+            );
+        });
+    }
+
     /// Writes a line about it into its tenant's part of the log, unless its tenant is far above its rate: then it is
     /// counted among those that are left out.
     pub fn tell(&self, now: Moment, line: impl FnOnce()) {

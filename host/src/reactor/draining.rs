@@ -160,7 +160,7 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let instance = entry.instance;
         let Some(plugin) = self.instances.get(instance).map(|it| &it.plugin) else { return };
-        let is_told = plugin.exports.has(Export::Draining);
+        let is_told = plugin.exports.has(Export::Draining) || plugin.serves_http;
         if let Some(draining) = &mut entry.draining {
             draining.step = if is_told { DrainStep::Told } else { DrainStep::WhenIdle };
         }

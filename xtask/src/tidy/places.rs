@@ -13,7 +13,12 @@ const ONLY_IN: &[(&str, &str, &[&str])] = &[
     ("thread::spawn", "host/src/", THREADS),
     ("thread::Builder", "host/src/", THREADS),
     // One translation of the contract on each side of it.
-    ("bindgen!", "host/src/", &["host/src/contract/bindings.rs"]),
+    // What WASI has is not the contract: its part that the engine does not have is translated beside what does it.
+    (
+        "bindgen!",
+        "host/src/",
+        &["host/src/contract/bindings.rs", "host/src/host_api/wasi/http/bindings.rs"],
+    ),
     ("generate!", "sdk/rust/src/", &["sdk/rust/src/bindings.rs"]),
 ];
 const THREADS: &[&str] = &[

@@ -1,0 +1,294 @@
+//! An answer on its way from a guest to its peer, as its body is written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sandloop_http::writer::{BodyWriter, Exchange, Outgoing, OutgoingResponse, write_response};
+use sandloop_http::{Headers, StatusCode, date};
+use wasmtime_wasi::p2::{StreamError, StreamResult};
+
+use crate::clock::{self, Clock};
+use crate::host_api::alarm::Alarm;
+use crate::net::connection::{SendError, SharedConnection};
+use crate::quota::budget::{ByteBudget, Reservation};
+
+/// Bytes that a guest may write at once, and before it has said whose answer it is.
+const PERMIT: usize = 64 << 10;
+/// What the framing of a piece takes at most.
+const FRAME: usize = 32;
+/// How often a guest that waits for its peer has what is queued sent: it holds no loop meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Bytes that are sent in one such look.
+const FLUSHED_AT_ONCE: usize = 256 << 10;
+
+/// Where an answer goes.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    pub(super) connection: SharedConnection,
+    pub(super) clock: Clock,
+    pub(super) alarm: Alarm,
+}
+
+/// What is sent before the body.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    pub(super) headers: Headers,
+    /// The length of the body, if the guest has said it.
+    pub(super) length: Option<u64>,
+}
+
+/// The body of a message of a guest's. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Body(Arc<Mutex<BodyState>>);
+
+#[derive(Debug)]
+enum BodyState {
+    /// Of an answer that has no peer yet.
+    Early {
+        bytes: Vec<u8>,
+        kept: Reservation,
+        /// Its trailers, once it is whole.
+        end: Option<Headers>,
+    },
+    /// Of a request, which nobody sends.
+    Nowhere,
+    /// Of an answer that has one.
+    Going(Box<Going>),
+}
+
+/// An answer that has a peer.
+#[derive(Debug)]
+struct Going {
+    peer: Peer,
+    exchange: Exchange,
+    /// Until it is sent, with the first byte of the body or with its end.
+    head: Option<Head>,
+    writer: BodyWriter,
+    /// Bytes of it that were written after its peer was gone.
+    lost: usize,
+}
+
+/// Why a body has no end.
+#[derive(Debug)]
+pub(super) enum BodyFault {
+    /// It does not have the length that was said.
+    Length,
+    /// Its peer does not read.
+    Peer,
+    /// Its head cannot be written.
+    Head(String),
+}
+
+/// The tenant's account is full.
+pub(super) fn no_memory() -> wasmtime::Error {
+    wasmtime::Error::msg(
+        "the limit `host_memory` of its tenant has no room for a part of a message",
+    )
+}
+
+/// How far an answer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyProgress {
+    /// Nothing of it was sent.
+    Unsent,
+    /// Its body has not ended.
+    Begun,
+    /// All of it was sent, and the connection stays or does not.
+    Whole { keep_alive: bool },
+}
+
+impl Body {
+    /// Of an answer; none where its tenant has no room for it.
+    pub(super) fn early(memory: &ByteBudget) -> Option<Body> {
+        let kept = memory.reserve(0)?;
+        Some(Body::new(BodyState::Early { bytes: Vec::new(), kept, end: None }))
+    }
+
+    /// Of a request.
+    pub(super) fn nowhere() -> Body {
+        Body::new(BodyState::Nowhere)
+    }
+
+    fn new(state: BodyState) -> Body {
+        Body(Arc::new(Mutex::new(state)))
+    }
+
+    /// The answer has its peer: what was written goes there.
+    pub(super) fn attach(&self, peer: Peer, exchange: Exchange, head: Head) {
+        let mut state = self.0.lock();
+        let writer = BodyWriter::None;
+        let mut going = Box::new(Going { peer, exchange, head: Some(head), writer, lost: 0 });
+        if let BodyState::Early { bytes, end, .. } = &mut *state {
+            // A peer that is gone is told to the guest when it writes next.
+            let _ = match end.take() {
+                Some(trailers) => going.send_whole(bytes, &trailers),
+                None if bytes.is_empty() => Ok(()),
+                None => going.write(bytes).map_err(|_| BodyFault::Peer),
+            };
+        }
+        *state = BodyState::Going(going);
+    }
+
+    /// How many bytes may be written.
+    pub(super) fn room(&self) -> StreamResult<usize> {
+        match &*self.0.lock() {
+            BodyState::Early { bytes, .. } if PERMIT <= bytes.len() => Err(StreamError::trap(
+                "a body of 64 KiB is written and the answer is not set: call response-outparam.set first, nothing of it can \
+                 be sent before",
+            )),
+            BodyState::Early { bytes, .. } => Ok(PERMIT - bytes.len()),
+            BodyState::Nowhere => Ok(PERMIT),
+            BodyState::Going(going) => going.room(),
+        }
+    }
+
+    /// Ready when there is room, or will never be any.
+    pub(super) async fn wait_for_room(&self) {
+        while let Some((clock, alarm)) = self.look_for_room() {
+            alarm.sleep_until(Some(clock.now() + LOOK_AGAIN)).await;
+        }
+    }
+
+    /// Sends what is queued; what to wait with, where there is no room after that.
+    fn look_for_room(&self) -> Option<(Clock, Alarm)> {
+        let state = self.0.lock();
+        let BodyState::Going(going) = &*state else { return None };
+        if going.room().is_ok_and(|room| room == 0) {
+            let Peer { connection, clock, .. } = &going.peer;
+            connection.lock().flush(clock.now(), FLUSHED_AT_ONCE);
+        }
+        let is_full = going.room().is_ok_and(|room| room == 0);
+        is_full.then(|| (going.peer.clock.clone(), going.peer.alarm.clone()))
+    }
+
+    /// Writes a piece.
+    pub(super) fn write(&self, piece: &[u8]) -> StreamResult<()> {
+        match &mut *self.0.lock() {
+            BodyState::Nowhere => Ok(()),
+            BodyState::Going(going) => going.write(piece),
+            BodyState::Early { bytes, kept, .. } => {
+                if PERMIT < bytes.len() + piece.len() {
+                    return Err(StreamError::trap("more was written than check-write had granted"));
+                }
+                if !kept.grow(u64::try_from(piece.len()).unwrap_or(u64::MAX)) {
+                    return Err(StreamError::Trap(no_memory()));
+                }
+                bytes.extend_from_slice(piece);
+                Ok(())
+            }
+        }
+    }
+
+    /// It is whole.
+    pub(super) fn finish(&self, trailers: Headers) -> Result<(), BodyFault> {
+        match &mut *self.0.lock() {
+            BodyState::Nowhere => Ok(()),
+            BodyState::Going(going) => going.end(&trailers),
+            BodyState::Early { end, .. } => {
+                *end = Some(trailers);
+                Ok(())
+            }
+        }
+    }
+
+    /// How far it has come.
+    pub(super) fn progress(&self) -> BodyProgress {
+        match &*self.0.lock() {
+            BodyState::Going(going) if going.head.is_none() => match going.writer {
+                BodyWriter::Ended => BodyProgress::Whole { keep_alive: going.exchange.keep_alive },
+                _ => BodyProgress::Begun,
+            },
+            _ => BodyProgress::Unsent,
+        }
+    }
+}
+
+impl Going {
+    fn room(&self) -> StreamResult<usize> {
+        let connection = self.peer.connection.lock();
+        let Some(room) = connection.room() else {
+            let left = PERMIT.saturating_sub(self.lost);
+            return if left == 0 { Err(StreamError::Closed) } else { Ok(left) };
+        };
+        let left = room.saturating_sub(FRAME).min(PERMIT);
+        Ok(if connection.outbound() == 0 { left.max(1) } else { left })
+    }
+
+    fn write(&mut self, piece: &[u8]) -> StreamResult<()> {
+        let mut out = Vec::with_capacity(piece.len() + FRAME);
+        self.begin(Outgoing::Unknown, &mut out).map_err(failed)?;
+        self.writer.write(piece, &mut out).map_err(failed)?;
+        match self.send(&out) {
+            Ok(()) => Ok(()),
+            // Most handlers take the end of a stream for a fault of their own, and trap: then a peer that goes away early
+            // could have a plugin put in quarantine. So a little is forgotten; whoever writes on and on is told.
+            Err(SendError::Closed | SendError::Closing) if self.lost < PERMIT => {
+                self.lost += piece.len();
+                Ok(())
+            }
+            Err(SendError::Closed | SendError::Closing) => Err(StreamError::Closed),
+            Err(_) => Err(failed("its peer does not read")),
+        }
+    }
+
+    /// The end of the body. Where the guest had said another length, there is none: whoever asked sees that it is cut.
+    fn end(&mut self, trailers: &Headers) -> Result<(), BodyFault> {
+        // The answer to `HEAD` says nothing of a body that was not written.
+        let body = if self.exchange.is_head { Outgoing::Unknown } else { Outgoing::Known(0) };
+        let mut out = Vec::new();
+        self.begin(body, &mut out).map_err(|error| BodyFault::Head(error.to_string()))?;
+        let before = self.writer;
+        if self.writer.end(trailers, &mut out).is_err() {
+            self.writer = if before == BodyWriter::Ended { BodyWriter::Ended } else { before };
+            return Err(BodyFault::Length);
+        }
+        match self.send(&out) {
+            Ok(()) | Err(SendError::Closed | SendError::Closing) => Ok(()),
+            Err(_) => Err(BodyFault::Peer),
+        }
+    }
+
+    /// A body that is known from its begin to its end.
+    fn send_whole(&mut self, bytes: &[u8], trailers: &Headers) -> Result<(), BodyFault> {
+        let length = Outgoing::Known(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let body = if trailers.is_empty() { length } else { Outgoing::Unknown };
+        let mut out = Vec::with_capacity(bytes.len() + FRAME);
+        let begun = self.begin(body, &mut out).map_err(|error| error.to_string());
+        let written = begun
+            .and_then(|()| self.writer.write(bytes, &mut out).map_err(|error| error.to_string()));
+        written.map_err(BodyFault::Head)?;
+        self.send(&out).map_err(|_| BodyFault::Peer)?;
+        self.end(trailers)
+    }
+
+    /// Writes the head, if that was not done.
+    fn begin(
+        &mut self,
+        body: Outgoing,
+        out: &mut Vec<u8>,
+    ) -> Result<(), sandloop_http::writer::HeadError> {
+        let Some(Head { status, headers, length }) = self.head.take() else { return Ok(()) };
+        let date = date::format(clock::calendar());
+        let response = OutgoingResponse {
+            status,
+            headers: &headers,
+            body: length.map_or(body, Outgoing::Known),
+            date: Some(&date),
+        };
+        self.writer = write_response(out, &mut self.exchange, &response)?;
+        Ok(())
+    }
+
+    fn send(&self, bytes: &[u8]) -> Result<(), SendError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.peer.connection.send(bytes, self.peer.clock.now()).0
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> StreamError {
+    StreamError::LastOperationFailed(wasmtime::Error::msg(error.to_string()))
+}

@@ -1,0 +1,69 @@
+//! Bodies as streams of `wasi:io`.
+
+use bytes::Bytes;
+use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
+
+use super::answer::Body;
+use crate::quota::budget::Reservation;
+
+/// The body of a request, which is there from the beginning.
+#[derive(Debug)]
+pub(super) struct WholeBody {
+    bytes: Bytes,
+    _kept: Reservation,
+}
+
+impl WholeBody {
+    pub(super) fn new(bytes: Bytes, kept: Reservation) -> WholeBody {
+        WholeBody { bytes, _kept: kept }
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for WholeBody {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait::async_trait]
+impl InputStream for WholeBody {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        if self.bytes.is_empty() {
+            return Err(StreamError::Closed);
+        }
+        Ok(self.bytes.split_to(size.min(self.bytes.len())))
+    }
+}
+
+/// Where a guest writes the body of a message of its own.
+pub(super) struct BodyStream(pub(super) Body);
+
+#[async_trait::async_trait]
+impl Pollable for BodyStream {
+    async fn ready(&mut self) {
+        self.0.wait_for_room().await;
+    }
+}
+
+#[async_trait::async_trait]
+impl OutputStream for BodyStream {
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.0.room()
+    }
+
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.0.write(&bytes)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        // Each write goes to the peer at once, as far as it takes it.
+        Ok(())
+    }
+}
+
+/// Of what is there from the beginning.
+pub(super) struct AtHand;
+
+#[async_trait::async_trait]
+impl Pollable for AtHand {
+    async fn ready(&mut self) {}
+}
