@@ -15,6 +15,7 @@ use crate::step::{Steps, run};
 mod assembly_script;
 mod binary;
 mod boot;
+mod c;
 mod contract;
 mod crates;
 mod debian;
@@ -104,6 +105,8 @@ pub enum AuthorPackage {
     Crates,
     /// The contract, as one file that `wkg` and `wit-bindgen` take.
     Wit,
+    /// The headers for C and C++ and the contract, as an archive.
+    C,
     /// The SDK for Go, as a module proxy has it.
     Go,
     /// The SDK for AssemblyScript, as npm takes it.
@@ -116,6 +119,7 @@ impl AuthorPackage {
         match self {
             AuthorPackage::Crates => crates::make(),
             AuthorPackage::Wit => contract::make(),
+            AuthorPackage::C => c::make(),
             AuthorPackage::Go => go_module::make(),
             AuthorPackage::AssemblyScript => assembly_script::make(),
         }
@@ -126,6 +130,7 @@ impl AuthorPackage {
         match self {
             AuthorPackage::Crates => crates::check(made, route),
             AuthorPackage::Wit => contract::check(made),
+            AuthorPackage::C => c::check(made),
             AuthorPackage::Go => go_module::check(made),
             AuthorPackage::AssemblyScript => assembly_script::check(made),
         }
@@ -137,9 +142,10 @@ pub fn for_authors(wanted: &[AuthorPackage]) -> Result<()> {
     let all = AuthorPackage::value_variants();
     let wanted = if wanted.is_empty() { all } else { wanted };
     let mut steps = Steps::of(1 + 2 * wanted.len());
+    let which = if wanted.contains(&AuthorPackage::C) { Which::All } else { Which::Plugins };
     let route = steps.step("set-up", || {
         setup::for_languages()?;
-        setup::for_components(Which::Plugins)
+        setup::for_components(which)
     })?;
     for package in wanted {
         let name = format!("{package:?}").to_lowercase();
