@@ -14,6 +14,14 @@ from ._timers import Timer, call_every, call_later, milliseconds
 if TYPE_CHECKING:
     from wit_world.imports import sockets, tls
 
+try:
+    from componentize_py_types import Err
+except ModuleNotFoundError:
+    # Outside of a component nothing can be sent.
+    class Err(Exception):  # type: ignore[no-redef]
+        value: Any
+
+
 #: The handlers, by the names that a `[[listen]]` gives.
 handlers: dict[str, type[Connection]] = {}
 
@@ -152,8 +160,6 @@ class Connection:
         nothing and the log says so once. Where the outbox is full the connection is closed, since a stream with a hole in it is
         worse than none.
         """
-        from componentize_py_types import Err
-
         data = data if type(data) is bytes else to_bytes(data, "send_data")
         try:
             self.socket.send_data(data)

@@ -6,10 +6,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from . import _channels, _deferred, _files, _processes, _timers
+from . import _channels, _deferred, _files, _host, _processes, _timers  # noqa: F401
 from ._connection import Connection as Author
 from ._connection import give, handlers, maker_of
-from ._loop import enter, enter_for_answer, enter_for_result, fail, word
+from ._loop import Told, enter, enter_for_answer, enter_for_result, fail, word
 
 LIFECYCLE = ("prepare", "start", "stopping", "stopped")
 _app: ModuleType
@@ -22,8 +22,15 @@ def use(app: ModuleType) -> None:
     if not handlers and not any(hasattr(app, name) for name in LIFECYCLE) and not _processes._classes:
         raise ImportError(f"{app.__name__}.py has no handler: write class Echo(sandloop.Connection), or sandloop.serve(Protocol), or a program's def start()")
     sys.modules["handler"] = sys.modules[__name__]
+    sys.excepthook = _told
     # Nobody flushes in a sandbox, and a line is what the log wants.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _told(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """What the log has told already needs no traceback."""
+    if not isinstance(error, Told):
+        sys.__excepthook__(kind, error, trace)
 
 
 class Connection:

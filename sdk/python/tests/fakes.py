@@ -113,12 +113,21 @@ def defer(number: int, argument: bytes) -> int:
 
 
 module("componentize_py_types", Err=Err, Ok=Ok)
-imports = module("wit_world.imports")
-imports.log = module("wit_world.imports.log", Level=Level, log=lambda level, message: logged.append((level.name, message)))
-imports.timers = timers
-imports.types = module("wit_world.imports.types", Endpoint=Endpoint, Address_Tcp=AddressTcp)
-imports.sockets = module("wit_world.imports.sockets", connect=lambda address, token: connects.append((address, token)))
-imports.deferred = module("wit_world.imports.deferred", defer=defer)
-exports = module("wit_world.exports")
-exports.drain_handler = module("wit_world.exports.drain_handler", Drain=Drain)
-module("wit_world", imports=imports, exports=exports)
+own = {
+    "log": {"Level": Level, "log": lambda level, message: logged.append((level.name, message))},
+    "timers": {name: getattr(timers, name) for name in ("add_timer", "add_periodic_timer", "cancel_timer")},
+    "types": {"Endpoint": Endpoint, "Address_Tcp": AddressTcp},
+    "sockets": {"connect": lambda address, token: connects.append((address, token))},
+    "deferred": {"defer": defer},
+}
+others = (
+    "byte_counts", "channels", "datagrams", "file_versions", "files", "listeners", "options", "processes", "proxying", "queues",
+    "reactor", "socket_options", "tls", "watching",
+)  # fmt: skip
+imports = module("wit_world.imports", __path__=[])
+for name in (*own, *others):
+    setattr(imports, name, module(f"wit_world.imports.{name}", **own.get(name, {})))
+exports = module("wit_world.exports", __path__=[])
+for name in ("deferred_handler", "drain_handler", "processes_handler"):
+    setattr(exports, name, module(f"wit_world.exports.{name}", Drain=Drain))
+module("wit_world", imports=imports, exports=exports, __path__=[])
