@@ -23,6 +23,8 @@ mod exchange;
 mod go_module;
 mod image;
 mod manifests;
+mod npm;
+mod wheel;
 
 use binary::Target;
 
@@ -111,6 +113,10 @@ pub enum AuthorPackage {
     Go,
     /// The SDK for AssemblyScript, as npm takes it.
     AssemblyScript,
+    /// The npm package of JavaScript's SDK.
+    Npm,
+    /// The wheel of Python's SDK.
+    Wheel,
 }
 
 impl AuthorPackage {
@@ -122,6 +128,8 @@ impl AuthorPackage {
             AuthorPackage::C => c::make(),
             AuthorPackage::Go => go_module::make(),
             AuthorPackage::AssemblyScript => assembly_script::make(),
+            AuthorPackage::Npm => npm::make(),
+            AuthorPackage::Wheel => wheel::make(),
         }
     }
 
@@ -133,6 +141,8 @@ impl AuthorPackage {
             AuthorPackage::C => c::check(made),
             AuthorPackage::Go => go_module::check(made),
             AuthorPackage::AssemblyScript => assembly_script::check(made),
+            AuthorPackage::Npm => npm::check(made),
+            AuthorPackage::Wheel => wheel::check(made),
         }
     }
 }

@@ -1,10 +1,12 @@
 // The mistakes of a new author, against the real compilers and the real host: each gives one message with cause, place and remedy.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
+import { connect as secured } from 'node:tls';
 
 const { SANDLOOP_BIN: sandloop, SANDLOOP_PROJECT: project } = process.env;
 const skip = sandloop && project ? false : 'cargo xtask languages says where the host and the compilers are';
@@ -80,7 +82,21 @@ class Late extends Connection {
   }
 }
 class Missing extends Connection {}
-export default plugin({ Throws, Wrong, Rejects, Native, Lines, Late, Missing });
+/** STARTTLS: a word in plain, then TLS. */
+class StartTls extends Connection {
+  receiveData(data: Uint8Array) {
+    if (text(data) === 'STARTTLS\\r\\n') {
+      this.sendData('220 go ahead\\r\\n');
+      this.startTls({ profile: 'main' });
+    } else {
+      this.sendData(text(data).toUpperCase());
+    }
+  }
+  tlsCompleted() {
+    this.sendData('250 ' + this.tlsSession?.version + '\\r\\n');
+  }
+}
+export default plugin({ Throws, Wrong, Rejects, Native, Lines, Late, Missing, StartTls });
 `;
 
 const RUN = [
@@ -92,9 +108,9 @@ const RUN = [
 ];
 
 /** Serves a configuration; `use` gets the ports in the order of the listeners. */
-async function serve(handlers, use) {
+async function serve(handlers, use, more = '') {
   const listeners = handlers.map((handler) => `[[listen]]\naddress = "tcp://127.0.0.1:0"\nplugin = "p"\nhandler = "${handler}"\n`);
-  writeFileSync(join(folder, 'plugins.toml'), `[plugins.p]\ncomponent = "plugin.wasm"\nisolation = "plugin"\n${listeners.join('')}`);
+  writeFileSync(join(folder, 'plugins.toml'), `[plugins.p]\ncomponent = "plugin.wasm"\nisolation = "plugin"\n${more}${listeners.join('')}`);
   const host = spawn(sandloop, ['run', join(folder, 'plugins.toml')], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   const waiting = new Set();
@@ -134,16 +150,32 @@ const send = (port, text) =>
     socket.setEncoding('utf8').on('data', (data) => (answer += data)).on('close', () => resolve(answer)).on('error', () => {});
   });
 
-test('mistakes that the log tells, and promises that work', { skip, timeout: 300_000 }, async () => {
+/** Speaks STARTTLS to a server, with Node's own TLS. */
+async function startTls(port) {
+  const plain = connect(port, '127.0.0.1', () => plain.write('STARTTLS\r\n'));
+  const [answer] = await once(plain, 'data');
+  assert.equal(answer.toString(), '220 go ahead\r\n');
+  const secure = secured({ socket: plain, servername: 'localhost', ca: readFileSync(join(folder, 'certificate.pem')) });
+  assert.equal((await once(secure, 'data')).toString(), '250 tls13\r\n');
+  secure.write('hello\n');
+  assert.equal((await once(secure, 'data')).toString(), 'HELLO\n');
+  secure.end();
+}
+
+test('mistakes that the log tells, promises that work, and STARTTLS', { skip, timeout: 300_000 }, async () => {
   assert.deepEqual(build('handlers.ts', HANDLERS), { status: 0, said: '' });
   const known = RUN.map(([name]) => name);
-  await serve([...known, 'lines'], async (ports, until) => {
+  const key = 'req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out certificate.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost';
+  assert.equal(spawnSync('openssl', key.split(' '), { cwd: folder }).status, 0);
+  const profile = '[plugins.p.tls.main]\ncertificate = "certificate.pem"\nkey = "key.pem"\n';
+  await serve([...known, 'starttls', 'lines'], async (ports, until) => {
+    await startTls(ports.at(-2));
     for (const [index, name] of known.entries()) {
       await send(ports[index], 'x');
       await until(RUN.find(([other]) => other === name)[1]);
     }
     assert.equal(await send(ports.at(-1), 'one\ntwo\n'), 'one!\ntwo!\n');
-  });
+  }, profile);
 });
 
 test('a listener with a handler that is not there stops the start', { skip }, async () => {

@@ -8,6 +8,7 @@ componentize-py 0.25.1 makes the component, on the one world that this package c
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -46,20 +47,25 @@ def _compiler() -> str:
     return str(beside) if beside.exists() else "componentize-py"
 
 
+def _environment() -> dict[str, str]:
+    """Has the compiler look for packages where this interpreter does."""
+    own = {} if sys.prefix == sys.base_prefix else {"VIRTUAL_ENV": sys.prefix}
+    return {**os.environ, **own}
+
+
 def _compile(entry: Path, folder: Path) -> bytes:
     paths = folder / "paths"
     paths.mkdir()
-    if _HERE.parent.name != "site-packages":
-        # Its componentize-py.toml leads to the contract; an installed package is found by itself.
-        shutil.copytree(_HERE, paths / "sandloop", ignore=shutil.ignore_patterns("__pycache__", "wit"))
-        shutil.copytree(_contract(), paths / "sandloop" / "wit")
+    # Its componentize-py.toml leads to the contract.
+    shutil.copytree(_HERE, paths / "sandloop", ignore=shutil.ignore_patterns("__pycache__", "wit"))
+    shutil.copytree(_contract(), paths / "sandloop" / "wit")
     (paths / "sandloop_entry.py").write_text(f"import {entry.stem}\nimport sandloop._exports\nfrom sandloop._exports import *\nsandloop._exports.use({entry.stem})\n")
     world = "plugin" if _PROGRAM.search(entry.read_text()) else "connections"
     output = folder / "component.wasm"
     command = [_compiler(), "-q", "-w", f"sandloop:plugin/{world}@{_version()}", "componentize"]
     command += ["-p", str(entry.parent), "-p", str(paths), "sandloop_entry", "-o", str(output)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, env=_environment())
     except FileNotFoundError:
         raise Mistake("componentize-py is not there: pip install componentize-py==0.25.1") from None
     if done.returncode != 0:
@@ -69,15 +75,16 @@ def _compile(entry: Path, folder: Path) -> bytes:
 
 def _words(said: str, entry: Path) -> str:
     """The exception of the author's code, without the frames of the compiler; all that was said where there is none."""
-    blocks = re.split(r"^Traceback \(most recent call last\):$", said, flags=re.MULTILINE)
-    for block in reversed(blocks[1:]):
-        frames = re.findall(r'^  File "/\d+/([^"]+)", line (\d+)', block, re.MULTILINE)
-        error = re.search(r"^(?:[\w.]+): .*$", block, re.MULTILINE)
-        if not frames or not error:
+    for block in reversed(said.split("Traceback (most recent call last):\n")[1:]):
+        # Behind an empty line the compiler tells of itself.
+        lines = block.partition("\n\n")[0].splitlines()
+        frames = [found.groups() for line in lines if (found := re.match(r'  File "/\d+/([^"]+)", line (\d+)', line))]
+        errors = [line for line in lines if re.match(r"[\w.]+(?:: |$)", line)]
+        if not frames or not errors:
             continue
         own = [(file, line) for file, line in frames if not file.startswith(("sandloop/", "sandloop_entry"))]
         place = f"{entry.parent / own[-1][0]}:{own[-1][1]}" if own else str(entry)
-        return f"{place}: {error[0]}"
+        return f"{place}: {errors[-1]}"
     return said
 
 

@@ -24,6 +24,14 @@ pub fn make() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The contract's version, which is that of every package for authors.
+pub fn version() -> Result<String> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(root().join("wit"))?;
+    let version = resolve.packages[package].name.version.as_ref();
+    Ok(version.context("the contract has a version")?.to_string())
+}
+
 /// Reads it as another's tool does: nothing is missing, and no word of the manual.
 pub fn check(path: &Path) -> Result<()> {
     let DecodedWasm::WitPackage(read, package) = decode(&fs::read(path)?)? else {
