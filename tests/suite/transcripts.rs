@@ -115,7 +115,7 @@ fn what_a_plugin_listens_at_is_found() {
     passes(
         &config,
         "connect control to control\ncontrol> start tcp 127.0.0.1 5000 told\ncontrol< ok 0 tcp://127.0.0.1:5000\n\
-         connect own to tcp://127.0.0.1:5000\nown! open\nclose own\nstop\n",
+         connect own to tcp://127.0.0.1:5000\nown< tcp://127.0.0.1:5000 by the plugin 1\nown> x\nown< x\nclose own\n",
     );
 }
 

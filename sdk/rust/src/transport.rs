@@ -4,6 +4,7 @@
 pub(crate) mod fake;
 #[cfg(feature = "http")]
 pub(crate) mod outlet;
+#[cfg(any(feature = "amqp", feature = "http"))]
 pub(crate) mod room;
 
 #[cfg(feature = "http")]
