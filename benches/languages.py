@@ -3,8 +3,8 @@
 
     python3 benches/languages.py target/quick/sandloop rust=target/plugins/echo.wasm go=target/plugins/go_echo.wasm ...
 
-For each component: the host's processor time for a message (fifty connections, 64 bytes to and fro, the best of three batches), divided by
-that of the first component; the memory that a connection with a sandbox of its own takes; and, with --million, the host's memory after
+For each component: the host's processor time for a message (fifty connections, 64 bytes to and fro, the best of three batches of all rounds
+so far), divided by that of the first component; the memory that a connection with a sandbox of its own takes; and, with --million, the host's memory after
 each tenth of a million messages through one sandbox. Rounds are taken in turn, so that a noisy machine is noisy for all.
 """
 
@@ -119,12 +119,13 @@ def main():
     parser.add_argument("--million", type=int, nargs="?", const=1_000_000, metavar="MESSAGES")
     words = parser.parse_args()
     components = [word.split("=", 1) for word in words.components]
+    best = {}
     for _ in range(words.rounds):
-        first = None
         for name, component in components:
-            best, idle = measure(words.sandloop, component)
-            first = first or best
-            print(f"{name:16} {best:6.2f} us a message {best / first:5.2f}  {idle:6.0f} KiB a connection", flush=True)
+            spent, idle = measure(words.sandloop, component)
+            best[name] = min(spent, best.get(name, spent))
+            ratio = best[name] / best[components[0][0]]
+            print(f"{name:16} {best[name]:6.2f} us a message {ratio:5.2f}  {idle:6.0f} KiB a connection", flush=True)
     if words.million:
         for name, component in components:
             seen, traps = million(words.sandloop, component, words.million)

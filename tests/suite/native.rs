@@ -412,6 +412,20 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("assemblyscript_trial", "assert", "abort: three is two", "assemblyscript_trial.ts:"),
 ];
 
+#[test]
+#[ignore = "`cargo xtask languages` builds the components and runs it"]
+fn a_forgotten_handler_is_asked_for() {
+    let rows = [
+        ("go_nothing", "this plugin has no handler: call sandloop.Handle[YourType](\"name\")"),
+        ("assemblyscript_nothing", "this plugin has no handler: call plugin().handler(\"name\""),
+    ];
+    for (guest, words) in rows {
+        let host = trials(guest);
+        host.connect(guest).expect_closed();
+        host.wait_line(guest, |line| line.message().contains(words));
+    }
+}
+
 /// What Go's runtime says itself, over several lines.
 const FATAL: &[(&str, &str)] = &[
     ("deadlock", "fatal error: all goroutines are asleep - deadlock!"),
