@@ -3,4 +3,9 @@
 pub mod build;
 pub(crate) mod bundle;
 pub mod componentize;
+pub mod dev;
+pub mod doctor;
+pub mod language;
+pub mod project;
+pub mod sdk;
 pub mod transcript;

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use sandloop_host::author::project::NewProject;
 use sandloop_host::config::admin::AdminConfig;
 use sandloop_host::config::explain::Explained;
 use sandloop_host::config::model::{CompileCache, Config, LogFormat, LogLevel};
@@ -38,8 +39,8 @@ struct Arguments {
 const AFTER_HELP: &str = "\
 Exit codes:
   0  stopped as asked, or the file is good
-  1  the host failed: the operating system refused something, or every program has ended; a transcript
-     has not passed
+  1  the host failed: the operating system refused something, or every program has ended; the command of
+     a build failed; a transcript has not passed; something is missing that `doctor` has looked for
   2  the command line, SANDLOOP_LOG or the configuration is wrong
   3  a plugin cannot be loaded
   4  an address cannot be served
@@ -79,6 +80,38 @@ enum CliCommand {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
+    },
+    /// Make a project: a plugin in a language of your choice, from a template inside this program.
+    New {
+        /// Its folder, whose last part is its name: a letter of a to z, then letters, digits and -.
+        folder: PathBuf,
+        /// The language; another word than the known ones is answered with those.
+        #[arg(long, short)]
+        lang: String,
+        /// What it is like: echo, chat, lines, client, deferred, http.
+        #[arg(long, short, default_value = "echo")]
+        template: String,
+        /// Take languages and templates of this folder, which has the form of the repository's `sdk`.
+        #[arg(long, hide = true)]
+        sdk: Option<PathBuf>,
+    },
+    /// Build the plugins of a configuration and serve it; build and serve again what changes: new connections get the new version.
+    Dev {
+        /// The configuration.
+        #[arg(default_value = "plugins.toml")]
+        file: PathBuf,
+    },
+    /// Say what is there of what a language needs, and what installs the rest.
+    Doctor {
+        /// The languages; all of them where none is named.
+        #[arg(value_name = "LANG")]
+        languages: Vec<String>,
+        /// The same as LANG, as `new` has it.
+        #[arg(long, short)]
+        lang: Vec<String>,
+        /// Take languages of this folder, which has the form of the repository's `sdk`.
+        #[arg(long, hide = true)]
+        sdk: Option<PathBuf>,
     },
     /// Build the components of a configuration by the commands of its sections `[plugins.<name>.build]`.
     Build {
@@ -191,6 +224,13 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         CliCommand::Run { file, take_over } => serve(file, filter, signals, *take_over),
         CliCommand::Check { file, explain, tries } => check(file, filter, *explain, *tries),
         CliCommand::Compile { file } => fill(file, filter),
+        CliCommand::New { folder, lang, template, sdk } => {
+            author::new(&NewProject { folder, language: lang, template }, sdk.as_deref())
+        }
+        CliCommand::Dev { file } => author::dev(file, filter, signals),
+        CliCommand::Doctor { languages, lang, sdk } => {
+            author::doctor(&[&**languages, lang].concat(), sdk.as_deref())
+        }
         CliCommand::Build { words } => author::build(words, filter),
         CliCommand::Pull { file } => pull(file, filter),
         CliCommand::Verify { file, key } => told(signatures::verify(file, key), 3),
@@ -229,7 +269,7 @@ fn serve(
         );
         return Err(Complaint(cause, 2));
     }
-    run::serve(&config, signals, &manager, takes_over).map_err(tell)
+    run::serve(&config, signals, &manager, takes_over, |_| Ok(())).map_err(tell)
 }
 
 fn check(

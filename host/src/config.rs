@@ -56,7 +56,7 @@ mod written;
 use std::path::{Path, PathBuf};
 
 use self::error::{ConfigError, Problem};
-use self::model::Config;
+use self::model::{Backtraces, Config};
 use self::raw::RawFile;
 use self::source::SourceText;
 
@@ -64,6 +64,22 @@ impl Config {
     /// Reads and resolves `file` and those that it includes.
     pub fn load(file: &Path) -> Result<Config, ConfigError> {
         Config::parse(file, &read(file)?)
+    }
+
+    /// As [`Config::load`], for one who writes plugins: backtraces have lines, and code is there soon rather than fast. He says
+    /// himself when a file has changed.
+    pub fn load_for_author(file: &Path) -> Result<Config, ConfigError> {
+        let mut config = Config::load(file)?;
+        config.host.backtraces = Backtraces::Lines;
+        config.host.is_for_author = true;
+        config.host.reload_on_change = false;
+        Ok(config)
+    }
+
+    /// The same configuration as its files have it now.
+    pub(crate) fn read_again(&self) -> Result<Config, ConfigError> {
+        let is_for_author = self.host.is_for_author;
+        if is_for_author { Config::load_for_author(&self.file) } else { Config::load(&self.file) }
     }
 
     /// Resolves `text` as if it had been read from `file`: relative paths start at the folder of

@@ -79,10 +79,10 @@ pub fn engine(config: &HostConfig, footprints: &[Footprint]) -> Result<HostEngin
         Engine::new(&engine).map(|engine| HostEngine { engine, settings, room })
     };
     let (wanted, checked) =
-        (config.host.limits.instances, CodeSettings::checked(memory).with(config.host.backtraces));
+        (config.host.limits.instances, CodeSettings::checked(memory).with(&config.host));
     let mut refused = None;
     if fits_unchecked(capacity.memories()) {
-        match make(wanted, CodeSettings::default().with(config.host.backtraces)) {
+        match make(wanted, CodeSettings::default().with(&config.host)) {
             Err(error) if is_refused(&error) => refused = Some(error),
             made => return made.map_err(EngineError::Other),
         }

@@ -2,7 +2,7 @@
 
 pub mod admin;
 pub mod control;
-mod descriptors;
+pub mod descriptors;
 pub mod error;
 pub mod fill;
 mod fixed;
@@ -19,6 +19,7 @@ mod trial;
 mod watchdog;
 pub(crate) mod watches;
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -75,12 +76,14 @@ fn prepare(config: &Config, clock: &Clock, network: Network) -> Result<Prepared,
 
 /// Serves `config` until it is stopped, and tells the service manager. The code is what the process ends with.
 ///
-/// With `takes_over` it takes the listeners over from the process that waits at `[host] handover`, if there is one.
+/// With `takes_over` it takes the listeners over from the process that waits at `[host] handover`, if there is one. `attend` is
+/// called once it serves, with the way to ask it for something.
 pub fn serve(
     config: &Config,
     signals: &SignalWatch,
     manager: &ServiceManager,
     takes_over: bool,
+    attend: impl FnOnce(Control) -> io::Result<()>,
 ) -> Result<ExitCode, StartError> {
     let (sender, news) = channel();
     signals.send_to(sender.clone()).map_err(StartError::thread("signals"))?;
@@ -199,6 +202,7 @@ pub fn serve(
     watches.profiles = host.roster().plugins().flat_map(ProfileWatch::of).collect();
     // Nobody takes it only where the thread has ended, which it does not before this one.
     let _ = to_reload.send(served);
+    attend(control).map_err(StartError::thread("who attends"))?;
     let stop_deadline = config.host.limits.stop_deadline;
     let supervisor = Supervisor {
         news: &news,

@@ -382,6 +382,17 @@ impl Running {
         self.stderr.wait_for(|lines| lines.iter().any(has).then_some(())).is_some()
     }
 
+    /// Waits for the line on standard error that is so many-eth of those whose message starts so.
+    #[track_caller]
+    pub fn log_line(&self, start: &str, count: usize) -> LogLine {
+        let begins = |line: &&LogLine| line.message().starts_with(start);
+        let found =
+            self.stderr.wait_for(|lines| lines.iter().filter(begins).nth(count - 1).cloned());
+        found.unwrap_or_else(|| {
+            panic!("it did not say `{start}` {count} times:\n{}", self.stderr.text())
+        })
+    }
+
     /// Waits for this line on standard output; false when it ends without.
     pub fn prints(&self, line: &str) -> bool {
         self.stdout.wait_for(|lines| lines.iter().any(|it| it.0 == line).then_some(())).is_some()

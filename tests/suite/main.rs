@@ -23,6 +23,7 @@ mod admin;
 mod admission;
 mod amqp;
 mod amqp_server;
+mod author;
 mod build;
 mod callbacks;
 mod channels;

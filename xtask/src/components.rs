@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::host::{self, Profile};
 use crate::root::components;
+use crate::samples::{self, Missing};
 use crate::setup::{self, Route};
 use crate::step::Steps;
 
@@ -37,7 +38,8 @@ pub struct Component {
 
 /// `cargo xtask plugins`; the host in this profile, or none.
 pub fn command(host: Option<Profile>, all_languages: bool) -> Result<()> {
-    let mut steps = Steps::of(2 + usize::from(host.is_some()) + 5 * usize::from(all_languages));
+    let of_host = usize::from(host.is_some()) * (1 + usize::from(all_languages));
+    let mut steps = Steps::of(2 + of_host + 5 * usize::from(all_languages));
     let route = steps.step("set-up", || setup::for_components(Which::All))?;
     steps.step("components", || build(route, Which::All))?;
     if all_languages {
@@ -48,6 +50,9 @@ pub fn command(host: Option<Profile>, all_languages: bool) -> Result<()> {
     }
     if let Some(profile) = host {
         steps.step(&format!("host, profile {}", profile.name()), || host::build(profile))?;
+        if all_languages {
+            steps.step("samples", || samples::build(&host::path(profile), &[], Missing::Fails))?;
+        }
     }
     Ok(())
 }

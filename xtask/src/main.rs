@@ -16,6 +16,7 @@ mod packages;
 mod perf;
 mod root;
 mod run;
+mod samples;
 mod search;
 mod setup;
 mod step;
@@ -23,6 +24,7 @@ mod test;
 mod tidy;
 
 use host::Profile;
+use samples::Missing;
 
 /// Builds, serves, checks and measures Sandloop. Installs what is missing first and says so.
 #[derive(Parser)]
@@ -63,6 +65,11 @@ enum Command {
     },
     /// Runs the tests of the SDKs in JavaScript and Python (with toolchains from npm and PyPI).
     Languages,
+    /// Makes and builds every template of every language, in `target/samples/LANGUAGE-TEMPLATE`.
+    Samples {
+        /// The languages; all of them where none is named.
+        languages: Vec<String>,
+    },
     /// Runs one of the measurements in `benches/`.
     Bench {
         /// The binary's name, such as `echo`.
@@ -159,6 +166,10 @@ fn dispatch(command: Command) -> Result<()> {
             components::command(host, all_languages)
         }
         Command::Languages => languages::languages(),
+        Command::Samples { languages } => {
+            host::build(Profile::Quick)?;
+            samples::build(&host::path(Profile::Quick), &languages, Missing::Fails)
+        }
         Command::Perf { quick, args } => perf::perf(&args, Profile::released(!quick)),
         Command::Conformance { release, args } => {
             conformance::conformance(&args, Profile::released(release))

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::components::{self, Which};
 use crate::host::{self, Profile};
+use crate::samples::{self, Missing};
 use crate::step::{Steps, cargo, minutes, run};
 use crate::{docs, setup};
 
@@ -32,7 +33,7 @@ pub fn test(args: &[String]) -> Result<()> {
     // The one crate that links the engine. It has calls of cargo to itself, each with the same profile and the same
     // features, so that the engine is compiled once.
     let host = host::package(Profile::Quick);
-    let mut steps = Steps::of(9);
+    let mut steps = Steps::of(10);
     let route = steps.step("set-up", setup::for_tests)?;
     steps.step("format", || {
         run(&mut cargo(&["fmt", "--all", "--", "--check"])).context("run `cargo fmt --all`")
@@ -42,6 +43,8 @@ pub fn test(args: &[String]) -> Result<()> {
     steps.step("lints of the host", || lint(&host))?;
     steps.step("documentation", docs::build)?;
     steps.step("host", || host::build(Profile::Quick))?;
+    steps
+        .step("samples", || samples::build(&host::path(Profile::Quick), &[], Missing::IsLeftOut))?;
     steps.step("tests of the host", || cargo_test(&host, args))?;
     steps.step("tests", || cargo_test(TESTED, args))?;
     eprintln!("==> everything passed in {}", minutes(steps.elapsed()));

@@ -21,6 +21,7 @@ mod machines;
 mod modules;
 mod own_tests;
 mod places;
+mod project_workspace;
 mod protocols;
 mod security;
 mod tokens;

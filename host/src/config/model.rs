@@ -60,6 +60,8 @@ pub struct HostConfig {
     pub log_format: LogFormat,
     /// What a line says of where a guest has trapped.
     pub backtraces: Backtraces,
+    /// Whether it runs for one who writes plugins, which no key says: code is then to be there soon, rather than to be fast.
+    pub is_for_author: bool,
     /// Where the process is found that this one takes over from, and waits for the one that takes over from it.
     pub handover: Option<PathBuf>,
     /// Where compiled components are kept.

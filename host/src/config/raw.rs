@@ -106,7 +106,7 @@ mirror! {
         watch: key Vec<String> = r#"a list of files, as in watch = ["src/**"]"#,
             each r#"a file or a pattern for files in quotes, as in "src/**""#;
         output: key Option<String> = r#"a file in quotes, as in output = "build/echo.core.wasm""#;
-        adapter: key Option<String> = r#"adapter = "wasi""#;
+        adapter: key Option<String> = r#"adapter = "log" or adapter = "wasi""#;
     }
 }
 

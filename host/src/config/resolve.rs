@@ -190,6 +190,7 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
         reload_on_change: raw.reload_on_change.unwrap_or(false),
         log_format: log_format(raw.log_format.as_deref()).map_err(wrong("log_format"))?,
         backtraces: backtraces(raw.backtraces.as_deref()).map_err(wrong("backtraces"))?,
+        is_for_author: false,
         handover: handover_path(raw.handover.as_deref(), folder).map_err(wrong("handover"))?,
         compile_cache: compile_cache::resolve(raw.compile_cache.as_deref(), folder)
             .map_err(wrong("compile_cache"))?,

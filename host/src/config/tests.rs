@@ -46,6 +46,7 @@ fn defaults() {
         reload_on_change: false,
         log_format: LogFormat::Text,
         backtraces: Backtraces::Functions,
+        is_for_author: false,
         handover: None,
         compile_cache: CompileCache::Default,
         store: CompileCache::Default,

@@ -57,7 +57,7 @@ impl Components {
     /// engine for all that is left.
     pub fn load(compiler: &Compiler, config: &Config) -> Result<Components, ComponentsError> {
         let files = read_all(config)?;
-        let usual = CodeSettings::default().with(config.host.backtraces);
+        let usual = CodeSettings::default().with(&config.host);
         let coded =
             Coded { config: config.clone(), files, codes: Vec::new(), left_out: Vec::new() };
         let coded = coded.compile(compiler, usual)?;

@@ -5,16 +5,18 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
-use wasmtime::{Config, Engine, WasmBacktraceDetails};
+use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
 
 use crate::config::limits::GUEST_STACK_BYTES;
-use crate::config::model::Backtraces;
+use crate::config::model::{Backtraces, HostConfig};
 use crate::engine::cache::entry::DIGEST_BYTES;
 
 /// Guard behind a slot that has bounds checks anyway.
 const CHECKED_GUARD_BYTES: u64 = 64 << 10;
 /// How settings without bounds checks are written.
 const UNCHECKED: &str = "unchecked";
+/// What is behind those whose code is made soon.
+const QUICK: &str = "+quick";
 /// What is behind those that know the lines of the source.
 const LINES: &str = "+lines";
 
@@ -24,6 +26,8 @@ pub struct CodeSettings {
     /// Address space set aside for a memory whose accesses are checked; none where there is so much that none
     /// needs a check.
     checked_reservation: Option<u64>,
+    /// Whether it is made soon, and not optimised.
+    is_quick: bool,
     /// Whether it knows the lines of its source.
     has_lines: bool,
 }
@@ -32,12 +36,13 @@ impl CodeSettings {
     /// For memories of at most `memory` bytes, with checks because the address space is short.
     pub(super) fn checked(memory: u64) -> CodeSettings {
         let reservation = memory.next_multiple_of(CHECKED_GUARD_BYTES);
-        CodeSettings { checked_reservation: Some(reservation), has_lines: false }
+        CodeSettings { checked_reservation: Some(reservation), ..CodeSettings::default() }
     }
 
-    /// With what backtraces are to have.
-    pub(super) fn with(self, backtraces: Backtraces) -> CodeSettings {
-        CodeSettings { has_lines: backtraces == Backtraces::Lines, ..self }
+    /// With what the configuration says.
+    pub(super) fn with(self, host: &HostConfig) -> CodeSettings {
+        let has_lines = host.backtraces == Backtraces::Lines;
+        CodeSettings { has_lines, is_quick: host.is_for_author, ..self }
     }
 
     /// The engine's configuration, as far as the code depends on it.
@@ -54,6 +59,9 @@ impl CodeSettings {
                 WasmBacktraceDetails::Disable
             })
             .max_wasm_stack(GUEST_STACK_BYTES);
+        if self.is_quick {
+            config.cranelift_opt_level(OptLevel::None);
+        }
         if let Some(reservation) = self.checked_reservation {
             config.memory_reservation(reservation);
             config.memory_guard_size(CHECKED_GUARD_BYTES);
@@ -69,6 +77,7 @@ impl fmt::Display for CodeSettings {
             Some(bytes) => bytes.fmt(f)?,
             None => f.write_str(UNCHECKED)?,
         }
+        f.write_str(if self.is_quick { QUICK } else { "" })?;
         f.write_str(if self.has_lines { LINES } else { "" })
     }
 }
@@ -78,8 +87,9 @@ impl FromStr for CodeSettings {
 
     fn from_str(text: &str) -> Result<CodeSettings, Self::Err> {
         let (text, has_lines) = text.strip_suffix(LINES).map_or((text, false), |text| (text, true));
+        let (text, is_quick) = text.strip_suffix(QUICK).map_or((text, false), |text| (text, true));
         let checked_reservation = if text == UNCHECKED { None } else { Some(text.parse()?) };
-        Ok(CodeSettings { checked_reservation, has_lines })
+        Ok(CodeSettings { checked_reservation, is_quick, has_lines })
     }
 }
 
@@ -113,8 +123,10 @@ mod tests {
     #[test]
     fn settings_are_read_as_they_are_written() {
         for settings in [CodeSettings::default(), CodeSettings::checked(16 << 20)] {
-            for backtraces in [Backtraces::Functions, Backtraces::Lines] {
-                let settings = settings.with(backtraces);
+            for (is_quick, has_lines) in
+                [(false, false), (false, true), (true, false), (true, true)]
+            {
+                let settings = CodeSettings { is_quick, has_lines, ..settings };
                 assert_eq!(settings.to_string().parse(), Ok(settings));
             }
         }
@@ -126,8 +138,10 @@ mod tests {
         let of = |settings: CodeSettings| digest(&Engine::new(&settings.config()).unwrap());
         assert_eq!(of(CodeSettings::default()), of(CodeSettings::default()));
         assert_ne!(of(CodeSettings::default()), of(CodeSettings::checked(16 << 20)));
-        let lines = CodeSettings::default().with(Backtraces::Lines);
+        let lines = CodeSettings { has_lines: true, ..CodeSettings::default() };
         assert_ne!(of(CodeSettings::default()), of(lines));
+        let quick = CodeSettings { is_quick: true, ..CodeSettings::default() };
+        assert_ne!(of(CodeSettings::default()), of(quick));
         assert_ne!(of(CodeSettings::checked(32 << 20)), of(CodeSettings::checked(16 << 20)));
     }
 }

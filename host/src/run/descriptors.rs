@@ -34,6 +34,11 @@ pub(super) fn raise() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
 }
 
+/// How many this process may have open.
+pub fn most() -> u64 {
+    getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
+}
+
 /// How many are left to guests, besides those that are open and those that the host itself opens.
 pub(super) fn for_guests(config: &Config) -> u32 {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);

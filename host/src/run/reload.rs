@@ -165,7 +165,7 @@ impl Served {
     }
 
     fn try_reload(&mut self) -> Result<(Summary, Reloaded), StartError> {
-        let config = Config::load(&self.config.file).map_err(StartError::Config)?;
+        let config = self.config.read_again().map_err(StartError::Config)?;
         for doubt in &config.doubts {
             tracing::warn!("{doubt}");
         }

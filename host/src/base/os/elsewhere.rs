@@ -1,7 +1,7 @@
 //! As no other system does it: each says so, and whoever asks does without.
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::SocketAddr;
 
 use rustix::fs::{Gid, OFlags, Stat, Uid};
@@ -109,6 +109,12 @@ impl NoFileWatcher {
 
     /// As on Linux.
     pub(crate) fn take(&self, _most: usize, _each: impl FnMut(FileEvent)) -> bool {
+        match *self {}
+    }
+}
+
+impl AsFd for NoFileWatcher {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         match *self {}
     }
 }

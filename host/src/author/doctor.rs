@@ -1,0 +1,115 @@
+//! `sandloop doctor`: what is there of what a language needs, and what installs the rest.
+
+use std::fmt;
+use std::process::{Command, Stdio};
+
+use crate::author::language::{Language, LanguageError, Tool};
+use crate::author::sdk::Sdk;
+use crate::run::descriptors;
+
+/// The shell, wherever `PATH` leads.
+const SHELL: &str = "/bin/sh";
+/// Open files with which a host serves more than a trial.
+const OPEN_FILES: u64 = 1024;
+
+/// What was looked at.
+#[derive(Debug)]
+pub struct Findings(Vec<Needs>);
+
+/// A language, or the host itself.
+#[derive(Debug)]
+struct Needs {
+    title: String,
+    found: Vec<Finding>,
+}
+
+/// One thing that is needed.
+#[derive(Debug)]
+struct Finding {
+    what: String,
+    /// What it says of itself, or what would be there.
+    state: Result<String, String>,
+}
+
+/// Looks for what these languages need, or all of them, and for what the host needs.
+///
+/// # Errors
+/// When there is no such language.
+pub fn look(sdk: &Sdk, languages: &[String]) -> Result<Findings, LanguageError> {
+    let chosen = match languages {
+        [] => Language::all(sdk)?,
+        names => names.iter().map(|name| Language::find(sdk, name)).collect::<Result<_, _>>()?,
+    };
+    let mut sections = vec![Needs { title: "Sandloop".to_owned(), found: host() }];
+    sections.extend(chosen.into_iter().map(|language| Needs {
+        title: language.title,
+        found: language.tools.iter().map(Finding::of).collect(),
+    }));
+    Ok(Findings(sections))
+}
+
+/// What the host itself needs.
+fn host() -> Vec<Finding> {
+    let shell = Finding {
+        what: "a shell, for commands of builds".to_owned(),
+        state: match Command::new(SHELL).args(["-c", "exit 0"]).status() {
+            Ok(status) if status.success() => Ok(SHELL.to_owned()),
+            _ => Err("sudo apt-get install dash".to_owned()),
+        },
+    };
+    let most = descriptors::most();
+    let files = Finding {
+        what: "open files, one for each connection".to_owned(),
+        state: if OPEN_FILES <= most {
+            Ok(most.to_string())
+        } else {
+            Err(format!("ulimit -Hn {OPEN_FILES}"))
+        },
+    };
+    vec![shell, files]
+}
+
+impl Finding {
+    fn of(tool: &Tool) -> Finding {
+        let mut command = Command::new(SHELL);
+        // What it says is looked at whichever way it says it.
+        command.arg("-c").arg(format!("{{ {}\n}} 2>&1", tool.attempt)).stdin(Stdio::null());
+        let said = command.stderr(Stdio::null()).output().ok();
+        let said = said.filter(|output| output.status.success());
+        let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        let said = said.filter(|said| said.contains(&tool.expect));
+        let state = match said {
+            // The line that was looked for says the version.
+            Some(said) => {
+                let line =
+                    said.lines().find(|line| line.contains(&tool.expect)).unwrap_or_default();
+                Ok(line.trim().to_owned())
+            }
+            None => Err(tool.install.clone()),
+        };
+        Finding { what: tool.what.clone(), state }
+    }
+}
+
+impl Findings {
+    /// Whether everything is there.
+    pub fn is_whole(&self) -> bool {
+        self.0.iter().flat_map(|section| &section.found).all(|finding| finding.state.is_ok())
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Needs { title, found } in &self.0 {
+            writeln!(f, "{title}")?;
+            for Finding { what, state } in found {
+                match state {
+                    Ok(said) if said.is_empty() => writeln!(f, "  there    {what}")?,
+                    Ok(said) => writeln!(f, "  there    {what}: {}", said.escape_debug())?,
+                    Err(install) => writeln!(f, "  missing  {what}\n           {install}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}

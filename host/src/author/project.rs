@@ -1,0 +1,205 @@
+//! `sandloop new`: a project from a template.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use crate::author::build::write;
+use crate::author::language::{BuildKeys, COMMON, Language, LanguageError};
+use crate::author::sdk::Sdk;
+use crate::config::names::NAME_BYTES_MAX;
+use crate::contract;
+
+/// What a project is made of.
+#[derive(Debug, Clone)]
+pub struct NewProject<'a> {
+    /// Its folder, whose last part is its name.
+    pub folder: &'a Path,
+    /// The language.
+    pub language: &'a str,
+    /// The template.
+    pub template: &'a str,
+}
+
+/// A project that is there now.
+#[derive(Debug)]
+pub struct Made {
+    /// The language's name, for other commands.
+    pub language: String,
+    /// The language as a text has it.
+    pub title: String,
+    /// How many files it has.
+    pub files: usize,
+}
+
+/// Why there is no project. Nothing was written, but for what the system refuses in the middle.
+#[derive(Debug, thiserror::Error)]
+pub enum NewError {
+    /// The name is none.
+    #[error(
+        "{0:?} is not the name of a project; write a letter of a to z, then letters, digits and -, at most {max}, as \
+         in \"hello\"",
+        max = NAME_BYTES_MAX
+    )]
+    Name(String),
+    /// The language's compiler has it already.
+    #[error("{1} has a use of its own for {0:?}; take another name")]
+    Reserved(String, String),
+    /// There is no such language or template.
+    #[error(transparent)]
+    Language(#[from] LanguageError),
+    /// Something is there.
+    #[error("{} is there already, and not empty; nothing in it is touched: take another name, or another folder", .0.display())]
+    Taken(PathBuf),
+    /// Something that the language's description names is not there.
+    #[error("sdk/{0}/language.toml: copies: there is no {1}")]
+    NoSource(String, String),
+    /// A file cannot be written.
+    #[error("{path}: cannot be written: {1}", path = .0.display())]
+    Write(PathBuf, io::Error),
+}
+
+impl NewError {
+    /// The code that the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, NewError::Write(..)) { 1 } else { 2 }
+    }
+}
+
+/// Makes a project.
+///
+/// # Errors
+/// When something of it is not there, or its folder is taken.
+pub fn make(new: &NewProject<'_>, sdk: &Sdk) -> Result<Made, NewError> {
+    let name = new.folder.file_name().unwrap_or_default().to_string_lossy();
+    check_name(&name)?;
+    let language = Language::find(sdk, new.language)?;
+    if language.reserved.iter().any(|reserved| **reserved == name) {
+        return Err(NewError::Reserved(name.into_owned(), language.title));
+    }
+    language.check_template(sdk, new.template)?;
+    let files = files(&name, &language, new.template, sdk)?;
+    if is_taken(new.folder) {
+        return Err(NewError::Taken(new.folder.to_owned()));
+    }
+    for (path, bytes) in &files {
+        let path = new.folder.join(path);
+        write(&path, bytes).map_err(|error| NewError::Write(path, error))?;
+    }
+    Ok(Made { language: language.name, title: language.title, files: files.len() })
+}
+
+fn check_name(name: &str) -> Result<(), NewError> {
+    let is_name = name.len() <= NAME_BYTES_MAX
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if is_name { Ok(()) } else { Err(NewError::Name(name.to_owned())) }
+}
+
+/// Whether there is anything at this place but an empty folder.
+fn is_taken(folder: &Path) -> bool {
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+/// Every file of the project. What is more particular comes later and stays.
+fn files(
+    name: &str,
+    language: &Language,
+    template: &str,
+    sdk: &Sdk,
+) -> Result<BTreeMap<String, Vec<u8>>, NewError> {
+    let own = format!("sdk/{}", language.name);
+    let words = words(name, language, template)?;
+    let mut files = BTreeMap::new();
+    for (source, place) in &language.copies {
+        let source = folded(&format!("{own}/{source}"));
+        let copied = sdk.below(&source);
+        if copied.is_empty() {
+            return Err(NewError::NoSource(language.name.clone(), source));
+        }
+        for (path, bytes) in copied {
+            let path = if path.is_empty() { place.clone() } else { format!("{place}/{path}") };
+            files.insert(path, bytes);
+        }
+    }
+    for folder in [
+        format!("sdk/templates/{COMMON}"),
+        format!("sdk/templates/{template}"),
+        format!("{own}/templates/{COMMON}"),
+        format!("{own}/templates/{template}"),
+    ] {
+        for (path, bytes) in sdk.below(&folder) {
+            let bytes = match String::from_utf8(bytes) {
+                Ok(text) => filled(&text, &words).into_bytes(),
+                Err(no_text) => no_text.into_bytes(),
+            };
+            files.insert(filled(&path, &words), bytes);
+        }
+    }
+    for (_, expected) in sdk.below(&format!("sdk/samples/{template}.transcript")) {
+        files.insert(format!("tests/{template}.transcript"), expected);
+    }
+    Ok(files)
+}
+
+/// What stands for each placeholder; `build` and `component` come first, because they have some themselves.
+fn words(
+    name: &str,
+    language: &Language,
+    template: &str,
+) -> Result<Vec<(&'static str, String)>, NewError> {
+    let build = language.build(template)?;
+    Ok(vec![
+        ("build", section(&build)),
+        ("component", build.component),
+        ("name", name.to_owned()),
+        ("snake", name.replace('-', "_")),
+        ("language", language.name.clone()),
+        ("title", language.title.clone()),
+        ("template", template.to_owned()),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("contract", contract::VERSION.to_owned()),
+    ])
+}
+
+/// The section `build` of the project's configuration.
+fn section(build: &BuildKeys) -> String {
+    let BuildKeys { command, component: _, output, watch, adapter } = build;
+    let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let mut section = format!("[plugins.{{{{name}}}}.build]\ncommand = {}", text(command));
+    // Writing to a String cannot fail.
+    for (key, value) in [("output", output), ("adapter", adapter)] {
+        if let Some(value) = value {
+            let _ = write!(section, "\n{key} = {}", text(value));
+        }
+    }
+    let watch: Vec<String> = watch.iter().map(|pattern| text(pattern)).collect();
+    let _ = write!(section, "\nwatch = [{}]", watch.join(", "));
+    section
+}
+
+fn filled(text: &str, words: &[(&str, String)]) -> String {
+    let fill = |text: String, (word, value): &(&str, String)| {
+        text.replace(&format!("{{{{{word}}}}}"), value)
+    };
+    words.iter().fold(text.to_owned(), fill)
+}
+
+/// A path without `..`.
+fn folded(path: &str) -> String {
+    let mut folded = PathBuf::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::ParentDir => _ = folded.pop(),
+            part => folded.push(part),
+        }
+    }
+    folded.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests;

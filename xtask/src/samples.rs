@@ -1,0 +1,184 @@
+//! `target/samples/LANGUAGE-TEMPLATE`: every template of every language as an author has it, by `sandloop new` and `sandloop build`.
+//!
+//! The folders of `sdk/` say what there is: a language needs nothing here.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::root::{root, target};
+use crate::step::run;
+
+/// The folder of files that every template has.
+const COMMON: &str = "common";
+/// What the samples are made of besides their language's folder.
+const INPUTS: &[&str] =
+    &["Cargo.lock", "codecs", "host/src/author", "sdk/samples", "sdk/templates", "wit"];
+
+/// What is done about a language whose tools are not all there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Missing {
+    /// The command fails, with what installs them.
+    Fails,
+    /// The language is left out, and told so.
+    IsLeftOut,
+}
+
+/// As much of a `language.toml` as is needed here.
+#[derive(Deserialize)]
+struct Description {
+    build: Build,
+}
+
+#[derive(Deserialize)]
+struct Build {
+    /// Folders of a project that all samples of the language share: dependencies that were fetched or compiled.
+    #[serde(default)]
+    caches: Vec<String>,
+}
+
+/// Makes and builds the samples of these languages, or of all, with this host; those whose inputs have not changed stay.
+pub fn build(sandloop: &Path, languages: &[String], missing: Missing) -> Result<()> {
+    let all = languages_of_sdk()?;
+    if let Some(unknown) = languages.iter().find(|name| !all.contains(name)) {
+        bail!("there is no language `{unknown}` below sdk/; there are {}", all.join(", "));
+    }
+    for language in all.iter().filter(|name| languages.is_empty() || languages.contains(name)) {
+        let stale = stale(language)?;
+        if stale.is_empty() {
+            eprintln!("    {language}: as before");
+            continue;
+        }
+        if !has_tools(sandloop, language, missing)? {
+            eprintln!("    {language}: left out, see `sandloop doctor {language}`");
+            continue;
+        }
+        for sample in stale {
+            sample.build(sandloop).with_context(|| format!("the sample {}", sample.name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The folders of `sdk/` that describe a language.
+fn languages_of_sdk() -> Result<Vec<String>> {
+    let mut names = folders(&root().join("sdk"))?;
+    names.retain(|name| root().join("sdk").join(name).join("language.toml").exists());
+    Ok(names)
+}
+
+fn folders(path: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Whether a language can be built here. What is missing is told by the product's own command.
+fn has_tools(sandloop: &Path, language: &str, missing: Missing) -> Result<bool> {
+    let mut doctor = Command::new(sandloop);
+    doctor.args(["doctor", language, "--sdk"]).arg(root().join("sdk"));
+    match missing {
+        Missing::Fails => run(&mut doctor).map(|()| true),
+        Missing::IsLeftOut => Ok(doctor.output()?.status.success()),
+    }
+}
+
+/// One template in one language.
+struct Sample {
+    language: String,
+    template: String,
+    /// A digest of everything that it is made of.
+    inputs: u64,
+    caches: Vec<String>,
+}
+
+/// The samples of a language that are not there, or were made of something else.
+fn stale(language: &str) -> Result<Vec<Sample>> {
+    let folder = root().join("sdk").join(language);
+    let text = fs::read_to_string(folder.join("language.toml"))?;
+    let description: Description = toml::from_str(&text)
+        .with_context(|| format!("sdk/{language}/language.toml is not as it should be"))?;
+    let mut hasher = DefaultHasher::new();
+    for input in INPUTS.iter().map(|input| root().join(input)).chain([folder.clone()]) {
+        digest(&input, &mut hasher)?;
+    }
+    let inputs = hasher.finish();
+    let templates = folders(&folder.join("templates"))?;
+    let samples = templates.into_iter().filter(|template| template != COMMON).map(|template| {
+        let caches = description.build.caches.clone();
+        Sample { language: language.to_owned(), template, inputs, caches }
+    });
+    Ok(samples.filter(|sample| !sample.is_there()).collect())
+}
+
+/// Takes in a file, or all files of a folder, by path and content.
+fn digest(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
+    if path.is_dir() {
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        paths.sort();
+        let is_own = |path: &&PathBuf| !path.ends_with("node_modules") && !path.ends_with("target");
+        return paths.iter().filter(is_own).try_for_each(|path| digest(path, hasher));
+    }
+    path.hash(hasher);
+    // What is not there yet is an input as well.
+    fs::read(path).ok().hash(hasher);
+    Ok(())
+}
+
+impl Sample {
+    fn name(&self) -> String {
+        format!("{}-{}", self.language, self.template)
+    }
+
+    fn folder(&self) -> PathBuf {
+        samples().join(self.name())
+    }
+
+    /// Where it stands what the sample was made of.
+    fn stamp(&self) -> PathBuf {
+        samples().join(format!("{}.inputs", self.name()))
+    }
+
+    fn is_there(&self) -> bool {
+        fs::read_to_string(self.stamp()).is_ok_and(|inputs| inputs == self.inputs.to_string())
+    }
+
+    fn build(&self, sandloop: &Path) -> Result<()> {
+        let folder = self.folder();
+        if folder.exists() {
+            // Its links to caches are removed, and what they lead to is not.
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(samples())?;
+        let mut new = Command::new(sandloop);
+        new.arg("new").arg(&folder).args(["--lang", &self.language, "--template", &self.template]);
+        run(new.arg("--sdk").arg(root().join("sdk")))?;
+        for cache in &self.caches {
+            let shared = samples().join("caches").join(&self.language).join(cache);
+            fs::create_dir_all(&shared)?;
+            symlink(shared, folder.join(cache))?;
+        }
+        run(Command::new(sandloop).arg("build").current_dir(&folder))?;
+        fs::write(self.stamp(), self.inputs.to_string())?;
+        Ok(())
+    }
+}
+
+/// Where they are.
+fn samples() -> PathBuf {
+    target().join("samples")
+}
