@@ -323,17 +323,6 @@ impl Connection {
         self.touched = false;
     }
 
-    /// How many more bytes whoever sends should send before it waits for the peer; none where it can send nothing any more.
-    pub fn room(&self) -> Option<usize> {
-        self.check_sendable().ok()?;
-        let most = match self.outbox.has_room(self.marks.high) {
-            true => self.marks.high,
-            false if self.outbox.is_empty() => self.marks.low,
-            false => 0,
-        };
-        Some(most.saturating_sub(self.outbox.len()))
-    }
-
     /// Whether the reactor should read from it.
     pub fn wants_read(&self) -> bool {
         let alive = matches!(self.phase, Phase::Open | Phase::Finishing(_));

@@ -4,6 +4,17 @@ use crate::clock::Moment;
 use crate::net::connection::Connection;
 
 impl Connection {
+    /// How many more bytes whoever sends should send before it waits for the peer; none where it can send nothing any more.
+    pub fn room(&self) -> Option<usize> {
+        self.check_sendable().ok()?;
+        let most = match self.outbox.has_room(self.marks.high) {
+            true => self.marks.high,
+            false if self.outbox.is_empty() => self.marks.low,
+            false => 0,
+        };
+        Some(most.saturating_sub(self.outbox.len()))
+    }
+
     /// Whether what is queued waits for its tenant's bytes a second and not for the socket.
     pub fn is_rate_limited(&self) -> bool {
         self.is_rate_limited

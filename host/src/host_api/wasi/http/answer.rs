@@ -24,7 +24,7 @@ const FLUSHED_AT_ONCE: usize = 256 << 10;
 
 /// Where an answer goes.
 #[derive(Debug, Clone)]
-pub(super) struct Peer {
+pub(super) struct AnswerPeer {
     pub(super) connection: SharedConnection,
     pub(super) clock: Clock,
     pub(super) alarm: Alarm,
@@ -61,7 +61,7 @@ enum BodyState {
 /// An answer that has a peer.
 #[derive(Debug)]
 struct Going {
-    peer: Peer,
+    peer: AnswerPeer,
     exchange: Exchange,
     /// Until it is sent, with the first byte of the body or with its end.
     head: Option<Head>,
@@ -116,7 +116,7 @@ impl Body {
     }
 
     /// The answer has its peer: what was written goes there.
-    pub(super) fn attach(&self, peer: Peer, exchange: Exchange, head: Head) {
+    pub(super) fn attach(&self, peer: AnswerPeer, exchange: Exchange, head: Head) {
         let mut state = self.0.lock();
         let writer = BodyWriter::None;
         let mut going = Box::new(Going { peer, exchange, head: Some(head), writer, lost: 0 });
@@ -156,7 +156,7 @@ impl Body {
         let state = self.0.lock();
         let BodyState::Going(going) = &*state else { return None };
         if going.room().is_ok_and(|room| room == 0) {
-            let Peer { connection, clock, .. } = &going.peer;
+            let AnswerPeer { connection, clock, .. } = &going.peer;
             connection.lock().flush(clock.now(), FLUSHED_AT_ONCE);
         }
         let is_full = going.room().is_ok_and(|room| room == 0);

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 use wasmtime::component::Resource;
 
-use super::resources::{IncomingRequest, Reply, ResponseOutparam};
+use super::resources::{AnswerSlot, IncomingRequest, ResponseOutparam};
 use super::session::Session;
 use crate::base::arena::ConnectionId;
 
@@ -22,7 +22,7 @@ pub struct HttpServer {
 pub(super) struct Current {
     pub(super) id: ConnectionId,
     pub(super) is_head: bool,
-    pub(super) answer: Reply,
+    pub(super) answer: AnswerSlot,
 }
 
 /// What a guest is called with.

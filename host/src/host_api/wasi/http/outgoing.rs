@@ -13,8 +13,8 @@ use super::bindings::wasi::http::types::{
 };
 use super::body_stream::BodyStream;
 use super::resources::{
-    Fields, IncomingBody, NoResponse, OutgoingBody, OutgoingRequest, OutgoingResponse, Reply,
-    ReplyState, RequestOptions, ResponseOutparam,
+    AnswerSlot, AnswerState, Fields, IncomingBody, NoResponse, OutgoingBody, OutgoingRequest,
+    OutgoingResponse, RequestOptions, ResponseOutparam,
 };
 use crate::host_api::wasi::WaitingView;
 use crate::log::text::GuestText;
@@ -36,24 +36,24 @@ impl HostResponseOutparam for WaitingView<'_> {
         param: Resource<ResponseOutparam>,
         response: Result<Resource<OutgoingResponse>, ErrorCode>,
     ) -> wasmtime::Result<()> {
-        let ResponseOutparam(Reply(answer)) = self.table.delete(param)?;
+        let ResponseOutparam(AnswerSlot(answer)) = self.table.delete(param)?;
         let response = response.map(|response| self.table.delete(response));
         let mut answer = answer.lock();
         let OutgoingResponse { status, headers, body, is_body_taken } = match response {
             Err(error) => {
-                *answer = ReplyState::Failed(error);
+                *answer = AnswerState::Failed(error);
                 return Ok(());
             }
             Ok(response) => response?,
         };
-        if let ReplyState::Open(peer, exchange) = &*answer {
+        if let AnswerState::Open(peer, exchange) = &*answer {
             if !is_body_taken {
                 // There will be none.
                 let _ = body.finish(Headers::new());
             }
             let (headers, length) = headers.split();
             body.attach(peer.clone(), *exchange, Head { status, headers, length });
-            *answer = ReplyState::Set(body);
+            *answer = AnswerState::Set(body);
         }
         Ok(())
     }

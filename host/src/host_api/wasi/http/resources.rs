@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use sandloop_http::writer::Exchange;
 use sandloop_http::{Headers, RequestHead, StatusCode};
 
-use super::answer::{Body, Peer, no_memory};
+use super::answer::{AnswerPeer, Body, no_memory};
 use super::bindings::wasi::http::types::{ErrorCode, Method, Scheme};
 use super::body_stream::WholeBody;
 use crate::quota::budget::{ByteBudget, Reservation};
@@ -78,12 +78,12 @@ pub struct FutureTrailers(pub(super) Option<Headers>);
 
 /// What has become of the answer to one request. Clones are the same.
 #[derive(Debug, Clone)]
-pub(super) struct Reply(pub(super) Arc<Mutex<ReplyState>>);
+pub(super) struct AnswerSlot(pub(super) Arc<Mutex<AnswerState>>);
 
 #[derive(Debug)]
-pub(super) enum ReplyState {
+pub(super) enum AnswerState {
     /// There is none.
-    Open(Peer, Exchange),
+    Open(AnswerPeer, Exchange),
     /// The guest has said an error instead.
     Failed(ErrorCode),
     /// There is one, with this body.
@@ -92,7 +92,7 @@ pub(super) enum ReplyState {
 
 /// Where a guest puts its answer.
 #[derive(Debug)]
-pub struct ResponseOutparam(pub(super) Reply);
+pub struct ResponseOutparam(pub(super) AnswerSlot);
 
 /// An answer.
 #[derive(Debug)]
@@ -133,8 +133,8 @@ pub struct RequestOptions {
 #[derive(Debug)]
 pub enum NoResponse {}
 
-impl Reply {
-    pub(super) fn new(peer: Peer, exchange: Exchange) -> Reply {
-        Reply(Arc::new(Mutex::new(ReplyState::Open(peer, exchange))))
+impl AnswerSlot {
+    pub(super) fn new(peer: AnswerPeer, exchange: Exchange) -> AnswerSlot {
+        AnswerSlot(Arc::new(Mutex::new(AnswerState::Open(peer, exchange))))
     }
 }

@@ -2,9 +2,9 @@
 
 use sandloop_http::StatusCode;
 
-use super::answer::{BodyProgress, Peer};
+use super::answer::{AnswerPeer, BodyProgress};
 use super::connections::{Current, HttpCall};
-use super::resources::{IncomingRequest, Reply, ReplyState, ResponseOutparam};
+use super::resources::{AnswerSlot, AnswerState, IncomingRequest, ResponseOutparam};
 use super::session::{Session, Whole, plain_answer};
 use crate::base::arena::ConnectionId;
 use crate::config::model::{Isolation, OnTrap};
@@ -49,7 +49,7 @@ impl HostState {
         let connection = session.connection.clone();
         let Whole { head, body, exchange, is_secure } = whole;
         let (clock, alarm) = (self.env.clock.clone(), self.call.alarm.clone());
-        let answer = Reply::new(Peer { connection, clock, alarm }, exchange);
+        let answer = AnswerSlot::new(AnswerPeer { connection, clock, alarm }, exchange);
         let is_head = exchange.is_head;
         let is_reused = self.plugin.config.isolation == Isolation::Plugin;
         let mut is_first = true;
@@ -72,14 +72,18 @@ impl HostState {
     pub fn http_answered(&mut self) {
         let now = self.env.clock.now();
         let Some(http) = &mut self.http else { return };
-        let Some(Current { id, answer: Reply(answer), .. }) = http.current.take() else { return };
+        let Some(Current { id, answer: AnswerSlot(answer), .. }) = http.current.take() else {
+            return;
+        };
         let Some(session) = http.sessions.get_mut(&id) else { return };
         // Whoever keeps its handle for longer finds nobody any more.
         let answer = answer.lock();
         let (fault, goes_on) = match &*answer {
-            ReplyState::Open(..) => (Some("the handler returned and has not set an answer"), false),
-            ReplyState::Failed(_) => (Some("the handler has set an error for its answer"), false),
-            ReplyState::Set(body) => match body.progress() {
+            AnswerState::Open(..) => {
+                (Some("the handler returned and has not set an answer"), false)
+            }
+            AnswerState::Failed(_) => (Some("the handler has set an error for its answer"), false),
+            AnswerState::Set(body) => match body.progress() {
                 BodyProgress::Whole { keep_alive } => (None, session.answered(keep_alive, now)),
                 BodyProgress::Unsent => (Some(UNFINISHED), false),
                 BodyProgress::Begun => {
@@ -89,11 +93,11 @@ impl HostState {
             },
         };
         let cause = match &*answer {
-            ReplyState::Failed(error) => Some(GuestText::cause(format_args!("{error:?}"))),
+            AnswerState::Failed(error) => Some(GuestText::cause(format_args!("{error:?}"))),
             _ => None,
         };
         let is_sent =
-            matches!(&*answer, ReplyState::Set(body) if body.progress() == BodyProgress::Begun);
+            matches!(&*answer, AnswerState::Set(body) if body.progress() == BodyProgress::Begun);
         drop(answer);
         if let Some(fault) = fault {
             if !is_sent {
@@ -120,12 +124,12 @@ impl HostState {
         }
         let now = self.env.clock.now();
         let Some(http) = &mut self.http else { return };
-        let Some(Current { id, is_head, answer: Reply(answer) }) = http.current.take() else {
+        let Some(Current { id, is_head, answer: AnswerSlot(answer) }) = http.current.take() else {
             return;
         };
         let is_unsent = match &*answer.lock() {
-            ReplyState::Set(body) => body.progress() == BodyProgress::Unsent,
-            ReplyState::Open(..) | ReplyState::Failed(_) => true,
+            AnswerState::Set(body) => body.progress() == BodyProgress::Unsent,
+            AnswerState::Open(..) | AnswerState::Failed(_) => true,
         };
         if let Some(session) = http.sessions.get(&id).filter(|_| is_unsent) {
             let text = plain_answer(StatusCode::INTERNAL_SERVER_ERROR, NO_ANSWER, is_head);
