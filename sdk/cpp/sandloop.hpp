@@ -21,8 +21,6 @@
 
 #include "sandloop.h"
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
@@ -749,11 +747,20 @@ extern "C" __attribute__((noreturn, weak)) void abort_message(const char *format
   sandloop::detail::die(format, arguments);
 }
 
-#ifndef _LIBCPP_VERBOSE_ABORT_NOEXCEPT  // since libc++ 20
-#define _LIBCPP_VERBOSE_ABORT_NOEXCEPT
+#if _LIBCPP_VERSION >= 200000
+#define SL__NOEXCEPT noexcept
+#else
+#define SL__NOEXCEPT
 #endif
+// Its name since libc++abi 20.
+extern "C" __attribute__((noreturn, weak)) void __abort_message(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  sandloop::detail::die(format, arguments);
+}
+
 _LIBCPP_BEGIN_NAMESPACE_STD
-__attribute__((noreturn, weak)) void __libcpp_verbose_abort(const char *format, ...) _LIBCPP_VERBOSE_ABORT_NOEXCEPT {
+__attribute__((noreturn, weak)) void __libcpp_verbose_abort(const char *format, ...) SL__NOEXCEPT {
   va_list arguments;
   va_start(arguments, format);
   sandloop::detail::die(format, arguments);

@@ -123,7 +123,17 @@ fn clang(words: &[&str], files: &[PathBuf], more: &[&str], module: &Path) -> Res
 fn zig(file: &Path, more: &[&str], module: &Path) -> Result<Command> {
     let mut command = Command::new(zig_python()?);
     command.args(["-m", "ziglang", "build-exe", "-target", "wasm32-freestanding"]);
-    command.args(["-fno-entry", "-rdynamic", "--stack", "65536", "-O", "ReleaseSafe"]).args(more);
+    command
+        .args([
+            "-fno-entry",
+            "-rdynamic",
+            "--stack",
+            "65536",
+            "-O",
+            "ReleaseSafe",
+            "-freference-trace=32",
+        ])
+        .args(more);
     let sdk = root().join("sdk/zig/sandloop.zig");
     command.args(["--dep", "plugin"]).arg(format!("-Mroot={}", sdk.display()));
     command.args(["--dep", "sandloop=root"]).arg(format!("-Mplugin={}", file.display()));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use wasmparser::{ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 use wit_parser::abi::{AbiVariant, WasmSignature, WasmType};
@@ -9,6 +10,7 @@ use wit_parser::{InterfaceId, Resolve, WorldItem};
 
 use super::{C, CPP, ZIG};
 use crate::root::{root, target};
+use crate::step::run;
 
 /// Types of functions, by `MODULE NAME` of imports and by the names of exports.
 type Functions = BTreeMap<String, (Vec<ValType>, Vec<ValType>)>;
@@ -190,4 +192,15 @@ fn the_sdk_for_zig_has_the_whole_contract() {
         "proxying@0.1.1 stop-proxying",
     ];
     assert_whole(&module, &left_out);
+}
+
+/// Another clang, with its own C library. Of C++ it would first build the library, for minutes.
+#[test]
+fn zigs_compiler_takes_the_header_without_a_warning() {
+    let sdk = root().join("sdk/c");
+    let mut command = Command::new(super::zig_python().unwrap());
+    command.args(["-m", "ziglang", "cc", "--target=wasm32-wasi", "-mexec-model=reactor"]);
+    command.args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
+    command.arg("-I").arg(&sdk).arg(sdk.join("templates/chat/src/chat.c"));
+    run(command.arg("-o").arg(scratch("zig-cc.wasm", ""))).unwrap();
 }
