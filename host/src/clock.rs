@@ -113,6 +113,9 @@ impl Hand {
 }
 
 impl Clock {
+    /// What a scripted clock shows at first: Go's runtime takes 0 for a clock that does not go.
+    pub const SCRIPT_BEGINS: Moment = Moment(1_000_000_000);
+
     /// The system's monotonic clock.
     pub fn system() -> Clock {
         Clock { source: TimeSource::System(Instant::now()), turn: Arc::default() }
@@ -125,7 +128,8 @@ impl Clock {
 
     /// The same, which a guest that sleeps moves to the end of its sleep.
     pub fn scripted() -> (Clock, Hand) {
-        Clock::moved(ManualTime { moves_by_sleeping: true, ..ManualTime::default() })
+        let now = AtomicU64::new(Clock::SCRIPT_BEGINS.0);
+        Clock::moved(ManualTime { now, moves_by_sleeping: true, ..ManualTime::default() })
     }
 
     fn moved(time: ManualTime) -> (Clock, Hand) {
@@ -209,10 +213,12 @@ mod tests {
     #[test]
     fn a_sleep_moves_a_scripted_clock() {
         let (clock, hand) = Clock::scripted();
-        assert!(clock.sleeps_until(Moment(5)) && clock.sleeps_until(Moment(3)));
-        assert_eq!(clock.now(), Moment(5), "never back");
-        hand.advance_to(Moment(4));
-        assert_eq!(clock.now(), Moment(5));
+        let at = |nanoseconds| Clock::SCRIPT_BEGINS + Duration::from_nanos(nanoseconds);
+        assert_eq!(clock.now(), at(0));
+        assert!(clock.sleeps_until(at(5)) && clock.sleeps_until(at(3)));
+        assert_eq!(clock.now(), at(5), "never back");
+        hand.advance_to(at(4));
+        assert_eq!(clock.now(), at(5));
         hand.let_polls_wait(Duration::from_millis(1));
         assert_eq!(clock.wait_until(None), Some(Duration::from_millis(1)));
     }

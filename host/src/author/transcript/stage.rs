@@ -64,7 +64,7 @@ pub struct ScriptedHost {
 }
 
 impl ScriptedHost {
-    /// A host that serves these, at the time 0 and before its first turn.
+    /// A host that serves these, before its first turn.
     ///
     /// # Errors
     /// Why it cannot start.

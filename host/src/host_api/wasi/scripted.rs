@@ -6,7 +6,7 @@ use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::clocks::HostWallClock;
 use wasmtime_wasi::random::Deterministic;
 
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::net::network::Network;
 
 /// Bytes of chance after which they come again.
@@ -23,7 +23,7 @@ impl HostWallClock for Calendar {
     }
 
     fn now(&self) -> Duration {
-        BEGIN + self.0.now().since(Moment::default())
+        BEGIN + self.0.now().since(Clock::SCRIPT_BEGINS)
     }
 }
 
