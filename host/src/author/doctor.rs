@@ -14,11 +14,11 @@ const OPEN_FILES: u64 = 1024;
 
 /// What was looked at.
 #[derive(Debug)]
-pub struct Findings(Vec<Needs>);
+pub struct Findings(Vec<ToolGroup>);
 
 /// A language, or the host itself.
 #[derive(Debug)]
-struct Needs {
+struct ToolGroup {
     title: String,
     found: Vec<Finding>,
 }
@@ -40,8 +40,8 @@ pub fn look(sdk: &Sdk, languages: &[String]) -> Result<Findings, LanguageError> 
         [] => Language::all(sdk)?,
         names => names.iter().map(|name| Language::find(sdk, name)).collect::<Result<_, _>>()?,
     };
-    let mut sections = vec![Needs { title: "Sandloop".to_owned(), found: host() }];
-    sections.extend(chosen.into_iter().map(|language| Needs {
+    let mut sections = vec![ToolGroup { title: "Sandloop".to_owned(), found: host() }];
+    sections.extend(chosen.into_iter().map(|language| ToolGroup {
         title: language.title,
         found: language.tools.iter().map(Finding::of).collect(),
     }));
@@ -100,7 +100,7 @@ impl Findings {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Needs { title, found } in &self.0 {
+        for ToolGroup { title, found } in &self.0 {
             writeln!(f, "{title}")?;
             for Finding { what, state } in found {
                 match state {
