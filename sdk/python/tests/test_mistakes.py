@@ -16,7 +16,7 @@ import tempfile
 import threading
 import unittest
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HOST = os.environ.get("SANDLOOP_BIN")
@@ -202,6 +202,9 @@ class Mistakes(unittest.TestCase):
                 with self.subTest(name), socket.create_connection(("127.0.0.1", ports[name])) as peer:
                     peer.sendall(b"x")
                     host.until(words)
+                    # The next one must not come to the instance that is just ending.
+                    with suppress(ConnectionResetError):
+                        self.assertEqual(peer.recv(1), b"")
 
 
 if __name__ == "__main__":
