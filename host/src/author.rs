@@ -8,4 +8,5 @@ pub mod doctor;
 pub mod language;
 pub mod project;
 pub mod sdk;
+pub mod signing;
 pub mod transcript;

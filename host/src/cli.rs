@@ -126,6 +126,17 @@ enum CliCommand {
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
     },
+    /// Sign a component: write FILE.minisig beside it, which `minisign` and `sandloop verify` check.
+    Sign {
+        /// The component.
+        file: PathBuf,
+        /// A secret key of minisign without a password, as `minisign -G -W` makes it.
+        #[arg(long, short)]
+        key: PathBuf,
+        /// What is signed with it and shown by whoever checks, instead of the time and the file's name.
+        #[arg(long, short)]
+        comment: Option<String>,
+    },
     /// Check the signature beside a component, FILE.minisig.
     Verify {
         /// The component.
@@ -233,6 +244,10 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         }
         CliCommand::Build { words } => author::build(words, filter),
         CliCommand::Pull { file } => pull(file, filter),
+        CliCommand::Sign { file, key, comment } => {
+            let signed = signatures::sign(file, key, comment.as_deref());
+            told(signed, 2)
+        }
         CliCommand::Verify { file, key } => told(signatures::verify(file, key), 3),
         CliCommand::Inspect { file } => inspect_file(file, filter),
         CliCommand::Reload { pid } => reload(*pid),

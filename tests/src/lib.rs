@@ -27,6 +27,7 @@ pub mod pika;
 pub mod process;
 pub mod programs;
 pub mod rabbitmq;
+pub mod registry;
 pub mod stub;
 
 use std::time::Duration;

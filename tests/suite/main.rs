@@ -90,6 +90,7 @@ mod service_manager;
 mod signals;
 mod soak;
 mod socket_options;
+mod sources;
 mod spawn;
 mod start;
 mod start_tls;

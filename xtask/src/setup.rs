@@ -32,6 +32,7 @@ pub fn for_tests() -> Result<Route> {
     ])?;
     ensure(&[
         &tools::CURL,
+        &tools::REGISTRY,
         &tools::OPENSSL,
         &tools::LOAD,
         &tools::NGINX,

@@ -1,11 +1,21 @@
-//! `sandloop verify`: signatures of components, which `minisign` makes.
+//! `sandloop sign` and `sandloop verify`: signatures of components, as `minisign` has them.
 
 use std::path::Path;
 
+use sandloop_host::author::signing;
 use sandloop_host::config::file;
 use sandloop_host::config::trust::TrustedKey;
 use sandloop_host::engine::source::signature::Signed;
 use sandloop_host::engine::source::{signature, signature_path};
+
+/// Signs a component, and tells where the signature is.
+///
+/// # Errors
+/// When there is none.
+pub fn sign(component: &Path, key: &Path, comment: Option<&str>) -> Result<String, String> {
+    let signature = signing::sign(component, key, comment).map_err(|error| error.to_string())?;
+    Ok(signature.display().to_string())
+}
 
 /// Checks the signature beside a component against keys, and tells whose it is.
 ///

@@ -67,6 +67,14 @@ pub const CURL: Tool = Tool {
     works: || succeeds("curl", &["--version"]),
 };
 
+pub const REGISTRY: Tool = Tool {
+    name: "docker-registry and minisign",
+    why: "for the tests of components from elsewhere",
+    packages: &["docker-registry", "minisign"],
+    elsewhere: "CNCF's distribution 2.8 as `docker-registry`, and minisign",
+    works: || succeeds("docker-registry", &["--version"]) && succeeds("minisign", &["-v"]),
+};
+
 pub const OPENSSL: Tool = Tool {
     name: "openssl",
     why: "for the tests of TLS",
