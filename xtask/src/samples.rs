@@ -21,15 +21,6 @@ const COMMON: &str = "common";
 const INPUTS: &[&str] =
     &["Cargo.lock", "codecs", "host/src/author", "sdk/samples", "sdk/templates", "wit"];
 
-/// What is done about a language whose tools are not all there.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Missing {
-    /// The command fails, with what installs them.
-    Fails,
-    /// The language is left out, and told so.
-    IsLeftOut,
-}
-
 /// As much of a `language.toml` as is needed here.
 #[derive(Deserialize)]
 struct Description {
@@ -44,7 +35,7 @@ struct Build {
 }
 
 /// Makes and builds the samples of these languages, or of all, with this host; those whose inputs have not changed stay.
-pub fn build(sandloop: &Path, languages: &[String], missing: Missing) -> Result<()> {
+pub fn build(sandloop: &Path, languages: &[String]) -> Result<()> {
     let all = languages_of_sdk()?;
     if let Some(unknown) = languages.iter().find(|name| !all.contains(name)) {
         bail!("there is no language `{unknown}` below sdk/; there are {}", all.join(", "));
@@ -55,10 +46,7 @@ pub fn build(sandloop: &Path, languages: &[String], missing: Missing) -> Result<
             eprintln!("    {language}: as before");
             continue;
         }
-        if !has_tools(sandloop, language, missing)? {
-            eprintln!("    {language}: left out, see `sandloop doctor {language}`");
-            continue;
-        }
+        check_tools(sandloop, language)?;
         for sample in stale {
             sample.build(sandloop).with_context(|| format!("the sample {}", sample.name()))?;
         }
@@ -87,13 +75,9 @@ fn folders(path: &Path) -> Result<Vec<String>> {
 }
 
 /// Whether a language can be built here. What is missing is told by the product's own command.
-fn has_tools(sandloop: &Path, language: &str, missing: Missing) -> Result<bool> {
+fn check_tools(sandloop: &Path, language: &str) -> Result<()> {
     let mut doctor = Command::new(sandloop);
-    doctor.args(["doctor", language, "--sdk"]).arg(root().join("sdk"));
-    match missing {
-        Missing::Fails => run(&mut doctor).map(|()| true),
-        Missing::IsLeftOut => Ok(doctor.output()?.status.success()),
-    }
+    run(doctor.args(["doctor", language, "--sdk"]).arg(root().join("sdk")))
 }
 
 /// One template in one language.
@@ -167,12 +151,19 @@ impl Sample {
         let mut new = Command::new(sandloop);
         new.arg("new").arg(&folder).args(["--lang", &self.language, "--template", &self.template]);
         run(new.arg("--sdk").arg(root().join("sdk")))?;
-        for cache in &self.caches {
-            let shared = samples().join("caches").join(&self.language).join(cache);
-            fs::create_dir_all(&shared)?;
-            symlink(shared, folder.join(cache))?;
+        let shared = samples().join("caches").join(&self.language);
+        fs::create_dir_all(&shared)?;
+        let (there, missing): (Vec<_>, Vec<_>) =
+            self.caches.iter().partition(|cache| shared.join(cache).exists());
+        for cache in there {
+            symlink(shared.join(cache), folder.join(cache))?;
         }
         run(Command::new(sandloop).arg("build").current_dir(&folder))?;
+        // What the first one has fetched or compiled is there for the others.
+        for cache in missing {
+            fs::rename(folder.join(cache), shared.join(cache))?;
+            symlink(shared.join(cache), folder.join(cache))?;
+        }
         fs::write(self.stamp(), self.inputs.to_string())?;
         Ok(())
     }

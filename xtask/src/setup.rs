@@ -41,6 +41,8 @@ pub fn for_tests() -> Result<Route> {
         &tools::PROMETHEUS,
     ])?;
     ensure(&[&tools::RABBITMQ, &tools::PIKA])?;
+    // The samples of every language, whose compilers npm and pip fetch.
+    ensure(&[&tools::NPM, &tools::PYTHON])?;
     route::ensure_checkers()?;
     route::ready()
 }

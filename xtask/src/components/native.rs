@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -146,6 +147,9 @@ fn zig_python() -> Result<PathBuf> {
     const COMPILER: &str = "ziglang==0.17.1";
     let tools = target().join("zig");
     let python = tools.join("bin/python");
+    // Tests ask for it at once.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     if !tools.join("bin/python-zig").exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&tools))?;
         let mut pip = Command::new(&python);
