@@ -1,0 +1,170 @@
+//! The five samples, which are the templates of `sandloop new`: in every language against the same expectations, over real
+//! sockets. `cargo xtask samples` builds them; their transcripts are the same again on a virtual clock.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sandloop_tests::paths::workspace;
+use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, Server};
+
+/// A module of tests for each language, and one that no folder is left out.
+macro_rules! languages {
+    ($($language:ident),+ $(,)?) => {
+        $(mod $language {
+            languages!(@tests $language: echo, chat, lines, client, deferred);
+        })+
+
+        #[test]
+        fn no_language_is_left_out() {
+            let tested = [$(stringify!($language)),+];
+            let folders = fs::read_dir(workspace().join("sdk")).expect("it is there");
+            for folder in folders.map(|entry| entry.expect("a folder").path()) {
+                if folder.join("language.toml").exists() {
+                    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                    assert!(tested.contains(&name), "{name} has a language.toml and no tests here");
+                }
+            }
+        }
+    };
+    (@tests $language:ident: $($sample:ident),+) => {
+        $(#[test]
+        fn $sample() {
+            for isolation in super::isolations(stringify!($sample)) {
+                super::$sample(&super::sample(stringify!($language), stringify!($sample)), *isolation);
+            }
+        })+
+    };
+}
+
+languages!(rust, c, cpp, javascript, python, zig, go, assemblyscript);
+
+/// A program lives in the one way alone.
+fn isolations(sample: &str) -> &'static [Isolation] {
+    if sample == "client" {
+        &[Isolation::Plugin]
+    } else {
+        &[Isolation::Connection, Isolation::Plugin]
+    }
+}
+
+/// The component of a sample, which its project says the place of.
+fn sample(language: &str, sample: &str) -> PathBuf {
+    let project = workspace().join(format!("target/samples/{language}-{sample}"));
+    let file = project.join("plugins.toml");
+    let toml = fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask samples`", file.display()));
+    let component = toml.lines().find_map(|line| line.strip_prefix("component = \""));
+    let component = component.and_then(|rest| rest.split('"').next()).expect("it names one");
+    project.join(component)
+}
+
+/// One of them, as an operator with patience has it: an interpreter's first start takes its time.
+fn plugin(component: &Path, isolation: Isolation) -> Plugin {
+    Plugin::named("it", component)
+        .isolation(isolation)
+        .limit("memory", "\"256MiB\"")
+        .limit("cpu_per_operation", "\"20s\"")
+        .limit("operation_deadline", "\"60s\"")
+}
+
+fn serve(plugin: Plugin) -> Host {
+    Host::start(&Config::new().host("reactors", "1").plugin(plugin).listen(Listen::tcp("it")))
+}
+
+fn echo(component: &Path, isolation: Isolation) {
+    let host = serve(plugin(component, isolation));
+    let mut peers: Vec<Peer> = (0..3).map(|_| host.connect("it")).collect();
+    for (number, peer) in peers.iter_mut().enumerate() {
+        peer.expect_echo("hello");
+        let bytes: Vec<u8> = (0..=255).cycle().take(40_000 * (1 + number)).collect();
+        peer.expect_echo(&bytes);
+    }
+    for peer in &mut peers {
+        peer.finish();
+        peer.expect_end();
+    }
+    host.stop();
+}
+
+fn chat(component: &Path, isolation: Isolation) {
+    let host = serve(plugin(component, isolation));
+    // Each is there before the next one speaks: one reactor accepts them in their order.
+    let [mut one, mut two, mut three] = [(); 3].map(|()| host.connect("it"));
+    three.send("three is here\n");
+    one.expect("three is here\n");
+    two.expect("three is here\n");
+    one.send("in pie");
+    two.send("quick\n");
+    one.expect("quick\n");
+    three.expect("quick\n");
+    one.send("ces\r\nand two at once\n");
+    for other in [&mut two, &mut three] {
+        other.expect("in pieces\nand two at once\n");
+    }
+    // Not to its sender, and to nobody who has gone.
+    drop(two);
+    three.send("bye\n");
+    one.expect("bye\n");
+    three.expect_nothing_yet();
+    host.stop();
+}
+
+fn lines(component: &Path, isolation: Isolation) {
+    let host = serve(plugin(component, isolation));
+    let mut idle = host.connect("it");
+    idle.send("one\n");
+    idle.expect("one\n");
+    let mut peer = host.connect("it");
+    peer.send("t");
+    peer.send("wo\r\nthree\n\n");
+    peer.expect("two\nthree\n\n");
+    peer.send("quit\n");
+    peer.expect("bye\n");
+    peer.expect_end();
+    // Five seconds without a line.
+    idle.expect("bye\n");
+    idle.expect_end();
+    host.stop();
+}
+
+fn client(component: &Path, isolation: Isolation) {
+    let server = Server::tcp();
+    let address = format!("127.0.0.1:{}", server.port());
+    let plugin = plugin(component, isolation).option("server", &address);
+    let host = Host::start(&Config::new().plugin(plugin.may_connect(&[&address]).may_stop()));
+    // Who ends it without an answer is asked again after a second.
+    let mut first = server.accept();
+    first.expect("hello\n");
+    drop(first);
+    let mut second = server.accept();
+    second.expect("hello\n");
+    second.send("welcome\nand more\n");
+    let line = host.wait_line("the answer", |line| line.message().starts_with("answer: welcome"));
+    assert_eq!(line.field("plugin"), Some("it"), "{line}");
+    second.expect_closed();
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+fn deferred(component: &Path, isolation: Isolation) {
+    let host = serve(plugin(component, isolation));
+    let mut peer = host.connect("it");
+    let cases = [
+        ("10", "4"),
+        ("0", "0"),
+        ("3", "1"),
+        ("20000", "2262"),
+        ("x", "error: not a number"),
+        ("", "error: not a number"),
+        ("-1", "error: not a number"),
+        ("1000001", "error: too large"),
+    ];
+    for (line, answer) in cases {
+        peer.send(format!("{line}\n"));
+        peer.expect(format!("{answer}\n"));
+    }
+    // Many at once, whose answers come as they are ready.
+    peer.send("100\n".repeat(20));
+    peer.expect("25\n".repeat(20));
+    host.stop();
+}
