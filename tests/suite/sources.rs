@@ -24,7 +24,7 @@ fn minisign(dir: &Path, arguments: &[&str]) -> Outcome {
 /// A configuration of one component, which may have to be signed.
 fn config(source: &str, trust: &str) -> String {
     format!(
-        "[host]\nstore = \"store\"\n{trust}\n[plugins.it]\ncomponent = {source:?}\n\
+        "[host]\nstore = \"./store\"\n{trust}\n[plugins.it]\ncomponent = {source:?}\n\
          [[listen]]\naddress = \"tcp://127.0.0.1:0\"\nplugin = \"it\"\n"
     )
 }

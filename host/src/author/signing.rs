@@ -6,13 +6,14 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::Ed25519KeyPair;
 
 use crate::author::build;
+use crate::clock;
 use crate::config::file;
 use crate::config::file::{COMPONENT_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::engine::source::signature_path;
@@ -61,7 +62,7 @@ pub fn sign(component: &Path, key: &Path, comment: Option<&str>) -> Result<PathB
 
 /// What minisign says where it is told nothing.
 fn usual_comment(component: &Path) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = clock::calendar().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let name = component.file_name().unwrap_or_default().to_string_lossy();
     let name: String = name.chars().filter(|letter| !letter.is_control()).collect();
     format!("timestamp:{now}\tfile:{name}\thashed")
@@ -177,8 +178,9 @@ mod tests {
         let key = SecretKey::parse(file.as_bytes(), Path::new("key")).expect("a key");
         let text = key.sign(b"a component", "made for a test").expect("a signature");
         let trusted = TrustedKey::read(&public_key(), Path::new("")).expect("a key");
-        let check =
-            |bytes: &[u8], text: &str| signature::check(&[trusted.clone()], bytes, text.as_bytes());
+        let check = |bytes: &[u8], text: &str| {
+            signature::check(std::slice::from_ref(&trusted), bytes, text.as_bytes())
+        };
         let signed = check(b"a component", &text).expect("it is good");
         assert_eq!(signed.comment, "made for a test");
         assert!(check(b"another component", &text).is_err());

@@ -26,7 +26,7 @@ pub(super) fn resolve(written: Option<&str>, folder: &Path) -> Result<CompileCac
         return wrong("is taken as it is written: nothing stands for the home folder here");
     }
     if !path.contains('/') || path.contains('\0') {
-        return wrong("is not a compile cache");
+        return wrong("is not the path of a folder");
     }
     let whole = folder.join(path);
     match std::fs::metadata(&whole) {
@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn refused() {
         let cases = [
-            ("on", "is not a compile cache"),
-            ("", "is not a compile cache"),
-            ("/a\0b", "is not a compile cache"),
+            ("on", "is not the path of a folder"),
+            ("", "is not the path of a folder"),
+            ("/a\0b", "is not the path of a folder"),
             ("/proc/self/exe", "is not a folder"),
             ("/dev/null", "is not a folder"),
             ("/dev/null/cache", "is below something that is not a folder"),

@@ -216,7 +216,7 @@ mod tests {
         let any = ListenAddress::Tcp("0.0.0.0:0".parse().unwrap());
         let (listener, address) = network.listen(&any).unwrap();
         assert_eq!(address.to_string(), "tcp://0.0.0.0:40001");
-        assert_eq!(network.addresses(), [address.clone()]);
+        assert_eq!(network.addresses(), std::slice::from_ref(&address));
         network.connect(&address).unwrap();
         assert!(listener.accept().is_ok());
         drop(listener);

@@ -166,7 +166,7 @@ impl Reader {
                 [name, "to", to] => (name, Some(to)),
                 _ => return Err(wrong()),
             };
-            return Ok(What::Do(ScriptAction::Connect(self.new(name)?, to.map(str::to_owned))));
+            return Ok(What::Do(ScriptAction::Connect(self.declare(name)?, to.map(str::to_owned))));
         }
         if verb == "dialled" {
             let (name, to) = match *words {
@@ -180,7 +180,7 @@ impl Reader {
                 Some(port) => format!("127.0.0.1:{port}"),
                 None => to.to_owned(),
             });
-            return Ok(What::Expect(Expectation::Dialled(self.new(name)?, to)));
+            return Ok(What::Expect(Expectation::Dialled(self.declare(name)?, to)));
         }
         if verb == "stop" {
             return if words.is_empty() { Ok(What::Do(ScriptAction::Stop)) } else { Err(wrong()) };
@@ -222,7 +222,7 @@ impl Reader {
     }
 
     /// A connection that is made here.
-    fn new(&mut self, name: &str) -> Result<String, String> {
+    fn declare(&mut self, name: &str) -> Result<String, String> {
         if !name.chars().all(is_of_name) || name == "to" {
             return Err(format!(
                 "{name:?} is no name of a connection; write letters, digits, - and _"

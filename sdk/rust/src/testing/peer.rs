@@ -238,7 +238,8 @@ mod tests {
 
     #[test]
     fn each_end_has_its_reason() {
-        let ends: [(&str, fn(&Peer), CloseReason); 4] = [
+        type End = (&'static str, fn(&Peer), CloseReason);
+        let ends: [End; 4] = [
             ("x", Peer::end, CloseReason::PeerClosed),
             ("x", Peer::close, CloseReason::PeerClosed),
             ("keep", Peer::close, CloseReason::PeerClosed),

@@ -219,7 +219,7 @@ impl Connections {
         let is_new = |line: &&mut Line| {
             line.phase == Phase::Connecting && line.object.is_some() && !line.is_looked_at
         };
-        let (number, line) = self.all.iter_mut().find(|(_, line)| is_new(&line))?;
+        let (number, line) = self.all.iter_mut().find(|(_, line)| is_new(line))?;
         line.is_looked_at = true;
         Some((*number, line.target.clone()?))
     }
