@@ -317,9 +317,16 @@ fn checked(mut program: Command, site: &Site) -> Outcome {
 fn the_limit_of_files_does_not_end_the_host() {
     let site = Site::new();
     fs::remove_file(site.entry()).expect("an entry");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -f 1 && exec \"$@\"", "sh"]);
-    let outcome = checked(shell, &site);
+    // In KiB: more than the memory that the guest begins with, which is a file in memory, and less than its code.
+    let limited = |kib: u32| {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("ulimit -f {kib} && exec \"$@\""), "bash"]);
+        checked(shell, &site)
+    };
+    let refused = limited(1);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("the picture of its first memory"), "{refused:?}");
+    let outcome = limited(64);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stderr.contains("WARN the compile cache was not written"), "{outcome:?}");
     assert!(outcome.stderr.contains("File too large"), "{outcome:?}");

@@ -159,6 +159,8 @@ impl Sample {
             symlink(shared.join(cache), folder.join(cache))?;
         }
         run(Command::new(sandloop).arg("build").current_dir(&folder))?;
+        // An interpreter takes its time; whoever waits for a host does not have to wait for that as well.
+        run(Command::new(sandloop).arg("compile").current_dir(&folder))?;
         // What the first one has fetched or compiled is there for the others.
         for cache in missing {
             fs::rename(folder.join(cache), shared.join(cache))?;

@@ -97,7 +97,14 @@ impl Loader {
         let profiles = Profiles::read(&section.tls, begins_tls)
             .map_err(|(profile, problem)| Fault::Profile(profile, problem.to_string()))?;
         // Copying pages at the first accept would be the first client's loss.
-        component.initialize_copy_on_write_image().map_err(refused)?;
+        let no_image = |error: wasmtime::Error| {
+            Fault::Instance(GuestText::cause(format_args!(
+                "the system has no room for the picture of its first memory: {}; `ulimit -f`, which counts files in memory too, and \
+                 the memory that is free have to be larger",
+                trap::chain(&error)
+            )))
+        };
+        component.initialize_copy_on_write_image().map_err(no_image)?;
         let plugin = Arc::new(Plugin {
             config: section.clone(),
             index: place,
