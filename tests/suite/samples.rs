@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sandloop_tests::paths::workspace;
 use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, Server};
@@ -88,11 +89,9 @@ fn echo(component: &Path, isolation: Isolation) {
 
 fn chat(component: &Path, isolation: Isolation) {
     let host = serve(plugin(component, isolation));
-    // Each is there before the next one speaks: one reactor accepts them in their order.
     let [mut one, mut two, mut three] = [(); 3].map(|()| host.connect("it"));
-    three.send("three is here\n");
-    one.expect("three is here\n");
-    two.expect("three is here\n");
+    // A sandbox that takes its time may be ready after one that was accepted later.
+    all_hear(&mut [&mut one, &mut two, &mut three]);
     one.send("in pie");
     two.send("quick\n");
     one.expect("quick\n");
@@ -107,6 +106,27 @@ fn chat(component: &Path, isolation: Isolation) {
     one.expect("bye\n");
     three.expect_nothing_yet();
     host.stop();
+}
+
+/// Has each talk until another one hears it, and reads everything that was said meanwhile.
+fn all_hear(peers: &mut [&mut Peer]) {
+    const WHILE: Duration = Duration::from_millis(50);
+    for listener in 0..peers.len() {
+        let speaker = (listener + 1) % peers.len();
+        loop {
+            peers[speaker].send("is anybody there?\n");
+            if !peers[listener].is_silent_for(WHILE) {
+                break;
+            }
+        }
+    }
+    for speaker in 0..peers.len() {
+        let last = format!("{speaker} is ready");
+        peers[speaker].send(format!("{last}\n"));
+        for listener in (0..peers.len()).filter(|listener| *listener != speaker) {
+            while peers[listener].line() != last {}
+        }
+    }
 }
 
 fn lines(component: &Path, isolation: Isolation) {
