@@ -16,6 +16,7 @@ pub mod go;
 pub mod javascript;
 pub mod metadata;
 mod native;
+pub mod npm;
 pub mod python;
 pub mod rust;
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Component, adapt, native};
+use super::{Component, adapt, native, npm};
 use crate::root::{root, target};
 use crate::step::run;
 
@@ -54,12 +54,7 @@ fn project() -> Result<PathBuf> {
     std::fs::create_dir_all(&project)?;
     let sdk = root().join("sdk/assemblyscript");
     run(Command::new("cp").arg("-r").arg(sdk.join("sandloop")).arg(&project))?;
-    let package = std::fs::read_to_string(sdk.join("templates/common/package.json"))?;
-    std::fs::write(project.join("package.json"), package.replace("{{name}}", "samples"))?;
-    let mut npm = Command::new("npm");
-    run(npm
-        .args(["install", "--no-fund", "--no-audit", "--loglevel=error"])
-        .current_dir(&project))?;
+    npm::sample_project(&project, &sdk)?;
     Ok(project)
 }
 

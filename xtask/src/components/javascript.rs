@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::Component;
+use super::{Component, npm};
 use crate::root::{root, target};
 use crate::step::run;
 
@@ -33,12 +33,7 @@ pub fn project() -> Result<PathBuf> {
     let mut cp = Command::new("cp");
     cp.arg("-r").args(COPIED.iter().map(|name| sdk.join(name))).arg(root().join("wit"));
     run(cp.arg(&copy))?;
-    let package = std::fs::read_to_string(sdk.join("templates/common/package.json"))?;
-    std::fs::write(project.join("package.json"), package.replace("{{name}}", "samples"))?;
-    let mut npm = Command::new("npm");
-    run(npm
-        .args(["install", "--no-fund", "--no-audit", "--loglevel=error"])
-        .current_dir(&project))?;
+    npm::sample_project(&project, &sdk)?;
     Ok(project)
 }
 

@@ -7,9 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::folder_of_packages;
-use crate::components::assembly_script;
+use crate::components::{assembly_script, npm};
 use crate::root::root;
-use crate::step::{read, run};
+use crate::step::read;
 
 /// Packs `sandloop-assemblyscript-VERSION.tgz`; a project calls it `sandloop`.
 pub fn make() -> Result<PathBuf> {
@@ -38,9 +38,7 @@ pub fn check(made: &Path) -> Result<()> {
     let package = package.replace("file:./sandloop", &format!("file:{}", made.display()));
     fs::write(project.path().join("package.json"), package)?;
     let source = templates.join("echo/src/main.ts");
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-fund", "--no-audit", "--loglevel=error"]);
-    run(npm.current_dir(project.path()))?;
+    npm::install(project.path())?;
     let echo = assembly_script::build_one(project.path(), "echo", &source)
         .with_context(|| format!("{} does not do", made.display()))?;
     eprintln!("    {}, an echo of {} bytes", made.display(), echo.bytes.len());

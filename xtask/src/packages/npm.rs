@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::{contract, folder_of_packages};
+use crate::components::npm;
 use crate::root::{root, target};
 use crate::step::run;
 
@@ -42,8 +43,8 @@ pub fn check(package: &Path) -> Result<()> {
     let mut cp = Command::new("cp");
     cp.arg("-r").arg(templates.join("common/tsconfig.json")).arg(templates.join("chat/src"));
     run(cp.arg(&project))?;
+    npm::install(&project)?;
     let npm = |words: &[&str]| run(Command::new("npm").args(words).current_dir(&project));
-    npm(&["install", "--no-fund", "--no-audit", "--loglevel=error"])?;
     npm(&["run", "--silent", "types"])?;
     npm(&["run", "--silent", "build"])?;
     ensure!(project.join("build/trial.wasm").exists(), "npm run build made no component");
