@@ -8,24 +8,33 @@ use rustix::process::Signal;
 use sandloop_tests::certificates::Authority;
 use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Server, sandloop};
 
-/// Makes a test of a function for each SDK, by the component that knows the words.
+/// Makes a test of a function for each SDK, by the component that knows the words; after `near memory`, for the languages whose
+/// mistakes are those of memory.
 macro_rules! each_sdk {
-    ($($check:ident),+ $(,)?) => {$(
-        mod $check {
-            #[test]
-            fn c() {
-                super::$check("c_calls");
-            }
+    (near memory: $($check:ident),+ $(,)?) => {
+        $(mod $check {
+            each_sdk!(@near_memory $check);
+        })+
+    };
+    (@near_memory $check:ident) => {
+        #[test]
+        fn c() {
+            super::$check("c_calls");
+        }
 
-            #[test]
-            fn cpp() {
-                super::$check("cpp_calls");
-            }
+        #[test]
+        fn cpp() {
+            super::$check("cpp_calls");
+        }
 
-            #[test]
-            fn zig() {
-                super::$check("zig_calls");
-            }
+        #[test]
+        fn zig() {
+            super::$check("zig_calls");
+        }
+    };
+    ($($check:ident),+ $(,)?) => {
+        $(mod $check {
+            each_sdk!(@near_memory $check);
 
             #[test]
             #[ignore = "`cargo xtask languages` builds the component and runs it"]
@@ -38,8 +47,8 @@ macro_rules! each_sdk {
             fn assembly_script() {
                 super::$check("assemblyscript_calls");
             }
-        }
-    )+};
+        })+
+    };
 }
 
 fn plugin(guest: &str) -> Plugin {
@@ -100,28 +109,7 @@ each_sdk!(
     a_line_has_a_bound,
 );
 
-/// The same for the languages whose mistakes are those of memory.
-macro_rules! each_near_memory {
-    ($($check:ident),+ $(,)?) => {$(
-        mod $check {
-            #[test]
-            fn c() {
-                super::$check("c_calls");
-            }
-
-            #[test]
-            fn cpp() {
-                super::$check("cpp_calls");
-            }
-
-            #[test]
-            fn zig() {
-                super::$check("zig_calls");
-            }
-        }
-    )+};
-}
-each_near_memory!(a_mistake_costs_one_message, a_handler_that_is_not_there);
+each_sdk!(near memory: a_mistake_costs_one_message, a_handler_that_is_not_there);
 
 fn a_socket_says_what_it_is(guest: &str) {
     let host = serving(guest);
