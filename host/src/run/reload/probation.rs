@@ -70,14 +70,13 @@ impl Probations {
 
     /// Those that have failed; those that have passed, or are not served any more, are forgotten.
     fn failed(&mut self, served: &Templates, now: Moment) -> Vec<Probation> {
-        let is_served = |one: &Probation| {
+        let plugin = |one: &Probation| {
             let plugin = served.get(one.place).map(|template| &template.plugin);
-            plugin.is_some_and(|plugin| plugin.generation == one.generation)
+            plugin.filter(|plugin| plugin.generation == one.generation)
         };
-        self.0.retain(|one| is_served(one) && now < one.until);
+        self.0.retain(|one| plugin(one).is_some() && now < one.until);
         let has_failed = |one: &mut Probation| {
-            let plugin = served.get(one.place).map(|template| &template.plugin);
-            plugin.is_some_and(|plugin| plugin.counters.service() == Service::Quarantined)
+            plugin(one).is_some_and(|it| it.counters.service() == Service::Quarantined)
         };
         self.0.extract_if(.., has_failed).collect()
     }
