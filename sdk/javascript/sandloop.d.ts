@@ -393,6 +393,49 @@ declare module 'sandloop' {
   /** The id of the process that this sandbox is. */
   export function currentProcess(): number | undefined;
 
+  // ---- HTTP ----
+
+  /**
+   * A connection whose peer sends requests, HTTP/1.1 and 1.0. They come whole, one after the other; the next one waits for the answer.
+   * A head has 16 KiB and 100 fields at most, a body 1 MiB, and a request 30 seconds. What is no request is refused with its status.
+   *
+   * ```js
+   * class Hello extends HttpServer {
+   *   processHttpRequest(request, response) { response.contentType('text/plain').sendResponse('hello\n'); }
+   * }
+   * ```
+   */
+  export class HttpServer extends Connection {
+    /** A request. It is answered by `response.sendResponse`, here or later. */
+    processHttpRequest(request: HttpRequest, response: HttpResponse): void | Promise<void>;
+  }
+  export interface HttpRequest {
+    readonly method: string;
+    /** As it came. */
+    readonly target: string;
+    /** Of the target, percent-encoded as it came. */
+    readonly path: string;
+    /** What follows the `?`, as it came. */
+    readonly queryString: string;
+    readonly version: '1.0' | '1.1';
+    /** By their names in lower case; what came more than once is joined by `, `. */
+    readonly headers: Map<string, string>;
+    header(name: string): string | undefined;
+    readonly content: Uint8Array;
+    /** The content as text. */
+    text(): string;
+  }
+  export interface HttpResponse {
+    /** 200 at first. */
+    status: number;
+    content: Data;
+    /** Adds a field. Length, `Connection` and `Date` are the server's. @throws TypeError for those, and for what is no field. */
+    header(name: string, value: string | number): this;
+    contentType(type: string): this;
+    /** Sends the answer, once. Where the connection has ended it goes nowhere. */
+    sendResponse(content?: Data): void;
+  }
+
   // ---- The rest ----
 
   /** Watches a file or folder below one that `allow.read` names. */

@@ -7,6 +7,7 @@ export { console } from './lib/console.js';
 export { OperationError, defer } from './lib/deferred.js';
 export { HostError } from './lib/errors.js';
 export { watchFile } from './lib/files.js';
+export { HttpServer } from './lib/http.js';
 export { EventEmitter, Socket, createConnection, serve } from './lib/node.js';
 export { addShutdownHook, exportsOf, isPlugin, plugin } from './lib/plugin.js';
 export { Process, currentProcess, exit, notify, spawn } from './lib/processes.js';

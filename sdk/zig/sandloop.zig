@@ -1,4 +1,5 @@
-//! Plugins for Sandloop in Zig: this file is all there is to it, without WASI and without a C library.
+//! Plugins for Sandloop in Zig: this file is all there is to it, without WASI and without a C library. `http.zig` beside it answers
+//! requests.
 //!
 //!     const sl = @import("sandloop");
 //!
@@ -490,6 +491,11 @@ pub fn stopServer(id: u32) void {
 pub fn connectionCount() u32 {
     return socket_options.@"connection-count"();
 }
+
+/// HTTP/1.1: `http.zig` says how.
+pub const HttpServer = @import("http.zig").HttpServer;
+pub const HttpRequest = @import("http.zig").HttpRequest;
+pub const HttpResponse = @import("http.zig").HttpResponse;
 
 // ---- The reactor -------------------------------------------------------------------------------------------------------
 

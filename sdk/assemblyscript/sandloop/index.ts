@@ -2,6 +2,7 @@ export { Channel, Subscription } from "./channels";
 export { Connection, Drain, Probes, bindConnect, connect, connectTo, connectionCount } from "./connection";
 export { Answer, Operation, Outcome } from "./deferred";
 export { FileError, sendFile, sendVersion } from "./files";
+export { HttpRequest, HttpResponse, HttpServer } from "./http";
 export { LineConnection } from "./lines";
 export { Listener, openDatagramSocket, sendDatagram, startServer, startUdpServer } from "./listeners";
 export { Level, abort, console, debug, error, info, log, now, seed, warn } from "./log";

@@ -21,8 +21,17 @@ export function fakeSocket() {
     sendData: (data) => sent.push(Buffer.from(data)),
     closeConnection: () => sent.push(Buffer.from('<close>')),
     closeConnectionAfterWriting: () => sent.push(Buffer.from('<end>')),
-    pause: () => sent.push(Buffer.from('<pause>')),
-    resume: () => sent.push(Buffer.from('<resume>')),
+    halfClose: () => sent.push(Buffer.from('<half>')),
+    setCommInactivityTimeout() {},
+    pause() {
+      socket.paused = true;
+      sent.push(Buffer.from('<pause>'));
+    },
+    isPaused: () => Boolean(socket.paused),
+    resume() {
+      socket.paused = false;
+      sent.push(Buffer.from('<resume>'));
+    },
     id: () => 7,
   };
   return socket;

@@ -231,3 +231,38 @@ test('an answer that the host waits for must not be a promise', () => {
   assert.throws(() => exported.drainHandler.draining(held, 1000), /see the line before/);
   assert.match(ending(), /Draining\.draining threw TypeError: it returned a promise.*must not be async/);
 });
+
+test('HTTP: an answer may come later, and the next request waits for it', () => {
+  fakes.timers = { addTimer: () => 1, cancelTimer() {} };
+  const waiting = [];
+  class Hello extends sdk.HttpServer {
+    processHttpRequest(request, response) {
+      response.content = request.path;
+      waiting.push(response);
+    }
+  }
+  const exported = exportsOf(plugin({ Hello }));
+  const { held, socket } = accept(exported);
+  const get = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`;
+  held.receiveData(bytes(get('/one') + get('/two', 'Connection: close\r\n')));
+  assert.equal(socket.text(), '<pause>');
+  assert.equal(exported.drainHandler.draining(held, 1000), 'until-closed');
+  waiting.shift().sendResponse();
+  assert.match(socket.text(), /^<pause>HTTP\/1\.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\nDate: [^\r]+\r\n\r\n\/one<half><resume>$/);
+  assert.equal(waiting.length, 0, 'it is the last one: the connection is draining');
+});
+
+test('HTTP: what is no field, or the server says itself, is a mistake', () => {
+  class Hello extends sdk.HttpServer {
+    processHttpRequest(request, response) {
+      assert.throws(() => response.header('X', 'a\r\nY: b'), /a value one line/);
+      assert.throws(() => response.header('A b', 'c'), /a name is a word/);
+      assert.throws(() => response.header('Content-Length', 1), /the server says it itself/);
+      response.sendResponse('x');
+      assert.throws(() => response.sendResponse('y'), /has its answer already/);
+    }
+  }
+  const { held, socket } = accept(exportsOf(plugin({ Hello })));
+  held.receiveData(bytes('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
+  assert.match(socket.text(), /Content-Length: 1\r\n/);
+});

@@ -25,6 +25,7 @@ from ._channels import Channel, Queue, Subscription
 from ._connection import Connection, Stream, bind_connect, connect, connect_unix, open_datagram_socket
 from ._deferred import OperationError, defer, operation
 from ._files import watch_file
+from ._http import HttpRequest, HttpResponse, HttpServer
 from ._loop import Future, HostError, Task, create_task, gather
 from ._processes import Process, current_process, exit_process, notify, spawn
 from ._protocol import Transport, protocol, serve
@@ -36,6 +37,9 @@ __all__ = [
     "Connection",
     "Future",
     "HostError",
+    "HttpRequest",
+    "HttpResponse",
+    "HttpServer",
     "OperationError",
     "Process",
     "Queue",

@@ -57,6 +57,7 @@ class Socket:
     def __init__(self) -> None:
         self.sent = b""
         self.refusal: ErrorCode | None = None
+        self.paused = False
 
     def send_data(self, data: bytes) -> None:
         if self.refusal:
@@ -70,10 +71,21 @@ class Socket:
     def close_connection_after_writing(self) -> None:
         self.sent += b"<end>"
 
+    def half_close(self) -> None:
+        self.sent += b"<half>"
+
+    def set_comm_inactivity_timeout(self, milliseconds: int) -> None:
+        pass
+
+    def is_paused(self) -> bool:
+        return self.paused
+
     def pause(self) -> None:
+        self.paused = True
         self.sent += b"<pause>"
 
     def resume(self) -> None:
+        self.paused = False
         self.sent += b"<resume>"
 
     def id(self) -> int:

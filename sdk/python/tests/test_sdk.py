@@ -259,6 +259,33 @@ class Sdk(unittest.TestCase):
             with self.assertRaisesRegex(TypeError, f"class Slip: the host never calls {name}: the callback is called {meant}"):
                 type("Slip", (Connection,), {name: lambda self: None, "__module__": "app"})
 
+    def test_http_answers_may_come_later_and_the_next_request_waits(self) -> None:
+        waiting: list[sandloop.HttpResponse] = []
+
+        class Late(sandloop.HttpServer):
+            def process_http_request(self, request: sandloop.HttpRequest, response: sandloop.HttpResponse) -> None:
+                response.content = request.path
+                waiting.append(response)
+
+        held, socket = accept("late")
+        head = "GET {} HTTP/1.1\r\nHost: a\r\n{}\r\n"
+        held.receive_data((head.format("/one", "") + head.format("/two", "Connection: close\r\n")).encode())
+        self.assertEqual(socket.sent, b"<pause>")
+        waiting.pop().send_response()
+        self.assertRegex(socket.sent, rb"^<pause>HTTP/1\.1 200 OK\r\nContent-Length: 4\r\nDate: [^\r]+\r\n\r\n/one<resume><pause>$")
+        waiting.pop().send_response("two")
+        self.assertRegex(socket.sent, rb"Connection: close\r\nDate: [^\r]+\r\n\r\ntwo<half><resume>$")
+
+    def test_http_fields_are_checked(self) -> None:
+        class Checked(sandloop.HttpServer):
+            def process_http_request(self, request: sandloop.HttpRequest, response: sandloop.HttpResponse) -> None:
+                response.header("X", "a\r\nY: b")
+
+        held, _ = accept("checked")
+        with self.assertRaises(BaseException):
+            held.receive_data(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertIn("a value one line", fakes.logged[-1][1])
+
     def test_words(self) -> None:
         from sandloop._loop import word
 

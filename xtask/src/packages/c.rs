@@ -12,13 +12,16 @@ use crate::root::root;
 use crate::step::run;
 
 /// What is in it, and where in the tree it is.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 10] = [
     ("LICENSE", "LICENSE"),
     ("README.md", "sdk/c/README.md"),
     ("include/sandloop.h", "sdk/c/sandloop.h"),
     ("include/sandloop.hpp", "sdk/cpp/sandloop.hpp"),
+    ("include/sandloop_http.h", "sdk/c/sandloop_http.h"),
+    ("include/sandloop_http.hpp", "sdk/cpp/sandloop_http.hpp"),
     ("share/echo.c", "sdk/c/templates/echo/src/echo.c"),
     ("share/echo.cpp", "sdk/cpp/templates/echo/src/echo.cpp"),
+    ("zig/http.zig", "sdk/zig/http.zig"),
     ("zig/sandloop.zig", "sdk/zig/sandloop.zig"),
 ];
 

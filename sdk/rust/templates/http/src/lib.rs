@@ -1,13 +1,17 @@
-//! Says hello to each request.
+//! Says hello, and sends back what is posted to `/echo`.
 
 use sandloop::http::{HttpServer, Request, Response};
 
 struct Hello;
 
 impl HttpServer for Hello {
-    fn process_http_request(&mut self, _: Request, mut response: Response) {
+    fn process_http_request(&mut self, request: Request, mut response: Response) {
         response.content_type("text/plain");
-        response.content("hello\n");
+        match request.path() {
+            "/" => response.content("hello\n"),
+            "/echo" => response.content(request.content()),
+            _ => response.status(404).content("not found\n"),
+        };
         response.send_response();
     }
 }
