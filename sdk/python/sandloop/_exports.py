@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from . import _channels, _deferred, _files, _host, _processes, _timers  # noqa: F401
 from ._connection import Connection as Author
@@ -34,7 +34,16 @@ def _told(kind: type[BaseException], error: BaseException, trace: Any) -> None:
 
 
 class Connection:
-    """The host's hold on one connection."""
+    """The host's hold on one connection.
+
+    The runtime of componentize-py 0.25.1 takes a reference to each that it never gives back, so that the interpreter keeps them all. Those
+    of connections that have ended are used again.
+    """
+
+    _ended: ClassVar[list[Connection]] = []
+
+    def __new__(cls, socket: Any, origin: Any) -> Connection:
+        return cls._ended.pop() if cls._ended else super().__new__(cls)
 
     def __init__(self, socket: Any, origin: Any) -> None:
         enter("the constructor of a connection", self._make, socket, origin.value)
@@ -71,8 +80,12 @@ class Connection:
         it._ended(why)
         enter(f"{self._name}.unbind", it.unbind, why)
         it._unbinding = False
-        # The interpreter keeps this object, so it keeps nothing else.
-        self.__dict__ = {key: value for key, value in self.__dict__.items() if key not in ("it", "_receive")}
+        # What would tell the host of its end, which has told of it: the registry of `weakref` keeps that.
+        finalizer = self.__dict__.get("finalizer")
+        if finalizer:
+            finalizer.detach()
+        self.__dict__.clear()
+        self._ended.append(self)
 
 
 def _find(handler: str, listener: str) -> type[Author]:

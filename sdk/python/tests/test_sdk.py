@@ -286,6 +286,31 @@ class Sdk(unittest.TestCase):
             held.receive_data(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertIn("a value one line", fakes.logged[-1][1])
 
+    def test_what_the_runtime_never_lets_go_of_is_used_again(self) -> None:
+        detached: list[int] = []
+
+        class Finalizer:
+            def detach(self) -> None:
+                detached.append(1)
+
+        class Own(Connection):
+            pass
+
+        kept: list[_exports.Connection] = []
+        for number in range(5):
+            held, socket = accept()
+            held.finalizer = Finalizer()
+            self.assertIs(type(held.it), Own)
+            held.it.send_data(str(number))
+            self.assertEqual(socket.sent, str(number).encode())
+            held.unbind(CloseReason.PEER_CLOSED)
+            self.assertEqual((vars(held), len(detached)), ({}, number + 1))
+            kept.append(held)
+        self.assertEqual(len({id(held) for held in kept}), 1)
+        # One that is there is nobody else's.
+        one, other = accept()[0], accept()[0]
+        self.assertIsNot(one, other)
+
     def test_words(self) -> None:
         from sandloop._loop import word
 
