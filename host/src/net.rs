@@ -1,4 +1,4 @@
-//! Sockets: listeners, connections, and the ways out.
+//! Sockets: listeners, connections and outgoing connections.
 
 pub(crate) mod connection;
 pub(crate) mod datagram;

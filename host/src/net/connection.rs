@@ -1,4 +1,4 @@
-//! One connection: its socket, its outbox and where it is in its life.
+//! One connection: its socket, its outbox and the phase of its life.
 //!
 //! ```text
 //!              connect()            address found        established
@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A connection is shared by its reactor, which reads and flushes it, and by the sandbox that owns it, which
-//! sends on it straight from the guest's memory. What a guest asks for only changes this state and marks the
-//! connection as touched; the reactor acts on it when the guest has returned.
+//! sends on it directly from the guest's memory. A guest's request only changes this state and marks the
+//! connection as dirty; the reactor acts on it when the guest has returned.
 
 mod closing;
 mod datagrams;
@@ -52,49 +52,49 @@ use crate::log::text::GuestText;
 use crate::quota::budget::ByteBudget;
 use crate::quota::token_bucket::TokenBucket;
 
-/// Where a connection is in its life.
+/// The phase of a connection's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Outgoing: its name is being looked up. What is sent is queued.
+    /// Outgoing: its name is being resolved. Sent bytes are queued.
     Resolving,
-    /// Outgoing: the operating system is connecting. What is sent is queued.
+    /// Outgoing: the operating system is connecting. Sent bytes are queued.
     Connecting,
-    /// Connected: the header of its proxy, or the TLS handshake, is under way. What is sent is queued.
+    /// Connected: a PROXY protocol header is being read, or the TLS handshake is in progress. Sent bytes are queued.
     Handshaking,
     /// Established.
     Open,
-    /// Ends with this reason as soon as the outbox is empty.
+    /// Closes with this reason as soon as the outbox is empty.
     Finishing(CloseReason),
-    /// Over: nothing is read or sent any more, `unbind` is due or delivered.
+    /// Over: nothing is read or sent any more; `unbind` is due or delivered.
     Ended(CloseReason),
 }
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The peer ended its side, and what was queued is sent.
+    /// The peer ended its side, and the queued bytes were sent.
     PeerClosed,
-    /// Its plugin closed it.
+    /// The plugin closed it.
     Closed,
-    /// The host stops.
+    /// The host is stopping.
     Stopped,
     /// Nobody listens at any of the addresses.
     Refused,
-    /// Not connected in time.
+    /// It did not connect in time.
     ConnectTimeout,
     /// The name has no address.
     NameNotFound,
     /// No route to any of the addresses.
     Unreachable,
-    /// Nothing was read or written for too long.
+    /// No byte was read or written for `comm_inactivity_timeout`.
     InactivityTimeout,
     /// The peer reset it.
     Reset,
-    /// The peer did not read what was left within the close deadline.
+    /// The peer did not read the rest of the outbox within the close deadline.
     Limit,
     /// The socket failed in some other way.
     Failed,
-    /// Its instance trapped. No guest is ever told.
+    /// Its instance trapped. This reason is never delivered to a guest.
     Trapped,
 }
 
@@ -107,98 +107,96 @@ pub enum SendError {
     Closing,
     /// The bytes would not fit below the outbox's hard bound.
     OutboxFull,
-    /// They would not fit with those that wait for its tenant's other peers.
+    /// The outboxes of its tenant would exceed their common bound.
     OutboxesFull,
-    /// They do not fit into one datagram.
+    /// The bytes do not fit into one datagram.
     TooLong,
-    /// The system, or the tenant's bytes a second, have no room for a datagram now.
+    /// The system's send buffer is full, or the tenant's bytes per second are used up: the datagram is not sent.
     NotNow,
-    /// Nobody has sent a datagram that could be answered.
+    /// No datagram has come yet that could be answered.
     NoPeer,
-    /// Its plugin may not send there, and the answers that its sender gets are used up.
+    /// The plugin may not send to this address, and the bytes with which its last sender may be answered are used up.
     NotGranted,
 }
 
-/// The write side on its own: half-close ends it while reading goes on.
+/// The state of the write side: a half-close ends it while reading continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WriteSide {
     Open,
-    /// To be shut down when the outbox is empty.
+    /// Is shut down when the outbox is empty.
     Ending,
     Ended,
 }
 
-/// One connection. See the module's picture.
+/// One connection. The module's diagram shows its phases.
 #[derive(Debug)]
 pub struct Connection {
-    /// Names it in the log.
+    /// Identifies it in the log.
     pub number: u32,
-    /// For the log: its handler, or the target of an outgoing one.
+    /// For the log: the name of its handler, or the target of an outgoing connection.
     pub handler: GuestText,
     phase: Phase,
     stream: Option<Stream>,
-    /// The header that its proxy begins with, until it is whole.
+    /// Reads the PROXY protocol header, until that is complete.
     header: Option<Box<HeaderReader>>,
-    /// The ends that such a header has named.
+    /// The addresses that the header named.
     proxied: Option<Box<Proxied>>,
     outbox: Outbox,
-    /// Files that stand in it.
+    /// Files that are queued in the outbox.
     files: OutFiles,
     marks: Marks,
-    /// What its tenant may write; none where that has no bound.
+    /// The tenant's write rate; none if it is not bounded.
     writing: Option<Arc<TokenBucket>>,
-    /// Whether what is queued waits for that.
+    /// Whether the outbox waits for the write rate.
     is_rate_limited: bool,
-    /// Bytes that the system has taken and nobody has counted yet.
+    /// Bytes that the system has accepted since [`Connection::take_sent`] was last called.
     sent: u64,
     write_side: WriteSide,
-    /// Of what is queued the bytes that go out in plain, before TLS begins.
+    /// Queued bytes that are sent unencrypted before TLS begins.
     plain_left: usize,
-    /// What is kept of its TLS, if it has or is to have any.
+    /// The state of its TLS, if it has or will have TLS.
     tls: Option<Box<TlsRecord>>,
-    /// A close after writing that was asked for before the connection was made.
+    /// A close after writing that was requested before the connection was established.
     finish_when_open: Option<CloseReason>,
     /// True once the peer has ended its side.
     peer_finished: bool,
-    /// Whether the plugin wants to go on sending after that.
+    /// Whether the plugin wants to send after the peer has ended its side.
     pub keep_half_open: bool,
-    /// Whether the plugin asked not to be sent more.
+    /// Whether the plugin has paused reading.
     pub paused: bool,
     /// Whether the outbox was above its high mark and has not been below the low one since.
     above_high_mark: bool,
-    /// Closed after this long without a byte either way; zero is never.
+    /// Closed after this time without a byte in either direction; zero means never.
     pub comm_inactivity_timeout: Duration,
-    /// What its plugin wants of its socket.
+    /// Socket options that its plugin has set.
     options: SocketOptions,
     /// How long connecting may take.
     pub pending_connect_timeout: Duration,
-    /// When a byte last went either way.
+    /// When a byte was last read or written.
     last_activity: Moment,
-    /// Whether the reactor has to look at it again.
+    /// Whether the reactor has to reconcile it.
     touched: bool,
     proxying: Proxying,
 }
 
-/// A connection as its reactor and its sandbox share it.
+/// A connection that its reactor and its sandbox share.
 #[derive(Debug, Clone)]
 pub struct SharedConnection(Arc<Mutex<Connection>>);
 
 impl SharedConnection {
-    /// Makes a connection shareable.
     pub fn new(connection: Connection) -> SharedConnection {
         SharedConnection(Arc::new(Mutex::new(connection)))
     }
 
-    /// The connection. Both sides hold it for one non-blocking step at a time.
+    /// Locks the connection. Both sides hold the lock for one non-blocking step at a time.
     pub fn lock(&self) -> MutexGuard<'_, Connection> {
-        // No step leaves the state half changed, so a panic elsewhere does not spoil it.
         self.0.lock()
     }
 
-    /// Sends, or queues what the operating system does not take: all of it or, with an error, nothing, unless the connection
-    /// ends meanwhile. The connection comes back locked.
+    /// Sends the bytes, and queues those that the operating system does not accept: all of them or, with an error, none,
+    /// unless the connection ends meanwhile. Returns the connection locked.
     ///
-    /// However long it is, whoever waits for the connection has it after every [`BYTES_AT_ONCE`].
+    /// The lock is released after every [`BYTES_AT_ONCE`] for whoever waits for it.
     pub fn send(
         &self,
         bytes: &[u8],
@@ -220,14 +218,13 @@ impl SharedConnection {
     }
 }
 
-/// Bytes that are written and queued at once, in some fifty microseconds.
+/// Bytes that are written and queued while the lock is held: about fifty microseconds.
 const BYTES_AT_ONCE: usize = 256 * 1024;
 
-/// How long connecting may take unless the plugin says otherwise; EventMachine's value.
+/// How long connecting may take unless the plugin sets another time; EventMachine's value.
 const PENDING_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Connection {
-    /// An accepted connection.
     pub fn accepted(number: u32, stream: Stream, marks: Marks, now: Moment) -> Connection {
         let phase = match stream {
             Stream::Tls(_) => Phase::Handshaking,
@@ -282,13 +279,12 @@ impl Connection {
         }
     }
 
-    /// What it writes counts in this bucket, and what it queues in this sum: both are its tenant's.
+    /// Charges what it writes to `writing` and what it queues to `outboxes`; both belong to its tenant.
     pub fn count_for(&mut self, writing: Option<Arc<TokenBucket>>, outboxes: &ByteBudget) {
         self.writing = writing;
         self.outbox.count_in(outboxes);
     }
 
-    /// Where it is in its life.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -298,7 +294,7 @@ impl Connection {
         self.stream.as_mut()
     }
 
-    /// Bytes in the outbox.
+    /// The number of bytes in the outbox.
     pub fn outbound(&self) -> usize {
         self.outbox.len()
     }
@@ -308,30 +304,30 @@ impl Connection {
         self.peer_finished
     }
 
-    /// When a byte last went either way.
+    /// When a byte was last read or written.
     pub fn last_activity(&self) -> Moment {
         self.last_activity
     }
 
-    /// Marks it for the reactor; true if it was not marked yet.
+    /// Marks it as dirty: the reactor has to reconcile it. True if it was clean.
     pub fn mark_dirty(&mut self) -> bool {
         !std::mem::replace(&mut self.touched, true)
     }
 
-    /// The reactor looks now.
+    /// The reactor reconciles it now.
     pub fn mark_clean(&mut self) {
         self.touched = false;
     }
 
-    /// Whether the reactor should read from it.
+    /// Whether the reactor should watch it for readability.
     pub fn wants_read(&self) -> bool {
         let alive = matches!(self.phase, Phase::Open | Phase::Finishing(_));
-        // What is proxied fills another outbox than its own.
+        // A proxied connection fills the outbox of its target, not its own.
         let is_held_back = self.above_high_mark && !self.is_proxied();
         alive && !self.peer_finished && !self.paused && !is_held_back
     }
 
-    /// Whether the reactor should tell it when it can be written.
+    /// Whether the reactor should watch it for writability.
     pub fn wants_write(&self) -> bool {
         match self.phase {
             Phase::Connecting => true,
@@ -344,17 +340,17 @@ impl Connection {
         }
     }
 
-    /// Whether its socket has taken bytes that it has not written.
+    /// Whether its TLS session holds encrypted bytes that the socket has not accepted.
     fn holds_output(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::holds_output)
     }
 
-    /// Whether something of what was sent has not gone out.
+    /// Whether any sent bytes have not reached the system yet.
     pub fn has_output(&self) -> bool {
         !self.outbox.is_empty() || self.has_files() || self.holds_output()
     }
 
-    /// The one way out. The first reason stays.
+    /// Ends the connection; every end goes through here. The first reason is kept.
     pub fn end(&mut self, reason: CloseReason) {
         if !matches!(self.phase, Phase::Ended(_)) {
             self.keep_reason(reason);
@@ -362,14 +358,14 @@ impl Connection {
         }
     }
 
-    /// Ends it with `reason` as soon as what is queued has been sent.
+    /// Ends it with `reason` when the outbox is empty.
     pub fn finish(&mut self, reason: CloseReason) {
         match self.phase {
             Phase::Resolving | Phase::Connecting | Phase::Handshaking => {
                 self.finish_when_open = Some(reason);
             }
             Phase::Open if !self.has_output() && !self.has_tls() => self.end(reason),
-            // The plugin's pending action and the host's stop replace the peer's end; nothing replaces theirs.
+            // A close by the plugin or by the host's stop replaces the peer's end as the reason, and is not replaced itself.
             Phase::Open | Phase::Finishing(CloseReason::PeerClosed) => {
                 self.phase = Phase::Finishing(reason);
             }
@@ -386,14 +382,14 @@ impl Connection {
         }
     }
 
-    /// The operating system is connecting.
+    /// The name is resolved; the operating system is connecting.
     pub fn connecting(&mut self) {
         if self.phase == Phase::Resolving {
             self.phase = Phase::Connecting;
         }
     }
 
-    /// This socket is connected: what was queued can be flushed.
+    /// `stream` is connected: queued bytes can be flushed.
     pub fn established(&mut self, stream: Stream, now: Moment) {
         if self.phase != Phase::Connecting {
             return;
@@ -410,13 +406,13 @@ impl Connection {
         }
     }
 
-    /// Gives the socket up for good; dropping it closes it.
+    /// Takes the socket out; dropping it closes it.
     pub fn take_stream(&mut self) -> Option<Stream> {
         self.outbox.clear();
         self.stream.take()
     }
 
-    /// Reads what is there. `Ok(0)` is the peer's end.
+    /// Reads available bytes. `Ok(0)` means that the peer has ended its side.
     pub fn read(&mut self, buffer: &mut [u8], now: Moment) -> io::Result<usize> {
         let Some(stream) = &mut self.stream else {
             return Err(io::ErrorKind::NotConnected.into());
@@ -426,7 +422,7 @@ impl Connection {
         Ok(read)
     }
 
-    /// Sends, or queues what the operating system does not take.
+    /// Sends the bytes, and queues those that the operating system does not accept.
     fn send(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
         if self.has_datagrams() {
             return self.send_datagram(bytes, now);
@@ -435,15 +431,15 @@ impl Connection {
         self.put(bytes, now)
     }
 
-    /// Whether `bytes` more bytes can be sent.
+    /// Checks whether `bytes` more bytes may be sent or queued.
     fn check_room(&mut self, bytes: usize) -> Result<(), SendError> {
         self.check_sendable()?;
         if self.marks.max < self.outbox.len().saturating_add(bytes) {
-            // So that `drained` tells when it is worth trying again.
+            // So that `drained` is delivered when a retry can succeed.
             self.above_high_mark |= !self.outbox.is_empty();
             return Err(SendError::OutboxFull);
         }
-        // A little goes to a peer that reads, however full those are of the peers that do not.
+        // A peer that reads still gets up to its low mark when the peers that do not read have used up the tenant's bound.
         let is_little = self.outbox.is_empty() && bytes <= self.marks.low;
         if !is_little && !self.outbox.has_room(bytes) {
             self.above_high_mark |= !self.outbox.is_empty();
@@ -452,7 +448,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what there is room for, or queues what the operating system does not take.
+    /// Sends bytes for which [`Connection::check_room`] found room, and queues those that the operating system does not accept.
     fn put(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
         self.check_sendable()?;
         let is_connected = !matches!(self.phase, Phase::Resolving | Phase::Handshaking);
@@ -483,7 +479,7 @@ impl Connection {
         }
     }
 
-    /// Writes as much as the socket takes at once; 0 while it is not connected.
+    /// Writes as many bytes as the socket accepts without blocking; 0 while it is not connected.
     fn write_now(&mut self, bytes: &[u8], now: Moment) -> Result<usize, SendError> {
         let may = self.writable(now).min(bytes.len());
         let (Some(stream), false) = (&mut self.stream, self.phase == Phase::Connecting) else {
@@ -508,7 +504,7 @@ impl Connection {
         Ok(written)
     }
 
-    /// Sends what is queued, as far as it goes and up to `at_most` bytes; true if more might go at once. A failure ends the
+    /// Writes up to `at_most` queued bytes without blocking; true if the socket might accept more. A failure ends the
     /// connection.
     pub fn flush(&mut self, now: Moment, at_most: usize) -> bool {
         if self.has_plain_left() {
@@ -524,12 +520,12 @@ impl Connection {
         }
         let (written, result) = self.write_out(may);
         let has_more = self.has_something_to_write();
-        // What the socket took was all that it might take: it is not the socket that is waited for.
+        // The socket accepted all that the rate allowed, so the connection waits for the rate and not for the socket.
         self.is_rate_limited = has_more && written == rate;
         let goes_on = has_more && written == at_most && !self.is_rate_limited;
         self.has_written(written, now);
         match result {
-            // Behind a file that is complete there may be more.
+            // More may be queued behind a complete file.
             Ok(is_file_complete) => goes_on || is_file_complete && has_more,
             Err(error) => {
                 self.end(reason_of(&error));
@@ -538,14 +534,14 @@ impl Connection {
         }
     }
 
-    /// True once when a slow peer has caught up: `drained` is due and reading goes on.
+    /// True once after a slow peer has caught up: `drained` is due and reading continues.
     pub fn take_drained(&mut self) -> bool {
         let drained = self.above_high_mark && self.outbox.len() < self.marks.low.max(1);
         self.above_high_mark &= !drained;
         drained && self.phase == Phase::Open
     }
 
-    /// Takes the steps that an empty outbox allows: the end of the write side, and of the connection.
+    /// Does what waits for an empty outbox: ends the write side, or the connection.
     pub fn reconcile(&mut self) {
         if self.has_output() {
             return;
@@ -567,19 +563,19 @@ impl Connection {
             }
             _ => {}
         }
-        // Both sides have ended: nothing more can happen, whatever the plugin wanted to keep.
+        // Both sides have ended, so a kept half-open connection has no use any more.
         if self.phase == Phase::Open && self.peer_finished && self.write_side == WriteSide::Ended {
             self.end(CloseReason::PeerClosed);
         }
     }
 }
 
-/// What an error of the socket means to a plugin.
+/// The close reason that a plugin is told for a socket error.
 pub fn reason_of(error: &io::Error) -> CloseReason {
     tracing::debug!(%error, "a socket failed");
     match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => CloseReason::Refused,
-        // Of TLS: an end that was not said.
+        // TLS: the peer closed the socket without `close_notify`.
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted

@@ -1,4 +1,4 @@
-//! UDP: one socket for all peers of a listener, and each peer as a connection has it.
+//! UDP: one socket for all peers of a listener, and one peer as the socket of a connection.
 
 pub(crate) mod port;
 
@@ -11,15 +11,15 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-/// The most that one datagram carries: what the length field of an IPv4 packet leaves beside both headers. With IPv6 twenty
-/// bytes more would fit; the system says so where it matters.
+/// The most bytes of one datagram: the longest IPv4 packet without both headers. IPv6 has room for twenty more; the
+/// system refuses what is too long.
 pub const DATAGRAM_MAX: usize = 65_507;
 
 /// A listener's socket, shared by the connections of its peers.
 #[derive(Debug, Clone)]
 pub struct DatagramSocket(Arc<UdpSocket>);
 
-/// One peer: what is sent goes to it.
+/// One peer of a listener's socket.
 #[derive(Debug)]
 pub struct DatagramPeer {
     socket: DatagramSocket,
@@ -27,39 +27,38 @@ pub struct DatagramPeer {
 }
 
 impl DatagramSocket {
-    /// A socket that is bound and does not block.
+    /// Wraps a socket that is bound and non-blocking.
     pub fn new(socket: UdpSocket) -> DatagramSocket {
         DatagramSocket(Arc::new(socket))
     }
 
-    /// The next datagram that waits, whole where the buffer has room for it, and who sent it.
+    /// Receives the next datagram, cut to the length of the buffer, and the address of its sender.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.0.recv_from(buffer)
     }
 
-    /// Sends one datagram, whole or not at all.
     fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         self.0.send_to(bytes, to)
     }
 
-    /// This end.
+    /// The local address.
     pub fn local(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
 
-    /// A connection's end of it.
+    /// The socket of one peer's connection.
     pub fn peer(&self, peer: SocketAddr) -> DatagramPeer {
         DatagramPeer { socket: self.clone(), peer }
     }
 }
 
 impl DatagramPeer {
-    /// Sends one datagram, whole or not at all.
+    /// Sends one datagram to the peer.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.send(bytes, self.peer)
     }
 
-    /// The other end.
+    /// The peer's address.
     pub fn address(&self) -> SocketAddr {
         self.peer
     }

@@ -1,4 +1,4 @@
-//! Listeners: bound before anything runs, accepted from by one reactor each.
+//! Listeners. They are bound before anything runs; each is one reactor's.
 
 pub(crate) mod admin;
 pub(crate) mod error;
@@ -36,38 +36,38 @@ use crate::net::listener::tls::TlsServer;
 use crate::net::listener::unix::{FolderLock, OwnedPath};
 use crate::net::stand_in::StandInListener;
 
-/// How long another start may hold the folder of a path.
+/// How long to wait for the lock of a folder that another host holds while it starts.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
 
-/// What all reactors share of one `[[listen]]` section.
+/// The part of a `[[listen]]` section that all reactors share.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Its address as it is served: a port 0 has become the real one.
+    /// The bound address: a port 0 has been replaced by the real one.
     pub address: ListenAddress,
-    /// The plugin that serves it.
+    /// The index of the plugin that serves it.
     pub plugin: usize,
-    /// Where its connections come from, as the plugin is told.
+    /// The origin of its connections, as `accepted` tells the plugin.
     pub accepted: Accepted,
-    /// What becomes of connections that the plugin cannot take.
+    /// What happens to connections beyond the plugin's limits.
     pub at_capacity: AtCapacity,
-    /// Of a UDP socket: how long a peer may be silent.
+    /// For UDP: the silence after which a peer's connection ends.
     pub peer_idle: Duration,
-    /// Of a UDP socket: how many datagrams of one peer wait for its handler.
+    /// For UDP: the most datagrams of one peer that are queued for its handler.
     pub peer_queue: u32,
-    /// What sessions are made from, if its connections have TLS.
+    /// The TLS configuration, for `tls://`.
     pub tls: Option<Arc<TlsServer>>,
-    /// Whose headers of the PROXY protocol it takes, if connections begin with one, and how long one may be.
+    /// If connections begin with a PROXY protocol header: the proxies that are trusted, and the longest header.
     pub proxy_protocol: Option<(ProxyProtocol, usize)>,
-    /// Removes the path of a Unix socket when the last reactor is done with it.
+    /// The path of a Unix socket, removed when the last reactor has closed it.
     path: Option<Arc<OwnedPath>>,
-    /// What the next process gets of it, whichever section has it now. None where nobody is to take over.
+    /// The sockets for the next process, shared by all sections that have had the address. None if handover is not configured.
     to_hand_over: OnceLock<Arc<Heirloom>>,
 }
 
 /// One reactor's socket for an [`Endpoint`].
 #[derive(Debug)]
 pub struct Listener {
-    /// What it serves.
+    /// What all reactors share of it.
     pub endpoint: Arc<Endpoint>,
     socket: ListenSocket,
 }
@@ -80,7 +80,7 @@ enum ListenSocket {
     StandIn(StandInListener),
 }
 
-/// Looks whether the path of a Unix socket still leads to it.
+/// Checks whether the path of a Unix socket still leads to it.
 #[derive(Debug)]
 pub struct PathWatch {
     address: String,
@@ -88,30 +88,30 @@ pub struct PathWatch {
     told: bool,
 }
 
-/// While it lives no other host takes a path in the same folders.
+/// Locks on the folders of Unix sockets: until they are dropped no other host binds a path there.
 #[derive(Debug)]
 #[must_use = "another start may take the paths when it is gone"]
 pub struct PathLocks {
     _folders: Vec<FolderLock>,
 }
 
-/// A socket for one section, bound and not yet listening: connecting to it is refused until
+/// A socket that is bound and does not listen yet: connecting to it is refused until
 /// [`BoundListener::listen`].
 #[derive(Debug)]
 pub struct BoundListener {
     endpoint: Arc<Endpoint>,
-    /// One, or those of all reactors of the process that has handed them over.
+    /// One socket, or those of all reactors of the process that has handed them over.
     sockets: Vec<Socket>,
     is_handed_over: bool,
     backlog: i32,
 }
 
-/// Binds the section at this place of the configuration, for the plugin at the place `plugin`.
+/// Binds the section with the index `place` for the plugin with the index `plugin`.
 pub fn bind(config: &Config, place: usize, plugin: usize) -> Result<BoundListener, BindError> {
     bind_or_take(config, place, plugin, &mut HandedSockets::default())
 }
 
-/// As [`bind`], unless the process before has handed over what is served there.
+/// Like [`bind`], but takes the sockets that the previous process has handed over for this address, if there are any.
 pub fn bind_or_take(
     config: &Config,
     place: usize,
@@ -136,7 +136,7 @@ pub fn bind_or_take(
     Ok(BoundListener { endpoint: Arc::new(endpoint), sockets, is_handed_over, backlog })
 }
 
-/// A socket of this process's own for the section at this place, where it really is, and the path to remove.
+/// Binds a new socket. Returns it, its real address, and the path to remove.
 fn bind_new(
     config: &Config,
     place: usize,
@@ -167,7 +167,7 @@ fn bind_new(
     })
 }
 
-/// Where sockets really are that were handed over, and the path that is to be removed with them.
+/// The real address of sockets that were handed over, and the path to remove with them.
 fn taken(
     sockets: &[Socket],
     address: &ListenAddress,
@@ -216,11 +216,11 @@ impl Endpoint {
         })
     }
 
-    /// The same socket as another section has it, for the plugin at the place `plugin`. With the same certificates its sessions
-    /// are resumed as before.
+    /// The endpoint of the same socket for a section of a reloaded configuration. If the certificates are the same, TLS
+    /// sessions can still be resumed.
     ///
     /// # Errors
-    /// When the socket is not one for such a section, or what its path is to be cannot be set.
+    /// When the socket does not fit the section, or the mode and owner of its path cannot be set.
     pub(crate) fn renewed(
         &self,
         section: &ListenConfig,
@@ -240,7 +240,7 @@ impl Endpoint {
         }
         let renewed = Endpoint::new(section, plugin, address, tls, self.path.clone())?;
         if let Some(heirloom) = self.to_hand_over.get() {
-            // It is the only one who sets it.
+            // Cannot fail: nothing else has set it.
             let _ = renewed.to_hand_over.set(heirloom.clone());
         }
         Ok(renewed)
@@ -248,12 +248,12 @@ impl Endpoint {
 }
 
 impl PathLocks {
-    /// Waits until no other host is about to take a path in the folders of this configuration's Unix sockets. From
-    /// before the first look at a path until after the last `listen`: two hosts that start at once must not both take
-    /// what a dead one has left.
+    /// Locks the folders of this configuration's Unix sockets. The locks are held from before the first check of a
+    /// path until after the last `listen`, so that two hosts that start at once do not both replace the stale socket of
+    /// a dead one.
     ///
     /// # Errors
-    /// When another process holds one of them for long.
+    /// When another process holds a lock for longer than [`LOCK_WAIT`].
     pub fn take(config: &Config) -> Result<PathLocks, BindError> {
         let listeners = config.listeners.iter().enumerate();
         let listeners = listeners.map(|(place, section)| (Some(place), &section.address));
@@ -263,7 +263,7 @@ impl PathLocks {
             let ListenAddress::Unix(path) = address else { continue };
             folders.extend(FolderLock::find(path).map(|folder| (place, folder)));
         }
-        // In one order for every host, and each once: otherwise they could wait for each other.
+        // Every host locks in the same order and each folder once; otherwise two hosts could deadlock.
         folders.sort_by_key(|(_, folder)| folder.identity());
         folders.dedup_by_key(|(_, folder)| folder.identity());
         let error = |place: Option<usize>, fault| match (place, &config.admin) {
@@ -278,19 +278,19 @@ impl PathLocks {
 }
 
 impl PathWatch {
-    /// For a listener; none where it is no Unix socket.
+    /// A watch for a listener; none if it is no Unix socket.
     pub fn of(listener: &Listener) -> Option<PathWatch> {
         let endpoint = &listener.endpoint;
         let path = Arc::downgrade(endpoint.path.as_ref()?);
         Some(PathWatch { address: endpoint.accepted.listener.clone(), path, told: false })
     }
 
-    /// Whether the socket is served still.
+    /// Whether the socket is still served.
     pub fn is_served(&self) -> bool {
         0 < self.path.strong_count()
     }
 
-    /// Tells the operator, once, when nobody new comes to the socket.
+    /// Logs once when the path leads elsewhere, so that no new connection can come.
     pub fn look(&mut self) {
         let Some(path) = self.path.upgrade() else { return };
         if path.is_ours() {
@@ -305,7 +305,7 @@ impl PathWatch {
 }
 
 impl BoundListener {
-    /// Begins to listen: one [`Listener`] for each reactor. `place` is the section's.
+    /// Begins to listen: one [`Listener`] for each reactor. `place` is the index of the section.
     pub fn listen(self, config: &Config, place: usize) -> Result<Vec<Listener>, BindError> {
         let BoundListener { endpoint, mut sockets, is_handed_over, backlog } = self;
         let is_inherited = matches!(config.listeners[place].address, ListenAddress::Inherited(_));
@@ -338,7 +338,7 @@ impl BoundListener {
             let (served_as, path) = (handed::served_as(config, place), endpoint.path.as_ref());
             let heirloom = Heirloom::of(served_as, path, sockets.iter().map(AsFd::as_fd));
             let heirloom = heirloom.map_err(|error| BindError::new(config, place, error.into()))?;
-            // It is the only one who sets it.
+            // Cannot fail: nothing else has set it.
             let _ = endpoint.to_hand_over.set(heirloom);
         }
         let listener = |socket| {
@@ -353,7 +353,7 @@ impl BoundListener {
     }
 }
 
-/// A socket that is bound, or listens already, for each reactor.
+/// One socket for each reactor, from one that is bound or already listens.
 fn share_new(
     socket: Socket,
     address: &ListenAddress,
@@ -362,7 +362,7 @@ fn share_new(
     backlog: i32,
 ) -> Result<Vec<Socket>, BindFault> {
     match *address {
-        // One reactor has it: copies of one socket would share out the datagrams of one peer.
+        // Only one reactor gets it: copies of the socket would spread the datagrams of one peer over several reactors.
         ListenAddress::Udp(_) if listens => Ok(vec![socket]),
         _ if listens => unix::share(socket, reactors),
         ListenAddress::Tcp(address) | ListenAddress::Tls(address) => {
@@ -376,19 +376,19 @@ fn share_new(
 }
 
 impl Endpoint {
-    /// Its listeners are closed: what is left of it does not keep its sockets.
+    /// Closes the copies of its sockets that are kept for the next process.
     pub fn close_copies(&self) {
         self.to_hand_over.get().into_iter().for_each(|heirloom| heirloom.close());
     }
 }
 
 impl Listener {
-    /// The next connection that waits.
+    /// Accepts the next connection; `WouldBlock` if none waits.
     pub fn accept(&self) -> io::Result<Stream> {
         match &self.socket {
             ListenSocket::Tcp(socket) => {
                 let (stream, _) = socket.accept()?;
-                // As EventMachine has it: an answer does not wait for the next one.
+                // As EventMachine does, so that a small answer is not delayed.
                 stream.set_nodelay(true)?;
                 let stream = Stream::Tcp(stream);
                 match &self.endpoint.tls {
@@ -400,12 +400,12 @@ impl Listener {
             ListenSocket::StandIn(socket) => {
                 socket.accept().map(|stand_in| Stream::StandIn(Box::new(stand_in)))
             }
-            // Its peers come with their datagrams.
+            // UDP peers are accepted with their first datagram.
             ListenSocket::Udp(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
-    /// Its socket, if datagrams come there.
+    /// Its UDP socket, if it is one.
     pub fn datagrams(&self) -> Option<&DatagramSocket> {
         match &self.socket {
             ListenSocket::Udp(socket) => Some(socket),

@@ -1,4 +1,4 @@
-//! Where sockets come from: the operating system, or the script of a test.
+//! The network: the operating system's, or that of a test's script.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,13 +12,13 @@ use crate::net::connection::stream::Stream;
 use crate::net::outbound::Attempt;
 use crate::net::stand_in::{self, Arrivals, SaidEnds, StandInListener, StandInPeer};
 
-/// Where sockets come from. Clones are the same.
+/// The source of sockets. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub enum Network {
     /// The operating system.
     #[default]
     System,
-    /// A script: nothing leaves the process, and nothing takes time by itself.
+    /// A script's: nothing leaves the process, and time passes only when the script says so.
     Scripted(Arc<ScriptedNetwork>),
 }
 
@@ -29,13 +29,13 @@ pub struct ScriptedNetwork(Mutex<ScriptedPlaces>);
 #[derive(Debug, Default)]
 struct ScriptedPlaces {
     listeners: Vec<ScriptedListener>,
-    /// What plugins connect to and nobody has looked at yet.
+    /// Outgoing connections that the script has not taken yet.
     dials: VecDeque<Dial>,
-    /// Names that were looked up, each by its place.
+    /// Names that were resolved; the index makes the address.
     names: Vec<String>,
-    /// How many ports were given.
+    /// The number of ports that were assigned.
     ports: u16,
-    /// How many numbers were given.
+    /// The number of numbers that were assigned.
     numbers: u64,
 }
 
@@ -45,25 +45,25 @@ struct ScriptedListener {
     arrivals: Arc<Arrivals>,
 }
 
-/// A connection that a plugin wants to make.
+/// An outgoing connection of a plugin.
 #[derive(Debug)]
 pub struct Dial {
-    /// Where to, as the plugin has named it.
+    /// The target, as the plugin has named it.
     pub target: String,
-    /// The script's end, which has not answered yet.
+    /// The script's end, not accepted or refused yet.
     pub peer: StandInPeer,
 }
 
-/// The first port that is given to who names none.
+/// The first port that is assigned where none is named.
 const FIRST_PORT: u16 = 40_001;
-/// The addresses that names have: nobody is ever asked there.
+/// The prefix of the addresses that names resolve to; nothing is ever sent there.
 const NAMED: [u8; 3] = [1, 2, 3];
 
 impl Network {
-    /// Begins to connect, from this address if one is given.
+    /// Begins to connect, from `local` if one is given.
     ///
     /// # Errors
-    /// What the system says, where it is asked.
+    /// Those of the system.
     pub fn begin(&self, attempt: &Attempt, local: Option<SocketAddr>) -> io::Result<Stream> {
         match self {
             Network::System => attempt.begin(local),
@@ -71,7 +71,7 @@ impl Network {
         }
     }
 
-    /// The addresses of a name, where nobody has to be asked.
+    /// Resolves a name in a scripted network; none if the resolver has to.
     pub fn look_up(&self, host: &str, port: u16) -> Option<VecDeque<Attempt>> {
         match self {
             Network::System => None,
@@ -81,10 +81,10 @@ impl Network {
 }
 
 impl ScriptedNetwork {
-    /// Listens at an address; where its port is 0 it gets one.
+    /// Listens at an address; port 0 is replaced by one that is assigned.
     ///
     /// # Errors
-    /// When the system has no more sockets.
+    /// When the system has no file descriptors left.
     pub fn listen(&self, address: &ListenAddress) -> io::Result<(StandInListener, ListenAddress)> {
         let listener = StandInListener::new()?;
         let mut places = self.0.lock();
@@ -99,14 +99,14 @@ impl ScriptedNetwork {
         Ok((listener, address))
     }
 
-    /// Every address that is listened at, in the order in which they came.
+    /// The address of every listener, in the order of their calls.
     pub fn addresses(&self) -> Vec<ListenAddress> {
         let mut places = self.0.lock();
         places.listeners.retain(|listener| !Arrivals::are_closed(&listener.arrivals));
         places.listeners.iter().map(|listener| listener.address.clone()).collect()
     }
 
-    /// A peer connects to this address.
+    /// Connects a peer to this address.
     ///
     /// # Errors
     /// When nobody listens there.
@@ -129,14 +129,14 @@ impl ScriptedNetwork {
         Ok(peer)
     }
 
-    /// A number that nobody has had.
+    /// A number that was not returned before.
     pub fn next_number(&self) -> u64 {
         let mut places = self.0.lock();
         places.numbers += 1;
         places.numbers
     }
 
-    /// The next connection that a plugin wants to make, if there is one.
+    /// Takes the next outgoing connection, if there is one.
     pub fn take_dial(&self) -> Option<Dial> {
         self.0.lock().dials.pop_front()
     }
@@ -168,7 +168,7 @@ impl ScriptedNetwork {
                 places.names.len() - 1
             });
             let [a, b, c] = NAMED;
-            // More names than addresses share the last one.
+            // If there are more names than addresses, the last ones share one.
             Ipv4Addr::new(a, b, c, u8::try_from(place).unwrap_or(u8::MAX))
         };
         [Attempt::Tcp(SocketAddr::new(ip.into(), port))].into()
@@ -181,7 +181,7 @@ impl ScriptedPlaces {
         (FIRST_PORT - 1).wrapping_add(self.ports)
     }
 
-    /// An address as whoever dials it has named it.
+    /// The name that an address was resolved from, or the address.
     fn named(&self, address: SocketAddr) -> String {
         let IpAddr::V4(ip) = address.ip() else { return address.to_string() };
         let [a, b, c, place] = ip.octets();

@@ -1,4 +1,4 @@
-//! Outgoing connections: where to, whether it is allowed, and the attempts at each address.
+//! Outgoing connections: targets, access control, and attempts at each address.
 
 pub(crate) mod access;
 pub(crate) mod attempts;
@@ -14,12 +14,12 @@ use socket2::{Domain, Socket, Type};
 use crate::contract::bindings::Address;
 use crate::net::connection::stream::Stream;
 
-/// Where a plugin wants to connect to.
+/// The target of an outgoing connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A host, by name or address, and a port.
+    /// A host name or IP address, and a port.
     Tcp {
-        /// As the plugin wrote it, without brackets.
+        /// The host as the plugin wrote it, without brackets.
         host: String,
         /// Never 0.
         port: u16,
@@ -28,20 +28,20 @@ pub enum Target {
     Unix(String),
 }
 
-/// One address that a target stands for.
+/// One address of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempt {
-    /// TCP.
+    /// An IP address and port.
     Tcp(SocketAddr),
-    /// Unix.
+    /// The path of a Unix socket.
     Unix(String),
 }
 
-/// The longest name that DNS knows.
+/// The longest host name of DNS.
 const NAME_BYTES_MAX: usize = 253;
-/// Those around an IPv6 address.
+/// The brackets around an IPv6 address.
 const BRACKETS: usize = 2;
-/// The longest path that a Unix socket has.
+/// The longest path of a Unix socket on Linux.
 const PATH_BYTES_MAX: usize = 107;
 
 impl TryFrom<Address> for Target {
@@ -69,7 +69,7 @@ impl TryFrom<Address> for Target {
 }
 
 impl Target {
-    /// The address, where no name has to be looked up.
+    /// The address, if no name has to be resolved.
     pub fn immediate(&self) -> Option<Attempt> {
         match self {
             Target::Tcp { host, port } => {
@@ -92,7 +92,7 @@ impl fmt::Display for Target {
 }
 
 impl Attempt {
-    /// Begins to connect, from this address if one is given. The result comes with the socket's writability.
+    /// Begins to connect, from `local` if one is given. The result is known when the socket becomes writable.
     pub fn begin(&self, local: Option<SocketAddr>) -> io::Result<Stream> {
         match self {
             Attempt::Tcp(address) => {
@@ -114,7 +114,7 @@ fn connect_from(local: SocketAddr, address: SocketAddr) -> io::Result<TcpStream>
     }
     let socket = Socket::new(Domain::for_address(local), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    // What is left of an earlier connection from there does not keep the port.
+    // An earlier connection in TIME_WAIT does not block the port.
     socket.set_reuse_address(true)?;
     socket.bind(&local.into())?;
     match socket.connect(&address.into()) {

@@ -1,7 +1,8 @@
-//! Sockets of a test: pairs of which the host has one end and a script the other, at addresses that are only said.
+//! Sockets of tests: socket pairs of which the host has one end and a script the other, with addresses that are only
+//! reported.
 //!
-//! A pair of Unix sockets carries each byte and each end at once, so that a loop that has nothing left to do has seen
-//! everything; a real connection may still have something on its way.
+//! A pair of Unix sockets delivers each byte and each end immediately, so that an idle loop has seen everything; a
+//! connection over the network may still have bytes in flight.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,14 +19,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::base::os;
 
-/// What its two ends say that their addresses are.
+/// The addresses that the two ends report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SaidEnds {
     /// TCP.
     Tcp {
-        /// The script's.
+        /// The script's end.
         peer: SocketAddr,
-        /// The host's.
+        /// The host's end.
         local: SocketAddr,
     },
     /// A Unix socket at a path.
@@ -47,7 +48,7 @@ pub struct StandInPeer {
     marks: Arc<StandInMarks>,
 }
 
-/// What a pair of Unix sockets does not carry.
+/// State of a connection that a pair of Unix sockets does not carry.
 #[derive(Debug, Default)]
 struct StandInMarks {
     answer: AtomicU8,
@@ -55,12 +56,12 @@ struct StandInMarks {
     host_resets: AtomicBool,
 }
 
-/// Not answered yet.
+/// Neither accepted nor refused yet.
 const CONNECTING: u8 = 0;
 const CONNECTED: u8 = 1;
 const REFUSED: u8 = 2;
 
-/// A pair that is connected.
+/// A connected pair.
 ///
 /// # Errors
 /// When the system has no more sockets.
@@ -74,14 +75,14 @@ pub fn pair(ends: SaidEnds) -> io::Result<(StandIn, StandInPeer)> {
     Ok((stand_in, StandInPeer { socket: script, marks }))
 }
 
-/// A pair whose host's end connects until the other one has answered.
+/// A pair whose host's end is connecting until the script accepts or refuses.
 ///
 /// # Errors
 /// When the system has no more sockets.
 pub fn connecting(ends: SaidEnds) -> io::Result<(StandIn, StandInPeer)> {
     let (stand_in, peer) = pair(ends)?;
     stand_in.marks.answer.store(CONNECTING, Ordering::Relaxed);
-    // When the script takes it there is room again, which the poll tells of, as of a socket that is connected.
+    // The buffer is full until the script accepts: then the socket becomes writable, as a connected one does.
     (&peer_of(&stand_in)?).write_all(b"?")?;
     Ok((stand_in, peer))
 }
@@ -91,17 +92,15 @@ fn peer_of(stand_in: &StandIn) -> io::Result<StdUnixStream> {
 }
 
 impl StandIn {
-    /// The socket that carries the bytes.
     pub fn socket(&self) -> &UnixStream {
         &self.socket
     }
 
-    /// The same, to be polled.
     pub fn socket_mut(&mut self) -> &mut UnixStream {
         &mut self.socket
     }
 
-    /// Its addresses; an error while it connects.
+    /// Its addresses; an error while it is connecting.
     pub fn ends(&self) -> io::Result<&SaidEnds> {
         match self.marks.answer.load(Ordering::Relaxed) {
             CONNECTED => Ok(&self.ends),
@@ -114,7 +113,7 @@ impl StandIn {
         matches!(self.ends, SaidEnds::Tcp { .. })
     }
 
-    /// What a read of nothing means.
+    /// The result of a read of 0 bytes: the peer's end, or a reset.
     pub fn at_the_end(&self) -> io::Result<usize> {
         if self.marks.peer_resets.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -122,7 +121,7 @@ impl StandIn {
         Ok(0)
     }
 
-    /// The error that it holds, if any.
+    /// Its pending error, if any.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         if self.marks.answer.load(Ordering::Relaxed) == REFUSED {
             return Ok(Some(io::ErrorKind::ConnectionRefused.into()));
@@ -130,14 +129,14 @@ impl StandIn {
         self.socket.take_error()
     }
 
-    /// Has closing it reset the connection.
+    /// Makes closing it reset the connection.
     pub fn reset_on_close(&self) {
         self.marks.host_resets.store(true, Ordering::Relaxed);
     }
 }
 
 impl StandInPeer {
-    /// What the host has asked for is there.
+    /// Accepts the host's connection.
     ///
     /// # Errors
     /// When the host has given up.
@@ -145,7 +144,7 @@ impl StandInPeer {
         self.answer(CONNECTED)
     }
 
-    /// Nobody is there.
+    /// Refuses the host's connection.
     ///
     /// # Errors
     /// When the host has given up.
@@ -158,7 +157,7 @@ impl StandInPeer {
         (&self.socket).read_exact(&mut [0])
     }
 
-    /// Whether the host has closed its end, or given up a connection that nobody has answered.
+    /// Whether the host has closed its end, or given up connecting.
     pub fn is_closed(&self) -> bool {
         let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
         let at_once = Timespec::default();
@@ -166,16 +165,16 @@ impl StandInPeer {
             .is_ok_and(|_| polled[0].revents().contains(PollFlags::HUP))
     }
 
-    /// Reads what is there. `Ok(0)` is the host's end.
+    /// Reads available bytes. `Ok(0)` means that the host has ended its side.
     ///
     /// # Errors
-    /// `WouldBlock` where nothing is there, `ConnectionReset` where the host has reset it.
+    /// `WouldBlock` if nothing has come, `ConnectionReset` if the host has reset it.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match (&self.socket).read(buffer) {
             Ok(0) if self.marks.host_resets.load(Ordering::Relaxed) => {
                 Err(io::ErrorKind::ConnectionReset.into())
             }
-            // A pair says so where its other end had not read everything.
+            // Unix sockets also report this when the other end closed with unread input, which is no reset here.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                 if self.marks.host_resets.load(Ordering::Relaxed) { Err(error) } else { Ok(0) }
             }
@@ -183,15 +182,15 @@ impl StandInPeer {
         }
     }
 
-    /// Writes what fits.
+    /// Writes as many bytes as the socket accepts.
     ///
     /// # Errors
-    /// `WouldBlock` where nothing fits, `BrokenPipe` where the host has closed it.
+    /// `WouldBlock` if the buffer is full, `BrokenPipe` if the host has closed it.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::net::send(&self.socket, bytes, os::NO_SIGNAL)?)
     }
 
-    /// Ends its side of the stream.
+    /// Shuts down its write side.
     ///
     /// # Errors
     /// When the host has closed it.
@@ -199,7 +198,7 @@ impl StandInPeer {
         self.socket.shutdown(Shutdown::Write)
     }
 
-    /// Closes it, as a reset if so wished.
+    /// Closes it, by a reset if `resets`.
     pub fn close(self, resets: bool) {
         self.marks.peer_resets.store(resets, Ordering::Relaxed);
     }
@@ -211,15 +210,15 @@ impl AsFd for StandIn {
     }
 }
 
-/// Where a script's connections are accepted.
+/// A listener that accepts a script's connections.
 #[derive(Debug)]
 pub struct StandInListener {
     arrivals: Arc<Arrivals>,
-    /// The poll watches it: each byte is one that has come.
+    /// Watched by the poll: each byte stands for one connection.
     bell: UnixStream,
 }
 
-/// The way to such a listener; it is alone when the listener has been closed.
+/// The queue of such a listener. When the listener is closed no other reference to it is left.
 #[derive(Debug)]
 pub struct Arrivals {
     waiting: Mutex<VecDeque<StandIn>>,
@@ -227,10 +226,10 @@ pub struct Arrivals {
 }
 
 impl StandInListener {
-    /// A listener.
+    /// Makes a listener.
     ///
     /// # Errors
-    /// When the system has no more sockets.
+    /// When the system has no file descriptors left.
     pub fn new() -> io::Result<StandInListener> {
         let (listener, script) = StdUnixStream::pair()?;
         listener.set_nonblocking(true)?;
@@ -238,29 +237,29 @@ impl StandInListener {
         Ok(StandInListener { arrivals, bell: UnixStream::from_std(listener) })
     }
 
-    /// The way to it.
+    /// Its queue.
     pub fn arrivals(&self) -> Arc<Arrivals> {
         self.arrivals.clone()
     }
 
-    /// The next connection that waits.
+    /// Accepts the next connection; `WouldBlock` if none waits.
     pub fn accept(&self) -> io::Result<StandIn> {
         let next = self.arrivals.waiting.lock().pop_front();
         next.ok_or_else(|| {
-            // Nothing more has come: the next one rings again.
+            // The queue is empty: the bytes are taken out, so that the next connection wakes the poll again.
             while (&self.bell).read(&mut [0; 64]).is_ok_and(|read| 0 < read) {}
             io::ErrorKind::WouldBlock.into()
         })
     }
 
-    /// What the poll watches.
+    /// The socket to register with the poll.
     pub fn bell_mut(&mut self) -> &mut UnixStream {
         &mut self.bell
     }
 }
 
 impl Arrivals {
-    /// One more has come.
+    /// Adds a connection.
     ///
     /// # Errors
     /// When nobody listens any more.

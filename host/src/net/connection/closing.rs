@@ -1,15 +1,15 @@
-//! What is still done for the peer of a connection that is closed.
+//! Closing a connection: half-close, the host's stop, a trap, and the last reads of unread input.
 
 use crate::clock::Moment;
 use crate::config::model::OnTrap;
 use crate::net::connection::stream::Stream;
 use crate::net::connection::{CloseReason, Connection, Phase, SendError, WriteSide};
 
-/// Reads of 4 KiB that are spent on input nobody wants when a connection is closed.
+/// How many reads of 4 KiB discard unread input when a connection is closed.
 const DISCARDED_READS: usize = 64;
 
 impl CloseReason {
-    /// Every one with its name in the contract, in the order of their numbers.
+    /// Every reason with its name in the contract, in the order of the discriminants.
     pub const ALL: [(CloseReason, &'static str); 12] = {
         use CloseReason::*;
         [
@@ -30,14 +30,14 @@ impl CloseReason {
 }
 
 impl Connection {
-    /// Asks for the write side to end once the outbox is empty.
+    /// Ends the write side once the outbox is empty.
     pub fn half_close(&mut self) -> Result<(), SendError> {
         self.check_sendable()?;
         self.write_side = WriteSide::Ending;
         Ok(())
     }
 
-    /// The host stops: what is queued is sent, nothing is read any more.
+    /// The host stops: queued bytes are sent, nothing more is read.
     pub fn stop(&mut self) {
         self.paused = true;
         match self.phase {
@@ -48,13 +48,13 @@ impl Connection {
         }
     }
 
-    /// Its instance is gone: whatever its peer is to see of that is done, as far as it goes at once.
+    /// Its instance has ended: does what `on_trap` has configured for the peer, without blocking.
     pub fn abandon(&mut self, on_trap: &OnTrap, now: Moment) {
         if matches!(self.phase, Phase::Handshaking | Phase::Open | Phase::Finishing(_)) {
             match on_trap {
                 OnTrap::Close => {}
                 OnTrap::Farewell(text) => {
-                    // Whoever does not get it is closed all the same.
+                    // Best effort: the connection is closed in any case.
                     let _ = self.send(text.as_bytes(), now);
                     self.say_end();
                 }
@@ -67,7 +67,7 @@ impl Connection {
         self.end(CloseReason::Trapped);
     }
 
-    /// The socket is closed next: an end that is no cut is said, if it can be.
+    /// Called before the socket is closed: sends `close_notify` after an orderly end, if the socket accepts it.
     pub fn take_leave(&mut self) {
         let is_whole = matches!(
             self.phase,
@@ -83,8 +83,8 @@ impl Connection {
         }
     }
 
-    /// Throws away what the peer has sent and nobody will read: a socket that is closed over unread bytes is
-    /// reset, and a reset takes along what the peer has not read yet.
+    /// Discards input that nobody will read: the system resets a socket that is closed with unread input, and a
+    /// reset discards what the peer has not read yet.
     pub fn discard_input(&mut self) {
         let ours = matches!(
             self.phase,

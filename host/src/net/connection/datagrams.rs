@@ -1,4 +1,4 @@
-//! What a connection does otherwise where its socket is a peer of a UDP socket: it has no outbox, and nothing of it is read.
+//! A connection whose socket is one peer of a UDP socket: it has no outbox, and its listener reads for it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use crate::net::datagram::DATAGRAM_MAX;
 use crate::net::datagram::port::AnswerFault;
 
 impl Connection {
-    /// Sends one datagram, if the system and its tenant's bytes a second have room for it. Nothing of it waits, and what the
-    /// network refuses is lost as it may be lost on the way: a socket that all peers share does not end for one of them.
+    /// Sends one datagram, if the system's buffer and the tenant's bytes per second have room for it. It is never queued, and
+    /// an error of the network loses it without ending the connection: all peers share the socket.
     pub(super) fn send_datagram(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
         self.check_sendable()?;
         let Some(stream) = &mut self.stream else { return Err(SendError::Closed) };
@@ -30,8 +30,8 @@ impl Connection {
         self.datagram_sent(sent, bytes.len(), now)
     }
 
-    /// Sends one datagram to an address, which `is_granted` or else is whose last one is answered. None where its socket is no
-    /// [`Stream::Port`].
+    /// Sends one datagram to an address. If that is not `is_granted`, it has to be the last sender's, within the bytes with
+    /// which a sender may be answered. None if the socket is no [`Stream::Port`].
     pub fn send_datagram_to(
         &mut self,
         bytes: &[u8],

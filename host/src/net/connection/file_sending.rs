@@ -1,4 +1,4 @@
-//! What a connection does about the files that it sends.
+//! Sending files on a connection.
 
 use std::io;
 
@@ -12,7 +12,7 @@ impl Connection {
     /// Whether a file can be sent on it.
     ///
     /// # Errors
-    /// As of bytes; `TooLong` where it has no stream.
+    /// Those of sending bytes; `TooLong` if it carries datagrams.
     pub fn takes_file(&self) -> Result<(), SendError> {
         if self.has_datagrams() {
             return Err(SendError::TooLong);
@@ -20,7 +20,7 @@ impl Connection {
         self.check_sendable()
     }
 
-    /// A file is to be sent behind what was sent; a thread opens it. Says its number.
+    /// Queues a file behind the bytes that were sent before; a file thread opens it. Returns the file's number.
     pub fn queue_file(&mut self, admission: FileAdmission) -> u32 {
         self.files.last = self.files.last.wrapping_add(1);
         let number = self.files.last;
@@ -35,14 +35,14 @@ impl Connection {
         number
     }
 
-    /// A thread works for this file.
+    /// Keeps the pending answer of a file thread for this file.
     pub fn await_file(&mut self, number: u32, awaited: AnswerOfThread) {
         if let Some(file) = self.files.find(number) {
             file.awaited = Some(awaited);
         }
     }
 
-    /// A thread has opened a file, or found why not.
+    /// A file thread has opened a file, or failed.
     pub fn file_opened(&mut self, number: u32, opened: Result<OpenedFile, FileFault>) {
         let Some(out) = self.files.find(number) else { return };
         out.awaited = None;
@@ -59,7 +59,7 @@ impl Connection {
         };
     }
 
-    /// A thread has read the next piece of a file, or failed.
+    /// A file thread has read the next piece of a file, or failed.
     pub fn file_read(&mut self, number: u32, read: Result<Vec<u8>, FileFault>) {
         let Some(out) = self.files.find(number) else { return };
         out.awaited = None;
@@ -75,7 +75,7 @@ impl Connection {
         self.outbox.hold_beside(self.files.held());
     }
 
-    /// What a thread has to read before the connection can go on, once.
+    /// The read that the connection waits for, if it was not requested yet.
     pub fn next_file_job(&mut self) -> Option<FileJob> {
         let file = self.files.queue.front_mut()?;
         let FileState::Open(reading) = &mut file.state else { return None };
@@ -87,12 +87,12 @@ impl Connection {
         Some(FileJob { file: file.number, from, offset, length: reading.next_length(PIECE) })
     }
 
-    /// A file whose end its guest is to be told.
+    /// The next file that is complete or has failed, for `FileSent`.
     pub fn take_file_end(&mut self) -> Option<FileEnd> {
         if let Some(end) = self.files.complete.pop_front() {
             return Some(end);
         }
-        // In their order: only of the first one, when what stands before it has gone out.
+        // Files are reported in order: the first one only, and when all bytes queued before it are written.
         if self.files.bytes_before(&self.outbox) != Some(0) {
             return None;
         }
@@ -106,9 +106,9 @@ impl Connection {
         }
     }
 
-    /// Its guest was told of a file that failed: what stands behind it goes out.
+    /// The guest was told of a failed file: the bytes queued behind it are sent now.
     pub fn forget_file(&mut self, number: u32) {
-        // Whoever closes because of it has nothing behind it sent.
+        // If the guest closed the connection because of it, nothing behind the file is sent.
         if matches!(self.phase, Phase::Ended(_)) {
             return;
         }
@@ -118,7 +118,7 @@ impl Connection {
         }
     }
 
-    /// Gives up all that is left, at the end of the connection: what the guest is to be told.
+    /// Gives up the remaining files at the end of the connection; returns what the guest is told of each.
     pub fn give_up_files(&mut self) -> Vec<FileEnd> {
         let complete = std::mem::take(&mut self.files.complete);
         let left = std::mem::take(&mut self.files.queue);
@@ -128,17 +128,17 @@ impl Connection {
         ends
     }
 
-    /// Whether there may be something to do about files besides writing.
+    /// Whether a file waits for a file thread or for its guest to be told.
     pub fn has_file_news(&self) -> bool {
         self.has_files() || !self.files.complete.is_empty()
     }
 
-    /// Whether any is on its way.
+    /// Whether any file is queued.
     pub fn has_files(&self) -> bool {
         !self.files.queue.is_empty()
     }
 
-    /// Whether there is anything that the socket could take now.
+    /// Whether the socket could be given bytes now.
     pub(super) fn has_something_to_write(&self) -> bool {
         match self.files.bytes_before(&self.outbox) {
             None => !self.outbox.is_empty(),
@@ -147,7 +147,7 @@ impl Connection {
         }
     }
 
-    /// Writes up to `may` bytes of what waits, up to the end of a file. Says how many, and whether a file is complete.
+    /// Writes up to `may` queued bytes, to the end of one file at most. Returns their number, and whether a file is complete.
     pub(super) fn write_out(&mut self, may: usize) -> (usize, io::Result<bool>) {
         let Some(stream) = &mut self.stream else { return (0, Ok(false)) };
         let before_file = self.files.bytes_before(&self.outbox);

@@ -1,8 +1,8 @@
-//! Files on their way out. Each stands at its place in the outbox and is read as the socket takes it, so that no more than
-//! one piece of it is ever in memory.
+//! Files in an outbox. Each has a position in the queue and is read as the socket accepts its bytes, so that at most
+//! one piece of it is in memory.
 //!
-//! What the system has in memory already goes out by `sendfile`, or where the socket has TLS by one read that does not wait.
-//! What it has not is read by a thread for files, a piece at a time: a disk that is slow holds up this connection alone.
+//! What is in the page cache is sent by `sendfile`, or with TLS by a read that does not block. What is not is read by a
+//! file thread, a piece at a time, so that a slow disk delays only this connection.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -18,60 +18,58 @@ use crate::net::connection::stream::Stream;
 use crate::quota::budget::Reservation;
 use crate::quota::semaphore::Permit;
 
-/// Bytes that are read or sent at once.
+/// Bytes of one read or write.
 pub(super) const PIECE: usize = 64 * 1024;
 
-/// Why a file was not sent, or not all of it.
+/// Why a file was not sent, or not completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFault {
     /// Its connection has ended.
     Closed,
-    /// It leads out of its folder.
+    /// The path leads out of its folder.
     Denied,
-    /// Nothing is there.
+    /// The path does not exist.
     NotFound,
-    /// It is something else.
+    /// The path leads to something that is no regular file.
     NotAFile,
-    /// It is shorter than it should be.
+    /// The file has changed: it is another version, or shorter than the requested part.
     Changed,
-    /// Its file system fails.
+    /// The file system reported an error.
     Failed,
 }
 
-/// What became of one file.
+/// The result of sending one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileEnd {
     /// The guest's number for it.
     pub file: u32,
-    /// Bytes that were sent.
+    /// The number of bytes that were sent.
     pub outcome: Result<u64, FileFault>,
 }
 
-/// A file that is open, and the part of it that is to be sent.
+/// An open file, and the part of it that is to be sent.
 #[derive(Debug)]
 pub struct OpenedFile {
-    /// It.
     pub file: Arc<File>,
-    /// Where the part begins.
+    /// The part's first byte.
     pub offset: u64,
-    /// Its bytes.
+    /// The part's length in bytes.
     pub left: u64,
 }
 
-/// A piece that a thread is to read.
+/// A piece that a file thread has to read.
 #[derive(Debug)]
 pub struct FileJob {
-    /// For which of the connection's files.
+    /// The connection's number for the file.
     pub file: u32,
-    /// From what.
     pub from: Arc<File>,
-    /// Where it begins.
+    /// The piece's first byte.
     pub offset: u64,
-    /// Its bytes, at most.
+    /// The most bytes to read.
     pub length: usize,
 }
 
-/// What one file counts for its tenant while it is on its way.
+/// The resources that one queued file holds of its tenant's.
 #[derive(Debug)]
 pub struct FileAdmission {
     _descriptor: Permit,
@@ -79,20 +77,19 @@ pub struct FileAdmission {
 }
 
 impl FileAdmission {
-    /// One more of a tenant's.
     pub fn new(descriptor: Permit, kept: Reservation) -> FileAdmission {
         FileAdmission { _descriptor: descriptor, _kept: kept }
     }
 }
 
-/// The answer of a thread that is waited for; what it works on is given up when this is dropped.
+/// The pending answer of a file thread; dropping it cancels the call.
 pub type AnswerOfThread = Box<dyn Any + Send>;
 
-/// The files of one outbox, in the order in which they were sent.
+/// The files of one outbox, in the order of their calls.
 #[derive(Debug, Default)]
 pub(super) struct OutFiles {
     pub(super) queue: VecDeque<OutFile>,
-    /// Those that are complete, and that nobody was told of.
+    /// Complete files that the guest was not told of yet.
     pub(super) complete: VecDeque<FileEnd>,
     pub(super) last: u32,
 }
@@ -100,7 +97,7 @@ pub(super) struct OutFiles {
 #[derive(Debug)]
 pub(super) struct OutFile {
     pub(super) number: u32,
-    /// Bytes that were ever queued in the outbox before it.
+    /// Its position: the total of bytes that had been queued in the outbox before it.
     pub(super) place: u64,
     pub(super) sent: u64,
     pub(super) state: FileState,
@@ -110,60 +107,60 @@ pub(super) struct OutFile {
 
 #[derive(Debug)]
 pub(super) enum FileState {
-    /// A thread opens it.
+    /// A file thread opens it.
     Opening,
     Open(Reading),
-    /// It cannot be sent; what stands behind it waits until its guest was told.
+    /// It cannot be sent; the bytes behind it wait until its guest was told.
     Failed {
         fault: FileFault,
         is_told: bool,
     },
 }
 
-/// How far an open file is.
+/// The progress of an open file.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) file: Arc<File>,
-    /// What is read next.
+    /// The next byte to read.
     pub(super) offset: u64,
-    /// Bytes to be read.
+    /// The number of bytes to read.
     pub(super) left: u64,
-    /// What was read and not written, from `written` on.
+    /// Bytes that were read; those from `written` on are not written yet.
     pub(super) piece: Vec<u8>,
     pub(super) written: usize,
     pub(super) needs: Needs,
 }
 
-/// Who reads what is next.
+/// Who reads the next piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// The loop, if the system has it in memory.
+    /// The loop, as far as the page cache has it.
     Nobody,
-    /// A thread, which was not asked yet.
+    /// A file thread, which was not asked yet.
     Thread,
-    /// A thread that was asked.
+    /// A file thread, which was asked.
     Answer,
 }
 
-/// What came of one write.
+/// The result of one write.
 enum FileStep {
     Wrote(usize),
     SocketIsFull,
-    /// A thread has to do its part.
+    /// A file thread has to read first.
     Waits,
     Complete,
     Failed(FileFault),
 }
 
 impl OutFiles {
-    /// Bytes of the outbox that go out before the first file; none where there is no file.
+    /// The number of outbox bytes before the first file; none if there is no file.
     pub(super) fn bytes_before(&self, outbox: &Outbox) -> Option<usize> {
         let place = self.queue.front()?.place;
         let written = outbox.total() - outbox.len() as u64;
         usize::try_from(place.saturating_sub(written)).ok()
     }
 
-    /// Writes up to `most` bytes of the first file. Says how many, and whether it is complete.
+    /// Writes up to `most` bytes of the first file. Returns their number, and whether the file is complete.
     pub(super) fn write(&mut self, stream: &mut Stream, most: usize) -> (usize, io::Result<bool>) {
         let mut written = 0;
         let Some(file) = self.queue.front_mut() else { return (0, Ok(false)) };
@@ -192,7 +189,7 @@ impl OutFiles {
         }
     }
 
-    /// Bytes in memory.
+    /// The number of bytes in memory.
     pub(super) fn held(&self) -> usize {
         match self.queue.front().map(|file| &file.state) {
             Some(FileState::Open(reading)) => reading.piece.len(),
@@ -269,7 +266,7 @@ impl Reading {
         }
     }
 
-    /// From the file to the socket, if the system has it in memory; `AGAIN` where it has not.
+    /// Sends from the file to the socket; `AGAIN` if that would wait for the disk.
     fn send(&mut self, stream: &mut Stream, length: usize) -> Result<io::Result<FileStep>, Errno> {
         let last = self.offset + length as u64 - 1;
         if !(self.is_cached(self.offset)? && self.is_cached(last)?) {
@@ -283,14 +280,14 @@ impl Reading {
             }
             Err(Errno::AGAIN) => Ok(Ok(FileStep::SocketIsFull)),
             Err(Errno::INTR) => Ok(Ok(FileStep::Wrote(0))),
-            // A file system that cannot do it: a thread reads instead.
+            // The file system does not support `sendfile`: a file thread reads instead.
             Err(Errno::INVAL | Errno::NOSYS) => Err(Errno::AGAIN),
             Err(errno @ (Errno::PIPE | Errno::CONNRESET)) => Ok(Err(errno.into())),
             Err(errno) => Err(errno),
         }
     }
 
-    /// Into memory, if the system has it there; `AGAIN` where it has not.
+    /// Reads the next piece into memory; `AGAIN` if that would wait for the disk.
     fn read(&mut self, length: usize) -> Result<io::Result<FileStep>, Errno> {
         let mut piece = vec![0; length];
         let read = self.read_cached(&mut piece, self.offset)?;
@@ -309,7 +306,7 @@ impl Reading {
         (self.piece, self.written) = (piece, 0);
     }
 
-    /// Whether the byte there can be had without waiting; false where there is none.
+    /// Whether the byte at `offset` can be read without waiting for the disk; false behind the end of the file.
     fn is_cached(&self, offset: u64) -> Result<bool, Errno> {
         Ok(self.read_cached(&mut [0], offset)? == 1)
     }
@@ -318,7 +315,7 @@ impl Reading {
         loop {
             match os::read_at_once(&self.file, buffer, offset) {
                 Err(Errno::INTR) => {}
-                // A file system that knows no such reads may wait in any.
+                // A file system without non-blocking reads may block in every read.
                 Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => return Err(Errno::AGAIN),
                 result => return result,
             }

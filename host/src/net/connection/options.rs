@@ -1,10 +1,10 @@
-//! What a plugin wants of a connection's socket besides carrying bytes.
+//! Socket options of a connection that a plugin can set.
 
 use crate::net::connection::tcp_options::{Keepalive, OptionError, SocketOptions, tcp};
 use crate::net::connection::{Connection, Phase};
 
 impl Connection {
-    /// Has the system probe a silent peer, or not.
+    /// Turns keepalive probes on or off.
     pub fn set_keepalive(&mut self, keepalive: Option<Keepalive>) -> Result<(), OptionError> {
         if keepalive.is_some_and(|keepalive| !keepalive.is_in_range()) {
             return Err(OptionError::OutOfRange);
@@ -13,18 +13,18 @@ impl Connection {
         self.set_options(options)
     }
 
-    /// What its socket has of that.
+    /// The keepalive settings of the socket; none if it does not probe.
     pub fn keepalive(&self) -> Option<Keepalive> {
         Keepalive::of(self.stream.as_ref()?)
     }
 
-    /// Has small pieces go out at once, or not.
+    /// Turns `TCP_NODELAY` on or off.
     pub fn set_nodelay(&mut self, nodelay: bool) -> Result<(), OptionError> {
         let options = SocketOptions { nodelay: Some(nodelay), ..self.options };
         self.set_options(options)
     }
 
-    /// Whether small pieces go out at once.
+    /// Whether `TCP_NODELAY` is on.
     pub fn nodelay(&self) -> bool {
         self.options.nodelay.unwrap_or(true)
     }
@@ -36,7 +36,7 @@ impl Connection {
                 tcp(stream).ok_or(OptionError::Unsupported)?;
                 options.set_on(stream);
             }
-            // It is set when it is connected.
+            // Applied when the socket is connected.
             (None, _) => {}
         }
         self.options = options;

@@ -1,4 +1,4 @@
-//! Bytes that the operating system did not take yet, with the marks that tell a slow peer from a fast one.
+//! The outbox: bytes that the operating system has not accepted yet, with high and low marks for backpressure.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,19 +7,19 @@ use std::io::IoSlice;
 use crate::config::limits::Limits;
 use crate::quota::budget::{ByteBudget, Reservation};
 
-/// Where an outbox is high, low and full, in bytes; `low < high <= max`.
+/// The marks of an outbox, in bytes; `low < high <= max`.
 #[derive(Debug, Clone, Copy)]
 pub struct Marks {
-    /// Above this the peer is slow: the host stops reading from it.
+    /// Above this mark the peer is slow, and the host stops reading from it.
     pub high: usize,
-    /// Below this a slow peer has caught up.
+    /// Below this mark a slow peer has caught up.
     pub low: usize,
-    /// More is never queued.
+    /// The most bytes that are queued.
     pub max: usize,
 }
 
 impl Marks {
-    /// Those of a plugin's connections.
+    /// The marks of a plugin's connections.
     pub fn of(limits: &Limits) -> Marks {
         Marks {
             high: limits.outbox_high as usize,
@@ -29,30 +29,30 @@ impl Marks {
     }
 }
 
-/// Memory that an empty outbox may keep for the next burst.
+/// Capacity that an empty outbox keeps for the next burst.
 const KEPT_CAPACITY: usize = 16 * 1024;
 
 /// A bounded queue of bytes.
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: VecDeque<u8>,
-    /// Bytes that were ever queued.
+    /// The total of bytes that were ever queued.
     total: u64,
-    /// Bytes of a file that are in memory beside it.
+    /// Bytes of a file in memory, which count in the reservation too.
     beside: usize,
-    /// All these bytes among those of its tenant; none where nobody counts.
+    /// The bytes in memory, reserved of the tenant's budget; none in tests.
     reservation: Option<Reservation>,
 }
 
 impl Outbox {
-    /// What waits counts in this sum.
+    /// Reserves the queued bytes of this budget.
     pub fn count_in(&mut self, sum: &ByteBudget) {
         self.reservation = sum.reserve(0);
         self.count();
     }
 
-    /// Whether `bytes` more bytes fit into the tenant's sum. Connections that look at the same moment may each exceed it by what
-    /// they send.
+    /// Whether `bytes` more bytes fit into the tenant's budget. Connections that check at the same moment may each exceed it
+    /// by the bytes that they send.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.reservation.as_ref().is_none_or(|reservation| reservation.has_room(whole(bytes)))
     }
@@ -64,22 +64,21 @@ impl Outbox {
         }
     }
 
-    /// Bytes that wait.
+    /// The number of queued bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// True when nothing waits.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Bytes that were ever queued.
+    /// The total of bytes that were ever queued.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// So many bytes are in memory beside it and count with it.
+    /// Counts `bytes` of a file in memory with the queued bytes.
     pub fn hold_beside(&mut self, bytes: usize) {
         if self.beside != bytes {
             self.beside = bytes;
@@ -87,20 +86,20 @@ impl Outbox {
         }
     }
 
-    /// Queues bytes. The caller has checked the bound.
+    /// Appends bytes. The caller has checked the bound.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
         self.total += whole(bytes.len());
         self.count();
     }
 
-    /// Forgets everything.
+    /// Drops all queued bytes.
     pub fn clear(&mut self) {
         self.bytes = VecDeque::new();
         self.count();
     }
 
-    /// Hands at most `max` bytes to `write`, until they are written or it answers `WouldBlock`.
+    /// Passes at most `max` bytes to `write`, until they are written or it returns `WouldBlock`.
     pub fn flush(
         &mut self,
         max: usize,

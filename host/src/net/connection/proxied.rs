@@ -1,15 +1,15 @@
-//! What two connections do where one is proxied to the other: the bytes of the source's peer go into the target's outbox.
+//! Proxying one connection to another: bytes that the source reads go into the target's outbox.
 //!
-//! Each knows the other by its key only. Whoever changes both holds one lock after the other, never two.
+//! Each side keeps only the other's key. Code that changes both takes one lock after the other, never both at once.
 
 use crate::base::arena::ConnectionId;
 use crate::clock::Moment;
 use crate::net::connection::proxy_links::{ProxyFault, ProxySource, ProxyTarget};
 use crate::net::connection::{CloseReason, Connection, Phase, SendError, WriteSide};
 
-/// The source's side.
+/// Methods of the source.
 impl Connection {
-    /// Whether it may have a target.
+    /// Checks whether it can be proxied.
     pub fn may_be_proxied(&self) -> Result<(), ProxyFault> {
         if matches!(self.phase, Phase::Ended(_)) {
             return Err(ProxyFault::SourceClosed);
@@ -20,7 +20,7 @@ impl Connection {
         if self.is_proxied() { Err(ProxyFault::AlreadyProxying) } else { Ok(()) }
     }
 
-    /// What it reads goes to this target from now on.
+    /// Sends what it reads to this target from now on.
     pub fn proxy_to(&mut self, target: ProxyTarget) {
         self.proxying.target = Some(target);
         self.proxying.bytes = 0;
@@ -36,12 +36,12 @@ impl Connection {
         self.proxying.target
     }
 
-    /// It has no target any more; says which it had.
+    /// Removes its target; returns which one it was.
     pub fn stop_proxying(&mut self) -> Option<ConnectionId> {
         Some(self.proxying.target.take()?.id)
     }
 
-    /// So many bytes have gone to its target; true if those were the last.
+    /// Counts `bytes` that were passed to its target; true if those were the last.
     pub fn has_proxied(&mut self, bytes: usize) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.proxying.bytes = self.proxying.bytes.saturating_add(bytes);
@@ -52,18 +52,18 @@ impl Connection {
         })
     }
 
-    /// What has gone to its last target.
+    /// The number of bytes that were passed to its last target.
     pub fn proxied_bytes(&self) -> u64 {
         self.proxying.bytes
     }
 }
 
-/// The target's side.
+/// Methods of the target.
 impl Connection {
-    /// This source's bytes come here, while no more than `buffer` wait; 0 is as many as its high mark allows.
+    /// Takes bytes of this source while at most `buffer` bytes are queued; 0 stands for the high mark.
     ///
     /// # Errors
-    /// Why they do not.
+    /// When it is over or ending, has a source already, or carries datagrams.
     pub fn take_from(&mut self, source: ConnectionId, buffer: usize) -> Result<(), ProxyFault> {
         if self.has_datagrams() {
             return Err(ProxyFault::Unsupported);
@@ -78,7 +78,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether it has a source and a target: then its peer's end is one of two.
+    /// Whether it has both a source and a target: then its peer's end ends one direction only.
     pub(super) fn is_proxied_both_ways(&self) -> bool {
         self.is_proxied() && self.proxying.source.is_some()
     }
@@ -88,7 +88,7 @@ impl Connection {
         self.is_proxied() || self.proxying.source.is_some()
     }
 
-    /// Bytes that its source may bring now.
+    /// The number of bytes that its source may pass now.
     pub fn room_for_source(&self) -> usize {
         let Some(source) = self.proxying.source.filter(|_| self.check_sendable().is_ok()) else {
             return 0;
@@ -97,27 +97,27 @@ impl Connection {
         if self.outbox.has_room(room) {
             room
         } else if self.outbox.is_empty() {
-            // A little goes to a peer that reads, however full those are of the peers that do not.
+            // A peer that reads still gets up to its low mark when the peers that do not read have used up the tenant's bound.
             room.min(self.marks.low)
         } else {
             0
         }
     }
 
-    /// What its source brings, as much as there is room for.
+    /// Sends bytes of its source. The caller has checked [`Connection::room_for_source`].
     pub fn put_proxied(&mut self, bytes: &[u8], now: Moment) -> Result<(), SendError> {
         self.put(bytes, now)
     }
 
-    /// The source to look at, where there is room again for half of what may wait.
+    /// The source to resume, if at most half of its buffer is queued.
     pub fn source_with_room(&self) -> Option<ConnectionId> {
         let source = self.proxying.source?;
         (self.outbox.len() <= source.buffer / 2).then_some(source.id)
     }
 
-    /// It has no source any more; says which it had.
+    /// Removes its source; returns which one it was.
     ///
-    /// If it was open for that source alone, its peer's end is its own now.
+    /// If it was kept open for that source alone, its peer's end now ends it.
     pub fn lose_source(&mut self) -> Option<ConnectionId> {
         let source = self.proxying.source.take()?;
         let is_left_over = self.peer_finished && !self.keep_half_open;
@@ -127,9 +127,9 @@ impl Connection {
         Some(source.id)
     }
 
-    /// The end of what its source brings: its own write side ends behind it.
+    /// The source has ended: the write side ends when the outbox is empty.
     pub fn source_ended(&mut self) {
-        // One whose write side is ending has nothing more to end.
+        // Fails only if the write side is ending already.
         let _ = self.half_close();
     }
 }

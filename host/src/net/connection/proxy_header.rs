@@ -1,5 +1,5 @@
-//! The header of the PROXY protocol, in either version, that a proxy begins a connection with: it names the ends of the
-//! connection behind it.
+//! The PROXY protocol header, version 1 or 2, with which a proxy begins a connection: it names the addresses of the
+//! client's connection to the proxy.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,48 +11,48 @@ use crate::clock::Moment;
 use crate::net::connection::stream::{SocketAddress, Stream};
 use crate::net::connection::{Connection, Phase};
 
-/// What every header of version 2 begins with, and its fixed part.
+/// The signature of a version 2 header, and the length of its fixed part.
 const SIGNATURE: &[u8] = v2::PROTOCOL_PREFIX;
 const FIXED_BYTES: usize = 16;
-/// What a header of version 1 begins with, the shortest there is, and the longest.
+/// The first bytes of a version 1 header, the shortest length, and the longest.
 const WORD: &[u8] = b"PROXY ";
 const LINE_BYTES_MIN: usize = "PROXY UNKNOWN\r\n".len();
 const LINE_BYTES_MAX: usize = 107;
 
-/// The ends of a connection as the header names them.
+/// The addresses of a connection as the header names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxied {
-    /// Who has connected to the proxy.
+    /// The client of the proxy.
     pub peer: SocketAddress,
-    /// Where to.
+    /// The address that the client has connected to.
     pub local: SocketAddress,
 }
 
-/// Why a header is not taken.
+/// Why a header is rejected.
 #[derive(Debug)]
 pub enum HeaderFault {
-    /// The peer has gone before it was whole.
+    /// The peer closed before the header was complete.
     Gone,
-    /// It does not begin with one.
+    /// The connection does not begin with a header.
     Missing,
-    /// It is longer than it may be.
+    /// It is longer than the configured bound.
     TooLong,
-    /// It is wrong, in these words.
+    /// It is malformed, with the parser's message.
     Malformed(String),
 }
 
-/// Takes a header out of a socket, and nothing behind it.
+/// Reads a header from a socket, and no byte behind it.
 #[derive(Debug)]
 pub struct HeaderReader {
     bytes: Vec<u8>,
-    /// Bytes that it may have.
+    /// The longest header that is accepted, in bytes.
     most: usize,
 }
 
-/// What is missing of a header.
+/// The part of a header that is still missing.
 #[derive(Debug, PartialEq, Eq)]
 enum Awaited {
-    /// So many bytes at least.
+    /// At least this number of bytes.
     Bytes(usize),
     /// The rest of the line.
     Line,
@@ -60,13 +60,13 @@ enum Awaited {
 }
 
 impl HeaderReader {
-    /// Nothing has come of it. `most` is what it may have.
+    /// For a header of up to `most` bytes.
     pub fn new(most: usize) -> HeaderReader {
         HeaderReader { bytes: Vec::new(), most }
     }
 
-    /// Takes what is there of it. None while some is missing; whole, it says which ends the connection has, or that they
-    /// are those of the socket.
+    /// Reads available bytes of the header. None while it is incomplete; then the addresses that it names, or none if those of
+    /// the socket are meant.
     fn read(&mut self, socket: &Stream) -> Result<Option<Option<Proxied>>, HeaderFault> {
         loop {
             let taken = match self.missing()? {
@@ -87,7 +87,7 @@ impl HeaderReader {
         }
     }
 
-    /// What has to come. Wrong beginnings are found with their first byte.
+    /// The part that is missing. A wrong beginning is found at its first wrong byte.
     fn missing(&self) -> Result<Awaited, HeaderFault> {
         let begins = |with: &[u8]| self.bytes.iter().zip(with).all(|(one, other)| one == other);
         let length = self.bytes.len();
@@ -113,7 +113,7 @@ impl HeaderReader {
         }
     }
 
-    /// Takes up to `count` bytes.
+    /// Reads up to `count` bytes.
     fn take(&mut self, socket: &Stream, count: usize) -> io::Result<usize> {
         let before = self.bytes.len();
         self.bytes.resize(before + count, 0);
@@ -123,7 +123,7 @@ impl HeaderReader {
         Ok(taken?)
     }
 
-    /// Takes what is there of the line, and nothing behind it.
+    /// Reads available bytes of the line, and none behind it.
     fn take_line(&mut self, socket: &Stream) -> io::Result<usize> {
         let mut ahead = [0; LINE_BYTES_MAX];
         let room = &mut ahead[self.bytes.len()..];
@@ -135,7 +135,7 @@ impl HeaderReader {
         }
     }
 
-    /// Which ends a whole header names; none where they are those of the socket.
+    /// The addresses that a complete header names; none if those of the socket are meant.
     fn parsed(&self) -> Result<Option<Proxied>, HeaderFault> {
         let malformed = |what: &dyn ToString| HeaderFault::Malformed(what.to_string());
         if self.bytes.starts_with(SIGNATURE) {
@@ -144,7 +144,7 @@ impl HeaderReader {
         }
         let header = v1::Header::try_from(&*self.bytes);
         if header.is_incomplete() {
-            // The line is at its end, whatever is missing of it.
+            // The line has ended, so a missing part is an error.
             return Err(malformed(&"the line is not complete"));
         }
         let header = header.map_err(|it| malformed(&it))?;
@@ -165,7 +165,7 @@ impl HeaderReader {
     }
 }
 
-/// A proxy that speaks for itself, or of no stream, names no ends.
+/// The addresses of a version 2 header; none for `LOCAL` and for what is no stream.
 fn ends_of_v2(header: &v2::Header<'_>) -> Result<Option<Proxied>, HeaderFault> {
     if header.command == v2::Command::Local {
         return Ok(None);
@@ -215,13 +215,13 @@ impl std::fmt::Display for HeaderFault {
 }
 
 impl Connection {
-    /// Has it begin with a header of up to `most` bytes. Nothing of it was read or sent.
+    /// Has the connection begin with a header of up to `most` bytes. Called before anything is read or sent.
     pub fn expect_header(&mut self, most: usize) {
         self.header = Some(Box::new(HeaderReader::new(most)));
         self.phase = Phase::Handshaking;
     }
 
-    /// Takes what is there of the header; true when it is whole, and the connection is open or goes on with its handshake.
+    /// Reads available bytes of the header; true when it is complete, and the connection is open or continues with TLS.
     pub fn read_header(&mut self, now: Moment) -> Result<bool, HeaderFault> {
         let (Some(header), Some(stream)) = (&mut self.header, &self.stream) else {
             return Ok(false);
@@ -239,13 +239,13 @@ impl Connection {
         Ok(true)
     }
 
-    /// The other end, or that of the connection behind a proxy. None while it is not connected.
+    /// The peer's address: the client's if a proxy named it. None while it is not connected.
     pub fn peer(&self) -> Option<SocketAddress> {
         let stream = self.stream.as_ref()?;
         self.proxied.as_ref().map(|it| it.peer.clone()).or_else(|| stream.peer().ok())
     }
 
-    /// This end, or that of the connection behind a proxy. None while it is not connected.
+    /// The local address: the one the client has connected to if a proxy named it. None while it is not connected.
     pub fn local(&self) -> Option<SocketAddress> {
         let stream = self.stream.as_ref()?;
         self.proxied.as_ref().map(|it| it.local.clone()).or_else(|| stream.local().ok())

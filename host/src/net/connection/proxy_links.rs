@@ -1,30 +1,30 @@
-//! Where the bytes of a connection go and come from, if it is proxied.
+//! The source and the target of a proxied connection.
 
 use crate::base::arena::ConnectionId;
 
-/// What is proxied from a connection, and to it.
+/// The proxying state of a connection, in both directions.
 #[derive(Debug, Default)]
 pub(super) struct Proxying {
     pub(super) target: Option<ProxyTarget>,
-    /// What has gone to the last target.
+    /// Bytes that were passed to the last target.
     pub(super) bytes: u64,
     pub(super) source: Option<ProxySource>,
 }
 
-/// Where the bytes of a source go.
+/// The target of a source.
 #[derive(Debug, Clone, Copy)]
 pub struct ProxyTarget {
     /// The other connection.
     pub id: ConnectionId,
-    /// How many more; none where there is no end.
+    /// The number of bytes left to pass; none if unlimited.
     pub left: Option<u64>,
 }
 
-/// Whose bytes come to a target.
+/// The source of a target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProxySource {
     pub(super) id: ConnectionId,
-    /// How many of all bytes may wait while more are read.
+    /// The most bytes in the outbox while the source is read.
     pub(super) buffer: usize,
 }
 
@@ -35,10 +35,10 @@ pub enum ProxyFault {
     SourceClosed,
     /// The target is over, or its write side is ending.
     TargetClosed,
-    /// The source has a target.
+    /// The source has a target already.
     AlreadyProxying,
-    /// The target has a source.
+    /// The target has a source already.
     BusyTarget,
-    /// One of them has no stream.
+    /// One of them carries datagrams.
     Unsupported,
 }

@@ -1,10 +1,10 @@
-//! What a connection may write of its tenant's bytes a second.
+//! The write rate of a connection: its tenant's bytes per second.
 
 use crate::clock::Moment;
 use crate::net::connection::Connection;
 
 impl Connection {
-    /// How many more bytes whoever sends should send before it waits for the peer; none where it can send nothing any more.
+    /// The number of bytes after which a sender should wait for the peer; none if the write side has ended.
     pub fn room(&self) -> Option<usize> {
         self.check_sendable().ok()?;
         let most = match self.outbox.has_room(self.marks.high) {
@@ -15,12 +15,12 @@ impl Connection {
         Some(most.saturating_sub(self.outbox.len()))
     }
 
-    /// Whether what is queued waits for its tenant's bytes a second and not for the socket.
+    /// Whether the outbox waits for the tenant's write rate and not for the socket.
     pub fn is_rate_limited(&self) -> bool {
         self.is_rate_limited
     }
 
-    /// Bytes that may be written at `now`.
+    /// The number of bytes that the write rate allows at `now`.
     pub(super) fn writable(&mut self, now: Moment) -> usize {
         let left = self.writing.as_ref().map_or(u64::MAX, |bucket| bucket.left(now));
         usize::try_from(left).unwrap_or(usize::MAX)
@@ -37,7 +37,7 @@ impl Connection {
         }
     }
 
-    /// The bytes that the system has taken since this was asked last.
+    /// The number of bytes that the system has accepted since the last call.
     pub fn take_sent(&mut self) -> u64 {
         std::mem::take(&mut self.sent)
     }

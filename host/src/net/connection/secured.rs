@@ -1,4 +1,4 @@
-//! What a connection with TLS does besides: its handshake, and the ends that are said.
+//! A connection with TLS: its handshake, and `close_notify` in both directions.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::net::connection::tls::agreed;
 use crate::net::connection::tls::failure::{failure, failure_of};
 use crate::net::connection::{CloseReason, Connection, Phase, reason_of};
 
-/// Bytes from before TLS that go out in one step.
+/// Unencrypted bytes from before TLS that are written in one step.
 const PLAIN_BYTES_AT_ONCE: usize = 256 * 1024;
 
 impl Connection {
@@ -19,7 +19,7 @@ impl Connection {
         matches!(self.stream, Some(Stream::Tls(_)))
     }
 
-    /// Goes on with the handshake; a failure ends the connection. After it what was queued can be flushed.
+    /// Continues the handshake; a failure ends the connection. When it is complete, queued bytes can be flushed.
     pub fn shake(&mut self, now: Moment) -> Handshake {
         if self.has_plain_left() {
             let goes_on = self.flush_plain(now, PLAIN_BYTES_AT_ONCE);
@@ -57,13 +57,13 @@ impl Connection {
         }
     }
 
-    /// Its handshake has taken longer than it may.
+    /// The handshake has exceeded its deadline: ends the connection.
     pub fn handshake_is_late(&mut self) {
         let words = "it was not complete within the handshake deadline";
         self.fail_handshake(failure(FailureKind::TooLate, words), CloseReason::Limit);
     }
 
-    /// Its plugin has judged the peer's certificate.
+    /// The plugin has accepted or rejected the peer's certificate.
     pub fn judge(&mut self, is_taken: bool) {
         if !is_taken {
             let words = "the plugin did not take the certificate";
@@ -73,7 +73,7 @@ impl Connection {
         }
     }
 
-    /// The certificates that its peer has shown; none any more once it is over.
+    /// The peer's certificate chain; empty once the connection is over.
     pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
         match &self.stream {
             Some(Stream::Tls(stream)) => agreed::peer_certificates(stream.session()),
@@ -81,12 +81,12 @@ impl Connection {
         }
     }
 
-    /// Whether there may be something to read, although the poll tells nothing new.
+    /// Whether there may be input that the poll does not report: decrypted bytes, or records that were read already.
     pub fn holds_input(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::holds_input)
     }
 
-    /// The peer's stream was cut: what was queued is still sent, but nobody takes it for its end.
+    /// The peer closed without `close_notify`: queued bytes are still sent, but the stream may be truncated.
     pub fn peer_was_cut_off(&mut self) {
         self.keep_end(StreamEnd::Cut);
         self.peer_finished = true;
@@ -98,7 +98,7 @@ impl Connection {
         }
     }
 
-    /// Writes what the session holds back; true when all of it is written. A failure ends the connection.
+    /// Writes the session's pending records; true when all are written. A failure ends the connection.
     pub(super) fn push_out(&mut self) -> bool {
         let Some(stream) = self.stream.as_mut().and_then(Stream::tls) else { return true };
         match stream.push_out() {
@@ -111,7 +111,7 @@ impl Connection {
         }
     }
 
-    /// Tells the peer that nothing more comes, where the kind of socket has a word for that. True when it is written.
+    /// Sends `close_notify` if the connection has TLS. True when it is written.
     pub(super) fn say_end(&mut self) -> bool {
         let Some(stream) = self.stream.as_mut().and_then(Stream::tls) else { return true };
         match stream.say_end() {

@@ -1,4 +1,4 @@
-//! TLS on a connection that has begun without it, and what can be asked of its session.
+//! TLS on a connection that has begun without it (STARTTLS), and queries about its session.
 
 use rustls::{ClientConnection, ServerConnection};
 
@@ -11,35 +11,35 @@ use crate::net::connection::tls::failure::failure;
 use crate::net::connection::tls_record::{TlsRecord, TlsSide, TlsStart};
 use crate::net::connection::{CloseReason, Connection, Phase, SendError};
 
-/// Why TLS does not begin.
+/// Why TLS cannot begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartTlsError {
-    /// Nothing could be sent either.
+    /// The connection is over or its write side is ending.
     NotSendable(SendError),
-    /// It has TLS, or it is no stream.
+    /// It has TLS already, a file is queued, or it carries datagrams.
     Unsupported,
 }
 
 impl Connection {
-    /// Whether TLS can begin.
+    /// Checks whether TLS can begin.
     ///
     /// # Errors
-    /// Why not.
+    /// See [`StartTlsError`].
     pub fn may_start_tls(&self) -> Result<(), StartTlsError> {
         self.check_sendable().map_err(StartTlsError::NotSendable)?;
         let has_other = !matches!(
             self.stream,
             None | Some(Stream::Tcp(_) | Stream::Unix(_) | Stream::StandIn(_))
         );
-        // A file that was sent before would go out after.
+        // A queued file would be sent after the handshake instead of before it.
         let may = !has_other && self.tls.is_none() && !self.has_files();
         if may { Ok(()) } else { Err(StartTlsError::Unsupported) }
     }
 
-    /// Has it go on with TLS: as soon as it is made, and what was sent until now has gone out.
+    /// Begins TLS as soon as the connection is established and all bytes sent before are written.
     ///
     /// # Errors
-    /// As [`Connection::may_start_tls`].
+    /// Those of [`Connection::may_start_tls`].
     pub fn start_tls(&mut self, start: TlsStart) -> Result<(), StartTlsError> {
         self.may_start_tls()?;
         self.plain_left = self.outbox.len();
@@ -50,7 +50,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Begins with TLS where that was asked for; true if so.
+    /// Begins the requested handshake; true if one was requested.
     pub(super) fn begin_tls(&mut self) -> bool {
         let Some(record) = &mut self.tls else { return false };
         let Some(TlsStart { side, asked_for, judgement, kept }) = record.start.take() else {
@@ -83,12 +83,12 @@ impl Connection {
         self.tls.as_mut().is_some_and(|record| std::mem::take(&mut record.is_new))
     }
 
-    /// Whether bytes that were sent before TLS have not gone out.
+    /// Whether unencrypted bytes from before TLS are queued.
     pub(super) fn has_plain_left(&self) -> bool {
         0 < self.plain_left && matches!(self.stream, Some(Stream::Tls(_)))
     }
 
-    /// Sends those, up to `at_most` bytes of them; true if more might go at once.
+    /// Writes up to `at_most` of those bytes; true if the socket might accept more.
     pub(super) fn flush_plain(&mut self, now: Moment, at_most: usize) -> bool {
         let rate = self.writable(now);
         let may = rate.min(at_most).min(self.plain_left);
@@ -106,12 +106,12 @@ impl Connection {
         goes_on
     }
 
-    /// What is kept of its TLS.
+    /// The state of its TLS, made if it has none.
     pub(super) fn tls_record(&mut self) -> &mut TlsRecord {
         self.tls.get_or_insert_with(|| Box::new(TlsRecord::new()))
     }
 
-    /// Keeps what the two sides have agreed on.
+    /// Keeps the parameters that were negotiated.
     pub(super) fn keep_session(&mut self) {
         let Some(Stream::Tls(stream)) = &self.stream else { return };
         let asked_for = self.tls.as_ref().and_then(|record| record.asked_for.as_deref());
@@ -119,7 +119,7 @@ impl Connection {
         self.tls_record().session = session;
     }
 
-    /// It ends with this reason: what that says of the peer's stream, or of its handshake.
+    /// Keeps what the close reason says of the peer's stream or of the handshake.
     pub(super) fn keep_reason(&mut self, reason: CloseReason) {
         if reason != CloseReason::Reset {
             return;
@@ -131,7 +131,7 @@ impl Connection {
         self.keep_end(StreamEnd::Cut);
     }
 
-    /// How the peer's stream has ended, where it has a session.
+    /// Keeps how the peer's stream has ended, if there is a session.
     pub(super) fn keep_end(&mut self, end: StreamEnd) {
         if let Some(record) = self.tls.as_mut().filter(|record| record.session.is_some())
             && record.end == StreamEnd::None
@@ -140,7 +140,7 @@ impl Connection {
         }
     }
 
-    /// What was agreed on, once the handshake is complete.
+    /// The negotiated parameters, once the handshake is complete.
     pub fn session(&self) -> Option<TlsSession> {
         self.tls.as_ref()?.session.clone()
     }

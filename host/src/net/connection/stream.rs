@@ -1,4 +1,4 @@
-//! The kinds of socket a connection can have, as one.
+//! All kinds of socket that a connection can have, with one interface.
 
 use std::io;
 use std::io::{IoSlice, Write};
@@ -26,28 +26,28 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A Unix domain stream.
     Unix(UnixStream),
-    /// Either of them with TLS.
+    /// One of the two with TLS.
     Tls(Box<TlsStream>),
-    /// A peer of a UDP socket, which its listener reads and the poll knows.
+    /// One peer of a UDP listener. The listener reads the socket and is registered with the poll.
     Datagram(DatagramPeer),
     /// A UDP socket of the connection's own, with any number of peers.
     Port(Box<DatagramPort>),
-    /// A pair whose other end a script has.
+    /// A socket pair of a test, whose other end is a script's.
     StandIn(Box<StandIn>),
 }
 
-/// One end of a stream, as a person or a plugin would name it.
+/// A socket address, as logs and plugins name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SocketAddress {
     /// An IP address and port, of TCP or UDP.
     Tcp(std::net::SocketAddr),
-    /// A path; empty when the end has no name.
+    /// A path; empty for an unnamed socket.
     Unix(String),
 }
 
 impl Stream {
-    /// Reads what is there. Like [`Stream::write`] without the C library, whose calls are points at which a thread may be
-    /// cancelled, and look for that.
+    /// Reads available bytes. Like [`Stream::write`] it bypasses the C library, whose wrappers are cancellation points and
+    /// cost a check for each call.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(_) | Stream::Unix(_) | Stream::StandIn(_) => {}
@@ -62,7 +62,7 @@ impl Stream {
         }
     }
 
-    /// Writes what fits.
+    /// Writes as many bytes as the socket accepts.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(_) | Stream::Unix(_) | Stream::StandIn(_) => {}
@@ -70,24 +70,24 @@ impl Stream {
             Stream::Datagram(peer) => return retry(|| peer.send(bytes)),
             Stream::Port(port) => return retry(|| port.answer(bytes)),
         }
-        // A peer that is gone is an error and no signal.
+        // A write to a closed peer returns EPIPE instead of raising SIGPIPE.
         retry(|| Ok(send(&*self, bytes, os::NO_SIGNAL)?))
     }
 
-    /// Writes what fits of several pieces.
+    /// Writes as many bytes of several slices as the socket accepts.
     pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         retry(|| match self {
             Stream::Tcp(stream) => stream.write_vectored(pieces),
             Stream::Unix(stream) => stream.write_vectored(pieces),
             Stream::StandIn(stand_in) => stand_in.socket_mut().write_vectored(pieces),
             Stream::Tls(stream) => stream.write(pieces.first().map_or(&[], |piece| piece)),
-            // Its connection has no outbox, from which alone several would come.
+            // Only an outbox has more than one slice, and its connection has none.
             Stream::Datagram(peer) => peer.send(pieces.first().map_or(&[], |piece| piece)),
             Stream::Port(port) => port.answer(pieces.first().map_or(&[], |piece| piece)),
         })
     }
 
-    /// Ends the write side: the peer reads the end of the stream.
+    /// Shuts down the write side: the peer reads the end of the stream.
     pub fn shutdown_write(&self) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
@@ -98,11 +98,11 @@ impl Stream {
         }
     }
 
-    /// Has closing it reset the connection, where the kind of socket knows that.
+    /// Makes closing it reset the connection, if it is TCP.
     pub fn reset_on_close(&self) {
         match self {
             Stream::Tcp(stream) => {
-                // Without it the peer sees an orderly end: no reason to fail.
+                // If this fails the peer sees an orderly end, which is acceptable.
                 if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
                     tracing::debug!(%error, "a socket cannot be reset");
                 }
@@ -113,7 +113,7 @@ impl Stream {
         }
     }
 
-    /// Its TLS, if it has.
+    /// Its TLS stream, if it has TLS.
     pub fn tls(&mut self) -> Option<&mut TlsStream> {
         match self {
             Stream::Tls(stream) => Some(stream),
@@ -125,17 +125,17 @@ impl Stream {
         }
     }
 
-    /// Whether the system can send files on it by itself.
+    /// Whether `sendfile` works on it.
     pub fn takes_files(&self) -> bool {
         matches!(self, Stream::Tcp(_) | Stream::Unix(_) | Stream::StandIn(_))
     }
 
-    /// Whether it has taken bytes that it has not written.
+    /// Whether its TLS session holds records that are not written.
     pub fn holds_output(&self) -> bool {
         matches!(self, Stream::Tls(stream) if stream.holds_output())
     }
 
-    /// Whether there may be something to read without news from the poll.
+    /// Whether there may be input that the poll does not report.
     pub fn holds_input(&self) -> bool {
         match self {
             Stream::Tls(stream) => stream.holds_input(),
@@ -144,25 +144,25 @@ impl Stream {
         }
     }
 
-    /// Whether it carries datagrams, of which none waits to be sent.
+    /// Whether it carries datagrams, which are never queued.
     pub fn has_datagrams(&self) -> bool {
         matches!(self, Stream::Datagram(_) | Stream::Port(_))
     }
 
-    /// Whether bytes have come that nobody has read: of a session, records.
+    /// Whether unread input is there; with TLS, encrypted records.
     pub fn has_unread(&self) -> bool {
         match self {
-            // Its listener reads it.
+            // The listener reads it.
             Stream::Datagram(_) => false,
             _ => rustix::io::ioctl_fionread(self).is_ok_and(|bytes| 0 < bytes),
         }
     }
 
-    /// Reads from the socket what nobody wants.
+    /// Reads and discards input.
     pub fn discard(&mut self, rubbish: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Tls(stream) => stream.socket_mut().read(rubbish),
-            // What has not come from there may come to whoever has the port next.
+            // Unread datagrams are dropped with the socket.
             Stream::Port(_) => Ok(0),
             Stream::Tcp(_) | Stream::Unix(_) | Stream::Datagram(_) | Stream::StandIn(_) => {
                 self.read(rubbish)
@@ -170,19 +170,19 @@ impl Stream {
         }
     }
 
-    /// The error that the socket holds, if any; asking clears it.
+    /// The pending error of the socket (`SO_ERROR`), if any; reading clears it.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         match self {
             Stream::Tcp(stream) => stream.take_error(),
             Stream::Unix(stream) => stream.take_error(),
             Stream::Tls(stream) => stream.socket().take_error(),
             Stream::StandIn(stand_in) => stand_in.take_error(),
-            // What a peer's machine says of one datagram ends nothing.
+            // An ICMP error for one datagram does not end the connection.
             Stream::Datagram(_) | Stream::Port(_) => Ok(None),
         }
     }
 
-    /// The other end; an error while it is not connected.
+    /// The peer's address; an error while it is not connected.
     pub fn peer(&self) -> io::Result<SocketAddress> {
         match self {
             Stream::Tcp(stream) => stream.peer_addr().map(SocketAddress::Tcp),
@@ -201,7 +201,7 @@ impl Stream {
         }
     }
 
-    /// This end.
+    /// The local address.
     pub fn local(&self) -> io::Result<SocketAddress> {
         match self {
             Stream::Tcp(stream) => stream.local_addr().map(SocketAddress::Tcp),
@@ -275,7 +275,7 @@ impl Source for Stream {
     }
 }
 
-/// A signal is no reason to give up a call.
+/// Repeats a call that a signal has interrupted.
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

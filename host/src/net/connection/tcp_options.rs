@@ -1,4 +1,4 @@
-//! What the system does for a TCP socket besides carrying bytes.
+//! Options of TCP sockets: keepalive and `TCP_NODELAY`.
 
 use std::io;
 use std::time::Duration;
@@ -7,22 +7,22 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::net::connection::stream::Stream;
 
-/// How the system finds out that a silent peer has gone. 0 leaves a value as it is.
+/// Keepalive settings. 0 leaves a value at the system's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keepalive {
     /// Seconds of silence before the first probe.
     pub idle: u32,
     /// Seconds between probes.
     pub interval: u32,
-    /// Probes that are not answered.
+    /// Unanswered probes after which the connection is closed.
     pub count: u32,
 }
 
-/// The most that the system takes of each.
+/// The largest value that Linux accepts for each.
 const SECONDS_MAX: u32 = 32_767;
 const COUNT_MAX: u32 = 127;
 
-/// What was asked for; none where it was not.
+/// Options that were requested; none for those that were not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SocketOptions {
     pub(super) keepalive: Option<Option<Keepalive>>,
@@ -34,14 +34,14 @@ pub struct SocketOptions {
 pub enum OptionError {
     /// The connection is over.
     Closed,
-    /// It has no such option.
+    /// The kind of socket has no such option.
     Unsupported,
     /// The value is out of range.
     OutOfRange,
 }
 
 impl Keepalive {
-    /// What a socket has of it; none where it does not probe.
+    /// The settings of a socket; none if it does not probe.
     pub fn of(stream: &Stream) -> Option<Keepalive> {
         let socket = tcp(stream)?;
         let seconds = |time: io::Result<Duration>| {
@@ -55,14 +55,14 @@ impl Keepalive {
         })
     }
 
-    /// Whether the system takes it.
+    /// Whether the system accepts the values.
     pub fn is_in_range(&self) -> bool {
         self.idle <= SECONDS_MAX && self.interval <= SECONDS_MAX && self.count <= COUNT_MAX
     }
 }
 
 impl SocketOptions {
-    /// Sets what was asked for on a socket that is connected now.
+    /// Applies the requested options to a connected socket.
     pub fn set_on(&self, stream: &Stream) {
         let Some(socket) = tcp(stream) else { return };
         let keepalive =
@@ -74,13 +74,13 @@ impl SocketOptions {
     }
 }
 
-/// The socket of a TCP connection.
+/// The TCP socket below a stream; none if it is of another kind.
 pub(super) fn tcp(stream: &Stream) -> Option<SockRef<'_>> {
     let below = match stream {
         Stream::Tls(stream) => stream.socket(),
         other => other,
     };
-    // What stands for TCP takes what TCP takes, and does nothing of it.
+    // A stand-in for TCP accepts the options of TCP and ignores them.
     let is_tcp = match below {
         Stream::Tcp(_) => true,
         Stream::StandIn(stand_in) => stand_in.is_tcp(),

@@ -1,4 +1,4 @@
-//! TLS over a stream socket: the session, and what it holds back for the socket.
+//! TLS over a stream socket: the session, and its pending records.
 
 pub(crate) mod agreed;
 pub(crate) mod failure;
@@ -12,60 +12,59 @@ use rustls::{Connection as Session, ServerConfig, ServerConnection};
 
 use crate::net::connection::stream::Stream;
 
-/// More is never left of a record that has not come whole: its header and what its content may have.
+/// The most bytes of an incomplete record: its header and its longest content.
 const PARTIAL_BYTES_MAX: usize = 20 * 1024;
-/// Bytes of one write: what one record carries. More than this is not held back for the socket.
+/// Bytes of one write, which is one record. At most this is pending for the socket.
 const RECORD_BYTES: usize = 16 * 1024;
-/// Reads of up to 4 KiB in one step of a handshake; the longest message is 64 KiB.
+/// The most reads of 4 KiB in one step of a handshake; the longest message has 64 KiB.
 const READS_PER_STEP: usize = 16;
 
 /// A stream socket with TLS.
 pub struct TlsStream {
     socket: Stream,
     session: Session,
-    /// What was wrong with what the peer sent, behind what was right.
+    /// An error in the peer's records, reported after the bytes before it.
     fault: Option<rustls::Error>,
-    /// The peer has said that its stream is at its end.
+    /// `close_notify` was received.
     peer_has_ended: bool,
-    /// We have said that ours is.
+    /// `close_notify` was sent.
     has_ended: bool,
-    /// There may be something to read, although the poll tells nothing new.
+    /// There may be input that the poll does not report.
     holds_input: bool,
     judgement: Judgement,
 }
 
-/// Whether somebody else judges the peer's certificate.
+/// Whether a plugin verifies the peer's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judgement {
-    /// Nobody, or it was taken.
+    /// No plugin does, or it has accepted the certificate.
     Over,
-    /// As soon as it is there.
+    /// It does as soon as the certificate has come.
     Wanted,
-    /// It is being judged: nothing more goes out.
+    /// It is asked: the handshake stands still, and nothing is sent.
     Awaited,
 }
 
-/// How far a handshake is.
+/// The progress of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
     /// It is complete.
     Done,
     /// It waits for the peer.
     Waits,
-    /// There is more to do at once.
+    /// There is more to do without waiting.
     GoesOn,
-    /// It waits until the peer's certificate is judged.
+    /// It waits for the plugin to verify the peer's certificate.
     Asks,
 }
 
 impl TlsStream {
-    /// The side that was connected to; nothing has been read from the socket.
+    /// The server's side; nothing has been read from the socket.
     pub fn server(socket: Stream, config: Arc<ServerConfig>) -> io::Result<TlsStream> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
         Ok(TlsStream::new(socket, session.into()))
     }
 
-    /// A session that has not begun, over this socket.
     pub fn begin(socket: Stream, session: Session, judgement: Judgement) -> TlsStream {
         TlsStream { judgement, ..TlsStream::new(socket, session) }
     }
@@ -82,12 +81,11 @@ impl TlsStream {
         }
     }
 
-    /// What was agreed on, and with whom.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The peer's certificate is taken.
+    /// The plugin has accepted the peer's certificate.
     pub fn take_peer(&mut self) {
         self.judgement = Judgement::Over;
     }
@@ -97,21 +95,19 @@ impl TlsStream {
         &self.socket
     }
 
-    /// The same to change it.
     pub fn socket_mut(&mut self) -> &mut Stream {
         &mut self.socket
     }
 
-    /// Goes on with the handshake: one step, which may be a millisecond of cryptography.
+    /// Does one step of the handshake, which may need a millisecond of CPU time.
     ///
     /// # Errors
-    /// What is wrong with the peer's part, which it has been told, or what the socket says; `UnexpectedEof` where the peer has
-    /// gone.
+    /// A fault of the peer, which has been sent the alert; an error of the socket; `UnexpectedEof` if the peer has closed.
     pub fn shake(&mut self) -> io::Result<Handshake> {
         let mut left = READS_PER_STEP;
         loop {
             match self.judgement {
-                // Before anything goes out that says who we are.
+                // Before our own certificate is sent.
                 Judgement::Wanted if self.session.peer_certificates().is_some() => {
                     self.judgement = Judgement::Awaited;
                     return Ok(Handshake::Asks);
@@ -123,7 +119,7 @@ impl TlsStream {
                 return Ok(Handshake::Waits);
             }
             if !self.session.is_handshaking() {
-                // Its last message may have come with more behind it.
+                // Application data may have come with the last handshake message.
                 self.holds_input = true;
                 return Ok(Handshake::Done);
             }
@@ -145,8 +141,8 @@ impl TlsStream {
         }
     }
 
-    /// Reads what is there, once from the socket. `Ok(0)` is the end that the peer has said; `UnexpectedEof` is one that it has
-    /// not said, so that something may be missing.
+    /// Reads from the socket once and decrypts. `Ok(0)` is an end with `close_notify`; `UnexpectedEof` is one without it, so
+    /// that the stream may be truncated.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let held = self.take_decrypted(buffer)?;
         if 0 < held {
@@ -160,7 +156,7 @@ impl TlsStream {
         if self.peer_has_ended {
             return Ok(0);
         }
-        // What comes in stands behind what it becomes, which is less, but for what is left of an earlier record.
+        // Records are read behind the space for their plain text, which is shorter but for the rest of an earlier record.
         let behind = PARTIAL_BYTES_MAX.min(buffer.len() / 2);
         let arrived = self.socket.read(&mut buffer[behind..])?;
         if arrived == 0 {
@@ -168,7 +164,7 @@ impl TlsStream {
         }
         self.holds_input = behind + arrived == buffer.len();
         let read = self.decrypt(buffer, behind, behind + arrived)?;
-        // Answers of the session's own, such as new keys.
+        // The session's own records, such as key updates.
         may_wait(self.push_out())?;
         if read == 0 && !self.peer_has_ended {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -176,7 +172,7 @@ impl TlsStream {
         Ok(read)
     }
 
-    /// Decrypts what stands from `next` to `end` to the front of the buffer; says how much it is.
+    /// Decrypts the bytes from `next` to `end` into the front of the buffer; returns the length of the plain text.
     fn decrypt(&mut self, buffer: &mut [u8], mut next: usize, end: usize) -> io::Result<usize> {
         let mut read = 0;
         while next < end && !self.peer_has_ended {
@@ -186,7 +182,7 @@ impl TlsStream {
                 Ok(state) => state,
                 Err(error) if read == 0 => return Err(self.refuse(error)),
                 Err(error) => {
-                    // First what was right before it.
+                    // Bytes before the fault are delivered first.
                     self.fault = Some(error);
                     self.holds_input = true;
                     return Ok(read);
@@ -199,7 +195,7 @@ impl TlsStream {
         Ok(read)
     }
 
-    /// What is decrypted already.
+    /// Takes plain text that the session holds.
     fn take_decrypted(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut taken = 0;
         while taken < buffer.len() {
@@ -213,7 +209,7 @@ impl TlsStream {
         Ok(taken)
     }
 
-    /// Takes what becomes one record, and writes as much of it as fits; the rest is held back.
+    /// Encrypts one record and writes as much of it as the socket accepts; the rest is pending.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.session.is_handshaking() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -224,17 +220,17 @@ impl TlsStream {
         Ok(taken)
     }
 
-    /// Whether it holds back what is to be written.
+    /// Whether records are pending.
     pub fn holds_output(&self) -> bool {
         self.session.wants_write() && self.judgement != Judgement::Awaited
     }
 
-    /// Whether there may be something to read without news from the poll.
+    /// Whether there may be input that the poll does not report.
     pub fn holds_input(&self) -> bool {
         self.holds_input
     }
 
-    /// Writes what is held back; `WouldBlock` where some is left.
+    /// Writes pending records; `WouldBlock` if some are left.
     pub fn push_out(&mut self) -> io::Result<()> {
         if self.judgement == Judgement::Awaited {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -245,7 +241,7 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Tells the peer that nothing more comes. True when that is written.
+    /// Sends `close_notify`. True when it is written.
     pub fn say_end(&mut self) -> io::Result<bool> {
         if self.session.is_handshaking() {
             return Ok(true);
@@ -256,9 +252,9 @@ impl TlsStream {
         may_wait(self.push_out())
     }
 
-    /// The peer is told what was wrong, if it can be.
+    /// Sends the alert for an error, if the socket accepts it.
     fn refuse(&mut self, error: rustls::Error) -> io::Error {
-        // The connection ends either way.
+        // Best effort: the connection ends in any case.
         let _ = self.push_out();
         io::Error::new(io::ErrorKind::InvalidData, error)
     }
@@ -270,7 +266,7 @@ impl fmt::Debug for TlsStream {
     }
 }
 
-/// False where something would have to wait.
+/// False for `WouldBlock`.
 fn may_wait(done: io::Result<()>) -> io::Result<bool> {
     match done {
         Ok(()) => Ok(true),
@@ -279,7 +275,7 @@ fn may_wait(done: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// The socket as the session reads and writes it.
+/// The socket as `io::Read` and `io::Write` for the session.
 struct Wire<'a>(&'a mut Stream);
 
 impl Read for Wire<'_> {

@@ -1,4 +1,4 @@
-//! What the TLS of a connection begins with, and what is kept of it beside the session and after it.
+//! The configuration with which a session begins, and the TLS state that a connection keeps after the session.
 
 use std::sync::Arc;
 
@@ -9,39 +9,38 @@ use crate::contract::bindings::{HandshakeFailure, StreamEnd, TlsSession};
 use crate::net::connection::tls::Judgement;
 use crate::quota::budget::Reservation;
 
-/// What a session begins with.
+/// The configuration of a session that has not begun.
 #[derive(Debug)]
 pub struct TlsStart {
-    /// Which side it is.
     pub side: TlsSide,
-    /// The name that a client asks for, as its plugin wrote it.
+    /// The server name of a client, as its plugin wrote it.
     pub asked_for: Option<String>,
-    /// Whether somebody else judges the peer's certificate.
+    /// Whether the plugin verifies the peer's certificate.
     pub judgement: Judgement,
-    /// Counts it for its tenant.
+    /// Host memory of its tenant.
     pub kept: Reservation,
 }
 
-/// A side of a session.
+/// The side of a session, with its configuration.
 #[derive(Debug)]
 pub enum TlsSide {
-    /// The one that begins, and the name that the other has to have.
+    /// The client, and the server name to verify.
     Client(Arc<ClientConfig>, ServerName<'static>),
-    /// The one that waits.
+    /// The server.
     Server(Arc<ServerConfig>),
 }
 
-/// What a connection keeps of its TLS beside the session, and after it.
+/// The TLS state of a connection besides the session, kept after its end.
 #[derive(Debug)]
 pub struct TlsRecord {
-    /// What it begins with, until it does.
+    /// The configuration, until the handshake begins.
     pub(super) start: Option<TlsStart>,
-    /// Counts it for its tenant, where its listener does not.
+    /// Host memory of its tenant, for sessions that a plugin has begun.
     pub(super) _kept: Option<Reservation>,
     pub(super) asked_for: Option<String>,
-    /// Its handshake has begun and the reactor has not seen it.
+    /// Whether the handshake has begun and the reactor has not noticed yet.
     pub(super) is_new: bool,
-    /// What was agreed on.
+    /// The negotiated parameters.
     pub(super) session: Option<TlsSession>,
     pub(super) failure: Option<HandshakeFailure>,
     pub(super) end: StreamEnd,

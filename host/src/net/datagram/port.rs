@@ -1,4 +1,4 @@
-//! A UDP socket that a plugin has opened: one connection, whoever its peers are. The last of them is answered.
+//! A UDP socket that a plugin has opened: one connection for all peers, which answers the sender of the last datagram.
 
 use std::fmt;
 use std::io;
@@ -10,40 +10,40 @@ use mio::{Interest, Registry, Token};
 
 use crate::net::datagram::DatagramSocket;
 
-/// What a datagram takes on its way besides what it carries: the headers of IPv4 and UDP.
+/// Bytes of the IPv4 and UDP headers of a datagram.
 const HEADER_BYTES: usize = 28;
 
-/// Why a sender is not answered.
+/// Why a datagram to the last sender is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerFault {
-    /// Nobody has sent anything yet.
+    /// No datagram was received yet.
     NoPeer,
-    /// He has been answered with as much as he may be.
+    /// The bytes with which the sender may be answered are used up.
     UsedUp,
 }
 
-/// Whether the plugin may send to an address on its own account.
+/// Whether the plugin may send to an address that has sent nothing.
 pub type MaySend = Box<dyn Fn(SocketAddr) -> bool + Send + Sync>;
 
 /// A UDP socket of a plugin's own.
 pub struct DatagramPort {
     socket: DatagramSocket,
     local: SocketAddr,
-    /// Who has sent the last datagram.
+    /// The sender of the last datagram.
     peer: Option<SocketAddr>,
-    /// Bytes, headers included, that may still go to that one; none where any number may.
+    /// Bytes, headers included, that may still be sent to that address; none if unlimited.
     answers: Option<usize>,
-    /// Times the bytes of what he has sent.
+    /// The amplification factor: how many times the received bytes may be answered.
     factor: usize,
     may_send: MaySend,
-    /// Dropped with it.
+    /// Dropped with the socket.
     _with: Option<Box<dyn Send + Sync>>,
-    /// Whether there may be more to read, without news from the poll.
+    /// Whether there may be input that the poll does not report.
     holds_input: bool,
 }
 
 impl DatagramPort {
-    /// `socket` is bound to `local`. Who is not granted by `may_send` is answered with up to `factor` times what he sends.
+    /// `socket` is bound to `local`. An address that `may_send` refuses gets up to `factor` times the bytes that it has sent.
     pub fn new(
         socket: DatagramSocket,
         local: SocketAddr,
@@ -54,12 +54,12 @@ impl DatagramPort {
         DatagramPort { socket, local, peer, answers, factor, may_send, _with: None, holds_input }
     }
 
-    /// Has something dropped with it.
+    /// Has `thing` dropped with the socket.
     pub fn with(self, thing: impl Send + Sync + 'static) -> DatagramPort {
         DatagramPort { _with: Some(Box::new(thing)), ..self }
     }
 
-    /// The next datagram that waits, whole where the buffer has room for it. What goes wrong with one ends nothing.
+    /// Receives the next datagram, cut to the length of the buffer. An error of one datagram does not end the socket.
     pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.holds_input = false;
         match self.socket.receive(buffer) {
@@ -78,7 +78,7 @@ impl DatagramPort {
             }
             Err(error) => {
                 tracing::debug!(%error, "a datagram was not received");
-                // There may be others behind it: the system has forgotten the error.
+                // The error is cleared by this read, and more datagrams may wait.
                 self.holds_input = true;
                 Err(io::ErrorKind::WouldBlock.into())
             }
@@ -88,7 +88,7 @@ impl DatagramPort {
     fn has_come(&mut self, length: usize, from: SocketAddr) {
         let may_answer = length.saturating_add(HEADER_BYTES).saturating_mul(self.factor);
         if self.peer == Some(from) {
-            // What he has not been answered yet is not made up for later: he may be many.
+            // Unused allowance does not add up: the sender's address may be forged.
             self.answers = self.answers.map(|left| left.max(may_answer));
             return;
         }
@@ -96,7 +96,7 @@ impl DatagramPort {
         self.answers = (!(self.may_send)(from)).then_some(may_answer);
     }
 
-    /// Whether the last sender may be answered with so many bytes.
+    /// Checks whether the last sender may be answered with `bytes` bytes.
     pub fn check_answer(&self, bytes: usize) -> Result<(), AnswerFault> {
         match (self.peer, self.answers) {
             (None, _) => Err(AnswerFault::NoPeer),
@@ -107,7 +107,7 @@ impl DatagramPort {
         }
     }
 
-    /// Answers the last sender. It was checked that he may be.
+    /// Answers the last sender. The caller has called [`DatagramPort::check_answer`].
     pub fn answer(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let peer = self.peer.ok_or(io::ErrorKind::NotConnected)?;
         let sent = self.socket.send(bytes, peer)?;
@@ -115,27 +115,27 @@ impl DatagramPort {
         Ok(sent)
     }
 
-    /// Sends one datagram, whole or not at all.
+    /// Sends one datagram to an address.
     pub fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         self.socket.send(bytes, to)
     }
 
-    /// Whether an address is of the socket's kind, IPv4 or IPv6.
+    /// Whether an address is of the socket's family, IPv4 or IPv6.
     pub fn is_of_family(&self, address: SocketAddr) -> bool {
         self.local.is_ipv4() == address.is_ipv4()
     }
 
-    /// Who has sent the last datagram.
+    /// The sender of the last datagram.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
 
-    /// This end.
+    /// The local address.
     pub fn local(&self) -> io::Result<SocketAddr> {
         self.socket.local()
     }
 
-    /// Whether there may be more to read, without news from the poll.
+    /// Whether there may be input that the poll does not report.
     pub fn holds_input(&self) -> bool {
         self.holds_input
     }
@@ -189,13 +189,13 @@ mod tests {
         assert_eq!(port.check_answer(0), Err(AnswerFault::NoPeer));
         other.send_to(&[7; 10], local).expect("it is bound");
         assert_eq!(port.receive(&mut buffer).expect("it has come"), 10);
-        // 3 × (10 + 28) are 114: 86 and the headers.
+        // 3 × (10 + 28) = 114, which is 86 bytes and the headers.
         assert_eq!(port.check_answer(86), Ok(()));
         assert_eq!(port.check_answer(87), Err(AnswerFault::UsedUp));
         port.answer(&[1; 50]).expect("room in a socket");
         assert_eq!(port.check_answer(8), Ok(()));
         assert_eq!(port.check_answer(9), Err(AnswerFault::UsedUp));
-        // Another one like it, and it is as before, not more.
+        // A second datagram does not add to the allowance.
         for _ in 0..3 {
             other.send_to(&[7; 10], local).expect("it is bound");
             port.receive(&mut buffer).expect("it has come");

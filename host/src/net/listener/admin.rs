@@ -1,4 +1,4 @@
-//! The socket of the admin listener: of one thread of the host's own, and in no loop.
+//! The socket of the admin listener, which a thread of its own serves and no reactor.
 
 use std::io;
 use std::net::TcpListener as StdTcpListener;
@@ -13,35 +13,34 @@ use crate::net::listener::error::{BindError, BindFault};
 use crate::net::listener::tcp;
 use crate::net::listener::unix::{self, OwnedPath};
 
-/// A socket that is bound for `[admin]`. It does not listen yet.
+/// A socket for `[admin]` that is bound and does not listen yet.
 #[derive(Debug)]
 pub struct BoundAdmin {
-    /// Where it is: a port 0 has become the real one.
+    /// The bound address: a port 0 has been replaced by the real one.
     pub address: ListenAddress,
     socket: Socket,
     path: Option<OwnedPath>,
 }
 
-/// The same socket when it listens. Dropping it removes its path.
+/// A socket for `[admin]` that listens. Dropping it removes its path.
 #[derive(Debug)]
 pub struct AdminListener {
-    /// Where it is: a port 0 has become the real one.
+    /// The bound address: a port 0 has been replaced by the real one.
     pub address: ListenAddress,
-    /// What connections come to.
     pub socket: AdminSocket,
     _path: Option<OwnedPath>,
 }
 
-/// A socket that listens, and does not block.
+/// A non-blocking socket that listens.
 #[derive(Debug)]
 pub enum AdminSocket {
-    /// A path.
+    /// At a path.
     Unix(StdUnixListener),
-    /// A port.
+    /// At an IP address and port.
     Tcp(StdTcpListener),
 }
 
-/// Connections that the system keeps until they are accepted.
+/// The accept backlog of the system.
 const BACKLOG: i32 = 128;
 
 /// Binds the address of `[admin]`.
@@ -59,7 +58,7 @@ pub fn bind(config: &Config, admin: &AdminConfig) -> Result<BoundAdmin, BindErro
             let (socket, address) = tcp::bind(*address).map_err(error)?;
             (socket, ListenAddress::Tcp(address), None)
         }
-        // The configuration has no others here.
+        // The configuration allows no other kind here.
         _ => return Err(error(io::Error::from(io::ErrorKind::Unsupported).into())),
     };
     Ok(BoundAdmin { address, socket, path })
@@ -69,7 +68,7 @@ impl BoundAdmin {
     /// Begins to listen.
     ///
     /// # Errors
-    /// When another process has come first.
+    /// When another process listens at the address.
     pub fn listen(self, config: &Config, admin: &AdminConfig) -> Result<AdminListener, BindError> {
         let BoundAdmin { address, socket, path } = self;
         let error = |fault: BindFault| BindError::of_admin(config, admin, fault);

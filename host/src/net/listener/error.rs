@@ -1,4 +1,4 @@
-//! Why an address cannot be served, and what to do about it.
+//! Errors of listeners, with their remedies.
 
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -14,7 +14,7 @@ use crate::config::model::Config;
 pub struct BindError {
     file: PathBuf,
     line: usize,
-    /// Which of the listeners it is; none for that of `[admin]`.
+    /// The index of the listener; none for that of `[admin]`.
     place: Option<usize>,
     address: ListenAddress,
     fault: BindFault,
@@ -26,24 +26,24 @@ pub(crate) enum BindFault {
     Forbidden,
     LiveServer,
     NotASocket,
-    /// There is no such folder for the path.
+    /// The folder of the path does not exist.
     NoFolder(PathBuf),
     ReadOnly,
-    /// Another process holds the folder of the path.
+    /// Another process holds the lock of the path's folder.
     FolderBusy,
-    /// Whoever has started the host has handed over no such socket, but these.
+    /// The process that has started the host has passed no such socket, but these.
     NotInherited(String),
-    /// What was handed over is something else.
+    /// The descriptor that was passed is no listening socket.
     NotAListener(String),
-    /// What was handed over has datagrams, and a stream is wanted.
+    /// The socket that was passed carries datagrams; a stream socket is needed.
     NoStream,
-    /// The machine does not have the address.
+    /// The address is not one of this machine's.
     NotHere,
-    /// The machine does not have the kind of address.
+    /// The machine does not support the address family.
     NoFamily,
-    /// The socket did not get its owner or group.
+    /// The owner or group of the socket could not be set.
     Owner(io::Error),
-    /// The socket did not get its mode.
+    /// The mode of the socket could not be set.
     Mode(io::Error),
     Other(io::Error),
 }
@@ -60,7 +60,7 @@ impl BindError {
         BindError { file, line: admin.line, place: None, address, fault }
     }
 
-    /// The key that is wrong.
+    /// The configuration key that has to change.
     fn key(&self) -> &'static str {
         match self.fault {
             BindFault::Owner(_) => "owner",

@@ -1,5 +1,5 @@
-//! Listeners that the process before has handed over, until this one's sections have taken them; and copies of this one's, for
-//! the next.
+//! Listening sockets that the previous process has handed over, until a section takes them; and copies of this process's,
+//! for the next one.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -12,22 +12,22 @@ use crate::config::address::ListenAddress;
 use crate::config::model::Config;
 use crate::net::listener::unix::OwnedPath;
 
-/// Sockets that the process before has handed over, each with the address that its section had.
+/// Sockets that the previous process has handed over, each with the address by which its section was known.
 #[derive(Debug, Default)]
 pub struct HandedSockets(Vec<(String, OwnedFd)>);
 
 impl HandedSockets {
-    /// One more, which was served as this.
+    /// Adds a socket that was known as `served_as`.
     pub fn add(&mut self, served_as: &str, socket: OwnedFd) {
         self.0.push((served_as.to_owned(), socket));
     }
 
-    /// How many nobody has taken.
+    /// The number of sockets that no section has taken.
     pub fn left(&self) -> usize {
         self.0.len()
     }
 
-    /// Those that were served as this.
+    /// Takes the sockets that were known as `wanted`.
     pub(super) fn take(&mut self, wanted: &str) -> Vec<Socket> {
         let all = std::mem::take(&mut self.0);
         let (taken, left) = all.into_iter().partition(|(served_as, _)| *served_as == wanted);
@@ -36,8 +36,8 @@ impl HandedSockets {
     }
 }
 
-/// What the section at this place is known as to the next process: by its address as it is written, which of several it is
-/// where that leaves the port to the system. With or without TLS it is the same socket.
+/// The name by which the next process finds the socket of a section: its address as configured, with a number if several
+/// sections have the same address with port 0. TLS makes no difference.
 pub(super) fn served_as(config: &Config, place: usize) -> String {
     let plain = |place: usize| match &config.listeners[place].address {
         ListenAddress::Tls(address) => ListenAddress::Tcp(*address).to_string(),
@@ -50,8 +50,8 @@ pub(super) fn served_as(config: &Config, place: usize) -> String {
     }
 }
 
-/// What the next process gets of one address: copies of its sockets, and the path that leads to them. A section that takes the place
-/// of another at a reload has the same.
+/// What the next process gets for one address: copies of its sockets, and the path that leads to them. After a reload the
+/// section that replaces another has the same one.
 #[derive(Debug)]
 pub struct Heirloom {
     served_as: String,
@@ -59,19 +59,18 @@ pub struct Heirloom {
     copies: Mutex<Arc<Vec<OwnedFd>>>,
 }
 
-/// All that there are.
 static HEIRLOOMS: Mutex<Vec<Weak<Heirloom>>> = Mutex::new(Vec::new());
 
-/// All that are served now.
+/// Those of all addresses that are served now.
 pub fn heirlooms() -> Vec<Arc<Heirloom>> {
     HEIRLOOMS.lock().iter().filter_map(Weak::upgrade).collect()
 }
 
 impl Heirloom {
-    /// Of these sockets.
+    /// Copies `sockets`.
     ///
     /// # Errors
-    /// When the process may open no more files.
+    /// When the process has no file descriptors left.
     pub(super) fn of<'a>(
         served_as: String,
         path: Option<&Arc<OwnedPath>>,
@@ -86,22 +85,22 @@ impl Heirloom {
         Ok(heirloom)
     }
 
-    /// What it is known as, and its sockets. They stay open for as long as somebody has them.
+    /// The name of the address, and the sockets. They stay open until the last `Arc` is dropped.
     pub fn get(&self) -> (&str, Arc<Vec<OwnedFd>>) {
         (&self.served_as, self.copies.lock().clone())
     }
 
-    /// The process that has handed its sockets over has given up its path, too.
+    /// The previous process has handed its sockets over, and its path with them.
     pub fn claim(&self) {
         self.path.iter().for_each(|path| path.claim());
     }
 
-    /// Another process has its sockets now, and its path.
+    /// Another process has taken over the sockets and the path.
     pub fn hand_over(&self) {
         self.path.iter().for_each(|path| path.hand_over());
     }
 
-    /// Closes the sockets: nobody takes over any more.
+    /// Closes the sockets: no process takes over any more.
     pub(super) fn close(&self) {
         *self.copies.lock() = Arc::default();
     }

@@ -1,4 +1,5 @@
-//! Sockets that whoever has started the host has opened for it, as systemd does: sd_listen_fds(3).
+//! Socket activation: sockets that the process that has started the host has opened for it, as systemd does
+//! (sd_listen_fds(3)).
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -10,25 +11,26 @@ use crate::base::os;
 use crate::config::address::ListenAddress;
 use crate::net::listener::error::BindFault;
 
-/// The number of the first descriptor that is handed over: SD_LISTEN_FDS_START.
+/// The first descriptor that is passed: SD_LISTEN_FDS_START.
 const FIRST: usize = 3;
 
-/// What was handed over and is not in use yet.
+/// Descriptors that were passed and that no section has taken yet.
 static HANDED_OVER: Mutex<Vec<HandedOver>> = Mutex::new(Vec::new());
 
-/// A socket that was handed over, and where it is.
+/// A socket that was passed, and its address.
 type Inherited = (Socket, ListenAddress);
 
-/// A descriptor that was handed over.
+/// A descriptor that was passed.
 struct HandedOver {
     number: usize,
     name: String,
-    /// Or what it is, where it is no socket that can be served.
+    /// The socket, or what the descriptor is instead.
     socket: Result<Inherited, String>,
 }
 
-/// Takes what was handed over. It is for the first line of `main`: later the host has descriptors of its own with such numbers, and
-/// threads that read the environment, which is cleared so that nobody else takes the same.
+/// Takes the descriptors that were passed, and clears the variables of the environment so that no child process takes
+/// them too. To be called first in `main`: later the host's own descriptors have such numbers, and threads read the
+/// environment.
 pub fn take_over() {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
@@ -41,7 +43,7 @@ pub fn take_over() {
     HANDED_OVER.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
 }
 
-/// The socket of this number or name; nobody else gets it.
+/// Takes the socket with this number or name.
 pub(super) fn find(wanted: &str) -> Result<Inherited, BindFault> {
     let mut all = HANDED_OVER.lock().unwrap_or_else(PoisonError::into_inner);
     let is_wanted = |one: &HandedOver| one.name == wanted || one.number.to_string() == wanted;
@@ -67,7 +69,7 @@ impl std::fmt::Display for HandedOver {
     }
 }
 
-/// What sockets are that another process has handed over, which had them from whoever has started it.
+/// The address of sockets that the previous process has handed over and had itself been passed.
 pub(super) fn address_of(sockets: &[Socket]) -> Result<ListenAddress, BindFault> {
     let wrong = || BindFault::NotAListener("no socket of a kind that is served".to_owned());
     let socket = sockets.first().ok_or_else(wrong)?;

@@ -1,4 +1,4 @@
-//! What TCP and UDP sockets of a listener have in common.
+//! Binding of TCP and UDP sockets.
 
 use std::net::SocketAddr;
 
@@ -6,14 +6,14 @@ use socket2::{Domain, Socket, Type};
 
 use crate::net::listener::error::BindFault;
 
-/// A socket of this type at `address`, and where it really is. It shares its port with nobody.
+/// Binds a socket of this type exclusively. Returns it with its real address.
 pub(super) fn bind(kind: Type, address: SocketAddr) -> Result<(Socket, SocketAddr), BindFault> {
     let socket = bind_one(kind, address, false)?;
     let served = socket.local_addr()?.as_socket().unwrap_or(address);
     Ok((socket, served))
 }
 
-/// `first`, which is at `address`, and one more socket there for each further reactor.
+/// Makes one socket for each reactor: `first`, which is bound to `address`, and more that share its port.
 pub(super) fn share(
     kind: Type,
     first: Socket,
@@ -26,7 +26,7 @@ pub(super) fn share(
     share_more(kind, vec![first], address, reactors)
 }
 
-/// These, which are at `address` and let others be there, and one more socket for each reactor that has none.
+/// Adds sockets to `sockets`, which are bound to `address` with SO_REUSEPORT, until each reactor has one.
 pub(super) fn share_more(
     kind: Type,
     mut sockets: Vec<Socket>,
@@ -39,7 +39,7 @@ pub(super) fn share_more(
     Ok(sockets)
 }
 
-/// Those that another process has handed over, and one more for each reactor that has none.
+/// Adds sockets to those that another process has handed over, until each reactor has one.
 pub(super) fn share_handed_over(
     kind: Type,
     sockets: Vec<Socket>,
@@ -62,11 +62,11 @@ fn bind_one(kind: Type, address: SocketAddr, share: bool) -> Result<Socket, Bind
     let socket = Socket::new(Domain::for_address(address), kind, None)?;
     socket.set_nonblocking(true)?;
     if kind == Type::STREAM {
-        // What is left of connections that have ended does not keep the address; a UDP address would be shared.
+        // Connections in TIME_WAIT do not block the address. Not for UDP: there it would let others share the port.
         socket.set_reuse_address(true)?;
     }
     if address.is_ipv6() {
-        // An IPv4 listener on the same port is a listener of its own.
+        // IPv4 on the same port needs a listener of its own.
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_port(share)?;

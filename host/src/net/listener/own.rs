@@ -1,5 +1,5 @@
-//! Listeners and UDP sockets that plugins open themselves: bound when they ask, with what the bounds of a `[[listen]]` are by
-//! default.
+//! Listeners and UDP sockets that plugins open: bound during the call, with the default settings of a `[[listen]]`
+//! section.
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener as StdUnixListener;
@@ -20,7 +20,7 @@ use crate::net::listener::error::BindFault;
 use crate::net::listener::{Endpoint, ListenSocket, Listener, tcp, udp, unix};
 use crate::net::network::Network;
 
-/// Listens at `place` for the plugin at this index. Its connections get this handler and these options.
+/// Listens at `place` for the plugin with this index. Its connections get this handler and these options.
 pub fn open(
     network: &Network,
     place: &ListenPlace,
@@ -70,7 +70,7 @@ pub fn open(
     Ok(Listener { endpoint: Arc::new(endpoint), socket })
 }
 
-/// Where a script finds it. Scripts have no datagrams.
+/// The address at which a script finds it. Scripts have no datagrams.
 fn scripted(place: &ListenPlace) -> Result<ListenAddress, BindFault> {
     match place {
         ListenPlace::Tcp(address) => Ok(ListenAddress::Tcp(*address)),
@@ -79,7 +79,7 @@ fn scripted(place: &ListenPlace) -> Result<ListenAddress, BindFault> {
     }
 }
 
-/// A UDP socket at `address`, and where it really is.
+/// Binds a UDP socket. Returns it with its real address.
 pub fn bind_datagrams(
     network: &Network,
     address: SocketAddr,
@@ -88,7 +88,7 @@ pub fn bind_datagrams(
         return Err(BindFault::NoFamily);
     }
     let (socket, address) = udp::bind(address)?;
-    // As EventMachine has it; where it may send, broadcast included, is for `allow.connect`.
+    // As EventMachine does; `allow.connect` decides where it may send, broadcast addresses included.
     socket.set_broadcast(true)?;
     Ok((DatagramSocket::new(socket.into()), address))
 }

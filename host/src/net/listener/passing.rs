@@ -1,4 +1,5 @@
-//! Listening sockets on their way from one process to the next: a Unix socket of packets, at a path that is the operator's.
+//! The Unix socket of packets (SOCK_SEQPACKET) by which one process hands its listening sockets to the next. The operator
+//! configures its path.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -20,31 +21,31 @@ use crate::config::socket_access::SocketAccess;
 use crate::net::listener::error::BindFault;
 use crate::net::listener::unix::{self, OwnedPath};
 
-/// Descriptors that one packet carries at most; the system takes 253.
+/// The most descriptors in one packet; the system allows 253.
 pub const DESCRIPTORS_OF_A_PACKET: usize = 128;
-/// Bytes of the words of one packet, at most: an address and what it is.
+/// The most bytes of the text of one packet.
 const WORDS_BYTES_MAX: usize = 4096;
-/// Who may use the path.
+/// The mode of the path.
 const OWNER_ONLY: u32 = 0o600;
 
-/// Where one process waits for the next.
+/// The socket at which a process waits for the next one.
 #[derive(Debug)]
 pub struct PassingListener {
     socket: Arc<Socket>,
     _path: OwnedPath,
 }
 
-/// Who waits there, on a thread of its own.
+/// The part of it that waits, for a thread of its own.
 #[derive(Debug)]
 pub struct Waiter(Arc<Socket>);
 
-/// The other process, at the other end.
+/// The connection to the other process.
 #[derive(Debug)]
 pub struct PassingPeer(Socket);
 
 impl PassingListener {
-    /// Waits at `path`, which only this user may use. Whoever waits there already is an error, unless it has handed over: then
-    /// the path is taken from it, and at no moment leads nowhere.
+    /// Binds `path`, which only this user may use. A process that waits there already is an error, unless it has handed over:
+    /// then the path is replaced atomically.
     pub(crate) fn bind(path: &Path, has_taken_over: bool) -> Result<PassingListener, BindFault> {
         let access = SocketAccess { mode: Some(OWNER_ONLY), ..SocketAccess::default() };
         let (socket, owned) = if has_taken_over {
@@ -59,7 +60,7 @@ impl PassingListener {
         Ok(PassingListener { socket: Arc::new(socket), _path: owned })
     }
 
-    /// For the thread that waits.
+    /// The part for the thread that waits.
     pub fn waiter(&self) -> Waiter {
         Waiter(self.socket.clone())
     }
@@ -69,7 +70,7 @@ impl Waiter {
     /// Waits for the next process.
     ///
     /// # Errors
-    /// What the system says; `PermissionDenied` where it is another user's.
+    /// Those of the system; `PermissionDenied` if the process is another user's.
     pub fn accept(&self) -> io::Result<PassingPeer> {
         let (socket, _) = self.0.accept()?;
         PassingPeer::of_this_user(socket)
@@ -77,10 +78,10 @@ impl Waiter {
 }
 
 impl PassingPeer {
-    /// The process that waits at `path`; none where nobody does.
+    /// Connects to the process that waits at `path`; none if there is none.
     ///
     /// # Errors
-    /// What the system says; `PermissionDenied` where it is another user's.
+    /// Those of the system; `PermissionDenied` if the process is another user's.
     pub fn find(path: &Path) -> io::Result<Option<PassingPeer>> {
         let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
         match socket.connect(&SockAddr::unix(path)?) {
@@ -100,7 +101,7 @@ impl PassingPeer {
         Ok(PassingPeer(socket))
     }
 
-    /// How long it is waited for.
+    /// Sets the time-out of sending and receiving.
     ///
     /// # Errors
     /// When the system refuses.
@@ -109,10 +110,10 @@ impl PassingPeer {
         self.0.set_write_timeout(Some(longest))
     }
 
-    /// Says these words, and hands over these descriptors.
+    /// Sends one packet with a text and descriptors.
     ///
     /// # Errors
-    /// When it is not there any more, or does not take them in time.
+    /// When the other process has closed, or does not receive in time.
     pub fn say(&self, words: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_OF_A_PACKET))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -126,10 +127,10 @@ impl PassingPeer {
         Ok(())
     }
 
-    /// What it says next, and the descriptors that come with it. Empty words are its end.
+    /// Receives one packet: a text and descriptors. An empty text means that the other process has closed.
     ///
     /// # Errors
-    /// When it says nothing in time, or what is no text.
+    /// When no packet comes in time, or its text is no UTF-8.
     pub fn hear(&self) -> io::Result<(String, Vec<OwnedFd>)> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_OF_A_PACKET))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -185,7 +186,7 @@ mod tests {
         assert!(this.say(&"x".repeat(WORDS_BYTES_MAX + 1), &[]).is_err());
         drop(this);
         assert_eq!(next.hear().expect("its end").0, "");
-        // The next one takes the path, and the first does not remove it any more.
+        // The second takes the path, and the first no longer removes it.
         let second = PassingListener::bind(&path, true).expect("it was handed over");
         drop(listener);
         assert!(PassingPeer::find(&path).expect("it waits").is_some());

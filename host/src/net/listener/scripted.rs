@@ -1,4 +1,4 @@
-//! Listeners of the operator's where a script has the peers: at their addresses, and bound nowhere.
+//! The operator's listeners in a scripted network: at their configured addresses, with no socket of the system bound.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use crate::net::listener::error::BindError;
 use crate::net::listener::{Endpoint, ListenSocket, Listener};
 use crate::net::network::ScriptedNetwork;
 
-/// The listener of the section at this place. One with TLS has its sessions' bytes in plain, and one whose connections begin
-/// with a header of the PROXY protocol has none.
+/// The listener of the section with the index `place`. Without TLS and without PROXY protocol headers, whatever the section
+/// says.
 ///
 /// # Errors
-/// When the system has no more sockets.
+/// When the system has no file descriptors left.
 pub(crate) fn listen(
     config: &Config,
     place: usize,

@@ -7,20 +7,20 @@ use socket2::{Socket, Type};
 use crate::net::listener::error::BindFault;
 use crate::net::listener::ip;
 
-/// A socket at `address`, and where it really is.
+/// Binds a socket. Returns it with its real address.
 pub(super) fn bind(address: SocketAddr) -> Result<(Socket, SocketAddr), BindFault> {
     ip::bind(Type::STREAM, address)
 }
 
-/// Listens with `first`, which is at `address`, and with one more socket for each further reactor.
+/// Listens with `first`, which is bound to `address`, and with one more socket for each further reactor.
 pub(super) fn listen(
     first: Socket,
     address: SocketAddr,
     reactors: usize,
     backlog: i32,
 ) -> Result<Vec<Socket>, BindFault> {
-    // Sharing a port hides that another process has it. Of two that have bound it, one comes to listen: so the first
-    // socket shares with nobody until it does.
+    // SO_REUSEPORT would hide that another process has the port. Of two exclusive sockets only one can listen, so the
+    // first socket becomes shareable only after it listens.
     first.listen(backlog)?;
     let sockets = ip::share(Type::STREAM, first, address, reactors)?;
     for socket in sockets.iter().skip(1) {
@@ -33,13 +33,13 @@ pub(super) fn listen(
 mod tests {
     use super::*;
 
-    /// Two hosts at once, each somewhere between its bind and its last listen.
+    /// Two hosts that start at once, each between its bind and its last listen.
     #[test]
     fn one_process_has_a_port_however_many_reactors_share_it() {
         for (reactors, of_others) in [(1, 1), (1, 3), (3, 1), (3, 3)] {
             let any = "127.0.0.1:0".parse().expect("an address");
             let (first, served) = bind(any).expect("a free port");
-            // Nobody listens yet: the system lets both have the address.
+            // Nobody listens yet, so the system lets both bind.
             let (other, _) = bind(served).expect("nobody listens");
             let sockets = listen(first, served, reactors, 8).expect("it is the first");
             assert_eq!(sockets.len(), reactors);
@@ -50,7 +50,7 @@ mod tests {
         }
     }
 
-    /// The system shares connections out among all of them.
+    /// The system distributes connections over all of them.
     #[test]
     fn every_reactor_gets_connections() {
         let (first, served) = bind("127.0.0.1:0".parse().expect("an address")).expect("a port");

@@ -1,4 +1,4 @@
-//! What the connections of a `tls://` listener begin their sessions with.
+//! The TLS configuration of a `tls://` listener.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -12,44 +12,44 @@ use crate::net::connection::stream::Stream;
 use crate::net::connection::tls::TlsStream;
 use crate::net::listener::Endpoint;
 
-/// What the connections of a `tls://` listener begin their sessions with. Those that are open keep what they began with.
+/// The TLS configuration of a `tls://` listener. Open connections keep the one that they began with.
 #[derive(Debug)]
 pub struct TlsServer {
     files: TlsListen,
-    /// As the files were when they were read last.
+    /// Made from the files when they were last read.
     server: RwLock<Arc<ServerConfig>>,
 }
 
 impl TlsServer {
-    /// What the files of a section say.
+    /// From the files of a section.
     pub fn new(files: TlsListen) -> TlsServer {
         let server = RwLock::new(files.server());
         TlsServer { files, server }
     }
 
-    /// Whether it is made of the same files, of the same protocols, and asks its peers for the same.
+    /// Whether files, protocols and client verification are the same as those of `files`.
     pub fn is_of(&self, files: &TlsListen) -> bool {
         self.files == *files
     }
 
-    /// The session of a new connection.
+    /// Begins the session of a new connection.
     pub fn session(&self, socket: Stream) -> io::Result<Stream> {
         let server = self.server.read().clone();
         Ok(Stream::Tls(Box::new(TlsStream::server(socket, server)?)))
     }
 }
 
-/// Looks whether the files of a `tls://` listener have changed, and has new connections begin with what they are now.
+/// Checks the files of a `tls://` listener for changes and reads them again; new connections get the new ones.
 #[derive(Debug)]
 pub struct TlsWatch {
     address: String,
     tls: Weak<TlsServer>,
-    /// What the files were when they were looked at last.
+    /// The files' stamps at the last check.
     seen: Vec<Option<Stamp>>,
 }
 
 impl TlsWatch {
-    /// For what a section makes of its connections; none where they have no TLS.
+    /// A watch for an endpoint; none if it has no TLS.
     pub fn of(endpoint: &Endpoint) -> Option<TlsWatch> {
         let tls = endpoint.tls.as_ref()?;
         let seen = Stamp::of_all(tls.files.files());
@@ -60,15 +60,15 @@ impl TlsWatch {
         })
     }
 
-    /// Whether connections begin with it still.
+    /// Whether a listener still uses it.
     pub fn is_served(&self) -> bool {
         0 < self.tls.strong_count()
     }
 
-    /// Reads the files again if they are others. What cannot be used changes nothing, and the operator is told.
+    /// Reads the files again if they have changed. If they cannot be used it logs that and keeps the old ones.
     pub fn look(&mut self) {
         let Some(tls) = self.tls.upgrade() else { return };
-        // Before they are read: what changes meanwhile is seen the next time.
+        // Taken before the files are read, so that a change during the read is noticed at the next check.
         let now = Stamp::of_all(tls.files.files());
         if now == self.seen {
             return;

@@ -7,19 +7,19 @@ use socket2::{Socket, Type};
 use crate::net::listener::error::BindFault;
 use crate::net::listener::ip;
 
-/// A socket at `address`, and where it really is.
+/// Binds a socket. Returns it with its real address.
 pub(super) fn bind(address: SocketAddr) -> Result<(Socket, SocketAddr), BindFault> {
     ip::bind(Type::DGRAM, address)
 }
 
-/// `first`, which is at `address`, and one more socket for each further reactor. The system gives all datagrams of one peer to
-/// the same of them.
+/// Makes one socket for each reactor: `first`, which is bound to `address`, and more. The system delivers all datagrams of
+/// one peer to the same socket.
 pub(super) fn share(
     first: Socket,
     address: SocketAddr,
     reactors: usize,
 ) -> Result<Vec<Socket>, BindFault> {
-    // Not before it is bound: it would hide that another process has the address.
+    // Made shareable only now: before the bind that would hide that another process has the address.
     ip::share(Type::DGRAM, first, address, reactors)
 }
 

@@ -1,4 +1,4 @@
-//! Unix sockets of a listener, and their paths.
+//! Unix sockets of listeners, and their paths.
 
 use std::fs::File;
 use std::io;
@@ -15,20 +15,20 @@ use crate::base::os;
 use crate::config::socket_access::SocketAccess;
 use crate::net::listener::error::BindFault;
 
-/// How often a folder is asked for that another start holds.
+/// The pause between attempts to lock a folder.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// The path of a Unix socket that this process made.
+/// The path of a Unix socket that this process has made.
 #[derive(Debug)]
 pub(super) struct OwnedPath {
     path: PathBuf,
     device: u64,
     inode: u64,
-    /// Whether another process has it now.
+    /// Whether another process has taken it over.
     is_handed_over: AtomicBool,
 }
 
-/// A folder in which a path is about to be taken.
+/// A folder to lock while a path in it is bound.
 #[derive(Debug)]
 pub(super) struct FolderLock {
     folder: File,
@@ -36,12 +36,12 @@ pub(super) struct FolderLock {
     inode: u64,
 }
 
-/// A socket of streams at `path`.
+/// Binds a stream socket to `path`.
 pub(super) fn bind(path: &Path, access: &SocketAccess) -> Result<(Socket, OwnedPath), BindFault> {
     bind_as(Type::STREAM, path, access)
 }
 
-/// A socket of this type at `path`.
+/// Binds a socket of this type to `path`.
 pub(super) fn bind_as(
     kind: Type,
     path: &Path,
@@ -57,7 +57,7 @@ pub(super) fn bind_as(
     Ok((socket, owned))
 }
 
-/// Listens: one socket in several polls, whichever reactor is free accepts.
+/// Listens, and copies the socket for each further reactor: the one that is free accepts.
 pub(super) fn listen(
     first: Socket,
     reactors: usize,
@@ -67,7 +67,7 @@ pub(super) fn listen(
     share(first, reactors)
 }
 
-/// A socket that listens, and a copy of it for each further reactor.
+/// A listening socket, and a copy of it for each further reactor.
 pub(super) fn share(first: Socket, reactors: usize) -> Result<Vec<Socket>, BindFault> {
     let mut sockets = vec![first];
     for _ in 1..reactors {
@@ -97,30 +97,30 @@ fn check_folder(path: &Path) -> Result<(), BindFault> {
     }
 }
 
-/// Removes a socket that its server has left behind; anything else at the path is left alone.
+/// Removes a stale socket whose server has ended; anything else at the path stays.
 fn remove_stale(path: &Path) -> Result<(), BindFault> {
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {
         return Err(BindFault::NotASocket);
     }
-    // A server that hangs with a full backlog lives all the same: this must not wait for it.
+    // Non-blocking: a live server that hangs with a full backlog must not block the start.
     let answer = stream()?.connect(&SockAddr::unix(path)?);
     let error = answer.err().and_then(|error| Errno::from_io_error(&error));
     match error {
         Some(Errno::CONNREFUSED) => Ok(std::fs::remove_file(path)?),
         Some(Errno::NOENT) => Ok(()),
         Some(Errno::ACCESS | Errno::PERM) => Err(BindFault::Forbidden),
-        // Connected, no room in the backlog, or a socket of another kind that somebody has open.
+        // Connected, a full backlog, or an open socket of another kind.
         _ => Err(BindFault::LiveServer),
     }
 }
 
-/// Gives the socket the mode, the owner and the group that are written. It does not listen yet, so nobody comes in before.
+/// Sets the configured mode, owner and group. The socket does not listen yet, so nobody can connect before.
 fn give_away(path: &Path, access: &SocketAccess) -> Result<(), BindFault> {
     if *access == SocketAccess::default() {
         return Ok(());
     }
-    // By what it is: whoever may write in the folder may have put something else at the path by now.
+    // By descriptor and not by path: another user who may write in the folder could have replaced it meanwhile.
     let flags = os::FOR_ITS_NAME | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let socket = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
     let stat = rustix::fs::fstat(&socket).map_err(io::Error::from)?;
@@ -144,35 +144,35 @@ impl OwnedPath {
         Ok(OwnedPath { path: path.to_owned(), device, inode, is_handed_over: false.into() })
     }
 
-    /// The path of a socket that another process hands over: still that one's until [`OwnedPath::claim`].
+    /// The path of a socket that another process hands over. It is not removed before [`OwnedPath::claim`].
     pub(super) fn take_over(path: &Path) -> io::Result<OwnedPath> {
         let owned = OwnedPath::new(path)?;
         owned.hand_over();
         Ok(owned)
     }
 
-    /// It is this process's now.
+    /// Marks it as this process's, which removes it at the end.
     pub(super) fn claim(&self) {
         self.is_handed_over.store(false, Ordering::Relaxed);
     }
 
-    /// The socket is at another path from now on, in the place of what was there.
+    /// Renames the socket to another path, replacing what is there.
     pub(super) fn move_to(self, path: &Path) -> io::Result<OwnedPath> {
         std::fs::rename(&self.path, path)?;
         OwnedPath::new(path)
     }
 
-    /// Another process has it now, which removes it.
+    /// Marks it as another process's, which removes it.
     pub(super) fn hand_over(&self) {
         self.is_handed_over.store(true, Ordering::Relaxed);
     }
 
-    /// Gives the socket the mode, the owner and the group that are written now.
+    /// Sets the mode, owner and group of a reloaded configuration.
     pub(super) fn give_away(&self, access: &SocketAccess) -> Result<(), BindFault> {
         if self.is_ours() { give_away(&self.path, access) } else { Ok(()) }
     }
 
-    /// Whether the path still leads to the socket: somebody else may have put one of his own there.
+    /// Whether the path still leads to this socket and was not replaced.
     pub(super) fn is_ours(&self) -> bool {
         let is =
             |there: &std::fs::Metadata| (there.dev(), there.ino()) == (self.device, self.inode);
@@ -192,7 +192,7 @@ impl Drop for OwnedPath {
 }
 
 impl FolderLock {
-    /// The folder of a path; none where it cannot be opened, which the bind will tell better.
+    /// Opens the folder of a path; none if that fails, for which the bind has the better error.
     pub(super) fn find(path: &Path) -> Option<FolderLock> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         let folder = File::from(rustix::fs::open(folder_of(path), flags, Mode::empty()).ok()?);
@@ -200,12 +200,12 @@ impl FolderLock {
         Some(FolderLock { folder, device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// What it is, whichever way its path is written.
+    /// Its identity, however its path is written.
     pub(super) fn identity(&self) -> (u64, u64) {
         (self.device, self.inode)
     }
 
-    /// Waits until no other start holds it, for `longest` at most. Dropping the value releases it.
+    /// Locks it; waits for `longest` at most. Dropping the value unlocks it.
     pub(super) fn take(&self, longest: Duration) -> Result<(), BindFault> {
         let mut waited = Duration::ZERO;
         loop {
@@ -215,7 +215,7 @@ impl FolderLock {
                     waited += LOCK_PAUSE;
                 }
                 Err(Errno::WOULDBLOCK) => return Err(BindFault::FolderBusy),
-                // Where folders cannot be locked there is nothing to wait for.
+                // The file system does not support locks.
                 Ok(()) | Err(_) => return Ok(()),
             }
         }
@@ -235,13 +235,13 @@ mod tests {
         }
     }
 
-    /// What stands at the path decides, and nothing there makes the start wait.
+    /// A start replaces stale sockets only, and never blocks on what is at the path.
     #[test]
     fn a_path_is_taken_over_only_from_the_dead() {
         let dir = tempfile::tempdir().expect("a folder");
         let at = |name: &str| dir.path().join(name);
         let live = UnixListener::bind(at("live")).expect("a new path");
-        // Nobody accepts: from some connection on the backlog is full.
+        // Nobody accepts, so the backlog fills up.
         let hung = stream().expect("a socket");
         hung.bind(&SockAddr::unix(at("hung")).expect("a path")).expect("a new path");
         hung.listen(0).expect("it listens");

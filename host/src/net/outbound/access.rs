@@ -1,5 +1,5 @@
-//! Whether a plugin may connect: what it asks for before anything begins, and each address of a name before it is
-//! tried.
+//! Access control of outgoing connections: the target is checked before anything begins, and each address of a name
+//! before it is tried.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,23 +10,22 @@ use crate::log::text::is_harmless;
 use crate::net::outbound::own_listeners::OwnListeners;
 use crate::net::outbound::{Attempt, Target};
 
-/// What may not be connected to, and why.
+/// A refused target, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRefusal {
-    /// Why.
     pub objection: Objection,
-    /// The address, where it is another thing than what the plugin asked for.
+    /// The address that was refused, if the plugin asked for a name.
     pub address: Option<SocketAddr>,
-    /// What would have to be in `allow.connect`, if anything can.
+    /// The rule in `allow.connect` that would grant it, if one can.
     pub rule: Option<String>,
 }
 
 impl Target {
-    /// Whether it may be asked for. An address and a path are final with that; what a name stands for is for
+    /// Checks whether it is granted. For an address or a path this is final; the addresses of a name are checked by
     /// [`Target::check_attempt`].
     ///
     /// # Errors
-    /// Why not.
+    /// The refusal.
     pub fn check(&self, allow: &Allow, own: &OwnListeners) -> Result<(), AccessRefusal> {
         let result = match self {
             Target::Unix(path) => check_path(path, allow, own),
@@ -39,10 +38,10 @@ impl Target {
         result.map_err(|objection| AccessRefusal { objection, address: None, rule: self.rule() })
     }
 
-    /// Whether an address that its name stands for may be tried.
+    /// Checks whether an address that its name has resolved to may be tried.
     ///
     /// # Errors
-    /// Why not.
+    /// The refusal.
     pub fn check_attempt(
         &self,
         attempt: &Attempt,
@@ -60,14 +59,14 @@ impl Target {
         })
     }
 
-    /// The address, where it is one.
+    /// The address, if the target is one.
     fn address(&self) -> Option<SocketAddr> {
         let Target::Tcp { host, port } = self else { return None };
         Some(SocketAddr::new(host.parse().ok()?, *port))
     }
 
-    /// The rule that lists it and nothing else, if there is one: a name may have letters that no rule has, and a
-    /// plugin must not talk its operator into a `*`.
+    /// The rule that grants exactly this target. None if the name has characters that a rule cannot have: a plugin must
+    /// not get its operator to write a `*`.
     fn rule(&self) -> Option<String> {
         let text = self.address().map_or_else(|| self.to_string(), rule_of);
         let is_single = ConnectRule::parse(&text).is_ok_and(|rule| rule.is_single());
@@ -80,17 +79,17 @@ fn rule_of(address: SocketAddr) -> String {
     SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
 }
 
-/// What a path leads to counts, not only how it is written.
+/// Checks what a path leads to, not only how it is written.
 fn check_path(path: &str, allow: &Allow, own: &OwnListeners) -> Result<(), Objection> {
     let rules = || allow.connect.iter().filter(|rule| rule.matches_unix(path));
     if rules().next().is_none() {
         return Err(Objection::NotListed);
     }
     if rules().any(|rule| rule.unix_start().is_none()) {
-        // The operator wrote this path, and knows where it leads.
+        // Granted as written: the operator is responsible for where it leads.
         return Ok(());
     }
-    // Nothing is there: connecting will say so.
+    // Nothing is there: connecting will report that.
     let Ok(real) = std::fs::canonicalize(path) else { return Ok(()) };
     if own.are_at_path(&real) {
         return Err(Objection::OwnListener);
@@ -101,7 +100,7 @@ fn check_path(path: &str, allow: &Allow, own: &OwnListeners) -> Result<(), Objec
     Err(Objection::LeadsElsewhere)
 }
 
-/// Whether `real`, a path without links, starts so, whichever links lead to the folder of `start`.
+/// Whether `real`, a path without links, begins with `start` when the links of that path's folder are resolved.
 fn covers(start: &str, real: &Path) -> bool {
     let Some((folder, name)) = start.rsplit_once('/') else { return false };
     let Ok(folder) = std::fs::canonicalize(format!("{folder}/")) else { return false };
@@ -126,7 +125,7 @@ mod tests {
         Target::Tcp { host: host.into(), port }
     }
 
-    /// What is asked for, and the rule that would list it.
+    /// Checks a target against rules, and the rule that would grant it.
     #[track_caller]
     fn check(rules: &[&str], target: &Target, expected: Result<(), (Objection, Option<&str>)>) {
         let own = OwnListeners::default();
@@ -156,7 +155,7 @@ mod tests {
         check(&["*:80"], &tcp("10.0.0.1", 80), special);
     }
 
-    /// `inet_aton` takes more than the four numbers of an address for one.
+    /// `inet_aton` accepts more than four decimal numbers as an address.
     #[test]
     fn a_number_is_a_name_until_it_is_looked_up() {
         for host in ["127.1", "0x7f000001", "2130706433", "fe80::1%lo"] {

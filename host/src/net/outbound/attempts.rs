@@ -1,4 +1,5 @@
-//! The attempts of one outgoing connection: one address after the other, and several at once where one is slow (RFC 8305).
+//! The attempts of one outgoing connection: one address after the other, and in parallel if one is slow (Happy Eyeballs,
+//! RFC 8305).
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,35 +11,35 @@ use crate::net::connection::{CloseReason, reason_of};
 use crate::net::network::Network;
 use crate::net::outbound::Attempt;
 
-/// How long one attempt is waited for before the next begins beside it: RFC 8305, section 5, "Connection Attempt Delay".
+/// How long to wait for one attempt before the next begins in parallel: RFC 8305, section 5, "Connection Attempt Delay".
 pub const NEXT_AFTER: Duration = Duration::from_millis(250);
 
-/// Attempts at once. Where all of them are slow, the oldest makes room for the next.
+/// The most parallel attempts. If all of them are slow, the oldest is given up for the next.
 const UNDER_WAY_MAX: usize = 8;
 
-/// The addresses that are left to try, the attempts that are under way, and why the last one failed.
+/// The addresses that are left to try, the attempts in progress, and why the last one failed.
 #[derive(Debug, Default)]
 pub struct Attempts {
     left: VecDeque<Attempt>,
     under_way: VecDeque<Stream>,
     last_failure: Option<CloseReason>,
-    /// The address that they come from, if it was chosen.
+    /// The local address, if the plugin has chosen one.
     local: Option<SocketAddr>,
 }
 
-/// What has become of the attempts.
+/// The progress of the attempts.
 #[derive(Debug)]
 pub enum Progress {
     /// One has succeeded; the others are given up.
     Connected(Stream),
-    /// One has failed or more, so that there is room for the next.
+    /// At least one has failed, so that the next can begin.
     Failed,
     /// Nothing yet.
     Waiting,
 }
 
 impl Attempts {
-    /// At these addresses, the two families in turn (RFC 8305, section 4), each in its order.
+    /// For these addresses. The two families alternate (RFC 8305, section 4), each in its own order.
     pub fn new(addresses: VecDeque<Attempt>) -> Attempts {
         let is_v6 = |attempt: &Attempt| matches!(attempt, Attempt::Tcp(SocketAddr::V6(_)));
         let first = addresses.front().is_some_and(is_v6);
@@ -52,12 +53,12 @@ impl Attempts {
         Attempts { left, ..Attempts::default() }
     }
 
-    /// Has them come from this address.
+    /// Sets the local address.
     pub fn begin_at(&mut self, local: Option<SocketAddr>) {
         self.local = local;
     }
 
-    /// The address that they come from, if it was chosen.
+    /// The local address, if the plugin has chosen one.
     pub fn begins_at(&self) -> Option<SocketAddr> {
         self.local
     }
@@ -67,10 +68,10 @@ impl Attempts {
         !self.left.is_empty()
     }
 
-    /// Begins the next attempt that can be begun, with a socket of this network that `register` has the poll watch.
+    /// Begins the next attempt that does not fail at once, with a socket of `network` that `register` adds to the poll.
     ///
     /// # Errors
-    /// Why there is no attempt under way and none left.
+    /// The last failure, when no attempt is in progress and no address is left.
     pub fn begin_next(
         &mut self,
         network: &Network,
@@ -99,7 +100,7 @@ impl Attempts {
         Ok(())
     }
 
-    /// Looks at those that are under way. A socket that is given up leaves the poll as it is closed.
+    /// Checks the attempts in progress. Closing a socket also removes it from the poll.
     pub fn progress(&mut self) -> Progress {
         let before = self.under_way.len();
         let mut left = VecDeque::with_capacity(before);
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_first_that_connects_has_it_however_many_are_deaf() {
-        // A listener with a full backlog takes no more connections and refuses none.
+        // A listener with a full backlog neither accepts nor refuses.
         let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::net::listen(&deaf, 0).unwrap();
         let address = deaf.local_addr().unwrap();

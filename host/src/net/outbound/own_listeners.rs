@@ -1,4 +1,4 @@
-//! The host's own listeners, as something that a plugin might connect to.
+//! The host's own listeners, which plugins may connect to only with an explicit grant.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -8,50 +8,50 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::config::address::ListenAddress;
 
-/// Where this host listens.
+/// The addresses at which this host listens.
 #[derive(Debug, Default)]
 pub struct OwnListeners(RwLock<Vec<Own>>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Own {
-    /// As bound: the port is a real one.
+    /// The bound address of TCP.
     Tcp(SocketAddr),
-    /// The same of UDP.
+    /// The bound address of UDP.
     Udp(SocketAddr),
-    /// A socket in the file system, by what it is and not by one of its paths.
+    /// A Unix socket, by its inode and not by one of its paths.
     Unix { device: u64, inode: u64 },
 }
 
 impl OwnListeners {
-    /// The host listens at this address from now on; it is bound already.
+    /// Adds an address that is bound.
     pub fn add(&self, address: &ListenAddress) {
-        // A path that was removed already leads nobody to the socket.
+        // If the path is gone already nobody can connect by it.
         let Some(own) = own(address) else { return };
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // Each reactor has a socket of its own for the same address.
+        // Every reactor adds the address that they share.
         if !all.contains(&own) {
             all.push(own);
         }
     }
 
-    /// The host does not listen there any more.
+    /// Removes an address.
     pub fn remove(&self, address: &ListenAddress) {
         let Some(own) = own(address) else { return };
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         all.retain(|known| *known != own);
     }
 
-    /// Whether a connection to `address` would come to one of them.
+    /// Whether a connection to `address` would reach one of them.
     pub fn are_at(&self, address: SocketAddr) -> bool {
         self.any(|own| matches!(own, Own::Tcp(own) if is_at(own, address)))
     }
 
-    /// Whether a datagram to `address` would come to one of them.
+    /// Whether a datagram to `address` would reach one of them.
     pub fn take_datagrams_at(&self, address: SocketAddr) -> bool {
         self.any(|own| matches!(own, Own::Udp(own) if is_at(own, address)))
     }
 
-    /// Whether one of them is the socket at this path, whichever way it is written.
+    /// Whether one of them is the socket at this path, however that is written.
     pub fn are_at_path(&self, path: &Path) -> bool {
         identity(path).is_ok_and(|identity| self.any(|own| own == identity))
     }
@@ -65,13 +65,13 @@ fn own(address: &ListenAddress) -> Option<Own> {
     match address {
         ListenAddress::Tcp(address) | ListenAddress::Tls(address) => Some(Own::Tcp(*address)),
         ListenAddress::Udp(address) => Some(Own::Udp(*address)),
-        // What was inherited is here by what it is.
+        // Inherited sockets are added by their real address.
         ListenAddress::Inherited(_) => None,
         ListenAddress::Unix(path) => identity(path).ok(),
     }
 }
 
-/// Whether what is sent to `address` comes to a socket that is bound to `own`.
+/// Whether packets to `address` reach a socket that is bound to `own`.
 fn is_at(own: SocketAddr, address: SocketAddr) -> bool {
     let (ip, port) = (reached(address.ip()), address.port());
     own.port() == port
@@ -84,7 +84,7 @@ fn identity(path: &Path) -> io::Result<Own> {
     Ok(Own::Unix { device: metadata.dev(), inode: metadata.ino() })
 }
 
-/// The address that a connection really goes to: the unspecified one means this machine.
+/// The address that a connection is really made to: the unspecified one means this machine.
 fn reached(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -93,7 +93,7 @@ fn reached(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address is one of this machine's: only those can be bound. In doubt it is.
+/// Whether an address is one of this machine's, tried by a bind. If that is unknown, true.
 fn is_of_this_machine(ip: IpAddr) -> bool {
     match UdpSocket::bind(SocketAddr::new(ip, 0)) {
         Err(error) => error.kind() != io::ErrorKind::AddrNotAvailable,
@@ -133,7 +133,7 @@ mod tests {
         check("0.0.0.0:80", "[::ffff:127.0.0.1]:80", true);
         check("0.0.0.0:80", "127.0.0.1:81", false);
         check("0.0.0.0:80", "[::1]:80", false);
-        // An address for documentation is no machine's.
+        // No machine has an address that is reserved for documentation.
         check("0.0.0.0:80", "192.0.2.1:80", false);
         check("[::]:80", "127.0.0.1:80", false);
     }

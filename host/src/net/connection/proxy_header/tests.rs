@@ -21,7 +21,7 @@ fn v2_of(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     [SIGNATURE, &[0x20 | command, family], &length, rest].concat()
 }
 
-/// What the header says, as text; `-` where it says nothing of the ends.
+/// The addresses of a header as text; `-` if it names none.
 fn shown(ends: Option<Proxied>) -> String {
     let one = |end: SocketAddress| match end {
         SocketAddress::Tcp(address) => address.to_string(),
@@ -52,13 +52,13 @@ fn good() -> Vec<(Vec<u8>, &'static str)> {
         (v2_of(1, 0x11, &v4), "1.2.3.4:12345 to 5.6.7.8:443"),
         (v2_of(1, 0x21, &v6), "[::1]:3 to [::2]:4"),
         (v2_of(1, 0x31, &unix), "unix:/a to unix:/bc"),
-        // With what proxies add: an authority, padding.
+        // With the additions of real proxies: an authority TLV, padding.
         (v2_of(1, 0x11, &more(&v4, b"\x02\0\x03a.b\x04\0\0")), "1.2.3.4:12345 to 5.6.7.8:443"),
-        // Datagrams, and none of the kinds.
+        // Datagrams, and an unspecified transport.
         (v2_of(1, 0x12, &v4), "-"),
         (v2_of(1, 0x00, &[]), "-"),
         (v2_of(1, 0x00, b"\x02\0\x03a.b"), "-"),
-        // LOCAL: whatever follows is skipped.
+        // LOCAL: the addresses that follow are skipped.
         (v2_of(0, 0x00, &[]), "-"),
         (v2_of(0, 0x11, &v4), "-"),
         (v2_of(0, 0x00, b"not one of those"), "-"),
@@ -92,7 +92,7 @@ fn each_may_be_cut_at_every_byte() {
             let ends = reader.read(&host).expect("a good header");
             assert_eq!(shown(ends.expect("it is whole")), expected, "{at}");
         }
-        // And at all of them.
+        // One byte at a time.
         let (mut proxy, host) = pair();
         let mut reader = HeaderReader::new(MOST);
         for (at, byte) in bytes.iter().enumerate() {
@@ -100,7 +100,7 @@ fn each_may_be_cut_at_every_byte() {
             let ends = reader.read(&host).expect("so far it is good");
             assert_eq!(ends.is_some(), at + 1 == bytes.len(), "{expected} {at}");
         }
-        // And ended there.
+        // Cut off at every byte.
         for at in 0..bytes.len() {
             let (mut proxy, host) = pair();
             proxy.write_all(&bytes[..at]).expect("it fits");
@@ -149,7 +149,7 @@ fn hostile_ones_are_refused() {
         (v2_of(1, 0x41, &[0; 12]), ""),
         (v2_of(1, 0x13, &[0; 12]), ""),
         (version, ""),
-        // Less than its family needs, and more behind it than is there.
+        // Addresses too short for the family, and a length beyond the header's end.
         (v2_of(1, 0x11, &[0; 11]), ""),
         (v2_of(1, 0x21, &[0; 35]), ""),
         (v2_of(1, 0x31, &[0; 215]), ""),
@@ -165,7 +165,7 @@ fn hostile_ones_are_refused() {
         let fault = HeaderReader::new(MOST).read(&host).expect_err(&said);
         let words = fault.to_string();
         assert!(words.contains(expected) && !words.is_empty(), "{said:?}: {words}");
-        // A wrong one is known to be wrong without waiting for the peer's end.
+        // A malformed header is rejected without waiting for the peer's end.
         let is_gone = matches!(fault, HeaderFault::Gone);
         assert_eq!(is_gone, expected == "gone", "{said:?}: {words}");
     }

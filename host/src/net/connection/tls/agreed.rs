@@ -1,10 +1,10 @@
-//! What two sides agreed on, in the words of the contract.
+//! The negotiated parameters of a session, as the contract names them.
 
 use rustls::{Connection as Session, HandshakeKind, ProtocolVersion as Version};
 
 use crate::contract::bindings::{ProtocolVersion, TlsSession};
 
-/// What a session has come to; `asked_for` is the name that a client gave.
+/// The parameters of a session whose handshake is complete; `asked_for` is the server name of a client.
 pub fn agreed(session: &Session, asked_for: Option<&str>) -> Option<TlsSession> {
     let version = match session.protocol_version()? {
         Version::TLSv1_2 => ProtocolVersion::Tls12,
@@ -20,7 +20,7 @@ pub fn agreed(session: &Session, asked_for: Option<&str>) -> Option<TlsSession> 
     let alpn = session.alpn_protocol();
     Some(TlsSession {
         version,
-        // The library sets those of 1.3 apart from others; IANA does not.
+        // rustls has a prefix of its own for the suites of TLS 1.3; IANA has not.
         cipher: name.replacen("TLS13_", "TLS_", 1),
         cipher_bits: if name.contains("AES_128") { 128 } else { 256 },
         alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()),
@@ -29,7 +29,7 @@ pub fn agreed(session: &Session, asked_for: Option<&str>) -> Option<TlsSession> 
     })
 }
 
-/// The certificates that the peer has shown, its own first.
+/// The peer's certificate chain, its own certificate first.
 pub fn peer_certificates(session: &Session) -> Vec<Vec<u8>> {
     let shown = session.peer_certificates().unwrap_or_default();
     shown.iter().map(|certificate| certificate.to_vec()).collect()

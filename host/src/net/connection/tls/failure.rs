@@ -1,4 +1,4 @@
-//! Why a handshake failed, in the words of the contract.
+//! Why a handshake failed, as the contract names it.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use rustls::{CertificateError, Error};
 use crate::contract::bindings::{FailureKind, HandshakeFailure};
 use crate::log::text::GuestText;
 
-/// What an error of a handshake means to a plugin.
+/// The failure that a plugin is told for an error of a handshake.
 pub fn failure_of(error: &io::Error) -> HandshakeFailure {
     let protocol = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let kind = match protocol {
@@ -17,7 +17,7 @@ pub fn failure_of(error: &io::Error) -> HandshakeFailure {
     failure(kind, error)
 }
 
-/// A failure with these words, which a peer may have brought about.
+/// A failure with a text, which a peer may have influenced.
 pub fn failure(kind: FailureKind, words: impl std::fmt::Display) -> HandshakeFailure {
     HandshakeFailure { kind, words: GuestText::cause(words).as_str().to_owned() }
 }
