@@ -1,7 +1,7 @@
 //! What a plugin can call: one module for each interface of the contract, with the same name.
 //!
-//! A host function never touches the loop. It changes the state of a connection that its instance owns, or
-//! leaves a [`Command`] for the reactor, which acts when the guest has returned.
+//! A host function never accesses the loop. It changes the state of a connection that its instance owns, or
+//! queues a [`Command`], which the reactor applies when the guest has returned.
 
 pub(crate) mod access;
 mod alarm;

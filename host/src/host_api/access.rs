@@ -1,4 +1,4 @@
-//! Grants: what a guest asks for that its section of `plugins.toml` may or may not allow.
+//! Access control: calls that need a grant in the plugin's section of `plugins.toml`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,14 +22,15 @@ use crate::plugin::tenant::Tenant;
 use crate::plugin::tls::ProfileRefusal;
 
 impl HostState {
-    /// Whether the component has the exports that a call needs, to be told what comes of it. `call` is as the contract names it.
+    /// Checks that the component has the exports by which the results of a call are delivered. `call` is the call's name in the
+    /// contract.
     pub(super) fn needs(&self, call: &'static str, exports: &[Export]) -> Result<(), ErrorCode> {
         let now = self.env.clock.now();
         let has_all = self.plugin.has_all(now, call, exports, || self.subject_names());
         if has_all { Ok(()) } else { Err(ErrorCode::Unsupported) }
     }
 
-    /// Whether this plugin may stop the host.
+    /// Checks that this plugin may stop the host.
     pub(super) fn grant_stop(&self) -> Result<(), ErrorCode> {
         if self.plugin.config.allow.stop {
             return Ok(());
@@ -37,7 +38,7 @@ impl HostState {
         self.deny("reactor.stop", None, None, Grant::Stop)
     }
 
-    /// Whether this plugin may make processes of `other`.
+    /// Checks that this plugin may spawn processes of `other`.
     pub(super) fn grant_spawn(&self, other: &str) -> Result<(), ErrorCode> {
         if other == self.plugin.name() || self.plugin.config.allow.may_spawn(other) {
             return Ok(());
@@ -45,8 +46,8 @@ impl HostState {
         self.deny("processes.spawn", Some(GuestText::name(other)), None, Grant::Spawn(other))
     }
 
-    /// Whose channel or queue a name means, and what it is called there: a plain name is the plugin's own tenant's,
-    /// `/other/name` is another's. `call` is as the contract names it: `channels.push`.
+    /// Resolves the name of a channel or queue to its tenant and the name there: a plain name is the plugin's own tenant's,
+    /// `/other/name` is another's. `call` is the call's name in the contract: `channels.push`.
     pub(super) fn grant_channel<'a>(
         &self,
         call: &'static str,
@@ -64,11 +65,11 @@ impl HostState {
             self.deny(call, Some(GuestText::name(absolute)), None, Grant::Channels(absolute))?;
         }
         let tenant = self.env.host.roster().tenant_named(tenant).cloned();
-        // Whether there is such a tenant is not for everybody to know.
+        // The same error as for a missing grant, so that plugins cannot probe for the names of tenants.
         tenant.map(|tenant| (tenant, name)).ok_or(ErrorCode::Denied)
     }
 
-    /// Whether this plugin may connect to `target`.
+    /// Checks that this plugin may connect to `target`.
     pub(super) fn grant_connect(&self, target: &Target) -> Result<(), ErrorCode> {
         let own = &self.env.host.own_listeners;
         let Err(refusal) = target.check(&self.plugin.config.allow, own) else { return Ok(()) };
@@ -82,8 +83,8 @@ impl HostState {
         )
     }
 
-    /// A path below a folder that this plugin sees. Of any other the operator is told: whatever the policy, there is nothing to
-    /// open. `call` is as the contract names it.
+    /// Resolves a path below a granted folder. Any other path is logged as a denial and refused under every policy, since there
+    /// is no folder to open it in. `call` is the call's name in the contract.
     pub(super) fn granted_path(
         &self,
         call: &'static str,
@@ -93,13 +94,13 @@ impl HostState {
             return Err(FileFault::NotFound);
         }
         self.plugin.granted.find(path).ok_or_else(|| {
-            // Nothing is let through.
+            // Refused even if the policy only audits.
             let _ = self.deny(call, Some(GuestText::name(path)), None, Grant::Read);
             FileFault::Denied
         })
     }
 
-    /// Whether this plugin may have a socket at `place`. `call` is as the contract names it.
+    /// Checks that this plugin may bind a socket to `place`. `call` is the call's name in the contract.
     pub(super) fn grant_listen(
         &self,
         call: &'static str,
@@ -109,13 +110,13 @@ impl HostState {
             return Ok(());
         }
         let text = place.to_string();
-        // A path may have letters that no rule has, and a plugin must not talk its operator into more than it asked for.
+        // A path may contain pattern characters: the rule that the log proposes must not grant more than was asked for.
         let is_rule = ListenRule::parse(&text).is_ok_and(|rule| rule.lists(place));
         let rule = (is_rule && text.chars().all(is_harmless)).then_some(&*text);
         self.deny(call, Some(GuestText::name(place)), None, Grant::Listen(rule))
     }
 
-    /// Whether this plugin may send a datagram to an address that `allow.connect` does not list: tells the operator.
+    /// Denies a datagram to an address that `allow.connect` does not list, unless the policy only audits.
     pub(super) fn grant_datagram(&self, to: SocketAddr) -> Result<(), ErrorCode> {
         let is_own = self.env.host.own_listeners.take_datagrams_at(to);
         let Err(objection) = self.plugin.config.allow.reach(None, to, is_own) else {
@@ -130,8 +131,8 @@ impl HostState {
         )
     }
 
-    /// The sender of the last datagram has been answered with as much as he may be: tells the operator. The connection and who
-    /// he is, where the policy lets more through.
+    /// Denies an answer to the last sender beyond the bytes with which it may be answered. Returns the connection and the sender
+    /// if the policy only audits.
     pub(super) fn let_answer_through(
         &self,
         id: ConnectionId,
@@ -143,7 +144,7 @@ impl HostState {
         Some((connection, peer))
     }
 
-    /// Tells the operator which profile, or what of it, is not there.
+    /// Logs which TLS profile, or which key of it, is missing.
     pub(super) fn deny_profile(&self, profile: &str, refusal: ProfileRefusal) -> ErrorCode {
         let line = match refusal {
             ProfileRefusal::Unknown | ProfileRefusal::NoCertificate => {
@@ -158,7 +159,7 @@ impl HostState {
         }
     }
 
-    /// Counts and logs what was not granted; the policy decides whether it is refused.
+    /// Counts and logs a denial; the policy decides whether the call is refused.
     fn deny(
         &self,
         call: &'static str,

@@ -1,4 +1,4 @@
-//! What wakes a call that sleeps: the thread that waits looks here how long it may park.
+//! Sleeps of a guest: the thread that waits for futures parks until the earliest one ends.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,41 +8,41 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Moment};
 
-/// No sleep ends.
+/// No sleep is set.
 const NEVER: u64 = u64::MAX;
 
-/// The earliest end of the sleeps that one thread waits for. Clones are the same.
+/// The earliest end of the sleeps that one thread waits for. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Alarm {
     clock: Clock,
-    /// Nanoseconds of the clock.
+    /// On the clock, in nanoseconds.
     earliest: Arc<AtomicU64>,
 }
 
 impl Alarm {
-    /// One that is not set.
+    /// An alarm without a sleep.
     pub fn new(clock: &Clock) -> Alarm {
         Alarm { clock: clock.clone(), earliest: Arc::new(AtomicU64::new(NEVER)) }
     }
 
-    /// Forgets what was set: those that still sleep set it again.
+    /// Clears it. Every pending sleep sets it again when it is polled.
     pub fn reset(&self) {
         self.earliest.store(NEVER, Ordering::Relaxed);
     }
 
-    /// When the first sleep ends.
+    /// The time at which the first sleep ends.
     pub fn earliest(&self) -> Option<Moment> {
         let earliest = self.earliest.load(Ordering::Relaxed);
         (earliest != NEVER).then(|| Moment::from_start(Duration::from_nanos(earliest)))
     }
 
-    /// Ready at this moment of the clock, or never.
+    /// A future that is ready at this time, or never.
     pub fn sleep_until(&self, at: Option<Moment>) -> Sleep {
         Sleep { alarm: self.clone(), at }
     }
 }
 
-/// Ready when its moment has come.
+/// A future that is ready at its time.
 #[derive(Debug, Clone)]
 pub struct Sleep {
     alarm: Alarm,
@@ -57,7 +57,7 @@ impl Future for Sleep {
         if at <= self.alarm.clock.now() {
             return Poll::Ready(());
         }
-        // Whoever polls on one thread parks on the same.
+        // The thread that polls is the one that parks.
         self.alarm.earliest.fetch_min(at.as_nanos(), Ordering::Relaxed);
         Poll::Pending
     }

@@ -1,4 +1,4 @@
-//! The call that an instance is in: what it may use, what it has used, how it waits and how it is ended.
+//! The call that an instance is in: its budget, its use of time, its waits and its cancellation.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,42 +12,42 @@ use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::host_api::alarm::Alarm;
 
-/// What one call may use, and the bounds that say so.
+/// What one call may use, and the bounds that set it.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     /// CPU time of its thread, host functions included.
     pub cpu: Duration,
-    /// The bound that `cpu` is.
+    /// The bound that sets `cpu`.
     pub cpu_limit: &'static Bound,
-    /// How long it may take.
+    /// How long the call may take.
     pub deadline: Duration,
-    /// The bound that `deadline` is.
+    /// The bound that sets `deadline`.
     pub deadline_limit: &'static Bound,
-    /// Which time counts for the deadline.
+    /// The time that counts for the deadline.
     pub counts: Counts,
 }
 
-/// Which time counts for the deadline of a call.
+/// The time that counts for the deadline of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counts {
-    /// All of it.
+    /// Wall-clock time.
     Everything,
-    /// What it computes and what it waits for; not the waiting for its turn or for a core.
+    /// CPU time and time of waits; not the time spent waiting for a turn or a core.
     ItsOwn,
 }
 
-/// What the thread that makes a call does besides.
+/// Hooks of the thread that runs a call.
 pub trait Pace: Send + Sync {
-    /// A slice of the guest has passed: the others may have their turn first. `used` is CPU time since the first time that
-    /// this was called for the call.
+    /// A time slice of the guest is over: the hook may let others run first. `used` is the CPU time since the first call of
+    /// this method for the same call.
     fn slice_over(&self, used: Duration);
     /// The call begins to wait for something.
     fn wait_begins(&self);
-    /// What it waited for is there, or it is ended: it goes on when it is its turn.
+    /// The wait is over, or the call was cancelled: the hook may wait for a turn.
     fn wait_ends(&self);
 }
 
-/// For a thread that does nothing besides.
+/// No hooks.
 #[derive(Debug)]
 pub struct Unpaced;
 
@@ -57,22 +57,22 @@ impl Pace for Unpaced {
     fn wait_ends(&self) {}
 }
 
-/// Why a call was ended before its end.
+/// Why a call was interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CallEnded {
-    /// It has used the CPU time that it may.
+    /// It has used up its CPU time.
     #[error("it has used its CPU time")]
     OutOfCpu(&'static Bound),
-    /// It took too long.
+    /// It has exceeded its deadline.
     #[error("it took too long")]
     TooLong(&'static Bound),
-    /// Nobody wants it any more.
+    /// Its result is not wanted any more.
     #[error("it was ended: nobody wants it any more")]
     Cancelled,
 }
 
 impl CallEnded {
-    /// The bound behind it.
+    /// The bound that was exceeded, if any.
     pub fn bound(self) -> Option<&'static Bound> {
         match self {
             CallEnded::OutOfCpu(bound) | CallEnded::TooLong(bound) => Some(bound),
@@ -81,24 +81,24 @@ impl CallEnded {
     }
 }
 
-/// The measure of the call that an instance is in.
+/// Measures and bounds the call that an instance is in.
 pub struct CallMeter {
     cancel: CancelToken,
     clock: Clock,
     budget: Budget,
     /// None before the first call.
     pace: Option<Arc<dyn Pace>>,
-    /// When the call began, where all of its time counts.
+    /// The start of the call, set if wall-clock time counts.
     begun: Moment,
-    /// CPU time of the thread when the first slice was over; until then nothing has been used that counts.
+    /// CPU time of the thread at the end of the first slice; the first slice does not count.
     cpu_before: Option<Duration>,
-    /// How long it has waited for something.
+    /// The time of its waits.
     waited: Duration,
     pub(super) alarm: Alarm,
 }
 
 impl CallMeter {
-    /// Of an instance that is in no call.
+    /// For an instance that is in no call.
     pub fn new(clock: &Clock) -> CallMeter {
         CallMeter {
             cancel: CancelToken::default(),
@@ -112,43 +112,43 @@ impl CallMeter {
         }
     }
 
-    /// Ends the calls of this instance, from whichever thread.
+    /// The token that cancels this instance's calls from any thread.
     pub fn cancel_token(&self) -> &CancelToken {
         &self.cancel
     }
 
-    /// A call begins, on the thread that will end it.
+    /// Begins a call, on the thread that will end it.
     pub fn begin(&mut self, budget: Budget, pace: Arc<dyn Pace>) {
         (self.budget, self.pace) = (budget, Some(pace));
-        // Reading the clock costs as much as a tenth of a call.
+        // Reading the clock costs a tenth of a short call.
         if budget.counts == Counts::Everything {
             self.begun = self.clock.now();
         }
-        // Asking for it costs as much as many a call.
+        // Reading the thread's CPU time costs as much as a short call.
         self.cpu_before = None;
         self.waited = Duration::ZERO;
     }
 
-    /// The call has come to its end; the CPU time that it has used after its first slice.
+    /// Ends the call; returns the CPU time that it has used after its first slice.
     pub fn end(&mut self) -> Duration {
         self.pace = None;
         self.used()
     }
 
-    /// The bound that its CPU time has.
+    /// The bound of its CPU time.
     pub fn cpu_limit(&self) -> &'static Bound {
         self.budget.cpu_limit
     }
 
-    /// CPU time that the call has used since its first slice was over.
+    /// The CPU time that the call has used since the end of its first slice.
     fn used(&self) -> Duration {
         self.cpu_before.map_or(Duration::ZERO, |before| thread_cpu_time().saturating_sub(before))
     }
 
-    /// A slice of the guest has passed: whether it may go on. Waits for its turn.
+    /// Called at the end of each time slice of the guest; waits for the call's next turn.
     ///
     /// # Errors
-    /// Why it may not.
+    /// When the call has used up its budget or was cancelled.
     pub fn slice_over(&mut self) -> Result<(), CallEnded> {
         if self.cpu_before.is_none() {
             self.cpu_before = Some(thread_cpu_time());
@@ -174,7 +174,7 @@ impl CallMeter {
         Ok(())
     }
 
-    /// The time that counts for the deadline, of a call that has used `used` of CPU time.
+    /// The time that counts for the deadline, for a call that has used this CPU time.
     fn taken(&self, used: Duration) -> Duration {
         match self.budget.counts {
             Counts::Everything => self.clock.now().since(self.begun),
@@ -182,10 +182,10 @@ impl CallMeter {
         }
     }
 
-    /// Waits until `future` is ready, on this thread; others may have its turn meanwhile.
+    /// Blocks this thread until `future` is ready; other calls may have its turn meanwhile.
     ///
     /// # Errors
-    /// When the call is ended first.
+    /// When the call is cancelled or exceeds its deadline first.
     pub fn wait<F: Future>(&mut self, future: F) -> Result<F::Output, CallEnded> {
         let mut future = pin!(future);
         let waker = waker();
@@ -227,7 +227,7 @@ impl CallMeter {
         result
     }
 
-    /// How much longer it may wait when it has waited for `waiting`.
+    /// How much longer it may wait, after it has waited for `waiting`.
     fn left(&self, waiting: Duration) -> Duration {
         let taken = match self.budget.counts {
             Counts::Everything => self.taken(Duration::ZERO),
@@ -238,7 +238,7 @@ impl CallMeter {
 }
 
 impl Budget {
-    /// Nothing: no call begins with it.
+    /// A placeholder: every call sets a budget of its own.
     const NONE: Budget = Budget {
         cpu: Duration::ZERO,
         cpu_limit: &limits::CPU_PER_EVENT,

@@ -1,4 +1,4 @@
-//! `channels`: the tenant's, with this instance's subscriptions.
+//! `channels`: channels of the tenant, and this instance's subscriptions.
 
 use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, channels};

@@ -1,4 +1,4 @@
-//! Everything a guest may ask for that is done after it has returned.
+//! Commands: requests of a guest that are applied after it has returned.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -15,122 +15,95 @@ use crate::plugin::granted::GrantedPath;
 use crate::quota::host_memory::Admission;
 use crate::quota::semaphore::Permit;
 
-/// What a guest asked for. Left in its [`HostState`](crate::host_api::state::HostState) and carried out by the
-/// reactor in the order it was asked.
+/// A request of a guest. Queued in its [`HostState`](crate::host_api::state::HostState) and applied by the
+/// reactor in the order of the calls.
 #[derive(Debug)]
 pub enum Command {
-    /// The state of a connection was changed: look at it again.
-    Reconcile {
-        /// Which connection.
-        id: ConnectionId,
-    },
+    /// Reconcile a connection whose state was changed.
+    Reconcile { id: ConnectionId },
     /// Make an outgoing connection.
     Connect {
-        /// It is counted already.
+        /// The resources that it holds.
         admission: Admission,
-        /// Counts the look-up of its name, if it has one.
+        /// The permit of the look-up, if the target is a name.
         lookup: Option<Permit>,
-        /// Where to.
         target: Target,
-        /// The plugin's own mark.
+        /// The number by which the plugin recognises the connection.
         token: u32,
-        /// Where from, if that was chosen.
+        /// The local address, if the plugin has chosen one.
         local: Option<SocketAddr>,
     },
     /// Accept from a listener, which is bound already.
     Listen {
-        /// It is counted already.
+        /// The resources that it holds.
         admission: Admission,
-        /// Its id.
         id: u32,
-        /// It.
         listener: Box<Listener>,
     },
     /// Close a listener.
-    Unlisten {
-        /// Its id.
-        id: u32,
-    },
-    /// Make a connection of a UDP socket, which is bound already.
+    Unlisten { id: u32 },
+    /// Open a connection for a UDP socket, which is bound already.
     OpenDatagrams {
-        /// It is counted already.
+        /// The resources that it holds.
         admission: Admission,
-        /// It.
         stream: Box<Stream>,
-        /// The plugin's own mark.
+        /// The number by which the plugin recognises the connection.
         token: u32,
     },
-    /// Set a timer. Its id is given and counted already.
+    /// Set a timer, which is counted already.
     SetTimer {
-        /// Its id.
         id: u32,
-        /// When it is due first.
+        /// The time at which it is due first.
         deadline: Moment,
-        /// How long after its callback it is due again.
+        /// The interval of a periodic timer.
         every: Option<Duration>,
     },
-    /// Forget a timer.
-    CancelTimer {
-        /// Its id.
-        id: u32,
-    },
-    /// Call the plugin in the tick phase. Counted already.
-    Tick {
-        /// Its id.
-        id: u32,
-    },
-    /// Make a process.
+    /// Cancel a timer.
+    CancelTimer { id: u32 },
+    /// Call the plugin in the tick phase. The tick is counted already.
+    Tick { id: u32 },
+    /// Spawn a process.
     Spawn {
         /// Its id and its mailbox.
         process: Process,
-        /// The plugin that it is an instance of.
+        /// The index of its plugin.
         plugin: usize,
-        /// What it is to be.
+        /// The name by which the plugin knows what to run.
         name: String,
-        /// What it is given.
         argument: Message,
     },
-    /// Watch a file. Counted already.
+    /// Watch a file.
     Watch {
-        /// Its id.
         id: u32,
-        /// Counts it.
+        /// The resources that it holds.
         admission: Admission,
-        /// Where it is.
         path: GrantedPath,
     },
-    /// Forget a watch.
-    Unwatch {
-        /// Its id.
-        id: u32,
-    },
+    /// End a watch.
+    Unwatch { id: u32 },
     /// End a process, if this instance has spawned it.
-    Kill {
-        /// Which one.
-        process: u32,
-    },
+    Kill { process: u32 },
     /// End this process.
     Exit,
     /// Stop the host.
     Stop,
 }
 
-/// What a guest has asked for in one callback, in the order it was asked.
+/// The commands of one callback, in order.
 ///
-/// What comes to nothing is not kept for long: a guest that sets and cancels a timer again and again must not fill the
-/// host's memory, which no limit of its own counts.
+/// Pairs that cancel each other are removed from time to time: a guest that sets and cancels a timer in a loop must not
+/// fill the host's memory, which none of its limits counts.
 #[derive(Debug, Default)]
 pub struct Commands {
     list: Vec<Command>,
-    /// Length at which the list is cleaned up again.
+    /// The length at which the list is condensed next.
     condense_at: usize,
 }
 
-/// Fewer are never looked through.
+/// A shorter list is never condensed.
 const CONDENSE_ABOVE: usize = 4096;
 
 impl Commands {
-    /// Adds one.
     pub fn push(&mut self, command: Command) {
         if self.condense_at.max(CONDENSE_ABOVE) <= self.list.len() {
             self.list = condensed(std::mem::take(&mut self.list));
@@ -139,15 +112,15 @@ impl Commands {
         self.list.push(command);
     }
 
-    /// Hands out all.
+    /// Takes all commands.
     pub fn take(&mut self) -> Vec<Command> {
         self.condense_at = 0;
         std::mem::take(&mut self.list)
     }
 }
 
-/// The same without what comes to nothing: timers that are set and cancelled, and what is asked for twice. What is left
-/// is bounded by the limits of the guest: its timers, ticks, connections, and the processes there are.
+/// Removes timers that are set and cancelled, and repeated commands. The rest is bounded by the guest's limits of
+/// timers, ticks, connections and processes.
 fn condensed(list: Vec<Command>) -> Vec<Command> {
     let mut kept: Vec<Option<Command>> = Vec::new();
     let mut timers = HashMap::new();

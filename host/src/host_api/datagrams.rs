@@ -1,4 +1,4 @@
-//! `datagrams`: bound and sent from here, received from by the reactor.
+//! `datagrams`: UDP sockets are bound and written to here; the reactor reads them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl datagrams::Host for HostState {
         };
         let sent = match send(is_granted)? {
             Err(SendError::NotGranted) => {
-                // What the policy lets through is sent as if it were granted.
+                // If the policy only audits, the datagram is sent as if it were granted.
                 self.grant_datagram(to)?;
                 send(self.plugin.config.policy == Policy::Audit)?
             }
@@ -72,7 +72,7 @@ impl datagrams::Host for HostState {
 }
 
 impl HostState {
-    /// Whether a datagram may go there, whoever lives there.
+    /// Whether `allow.connect` grants datagrams to this address.
     fn may_send_to(&self, to: SocketAddr) -> bool {
         let is_own = self.env.host.own_listeners.take_datagrams_at(to);
         self.plugin.config.allow.reach(None, to, is_own).is_ok()

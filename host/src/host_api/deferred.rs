@@ -33,7 +33,7 @@ impl deferred::Host for HostState {
 }
 
 impl HostState {
-    /// Bytes for another instance, with a name beside them, that wait in nothing but the tenant's account.
+    /// A message for another instance with a name, counted in the tenant's budget only.
     pub(super) fn message(&self, name: &str, data: Vec<u8>) -> Result<Message, ErrorCode> {
         self.check_size(name.as_bytes())?;
         self.check_size(&data)?;
@@ -41,7 +41,7 @@ impl HostState {
         message.map_err(|_| self.at_limit(&limits::MESSAGES))
     }
 
-    /// No message is larger than the limit.
+    /// Checks the length of a message against the limit `message`.
     pub(super) fn check_size(&self, data: &[u8]) -> Result<(), ErrorCode> {
         let max = self.plugin.config.limits.message;
         let fits = data.len() <= usize::try_from(max).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! `files`, `file-versions`: files that go out on a connection past the guest.
+//! `files`, `file-versions`: files that the host sends on a connection without copying them through the guest.
 
 use crate::contract::bindings::{
     ErrorCode, FileError, FilePart, FileVersion, file_versions, files,
@@ -36,7 +36,7 @@ impl file_versions::Host for HostState {
 }
 
 impl HostState {
-    /// Sends a file for a call of this name, any version or this one.
+    /// Sends a file for the call with this name: of this version, or of any.
     fn send(
         &mut self,
         (call, version): (&'static str, Option<Version>),
@@ -70,7 +70,7 @@ impl HostState {
     }
 }
 
-/// Both say that there is no more to be had.
+/// A reached limit has the same error in both interfaces.
 fn limit(_: ErrorCode) -> FileError {
     FileError::Limit
 }

@@ -1,14 +1,14 @@
-//! The connections of an instance, by the numbers of its handles.
+//! The socket handles of an instance.
 
 use slab::Slab;
 
 use crate::base::arena::ConnectionId;
 use crate::net::connection::SharedConnection;
 
-/// The connections of an instance, by the number that its `socket` handles carry.
+/// The connections of an instance, by the number of the `socket` handle.
 ///
-/// A number is used again only when both sides are done with it: the reactor at `unbind`, and the guest when
-/// it drops its handle. So a stale handle finds nothing, never another connection.
+/// A number is reused only after both the reactor (at `unbind`) and the guest (when it drops its handle) have
+/// released it, so that a stale handle never finds another connection.
 #[derive(Default)]
 pub struct Sockets(Slab<HandleSlot>);
 
@@ -18,18 +18,18 @@ struct HandleSlot {
 }
 
 impl Sockets {
-    /// Gives a connection a number, for a handle that goes to the guest.
+    /// Adds a connection; returns the number for the guest's handle.
     pub fn insert(&mut self, id: ConnectionId, connection: SharedConnection) -> u32 {
         let seat = HandleSlot { connection: Some((id, connection)), held_by_guest: true };
         u32::try_from(self.0.insert(seat)).expect("fewer than 2^32 connections in one process")
     }
 
-    /// Numbers that the guest or the reactor still has.
+    /// The number of handles that the guest or the reactor still holds.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Connections that are not unbound.
+    /// The number of connections that are not unbound.
     pub(super) fn bound_count(&self) -> usize {
         self.bound().count()
     }
@@ -39,7 +39,7 @@ impl Sockets {
         self.0.get(number as usize)?.connection.as_ref()
     }
 
-    /// This connection, if it is one of the instance's.
+    /// The connection with this key, if it is one of the instance's.
     pub(super) fn of(&self, id: ConnectionId) -> Option<&SharedConnection> {
         self.bound().find(|(bound, _)| *bound == id).map(|(_, connection)| connection)
     }
@@ -54,7 +54,7 @@ impl Sockets {
         self.0.iter().filter_map(|(_, seat)| seat.connection.as_ref())
     }
 
-    /// The connection is unbound.
+    /// Releases the reactor's side of a number, at `unbind`.
     pub fn release(&mut self, number: u32) {
         if let Some(seat) = self.0.get_mut(number as usize) {
             seat.connection = None;
@@ -62,7 +62,7 @@ impl Sockets {
         }
     }
 
-    /// The guest has dropped its handle.
+    /// Releases the guest's side of a number.
     pub fn dropped_by_guest(&mut self, number: u32) {
         if let Some(seat) = self.0.get_mut(number as usize) {
             seat.held_by_guest = false;

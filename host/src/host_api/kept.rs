@@ -1,4 +1,4 @@
-//! What the host keeps for one instance, in its tenant's account.
+//! Host memory that is kept for one instance, charged to its tenant.
 
 use crate::config::bound::Bound;
 use crate::config::limits;
@@ -7,8 +7,8 @@ use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::host_memory::HANDLE_BYTES;
 use crate::quota::semaphore::Permits;
 
-/// What an instance has of its tenant's account. Whatever is asked for is added at once; what has come to its end is
-/// taken off when the call is over, or as soon as there is no room otherwise.
+/// An instance's part of its tenant's `host_memory`. It grows with each request; what is no longer kept is released after
+/// the call, or as soon as there is no room otherwise.
 #[derive(Debug)]
 pub struct KeptMeter {
     counted: Option<Reservation>,
@@ -20,7 +20,7 @@ impl KeptMeter {
         KeptMeter { counted: of_tenant.reserve(0), bytes: 0 }
     }
 
-    /// Reserves bytes; false where the tenant has no room for them.
+    /// Reserves bytes; false if the tenant has no room for them.
     pub(super) fn grow(&mut self, bytes: u64) -> bool {
         let fits = self.counted.as_mut().is_some_and(|counted| counted.grow(bytes));
         if fits {
@@ -29,7 +29,7 @@ impl KeptMeter {
         fits
     }
 
-    /// Sets the reservation to bytes that are kept already, whether there is room or not.
+    /// Sets the reservation to the bytes that are kept, even beyond the bound.
     pub(super) fn set(&mut self, bytes: u64) {
         if self.bytes != bytes
             && let Some(counted) = &mut self.counted
@@ -39,13 +39,13 @@ impl KeptMeter {
         }
     }
 
-    /// Whether the tenant has room for further bytes.
+    /// Whether the tenant has room for `bytes` more bytes.
     pub(super) fn has_room(&self, bytes: u64) -> bool {
         self.counted.as_ref().is_some_and(|counted| counted.has_room(bytes))
     }
 }
 
-/// What is counted over all instances of a tenant.
+/// The kinds of thing that are counted over all instances of a tenant.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum KeptKind {
     Timer,
@@ -55,7 +55,7 @@ pub(super) enum KeptKind {
 }
 
 impl KeptKind {
-    /// The tenant's bound of it.
+    /// The tenant's bound of this kind.
     pub(super) fn bound(self) -> &'static Bound {
         match self {
             KeptKind::Timer => &limits::TENANT_TIMERS,
@@ -66,8 +66,8 @@ impl KeptKind {
     }
 }
 
-/// What an instance has of its tenant's counts. As with [`KeptMeter`], one more is counted at once, and what has come to
-/// its end when the call is over, or as soon as there is no room otherwise.
+/// An instance's part of its tenant's counts. As with [`KeptMeter`], a new thing counts at once, and an ended one
+/// until the end of the call, or until there is no room otherwise.
 #[derive(Debug)]
 pub(super) struct OwnCounts {
     pub(super) timers: Permits,
@@ -88,7 +88,7 @@ impl OwnCounts {
         }
     }
 
-    /// One more, if the tenant has room for it.
+    /// Counts one more; false if the tenant has reached its bound.
     pub(super) fn grow(&mut self, counted: KeptKind) -> bool {
         let permits = match counted {
             KeptKind::Timer => &mut self.timers,
@@ -100,7 +100,7 @@ impl OwnCounts {
     }
 }
 
-/// How many handles of WASI an instance may have, and the bound that says so.
+/// The most WASI handles that an instance may have, and the bound that sets it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HandlesAllowed {
     pub(super) number: usize,
@@ -108,7 +108,7 @@ pub(super) struct HandlesAllowed {
 }
 
 impl HandlesAllowed {
-    /// For one that has `handles` of them, which are counted, and may have `max`.
+    /// For an instance that has `handles`, which are counted, and may have `max` by its own bound.
     pub(super) fn beside(
         handles: usize,
         max: u32,

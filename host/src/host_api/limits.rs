@@ -1,4 +1,4 @@
-//! What the operator is told about a guest's calls: which connection they were about, and which bound they met.
+//! Limits that a guest's call has reached: counted, logged with the connection, and returned as an error.
 
 use std::fmt::Display;
 
@@ -10,27 +10,27 @@ use crate::plugin::subject::Subject;
 use crate::quota::semaphore::{Permit, Semaphore};
 
 impl HostState {
-    /// A bound of its plugin or its tenant was reached: counted, told, and the error for the guest.
+    /// Counts and logs that a bound of the plugin or tenant was reached; returns the error for the guest.
     pub(super) fn at_limit(&self, bound: &'static Bound) -> ErrorCode {
         self.plugin.at_limit(self.env.clock.now(), bound, || self.subject_names());
         ErrorCode::Limit
     }
 
-    /// As [`HostState::at_limit`], where what the bound is set to is somebody else's: `value`.
+    /// Like [`HostState::at_limit`], for a bound of another plugin or of the host, which is set to `value`.
     pub(super) fn at_limit_of(&self, bound: &'static Bound, value: impl Display) -> ErrorCode {
         let now = self.env.clock.now();
         self.plugin.at_limit_of(now, bound.into(), || value, || self.subject_names());
         ErrorCode::Limit
     }
 
-    /// There is no file descriptor left for its tenant: counted, told, and the error for the guest.
+    /// Counts and logs that the tenant has no file descriptor left; returns the error for the guest.
     pub(super) fn no_descriptor(&self) -> ErrorCode {
         let (now, limit) = (self.env.clock.now(), Limit::FileDescriptors);
         self.plugin.at_limit_of(now, limit, || "the system's", || self.subject_names());
         ErrorCode::Limit
     }
 
-    /// A permit of a plugin's semaphore, which is this bound, or the error for the guest.
+    /// Acquires a permit of a plugin's semaphore for this bound; otherwise returns the error for the guest.
     pub(super) fn permit(
         &self,
         bound: &'static Bound,
@@ -39,12 +39,12 @@ impl HostState {
         semaphore.try_acquire().ok_or_else(|| self.at_limit_of(bound, semaphore.limit()))
     }
 
-    /// The connection that the running callback is about, as the log names it.
+    /// The connection of the running callback, for the log.
     pub(super) fn subject_names(&self) -> Option<Subject> {
         let single = self.plugin.config.isolation == Isolation::Connection;
         let subject = match self.subject {
             Some(id) => self.sockets.of(id),
-            // A timer or a tick in the sandbox of one connection is about that connection.
+            // In a sandbox of one connection timers and ticks are about that connection.
             None => self.sockets.only().filter(|_| single),
         };
         subject.map(|connection| {

@@ -1,4 +1,4 @@
-//! `listeners`: bound here, accepted from by the reactor.
+//! `listeners`: sockets are bound here; the reactor accepts from them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
@@ -14,9 +14,9 @@ use crate::net::listener::error::BindFault;
 use crate::net::listener::own;
 use crate::quota::host_memory::{Admission, CONNECTION_BYTES, length};
 
-/// Bytes of a handler's name and of the options, together: each connection is given a copy.
+/// The most bytes of a handler's name and options together: each connection gets a copy.
 const TEXT_BYTES_MAX: u64 = 64 << 10;
-/// The longest path that a Unix socket has.
+/// The longest path of a Unix socket on Linux.
 const PATH_BYTES_MAX: usize = 107;
 
 impl listeners::Host for HostState {
@@ -50,7 +50,8 @@ impl listeners::Host for HostState {
 }
 
 impl HostState {
-    /// The right to one more socket at a place, with `bytes` besides what each takes. `call` is as the contract names it.
+    /// Admits one more socket at a place, with `bytes` of host memory besides the price of each. `call` is the call's name in
+    /// the contract.
     pub(super) fn admit_socket(
         &self,
         call: &'static str,
@@ -68,7 +69,7 @@ impl HostState {
     }
 }
 
-/// An address, where it is one; IPv4 in the form of IPv6 is IPv4.
+/// Parses an IP address; an IPv4-mapped IPv6 address becomes IPv4.
 pub(super) fn local(endpoint: &Endpoint) -> Option<SocketAddr> {
     let host = &*endpoint.host;
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -76,7 +77,7 @@ pub(super) fn local(endpoint: &Endpoint) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip.to_canonical(), endpoint.port))
 }
 
-/// An address as the contract has it.
+/// An address in the contract's type.
 pub(super) fn endpoint(address: SocketAddr) -> Endpoint {
     Endpoint { host: address.ip().to_string(), port: address.port() }
 }

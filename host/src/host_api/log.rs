@@ -1,4 +1,4 @@
-//! `log`: a plugin's own lines.
+//! `log`: log lines of a plugin.
 
 use crate::contract::bindings::{Level, log};
 use crate::host_api::state::HostState;

@@ -1,4 +1,4 @@
-//! The linear memory and tables of one instance, counted against its limits.
+//! Limits on the linear memory and tables of one instance.
 
 use wasmtime::ResourceLimiter;
 
@@ -9,17 +9,17 @@ use crate::quota::budget::{ByteBudget, Reservation};
 pub struct MemoryMeter {
     bytes: usize,
     bytes_max: usize,
-    /// The same bytes in the tenant's account.
+    /// The same bytes, reserved of the tenant's budget.
     of_tenant: Option<Reservation>,
-    /// What was taken from the tenant's account before the instance was made, and is not in use yet.
+    /// Bytes that were reserved before the instance was made and are not in use yet.
     ahead: u64,
     elements: usize,
     elements_max: usize,
-    /// What was refused last, for the log line of the trap that usually follows.
+    /// The last growth that was refused, for the log line of the trap that usually follows.
     pub refused: Option<Refused>,
 }
 
-/// A growth that a [`MemoryMeter`] refused.
+/// The limit by which a [`MemoryMeter`] refused a growth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// The limit `memory` of the plugin.
@@ -43,8 +43,8 @@ impl MemoryMeter {
         }
     }
 
-    /// Reserves the memory that the instance begins with in the tenant's account, so that instantiation does not fail for
-    /// lack of it. False when the account has less.
+    /// Reserves the initial memory of an instance of the tenant's budget, so that instantiation cannot fail for lack of it.
+    /// False if the budget has less.
     pub fn reserve(&mut self, bytes: u64) -> bool {
         let fits = self.of_tenant.as_mut().is_none_or(|reservation| reservation.grow(bytes));
         if fits {
@@ -53,7 +53,7 @@ impl MemoryMeter {
         fits
     }
 
-    /// Takes bytes from the tenant's account, first those that were reserved.
+    /// Takes bytes, first those that were reserved ahead, then of the tenant's budget.
     fn take(&mut self, bytes: u64) -> bool {
         let reserved = bytes.min(self.ahead);
         let more = bytes - reserved;
@@ -66,7 +66,7 @@ impl MemoryMeter {
 }
 
 impl MemoryMeter {
-    /// Another instance takes the place of this one, which is gone: it begins with `least` bytes.
+    /// A new instance replaces this one, which has ended; its initial memory has `least` bytes.
     pub fn begin_anew(&mut self, least: u64) {
         let held = u64::try_from(self.bytes).unwrap_or(u64::MAX).saturating_add(self.ahead);
         self.ahead = least.min(held);
@@ -76,13 +76,13 @@ impl MemoryMeter {
         (self.bytes, self.elements, self.refused) = (0, 0, None);
     }
 
-    /// The linear memory that it has.
+    /// Its linear memory in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-/// Counts the growth of one of several from `current` to `desired`, if their sum stays within `max`.
+/// Counts the growth of one memory or table from `current` to `desired`, if the sum of all stays within `max`.
 fn grow(sum: &mut usize, max: usize, current: usize, desired: usize) -> bool {
     let grown = sum.saturating_sub(current).saturating_add(desired);
     let fits = grown <= max;

@@ -1,4 +1,4 @@
-//! `options`: what the operator wrote for the plugin.
+//! `options`: the options that the operator has configured for the plugin.
 
 use crate::contract::bindings::options;
 use crate::host_api::state::HostState;

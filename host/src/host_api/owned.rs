@@ -1,4 +1,4 @@
-//! What an instance owns in other parts of the host: it is given back when the instance ends.
+//! What an instance owns in other parts of the host: released when the instance ends.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
@@ -7,35 +7,34 @@ use crate::plugin::jobs::Jobs;
 use crate::plugin::tenant::Tenant;
 use crate::quota::host_memory::{self, POP_BYTES, SUBSCRIPTION_BYTES};
 
-/// The jobs of one instance that have not ended. They are given up with it.
+/// The unfinished jobs of one instance. They are cancelled when it ends.
 #[derive(Debug, Default)]
 pub struct OwnJobs {
     ids: HashSet<u32>,
-    /// Where they wait, and whose they are there; known as soon as there is one.
+    /// The queue in which they wait and their tenant; set with the first one.
     queue: Option<(Arc<Jobs>, usize)>,
-    /// Dropped with the instance, so that a worker sees that nobody waits any more.
+    /// Dropped with the instance, by which a worker sees that the result is not wanted any more.
     alive: Arc<()>,
 }
 
 impl OwnJobs {
-    /// Whether it has not ended.
+    /// Whether this job is unfinished.
     pub fn has(&self, job: u32) -> bool {
         self.ids.contains(&job)
     }
 
-    /// How many have not ended.
+    /// The number of unfinished jobs.
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// One was asked for, and waits in `queue`. What is answered is gone when the instance is.
+    /// Adds a job that waits in `queue`. The returned reference is dead once the instance has ended.
     pub fn add(&mut self, job: u32, queue: &Arc<Jobs>, tenant: usize) -> Weak<()> {
         self.ids.insert(job);
         self.queue.get_or_insert_with(|| (queue.clone(), tenant));
         Arc::downgrade(&self.alive)
     }
 
-    /// One has ended.
     pub fn remove(&mut self, job: u32) {
         self.ids.remove(&job);
     }
@@ -49,14 +48,14 @@ impl Drop for OwnJobs {
     }
 }
 
-/// Where something of an instance is, so that it can be given back.
+/// The channel or queue in which something of an instance is, so that it can be removed.
 #[derive(Debug)]
 pub struct Place {
-    /// Whose channel or queue it is.
+    /// The tenant of the channel or queue.
     pub tenant: Arc<Tenant>,
-    /// What that is called there.
+    /// The name of the channel or queue.
     pub name: String,
-    /// Its place in it.
+    /// The position in the channel or queue.
     pub place: u64,
 }
 
@@ -65,40 +64,40 @@ pub struct Place {
 pub struct Subscriptions {
     /// The reactor that their messages go to.
     reactor: usize,
-    /// What the host keeps for them.
+    /// The host memory that they take.
     bytes: u64,
     channels: HashMap<u32, Place>,
 }
 
 impl Subscriptions {
-    /// Whether it has not ended.
+    /// Whether this subscription has not ended.
     pub fn has(&self, subscription: u32) -> bool {
         self.channels.contains_key(&subscription)
     }
 
-    /// How many have not ended.
+    /// The number of subscriptions that have not ended.
     pub fn len(&self) -> usize {
         self.channels.len()
     }
 
-    /// What the host keeps for them.
+    /// The host memory that they take.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What it keeps for one to this channel.
+    /// The host memory of a subscription to this channel.
     pub(super) fn bytes_of(channel: &str) -> u64 {
         SUBSCRIPTION_BYTES + 2 * host_memory::length(channel)
     }
 
-    /// One was made, for an instance of `reactor`.
+    /// Adds a subscription of an instance of `reactor`.
     pub fn add(&mut self, subscription: u32, channel: Place, reactor: usize) {
         self.reactor = reactor;
         self.bytes += Subscriptions::bytes_of(&channel.name);
         self.channels.insert(subscription, channel);
     }
 
-    /// Ends one, if it has not ended.
+    /// Ends a subscription, if it has not ended.
     pub fn end(&mut self, subscription: u32) {
         if let Some(Place { tenant, name, place }) = self.channels.remove(&subscription) {
             self.bytes -= Subscriptions::bytes_of(&name);
@@ -115,47 +114,47 @@ impl Drop for Subscriptions {
     }
 }
 
-/// The pops of one instance that wait. They are forgotten with it.
+/// The pops of one instance that wait for items. They are cancelled when it ends.
 #[derive(Debug, Default)]
 pub struct Pops {
     queues: HashMap<u32, Place>,
-    /// What the host keeps for them.
+    /// The host memory that they take.
     bytes: u64,
 }
 
 impl Pops {
-    /// Whether it still waits.
+    /// Whether this pop still waits.
     pub fn has(&self, pop: u32) -> bool {
         self.queues.contains_key(&pop)
     }
 
-    /// How many wait.
+    /// The number of pops that wait.
     pub fn len(&self) -> usize {
         self.queues.len()
     }
 
-    /// What the host keeps for them.
+    /// The host memory that they take.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What it keeps for one from this queue.
+    /// The host memory of a pop from this queue.
     pub(super) fn bytes_of(queue: &str) -> u64 {
         POP_BYTES + 2 * host_memory::length(queue)
     }
 
-    /// One begins to wait.
+    /// Adds a pop that waits.
     pub fn add(&mut self, pop: u32, queue: Place) {
         self.bytes += Pops::bytes_of(&queue.name);
         self.queues.insert(pop, queue);
     }
 
-    /// Takes a pop off, if it still waits.
+    /// Removes a pop whose item has come; false if it does not wait any more.
     pub fn take(&mut self, pop: u32) -> bool {
         self.remove(pop).is_some()
     }
 
-    /// Forgets one here and in its queue.
+    /// Removes a pop here and from its queue.
     pub fn cancel(&mut self, pop: u32) {
         if let Some(Place { tenant, name, place }) = self.remove(pop) {
             tenant.queues.cancel(&name, place);

@@ -1,4 +1,4 @@
-//! `processes`: sandboxes of a plugin's own making.
+//! `processes`: sandboxes that a plugin spawns.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use crate::mail::mailboxes::{Process, Undelivered};
 use crate::plugin::Plugin;
 use crate::quota::host_memory::{Admission, PROCESS_BYTES};
 
-/// As the contract names it.
+/// The call's name in the contract.
 const SPAWN: &str = "processes.spawn";
 
 impl processes::Host for HostState {
@@ -31,7 +31,7 @@ impl processes::Host for HostState {
             Some(other) if other != self.plugin.name() => self.permitted(&other)?,
             _ => self.plugin.clone(),
         };
-        // It is the other one that has to be told, where it is another.
+        // The spawned plugin needs the export, which may be another one.
         if !plugin.has_all(self.env.clock.now(), SPAWN, &[Export::Spawned], || None) {
             return Err(ErrorCode::Unsupported);
         }
@@ -64,7 +64,7 @@ impl processes::Host for HostState {
     }
 
     fn kill(&mut self, process: u32) {
-        // Whose it is the reactor knows; what is not there need not be asked for.
+        // The reactor checks whose process it is; only one that exists is worth a command.
         if self.address.is_some() && self.env.host.processes.has(process) {
             self.commands.push(Command::Kill { process });
         }
@@ -78,7 +78,7 @@ impl processes::Host for HostState {
 }
 
 impl HostState {
-    /// Another plugin that this one may spawn.
+    /// Another plugin of which this one may spawn processes.
     fn permitted(&self, other: &str) -> Result<Arc<Plugin>, ErrorCode> {
         let Some(plugin) = self.env.host.plugin(other) else {
             return Err(ErrorCode::InvalidArgument);

@@ -1,4 +1,4 @@
-//! `proxying`: bytes from one connection of the instance to another, past the guest.
+//! `proxying`: forwards the bytes of one connection of the instance to another without the guest.
 
 use crate::contract::bindings::{ByteCount, ProxyError, ProxyOptions, byte_counts, proxying};
 use crate::host_api::command::Command;
@@ -56,7 +56,7 @@ impl proxying::Host for HostState {
     }
 }
 
-// Only the vocabulary.
+// The interface has types only.
 impl byte_counts::Host for HostState {}
 
 impl From<u64> for ByteCount {

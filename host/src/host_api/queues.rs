@@ -1,4 +1,4 @@
-//! `queues`: the tenant's, with this instance's pops.
+//! `queues`: queues of the tenant, and this instance's pops.
 
 use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, queues};

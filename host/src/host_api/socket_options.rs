@@ -1,4 +1,4 @@
-//! `socket-options`: what the system does for a connection besides, and connecting from an address.
+//! `socket-options`: socket options of a connection, and connecting from a local address.
 
 use wasmtime::component::Resource;
 

@@ -1,4 +1,4 @@
-//! `sockets`: what a plugin does with its connections.
+//! `sockets`: calls on a plugin's connections.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -21,7 +21,7 @@ use crate::quota::semaphore::Permit;
 
 pub(super) type Socket = Resource<SocketHandle>;
 
-/// Links `send-data` by hand: the generated code would copy every list, this borrows it from the guest.
+/// Links `send-data` by hand: generated code would copy the list, this borrows it from the guest's memory.
 pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.instance(&contract::interface("sockets"))?.func_wrap(
@@ -33,7 +33,7 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
             };
             let (id, now) = (*id, state.env.clock.turn());
             let (mut result, mut connection) = connection.send(data.as_le_slice(&store), now);
-            // What went out at once leaves nothing for the reactor to do.
+            // If all bytes were written at once the reactor has nothing to reconcile.
             let left = connection.has_output() || matches!(connection.phase(), Phase::Ended(_));
             let touched = left && connection.mark_dirty();
             let sent = connection.take_sent();
@@ -66,7 +66,7 @@ pub(super) fn link_send_data(linker: &mut Linker<HostState>) -> wasmtime::Result
 }
 
 impl HostState {
-    /// Changes a connection and has the reactor look at it. Nothing happens on a stale handle.
+    /// Changes a connection and has the reactor reconcile it. A stale handle is `Closed`.
     pub(super) fn change<T>(
         &mut self,
         socket: &Socket,
@@ -81,7 +81,7 @@ impl HostState {
         Some(result)
     }
 
-    /// Looks at a connection; none on a stale handle.
+    /// Reads from a connection's state; none for a stale handle.
     pub(super) fn look<T>(
         &self,
         socket: &Socket,
@@ -192,7 +192,7 @@ impl sockets::Host for HostState {
 }
 
 impl HostState {
-    /// Asks for an outgoing connection, from this address if it was chosen.
+    /// Queues an outgoing connection, from `local` if the plugin has chosen an address.
     pub(super) fn begin_connect(
         &mut self,
         target: Address,
@@ -215,7 +215,7 @@ impl HostState {
         Ok(())
     }
 
-    /// The right to one more socket, which `permit` counts and the host keeps `bytes` for.
+    /// Admits one more socket: a file descriptor and `bytes` of host memory besides `permit`.
     pub(super) fn admit(&self, permit: Permit, bytes: u64) -> Result<Admission, ErrorCode> {
         let tenant = &self.plugin.tenant;
         let admission = Admission::of(permit, &tenant.host_memory, bytes);
@@ -225,7 +225,7 @@ impl HostState {
     }
 }
 
-/// Whole milliseconds, as plugins count.
+/// A duration in milliseconds, the unit of the contract.
 fn whole(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! What one instance may touch while it runs.
+//! The host's side of an instance: what its calls may access.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,62 +26,58 @@ use crate::plugin::shared::HostShared;
 use crate::quota::budget::ByteBudget;
 use crate::quota::host_memory::{HANDLE_BYTES, JOB_BYTES, TICK_BYTES, TIMER_BYTES};
 
-/// The state of a sandbox on the host's side; it moves with its store.
+/// The host's side of a sandbox; it is the data of its store.
 pub struct HostState {
-    /// The plugin this is an instance of.
     pub plugin: Arc<Plugin>,
-    /// Its environment.
     pub env: Env,
-    /// Where others reach it; nobody reaches an operation, nor an instance whose reactor does not run yet.
+    /// Its address for mail; none for an operation and for an instance whose reactor does not run yet.
     pub address: Option<Address>,
-    /// The connections it owns, by the number in its handles.
+    /// Its connections, by the number of the handle.
     pub sockets: Sockets,
-    /// What it asked for in the running callback.
+    /// The commands of the running callback.
     pub commands: Commands,
-    /// Bytes that it has sent in the running callback and the system has taken.
+    /// Bytes that it has sent in the running callback and the system has accepted.
     pub sent: u64,
     /// The connection that the running callback is about.
     pub subject: Option<ConnectionId>,
-    /// The number of the handle that it has of that connection.
+    /// The number of that connection's handle.
     pub subject_handle: Option<u32>,
-    /// How many events it has been told.
+    /// The number of events that were delivered to it.
     pub events: u64,
-    /// Made when it first says something.
+    /// Made with the first line that it writes.
     pub(super) voice: Option<Voice>,
-    /// Ids of timers that are set and not fired or cancelled.
+    /// The ids of timers that are set.
     pub timers: HashSet<u32>,
-    /// Ids of listeners that it has opened and not closed.
+    /// The ids of listeners that are open.
     pub listeners: HashSet<u32>,
-    /// Ticks that wait.
+    /// The number of ticks that wait.
     pub ticks: u32,
     pub(super) next_tick: u32,
-    /// Whether the reactor runs, as the plugin sees it.
+    /// The answer of `reactor.running`.
     pub running: bool,
     /// Whether it is a process.
     pub is_process: bool,
-    /// Its subscriptions.
     pub subscriptions: Subscriptions,
     /// Its pops that wait.
     pub pops: Pops,
-    /// Ids of watches that have not ended.
+    /// The ids of watches that have not ended.
     pub watches: HashSet<u32>,
-    /// What it filled last: while that is pressed, its connections are not read.
+    /// The budget of the downstream that it filled last: while that is nearly full, its connections are not read.
     fills: Option<ByteBudget>,
-    /// Its deferred jobs that have not ended.
+    /// Its unfinished jobs.
     pub jobs: OwnJobs,
-    /// Timers, listeners, jobs, subscriptions and pops have their ids from here.
+    /// The ids of timers, listeners, jobs, subscriptions and pops.
     pub(super) ids: Ids,
-    /// Its memory and tables.
+    /// The limits of its memory and tables.
     pub memory: MemoryMeter,
-    /// What the host keeps for it, in its tenant's account.
+    /// The host memory that is kept for it.
     pub kept: KeptMeter,
-    /// What it has of its tenant's counts.
+    /// Its part of the tenant's counts.
     pub(super) counts: OwnCounts,
-    /// The measure of the call that it is in.
     pub call: CallMeter,
-    /// Made when a guest first asks for anything of WASI, which most never do.
+    /// Made at the first call of WASI, which most guests never make.
     pub(super) wasi: Option<Box<Wasi>>,
-    /// Its connections, where it serves HTTP by `wasi:http`.
+    /// Its connections, if it serves HTTP by `wasi:http`.
     pub(super) http: Option<Box<HttpServer>>,
 }
 
@@ -127,10 +123,10 @@ impl HostState {
 }
 
 impl HostState {
-    /// What it says, in the running callback.
+    /// Its output of the running callback.
     pub(super) fn voice(&mut self) -> &Voice {
         let (sockets, handle) = (&self.sockets, self.subject_handle);
-        // A timer or a tick in the sandbox of one connection is about that connection.
+        // In a sandbox of one connection timers and ticks are about that connection.
         let is_single = self.plugin.config.isolation == Isolation::Connection;
         let connection = || {
             let of_event = handle.and_then(|handle| sockets.get(handle)).map(|(_, shared)| shared);
@@ -141,14 +137,14 @@ impl HostState {
         voice
     }
 
-    /// The last that it has said in the running callback, if anything.
+    /// The last lines that it has written in the running callback, if any.
     pub fn last_words(&self) -> Option<GuestText> {
         self.voice.as_ref()?.last_words(self.events)
     }
 }
 
 impl HostState {
-    /// It has added to this sum.
+    /// Notes the budget of the downstream that it has filled.
     pub(super) fn fill(&mut self, budget: Option<ByteBudget>) {
         if let Some(budget) = budget
             && !self.fills.as_ref().is_some_and(|known| known.is(&budget))
@@ -157,7 +153,7 @@ impl HostState {
         }
     }
 
-    /// Whether it takes long to give back what it holds: memory, and what it has asked for in other parts of the host.
+    /// Whether releasing its resources may take long: its memory, and what it owns in other parts of the host.
     pub fn is_heavy(&self) -> bool {
         const MEMORY: usize = 4 << 20;
         const ASKED_FOR: usize = 64;
@@ -165,27 +161,27 @@ impl HostState {
         MEMORY < self.memory.bytes() || ASKED_FOR < asked_for
     }
 
-    /// Whether what it adds to is nearly full; if so, whoever makes room calls `waker`.
+    /// Whether its downstream is nearly full; if so, `waker` is called when there is room.
     pub fn awaits_room(&self, waker: &Waker) -> bool {
         self.fills.as_ref().is_some_and(|fills| fills.awaits_room(waker))
     }
 
-    /// Whether what it adds to is nearly full.
+    /// Whether its downstream is nearly full.
     pub fn is_downstream_full(&self) -> bool {
         self.fills.as_ref().is_some_and(ByteBudget::is_nearly_full)
     }
 
-    /// Its address, for what only makes sense on a reactor that runs.
+    /// Its address, for calls that need a running reactor.
     pub(super) fn address_while_running(&self) -> Result<&Address, ErrorCode> {
         self.address.as_ref().filter(|_| self.running).ok_or(ErrorCode::Denied)
     }
 }
 
 impl HostState {
-    /// Reserves bytes in the tenant's account, before the host keeps them.
+    /// Reserves host memory of the tenant before it is used.
     ///
     /// # Errors
-    /// When its tenant has no room for them.
+    /// When the tenant has no room for it.
     pub(super) fn keep(&mut self, bytes: u64) -> Result<(), ErrorCode> {
         if self.kept.grow(bytes) {
             return Ok(());
@@ -194,15 +190,15 @@ impl HostState {
         if self.kept.grow(bytes) { Ok(()) } else { Err(self.no_host_memory()) }
     }
 
-    /// Counts one more of these for the tenant and reserves its bytes, before the host keeps it.
+    /// Counts one more thing of this kind and reserves its host memory.
     ///
     /// # Errors
-    /// When its tenant has as many as it may have, or no room for the bytes.
+    /// When the tenant has reached its bound, or has no room for the bytes.
     pub(super) fn keep_one(&mut self, counted: KeptKind, bytes: u64) -> Result<(), ErrorCode> {
         if self.counts.grow(counted) && self.kept.grow(bytes) {
             return Ok(());
         }
-        // It may have been counted and found no room for its bytes: both begin again with what is there.
+        // It may have been counted without finding room for its bytes: both are recomputed.
         self.settle();
         if !self.counts.grow(counted) {
             return Err(self.at_limit(counted.bound()));
@@ -214,13 +210,13 @@ impl HostState {
         Err(self.no_host_memory())
     }
 
-    /// The error for a guest whose tenant's account is full.
+    /// The error for a guest whose tenant has no host memory left.
     pub(super) fn no_host_memory(&self) -> ErrorCode {
         self.at_limit(&limits::HOST_MEMORY)
     }
 
-    /// Counts what the host keeps for it now, after a call. A call that follows has no more handles of WASI than its
-    /// tenant has room for.
+    /// Recomputes the host memory that is kept for it, after a call, and the most WASI handles that the next call may
+    /// have.
     pub fn settle(&mut self) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let handles = self.wasi.as_mut().map_or(0, |wasi| wasi.handles());
@@ -244,25 +240,23 @@ impl HostState {
     }
 }
 
-/// Environment of an instance: its reactor's clock and stop flag, and what the host shares.
+/// The environment of an instance: its reactor's clock and stop flags, and the shared state of the host.
 #[derive(Debug, Clone)]
 pub struct Env {
-    /// The reactor's clock.
     pub clock: Clock,
-    /// Set when the reactor has begun to stop; the same for all its instances.
+    /// Set when the reactor begins to stop.
     pub stopping: Arc<AtomicBool>,
-    /// Set when nothing more is begun there.
+    /// Set when nothing new may begin on the reactor.
     pub ending: Arc<AtomicBool>,
-    /// What all share.
     pub host: Arc<HostShared>,
 }
 
-/// Numbers for what an instance asks for.
+/// Assigns ids.
 #[derive(Debug, Default)]
 pub(super) struct Ids(u32);
 
 impl Ids {
-    /// The next number that is not taken; less is taken at once than there are numbers.
+    /// The next id that is not in use. There are more ids than things in use.
     pub(super) fn next(&mut self, is_taken: impl Fn(u32) -> bool) -> u32 {
         loop {
             self.0 = self.0.wrapping_add(1);
@@ -273,5 +267,5 @@ impl Ids {
     }
 }
 
-// The vocabulary has no functions.
+// The interface has types only.
 impl types::Host for HostState {}

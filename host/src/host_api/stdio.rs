@@ -20,27 +20,27 @@ use crate::plugin::counters::CounterKey;
 use crate::plugin::lines::PluginLines;
 use crate::quota::budget::Reservation;
 
-/// Bytes that a guest may write at once: what `check-write` grants. More ends the instance, as WASI has it, so that the
-/// work of one call has a bound.
+/// The most bytes of one write, which `check-write` returns. A longer write traps, as WASI specifies; so the work of one
+/// call is bounded.
 pub const PERMIT: usize = 64 * 1024;
 
-/// What lines of standard error are told as.
+/// The stream's name in log lines.
 const STDERR: &str = "stderr";
 
-/// A standard stream of a guest, cut into lines. Each handle on it has a line of its own that is not whole yet.
+/// A standard stream of a guest, cut into lines. Each handle has an incomplete line of its own.
 pub struct Lines {
     plugin: Arc<Plugin>,
     clock: Clock,
     voice: Voice,
     stream: &'static str,
     level: Level,
-    /// Copied to the host's standard output as it is.
+    /// Whether it is copied to the host's standard output unchanged.
     is_raw: bool,
-    /// The beginning of a line, at most `log_line` bytes.
+    /// The incomplete line, at most `log_line` bytes.
     begun: Vec<u8>,
-    /// The same bytes in the tenant's account; none where nothing has begun.
+    /// The same bytes, reserved of the tenant's budget; none if there is no incomplete line.
     counted: Option<Reservation>,
-    /// Whether the rest of this line is left out because it is too long.
+    /// Whether the rest of this line is dropped because it is too long.
     is_full: bool,
 }
 
@@ -102,7 +102,7 @@ impl Lines {
         }
     }
 
-    /// Adds to the line that has begun, as far as there is room for it.
+    /// Appends to the incomplete line, as far as there is room.
     fn keep(&mut self, piece: &[u8]) {
         if self.is_full {
             return;
@@ -116,7 +116,7 @@ impl Lines {
         self.begun.extend_from_slice(kept);
     }
 
-    /// Reserves bytes in the tenant's account; where it has no room, the rest of the line is left out.
+    /// Reserves bytes of the tenant's budget; if it has no room, the rest of the line is dropped.
     fn count(&mut self, bytes: usize) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let memory = &self.plugin.tenant.host_memory;
@@ -142,7 +142,7 @@ impl Lines {
     }
 
     fn add(&self, lines: &mut PluginLines<'_>, line: &[u8], is_cut: bool) {
-        // A panic in Rust begins with an empty line, which tells an operator nothing.
+        // The output of a panic in Rust begins with an empty line.
         let is_of_stderr = self.stream == STDERR;
         let is_worthless = line.is_empty() || is_of_stderr && is_advice(line);
         if !is_worthless {

@@ -1,4 +1,4 @@
-//! `timers`: ids are given here, deadlines are kept by the reactor.
+//! `timers`: ids are assigned here; the reactor keeps the deadlines.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ impl HostState {
         let id = self.ids.next(|id| self.timers.contains(&id));
         self.timers.insert(id);
         let after = Duration::from_millis(milliseconds.into());
-        // Zero is the next turn, not the next millisecond.
+        // Zero means the next turn, not the next millisecond.
         let deadline = match milliseconds {
             0 => self.env.clock.turn(),
             _ => (self.env.clock.now() + after).on_grid(),

@@ -1,4 +1,4 @@
-//! `tls`: TLS on the connections of a plugin, and what is known of their sessions.
+//! `tls`: TLS on a plugin's connections, and queries about their sessions.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::net::connection::tls::Judgement;
 use crate::net::connection::tls_record::{TlsSide, TlsStart};
 use crate::quota::host_memory::TLS_BYTES;
 
-/// Protocols that one side may offer.
+/// The most ALPN protocols that one side may offer.
 const ALPN_NAMES_MAX: usize = 16;
 
 impl HostState {
-    /// The side of a session that a plugin asks for, with the name that a client asks for.
+    /// The requested side of a session, and the server name of a client.
     fn tls_side(&self, role: Role) -> Result<(TlsSide, Option<String>), ErrorCode> {
         match role {
             Role::Client(client) => {
@@ -58,7 +58,7 @@ impl HostState {
     }
 }
 
-/// Names of protocols as they are sent.
+/// ALPN protocol names as bytes.
 fn protocols(alpn: &[String]) -> Result<Vec<Vec<u8>>, ErrorCode> {
     let is_good = |name: &String| (1..=ALPN_BYTES_MAX).contains(&name.len());
     if ALPN_NAMES_MAX < alpn.len() || !alpn.iter().all(is_good) {
@@ -72,7 +72,7 @@ impl tls::Host for HostState {
         let found = self.sockets.get(socket.rep());
         let (id, connection) = found.ok_or(ErrorCode::Closed)?;
         let (id, connection) = (*id, connection.clone());
-        // Before a profile is looked for: what is over needs none.
+        // Checked before the profile: on a closed connection a missing profile is no denial.
         connection.lock().may_start_tls()?;
         let verification = match &role {
             Role::Client(client) => client.verification,

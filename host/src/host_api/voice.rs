@@ -1,5 +1,5 @@
-//! What an instance says in one event, and about which connection: for the lines of its own, and for the line that tells of its
-//! end.
+//! The output of an instance in one event, with its connection: for its log lines, and for the line that reports its
+//! trap.
 
 use std::sync::Arc;
 
@@ -11,32 +11,32 @@ use crate::plugin::Plugin;
 use crate::plugin::subject::Subject;
 use crate::quota::budget::Reservation;
 
-/// What the standard library of Rust adds to what it says of a panic, which nobody here can do.
+/// The hint that Rust's standard library adds to a panic message; a guest's environment cannot be set that way.
 const ADVICE: &[u8] = b"note: run with `RUST_BACKTRACE";
 
-/// Whether this line of standard error helps nobody.
+/// Whether this line of standard error is that hint.
 pub(super) fn is_advice(line: &[u8]) -> bool {
     line.starts_with(ADVICE)
 }
 
-/// What an instance says in one event. Clones are the same.
+/// The output of an instance in one event. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Voice(Arc<Mutex<Said>>);
 
 #[derive(Debug, Default)]
 struct Said {
-    /// In which of its events.
+    /// The number of the event.
     event: u64,
-    /// The connection that the event is about; it is looked at when something is said.
+    /// The connection of the event; only looked up when a line is written.
     connection: Option<SharedConnection>,
-    /// The end of it, the last lines.
+    /// The last lines.
     last: Vec<u8>,
-    /// Counts that in the tenant's account.
+    /// The same bytes, reserved of the tenant's budget.
     counted: Option<Reservation>,
 }
 
 impl Voice {
-    /// It may speak in this event, about this connection.
+    /// Begins the output of this event, about this connection.
     pub(super) fn may_speak<'a>(
         &self,
         event: u64,
@@ -49,14 +49,14 @@ impl Voice {
         }
     }
 
-    /// The connection that it speaks about.
+    /// The connection of the event, for the log.
     pub(super) fn subject(&self) -> Option<Subject> {
         let connection = self.0.lock().connection.clone()?;
         let connection = connection.lock();
         Some(Subject { connection: connection.number, handler: connection.handler.clone() })
     }
 
-    /// It has said this line.
+    /// Notes a line.
     pub(super) fn says(&self, plugin: &Plugin, line: &[u8]) {
         if line.is_empty() || is_advice(line) {
             return;
@@ -74,7 +74,7 @@ impl Voice {
         let is_first = said.last.is_empty();
         let over = (said.last.len() + usize::from(!is_first)).saturating_sub(room);
         let over = over.min(said.last.len());
-        // Whole lines go.
+        // Only whole lines are dropped.
         let rest = said.last[over..].iter().position(|byte| *byte == b'\n');
         let gone = if over == 0 { 0 } else { rest.map_or(said.last.len(), |at| over + at + 1) };
         said.last.drain(..gone);
@@ -84,7 +84,7 @@ impl Voice {
         said.last.extend_from_slice(line);
     }
 
-    /// The last that it has said in this event, if anything.
+    /// The last lines of this event, if any.
     pub(super) fn last_words(&self, event: u64) -> Option<GuestText> {
         let said = self.0.lock();
         let has_spoken = said.event == event && !said.last.is_empty();

@@ -1,9 +1,9 @@
-//! WASI 0.2 with what is granted: the folders and environment variables of the plugin's section, no sockets.
-//! Standard output and standard error become lines of the plugin.
+//! WASI 0.2 as far as it is granted: the folders and environment variables of the plugin's section, no sockets.
+//! Standard output and standard error become log lines of the plugin.
 //!
-//! All of it is synchronous: a guest that waits parks the thread that made the call, by [`CallMeter::wait`], which
-//! knows the call's deadline and is woken when the call is ended. What touches a file system is done on a thread of
-//! its own (`plugin::file_calls`), so that what is stuck there is not the guest.
+//! All of it is synchronous: a guest that waits parks the thread of its call in [`CallMeter::wait`], which
+//! respects the call's deadline and returns when the call is cancelled. Calls into file systems run on file
+//! threads (`plugin::file_calls`), so that a file system that hangs does not hold the guest's thread.
 
 mod clock;
 mod file_stream;
@@ -38,22 +38,22 @@ use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
 use crate::quota::semaphore::Permit;
 
-/// Most random bytes that one call brings: making them takes about a slice, during which nothing can interrupt it.
+/// The most random bytes of one call: generating them takes about a slice and cannot be interrupted.
 const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
 /// The WASI side of one instance.
 pub struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
-    /// How many handles the guest has; none when it has called anything of WASI since they were counted.
+    /// The number of the guest's handles; none if WASI was called since they were counted.
     handles: Option<usize>,
-    /// How many it may have.
+    /// The most handles that it may have.
     allowed: HandlesAllowed,
-    /// Of what it has opened, by its handles.
+    /// The permits of open descriptors, by handle.
     descriptors: HashMap<u32, Arc<Permit>>,
 }
 
-/// What the functions that may wait work with.
+/// The state that blocking functions need.
 pub(super) struct WaitingView<'a> {
     table: &'a mut ResourceTable,
     descriptors: &'a mut HashMap<u32, Arc<Permit>>,
@@ -63,14 +63,14 @@ pub(super) struct WaitingView<'a> {
     plugin: &'a Plugin,
 }
 
-/// Tells the engine of [`WaitingView`].
+/// The engine's accessor of [`WaitingView`].
 struct HasWaitingView;
 
 impl HasData for HasWaitingView {
     type Data<'a> = WaitingView<'a>;
 }
 
-/// Links WASI. What does not wait is the engine's own; sockets are not there to be waited for.
+/// Links WASI. Functions that do not block are wasmtime's; sockets are refused.
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     let (stable, waiting) = (http_types::LinkOptions::default(), HostState::waiting);
     http_types::add_to_linker::<_, HasWaitingView>(linker, &stable, waiting)?;
@@ -114,14 +114,14 @@ fn link_what_does_not(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
     cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, HostState::cli)?;
-    // No guest has a socket: what is done with one is linked so that components fit, and never called.
+    // No guest gets a socket. Its methods are linked so that components link, and are never called.
     sockets::network::add_to_linker::<_, WasiSockets>(l, &Default::default(), HostState::sockets)?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(l, HostState::sockets)?;
     bindings::sync::sockets::tcp::add_to_linker::<_, WasiSockets>(l, HostState::sockets)?;
     bindings::sync::sockets::udp::add_to_linker::<_, WasiSockets>(l, HostState::sockets)
 }
 
-/// Tells the engine of the table alone.
+/// The engine's accessor of the table alone.
 struct HasTable;
 
 impl HasData for HasTable {
@@ -129,9 +129,9 @@ impl HasData for HasTable {
 }
 
 impl HostState {
-    /// What it has of WASI, made when it first asks for something, and the rest that a call of WASI needs.
+    /// The WASI side of the instance, made at the first call, and the other state that a call needs.
     fn entered(&mut self) -> (&mut Wasi, &mut CallMeter, &Env, &Arc<Plugin>) {
-        // What is written may be said.
+        // Standard output and error need it.
         self.voice();
         let voice = &*self.voice.get_or_insert_default();
         let (plugin, env, max) = (&self.plugin, &self.env, self.plugin.config.limits.handles);
@@ -163,7 +163,7 @@ impl HostState {
 }
 
 impl HostState {
-    /// What its handles of WASI are of.
+    /// The table of its WASI handles.
     fn table(&mut self) -> &mut ResourceTable {
         let (wasi, ..) = self.entered();
         &mut wasi.table
@@ -171,7 +171,7 @@ impl HostState {
 }
 
 impl WaitingView<'_> {
-    /// Waits for this with the table at hand.
+    /// Waits for a future that needs the table.
     fn wait<'a, T>(
         &'a mut self,
         begin: impl AsyncFnOnce(&'a mut ResourceTable) -> T,
@@ -188,20 +188,20 @@ impl WasiView for HostState {
 }
 
 impl HostState {
-    /// The bound that says how many handles of WASI it may have.
+    /// The bound that sets the most WASI handles.
     pub(crate) fn bound_of_handles(&self) -> &'static Bound {
         self.wasi.as_ref().map_or(&limits::HANDLES, |wasi| wasi.allowed.bound)
     }
 }
 
 impl Wasi {
-    /// Handles that the guest has. The table does not know their number, and only a call of WASI changes it.
+    /// The number of the guest's handles. The table does not keep it, so it is counted again after calls of WASI only.
     pub(super) fn handles(&mut self) -> usize {
         let table = &mut self.table;
         *self.handles.get_or_insert_with(|| table.iter_mut().count())
     }
 
-    /// Bounds the handles that the guest may have from now on.
+    /// Sets the most handles that the guest may have.
     pub(super) fn allow_handles(&mut self, allowed: HandlesAllowed) {
         self.table.set_max_capacity(allowed.number);
         self.allowed = allowed;

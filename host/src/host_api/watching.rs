@@ -11,7 +11,7 @@ use crate::quota::host_memory::{self, Admission, WATCH_BYTES};
 impl watching::Host for HostState {
     fn watch_file(&mut self, path: String) -> Result<u32, WatchError> {
         self.address_while_running().map_err(|_| WatchError::Denied)?;
-        // It is watched all the same: the contract has no error for that.
+        // A missing export is only logged: the contract has no error for it.
         let _ = self.needs("watching.watch-file", &[Export::FileModified]);
         let granted = self.granted_path("watching.watch-file", &path).map_err(WatchFault::from)?;
         let permit = self.permit(&limits::WATCHES, &self.plugin.usage.watches);

@@ -38,7 +38,7 @@ impl monotonic_clock::Host for WaitingView<'_> {
     }
 
     fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        // One that the clock will never show is never ready.
+        // A time that the clock cannot reach is never ready.
         let at = self.clock.now().as_nanos().checked_add(duration);
         self.sleep(at.map(|at| Moment::from_start(Duration::from_nanos(at))))
     }

@@ -1,4 +1,4 @@
-//! A file as a stream: each piece is read or written on a thread for files, one at a time.
+//! A file as a stream: one piece at a time is read or written on a file thread.
 
 use std::fs::File;
 use std::io;
@@ -13,33 +13,33 @@ use crate::plugin::file_calls::{FileAnswer, FileCalls};
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::Permit;
 
-/// Most bytes that are read or written at once.
+/// The most bytes of one read or write.
 pub(super) const PIECE: usize = 64 << 10;
 
-/// Where a stream does its calls.
+/// How a stream makes its calls into the file system.
 #[derive(Clone)]
 pub(super) struct FileAccess {
     pub calls: FileCalls,
     pub tenant: usize,
-    /// Its account for the pieces.
+    /// The budget of the pieces.
     pub memory: ByteBudget,
 }
 
 impl FileAccess {
-    /// Room for one piece.
+    /// Reserves memory for one piece.
     fn room(&self) -> io::Result<Reservation> {
         let room = self.memory.reserve(PIECE as u64);
         room.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
     }
 }
 
-/// A file that is open, and whose descriptor it counts as.
+/// An open file, with the permit of its descriptor.
 pub(super) struct OpenFile {
     pub file: Arc<File>,
     pub _descriptor: Option<Arc<Permit>>,
 }
 
-/// Reads a file from a position on.
+/// Reads a file from a position.
 pub(super) struct FileInput {
     file: OpenFile,
     position: u64,
@@ -144,14 +144,14 @@ impl InputStream for FileInput {
     }
 }
 
-/// Where the next piece goes.
+/// The position of the next piece.
 #[derive(Clone, Copy)]
 pub(super) enum WritePlace {
     At(u64),
     End,
 }
 
-/// Writes a file, from a position on or behind its end.
+/// Writes a file from a position, or appends.
 pub(super) struct FileOutput {
     file: OpenFile,
     place: WritePlace,
@@ -184,7 +184,7 @@ impl FileOutput {
         };
     }
 
-    /// The failure of what was written last, told once.
+    /// The failure of the last write, reported once.
     fn failure(&mut self) -> StreamResult<()> {
         match std::mem::replace(&mut self.state, Output::Ended) {
             Output::Failed(error) => Err(StreamError::LastOperationFailed(error.into())),
@@ -241,7 +241,7 @@ impl OutputStream for FileOutput {
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        // Nothing is kept here: what was written is under way.
+        // Nothing is buffered: the last write is in progress already.
         self.failure()
     }
 
@@ -250,7 +250,7 @@ impl OutputStream for FileOutput {
         Ok(if let Output::Ready = self.state { PIECE } else { 0 })
     }
 
-    /// Waits for what is under way, so that nothing that was written is lost.
+    /// Waits for the write in progress, so that no written bytes are lost.
     async fn cancel(&mut self) {
         self.settle().await;
     }

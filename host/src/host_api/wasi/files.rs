@@ -1,4 +1,4 @@
-//! Granted folders: each call is the engine's own, made on a thread for files with copies of the descriptors it is about.
+//! Granted folders: each call is wasmtime's own, run on a file thread with copies of the descriptors that it needs.
 
 use std::pin::pin;
 use std::sync::{Arc, LazyLock};
@@ -23,20 +23,20 @@ use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::host_memory::{self, ENTRY_BYTES};
 use crate::quota::semaphore::Permit;
 
-/// Calls into file systems are made on the thread that asks for them: it is there for that.
+/// Makes wasmtime call the file system on the calling thread, which is a file thread.
 static ON_THIS_THREAD: LazyLock<WasiFilesystemCtx> = LazyLock::new(|| {
     let mut builder = WasiCtx::builder();
     builder.allow_blocking_current_thread(true).build().filesystem().clone()
 });
 
-/// What a call has on its thread: copies of descriptors, and no others.
+/// The table of a call on its file thread: copies of the descriptors that it needs.
 struct Bench {
     table: ResourceTable,
     context: WasiFilesystemCtx,
 }
 
 impl Bench {
-    /// A bench with copies of these.
+    /// A table with copies of these descriptors.
     fn new<const N: usize>(of: [Descriptor; N]) -> FsResult<(Bench, [Resource<Descriptor>; N])> {
         let mut table = ResourceTable::new();
         let mut handles = of.map(|descriptor| table.push(descriptor).map_err(FsError::trap));
@@ -54,7 +54,7 @@ impl Bench {
     }
 }
 
-/// A folder that was read as a whole, and what the host keeps of it.
+/// The entries of a folder, read completely, and their host memory.
 struct Listing {
     entries: std::vec::IntoIter<FsResult<engine::DirectoryEntry>>,
     _kept: Reservation,
@@ -70,7 +70,7 @@ impl Listing {
     }
 }
 
-/// The result of a call that is made at once, whatever its type says.
+/// The result of a future that is ready at its first poll.
 fn at_once<T>(call: impl Future<Output = T>) -> FsResult<T> {
     let made = poll_noop(pin!(call));
     made.ok_or_else(|| FsError::trap(wasmtime::format_err!("a call into a file system waits")))
@@ -89,7 +89,7 @@ impl WaitingView<'_> {
         }
     }
 
-    /// Does something with copies of these descriptors on a thread for files, and waits for it.
+    /// Runs `work` with copies of these descriptors on a file thread, and waits for it.
     fn on_thread<T: Send + 'static, const N: usize>(
         &mut self,
         handles: &[Resource<Descriptor>; N],
@@ -109,7 +109,7 @@ impl WaitingView<'_> {
         self.call.wait(answer).map_err(ended)??
     }
 
-    /// The right to one more descriptor; in the words of WASI, its quota is used up where there is none.
+    /// A permit for one more descriptor; the WASI error is `quota` if there is none.
     fn descriptor(&self) -> FsResult<Arc<Permit>> {
         let permit = self.host.descriptors.acquire(self.plugin.tenant.index);
         let Some(permit) = permit else {
@@ -119,7 +119,7 @@ impl WaitingView<'_> {
         Ok(Arc::new(permit))
     }
 
-    /// Whose descriptor a stream on this handle keeps open.
+    /// The permit of the descriptor that a stream on this handle keeps open.
     fn descriptor_of(&self, handle: &Resource<Descriptor>) -> Option<Arc<Permit>> {
         self.descriptors.get(&handle.rep()).cloned()
     }
@@ -149,8 +149,8 @@ impl WaitingView<'_> {
     }
 }
 
-/// Opens what is at a path, if it is a file or a folder. A pipe, a socket or a device is not even opened: that alone may
-/// wait for ever, or set something off.
+/// Opens a path, if it is a file or a folder. A pipe, a socket or a device is not opened at all, since opening it may
+/// block for ever or have side effects.
 fn open(
     bench: &mut Bench,
     handle: &Resource<Descriptor>,
@@ -160,12 +160,12 @@ fn open(
 ) -> FsResult<Descriptor> {
     let mut view = bench.view();
     let again = || Resource::new_borrow(handle.rep());
-    // What is not there may be made; anything else the open says in its own words.
+    // A missing file may be created; other errors are reported by the open itself.
     if let Ok(found) = at_once(view.stat_at(again(), path_flags, path.clone()))? {
         refuse_special(found.type_)?;
     }
     let opened = at_once(view.open_at(again(), path_flags, path, open_flags, flags))??;
-    // Somebody else may have put another thing there meanwhile.
+    // The path may have been replaced meanwhile.
     let kind = at_once(view.get_type(Resource::new_borrow(opened.rep())))??;
     refuse_special(kind)?;
     Ok(bench.table.delete(opened)?)
@@ -337,7 +337,7 @@ impl types::HostDescriptor for WaitingView<'_> {
                 at_once(engine::HostDescriptor::read_directory(&mut bench.view(), handle))??;
             Listing::of(bench.table.delete(entries)?, &memory)
         })?;
-        // The contract's type has no place for what was counted: the guest's handle leads to a type that has.
+        // WASI's type has no field for the permit, so the handle leads to a type of ours.
         Ok(Resource::new_own(self.table.push(listing)?.rep()))
     }
 
@@ -463,7 +463,7 @@ impl types::HostDescriptor for WaitingView<'_> {
             at_once(engine::HostDescriptor::is_same_object(&mut bench.view(), handle, other))?
                 .map_err(FsError::trap)
         });
-        // It has no errors of its own: what is left ends the guest.
+        // The function has no error code: other failures trap.
         same.map_err(|error| wasmtime::format_err!("{error:?}"))
     }
 
@@ -494,7 +494,7 @@ impl types::HostDescriptor for WaitingView<'_> {
     }
 
     fn drop(&mut self, handle: Resource<Descriptor>) -> wasmtime::Result<()> {
-        // Closing may wait for a file system too.
+        // Closing may block in the file system too.
         let permit = self.descriptors.remove(&handle.rep());
         let descriptor = self.table.delete(handle)?;
         let close = move || drop((descriptor, permit));

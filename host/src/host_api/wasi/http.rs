@@ -1,8 +1,8 @@
-//! `wasi:http` 0.2: requests and answers as a guest sees them, and the server that makes the one and sends the other.
+//! `wasi:http` 0.2: requests and responses as resources of a guest, and the server that reads requests and sends responses.
 //!
-//! A component that exports `incoming-handler` has no connections of its own: `session` reads requests from them, by the same
-//! codec that plugins have, and `serving` asks the guest for one answer after the other. What a guest writes into an answer's
-//! body goes straight to the peer (`answer`). Requests of a guest's own are refused, with the error that the interface has for
+//! A component that exports `incoming-handler` does not see connections: `session` reads requests from them with the codec
+//! that plugins use too, and `serving` calls the guest for one request after the other. The guest's writes to a response body
+//! go directly to the peer (`answer`). Outgoing requests of a guest are refused with the error that the interface has for
 //! that.
 
 mod answer;

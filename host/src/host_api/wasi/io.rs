@@ -1,4 +1,4 @@
-//! Streams and pollables: what waits, waits by the call's own measure.
+//! Streams and pollables. Blocking functions wait by `CallMeter::wait`.
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::sync::io::{poll, streams};
@@ -153,7 +153,7 @@ impl streams::HostOutputStream for WaitingView<'_> {
     }
 }
 
-/// The end of the call ends the guest; it is no error of the stream.
+/// A cancelled call traps the guest; it is no error of the stream.
 fn ended(ended: CallEnded) -> StreamError {
     StreamError::Trap(ended.into())
 }

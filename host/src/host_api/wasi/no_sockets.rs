@@ -1,6 +1,6 @@
-//! No sockets: connections come from the contract, which has bounds and an allow list for them.
+//! Sockets of WASI are refused: connections are made by the contract, which has limits and an allow list for them.
 //!
-//! The engine's own refusal of a name would start a runtime with threads and descriptors of its own before it says so.
+//! wasmtime's own implementation of name look-ups would start a runtime with threads and descriptors before it refuses.
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::DynPollable;
@@ -35,7 +35,7 @@ impl ip_name_lookup::Host for WaitingView<'_> {
     }
 }
 
-/// No guest has one.
+/// Uninhabited: no guest gets one.
 impl ip_name_lookup::HostResolveAddressStream for WaitingView<'_> {
     fn resolve_next_address(
         &mut self,
@@ -63,7 +63,7 @@ impl network::Host for WaitingView<'_> {
     }
 
     fn network_error_code(&mut self, _: Resource<IoError>) -> wasmtime::Result<Option<ErrorCode>> {
-        // No error of a stream comes from a socket.
+        // No stream belongs to a socket.
         Ok(None)
     }
 }

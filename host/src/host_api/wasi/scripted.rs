@@ -1,4 +1,4 @@
-//! Chance and the calendar where a script moves the clock: the same in every run.
+//! Random numbers and the calendar under a scripted clock: deterministic.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use wasmtime_wasi::random::Deterministic;
 use crate::clock::Clock;
 use crate::net::network::Network;
 
-/// Bytes of chance after which they come again.
+/// The period of the random bytes.
 const CYCLE_BYTES: usize = 4096;
-/// When a script begins: 2000-01-01T00:00:00Z.
+/// The date at which a script begins: 2000-01-01T00:00:00Z.
 const BEGIN: Duration = Duration::from_secs(946_684_800);
 
-/// The date that moves with a script's clock.
+/// A wall clock that follows the script's clock.
 struct Calendar(Clock);
 
 impl HostWallClock for Calendar {
@@ -27,7 +27,7 @@ impl HostWallClock for Calendar {
     }
 }
 
-/// Gives an instance what a script decides, if one does. Each instance has numbers of its own.
+/// If the network is scripted, makes an instance's random numbers and calendar deterministic. Each instance has other numbers.
 pub(super) fn settle(builder: &mut WasiCtxBuilder, clock: &Clock, network: &Network) {
     let Network::Scripted(network) = network else { return };
     let seed = network.next_number();
@@ -40,7 +40,7 @@ pub(super) fn settle(builder: &mut WasiCtxBuilder, clock: &Clock, network: &Netw
         .insecure_random_seed(u128::from(mixed(seed)) << 64 | u128::from(mixed(!seed)));
 }
 
-/// Another number, far from those of its neighbours (SplitMix64).
+/// Mixes a number (SplitMix64).
 fn mixed(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

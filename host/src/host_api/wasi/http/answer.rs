@@ -1,4 +1,4 @@
-//! An answer on its way from a guest to its peer, as its body is written.
+//! A response on its way from a guest to its peer, while its body is written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::host_api::alarm::Alarm;
 use crate::net::connection::{SendError, SharedConnection};
 use crate::quota::budget::{ByteBudget, Reservation};
 
-/// Bytes that a guest may write at once, and before it has said whose answer it is.
+/// The most bytes of one write, and of a body before the response is set.
 const PERMIT: usize = 64 << 10;
-/// What the framing of a piece takes at most.
+/// The most bytes of the framing of a piece.
 const FRAME: usize = 32;
-/// How often a guest that waits for its peer has what is queued sent: it holds no loop meanwhile.
+/// How often the thread of a guest that waits for its peer flushes the outbox; it does not hold the loop meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// Bytes that are sent in one such look.
+/// The most bytes of one such flush.
 const FLUSHED_AT_ONCE: usize = 256 << 10;
 
-/// Where an answer goes.
+/// The connection to which a response is sent.
 #[derive(Debug, Clone)]
 pub(super) struct AnswerPeer {
     pub(super) connection: SharedConnection,
@@ -30,83 +30,83 @@ pub(super) struct AnswerPeer {
     pub(super) alarm: Alarm,
 }
 
-/// What is sent before the body.
+/// The head of a response.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) status: StatusCode,
     pub(super) headers: Headers,
-    /// The length of the body, if the guest has said it.
+    /// The declared length of the body, if the guest has set it.
     pub(super) length: Option<u64>,
 }
 
-/// The body of a message of a guest's. Clones are the same.
+/// The body of an outgoing message. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Body(Arc<Mutex<BodyState>>);
 
 #[derive(Debug)]
 enum BodyState {
-    /// Of an answer that has no peer yet.
+    /// Of a response that is not set yet.
     Early {
         bytes: Vec<u8>,
         kept: Reservation,
-        /// Its trailers, once it is whole.
+        /// Its trailers, once it is complete.
         end: Option<Headers>,
     },
-    /// Of a request, which nobody sends.
+    /// Of an outgoing request, which is never sent.
     Nowhere,
-    /// Of an answer that has one.
+    /// Of a response with a peer.
     Going(Box<Going>),
 }
 
-/// An answer that has a peer.
+/// A response with a peer.
 #[derive(Debug)]
 struct Going {
     peer: AnswerPeer,
     exchange: Exchange,
-    /// Until it is sent, with the first byte of the body or with its end.
+    /// The head, until it is sent with the first byte of the body or with its end.
     head: Option<Head>,
     writer: BodyWriter,
-    /// Bytes of it that were written after its peer was gone.
+    /// Bytes of the body that were dropped because the peer has gone.
     lost: usize,
 }
 
-/// Why a body has no end.
+/// Why a body cannot be finished.
 #[derive(Debug)]
 pub(super) enum BodyFault {
-    /// It does not have the length that was said.
+    /// It does not have the declared length.
     Length,
-    /// Its peer does not read.
+    /// The peer does not read.
     Peer,
     /// Its head cannot be written.
     Head(String),
 }
 
-/// The tenant's account is full.
+/// The error of a full tenant budget.
 pub(super) fn no_memory() -> wasmtime::Error {
     wasmtime::Error::msg(
         "the limit `host_memory` of its tenant has no room for a part of a message",
     )
 }
 
-/// How far an answer has come.
+/// The progress of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyProgress {
     /// Nothing of it was sent.
     Unsent,
     /// Its body has not ended.
     Begun,
-    /// All of it was sent, and the connection stays or does not.
+    /// All of it was sent; `keep_alive` says whether the connection stays open.
     Whole { keep_alive: bool },
 }
 
 impl Body {
-    /// Of an answer; none where its tenant has no room for it.
+    /// The body of a response that is not set yet; none if the tenant has no room for it.
     pub(super) fn early(memory: &ByteBudget) -> Option<Body> {
         let kept = memory.reserve(0)?;
         Some(Body::new(BodyState::Early { bytes: Vec::new(), kept, end: None }))
     }
 
-    /// Of a request.
+    /// The body of an outgoing request.
     pub(super) fn nowhere() -> Body {
         Body::new(BodyState::Nowhere)
     }
@@ -115,13 +115,13 @@ impl Body {
         Body(Arc::new(Mutex::new(state)))
     }
 
-    /// The answer has its peer: what was written goes there.
+    /// The response was set: sends what was written to its peer.
     pub(super) fn attach(&self, peer: AnswerPeer, exchange: Exchange, head: Head) {
         let mut state = self.0.lock();
         let writer = BodyWriter::None;
         let mut going = Box::new(Going { peer, exchange, head: Some(head), writer, lost: 0 });
         if let BodyState::Early { bytes, end, .. } = &mut *state {
-            // A peer that is gone is told to the guest when it writes next.
+            // A failure is reported by the guest's next write.
             let _ = match end.take() {
                 Some(trailers) => going.send_whole(bytes, &trailers),
                 None if bytes.is_empty() => Ok(()),
@@ -131,7 +131,7 @@ impl Body {
         *state = BodyState::Going(going);
     }
 
-    /// How many bytes may be written.
+    /// The number of bytes that may be written.
     pub(super) fn room(&self) -> StreamResult<usize> {
         match &*self.0.lock() {
             BodyState::Early { bytes, .. } if PERMIT <= bytes.len() => Err(StreamError::trap(
@@ -144,14 +144,14 @@ impl Body {
         }
     }
 
-    /// Ready when there is room, or will never be any.
+    /// Ready when there is room, or when there will never be any.
     pub(super) async fn wait_for_room(&self) {
         while let Some((clock, alarm)) = self.look_for_room() {
             alarm.sleep_until(Some(clock.now() + LOOK_AGAIN)).await;
         }
     }
 
-    /// Sends what is queued; what to wait with, where there is no room after that.
+    /// Flushes the outbox; returns the clock and alarm to wait with, if there is still no room.
     fn look_for_room(&self) -> Option<(Clock, Alarm)> {
         let state = self.0.lock();
         let BodyState::Going(going) = &*state else { return None };
@@ -181,7 +181,7 @@ impl Body {
         }
     }
 
-    /// It is whole.
+    /// Finishes the body.
     pub(super) fn finish(&self, trailers: Headers) -> Result<(), BodyFault> {
         match &mut *self.0.lock() {
             BodyState::Nowhere => Ok(()),
@@ -222,8 +222,8 @@ impl Going {
         self.writer.write(piece, &mut out).map_err(failed)?;
         match self.send(&out) {
             Ok(()) => Ok(()),
-            // Most handlers take the end of a stream for a fault of their own, and trap: then a peer that goes away early
-            // could have a plugin put in quarantine. So a little is forgotten; whoever writes on and on is told.
+            // Most handlers treat a closed stream as an error and trap, so that peers that leave early could put a plugin in
+            // quarantine. So the first bytes are dropped silently, and only a handler that goes on writing gets the error.
             Err(SendError::Closed | SendError::Closing) if self.lost < PERMIT => {
                 self.lost += piece.len();
                 Ok(())
@@ -233,9 +233,9 @@ impl Going {
         }
     }
 
-    /// The end of the body. Where the guest had said another length, there is none: whoever asked sees that it is cut.
+    /// Ends the body. If it does not have the declared length the connection is cut, so that the peer sees it is incomplete.
     fn end(&mut self, trailers: &Headers) -> Result<(), BodyFault> {
-        // The answer to `HEAD` says nothing of a body that was not written.
+        // For `HEAD` the length of a body that was not written is unknown.
         let body = if self.exchange.is_head { Outgoing::Unknown } else { Outgoing::Known(0) };
         let mut out = Vec::new();
         self.begin(body, &mut out).map_err(|error| BodyFault::Head(error.to_string()))?;
@@ -250,7 +250,7 @@ impl Going {
         }
     }
 
-    /// A body that is known from its begin to its end.
+    /// Sends a complete body.
     fn send_whole(&mut self, bytes: &[u8], trailers: &Headers) -> Result<(), BodyFault> {
         let length = Outgoing::Known(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let body = if trailers.is_empty() { length } else { Outgoing::Unknown };
@@ -263,7 +263,7 @@ impl Going {
         self.end(trailers)
     }
 
-    /// Writes the head, if that was not done.
+    /// Writes the head, if that was not done yet.
     fn begin(
         &mut self,
         body: Outgoing,

@@ -1,4 +1,4 @@
-//! `wasi:http` in Rust. Its resources are the host's own; those of `wasi:io` and of the clocks are the engine's.
+//! The bindings of `wasi:http`. Its resources are the host's; those of `wasi:io` and of the clocks are wasmtime's.
 
 wasmtime::component::bindgen!({
     path: "wasi",

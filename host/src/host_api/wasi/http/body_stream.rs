@@ -6,7 +6,7 @@ use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, Stream
 use super::answer::Body;
 use crate::quota::budget::Reservation;
 
-/// The body of a request, which is there from the beginning.
+/// The body of an incoming request, which is in memory.
 #[derive(Debug)]
 pub(super) struct WholeBody {
     bytes: Bytes,
@@ -34,7 +34,7 @@ impl InputStream for WholeBody {
     }
 }
 
-/// Where a guest writes the body of a message of its own.
+/// The output stream of an outgoing body.
 pub(super) struct BodyStream(pub(super) Body);
 
 #[async_trait::async_trait]
@@ -55,12 +55,12 @@ impl OutputStream for BodyStream {
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        // Each write goes to the peer at once, as far as it takes it.
+        // Each write is sent to the peer at once.
         Ok(())
     }
 }
 
-/// Of what is there from the beginning.
+/// A pollable that is always ready.
 pub(super) struct AtHand;
 
 #[async_trait::async_trait]

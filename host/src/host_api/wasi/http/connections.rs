@@ -11,9 +11,9 @@ use crate::base::arena::ConnectionId;
 #[derive(Default)]
 pub struct HttpServer {
     pub(super) sessions: FxHashMap<ConnectionId, Session>,
-    /// What goes on with the next request of a connection.
+    /// Ticks that begin the next request of a connection.
     pub(super) ticks: FxHashMap<u32, ConnectionId>,
-    /// Its instance has answered a request.
+    /// Whether its instance has answered a request.
     pub(super) is_used: bool,
     /// The request that the guest is in.
     pub(super) current: Option<Current>,
@@ -25,12 +25,10 @@ pub(super) struct Current {
     pub(super) answer: AnswerSlot,
 }
 
-/// What a guest is called with.
+/// The arguments of one call of the guest.
 pub struct HttpCall {
-    /// The request.
     pub request: Resource<IncomingRequest>,
-    /// Where it puts its answer.
     pub answer: Resource<ResponseOutparam>,
-    /// Whether the guest's instance may have it as it is: a new one has to take its place otherwise.
+    /// Whether the instance can be called as it is; otherwise a new one has to replace it.
     pub is_first: bool,
 }

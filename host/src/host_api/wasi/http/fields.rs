@@ -1,4 +1,4 @@
-//! `fields`: headers and trailers of a guest, within a bound and counted for its tenant.
+//! `fields`: headers and trailers of a guest, bounded and charged to its tenant.
 
 use sandloop_http::Headers;
 use wasmtime::component::Resource;
@@ -11,7 +11,7 @@ use crate::host_api::wasi::WaitingView;
 use crate::quota::budget::ByteBudget;
 use crate::quota::host_memory::ENTRY_BYTES;
 
-/// What belongs to a connection and not to a message: the host's affair, and never seen by a guest.
+/// Hop-by-hop headers: the host handles them, and guests never see them.
 const FORBIDDEN: [&str; 9] = [
     "connection",
     "host",
@@ -25,13 +25,13 @@ const FORBIDDEN: [&str; 9] = [
 ];
 
 impl Fields {
-    /// None yet.
+    /// Empty fields.
     fn new(memory: &ByteBudget) -> wasmtime::Result<Fields> {
         let counted = FieldsMeter::new(memory)?;
         Ok(Fields { entries: Vec::new(), is_immutable: false, counted })
     }
 
-    /// Those of a message that has come, without what is the connection's.
+    /// The fields of an incoming message, without hop-by-hop headers.
     pub(super) fn received(headers: &Headers, memory: &ByteBudget) -> wasmtime::Result<Fields> {
         let mut fields = Fields::new(memory)?;
         for (name, value) in headers.iter().filter(|(name, _)| !is_forbidden(name)) {
@@ -41,26 +41,26 @@ impl Fields {
         Ok(fields)
     }
 
-    /// A copy, for `is_immutable` as it says.
+    /// A copy, which is immutable if `is_immutable`.
     pub(super) fn copy(&self, is_immutable: bool, memory: &ByteBudget) -> wasmtime::Result<Fields> {
         let mut counted = FieldsMeter::new(memory)?;
         counted.grow(self.counted.bytes)?;
         Ok(Fields { entries: self.entries.clone(), is_immutable, counted })
     }
 
-    /// The same, never to be changed.
+    /// Makes them immutable.
     pub(super) fn frozen(self) -> Fields {
         Fields { is_immutable: true, ..self }
     }
 
-    /// As the codec takes them, without the length, and the length if there is one that can be kept.
+    /// The fields for the codec without `Content-Length`, and the length if it is valid.
     pub(super) fn split(&self) -> (Headers, Option<u64>) {
         let (mut headers, mut length) = (Headers::new(), None);
         for (name, value) in &self.entries {
             if name.eq_ignore_ascii_case("content-length") {
                 length = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
             } else {
-                // Each was tried when it was added.
+                // Each was validated when it was added.
                 let _ = headers.append(name, value);
             }
         }
@@ -119,7 +119,7 @@ fn is_forbidden(name: &str) -> bool {
 }
 
 impl WaitingView<'_> {
-    /// What the host keeps of messages counts here.
+    /// The budget of messages.
     pub(super) fn account(&self) -> &ByteBudget {
         &self.plugin.tenant.host_memory
     }
@@ -130,7 +130,7 @@ impl types::Host for WaitingView<'_> {
         &mut self,
         _: Resource<IoError>,
     ) -> wasmtime::Result<Option<types::ErrorCode>> {
-        // What goes wrong with a stream of a body is that its peer is gone, which the stream's end says.
+        // A body stream fails only because its peer has gone, which the closed stream reports.
         Ok(None)
     }
 }

@@ -1,4 +1,4 @@
-//! A request as its handler sees it. Its body has come whole before the handler begins.
+//! Incoming requests. The body is read completely before the handler is called.
 
 use bytes::Bytes;
 use sandloop_http::{Headers, Method, RequestHead};
@@ -14,7 +14,7 @@ use crate::host_api::wasi::WaitingView;
 use crate::quota::budget::{ByteBudget, Reservation};
 
 impl IncomingBody {
-    /// Whole, with what counts its bytes.
+    /// A complete body, with the reservation of its bytes.
     pub(super) fn new(bytes: Vec<u8>, kept: Reservation, trailers: Headers) -> IncomingBody {
         IncomingBody { bytes: Some(WholeBody::new(Bytes::from(bytes), kept)), trailers }
     }

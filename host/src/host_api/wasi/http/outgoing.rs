@@ -1,4 +1,4 @@
-//! Answers, and requests of a guest's own, which nobody sends.
+//! Responses, and outgoing requests, which are never sent.
 
 use sandloop_http::{Headers, StatusCode};
 use wasmtime::component::Resource;
@@ -21,7 +21,7 @@ use crate::log::text::GuestText;
 use crate::plugin::denial::{Denial, Grant};
 
 impl HostResponseOutparam for WaitingView<'_> {
-    /// No component can call it: it is not linked before the interface is stable.
+    /// Not linked before the interface is stable, so no component can call it.
     fn send_informational(
         &mut self,
         _: Resource<ResponseOutparam>,
@@ -48,7 +48,7 @@ impl HostResponseOutparam for WaitingView<'_> {
         };
         if let AnswerState::Open(peer, exchange) = &*answer {
             if !is_body_taken {
-                // There will be none.
+                // The response has no body.
                 let _ = body.finish(Headers::new());
             }
             let (headers, length) = headers.split();
@@ -81,7 +81,7 @@ impl HostOutgoingResponse for WaitingView<'_> {
         response: Resource<OutgoingResponse>,
         code: u16,
     ) -> wasmtime::Result<Result<(), ()>> {
-        // After an interim status another answer must follow, for which there is no way.
+        // An informational status would need a second response, for which the interface has no way.
         let status = StatusCode::from_u16(code).ok().filter(|status| !status.is_informational());
         let Some(status) = status else { return Ok(Err(())) };
         self.table.get_mut(&response)?.status = status;
@@ -124,7 +124,7 @@ impl HostOutgoingBody for WaitingView<'_> {
             return Ok(Err(()));
         }
         let stream: DynOutputStream = Box::new(BodyStream(taken.body.clone()));
-        // An interpreter drops its things in whichever order: each holds what it needs.
+        // An interpreter drops its resources in any order, so each holds what it needs.
         Ok(Ok(self.table.push(stream)?))
     }
 
@@ -278,11 +278,11 @@ impl HostOutgoingRequest for WaitingView<'_> {
     }
 }
 
-/// Bytes of a path, an authority or a scheme: what any server takes.
+/// The most bytes of a path, an authority or a scheme; servers accept no more.
 const PART_MAX: usize = 8 << 10;
 
 impl WaitingView<'_> {
-    /// Changes a request, unless a part of it would be longer than any server takes.
+    /// Changes a request, unless a part of it would be longer than [`PART_MAX`].
     fn change<const PARTS: usize>(
         &mut self,
         request: &Resource<OutgoingRequest>,

@@ -1,4 +1,4 @@
-//! What the handles of `wasi:http` are of. What can be done with each is beside it, in the file of its interface.
+//! The resource types of `wasi:http`. Their methods are in the files of the interfaces.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use super::bindings::wasi::http::types::{ErrorCode, Method, Scheme};
 use super::body_stream::WholeBody;
 use crate::quota::budget::{ByteBudget, Reservation};
 
-/// Bytes of one `fields`, with [`ENTRY_BYTES`] for each entry: far more than any peer takes, and little enough to be looked
-/// through in one call.
+/// The most bytes of one `fields`, with [`ENTRY_BYTES`] for each entry: far more than any peer accepts, and few enough to
+/// be searched in one call.
 const FIELDS_BYTES_MAX: u64 = 128 << 10;
 
 /// Header fields, or trailers.
 #[derive(Debug)]
 pub struct Fields {
     pub(super) entries: Vec<(String, Vec<u8>)>,
-    /// Those of a message that is made cannot be changed any more.
+    /// Whether they belong to a message already and cannot be changed.
     pub(super) is_immutable: bool,
     pub(super) counted: FieldsMeter,
 }
 
-/// Bytes of one `fields` in its tenant's account.
+/// The bytes of one `fields`, reserved of its tenant's budget.
 #[derive(Debug)]
 pub(super) struct FieldsMeter {
     pub(super) bytes: u64,
@@ -54,47 +54,47 @@ impl FieldsMeter {
     }
 }
 
-/// A request that has come.
+/// An incoming request.
 #[derive(Debug)]
 pub struct IncomingRequest {
     pub(super) head: RequestHead,
-    /// It came by TLS.
+    /// Whether it came over TLS.
     pub(super) is_secure: bool,
     pub(super) headers: Fields,
-    /// None once it was taken.
+    /// None once the guest has consumed it.
     pub(super) body: Option<IncomingBody>,
 }
 
-/// The body of a request.
+/// The body of an incoming request.
 #[derive(Debug)]
 pub struct IncomingBody {
     pub(super) bytes: Option<WholeBody>,
     pub(super) trailers: Headers,
 }
 
-/// The trailers of a request, which are there already.
+/// The trailers of an incoming request, which are always ready.
 #[derive(Debug)]
 pub struct FutureTrailers(pub(super) Option<Headers>);
 
-/// What has become of the answer to one request. Clones are the same.
+/// The state of the response to one request. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct AnswerSlot(pub(super) Arc<Mutex<AnswerState>>);
 
 #[derive(Debug)]
 pub(super) enum AnswerState {
-    /// There is none.
+    /// The guest has set none.
     Open(AnswerPeer, Exchange),
-    /// The guest has said an error instead.
+    /// The guest has set an error.
     Failed(ErrorCode),
-    /// There is one, with this body.
+    /// The guest has set one, with this body.
     Set(Body),
 }
 
-/// Where a guest puts its answer.
+/// The slot for a guest's response.
 #[derive(Debug)]
 pub struct ResponseOutparam(pub(super) AnswerSlot);
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct OutgoingResponse {
     pub(super) status: StatusCode,
@@ -103,14 +103,14 @@ pub struct OutgoingResponse {
     pub(super) is_body_taken: bool,
 }
 
-/// The body of an answer or of a request.
+/// The body of a response or of an outgoing request.
 #[derive(Debug)]
 pub struct OutgoingBody {
     pub(super) body: Body,
     pub(super) is_stream_taken: bool,
 }
 
-/// A request.
+/// An outgoing request, which is never sent.
 #[derive(Debug)]
 pub struct OutgoingRequest {
     pub(super) method: Method,
@@ -121,7 +121,7 @@ pub struct OutgoingRequest {
     pub(super) is_body_taken: bool,
 }
 
-/// What its guest wants of a request: nothing comes of it.
+/// Options of an outgoing request, which have no effect.
 #[derive(Debug, Default)]
 pub struct RequestOptions {
     pub(super) connect: Option<u64>,
@@ -129,7 +129,7 @@ pub struct RequestOptions {
     pub(super) between_bytes: Option<u64>,
 }
 
-/// The answer to a request of a guest's own, which there never is.
+/// The response to an outgoing request, which never exists.
 #[derive(Debug)]
 pub enum NoResponse {}
 

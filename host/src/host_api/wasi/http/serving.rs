@@ -1,4 +1,5 @@
-//! The server of components that export `incoming-handler`: from bytes to calls of the guest, and on to the next request.
+//! The server for components that export `incoming-handler`: from received bytes to a call of the guest, and on to the next
+//! request.
 
 use sandloop_http::StatusCode;
 
@@ -20,7 +21,7 @@ impl HostState {
     /// A connection was accepted.
     pub fn http_open(&mut self, id: ConnectionId, connection: SharedConnection) {
         let socket = self.sockets.insert(id, connection.clone());
-        // The guest has no handle of it.
+        // The guest gets no handle for it.
         self.sockets.dropped_by_guest(socket);
         self.subject_handle = Some(socket);
         let session = Session::new(connection, socket, self.plugin.config.limits.http_body);
@@ -28,10 +29,10 @@ impl HostState {
         self.reconcile(id);
     }
 
-    /// Bytes have come; what the guest is to be called with, if a request is whole.
+    /// Handles received bytes; returns the arguments of the guest's call if a request is complete.
     ///
     /// # Errors
-    /// When the guest holds as much as it may.
+    /// When the tenant has no memory for the request, or the guest's table of resources is full.
     pub fn http_receive(
         &mut self,
         id: ConnectionId,
@@ -58,7 +59,7 @@ impl HostState {
             is_first = is_reused || !std::mem::replace(&mut http.is_used, true);
         }
         if !is_first {
-            // Its handles go with it.
+            // The new instance has no handles yet.
             self.wasi = None;
         }
         let request = IncomingRequest::new(head, is_secure, body, &memory)?;
@@ -68,7 +69,7 @@ impl HostState {
         Ok(Some(HttpCall { request, answer, is_first }))
     }
 
-    /// The guest has returned from a request.
+    /// Called when the guest has returned from a request.
     pub fn http_answered(&mut self) {
         let now = self.env.clock.now();
         let Some(http) = &mut self.http else { return };
@@ -76,7 +77,7 @@ impl HostState {
             return;
         };
         let Some(session) = http.sessions.get_mut(&id) else { return };
-        // Whoever keeps its handle for longer finds nobody any more.
+        // A guest that keeps the handle longer than the call can no longer answer.
         let answer = answer.lock();
         let (fault, goes_on) = match &*answer {
             AnswerState::Open(..) => {
@@ -111,14 +112,14 @@ impl HostState {
         self.reconcile(id);
     }
 
-    /// The next request of a connection has its turn.
+    /// The tick of a connection's next request is due.
     pub fn http_tick(&mut self, tick: u32) -> Option<ConnectionId> {
         self.http.as_mut()?.ticks.remove(&tick)
     }
 
-    /// The guest has trapped: whoever waits for an answer of which nothing was sent has one of the host's.
+    /// The guest has trapped: if nothing of the response was sent, the host sends 500 (Internal Server Error).
     pub fn http_trapped(&mut self) {
-        // The operator has said what peers are to see instead.
+        // The operator has configured another reaction.
         if !matches!(self.plugin.config.on_trap, OnTrap::Close) {
             return;
         }
@@ -133,12 +134,12 @@ impl HostState {
         };
         if let Some(session) = http.sessions.get(&id).filter(|_| is_unsent) {
             let text = plain_answer(StatusCode::INTERNAL_SERVER_ERROR, NO_ANSWER, is_head);
-            // Whoever does not get it is closed all the same.
+            // Best effort: the connection is closed in any case.
             let _ = session.connection.send(&text, now).0;
         }
     }
 
-    /// A connection is to come to its end.
+    /// Drains a connection.
     pub fn http_drain(&mut self, id: ConnectionId) -> Drain {
         let session = self.http.as_mut().and_then(|http| http.sessions.get_mut(&id));
         match session.map(Session::drain) {
@@ -155,7 +156,7 @@ impl HostState {
         }
     }
 
-    /// A connection is to end, whatever it is in the middle of.
+    /// Closes a connection, even in the middle of a request.
     pub fn http_close(&mut self, id: ConnectionId) {
         let session = self.http.as_ref().and_then(|http| http.sessions.get(&id));
         if let Some(session) = session {
@@ -164,7 +165,7 @@ impl HostState {
         self.reconcile(id);
     }
 
-    /// Has the next request of a connection have its own event, so that it has a budget of its own and others have their turn.
+    /// Schedules a tick for the next request of a connection, so that it gets a budget of its own and others have their turn.
     fn go_on_later(&mut self, id: ConnectionId) {
         if self.keep_one(KeptKind::Tick, TICK_BYTES).is_err() {
             let connection = self.http.as_ref().and_then(|http| http.sessions.get(&id));
@@ -180,7 +181,7 @@ impl HostState {
         self.commands.push(Command::Tick { id: tick });
     }
 
-    /// The reactor looks at what has become of a connection.
+    /// Has the reactor reconcile a connection.
     fn reconcile(&mut self, id: ConnectionId) {
         let session = self.http.as_ref().and_then(|http| http.sessions.get(&id));
         if session.is_some_and(|session| session.connection.lock().mark_dirty()) {

@@ -1,4 +1,4 @@
-//! One connection of the server: what of requests has come, and how it ends.
+//! One connection of the server: reading requests, and closing.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::clock::{self, Moment};
 use crate::net::connection::{CloseReason, SharedConnection};
 use crate::quota::budget::{ByteBudget, Reservation};
 
-/// From a head's first byte to its last.
+/// The longest time from a head's first byte to its last.
 const HEAD_TIME: Duration = Duration::from_secs(10);
-/// From one byte of a body to the next.
+/// The longest time between two bytes of a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
-/// How long there may be no request, and no byte of an answer read.
+/// The longest time without a request, and without a byte of a response being read.
 const IDLE_TIME: Duration = Duration::from_secs(60);
-/// How long a peer has after the last answer to end its side. A close before that would be a reset, which takes along what it
-/// has not read.
+/// How long a peer has to end its side after the last response. Closing earlier with unread input would send a reset, which
+/// discards what the peer has not read.
 const LINGER: Duration = Duration::from_secs(2);
-/// The same for one that goes on sending.
+/// The same for a peer that keeps sending.
 const LINGER_MAX: Duration = Duration::from_secs(10);
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -33,24 +33,24 @@ pub(super) struct Session {
     pub(super) connection: SharedConnection,
     /// Its number among the sockets of its instance.
     pub(super) socket: u32,
-    /// Bytes of a body that it takes.
+    /// The longest body that is accepted, in bytes.
     body_max: u64,
     decoder: RequestDecoder,
-    /// What has come behind the request that is answered.
+    /// Bytes that were received behind the current request.
     left: Vec<u8>,
-    /// Counts it.
+    /// The host memory of `left`.
     left_kept: Option<Reservation>,
-    /// A request whose body has not come whole.
+    /// A request whose body is incomplete.
     incoming: Option<Incoming>,
-    /// When the request that has not come whole began.
+    /// The time at which the incomplete request began.
     begun: Option<Moment>,
-    /// Requests that have begun.
+    /// The number of requests that have begun.
     requests: u64,
-    /// A request is being answered.
+    /// Whether a request is being answered.
     is_answering: bool,
-    /// It is to end after the answer.
+    /// Whether it closes after the current response.
     is_draining: bool,
-    /// Since when nothing is answered any more.
+    /// The time of the last response, after which nothing is answered.
     over: Option<Moment>,
 }
 
@@ -60,7 +60,7 @@ struct Incoming {
     kept: Reservation,
 }
 
-/// A request that has come whole.
+/// A complete request.
 pub(super) struct Whole {
     pub(super) head: RequestHead,
     pub(super) body: IncomingBody,
@@ -69,7 +69,7 @@ pub(super) struct Whole {
 }
 
 impl Session {
-    /// Of a connection that was accepted.
+    /// For an accepted connection.
     pub(super) fn new(connection: SharedConnection, socket: u32, body_max: u64) -> Session {
         connection.lock().comm_inactivity_timeout = IDLE_TIME;
         let limits = Limits { body: body_max, ..Limits::SERVER };
@@ -89,7 +89,7 @@ impl Session {
         }
     }
 
-    /// Takes bytes until a request is whole; what comes behind it is kept.
+    /// Reads bytes until a request is complete; bytes behind it are kept.
     pub(super) fn receive(
         &mut self,
         data: &[u8],
@@ -157,7 +157,7 @@ impl Session {
             return self.refuse_request(error, now);
         }
         if awaits {
-            // A peer that is gone needs no leave.
+            // A peer that has gone needs no 100 (Continue).
             let _ = self.connection.send(CONTINUE, now).0;
         }
     }
@@ -168,7 +168,7 @@ impl Session {
         self.is_answering = true;
         let mut connection = self.connection.lock();
         let is_secure = connection.has_tls();
-        // Its end must not come before the answer.
+        // The peer's end must not close the connection before the response is sent.
         connection.keep_half_open = true;
         drop(connection);
         let mut exchange = head.exchange();
@@ -177,14 +177,14 @@ impl Session {
         Some(Whole { head, body, exchange, is_secure })
     }
 
-    /// Keeps what has come behind a request. It is no more than one read brings.
+    /// Keeps the bytes behind a request, at most those of one read.
     fn keep(&mut self, rest: &[u8], memory: &ByteBudget, now: Moment) {
         if rest.is_empty() {
             return;
         }
         self.left_kept = memory.reserve(bytes(rest.len()));
         if self.left_kept.is_none() {
-            // The request that is whole is answered; those behind it come on another connection.
+            // The complete request is answered; the client repeats those behind it on another connection.
             self.is_draining = true;
             return;
         }
@@ -193,7 +193,7 @@ impl Session {
         self.connection.lock().paused = true;
     }
 
-    /// The answer was sent, and the connection stays or does not. Whether there is more to read already.
+    /// The response was sent; `keep_alive` says whether the connection stays open. True if more bytes are there already.
     pub(super) fn answered(&mut self, keep_alive: bool, now: Moment) -> bool {
         self.is_answering = false;
         let has_more = !self.left.is_empty();
@@ -209,7 +209,7 @@ impl Session {
         stays && has_more
     }
 
-    /// An answer was begun and does not come to its end: whoever asked sees that it is cut.
+    /// The response is incomplete: cuts the connection, so that the peer sees that.
     pub(super) fn cut(&mut self, now: Moment) {
         self.is_answering = false;
         self.over = Some(now);
@@ -218,7 +218,7 @@ impl Session {
         connection.finish(CloseReason::Closed);
     }
 
-    /// It is to come to its end. Whether it has to be waited for.
+    /// Begins to drain it; true if it has to be waited for.
     pub(super) fn drain(&mut self) -> bool {
         self.is_draining = true;
         let has_begun = self.decoder.is_in_head() || self.incoming.is_some();
@@ -232,17 +232,17 @@ impl Session {
         }
     }
 
-    /// Answers in the guest's place, and nothing after that.
+    /// Responds in the guest's place; nothing more is answered.
     pub(super) fn refuse(&mut self, status: StatusCode, why: &str, now: Moment) {
         let is_head = self.decoder.is_head();
         self.incoming = None;
         self.is_answering = false;
-        // A peer that is gone is told nothing.
+        // A peer that has gone gets no response.
         let _ = self.connection.send(&plain_answer(status, why, is_head), now).0;
         self.close(now);
     }
 
-    /// Ends this side, and reads and forgets what comes until the peer has ended too.
+    /// Shuts down the write side, and discards input until the peer has ended too (lingering close).
     fn close(&mut self, now: Moment) {
         self.over = Some(now);
         self.left = Vec::new();
@@ -255,7 +255,7 @@ impl Session {
         }
     }
 
-    /// How long the peer may be silent, by what is awaited of it.
+    /// Sets the inactivity time-out by what the peer has to send next.
     fn set_times(&mut self, now: Moment) {
         let is_in_head = self.decoder.is_in_head();
         let is_late = self.begun.is_some_and(|begun| HEAD_TIME < now.since(begun));
@@ -278,11 +278,11 @@ impl Session {
 
 const NO_ROOM: &str = "there is no room for this request now";
 
-/// An answer of the server's own, after which the connection ends.
+/// A response of the server itself, after which the connection closes.
 pub(super) fn plain_answer(status: StatusCode, why: &str, is_head: bool) -> Vec<u8> {
     let text = format!("{} {}\n{why}\n", status.as_u16(), reason(status));
     let mut headers = Headers::new();
-    // It cannot fail: both are plain text.
+    // Cannot fail: both are valid.
     let _ = headers.append("Content-Type", "text/plain");
     let method = if is_head { Method::HEAD } else { Method::GET };
     let mut exchange = Exchange::answering(&method, Version::HTTP_11, false);
@@ -290,7 +290,7 @@ pub(super) fn plain_answer(status: StatusCode, why: &str, is_head: bool) -> Vec<
     let body = Outgoing::Known(bytes(text.len()));
     let response = OutgoingResponse { status, headers: &headers, body, date: Some(&date) };
     let mut out = Vec::new();
-    // Neither fails: no field is reserved, and the text is as long as was said.
+    // Neither can fail: no field is reserved, and the text has the declared length.
     let writer = write_response(&mut out, &mut exchange, &response);
     let _ = writer.map(|mut writer| writer.write(text.as_bytes(), &mut out));
     out
