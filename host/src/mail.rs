@@ -1,4 +1,4 @@
-//! What instances send to each other, on whichever reactor they are.
+//! Messages between instances, within a reactor and across reactors.
 
 pub(crate) mod channels;
 pub(crate) mod inquiry;

@@ -1,4 +1,4 @@
-//! A plugin: a component that was compiled, linked and checked, with its section of `plugins.toml`.
+//! A plugin: a compiled, linked and checked component, with its section of `plugins.toml`.
 
 pub(crate) mod counters;
 pub(crate) mod denial;
@@ -36,61 +36,58 @@ use crate::plugin::tls::Profiles;
 use crate::quota::semaphore::Semaphore;
 use crate::quota::token_bucket::TokenBucket;
 
-/// A plugin that is ready to have instances.
+/// A plugin of which instances can be made.
 pub struct Plugin {
     /// Its section.
     pub config: PluginConfig,
-    /// Its place, which it keeps through reloads.
+    /// Its index in the roster, which stays the same through reloads.
     pub index: usize,
-    /// The number of the reload that it came with; 0 is the start.
+    /// The number of the reload that has loaded it; 0 is the start.
     pub generation: u32,
-    /// Whose it is.
     pub tenant: Arc<Tenant>,
-    /// Which of the optional exports it has.
+    /// The optional exports that it has.
     pub exports: Exports,
-    /// It serves HTTP by `wasi:http`: the host has its connections.
+    /// Whether it serves HTTP by `wasi:http`, so that the host reads its connections.
     pub serves_http: bool,
-    /// What the log calls the handler of a listener that names none: the plugin's only one, where it says.
+    /// The handler's name in the log for listeners that name none: that of the catalog's only handler, if it has one.
     pub default_handler: OnceLock<GuestText>,
-    /// What it uses at this moment, over all its instances and reactors.
+    /// What it uses now, over all its instances and reactors.
     pub usage: Arc<Usage>,
-    /// Bytes of linear memory that each of its instances begins with.
+    /// The initial linear memory of an instance, in bytes.
     pub least_memory: u64,
-    /// The folders that its instances see.
+    /// The granted folders, for WASI.
     pub folders: Folders,
-    /// The same for what the host does with their files itself.
+    /// The granted folders, for files that the host opens itself.
     pub granted: GrantedFolders,
-    /// What its own connections may begin TLS with.
+    /// The TLS profiles for connections on which it begins TLS itself.
     pub profiles: Profiles,
-    /// Which build of the component this is: the beginning of its SHA-256.
+    /// Identifies the build of the component: the first digits of its SHA-256.
     pub version: String,
-    /// Connections that it may still accept in this second; none where that has no bound.
+    /// The rate of accepted connections; none if it is not bounded.
     pub accepts: Option<TokenBucket>,
-    /// What it did that its operator should know.
     pub counters: Arc<Counters>,
 }
 
-/// What a plugin uses at this moment, each within its limit. All versions of a plugin share one.
+/// What a plugin uses now, with its limits. All versions of a plugin share it.
 #[derive(Debug)]
 pub struct Usage {
     /// Accepted connections.
     pub accepted: Semaphore,
-    /// Names that are being looked up.
+    /// Name look-ups in progress.
     pub lookups: Semaphore,
-    /// Outgoing connections, from the call of `connect` on.
+    /// Outgoing connections, from the call of `connect`.
     pub outgoing: Semaphore,
-    /// Listeners and datagram sockets of its own.
+    /// Listeners and UDP sockets that it has opened.
     pub listeners: Semaphore,
-    /// Deferred jobs that have not ended.
+    /// Unfinished deferred jobs.
     pub deferred: Semaphore,
-    /// Processes.
     pub processes: Semaphore,
-    /// Files that are watched.
+    /// Watched files.
     pub watches: Semaphore,
 }
 
 impl Usage {
-    /// Nothing yet, and never more than these limits.
+    /// Nothing used, with these limits.
     pub fn new(limits: &Limits) -> Usage {
         Usage {
             accepted: Semaphore::new(limits.connections),
@@ -103,7 +100,7 @@ impl Usage {
         }
     }
 
-    /// Never more than these from now on. Who has something beyond that keeps it until he gives it back.
+    /// Changes the limits. Whatever is used beyond a lower limit is kept until it is released.
     pub fn set_limits(&self, limits: &Limits) {
         self.accepted.set_limit(limits.connections);
         self.lookups.set_limit(limits.lookups);
@@ -114,7 +111,7 @@ impl Usage {
         self.watches.set_limit(limits.watches);
     }
 
-    /// Each bound with what is used of it and what it is set to.
+    /// Every bound with its current use and its limit.
     pub fn all(&self) -> [(&'static Bound, u32, u32); 7] {
         [
             (&limits::CONNECTIONS, &self.accepted),

@@ -1,5 +1,5 @@
-//! Threads besides the reactors: those that make calls, deferred work, file systems, name look-ups, what ended instances
-//! leave behind.
+//! Threads besides the reactors: the slow lane, deferred work, calls into file systems, name look-ups, and releasing the
+//! resources of ended instances.
 
 mod cpu_account;
 pub(crate) mod deferred;
@@ -14,5 +14,5 @@ mod turnstile;
 use std::time::Duration;
 
 /// How long the end of the host waits for a thread that is still in a call: a guest is interrupted at the end of its
-/// slice, a call to the operating system is not.
+/// slice, a system call is not.
 const LONGEST_END: Duration = Duration::from_millis(500);

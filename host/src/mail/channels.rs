@@ -1,4 +1,4 @@
-//! Channels: one to all, in one order for all.
+//! Channels: each message goes to all subscribers, in the same order for all.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,13 +10,13 @@ use crate::quota::budget::ByteBudget;
 use crate::quota::host_memory::{self, Admission};
 use crate::quota::semaphore::Semaphore;
 
-/// The channels of one tenant, by name. One is there while somebody is subscribed to it.
+/// The channels of one tenant, by name. A channel exists while it has subscribers.
 #[derive(Debug)]
 pub struct Channels {
     by_name: Mutex<HashMap<String, Channel>>,
     names: Semaphore,
     tenant: usize,
-    /// Most bytes that one channel holds.
+    /// The most bytes in one channel.
     bytes_max: AtomicU64,
     budgets: TenantBudgets,
 }
@@ -24,7 +24,7 @@ pub struct Channels {
 #[derive(Debug)]
 struct Channel {
     budget: ByteBudget,
-    /// By reactor, as far as one has had subscribers.
+    /// The subscribers by reactor, for reactors that have had any.
     on: Vec<ReactorMembers>,
     _name: Admission,
 }
@@ -34,7 +34,7 @@ struct Channel {
 struct ReactorMembers {
     reactor: usize,
     post: Post,
-    /// Shared with the messages that are on their way to them.
+    /// Shared with the deliveries in progress.
     members: Arc<Members>,
 }
 
@@ -49,7 +49,7 @@ impl Channels {
         Channels { by_name: Mutex::default(), names, tenant, bytes_max, budgets }
     }
 
-    /// From now on there are this many names, those of queues included, and one channel holds so many bytes.
+    /// Sets the most names, including those of queues, and the most bytes in one channel.
     pub fn set_limits(&self, names: u32, bytes_max: u64) {
         self.names.set_limit(names);
         self.bytes_max.store(bytes_max, Ordering::Relaxed);
@@ -57,10 +57,10 @@ impl Channels {
         channels.values().for_each(|channel| channel.budget.set_max(bytes_max));
     }
 
-    /// Adds a subscription; tells its place among the others.
+    /// Adds a subscription; returns its position among the others.
     ///
     /// # Errors
-    /// When the tenant has too many names in use, or no memory for one more.
+    /// When the tenant has too many names in use, or no memory for another.
     pub fn subscribe(&self, name: &str, address: &Address, subscription: u32) -> Result<u64, Full> {
         let mut channels = self.lock();
         if !channels.contains_key(name) {
@@ -79,34 +79,34 @@ impl Channels {
         Ok(channel.on[on].members.add(Member { instance: address.instance, subscription }))
     }
 
-    /// Ends the subscription that has this place on a reactor.
+    /// Ends the subscription at this position on a reactor.
     pub fn unsubscribe(&self, name: &str, reactor: usize, place: u64) {
         let mut channels = self.lock();
         let Some(channel) = channels.get_mut(name) else { return };
         if let Some(on) = channel.on.iter().find(|on| on.reactor == reactor) {
             on.members.remove(place);
         }
-        // A reactor's list stays while another one has members, so that places are not given twice.
+        // A reactor's list is kept while another has members, so that positions are not assigned twice.
         if channel.on.iter().all(|on| on.members.len() == 0) {
             channels.remove(name);
         }
     }
 
-    /// Sends a message to all subscribers but `except`, which is on the reactor that is named with it. Answers the
-    /// sum that it counts in until all have it; none where nobody is subscribed.
+    /// Sends a message to all subscribers but `except`, which is on the reactor given with it. Returns the budget in
+    /// which the message counts until all have received it; none if there are no subscribers.
     ///
     /// # Errors
-    /// When too much is on its way already; nobody gets it then.
+    /// When the channel or the tenant has no room for it; no subscriber gets it then.
     pub fn push(
         &self,
         name: &str,
         data: Vec<u8>,
         except: Option<(usize, Member)>,
     ) -> Result<Option<ByteBudget>, Full> {
-        // Held until every reactor has it: so all see all messages in one order.
+        // Locked until every reactor has the message, so that all subscribers get all messages in the same order.
         let channels = self.lock();
         let Some(channel) = channels.get(name) else { return Ok(None) };
-        // Each reactor gets a delivery of its own, of the same bytes.
+        // Each reactor gets its own delivery of the same bytes.
         let ways = channel.on.len().saturating_sub(1);
         let more = u64::try_from(ways).unwrap_or(u64::MAX).saturating_mul(KEPT_BYTES);
         let (messages, budget) = (&self.budgets.messages, &channel.budget);
@@ -126,7 +126,7 @@ impl Channels {
         Ok(Some(channel.budget.clone()))
     }
 
-    /// How many subscriptions it has.
+    /// The number of subscriptions.
     pub fn num_subscribers(&self, name: &str) -> usize {
         let channels = self.lock();
         let on = channels.get(name).map_or(&[][..], |channel| &channel.on);

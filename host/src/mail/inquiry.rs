@@ -1,4 +1,4 @@
-//! What somebody who watches the host asks a reactor, and what it answers: a bounded part at a time.
+//! Inquiries of the admin thread to a reactor, and their answers, a page at a time.
 
 use std::time::Duration;
 
@@ -6,32 +6,31 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::log::text::GuestText;
 
-/// A question to one reactor.
+/// An inquiry to one reactor.
 #[derive(Debug, Clone)]
 pub struct Inquiry {
-    /// What is asked.
     pub question: LoopQuestion,
-    /// Where the answer goes. Whoever asks waits for one at a time.
+    /// The channel of the answer. The sender waits for one answer at a time.
     pub answer: UnboundedSender<LoopAnswer>,
 }
 
-/// What is asked.
+/// The question of an inquiry.
 #[derive(Debug, Clone, Copy)]
 pub enum LoopQuestion {
     /// Whether it still turns.
     Turning,
-    /// Its connections from this slot on, at most so many.
+    /// A page of its connections.
     Connections {
-        /// The slot.
+        /// The first slot of the page.
         from: u32,
-        /// How many.
+        /// The most rows.
         most: usize,
     },
-    /// Its instances from this slot on, at most so many.
+    /// A page of its instances.
     Instances {
-        /// The slot.
+        /// The first slot of the page.
         from: u32,
-        /// How many.
+        /// The most rows.
         most: usize,
     },
 }
@@ -41,47 +40,46 @@ pub enum LoopQuestion {
 pub enum LoopAnswer {
     /// It turns.
     Turning,
-    /// Connections, and the slot to go on from, if there may be more.
+    /// Connections, and the first slot of the next page, if there may be more.
     Connections(Vec<ConnectionRow>, Option<u32>),
-    /// The same of instances.
+    /// Instances, likewise.
     Instances(Vec<InstanceRow>, Option<u32>),
 }
 
-/// A connection at one moment.
+/// A snapshot of a connection.
 #[derive(Debug)]
 pub struct ConnectionRow {
-    /// Its number, as the log has it.
+    /// Its number in the log.
     pub number: u32,
     /// The plugin's name.
     pub plugin: String,
     /// The name of its handler.
     pub handler: GuestText,
-    /// Whether its plugin has begun it.
+    /// Whether its plugin has opened it.
     pub outgoing: bool,
-    /// Where it is in its life.
+    /// The name of its phase.
     pub phase: &'static str,
-    /// The other end, if it is known.
+    /// The peer's address, if it is known.
     pub peer: Option<String>,
     /// Bytes that its socket has not taken yet.
     pub outbox: u64,
-    /// Whether what it reads goes to another connection.
+    /// Whether it has a proxy target.
     pub is_proxied: bool,
-    /// How long no byte has gone either way.
+    /// The time since a byte was last read or written.
     pub silent: Duration,
 }
 
-/// An instance at one moment.
+/// A snapshot of an instance.
 #[derive(Debug)]
 pub struct InstanceRow {
     /// The plugin's name.
     pub plugin: String,
-    /// What it does.
     pub state: &'static str,
-    /// Its connections.
+    /// The number of its connections.
     pub connections: usize,
-    /// Events that wait for it.
+    /// The number of events that wait for it.
     pub queued: usize,
-    /// Timers that it has set.
+    /// The number of timers that are set.
     pub timers: usize,
     /// Whether it is a process.
     pub is_process: bool,

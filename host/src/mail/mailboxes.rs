@@ -1,4 +1,4 @@
-//! Processes of the whole host: who they are, and their mailboxes.
+//! The processes of the whole host, and their mailboxes.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use crate::mail::post::{Mail, Post};
 use crate::quota::budget::ByteBudget;
 use crate::quota::host_memory::Admission;
 
-/// Every process that is alive, by its id.
+/// All live processes, by id.
 #[derive(Debug, Default)]
 pub struct Processes(Mutex<Table>);
 
@@ -18,12 +18,12 @@ struct Table {
     last: u32,
 }
 
-/// The tenant of a process, as far as its mail is concerned.
+/// The part of a tenant that mailboxes need.
 #[derive(Debug, Clone)]
 pub struct TenantMail {
-    /// Its place in the configuration.
+    /// Its index.
     pub index: usize,
-    /// Everything that waits for its instances.
+    /// The budget of messages that wait for its instances.
     pub messages: ByteBudget,
 }
 
@@ -32,26 +32,26 @@ pub struct TenantMail {
 struct Mailbox {
     process: u32,
     tenant: TenantMail,
-    /// The tenant that spawned it, which may be another one.
+    /// The index of the tenant that has spawned it, which may be another one.
     parent: usize,
     post: Post,
     budget: ByteBudget,
     messages: Mutex<VecDeque<Message>>,
 }
 
-/// Why a message was not taken.
+/// Why a message was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undelivered {
-    /// There is no such process.
+    /// The process does not exist.
     Gone,
-    /// Its mailbox is full.
+    /// The mailbox is full.
     Full,
 }
 
 impl Processes {
     fn add(&self, tenant: &TenantMail, parent: usize, post: Post, bytes_max: u64) -> Arc<Mailbox> {
         let mut table = self.lock();
-        // There are fewer processes than ids.
+        // Terminates: there are fewer processes than ids.
         loop {
             table.last = table.last.wrapping_add(1);
             if !table.mailboxes.contains_key(&table.last) {
@@ -70,13 +70,13 @@ impl Processes {
         mailbox
     }
 
-    /// Whether there is such a process.
+    /// Whether the process exists.
     pub fn has(&self, process: u32) -> bool {
         self.lock().mailboxes.contains_key(&process)
     }
 
-    /// Puts a message into the mailbox of a process that `tenant` has, or has spawned. Answers the sum that it counts in until it is
-    /// delivered.
+    /// Puts a message into the mailbox of a process that belongs to `tenant` or was spawned by it. Returns the budget in which
+    /// the message counts until it is delivered.
     pub fn notify(
         &self,
         process: u32,
@@ -97,17 +97,17 @@ impl Processes {
     }
 }
 
-/// One process, from `spawn` to its end: dropping it ends its id.
+/// One process, from `spawn` to its end. Dropping it removes its id.
 #[derive(Debug)]
 pub struct Process {
     mailbox: Arc<Mailbox>,
     table: Arc<Processes>,
-    /// Counts it among the processes of its plugin.
+    /// The resources that it holds of its plugin.
     _admission: Admission,
 }
 
 impl Process {
-    /// A process of `tenant` that the tenant `parent` has spawned, with a mailbox of `bytes_max`, on the reactor of
+    /// A process of `tenant`, spawned by the tenant `parent`, with a mailbox of `bytes_max` bytes, on the reactor of
     /// `post`.
     pub fn new(
         table: &Arc<Processes>,
@@ -121,17 +121,16 @@ impl Process {
         Process { mailbox, table: table.clone(), _admission: admission }
     }
 
-    /// Its id.
     pub fn id(&self) -> u32 {
         self.mailbox.process
     }
 
-    /// The message that has waited longest.
+    /// Takes the oldest message.
     pub fn take(&self) -> Option<Message> {
         self.mailbox.messages().pop_front()
     }
 
-    /// How many messages wait.
+    /// The number of messages in the mailbox.
     pub fn waiting(&self) -> usize {
         self.mailbox.messages().len()
     }

@@ -1,22 +1,22 @@
-//! Bytes on their way from one instance to another.
+//! Messages between instances: bytes with their reservations.
 
 use crate::quota::budget::{ByteBudget, Reservation};
 
-/// What a message counts besides its bytes in what it waits in.
+/// The overhead of a message in a channel, queue or mailbox, in bytes.
 pub const OVERHEAD_BYTES: u64 = 64;
-/// What it counts besides its bytes in its tenant's account: what the host needs to keep it.
+/// The overhead of a message in its tenant's budget: the host memory that it takes.
 pub const KEPT_BYTES: u64 = 256;
 
-/// The accounts of a tenant that its channels and queues work with.
+/// The budgets of a tenant that channels and queues need.
 #[derive(Debug, Clone)]
 pub struct TenantBudgets {
-    /// Everything that waits for its instances.
+    /// Messages that wait for its instances.
     pub messages: ByteBudget,
-    /// What else the host keeps for it.
+    /// Other host memory.
     pub host_memory: ByteBudget,
 }
 
-/// Bytes of a guest's in the host's hands, counted until the last one that gets them has them.
+/// Bytes of a guest that the host keeps, reserved until the last receiver has got them.
 #[derive(Debug)]
 pub struct Message {
     data: Vec<u8>,
@@ -24,8 +24,8 @@ pub struct Message {
     _of_tenant: Reservation,
 }
 
-/// Room for a message, reserved in what it will count in. A lock may be held over this: what is too large is dropped by whoever
-/// has the bytes.
+/// Room for a message, reserved before the bytes are moved in. May be made under a lock: if there is no room the caller
+/// keeps the bytes and drops them after unlocking.
 #[derive(Debug)]
 pub struct Room {
     of_place: Option<Reservation>,
@@ -33,10 +33,10 @@ pub struct Room {
 }
 
 impl Room {
-    /// Reserves room for `length` bytes, for a tenant and for whatever the message waits in.
+    /// Reserves room for `length` bytes in the budgets of a tenant and of the channel, queue or mailbox.
     ///
     /// # Errors
-    /// When one of them has none.
+    /// When one of them has no room.
     pub fn reserve(
         length: usize,
         tenant: &ByteBudget,
@@ -50,27 +50,27 @@ impl Room {
         Ok(Room { of_place, of_tenant })
     }
 
-    /// The same with `more` bytes in its tenant's account.
+    /// Reserves `more` bytes of its tenant's budget besides.
     ///
     /// # Errors
-    /// When there is no room for that.
+    /// When the tenant has no room.
     pub(super) fn with(mut self, more: u64) -> Result<Room, Full> {
         let fits = self.of_tenant.grow(more);
         if fits { Ok(self) } else { Err(Full) }
     }
 
-    /// The message that it was reserved for.
+    /// Turns the room into a message with these bytes.
     pub(super) fn fill(self, data: Vec<u8>) -> Message {
         Message { data, _of_place: self.of_place, _of_tenant: self.of_tenant }
     }
 }
 
-/// There is no room for it.
+/// The error of a full budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
 impl Message {
-    /// A message that counts for its tenant and for whatever it waits in.
+    /// A message that counts for its tenant and for the channel, queue or mailbox.
     pub fn new(
         data: Vec<u8>,
         tenant: &ByteBudget,
@@ -79,7 +79,7 @@ impl Message {
         Message::named("", data, tenant, place)
     }
 
-    /// As [`Message::new`], with a name that is kept beside it and counts with it.
+    /// Like [`Message::new`], for a message with a name that counts too.
     pub fn named(
         name: &str,
         data: Vec<u8>,
@@ -90,7 +90,6 @@ impl Message {
         Ok(Room::reserve(length, tenant, place)?.fill(data))
     }
 
-    /// Its bytes.
     pub fn data(&self) -> &[u8] {
         &self.data
     }

@@ -1,4 +1,4 @@
-//! The way to another thread's reactor: what can be sent, and to whom.
+//! The mail of reactors: what other threads and instances send to them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -21,99 +21,86 @@ use crate::net::outbound::Attempt;
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::Permit;
 
-/// What another thread can send.
+/// What other threads and other instances send to a reactor.
 #[derive(Debug)]
 pub enum Mail {
-    /// The addresses of a name that a connection waits for; empty when it has none.
-    Resolved {
-        /// Which connection.
-        connection: ConnectionId,
-        /// Where it may be found.
-        addresses: VecDeque<Attempt>,
-    },
+    /// The addresses of a name that a connection waits for; empty if it has none.
+    Resolved { connection: ConnectionId, addresses: VecDeque<Attempt> },
     /// A deferred job has ended.
     Deferred(Deferred),
-    /// Something was pushed to a channel.
+    /// A message was pushed to a channel.
     Message(Delivery),
     /// An item for a pop.
     Popped {
-        /// Who asked.
         instance: InstanceId,
-        /// Its own number for it.
+        /// The instance's id for the pop.
         pop: u32,
-        /// The item.
         item: Handout,
     },
-    /// Something was put into the mailbox of a process.
+    /// Messages were put into the mailbox of a process.
     Notified {
-        /// Which one.
         process: u32,
-        /// How many messages.
+        /// The number of new messages.
         messages: usize,
     },
-    /// A thread has done its part for a file that a connection sends.
+    /// A file thread has opened or read a file that a connection sends.
     File {
-        /// Which connection.
         connection: ConnectionId,
-        /// Which of its files.
+        /// The connection's number for the file.
         file: u32,
-        /// What it has done.
         news: FileNews,
     },
-    /// A thread has opened a file that an instance watches, or found why not.
+    /// A file thread has opened a file that an instance watches, or failed.
     Watched {
-        /// Who asked.
         instance: InstanceId,
-        /// Its own number for it.
+        /// The instance's id for the watch.
         watch: u32,
-        /// The file; it is open for its name alone.
+        /// The file, opened with O_PATH.
         opened: Result<OwnedFd, WatchFault>,
     },
     /// A process has ended.
     Exited {
-        /// Which one.
         process: u32,
-        /// The instance that spawned it.
+        /// The instance that has spawned it.
         parent: InstanceId,
-        /// Why.
         reason: ExitReason,
     },
 }
 
-/// What a thread has done for a file.
+/// The result of a file thread for a file that is sent.
 #[derive(Debug)]
 pub enum FileNews {
-    /// It has opened it, or found why not.
+    /// It was opened, or could not be.
     Opened(Result<OpenedFile, FileFault>),
-    /// It has read the next piece; nothing at the file's end.
+    /// The next piece was read; empty at the end of the file.
     Read(Result<Vec<u8>, FileFault>),
 }
 
-/// What the host itself tells a reactor. It comes before all mail.
+/// Notices of the host to a reactor, which are handled before all mail.
 #[derive(Debug, Clone)]
 pub enum Notice {
     /// Stop.
     Stop(StopManner),
     /// A reactor that drains has no accepted connection left.
     NoneAccepted,
-    /// There is room for another instance.
+    /// An instance slot was freed.
     SlotFreed,
-    /// Plugins were held back and are not any more.
+    /// Plugins are no longer held back.
     Resumed,
-    /// The plugin of this place is drained.
+    /// Drain the plugin with this index.
     DrainPlugin(usize),
-    /// Somebody who watches the host asks for this.
+    /// An inquiry of the admin thread.
     Asked(Inquiry),
 }
 
-/// What becomes of what is under way where a host stops.
+/// How a stop treats connections in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopManner {
-    /// Only what is queued goes out, as EventMachine's `stop` has it.
+    /// Only queued bytes are sent, as EventMachine's `stop` does.
     Close,
-    /// Connections go on until nothing of them is under way.
+    /// Connections continue until they are idle.
     Drain,
-    /// The same, and another process has the listeners: what waits in their backlogs is left to it.
+    /// Like `Drain`, but another process has the listeners and accepts what is in their backlogs.
     HandOver,
 }
 
@@ -128,45 +115,43 @@ struct Slot {
     bell: Arc<Bell>,
 }
 
-/// Where an instance is.
+/// The address of an instance.
 #[derive(Debug, Clone)]
 pub struct Address {
-    /// Its reactor, from 0.
+    /// The index of its reactor.
     pub reactor: usize,
-    /// The way there.
+    /// The reactor's mail.
     pub post: Post,
-    /// Which of the reactor's instances.
     pub instance: InstanceId,
 }
 
-/// Wakes the poll of one reactor, once for any number of rings until they are heard.
+/// Wakes the poll of one reactor. Rings until [`Bell::hear`] are merged into one wake-up.
 #[derive(Debug)]
 pub struct Bell {
     waker: Waker,
     rung: AtomicBool,
-    /// Whether somebody waits to see it heard, however often others ring.
+    /// Whether a waiting thread wants to know that the loop has turned.
     asked: AtomicBool,
 }
 
 impl Bell {
-    /// A bell for the poll of this waker.
     pub fn new(waker: Waker) -> Bell {
         Bell { waker, rung: AtomicBool::new(false), asked: AtomicBool::new(false) }
     }
 
-    /// Wakes it, unless it was woken already and has not heard yet.
+    /// Wakes the poll, unless a wake-up is pending.
     pub fn ring(&self) {
         if self.rung.swap(true, Ordering::SeqCst) {
             return;
         }
         if let Err(error) = self.waker.wake() {
-            // An eventfd can only fail when the process has no descriptors or memory left; the loop still
-            // takes its mail at the next event.
+            // Fails only if the process has no descriptors or memory left; the loop still takes its mail at the next
+            // event.
             tracing::error!(%error, "a reactor cannot be woken");
         }
     }
 
-    /// Call it before checking what was rung for.
+    /// Ends the pending wake-up. To be called before the mail is checked.
     pub fn hear(&self) {
         self.rung.store(false, Ordering::SeqCst);
         if self.asked.load(Ordering::Relaxed) {
@@ -182,36 +167,36 @@ impl Wake for Bell {
 }
 
 impl Post {
-    /// Sends into these channels, and rings.
+    /// Sends into these channels and rings the bell.
     pub fn new(notices: Sender<Notice>, mail: Sender<Mail>, bell: Arc<Bell>) -> Post {
         Post(Arc::new(Slot { notices, mail, bell }))
     }
 
-    /// Tells what is the host's own. A reactor that has ended needs nothing any more.
+    /// Sends a notice. A reactor that has ended ignores it.
     pub fn tell(&self, notice: Notice) {
         if self.0.notices.send(notice).is_ok() {
             self.0.bell.ring();
         }
     }
 
-    /// Has the loop turn, also where it waits for nothing else.
+    /// Wakes the loop for one turn.
     pub fn ask_to_turn(&self) {
         self.0.bell.asked.store(true, Ordering::Relaxed);
         self.0.bell.ring();
     }
 
-    /// Whether it has turned since it was asked to.
+    /// Whether the loop has turned since [`Post::ask_to_turn`].
     pub fn has_turned(&self) -> bool {
         !self.0.bell.asked.load(Ordering::Relaxed)
     }
 
-    /// Sends. A reactor that has ended needs nothing any more.
+    /// Sends mail. For a reactor that has ended it is dropped.
     pub fn send(&self, mail: Mail) {
-        // What it would have got is dropped, which gives back what it counted.
+        // Dropping the mail releases its reservations.
         let _ = self.try_send(mail);
     }
 
-    /// As [`Post::send`]; hands the mail back when the reactor has ended.
+    /// Like [`Post::send`], but returns the mail if the reactor has ended.
     pub fn try_send(&self, mail: Mail) -> Result<(), Mail> {
         self.0.mail.send(mail).map_err(|error| error.0)?;
         self.0.bell.ring();
@@ -222,13 +207,12 @@ impl Post {
 /// One subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// Whose.
     pub instance: InstanceId,
-    /// Its own number for it.
+    /// The instance's id for the subscription.
     pub subscription: u32,
 }
 
-/// The subscribers of one channel on one reactor, each by its place in the order in which they came.
+/// The subscribers of one channel on one reactor, by position in the order of subscription.
 #[derive(Debug, Default)]
 pub struct Members(Mutex<Places>);
 
@@ -239,7 +223,7 @@ struct Places {
 }
 
 impl Members {
-    /// Adds one; tells its place.
+    /// Adds a subscriber; returns its position.
     pub fn add(&self, member: Member) -> u64 {
         let mut places = self.lock();
         places.last += 1;
@@ -248,26 +232,25 @@ impl Members {
         place
     }
 
-    /// Takes the one at a place off.
+    /// Removes the subscriber at a position.
     pub fn remove(&self, place: u64) {
         self.lock().members.remove(&place);
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.lock().members.len()
     }
 
-    /// The place of the last one that came.
+    /// The position of the newest subscriber.
     pub fn last(&self) -> u64 {
         self.lock().last
     }
 
-    /// The first one behind a place, up to another one.
+    /// The first subscriber after the position `after`, up to and including `up_to`.
     fn next(&self, after: u64, up_to: u64) -> Option<(u64, Member)> {
         let range = (Bound::Excluded(after), Bound::Included(up_to));
         let places = self.lock();
-        // A range that begins behind its end is an error of its own there.
+        // `range` panics if the start is behind the end.
         let next = (after < up_to).then(|| places.members.range(range).next()).flatten();
         next.map(|(place, member)| (*place, *member))
     }
@@ -278,53 +261,49 @@ impl Members {
     }
 }
 
-/// A message for the instances of one reactor that are subscribed, and were when it was pushed.
+/// A message for the subscribers on one reactor: those that were subscribed when it was pushed and still are.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Whose channel it was pushed to.
+    /// The tenant of the channel.
     pub tenant: usize,
-    /// What they get.
     pub message: Arc<Message>,
-    /// Who is subscribed.
     pub members: Arc<Members>,
-    /// The one that does not get it.
+    /// The subscriber that does not get it: the one that has pushed it.
     pub except: Option<Member>,
-    /// The place of the last one that gets it.
+    /// The position of the last subscriber that gets it.
     pub up_to: u64,
-    /// The place of the last one that has it.
+    /// The position of the last subscriber that has got it.
     pub after: u64,
 }
 
 impl Delivery {
-    /// The next one that gets it, with its place; none when all have it.
+    /// The next subscriber that gets it, with its position; none when all have got it.
     pub fn next(&self) -> Option<(u64, Member)> {
         self.members.next(self.after, self.up_to)
     }
 }
 
-/// What came of a job, on its way back.
+/// The outcome of a deferred job, on its way back.
 #[derive(Debug)]
 pub struct Deferred {
-    /// The asking instance.
     pub instance: InstanceId,
-    /// Its number for the job.
+    /// The instance's id for the job.
     pub job: u32,
-    /// The result.
     pub outcome: Result<Message, NoResult>,
-    /// Count the job until its outcome is delivered.
+    /// The permits of the job, held until its outcome is delivered.
     pub permits: Option<[Permit; 2]>,
 }
 
-/// Why a job has no result. The words of an operation count as a result does, until the asking instance has them.
+/// Why a job has no result. The error text of an operation is counted as a result is.
 #[derive(Debug)]
 pub struct NoResult {
-    /// As the contract has it.
+    /// The failure in the contract's type.
     pub failure: Failure,
     _counted: Option<Reservation>,
 }
 
 impl NoResult {
-    /// The operation returned an error: `text`, which counts for `messages`. It is as much too large as a result would be.
+    /// The operation returned the error `text`, which is reserved of `messages`. It is bounded as a result is.
     pub fn failed(text: String, bytes_max: u32, messages: &ByteBudget) -> NoResult {
         let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let fits = bytes <= u64::from(bytes_max);
@@ -342,43 +321,42 @@ impl From<Failure> for NoResult {
     }
 }
 
-/// An item on its way to a pop. It goes back into its queue unless it [arrives](Handout::arrive).
+/// An item on its way to a pop. When dropped it returns to its queue, unless it has [arrived](Handout::arrive).
 #[derive(Debug)]
 pub struct Handout {
     queue: Arc<dyn TakeBack>,
-    /// The name of the queue, and the item's place in it.
+    /// The name of the queue, and the item's position in it.
     from: (String, u64),
     item: Option<Message>,
     has_arrived: bool,
 }
 
-/// What an item on its way has come from.
+/// The queue from which an item was handed out.
 pub trait TakeBack: fmt::Debug + Send + Sync {
     /// An item of the queue `name` has arrived.
     fn arrived(&self, name: &str);
 
-    /// An item of the queue `name` was not wanted: its place was `order`.
+    /// An item of the queue `name` was not delivered: it goes back to the position `order`.
     fn take_back(self: Arc<Self>, name: &str, order: u64, item: Message);
 }
 
 impl Handout {
-    /// An item of the queue `from`, which knows it by its name and the item's place.
+    /// An item of the queue with the name and at the position `from`.
     pub fn new(queue: Arc<dyn TakeBack>, from: (String, u64), item: Message) -> Handout {
         Handout { queue, from, item: Some(item), has_arrived: false }
     }
 
-    /// The item is the pop's, for good.
+    /// The item was delivered: it will not return to its queue.
     pub fn arrive(&mut self) {
         self.has_arrived = true;
         self.queue.arrived(&self.from.0);
     }
 
-    /// What is in it.
     pub fn data(&self) -> &[u8] {
         self.item.as_ref().map_or(&[], Message::data)
     }
 
-    /// The item, whose queue knows already that it has not arrived.
+    /// Takes the item out without returning it to its queue.
     pub fn give_back(mut self) -> Option<Message> {
         self.item.take()
     }

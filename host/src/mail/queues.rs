@@ -1,4 +1,4 @@
-//! Queues: one to one, first come, first served on both sides.
+//! Queues: each item goes to one pop, both in first-in, first-out order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,12 +10,12 @@ use crate::quota::budget::ByteBudget;
 use crate::quota::host_memory::{self, Admission};
 use crate::quota::semaphore::Semaphore;
 
-/// The queues of one tenant, by name. One is there while something waits in it.
+/// The queues of one tenant, by name. A queue exists while items or pops wait in it.
 #[derive(Debug)]
 pub struct Queues {
     by_name: Mutex<HashMap<String, Queue>>,
     names: Semaphore,
-    /// Most bytes that one queue holds.
+    /// The most bytes in one queue.
     bytes_max: AtomicU64,
     budgets: TenantBudgets,
 }
@@ -23,13 +23,13 @@ pub struct Queues {
 #[derive(Debug)]
 struct Queue {
     budget: ByteBudget,
-    /// By the order in which they were pushed, so that one that comes back finds its place.
+    /// By the order of the pushes, so that an item that comes back gets its old position.
     items: BTreeMap<u64, Message>,
     pushed: u64,
-    /// By the order in which they were asked for.
+    /// By the order of the pops.
     waiting: BTreeMap<u64, WaitingPop>,
     asked: u64,
-    /// Items on their way, which may come back.
+    /// The number of items on their way, which may come back.
     handed_out: usize,
     _name: Admission,
 }
@@ -46,14 +46,14 @@ impl Queues {
         Queues { by_name: Mutex::default(), names, bytes_max, budgets }
     }
 
-    /// From now on one queue holds so many bytes.
+    /// Sets the most bytes in one queue.
     pub fn set_limit(&self, bytes_max: u64) {
         self.bytes_max.store(bytes_max, Ordering::Relaxed);
         let queues = self.lock();
         queues.values().for_each(|queue| queue.budget.set_max(bytes_max));
     }
 
-    /// Adds an item, or hands it to the pop that has waited longest.
+    /// Adds an item, or hands it to the oldest pop that waits.
     ///
     /// # Errors
     /// When the queue is full or the tenant has too many names in use.
@@ -63,13 +63,13 @@ impl Queues {
             let length = data.as_ref().map_or(0, Vec::len);
             let room = Room::reserve(length, &self.budgets.messages, Some(&queue.budget))?;
             queue.pushed += 1;
-            // What there is no room for is dropped outside, when the lock is free.
+            // If there is no room, the bytes are dropped after the lock is released.
             queue.items.insert(queue.pushed, room.fill(data.take().unwrap_or_default()));
             Ok(())
         })
     }
 
-    /// Asks for an item; it comes by mail. Tells the pop's place among those that wait.
+    /// Requests an item, which comes by mail. Returns the pop's position among those that wait.
     ///
     /// # Errors
     /// When the tenant has too many names in use.
@@ -81,7 +81,7 @@ impl Queues {
         })
     }
 
-    /// Forgets the pop at a place, if it waits.
+    /// Removes the pop at a position, if it still waits.
     pub fn cancel(&self, name: &str, place: u64) {
         let mut queues = self.lock();
         let Some(queue) = queues.get_mut(name) else { return };
@@ -89,17 +89,17 @@ impl Queues {
         forget_if_unused(&mut queues, name);
     }
 
-    /// Items that wait.
+    /// The number of items that wait.
     pub fn size(&self, name: &str) -> usize {
         self.lock().get(name).map_or(0, |queue| queue.items.len())
     }
 
-    /// Pops that wait.
+    /// The number of pops that wait.
     pub fn num_waiting(&self, name: &str) -> usize {
         self.lock().get(name).map_or(0, |queue| queue.waiting.len())
     }
 
-    /// Changes a queue and hands out what can be.
+    /// Changes a queue, and hands out items to the pops that wait.
     fn change<T>(
         self: &Arc<Self>,
         name: &str,
@@ -122,7 +122,7 @@ impl Queues {
         changed
     }
 
-    /// Sends items to their pops. Those of a reactor that has ended are forgotten and their items go to the next.
+    /// Sends items to their pops. An item for a reactor that has ended goes to the next pop.
     fn send(self: &Arc<Self>, name: &str, mut ready: Vec<(WaitingPop, u64, Message)>) {
         while let Some((waiting, order, item)) = ready.pop() {
             let WaitingPop { address, pop } = waiting;
@@ -199,7 +199,7 @@ impl TakeBack for Queues {
     }
 
     fn take_back(self: Arc<Self>, name: &str, order: u64, item: Message) {
-        // The queue is there as long as something is handed out, so there is room for its name.
+        // Cannot fail: the queue exists while an item is handed out, so its name is counted.
         let _ = self.change(name, |queue| {
             queue.put_back(order, item);
             Ok(())

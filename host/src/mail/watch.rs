@@ -1,27 +1,27 @@
-//! What is told of files that are watched.
+//! Changes of watched files.
 
-/// What has happened to one.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It was written to, or something in it was.
+    /// The file, or an entry of the folder, was written to.
     Modified,
-    /// It has another name or place.
+    /// It was renamed or moved.
     Moved,
-    /// It is gone.
+    /// It was deleted.
     Deleted,
 }
 
-/// Why there is nothing to watch.
+/// Why a file cannot be watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchFault {
-    /// It leads out of its folder.
+    /// The path leads out of its folder.
     Denied,
-    /// Nothing is there.
+    /// The path does not exist.
     NotFound,
     /// It is neither a file nor a folder.
     Unsupported,
-    /// The system watches no more.
+    /// The system allows no more watches.
     Limit,
-    /// Its file system fails.
+    /// The file system reported an error.
     Failed,
 }

@@ -1,4 +1,4 @@
-//! What a plugin did, counted: denials, limits reached, traps.
+//! Counters of a plugin: denials, reached limits, traps.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -12,12 +12,12 @@ use crate::plugin::service::{Service, ServiceCell};
 use crate::plugin::stats::PluginStats;
 use crate::quota::token_bucket::TokenBucket;
 
-/// How often the same is told, at most.
+/// The shortest time between two log lines about the same thing.
 pub const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// Traps that are told in each second, each with its backtrace.
+/// The most traps that are logged in a second, each with its backtrace.
 const TRAP_LINES_PER_SECOND: u64 = 20;
 
-/// The counters of a plugin, and what the operator has been told.
+/// The counters of a plugin, and when each was last logged.
 #[derive(Debug)]
 pub struct Counters {
     pub(super) told: Mutex<BTreeMap<CounterKey, Told>>,
@@ -25,24 +25,24 @@ pub struct Counters {
     pub(super) trap_lines: TokenBucket,
     pub(super) window: Mutex<Window>,
     pub(super) service: ServiceCell,
-    /// The generation of the version that is served: traps of earlier ones are no reason to hold it back.
+    /// The generation of the current version: traps of earlier ones do not put it in quarantine.
     served: AtomicU32,
-    /// What the loops measure of it, where somebody watches.
+    /// Measurements of the loops, kept if there is an `[admin]` section.
     pub stats: PluginStats,
-    /// Its last traps and denials, where somebody watches.
+    /// The last traps and denials, kept if there is an `[admin]` section.
     pub incidents: Incidents,
 }
 
-/// What is counted apart.
+/// What is counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CounterKey {
-    /// A call that is not granted, by its name in the contract.
+    /// A denied call, by its name in the contract.
     Denial(&'static str),
-    /// A limit that was reached.
+    /// A reached limit.
     Limit(Limit),
-    /// A call whose answer needs an export that the component lacks, by its name in the contract.
+    /// A call whose results need an export that the component lacks, by its name in the contract.
     Missing(&'static str),
-    /// Connections whose PROXY protocol header was not taken, by why.
+    /// A connection whose PROXY protocol header was rejected, by the reason.
     Proxy(&'static str),
 }
 
@@ -52,7 +52,7 @@ pub struct Told {
     last: Option<Moment>,
 }
 
-/// The traps of late.
+/// The traps of the current window.
 #[derive(Debug, Default)]
 pub struct Window {
     begun: Moment,
@@ -75,7 +75,7 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// For a host that so many loops of are measured; none where nobody watches.
+    /// Counters with measurements of `loops` loops; 0 if there is no `[admin]` section.
     pub fn watched(loops: usize) -> Counters {
         Counters {
             stats: PluginStats::new(loops),
@@ -84,7 +84,7 @@ impl Counters {
         }
     }
 
-    /// Counts one more, which is told elsewhere; the count so far.
+    /// Counts one more without a log line; returns the count.
     pub fn add(&self, what: CounterKey) -> u64 {
         self.add_many(what, 1)
     }
@@ -97,7 +97,7 @@ impl Counters {
         told.count
     }
 
-    /// Counts one more; the count, if it is to be told.
+    /// Counts one more; returns the count if a log line is due.
     pub fn count(&self, what: CounterKey, now: Moment) -> Option<u64> {
         let mut told = lock(&self.told);
         let told = told.entry(what).or_default();
@@ -109,32 +109,32 @@ impl Counters {
         })
     }
 
-    /// Instances that have ended as they should not have.
+    /// The number of traps.
     pub fn traps(&self) -> u64 {
         self.traps.load(Ordering::Relaxed)
     }
 
-    /// Every counter that is not zero, but that of traps.
+    /// Every counter that is not zero, except that of traps.
     pub fn all(&self) -> Vec<(CounterKey, u64)> {
         lock(&self.told).iter().map(|(what, told)| (*what, told.count)).collect()
     }
 
-    /// What the plugin gets.
+    /// The state of service.
     pub fn service(&self) -> Service {
         self.service.get()
     }
 
-    /// Whether the plugin gets no new instances.
+    /// Whether it gets no new instances.
     pub fn is_held_back(&self) -> bool {
         self.service.get() != Service::Serving
     }
 
-    /// This version is served from now on.
+    /// Notes the generation that is current from now on.
     pub(super) fn serve(&self, generation: u32) {
         self.served.store(generation, Ordering::Relaxed);
     }
 
-    /// Counts a trap of a version in the window; true if it was one too many.
+    /// Counts a trap of a version in the window; true if the plugin is quarantined by it.
     pub(super) fn strike(
         &self,
         now: Moment,
@@ -153,7 +153,7 @@ impl Counters {
         traps <= late.count && self.service.quarantine()
     }
 
-    /// Whether it was held back; it is not any more.
+    /// Ends quarantine, parking and draining; true if one of them applied.
     pub(super) fn resume(&self) -> bool {
         *lock(&self.window) = Window::default();
         self.service.set(Service::Serving)
@@ -199,7 +199,7 @@ mod tests {
         };
         let strike = |seconds| strike_of(seconds, 0);
         assert!(!strike(0) && !strike(59));
-        // The window has passed: the count begins anew.
+        // The window has passed, so the count starts again.
         assert!(!strike(61) && !strike(62) && !counters.is_held_back());
         assert!(strike(63) && counters.is_held_back());
         assert!(!strike(64), "told once");

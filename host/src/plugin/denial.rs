@@ -1,4 +1,4 @@
-//! What a plugin asked for and was not granted: counted, and told to the operator in one line.
+//! Denials: calls that are not granted, counted and logged in one line.
 
 use crate::clock::Moment;
 use crate::config::allow::Objection;
@@ -9,27 +9,26 @@ use crate::plugin::counters::CounterKey;
 use crate::plugin::incidents::DenialIncident;
 use crate::plugin::subject::Subject;
 
-/// One call that `[plugins.<name>.allow]` does not grant.
+/// A call that `[plugins.<name>.allow]` does not grant.
 #[derive(Debug, Clone)]
 pub struct Denial<'a> {
-    /// The call, as the contract names it.
+    /// The call's name in the contract.
     pub call: &'static str,
-    /// What it asked for.
+    /// What was requested.
     pub target: Option<GuestText>,
-    /// What is against it, where that is more than its not being listed.
+    /// The reason, if it is another one than a missing rule.
     pub cause: Option<String>,
-    /// What would grant it.
+    /// The key that would grant it.
     pub grant: Grant<'a>,
-    /// The connection that it is about.
     pub subject: Option<Subject>,
 }
 
-/// A key of `[plugins.<name>.allow]` and what it would have to hold.
+/// A key of `[plugins.<name>.allow]` and the value that would grant a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant<'a> {
-    /// `connect`, with a rule that would do; none where no rule can list such a name.
+    /// `connect`, with a rule; none if no rule can list the name.
     Connect(Option<&'a str>),
-    /// `listen`, with a rule that would do; none where no rule lists such a path.
+    /// `listen`, with a rule; none if no rule can list the path.
     Listen(Option<&'a str>),
     /// `spawn`, with a plugin.
     Spawn(&'a str),
@@ -39,21 +38,21 @@ pub enum Grant<'a> {
     Read,
     /// `stop`.
     Stop,
-    /// No key does.
+    /// No key grants it.
     Nothing,
     /// A profile of this name in `tls`, with a key that it lacks.
     Profile(&'a str, &'static str),
 }
 
 impl Grant<'_> {
-    /// Whether a call can go on without it, where the policy lets it: not without what is not there.
+    /// Whether the call can be allowed by a policy that only audits: not if the thing itself is missing.
     fn can_be_missing(self) -> bool {
         !matches!(self, Grant::Profile(..) | Grant::Nothing)
     }
 }
 
 impl Plugin {
-    /// Counts and logs what was not granted. True if it is let through all the same.
+    /// Counts and logs a denial. True if the policy only audits, so that the call is allowed.
     pub fn deny(&self, now: Moment, denial: &Denial<'_>) -> bool {
         let policy = self.config.policy;
         let lets_through = policy == Policy::Audit && denial.grant.can_be_missing();
@@ -90,7 +89,7 @@ impl Plugin {
         lets_through
     }
 
-    /// What to write, and where.
+    /// The remedy: what to write into which section.
     fn remedy(&self, grant: Grant<'_>) -> String {
         let allow = &self.config.allow;
         let line = match grant {
@@ -115,12 +114,12 @@ impl Plugin {
     }
 }
 
-/// One more entry of a list that may not be there yet.
+/// The text for one more entry of a list, which may be missing.
 fn entry(key: &str, is_missing: bool, value: &str) -> String {
     if is_missing { format!("`{key} = [{value:?}]`") } else { format!("{value:?} to `{key}`") }
 }
 
-/// What the log says is against a connection.
+/// The log's text for an objection to a connection.
 pub fn objection_text(objection: Objection) -> Option<String> {
     match objection {
         Objection::NotListed => None,

@@ -1,5 +1,5 @@
-//! Calls into file systems that wait for a thread. A file system may not answer for as long as it likes, so that a call
-//! into it is made on a thread that nobody else waits for, and counts as its tenant's until it has returned.
+//! Calls into file systems, queued for the file threads. A file system may block for any time, so a call is made on a
+//! thread on which nothing else depends, and counts for its tenant until it has returned.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 use crate::base::panics;
 use crate::base::panics::Panicked;
 
-/// The most of the threads that one tenant has at once.
+/// The most threads of one tenant.
 const THREADS_OF_A_TENANT: usize = 4;
-/// Calls of a tenant that may wait before those that nobody wants any more are removed.
+/// The length of a tenant's queue at which cancelled calls are removed.
 const LOOK_AT: usize = 16;
 
-/// The calls of all tenants. Clones are the same.
+/// The calls of all tenants. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct FileCalls(Arc<FileCallsShared>);
 
@@ -27,21 +27,20 @@ struct FileCallsShared {
     changed: Condvar,
 }
 
-/// What a thread that makes the calls takes.
+/// A call for a file thread.
 pub struct FileCall {
     tenant: usize,
     call: Box<dyn Call>,
 }
 
-/// The answer of a call that is under way. Dropping it gives the call up: one that has not begun is not made.
+/// The pending answer of a call. Dropping it cancels the call if it has not begun.
 #[derive(Debug)]
 pub struct FileAnswer<T>(oneshot::Receiver<T>);
 
-/// One call, whatever it answers.
+/// A call with any type of answer.
 trait Call: Send {
-    /// Whether somebody waits for the answer.
+    /// Whether the answer is still wanted.
     fn is_wanted(&self) -> bool;
-    /// Makes it.
     fn make(self: Box<Self>);
 }
 
@@ -62,7 +61,7 @@ impl<T: Send, F: FnOnce() -> T + Send> Call for Typed<T, F> {
     }
 
     fn make(self: Box<Self>) {
-        // Whoever gave it up meanwhile does not miss the answer.
+        // Fails if the call was cancelled meanwhile, and nobody waits for the answer.
         let _ = self.answer.send((self.work)());
     }
 }
@@ -70,17 +69,17 @@ impl<T: Send, F: FnOnce() -> T + Send> Call for Typed<T, F> {
 /// Calls that wait, by tenant.
 #[derive(Debug)]
 struct FileQueue<T> {
-    /// The tenants that have some, the one whose turn it is in front.
+    /// The tenants with calls, the next one first.
     tenants: VecDeque<(usize, VecDeque<T>)>,
-    /// How many are under way, by tenant that may have any.
+    /// The number of calls in progress, by tenant that may make calls.
     under_way: BTreeMap<usize, usize>,
-    /// Threads with nothing to do.
+    /// The number of idle threads.
     idle: usize,
     closed: bool,
 }
 
 impl FileCalls {
-    /// These tenants may make calls.
+    /// Sets the tenants that may make calls.
     pub fn admit(&self, tenants: impl IntoIterator<Item = usize>) {
         let mut queue = self.lock();
         for tenant in tenants {
@@ -88,7 +87,7 @@ impl FileCalls {
         }
     }
 
-    /// Has this done for a tenant on one of the threads.
+    /// Queues a call of a tenant.
     pub fn add<T: Send + 'static>(
         &self,
         tenant: usize,
@@ -97,20 +96,20 @@ impl FileCalls {
         let (answer, receiver) = oneshot::channel();
         let call: Box<dyn Call> = Box::new(Typed { answer, work });
         let mut queue = self.lock();
-        // Without threads nobody would make it.
+        // The threads have ended, so the call would never be made.
         let given_up = if queue.closed {
             VecDeque::from([call])
         } else {
             queue.add(tenant, call, |call| call.is_wanted())
         };
         drop(queue);
-        // What they hold is given back without the lock.
+        // Dropped after the lock is released: this may release resources.
         drop(given_up);
         self.0.changed.notify_one();
         FileAnswer(receiver)
     }
 
-    /// The next call; waits for it. None when the host ends.
+    /// Waits for the next call. None when the host ends.
     pub fn next(&self) -> Option<FileCall> {
         let mut queue = self.lock();
         queue.idle += 1;
@@ -125,7 +124,7 @@ impl FileCalls {
         }
     }
 
-    /// Makes a call, for as long as it takes; only drops one that nobody waits for any more.
+    /// Makes a call, which may block. A cancelled one is dropped.
     pub fn make(&self, call: FileCall) {
         let FileCall { tenant, call } = call;
         let made = panics::catch(|| {
@@ -134,29 +133,29 @@ impl FileCalls {
             }
         });
         if let Err(panicked) = made {
-            // Who waits gets an error.
+            // The answer becomes an error.
             let Panicked { thread, cause } = &panicked;
             tracing::error!(thread, cause, "a call into a file system panicked");
             panics::survive(&panicked);
         }
         self.lock().returned(tenant);
-        // One of this tenant's may be next, on whichever thread.
+        // A call of this tenant may be next, on any thread.
         self.0.changed.notify_all();
     }
 
-    /// Whether no call waits or is under way; the answers of the others are there.
+    /// Whether no call waits or is in progress; then all answers are there.
     pub fn is_idle(&self) -> bool {
         let queue = self.lock();
         queue.tenants.is_empty() && queue.under_way.values().all(|count| *count == 0)
     }
 
-    /// No more calls are made.
+    /// Closes the queue: no more calls are made.
     pub fn close(&self) {
         let mut queue = self.lock();
         queue.closed = true;
         let left = std::mem::take(&mut queue.tenants);
         drop(queue);
-        // What they hold is given back without the lock.
+        // Dropped after the lock is released: this may release resources.
         drop(left);
         self.0.changed.notify_all();
     }
@@ -168,10 +167,10 @@ impl FileCalls {
 }
 
 impl<T> FileAnswer<T> {
-    /// The answer, if it is there.
+    /// The answer, if it is ready.
     ///
     /// # Errors
-    /// When there will be none.
+    /// When the call has panicked or the host ends.
     pub fn try_take(&mut self) -> Option<io::Result<T>> {
         match self.0.try_recv() {
             Ok(value) => Some(Ok(value)),
@@ -189,7 +188,7 @@ impl<T> Future for FileAnswer<T> {
     }
 }
 
-/// The call has panicked, or the host ends.
+/// The error of a call that has panicked, or was dropped at the end of the host.
 fn never() -> io::Error {
     io::Error::other("the call was not made")
 }
@@ -202,15 +201,15 @@ impl<T> Default for FileQueue<T> {
 }
 
 impl<T> FileQueue<T> {
-    /// Adds a call; those that nobody wants any more may come back.
+    /// Adds a call; may return cancelled ones, to be dropped.
     fn add(&mut self, tenant: usize, call: T, is_wanted: impl Fn(&T) -> bool) -> VecDeque<T> {
         let Some((_, calls)) = self.tenants.iter_mut().find(|(known, _)| *known == tenant) else {
             self.tenants.push_back((tenant, VecDeque::from([call])));
             return VecDeque::new();
         };
         let mut given_up = VecDeque::new();
-        // Where a tenant's threads are stuck, those who gave up must not pile up. Looking when the number has doubled
-        // costs each call a few looks.
+        // If a tenant's threads hang, its cancelled calls must not pile up. Searching whenever the length has doubled
+        // costs O(1) per call.
         if LOOK_AT <= calls.len() && calls.len().is_power_of_two() {
             (*calls, given_up) = calls.drain(..).partition(is_wanted);
         }
@@ -218,7 +217,7 @@ impl<T> FileQueue<T> {
         given_up
     }
 
-    /// Whether a tenant may have another thread: its first always, one more if each of the others can still have its first.
+    /// Whether a tenant may use another thread: the first one always, further ones if every other tenant can still get its first.
     fn may(&self, tenant: usize) -> bool {
         let has = self.under_way.get(&tenant).copied().unwrap_or(0);
         let without = self.under_way.values().filter(|count| **count == 0).count();
@@ -237,7 +236,7 @@ impl<T> FileQueue<T> {
         Some((tenant, call))
     }
 
-    /// One of a tenant's is over.
+    /// A call of a tenant has returned.
     fn returned(&mut self, tenant: usize) {
         if let Some(count) = self.under_way.get_mut(&tenant) {
             *count = count.saturating_sub(1);
@@ -257,7 +256,7 @@ mod tests {
 
     #[test]
     fn every_tenant_has_a_thread_however_many_are_stuck() {
-        // The number of tenants, and the threads that there are besides one for each.
+        // The number of tenants, and the threads besides one for each.
         for (tenants, spare) in [(1, 0), (2, 0), (2, 3), (5, 3), (40, 3)] {
             let all: Vec<usize> = (0..tenants).collect();
             let mut queue = queue(tenants + spare, &all);

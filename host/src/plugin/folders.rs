@@ -1,23 +1,23 @@
-//! The folders that the instances of a plugin see.
+//! The folders that are granted to a plugin.
 
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::{FsPerms, WasiCtx};
 
 use crate::config::directory::{Access, Directory};
 
-/// The folders that the instances of a plugin see, opened once for all of them: what is at their paths later does
-/// not matter.
+/// The folders that are granted to a plugin, opened once for all instances: later changes of their paths have no
+/// effect.
 #[derive(Clone)]
 pub struct Folders(pub(crate) WasiFilesystemCtx);
 
 impl Folders {
-    /// Opens them.
+    /// Opens the folders.
     ///
     /// # Errors
-    /// The one that cannot be opened, and why.
+    /// The folder that cannot be opened, and why.
     pub fn open(directories: &[Directory]) -> Result<Folders, (Directory, wasmtime::Error)> {
         let mut builder = WasiCtx::builder();
-        // The threads that use them are there for that.
+        // They are used on file threads, which may block.
         builder.allow_blocking_current_thread(true);
         for directory in directories {
             let permissions = match directory.access {

@@ -1,5 +1,5 @@
-//! Files below the folders that a plugin sees, opened for the host itself. No path leads out of them: the system resolves
-//! each below its folder, links and `..` included, or not at all.
+//! Files below the folders that are granted to a plugin, opened by the host itself. No path leads out of them: the system
+//! resolves each strictly below its folder, links and `..` included (`openat2` with RESOLVE_BENEATH).
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -13,44 +13,44 @@ use crate::config::directory::Directory;
 use crate::mail::watch::WatchFault;
 use crate::net::connection::files::{FileFault, OpenedFile};
 
-/// Bytes of the longest path that the system takes.
+/// The longest path of the system, in bytes.
 pub const PATH_MAX: usize = 4095;
 
-/// The folders that the instances of a plugin see, opened once.
+/// The folders that are granted to a plugin, opened once.
 #[derive(Debug, Clone, Default)]
 pub struct GrantedFolders(Arc<[GrantedFolder]>);
 
 #[derive(Debug)]
 struct GrantedFolder {
-    /// What the plugin calls it.
+    /// Its name for the plugin.
     name: String,
     folder: Arc<OwnedFd>,
 }
 
-/// What the system says of a file, and says otherwise after it was written to.
+/// The version of a file: its size and time of modification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version {
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last written to, in seconds since 1970: their lower 32 bits.
+    /// The time of the last modification in seconds since 1970: the lower 32 bits.
     pub seconds: u32,
-    /// And the rest of a second.
+    /// The nanoseconds of that time.
     pub nanoseconds: u32,
 }
 
-/// A path below one of them; whether anything is there is not known.
+/// A path below a granted folder; it may not exist.
 #[derive(Debug)]
 pub struct GrantedPath {
     folder: Arc<OwnedFd>,
-    /// From there on.
+    /// Relative to the folder.
     path: String,
 }
 
 impl GrantedFolders {
-    /// Opens them.
+    /// Opens the folders.
     ///
     /// # Errors
-    /// The one that cannot be opened, and why.
+    /// The folder that cannot be opened, and why.
     pub fn open(directories: &[Directory]) -> Result<GrantedFolders, (Directory, Errno)> {
         let open = |directory: &Directory| {
             let flags = os::FOR_ITS_NAME | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -61,7 +61,7 @@ impl GrantedFolders {
         Ok(GrantedFolders(directories.iter().map(open).collect::<Result<_, _>>()?))
     }
 
-    /// Where a path of the plugin's is; none where it is below none of them.
+    /// Resolves a path of the plugin; none if it is below no granted folder.
     pub fn find(&self, path: &str) -> Option<GrantedPath> {
         let mut path = path;
         while let Some(rest) = path.strip_prefix("./") {
@@ -69,14 +69,14 @@ impl GrantedFolders {
         }
         let below =
             |it: &GrantedFolder| Some((it.folder.clone(), below(&it.name, path)?.to_owned()));
-        // Of two that hold it the one with the longer name is meant.
+        // If two folders contain it, the one with the longer name counts.
         let found = self.0.iter().filter_map(|it| Some((it.name.len(), below(it)?)));
         let (_, (folder, path)) = found.max_by_key(|(length, _)| *length)?;
         Some(GrantedPath { folder, path })
     }
 }
 
-/// The rest of a path below a folder of this name.
+/// The part of a path that is relative to the folder with this name.
 fn below<'a>(name: &str, path: &'a str) -> Option<&'a str> {
     let rest = match name {
         "." if path.starts_with('/') => return None,
@@ -90,20 +90,20 @@ fn below<'a>(name: &str, path: &'a str) -> Option<&'a str> {
 }
 
 impl GrantedPath {
-    /// Opens what is there, if it is a file and of this version, for a part of it. Waits for its file system.
+    /// Opens it for a part, if it is a regular file and of this version. May block in the file system.
     ///
     /// # Errors
-    /// Why there is nothing to send.
+    /// Why the file cannot be sent.
     pub fn open(
         &self,
         offset: u64,
         length: Option<u64>,
         version: Option<Version>,
     ) -> Result<OpenedFile, FileFault> {
-        // What is no file is not opened: that alone may wait for ever, or set something off.
+        // A pipe or device is not opened: opening it may block for ever or have side effects.
         refuse_special(&self.resolve(os::FOR_ITS_NAME)?)?;
         let file = self.resolve(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
-        // Somebody else may have put another thing there meanwhile.
+        // The path may have been replaced meanwhile.
         let opened = refuse_special(&file)?;
         if version.is_some_and(|version| version != opened) {
             return Err(FileFault::Changed);
@@ -116,10 +116,10 @@ impl GrantedPath {
         Ok(OpenedFile { file: Arc::new(File::from(file)), offset, left })
     }
 
-    /// Opens what is there for its name alone, if it is a file or a folder. Waits for its file system.
+    /// Opens it with O_PATH, if it is a file or a folder. May block in the file system.
     ///
     /// # Errors
-    /// Why there is nothing to watch.
+    /// Why it cannot be watched.
     pub fn open_to_watch(&self) -> Result<OwnedFd, WatchFault> {
         let opened = self.resolve(os::FOR_ITS_NAME)?;
         let stat = fstat(&opened).map_err(fault_of)?;
@@ -139,7 +139,7 @@ impl GrantedPath {
     }
 }
 
-/// The version of what is a file.
+/// The version of a regular file; an error for anything else.
 fn refuse_special(opened: &OwnedFd) -> Result<Version, FileFault> {
     let stat = fstat(opened).map_err(fault_of)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -158,7 +158,7 @@ fn fault_of(errno: Errno) -> FileFault {
         Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::INVAL | Errno::LOOP => {
             FileFault::NotFound
         }
-        // Out of the folder, or not for this user.
+        // It leads out of the folder, or this user has no permission.
         Errno::XDEV | Errno::ACCESS | Errno::PERM => FileFault::Denied,
         Errno::ISDIR | Errno::NXIO => FileFault::NotAFile,
         _ => FileFault::Failed,

@@ -1,4 +1,4 @@
-//! The last traps and denials of a plugin, for those who watch the host. What the log leaves out is left out here, too.
+//! The last traps and denials of a plugin, for `[admin]`. They are limited as the lines of the log are.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::clock::Moment;
 use crate::log::text::GuestText;
 
-/// How many of each are kept of a plugin.
+/// The number of each that is kept for a plugin.
 const KEPT: usize = 16;
 
-/// The last of a plugin.
+/// The last traps and denials of a plugin.
 #[derive(Debug, Default)]
 pub struct Incidents {
     are_kept: bool,
@@ -22,62 +22,58 @@ struct LastIncidents {
     denials: VecDeque<DenialIncident>,
 }
 
-/// An instance that has ended as it should not have.
+/// A trap.
 #[derive(Debug, Clone)]
 pub struct TrapIncident {
-    /// When.
     pub at: Moment,
-    /// In a word or two.
+    /// The kind of end: `trapped`, for example.
     pub what: &'static str,
     /// The callback.
     pub event: &'static str,
     /// The connection's number, and its handler.
     pub connection: Option<(u32, GuestText)>,
-    /// The limit behind it.
+    /// The limit that caused it.
     pub limit: Option<String>,
-    /// The engine's words.
+    /// The error of the engine.
     pub cause: Option<GuestText>,
     /// The guest's frames.
     pub backtrace: Option<GuestText>,
-    /// Which trap of the plugin it was, from 1.
+    /// The number of the trap, counted from 1 for each plugin.
     pub count: u64,
 }
 
-/// A call that was not granted.
+/// A denied call.
 #[derive(Debug, Clone)]
 pub struct DenialIncident {
-    /// When.
     pub at: Moment,
-    /// The call, as the contract names it.
+    /// The call's name in the contract.
     pub call: &'static str,
-    /// What it asked for.
+    /// What was requested.
     pub target: Option<GuestText>,
-    /// What is against it, where that is more than its not being listed.
+    /// The reason, if it is another one than a missing rule.
     pub cause: Option<String>,
-    /// What would allow it.
+    /// What would grant it.
     pub remedy: String,
     /// The connection's number, and its handler.
     pub connection: Option<(u32, GuestText)>,
-    /// Whether it was let through all the same.
+    /// Whether the call was allowed because the policy only audits.
     pub let_through: bool,
-    /// Which denial of this call it was, from 1.
+    /// The number of the denial, counted from 1 for each call.
     pub count: u64,
 }
 
 impl Incidents {
-    /// None yet, and none ever where nobody watches.
+    /// An empty list; one that stays empty if not `are_kept`.
     pub fn new(are_kept: bool) -> Incidents {
         Incidents { are_kept, last: Mutex::default() }
     }
 
-    /// An instance has trapped.
     pub fn trapped(&self, incident: impl FnOnce() -> TrapIncident) {
         if self.are_kept {
             keep(&mut self.lock().traps, incident());
         }
     }
 
-    /// Something was denied.
     pub fn denied(&self, incident: impl FnOnce() -> DenialIncident) {
         if self.are_kept {
             keep(&mut self.lock().denials, incident());

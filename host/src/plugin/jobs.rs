@@ -1,4 +1,4 @@
-//! Deferred work: jobs of all reactors, done by a few threads.
+//! Deferred work: jobs of all reactors, queued for the workers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -10,59 +10,57 @@ use crate::plugin::Plugin;
 use crate::quota::fair_queue::{FairQueue, Taken};
 use crate::quota::semaphore::Permit;
 
-/// One operation that an instance has asked for.
+/// One operation that an instance has deferred.
 #[derive(Debug)]
 pub struct Job {
-    /// Whose operation it is.
     pub plugin: Arc<Plugin>,
-    /// Which one, in the plugin's own numbers.
+    /// The plugin's number for the operation.
     pub operation: u32,
-    /// What it works on.
     pub argument: Message,
-    /// The asking instance's number for it.
+    /// The instance's id for the job.
     pub id: u32,
-    /// The asking instance.
+    /// The instance that has deferred it.
     pub asker: Address,
-    /// Gone when the asking instance is.
+    /// Dead when that instance has ended.
     pub alive: Weak<()>,
-    /// Count it among the jobs of its plugin and of its tenant.
+    /// The permits of its plugin and of its tenant.
     pub permits: [Permit; 2],
 }
 
-/// Jobs that wait for a worker. Where several tenants have such work, none has all the workers at once: an operation that
-/// sleeps would hold up the others.
+/// Jobs that wait for a worker. If several tenants have jobs none gets all workers, since operations that sleep would
+/// delay the others.
 #[derive(Debug)]
 pub struct Jobs {
     waiting: FairQueue<Job>,
-    /// What ends the calls of the jobs that are being done, and what is gone when nobody wants one.
+    /// For each job in progress: a reference that is dead when its result is not wanted, and the token that cancels its call.
     calls: Mutex<Vec<(Weak<()>, CancelToken)>>,
 }
 
 impl Default for Jobs {
     fn default() -> Jobs {
-        // Each plugin has a bound of its own.
+        // Unbounded: each plugin has a limit of its own.
         Jobs { waiting: FairQueue::new(usize::MAX, usize::MAX), calls: Mutex::default() }
     }
 }
 
 impl Jobs {
-    /// Adds a job. A host that ends drops it.
+    /// Queues a job. It is dropped if the host ends.
     pub fn add(&self, job: Job) {
         let tenant = job.plugin.tenant.index;
         drop(self.waiting.add(tenant, job));
     }
 
-    /// How many jobs wait for a worker.
+    /// The number of jobs that wait for a worker.
     pub fn waiting(&self) -> usize {
         self.waiting.waiting()
     }
 
-    /// Whether no job waits or is being done; what came of the others is on its way.
+    /// Whether no job waits or is in progress; then all outcomes have been sent.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_idle()
     }
 
-    /// Forgets the jobs of an instance that wait, and ends those that are being done.
+    /// Removes the jobs of an instance that wait, and cancels those in progress.
     pub fn give_up(&self, tenant: usize, alive: &Arc<()>) {
         drop(
             self.waiting.remove(tenant, |job| std::ptr::eq(job.alive.as_ptr(), Arc::as_ptr(alive))),
@@ -70,10 +68,10 @@ impl Jobs {
         self.cancel(|of| std::ptr::eq(of.as_ptr(), Arc::as_ptr(alive)));
     }
 
-    /// The call of a job begins, and `cancel` will end it when nobody wants the job any more; false where that is so already.
+    /// Registers the token that cancels the job's call when its result is not wanted any more; false if that is so already.
     pub fn begins(&self, alive: &Weak<()>, cancel: &CancelToken) -> bool {
         self.calls().push((alive.clone(), cancel.clone()));
-        // Looked at afterwards: who ends it from now on finds it.
+        // Checked after registering, so that a later cancellation finds the token.
         let is_wanted = 0 < alive.strong_count() && !self.waiting.is_closed();
         if !is_wanted {
             self.ends(cancel);
@@ -81,7 +79,7 @@ impl Jobs {
         is_wanted
     }
 
-    /// The call of a job has ended.
+    /// Removes the token of a call that has ended.
     pub fn ends(&self, cancel: &CancelToken) {
         self.calls().retain(|(_, of)| !of.is(cancel));
     }
@@ -99,22 +97,22 @@ impl Jobs {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job; waits for it, for as long as `patience` says, or without end.
+    /// Waits for the next job, for `patience` at most if it is given.
     pub fn take(&self, patience: Option<Duration>) -> Taken<Job> {
         self.waiting.take(patience)
     }
 
-    /// No tenant has more than that many workers.
+    /// Sets the most workers of one tenant.
     pub fn set_share(&self, share: usize) {
         self.waiting.set_share(share);
     }
 
-    /// A job of a tenant that was taken is done.
+    /// A job of a tenant is done.
     pub fn done(&self, tenant: usize) {
         self.waiting.done(tenant);
     }
 
-    /// No more jobs are done; those that are being done end.
+    /// Closes the queue and cancels the jobs in progress.
     pub fn close(&self) {
         drop(self.waiting.close());
         self.cancel(|_| true);

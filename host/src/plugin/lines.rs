@@ -1,4 +1,4 @@
-//! Lines of a plugin's own for the log, within its bounds.
+//! Log lines of a plugin, within its limits.
 
 use crate::clock::Moment;
 use crate::config::limits;
@@ -8,7 +8,7 @@ use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
 use crate::plugin::subject::Subject;
 
-/// Lines that a plugin writes in one call; they are on their way when this is dropped.
+/// The log lines of one call, which are sent to the log when this is dropped.
 pub struct PluginLines<'a> {
     plugin: &'a Plugin,
     level: Level,
@@ -18,7 +18,7 @@ pub struct PluginLines<'a> {
 }
 
 impl Plugin {
-    /// Begins to write lines of this level, which come from `stream`, about this connection.
+    /// Begins lines of this level and `stream`, about this connection.
     pub fn lines(
         &self,
         now: Moment,
@@ -37,7 +37,7 @@ impl Plugin {
 }
 
 impl PluginLines<'_> {
-    /// One more line, if its tenant may still write some. `is_cut` says that the rest of it is left out already.
+    /// Adds a line, if the tenant's log rate allows it. `is_cut` says that the line was truncated.
     pub fn add(&mut self, line: &[u8], is_cut: bool) {
         let origin = LineOrigin {
             plugin: self.plugin.name(),

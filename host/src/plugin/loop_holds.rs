@@ -1,10 +1,10 @@
-//! How long a tenant's handlers have held the loops of the host.
+//! How long a tenant's handlers have held the loops.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long a tenant's handlers have held the loops. It is measured where there are several tenants, or where its CPU time
-/// has a bound; a handler that outlives its slice is noticed in any case.
+/// How long a tenant's handlers have held the loops. Measured if there are several tenants or the CPU time is bounded; a
+/// handler that exceeds its slice is counted in any case.
 #[derive(Debug, Default)]
 pub struct LoopHolds {
     hand_ons: AtomicU64,
@@ -16,19 +16,19 @@ impl LoopHolds {
     /// Notes that a handler has held its loop for `time`.
     pub fn held(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        // Hardly any is the longest so far, and looking costs less than changing.
+        // A load is cheaper than `fetch_max`, and few calls are the longest so far.
         if self.longest.load(Ordering::Relaxed) < nanoseconds {
             self.longest.fetch_max(nanoseconds, Ordering::Relaxed);
         }
     }
 
-    /// A handler has held its loop for a slice, and then another thread got the loop.
+    /// Notes that a handler has held its loop for a slice and the loop was handed on.
     pub fn handed_on(&self, slice: Duration) {
         self.hand_ons.fetch_add(1, Ordering::Relaxed);
         self.held(slice);
     }
 
-    /// How often a loop was handed on.
+    /// The number of times that a loop was handed on.
     pub fn hand_ons(&self) -> u64 {
         self.hand_ons.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What a plugin asks for and could not be told of, because its component lacks the export: told to the operator once.
+//! Calls whose results a component could not receive because it lacks an export: logged once.
 
 use crate::clock::Moment;
 use crate::contract;
@@ -8,8 +8,8 @@ use crate::plugin::counters::CounterKey;
 use crate::plugin::subject::Subject;
 
 impl Plugin {
-    /// Whether its component has every one of these exports. The first that it lacks is told, with the call (as the contract names
-    /// it) that needs it.
+    /// Whether its component has all these exports. The first one that it lacks is logged once, with the name of the call in the
+    /// contract that needs it.
     pub fn has_all(
         &self,
         now: Moment,

@@ -1,24 +1,24 @@
-//! How far the host is between its start and its end: what a probe is told.
+//! The readiness of the host, for probes.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// How far the host is.
+/// The readiness of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
     /// Not everything is loaded and bound.
     Starting,
     /// It serves.
     Serving,
-    /// It has begun to stop: nobody new is to come.
+    /// It has begun to stop, and wants no new connections.
     Stopping,
 }
 
-/// The one of a host. It goes forward only.
+/// The readiness of a host, which only moves forward.
 #[derive(Debug, Default)]
 pub struct ReadinessFlag(AtomicU8);
 
 impl Readiness {
-    /// As answers spell it.
+    /// Its name in answers.
     pub fn name(self) -> &'static str {
         match self {
             Readiness::Starting => "starting",
@@ -29,12 +29,11 @@ impl Readiness {
 }
 
 impl ReadinessFlag {
-    /// The host has come as far as this.
+    /// Moves to `readiness`, unless that is passed already.
     pub fn reach(&self, readiness: Readiness) {
         self.0.fetch_max(readiness as u8, Ordering::Relaxed);
     }
 
-    /// How far it is.
     pub fn get(&self) -> Readiness {
         match self.0.load(Ordering::Relaxed) {
             0 => Readiness::Starting,

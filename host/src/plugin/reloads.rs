@@ -1,11 +1,11 @@
-//! What became of reloads, for whoever asks later.
+//! The results of reloads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Moment;
 
-/// What became of the reloads of a host.
+/// The results of a host's reloads.
 #[derive(Debug, Default)]
 pub struct Reloads {
     taken: AtomicU64,
@@ -13,34 +13,33 @@ pub struct Reloads {
     last: Mutex<Option<LastReload>>,
 }
 
-/// The last one.
+/// The last reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastReload {
-    /// When it was over, on the clock of the host.
+    /// When it ended, on the clock of the host.
     pub at: Moment,
-    /// Why it was refused, in the words of the log; nothing where it was taken.
+    /// The error of a refused one; none if it was applied.
     pub error: Option<String>,
 }
 
 impl Reloads {
-    /// One is over.
+    /// Notes a reload that has ended.
     pub fn over(&self, at: Moment, error: Option<String>) {
         let count = if error.is_none() { &self.taken } else { &self.refused };
         count.fetch_add(1, Ordering::Relaxed);
         *self.lock() = Some(LastReload { at, error });
     }
 
-    /// How many were taken.
+    /// The number of reloads that were applied.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// How many were refused.
+    /// The number of reloads that were refused.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// The last one, if there was one.
     pub fn last(&self) -> Option<LastReload> {
         self.lock().clone()
     }

@@ -1,8 +1,8 @@
-//! What a plugin did that its operator should know: it trapped, it asked for what it may not, it came to a limit. Each
-//! is counted, and told in one line with the same fields.
+//! Reports about a plugin for its operator: traps, denials, reached limits. Each is counted, and logged in one line
+//! with the same fields.
 //!
-//! What a plugin repeats is told once a second for each call or limit, with its count so far: a log that a plugin can
-//! fill tells nothing.
+//! Repeated reports are logged once a second for each call or limit, with the count so far, so that a plugin cannot
+//! flood the log.
 
 use std::fmt::Display;
 use std::sync::atomic::Ordering;
@@ -19,29 +19,29 @@ use crate::plugin::incidents::TrapIncident;
 use crate::plugin::service::Service;
 use crate::plugin::subject::Subject;
 
-/// How an instance ended that did not end by itself.
+/// How an instance was ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// In a word or two: `trapped`.
+    /// The kind of end: `trapped`, for example.
     pub what: &'static str,
     /// The callback.
     pub event: &'static str,
-    /// The connection that it was about.
+    /// The connection of the callback.
     pub subject: Option<Subject>,
     /// The operation, for deferred work.
     pub operation: Option<u32>,
-    /// The limit behind it.
+    /// The limit that caused it.
     pub limit: Option<Limit>,
-    /// The engine's words.
+    /// The error of the engine.
     pub cause: Option<GuestText>,
-    /// What the guest has said last in this event.
+    /// The guest's last lines of output in this event.
     pub last_words: Option<GuestText>,
     /// The guest's frames.
     pub backtrace: Option<GuestText>,
 }
 
 impl Plugin {
-    /// An instance has ended that should not have: a strike against the plugin and its tenant.
+    /// Reports that an instance was ended, which counts as a trap of the plugin and its tenant.
     pub fn ended(&self, now: Moment, ended: &Ended) {
         let count = self.counters.traps.fetch_add(1, Ordering::Relaxed) + 1;
         let strikes = self.tenant.strikes.fetch_add(1, Ordering::Relaxed) + 1;
@@ -84,7 +84,7 @@ impl Plugin {
         self.strike(now);
     }
 
-    /// A program or a process has refused to begin, with words of its own: its instance has ended.
+    /// Reports that a program or a process has refused to start, with its own error text; its instance has ended.
     pub fn start_refused(&self, now: Moment, event: &'static str, reason: &GuestText) {
         self.tell(now, || {
             tracing::error!(
@@ -98,7 +98,7 @@ impl Plugin {
         });
     }
 
-    /// A handler of `wasi:http` has returned without an answer, or without all of it.
+    /// Reports that a handler of `wasi:http` has returned without a complete response.
     pub fn has_not_answered(
         &self,
         now: Moment,
@@ -120,8 +120,8 @@ impl Plugin {
         });
     }
 
-    /// Writes a line about it into its tenant's part of the log, unless its tenant is far above its rate: then it is
-    /// counted among those that are left out.
+    /// Writes a line about it to the log, unless its tenant is far above its log rate: then the line is counted as
+    /// dropped.
     pub fn tell(&self, now: Moment, line: impl FnOnce()) {
         let share = &self.tenant.log;
         if share.may_be_told(now) {
@@ -146,7 +146,7 @@ impl Plugin {
         }
     }
 
-    /// Gives it no new instances, because its operator wants that.
+    /// Parks it: it gets no new instances until the operator resumes it.
     pub fn park(&self) {
         if self.counters.service.set(Service::Parked) {
             tracing::warn!(
@@ -158,7 +158,7 @@ impl Plugin {
         }
     }
 
-    /// Gives it no new connections, because its operator wants to be rid of those that it has.
+    /// Drains it: it gets no new connections until the operator resumes it.
     pub fn drain(&self) {
         if self.counters.service.set(Service::Draining) {
             tracing::warn!(
@@ -171,14 +171,14 @@ impl Plugin {
         }
     }
 
-    /// This version is the one that is served from now on, whatever became of the one before.
+    /// Makes this version the current one, with its limits, and ends quarantine, parking and draining.
     pub fn serve(&self) {
         self.usage.set_limits(&self.config.limits);
         self.counters.serve(self.generation);
         self.resume();
     }
 
-    /// Lets it have everything again, whoever has held it back.
+    /// Ends quarantine, parking and draining.
     pub fn resume(&self) {
         let before = self.counters.service().name();
         if self.counters.resume() {
@@ -190,14 +190,14 @@ impl Plugin {
         }
     }
 
-    /// What a limit is set to, if that is a bound of its own or of its tenant.
+    /// The value of a limit, if it is one of the plugin's or its tenant's.
     pub fn shown(&self, limit: Limit) -> Option<String> {
         let Limit::Of(bound) = limit else { return None };
         self.config.limits.show(bound).or_else(|| self.tenant.show(bound))
     }
 
-    /// Takes CPU time that one of its instances has used from the account of its tenant, and tells when that is empty.
-    /// `subject` is as in [`Plugin::at_limit`].
+    /// Charges CPU time of one of its instances to its tenant, and reports when the tenant has used it up. `subject` is as in
+    /// [`Plugin::at_limit`].
     pub fn use_cpu(&self, used: Duration, now: Moment, subject: impl FnOnce() -> Option<Subject>) {
         self.counters.stats.used_cpu(used);
         let cpu = &self.tenant.cpu;
@@ -210,7 +210,7 @@ impl Plugin {
         }
     }
 
-    /// Tells the operator what it has at this moment.
+    /// Logs what it uses now.
     pub fn log_usage(&self) {
         tracing::info!(
             plugin = self.name(),
@@ -226,7 +226,7 @@ impl Plugin {
         );
     }
 
-    /// Tells the operator every counter that is not zero.
+    /// Logs every counter that is not zero.
     pub fn log_counters(&self) {
         let (plugin, tenant, version) = (self.name(), &*self.config.tenant, &*self.version);
         let count = self.counters.traps.load(Ordering::Relaxed);
@@ -244,8 +244,8 @@ impl Plugin {
         }
     }
 
-    /// One more instance could not be made, because of the limit, which is set to `value`, or because the system has no
-    /// more. `subject` is the connection that it was for. Nobody's fault, and no strike.
+    /// Reports that an instance could not be made because of a limit, which is set to `value`, or because the system has no
+    /// resources left. `subject` is the connection that needs it. Does not count as a trap.
     pub fn found_no_room(
         &self,
         now: Moment,
@@ -272,8 +272,8 @@ impl Plugin {
         });
     }
 
-    /// A connection at the listener `address` was reset, because its header of the PROXY protocol was not taken. `why` is
-    /// counted; `cause` has more words.
+    /// Reports that a connection at the listener `address` was reset because its PROXY protocol header was rejected. `why` is
+    /// the counter; `cause` has details.
     pub fn header_refused(
         &self,
         now: Moment,
@@ -297,7 +297,8 @@ impl Plugin {
         });
     }
 
-    /// A limit of its own, or of its tenant, was reached. `subject` is the connection that this is about, and asked for only if it is told.
+    /// Reports that a limit of the plugin or its tenant was reached. `subject` gives the connection; it is called only if a line
+    /// is written.
     pub fn at_limit(
         &self,
         now: Moment,
@@ -308,7 +309,7 @@ impl Plugin {
         self.at_limit_of(now, limit, || self.shown(limit).unwrap_or_default(), subject);
     }
 
-    /// As [`Plugin::at_limit`], for a limit of somebody else, which is set to `value`.
+    /// Like [`Plugin::at_limit`], for a limit of another plugin or of the host, which is set to `value`.
     pub fn at_limit_of<V: Display>(
         &self,
         now: Moment,

@@ -1,25 +1,25 @@
-//! What a host serves. A plugin keeps its place through reloads, and so does a tenant: whatever names one by its number means
-//! the same one afterwards.
+//! The roster: the plugins and tenants that a host serves. A plugin and a tenant keep their index through reloads, so that
+//! an index stays valid.
 
 use std::sync::Arc;
 
 use crate::plugin::Plugin;
 use crate::plugin::tenant::Tenant;
 
-/// The plugins and tenants of a host at one moment.
+/// A snapshot of the plugins and tenants of a host.
 #[derive(Debug, Default, Clone)]
 pub struct Roster {
-    /// By place; a plugin that has gone leaves its place empty until another one takes it.
+    /// By index; a removed plugin leaves its slot empty until another plugin gets it.
     plugins: Vec<Option<Arc<Plugin>>>,
-    /// By place; one that has gone stays until another one takes its place.
+    /// By index; a removed tenant stays until another one gets its slot.
     tenants: Vec<Arc<Tenant>>,
 }
 
 impl Roster {
-    /// These plugins, each at its place, and with them their tenants. `before` are tenants that may still have instances.
+    /// A roster of these plugins by index, with their tenants. `before` are tenants that may still have instances.
     pub fn new(plugins: Vec<Option<Arc<Plugin>>>, before: &[Arc<Tenant>]) -> Roster {
         let mut tenants = before.to_vec();
-        // A tenant comes with the first of its plugins, and its place is behind those that came earlier or one of theirs.
+        // A tenant appears with the first of its plugins, and its index is at most the number of tenants before it.
         let mut of_plugins: Vec<&Arc<Tenant>> =
             plugins.iter().flatten().map(|plugin| &plugin.tenant).collect();
         of_plugins.sort_by_key(|tenant| tenant.index);
@@ -32,7 +32,7 @@ impl Roster {
         Roster { plugins, tenants }
     }
 
-    /// The plugin at a place.
+    /// The plugin with an index.
     pub fn plugin(&self, place: usize) -> Option<&Arc<Plugin>> {
         self.plugins.get(place)?.as_ref()
     }
@@ -47,12 +47,12 @@ impl Roster {
         self.plugins().find(|plugin| plugin.name() == name)
     }
 
-    /// How many places for plugins there are.
+    /// The number of plugin slots.
     pub fn places(&self) -> usize {
         self.plugins.len()
     }
 
-    /// Every tenant, by its place: also those that have gone.
+    /// Every tenant by index, including removed ones.
     pub fn all_tenants(&self) -> &[Arc<Tenant>] {
         &self.tenants
     }

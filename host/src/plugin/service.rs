@@ -1,27 +1,27 @@
-//! Whether a plugin gets what is new, and who has decided that.
+//! Whether a plugin gets new instances and connections.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What a plugin gets.
+/// The state of service of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Service {
-    /// Everything.
+    /// It gets new instances and connections.
     Serving = 0,
-    /// No new instances, because it has trapped too often.
+    /// It gets no new instances because it has trapped too often.
     Quarantined = 1,
-    /// No new instances, because its operator wants that.
+    /// It gets no new instances, by a command of the operator.
     Parked = 2,
-    /// No new connections either, because its operator wants to be rid of those that it has.
+    /// It gets no new instances and connections, and open connections are drained, by a command of the operator.
     Draining = 3,
 }
 
 impl Service {
-    /// Each of them.
+    /// All states.
     pub const ALL: [Service; 4] =
         [Service::Serving, Service::Quarantined, Service::Parked, Service::Draining];
 
-    /// Its name for whoever watches.
+    /// Its name in `[admin]`.
     pub fn name(self) -> &'static str {
         match self {
             Service::Serving => "serving",
@@ -32,23 +32,22 @@ impl Service {
     }
 }
 
-/// The [`Service`] of one plugin, which every thread may look at.
+/// The [`Service`] of one plugin, shared by all threads.
 #[derive(Debug, Default)]
 pub struct ServiceCell(AtomicU8);
 
 impl ServiceCell {
-    /// What it is now.
     pub fn get(&self) -> Service {
         let now = self.0.load(Ordering::Relaxed);
         Service::ALL.into_iter().find(|one| *one as u8 == now).unwrap_or(Service::Serving)
     }
 
-    /// Whether it was another one; it is this from now on.
+    /// Sets it; true if it was another one.
     pub fn set(&self, service: Service) -> bool {
         self.0.swap(service as u8, Ordering::Relaxed) != service as u8
     }
 
-    /// Whether it was served; it is quarantined from now on. What the operator has decided stands.
+    /// Quarantines it if it is served; true if so. A decision of the operator stays.
     pub fn quarantine(&self) -> bool {
         let (serving, quarantined) = (Service::Serving as u8, Service::Quarantined as u8);
         let changed =

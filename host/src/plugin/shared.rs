@@ -1,4 +1,4 @@
-//! What all reactors and workers of a host share.
+//! The state that all reactors and workers of a host share.
 
 use std::sync::{Arc, Weak};
 
@@ -19,32 +19,27 @@ use crate::plugin::stats::LoopStats;
 use crate::plugin::tenant::Tenant;
 use crate::quota::descriptors::DescriptorQuota;
 
-/// The one of a host.
+/// The shared state of a host.
 #[derive(Debug, Default)]
 pub struct HostShared {
-    /// What is served.
     roster: RwLock<Arc<Roster>>,
-    /// Every process.
     pub processes: Arc<Processes>,
-    /// Calls into file systems, for the threads that make them.
+    /// The queue of the file threads.
     pub file_calls: FileCalls,
-    /// Work for the workers.
+    /// The queue of the workers.
     pub jobs: Arc<Jobs>,
-    /// What became of reloads.
     pub reloads: Reloads,
-    /// File descriptors of connections and of files.
+    /// File descriptors of guests' connections and files.
     pub descriptors: DescriptorQuota,
-    /// Where this host listens.
     pub own_listeners: OwnListeners,
-    /// Where its sockets come from.
     pub network: Network,
-    /// What each loop measures of itself; none where nobody watches.
+    /// Measurements of each loop; empty if there is no `[admin]` section.
     pub loops: Vec<LoopStats>,
-    /// How far the host is between its start and its end.
     pub readiness: ReadinessFlag,
 }
 
-/// Something that a plugin has opened, while it is there: others reach it by rules that name exactly that.
+/// The entry of a plugin's own listener among the host's listeners, while it is open: other plugins need a rule that
+/// names exactly its address.
 #[derive(Debug)]
 pub struct OwnPlace {
     host: Weak<HostShared>,
@@ -52,7 +47,7 @@ pub struct OwnPlace {
 }
 
 impl OwnPlace {
-    /// It is at this address, bound already.
+    /// Adds an address that is bound.
     pub fn new(host: &Arc<HostShared>, address: ListenAddress) -> OwnPlace {
         host.own_listeners.add(&address);
         OwnPlace { host: Arc::downgrade(host), address }
@@ -68,8 +63,8 @@ impl Drop for OwnPlace {
 }
 
 impl HostShared {
-    /// A host that serves these, whose guests may have `descriptors` file descriptors together. `watched_loops` of its loops
-    /// are measured.
+    /// The state of a host with this roster, whose guests may have `descriptors` file descriptors in total, and of which
+    /// `watched_loops` loops are measured.
     pub fn new(
         roster: Roster,
         descriptors: u32,
@@ -82,7 +77,7 @@ impl HostShared {
         Arc::new(HostShared { roster, descriptors, loops, network, ..HostShared::default() })
     }
 
-    /// Tells the operator every counter that is not zero.
+    /// Logs every counter that is not zero.
     pub fn log_counters(&self) {
         let roster = self.roster();
         roster.plugins().for_each(|plugin| plugin.log_counters());
@@ -90,12 +85,12 @@ impl HostShared {
         log::tell_left_out();
     }
 
-    /// What is served at this moment.
+    /// The current roster.
     pub fn roster(&self) -> Arc<Roster> {
         self.roster.read().clone()
     }
 
-    /// Serves these from now on.
+    /// Replaces the roster.
     pub fn serve(&self, roster: Arc<Roster>) {
         *self.roster.write() = roster;
     }
@@ -105,7 +100,7 @@ impl HostShared {
         self.roster.read().named(name).cloned()
     }
 
-    /// The tenant at this place.
+    /// The tenant with this index.
     pub fn tenant(&self, place: usize) -> Option<Arc<Tenant>> {
         self.roster.read().all_tenants().get(place).cloned()
     }

@@ -1,6 +1,6 @@
-//! What the loops measure for those who watch the host: kept where there is an `[admin]` section, and not otherwise.
+//! Measurements of the loops, kept only if there is an `[admin]` section.
 //!
-//! Each loop has counts of its own, so that noting an event touches no cache line of another core.
+//! Each loop has its own counters, so that noting an event writes to no cache line of another core.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,28 +9,28 @@ use crate::base::histogram::{Distribution, Histogram, LoopCounter};
 use crate::contract::callback::Callback;
 use crate::net::connection::CloseReason;
 
-/// What is measured of one plugin.
+/// The measurements of one plugin.
 #[derive(Debug, Default)]
 pub struct PluginStats {
-    /// By the number of the reactor; none where nobody watches.
+    /// By index of the reactor; empty without `[admin]`.
     loops: Box<[PluginOnLoop]>,
-    /// CPU time of its handlers and operations, in nanoseconds. Their threads are many.
+    /// CPU time of its handlers and operations on all threads, in nanoseconds.
     cpu: AtomicU64,
 }
 
-/// What one loop has measured of a plugin.
+/// The measurements of a plugin on one loop.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct PluginOnLoop {
     /// Calls that have returned, by callback.
     pub events: [LoopCounter; Callback::ALL.len()],
-    /// From the entry into the guest to its return, the slow lane included.
+    /// The time from the entry into the guest to its return, including the slow lane.
     pub duration: Histogram,
-    /// From the moment at which the loop learned what there is to do to the guest's return.
+    /// The time from when the loop learned of the event to the guest's return.
     pub latency: Histogram,
-    /// Bytes that were handed to its handlers.
+    /// Bytes that were delivered to its handlers.
     pub received: LoopCounter,
-    /// Bytes that the system has taken from its connections.
+    /// Bytes that the system has accepted from its connections.
     pub sent: LoopCounter,
     /// Connections that were accepted for it.
     pub accepted: LoopCounter,
@@ -40,22 +40,22 @@ pub struct PluginOnLoop {
     pub ended: [LoopCounter; CloseReason::ALL.len()],
 }
 
-/// What one loop has measured of itself.
+/// The measurements of one loop.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct LoopStats {
-    /// Work of each turn, from the moment at which the poll has returned.
+    /// The time of each turn after the poll has returned.
     pub turns: Histogram,
     /// Its connections at the end of the last turn.
     pub connections: LoopCounter,
     /// Its instances.
     pub instances: LoopCounter,
-    /// Instances that are to be entered.
+    /// Instances that wait to be entered.
     pub runnable: LoopCounter,
 }
 
 impl PluginStats {
-    /// For so many loops; for none where nobody watches.
+    /// For `loops` loops; 0 without `[admin]`.
     pub fn new(loops: usize) -> PluginStats {
         PluginStats {
             loops: (0..loops).map(|_| PluginOnLoop::default()).collect(),
@@ -63,17 +63,17 @@ impl PluginStats {
         }
     }
 
-    /// Whether somebody watches.
+    /// Whether measurements are kept.
     pub fn are_kept(&self) -> bool {
         !self.loops.is_empty()
     }
 
-    /// What this loop measures, if somebody watches.
+    /// The measurements of a loop, if they are kept.
     pub fn on(&self, reactor: usize) -> Option<&PluginOnLoop> {
         self.loops.get(reactor)
     }
 
-    /// Its handlers have used CPU time.
+    /// Adds CPU time of its handlers and operations.
     pub fn used_cpu(&self, used: Duration) {
         if self.are_kept() {
             let nanoseconds = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);
@@ -86,12 +86,12 @@ impl PluginStats {
         Duration::from_nanos(self.cpu.load(Ordering::Relaxed))
     }
 
-    /// A count of all loops together.
+    /// The sum of a counter over all loops.
     pub fn sum(&self, of: impl Fn(&PluginOnLoop) -> &LoopCounter) -> u64 {
         self.loops.iter().map(|on_loop| of(on_loop).get()).sum()
     }
 
-    /// A distribution of all loops together.
+    /// The sum of a distribution over all loops.
     pub fn distribution(&self, of: impl Fn(&PluginOnLoop) -> &Histogram) -> Distribution {
         let mut sum = Distribution::default();
         self.loops.iter().for_each(|on_loop| of(on_loop).add_to(&mut sum));
@@ -100,7 +100,7 @@ impl PluginStats {
 }
 
 impl PluginOnLoop {
-    /// A call has returned after `duration`, and after `latency` since the loop learned that it was due.
+    /// Notes a call that has returned after `duration`, `latency` after the loop learned that it was due.
     pub fn returned(&self, callback: Callback, duration: Duration, latency: Duration) {
         self.events[callback as usize].add(1);
         self.duration.note(duration);

@@ -1,10 +1,10 @@
-//! The connection that a line of the log is about.
+//! The connection of a log line.
 
 use tracing::field::{DebugValue, debug};
 
 use crate::log::text::GuestText;
 
-/// What a line of the log says of its connection.
+/// The connection of a log line.
 #[derive(Debug, Clone)]
 pub struct Subject {
     /// The connection's number.
@@ -19,7 +19,7 @@ impl Subject {
         (self.connection, self.handler.clone())
     }
 
-    /// The fields `handler` and `connection` of a line, which may be about no connection.
+    /// The fields `handler` and `connection` of a line; both none for a line without a connection.
     pub(super) fn fields(
         subject: Option<&Subject>,
     ) -> (Option<DebugValue<&GuestText>>, Option<u32>) {

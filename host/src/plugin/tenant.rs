@@ -1,4 +1,4 @@
-//! A tenant while the host runs: what its plugins share, on whichever reactor their instances are.
+//! The run-time state of a tenant, which its plugins share on all reactors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,61 +20,54 @@ use crate::quota::budget::ByteBudget;
 use crate::quota::semaphore::Semaphore;
 use crate::quota::token_bucket::TokenBucket;
 
-/// What the plugins of one tenant share, and nobody else.
+/// The state that the plugins of one tenant share.
 #[derive(Debug)]
 pub struct Tenant {
-    /// Its place in the configuration.
+    /// Its index in the roster.
     pub index: usize,
-    /// Its name.
     pub name: String,
-    /// What it may use.
     limits: RwLock<TenantLimits>,
     /// CPU time of all its instances.
     pub cpu: TokenBucket,
-    /// Bytes that its connections read.
+    /// Bytes that its connections read per second.
     pub reading: TokenBucket,
-    /// Bytes that its connections write.
+    /// Bytes that its connections write per second.
     pub writing: Arc<TokenBucket>,
-    /// Its part of the log.
+    /// Its share of the log.
     pub log: Arc<LogShare>,
     /// Bytes in the outboxes of all its connections.
     pub outboxes: ByteBudget,
     /// Linear memory of all its instances.
     pub memory: ByteBudget,
-    /// What the host keeps for it besides messages and outboxes.
+    /// Host memory that is kept for it, besides messages and outboxes.
     pub host_memory: ByteBudget,
-    /// Things that its instances have asked for and that have not come to their end.
     pub counts: TenantCounts,
-    /// Instances of its plugins that ended in a trap.
+    /// Traps of its plugins' instances.
     pub strikes: AtomicU64,
-    /// Calls of its instances that have outlived their first slice.
+    /// Calls of its instances in the slow lane.
     pub slow_calls: Semaphore,
-    /// How long its handlers have held the loops.
     pub holds: LoopHolds,
-    /// Everything that waits for its instances.
+    /// Messages that wait for its instances.
     pub messages: ByteBudget,
-    /// Its channels.
     pub channels: Channels,
-    /// Its queues.
     pub queues: Arc<Queues>,
 }
 
-/// How many of each thing all instances of a tenant may have asked for at once.
+/// The counts of things that all instances of a tenant have in total.
 #[derive(Debug)]
 pub struct TenantCounts {
     /// Timers that are set.
     pub timers: Semaphore,
     /// Ticks that wait.
     pub ticks: Semaphore,
-    /// Subscriptions.
     pub subscriptions: Semaphore,
     /// Pops that wait.
     pub pops: Semaphore,
-    /// Jobs that have not ended.
+    /// Unfinished jobs.
     pub deferred: Semaphore,
-    /// Channels and queues.
+    /// Names of channels and queues.
     pub channels: Semaphore,
-    /// Handles on things of WASI.
+    /// WASI handles.
     pub handles: Semaphore,
 }
 
@@ -93,10 +86,10 @@ impl TenantCounts {
 }
 
 impl Tenant {
-    /// A tenant that has nothing yet.
+    /// A tenant that uses nothing yet.
     pub fn new(index: usize, config: &TenantConfig) -> Tenant {
         let messages = ByteBudget::new(config.limits.messages);
-        // Channels and queues are counted together.
+        // One count for the names of channels and queues.
         let names = Semaphore::new(config.limits.channels);
         let host_memory = ByteBudget::new(config.limits.host_memory);
         let waiting =
@@ -125,17 +118,16 @@ impl Tenant {
 }
 
 impl Tenant {
-    /// What it may use.
     pub fn limits(&self) -> TenantLimits {
         self.limits.read().clone()
     }
 
-    /// What one of its bounds is set to, if that is its own.
+    /// The value of a bound, if it is one of a tenant's.
     pub fn show(&self, bound: &'static Bound) -> Option<String> {
         self.limits.read().show(bound)
     }
 
-    /// It may use this much from now on. What it has beyond that it keeps until it gives it back.
+    /// Changes the limits. Whatever is used beyond a lower limit is kept until it is released.
     pub fn set_limits(&self, limits: &TenantLimits) {
         let TenantLimits {
             memory,
@@ -156,7 +148,7 @@ impl Tenant {
             read_per_second,
             write_per_second,
             log_per_second,
-            // The quota of the host has it.
+            // Kept by the host's instance quota.
             instances: _,
         } = limits;
         self.memory.set_max(*memory);
@@ -179,17 +171,17 @@ impl Tenant {
         *self.limits.write() = limits.clone();
     }
 
-    /// Whether its connections are not read for now, because of what they have brought or of what it has used.
+    /// Whether its connections are not read now because it has used up its read rate or its CPU time.
     pub fn must_not_read(&self, clock: &Clock) -> bool {
         self.must_wait(clock) || self.reading.is_bounded() && self.reading.is_empty(clock.now())
     }
 
-    /// What the mailboxes of its processes need of it.
+    /// The part of it that mailboxes need.
     pub fn mail(&self) -> TenantMail {
         TenantMail { index: self.index, messages: self.messages.clone() }
     }
 
-    /// Each bound of bytes with what is used of it and what it is set to.
+    /// Every bound of bytes with its current use and its limit.
     pub fn bytes(&self) -> [(&'static Bound, u64, u64); 4] {
         [
             (&limits::TENANT_MEMORY, &self.memory),
@@ -200,7 +192,7 @@ impl Tenant {
         .map(|(bound, used)| (bound, used.held(), used.max()))
     }
 
-    /// Each bound of a number with what is used of it and what it is set to.
+    /// Every bound of a count with its current use and its limit.
     pub fn all_counts(&self) -> [(&'static Bound, u32, u32); 8] {
         let counts = &self.counts;
         [
@@ -216,7 +208,7 @@ impl Tenant {
         .map(|(bound, used)| (bound, used.acquired(), used.limit()))
     }
 
-    /// Tells the operator what its handlers do with the loops at this moment, and what they have done.
+    /// Logs how its handlers use the loops.
     pub fn log_usage(&self) {
         tracing::info!(
             tenant = self.name,
@@ -231,7 +223,7 @@ impl Tenant {
         );
     }
 
-    /// Tells the operator how many of its instances have ended in a trap and what was left out of its lines, if any.
+    /// Logs the number of its traps and of its dropped log lines, if any.
     pub fn tell_counters(&self) {
         self.log.tell_left_out();
         let count = self.strikes.load(Ordering::Relaxed);
@@ -240,13 +232,13 @@ impl Tenant {
         }
     }
 
-    /// Whether its events have to wait, because it has used its CPU time.
+    /// Whether its events have to wait because it has used up its CPU time.
     pub fn must_wait(&self, clock: &Clock) -> bool {
         self.cpu.is_bounded() && self.cpu.is_empty(clock.now())
     }
 }
 
-/// CPU time as a token bucket counts it.
+/// CPU time in the unit of the token bucket.
 fn per_second(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

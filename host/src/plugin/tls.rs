@@ -1,4 +1,4 @@
-//! What the TLS of a plugin's own connections begins with: its profiles, read when it is loaded and again when their files change.
+//! The TLS profiles of a plugin, read when it is loaded and again when their files change.
 
 use std::sync::{Arc, Weak};
 
@@ -13,7 +13,7 @@ use crate::plugin::Plugin;
 /// The profiles of a plugin.
 #[derive(Debug, Default)]
 pub struct Profiles {
-    /// What a client begins with that names none; none where the plugin never begins TLS.
+    /// The configuration of clients that name no profile; none if the plugin never begins TLS.
     default: Option<ProfileSessions>,
     named: Vec<Profile>,
 }
@@ -21,26 +21,26 @@ pub struct Profiles {
 #[derive(Debug)]
 struct Profile {
     files: TlsProfile,
-    /// As the files were when they were read last.
+    /// Made from the files when they were last read.
     sessions: RwLock<ProfileSessions>,
 }
 
-/// Why a profile is not to be had.
+/// Why a profile cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProfileRefusal {
-    /// There is none of that name.
+    /// There is no profile of this name.
     Unknown,
     /// It has no certificate, which a server needs.
     NoCertificate,
-    /// The plugin may not judge certificates alone with it.
+    /// It does not allow the plugin to verify certificates alone.
     HostDecides,
 }
 
 impl Profiles {
-    /// Reads the files of these, for a plugin that begins TLS; the others need nothing.
+    /// Reads the files of the profiles, for a plugin that begins TLS (`is_used`).
     ///
     /// # Errors
-    /// The name of one that cannot be used, and why.
+    /// The name of a profile that cannot be used, and why.
     pub fn read(files: &[TlsProfile], is_used: bool) -> Result<Profiles, (String, Problem)> {
         if !is_used {
             return Ok(Profiles::default());
@@ -62,10 +62,10 @@ impl Profiles {
         Some(profile.sessions.read().clone())
     }
 
-    /// What a client begins with.
+    /// The configuration of a client.
     ///
     /// # Errors
-    /// Why there is nothing.
+    /// Why the profile cannot be used.
     pub fn client(
         &self,
         name: Option<&str>,
@@ -78,10 +78,10 @@ impl Profiles {
         by_judge(sessions.ok_or(ProfileRefusal::Unknown)?.client, plugin_decides)
     }
 
-    /// What a server begins with.
+    /// The configuration of a server.
     ///
     /// # Errors
-    /// Why there is nothing.
+    /// Why the profile cannot be used.
     pub fn server(
         &self,
         name: &str,
@@ -99,17 +99,17 @@ fn by_judge<T>(sessions: ByJudge<T>, plugin_decides: bool) -> Result<Arc<T>, Pro
     }
 }
 
-/// Looks whether the files of a profile have changed, and has sessions begin with what they are now.
+/// Checks the files of a profile for changes and reads them again; new sessions get the new ones.
 #[derive(Debug)]
 pub struct ProfileWatch {
     plugin: Weak<Plugin>,
     place: usize,
-    /// What the files were when they were looked at last.
+    /// The files' stamps at the last check.
     seen: Vec<Option<Stamp>>,
 }
 
 impl ProfileWatch {
-    /// One for each profile of a plugin.
+    /// A watch for each profile of a plugin.
     pub fn of(plugin: &Arc<Plugin>) -> impl Iterator<Item = ProfileWatch> {
         plugin.profiles.named.iter().enumerate().map(|(place, profile)| ProfileWatch {
             plugin: Arc::downgrade(plugin),
@@ -118,16 +118,16 @@ impl ProfileWatch {
         })
     }
 
-    /// Whether somebody begins with it still.
+    /// Whether the profile is still in use.
     pub fn is_served(&self) -> bool {
         0 < self.plugin.strong_count()
     }
 
-    /// Reads the files again if they are others. What cannot be used changes nothing, and the operator is told.
+    /// Reads the files again if they have changed. If they cannot be used it logs that and keeps the old ones.
     pub fn look(&mut self) {
         let Some(plugin) = self.plugin.upgrade() else { return };
         let Some(profile) = plugin.profiles.named.get(self.place) else { return };
-        // Before they are read: what changes meanwhile is seen the next time.
+        // Taken before the files are read, so that a change during the read is noticed at the next check.
         let now = Stamp::of_all(profile.files.files());
         if now == self.seen {
             return;

@@ -1,4 +1,4 @@
-//! The threads that do deferred work.
+//! The workers: threads that run deferred jobs.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -31,11 +31,11 @@ use crate::quota::fair_queue::Taken;
 use crate::workers::LONGEST_END;
 use crate::workers::cpu_account::CpuAccount;
 
-/// How long an idle worker keeps its instance for the next job of the same plugin.
+/// How long an idle worker keeps its sandbox for the next job of the same plugin.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
-/// The threads. Dropping it gives up every job, ends what runs at its next slice and waits a little for the
-/// threads to end.
+/// The threads. Dropping it drops the jobs that wait, cancels those in progress and waits up to [`LONGEST_END`] for the
+/// threads.
 #[derive(Debug)]
 pub struct Workers {
     jobs: Arc<Jobs>,
@@ -69,7 +69,7 @@ impl Workers {
     }
 }
 
-/// How many of the workers one tenant may have: all, if no other tenant has work for them.
+/// The most workers of one tenant: all, if no other tenant has deferred work.
 pub fn share(workers: usize, roster: &Roster) -> usize {
     let deferring = roster.plugins().filter(|plugin| plugin.exports.has_operations());
     let tenants: BTreeSet<usize> = deferring.map(|plugin| plugin.tenant.index).collect();
@@ -85,17 +85,17 @@ impl Drop for Workers {
     }
 }
 
-/// One thread's own.
+/// The state of one thread.
 struct Worker {
     env: Env,
     versions: Versions,
     activity: Activity,
-    /// The instance of the last job, for the next of the same plugin. It never serves another plugin, so
-    /// nothing goes from one tenant to another.
+    /// The sandbox of the last job, for the next job of the same plugin. It is never used for another plugin, so that
+    /// nothing leaks between tenants.
     kept: Option<Box<Sandbox>>,
 }
 
-/// A worker has one call and nobody else's turn to think of.
+/// The hooks of a worker's call: it only charges CPU time.
 struct Pays {
     plugin: Arc<Plugin>,
     clock: Clock,
@@ -118,7 +118,7 @@ impl Worker {
             tracing::warn!(%error, "a worker keeps the priority of the reactors");
         }
         loop {
-            // Whoever keeps nothing has nothing to give up.
+            // The time-out is only for dropping the kept sandbox.
             match self.env.host.jobs.take(self.kept.is_some().then_some(KEPT_FOR)) {
                 Taken::Item(job) => {
                     let tenant = job.plugin.tenant.index;
@@ -163,7 +163,7 @@ impl Worker {
         pays.slice_over(Duration::ZERO);
         jobs.ends(&cancel);
         if cancel.is_cancelled() {
-            // Nobody wants the result any more, and the instance is of no use.
+            // The call was cancelled, so the sandbox cannot be reused.
             finished.sandbox = None;
             return;
         }
@@ -173,16 +173,16 @@ impl Worker {
         asker.post.send(Mail::Deferred(Deferred { instance, job: id, outcome, permits }));
     }
 
-    /// A sandbox for a job, made or to be made; none when its tenant has no memory left for one.
+    /// A sandbox for a job, or what is needed to make one; none if its tenant has no memory left.
     fn seat(&mut self, plugin: &Arc<Plugin>) -> Option<Seat> {
         match self.kept.take() {
             Some(kept) if Arc::ptr_eq(kept.plugin(), plugin) => Some(Seat::Ready(kept)),
             other => {
-                // Its memory may be what the next one begins with.
+                // Dropped first: its memory may be needed for the new one.
                 drop(other);
                 let mut state = HostState::new(plugin.clone(), self.env.clone());
                 let fits = state.memory.reserve(plugin.least_memory);
-                // Whoever has asked is there, and so is what it was made from.
+                // The instance that has deferred the job exists, and so does its template.
                 let template = self.versions.of(plugin).filter(|_| fits)?;
                 Some(Seat::Empty(template, Box::new(state)))
             }

@@ -1,5 +1,5 @@
-//! What ended instances leave behind, where it is much: it is given back on a thread of its own, tenants in turn, so that no
-//! reactor waits until thousands of subscriptions are ended or megabytes are given back to the system.
+//! Releases the resources of ended instances on a thread of its own, if there are many, with tenants in turn: so no reactor
+//! waits until thousands of subscriptions have ended or megabytes are returned to the system.
 
 use std::io;
 use std::sync::Arc;
@@ -11,23 +11,21 @@ use crate::quota::fair_queue::{FairQueue, Taken};
 use crate::quota::instances::InstanceSlot;
 use crate::workers::LONGEST_END;
 
-/// What an ended instance leaves behind.
+/// The resources of an ended instance.
 pub struct Remains {
-    /// Whose it was.
     pub tenant: usize,
-    /// Its sandbox, with everything that it holds in other parts of the host.
+    /// Its sandbox, with everything that it owns in other parts of the host.
     pub seat: Seat,
-    /// Its place among the instances of the host.
     pub slot: InstanceSlot,
-    /// Its reactor, which is told when the place is free.
+    /// The mail of its reactor, which is notified when the slot is free.
     pub post: Post,
 }
 
-/// Where reactors leave it. Clones lead to the same thread.
+/// The queue of the thread. Clones share it.
 #[derive(Clone)]
 pub struct Disposal(Arc<FairQueue<Remains>>);
 
-/// The thread. Dropping it gives back what waits, and waits a moment for its end.
+/// The thread. Dropping it closes the queue and waits up to [`LONGEST_END`] for the thread to empty it.
 pub struct DisposalThread {
     queue: Disposal,
     threads: Option<Threads>,
@@ -39,7 +37,7 @@ impl Disposal {
     /// # Errors
     /// When it cannot be started.
     pub fn start() -> io::Result<(Disposal, DisposalThread)> {
-        // As many may wait as there are places for instances.
+        // Bounded by the instance quota: each entry holds a slot.
         let queue = Disposal(Arc::new(FairQueue::new(usize::MAX, usize::MAX)));
         let worker = queue.clone();
         let mut threads = Threads::new();
@@ -47,7 +45,7 @@ impl Disposal {
         Ok((queue.clone(), DisposalThread { queue, threads: Some(threads) }))
     }
 
-    /// Has it given back. A host that ends does so at once.
+    /// Queues the resources of an instance. They are dropped at once if the host ends.
     pub fn add(&self, remains: Remains) {
         if let Err(remains) = self.0.add(remains.tenant, remains) {
             remains.give_back();
@@ -66,7 +64,7 @@ impl Disposal {
 impl Remains {
     fn give_back(self) {
         let Remains { seat, slot, post, .. } = self;
-        // The guest first: whoever gets its place needs its memory.
+        // The sandbox first: whoever gets the slot needs the memory.
         drop(seat);
         drop(slot);
         post.tell(Notice::SlotFreed);

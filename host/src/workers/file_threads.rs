@@ -1,5 +1,5 @@
-//! The threads that make calls into file systems. All exist from the start: a host that has no more threads later still
-//! serves files.
+//! The threads that make calls into file systems. All are started with the host, so that files are served even if no more
+//! threads can be started later.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,11 +12,11 @@ use crate::plugin::roster::Roster;
 /// Threads besides one for each tenant.
 const SPARE: usize = 3;
 
-/// The threads. Dropping it ends those that are idle; one that is stuck in a file system ends with the process.
+/// The threads. Dropping it ends the idle ones; one that hangs in a file system ends with the process.
 #[derive(Debug)]
 pub struct FileThreads(FileCrew);
 
-/// Starts more of the threads. Clones start the same.
+/// Starts more of the threads. Clones share them.
 #[derive(Debug, Clone)]
 pub struct FileCrew {
     calls: FileCalls,
@@ -24,7 +24,7 @@ pub struct FileCrew {
 }
 
 impl FileThreads {
-    /// Starts as many as the plugins that see folders need; none where no plugin does.
+    /// Starts the threads for the plugins with granted folders; none if there is no such plugin.
     ///
     /// # Errors
     /// When the operating system has no more threads.
@@ -34,14 +34,14 @@ impl FileThreads {
         Ok(threads)
     }
 
-    /// Who starts more.
+    /// The handle that starts more.
     pub fn crew(&self) -> FileCrew {
         self.0.clone()
     }
 }
 
 impl FileCrew {
-    /// Starts those that these plugins need besides the ones that there are.
+    /// Starts the threads that the plugins of a new roster need in addition.
     ///
     /// # Errors
     /// When the operating system has no more threads.
@@ -53,7 +53,7 @@ impl FileCrew {
         self.calls.admit(tenants);
         for index in self.started.load(Ordering::Relaxed)..count {
             let calls = self.calls.clone();
-            // They are not joined: a file system may never answer.
+            // Not joined: a file system may block for ever.
             std::thread::Builder::new().name(format!("files-{index}")).spawn(move || {
                 while let Some(call) = calls.next() {
                     calls.make(call);

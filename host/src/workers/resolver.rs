@@ -1,8 +1,8 @@
-//! Names to addresses, off the loop: the operating system's resolver blocks, so it has threads of its own.
+//! Name look-ups. The operating system's resolver blocks, so it is called on threads of its own.
 //!
-//! A name whose servers do not answer holds a thread for many seconds, and a plugin may ask for as many of them as it likes.
-//! So tenants take turns, none of them has more than a few of the threads, and one that has none while the others have them
-//! all gets a thread that is there for that.
+//! A name whose servers do not answer holds a thread for many seconds, and a plugin may ask for many such names. So tenants
+//! take turns, each has [`SHARE`] threads at most, and a tenant that has none while the others have all gets an extra
+//! thread.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,48 +19,47 @@ use crate::net::outbound::Attempt;
 use crate::quota::fair_queue::{FairQueue, Taken};
 use crate::quota::semaphore::Permit;
 
-/// Threads that are there from the start.
+/// Threads that are started with the host.
 const THREADS: usize = 8;
-/// Look-ups of one tenant at once.
+/// The most parallel look-ups of one tenant.
 const SHARE: usize = 2;
-/// Names of one tenant that may wait for a thread; the next is refused as if it had no address.
+/// The most names of one tenant that wait for a thread; a further one fails as if it had no address.
 const WAITING_MAX: usize = 1024;
-/// How long a thread that was started for one tenant waits for its next name.
+/// How long an extra thread waits for its next name before it ends.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// A name to look up, and who asked.
+/// A name to look up.
 #[derive(Debug)]
 pub struct Question {
-    /// The name.
     pub host: String,
-    /// The port that its addresses get.
+    /// The port of the resulting addresses.
     pub port: u16,
-    /// Whose the connection is.
+    /// The tenant of the connection.
     pub tenant: usize,
-    /// What the addresses are for.
+    /// The connection that waits for the addresses.
     pub connection: ConnectionId,
-    /// Who gets them.
+    /// The mail of its reactor.
     pub reply_to: Post,
-    /// Counts it among its plugin's, until it is answered.
+    /// The permit of its plugin's look-ups, held until the answer.
     pub permit: Option<Permit>,
 }
 
-/// Threads that look names up, for all reactors. Dropping it ends them after the look-ups that are under way.
+/// The threads that look names up, for all reactors. Dropping it ends them after the look-ups in progress.
 #[derive(Debug)]
 pub struct Resolver(Arc<ResolverShared>);
 
 #[derive(Debug)]
 struct ResolverShared {
     questions: FairQueue<Question>,
-    /// Whether those threads are there that are not started for one tenant.
+    /// Whether the regular threads are running.
     has_threads: AtomicBool,
-    /// Threads besides those that are there from the start, and how many there may be: one for each tenant.
+    /// The number of extra threads, and the most of them: one for each tenant.
     more: AtomicUsize,
     more_max: AtomicUsize,
 }
 
 impl Resolver {
-    /// Starts the threads, for that many tenants; none where nobody may ask.
+    /// Starts the threads for this number of tenants; none if no plugin may look names up.
     ///
     /// # Errors
     /// When a thread cannot be started.
@@ -77,7 +76,7 @@ impl Resolver {
         Ok(resolver)
     }
 
-    /// From now on there are that many tenants. Starts the threads if somebody may ask and nobody might before.
+    /// Changes the number of tenants. Starts the threads if a plugin may look names up for the first time.
     ///
     /// # Errors
     /// When a thread cannot be started.
@@ -92,10 +91,10 @@ impl Resolver {
         Ok(())
     }
 
-    /// Asks for the addresses of a name; the answer is a [`Mail::Resolved`].
+    /// Queues a look-up; the answer is a [`Mail::Resolved`].
     ///
     /// # Errors
-    /// When too many names of its tenant wait.
+    /// When [`WAITING_MAX`] names of the tenant wait already.
     pub fn ask(&self, question: Question) -> io::Result<()> {
         if let Some(addresses) = without_a_look_up(&question.host, question.port) {
             let Question { connection, reply_to, .. } = question;
@@ -112,7 +111,7 @@ impl Resolver {
         Ok(())
     }
 
-    /// A thread for a tenant that is kept from all the others.
+    /// Starts an extra thread for a tenant that finds all threads in use by others.
     fn start_one_more(&self) {
         let most = self.0.more_max.load(Ordering::Relaxed);
         let add = |more: usize| Some(more + 1).filter(|more| *more <= most);
@@ -125,7 +124,7 @@ impl Resolver {
         };
         if let Err(error) = self.start_thread("resolver-more", answer) {
             self.0.more.fetch_sub(1, Ordering::Relaxed);
-            // The question waits for one of those that there are.
+            // The look-up waits for a running thread.
             tracing::debug!(%error, "no more threads for names");
         }
     }
@@ -137,7 +136,7 @@ impl Resolver {
     ) -> io::Result<()> {
         let shared = self.0.clone();
         let thread = std::thread::Builder::new().name(name.to_owned());
-        // It is not joined: a look-up may take the operating system half a minute, and its answer goes nowhere.
+        // Not joined: a look-up may take half a minute, and its answer would be dropped.
         thread.spawn(move || work(&shared)).map(drop)
     }
 }
@@ -174,7 +173,7 @@ impl ResolverShared {
     }
 }
 
-/// The addresses of what needs no look-up: `localhost` and the names below it are this machine (RFC 6761, 6.3).
+/// The addresses of names that need no look-up: `localhost` and names below it are this machine (RFC 6761, 6.3).
 fn without_a_look_up(host: &str, port: u16) -> Option<VecDeque<Attempt>> {
     let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let is_local = name == "localhost" || name.ends_with(".localhost");

@@ -1,4 +1,4 @@
-//! The way home for calls that went on in the slow lane.
+//! Returns calls from the slow lane to their reactor.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,15 +8,13 @@ use crate::base::arena::InstanceId;
 use crate::engine::call::Finished;
 use crate::mail::post::Bell;
 
-/// A call that has come home.
+/// A call that has ended in the slow lane.
 pub struct Returned {
-    /// Whose.
     pub instance: InstanceId,
-    /// How it went.
     pub finished: Box<Finished>,
 }
 
-/// Sends calls home to one reactor. Clones reach the same.
+/// Sends ended calls to one reactor. Clones send to the same one.
 #[derive(Debug, Clone)]
 pub struct Returns {
     sender: Sender<Returned>,
@@ -24,12 +22,12 @@ pub struct Returns {
 }
 
 impl Returns {
-    /// Sends into this channel, and rings.
+    /// Sends into this channel and rings the bell.
     pub fn new(sender: Sender<Returned>, bell: Arc<Bell>) -> Returns {
         Returns { sender, bell }
     }
 
-    /// Sends a call home. A reactor that has ended needs it no more.
+    /// Sends an ended call. For a reactor that has ended it is dropped.
     pub fn send(&self, returned: Returned) {
         if self.sender.send(returned).is_ok() {
             self.bell.ring();

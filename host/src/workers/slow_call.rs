@@ -1,4 +1,4 @@
-//! One call in the slow lane: one that has outlived its first slice, or that begins there.
+//! A call in the slow lane: one that has exceeded its first slice, or that begins there.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,21 +20,19 @@ use crate::workers::cpu_account::CpuAccount;
 use crate::workers::returns::{Returned, Returns};
 use crate::workers::slow_lane::SlowLane;
 
-/// Whose call it is.
+/// The origin of a call.
 pub struct CallOf {
-    /// The plugin.
     pub plugin: Arc<Plugin>,
-    /// Ends it.
+    /// Cancels the call.
     pub cancel: CancelToken,
-    /// Whose of its reactor's instances it is.
     pub instance: InstanceId,
-    /// Its reactor.
+    /// The mail of its reactor.
     pub post: Post,
-    /// Where it goes when it has ended.
+    /// The way back to its reactor.
     pub returns: Returns,
 }
 
-/// A call under way, or one that waits to begin.
+/// A call in progress, or one that waits to begin.
 pub struct SlowCall {
     state: Mutex<SlowState>,
     of: CallOf,
@@ -42,38 +40,37 @@ pub struct SlowCall {
     thread: OfThread,
 }
 
-/// What only the thread of a call changes.
+/// State that only the thread of the call changes.
 #[derive(Debug, Default)]
 struct OfThread {
-    /// Whether it has one of the lane's turns.
+    /// Whether it has a turn.
     has_turn: AtomicBool,
-    /// Whether it is one of the lane's, which takes the next call when this one has ended.
+    /// Whether the thread is one of the lane's, which takes the next call when this one has ended.
     is_of_the_lane: AtomicBool,
-    /// Whether it has lowered its priority, which it cannot raise again.
+    /// Whether the thread has lowered its priority, which cannot be raised again.
     is_low: AtomicBool,
     cpu: CpuAccount,
-    /// When it was last seen to go on, in nanoseconds of the lane's clock; 0 while it waits for something.
+    /// When the guest was last seen to make progress, in nanoseconds of the lane's clock; 0 while it waits.
     seen: AtomicU64,
 }
 
 struct SlowState {
     phase: CallPhase,
-    /// Until it begins.
+    /// The sandbox and the event, until it begins.
     unstarted: Option<(Seat, Event)>,
-    /// Given back when a call that nobody wants any more has been dropped.
+    /// The slot of an abandoned call, released when the call has been dropped.
     room: Option<InstanceSlot>,
-    /// Counts it among its tenant's while it is under way.
+    /// The permit of its tenant, held while it is in progress.
     permit: Option<Permit>,
 }
 
-/// Where a call is.
+/// The state of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CallPhase {
-    /// It waits for a thread or has one.
+    /// It waits for a thread, or is in progress.
     Wanted,
-    /// Nobody wants it any more.
+    /// Its result is not wanted any more.
     Abandoned,
-    /// It has come to its end.
     Ended,
 }
 
@@ -83,12 +80,11 @@ impl SlowCall {
         SlowCall { state: Mutex::new(state), of, lane, thread: OfThread::default() }
     }
 
-    /// Whose it is.
     pub fn plugin(&self) -> &Arc<Plugin> {
         &self.of.plugin
     }
 
-    /// How long its thread has been in a host function that is not one of WASI's waits, or without a core.
+    /// How long its guest has made no progress outside of WASI's waits: its thread is in a host function or has no core.
     pub fn unseen(&self, now: Moment) -> Duration {
         match self.thread.seen.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
@@ -96,8 +92,8 @@ impl SlowCall {
         }
     }
 
-    /// Nobody wants it any more: the guest ends where it waits, or at the latest when its slice does, and `room` is given
-    /// back then.
+    /// Abandons it: a guest that waits ends at once, one that computes at the end of its slice, and `room` is released
+    /// then.
     pub fn abandon(&self, room: InstanceSlot) {
         let mut state = self.lock();
         state.phase = CallPhase::Abandoned;
@@ -108,32 +104,32 @@ impl SlowCall {
             return self.of.cancel.cancel();
         }
         drop(state);
-        // The guest first: whoever gets its place needs its memory.
+        // The sandbox first: whoever gets the slot needs the memory.
         drop(unstarted);
         drop(room);
     }
 
-    /// Ends it where it stands, for the end of the host.
+    /// Cancels it, for the end of the host.
     pub(super) fn cancel(&self) {
         self.of.cancel.cancel();
     }
 
-    /// Whether it is still to be made.
+    /// Whether its result is still wanted.
     pub(super) fn is_wanted(&self) -> bool {
         self.lock().phase != CallPhase::Abandoned
     }
 
-    /// It is under way, with this of its tenant's permits.
+    /// Notes that it is in progress, with a permit of its tenant.
     pub(super) fn begins(&self, permit: Option<Permit>) {
         self.lock().permit = permit;
     }
 
-    /// Makes it, on the thread that calls, which has a low priority, from its begin to its end.
+    /// Runs it from beginning to end on the current thread, which has a low priority.
     pub(super) fn make(self: &Arc<SlowCall>) {
         self.thread.is_of_the_lane.store(true, Ordering::Relaxed);
         let unstarted = self.lock().unstarted.take();
         let Some((seat, event)) = unstarted else {
-            // It was given up before it began.
+            // It was abandoned before it began.
             self.lane.ended(self);
             return;
         };
@@ -146,20 +142,20 @@ impl SlowCall {
         self.end(finished);
     }
 
-    /// The thread that calls goes on with it here; its reactor has accounted for what it has used so far.
+    /// The current thread continues the call in the lane; its reactor has charged the CPU time so far.
     pub fn goes_on(&self) {
         self.thread.cpu.begin();
         self.is_seen();
     }
 
-    /// The thread that made it goes on with it here: it is in a host function and has had this CPU time before.
+    /// The thread of the call, which is in a host function and has used this CPU time before, continues it in the lane.
     pub fn goes_on_elsewhere(&self, cpu: Duration, is_low: bool) {
         self.thread.cpu.begin_at(cpu);
         self.thread.is_low.store(is_low, Ordering::Relaxed);
         self.is_seen();
     }
 
-    /// Whether its thread takes the next call of the lane when this one has ended.
+    /// Whether its thread is one of the lane's, which takes the next call when this one has ended.
     pub(super) fn comes_back_to_the_lane(&self) -> bool {
         self.thread.is_of_the_lane.load(Ordering::Relaxed)
     }
@@ -169,7 +165,7 @@ impl SlowCall {
         self.thread.is_low.load(Ordering::Relaxed)
     }
 
-    /// It has come to its end, on the thread that calls.
+    /// Ends it on the current thread.
     pub fn end(&self, finished: Finished) {
         self.give_turn_back();
         let mut state = self.lock();
@@ -182,7 +178,7 @@ impl SlowCall {
         if phase == CallPhase::Abandoned {
             drop(finished);
             drop(room);
-            // There is room for another instance.
+            // A slot is free for another instance.
             self.of.post.tell(Notice::SlotFreed);
         } else {
             let (instance, finished) = (self.of.instance, Box::new(finished));
@@ -206,7 +202,7 @@ impl SlowCall {
         }
     }
 
-    /// A thread that computes for long has a low priority: the reactors come first.
+    /// Lowers the priority of the thread, so that the reactors come first.
     fn lower_priority(&self) {
         if !self.thread.is_low.swap(true, Ordering::Relaxed)
             && let Err(error) = lower_priority()

@@ -1,8 +1,8 @@
-//! The slow lane: a call that has outlived its first slice goes on here, and so a reactor pays for first slices only.
+//! The slow lane runs calls that have exceeded their first slice, so that a reactor is held for first slices only.
 //!
-//! It goes on on the thread that has entered the guest, with a low priority. Calls that begin here are made by threads of the
-//! lane. All come back to their reactors as mail when they have ended. Those that compute take turns by tenant
-//! (`turnstile`); each tenant has `slow_calls` of them under way at most, and the others wait unstarted.
+//! A call continues on the thread that has entered the guest, with a low priority. Calls that begin in the lane are run by
+//! the lane's threads. All return to their reactors as mail. Calls that compute take turns by tenant (`turnstile`); each
+//! tenant has at most `slow_calls` calls in progress, and the others wait to begin.
 
 mod queue;
 
@@ -25,15 +25,15 @@ use crate::workers::slow_call::{CallOf, SlowCall};
 use crate::workers::slow_lane::queue::{LaneCall, LaneQueue};
 use crate::workers::turnstile::Turnstile;
 
-/// How often a waiting call checks whether its tenant has CPU time again.
+/// How often the lane checks whether the tenant of a waiting call has CPU time again.
 const CPU_WAIT: Duration = Duration::from_millis(1);
 
-/// Where calls go on. Clones are the same lane.
+/// The lane. Clones share it.
 #[derive(Debug, Clone)]
 pub struct SlowLane(Arc<SlowLaneShared>);
 
-/// The lane's threads. Dropping it ends the calls that are under way, drops those that wait, and waits a little
-/// for the threads.
+/// The lane's threads. Dropping it cancels the calls in progress, drops those that wait, and waits up to
+/// [`LONGEST_END`] for the threads.
 #[derive(Debug)]
 pub struct SlowLaneThreads(SlowLane);
 
@@ -50,7 +50,7 @@ struct SlowLaneShared {
 }
 
 impl SlowLaneThreads {
-    /// Starts the threads that are there from the start.
+    /// Starts the threads that always exist.
     ///
     /// # Errors
     /// When the operating system has no more threads.
@@ -74,7 +74,7 @@ impl Drop for SlowLaneThreads {
         let has_threads = |queue: &mut LaneQueue<SlowCall>| 0 < queue.threads;
         let waited = shared.changed.wait_timeout_while(self.0.lock(), LONGEST_END, has_threads);
         if waited.is_ok_and(|(_, time)| time.timed_out()) {
-            // One that is stuck in a host function ends with the process.
+            // A thread that hangs in a host function ends with the process.
             tracing::warn!("the slow lane is still busy: left");
         }
     }
@@ -99,7 +99,7 @@ impl SlowLane {
         }))
     }
 
-    /// Takes a call that is to begin here.
+    /// Queues a call that begins in the lane.
     pub fn take(&self, of: CallOf, seat: Seat, event: Event) -> Arc<SlowCall> {
         let call = Arc::new(SlowCall::new(of, Some((seat, event)), self.clone()));
         let plugin = call.plugin();
@@ -113,14 +113,14 @@ impl SlowLane {
             plugin.at_limit(self.now(), &limits::SLOW_CALLS, || None);
         }
         if lacks_thread && let Err(error) = self.start() {
-            // It begins when another call of the lane has ended.
+            // It begins when a running thread is free.
             tracing::debug!(%error, "no more threads for the slow lane");
         }
         self.0.changed.notify_one();
         call
     }
 
-    /// Takes a call that is under way: the thread that has entered the guest goes on with it.
+    /// Takes over a call in progress, which its own thread continues.
     pub fn adopt(&self, of: CallOf) -> Arc<SlowCall> {
         let call = Arc::new(SlowCall::new(of, None, self.clone()));
         self.lock().begins(call.clone());
@@ -131,7 +131,7 @@ impl SlowLane {
         self.lock().threads += 1;
         let number = self.0.names.fetch_add(1, Ordering::Relaxed);
         let lane = self.clone();
-        // They are not joined: one that is stuck must not hold the end of the host.
+        // Not joined: a thread that hangs must not delay the end of the host.
         let started = std::thread::Builder::new()
             .name(format!("slow-lane-{number}"))
             .spawn(move || lane.drive());
@@ -151,7 +151,7 @@ impl SlowLane {
         }
     }
 
-    /// The next call that may begin; none when this thread is one too many.
+    /// Waits for the next call that may begin; none if this thread is superfluous.
     fn next(&self) -> Option<Arc<SlowCall>> {
         let mut queue = self.lock();
         loop {
@@ -168,7 +168,7 @@ impl SlowLane {
             queue.idle += 1;
             let changed = &self.0.changed;
             queue = if something_waits {
-                // Nothing tells when a tenant has CPU time again.
+                // There is no notification when a tenant has CPU time again.
                 changed.wait_timeout(queue, CPU_WAIT).unwrap_or_else(PoisonError::into_inner).0
             } else {
                 changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
@@ -177,7 +177,7 @@ impl SlowLane {
         }
     }
 
-    /// A call of the lane has ended: another of its tenant may begin.
+    /// Removes a call that has ended: another one of its tenant may begin.
     pub(super) fn ended(&self, call: &SlowCall) {
         let mut queue = self.lock();
         let removed = queue.ended(call);
@@ -223,7 +223,7 @@ impl LaneCall for SlowCall {
     }
 }
 
-/// Counts a thread of the lane for as long as it lives.
+/// Counts a thread of the lane until it is dropped.
 struct Counted<'a>(&'a SlowLane);
 
 impl Drop for Counted<'_> {

@@ -1,5 +1,5 @@
-//! Turns: a fixed number of calls compute at once in the slow lane. The others wait here on their own threads; tenants take
-//! turns, however many calls each of them has.
+//! A fair semaphore for the slow lane: a fixed number of calls compute in parallel, the others wait on their own threads.
+//! Tenants take turns, however many calls each of them has.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +12,12 @@ use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::plugin::shared::HostShared;
 
-/// How often a waiting call checks whether its tenant has CPU time again: nothing tells it.
+/// How often a waiting call checks whether its tenant has CPU time again, of which there is no notification.
 const CPU_WAIT: Duration = Duration::from_millis(1);
-/// How long a thread parks that will be woken.
+/// The longest park of a thread that is woken when it gets a turn.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Hands out turns.
+/// Assigns turns.
 #[derive(Debug)]
 pub struct Turnstile {
     queue: Mutex<TurnOrder>,
@@ -27,13 +27,13 @@ pub struct Turnstile {
 
 #[derive(Debug)]
 struct TurnOrder {
-    /// Turns that nobody has.
+    /// The number of free turns.
     free: usize,
-    /// The tenants with calls that wait, the one whose turn it is in front.
+    /// The tenants with calls that wait, the next one first.
     tenants: VecDeque<(usize, VecDeque<Arc<Ticket>>)>,
 }
 
-/// One call that waits.
+/// A call that waits.
 #[derive(Debug)]
 struct Ticket {
     granted: AtomicBool,
@@ -41,13 +41,13 @@ struct Ticket {
 }
 
 impl Turnstile {
-    /// A turnstile for at most `turns` calls at once.
+    /// A turnstile for at most `turns` parallel calls.
     pub fn new(turns: usize, clock: &Clock, host: Arc<HostShared>) -> Turnstile {
         let queue = Mutex::new(TurnOrder { free: turns, tenants: VecDeque::new() });
         Turnstile { queue, clock: clock.for_reactor(), host }
     }
 
-    /// Waits for a turn of this tenant; false when the call was ended first.
+    /// Waits for a turn of this tenant; false if the call was cancelled first.
     pub fn enter(&self, tenant: usize, cancel: &CancelToken) -> bool {
         let ticket =
             Arc::new(Ticket { granted: AtomicBool::new(false), thread: std::thread::current() });
@@ -70,18 +70,18 @@ impl Turnstile {
             }
         }
         cancel.forget_waker();
-        // Granted in the last moment is granted.
+        // It may have been granted between the last check and the removal.
         ticket.is_granted()
     }
 
-    /// Gives a turn back.
+    /// Releases a turn.
     pub fn leave(&self) {
         let mut queue = self.lock();
         queue.free += 1;
         self.dispatch(queue);
     }
 
-    /// Whether somebody waits who may have a turn.
+    /// Whether a call waits that may have a turn.
     pub fn is_wanted(&self) -> bool {
         let queue = self.lock();
         queue.tenants.iter().any(|(tenant, _)| self.may_run(*tenant))
@@ -127,7 +127,7 @@ impl TurnOrder {
         self.tenants.retain(|(_, tickets)| !tickets.is_empty());
     }
 
-    /// Gives the free turns to those who are next; they are still to be woken.
+    /// Grants the free turns to the next calls; returns their tickets, to be woken.
     fn dispatch(&mut self, may_run: impl Fn(usize) -> bool) -> Vec<Arc<Ticket>> {
         let mut granted = Vec::new();
         while 0 < self.free {
@@ -157,7 +157,7 @@ mod tests {
         Arc::new(Ticket { granted: AtomicBool::new(false), thread: std::thread::current() })
     }
 
-    /// The tenants in the order in which they get a turn, one at a time.
+    /// The order in which tenants get turns, one at a time.
     fn order(waiting: &[usize], may_run: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut queue = TurnOrder { free: 0, tenants: VecDeque::new() };
         let tickets: Vec<_> = waiting.iter().map(|tenant| (*tenant, ticket())).collect();

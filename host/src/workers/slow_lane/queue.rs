@@ -1,4 +1,4 @@
-//! Which calls wait in the slow lane, and which are under way.
+//! The calls of the slow lane: those that wait, and those in progress.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,29 +6,27 @@ use std::sync::Arc;
 use crate::plugin::tenant::Tenant;
 use crate::quota::semaphore::Permit;
 
-/// Calls of a tenant that may wait before those that nobody wants any more are removed.
+/// The length of a tenant's queue at which abandoned calls are removed.
 const LOOK_AT: usize = 16;
 
-/// A call, as the queue needs to know it.
+/// What the queue needs of a call.
 pub(super) trait LaneCall {
-    /// Whose it is.
     fn tenant(&self) -> &Tenant;
-    /// Whether it is still to be made.
+    /// Whether its result is still wanted.
     fn is_wanted(&self) -> bool;
-    /// It is under way, with this of its tenant's permits.
+    /// Notes that it is in progress, with a permit of its tenant.
     fn begins(&self, permit: Option<Permit>);
 }
 
-/// The calls of the lane.
 #[derive(Debug)]
 pub(super) struct LaneQueue<C> {
-    /// The tenants with calls that have not begun, the one whose turn it is in front.
+    /// The tenants with calls that wait, the next one first.
     tenants: VecDeque<(usize, VecDeque<Arc<C>>)>,
-    /// Those that are under way, by address.
+    /// Calls in progress, by address.
     under_way: HashMap<usize, Arc<C>>,
-    /// Threads that wait for calls.
+    /// The number of threads that wait for calls.
     pub idle: usize,
-    /// All threads.
+    /// The number of all threads.
     pub threads: usize,
     pub is_closed: bool,
 }
@@ -46,12 +44,12 @@ impl<C> Default for LaneQueue<C> {
 }
 
 impl<C: LaneCall> LaneQueue<C> {
-    /// Whether one of those that wait may begin, if its tenant has CPU time.
+    /// Whether a call may begin as soon as its tenant has CPU time.
     pub(super) fn something_may_start(&self) -> bool {
         self.tenants.iter().any(|(_, calls)| may_start(calls))
     }
 
-    /// Adds one that waits; those that nobody wants any more may come back.
+    /// Adds a call; may return abandoned ones, to be dropped.
     pub(super) fn add(&mut self, call: Arc<C>) -> VecDeque<Arc<C>> {
         if self.is_closed {
             return VecDeque::from([call]);
@@ -62,7 +60,7 @@ impl<C: LaneCall> LaneQueue<C> {
             return VecDeque::new();
         };
         let mut given_up = VecDeque::new();
-        // Looking when the number has doubled costs each call a few looks.
+        // Searching whenever the length has doubled costs O(1) per call.
         if LOOK_AT <= calls.len() && calls.len().is_power_of_two() {
             (*calls, given_up) = calls.drain(..).partition(|call| call.is_wanted());
         }
@@ -70,7 +68,7 @@ impl<C: LaneCall> LaneQueue<C> {
         given_up
     }
 
-    /// The next one that begins now.
+    /// Takes the next call that may begin now.
     pub(super) fn take(&mut self, may_run: impl Fn(usize) -> bool) -> Option<Arc<C>> {
         let may = |(tenant, calls): &(usize, VecDeque<_>)| may_start(calls) && may_run(*tenant);
         let place = self.tenants.iter().position(may)?;
@@ -83,18 +81,18 @@ impl<C: LaneCall> LaneQueue<C> {
         Some(call)
     }
 
-    /// A call is under way in the lane. One that is already has no choice: its tenant may be one over its bound.
+    /// Adds a call in progress. One that was running before it came to the lane may exceed the bound of its tenant.
     pub(super) fn begins(&mut self, call: Arc<C>) {
         call.begins(call.tenant().slow_calls.try_acquire());
         self.under_way.insert(address(&call), call);
     }
 
-    /// A call of the lane has ended; it comes back to be dropped.
+    /// Removes a call that has ended, and returns it to be dropped.
     pub(super) fn ended(&mut self, call: &C) -> Option<Arc<C>> {
         self.under_way.remove(&address(call))
     }
 
-    /// No more calls begin. Those that wait, and those that are under way.
+    /// Closes the queue. Returns the calls that wait, and those in progress.
     pub(super) fn close(&mut self) -> (Vec<Arc<C>>, Vec<Arc<C>>) {
         self.is_closed = true;
         let unstarted = std::mem::take(&mut self.tenants).into_iter().flat_map(|(_, calls)| calls);
@@ -102,12 +100,12 @@ impl<C: LaneCall> LaneQueue<C> {
     }
 }
 
-/// Whether another call of these calls' tenant may be under way.
+/// Whether another call of this tenant may begin.
 fn may_start<C: LaneCall>(calls: &VecDeque<Arc<C>>) -> bool {
     calls.front().is_some_and(|call| call.tenant().slow_calls.has_permits())
 }
 
-/// What tells one call from another while both live.
+/// Identifies a call while it exists.
 fn address<C>(call: &C) -> usize {
     std::ptr::from_ref(call).addr()
 }
