@@ -1,4 +1,4 @@
-//! The loop: one thread, one poll, its connections, timers and instances.
+//! The event loop: one poll with its connections, timers and instances.
 
 mod accept;
 mod access;
@@ -74,56 +74,57 @@ use crate::workers::disposal::Disposal;
 use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane::SlowLane;
 
-/// What one phase does for one tenant in one turn, and the turn for one instance, at most; the rest waits for the next.
+/// The most units of work of one phase for one tenant in a turn, and of a turn for one instance; the rest waits for the next
+/// turn.
 const UNITS_PER_PHASE: usize = 1024;
-/// Bytes read at once, and so the most that one `receive-data` brings.
+/// The most bytes of one read, and so of one `receive-data`.
 const READ_BYTES: usize = 64 * 1024;
-/// Events taken from the operating system at once.
+/// The most events of one poll.
 const EVENTS_PER_TURN: usize = 1024;
 
-/// What a reactor is given to work with.
+/// What a reactor is made of.
 #[derive(Debug)]
 pub struct Setup {
-    /// Which one it is, from 0.
+    /// Its index among the reactors.
     pub index: usize,
-    /// What surrounds its instances: its clock, the plugins, the other reactors' instances.
+    /// The environment of its instances.
     pub env: Env,
-    /// What instances are made from.
+    /// The templates of instances.
     pub templates: Templates,
     /// Tells the ticker that a guest runs.
     pub activity: Activity,
-    /// The instances of the whole host.
+    /// The instance quota of the host.
     pub quota: InstanceQuota,
-    /// Looks names up, for the whole host.
+    /// The resolver of the host.
     pub resolver: Arc<Resolver>,
-    /// Gives back what ended instances leave behind, where it is much.
+    /// Releases the resources of ended instances off the loop.
     pub disposal: Disposal,
-    /// How long a handler runs before the others have their turn.
+    /// The time slice of a handler.
     pub slice: Duration,
-    /// Where handlers go on that outlive their slice.
+    /// Runs handlers that exceed their slice.
     pub slow_lane: SlowLane,
-    /// How long `stop` waits for output to drain.
+    /// How long a stop may take.
     pub stop_deadline: Duration,
     /// How long a close after writing waits for a peer that does not read.
     pub close_deadline: Duration,
 }
 
-/// What a reactor does next.
+/// The next step of a reactor.
 pub enum Step {
-    /// This guest is entered, by whoever carries the loop; then [`Reactor::returned`] is told.
+    /// The carrier enters this guest, then calls [`Reactor::returned`].
     Enter(GuestEntry),
     /// The turn is over.
     TurnIsOver {
-        /// Whether there is another one.
+        /// Whether there is another turn.
         goes_on: bool,
     },
 }
 
-/// One loop, as a value: it is carried by whoever asks it what is next. See `Reactor::next_step`.
+/// An event loop as a value: its carrier calls `Reactor::next_step` again and again.
 pub struct Reactor {
     setup: Setup,
     poll: Poll,
-    /// What the poll has told last.
+    /// The events of the last poll.
     events: PollEvents,
     inbox: Inbox,
     acceptors: Acceptors,
@@ -132,34 +133,34 @@ pub struct Reactor {
     /// The instances that are processes, by the process's id.
     processes: HashMap<u32, InstanceId>,
     programs: Programs,
-    /// Programs of earlier versions.
+    /// Programs of earlier versions that have not ended.
     leaving: Vec<Leaving>,
     timers: Deadlines,
     held_back: HeldBack,
     watches: Watches,
     agenda: Agenda,
     backlog: Backlog,
-    /// What each tenant takes of a turn.
+    /// The share of each tenant in the turn.
     fair_share: FairShare,
-    /// The guest that is entered before anything else happens.
+    /// The guest that is entered before anything else is done.
     entry: Option<GuestEntry>,
-    /// The read buffer, while no call has borrowed it.
+    /// The read buffer, unless a call has it.
     buffer: Option<Vec<u8>>,
-    /// How many of the connections are not there because a plugin has asked for them.
+    /// The number of accepted connections.
     accepted: usize,
-    /// The number that the last connection got.
+    /// The number of the last connection.
     numbers: u32,
     stopping: Stopping,
-    /// How far the turn has come.
+    /// The phase of the turn.
     phase: TurnPhase,
-    /// Which turn it is, from 1.
+    /// The number of the turn, from 1.
     turn: u64,
-    /// What the turn has done, in pieces of bounded work.
+    /// The units of bounded work that the turn has done.
     units: usize,
 }
 
 impl Reactor {
-    /// A reactor with nothing to do yet.
+    /// Makes a reactor without listeners and programs.
     pub fn new(setup: Setup) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let inbox = Inbox::new(poll.registry())?;
@@ -199,48 +200,48 @@ impl Reactor {
         })
     }
 
-    /// Which one it is, from 0.
+    /// Its index among the reactors.
     pub fn index(&self) -> usize {
         self.setup.index
     }
 
-    /// What other threads need to reach it.
+    /// Its mail, for other threads.
     pub fn post(&self) -> Post {
         self.inbox.post()
     }
 
-    /// What surrounds its instances.
+    /// The environment of its instances.
     pub fn env(&self) -> Env {
         self.setup.env.clone()
     }
 
-    /// The way for what a reload changes.
+    /// The sender of changes of a reload.
     pub fn changes(&self) -> ReactorChanges {
         self.inbox.changes()
     }
 
-    /// What its guests are entered with: what tells the ticker that one runs, and the clock that says how long.
+    /// What entering a guest needs: the ticker's activity and the clock.
     pub fn entered_with(&self) -> (Activity, Clock) {
         (self.setup.activity.clone(), self.setup.env.clock.clone())
     }
 
-    /// How many pieces of bounded work the turn has done so far, or the last one did: steps of its phases, and what each of
-    /// them has moved from one queue to another.
+    /// The units of bounded work of the current turn, or of the last one: steps of its phases, and items that these have moved
+    /// between queues.
     pub(crate) fn units_of_turn(&self) -> usize {
         self.units
     }
 
-    /// How it ended, once it has.
+    /// How it has ended; to be called after the last turn.
     pub fn how_it_ended(&self) -> Exit {
         self.stopping.exit
     }
 
-    /// Every reactor of the host; it may be among them.
+    /// Sets the reactors of the host, which may include this one.
     pub fn set_peers(&mut self, peers: Vec<Post>) {
         self.stopping.peers = peers;
     }
 
-    /// Takes a listener: connections are accepted from the next turn on.
+    /// Adds a listener; connections are accepted from the next turn.
     pub fn listen(&mut self, mut listener: Listener) -> io::Result<()> {
         let token = PollSource::Listener(self.acceptors.next_place()).into();
         self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
@@ -249,26 +250,26 @@ impl Reactor {
         Ok(())
     }
 
-    /// Goes on with the turn up to the next guest that is to be entered, or to the turn's end. The order is the contract:
+    /// Continues the turn up to the next guest to enter, or to the end of the turn. The order is part of the contract:
     ///
     /// 1. the time is read, here and again after the poll has waited;
-    /// 2. timers that are due run, earliest first, ties in the order they were set;
+    /// 2. due timers run, the earliest first, ties in the order in which they were set;
     /// 3. the poll, the only place that waits;
-    /// 4. instances that had to wait in the last turn go on; then what other threads and instances sent is taken: results of
+    /// 4. instances that had to wait in the last turn continue; then mail of other threads and instances is handled: results of
     ///    deferred work, messages, a stop;
     /// 5. sockets are accepted, read and written, each a bounded number of times;
-    /// 6. outgoing connections and processes that handlers asked for begin, `drained` is told;
-    /// 7. ticks run, those that were queued before this phase;
-    /// 8. connections that are being drained are told, and closed when they are idle; every connection that has ended gets its
-    ///    `unbind`;
-    /// 9. a reactor that is stopped and drained leaves.
+    /// 6. outgoing connections and processes that handlers have requested begin, `drained` is delivered;
+    /// 7. ticks that were queued before this phase run;
+    /// 8. connections that are being drained are notified, and closed when they are idle; every connection that has ended gets
+    ///    its `unbind`;
+    /// 9. a reactor that is stopped and drained ends.
     ///
-    /// A phase puts events into the queues of instances and never enters a guest itself. Before it goes on, each instance
-    /// that was told something is entered until nothing waits for it any more, or until it has gone to the slow lane.
+    /// A phase puts events into the queues of instances and never enters a guest itself. Before it continues, each instance
+    /// with events is entered until its queue is empty, or until it has gone to the slow lane.
     ///
-    /// Timers and ticks that a handler sets are in their queues as soon as it returns, so a later phase, and
-    /// a cancellation of a timer that is due in the same turn, sees them. Where a handler has asked for very many things,
-    /// those over the bound of a turn are done in the next ones, before its instance is told anything else.
+    /// Timers and ticks that a handler sets are in their queues as soon as it returns, so that a later phase, and
+    /// the cancellation of a timer that is due in the same turn, sees them. If a handler has queued more commands than the
+    /// bound of a turn, the rest is applied in the next turns, before its instance gets another event.
     pub(crate) fn next_step(&mut self) -> io::Result<Step> {
         loop {
             self.units += 1;
@@ -293,7 +294,7 @@ impl Reactor {
         }
     }
 
-    /// Polls for as long as there is nothing else to do.
+    /// Polls: until the next deadline, or without waiting if there is work left.
     fn wait(&mut self) -> io::Result<TurnPhase> {
         self.fair_share.begin_part(TurnPart::Waiting);
         self.look_for_room();
@@ -307,7 +308,7 @@ impl Reactor {
         Ok(self.begin_waiting())
     }
 
-    /// Whether there is something to do without news from the poll.
+    /// Whether there is work that needs no event of the poll.
     fn has_something_to_do(&self) -> bool {
         !self.agenda.is_empty()
             || 0 < self.acceptors.ready()

@@ -1,4 +1,4 @@
-//! Listeners in the loop: what they accept, and when they have to wait.
+//! Accepting connections, and pausing listeners at a limit.
 
 use std::io;
 use std::sync::Arc;
@@ -23,29 +23,29 @@ use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::turn::{Accepted, Accepting, SocketStep};
 use crate::reactor::table::turn_part::TurnPart;
 
-/// How often the operator is told that a listener is at its limit, at most.
+/// The shortest time between two log lines about a listener at its limit.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Connections, or datagrams, that a listener takes at most once the reactor stops: as many as systems keep in one backlog unless
-/// they are told otherwise.
+/// The most connections, or datagrams, that a listener accepts once the reactor stops: the default maximum of a backlog on
+/// Linux.
 const LAST_ACCEPTS: usize = 4096;
 
-/// How long a listener that could not accept waits, unless something ends before.
+/// How long a listener that could not accept pauses, unless a resource is released before.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Why a connection was not accepted.
 pub(super) enum NotAccepted {
     /// None waits.
     Nothing,
-    /// The one that waited has gone, or its plugin cannot be started.
+    /// The peer has gone, or the plugin cannot be started.
     Gone,
-    /// It is no proxy whose word is taken.
+    /// The peer is not a trusted proxy.
     Distrusted,
-    /// Its plugin is drained.
+    /// The plugin is being drained.
     Draining,
-    /// This limit is reached.
+    /// This limit is reached; the connection was taken from the backlog and is lost.
     Full(Limit),
-    /// Nothing was taken from the backlog: this limit is reached.
+    /// This limit is reached; the connection stays in the backlog.
     Closed(Limit),
 }
 
@@ -67,7 +67,7 @@ impl NotAccepted {
 }
 
 impl Reactor {
-    /// Accepts once; tells whether it goes on with this listener.
+    /// Accepts once; returns whether to continue with this listener.
     pub(super) fn accept(&mut self, accepting: Accepting) -> SocketStep {
         let place = accepting.place;
         let step = self.accept_or_wait(accepting);
@@ -75,7 +75,7 @@ impl Reactor {
         step
     }
 
-    /// The reactor stops: its listeners take what has come, and are closed.
+    /// For the stop: listeners accept what is in their backlogs, and are closed.
     pub(super) fn accept_what_has_come(&mut self) {
         for place in self.acceptors.places() {
             let acceptor = self.acceptors.get_mut(place);
@@ -84,13 +84,13 @@ impl Reactor {
                     acceptor.last = Some(LAST_ACCEPTS);
                     self.acceptors.make_ready(place);
                 }
-                // One that is at a limit has nobody to take them.
+                // At a limit nothing can be accepted.
                 None => self.retire(place),
             }
         }
     }
 
-    /// Closes a listener that has taken the last of what had come.
+    /// Closes a stopping listener whose backlog is empty.
     pub(super) fn retire_if_it_is_the_end(&mut self, place: usize, step: &SocketStep) {
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         let Some(last) = &mut acceptor.last else { return };
@@ -117,7 +117,7 @@ impl Reactor {
         let place = accepting.place;
         if let Some(accepted) = accepting.accepted.take() {
             self.open_accepted(*accepted);
-            // What it was accepted for may have found no room.
+            // The last accept may have reached a limit.
             if self.is_paused(place) {
                 return SocketStep::Next;
             }
@@ -134,7 +134,7 @@ impl Reactor {
             Err(NotAccepted::Gone) if self.is_paused(place) => return SocketStep::Next,
             Err(NotAccepted::Gone | NotAccepted::Distrusted) => {}
             Err(NotAccepted::Draining) if self.refuses(place) && self.turn_away(place) => {}
-            // It is looked at again when the plugin is resumed.
+            // Resumed with the plugin.
             Err(NotAccepted::Nothing | NotAccepted::Draining) => return SocketStep::Next,
             Err(NotAccepted::Closed(limit)) if self.refuses(place) => {
                 self.log_not_accepting(place, limit);
@@ -156,7 +156,7 @@ impl Reactor {
         Some(self.plugin(plugin)?.tenant.index)
     }
 
-    /// Takes a connection out of a listener's backlog. Its plugin's shared instance is told to begin, if it has not.
+    /// Accepts a connection from a listener's backlog. Starts the plugin's shared instance, if it is not running.
     fn accept_one(&mut self, place: usize) -> Result<Accepted, NotAccepted> {
         let (plugin, admission) = self.admit(place)?;
         let descriptor = self.setup.env.host.descriptors.acquire(plugin.tenant.index);
@@ -170,7 +170,7 @@ impl Reactor {
         self.accepted(place, plugin, admission.with_descriptor(descriptor), stream)
     }
 
-    /// Whether the plugin of a listener takes one more connection.
+    /// Admits one more connection of a listener's plugin.
     pub(super) fn admit(&mut self, place: usize) -> Result<(Arc<Plugin>, Admission), NotAccepted> {
         let acceptor = self.acceptors.get(place).ok_or(NotAccepted::Nothing)?;
         let plugin = self.plugin(acceptor.plugin()).ok_or(NotAccepted::Nothing)?.clone();
@@ -208,7 +208,7 @@ impl Reactor {
         Ok((plugin, admission))
     }
 
-    /// One is there, and its plugin takes it.
+    /// Handles an accepted and admitted connection.
     pub(super) fn accepted(
         &mut self,
         place: usize,
@@ -235,7 +235,7 @@ impl Reactor {
         let owner = owner.filter(|_| plugin.config.isolation == Isolation::Plugin);
         let instance = owner.map_or_else(|| self.instance_for(plugin.index), Ok);
         let instance = instance.map_err(|why| match why {
-            // Another reactor was faster; this connection is lost.
+            // Another reactor has taken the last slot; this connection is lost.
             Unavailable::NoRoom(full) => NotAccepted::Full(full.bound().into()),
             Unavailable::Quarantined | Unavailable::Gone => NotAccepted::Gone,
         })?;
@@ -253,7 +253,7 @@ impl Reactor {
         })
     }
 
-    /// Gives an accepted connection to its instance. It is closed when that has ended as it began.
+    /// Opens an accepted connection on its instance. If that has ended while it was starting, the connection is closed.
     pub(super) fn open_accepted(&mut self, accepted: Accepted) {
         let Accepted { instance, plugin, stream, header, .. } = accepted;
         if let Some(stats) = plugin.counters.stats.on(self.setup.index) {
@@ -270,7 +270,7 @@ impl Reactor {
         }
         let opening = Event::open(id, shared, origin);
         match header.and(self.connections.get_mut(id)) {
-            // It is not known yet whose it is.
+            // The header of its proxy has to be read first.
             Some(entry) => entry.opening = Some(opening),
             None => self.deliver(instance, opening),
         }
@@ -280,19 +280,19 @@ impl Reactor {
         }
     }
 
-    /// Whether a listener turns away what its plugin cannot take.
+    /// Whether a listener refuses connections beyond the limit (`at_capacity = "refuse"`).
     fn refuses(&self, place: usize) -> bool {
         let at_capacity =
             self.acceptors.get(place).map(|acceptor| acceptor.listener.endpoint.at_capacity);
         at_capacity == Some(AtCapacity::Refuse)
     }
 
-    /// Accepts a connection and closes it; false when none waits.
+    /// Accepts a connection and resets it; false if none waits.
     fn turn_away(&mut self, place: usize) -> bool {
         let accepted = self.acceptors.get_mut(place).map(|acceptor| acceptor.listener.accept());
         match accepted {
             Some(Ok(stream)) => {
-                // The peer learns at once, and nothing of the connection stays behind here.
+                // A reset tells the peer at once and leaves no TIME_WAIT here.
                 stream.reset_on_close();
                 self.note_turned_away(place);
                 true
@@ -319,20 +319,20 @@ impl Reactor {
         }
     }
 
-    /// Tells the operator that a listener does not accept, now and then.
+    /// Logs that a listener does not accept, at most every [`TELL_AGAIN_AFTER`].
     pub(super) fn log_not_accepting(&mut self, place: usize, limit: Limit) {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
         let Some(template) = self.setup.templates.get(acceptor.plugin()) else { return };
         let plugin = &template.plugin;
-        // A datagram that is not taken is lost.
+        // A datagram that is not accepted is lost.
         let turns_away = acceptor.listener.endpoint.at_capacity == AtCapacity::Refuse
             || acceptor.listener.datagrams().is_some();
         let is_reached = acceptor.at_limit.replace(limit) != Some(limit);
         if !is_reached && !turns_away {
             return;
         }
-        // Counted each time it is reached, or somebody is turned away; told seldom.
+        // Counted each time; logged rarely.
         let count = plugin.counters.add(CounterKey::Limit(limit));
         if acceptor.told.is_some_and(|told| now.since(told) < TELL_AGAIN_AFTER) {
             return;
@@ -359,14 +359,14 @@ impl Reactor {
         self.acceptors.get(place).is_some_and(|acceptor| acceptor.again.is_some())
     }
 
-    /// The listeners of a plugin stop accepting for a while.
+    /// Pauses the listeners of a plugin.
     pub(super) fn pause_acceptors_of(&mut self, plugin: usize) {
         for place in self.acceptors.places_of(plugin) {
             self.pause_acceptor(place);
         }
     }
 
-    /// A listener stops accepting for a while; what waits stays in the backlog.
+    /// Pauses a listener; connections stay in the backlog.
     pub(super) fn pause_acceptor(&mut self, place: usize) {
         let now = self.setup.env.clock.now();
         let Some(acceptor) = self.acceptors.get_mut(place) else { return };
@@ -381,7 +381,7 @@ impl Reactor {
         }
     }
 
-    /// A listener that could not accept tries again.
+    /// Resumes a paused listener.
     pub(super) fn try_again(&mut self, place: usize) {
         if let Some(acceptor) = self.acceptors.get_mut(place) {
             acceptor.again = None;

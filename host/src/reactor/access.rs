@@ -1,4 +1,5 @@
-//! Grants that only the reactor can decide: where a name turns out to lead, and a path that changed since.
+//! Access control that only the reactor can decide: the addresses of a name, and a path that may have changed since the
+//! call.
 
 use std::collections::VecDeque;
 
@@ -13,7 +14,7 @@ use crate::plugin::subject::Subject;
 use crate::reactor::Reactor;
 
 impl Reactor {
-    /// Those of a name's addresses that its plugin may connect to.
+    /// The addresses of a name that the plugin may connect to.
     pub(super) fn granted(
         &self,
         id: ConnectionId,
@@ -25,7 +26,7 @@ impl Reactor {
         let check = |attempt: &Attempt| target.check_attempt(attempt, &plugin.config.allow, own);
         let refusals: Vec<AccessRefusal> =
             addresses.iter().filter_map(|it| check(it).err()).collect();
-        // One line for one connect, however many addresses somebody's name server has made up.
+        // One log line for each connect, however many addresses a name server returns.
         let Some(first) = refusals.first() else { return addresses };
         if self.denied(id, target, first, refusals.len() - 1) {
             return addresses;
@@ -33,11 +34,11 @@ impl Reactor {
         addresses.into_iter().filter(|attempt| check(attempt).is_ok()).collect()
     }
 
-    /// Whether a path that was granted when the plugin asked for it still is.
+    /// Whether a path that was granted during the call still is.
     pub(super) fn is_still_granted(&self, id: ConnectionId, target: &Target) -> bool {
         let Some(plugin) = self.plugin_of(id) else { return false };
         let own = &self.setup.env.host.own_listeners;
-        // What was let through once was told once.
+        // Audit mode has already logged it.
         plugin.config.policy == Policy::Audit
             || match target.check(&plugin.config.allow, own) {
                 Ok(()) => true,
@@ -45,7 +46,7 @@ impl Reactor {
             }
     }
 
-    /// Tells the operator; true if it is let through.
+    /// Logs a denial; true if the policy only audits.
     fn denied(
         &self,
         id: ConnectionId,

@@ -1,4 +1,4 @@
-//! Calls into instances, from the event to the return; those that outlive their first slice go on in the slow lane.
+//! Calls into instances, from the event to the return. Calls that exceed their first slice continue in the slow lane.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,23 +17,23 @@ use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
 use crate::reactor::table::instance::InstanceState;
 use crate::workers::slow_call::{CallOf, SlowCall};
 
-/// How long after its deadline the reactor ends a call that has not ended itself: its thread is in a host function, or has had
-/// no core since.
+/// How long after its deadline a call that has not ended is given up: its thread hangs in a host function, or has had no core
+/// since.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 
-/// What is next for an instance.
+/// The next event of an instance.
 enum NextEvent {
-    /// This is told to it.
+    /// This event is delivered.
     Told(Event),
-    /// What the event was about is gone: the one behind it is looked at.
+    /// The subject of the event is gone: the next one is tried.
     Void,
-    /// There is none, or it is not the instance's turn.
+    /// There is none, or the instance has to wait.
     Waits,
 }
 
 impl Reactor {
-    /// The guest that is entered before the phase goes on: of the instance that was told something first, until nothing
-    /// waits for it any more or it has to wait.
+    /// The guest to enter before the phase continues: that of the first runnable instance, until its queue is empty or it
+    /// has to wait.
     pub(super) fn next_entry(&mut self) -> Option<GuestEntry> {
         if let Some(entry) = self.entry.take() {
             return Some(entry);
@@ -55,7 +55,7 @@ impl Reactor {
         None
     }
 
-    /// What is next in an instance's queue.
+    /// Takes the next event out of an instance's queue.
     fn next_event(&mut self, id: InstanceId) -> NextEvent {
         let Some(instance) = self.instances.get(id) else { return NextEvent::Waits };
         let has_work = instance.asked.is_some() || 0 < instance.queued();
@@ -92,14 +92,14 @@ impl Reactor {
         }
     }
 
-    /// Has an idle instance be entered with this before anything else happens.
+    /// Enters an idle instance with this event before anything else is done.
     pub(super) fn enter_next(&mut self, id: InstanceId, event: Event) {
         debug_assert!(self.entry.is_none(), "one guest is entered at a time");
         self.entry = self.begin(id, event);
         self.agenda.runnable.push_front(id);
     }
 
-    /// Takes the sandbox out of an idle instance; none when the call begins in the slow lane.
+    /// Takes the sandbox out of an idle instance; none if the call begins in the slow lane.
     fn begin(&mut self, id: InstanceId, event: Event) -> Option<GuestEntry> {
         let instance = self.instances.get_mut(id)?;
         instance.awaits = None;
@@ -130,7 +130,7 @@ impl Reactor {
         None
     }
 
-    /// A guest is not entered here, but in the slow lane.
+    /// Begins a call in the slow lane instead of on the carrier.
     pub fn begin_in_the_lane(&mut self, entry: GuestEntry) {
         let GuestEntry { instance: id, seat, event, .. } = entry;
         if let Some(of) = self.call_of(id) {
@@ -139,7 +139,7 @@ impl Reactor {
         }
     }
 
-    /// A guest that was entered has returned within its first slice.
+    /// Handles the return of a guest within its first slice.
     pub fn returned(&mut self, returned: GuestReturn) {
         let GuestReturn { instance: id, finished, used } = returned;
         let taken = self.measure(id, &finished.event);
@@ -153,7 +153,7 @@ impl Reactor {
         }
     }
 
-    /// Notes a call that has returned, where somebody watches; how long it took.
+    /// If measurements are kept, notes a call that has returned; returns its duration.
     fn measure(&self, id: InstanceId, event: &Event) -> Option<Duration> {
         let instance = self.instances.get(id)?;
         let stats = instance.plugin.counters.stats.on(self.setup.index)?;
@@ -170,13 +170,13 @@ impl Reactor {
         Some(taken)
     }
 
-    /// Notes time that nobody is charged for.
+    /// Notes CPU time without charging it to the tenant.
     fn note_cpu(&self, id: InstanceId, taken: Duration) -> Option<(usize, Moment)> {
         self.instances.get(id)?.plugin.counters.stats.used_cpu(taken);
         None
     }
 
-    /// Takes a sandbox back, and begins with what its guest has asked for.
+    /// Takes a sandbox back, and begins to apply the commands of its guest.
     pub(super) fn finish(&mut self, id: InstanceId, finished: Finished) {
         let overdue = self.instances.get_mut(id).and_then(|instance| instance.overdue.take());
         if let Some(key) = overdue {
@@ -203,15 +203,15 @@ impl Reactor {
         }
     }
 
-    /// A guest that was refused memory and went on all the same.
+    /// Reports a refused growth of memory that did not trap the guest.
     fn log_refused_memory(&self, id: InstanceId, event: &Event, limit: Option<Limit>) {
         let Some((limit, instance)) = limit.zip(self.instances.get(id)) else { return };
         let now = self.setup.env.clock.now();
         instance.plugin.at_limit(now, limit, || self.subject(id, event.connection()));
     }
 
-    /// A guest that was entered has not returned: the thread that entered it goes on with it in the slow lane, and the loop
-    /// without it. None where the instance has ended meanwhile.
+    /// Hands a call that has not returned over to the slow lane: its thread continues it there, and the loop goes on without
+    /// it. None if the instance has ended meanwhile.
     pub fn left_behind(&mut self, id: InstanceId) -> Option<Arc<SlowCall>> {
         let call = self.setup.slow_lane.adopt(self.call_of(id)?);
         self.goes_on(id, call.clone());
@@ -223,7 +223,7 @@ impl Reactor {
         Some(call)
     }
 
-    /// Works for a tenant, which has the less of this turn for it.
+    /// Does work for a tenant and charges it to the tenant's share of the turn.
     pub(super) fn charged<T>(&mut self, tenant: usize, work: impl FnOnce(&mut Reactor) -> T) -> T {
         if !self.fair_share.is_contended() {
             return work(self);
@@ -234,7 +234,7 @@ impl Reactor {
         done
     }
 
-    /// Takes time from a tenant's account and from its share of the turn; tells whose and when.
+    /// Charges time to a tenant's CPU account and to its share of the turn; returns the tenant and the time.
     fn charge(&mut self, id: InstanceId, used: Duration) -> Option<(usize, Moment)> {
         let instance = self.instances.get(id)?;
         let (plugin, now) = (instance.plugin.clone(), self.setup.env.clock.now());
@@ -244,7 +244,7 @@ impl Reactor {
         Some((plugin.tenant.index, now))
     }
 
-    /// What the slow lane has to know of the call that an instance is in.
+    /// What the slow lane needs to know of an instance's call.
     fn call_of(&self, id: InstanceId) -> Option<CallOf> {
         let instance = self.instances.get(id)?;
         Some(CallOf {
@@ -256,7 +256,7 @@ impl Reactor {
         })
     }
 
-    /// A call goes on without the loop.
+    /// Notes that a call continues in the slow lane.
     fn goes_on(&mut self, id: InstanceId, call: Arc<SlowCall>) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.state = InstanceState::Away(call);
@@ -268,7 +268,7 @@ impl Reactor {
         }
     }
 
-    /// A call has come back from the slow lane.
+    /// Handles the return of a call from the slow lane.
     pub(super) fn returned_from_the_lane(&mut self, id: InstanceId, finished: Finished) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let tenant = instance.plugin.tenant.index;
@@ -287,7 +287,7 @@ impl Reactor {
         self.agenda.runnable.push_back(id);
     }
 
-    /// A call may be stuck: then its instance ends, and its thread is left to it.
+    /// Ends the instance of a call that hangs; its thread is abandoned.
     pub(super) fn overdue(&mut self, id: InstanceId) {
         let now = self.setup.env.clock.now();
         let Some(instance) = self.instances.get_mut(id) else { return };

@@ -1,8 +1,8 @@
-//! What a callback has asked for, done after it has returned, and what its event itself entails.
+//! Applying the commands of a callback after its return, and what follows from the event itself.
 //!
-//! A callback may ask for as much as its limits allow: ten thousand timers, or a word to each of ten thousand connections. So
-//! it is done in pieces, each of which is charged to its tenant, and what is over the tenant's share or the bound of a turn
-//! waits for the next one. Meanwhile the instance is told nothing.
+//! A callback may queue as many commands as its limits allow: ten thousand timers, or a message to each of ten thousand
+//! connections. So they are applied in batches, each charged to the tenant, and those beyond the tenant's share or the bound
+//! of a turn wait for the next one. Meanwhile the instance gets no event.
 
 use crate::base::arena::InstanceId;
 use crate::engine::event::{Event, Outcome};
@@ -16,19 +16,19 @@ use crate::reactor::table::instance::GuestTimer;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::Birth;
 
-/// Commands that are done before it is looked whether their tenant has had its share.
+/// The size of a batch, after which the tenant's share is checked.
 const COMMANDS_AT_ONCE: usize = 64;
-/// How far the commands of a callback are.
+/// The progress of the commands of a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommandProgress {
-    /// It goes on at once.
+    /// More batches follow at once.
     More,
-    /// It goes on in the next turn.
+    /// More batches follow in the next turn.
     Waits,
 }
 
 impl Reactor {
-    /// A callback has returned: the first of what it has asked for is done, and the rest when the instance is looked at next.
+    /// A callback has returned: applies the first batch of its commands; the rest follows when the instance is next served.
     pub(super) fn begin_commands(
         &mut self,
         id: InstanceId,
@@ -49,7 +49,7 @@ impl Reactor {
         }
     }
 
-    /// Does the next piece of what a callback has asked for, or has it wait for the next turn.
+    /// Applies the next batch of commands, or has it wait for the next turn.
     pub(super) fn go_on_with_commands(&mut self, id: InstanceId) -> CommandProgress {
         let Some(instance) = self.instances.get_mut(id) else { return CommandProgress::Waits };
         let tenant = instance.plugin.tenant.index;
@@ -73,7 +73,7 @@ impl Reactor {
         self.instances.get_mut(id)?.asked.as_mut()?.commands.next()
     }
 
-    /// All that a callback has asked for is done.
+    /// All commands of a callback are applied.
     fn end_commands(&mut self, id: InstanceId) {
         let asked = self.instances.get_mut(id).and_then(|instance| instance.asked.take());
         if let Some(asked) = asked {
@@ -87,7 +87,7 @@ impl Reactor {
         self.read_again_if_it_may(id);
     }
 
-    /// Does what a guest has asked for.
+    /// Applies one command.
     fn apply(&mut self, id: InstanceId, command: Command) {
         self.units += 1;
         let Some(instance) = self.instances.get(id) else { return };
@@ -143,7 +143,7 @@ impl Reactor {
         }
     }
 
-    /// What the host does after a callback.
+    /// What follows from an event and the guest's answer.
     fn on_return(&mut self, id: InstanceId, event: &Event, outcome: Outcome) {
         match (event, outcome) {
             (Event::Open(opening), _) => {
@@ -170,7 +170,7 @@ impl Reactor {
         }
     }
 
-    /// Connections that waited for an instance, or for its tenant, are read if they need not wait any more.
+    /// Reads the stalled connections of an instance, if neither it nor its tenant has to wait any more.
     fn read_again_if_it_may(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get(id) else { return };
         if instance.stalled.is_empty()

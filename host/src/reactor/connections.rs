@@ -1,4 +1,4 @@
-//! Connections on their way through the loop: read, written, settled, unbound.
+//! Connections in the loop: opening, writing, reconciling, unbinding.
 
 use std::time::Duration;
 
@@ -26,19 +26,19 @@ use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
 
-/// Bytes written from one outbox in one turn; what is left waits for the next.
+/// The most bytes written from one outbox in a turn.
 const FLUSH_BYTES: usize = 256 * 1024;
-/// Bytes of an outbox that are still written when its connection is closed.
+/// The most bytes of an outbox that are written when its connection is closed.
 const LAST_FLUSH_BYTES: usize = 1024 * 1024;
 
 impl Reactor {
-    /// A number for the log, never 0.
+    /// The next number for the log, never 0.
     pub(super) fn next_number(&mut self) -> u32 {
         self.numbers = self.numbers.wrapping_add(1).max(1);
         self.numbers
     }
 
-    /// Has the poll know a socket, and makes a connection of it that is its instance's. None where the system refuses.
+    /// Registers a socket with the poll, and adds it as a connection of its instance. None if the system refuses.
     pub(super) fn open_socket(
         &mut self,
         instance: InstanceId,
@@ -66,7 +66,7 @@ impl Reactor {
         Some((id, shared))
     }
 
-    /// Gives a connection its key and its place in its instance.
+    /// Adds a connection to the table and to its instance; returns its key.
     pub(super) fn add_connection(&mut self, mut entry: ConnectionEntry) -> ConnectionId {
         let instance = entry.instance;
         self.accepted += usize::from(!entry.is_asked_for);
@@ -78,7 +78,7 @@ impl Reactor {
         id
     }
 
-    /// True when the socket held an error, which has ended the connection.
+    /// Ends the connection if its socket has a pending error; true if so.
     pub(super) fn take_error(&mut self, id: ConnectionId) -> bool {
         let Some(entry) = self.connections.get_mut(id) else { return false };
         let mut connection = entry.shared.lock();
@@ -90,7 +90,7 @@ impl Reactor {
         true
     }
 
-    /// Writes what waits in the outbox, as far as it goes now.
+    /// Flushes the outbox, up to [`FLUSH_BYTES`].
     pub(super) fn write(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let tenant = self.tenant_of(id);
@@ -104,7 +104,7 @@ impl Reactor {
         self.reconcile(id);
     }
 
-    /// A connection has come to a bound of its plugin or its tenant.
+    /// Reports that a connection has reached a bound of its plugin or tenant.
     pub(super) fn log_at_limit(&self, id: ConnectionId, bound: &'static Bound) {
         let Some(entry) = self.connections.get(id) else { return };
         let Some(instance) = self.instances.get(entry.instance) else { return };
@@ -112,8 +112,7 @@ impl Reactor {
         instance.plugin.at_limit(now, bound, || self.subject(entry.instance, Some(id)));
     }
 
-    /// Brings everything around a connection in line with its state: its interest in the poll, its
-    /// deadlines, and its end.
+    /// Brings the poll's interest, the deadlines and the end of a connection in line with its state.
     pub(super) fn reconcile(&mut self, id: ConnectionId) {
         let tenant = self.tenant_of(id);
         let Some(entry) = self.connections.get_mut(id) else { return };
@@ -221,7 +220,7 @@ impl Reactor {
         TurnPhase::Unbinds
     }
 
-    /// Closes the socket of a connection that has ended, and tells its plugin.
+    /// Closes the socket of the next connection that has ended, and delivers `unbind`.
     pub(super) fn deliver_unbind(&mut self) -> TurnPhase {
         let (unbinds, fair_share) = (&mut self.agenda.unbinds, &mut self.fair_share);
         let due = unbinds.next(|tenant| fair_share.passes_over(TurnPart::Unbinds, tenant));
@@ -240,7 +239,7 @@ impl Reactor {
         TurnPhase::Unbinds
     }
 
-    /// Sends what still goes at once and closes.
+    /// Writes what the socket accepts without blocking, and closes it.
     fn close_socket(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
@@ -265,7 +264,7 @@ impl Reactor {
         self.note_sent(instance, sent);
     }
 
-    /// Counts what the system has taken from connections of an instance, where somebody watches.
+    /// If measurements are kept, counts bytes that the system has accepted from connections of an instance.
     pub(super) fn note_sent(&self, instance: InstanceId, bytes: u64) {
         if bytes == 0 {
             return;
@@ -276,7 +275,7 @@ impl Reactor {
         }
     }
 
-    /// Forgets a connection whose `unbind` has returned.
+    /// Removes a connection whose `unbind` has returned.
     pub(super) fn remove_connection(&mut self, id: ConnectionId) {
         let Some(entry) = self.connections.get(id) else { return };
         let (instance_id, place) = (entry.instance, entry.place);
@@ -292,9 +291,9 @@ impl Reactor {
         self.end_if_unused(instance_id);
     }
 
-    /// Closes and forgets a connection without a word to any guest.
+    /// Closes and removes a connection without delivering `unbind`.
     ///
-    /// One that is still open sees what its plugin's `on_trap` says.
+    /// If it is still open, its peer gets what the plugin's `on_trap` says.
     pub(super) fn abandon_connection(&mut self, id: ConnectionId, on_trap: &OnTrap) {
         if let Some(entry) = self.connections.get(id) {
             let now = self.setup.env.clock.turn();
@@ -315,7 +314,8 @@ fn deregister(registry: &mio::Registry, stream: &mut Stream) {
     }
 }
 
-/// Makes a deadline fit what is wanted: from when, after how long, what for. Zero is never.
+/// Sets or cancels a deadline as `wanted`: its start, time-out and purpose. A time-out of zero means none; an unchanged one is
+/// kept.
 fn set_deadline(
     (timers, owner): (&mut Deadlines, Owner),
     set: &mut Option<(DeadlineKey, Duration)>,

@@ -1,4 +1,4 @@
-//! UDP: datagrams are received from a listener's socket and given to the connection of their peer, which begins with the first.
+//! UDP: datagrams of a listener's socket are delivered to the connection of their peer, which is opened by the first one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,12 +31,12 @@ impl InBuffer {
 }
 
 impl Reactor {
-    /// Whether datagrams come to a listener.
+    /// Whether a listener is a UDP socket.
     pub(super) fn has_datagrams(&self, place: usize) -> bool {
         self.acceptors.get(place).is_some_and(|acceptor| acceptor.listener.datagrams().is_some())
     }
 
-    /// Receives once; tells whether it goes on with this socket.
+    /// Receives once; returns whether to continue with this socket.
     pub(super) fn receive(&mut self, accepting: Accepting) -> SocketStep {
         let place = accepting.place;
         let step = self.receive_or_wait(accepting);
@@ -59,7 +59,7 @@ impl Reactor {
         }
         let clock = &self.setup.env.clock;
         if self.setup.env.host.tenant(tenant).is_some_and(|tenant| tenant.must_not_read(clock)) {
-            // They stay with the system until the tenant may read.
+            // Datagrams stay in the system's buffer until the tenant may read.
             self.pause_acceptor(place);
             return SocketStep::Next;
         }
@@ -75,7 +75,7 @@ impl Reactor {
         SocketStep::Receive(accepting)
     }
 
-    /// Takes a datagram from a socket, for a peer that is known or for one that begins with it.
+    /// Receives a datagram, of a known peer or of a new one.
     fn receive_one(&mut self, place: usize) -> Result<Option<Accepted>, NotAccepted> {
         let acceptor = self.acceptors.get(place).ok_or(NotAccepted::Nothing)?;
         let socket: DatagramSocket =
@@ -86,7 +86,7 @@ impl Reactor {
             Err(error) => {
                 self.buffer = Some(buffer);
                 if error.kind() != io::ErrorKind::WouldBlock {
-                    // It does not end the socket of all, and is not tried again at once.
+                    // An error does not close the shared socket; the socket is tried again at the next event.
                     tracing::debug!(%error, "a datagram was not received");
                     self.pause_acceptor(place);
                 }
@@ -106,7 +106,7 @@ impl Reactor {
         begun.map(Some)
     }
 
-    /// A peer is not known yet.
+    /// Accepts a new peer.
     fn begin_peer(
         &mut self,
         place: usize,
@@ -121,11 +121,11 @@ impl Reactor {
         Ok(Accepted { datagram, ..accepted })
     }
 
-    /// A peer has its connection: it is known by its address, and told of its first datagram behind `post-init`.
+    /// Adds the connection of a new peer, and delivers its first datagram after `post-init`.
     pub(super) fn open_peer(&mut self, id: ConnectionId, first: FirstDatagram) {
         let FirstDatagram { acceptor: place, peer, bytes } = first;
         let Some(acceptor) = self.acceptors.get_mut(place) else {
-            // It was closed meanwhile, and its peers with it.
+            // The listener was closed meanwhile, and its peers with it.
             return self.end_connection(id, CloseReason::Closed);
         };
         acceptor.peers.insert(peer, id);
@@ -138,15 +138,15 @@ impl Reactor {
         self.queue_datagram(id, &bytes);
     }
 
-    /// Gives a datagram to the connection of its peer: at once where its instance is idle, otherwise behind what waits there.
-    /// The buffer comes back unless the instance has it.
+    /// Delivers a datagram to the connection of its peer: at once if the instance is idle, otherwise through its queue.
+    /// Returns the buffer unless the instance has it.
     fn pass_datagram(&mut self, id: ConnectionId, datagram: InBuffer) -> Option<Vec<u8>> {
         let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get(id) else { return Some(datagram.buffer) };
         let (instance, is_open) = (entry.instance, entry.is_open);
         let mut connection = entry.shared.lock();
         if !connection.wants_read() {
-            // One that is paused, or has ended, misses it.
+            // A paused or ended connection loses it.
             return Some(datagram.buffer);
         }
         connection.has_received(now);
@@ -161,7 +161,7 @@ impl Reactor {
         Some(datagram.buffer)
     }
 
-    /// Has a datagram wait for its instance, if there is room for that.
+    /// Queues a datagram for its instance, if there is room.
     fn queue_datagram(&mut self, id: ConnectionId, bytes: &[u8]) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let (instance, Some(peer)) = (entry.instance, &mut entry.peer) else { return };
@@ -184,7 +184,7 @@ impl Reactor {
         self.deliver(instance, Event::Datagram { connection: id, bytes, kept });
     }
 
-    /// It is the turn of a datagram that had to wait; false if its connection misses it.
+    /// A queued datagram is due; false if its connection loses it.
     pub(super) fn datagram_is_due(&mut self, id: ConnectionId) -> Option<bool> {
         let entry = self.connections.get_mut(id)?;
         if let Some(peer) = &mut entry.peer {
@@ -194,7 +194,7 @@ impl Reactor {
         Some(entry.is_open && !connection.paused && connection.phase() == Phase::Open)
     }
 
-    /// The connection of a peer is gone: its next datagram begins another.
+    /// Removes the entry of a peer: its next datagram opens a new connection.
     pub(super) fn forget_peer(&mut self, id: ConnectionId, entry: &ConnectionEntry) {
         let Some(PeerEntry { acceptor, address, .. }) = &entry.peer else { return };
         if let Some(acceptor) = self.acceptors.get_mut(*acceptor)

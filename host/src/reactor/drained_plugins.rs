@@ -1,4 +1,4 @@
-//! Draining a plugin, because its operator wants to be rid of the connections that it has accepted.
+//! Draining the accepted connections of a plugin, by a command of the operator.
 
 use std::time::Duration;
 
@@ -10,8 +10,7 @@ use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::leaving::Overstay;
 
 impl Reactor {
-    /// Brings what a plugin has accepted to its end, each in its tenant's turn. What is there is looked for once: its listeners
-    /// take nothing more.
+    /// Drains the accepted connections of a plugin. They are collected once, since its listeners accept no more.
     pub(super) fn drain_plugin(&mut self, place: usize) {
         let Some(plugin) = self.plugin(place) else { return };
         let longest = plugin.config.limits.drain_deadline;
@@ -20,7 +19,7 @@ impl Reactor {
         self.for_all_of(place, |id| Overstay::Draining(id, until));
     }
 
-    /// What is there still of that is not waited for any more.
+    /// The drain deadline has passed: cuts the connections that are left.
     pub(super) fn drained_for_long(&mut self, place: usize) {
         self.for_all_of(place, Overstay::Drained);
     }

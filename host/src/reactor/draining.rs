@@ -1,7 +1,8 @@
-//! Draining: connections are brought to their end without cutting off what is under way.
+//! Draining: closing connections without interrupting work in progress.
 //!
-//! One is told (`drain-handler`), and then closed by its plugin, or by the host as soon as it is idle. What is looked at in a
-//! turn is bounded, by tenant; a connection that is not idle is looked at again when that may have changed, and not before.
+//! The plugin is notified (`drain-handler`), and closes the connection itself or leaves it to the host, which closes it
+//! as soon as it is idle. The work of a turn is bounded by tenant; a connection that is not idle is checked again only when
+//! that may have changed.
 
 use std::time::Duration;
 
@@ -18,13 +19,12 @@ use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
-/// How long a connection that was just accepted has to say what it wants before it counts as idle: what its peer has sent may be
-/// on its way.
+/// How long after its accept a connection does not count as idle: the first bytes of its peer may be in flight.
 const NEW_FOR: Duration = Duration::from_millis(250);
 
 impl Reactor {
-    /// Has a connection come to its end by `until`: its plugin is told in a later phase, and it is closed when nothing of it is
-    /// under way. Whoever asks cuts it off then, by [`Reactor::cut_connection`]. Asked twice, the earlier time counts.
+    /// Drains a connection until `until`: its plugin is notified in a later phase, and it is closed when it is idle. The caller
+    /// cuts it at that time, by [`Reactor::cut_connection`]. If called twice the earlier time counts.
     pub(super) fn drain_connection(&mut self, id: ConnectionId, until: Moment) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         match &mut entry.draining {
@@ -36,12 +36,12 @@ impl Reactor {
         }
     }
 
-    /// Has a connection be closed in a later phase, idle or not; what is queued still goes out.
+    /// Closes a connection in a later phase, idle or not; queued bytes are still sent.
     pub(super) fn close_drained(&mut self, id: ConnectionId) {
         self.end_drain(id, DrainStep::Close);
     }
 
-    /// Has a connection be cut off in a later phase.
+    /// Cuts a connection off in a later phase.
     pub(super) fn cut_connection(&mut self, id: ConnectionId) {
         self.end_drain(id, DrainStep::Cut);
     }
@@ -54,7 +54,7 @@ impl Reactor {
         self.drain_later(id);
     }
 
-    /// A connection that is being drained is looked at in the next phase that does.
+    /// Puts a connection that is being drained on the agenda of the draining phase.
     fn drain_later(&mut self, id: ConnectionId) {
         let tenant = self.tenant_of(id);
         let Some(entry) = self.connections.get_mut(id) else { return };
@@ -65,7 +65,7 @@ impl Reactor {
         }
     }
 
-    /// Something of a connection has changed: if it waits to be idle, it is looked at again.
+    /// A connection has changed: if it waits to be idle, it is checked again.
     pub(super) fn look_at_drained(&mut self, id: ConnectionId) {
         let entry = self.connections.get_mut(id);
         let draining = entry.and_then(|entry| entry.draining.as_ref());
@@ -75,7 +75,7 @@ impl Reactor {
         }
     }
 
-    /// The time of a connection that had only just been accepted is over.
+    /// The time for the first bytes of a new connection is over.
     pub(super) fn is_not_new_any_more(&mut self, id: ConnectionId) {
         let entry = self.connections.get_mut(id);
         if let Some(draining) = entry.and_then(|entry| entry.draining.as_mut()) {
@@ -84,7 +84,7 @@ impl Reactor {
         self.look_at_drained(id);
     }
 
-    /// An instance has nothing more to do for now: the connections that it held are looked at again.
+    /// An instance has become idle: the connections that waited for that are checked again.
     pub(super) fn release_held(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if instance.held.is_empty() || !instance.is_quiet() {
@@ -99,14 +99,14 @@ impl Reactor {
         }
     }
 
-    /// Begins with those that are drained.
+    /// Begins the draining phase.
     pub(super) fn begin_draining_phase(&mut self) -> TurnPhase {
         self.sweep();
         self.agenda.draining.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Draining
     }
 
-    /// Goes on with the end of one of them.
+    /// Takes the next step of one connection.
     pub(super) fn drain_one(&mut self) -> TurnPhase {
         let (draining, fair_share) = (&mut self.agenda.draining, &mut self.fair_share);
         let due = draining.next(|tenant| fair_share.passes_over(TurnPart::Draining, tenant));
@@ -133,8 +133,8 @@ impl Reactor {
         }
     }
 
-    /// What has come before the end is told is told first: its plugin would take it for one that is between two requests. It has
-    /// a moment for that.
+    /// Delivers unread input before the plugin is notified, which could otherwise take the connection for one between two
+    /// requests. It gets a short time for that.
     fn read_first(&mut self, id: ConnectionId) {
         let until = self.setup.env.clock.now() + NEW_FOR;
         let entry = self.connections.get_mut(id);
@@ -145,7 +145,7 @@ impl Reactor {
         self.look_again(id, Hold::Instance);
     }
 
-    /// Whether something has come that its plugin would take and has not been told.
+    /// Whether there is input that its plugin accepts and has not been given.
     fn is_unread(&self, id: ConnectionId) -> bool {
         let Some(entry) = self.connections.get(id) else { return false };
         let mut connection = entry.shared.lock();
@@ -155,7 +155,7 @@ impl Reactor {
         entry.has_unread(&mut connection)
     }
 
-    /// Tells the plugin of a connection that it is being drained, if it has anything for that.
+    /// Notifies the plugin that a connection is being drained, if it exports `drain-handler`.
     fn tell_of_drain(&mut self, id: ConnectionId, until: Moment) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let instance = entry.instance;
@@ -171,7 +171,7 @@ impl Reactor {
         }
     }
 
-    /// A plugin has been told, and has answered.
+    /// Handles the plugin's answer to the notification.
     pub(super) fn drain_was_told(&mut self, id: ConnectionId, drain: Drain) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         if let Some(draining) = &mut entry.draining
@@ -221,7 +221,7 @@ impl Reactor {
         self.end_connection(id, CloseReason::Stopped);
     }
 
-    /// What of a connection is under way.
+    /// What keeps a connection from being idle; none if it is idle.
     fn hold(&mut self, id: ConnectionId, until: Moment) -> Option<Hold> {
         let entry = self.connections.get(id)?;
         let (instance, new_since) = (entry.instance, entry.accepted_at);
@@ -230,7 +230,7 @@ impl Reactor {
         }
         let mut connection = entry.shared.lock();
         match connection.phase() {
-            // Whoever it was to be made for is gone.
+            // An outgoing connection that is not established has nothing to lose.
             Phase::Resolving | Phase::Connecting => return None,
             Phase::Handshaking | Phase::Finishing(_) | Phase::Ended(_) => return Some(Hold::Own),
             Phase::Open => {}
@@ -249,7 +249,7 @@ impl Reactor {
         (self.setup.env.clock.now() < new_until).then_some(Hold::New(new_until))
     }
 
-    /// Whether an instance waits for something that one of its connections may need.
+    /// Whether an instance has work in progress that one of its connections may depend on.
     fn instance_holds(&mut self, id: InstanceId, of: ConnectionId, until: Moment) -> bool {
         let Some(instance) = self.instances.get_mut(id) else { return false };
         if instance.awaits_something(until) {
@@ -257,7 +257,7 @@ impl Reactor {
         }
         let is_asked_for =
             |id: &ConnectionId| self.connections.get(*id).is_some_and(|entry| entry.is_asked_for);
-        // A sandbox for one connection has made its others for that.
+        // In a sandbox of one connection, the other connections serve that one.
         instance.plugin.config.isolation == Isolation::Connection
             && !is_asked_for(&of)
             && instance.connections.iter().any(is_asked_for)

@@ -1,4 +1,4 @@
-//! Ends of instances that nobody asked for, and what they leave behind.
+//! Traps and other ends of instances, and releasing what they own.
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::config::bound::Limit;
@@ -18,13 +18,13 @@ use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::disposal::Remains;
 
-/// Deadlines of an ended instance that are taken off before another tenant has its turn.
+/// The most deadlines of an ended instance that are cancelled before another tenant has its turn.
 const CANCELLED_AT_ONCE: usize = 256;
 
 const INSTANCES: Limit = Limit::Of(&limits::INSTANCES);
 pub(super) const EVENT_DEADLINE: Limit = Limit::Of(&limits::EVENT_DEADLINE);
 
-/// What the log says of an event that took too long.
+/// The log message of an event that has exceeded its deadline.
 pub(super) const TOO_LONG: &str = "an event took too long: its instance has ended";
 
 impl Reactor {
@@ -36,7 +36,7 @@ impl Reactor {
         TurnPhase::GiveBack
     }
 
-    /// Does one thing that is left of ended instances: ends a process of one, closes a connection, takes deadlines off.
+    /// Releases one thing of ended instances: ends a child process, closes a connection, or cancels deadlines.
     pub(super) fn give_back(&mut self) -> TurnPhase {
         let (agenda, fair_share) = (&mut self.agenda, &mut self.fair_share);
         let mut waits = |part, tenant| fair_share.passes_over(part, tenant);
@@ -69,7 +69,7 @@ impl Reactor {
         self.end_instance(id);
     }
 
-    /// A guest has trapped, or could not be made: it alone ends, with its connections.
+    /// A guest has trapped, or could not be instantiated: ends its instance, with its connections.
     pub(super) fn trapped(&mut self, id: InstanceId, event: &Event, trapped: &Trapped) {
         if trapped.stage == Stage::Room {
             return self.found_no_room(id, event, trapped);
@@ -102,8 +102,8 @@ impl Reactor {
         }
     }
 
-    /// An instance could not be made for want of room. That is no fault of its plugin: nothing is counted against it, the
-    /// connection is closed as at a limit, and the next ones wait.
+    /// An instance could not be made because a limit is reached. This does not count as a trap of its plugin: the instance ends
+    /// with its connections, the plugin's listeners pause, and a program is started again later.
     fn found_no_room(&mut self, id: InstanceId, event: &Event, trapped: &Trapped) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if let Some(role) = &mut instance.role {
@@ -128,29 +128,29 @@ impl Reactor {
         }
     }
 
-    /// What a limit of a plugin, its tenant or the host is set to.
+    /// The value of a limit of a plugin, its tenant or the host.
     pub(super) fn shown(&self, plugin: &Plugin, limit: Limit) -> Option<String> {
         let of_host = || (limit == INSTANCES).then(|| self.setup.quota.max.to_string());
         plugin.shown(limit).or_else(of_host)
     }
 
-    /// The connection that an event was about.
+    /// The connection of an event.
     pub(super) fn subject(
         &self,
         id: InstanceId,
         connection: Option<ConnectionId>,
     ) -> Option<Subject> {
         let instance = self.instances.get(id)?;
-        // A timer or a tick in the sandbox of one connection is about that connection.
+        // In a sandbox of one connection timers and ticks are about that connection.
         let single = instance.plugin.config.isolation == Isolation::Connection;
         let only = instance.connections.first().copied().filter(|_| single);
         let connection = self.connections.get(connection.or(only)?)?.shared.lock();
         Some(Subject { connection: connection.number, handler: connection.handler.clone() })
     }
 
-    /// The end of an instance that cannot be told: its connections are closed, its timers forgotten.
+    /// Ends an instance without a last callback: its connections are closed, its timers cancelled.
     ///
-    /// The processes that it has spawned end with it. What is many is done in the turn's last phase, some in each turn.
+    /// The processes that it has spawned end with it. Large amounts are released in the last phase of the next turns.
     pub(super) fn end_instance(&mut self, id: InstanceId) {
         if let Some(instance) = self.instances.remove(id) {
             self.clear_up(id, instance);
@@ -162,7 +162,7 @@ impl Reactor {
         let tenant = instance.plugin.tenant.index;
         for child in instance.children {
             self.mark_killed(child);
-            // It is not entered any more.
+            // It is never entered again.
             if let Some(child) = self.instances.get_mut(child) {
                 child.is_ending = true;
             }
@@ -193,7 +193,7 @@ impl Reactor {
         if let Some(key) = instance.reprieve {
             self.timers.cancel(key);
         }
-        // Its place is free before anybody asks for it.
+        // Released at once, so that the slot is free for the next instance.
         match instance.state {
             InstanceState::Away(call) => call.abandon(instance.slot),
             InstanceState::Idle(seat) if seat.is_heavy() => {

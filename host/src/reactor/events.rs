@@ -1,4 +1,4 @@
-//! What waits in the queue of an instance, and what it means by the time it is its turn.
+//! Validates queued items of an instance when they are due.
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::engine::event::Event;
@@ -8,7 +8,7 @@ use crate::reactor::Reactor;
 use crate::reactor::table::instance_queue::QueueItem;
 
 impl Reactor {
-    /// What an idle instance is told; none when what it would be about is gone.
+    /// The event to deliver for an item; none if its subject is gone.
     pub(super) fn event_of(&mut self, id: InstanceId, item: QueueItem) -> Option<Event> {
         match item {
             QueueItem::Event(mut event) => self.is_due(id, &mut event)?.then_some(event),
@@ -20,7 +20,7 @@ impl Reactor {
         }
     }
 
-    /// Whether an event still means something, now that it is told.
+    /// Whether an event is still valid when it is due.
     fn is_due(&mut self, id: InstanceId, event: &mut Event) -> Option<bool> {
         let is_due = match event {
             Event::Start => {
@@ -29,7 +29,7 @@ impl Reactor {
             }
             Event::Open(opening) => self.connections.get(opening.connection).is_some(),
             Event::Completed(connection) => {
-                // Its plugin may have closed it in a `post-init` that took long.
+                // The plugin may have closed it during a long `post-init`.
                 self.phase_in_guest(*connection)? != Phase::Ended(CloseReason::Closed)
             }
             Event::Drained(connection)
@@ -50,7 +50,7 @@ impl Reactor {
             Event::Unbind { connection, .. } => {
                 let is_open = self.connections.get(*connection)?.is_open;
                 if !is_open {
-                    // The guest never had it.
+                    // The guest never got it.
                     self.remove_connection(*connection);
                 }
                 is_open
@@ -75,7 +75,7 @@ impl Reactor {
                 }
                 waits
             }
-            // Nothing that happens meanwhile makes one of the others void.
+            // The others cannot become invalid.
             _ => true,
         };
         Some(is_due)
@@ -85,13 +85,13 @@ impl Reactor {
         Some(self.instances.get_mut(id)?.sandbox()?.store.data_mut())
     }
 
-    /// The phase of a connection that its guest has.
+    /// The phase of a connection that its guest knows.
     fn phase_in_guest(&self, connection: ConnectionId) -> Option<Phase> {
         let entry = self.connections.get(connection).filter(|entry| entry.is_open)?;
         Some(entry.shared.lock().phase())
     }
 
-    /// Whether a timer was not cancelled. One that fires once is set no more.
+    /// Whether a timer is still set; a one-shot timer is removed.
     fn timer_is_set(&mut self, id: InstanceId, timer: u32) -> Option<bool> {
         let instance = self.instances.get_mut(id)?;
         let one_shot = instance.timers.get(&timer).is_some_and(|timer| timer.every.is_none());

@@ -1,12 +1,12 @@
-//! How much of the loop each tenant takes, where there are several: one that has had its share of a turn gets its other
-//! events in the next one, and one whose handlers take long begins in the slow lane for a while.
+//! Fair sharing of the loop between tenants: a tenant that has used its share of a turn gets its other events in the next
+//! one, and a tenant with long handlers begins them in the slow lane for a while.
 //!
-//! A turn has a length that it keeps to: a quarter of a slice. Those that contend for it divide it among them, and when it is
-//! over the tenants that have had as much as the average of late wait for the next turn. So what a neighbour's event waits for
-//! is about the length of a turn and the one event that exceeds it, however many tenants are hungry.
+//! A turn has a target length of a quarter of a slice. The tenants that contend divide it evenly; after that only
+//! tenants below the recent average continue, and the others wait for the next turn. So an event of a neighbour waits about
+//! the length of a turn plus the one event that exceeds it, however many tenants contend.
 //!
-//! What a tenant causes itself, such as mail from its own instances, may take all of its share in each turn. So a part of the
-//! turn that has passed it over, because an earlier one had taken its share, is where its next turn begins.
+//! Work that a tenant causes itself, such as mail between its own instances, could use its whole share in every turn. So the
+//! part of the turn that has passed it over, because an earlier part had used the share, serves it first in the next turn.
 
 use std::time::Duration;
 
@@ -15,58 +15,58 @@ use crate::quota::token_bucket::TokenBucket;
 use crate::reactor::table::guest_entry::Measure;
 use crate::reactor::table::turn_part::{TurnPart, TurnParts};
 
-/// A turn is a slice over this.
+/// A turn is a slice divided by this.
 const TURNS_OF_A_SLICE: u32 = 4;
-/// The least share: what an event costs with all that belongs to it is a tenth of it.
+/// The smallest share: ten times the cost of an event with its overhead.
 const LEAST_SHARE: Duration = Duration::from_micros(20);
-/// A handler that takes a slice over this is long wherever tenants contend: with the default slice the way to the slow lane and
-/// back costs a fifth of it.
+/// A handler is long if it takes a slice divided by this while tenants contend: with the default slice the way to the slow
+/// lane and back costs a fifth of that.
 const LONG_OF_A_SLICE: u32 = 10;
-/// How long a tenant is slow, the first time.
+/// How long a tenant is slow the first time.
 const SLOW_FOR: Duration = Duration::from_millis(100);
-/// The longest: each time that a tenant is slow again soon after, the time doubles.
+/// The longest such time: it doubles each time that the tenant is slow again soon after.
 const SLOW_FOR_MAX: Duration = Duration::from_secs(10);
-/// What a tenant has had counts half after this time. It is long enough for hundreds of tenants to have their turn meanwhile, or
-/// those that wait for theirs would look like those that want little.
+/// The half-life of recent use. It is long enough for hundreds of tenants to have a turn meanwhile; otherwise tenants that
+/// wait for their turn would look like tenants that want little.
 const HALF_LIFE: Duration = Duration::from_millis(100);
-/// What is less does not count any more.
+/// A smaller recent use counts as zero.
 const FORGOTTEN: Duration = Duration::from_micros(1);
-/// Guests in a second that may outlive their first slice, each of which holds the loop that long.
+/// The most guests in a second that may exceed their first slice, each of which holds the loop for a slice.
 const HAND_ONS_PER_SECOND: u64 = 100;
 
-/// The tenants of one reactor.
+/// The shares of all tenants of one reactor.
 #[derive(Debug)]
 pub(super) struct FairShare {
     tenants: Vec<Share>,
-    /// Those that have had something in this turn, or were passed over.
+    /// The tenants that this turn has served or passed over.
     in_turn: Vec<usize>,
-    /// The part of the turn that serves tenants now.
+    /// The current part of the turn.
     part: TurnPart,
-    /// How many have had something of late.
+    /// The number of tenants with recent use.
     contending: u32,
-    /// What all have had in this turn.
+    /// The use of all tenants in this turn.
     spent: Duration,
-    /// What all have had of late.
+    /// The recent use of all tenants.
     recent: Duration,
-    /// When that was halved.
+    /// The time at which recent use was last halved.
     halved: Moment,
-    /// How long a turn is.
+    /// The target length of a turn.
     turn: Duration,
-    /// What is a long time for a handler, wherever tenants contend.
+    /// The time from which a handler is long while tenants contend.
     long: Duration,
     hand_ons: TokenBucket,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Share {
-    /// In this turn.
+    /// The use in this turn.
     spent: Duration,
-    /// The average of recent turns.
+    /// The recent use.
     recent: Duration,
     slow_until: Moment,
     /// How long it was slow the last time.
     slow_for: Duration,
-    /// What is known of the handler that was entered in the loop last.
+    /// What is known of its last handler in the loop.
     last: LastHandler,
     /// Whether this turn has served it or passed it over.
     is_in_turn: bool,
@@ -74,24 +74,24 @@ struct Share {
     begins_with: Option<TurnPart>,
     /// The parts of this turn that have served it.
     served_in: TurnParts,
-    /// Those that have passed it over.
+    /// The parts of this turn that have passed it over.
     passed_over_in: TurnParts,
 }
 
-/// What is known of the handler of a tenant that was entered last.
+/// What is known of the last handler of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum LastHandler {
-    /// There was none, or it has outlived its slice.
+    /// There was none, or it has exceeded its slice.
     #[default]
     Unknown,
     /// It was short.
     Short,
-    /// It took long, and its thread may have waited for a core: the next one's CPU time is looked at.
+    /// It took long, but its thread may have waited for a core: the CPU time of the next one is measured.
     MaybeLong,
 }
 
 impl FairShare {
-    /// For `tenants` tenants and turns that are made of slices of this length.
+    /// For `tenants` tenants and slices of this length.
     pub(super) fn new(tenants: usize, slice: Duration) -> FairShare {
         FairShare {
             tenants: vec![Share::default(); tenants],
@@ -107,13 +107,13 @@ impl FairShare {
         }
     }
 
-    /// There are at least that many tenants from now on.
+    /// Makes room for at least `tenants` tenants.
     pub(super) fn grow(&mut self, tenants: usize) {
         let tenants = tenants.max(self.tenants.len());
         self.tenants.resize(tenants, Share::default());
     }
 
-    /// A turn begins: nobody has had anything.
+    /// Begins a turn: the use of the turn is zero.
     pub(super) fn begin_turn(&mut self, now: Moment) {
         self.spent = Duration::ZERO;
         self.part = TurnPart::Timers;
@@ -140,7 +140,7 @@ impl FairShare {
         }
     }
 
-    /// What has to be known of a tenant's next handler.
+    /// What has to be measured of a tenant's next handler.
     pub(super) fn measure(&self, tenant: usize) -> Measure {
         match self.tenants.get(tenant) {
             Some(share) if self.is_contended() => match share.last {
@@ -151,17 +151,17 @@ impl FairShare {
         }
     }
 
-    /// Whether it has to be known what each tenant spends.
+    /// Whether tenants contend, so that their use has to be measured.
     pub(super) fn is_contended(&self) -> bool {
         1 < self.tenants.len()
     }
 
-    /// What each of those that contend may have of a turn, if there is no least.
+    /// An equal share of the turn for each tenant that contends, without the minimum.
     fn even_share(&self) -> Duration {
         self.turn / self.contending.max(1)
     }
 
-    /// Charges `used` of this turn to a tenant; the time is `now`.
+    /// Charges `used` of this turn to a tenant.
     pub(super) fn charge(&mut self, tenant: usize, used: Duration, now: Moment) {
         self.charge_work(tenant, used);
         let is_long = self.is_long(used);
@@ -176,7 +176,7 @@ impl FairShare {
         };
     }
 
-    /// A tenant's handler has outlived its first slice, and another thread has the loop; it is `now`.
+    /// A tenant's handler has exceeded its first slice, and the loop was handed on.
     pub(super) fn handed_on(&mut self, tenant: usize, slice: Duration, now: Moment) {
         self.hand_ons.take(1);
         self.charge_work(tenant, slice);
@@ -186,7 +186,7 @@ impl FairShare {
         }
     }
 
-    /// The reactor has worked this long for a tenant.
+    /// Charges work of the reactor to a tenant.
     pub(super) fn charge_work(&mut self, tenant: usize, used: Duration) {
         let Some(share) = self.tenants.get_mut(tenant) else { return };
         if !std::mem::replace(&mut share.is_in_turn, true) {
@@ -200,7 +200,7 @@ impl FairShare {
         }
     }
 
-    /// Notes that a tenant's handler has used `used` in the slow lane.
+    /// Notes the time of a tenant's handler in the slow lane.
     pub(super) fn used_in_the_lane(&mut self, tenant: usize, used: Duration, now: Moment) {
         let is_long = self.is_long(used);
         if let Some(share) = self.tenants.get_mut(tenant).filter(|_| is_long) {
@@ -208,12 +208,12 @@ impl FairShare {
         }
     }
 
-    /// Whether a handler that takes `used` is better begun in the slow lane: the way there and back costs little beside it.
+    /// Whether a handler that takes `used` should begin in the slow lane: the cost of the way there is small in comparison.
     fn is_long(&self, used: Duration) -> bool {
         self.even_share().max(self.long) <= used
     }
 
-    /// Whether a tenant has had its share of this turn.
+    /// Whether a tenant has used its share of this turn.
     pub(super) fn has_used_its_share(&self, tenant: usize) -> bool {
         let Some(share) = self.tenants.get(tenant).filter(|_| self.is_contended()) else {
             return false;
@@ -222,13 +222,13 @@ impl FairShare {
             || (self.turn < self.spent && self.is_heavy(share))
     }
 
-    /// A part of the turn begins.
+    /// Begins a part of the turn.
     pub(super) fn begin_part(&mut self, part: TurnPart) {
         self.part = part;
     }
 
-    /// Whether a tenant's work of this part of the turn waits for a later turn: it has had its share, or another part comes
-    /// first. That is noted.
+    /// Whether a tenant's work of this part waits for a later turn, because it has used its share or another part serves it
+    /// first. Notes that it was passed over.
     pub(super) fn passes_over(&mut self, part: TurnPart, tenant: usize) -> bool {
         self.part = part;
         let is_later = |share: &Share| share.begins_with.is_some_and(|first| part < first);
@@ -243,14 +243,14 @@ impl FairShare {
         waits
     }
 
-    /// Whether a tenant has had about as much as the average of those that contend, or more. Those that take turns are one event
-    /// above it or below, and an event that is `long` is none of the loop's.
+    /// Whether the recent use of a tenant is about the average of those that contend, or more. Tenants that take turns are at
+    /// most one event above or below it, and a `long` event is not run in the loop.
     fn is_heavy(&self, share: &Share) -> bool {
         self.recent <= (share.recent + self.long).saturating_mul(self.contending)
     }
 
-    /// Whether a tenant's handlers begin in the slow lane: those of one that was slow, and, where too many have outlived
-    /// their first slice, those of all that are not known to be short.
+    /// Whether a tenant's handlers begin in the slow lane: those of a slow tenant and, if too many guests have exceeded
+    /// their first slice, those of all tenants whose last handler is not known to be short.
     pub(super) fn is_slow(&self, tenant: usize, now: Moment) -> bool {
         let Some(share) = self.tenants.get(tenant).filter(|_| self.is_contended()) else {
             return false;
@@ -261,8 +261,8 @@ impl FairShare {
 }
 
 impl Share {
-    /// It has had nothing of the turn. What serves it first is the part behind those that served it in the last turn, of those
-    /// that passed it over.
+    /// Begins a turn. Of the parts that passed it over in the last turn, the first one behind those that served it is the one
+    /// that serves it first.
     fn begin_turn(&mut self) {
         let not_served = self.passed_over_in.without(self.served_in);
         self.begins_with = not_served.first_from(self.begins_with.unwrap_or(TurnPart::Timers));
@@ -271,7 +271,7 @@ impl Share {
         self.is_in_turn = false;
     }
 
-    /// It is slow from `now` on; for longer than the last time, if that is not long ago.
+    /// Marks it as slow from `now`, for longer than the last time if that was recent.
     fn slow(&mut self, now: Moment) {
         let is_again = now < self.slow_until + self.slow_for;
         let longer = if is_again { self.slow_for * 2 } else { SLOW_FOR };

@@ -1,4 +1,4 @@
-//! Files that go out: what threads have opened and read goes on, and what has become of each is told.
+//! Sending files: answers of file threads, and results for the guest.
 
 use std::os::unix::fs::FileExt;
 
@@ -9,7 +9,7 @@ use crate::net::connection::files::{FileEnd, FileFault, FileJob};
 use crate::reactor::Reactor;
 
 impl Reactor {
-    /// A thread has done its part for a file of a connection.
+    /// Handles the answer of a file thread.
     pub(super) fn file_news(&mut self, id: ConnectionId, file: u32, news: FileNews) {
         let Some(entry) = self.connections.get(id) else { return };
         let mut connection = entry.shared.lock();
@@ -21,7 +21,7 @@ impl Reactor {
         self.write_later(id);
     }
 
-    /// A guest was told what became of a file.
+    /// The guest was told the result of a file.
     pub(super) fn file_was_told(&mut self, id: ConnectionId, end: &FileEnd) {
         let Some(entry) = self.connections.get(id).filter(|_| end.outcome.is_err()) else { return };
         entry.shared.lock().forget_file(end.file);
@@ -33,7 +33,7 @@ impl Reactor {
         self.agenda.writes.push(tenant, id);
     }
 
-    /// Tells what became of files, and has a thread read what the system has not in memory.
+    /// Delivers results, and has a file thread read what the page cache does not have.
     pub(super) fn go_on_with_files(&mut self, id: ConnectionId) {
         let Some(entry) = self.connections.get(id) else { return };
         let (instance, shared) = (entry.instance, entry.shared.clone());
@@ -51,7 +51,7 @@ impl Reactor {
         shared.lock().await_file(file, Box::new(answer));
     }
 
-    /// A connection has ended: of what was left of its files its guest hears before its `unbind`.
+    /// A connection has ended: its guest is told of the remaining files before `unbind`.
     pub(super) fn give_up_files(&mut self, id: ConnectionId) {
         let Some(entry) = self.connections.get(id) else { return };
         let instance = entry.instance;
@@ -62,7 +62,7 @@ impl Reactor {
     }
 }
 
-/// The next piece, which may take as long as its file system likes.
+/// Reads the next piece; may block in the file system.
 fn read(job: &FileJob) -> Result<Vec<u8>, FileFault> {
     let mut piece = vec![0; job.length];
     let read = loop {

@@ -1,4 +1,4 @@
-//! TLS handshakes: a bounded number of steps in each turn, which their tenants pay for.
+//! TLS handshakes: a bounded number of steps in each turn, charged to their tenants.
 
 use crate::base::arena::ConnectionId;
 use crate::config::limits;
@@ -7,11 +7,11 @@ use crate::net::connection::tls::Handshake;
 use crate::net::connection::{CloseReason, Phase, SharedConnection};
 use crate::reactor::Reactor;
 
-/// Steps that handshakes of one tenant take in one turn: each may be a millisecond of cryptography.
+/// The most handshake steps of one tenant in a turn: each may need a millisecond of CPU time.
 pub(super) const HANDSHAKES_PER_TURN: usize = 4;
 
 impl Reactor {
-    /// Has the handshake of a connection begin that has one before it; the peer speaks first.
+    /// Begins the handshake of a connection that starts with TLS; the peer sends first.
     pub(super) fn begin_handshake(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
@@ -24,7 +24,7 @@ impl Reactor {
         self.reconcile(id);
     }
 
-    /// The handshake of a connection has begun that had none before it. Its bytes may be there already, and a client speaks first.
+    /// Continues a handshake that a plugin has begun. Its bytes may be there already, and a client has to send first.
     pub(super) fn begin_later_handshake(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
@@ -34,7 +34,7 @@ impl Reactor {
         self.shake_later(id);
     }
 
-    /// A handshake goes on in the next phase that does.
+    /// Puts a handshake on the agenda.
     pub(super) fn shake_later(&mut self, id: ConnectionId) {
         let tenant = self.tenant_of(id);
         if let Some(entry) = self.connections.get_mut(id)
@@ -44,7 +44,7 @@ impl Reactor {
         }
     }
 
-    /// Goes on with a handshake: one step.
+    /// Does one step of a handshake.
     pub(super) fn shake(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let tenant = self.tenant_of(id);
@@ -68,7 +68,7 @@ impl Reactor {
                 });
             }
             Handshake::Done => {
-                // What came behind it is in the session already, and the poll says no more of it.
+                // Data behind the handshake may be in the session already, which the poll does not report.
                 if let Some(entry) = self.connections.get_mut(id) {
                     entry.reading.found();
                     entry.accepted_at = entry.accepted_at.map(|_| now);
@@ -79,7 +79,7 @@ impl Reactor {
         }
     }
 
-    /// Tells the plugin of a handshake, if it has anything for that.
+    /// Delivers an event of a handshake, if the plugin exports `tls-handler`.
     fn tell_of_tls(&mut self, id: ConnectionId, event: impl FnOnce(&SharedConnection) -> Event) {
         let Some(entry) = self.connections.get(id) else { return };
         let instance = entry.instance;
@@ -91,7 +91,7 @@ impl Reactor {
         }
     }
 
-    /// The plugin has judged the certificate of a peer.
+    /// Handles the plugin's verdict on a peer's certificate.
     pub(super) fn judged(&mut self, id: ConnectionId, is_taken: bool) {
         let Some(entry) = self.connections.get(id) else { return };
         entry.shared.lock().judge(is_taken);
@@ -99,7 +99,7 @@ impl Reactor {
         self.shake_later(id);
     }
 
-    /// A handshake has taken longer than it may.
+    /// A handshake has exceeded its deadline.
     pub(super) fn handshake_is_late(&mut self, id: ConnectionId) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         entry.handshake = None;

@@ -1,4 +1,4 @@
-//! What other threads have sent to one reactor.
+//! The inbox of a reactor: notices, mail, returned calls and changes.
 
 use std::io;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::mail::post::{Bell, Mail, Notice, Post};
 use crate::reactor::table::change::{ReactorChange, ReactorChanges};
 use crate::workers::returns::{Returned, Returns};
 
-/// What a reactor takes its mail from.
+/// The inbox of a reactor.
 ///
-/// The channel itself has no bound because what is sent has: one answer for each look-up or job that is asked, of
-/// which a bounded number is taken, messages that a [`ByteBudget`](crate::quota::budget::ByteBudget) has counted, and a stop.
+/// The channels are unbounded because their contents are bounded elsewhere: one answer for each look-up and job, whose number
+/// is limited, and messages that are reserved of a [`ByteBudget`](crate::quota::budget::ByteBudget).
 #[derive(Debug)]
 pub struct Inbox {
     notices: Receiver<Notice>,
@@ -32,7 +32,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// An inbox that wakes the poll of `registry`.
+    /// Makes an inbox that wakes the poll of `registry`.
     pub fn new(registry: &Registry) -> io::Result<Inbox> {
         let waker = mio::Waker::new(registry, PollSource::Waker.into())?;
         let bell = Arc::new(Bell::new(waker));
@@ -58,54 +58,54 @@ impl Inbox {
         })
     }
 
-    /// What other threads need.
+    /// The senders of notices and mail, for other threads.
     pub fn post(&self) -> Post {
         self.post.clone()
     }
 
-    /// Where changes come from.
+    /// The sender of changes.
     pub fn changes(&self) -> ReactorChanges {
         self.changes.clone()
     }
 
-    /// A change that a reload brings, if there is one.
+    /// Takes a change of a reload, if there is one.
     pub fn change(&self) -> Option<ReactorChange> {
         self.changed.try_recv().ok()
     }
 
-    /// Where calls of the slow lane come back.
+    /// The sender of calls that return from the slow lane.
     pub fn returns(&self) -> Returns {
         self.returns.clone()
     }
 
-    /// Wakes the poll.
+    /// The waker of the poll.
     pub fn waker(&self) -> &Waker {
         &self.waker
     }
 
-    /// To be called before anything is taken.
+    /// Ends the pending wake-up. To be called before anything is taken.
     pub fn hear(&self) {
         self.bell.hear();
     }
 
-    /// What the host has told first, if anything.
+    /// Takes the oldest notice, if there is one.
     pub fn notice(&self) -> Option<Notice> {
         self.notices.try_recv().ok()
     }
 
-    /// The mail that has come, `most` pieces at most.
+    /// Takes up to `most` pieces of mail.
     pub fn mail(&mut self, most: usize) -> Vec<Mail> {
         let mail: Vec<Mail> = self.mail.try_iter().take(most).collect();
         self.has_more = mail.len() == most;
         mail
     }
 
-    /// Whether there may be more mail than was taken, which nothing will tell of again.
+    /// Whether more mail may be left than was taken, of which no wake-up will tell.
     pub fn has_more(&self) -> bool {
         self.has_more
     }
 
-    /// A call that has come back, if there is one.
+    /// Takes a returned call, if there is one.
     pub fn returned(&self) -> Option<Returned> {
         self.returned.try_recv().ok()
     }

@@ -1,4 +1,4 @@
-//! What those who watch the host ask of this reactor. Whoever asks waits for the answer, and asks seldom.
+//! Answers to inquiries of the admin thread, which waits for each answer and asks rarely.
 
 use crate::mail::inquiry::{ConnectionRow, Inquiry, InstanceRow, LoopAnswer, LoopQuestion};
 use crate::net::connection::Phase;
@@ -7,11 +7,11 @@ use crate::reactor::Reactor;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::instance::{Instance, InstanceState};
 
-/// Slots that one inquiry looks at: most of them may be empty.
+/// The most slots that one inquiry visits, since most of them may be empty.
 const SLOTS_AT_ONCE: usize = 1024;
 
 impl Reactor {
-    /// Answers. Nothing is done where nobody waits any more.
+    /// Answers an inquiry, unless the answer is not wanted any more.
     pub(super) fn answer(&self, inquiry: &Inquiry) {
         let answer = match inquiry.question {
             LoopQuestion::Turning => LoopAnswer::Turning,
@@ -26,7 +26,7 @@ impl Reactor {
                 LoopAnswer::Instances(rows, next)
             }
         };
-        // It is told whether anybody still listens, which changes nothing here.
+        // Fails if the receiver is gone, which makes no difference here.
         let _ = inquiry.answer.send(answer);
     }
 
@@ -51,7 +51,7 @@ impl Reactor {
     }
 }
 
-/// The rows of so many things, and the slot behind the last that was looked at, if there may be more.
+/// The rows of one page, and the first slot of the next page, if there may be more.
 fn page<'a, T: 'a, R>(
     slots: impl Iterator<Item = (u32, Option<&'a T>)>,
     most: usize,

@@ -1,4 +1,4 @@
-//! Instances: made, told something, and doing what their guests have asked for.
+//! Instances: creation, delivery of events, and their guests' timers.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::Role;
 
 impl Reactor {
-    /// The instance for a new connection of a plugin, made if need be. One that is shared is told to begin; whether it has
-    /// shows when it has been entered.
+    /// The instance for a new connection of a plugin, created if necessary. A shared one gets its start event; whether it starts
+    /// is known when it has been entered.
     pub(super) fn instance_for(&mut self, plugin: usize) -> Result<InstanceId, Unavailable> {
         if let Some(id) = self.programs.shared(plugin) {
             return Ok(id);
@@ -35,7 +35,7 @@ impl Reactor {
         Ok(id)
     }
 
-    /// A new instance, which is made when its first event is delivered.
+    /// A new instance. Its sandbox is made when the first event is delivered.
     pub(super) fn new_instance(
         &mut self,
         plugin: usize,
@@ -53,7 +53,7 @@ impl Reactor {
         }
         state.address = Some(self.address(self.instances.next_key()));
         state.is_process = role.is_some();
-        // A process and a sandbox for one connection live only while the reactor runs.
+        // Processes and sandboxes of one connection exist only while the reactor runs.
         state.running = role.is_some() || plugin.config.isolation == Isolation::Connection;
         let seat = Seat::Empty(template, Box::new(state));
         let mut instance = Instance::new(plugin, seat, slot);
@@ -61,7 +61,7 @@ impl Reactor {
         Ok(self.instances.insert(instance))
     }
 
-    /// The plugin at a place, as it is served now.
+    /// The current version of the plugin with an index.
     pub(super) fn plugin(&self, place: usize) -> Option<&Arc<Plugin>> {
         self.setup.templates.get(place).map(|template| &template.plugin)
     }
@@ -70,14 +70,14 @@ impl Reactor {
         Address { reactor: self.setup.index, post: self.inbox.post(), instance }
     }
 
-    /// Takes over a sandbox that was made and prepared before the loop began, if there is room for it.
+    /// Adds a sandbox that was prepared before the loop began, if the quota has room.
     pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> Result<(), QuotaExceeded> {
         let plugin = sandbox.plugin().clone();
         let slot = self.setup.quota.acquire(plugin.tenant.index)?;
         let (index, tenant) = (plugin.index, plugin.tenant.index);
         sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
         let mut instance = Instance::new(plugin, Seat::Ready(sandbox), slot);
-        // In its queue already, so that no connection gets in before it.
+        // Queued first, so that no connection is delivered before it.
         instance.push(QueueItem::Event(Event::Start));
         let id = self.instances.insert(instance);
         self.programs.share(index, id);
@@ -86,19 +86,19 @@ impl Reactor {
         Ok(())
     }
 
-    /// Puts an event into an instance's queue; it is entered before the phase goes on, if it is idle.
+    /// Queues an event for an instance, which is entered before the phase continues if it is idle.
     pub(super) fn deliver(&mut self, id: InstanceId, event: Event) {
         self.enqueue(id, QueueItem::Event(event));
     }
 
-    /// Puts something into the queue of an instance, as [`Reactor::deliver`] does.
+    /// Queues an item for an instance, as [`Reactor::deliver`] does.
     pub(super) fn enqueue(&mut self, id: InstanceId, item: QueueItem) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.push(item);
         self.agenda.runnable.push_back(id);
     }
 
-    /// A guest's deadline has passed.
+    /// A guest's timer is due.
     pub(super) fn guest_timer_due(&mut self, id: InstanceId, timer: u32) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if let Some(timer) = instance.timers.get_mut(&timer) {
@@ -107,7 +107,7 @@ impl Reactor {
         self.deliver(id, Event::Timer(timer));
     }
 
-    /// Sets a periodic timer again: its period begins when its callback has returned.
+    /// Sets a periodic timer again: the next period begins when the callback has returned.
     pub(super) fn rearm(&mut self, id: InstanceId, timer: u32) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let owner = Owner::Tenant(instance.plugin.tenant.index);
@@ -118,7 +118,7 @@ impl Reactor {
         *key = Some(self.timers.insert(owner, deadline, Purpose::Guest(id, timer)));
     }
 
-    /// Ends the sandbox of one connection when it has no more.
+    /// Ends a sandbox of one connection when it has no connection left.
     pub(super) fn end_if_unused(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get(id) else { return };
         let single = instance.plugin.config.isolation == Isolation::Connection;

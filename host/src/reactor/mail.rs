@@ -1,4 +1,4 @@
-//! What other threads and other instances have sent.
+//! The mail phase: what other threads and instances have sent.
 
 use std::collections::VecDeque;
 
@@ -12,33 +12,33 @@ use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 use crate::workers::returns::Returned;
 
-/// Instances that are told something in one turn; the rest is told in the next, so that sockets have theirs.
+/// The most deliveries to instances in a turn; the rest waits for the next one, so that sockets get their turn.
 const DELIVERIES_PER_TURN: usize = 1024;
 
-/// Mail that is taken out of the inbox in one turn.
+/// The most pieces of mail taken out of the inbox in a turn.
 const SORTED_PER_TURN: usize = 1024;
 
-/// How far a message has come.
+/// The progress of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Delivered {
-    /// All subscribers have it.
+    /// All subscribers have got it.
     All,
-    /// One more has it, and there are others.
+    /// One more subscriber has got it, and there are others.
     ToOneMore,
     /// The turn's bound is reached.
     InTheNextTurn,
-    /// The next of its subscribers has too many events waiting.
+    /// The next subscriber has too many events in its queue.
     UpToABusyOne,
 }
 
 impl Reactor {
-    /// Begins with the mail. What its dispatch causes to be sent waits for the next turn.
+    /// Begins the mail phase. Mail that its dispatch causes waits for the next turn.
     pub(super) fn begin_mail(&mut self) -> TurnPhase {
         self.inbox.hear();
         TurnPhase::Mail(MailProgress { step: MailStep::Returned, left: DELIVERIES_PER_TURN })
     }
 
-    /// Goes on with the mail, up to the bound of a turn.
+    /// Continues the mail phase, up to the bound of a turn.
     pub(super) fn take_mail(&mut self, progress: MailProgress) -> TurnPhase {
         let MailProgress { step, mut left } = progress;
         let step = match step {
@@ -69,7 +69,7 @@ impl Reactor {
         TurnPhase::Mail(MailProgress { step, left })
     }
 
-    /// Whether there is mail that need not wait for anything.
+    /// Whether there is mail that can be dispatched now.
     pub(super) fn mail_can_go_on(&self) -> bool {
         if self.inbox.has_more() {
             return true;
@@ -80,7 +80,7 @@ impl Reactor {
         self.held_back.first().any(is_possible)
     }
 
-    /// Does what is the host's at once, and puts what is a tenant's behind the rest of that.
+    /// Handles notices of the host at once, and puts mail into the queues of its tenants.
     fn sort_mail(&mut self) {
         while let Some(notice) = self.inbox.notice() {
             match notice {
@@ -88,7 +88,7 @@ impl Reactor {
                 Notice::NoneAccepted => self.stopping.have_none_accepted += 1,
                 Notice::Asked(inquiry) => self.answer(&inquiry),
                 Notice::SlotFreed => self.acceptors.wake(),
-                // A stopping reactor begins nothing more.
+                // A stopping reactor begins nothing new.
                 Notice::Resumed if self.stopping.has_begun() => {}
                 Notice::Resumed => self.take_up_again(),
                 Notice::DrainPlugin(place) => self.drain_plugin(place),
@@ -106,7 +106,7 @@ impl Reactor {
         self.agenda.mail.begin_phase(UNITS_PER_PHASE);
     }
 
-    /// Whose a piece of mail is; none when the one that it is for is gone.
+    /// The tenant of a piece of mail; none if its receiver is gone.
     fn tenant_of_mail(&self, mail: &Mail) -> Option<usize> {
         let instance = match mail {
             Mail::Message(delivery) => return Some(delivery.tenant),
@@ -115,21 +115,21 @@ impl Reactor {
             }
             Mail::Deferred(deferred) => deferred.instance,
             Mail::Popped { instance, .. } | Mail::Watched { instance, .. } => *instance,
-            // A process that is not born yet finds what is in its mailbox.
+            // A process that has not begun yet will find the messages in its mailbox.
             Mail::Notified { process, .. } => *self.processes.get(process)?,
             Mail::Exited { parent, .. } => *parent,
         };
         Some(self.instances.get(instance)?.plugin.tenant.index)
     }
 
-    /// Does what one piece of mail says.
+    /// Dispatches one piece of mail.
     fn dispatch(&mut self, tenant: usize, mail: Mail, left: &mut usize) -> MailStep {
         *left -= 1;
         match mail {
             Mail::Resolved { connection, addresses } => self.resolved(connection, addresses),
-            // What was sent before a stop still goes out.
+            // Files that were queued before a stop are still sent.
             Mail::File { connection, file, news } => self.file_news(connection, file, news),
-            // A stopping reactor begins nothing more.
+            // A stopping reactor begins nothing new.
             _ if self.stopping.has_ended_guests() => *left += 1,
             Mail::Deferred(deferred) => {
                 self.deliver(deferred.instance, Event::Deferred(deferred));
@@ -139,7 +139,7 @@ impl Reactor {
                     *left += 1;
                     return MailStep::Deliver(delivery);
                 }
-                // Others of its tenant wait already.
+                // Behind the messages of its tenant that are held back already.
                 self.held_back.push(delivery);
             }
             Mail::Watched { instance, watch, opened } => self.watch_opened(instance, watch, opened),
@@ -162,8 +162,7 @@ impl Reactor {
         MailStep::Dispatch
     }
 
-    /// Delivers a message that has come to the next of its subscribers. Those that are left when its tenant has used its
-    /// share have it in the next turn.
+    /// Delivers a message to its next subscriber. If the tenant has used its share the others get it in the next turn.
     fn deliver_mail(&mut self, mut delivery: Delivery, left: &mut usize) -> MailStep {
         if self.fair_share.has_used_its_share(delivery.tenant) {
             self.agenda.mail.push_front(delivery.tenant, Mail::Message(delivery));
@@ -180,7 +179,7 @@ impl Reactor {
         MailStep::Dispatch
     }
 
-    /// The next tenant that has messages held back, each tenant's in their order.
+    /// Takes the next tenant with messages that are held back; each tenant's are delivered in order.
     fn next_held_back(&mut self, mut tenants: VecDeque<usize>, left: usize) -> MailStep {
         let Some(tenant) = tenants.pop_front().filter(|_| 0 < left) else {
             return MailStep::Dispatch;
@@ -194,7 +193,7 @@ impl Reactor {
         }
     }
 
-    /// Delivers a message that was held back to the next of its subscribers.
+    /// Delivers a message that was held back to its next subscriber.
     fn deliver_held_back(
         &mut self,
         mut delivery: Delivery,
@@ -203,7 +202,7 @@ impl Reactor {
     ) -> MailStep {
         match self.deliver_once(&mut delivery, left) {
             Delivered::ToOneMore => return MailStep::DeliverHeldBack(delivery, tenants),
-            // The next one of the same tenant.
+            // The next message of the same tenant.
             Delivered::All => tenants.push_front(delivery.tenant),
             Delivered::InTheNextTurn | Delivered::UpToABusyOne => {
                 self.held_back.push_front(delivery);
@@ -212,8 +211,8 @@ impl Reactor {
         MailStep::HeldBack(tenants)
     }
 
-    /// Delivers a message to one more of its subscribers, unless that one has too much before it: a channel is as quick as
-    /// its slowest subscriber, and what waits for that one waits once and not in its queue.
+    /// Delivers a message to its next subscriber, unless that one's queue is full: a channel is as fast as its slowest
+    /// subscriber, and a message for a busy one waits in the channel, where it is counted, and not in the queue.
     fn deliver_once(&mut self, delivery: &mut Delivery, left: &mut usize) -> Delivered {
         let Some((place, member)) = delivery.next() else { return Delivered::All };
         if *left == 0 {
@@ -239,12 +238,12 @@ impl Reactor {
         }
     }
 
-    /// Whether as many events wait for an instance as may; it gets no more of them for now.
+    /// Whether the queue of an instance is full, so that it gets no more messages for now.
     fn is_busy(&self, id: InstanceId) -> bool {
         self.instances.get(id).is_some_and(|instance| CROWDED <= instance.queued())
     }
 
-    /// Tells an instance of this reactor something in a later turn.
+    /// Sends the exit of a process to an instance of this reactor, for a later turn.
     pub(super) fn send_later(&mut self, parent: InstanceId, process: u32, reason: ExitReason) {
         if let Some(instance) = self.instances.get(parent) {
             let tenant = instance.plugin.tenant.index;

@@ -1,4 +1,4 @@
-//! Outgoing connections: their names, their addresses, their attempts.
+//! Outgoing connections: name look-ups and attempts.
 
 use std::collections::VecDeque;
 
@@ -22,7 +22,7 @@ use crate::reactor::table::turn::Connecting;
 use crate::workers::resolver::Question;
 
 impl Reactor {
-    /// Makes a connection without a socket, and tells its instance of it.
+    /// Adds a connection without a socket, and delivers its `post-init`.
     pub(super) fn connect(
         &mut self,
         admission: Admission,
@@ -30,7 +30,7 @@ impl Reactor {
         target: &Target,
         token: u32,
     ) -> Option<ConnectionId> {
-        // What an instance asked for that has ended ends here.
+        // Nothing to do if the instance has ended.
         let instance = self.instances.get_mut(instance_id)?;
         instance.pending_connects -= 1;
         let marks = Marks::of(&instance.plugin.config.limits);
@@ -52,7 +52,7 @@ impl Reactor {
         Some(id)
     }
 
-    /// Begins the attempt. Its post-init has run, or goes on in the slow lane.
+    /// Begins to connect. `post-init` has run, or is still running in the slow lane.
     pub(super) fn begin_connecting(&mut self, connecting: Connecting) {
         let Connecting { connection: id, target, lookup } = connecting;
         if let Some(attempt) = target.immediate() {
@@ -92,7 +92,7 @@ impl Reactor {
         }
     }
 
-    /// Writes a line about a connection into its tenant's part of the log.
+    /// Logs a line about a connection.
     fn tell_of(&self, id: ConnectionId, line: impl FnOnce(&str, &str)) {
         let entry = self.connections.get(id);
         let Some(instance) = entry.and_then(|entry| self.instances.get(entry.instance)) else {
@@ -102,14 +102,14 @@ impl Reactor {
         plugin.tell(self.setup.env.clock.now(), || line(plugin.name(), &plugin.config.tenant));
     }
 
-    /// Whose a connection is.
+    /// The tenant of a connection.
     pub(super) fn tenant_of(&self, id: ConnectionId) -> usize {
         let entry = self.connections.get(id);
         let instance = entry.and_then(|entry| self.instances.get(entry.instance));
         instance.map_or(0, |instance| instance.plugin.tenant.index)
     }
 
-    /// The addresses of its name are known: those that are granted are tried.
+    /// The addresses of the name are known: tries those that are granted.
     pub(super) fn resolved(&mut self, id: ConnectionId, addresses: VecDeque<Attempt>) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let Some(target) = entry.target.take() else { return };
@@ -125,7 +125,7 @@ impl Reactor {
         }
     }
 
-    /// Begins with the first address, unless the connection has ended meanwhile.
+    /// Tries the first address, unless the connection has ended meanwhile.
     fn attempt(&mut self, id: ConnectionId, attempts: Attempts) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         if entry.shared.lock().phase() == Phase::Resolving {
@@ -133,13 +133,13 @@ impl Reactor {
             entry.attempts = attempts;
             entry.attempts.begin_at(local);
             entry.shared.lock().connecting();
-            // Sockets that connect are registered for both.
+            // Connecting sockets are registered for reading and writing.
             entry.writable_wanted = true;
             self.next_attempt(id);
         }
     }
 
-    /// Begins the next attempt, beside those that are under way.
+    /// Begins the next attempt, in parallel to those in progress.
     pub(super) fn next_attempt(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.now();
         let owner = Owner::Tenant(self.tenant_of(id));
@@ -164,7 +164,7 @@ impl Reactor {
         self.reconcile(id);
     }
 
-    /// The operating system has news of an attempt.
+    /// The poll has an event for an attempt.
     pub(super) fn on_connecting(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };

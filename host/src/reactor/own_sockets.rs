@@ -1,5 +1,5 @@
-//! Listeners and UDP sockets of plugins' own: taken into the loop when the guest has returned that opened them, and out of it
-//! with their instance at the latest.
+//! Listeners and UDP sockets that plugins open: added to the loop after the guest's return, and removed with the instance at
+//! the latest.
 
 use mio::Interest;
 
@@ -17,7 +17,7 @@ use crate::reactor::Reactor;
 use crate::reactor::table::acceptor::{Acceptor, ListenerOwner};
 
 impl Reactor {
-    /// Accepts from a listener of an instance's own from the next turn on. Where the instance has ended, or the host stops, it is closed.
+    /// Adds a listener of an instance; it accepts from the next turn. If the instance has ended or the host stops, it is closed.
     pub(super) fn open_listener(
         &mut self,
         instance: InstanceId,
@@ -48,7 +48,7 @@ impl Reactor {
         });
     }
 
-    /// Closes a listener of an instance's own. The peers of a UDP socket lose what they come by.
+    /// Closes a listener of an instance. The connections of a UDP socket's peers end with it.
     pub(super) fn close_listener(&mut self, place: usize) {
         let Some(mut acceptor) = self.acceptors.remove(place) else { return };
         let registry = self.poll.registry();
@@ -64,7 +64,7 @@ impl Reactor {
         }
     }
 
-    /// Makes a connection of a UDP socket, and tells its instance of it.
+    /// Adds a UDP socket as a connection, and delivers its `post-init`.
     pub(super) fn open_datagrams(
         &mut self,
         instance_id: InstanceId,

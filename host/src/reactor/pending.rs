@@ -1,4 +1,4 @@
-//! What is done after the sockets: outgoing connections and processes begin, slow peers that caught up are told.
+//! The phase after the sockets: outgoing connections and processes begin, and `drained` is delivered.
 
 use crate::engine::event::Event;
 use crate::reactor::Reactor;
@@ -6,7 +6,7 @@ use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn::{Connecting, PendingProgress, TurnPhase};
 use crate::reactor::table::turn_part::TurnPart;
 
-/// What is begun for one tenant in one turn, at most: each is a socket or a sandbox.
+/// The most pending actions of one tenant in a turn: each costs a socket or a sandbox.
 const PENDING_PER_TURN: usize = 64;
 
 impl Reactor {
@@ -15,7 +15,7 @@ impl Reactor {
         TurnPhase::Pending(PendingProgress { connecting: None })
     }
 
-    /// Does one of the things that were asked for before this phase.
+    /// Does one pending action that was queued before this phase.
     pub(super) fn run_pending(&mut self, mut progress: PendingProgress) -> TurnPhase {
         if let Some(connecting) = progress.connecting.take() {
             let tenant = self.tenant_of(connecting.connection);

@@ -1,4 +1,4 @@
-//! Processes: instances without a connection, from their birth to the notice of their end.
+//! Processes: instances without a connection, from `spawn` to the notice of their end.
 
 use crate::base::arena::InstanceId;
 use crate::config::bound::Limit;
@@ -13,7 +13,7 @@ use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Birth, Role};
 
 impl Reactor {
-    /// Makes a process, unless its parent is gone or the reactor ends.
+    /// Creates a process, unless its parent is gone or the reactor ends.
     pub(super) fn spawn(&mut self, birth: Birth) {
         let Birth { process, parent, plugin, name, argument } = birth;
         if self.instances.get(parent).is_none() || self.stopping.has_ended_guests() {
@@ -23,7 +23,7 @@ impl Reactor {
         let Some(tenant) = self.plugin(plugin).map(|plugin| plugin.tenant.index) else {
             return self.send_later(parent, process.id(), ExitReason::Unavailable);
         };
-        // A trap is the only end that nobody decides.
+        // The reason of an end that nobody has requested.
         let role = Role { process, parent, reason: ExitReason::Trapped };
         let id = match self.new_instance(plugin, Some(role)) {
             Ok(id) => id,
@@ -37,7 +37,7 @@ impl Reactor {
             parent.children.insert(id);
         }
         self.deliver(id, Event::Spawned { process: number, name, argument });
-        // Their notices came before there was anybody to tell. A few are told at once, the others turn by turn.
+        // Messages came before the process existed. Some are delivered at once, the others turn by turn.
         let told = waiting.min(CROWDED);
         self.notify(number, told);
         if told < waiting {
@@ -46,7 +46,7 @@ impl Reactor {
         }
     }
 
-    /// Tells the operator which bound keeps a plugin from having one more instance.
+    /// Reports the limit that keeps a plugin from getting another instance.
     fn log_unavailable(&self, plugin: usize, why: Unavailable) {
         let Some(plugin) = self.plugin(plugin) else { return };
         let limit = Limit::Of(match why {
@@ -58,7 +58,7 @@ impl Reactor {
         plugin.at_limit_of(self.setup.env.clock.now(), limit, value, || None);
     }
 
-    /// Ends a process that `parent` has spawned, if it is one.
+    /// Ends a process, if `parent` has spawned it.
     pub(super) fn kill(&mut self, parent: InstanceId, process: u32) {
         if let Some(&child) = self.processes.get(&process) {
             let is_child =
@@ -69,7 +69,7 @@ impl Reactor {
             }
             return;
         }
-        // It may not have been born yet.
+        // It may still be pending.
         let is_unborn = |pending: &Pending| {
             matches!(pending, Pending::Spawn(birth)
                 if birth.parent == parent && birth.process.id() == process)
@@ -82,7 +82,7 @@ impl Reactor {
         }
     }
 
-    /// A process has asked for its end.
+    /// Ends a process at its own request.
     pub(super) fn exit(&mut self, id: InstanceId) {
         if let Some(role) = self.instances.get_mut(id).and_then(|instance| instance.role.as_mut()) {
             role.reason = ExitReason::Finished;
@@ -90,14 +90,14 @@ impl Reactor {
         }
     }
 
-    /// Its end is decided by the one that spawned it.
+    /// Marks an instance as killed by its parent.
     pub(super) fn mark_killed(&mut self, id: InstanceId) {
         if let Some(role) = self.instances.get_mut(id).and_then(|instance| instance.role.as_mut()) {
             role.reason = ExitReason::Killed;
         }
     }
 
-    /// An instance that was a process is gone: whoever spawned it is told.
+    /// Notifies the parent that a process has ended.
     pub(super) fn process_ended(&mut self, id: InstanceId, role: &Role) {
         let process = role.process.id();
         self.processes.remove(&process);

@@ -1,5 +1,5 @@
-//! Connections behind a proxy: whose word is taken, and the header that says whose connection it is. Their guest is told of them
-//! when it has come.
+//! Connections behind a proxy: which proxies are trusted, and reading the PROXY protocol header before the guest is told of the
+//! connection.
 
 use crate::base::arena::ConnectionId;
 use crate::net::connection::proxy_header::HeaderFault;
@@ -7,18 +7,18 @@ use crate::net::connection::stream::{SocketAddress, Stream};
 use crate::net::connection::{CloseReason, Phase};
 use crate::reactor::Reactor;
 
-/// Why a connection is reset, as it is counted.
+/// The counter of connections that are reset because the proxy is not trusted.
 const DISTRUSTED: &str = "this proxy is not in proxy_protocol.from";
 const BAD_HEADER: &str = "its PROXY protocol header is not taken";
 
 impl Reactor {
-    /// Bytes of the header that connections of a listener begin with, at most; none where they begin with none.
+    /// The longest header of a listener's connections, in bytes; none if they begin without one.
     pub(super) fn header_at(&self, place: usize) -> Option<usize> {
         let acceptor = self.acceptors.get(place)?;
         acceptor.listener.endpoint.proxy_protocol.as_ref().map(|(_, most)| *most)
     }
 
-    /// Whether the word of who has connected is taken, where it is asked for. If not, the operator is told.
+    /// Whether the peer is a trusted proxy, or no header is expected. Reports a peer that is not trusted.
     pub(super) fn trusts(&self, place: usize, stream: &Stream) -> bool {
         let Some(acceptor) = self.acceptors.get(place) else { return true };
         let endpoint = &acceptor.listener.endpoint;
@@ -27,7 +27,7 @@ impl Reactor {
         let is_trusted = match &peer {
             Some(SocketAddress::Tcp(address)) => proxies.trusts(address.ip()),
             Some(SocketAddress::Unix(_)) => proxies.trusts_unix(),
-            // It has gone already.
+            // The peer has gone already.
             None => return false,
         };
         if !is_trusted {
@@ -39,7 +39,7 @@ impl Reactor {
         is_trusted
     }
 
-    /// Takes what is there of a connection's header. When it is whole, its guest is told of it.
+    /// Reads a connection's header. When it is complete the connection is opened on its instance.
     pub(super) fn read_header(&mut self, id: ConnectionId) {
         let (now, tenant) = (self.setup.env.clock.turn(), self.tenant_of(id));
         let Some(entry) = self.connections.get_mut(id) else { return };
@@ -61,7 +61,7 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let is_open = entry.shared.lock().phase() == Phase::Open;
         if is_open {
-            // What came with it is not told again.
+            // The poll does not report bytes behind the header again.
             entry.reading.found();
         }
         let instance = entry.instance;
@@ -82,7 +82,7 @@ impl Reactor {
             (connection.peer(), connection.local())
         };
         if matches!(fault, HeaderFault::Gone) {
-            // Whoever looks whether the port is open says nothing.
+            // A health check that only connects sends no header.
             return tracing::debug!(peer = shown(peer.as_ref()), %fault, "no PROXY protocol header");
         }
         let (now, cause) = (self.setup.env.clock.now(), fault.to_string());
@@ -96,7 +96,7 @@ impl Reactor {
     }
 }
 
-/// For the log. The name of a Unix socket may be a peer's own words.
+/// An address for the log. The name of a Unix socket may be chosen by the peer.
 fn shown(end: Option<&SocketAddress>) -> String {
     match end {
         Some(SocketAddress::Tcp(address)) => address.to_string(),

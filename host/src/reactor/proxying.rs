@@ -1,4 +1,4 @@
-//! What is read from a proxied connection goes to its target, and no guest is entered for it.
+//! Proxying: bytes of a source are written to its target without entering a guest.
 
 use crate::base::arena::ConnectionId;
 use crate::engine::event::Event;
@@ -9,7 +9,7 @@ use crate::reactor::table::turn::SocketStep;
 use crate::reactor::{READ_BYTES, Reactor};
 
 impl Reactor {
-    /// Reads a proxied connection once; tells whether it goes on with it.
+    /// Reads a proxied connection once; returns whether to continue with it.
     pub(super) fn relay(&mut self, id: ConnectionId, left: usize, to_the_end: bool) -> SocketStep {
         let tenant = self.tenant_of(id);
         let goes_on = self.charged(tenant, |reactor| reactor.relay_once(id, to_the_end));
@@ -27,12 +27,12 @@ impl Reactor {
             return None;
         }
         let Some(to) = source.lock().proxy_target() else {
-            // Its guest, on another thread, has just stopped it.
+            // Its guest, on another thread, has just ended the proxying.
             self.connections.get_mut(id)?.is_proxied = false;
             return Some(true);
         };
         let target = self.connections.get(to.id)?.shared.clone();
-        // Whoever makes room in the target looks at the source.
+        // Reconciling the target resumes the source when there is room.
         let room = target.lock().room_for_source();
         let left = to.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let most = room.min(left).min(READ_BYTES);
@@ -62,7 +62,7 @@ impl Reactor {
         Some(!is_quiet)
     }
 
-    /// One read and one write. Says how many bytes have moved; 0 where the read brought none.
+    /// One read and one write. Returns the number of bytes; 0 if the read returned none.
     fn move_bytes(
         &mut self,
         id: ConnectionId,
@@ -94,12 +94,12 @@ impl Reactor {
         if wants_to_answer {
             self.reconcile(id);
         }
-        // A target that has just ended takes nothing; its source is told of that.
+        // Fails if the target has just ended, of which the source is notified.
         let _ = target.lock().put_proxied(&buffer[..length], now);
         Some(length)
     }
 
-    /// As many bytes have gone over as were to.
+    /// Ends proxying after the requested number of bytes.
     fn complete(&mut self, id: ConnectionId, source: &SharedConnection, target: &SharedConnection) {
         let was = source.lock().stop_proxying();
         target.lock().lose_source();
@@ -112,8 +112,7 @@ impl Reactor {
         self.deliver(instance, Event::ProxyCompleted(id));
     }
 
-    /// A connection has ended: nothing goes from it or to it any more. The source of what went to it is told, behind its
-    /// own `unbind`.
+    /// Ends proxying from and to a connection that has ended. Its source is notified after the connection's `unbind`.
     pub(super) fn end_proxying(&mut self, id: ConnectionId) {
         let Some(entry) = self.connections.get(id) else { return };
         let (target, source) = {

@@ -1,4 +1,4 @@
-//! Waits for what a tenant may use in a second, for room in what an instance fills, and for the next turn.
+//! Waits for a tenant's rates, for room in the downstream of an instance, and for the next turn.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
-/// How long an instance is not read because what it fills is full. Then one of its connections is read: one that keeps
-/// itself full must not keep them from ending.
+/// How long an instance is not read because its downstream is full. After that one of its connections is read, so that an
+/// instance that keeps its own downstream full still notices the ends of its connections.
 const REPRIEVE_AFTER: Duration = Duration::from_secs(1);
 
 impl Reactor {
-    /// Has the events of an instance wait until its tenant has CPU time.
+    /// Delays the events of an instance until its tenant has CPU time.
     pub(super) fn wait_for_cpu(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let tenant = instance.plugin.tenant.index;
@@ -29,7 +29,7 @@ impl Reactor {
         self.set_replenished(tenant, Rate::Cpu);
     }
 
-    /// Has the events of an instance wait until its tenant has its share of the next turn.
+    /// Delays the events of an instance until the next turn.
     pub(super) fn wait_for_the_next_turn(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if !std::mem::replace(&mut instance.waits.events, true) {
@@ -37,7 +37,7 @@ impl Reactor {
         }
     }
 
-    /// Has the connections of an instance wait until its tenant may read.
+    /// Delays reading the connections of an instance until its tenant may read.
     pub(super) fn wait_to_read(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let tenant = instance.plugin.tenant.index;
@@ -49,7 +49,7 @@ impl Reactor {
         self.set_replenished(tenant, Rate::Reading);
     }
 
-    /// Has a connection wait until its tenant may write more.
+    /// Delays writing a connection until its tenant may write.
     pub(super) fn wait_to_write(&mut self, id: ConnectionId) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let Some(instance) = self.instances.get(entry.instance) else { return };
@@ -62,7 +62,7 @@ impl Reactor {
         self.set_replenished(tenant, Rate::Writing);
     }
 
-    /// Sets the deadline at which a tenant may use more, unless it is set.
+    /// Sets the deadline at which a rate of a tenant is replenished, unless it is set.
     fn set_replenished(&mut self, tenant: usize, rate: Rate) {
         let now = self.setup.env.clock.now();
         let known = self.setup.env.host.tenant(tenant);
@@ -79,7 +79,7 @@ impl Reactor {
         }
     }
 
-    /// A tenant may use more: what waited for that goes on. What still has to wait waits again.
+    /// A rate of a tenant is replenished: whatever waits for it continues, and waits again if necessary.
     pub(super) fn replenished(&mut self, tenant: usize, rate: Rate) {
         let Some(waits) = self.backlog.of(tenant) else { return };
         match rate {
@@ -102,14 +102,14 @@ impl Reactor {
         }
     }
 
-    /// Begins with the instances that had to wait.
+    /// Begins the phase of instances that had to wait.
     pub(super) fn begin_waiting(&mut self) -> TurnPhase {
         self.agenda.waiting.begin_phase(UNITS_PER_PHASE);
         self.agenda.stalled.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Waiting
     }
 
-    /// Has the next instance that had to wait go on: its events and commands, or its connections.
+    /// Continues the next instance that had to wait: its events and commands, or its stalled connections.
     pub(super) fn go_on_waiting(&mut self) -> TurnPhase {
         let (agenda, fair_share) = (&mut self.agenda, &mut self.fair_share);
         let mut waits = |part, tenant| fair_share.passes_over(part, tenant);
@@ -128,7 +128,7 @@ impl Reactor {
         TurnPhase::Waiting
     }
 
-    /// Reads the connections of an instance that waited, unless its tenant may not read again.
+    /// Reads the stalled connections of an instance, unless its tenant still may not read.
     fn read_stalled(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.waits.reading = false;
@@ -142,7 +142,7 @@ impl Reactor {
         }
     }
 
-    /// Whether an instance is not to be read because what it fills is full. Whoever makes room wakes this reactor.
+    /// Whether an instance is not read because its downstream is full. This reactor is woken when there is room.
     pub(super) fn waits_for_room(&mut self, id: InstanceId) -> bool {
         let now = self.setup.env.clock.turn();
         let bell = self.inbox.waker();
@@ -152,7 +152,7 @@ impl Reactor {
             return false;
         }
         if std::mem::take(&mut instance.is_reprieved) {
-            // One read, then it waits as before.
+            // One read is allowed; then it waits again.
             return false;
         }
         if instance.reprieve.is_none() {
@@ -166,7 +166,7 @@ impl Reactor {
         true
     }
 
-    /// What an instance fills has room.
+    /// The downstream of an instance has room.
     fn has_room(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.is_reprieved = false;
@@ -175,7 +175,7 @@ impl Reactor {
         }
     }
 
-    /// An instance has not been read for long enough, although what it fills is still full.
+    /// Allows one read although the downstream of an instance is still full.
     pub(super) fn reprieve(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.reprieve = None;
@@ -183,7 +183,7 @@ impl Reactor {
         self.end_stall(id);
     }
 
-    /// Has those go on that waited for room that there is now.
+    /// Continues the instances whose downstream has room now.
     pub(super) fn look_for_room(&mut self) {
         for id in self.backlog.take_waiting_for_room() {
             let Some(instance) = self.instances.get_mut(id) else { continue };
@@ -194,7 +194,7 @@ impl Reactor {
     }
 
     fn read_if_it_has_room(&mut self, id: InstanceId) {
-        // What is in the middle of a call looks again when that has returned.
+        // An instance in a call is checked again when that has returned.
         let is_idle = self.instances.get(id).is_some_and(Instance::is_idle);
         if !is_idle || !self.waits_for_room(id) {
             self.end_stall(id);
@@ -202,7 +202,7 @@ impl Reactor {
     }
 }
 
-/// When a tenant may use more.
+/// The time at which a rate of a tenant is replenished.
 fn replenished(tenant: &Tenant, rate: Rate, now: Moment) -> Moment {
     let bucket = match rate {
         Rate::Cpu => &tenant.cpu,

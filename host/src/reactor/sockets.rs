@@ -1,5 +1,5 @@
-//! The phase of the sockets: what was left over from the last turn, then what the poll has told. Reading from connections,
-//! and what keeps one from being read.
+//! The phase of the sockets: work left over from the last turn, then the events of the poll. Reading connections, and
+//! stalling them.
 
 use std::io;
 
@@ -16,11 +16,11 @@ use crate::reactor::table::turn::{Accepting, SocketProgress, SocketStep, TurnPha
 use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{READ_BYTES, Reactor, UNITS_PER_PHASE};
 
-/// Reads from one connection in one turn; what is left waits for the next.
+/// The most reads from one connection in a turn.
 const READS_PER_TURN: usize = 4;
 
 impl Reactor {
-    /// Begins with the sockets: what is left over now is looked at once.
+    /// Begins the phase: what is left over now is handled once.
     pub(super) fn begin_sockets(&mut self) -> TurnPhase {
         self.agenda.handshakes.begin_phase(HANDSHAKES_PER_TURN);
         self.agenda.reads.begin_phase(UNITS_PER_PHASE);
@@ -32,7 +32,7 @@ impl Reactor {
         })
     }
 
-    /// Goes on with the sockets up to the next event for a guest.
+    /// Continues the phase up to the next event for a guest.
     pub(super) fn serve_sockets(&mut self, mut progress: SocketProgress) -> TurnPhase {
         progress.doing = match progress.doing {
             SocketStep::Accept(accepting) => self.accept(accepting),
@@ -48,7 +48,7 @@ impl Reactor {
         TurnPhase::Sockets(progress)
     }
 
-    /// What is to be done with the next socket; none after the last.
+    /// The step of the next socket; none after the last.
     fn next_socket(&mut self, progress: &mut SocketProgress) -> Option<SocketStep> {
         if 0 < progress.acceptors {
             progress.acceptors -= 1;
@@ -87,7 +87,7 @@ impl Reactor {
         })
     }
 
-    /// A listener has something.
+    /// The poll has an event for a listener.
     fn accept_at(&self, place: usize) -> SocketStep {
         if self.has_datagrams(place) {
             SocketStep::Receive(Accepting::datagrams(place))
@@ -96,7 +96,7 @@ impl Reactor {
         }
     }
 
-    /// The poll has news of a connection.
+    /// The poll has an event for a connection.
     fn on_event(&mut self, id: ConnectionId, event: SocketEvent) -> SocketStep {
         let Some(entry) = self.connections.get_mut(id) else { return SocketStep::Next };
         let phase = entry.shared.lock().phase();
@@ -126,11 +126,11 @@ impl Reactor {
                 }
             }
         }
-        // With the peer's end announced, a short read is not the last one.
+        // If the poll reports the peer's end, a short read is not the last one.
         SocketStep::Read { connection: id, left: READS_PER_TURN, to_the_end: event.is_read_closed }
     }
 
-    /// A connection that had more than its turn allowed, or had to wait, is read again.
+    /// Reads a connection again that had more input than the turn allowed, or had to wait.
     fn read_again(&mut self, id: ConnectionId) -> SocketStep {
         if !self.unlist(id) {
             return SocketStep::Next;
@@ -140,7 +140,7 @@ impl Reactor {
 }
 
 impl Reactor {
-    /// Reads once and hands over; tells whether it goes on with this connection.
+    /// Reads once and delivers; returns whether to continue with this connection.
     pub(super) fn read(&mut self, id: ConnectionId, left: usize, to_the_end: bool) -> SocketStep {
         if left == 0 || self.reading_waits(id) {
             self.make_ready(id);
@@ -148,7 +148,7 @@ impl Reactor {
         }
         let Some(entry) = self.connections.get(id) else { return SocketStep::Next };
         if entry.reading != ReadState::Readable {
-            // Nothing is there, or it is read when the list that holds it comes to it.
+            // There is nothing to read, or a list holds it already.
             return SocketStep::Next;
         }
         if entry.is_proxied {
@@ -157,7 +157,7 @@ impl Reactor {
         let instance = entry.instance;
         let Some(state) = self.instances.get_mut(instance) else { return SocketStep::Next };
         if !state.is_quiet() {
-            // It is read when its instance has done what is before it.
+            // Read after the events that are queued before it.
             state.push(QueueItem::Reading(id));
             self.list(id, ReadState::QueuedBehindEvents);
             return SocketStep::Next;
@@ -179,7 +179,7 @@ impl Reactor {
         SocketStep::Read { connection: id, left: left - 1, to_the_end }
     }
 
-    /// Whether its tenant has had its share of this turn; what there is to read waits for the next.
+    /// Whether its tenant has used its share of this turn, so that the read waits for the next one.
     fn reading_waits(&mut self, id: ConnectionId) -> bool {
         let instance =
             self.connections.get(id).and_then(|entry| self.instances.get(entry.instance));
@@ -188,7 +188,7 @@ impl Reactor {
         })
     }
 
-    /// It is a connection's turn that had to wait until its instance was idle.
+    /// Reads a connection that had to wait until its instance was idle.
     pub(super) fn read_delayed(&mut self, id: ConnectionId) -> Option<Event> {
         if !self.unlist(id) {
             return None;
@@ -198,12 +198,12 @@ impl Reactor {
             return None;
         }
         let event = self.read_data(id)?;
-        // There may be more, which is behind everything else that waits.
+        // There may be more, which is read after everything else that is queued.
         self.make_ready(id);
         Some(event)
     }
 
-    /// Reads what there is for an idle instance.
+    /// Reads for an idle instance.
     fn read_data(&mut self, id: ConnectionId) -> Option<Event> {
         let now = self.setup.env.clock.turn();
         let entry = self.connections.get(id)?;
@@ -214,7 +214,7 @@ impl Reactor {
         let entry = self.connections.get_mut(id)?;
         let mut connection = entry.shared.lock();
         let mut buffer = self.buffer.take().unwrap_or_else(|| vec![0; READ_BYTES]);
-        // Decrypting is work that its peer brings about.
+        // Decryption costs CPU time, which is charged to the tenant.
         let is_measured = connection.has_tls() && self.fair_share.is_contended();
         let begun = is_measured.then(|| self.setup.env.clock.now());
         let read = connection.read(&mut buffer, now);
@@ -228,7 +228,7 @@ impl Reactor {
                 let wants_to_answer = !entry.writable_wanted && connection.wants_write();
                 drop(connection);
                 if wants_to_answer {
-                    // The session itself has something to say that did not go out.
+                    // The TLS session has records of its own that were not written.
                     self.reconcile(id);
                 }
                 self.count_reading(id, instance, length);
@@ -242,7 +242,7 @@ impl Reactor {
         None
     }
 
-    /// Has a connection wait until its instance, or its tenant, may take more; false if it need not.
+    /// Stalls a connection until its instance, or its tenant, may read more; false if it need not wait.
     pub(super) fn stall(&mut self, id: InstanceId, connection: ConnectionId) -> bool {
         let Some(instance) = self.instances.get_mut(id) else { return true };
         if instance.plugin.tenant.must_not_read(&self.setup.env.clock) {
@@ -259,8 +259,7 @@ impl Reactor {
         true
     }
 
-    /// What an instance filled has room again, or its tenant may read: its connections are read. Those over a bound have
-    /// their turn later.
+    /// Ends the stall of an instance: its connections are read again. Those beyond a bound wait for a later turn.
     pub(super) fn end_stall(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let later = instance.stalled.split_off(instance.stalled.len().min(UNITS_PER_PHASE));
@@ -275,7 +274,7 @@ impl Reactor {
         }
     }
 
-    /// Takes what was read from its tenant's bytes a second, if they have a bound.
+    /// Charges read bytes to the tenant's read rate, if that is bounded.
     pub(super) fn count_reading(&self, id: ConnectionId, instance: InstanceId, length: usize) {
         let Some(instance) = self.instances.get(instance) else { return };
         let reading = &instance.plugin.tenant.reading;
@@ -288,7 +287,7 @@ impl Reactor {
         }
     }
 
-    /// A connection that may have something to read is read in the next phase that does.
+    /// Puts a connection that may have input on the agenda.
     pub(super) fn make_ready(&mut self, id: ConnectionId) {
         if self.list(id, ReadState::Ready) {
             let tenant = self.tenant_of(id);
@@ -296,7 +295,7 @@ impl Reactor {
         }
     }
 
-    /// Notes which list a connection is in; false if there is nothing to read or it is in one already.
+    /// Notes the list that a connection is put into; false if there is nothing to read or it is in a list already.
     fn list(&mut self, id: ConnectionId, state: ReadState) -> bool {
         let entry = self.connections.get_mut(id);
         let Some(entry) = entry.filter(|entry| entry.reading == ReadState::Readable) else {
@@ -306,7 +305,7 @@ impl Reactor {
         true
     }
 
-    /// A list has come to a connection and does not hold it any more; false if it is gone or was not in it.
+    /// Notes that a connection was taken out of its list; false if it is gone or was not in one.
     pub(super) fn unlist(&mut self, id: ConnectionId) -> bool {
         let entry = self.connections.get_mut(id);
         let Some(entry) = entry.filter(|entry| entry.reading.is_listed()) else { return false };
@@ -315,7 +314,7 @@ impl Reactor {
     }
 }
 
-/// A read has brought no bytes: nothing is there now, or the peer's stream has ended in one way or another.
+/// Handles a read without bytes: nothing is there now, or the peer's stream has ended.
 pub(super) fn nothing_read(
     connection: &mut Connection,
     reading: &mut ReadState,
@@ -327,7 +326,7 @@ pub(super) fn nothing_read(
             connection.peer_ended();
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            // Records without content may have more behind them.
+            // An empty record may be followed by others.
             if !connection.holds_input() {
                 *reading = ReadState::Quiet;
             }

@@ -1,4 +1,4 @@
-//! The end of a reactor: hooks, drain, last words.
+//! The stop of a reactor: hooks, drain, `stopped`.
 
 use std::sync::atomic::Ordering;
 
@@ -13,11 +13,11 @@ use crate::reactor::table::stop::{DrainedKind, Stop, Sweep, SweepPurpose};
 use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
-/// How often what is left is cut: what was running, and what hangs in what it was told then.
+/// How many cuts there are: one for what is running, one for guests that hang in the callbacks of the first.
 const CUTS: u32 = 2;
 
 impl Reactor {
-    /// Takes the steps that can be taken.
+    /// Takes the steps that are possible now.
     pub(super) fn advance_stop(&mut self) -> TurnPhase {
         let before = self.stopping.stop;
         match before {
@@ -34,17 +34,17 @@ impl Reactor {
         match self.stopping.stop {
             Stop::Done => TurnPhase::Over { goes_on: false },
             after if after == before => TurnPhase::Over { goes_on: true },
-            // What this has ended is told at once, and the next step may be possible.
+            // Deliver the ends that this has caused; the next step may be possible after that.
             _ => self.begin_draining_phase(),
         }
     }
 
-    /// Whether the next step of the stop does not have to wait for anything.
+    /// Whether the next step of the stop is possible now.
     pub(super) fn stop_can_go_on(&self) -> bool {
         match self.stopping.stop {
             Stop::No => false,
             Stop::Wanted | Stop::Cutting | Stop::Done => true,
-            // Where nothing is to be cut off, connections need not wait for others' handlers.
+            // When draining, only the hooks of programs are waited for, not handlers of connections.
             Stop::Hooks if self.stopping.drains() => {
                 self.acceptors.is_empty() && self.have_heard_of_the_stop()
             }
@@ -64,13 +64,13 @@ impl Reactor {
         self.instances.iter().all(|(_, instance)| instance.is_quiet())
     }
 
-    /// Whether every program that was told of the stop has done what it does then.
+    /// Whether every program has returned from `stopping`.
     fn have_heard_of_the_stop(&self) -> bool {
         let mut told = self.stopping.told.iter();
         told.all(|id| self.instances.get(*id).is_none_or(Instance::is_quiet))
     }
 
-    /// A host whose programs have all failed and that serves nothing has no reason to go on.
+    /// Stops a host that has no listener and whose programs have all failed.
     fn notice_nothing_left(&mut self) {
         let nothing =
             self.acceptors.is_empty() && self.instances.is_empty() && self.timers.is_empty();
@@ -99,7 +99,7 @@ impl Reactor {
             "stopping"
         );
         match self.stopping.manner {
-            // What has come is still taken; the last of it closes the listener.
+            // Backlogs are still accepted; the last accept closes the listener.
             StopManner::Drain => self.accept_what_has_come(),
             StopManner::Close | StopManner::HandOver => self.acceptors.close(self.poll.registry()),
         }
@@ -113,7 +113,7 @@ impl Reactor {
         self.stopping.told = self.deliver_to_programs(|| Event::Stopping);
     }
 
-    /// Whatever the stop waits for now has until then. All of it together has the `stop_deadline`.
+    /// Sets the deadline of the current step; all steps together have the `stop_deadline`.
     fn set_stop_deadline(&mut self) {
         let now = self.setup.env.clock.now();
         let deadline = now + self.stopping.left(now, self.setup.stop_deadline);
@@ -146,7 +146,8 @@ impl Reactor {
         self.stopping.sweep = Some(Sweep::new(purpose));
     }
 
-    /// When no reactor has an accepted connection any more, those that plugins have made are drained: nobody waits for them.
+    /// When no reactor has an accepted connection left, begins to drain outgoing connections, on which the accepted ones could
+    /// have depended.
     fn notice_none_accepted(&mut self) {
         let goes_on = self.stopping.sweep.is_some() || 0 < self.accepted;
         if goes_on || self.stopping.drains_the_last() {
@@ -164,7 +165,7 @@ impl Reactor {
         }
     }
 
-    /// A connection that a plugin has made when those are being drained already.
+    /// Drains a connection that a plugin has opened while outgoing connections are being drained.
     pub(super) fn drain_what_comes_late(&mut self, id: ConnectionId) {
         match self.stopping.stop {
             Stop::Draining if 0 < self.stopping.cuts => self.cut_connection(id),
@@ -176,7 +177,7 @@ impl Reactor {
         }
     }
 
-    /// Goes on with the walk, if there is one: each that it finds waits for its tenant's turn.
+    /// Continues the sweep, if there is one: whatever it finds is put on the agenda of its tenant.
     pub(super) fn sweep(&mut self) {
         let Some(mut sweep) = self.stopping.sweep.take() else { return };
         if let Some(slot) = sweep.instance {
@@ -206,14 +207,14 @@ impl Reactor {
         }
     }
 
-    /// An instance that still runs ends in the phase that gives back.
+    /// Has an instance that is in a call end in the last phase of the turn.
     fn end_if_it_runs(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id).filter(|it| !it.is_quiet()) else { return };
         if instance.is_ending {
             return;
         }
         let plugin = instance.plugin.clone();
-        // It is not entered any more.
+        // It is never entered again.
         instance.is_ending = true;
         self.agenda.ends.push(plugin.tenant.index, id);
         plugin.tell(self.setup.env.clock.now(), || {
@@ -222,11 +223,11 @@ impl Reactor {
         });
     }
 
-    /// Nobody is waited for any longer.
+    /// The deadline of the step has passed: cuts what is left.
     fn cut(&mut self) {
         self.stopping.cuts += 1;
         if CUTS < self.stopping.cuts {
-            // What still runs ends with its thread.
+            // Calls that still run end with their threads.
             self.stopping.stop = Stop::Done;
             return;
         }
@@ -234,7 +235,7 @@ impl Reactor {
         self.acceptors.close(self.poll.registry());
         self.agenda.ticks.clear();
         self.setup.env.ending.store(true, Ordering::Relaxed);
-        // For those that hang in the unbind they are told now: the next cut ends them.
+        // For guests that hang in the `unbind` that follows: the next cut ends them.
         self.set_stop_deadline();
         if !self.connections.is_empty() {
             let connections = self.connections.len();

@@ -1,4 +1,4 @@
-//! What a reactor owns.
+//! The tables of a reactor.
 
 pub(super) mod acceptor;
 pub(super) mod agenda;

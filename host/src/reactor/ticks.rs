@@ -1,4 +1,4 @@
-//! The phase of the ticks, and the turn's begin.
+//! The phase of the ticks, and the beginning of a turn.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
 impl Reactor {
-    /// Reads the clock; what each tenant has of the turn begins anew.
+    /// Reads the clock, and resets the shares of the tenants.
     pub(super) fn begin_turn(&mut self) -> TurnPhase {
         let before = self.setup.env.clock.turn();
         let now = self.setup.env.clock.begin_turn();
@@ -20,7 +20,7 @@ impl Reactor {
         TurnPhase::Timers
     }
 
-    /// Notes how long the last turn has worked since its poll returned, and what there is now, where somebody watches.
+    /// If measurements are kept, notes the work of the last turn since its poll returned, and the sizes of the tables.
     fn measure_turn(&self, worked: Duration) {
         let Some(stats) = self.setup.env.host.loops.get(self.setup.index) else { return };
         if 0 < self.turn {
@@ -39,7 +39,7 @@ impl Reactor {
         TurnPhase::Ticks
     }
 
-    /// Has one guest have its tick.
+    /// Delivers one tick.
     pub(super) fn run_tick(&mut self) -> TurnPhase {
         let (ticks, fair_share) = (&mut self.agenda.ticks, &mut self.fair_share);
         let due = ticks.next(|tenant| fair_share.passes_over(TurnPart::Ticks, tenant));

@@ -1,4 +1,4 @@
-//! What the deadlines of a reactor are for.
+//! The phase of the timers: handling due deadlines.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
 
 impl Reactor {
-    /// Does what is due next.
+    /// Handles the next due deadline.
     pub(super) fn run_timer(&mut self) -> TurnPhase {
         let (timers, fair_share) = (&mut self.timers, &mut self.fair_share);
         let due = timers.next_due(|tenant| fair_share.passes_over(TurnPart::Timers, tenant));
         let Some(purpose) = due else { return TurnPhase::Poll };
         match purpose {
-            // A stopping reactor finishes its turn and begins nothing more.
+            // A stopping reactor finishes its turn and begins nothing new.
             Purpose::Guest(..) if self.stopping.has_ended_guests() => {}
             Purpose::Guest(instance, timer) => self.guest_timer_due(instance, timer),
             Purpose::Overdue(instance) => self.overdue(instance),
@@ -60,7 +60,7 @@ impl Reactor {
         let Some(entry) = self.connections.get_mut(id) else { return };
         let phase = entry.shared.lock().phase();
         match phase {
-            // A peer that reads a long file is not one that does not read.
+            // A peer that is still reading a long file gets more time.
             Phase::Finishing(reason) if reason != CloseReason::Stopped && self.sends_files(id) => {
                 self.finish_later(id);
             }
@@ -73,7 +73,7 @@ impl Reactor {
         }
     }
 
-    /// Whether a connection sends files, and some of it has gone out within the close deadline.
+    /// Whether a connection sends files, and bytes were written within the close deadline.
     fn sends_files(&self, id: ConnectionId) -> bool {
         let Some(entry) = self.connections.get(id) else { return false };
         let connection = entry.shared.lock();
@@ -81,7 +81,7 @@ impl Reactor {
         connection.has_files() && now.since(connection.last_activity()) < self.setup.close_deadline
     }
 
-    /// Sets the close deadline of a connection anew, from its last activity on.
+    /// Sets the close deadline of a connection again, from its last activity.
     fn finish_later(&mut self, id: ConnectionId) {
         let owner = Owner::Tenant(self.tenant_of(id));
         let Some(entry) = self.connections.get_mut(id) else { return };
@@ -98,14 +98,14 @@ impl Reactor {
         instance.plugin.at_limit_of(now, limit, value, || self.subject(entry.instance, Some(id)));
     }
 
-    /// Ends a connection for a reason of the host's.
+    /// Ends a connection with a reason of the host.
     pub(super) fn end_connection(&mut self, id: ConnectionId, reason: CloseReason) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         entry.shared.lock().end(reason);
         self.reconcile(id);
     }
 
-    /// Starts a failed program again after a while, longer each time. One that serves a listener is started
+    /// Starts a failed program again after a wait, which grows with each failure. A program that serves a listener is started
     /// by its next connection instead, one of an earlier version never.
     pub(super) fn restart_later(&mut self, served: &Arc<Plugin>) {
         let plugin = served.index;
@@ -136,12 +136,12 @@ impl Reactor {
                 }
             }
             Err(Unavailable::Quarantined) => self.programs.wait_in_quarantine(plugin),
-            // One that ends in its first callbacks arranges for the next attempt itself.
+            // A program that fails in its first callbacks schedules the next attempt there.
             Ok(_) | Err(Unavailable::Gone) => {}
         }
     }
 
-    /// Plugins were held back and are not any more: listeners that waited go on, programs are started again.
+    /// Plugins are no longer held back: paused listeners are resumed, programs are started again.
     pub(super) fn take_up_again(&mut self) {
         for place in self.acceptors.places() {
             self.acceptors.make_ready(place);

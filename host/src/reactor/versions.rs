@@ -1,5 +1,5 @@
-//! A reload, as a reactor sees it: new connections get the new versions of plugins; what earlier versions have begun goes on
-//! until it ends, or until `drain_deadline`.
+//! Reloads in a reactor: new connections get the new versions of plugins; instances of earlier versions continue until they
+//! end, or until `drain_deadline`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::reactor::table::leaving::{Leaving, Overstay, Successor};
 use crate::reactor::table::turn_part::TurnPart;
 
 impl Reactor {
-    /// Takes what a reload changes. A reactor that stops begins nothing more.
+    /// Applies the change of a reload. A stopping reactor begins nothing new.
     pub(super) fn change(&mut self, change: ReactorChange) {
         if self.stopping.has_begun() {
             return;
@@ -42,7 +42,7 @@ impl Reactor {
         if self.setup.templates.iter().any(|template| sees_folders(&template.plugin)) {
             self.watches.prepare(self.poll.registry());
         }
-        // Whoever waited at a limit may have another one now.
+        // Limits may have changed.
         self.acceptors.wake();
         drop(taken);
     }
@@ -74,12 +74,12 @@ impl Reactor {
         }
     }
 
-    /// Whether this is the version of a plugin that new connections get.
+    /// Whether this is the current version of a plugin.
     pub(super) fn is_served(&self, plugin: &Arc<Plugin>) -> bool {
         self.plugin(plugin.index).is_some_and(|now| Arc::ptr_eq(now, plugin))
     }
 
-    /// A version gets nothing new from now on. Its program is told so at once; all its instances have until its deadline.
+    /// Retires a version: its program gets `stopping` at once, and its instances have to end before the drain deadline.
     fn retire_version(&mut self, plugin: &Arc<Plugin>) {
         let place = plugin.index;
         self.programs.renew(place);
@@ -92,7 +92,7 @@ impl Reactor {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let has_started = instance.has_started();
         let listeners: Vec<usize> = instance.listeners.drain().map(|(_, place)| place).collect();
-        // The next version may want the same addresses.
+        // The next version may bind the same addresses.
         listeners.into_iter().for_each(|place| self.close_listener(place));
         if has_started {
             self.deliver(id, Event::Stopping);
@@ -104,23 +104,23 @@ impl Reactor {
         self.leaving.push(leaving);
     }
 
-    /// How long instances of an earlier version have: the version that is served now says it, and its own where there is none.
+    /// The drain deadline of an earlier version: that of the current version, or its own if the plugin is gone.
     fn drain_deadline(&self, earlier: &Plugin) -> Duration {
         let now = self.plugin(earlier.index);
         now.map_or(earlier.config.limits.drain_deadline, |now| now.config.limits.drain_deadline)
     }
 
-    /// Whether it is a program of an earlier version, which was told that it stops.
+    /// Whether an instance is a program of an earlier version.
     pub(super) fn is_leaving(&self, id: InstanceId) -> bool {
         self.leaving.iter().any(|leaving| leaving.instance == id)
     }
 
-    /// Whether the connections of a plugin have to wait until its program of the version before has ended.
+    /// Whether connections of a plugin have to wait until the program of the previous version has ended.
     pub(super) fn waits_for_handover(&self, place: usize) -> bool {
         self.leaving.iter().any(|it| it.plugin == place && it.successor.is_some())
     }
 
-    /// Begins a program that was prepared, now or when the one before has ended.
+    /// Starts a prepared program, now or when the previous version has ended.
     fn begin_program(&mut self, sandbox: Box<Sandbox>) {
         let plugin = sandbox.plugin().clone();
         let before = self.leaving.iter_mut().rev().find(|it| it.plugin == plugin.index);
@@ -134,7 +134,7 @@ impl Reactor {
         }
     }
 
-    /// Ends a program of an earlier version of which nothing is left; false when there is none to be told or ended now.
+    /// Takes the next step of a program of an earlier version that has nothing left; false if there is none.
     pub(super) fn go_on_leaving(&mut self) -> bool {
         for place in 0..self.leaving.len() {
             let leaving = &self.leaving[place];
@@ -159,7 +159,7 @@ impl Reactor {
         false
     }
 
-    /// Whether a program that leaves has something under way.
+    /// Whether a retiring program has anything in progress.
     fn has_more(&mut self, place: usize) -> bool {
         let leaving = &self.leaving[place];
         let (id, is_late) = (leaving.instance, leaving.is_late);
@@ -172,11 +172,11 @@ impl Reactor {
         !is_late && (has_jobs || 0 < instance.pending_connects || !instance.children.is_empty())
     }
 
-    /// A program has left: the one that has waited for that begins.
+    /// A retiring program has ended: starts its successor.
     fn has_left(&mut self, leaving: Leaving) {
         let Some(Successor(waiting)) = leaving.successor else { return };
         if self.waits_for_handover(leaving.plugin) {
-            // One more version is on its way out.
+            // Another earlier version has not ended yet.
             let other = self.leaving.iter_mut().find(|it| it.plugin == leaving.plugin);
             if let Some(Successor(place)) = other.and_then(|it| it.successor.as_mut())
                 && place.is_none()
@@ -193,8 +193,8 @@ impl Reactor {
         }
     }
 
-    /// What earlier versions of a plugin have is not waited for any more. It is looked for once; what is found ends by tenants
-    /// and in turns.
+    /// The drain deadline of earlier versions of a plugin has passed. What is left is collected once, and ended in its
+    /// tenant's turns.
     pub(super) fn retired_for_long(&mut self, place: usize, generation: u32) {
         let is_late = |plugin: &Plugin| plugin.index == place && plugin.generation <= generation;
         let late: Vec<(usize, InstanceId)> = self
@@ -212,7 +212,7 @@ impl Reactor {
         }
     }
 
-    /// Ends something that has stayed for too long, if there is any; tells whether there was.
+    /// Ends one thing whose deadline has passed; false if there is none.
     pub(super) fn end_overstay(&mut self) -> bool {
         let (overstays, fair_share) = (&mut self.agenda.overstays, &mut self.fair_share);
         let next = overstays.next(|tenant| fair_share.passes_over(TurnPart::Overstays, tenant));

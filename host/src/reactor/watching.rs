@@ -1,4 +1,4 @@
-//! Files that instances watch: a thread opens them, and what changes is told.
+//! Watched files: opening them on a file thread, and delivering changes.
 
 use std::os::fd::OwnedFd;
 
@@ -12,7 +12,7 @@ use crate::reactor::Reactor;
 use crate::reactor::table::watches::{Untold, Watch};
 
 impl Reactor {
-    /// A guest wants to watch what is at a path.
+    /// Begins to watch a path for a guest.
     pub(super) fn watch(
         &mut self,
         id: InstanceId,
@@ -36,7 +36,7 @@ impl Reactor {
         instance.watches.insert(watch, known);
     }
 
-    /// A thread has opened what an instance watches, or found why not.
+    /// A file thread has opened a file to watch, or failed.
     pub(super) fn watch_opened(
         &mut self,
         id: InstanceId,
@@ -44,7 +44,7 @@ impl Reactor {
         opened: Result<OwnedFd, WatchFault>,
     ) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        // It may have been taken back meanwhile.
+        // The guest may have cancelled it meanwhile.
         let Some(known) = instance.watches.get_mut(&watch) else { return };
         known.awaited = None;
         let registry = self.poll.registry();
@@ -55,7 +55,7 @@ impl Reactor {
         }
     }
 
-    /// A watch has ended, by its guest or by itself.
+    /// Ends a watch, by its guest or after a failure.
     pub(super) fn unwatch(&mut self, id: InstanceId, watch: u32) {
         let instance = self.instances.get_mut(id);
         if let Some(known) = instance.and_then(|instance| instance.watches.remove(&watch)) {
@@ -63,14 +63,14 @@ impl Reactor {
         }
     }
 
-    /// Nothing of a watch is told any more.
+    /// Releases a watch.
     pub(super) fn forget_watch(&mut self, id: InstanceId, watch: u32, known: &Watch) {
         if let Some(descriptor) = known.descriptor {
             self.watches.remove(descriptor, (id, watch));
         }
     }
 
-    /// Takes what the system has to tell, up to the bound of a turn.
+    /// Delivers changes, up to the bound of a turn.
     pub(super) fn take_changes(&mut self) {
         for (id, watch, change) in self.watches.take() {
             self.units += 1;
@@ -86,7 +86,7 @@ impl Reactor {
         }
     }
 
-    /// Whether a change is still to be told, now that it is its turn.
+    /// Whether a queued change is still valid.
     pub(super) fn watch_is_set(
         &mut self,
         id: InstanceId,
@@ -100,7 +100,7 @@ impl Reactor {
         Some(if change == Change::Deleted { set.remove(&watch) } else { set.contains(&watch) })
     }
 
-    /// Whether it is still to be told that there is nothing to watch.
+    /// Whether the failure of a watch is still to be delivered.
     pub(super) fn watch_ends(&mut self, id: InstanceId, watch: u32) -> Option<bool> {
         let instance = self.instances.get_mut(id)?;
         Some(instance.sandbox()?.store.data_mut().watches.remove(&watch))

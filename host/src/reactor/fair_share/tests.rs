@@ -1,4 +1,4 @@
-//! What a tenant may have, for those that are alone, that contend, that are slow.
+//! The shares of tenants that are alone, that contend, and that are slow.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn those_that_contend_divide_a_turn() {
     }
 }
 
-/// However many are hungry: when a turn has had its length, only those that have had little go on with it.
+/// However many tenants contend: after the target length of a turn only those with little recent use continue.
 #[test]
 fn who_has_had_little_is_served_in_a_turn_that_is_long() {
     for hungry in [2, 10, 50, 300] {
@@ -60,12 +60,12 @@ fn who_has_had_little_is_served_in_a_turn_that_is_long() {
                 served.push(tenant);
             }
             waiting.extend(served);
-            // At first nobody is known.
+            // At first no use is known.
             if 500 < turn {
                 assert!(!fair_share.has_used_its_share(light), "{hungry} in turn {turn}");
                 longest = longest.max(worked);
             }
-            // Less than its part of the time, however many there are.
+            // Less than its part of the time, however many tenants there are.
             if turn % 10 == 0 {
                 fair_share.charge(light, 2 * US, now);
             }
@@ -135,12 +135,12 @@ fn who_is_alone_is_never_in_the_way() {
     assert_eq!(fair_share.measure(0), Measure::Nothing);
 }
 
-/// Whatever parts of a turn a tenant has work in without end, however much of its share an item costs, and however many others
-/// want theirs: each part comes to its turn.
+/// Whichever parts of a turn a tenant has endless work in, whatever an item costs of its share, and however many others
+/// contend: each part is served.
 #[test]
 fn no_part_of_a_turn_is_passed_over_for_ever() {
     let all = 1_u16 << TurnPart::ALL.len();
-    // All with up to three parts, and every seventh of the others.
+    // All sets of up to three parts, and every seventh of the others.
     let chosen = (1..all).filter(|parts| parts.count_ones() <= 3 || parts % 7 == 0);
     for (parts, others, cost) in chosen.flat_map(|parts| {
         [(1, 60), (1, 110), (1, 30), (12, 60)].map(|(others, cost)| (parts, others, cost))

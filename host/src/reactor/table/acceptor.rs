@@ -1,4 +1,4 @@
-//! The listeners of a reactor, and whether they have to wait.
+//! The acceptors of a reactor: listeners, and whether they are paused.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -14,24 +14,24 @@ use crate::plugin::shared::OwnPlace;
 use crate::quota::host_memory::Admission;
 use crate::reactor::table::deadline::DeadlineKey;
 
-/// A listener, and whether it has to wait.
+/// A listener in the loop.
 pub(in crate::reactor) struct Acceptor {
     pub(in crate::reactor) listener: Listener,
-    /// Set while it cannot accept: when it tries again if nothing ends before.
+    /// Set while it is paused: the deadline at which it is resumed, if no resource is released before.
     pub(in crate::reactor) again: Option<DeadlineKey>,
     /// The limit that keeps it from accepting.
     pub(in crate::reactor) at_limit: Option<Limit>,
-    /// When the operator was last told that it cannot.
+    /// When it was last logged that it does not accept.
     pub(in crate::reactor) told: Option<Moment>,
-    /// Of a UDP socket: the connections of its peers.
+    /// For UDP: the connections of its peers.
     pub(in crate::reactor) peers: HashMap<SocketAddr, ConnectionId>,
-    /// Whose it is, if a plugin has opened it.
+    /// The instance that has opened it, if it is a plugin's.
     pub(in crate::reactor) owner: Option<ListenerOwner>,
-    /// How many more it takes before it is closed, once the reactor stops.
+    /// Set when the reactor stops: how many more connections it accepts before it is closed.
     pub(in crate::reactor) last: Option<usize>,
 }
 
-/// Who has opened a listener, and its count.
+/// The instance that has opened a listener, and the listener's resources.
 pub(in crate::reactor) struct ListenerOwner {
     pub(in crate::reactor) instance: InstanceId,
     pub(in crate::reactor) _admission: Admission,
@@ -39,23 +39,23 @@ pub(in crate::reactor) struct ListenerOwner {
 }
 
 impl Acceptor {
-    /// The plugin it serves.
+    /// The index of the plugin that it serves.
     pub(in crate::reactor) fn plugin(&self) -> usize {
         self.listener.endpoint.plugin
     }
 }
 
-/// Every acceptor of a reactor, each known by its place. A place is used again: who comes with an old one finds a listener that
-/// has nothing for him.
+/// The acceptors of a reactor by slot. Slots are reused; an event with an old slot finds a listener on which nothing waits,
+/// which does no harm.
 #[derive(Default)]
 pub(in crate::reactor) struct Acceptors {
     all: Slab<Acceptor>,
-    /// Those with more to accept than their turn allowed, or that had to wait and need not any more.
+    /// Acceptors with more to accept than their turn allowed, or that were resumed.
     ready: VecDeque<usize>,
 }
 
 impl Acceptors {
-    /// The place that the next one gets.
+    /// The slot of the next acceptor.
     pub(in crate::reactor) fn next_place(&self) -> usize {
         self.all.vacant_key()
     }
@@ -67,7 +67,6 @@ impl Acceptors {
         self.all.insert(Acceptor { listener, again, at_limit, told, peers, owner, last });
     }
 
-    /// Takes one out, if there is one.
     pub(in crate::reactor) fn remove(&mut self, place: usize) -> Option<Acceptor> {
         self.ready.retain(|ready| *ready != place);
         self.all.try_remove(place)
@@ -81,24 +80,24 @@ impl Acceptors {
         self.all.get(place)
     }
 
-    /// Whether one of the operator's serves a plugin.
+    /// Whether one of the operator's listeners serves a plugin.
     pub(in crate::reactor) fn serves(&self, plugin: usize) -> bool {
         let mut all = self.all.iter().map(|(_, acceptor)| acceptor);
         all.any(|acceptor| acceptor.owner.is_none() && acceptor.plugin() == plugin)
     }
 
-    /// Every place.
+    /// All slots in use.
     pub(in crate::reactor) fn places(&self) -> Vec<usize> {
         self.all.iter().map(|(place, _)| place).collect()
     }
 
-    /// The places of the operator's.
+    /// The slots of the operator's listeners.
     pub(in crate::reactor) fn places_of_operator(&self) -> Vec<usize> {
         let all = self.all.iter();
         all.filter(|(_, acceptor)| acceptor.owner.is_none()).map(|(place, _)| place).collect()
     }
 
-    /// The places of those that serve a plugin.
+    /// The slots of the listeners that serve a plugin.
     pub(in crate::reactor) fn places_of(&self, plugin: usize) -> Vec<usize> {
         let all = self.all.iter();
         all.filter(|(_, acceptor)| acceptor.plugin() == plugin).map(|(place, _)| place).collect()
@@ -108,17 +107,17 @@ impl Acceptors {
         self.all.is_empty()
     }
 
-    /// How many have something to do.
+    /// The number of acceptors that are ready.
     pub(in crate::reactor) fn ready(&self) -> usize {
         self.ready.len()
     }
 
-    /// Whether one has more to accept.
+    /// Whether an acceptor is ready.
     pub(in crate::reactor) fn is_ready(&self, place: usize) -> bool {
         self.ready.contains(&place)
     }
 
-    /// Has one accept in the next phase that does.
+    /// Has an acceptor accept in the next phase of the sockets.
     pub(in crate::reactor) fn make_ready(&mut self, place: usize) {
         if !self.ready.contains(&place) {
             self.ready.push_back(place);
@@ -129,7 +128,7 @@ impl Acceptors {
         self.ready.pop_front()
     }
 
-    /// Something ended: those that wait may go on.
+    /// A resource was released: makes the paused acceptors ready.
     pub(in crate::reactor) fn wake(&mut self) {
         let waits = |(place, acceptor): (usize, &Acceptor)| acceptor.again.map(|_| place);
         let waiting: Vec<usize> = self.all.iter().filter_map(waits).collect();
@@ -138,7 +137,7 @@ impl Acceptors {
         }
     }
 
-    /// Removes every one of them.
+    /// Removes all acceptors.
     pub(in crate::reactor) fn close(&mut self, registry: &Registry) {
         for mut acceptor in self.all.drain() {
             acceptor.listener.endpoint.close_copies();

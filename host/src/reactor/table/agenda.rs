@@ -1,4 +1,4 @@
-//! What the phases of this turn and the next have to do, each tenant's for itself.
+//! The agenda: work of the phases of this turn and the next, by tenant.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,43 +11,43 @@ use crate::reactor::table::leaving::Overstay;
 use crate::reactor::table::pending::Pending;
 use crate::reactor::table::turn_queue::TurnQueue;
 
-/// What the phases of this turn and the next have to do.
+/// The work of the phases of this turn and the next.
 #[derive(Debug)]
 pub(in crate::reactor) struct Agenda {
-    /// Instances that were told something: each is entered before the phase goes on.
+    /// Instances with new events, which are entered before the phase continues.
     pub(in crate::reactor) runnable: VecDeque<InstanceId>,
-    /// Instances with events or commands, that may have their turn.
+    /// Instances with events or commands that had to wait.
     pub(in crate::reactor) waiting: TurnQueue<InstanceId>,
-    /// Instances with connections that could not be read and may be now.
+    /// Instances with stalled connections that may be read now.
     pub(in crate::reactor) stalled: TurnQueue<InstanceId>,
-    /// Mail that has not been dispatched.
+    /// Mail to be dispatched.
     pub(in crate::reactor) mail: TurnQueue<Mail>,
-    /// TLS handshakes that go on.
+    /// TLS handshakes with a step to do.
     pub(in crate::reactor) handshakes: TurnQueue<ConnectionId>,
-    /// Connections with more to read than their turn allowed.
+    /// Connections with more input than their turn allowed.
     pub(in crate::reactor) reads: TurnQueue<ConnectionId>,
-    /// Connections with more to write than their turn allowed.
+    /// Connections with more output than their turn allowed.
     pub(in crate::reactor) writes: TurnQueue<ConnectionId>,
-    /// What is begun in the phase after the sockets.
+    /// Actions of the phase after the sockets.
     pub(in crate::reactor) pending: TurnQueue<Pending>,
     /// Ticks of guests.
     pub(in crate::reactor) ticks: TurnQueue<(InstanceId, u32)>,
     /// Processes that end with the instance that spawned them.
     pub(in crate::reactor) ends: TurnQueue<InstanceId>,
-    /// Connections of instances that have ended, and whose they were.
+    /// Connections of instances that have ended, with their plugins.
     pub(in crate::reactor) abandoned: TurnQueue<(ConnectionId, Arc<Plugin>)>,
-    /// What earlier versions of plugins have still, past its deadline.
+    /// Instances and connections of earlier versions whose deadline has passed.
     pub(in crate::reactor) overstays: TurnQueue<Overstay>,
     /// Deadlines of instances that have ended.
     pub(in crate::reactor) cancelled: TurnQueue<Vec<DeadlineKey>>,
-    /// Connections that are being drained, and are told, looked at or closed.
+    /// Connections that are being drained, with a step to do.
     pub(in crate::reactor) draining: TurnQueue<ConnectionId>,
     /// Connections that have ended and whose `unbind` is due.
     pub(in crate::reactor) unbinds: TurnQueue<ConnectionId>,
 }
 
 impl Agenda {
-    /// Nothing to do, for that many tenants.
+    /// An empty agenda for this number of tenants.
     pub(in crate::reactor) fn new(tenants: usize) -> Agenda {
         Agenda {
             runnable: VecDeque::new(),
@@ -68,7 +68,7 @@ impl Agenda {
         }
     }
 
-    /// There are at least that many tenants from now on.
+    /// Makes room for at least `tenants` tenants.
     pub(in crate::reactor) fn grow(&mut self, tenants: usize) {
         self.waiting.grow(tenants);
         self.stalled.grow(tenants);

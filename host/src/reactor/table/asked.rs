@@ -1,16 +1,16 @@
-//! What a callback has asked for and is not done yet.
+//! The commands of a callback that are not applied yet.
 
 use std::vec;
 
 use crate::engine::event::{Event, Outcome};
 use crate::host_api::command::Command;
 
-/// What a callback that has returned has asked for, and what follows when that is done.
+/// The commands of a callback that has returned, and its event and answer, which are handled after them.
 pub struct Asked {
-    /// What is left of it, in the order it was asked.
+    /// The remaining commands, in order.
     pub commands: vec::IntoIter<Command>,
-    /// What the callback was told.
+    /// The event of the callback.
     pub event: Event,
-    /// What it has answered.
+    /// The answer of the callback.
     pub outcome: Outcome,
 }

@@ -1,31 +1,31 @@
-//! What waits in a reactor for something other than news from the poll, and for what it waits.
+//! The backlog: what waits for a rate or for room, and not for the poll.
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::reactor::table::deadline::DeadlineKey;
 
-/// Whether there is something to read from a connection, and where it waits for that.
+/// Whether a connection may have input, and which list holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::reactor) enum ReadState {
-    /// Nothing is known to be there; the poll tells.
+    /// No input is known; the poll reports it.
     #[default]
     Quiet,
-    /// There may be something, and nobody has it in a list: it is read as soon as it may be.
+    /// There may be input, and no list holds it.
     Readable,
-    /// On the agenda: it is read in the next phase that does.
+    /// On the agenda of the next phase of the sockets.
     Ready,
     /// In its instance's queue, behind other events.
     QueuedBehindEvents,
-    /// With its instance, which takes nothing more for now.
+    /// In its instance's list: the instance or its tenant may not read now.
     Stalled,
 }
 
 impl ReadState {
-    /// Whether some list holds it.
+    /// Whether a list holds it.
     pub(in crate::reactor) fn is_listed(self) -> bool {
         !matches!(self, ReadState::Quiet | ReadState::Readable)
     }
 
-    /// The poll says that there is something.
+    /// The poll reports input.
     pub(in crate::reactor) fn found(&mut self) {
         if *self == ReadState::Quiet {
             *self = ReadState::Readable;
@@ -33,7 +33,7 @@ impl ReadState {
     }
 }
 
-/// What of a tenant is bounded by the second.
+/// The rates of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum Rate {
     /// CPU time of its handlers.
@@ -44,7 +44,7 @@ pub(in crate::reactor) enum Rate {
     Writing,
 }
 
-/// What waits until a tenant may use more, and the deadline at which it may.
+/// What waits for a rate of a tenant, and the deadline at which that is replenished.
 #[derive(Debug)]
 pub(in crate::reactor) struct RateWait<T> {
     pub(in crate::reactor) waiting: Vec<T>,
@@ -58,8 +58,8 @@ impl<T> Default for RateWait<T> {
 }
 
 impl<T> RateWait<T> {
-    /// The tenant may use more: all that has waited, in the order in which it goes on. The one that came first is last: it had
-    /// what there was before, and may want all that there is now.
+    /// Takes all that has waited, in the order in which it continues. The one that came first goes last: it got the previous
+    /// replenishment, and may use up all of this one.
     pub(in crate::reactor) fn take(&mut self) -> Vec<T> {
         self.deadline = None;
         let mut waiting = std::mem::take(&mut self.waiting);
@@ -70,34 +70,34 @@ impl<T> RateWait<T> {
     }
 }
 
-/// What waits of one tenant.
+/// The waits of one tenant.
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct TenantWaits {
-    /// Instances with events, until there is CPU time.
+    /// Instances with events that wait for CPU time.
     pub(in crate::reactor) cpu: RateWait<InstanceId>,
-    /// Instances with connections to read, until there is CPU time or something may be read.
+    /// Instances with stalled connections that wait for CPU time or the read rate.
     pub(in crate::reactor) reading: RateWait<InstanceId>,
-    /// Connections with output, until something may be written.
+    /// Connections with output that wait for the write rate.
     pub(in crate::reactor) writing: RateWait<ConnectionId>,
 }
 
-/// What waits for a deadline, or for room.
+/// Everything that waits for a rate or for room.
 #[derive(Debug)]
 pub(in crate::reactor) struct Backlog {
-    /// Instances that are not read because what they fill is full.
+    /// Instances that are not read because their downstream is full.
     downstream_full: Vec<InstanceId>,
     /// By tenant.
     rates: Vec<TenantWaits>,
 }
 
 impl Backlog {
-    /// An empty one, for that many tenants.
+    /// An empty backlog for this number of tenants.
     pub(in crate::reactor) fn new(tenants: usize) -> Backlog {
         let rates = std::iter::repeat_with(TenantWaits::default).take(tenants).collect();
         Backlog { downstream_full: Vec::new(), rates }
     }
 
-    /// There are at least that many tenants from now on.
+    /// Makes room for at least `tenants` tenants.
     pub(in crate::reactor) fn grow(&mut self, tenants: usize) {
         let tenants = tenants.max(self.rates.len());
         self.rates.resize_with(tenants, TenantWaits::default);
@@ -111,7 +111,7 @@ impl Backlog {
         std::mem::take(&mut self.downstream_full)
     }
 
-    /// What waits of a tenant.
+    /// The waits of a tenant.
     pub(in crate::reactor) fn of(&mut self, tenant: usize) -> Option<&mut TenantWaits> {
         self.rates.get_mut(tenant)
     }
@@ -121,7 +121,7 @@ impl Backlog {
 mod tests {
     use super::*;
 
-    /// Where the first has all that there is each time, all are first one after the other.
+    /// If the first one uses up each replenishment, all are first in turn.
     #[test]
     fn who_wants_all_that_there_is_has_it_in_turn() {
         let mut waits = RateWait { waiting: vec!['a', 'b', 'c'], deadline: None };

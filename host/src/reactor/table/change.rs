@@ -1,4 +1,4 @@
-//! What a reload changes in a reactor.
+//! The change that a reload brings to a reactor.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -9,27 +9,27 @@ use crate::engine::template::Templates;
 use crate::mail::post::Bell;
 use crate::net::listener::{Endpoint, Listener};
 
-/// What a reload changes in one reactor. It has taken it when it has dropped it.
+/// The change of a reload for one reactor, which drops it when it is applied.
 pub struct ReactorChange {
-    /// What instances are made from that begin from now on.
+    /// The templates of new instances.
     pub templates: Templates,
-    /// Places for tenants.
+    /// The number of tenant slots.
     pub tenants: usize,
     /// New listeners.
     pub opened: Vec<Listener>,
-    /// Listeners that stay: what they were and what they are. The operator's others go.
+    /// Listeners that stay, each with its old and its new endpoint. The operator's other listeners are closed.
     pub kept: Vec<(Arc<Endpoint>, Arc<Endpoint>)>,
-    /// Programs that begin here, prepared.
+    /// Prepared programs that start on this reactor.
     pub programs: Vec<Sandbox>,
-    /// How long `stop` waits for output to drain.
+    /// How long a stop may take.
     pub stop_deadline: Duration,
     /// How long a close after writing waits for a peer that does not read.
     pub close_deadline: Duration,
-    /// Gone when the change is taken.
+    /// Dropped when the change is applied.
     pub taken: Sender<()>,
 }
 
-/// Sends changes to one reactor. Clones reach the same.
+/// Sends changes to one reactor. Clones send to the same one.
 #[derive(Debug, Clone)]
 pub struct ReactorChanges {
     sender: Sender<ReactorChange>,
@@ -37,12 +37,12 @@ pub struct ReactorChanges {
 }
 
 impl ReactorChanges {
-    /// What is sent goes to the other end of `sender`, whose reactor has this bell.
+    /// Sends into this channel and rings the bell of its reactor.
     pub fn new(sender: Sender<ReactorChange>, bell: Arc<Bell>) -> ReactorChanges {
         ReactorChanges { sender, bell }
     }
 
-    /// Sends. A reactor that has ended drops it.
+    /// Sends a change. A reactor that has ended drops it.
     pub fn send(&self, change: ReactorChange) {
         if self.sender.send(change).is_ok() {
             self.bell.ring();

@@ -1,4 +1,4 @@
-//! A connection as its reactor keeps it.
+//! The reactor's entry of a connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,68 +14,68 @@ use crate::reactor::table::backlog::ReadState;
 use crate::reactor::table::deadline::DeadlineKey;
 use crate::reactor::table::drain::DrainEntry;
 
-/// A connection as its reactor keeps it.
+/// The reactor's entry of a connection.
 pub struct ConnectionEntry {
     pub shared: SharedConnection,
     pub instance: InstanceId,
-    /// Counts it among its plugin's connections.
+    /// The resources that it holds.
     pub _admission: Admission,
-    /// Its place among its instance's connections.
+    /// Its position in its instance's list of connections.
     pub place: usize,
-    /// What its guest is told when the header of its proxy has come.
+    /// The event that opens it on its instance, kept until the header of its proxy has come.
     pub opening: Option<Event>,
-    /// Whether its guest has been told of it: `post-init` has returned.
+    /// Whether `post-init` has returned.
     pub is_open: bool,
     pub outgoing: bool,
-    /// Whether its plugin has asked for it, and no peer.
+    /// Whether a plugin has opened it, and not a peer.
     pub is_asked_for: bool,
-    /// When it was accepted, or its handshake complete.
+    /// When it was accepted, or its handshake was complete.
     pub accepted_at: Option<Moment>,
     /// Set when it is being drained.
     pub draining: Option<Box<DrainEntry>>,
     pub begun: Moment,
-    /// The name whose addresses are being looked up.
+    /// The name that is being looked up.
     pub target: Option<Target>,
     pub attempts: Attempts,
-    /// When the next of them begins beside those that are under way.
+    /// When the next attempt begins in parallel to those in progress.
     pub next_attempt: Option<DeadlineKey>,
-    /// Whether the poll tells when it can be written.
+    /// Whether it is registered for writability.
     pub writable_wanted: bool,
-    /// Whether there may be something to read, and where that waits.
+    /// Whether it may have input, and which list holds it.
     pub reading: ReadState,
-    /// Whether its last read has left something that the poll does not tell of.
+    /// Whether its last read has left input that the poll does not report.
     pub holds_input: bool,
-    /// Whether what it reads goes to another connection and not to its guest.
+    /// Whether its input goes to another connection and not to its guest.
     pub is_proxied: bool,
-    /// Whether its output waits for its tenant's bytes a second.
+    /// Whether its output waits for the tenant's write rate.
     pub is_rate_limited: bool,
-    /// Whether it is in the list of those.
+    /// Whether it is in the backlog for that.
     pub waits_to_write: bool,
     pub unbind_is_due: bool,
-    /// The deadline that is set, and the timeout it was set for.
+    /// The deadline that is set, and its time-out.
     pub inactivity: Option<(DeadlineKey, Duration)>,
     pub pending_connect: Option<(DeadlineKey, Duration)>,
     pub close_deadline: Option<DeadlineKey>,
-    /// How long its TLS handshake may take, and the deadline of one that is under way.
+    /// How long its TLS handshake may take.
     pub handshake_deadline: Duration,
     pub handshake: Option<(DeadlineKey, Duration)>,
-    /// Whether that goes on in the next phase that does.
+    /// Whether a step of the handshake is on the agenda.
     pub handshake_is_due: bool,
-    /// What else it is, if it is a peer of a UDP socket.
+    /// Set if it is a peer of a UDP listener.
     pub peer: Option<PeerEntry>,
 }
 
-/// A peer of a UDP socket.
+/// A peer of a UDP listener.
 pub struct PeerEntry {
-    /// The place of the listener.
+    /// The slot of the listener.
     pub acceptor: usize,
     pub address: SocketAddr,
-    /// Its datagrams in its instance's queue.
+    /// The number of its datagrams in the instance's queue.
     pub waiting: u32,
 }
 
 impl ConnectionEntry {
-    /// Whether something has come that nobody has read; `connection` is its own.
+    /// Whether it has unread input; `connection` is its own.
     pub fn has_unread(&self, connection: &mut Connection) -> bool {
         self.reading != ReadState::Quiet
             || self.holds_input

@@ -1,4 +1,4 @@
-//! What the deadlines of a reactor are for.
+//! The deadlines of a reactor, by owner.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -7,56 +7,55 @@ use crate::clock::Moment;
 use crate::reactor::table::backlog::Rate;
 use crate::timer::{Pass, TimerKey, TimerQueue};
 
-/// What is due.
+/// The purpose of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum Purpose {
     /// A timer of a guest.
     Guest(InstanceId, u32),
-    /// A call into a guest has taken too long.
+    /// A call into a guest has exceeded its deadline and does not end.
     Overdue(InstanceId),
-    /// A connection may have been idle for too long.
+    /// A connection may have exceeded its inactivity time-out.
     Inactivity(ConnectionId),
     /// A connection has not been made in time.
     PendingConnect(ConnectionId),
-    /// A TLS handshake has taken long enough.
+    /// A TLS handshake has exceeded its deadline.
     Handshake(ConnectionId),
-    /// The next address is tried beside those that are slow.
+    /// The next address is tried in parallel to the slow ones.
     NextAttempt(ConnectionId),
-    /// A close after writing has waited long enough.
+    /// A close after writing has exceeded the close deadline.
     CloseDeadline(ConnectionId),
-    /// What this tenant may use in a second has grown again.
+    /// A rate of this tenant is replenished.
     Replenished(usize, Rate),
-    /// An instance has not been read for long because what it fills is full.
+    /// An instance whose downstream is full gets one read.
     Reprieve(InstanceId),
-    /// A listener that could not accept tries again.
+    /// A paused listener is resumed.
     Accept(usize),
-    /// A connection that is being drained was accepted long enough ago.
+    /// A connection that is being drained does not count as new any more.
     NotNewAnyMore(ConnectionId),
     /// A program that failed is started again.
     Restart(usize),
-    /// What earlier versions of a plugin have has had its time.
+    /// The drain deadline of earlier versions of a plugin has passed.
     Retired {
-        /// The place of the plugin.
+        /// The index of the plugin.
         place: usize,
         /// The last of those versions.
         generation: u32,
     },
-    /// The accepted connections of the plugin at this place that are being drained have had their time.
+    /// The drain deadline of the plugin with this index has passed.
     Drained(usize),
-    /// The host has waited for output long enough.
+    /// The current step of the stop has exceeded its deadline.
     StopDeadline,
 }
 
-/// Whose a deadline is.
+/// The owner of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::reactor) enum Owner {
-    /// The host's own.
     Host,
-    /// This tenant's.
+    /// The tenant with this index.
     Tenant(usize),
 }
 
-/// Names one pending deadline.
+/// Identifies a pending deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) struct DeadlineKey {
     owner: Owner,
@@ -64,26 +63,26 @@ pub(in crate::reactor) struct DeadlineKey {
 }
 
 impl DeadlineKey {
-    /// When it is due.
+    /// The time at which it is due.
     pub(in crate::reactor) fn deadline(self) -> Moment {
         self.key.deadline()
     }
 }
 
-/// Every deadline of a reactor. Those of one owner are met in order; owners take turns, so that one whose deadlines all come
-/// at once does not keep the others from theirs.
+/// All deadlines of a reactor. Those of one owner are served in order; owners take turns, so that an owner with many due
+/// deadlines does not delay the others.
 #[derive(Debug)]
 pub(in crate::reactor) struct Deadlines {
     host: TimerQueue<Purpose>,
     tenants: Vec<TimerQueue<Purpose>>,
-    /// The earliest deadline of each that has one.
+    /// The earliest deadline of each owner that has any.
     earliest: BTreeSet<(TimerKey, Owner)>,
-    /// Those whose turn it still is in this phase, and how many each may have.
+    /// The owners that are still to be served in this phase, and how many deadlines each may have.
     phase: VecDeque<(Owner, Pass, usize)>,
 }
 
 impl Deadlines {
-    /// None, of that many tenants.
+    /// No deadlines, for this number of tenants.
     pub(in crate::reactor) fn new(tenants: usize) -> Deadlines {
         Deadlines {
             host: TimerQueue::new(),
@@ -93,7 +92,7 @@ impl Deadlines {
         }
     }
 
-    /// There are at least that many tenants from now on.
+    /// Makes room for at least `tenants` tenants.
     pub(in crate::reactor) fn grow(&mut self, tenants: usize) {
         while self.tenants.len() < tenants {
             self.tenants.push(TimerQueue::new());
@@ -107,7 +106,7 @@ impl Deadlines {
         }
     }
 
-    /// Changes the deadlines of one, and notes which is its earliest then.
+    /// Changes the deadlines of an owner, and updates its earliest one.
     fn change<T>(&mut self, owner: Owner, change: impl FnOnce(&mut TimerQueue<Purpose>) -> T) -> T {
         let queue = self.queue(owner);
         let before = queue.first();
@@ -124,7 +123,6 @@ impl Deadlines {
         changed
     }
 
-    /// Adds a deadline.
     pub(in crate::reactor) fn insert(
         &mut self,
         owner: Owner,
@@ -135,12 +133,12 @@ impl Deadlines {
         DeadlineKey { owner, key }
     }
 
-    /// Removes a deadline that has not come yet.
+    /// Removes a pending deadline.
     pub(in crate::reactor) fn cancel(&mut self, key: DeadlineKey) {
         self.change(key.owner, |queue| queue.cancel(key.key));
     }
 
-    /// A phase begins at `now`: deadlines that are added from here on wait for the next.
+    /// Begins a phase at `now`: deadlines that are added later wait for the next phase.
     pub(in crate::reactor) fn begin_phase(&mut self, now: Moment, most: usize) {
         self.phase.clear();
         let due = self.earliest.iter().take_while(|(key, _)| key.is_due(now));
@@ -151,7 +149,7 @@ impl Deadlines {
         }
     }
 
-    /// The next one that is due, of an owner that has not used its share; none when the phase is over.
+    /// Takes the next due deadline of an owner that has not used its share; none when the phase is over.
     pub(in crate::reactor) fn next_due(
         &mut self,
         mut has_used: impl FnMut(usize) -> bool,
@@ -168,12 +166,11 @@ impl Deadlines {
         None
     }
 
-    /// The earliest of all.
+    /// The earliest deadline.
     pub(in crate::reactor) fn next_deadline(&self) -> Option<Moment> {
         self.earliest.first().map(|(key, _)| key.deadline())
     }
 
-    /// Whether there is none.
     pub(in crate::reactor) fn is_empty(&self) -> bool {
         self.earliest.is_empty()
     }

@@ -1,57 +1,56 @@
-//! A connection that is being drained: brought to its end without anything being cut off that is under way.
+//! The state of a connection that is being drained.
 
 use crate::clock::Moment;
 use crate::contract::outcome::Drain;
 use crate::reactor::table::deadline::DeadlineKey;
 
-/// A connection that is being drained.
+/// The state of a connection that is being drained.
 #[derive(Debug)]
 pub(in crate::reactor) struct DrainEntry {
     pub(in crate::reactor) step: DrainStep,
-    /// When what is left of it is cut off.
+    /// The time at which it is cut off.
     pub(in crate::reactor) until: Moment,
-    /// Whether the agenda holds it.
+    /// Whether it is on the agenda.
     pub(in crate::reactor) is_due: bool,
-    /// Whether its instance holds it, to have it looked at again when that is quiet.
+    /// Whether it is in its instance's list of connections to check when the instance is idle.
     pub(in crate::reactor) is_held: bool,
-    /// Whether it was given time to be read before it is told.
+    /// Whether it got time to be read before its plugin is notified.
     pub(in crate::reactor) was_unread: bool,
-    /// When it is looked at again, if nothing happens before.
+    /// When it is checked again, if nothing happens before.
     pub(in crate::reactor) again: Option<DeadlineKey>,
 }
 
-/// How far the end of a connection is that is being drained.
+/// The step of a connection that is being drained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum DrainStep {
-    /// It is told next.
+    /// Its plugin is notified next.
     Begin,
-    /// Its plugin is told, and has not answered.
+    /// Its plugin is notified and has not answered.
     Told,
     /// The host closes it when it is idle.
     WhenIdle,
-    /// Its plugin closes it, or its peer.
+    /// Its plugin or its peer closes it.
     UntilClosed,
-    /// It is closed next, idle or not; what is queued still goes out.
+    /// It is closed next, idle or not; queued bytes are still sent.
     Close,
     /// It is cut off next.
     Cut,
-    /// Nothing is left to do but to wait for its outbox.
+    /// It is closed and waits for its outbox.
     Closed,
 }
 
 /// What keeps a connection from being idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum Hold {
-    /// Something of its own; it is reconciled when that changes.
+    /// Its own state; it is reconciled when that changes.
     Own,
-    /// Its instance, which is entered before that changes.
+    /// Its instance, which is entered before its state changes.
     Instance,
-    /// It has only just been accepted, and has this long to say what it wants.
+    /// It was accepted recently, and counts as new until this time.
     New(Moment),
 }
 
 impl DrainEntry {
-    /// One that is about to be told, or closed.
     pub(in crate::reactor) fn new(step: DrainStep, until: Moment) -> DrainEntry {
         DrainEntry { step, until, is_due: false, is_held: false, was_unread: false, again: None }
     }

@@ -1,4 +1,4 @@
-//! One sandbox of a plugin, as its reactor sees it.
+//! The reactor's entry of an instance.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,73 +21,73 @@ use crate::reactor::table::watches::Watch;
 use crate::workers::slow_call::SlowCall;
 
 pub enum InstanceState {
-    /// Waits for events.
+    /// It waits for events.
     Idle(Seat),
-    /// In the middle of a callback, in the slow lane.
+    /// It is in a callback in the slow lane.
     Away(Arc<SlowCall>),
-    /// Being polled right now, further up this stack.
+    /// It is in a callback on the carrier.
     Entered,
 }
 
-/// One sandbox of a plugin, as its reactor sees it.
+/// The reactor's entry of an instance.
 pub struct Instance {
     pub plugin: Arc<Plugin>,
     pub state: InstanceState,
-    /// What its last callback has asked for, while that is not done; until then it is told nothing.
+    /// The commands of its last callback, until they are applied; meanwhile it gets no event.
     pub asked: Option<Box<Asked>>,
     queue: InstanceQueue,
-    /// What this turn has done of both.
+    /// The number of commands and events of this turn.
     pub in_turn: InTurn,
-    /// Its connections; each knows its place here.
+    /// Its connections; each entry has its position here.
     pub connections: Vec<ConnectionId>,
-    /// Connections that have something to read and wait until it, or its tenant, may take more.
+    /// Connections with input that wait until it, or its tenant, may read.
     pub stalled: Vec<ConnectionId>,
-    /// The lists that it is in until it may go on.
+    /// The lists that it is in.
     pub waits: Waits,
-    /// While it is not read because what it fills is full: when it is read all the same.
+    /// While its downstream is full: the deadline of the next read.
     pub reprieve: Option<DeadlineKey>,
-    /// Whether that has come, so that one read is due.
+    /// Whether that has passed, so that one read is allowed.
     pub is_reprieved: bool,
     pub timers: HashMap<u32, GuestTimer>,
-    /// Files that it watches, by its own numbers.
+    /// Its watches, by its ids.
     pub watches: HashMap<u32, Watch>,
-    /// Outgoing connections that were asked for and not begun.
+    /// The number of outgoing connections that are pending.
     pub pending_connects: u32,
-    /// The places of its listeners, by their ids.
+    /// The slots of its listeners, by their ids.
     pub listeners: HashMap<u32, usize>,
-    /// What makes it a process, if it is one.
+    /// Set if it is a process.
     pub role: Option<Role>,
     /// Processes that it has spawned.
     pub children: HashSet<InstanceId>,
-    /// Its place among the instances of the host.
+    /// Its slot of the instance quota.
     pub slot: InstanceSlot,
-    /// Ends the call that it is in.
+    /// Cancels its call.
     pub cancel: CancelToken,
-    /// When a call that went into the slow lane has taken too long.
+    /// The deadline at which a call in the slow lane is given up.
     pub overdue: Option<DeadlineKey>,
     pub started: bool,
-    /// Connections that are being drained and wait until it is quiet.
+    /// Connections that are being drained and wait until it is idle.
     pub held: Vec<ConnectionId>,
-    /// Whether it waits for something until then, if that is known and it has not been entered since.
+    /// The cached answer of [`Instance::awaits_something`] for a time, valid until it is entered again.
     pub awaits: Option<(Moment, bool)>,
-    /// When its last call was due and when it began, where somebody watches.
+    /// When its last call was due and when it began, if measurements are kept.
     pub measured_from: (Moment, Moment),
-    /// Whether its end is decided, so that it is not entered any more.
+    /// Whether it is about to end, so that it is not entered again.
     pub is_ending: bool,
 }
 
-/// The lists that an instance is in, each once.
+/// The lists that an instance is in, each at most once.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Waits {
-    /// Its events wait for its tenant's CPU time or its share of the next turn.
+    /// Its events wait for CPU time or for the next turn.
     pub events: bool,
-    /// Its connections wait until its tenant may read.
+    /// Its connections wait until the tenant may read.
     pub reading: bool,
-    /// Its connections wait until what it fills has room.
+    /// Its connections wait until its downstream has room.
     pub room: bool,
 }
 
-/// How much a turn has done for one instance: commands of its callbacks, and events from its queue.
+/// The number of commands and events of one instance in a turn.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct InTurn {
     turn: u64,
@@ -95,13 +95,13 @@ pub struct InTurn {
 }
 
 impl InTurn {
-    /// So much more is done in this turn.
+    /// Counts `done` more in this turn.
     pub fn count(&mut self, turn: u64, done: usize) {
         self.done = self.done_in(turn) + done;
         self.turn = turn;
     }
 
-    /// Whether this turn has done as much as it may.
+    /// Whether the bound of this turn is reached.
     pub fn is_full(&self, turn: u64) -> bool {
         UNITS_PER_PHASE <= self.done_in(turn)
     }
@@ -116,14 +116,14 @@ pub struct GuestTimer {
     pub every: Option<Duration>,
 }
 
-/// Why there is no instance.
+/// Why no instance can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unavailable {
-    /// The host, or its tenant, has as many as it may.
+    /// The instance quota of the host or the tenant is used up.
     NoRoom(QuotaExceeded),
-    /// Its plugin is quarantined.
+    /// The plugin is quarantined.
     Quarantined,
-    /// Its plugin is not served any more.
+    /// The plugin is not served any more.
     Gone,
 }
 
@@ -161,7 +161,7 @@ impl Instance {
         matches!(self.state, InstanceState::Idle(_)) && self.asked.is_none() && !self.is_ending
     }
 
-    /// Whether what it fills is nearly full; if so, whoever makes room calls `waker`.
+    /// Whether its downstream is nearly full; if so, `waker` is called when there is room.
     pub fn awaits_room(&self, waker: &Waker) -> bool {
         match &self.state {
             InstanceState::Idle(Seat::Ready(sandbox)) => sandbox.store.data().awaits_room(waker),
@@ -169,28 +169,28 @@ impl Instance {
         }
     }
 
-    /// Adds something behind what waits.
+    /// Appends to its queue.
     pub fn push(&mut self, item: QueueItem) {
         self.queue.push(item);
     }
 
-    /// Takes what is next.
+    /// Takes the next item of its queue.
     pub fn pop(&mut self) -> Option<QueueItem> {
         self.queue.pop()
     }
 
-    /// How much waits.
+    /// The length of its queue.
     pub fn queued(&self) -> usize {
         self.queue.len()
     }
 
-    /// Whether nothing is under way and nothing waits.
+    /// Whether it is in no call and has no events and commands.
     pub fn is_quiet(&self) -> bool {
         self.is_idle() && self.queue.is_empty()
     }
 
-    /// Whether it has asked for something that comes before `until`: a connect, the result of deferred work, a timer that fires
-    /// once. A periodic timer is for nothing in particular.
+    /// Whether it waits for something that may come before `until`: a connect, the result of deferred work, a one-shot timer.
+    /// A periodic timer does not count, since it never ends.
     pub fn awaits_something(&mut self, until: Moment) -> bool {
         if let Some((then, known)) = self.awaits
             && then == until

@@ -1,36 +1,36 @@
-//! What waits for an instance, in its order.
+//! The queue of an instance.
 
 use std::collections::VecDeque;
 
 use crate::base::arena::ConnectionId;
 use crate::engine::event::Event;
 
-/// Items from which on what an instance has brought about itself waits behind what comes from outside.
+/// The length from which items that an instance has caused itself wait behind those from outside.
 pub(in crate::reactor) const CROWDED: usize = 256;
 
-/// What waits in an instance's queue.
+/// An item in an instance's queue.
 #[derive(Debug)]
 pub enum QueueItem {
-    /// This is told to it, if it still means something.
+    /// Deliver this event, if it is still valid.
     Event(Event),
-    /// A connection is read, which had to wait until everything before it was done.
+    /// Read this connection, after the items before it.
     Reading(ConnectionId),
-    /// The next message of its mailbox is delivered.
+    /// Deliver the next message of its mailbox.
     Mailbox,
 }
 
-/// What waits for an instance. Where that is much, what the instance has brought about itself (ten thousand timers that are due
-/// together, while its handlers take long) keeps its own order but not the place before its connections: their ends, with
-/// which it gives everything back, are at most [`CROWDED`] events away.
+/// The queue of an instance. If it is long, items that the instance has caused itself (ten thousand timers that are due
+/// together, while its handlers take long) keep their order among themselves but are overtaken by items of its connections:
+/// so the ends of connections, which release resources, are at most [`CROWDED`] events away.
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct InstanceQueue {
     next: VecDeque<QueueItem>,
-    /// What takes a place in `next` as one becomes free.
+    /// Items that move into `next` as it gets shorter.
     held: VecDeque<QueueItem>,
 }
 
 impl QueueItem {
-    /// Whether the instance, or another one, has brought it about, and not a peer or the host.
+    /// Whether a guest has caused it, and not a peer or the host.
     fn is_of_a_guest(&self) -> bool {
         match self {
             QueueItem::Mailbox => true,
@@ -70,7 +70,6 @@ impl QueueItem {
 }
 
 impl InstanceQueue {
-    /// Adds something behind what waits.
     pub(in crate::reactor) fn push(&mut self, item: QueueItem) {
         let is_crowded = CROWDED <= self.next.len() || !self.held.is_empty();
         let queue =
@@ -78,15 +77,13 @@ impl InstanceQueue {
         queue.push_back(item);
     }
 
-    /// Takes what is next.
     pub(in crate::reactor) fn pop(&mut self) -> Option<QueueItem> {
         let item = self.next.pop_front()?;
-        // So nothing is held where nothing else waits.
+        // So `held` is empty whenever `next` is.
         self.next.extend(self.held.pop_front());
         Some(item)
     }
 
-    /// How much waits.
     pub(in crate::reactor) fn len(&self) -> usize {
         self.next.len() + self.held.len()
     }
@@ -139,7 +136,7 @@ mod tests {
         let drained = drain(&mut queue);
         let place = drained.iter().position(Option::is_none);
         assert_eq!(place, Some(CROWDED));
-        // Its own keep their order.
+        // Items of the instance keep their order.
         assert!(drained.into_iter().flatten().eq(1000..10_010));
     }
 }

@@ -1,4 +1,4 @@
-//! What waits for its phase of the turn.
+//! Pending actions.
 
 use std::net::SocketAddr;
 
@@ -8,28 +8,26 @@ use crate::quota::host_memory::Admission;
 use crate::quota::semaphore::Permit;
 use crate::reactor::table::process::Birth;
 
-/// Something that waits for its phase of the turn.
+/// An action that waits for the phase of pending actions.
 #[derive(Debug)]
 pub enum Pending {
-    /// A program that was prepared begins.
+    /// Start a prepared program.
     Start(InstanceId),
-    /// A guest wants a connection.
+    /// Open an outgoing connection.
     Connect {
-        /// It is counted already.
+        /// The resources that it holds.
         admission: Admission,
-        /// Counts the look-up of its name.
+        /// The permit of the look-up of its name.
         lookup: Option<Permit>,
-        /// Who.
         instance: InstanceId,
-        /// Where to.
         target: Target,
-        /// The guest's own mark.
+        /// The number by which the plugin recognises the connection.
         token: u32,
-        /// Where from, if that was chosen.
+        /// The local address, if the plugin has chosen one.
         local: Option<SocketAddr>,
     },
-    /// A guest wants a process.
+    /// Create a process.
     Spawn(Birth),
-    /// A slow peer has caught up.
+    /// Deliver `drained`: a slow peer has caught up.
     Drained(ConnectionId),
 }

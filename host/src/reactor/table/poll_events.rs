@@ -1,4 +1,4 @@
-//! What the poll has told.
+//! The events of the poll.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,7 +8,7 @@ use mio::{Events, Poll};
 
 use crate::base::token::PollSource;
 
-/// What the poll tells of one socket.
+/// An event of one socket.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::reactor) struct SocketEvent {
     pub(in crate::reactor) source: PollSource,
@@ -18,17 +18,17 @@ pub(in crate::reactor) struct SocketEvent {
     pub(in crate::reactor) is_error: bool,
 }
 
-/// What one poll has told, to be taken one after the other.
+/// The events of one poll, to be taken one by one.
 #[derive(Debug)]
 pub(in crate::reactor) struct PollEvents {
     buffer: Events,
     told: VecDeque<SocketEvent>,
-    /// Whether the last poll has told nothing.
+    /// Whether the last poll had no event.
     was_silent: bool,
 }
 
 impl PollEvents {
-    /// For that many of them at once.
+    /// For polls of up to `events` events.
     pub(in crate::reactor) fn with_capacity(events: usize) -> PollEvents {
         PollEvents {
             buffer: Events::with_capacity(events),
@@ -37,7 +37,7 @@ impl PollEvents {
         }
     }
 
-    /// Polls. A signal ends the wait with nothing told.
+    /// Polls. A signal ends the wait without an event.
     pub(in crate::reactor) fn wait(
         &mut self,
         poll: &mut Poll,
@@ -59,12 +59,12 @@ impl PollEvents {
         Ok(())
     }
 
-    /// Whether the last poll has told nothing.
+    /// Whether the last poll had no event.
     pub(in crate::reactor) fn was_silent(&self) -> bool {
         self.was_silent
     }
 
-    /// What it told next.
+    /// Takes the next event.
     pub(in crate::reactor) fn next(&mut self) -> Option<SocketEvent> {
         self.told.pop_front()
     }

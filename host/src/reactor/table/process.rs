@@ -5,27 +5,26 @@ use crate::contract::outcome::ExitReason;
 use crate::mail::mailboxes::Process;
 use crate::mail::message::Message;
 
-/// A process that is wished for.
+/// A process to create.
 #[derive(Debug)]
 pub struct Birth {
     /// Its id and its mailbox.
     pub process: Process,
-    /// Who wants it.
+    /// The instance that has spawned it.
     pub parent: InstanceId,
-    /// The plugin that it is an instance of.
+    /// The index of its plugin.
     pub plugin: usize,
-    /// What it is to be.
+    /// The name by which the plugin knows what to run.
     pub name: String,
-    /// What it is given.
     pub argument: Message,
 }
 
-/// What makes an instance a process.
+/// The process that an instance is.
 #[derive(Debug)]
 pub struct Role {
     /// Its id and its mailbox.
     pub process: Process,
     pub parent: InstanceId,
-    /// What its parent is told when it ends.
+    /// The exit reason for its parent.
     pub reason: ExitReason,
 }

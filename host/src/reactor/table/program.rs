@@ -1,4 +1,4 @@
-//! The instances that serve a whole plugin, and what becomes of those that fail.
+//! Programs and other shared instances, and starting failed ones again.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -7,19 +7,19 @@ use std::time::Duration;
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
 
-/// By plugin: its shared instance, and how often that has failed.
+/// The shared instances of plugins, and their failures.
 #[derive(Debug)]
 pub(in crate::reactor) struct Programs {
     shared: Vec<Option<InstanceId>>,
     failures: Vec<Failures>,
-    /// Those that would be started again if their plugins were not in quarantine.
+    /// Plugins whose program is to be started again when they leave quarantine.
     quarantined: Vec<usize>,
-    /// Whether one was ever started here.
+    /// Whether a program was ever started on this reactor.
     pub(in crate::reactor) had_any: bool,
 }
 
 impl Programs {
-    /// None yet, of that many plugins.
+    /// No instances, for this number of plugins.
     pub(in crate::reactor) fn new(plugins: usize) -> Programs {
         Programs {
             shared: vec![None; plugins],
@@ -29,14 +29,14 @@ impl Programs {
         }
     }
 
-    /// There are at least that many places for plugins from now on.
+    /// Makes room for at least `plugins` plugins.
     pub(in crate::reactor) fn grow(&mut self, plugins: usize) {
         let plugins = plugins.max(self.shared.len());
         self.shared.resize(plugins, None);
         self.failures.resize(plugins, Failures::default());
     }
 
-    /// The instance that serves all connections of a plugin, where there is one.
+    /// The shared instance of a plugin, if it has one.
     pub(in crate::reactor) fn shared(&self, plugin: usize) -> Option<InstanceId> {
         self.shared.get(plugin).copied().flatten()
     }
@@ -45,7 +45,7 @@ impl Programs {
         self.shared[plugin] = Some(id);
     }
 
-    /// An instance has ended; it may have been a shared one.
+    /// Removes an instance that has ended, if it was shared.
     pub(in crate::reactor) fn ended(&mut self, plugin: usize, id: InstanceId) {
         let shared = &mut self.shared[plugin];
         if *shared == Some(id) {
@@ -53,22 +53,22 @@ impl Programs {
         }
     }
 
-    /// Another version is served: what the one before has failed at does not count.
+    /// Resets the failures of a plugin: another version is served.
     pub(in crate::reactor) fn renew(&mut self, plugin: usize) {
         self.failures[plugin] = Failures::default();
     }
 
-    /// Counts a failure and tells how long to wait before the next start.
+    /// Counts a failure; returns how long to wait before the next start.
     pub(in crate::reactor) fn failed(&mut self, plugin: usize, now: Moment) -> Duration {
         spread(self.failures[plugin].wait(now), chance())
     }
 
-    /// It is started again when its plugin leaves quarantine.
+    /// Has it started again when its plugin leaves quarantine.
     pub(in crate::reactor) fn wait_in_quarantine(&mut self, plugin: usize) {
         self.quarantined.push(plugin);
     }
 
-    /// Those that waited in quarantine; their failures are forgotten.
+    /// Takes the plugins that waited in quarantine, and resets their failures.
     pub(in crate::reactor) fn leave_quarantine(&mut self) -> Vec<usize> {
         let plugins = std::mem::take(&mut self.quarantined);
         for plugin in &plugins {
@@ -82,12 +82,12 @@ impl Programs {
     }
 }
 
-/// The wait before a failed program is started again; doubled with each failure.
+/// The first wait before a failed program is started again; it doubles with each failure.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
-/// The doubling ends here: about a minute.
+/// The most doublings: about a minute.
 const DOUBLINGS_MAX: u32 = 6;
 
-/// How often a program has failed of late.
+/// The recent failures of a program.
 #[derive(Debug, Clone, Copy, Default)]
 struct Failures {
     count: u32,
@@ -95,8 +95,8 @@ struct Failures {
 }
 
 impl Failures {
-    /// Counts a failure at `now` and tells how long to wait. One that ran well for longer than the longest
-    /// wait begins anew.
+    /// Counts a failure at `now`; returns how long to wait. A program that ran well for longer than the longest wait
+    /// starts with the first wait again.
     fn wait(&mut self, now: Moment) -> Duration {
         let longest = RESTART_AFTER * (1 << DOUBLINGS_MAX);
         if longest * 2 < now.since(self.last) {
@@ -108,17 +108,17 @@ impl Failures {
     }
 }
 
-/// A wait becomes longer by a random part of itself, one in this many at most, so that hosts that failed together do not come
-/// back together.
+/// Jitter: a wait is extended by a random part of itself, at most 1/`JITTER`, so that hosts that failed together do not start
+/// again together.
 const JITTER: u32 = 4;
 
-/// A wait and up to a quarter of it.
+/// A wait with jitter.
 fn spread(wait: Duration, chance: u64) -> Duration {
     let thousandths = u32::try_from(chance % 1000).unwrap_or(0);
     wait + wait / JITTER / 1000 * thousandths
 }
 
-/// Some number. What the standard library seeds its maps with is random enough for that.
+/// A random number. The seed of the standard library's maps is random enough for jitter.
 fn chance() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,4 +1,4 @@
-//! How far the end of a reactor has come.
+//! The state of a reactor's stop.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use crate::mail::post::{Post, StopManner};
 use crate::reactor::exit::Exit;
 use crate::reactor::table::deadline::DeadlineKey;
 
-/// The end of a reactor: how far it is, and how long it may take.
+/// The state of a reactor's stop, and its deadlines.
 #[derive(Debug)]
 pub(in crate::reactor) struct Stopping {
     pub(in crate::reactor) stop: Stop,
-    /// What becomes of what is under way.
+    /// How connections in progress are treated.
     pub(in crate::reactor) manner: StopManner,
-    /// The programs that were told, whose `stopping` is waited for.
+    /// The programs whose `stopping` is waited for.
     pub(in crate::reactor) told: Vec<InstanceId>,
-    /// How far the walk has come that finds what is drained, closed or cut.
+    /// The progress of the sweep over connections and instances.
     pub(in crate::reactor) sweep: Option<Sweep>,
-    /// Whose turn it is to be drained.
+    /// Which connections are being drained.
     pub(in crate::reactor) drained: DrainedKind,
-    /// Whether the others were told that this one has no accepted connection left.
+    /// Whether this reactor has announced that it has no accepted connection left.
     pub(in crate::reactor) has_told: bool,
-    /// How many have told that, this one among them.
+    /// The number of reactors that have announced that, including this one.
     pub(in crate::reactor) have_none_accepted: usize,
-    /// When it may take no longer; known once it has begun.
+    /// The deadline of the whole stop, set when it begins.
     pub(in crate::reactor) until: Moment,
-    /// When what is drained is cut off.
+    /// The time at which connections that are being drained are cut off.
     pub(in crate::reactor) drained_until: Moment,
-    /// How often what was left has been cut.
+    /// The number of cuts so far.
     pub(in crate::reactor) cuts: u32,
-    /// Until when the present step may take.
+    /// The deadline of the current step.
     pub(in crate::reactor) deadline: Option<DeadlineKey>,
     pub(in crate::reactor) exit: Exit,
-    /// Every reactor of the host, to pass the stop on.
+    /// All reactors of the host, to pass the stop on.
     pub(in crate::reactor) peers: Vec<Post>,
 }
 
@@ -57,8 +57,8 @@ impl Default for Stopping {
     }
 }
 
-/// The time in which guests are told of their ends is the last tenth of what a stop may take, within these bounds, and half
-/// of it at most: a guest that is told a moment late must not count as one that hangs.
+/// The last tenth of a stop is for delivering ends to guests, within these bounds and at most half of the stop: a guest that
+/// is called a little late must not count as one that hangs.
 const TELLING_MIN: Duration = Duration::from_millis(250);
 const TELLING_MAX: Duration = Duration::from_millis(500);
 
@@ -67,15 +67,15 @@ fn time_to_tell(longest: Duration) -> Duration {
 }
 
 impl Stopping {
-    /// Begins, with `longest` for all of it.
+    /// Begins the stop, which may take `longest`.
     pub(in crate::reactor) fn begin(&mut self, now: Moment, longest: Duration) {
         self.until = now + longest;
         self.drained_until = now + longest.saturating_sub(time_to_tell(longest));
     }
 
-    /// How long the present step may take, where `longest` is for all of them.
+    /// How long the current step may take, if the whole stop may take `longest`.
     ///
-    /// Each cut leaves half of the time for what follows it, so that the last words are over at the deadline.
+    /// Each cut leaves half of the remaining time for what follows it, so that `stopped` has returned at the deadline.
     pub(in crate::reactor) fn left(&self, now: Moment, longest: Duration) -> Duration {
         let telling = time_to_tell(longest);
         let reserved = match (self.stop, self.cuts) {
@@ -87,7 +87,7 @@ impl Stopping {
         self.until.since(now).saturating_sub(reserved)
     }
 
-    /// Asks for it, in this manner; asking twice is asking once.
+    /// Requests the stop in this manner. Further requests have no effect.
     pub(in crate::reactor) fn want(&mut self, manner: StopManner) {
         if self.stop == Stop::No {
             self.stop = Stop::Wanted;
@@ -95,22 +95,22 @@ impl Stopping {
         }
     }
 
-    /// Whether it has begun: nobody new is let in.
+    /// Whether it has begun, so that nothing new is accepted.
     pub(in crate::reactor) fn has_begun(&self) -> bool {
         !matches!(self.stop, Stop::No | Stop::Wanted)
     }
 
-    /// Whether what is under way goes on.
+    /// Whether connections in progress continue.
     pub(in crate::reactor) fn drains(&self) -> bool {
         self.manner != StopManner::Close
     }
 
-    /// Whether nothing is drained that something else is to be drained after.
+    /// Whether the last kind of connections is being drained.
     pub(in crate::reactor) fn drains_the_last(&self) -> bool {
         !self.drains() || 0 < self.cuts || self.drained == DrainedKind::AskedFor
     }
 
-    /// Whether what guests have asked for is not done any more: their timers, their ticks, their mail.
+    /// Whether timers, ticks and mail of guests are no longer served.
     pub(in crate::reactor) fn has_ended_guests(&self) -> bool {
         match self.stop {
             Stop::No | Stop::Wanted => false,
@@ -119,71 +119,69 @@ impl Stopping {
         }
     }
 
-    /// Whether every reactor has told that it has no accepted connection left.
+    /// Whether every reactor has announced that it has no accepted connection left.
     pub(in crate::reactor) fn none_is_accepted(&self) -> bool {
         self.peers.len() <= self.have_none_accepted
     }
 }
 
-/// Which connections are drained together. Those that plugins have made may be what the others wait for.
+/// Connections that are drained together. Accepted ones go first, since they may depend on the outgoing ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum DrainedKind {
-    /// Those that were accepted.
+    /// Accepted connections.
     Accepted,
-    /// Those that plugins have asked for.
+    /// Connections that plugins have opened.
     AskedFor,
 }
 
-/// A walk through what a reactor has, some of it in each turn.
+/// A sweep over the instances and connections of a reactor, some of them in each turn.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::reactor) struct Sweep {
     pub(in crate::reactor) purpose: SweepPurpose,
-    /// The slot of the next instance; none when all have been seen.
+    /// The slot of the next instance; none when all were visited.
     pub(in crate::reactor) instance: Option<usize>,
-    /// The slot of the next connection; none when all have been seen.
+    /// The slot of the next connection; none when all were visited.
     pub(in crate::reactor) connection: Option<usize>,
 }
 
-/// What is done with what a walk finds.
+/// What a sweep does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum SweepPurpose {
-    /// Connections of this kind are drained.
+    /// Drains connections of this kind.
     Drain(DrainedKind),
-    /// Connections are closed, idle or not.
+    /// Closes connections, idle or not.
     Close,
-    /// Connections are cut off, instances that run are ended.
+    /// Cuts connections off and ends instances that are in a call.
     Cut,
 }
 
 impl Sweep {
-    /// From the beginning.
     pub(in crate::reactor) fn new(purpose: SweepPurpose) -> Sweep {
         let instance = (purpose == SweepPurpose::Cut).then_some(0);
         Sweep { purpose, instance, connection: Some(0) }
     }
 }
 
-/// How far the end has come.
+/// The steps of the stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum Stop {
-    /// Not asked for.
+    /// Not requested.
     No,
-    /// Asked for: this turn is completed first.
+    /// Requested: this turn is completed first.
     Wanted,
-    /// Listeners are closed, `lifecycle.stopping` is under way.
+    /// Listeners are closed, `lifecycle.stopping` runs.
     Hooks,
-    /// Output drains, each connection gets its `unbind`.
+    /// Connections end, and each gets its `unbind`.
     Draining,
-    /// The deadline has passed: what is left is cut.
+    /// The deadline has passed: remaining connections and calls are cut.
     Cutting,
-    /// `lifecycle.stopped` is under way.
+    /// `lifecycle.stopped` runs.
     LastWords,
-    /// Nothing is left.
     Done,
 }
 
 impl Stop {
-    /// The deadline has passed.
+    /// Moves on because the deadline of the step has passed.
     pub(in crate::reactor) fn deadline_passed(&mut self) {
         match self {
             Stop::Hooks | Stop::Draining => *self = Stop::Cutting,
@@ -197,7 +195,7 @@ impl Stop {
 mod tests {
     use super::*;
 
-    /// When each step is over at the latest, of a stop in which everything hangs.
+    /// The latest end of each step, for a stop in which everything hangs.
     #[track_caller]
     fn check(longest: u64, expected: [u64; 4]) {
         let at = |milliseconds| Moment::from_start(Duration::from_millis(milliseconds));
@@ -219,7 +217,7 @@ mod tests {
         check(5000, [4500, 4750, 4875, 5000]);
         check(60_000, [59_500, 59_750, 59_875, 60_000]);
         check(1000, [750, 875, 937, 1000]);
-        // Half of a short deadline is for guests to be told.
+        // Half of a short deadline is for delivering ends to guests.
         check(100, [50, 75, 87, 100]);
         check(0, [0, 0, 0, 0]);
     }

@@ -1,4 +1,4 @@
-//! How far a turn has come: each phase can be left for a guest and gone on with.
+//! The phases of a turn as values: each can be suspended for a guest and resumed.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,27 +14,25 @@ use crate::plugin::Plugin;
 use crate::quota::host_memory::Admission;
 use crate::quota::semaphore::Permit;
 
-/// Connections accepted from one listener in one turn: each makes a sandbox, which others wait for.
+/// The most connections accepted from one listener in a turn: each may need a sandbox, for which others wait.
 const ACCEPTS_PER_TURN: usize = 4;
-/// Datagrams received from one socket in one turn.
+/// The most datagrams received from one socket in a turn.
 const DATAGRAMS_PER_TURN: usize = 64;
 
-/// The phase of a turn, and how far it is.
+/// The phase of a turn, with its progress.
 #[derive(Debug)]
 pub(in crate::reactor) enum TurnPhase {
-    /// Nothing of the turn is done.
     Begin,
-    /// Deadlines that are due.
+    /// Due deadlines.
     Timers,
-    /// The poll.
     Poll,
     /// Instances that had to wait in an earlier turn.
     Waiting,
-    /// What other threads and other instances have sent.
+    /// Mail of other threads and instances.
     Mail(MailProgress),
     /// Listeners and connections.
     Sockets(SocketProgress),
-    /// What handlers have asked for.
+    /// Pending actions of handlers.
     Pending(PendingProgress),
     /// Ticks that were queued before the phase.
     Ticks,
@@ -42,127 +40,127 @@ pub(in crate::reactor) enum TurnPhase {
     Draining,
     /// Connections that have ended.
     Unbinds,
-    /// What is left of instances that have ended.
+    /// Releasing resources of instances that have ended.
     GiveBack,
-    /// The end of the reactor.
+    /// The stop of the reactor.
     Stop,
-    /// Everything of the turn is done.
+    /// The turn is over.
     Over {
         /// Whether there is another turn.
         goes_on: bool,
     },
 }
 
-/// How far the mail is.
+/// The progress of the mail phase.
 #[derive(Debug)]
 pub(in crate::reactor) struct MailProgress {
     pub(in crate::reactor) step: MailStep,
-    /// How many instances may still be told something in this turn.
+    /// The number of deliveries that are left in this turn.
     pub(in crate::reactor) left: usize,
 }
 
-/// What of the mail is taken.
+/// The steps of the mail phase.
 #[derive(Debug)]
 pub(in crate::reactor) enum MailStep {
-    /// Calls that come back from the slow lane.
+    /// Calls that return from the slow lane.
     Returned,
-    /// Messages that were held back, of these tenants.
+    /// Messages of these tenants that were held back.
     HeldBack(VecDeque<usize>),
-    /// One of those messages, and the tenants behind it.
+    /// Delivering one of those messages, and the tenants after it.
     DeliverHeldBack(Delivery, VecDeque<usize>),
     /// The rest of the mail.
     Dispatch,
-    /// A message out of it.
+    /// Delivering a message of that.
     Deliver(Delivery),
 }
 
-/// How far the sockets are.
+/// The progress of the phase of the sockets.
 #[derive(Debug)]
 pub(in crate::reactor) struct SocketProgress {
     pub(in crate::reactor) doing: SocketStep,
-    /// Acceptors that were left over from the last turn.
+    /// The number of acceptors that were left over from the last turn.
     pub(in crate::reactor) acceptors: usize,
-    /// Whether changes of files were.
+    /// Whether changes of watched files were left over.
     pub(in crate::reactor) watches: bool,
 }
 
-/// What is done with one socket.
+/// The next step for a socket.
 #[derive(Debug)]
 pub(in crate::reactor) enum SocketStep {
-    /// Looks for the next one.
+    /// Take the next socket.
     Next,
-    /// Connections are accepted.
+    /// Accept connections.
     Accept(Accepting),
-    /// Datagrams are received.
+    /// Receive datagrams.
     Receive(Accepting),
-    /// A connection is read.
+    /// Read a connection.
     Read {
         connection: ConnectionId,
-        /// How many more times.
+        /// The number of reads that are left.
         left: usize,
-        /// Whether until there is nothing; otherwise a read that does not fill the buffer is taken as the last.
+        /// Whether to read until there is nothing; otherwise a read that does not fill the buffer is the last one.
         to_the_end: bool,
     },
 }
 
-/// How far the pending actions are.
+/// The progress of the phase of pending actions.
 #[derive(Debug)]
 pub(in crate::reactor) struct PendingProgress {
-    /// A connection whose plugin has been told of it, and whose attempt begins now.
+    /// A connection whose `post-init` was delivered, and whose attempt begins now.
     pub(in crate::reactor) connecting: Option<Connecting>,
 }
 
-/// How far one listener is in its phase.
+/// The progress of one listener.
 #[derive(Debug)]
 pub(in crate::reactor) struct Accepting {
     pub(in crate::reactor) place: usize,
-    /// How many more it may accept in this turn.
+    /// The number of accepts that are left in this turn.
     pub(in crate::reactor) left: usize,
-    /// One that is accepted. Its instance, if it is made for it, begins before it is told.
+    /// An accepted connection, which is opened after its instance has started.
     pub(in crate::reactor) accepted: Option<Box<Accepted>>,
 }
 
-/// A connection that is accepted, and that no guest knows of yet.
+/// An accepted connection that was not delivered to a guest yet.
 #[derive(Debug)]
 pub(in crate::reactor) struct Accepted {
     pub(in crate::reactor) instance: InstanceId,
     pub(in crate::reactor) plugin: Arc<Plugin>,
     pub(in crate::reactor) stream: Stream,
-    /// Bytes of the header of the PROXY protocol that it begins with, at most; none where it has none.
+    /// The longest PROXY protocol header with which it may begin, in bytes; none if it begins without one.
     pub(in crate::reactor) header: Option<usize>,
     pub(in crate::reactor) origin: Origin,
     pub(in crate::reactor) handler: GuestText,
     pub(in crate::reactor) admission: Admission,
-    /// What it begins with, if it is a peer of a UDP socket.
+    /// The first datagram, if it is a peer of a UDP listener.
     pub(in crate::reactor) datagram: Option<FirstDatagram>,
 }
 
-/// The datagram that a peer begins with.
+/// The first datagram of a peer.
 #[derive(Debug)]
 pub(in crate::reactor) struct FirstDatagram {
-    /// The place of the listener.
+    /// The slot of the listener.
     pub(in crate::reactor) acceptor: usize,
     pub(in crate::reactor) peer: SocketAddr,
     pub(in crate::reactor) bytes: Vec<u8>,
 }
 
 impl Accepting {
-    /// Of a listener, as many as one turn allows.
+    /// For a listener of connections, with the accepts of one turn.
     pub(in crate::reactor) fn new(place: usize) -> Accepting {
         Accepting { place, left: ACCEPTS_PER_TURN, accepted: None }
     }
 
-    /// Of a UDP socket, as many datagrams as one turn allows.
+    /// For a UDP socket, with the datagrams of one turn.
     pub(in crate::reactor) fn datagrams(place: usize) -> Accepting {
         Accepting { place, left: DATAGRAMS_PER_TURN, accepted: None }
     }
 }
 
-/// A connection whose plugin is told of it before the attempt begins.
+/// An outgoing connection whose `post-init` is delivered before the attempt begins.
 #[derive(Debug)]
 pub(in crate::reactor) struct Connecting {
     pub(in crate::reactor) connection: ConnectionId,
     pub(in crate::reactor) target: Target,
-    /// Counts the look-up of its name.
+    /// The permit of the look-up of its name.
     pub(in crate::reactor) lookup: Option<Permit>,
 }

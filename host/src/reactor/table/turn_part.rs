@@ -1,29 +1,28 @@
-//! The parts of a turn in which tenants are served.
+//! The parts of a turn, for fair sharing.
 
-/// A part of a turn: work of one kind. The order is the turn's.
+/// A part of a turn: one kind of work. In the order of the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::reactor) enum TurnPart {
-    /// Deadlines that are due.
+    /// Due deadlines.
     Timers,
     /// Events and commands of instances that had to wait in an earlier turn.
     Waiting,
-    /// Connections that could not be read and may be now.
+    /// Stalled connections that may be read now.
     Stalled,
     /// Messages that were held back.
     HeldBack,
     /// The rest of the mail.
     Mail,
-    /// Listeners.
+    /// Accepts of listeners.
     Accepts,
     /// TLS handshakes.
     Handshakes,
-    /// Output that waits.
+    /// Output left over.
     Writes,
-    /// Connections that may have something to read.
+    /// Connections with input.
     Reads,
-    /// Connections and processes that begin.
+    /// Pending actions.
     Pending,
-    /// Ticks.
     Ticks,
     /// Connections that are being drained.
     Draining,
@@ -33,14 +32,14 @@ pub(in crate::reactor) enum TurnPart {
     Ends,
     /// Connections of instances that have ended.
     Abandoned,
-    /// What earlier versions of plugins have still, past its deadline.
+    /// Instances and connections of earlier versions whose deadline has passed.
     Overstays,
     /// Deadlines of instances that have ended.
     Cancelled,
 }
 
 impl TurnPart {
-    /// All of them, in the order of a turn.
+    /// All parts, in the order of a turn.
     pub(in crate::reactor) const ALL: [TurnPart; 17] = [
         TurnPart::Timers,
         TurnPart::Waiting,
@@ -62,22 +61,21 @@ impl TurnPart {
     ];
 }
 
-/// Parts of a turn.
+/// A set of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::reactor) struct TurnParts(u32);
 
 impl TurnParts {
-    /// Adds one.
     pub(in crate::reactor) fn insert(&mut self, part: TurnPart) {
         self.0 |= 1 << part as u16;
     }
 
-    /// Those that the others do not have.
+    /// The parts that are not in `others`.
     pub(in crate::reactor) fn without(self, others: TurnParts) -> TurnParts {
         TurnParts(self.0 & !others.0)
     }
 
-    /// The first of them from this one on, or before it if there is none.
+    /// The first part from `part` on, wrapping around at the end.
     pub(in crate::reactor) fn first_from(self, part: TurnPart) -> Option<TurnPart> {
         let has = |part: &&TurnPart| self.0 & 1 << **part as u16 != 0;
         let mut in_order = TurnPart::ALL.iter().filter(has);

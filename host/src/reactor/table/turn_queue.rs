@@ -1,17 +1,17 @@
-//! Work of one kind that waits for its phase, by tenant: each tenant's is done in its order, tenants take turns, and a phase
-//! does no more of it than was there when the phase began.
+//! A fair queue for one kind of work: each tenant's items are served in order, tenants take turns, and a phase serves only
+//! items that were there when it began.
 
 use std::collections::VecDeque;
 
-/// Work of one kind that waits for its phase, by tenant.
+/// A fair queue for one kind of work.
 #[derive(Debug)]
 pub(in crate::reactor) struct TurnQueue<T> {
     tenants: Vec<TenantItems<T>>,
-    /// The tenants that have some, those in front that have waited longest.
+    /// The tenants with items, those that have waited longest first.
     active: Vec<usize>,
-    /// Those that a phase has passed over.
+    /// The tenants that a phase has passed over.
     passed_over: Vec<usize>,
-    /// Those whose turn it still is in this phase, the next one in front, and how much each may have.
+    /// The tenants that are still to be served in this phase, the next one first, and how many items each may have.
     phase: VecDeque<(usize, usize)>,
     waiting: usize,
 }
@@ -23,7 +23,7 @@ struct TenantItems<T> {
 }
 
 impl<T> TurnQueue<T> {
-    /// An empty one, for that many tenants.
+    /// An empty queue for this number of tenants.
     pub(in crate::reactor) fn new(tenants: usize) -> TurnQueue<T> {
         let none = || TenantItems { items: VecDeque::new(), is_active: false };
         TurnQueue {
@@ -35,7 +35,7 @@ impl<T> TurnQueue<T> {
         }
     }
 
-    /// There are at least that many tenants from now on.
+    /// Makes room for at least `tenants` tenants.
     pub(in crate::reactor) fn grow(&mut self, tenants: usize) {
         while self.tenants.len() < tenants {
             self.tenants.push(TenantItems { items: VecDeque::new(), is_active: false });
@@ -46,7 +46,7 @@ impl<T> TurnQueue<T> {
         self.waiting == 0
     }
 
-    /// Adds behind what its tenant has.
+    /// Appends an item of a tenant.
     pub(in crate::reactor) fn push(&mut self, tenant: usize, item: T) {
         if let Some(items) = self.items_of(tenant) {
             items.push_back(item);
@@ -54,7 +54,7 @@ impl<T> TurnQueue<T> {
         }
     }
 
-    /// Adds all of these behind what its tenant has.
+    /// Appends items of a tenant.
     pub(in crate::reactor) fn extend(&mut self, tenant: usize, more: Vec<T>) {
         if !more.is_empty()
             && let Some(items) = self.items_of(tenant)
@@ -66,7 +66,7 @@ impl<T> TurnQueue<T> {
         }
     }
 
-    /// Adds before what its tenant has.
+    /// Puts an item before the others of its tenant.
     pub(in crate::reactor) fn push_front(&mut self, tenant: usize, item: T) {
         if let Some(items) = self.items_of(tenant) {
             items.push_front(item);
@@ -82,7 +82,8 @@ impl<T> TurnQueue<T> {
         Some(&mut known.items)
     }
 
-    /// A phase begins: each tenant may have what it has now, up to `most`. Those that the last one has passed over are first.
+    /// Begins a phase: each tenant may have the items that it has now, up to `most`. Tenants that the last phase has passed over
+    /// go first.
     pub(in crate::reactor) fn begin_phase(&mut self, most: usize) {
         self.pass_over_the_rest();
         let (tenants, phase) = (&mut self.tenants, &mut self.phase);
@@ -96,7 +97,7 @@ impl<T> TurnQueue<T> {
         }
     }
 
-    /// The next of the phase, of a tenant that has not `used` its share; none when the phase is over.
+    /// Takes the next item of the phase, of a tenant that has not `used` its share; none when the phase is over.
     pub(in crate::reactor) fn next(
         &mut self,
         mut has_used: impl FnMut(usize) -> bool,
@@ -121,12 +122,12 @@ impl<T> TurnQueue<T> {
         None
     }
 
-    /// A phase that was left before its end is over.
+    /// Ends a phase before all tenants were served.
     fn pass_over_the_rest(&mut self) {
         self.passed_over.extend(self.phase.drain(..).map(|(tenant, _)| tenant));
     }
 
-    /// Takes out the first of a tenant's that is meant.
+    /// Removes the first matching item of a tenant.
     pub(in crate::reactor) fn remove(
         &mut self,
         tenant: usize,
@@ -138,7 +139,7 @@ impl<T> TurnQueue<T> {
         removed
     }
 
-    /// Forgets everything.
+    /// Drops all items.
     pub(in crate::reactor) fn clear(&mut self) {
         self.pass_over_the_rest();
         for tenant in self.passed_over.drain(..).chain(self.active.drain(..)) {
@@ -170,7 +171,7 @@ mod tests {
         assert!(queue.is_empty());
     }
 
-    /// Where each turn serves one only, all are served one after the other.
+    /// If each turn serves one tenant only, all are served one after the other.
     #[test]
     fn who_was_served_waits_behind_those_that_were_not() {
         let mut queue = TurnQueue::new(1);
@@ -215,7 +216,7 @@ mod tests {
         assert_eq!(drain(&mut queue, usize::MAX), ["before", "a"]);
     }
 
-    /// Where each phase serves one tenant only, all are served one after the other.
+    /// If each phase serves one tenant only, all are served one after the other.
     #[test]
     fn who_was_passed_over_is_first_in_the_next_phase() {
         let mut queue = TurnQueue::new(3);

@@ -1,4 +1,4 @@
-//! The files that the instances of a reactor watch: one descriptor of the system's for all of them.
+//! The watched files of a reactor, by one inotify descriptor.
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -15,70 +15,69 @@ use crate::mail::watch::{Change, WatchFault};
 use crate::plugin::file_calls::FileAnswer;
 use crate::quota::host_memory::Admission;
 
-/// Changes that are taken in one turn, besides those that came with the last of them.
+/// The number of changes after which a turn reads no more from the system.
 const CHANGES_PER_TURN: usize = 256;
 
-/// One that an instance has asked for.
+/// A watch of an instance.
 #[derive(Debug)]
 pub struct Watch {
-    /// The system's number for what is watched; none while a thread opens it.
+    /// The inotify watch descriptor; none while a file thread opens the file.
     pub descriptor: Option<i32>,
-    /// What waits in the instance's queue to be told.
+    /// The kinds of change that are in the instance's queue.
     pub untold: Untold,
-    /// While a thread opens it.
+    /// The pending answer of the file thread.
     pub awaited: Option<FileAnswer<()>>,
-    /// Counts it.
+    /// The resources that it holds.
     pub _admission: Admission,
 }
 
-/// Kinds of change that wait to be told, each once.
+/// A set of kinds of change that are queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Untold(u8);
 
 impl Untold {
-    /// One more; false if one of its kind waits already.
+    /// Adds a kind; false if it is there already.
     pub fn insert(&mut self, change: Change) -> bool {
         let before = self.0;
         self.0 |= 1 << change as u8;
         before != self.0
     }
 
-    /// One is told.
     pub fn remove(&mut self, change: Change) {
         self.0 &= !(1 << change as u8);
     }
 }
 
-/// Who watches what.
+/// All watches of a reactor.
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct Watches {
     watcher: Option<FileWatcher>,
     watchers: HashMap<i32, Vec<(InstanceId, u32)>>,
-    /// Whether the system may have something to tell.
+    /// Whether the system may have more changes.
     may_have_more: bool,
 }
 
 impl Watches {
-    /// Has the descriptor there from the start, for plugins that see folders; to close it takes the system long, so that it
-    /// stays.
+    /// Opens the inotify descriptor at the start, for plugins with granted folders. It is never closed, since closing it may take
+    /// the system long.
     pub(in crate::reactor) fn prepare(&mut self, registry: &Registry) {
         if let Err(fault) = self.watcher(registry) {
-            // The first watch tries again, and its guest is told.
+            // The first watch tries again, and reports the failure to its guest.
             tracing::debug!(?fault, "changes of files cannot be watched yet");
         }
     }
 
-    /// The poll has news.
+    /// The poll reports changes.
     pub(in crate::reactor) fn found(&mut self) {
         self.may_have_more = true;
     }
 
-    /// Whether there may be changes that were not taken.
+    /// Whether changes may be left.
     pub(in crate::reactor) fn may_have_more(&self) -> bool {
         self.may_have_more
     }
 
-    /// Has an open file watched; says its number.
+    /// Watches an open file; returns its watch descriptor.
     pub(in crate::reactor) fn add(
         &mut self,
         registry: &Registry,
@@ -107,7 +106,7 @@ impl Watches {
         self.watcher.as_ref().ok_or(WatchFault::Failed)
     }
 
-    /// One of those who watch something does not any more.
+    /// Removes one watcher of a file.
     pub(in crate::reactor) fn remove(&mut self, descriptor: i32, watcher: (InstanceId, u32)) {
         let Some(watchers) = self.watchers.get_mut(&descriptor) else { return };
         watchers.retain(|known| *known != watcher);
@@ -119,7 +118,7 @@ impl Watches {
         }
     }
 
-    /// What has changed, and who watches it, up to the bound of a turn.
+    /// Takes changes with their watchers, up to the bound of a turn.
     pub(in crate::reactor) fn take(&mut self) -> Vec<(InstanceId, u32, Change)> {
         let mut changes = Vec::new();
         let (watcher, watchers) = (&self.watcher, &mut self.watchers);
@@ -171,7 +170,7 @@ mod tests {
     use super::*;
     use crate::base::arena::Arena;
 
-    /// Where the system has forgotten changes, everybody is told of one: also whose file has not changed.
+    /// If the system's queue has overflowed, every watcher is told of a change, even if its file has not changed.
     #[test]
     fn what_the_system_has_forgotten_may_have_been_anything() {
         let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
@@ -190,7 +189,7 @@ mod tests {
             let file: OwnedFd = File::try_clone(file).unwrap().into();
             watches.add(poll.registry(), &file, (instance, number)).unwrap();
         }
-        // Two that are the same in a row are one to the system.
+        // inotify merges two equal changes in a row.
         for _ in 0..=limit / 2 {
             files[0].write_all(b"x").unwrap();
             files[1].write_all(b"x").unwrap();
@@ -199,7 +198,7 @@ mod tests {
         let (mut turns, mut told) = (0, [0; 3]);
         while watches.may_have_more() {
             let changes = watches.take();
-            // With the rest of what came with the last one, and everybody for what was forgotten.
+            // With the rest of the last read, and one change for every watcher because of the overflow.
             assert!(
                 changes.len() <= CHANGES_PER_TURN + FileWatcher::BUFFER_BYTES / 16 + names.len()
             );
