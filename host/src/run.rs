@@ -56,8 +56,8 @@ use crate::run::signals::SignalWatch;
 use crate::run::supervise::{End, Supervisor};
 use crate::run::watches::{FileWatches, SourceWatch};
 
-/// Loads and checks everything that `config` names, serves nothing. With `tries_connections` each handler that a listener names
-/// has a connection, which nobody has made.
+/// Loads and checks everything that `config` names without serving it. With `tries_connections` each handler that a listener
+/// names gets a simulated connection.
 pub fn check(config: &Config, tries_connections: bool) -> Result<(), StartError> {
     let clock = Clock::system();
     let network =
@@ -74,10 +74,10 @@ fn prepare(config: &Config, clock: &Clock, network: Network) -> Result<Prepared,
         .unwrap_or_else(|panicked| Err(StartError::panicked("preparing the plugins")(panicked)))
 }
 
-/// Serves `config` until it is stopped, and tells the service manager. The code is what the process ends with.
+/// Serves `config` until it is stopped, and reports to the service manager. Returns the exit code of the process.
 ///
-/// With `takes_over` it takes the listeners over from the process that waits at `[host] handover`, if there is one. `attend` is
-/// called once it serves, with the way to ask it for something.
+/// With `takes_over` it takes over the listeners of the process that waits at `[host] handover`, if there is one. `attend` is
+/// called once it serves, with a handle for requests.
 pub fn serve(
     config: &Config,
     signals: &SignalWatch,
@@ -106,8 +106,8 @@ pub fn serve(
     let crew = Crew::new(&config.host, ticker.activity(), sender.clone())?;
     let (reloader, questions) = channel();
     let (to_reload, what_is_served) = channel();
-    // There before the first port is, and it ends with the process: what it is in the middle of may take long, and changes
-    // nothing.
+    // Started before the first port opens. It ends with the process: a reload in progress may take long, and has no
+    // effect until it is complete.
     Threads::new()
         .spawn("reload".to_owned(), move || {
             if let Ok(served) = what_is_served.recv() {
@@ -116,12 +116,12 @@ pub fn serve(
         })
         .map_err(StartError::thread("reloads"))?;
     let locks = PathLocks::take(config).map_err(StartError::Bind)?;
-    // From here on there are paths to remove.
+    // From here on there are paths to remove at the end.
     signals.begin_serving();
     let path = config.host.handover.as_deref();
     let found = path.filter(|_| takes_over).map(Predecessor::find).transpose()?.flatten();
     let (predecessor, handed_over) = found.unzip();
-    // Where nobody hands over, nobody else is to serve.
+    // Without a predecessor no other process may serve.
     let free = path.filter(|_| predecessor.is_none());
     let waiting = free.map(|path| SuccessionPlace::bind(path, false)).transpose()?;
     let bound = bind_all(config, handed_over.unwrap_or_default())?;
@@ -144,7 +144,7 @@ pub fn serve(
             },
         })
     };
-    // The process before has its own until it is relieved.
+    // A predecessor has the address of its admin listener until it is relieved.
     let early = config.admin.as_ref().filter(|_| predecessor.is_none());
     let early = early.map(make_admin).transpose()?;
     if let Some(end) = asked_to_end(&news) {
@@ -159,7 +159,7 @@ pub fn serve(
             served.endpoints.push(Arc::downgrade(&first.endpoint));
             announce(first, &config.plugins[section.plugin].name);
         }
-        // A process that had more reactors has handed over more than there are.
+        // A predecessor with more reactors has handed over more sockets than there are reactors.
         let count = reactors.len();
         for (number, listener) in listeners.into_iter().enumerate() {
             let reactor = &mut reactors[number % count];
@@ -200,7 +200,7 @@ pub fn serve(
         "ready"
     );
     watches.profiles = host.roster().plugins().flat_map(ProfileWatch::of).collect();
-    // Nobody takes it only where the thread has ended, which it does not before this one.
+    // Cannot fail: the thread does not end before this one.
     let _ = to_reload.send(served);
     attend(control).map_err(StartError::thread("who attends"))?;
     let stop_deadline = config.host.limits.stop_deadline;
@@ -221,7 +221,7 @@ pub fn serve(
         End::Whole(code) => {
             drop(admin.lock().take());
             drop(crew);
-            // They may be inside guests, which the ticker has to interrupt.
+            // Workers may be inside guests, which the ticker has to interrupt.
             drop(workers);
             drop(slow);
             drop(files);
@@ -230,7 +230,7 @@ pub fn serve(
             code
         }
         End::Cut(code) => {
-            // Whatever they hang in ends with the process.
+            // Threads that hang end with the process.
             std::mem::forget((admin, crew, workers, slow, files, disposal, ticker));
             code
         }
@@ -238,7 +238,7 @@ pub fn serve(
     Ok(code)
 }
 
-/// What the admin listener is made of, before anything listens.
+/// The admin listener before it listens.
 struct Admin {
     bound: BoundAdmin,
     runtime: AdminRuntime,
@@ -246,7 +246,7 @@ struct Admin {
 }
 
 impl Admin {
-    /// Listens, and serves from now on: a probe is told that the host starts.
+    /// Listens and serves; probes are told that the host is starting.
     fn serve(self, config: &Config) -> Result<AdminThread, StartError> {
         let Admin { bound, runtime, watched } = self;
         let address = bound.address.to_string();
@@ -260,7 +260,7 @@ impl Admin {
     }
 }
 
-/// The reactors' threads: made before the first port opens, so that a machine without room for them is told then.
+/// The carriers' threads. They are started before the first port opens, so that a lack of threads is an error of the start.
 struct Crew(Spares);
 
 impl Crew {
@@ -274,7 +274,7 @@ impl Crew {
                 Departure::Ended(end) => News::Ended(end),
                 Departure::Panicked(panicked) => News::Panicked(panicked),
             };
-            // Nobody listens any more only when the host is leaving anyway.
+            // Fails only while the process is ending.
             let _ = news.send(news_of);
         };
         Spares::start(config.limits.reactors, config.limits.slice, activity, tell)
@@ -282,7 +282,7 @@ impl Crew {
             .map_err(StartError::thread("a reactor"))
     }
 
-    /// Has a reactor carried by one of the threads.
+    /// Gives a reactor to one of the threads.
     fn give(&self, reactor: Reactor) {
         self.0.carry(reactor);
     }
@@ -294,21 +294,21 @@ impl Drop for Crew {
     }
 }
 
-/// What is served does not depend on who watches.
+/// Logs that the host serves without its admin listener.
 fn not_watched(error: &StartError) -> Option<AdminThread> {
     let cause = error.to_string();
     tracing::error!(cause, "there is no admin listener");
     None
 }
 
-/// This process serves now: the one before is relieved, and the next may come.
+/// This process serves now: relieves the predecessor, and waits for a successor.
 fn take_its_place(
     predecessor: Predecessor,
     path: Option<&Path>,
     news: &Sender<News>,
 ) -> Option<SuccessionPlace> {
     if let Err(error) = predecessor.relieve() {
-        // It is listened to in a moment.
+        // The main thread receives it as soon as it supervises.
         let _ = news.send(News::NotRelieved(error));
         return None;
     }
@@ -324,7 +324,7 @@ fn take_its_place(
     }
 }
 
-/// Binds every listener, or takes what was handed over; nothing new listens before every address is ours.
+/// Binds every listener, or takes the sockets that were handed over. None of the new ones listens before all are bound.
 fn bind_all(
     config: &Config,
     mut handed_over: HandedSockets,
@@ -350,7 +350,7 @@ fn listen_all(
     bound.into_iter().enumerate().map(|pair| listen(pair).map_err(StartError::Bind)).collect()
 }
 
-/// Whether something has asked the host to end before it began to serve.
+/// Whether a signal or a panic ends the host before it serves.
 fn asked_to_end(news: &Receiver<News>) -> Option<Result<ExitCode, StartError>> {
     news.try_iter().find_map(|news| match news {
         News::Signal(signal) => Some(Ok(signals::exit_code(signal).into())),

@@ -1,6 +1,6 @@
-//! Where the host is watched and told what to do: an HTTP server on a thread of its own, and in no loop.
+//! The admin listener: an HTTP server on a thread of its own, outside the loops.
 //!
-//! It reads what the loops count without asking them. What only a loop knows it is asked by mail, a bounded part at a time.
+//! It reads the counters of the loops directly. What only a loop knows it requests by mail, a page at a time.
 
 pub mod client;
 mod clients;
@@ -31,13 +31,13 @@ use crate::net::listener::admin::AdminListener;
 use crate::run::admin::server::Server;
 use crate::run::admin::watched::WatchedHost;
 
-/// How long the thread may take to end: an answer that is being made is not waited for longer.
+/// How long the end of the host waits for the thread.
 const LONGEST_END: Duration = Duration::from_secs(1);
 
-/// Commands that wait for the main thread at once; further ones wait for these.
+/// The most commands that wait for the main thread at once; further ones are queued.
 const COMMANDS_AT_ONCE: usize = 2;
 
-/// What the thread needs of the system, before anything is served.
+/// The runtime of the thread, made before anything is served.
 #[derive(Debug)]
 pub(in crate::run) struct AdminRuntime(Runtime);
 
@@ -49,18 +49,18 @@ pub(in crate::run) struct AdminThread {
 }
 
 impl AdminRuntime {
-    /// Asks the system for it.
+    /// Makes the runtime.
     ///
     /// # Errors
-    /// When it has no more descriptors.
+    /// When the system has no file descriptors left.
     pub(in crate::run) fn new() -> io::Result<AdminRuntime> {
         let mut runtime = Builder::new_current_thread();
-        // Whoever waits for the main thread does so beside the answers to others.
+        // Commands that wait for the main thread block threads of their own and not the server.
         runtime.max_blocking_threads(COMMANDS_AT_ONCE).enable_io().enable_time();
         runtime.build().map(AdminRuntime)
     }
 
-    /// Serves from now on.
+    /// Starts the thread.
     ///
     /// # Errors
     /// When the system has no more threads.
@@ -73,7 +73,7 @@ impl AdminRuntime {
         let (stop, stopped) = oneshot::channel();
         let mut threads = Threads::new();
         threads.spawn("admin".to_owned(), move || {
-            // The loops come first, and whoever asks often is not to take their cores.
+            // Frequent requests must not take CPU time from the loops.
             if let Err(error) = lower_priority() {
                 tracing::debug!(%error, "the admin listener keeps its priority");
             }
@@ -86,11 +86,11 @@ impl AdminRuntime {
                 };
                 tokio::select! {
                     never = server.run() => match never {},
-                    // A sender that is gone says the same.
+                    // A dropped sender stops the server too.
                     _ = stopped => {}
                 }
             });
-            // A command that the main thread does not answer any more is left.
+            // A command that the main thread no longer answers is abandoned.
             runtime.shutdown_background();
         })?;
         Ok(AdminThread { threads: Some(threads), stop: Some(stop) })

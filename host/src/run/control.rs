@@ -1,45 +1,45 @@
-//! What the operator may ask of a running host: by a signal, by the command line, or at the admin listener.
+//! Requests of the operator to a running host: by a signal, by the command line, or at the admin listener.
 //!
-//! Whoever asks does not wait for the main thread, and the main thread waits for nobody: a request is news to it, and the
-//! answer comes when there is one. A reload may take as long as its components take to compile.
+//! A request is an event for the main thread, which never blocks on it: the answer is sent later. A reload may take as long
+//! as its components take to compile.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::run::news::News;
 
-/// What may be asked.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Read the configuration again, and serve it if it is good.
+    /// Read the configuration again, and serve it if it is valid.
     Reload,
-    /// Give a plugin no new instances, as if it had trapped too often; those that it has go on.
+    /// Give a plugin no new instances, as in quarantine; existing ones continue.
     Park {
-        /// Its name.
+        /// The plugin's name.
         plugin: String,
     },
-    /// Give a plugin no new connections, and bring those that it has accepted to their end within its `drain_deadline`.
+    /// Give a plugin no new connections, and drain the accepted ones within its `drain_deadline`.
     Drain {
-        /// Its name.
+        /// The plugin's name.
         plugin: String,
     },
-    /// Let a plugin have everything again, whether it was parked, is drained or has trapped too often.
+    /// End parking, draining or quarantine of a plugin.
     Resume {
-        /// Its name.
+        /// The plugin's name.
         plugin: String,
     },
 }
 
-/// What was done.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ControlAnswer {
-    /// The configuration is served that the file has now.
+    /// The configuration was reloaded.
     Reloaded,
-    /// The plugin has no new instances.
+    /// The plugin gets no new instances.
     Parked,
-    /// The plugin has no new connections, and those that it has are told to end.
+    /// The plugin gets no new connections, and the accepted ones are being drained.
     Draining,
-    /// The plugin may have everything.
+    /// The plugin gets instances and connections again.
     Resumed,
 }
 
@@ -49,17 +49,17 @@ pub enum ControlRefusal {
     /// There is no plugin of that name.
     UnknownPlugin(String),
     /// The new configuration cannot be served: its error, with file, line, key, cause and remedy as at a start. The host
-    /// serves what it served before.
+    /// continues with the old one.
     Reload(String),
-    /// The host is about to end.
+    /// The host is stopping.
     Stopping,
 }
 
-/// Asks one host. Clones ask the same.
+/// Sends requests to a host. Clones send to the same one.
 #[derive(Debug, Clone)]
 pub struct Control(Sender<News>);
 
-/// A request that was made.
+/// The pending answer of a request.
 #[derive(Debug)]
 pub struct PendingAnswer(Receiver<Result<ControlAnswer, ControlRefusal>>);
 
@@ -75,10 +75,10 @@ impl Control {
         Control(news)
     }
 
-    /// Asks; the answer comes to what this gives.
+    /// Sends a request.
     pub fn ask(&self, request: Request) -> PendingAnswer {
         let (to, answer) = channel();
-        // Where the main thread listens no more, nobody has the other end and `wait` says so.
+        // If the main thread has ended the sender of the answer is dropped, which `wait` reports.
         let _ = self.0.send(News::Asked(ControlQuestion { request, to }));
         PendingAnswer(answer)
     }
@@ -88,19 +88,19 @@ impl PendingAnswer {
     /// Waits for the answer.
     ///
     /// # Errors
-    /// Why nothing was done.
+    /// Why the request was refused.
     pub fn wait(self) -> Result<ControlAnswer, ControlRefusal> {
         self.0.recv().unwrap_or(Err(ControlRefusal::Stopping))
     }
 }
 
 impl ControlQuestion {
-    /// The request of one who needs no answer.
+    /// A request whose answer is not needed.
     pub(super) fn unanswered(request: Request) -> ControlQuestion {
         ControlQuestion { request, to: channel().0 }
     }
 
-    /// Tells whoever asked; he may have gone.
+    /// Sends the answer; the receiver may be gone.
     pub(super) fn answer(self, answer: Result<ControlAnswer, ControlRefusal>) {
         let _ = self.to.send(answer);
     }

@@ -1,4 +1,4 @@
-//! File descriptors: as many as the system gives, and enough for what the configuration allows at once.
+//! The limit of file descriptors: raised as far as possible, and checked against the limits of the configuration.
 
 use std::io;
 
@@ -9,17 +9,17 @@ use crate::config::error::{ConfigError, Problem};
 use crate::config::limits;
 use crate::config::model::{Config, PluginConfig};
 
-/// Descriptors of everything but listeners and connections: polls, the log, folders, compiled components.
+/// Descriptors for everything but listeners and connections: polls, the log, folders, compiled components.
 const KEPT: u64 = 128;
-/// Descriptors that may still be opened besides those that are open when everything is loaded.
+/// Descriptors that the host may open after everything is loaded.
 const OPENED_LATER: u64 = 64;
 /// Descriptors of a reactor: its poll, its waker.
 const OF_A_REACTOR: u64 = 4;
-/// Descriptors of the admin listener besides its clients: its socket twice, its poll and its waker, a file that it looks at.
+/// Descriptors of the admin listener besides its clients: its socket twice, its poll and its waker, a file that it checks.
 const OF_THE_ADMIN: u64 = 6;
-/// Descriptors that guests have at least.
+/// The fewest descriptors of guests.
 const FEWEST: u64 = 16;
-/// Where Linux lists the descriptors of a process.
+/// The folder in which Linux lists the descriptors of a process.
 const OPEN: &str = "/proc/self/fd";
 
 /// Raises the soft limit of open files to the hard one.
@@ -34,12 +34,12 @@ pub(super) fn raise() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
 }
 
-/// How many this process may have open.
+/// The limit of this process.
 pub fn most() -> u64 {
     getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
 }
 
-/// How many are left to guests, besides those that are open and those that the host itself opens.
+/// The descriptors for guests: those that are neither open nor needed by the host itself.
 pub(super) fn for_guests(config: &Config) -> u32 {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     left(config, limit, open())
@@ -51,30 +51,30 @@ fn left(config: &Config, limit: u64, open: u64) -> u32 {
     let admin = admin.map_or(0, |admin| u64::from(admin.limits.clients) + OF_THE_ADMIN);
     let own = (config.listeners.len() as u64 + OF_A_REACTOR) * reactors + admin;
     let left = limit.saturating_sub(open + OPENED_LATER + own);
-    // With fewer than that the system itself refuses, and listeners wait.
+    // If there are fewer than that the system refuses, and listeners pause.
     u32::try_from(left.max(FEWEST)).unwrap_or(u32::MAX)
 }
 
-/// Those that are open; a component has one for each of its modules with data, so that there may be many.
+/// The number of open descriptors. A component has one for each module with data, so there may be many.
 fn open() -> u64 {
     std::fs::read_dir(OPEN).map_or(0, |entries| entries.count() as u64)
 }
 
-/// Looks whether there are enough. What was left to the defaults may be more than there is: at the end of the
-/// descriptors listeners wait. What was written must fit.
+/// Checks that there are enough. Default limits may exceed the number: when descriptors run out, listeners pause.
+/// Configured limits must fit.
 ///
 /// # Errors
-/// When the written bounds of connections do not fit.
+/// When configured limits of connections do not fit.
 pub(super) fn admit(config: &Config) -> Result<(), ConfigError> {
-    // The soft limit is the hard one by now, as far as that went.
+    // The soft limit has been raised to the hard one, if that was possible.
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     check(config, limit, KEPT.max(open() + OPENED_LATER))
 }
 
-/// The same for a configuration that comes to a running host: what is open now may be what the old one allows.
+/// The same for a reload, where open descriptors may be those that the old configuration allows.
 ///
 /// # Errors
-/// When the written bounds of connections do not fit.
+/// When configured limits of connections do not fit.
 pub(super) fn admit_more(config: &Config) -> Result<(), ConfigError> {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     check(config, limit, KEPT)
@@ -113,7 +113,7 @@ fn check(config: &Config, limit: u64, kept: u64) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Connections that a plugin may have at once, and the key that says so.
+/// The most connections of a plugin, and the key that sets them.
 struct Connections {
     key: String,
     count: u64,
@@ -163,7 +163,7 @@ mod tests {
                      descriptors, and this process may have 1000; lower it, or start the host with \
                      ulimit -n 1001";
         check_text("connections = 872", 1000, Some(error));
-        // Nothing may be connected to, so nothing is.
+        // Without `allow.connect` there are no outgoing connections.
         check_text("connections = 1\noutgoing = 5000", 1000, None);
     }
 }

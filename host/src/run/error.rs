@@ -1,4 +1,4 @@
-//! What keeps a host from starting.
+//! Errors of a start.
 
 use std::{fmt, io};
 
@@ -10,7 +10,7 @@ use crate::engine::fault::LoadError;
 use crate::log::trap;
 use crate::net::listener::error::BindError;
 
-/// What keeps a host from starting, one variant for each exit code.
+/// An error of a start, one variant for each exit code.
 #[derive(Debug)]
 pub enum StartError {
     /// The configuration is wrong.
@@ -19,12 +19,12 @@ pub enum StartError {
     Load(LoadError),
     /// An address cannot be served.
     Bind(BindError),
-    /// The operating system or the engine refused something that no file decides.
+    /// A failure of the operating system or the engine that no file causes.
     Internal(String),
 }
 
 impl StartError {
-    /// The code that the process ends with.
+    /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Internal(_) => 1,
@@ -35,10 +35,10 @@ impl StartError {
     }
 }
 
-/// The remedy for a thread that cannot be started.
+/// The remedy if a thread cannot be started.
 const MORE_THREADS: &str =
     "allow this user more processes (ulimit -u), or the host's control group (pids.max)";
-/// The system's words for it.
+/// The system's message for that.
 const NO_THREAD: &str = "Resource temporarily unavailable";
 
 impl From<ComponentsError> for StartError {
@@ -62,12 +62,12 @@ impl From<EngineError> for StartError {
 }
 
 impl StartError {
-    /// For `map_err`: what was being done when it failed.
+    /// For `map_err`: an internal error with the action that failed.
     pub(super) fn internal<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> StartError {
         move |error| StartError::Internal(format!("{what}: {error}"))
     }
 
-    /// For `map_err`: whose thread could not be started.
+    /// For `map_err`: a thread of `whose` could not be started.
     pub fn thread<E: fmt::Display>(whose: &'static str) -> impl Fn(E) -> StartError {
         move |error| {
             StartError::Internal(format!(
@@ -76,7 +76,7 @@ impl StartError {
         }
     }
 
-    /// For `map_err`: what was being made, which has a poll and may have a thread.
+    /// For `map_err`: something with a poll, and perhaps a thread, could not be made.
     pub(super) fn made(what: &'static str) -> impl Fn(io::Error) -> StartError {
         move |error| match error.kind() {
             io::ErrorKind::WouldBlock => StartError::thread(what)(error),
@@ -84,7 +84,7 @@ impl StartError {
         }
     }
 
-    /// For `map_err`: what was being done when a library panicked, as some do for want of a thread.
+    /// For `map_err`: a library has panicked during an action, as some do for lack of a thread.
     pub fn panicked(what: &'static str) -> impl Fn(Panicked) -> StartError {
         move |Panicked { cause, .. }| {
             let is_for_want = cause.contains(NO_THREAD);

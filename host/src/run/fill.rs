@@ -1,4 +1,4 @@
-//! `sandloop compile`: the compile cache filled ahead of the start that needs it, in an image's build for example.
+//! `sandloop compile`: fills the compile cache before a start, in the build of an image for example.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::engine::compile::{CodeOrigin, Compiler};
 use crate::engine::components::Components;
 use crate::run::error::StartError;
 
-/// What became of one plugin's component.
+/// The result for one plugin's component.
 #[derive(Debug)]
 pub struct Filled {
     plugin: String,
@@ -28,7 +28,7 @@ impl fmt::Display for Filled {
     }
 }
 
-/// Compiles every component of `config` into its cache. Links and serves nothing.
+/// Compiles every component of `config` into its cache, without linking or serving.
 ///
 /// # Errors
 /// When there is no cache to fill, a component cannot be compiled, or not all could be written.

@@ -1,4 +1,4 @@
-//! What a reload cannot change: it is refused by name.
+//! Keys that a reload cannot change.
 
 use std::fmt::Debug;
 
@@ -6,7 +6,7 @@ use crate::config::error::{ConfigError, Problem};
 use crate::config::model::Config;
 use crate::config::reloading::{self, AtReload};
 
-/// Compares what cannot change in a running host.
+/// Checks that no key has changed that a running host cannot change.
 ///
 /// # Errors
 /// The first key that differs.
@@ -50,7 +50,7 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
     Ok(())
 }
 
-/// The keys of `[host]` whose values are texts, as they may be written.
+/// The keys of `[host]` with text values, as configured.
 fn texts(config: &Config) -> [(&'static str, String); 4] {
     let host = &config.host;
     let word = |value: &dyn Debug| format!("{:?}", format!("{value:?}").to_lowercase());

@@ -1,5 +1,5 @@
-//! An upgrade of the binary: the process that is started next takes the listeners over from the one that serves, which drains
-//! when the other is ready, and goes on as before if it never is.
+//! Handover for an upgrade of the binary: the next process takes the listeners over from the one that serves, which drains when
+//! the other is ready, and continues as before if it never is.
 //!
 //! ```text
 //! next: take over 1                     serves: listener tcp://127.0.0.1:80   with its sockets, for each
@@ -23,7 +23,7 @@ use crate::net::listener::passing::{
 use crate::run::error::StartError;
 use crate::run::news::News;
 
-/// How long one process waits for the other's next word. What takes long is done before the first of them.
+/// How long one process waits for the other's next message. Slow work is done before the first one.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 const TAKE_OVER: &str = "take over 1";
@@ -32,7 +32,7 @@ const END: &str = "end";
 const READY: &str = "ready";
 const DRAINING: &str = "draining";
 
-/// The process that has served until now.
+/// The previous process, which serves until it is relieved.
 #[derive(Debug)]
 pub(super) struct Predecessor {
     peer: PassingPeer,
@@ -40,7 +40,7 @@ pub(super) struct Predecessor {
 }
 
 impl Predecessor {
-    /// The one that waits at `path`, and its listeners; none where nobody does.
+    /// Connects to the process that waits at `path`, and takes its listeners; none if there is none.
     pub(super) fn find(path: &Path) -> Result<Option<(Predecessor, HandedSockets)>, StartError> {
         let failed = |error: io::Error| {
             StartError::Internal(format!("taking over by {}: {error}", path.display()))
@@ -53,12 +53,12 @@ impl Predecessor {
         Ok(Some((Predecessor { peer, path: path.to_owned() }, handed_over)))
     }
 
-    /// This process serves now. An error says that the other one goes on.
+    /// Tells the previous process that this one serves now. After an error the other one continues.
     pub(super) fn relieve(self) -> io::Result<()> {
         let said = self.peer.say(READY, &[]).and_then(|()| self.peer.hear());
         match said {
             Ok((words, _)) if words == DRAINING => Ok(()),
-            // It may have come to its end just now.
+            // It may have ended just now.
             _ if PassingPeer::find(&self.path).is_ok_and(|other| other.is_none()) => Ok(()),
             Ok(_) => Err(io::Error::other("the process that serves goes on serving")),
             Err(error) => Err(error),
@@ -82,26 +82,26 @@ fn receive(peer: &PassingPeer) -> io::Result<HandedSockets> {
     }
 }
 
-/// The place where the process is waited for that takes over.
+/// The socket at which the next process is waited for.
 #[derive(Debug)]
 pub(super) struct SuccessionPlace(PassingListener);
 
-/// Waits there, for as long as this is kept.
+/// Waits for the next process until it is dropped.
 #[derive(Debug)]
 pub(super) struct Succession {
     _place: SuccessionPlace,
 }
 
 impl SuccessionPlace {
-    /// Takes the place, from the process that has handed over if this one has taken over.
+    /// Binds the socket; if this process has taken over, replaces that of the previous one.
     pub(super) fn bind(path: &Path, has_taken_over: bool) -> Result<SuccessionPlace, StartError> {
         PassingListener::bind(path, has_taken_over)
             .map(SuccessionPlace)
             .map_err(|fault| StartError::Internal(not_waiting(path, &fault)))
     }
 
-    /// Begins to wait. What is served then is handed over, and is news. `relieved` gives up what cannot be handed over, just
-    /// before the other process is told that it may have it.
+    /// Begins to wait. The listeners that are served at that time are handed over, which is reported to the main thread.
+    /// `relieved` releases what cannot be handed over, just before the other process may take it.
     pub(super) fn begin(
         self,
         news: Sender<News>,
@@ -142,7 +142,7 @@ fn wait(waiter: &Waiter, news: &Sender<News>, relieved: &impl Fn()) {
         };
         match hand_over(&peer, relieved) {
             Ok(()) => {
-                // Nobody listens any more only when the host is leaving anyway.
+                // Fails only while the process is ending.
                 let _ = news.send(News::HandedOver);
                 return;
             }
@@ -154,7 +154,7 @@ fn wait(waiter: &Waiter, news: &Sender<News>, relieved: &impl Fn()) {
     }
 }
 
-/// Hands everything over, and waits until the other process serves it.
+/// Hands the listeners over, and waits until the other process serves them.
 fn hand_over(peer: &PassingPeer, relieved: &impl Fn()) -> io::Result<()> {
     peer.wait_for(LONGEST_SILENCE)?;
     expect(peer, TAKE_OVER)?;

@@ -1,11 +1,11 @@
-//! Programs that are never started: told to the operator, since nothing else would.
+//! Warnings about programs that are never started.
 
 use crate::config::model::{Config, Isolation, PluginConfig};
 use crate::contract::export::Export;
 use crate::engine::template::Templates;
 
-/// Tells of each plugin that exports `lifecycle`, and whose sandboxes are those of its connections: there is none in which it would
-/// be called.
+/// Warns of each plugin that exports `lifecycle` and has a sandbox for each connection only: no sandbox exists in which
+/// `lifecycle` would be called.
 pub(super) fn tell(config: &Config, templates: &Templates) {
     for template in templates.iter() {
         let plugin = &template.plugin;
@@ -23,7 +23,7 @@ pub(super) fn tell(config: &Config, templates: &Templates) {
 }
 
 fn is_never_made(config: &Config, section: &PluginConfig) -> bool {
-    // What is spawned lives by its mailbox.
+    // Spawned processes have a mailbox instead.
     let is_spawned = || config.plugins.iter().any(|other| other.allow.may_spawn(&section.name));
     section.isolation == Isolation::Connection && !is_spawned()
 }

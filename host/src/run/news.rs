@@ -1,4 +1,4 @@
-//! What the main thread waits for.
+//! Events of the main thread.
 
 use std::io;
 
@@ -7,25 +7,25 @@ use crate::reactor::exit::Exit;
 use crate::run::control::ControlQuestion;
 use crate::run::watches::Reloaded;
 
-/// What the main thread waits for.
+/// An event of the main thread.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// A signal that asks to stop.
+    /// A signal that stops the host.
     Signal(i32),
-    /// A signal that asks to let quarantined plugins have instances again, and to reload.
+    /// SIGHUP: resume quarantined plugins, and reload.
     Hangup,
-    /// A reload is over; what has changed, where it was taken.
+    /// A reload has ended; with its changes if it was applied.
     ReloadOver(Option<Reloaded>),
-    /// The operator asks for something.
+    /// A request of the operator.
     Asked(ControlQuestion),
-    /// A signal that asks what is in use and what was counted.
+    /// SIGUSR1: log use and counters.
     Count,
     /// Another process has taken the listeners over.
     HandedOver,
-    /// This one was to take over, and the other goes on.
+    /// Taking over has failed, and the previous process continues.
     NotRelieved(io::Error),
     /// A reactor has ended.
     Ended(Result<io::Result<Exit>, Panicked>),
-    /// Another thread has panicked, and what it did is not done any more.
+    /// A thread has panicked and is gone.
     Panicked(Panicked),
 }

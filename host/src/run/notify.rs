@@ -1,7 +1,7 @@
-//! What the service manager is told that has started the host, systemd as a rule: sd_notify(3).
+//! Notifications to the service manager, usually systemd: sd_notify(3).
 //!
-//! Forty lines over a datagram socket, and not one of the libraries for it: these wait until the manager has room, and the thread
-//! that supervises the host waits for nobody. The variables stay as they are, since nothing that the host starts inherits them.
+//! Implemented here, since the libraries block until the manager has room, and the main thread must not block. The
+//! variables of the environment are kept, since no child process inherits them.
 
 use std::fmt::Write as _;
 use std::io;
@@ -15,16 +15,16 @@ use crate::base::os;
 use crate::base::thread::Threads;
 use crate::clock;
 
-/// How long the manager is asked to wait for more while the plugins are made ready; this is asked three times as often.
+/// The time by which the start-up time-out is extended while the plugins are prepared; extended three times as often.
 const START_PATIENCE: Duration = Duration::from_secs(30);
-/// Most bytes of a status: `systemctl status` has one line for it.
+/// The most bytes of a status, which `systemctl status` shows in one line.
 const STATUS_MAX: usize = 400;
 
-/// The service manager, where there is one.
+/// The service manager, if there is one.
 #[derive(Debug, Default)]
 pub struct ServiceManager {
     told: Option<Arc<NotifySocket>>,
-    /// Why it is told nothing, where the environment names one.
+    /// Why it cannot be reached, if the environment names one.
     fault: Option<String>,
 }
 
@@ -33,12 +33,12 @@ struct NotifySocket {
     socket: UnixDatagram,
     manager: SocketAddr,
     watchdog: Option<Duration>,
-    /// What it had no room for; only the newest state is of use.
+    /// The newest state, if the manager had no room for it.
     owed: Mutex<Option<String>>,
 }
 
 impl ServiceManager {
-    /// The manager that the environment names: `NOTIFY_SOCKET`, with the watchdog of `WATCHDOG_USEC` and `WATCHDOG_PID`.
+    /// The manager of the environment: `NOTIFY_SOCKET`, with the watchdog of `WATCHDOG_USEC` and `WATCHDOG_PID`.
     pub fn of_environment() -> ServiceManager {
         let named = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
         let variable = |name| std::env::var(name).ok();
@@ -50,13 +50,13 @@ impl ServiceManager {
         }
     }
 
-    /// How long the host may be silent before it counts as dead; none where nobody watches.
+    /// The watchdog's time-out; none if there is no watchdog.
     pub(super) fn watchdog(&self) -> Option<Duration> {
         self.told.as_ref().and_then(|told| told.watchdog)
     }
 
-    /// The start has begun. Until what this answers is dropped, the manager is asked for as much time as it takes: compiling has
-    /// bounds of its own.
+    /// Notes that the start has begun. Until the returned value is dropped the start-up time-out is extended again and again:
+    /// compilation has bounds of its own.
     ///
     /// # Errors
     /// When the operating system has no more threads.
@@ -69,7 +69,7 @@ impl ServiceManager {
         }
         let Some(told) = self.told.clone() else { return Ok(Starting { _ends: None }) };
         told.state(&format!("STATUS=loading plugins: {plugins}"));
-        // Where there is no room now, there is the next time.
+        // If the manager has no room now, the next extension will do.
         let _ = told.send(&extension(START_PATIENCE));
         let (ends, ended) = channel();
         Threads::new().spawn("start".to_owned(), move || {
@@ -80,28 +80,28 @@ impl ServiceManager {
         Ok(Starting { _ends: Some(ends) })
     }
 
-    /// Every port is open and every plugin has begun, or a reload is over.
+    /// READY: every port is open and every plugin has started, or a reload has ended.
     pub(super) fn ready(&self, status: &str) {
         self.state(&format!("READY=1\nSTATUS={}", one_line(status)));
     }
 
-    /// A reload begins; [`ServiceManager::ready`] says that it is over.
+    /// RELOADING, until [`ServiceManager::ready`].
     pub(super) fn reloading(&self) {
         let now = clock::monotonic().as_micros();
         self.state(&format!("RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=reloading"));
     }
 
-    /// The stop has begun, and takes as long as this.
+    /// STOPPING: the stop has begun and may take `longest`.
     pub(super) fn stopping(&self, longest: Duration) {
         self.state(&format!("STOPPING=1\nSTATUS=stopping\n{}", extension(longest)));
     }
 
-    /// Why there will be no host.
+    /// The start has failed.
     pub fn failed(&self, cause: &str) {
         self.state(&format!("STATUS={}", one_line(cause)));
     }
 
-    /// The host lives.
+    /// Keeps the watchdog from firing.
     pub(super) fn alive(&self) {
         if let Some(told) = &self.told {
             // As above.
@@ -109,12 +109,12 @@ impl ServiceManager {
         }
     }
 
-    /// Whether there is something to tell again, because the manager had no room.
+    /// Whether a state has to be sent again because the manager had no room.
     pub(super) fn owes(&self) -> bool {
         self.told.as_ref().is_some_and(|told| told.lock().is_some())
     }
 
-    /// Tells it again.
+    /// Sends it again.
     pub(super) fn tell_again(&self) {
         let owed = self.told.as_ref().and_then(|told| told.lock().take());
         if let Some(owed) = owed {
@@ -129,7 +129,7 @@ impl ServiceManager {
     }
 }
 
-/// While it lives the manager is asked for time.
+/// Extends the start-up time-out until it is dropped.
 #[derive(Debug)]
 pub(super) struct Starting {
     _ends: Option<Sender<()>>,
@@ -147,7 +147,7 @@ impl NotifySocket {
         Ok(NotifySocket { socket, manager, watchdog, owed: Mutex::default() })
     }
 
-    /// Tells a state, or keeps it where there is no room.
+    /// Sends a state, or keeps it if the manager has no room.
     fn state(&self, lines: &str) {
         *self.lock() = None;
         if self.send(lines) == Err(io::ErrorKind::WouldBlock) {
@@ -158,7 +158,7 @@ impl NotifySocket {
     fn send(&self, lines: &str) -> Result<(), io::ErrorKind> {
         let sent = self.socket.send_to_addr(lines.as_bytes(), &self.manager);
         sent.map(drop).map_err(|error| {
-            // Whoever has started the host may be gone, and the host serves all the same.
+            // The manager may be gone, which does not affect the host.
             tracing::debug!(%error, lines, "the service manager is not told");
             error.kind()
         })
@@ -174,7 +174,7 @@ fn extension(longest: Duration) -> String {
     format!("EXTEND_TIMEOUT_USEC={}", longest.as_micros())
 }
 
-/// The watchdog that these variables ask for, of this process.
+/// The time-out of the watchdog, if these variables are for this process.
 fn watchdog(microseconds: Option<String>, process: Option<String>) -> Option<Duration> {
     let this = std::process::id().to_string();
     let is_ours = process.is_none_or(|process| process == this);
@@ -182,7 +182,7 @@ fn watchdog(microseconds: Option<String>, process: Option<String>) -> Option<Dur
     (0 < microseconds).then(|| Duration::from_micros(microseconds))
 }
 
-/// Text that cannot be taken for further lines.
+/// Makes a text one line, so that it cannot add variables.
 fn one_line(text: &str) -> String {
     let mut line = String::new();
     for character in text.chars().take_while(|character| *character != '\n') {

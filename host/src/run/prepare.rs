@@ -1,4 +1,4 @@
-//! Everything before the first port: the engine, every plugin, a first instance of each, every program's
+//! Preparing a host before the first port opens: the engine, every plugin, a first instance of each, every program's
 //! `prepare`.
 
 use std::sync::Arc;
@@ -35,29 +35,29 @@ use crate::workers::resolver::Resolver;
 use crate::workers::slow_lane;
 use crate::workers::slow_lane::SlowLane;
 
-/// A host that could begin to serve.
+/// A host that is ready to serve.
 pub struct Prepared {
-    /// What it serves: the configuration, without the plugins that are left out.
+    /// Its configuration, without the plugins that are left out.
     pub config: Config,
-    /// Why those are: compiling them comes to no end.
+    /// The errors of plugins that are left out because their compilation did not end.
     pub left_out: Vec<LoadError>,
-    /// The reactors, with the programs that begin with them.
+    /// The reactors, with their programs.
     pub reactors: Vec<Reactor>,
-    /// What a reload goes on from; its endpoints are yet to be bound.
+    /// The state from which a reload starts; its endpoints are not bound yet.
     pub(super) served: Served,
-    /// What all share.
+    /// The shared state.
     pub host: Arc<HostShared>,
-    /// Make calls into file systems for guests.
+    /// The threads for calls into file systems.
     pub files: FileThreads,
-    /// Measures slices.
+    /// The ticker.
     pub ticker: Ticker,
-    /// Do deferred work.
+    /// The threads for deferred work.
     pub workers: Workers,
-    /// Where handlers go on that outlive their slice.
+    /// The threads of the slow lane.
     pub slow: slow_lane::SlowLaneThreads,
-    /// Gives back what ended instances leave behind.
+    /// The thread that releases resources of ended instances.
     pub disposal: DisposalThread,
-    /// The sandboxes of the whole host.
+    /// The instance quota.
     pub quota: InstanceQuota,
 }
 
@@ -67,7 +67,7 @@ impl Prepared {
         Prepared::on(config, clock, Network::System)
     }
 
-    /// The same, where the sockets come from this network.
+    /// The same with this network.
     pub(super) fn on(
         config: &Config,
         clock: &Clock,
@@ -80,7 +80,7 @@ impl Prepared {
         Prepared::of(components, clock, network)
     }
 
-    /// The same of components that are loaded, where the sockets come from this network.
+    /// The same for components that are loaded, with this network.
     pub fn of(
         components: Components,
         clock: &Clock,
@@ -215,7 +215,7 @@ impl Prepared {
         })
     }
 
-    /// Makes one connection of each handler that a listener names; see `Caller::connect`.
+    /// Tries a simulated connection with each handler that a listener names; see `Caller::connect`.
     pub(super) fn try_connections(&self) -> Result<(), StartError> {
         let Some(reactor) = self.reactors.first() else { return Ok(()) };
         let (config, env) = (&self.config, reactor.env());

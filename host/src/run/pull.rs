@@ -1,4 +1,4 @@
-//! `sandloop pull`: what a configuration fetches, fetched ahead of the start that needs it.
+//! `sandloop pull`: fetches the components of a configuration before a start.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::engine::fault::LoadError;
 use crate::engine::source::{Component, Sources};
 use crate::run::error::StartError;
 
-/// What became of one plugin's component.
+/// The result for one plugin's component.
 #[derive(Debug)]
 pub struct Pulled {
     plugin: String,
@@ -28,10 +28,10 @@ impl fmt::Display for Pulled {
     }
 }
 
-/// Fetches every component of `config` that is not a file of this machine into the store, unless it is there.
+/// Fetches every component of `config` that is not a local file into the store, unless it is there already.
 ///
 /// # Errors
-/// When there is no store, or a component cannot be had, or not as it must be.
+/// When there is no store, or a component cannot be fetched or fails its checks.
 pub fn pull(config: &Config) -> Result<Vec<Pulled>, StartError> {
     let sources = Sources::of(&config.host);
     let from_elsewhere = config.plugins.iter().filter(|it| it.component.file().is_none());

@@ -1,5 +1,5 @@
-//! A reload: the configuration is read, checked, compiled and tried on a thread of its own, while the reactors serve and the
-//! main thread takes signals. Then everything is swapped, or nothing.
+//! Reloads: the configuration is read, checked, compiled and tried on a thread of its own, while the reactors serve and the
+//! main thread handles signals. Then everything is replaced, or nothing.
 
 mod places;
 pub(in crate::run) mod probation;
@@ -44,19 +44,18 @@ use crate::workers::deferred;
 use crate::workers::file_threads::FileCrew;
 use crate::workers::resolver::Resolver;
 
-/// A reactor as a reload needs it.
+/// What a reload needs of a reactor.
 pub(super) struct Reached {
-    /// What surrounds its instances.
+    /// The environment of its instances.
     pub(super) env: Env,
-    /// The way to it.
+    /// The sender of changes.
     pub(super) changes: ReactorChanges,
 }
 
-/// What a host serves, and all that it takes to serve something else.
+/// What a host serves, and all that a reload needs to replace it.
 pub(super) struct Served {
-    /// The configuration.
     pub(super) config: Config,
-    /// By section of that. They are the reactors': with the last of these the path of a Unix socket goes.
+    /// By section. The reactors own them: the path of a Unix socket is removed with the last reference.
     pub(super) endpoints: Vec<Weak<Endpoint>>,
     pub(super) templates: Templates,
     pub(super) versions: Versions,
@@ -69,13 +68,13 @@ pub(super) struct Served {
     pub(super) activity: Activity,
     pub(super) clock: Clock,
     pub(super) reactors: Vec<Reached>,
-    /// The number of the last reload that was taken.
+    /// The number of the last reload that was applied.
     pub(super) generation: u32,
-    /// What has changed of late.
+    /// New versions on probation.
     pub(super) probations: Probations,
 }
 
-/// What a reload has changed, for the log.
+/// The changes of a reload, for the log.
 #[derive(Debug, Default)]
 struct Summary {
     changed: Vec<String>,
@@ -85,7 +84,7 @@ struct Summary {
     closed: usize,
 }
 
-/// Does reloads, one after the other, until nobody can ask any more. Those that were asked for meanwhile are one.
+/// Handles reloads one after the other, until all senders are gone. Requests that come during a reload are merged into one.
 pub(super) fn serve(
     mut served: Served,
     questions: &Receiver<ControlQuestion>,
@@ -104,7 +103,7 @@ pub(super) fn serve(
     }
 }
 
-/// Does a step of which nothing is taken where it panics.
+/// Does a step, and turns a panic into an error. A step has no effect unless it succeeds.
 fn guarded<T>(step: impl FnOnce() -> Result<T, StartError>) -> Result<T, StartError> {
     panics::catch(step).unwrap_or_else(|panicked| {
         panics::survive(&panicked);
@@ -120,7 +119,7 @@ impl Served {
         let took = now.since(begun);
         match done {
             Ok((summary, reloaded)) => {
-                // Nobody listens any more only when the host is leaving.
+                // Fails only while the process is ending.
                 let _ = news.send(News::ReloadOver(Some(reloaded)));
                 let Summary { changed, gone, unchanged, opened, closed } = summary;
                 let (changed, gone) = (changed.join(" "), gone.join(" "));
@@ -152,7 +151,8 @@ impl Served {
         }
     }
 
-    /// The next question; nothing of it when it is time to look at what has just been reloaded, none when nobody can ask any more.
+    /// Waits for the next request. The inner value is none if it is time to check versions on probation, the outer one if all
+    /// senders are gone.
     fn next(&self, questions: &Receiver<ControlQuestion>) -> Option<Option<ControlQuestion>> {
         if self.probations.is_empty() {
             return questions.recv().ok().map(Some);
@@ -180,7 +180,7 @@ impl Served {
         Ok(done)
     }
 
-    /// Serves this configuration, whose components are compiled: everything or nothing.
+    /// Applies this configuration, whose components are compiled: everything or nothing.
     fn take(
         &mut self,
         config: Config,
@@ -197,7 +197,7 @@ impl Served {
             .serve(config.tenants.len(), config.plugins.iter().any(PluginConfig::may_connect))
             .map_err(StartError::thread("names"))?;
         self.files.serve(&roster).map_err(StartError::thread("files"))?;
-        // From here on nothing can fail.
+        // From here nothing can fail.
         let summary = self.summary(&next, &sockets);
         self.share_out(&config, &places, &roster);
         let watches = self.watches(&config, &next, &sockets);
@@ -215,7 +215,7 @@ impl Served {
         Ok((summary, Reloaded { watches, stop_deadline }))
     }
 
-    /// The templates of the new configuration: those that are as before are the same ones.
+    /// The templates of the new configuration; unchanged plugins keep theirs.
     fn load(
         &self,
         config: &Config,
@@ -258,7 +258,7 @@ impl Served {
         }
     }
 
-    /// Makes an instance of each version that is new or has other listeners, as a start does.
+    /// Makes a first instance of each version that is new or has other listeners, as a start does.
     fn try_out(
         &self,
         config: &Config,
@@ -297,7 +297,7 @@ impl Served {
         of(&self.config) != of(config)
     }
 
-    /// The programs of new versions, prepared: by reactor.
+    /// The prepared programs of new versions, by reactor.
     fn programs(
         &self,
         config: &Config,
@@ -324,7 +324,7 @@ impl Served {
         Ok(all)
     }
 
-    /// Divides among the tenants what they share, by their new bounds.
+    /// Applies the new limits of tenants and of what they share.
     fn share_out(&self, config: &Config, places: &NewPlaces, roster: &Arc<Roster>) {
         let count = roster.all_tenants().len();
         let (mut bounds, mut is_served) = (vec![None; count], vec![false; count]);
@@ -340,7 +340,7 @@ impl Served {
         self.host.serve(roster.clone());
     }
 
-    /// Has every reactor serve the new versions, and waits until it does.
+    /// Sends the change to every reactor, and waits until all have applied it.
     fn swap(&mut self, config: &Config, sockets: NewSockets, programs: Vec<Vec<Sandbox>>) {
         self.versions.add(&self.templates);
         let (taken, all_taken) = channel();
@@ -363,7 +363,7 @@ impl Served {
             });
         }
         drop(taken);
-        // Until nobody has one any more: each reactor has dropped its own.
+        // Ends when every reactor has dropped its sender.
         while all_taken.recv().is_ok() {}
         self.endpoints = endpoints.iter().map(Arc::downgrade).collect();
     }

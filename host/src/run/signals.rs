@@ -1,7 +1,7 @@
-//! SIGINT, SIGTERM, SIGHUP and SIGUSR1, from the first line of `main` to the end.
+//! Handling of SIGINT, SIGTERM, SIGHUP and SIGUSR1, from the beginning of `main` to the end.
 //!
-//! While the host starts, the first signal that asks it to end does so at once, whatever the start is doing: nothing is
-//! open yet that would have to be closed. From the first socket on signals are news for the main thread.
+//! During the start SIGINT, SIGTERM and SIGHUP end the process at once, since nothing is open yet that would have to be
+//! closed. From the first socket on signals are events for the main thread.
 
 use std::io;
 use std::sync::Arc;
@@ -17,26 +17,26 @@ use signal_hook::iterator::Signals;
 use crate::base::thread::Threads;
 use crate::run::news::News;
 
-/// How long the process may take to leave after a second signal: the log is written out in that time.
+/// How long the process may take to end after a second signal, in which the log is flushed.
 const LONGEST_LEAVING: Duration = Duration::from_millis(500);
 
-/// The signals of this process. They end it at once until `begin_serving`.
+/// The signal handling of this process. Signals end it at once until `begin_serving`.
 #[derive(Debug)]
 pub struct SignalWatch {
     starting: Arc<AtomicBool>,
 }
 
-/// The code of a process that a signal has ended, as a shell names it.
+/// The exit code of a process that a signal has ended, as in a shell.
 pub(super) fn exit_code(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(1)
 }
 
-/// Has the host with this process id reload.
+/// Makes the host with this process id reload.
 ///
 /// # Errors
-/// When there is no such process, or it is somebody else's.
+/// When there is no such process, or it is another user's.
 pub fn ask_to_reload(pid: i32) -> io::Result<()> {
-    // Zero and less would be whole groups of processes.
+    // Zero and negative ids mean process groups.
     let pid = rustix::process::Pid::from_raw(pid).filter(|pid| 0 < pid.as_raw_nonzero().get());
     let pid = pid.ok_or(io::ErrorKind::InvalidInput)?;
     rustix::process::kill_process(pid, rustix::process::Signal::HUP)?;
@@ -44,43 +44,42 @@ pub fn ask_to_reload(pid: i32) -> io::Result<()> {
 }
 
 impl SignalWatch {
-    /// Takes the signals over: the first thing that a process does.
+    /// Installs the handlers. To be called first in `main`.
     ///
     /// # Errors
     /// When the operating system refuses.
     pub fn begin() -> io::Result<SignalWatch> {
         let starting = Arc::new(AtomicBool::new(true));
         for signal in [SIGTERM, SIGINT, SIGHUP] {
-            // Under nohup the start outlives its terminal, as everything else does.
+            // nohup ignores SIGHUP, which the start respects.
             if signal != SIGHUP || !is_ignored(signal) {
                 let code = exit_code(signal).into();
                 flag::register_conditional_shutdown(signal, code, starting.clone())?;
             }
         }
-        // Whoever sends it too early has no answer and does no harm. A file that grows too large is an error of the
-        // write and not the end.
+        // SIGUSR1 during the start is ignored. SIGXFSZ is ignored so that a file that is too large is an error of the write.
         for signal in [SIGUSR1, SIGXFSZ] {
             flag::register(signal, Arc::default())?;
         }
-        // Whoever started this process may have blocked them, and nobody could stop it then.
+        // The parent process may have blocked them, and then nothing could stop this one.
         SigSet::all().thread_unblock()?;
         Ok(SignalWatch { starting })
     }
 
-    /// Sends each of the signals as news, for as long as the process lives.
+    /// Sends each signal as an event, until the process ends.
     pub(super) fn send_to(&self, news: Sender<News>) -> io::Result<()> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
         Threads::new().spawn("signals".to_owned(), move || {
             let mut stopping = false;
             for signal in signals.forever() {
-                // Nobody listens any more only when the host is leaving.
+                // Fails only while the process is ending.
                 let _ = news.send(match signal {
                     SIGHUP => News::Hangup,
                     SIGUSR1 => News::Count,
                     _ => News::Signal(signal),
                 });
                 if matches!(signal, SIGINT | SIGTERM) && std::mem::replace(&mut stopping, true) {
-                    // The main thread may hang in something: then this one ends the process.
+                    // If the main thread hangs, this one ends the process.
                     std::thread::sleep(LONGEST_LEAVING);
                     std::process::exit(exit_code(signal).into());
                 }
@@ -88,7 +87,7 @@ impl SignalWatch {
         })
     }
 
-    /// From now on there is something to close: a signal does not end the process any more.
+    /// From now on a signal does not end the process at once.
     pub(super) fn begin_serving(&self) {
         self.starting.store(false, Ordering::SeqCst);
     }

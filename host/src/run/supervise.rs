@@ -1,4 +1,4 @@
-//! The main thread while the host serves: it waits for signals and for the ends of the reactors.
+//! The main thread while the host serves: it waits for signals, requests and the ends of reactors.
 
 use std::io;
 use std::process::ExitCode;
@@ -20,54 +20,53 @@ use crate::run::signals::exit_code;
 use crate::run::watchdog::{Pulse, Watchdog};
 use crate::run::watches::{FileWatches, Reloaded};
 
-/// How often the paths of Unix sockets are checked for still leading to them, and certificates for being new.
+/// How often the paths of Unix sockets, certificates and the configuration are checked for changes.
 const LOOK_AT_FILES_EVERY: Duration = Duration::from_secs(5);
 
-/// How often a service manager is told again that had no room.
+/// How often a notification is sent again to a service manager that had no room.
 const TELL_AGAIN_EVERY: Duration = Duration::from_millis(100);
 
-/// What a reactor may take besides the `stop_deadline`: on a machine that has other work its last steps are late.
+/// How much longer than the `stop_deadline` a reactor may take, since its last steps may be late on a busy machine.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
 
 /// How the host has ended.
 #[derive(Debug, PartialEq)]
 pub(super) enum End {
-    /// Every reactor has come to its end.
+    /// Every reactor has ended.
     Whole(ExitCode),
-    /// Something still runs, and is not waited for.
+    /// Some threads still run and are abandoned.
     Cut(ExitCode),
 }
 
-/// What is supervised.
+/// The supervisor of a host.
 pub(super) struct Supervisor<'a> {
     pub(super) news: &'a Receiver<News>,
     pub(super) host: &'a HostShared,
     pub(super) posts: &'a [Post],
     pub(super) clock: Clock,
     pub(super) stop_deadline: Duration,
-    /// Files that may change.
+    /// Files to check for changes.
     pub(super) watches: FileWatches,
-    /// Who reloads.
+    /// The thread that reloads.
     pub(super) reloader: Sender<ControlQuestion>,
-    /// Who is told how the host is.
     pub(super) manager: &'a ServiceManager,
 }
 
-/// What has happened until now.
+/// The state of the supervision.
 struct Course {
     running: usize,
     code: ExitCode,
-    /// Until when the reactors have to end, once the stop has begun.
+    /// The time until which the reactors have to end, once the stop has begun.
     deadline: Option<Moment>,
     signalled: bool,
-    /// When the files are looked at next.
+    /// The time of the next check of files.
     look: Moment,
-    /// Whether the loops turn, where somebody wants to know; none once they stop, which has a deadline.
+    /// The service manager's watchdog, if there is one; none once the host stops, which has a deadline.
     watchdog: Option<Watchdog>,
 }
 
 impl Supervisor<'_> {
-    /// Waits until every reactor has ended, or until nothing is waited for any more.
+    /// Runs until every reactor has ended, or the stop has exceeded its deadline.
     pub(super) fn run(mut self) -> End {
         let running = self.posts.len();
         let code = ExitCode::SUCCESS;
@@ -103,7 +102,7 @@ impl Supervisor<'_> {
         End::Whole(course.code)
     }
 
-    /// The next news; none when it is time to look at what sends none.
+    /// Waits for the next event; none if periodic checks are due.
     fn next(&self, course: &Course) -> Option<News> {
         let now = self.clock.now();
         let files = (!self.watches.is_empty()).then_some(course.look);
@@ -116,7 +115,7 @@ impl Supervisor<'_> {
         self.news.recv_timeout(next.since(now)).ok()
     }
 
-    /// Looks at what sends no news, where it is time to.
+    /// Does the periodic checks that are due.
     fn look(&mut self, now: Moment, course: &mut Course) {
         self.manager.tell_again();
         if let Some(watchdog) = course.watchdog.as_mut().filter(|it| it.next() <= now) {
@@ -170,7 +169,7 @@ impl Supervisor<'_> {
                 if let Some(Reloaded { watches, stop_deadline }) = reloaded {
                     self.watches.extend(watches);
                     self.stop_deadline = stop_deadline;
-                    // Versions that were held back have gone.
+                    // Versions that were held back have been replaced.
                     self.tell_all(&Notice::Resumed);
                 }
                 if course.deadline.is_none() {
@@ -205,7 +204,7 @@ impl Supervisor<'_> {
         None
     }
 
-    /// Does what the operator asks for. A reload is done elsewhere: it takes its time.
+    /// Handles a request of the operator. A reload is passed on to its thread.
     fn answer(&self, question: ControlQuestion, course: &Course) {
         if course.deadline.is_some() {
             return question.answer(Err(ControlRefusal::Stopping));
@@ -213,7 +212,7 @@ impl Supervisor<'_> {
         let answer = match &question.request {
             Request::Reload => {
                 self.manager.reloading();
-                // Whoever reloads lives as long as this; else whoever has asked hears that nobody answers.
+                // If the thread has ended the answer's sender is dropped, which the requester notices.
                 let _ = self.reloader.send(question);
                 return;
             }
@@ -259,11 +258,11 @@ impl Supervisor<'_> {
                 course.code = ExitCode::FAILURE;
             }
         }
-        // A reactor ends when all do.
+        // One reactor has ended, so all have to.
         self.stop(course, StopManner::Close);
     }
 
-    /// Every reactor stops, now or already.
+    /// Stops every reactor, and sets the deadline.
     fn stop(&self, course: &mut Course, manner: StopManner) {
         if course.deadline.is_none() {
             self.host.readiness.reach(Readiness::Stopping);
@@ -296,13 +295,13 @@ mod tests {
     use crate::base::token::PollSource;
     use crate::mail::post::Bell;
 
-    /// A host of this many reactors that answer nothing; the news that come, and how it ends.
+    /// Supervises reactors that never answer, with these events; checks how it ends.
     #[track_caller]
     fn check(reactors: usize, deadline: Duration, news: Vec<News>, expected: &End) {
         let poll = Poll::new().expect("a poll");
         let waker = Waker::new(poll.registry(), PollSource::Waker.into()).expect("a waker");
         let bell = Arc::new(Bell::new(waker));
-        // Kept, so that notices arrive.
+        // Kept open, so that notices can be sent.
         let (to_notices, notices) = channel();
         let posts = vec![Post::new(to_notices, channel().0, bell); reactors];
         let (sender, receiver) = channel();

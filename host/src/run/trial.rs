@@ -1,4 +1,4 @@
-//! The first calls into guests, before they serve anybody: what a start and a reload try.
+//! Trial calls of a start and a reload: the first calls into guests, before they serve.
 
 use std::fmt::Display;
 use std::io;
@@ -31,14 +31,14 @@ use crate::net::stand_in::{self, SaidEnds, StandInPeer};
 use crate::plugin::Plugin;
 use crate::run::error::StartError;
 
-/// What the ends of a pretended connection say that their ports are.
+/// The ports of a simulated connection.
 const PEER_PORT: u16 = 40_001;
 const LOCAL_PORT: u16 = 40_000;
 
-/// Longest that one callback may take before the loop runs, whatever it waits for.
+/// The longest time of one callback before the loop runs.
 const CALLBACK_MAX: Duration = Duration::from_secs(30);
 
-/// Calls into guests before there is a loop.
+/// Calls guests without a loop.
 pub(super) struct Caller<'a> {
     pub(super) config: &'a Config,
     pub(super) activity: Activity,
@@ -50,16 +50,17 @@ impl Caller<'_> {
         StartError::Load(LoadError::new(&plugin.config, fault))
     }
 
-    /// Makes an instance, which shows whether it fits its limits, and asks it for its handlers. `index` is that of its section.
+    /// Makes an instance, which checks that it fits its limits, and compares its catalog with the handlers of listeners. `index`
+    /// is that of its section.
     pub(super) fn check(&self, template: &Arc<Template>, index: usize) -> Result<(), Fault> {
         let plugin = &template.plugin;
         let seat = empty(template, self.env.clone());
         let (mut sandbox, outcome) = self.call(seat, Event::Handlers)?;
         sandbox.check_optional_exports().map_err(|misfit| Fault::Refused(vec![misfit]))?;
-        // Without a catalog any name will do.
+        // Without a catalog any name is valid.
         let Outcome::Names(have) = outcome else { return Ok(()) };
         if let [only] = &*have {
-            // The first of several checks of one plugin is as good as the last.
+            // Set once; further checks of the plugin find the same.
             let _ = plugin.default_handler.set(GuestText::name(only));
         }
         let sections = self.config.listeners.iter();
@@ -78,8 +79,8 @@ impl Caller<'_> {
         Ok(())
     }
 
-    /// Whether a plugin has an instance on this reactor from the beginning: on each where it serves a
-    /// listener, on the first where it does not.
+    /// Whether a plugin has an instance on this reactor from the start: on every reactor if it serves a listener,
+    /// otherwise on the first one.
     pub(super) fn begins_with(&self, plugin: &Plugin, index: usize, reactor: usize) -> bool {
         let served = self.config.listeners.iter().any(|l| l.plugin == index);
         plugin.config.isolation == Isolation::Plugin && (served || reactor == 0)
@@ -96,9 +97,9 @@ impl Caller<'_> {
         }
     }
 
-    /// Makes one connection of each handler that a listener names, as a peer's that sends a line end and goes: what dies at the
-    /// first connection dies here. `index` is that of the plugin's section. The host must be one whose network is a script, since a
-    /// plugin may connect and listen from the beginning.
+    /// Tries each handler that a listener names with a simulated peer that sends a line end and closes: so a handler that traps
+    /// at its first connection traps here. `index` is that of the plugin's section. The host's network must be scripted, since a
+    /// plugin may connect and listen at once.
     pub(super) fn connect(
         &self,
         template: &Arc<Template>,
@@ -150,7 +151,7 @@ impl Caller<'_> {
         Ok(())
     }
 
-    /// Runs one call to its end.
+    /// Makes one call.
     fn call(&self, seat: Seat, event: Event) -> Result<(Box<Sandbox>, Outcome), Fault> {
         let name = event.name();
         let plugin = seat.plugin().clone();
@@ -188,7 +189,7 @@ impl Caller<'_> {
     }
 }
 
-/// A program that refuses to begin has no connections.
+/// Turns a program's refusal to start into an error.
 fn refused(outcome: Outcome) -> Result<(), Fault> {
     match outcome {
         Outcome::Refused(reason) => Err(Fault::Prepare(reason)),
@@ -196,7 +197,7 @@ fn refused(outcome: Outcome) -> Result<(), Fault> {
     }
 }
 
-/// A connection of a plugin whose socket is pretended, and its other end.
+/// A simulated connection of a plugin, and its other end.
 fn pretended(plugin: &Plugin, now: Moment) -> io::Result<(SharedConnection, StandInPeer)> {
     let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let ends = SaidEnds::Tcp { peer: here(PEER_PORT), local: here(LOCAL_PORT) };
@@ -206,22 +207,22 @@ fn pretended(plugin: &Plugin, now: Moment) -> io::Result<(SharedConnection, Stan
     Ok((SharedConnection::new(Connection::accepted(1, stream, marks, now)), peer))
 }
 
-/// Whether a first call has used up its time.
+/// Whether a call has exceeded its time.
 fn is_too_long(trapped: &Trapped) -> bool {
     matches!(trapped.error.downcast_ref(), Some(CallEnded::TooLong(_)))
 }
 
-/// Why there is no first instance.
+/// The error if a first instance cannot be made.
 fn instance(cause: impl Display) -> Fault {
     Fault::Instance(GuestText::cause(cause))
 }
 
-/// The names of `catalog.handlers` as a message has them.
+/// The names of `catalog.handlers` for a message.
 fn shown(names: &[String]) -> Vec<GuestText> {
     names.iter().map(GuestText::name).collect()
 }
 
-/// A sandbox that is yet to be made.
+/// What is needed to make a sandbox.
 fn empty(template: &Arc<Template>, env: Env) -> Seat {
     let state = HostState::new(template.plugin.clone(), env);
     Seat::Empty(template.clone(), Box::new(state))

@@ -1,53 +1,53 @@
-//! The service manager's watchdog: it is told that the host lives only while every loop turns.
+//! The service manager's watchdog, which is kept alive only while every loop turns.
 //!
-//! Each loop is asked to turn; the host lives when all have done so since. A loop that hangs does not, whatever its other
-//! threads do, and the manager starts the host again.
+//! Each loop is asked to turn; the host is alive if all have done so. If a loop hangs, whatever the other threads do, the
+//! manager restarts the host.
 
 use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::mail::post::Post;
 
-/// The host is told alive this many times in the manager's time.
+/// How many notifications are sent within the time-out.
 const TIMES: u32 = 2;
-/// Looks at a loop that has not turned yet, in that time: it may have had to wait for a core.
+/// How many checks of a late loop are made in that time, since it may only wait for a core.
 const LOOKS: u32 = 16;
 
-/// Asks the loops, for the manager's watchdog.
+/// The watchdog.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    /// How long the host may be silent.
+    /// The time-out.
     patience: Duration,
     next: Moment,
-    /// Since when there is no answer.
+    /// The time of the current question.
     asked: Moment,
     is_told: bool,
 }
 
-/// What a look has shown.
+/// The result of a check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Pulse {
-    /// Every loop has turned since it was asked.
+    /// Every loop has turned.
     Alive,
-    /// Some have not, but may still do so in time.
+    /// Some loops have not turned yet.
     Waiting,
-    /// These loops, by their numbers, have not turned in the manager's time. It is said once.
+    /// These loops have not turned within the time-out. Reported once.
     Stuck(Vec<usize>),
 }
 
 impl Watchdog {
-    /// A watchdog that begins now.
+    /// Starts a watchdog.
     pub(super) fn new(patience: Duration, now: Moment, loops: &[Post]) -> Watchdog {
         loops.iter().for_each(Post::ask_to_turn);
         Watchdog { patience, next: now, asked: now, is_told: false }
     }
 
-    /// When to look next.
+    /// The time of the next check.
     pub(super) fn next(&self) -> Moment {
         self.next
     }
 
-    /// Looks, when it is time.
+    /// Does a check, if it is due.
     pub(super) fn look(&mut self, now: Moment, loops: &[Post]) -> Pulse {
         let silent = (0..).zip(loops).filter(|(_, post)| !post.has_turned());
         let silent: Vec<usize> = silent.map(|(number, _)| number).collect();
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(watchdog.look(at(1000), &posts), Pulse::Waiting);
         assert_eq!(watchdog.look(at(1001), &posts), Pulse::Stuck(vec![1]));
         assert_eq!(watchdog.look(at(1100), &posts), Pulse::Waiting, "it is said once");
-        // Whoever rings besides is no sign of life.
+        // Another ring of the bell is no sign of life.
         posts[1].ask_to_turn();
         assert_eq!(watchdog.look(at(1200), &posts), Pulse::Waiting);
         bells[1].hear();

@@ -1,4 +1,4 @@
-//! Files that may change while the host runs, looked at now and then: paths of sockets, certificates, and what a reload reads.
+//! Files that are checked for changes while the host runs: paths of sockets, certificates, and the files of a reload.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,31 +9,31 @@ use crate::net::listener::PathWatch;
 use crate::net::listener::tls::TlsWatch;
 use crate::plugin::tls::ProfileWatch;
 
-/// What is looked at now and then: files that may change without a reload.
+/// All files that are checked.
 #[derive(Debug, Default)]
 pub(crate) struct FileWatches {
     /// The paths of the Unix sockets that are served.
     pub(super) paths: Vec<PathWatch>,
-    /// The files of the certificates that are shown.
+    /// The files of the listeners' certificates.
     pub(super) certificates: Vec<TlsWatch>,
-    /// The files of the profiles of plugins.
+    /// The files of the plugins' TLS profiles.
     pub(super) profiles: Vec<ProfileWatch>,
-    /// What a reload would read, where a change is a reason for one.
+    /// The files of a reload, if a change triggers one.
     pub(super) sources: Option<SourceWatch>,
 }
 
-/// Looks whether the configuration or a component has changed.
+/// Checks the configuration and the components for changes.
 #[derive(Debug)]
 pub(crate) struct SourceWatch {
     files: Vec<PathBuf>,
-    /// What they were when they were looked at last.
+    /// The files' stamps at the last check.
     seen: Vec<Option<Stamp>>,
-    /// Whether they had changed then: what is still being written is not read.
+    /// Whether they had changed then: files that are still being written are not read.
     has_changed: bool,
 }
 
 impl SourceWatch {
-    /// For a configuration that wants it.
+    /// For a configuration that asks for it.
     pub(super) fn of(config: &Config) -> Option<SourceWatch> {
         if !config.host.reload_on_change {
             return None;
@@ -46,7 +46,7 @@ impl SourceWatch {
         Some(SourceWatch { files, seen, has_changed: false })
     }
 
-    /// Whether something has changed and then stayed as it is for one look.
+    /// Whether something has changed and then stayed the same for one check.
     fn look(&mut self) -> bool {
         let now = Stamp::of_all(self.files.iter().map(PathBuf::as_path));
         if now != self.seen {
@@ -58,10 +58,10 @@ impl SourceWatch {
     }
 }
 
-/// A reload that was taken, as the main thread is told.
+/// A reload that was applied, for the main thread.
 #[derive(Debug)]
 pub(crate) struct Reloaded {
-    /// What is to be looked at besides.
+    /// Further files to check.
     pub(super) watches: FileWatches,
     /// How long a stop may take from now on.
     pub(super) stop_deadline: Duration,
@@ -75,7 +75,7 @@ impl FileWatches {
             && self.sources.is_none()
     }
 
-    /// Looks at all, and forgets what is served no more. Whether there is a reason to reload.
+    /// Checks all files, and removes those that are no longer served. True if a reload is due.
     pub(super) fn look(&mut self) -> bool {
         self.paths.retain(PathWatch::is_served);
         self.certificates.retain(TlsWatch::is_served);

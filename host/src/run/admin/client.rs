@@ -1,4 +1,4 @@
-//! Asks the admin listener of a running host, as the commands do that look at one.
+//! A client of the admin listener, for commands that inspect a running host.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,17 +11,17 @@ use serde_json::Value;
 use crate::config::address::ListenAddress;
 use crate::config::admin::AdminConfig;
 
-/// How long the host may take to answer. It may wait five seconds for a reactor itself.
+/// How long the host may take to answer. It may itself wait five seconds for a reactor.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
-/// Bytes of an answer: a host of a thousand plugins has less.
+/// The most bytes of an answer; a host with a thousand plugins stays below.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Debug)]
 pub enum ClientError {
-    /// Nobody answers there.
+    /// The host cannot be reached.
     Unreachable(ListenAddress, io::Error),
-    /// The host answers something else than it should: the status, and its words.
+    /// The host returned an error, or no valid answer: the status and the text.
     Refused(String),
 }
 
@@ -39,10 +39,10 @@ impl fmt::Display for ClientError {
 
 impl std::error::Error for ClientError {}
 
-/// What a path answers.
+/// Gets a path that answers JSON.
 ///
 /// # Errors
-/// When nobody answers, or something else than JSON.
+/// When the host cannot be reached, or does not answer with JSON.
 pub fn get(admin: &AdminConfig, path: &str) -> Result<Value, ClientError> {
     let ClientAnswer { status, body } = answer(admin, path)?;
     let value: Option<Value> = serde_json::from_str(&body).ok();
@@ -56,10 +56,10 @@ pub fn get(admin: &AdminConfig, path: &str) -> Result<Value, ClientError> {
     }
 }
 
-/// What a path says that speaks in plain words, where all is well.
+/// Gets a health path; returns its text if the host is healthy.
 ///
 /// # Errors
-/// When nobody answers, or all is not well: with the words of the host.
+/// When the host cannot be reached, or is not healthy: with its text.
 pub fn ask_whether(admin: &AdminConfig, path: &str) -> Result<String, ClientError> {
     let ClientAnswer { status, body } = answer(admin, path)?;
     if is_good(&status) {
@@ -68,7 +68,7 @@ pub fn ask_whether(admin: &AdminConfig, path: &str) -> Result<String, ClientErro
     Err(ClientError::Refused(format!("{}: {status}: {}", admin.address, body.trim())))
 }
 
-/// An answer: its first line, and what stands behind its head.
+/// An answer: its status line and its body.
 struct ClientAnswer {
     status: String,
     body: String,
@@ -98,7 +98,7 @@ fn exchange(admin: &AdminConfig, path: &str) -> io::Result<String> {
             stream.set_read_timeout(Some(LONGEST_ANSWER))?;
             ask(stream, admin, &at.to_string(), path)
         }
-        // The configuration has no others here.
+        // The configuration allows no other kind here.
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
@@ -112,7 +112,7 @@ fn ask(
     let token = admin.token.as_ref();
     let token = token
         .map_or(String::new(), |token| format!("Authorization: Bearer {}\r\n", token.reveal()));
-    // In this version of the protocol the end of the answer is the end of the connection.
+    // In HTTP/1.0 the end of the connection ends the answer.
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}\r\n")?;
     let mut text = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;

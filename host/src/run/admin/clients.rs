@@ -1,4 +1,4 @@
-//! The connections of the admin listener: so many at once, and none for ever.
+//! The connections of the admin listener, bounded in number and in idle time.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,33 +11,33 @@ use tokio::time::sleep;
 
 use crate::clock::{Clock, Moment};
 
-/// All of them.
+/// All connections.
 #[derive(Debug)]
 pub(super) struct Clients {
     most: usize,
     clock: Clock,
     state: RefCell<ClientTable>,
-    /// One has gone, or has been answered.
+    /// Notified when a connection has closed or was answered.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct ClientTable {
     clients: Slab<ClientState>,
-    /// Counts what has happened, to know who has waited longest.
+    /// A logical clock, to find the connection that has been idle longest.
     happened: u64,
 }
 
 #[derive(Debug)]
 struct ClientState {
     is_asking: bool,
-    /// When its last request was answered, or when it came.
+    /// The logical time of its last answer, or of its accept.
     since: Moment,
     order: u64,
     task: Option<AbortHandle>,
 }
 
-/// One of them, while it is there.
+/// One connection.
 #[derive(Debug)]
 pub(super) struct Client {
     all: Rc<Clients>,
@@ -45,13 +45,13 @@ pub(super) struct Client {
 }
 
 impl Clients {
-    /// None yet, and never more than `most`.
+    /// Room for `most` connections.
     pub(super) fn new(most: u32, clock: Clock) -> Rc<Clients> {
         let state = RefCell::default();
         Rc::new(Clients { most: most as usize, clock, state, changed: Notify::new() })
     }
 
-    /// Waits until one more may come: whoever has waited longest for a request has to go.
+    /// Waits until there is room for another connection; closes the one that has been idle longest if necessary.
     pub(super) async fn room(&self) {
         while self.most <= self.state.borrow().clients.len() {
             self.send_one_away();
@@ -68,7 +68,6 @@ impl Clients {
         }
     }
 
-    /// One has come.
     pub(super) fn add(self: &Rc<Clients>) -> Client {
         let since = self.clock.now();
         let mut state = self.state.borrow_mut();
@@ -78,7 +77,7 @@ impl Clients {
         Client { all: self.clone(), place: state.clients.insert(client) }
     }
 
-    /// The task of one, which ends when it has to go.
+    /// Sets the task of a connection, which is aborted to close it.
     pub(super) fn set_task(&self, place: usize, task: AbortHandle) {
         if let Some(client) = self.state.borrow_mut().clients.get_mut(place) {
             client.task = Some(task);
@@ -87,12 +86,12 @@ impl Clients {
 }
 
 impl Client {
-    /// Its place among all.
+    /// Its index among all connections.
     pub(super) fn place(&self) -> usize {
         self.place
     }
 
-    /// It has a request, or has been given the answer.
+    /// Notes whether a request is in progress.
     pub(super) fn is_asking(&self, is_asking: bool) {
         let now = self.all.clock.now();
         let mut state = self.all.state.borrow_mut();
@@ -107,7 +106,7 @@ impl Client {
         }
     }
 
-    /// Waits until it has had no request under way for so long.
+    /// Waits until it has been idle for `longest`.
     pub(super) async fn silent_for(&self, longest: Duration) {
         loop {
             let left = {

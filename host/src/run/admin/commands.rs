@@ -1,4 +1,4 @@
-//! What changes something: it is the main thread's to do, and the answer is its answer.
+//! Commands, which the main thread executes.
 
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -7,7 +7,7 @@ use crate::run::admin::reply::{Refusal, Reply};
 use crate::run::admin::watched::WatchedHost;
 use crate::run::control::{ControlAnswer, ControlRefusal, Request};
 
-/// Asks the main thread, and waits beside the answers to others.
+/// Sends a command to the main thread and waits for its answer, without blocking other requests.
 pub(super) async fn ask(watched: &WatchedHost, request: Request) -> Result<Reply, Refusal> {
     tracing::info!(?request, "asked at the admin listener");
     let asked = watched.control.ask(request);

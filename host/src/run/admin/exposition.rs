@@ -1,14 +1,14 @@
-//! The text that Prometheus reads, in either of its two formats: its own, which every version and `promtool` take, and
-//! OpenMetrics for those that ask for it.
+//! The exposition formats of metrics: that of Prometheus, which every version and `promtool` read, and OpenMetrics for
+//! clients that request it.
 //!
-//! The two differ in the names of counters' families and in the last line, so that one writer does for both. The library of
-//! the field writes the second one only.
+//! They differ only in the names of counter families and in the last line, so one writer serves both. The usual library
+//! writes OpenMetrics only.
 
 use std::fmt::{Display, Write};
 
 use crate::base::histogram::{Distribution, EDGES};
 
-/// Which of the two.
+/// The format of an exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExpositionFormat {
     /// Prometheus's own, version 0.0.4.
@@ -17,38 +17,33 @@ pub(super) enum ExpositionFormat {
     OpenMetrics,
 }
 
-/// What a family measures.
+/// The type of a metric family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MetricKind {
-    /// What grows only.
     Counter,
-    /// What there is at this moment.
     Gauge,
-    /// How long things took.
     Histogram,
 }
 
-/// What is known of one family.
+/// The description of a family.
 #[derive(Debug)]
 pub(super) struct MetricName {
     /// Its name; a counter's ends in `_total`.
     pub(super) name: &'static str,
-    /// What it measures.
     pub(super) kind: MetricKind,
-    /// Its labels.
     pub(super) labels: &'static [&'static str],
-    /// What it says.
+    /// The text of its `HELP` line.
     pub(super) help: &'static str,
 }
 
 impl ExpositionFormat {
-    /// Which one a client takes, by its `Accept`.
+    /// The format that a client accepts, by its `Accept` header.
     pub(super) fn accepted(accept: Option<&str>) -> ExpositionFormat {
         let wants = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
         if wants { ExpositionFormat::OpenMetrics } else { ExpositionFormat::Prometheus }
     }
 
-    /// As an answer names it.
+    /// The value of `Content-Type`.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             ExpositionFormat::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -60,7 +55,7 @@ impl ExpositionFormat {
 }
 
 impl MetricKind {
-    /// As the text spells it.
+    /// Its name in the `TYPE` line.
     pub(super) fn name(self) -> &'static str {
         match self {
             MetricKind::Counter => "counter",
@@ -70,7 +65,7 @@ impl MetricKind {
     }
 }
 
-/// The text while it is written.
+/// The text of an exposition while it is written.
 #[derive(Debug)]
 pub(super) struct Exposition {
     format: ExpositionFormat,
@@ -78,12 +73,11 @@ pub(super) struct Exposition {
 }
 
 impl Exposition {
-    /// Nothing yet.
     pub(super) fn new(format: ExpositionFormat) -> Exposition {
         Exposition { format, text: String::new() }
     }
 
-    /// A family begins: its samples follow.
+    /// Begins a family; its samples follow.
     pub(super) fn family<'a>(&'a mut self, of: &'a MetricName) -> Samples<'a> {
         let name = match (self.format, of.kind) {
             (ExpositionFormat::OpenMetrics, MetricKind::Counter) => {
@@ -98,7 +92,7 @@ impl Exposition {
         Samples { of, text: &mut self.text }
     }
 
-    /// The whole text.
+    /// Ends the text.
     pub(super) fn finish(mut self) -> String {
         if self.format == ExpositionFormat::OpenMetrics {
             self.text.push_str("# EOF\n");
@@ -114,12 +108,12 @@ pub(super) struct Samples<'a> {
 }
 
 impl Samples<'_> {
-    /// One sample, with a value for each label of the family.
+    /// Adds a sample, with a value for each label of the family.
     pub(super) fn add(&mut self, labels: &[&str], value: impl Display) {
         self.line("", labels, None, value);
     }
 
-    /// The samples of a distribution.
+    /// Adds the samples of a distribution.
     pub(super) fn distribution(&mut self, labels: &[&str], distribution: &Distribution) {
         let mut below = 0;
         let edges = EDGES.iter().map(|(_, seconds)| *seconds).chain(["+Inf"]);

@@ -1,6 +1,6 @@
-//! Every metric: its name, what it says, and where it comes from. `docs/metrics.md` holds the table that is made of them.
+//! Every metric: its name, its help text and its source. The table in `docs/metrics.md` is generated from them.
 //!
-//! Labels are names of the configuration or words of closed sets: nothing that a guest or a peer names.
+//! Values of labels are names of the configuration or come from closed sets, never from guests or peers.
 
 use crate::base::histogram::Distribution;
 use crate::config::limits;
@@ -20,26 +20,26 @@ use crate::run::admin::health;
 use crate::run::admin::process::ProcessFigures;
 use crate::run::admin::watched::WatchedHost;
 
-/// What is scraped: the host, and what was asked once for all families.
+/// The sources of one scrape: the host, and the figures of the process, which are read once.
 pub(super) struct Scrape<'a> {
     watched: &'a WatchedHost,
     process: ProcessFigures,
 }
 
-/// One family, and what writes its samples.
+/// A family, and the function that writes its samples.
 pub(super) struct MetricFamily {
     of: MetricName,
     collect: fn(&Scrape<'_>, &mut Samples<'_>),
 }
 
-/// The labels of what is a plugin's.
+/// The labels of metrics of a plugin.
 const PLUGIN: &[&str] = &["plugin", "tenant"];
-/// The labels of what is a loop's.
+/// The labels of metrics of a loop.
 const REACTOR: &[&str] = &["reactor"];
 
 macro_rules! families {
     ($($kind:ident $name:literal $labels:expr, $help:literal, $collect:expr;)*) => {
-        /// Every one, in the order of the text.
+        /// All families, in the order of the text.
         pub(super) const FAMILIES: &[MetricFamily] = &[$(MetricFamily {
             of: MetricName { name: $name, kind: MetricKind::$kind, labels: $labels, help: $help },
             collect: $collect,
@@ -193,7 +193,7 @@ families! {
 }
 
 impl<'a> Scrape<'a> {
-    /// Asks the system what it has to say.
+    /// Reads the figures of the process.
     pub(super) fn of(watched: &'a WatchedHost) -> Scrape<'a> {
         Scrape { watched, process: ProcessFigures::read() }
     }
@@ -225,7 +225,7 @@ impl<'a> Scrape<'a> {
         }
     }
 
-    /// Counts of a plugin by a word of a closed set; the first of each family is there before it is needed.
+    /// Counts of plugins by a value of a closed set. Zero counts are written too, so that a family exists from the start.
     fn by_word(&self, out: &mut Samples<'_>, values: impl Fn(&Plugin) -> Vec<(String, u64)>) {
         for plugin in self.watched.roster().plugins() {
             for (word, count) in values(plugin).into_iter().filter(|(_, count)| 0 < *count) {
@@ -280,7 +280,7 @@ impl<'a> Scrape<'a> {
     }
 }
 
-/// What a tenant has of each thing that is counted, and how many it may have.
+/// The current use and the limit of each count of a tenant.
 pub(super) fn tenant_counts(
     watched: &WatchedHost,
     tenant: &Tenant,
@@ -293,7 +293,7 @@ pub(super) fn tenant_counts(
     counts
 }
 
-/// The table of all metrics in Markdown, as `docs/metrics.md` holds it.
+/// The table of all metrics in Markdown, for `docs/metrics.md`.
 #[cfg(test)]
 fn reference() -> String {
     use std::fmt::Write as _;
@@ -325,7 +325,7 @@ mod tests {
         );
     }
 
-    /// What Prometheus says of names: https://prometheus.io/docs/practices/naming/.
+    /// The naming rules of Prometheus: https://prometheus.io/docs/practices/naming/.
     #[test]
     fn names_follow_the_rules() {
         let mut names = BTreeSet::new();

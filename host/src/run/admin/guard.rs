@@ -1,4 +1,4 @@
-//! Who may ask what: the host that a request is meant for, the page that it comes from, the token that it shows.
+//! Access control of the admin listener: the `Host` header, the origin of the request, the token.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,16 +11,16 @@ use crate::run::admin::reply::Refusal;
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RouteAccess {
-    /// Whoever reaches the listener: it tells nothing of what the plugins do.
+    /// Every client: the route tells nothing about the plugins.
     Anybody,
-    /// Whoever reaches it, as long as it is not public; then whoever has the token.
+    /// Every client, unless the listener is public: then those with the token.
     Reader,
-    /// Whoever may open the Unix socket, or has the token: it changes something.
+    /// Clients that may open the Unix socket, or have the token: the route changes something.
     Operator,
 }
 
 impl RouteAccess {
-    /// As the documentation has it.
+    /// Its name in the documentation.
     pub(super) fn name(self) -> &'static str {
         match self {
             RouteAccess::Anybody => "anybody",
@@ -30,10 +30,10 @@ impl RouteAccess {
     }
 }
 
-/// What guards the listener.
+/// The access control of the listener.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// Where it is reached by TCP; none for a Unix socket.
+    /// The address for TCP; none for a Unix socket.
     tcp: Option<SocketAddr>,
     config: AdminConfig,
 }
@@ -48,11 +48,11 @@ impl Guard {
         Guard { tcp, config }
     }
 
-    /// Whether a request with these headers may use a route.
+    /// Checks whether a request with these headers may use a route.
     pub(super) fn admit(&self, headers: &HeaderMap, access: RouteAccess) -> Result<(), Refusal> {
         let host = only(headers, &HOST)?;
         if self.tcp.is_some() && !self.is_meant(host.ok_or(Refusal::NoHost)?) {
-            // A name that somebody else has pointed here.
+            // DNS rebinding: a foreign name that resolves to this host.
             return Err(Refusal::WrongHost);
         }
         self.check_origin(headers, host, access)?;
@@ -71,7 +71,7 @@ impl Guard {
         if is_right { Ok(()) } else { Err(Refusal::Token) }
     }
 
-    /// Whether a host that a request names is this one.
+    /// Whether the `Host` of a request is this one.
     fn is_meant(&self, host: &str) -> bool {
         let Some(own) = self.tcp else { return true };
         let (name, port) = split(host);
@@ -80,14 +80,14 @@ impl Guard {
         }
         let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let is_here = match ip {
-            // An address cannot be pointed elsewhere.
+            // A literal address cannot be rebound.
             Ok(ip) => own.ip() == ip || own.ip().is_unspecified(),
             Err(_) => own.ip().is_loopback() && name.eq_ignore_ascii_case("localhost"),
         };
         is_here && port.unwrap_or("80") == own.port().to_string()
     }
 
-    /// A browser says from which site a request comes, and a page of another site cannot keep it from that.
+    /// Checks the site of a request, which browsers send and pages cannot forge.
     fn check_origin(
         &self,
         headers: &HeaderMap,
@@ -108,7 +108,7 @@ impl Guard {
     }
 }
 
-/// The value of a header that may stand once.
+/// The value of a header that may occur once.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
@@ -118,7 +118,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     first.map(|value| value.to_str().map_err(|_| Refusal::NoHost)).transpose()
 }
 
-/// A name, or an address in brackets, and the port.
+/// Splits a name or bracketed address from its port.
 fn split(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),

@@ -1,4 +1,4 @@
-//! Whether the host lives, and whether it is ready: what an orchestrator asks.
+//! Liveness and readiness probes.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::plugin::readiness::Readiness;
 use crate::run::admin::reply::Reply;
 use crate::run::admin::watched::WatchedHost;
 
-/// For how long the loops are not asked again: each question wakes them.
+/// How long the answers of the loops are reused, since each question wakes them.
 const LOOKED_LATELY: Duration = Duration::from_millis(50);
 
-/// Every reactor turns.
+/// Healthy if every reactor turns.
 pub(super) async fn healthz(watched: &WatchedHost) -> Reply {
     let mut last = watched.heartbeat.0.lock().await;
     let now = watched.clock.now();
@@ -32,7 +32,7 @@ pub(super) async fn healthz(watched: &WatchedHost) -> Reply {
     Reply::text(StatusCode::SERVICE_UNAVAILABLE, &text)
 }
 
-/// Those that do not answer. One that has ended with the host's stop is not missed.
+/// The reactors that do not answer. Those that have ended with the host's stop do not count.
 async fn stuck_reactors(watched: &WatchedHost) -> Vec<usize> {
     let mut stuck = Vec::new();
     for reactor in 0..watched.posts.len() {
@@ -44,7 +44,7 @@ async fn stuck_reactors(watched: &WatchedHost) -> Vec<usize> {
     stuck
 }
 
-/// Connections may come.
+/// Ready if connections are accepted.
 pub(super) fn readyz(watched: &WatchedHost) -> Reply {
     match unready(watched) {
         None => Reply::text(StatusCode::OK, "ready"),
@@ -52,7 +52,7 @@ pub(super) fn readyz(watched: &WatchedHost) -> Reply {
     }
 }
 
-/// Why no connections may come, if so.
+/// Why no connections are accepted, if so.
 pub(super) fn unready(watched: &WatchedHost) -> Option<String> {
     let readiness = watched.host.readiness.get();
     if readiness != Readiness::Serving {

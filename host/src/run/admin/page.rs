@@ -1,4 +1,4 @@
-//! The live page: one file, without anything from elsewhere.
+//! The live page: one file without external resources.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use crate::run::admin::reply::Reply;
 
 const PAGE: &str = include_str!("page.html");
 
-/// What a browser may do with it: run its own script, use its own style, ask this listener. Nothing else, and in no frame.
+/// The content security policy: only its own script and style, requests to this listener, no frames.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; script-src '{}'; style-src '{}'; connect-src 'self'; img-src data:; base-uri 'none'; \
@@ -21,14 +21,13 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The page with its policy.
 pub(super) fn reply() -> Reply {
     let mut reply = Reply::new("text/html; charset=utf-8", PAGE);
     reply.headers.push((CONTENT_SECURITY_POLICY, POLICY.clone()));
     reply
 }
 
-/// The hash of what is between these tags, as the policy names it.
+/// The hash of the content of an element, as the policy names it.
 fn hash_of(tag: &str) -> String {
     let begin = format!("<{tag}>");
     let inside =

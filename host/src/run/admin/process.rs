@@ -1,32 +1,31 @@
-//! What the system says of this process.
+//! Figures of the process, from the system.
 
 use std::fs;
 
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 
-/// What the system says at this moment.
+/// A snapshot of the figures.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(super) struct ProcessFigures {
     /// CPU time of all its threads, in seconds.
     pub(super) cpu_seconds: f64,
-    /// Memory that is its own or shared, and there.
+    /// Resident memory.
     pub(super) resident_bytes: u64,
-    /// Threads.
     pub(super) threads: u64,
-    /// Descriptors that are open.
+    /// Open file descriptors.
     pub(super) open_files: u64,
-    /// How many may be; none where there is no bound.
+    /// The limit of open file descriptors; none if there is none.
     pub(super) open_files_max: Option<u64>,
 }
 
 impl ProcessFigures {
-    /// Asks the system. What it does not tell is zero.
+    /// Reads the figures. Those that the system does not provide are zero.
     pub(super) fn read() -> ProcessFigures {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         let open_files = fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
         ProcessFigures {
-            // The listing has one of its own.
+            // Without the descriptor of the listing itself.
             open_files: open_files.saturating_sub(1),
             open_files_max: getrlimit(Resource::Nofile).current,
             ..parse(&stat, clock_ticks_per_second(), page_size() as u64)
@@ -34,7 +33,7 @@ impl ProcessFigures {
     }
 }
 
-/// Out of the fields of `stat`, which are counted from the end of the name: that may hold anything.
+/// Parses `stat`. Fields are counted from the end of the name, which may contain any character.
 fn parse(stat: &str, ticks: u64, page: u64) -> ProcessFigures {
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let field = |number: usize| -> u64 {

@@ -1,25 +1,24 @@
-//! What stands behind the `?` of a route that tells a page at a time.
+//! The query string of routes with pages.
 
 use crate::run::admin::reply::Refusal;
 
-/// Rows of one page, at most.
+/// The most rows of one page.
 const ROWS_MAX: usize = 100;
 
-/// Which page is wanted.
+/// The requested page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PageQuery {
-    /// The reactor that is asked.
     pub(super) reactor: usize,
-    /// The first slot that is looked at.
+    /// The first slot of the page.
     pub(super) slot: u32,
-    /// Rows, at most.
+    /// The most rows.
     pub(super) limit: usize,
-    /// Only those of this plugin.
+    /// Only rows of this plugin.
     plugin: Option<String>,
 }
 
 impl PageQuery {
-    /// Reads it. There are so many reactors.
+    /// Parses the query string, for a host with `reactors` reactors.
     pub(super) fn read(query: Option<&str>, reactors: usize) -> Result<PageQuery, Refusal> {
         let mut page = PageQuery { reactor: 0, slot: 0, limit: ROWS_MAX, plugin: None };
         for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
@@ -45,12 +44,12 @@ impl PageQuery {
         Ok(page)
     }
 
-    /// Whether what is a plugin's is wanted.
+    /// Whether rows of a plugin are wanted.
     pub(super) fn wants(&self, plugin: &str) -> bool {
         self.plugin.as_deref().is_none_or(|wanted| wanted == plugin)
     }
 
-    /// What the next page has as `after`, where this one ends before that slot or with its reactor.
+    /// The value of `after` for the next page, which begins with `slot` or with the next reactor.
     pub(super) fn next(&self, slot: Option<u32>, reactors: usize) -> Option<String> {
         match slot {
             Some(slot) => Some(format!("{}.{slot}", self.reactor)),
@@ -60,7 +59,7 @@ impl PageQuery {
     }
 }
 
-/// Refuses what stands there: the route takes nothing.
+/// Refuses any query string, for routes without one.
 pub(super) fn none(query: Option<&str>) -> Result<(), Refusal> {
     match query {
         None | Some("") => Ok(()),

@@ -1,4 +1,4 @@
-//! What a request is answered with.
+//! Answers to requests.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -17,34 +17,34 @@ pub(super) struct Reply {
     pub(super) headers: Vec<(HeaderName, String)>,
 }
 
-/// Why a request is not done: one variant for each decision of whoever has sent it.
+/// Why a request is refused: one variant for each reaction of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// There is no such path.
+    /// The path does not exist.
     NoRoute,
-    /// The path takes these methods only.
+    /// The path allows these methods only.
     Method(String),
     /// The request names no host, or more than one.
     NoHost,
-    /// It is meant for another host: another site's page may have sent it.
+    /// The request names another host: it may come from a page of another site (DNS rebinding).
     WrongHost,
     /// It comes from a page of another site.
     WrongOrigin,
-    /// It changes something and shows no token, or a wrong one.
+    /// It changes something, and the token is missing or wrong.
     Token,
     /// It changes something, and no token is configured.
     NoToken,
-    /// Something behind the `?` is not understood.
+    /// The query string is invalid.
     Query(String),
     /// Its body is too large.
     TooLarge,
-    /// Its body has not come in time.
+    /// The body did not come in time.
     TooSlow,
-    /// There is no plugin of that name.
+    /// No plugin has that name.
     UnknownPlugin(String),
     /// The new configuration cannot be served.
     BadConfig(String),
-    /// The host is about to end, and begins nothing more.
+    /// The host is stopping.
     Stopping,
     /// A reactor does not answer.
     Stuck(usize),
@@ -55,7 +55,7 @@ pub(super) enum Refusal {
 const JSON: &str = "application/json";
 
 impl Reply {
-    /// An answer of this kind.
+    /// An answer with this content type.
     pub(super) fn new(content_type: &'static str, body: impl Into<String>) -> Reply {
         let (status, headers) = (StatusCode::OK, Vec::new());
         Reply { status, content_type, body: body.into(), headers }
@@ -71,7 +71,7 @@ impl Reply {
         Reply::new(JSON, format!("{value}\n"))
     }
 
-    /// As the protocol has it. Nothing of it is kept by a browser, shown in a frame or taken for something else.
+    /// The HTTP response, with headers that forbid caching, framing and content sniffing.
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {
         let Reply { status, content_type, body, headers } = self;
         let mut response = Response::new(Full::new(Bytes::from(body)));
@@ -115,7 +115,7 @@ impl Refusal {
         }
     }
 
-    /// The word that programs look at.
+    /// The error code for programs.
     pub(super) fn code(&self) -> &'static str {
         match self {
             Refusal::NoRoute => "no-route",

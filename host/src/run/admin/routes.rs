@@ -1,5 +1,5 @@
-//! The routes: what can be asked, who may, and what it does. The router, the table of `docs/admin.md` and the tests are made of
-//! this one table.
+//! The routes: paths, access and actions. The router, the table in `docs/admin.md` and the tests are made from this one
+//! table.
 
 use hyper::Method;
 use hyper::header::ACCEPT;
@@ -18,18 +18,17 @@ use crate::run::control::Request;
 
 /// One route.
 pub(super) struct Route {
-    /// `GET`, which `HEAD` may be written for, or `POST`.
+    /// `GET`, which also allows `HEAD`, or `POST`.
     pub(super) method: Method,
-    /// Its path; a part in braces stands for a name.
+    /// The path; a part in braces is a parameter.
     pub(super) path: &'static str,
-    /// Who may.
     pub(super) access: RouteAccess,
-    /// What it answers or does.
+    /// The description for the documentation.
     what: &'static str,
     action: Action,
 }
 
-/// What is done.
+/// The action of a route.
 #[derive(Debug, Clone, Copy)]
 enum Action {
     Page,
@@ -51,7 +50,7 @@ enum Action {
     Resume,
 }
 
-/// Every route, in the order of the documentation.
+/// All routes, in the order of the documentation.
 pub(super) const ROUTES: &[Route] = &[
     Route {
         method: Method::GET,
@@ -174,10 +173,10 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// The route of a request.
+/// Finds the route of a request.
 pub(super) fn find(method: &Method, path: &str) -> Result<&'static Route, Refusal> {
     let at_path: Vec<&Route> = ROUTES.iter().filter(|route| is_at(route.path, path)).collect();
-    // Whoever wants the head alone gets it of every answer.
+    // HEAD is allowed wherever GET is.
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
     if let Some(route) = at_path.iter().find(|route| route.method == *wanted) {
         return Ok(route);
@@ -200,7 +199,7 @@ fn is_at(pattern: &str, path: &str) -> bool {
 }
 
 impl Route {
-    /// Does what it says.
+    /// Executes the action.
     pub(super) async fn answer(
         &self,
         watched: &WatchedHost,
@@ -209,7 +208,7 @@ impl Route {
         let query = head.uri.query();
         match self.action {
             Action::Page => return Ok(page::reply()),
-            // Whoever probes or scrapes may add what he likes.
+            // Probes and scrapers may add any query string.
             Action::Healthz => return Ok(health::healthz(watched).await),
             Action::Readyz => return Ok(health::readyz(watched)),
             Action::Metrics => {
@@ -244,7 +243,7 @@ impl Route {
         Ok(Reply::json(&value))
     }
 
-    /// What stands where the route has a name in braces; nothing where it has none.
+    /// The value of the path's parameter; empty if it has none.
     fn name_in<'a>(&self, path: &'a str) -> &'a str {
         let parts = self.path.split('/').zip(path.split('/'));
         { parts }.find(|(part, _)| part.starts_with('{')).map_or("", |(_, own)| own)
@@ -257,7 +256,7 @@ fn all() -> Value {
     json!({ "routes": ROUTES.iter().map(route).collect::<Vec<_>>() })
 }
 
-/// The table of all routes in Markdown, as `docs/admin.md` holds it.
+/// The table of all routes in Markdown, for `docs/admin.md`.
 #[cfg(test)]
 fn reference() -> String {
     use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! The server: connections come in, requests are admitted and answered.
+//! The server: accepts connections, checks requests and answers them.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,15 +23,15 @@ use crate::run::admin::reply::{Refusal, Reply};
 use crate::run::admin::routes;
 use crate::run::admin::watched::WatchedHost;
 
-/// How long nobody is accepted when the system has no descriptor: one of the host's own may be given back.
+/// How long accepting pauses when the system has no file descriptor left.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// How long the end of a client is waited for once its connection is over, and how often it is read from.
+/// How long the server waits for a client's end after the last answer.
 const LONGEST_LAST_READ: Duration = Duration::from_secs(1);
 const LAST_READS: usize = 64;
-/// Lines in the head of a request.
+/// The most header lines of a request.
 const HEADERS_MAX: usize = 64;
 
-/// A listener and what it tells of.
+/// The server of a listener.
 pub(super) struct Server {
     socket: AsyncListener,
     /// Removes the path of a Unix socket at the end.
@@ -44,7 +44,7 @@ enum AsyncListener {
     Tcp(TcpListener),
 }
 
-/// What every connection serves.
+/// The state that all connections share.
 struct Site {
     guard: Guard,
     watched: WatchedHost,
@@ -52,7 +52,7 @@ struct Site {
 }
 
 impl Server {
-    /// Serves what is watched.
+    /// Makes a server for a host.
     ///
     /// # Errors
     /// When the system refuses.
@@ -71,7 +71,7 @@ impl Server {
         Ok(Server { socket, _listener: listener, site })
     }
 
-    /// Accepts connections for as long as somebody wants it to.
+    /// Accepts connections until it is dropped.
     pub(super) async fn run(&self) -> Infallible {
         loop {
             self.site.clients.room().await;
@@ -128,12 +128,12 @@ async fn serve(
     read_to_the_end(&mut stream).await;
 }
 
-/// Ends this side and reads what still comes, for a moment: a socket that is closed with something unread is reset, and the
-/// answer that was written last may be lost with it.
+/// Lingering close: shuts down the write side and discards input for a short time. Closing a socket with unread input would
+/// reset it, and the last answer could be lost.
 async fn read_to_the_end(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     let mut rubbish = [0; 4096];
     let reading = async {
-        // Who has gone has nothing to lose.
+        // Fails if the client has gone, which makes no difference.
         let _ = stream.shutdown().await;
         for _ in 0..LAST_READS {
             if !matches!(stream.read(&mut rubbish).await, Ok(1..)) {
@@ -141,7 +141,7 @@ async fn read_to_the_end(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
             }
         }
     };
-    // Whoever does not end his side has had his time.
+    // A client that does not end its side is closed after that.
     let _ = timeout(LONGEST_LAST_READ, reading).await;
 }
 
@@ -155,7 +155,7 @@ impl Site {
         let (head, body) = request.into_parts();
         let route = routes::find(&head.method, head.uri.path())?;
         self.guard.admit(&head.headers, route.access)?;
-        // No route takes one; it is read, so that the connection can go on.
+        // No route has a body; it is read so that the connection can be reused.
         let limits = &self.watched.config.limits;
         let body = Limited::new(body, limits.request as usize).collect();
         let body = timeout(limits.request_deadline, body).await;

@@ -1,4 +1,4 @@
-//! `sandloop top`: what the live page shows, for a terminal.
+//! `sandloop top`: the live page for a terminal.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::config::admin::AdminConfig;
 use crate::run::admin::client::{ClientError, get};
 
-/// Denials and traps that are shown.
+/// The most denials and traps that are shown.
 const INCIDENTS_MAX: usize = 5;
 
-/// What a host said of itself at one moment.
+/// A snapshot of a host.
 #[derive(Debug)]
 pub struct HostSnapshot {
     host: Value,
@@ -20,18 +20,18 @@ pub struct HostSnapshot {
     traps: Value,
 }
 
-/// How it is shown.
+/// The style of the output.
 #[derive(Debug, Clone, Copy)]
 pub struct TopStyle {
-    /// Whether colours are wanted.
+    /// Whether to use colours.
     pub colours: bool,
 }
 
 impl HostSnapshot {
-    /// Asks the host.
+    /// Takes a snapshot of a running host.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the host does not answer.
     pub fn take(admin: &AdminConfig) -> Result<HostSnapshot, ClientError> {
         Ok(HostSnapshot {
             host: get(admin, "/host")?,
@@ -42,12 +42,12 @@ impl HostSnapshot {
         })
     }
 
-    /// The whole picture. Rates are those since `before`, or since the start of the host.
+    /// Renders the snapshot. Rates are since `before`, or since the start of the host.
     pub fn show(&self, before: Option<&HostSnapshot>, style: TopStyle) -> String {
         let mut text = self.head(style);
         let passed = number(&self.host["uptime_seconds"])
             - before.map_or(0.0, |before| number(&before.host["uptime_seconds"]));
-        // A host that was started again meanwhile has begun anew.
+        // The host was restarted meanwhile, so its counters start again.
         let before = before.filter(|_| 0.0 < passed);
         let passed = if 0.0 < passed { passed } else { number(&self.host["uptime_seconds"]) };
         text.push_str(&self.plugin_table(before, passed, style));
@@ -198,7 +198,7 @@ impl TopStyle {
         let _ = writeln!(text, "{}", self.paint(is_bad, line.trim_end()));
     }
 
-    /// Columns as wide as they need to be, the first row as a head.
+    /// Renders a table with the first row as its head.
     fn table(self, rows: &[Vec<String>], is_bad: impl Fn(&[String]) -> bool) -> String {
         let columns = rows.first().map_or(0, Vec::len);
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
@@ -236,7 +236,7 @@ fn since_buckets(now: &Value, before: Option<&Value>) -> Vec<f64> {
     fresh.map(|(at, count)| number(count) - before.get(at).copied().unwrap_or(0.0)).collect()
 }
 
-/// The edge below which this part of the counts is; none where there are none.
+/// The bucket edge below which this part of the counts lies; none if there are no counts.
 fn quantile(buckets: &[f64], edges: &[f64], part: f64) -> Option<f64> {
     let all: f64 = buckets.iter().sum();
     if all <= 0.0 {
@@ -267,7 +267,7 @@ fn bytes(count: f64) -> String {
     }
 }
 
-/// A time in two digits: what is measured is no more exact than its bucket.
+/// A time in two digits, since a bucket is no more exact.
 fn time(seconds: f64) -> String {
     match seconds {
         ..1e-3 => format!("{:.0}us", seconds * 1e6),

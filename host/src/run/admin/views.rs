@@ -1,4 +1,4 @@
-//! What the routes tell in JSON. Every text of a guest has passed the gate of the log, and JSON escapes it once more.
+//! The JSON answers of the routes. Texts of guests are sanitised as for the log, and escaped by JSON besides.
 
 use std::sync::Arc;
 use std::time::Duration;

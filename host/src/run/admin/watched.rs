@@ -1,4 +1,4 @@
-//! What is watched: the host as others see it while it runs.
+//! The view of a running host for the admin thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,46 +17,43 @@ use crate::plugin::shared::HostShared;
 use crate::quota::instances::InstanceQuota;
 use crate::run::control::Control;
 
-/// How long a reactor may take to answer. A turn takes milliseconds; a machine without a free core takes its time.
+/// How long a reactor may take to answer. A turn takes milliseconds, but the machine may be busy.
 pub(super) const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
-/// The host, for those who watch it.
+/// The host, for the admin thread.
 pub(in crate::run) struct WatchedHost {
-    /// Its plugins, its tenants and its loops.
+    /// The shared state.
     pub(in crate::run) host: Arc<HostShared>,
-    /// The way to each reactor.
+    /// The mail of each reactor.
     pub(in crate::run) posts: Vec<Post>,
-    /// The time.
     pub(in crate::run) clock: Clock,
-    /// When it began.
+    /// The time of the start.
     pub(in crate::run) begun: Moment,
-    /// Its sandboxes.
+    /// The instance quota.
     pub(in crate::run) quota: InstanceQuota,
-    /// What it may use.
+    /// The limits of the host.
     pub(in crate::run) limits: HostLimits,
-    /// The way to the main thread, for what changes something.
+    /// Sends commands to the main thread.
     pub(in crate::run) control: Control,
-    /// Who may ask what.
+    /// The section `[admin]`.
     pub(in crate::run) config: AdminConfig,
-    /// When the loops were last asked for a page.
     pub(in crate::run) pages: Pages,
-    /// What the last look at the loops has found.
     pub(in crate::run) heartbeat: Heartbeat,
 }
 
-/// Keeps pages apart, so that whoever asks for many takes the loops no time worth mentioning.
+/// Limits the rate of pages, so that clients cannot load the loops.
 #[derive(Debug, Default)]
 pub(in crate::run) struct Pages(Mutex<Option<Moment>>);
 
-/// When the loops were last asked whether they turn, and those that did not answer.
+/// The time of the last check whether the loops turn, and those that did not answer.
 #[derive(Debug, Default)]
 pub(in crate::run) struct Heartbeat(pub(super) Mutex<Option<(Moment, Vec<usize>)>>);
 
-/// The least time between two pages.
+/// The shortest time between two pages.
 const BETWEEN_PAGES: Duration = Duration::from_millis(50);
 
 impl WatchedHost {
-    /// Asks one reactor; none where it does not answer in time.
+    /// Sends an inquiry to a reactor; none if it does not answer in time.
     pub(super) async fn ask(&self, reactor: usize, question: LoopQuestion) -> Option<LoopAnswer> {
         let post = self.posts.get(reactor)?;
         let (answer, mut answers) = unbounded_channel();
@@ -64,12 +61,12 @@ impl WatchedHost {
         timeout(LONGEST_ANSWER, answers.recv()).await.ok()?
     }
 
-    /// What is served at this moment.
+    /// The current roster.
     pub(super) fn roster(&self) -> Arc<Roster> {
         self.host.roster()
     }
 
-    /// Asks one reactor for a page of what it has; whoever comes too soon waits.
+    /// Requests a page from a reactor; waits if the last page was too recent.
     pub(super) async fn page(&self, reactor: usize, question: LoopQuestion) -> Option<LoopAnswer> {
         let mut last = self.pages.0.lock().await;
         let since = last.map_or(BETWEEN_PAGES, |last| self.clock.now().since(last));

@@ -1,4 +1,4 @@
-//! Where the plugins and tenants of a new configuration stand: those that stay keep their places, the others take what is free.
+//! The indices of plugins and tenants of a new configuration: those that stay keep theirs, new ones get free ones.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use crate::plugin::Plugin;
 use crate::plugin::roster::Roster;
 use crate::plugin::tenant::Tenant;
 
-/// Where the plugins and tenants of a configuration stand, by their index there.
+/// The roster indices of the plugins and tenants of a configuration, by their index in it.
 pub(super) struct NewPlaces {
     plugins: Vec<usize>,
     tenants: Vec<Arc<Tenant>>,
-    /// How many places for plugins there are.
+    /// The number of plugin slots.
     plugins_max: usize,
-    /// By place, those that have gone included.
+    /// By roster index, including removed ones.
     all_tenants: Vec<Arc<Tenant>>,
 }
 
 impl NewPlaces {
-    /// Finds them. A place is free when no version of a plugin that has stood there is left.
+    /// Assigns the indices. An index is free when no version of its former plugin is left.
     pub(super) fn find(
         config: &Config,
         served: &Templates,
@@ -71,7 +71,7 @@ impl NewPlaces {
         NewPlaces { plugins, tenants, plugins_max, all_tenants }
     }
 
-    /// The place of the plugin with this index.
+    /// The roster index of the plugin with this index.
     pub(super) fn plugin(&self, index: usize) -> usize {
         self.plugins[index]
     }

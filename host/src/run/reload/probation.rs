@@ -1,4 +1,4 @@
-//! Versions that have just come, and go back to the one before where they trap too often.
+//! Probation of new versions: a version that traps too often is rolled back.
 
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::run::news::News;
 use crate::run::reload::{Served, guarded};
 use crate::run::watches::Reloaded;
 
-/// How long after its reload a version that traps too often goes back.
+/// How long after its reload a version can be rolled back.
 const PROBATION: Duration = Duration::from_secs(60);
-/// How often it is looked at meanwhile.
+/// How often versions on probation are checked.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// The versions that have just come.
+/// The versions on probation.
 #[derive(Default)]
 pub(in crate::run) struct Probations(Vec<Probation>);
 
-/// One that has a version to go back to.
+/// A version on probation, with the one to roll back to.
 struct Probation {
-    /// The place of its plugin.
+    /// The index of its plugin.
     place: usize,
-    /// Which version of that it is.
+    /// The generation of the version.
     generation: u32,
     until: Moment,
-    /// What was served before.
+    /// The previous section.
     section: PluginConfig,
     compiled: Compiled,
 }
@@ -39,7 +39,7 @@ impl Probations {
         self.0.is_empty()
     }
 
-    /// A reload was taken: those of its versions that may go back are on probation.
+    /// A reload was applied: puts its versions that can be rolled back on probation.
     pub(super) fn begin(
         &mut self,
         config: &Config,
@@ -68,7 +68,7 @@ impl Probations {
         }
     }
 
-    /// Those that have failed; those that have passed, or are not served any more, are forgotten.
+    /// Takes the versions that have failed, and removes those that have passed or are no longer served.
     fn failed(&mut self, served: &Templates, now: Moment) -> Vec<Probation> {
         let plugin = |one: &Probation| {
             let plugin = served.get(one.place).map(|template| &template.plugin);
@@ -83,14 +83,14 @@ impl Probations {
 }
 
 impl Served {
-    /// Has each version that has failed go back to the one before.
+    /// Rolls back each version that has failed.
     pub(super) fn look_at_what_is_new(&mut self, news: &Sender<News>) {
         let now = self.clock.now();
         for failed in self.probations.failed(&self.templates, now) {
             let plugin = failed.section.name.clone();
             match guarded(|| self.go_back(failed)) {
                 Ok((version, reloaded)) => {
-                    // Nobody listens any more only when the host is leaving.
+                    // Fails only while the process is ending.
                     let _ = news.send(News::ReloadOver(Some(reloaded)));
                     let what = "it has trapped too often within a minute of its reload: its version before is served again";
                     tracing::error!(plugin, version, generation = self.generation, "{what}");
@@ -115,7 +115,7 @@ impl Served {
         let mut all = Vec::with_capacity(config.plugins.len());
         for now in &mut config.plugins {
             if now.name == section.name {
-                // Its tenant may stand elsewhere in the file that is served now, or nowhere.
+                // Its tenant may have another index in the current configuration, or none.
                 let index = config.tenants.iter().position(|it| it.name == section.tenant);
                 let (tenant, tenant_index) = match index {
                     Some(index) => (section.tenant.clone(), index),

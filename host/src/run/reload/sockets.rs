@@ -1,5 +1,5 @@
-//! The listeners of a new configuration: those whose address stays keep their sockets, so that nobody is refused; new ones are
-//! bound before anything is swapped.
+//! The listeners of a new configuration: an unchanged address keeps its sockets, so that no connection is refused; new ones
+//! are bound before anything is replaced.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -13,16 +13,16 @@ use crate::run::reload::places::NewPlaces;
 
 /// The listeners of a new configuration.
 pub(super) struct NewSockets {
-    /// New ones; each for every reactor, in their order.
+    /// New listeners, each with one socket for every reactor in order.
     pub(super) opened: Vec<VecDeque<Listener>>,
-    /// Those that stay: what they were and what they are.
+    /// Listeners that stay, each with its old and its new endpoint.
     pub(super) kept: Vec<(Arc<Endpoint>, Arc<Endpoint>)>,
-    /// All of them, by section.
+    /// All endpoints, by section.
     pub(super) endpoints: Vec<Arc<Endpoint>>,
 }
 
 impl NewSockets {
-    /// Binds the new ones. What fails closes them again.
+    /// Binds the new listeners. An error closes them again.
     pub(super) fn open(
         before: &Config,
         served: &[Weak<Endpoint>],
@@ -82,7 +82,7 @@ impl NewSockets {
     }
 }
 
-/// Whether one socket serves both addresses, as they are written.
+/// Whether one socket serves both configured addresses.
 fn is_same_socket(one: &ListenAddress, other: &ListenAddress) -> bool {
     use ListenAddress::{Tcp, Tls};
     match (one, other) {
