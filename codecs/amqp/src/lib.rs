@@ -1,31 +1,31 @@
-//! AMQP 0-9-1 as values: a client's side of a connection, bytes in and events out, and the other way.
+//! AMQP 0-9-1 without I/O: the client's side of a connection, from bytes to events and from requests to bytes.
 //!
-//! Nothing here reads a socket, a clock or a file, and nothing starts a thread: the caller brings bytes and calls
-//! [`Session::beat`] at the pace that the broker agreed to. So the same code runs in a sandbox and in a fuzzer.
+//! Nothing here reads a socket, a clock or a file, and nothing starts a thread: the caller passes bytes and calls
+//! [`Session::beat`] at the interval that was negotiated with the broker. So the same code runs in a sandbox and in a fuzzer.
 //!
-//! The frames are read and written by `amq-protocol`; what they mean is here. A [`Session`] is made once and lives
-//! through many connections: [`Session::connected`] begins one, [`Session::disconnected`] ends it, and with the next
-//! one everything that was declared, bound and consumed is there again.
+//! Frames are parsed and written by `amq-protocol`; their semantics are here. A [`Session`] is made once and outlives
+//! connections: [`Session::connected`] begins one, [`Session::disconnected`] ends it, and on the next one
+//! everything that was declared, bound and consumed is restored.
 //!
-//! What a broker sends is never trusted: no allocation depends on anything but what has really arrived, and whatever
-//! breaks the protocol ends the connection with the reply code that the specification has for it; another one is made
-//! if [`Settings::recovery`] says so. What is in a message is not the broker's: one that cannot be read is refused, and
-//! the connection goes on.
-//! However the bytes are cut, the same events come out.
+//! A broker is not trusted: memory is allocated only for received bytes, and a violation of the protocol
+//! ends the connection with the reply code of the specification; a new one is made
+//! if [`Settings::recovery`] is set. The broker is not responsible for the content of messages: one that cannot be
+//! decoded is refused, and the connection continues.
+//! However the bytes are split, the events are the same.
 //!
 //! # Layout
 //!
 //! In the order in which a byte from the broker meets them:
 //!
-//! - [`settings`]: where to connect to, as whom, and every bound; [`uri`]: the same out of one line.
-//! - `frame`: bytes into frames; [`undecoded`]: texts that are none; `wire`: frames into bytes.
-//! - [`table`], [`message`]: the values in them.
-//! - `assembly`: a message out of its frames.
-//! - [`request`]: what is asked for and what is answered; [`queue_name`]: names that the broker gives.
-//! - `channel`: what waits, what is under way; `confirms`: publishes that the broker has not taken yet.
-//! - `topology`: what a new connection needs; `pulse`: the heartbeats.
-//! - [`session`]: all of it together, with the handshake and the recovery in files of their own; [`event`]: what comes
-//!   out; [`error`]: what goes wrong.
+//! - [`settings`]: the broker's address, credentials and every limit; [`uri`]: the same from a URI.
+//! - `frame`: decoding frames; [`undecoded`]: texts that are not UTF-8; `wire`: encoding frames.
+//! - [`table`], [`message`]: the values in frames.
+//! - `assembly`: assembling a message from its frames.
+//! - [`request`]: requests and answers; [`queue_name`]: names that the broker assigns.
+//! - `channel`: requests that wait or are in flight; `confirms`: publishes that are not confirmed.
+//! - `topology`: what recovery restores; `pulse`: heartbeats.
+//! - [`session`]: the session, with the handshake and the recovery in files of their own; [`event`]: its events;
+//!   [`error`]: its errors.
 #![forbid(unsafe_code)]
 
 mod assembly;

@@ -1,4 +1,4 @@
-//! Messages: what is published, what is delivered, what comes back.
+//! Messages: published, delivered and returned ones.
 
 use std::rc::Rc;
 
@@ -11,34 +11,34 @@ use crate::{
     undecoded::Undecoded,
 };
 
-/// What a message says of itself: all fourteen properties of AMQP but `cluster-id`, which is reserved.
+/// The properties of a message: all fourteen of AMQP except `cluster-id`, which is reserved.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Properties {
     /// Such as `text/plain`.
     pub content_type: Option<String>,
     /// Such as `gzip`.
     pub content_encoding: Option<String>,
-    /// What a headers exchange looks at, and anything else.
+    /// The headers, by which a headers exchange routes.
     pub headers: Option<Table>,
     /// 2: survives a restart of the broker in a durable queue. 1: does not.
     pub delivery_mode: Option<u8>,
     /// 0 to 9, for a queue with `x-max-priority`.
     pub priority: Option<u8>,
-    /// Which request a reply belongs to.
+    /// Identifies the request of a reply.
     pub correlation_id: Option<String>,
     /// The queue for the reply.
     pub reply_to: Option<String>,
-    /// Milliseconds that it lives, as a text.
+    /// The time to live in milliseconds, as text.
     pub expiration: Option<String>,
-    /// A name of its own.
+    /// The id of the message.
     pub message_id: Option<String>,
     /// Seconds since 1970.
     pub timestamp: Option<u64>,
-    /// What kind of message, in the author's words.
+    /// The kind of message, as the application names it.
     pub kind: Option<String>,
-    /// Who publishes it. RabbitMQ refuses another user's name.
+    /// The publishing user. RabbitMQ refuses another user's name.
     pub user_id: Option<String>,
-    /// Which program publishes it.
+    /// The publishing application.
     pub app_id: Option<String>,
 }
 
@@ -84,13 +84,13 @@ impl Properties {
 pub struct Publish {
     /// The exchange; empty for the default one, which has a route to every queue by its name.
     pub exchange: String,
-    /// What the exchange looks at.
+    /// The key by which the exchange routes.
     pub routing_key: String,
-    /// Without a queue to go to it comes back.
+    /// Whether it is returned if no queue receives it.
     pub mandatory: bool,
-    /// What it says of itself.
+    /// The properties of the message.
     pub properties: Properties,
-    /// The message; shared, because it may be kept until the broker has it.
+    /// The body; shared, because it may be kept until it is confirmed.
     pub body: Rc<[u8]>,
 }
 
@@ -99,15 +99,15 @@ pub struct Publish {
 pub struct Delivery {
     /// For its acknowledgement.
     pub tag: DeliveryTag,
-    /// Whose it is; empty for one that was asked for (`basic.get`).
+    /// The tag of its consumer; empty for the answer to `basic.get`.
     pub consumer: String,
-    /// It may have been delivered before.
+    /// Whether it may have been delivered before.
     pub redelivered: bool,
     /// Where it was published.
     pub exchange: String,
     /// With which key.
     pub routing_key: String,
-    /// What it says of itself.
+    /// The properties of the message.
     pub properties: Properties,
     /// The message.
     pub body: Vec<u8>,
@@ -115,7 +115,7 @@ pub struct Delivery {
     pub undecoded: Undecoded,
 }
 
-/// Names a delivery for its acknowledgement. One from a connection that is gone is harmless: the broker delivers
+/// Identifies a delivery for its acknowledgement. A tag of a lost connection has no effect: the broker delivers
 /// that message again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryTag {
@@ -125,7 +125,7 @@ pub struct DeliveryTag {
 }
 
 impl DeliveryTag {
-    /// The channel that it came on.
+    /// The channel of the delivery.
     #[must_use]
     pub fn channel(self) -> ChannelId {
         self.channel
@@ -138,18 +138,18 @@ impl DeliveryTag {
     }
 }
 
-/// A mandatory message that no queue wanted.
+/// A mandatory message that no queue received.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Returned {
     /// The reply code: 312, `NO_ROUTE`.
     pub code: u16,
-    /// Its words.
+    /// The reply text.
     pub text: String,
     /// Where it was published.
     pub exchange: String,
     /// With which key.
     pub routing_key: String,
-    /// What it says of itself.
+    /// The properties of the message.
     pub properties: Properties,
     /// The message.
     pub body: Vec<u8>,
@@ -157,21 +157,21 @@ pub struct Returned {
     pub undecoded: Undecoded,
 }
 
-/// A message that cannot be read, because of what its publisher wrote into it or because it is larger than
+/// A message that cannot be decoded, because its publisher made it so or because it is larger than
 /// [`Settings::message_max`](crate::Settings::message_max). It was rejected without being requeued, so the broker drops
-/// it or hands it to the queue's dead letter exchange; one that counted as acknowledged when it was sent is gone. One
-/// that was asked for (`basic.get`) is requeued, and the request fails.
+/// it or passes it to the queue's dead letter exchange; one that counts as acknowledged when it is sent is lost. The answer
+/// to `basic.get` is requeued, and the request fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Whose it was; empty for one that was asked for or came back.
+    /// The tag of its consumer; empty for an answer to `basic.get` and for a returned message.
     pub consumer: String,
     /// Where it was published.
     pub exchange: String,
     /// With which key.
     pub routing_key: String,
-    /// 502: it cannot be read. 311: it is too large.
+    /// 502: it cannot be decoded. 311: it is too large.
     pub code: u16,
-    /// What cannot be read.
+    /// The reason.
     pub reason: String,
 }
 

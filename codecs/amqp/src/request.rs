@@ -1,4 +1,4 @@
-//! What can be asked for on a channel, and what is answered.
+//! Requests on a channel, and their answers.
 
 use amq_protocol::{
     protocol::{
@@ -20,7 +20,7 @@ use crate::{
     table::{Table, short, to_wire},
 };
 
-/// An exchange, as it is declared.
+/// The declaration of an exchange.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Exchange {
     /// Its name.
@@ -31,15 +31,15 @@ pub struct Exchange {
     pub passive: bool,
     /// It is there after a restart of the broker.
     pub durable: bool,
-    /// It goes when the last thing is unbound from it.
+    /// Whether it is deleted when the last binding is removed.
     pub auto_delete: bool,
-    /// Nobody publishes to it; only other exchanges do.
+    /// Whether only other exchanges may publish to it.
     pub internal: bool,
     /// Such as `alternate-exchange`.
     pub arguments: Table,
 }
 
-/// A queue, as it is declared.
+/// The declaration of a queue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Queue {
     /// Its name.
@@ -48,9 +48,9 @@ pub struct Queue {
     pub passive: bool,
     /// It is there after a restart of the broker.
     pub durable: bool,
-    /// It belongs to this connection, and goes with it.
+    /// Whether it belongs to this connection and is deleted with it.
     pub exclusive: bool,
-    /// It goes with its last consumer.
+    /// Whether it is deleted with its last consumer.
     pub auto_delete: bool,
     /// Such as `x-max-length`.
     pub arguments: Table,
@@ -85,21 +85,21 @@ pub struct ExchangeBinding {
 /// A consumer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Consumer {
-    /// Of which queue.
+    /// The queue.
     pub queue: QueueName,
-    /// Its name on the channel, from [`Session::consumer_tag`](crate::Session::consumer_tag) or the author's own.
+    /// Its tag, from [`Session::consumer_tag`](crate::Session::consumer_tag) or chosen by the author.
     pub tag: String,
-    /// Without messages that this connection has published. RabbitMQ does not know it.
+    /// Whether messages of this connection are left out. RabbitMQ does not support it.
     pub no_local: bool,
-    /// Messages count as taken when they are sent.
+    /// Whether messages count as acknowledged when they are sent.
     pub no_ack: bool,
-    /// It is the queue's only one.
+    /// Whether it has to be the queue's only consumer.
     pub exclusive: bool,
     /// Such as `x-priority`.
     pub arguments: Table,
 }
 
-/// Something to be done on a channel, in order.
+/// A request on a channel. Requests are executed in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// `exchange.declare`
@@ -134,9 +134,9 @@ pub enum Request {
     UnbindQueue(QueueBinding),
     /// `basic.qos`
     Qos {
-        /// How many messages may be delivered without an acknowledgement. 0: any number.
+        /// The most messages that are delivered without an acknowledgement. 0: unlimited.
         prefetch: u16,
-        /// For all consumers of the channel together.
+        /// Whether it applies to all consumers of the channel together.
         global: bool,
     },
     /// `basic.consume`
@@ -145,14 +145,14 @@ pub enum Request {
     Cancel(String),
     /// `basic.get`, answered with [`Answer::Message`].
     Get {
-        /// From which queue.
+        /// The queue.
         queue: QueueName,
-        /// It counts as taken when it is sent.
+        /// Whether it counts as acknowledged when it is sent.
         no_ack: bool,
     },
-    /// `basic.recover`: what was not acknowledged is delivered again.
+    /// `basic.recover`: unacknowledged messages are delivered again.
     Recover {
-        /// To anybody, and not just to this consumer again. RabbitMQ knows only this.
+        /// Whether other consumers may get them. RabbitMQ supports only this.
         requeue: bool,
     },
     /// `confirm.select`: publishes on this channel are confirmed from now on.
@@ -163,34 +163,34 @@ pub enum Request {
     Commit,
     /// `tx.rollback`
     Rollback,
-    /// `channel.flow`. RabbitMQ does not know it.
+    /// `channel.flow`. RabbitMQ does not support it.
     Flow(bool),
     /// `channel.close`, after everything before it.
     Close,
 }
 
-/// How a request was answered.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// It is done; a message is confirmed.
+    /// The request is done, or the message is confirmed.
     Done,
-    /// The queue is there.
+    /// The queue exists.
     Queue {
         /// Its name.
         name: String,
-        /// Messages ready in it.
+        /// The number of ready messages.
         messages: u32,
-        /// Its consumers.
+        /// The number of consumers.
         consumers: u32,
     },
     /// The number of messages that were purged or deleted.
     Count(u32),
-    /// The message, with how many are left in the queue; nothing if it was empty.
+    /// The message, with the number of messages left in the queue; none if it was empty.
     Message(Option<(Box<Delivery>, u32)>),
 }
 
 impl Request {
-    /// For the wire.
+    /// The method to send.
     pub(crate) fn to_method(&self) -> Result<AMQPClass, Refusal> {
         Ok(match self {
             Request::DeclareExchange(exchange) => {
@@ -304,7 +304,7 @@ impl Request {
         })
     }
 
-    /// The queue that must have a name before this can be sent.
+    /// The queue whose name must be known before this can be sent.
     pub(crate) fn needs(&self) -> Option<&QueueName> {
         match self {
             Request::DeleteQueue { queue, .. }
@@ -317,7 +317,7 @@ impl Request {
         }
     }
 
-    /// Reads what the broker answers; nothing if that is no answer to this. `basic.get-ok` is read elsewhere: a
+    /// Converts the broker's answer; none if it does not answer this request. `basic.get-ok` is handled elsewhere, since a
     /// message follows.
     pub(crate) fn answer(&self, reply: &AMQPClass) -> Option<Answer> {
         use AMQPClass as A;

@@ -1,8 +1,8 @@
-//! Where to connect to, as whom, and every bound of a session.
+//! The settings of a session: the broker's address, credentials, and every limit.
 
 use std::{fmt, time::Duration};
 
-/// What a session is made from. The defaults are those of the Ruby client `amqp`, and RabbitMQ's.
+/// The settings of a session. The defaults are those of the Ruby client `amqp` and of RabbitMQ.
 ///
 /// ```
 /// use sandloop_amqp::Settings;
@@ -20,59 +20,59 @@ pub struct Settings {
     pub port: u16,
     /// Whether to use TLS. No. The broker's certificate must be for [`host`](Self::host).
     pub tls: bool,
-    /// Whose authorities verify the broker, and with which certificate it is asked: a name that the user of these settings
-    /// gives a meaning. Without one it is the system's authorities, and no certificate.
+    /// The TLS profile with the authorities that verify the broker and the client's certificate, which the user of these
+    /// settings resolves. Without one: the system's authorities, and no certificate.
     pub tls_profile: Option<String>,
     /// The virtual host. `/`.
     pub vhost: String,
-    /// How the broker knows the user. `guest` with the password `guest`.
+    /// How the client authenticates. `guest` with the password `guest`.
     pub credentials: Credentials,
-    /// What the broker's operator sees this connection called (`connection_name`). Nothing.
+    /// The name of the connection for the broker's operator (`connection_name`). None.
     pub name: Option<String>,
-    /// Seconds without a word after which a connection counts as lost, twice; the broker may say less. 0: never.
-    /// 60, as RabbitMQ has it.
+    /// The heartbeat interval in seconds: after two intervals of silence a connection counts as lost. The broker may lower it.
+    /// 0: no heartbeats. 60, as in RabbitMQ.
     pub heartbeat: u16,
-    /// Bytes of the largest frame; the broker may say less. 128 KiB. Less than 4 KiB counts as that.
+    /// Bytes of the largest frame; the broker may lower it. 128 KiB. Values below 4 KiB count as that.
     pub frame_max: u32,
-    /// Channels at once; the broker may say less. 0: as many as AMQP has numbers for. 2047.
+    /// The most channels; the broker may lower it. 0: as many as AMQP has numbers. 2047.
     pub channel_max: u16,
     /// How long connecting may take, and after it the handshake. 20 s.
     pub connection_timeout: Duration,
-    /// Bytes of the largest message that is taken. A larger one is rejected: see
+    /// Bytes of the largest message that is accepted. A larger one is rejected: see
     /// [`Unreadable`](crate::Unreadable). 16 MiB.
     pub message_max: u64,
-    /// Bytes of messages that may wait: to be sent, and, with [`Unconfirmed::Resend`], to be confirmed. 4 MiB.
+    /// The most bytes of messages that wait to be sent or, with [`Unconfirmed::Resend`], to be confirmed. 4 MiB.
     pub buffer: usize,
-    /// Things asked for that may wait to be sent. 10,000.
+    /// The most requests that wait to be sent. 10,000.
     pub requests: usize,
-    /// Messages that may be unconfirmed on a channel; further ones wait. 10,000.
+    /// The most unconfirmed messages of a channel; further ones wait. 10,000.
     pub unconfirmed_max: usize,
-    /// What becomes of messages that were not confirmed when a connection is lost.
+    /// What happens to unconfirmed messages when a connection is lost.
     pub unconfirmed: Unconfirmed,
-    /// Whether a connection that is lost, or cannot be made, is made again. Yes. It is also made again where the broker
-    /// closed it or broke the protocol, unless that would come again: because the broker does not know the user or the
-    /// virtual host at the first connection, speaks another version of AMQP, or was asked for what no broker does (503,
-    /// 540).
+    /// Whether to reconnect after a connection is lost or cannot be made. Yes. This includes connections that the broker has
+    /// closed or in which it has violated the protocol, unless the error would recur: the broker does not know the user or
+    /// the virtual host at the first connection, speaks another version of AMQP, or was sent a request that no broker supports
+    /// (503, 540).
     pub recovery: bool,
-    /// How long to wait before that, at first; each time twice as long. A connection that has opened is the end of
-    /// that, unless the broker closes it, or breaks the protocol, within [`backoff_max`](Self::backoff_max). 500 ms.
+    /// The first wait before reconnecting; it doubles each time. An open connection resets it, unless the broker closes it, or
+    /// violates the protocol, within [`backoff_max`](Self::backoff_max). 500 ms.
     pub backoff: Duration,
-    /// How long at most. 30 s.
+    /// The longest wait. 30 s.
     pub backoff_max: Duration,
 }
 
-/// What becomes of messages that were published, but not confirmed, when the connection is lost.
+/// What happens to unconfirmed messages when the connection is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unconfirmed {
-    /// They are sent again, in their order, before newer ones. The broker may have had them: a consumer may see one
+    /// They are sent again, in order, before newer ones. The broker may have received them: a consumer may get one
     /// twice.
     #[default]
     Resend,
-    /// They fail, and the plugin decides.
+    /// They fail, and the plugin decides what to do.
     Report,
 }
 
-/// How the broker knows the user.
+/// How the client authenticates.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// A name and a password (`PLAIN`).

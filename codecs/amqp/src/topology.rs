@@ -1,4 +1,4 @@
-//! What was declared, bound and consumed, so that a new connection can have it again.
+//! The topology: everything that was declared, bound and consumed, for recovery.
 
 use crate::{
     ids::ChannelId,
@@ -6,7 +6,7 @@ use crate::{
     request::{Consumer, Exchange, ExchangeBinding, Queue, QueueBinding, Request},
 };
 
-/// Everything that a session has, with the channel that asked for it.
+/// The topology of a session, with the channel of each declaration.
 #[derive(Debug, Default)]
 pub(crate) struct Topology {
     exchanges: Vec<(ChannelId, Exchange)>,
@@ -17,7 +17,7 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    /// A request was done.
+    /// Records a request that was done.
     pub fn record(&mut self, channel: ChannelId, request: &Request) {
         match request {
             Request::DeclareExchange(exchange) if !exchange.passive && !is_predefined(exchange) => {
@@ -46,7 +46,7 @@ impl Topology {
         }
     }
 
-    /// A consumer has ended.
+    /// Removes a consumer that has ended.
     pub fn end_consumer(&mut self, channel: ChannelId, tag: &str) {
         let is_it = |(of, consumer): &(ChannelId, Consumer)| *of == channel && consumer.tag == tag;
         let Some(index) = self.consumers.iter().position(is_it) else { return };
@@ -54,7 +54,7 @@ impl Topology {
         self.end_queue_if_unused(&consumer.queue);
     }
 
-    /// A channel has ended, and with it its consumers.
+    /// Removes the consumers of a channel that has ended.
     pub fn end_channel(&mut self, channel: ChannelId) {
         while let Some((_, consumer)) = self.consumers.iter().find(|(of, _)| *of == channel) {
             let tag = consumer.tag.clone();
@@ -62,8 +62,8 @@ impl Topology {
         }
     }
 
-    /// Forgets what was declared and bound on a channel. The queues to which the broker gave a name: nobody else knows
-    /// them.
+    /// Removes what was declared and bound on a channel. Returns the queues to which the broker assigned a name, which only
+    /// this session knows.
     pub fn forget_channel(&mut self, channel: ChannelId) -> Vec<QueueName> {
         self.end_channel(channel);
         self.exchanges.retain(|(of, _)| *of != channel);
@@ -93,7 +93,7 @@ impl Topology {
         requests(&self.consumers, Request::Consume)
     }
 
-    /// A request that was done once cannot be done again.
+    /// Removes a request that cannot be repeated.
     pub fn forget(&mut self, request: &Request) {
         match request {
             Request::DeclareExchange(exchange) => {
@@ -136,8 +136,8 @@ impl Topology {
         }
     }
 
-    /// The broker deletes a queue with `auto_delete` when its last consumer goes. Others may still consume it; then
-    /// it is declared again by the one who does.
+    /// The broker deletes a queue with `auto_delete` with its last consumer. Other clients may still consume it; then
+    /// they declare it again.
     fn end_queue_if_unused(&mut self, queue: &QueueName) {
         let auto_delete =
             |(_, other): &(ChannelId, Queue)| other.name == *queue && other.auto_delete;
@@ -170,7 +170,7 @@ fn add<T: Clone + PartialEq>(list: &mut Vec<(ChannelId, T)>, channel: ChannelId,
     }
 }
 
-/// Whether it was there.
+/// Removes an entry; true if it was there.
 fn remove<T: PartialEq>(list: &mut Vec<(ChannelId, T)>, thing: &T) -> bool {
     let before = list.len();
     list.retain(|(_, other)| other != thing);

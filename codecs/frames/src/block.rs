@@ -1,8 +1,8 @@
-//! Blocks of a known length, put together from the pieces in which they come.
+//! Blocks of a known length, assembled from the pieces in which they are received.
 
 use std::collections::TryReserveError;
 
-/// A block that is not complete.
+/// An incomplete block.
 #[derive(Debug)]
 pub(crate) struct Block {
     size: usize,
@@ -14,8 +14,8 @@ impl Block {
         Block { size, bytes: Vec::new() }
     }
 
-    /// Takes what belongs to the block; the whole of it once it is complete. Memory is asked for as bytes come, and where
-    /// there is none that is an error, because a sandbox has little.
+    /// Takes bytes of the block from `input`; returns the block once it is complete. Memory is allocated as bytes arrive, and a
+    /// failed allocation is an error, because a sandbox has little memory.
     pub(crate) fn take(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, TryReserveError> {
         let (taken, rest) = input.split_at(input.len().min(self.size - self.bytes.len()));
         self.bytes.try_reserve(taken.len())?;
@@ -24,7 +24,7 @@ impl Block {
         Ok((self.bytes.len() == self.size).then(|| std::mem::take(&mut self.bytes)))
     }
 
-    /// What has come of it.
+    /// The bytes that were received.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, mem};
 
 use crate::lines::{LineDecoder, LineError, LineEvent, LineLimits};
 
-/// How much a [`ContentDecoder`] takes.
+/// The limits of a [`ContentDecoder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentLimits {
     /// Bytes of a header line, without its end.
@@ -23,23 +23,23 @@ impl Default for ContentLimits {
     }
 }
 
-/// What the bytes are.
+/// What was decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentEvent {
     /// The first header line of a request.
     FirstLine(Vec<u8>),
     /// All header lines of a request, the first one too.
     Headers(Vec<Vec<u8>>),
-    /// A whole request.
+    /// A complete request.
     Request {
         /// Its header lines.
         headers: Vec<Vec<u8>>,
-        /// Its body; empty where no length was said.
+        /// Its body; empty if there is no `Content-Length`.
         content: Vec<u8>,
     },
 }
 
-/// Why nothing more comes.
+/// Why decoding has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContentError {
     /// A header line is too long, or there is no memory for a body.
@@ -53,7 +53,7 @@ pub enum ContentError {
         /// The limit.
         max: usize,
     },
-    /// `Content-Length` is there twice: two readers would understand two things.
+    /// `Content-Length` occurs twice: two readers could understand it differently.
     #[error("Content-Length is there twice; a request has one")]
     LengthTwice,
     /// `Content-Length` is no number of bytes.
@@ -67,7 +67,7 @@ pub enum ContentError {
     },
 }
 
-/// Turns bytes into requests. Empty lines before a request are skipped.
+/// Decodes requests. Empty lines before a request are skipped.
 ///
 /// ```
 /// use sandloop_frames::content::{ContentDecoder, ContentEvent, ContentLimits};
@@ -88,13 +88,13 @@ pub struct ContentDecoder {
     headers: Vec<Vec<u8>>,
     headers_bytes: usize,
     length: Option<usize>,
-    /// A request without a body, its headers told.
+    /// A request without a body, whose headers were returned.
     complete: bool,
     failed: bool,
 }
 
 impl ContentDecoder {
-    /// A decoder with this bound.
+    /// A decoder with these limits.
     #[must_use]
     pub fn new(limits: ContentLimits) -> ContentDecoder {
         let lines = LineLimits { line: limits.line, binary: limits.content };
@@ -109,10 +109,10 @@ impl ContentDecoder {
         }
     }
 
-    /// The next thing that these bytes complete; none when all were taken and more are needed.
+    /// The next event that these bytes complete; none when all were taken and more are needed.
     ///
     /// # Errors
-    /// Once, at the first line that is wrong. Nothing comes after it: the bytes that follow are ignored.
+    /// Once, at the first invalid line. After that all bytes are ignored.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<ContentEvent>, ContentError> {
         if self.failed {
             *input = &[];

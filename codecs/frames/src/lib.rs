@@ -1,15 +1,15 @@
-//! Where one thing ends and the next begins in a stream: lines, blocks of bytes, prefixed lengths, as values.
+//! Framing of streams: lines, blocks of bytes and length prefixes, without I/O.
 //!
-//! Nothing here reads a socket or a clock: the caller brings bytes, and takes from each decoder what they complete.
-//! However the bytes are cut, the same frames come out, and the same error at the same byte. Nothing is allocated for a
-//! length that a peer only claims, and what is held is bounded by the limits that a decoder is made with.
+//! Nothing here reads a socket or a clock: the caller passes bytes to a decoder and takes the completed frames.
+//! However the bytes are split, the frames are the same, and so is an error and its position. Memory is allocated only for
+//! received bytes, never for an announced length, and it is bounded by the limits of the decoder.
 //!
 //! # Layout
 //!
-//! - [`lines`]: lines with any delimiter, and blocks of bytes between them, as EventMachine's `LineText2` has them.
-//! - [`content`]: header lines, then a body as long as they say, as its `HeaderAndContentProtocol`.
-//! - [`prefixed`]: four bytes of length, then the bytes, as its `ObjectProtocol`.
-//! - [`netstring`] has strings of bytes such as `5:hello,`.
+//! - [`lines`]: lines with any delimiter, and blocks of bytes between them, like EventMachine's `LineText2`.
+//! - [`content`]: header lines and a body of the announced length, like its `HeaderAndContentProtocol`.
+//! - [`prefixed`]: a length of four bytes, then the bytes, like its `ObjectProtocol`.
+//! - [`netstring`]: netstrings such as `5:hello,`.
 #![forbid(unsafe_code)]
 
 mod block;

@@ -7,12 +7,12 @@ use std::mem;
 use self::search::Delimiter;
 use crate::block::Block;
 
-/// How much a [`LineDecoder`] takes.
+/// The limits of a [`LineDecoder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineLimits {
     /// Bytes of a line, without its end.
     pub line: usize,
-    /// Bytes of a block whose size was said.
+    /// Bytes of a block with a size.
     pub binary: usize,
 }
 
@@ -23,18 +23,18 @@ impl Default for LineLimits {
     }
 }
 
-/// What the bytes are.
+/// What was decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineEvent {
-    /// A line without its delimiter; where that is `\n`, without a `\r` before it, too.
+    /// A line without its delimiter; if that is `\n`, also without a `\r` before it.
     Line(Vec<u8>),
-    /// A block of the size that was said, whole; where none was said, whatever has come.
+    /// A complete block with a size; or received bytes, if no size was set.
     Binary(Vec<u8>),
-    /// A block of a size is complete, and was given just before: lines follow, unless a mode was set meanwhile.
+    /// The block just returned is complete: lines follow, unless another mode was set meanwhile.
     BinaryEnd,
 }
 
-/// Why nothing more comes.
+/// Why decoding has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// A line has more bytes than the limit.
@@ -48,12 +48,12 @@ pub enum LineError {
         "a block of {size} bytes is larger than {max}; raise the limit of blocks if they may be larger"
     )]
     BinaryTooLarge {
-        /// What was announced.
+        /// The announced size.
         size: usize,
         /// The limit.
         max: usize,
     },
-    /// The delimiter was set to nothing, which ends no line.
+    /// The delimiter is empty.
     #[error("the delimiter is empty, and ends no line; set one of at least a byte")]
     EmptyDelimiter,
     /// The sandbox has no memory for a block.
@@ -63,11 +63,11 @@ pub enum LineError {
     NoMemory,
 }
 
-/// Turns bytes into lines and blocks.
+/// Decodes lines and blocks.
 ///
-/// The mode says what the next bytes are, and may change after each event. Bytes that have come and belong to no event
-/// yet, such as the beginning of a line, are read in the new mode: what comes out does not depend on how the bytes
-/// were cut.
+/// The mode determines how the next bytes are decoded, and may change after each event. Received bytes that belong to no
+/// event yet, such as the beginning of a line, are decoded in the new mode, so that the result does not depend on how the
+/// bytes were split.
 ///
 /// ```
 /// use sandloop_frames::lines::{LineDecoder, LineEvent, LineLimits};
@@ -87,25 +87,25 @@ pub struct LineDecoder {
     limits: LineLimits,
     delimiter: Delimiter,
     mode: Mode,
-    /// What is read before new input, from `unread_from` on.
+    /// Bytes that are decoded before new input, from `unread_from` on.
     unread: Vec<u8>,
     unread_from: usize,
-    /// A block was given, and its end is due.
+    /// A block was returned, and `BinaryEnd` is due.
     block_ended: bool,
 }
 
 #[derive(Debug)]
 enum Mode {
-    /// With what has come of a line.
+    /// With the incomplete line.
     Lines(Vec<u8>),
     Sized(Block),
     Unsized,
-    /// With the error, until it is told.
+    /// With the error, until it is returned.
     Failed(Option<LineError>),
 }
 
 impl LineDecoder {
-    /// Begins with lines that end with `\n`.
+    /// A decoder in line mode with the delimiter `\n`.
     #[must_use]
     pub fn new(limits: LineLimits) -> LineDecoder {
         LineDecoder {
@@ -118,12 +118,12 @@ impl LineDecoder {
         }
     }
 
-    /// Other limits, from the next line or block on.
+    /// Sets the limits, which apply from the next line or block.
     pub fn set_limits(&mut self, limits: LineLimits) {
         self.limits = limits;
     }
 
-    /// What ends the next line; any bytes, at least one. With `\n`, which it is at first, a `\r` before it goes too.
+    /// Sets the delimiter of lines: at least one byte. With `\n`, the default, a `\r` before it is removed too.
     pub fn set_delimiter(&mut self, delimiter: &[u8]) {
         match Delimiter::new(delimiter) {
             Some(delimiter) => {
@@ -138,14 +138,14 @@ impl LineDecoder {
         }
     }
 
-    /// Lines follow, and before all other bytes come these: what a plugin was given and does not want.
+    /// Sets line mode, and puts bytes back before all others: bytes that were returned and do not belong to a block.
     pub fn set_line_mode(&mut self, thrown_back: &[u8]) {
         self.set_mode(Mode::Lines(Vec::new()));
         self.unread_first(thrown_back);
     }
 
-    /// A block follows: of so many bytes, after which lines follow again, or with `None` of all that comes. One of no bytes
-    /// is none.
+    /// Sets block mode: a block of `size` bytes, after which lines follow, or with `None` all bytes that follow. A size of 0
+    /// has no effect.
     pub fn set_text_mode(&mut self, size: impl Into<Option<usize>>) {
         match size.into() {
             Some(0) => self.set_line_mode(b""),
@@ -157,10 +157,10 @@ impl LineDecoder {
         }
     }
 
-    /// The next thing that these bytes complete; none when all were taken and more are needed.
+    /// The next event that these bytes complete; none when all were taken and more are needed.
     ///
     /// # Errors
-    /// Once. Nothing comes after it: the bytes that follow are ignored.
+    /// Once. After that all bytes are ignored.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<LineEvent>, LineError> {
         if mem::take(&mut self.block_ended) {
             return Ok(Some(LineEvent::BinaryEnd));
@@ -180,8 +180,8 @@ impl LineDecoder {
         self.step(input)
     }
 
-    /// The connection has ended: what has come of a block of a size. The beginning of a line is no line. Nothing comes
-    /// after it.
+    /// Ends decoding at the end of the connection; returns the bytes of an incomplete block. An incomplete line is
+    /// dropped.
     pub fn finish(&mut self) -> Option<Vec<u8>> {
         (self.block_ended, self.unread) = (false, Vec::new());
         match mem::replace(&mut self.mode, Mode::Failed(None)) {
@@ -190,7 +190,7 @@ impl LineDecoder {
         }
     }
 
-    /// Whether [`decode`](Self::decode) may say something without new bytes, because the mode has changed.
+    /// Whether [`decode`](Self::decode) may return an event without new bytes, because the mode has changed.
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.has_unread() || self.block_ended || matches!(self.mode, Mode::Failed(Some(_)))
@@ -218,7 +218,7 @@ impl LineDecoder {
         };
         match &result {
             Ok(Some(LineEvent::Binary(_))) if matches!(self.mode, Mode::Sized(_)) => {
-                // Before the event, so that whoever is given it may say what follows.
+                // Set before the event is returned, so that its receiver can set another mode.
                 self.mode = Mode::Lines(Vec::new());
                 self.block_ended = true;
             }
@@ -231,7 +231,7 @@ impl LineDecoder {
         result
     }
 
-    /// Has bytes of an unfinished line or block read anew. An error stays.
+    /// Changes the mode, in which bytes of an incomplete line or block are decoded again. An error stays.
     fn set_mode(&mut self, mode: Mode) {
         if matches!(self.mode, Mode::Failed(_)) {
             return;

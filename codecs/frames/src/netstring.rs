@@ -2,10 +2,10 @@
 
 use crate::block::Block;
 
-/// Why nothing more comes.
+/// Why decoding has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetstringError {
-    /// What should be a length is none: another byte than a digit, no digit at all, or a zero before others.
+    /// The length is invalid: a byte that is no digit, no digit at all, or a leading zero.
     #[error("a netstring begins with its length in decimal, without zeros before it, and a colon")]
     Length,
     /// The length is above the limit.
@@ -22,7 +22,7 @@ pub enum NetstringError {
     NoMemory,
 }
 
-/// Turns bytes into strings of bytes.
+/// Decodes netstrings.
 ///
 /// ```
 /// use sandloop_frames::netstring::NetstringDecoder;
@@ -42,10 +42,10 @@ pub struct NetstringDecoder {
 
 #[derive(Debug)]
 enum State {
-    /// With the number that the digits make, if there were any.
+    /// With the value of the digits, if there were any.
     Length(Option<usize>),
     Body(Block),
-    /// The string is there, but for its comma.
+    /// The string is complete except for its comma.
     Comma(Vec<u8>),
     Failed,
 }
@@ -60,7 +60,7 @@ impl NetstringDecoder {
     /// The next string that these bytes complete; none when all were taken and more are needed.
     ///
     /// # Errors
-    /// Once, at the first byte that is wrong. Nothing comes after it: the bytes that follow are ignored.
+    /// Once, at the first invalid byte. After that all bytes are ignored.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, NetstringError> {
         let result = self.step(input);
         if result.is_err() {
@@ -101,7 +101,7 @@ impl NetstringDecoder {
     }
 }
 
-/// What follows on a byte of the length.
+/// The state after a byte of the length.
 fn after_length(size: Option<usize>, byte: u8, max: usize) -> Result<State, NetstringError> {
     match (size, byte) {
         (Some(size), b':') => Ok(State::Body(Block::new(size))),
@@ -115,7 +115,7 @@ fn after_length(size: Option<usize>, byte: u8, max: usize) -> Result<State, Nets
     }
 }
 
-/// Adds a string to what is to go.
+/// Appends a string to `out`.
 pub fn encode(body: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(body.len().to_string().as_bytes());
     out.push(b':');

@@ -1,9 +1,9 @@
-//! Four bytes of length, the most significant first, then as many bytes as they say: the framing of EventMachine's
+//! Length prefixes: a length of four bytes in big-endian order, then the bytes. The framing of EventMachine's
 //! `ObjectProtocol`.
 
 use crate::block::Block;
 
-/// Why nothing more comes, or a frame cannot be sent.
+/// Why decoding has stopped, or a frame cannot be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixedError {
     /// A frame is larger than the limit.
@@ -11,7 +11,7 @@ pub enum PrefixedError {
         "a frame of {size} bytes is larger than {max}; raise the limit if frames may be larger"
     )]
     TooLarge {
-        /// The frame's.
+        /// The size of the frame.
         size: usize,
         /// The limit.
         max: usize,
@@ -23,7 +23,7 @@ pub enum PrefixedError {
     NoMemory,
 }
 
-/// Turns bytes into frames.
+/// Decodes frames.
 ///
 /// ```
 /// use sandloop_frames::prefixed::{PrefixedDecoder, encode};
@@ -43,7 +43,7 @@ pub struct PrefixedDecoder {
 
 #[derive(Debug)]
 enum State {
-    /// With the bytes of the length that have come.
+    /// With the received bytes of the length.
     Length(Block),
     Body(Block),
     Failed,
@@ -61,7 +61,7 @@ impl PrefixedDecoder {
     /// The next frame that these bytes complete; none when all were taken and more are needed.
     ///
     /// # Errors
-    /// Once, as soon as the length has come. Nothing comes after it: the bytes that follow are ignored.
+    /// Once, as soon as the length is known. After that all bytes are ignored.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, PrefixedError> {
         let result = self.step(input);
         if result.is_err() {
@@ -101,10 +101,10 @@ fn take(block: &mut Block, input: &mut &[u8]) -> Result<Option<Vec<u8>>, Prefixe
     block.take(input).map_err(|_| PrefixedError::NoMemory)
 }
 
-/// Adds a frame to what is to go.
+/// Appends a frame to `out`.
 ///
 /// # Errors
-/// `TooLarge` where four bytes cannot say the length; nothing was added.
+/// `TooLarge` if the length does not fit into four bytes; nothing was appended.
 pub fn encode(body: &[u8], out: &mut Vec<u8>) -> Result<(), PrefixedError> {
     let Ok(length) = u32::try_from(body.len()) else {
         return Err(PrefixedError::TooLarge { size: body.len(), max: u32::MAX as usize });

@@ -11,20 +11,20 @@ use crate::{
     limits::Limits,
 };
 
-/// A chunked body on its way in.
+/// The decoder of a chunked body.
 #[derive(Debug)]
 pub(crate) struct Chunked {
     state: State,
-    /// Bytes of data that may still come.
+    /// The most bytes of data that may follow.
     room: u64,
-    /// Bytes of chunk extensions that may still come.
+    /// The most bytes of chunk extensions that may follow.
     extensions: usize,
-    /// Spaces may stand at the end of a size's line.
+    /// Whether spaces are allowed at the end of a size line.
     padded: bool,
     limits: Limits,
 }
 
-/// Where in the coding the next byte stands.
+/// The position in the coding of the next byte.
 #[derive(Debug)]
 enum State {
     /// In a chunk's size, with the digits so far.
@@ -46,7 +46,7 @@ enum State {
 /// Sixteen digits are any size there is; more are leading zeros that only hide something.
 const DIGITS_MAX: u32 = 16;
 
-/// What comes out.
+/// What was decoded.
 #[derive(Debug)]
 pub(crate) enum Piece<'a> {
     Data(&'a [u8]),
@@ -163,7 +163,7 @@ fn parse_trailers(text: &[u8], limits: &Limits) -> Result<Headers, BodyError> {
         Err(httparse::Error::TooManyHeaders) => return Err(BodyError::TrailersTooLarge),
         Ok(httparse::Status::Partial) | Err(_) => return Err(BodyError::Trailer),
     };
-    // What frames a message comes before it, or somebody is trying something.
+    // Fields that frame a message must precede it: as trailers they are an attack.
     let framing = ["content-length", "transfer-encoding", "host"];
     if parsed.iter().any(|field| framing.iter().any(|name| field.name.eq_ignore_ascii_case(name))) {
         return Err(BodyError::Trailer);

@@ -17,7 +17,7 @@ use crate::{fields::list, headers::Headers};
 pub enum Coding {
     /// `gzip`, also `x-gzip`.
     Gzip,
-    /// `deflate`: zlib's form, and on the way in also without it, as some servers send it.
+    /// `deflate`: zlib's format; raw deflate, which some servers send, is accepted too.
     Deflate,
 }
 
@@ -31,7 +31,7 @@ impl Coding {
         }
     }
 
-    /// What `Content-Encoding` says; none for `identity`, several codings, or one that is not known.
+    /// The coding in `Content-Encoding`; none for `identity`, several codings, or an unknown one.
     #[must_use]
     pub fn of(headers: &Headers) -> Option<Coding> {
         let mut codings = headers.get_all("content-encoding").flat_map(list);
@@ -39,7 +39,7 @@ impl Coding {
         codings.next().is_none().then_some(coding)
     }
 
-    /// What the client of a request with these fields likes best of the codings here; none if it asks for none.
+    /// The supported coding that the client prefers, by `Accept-Encoding`; none if it accepts none.
     #[must_use]
     pub fn wanted(headers: &Headers) -> Option<Coding> {
         let mut best = (None, 0);
@@ -93,17 +93,17 @@ impl Compressor {
         })
     }
 
-    /// Takes a piece; adds to `out` what is ready.
+    /// Compresses a piece; appends finished output to `out`.
     pub fn write(&mut self, data: &[u8], out: &mut Vec<u8>) {
         self.drive(out, |encoder| encoder.write_all(data));
     }
 
-    /// Adds to `out` everything that was taken, so that the peer can read it now.
+    /// Appends the compressed form of everything written so far, so that the peer can read it now.
     pub fn flush(&mut self, out: &mut Vec<u8>) {
         self.drive(out, |encoder| encoder.flush());
     }
 
-    /// Adds the rest and the end.
+    /// Appends the rest and the end.
     pub fn finish(mut self, out: &mut Vec<u8>) {
         let finished = match &mut self.0 {
             Encoder::Gzip(encoder) => encoder.try_finish(),
@@ -132,9 +132,9 @@ impl fmt::Debug for Compressor {
 /// Why compressed bytes cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodingError {
-    /// They are not what the coding makes, or a checksum is wrong.
+    /// The bytes are invalid in the coding, or a checksum is wrong.
     Corrupt,
-    /// They become more than [`Bounds`] allows: a few bytes that would fill the memory.
+    /// They decompress to more than [`Bounds`] allows (a decompression bomb).
     TooLarge,
     /// They end too early.
     Truncated,
@@ -152,7 +152,7 @@ impl fmt::Display for CodingError {
 
 impl std::error::Error for CodingError {}
 
-/// How much may become of compressed bytes.
+/// The limits of decompression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes in all.
@@ -170,11 +170,11 @@ impl Default for Bounds {
 
 /// What needs no ratio: the first bytes of a good body may well be very small.
 const FREE: u64 = 1 << 20;
-/// Compressed bytes that are looked at at once; they become a MiB at most.
+/// Compressed bytes that are processed at once; they decompress to a MiB at most.
 const STEP: usize = 1024;
 
-/// Decompresses a body, piece by piece. Zeros, spaces and line ends may follow what is compressed: some servers fill up
-/// with them, or write a line.
+/// Decompresses a body, piece by piece. Zeros, spaces and line ends may follow the compressed bytes, since some servers
+/// append padding or a line.
 pub struct Decompressor {
     coding: Coding,
     decoder: Option<Decoder>,
@@ -185,7 +185,7 @@ pub struct Decompressor {
     first: Option<u8>,
 }
 
-/// What was seen of the end.
+/// The progress at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum End {
     /// Nothing.
@@ -193,7 +193,7 @@ enum End {
     Open,
     /// The compressed bytes have ended; with gzip, more of them may follow.
     Member,
-    /// What fills up has begun: nothing else follows.
+    /// In padding: nothing else may follow.
     Padding,
 }
 
@@ -211,12 +211,12 @@ impl Decompressor {
         Decompressor { coding, decoder, end, bounds, taken: 0, first: None }
     }
 
-    /// Takes compressed bytes and hands on what they become, in pieces of at most a MiB.
+    /// Decompresses bytes into `sink`, in pieces of at most a MiB.
     ///
     /// # Errors
-    /// `Corrupt`, `TooLarge`. What was right before the error has been handed on.
+    /// `Corrupt`, `TooLarge`. Bytes before the error were passed to `sink`.
     pub fn write(&mut self, data: &[u8], mut sink: impl FnMut(&[u8])) -> Result<(), CodingError> {
-        // Steps end at the same places however the bytes come, so that the bound is the same too.
+        // Steps have the same boundaries however the bytes are split, so that the limit is checked at the same bytes.
         let mut data = data;
         while !data.is_empty() {
             let room = STEP - (self.taken % STEP as u64) as usize;

@@ -1,19 +1,19 @@
-//! Finds the end of a head or of trailers in bytes that come in any pieces, with a bound.
+//! Finds the end of a head or of trailers, within a limit, however the bytes are split.
 
-/// What is wrong with the lines of a head, whatever stands in them.
+/// Errors in the line structure of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineError {
     /// A line ends with a line feed alone.
     BareLineFeed,
-    /// A line begins with a space: it goes on from the one before, which HTTP has given up.
+    /// A line begins with a space and continues the one before (line folding), which HTTP has deprecated.
     Folded,
     /// The head is larger than its bound.
     TooLarge,
-    /// More empty lines than anybody sends stand before the first line.
+    /// Too many empty lines before the first line.
     EmptyLines,
 }
 
-/// Judges the first line while it comes, so that rubbish need not be waited for.
+/// Checks the first line while it is received, so that an invalid one is refused early.
 pub(crate) trait FirstLine {
     /// What it finds.
     type Error: From<LineError>;
@@ -25,7 +25,7 @@ pub(crate) trait FirstLine {
     fn reset(&mut self);
 }
 
-/// How old-fashioned a peer may be.
+/// Deviations from the grammar that are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leniency {
     /// Empty lines that may stand before the first line. With none, an empty first line is the end.
@@ -36,10 +36,10 @@ pub(crate) struct Leniency {
     pub folded: bool,
 }
 
-/// Where a head ends. Takes every byte once, however they come.
+/// Finds the end of a head. Visits every byte once, however they are split.
 #[derive(Debug)]
 pub(crate) struct HeadScanner<F> {
-    /// What has come of an unfinished head.
+    /// The bytes of an incomplete head.
     bytes: Vec<u8>,
     first_line: F,
     leniency: Leniency,
@@ -53,7 +53,7 @@ struct Progress {
     start: usize,
     /// Where the present line begins.
     line: usize,
-    /// Everything before this was looked at.
+    /// Bytes before this position were scanned.
     scanned: usize,
     /// The first line is complete.
     past_first: bool,
@@ -76,7 +76,7 @@ impl<F: FirstLine> HeadScanner<F> {
         self.progress.scanned <= self.progress.start
     }
 
-    /// What has seen the first line of a head that is unfinished, or wrong.
+    /// The checker of the first line of a head that is incomplete or invalid.
     pub fn first_line(&self) -> &F {
         &self.first_line
     }
@@ -120,7 +120,7 @@ impl<F: FirstLine> HeadScanner<F> {
         Ok(Some(parsed))
     }
 
-    /// Looks at the bytes of the head that were not looked at; the head's end if it is among them.
+    /// Scans the new bytes of the head; returns the head's end if it is among them.
     fn scan(&mut self, head: &[u8]) -> Result<Option<usize>, F::Error> {
         loop {
             let unseen = &head[self.progress.scanned..];
@@ -140,7 +140,7 @@ impl<F: FirstLine> HeadScanner<F> {
         }
     }
 
-    /// Shows the new bytes to whom they concern.
+    /// Passes the new bytes to the checker of the first line.
     fn look(&mut self, seen: &[u8]) -> Result<(), F::Error> {
         if !self.progress.past_first {
             for (at, byte) in seen.iter().enumerate().skip(self.progress.scanned) {
@@ -268,7 +268,7 @@ mod tests {
         check(STRICT, &format!("{}\r\n\r\n", "x".repeat(21)), Err(LineError::TooLarge));
         check(STRICT, &"x".repeat(24), Ok(None));
         check(STRICT, &"x".repeat(25), Err(LineError::TooLarge));
-        // What is wrong first is what is said.
+        // The first error is the one that is reported.
         check(STRICT, &format!("a\nb{}", "x".repeat(30)), Err(LineError::BareLineFeed));
     }
 }

@@ -1,22 +1,22 @@
-//! HTTP/1.1 (RFC 9110, 9112) and WebSocket (RFC 6455) as values: bytes in, messages out, and the other way.
+//! HTTP/1.1 (RFC 9110, 9112) and WebSocket (RFC 6455) without I/O: bytes to messages, and messages to bytes.
 //!
-//! Nothing here reads a socket, a clock or a file, and nothing starts a thread: the caller brings bytes
-//! and, where one is needed, the time. So the same code runs in a sandbox and in a test on the developer's machine.
+//! Nothing here reads a socket, a clock or a file, and nothing starts a thread: the caller passes bytes
+//! and, where it is needed, the time. So the same code runs in a sandbox and in a test on the developer's machine.
 //!
-//! Input is refused rather than repaired: whatever two programs could understand differently is an error
-//! with a status. No allocation depends on anything but what has really arrived, and that is bounded by [`Limits`].
-//! However the bytes are cut, the same messages come out.
+//! Invalid input is refused and not repaired: whatever two programs could interpret differently is an error
+//! with a status. Memory is allocated only for received bytes, bounded by [`Limits`].
+//! However the bytes are split, the messages are the same.
 //!
 //! # Layout
 //!
-//! - [`Method`], [`StatusCode`], [`Version`]: the vocabulary, from the crate `http`; [`status`]: what a code means to a
+//! - [`Method`], [`StatusCode`], [`Version`]: types of the crate `http`; [`status`]: the effect of a code on a
 //!   message; [`headers`]: the fields, which keep order and case.
-//! - [`target`]: what a request is about.
-//! - [`limits`]: every bound.
-//! - [`request`]: a server's side of reading; [`response`]: a client's.
-//! - [`body`]: where a message ends, with the chunked coding in its own file.
-//! - [`writer`]: heads and bodies on their way out, both sides.
-//! - [`cookies`], [`date`], [`form`], [`uri`], [`auth`], [`conditional`], [`range`]: what the fields say.
+//! - [`target`]: the target of a request.
+//! - [`limits`]: every limit.
+//! - [`request`]: decoding requests; [`response`]: decoding responses.
+//! - [`body`]: the framing of messages, with the chunked coding in its own file.
+//! - [`writer`]: encoding heads and bodies of requests and responses.
+//! - [`cookies`], [`date`], [`form`], [`uri`], [`auth`], [`conditional`], [`range`]: the values of fields.
 //! - `coding`: gzip and deflate (feature `compression`).
 //! - `websocket`: handshake, compression and messages (feature `websocket`).
 #![forbid(unsafe_code)]

@@ -1,22 +1,22 @@
-//! Every bound of the decoders: its default and what happens at it.
+//! The limits of the decoders: their defaults, and the status when one is exceeded.
 
-/// How much a peer may send. The defaults suit a server that faces strangers.
+/// The limits on a peer's messages. The defaults suit a public server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a head, from the first line to the empty one; also of the trailers. At it: 431.
+    /// Bytes of a head, from the first line to the empty one; also of the trailers. Exceeded: 431.
     pub head: usize,
-    /// Header fields of a head; also of the trailers. No more than [`Limits::HEADERS_MAX`]. At it: 431.
+    /// Header fields of a head; also of the trailers. At most [`Limits::HEADERS_MAX`]. Exceeded: 431.
     pub headers: usize,
-    /// Bytes of a request's target. At it: 414.
+    /// Bytes of a request's target. Exceeded: 414.
     pub target: usize,
-    /// Bytes of a body, whether its length is told or not. At it: 413.
+    /// Bytes of a body, whether its length is announced or not. Exceeded: 413.
     pub body: u64,
-    /// Bytes of all the chunk extensions of a body; they mean nothing to anybody. At it: 400.
+    /// Bytes of all chunk extensions of a body, which are ignored. Exceeded: 400.
     pub chunk_extensions: usize,
 }
 
 impl Limits {
-    /// What a head can hold at all.
+    /// The most fields of a head.
     pub const HEADERS_MAX: usize = 128;
 
     /// For a server: 16 KiB of head, 100 fields, 8 KiB of target, 1 MiB of body.

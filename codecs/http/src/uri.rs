@@ -1,4 +1,4 @@
-//! `http` and `https` URIs as a client is given them: in a program, in a `Location`.
+//! `http` and `https` URIs for clients: from a program, or from `Location`.
 
 use std::{fmt, str::FromStr};
 
@@ -9,25 +9,25 @@ use crate::{
     target::{Target, split_port},
 };
 
-/// An absolute URI, brought into its usual form: without dot segments and fragment, the host in lower case,
-/// everything encoded that must be.
+/// An absolute URI in normal form: without dot segments and fragment, the host in lower case,
+/// percent-encoded where necessary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uri {
     /// `https` rather than `http`.
     pub is_tls: bool,
-    /// `user:password` as it stands before the host, still encoded.
+    /// `user:password` before the host, still encoded.
     pub user_info: Option<String>,
     /// A name, an IPv4 address, or an IPv6 address in brackets.
     pub host: String,
-    /// If it is named.
+    /// The port, if it is given.
     pub port: Option<u16>,
-    /// Begins with `/`.
+    /// The path; begins with `/`.
     pub path: String,
-    /// Without its question mark.
+    /// The query without its question mark.
     pub query: Option<String>,
 }
 
-/// The text is no URI that a client could ask.
+/// Why a text is no URI for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UriError {
     /// Neither `http:` nor `https:`.
@@ -53,7 +53,7 @@ impl std::error::Error for UriError {}
 const BYTES_MAX: usize = 16 * 1024;
 
 impl Uri {
-    /// What stands behind a host in a program: `("example.com", 80, "/a?b")`. The path may lack its slash.
+    /// From a host, a port and a path: `("example.com", 80, "/a?b")`. The path may lack its slash.
     ///
     /// # Errors
     /// `Host`, `TooLong`.
@@ -72,13 +72,13 @@ impl Uri {
         format!("http://{host}{port}{slash}{path_and_query}").parse()
     }
 
-    /// The port that is named, or the scheme's.
+    /// The given port, or the default port of the scheme.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(if self.is_tls { 443 } else { 80 })
     }
 
-    /// What `Host` says: the host, and the port if it is named.
+    /// The value of `Host`: the host, and the port if it is given.
     #[must_use]
     pub fn authority(&self) -> String {
         self.port.map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
@@ -104,27 +104,27 @@ impl Uri {
         self.path.clone() + &query
     }
 
-    /// As a request to the server itself names it.
+    /// The target of a request to the server itself.
     #[must_use]
     pub fn target(&self) -> Target {
         plain_target(&self.path_and_query())
     }
 
-    /// As a request to a proxy names it.
+    /// The target of a request to a proxy.
     #[must_use]
     pub fn absolute_target(&self) -> Target {
         let bare = Uri { user_info: None, ..self.clone() };
         plain_target(&bare.to_string())
     }
 
-    /// `host:port`, as a `CONNECT` names it.
+    /// The target of a `CONNECT`: `host:port`.
     #[must_use]
     pub fn tunnel_target(&self) -> Target {
         let text = format!("{}:{}", self.host, self.port());
         Target::parse(&Method::CONNECT, &text).unwrap_or_else(|| plain_target("/"))
     }
 
-    /// What a reference found at this URI means, such as a `Location` (RFC 3986, section 5.2).
+    /// Resolves a reference relative to this URI, such as a `Location` (RFC 3986, section 5.2).
     ///
     /// # Errors
     /// As parsing.

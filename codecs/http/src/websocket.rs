@@ -1,7 +1,7 @@
-//! WebSocket (RFC 6455): the handshake, and messages over bytes that somebody else carries.
+//! WebSocket (RFC 6455): the handshake and messages, without I/O.
 //!
 //! Messages may be compressed (permessage-deflate, RFC 7692), if both sides agree on it in the handshake: [`extension`].
-//! What comes is looked at as far as it has come: a text is refused at its first byte that is no UTF-8, a
+//! Input is checked as it is received: a text is refused at its first byte that is not UTF-8, a
 //! message at the header of the frame that makes it too large.
 
 mod deflate;
@@ -16,7 +16,7 @@ mod side;
 pub use self::error::{SendError, WebSocketError};
 pub use self::side::WebSocket;
 
-/// What one side tells the other.
+/// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Text.
@@ -25,17 +25,17 @@ pub enum Message {
     Binary(Vec<u8>),
 }
 
-/// Something that the peer did.
+/// An event caused by the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A message, its fragments put together.
+    /// A message, reassembled from its fragments.
     Message(Message),
-    /// A ping; the pong is among the output already.
+    /// A ping; the pong is in the output already.
     Ping(Vec<u8>),
     /// A pong.
     Pong(Vec<u8>),
-    /// The peer ends the connection, with its code and reason; none given is 1005. The answer to it is among the
-    /// output already. Nothing follows.
+    /// The peer closes the connection, with its code and reason; 1005 if it gave none. The answer is in the
+    /// output already. No event follows.
     Close(u16, String),
 }
 

@@ -1,4 +1,4 @@
-//! Where a line ends.
+//! Finding the end of a line.
 
 use std::mem;
 
@@ -6,11 +6,11 @@ use memchr::memmem::Finder;
 
 use super::LineError;
 
-/// What ends a line.
+/// The delimiter of lines.
 #[derive(Debug)]
 pub(super) struct Delimiter {
     finder: Finder<'static>,
-    /// It is `\n`: a `\r` before it belongs to it.
+    /// Whether it is `\n`, to which a preceding `\r` belongs.
     is_newline: bool,
 }
 
@@ -25,10 +25,10 @@ impl Delimiter {
         (!bytes.is_empty()).then_some(Delimiter { finder, is_newline: bytes == b"\n" })
     }
 
-    /// The next line, if the input completes it; otherwise all of the input is in `begun`.
+    /// The next line, if the input completes it; otherwise the input is appended to `begun`.
     ///
-    /// That a line is too long shows at the same byte however the bytes are cut: where even a delimiter that is just about
-    /// to end would come too late.
+    /// A line that is too long is detected at the same byte however the bytes are split: where even a delimiter in progress
+    /// would end too late.
     pub(super) fn take_line(
         &self,
         begun: &mut Vec<u8>,
@@ -42,7 +42,7 @@ impl Delimiter {
         if begun.is_empty()
             && let Some(end) = self.finder.find(taken)
         {
-            // Most lines come in one piece.
+            // Most lines arrive in one piece.
             let line = self.finish(taken[..end].to_vec(), max);
             *input = &input[end + length..];
             return line.map(Some);

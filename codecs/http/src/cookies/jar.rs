@@ -19,7 +19,7 @@ pub struct Jar {
 
 #[derive(Clone, Debug)]
 struct Kept {
-    /// Bytes, like the value: a server gets back what it has set, in whatever encoding.
+    /// Bytes, like the value: a server gets back what it has set, in any encoding.
     name: Vec<u8>,
     value: Vec<u8>,
     domain: String,
@@ -30,14 +30,14 @@ struct Kept {
     expires: Option<SystemTime>,
 }
 
-/// What of a request's URI decides about cookies.
+/// The parts of a request's URI that select cookies.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestScope<'a> {
     /// The host, an IPv6 address without brackets.
     pub host: &'a str,
     /// The path.
     pub path: &'a str,
-    /// Whether it goes over TLS.
+    /// Whether it is sent over TLS.
     pub is_tls: bool,
 }
 
@@ -49,7 +49,7 @@ impl<'a> From<&'a Uri> for RequestScope<'a> {
 
 /// The cookies in a jar. At the limit, a new one replaces the oldest.
 const COOKIES_MAX: usize = 300;
-/// Seconds that a cookie is kept at most: about eight thousand years, as long as there are dates.
+/// The latest expiry of a cookie, in seconds since 1970: the last second of the year 9999.
 const LATEST: u64 = 253_402_300_799;
 /// Bytes of a cookie's name and value. A larger cookie is ignored.
 const COOKIE_BYTES_MAX: usize = 4096;
