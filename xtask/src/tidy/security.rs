@@ -1,16 +1,16 @@
-//! `docs/security.md`: every promise has a test that is there.
+//! `docs/security.md`: every guarantee has a test that exists.
 
 use super::documents::{Sources, cells, names, read};
 
 #[test]
-fn every_promise_has_its_test() {
+fn every_guarantee_has_its_test() {
     let text = read("docs/security.md");
     let sources = Sources::new();
     let mut rows = 0;
     for line in text.lines().filter(|line| line.starts_with("| ")) {
         let cells = cells(line);
         assert_eq!(cells.len(), 3, "{line}");
-        if cells[0] == "promise" || cells[0].starts_with("---") {
+        if cells[0] == "guarantee" || cells[0].starts_with("---") {
             continue;
         }
         rows += 1;
