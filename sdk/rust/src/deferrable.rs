@@ -40,9 +40,9 @@ use crate::timers::{Timer, add_timer};
 /// lookup.succeed("SpeedRacer".to_owned());
 /// ```
 pub trait Deferrable {
-    /// What it succeeds with.
+    /// The value of success.
     type Value: 'static;
-    /// What it fails with.
+    /// The value of failure.
     type Error: 'static;
 
     /// The one that does the work.
@@ -212,7 +212,7 @@ impl<T: 'static, E: 'static> DefaultDeferrable<T, E> {
         self.drop_the_others();
     }
 
-    /// Read anew each time: the callback before may have changed the status.
+    /// Read again each time, since the previous callback may have changed the status.
     fn next_callback(&self) -> Option<(Action<T>, Rc<T>)> {
         let state = &mut *self.0.borrow_mut();
         let Status::Succeeded(value) = &state.status else { return None };

@@ -15,7 +15,7 @@ use crate::{
 /// EventMachine's: a larger file is streamed.
 const SMALL: u64 = 32 * 1024;
 
-/// What a file on its way comes to: bytes that were sent, or why it was not sent or not all of it.
+/// The result of sending a file: the number of bytes, or why it was not sent or not completely.
 pub type FileStreamer = DefaultDeferrable<u64, FileError>;
 
 /// A file as it was when the plugin looked at it.
@@ -29,7 +29,7 @@ impl FileVersion {
         FileVersion::new(metadata.len(), metadata.modified().ok()?)
     }
 
-    /// One of so many bytes that was last written to at this time; none before 1970.
+    /// The version of a file with this size and time of modification; none for times before 1970.
     #[must_use]
     pub fn new(size: u64, modified: SystemTime) -> Option<FileVersion> {
         let since = modified.duration_since(SystemTime::UNIX_EPOCH).ok()?;
@@ -43,7 +43,7 @@ impl FileVersion {
 }
 
 impl Socket {
-    /// Sends a small file at once, as a copy in the plugin: the whole of it or nothing.
+    /// Sends a small file at once, as a copy in the plugin: all of it or nothing.
     ///
     /// # Errors
     /// What the file system says, and `FileTooLarge` for one of more than 32 KiB: stream that.

@@ -63,7 +63,7 @@ pub use self::object::{
 
 use crate::transport::Transport;
 
-/// Ends a connection whose peer sends what cannot be understood, after the handler's last word.
+/// Closes a connection whose peer has sent invalid input, after the handler's last output is sent.
 fn end(transport: &dyn Transport, error: &dyn std::fmt::Display) {
     crate::debug!("connection {}: {error}", transport.id());
     transport.close_after_writing();

@@ -4,7 +4,7 @@
 pub(crate) use crate::bindings::sandloop::plugin::{
     channels, deferred, log, options, processes, queues, reactor, socket_options, sockets, timers,
 };
-/// What a socket is given to, besides its own calls.
+/// Functions of the host that take a socket, besides its methods.
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod calls {
     pub(crate) use crate::bindings::sandloop::plugin::{

@@ -172,7 +172,7 @@ impl<T: 'static> Iterator<T> {
 
 /// A value on its way from item to item.
 struct Fold<T, R> {
-    /// None while an item has it.
+    /// None while an item uses it.
     value: RefCell<Option<R>>,
     /// Items that wait for it; as many as the concurrency allows.
     waiting: RefCell<VecDeque<(T, Next<T>)>>,

@@ -35,7 +35,7 @@ impl Server {
         }
     }
 
-    /// Closes it when this callback has returned; what it has accepted stays. A second call does nothing.
+    /// Closes it when this callback has returned; accepted connections stay. A second call does nothing.
     pub fn stop(&self) {
         host::stop_server(self.id);
     }

@@ -49,13 +49,13 @@ impl<R: Clone + PartialEq + 'static> Pool<R> {
         })))
     }
 
-    /// Puts a resource in, which the work that has waited longest gets at once.
+    /// Adds a resource, which the work that has waited longest gets at once.
     pub fn add(&self, resource: R) {
         self.0.borrow_mut().contents.push(resource.clone());
         self.lend(resource);
     }
 
-    /// Takes a resource out: at once, or when its work is done.
+    /// Removes a resource: at once, or when its work is done.
     pub fn remove(&self, resource: &R) {
         let taken_out = {
             let inner = &mut *self.0.borrow_mut();

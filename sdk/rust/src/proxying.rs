@@ -35,7 +35,8 @@ use crate::{bindings::sandloop::plugin::proxying as host, host::calls, sockets::
 pub struct ProxyOptions {
     /// Bytes that may wait in the target's outbox, at most; 0, or more than its high mark, is the high mark.
     pub buffer: u32,
-    /// After so many bytes proxying stops, with [`proxy_completed`](crate::Connection::proxy_completed); 0 is without end.
+    /// The number of bytes after which proxying stops, with [`proxy_completed`](crate::Connection::proxy_completed); 0 means
+    /// unlimited.
     pub bytes: u64,
 }
 
@@ -63,7 +64,7 @@ impl Socket {
         calls::proxy_incoming_to(&self.host(), &target.host(), options)
     }
 
-    /// Has what comes be told by `receive_data` again. Does nothing where it is not proxied.
+    /// Stops proxying: input goes to `receive_data` again. Does nothing if it is not proxied.
     pub fn stop_proxying(&self) {
         calls::stop_proxying(&self.host());
     }

@@ -51,7 +51,7 @@ impl PeriodicTimer {
         or_panic(try_periodic(interval, |timer| Box::new(move || action(timer))))
     }
 
-    /// Forgets the timer, also from its own callback.
+    /// Cancels the timer, also from its own callback.
     pub fn cancel(self) {
         cancel(self.0);
     }
@@ -102,7 +102,7 @@ impl IdleTimer {
         IdleTimer { delay, action, timer }
     }
 
-    /// Begins it anew, also when it has fired or was cancelled.
+    /// Restarts it, also when it has fired or was cancelled.
     ///
     /// # Panics
     /// As [`add_timer`].
@@ -111,7 +111,7 @@ impl IdleTimer {
         self.timer.set(begin(self.delay, &self.action));
     }
 
-    /// Ends it until it is begun anew. Does nothing once it has fired.
+    /// Stops it until it is restarted. Does nothing once it has fired.
     pub fn cancel(&self) {
         self.timer.get().cancel();
     }
@@ -189,7 +189,7 @@ pub fn try_add_periodic_timer(
     try_periodic(interval, |_| Box::new(action))
 }
 
-/// Forgets a timer of either kind, as its own `cancel` does.
+/// Cancels a timer of either kind, as its own `cancel` does.
 pub fn cancel_timer(timer: impl Into<Timer>) {
     timer.into().cancel();
 }
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(log.borrow().len(), 2, "dropped");
     }
 
-    /// Its own action may begin it anew, or end it.
+    /// Its own action may restart or stop it.
     #[test]
     fn an_idle_timer_may_be_begun_in_its_action() {
         let count = Rc::new(Cell::new(0));

@@ -7,9 +7,9 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use crate::bindings::sandloop::plugin::watching as host;
 pub use crate::bindings::sandloop::plugin::watching::WatchError;
 
-/// What is told of a file that is watched, as EventMachine names it. `path` is as it was given.
+/// The events of a watched file, as EventMachine names them. `path` is the one that was given.
 ///
-/// Changes that come while one of their kind waits to be told are told with it.
+/// Changes of a kind that is queued already are merged with it.
 pub trait FileWatch: 'static {
     /// It was written to, or something in a folder was made, removed or renamed.
     fn file_modified(&mut self, path: &str) {
@@ -58,7 +58,7 @@ impl Watch {
         &self.path
     }
 
-    /// Ends the watch; its `unbind` is called at once. Does nothing where it has ended.
+    /// Ends the watch; its `unbind` is called at once. Does nothing if it has ended.
     ///
     /// Not for a callback of the same watch, which is told `unbind` when it has returned.
     pub fn stop_watching(&self) {
@@ -86,7 +86,7 @@ fn tell(watch: u32, call: impl FnOnce(&mut (dyn FileWatch + 'static), &str)) {
     });
     if let Some((handler, path)) = known {
         call(&mut *handler.borrow_mut(), &path);
-        // It may have ended its own watch.
+        // The callback may have ended its own watch.
         let has_ended = WATCHES.with_borrow(|watches| !watches.contains_key(&watch));
         if has_ended {
             handler.borrow_mut().unbind(None);

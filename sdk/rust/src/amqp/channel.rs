@@ -79,7 +79,7 @@ impl Channel {
         ask(&self.0, Request::Qos { prefetch, global }, drop)
     }
 
-    /// What is published from now on succeeds when the broker has it.
+    /// Messages that are published from now on succeed when the broker has confirmed them.
     pub fn confirm(&self) -> Operation {
         ask(&self.0, Request::Confirm, drop)
     }
@@ -105,7 +105,7 @@ impl Channel {
         ask(&self.0, Request::Recover { requeue }, drop)
     }
 
-    /// Asks the broker to stop delivering, or to go on. RabbitMQ only knows the latter.
+    /// Asks the broker to stop delivering, or to continue. RabbitMQ supports only the latter.
     pub fn flow(&self, active: bool) -> Operation {
         ask(&self.0, Request::Flow(active), drop)
     }

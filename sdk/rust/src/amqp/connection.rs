@@ -45,7 +45,7 @@ impl Connection {
         Kept::new(Box::new(set_up)).begin(&self.0);
     }
 
-    /// Whether what is asked for goes out at once.
+    /// Whether requests are sent at once.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.with(|session| session.is_open())

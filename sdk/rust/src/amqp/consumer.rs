@@ -114,7 +114,7 @@ impl Consumer {
         }
     }
 
-    /// The broker has ended it. False if nobody wanted to know.
+    /// The broker has ended it. False if there is no callback for that.
     pub(super) fn cancelled(&self) -> bool {
         let action = self.0.on_cancel.take();
         let is_told = action.is_some();

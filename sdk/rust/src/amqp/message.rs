@@ -18,7 +18,7 @@ pub struct Message {
     pub routing_key: String,
     /// Without a queue to go to it comes back to [`Channel::on_return`](super::Channel::on_return).
     pub mandatory: bool,
-    /// What it says of itself.
+    /// Its properties.
     pub properties: Properties,
     /// What it is.
     pub body: Rc<[u8]>,
@@ -91,7 +91,7 @@ impl Message {
         self
     }
 
-    /// A name of its own.
+    /// The id of the message.
     #[must_use]
     pub fn message_id(mut self, id: impl Into<String>) -> Message {
         self.properties.message_id = Some(id.into());

@@ -4,10 +4,10 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What a worker is to do: a function without a memory of its own, and the value it works on.
+/// A job for a worker: a function without captured state, and its argument.
 ///
 /// Whatever can be called without arguments is one; [`Operation::with`] makes one of a function and its argument.
-/// The function captures nothing: it is called in another instance, where what it captured would not be.
+/// The function captures nothing, since it is called in another instance.
 ///
 /// ```compile_fail,E0080
 /// let limit = 10_u64;

@@ -201,7 +201,7 @@ impl<L: LineText2> Driver<L> {
         driver
     }
 
-    /// Calls the handler. What it sets is seen to afterwards.
+    /// Calls the handler. A mode that it sets is applied afterwards.
     pub(super) fn call(&self, call: impl FnOnce(&mut L)) {
         self.modes.is_attended.set(true);
         call(&mut self.handler.borrow_mut());

@@ -50,7 +50,7 @@ impl HttpClient {
         HttpClient::with(ClientSettings::default())
     }
 
-    /// One with settings of its own.
+    /// A client with these settings.
     #[must_use]
     pub fn with(settings: ClientSettings) -> HttpClient {
         HttpClient(Pool::new(settings, Box::new(SocketDialer)))

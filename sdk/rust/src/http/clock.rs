@@ -1,4 +1,4 @@
-//! The time of day, for `Date`: written anew once a second, however many answers there are. And the time that passes.
+//! The time of day for `Date`, formatted once a second however many answers there are; and elapsed time.
 
 use std::{
     cell::RefCell,

@@ -40,20 +40,20 @@ struct Inner {
     corked: bool,
     /// What may still be done in the present callback.
     turn: Turn,
-    /// A tick is due, which goes on with what this callback has left.
+    /// A tick is due, which continues what this callback has left.
     ticking: bool,
     /// The tick calls the session too.
     waking: bool,
     /// Answers are due, and the connection stays although nothing moves.
     waiting: bool,
-    /// Somebody waits for a client that is behind: it has the timeout of an idle one.
+    /// An answer waits for a slow client, which has the timeout of an idle one.
     behind: bool,
     /// The host sends a file for the first slot.
     sends_file: bool,
     state: State,
-    /// Calls the session when it can go on.
+    /// Calls the session when it can continue.
     wake: Option<Rc<dyn Fn()>>,
-    /// The session has stopped reading and wants to be called when it can go on.
+    /// The session has stopped reading and wants to be called when it can continue.
     throttled: Option<Throttle>,
     /// The slots include the last answer: no more requests are read.
     last: bool,
@@ -143,7 +143,7 @@ impl Pipeline {
         })))
     }
 
-    /// Who is to be called, in a tick, when the session can go on.
+    /// The callback, called in a tick, for when the session can continue.
     pub fn on_wake(&self, wake: impl Fn() + 'static) {
         self.0.borrow_mut().wake = Some(Rc::new(wake));
     }
@@ -249,7 +249,7 @@ impl Pipeline {
         self.0.borrow_mut().turn = Turn::default();
     }
 
-    /// Continues, in a callback of its own, what waits for room: at most one answer, as far as a turn goes.
+    /// Continues an answer that waits for room, in a callback of its own, within the bounds of a turn.
     pub fn proceed(&self) {
         self.begin_turn();
         self.cork(|| {
@@ -266,7 +266,7 @@ impl Pipeline {
         self.0.borrow_mut().catch_up(&Rc::downgrade(&self.0));
     }
 
-    /// Removes the answers at the front that are complete. What waits behind them goes on in a tick.
+    /// Removes the complete answers at the front. Answers behind them continue in a tick.
     fn shift(&self) {
         let popped = self.pop_finished();
         let mut inner = self.0.borrow_mut();

@@ -37,7 +37,7 @@ pub(super) struct Session<S> {
     transport: Rc<dyn Transport>,
     pipeline: Pipeline,
     decoder: RequestDecoder,
-    /// The request whose body is coming.
+    /// The request whose body is being received.
     incoming: Option<Incoming>,
     /// Received bytes that cannot be decoded yet.
     left: Vec<u8>,
@@ -54,7 +54,7 @@ pub(super) struct Session<S> {
     me: Weak<RefCell<Session<S>>>,
 }
 
-/// A request whose body is coming.
+/// A request whose body is being received.
 enum Incoming {
     Collected { head: RequestHead, slot: Slot, content: Vec<u8> },
     Streamed { slot: Slot, body: RequestBody },

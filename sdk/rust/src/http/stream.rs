@@ -1,4 +1,4 @@
-//! An answer whose body is sent piece by piece.
+//! A response whose body is sent piece by piece.
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
@@ -146,7 +146,7 @@ impl ResponseStream {
         self.finish_with(&Headers::new());
     }
 
-    /// Ends the body with trailers, which go only where it is sent in chunks.
+    /// Ends the body with trailers, which are sent only in the chunked coding.
     pub fn finish_with(&self, trailers: &Headers) {
         if !self.is_open() {
             return;

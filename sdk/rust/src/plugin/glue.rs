@@ -34,7 +34,7 @@ pub struct Glue<C>(PhantomData<C>);
 /// The host's hold on one connection.
 pub struct Held<C> {
     connection: RefCell<Box<dyn Connection>>,
-    /// What tells files of this connection from those of another.
+    /// Identifies the connection of a file.
     socket: Socket,
     /// Whether it was a connection before, which has had its `post_init`.
     is_again: bool,
@@ -227,7 +227,7 @@ impl<P: Program> lifecycle::Guest for Start<P> {
     }
 }
 
-/// An error for the operator. The number that the generated code shows behind an error of the contract tells him nothing.
+/// An error for the operator, without the number that the generated code appends to an error of the contract.
 fn words(error: &dyn Display) -> String {
     let text = error.to_string();
     let numbered = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (error "));

@@ -36,7 +36,7 @@ struct Queue {
     pops: VecDeque<u32>,
 }
 
-/// What is told in a later turn.
+/// Events for a later turn.
 pub(super) enum Mail {
     /// An operation to be done, and its job.
     Job {

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Peer(u32);
 
-/// A connection that the plugin wants to make, which nobody has answered.
+/// An outgoing connection of the plugin that is neither accepted nor refused yet.
 #[derive(Debug)]
 pub struct Dial {
     number: u32,
@@ -77,7 +77,7 @@ impl Peer {
     #[must_use]
     pub fn received(&self) -> Received {
         with(self.0, |line| match line.phase {
-            // It is connected when the plugin is told so.
+            // It is connected once the plugin is told.
             Phase::Connecting => Received::default(),
             _ => Received(std::mem::take(&mut line.to_peer)),
         })
@@ -124,14 +124,14 @@ impl Dial {
         &self.address
     }
 
-    /// Somebody is there: the plugin is told `connection_completed`.
+    /// Accepts it: the plugin gets `connection_completed`.
     pub fn accept(self) -> Peer {
         with(self.number, Line::answer);
         settle();
         Peer(self.number)
     }
 
-    /// Nobody is there: the plugin is told `unbind` with `refused`.
+    /// Refuses it: the plugin gets `unbind` with `refused`.
     pub fn refuse(self) {
         with(self.number, |line| line.end(CloseReason::Refused));
         settle();
@@ -167,7 +167,7 @@ mod tests {
 
     type Log = Rc<RefCell<Vec<String>>>;
 
-    /// Notes what it is told, and does what it gets.
+    /// Records its events, and sends what it is given.
     struct Noting {
         socket: PluginSocket,
         log: Log,

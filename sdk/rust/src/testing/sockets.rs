@@ -48,7 +48,7 @@ pub(super) enum Phase {
 pub(super) struct Line {
     pub(super) phase: Phase,
     pub(super) object: Option<Object>,
-    /// Where it is connected to, if the plugin has made it.
+    /// Its target, if the plugin has opened it.
     pub(super) target: Option<Address>,
     /// What the plugin has sent and the peer has not taken.
     pub(super) to_peer: Vec<u8>,

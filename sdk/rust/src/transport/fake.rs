@@ -1,4 +1,4 @@
-//! A socket for unit tests: it keeps what it is told, and is in the state that the test says.
+//! A socket for unit tests: it records calls, and has the state that the test sets.
 
 use std::{
     cell::{RefCell, RefMut},
@@ -38,7 +38,7 @@ pub(crate) struct Wire {
     /// Files that are on their way: their lengths, and what is to be told.
     #[cfg(feature = "http")]
     pub files: Vec<(u64, FileSent)>,
-    /// Where TLS begins: what was sent before it, and whose certificate is asked for.
+    /// The start of TLS: the bytes sent before it, and the server name.
     pub tls: Option<(usize, String)>,
     pub tls_failure: Option<HandshakeFailure>,
 }

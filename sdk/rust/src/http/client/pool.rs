@@ -34,7 +34,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Whose certificate the server has to show: behind a proxy not the proxy's.
+    /// The name to verify in the server's certificate: behind a proxy not the proxy's.
     pub fn server_name(&self) -> &str {
         let Some(server) = &self.tunnel else { return &self.host };
         let host = server.rsplit_once(':').map_or(&**server, |(host, _)| host);
@@ -210,7 +210,7 @@ impl Pool {
     }
 }
 
-/// Nobody can use them any more.
+/// They cannot be used any more.
 impl Drop for Pool {
     fn drop(&mut self) {
         let servers = self.servers.take();

@@ -16,7 +16,7 @@ use crate::{
     reactor::try_next_tick,
 };
 
-/// A request that is being made. What is wrong with it comes to the errback, in the next tick.
+/// A request that is being built. Errors in it go to the errback, in the next tick.
 ///
 /// ```no_run
 /// use sandloop::{Deferrable, http::HttpClient};

@@ -13,7 +13,7 @@ pub struct ClientSettings {
     pub inactivity_timeout: Duration,
     /// How long a connection without a request is kept for the next one.
     pub keep_alive: Duration,
-    /// Connections to one server at once. Further requests wait.
+    /// The most connections to one server. Further requests wait.
     pub connections: usize,
     /// Requests on one connection that are not answered yet, where more than one is under way to a server that
     /// has its connections. Only requests that may be repeated go behind another one.
@@ -62,12 +62,12 @@ pub struct Proxy {
     pub port: u16,
     /// The value of `Proxy-Authorization`.
     pub authorization: Option<String>,
-    /// Asks with `CONNECT` for a connection of its own to each server, also for `http:`.
+    /// Uses `CONNECT` for a tunnel to each server, also for `http:`.
     pub tunnel: bool,
 }
 
 impl Proxy {
-    /// A proxy that is told each request.
+    /// A proxy that gets every request.
     pub fn new(host: impl Into<String>, port: u16) -> Proxy {
         Proxy { host: host.into(), port, authorization: None, tunnel: false }
     }

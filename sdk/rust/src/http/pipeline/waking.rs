@@ -1,4 +1,4 @@
-//! How a connection goes on with what had to wait: for the next turn, or for a client that is behind.
+//! Resuming work of a connection that had to wait: for the next turn, or for a slow client.
 
 use std::{cell::RefCell, rc::Weak, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{reactor::try_next_tick, timers::try_add_timer};
 /// may not tell.
 const POLL: Duration = Duration::from_millis(100);
 
-/// The tick of a connection: it goes on with what the callback before has left.
+/// The tick of a connection: it continues what the previous callback has left.
 fn tick(pipeline: &Weak<RefCell<Inner>>) {
     let Some(pipeline) = pipeline.upgrade().map(Pipeline) else { return };
     pipeline.0.borrow_mut().ticking = false;
@@ -25,7 +25,7 @@ fn tick(pipeline: &Weak<RefCell<Inner>>) {
 }
 
 impl Inner {
-    /// The session may go on, if it has waited for room.
+    /// Resumes the session, if it has waited for room.
     pub(super) fn catch_up(&mut self, me: &Weak<RefCell<Inner>>) {
         if self.throttled == Some(Throttle::Room) && !self.turn.is_over() && self.keeps_up() {
             self.wake(me);
@@ -65,7 +65,7 @@ impl Inner {
         self.tick_later(me);
     }
 
-    /// Goes on in a tick if the client keeps up, or else when it has caught up.
+    /// Continues in a tick if the client keeps up, otherwise when it has caught up.
     pub(super) fn call_when_room(&mut self, me: &Weak<RefCell<Inner>>) {
         if self.keeps_up() {
             self.tick_later(me);
@@ -113,7 +113,7 @@ impl Inner {
         self.poll = timer.ok();
     }
 
-    /// As long as somebody waits for a client that is behind.
+    /// The timeout while an answer waits for a slow client.
     pub(super) fn poll_again(&mut self, me: &Weak<RefCell<Inner>>) {
         let resumes = self.slots.front().is_some_and(|held| held.resume.is_some());
         let waits = resumes || self.throttled == Some(Throttle::Room);

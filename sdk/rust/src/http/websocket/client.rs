@@ -140,7 +140,7 @@ fn tls(host: &str, profile: Option<&'static str>) -> TlsClient {
     }
 }
 
-/// 16 bytes that nobody can foresee.
+/// 16 unpredictable bytes.
 fn key() -> String {
     let half = || RandomState::new().hash_one(0_u8).to_ne_bytes();
     let mut random = [0; 16];
@@ -214,7 +214,7 @@ pub(super) struct Asking<H> {
     driver: Driver<H>,
     transport: Rc<dyn Transport>,
     request: Vec<u8>,
-    /// What TLS begins with, if the server has it.
+    /// The TLS settings, if the server has TLS.
     tls: Option<TlsClient>,
     /// The answer that comes, until it is there.
     answer: Option<(ResponseDecoder, Asked)>,

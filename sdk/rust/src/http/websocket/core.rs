@@ -32,11 +32,11 @@ pub(super) struct Core {
     settings: WebSocketSettings,
     /// What waits for room in the outbox, so that the peer is heard while it does not read.
     outlet: Outlet,
-    /// All that the outlet was ever given, in bytes: with what waits it tells what the peer has taken.
+    /// The total of bytes passed to the outlet: less those that wait, it is what the peer has taken.
     given: Cell<u64>,
     /// The handshake is over. Before that the peer is read in any case, because its answer has to be.
     begun: Cell<bool>,
-    /// Somebody will send what there is: a callback that runs, or the end of the handshake.
+    /// The output will be sent by a running callback, or at the end of the handshake.
     corked: Cell<bool>,
     /// Something came since the last ping.
     heard: Cell<bool>,
@@ -46,7 +46,7 @@ pub(super) struct Core {
     paused: Cell<bool>,
     /// The peer is so far behind that it is not read.
     deaf: Cell<bool>,
-    /// The transport is told not to read, for either reason.
+    /// The transport is paused, for either reason.
     unread: Cell<bool>,
     /// It was full, and the handler does not know yet that there is room again.
     was_full: Cell<bool>,

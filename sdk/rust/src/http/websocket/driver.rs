@@ -1,4 +1,4 @@
-//! Calls the handler of a WebSocket with what comes.
+//! Calls the handler of a WebSocket with its events.
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,11 +23,11 @@ pub(in crate::http) trait Upgraded {
     fn unbind(&mut self, reason: CloseReason);
 }
 
-/// What a WebSocket calls in its own time, whatever its handler.
+/// Callbacks of a WebSocket, independent of the type of its handler.
 pub(super) trait Attend {
     /// Looks at what has come.
     fn attend(self: Rc<Self>);
-    /// Tells the handler that there is room again.
+    /// Notifies the handler that there is room again.
     fn has_room(self: Rc<Self>);
 }
 
@@ -85,7 +85,7 @@ impl<H: WebSocketHandler> Inner<H> {
         }
     }
 
-    /// Calls the handler, and then with whatever has come. Sends what it says in one piece.
+    /// Calls the handler, then delivers received events. Sends its output in one piece.
     fn call(&self, call: impl FnOnce(&mut H)) {
         let core = &self.socket.0;
         core.cork();
@@ -152,7 +152,7 @@ impl<H: WebSocketHandler> Upgraded for Driver<H> {
         let mut goes = true;
         self.0.call(|handler| goes = handler.draining(within));
         if goes {
-            // It fails where it is over already.
+            // Fails if it has ended already.
             let _ = self.0.socket.close(GOING_AWAY, "");
         }
     }

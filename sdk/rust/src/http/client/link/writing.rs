@@ -47,7 +47,7 @@ impl Link {
         }
     }
 
-    /// Whether whoever has more to send should wait.
+    /// Whether further bytes should wait.
     pub fn is_full(&self) -> bool {
         self.transport().is_some_and(|transport| HIGH <= self.outlet.load(&*transport))
     }

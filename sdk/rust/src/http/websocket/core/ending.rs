@@ -18,7 +18,7 @@ impl Core {
         self.end_when_sent();
     }
 
-    /// Whether what comes is not looked at any more.
+    /// Whether input is ignored.
     pub(in crate::http::websocket) fn is_ending(&self) -> bool {
         self.ending.get()
     }
@@ -33,7 +33,7 @@ impl Core {
         self.closing.replace(closing);
     }
 
-    /// Closes at once, and forgets what waits.
+    /// Closes at once, and drops output that waits.
     pub(super) fn break_off(&self) {
         self.outlet.clear();
         self.was_full.set(false);

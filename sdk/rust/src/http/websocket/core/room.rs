@@ -40,7 +40,7 @@ impl Core {
         self.outlet.load(&*self.transport)
     }
 
-    /// Whether whoever has more to say should wait. What a callback has said so far is on its way too.
+    /// Whether further messages should wait. Counts the output of the running callback too.
     pub(super) fn is_full(&self) -> bool {
         HIGH <= self.load() + self.codec.borrow().output_size()
     }
@@ -55,7 +55,7 @@ impl Core {
         self.settle_reading();
     }
 
-    /// Reads the peer, or does not, whoever wants that. At the end it is read, so that its own end is seen.
+    /// Reads the peer unless it is paused for either reason. At the end it is read, so that its own end is noticed.
     pub(super) fn settle_reading(&self) {
         let may_wait = self.begun.get() && !self.ending.get();
         let unread = may_wait && (self.paused.get() || self.deaf.get());
@@ -65,7 +65,7 @@ impl Core {
         if unread { self.transport.pause() } else { self.transport.resume() }
     }
 
-    /// Sends what there is room for, and tells the handler when there is room for more.
+    /// Sends as much as there is room for, and notifies the handler when there is room for more.
     pub(in crate::http::websocket) fn make_room(&self) {
         if self.outlet.flush(&*self.transport).is_err() {
             return self.break_off();
