@@ -1,8 +1,8 @@
-//! Who carries a reactor: it is asked what is next, and each guest is entered here, at the top of the thread's stack.
+//! The thread that runs a reactor: it asks the reactor for the next step, and enters guests itself, at the top of its stack.
 //!
-//! While a guest runs, the loop lies in the thread's slot (`FirstSlice`). The thread takes it back when the guest returns
-//! within its slice; otherwise it is relieved: another thread gets the loop, and this one goes on with the guest in the slow
-//! lane.
+//! While a guest runs, the reactor is in the thread's slot (`FirstSlice`). If the guest returns within its slice the
+//! thread takes the reactor back; otherwise the thread is relieved: another thread gets the reactor, and this one continues
+//! with the guest in the slow lane.
 
 mod first_slice;
 pub(crate) mod spares;
@@ -21,7 +21,7 @@ use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
 use crate::reactor::{Reactor, Step};
 use crate::workers::slow_call::SlowCall;
 
-/// A reactor and the thread that carries it.
+/// A reactor and the thread that runs it.
 pub struct Carrier {
     the_loop: Box<Reactor>,
     first_slice: Arc<FirstSlice>,
@@ -29,19 +29,19 @@ pub struct Carrier {
     clock: Clock,
 }
 
-/// What has become of one that carried.
+/// How running a reactor has ended on a thread.
 pub(crate) enum Carried {
     /// The reactor has ended.
     Ended(io::Result<Exit>),
-    /// Another thread carries the loop; whether this one has a low priority by now.
+    /// Another thread runs the reactor.
     Relieved {
-        /// So it cannot carry a loop again.
+        /// Whether this thread has a low priority now, and so cannot run a reactor again.
         is_low: bool,
     },
 }
 
 impl Carrier {
-    /// Carries this reactor from its next turn on. Nobody relieves it: a guest has the thread for as long as it takes.
+    /// Runs this reactor from its next turn on, without relief: a guest keeps the thread for as long as it takes.
     pub fn new(reactor: Reactor) -> Carrier {
         Carrier::with(Box::new(reactor), Arc::new(FirstSlice::default()))
     }
@@ -52,7 +52,7 @@ impl Carrier {
         Carrier { the_loop, first_slice, activity, clock }
     }
 
-    /// Turns until the reactor is stopped or the thread is relieved.
+    /// Runs turns until the reactor stops or the thread is relieved.
     fn carry(mut self) -> Carried {
         loop {
             match self.the_loop.next_step() {
@@ -69,7 +69,7 @@ impl Carrier {
         }
     }
 
-    /// One turn of a reactor that nobody else can carry; false when it was the last.
+    /// Runs one turn of a reactor without relief; false if it was the last.
     ///
     /// # Errors
     /// When the poll fails.
@@ -86,23 +86,23 @@ impl Carrier {
         }
     }
 
-    /// Whether the last turn found nothing to do, and nothing is left for the next one at this time.
+    /// Whether the last turn had nothing to do, and nothing is left for the next one.
     pub fn is_idle(&self) -> bool {
         self.the_loop.is_idle()
     }
 
-    /// The next moment at which something is due by the clock.
+    /// The next deadline of the reactor.
     pub fn next_deadline(&self) -> Option<Moment> {
         self.the_loop.next_deadline()
     }
 
-    /// How many pieces of bounded work the last turn did: a turn that does what has piled up in one go would do as many as there
-    /// is.
+    /// The number of work units of the last turn. It shows whether a turn is bounded: one that processed its whole backlog
+    /// would have as many units as the backlog.
     pub fn units_of_turn(&self) -> usize {
         self.the_loop.units_of_turn()
     }
 
-    /// Enters a guest with the loop in the slot. An error is a thread that was relieved, and whether it has a low priority.
+    /// Enters a guest with the reactor in the slot. The error means that the thread was relieved: whether it has a low priority.
     fn enter(mut self, entry: GuestEntry) -> Result<Carrier, bool> {
         if !self.first_slice.can_be_relieved() {
             self.the_loop.begin_in_the_lane(entry);
@@ -144,70 +144,70 @@ fn make(
     GuestReturn { instance, finished, used }
 }
 
-/// Threads that wait for a loop.
+/// Threads that wait for a reactor.
 trait Relief: Send + Sync {
-    /// How long a first slice is.
+    /// The length of the first slice.
     fn slice(&self) -> Duration;
-    /// Whether one could be given a loop.
+    /// Whether a thread is free.
     fn has_one(&self) -> bool;
-    /// Reserves one for a loop that is given next, or given back.
+    /// Reserves a thread, to be followed by `give` or `give_back`.
     fn reserve(&self) -> bool;
-    /// It was not needed.
+    /// Releases the reservation.
     fn give_back(&self);
-    /// The one that was reserved carries this.
+    /// Runs this reactor on the reserved thread.
     fn give(&self, the_loop: Box<Reactor>);
 }
 
-/// The slot of one thread, and what the thread does in the first slice of a guest.
+/// The slot of one thread for the first slice of a guest.
 #[derive(Default)]
 struct FirstSlice {
     slot: Mutex<LoopSlot>,
-    /// Who gets the loop, and the thread whose slot this is; none where nobody can get it.
+    /// The threads that may take the reactor, and the owner of this slot; none without relief.
     relief: Option<(Arc<dyn Relief>, ThreadId)>,
 }
 
 #[derive(Default)]
 struct LoopSlot {
-    /// The loop, and the instance whose guest is inside.
+    /// The reactor, and the instance whose guest runs.
     the_loop: Option<(Box<Reactor>, InstanceId)>,
-    /// The call, once the loop was taken.
+    /// The call, after the reactor was taken.
     call: Option<Arc<SlowCall>>,
-    /// Whether the loop was taken; it is known until the thread carries another.
+    /// Whether the reactor was taken; kept until the thread runs another.
     was_relieved: bool,
-    /// How often the ticker has seen the guest inside.
+    /// The number of ticks at which the ticker has seen the guest run.
     looks: u32,
-    /// CPU time that the thread had when it was looked at for the first time after the slice.
+    /// The CPU time of the thread at the first tick after the slice.
     cpu_seen: Option<Duration>,
 }
 
 impl FirstSlice {
-    /// The slot of the calling thread, which can be relieved by these.
+    /// The slot of the calling thread, which these threads may relieve.
     fn new(spares: Arc<dyn Relief>) -> FirstSlice {
         FirstSlice { slot: Mutex::default(), relief: Some((spares, ThreadId::current())) }
     }
 
-    /// The thread begins to carry a loop.
+    /// The thread begins to run a reactor.
     fn begin(&self) {
         *self.lock() = LoopSlot::default();
     }
 
-    /// Whether the loop that the thread has carried went to another thread.
+    /// Whether the thread's reactor was given to another thread.
     fn was_relieved(&self) -> bool {
         self.lock().was_relieved
     }
 
-    /// Whether somebody waits to get the loop.
+    /// Whether a thread is free to take the reactor.
     fn can_be_relieved(&self) -> bool {
         self.relief.as_ref().is_none_or(|(spares, _)| spares.has_one())
     }
 
-    /// The guest of this instance is entered.
+    /// Puts the reactor into the slot before the guest of this instance is entered.
     fn put(&self, the_loop: Box<Reactor>, instance: InstanceId) {
         let mut slot = self.lock();
         *slot = LoopSlot { the_loop: Some((the_loop, instance)), ..LoopSlot::default() };
     }
 
-    /// The guest has returned: the loop, or the call if the loop was taken.
+    /// Takes the reactor back after the guest has returned; the call, if the reactor was taken meanwhile.
     fn take(&self) -> Result<Box<Reactor>, Arc<SlowCall>> {
         let mut slot = self.lock();
         if let Some((the_loop, _)) = slot.the_loop.take() {

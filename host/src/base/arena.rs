@@ -1,8 +1,8 @@
-//! Slots with generations: a key outlives what it named without ever naming something else.
+//! Slots with generations: a key stays unique after its value is removed.
 
 use slab::Slab;
 
-/// Names one thing in an [`Arena`].
+/// The key of a value in an [`Arena`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     slot: u32,
@@ -22,12 +22,12 @@ impl Key {
     }
 }
 
-/// Names a connection of one reactor.
+/// The key of a connection of one reactor.
 pub type ConnectionId = Key;
-/// Names an instance of one reactor.
+/// The key of an instance of one reactor.
 pub type InstanceId = Key;
 
-/// Things by key.
+/// Values by key.
 #[derive(Debug)]
 pub struct Arena<T> {
     slots: Slab<(u32, T)>,
@@ -40,7 +40,7 @@ impl<T> Arena<T> {
         Arena { slots: Slab::new(), generation: 0 }
     }
 
-    /// The key that the next thing will have.
+    /// The key of the next value.
     pub fn next_key(&self) -> Key {
         let slot = u32::try_from(self.slots.vacant_key());
         let slot = slot.expect("fewer than 2^32 things in one reactor");
@@ -49,7 +49,7 @@ impl<T> Arena<T> {
         Key { slot, generation: self.generation % (u32::MAX / 2) + 1 }
     }
 
-    /// Puts a thing in.
+    /// Inserts a value; returns its key.
     pub fn insert(&mut self, thing: T) -> Key {
         let key = self.next_key();
         self.generation = key.generation;
@@ -57,25 +57,25 @@ impl<T> Arena<T> {
         key
     }
 
-    /// The thing, if it is still there.
+    /// The value, if it still exists.
     pub fn get(&self, key: Key) -> Option<&T> {
         let (generation, thing) = self.slots.get(key.slot as usize)?;
         (*generation == key.generation).then_some(thing)
     }
 
-    /// The thing, if it is still there.
+    /// The value, if it still exists.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let (generation, thing) = self.slots.get_mut(key.slot as usize)?;
         (*generation == key.generation).then_some(thing)
     }
 
-    /// Takes the thing out, if it is still there.
+    /// Removes and returns the value, if it still exists.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         self.get(key)?;
         Some(self.slots.remove(key.slot as usize).1)
     }
 
-    /// Everything, in the order of the slots.
+    /// All values, in the order of the slots.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.slots.iter().map(|(slot, (generation, thing))| {
             let slot = u32::try_from(slot).expect("checked when it was inserted");
@@ -83,7 +83,7 @@ impl<T> Arena<T> {
         })
     }
 
-    /// The keys of what is in `most` slots from this one on, and the slot behind them if there are more.
+    /// The keys of the values in at most `most` slots from this one on, and the slot after them if there are more.
     pub fn some_from(&self, slot: usize, most: usize) -> (Vec<Key>, Option<usize>) {
         let end = slot.saturating_add(most).min(self.slots.capacity());
         let key = |slot: usize| {
@@ -94,18 +94,18 @@ impl<T> Arena<T> {
         (keys, (end < self.slots.capacity()).then_some(end))
     }
 
-    /// The slots from this one on, each with its number and what is in it; none behind the last that was ever used.
+    /// The slots from this one on, each with its number and its value; none after the last slot that was ever used.
     pub fn slots_from(&self, first: u32) -> impl Iterator<Item = (u32, Option<&T>)> {
         let end = u32::try_from(self.slots.capacity()).unwrap_or(u32::MAX);
         (first..end).map(|slot| (slot, self.slots.get(slot as usize).map(|(_, thing)| thing)))
     }
 
-    /// How many things there are.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// True when there is nothing.
+    /// True if there are no values.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }

@@ -1,24 +1,24 @@
-//! How a call that waits or computes is told that nobody wants it any more.
+//! Cancels a call that waits or computes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// Set once, by whoever ends what the call is for; read by the thread that makes the call. Clones are the same token.
+/// Set once, by the owner of the call; read by the thread that makes the call. Clones are the same token.
 #[derive(Debug, Clone, Default)]
 pub struct CancelToken(Arc<CancelState>);
 
 #[derive(Debug, Default)]
 struct CancelState {
     cancelled: AtomicBool,
-    /// Wakes the thread that waits, if one does.
+    /// Wakes the waiting thread, if there is one.
     waiting: Mutex<Option<Waker>>,
 }
 
 impl CancelToken {
-    /// Ends the call: at once if it waits, at the end of its slice if it computes.
+    /// Cancels the call: at once if it waits, at the end of its slice if it computes.
     pub fn cancel(&self) {
-        // Before the waker is taken: who waits from now on sees it.
+        // Set before the waker is taken: a thread that begins to wait after that sees it.
         self.0.cancelled.store(true, Ordering::SeqCst);
         let waker = self.lock().take();
         if let Some(waker) = waker {
@@ -26,22 +26,22 @@ impl CancelToken {
         }
     }
 
-    /// Whether it was ended.
+    /// Whether the call was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Whether the two are one token.
+    /// Whether the two are the same token.
     pub fn is(&self, other: &CancelToken) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Wakes this when it is ended. Call it before the last check of [`CancelToken::is_cancelled`].
+    /// Sets the waker for the cancellation. To be called before the last check of [`CancelToken::is_cancelled`].
     pub fn wake_when_cancelled(&self, waker: &Waker) {
         *self.lock() = Some(waker.clone());
     }
 
-    /// Nobody waits any more.
+    /// Removes the waker.
     pub fn forget_waker(&self) {
         *self.lock() = None;
     }

@@ -1,16 +1,16 @@
-//! What the heap keeps of what was freed.
+//! How much freed memory the heap keeps.
 //!
-//! Left to itself the C library's heap learns from the first large block that is freed to keep blocks as large, and twice as
-//! much at the end of each of its arenas, of which there are eight for each core. On a host whose outboxes grow to 16 MiB that
-//! is hundreds of megabytes which nobody uses, and which are no tenant's. Fixed thresholds end that learning (mallopt(3)).
+//! By default the C library's heap adapts to the first large block that is freed: it keeps blocks of that size, and twice as
+//! much at the end of each of its arenas, of which there are eight per core. On a host whose outboxes grow to 16 MiB that is
+//! hundreds of megabytes of unused memory, which is counted for no tenant. Fixed thresholds disable this (mallopt(3)).
 
-/// A block from here on is the system's own mapping and goes back to it at once, in bytes. Below it is what is handed around
-/// all the time: read buffers, and outboxes of peers that keep up.
+/// The size in bytes from which a block is a mapping of its own, which is unmapped when freed. Read buffers and the
+/// outboxes of fast peers, which are allocated all the time, are smaller.
 const OWN_MAPPING_FROM: i32 = 4 << 20;
-/// What is free at the end of an arena goes back when it is more, in bytes.
+/// The size in bytes of the free memory at the end of an arena from which it is returned to the kernel.
 const KEPT_AT_THE_END: i32 = 1 << 20;
 
-/// Has the heap give large blocks back when they are freed. Before the first of them is taken.
+/// Makes the heap return large blocks when they are freed. To be called before the first large allocation.
 #[cfg(target_env = "gnu")]
 pub fn give_back_what_is_large() {
     use nix::libc::{M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, mallopt};
@@ -18,12 +18,12 @@ pub fn give_back_what_is_large() {
     for (parameter, value) in
         [(M_MMAP_THRESHOLD, OWN_MAPPING_FROM), (M_TRIM_THRESHOLD, KEPT_AT_THE_END)]
     {
-        // SAFETY: It takes numbers, changes nothing but how the heap is kept, and holds the heap's own lock meanwhile. One
-        // that it does not know it refuses, and the heap works as before.
+        // SAFETY: mallopt takes numbers, changes the heap's parameters only, and holds the heap's own lock. An unknown
+        // parameter is refused, and the heap works as before.
         let _ = unsafe { mallopt(parameter, value) };
     }
 }
 
-/// Other C libraries do not learn.
+/// Other C libraries do not adapt.
 #[cfg(not(target_env = "gnu"))]
 pub fn give_back_what_is_large() {}

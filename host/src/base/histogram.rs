@@ -1,31 +1,31 @@
-//! Counts and distributions that one loop changes and anybody reads: no lock, and no instruction that locks a cache line.
+//! Counts and distributions that one loop writes and any thread reads, without locks and without locked instructions.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A count that one thread at a time changes, whichever that is.
+/// A count that one thread at a time writes.
 #[derive(Debug, Default)]
 pub struct LoopCounter(AtomicU64);
 
 impl LoopCounter {
-    /// Adds to it.
+    /// Adds `more`.
     pub fn add(&self, more: u64) {
-        // Nobody else changes it meanwhile.
+        // There is no other writer.
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
     }
 
-    /// Sets it: then it is what is there at this moment.
+    /// Sets the value, for a gauge.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// What it is.
+    /// The value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The upper edges of the buckets: in nanoseconds, and in seconds as Prometheus writes them.
+/// The upper bounds of the buckets: in nanoseconds, and in seconds as Prometheus writes them.
 pub const EDGES: [(u64, &str); 20] = [
     (5_000, "5e-06"),
     (10_000, "1e-05"),
@@ -48,10 +48,10 @@ pub const EDGES: [(u64, &str); 20] = [
     (5_000_000_000, "5.0"),
     (10_000_000_000, "10.0"),
 ];
-/// The buckets: one below each edge, and one for what is above the last.
+/// The number of buckets: one for each bound, and one for larger values.
 pub const BUCKETS: usize = EDGES.len() + 1;
 
-/// How long things took. One thread at a time notes, whichever that is.
+/// A distribution of durations. One thread at a time records.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [LoopCounter; BUCKETS],
@@ -59,17 +59,17 @@ pub struct Histogram {
     sum: LoopCounter,
 }
 
-/// What a histogram held at one moment.
+/// The values of a histogram at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Distribution {
-    /// How many were in each bucket, and not in one before it.
+    /// The number of durations in each bucket, not cumulative.
     pub buckets: [u64; BUCKETS],
-    /// All of them together, in nanoseconds.
+    /// The sum of all durations, in nanoseconds.
     pub sum: u64,
 }
 
 impl Histogram {
-    /// Notes one.
+    /// Records a duration.
     pub fn note(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let bucket = EDGES.partition_point(|(edge, _)| *edge < nanoseconds);
@@ -77,7 +77,7 @@ impl Histogram {
         self.sum.add(nanoseconds);
     }
 
-    /// Adds what it holds to `sum`.
+    /// Adds the values to `sum`.
     pub fn add_to(&self, sum: &mut Distribution) {
         for (all, own) in sum.buckets.iter_mut().zip(&self.buckets) {
             *all = all.wrapping_add(own.get());
@@ -87,7 +87,7 @@ impl Histogram {
 }
 
 impl Distribution {
-    /// How many there were.
+    /// The number of durations.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }

@@ -1,6 +1,6 @@
-//! What only Linux can, under names that other systems have too. Elsewhere each says that it cannot, and its caller does without.
+//! Functions of Linux under portable names. On other systems each returns that it is unsupported, and its caller does without it.
 //!
-//! The host is written for Linux. That it compiles elsewhere is for those who write plugins there; docs/deploy.md says what is
+//! The host is written for Linux. It compiles elsewhere for authors who write plugins there; docs/deploy.md lists what is
 //! missing then.
 
 use std::io::{self, IoSliceMut};
@@ -22,16 +22,16 @@ use self::elsewhere::{self as system, NoFileWatcher as SystemWatcher};
 #[cfg(target_os = "linux")]
 use self::linux::{self as system, Inotify as SystemWatcher};
 
-/// For opening what is there for its name alone, so that nothing waits and nothing is set off; elsewhere for reading.
+/// Opens a file as a path only (`O_PATH`), so that nothing blocks and no device is triggered; elsewhere for reading.
 pub(crate) const FOR_ITS_NAME: OFlags = system::FOR_ITS_NAME;
 
-/// A peer that is gone is an error of the write and no signal. Elsewhere that is so because the signal is ignored.
+/// Writing to a closed connection is an error and raises no signal. Elsewhere the signal is ignored.
 pub(crate) const NO_SIGNAL: SendFlags = system::NO_SIGNAL;
 
-/// What watches files: one descriptor for any number of them.
+/// A watcher of files: one descriptor for any number of them.
 pub(crate) type FileWatcher = SystemWatcher;
 
-/// The calling thread's number, by which `set_niceness` knows it.
+/// The id of the calling thread, for `set_niceness`.
 pub(crate) fn thread() -> i32 {
     system::thread()
 }
@@ -39,7 +39,7 @@ pub(crate) fn thread() -> i32 {
 /// Adds to the niceness of the calling thread.
 ///
 /// # Errors
-/// When the operating system refuses, or has no priorities of threads.
+/// When the operating system refuses, or does not support priorities of threads.
 pub(crate) fn add_niceness(niceness: i32) -> io::Result<()> {
     system::add_niceness(niceness)
 }
@@ -52,7 +52,7 @@ pub(crate) fn set_niceness(thread: i32, niceness: i32) -> io::Result<()> {
     system::set_niceness(thread, niceness)
 }
 
-/// Has this process end with the one that has started it. Elsewhere its own bounds have to do.
+/// Ends this process when its parent ends. Elsewhere only its own limits end it.
 ///
 /// # Errors
 /// When the operating system refuses.
@@ -60,15 +60,15 @@ pub(crate) fn end_with_parent() -> io::Result<()> {
     system::end_with_parent()
 }
 
-/// The permissions of a file, with its kind.
+/// The permissions of a file, with its type.
 pub(crate) fn mode_of(stat: &Stat) -> u32 {
     system::mode_of(stat)
 }
 
-/// Gives an open file away, also one that was opened for its name alone.
+/// Changes the owner of an open file, also of one that was opened as a path only.
 ///
 /// # Errors
-/// When the operating system refuses, or gives away by paths alone.
+/// When the operating system refuses, or changes owners by path only.
 pub(crate) fn set_owner(
     file: &OwnedFd,
     owner: Option<Uid>,
@@ -77,7 +77,7 @@ pub(crate) fn set_owner(
     system::set_owner(file, owner, group)
 }
 
-/// Sets the permissions of an open file, also of one that was opened for its name alone.
+/// Sets the permissions of an open file, also of one that was opened as a path only.
 ///
 /// # Errors
 /// As of `set_owner`.
@@ -85,10 +85,10 @@ pub(crate) fn set_mode(file: &OwnedFd, mode: u32) -> Result<(), Errno> {
     system::set_mode(file, mode)
 }
 
-/// Writes behind the end of a file, wherever that is by now.
+/// Writes at the current end of a file.
 ///
 /// # Errors
-/// `NOSYS` where nothing can.
+/// `NOSYS` if the system does not support it.
 pub(crate) fn append(file: impl AsFd, bytes: &[u8]) -> Result<usize, Errno> {
     system::append(file.as_fd(), bytes)
 }
@@ -96,31 +96,31 @@ pub(crate) fn append(file: impl AsFd, bytes: &[u8]) -> Result<usize, Errno> {
 /// Whether a socket listens.
 ///
 /// # Errors
-/// When it is no socket.
+/// When it is not a socket.
 pub(crate) fn is_listening(socket: impl AsFd) -> Result<bool, Errno> {
     system::is_listening(socket.as_fd())
 }
 
-/// The address of a Unix socket that has a name and no path.
+/// The address of a Unix socket in the abstract namespace.
 ///
 /// # Errors
-/// When it is too long, or no such names are known.
+/// When the name is too long, or the system has no such namespace.
 pub(crate) fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
     system::abstract_address(name)
 }
 
-/// Opens what is below a folder; no path and no link leads out of it.
+/// Opens a file below a folder; neither the path nor a link may lead out of it.
 ///
 /// # Errors
-/// `XDEV` where one would, `NOSYS` where nothing can tell.
+/// `XDEV` if it leads out of the folder, `NOSYS` if the system cannot check that.
 pub(crate) fn open_below(folder: impl AsFd, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     system::open_below(folder.as_fd(), path, flags)
 }
 
-/// From a file to a socket, without a copy.
+/// Copies from a file to a socket within the kernel.
 ///
 /// # Errors
-/// `NOSYS` where nothing can.
+/// `NOSYS` if the system does not support it.
 pub(crate) fn send_file(
     to: impl AsFd,
     file: impl AsFd,
@@ -130,10 +130,10 @@ pub(crate) fn send_file(
     system::send_file(to.as_fd(), file.as_fd(), offset, length)
 }
 
-/// Reads what can be had without waiting for a disk.
+/// Reads the part that is cached in memory, without waiting for a disk.
 ///
 /// # Errors
-/// `AGAIN` where it is not in memory, `NOSYS` where nothing can tell.
+/// `AGAIN` if it is not cached, `NOSYS` if the system cannot tell.
 pub(crate) fn read_at_once(
     file: impl AsFd,
     buffer: &mut [u8],

@@ -1,7 +1,7 @@
-//! Panics: faults of the host itself or of a library it stands on. None of them goes unnoticed.
+//! Panics: faults of the host itself or of a library. Each of them is reported.
 //!
-//! What [`catch`] catches is the business of its caller. Any other panic ends a thread that somebody waits for: it is
-//! told to whoever asked with `tell`, who ends the host, and ends the process where nobody has asked yet.
+//! The caller of [`catch`] handles what it catches. Any other panic ends a thread that others depend on: it is passed to
+//! the listener set with `tell`, which ends the host; without a listener it ends the process.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -11,18 +11,18 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The code of a process that a panic has ended.
+/// The exit code of a process that ends with a panic.
 pub const EXIT_CODE: u8 = 1;
 
-/// Panics that are survived, each as the end of what it happened in.
+/// The maximum number of survived panics, each of which ends only the call in which it happened.
 const SURVIVED_MAX: u32 = 100;
 
-/// What is known of a panic.
+/// The description of a panic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panicked {
     /// The name of the thread.
     pub thread: String,
-    /// The words of the panic, in one line, and where in the code it was.
+    /// The message of the panic, in one line, and its place in the code.
     pub cause: String,
 }
 
@@ -34,21 +34,21 @@ impl fmt::Display for Panicked {
 
 impl std::error::Error for Panicked {}
 
-/// Where panics go that nobody catches.
+/// The listener for uncaught panics.
 static TOLD: Mutex<Option<PanicListener>> = Mutex::new(None);
 
-/// Takes a panic; false where nobody is there any more to end the host.
+/// Takes a panic; returns false if the host that it would end has gone.
 type PanicListener = Box<dyn Fn(Panicked) -> bool + Send>;
 
 thread_local! {
-    /// How many [`catch`] are under way on this thread.
+    /// The depth of nested [`catch`] on this thread.
     static CATCHING: Cell<u32> = const { Cell::new(0) };
-    /// The last panic of this thread: its place is known to the hook alone.
+    /// The last panic of this thread: only the hook knows its place.
     static LAST: RefCell<Option<Panicked>> = const { RefCell::new(None) };
 }
 
-/// From now on a panic is told as the rest of this module says, instead of in the words of the standard library.
-/// `RUST_BACKTRACE` adds these words to a panic that nobody catches.
+/// Reports panics as described in this module instead of in the format of the standard library. `RUST_BACKTRACE` adds that
+/// format to uncaught panics.
 pub fn watch() {
     let standard = std::panic::take_hook();
     let wants_backtrace = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
@@ -60,15 +60,15 @@ pub fn watch() {
     }));
 }
 
-/// Tells panics that nobody catches to `listener`, which ends the host.
+/// Sets the listener for uncaught panics, which ends the host.
 pub(crate) fn tell(listener: impl Fn(Panicked) -> bool + Send + 'static) {
     *told_lock() = Some(Box::new(listener));
 }
 
-/// Does something that may panic.
+/// Calls a function that may panic.
 ///
 /// # Errors
-/// When it does. What it has changed by then may be half changed.
+/// When it panics. State that it has modified may be inconsistent.
 pub fn catch<T>(what: impl FnOnce() -> T) -> Result<T, Panicked> {
     CATCHING.set(CATCHING.get() + 1);
     let result = std::panic::catch_unwind(AssertUnwindSafe(what));
@@ -79,10 +79,10 @@ pub fn catch<T>(what: impl FnOnce() -> T) -> Result<T, Panicked> {
     })
 }
 
-/// Counts a panic that a caller of [`catch`] goes on after.
+/// Counts a panic after which the caller of [`catch`] continues.
 ///
-/// After very many of them something that all share is broken, such as a lock of a library, and every further call
-/// would fail: then it is told as one that nobody catches.
+/// After too many, shared state is probably broken, such as a lock of a library, and all further calls would fail: then
+/// the panic is reported as an uncaught one.
 pub(crate) fn survive(panicked: &Panicked) {
     static SURVIVED: AtomicU32 = AtomicU32::new(0);
     if SURVIVED.fetch_add(1, Ordering::Relaxed) == SURVIVED_MAX {
@@ -90,7 +90,7 @@ pub(crate) fn survive(panicked: &Panicked) {
     }
 }
 
-/// Called by the hook: the thread has not begun to unwind.
+/// Called by the hook, before the thread unwinds.
 fn noticed(panicked: Panicked) {
     if CATCHING.get() != 0 {
         LAST.with(|last| last.try_borrow_mut().map(|mut last| *last = Some(panicked)).ok());
@@ -99,11 +99,11 @@ fn noticed(panicked: Panicked) {
     tell_or_end(&panicked);
 }
 
-/// Tells a panic whose end is the host's, though a [`catch`] of its caller has caught it.
+/// Reports a panic that has to end the host, though [`catch`] has caught it.
 pub(crate) fn tell_or_end(panicked: &Panicked) {
     let told = told_lock().as_ref().is_some_and(|listener| listener(panicked.clone()));
     if !told {
-        // Nothing can be done about a standard error that takes nothing.
+        // There is no other place to report that standard error does not accept output.
         let _ = writeln!(std::io::stderr(), "error: {panicked}");
         std::process::exit(EXIT_CODE.into());
     }
@@ -121,7 +121,7 @@ fn describe(info: &PanicHookInfo<'_>) -> Panicked {
     Panicked { thread: this_thread(), cause }
 }
 
-/// A source file without the folder that its package was built in.
+/// The path of a source file relative to its package.
 fn inside_its_package(file: &str) -> &str {
     let package = file.rfind("/src/").and_then(|at| file[..at].rfind('/'));
     package.map_or(file, |at| &file[at + 1..])

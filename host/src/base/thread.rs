@@ -1,4 +1,4 @@
-//! The calling thread: its priority, its CPU time, and how it is woken. Threads that do the same, and their end.
+//! The calling thread: its priority, its CPU time, and its waker. Groups of threads, and joining them.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::base::os;
 
-/// Added to the niceness of threads that work for long: the reactors come first.
+/// Added to the niceness of threads that run for long: reactors have priority.
 const NICENESS: i32 = 10;
 
 /// Lowers the priority of the calling thread.
@@ -29,7 +29,7 @@ pub fn lower_priority_of(thread: ThreadId) -> io::Result<()> {
     os::set_niceness(thread.0, NICENESS)
 }
 
-/// A thread of this process, for others to look at.
+/// The id of a thread of this process, for other threads.
 #[derive(Debug, Clone, Copy)]
 pub struct ThreadId(i32);
 
@@ -40,59 +40,58 @@ impl ThreadId {
     }
 }
 
-/// What a thread is seen to do.
+/// The observed state of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// It waits for something other than a core.
+    /// Whether it waits for something other than a core.
     pub waits: bool,
-    /// CPU time that it has had.
+    /// The CPU time that it has used.
     pub cpu: Duration,
 }
 
-/// Looks at another thread; none where the operating system does not tell.
+/// Observes another thread; none if the operating system does not support that.
 pub fn look_at(thread: ThreadId) -> Option<Seen> {
     let folder = format!("/proc/self/task/{}", thread.0);
     let stat = std::fs::read_to_string(format!("{folder}/stat")).ok()?;
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain any character.
     let state = stat.rsplit_once(')')?.1.trim_start().bytes().next()?;
     let times = std::fs::read_to_string(format!("{folder}/schedstat")).ok()?;
     let cpu = Duration::from_nanos(times.split(' ').next()?.parse().ok()?);
     Some(Seen { waits: state != b'R', cpu })
 }
 
-/// CPU time that the calling thread has had.
+/// The CPU time of the calling thread.
 pub fn thread_cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// Unparks the calling thread, from whichever thread it is woken on.
+/// A waker that unparks the calling thread.
 pub fn waker() -> Waker {
     Arc::new(Unpark(std::thread::current())).into()
 }
 
-/// Threads that do the same work. Their end is waited for, and not for ever: one of them may hang in a call to the
-/// operating system.
+/// Threads of the same kind. Joining them has a time limit: one of them may hang in a call of the operating system.
 #[derive(Debug)]
 pub struct Threads {
     handles: Vec<JoinHandle<()>>,
-    /// Every thread has a clone: when all have gone, so have the threads.
+    /// Each thread has a clone: the channel closes when all threads have ended.
     alive: Sender<Infallible>,
     ended: Receiver<Infallible>,
 }
 
 impl Threads {
-    /// None yet.
+    /// An empty group.
     pub fn new() -> Threads {
         let (alive, ended) = channel();
         Threads { handles: Vec::new(), alive, ended }
     }
 
-    /// Starts one more.
+    /// Starts another thread.
     ///
     /// # Errors
-    /// When the operating system has no more threads.
+    /// When the operating system cannot create another thread.
     pub fn spawn(&mut self, name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let alive = self.alive.clone();
         let work = move || {
@@ -103,7 +102,7 @@ impl Threads {
         Ok(())
     }
 
-    /// Waits until all have ended, for `longest` at most; false where one has not.
+    /// Joins all threads, waiting at most `longest`; false if one of them has not ended by then.
     pub fn join_within(self, longest: Duration) -> bool {
         let Threads { handles, alive, ended } = self;
         drop(alive);
@@ -111,7 +110,7 @@ impl Threads {
             return false;
         }
         for handle in handles {
-            // Who panics was told of by the hook; there is nothing to add.
+            // The hook has reported a panic already.
             let _ = handle.join();
         }
         true
@@ -143,7 +142,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 tell.send(ThreadId::current()).unwrap();
-                // Until the other end is gone.
+                // Blocks until the sender is dropped.
                 let _ = ended.into_iter().count();
             });
             let thread = told.recv().unwrap();

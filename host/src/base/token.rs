@@ -1,19 +1,19 @@
-//! What an event of the poll is about, as the poll's token has it.
+//! The source of an event, encoded in the token of the poll.
 
 use mio::Token;
 
 use crate::base::arena::{ConnectionId, Key};
 
-/// What an event of the poll is about.
+/// The source of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollSource {
-    /// Another thread sent something.
+    /// Another thread has sent mail.
     Waker,
-    /// A listener, by its place.
+    /// The listener with this index.
     Listener(usize),
-    /// Files that are watched.
+    /// The watcher of files.
     Watches,
-    /// A connection, which may be gone.
+    /// A connection, which may have ended.
     Connection(ConnectionId),
 }
 

@@ -1,4 +1,4 @@
-//! What happens when a guest outlives its first slice: the loop is handed on, and the thread goes on with the guest.
+//! A guest that exceeds its first slice: the reactor is given to another thread, and this one continues with the guest.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Threads that wait for a loop to carry. They exist from the start and belong to no tenant.
+//! Threads that wait for a reactor. They are started with the host and belong to no tenant.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,35 +13,35 @@ use crate::engine::ticker::Activity;
 use crate::reactor::Reactor;
 use crate::reactor::exit::Exit;
 
-/// The fewest threads that wait, for each loop.
+/// The minimum number of waiting threads per reactor.
 const FOR_A_LOOP: usize = 2;
-/// The most that wait, as a multiple of the fewest: a thread that comes back after a short wait of its guest is soon needed
-/// again.
+/// The maximum number of waiting threads, as a multiple of the minimum: a thread that returns after a short wait of its
+/// guest is often needed again soon.
 const KEPT_TIMES: usize = 2;
 
-/// What has ended on a thread that carries.
+/// The end of something on a thread that runs reactors.
 pub enum Departure {
-    /// A reactor, by itself or by a panic.
+    /// A reactor has ended, by itself or by a panic.
     Ended(Result<io::Result<Exit>, Panicked>),
-    /// A call whose thread had been relieved: its reactor goes on with another.
+    /// A call has panicked whose thread had been relieved: its reactor continues on another thread.
     Panicked(Panicked),
 }
 
-/// Who is told of it.
+/// Takes the departures.
 type OnDeparture = Box<dyn Fn(Departure) + Send + Sync>;
 
-/// The threads. Clones are the same.
+/// The threads. Clones share them.
 #[derive(Clone)]
 pub struct Spares(Arc<SparesShared>);
 
 struct SparesShared {
     queue: Mutex<SpareQueue>,
     handed: Condvar,
-    /// Threads that wait and that nobody has reserved.
+    /// Waiting threads that are not reserved.
     free: AtomicUsize,
     slice: Duration,
     activity: Activity,
-    /// The fewest that wait.
+    /// The minimum number of waiting threads.
     least: usize,
     names: AtomicUsize,
     tell: OnDeparture,
@@ -50,16 +50,16 @@ struct SparesShared {
 #[derive(Default)]
 struct SpareQueue {
     loops: VecDeque<Box<Reactor>>,
-    /// Threads that wait.
+    /// Waiting threads.
     idle: usize,
     is_closed: bool,
 }
 
 impl Spares {
-    /// Starts the threads for `loops` loops. `tell` is told how each loop has ended, and of panics.
+    /// Starts the threads for `loops` reactors. `tell` is called when a reactor ends, and for panics.
     ///
     /// # Errors
-    /// When the operating system has no more threads.
+    /// When the operating system cannot create another thread.
     pub fn start(
         loops: usize,
         slice: Duration,
@@ -76,21 +76,21 @@ impl Spares {
             names: AtomicUsize::new(0),
             tell: Box::new(tell),
         }));
-        // Those that carry are not there to relieve.
+        // Threads that run a reactor cannot relieve another.
         for _ in 0..loops + spares.0.least {
             spares.spawn()?;
         }
         Ok(spares)
     }
 
-    /// Has a loop carried.
+    /// Runs a reactor on a waiting thread.
     pub fn carry(&self, reactor: Reactor) {
-        // There is a thread for each loop from the start; one too many would wait for the next.
+        // There is a thread for each reactor from the start.
         self.reserve();
         self.give(Box::new(reactor));
     }
 
-    /// No more loops are handed on; the threads that wait end.
+    /// Ends the waiting threads; reactors are no longer passed on.
     pub fn close(&self) {
         self.lock().is_closed = true;
         self.0.handed.notify_all();
@@ -99,13 +99,13 @@ impl Spares {
     fn spawn(&self) -> io::Result<()> {
         let number = self.0.names.fetch_add(1, Ordering::Relaxed);
         let spares = self.clone();
-        // It is free before it waits: a loop that is handed to it waits for it.
+        // Counted as free before it waits: a reactor that is given to it is queued until then.
         self.0.free.fetch_add(1, Ordering::Relaxed);
         let started = std::thread::Builder::new()
             .name(format!("reactor-{number}"))
             .spawn(move || spares.drive());
         if let Err(error) = started {
-            // Who has reserved it meanwhile has it carried by the next that comes back.
+            // If the thread was reserved meanwhile, the next one that returns runs the reactor.
             self.reserve();
             return Err(error);
         }
@@ -136,7 +136,7 @@ impl Spares {
         }
     }
 
-    /// Another thread waits in the place of one that was given a loop.
+    /// Replaces a waiting thread that was given a reactor.
     fn replenish(&self) {
         if self.0.free.load(Ordering::Relaxed) < self.0.least
             && !self.lock().is_closed
@@ -146,7 +146,7 @@ impl Spares {
         }
     }
 
-    /// The next loop; waits for it.
+    /// Waits for the next reactor.
     fn next(&self) -> Option<Box<Reactor>> {
         let mut queue = self.lock();
         queue.idle += 1;
