@@ -1,4 +1,4 @@
-//! Bounds while the host runs: how many at once, how many bytes, how much in each second.
+//! Limits at run time: counts, bytes, and rates per second.
 
 pub(crate) mod budget;
 pub(crate) mod descriptors;

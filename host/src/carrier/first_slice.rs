@@ -9,13 +9,13 @@ use crate::engine::ticker::Watched;
 use crate::host_api::call::Pace;
 use crate::workers::slow_call::SlowCall;
 
-/// Looks after which the loop is taken from a guest: by then it has been inside for half a slice to a slice and a half,
-/// depending on when the first look came.
+/// The number of ticks after which the reactor is taken from a guest: it has then run for 0.5 to 1.5 slices, depending on
+/// when the first tick came.
 const LOOKS_MAX: u32 = 2;
 
 impl FirstSlice {
-    /// Gives the loop to a thread that waits for one, if the guest is still in its first slice. Called on the guest's thread;
-    /// the call, if the loop is away now.
+    /// Gives the reactor to a waiting thread, if the guest is still in its first slice. Called on the guest's thread;
+    /// returns the call if the reactor was given away.
     fn leave(&self) -> Option<Arc<SlowCall>> {
         let slot = self.lock();
         if slot.the_loop.is_none() {

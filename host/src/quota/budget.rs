@@ -1,10 +1,10 @@
-//! Bytes of host memory that are held for guests, within a bound.
+//! Host memory that is held for guests, within a limit.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// A sum of bytes that stays within a limit. Clones are the same sum, on whichever thread.
+/// A sum of bytes within a limit. Clones share it, on any thread.
 #[derive(Debug, Clone)]
 pub struct ByteBudget(Arc<Sum>);
 
@@ -12,12 +12,12 @@ pub struct ByteBudget(Arc<Sum>);
 struct Sum {
     held: AtomicU64,
     max: AtomicU64,
-    /// Whether somebody waits for room.
+    /// Whether a thread waits for room.
     is_awaited: AtomicBool,
     waiting: Mutex<Vec<Waker>>,
 }
 
-/// Bytes that were added to a [`ByteBudget`], taken off when it is dropped.
+/// Bytes reserved in a [`ByteBudget`], released when it is dropped.
 #[derive(Debug)]
 pub struct Reservation {
     bytes: u64,
@@ -25,7 +25,7 @@ pub struct Reservation {
 }
 
 impl ByteBudget {
-    /// Nothing yet, and never more than `max`.
+    /// An empty budget with the limit `max`.
     pub fn new(max: u64) -> ByteBudget {
         ByteBudget(Arc::new(Sum {
             held: AtomicU64::new(0),
@@ -35,7 +35,7 @@ impl ByteBudget {
         }))
     }
 
-    /// Adds `bytes`, if they fit.
+    /// Reserves `bytes`, if they fit.
     pub fn reserve(&self, bytes: u64) -> Option<Reservation> {
         self.add(bytes).then(|| Reservation { bytes, budget: self.clone() })
     }
@@ -46,35 +46,35 @@ impl ByteBudget {
         self.0.held.fetch_update(Ordering::SeqCst, Ordering::Relaxed, with).is_ok()
     }
 
-    /// From now on it is never more than `max`. What is held already stays; nothing is added until enough was taken off.
+    /// Sets the limit. Existing reservations stay; further ones fail until enough is released.
     pub fn set_max(&self, max: u64) {
         self.0.max.store(max, Ordering::SeqCst);
-        // Whoever waits for room looks again.
+        // Wakes the waiting threads, which check again.
         self.0.give_back(0);
     }
 
-    /// How many there may be.
+    /// The limit in bytes.
     pub fn max(&self) -> u64 {
         self.0.max()
     }
 
-    /// How many bytes there are at this moment.
+    /// The reserved bytes.
     pub fn held(&self) -> u64 {
         self.0.held.load(Ordering::Relaxed)
     }
 
-    /// Whether `bytes` more bytes would fit right now.
+    /// Whether `bytes` more bytes would fit now.
     pub fn has_room(&self, bytes: u64) -> bool {
         let held = self.0.held.load(Ordering::Relaxed);
         held.checked_add(bytes).is_some_and(|sum| sum <= self.0.max())
     }
 
-    /// Whether whoever adds to it should wait: from a quarter on, since those that have begun still add theirs.
+    /// Whether new work should wait: from a quarter on, since work that has begun still reserves more.
     pub fn is_nearly_full(&self) -> bool {
         self.0.max() / 4 < self.0.held.load(Ordering::SeqCst)
     }
 
-    /// Whether it is nearly full; if so, whoever makes room calls `waker` once.
+    /// Whether it is nearly full; if so, the next release of bytes calls `waker` once.
     pub fn awaits_room(&self, waker: &Waker) -> bool {
         if !self.is_nearly_full() {
             return false;
@@ -85,11 +85,11 @@ impl ByteBudget {
         }
         self.0.is_awaited.store(true, Ordering::SeqCst);
         drop(waiting);
-        // Whoever made room before it was said that somebody waits has woken nobody.
+        // A release before `is_awaited` was set has woken nobody.
         self.is_nearly_full()
     }
 
-    /// Whether the two are one sum.
+    /// Whether the two are the same budget.
     pub fn is(&self, other: &ByteBudget) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -100,7 +100,7 @@ impl Sum {
         self.max.load(Ordering::Relaxed)
     }
 
-    /// Takes bytes off, and wakes those that wait for that.
+    /// Releases bytes, and wakes the waiting threads.
     fn give_back(&self, bytes: u64) {
         let before = self.held.fetch_sub(bytes, Ordering::SeqCst);
         let is_nearly_full = self.max() / 4 < before - bytes;
@@ -121,7 +121,7 @@ impl Sum {
 }
 
 impl Reservation {
-    /// Adds more, if it fits.
+    /// Reserves more bytes, if they fit.
     pub fn grow(&mut self, bytes: u64) -> bool {
         let fits = self.budget.add(bytes);
         if fits {
@@ -132,12 +132,12 @@ impl Reservation {
 }
 
 impl Reservation {
-    /// Whether the budget has room for `bytes` more bytes right now.
+    /// Whether the budget has room for `bytes` more bytes now.
     pub fn has_room(&self, bytes: u64) -> bool {
         self.budget.has_room(bytes)
     }
 
-    /// Sets it to `bytes`, whether they fit or not: for what is there already.
+    /// Sets it to `bytes`, whether they fit or not: for memory that is in use already.
     pub fn set(&mut self, bytes: u64) {
         if self.bytes < bytes {
             self.budget.0.held.fetch_add(bytes - self.bytes, Ordering::SeqCst);

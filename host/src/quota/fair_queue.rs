@@ -1,44 +1,44 @@
-//! Work that waits for a few threads, by tenant: tenants take turns, and none has all the threads at once.
+//! A queue of work for a pool of threads: tenants take turns, and no tenant uses all threads at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Items that wait. The items of each tenant are taken in the order in which they came.
+/// The queue. The items of each tenant are taken in order.
 #[derive(Debug)]
 pub struct FairQueue<T> {
     waiting: Mutex<Waiting<T>>,
     changed: Condvar,
 }
 
-/// What a thread is told.
+/// What a thread has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken<T> {
-    /// This is to be done; [`FairQueue::done`] is told afterwards.
+    /// Execute this item, then call [`FairQueue::done`].
     Item(T),
-    /// There was nothing to do for a while.
+    /// Nothing: no item came within the timeout.
     Nothing,
-    /// Nothing is to be done any more.
+    /// End: the queue is closed.
     Closed,
 }
 
 #[derive(Debug)]
 struct Waiting<T> {
-    /// The tenants that have items, the one whose turn it is in front.
+    /// The tenants with waiting items, in the order of their turns.
     tenants: VecDeque<(usize, VecDeque<T>)>,
-    /// How many items are being done, by tenant.
+    /// The number of items being executed, by tenant.
     under_way: BTreeMap<usize, usize>,
-    /// The most of them that one tenant may have.
+    /// The maximum number of items of one tenant that are executed at once.
     share: usize,
-    /// The most items of one tenant that may wait.
+    /// The maximum number of waiting items of one tenant.
     length_max: usize,
-    /// Threads with nothing to do.
+    /// The number of idle threads.
     idle: usize,
     is_closed: bool,
 }
 
 impl<T> FairQueue<T> {
-    /// An empty queue in which `length_max` items of a tenant may wait, of which `share` are done at once.
+    /// An empty queue for `length_max` waiting items of each tenant, of which `share` are executed at once.
     pub fn new(share: usize, length_max: usize) -> FairQueue<T> {
         let waiting = Waiting {
             tenants: VecDeque::new(),
@@ -51,18 +51,18 @@ impl<T> FairQueue<T> {
         FairQueue { waiting: Mutex::new(waiting), changed: Condvar::new() }
     }
 
-    /// How many items wait.
+    /// The number of waiting items.
     pub fn waiting(&self) -> usize {
         self.lock().tenants.iter().map(|(_, items)| items.len()).sum()
     }
 
-    /// Whether nothing waits and nothing is being done.
+    /// Whether no item waits or is being executed.
     pub fn is_idle(&self) -> bool {
         let waiting = self.lock();
         waiting.tenants.is_empty() && waiting.under_way.is_empty()
     }
 
-    /// From now on no tenant has more than `share` items done at once.
+    /// Sets the maximum number of items of one tenant that are executed at once.
     pub fn set_share(&self, share: usize) {
         self.lock().share = share;
     }
@@ -70,14 +70,14 @@ impl<T> FairQueue<T> {
     /// Adds an item.
     ///
     /// # Errors
-    /// Gives it back when its tenant has too many that wait, or when the queue is closed.
+    /// Returns the item if too many of its tenant's wait, or if the queue is closed.
     pub fn add(&self, tenant: usize, item: T) -> Result<(), T> {
         self.lock().add(tenant, item)?;
         self.changed.notify_one();
         Ok(())
     }
 
-    /// The next item; waits for it, for as long as `patience` says, or without end.
+    /// The next item; waits for it for at most `patience`, or without a limit if none is given.
     pub fn take(&self, patience: Option<Duration>) -> Taken<T> {
         let nothing = |waiting: &mut Waiting<T>| waiting.place().is_none() && !waiting.is_closed;
         let mut waiting = self.lock();
@@ -98,20 +98,20 @@ impl<T> FairQueue<T> {
         waiting.take().map_or(Taken::Nothing, Taken::Item)
     }
 
-    /// An item of a tenant that was taken is done.
+    /// To be called when an item of a tenant was executed.
     pub fn done(&self, tenant: usize) {
         self.lock().done(tenant);
         self.changed.notify_one();
     }
 
-    /// Whether an item of a tenant waits that has none under way, while every thread is busy with those of others.
+    /// Whether an item waits of a tenant with none being executed, while every thread is busy with those of others.
     pub fn is_kept_from(&self, tenant: usize) -> bool {
         let waiting = self.lock();
         let has_none = waiting.under_way.get(&tenant).is_none_or(|count| *count == 0);
         waiting.idle == 0 && has_none && waiting.tenants.iter().any(|(known, _)| *known == tenant)
     }
 
-    /// Takes out what nobody wants any more of a tenant's.
+    /// Removes the unwanted items of a tenant.
     pub fn remove(&self, tenant: usize, is_unwanted: impl Fn(&T) -> bool) -> Vec<T> {
         let mut waiting = self.lock();
         let Some(place) = waiting.tenants.iter().position(|(known, _)| *known == tenant) else {
@@ -127,8 +127,7 @@ impl<T> FairQueue<T> {
         unwanted
     }
 
-    /// Nothing is taken or added any more. What waits is given back, so that whatever it holds is dropped without the
-    /// queue's lock.
+    /// Closes the queue. Returns the waiting items, so that the caller drops them without holding the queue's lock.
     pub fn close(&self) -> Vec<T> {
         let mut waiting = self.lock();
         waiting.is_closed = true;
@@ -162,7 +161,7 @@ impl<T> Waiting<T> {
         Ok(())
     }
 
-    /// The place of the tenant whose item is next.
+    /// The position of the tenant whose item is next.
     fn place(&self) -> Option<usize> {
         let may = |(tenant, _): &(usize, VecDeque<T>)| {
             self.under_way.get(tenant).is_none_or(|count| *count < self.share)

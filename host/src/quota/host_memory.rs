@@ -1,41 +1,41 @@
-//! What the host keeps on a tenant's behalf besides linear memory, messages and outboxes, and what each such thing
-//! counts in the tenant's account.
+//! Memory of the host per tenant besides linear memory, messages and outboxes, and what each object counts in the tenant's
+//! account.
 //!
-//! The numbers are what the host's tables take for one, rounded up: an account is for bounds and not for bookkeeping.
+//! The numbers are the sizes of table entries, rounded up: the account enforces limits and is not exact bookkeeping.
 
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::{Permit, Semaphore};
 
-/// A timer: its id, its deadline, and its place among the others.
+/// A timer: its id, its deadline, and its position in the heap.
 pub const TIMER_BYTES: u64 = 512;
-/// A tick that waits.
+/// A waiting tick.
 pub const TICK_BYTES: u64 = 192;
 /// A subscription, with the name of its channel twice.
 pub const SUBSCRIPTION_BYTES: u64 = 512;
-/// A pop that waits, with the name of its queue twice.
+/// A waiting pop, with the name of its queue twice.
 pub const POP_BYTES: u64 = 512;
-/// A deferred job, besides what it is given and what comes of it.
+/// A deferred job, besides its argument and its result.
 pub const JOB_BYTES: u64 = 512;
-/// A channel or a queue that is in use, besides its name and what waits in it.
+/// A channel or a queue in use, besides its name and its contents.
 pub const CHANNEL_BYTES: u64 = 2048;
-/// A handle of a guest's on something of the host's.
+/// A guest's handle of a host object.
 pub const HANDLE_BYTES: u64 = 256;
 /// A connection, besides its outbox.
 pub const CONNECTION_BYTES: u64 = 2048;
-/// The TLS of a connection: its keys, a record that has not come whole, and one that has not gone out.
+/// The TLS session of a connection: its keys, a partly received record, and a partly sent one.
 pub const TLS_BYTES: u64 = 48 << 10;
-/// A datagram that waits for its handler, besides what it carries.
+/// A datagram that waits for its handler, besides its data.
 pub const DATAGRAM_BYTES: u64 = 256;
-/// A file on its way out, besides its path and what is in memory of it.
+/// A file being sent, besides its path and its bytes in memory.
 pub const FILE_BYTES: u64 = 512;
-/// A file that is watched.
+/// A watched file.
 pub const WATCH_BYTES: u64 = 1024;
-/// A process, besides its instance and its mail.
+/// A process, besides its instance and its mailbox.
 pub const PROCESS_BYTES: u64 = 1024;
-/// An entry of a folder that was listed, besides its name.
+/// An entry of a listed folder, besides its name.
 pub const ENTRY_BYTES: u64 = 96;
 
-/// The right to one thing that is limited in number, with the reservation for what the host keeps for it.
+/// A permit for one object, with the reservation of its memory.
 #[derive(Debug)]
 pub struct Admission {
     _permit: Permit,
@@ -44,27 +44,26 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// One more, with a reservation of `bytes` in the tenant's account. None where the account has no room; the permit is
-    /// acquired before.
+    /// Reserves `bytes` in the tenant's account for an object whose permit was acquired. None if the account has no room.
     pub fn of(permit: Permit, memory: &ByteBudget, bytes: u64) -> Option<Admission> {
         Some(Admission { _permit: permit, _kept: memory.reserve(bytes)?, _descriptor: None })
     }
 
-    /// The same for something that has a file descriptor besides.
+    /// Adds the permit of the object's file descriptor.
     pub fn with_descriptor(self, descriptor: Permit) -> Admission {
         Admission { _descriptor: Some(descriptor), ..self }
     }
 }
 
-/// What a name in use takes of the host: one of the tenant's names, and memory for it.
+/// Admits a name in use: one of the tenant's names, and memory for it.
 ///
-/// Returns none where either is used up.
+/// Returns none if either limit is reached.
 pub fn name(names: &Semaphore, memory: &ByteBudget, name: &str) -> Option<Admission> {
     let bytes = CHANNEL_BYTES.saturating_add(length(name));
     Admission::of(names.try_acquire()?, memory, bytes)
 }
 
-/// Bytes of a text.
+/// The length of a text in bytes.
 pub fn length(text: &str) -> u64 {
     u64::try_from(text.len()).unwrap_or(u64::MAX)
 }

@@ -1,11 +1,11 @@
-//! A number that stays within a limit.
+//! A counting semaphore that never blocks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Hands out a limited number of permits. Clones share them, on whichever thread.
+/// Hands out a limited number of permits, on any thread. Clones share the permits.
 ///
-/// Nobody waits at it: whoever gets no permit decides what that means.
+/// It never blocks: the caller decides what a missing permit means.
 #[derive(Debug, Clone)]
 pub struct Semaphore(Arc<Count>);
 
@@ -15,11 +15,11 @@ struct Count {
     limit: AtomicU32,
 }
 
-/// One permit of a [`Semaphore`], given back when it is dropped.
+/// One permit of a [`Semaphore`], released when it is dropped.
 #[derive(Debug)]
 pub struct Permit(Arc<Count>);
 
-/// As many permits of a [`Semaphore`] as somebody has things at the moment. They are given back when it is dropped.
+/// A variable number of permits of a [`Semaphore`], released when it is dropped.
 #[derive(Debug)]
 pub struct Permits {
     semaphore: Semaphore,
@@ -27,12 +27,12 @@ pub struct Permits {
 }
 
 impl Semaphore {
-    /// A semaphore with all its permits. The limit is part of it, so that no two places disagree about it.
+    /// A semaphore with `limit` permits.
     pub fn new(limit: u32) -> Semaphore {
         Semaphore(Arc::new(Count { acquired: AtomicU32::new(0), limit: AtomicU32::new(limit) }))
     }
 
-    /// A permit, if one is left.
+    /// Acquires a permit, if one is left.
     pub fn try_acquire(&self) -> Option<Permit> {
         self.take_one().then(|| Permit(self.0.clone()))
     }
@@ -43,28 +43,28 @@ impl Semaphore {
         self.0.acquired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
-    /// No permits of it yet.
+    /// An empty set of its permits.
     pub fn no_permits(&self) -> Permits {
         Permits { semaphore: self.clone(), count: 0 }
     }
 
-    /// How many permits are out.
+    /// The number of acquired permits.
     pub fn acquired(&self) -> u32 {
         self.0.acquired.load(Ordering::Relaxed)
     }
 
-    /// Whether a permit is left at this moment.
+    /// Whether a permit is left.
     pub fn has_permits(&self) -> bool {
         self.acquired() < self.limit()
     }
 
-    /// How many permits there are.
+    /// The number of permits.
     pub fn limit(&self) -> u32 {
         self.0.limit.load(Ordering::Relaxed)
     }
 
-    /// From now on there are this many. Where more are out, nobody loses his, and nobody gets one until so many were given
-    /// back.
+    /// Sets the number of permits. If more are acquired, they stay valid, and no further one is handed out until enough are
+    /// released.
     pub fn set_limit(&self, limit: u32) {
         self.0.limit.store(limit, Ordering::Relaxed);
     }
@@ -77,26 +77,26 @@ impl Drop for Permit {
 }
 
 impl Permits {
-    /// One more, if one is left.
+    /// Acquires one more, if one is left.
     pub fn grow(&mut self) -> bool {
         let grown = self.semaphore.take_one();
         self.count += u32::from(grown);
         grown
     }
 
-    /// As many as there are things, or as far as there are permits left.
+    /// Acquires or releases permits until it has `count`, or as many as there are.
     pub fn set(&mut self, count: usize) {
         self.shrink_to(count);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         while self.count < count && self.grow() {}
     }
 
-    /// How many more there are to have at this moment.
+    /// The number of permits that are left in the semaphore.
     pub fn left(&self) -> u32 {
         self.semaphore.limit().saturating_sub(self.semaphore.acquired())
     }
 
-    /// Gives back all but `count`.
+    /// Releases all but `count`.
     pub fn shrink_to(&mut self, count: usize) {
         let kept = u32::try_from(count).map_or(self.count, |count| count.min(self.count));
         if kept < self.count {

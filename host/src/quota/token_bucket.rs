@@ -1,31 +1,31 @@
-//! Rates: an amount of something in each second, such as CPU time, bytes or connections.
+//! Rates: limits per second, of CPU time, bytes or connections.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Moment;
 
-/// A bucket that fills as time passes, on whichever thread. What has been used is taken out afterwards, so it may go
-/// below nothing; then whoever uses it waits until there is something in it again.
+/// A token bucket, on any thread. Tokens are taken after use, so the level may be negative; the user then waits until it is
+/// positive again.
 #[derive(Debug)]
 pub struct TokenBucket {
     left: AtomicI64,
-    /// When it was filled last, in nanoseconds of the clock.
+    /// The time of the last refill, in nanoseconds of the clock.
     filled: AtomicU64,
-    /// What one second adds, and the most it holds.
+    /// The tokens added per second, which is also the capacity.
     per_second: AtomicI64,
 }
 
-/// What a second adds to a bucket that is never empty.
+/// The rate of a bucket without a limit.
 const UNBOUNDED: i64 = i64::MAX;
 
-/// How often somebody who waits for a bucket is woken in a second, at most.
+/// The maximum number of wake-ups per second of a user that waits for tokens.
 const WAKES_PER_SECOND: i64 = 8;
 
 const SECOND: i128 = 1_000_000_000;
 
 impl TokenBucket {
-    /// A full bucket; one that gets nothing would never have anything, so it gets at least 1.
+    /// A full bucket; the rate is at least 1, since an empty bucket would otherwise stay empty.
     pub fn new(per_second: u64) -> TokenBucket {
         let bucket = TokenBucket {
             left: AtomicI64::new(0),
@@ -37,14 +37,14 @@ impl TokenBucket {
         bucket
     }
 
-    /// The same; none is no bound.
+    /// Like [`TokenBucket::new`]; none means no limit.
     pub fn maybe(per_second: Option<u64>) -> TokenBucket {
         let bucket = TokenBucket::new(per_second.unwrap_or(1));
         bucket.set(per_second);
         bucket
     }
 
-    /// From now on a second adds this much; none is no bound. What was used stays used.
+    /// Sets the rate; none means no limit. Used tokens stay used.
     pub fn set(&self, per_second: Option<u64>) {
         let per_second =
             per_second.map_or(UNBOUNDED, |it| i64::try_from(it).unwrap_or(UNBOUNDED - 1).max(1));
@@ -52,7 +52,7 @@ impl TokenBucket {
         self.left.fetch_min(per_second, Ordering::Relaxed);
     }
 
-    /// Whether it can be empty at all.
+    /// Whether it has a limit.
     pub fn is_bounded(&self) -> bool {
         self.per_second() != UNBOUNDED
     }
@@ -61,28 +61,28 @@ impl TokenBucket {
         self.per_second.load(Ordering::Relaxed)
     }
 
-    /// Takes what was used.
+    /// Takes the used tokens.
     pub fn take(&self, amount: u64) {
         if !self.is_bounded() {
             return;
         }
         let amount = i64::try_from(amount).unwrap_or(i64::MAX);
         let less = |left: i64| Some(left.saturating_sub(amount));
-        // It always has a next value.
+        // The closure always returns a value.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
-    /// Takes time that was used, in nanoseconds.
+    /// Takes used time, in nanoseconds.
     pub fn take_time(&self, used: Duration) {
         self.take(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Whether there is nothing in it at `now`.
+    /// Whether it has no tokens at `now`.
     pub fn is_empty(&self, now: Moment) -> bool {
         self.left(now) == 0
     }
 
-    /// What is in it at `now`.
+    /// The tokens at `now`.
     pub fn left(&self, now: Moment) -> u64 {
         if !self.is_bounded() {
             return u64::MAX;
@@ -91,8 +91,8 @@ impl TokenBucket {
         u64::try_from(self.left.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// When it is worth looking again: when it holds an eighth of what a second adds. Earlier there would be something as
-    /// well, but whoever took each token as it comes would be woken for each.
+    /// When it will hold an eighth of a second's tokens. It has some earlier, but a user that took each token as it comes would
+    /// be woken for each.
     pub fn worth_waiting_for(&self, now: Moment) -> Moment {
         if !self.is_bounded() {
             return now;
@@ -106,7 +106,7 @@ impl TokenBucket {
         filled + Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
     }
 
-    /// The debt at `now`: what has to be filled in before the bucket has anything to give.
+    /// The debt at `now`: the tokens to be added before the level is positive.
     pub fn owed(&self, now: Moment) -> u64 {
         if !self.is_bounded() {
             return 0;
@@ -121,10 +121,10 @@ impl TokenBucket {
         let passed = i128::from(now.saturating_sub(before));
         let per_second = self.per_second();
         let more = passed * i128::from(per_second) / SECOND;
-        // The time of what is less than one is kept for the next time.
+        // The time of a fraction of a token is kept for the next refill.
         let used = more * SECOND / i128::from(per_second);
         let filled = u64::try_from(i128::from(before) + used).unwrap_or(now);
-        // Whoever comes first fills for all.
+        // The first thread refills for all.
         let swap =
             |new| self.filled.compare_exchange(before, new, Ordering::Relaxed, Ordering::Relaxed);
         if more <= 0 || swap(filled).is_err() {
@@ -134,7 +134,7 @@ impl TokenBucket {
             let sum = i128::from(left) + more;
             i64::try_from(sum.min(i128::from(per_second))).ok()
         };
-        // It always fits: it is at most what a second adds.
+        // The closure always returns a value: the level is at most the capacity.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, filled);
     }
 }
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(bucket.left(at(0)), 100, "full at first");
         bucket.take(150);
         assert!(bucket.is_empty(at(0)));
-        // 50 below nothing: half a second fills that.
+        // The level is -50: half a second refills that.
         assert_eq!(bucket.owed(at(0)), 50);
         assert!(bucket.is_empty(at(499)));
         assert_eq!((bucket.left(at(511)), bucket.owed(at(511))), (1, 0));
@@ -182,7 +182,7 @@ mod tests {
         }
     }
 
-    /// Somebody who asks more often than it fills must not keep it from filling.
+    /// Frequent queries must not prevent the refill.
     #[test]
     fn it_fills_however_often_it_is_asked() {
         let bucket = TokenBucket::new(3);
