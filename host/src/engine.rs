@@ -1,4 +1,4 @@
-//! The one engine of a host: how guests are compiled and where their memory comes from.
+//! The engine of a host: how guests are compiled and where their memory is allocated.
 
 pub(crate) mod cache;
 pub(crate) mod call;
@@ -32,31 +32,31 @@ use crate::engine::room::{HostEngine, PoolRoom};
 use crate::engine::settings::CodeSettings;
 use crate::log::trap;
 
-/// Address space that all memory slots together may reserve: half of what a 47-bit process has.
+/// The address space that all memory slots together may reserve: half of that of a 47-bit process.
 const RESERVED_BYTES_MAX: u64 = 1 << 46;
 /// A slot this large needs no bounds checks, because a 32-bit address cannot leave it.
 const UNCHECKED_SLOT_BYTES: u64 = 4 << 30;
-/// Memory and tables that an unused slot keeps.
+/// The bytes of memory and tables that an unused slot keeps resident.
 const KEPT_MEMORY_BYTES: usize = 256 << 10;
 const KEPT_TABLE_BYTES: usize = 64 << 10;
-/// Slots that are given back to the kernel at once: what a guest has filled does not wait for others to end. Larger
+/// The number of slots that are decommitted together: a slot is returned to the kernel without waiting for others. Larger
 /// batches were not measurably faster.
 const DECOMMIT_BATCH: usize = 1;
-/// Metadata of one instance; the largest Python component needs about a tenth.
+/// The maximum metadata of one instance; the largest Python component needs about a tenth.
 const INSTANCE_BYTES_MAX: usize = 4 << 20;
 
-/// Why there is no engine.
+/// Why creating the engine failed.
 #[derive(Debug)]
 pub enum EngineError {
     /// The configuration asks for more than the system has.
     Config(ConfigError),
-    /// Something that no key decides.
+    /// An error that no key of the configuration affects.
     Other(wasmtime::Error),
 }
 
-/// Makes the engine for plugins with these footprints, in their order.
+/// Creates the engine for plugins with these footprints, in their order.
 ///
-/// There are as many slots as the sandboxes need at once. Where the system refuses the address space for slots without bounds
+/// It has as many slots as sandboxes may exist at once. If the system refuses the address space for slots without bounds
 /// checks, they are as small as the limits allow.
 ///
 /// # Errors
@@ -70,7 +70,7 @@ pub fn engine(config: &HostConfig, footprints: &[Footprint]) -> Result<HostEngin
         let mut smaller = config.clone();
         smaller.host.limits.instances = instances;
         let is_unchecked = settings == CodeSettings::default();
-        // A slot that needs no bounds checks is as large for all.
+        // A slot without bounds checks has the same size for all plugins.
         let memory = if is_unchecked { UNCHECKED_SLOT_BYTES } else { memory };
         let has_space = |memories| is_unchecked && fits_unchecked(memories);
         let room = PoolRoom::of(&smaller, footprints, memory, has_space);
@@ -99,7 +99,7 @@ pub fn engine(config: &HostConfig, footprints: &[Footprint]) -> Result<HostEngin
             let smaller = std::iter::successors(Some(wanted / 2), |tried| Some(tried / 2));
             let fitting =
                 smaller.take_while(|tried| 0 < *tried).find(|tried| make(*tried, checked).is_ok());
-            // What the pool leaves must do for everything else.
+            // Half of the address space is left for everything else.
             let possible = fitting.map(|fitting| (fitting / 2).max(1));
             let cause = trap::chain(&error);
             Err(EngineError::Config(capacity.refused(cause.as_str(), possible)))
@@ -113,30 +113,29 @@ fn is_refused(error: &wasmtime::Error) -> bool {
     error.chain().any(|cause| cause.is::<rustix::io::Errno>() || cause.is::<std::io::Error>())
 }
 
-/// Whether this many slots of the size that needs no bounds checks fit into the address space.
+/// Whether `memories` slots without bounds checks fit into the address space.
 fn fits_unchecked(memories: u64) -> bool {
     memories.saturating_mul(UNCHECKED_SLOT_BYTES) <= RESERVED_BYTES_MAX
 }
 
 fn pool(room: &PoolRoom) -> InstanceAllocationStrategy {
-    // The engine has no pool of nothing.
+    // The engine accepts no pool of size 0.
     let count = |many: u64| u32::try_from(many).unwrap_or(u32::MAX).max(1);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(count(room.sandboxes))
-        // They take nothing of the pool, and a component has no more than its `core_instances`.
+        // They take no slot of the pool, and the limit `core_instances` of a component bounds them.
         .total_core_instances(u32::MAX)
         .total_memories(count(room.memories))
         .total_tables(count(room.tables))
         // Calls are made on the stacks of the threads that make them.
         .total_stacks(0)
-        // What a guest has written to is put back page by page when its slot is used again: cheaper than giving
-        // the pages to the kernel and faulting them in once more. What is kept is bounded by the number of
-        // unused slots that stay warm, 100.
+        // When a slot is reused its dirty pages are overwritten instead of being returned to the kernel, which is cheaper than
+        // faulting them in again. The memory is bounded by the number of unused slots that stay warm, 100.
         .linear_memory_keep_resident(KEPT_MEMORY_BYTES)
         .table_keep_resident(KEPT_TABLE_BYTES)
         .pagemap_scan(Enabled::Auto)
         .decommit_batch_size(DECOMMIT_BATCH)
-        // Each plugin's own bounds were looked at before.
+        // The limits of each plugin were checked before.
         .max_memories_per_module(room.memory_count)
         .max_tables_per_module(room.table_count)
         .max_core_instances_per_component(room.core_instances)

@@ -1,10 +1,9 @@
-//! The compile cache: compiled components on disk, believed only when they may be.
+//! The compile cache: compiled components on disk, used only if their integrity is verified.
 //!
-//! An entry is named and headed by the hash of its component and by the engine's version and settings, and ends with
-//! a digest over all of it. It is read once, checked in memory, and the checked bytes are the ones that become
-//! code. Whatever is wrong with it, it counts as missing and is written anew. The digest is against accidents; against
-//! other users of the machine it is the folder: one in which anybody but this user and root could plant an entry is
-//! not used at all.
+//! The name and the header of an entry have the hash of its component and the engine's version and settings; a digest of
+//! the entry is at its end. An entry is read once and verified in memory, and the verified bytes are loaded. A damaged
+//! entry counts as missing and is written again. The digest protects against accidents; the folder's permissions protect
+//! against other users: a folder in which anybody but this user and root could create an entry is not used.
 
 pub(in crate::engine) mod entry;
 pub(in crate::engine) mod folder;
@@ -19,11 +18,11 @@ use self::entry::EntryKey;
 use self::folder::{Folder, Missing};
 use crate::config::model::CompileCache;
 
-/// Components of this process that the cache had, and those that it had not.
+/// The number of components of this process found in the cache, and the number not found.
 static HITS: AtomicU64 = AtomicU64::new(0);
 static MISSES: AtomicU64 = AtomicU64::new(0);
 
-/// How many components the cache has had since the process began, and how many it has not.
+/// The number of components found in the cache since the process started, and the number not found.
 pub fn counts() -> (u64, u64) {
     (HITS.load(Ordering::Relaxed), MISSES.load(Ordering::Relaxed))
 }
@@ -33,33 +32,33 @@ pub fn counts() -> (u64, u64) {
 pub struct Cache {
     folder: Result<Folder, NoFolder>,
     bytes_max: u64,
-    /// The entries that were found or written, which are not removed.
+    /// Entries that were read or written, which are not evicted.
     used: RefCell<HashSet<String>>,
 }
 
-/// Why nothing is kept.
+/// Why the cache is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoFolder {
     /// The configuration says `"off"`.
     Off,
-    /// No folder of the user's is known: neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
+    /// The user's cache folder is unknown: neither `XDG_CACHE_HOME` nor `HOME` is an absolute path.
     Unknown,
-    /// It must not or cannot be used: the cause and the remedy.
+    /// The folder cannot be used: the cause and the remedy.
     Unusable(PathBuf, String),
 }
 
-/// Whether something was kept for the next start.
+/// Whether compiled code was written to the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
-    /// It is in the cache.
+    /// It was written.
     Yes,
-    /// It is not: why.
+    /// It was not written, for this reason.
     No(String),
 }
 
 impl Cache {
-    /// A cache whose entries have at most `bytes_max` together, not counting those that this start uses. A folder that
-    /// cannot or must not be used is a warning, and no more: without it every start compiles.
+    /// Opens a cache of at most `bytes_max`, not counting the entries that this start uses. An unusable folder is only a
+    /// warning: without a cache every start compiles.
     pub fn open(wanted: &CompileCache, bytes_max: u64) -> Cache {
         let folder = match wanted {
             CompileCache::Off => Err(NoFolder::Off),
@@ -78,12 +77,12 @@ impl Cache {
         Cache { folder, bytes_max, used: RefCell::default() }
     }
 
-    /// Why nothing is found or kept, if so.
+    /// Why the cache is not used; none if it is.
     pub fn unusable(&self) -> Option<&NoFolder> {
         self.folder.as_ref().err()
     }
 
-    /// What `load` makes of the artefact of this key; none where there is none that is whole, or `load` refuses it.
+    /// Loads the artefact of this key with `load`; none if there is no intact one, or if `load` refuses it.
     pub(super) fn find<T, E: std::fmt::Display>(
         &self,
         key: &EntryKey,
@@ -134,7 +133,7 @@ impl Cache {
         }
     }
 
-    /// Keeps an artefact for the next start. Not being able to is a warning with the file and the cause.
+    /// Writes an artefact for the next start. A failure is a warning with the file and the cause.
     pub(super) fn keep(&self, key: &EntryKey, artefact: &[u8]) -> Kept {
         let folder = match &self.folder {
             Ok(folder) => folder,
@@ -167,7 +166,7 @@ impl Cache {
     }
 }
 
-/// The system's words, and the limit behind those that name none.
+/// The system's error, with the limit if the error does not name it.
 fn cause_of(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::FileTooLarge => {
@@ -183,7 +182,7 @@ fn open(path: &Path) -> Result<Folder, NoFolder> {
     Folder::open(path).map_err(|cause| NoFolder::Unusable(path.to_owned(), cause.to_string()))
 }
 
-/// The user's cache folder, as the XDG base directory specification has it.
+/// The user's cache folder according to the XDG base directory specification.
 pub(in crate::engine) fn default_folder() -> Option<PathBuf> {
     let from = |name, tail: &str| {
         std::env::var_os(name)

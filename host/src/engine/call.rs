@@ -1,8 +1,8 @@
-//! The one way into a guest: a seat and an event go in, and when the guest has returned or was ended they come out.
+//! The only way to enter a guest: a seat and an event are passed in, and returned when the guest has returned or was ended.
 //!
-//! A call is made from its begin to its end on the thread that asks for it, on that thread's stack. Whoever makes it owns the
-//! sandbox meanwhile, so that nobody can enter the guest twice, and decides by its [`Pace`] what happens when the guest
-//! outlives a slice or waits. Others may end the call by the instance's cancel token.
+//! A call runs from start to end on the calling thread, on that thread's stack. The caller owns the sandbox meanwhile, so
+//! that nobody can enter the guest twice, and its [`Pace`] decides what happens when the guest exceeds a slice or waits.
+//! Other threads may end the call by the instance's cancel token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,29 +22,29 @@ use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 
-/// A sandbox, or what is needed to make it when it is told its first event.
+/// A sandbox, or what is needed to create it for its first event.
 pub enum Seat {
-    /// Made.
+    /// Created.
     Ready(Box<Sandbox>),
-    /// To be made.
+    /// To be created.
     Empty(Arc<Template>, Box<HostState>),
 }
 
-/// A call that has come to its end.
+/// A call that has ended.
 pub struct Finished {
-    /// The sandbox; none when the guest trapped or could not be made.
+    /// The sandbox; none if the guest has trapped or could not be created.
     pub sandbox: Option<Box<Sandbox>>,
-    /// What it was told, with the buffer that was lent.
+    /// The event, with its buffer.
     pub event: Event,
-    /// How it went.
+    /// The result of the call.
     pub result: Result<Outcome, Trapped>,
-    /// CPU time that it took after its first slice.
+    /// The CPU time used after its first slice.
     pub used: Duration,
 }
 
-/// Tells a guest one event, and comes back when the guest does. The thread is the guest's until then.
+/// Delivers one event to a guest; returns when the guest does. The guest occupies the thread until then.
 ///
-/// Where the engine or the host's side of a call panics, that is the end of this guest and of nobody else.
+/// A panic of the engine or of the host's side of a call ends only this guest.
 pub fn enter(
     seat: Seat,
     mut event: Event,
@@ -79,7 +79,7 @@ pub fn enter(
         }
         Err(panicked) => Trapped::by_panic(sandbox.plugin(), &panicked, Stage::Run),
     };
-    // What it held is given back on this thread. After a panic that may be half changed, and panic again.
+    // Its resources are released on this thread. After a panic they may be inconsistent, and panic again.
     if let Err(panicked) = panics::catch(|| drop(sandbox)) {
         panics::survive(&panicked);
     }
@@ -117,7 +117,7 @@ impl Seat {
         }
     }
 
-    /// Whether it takes long to give back what it holds.
+    /// Whether releasing its resources takes long.
     pub fn is_heavy(&self) -> bool {
         match self {
             Seat::Ready(sandbox) => sandbox.store.data().is_heavy(),
@@ -125,7 +125,7 @@ impl Seat {
         }
     }
 
-    /// Ends the call that this instance is in.
+    /// The token that cancels the current call of this instance.
     pub fn cancel_token(&self) -> &CancelToken {
         match self {
             Seat::Ready(sandbox) => sandbox.store.data().call.cancel_token(),
@@ -134,7 +134,7 @@ impl Seat {
     }
 }
 
-/// What one event may use.
+/// The budget of one event.
 pub fn event_budget(limits: &Limits) -> Budget {
     Budget {
         cpu: limits.cpu_per_event,
@@ -145,7 +145,7 @@ pub fn event_budget(limits: &Limits) -> Budget {
     }
 }
 
-/// What one deferred operation may use.
+/// The budget of one deferred operation.
 pub fn operation_budget(limits: &Limits) -> Budget {
     Budget {
         cpu: limits.cpu_per_operation,

@@ -1,10 +1,9 @@
-//! How much of each thing the sandboxes of a host need when there are as many as there may be, and whether the system
-//! has it. Asked before anything is served: a process that runs out of mappings fails anywhere, not only where more was
-//! asked of it.
+//! The resources that the maximum number of sandboxes of a host needs, and whether the system has them. Checked before the
+//! host serves: a process without free mappings fails anywhere, not only where it needs another one.
 //!
-//! Counted is the worst mixture that the quota lets come about: the sandboxes that are kept for a tenant and those that
-//! are kept for nobody go to the tenants whose components take most, as far as `[tenants.<name>.limits] instances`
-//! lets them. So a tenant with a large component is bounded by that key, and takes nothing from the others.
+//! The worst mixture that the quota allows is counted: the sandboxes reserved for a tenant, and the common ones, go to the
+//! tenants whose components need most, as far as `[tenants.<name>.limits] instances` allows. So a tenant with a large
+//! component is bounded by that key, and takes nothing from the others.
 
 use std::path::Path;
 
@@ -13,63 +12,63 @@ use crate::config::model::{Config, PluginConfig};
 use crate::engine::footprint::Footprint;
 use crate::quota::instances::Halves;
 
-/// Mappings of one memory, counted with wasmtime 48: what lies before its image, the image, what lies behind it, its guard. A
-/// memory without data has half of them. Nothing else of a sandbox has mappings of its own: a call is made on the caller's
-/// stack, and the tables of all are one.
+/// The mappings of one memory, counted with wasmtime 48: the part before its image, the image, the part behind it, its
+/// guard. A memory without data has half of them. A sandbox has no other mappings: a call runs on the caller's stack, and
+/// all tables are in one mapping.
 const MAPS_PER_MEMORY: u64 = 4;
-/// Mappings of everything else: libraries, threads, compiled components, the heap. About a hundred were counted.
+/// The mappings of everything else: libraries, threads, compiled components, the heap. About a hundred were counted.
 const MAPS_KEPT: u64 = 2048;
-/// Where Linux says how many mappings a process may have.
+/// The file with Linux's limit of mappings per process.
 const MAPS_MAX: &str = "/proc/sys/vm/max_map_count";
 
-/// The sandboxes of a host, with what each takes.
+/// The sandboxes of a host, with the needs of each.
 pub(super) struct Capacity<'a> {
     config: &'a Config,
     footprints: &'a [Footprint],
 }
 
-/// A resource of which the system has a limited amount.
+/// A limited resource of the system.
 struct Resource {
-    /// What a sandbox of each plugin takes of it.
+    /// What a sandbox of each plugin needs.
     of_plugin: Vec<u64>,
-    /// All of it.
+    /// The amount available.
     max: u64,
-    /// What it is called.
+    /// The name of the resource.
     name: &'static str,
-    /// Who says how much there is, after the number of what is needed.
+    /// The source of the limit, written after the number needed.
     says: &'static str,
-    /// How to have more of it, before that number.
+    /// How to raise the limit, written before the number needed.
     more: Option<&'static str>,
 }
 
 impl Capacity<'_> {
-    /// What the plugins of `config` take, in their order.
+    /// The needs of the plugins of `config`, in their order.
     pub(super) fn new<'a>(config: &'a Config, footprints: &'a [Footprint]) -> Capacity<'a> {
         Capacity { config, footprints }
     }
 
-    /// Sandboxes at once; each worker may keep one besides those of the reactors.
+    /// The maximum number of sandboxes; each worker may keep one besides those of the reactors.
     pub(super) fn sandboxes(&self) -> u64 {
         u64::from(self.config.host.limits.instances)
             .saturating_add(self.config.host.limits.workers as u64)
     }
 
-    /// Slots for memories.
+    /// The number of memory slots.
     pub(super) fn memories(&self) -> u64 {
         self.of_all(&self.each(|footprint| footprint.memories.into()))
     }
 
-    /// Slots for tables.
+    /// The number of table slots.
     pub(super) fn tables(&self) -> u64 {
         self.of_all(&self.each(|footprint| footprint.tables.into()))
     }
 
-    /// Checks the sandboxes against the mappings that a process may have.
+    /// Checks the sandboxes against the limit of mappings per process.
     ///
     /// # Errors
     /// When they do not fit.
     pub(super) fn check_mappings(&self) -> Result<(), ConfigError> {
-        // Another system, another limit.
+        // Other systems have other limits.
         let Some(max) = read_number(Path::new(MAPS_MAX)) else { return Ok(()) };
         self.check(&self.mappings(max))
     }
@@ -85,8 +84,8 @@ impl Capacity<'_> {
         }
     }
 
-    /// Checks that the components of one tenant do not cost the others their slots without bounds checks, of which
-    /// there are `max`.
+    /// Checks that the components of one tenant do not cost the others their slots without bounds checks, of which there are
+    /// `max`.
     ///
     /// # Errors
     /// When they do.
@@ -111,7 +110,7 @@ impl Capacity<'_> {
         self.worst(of_plugin, self.config.host.limits.instances, None)
     }
 
-    /// What the worst mixture takes with `instances` sandboxes, and with another bound for one tenant.
+    /// The needs of the worst mixture of `instances` sandboxes, optionally with another bound for one tenant.
     fn worst(&self, of_plugin: &[u64], instances: u32, other: Option<(usize, u32)>) -> u64 {
         let tenants = &self.config.tenants;
         let Halves { reserved, mut common } = Halves::of(instances, tenants.len());
@@ -134,7 +133,7 @@ impl Capacity<'_> {
         sum
     }
 
-    /// What the plugin of a tenant that takes most takes.
+    /// The needs of the tenant's plugin that needs most.
     fn of_tenant(&self, of_plugin: &[u64], tenant: usize) -> u64 {
         let own = self.config.plugins.iter().zip(of_plugin);
         own.filter(|(plugin, _)| plugin.tenant_index == tenant)
@@ -153,7 +152,7 @@ impl Capacity<'_> {
             return Ok(());
         };
         let instances = self.config.host.limits.instances;
-        // The kept mappings are part of what is needed, and of what there is.
+        // The reserved mappings are included in the number needed and in the limit.
         let kept = if resource.more.is_some() { MAPS_KEPT } else { 0 };
         let (needed, max) = (needed.saturating_add(kept), resource.max + kept);
         let Resource { name, says, .. } = resource;
@@ -185,7 +184,7 @@ impl Capacity<'_> {
         Err(self.wrong(Some(plugin), Problem::new(cause, remedy)))
     }
 
-    /// At `[host] instances` where it is written, else at the plugin that takes most.
+    /// An error at `[host] instances` if it is set, otherwise at the plugin that needs most.
     fn wrong(&self, plugin: Option<&PluginConfig>, problem: Problem) -> ConfigError {
         let host = "host.instances";
         let (file, line, key) = match (self.config.origins.find(host), plugin) {
@@ -198,7 +197,7 @@ impl Capacity<'_> {
         ConfigError::Invalid { file: file.clone(), line, key, problem }
     }
 
-    /// The error for address space that the system refuses.
+    /// The error for address space that the system has refused.
     pub(super) fn refused(&self, cause: &str, possible: Option<u32>) -> ConfigError {
         let instances = self.config.host.limits.instances;
         let remedy = match possible {
@@ -217,7 +216,7 @@ impl Capacity<'_> {
     }
 }
 
-/// The largest number from 1 to `max` that fits; less always fits where more does.
+/// The largest number from 1 to `max` that fits, by binary search.
 fn most(max: u32, fits: impl Fn(u32) -> bool) -> Option<u32> {
     let (mut low, mut high) = (0, max);
     while low < high {

@@ -1,7 +1,7 @@
-//! From a component's bytes to code that can run: found in the cache, or compiled by a process of its own.
+//! From a component's bytes to executable code: found in the cache, or compiled by a child process.
 //!
-//! A library that hosts in its own program compiles in its own process, because there is no command that it could start
-//! itself with: there is no bound of memory and time then. The binary `sandloop` calls [`in_processes`] first.
+//! A library that hosts in its own program compiles in its own process, because it has no command to start itself with; then
+//! there is no limit of memory and time. The binary `sandloop` calls [`in_processes`] first.
 
 mod answer;
 pub mod apart;
@@ -35,10 +35,10 @@ use crate::engine::settings::{self, CodeSettings};
 use crate::log::text::GuestText;
 use crate::log::trap;
 
-/// A component that is wanted.
+/// A component to compile.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// Whose it is, for the log.
+    /// The name of its plugin, for the log.
     pub plugin: &'a str,
     /// The component.
     pub bytes: &'a [u8],
@@ -47,20 +47,20 @@ pub struct Source<'a> {
 /// The code of a component, for engines with certain settings.
 #[derive(Debug, Clone)]
 pub struct Code {
-    /// SHA-256 of what it was compiled from.
+    /// SHA-256 of the component.
     pub hash: String,
-    /// Where it is from.
+    /// Where the code comes from.
     pub from: CodeOrigin,
     artefact: Arc<Artefact>,
 }
 
 impl Code {
-    /// What one instance takes, as it was counted.
+    /// The footprint of one instance.
     pub(crate) fn footprint(&self) -> Footprint {
         self.artefact.footprint
     }
 
-    /// The component, for an engine with the settings that the code was made for.
+    /// Loads the component into an engine with the settings of the code.
     ///
     /// # Errors
     /// When the engine refuses it.
@@ -74,36 +74,36 @@ impl Code {
     }
 }
 
-/// A component that can run.
+/// A loaded component.
 #[derive(Clone)]
 pub struct Compiled {
     /// The component with its code.
     pub component: Component,
-    /// SHA-256 of what it was compiled from.
+    /// SHA-256 of the component.
     pub hash: String,
-    /// Where its code is from.
+    /// Where its code comes from.
     pub from: CodeOrigin,
-    /// What one instance takes.
+    /// The footprint of one instance.
     pub(crate) footprint: Footprint,
 }
 
-/// Where code is from.
+/// Where code comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodeOrigin {
     /// From the cache.
     Cache,
-    /// Just compiled, in this time.
+    /// Compiled now, in this time.
     Compiler(Duration, Kept),
 }
 
-/// Makes code of components.
+/// Compiles components.
 #[derive(Debug)]
 pub struct Compiler {
     bounds: Bounds,
     cache: Cache,
 }
 
-/// The settings that code is wanted for.
+/// The settings to compile for.
 struct CompileTarget {
     settings: CodeSettings,
     /// A digest of the engine's version, its settings and the processor.
@@ -121,7 +121,7 @@ impl CompileTarget {
     }
 }
 
-/// SHA-256 of a component, as `sha256sum` shows it.
+/// SHA-256 of a component, as `sha256sum` prints it.
 pub(crate) fn hash(component: &[u8]) -> String {
     let digest: [u8; 32] = Sha256::digest(component).into();
     hex(&digest)
@@ -129,13 +129,13 @@ pub(crate) fn hash(component: &[u8]) -> String {
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
-/// From now on components are compiled in processes of this same program, which must know the command [`bounds::COMMAND`].
+/// Compiles components in child processes of this program, which must know the command [`bounds::COMMAND`].
 pub fn in_processes() {
-    // The link leads to the program that runs, also where another one has taken its path meanwhile.
+    // The link leads to the running program, also if another one has replaced it at its path.
     let link = Path::new("/proc/self/exe");
     let program = if link.exists() { Some(link.to_owned()) } else { std::env::current_exe().ok() };
     if let Some(program) = program {
-        // Whoever says it twice means the same program.
+        // A second call sets the same program.
         let _ = PROGRAM.set(program);
     }
 }
@@ -147,7 +147,7 @@ impl Compiler {
         Compiler { bounds: Bounds::of(host), cache }
     }
 
-    /// As [`Compiler::of`], with the defaults of `[host]` and this cache.
+    /// Like [`Compiler::of`], with the defaults of `[host]` and this cache.
     pub fn with_defaults(cache: &CompileCache) -> Compiler {
         let cache = Cache::open(cache, limits::COMPILE_CACHE_SIZE.default);
         Compiler { bounds: Bounds::default(), cache }
@@ -158,11 +158,10 @@ impl Compiler {
         &self.cache
     }
 
-    /// Code for each of the sources, in their order, for engines with these settings. What is the same component is
-    /// compiled once.
+    /// Code for each source, in their order, for engines with these settings. Equal components are compiled once.
     ///
     /// # Errors
-    /// When there is no engine with these settings.
+    /// When no engine can be created with these settings.
     pub fn compile(
         &self,
         settings: CodeSettings,
@@ -190,10 +189,10 @@ impl Compiler {
         Ok(keys.iter().map(code).collect())
     }
 
-    /// Code for one component, whatever the cache has: the engine did not take that.
+    /// Compiles one component without the cache, whose code the engine has refused.
     ///
     /// # Errors
-    /// As the compiler's.
+    /// As those of the compiler.
     pub fn compile_anew(
         &self,
         settings: CodeSettings,
@@ -220,7 +219,7 @@ impl Compiler {
         })
     }
 
-    /// Keeps what was just compiled.
+    /// Writes compiled code to the cache.
     fn keep(&self, key: &EntryKey, artefact: Artefact, took: Duration) -> Code {
         let from = CodeOrigin::Compiler(took, self.cache.keep(key, artefact.bytes()));
         Code { hash: hex(&key.component), from, artefact: Arc::new(artefact) }
@@ -234,7 +233,7 @@ impl Compiler {
     }
 }
 
-/// Of a component that nobody has compiled.
+/// The result for a component that was not compiled.
 fn nothing() -> Result<Code, CompileFault> {
     Err(Unfinished::Ended(GuestText::cause("nothing came of it")).into())
 }
@@ -246,7 +245,7 @@ fn compile_here(settings: CodeSettings, job: &CompileJob<'_>) -> Done {
     Done { number: job.number, result, took: clock.now().since(begun) }
 }
 
-/// Tells the operator about what took long.
+/// Logs a compilation that took long.
 fn tell(plugin: &str, made: &Result<Code, CompileFault>) {
     let Ok(Code { from: CodeOrigin::Compiler(took, _), .. }) = made else { return };
     let seconds = took.as_secs_f64();

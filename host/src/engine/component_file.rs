@@ -6,19 +6,19 @@ use crate::config::file;
 use crate::config::file::COMPONENT_BYTES_MAX;
 use crate::engine::fault::Fault;
 
-/// What a file begins with.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComponentKind {
     /// A component.
     Component,
-    /// A core module: what a compiler makes before it is wrapped.
+    /// A core module: the output of a compiler before it is wrapped as a component.
     CoreModule,
-    /// Something else.
+    /// Any other file.
     NotWasm,
 }
 
 impl ComponentKind {
-    /// Looks at the first eight bytes.
+    /// Checks the first eight bytes.
     pub fn of(bytes: &[u8]) -> ComponentKind {
         match bytes.get(..8) {
             Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => ComponentKind::CoreModule,
@@ -28,7 +28,7 @@ impl ComponentKind {
     }
 }
 
-/// The bytes of a file that begins as a component does.
+/// Reads a file that begins like a component.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     let bytes = file::read_file(path, COMPONENT_BYTES_MAX).map_err(Fault::Unreadable)?;
     match ComponentKind::of(&bytes) {

@@ -1,7 +1,7 @@
-//! The components of a configuration: read, compiled, counted, and loaded into the one engine that has room for them.
+//! The components of a configuration: read, compiled, counted, and loaded into one engine with room for them.
 //!
-//! How the engine is set up depends on what all of them take, and the code depends on how it is set up. So they are
-//! compiled for the usual engine first; only where the address space is short they are compiled once more.
+//! The settings of the engine depend on the needs of all components, and the code depends on the settings. So components are
+//! compiled for the usual settings first; only if the address space is short they are compiled again.
 
 use std::collections::HashMap;
 
@@ -19,15 +19,15 @@ use crate::engine::settings::CodeSettings;
 use crate::engine::source::Sources;
 use crate::engine::{EngineError, engine};
 
-/// What a configuration's plugins are made of.
+/// The components of a configuration's plugins.
 pub struct Components {
     /// The configuration without the plugins that are left out.
     pub config: Config,
     /// The engine with room for the others.
     pub engine: HostEngine,
-    /// The component of each of them, in their order; at least one.
+    /// The component of each plugin, in their order; at least one.
     pub compiled: Vec<Compiled>,
-    /// Why the others are left out: their compilers came to no end.
+    /// Why the others are left out: their compilers have not finished.
     pub left_out: Vec<LoadError>,
 }
 
@@ -36,11 +36,11 @@ pub struct Components {
 pub enum ComponentsError {
     /// A component cannot be used.
     Load(LoadError),
-    /// There is no engine for them.
+    /// The engine cannot be created.
     Engine(EngineError),
 }
 
-/// The plugins that have code so far.
+/// The plugins whose code is compiled.
 struct Coded {
     config: Config,
     /// The bytes of each component, in the order of `config`.
@@ -53,8 +53,8 @@ impl Components {
     /// Reads or fetches every component, compiles it and loads it.
     ///
     /// # Errors
-    /// When a file is no component, or takes more than its limits, or nothing would be left to serve, or there is no
-    /// engine for all that is left.
+    /// When a file is not a component, or needs more than its limits, or no plugin is left to serve, or the engine for the rest
+    /// cannot be created.
     pub fn load(compiler: &Compiler, config: &Config) -> Result<Components, ComponentsError> {
         let files = read_all(config)?;
         let usual = CodeSettings::default().with(&config.host);
@@ -70,11 +70,11 @@ impl Components {
         Ok(Components { config, engine, compiled, left_out })
     }
 
-    /// The same for an engine that is there, where `known` are the components that run in it: what is one of them is neither
-    /// compiled nor loaded again.
+    /// Like [`Components::load`], for an existing engine with the components `known`: an unchanged component is neither compiled
+    /// nor loaded again.
     ///
     /// # Errors
-    /// As [`Components::load`]; nothing is left out, and all has to fit into what the engine has room for.
+    /// As [`Components::load`]; no plugin is left out, and all must fit into the engine's pool.
     pub fn reload(
         compiler: &Compiler,
         config: &Config,
@@ -110,14 +110,14 @@ impl Components {
         Ok(compiled)
     }
 
-    /// What each plugin takes, in their order.
+    /// The footprint of each plugin, in their order.
     pub fn footprints(&self) -> Vec<Footprint> {
         self.compiled.iter().map(|one| one.footprint).collect()
     }
 }
 
 impl Coded {
-    /// Code for engines with these settings, and without the plugins whose compilers come to no end.
+    /// Compiles for engines with these settings; leaves out the plugins whose compilers do not finish.
     fn compile(
         self,
         compiler: &Compiler,
@@ -152,7 +152,7 @@ impl Coded {
         self.codes.iter().map(Code::footprint).collect()
     }
 
-    /// The components in their engine; those that are the same are one.
+    /// Loads the components into their engine; equal ones once.
     fn loaded(
         &self,
         compiler: &Compiler,
@@ -177,7 +177,7 @@ impl Coded {
     }
 }
 
-/// One component in its engine. What the cache has and the engine refuses is compiled anew.
+/// Loads one component into its engine. Cached code that the engine refuses is compiled again.
 fn load(
     compiler: &Compiler,
     engine: &Engine,

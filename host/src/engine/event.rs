@@ -1,4 +1,4 @@
-//! What an instance is told: it waits in the instance's queue, goes into the guest with a call, and comes back with it.
+//! The events of an instance: an event waits in the instance's queue, is passed to the guest with a call, and returns with it.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::net::connection::files::FileEnd;
 use crate::net::connection::{CloseReason, SharedConnection};
 use crate::quota::budget::Reservation;
 
-/// One event, a variant for each function that a guest exports.
+/// One event, with a variant for each function that a guest exports.
 #[derive(Debug)]
 pub enum Event {
-    /// `lifecycle.prepare`, for an instance that is made while the loop runs.
+    /// `lifecycle.prepare`, for an instance that is created while the loop runs.
     Prepare,
     /// `catalog.handlers`.
     Handlers,
@@ -36,18 +36,18 @@ pub enum Event {
     Data {
         /// The connection.
         connection: ConnectionId,
-        /// The reactor's read buffer, which comes back with the call.
+        /// The reactor's read buffer, which is returned with the call.
         buffer: Vec<u8>,
-        /// Bytes of it that were read.
+        /// The number of bytes in it.
         length: usize,
     },
-    /// `receive-data` with a datagram that had to wait.
+    /// `receive-data` with a datagram that was queued.
     Datagram {
         /// The connection.
         connection: ConnectionId,
-        /// What it carries; may be empty.
+        /// Its data; may be empty.
         bytes: Vec<u8>,
-        /// Counts it for its tenant.
+        /// The reservation of its tenant.
         kept: Reservation,
     },
     /// `drained`.
@@ -60,21 +60,21 @@ pub enum Event {
     FileSent {
         /// The connection.
         connection: ConnectionId,
-        /// Which file, and what became of it.
+        /// The file and its result.
         end: FileEnd,
     },
     /// `watch-handler.file-modified`, `file-moved` or `file-deleted`.
     FileChanged {
-        /// The instance's number for the watch.
+        /// The instance's id for the watch.
         watch: u32,
-        /// What has happened.
+        /// The kind of change.
         change: Change,
     },
     /// `watch-handler.watch-ended`.
     WatchEnded {
-        /// The instance's number for the watch.
+        /// The instance's id for the watch.
         watch: u32,
-        /// Why there is nothing to watch.
+        /// Why watching failed.
         fault: WatchFault,
     },
     /// `tls-handler.completed`.
@@ -83,14 +83,14 @@ pub enum Event {
     VerifyPeer {
         /// The connection.
         connection: ConnectionId,
-        /// Its peer's certificates.
+        /// The peer's certificate chain.
         chain: Vec<Vec<u8>>,
     },
     /// `drain-handler.draining`.
     Draining {
         /// The connection.
         connection: ConnectionId,
-        /// When what is left of it is cut off.
+        /// The deadline at which the connection is closed.
         until: Moment,
     },
     /// `unbind`, and the end of the object.
@@ -106,34 +106,34 @@ pub enum Event {
     Tick(u32),
     /// `operations.run`, on a worker.
     Operation {
-        /// Which operation.
+        /// The id of the operation.
         operation: u32,
-        /// What it works on.
+        /// Its argument.
         argument: Message,
     },
     /// `deferred-handler.completed`.
     Deferred(Deferred),
     /// `subscriptions.message`.
     Message {
-        /// The instance's number for the subscription.
+        /// The instance's id for the subscription.
         subscription: u32,
-        /// The message, which others may get too.
+        /// The message, which may be shared with other subscribers.
         message: Arc<Message>,
     },
     /// `queues-handler.popped`.
     Popped {
-        /// The instance's number for the pop.
+        /// The instance's id for the pop.
         pop: u32,
-        /// The item, which goes back to its queue unless it arrives.
+        /// The item, which returns to its queue unless it is delivered.
         item: Handout,
     },
     /// `mailbox.spawned`.
     Spawned {
         /// The process's id.
         process: u32,
-        /// What it is to be.
+        /// The name given to `spawn`.
         name: String,
-        /// What it is given.
+        /// The argument given to `spawn`.
         argument: Message,
     },
     /// `mailbox.notified`.
@@ -147,22 +147,22 @@ pub enum Event {
     },
 }
 
-/// A connection that its guest is told of for the first time.
+/// A connection that is new to its guest.
 #[derive(Debug)]
 pub struct Opening {
     /// The connection.
     pub connection: ConnectionId,
     /// Its state, for the guest's handle.
     pub shared: SharedConnection,
-    /// Where it comes from.
+    /// Its origin.
     pub origin: Origin,
     /// Whether the constructor has returned.
     pub constructed: bool,
 }
 
-/// What an event came to.
+/// The result of an event.
 pub enum Outcome {
-    /// Nothing to tell.
+    /// No result.
     Done,
     /// `lifecycle.prepare`, `lifecycle.start` or `mailbox.spawned` returned this error.
     Refused(GuestText),
@@ -172,12 +172,12 @@ pub enum Outcome {
     Result(Result<Vec<u8>, String>),
     /// Whether `tls-handler.verify-peer` takes the peer.
     Judged(bool),
-    /// What `drain-handler.draining` says.
+    /// The result of `drain-handler.draining`.
     Drains(Drain),
 }
 
 impl Event {
-    /// The connection is told to its guest.
+    /// The event of a new connection.
     pub fn open(connection: ConnectionId, shared: SharedConnection, origin: Origin) -> Event {
         Event::Open(Box::new(Opening { connection, shared, origin, constructed: false }))
     }
@@ -223,7 +223,7 @@ impl Event {
         self.callback().name()
     }
 
-    /// The connection it is about.
+    /// The connection of the event, if it has one.
     pub fn connection(&self) -> Option<ConnectionId> {
         match self {
             Event::Open(opening) => Some(opening.connection),

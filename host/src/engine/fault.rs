@@ -1,4 +1,4 @@
-//! Why a plugin cannot be loaded, in words for its operator.
+//! Why a plugin cannot be loaded, as a text for its operator.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,35 +19,35 @@ pub struct LoadError {
     line: usize,
     plugin: String,
     component: String,
-    /// Whether the operator's file says how it is built.
+    /// Whether the operator's file configures its build.
     is_built_here: bool,
     fault: Box<Fault>,
 }
 
-/// What is wrong with a component.
+/// The fault of a component.
 #[derive(Debug)]
 pub enum Fault {
     /// The file cannot be read.
     Unreadable(std::io::Error),
-    /// It cannot be had, or not as it must be.
+    /// It cannot be fetched, or fails a check.
     Source(SourceFault),
     /// The file is not WebAssembly.
     NotWasm,
     /// The file is a core module.
     CoreModule,
-    /// The file begins like a component and is none.
+    /// The file begins like a component but is not one.
     Invalid(GuestText),
-    /// The compiler came to no end.
+    /// The compiler has not finished.
     Unfinished(Unfinished),
     /// The component does not fit the contract.
     Refused(Vec<GuestText>),
-    /// It needs proposals that the engine does not take.
+    /// It needs proposals that the engine does not support.
     Proposals(Vec<String>),
-    /// It takes more from the beginning than a key allows; the text names the key.
+    /// Its initial size exceeds a limit; the text names the key.
     TooLarge(String),
-    /// The engine counts otherwise.
+    /// The engine counts differently.
     Miscounted,
-    /// The first instance could not be made; the text says what to change.
+    /// The first instance could not be created; the text has the remedy.
     Instance(GuestText),
     /// A folder of `allow.read` or `allow.write` cannot be opened.
     Folder(PathBuf, GuestText),
@@ -59,11 +59,11 @@ pub enum Fault {
         file: PathBuf,
         /// Its line.
         line: usize,
-        /// Its place in the file, from 0.
+        /// Its index in the file, from 0.
         place: usize,
-        /// The name it gives.
+        /// The name in the file.
         wanted: String,
-        /// The names the plugin has.
+        /// The names of the plugin.
         have: Vec<GuestText>,
     },
     /// A `[[listen]]` names no handler and the plugin has several.
@@ -72,37 +72,37 @@ pub enum Fault {
         file: PathBuf,
         /// Its line.
         line: usize,
-        /// Its place in the file, from 0.
+        /// Its index in the file, from 0.
         place: usize,
-        /// The names the plugin has.
+        /// The names of the plugin.
         have: Vec<GuestText>,
     },
     /// `lifecycle.prepare` failed.
     Prepare(GuestText),
     /// The plugin trapped in its first calls.
     Trapped {
-        /// Which call.
+        /// The name of the call.
         event: &'static str,
         /// The trap.
         cause: GuestText,
-        /// The last that it has said.
+        /// The last line of its output.
         last_words: Option<GuestText>,
         /// The guest's frames.
         backtrace: GuestText,
     },
-    /// The plugin failed with the first connection, which was tried.
+    /// The plugin has failed with the first connection, which was simulated.
     FirstConnection {
-        /// The address of the listener that it would come from.
+        /// The address of the connection's listener.
         listener: String,
-        /// How.
+        /// The fault.
         fault: Box<Fault>,
     },
 }
 
-/// Why there is no code of a component.
+/// Why compiling a component failed.
 impl From<CompileFault> for Fault {
     fn from(fault: CompileFault) -> Fault {
-        // The engine has no type for this one; a test of the suite notices when its words change.
+        // The engine has no type for this error; a test of the suite detects a change of its text.
         const TOO_LARGE: &str = "instance size does not fit";
         let cause = match fault {
             CompileFault::Invalid(cause) => cause,
@@ -126,7 +126,7 @@ impl LoadError {
         &self.plugin
     }
 
-    /// Whether its compiler came to no end, which is nobody else's business.
+    /// Whether its compiler has not finished, which affects no other plugin.
     pub(super) fn is_unfinished(&self) -> bool {
         matches!(*self.fault, Fault::Unfinished(_))
     }

@@ -1,4 +1,4 @@
-//! Whether a component fits its limits, and what the operator is told when it does not.
+//! Whether a component is within its limits, and the message for the operator if it is not.
 
 use std::fmt::Display;
 
@@ -15,7 +15,7 @@ use crate::log::text::GuestText;
 use crate::log::trap;
 use crate::plugin::Plugin;
 
-/// Bytes of the host's words about an instance that cannot be made: more than they and the engine's cause can be.
+/// The maximum length of the host's message about an instance that cannot be created.
 const WORDS_BYTES: usize = 4 << 10;
 
 /// Checks that each plugin's component is within its limits.
@@ -31,7 +31,7 @@ pub(super) fn check(config: &Config, footprints: &[Footprint]) -> Result<(), Loa
     Ok(())
 }
 
-/// What a component takes too much of, and the key to raise.
+/// The limit that a component exceeds, and the key to raise.
 fn excess(plugin: &PluginConfig, tenant: &TenantConfig, has: &Footprint) -> Option<String> {
     let limits = &plugin.limits;
     let own = format!("plugins.{}.limits", plugin.name);
@@ -62,12 +62,12 @@ fn excess(plugin: &PluginConfig, tenant: &TenantConfig, has: &Footprint) -> Opti
     Some(format!("it begins with {shown} {what}, and {key} allows {allowed}; {remedy}"))
 }
 
-/// There is no room for an instance that the plugin begins with, because of a bound of its tenant's or of the host's.
+/// A bound of the tenant or of the host leaves no room for an instance with which the plugin starts.
 pub fn no_room(plugin: &Plugin, bound: &'static Bound, instances: u32) -> Fault {
     words(used_up(plugin, bound, instances))
 }
 
-/// That a bound is used up, and what to do.
+/// The message that a bound is used up, with the remedy.
 fn used_up(plugin: &Plugin, bound: &'static Bound, instances: u32) -> String {
     match plugin.tenant.show(bound) {
         Some(value) => {
@@ -78,7 +78,7 @@ fn used_up(plugin: &Plugin, bound: &'static Bound, instances: u32) -> String {
     }
 }
 
-/// Why the first instance of a plugin could not be made.
+/// Why the first instance of a plugin could not be created.
 pub fn unmade(plugin: &Plugin, trapped: &Trapped, instances: u32) -> Fault {
     let (name, cause) = (plugin.name(), trap::cause(&trapped.error));
     if let Some(Limit::Of(bound)) = trapped.limit {
@@ -102,12 +102,12 @@ pub fn unmade(plugin: &Plugin, trapped: &Trapped, instances: u32) -> Fault {
     Fault::Instance(trap::chain(&trapped.error))
 }
 
-/// The host's words, with names of the configuration and the engine's cause in them.
+/// The host's message, with names of the configuration and the engine's cause.
 fn words(text: impl Display) -> Fault {
     Fault::Instance(GuestText::of(text, WORDS_BYTES))
 }
 
-/// Logs which plugins cannot have all the connections that their limits allow, because their tenants' memory is too small for
+/// Logs which plugins cannot have all the connections that their limits allow, because their tenant's memory is too small for
 /// the sandboxes: further connections will wait.
 pub fn compare_with_tenants(config: &Config, footprints: &[Footprint]) {
     for (plugin, footprint) in config.plugins.iter().zip(footprints) {
@@ -121,7 +121,7 @@ pub fn compare_with_tenants(config: &Config, footprints: &[Footprint]) {
             format!("plugins.{}.limits.connections", plugin.name),
             format!("tenants.{}.limits.memory", tenant.name),
         ];
-        // What was left to the defaults may be more than there is.
+        // Defaults may exceed what is available.
         if keys.iter().any(|key| config.origins.find(key).is_some()) {
             tracing::warn!(plugin = plugin.name, tenant = tenant.name, "{text}");
         } else {

@@ -1,11 +1,11 @@
-//! What one instance of a component takes, counted before there is an engine: how large the engine's pool must be
+//! The footprint of one instance of a component, counted before the engine is created: the size of the engine's pool
 //! depends on it.
 //!
-//! Counting takes as long, and as much memory, as a component has instances, and components inside of components
-//! double them at each level. So it is done by the process that compiles, within its bounds.
+//! Counting takes time and memory in proportion to the instances of a component, and nested components double them at each
+//! level. So the process that compiles counts, within its limits.
 //!
-//! The engine's own translator counts, so that modules that are instantiated more than once, components inside of
-//! components and the adapters between them count as often as they will be made.
+//! The engine's own translator counts, so that modules with several instances, nested components and the adapters between
+//! them are counted once per instance.
 
 use wasmtime::component::Component;
 use wasmtime_environ::component::{
@@ -14,33 +14,33 @@ use wasmtime_environ::component::{
 use wasmtime_environ::wasmparser::{Validator, WasmFeatures};
 use wasmtime_environ::{Module, ScopeVec, Tunables};
 
-/// What one instance takes from its beginning.
+/// The initial resources of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
     /// Linear memories.
     pub memories: u32,
-    /// Bytes that all of them begin with.
+    /// The initial bytes of all memories.
     pub memory_bytes: u64,
     /// Tables.
     pub tables: u32,
-    /// Elements that all of them begin with.
+    /// The initial elements of all tables.
     pub table_elements: u64,
     /// Core instances.
     pub core_instances: u32,
 }
 
-/// Bytes of a footprint that is written.
+/// The length of an encoded footprint.
 pub(super) const FOOTPRINT_BYTES: usize = 28;
 
 impl Footprint {
     const NONE: Footprint =
         Footprint { memories: 0, memory_bytes: 0, tables: 0, table_elements: 0, core_instances: 0 };
 
-    /// What stands for a component of which nothing can be counted: the loader says what is wrong with it.
+    /// The footprint of a component that cannot be counted: the loader reports its fault.
     pub(super) const UNKNOWN: Footprint =
         Footprint { memories: 1, memory_bytes: 0, tables: 1, table_elements: 0, core_instances: 1 };
 
-    /// As another process, or a later start, reads it.
+    /// Encodes it for another process, or a later start.
     pub(super) fn to_bytes(self) -> [u8; FOOTPRINT_BYTES] {
         let mut bytes = [0; FOOTPRINT_BYTES];
         bytes[..4].copy_from_slice(&self.memories.to_le_bytes());
@@ -51,7 +51,7 @@ impl Footprint {
         bytes
     }
 
-    /// Reads what [`Footprint::to_bytes`] has written.
+    /// Decodes the output of [`Footprint::to_bytes`].
     pub(super) fn from_bytes(bytes: &[u8; FOOTPRINT_BYTES]) -> Footprint {
         let long =
             |at: usize| bytes[at..at + 8].iter().rev().fold(0, |sum, it| sum << 8 | u64::from(*it));
@@ -66,7 +66,7 @@ impl Footprint {
         }
     }
 
-    /// Counts a component; none for what the engine would refuse as well.
+    /// Counts a component; none for a component that the engine would refuse as well.
     pub fn of(bytes: &[u8]) -> Option<Footprint> {
         let (scope, tunables) = (ScopeVec::new(), Tunables::default_host());
         let mut validator = Validator::new_with_features(features());
@@ -78,7 +78,7 @@ impl Footprint {
             if let GlobalInitializer::InstantiateModule(made, _) = initializer {
                 match made {
                     InstantiateModule::Static(module, _) => found.add(&modules[*module].module),
-                    // A host gives no modules: the loader refuses the import.
+                    // A host provides no modules: the loader refuses the import.
                     InstantiateModule::Import(..) => return None,
                 }
             }
@@ -100,7 +100,7 @@ impl Footprint {
         }
     }
 
-    /// Whether the engine counts the same in the component that it has compiled.
+    /// Whether the engine counts the same in the compiled component.
     pub fn is_that_of(&self, component: &Component) -> bool {
         component.resources_required().is_some_and(|required| {
             required.num_memories == self.memories && required.num_tables == self.tables
@@ -108,7 +108,7 @@ impl Footprint {
     }
 }
 
-/// What the engine takes of WebAssembly, as `engine::engine` sets it up.
+/// The WebAssembly features that the engine supports, as set up by `engine::engine`.
 pub(super) fn features() -> WasmFeatures {
     let without = WasmFeatures::GC_TYPES | WasmFeatures::EXCEPTIONS | WasmFeatures::THREADS;
     (WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL)

@@ -1,4 +1,4 @@
-//! What a component file is, which world it satisfies and why a host would refuse it.
+//! The kind of a component file, the world that it satisfies, and why a host would refuse it.
 
 use std::fmt;
 use std::path::Path;
@@ -18,18 +18,18 @@ use crate::engine::fault::Fault;
 use crate::engine::remedies;
 use crate::log::text::GuestText;
 
-/// The report on one file, which is compiled as a host with the defaults would, and kept in this cache.
+/// The report on one file, which is compiled with the defaults of a host, and cached in `cache`.
 ///
 /// # Errors
-/// When the file is not a component at all, or its compiler comes to no end.
+/// When the file is not a component, or its compiler does not finish.
 pub fn file(path: &Path, cache: &CompileCache) -> Result<Report, Fault> {
     super::load::inspect(&Compiler::with_defaults(cache), path)
 }
 
-/// The contract as one component fulfils it.
+/// A component compared with the contract.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What it imports, in its own order.
+    /// Its imports, in its own order.
     pub imports: Vec<GuestText>,
     /// Its exports that a host calls, `handler` first.
     pub exports: Vec<GuestText>,
@@ -37,13 +37,13 @@ pub struct Report {
     pub optional: Vec<&'static str>,
     /// The optional interfaces it does not export.
     pub lacking: Vec<&'static str>,
-    /// Exports that no host asks for.
+    /// Exports that no host uses.
     pub extra: Vec<GuestText>,
-    /// It is no plugin of the contract's, and serves HTTP by `wasi:http`.
+    /// It exports no handler of the contract, but serves HTTP by `wasi:http`.
     pub serves_http: bool,
-    /// The third number of the contract that it was built for: the highest that it names.
+    /// The patch version of the contract that it was built for: the highest that it names.
     built_for: Option<u32>,
-    /// Why it is refused; empty when it is not.
+    /// Why it is refused; empty if it is accepted.
     pub faults: Vec<GuestText>,
 }
 
@@ -83,7 +83,7 @@ impl Report {
         self.imports.iter().any(|name| own(name.as_str()).is_some_and(|(it, _)| it == short))
     }
 
-    /// The component names this interface.
+    /// Records an interface that the component names.
     fn names(&mut self, name: &str) {
         let third = own(name).and_then(|(_, version)| spoken(version));
         self.built_for = self.built_for.max(third);
@@ -98,7 +98,7 @@ impl Report {
                 self.look_for(name, items, &[HANDLE_REQUEST]);
                 return;
             }
-            // One of another version is a fault already.
+            // An export of another version is reported as a fault already.
             if !exports.iter().any(|(name, _)| own(name).is_some_and(|(it, _)| it == HANDLER)) {
                 let remedy = exports.iter().find_map(|(name, _)| remedies::of_export(name));
                 self.faults.push(GuestText::cause(format_args!(
@@ -129,7 +129,7 @@ impl Report {
         }
     }
 
-    /// Whether all of these are in an exported interface.
+    /// Whether all `wanted` items are in an exported interface.
     fn look_for(&mut self, interface: &str, items: &[String], wanted: &[&str]) -> bool {
         let before = self.faults.len();
         for item in wanted.iter().filter(|item| !items.iter().any(|have| have == *item)) {
@@ -157,13 +157,13 @@ impl Report {
     }
 }
 
-/// The short name and the version of an interface of the contract, of whichever version; none of any other name.
+/// The short name and the version of an interface of the contract, of any version; none for other names.
 fn own(name: &str) -> Option<(&str, &str)> {
     let (package, rest) = name.split_once('/')?;
     (package == PACKAGE).then(|| rest.split_once('@').unwrap_or((rest, "")))
 }
 
-/// The export that the host finds under this short name: of several the latest that it speaks.
+/// The export with this short name: of several, the latest version that the host supports.
 fn export<'a>(
     exports: &'a [(String, Vec<String>)],
     short: &str,
@@ -172,7 +172,7 @@ fn export<'a>(
     exports.iter().filter(|(name, _)| third(name).is_some()).max_by_key(|(name, _)| third(name))
 }
 
-/// Whether this is what a component exports that serves HTTP by `wasi:http`.
+/// Whether this is the export of a component that serves HTTP by `wasi:http`.
 fn is_incoming_handler(name: &str) -> bool {
     name.strip_prefix("wasi:http/incoming-handler@").is_some_and(|it| it.starts_with("0.2."))
 }
@@ -191,7 +191,7 @@ fn fault(words: fmt::Arguments<'_>) -> Option<GuestText> {
     Some(GuestText::cause(words))
 }
 
-/// What this host speaks, for one that speaks something else.
+/// Introduces the supported version in a message about an unsupported one.
 const SPOKEN: &str = "but this host speaks";
 
 /// Why this import cannot be satisfied.
@@ -224,7 +224,7 @@ fn fault_of_import(name: &str) -> Option<GuestText> {
     }
 }
 
-/// What to do, behind what is wrong; nothing where nobody knows.
+/// The remedy, behind the fault; empty if none is known.
 struct Remedy(Option<&'static str>);
 
 impl fmt::Display for Remedy {
@@ -233,7 +233,7 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// Why this host cannot call this export, which is of the contract.
+/// Why this host cannot call this export of the contract.
 fn fault_of_export(name: &str) -> Option<GuestText> {
     let (_, version) = own(name)?;
     if spoken(version).is_some() {

@@ -1,6 +1,5 @@
-//! From a component file to a plugin: read, compile, compare with the contract, link, make one instance as a
-//! test. Nothing is served before all of this has gone well for every plugin; only those whose compiler comes to no
-//! end are left out.
+//! From a component file to a plugin: read, compile, compare with the contract, link, create one instance as a test. The host
+//! serves only after all of this has succeeded for every plugin; plugins whose compiler does not finish are left out.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -30,7 +29,7 @@ use crate::plugin::tls::Profiles;
 use crate::plugin::{Plugin, Usage};
 use crate::quota::token_bucket::TokenBucket;
 
-/// Digits of a component's hash that name it in the log; `sha256sum` shows the same.
+/// The number of digits of a component's hash that identify it in the log; `sha256sum` prints the same.
 const VERSION_DIGITS: usize = 12;
 
 /// Links the plugins of one host.
@@ -39,17 +38,17 @@ pub struct Loader {
     linker: Linker<HostState>,
 }
 
-/// What a plugin is besides its section and its component.
+/// The state of a plugin besides its section and its component.
 pub struct Standing {
-    /// Its place among the plugins of the host.
+    /// Its index among the plugins of the host.
     pub place: usize,
-    /// The number of the reload that it comes with.
+    /// The number of the reload that brings it.
     pub generation: u32,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: Arc<Tenant>,
-    /// What all versions of it use together.
+    /// The usage of all its versions together.
     pub usage: Arc<Usage>,
-    /// What all versions of it did.
+    /// The counters of all its versions.
     pub counters: Arc<Counters>,
 }
 
@@ -96,7 +95,7 @@ impl Loader {
         let begins_tls = report.imports_interface("tls");
         let profiles = Profiles::read(&section.tls, begins_tls)
             .map_err(|(profile, problem)| Fault::Profile(profile, problem.to_string()))?;
-        // Copying pages at the first accept would be the first client's loss.
+        // Otherwise pages would be copied at the first accept, and delay the first client.
         let no_image = |error: wasmtime::Error| {
             Fault::Instance(GuestText::cause(format_args!(
                 "the system has no room for the picture of its first memory: {}; `ulimit -f`, which counts files in memory too, and \
@@ -129,7 +128,7 @@ impl Loader {
     }
 }
 
-/// How a component is called that this report is of.
+/// How a component with this report is called.
 fn entry(report: &Report, pre: &InstancePre<HostState>) -> wasmtime::Result<ComponentEntry> {
     if !report.serves_http {
         return MinimalIndices::new(pre).map(ComponentEntry::Contract);
@@ -144,7 +143,7 @@ fn entry(report: &Report, pre: &InstancePre<HostState>) -> wasmtime::Result<Comp
 /// The report on one component file, for `sandloop inspect`.
 ///
 /// # Errors
-/// When the file is not a component at all, or its compiler comes to no end.
+/// When the file is not a component, or its compiler does not finish.
 pub(super) fn inspect(compiler: &Compiler, file: &Path) -> Result<Report, Fault> {
     let refused = |error: wasmtime::Error| Fault::Invalid(trap::chain(&error));
     let settings = CodeSettings::default();

@@ -1,10 +1,10 @@
-//! Which proposals for WebAssembly a component needs that the engine does not take.
+//! The WebAssembly proposals that a component needs and the engine does not support.
 
 use wasmtime_environ::wasmparser::{Validator, WasmFeatures};
 
 use super::footprint::features;
 
-/// The proposals that a component is valid with, and not without; none when it is not valid at all.
+/// The proposals without which the component is invalid; none if it is invalid with them as well.
 pub fn needed(bytes: &[u8]) -> Vec<String> {
     let is_valid = |with| Validator::new_with_features(with).validate_all(bytes).is_ok();
     if !is_valid(WasmFeatures::all()) {

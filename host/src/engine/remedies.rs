@@ -1,9 +1,9 @@
-//! What a toolchain made that this host does not run, and the flag or the version of the tool that makes what it runs.
+//! Output of toolchains that this host does not run, and the flag or the version of the tool that makes what it runs.
 //!
-//! Authors meet these before they have read anything: the defaults of their tools are made for other hosts. So the words
-//! name the tool and what to write, for whatever was seen of each. One table for each place where a fault shows.
+//! Authors meet these faults first: the defaults of their tools are for other hosts. So the messages name the tool and the
+//! setting, for each fault that was seen. There is a table for each place where a fault shows.
 
-/// What to do, for components that need one of these proposals.
+/// Remedies for components that need one of these proposals.
 const OF_PROPOSALS: &[(&str, &str)] = &[
     ("cm-", ASYNC),
     (
@@ -17,14 +17,14 @@ const OF_PROPOSALS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The asynchronous component model, by the tools that use it unless they are told otherwise.
+/// The asynchronous component model, by the tools that use it by default.
 const ASYNC: &str = "it is the asynchronous component model: \
     with componentize-qjs add --sync; \
     with jco's QuickJS backend add --backend-qjs-disable-async; \
     with wit-bindgen, componentize-go and componentize-py write a world whose functions are not async, \
     of WASI 0.2 and not 0.3";
 
-/// What to do about imports, by the beginning of their names.
+/// Remedies for imports, by the prefix of their names.
 const OF_IMPORTS: &[(&str, &str)] = &[
     ("fermyon:spin/", SPIN),
     ("spin:", SPIN),
@@ -36,11 +36,11 @@ const OF_IMPORTS: &[(&str, &str)] = &[
     ("env", "a function was declared and never defined: the linker left it to the host"),
 ];
 
-/// Of what only Spin has.
+/// For interfaces of Spin.
 const SPIN: &str = "only Spin has it: leave out what uses it, as key-value, SQL, Redis and variables do; Spin's SDK for \
     Python imports all of it, so write for the world wasi:http/proxy with componentize-py alone";
 
-/// What to do about the next version of WASI, by the package.
+/// Remedies for the next version of WASI, by package.
 const OF_WASI_0_3: &[(&str, &str)] = &[
     (
         "wasi:http/",
@@ -53,7 +53,7 @@ const OF_WASI_0_3: &[(&str, &str)] = &[
     ),
 ];
 
-/// What to do about a component that exports this instead of a handler.
+/// Remedies for a component with this export instead of a handler.
 const OF_EXPORTS: &[(&str, &str)] = &[
     (
         "wasi:cli/run@",
@@ -68,22 +68,22 @@ const OF_EXPORTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What to do about a component that needs these proposals; none where nobody knows.
+/// The remedy for a component that needs these proposals; none if none is known.
 pub(super) fn of_proposals(needed: &[String]) -> Option<&'static str> {
     needed.iter().find_map(|name| find(OF_PROPOSALS, name))
 }
 
-/// What to do about an import that this host does not have.
+/// The remedy for an import that this host does not have.
 pub(super) fn of_import(name: &str) -> Option<&'static str> {
     find(OF_IMPORTS, name)
 }
 
-/// What to do about an import of WASI in another version than 0.2.
+/// The remedy for an import of WASI in another version than 0.2.
 pub(super) fn of_wasi(name: &str) -> Option<&'static str> {
     find(OF_WASI_0_3, name)
 }
 
-/// What to do about a component without a handler that exports this.
+/// The remedy for a component without a handler that has this export.
 pub(super) fn of_export(name: &str) -> Option<&'static str> {
     find(OF_EXPORTS, name)
 }

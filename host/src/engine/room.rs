@@ -1,4 +1,4 @@
-//! What the pool of the one engine has room for. It is set up once; a reload may bring what fits into it.
+//! The size of the engine's pool. It is set at the start; a reload must fit into it.
 
 use wasmtime::Engine;
 
@@ -10,45 +10,45 @@ use crate::engine::capacity::Capacity;
 use crate::engine::footprint::Footprint;
 use crate::engine::settings::CodeSettings;
 
-/// Memories and tables of each sandbox that a pool has room for at least, where that costs address space only: components that
-/// a reload brings may have more of them than those of the start.
+/// The minimum of memories and tables per sandbox in a pool, if they cost address space only: components of a reload may have
+/// more of them than those of the start.
 const MEMORIES_KEPT: u64 = 2;
 const TABLES_KEPT: u64 = 4;
-/// The most slots that are set aside for that.
+/// The maximum number of slots reserved for that.
 const SLOTS_KEPT: u64 = 1 << 14;
 
-/// The engine that everything runs in, and what it has room for.
+/// The engine of a host, and the size of its pool.
 #[derive(Clone)]
 pub struct HostEngine {
     /// The engine.
     pub engine: Engine,
-    /// What decides the code that it runs.
+    /// The settings of its code.
     pub settings: CodeSettings,
-    /// What its pool has room for.
+    /// The size of its pool.
     pub(super) room: PoolRoom,
 }
 
-/// What a pool has room for.
+/// The size of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PoolRoom {
-    /// Sandboxes: those of the quota, one that each worker keeps, and one on which a reload tries a component.
+    /// Sandboxes: those of the quota, one that each worker keeps, and one to test a component in a reload.
     pub(super) sandboxes: u64,
     pub(super) memories: u64,
     pub(super) tables: u64,
-    /// Bytes of one memory.
+    /// The bytes of one memory.
     pub(super) memory: u64,
-    /// Elements of one table.
+    /// The elements of one table.
     pub(super) table_elements: u32,
-    /// Memories of one sandbox.
+    /// The memories of one sandbox.
     pub(super) memory_count: u32,
-    /// Tables of one sandbox.
+    /// The tables of one sandbox.
     pub(super) table_count: u32,
     pub(super) core_instances: u32,
 }
 
 impl PoolRoom {
-    /// For these plugins and what a reload may bring, with memories of so many bytes. `has_space` tells whether address space
-    /// for so many memories costs nothing.
+    /// The size for these plugins and for reloads, with memories of `memory` bytes. `has_space` returns whether the address space
+    /// of a number of memories costs nothing.
     pub(super) fn of(
         config: &Config,
         footprints: &[Footprint],
@@ -76,10 +76,10 @@ impl PoolRoom {
         }
     }
 
-    /// Whether what a reload brings fits.
+    /// Checks whether the components of a reload fit.
     ///
     /// # Errors
-    /// When it does not: the host has to be started again for it.
+    /// When they do not: the host has to be restarted.
     pub(super) fn check(
         &self,
         config: &Config,

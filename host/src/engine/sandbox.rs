@@ -1,4 +1,4 @@
-//! One instance: its store, its guest, and what each event means to it.
+//! One instance: its store, its guest, and the call of the guest for each event.
 
 mod requests;
 
@@ -34,19 +34,19 @@ use crate::plugin::Plugin;
 pub struct Sandbox {
     /// Its memory and the host's side of it.
     pub store: Store<HostState>,
-    /// What it was made from, which is there as long as it is.
+    /// The template of the instance, which lives as long as the instance.
     template: Arc<Template>,
     instance: Instance,
     guest: Guest,
-    /// What the guest has made for each of its connections, and the number of the socket handle that it was given.
+    /// The guest's object of each connection, and the number of its socket handle.
     objects: FxHashMap<ConnectionId, (ResourceAny, u32)>,
 }
 
 impl Sandbox {
-    /// Makes one.
+    /// Creates an instance.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why it could not be created.
     pub(super) fn new(template: &Arc<Template>, state: HostState) -> Result<Sandbox, Trapped> {
         let mut store = Sandbox::store(template, state);
         let (instance, guest) = Sandbox::fill(template, &mut store)?;
@@ -54,7 +54,7 @@ impl Sandbox {
         Ok(Sandbox { store, template, instance, guest, objects: FxHashMap::default() })
     }
 
-    /// A store without an instance, with its bounds.
+    /// A store without an instance, with its limits.
     fn store(template: &Template, state: HostState) -> Store<HostState> {
         let plugin = state.plugin.clone();
         let mut store = Store::new(template.pre.engine(), state);
@@ -66,7 +66,7 @@ impl Sandbox {
         store
     }
 
-    /// Makes the instance of a store.
+    /// Creates the instance of a store.
     fn fill(
         template: &Template,
         store: &mut Store<HostState>,
@@ -84,15 +84,15 @@ impl Sandbox {
         Ok((instance, guest))
     }
 
-    /// The plugin this is an instance of.
+    /// The plugin of the instance.
     pub fn plugin(&self) -> &Arc<Plugin> {
         &self.store.data().plugin
     }
 
-    /// Tells the guest one event.
+    /// Delivers one event to the guest.
     ///
     /// # Errors
-    /// How the guest ended.
+    /// How the guest was ended.
     pub(super) fn perform(&mut self, event: &mut Event) -> wasmtime::Result<Outcome> {
         begin_slice(&mut self.store);
         let state = self.store.data_mut();
@@ -234,7 +234,7 @@ impl Sandbox {
         Ok(object)
     }
 
-    /// Compares the types of the optional exports with the contract; tells which does not fit.
+    /// Compares the types of the optional exports with the contract; the error names one that differs.
     pub fn check_optional_exports(&mut self) -> Result<(), GuestText> {
         Export::ALL.iter().try_for_each(|export| self.check(*export))
     }
@@ -267,7 +267,7 @@ impl Sandbox {
         }
     }
 
-    /// Whether an optional export, if it is there, has this type.
+    /// Whether an optional export, if it exists, has this type.
     fn is<Params, Return>(&mut self, export: Export) -> Result<(), GuestText>
     where
         Params: ComponentNamedList + Lower,
@@ -281,7 +281,7 @@ impl Sandbox {
         })
     }
 
-    /// Calls an optional export that answers nothing, if it is there.
+    /// Calls an optional export without a result, if it exists.
     fn tell<Params>(&mut self, export: Export, params: Params) -> wasmtime::Result<()>
     where
         Params: ComponentNamedList + Lower + Send + Sync,
@@ -289,7 +289,7 @@ impl Sandbox {
         self.call::<_, ()>(export, params).map(|_| ())
     }
 
-    /// Calls an optional export; none when it is not there.
+    /// Calls an optional export; none if it does not exist.
     fn call<Params, Return>(
         &mut self,
         export: Export,
@@ -304,7 +304,7 @@ impl Sandbox {
         function.call(&mut self.store, params).map(Some)
     }
 
-    /// Calls an optional export that may refuse.
+    /// Calls an optional export that may return an error.
     fn fallible<Params>(&mut self, export: Export, params: Params) -> wasmtime::Result<Outcome>
     where
         Params: ComponentNamedList + Lower + Send + Sync,
@@ -318,12 +318,12 @@ impl Sandbox {
         })
     }
 
-    /// Which limit of memory has refused something in the last call.
+    /// The memory limit that has refused an allocation in the last call.
     pub fn refused_memory(&self) -> Option<Limit> {
         refused_memory(self.store.data())
     }
 
-    /// The end of the guest, with the limit behind it.
+    /// How the guest was ended, with the limit that it has reached.
     pub(super) fn trapped(&self, error: wasmtime::Error) -> Trapped {
         let state = self.store.data();
         let (limit, last_words) = (limit_behind(state, &error), state.last_words());
@@ -331,8 +331,8 @@ impl Sandbox {
     }
 }
 
-/// Handles that one instance may have in its own tables, which the engine keeps for it: those of WASI, and for each
-/// connection its socket, its object, and what the two are lent as.
+/// The maximum number of handles in the instance's own tables, which the engine stores: those of WASI, and for each
+/// connection its socket, its object, and their borrows.
 fn handles_max(plugin: &Plugin) -> usize {
     const OF_A_CONNECTION: u32 = 4;
     let limits = &plugin.config.limits;
@@ -345,7 +345,7 @@ fn handles_max(plugin: &Plugin) -> usize {
     limits.handles.saturating_add(connections) as usize
 }
 
-/// The reactor tells a guest of a connection before anything else about it.
+/// The reactor's first event of a connection is always `Open`.
 fn unknown_connection() -> wasmtime::Error {
     wasmtime::Error::msg("an event for a connection that the guest does not have")
 }
@@ -372,7 +372,7 @@ impl Guest {
         }
     }
 
-    /// Its class of connections.
+    /// The guest's class of connections.
     fn connection(&self) -> wasmtime::Result<GuestConnection<'_>> {
         match self {
             Guest::Contract(guest) => Ok(guest.sandloop_plugin_handler().connection()),
@@ -381,14 +381,14 @@ impl Guest {
     }
 }
 
-/// Gives the next callback its first slice.
+/// Starts the first slice of the next callback.
 fn begin_slice(store: &mut Store<HostState>) {
     store.data_mut().memory.refused = None;
-    // The next tick may be a moment away: what has passed since is known with the one after it.
+    // The next tick may come at once: elapsed time is measured from the tick after it.
     store.as_context_mut().set_epoch_deadline(1);
 }
 
-/// What happens when a slice has been used up: the others have their turn on this thread, or the guest has had its budget.
+/// The end of a slice: other guests get their turn on this thread, or the guest has exceeded its budget.
 fn end_of_slice(state: &mut HostState) -> wasmtime::Result<UpdateDeadline> {
     match state.call.slice_over() {
         Ok(()) => Ok(UpdateDeadline::Continue(1)),
@@ -410,7 +410,7 @@ impl From<CloseReason> for bindings::CloseReason {
             CloseReason::InactivityTimeout => Self::InactivityTimeout,
             CloseReason::Reset => Self::Reset,
             CloseReason::Limit => Self::Limit,
-            // A guest that trapped is told nothing; this arm is for the compiler.
+            // A guest that has trapped gets no event; the compiler requires this arm.
             CloseReason::Failed | CloseReason::Trapped => Self::Failed,
         }
     }

@@ -1,4 +1,4 @@
-//! What decides which code is made of a component: the host and the process that compiles for it agree on it.
+//! The settings that affect compiled code: the host and the process that compiles for it use the same.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,46 +11,45 @@ use crate::config::limits::GUEST_STACK_BYTES;
 use crate::config::model::{Backtraces, HostConfig};
 use crate::engine::cache::entry::DIGEST_BYTES;
 
-/// Guard behind a slot that has bounds checks anyway.
+/// The guard behind a slot with bounds checks.
 const CHECKED_GUARD_BYTES: u64 = 64 << 10;
-/// How settings without bounds checks are written.
+/// The notation of settings without bounds checks.
 const UNCHECKED: &str = "unchecked";
-/// What is behind those whose code is made soon.
+/// The suffix of settings with fast compilation.
 const QUICK: &str = "+quick";
-/// What is behind those that know the lines of the source.
+/// The suffix of settings with line numbers.
 const LINES: &str = "+lines";
 
-/// Two engines with the same settings, in the same program and on the same processor, make the same code.
+/// Engines with the same settings, in the same program and on the same processor, compile the same code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CodeSettings {
-    /// Address space set aside for a memory whose accesses are checked; none where there is so much that none
-    /// needs a check.
+    /// The address space reserved for a memory with bounds checks; none if the reservation is large enough to omit them.
     checked_reservation: Option<u64>,
-    /// Whether it is made soon, and not optimised.
+    /// Whether compilation is fast and does not optimise.
     is_quick: bool,
-    /// Whether it knows the lines of its source.
+    /// Whether the code has the line numbers of its source.
     has_lines: bool,
 }
 
 impl CodeSettings {
-    /// For memories of at most `memory` bytes, with checks because the address space is short.
+    /// For memories of at most `memory` bytes, with bounds checks because the address space is short.
     pub(super) fn checked(memory: u64) -> CodeSettings {
         let reservation = memory.next_multiple_of(CHECKED_GUARD_BYTES);
         CodeSettings { checked_reservation: Some(reservation), ..CodeSettings::default() }
     }
 
-    /// With what the configuration says.
+    /// The settings with those of the configuration.
     pub(super) fn with(self, host: &HostConfig) -> CodeSettings {
         let has_lines = host.backtraces == Backtraces::Lines;
         CodeSettings { has_lines, is_quick: host.is_for_author, ..self }
     }
 
-    /// The engine's configuration, as far as the code depends on it.
+    /// The part of the engine's configuration that affects the code.
     pub(super) fn config(self) -> Config {
         let mut config = Config::new();
         config
             .wasm_component_model(true)
-            // Nothing here is concurrent inside one store, and the bookkeeping for it doubles the price of a call.
+            // There is no concurrency inside a store, and the bookkeeping for it doubles the cost of a call.
             .concurrency_support(false)
             .epoch_interruption(true)
             .wasm_backtrace_details(if self.has_lines {
@@ -70,7 +69,7 @@ impl CodeSettings {
     }
 }
 
-/// As the process that compiles is told them.
+/// The notation for the process that compiles.
 impl fmt::Display for CodeSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.checked_reservation {
@@ -93,7 +92,7 @@ impl FromStr for CodeSettings {
     }
 }
 
-/// The digest of all that the code depends on besides the component: the engine's version and settings, and the
+/// The digest of everything that affects the code besides the component: the engine's version and settings, and the
 /// processor.
 pub(super) fn digest(engine: &Engine) -> [u8; DIGEST_BYTES] {
     let mut hasher = Sha256Hasher(Sha256::new());
@@ -101,7 +100,7 @@ pub(super) fn digest(engine: &Engine) -> [u8; DIGEST_BYTES] {
     hasher.0.finalize().into()
 }
 
-/// The standard library's way of hashing, into a digest that no accident meets twice.
+/// Implements the standard library's `Hasher` by SHA-256.
 struct Sha256Hasher(Sha256);
 
 impl Hasher for Sha256Hasher {
@@ -109,7 +108,7 @@ impl Hasher for Sha256Hasher {
         self.0.update(bytes);
     }
 
-    /// Nobody asks for the short form.
+    /// The short form is not used.
     fn finish(&self) -> u64 {
         let digest = self.0.clone().finalize();
         digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))

@@ -1,8 +1,7 @@
-//! Where the bytes of components come from: files, servers, registries, and the store of what was fetched.
+//! The sources of components: files, servers, registries, and the store of fetched components.
 //!
-//! Whatever comes from outside is looked at before anything else is done with it: its digest, then its signature. The bytes
-//! that were looked at are the ones that are compiled. What has no digest of its own is not kept, and what is kept is
-//! looked at again each time it is used.
+//! Data from outside is verified before any other use: its digest, then its signature. The verified bytes are the ones that
+//! are compiled. A component without a digest is not stored, and a stored one is verified each time it is used.
 
 mod checksum;
 pub mod fault;
@@ -28,12 +27,12 @@ use crate::config::trust::TrustedKey;
 use crate::engine::component_file::ComponentKind;
 use crate::engine::fault::Fault;
 
-/// What a signature's file is called: the component's name and this.
+/// The suffix of a signature file, behind the component's name.
 const SIGNATURE_SUFFIX: &str = ".minisig";
-/// Bytes of a signature, which has four lines.
+/// The maximum size of a signature file, which has four lines.
 const SIGNATURE_BYTES_MAX: u64 = 64 << 10;
 
-/// Where one start, or one reload, has its components from.
+/// The sources of components for one start or reload.
 #[derive(Debug)]
 pub struct Sources<'a> {
     trust: &'a [TrustedKey],
@@ -41,20 +40,20 @@ pub struct Sources<'a> {
     store: Store,
 }
 
-/// The bytes of one component, which were looked at.
+/// A verified component.
 #[derive(Debug)]
 pub struct Component {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// Their digest.
     pub digest: Digest,
-    /// Whether they had to be fetched.
+    /// Whether it was fetched.
     pub is_fetched: bool,
-    /// The number of the key whose signature they have, where one is asked for.
+    /// The number of the key that has signed it, if a signature is required.
     pub signed_by: Option<String>,
 }
 
-/// Bytes that have their digest, and a signature if there is one at hand.
+/// Bytes with a verified digest, and their signature if there is one locally.
 struct Found {
     bytes: Vec<u8>,
     digest: Digest,
@@ -63,20 +62,20 @@ struct Found {
 }
 
 impl<'a> Sources<'a> {
-    /// By what `[host]` says.
+    /// The sources configured in `[host]`.
     pub fn of(host: &'a HostConfig) -> Sources<'a> {
         Sources { trust: &host.trust, fetcher: Fetcher::of(host), store: Store::of(host) }
     }
 
-    /// Whether what is fetched is kept.
+    /// Whether fetched components are stored.
     pub fn keeps(&self) -> bool {
         self.store.has_folder()
     }
 
-    /// The bytes of a component: from its file, from the store, or fetched now.
+    /// The bytes of a component: from its file, from the store, or fetched.
     ///
     /// # Errors
-    /// When they cannot be had, are not those that they must be, are not signed by a key that is trusted, or are no component.
+    /// When they cannot be fetched, have another digest, are not signed by a trusted key, or are not a component.
     pub fn component(&self, source: &ComponentSource) -> Result<Component, Fault> {
         let found = match &source.place {
             ComponentPlace::File(path) => self.of_file(path)?,
@@ -133,8 +132,8 @@ impl<'a> Sources<'a> {
         Some(Found { bytes, digest: wanted.clone(), signature, is_fetched: false })
     }
 
-    /// The same with a signature that is believed, where one is asked for: the one at hand or, where that is missing or
-    /// by nobody who is trusted, the one that its server has now.
+    /// Verifies the signature, if one is required: the local one or, if that is missing or of an untrusted key, the one that the
+    /// server has now.
     fn signed(
         &self,
         source: &ComponentSource,
@@ -172,7 +171,7 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Where the signature of a component is looked for, in words.
+/// The place of a component's signature, for messages.
 fn signature_place(source: &ComponentSource) -> String {
     match &source.place {
         ComponentPlace::File(_) | ComponentPlace::Https(_) => format!("{source}{SIGNATURE_SUFFIX}"),
@@ -182,7 +181,7 @@ fn signature_place(source: &ComponentSource) -> String {
     }
 }
 
-/// The file of a signature for a component's file.
+/// The path of the signature of a component's file.
 pub fn signature_path(component: &Path) -> std::path::PathBuf {
     let mut path = component.as_os_str().to_owned();
     path.push(SIGNATURE_SUFFIX);

@@ -1,4 +1,4 @@
-//! What instances of a plugin are made from.
+//! Templates: a linked component from which the instances of a plugin are created.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -29,44 +29,44 @@ pub enum ComponentEntry {
     WasiHttp(ComponentExportIndex),
 }
 
-/// The templates that a host serves, by the place of the plugin.
+/// The templates that a host serves, by the index of the plugin.
 #[derive(Debug, Clone, Default)]
 pub struct Templates(Arc<[Option<Arc<Template>>]>);
 
 impl Templates {
-    /// These, each at its place.
+    /// The templates, each at its index.
     pub fn new(templates: Vec<Option<Arc<Template>>>) -> Templates {
         Templates(templates.into())
     }
 
-    /// The one at a place.
+    /// The template with this index.
     pub fn get(&self, place: usize) -> Option<&Arc<Template>> {
         self.0.get(place)?.as_ref()
     }
 
-    /// Each of them.
+    /// All templates.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Template>> {
         self.0.iter().flatten()
     }
 
-    /// The plugins, each at its place.
+    /// The plugins, each at its index.
     pub fn plugins(&self) -> Vec<Option<Arc<Plugin>>> {
         let plugin = |template: &Option<Arc<Template>>| Some(template.as_ref()?.plugin.clone());
         self.0.iter().map(plugin).collect()
     }
 
-    /// How many places there are.
+    /// The number of indices.
     pub fn places(&self) -> usize {
         self.0.len()
     }
 }
 
-/// Every template that somebody has, those of earlier versions included. Clones are the same.
+/// Every template in use, those of earlier versions included. Clones share the list.
 #[derive(Debug, Clone, Default)]
 pub struct Versions(Arc<RwLock<Vec<Weak<Template>>>>);
 
 impl Versions {
-    /// These are served from now on.
+    /// Adds the templates that are served now.
     pub fn add(&self, templates: &Templates) {
         let mut all = self.0.write();
         all.retain(|known| 0 < known.strong_count());
@@ -77,7 +77,7 @@ impl Versions {
         }
     }
 
-    /// What the instances of a plugin are made from, as long as there are any.
+    /// The template of a plugin, as long as it is in use.
     pub fn of(&self, plugin: &Arc<Plugin>) -> Option<Arc<Template>> {
         let all = self.0.read();
         let templates = all.iter().filter_map(Weak::upgrade);
@@ -85,7 +85,7 @@ impl Versions {
         templates.next()
     }
 
-    /// Those that are left of earlier versions than the one that is served: the plugin of each.
+    /// The plugins of earlier versions that are still in use.
     pub fn earlier(&self, served: &Templates) -> Vec<Arc<Plugin>> {
         let all = self.0.read();
         let templates = all.iter().filter_map(Weak::upgrade);

@@ -14,18 +14,18 @@ pub struct Ticker {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a reactor tells the ticker when it enters a guest. Clones reach the same ticker.
+/// The reactors' handle of the ticker, used when they enter a guest. Clones share the ticker.
 #[derive(Debug, Clone)]
 pub struct Activity(Arc<TickerShared>);
 
-/// While it lives a guest may run, and the ticker does not sleep.
+/// While it exists a guest may run, and the ticker does not sleep.
 #[derive(Debug)]
 #[must_use = "the guest is measured while it lives"]
 pub struct Entered<'a>(&'a TickerShared);
 
 #[derive(Debug, Default)]
 struct TickerShared {
-    /// How many guests may be running now, in the low bits, and above them a number that grows with every entry.
+    /// The number of guests that may be running, in the low bits, and above them a counter of entries.
     entries: AtomicU64,
     /// Whether the thread sleeps until the next entry.
     parked: AtomicBool,
@@ -37,26 +37,26 @@ struct TickerShared {
 #[derive(Default)]
 struct WatchList(Mutex<Vec<Weak<dyn Watched>>>);
 
-/// Something that the ticker checks once a slice while a guest may run, and [`CLOSE_LOOKS_IN_A_SLICE`] times while one is in its
-/// first slice: waking a thread costs as much as many a call, and most guests have returned by the next look.
+/// An object that the ticker checks once a slice while a guest may run, and [`CLOSE_LOOKS_IN_A_SLICE`] times while a guest is
+/// in its first slice: waking a thread costs as much as many calls, and most guests have returned by the next check.
 pub trait Watched: Send + Sync {
-    /// Looks; whether it is to be looked at more closely. It is called on the ticker's thread, and must not wait.
+    /// Checks; returns whether it is to be checked more often. Called on the ticker's thread; must not block.
     fn look(&self) -> bool;
 }
 
-/// Looks in one slice, where a guest is watched closely.
+/// The number of checks per slice of a guest that is watched closely.
 pub const CLOSE_LOOKS_IN_A_SLICE: u32 = 2;
 
-/// Slices without any guest after which the ticker goes to sleep. Waking it costs a system call, so it
-/// lingers a little over the gaps of a busy loop.
+/// The number of slices without any guest after which the ticker sleeps. Waking it costs a system call, so it stays awake
+/// over the short gaps of a busy loop.
 const IDLE_SLICES: u32 = 20;
 
-/// One more guest that runs: there is one for each thread at most.
+/// Adds one running guest: there is at most one for each thread.
 const RUNNING: u64 = 1;
-/// One more entry. Their number may wrap around: all that is asked is whether it is another one.
+/// Adds one entry. The counter may wrap around: only a change of it matters.
 const ENTRY: u64 = 1 << 16;
 
-/// How long no guest has run.
+/// The time without a running guest.
 #[derive(Debug, Default)]
 struct Idle {
     seen: u64,
@@ -64,8 +64,8 @@ struct Idle {
 }
 
 impl Idle {
-    /// Another slice has passed. A guest that still runs is no idleness, however long ago it was entered: its thread may
-    /// have had to wait for a core, and its slice begins when it gets one.
+    /// Counts another slice. A guest that still runs is not idleness, however long ago it was entered: its thread may have waited
+    /// for a core, and its slice begins when it gets one.
     fn has_passed(&mut self, entries: u64) {
         let idle = entries == self.seen && entries.is_multiple_of(ENTRY);
         self.slices = if idle { self.slices + 1 } else { 0 };
@@ -85,12 +85,12 @@ impl Ticker {
         let thread = std::thread::Builder::new()
             .name("ticker".into())
             .spawn(move || of_thread.run(&engine, slice))?;
-        // Before any guest is entered, so that `enter` always finds it.
+        // Set before any guest is entered, so that `enter` always finds it.
         let _ = shared.thread.set(thread.thread().clone());
         Ok(Ticker { shared, thread: Some(thread) })
     }
 
-    /// What reactors hold.
+    /// The handle for reactors.
     pub fn activity(&self) -> Activity {
         Activity(self.shared.clone())
     }
@@ -123,13 +123,13 @@ impl std::fmt::Debug for WatchList {
 }
 
 impl Activity {
-    /// Has the ticker check this for as long as it lives.
+    /// Adds an object to be checked for as long as it lives.
     pub fn watch(&self, watched: Weak<dyn Watched>) {
         self.0.watched.0.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
     }
 
-    /// To be called before each entry into a guest and each resumption; what it answers is held until the guest has
-    /// returned or is suspended.
+    /// To be called before each entry into a guest and each resumption; the result is held until the guest has returned or is
+    /// suspended.
     pub fn enter(&self) -> Entered<'_> {
         // Sequentially consistent on both sides: either the ticker sees the entry before it parks, or this
         // sees that it has parked.
@@ -156,7 +156,7 @@ impl TickerShared {
         let step = slice / CLOSE_LOOKS_IN_A_SLICE;
         let (mut closely, mut steps) = (false, 0);
         while !self.stop.load(Ordering::SeqCst) {
-            // Up to the next slice, or to the next look.
+            // Until the next slice, or the next check.
             let slept = if closely { 1 } else { CLOSE_LOOKS_IN_A_SLICE - steps };
             std::thread::sleep(step * slept);
             closely = self.watched.look();

@@ -1,4 +1,4 @@
-//! How a guest ended that did not end by itself, how far it had come, and the limit behind that.
+//! How a guest was ended, how far it had come, and the limit that caused it.
 
 use crate::config::bound::Limit;
 use crate::config::limits;
@@ -8,32 +8,32 @@ use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
 use crate::log::trap;
 
-/// How a guest ended.
+/// How a guest was ended.
 pub struct Trapped {
     /// The engine's error, with the guest's backtrace.
     pub error: wasmtime::Error,
-    /// The limit behind it.
+    /// The limit that it has reached.
     pub limit: Option<Limit>,
     /// How far it had come.
     pub stage: Stage,
-    /// The last that it has said.
+    /// The last line of its output.
     pub last_words: Option<GuestText>,
 }
 
 /// How far an instance had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// There was no room for it: the host's affair, and not what the guest did.
+    /// There was no room for it, which is not the guest's fault.
     Room,
-    /// It could not be made.
+    /// It could not be created.
     Make,
-    /// It was made, and what it exports does not have the contract's types.
+    /// It was created, and an export does not have the contract's type.
     Fit,
     /// It ran.
     Run,
 }
 
-/// Why there is no instance: the guest's own start, or a lack of room that is none of its doing.
+/// Why an instance could not be created: its own start function, or a lack of room.
 pub(super) fn unmade(state: &HostState, error: wasmtime::Error) -> Trapped {
     if state.memory.refused == Some(Refused::TenantMemory) {
         return Trapped {
@@ -55,7 +55,7 @@ pub(super) fn unmade(state: &HostState, error: wasmtime::Error) -> Trapped {
     Trapped { error, limit, stage: Stage::Make, last_words: state.last_words() }
 }
 
-/// Whether the engine's pool or the system had nothing left.
+/// Whether the engine's pool or the system was exhausted.
 fn is_lack_of_room(error: &wasmtime::Error) -> bool {
     error.is::<wasmtime::PoolConcurrencyLimitError>()
         || error
@@ -63,7 +63,7 @@ fn is_lack_of_room(error: &wasmtime::Error) -> bool {
             .any(|cause| cause.is::<rustix::io::Errno>() || cause.is::<std::io::Error>())
 }
 
-/// Which limit the guest ran into before it trapped.
+/// The limit that the guest had reached before it trapped.
 pub(super) fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option<Limit> {
     if let Some(ended) = error.downcast_ref::<CallEnded>() {
         return ended.bound().map(Limit::Of);
@@ -75,16 +75,16 @@ pub(super) fn limit_behind(state: &HostState, error: &wasmtime::Error) -> Option
     }
 }
 
-/// Which limit of one call to the host ended it.
+/// The limit of one host call that was reached.
 fn limit_of_call(state: &HostState, error: &wasmtime::Error) -> Option<Limit> {
     use wasmtime::component::ResourceTableError;
-    // The engine has no types for these; tests of the suite notice when its words change.
+    // The engine has no types for these errors; tests of the suite detect a change of their text.
     const TOO_MUCH: &str = "fuel allocated for hostcalls";
     const TOO_MANY: &str = "store handle limit exceeded";
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
         return Some(Limit::Of(state.bound_of_handles()));
     }
-    // Not the whole chain: the backtrace is in it, with names of any length.
+    // Not the whole chain, which contains the backtrace with names of any length.
     let cause = trap::cause(error);
     let says = |words| cause.as_str().contains(words);
     if says(TOO_MANY) {
@@ -93,7 +93,7 @@ fn limit_of_call(state: &HostState, error: &wasmtime::Error) -> Option<Limit> {
     says(TOO_MUCH).then_some(Limit::Of(&limits::CALL_BYTES))
 }
 
-/// Which limit of memory was refused last.
+/// The memory limit that has refused an allocation last.
 pub(super) fn refused_memory(state: &HostState) -> Option<Limit> {
     let bound = match state.memory.refused? {
         Refused::Memory => &limits::MEMORY,

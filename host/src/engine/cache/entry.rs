@@ -1,16 +1,16 @@
-//! One entry of the compile cache as bytes: what it was made of, the compiled component, a digest over all of it.
+//! One entry of the compile cache as bytes: its key, the compiled component, a digest of both.
 
 use sha2::{Digest, Sha256};
 
 /// Bytes of a digest.
 pub(in crate::engine) const DIGEST_BYTES: usize = 32;
 
-/// The first bytes of an entry. The number is that of this layout.
+/// The first bytes of an entry, with the version of this layout.
 const MAGIC: &[u8; 24] = b"sandloop compiled code 2";
-/// Magic, the two digests of the key, how long the artefact is.
+/// Magic, the two digests of the key, the length of the artefact.
 const HEAD_BYTES: usize = MAGIC.len() + 2 * DIGEST_BYTES + size_of::<u64>();
 
-/// What an entry is the compiled form of.
+/// The key of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::engine) struct EntryKey {
     /// SHA-256 of the component.
@@ -19,19 +19,19 @@ pub(in crate::engine) struct EntryKey {
     pub settings: [u8; DIGEST_BYTES],
 }
 
-/// What names end with.
+/// The extension of the names.
 const SUFFIX: &str = ".compiled";
-/// Bytes of the settings' digest that are in a name; the entry has all of them.
+/// The number of bytes of the settings' digest in a name; the entry has the whole digest.
 const NAMED_BYTES: usize = 8;
 
 impl EntryKey {
-    /// The name of its file: the component's hash, as `sha256sum` shows it, and the beginning of the settings'.
+    /// The name of the file: the component's hash, as `sha256sum` prints it, and the beginning of the settings' digest.
     pub(super) fn file_name(&self) -> String {
         format!("{}-{}{SUFFIX}", hex(&self.component), hex(&self.settings[..NAMED_BYTES]))
     }
 }
 
-/// Whether a file is called as entries are.
+/// Whether a name is that of an entry.
 pub(super) fn is_file_name(name: &str) -> bool {
     let length = 2 * (DIGEST_BYTES + NAMED_BYTES) + 1;
     name.strip_suffix(SUFFIX).is_some_and(|stem| {
@@ -39,12 +39,12 @@ pub(super) fn is_file_name(name: &str) -> bool {
     })
 }
 
-/// Bytes as two small hexadecimal digits each.
+/// Bytes in lower-case hexadecimal.
 pub(in crate::engine) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What stands before and after the artefact in its entry.
+/// The header and the trailer of the artefact's entry.
 pub(super) fn frame(key: &EntryKey, artefact: &[u8]) -> (Vec<u8>, [u8; DIGEST_BYTES]) {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     head.extend_from_slice(MAGIC);
@@ -55,10 +55,10 @@ pub(super) fn frame(key: &EntryKey, artefact: &[u8]) -> (Vec<u8>, [u8; DIGEST_BY
     (head, digest.into())
 }
 
-/// The artefact in `bytes`, if they are an entry of this key, whole and unchanged.
+/// The artefact in `bytes`, if they are an intact entry of this key.
 ///
 /// # Errors
-/// What is wrong, for the log.
+/// The damage, for the log.
 pub(super) fn artefact<'a>(key: &EntryKey, bytes: &'a [u8]) -> Result<&'a [u8], &'static str> {
     let Some((head, rest)) = bytes.split_at_checked(HEAD_BYTES) else { return Err("too short") };
     let Some((artefact, digest)) = rest.split_last_chunk::<DIGEST_BYTES>() else {

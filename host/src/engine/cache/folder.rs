@@ -1,7 +1,7 @@
-//! A folder of a cache: whether it may be believed, and its files, read and written whole.
+//! The folder of a cache: whether it can be trusted, and its files, which are read and written as a whole.
 //!
-//! What stands in that of the compile cache is native code that the host runs. So nobody but this user and root may be able to put a file
-//! there, and a file is opened once: what was looked at is what is used.
+//! The files of the compile cache are native code that the host executes. So only this user and root may be able to create
+//! a file there, and a file is opened once: the checked bytes are those that are used.
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -21,13 +21,13 @@ use rustix::io::Errno;
 
 use crate::base::os;
 
-/// An entry that is larger is none: the largest components compile to a tenth of it.
+/// The maximum size of an entry: the largest components compile to a tenth of it.
 const ENTRY_BYTES_MAX: u64 = 2 << 30;
-/// Mode bits with which somebody else may write.
+/// The mode bits that let other users write.
 const OTHERS_WRITE: u32 = 0o022;
-/// Between the name of an entry and what makes a half-written file's name its own.
+/// Separates the name of an entry from the unique part in the name of an unfinished file.
 const UNFINISHED: &str = ".writing-";
-/// A half-written file that is older than the newest entry by this was left by a host that was killed.
+/// An unfinished file that is older than the newest entry by this was left behind by a killed host.
 const LEFT_SECONDS: i64 = 3600;
 
 /// An open folder that only this user and root can write to.
@@ -37,7 +37,7 @@ pub(in crate::engine) struct Folder {
     handle: OwnedFd,
 }
 
-/// Why a folder is not used: the cause and the remedy.
+/// Why a folder cannot be used: the cause and the remedy.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Unusable(String);
 
@@ -47,17 +47,17 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// Why there is no file to look into.
+/// Why a file cannot be read.
 #[derive(Debug)]
 pub(in crate::engine) enum Missing {
-    /// Nothing is there.
+    /// It does not exist.
     Absent,
-    /// What is there is not a file that may be believed.
+    /// It is not a file that can be trusted.
     Unfit(String),
 }
 
 impl Folder {
-    /// Opens the folder, which is made, for this user alone, where there is none.
+    /// Opens the folder; creates it, for this user only, if it does not exist.
     pub(in crate::engine) fn open(path: &Path) -> Result<Folder, Unusable> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| Unusable(format!("it cannot be made: {error}; name another folder")))?;
@@ -77,19 +77,19 @@ impl Folder {
         }
     }
 
-    /// Where a file of it is, for the log.
+    /// The path of a file in it, for the log.
     pub(in crate::engine) fn path_of(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// A whole file, as it is now, and its handle.
+    /// Reads a file; returns its contents and its handle.
     pub(in crate::engine) fn read(&self, name: &str) -> Result<(Vec<u8>, File), Missing> {
         let unfit = |error: Errno| match error {
             Errno::NOENT => Missing::Absent,
             Errno::LOOP => Missing::Unfit("a symbolic link".to_owned()),
             error => Missing::Unfit(error.to_string()),
         };
-        // Whoever opens a pipe would wait for its other end.
+        // Opening a pipe would block until its other end is opened.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let handle = openat(&self.handle, name, flags, Mode::empty()).map_err(unfit)?;
         let stat = fstat(&handle).map_err(unfit)?;
@@ -118,17 +118,17 @@ impl Folder {
         Ok((bytes, file))
     }
 
-    /// Writes a file whole or not at all, in the place of whatever stands there.
+    /// Replaces a file atomically.
     ///
     /// # Errors
-    /// When the system refuses; then everything is as it was.
+    /// When the system refuses; then nothing has changed.
     pub(in crate::engine) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let unfinished = format!("{name}{UNFINISHED}{}-{number}", std::process::id());
         let written = self.write_new(&unfinished, parts).and_then(|()| self.put(&unfinished, name));
         if written.is_err() {
-            // It may not even have been made.
+            // The file may not have been created.
             let _ = unlinkat(&self.handle, &unfinished, AtFlags::empty());
         }
         written
@@ -146,7 +146,7 @@ impl Folder {
             }
             handle => handle?,
         };
-        // Whatever the umask has left of it.
+        // Independent of the umask.
         rustix::fs::fchmod(&handle, mode)?;
         let mut file = File::from(handle);
         parts.iter().try_for_each(|part| file.write_all(part))
@@ -155,7 +155,7 @@ impl Folder {
     fn put(&self, unfinished: &str, name: &str) -> io::Result<()> {
         let rename = || renameat(&self.handle, unfinished, &self.handle, name);
         match rename() {
-            // A file does not take the place of a folder by itself.
+            // Renaming a file does not replace a folder.
             Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
                 std::fs::remove_dir_all(self.path_of(name))?;
                 Ok(rename()?)
@@ -164,14 +164,14 @@ impl Folder {
         }
     }
 
-    /// Notes that an entry was used now. Where that cannot be written, it counts as older than it is.
+    /// Sets the time of last use of an entry. If that fails, the entry counts as older than it is.
     pub(in crate::engine) fn touch(&self, file: &File) {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
     }
 
-    /// Removes what was used longest ago, except for what is in `kept`, until the entries have at most `bytes_max`;
-    /// and what killed hosts have left half-written.
+    /// Removes the least recently used entries, except those in `kept`, until the rest have at most `bytes_max`; removes
+    /// unfinished files of killed hosts, too.
     ///
     /// # Errors
     /// When the folder cannot be listed.
@@ -210,7 +210,7 @@ impl Folder {
         Ok(())
     }
 
-    /// What is called so, unless it is a folder or has a name of somebody else's.
+    /// The file with this name, unless it is a folder or does not belong to the cache.
     fn file(&self, name: &CStr) -> Option<(String, Stat)> {
         let stat = statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
@@ -225,13 +225,13 @@ impl Folder {
     }
 }
 
-/// Who else could have written something.
+/// Who else could write.
 enum Stranger {
     Owner(u32),
     Writers(u32),
 }
 
-/// Whether anybody but this user and root could write there.
+/// Whether anybody but this user and root could write to it.
 fn strangers(stat: &Stat) -> Option<Stranger> {
     let own = rustix::process::geteuid().as_raw();
     if stat.st_uid != own && stat.st_uid != 0 {

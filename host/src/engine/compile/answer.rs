@@ -1,19 +1,19 @@
-//! What the process that compiles writes to its standard output: one byte, a length, the code or the words.
+//! The output of the compiling process: one byte, a length, then the code or a text.
 
 use std::io::{self, Write};
 
 use super::artefact::Artefact;
 
-/// What became of a component.
+/// The result of compiling a component.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CompilerAnswer {
     /// The code.
     Made(Artefact),
-    /// It is not a component: why.
+    /// It is not a component, for this reason.
     Invalid(Vec<u8>),
-    /// It is one only with proposals that the engine does not take: their names, with commas.
+    /// It needs proposals that the engine does not support: their names, separated by commas.
     Proposals(Vec<u8>),
-    /// There was not enough memory, said by the engine itself.
+    /// The engine has reported that memory is exhausted.
     NoMemory,
 }
 
@@ -25,10 +25,10 @@ const NO_MEMORY: u8 = b'm';
 pub(super) const HEAD_BYTES: usize = 1 + size_of::<u64>();
 
 impl CompilerAnswer {
-    /// Writes it.
+    /// Writes the answer.
     ///
     /// # Errors
-    /// When nobody reads any more.
+    /// When the reader has gone.
     pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let (kind, body): (u8, &[u8]) = match self {
             CompilerAnswer::Made(artefact) => (MADE, artefact.bytes()),
@@ -42,7 +42,7 @@ impl CompilerAnswer {
         to.flush()
     }
 
-    /// Reads a whole one; none where it is cut short or is none.
+    /// Parses an answer; none if it is truncated or malformed.
     pub(super) fn read(mut bytes: Vec<u8>) -> Option<CompilerAnswer> {
         let (head, body) = bytes.split_at_checked(HEAD_BYTES)?;
         let (kind, length) = head.split_first()?;

@@ -1,9 +1,8 @@
-//! The inside of the process that compiles one component: bounded first, then the component from standard input, then
-//! the answer to standard output.
+//! The inside of the process that compiles one component: it sets its limits, reads the component from standard input, and
+//! writes the answer to standard output.
 //!
-//! Compiling, and what is done of it to count instances or to name proposals, is the only work on a component whose
-//! price its author sets freely: some hundred kilobytes can ask for gigabytes and minutes. So it is done where the
-//! system can put an end to it.
+//! Compiling, counting instances and finding proposals are the only work on a component whose cost its author can choose: a
+//! few hundred kilobytes can need gigabytes and minutes. So the work is done in a process that the system can end.
 
 use std::io::{self, Read};
 
@@ -18,14 +17,14 @@ use crate::engine::proposals;
 use crate::engine::settings::CodeSettings;
 use crate::log::trap;
 
-/// What is left, past its time, to a process that does not end by itself.
+/// The seconds beyond its CPU time after which the process is killed.
 const GRACE_SECONDS: u64 = 2;
 
-/// Compiles what standard input holds for engines with these settings, with at most `memory` bytes and `seconds` of CPU
-/// time, for the process `parent`. The answer goes to standard output.
+/// Compiles the component on standard input for engines with these settings, with at most `memory` bytes and `seconds` of
+/// CPU time, for the process `parent`. The answer goes to standard output.
 ///
 /// # Errors
-/// When the process cannot be bounded, or nobody reads the answer.
+/// When the limits cannot be set, or the reader of the answer has gone.
 pub fn compile(settings: CodeSettings, memory: u64, seconds: u64, parent: u32) -> io::Result<()> {
     bound(memory, seconds, parent)?;
     let mut component = Vec::new();
@@ -34,22 +33,22 @@ pub fn compile(settings: CodeSettings, memory: u64, seconds: u64, parent: u32) -
 }
 
 fn bound(memory: u64, seconds: u64, parent: u32) -> io::Result<()> {
-    // Whoever waits for the answer is gone: so is the reason to go on.
+    // Without its parent the answer is useless.
     os::end_with_parent()?;
     let own_parent = getppid().map(|pid| pid.as_raw_nonzero().get());
     if own_parent.and_then(|pid| u32::try_from(pid).ok()) != Some(parent) {
         return Err(io::Error::other("the host has ended"));
     }
-    // Where the system itself runs out of memory, this process is the one to go. It may not know the file.
+    // If the system runs out of memory, this process is to be killed first. The file may not exist.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     lower(Resource::Data, memory, 0)?;
-    // At the first the system sends SIGXCPU, which says what it was; at the second it is merciless.
+    // At the soft limit the system sends SIGXCPU, which identifies the cause; at the hard limit, SIGKILL.
     lower(Resource::Cpu, seconds, GRACE_SECONDS)?;
-    // A dump of the compiler is of no use to an operator.
+    // A core dump of the compiler is useless to an operator.
     lower(Resource::Core, 0, 0)
 }
 
-/// Sets a limit, and the hard one a bit above it; never above what is set already.
+/// Sets a soft limit, and the hard one `grace` above it; neither is raised.
 fn lower(resource: Resource, limit: u64, grace: u64) -> io::Result<()> {
     let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
     let (current, maximum) = (most.min(limit), most.min(limit.saturating_add(grace)));
@@ -57,7 +56,7 @@ fn lower(resource: Resource, limit: u64, grace: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// What becomes of a component.
+/// Compiles a component.
 pub(super) fn answer(settings: CodeSettings, component: &[u8]) -> CompilerAnswer {
     let compiled =
         Engine::new(&settings.config()).and_then(|engine| engine.precompile_component(component));
@@ -80,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// The least that is a component.
+    /// The smallest component.
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
     #[test]

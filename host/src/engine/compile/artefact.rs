@@ -1,14 +1,13 @@
-//! What a component becomes: what one instance of it takes, and its code. The compiler answers with it, and the cache
-//! keeps it.
+//! A compiled component: the footprint of an instance, and the code. The compiler returns it, and the cache stores it.
 
 use crate::engine::footprint::{FOOTPRINT_BYTES, Footprint};
 
-/// A footprint and code, as one piece.
+/// A footprint and code, in one buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Artefact {
-    /// What was counted.
+    /// The footprint.
     pub footprint: Footprint,
-    /// The footprint, written, and the code.
+    /// The encoded footprint, followed by the code.
     bytes: Vec<u8>,
 }
 
@@ -17,18 +16,18 @@ impl Artefact {
         Artefact { footprint, bytes: [&footprint.to_bytes()[..], code].concat() }
     }
 
-    /// Reads one; none where it is too short for a footprint.
+    /// Parses an artefact; none if it is too short for a footprint.
     pub(super) fn read(bytes: Vec<u8>) -> Option<Artefact> {
         let footprint = Footprint::from_bytes(bytes.first_chunk()?);
         Some(Artefact { footprint, bytes })
     }
 
-    /// All of it.
+    /// The footprint and the code.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The code alone.
+    /// The code.
     pub(super) fn code(&self) -> &[u8] {
         &self.bytes[FOOTPRINT_BYTES..]
     }

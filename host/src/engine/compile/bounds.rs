@@ -1,4 +1,4 @@
-//! What a process may use to compile one component, and how it is told.
+//! The limits of a process that compiles one component, and how they are passed to it.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::config::model::HostConfig;
 
-/// The command of `sandloop` that compiles what it is given: nobody types it.
+/// The internal command of `sandloop` that compiles its input.
 pub const COMMAND: &str = "compile-apart";
 
-/// What a process may use to compile one component.
+/// The limits of a process that compiles one component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes of memory.
@@ -19,7 +19,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Those of `[host]`.
+    /// The limits in `[host]`.
     pub fn of(host: &HostConfig) -> Bounds {
         Bounds { memory: host.limits.compile_memory, time: host.limits.compile_time }
     }

@@ -1,4 +1,4 @@
-//! The outside of one process that compiles: its pipes, its bounds, and how it ended.
+//! The outside of a process that compiles: its pipes, its limits, and how it has ended.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -19,39 +19,39 @@ use crate::clock::Moment;
 use crate::engine::settings::CodeSettings;
 use crate::log::text::GuestText;
 
-/// How long a compilation takes before the operator is told of it.
+/// The time after which a compilation is logged.
 pub(super) const TELL_AFTER: Duration = Duration::from_secs(1);
-/// A process that is not done this long after it could have used its CPU time waits for something that does not come.
+/// How long after its CPU time could have been used up a process is taken to hang.
 const WAIT_MAX: Duration = Duration::from_secs(30 * 60);
-/// What a process that fails has to say is kept up to here.
+/// The maximum bytes of error output that are kept of a process that fails.
 const WORDS_MAX: usize = 4 << 10;
-/// Bytes that are read from a pipe at once.
+/// The bytes read from a pipe at once.
 const CHUNK_BYTES: usize = 64 << 10;
-/// What the dynamic linker needs to find the host's libraries again; nothing else of the environment concerns a
-/// compiler, and some of it is secret.
+/// The variables by which the dynamic linker finds the host's libraries; the compiler needs nothing else of the environment,
+/// parts of which are secret.
 const KEPT_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
-/// How many threads a compiler has.
+/// The variable with the number of threads of a compiler.
 const THREADS: &str = "RAYON_NUM_THREADS";
 
-/// A component that is to be compiled.
+/// A component to compile.
 #[derive(Debug)]
 pub(super) struct CompileJob<'a> {
-    /// Which it is, for whoever wants to know what came of it.
+    /// Identifies the job in its result.
     pub number: usize,
-    /// Whose it is, for the log.
+    /// The name of its plugin, for the log.
     pub plugin: &'a str,
     /// The component.
     pub component: &'a [u8],
 }
 
-/// A process that compiles. Dropping it ends it.
+/// A process that compiles. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct CompilerProcess<'a> {
     pub job: CompileJob<'a>,
     bounds: Bounds,
     process: Child,
     input: Option<ChildStdin>,
-    /// What it has not been given yet.
+    /// The part of the component that was not written yet.
     rest: &'a [u8],
     output: Option<ChildStdout>,
     answer: Vec<u8>,
@@ -62,7 +62,7 @@ pub(super) struct CompilerProcess<'a> {
 }
 
 impl<'a> CompilerProcess<'a> {
-    /// Starts a process of this program, with `threads` threads.
+    /// Starts a child process of this program, with `threads` threads.
     ///
     /// # Errors
     /// When the system refuses.
@@ -84,7 +84,7 @@ impl<'a> CompilerProcess<'a> {
             .envs(KEPT_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .env(THREADS, threads.to_string())
             .current_dir("/")
-            // A terminal's Ctrl-C is for the host, which decides.
+            // A terminal's Ctrl-C is for the host, which decides about its children.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -113,7 +113,7 @@ impl<'a> CompilerProcess<'a> {
         Ok(compiler)
     }
 
-    /// The ends of its pipes that are still open.
+    /// The open ends of its pipes.
     pub(super) fn pipes(&self) -> impl Iterator<Item = PollFd<'_>> {
         [
             self.input.as_ref().map(|pipe| (pipe.as_fd(), PollFlags::OUT)),
@@ -125,14 +125,14 @@ impl<'a> CompilerProcess<'a> {
         .map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags))
     }
 
-    /// How long it needs no turn as long as its pipes are quiet.
+    /// The time until the next turn if no pipe has an event.
     pub(super) fn next(&self, now: Moment) -> Duration {
         let age = now.since(self.begun);
         let until = if self.is_told { deadline(self.bounds) } else { TELL_AFTER };
         until.saturating_sub(age)
     }
 
-    /// Moves what can be moved. Gives the result when there is one.
+    /// Reads and writes what is possible without blocking. Returns the result when it is complete.
     pub(super) fn turn(&mut self, now: Moment) -> Option<Result<Artefact, CompileFault>> {
         self.give();
         let memory = usize::try_from(self.bounds.memory).unwrap_or(usize::MAX);
@@ -157,7 +157,7 @@ impl<'a> CompilerProcess<'a> {
         None
     }
 
-    /// Hands over as much of the component as the pipe takes.
+    /// Writes as much of the component as the pipe takes.
     fn give(&mut self) {
         while let Some(input) = &mut self.input {
             match input.write(self.rest) {
@@ -165,13 +165,13 @@ impl<'a> CompilerProcess<'a> {
                 Ok(count) => self.rest = &self.rest[count..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // It has ended: its other pipes say how.
+                // The process has ended: its other pipes have the reason.
                 Err(_) => self.input = None,
             }
         }
     }
 
-    /// What it has left behind. Both pipes are at their end, so that it has ended, or it is no compiler of ours.
+    /// The result. Both pipes are closed, so the process has ended, or it is not a compiler.
     fn result(&mut self) -> Result<Artefact, CompileFault> {
         match CompilerAnswer::read(std::mem::take(&mut self.answer)) {
             Some(answer) => outcome(answer, self.bounds.memory),
@@ -179,9 +179,9 @@ impl<'a> CompilerProcess<'a> {
         }
     }
 
-    /// Why it has not answered.
+    /// Why the process has not answered.
     fn end(&mut self) -> Unfinished {
-        // A dead process keeps its first verdict.
+        // Killing a dead process does not change its exit status.
         let _ = self.process.kill();
         let words = String::from_utf8_lossy(&self.words);
         if says_no_memory(&words) {
@@ -206,13 +206,13 @@ impl<'a> CompilerProcess<'a> {
 
 impl Drop for CompilerProcess<'_> {
     fn drop(&mut self) {
-        // Both fail only where it has been waited for.
+        // Both fail only if the process has been waited for.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// What an answer says, of a compiler that may use `memory` bytes.
+/// The result of an answer, of a compiler that may use `memory` bytes.
 pub(super) fn outcome(answer: CompilerAnswer, memory: u64) -> Result<Artefact, CompileFault> {
     match answer {
         CompilerAnswer::Made(artefact) => Ok(artefact),
@@ -227,29 +227,29 @@ pub(super) fn outcome(answer: CompilerAnswer, memory: u64) -> Result<Artefact, C
     }
 }
 
-/// CPU time as the system counts it, rounded up.
+/// CPU time in the system's unit, rounded up.
 fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(0 < time.subsec_nanos())
 }
 
-/// When a process is ended whatever it does.
+/// The time limit after which a process is killed.
 fn deadline(bounds: Bounds) -> Duration {
     bounds.time.saturating_add(WAIT_MAX)
 }
 
-/// The words of Rust's allocator, of the thread pool and of the system.
+/// Whether these are the error texts of Rust's allocator, of the thread pool or of the system for a lack of memory.
 fn says_no_memory(words: &str) -> bool {
     let phrases = ["memory allocation of", "Cannot allocate memory", "out of memory"];
     phrases.iter().any(|phrase| words.contains(phrase))
 }
 
-/// Reads what a pipe holds, up to `most` and one chunk; at its end it is closed.
+/// Reads from a pipe, up to `most` and one chunk; closes it at its end.
 fn take<P: Read>(pipe: &mut Option<P>, into: &mut Vec<u8>, most: usize) {
     let mut chunk = [0; CHUNK_BYTES];
     while let Some(open) = pipe {
         match open.read(&mut chunk) {
             Ok(0) => *pipe = None,
-            // The rest of what is too much is read and forgotten, so that nobody waits for a full pipe.
+            // Excess output is read and dropped, so that the process does not block at a full pipe.
             Ok(_) if most < into.len() => return,
             Ok(count) => into.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,4 +1,4 @@
-//! Why there is no code of a component.
+//! Why compiling a component failed.
 
 use crate::log::text::GuestText;
 use std::fmt;
@@ -9,20 +9,20 @@ use crate::config::limits::{COMPILE_MEMORY, COMPILE_TIME};
 /// Why a component was not compiled.
 #[derive(Debug, Clone)]
 pub enum CompileFault {
-    /// The compiler says that it is not a component.
+    /// The compiler has found that it is not a component.
     Invalid(GuestText),
-    /// It is one only with proposals that the engine does not take.
+    /// It needs proposals that the engine does not support.
     Proposals(Vec<String>),
-    /// The compiler came to no end.
+    /// The compiler has not finished.
     Unfinished(Unfinished),
 }
 
-/// Why the compiler came to no end. It costs the plugin its start, and nobody else's.
+/// Why the compiler has not finished. Only this plugin is left out.
 #[derive(Debug, Clone)]
 pub enum Unfinished {
-    /// It would have taken more memory than this, in bytes.
+    /// It needed more memory than this, in bytes.
     Memory(u64),
-    /// It would have taken more CPU time than this.
+    /// It needed more CPU time than this.
     Time(Duration),
     /// Its process ended by itself.
     Ended(GuestText),

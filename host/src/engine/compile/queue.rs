@@ -1,4 +1,4 @@
-//! What waits to be compiled: as many at once as there are cores, each in a process of its own.
+//! The queue of compilations: as many at once as there are cores, each in a child process.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,19 +12,18 @@ use super::fault::{CompileFault, Unfinished};
 use crate::clock::{Clock, Moment};
 use crate::engine::settings::CodeSettings;
 
-/// What came of a job.
+/// The result of a job.
 #[derive(Debug)]
 pub(super) struct Done {
     /// [`CompileJob::number`].
     pub number: usize,
     /// What became of it.
     pub result: Result<Artefact, CompileFault>,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
 }
 
-/// Compiles each component in a process of its own, as many at once as there are cores, and hands over each result
-/// as it comes.
+/// Compiles each component in a child process, as many at once as there are cores, and passes on each result as it comes.
 pub(super) fn compile(
     program: &Path,
     settings: CodeSettings,
@@ -69,12 +68,12 @@ pub(super) fn compile(
     }
 }
 
-/// Waits until one of them can go on, is to be told about, or is over time.
+/// Waits until a process has an event, is to be logged, or has exceeded its time.
 fn wait(running: &[CompilerProcess<'_>], now: Moment) {
     let next = running.iter().map(|one| one.next(now)).min().unwrap_or_default();
     let mut pipes: Vec<PollFd<'_>> = running.iter().flat_map(CompilerProcess::pipes).collect();
-    // Rounded up, so that it is over when it is over.
+    // Rounded up, so that the deadline has passed when `poll` returns.
     let timeout = Timespec::try_from(next + Duration::from_millis(1)).ok();
-    // Interrupted or not, everyone has a turn.
+    // Also after an interrupt every process gets a turn.
     let _ = poll(&mut pipes, timeout.as_ref());
 }

@@ -1,5 +1,5 @@
-//! What each event means to a component that serves HTTP by `wasi:http`: the host has its connections, and the guest is called
-//! with one request after the other.
+//! The events of a component that serves HTTP by `wasi:http`: the host owns its connections, and the guest is called with one
+//! request after the other.
 
 use wasmtime::component::{Resource, TypedFunc};
 
@@ -15,7 +15,7 @@ pub(super) type HandleRequest =
     TypedFunc<(Resource<IncomingRequest>, Resource<ResponseOutparam>), ()>;
 
 impl Sandbox {
-    /// Tells the host's server, and by it the guest, one event.
+    /// Delivers one event to the host's HTTP server, which calls the guest.
     pub(super) fn perform_http(
         &mut self,
         handle: HandleRequest,
@@ -40,24 +40,24 @@ impl Sandbox {
                 return Ok(Outcome::Drains(state.http_drain(*connection)));
             }
             Event::Unbind { connection, .. } => state.http_closed(*connection),
-            // Requests come on streams.
+            // HTTP uses streams only.
             Event::Datagram { connection, .. } => state.http_close(*connection),
             Event::Start => state.running = true,
             Event::Stopped => state.running = false,
-            // It exports nothing that these would call.
+            // The component has no export for these.
             _ => {}
         }
         Ok(Outcome::Done)
     }
 
-    /// Puts a new instance in the place of the one that has answered: what was made for one request need not know how to answer
-    /// another, as with `wasmtime serve` and in Spin. The host's side goes on.
+    /// Replaces the instance that has answered by a new one: a component may be written for a single request, as with
+    /// `wasmtime serve` and in Spin. The host's state stays.
     fn renew(&mut self) -> wasmtime::Result<HandleRequest> {
         let state = self.store.data();
         let blank = HostState::new(state.plugin.clone(), state.env.clone());
         let mut store = Sandbox::store(&self.template, blank);
         std::mem::swap(store.data_mut(), self.store.data_mut());
-        // The old instance gives back its place in the pool before the new one takes one.
+        // The old instance releases its slot in the pool before the new one takes one.
         self.store = store;
         let state = self.store.data_mut();
         let least = state.plugin.least_memory;
@@ -71,7 +71,7 @@ impl Sandbox {
         Ok(handle)
     }
 
-    /// Has the guest answer the request that becomes whole with these bytes. Those behind it have events of their own.
+    /// Has the guest answer the request that these bytes complete. Later requests have their own events.
     fn serve(
         &mut self,
         handle: HandleRequest,

@@ -1,4 +1,4 @@
-//! Digests of bytes.
+//! SHA-256 digests.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Why a component cannot be had from where it is said to be.
+//! Why a component cannot be fetched or used.
 
 use std::fmt;
 use std::io;
@@ -9,60 +9,60 @@ use crate::config::limits;
 use crate::config::units;
 use crate::engine::fault::Fault;
 
-/// Why a component cannot be had. Its text is the cause and the remedy.
+/// Why a component cannot be fetched or used. Its text has the cause and the remedy.
 #[derive(Debug)]
 pub enum SourceFault {
-    /// The server was not reached, or the connection failed; the text says how.
+    /// The server was not reached, or the connection failed; the text has the error.
     Unreachable(String),
-    /// The server has answered with this status at this address.
+    /// The server has answered with this status for this address.
     Status(u16, String),
-    /// It needs a name and a password, or others than these.
+    /// It requires a login, or has refused this one.
     Login {
         /// The registry.
         host: String,
         /// Whether the configuration has a login for it.
         is_known: bool,
     },
-    /// It has more bytes than this.
+    /// It is larger than this, in bytes.
     TooLarge(u64),
     /// It took longer than this.
     TooSlow(std::time::Duration),
-    /// A redirect leads to an address that is not `https://`.
+    /// A redirect to an address that is not `https://`.
     Downgrade(String),
-    /// Redirects without end.
+    /// Too many redirects.
     Redirects,
-    /// It has this digest, by whatever said so, and must have that one.
+    /// It has another digest than the required one.
     Digest {
-        /// What says which digest it must be.
+        /// The source of the required digest.
         by: &'static str,
-        /// The one that is wanted.
+        /// The required digest.
         wanted: Digest,
-        /// The one it has.
+        /// The actual digest.
         found: Digest,
     },
-    /// What a registry serves is nothing that a component could be taken from.
+    /// The registry serves no artefact that contains a component.
     Layout(String),
-    /// The file of a signature cannot be read.
+    /// The signature file cannot be read.
     SignatureFile(PathBuf, io::Error),
-    /// The signature, looked for here, is not believed.
+    /// The signature, from this place, is not accepted.
     Signature(String, SignatureFault),
 }
 
-/// Why a signature is not believed.
+/// Why a signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignatureFault {
     /// There is none.
     Missing,
-    /// It is not a signature of minisign.
+    /// It is not in the format of minisign.
     Malformed(String),
-    /// It is by a key with this number, which is none of the trusted ones, whose numbers follow.
+    /// It is by a key with this number, which is not trusted; the numbers of the trusted keys follow.
     UnknownKey(String, Vec<String>),
     /// It is by the key with this number, for other bytes.
     OtherBytes(String),
 }
 
 impl SourceFault {
-    /// The bytes are not those that they must be.
+    /// The bytes have another digest.
     pub(super) fn digest(by: &'static str, wanted: &Digest, found: &Digest) -> SourceFault {
         SourceFault::Digest { by, wanted: wanted.clone(), found: found.clone() }
     }
@@ -137,7 +137,7 @@ impl fmt::Display for SourceFault {
     }
 }
 
-/// Cause and remedy.
+/// The cause and the remedy.
 impl fmt::Display for SignatureFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

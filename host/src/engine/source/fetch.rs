@@ -1,4 +1,4 @@
-//! Requests for components: bounded in bytes, in time and in redirects, and never in plain but to this machine.
+//! Requests for components: limited in bytes, time and redirects, and unencrypted only on this machine.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -16,24 +16,24 @@ use super::fault::SourceFault;
 use crate::config::model::HostConfig;
 use crate::config::registry::Registry;
 
-/// How often a server may lead on to another address: registries do so once, to where their layers are.
+/// The maximum number of redirects: registries need one, to the location of their layers.
 const REDIRECTS_MAX: u32 = 5;
-/// Bytes of the lines before an answer's body.
+/// The maximum size of an answer's header.
 const HEADER_BYTES_MAX: usize = 64 << 10;
 const NOT_FOUND: u16 = 404;
 
-/// Asks servers, by what `[host]` says.
+/// Sends requests, as configured in `[host]`.
 pub(super) struct Fetcher<'a> {
     registries: &'a [Registry],
-    /// Bytes of a component.
+    /// The maximum size of a component.
     pub(super) bytes_max: u64,
     time_max: Duration,
 }
 
-/// What a server has answered.
+/// The answer of a server.
 pub(super) struct HttpAnswer {
     pub(super) status: u16,
-    /// How it wants whoever asks to say who he is.
+    /// The authentication challenge of the server (`WWW-Authenticate`).
     pub(super) challenge: Option<String>,
     pub(super) bytes: Vec<u8>,
 }
@@ -47,18 +47,18 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// What is known of the server of this name and port.
+    /// The configured registry with this name and port.
     pub(super) fn registry(&self, host: &str) -> Option<&'a Registry> {
         self.registries.iter().find(|registry| registry.host.eq_ignore_ascii_case(host))
     }
 
-    /// The component at this address.
+    /// Fetches the component at this address.
     pub(super) fn component(&self, url: &str) -> Result<Vec<u8>, SourceFault> {
         let answer = self.get_with_login(url, self.bytes_max)?;
         answer.body(url)
     }
 
-    /// The signature at this address; none where there is none.
+    /// Fetches the signature at this address; none if it does not exist.
     pub(super) fn signature(
         &self,
         url: &str,
@@ -73,7 +73,7 @@ impl<'a> Fetcher<'a> {
         self.get(url, &[], login.map(basic).as_deref(), bytes_max)
     }
 
-    /// What is answered at this address, whatever its status.
+    /// The answer for this address, with any status.
     pub(super) fn get(
         &self,
         url: &str,
@@ -125,7 +125,7 @@ impl<'a> Fetcher<'a> {
             .max_redirects_will_error(!is_plain)
             .user_agent(concat!("sandloop/", env!("CARGO_PKG_VERSION")));
         if is_plain {
-            // This machine is not reached by way of another.
+            // No proxy is used for this machine.
             config = config.proxy(None);
         }
         config.build().new_agent()
@@ -153,7 +153,7 @@ impl<'a> Fetcher<'a> {
 }
 
 impl HttpAnswer {
-    /// The body of an answer that is one.
+    /// The body of a successful answer.
     pub(super) fn body(self, url: &str) -> Result<Vec<u8>, SourceFault> {
         match self.status {
             200 => Ok(self.bytes),
@@ -168,24 +168,24 @@ impl fmt::Debug for Fetcher<'_> {
     }
 }
 
-/// What a server has said of itself may be of any length and have anything in it.
+/// Shortens and escapes a server's text, which may be of any length and content.
 fn shown(text: &str) -> String {
     const LETTERS: usize = 300;
     text.chars().take(LETTERS).flat_map(char::escape_debug).collect()
 }
 
-/// The server in an address, with its port if one is written.
+/// The server of an address, with its port if there is one.
 pub(super) fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// What a server is told of a login.
+/// The `Authorization` of a login.
 pub(super) fn basic((user, password): &(String, String)) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
 
-/// The authorities that this system trusts, read when something is fetched for the first time.
+/// The authorities that this system trusts, read at the first fetch.
 fn system() -> &'static [CertificateDer<'static>] {
     static SYSTEM: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
     SYSTEM.get_or_init(|| rustls_native_certs::load_native_certs().certs)

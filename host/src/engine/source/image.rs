@@ -1,4 +1,4 @@
-//! A component out of the packed file system of an image. Nothing of it is written anywhere: names lead nowhere.
+//! Unpacks a component from the layer of an image, in memory only: no file is written, so names in the layer are harmless.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -8,10 +8,10 @@ use tar::{Archive, EntryType};
 
 use super::fault::SourceFault;
 
-/// The name that the component has in an image: that of the compatible layout, which runtimes of containers agreed on.
+/// The name of the component in an image: that of the compatible layout of container runtimes.
 const COMPONENT: &str = "plugin.wasm";
 
-/// The component in a layer, which unpacks to at most `bytes_max`.
+/// The component in a layer that unpacks to at most `bytes_max`.
 pub(super) fn component(layer: &[u8], bytes_max: u64) -> Result<Vec<u8>, SourceFault> {
     let unreadable =
         |error: &io::Error| SourceFault::Layout(format!("its layer cannot be unpacked: {error}"));
@@ -36,7 +36,7 @@ pub(super) fn component(layer: &[u8], bytes_max: u64) -> Result<Vec<u8>, SourceF
     Err(SourceFault::Layout(format!("there is no file {COMPONENT} in its layer")))
 }
 
-/// Reads no more than so many bytes, and says so.
+/// Reads a limited number of bytes; more is an error.
 struct Bounded<R> {
     inner: R,
     left: u64,

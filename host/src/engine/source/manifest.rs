@@ -1,4 +1,4 @@
-//! The manifest of an image or an artefact: which of its layers is a component, or has one in it.
+//! The manifest of an image or an artefact: which of its layers is or contains a component.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,27 @@ use serde::Deserialize;
 use super::fault::SourceFault;
 use crate::config::component::Digest;
 
-/// Where a manifest has the signature of its component.
+/// The annotation with the signature of the component.
 pub(super) const SIGNATURE_ANNOTATION: &str = "sandloop.minisig";
-/// Kinds of manifests that are understood.
+/// The supported types of manifests.
 pub(super) const MANIFESTS: [&str; 2] = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
-/// Lists of manifests, one for each kind of machine.
+/// Lists of manifests, one for each platform.
 const INDICES: [&str; 2] = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
-/// A component as it is.
+/// A layer that is a component.
 const WASM: &str = "application/wasm";
-/// A file system with a component in it.
+/// A layer that is a file system with a component in it.
 const IMAGES: [&str; 2] = [
     "application/vnd.oci.image.layer.v1.tar+gzip",
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
 ];
 
-/// What is read of a manifest.
+/// The used part of a manifest.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Manifest {
@@ -47,14 +47,14 @@ struct Layer {
     digest: String,
 }
 
-/// The layer that matters.
+/// The layer with the component.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Payload {
     pub(super) digest: Digest,
     pub(super) kind: PayloadKind,
 }
 
-/// How a component is in a layer.
+/// How a layer contains a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PayloadKind {
     /// The layer is the component.
@@ -77,7 +77,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The one layer with a component.
+    /// The only layer with a component.
     pub(super) fn payload(&self) -> Result<Payload, SourceFault> {
         let of_kind = |layer: &Layer| match &*layer.media_type {
             WASM => Some(PayloadKind::Component),
@@ -104,7 +104,7 @@ impl Manifest {
         Ok(Payload { digest, kind })
     }
 
-    /// The signature of its component.
+    /// The signature of the component.
     pub(super) fn signature(&self) -> Option<Vec<u8>> {
         let annotation = self.annotations.as_ref()?.get(SIGNATURE_ANNOTATION)?;
         Some(annotation.clone().into_bytes())

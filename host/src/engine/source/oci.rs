@@ -1,4 +1,4 @@
-//! Components in registries, by the OCI specification of distribution: a manifest, then the layer that it names.
+//! Components in registries, by the OCI distribution specification: a manifest, then the layer that it names.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use super::manifest::{MANIFESTS, Manifest, PayloadKind};
 use super::store::Store;
 use crate::config::component::{Digest, OciReference};
 
-/// Bytes of a manifest, and of a token: what registries themselves take.
+/// The maximum size of a manifest, and of a token: the limit of registries themselves.
 const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 const UNAUTHORIZED: u16 = 401;
 
@@ -25,14 +25,14 @@ pub(super) struct Oci<'a> {
     pub(super) reference: &'a OciReference,
 }
 
-/// A component and what its manifest says of it.
+/// A component and the data of its manifest.
 pub(super) struct OciArtefact {
     pub(super) bytes: Vec<u8>,
     pub(super) signature: Option<Vec<u8>>,
     pub(super) is_fetched: bool,
 }
 
-/// What a registry's server for tokens answers.
+/// The answer of a registry's token server.
 #[derive(Deserialize)]
 struct Token {
     token: Option<String>,
@@ -40,7 +40,7 @@ struct Token {
 }
 
 impl Oci<'_> {
-    /// The component, from the store as far as the digest of its manifest is known.
+    /// The component, from the store if the digest of its manifest is known.
     pub(super) fn artefact(&self) -> Result<OciArtefact, SourceFault> {
         let pinned = self.reference.digest.as_ref();
         let stored = pinned.and_then(|digest| self.store.blob(digest));
@@ -76,7 +76,7 @@ impl Oci<'_> {
         Ok(OciArtefact { bytes: component, signature: manifest.signature(), is_fetched })
     }
 
-    /// The signature that the registry has now.
+    /// The signature in the registry now.
     pub(super) fn signature(&self) -> Result<Option<Vec<u8>>, SourceFault> {
         Ok(Manifest::parse(&self.fetch_manifest()?)?.signature())
     }
@@ -126,7 +126,7 @@ impl Oci<'_> {
         answer.body(&url)
     }
 
-    /// Without TLS, which this machine's own registries have by an authority of the operator's alone.
+    /// Whether the registry is used without TLS: on this machine, unless the operator has configured an authority for it.
     fn is_plain(&self) -> bool {
         let registry = &self.reference.registry;
         let has_ca = self.fetcher.registry(registry).is_some_and(|it| !it.authorities.is_empty());
@@ -143,7 +143,7 @@ impl Oci<'_> {
         self.fetcher.registry(&self.reference.registry)?.login.as_ref()
     }
 
-    /// What the registry wants to be told, which it says by a challenge.
+    /// The `Authorization` that answers a challenge.
     fn authorization(&self, challenge: &str) -> Result<String, SourceFault> {
         let (scheme, parameters) = challenge.split_once(' ').unwrap_or((challenge, ""));
         if scheme.eq_ignore_ascii_case("basic") {
@@ -188,7 +188,7 @@ fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// One of the parameters of a challenge: `name="value"`.
+/// A parameter of a challenge: `name="value"`.
 fn parameter<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
     let mut rest = parameters;
     while let Some((key, after)) = rest.split_once('=') {

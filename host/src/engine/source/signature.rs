@@ -1,26 +1,26 @@
-//! Signatures of components, as the program `minisign` makes them.
+//! Signatures of components in the format of `minisign`.
 //!
-//! The trusted comment is part of what is signed and has the name that the file had. It is shown and not compared: files are
-//! renamed on their way. Which component a plugin is made of is bound by `sha256`; a signature says who has made it.
+//! The trusted comment is signed and contains the original file name. It is shown and not compared: files are renamed. The key
+//! `sha256` determines which component a plugin has; a signature tells who has made it.
 
 use minisign_verify::{Error, Signature};
 
 use super::fault::SignatureFault;
 use crate::config::trust::{TrustedKey, key_id};
 
-/// A signature that is believed.
+/// A verified signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// The number of its key.
     pub key: String,
-    /// What its signer says of it.
+    /// The trusted comment of the signer.
     pub comment: String,
 }
 
-/// Which of the trusted keys has signed these bytes.
+/// Verifies that one of the trusted keys has signed these bytes.
 ///
 /// # Errors
-/// When it is none.
+/// When none has.
 pub fn check(
     trust: &[TrustedKey],
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! The store of fetched components: files named by the digests of what is in them, looked at again whenever one is used.
+//! The store of fetched components: files named by their digests, verified each time they are used.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashSet;
@@ -14,21 +14,21 @@ use crate::engine::cache::folder::{Folder, Missing};
 const FOLDER: &str = "components";
 const COMPONENT: &str = ".component";
 const SIGNATURE: &str = ".minisig";
-/// What a registry serves as one: a manifest, or a layer.
+/// An object of a registry: a manifest, or a layer.
 const BLOB: &str = ".blob";
 
-/// The store of one start; without a folder it keeps nothing.
+/// The store of one start; without a folder it stores nothing.
 #[derive(Debug)]
 pub(super) struct Store {
     path: Option<PathBuf>,
-    /// The folder at that path, made when it is first needed: a host that fetches nothing has none.
+    /// The folder, created when it is first needed: a host that fetches nothing has none.
     folder: OnceCell<Option<Folder>>,
     bytes_max: u64,
     used: RefCell<HashSet<String>>,
 }
 
 impl Store {
-    /// By what `[host]` says. A folder that cannot or must not be used is a warning, when something is to be kept.
+    /// The store configured in `[host]`. An unusable folder is a warning, when something is to be stored.
     pub(super) fn of(host: &HostConfig) -> Store {
         let path = match (&host.store, &host.compile_cache) {
             (CompileCache::Off, _) => None,
@@ -44,7 +44,7 @@ impl Store {
         }
     }
 
-    /// Whether it keeps anything.
+    /// Whether it stores anything.
     pub(super) fn has_folder(&self) -> bool {
         self.folder().is_some()
     }
@@ -58,12 +58,12 @@ impl Store {
         self.find(wanted, COMPONENT)
     }
 
-    /// What a registry serves under this digest.
+    /// A registry's object with this digest.
     pub(super) fn blob(&self, wanted: &Digest) -> Option<Vec<u8>> {
         self.find(wanted, BLOB)
     }
 
-    /// The signature that was kept with a component. Nothing is known of it yet.
+    /// The signature stored with a component. It is not verified yet.
     pub(super) fn signature(&self, component: &Digest) -> Option<Vec<u8>> {
         let name = format!("{component}{SIGNATURE}");
         let (bytes, file) = self.folder()?.read(&name).ok()?;
@@ -72,7 +72,7 @@ impl Store {
         Some(bytes)
     }
 
-    /// Keeps a component and its signature for the next start.
+    /// Stores a component and its signature for the next start.
     pub(super) fn keep(&self, digest: &Digest, bytes: &[u8], signature: Option<&[u8]>) {
         self.write(&format!("{digest}{COMPONENT}"), bytes);
         if let Some(signature) = signature {
@@ -80,7 +80,7 @@ impl Store {
         }
     }
 
-    /// Keeps what a registry serves under this digest.
+    /// Stores a registry's object with this digest.
     pub(super) fn keep_blob(&self, digest: &Digest, bytes: &[u8]) {
         self.write(&format!("{digest}{BLOB}"), bytes);
     }
@@ -110,7 +110,7 @@ impl Store {
 
     fn write(&self, name: &str, bytes: &[u8]) {
         let Some(folder) = self.folder() else { return };
-        // What is there is the same, or it would not have been used.
+        // An existing file has the same contents, since its digest was verified.
         let is_new = self.used.borrow_mut().insert(name.to_owned());
         if !is_new && !name.ends_with(SIGNATURE) {
             return;
@@ -126,7 +126,7 @@ impl Store {
     }
 }
 
-/// Whether a file could be of a store.
+/// Whether a file may belong to a store.
 fn is_own(name: &str) -> bool {
     let stem = [COMPONENT, SIGNATURE, BLOB].iter().find_map(|kind| name.strip_suffix(kind));
     stem.is_some_and(|digits| Digest::parse(digits).is_some())
