@@ -120,7 +120,7 @@ impl Channel {
         host::push(&self.0, message.as_ref(), None)
     }
 
-    /// How many subscriptions it has, in all instances.
+    /// The number of subscriptions, in all instances.
     #[must_use]
     pub fn num_subscribers(&self) -> u32 {
         host::num_subscribers(&self.0)
@@ -136,7 +136,7 @@ impl Channel {
 impl Subscription {
     /// Ends it at once, also from its own callback: messages on their way to it are dropped.
     pub fn unsubscribe(&self) {
-        // Forgotten here first: what the closure owned may do anything when it is dropped.
+        // Removed here first: dropping the closure's captures may run any code.
         let known = TABLE.with_borrow_mut(|table| table.remove(self.key));
         if known.is_some() {
             host::unsubscribe(self.key.id);

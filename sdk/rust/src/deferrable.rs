@@ -1,4 +1,4 @@
-//! Deferrables: something that will succeed or fail, and what is to be done then.
+//! Deferrables: values that will succeed or fail, and the callbacks for both.
 //!
 //! The rules are EventMachine's:
 //!

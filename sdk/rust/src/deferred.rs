@@ -1,4 +1,4 @@
-//! Deferred work: what takes long is done by a worker, off the loop, in an instance of its own.
+//! Deferred work: long operations, executed by a worker, off the loop, in a separate instance.
 //!
 //! ```
 //! use sandloop::{Operation, defer};

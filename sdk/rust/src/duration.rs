@@ -7,7 +7,7 @@ fn to_milliseconds(duration: Duration) -> Option<u32> {
     u32::try_from(whole_milliseconds(duration)).ok()
 }
 
-/// As [`to_milliseconds`], for timeouts, where 49 days and for ever are the same.
+/// Like [`to_milliseconds`], for timeouts, where durations of more than 49 days count as unlimited.
 pub(crate) fn to_milliseconds_saturating(duration: Duration) -> u32 {
     to_milliseconds(duration).unwrap_or(u32::MAX)
 }

@@ -46,9 +46,9 @@ impl Socket {
     /// Sends a small file at once, as a copy in the plugin: all of it or nothing.
     ///
     /// # Errors
-    /// What the file system says, and `FileTooLarge` for one of more than 32 KiB: stream that.
+    /// The error of the file system, and `FileTooLarge` for a file of more than 32 KiB: stream it.
     pub fn send_file_data(&self, path: &str) -> io::Result<()> {
-        // To open a pipe or a device may wait for ever, so that is found out before.
+        // Opening a pipe or a device may block without end, so the type is checked first.
         let metadata = fs::metadata(path)?;
         if !metadata.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -102,7 +102,7 @@ impl Socket {
         Ok(())
     }
 
-    /// As [`Socket::send_file`], where the file is still this one; otherwise `then` is told `changed`, and nothing is sent.
+    /// Like [`Socket::send_file`], if the file is unchanged; otherwise `then` gets `changed`, and nothing is sent.
     ///
     /// # Errors
     /// as [`Socket::send_file`].

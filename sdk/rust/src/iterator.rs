@@ -49,7 +49,7 @@ type Foreach<T> = Box<dyn FnMut(T, Next<T>)>;
 #[must_use = "the iterator waits until `next` is called"]
 pub struct Next<T>(Rc<Inner<T>>);
 
-/// Says what came of an item of [`Iterator::map`] or [`Iterator::inject`], and that it is done: see [`Next`].
+/// Returns the result of an item of [`Iterator::map`] or [`Iterator::inject`], and ends it: see [`Next`].
 #[must_use = "the iterator waits until `return` is called"]
 pub struct Return<R>(Box<dyn FnOnce(R)>);
 
@@ -81,13 +81,13 @@ impl<T: 'static> Iterator<T> {
         }))
     }
 
-    /// How many items are worked on at a time.
+    /// The number of items that are processed at a time.
     #[must_use]
     pub fn concurrency(&self) -> usize {
         self.0.concurrency.get()
     }
 
-    /// Changes that, also while it runs; 0 lets what is under way end and begins nothing more until it is changed again.
+    /// Sets the concurrency, also while it runs; with 0 no further items are started until it is changed again.
     pub fn set_concurrency(&self, concurrency: usize) {
         let old = self.0.concurrency.replace(concurrency);
         if old < concurrency && self.0.started.get() && !self.0.ended.get() {
@@ -106,7 +106,7 @@ impl<T: 'static> Iterator<T> {
         self.0.spawn_worker();
     }
 
-    /// As [`each`](Self::each); what is returned for the items comes to `after` in their order.
+    /// Like [`each`](Self::each); the results of the items are passed to `after` in their order.
     ///
     /// # Panics
     /// As [`each`](Self::each).

@@ -103,7 +103,7 @@ pub use watching::{FileWatch, Watch, WatchError, watch_file};
 /// What [`Program::prepare`] and [`Program::start`] answer: any error may be returned with `?`.
 pub type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// What the guide shows is compiled as a plugin of the reader's own would be; it shows every feature too.
+/// The code of the guide is compiled as an external plugin would be; it uses every feature.
 #[cfg(all(doctest, feature = "amqp", feature = "frames", feature = "http"))]
 #[doc = include_str!("../../../docs/plugin-guide.md")]
 struct PluginGuide;

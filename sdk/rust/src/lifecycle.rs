@@ -39,7 +39,7 @@ pub trait Program {
     /// An error ends the instance and is logged.
     fn start() -> Result;
 
-    /// The reactor is about to stop. What is sent from here is still drained.
+    /// The reactor is about to stop. Bytes that are sent from here are still drained.
     fn stopping() {}
 
     /// The reactor does not run any more and every connection has had its `unbind`: the lines after

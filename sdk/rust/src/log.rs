@@ -15,7 +15,7 @@ pub fn log(level: Level, message: &str) {
     host::log(level, message);
 }
 
-/// What the macros call.
+/// The functions behind the macros.
 #[doc(hidden)]
 pub fn write(level: Level, message: fmt::Arguments<'_>) {
     match message.as_str() {

@@ -1,4 +1,4 @@
-//! What the operator wrote for this plugin in `plugins.toml`.
+//! The operator's options for this plugin in `plugins.toml`.
 //!
 //! The functions here read `[plugins.NAME.options]`. A listener's own options are given to the
 //! handler that makes its connections.
@@ -84,9 +84,9 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Options {
 pub struct BadOption {
     /// The option.
     pub key: String,
-    /// What the operator wrote.
+    /// The value of the option.
     pub value: String,
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub problem: String,
 }
 

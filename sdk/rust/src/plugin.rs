@@ -1,4 +1,4 @@
-//! From a plugin's types to what the host calls: the `plugin!` macro and the glue that it exports.
+//! From a plugin's types to the exports for the host: the `plugin!` macro and its glue.
 
 mod class;
 mod glue;

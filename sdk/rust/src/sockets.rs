@@ -201,13 +201,13 @@ impl Socket {
         options::set_keepalive(&self.host(), None)
     }
 
-    /// What the socket has of that now, in seconds; none where it does not probe or is not connected.
+    /// The socket's current keepalive, in seconds; none if it is off or the socket is not connected.
     #[must_use]
     pub fn keepalive(&self) -> Option<Probes> {
         options::keepalive(&self.host())
     }
 
-    /// Whether small pieces go out at once, as at first, or wait for the answer to what is on its way.
+    /// Whether small segments are sent at once (the default), or wait for outstanding acknowledgements (Nagle's algorithm).
     ///
     /// # Errors
     /// `closed`, `unsupported`.
@@ -295,7 +295,7 @@ pub fn connect_to<C: Connection>(
 /// may be chosen.
 ///
 /// # Errors
-/// As [`connect`]; that the machine does not have the address is told to `unbind`.
+/// Like [`connect`]; if the machine does not have the address, `unbind` is called.
 pub fn bind_connect<C: Connection>(
     bind_host: impl Into<String>,
     bind_port: u16,
@@ -330,7 +330,7 @@ pub(crate) fn ask_with_token<C: Connection, T, E>(
     Ok(answer)
 }
 
-/// What comes of a connect.
+/// The result of a connect.
 pub(crate) struct Made {
     pub(crate) connection: Box<dyn Connection>,
     pub(crate) socket: Socket,

@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(*log.borrow(), ["got 1", "second 2", "second 3"]);
     }
 
-    /// Its own notification is behind what was asked for before it.
+    /// Its own notification is queued behind earlier requests.
     #[test]
     fn yield_and_notify_goes_round_the_loop_once() {
         let log = Log::default();

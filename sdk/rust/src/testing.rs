@@ -65,7 +65,7 @@ use crate::{
     processes::{ExitReason, ProcessId},
 };
 
-/// More turns than any test needs: something goes round for ever.
+/// More turns than any test needs: an endless loop is assumed.
 const TURNS_MAX: usize = 100_000;
 
 #[derive(Default)]
@@ -106,7 +106,7 @@ pub fn advance(by: Duration) {
     panic!("after {TURNS_MAX} turns there is still something to do");
 }
 
-/// One turn without moving the clock: what is due or has come before it. What is asked for in it waits for the next.
+/// One turn without moving the clock: handles the events that are due before it. Requests made in it wait for the next.
 pub fn turn() {
     run_timers();
     for _ in 0..LOOP.with_borrow(|all| all.mail.len()) {
@@ -124,7 +124,7 @@ pub fn turn() {
     sockets::run_unbinds();
 }
 
-/// What the clock says.
+/// The time of the clock.
 #[cfg(feature = "http")]
 pub(crate) fn now() -> Duration {
     Duration::from_millis(LOOP.with_borrow(|all| all.now))
@@ -136,7 +136,7 @@ pub(crate) fn pass(time: Duration) {
     LOOP.with_borrow_mut(|all| all.now += time.as_millis() as u64);
 }
 
-/// How many ticks are due.
+/// The number of ticks that are due.
 #[cfg(all(test, feature = "http"))]
 pub(crate) fn ticks() -> usize {
     LOOP.with_borrow(|all| all.ticks.len())
@@ -166,7 +166,7 @@ pub fn set_option(key: impl Into<String>, value: impl Into<String>) {
     LOOP.with_borrow_mut(|all| all.host.options.insert(key.into(), value.into()));
 }
 
-/// What was logged until now.
+/// The lines logged so far.
 #[must_use]
 pub fn logged() -> Vec<(Level, String)> {
     LOOP.with_borrow(|all| all.host.logged.clone())
@@ -179,7 +179,7 @@ pub fn notified(process: ProcessId) -> Vec<Vec<u8>> {
     LOOP.with_borrow(|all| messages(&all.host)).unwrap_or_default()
 }
 
-/// Ends a process that the test has spawned: whoever waits for that is told in the next turn.
+/// Ends a process that the test has spawned: its spawner is notified in the next turn.
 pub fn end_process(process: ProcessId, reason: ExitReason) {
     LOOP.with_borrow_mut(|all| {
         if all.host.processes.remove(&process.to_u32()).is_some() {

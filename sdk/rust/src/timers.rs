@@ -251,7 +251,7 @@ fn insert(key: Key, action: Action) {
 }
 
 fn cancel(key: Key) {
-    // Forgotten here first: what the closure owned may cancel timers when it is dropped.
+    // Removed here first: the closure's captures may cancel timers when they are dropped.
     let known = TABLE.with_borrow_mut(|table| table.remove(key));
     if known.is_some() {
         host::cancel_timer(key.id);

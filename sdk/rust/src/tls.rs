@@ -34,7 +34,7 @@ pub use host::{
     FailureKind, HandshakeFailure, ProtocolVersion, StreamEnd, TlsSession, Verification,
 };
 
-/// The side that begins: what it asks for and whom it takes.
+/// The client side: the requested name and the accepted certificates.
 #[derive(Clone, Debug)]
 pub struct TlsClient(host::Client);
 
@@ -138,7 +138,7 @@ impl Socket {
         calls::start_tls(&self.host(), &role.into().0)
     }
 
-    /// What was agreed on, once the handshake is complete.
+    /// The negotiated session, once the handshake is complete.
     #[must_use]
     pub fn tls_session(&self) -> Option<TlsSession> {
         calls::session(&self.host())

@@ -35,7 +35,7 @@ pub(crate) trait Transport {
     fn outbound(&self) -> usize;
     fn peer_address(&self) -> Option<Address>;
     fn id(&self) -> u32;
-    /// Sends a part of a file; `then` is told what became of it.
+    /// Sends a part of a file; `then` gets the result.
     #[cfg(feature = "http")]
     fn send_file(&self, file: FileToSend, then: FileSent) -> Result<(), FileError>;
     fn start_tls(&self, client: TlsClient) -> Result<(), ErrorCode>;
@@ -50,7 +50,7 @@ pub(crate) struct FileToSend {
     pub version: Option<FileVersion>,
 }
 
-/// What is told what became of a file.
+/// The callback with the result of a file.
 #[cfg(feature = "http")]
 pub(crate) type FileSent = Box<dyn FnOnce(Result<u64, FileError>)>;
 

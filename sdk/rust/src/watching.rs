@@ -39,7 +39,7 @@ pub struct Watch {
     path: Rc<str>,
 }
 
-/// Watches what is at a path now, a file or a folder, whatever it is called later.
+/// Watches the file or folder that exists at a path now, also after it is renamed.
 ///
 /// # Errors
 /// `denied` (below no folder that is granted), `limit`. That there is nothing is told by [`FileWatch::unbind`].
@@ -60,7 +60,7 @@ impl Watch {
 
     /// Ends the watch; its `unbind` is called at once. Does nothing if it has ended.
     ///
-    /// Not for a callback of the same watch, which is told `unbind` when it has returned.
+    /// Not called inside a callback of the same watch, which gets `unbind` after it has returned.
     pub fn stop_watching(&self) {
         let is_it = |watched: &Watched| Rc::ptr_eq(&watched.path, &self.path);
         if WATCHES.with_borrow(|watches| watches.get(&self.id).is_some_and(is_it)) {

@@ -69,7 +69,7 @@ impl Channel {
         Queue::declare(&self.0, name, options)
     }
 
-    /// How many messages each consumer made from now on gets without acknowledging one. 0: any number.
+    /// The prefetch count of each consumer created from now on: how many messages it gets unacknowledged. 0: no limit.
     pub fn prefetch(&self, count: u16) -> Operation {
         self.qos(count, false)
     }
@@ -84,7 +84,7 @@ impl Channel {
         ask(&self.0, Request::Confirm, drop)
     }
 
-    /// What is published and acknowledged from now on waits for a [commit](Self::tx_commit).
+    /// Messages that are published and acknowledged from now on wait for a [commit](Self::tx_commit).
     pub fn tx_select(&self) -> Operation {
         ask(&self.0, Request::SelectTx, drop)
     }
@@ -100,7 +100,7 @@ impl Channel {
         ask(&self.0, Request::Rollback, drop)
     }
 
-    /// Has the broker deliver again what was not acknowledged; with `requeue` to anybody. RabbitMQ knows only that.
+    /// Makes the broker redeliver unacknowledged messages; with `requeue` to any consumer. RabbitMQ supports only that.
     pub fn recover(&self, requeue: bool) -> Operation {
         ask(&self.0, Request::Recover { requeue }, drop)
     }

@@ -7,7 +7,7 @@ use sandloop_amqp::{Failure, Settings};
 use super::{channel::Channel, dialer::SocketDialer, kept::Kept, link::Link, operation::Operation};
 use crate::deferrable::{DefaultDeferrable, Deferrable};
 
-/// Connects to a broker. What is asked for before the connection is open is done once it is, in order.
+/// Connects to a broker. Requests made before the connection is open are executed once it is, in order.
 ///
 /// It succeeds when the connection is open for the first time, and fails when it is over before that: because the
 /// broker does not let the user in, or because there is to be no [recovery](Settings::recovery).

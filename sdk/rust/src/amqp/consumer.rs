@@ -39,7 +39,7 @@ struct State {
     handler: RefCell<Option<Handler>>,
 }
 
-/// What is called with each message.
+/// The callback for each message.
 pub(super) type Handler = Box<dyn FnMut(Delivery)>;
 
 impl Consumer {

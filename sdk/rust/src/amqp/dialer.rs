@@ -51,7 +51,7 @@ impl Connection for LinkConnection {
     }
 
     fn draining(&mut self, _: Duration) -> Drain {
-        // What was asked for is done, and the broker is told that this is the end.
+        // All requests are executed, and the broker is sent the close.
         self.0.close();
         Drain::UntilClosed
     }

@@ -111,7 +111,7 @@ impl Exchange {
         Ok(operation)
     }
 
-    /// Binds this exchange to `source`: it gets what is published there with this key.
+    /// Binds this exchange to `source`: it gets the messages published there with this key.
     pub fn bind(&self, source: &Exchange, routing_key: &str) -> Operation {
         self.bind_with(source, routing_key, Table::new())
     }

@@ -220,7 +220,7 @@ impl Link {
         self.disconnected(&said.unwrap_or_else(|| reason.to_string()));
     }
 
-    /// Begins TLS where the broker has it: what is sent from now on waits for the handshake.
+    /// Starts TLS if the broker requires it: bytes sent from now on wait for the handshake.
     fn begin_tls(&self) -> Result<(), ErrorCode> {
         let session = self.session.borrow();
         let Settings { host, tls, tls_profile, .. } = session.settings();
@@ -315,7 +315,7 @@ impl Link {
         self.transport.borrow().clone()
     }
 
-    // Delivers what the session has.
+    // Delivers the events of the session.
 
     /// Schedules `run` in a tick, unless it runs or is scheduled.
     fn schedule(&self) {
@@ -354,7 +354,7 @@ impl Link {
         self.await_goodbye();
     }
 
-    /// Sends what the socket has room for. True if it sent anything.
+    /// Sends as much as the socket has room for. True if it has sent anything.
     fn send(&self) -> bool {
         let Some(transport) = self.transport() else { return false };
         let mut session = self.session.borrow_mut();

@@ -14,13 +14,13 @@ use sandloop_amqp::{Properties, Publish, Table, Value};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// What the exchange looks at.
+    /// The routing of the message.
     pub routing_key: String,
     /// Without a queue to go to it comes back to [`Channel::on_return`](super::Channel::on_return).
     pub mandatory: bool,
     /// Its properties.
     pub properties: Properties,
-    /// What it is.
+    /// The properties of the message.
     pub body: Rc<[u8]>,
 }
 

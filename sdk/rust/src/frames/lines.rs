@@ -159,7 +159,7 @@ impl Modes {
 
 /// What a changed mode calls, whatever the handler's type.
 trait Attend {
-    /// Delivers in a tick what is due.
+    /// Delivers pending lines in a tick.
     fn attend_later(self: Rc<Self>);
 }
 

@@ -34,7 +34,7 @@ use crate::{
 /// sandloop::plugin! { handlers: [Adder] }
 /// ```
 pub trait ObjectProtocol: Sized + 'static {
-    /// What comes.
+    /// The type of received objects.
     type Object;
 
     /// How it is written: [`Json`], [`Postcard`], [`Bytes`], or one of the plugin's own.
@@ -103,7 +103,7 @@ impl<P: ObjectProtocol> ObjectSocket<P> {
     }
 }
 
-/// What is sent for an object.
+/// The bytes of an object.
 pub(super) fn framed<S: Dump<T>, T: ?Sized>(object: &T) -> Result<Vec<u8>, ObjectError> {
     let bytes = S::dump(object).map_err(ObjectError::Object)?;
     let mut out = Vec::with_capacity(size_of::<u32>() + bytes.len());
@@ -136,7 +136,7 @@ impl<P> fmt::Debug for ObjectSocket<P> {
 pub enum ObjectError {
     /// It is too large.
     Frame(PrefixedError),
-    /// It cannot be written, or the bytes are no such object: what the serializer says.
+    /// It cannot be serialized, or the bytes are not such an object: the error of the serializer.
     Object(Box<dyn Error>),
 }
 

@@ -22,7 +22,7 @@ struct Watch {
     transport: Rc<dyn Transport>,
     linger: Duration,
     idle_timeout: Duration,
-    /// What was still to be sent at the last look.
+    /// The bytes that were unsent at the last check.
     left: Cell<usize>,
     /// How long that has not become less.
     still: Cell<Duration>,
@@ -70,7 +70,7 @@ impl Watch {
         self.timer.borrow().is_some()
     }
 
-    /// Whether the peer has had its time, judged by what is left to be sent now.
+    /// Whether the peer has had its time, by the number of unsent bytes.
     fn is_over(&self) -> bool {
         let left = self.transport.outbound();
         let before = self.left.replace(left);

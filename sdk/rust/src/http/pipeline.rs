@@ -34,7 +34,7 @@ struct Inner {
     slots: VecDeque<Held>,
     /// The number of the first slot.
     first: u64,
-    /// Output that goes out in one piece at the end of the present callback.
+    /// Output that is sent in one piece at the end of the current callback.
     out: Vec<u8>,
     /// A callback of the connection runs, and will flush.
     corked: bool,
@@ -63,7 +63,7 @@ struct Inner {
     poll: Option<Timer>,
     /// The plugin has paused the body that is coming.
     paused: bool,
-    /// Makes what the connection belongs to after the last answer.
+    /// Creates the next owner of the connection after the last response.
     upgrade: Option<Upgrade>,
     /// The last answer is sent, and the client has some time to read it.
     closing: Option<Closing>,
@@ -82,7 +82,7 @@ enum State {
     Closed,
 }
 
-/// What the session waits for.
+/// The event that the session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Throttle {
     /// That an answer is complete.
@@ -105,7 +105,7 @@ struct Held {
     resume: Option<Box<dyn FnOnce()>>,
 }
 
-/// What the connection does after an answer.
+/// The state of the connection after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterResponse {
     /// Sends the next one.
@@ -189,7 +189,7 @@ impl Pipeline {
         self.0.borrow_mut().draining = true;
     }
 
-    /// What the next request has to wait for, if it has to.
+    /// Why the next request has to wait; none if it need not.
     pub fn obstacle(&self) -> Option<Throttle> {
         let inner = self.0.borrow();
         if inner.settings.pipeline <= inner.slots.len() {
@@ -209,7 +209,7 @@ impl Pipeline {
         }
     }
 
-    /// What the connection belongs to from now on, once.
+    /// The next owner of the connection, returned once.
     pub fn take_upgrade(&self) -> Option<(Upgrade, Rc<dyn Transport>)> {
         let mut inner = self.0.borrow_mut();
         if inner.state != State::Upgraded {
@@ -249,7 +249,7 @@ impl Pipeline {
         self.0.borrow_mut().turn = Turn::default();
     }
 
-    /// Continues an answer that waits for room, in a callback of its own, within the bounds of a turn.
+    /// Continues a response that waits for room, in a separate callback, within the bounds of a turn.
     pub fn proceed(&self) {
         self.begin_turn();
         self.cork(|| {
@@ -337,7 +337,7 @@ impl Inner {
                 self.wake(me);
             }
         }
-        // Its head was sent before anybody knew that it would be the last.
+        // Its head was sent before it was known to be the last.
         let is_last = self.draining && !finished.is_empty() && self.slots.is_empty();
         if is_last && self.state == State::Open && self.throttled.is_none() && !self.waking {
             self.end();

@@ -1,4 +1,4 @@
-//! What came: a request, with its body or while its body comes.
+//! Received requests, with the complete body or while it is being received.
 
 use std::{cell::RefCell, fmt, ops::Deref, rc::Rc};
 

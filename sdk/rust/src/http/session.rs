@@ -1,4 +1,4 @@
-//! One connection of a server: decodes requests, and refuses what is not one.
+//! One connection of a server: decodes requests, and refuses malformed ones.
 
 use std::{
     cell::RefCell,
@@ -380,7 +380,7 @@ impl<S: HttpServer> Session<S> {
         slot.finish(AfterResponse::Close);
     }
 
-    /// Keeps the read timeout in step with what has begun and is incomplete.
+    /// Adapts the read timeout to the requests that are incomplete.
     fn update_read_timeout(&mut self) {
         let with_head = self.decoder.is_in_head();
         let has_begun = with_head || self.incoming.is_some();

@@ -103,7 +103,7 @@ impl ResponseStream {
         sent.map_err(|error| self.0.fail(error))
     }
 
-    /// Sends what the compressor has buffered. Without one, nothing is.
+    /// Flushes the compressor. Without compression it does nothing.
     ///
     /// # Errors
     /// `Closed`.

@@ -19,7 +19,7 @@ pub use self::{client::ConnectError, core::WebSocket, settings::WebSocketSetting
 /// What a plugin does with the messages of one WebSocket. Made by the function that
 /// [`Response::accept_websocket`](super::Response::accept_websocket) or [`WebSocket::connect`] is given.
 pub trait WebSocketHandler: 'static {
-    /// Both sides have agreed: messages arrive. What was sent before is on its way now.
+    /// The handshake is complete: messages are delivered. Messages sent before are on their way now.
     fn open(&mut self) {}
 
     /// A message, its fragments put together.

@@ -1,4 +1,4 @@
-//! What the host calls: the exports of a plugin, each handed to the module that knows.
+//! The exports of a plugin, each forwarded to its module.
 
 use std::{cell::RefCell, fmt::Display, marker::PhantomData, time::Duration};
 

@@ -32,7 +32,7 @@ impl<F: FnOnce(Socket, &Options) -> C, C: Connection> Make<(Socket, Options)> fo
     }
 }
 
-/// Anything that makes a process; `Arguments` says what it is given.
+/// Anything that creates a process; `Arguments` is the type of its arguments.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not make processes",
     note = "a process is made by a function of nothing, of a `&[u8]`, or of a `ProcessId` and a `&[u8]`, that returns \
@@ -42,7 +42,7 @@ pub trait MakeProcess<Arguments> {
     /// Makes one.
     ///
     /// # Errors
-    /// What the function says.
+    /// The error of the function.
     fn make(self, id: ProcessId, argument: &[u8]) -> crate::Result<Box<dyn Process>>;
 }
 

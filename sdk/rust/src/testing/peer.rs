@@ -73,11 +73,11 @@ impl Peer {
         settle();
     }
 
-    /// What has come since this was asked last.
+    /// The bytes received since the last call.
     #[must_use]
     pub fn received(&self) -> Received {
         with(self.0, |line| match line.phase {
-            // It is connected once the plugin is told.
+            // It is connected once the plugin has got the event.
             Phase::Connecting => Received::default(),
             _ => Received(std::mem::take(&mut line.to_peer)),
         })
@@ -167,7 +167,7 @@ mod tests {
 
     type Log = Rc<RefCell<Vec<String>>>;
 
-    /// Records its events, and sends what it is given.
+    /// Records its events, and echoes received data.
     struct Noting {
         socket: PluginSocket,
         log: Log,

@@ -50,9 +50,9 @@ pub(super) struct Line {
     pub(super) object: Option<Object>,
     /// Its target, if the plugin has opened it.
     pub(super) target: Option<Address>,
-    /// What the plugin has sent and the peer has not taken.
+    /// Bytes that the plugin has sent and the peer has not taken.
     pub(super) to_peer: Vec<u8>,
-    /// What the peer has sent and the plugin has not been told.
+    /// Bytes that the peer has sent and the plugin has not received.
     from_peer: Vec<u8>,
     peer_ended: bool,
     /// Whether the peer reads no more either.
@@ -73,7 +73,7 @@ pub(super) struct Line {
     nodelay: bool,
 }
 
-/// What is told next, about the connection with this number.
+/// The next event of the connection with this number.
 pub(super) enum Told {
     Completed,
     Data(Vec<u8>),
@@ -109,7 +109,7 @@ impl Line {
         }
     }
 
-    /// The peer has ended its side and everything that it has sent is told.
+    /// The peer has ended its side and all its bytes are delivered.
     fn peer_ends(&mut self) {
         if self.has_ended || self.peer_gone || !self.keeps_half_open {
             self.end(CloseReason::PeerClosed);
@@ -169,7 +169,7 @@ impl Connections {
         self.all.values().filter_map(Line::deadline).min()
     }
 
-    /// The next thing that is told behind this connection, in the order of their numbers; ends are told apart.
+    /// The next event after this connection, in the order of their numbers; ends are delivered separately.
     pub(super) fn next_told(&mut self, behind: u32, now: u64) -> Option<(u32, Object, Told)> {
         let numbers: Vec<u32> = self.all.range(behind + 1..).map(|(number, _)| *number).collect();
         for number in numbers {
@@ -191,7 +191,7 @@ impl Connections {
         });
         let (line, reason) = ended?;
         line.is_told_of_end = true;
-        // An object that was never made is told nothing.
+        // An object that was never created gets no event.
         Some(line.object.take().map(|object| (object, reason)))
     }
 
@@ -204,7 +204,7 @@ impl Connections {
         self.add(Line::new(Phase::Open, None, now))
     }
 
-    /// What was asked for since it was taken last.
+    /// The requests since the last call.
     pub(super) fn take_asked(&mut self) -> Vec<(u32, Address)> {
         std::mem::take(&mut self.asked)
     }
@@ -214,7 +214,7 @@ impl Connections {
         self.add(Line::new(Phase::Connecting, Some(target), now))
     }
 
-    /// The next connection that nobody has answered and no test has looked at.
+    /// The next connection that was not answered and not taken by the test.
     pub(super) fn next_dial(&mut self) -> Option<(u32, Address)> {
         let is_new = |line: &&mut Line| {
             line.phase == Phase::Connecting && line.object.is_some() && !line.is_looked_at
@@ -315,7 +315,7 @@ impl Socket {
 
     pub(crate) fn close_connection_after_writing(&self) {
         with(self.0, |line, _| match line.phase {
-            // What was sent is the peer's already.
+            // Sent bytes belong to the peer already.
             Phase::Open => line.end(CloseReason::Closed),
             Phase::Connecting | Phase::Completing => line.finishes = true,
             Phase::Ended(_) => {}
@@ -484,7 +484,7 @@ impl From<crate::bindings::sandloop::plugin::sockets::Socket> for Socket {
     }
 }
 
-/// Tells what has come to the connections.
+/// Delivers the events of the connections.
 pub(super) fn run_sockets() {
     let mut behind = 0;
     while let Some((number, (_, object), told)) =
@@ -498,7 +498,7 @@ pub(super) fn run_sockets() {
     }
 }
 
-/// Begins what was asked for: each object is made and told `post_init` before anybody has answered.
+/// Starts requested connections: each object is created and gets `post_init` before anybody has answered.
 pub(super) fn run_connects() {
     for (token, target) in LOOP.with_borrow_mut(|all| all.connections.take_asked()) {
         let number = LOOP.with_borrow_mut(|all| all.connections.connect(target, all.now));

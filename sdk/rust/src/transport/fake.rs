@@ -27,15 +27,15 @@ pub(crate) struct Wire {
     pub paused: bool,
     pub keeps_half_open: bool,
     pub inactivity_timeout: Duration,
-    // What the test says that the peer does.
+    // Actions of the peer, called by the test.
     pub peer_finished: bool,
     pub idle: Duration,
     pub outbound: usize,
-    /// The peer does not read: what is sent stays in the outbox.
+    /// The peer does not read: sent bytes stay in the outbox.
     pub fills: bool,
     /// Bytes of one send that the outbox refuses.
     pub outbox_max: usize,
-    /// Files that are on their way: their lengths, and what is to be told.
+    /// Files being sent: their lengths, and their callbacks.
     #[cfg(feature = "http")]
     pub files: Vec<(u64, FileSent)>,
     /// The start of TLS: the bytes sent before it, and the server name.

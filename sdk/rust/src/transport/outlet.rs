@@ -42,10 +42,10 @@ impl Outlet {
         Ok(())
     }
 
-    /// Sends what the outbox has room for.
+    /// Sends as much as the outbox has room for.
     ///
     /// # Errors
-    /// What the transport says when it is closed or closing.
+    /// The error of the transport when it is closed or closing.
     pub fn flush(&self, transport: &dyn Transport) -> Result<(), ErrorCode> {
         let queue = &mut *self.queue.borrow_mut();
         queue.sent += fill(transport, &queue.bytes[queue.sent..])?;

@@ -41,7 +41,7 @@ pub struct HttpOutcomes {
 }
 
 impl HttpOutcomes {
-    /// How many requests.
+    /// The number of requests.
     #[must_use]
     pub fn len(&self) -> usize {
         self.responses.len() + self.errors.len()

@@ -14,7 +14,7 @@ use super::{
     dialer::Dialer, error::HttpError, exchange::Exchange, link::Link, settings::ClientSettings,
 };
 
-/// What the requests of a client share.
+/// The shared state of a client's requests.
 pub(super) struct Pool {
     pub settings: ClientSettings,
     dialer: Box<dyn Dialer>,

@@ -71,7 +71,7 @@ impl Slot {
             inner.begin_file();
             inner.transport.clone()
         };
-        // What is dropped with `then` may use any answer: nothing is borrowed.
+        // Dropping `then` may use any response: nothing is borrowed here.
         let path = file.path.clone();
         if let Err(error) = transport.send_file(file, then) {
             crate::error!("connection {}: {path}: {error}", transport.id());
@@ -133,7 +133,7 @@ impl Slot {
         self.pipeline.0.borrow_mut().held(self.number).is_some_and(|(_, held)| held.body_pending)
     }
 
-    /// Whether the client keeps up with what is written, and this turn has something left.
+    /// Whether the client keeps up with the output, and this turn has budget left.
     pub fn has_room(&self) -> bool {
         let mut inner = self.pipeline.0.borrow_mut();
         !inner.turn.is_over() && inner.has_room(self.number)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::http::clock;
 
-/// What was done in the present callback. The others of the plugin, and of the host, wait for its end.
+/// The work of the current callback. Other callbacks of the plugin, and of the host, wait for its end.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     spent: usize,

@@ -9,7 +9,7 @@ use crate::{reactor::try_next_tick, timers::try_add_timer};
 /// may not tell.
 const POLL: Duration = Duration::from_millis(100);
 
-/// The tick of a connection: it continues what the previous callback has left.
+/// The tick of a connection: it continues the work that the previous callback has left.
 fn tick(pipeline: &Weak<RefCell<Inner>>) {
     let Some(pipeline) = pipeline.upgrade().map(Pipeline) else { return };
     pipeline.0.borrow_mut().ticking = false;

@@ -83,7 +83,7 @@ impl Response {
                 write_response(out, exchange, &response)
             })
         });
-        // It fails only where nobody is there any more: `check` has refused reserved fields.
+        // Fails only if the connection has ended: `check` has refused reserved fields.
         writer.and_then(Result::ok).unwrap_or(BodyWriter::Ended)
     }
 
@@ -95,7 +95,7 @@ impl Response {
         let after = self.after();
         let mut compressor = self.compressor.take();
         if writer == BodyWriter::None {
-            // The head is all of it: nothing is to be made for a body that nobody gets.
+            // The response has no body: the producer is not called.
             compressor = None;
             self.slot.finish(after);
         }

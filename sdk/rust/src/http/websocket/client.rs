@@ -90,7 +90,7 @@ impl WebSocket {
     /// ```
     ///
     /// # Errors
-    /// What is wrong with the address, or that the host refuses.
+    /// An invalid address, or the host's refusal.
     pub fn connect<H: WebSocketHandler>(
         uri: &str,
         settings: WebSocketSettings,
@@ -148,7 +148,7 @@ fn key() -> String {
     handshake::key(random)
 }
 
-/// What the answer is held against.
+/// The expected values of the response.
 pub(super) struct Asked {
     key: String,
     settings: WebSocketSettings,
@@ -191,7 +191,7 @@ pub(super) fn ask(
 }
 
 impl Asked {
-    /// What the server's answer means: what was agreed on, or why it is none.
+    /// Checks the server's response: the negotiated settings, or why it is invalid.
     fn judge(&self, head: &ResponseHead) -> Result<Option<Agreed>, String> {
         if head.status != sandloop_http::StatusCode::SWITCHING_PROTOCOLS {
             return Err(format!("the server answers {}", head.status));

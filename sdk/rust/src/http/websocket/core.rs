@@ -32,7 +32,7 @@ pub(super) struct Core {
     settings: WebSocketSettings,
     /// What waits for room in the outbox, so that the peer is heard while it does not read.
     outlet: Outlet,
-    /// The total of bytes passed to the outlet: less those that wait, it is what the peer has taken.
+    /// The total of bytes passed to the outlet: less those that wait, the bytes that the peer has taken.
     given: Cell<u64>,
     /// The handshake is over. Before that the peer is read in any case, because its answer has to be.
     begun: Cell<bool>,
@@ -40,7 +40,7 @@ pub(super) struct Core {
     corked: Cell<bool>,
     /// Something came since the last ping.
     heard: Cell<bool>,
-    /// What waited, and what the peer had taken, at the last look.
+    /// The waiting bytes, and those that the peer had taken, at the last check.
     seen: Cell<(usize, u64)>,
     /// The plugin takes no messages.
     paused: Cell<bool>,
@@ -54,7 +54,7 @@ pub(super) struct Core {
     ending: Cell<bool>,
     /// Everything is sent, and the peer has some time to read it.
     closing: RefCell<Option<Closing>>,
-    /// What has come is looked at when this callback, or a tick, is over.
+    /// Received bytes are processed at the end of this callback or tick.
     attended: Cell<bool>,
     timer: Cell<Option<Timer>>,
     /// Looks for room, because the host may not report it.
@@ -93,7 +93,7 @@ impl WebSocket {
         }))
     }
 
-    /// Sends a message; what is sent before it is open waits.
+    /// Sends a message; before the handshake is complete it is queued.
     ///
     /// # Errors
     /// `Closed`.
@@ -130,7 +130,7 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Takes no more messages: the peer is not read from, and feels it. What has come already waits. The handshake goes on.
+    /// Pauses delivery: the peer is not read from, and flow control slows it. Received messages wait. The handshake continues.
     ///
     /// It is pinged no more. Where the connection ends meanwhile, messages that wait are lost.
     pub fn pause(&self) {
@@ -180,7 +180,7 @@ impl fmt::Debug for WebSocket {
 }
 
 impl Core {
-    /// The handshake is over; what was sent until now goes with the next [`uncork`](Self::uncork).
+    /// The handshake is complete; queued messages are sent with the next [`uncork`](Self::uncork).
     pub(super) fn begin(&self, agreed: Option<Agreed>) {
         if let Some(agreed) = agreed {
             self.codec.borrow_mut().set_deflate(agreed);

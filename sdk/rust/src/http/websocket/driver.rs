@@ -25,7 +25,7 @@ pub(in crate::http) trait Upgraded {
 
 /// Callbacks of a WebSocket, independent of the type of its handler.
 pub(super) trait Attend {
-    /// Looks at what has come.
+    /// Processes received bytes.
     fn attend(self: Rc<Self>);
     /// Notifies the handler that there is room again.
     fn has_room(self: Rc<Self>);

@@ -13,7 +13,7 @@ use crate::{timers::try_add_timer, transport::room::HIGH};
 const DEAF: usize = 256 * 1024;
 
 impl Core {
-    /// Sends what the codec has ready.
+    /// Sends the output of the codec.
     pub(super) fn flush(&self) {
         if self.corked.get() {
             return;
@@ -26,7 +26,7 @@ impl Core {
                 return self.break_off();
             }
             if !self.is_open() {
-                // That was the last word: from here on it counts what the peer reads.
+                // The closing handshake is sent: from here on the peer's reading counts.
                 self.has_read();
             }
         }
