@@ -9,7 +9,7 @@ use crate::{
     undecoded::Undecoded,
 };
 
-/// What the message is for.
+/// The purpose of the message.
 #[derive(Debug)]
 pub(crate) enum Purpose {
     Deliver(basic::Deliver),
@@ -23,7 +23,7 @@ pub(crate) struct Assembly {
     purpose: Purpose,
     /// Those texts of the message that are not UTF-8.
     undecoded: Undecoded,
-    /// Once the header is there: what it says, or why the message cannot be taken.
+    /// After the header: its properties, or why the message is refused.
     properties: Option<Result<Properties, Refused>>,
     missing: u64,
     body: Vec<u8>,
@@ -46,7 +46,7 @@ type Refused = (u16, String);
 const TOO_LARGE: u16 = 311;
 const UNREADABLE: u16 = 502;
 
-/// Room made for a body before any of it has come: what is said of its size is not believed.
+/// Memory reserved for a body before any of it was received: its announced size is not trusted.
 const FIRST: u64 = 64 * 1024;
 
 impl Assembly {

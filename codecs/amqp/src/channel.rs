@@ -1,4 +1,4 @@
-//! One channel: what waits to be sent, what awaits its answer, what is being received.
+//! One channel: requests to be sent, requests in flight, the message being received.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -48,7 +48,7 @@ impl Confirms {
         Ok(found.ok().and_then(|index| self.waiting.remove(index)).into_iter().collect())
     }
 
-    /// Starts the numbers anew, for a new connection, and returns what was not confirmed.
+    /// Restarts the numbers for a new connection, and returns the unconfirmed publishes.
     pub fn reset(&mut self) -> VecDeque<Unconfirmed> {
         self.last = 0;
         std::mem::take(&mut self.waiting)

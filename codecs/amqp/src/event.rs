@@ -12,13 +12,13 @@ use crate::{
 pub enum Event {
     /// The connection is open, for the first time.
     Opened,
-    /// A new connection is open, and what was declared, bound and consumed is restored.
+    /// A new connection is open, and declarations, bindings and consumers are restored.
     Recovered,
     /// A request was answered, a message confirmed, or neither will happen.
     Answered(Ticket, Result<Answer, Failure>),
     /// A message for a consumer.
     Delivered(ChannelId, Box<Delivery>),
-    /// A message that cannot be read: it was refused, and nobody gets it.
+    /// A malformed message: it was rejected, and is not delivered.
     Unreadable(ChannelId, Box<Unreadable>),
     /// The broker has ended a consumer, for instance because its queue was deleted.
     Cancelled(ChannelId, String),

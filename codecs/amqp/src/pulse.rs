@@ -3,7 +3,7 @@
 /// Half heartbeats of silence after which a connection is lost: two heartbeats, as the specification has it.
 const SILENCE: u8 = 4;
 
-/// What was heard and said since the last beat.
+/// The traffic in both directions since the last beat.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     heard: bool,
@@ -11,7 +11,7 @@ pub(crate) struct Pulse {
     silence: u8,
 }
 
-/// What is to be done at a beat.
+/// The action at a beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beat {
     Nothing,

@@ -20,7 +20,7 @@ impl QueueName {
         QueueName(Rc::new(Name { by_broker: name.is_empty(), now: RefCell::new(now) }))
     }
 
-    /// What it is called at present: nothing before the broker has said so.
+    /// The current name; none before the broker has assigned one.
     #[must_use]
     pub fn get(&self) -> Option<Rc<str>> {
         self.0.now.borrow().clone()
@@ -39,7 +39,7 @@ impl QueueName {
         }
     }
 
-    /// What it is declared as.
+    /// The name to declare it with.
     pub(crate) fn to_declare(&self) -> Rc<str> {
         if self.0.by_broker { Rc::from("") } else { self.get().unwrap_or_default() }
     }

@@ -35,11 +35,11 @@ use crate::{
 pub struct Session {
     pub(crate) settings: Settings,
     pub(crate) phase: Phase,
-    /// What was agreed on with the broker.
+    /// The parameters negotiated with the broker.
     pub(crate) tuning: Tuning,
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
     pub(crate) topology: Topology,
-    /// The stage of recovery, while a new connection is given what the last one had.
+    /// The stage of recovery, while the state of the last connection is restored on a new one.
     pub(crate) recovery: Option<Stage>,
     numbers: BTreeMap<u16, ChannelId>,
     /// An incomplete frame.

@@ -36,7 +36,7 @@ pub struct Settings {
     pub frame_max: u32,
     /// The most channels; the broker may lower it. 0: as many as AMQP has numbers. 2047.
     pub channel_max: u16,
-    /// How long connecting may take, and after it the handshake. 20 s.
+    /// The time limit of connecting, and of the handshake after it. 20 s.
     pub connection_timeout: Duration,
     /// Bytes of the largest message that is accepted. A larger one is rejected: see
     /// [`Unreadable`](crate::Unreadable). 16 MiB.

@@ -45,7 +45,7 @@ pub enum Value {
     F64(f64),
     /// `D`: the value is `value` divided by ten, `scale` times.
     Decimal {
-        /// How many digits are behind the point.
+        /// The number of decimal places.
         scale: u8,
         /// The digits.
         value: u32,

@@ -159,7 +159,7 @@ impl Topology {
     }
 }
 
-/// The default exchange and `amq.…` are always there, and nobody may declare them.
+/// The default exchange and `amq.…` always exist, and may not be declared.
 fn is_predefined(exchange: &Exchange) -> bool {
     exchange.name.is_empty() || exchange.name.starts_with("amq.")
 }

@@ -42,7 +42,7 @@ impl Undecoded {
     }
 }
 
-/// The text of these bytes, with U+FFFD for what is not UTF-8; no longer than a short string may be.
+/// The text of these bytes, with U+FFFD for invalid UTF-8; no longer than a short string may be.
 pub(crate) fn decode(bytes: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(bytes).into_owned();
     text.truncate(text.floor_char_boundary(SHORT));

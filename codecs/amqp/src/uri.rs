@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::settings::{Credentials, FRAME_MIN, PORT, Settings, TLS_PORT};
 
-/// What is wrong with the URI of a broker. It never shows the URI, which may have a password.
+/// The fault of a broker's URI. It never contains the URI, which may have a password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UriError {
     /// It is no URI at all.
@@ -22,7 +22,7 @@ pub enum UriError {
     /// A virtual host with a slash that is not encoded.
     #[error("the virtual host of the broker's URI has a slash: write %2F for it")]
     Vhost,
-    /// A word behind the question mark that nobody knows.
+    /// An unknown parameter behind the question mark.
     #[error("the broker's URI has the unknown parameter `{0}`")]
     Unknown(String),
     /// A parameter with a value that it cannot have.
@@ -37,7 +37,7 @@ impl Settings {
     /// `auth_mechanism` (`plain`, `external`).
     ///
     /// # Errors
-    /// What is wrong with it. The words never contain the password.
+    /// The fault of the URI. Its text never contains the password.
     pub fn from_uri(uri: &str) -> Result<Settings, UriError> {
         parse(uri)
     }

@@ -23,7 +23,7 @@ impl Default for ContentLimits {
     }
 }
 
-/// What was decoded.
+/// A decoded event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentEvent {
     /// The first header line of a request.

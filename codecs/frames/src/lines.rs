@@ -23,7 +23,7 @@ impl Default for LineLimits {
     }
 }
 
-/// What was decoded.
+/// A decoded event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineEvent {
     /// A line without its delimiter; if that is `\n`, also without a `\r` before it.
@@ -128,7 +128,7 @@ impl LineDecoder {
         match Delimiter::new(delimiter) {
             Some(delimiter) => {
                 self.delimiter = delimiter;
-                // What was searched for the old one.
+                // The search for the old delimiter is void.
                 if let Mode::Lines(begun) = &mut self.mode {
                     let begun = mem::take(begun);
                     self.unread_first(&begun);

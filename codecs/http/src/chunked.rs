@@ -33,7 +33,7 @@ enum State {
     Extension { size: u64, at: Extension },
     /// After the carriage return of the size's line.
     SizeEnd { size: u64 },
-    /// In data, with what is left of the chunk.
+    /// In data, with the remaining bytes of the chunk.
     Data { left: u64 },
     /// Behind the data of a chunk, before its line's end.
     DataEnd,
@@ -46,7 +46,7 @@ enum State {
 /// Sixteen digits are any size there is; more are leading zeros that only hide something.
 const DIGITS_MAX: u32 = 16;
 
-/// What was decoded.
+/// A decoded piece.
 #[derive(Debug)]
 pub(crate) enum Piece<'a> {
     Data(&'a [u8]),
@@ -65,7 +65,7 @@ impl Chunked {
         Chunked { padded: true, ..Chunked::new(limits) }
     }
 
-    /// The next piece of the body in `input`, which loses what was taken.
+    /// Decodes the next piece of the body in `input`, and consumes it.
     pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, BodyError> {
         loop {
             match &mut self.state {
@@ -91,7 +91,7 @@ impl Chunked {
         }
     }
 
-    /// One byte of what is not data.
+    /// Decodes one byte outside of data.
     fn step(&mut self, byte: u8) -> Result<(), BodyError> {
         self.state = match (&self.state, byte) {
             (State::Size { size, digits }, _) if byte.is_ascii_hexdigit() => {

@@ -346,7 +346,7 @@ impl fmt::Debug for Decompressor {
     }
 }
 
-/// Takes what was decompressed, up to a bound.
+/// Collects decompressed bytes, up to a limit.
 #[derive(Debug, Default)]
 struct Bounded {
     ready: Vec<u8>,

@@ -15,7 +15,7 @@ pub struct Validators<'a> {
     pub modified: Option<SystemTime>,
 }
 
-/// What the preconditions come to.
+/// The result of the preconditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// All hold: the request is carried out.

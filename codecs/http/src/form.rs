@@ -14,7 +14,7 @@ pub fn percent_decode(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// Encodes what is not a letter, a digit or one of `-._~`, so that the text can be any part of a URI.
+/// Percent-encodes all characters but letters, digits and `-._~`, so that the text can be any part of a URI.
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -26,7 +26,7 @@ pub fn percent_encode(text: &str) -> String {
     encoded
 }
 
-/// Name and value of each pair of a query or a form: `a=1&b=two+words`. What is badly encoded is taken as it is.
+/// Name and value of each pair of a query or a form: `a=1&b=two+words`. Malformed encodings are taken literally.
 pub fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
     text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

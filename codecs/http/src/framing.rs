@@ -1,4 +1,4 @@
-//! What the fields of a head say about the message as a whole: its host, its length, whether the connection stays.
+//! The fields of a head that concern the whole message: its host, its length, whether the connection is kept alive.
 //!
 //! Request smuggling is refused here: where two programs could find the end of a body at different positions, the
 //! head is an error; no reading is preferred.

@@ -32,7 +32,7 @@ const TEXT_MAX: usize = 1 << 24;
 pub enum FieldError {
     /// The name is not one or more letters, digits and ``!#$%&'*+-.^_`|~``.
     Name(String),
-    /// The value of this field has a control character. With a line break, whoever wrote the value could add fields.
+    /// The value of this field has a control character. A line break in a value could inject fields.
     Value(String),
     /// All fields together would be larger than 16 MiB.
     TooLarge(String),
@@ -160,7 +160,7 @@ impl Headers {
         self.fields.len() < before
     }
 
-    /// From what was parsed out of `text`. The text is copied as a whole, to allocate once for all fields.
+    /// Creates fields parsed from `text`. The text is copied as a whole, to allocate once for all fields.
     pub(crate) fn from_parsed(text: &[u8], parsed: &[httparse::Header<'_>]) -> Headers {
         // The slices of `parsed` lie in `text`, whose size is bounded far below 4 GiB.
         let place = |part: &[u8]| {

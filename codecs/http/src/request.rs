@@ -44,7 +44,7 @@ impl RequestHead {
         cookies::of_request(&self.headers)
     }
 
-    /// What the writer of the answer must know about this request.
+    /// The properties of this request that the encoder of the response needs.
     #[must_use]
     pub fn exchange(&self) -> Exchange {
         Exchange::answering(&self.method, self.version, self.keep_alive)

@@ -226,7 +226,7 @@ fn split_query(text: &str) -> (&str, Option<&str>) {
     text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)))
 }
 
-/// Encodes what cannot stand in a URI; what is encoded already stays.
+/// Encodes characters that are not allowed in a URI; existing encodings stay.
 fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -16,7 +16,7 @@ use crate::{
     target::Target,
 };
 
-/// What the writer of an answer must know about the request.
+/// The properties of the request that the encoder of the response needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The version that the client speaks.

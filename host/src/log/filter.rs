@@ -1,4 +1,4 @@
-//! `SANDLOOP_LOG`: what is logged, instead of what the configuration says.
+//! `SANDLOOP_LOG`: the filter of the log, which overrides the configuration.
 
 use std::env::{self, VarError};
 use std::fmt;

@@ -16,7 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config::model::LogFormat;
 use crate::log::scope::LINE_BYTES_MAX;
 
-/// What the lines of this process are written in; set once, when the log is started.
+/// The format of this process's lines; set once, when the log is started.
 static WRITTEN_IN: OnceLock<LogFormat> = OnceLock::new();
 
 /// The keys that every JSON line has, besides `message`.
@@ -46,17 +46,17 @@ impl LineFormat {
 
     /// Has the lines of guests be written in it, too.
     pub(super) fn settle(&self) {
-        // A second host in one process keeps what the first one has.
+        // A second host in one process keeps the format of the first.
         let _ = WRITTEN_IN.set(self.format);
     }
 }
 
-/// What the lines of this process are written in.
+/// The format of this process's lines.
 pub(super) fn written_in() -> LogFormat {
     WRITTEN_IN.get().copied().unwrap_or_default()
 }
 
-/// Whether a stream has colours: at a terminal, unless whoever sits there wants none (no-color.org).
+/// Whether a stream has colours: a terminal, unless its user has disabled them (no-color.org).
 pub(super) fn has_colours(stream: &impl IsTerminal) -> bool {
     let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !is_unwanted

@@ -16,9 +16,9 @@ pub fn write(share: &Arc<LogShare>, bytes: &[u8]) {
             let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             output.push(Some(share.clone()), bytes.to_vec(), count);
         }
-        // Nobody has started the log: this is no host, but a program that drives a part of one.
+        // The log was not started: this is not a host, but a program that runs a part of one.
         None => {
-            // Nobody reads standard output any more: the plugin cannot help it and goes on.
+            // The reader of standard output has gone: the plugin is not affected.
             let mut stdout = std::io::stdout().lock();
             let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
         }

@@ -14,11 +14,11 @@ use crate::log::share::{Account, LogShare};
 pub(super) static LOG: OnceLock<Arc<WriteQueue>> = OnceLock::new();
 pub(super) static OUTPUT: OnceLock<Arc<WriteQueue>> = OnceLock::new();
 
-/// What an entry takes of the bound besides its bytes: about what the host needs to keep it.
+/// The size of an entry besides its bytes: about the memory that the host needs for it.
 const OVERHEAD_BYTES: u64 = 96;
 /// Written at once, at most, where there are several entries.
 const BATCH_BYTES: usize = 64 << 10;
-/// Room that the lines need that tell what was left out.
+/// Reserved for the lines that report omitted lines.
 const TELLING_BYTES: u64 = 4 << 10;
 /// Longest that the writer waits without looking whether there is something to tell.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -48,15 +48,15 @@ pub(super) struct WriteQueue {
 #[derive(Debug, Default)]
 struct State {
     entries: VecDeque<Queued>,
-    /// What is taken of the half that is nobody's.
+    /// The bytes used of the common half.
     common: u64,
     /// Whether the thread is writing.
     writes: bool,
-    /// Whether something was left out of which nobody has been told.
+    /// Whether lines were omitted and not yet reported.
     untold: bool,
-    /// Whether somebody waits for the end of it.
+    /// Whether a thread waits until the queue is empty.
     flushes: bool,
-    /// Whether whoever read it is gone for good.
+    /// Whether the reader has gone for good.
     is_gone: bool,
 }
 
@@ -70,11 +70,11 @@ pub(super) struct Queued {
     is_common: bool,
 }
 
-/// What the thread has to do next.
+/// The next task of the thread.
 pub(super) enum WriterTask {
     /// Write the bytes that it was given.
     Write(Vec<Queued>),
-    /// Nothing: time to tell what was left out.
+    /// Nothing: time to report omitted lines.
     Tell,
 }
 
@@ -98,7 +98,7 @@ impl WriteQueue {
         }
     }
 
-    /// What is kept for each.
+    /// The part reserved for each.
     fn part(&self) -> u64 {
         let parts = u64::try_from(LogShare::count()).unwrap_or(u64::MAX).saturating_add(1);
         self.bytes_max / 2 / parts
@@ -187,7 +187,7 @@ impl WriteQueue {
         self.changed.notify_all();
     }
 
-    /// Whoever read it is gone for good: nothing waits any more.
+    /// The reader has gone for good: the queue is emptied.
     pub(super) fn gone(&self) {
         let mut state = self.lock();
         state.is_gone = true;
@@ -206,7 +206,7 @@ impl WriteQueue {
         let is_due = state.untold && has_room && (state.flushes || LOOK_AGAIN_AFTER <= told);
         if is_due {
             state.untold = false;
-            // Whoever flushes waits for what is told, too.
+            // A flush waits for the report, too.
             state.writes = true;
         }
         is_due

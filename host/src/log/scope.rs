@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::log::queue::{LOG, WriteQueue};
 use crate::log::share::LogShare;
 
-/// Longest line, whoever writes it: a text that has come past the gate does not fill the log either.
+/// The longest line, from any source: a text that has passed the gate does not fill the log either.
 pub(super) const LINE_BYTES_MAX: usize = 2 << 20;
 
 thread_local! {
@@ -24,7 +24,7 @@ enum Scope {
     Host,
     /// Into the log, as a line of this tenant's.
     Tenant(Arc<LogShare>),
-    /// To whoever has asked for it.
+    /// To the caller that has requested it.
     Caught(Vec<u8>),
 }
 
@@ -42,7 +42,7 @@ pub(super) fn caught(tell: impl FnOnce()) -> Vec<u8> {
 }
 
 fn within(scope: Scope, tell: impl FnOnce()) -> Scope {
-    /// Puts back what was before, after a panic, too.
+    /// Restores the previous scope, after a panic, too.
     struct Before(Option<Scope>);
     impl Drop for Before {
         fn drop(&mut self) {

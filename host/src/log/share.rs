@@ -32,13 +32,13 @@ pub struct LogShare {
 /// What waits in a queue for one of those who share it.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    /// Bytes of its own part.
+    /// The bytes used of its own part.
     pub(super) held: AtomicU64,
-    /// What the queue had no room for.
+    /// The lines that the queue had no room for.
     pub(super) lost: Tally,
 }
 
-/// A count, and how much of it nobody has been told yet.
+/// A count, and the part of it that was not reported yet.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     untold: AtomicU64,

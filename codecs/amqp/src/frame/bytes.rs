@@ -1,6 +1,6 @@
 //! Takes values from the front of bytes, as AMQP writes them.
 
-/// What is left to be read.
+/// The bytes that are still to be read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bytes<'a>(pub &'a [u8]);
 

@@ -1,4 +1,4 @@
-//! The payload of a content header: how long a message is, and what it says of itself.
+//! The payload of a content header: the length of a message, and its properties.
 //!
 //! What it says comes from whoever published the message, and a broker hands it on unread. So it may be unreadable,
 //! which is the message's fault and not the connection's.
@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct Header {
     pub class_id: u16,
     pub body_size: u64,
-    /// What the message says of itself, or why that cannot be read.
+    /// The properties of the message, or why they cannot be decoded.
     pub properties: Result<(Properties, Undecoded), &'static str>,
 }
 

@@ -29,7 +29,7 @@ enum Part {
     Octets(usize),
     /// A short string of this name.
     Text(&'static str),
-    /// A table that nobody looks at, as long as it can be read.
+    /// A table that is skipped, if it is well-formed.
     Table,
 }
 

@@ -132,7 +132,7 @@ impl Session {
         }
     }
 
-    /// Closes the session at once: incomplete requests fail. The broker is told.
+    /// Closes the session at once: incomplete requests fail. The broker is notified.
     pub fn abort(&mut self) {
         if self.is_over() {
             return;

@@ -1,4 +1,4 @@
-//! Handles what the broker sends, frame by frame.
+//! Handles the frames of the broker.
 
 use amq_protocol::protocol::{
     AMQPClass,
@@ -289,7 +289,7 @@ impl Session {
                 let is_get =
                     |request: &Request| matches!(request, Request::Get { no_ack: false, .. });
                 if channel.position(is_get).is_some() {
-                    // It comes again only to whoever asks for it.
+                    // It is redelivered only to a consumer or a get.
                     self.reject(tag, true);
                 }
                 let close = Close { code: what.code, text: what.reason, class: 0, method: 0 };

@@ -97,7 +97,7 @@ impl Session {
         let unconfirmed = channel.confirms.as_ref().map_or(0, Confirms::len);
         let may_go = match channel.waiting.front()? {
             Item::Publish(..) => has_room && channel.flow && unconfirmed < unconfirmed_max,
-            // A broker that is told to close a channel no longer answers earlier requests.
+            // After a close of a channel the broker no longer answers earlier requests.
             Item::Request(_, Request::Close) => channel.in_flight.is_empty() && unconfirmed == 0,
             // The queue's name comes with an answer that is still awaited.
             Item::Request(_, request) => {

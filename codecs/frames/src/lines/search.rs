@@ -47,7 +47,7 @@ impl Delimiter {
             *input = &input[end + length..];
             return line.map(Some);
         }
-        // A delimiter may have begun in what came before, but not ended.
+        // A delimiter may have started in earlier bytes, but not ended.
         let from = before.saturating_sub(length - 1);
         begun.extend_from_slice(taken);
         if let Some(end) = self.finder.find(&begun[from..]).map(|at| from + at) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is wrong with a body.
+/// The fault of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
     /// The body is larger than [`Limits::body`](crate::Limits::body).

@@ -3,7 +3,7 @@
 
 use crate::fields::{is_token_byte, is_value_byte};
 
-/// What the next byte may be.
+/// The expected next byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extension {
     /// Behind the size or a value, and at least one space: a semicolon.

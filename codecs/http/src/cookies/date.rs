@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(since)
 }
 
-/// What was found; of each kind the first counts.
+/// The parts found; the first of each kind counts.
 #[derive(Default)]
 struct Found {
     time: Option<(u32, u32, u32)>,

@@ -19,7 +19,7 @@ pub struct Jar {
 
 #[derive(Clone, Debug)]
 struct Kept {
-    /// Bytes, like the value: a server gets back what it has set, in any encoding.
+    /// Bytes, like the value: a server gets back its own bytes, in any encoding.
     name: Vec<u8>,
     value: Vec<u8>,
     domain: String,

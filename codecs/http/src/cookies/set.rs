@@ -160,7 +160,7 @@ impl SetCookie {
     /// Of two that make sense the last counts.
     fn read_attribute(&mut self, key: &str, value: &str) {
         match key {
-            // What is no path means the folder of the request.
+            // A value that is not a path means the folder of the request.
             "path" => self.path = value.starts_with('/').then(|| value.to_owned()),
             "domain" if !value.is_empty() => {
                 let domain = value.strip_prefix('.').unwrap_or(value);

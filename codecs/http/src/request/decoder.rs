@@ -43,7 +43,7 @@ pub struct RequestDecoder {
     is_head: bool,
 }
 
-/// What the next byte belongs to.
+/// The part that the next byte belongs to.
 #[derive(Debug)]
 enum State {
     /// A head, or the empty lines before it.

@@ -37,9 +37,9 @@ pub enum RequestError {
     TooManyHeaders,
     /// HTTP/1.1 without `Host`.
     NoHost,
-    /// `Host` twice, or what is no host.
+    /// Repeated or malformed `Host`.
     Host,
-    /// `Content-Length` twice, or what is no number.
+    /// Repeated or malformed `Content-Length`.
     ContentLength,
     /// Both `Content-Length` and `Transfer-Encoding`.
     TwoLengths,

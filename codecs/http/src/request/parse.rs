@@ -14,7 +14,7 @@ use crate::{
     target::{Target, split_port},
 };
 
-/// `head` is what the scanner has found: whole lines, the last one empty.
+/// `head` is the output of the scanner: complete lines, the last one empty.
 pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<RequestHead, RequestError> {
     // The line has its form, and its end is CR LF: the scanner has seen to that.
     let minor = memchr::memchr(b'\n', head).and_then(|feed| feed.checked_sub(2));

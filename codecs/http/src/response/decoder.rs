@@ -35,7 +35,7 @@ pub struct ResponseDecoder {
     informational: u32,
 }
 
-/// What the next byte belongs to.
+/// The part that the next byte belongs to.
 #[derive(Debug)]
 enum State {
     Head,

@@ -7,7 +7,7 @@ use crate::{body::error::BodyError, head::LineError};
 /// Why a response cannot be understood. The connection cannot be used for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseError {
-    /// What comes is no `HTTP/1.1 200 OK`.
+    /// The status line is malformed: not like `HTTP/1.1 200 OK`.
     StatusLine,
     /// A version other than those of HTTP/1. One after HTTP/1.1 is taken for it.
     Version,
@@ -19,9 +19,9 @@ pub enum ResponseError {
     HeadTooLarge,
     /// The head has more fields than [`Limits::headers`](crate::Limits::headers).
     TooManyHeaders,
-    /// More 1xx answers than anybody sends.
+    /// Too many 1xx responses.
     TooManyInformational,
-    /// Two different numbers in `Content-Length`, or what is no number.
+    /// Contradictory or malformed `Content-Length`.
     ContentLength,
     /// Both `Content-Length` and `Transfer-Encoding`.
     TwoLengths,
@@ -74,7 +74,7 @@ impl From<LineError> for ResponseError {
     fn from(error: LineError) -> ResponseError {
         match error {
             LineError::TooLarge => ResponseError::HeadTooLarge,
-            // The scanner is told to allow the others.
+            // The scanner allows the others.
             LineError::BareLineFeed | LineError::Folded | LineError::EmptyLines => {
                 ResponseError::StatusLine
             }

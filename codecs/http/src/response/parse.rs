@@ -14,7 +14,7 @@ use crate::{
     status::is_bodiless,
 };
 
-/// `head` is what the scanner has found; `method` is the request's.
+/// `head` is the output of the scanner; `method` is the request's.
 pub(super) fn parse(
     head: &[u8],
     method: &Method,

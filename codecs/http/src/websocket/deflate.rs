@@ -7,7 +7,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 /// What ends each message before it is sent, and is not sent.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// What is decompressed at once.
+/// The bytes decompressed at once.
 const PIECE: usize = 4096;
 
 /// Streams of one message that say that they are the last. Each costs more than its bytes, and one is usual.
@@ -20,12 +20,12 @@ pub(super) enum Puff {
     Invalid,
 }
 
-/// Decompresses what the peer sends.
+/// Decompresses messages of the peer.
 pub(super) struct Inflater {
     /// Made when it is needed: it has 40 KiB.
     state: Option<Box<Decompress>>,
     keeps_context: bool,
-    /// How often the present message has ended a stream.
+    /// The number of ended streams in the current message.
     ends: u32,
 }
 
@@ -49,7 +49,7 @@ impl Inflater {
             let status = state.decompress(bytes, &mut piece, FlushDecompress::None);
             let (taken, given) = (state.total_in() - read, state.total_out() - written);
             bytes = &bytes[taken as usize..];
-            // What came before a fault counts, so that the first fault is the one that is told.
+            // Bytes before a fault count, so that the first fault is the one reported.
             let new = &piece[..given as usize];
             let fitting = &new[..new.len().min(max - out.len())];
             out.try_reserve(fitting.len()).map_err(|_| Puff::TooLarge)?;
@@ -116,7 +116,7 @@ impl Deflater {
             self.state.get_or_insert_with(|| Box::new(Compress::new(Compression::fast(), false)));
         let compressed = compress(state, message);
         if self.keeps_context && compressed.is_some() {
-            // What went through is what the next message refers to: it has to go, even if it became longer.
+            // The next message refers to the compressed one: it has to be sent, even if it has become longer.
             return compressed;
         }
         self.state = None;

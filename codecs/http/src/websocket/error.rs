@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// What is wrong. The close frame that tells the peer is among the output already, and nothing follows.
+/// A fault. The close frame for the peer is in the output already, and no event follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebSocketError {
-    /// The peer broke the protocol; what it did.
+    /// The peer has violated the protocol, as the text says.
     Protocol(String),
     /// A text is not in UTF-8.
     Utf8,
@@ -16,7 +16,7 @@ pub enum WebSocketError {
 }
 
 impl WebSocketError {
-    /// The code that the peer is told.
+    /// The status code of the close frame.
     #[must_use]
     pub fn code(&self) -> u16 {
         match self {

@@ -21,7 +21,7 @@ impl Default for Deflate {
     }
 }
 
-/// What was agreed on, for [`WebSocket::with_deflate`](super::WebSocket::with_deflate).
+/// The negotiated parameters, for [`WebSocket::with_deflate`](super::WebSocket::with_deflate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agreed {
     pub(super) own_context: bool,

@@ -66,7 +66,7 @@ impl Header {
     /// own byte, not later.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// The fault, as a text.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, &'static str> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         if first & RESERVED != 0 {
@@ -113,7 +113,7 @@ impl Header {
     }
 }
 
-/// Adds a whole frame to what is to go; masked if this is the client's side.
+/// Appends a frame to the output; masked on the client's side.
 pub(super) fn write(
     out: &mut Vec<u8>,
     opcode: Opcode,

@@ -22,7 +22,7 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// What the client is told.
+    /// The status of the response.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-/// What has come and was not read.
+/// Received bytes that were not decoded yet.
 #[derive(Debug, Default)]
 pub(super) struct Input {
     bytes: Vec<u8>,

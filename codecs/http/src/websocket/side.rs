@@ -62,7 +62,7 @@ struct Frame {
 }
 
 impl WebSocket {
-    /// The side that accepted. `message_max` bounds what it takes, in bytes.
+    /// The server's side. `message_max` limits the size of received messages, in bytes.
     #[must_use]
     pub fn server(message_max: usize) -> WebSocket {
         WebSocket::new(false, message_max)
@@ -119,7 +119,7 @@ impl WebSocket {
     /// The next thing that the peer did; none when more bytes are needed.
     ///
     /// # Errors
-    /// Once, what the peer did wrong. The connection is closed then.
+    /// The peer's fault, returned once. The connection is closed then.
     pub fn poll(&mut self) -> Result<Option<Event>, WebSocketError> {
         while self.state != State::Closed {
             match self.step() {
@@ -195,7 +195,7 @@ impl WebSocket {
         mem::take(&mut self.output)
     }
 
-    /// How much [`take_output`](Self::take_output) would give, in bytes.
+    /// The number of bytes that [`take_output`](Self::take_output) would return.
     #[must_use]
     pub fn output_size(&self) -> usize {
         self.output.len()

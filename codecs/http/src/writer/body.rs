@@ -8,7 +8,7 @@ use crate::headers::Headers;
 /// The writer of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyWriter {
-    /// There is no body: what is written is discarded.
+    /// There is no body: written bytes are discarded.
     None,
     /// The head has told the length.
     Known {
@@ -29,7 +29,7 @@ pub enum BodyWriter {
 pub enum LengthError {
     /// By how many bytes the body exceeds its length. They were not written.
     TooMuch(u64),
-    /// How many bytes are missing at the end.
+    /// The number of bytes missing at the end.
     TooLittle(u64),
     /// Written after the end.
     AfterEnd,

@@ -13,14 +13,14 @@ use crate::websocket::{
 /// What a look at the input came to.
 pub(super) enum Step {
     Event(Event),
-    /// There may be more in what has come.
+    /// The input may contain more.
     More,
     /// More bytes are needed.
     Wait,
 }
 
 impl WebSocket {
-    /// Takes a header, or what has come of a frame's bytes, or a frame that is complete.
+    /// Decodes a header, a part of a frame's payload, or the end of a frame.
     pub(super) fn step(&mut self) -> Result<Step, WebSocketError> {
         match self.frame {
             None => self.begin_frame(),
