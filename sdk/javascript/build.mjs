@@ -145,7 +145,9 @@ async function main() {
     const jsSource = `${code}\nglobalThis.__sandloopPlaces = ${JSON.stringify(places)};\n`;
     if (process.env.SANDLOOP_BUNDLE) await writeFile(process.env.SANDLOOP_BUNDLE, jsSource);
     const witPath = await worldIn(folder, program);
-    const { component } = await componentize({ witPath, jsSource, world: 'author', sync: true });
+    // The small engine is compiled sooner, and runs more slowly: for `sandloop dev`.
+    const optSize = Boolean(process.env.SANDLOOP_DEV);
+    const { component } = await componentize({ witPath, jsSource, world: 'author', sync: true, optSize });
     await mkdir(dirname(resolve(values.output)), { recursive: true });
     await writeFile(values.output, component);
   } finally {

@@ -100,6 +100,22 @@ fn an_edit_is_seen_by_who_connects_again_and_a_mistake_keeps_the_version_before(
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
 }
 
+/// What is only looked at may be made soon rather than fast.
+#[test]
+fn a_command_knows_whom_it_builds_for() {
+    let project = Project::new();
+    let toml = fs::read_to_string(project.path("plugins.toml")).expect("a file");
+    let toml = toml.replace("; cp src", "; echo for:$SANDLOOP_DEV >&2; cp src");
+    fs::write(project.path("plugins.toml"), toml).expect("a file");
+    let built = sandloop(project.dir.path(), &["build"]);
+    assert!(built.code == Some(0) && built.stderr.contains("for:\n"), "{built:?}");
+    let dev = project.dev();
+    dev.log_line("served; a file that changes is built", 1);
+    assert!(dev.logs("for:1"));
+    dev.signal(Signal::TERM);
+    assert_eq!(dev.wait().code, Some(0));
+}
+
 #[test]
 fn a_project_that_does_not_build_or_start_yet_is_waited_with() {
     let project = Project::new();

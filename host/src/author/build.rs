@@ -17,6 +17,8 @@ use crate::config::keys;
 use crate::config::model::{Config, PluginConfig};
 use crate::engine::component_file::ComponentKind;
 
+/// What tells a command that its plugin is only looked at: it may be made soon rather than fast.
+const QUICK: &str = "SANDLOOP_DEV";
 /// The shell, wherever `PATH` leads.
 const SHELL: &str = "/bin/sh";
 
@@ -76,7 +78,8 @@ pub fn build(
         let begun = clock.now();
         // Plugins of one workspace have one command.
         if done.insert((&section.folder, &section.command)) {
-            run(section).map_err(|fault| BuildError::of(plugin, section, "command", fault))?;
+            run(section, config.host.is_for_author)
+                .map_err(|fault| BuildError::of(plugin, section, "command", fault))?;
         }
         let (bytes, is_changed) =
             finish(section).map_err(|fault| BuildError::of(plugin, section, "output", fault))?;
@@ -130,11 +133,14 @@ fn choose<'a>(
 }
 
 /// Runs the command with this process's output.
-fn run(section: &BuildConfig) -> Result<(), BuildFault> {
+fn run(section: &BuildConfig, is_quick: bool) -> Result<(), BuildFault> {
     let here = Path::new(".");
     let folder = if section.folder.as_os_str().is_empty() { here } else { &section.folder };
     let mut command = Command::new(SHELL);
     command.arg("-c").arg(&section.command).current_dir(folder).stdin(Stdio::null());
+    if is_quick {
+        command.env(QUICK, "1");
+    }
     let status = command.status().map_err(BuildFault::Start)?;
     if status.success() { Ok(()) } else { Err(BuildFault::Command(status)) }
 }
