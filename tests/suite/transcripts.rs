@@ -75,6 +75,30 @@ fn time_passes_only_where_it_is_said() {
     assert!(said.contains("limit: event_deadline"), "{said}");
 }
 
+/// Each line is one, by `udp://` and by a socket of the plugin's own, and whoever is sent one first is dialled.
+#[test]
+fn datagrams_come_and_go_whole() {
+    let echo = serving("echo", "", "").replace("tcp://", "udp://");
+    passes(
+        &echo,
+        "> one\n< one\nconnect b\nb> a\\\nb< a\\\n> two\\nlines\n< two\\nlines\n! open\nclose b\n",
+    );
+    fails_with(
+        &echo,
+        "> one\n< on\\\n< e\n",
+        "tests/one.transcript:2: this was expected, and something else has come\n    - < on\\\n    - < e\n    + < one\n",
+    );
+    let ended = fails(&echo, "> one\n< one\nend\n");
+    assert!(ended.contains(":3: datagrams have no end: `close` has the peer be gone"), "{ended}");
+    let own = "isolation = \"plugin\"\nallow = { listen = [\"udp:127.0.0.1:5000\"], connect = [\"10.0.0.1:53\"] }";
+    let sockets = serving("sockets", own, "handler = \"control\"");
+    passes(
+        &sockets,
+        "> datagrams 127.0.0.1 5000\n< ok 127.0.0.1 5000\nconnect a to udp://127.0.0.1:5000\na> hello\\\na< hello\\\n\
+         a> to 10.0.0.1 53 hi\\\ndialled b udp:10.0.0.1:53\nb< hi\\\nb> back\\\nb< back\\\n",
+    );
+}
+
 #[test]
 fn what_plugins_dial_is_the_transcripts() {
     let trace = component("connect_trace");

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
+
+use crate::net::stand_in::datagrams::StandInDatagrams;
 
 /// The most bytes of one datagram: the longest IPv4 packet without both headers. IPv6 has room for twenty more; the
 /// system refuses what is too long.
@@ -17,7 +20,14 @@ pub const DATAGRAM_MAX: usize = 65_507;
 
 /// A listener's socket, shared by the connections of its peers.
 #[derive(Debug, Clone)]
-pub struct DatagramSocket(Arc<UdpSocket>);
+pub struct DatagramSocket(Arc<DatagramCarrier>);
+
+/// What carries datagrams.
+#[derive(Debug)]
+enum DatagramCarrier {
+    System(UdpSocket),
+    Scripted(StandInDatagrams),
+}
 
 /// One peer of a listener's socket.
 #[derive(Debug)]
@@ -29,21 +39,41 @@ pub struct DatagramPeer {
 impl DatagramSocket {
     /// Wraps a socket that is bound and non-blocking.
     pub fn new(socket: UdpSocket) -> DatagramSocket {
-        DatagramSocket(Arc::new(socket))
+        DatagramSocket(Arc::new(DatagramCarrier::System(socket)))
+    }
+
+    /// One whose other ends a script has.
+    pub fn scripted(socket: StandInDatagrams) -> DatagramSocket {
+        DatagramSocket(Arc::new(DatagramCarrier::Scripted(socket)))
     }
 
     /// Receives the next datagram, cut to the length of the buffer, and the address of its sender.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.0.recv_from(buffer)
+        match &*self.0 {
+            DatagramCarrier::System(socket) => socket.recv_from(buffer),
+            DatagramCarrier::Scripted(socket) => socket.receive(buffer),
+        }
     }
 
     fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
-        self.0.send_to(bytes, to)
+        match &*self.0 {
+            DatagramCarrier::System(socket) => socket.send_to(bytes, to),
+            DatagramCarrier::Scripted(_) if DATAGRAM_MAX < bytes.len() => {
+                Err(Errno::MSGSIZE.into())
+            }
+            DatagramCarrier::Scripted(socket) => {
+                socket.send(bytes, to);
+                Ok(bytes.len())
+            }
+        }
     }
 
     /// The local address.
     pub fn local(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        match &*self.0 {
+            DatagramCarrier::System(socket) => socket.local_addr(),
+            DatagramCarrier::Scripted(socket) => Ok(socket.local()),
+        }
     }
 
     /// The socket of one peer's connection.
@@ -71,7 +101,10 @@ impl DatagramPeer {
 
 impl AsFd for DatagramSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        match &*self.0 {
+            DatagramCarrier::System(socket) => socket.as_fd(),
+            DatagramCarrier::Scripted(socket) => socket.as_fd(),
+        }
     }
 }
 
@@ -83,14 +116,14 @@ impl AsFd for DatagramPeer {
 
 impl Source for DatagramSocket {
     fn register(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).register(registry, token, what)
+        SourceFd(&self.as_fd().as_raw_fd()).register(registry, token, what)
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).reregister(registry, token, what)
+        SourceFd(&self.as_fd().as_raw_fd()).reregister(registry, token, what)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).deregister(registry)
+        SourceFd(&self.as_fd().as_raw_fd()).deregister(registry)
     }
 }

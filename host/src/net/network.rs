@@ -9,7 +9,9 @@ use parking_lot::Mutex;
 
 use crate::config::address::ListenAddress;
 use crate::net::connection::stream::Stream;
+use crate::net::datagram::DatagramSocket;
 use crate::net::outbound::Attempt;
+use crate::net::stand_in::datagrams::{DatagramEnd, DatagramWays, StandInDatagrams};
 use crate::net::stand_in::{self, Arrivals, SaidEnds, StandInListener, StandInPeer};
 
 /// The source of sockets. Clones share it.
@@ -42,7 +44,23 @@ struct ScriptedPlaces {
 #[derive(Debug, Clone)]
 struct ScriptedListener {
     address: ListenAddress,
-    arrivals: Arc<Arrivals>,
+    way: ScriptedWay,
+}
+
+/// How a script gets to it.
+#[derive(Debug, Clone)]
+enum ScriptedWay {
+    Streams(Arc<Arrivals>),
+    Datagrams(Arc<DatagramWays>),
+}
+
+/// The script's end of what a peer has with the host.
+#[derive(Debug)]
+pub enum ScriptEnd {
+    /// A connection.
+    Stream(StandInPeer),
+    /// Datagrams, from an address and back.
+    Datagrams(DatagramEnd),
 }
 
 /// An outgoing connection of a plugin.
@@ -50,8 +68,8 @@ struct ScriptedListener {
 pub struct Dial {
     /// The target, as the plugin has named it.
     pub target: String,
-    /// The script's end, not accepted or refused yet.
-    pub peer: StandInPeer,
+    /// The script's end; a connection has not answered yet.
+    pub end: ScriptEnd,
 }
 
 /// The first port that is assigned where none is named.
@@ -95,14 +113,30 @@ impl ScriptedNetwork {
             at.set_port(places.next_port());
         }
         let arrivals = listener.arrivals();
-        places.listeners.push(ScriptedListener { address: address.clone(), arrivals });
+        let way = ScriptedWay::Streams(arrivals);
+        places.listeners.push(ScriptedListener { address: address.clone(), way });
         Ok((listener, address))
     }
 
-    /// The address of every listener, in the order of their calls.
+    /// A UDP socket at an address; where its port is 0 it gets one.
+    ///
+    /// # Errors
+    /// When the system has no more sockets.
+    pub fn bind(&self, mut address: SocketAddr) -> io::Result<(DatagramSocket, SocketAddr)> {
+        let mut places = self.0.lock();
+        if address.port() == 0 {
+            address.set_port(places.next_port());
+        }
+        let socket = StandInDatagrams::new(address)?;
+        let way = ScriptedWay::Datagrams(socket.ways());
+        places.listeners.push(ScriptedListener { address: ListenAddress::Udp(address), way });
+        Ok((DatagramSocket::scripted(socket), address))
+    }
+
+    /// Every address that is listened at, in the order in which they came.
     pub fn addresses(&self) -> Vec<ListenAddress> {
         let mut places = self.0.lock();
-        places.listeners.retain(|listener| !Arrivals::are_closed(&listener.arrivals));
+        places.listeners.retain(|listener| !listener.way.is_closed());
         places.listeners.iter().map(|listener| listener.address.clone()).collect()
     }
 
@@ -110,11 +144,17 @@ impl ScriptedNetwork {
     ///
     /// # Errors
     /// When nobody listens there.
-    pub fn connect(&self, to: &ListenAddress) -> io::Result<StandInPeer> {
+    pub fn connect(&self, to: &ListenAddress) -> io::Result<ScriptEnd> {
         let mut places = self.0.lock();
         let peer = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), places.next_port());
         let listener = places.listeners.iter().find(|listener| listener.address == *to);
         let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
+        let arrivals = match &listener.way {
+            ScriptedWay::Streams(arrivals) => arrivals,
+            ScriptedWay::Datagrams(ways) => {
+                return Ok(ScriptEnd::Datagrams(DatagramWays::peer(ways, peer)));
+            }
+        };
         let ends = match &listener.address {
             ListenAddress::Tcp(at) | ListenAddress::Tls(at) | ListenAddress::Udp(at) => {
                 let is_any = at.ip().is_unspecified();
@@ -125,8 +165,8 @@ impl ScriptedNetwork {
             ListenAddress::Inherited(_) => SaidEnds::Unix(String::new()),
         };
         let (host, peer) = stand_in::pair(ends)?;
-        listener.arrivals.add(host)?;
-        Ok(peer)
+        arrivals.add(host)?;
+        Ok(ScriptEnd::Stream(peer))
     }
 
     /// A number that was not returned before.
@@ -138,7 +178,16 @@ impl ScriptedNetwork {
 
     /// Takes the next outgoing connection, if there is one.
     pub fn take_dial(&self) -> Option<Dial> {
-        self.0.lock().dials.pop_front()
+        let mut places = self.0.lock();
+        if let Some(dial) = places.dials.pop_front() {
+            return Some(dial);
+        }
+        let end = places.listeners.iter().find_map(|listener| match &listener.way {
+            ScriptedWay::Datagrams(ways) => DatagramWays::take_stranger(ways),
+            ScriptedWay::Streams(_) => None,
+        })?;
+        let target = format!("udp:{}", places.named(end.address()));
+        Some(Dial { target, end: ScriptEnd::Datagrams(end) })
     }
 
     fn dial(&self, attempt: &Attempt, local: Option<SocketAddr>) -> io::Result<Stream> {
@@ -153,7 +202,7 @@ impl ScriptedNetwork {
             Attempt::Unix(path) => (SaidEnds::Unix(path.clone()), format!("unix:{path}")),
         };
         let (host, peer) = stand_in::connecting(ends)?;
-        places.dials.push_back(Dial { target, peer });
+        places.dials.push_back(Dial { target, end: ScriptEnd::Stream(peer) });
         Ok(Stream::StandIn(Box::new(host)))
     }
 
@@ -172,6 +221,15 @@ impl ScriptedNetwork {
             Ipv4Addr::new(a, b, c, u8::try_from(place).unwrap_or(u8::MAX))
         };
         [Attempt::Tcp(SocketAddr::new(ip.into(), port))].into()
+    }
+}
+
+impl ScriptedWay {
+    fn is_closed(&self) -> bool {
+        match self {
+            ScriptedWay::Streams(arrivals) => Arrivals::are_closed(arrivals),
+            ScriptedWay::Datagrams(ways) => ways.are_closed(),
+        }
     }
 }
 

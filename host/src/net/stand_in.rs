@@ -4,6 +4,8 @@
 //! A pair of Unix sockets delivers each byte and each end immediately, so that an idle loop has seen everything; a
 //! connection over the network may still have bytes in flight.
 
+pub mod datagrams;
+
 use std::collections::VecDeque;
 use std::io;
 use std::io::{Read, Write};

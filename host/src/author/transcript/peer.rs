@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::author::transcript::step::PeerState;
-use crate::net::stand_in::StandInPeer;
+use crate::net::network::ScriptEnd;
 
 /// Bytes that may come between two steps that do something.
 pub const RECEIVED_MAX: usize = 64 << 20;
@@ -12,7 +12,7 @@ pub const RECEIVED_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Peer {
     /// The script's end; none once it has closed it.
-    end: Option<StandInPeer>,
+    end: Option<ScriptEnd>,
     /// Whether it was dialled and nobody has answered yet.
     pub is_ringing: bool,
     /// What was sent and has not gone out yet.
@@ -23,6 +23,9 @@ pub struct Peer {
     received: Vec<u8>,
     /// How much of that was expected.
     expected: usize,
+    /// Where each datagram of it ends, and how many of them were expected.
+    datagrams: Vec<usize>,
+    expected_datagrams: usize,
     /// The plugin's side.
     pub state: PeerState,
     /// Whether that was expected.
@@ -33,14 +36,16 @@ pub struct Peer {
 
 impl Peer {
     /// A connection of which this is the script's end.
-    pub fn new(end: StandInPeer, is_ringing: bool) -> Peer {
+    pub fn new(end: ScriptEnd, is_dialled: bool) -> Peer {
         Peer {
+            is_ringing: is_dialled && matches!(end, ScriptEnd::Stream(_)),
             end: Some(end),
-            is_ringing,
             unsent: Vec::new(),
             ends: false,
             received: Vec::new(),
             expected: 0,
+            datagrams: Vec::new(),
+            expected_datagrams: 0,
             state: PeerState::Open,
             state_is_known: true,
             is_flooded: false,
@@ -60,9 +65,18 @@ impl Peer {
         self.end.is_some() && !matches!(self.state, PeerState::Closed | PeerState::Reset)
     }
 
-    /// What has come since something was done last.
-    pub fn received(&self) -> &[u8] {
-        &self.received
+    /// Whether each line is a datagram.
+    pub fn has_datagrams(&self) -> bool {
+        matches!(self.end, Some(ScriptEnd::Datagrams(_)))
+    }
+
+    /// What has come since something was done last: lines, or datagrams.
+    pub fn received(&self) -> Vec<&[u8]> {
+        if !self.has_datagrams() {
+            return self.received.split_inclusive(|byte| *byte == b'\n').collect();
+        }
+        let begins = std::iter::once(&0).chain(&self.datagrams);
+        begins.zip(&self.datagrams).map(|(begin, end)| &self.received[*begin..*end]).collect()
     }
 
     /// What of that nobody has expected.
@@ -70,11 +84,20 @@ impl Peer {
         &self.received[self.expected..]
     }
 
-    /// The next bytes that have come are these; false if they are not.
+    /// Whether there is something that nobody has expected.
+    pub fn has_left(&self) -> bool {
+        !self.left().is_empty() || self.expected_datagrams < self.datagrams.len()
+    }
+
+    /// The next bytes that have come are these, of datagrams the next one is; false if they are not.
     pub fn takes(&mut self, bytes: &[u8]) -> bool {
-        let fits = self.left().starts_with(bytes);
+        let end = self.expected + bytes.len();
+        let next = self.datagrams.get(self.expected_datagrams);
+        let is_whole = !self.has_datagrams() || next == Some(&end);
+        let fits = is_whole && self.left().starts_with(bytes);
         if fits {
-            self.expected += bytes.len();
+            self.expected = end;
+            self.expected_datagrams += usize::from(self.has_datagrams());
         }
         fits
     }
@@ -82,22 +105,28 @@ impl Peer {
     /// Something is done next: what has come so far is the past.
     pub fn forget(&mut self) {
         self.received.clear();
+        self.datagrams.clear();
         self.expected = 0;
+        self.expected_datagrams = 0;
     }
 
     /// Sends.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.unsent.extend_from_slice(bytes);
+        match &self.end {
+            Some(ScriptEnd::Datagrams(end)) => end.send(bytes.to_vec()),
+            _ => self.unsent.extend_from_slice(bytes),
+        }
     }
 
-    /// Ends its side behind what was sent.
-    pub fn end(&mut self) {
-        self.ends = true;
+    /// Ends its side behind what was sent; false of datagrams, which have no end.
+    pub fn end(&mut self) -> bool {
+        self.ends = !self.has_datagrams();
+        self.ends
     }
 
     /// Closes it.
     pub fn close(&mut self, resets: bool) {
-        if let Some(end) = self.end.take() {
+        if let Some(ScriptEnd::Stream(end)) = self.end.take() {
             end.close(resets);
         }
         self.unsent.clear();
@@ -106,7 +135,7 @@ impl Peer {
     /// Answers that it is there, or not. False if the plugin has given up.
     pub fn answer(&mut self, accepts: bool) -> bool {
         self.is_ringing = false;
-        let Some(end) = &self.end else { return false };
+        let Some(ScriptEnd::Stream(end)) = &self.end else { return false };
         if accepts {
             return end.accept().is_ok();
         }
@@ -118,7 +147,7 @@ impl Peer {
     /// Moves what can be moved, each way; whether anything has.
     pub fn pump(&mut self) -> bool {
         if self.is_ringing {
-            let is_given_up = self.end.as_ref().is_some_and(StandInPeer::is_closed);
+            let is_given_up = matches!(&self.end, Some(ScriptEnd::Stream(end)) if end.is_closed());
             return is_given_up && self.becomes(PeerState::Closed);
         }
         let has_written = self.write();
@@ -127,7 +156,7 @@ impl Peer {
     }
 
     fn write(&mut self) -> bool {
-        let Some(end) = &self.end else { return false };
+        let Some(ScriptEnd::Stream(end)) = &self.end else { return false };
         if self.unsent.is_empty() {
             if !self.ends {
                 return false;
@@ -151,7 +180,17 @@ impl Peer {
     }
 
     fn read(&mut self) -> bool {
-        let Some(end) = &self.end else { return false };
+        let end = match &self.end {
+            None => return false,
+            Some(ScriptEnd::Stream(end)) => end,
+            Some(ScriptEnd::Datagrams(end)) => {
+                let Some(bytes) = end.receive() else { return false };
+                self.received.extend_from_slice(&bytes);
+                self.datagrams.push(self.received.len());
+                self.is_flooded |= RECEIVED_MAX < self.received.len();
+                return true;
+            }
+        };
         if matches!(self.state, PeerState::Closed | PeerState::Reset) {
             return false;
         }

@@ -123,7 +123,13 @@ impl<'a> Player<'a> {
                 }
                 self.usable(name)?.send(bytes);
             }
-            ScriptAction::End(name) => self.usable(name)?.end(),
+            ScriptAction::End(name) => {
+                if !self.usable(name)?.end() {
+                    return Err("datagrams have no end: `close` has the peer be gone"
+                        .to_owned()
+                        .into());
+                }
+            }
             ScriptAction::Close(name) => self.there(name)?.close(false),
             ScriptAction::Reset(name) => self.there(name)?.close(true),
             ScriptAction::Accept(name) => self.answer(name, true)?,
@@ -147,12 +153,8 @@ impl<'a> Player<'a> {
             return Err(format!("the connection{} is there already", named(name)).into());
         }
         let address = self.listener(to)?;
-        let end = self.stage.connect(&address).map_err(|_| match address {
-            ListenAddress::Udp(_) => {
-                format!("{address} has datagrams, which transcripts do not have yet")
-            }
-            _ => format!("nobody listens at {address} any more"),
-        })?;
+        let end = self.stage.connect(&address);
+        let end = end.map_err(|_| format!("nobody listens at {address} any more"))?;
         self.peers.insert(name.to_owned(), Peer::new(end, false));
         Ok(())
     }
@@ -250,7 +252,7 @@ impl<'a> Player<'a> {
                 if peer.takes(bytes) {
                     return Ok(());
                 }
-                let cause = if peer.left().is_empty() {
+                let cause = if !peer.has_left() {
                     format!("this was expected{}, and nothing more has come", on(name))
                 } else {
                     format!("this was expected{}, and something else has come", on(name))
@@ -272,7 +274,7 @@ impl<'a> Player<'a> {
         let Some(peer) = self.peers.get_mut(name) else {
             return Err(format!("there is no connection{}", named(name)).into());
         };
-        if !peer.left().is_empty() {
+        if peer.has_left() {
             let cause = format!("before that something came{} that nobody expected", on(name));
             return Err(Wrong { cause, differs: Some(name.to_owned()) });
         }
@@ -295,7 +297,10 @@ impl<'a> Player<'a> {
             }
             Some(_) => {
                 if let Some(dial) = self.dials.pop_front() {
-                    self.peers.insert(name.to_owned(), Peer::new(dial.peer, true));
+                    let mut peer = Peer::new(dial.end, true);
+                    // Whoever is there has got what was sent to it.
+                    while peer.has_datagrams() && peer.pump() {}
+                    self.peers.insert(name.to_owned(), peer);
                 }
                 Ok(())
             }
@@ -326,7 +331,7 @@ impl<'a> Player<'a> {
             return Err("something has failed: see the log".to_owned().into());
         }
         for (name, peer) in &self.peers {
-            if !peer.left().is_empty() {
+            if peer.has_left() {
                 let cause = format!("then something came{} that nobody expected", on(name));
                 return Err(Wrong { cause, differs: Some(name.clone()) });
             }
@@ -385,13 +390,19 @@ impl<'a> Player<'a> {
             What::Expect(Expectation::Receive(name, bytes)) if name == of => Some(&**bytes),
             _ => None,
         });
-        let expected: Vec<u8> = expected.flatten().copied().collect();
-        let came = self.peers.get(of).map_or(&[][..], Peer::received);
-        let lines = |bytes: &[u8]| -> Vec<String> {
-            let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-            lines.map(|line| format!("{of}< {}", text::shown(line)).trim_end().to_owned()).collect()
+        let expected: Vec<&[u8]> = expected.collect();
+        let peer = self.peers.get(of);
+        let lines = |pieces: &[&[u8]]| -> Vec<String> {
+            let line = |piece: &&[u8]| format!("{of}< {}", text::shown(piece));
+            pieces.iter().map(|piece| line(piece).trim_end().to_owned()).collect()
         };
-        diff(&lines(&expected), &lines(came))
+        let came = lines(&peer.map(Peer::received).unwrap_or_default());
+        if peer.is_some_and(Peer::has_datagrams) {
+            return diff(&lines(&expected), &came);
+        }
+        let whole = expected.concat();
+        let expected: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+        diff(&lines(&expected), &came)
     }
 }
 

@@ -13,8 +13,7 @@ use crate::engine::components::Components;
 use crate::engine::ticker::Ticker;
 use crate::mail::post::{Notice, Post, StopManner};
 use crate::net::listener::scripted;
-use crate::net::network::{Dial, Network, ScriptedNetwork};
-use crate::net::stand_in::StandInPeer;
+use crate::net::network::{Dial, Network, ScriptEnd, ScriptedNetwork};
 use crate::plugin::shared::HostShared;
 use crate::run::error::StartError;
 use crate::run::prepare::Prepared;
@@ -141,7 +140,7 @@ impl ScriptedHost {
     }
 
     /// A peer connects.
-    pub fn connect(&self, to: &ListenAddress) -> std::io::Result<StandInPeer> {
+    pub fn connect(&self, to: &ListenAddress) -> std::io::Result<ScriptEnd> {
         self.network.connect(to)
     }
 

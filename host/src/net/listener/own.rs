@@ -30,8 +30,12 @@ pub fn open(
 ) -> Result<Listener, BindFault> {
     let backlog = i32::try_from(limits::BACKLOG.default).unwrap_or(i32::MAX);
     let (socket, address, path) = match (place, network) {
-        (_, Network::Scripted(network)) => {
-            let (listener, address) = network.listen(&scripted(place)?)?;
+        (ListenPlace::Tcp(address), Network::Scripted(network)) => {
+            let (listener, address) = network.listen(&ListenAddress::Tcp(*address))?;
+            (ListenSocket::StandIn(listener), address, None)
+        }
+        (ListenPlace::Unix(path), Network::Scripted(network)) => {
+            let (listener, address) = network.listen(&ListenAddress::Unix(PathBuf::from(path)))?;
             (ListenSocket::StandIn(listener), address, None)
         }
         (ListenPlace::Tcp(address), Network::System) => {
@@ -40,7 +44,7 @@ pub fn open(
             let socket = ListenSocket::Tcp(TcpListener::from_std(socket.into()));
             (socket, ListenAddress::Tcp(address), None)
         }
-        (ListenPlace::Udp(address), Network::System) => {
+        (ListenPlace::Udp(address), _) => {
             let (socket, address) = bind_datagrams(network, *address)?;
             (ListenSocket::Udp(socket), ListenAddress::Udp(address), None)
         }
@@ -70,22 +74,13 @@ pub fn open(
     Ok(Listener { endpoint: Arc::new(endpoint), socket })
 }
 
-/// The address at which a script finds it. Scripts have no datagrams.
-fn scripted(place: &ListenPlace) -> Result<ListenAddress, BindFault> {
-    match place {
-        ListenPlace::Tcp(address) => Ok(ListenAddress::Tcp(*address)),
-        ListenPlace::Unix(path) => Ok(ListenAddress::Unix(PathBuf::from(path))),
-        ListenPlace::Udp(_) => Err(BindFault::NoFamily),
-    }
-}
-
-/// Binds a UDP socket. Returns it with its real address.
+/// A UDP socket at `address`, and where it really is.
 pub fn bind_datagrams(
     network: &Network,
     address: SocketAddr,
 ) -> Result<(DatagramSocket, SocketAddr), BindFault> {
-    if let Network::Scripted(_) = network {
-        return Err(BindFault::NoFamily);
+    if let Network::Scripted(network) = network {
+        return Ok(network.bind(address)?);
     }
     let (socket, address) = udp::bind(address)?;
     // As EventMachine does; `allow.connect` decides where it may send, broadcast addresses included.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::config::address::ListenAddress;
 use crate::config::model::Config;
 use crate::net::listener::error::BindError;
 use crate::net::listener::{Endpoint, ListenSocket, Listener};
@@ -19,10 +20,19 @@ pub(crate) fn listen(
 ) -> Result<Listener, BindError> {
     let section = &config.listeners[place];
     let error = |fault| BindError::new(config, place, fault);
-    let (socket, address) =
-        network.listen(&section.address).map_err(|fault| error(fault.into()))?;
+    let refused = |fault: std::io::Error| error(fault.into());
+    let (socket, address) = match &section.address {
+        ListenAddress::Udp(address) => {
+            let (socket, address) = network.bind(*address).map_err(refused)?;
+            (ListenSocket::Udp(socket), ListenAddress::Udp(address))
+        }
+        address => {
+            let (socket, address) = network.listen(address).map_err(refused)?;
+            (ListenSocket::StandIn(socket), address)
+        }
+    };
     let mut endpoint =
         Endpoint::new(section, section.plugin, address, None, None).map_err(error)?;
     endpoint.proxy_protocol = None;
-    Ok(Listener { endpoint: Arc::new(endpoint), socket: ListenSocket::StandIn(socket) })
+    Ok(Listener { endpoint: Arc::new(endpoint), socket })
 }
