@@ -44,6 +44,7 @@ fn every_call_that_needs_an_export_names_it() {
     let version = sandloop_tests::contract::version();
     let flood = |what: &str| format!("options = {{ what = \"{what}\" }}");
     let program = "isolation = \"plugin\"\nallow = { stop = true }";
+    let gate = "handler = \"gate\"\noptions = { verify = \"both\", at = \"post_init\" }".to_owned();
     for (guest, interface, call, keys, listen) in [
         ("hostile_flood", "timers-handler", "timers.add-timer", "", flood("timers")),
         ("timers", "timers-handler", "timers.add-periodic-timer", program, String::new()),
@@ -54,15 +55,13 @@ fn every_call_that_needs_an_export_names_it() {
         ("hostile_flood", "mailbox", "processes.spawn", "", flood("spawns")),
         ("hostile_flood", "subscriptions", "channels.subscribe", "", flood("subscriptions")),
         ("hostile_flood", "queues-handler", "queues.pop", "", flood("pops")),
+        ("tls_starts", "tls-handler", "tls.start-tls", "", gate),
+        ("watch", "watch-handler", "watching.watch-file", "", flood("nothing")),
     ] {
-        let transcript = if listen.is_empty() { "! stopped\n" } else { "> x\n> y\n! stopped\n" };
-        let said = told(
-            guest,
-            interface,
-            keys,
-            &listen,
-            if listen.is_empty() { transcript } else { "> x\n! stopped\n" },
-        );
+        // It is what the guest `watch` understands; the others do the same whatever comes.
+        let transcript =
+            if listen.is_empty() { "! stopped\n" } else { "> watch data\n! stopped\n" };
+        let said = told(guest, interface, keys, &listen, transcript);
         let line = format!(
             "WARN  p: unsupported\n        call: {call}\n        remedy: export sandloop:plugin/{interface}@{version} in the \
              component's world\n"

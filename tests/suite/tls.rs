@@ -120,19 +120,44 @@ fn openssl_verifies_it_in_each_version_and_older_ones_are_refused() {
     assert!(other.stderr.contains("alert handshake failure"), "{}", other.stderr);
 }
 
+/// What curl gets from `https://localhost` at this port, with the status and its verdict on the certificate.
+fn curl(files: &Files, port: &str, path: &str, words: &[&str]) -> String {
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--http1.1", "-w", " %{http_code} %{ssl_verify_result}", "--cacert"]);
+    curl.arg(files.path().join("ca.pem")).args(words);
+    curl.args(["--resolve", &format!("localhost:{port}:127.0.0.1")]);
+    curl.arg(format!("https://localhost:{port}{path}"));
+    let outcome = finish(curl);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    outcome.stdout.trim_end().to_owned()
+}
+
 #[test]
 fn curl_gets_a_page_from_a_plugin_that_knows_nothing_of_it() {
     let files = Files::new();
     let listen = files.listen("http-hello").key("alpn", r#"["http/1.1"]"#);
     let host = Host::start(&Config::new().plugin(Plugin::new("http-hello")).listen(listen));
-    let port = port(&host, "http-hello");
-    let mut curl = Command::new("curl");
-    curl.args(["-sS", "--http1.1", "-w", " %{http_code} %{ssl_verify_result}", "--cacert"]);
-    curl.arg(files.path().join("ca.pem"));
-    curl.args(["--resolve", &format!("localhost:{port}:127.0.0.1")]);
-    curl.arg(format!("https://localhost:{port}/"));
-    let outcome = finish(curl);
-    assert!(outcome.stdout.trim_end().ends_with(" 200 0"), "{outcome:?}");
+    let got = curl(&files, &port(&host, "http-hello"), "/", &[]);
+    assert!(got.ends_with(" 200 0"), "{got}");
+}
+
+/// A component of `wasi:http` sees that its peer is safe, and more than one record of TLS has goes each way.
+#[test]
+fn curl_is_answered_by_a_component_of_wasi_http() {
+    for isolation in [Isolation::Connection, Isolation::Plugin] {
+        let files = Files::new();
+        let host = serve(&files, Plugin::new("wasi_http").isolation(isolation));
+        let port = port(&host, "wasi_http");
+        let got = curl(&files, &port, "/request?b=c", &[]);
+        let expected = format!("Method::Get Some(Scheme::Https) localhost:{port} /request?b=c\n");
+        assert!(got.starts_with(&expected) && got.ends_with(" 200 0"), "{got}");
+        let body = "0123456789abcde\n".repeat(6_000);
+        fs::write(files.path().join("body"), &body).expect("a file");
+        let from = format!("@{}", files.path().join("body").display());
+        let got = curl(&files, &port, "/echo", &["--data-binary", &from]);
+        assert_eq!(got, format!("{body} 200 0"));
+        host.stop();
+    }
 }
 
 #[test]
