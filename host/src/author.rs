@@ -9,4 +9,5 @@ pub mod language;
 pub mod project;
 pub mod sdk;
 pub mod signing;
+pub(crate) mod sources;
 pub mod transcript;

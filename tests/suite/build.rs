@@ -68,13 +68,36 @@ fn a_core_module_with_a_handler_alone_is_built_and_served() {
 }
 
 #[test]
+fn sources_that_are_newer_than_what_is_tested_are_told_of() {
+    let dir = project(&format!("{COPY}\nwatch = [\"*.core.wasm\"]"));
+    fs::create_dir(dir.path().join("tests")).expect("a folder");
+    fs::write(dir.path().join("tests/one.transcript"), "> hello\n< hello\n").expect("a file");
+    assert_eq!(sandloop(dir.path(), &["build"]).code, Some(0));
+    let passed = "ok      tests/one.transcript\n1 transcript: 1 passed, 0 failed\n";
+    assert_eq!(sandloop(dir.path(), &["test"]).stdout, passed);
+    let built = fs::metadata(dir.path().join("copied.wasm")).and_then(|it| it.modified());
+    let later = built.expect("it was built") + std::time::Duration::from_secs(60);
+    let source = fs::File::options().append(true).open(dir.path().join("echo.core.wasm"));
+    source.and_then(|source| source.set_modified(later)).expect("a file");
+    let note =
+        "note    echo.core.wasm has changed since build/echo.wasm was built: `sandloop build`\n";
+    assert_eq!(sandloop(dir.path(), &["test"]).stdout, format!("{note}{passed}"));
+}
+
+#[test]
 fn a_component_is_taken_as_it_is() {
     let dir = project("command = \"mkdir -p build && cp echo.core.wasm build/echo.wasm\"");
     // Without `output` the component's own place has a module, which becomes the component there.
-    assert_eq!(sandloop(dir.path(), &["build"]).code, Some(0));
+    let built = |expected: &str| {
+        let built = sandloop(dir.path(), &["build"]);
+        assert_eq!(built.code, Some(0), "{built:?}");
+        assert!(built.stdout.trim_end().ends_with(expected), "{built:?}");
+    };
+    built("KiB)");
     let component = fs::read(dir.path().join("build/echo.wasm")).expect("a component");
     fs::write(dir.path().join("echo.core.wasm"), &component).expect("a file");
-    assert_eq!(sandloop(dir.path(), &["build"]).code, Some(0));
+    // The command has written it anew, and it is what it was.
+    built("KiB, as before)");
     assert_eq!(fs::read(dir.path().join("build/echo.wasm")).expect("a component"), component);
 }
 

@@ -73,22 +73,25 @@ pub fn build(
     mut tell: impl FnMut(&Built),
 ) -> Result<(), BuildError> {
     let chosen = choose(config, names)?;
+    let before = |(_, section): &(&PluginConfig, &BuildConfig)| there(&section.component);
+    // Many a command writes the component itself.
+    let before: Vec<Option<Vec<u8>>> = chosen.iter().map(before).collect();
     let mut done: HashSet<(&Path, &str)> = HashSet::new();
-    for (plugin, section) in chosen {
+    for ((plugin, section), before) in chosen.into_iter().zip(before) {
         let begun = clock.now();
         // Plugins of one workspace have one command.
         if done.insert((&section.folder, &section.command)) {
             run(section, config.host.is_for_author)
                 .map_err(|fault| BuildError::of(plugin, section, "command", fault))?;
         }
-        let (bytes, is_changed) =
+        let bytes =
             finish(section).map_err(|fault| BuildError::of(plugin, section, "output", fault))?;
         tell(&Built {
             plugin: plugin.name.clone(),
             component: section.component.clone(),
-            bytes,
+            bytes: bytes.len(),
             took: clock.now().since(begun),
-            is_changed,
+            is_changed: before != Some(bytes),
         });
     }
     Ok(())
@@ -145,8 +148,13 @@ fn run(section: &BuildConfig, is_quick: bool) -> Result<(), BuildFault> {
     if status.success() { Ok(()) } else { Err(BuildFault::Command(status)) }
 }
 
-/// Has the component be there: how long it is, and whether it is another one than before.
-fn finish(section: &BuildConfig) -> Result<(usize, bool), BuildFault> {
+/// What is in a file, if it is there.
+fn there(path: &Path) -> Option<Vec<u8>> {
+    file::read_file(path, COMPONENT_BYTES_MAX).ok()
+}
+
+/// Has the component be there.
+fn finish(section: &BuildConfig) -> Result<Vec<u8>, BuildFault> {
     let BuildConfig { output, component, adapter, .. } = section;
     let made = file::read_file(output, COMPONENT_BYTES_MAX)
         .map_err(|error| BuildFault::Output(output.clone(), error))?;
@@ -157,12 +165,10 @@ fn finish(section: &BuildConfig) -> Result<(usize, bool), BuildFault> {
                 .map_err(|fault| BuildFault::Module(output.clone(), fault))?
         }
     };
-    let before = file::read_file(component, COMPONENT_BYTES_MAX);
-    let is_changed = !before.is_ok_and(|before| before == bytes);
-    if is_changed {
+    if there(component).as_ref() != Some(&bytes) {
         write(component, &bytes).map_err(|error| BuildFault::Write(component.clone(), error))?;
     }
-    Ok((bytes.len(), is_changed))
+    Ok(bytes)
 }
 
 /// Writes a file that others may be reading: they see the one before or all of this one.

@@ -9,6 +9,7 @@ use glob::Pattern;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::Mode;
 
+use crate::author::sources::{absolute, found};
 use crate::base::os::{FOR_ITS_NAME, FileWatcher};
 use crate::config::model::Config;
 use crate::config::tls::stamp::Stamp;
@@ -162,24 +163,6 @@ fn open(folder: &Path) -> Option<OwnedFd> {
     let here = Path::new(".");
     let folder = if folder.as_os_str().is_empty() { here } else { folder };
     rustix::fs::open(folder, FOR_ITS_NAME, Mode::empty()).ok()
-}
-
-/// A pattern from the folder of this process; everything below a folder is files in it and in folders of it.
-fn absolute(folder: &Path, pattern: &str) -> Vec<String> {
-    let folder = folder.display().to_string();
-    let whole = match folder.as_str() {
-        "" => pattern.to_owned(),
-        folder => format!("{}/{pattern}", Pattern::escape(folder)),
-    };
-    match whole.ends_with("/**") || whole == "**" {
-        true => vec![format!("{whole}/*")],
-        false => vec![whole],
-    }
-}
-
-/// What there is of a pattern.
-fn found(pattern: &str) -> Vec<PathBuf> {
-    glob::glob(pattern).map(|paths| paths.filter_map(Result::ok).collect()).unwrap_or_default()
 }
 
 /// The folder in which what a pattern finds begins.
