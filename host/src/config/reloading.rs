@@ -219,8 +219,7 @@ const TABLES: &[(&str, &[KeysOfKind])] = &[
                     "peer_queue",
                 ],
             ),
-            (Live, &["mode", "owner", "group"]),
-            (Refused, &["backlog"]),
+            (Live, &["mode", "owner", "group", "backlog"]),
         ],
     ),
     (

@@ -22,7 +22,7 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Socket, Type};
+use socket2::{SockRef, Socket, Type};
 
 use crate::config::address::ListenAddress;
 use crate::config::model::{AtCapacity, Config, ListenConfig};
@@ -50,7 +50,9 @@ pub struct Endpoint {
     pub accepted: Accepted,
     /// What happens to connections beyond the plugin's limits.
     pub at_capacity: AtCapacity,
-    /// For UDP: the silence after which a peer's connection ends.
+    /// How many connections the system keeps until they are accepted.
+    pub backlog: i32,
+    /// Of a UDP socket: how long a peer may be silent.
     pub peer_idle: Duration,
     /// For UDP: the most datagrams of one peer that are queued for its handler.
     pub peer_queue: u32,
@@ -103,7 +105,6 @@ pub struct BoundListener {
     /// One socket, or those of all reactors of the process that has handed them over.
     sockets: Vec<Socket>,
     is_handed_over: bool,
-    backlog: i32,
 }
 
 /// Binds the section with the index `place` for the plugin with the index `plugin`.
@@ -132,8 +133,7 @@ pub fn bind_or_take(
     let tls = section.tls.clone().map(TlsServer::new).map(Arc::new);
     let endpoint =
         Endpoint::new(section, plugin, address, tls, path.map(Arc::new)).map_err(error)?;
-    let backlog = i32::try_from(section.limits.backlog).unwrap_or(i32::MAX);
-    Ok(BoundListener { endpoint: Arc::new(endpoint), sockets, is_handed_over, backlog })
+    Ok(BoundListener { endpoint: Arc::new(endpoint), sockets, is_handed_over })
 }
 
 /// Binds a new socket. Returns it, its real address, and the path to remove.
@@ -207,6 +207,7 @@ impl Endpoint {
             plugin,
             accepted,
             at_capacity: section.at_capacity,
+            backlog: i32::try_from(section.limits.backlog).unwrap_or(i32::MAX),
             peer_idle: section.limits.peer_idle,
             peer_queue: section.limits.peer_queue,
             tls,
@@ -307,7 +308,8 @@ impl PathWatch {
 impl BoundListener {
     /// Begins to listen: one [`Listener`] for each reactor. `place` is the index of the section.
     pub fn listen(self, config: &Config, place: usize) -> Result<Vec<Listener>, BindError> {
-        let BoundListener { endpoint, mut sockets, is_handed_over, backlog } = self;
+        let BoundListener { endpoint, mut sockets, is_handed_over } = self;
+        let backlog = endpoint.backlog;
         let is_inherited = matches!(config.listeners[place].address, ListenAddress::Inherited(_));
         let reactors = config.host.limits.reactors;
         let tcp = |socket: Socket| ListenSocket::Tcp(TcpListener::from_std(socket.into()));
@@ -405,7 +407,23 @@ impl Listener {
         }
     }
 
-    /// Its UDP socket, if it is one.
+    /// Serves this section from now on, with its backlog.
+    ///
+    /// # Errors
+    /// When the system does not change how many connections it keeps.
+    pub(crate) fn serve(&mut self, endpoint: Arc<Endpoint>) -> io::Result<()> {
+        let before = std::mem::replace(&mut self.endpoint, endpoint);
+        let backlog = self.endpoint.backlog;
+        match &self.socket {
+            _ if before.backlog == backlog => Ok(()),
+            // A socket that listens already keeps what waits there.
+            ListenSocket::Tcp(socket) => SockRef::from(socket).listen(backlog),
+            ListenSocket::Unix(socket) => SockRef::from(socket).listen(backlog),
+            ListenSocket::Udp(_) | ListenSocket::StandIn(_) => Ok(()),
+        }
+    }
+
+    /// Its socket, if datagrams come there.
     pub fn datagrams(&self) -> Option<&DatagramSocket> {
         match &self.socket {
             ListenSocket::Udp(socket) => Some(socket),

@@ -60,7 +60,10 @@ impl Reactor {
             let Some(acceptor) = self.acceptors.get_mut(place) else { continue };
             let endpoint = &mut acceptor.listener.endpoint;
             if let Some((_, now)) = kept.iter().find(|(before, _)| Arc::ptr_eq(before, endpoint)) {
-                *endpoint = now.clone();
+                if let Err(error) = acceptor.listener.serve(now.clone()) {
+                    let address = &now.accepted.listener;
+                    tracing::error!(address, %error, "the backlog stays as it was");
+                }
             } else {
                 let address = endpoint.address.clone();
                 self.close_listener(place);

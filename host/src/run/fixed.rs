@@ -38,15 +38,6 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
         );
         return Err(config.wrong("admin", problem));
     }
-    for section in &config.listeners {
-        let before = served.listeners.iter().find(|before| before.address == section.address);
-        let Some(before) = before else { continue };
-        let (was, wanted) = (before.limits.backlog, section.limits.backlog);
-        if was != wanted {
-            let key = format!("listen[{}].backlog", section.place);
-            return Err(wrong(&key, &was.to_string(), &wanted.to_string()));
-        }
-    }
     Ok(())
 }
 

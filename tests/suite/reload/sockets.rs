@@ -1,8 +1,11 @@
 //! What a reload does with each kind of listener, and a changed file that brings one about.
 
 use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::UdpSocket;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,6 +13,7 @@ use sandloop_tests::certificates::Authority;
 use sandloop_tests::host::{Outcome, finish};
 use sandloop_tests::paths::{python, workspace};
 use sandloop_tests::{Config, Host, Listen, PATIENCE, Peer, Plugin, own_loopback};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{is_over, reload};
 
@@ -75,6 +79,47 @@ fn the_mode_of_a_socket_changes() {
         Peer::connect(&address).expect_echo("x\n");
         old.expect_echo("still\n");
     }
+    host.stop();
+}
+
+/// How many the system keeps waiting follows the file; who waits already goes on waiting.
+#[test]
+fn the_backlog_of_a_socket_changes() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("socket");
+    let config = |backlog: u32| {
+        let listen = Listen::unix(&path, "echo").key("backlog", backlog.to_string());
+        Config::new().plugin(Plugin::new("echo").limit("connections", "1")).listen(listen)
+    };
+    let host = Host::start(&config(1));
+    let mut served = Peer::connect(&format!("unix://{}", path.display()));
+    served.expect_echo("the only one\n");
+    let mut waiting: Vec<Socket> = Vec::new();
+    let mut fill = || {
+        loop {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+            socket.set_nonblocking(true).expect("a socket");
+            match socket.connect(&SockAddr::unix(&path).expect("a short path")) {
+                Ok(()) => waiting.push(socket),
+                Err(full) if full.kind() == ErrorKind::WouldBlock => return waiting.len(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    // Linux lets one more wait than it is told.
+    assert_eq!(fill(), 2);
+    for (backlog, expected) in [(5, 6), (1, 6), (7, 8)] {
+        assert!(reload(&host, &config(backlog).to_toml()));
+        assert_eq!(fill(), expected, "backlog = {backlog}");
+        served.expect_echo("still\n");
+    }
+    drop(served);
+    let first = UnixStream::from(OwnedFd::from(waiting.remove(0)));
+    first.set_nonblocking(false).expect("a socket");
+    first.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    (&first).write_all(b"at last\n").expect("it is open");
+    let mut echoed = [0; 8];
+    (&first).read_exact(&mut echoed).expect("it is served");
     host.stop();
 }
 

@@ -60,6 +60,7 @@ pub fn open(
         }
     };
     let endpoint = Endpoint {
+        backlog,
         accepted: Accepted { listener: address.to_string(), handler, options },
         address,
         plugin,
