@@ -102,7 +102,7 @@ impl Config {
 
     /// A fault of this key: at the place where it is written, or else at the beginning of the main file.
     pub(crate) fn wrong(&self, key: &str, problem: Problem) -> ConfigError {
-        let (file, line) = match self.origins.find(key) {
+        let (file, line) = match self.origins.find_near(key) {
             Some(origin) => (origin.file.clone(), origin.line),
             None => (self.file.clone(), 1),
         };

@@ -1,5 +1,6 @@
 //! Reloads: a new configuration is served without a cut, a bad one changes nothing.
 
+mod keys;
 mod rollback;
 mod sockets;
 

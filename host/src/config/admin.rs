@@ -22,6 +22,8 @@ pub struct AdminConfig {
     pub access: SocketAccess,
     /// What a request over TCP shows that changes something.
     pub token: Option<Secret>,
+    /// Whether it may be reached from other machines.
+    pub public: bool,
     /// Names under which it is reached over TCP, besides its address: in small letters, without a port.
     pub hosts: Vec<String>,
     /// Whether the host is ready while a plugin is quarantined.
@@ -83,6 +85,7 @@ pub(super) fn resolve(
         address,
         access,
         token,
+        public,
         hosts: each(&place.key("hosts"), &raw.hosts, host)?,
         ready_in_quarantine: quarantine(raw.quarantine.as_deref()).map_err(wrong("quarantine"))?,
         limits: AdminLimits::read(place, raw)?,

@@ -32,6 +32,26 @@ impl Origins {
         self.0.get(key)
     }
 
+    /// The same, or where its section begins.
+    pub(super) fn find_near(&self, key: &str) -> Option<&Origin> {
+        self.find(key).or_else(|| self.find(key.split('.').next()?))
+    }
+
+    /// Notes the sections with these names, where they are written.
+    pub(super) fn note_sections<'a>(
+        &mut self,
+        top: &KeyPlace<'_>,
+        names: impl IntoIterator<Item = &'a str>,
+    ) {
+        for name in names {
+            let place = top.key(name);
+            if place.is_written() {
+                let origin = Origin { file: place.file().to_owned(), line: place.line() };
+                self.0.insert(name.to_owned(), origin);
+            }
+        }
+    }
+
     /// Notes those of `names` that are written at `place`, which is called `section`.
     pub(super) fn note<'a>(
         &mut self,

@@ -177,8 +177,12 @@ fn find_origins(
     if let Some(admin) = &config.admin {
         note("admin", &top.key("admin"), &admin.limits.amounts());
     }
-    // No bound, but a command may have to say where it is.
-    origins.note("host", &top.key("host"), ["compile_cache", "store"]);
+    // No bounds, but a command or a reload may have to say where they are.
+    let others = ["compile_cache", "store", "log", "log_format", "backtraces", "handover"];
+    origins.note("host", &top.key("host"), others);
+    let others = ["address", "mode", "owner", "group", "token", "public", "hosts", "quarantine"];
+    origins.note("admin", &top.key("admin"), others);
+    origins.note_sections(top, ["host", "admin"]);
     origins
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt::Debug;
 
+use crate::config::admin::AdminConfig;
 use crate::config::error::{ConfigError, Problem};
 use crate::config::model::Config;
 use crate::config::reloading::{self, AtReload};
+use crate::config::socket_access::SocketAccess;
 
 /// Checks that no key has changed that a running host cannot change.
 ///
@@ -27,29 +29,68 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
         }
     }
     for ((key, before), (_, after)) in texts(served).into_iter().zip(texts(config)) {
-        if before != after {
-            return Err(wrong(&format!("host.{key}"), &before, &after));
+        let key = format!("host.{key}");
+        match (before, after) {
+            (before, after) if before == after => {}
+            (Some(before), Some(after)) => return Err(wrong(&key, &before, &after)),
+            (before, _) => {
+                let (says, remedy) = match before {
+                    Some(before) => ("it is not there any more", format!("write {before}")),
+                    None => ("it is new", "take it out".to_owned()),
+                };
+                let says = format!("a running host cannot change it: {says}");
+                let remedy = format!("{remedy}, or start the host again");
+                return Err(config.wrong(&key, Problem::new(says, remedy)));
+            }
         }
     }
-    if served.admin != config.admin {
+    if let Some(key) = other_key_of_admin(served.admin.as_ref(), config.admin.as_ref()) {
         let problem = Problem::new(
             "a running host cannot change how it is watched",
-            "write the section as it was, or start the host again",
+            "write it as it was, or start the host again",
         );
-        return Err(config.wrong("admin", problem));
+        return Err(config.wrong(&key, problem));
     }
     Ok(())
 }
 
-/// The keys of `[host]` with text values, as configured.
-fn texts(config: &Config) -> [(&'static str, String); 4] {
+/// The first key of `[admin]` that differs, or the section that has come or gone. Where it stands in the file does not count.
+fn other_key_of_admin(
+    served: Option<&AdminConfig>,
+    wanted: Option<&AdminConfig>,
+) -> Option<String> {
+    let (served, wanted) = match (served, wanted) {
+        (None, None) => return None,
+        (Some(served), Some(wanted)) => (served, wanted),
+        _ => return Some("admin".to_owned()),
+    };
+    let AdminConfig { address, access, token, public, hosts, ready_in_quarantine, limits, line: _ } =
+        served;
+    let SocketAccess { mode, owner, group } = access;
+    let keys = [
+        ("address", *address != wanted.address),
+        ("mode", *mode != wanted.access.mode),
+        ("owner", *owner != wanted.access.owner),
+        ("group", *group != wanted.access.group),
+        ("token", *token != wanted.token),
+        ("public", *public != wanted.public),
+        ("hosts", *hosts != wanted.hosts),
+        ("quarantine", *ready_in_quarantine != wanted.ready_in_quarantine),
+    ];
+    let amounts = limits.amounts().into_iter().zip(wanted.limits.amounts());
+    let amounts = amounts.map(|((bound, was), (_, is))| (bound.name, was != is));
+    let other = keys.into_iter().chain(amounts).find(|(_, differs)| *differs);
+    other.map(|(name, _)| format!("admin.{name}"))
+}
+
+/// The keys of `[host]` whose values are texts, as they may be written; nothing where there is none.
+fn texts(config: &Config) -> [(&'static str, Option<String>); 4] {
     let host = &config.host;
-    let word = |value: &dyn Debug| format!("{:?}", format!("{value:?}").to_lowercase());
-    let handover = host.handover.as_ref();
+    let word = |value: &dyn Debug| Some(format!("{:?}", format!("{value:?}").to_lowercase()));
     [
         ("log", word(&host.log)),
         ("log_format", word(&host.log_format)),
         ("backtraces", word(&host.backtraces)),
-        ("handover", handover.map_or_else(|| "no such key".to_owned(), |path| format!("{path:?}"))),
+        ("handover", host.handover.as_ref().map(|path| format!("{path:?}"))),
     ]
 }
