@@ -3,16 +3,15 @@
 mod author;
 mod signatures;
 mod transcripts;
+mod watching;
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use sandloop_host::author::project::NewProject;
-use sandloop_host::config::admin::AdminConfig;
 use sandloop_host::config::explain::Explained;
 use sandloop_host::config::model::{CompileCache, Config, LogFormat, LogLevel};
 use sandloop_host::config::schema;
@@ -21,8 +20,6 @@ use sandloop_host::engine::settings::CodeSettings;
 use sandloop_host::engine::{compile, inspect};
 use sandloop_host::log::filter::{self, Filter};
 use sandloop_host::log::{Log, Settings};
-use sandloop_host::run::admin::client::ask_whether;
-use sandloop_host::run::admin::top::{HostSnapshot, TopStyle};
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::notify::ServiceManager;
 use sandloop_host::run::signals::{self, SignalWatch};
@@ -170,6 +167,9 @@ enum CliCommand {
         /// Print one picture, with the rates since the start of the host, instead of one every two seconds.
         #[arg(long)]
         once: bool,
+        /// Where it listens, as its log says, if the configuration leaves the port to the system.
+        #[arg(long)]
+        port: Option<u16>,
     },
     /// Ask a running host, at its admin listener, whether it lives: whether every reactor turns. For health checks.
     Health {
@@ -179,6 +179,9 @@ enum CliCommand {
         /// Ask whether connections may come instead.
         #[arg(long)]
         ready: bool,
+        /// Where it listens, as its log says, if the configuration leaves the port to the system.
+        #[arg(long)]
+        port: Option<u16>,
     },
     /// Play transcripts: what peers send and expect of the plugins, and what time it is; docs/testing.md has the words.
     Test(transcripts::TestArguments),
@@ -197,9 +200,6 @@ enum CliCommand {
         parent: u32,
     },
 }
-
-/// How often `top` asks.
-const TOP_EVERY: Duration = Duration::from_secs(2);
 
 /// What ends a command early, and with which code.
 struct Complaint(String, u8);
@@ -252,8 +252,8 @@ fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Comp
         CliCommand::Inspect { file } => inspect_file(file, filter),
         CliCommand::Reload { pid } => reload(*pid),
         CliCommand::Manual { folder } => manual(folder),
-        CliCommand::Top { file, once } => top(file, *once),
-        CliCommand::Health { file, ready } => health(file, *ready),
+        CliCommand::Top { file, once, port } => watching::top(file, *once, *port),
+        CliCommand::Health { file, ready, port } => watching::health(file, *ready, *port),
         CliCommand::Test(arguments) => test(arguments),
         CliCommand::Schema => {
             print(&format!("{:#}\n", schema::schema()));
@@ -325,43 +325,6 @@ fn manual(folder: &Path) -> Result<ExitCode, Complaint> {
     clap_mangen::generate_to(Arguments::command(), folder)
         .map_err(|error| Complaint(format!("{}: {error}", folder.display()), 1))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn health(file: &Path, ready: bool) -> Result<ExitCode, Complaint> {
-    let admin = admin_of(file)?;
-    let route = if ready { "/readyz" } else { "/healthz" };
-    let said = ask_whether(&admin, route).map_err(|error| Complaint(error.to_string(), 1))?;
-    print(&format!("{said}\n"));
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Where the host of a configuration is asked.
-fn admin_of(file: &Path) -> Result<AdminConfig, Complaint> {
-    let config = Config::load(file).map_err(StartError::Config)?;
-    let file = file.display();
-    config.admin.ok_or_else(|| {
-        Complaint(format!("{file}: the host is not watched; add a section [admin]"), 2)
-    })
-}
-
-fn top(file: &Path, once: bool) -> Result<ExitCode, Complaint> {
-    let admin = admin_of(file)?;
-    let is_terminal = io::stdout().is_terminal();
-    let colours = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let style = TopStyle { colours };
-    let mut before: Option<HostSnapshot> = None;
-    loop {
-        let now = HostSnapshot::take(&admin).map_err(|error| Complaint(error.to_string(), 1))?;
-        let shown = now.show(before.as_ref(), style);
-        if once || !is_terminal {
-            print(&shown);
-            return Ok(ExitCode::SUCCESS);
-        }
-        // Over what was there, without a moment in which nothing is; what is too wide is cut by the terminal.
-        print(&format!("\x1b[?7l\x1b[H{}\x1b[J\x1b[?7h", shown.replace('\n', "\x1b[K\n")));
-        before = Some(now);
-        std::thread::sleep(TOP_EVERY);
-    }
 }
 
 fn pull(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {

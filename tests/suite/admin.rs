@@ -317,6 +317,22 @@ fn top_prints_what_the_page_shows() {
     assert!(unwatched.stderr.contains("add a section [admin]"), "{unwatched:?}");
 }
 
+/// A port that the system has chosen is asked for, and taken.
+#[test]
+fn commands_find_a_port_that_the_system_has_chosen() {
+    let config = Config::serving(Plugin::new("echo")).admin("address", "\"tcp://127.0.0.1:0\"");
+    let host = Host::start(&config);
+    let port = Admin::of(&host).host().rsplit(':').next().map(str::to_owned).expect("a port");
+    for (command, shows) in [(&["top", "--once"][..], "echo "), (&["health"][..], "")] {
+        let refused = sandloop(host.dir(), command);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains("add --port"), "{refused:?}");
+        let asked = sandloop(host.dir(), &[command, &["--port", &port]].concat());
+        assert_eq!(asked.code, Some(0), "{asked:?}");
+        assert!(asked.stdout.contains(shows), "{asked:?}");
+    }
+}
+
 /// A reload that is refused is seen, and another one mends it.
 #[test]
 fn what_became_of_a_reload_is_told() {
