@@ -360,7 +360,7 @@ fn asked_to_end(news: &Receiver<News>) -> Option<Result<ExitCode, StartError>> {
         | News::Hangup
         | News::ReloadOver(_)
         | News::Count
-        | News::HandedOver
+        | News::HandedOver(_)
         | News::Ended(_) => None,
     })
 }

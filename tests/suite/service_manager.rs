@@ -112,6 +112,37 @@ fn it_is_told_of_start_reload_and_stop_in_their_order() {
     }
 }
 
+/// The next process is the service from then on; the one before drains, and its end is not the service's.
+#[test]
+fn an_upgrade_names_the_next_process_and_stops_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let manager = Manager::at(&dir.path().join("notify"));
+    let path = dir.path().join("echo.sock");
+    let config = Config::new().plugin(Plugin::new("echo")).listen(Listen::unix(&path, "echo"));
+    let config = config.host("handover", "\"next\"");
+    fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a file");
+    let start = |arguments: &[&str], watchdog: Option<&str>| {
+        let mut command = command(dir.path());
+        command.args(arguments).env("NOTIFY_SOCKET", &manager.name);
+        command.envs(watchdog.map(|microseconds| ("WATCHDOG_USEC", microseconds)));
+        sandloop_tests::Running::spawn(command)
+    };
+    let first = start(&["run"], Some("60000000"));
+    manager.wait("READY=1", "STOPPING");
+    let next = start(&["run", "--take-over"], None);
+    let relieved = manager.wait("MAINPID=", "STOPPING");
+    assert_eq!(field(&relieved, "MAINPID"), next.pid().into());
+    assert_eq!(field(&relieved, "WATCHDOG_USEC"), 0);
+    assert_eq!(first.wait().code, Some(0));
+    assert!(next.says("ready "));
+    let said = manager.so_far();
+    assert!(!said.iter().any(|message| message.contains("STOPPING=1")), "{said:?}");
+    Peer::connect(&format!("unix://{}", path.display())).expect_echo("helo\n");
+    next.signal(Signal::TERM);
+    manager.wait("STOPPING=1", "MAINPID");
+    assert_eq!(next.wait().code, Some(0));
+}
+
 #[test]
 fn a_start_that_fails_is_never_ready_and_says_why() {
     let broken = Config::serving(Plugin::named("gone", Path::new("gone.wasm"))).to_toml();

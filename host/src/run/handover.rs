@@ -141,9 +141,9 @@ fn wait(waiter: &Waiter, news: &Sender<News>, relieved: &impl Fn()) {
             }
         };
         match hand_over(&peer, relieved) {
-            Ok(()) => {
-                // Fails only while the process is ending.
-                let _ = news.send(News::HandedOver);
+            Ok(process) => {
+                // Nobody listens any more only when the host is leaving anyway.
+                let _ = news.send(News::HandedOver(process));
                 return;
             }
             Err(error) => {
@@ -154,8 +154,9 @@ fn wait(waiter: &Waiter, news: &Sender<News>, relieved: &impl Fn()) {
     }
 }
 
-/// Hands the listeners over, and waits until the other process serves them.
-fn hand_over(peer: &PassingPeer, relieved: &impl Fn()) -> io::Result<()> {
+/// Hands everything over, and waits until the other process serves it: the number of that process.
+fn hand_over(peer: &PassingPeer, relieved: &impl Fn()) -> io::Result<i32> {
+    let process = peer.process()?;
     peer.wait_for(LONGEST_SILENCE)?;
     expect(peer, TAKE_OVER)?;
     let heirlooms = heirlooms();
@@ -171,7 +172,7 @@ fn hand_over(peer: &PassingPeer, relieved: &impl Fn()) -> io::Result<()> {
     relieved();
     peer.say(DRAINING, &[])?;
     heirlooms.iter().for_each(|heirloom| heirloom.hand_over());
-    Ok(())
+    Ok(process)
 }
 
 fn expect(peer: &PassingPeer, words: &str) -> io::Result<()> {

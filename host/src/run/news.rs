@@ -20,9 +20,9 @@ pub(crate) enum News {
     Asked(ControlQuestion),
     /// SIGUSR1: log use and counters.
     Count,
-    /// Another process has taken the listeners over.
-    HandedOver,
-    /// Taking over has failed, and the previous process continues.
+    /// The process with this number has taken the listeners over.
+    HandedOver(i32),
+    /// This one was to take over, and the other goes on.
     NotRelieved(io::Error),
     /// A reactor has ended.
     Ended(Result<io::Result<Exit>, Panicked>),

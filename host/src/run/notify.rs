@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct ServiceManager {
     told: Option<Arc<NotifySocket>>,
     /// Why it cannot be reached, if the environment names one.
     fault: Option<String>,
+    /// Whether another process is the service now: what becomes of this one is none of the manager's business any more.
+    is_relieved: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -45,12 +48,16 @@ impl ServiceManager {
         let watchdog = watchdog(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"));
         match named.map(|name| NotifySocket::at(name.as_bytes(), watchdog)) {
             None => ServiceManager::default(),
-            Some(Ok(told)) => ServiceManager { told: Some(Arc::new(told)), fault: None },
-            Some(Err(error)) => ServiceManager { told: None, fault: Some(error.to_string()) },
+            Some(Ok(told)) => ServiceManager::new(Some(Arc::new(told)), None),
+            Some(Err(error)) => ServiceManager::new(None, Some(error.to_string())),
         }
     }
 
-    /// The watchdog's time-out; none if there is no watchdog.
+    fn new(told: Option<Arc<NotifySocket>>, fault: Option<String>) -> ServiceManager {
+        ServiceManager { told, fault, is_relieved: AtomicBool::new(false) }
+    }
+
+    /// How long the host may be silent before it counts as dead; none where nobody watches.
     pub(super) fn watchdog(&self) -> Option<Duration> {
         self.told.as_ref().and_then(|told| told.watchdog)
     }
@@ -91,8 +98,19 @@ impl ServiceManager {
         self.state(&format!("RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=reloading"));
     }
 
-    /// STOPPING: the stop has begun and may take `longest`.
+    /// The process with this number is the service now, as long as this one still has connections and when it has gone. It has
+    /// the watchdog to itself, if it wants one: nobody else is watched.
+    pub(super) fn handed_over(&self, process: i32) {
+        let watchdog = if self.watchdog().is_some() { "\nWATCHDOG_USEC=0" } else { "" };
+        self.state(&format!("MAINPID={process}\nSTATUS=handed over to {process}{watchdog}"));
+        self.is_relieved.store(true, Ordering::Relaxed);
+    }
+
+    /// The stop has begun, and takes as long as this.
     pub(super) fn stopping(&self, longest: Duration) {
+        if self.is_relieved.load(Ordering::Relaxed) {
+            return;
+        }
         self.state(&format!("STOPPING=1\nSTATUS=stopping\n{}", extension(longest)));
     }
 
@@ -227,7 +245,7 @@ mod tests {
         let path = dir.path().join("notify");
         let manager = UnixDatagram::bind(&path).expect("a socket");
         let told = NotifySocket::at(path.as_os_str().as_bytes(), None).expect("an address");
-        let host = ServiceManager { told: Some(Arc::new(told)), fault: None };
+        let host = ServiceManager::new(Some(Arc::new(told)), None);
         let mut sent = 0;
         while !host.owes() {
             host.ready(&sent.to_string());

@@ -182,8 +182,9 @@ impl Supervisor<'_> {
                 roster.tenants().for_each(|tenant| tenant.log_usage());
                 self.host.log_counters();
             }
-            News::HandedOver => {
-                tracing::info!("another process has taken the listeners over: stopping");
+            News::HandedOver(process) => {
+                tracing::info!(process, "another process has taken the listeners over: stopping");
+                self.manager.handed_over(process);
                 self.stop(course, StopManner::HandOver);
             }
             News::NotRelieved(error) => {

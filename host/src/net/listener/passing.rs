@@ -93,6 +93,14 @@ impl PassingPeer {
         }
     }
 
+    /// The process at the other end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn process(&self) -> io::Result<i32> {
+        Ok(socket_peercred(&self.0)?.pid.as_raw_nonzero().get())
+    }
+
     fn of_this_user(socket: Socket) -> io::Result<PassingPeer> {
         let there = socket_peercred(&socket)?.uid;
         if there != rustix::process::geteuid() {
