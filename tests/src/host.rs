@@ -360,6 +360,11 @@ impl Running {
         self.child.id()
     }
 
+    /// The lines on standard error so far.
+    pub fn lines(&self) -> Vec<LogLine> {
+        self.stderr.so_far()
+    }
+
     /// Waits for a line on standard error whose message starts so; false when it ends without.
     pub fn says(&self, start: &str) -> bool {
         let says = |line: &LogLine| line.message().starts_with(start);

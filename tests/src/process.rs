@@ -26,6 +26,25 @@ pub fn threads(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
 }
 
+/// The processes that a process has started and not waited for.
+pub fn children(pid: u32) -> Vec<u32> {
+    let read = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).ok();
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let texts = tasks.filter_map(|task| read(task.ok()?));
+    texts
+        .flat_map(|text| text.split_whitespace().map(str::parse).collect::<Vec<_>>())
+        .map(|pid| pid.expect("a number"))
+        .collect()
+}
+
+/// Whether a process runs; one that nobody has waited for yet does not.
+pub fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .is_some_and(|rest| !rest.trim_start().starts_with('Z') && !rest.is_empty())
+}
+
 /// CPU time until now, of all threads, in user and kernel mode; the kernel counts hundredths of a second.
 pub fn cpu_time(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use rustix::process::Signal;
-use sandloop_tests::{Config, Host, Listen, PATIENCE, Plugin, paths, process, sandloop};
+use sandloop_tests::host::command;
+use sandloop_tests::{Config, Host, Listen, PATIENCE, Plugin, Running, paths, process, sandloop};
 use tempfile::TempDir;
 
 /// The plugin whose compilation comes to no end.
@@ -107,7 +108,7 @@ fn costs_its_own_plugin(dir: TempDir, key: &str, value: &str, cause: &str) {
     assert_eq!(error.field("cause"), Some(&*refusal));
     host.connect("c_echo").expect_echo("helo\n");
     assert!(host.log().iter().all(|line| !line.0.contains("serving") || !line.0.contains("bomb")));
-    assert_eq!(children(host.pid()), [0; 0]);
+    assert_eq!(process::children(host.pid()), [0; 0]);
     for command in ["check", "compile"] {
         let outcome = sandloop(&path, &[command, "plugins.toml"]);
         assert_eq!(outcome.code, Some(3), "{outcome:?}");
@@ -176,12 +177,43 @@ fn the_compiler_ends_with_its_host() {
         let mut host = check(dir.path());
         let compiler = until(|| {
             // Whose component it is can be told only by what it has not finished: it is the one that stays.
-            let all = children(host.id());
+            let all = process::children(host.id());
             all.into_iter().find(|child| 3 < process_age_ticks(*child))
         });
         process::signal(host.id(), signal);
         host.wait().expect("the child is ours");
-        until(|| (!is_alive(compiler)).then_some(()));
+        until(|| (!process::is_alive(compiler)).then_some(()));
+    }
+}
+
+/// Neither a start nor a reload keeps a host that is to stop, however long its compiler would go on.
+#[test]
+fn a_stop_does_not_wait_for_a_compiler() {
+    for is_reload in [false, true] {
+        let dir = with_bomb();
+        let bomb = beside_a_bomb(dir.path(), "compile_time", "\"1h\"").to_toml();
+        let echo = Config::serving(Plugin::new("c_echo")).host("compile_cache", "\"./cache\"");
+        let file = dir.path().join("plugins.toml");
+        fs::write(&file, if is_reload { echo.to_toml() } else { bomb.clone() }).expect("a file");
+        let mut run = command(dir.path());
+        run.args(["run", "plugins.toml"]);
+        let host = Running::spawn(run);
+        if is_reload {
+            assert!(host.says("ready "));
+            fs::write(&file, bomb).expect("a file");
+            host.signal(Signal::HUP);
+        }
+        let compiler = until(|| {
+            let all = process::children(host.pid());
+            all.into_iter().find(|child| 3 < process_age_ticks(*child))
+        });
+        let begun = Instant::now();
+        host.signal(Signal::TERM);
+        let outcome = host.wait();
+        println!("reload: {is_reload}: ended after {:?}", begun.elapsed());
+        // One that has never served ends as the signal has it.
+        assert_eq!(outcome.code, Some(if is_reload { 0 } else { 143 }), "{outcome:?}");
+        until(|| (!process::is_alive(compiler)).then_some(()));
     }
 }
 
@@ -206,29 +238,10 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     panic!("not after {PATIENCE:?}");
 }
 
-/// The processes that a process has started and not waited for.
-fn children(pid: u32) -> Vec<u32> {
-    let read = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).ok();
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    let texts = tasks.filter_map(|task| read(task.ok()?));
-    texts
-        .flat_map(|text| text.split_whitespace().map(str::parse).collect::<Vec<_>>())
-        .map(|pid| pid.expect("a number"))
-        .collect()
-}
-
 /// CPU time that a process has had, in the kernel's ticks.
 fn process_age_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> =
         stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     fields.get(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
-}
-
-/// Whether a process runs; one that nobody has waited for yet does not.
-fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')')
-        .next()
-        .is_some_and(|rest| !rest.trim_start().starts_with('Z') && !rest.is_empty())
 }

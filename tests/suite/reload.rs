@@ -1,6 +1,7 @@
 //! Reloads: a new configuration is served without a cut, a bad one changes nothing.
 
 mod keys;
+mod killed;
 mod rollback;
 mod sockets;
 
@@ -256,27 +257,5 @@ fn programs_hand_over() {
         let outcome = host.stop();
         let count = outcome.stdout.lines().filter(|line| *line == "stopped").count();
         assert_eq!(count, 2, "{handover}: both versions have had their end:\n{}", outcome.stdout);
-    }
-}
-
-/// A host that is killed in the middle of a reload starts with what the file has then.
-#[test]
-fn a_host_that_is_killed_at_a_reload_starts_again() {
-    let address = format!("tcp://{}:7006", own_loopback());
-    for round in 0..4 {
-        let host = start_replaced(&address, Isolation::Connection);
-        replace(&host, if round % 2 == 0 { "pass" } else { "callbacks_trace" });
-        host.signal(Signal::HUP);
-        if 1 < round {
-            host.wait_log("SIGHUP");
-        }
-        process::signal(host.pid(), Signal::KILL);
-        let toml = fs::read_to_string(host.dir().join("plugins.toml")).expect("the file is whole");
-        drop(host);
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        fs::copy(component("echo"), dir.path().join("plugin.wasm")).expect("a component");
-        let host = Host::start_toml(dir, &toml);
-        Peer::connect(&address).expect_echo("again\n");
-        host.stop();
     }
 }

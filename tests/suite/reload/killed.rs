@@ -1,0 +1,221 @@
+//! A host that is killed in the middle of a reload, at many moments: whoever starts it again finds one that serves what its file
+//! says, whatever the reload had written by then.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use sandloop_testkit::noise::Noise;
+use sandloop_tests::host::{Running, command};
+use sandloop_tests::registry::{Layout, Registry};
+use sandloop_tests::{PATIENCE, Peer, component, own_loopback, process};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// When it is killed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// Its log has one more line that begins so.
+    Line(&'static str),
+    /// The process that compiles is there.
+    Compiler,
+    /// Something has come into this folder beside what was there, be it unfinished.
+    Written(&'static str),
+    /// So many thousandths of what a reload takes have passed since it was asked for.
+    After(u32),
+}
+
+/// Moments that every reload of a new component has.
+const STAGES: [Moment; 6] = [
+    Moment::Line("SIGHUP"),
+    Moment::Line("compile cache: miss"),
+    Moment::Compiler,
+    Moment::Written("cache"),
+    Moment::Line("compiled"),
+    Moment::Line("reloaded"),
+];
+
+/// Others, drawn once and for all.
+const DRAWN: usize = 6;
+
+/// Where the component comes from.
+enum Source {
+    /// A file that is replaced.
+    File,
+    /// A registry, by the store.
+    Registry(Registry),
+}
+
+/// A folder with a host that is killed and started again.
+struct Site {
+    dir: TempDir,
+    address: String,
+    source: Source,
+    built: Vec<u8>,
+    /// Which version was written last.
+    version: u8,
+}
+
+impl Site {
+    fn new(source: Source, port: u16) -> Site {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let built = fs::read(component("pass")).expect("a component");
+        let address = format!("tcp://{}:{port}", own_loopback());
+        let mut site = Site { dir, address, source, built, version: 0 };
+        site.write_next();
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Puts a component there that no cache knows, and then a configuration that names it. Each is whole at every moment.
+    fn write_next(&mut self) {
+        self.version += 1;
+        // A custom section more: a name of one byte, and nothing behind it.
+        let bytes = [&self.built[..], &[0, 2, 1, self.version]].concat();
+        let source = match &self.source {
+            Source::File => {
+                replace(&self.path("plugin.wasm"), &bytes);
+                "plugin.wasm".to_owned()
+            }
+            Source::Registry(registry) => {
+                let tag = self.version.to_string();
+                let digest = registry.push("pass", &tag, Layout::Artefact, &bytes, &json!({}));
+                format!("oci://{}/pass:{tag}@{digest}", registry.address())
+            }
+        };
+        let toml = format!(
+            "[host]\nlog = \"debug\"\nreactors = 2\nstore = \"./store\"\ncompile_cache = \"./cache\"\n\
+             [plugins.it]\ncomponent = {source:?}\n\
+             [[listen]]\naddress = {:?}\nplugin = \"it\"\noptions = {{ a = \"version {}\" }}\n",
+            self.address, self.version
+        );
+        replace(&self.path("plugins.toml"), toml.as_bytes());
+    }
+
+    fn start(&self) -> Running {
+        let mut command = command(self.dir.path());
+        command.args(["run", "plugins.toml"]);
+        let host = Running::spawn(command);
+        assert!(host.says("ready "), "version {} does not start", self.version);
+        host
+    }
+
+    /// Asks who serves.
+    fn expect_version(&self, versions: &[u8], what: &str) {
+        let mut peer = Peer::connect(&self.address);
+        peer.send("who\n");
+        let said = peer.line();
+        let known = versions.iter().map(|version| format!("version {version} who\n"));
+        assert!(known.into_iter().any(|known| known == said), "{what}: {said:?}, not {versions:?}");
+    }
+
+    /// Kills the host in the middle of the reload to the next version, and starts it again.
+    fn kill_at(&mut self, moment: Moment, usual: Duration) {
+        let host = self.start();
+        self.expect_version(&[self.version], "before");
+        let there = [files(&self.path("cache")), files(&self.path("store"))];
+        let lines = host.lines();
+        self.write_next();
+        let begun = Instant::now();
+        host.signal(Signal::HUP);
+        let is_reached = || {
+            let since: Vec<_> = host.lines().split_off(lines.len());
+            let says = |start: &str| since.iter().any(|line| line.message().starts_with(start));
+            // One that is over has passed all of them.
+            says("reloaded")
+                || match moment {
+                    Moment::Line(start) => says(start),
+                    Moment::Compiler => !process::children(host.pid()).is_empty(),
+                    Moment::Written(folder) => {
+                        let place = usize::from(folder == "store");
+                        files(&self.path(folder)) != there[place]
+                    }
+                    Moment::After(thousandths) => usual * thousandths / 1000 < begun.elapsed(),
+                }
+        };
+        while !is_reached() {
+            assert!(begun.elapsed() < PATIENCE, "{moment:?} does not come: {:?}", host.lines());
+            thread::yield_now();
+        }
+        let compilers = process::children(host.pid());
+        host.signal(Signal::KILL);
+        host.wait();
+        // Whoever compiled for it does not go on for nobody.
+        for compiler in compilers {
+            let begun = Instant::now();
+            while process::is_alive(compiler) {
+                assert!(begun.elapsed() < PATIENCE, "{moment:?}: a compiler is left: {compiler}");
+                thread::yield_now();
+            }
+        }
+        let host = self.start();
+        self.expect_version(&[self.version], &format!("{moment:?}"));
+        host.signal(Signal::TERM);
+        assert_eq!(host.wait().code, Some(0), "{moment:?}");
+    }
+
+    /// How long a reload takes that nobody kills.
+    fn usual(&mut self) -> Duration {
+        let host = self.start();
+        self.write_next();
+        let begun = Instant::now();
+        host.signal(Signal::HUP);
+        assert!(host.says("reloaded"));
+        let took = begun.elapsed();
+        self.expect_version(&[self.version], "a reload");
+        host.signal(Signal::TERM);
+        host.wait();
+        took
+    }
+}
+
+fn replace(file: &Path, content: &[u8]) {
+    let new = file.with_extension("new");
+    fs::write(&new, content).expect("a file");
+    fs::rename(new, file).expect("the same folder");
+}
+
+/// The names in a folder, none where there is no folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<PathBuf> = entries.filter_map(|it| Some(it.ok()?.path())).collect();
+    names.sort();
+    names
+}
+
+fn kill_at_all(site: &mut Site, more: &[Moment]) {
+    let usual = site.usual();
+    let mut noise = Noise::new(15);
+    let drawn = (0..DRAWN).map(|_| {
+        let thousandths = noise.below(1100);
+        Moment::After(u32::try_from(thousandths).expect("a small number"))
+    });
+    let moments: Vec<Moment> = STAGES.iter().chain(more).copied().chain(drawn).collect();
+    for moment in moments {
+        site.kill_at(moment, usual);
+    }
+    // What was left unfinished is not believed, and does not stay for ever.
+    let host = site.start();
+    site.write_next();
+    host.signal(Signal::HUP);
+    assert!(host.says("reloaded"));
+    site.expect_version(&[site.version], "at the end");
+    host.signal(Signal::TERM);
+    assert_eq!(host.wait().code, Some(0));
+}
+
+#[test]
+fn a_host_that_is_killed_at_a_reload_starts_with_what_its_file_says() {
+    kill_at_all(&mut Site::new(Source::File, 7060), &[]);
+}
+
+#[test]
+fn so_does_one_whose_components_come_from_a_registry() {
+    let source = Source::Registry(Registry::start());
+    kill_at_all(&mut Site::new(source, 7061), &[Moment::Written("store")]);
+}
