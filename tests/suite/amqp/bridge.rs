@@ -1,12 +1,14 @@
 //! `amqp-bridge`: people with lines and WebSockets on one side, a broker on the other.
 
 use std::process::Command;
+use std::thread;
+use std::time::Instant;
 
 use sandloop_tests::host::finish;
 use sandloop_tests::paths::python;
-use sandloop_tests::{
-    Config, Host, Isolation, Listen, Plugin, component, pika::Pika, rabbitmq::Broker, workspace,
-};
+use sandloop_tests::pika::Pika;
+use sandloop_tests::rabbitmq::{Broker, Vhost};
+use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Plugin, component, workspace};
 use serde_json::json;
 
 use super::address_of;
@@ -59,6 +61,39 @@ fn lines_become_messages_and_messages_lines() {
             peer.expect(format!("reply {number} of 100\n"));
         }
     }
+}
+
+/// The end of a connection that the broker's log tells of: a line of its own where the client has said `connection.close`, and one
+/// with a colon and a cause behind it where it has not.
+fn told_end(vhost: &Vhost) -> String {
+    let begun = Instant::now();
+    let of_this = format!("amqp-bridge, vhost: '{}'", vhost.name);
+    loop {
+        let log = Broker::shared().log();
+        let ends =
+            |line: &&str| line.contains("closing AMQP connection") && line.contains(&of_this);
+        if let Some(line) = log.lines().find(ends) {
+            return line.to_owned();
+        }
+        assert!(begun.elapsed() < PATIENCE, "no end of a connection in\n{log}");
+        thread::yield_now();
+    }
+}
+
+/// A host that stops ends its connections to the broker as the protocol has it.
+#[test]
+fn whoever_is_drained_says_goodbye_to_the_broker() {
+    let vhost = Broker::shared().vhost();
+    let mut pika = Pika::connect(&vhost.uri);
+    bound(&mut pika, "amqp-bridge", "lines");
+    bound(&mut pika, "replies", "replies");
+    let host = Host::start(&bridge(&vhost.uri, "replies"));
+    let mut ann = host.connect("people");
+    ann.send("hello\n");
+    assert_eq!(pika.bodies("lines", 1), ["hello"]);
+    host.stop();
+    let line = told_end(&vhost);
+    assert!(!line.trim_end().ends_with(':'), "{line}");
 }
 
 /// A message whose texts are no text, and a consumer that the broker ends: people hear what comes next, and are heard.
