@@ -5,6 +5,7 @@ pub(crate) mod denial;
 pub(crate) mod file_calls;
 pub(crate) mod folders;
 pub(crate) mod granted;
+pub(crate) mod handover;
 pub(crate) mod incidents;
 pub(crate) mod jobs;
 pub(crate) mod lines;

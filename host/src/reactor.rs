@@ -13,6 +13,7 @@ mod events;
 pub(crate) mod exit;
 mod fair_share;
 mod files;
+mod handover;
 mod handshakes;
 mod idle;
 mod inbox;

@@ -511,24 +511,40 @@ sl_option_value *sl_options(size_t *count);
 
 // `SL_PROGRAM(.start = start);` makes the plugin a program, which the host starts whether or not it has connections; it needs
 // `isolation = "plugin"`. `prepare` and `start` return NULL, or an error's text: that of `prepare` stops the host's start.
+//
+// When the plugin is replaced, `save` may call `sl_save` with what the next version is to have, at most as much as a message may
+// be; that gets it by `restore`, between `prepare` and `start`, and returns NULL, or why it cannot take it.
+typedef struct sl_state sl_state;
+void sl_save(sl_state *state, const void *data, size_t size);
 typedef struct sl_program {
   const char *(*prepare)(void);
   const char *(*start)(void);
   void (*stopping)(void);
   void (*stopped)(void);
+  void (*save)(sl_state *state);
+  const char *(*restore)(const uint8_t *state, size_t size);
 } sl_program;
 const void *sl__said(const char *error);
 void sl__run(void (*step)(void));
+const void *sl__saved(void (*save)(sl_state *state));
+void sl__saved_end(const void *state);
+const void *sl__restored(const char *(*restore)(const uint8_t *state, size_t size), uint8_t *state, size_t size);
 #define SL_PROGRAM(...)                                                                                              \
   static const sl_program sl__program = {__VA_ARGS__};                                                               \
   SL__C SL__EXPORT("lifecycle", "prepare") const void *sl__prepare(void);                                            \
   SL__C SL__EXPORT("lifecycle", "start") const void *sl__start(void);                                                \
   SL__C SL__EXPORT("lifecycle", "stopping") void sl__stopping(void);                                                 \
   SL__C SL__EXPORT("lifecycle", "stopped") void sl__stopped(void);                                                   \
+  SL__C SL__EXPORT("handover-handler", "save") const void *sl__save(void);                                           \
+  SL__C SL__EXPORT_END("handover-handler", "save") void sl__save_end(const void *);                                  \
+  SL__C SL__EXPORT("handover-handler", "restore") const void *sl__restore(uint8_t *, size_t);                        \
   const void *sl__prepare(void) { return sl__said(sl__program.prepare ? sl__program.prepare() : NULL); }             \
   const void *sl__start(void) { return sl__said(sl__program.start ? sl__program.start() : NULL); }                   \
   void sl__stopping(void) { sl__run(sl__program.stopping); }                                                         \
   void sl__stopped(void) { sl__run(sl__program.stopped); }                                                           \
+  const void *sl__save(void) { return sl__saved(sl__program.save); }                                                 \
+  void sl__save_end(const void *state) { sl__saved_end(state); }                                                     \
+  const void *sl__restore(uint8_t *state, size_t size) { return sl__restored(sl__program.restore, state, size); }    \
   extern const sl_handler sl_handlers[]
 #ifdef __cplusplus
 #define SL__C extern "C"
@@ -1651,6 +1667,38 @@ SL__WEAK const void *sl__said(const char *error) {
 SL__WEAK void sl__run(void (*step)(void)) {
   if (step) step();
   sl__end();
+}
+
+struct sl_state {
+  uint8_t is_there;
+  void *data;
+  size_t size;
+};
+
+SL__WEAK void sl_save(sl_state *state, const void *data, size_t size) {
+  free(state->data);
+  state->is_there = true;
+  state->size = size;
+  state->data = size ? memcpy(sl__allocate(1, size), data, size) : NULL;
+}
+
+SL__WEAK const void *sl__saved(void (*save)(sl_state *state)) {
+  static sl_state state;
+  state.is_there = false;
+  state.data = NULL;
+  state.size = 0;
+  if (save) save(&state);
+  sl__end();
+  return &state;
+}
+
+SL__WEAK void sl__saved_end(const void *state) { free(((const sl_state *)state)->data); }
+
+SL__WEAK const void *sl__restored(const char *(*restore)(const uint8_t *state, size_t size), uint8_t *state, size_t size) {
+  const char *error = "this plugin has no use for a state: SL_PROGRAM(.restore = restore) has";
+  if (restore) error = restore(size ? state : (const uint8_t *)"", size);
+  sl__free(state, size);
+  return sl__said(error);
 }
 
 #ifndef SANDLOOP_MINIMAL

@@ -691,6 +691,19 @@ template <class P>
 void stopped() {
   if constexpr (requires { P::stopped(); }) P::stopped();
 }
+template <class P>
+void save(sl_state *state) {
+  if constexpr (requires { P::save(); }) {
+    std::optional<std::string> saved = P::save();
+    if (saved) sl_save(state, saved->data(), saved->size());
+  }
+}
+template <class P>
+const char *restore(const std::uint8_t *state, std::size_t size) {
+  std::string_view given(reinterpret_cast<const char *>(state), size);
+  if constexpr (requires { P::restore(given); }) return said(P::restore(given));
+  else return "this plugin has no use for a state: its program has no restore";
+}
 }  // namespace detail
 
 }  // namespace sandloop
@@ -706,10 +719,12 @@ void stopped() {
 #define SL__PROCESS_OF(type) ::sandloop::detail::process<type>::named(::sandloop::detail::lower<::sandloop::detail::name(#type)>.text),
 
 // A program: a class with the static functions `start`, and if it wants `prepare`, `stopping`, `stopped`. The first two return
-// `sandloop::outcome`.
+// `sandloop::outcome`. With `std::optional<std::string> save()` and `outcome restore(std::string_view)` it hands a state to the
+// next version when it is replaced: `restore` comes between `prepare` and `start`.
 #define SANDLOOP_PROGRAM(type)                                                                                        \
   SL_PROGRAM(.prepare = ::sandloop::detail::prepare<type>, .start = ::sandloop::detail::start<type>,                  \
-             .stopping = ::sandloop::detail::stopping<type>, .stopped = ::sandloop::detail::stopped<type>);
+             .stopping = ::sandloop::detail::stopping<type>, .stopped = ::sandloop::detail::stopped<type>,            \
+             .save = ::sandloop::detail::save<type>, .restore = ::sandloop::detail::restore<type>);
 
 #define SL__PARENS ()
 #define SL__EXPAND(...) SL__EXPAND_3(SL__EXPAND_3(SL__EXPAND_3(SL__EXPAND_3(__VA_ARGS__))))

@@ -33,7 +33,7 @@ import { exportsOf, isPlugin } from 'sandloop';
 import * as app from ${JSON.stringify(path)};
 const made = app['default'];
 if (!isPlugin(made)) throw new Error('no plugin');
-export const { ${EXPORTS.join(', ')}, lifecycle } = exportsOf(made);
+export const { ${EXPORTS.join(', ')}, lifecycle, handoverHandler } = exportsOf(made);
 export { made };
 `;
 

@@ -256,7 +256,7 @@ declare module 'sandloop' {
 
   type Make<C extends Connection> = (new (options: Record<string, string>) => C) | ((options: Record<string, string>) => C);
 
-  /** What is around the connections. Each may be left out; the first four make the plugin a program, for `isolation = "plugin"`. */
+  /** What is around the connections. Each may be left out; the first six make the plugin a program, for `isolation = "plugin"`. */
   export interface Extra {
     /** Before the loop runs, also in `sandloop check`: a place to read the options. An error stops the host's start, with its text. */
     prepare?(): void;
@@ -266,6 +266,10 @@ declare module 'sandloop' {
     stopping?(): void;
     /** The loop does not run any more. */
     stopped?(): void;
+    /** This plugin is replaced: what the next version is to have, at most as much as a message may be; nothing where there is none. */
+    save?(): Uint8Array | string | void;
+    /** What the version before has saved, between `prepare` and `start`. With an error the plugin begins without. */
+    restore?(state: Uint8Array): void;
     /** What `defer` can ask for: each gets the argument and returns the result; an error's text is the answer. */
     operations?: Record<string, (argument: any) => unknown>;
     /** What `spawn` can make. */

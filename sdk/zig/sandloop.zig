@@ -794,6 +794,8 @@ pub fn plugin(comptime handlers: anytype) void {
 
 /// Makes the plugin a program, which the host starts whether or not it has connections; it needs `isolation = "plugin"`. `P` has
 /// `pub fn start() !void`, and if it wants `prepare() !void`, `stopping() void`, `stopped() void`. An error's name is told to the operator.
+/// With `save(std.mem.Allocator) ?[]const u8` and `restore([]const u8) !void` it hands a state to the next version when it is
+/// replaced: `restore` comes between `prepare` and `start`.
 pub fn program(comptime P: type) void {
     const steps = struct {
         var result: Result = undefined;
@@ -813,10 +815,29 @@ pub fn program(comptime P: type) void {
         fn stopped() callconv(wasm) void {
             if (@hasDecl(P, "stopped")) P.stopped();
         }
+
+        var state: SomeStr = undefined;
+        fn save() callconv(wasm) *const SomeStr {
+            const saved: ?[]const u8 = if (@hasDecl(P, "save")) P.save(job_arena.allocator()) else null;
+            state = if (saved) |bytes| .{ .is_there = 1, .str = .of(bytes) } else .{ .is_there = 0, .str = .of("") };
+            return &state;
+        }
+        fn saveReturned(_: *const SomeStr) callconv(wasm) void {
+            _ = job_arena.reset(.free_all);
+        }
+        fn restore(ptr: [*]u8, len: usize) callconv(wasm) *const Result {
+            const given: Str = .{ .ptr = ptr, .len = len };
+            defer given.free();
+            return said(if (@hasDecl(P, "restore")) P.restore(given.slice()) else error.ThisPluginHasNoUseForAState);
+        }
     };
     for (.{ "prepare", "start", "stopping", "stopped" }) |name| {
         @export(&@field(steps, name), .{ .name = contract ++ "lifecycle@" ++ version ++ "#" ++ name });
     }
+    const handover = contract ++ "handover-handler@" ++ version;
+    @export(&steps.save, .{ .name = handover ++ "#save" });
+    @export(&steps.saveReturned, .{ .name = "cabi_post_" ++ handover ++ "#save" });
+    @export(&steps.restore, .{ .name = handover ++ "#restore" });
 }
 
 /// The plugin's processes by their names. A process is a struct with `pub fn init(id: u32, argument: []const u8) !T` and

@@ -139,7 +139,10 @@ impl Texts {
             "environment" => ignore(std::env::var(text.replace(['\0', '='], ""))),
             "panic" => panic!("{text}"),
             // Has been called already, or calls by itself.
-            "lifecycle.start" | "lifecycle.prepare" | "catalog.handlers" => {}
+            "lifecycle.start"
+            | "lifecycle.prepare"
+            | "catalog.handlers"
+            | "handover-handler.restore" => {}
             other => panic!("no call {other:?}"),
         }
     }
@@ -169,6 +172,14 @@ impl Program for Around {
 
     fn start() -> sandloop::Result {
         refuse("lifecycle.start")
+    }
+
+    fn save() -> Option<Vec<u8>> {
+        Some(Vec::new())
+    }
+
+    fn restore(_: &[u8]) -> sandloop::Result {
+        refuse("handover-handler.restore")
     }
 }
 

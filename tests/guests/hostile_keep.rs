@@ -121,7 +121,10 @@ impl Keep {
             Some(("tls", function)) => self.ask_tls(function, ask),
             Some(("tls-handler", _)) => self.ask_tls("start-tls", ask),
             Some(("wasi", function)) => ask_wasi(function, ask),
-            Some(("lifecycle" | "catalog" | "handler" | "drain-handler", _)) => done(()),
+            Some((
+                "lifecycle" | "catalog" | "handler" | "drain-handler" | "handover-handler",
+                _,
+            )) => done(()),
             Some(("operations" | "mailbox" | "subscriptions", _)) => bring_about(what, ask),
             Some(_) if own => bring_about(what, ask),
             _ => ask_host(what, ask),

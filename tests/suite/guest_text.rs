@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Instant;
 
+use rustix::process::Signal;
 use sandloop_tests::hostile::wat::{self, Pieces};
 use sandloop_tests::{
     Config, Host, Isolation, Listen, LogLine, Outcome, Plugin, component, sandloop, workspace,
@@ -41,6 +42,8 @@ const CALLS: [&str; 22] = [
 const OTHERS: [&str; 6] = ["stdout", "stderr", "bytes", "file", "environment", "panic"];
 /// What else takes or gives a text, and where that is looked at: before anything is served.
 const AT_THE_START: [&str; 2] = ["catalog.handlers", "lifecycle.prepare"];
+/// And at a reload.
+const AT_A_RELOAD: [&str; 1] = ["handover-handler.restore"];
 /// Takes texts of the configuration only, or gives back what was given.
 const HARMLESS: [&str; 1] = ["options.all"];
 
@@ -66,7 +69,7 @@ fn the_table_has_every_text_of_the_contract() {
             }
         }
     }
-    let known = [&CALLS[..], &AT_THE_START, &HARMLESS].concat();
+    let known = [&CALLS[..], &AT_THE_START, &AT_A_RELOAD, &HARMLESS].concat();
     let known: BTreeSet<String> = known.into_iter().map(str::to_owned).collect();
     assert_eq!(found, known);
 }
@@ -149,6 +152,33 @@ fn is_harmless(c: char) -> bool {
         || ('\u{2028}'..='\u{202e}').contains(&c)
         || ('\u{2066}'..='\u{2069}').contains(&c);
     !c.is_control() && !turns
+}
+
+/// Why a state is not taken is told in a line that is as short.
+#[test]
+fn the_error_of_a_restore_is_short() {
+    for kind in KINDS {
+        let config = |version: &str| {
+            let plugin = Plugin::new("guest_texts")
+                .option("call", "handover-handler.restore")
+                .option("text", kind)
+                .option("version", version)
+                .limit("memory", "\"64MiB\"")
+                .limit("call_bytes", "\"64MiB\"")
+                .limit("cpu_per_event", "\"60s\"")
+                .isolation(Isolation::Plugin);
+            Config::serving(plugin)
+        };
+        let host = Host::start(&config("one"));
+        fs::write(host.dir().join("plugins.toml"), config("two").to_toml()).expect("a file");
+        host.signal(Signal::HUP);
+        let line = host.wait_log("no state is handed over");
+        assert!(line.0.contains("does not take it"), "{kind}: {line}");
+        assert!(line.0.len() <= LOG_LINE + FIXED, "{kind}: {} bytes", line.0.len());
+        let outcome = host.stop();
+        let bad = outcome.stderr.chars().find(|c| *c != '\n' && !is_harmless(*c));
+        assert_eq!(bad, None, "{kind}");
+    }
 }
 
 /// What keeps a host from starting is told in a line that is as short.

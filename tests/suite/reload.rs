@@ -4,6 +4,7 @@ mod keys;
 mod killed;
 mod rollback;
 mod sockets;
+mod state;
 
 use std::fs;
 use std::path::Path;

@@ -63,11 +63,15 @@ pub enum Callback {
     Notified,
     /// `exited`.
     Exited,
+    /// `save`.
+    Save,
+    /// `restore`.
+    Restore,
 }
 
 impl Callback {
     /// Every one with its name, in the order of their numbers.
-    pub const ALL: [(Callback, &'static str); 30] = {
+    pub const ALL: [(Callback, &'static str); 32] = {
         use Callback::*;
         [
             (Prepare, "prepare"),
@@ -100,6 +104,8 @@ impl Callback {
             (Spawned, "spawned"),
             (Notified, "notified"),
             (Exited, "exited"),
+            (Save, "save"),
+            (Restore, "restore"),
         ]
     };
 

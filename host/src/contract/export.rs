@@ -63,6 +63,7 @@ exports! {
     }
     "tls-handler" { Secured = "completed", VerifyPeer = "verify-peer" }
     "drain-handler" { Draining = "draining" }
+    "handover-handler" { Save = "save", Restore = "restore" }
 }
 
 /// Where the optional exports of one component are.
@@ -94,6 +95,11 @@ impl Exports {
     /// Whether the component is told of TLS, and judges certificates.
     pub fn has_tls_handler(&self) -> bool {
         self.has(Export::Secured) && self.has(Export::VerifyPeer)
+    }
+
+    /// Whether the component hands its state to its next version, and takes that of the one before.
+    pub fn has_handover_handler(&self) -> bool {
+        self.has(Export::Save) && self.has(Export::Restore)
     }
 
     /// Whether the component has operations, and is told what came of them.

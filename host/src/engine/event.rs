@@ -28,6 +28,10 @@ pub enum Event {
     Stopping,
     /// `lifecycle.stopped`.
     Stopped,
+    /// `handover-handler.save`.
+    Save,
+    /// `handover-handler.restore`.
+    Restore(Arc<Message>),
     /// The constructor and `post-init`.
     Open(Box<Opening>),
     /// `connection-completed`.
@@ -164,8 +168,10 @@ pub struct Opening {
 pub enum Outcome {
     /// No result.
     Done,
-    /// `lifecycle.prepare`, `lifecycle.start` or `mailbox.spawned` returned this error.
+    /// `lifecycle.prepare`, `lifecycle.start`, `handover-handler.restore` or `mailbox.spawned` returned this error.
     Refused(GuestText),
+    /// What `handover-handler.save` has for the next version, if it has something.
+    Saved(Option<Vec<u8>>),
     /// The names of `catalog.handlers`.
     Names(Vec<String>),
     /// The result of `operations.run`.
@@ -190,6 +196,8 @@ impl Event {
             Event::Start => Callback::Start,
             Event::Stopping => Callback::Stopping,
             Event::Stopped => Callback::Stopped,
+            Event::Save => Callback::Save,
+            Event::Restore(_) => Callback::Restore,
             Event::Open(opening) if opening.constructed => Callback::PostInit,
             Event::Open(_) => Callback::Constructor,
             Event::Completed(_) => Callback::ConnectionCompleted,

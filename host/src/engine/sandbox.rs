@@ -173,6 +173,11 @@ impl Sandbox {
                 self.store.data_mut().running = false;
                 self.tell(Export::Stopped, ())?;
             }
+            Event::Save => {
+                let saved = self.call::<_, (Option<Vec<u8>>,)>(Export::Save, ())?;
+                return Ok(Outcome::Saved(saved.and_then(|(state,)| state)));
+            }
+            Event::Restore(state) => return self.fallible(Export::Restore, (state.data(),)),
             Event::Operation { operation, argument } => {
                 type Answer = (Result<Vec<u8>, String>,);
                 let params = (*operation, argument.data());
@@ -243,6 +248,8 @@ impl Sandbox {
         match export {
             Export::Prepare | Export::Start => self.is::<(), (Result<(), String>,)>(export),
             Export::Stopping | Export::Stopped => self.is::<(), ()>(export),
+            Export::Save => self.is::<(), (Option<Vec<u8>>,)>(export),
+            Export::Restore => self.is::<(&[u8],), (Result<(), String>,)>(export),
             Export::TimerFired | Export::Tick => self.is::<(u32,), ()>(export),
             Export::Handlers => self.is::<(), (Vec<String>,)>(export),
             Export::Run => self.is::<(u32, &[u8]), (Result<Vec<u8>, String>,)>(export),

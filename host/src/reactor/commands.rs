@@ -164,6 +164,8 @@ impl Reactor {
             (Event::Draining { connection, .. }, Outcome::Drains(drain)) => {
                 self.drain_was_told(*connection, drain);
             }
+            (Event::Save, Outcome::Saved(state)) => self.saved(id, state),
+            (Event::Restore(_), outcome) => self.restored(id, &outcome),
             (Event::Timer(timer), _) => self.rearm(id, *timer),
             (_, Outcome::Refused(reason)) => self.start_refused(id, event.name(), &reason),
             _ => {}

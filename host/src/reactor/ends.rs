@@ -153,7 +153,9 @@ impl Reactor {
     /// The processes that it has spawned end with it. Large amounts are released in the last phase of the next turns.
     pub(super) fn end_instance(&mut self, id: InstanceId) {
         if let Some(instance) = self.instances.remove(id) {
+            let plugin = instance.plugin.clone();
             self.clear_up(id, instance);
+            self.ended_in_restore(id, &plugin);
         }
         self.acceptors.wake();
     }

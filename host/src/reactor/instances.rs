@@ -8,6 +8,7 @@ use crate::engine::call::Seat;
 use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
 use crate::host_api::state::HostState;
+use crate::mail::message::Message;
 use crate::mail::post::Address;
 use crate::plugin::Plugin;
 use crate::quota::instances::QuotaExceeded;
@@ -70,17 +71,33 @@ impl Reactor {
         Address { reactor: self.setup.index, post: self.inbox.post(), instance }
     }
 
-    /// Adds a sandbox that was prepared before the loop began, if the quota has room.
-    pub(crate) fn adopt(&mut self, mut sandbox: Box<Sandbox>) -> Result<(), QuotaExceeded> {
+    /// Takes over a sandbox that was made and prepared before the loop began, if there is room for it.
+    pub(crate) fn adopt(&mut self, sandbox: Box<Sandbox>) -> Result<(), QuotaExceeded> {
+        self.adopt_with(sandbox, None)
+    }
+
+    /// The same for one that begins with the state of the version before.
+    pub(super) fn adopt_with(
+        &mut self,
+        mut sandbox: Box<Sandbox>,
+        state: Option<Arc<Message>>,
+    ) -> Result<(), QuotaExceeded> {
         let plugin = sandbox.plugin().clone();
         let slot = self.setup.quota.acquire(plugin.tenant.index)?;
         let (index, tenant) = (plugin.index, plugin.tenant.index);
         sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
         let mut instance = Instance::new(plugin, Seat::Ready(sandbox), slot);
-        // Queued first, so that no connection is delivered before it.
+        let restores = state.is_some();
+        if let Some(state) = state {
+            instance.push(QueueItem::Event(Event::Restore(state)));
+        }
+        // In its queue already, so that no connection gets in before it.
         instance.push(QueueItem::Event(Event::Start));
         let id = self.instances.insert(instance);
         self.programs.share(index, id);
+        if restores {
+            self.programs.begin_restoring(index, id);
+        }
         self.programs.had_any = true;
         self.agenda.pending.push(tenant, Pending::Start(id));
         Ok(())

@@ -38,6 +38,7 @@ impl Reactor {
             Purpose::Restart(plugin) => self.restart(plugin),
             Purpose::Drained(place) => self.drained_for_long(place),
             Purpose::Retired { place, generation } => self.retired_for_long(place, generation),
+            Purpose::Kept { place, generation } => self.programs.forget_kept(place, generation),
             Purpose::StopDeadline => self.stopping.stop.deadline_passed(),
         }
         TurnPhase::Timers
@@ -125,7 +126,7 @@ impl Reactor {
         });
     }
 
-    fn restart(&mut self, plugin: usize) {
+    pub(super) fn restart(&mut self, plugin: usize) {
         if self.stopping.has_begun() || self.waits_for_handover(plugin) {
             return;
         }

@@ -11,10 +11,11 @@ use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
 use crate::net::listener::{Endpoint, Listener};
 use crate::plugin::Plugin;
+use crate::plugin::handover::StateLoss;
 use crate::reactor::Reactor;
 use crate::reactor::table::change::ReactorChange;
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::leaving::{Leaving, Overstay, Successor};
+use crate::reactor::table::leaving::{Begins, Leaving, Overstay, SaveStep, Successor};
 use crate::reactor::table::turn_part::TurnPart;
 
 impl Reactor {
@@ -29,10 +30,11 @@ impl Reactor {
         self.setup.close_deadline = change.close_deadline;
         let before = std::mem::replace(&mut self.setup.templates, templates);
         self.change_listeners(opened, &kept);
+        let begin: Vec<usize> = programs.iter().map(|it| it.plugin().index).collect();
         for earlier in before.iter() {
             let plugin = &earlier.plugin;
             if !self.is_served(plugin) {
-                self.retire_version(plugin);
+                self.retire_version(plugin, begin.contains(&plugin.index));
             }
         }
         for program in programs {
@@ -82,8 +84,9 @@ impl Reactor {
         self.plugin(plugin.index).is_some_and(|now| Arc::ptr_eq(now, plugin))
     }
 
-    /// Retires a version: its program gets `stopping` at once, and its instances have to end before the drain deadline.
-    fn retire_version(&mut self, plugin: &Arc<Plugin>) {
+    /// A version gets nothing new from now on. Its program is told so at once; all its instances have until its deadline.
+    /// `is_succeeded` says whether a program of the next version begins here.
+    fn retire_version(&mut self, plugin: &Arc<Plugin>, is_succeeded: bool) {
         let place = plugin.index;
         self.programs.renew(place);
         let now = self.setup.env.clock.now();
@@ -101,10 +104,23 @@ impl Reactor {
             self.deliver(id, Event::Stopping);
         }
         let handover = self.plugin(place).map(|plugin| plugin.config.handover);
-        let successor = (handover == Some(Handover::After)).then_some(Successor(None));
-        let leaving =
-            Leaving { instance: id, plugin: place, is_told: false, is_late: false, successor };
-        self.leaving.push(leaving);
+        let is_after = handover == Some(Handover::After);
+        let save = self.first_step_of_save(plugin, is_succeeded, is_after);
+        let begins = if is_after { Begins::AfterEnd } else { Begins::AfterSave };
+        let waits = is_after || save == SaveStep::Asked;
+        let successor = waits.then_some(Successor { sandbox: None, begins, state: None });
+        let (is_told, is_late) = (false, false);
+        self.leaving.push(Leaving {
+            instance: id,
+            plugin: place,
+            is_told,
+            is_late,
+            save,
+            successor,
+        });
+        if save == SaveStep::Asked {
+            self.deliver(id, Event::Save);
+        }
     }
 
     /// The drain deadline of an earlier version: that of the current version, or its own if the plugin is gone.
@@ -118,23 +134,23 @@ impl Reactor {
         self.leaving.iter().any(|leaving| leaving.instance == id)
     }
 
-    /// Whether connections of a plugin have to wait until the program of the previous version has ended.
+    /// Whether the connections of a plugin have to wait until its program of the version before has ended or has saved its state,
+    /// and until the next one has that.
     pub(super) fn waits_for_handover(&self, place: usize) -> bool {
         self.leaving.iter().any(|it| it.plugin == place && it.successor.is_some())
+            || self.programs.restoring(place).is_some()
     }
 
-    /// Starts a prepared program, now or when the previous version has ended.
+    /// Begins a program that was prepared, now or when the one before has ended or saved.
     fn begin_program(&mut self, sandbox: Box<Sandbox>) {
-        let plugin = sandbox.plugin().clone();
-        let before = self.leaving.iter_mut().rev().find(|it| it.plugin == plugin.index);
-        if let Some(Successor(waiting)) = before.and_then(|before| before.successor.as_mut()) {
-            *waiting = Some(sandbox);
+        let place = sandbox.plugin().index;
+        let before = self.leaving.iter_mut().rev().find(|it| it.plugin == place);
+        if let Some(successor) = before.and_then(|before| before.successor.as_mut()) {
+            successor.sandbox = Some(sandbox);
             return;
         }
-        if let Err(full) = self.adopt(sandbox) {
-            plugin.at_limit(self.setup.env.clock.now(), full.bound(), || None);
-            self.restart_later(&plugin);
-        }
+        let state = self.programs.take_kept(place).map(|kept| kept.state);
+        self.begin_with(sandbox, state);
     }
 
     /// Takes the next step of a program of an earlier version that has nothing left; false if there is none.
@@ -151,7 +167,10 @@ impl Reactor {
             if !is_quiet || self.has_more(place) {
                 continue;
             }
-            if has_started && !is_told {
+            if self.leaving[place].save == SaveStep::Wanted && !self.stopping.has_begun() {
+                self.leaving[place].save = SaveStep::Asked;
+                self.deliver(id, Event::Save);
+            } else if has_started && !is_told {
                 self.leaving[place].is_told = true;
                 self.deliver(id, Event::Stopped);
             } else {
@@ -177,23 +196,23 @@ impl Reactor {
 
     /// A retiring program has ended: starts its successor.
     fn has_left(&mut self, leaving: Leaving) {
-        let Some(Successor(waiting)) = leaving.successor else { return };
-        if self.waits_for_handover(leaving.plugin) {
-            // Another earlier version has not ended yet.
-            let other = self.leaving.iter_mut().find(|it| it.plugin == leaving.plugin);
-            if let Some(Successor(place)) = other.and_then(|it| it.successor.as_mut())
-                && place.is_none()
-            {
-                *place = waiting;
-            }
+        let Leaving { plugin: place, save, successor, .. } = leaving;
+        let Some(mut successor) = successor else { return };
+        let mut others = self.leaving.iter_mut().filter(|it| it.plugin == place);
+        if let Some(other) = others.find_map(|it| it.successor.as_mut()) {
+            // One more version is on its way out.
+            other.sandbox = other.sandbox.take().or(successor.sandbox);
+            other.state = other.state.take().or(successor.state);
             return;
         }
-        if let Some(sandbox) = waiting.filter(|sandbox| self.is_served(sandbox.plugin())) {
-            self.begin_program(sandbox);
+        if successor.state.is_none() {
+            successor.state = self.programs.take_kept(place).map(|kept| kept.state);
         }
-        for place in self.acceptors.places_of(leaving.plugin) {
-            self.acceptors.make_ready(place);
+        let has_not_saved = matches!(save, SaveStep::Wanted | SaveStep::Asked);
+        if has_not_saved && successor.state.is_none() && !self.stopping.has_begun() {
+            self.begins_anew(place, StateLoss::NotSaved);
         }
+        self.begin_successor(place, successor);
     }
 
     /// The drain deadline of earlier versions of a plugin has passed. What is left is collected once, and ended in its

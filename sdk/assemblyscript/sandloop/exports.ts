@@ -140,6 +140,15 @@ export function resultOf(bytes: Uint8Array, error: string | null): usize {
   return outcomeAt;
 }
 
+/** An option<list<u8>> as the host reads it. */
+export function someBytes(bytes: Uint8Array | null): usize {
+  keptBytes = bytes ? bytes : new Uint8Array(0);
+  store<u32>(outcomeAt, bytes ? 1 : 0);
+  store<u32>(outcomeAt, keptBytes.dataStart, 4);
+  store<u32>(outcomeAt, keptBytes.byteLength, 8);
+  return outcomeAt;
+}
+
 // exports sandloop:plugin/operations@0.1.1#run
 export function runOperation(operation: u32, argument: usize, length: usize): usize {
   const answer: Answer = run(operation, takeBytes(argument, length));

@@ -11,6 +11,10 @@ export class Program {
   stopping(): void {}
   /** The last call. */
   stopped(): void {}
+  /** This plugin is replaced: what the next version is to have, at most as much as a message may be; null where there is nothing. */
+  save(): Uint8Array | null { return null; }
+  /** What the version before has saved, between `prepare` and `start`. A text says why it cannot be taken: the plugin begins without. */
+  restore(state: Uint8Array): string | null { return "this plugin has no use for a state: its Program has no restore"; }
 }
 
 let program: Program = new Program();

@@ -7,9 +7,12 @@ import { filesHandler, watchHandler } from './files.js';
 import { subscriptions, queuesHandler } from './channels.js';
 import { mailbox, processesHandler, setProcesses } from './processes.js';
 import { ticksHandler, timersHandler } from './timers.js';
+import { encode } from './text.js';
 import { tlsHandler } from './tls.js';
 
 const LIFECYCLE = ['prepare', 'start', 'stopping', 'stopped'];
+/** What of a program outlives a reload. */
+const HANDOVER = ['save', 'restore'];
 const CALLBACKS = [
   'postInit', 'connectionCompleted', 'receiveData', 'drained', 'unbind', 'tlsCompleted', 'verifyPeer', 'draining',
   'proxyTargetUnbound', 'proxyCompleted', 'serve',
@@ -29,13 +32,13 @@ export function plugin(classes, extra = {}) {
   });
   names = Object.keys(handlers);
   for (const key of Object.keys(extra)) {
-    if (![...LIFECYCLE, 'operations', 'processes'].includes(key)) {
-      throw new TypeError(`plugin(…, { ${key} }): the second argument takes ${LIFECYCLE.join(', ')}, operations and processes`);
+    if (![...LIFECYCLE, ...HANDOVER, 'operations', 'processes'].includes(key)) {
+      throw new TypeError(`plugin(…, { ${key} }): the second argument takes ${[...LIFECYCLE, ...HANDOVER].join(', ')}, operations and processes`);
     }
   }
   setOperations(extra.operations ?? {});
   setProcesses(named(extra.processes ?? {}, 'processes', () => {}));
-  return { [mark]: true, program: LIFECYCLE.some((name) => name in extra), extra };
+  return { [mark]: true, program: [...LIFECYCLE, ...HANDOVER].some((name) => name in extra), extra };
 }
 
 /** Whether a module's default export is a plugin. */
@@ -155,7 +158,23 @@ export function addShutdownHook(action) {
   hooks.push(action);
 }
 
-/** The exports of a component; `lifecycle` is left out where there is no program. */
+/** What the next version gets of a program, and what it has of the one before. */
+const handoverHandlerOf = ({ save, restore }) => ({
+  save() {
+    const state = enterForAnswer('save()', () => save?.()) ?? undefined;
+    if (typeof state === 'string') return encode(state);
+    if (state !== undefined && !(state instanceof Uint8Array)) {
+      fail('save()', new TypeError(`it returned ${kindOf(state)}: it has to return a Uint8Array, a string or nothing`));
+    }
+    return state;
+  },
+  restore: (state) => enterForResult('restore()', () => {
+    if (!restore) throw new Error('this plugin has no use for a state: plugin({ … }, { restore(state) { … } }) has');
+    return restore(state);
+  }),
+});
+
+/** The exports of a component; `lifecycle` and `handoverHandler` are left out where there is no program. */
 export function exportsOf(made) {
   const { extra } = made;
   const call = (name) => () => enterForResult(`${name}()`, () => extra[name]?.());
@@ -173,6 +192,7 @@ export function exportsOf(made) {
   return {
     handler, timersHandler, ticksHandler, operations, deferredHandler, mailbox, processesHandler, subscriptions, queuesHandler,
     proxyHandler, filesHandler, watchHandler, tlsHandler, drainHandler, lifecycle,
+    handoverHandler: handoverHandlerOf(extra),
     catalog: { handlers: () => names },
   };
 }

@@ -266,3 +266,23 @@ test('HTTP: what is no field, or the server says itself, is a mistake', () => {
   held.receiveData(bytes('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
   assert.match(socket.text(), /Content-Length: 1\r\n/);
 });
+
+test('a state for the next version', () => {
+  let count = 2;
+  const made = plugin({}, { save: () => Uint8Array.of(count), restore: ([given]) => { count = given; } });
+  assert.equal(made.program, true);
+  const { handoverHandler } = exportsOf(made);
+  assert.deepEqual(handoverHandler.save(), Uint8Array.of(2));
+  handoverHandler.restore(Uint8Array.of(7));
+  assert.equal(count, 7);
+  // What a plugin leaves out is nothing, and a state that nobody takes is told.
+  const plain = exportsOf(plugin({}, { start() {} })).handoverHandler;
+  assert.equal(plain.save(), undefined);
+  assert.throws(() => plain.restore(Uint8Array.of(1)), /has no use for a state/);
+  const texts = exportsOf(plugin({}, { save: () => 'é', restore() { throw new Error('of another age'); } })).handoverHandler;
+  assert.deepEqual(texts.save(), bytes('é'));
+  assert.throws(() => texts.restore(Uint8Array.of(1)), /of another age/);
+  const wrong = exportsOf(plugin({}, { save: () => ({ count }) })).handoverHandler;
+  assert.throws(() => wrong.save(), /see the line before/);
+  assert.match(ending(), /save\(\) threw TypeError: it returned Object: it has to return a Uint8Array, a string or nothing/);
+});

@@ -12,7 +12,8 @@ the whole sandbox, always, and what it asks for (a close, a connect, a timer) ha
 A callback may be `async def`, and a `Stream` is one coroutine, `async def serve(self)`: what it waits for (`sleep`, `readline`,
 `connect`, `defer`) goes on with the host's next event. asyncio's own loop does not run.
 
-A program has functions `prepare`, `start`, `stopping`, `stopped` at the top level of its module, each of them or not.
+A program has functions `prepare`, `start`, `stopping`, `stopped` at the top level of its module, each of them or not. With
+`save_state()` and `restore_state(state)`, both of bytes, it hands a state to its next version.
 
 An exception that no callback catches ends its sandbox, and one line of the host's log says which, with the file and line.
 

@@ -206,3 +206,18 @@ class Lifecycle:
 
     def _result(self, name: str) -> None:
         enter_for_result(f"{name}()", getattr(_app, name, lambda: None))
+
+
+class HandoverHandler:
+    def save(self) -> bytes | None:
+        state = enter_for_answer("save_state()", getattr(_app, "save_state", lambda: None))
+        if state is not None and not isinstance(state, (bytes, bytearray)):
+            raise fail("save_state()", TypeError(f"it returned {state!r}: it has to return bytes or None"))
+        return None if state is None else bytes(state)
+
+    def restore(self, state: bytes) -> None:
+        enter_for_result("restore_state()", getattr(_app, "restore_state", _has_no_use), state)
+
+
+def _has_no_use(_state: bytes) -> None:
+    raise ValueError("this plugin has no use for a state: def restore_state(state) has")

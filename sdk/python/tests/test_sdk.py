@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import types
 import unittest
 from typing import Any
 
 import fakes
-from fakes import CloseReason, ErrorCode, logged
+from fakes import CloseReason, Err, ErrorCode, logged
 
 import sandloop
 from sandloop import Connection, Stream, _connection, _exports
@@ -137,6 +138,26 @@ class Sdk(unittest.TestCase):
         with self.assertRaises(Told):
             _exports.DrainHandler().draining(held, 1000)
         self.assertRegex(self.last(), r"^Draining\.draining raised TypeError: it is async.*write def without async")
+
+    def test_a_state_for_the_next_version(self) -> None:
+        app = types.ModuleType("app")
+        app.start = lambda: None  # type: ignore[attr-defined]
+        _exports.use(app)
+        handover = _exports.HandoverHandler()
+        self.assertIsNone(handover.save())
+        with self.assertRaises(Err) as refused:
+            handover.restore(b"1")
+        self.assertIn("has no use for a state", refused.exception.value)
+        taken: list[bytes] = []
+        app.save_state = lambda: bytearray(b"2")  # type: ignore[attr-defined]
+        app.restore_state = taken.append  # type: ignore[attr-defined]
+        self.assertEqual(handover.save(), b"2")
+        handover.restore(b"3")
+        self.assertEqual(taken, [b"3"])
+        app.save_state = lambda: 7  # type: ignore[attr-defined]
+        with self.assertRaises(Told):
+            handover.save()
+        self.assertRegex(self.last(), r"^save_state\(\) raised TypeError: it returned 7: it has to return bytes or None")
 
     def test_timers_and_old_handles(self) -> None:
         class Any_(Connection):

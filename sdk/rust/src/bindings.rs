@@ -38,6 +38,7 @@ pub mod program {
 
             world program {
                 export sandloop:plugin/lifecycle@0.1.1;
+                export sandloop:plugin/handover-handler@0.1.1;
             }
         ",
         world: "sandloop:rust/program",

@@ -45,4 +45,47 @@ pub trait Program {
     /// The reactor does not run any more and every connection has had its `unbind`: the lines after
     /// `EM.run`.
     fn stopped() {}
+
+    /// This plugin is being replaced: what the next version is to have of this one, at most as many bytes as a message may have;
+    /// `None` where there is nothing. With `handover = "beside"` it is called right after `stopping`, with `"after"` before `stopped`.
+    /// Of one that is only stopped it is not asked.
+    ///
+    /// ```no_run
+    /// use std::cell::Cell;
+    ///
+    /// use sandloop::Program;
+    ///
+    /// thread_local!(static SERVED: Cell<u64> = const { Cell::new(0) });
+    ///
+    /// struct Counter;
+    ///
+    /// impl Program for Counter {
+    ///     fn start() -> sandloop::Result {
+    ///         sandloop::info!("going on with {}", SERVED.get());
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn save() -> Option<Vec<u8>> {
+    ///         Some(SERVED.get().to_le_bytes().to_vec())
+    ///     }
+    ///
+    ///     fn restore(state: &[u8]) -> sandloop::Result {
+    ///         SERVED.set(u64::from_le_bytes(state.try_into()?));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// sandloop::plugin! { program: Counter }
+    /// ```
+    fn save() -> Option<Vec<u8>> {
+        None
+    }
+
+    /// What the version before has saved, between `prepare` and `start`. As in `prepare`, timers, ticks and connects are refused.
+    ///
+    /// # Errors
+    /// It cannot be taken: the text is logged, and the program begins without. A panic has the same effect, and counts as a trap.
+    fn restore(state: &[u8]) -> Result {
+        Err(format!("it has no use for a state, of {} bytes", state.len()).into())
+    }
 }

@@ -41,7 +41,14 @@ pub(in crate::reactor) enum Purpose {
         /// The last of those versions.
         generation: u32,
     },
-    /// The drain deadline of the plugin with this index has passed.
+    /// What was handed over to this version of a plugin is not kept any longer.
+    Kept {
+        /// The place of the plugin.
+        place: usize,
+        /// Which version.
+        generation: u32,
+    },
+    /// The accepted connections of the plugin at this place that are being drained have had their time.
     Drained(usize),
     /// The current step of the stop has exceeded its deadline.
     StopDeadline,

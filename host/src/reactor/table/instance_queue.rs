@@ -63,6 +63,8 @@ impl QueueItem {
                 | Event::Draining { .. }
                 | Event::Unbind { .. }
                 | Event::Operation { .. }
+                | Event::Save
+                | Event::Restore(_)
                 | Event::Spawned { .. } => false,
             },
         }

@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
+use crate::reactor::table::leaving::KeptState;
 
-/// The shared instances of plugins, and their failures.
-#[derive(Debug)]
+/// By plugin: its shared instance, and how often that has failed.
 pub(in crate::reactor) struct Programs {
     shared: Vec<Option<InstanceId>>,
     failures: Vec<Failures>,
     /// Plugins whose program is to be started again when they leave quarantine.
     quarantined: Vec<usize>,
-    /// Whether a program was ever started on this reactor.
+    /// By plugin: the instance that is being given the state of the version before.
+    restoring: Vec<Option<InstanceId>>,
+    /// By plugin: the state that was handed over last, while its version may go back.
+    kept: Vec<Option<KeptState>>,
+    /// Whether one was ever started here.
     pub(in crate::reactor) had_any: bool,
 }
 
@@ -25,6 +29,8 @@ impl Programs {
             shared: vec![None; plugins],
             failures: vec![Failures::default(); plugins],
             quarantined: Vec::new(),
+            restoring: vec![None; plugins],
+            kept: (0..plugins).map(|_| None).collect(),
             had_any: false,
         }
     }
@@ -34,6 +40,56 @@ impl Programs {
         let plugins = plugins.max(self.shared.len());
         self.shared.resize(plugins, None);
         self.failures.resize(plugins, Failures::default());
+        self.restoring.resize(plugins, None);
+        self.kept.resize_with(plugins, || None);
+    }
+
+    /// The instance that is being given the state of the version before, if one is.
+    pub(in crate::reactor) fn restoring(&self, plugin: usize) -> Option<InstanceId> {
+        self.restoring.get(plugin).copied().flatten()
+    }
+
+    pub(in crate::reactor) fn begin_restoring(&mut self, plugin: usize, id: InstanceId) {
+        self.restoring[plugin] = Some(id);
+    }
+
+    /// An instance has its state, or will never have it; false where it was given none.
+    pub(in crate::reactor) fn end_restoring(&mut self, plugin: usize, id: InstanceId) -> bool {
+        let restoring = &mut self.restoring[plugin];
+        let was_restoring = *restoring == Some(id);
+        if was_restoring {
+            *restoring = None;
+        }
+        was_restoring
+    }
+
+    /// The state that was handed over last, which is not kept any more.
+    pub(in crate::reactor) fn take_kept(&mut self, plugin: usize) -> Option<KeptState> {
+        self.kept[plugin].take()
+    }
+
+    pub(in crate::reactor) fn has_kept(&self, plugin: usize) -> bool {
+        self.kept.get(plugin).is_some_and(Option::is_some)
+    }
+
+    pub(in crate::reactor) fn keep(&mut self, plugin: usize, kept: KeptState) {
+        self.kept[plugin] = Some(kept);
+    }
+
+    /// A version has taken the state that it was given.
+    pub(in crate::reactor) fn kept_is_taken(&mut self, plugin: usize, generation: u32) {
+        let kept = self.kept[plugin].as_mut();
+        if let Some(kept) = kept.filter(|kept| kept.generation == generation) {
+            kept.is_taken = true;
+        }
+    }
+
+    /// What this version was given is not kept any longer.
+    pub(in crate::reactor) fn forget_kept(&mut self, plugin: usize, generation: u32) {
+        let kept = &mut self.kept[plugin];
+        if kept.as_ref().is_some_and(|kept| kept.generation == generation) {
+            *kept = None;
+        }
     }
 
     /// The shared instance of a plugin, if it has one.

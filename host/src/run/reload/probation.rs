@@ -7,15 +7,14 @@ use crate::clock::Moment;
 use crate::config::model::{Config, PluginConfig};
 use crate::engine::compile::Compiled;
 use crate::engine::template::Templates;
+use crate::plugin::handover::PROBATION;
 use crate::plugin::service::Service;
 use crate::run::error::StartError;
 use crate::run::news::News;
 use crate::run::reload::{Served, guarded};
 use crate::run::watches::Reloaded;
 
-/// How long after its reload a version can be rolled back.
-const PROBATION: Duration = Duration::from_secs(60);
-/// How often versions on probation are checked.
+/// How often it is looked at meanwhile.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The versions on probation.

@@ -6,12 +6,18 @@
 //	func init() { program.Start(func() error { return sandloop.Connect("127.0.0.1", 7, &Client{}) }) }
 package program
 
-import sandloop "sandloop.dev/sdk"
+import (
+	"unsafe"
+
+	sandloop "sandloop.dev/sdk"
+)
 
 var (
 	prepare, start    func() error
 	stopping, stopped func()
 	hooks             []func()
+	save              func() []byte
+	restore           func([]byte) error
 )
 
 // Prepare is called before the reactor runs, also by `sandloop check`: a place to read the options. An error stops the host's
@@ -26,6 +32,14 @@ func Stopping(action func()) { stopping = action }
 
 // Stopped is the last call.
 func Stopped(action func()) { stopped = action }
+
+// Save is called when this plugin is replaced: what the next version is to have, at most as much as a message may be; nil where
+// there is nothing.
+func Save(action func() []byte) { save = action }
+
+// Restore is called with what the version before has saved, between Prepare and Start. The bytes are the host's: copy what is to be
+// kept. With an error the plugin begins without.
+func Restore(action func(state []byte) error) { restore = action }
 
 // AddShutdownHook is called before Stopping; the hook that was added last runs first.
 func AddShutdownHook(action func()) { hooks = append(hooks, action) }
@@ -64,4 +78,12 @@ func onStopped() {
 		}
 		return nil
 	})
+}
+
+//go:wasmexport sandloop:plugin/handover-handler@0.1.1#save
+func onSave() unsafe.Pointer { return sandloop.SaveState(save) }
+
+//go:wasmexport sandloop:plugin/handover-handler@0.1.1#restore
+func onRestore(at unsafe.Pointer, length uint32) sandloop.Outcome {
+	return sandloop.RestoreState(restore, at, length)
 }

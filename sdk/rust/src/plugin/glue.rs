@@ -13,7 +13,7 @@ use crate::{
             mailbox, operations, processes_handler, proxy_handler, queues_handler, subscriptions,
             ticks_handler, timers_handler, tls_handler, watch_handler,
         },
-        program::exports::sandloop::plugin::lifecycle,
+        program::exports::sandloop::plugin::{handover_handler, lifecycle},
         sandloop::plugin::sockets as host,
     },
     channels,
@@ -227,7 +227,17 @@ impl<P: Program> lifecycle::Guest for Start<P> {
     }
 }
 
-/// An error for the operator, without the number that the generated code appends to an error of the contract.
+impl<P: Program> handover_handler::Guest for Start<P> {
+    fn save() -> Option<Vec<u8>> {
+        P::save()
+    }
+
+    fn restore(state: Vec<u8>) -> Result<(), String> {
+        P::restore(&state).map_err(|error| words(&error))
+    }
+}
+
+/// An error for the operator. The number that the generated code shows behind an error of the contract tells him nothing.
 fn words(error: &dyn Display) -> String {
     let text = error.to_string();
     let numbered = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (error "));
@@ -260,7 +270,7 @@ where
 }
 
 /// As [`check_connections`].
-pub const fn check_program<E: lifecycle::Guest>() {}
+pub const fn check_program<E: lifecycle::Guest + handover_handler::Guest>() {}
 
 #[cfg(test)]
 mod tests {

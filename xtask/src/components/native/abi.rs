@@ -186,6 +186,7 @@ fn the_sdk_for_zig_has_the_whole_contract() {
     // What that guest has no word for: its plugin is no program.
     let left_out = [
         "lifecycle@",
+        "handover-handler@",
         "listeners@0.1.1 stop-server",
         "sockets@0.1.1 [method]socket.pending-connect-timeout",
         "tls@0.1.1 start-tls",
