@@ -1,7 +1,8 @@
 //! Opens and closes listeners and UDP sockets as its peer says, a line each, and answers each line with one:
 //!
 //! `start tcp HOST PORT HANDLER`, `start udp …`, `start unix PATH HANDLER` → `ok NUMBER ADDRESS`, or `no ERROR`;
-//! `stop NUMBER`; `many N` and `cycle N` (so many listeners, and so many one after the other); `datagrams HOST PORT` → `ok HOST
+//! `stop NUMBER`; `many N` and `cycle N` (so many listeners, and so many one after the other); `options COUNT BYTES` (a listener
+//! with so many options of so many bytes) → `ok ADDRESS`; `sleep MILLISECONDS`; `datagrams HOST PORT` → `ok HOST
 //! PORT`; `from HOST PORT HOST PORT` (connects from there); `count`; `options` (of this connection's socket); `trap`.
 //!
 //! The handler `told` answers with the listener's address, what it was given, and how many connections its sandbox has seen; then
@@ -91,6 +92,19 @@ impl Control {
                     Ok(()) => "ok".to_owned(),
                     Err(error) => format!("no {}", error.name()),
                 }
+            }
+            ["options", count, bytes] => {
+                let value = "x".repeat(number(bytes));
+                let options: Vec<(&str, &str)> =
+                    (0..number(count)).map(|_| ("", &*value)).collect();
+                let place = Endpoint { host: "127.0.0.1".to_owned(), port: 0 };
+                answer(start_server_with(&ListenAddress::Tcp(place), "told", &options), |server| {
+                    server.address().to_string()
+                })
+            }
+            ["sleep", milliseconds] => {
+                std::thread::sleep(Duration::from_millis(number(milliseconds) as u64));
+                "ok".to_owned()
             }
             ["count"] => connection_count().to_string(),
             ["options"] => self.options(),

@@ -264,3 +264,45 @@ fn its_own_listener_is_one_of_the_hosts() {
     host.wait_printed("from unbind refused");
     assert_eq!(host.stop().code, Some(0));
 }
+
+/// What its connections are told is bounded, whatever it is made of.
+#[test]
+fn options_have_one_bound_however_many_they_are() {
+    let plugin = sockets(Isolation::Plugin, &["127.0.0.1:0"]).limit("memory", "\"256MiB\"");
+    let host = serving(plugin);
+    let mut control = host.connect("sockets");
+    for (count, bytes, is_taken) in [
+        (0, 0, true),
+        (1, 60_000, true),
+        (1, 65_500, false),
+        (1000, 0, true),
+        (1100, 0, false),
+        (300_000, 0, false),
+        (500, 60, true),
+        (1000, 60, false),
+    ] {
+        let answer = ask(&mut control, &format!("options {count} {bytes}"));
+        let expected = if is_taken { "ok tcp://127.0.0.1:" } else { "no too-large" };
+        assert!(answer.starts_with(expected), "{count} of {bytes}: {answer}");
+    }
+}
+
+/// They are not copied for each connection that waits while the plugin does something else.
+#[test]
+fn connections_that_wait_share_their_options() {
+    const WAITING: u64 = 600;
+    const BYTES: u64 = 60_000;
+    let plugin = sockets(Isolation::Plugin, &["127.0.0.1:0"]).limit("event_deadline", "\"60s\"");
+    let host = serving(plugin);
+    let mut control = host.connect("sockets");
+    let answer = ask(&mut control, &format!("options 1 {BYTES}"));
+    let address = answer.strip_prefix("ok ").expect("an address").to_owned();
+    let before = process::resident(host.pid());
+    control.send("sleep 3000\n");
+    let mut peers: Vec<Peer> = (0..WAITING).map(|_| Peer::connect(&address)).collect();
+    // Each is told of behind those before it.
+    assert!(peers[peers.len() - 1].line().starts_with(&address));
+    let grown = process::resident_peak(host.pid()).saturating_sub(before);
+    assert!(grown < WAITING * BYTES / 2, "{grown} bytes");
+    assert_eq!(control.line().trim_end(), "ok");
+}

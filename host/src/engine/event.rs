@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::arena::ConnectionId;
 use crate::clock::Moment;
-use crate::contract::bindings::Origin;
+use crate::contract::bindings::{Accepted, Origin};
 use crate::contract::callback::Callback;
 use crate::contract::outcome::{Drain, ExitReason};
 use crate::log::text::GuestText;
@@ -158,13 +158,33 @@ pub struct Opening {
     pub connection: ConnectionId,
     /// Its state, for the guest's handle.
     pub shared: SharedConnection,
-    /// Its origin.
-    pub origin: Origin,
+    /// Where it comes from.
+    pub origin: ConnectionOrigin,
     /// Whether the constructor has returned.
     pub constructed: bool,
 }
 
-/// The result of an event.
+/// Where a connection comes from. What all connections of one listener are told is copied when one of them is, and not while it
+/// waits for that: a guest says how much it is for its own listeners, and its peers how many wait.
+#[derive(Debug, Clone)]
+pub enum ConnectionOrigin {
+    /// A listener has accepted it.
+    Accepted(Arc<Accepted>),
+    /// Its plugin has asked for it, with this token.
+    Connected(u32),
+}
+
+impl ConnectionOrigin {
+    /// As a guest is told.
+    pub fn told(&self) -> Origin {
+        match self {
+            ConnectionOrigin::Accepted(accepted) => Origin::Accepted((**accepted).clone()),
+            ConnectionOrigin::Connected(token) => Origin::Connected(*token),
+        }
+    }
+}
+
+/// What an event came to.
 pub enum Outcome {
     /// No result.
     Done,
@@ -183,8 +203,12 @@ pub enum Outcome {
 }
 
 impl Event {
-    /// The event of a new connection.
-    pub fn open(connection: ConnectionId, shared: SharedConnection, origin: Origin) -> Event {
+    /// The connection is told to its guest.
+    pub fn open(
+        connection: ConnectionId,
+        shared: SharedConnection,
+        origin: ConnectionOrigin,
+    ) -> Event {
         Event::Open(Box::new(Opening { connection, shared, origin, constructed: false }))
     }
 

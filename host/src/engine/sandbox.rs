@@ -215,7 +215,8 @@ impl Sandbox {
         let socket = state.sockets.insert(*connection, shared.clone());
         state.subject_handle = Some(socket);
         let guest = self.guest.connection()?;
-        let object = guest.call_constructor(&mut self.store, Resource::new_own(socket), origin)?;
+        let socket_of_guest = Resource::new_own(socket);
+        let object = guest.call_constructor(&mut self.store, socket_of_guest, &origin.told())?;
         *constructed = true;
         guest.call_post_init(&mut self.store, object)?;
         self.objects.insert(*connection, (object, socket));

@@ -12,9 +12,9 @@ use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 use crate::net::listener::error::BindFault;
 use crate::net::listener::own;
-use crate::quota::host_memory::{Admission, CONNECTION_BYTES, length};
+use crate::quota::host_memory::{Admission, CONNECTION_BYTES, OPTION_BYTES, length};
 
-/// The most bytes of a handler's name and options together: each connection gets a copy.
+/// Bytes of a handler's name and of the options, together with what each of these takes besides: each connection is given a copy.
 const TEXT_BYTES_MAX: u64 = 64 << 10;
 /// The longest path of a Unix socket on Linux.
 const PATH_BYTES_MAX: usize = 107;
@@ -27,7 +27,7 @@ impl listeners::Host for HostState {
         options: Vec<(String, String)>,
     ) -> Result<Listener, ListenError> {
         let place = place(address).ok_or(ListenError::InvalidAddress)?;
-        let text = options.iter().map(|(key, value)| length(key) + length(value));
+        let text = options.iter().map(|(key, value)| OPTION_BYTES + length(key) + length(value));
         let text = text.fold(length(&handler), u64::saturating_add);
         if TEXT_BYTES_MAX < text {
             return Err(ListenError::TooLarge);

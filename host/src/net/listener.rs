@@ -46,9 +46,9 @@ pub struct Endpoint {
     pub address: ListenAddress,
     /// The index of the plugin that serves it.
     pub plugin: usize,
-    /// The origin of its connections, as `accepted` tells the plugin.
-    pub accepted: Accepted,
-    /// What happens to connections beyond the plugin's limits.
+    /// Where its connections come from, as the plugin is told.
+    pub accepted: Arc<Accepted>,
+    /// What becomes of connections that the plugin cannot take.
     pub at_capacity: AtCapacity,
     /// How many connections the system keeps until they are accepted.
     pub backlog: i32,
@@ -197,11 +197,11 @@ impl Endpoint {
         if proxy_protocol.is_some() && matches!(address, ListenAddress::Udp(_)) {
             return Err(BindFault::NoStream);
         }
-        let accepted = Accepted {
+        let accepted = Arc::new(Accepted {
             listener: address.to_string(),
             handler: section.handler.clone().unwrap_or_default(),
             options: section.options.clone(),
-        };
+        });
         Ok(Endpoint {
             address,
             plugin,

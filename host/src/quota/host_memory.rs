@@ -32,7 +32,9 @@ pub const FILE_BYTES: u64 = 512;
 pub const WATCH_BYTES: u64 = 1024;
 /// A process, besides its instance and its mailbox.
 pub const PROCESS_BYTES: u64 = 1024;
-/// An entry of a listed folder, besides its name.
+/// An option of a listener of a plugin's own, besides its name and its value.
+pub const OPTION_BYTES: u64 = 64;
+/// An entry of a folder that was listed, besides its name.
 pub const ENTRY_BYTES: u64 = 96;
 
 /// A permit for one object, with the reservation of its memory.

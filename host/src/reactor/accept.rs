@@ -9,8 +9,7 @@ use rustix::io::Errno;
 use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::config::model::{AtCapacity, Isolation};
-use crate::contract::bindings::Origin;
-use crate::engine::event::Event;
+use crate::engine::event::{ConnectionOrigin, Event};
 use crate::log::text::GuestText;
 use crate::net::connection::stream::Stream;
 use crate::plugin::Plugin;
@@ -239,7 +238,7 @@ impl Reactor {
             Unavailable::NoRoom(full) => NotAccepted::Full(full.bound().into()),
             Unavailable::Quarantined | Unavailable::Gone => NotAccepted::Gone,
         })?;
-        let origin = Origin::Accepted(accepted);
+        let origin = ConnectionOrigin::Accepted(accepted);
         let header = self.header_at(place);
         Ok(Accepted {
             instance,

@@ -6,8 +6,7 @@ use mio::Interest;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::PollSource;
-use crate::contract::bindings::Origin;
-use crate::engine::event::Event;
+use crate::engine::event::{ConnectionOrigin, Event};
 use crate::log::text::GuestText;
 use crate::net::connection::outbox::Marks;
 use crate::net::connection::stream::Stream;
@@ -47,7 +46,7 @@ impl Reactor {
         entry.is_asked_for = true;
         let id = self.add_connection(entry);
         self.reconcile(id);
-        self.deliver(instance_id, Event::open(id, shared, Origin::Connected(token)));
+        self.deliver(instance_id, Event::open(id, shared, ConnectionOrigin::Connected(token)));
         self.drain_what_comes_late(id);
         Some(id)
     }

@@ -5,8 +5,7 @@ use mio::Interest;
 
 use crate::base::arena::InstanceId;
 use crate::base::token::PollSource;
-use crate::contract::bindings::Origin;
-use crate::engine::event::Event;
+use crate::engine::event::{ConnectionOrigin, Event};
 use crate::log::text::GuestText;
 use crate::net::connection::CloseReason;
 use crate::net::connection::stream::{SocketAddress, Stream};
@@ -80,7 +79,7 @@ impl Reactor {
         };
         let opened = self.open_socket(instance_id, &plugin, stream, handler, admission);
         let Some((id, shared)) = opened else { return };
-        self.deliver(instance_id, Event::open(id, shared, Origin::Connected(token)));
+        self.deliver(instance_id, Event::open(id, shared, ConnectionOrigin::Connected(token)));
         self.drain_what_comes_late(id);
     }
 }

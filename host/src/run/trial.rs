@@ -10,9 +10,9 @@ use crate::base::arena::Arena;
 use crate::clock::Moment;
 use crate::config::model::{Config, Isolation, ListenConfig};
 use crate::contract;
-use crate::contract::bindings::{Accepted, Origin};
+use crate::contract::bindings::Accepted;
 use crate::engine::call::{Finished, Seat, enter, event_budget};
-use crate::engine::event::{Event, Outcome};
+use crate::engine::event::{ConnectionOrigin, Event, Outcome};
 use crate::engine::fault::{Fault, LoadError};
 use crate::engine::fit;
 use crate::engine::sandbox::Sandbox;
@@ -136,12 +136,13 @@ impl Caller<'_> {
             seat = Seat::Ready(sandbox);
         }
         let (shared, _peer) = pretended(plugin, self.env.clock.now()).map_err(instance)?;
-        let origin = Origin::Accepted(Accepted {
+        let accepted = Arc::new(Accepted {
             listener: section.address.to_string(),
             handler: section.handler.clone().unwrap_or_default(),
             options: section.options.clone(),
         });
-        let (mut sandbox, _) = self.call(seat, Event::open(id, shared.clone(), origin))?;
+        let (mut sandbox, _) =
+            self.call(seat, Event::open(id, shared.clone(), ConnectionOrigin::Accepted(accepted)))?;
         if shared.lock().phase() == Phase::Open {
             let event = Event::Data { connection: id, buffer: b"\n".to_vec(), length: 1 };
             sandbox = self.call(Seat::Ready(sandbox), event)?.0;

@@ -61,7 +61,7 @@ pub fn open(
     };
     let endpoint = Endpoint {
         backlog,
-        accepted: Accepted { listener: address.to_string(), handler, options },
+        accepted: Arc::new(Accepted { listener: address.to_string(), handler, options }),
         address,
         plugin,
         at_capacity: AtCapacity::Wait,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::base::arena::{ConnectionId, InstanceId};
-use crate::contract::bindings::Origin;
+use crate::engine::event::ConnectionOrigin;
 use crate::log::text::GuestText;
 use crate::mail::post::Delivery;
 use crate::net::connection::stream::Stream;
@@ -128,7 +128,7 @@ pub(in crate::reactor) struct Accepted {
     pub(in crate::reactor) stream: Stream,
     /// The longest PROXY protocol header with which it may begin, in bytes; none if it begins without one.
     pub(in crate::reactor) header: Option<usize>,
-    pub(in crate::reactor) origin: Origin,
+    pub(in crate::reactor) origin: ConnectionOrigin,
     pub(in crate::reactor) handler: GuestText,
     pub(in crate::reactor) admission: Admission,
     /// The first datagram, if it is a peer of a UDP listener.
