@@ -8,15 +8,16 @@ use crate::config::component::Digest;
 use crate::config::limits;
 use crate::config::units;
 use crate::engine::fault::Fault;
+use crate::log::text::GuestText;
 
 /// Why a component cannot be fetched or used. Its text has the cause and the remedy.
 #[derive(Debug)]
 pub enum SourceFault {
-    /// The server was not reached, or the connection failed; the text has the error.
-    Unreachable(String),
-    /// The server has answered with this status for this address.
-    Status(u16, String),
-    /// It requires a login, or has refused this one.
+    /// The server was not reached, or the connection failed; the text says how.
+    Unreachable(GuestText),
+    /// The server has answered with this status at this address.
+    Status(u16, GuestText),
+    /// It needs a name and a password, or others than these.
     Login {
         /// The registry.
         host: String,
@@ -27,9 +28,9 @@ pub enum SourceFault {
     TooLarge(u64),
     /// It took longer than this.
     TooSlow(std::time::Duration),
-    /// A redirect to an address that is not `https://`.
-    Downgrade(String),
-    /// Too many redirects.
+    /// A redirect leads to an address that is not `https://`.
+    Downgrade(GuestText),
+    /// Redirects without end.
     Redirects,
     /// It has another digest than the required one.
     Digest {
@@ -40,9 +41,9 @@ pub enum SourceFault {
         /// The actual digest.
         found: Digest,
     },
-    /// The registry serves no artefact that contains a component.
-    Layout(String),
-    /// The signature file cannot be read.
+    /// What a registry serves is nothing that a component could be taken from.
+    Layout(GuestText),
+    /// The file of a signature cannot be read.
     SignatureFile(PathBuf, io::Error),
     /// The signature, from this place, is not accepted.
     Signature(String, SignatureFault),
@@ -62,7 +63,17 @@ pub enum SignatureFault {
 }
 
 impl SourceFault {
-    /// The bytes have another digest.
+    /// What is served is no component, in these words, of which some may be the server's.
+    pub(super) fn layout(words: impl fmt::Display) -> SourceFault {
+        SourceFault::Layout(GuestText::cause(words))
+    }
+
+    /// The server leads on to this address.
+    pub(super) fn downgrade(address: impl fmt::Display) -> SourceFault {
+        SourceFault::Downgrade(GuestText::name(address))
+    }
+
+    /// The bytes are not those that they must be.
     pub(super) fn digest(by: &'static str, wanted: &Digest, found: &Digest) -> SourceFault {
         SourceFault::Digest { by, wanted: wanted.clone(), found: found.clone() }
     }
@@ -111,7 +122,10 @@ impl fmt::Display for SourceFault {
                 limits::FETCH_TIME.name
             ),
             SourceFault::Downgrade(url) => {
-                write!(f, "its server leads on to {url}, which is not https; name another server")
+                write!(
+                    f,
+                    "its server leads on to {url}, which is not https, or has a user in it; name another server"
+                )
             }
             SourceFault::Redirects => {
                 f.write_str("its server leads on without end; correct the address")

@@ -15,6 +15,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use super::fault::SourceFault;
 use crate::config::model::HostConfig;
 use crate::config::registry::Registry;
+use crate::log::text::GuestText;
 
 /// The maximum number of redirects: registries need one, to the location of their layers.
 const REDIRECTS_MAX: u32 = 5;
@@ -134,20 +135,20 @@ impl<'a> Fetcher<'a> {
     fn fault(&self, error: &ureq::Error) -> SourceFault {
         match error {
             ureq::Error::Timeout(_) => SourceFault::TooSlow(self.time_max),
-            ureq::Error::RequireHttpsOnly(url) => SourceFault::Downgrade(shown(url)),
+            ureq::Error::RequireHttpsOnly(url) => SourceFault::downgrade(url),
             ureq::Error::TooManyRedirects => SourceFault::Redirects,
             ureq::Error::Io(error) => self.cut_short(error),
-            error => SourceFault::Unreachable(shown(&error.to_string())),
+            error => unreachable(error),
         }
     }
 
     fn cut_short(&self, error: &io::Error) -> SourceFault {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
         match inner {
-            Some(ureq::Error::Io(inner)) => SourceFault::Unreachable(shown(&inner.to_string())),
+            Some(ureq::Error::Io(inner)) => unreachable(inner),
             Some(inner) => self.fault(inner),
             None if error.kind() == io::ErrorKind::TimedOut => SourceFault::TooSlow(self.time_max),
-            None => SourceFault::Unreachable(shown(&error.to_string())),
+            None => unreachable(error),
         }
     }
 }
@@ -157,9 +158,14 @@ impl HttpAnswer {
     pub(super) fn body(self, url: &str) -> Result<Vec<u8>, SourceFault> {
         match self.status {
             200 => Ok(self.bytes),
-            status => Err(SourceFault::Status(status, url.to_owned())),
+            status => Err(SourceFault::Status(status, GuestText::cause(url))),
         }
     }
+}
+
+/// The words may be a server's, of any length and with anything in them.
+fn unreachable(words: impl fmt::Display) -> SourceFault {
+    SourceFault::Unreachable(GuestText::cause(words))
 }
 
 impl fmt::Debug for Fetcher<'_> {
@@ -168,14 +174,8 @@ impl fmt::Debug for Fetcher<'_> {
     }
 }
 
-/// Shortens and escapes a server's text, which may be of any length and content.
-fn shown(text: &str) -> String {
-    const LETTERS: usize = 300;
-    text.chars().take(LETTERS).flat_map(char::escape_debug).collect()
-}
-
-/// The server of an address, with its port if there is one.
-pub(super) fn host_of(url: &str) -> &str {
+/// The server in an address, with its port if one is written.
+fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }

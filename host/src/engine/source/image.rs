@@ -13,8 +13,9 @@ const COMPONENT: &str = "plugin.wasm";
 
 /// The component in a layer that unpacks to at most `bytes_max`.
 pub(super) fn component(layer: &[u8], bytes_max: u64) -> Result<Vec<u8>, SourceFault> {
-    let unreadable =
-        |error: &io::Error| SourceFault::Layout(format!("its layer cannot be unpacked: {error}"));
+    let unreadable = |error: &io::Error| {
+        SourceFault::layout(format_args!("its layer cannot be unpacked: {error}"))
+    };
     let unpacked = Bounded { inner: GzDecoder::new(layer), left: bytes_max };
     let mut archive = Archive::new(unpacked);
     let too_large = |error: &io::Error| error.kind() == io::ErrorKind::FileTooLarge;
@@ -33,7 +34,7 @@ pub(super) fn component(layer: &[u8], bytes_max: u64) -> Result<Vec<u8>, SourceF
             return Ok(bytes);
         }
     }
-    Err(SourceFault::Layout(format!("there is no file {COMPONENT} in its layer")))
+    Err(SourceFault::layout(format_args!("there is no file {COMPONENT} in its layer")))
 }
 
 /// Reads a limited number of bytes; more is an error.

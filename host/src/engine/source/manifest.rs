@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::fault::SourceFault;
 use crate::config::component::Digest;
+use crate::log::text::GuestText;
 
 /// The annotation with the signature of the component.
 pub(super) const SIGNATURE_ANNOTATION: &str = "sandloop.minisig";
@@ -27,7 +28,10 @@ const IMAGES: [&str; 2] = [
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
 ];
 
-/// The used part of a manifest.
+/// Bytes of the name of a kind of layer that are shown.
+const KIND_BYTES: usize = 64;
+
+/// What is read of a manifest.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Manifest {
@@ -66,12 +70,12 @@ pub(super) enum PayloadKind {
 impl Manifest {
     pub(super) fn parse(bytes: &[u8]) -> Result<Manifest, SourceFault> {
         let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| {
-            SourceFault::Layout(format!("its manifest cannot be read: {error}"))
+            SourceFault::layout(format_args!("its manifest cannot be read: {error}"))
         })?;
         let kind = manifest.media_type.as_deref();
         if manifest.manifests.is_some() || kind.is_some_and(|kind| INDICES.contains(&kind)) {
-            return Err(SourceFault::Layout(
-                "it is a list of images for several kinds of machines; name one of them by its digest, or".to_owned(),
+            return Err(SourceFault::layout(
+                "it is a list of images for several kinds of machines; name one of them by its digest, or",
             ));
         }
         Ok(manifest)
@@ -86,20 +90,17 @@ impl Manifest {
         };
         let mut payloads = self.layers.iter().filter_map(|it| Some((of_kind(it)?, it)));
         let (Some((kind, layer)), None) = (payloads.next(), payloads.next()) else {
-            let kinds: Vec<_> = self
-                .layers
-                .iter()
-                .take(8)
-                .map(|it| it.media_type.escape_debug().to_string())
-                .collect();
-            return Err(SourceFault::Layout(format!(
+            let kinds =
+                self.layers.iter().take(8).map(|it| GuestText::of(&it.media_type, KIND_BYTES));
+            let kinds: Vec<String> = kinds.map(|kind| kind.to_string()).collect();
+            return Err(SourceFault::layout(format_args!(
                 "it has not one layer with a component, but these: {}",
                 kinds.join(", ")
             )));
         };
         let digest = layer.digest.strip_prefix("sha256:").and_then(Digest::parse);
         let digest = digest.ok_or_else(|| {
-            SourceFault::Layout(format!("its layer has the digest {:?}", layer.digest))
+            SourceFault::layout(format_args!("its layer has the digest {:?}", layer.digest))
         })?;
         Ok(Payload { digest, kind })
     }

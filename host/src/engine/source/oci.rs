@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use ureq::http::Uri;
 
 use super::checksum::digest;
 use super::fault::SourceFault;
-use super::fetch::{Fetcher, HttpAnswer, basic, host_of};
+use super::fetch::{Fetcher, HttpAnswer, basic};
 use super::image;
 use super::manifest::{MANIFESTS, Manifest, PayloadKind};
 use super::store::Store;
@@ -152,11 +153,8 @@ impl Oci<'_> {
         let realm =
             parameter(parameters, "realm").filter(|_| scheme.eq_ignore_ascii_case("bearer"));
         let Some(realm) = realm else { return Err(self.no_login()) };
-        let is_plain_here = self.is_plain() && is_loopback(host_of(realm));
-        let is_safe =
-            realm.starts_with("https://") || realm.starts_with("http://") && is_plain_here;
-        if !is_safe {
-            return Err(SourceFault::Downgrade(realm.chars().take(300).collect()));
+        if !may_be_told(realm, self.is_plain()) {
+            return Err(SourceFault::downgrade(realm));
         }
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let scope = format!("repository:{}:pull", self.reference.repository);
@@ -176,6 +174,20 @@ impl Oci<'_> {
             Some(token) => Ok(format!("Bearer {token}")),
             None => Err(self.no_login()),
         }
+    }
+}
+
+/// Whether a login may be sent to an address that a registry has named: over TLS, or on this machine where the registry is on
+/// it as well. It is read as whoever connects there will read it, so that both see the same server in it.
+fn may_be_told(address: &str, is_plain_here: bool) -> bool {
+    let Ok(address) = address.parse::<Uri>() else { return false };
+    let Some(server) = address.authority().filter(|it| !it.as_str().contains('@')) else {
+        return false;
+    };
+    match address.scheme_str() {
+        Some("https") => true,
+        Some("http") => is_plain_here && is_loopback(server.as_str()),
+        _ => false,
     }
 }
 
@@ -217,6 +229,40 @@ mod tests {
         assert_eq!(parameter(challenge, "error"), None);
         for none in ["", "realm", "realm=\"x", "=", "\"\""] {
             assert_eq!(parameter(none, "realm"), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_login_goes_to_no_other_machine_in_plain() {
+        for (address, over_tls, plain) in [
+            ("https://auth.example/token", true, true),
+            ("https://auth.example:8443/token?a=b", true, true),
+            ("http://localhost:5000/token", false, true),
+            ("http://127.0.0.1/token", false, true),
+            ("http://[::1]:5000/token", false, true),
+            ("http://auth.example/token", false, false),
+            // Whoever connects goes to what stands behind the last @.
+            ("http://localhost:x@auth.example/token", false, false),
+            ("http://localhost:5000@auth.example/token", false, false),
+            ("http://127.0.0.1@auth.example/token", false, false),
+            ("http://localhost@localhost/token", false, false),
+            ("https://user@auth.example/token", false, false),
+            ("http://localhost\\@auth.example/token", false, false),
+            ("http://localhost#@auth.example/token", false, true),
+            ("http://localhost?@auth.example/token", false, true),
+            ("http://[::1]@auth.example/", false, false),
+            ("http://[::1", false, false),
+            ("http://auth.example:localhost/", false, false),
+            ("HTTP://auth.example/token", false, false),
+            ("ftp://localhost/token", false, false),
+            ("//localhost/token", false, false),
+            ("localhost/token", false, false),
+            ("http:///token", false, false),
+            ("http://local host/token", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(may_be_told(address, false), over_tls, "{address}");
+            assert_eq!(may_be_told(address, true), plain, "{address} beside a registry here");
         }
     }
 
