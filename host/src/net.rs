@@ -1,5 +1,6 @@
 //! Sockets: listeners, connections and outgoing connections.
 
+pub(crate) mod blocking;
 pub(crate) mod connection;
 pub(crate) mod datagram;
 pub mod listener;

@@ -116,10 +116,11 @@ pub fn serve(
         })
         .map_err(StartError::thread("reloads"))?;
     let locks = PathLocks::take(config).map_err(StartError::Bind)?;
-    // From here on there are paths to remove at the end.
-    signals.begin_serving();
     let path = config.host.handover.as_deref();
+    // It may hang, and then a signal still ends this one at once.
     let found = path.filter(|_| takes_over).map(Predecessor::find).transpose()?.flatten();
+    // From here on there are paths to remove.
+    signals.begin_serving();
     let (predecessor, handed_over) = found.unzip();
     // Without a predecessor no other process may serve.
     let free = path.filter(|_| predecessor.is_none());

@@ -26,6 +26,9 @@ use crate::run::news::News;
 /// How long one process waits for the other's next message. Slow work is done before the first one.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
+/// How long nobody is accepted when the system refuses.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 const TAKE_OVER: &str = "take over 1";
 const LISTENER: &str = "listener ";
 const END: &str = "end";
@@ -45,7 +48,8 @@ impl Predecessor {
         let failed = |error: io::Error| {
             StartError::Internal(format!("taking over by {}: {error}", path.display()))
         };
-        let Some(peer) = PassingPeer::find(path).map_err(failed)? else {
+        tracing::info!(path = %path.display(), "asking the process that serves for its listeners");
+        let Some(peer) = PassingPeer::find(path, LONGEST_SILENCE).map_err(failed)? else {
             tracing::info!(path = %path.display(), "nobody serves who could hand over");
             return Ok(None);
         };
@@ -58,8 +62,12 @@ impl Predecessor {
         let said = self.peer.say(READY, &[]).and_then(|()| self.peer.hear());
         match said {
             Ok((words, _)) if words == DRAINING => Ok(()),
-            // It may have ended just now.
-            _ if PassingPeer::find(&self.path).is_ok_and(|other| other.is_none()) => Ok(()),
+            // It may have come to its end just now.
+            _ if PassingPeer::find(&self.path, LONGEST_SILENCE)
+                .is_ok_and(|other| other.is_none()) =>
+            {
+                Ok(())
+            }
             Ok(_) => Err(io::Error::other("the process that serves goes on serving")),
             Err(error) => Err(error),
         }
@@ -128,6 +136,7 @@ fn not_waiting(path: &Path, fault: &BindFault) -> String {
 }
 
 fn wait(waiter: &Waiter, news: &Sender<News>, relieved: &impl Fn()) {
+    let mut is_told = false;
     loop {
         let peer = match waiter.accept() {
             Ok(peer) => peer,
@@ -136,10 +145,15 @@ fn wait(waiter: &Waiter, news: &Sender<News>, relieved: &impl Fn()) {
                 continue;
             }
             Err(error) => {
-                tracing::warn!(%error, "no process can take over any more");
-                return;
+                // Of the process that has asked, or of what there is of descriptors: neither is for ever.
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::warn!(%error, "a process that has asked for the listeners is not heard");
+                }
+                std::thread::sleep(ACCEPT_AGAIN_AFTER);
+                continue;
             }
         };
+        is_told = false;
         match hand_over(&peer, relieved) {
             Ok(process) => {
                 // Nobody listens any more only when the host is leaving anyway.

@@ -15,9 +15,10 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{SockAddr, Socket, Type};
 
 use crate::config::socket_access::SocketAccess;
+use crate::net::blocking::Patience;
 use crate::net::listener::error::BindFault;
 use crate::net::listener::unix::{self, OwnedPath};
 
@@ -72,20 +73,19 @@ impl Waiter {
     /// # Errors
     /// Those of the system; `PermissionDenied` if the process is another user's.
     pub fn accept(&self) -> io::Result<PassingPeer> {
-        let (socket, _) = self.0.accept()?;
+        let (socket, _) = undisturbed(|| self.0.accept())?;
         PassingPeer::of_this_user(socket)
     }
 }
 
 impl PassingPeer {
-    /// Connects to the process that waits at `path`; none if there is none.
+    /// The process that waits at `path`, for as long as it may take to accept; none where nobody does.
     ///
     /// # Errors
-    /// Those of the system; `PermissionDenied` if the process is another user's.
-    pub fn find(path: &Path) -> io::Result<Option<PassingPeer>> {
-        let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
-        match socket.connect(&SockAddr::unix(path)?) {
-            Ok(()) => PassingPeer::of_this_user(socket).map(Some),
+    /// What the system says; `PermissionDenied` where it is another user's.
+    pub fn find(path: &Path, longest: Duration) -> io::Result<Option<PassingPeer>> {
+        match Patience::of(longest).connect(Type::SEQPACKET, &SockAddr::unix(path)?) {
+            Ok(socket) => PassingPeer::of_this_user(socket).map(Some),
             Err(error) => match Errno::from_io_error(&error) {
                 Some(Errno::CONNREFUSED | Errno::NOENT) => Ok(None),
                 _ => Err(error),
@@ -131,7 +131,7 @@ impl PassingPeer {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let words = [IoSlice::new(words.as_bytes())];
-        sendmsg(&self.0, &words, &mut ancillary, SendFlags::NOSIGNAL)?;
+        undisturbed(|| Ok(sendmsg(&self.0, &words, &mut ancillary, SendFlags::NOSIGNAL)?))?;
         Ok(())
     }
 
@@ -144,7 +144,9 @@ impl PassingPeer {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut words = [0; WORDS_BYTES_MAX];
         let mut into = [IoSliceMut::new(&mut words)];
-        let heard = recvmsg(&self.0, &mut into, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+        let heard = undisturbed(|| {
+            Ok(recvmsg(&self.0, &mut into, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?)
+        })?;
         let rights = ancillary.drain().filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
             _ => None,
@@ -156,6 +158,21 @@ impl PassingPeer {
     }
 }
 
+/// Does a step again that a signal has interrupted, and says so where the other process was waited for in vain: the system calls
+/// that a resource that is not available.
+fn undisturbed<T>(mut step: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match step() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let cause = "the process at the other end has not answered in time";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, cause));
+            }
+            done => return done,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -164,14 +181,16 @@ mod tests {
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     #[test]
     fn words_and_descriptors_come_together() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("next");
-        assert!(PassingPeer::find(&path).expect("nobody is there").is_none());
+        assert!(PassingPeer::find(&path, LONG).expect("nobody is there").is_none());
         let listener = PassingListener::bind(&path, false).expect("a new path");
         assert!(matches!(PassingListener::bind(&path, false), Err(BindFault::LiveServer)));
-        let next = PassingPeer::find(&path).expect("it waits").expect("it is there");
+        let next = PassingPeer::find(&path, LONG).expect("it waits").expect("it is there");
         let this = listener.waiter().accept().expect("it is the same user");
         let mut files: Vec<File> =
             (0..DESCRIPTORS_OF_A_PACKET).map(|_| tempfile::tempfile().expect("a file")).collect();
@@ -197,7 +216,7 @@ mod tests {
         // The second takes the path, and the first no longer removes it.
         let second = PassingListener::bind(&path, true).expect("it was handed over");
         drop(listener);
-        assert!(PassingPeer::find(&path).expect("it waits").is_some());
+        assert!(PassingPeer::find(&path, LONG).expect("it waits").is_some());
         drop(second);
         assert!(!path.exists());
     }

@@ -1,20 +1,22 @@
 //! A client of the admin listener, for commands that inspect a running host.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{SockAddr, Type};
 
 use crate::config::address::ListenAddress;
 use crate::config::admin::AdminConfig;
+use crate::net::blocking::Patience;
 
 /// How long the host may take to answer. It may itself wait five seconds for a reactor.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
-/// The most bytes of an answer; a host with a thousand plugins stays below.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of an answer: a host of a thousand plugins has less.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 16 << 10;
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -87,34 +89,26 @@ fn is_good(status: &str) -> bool {
 }
 
 fn exchange(admin: &AdminConfig, path: &str) -> io::Result<String> {
-    match &admin.address {
-        ListenAddress::Unix(at) => {
-            let stream = UnixStream::connect(at)?;
-            stream.set_read_timeout(Some(LONGEST_ANSWER))?;
-            ask(stream, admin, "localhost", path)
-        }
-        ListenAddress::Tcp(at) => {
-            let stream = TcpStream::connect_timeout(at, LONGEST_ANSWER)?;
-            stream.set_read_timeout(Some(LONGEST_ANSWER))?;
-            ask(stream, admin, &at.to_string(), path)
-        }
-        // The configuration allows no other kind here.
-        _ => Err(io::ErrorKind::Unsupported.into()),
-    }
-}
-
-fn ask(
-    mut stream: impl Read + Write,
-    admin: &AdminConfig,
-    host: &str,
-    path: &str,
-) -> io::Result<String> {
+    let (at, host) = match &admin.address {
+        ListenAddress::Unix(at) => (SockAddr::unix(at)?, "localhost".to_owned()),
+        ListenAddress::Tcp(at) => ((*at).into(), at.to_string()),
+        // The configuration has no others here.
+        _ => return Err(io::ErrorKind::Unsupported.into()),
+    };
     let token = admin.token.as_ref();
     let token = token
         .map_or(String::new(), |token| format!("Authorization: Bearer {}\r\n", token.reveal()));
-    // In HTTP/1.0 the end of the connection ends the answer.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}\r\n")?;
-    let mut text = String::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
+    // In this version of the protocol the end of the answer is the end of the connection.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}\r\n");
+    let patience = Patience::of(LONGEST_ANSWER);
+    let socket = patience.connect(Type::STREAM, &at)?;
+    patience.write_all(&socket, request.as_bytes())?;
+    let (mut answer, mut piece) = (Vec::new(), [0; PIECE_BYTES]);
+    while answer.len() < ANSWER_BYTES_MAX {
+        match patience.read(&socket, &mut piece)? {
+            0 => break,
+            length => answer.extend_from_slice(&piece[..length]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
