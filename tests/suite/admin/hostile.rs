@@ -45,6 +45,45 @@ fn whoever_holds_all_places_keeps_nobody_out() {
     assert!(open < 150, "{open} descriptors");
 }
 
+/// Whoever has a place with a request that never comes whole gives it up as those do who say nothing.
+#[test]
+fn whoever_begins_and_goes_no_further_keeps_nobody_out() {
+    for begins in [
+        "",
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ",
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab",
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\n",
+    ] {
+        // All places but one, all of them, and many times as many.
+        for count in [3, 4, 40] {
+            let config = echo().admin("clients", "4").admin("request_deadline", "\"1h\"");
+            let (_host, admin) = watched(config);
+            let mut others: Vec<Peer> = Vec::new();
+            for _ in 0..count {
+                let mut peer = admin.connect();
+                peer.try_send(begins);
+                others.push(peer);
+                assert_eq!(admin.get("/healthz").status, 200, "{begins:?} of {}", others.len());
+            }
+        }
+    }
+}
+
+/// Where there is a place for everybody nobody goes.
+#[test]
+fn nobody_goes_before_somebody_needs_the_place() {
+    let (_host, admin) = watched(echo().admin("clients", "4").admin("request_deadline", "\"1h\""));
+    let mut peers: Vec<Peer> = (0..4).map(|_| admin.connect()).collect();
+    for _ in 0..3 {
+        for peer in &mut peers {
+            peer.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+            assert_eq!(peer.line(), "HTTP/1.1 200 OK\r");
+            while peer.line() != "ok\n" {}
+        }
+    }
+}
+
 #[test]
 fn a_request_has_its_bounds() {
     let (_host, admin) = watched(echo());

@@ -184,6 +184,36 @@ fn a_request_for_another_host_is_refused() {
     }
 }
 
+/// What is said twice is said by two, of whom one may be somebody else.
+#[test]
+fn a_request_that_says_two_things_is_refused() {
+    let (_host, admin) = over_tcp(echo());
+    let host = admin.host().to_owned();
+    let own = format!("Host: {host}");
+    let token = format!("Authorization: Bearer {TOKEN}");
+    let (another, site) = ("Authorization: Bearer another", "Sec-Fetch-Site: none");
+    let crossing = "Sec-Fetch-Site: Cross-Site";
+    let absolute = |of: &str| format!("http://{of}/plugins/echo/park");
+    let path = "/plugins/echo/park".to_owned();
+    for (target, head, status, code) in [
+        (&path, vec![&*own, &own, &token], 400, "no-host"),
+        (&path, vec![&own, "Host: evil.example", &token], 400, "no-host"),
+        (&path, vec![&own, another, &token], 401, "wrong-token"),
+        (&path, vec![&own, &token, another], 401, "wrong-token"),
+        (&path, vec![&own, &token, &token], 401, "wrong-token"),
+        (&path, vec![&own, &token, site, crossing], 403, "wrong-origin"),
+        (&path, vec![&own, &token, crossing, site], 403, "wrong-origin"),
+        (&absolute("evil.example"), vec![&own, &token], 400, "no-host"),
+        (&absolute(&host), vec!["Host: evil.example", &token], 400, "no-host"),
+        (&absolute("evil.example"), vec!["Host: evil.example", &token], 421, "wrong-host"),
+    ] {
+        check(&admin.ask_as("POST", target, &head), status, code, &format!("{target} {head:?}"));
+    }
+    for target in [&path, &absolute(&host)] {
+        assert_eq!(admin.ask_as("POST", target, &[&own, &token]).status, 200, "{target}");
+    }
+}
+
 /// Where other machines reach it, reading needs the token as well; probes and scrapes do not.
 #[test]
 fn a_public_listener_is_read_with_the_token() {

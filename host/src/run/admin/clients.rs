@@ -30,14 +30,25 @@ struct ClientTable {
 
 #[derive(Debug)]
 struct ClientState {
-    is_asking: bool,
-    /// The logical time of its last answer, or of its accept.
+    phase: RequestPhase,
+    /// When its last request was answered, or when it came.
     since: Moment,
     order: u64,
     task: Option<AbortHandle>,
 }
 
-/// One connection.
+/// How far a client's request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RequestPhase {
+    /// There is none, or its head has not come whole.
+    Awaited,
+    /// Its body has not come. Whoever sends it slowly waits as those do who send nothing.
+    Coming,
+    /// It is being done.
+    UnderWay,
+}
+
+/// One of them, while it is there.
 #[derive(Debug)]
 pub(super) struct Client {
     all: Rc<Clients>,
@@ -51,7 +62,7 @@ impl Clients {
         Rc::new(Clients { most: most as usize, clock, state, changed: Notify::new() })
     }
 
-    /// Waits until there is room for another connection; closes the one that has been idle longest if necessary.
+    /// Waits until there is a place for one that has come: whoever has waited longest for a request has to go.
     pub(super) async fn room(&self) {
         while self.most <= self.state.borrow().clients.len() {
             self.send_one_away();
@@ -61,7 +72,8 @@ impl Clients {
 
     fn send_one_away(&self) {
         let state = self.state.borrow();
-        let silent = state.clients.iter().filter(|(_, client)| !client.is_asking);
+        let silent =
+            state.clients.iter().filter(|(_, client)| client.phase != RequestPhase::UnderWay);
         let longest = silent.min_by_key(|(_, client)| client.order);
         if let Some(task) = longest.and_then(|(_, client)| client.task.as_ref()) {
             task.abort();
@@ -73,7 +85,7 @@ impl Clients {
         let mut state = self.state.borrow_mut();
         state.happened += 1;
         let order = state.happened;
-        let client = ClientState { is_asking: false, since, order, task: None };
+        let client = ClientState { phase: RequestPhase::Awaited, since, order, task: None };
         Client { all: self.clone(), place: state.clients.insert(client) }
     }
 
@@ -91,17 +103,20 @@ impl Client {
         self.place
     }
 
-    /// Notes whether a request is in progress.
-    pub(super) fn is_asking(&self, is_asking: bool) {
+    /// Its request is so far; the next one is awaited when it has been given the answer.
+    pub(super) fn has_come_to(&self, phase: RequestPhase) {
         let now = self.all.clock.now();
         let mut state = self.all.state.borrow_mut();
         state.happened += 1;
         let order = state.happened;
         if let Some(client) = state.clients.get_mut(self.place) {
-            *client = ClientState { is_asking, since: now, order, task: client.task.take() };
+            client.phase = phase;
+            if phase == RequestPhase::Awaited {
+                (client.since, client.order) = (now, order);
+            }
         }
         drop(state);
-        if !is_asking {
+        if phase == RequestPhase::Awaited {
             self.all.changed.notify_one();
         }
     }
@@ -112,10 +127,10 @@ impl Client {
             let left = {
                 let state = self.all.state.borrow();
                 let Some(client) = state.clients.get(self.place) else { return };
-                if client.is_asking {
-                    longest
-                } else {
+                if client.phase == RequestPhase::Awaited {
                     longest.saturating_sub(self.all.clock.now().since(client.since))
+                } else {
+                    longest
                 }
             };
             if left.is_zero() {

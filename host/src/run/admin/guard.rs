@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::http::request::Parts;
 
 use crate::config::address::ListenAddress;
 use crate::config::admin::AdminConfig;
@@ -48,9 +49,15 @@ impl Guard {
         Guard { tcp, config }
     }
 
-    /// Checks whether a request with these headers may use a route.
-    pub(super) fn admit(&self, headers: &HeaderMap, access: RouteAccess) -> Result<(), Refusal> {
+    /// Whether a request with this head may use a route. What it says of whom it is meant for, where it comes from and who sends it
+    /// counts only where it says one thing.
+    pub(super) fn admit(&self, head: &Parts, access: RouteAccess) -> Result<(), Refusal> {
+        let headers = &head.headers;
         let host = only(headers, &HOST)?;
+        // A target may name a host as well, and proxies go by that.
+        if head.uri.authority().is_some_and(|target| host != Some(target.as_str())) {
+            return Err(Refusal::NoHost);
+        }
         if self.tcp.is_some() && !self.is_meant(host.ok_or(Refusal::NoHost)?) {
             // DNS rebinding: a foreign name that resolves to this host.
             return Err(Refusal::WrongHost);
@@ -65,7 +72,7 @@ impl Guard {
             return Ok(());
         }
         let token = self.config.token.as_ref().ok_or(Refusal::NoToken)?;
-        let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let shown = only(headers, &AUTHORIZATION).map_err(|_| Refusal::Token)?;
         let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
         let is_right = shown.is_some_and(|shown| token.is(shown.trim()));
         if is_right { Ok(()) } else { Err(Refusal::Token) }
@@ -99,8 +106,11 @@ impl Guard {
             let authority = origin.split_once("://").map(|(_, authority)| authority);
             authority.is_none() || authority != host
         });
-        let fetched = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-        let is_crossing = matches!(fetched, Some(b"cross-site" | b"same-site"));
+        let fetched = headers.get_all("sec-fetch-site").iter().map(HeaderValue::as_bytes);
+        let is_crossing = |site: &[u8]| {
+            site.eq_ignore_ascii_case(b"cross-site") || site.eq_ignore_ascii_case(b"same-site")
+        };
+        let is_crossing = { fetched }.any(is_crossing);
         if is_foreign || is_crossing && access == RouteAccess::Operator {
             return Err(Refusal::WrongOrigin);
         }

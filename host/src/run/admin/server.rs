@@ -13,11 +13,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::net::listener::admin::{AdminListener, AdminSocket};
-use crate::run::admin::clients::{Client, Clients};
+use crate::run::admin::clients::{Client, Clients, RequestPhase};
 use crate::run::admin::guard::Guard;
 use crate::run::admin::reply::{Refusal, Reply};
 use crate::run::admin::routes;
@@ -74,14 +74,15 @@ impl Server {
     /// Accepts connections until it is dropped.
     pub(super) async fn run(&self) -> Infallible {
         loop {
-            self.site.clients.room().await;
             let accepted = match &self.socket {
-                AsyncListener::Unix(socket) => {
-                    socket.accept().await.map(|(stream, _)| self.begin(stream))
-                }
-                AsyncListener::Tcp(socket) => {
-                    socket.accept().await.map(|(stream, _)| self.begin(stream))
-                }
+                AsyncListener::Unix(socket) => match socket.accept().await {
+                    Ok((stream, _)) => Ok(self.begin(stream).await),
+                    Err(error) => Err(error),
+                },
+                AsyncListener::Tcp(socket) => match socket.accept().await {
+                    Ok((stream, _)) => Ok(self.begin(stream).await),
+                    Err(error) => Err(error),
+                },
             };
             if let Err(error) = accepted {
                 tracing::debug!(%error, "the admin listener has not accepted");
@@ -90,11 +91,14 @@ impl Server {
         }
     }
 
-    fn begin(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+    /// Gives one that has come a place, and has it say what it wants before the next one comes.
+    async fn begin(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        self.site.clients.room().await;
         let client = self.site.clients.add();
         let place = client.place();
         let task = spawn_local(serve(self.site.clone(), client, stream));
         self.site.clients.set_task(place, task.abort_handle());
+        yield_now().await;
     }
 }
 
@@ -108,9 +112,9 @@ async fn serve(
     let service = service_fn(|request| {
         let (site, client) = (&site, &client);
         async move {
-            client.is_asking(true);
-            let response = site.respond(request).await;
-            client.is_asking(false);
+            client.has_come_to(RequestPhase::Coming);
+            let response = site.respond(request, client).await;
+            client.has_come_to(RequestPhase::Awaited);
             Ok::<_, Infallible>(response)
         }
     });
@@ -146,20 +150,21 @@ async fn read_to_the_end(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
 }
 
 impl Site {
-    async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let reply = self.answer(request).await;
+    async fn respond(&self, request: Request<Incoming>, client: &Client) -> Response<Full<Bytes>> {
+        let reply = self.answer(request, client).await;
         reply.unwrap_or_else(Reply::from).into_response()
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Reply, Refusal> {
+    async fn answer(&self, request: Request<Incoming>, client: &Client) -> Result<Reply, Refusal> {
         let (head, body) = request.into_parts();
         let route = routes::find(&head.method, head.uri.path())?;
-        self.guard.admit(&head.headers, route.access)?;
-        // No route has a body; it is read so that the connection can be reused.
+        self.guard.admit(&head, route.access)?;
+        // No route takes one; it is read, so that the connection can go on.
         let limits = &self.watched.config.limits;
         let body = Limited::new(body, limits.request as usize).collect();
         let body = timeout(limits.request_deadline, body).await;
         body.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::TooLarge)?;
+        client.has_come_to(RequestPhase::UnderWay);
         route.answer(&self.watched, &head).await
     }
 }
