@@ -6,5 +6,6 @@ pub mod heap;
 pub(crate) mod histogram;
 pub(crate) mod os;
 pub mod panics;
+pub(crate) mod refusal;
 pub(crate) mod thread;
 pub(crate) mod token;

@@ -5,10 +5,12 @@ use std::process::{Command, Stdio};
 
 use crate::author::language::{Language, LanguageError, Tool};
 use crate::author::sdk::Sdk;
+use crate::base::refusal::SystemRefusal;
 use crate::run::descriptors;
 
 /// The shell, wherever `PATH` leads.
 const SHELL: &str = "/bin/sh";
+const INSTALLS_SHELL: &str = "sudo apt-get install dash";
 /// Open files with which a host serves more than a trial.
 const OPEN_FILES: u64 = 1024;
 
@@ -54,7 +56,8 @@ fn host() -> Vec<Finding> {
         what: "a shell, for commands of builds".to_owned(),
         state: match Command::new(SHELL).args(["-c", "exit 0"]).status() {
             Ok(status) if status.success() => Ok(SHELL.to_owned()),
-            _ => Err("sudo apt-get install dash".to_owned()),
+            Ok(_) => Err(INSTALLS_SHELL.to_owned()),
+            Err(error) => Err(format!("{SHELL}: {}", SystemRefusal::new(&error, INSTALLS_SHELL))),
         },
     };
     let most = descriptors::most();

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::base::refusal::SystemRefusal;
+
 /// Why a configuration was refused.
 ///
 /// Its text is one line: the file as given, the line, the key, the cause and the remedy, as in
@@ -13,8 +15,9 @@ use std::path::PathBuf;
 pub enum ConfigError {
     /// The file could not be read.
     #[error(
-        "{}: cannot be read: {source}; name a file that exists and is readable",
-        file.display()
+        "{}: cannot be read: {}",
+        file.display(),
+        SystemRefusal::new(source, "name a file that exists and is readable")
     )]
     Read {
         /// The file as it was given.

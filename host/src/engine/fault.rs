@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::base::refusal::SystemRefusal;
 use crate::config::model::PluginConfig;
 use crate::config::units;
 use crate::engine::INSTANCE_BYTES_MAX;
@@ -196,11 +197,11 @@ impl fmt::Display for LoadError {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Unreadable(error) => write!(
-                f,
-                "{error}; build the component or correct the path, which starts at the folder of the \
-                 configuration file"
-            ),
+            Fault::Unreadable(error) => {
+                let otherwise = "build the component or correct the path, which starts at the folder of the \
+                                 configuration file";
+                SystemRefusal::new(error, otherwise).fmt(f)
+            }
             Fault::Source(fault) => fault.fmt(f),
             Fault::NotWasm => f.write_str("not a WebAssembly file; give a compiled component"),
             Fault::CoreModule => f.write_str(

@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use crate::base::panics::Panicked;
+use crate::base::refusal::{MORE_PROCESSES, NO_THREAD, SystemRefusal};
 use crate::config::error::ConfigError;
 use crate::engine::EngineError;
 use crate::engine::components::ComponentsError;
@@ -35,12 +36,6 @@ impl StartError {
     }
 }
 
-/// The remedy if a thread cannot be started.
-const MORE_THREADS: &str =
-    "allow this user more processes (ulimit -u), or the host's control group (pids.max)";
-/// The system's message for that.
-const NO_THREAD: &str = "Resource temporarily unavailable";
-
 impl From<ComponentsError> for StartError {
     fn from(error: ComponentsError) -> StartError {
         match error {
@@ -71,7 +66,7 @@ impl StartError {
     pub fn thread<E: fmt::Display>(whose: &'static str) -> impl Fn(E) -> StartError {
         move |error| {
             StartError::Internal(format!(
-                "the thread for {whose} cannot be started: {error}; {MORE_THREADS}"
+                "the thread for {whose} cannot be started: {error}; {MORE_PROCESSES}"
             ))
         }
     }
@@ -80,7 +75,11 @@ impl StartError {
     pub(super) fn made(what: &'static str) -> impl Fn(io::Error) -> StartError {
         move |error| match error.kind() {
             io::ErrorKind::WouldBlock => StartError::thread(what)(error),
-            _ => StartError::Internal(format!("making {what}: {error}")),
+            _ => {
+                let otherwise = "see what the system says of it";
+                let refusal = SystemRefusal::new(&error, otherwise);
+                StartError::Internal(format!("making {what}: {refusal}"))
+            }
         }
     }
 
@@ -89,7 +88,7 @@ impl StartError {
         move |Panicked { cause, .. }| {
             let is_for_want = cause.contains(NO_THREAD);
             let remedy =
-                if is_for_want { MORE_THREADS } else { "this is a fault of the host: report it" };
+                if is_for_want { MORE_PROCESSES } else { "this is a fault of the host: report it" };
             StartError::Internal(format!("{what}: {cause}; {remedy}"))
         }
     }

@@ -1,10 +1,12 @@
 //! Why compiling a component failed.
 
-use crate::log::text::GuestText;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
+use crate::base::refusal::{MORE_PROCESSES, NO_THREAD, SystemRefusal};
 use crate::config::limits::{COMPILE_MEMORY, COMPILE_TIME};
+use crate::log::text::GuestText;
 
 /// Why a component was not compiled.
 #[derive(Debug, Clone)]
@@ -26,8 +28,16 @@ pub enum Unfinished {
     Time(Duration),
     /// Its process ended by itself.
     Ended(GuestText),
-    /// Its process could not be started.
+    /// Its process could not be started: why, and the remedy.
     NotStarted(String),
+}
+
+impl Unfinished {
+    /// Its process could not be started.
+    pub(super) fn not_started(error: &io::Error) -> Unfinished {
+        let otherwise = "let the host start processes of its own program";
+        Unfinished::NotStarted(SystemRefusal::new(error, otherwise).to_string())
+    }
 }
 
 impl From<Unfinished> for CompileFault {
@@ -54,16 +64,15 @@ impl fmt::Display for Unfinished {
                 COMPILE_TIME.name
             ),
             Unfinished::Ended(cause) => {
-                write!(
-                    f,
-                    "the process that compiles it ended early: {cause}; build the component otherwise"
-                )
+                // As its libraries say it that panic for want of a thread.
+                let is_for_want = cause.as_str().contains(NO_THREAD);
+                let remedy =
+                    if is_for_want { MORE_PROCESSES } else { "build the component otherwise" };
+                write!(f, "the process that compiles it ended early: {cause}; {remedy}")
             }
-            Unfinished::NotStarted(error) => write!(
-                f,
-                "the process that compiles it could not be started: {error}; let the host start processes of its own \
-                 program"
-            ),
+            Unfinished::NotStarted(refusal) => {
+                write!(f, "the process that compiles it could not be started: {refusal}")
+            }
         }
     }
 }

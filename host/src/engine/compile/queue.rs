@@ -44,7 +44,7 @@ pub(super) fn compile(
             match CompilerProcess::start(program, settings, bounds, threads, job, clock.now()) {
                 Ok(compiler) => running.push(compiler),
                 Err(error) => {
-                    let result = Err(Unfinished::NotStarted(error.to_string()).into());
+                    let result = Err(Unfinished::not_started(&error).into());
                     done(Done { number, result, took: Duration::ZERO });
                 }
             }
