@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
-use sandloop_tests::host::{Running, command};
+use sandloop_tests::host::{Running, command, finish};
 use sandloop_tests::hostile::wat::{Pieces, core_module};
 use sandloop_tests::{Host, Peer, Server, paths, sandloop, workspace};
 use tempfile::TempDir;
@@ -250,4 +250,26 @@ fn a_doctor_tells_what_is_missing_and_what_installs_it() {
 
 fn path(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// What the system does not let it write in the middle leaves the place as it was, for the next try.
+#[test]
+fn a_project_that_cannot_be_written_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for before in ["nothing", "a folder"] {
+        if before == "a folder" {
+            fs::create_dir(dir.path().join("hello")).expect("a folder");
+        }
+        let mut shell = Command::new("bash");
+        let script = "ulimit -f 1; exec \"$0\" new hello --lang rust";
+        shell.arg("-c").arg(script).arg(paths::binary()).current_dir(dir.path());
+        let outcome = finish(shell);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        assert!(outcome.stderr.contains("cannot be written: File too large"), "{outcome:?}");
+        assert!(outcome.stderr.ends_with("; allow larger files (ulimit -f)\n"), "{outcome:?}");
+        let left = fs::read_dir(dir.path().join("hello")).map(Iterator::count).ok();
+        assert_eq!(left, (before == "a folder").then_some(0), "beside {before}");
+    }
+    let made = sandloop(dir.path(), &["new", "hello", "--lang", "rust"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::author::componentize;
 use crate::author::componentize::fault::ModuleFault;
+use crate::base::refusal::SystemRefusal;
 use crate::clock::Clock;
 use crate::config::build::BuildConfig;
 use crate::config::file;
@@ -171,6 +172,17 @@ fn finish(section: &BuildConfig) -> Result<Vec<u8>, BuildFault> {
     Ok(bytes)
 }
 
+/// A file that cannot be written, why, and the remedy.
+pub(super) struct NotWritten<'a>(pub(super) &'a Path, pub(super) &'a io::Error);
+
+impl fmt::Display for NotWritten<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NotWritten(path, error) = self;
+        let otherwise = "choose a place where this user may write a file of that name";
+        write!(f, "{}: cannot be written: {}", path.display(), SystemRefusal::new(error, otherwise))
+    }
+}
+
 /// Writes a file that others may be reading: they see the one before or all of this one.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
@@ -193,8 +205,9 @@ impl BuildError {
         key: &str,
         fault: BuildFault,
     ) -> BuildError {
+        let line = if key == "command" { section.command_line } else { section.output_line };
         let key = format!("{}.build.{key}", plugin.name);
-        BuildError { file: plugin.file.clone(), line: section.line, key, fault: Box::new(fault) }
+        BuildError { file: plugin.file.clone(), line, key, fault: Box::new(fault) }
     }
 
     /// The code that the process ends with.
@@ -229,7 +242,9 @@ impl fmt::Display for BuildFault {
                     None => f.write_str("name one that has a section [plugins.<name>]"),
                 }
             }
-            BuildFault::Start(error) => write!(f, "{SHELL} cannot be started: {error}; install a shell"),
+            BuildFault::Start(error) => {
+                write!(f, "{SHELL} cannot be started: {}", SystemRefusal::new(error, "install a shell"))
+            }
             BuildFault::Command(status) => match status.code() {
                 Some(127) => f.write_str(
                     "the command ended with exit code 127, as where a program is not there; \
@@ -243,13 +258,12 @@ impl fmt::Display for BuildFault {
             },
             BuildFault::Output(path, error) => write!(
                 f,
-                "{}: {error}; name what the command makes, from the folder of the configuration file",
-                path.display()
+                "{}: {}",
+                path.display(),
+                SystemRefusal::new(error, "name what the command makes, from the folder of the configuration file")
             ),
             BuildFault::Module(path, fault) => write!(f, "{}: {fault}", path.display()),
-            BuildFault::Write(path, error) => {
-                write!(f, "{}: cannot be written: {error}", path.display())
-            }
+            BuildFault::Write(path, error) => write!(f, "{}", NotWritten(path, error)),
         }
     }
 }

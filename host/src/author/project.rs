@@ -1,13 +1,14 @@
 //! `sandloop new`: a project from a template.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::author::build::write;
+use crate::author::build::{NotWritten, write};
 use crate::author::language::{BuildKeys, COMMON, Language, LanguageError};
 use crate::author::sdk::Sdk;
+use crate::base::refusal::SystemRefusal;
 use crate::config::names::NAME_BYTES_MAX;
 use crate::contract;
 
@@ -33,7 +34,7 @@ pub struct Made {
     pub files: usize,
 }
 
-/// Why there is no project. Nothing was written, but for what the system refuses in the middle.
+/// Why there is no project. Nothing of it is there.
 #[derive(Debug, thiserror::Error)]
 pub enum NewError {
     /// The name is none.
@@ -52,18 +53,28 @@ pub enum NewError {
     /// Something is there.
     #[error("{} is there already, and not empty; nothing in it is touched: take another name, or another folder", .0.display())]
     Taken(PathBuf),
+    /// What is there is no folder, or a link that leads nowhere.
+    #[error("{} is there already, and no folder; take another name, or another folder", .0.display())]
+    NoFolder(PathBuf),
+    /// What is there cannot be looked at.
+    #[error(
+        "{path}: this cannot be the folder of a project: {}",
+        SystemRefusal::new(.1, "choose a place where this user may make a folder"),
+        path = .0.display()
+    )]
+    Place(PathBuf, io::Error),
     /// Something that the language's description names is not there.
     #[error("sdk/{0}/language.toml: copies: there is no {1}")]
     NoSource(String, String),
     /// A file cannot be written.
-    #[error("{path}: cannot be written: {1}", path = .0.display())]
+    #[error("{}", NotWritten(.0, .1))]
     Write(PathBuf, io::Error),
 }
 
 impl NewError {
     /// The code that the process ends with.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, NewError::Write(..)) { 1 } else { 2 }
+        if matches!(self, NewError::Write(..) | NewError::Place(..)) { 1 } else { 2 }
     }
 }
 
@@ -80,12 +91,13 @@ pub fn make(new: &NewProject<'_>, sdk: &Sdk) -> Result<Made, NewError> {
     }
     language.check_template(sdk, new.template)?;
     let files = files(&name, &language, new.template, sdk)?;
-    if is_taken(new.folder) {
-        return Err(NewError::Taken(new.folder.to_owned()));
-    }
+    let is_there = check_place(new.folder)?;
     for (path, bytes) in &files {
         let path = new.folder.join(path);
-        write(&path, bytes).map_err(|error| NewError::Write(path, error))?;
+        if let Err(error) = write(&path, bytes) {
+            take_back(new.folder, files.keys(), is_there);
+            return Err(NewError::Write(path, error));
+        }
     }
     Ok(Made { language: language.name, title: language.title, files: files.len() })
 }
@@ -97,11 +109,41 @@ fn check_name(name: &str) -> Result<(), NewError> {
     if is_name { Ok(()) } else { Err(NewError::Name(name.to_owned())) }
 }
 
-/// Whether there is anything at this place but an empty folder.
-fn is_taken(folder: &Path) -> bool {
-    match std::fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(error) => error.kind() != io::ErrorKind::NotFound,
+/// Refuses a place where there is anything but an empty folder, or where none can be. Whether there is one.
+fn check_place(folder: &Path) -> Result<bool, NewError> {
+    let error = match std::fs::read_dir(folder) {
+        Ok(mut entries) => match entries.next() {
+            None => return Ok(true),
+            Some(_) => return Err(NewError::Taken(folder.to_owned())),
+        },
+        Err(error) => error,
+    };
+    let is_there = std::fs::symlink_metadata(folder).is_ok();
+    match error.kind() {
+        io::ErrorKind::NotFound if !is_there => Ok(false),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if is_there => {
+            Err(NewError::NoFolder(folder.to_owned()))
+        }
+        _ => Err(NewError::Place(folder.to_owned(), error)),
+    }
+}
+
+/// Removes what was written of a project, so that its place is as it was: an empty folder, or none.
+fn take_back<'a>(folder: &Path, files: impl Iterator<Item = &'a String>, was_there: bool) {
+    let mut folders = BTreeSet::new();
+    if !was_there {
+        folders.insert(folder.to_owned());
+    }
+    for file in files {
+        let file = folder.join(file);
+        let above = file.ancestors().skip(1).take_while(|above| *above != folder);
+        folders.extend(above.map(Path::to_owned));
+        // It may not be there yet.
+        let _ = std::fs::remove_file(&file);
+    }
+    for folder in folders.iter().rev() {
+        // One that has something in it is somebody else's.
+        let _ = std::fs::remove_dir(folder);
     }
 }
 

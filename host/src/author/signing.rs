@@ -13,6 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use ring::signature::Ed25519KeyPair;
 
 use crate::author::build;
+use crate::author::build::NotWritten;
+use crate::base::refusal::SystemRefusal;
 use crate::clock;
 use crate::config::file;
 use crate::config::file::{COMPONENT_BYTES_MAX, TEXT_BYTES_MAX};
@@ -122,11 +124,15 @@ impl fmt::Display for SignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SignError::Read(path, error) => {
-                write!(f, "{}: cannot be read: {error}", path.display())
+                let otherwise = "name a file that is there and that this user may read";
+                write!(
+                    f,
+                    "{}: cannot be read: {}",
+                    path.display(),
+                    SystemRefusal::new(error, otherwise)
+                )
             }
-            SignError::Write(path, error) => {
-                write!(f, "{}: cannot be written: {error}", path.display())
-            }
+            SignError::Write(path, error) => write!(f, "{}", NotWritten(path, error)),
             SignError::Malformed(path, why) => write!(
                 f,
                 "{}: this is no secret key of minisign: {why}; `minisign -G -W` makes one",

@@ -25,8 +25,10 @@ pub struct BuildConfig {
     pub component: PathBuf,
     /// What stands in for WASI preview 1 where a core module imports it.
     pub adapter: Adapter,
-    /// The line of the section, from 1.
-    pub line: usize,
+    /// The line of the command, from 1.
+    pub command_line: usize,
+    /// The line of the output, from 1, or of the section where it has none.
+    pub output_line: usize,
 }
 
 /// What stands in for WASI preview 1.
@@ -57,6 +59,12 @@ pub(super) fn resolve(
             r#"write what makes the component, as in command = "cargo build --release""#,
         )));
     }
+    let texts = [("command", Some(&raw.command)), ("output", raw.output.as_ref())];
+    for (key, text) in texts {
+        if text.is_some_and(|text| text.contains('\0')) {
+            return Err(place.key(key).wrong(no_zero_bytes()));
+        }
+    }
     if raw.output.as_deref() == Some("") {
         return Err(place.key("output").wrong(Problem::new(
             "the path is empty",
@@ -76,11 +84,20 @@ pub(super) fn resolve(
         output: raw.output.as_ref().map_or_else(|| file.clone(), |text| folder.join(text)),
         component: file.clone(),
         adapter: adapter.map_err(|problem| place.key("adapter").wrong(problem))?,
-        line: place.line(),
+        command_line: place.key("command").line(),
+        output_line: place.key("output").line(),
     })
 }
 
+/// The system takes no text with one.
+fn no_zero_bytes() -> Problem {
+    Problem::new("it has a zero byte", "leave it out")
+}
+
 fn pattern(text: &str) -> Result<String, Problem> {
+    if text.contains('\0') {
+        return Err(no_zero_bytes());
+    }
     match Pattern::new(text) {
         Ok(_) if !text.is_empty() => Ok(text.to_owned()),
         Ok(_) => Err(Problem::new("the pattern is empty", r#"write it as in "src/**""#)),

@@ -95,6 +95,58 @@ fn what_is_there_is_never_touched() {
     assert_eq!(fs::read(&file).expect("a file"), b"mine");
 }
 
+/// What keeps a project from its place is told as what it is.
+#[test]
+fn a_place_where_no_folder_can_be_says_why() {
+    use std::os::unix::fs::symlink;
+
+    let home = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| home.path().join(name);
+    fs::write(at("file"), "mine").expect("a file");
+    symlink(at("nowhere"), at("dangling")).expect("a link");
+    symlink(at("round"), at("round")).expect("a link");
+    rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), rustix::fs::Mode::RUSR).expect("a pipe");
+    let no_folder = "is there already, and no folder; take another name, or another folder";
+    for (folder, says) in [
+        ("file", no_folder),
+        ("dangling", no_folder),
+        ("pipe", no_folder),
+        ("file/hello", "Not a directory (os error 20); choose a place where this user may"),
+        ("pipe/hello", "Not a directory (os error 20); choose a place where this user may"),
+        ("round", "(os error 40); correct the links of this path"),
+        ("round/hello", "(os error 40); correct the links of this path"),
+        (&format!("{}/hello", "x".repeat(300)), "(os error 36); choose a shorter path"),
+    ] {
+        let told = refused(&at(folder), "rust", "echo");
+        assert!(told.contains(says), "{folder}: {told}");
+        assert!(told.starts_with(&at(folder).display().to_string()), "{folder}: {told}");
+    }
+    assert_eq!(fs::read_dir(home.path()).expect("a folder").count(), 4, "nothing was made");
+}
+
+#[test]
+fn what_was_begun_is_taken_back_and_nothing_else() {
+    let home = tempfile::tempdir().expect("a folder");
+    let folder = home.path().join("hello");
+    let write = |name: &str| {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, name).expect("a file");
+    };
+    ["a", "src/b", "deep/er/c", "deep/mine"].into_iter().for_each(write);
+    // One of them was not written any more.
+    let begun = ["a", "src/b", "deep/er/c", "deep/er/d"].map(str::to_owned);
+    take_back(&folder, begun.iter(), false);
+    let left: Vec<_> = fs::read_dir(&folder).expect("a folder").flatten().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(fs::read_dir(folder.join("deep")).expect("a folder").count(), 1);
+    fs::remove_file(folder.join("deep/mine")).expect("a file");
+    take_back(&folder, begun.iter(), true);
+    assert_eq!(fs::read_dir(&folder).expect("it was there").count(), 0);
+    take_back(&folder, begun.iter(), false);
+    assert!(!folder.exists());
+}
+
 #[test]
 fn what_is_unknown_is_answered_with_what_there_is() {
     let folder = Path::new("hello");
