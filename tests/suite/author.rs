@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use sandloop_tests::host::{Running, command, finish};
 use sandloop_tests::hostile::wat::{Pieces, core_module};
-use sandloop_tests::{Host, Peer, Server, paths, sandloop, workspace};
+use sandloop_tests::{Host, PATIENCE, Peer, Server, paths, sandloop, workspace};
 use tempfile::TempDir;
 
 /// A plugin that answers whatever comes with these three letters.
@@ -272,4 +272,51 @@ fn a_project_that_cannot_be_written_leaves_nothing_behind() {
     }
     let made = sandloop(dir.path(), &["new", "hello", "--lang", "rust"]);
     assert_eq!(made.code, Some(0), "{made:?}");
+}
+
+/// The command and what it has started do not go on when nobody waits for them any more.
+#[test]
+fn a_command_ends_with_the_one_that_runs_it() {
+    for word in ["build", "dev"] {
+        for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+            let project = Project::new();
+            let command_line = "sleep 1000 & echo $! > sleeper; wait; touch after";
+            let toml = fs::read_to_string(project.path("plugins.toml")).expect("a file");
+            let begin = toml.find("command = ").expect("a command");
+            let end = begin + toml[begin..].find('\n').expect("its end");
+            let toml = format!("{}command = {command_line:?}{}", &toml[..begin], &toml[end..]);
+            fs::write(project.path("plugins.toml"), toml).expect("a file");
+            let mut building = command(project.dir.path());
+            building.arg(word);
+            let building = Running::spawn(building);
+            let sleeper: u32 = number_in(&project.path("sleeper"));
+            building.signal(signal);
+            let code = building.wait().code;
+            assert_eq!(code, Some(128 + signal.as_raw()), "{word}, {signal:?}");
+            wait_for_the_end(sleeper);
+            assert!(!project.path("after").exists(), "{word}, {signal:?}");
+        }
+    }
+}
+
+/// The number that somebody writes into a file.
+fn number_in(path: &Path) -> u32 {
+    let begun = std::time::Instant::now();
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if let Some(number) = text.strip_suffix('\n').and_then(|text| text.parse().ok()) {
+            return number;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{} has {text:?}", path.display());
+        std::thread::yield_now();
+    }
+}
+
+fn wait_for_the_end(process: u32) {
+    let begun = std::time::Instant::now();
+    // One that has ended and that nobody has waited for has no program.
+    while fs::read_link(format!("/proc/{process}/exe")).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "{process} still runs");
+        std::thread::yield_now();
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::config::file::COMPONENT_BYTES_MAX;
 use crate::config::keys;
 use crate::config::model::{Config, PluginConfig};
 use crate::engine::component_file::ComponentKind;
+use crate::run::signals::Companions;
 
 /// What tells a command that its plugin is only looked at: it may be made soon rather than fast.
 const QUICK: &str = "SANDLOOP_DEV";
@@ -145,7 +147,12 @@ fn run(section: &BuildConfig, is_quick: bool) -> Result<(), BuildFault> {
     if is_quick {
         command.env(QUICK, "1");
     }
-    let status = command.status().map_err(BuildFault::Start)?;
+    // With all that it starts, it ends when this process is asked to: nobody else would end it.
+    let mut shell = command.process_group(0).spawn().map_err(BuildFault::Start)?;
+    let companions = Companions::of(shell.id());
+    let status = shell.wait().map_err(BuildFault::Start);
+    drop(companions);
+    let status = status?;
     if status.success() { Ok(()) } else { Err(BuildFault::Command(status)) }
 }
 

@@ -5,14 +5,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use nix::sys::signal::SigSet;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
-use signal_hook::flag;
 use signal_hook::iterator::Signals;
+use signal_hook::{flag, low_level};
 
 use crate::base::thread::Threads;
 use crate::run::news::News;
@@ -20,7 +20,37 @@ use crate::run::news::News;
 /// How long the process may take to end after a second signal, in which the log is flushed.
 const LONGEST_LEAVING: Duration = Duration::from_millis(500);
 
-/// The signal handling of this process. Signals end it at once until `begin_serving`.
+/// The processes that end with this one, as the number of their group; 0 where there are none.
+static COMPANIONS: AtomicI32 = AtomicI32::new(0);
+
+/// While it lives, a signal that asks this process to end asks a group of others as well.
+#[derive(Debug)]
+pub struct Companions(());
+
+impl Companions {
+    /// The group of the process with this id, which has one of its own.
+    pub fn of(process: u32) -> Companions {
+        COMPANIONS.store(i32::try_from(process).unwrap_or(0), Ordering::SeqCst);
+        Companions(())
+    }
+
+    /// Asks them to end.
+    fn end() {
+        let group = rustix::process::Pid::from_raw(COMPANIONS.load(Ordering::SeqCst));
+        if let Some(group) = group {
+            // They may have ended already.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
+        }
+    }
+}
+
+impl Drop for Companions {
+    fn drop(&mut self) {
+        COMPANIONS.store(0, Ordering::SeqCst);
+    }
+}
+
+/// The signals of this process. They end it at once until `begin_serving`.
 #[derive(Debug)]
 pub struct SignalWatch {
     starting: Arc<AtomicBool>,
@@ -53,6 +83,16 @@ impl SignalWatch {
         for signal in [SIGTERM, SIGINT, SIGHUP] {
             // nohup ignores SIGHUP, which the start respects.
             if signal != SIGHUP || !is_ignored(signal) {
+                let is_starting = starting.clone();
+                let ask_companions = move || {
+                    // While the host serves, SIGHUP is no end.
+                    if signal != SIGHUP || is_starting.load(Ordering::SeqCst) {
+                        Companions::end();
+                    }
+                };
+                // SAFETY: what is done is two atomic loads and a system call, which a handler may do at any moment; nothing
+                // is allocated, locked or able to panic.
+                unsafe { low_level::register(signal, ask_companions)? };
                 let code = exit_code(signal).into();
                 flag::register_conditional_shutdown(signal, code, starting.clone())?;
             }
