@@ -19,6 +19,7 @@ use sandloop_host::engine::compile::{apart, bounds};
 use sandloop_host::engine::settings::CodeSettings;
 use sandloop_host::engine::{compile, inspect};
 use sandloop_host::log::filter::{self, Filter};
+use sandloop_host::log::text::GuestText;
 use sandloop_host::log::{Log, Settings};
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::notify::ServiceManager;
@@ -210,6 +211,9 @@ impl From<StartError> for Complaint {
     }
 }
 
+/// The most bytes shown of a message, or of a line about one thing.
+const MESSAGE_BYTES: usize = 64 << 10;
+
 /// Does what was asked.
 pub fn run(signals: &SignalWatch) -> ExitCode {
     match execute(&Arguments::parse().command, signals) {
@@ -220,8 +224,8 @@ pub fn run(signals: &SignalWatch) -> ExitCode {
 
 /// Tells why a command has failed.
 pub fn failed(cause: &dyn fmt::Display, code: u8) -> ExitCode {
-    // Whoever does not read it has the code.
-    let _ = writeln!(io::stderr(), "error: {cause}");
+    // Whoever does not read it has the code. Names in it may be anybody's, and have anything in them.
+    let _ = writeln!(io::stderr(), "error: {}", GuestText::of(cause, MESSAGE_BYTES));
     code.into()
 }
 
@@ -300,7 +304,8 @@ fn check(
     let explained = if explain { Explained(&config).to_string() } else { String::new() };
     let (plugins, listeners) = (config.plugins.len(), config.listeners.len());
     let file = file.display();
-    print(&format!("{explained}{file}: good: plugins: {plugins}, listeners: {listeners}\n"));
+    let good = format_args!("{file}: good: plugins: {plugins}, listeners: {listeners}");
+    print(&format!("{explained}{}\n", GuestText::of(good, MESSAGE_BYTES)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -316,7 +321,7 @@ fn fill(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
     let _log = start_log(Some(&config), config.host.log, filter)?;
     log_doubts(&config);
     for filled in run::fill::fill(&config)? {
-        print(&format!("{filled}\n"));
+        print_line(filled);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -332,15 +337,14 @@ fn pull(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
     let _log = start_log(Some(&config), config.host.log, filter)?;
     log_doubts(&config);
     for pulled in run::pull::pull(&config)? {
-        print(&format!("{pulled}\n"));
+        print_line(pulled);
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// One line, or the complaint with this code.
 fn told(outcome: Result<String, String>, code: u8) -> Result<ExitCode, Complaint> {
-    let line = outcome.map_err(|cause| Complaint(cause, code))?;
-    print(&format!("{line}\n"));
+    print_line(outcome.map_err(|cause| Complaint(cause, code))?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -387,6 +391,11 @@ fn inspect_file(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complai
         .map_err(|fault| Complaint(format!("{}: {fault}", file.display()), 3))?;
     print(&report.to_string());
     Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { 3.into() })
+}
+
+/// Prints a line. A name in it cannot make it several, or move the cursor.
+fn print_line(line: impl fmt::Display) {
+    print(&format!("{}\n", GuestText::of(line, MESSAGE_BYTES)));
 }
 
 /// Prints an answer. A reader who has read enough is no error; whatever else keeps it from being written is told.

@@ -108,6 +108,61 @@ fn what_was_lost_is_told_and_what_nobody_wanted_is_not() {
     assert_eq!(ask(dir.path(), &check, [Broken::Pipe, Broken::No]).stderr, "");
 }
 
+/// Files, handlers and addresses have any names: none of them moves the cursor, changes colours or makes another line.
+#[test]
+fn a_name_is_shown_as_what_it_is() {
+    const ODD: &str = "a\u{1b}[31m\nerror: b\u{202e}";
+    let dir = directory();
+    let path = |name: &str| dir.path().join(name);
+    let good = fs::read_to_string(path("plugins.toml")).expect("a file");
+    let toml = format!("{ODD}.toml");
+    fs::write(path(&toml), "[host]\nlog = \"wran\"\n").expect("a new file");
+    fs::copy(component("echo"), path(&format!("{ODD}.wasm"))).expect("a new file");
+    fs::create_dir(path("transcripts")).expect("a new folder");
+    fs::write(path(&format!("transcripts/{ODD}.transcript")), "").expect("a new file");
+    fs::create_dir(path("wrong")).expect("a new folder");
+    fs::write(path(&format!("wrong/{ODD}.transcript")), "wrong").expect("a new file");
+    let quoted = "a\\u001b[31m\\nerror: b\\u202e";
+    let write = |name: &str, text: String| fs::write(path(name), text).expect("a new file");
+    write("component.toml", good.replace("echo.wasm", quoted));
+    write("handler.toml", format!("{good}handler = \"{quoted}\"\n"));
+    write("connect.toml", format!("{good}[plugins.echo.allow]\nconnect = [\"{quoted}\"]\n"));
+    write("listen.toml", format!("{good}[plugins.echo.allow]\nlisten = [\"{quoted}\"]\n"));
+    write("channels.toml", format!("{good}[plugins.echo.allow]\nchannels = [\"{quoted}\"]\n"));
+    write("include.toml", format!("include = [\"{quoted}.toml\"]\n{good}"));
+    let wasm = format!("{ODD}.wasm");
+    for words in [
+        vec!["check", &*toml],
+        vec!["run", &toml],
+        vec!["check", "no-such\u{1b}\n.toml"],
+        vec!["check", "component.toml"],
+        vec!["check", "handler.toml"],
+        vec!["check", "connect.toml"],
+        vec!["check", "listen.toml"],
+        vec!["check", "channels.toml"],
+        vec!["check", "include.toml"],
+        vec!["inspect", "no-such\u{1b}\n.wasm"],
+        vec!["verify", &wasm, "--key", "no-such\u{1b}\n.pub"],
+        vec!["sign", &wasm, "--key", "no-such\u{1b}\n.key"],
+        vec!["build", "plugins.toml", ODD],
+        vec!["new", ODD, "--lang", "rust"],
+        vec!["new", "hello", "--lang", ODD],
+        vec!["test", "plugins.toml", "transcripts"],
+        vec!["test", "plugins.toml", "wrong"],
+        vec!["top", &toml],
+        vec!["health", &toml],
+    ] {
+        let outcome = sandloop(dir.path(), &words);
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        let is_odd = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!said.contains(is_odd), "{words:?}: {said:?}");
+        // Of a transcript that has passed there is a second one.
+        let lines = if words[0] == "test" { 2 } else { 1 };
+        assert!(said.lines().count() <= lines, "{words:?}: {said:?}");
+        assert!(!said.contains("\nerror: b"), "{words:?}: {said:?}");
+    }
+}
+
 /// `| head -1` closes the pipe in the middle.
 #[test]
 fn a_reader_may_stop_reading() {

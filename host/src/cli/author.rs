@@ -12,7 +12,7 @@ use sandloop_host::log::filter::Filter;
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::signals::SignalWatch;
 
-use super::{Complaint, log_doubts, print, start_log};
+use super::{Complaint, log_doubts, print, print_line, start_log};
 
 /// The configuration that is read where none is named.
 const USUAL: &str = "plugins.toml";
@@ -26,7 +26,7 @@ pub fn build(words: &[String], filter: Option<Filter>) -> Result<ExitCode, Compl
     let config = Config::load(Path::new(file)).map_err(StartError::Config)?;
     let _log = start_log(Some(&config), config.host.log, filter)?;
     log_doubts(&config);
-    build::build(&config, plugins, &Clock::system(), |built| print(&format!("{built}\n")))
+    build::build(&config, plugins, &Clock::system(), |built| print_line(built))
         .map_err(|error| Complaint(error.to_string(), error.exit_code()))?;
     Ok(ExitCode::SUCCESS)
 }

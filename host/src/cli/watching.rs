@@ -12,7 +12,7 @@ use sandloop_host::run::admin::client::ask_whether;
 use sandloop_host::run::admin::top::{HostSnapshot, TopStyle};
 use sandloop_host::run::error::StartError;
 
-use crate::cli::{Complaint, print};
+use crate::cli::{Complaint, print, print_line};
 
 /// How often `top` asks.
 const TOP_EVERY: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ pub(super) fn health(file: &Path, ready: bool, port: Option<u16>) -> Result<Exit
     let admin = admin_of(file, port)?;
     let route = if ready { "/readyz" } else { "/healthz" };
     let said = ask_whether(&admin, route).map_err(|error| Complaint(error.to_string(), 1))?;
-    print(&format!("{said}\n"));
+    print_line(said);
     Ok(ExitCode::SUCCESS)
 }
 

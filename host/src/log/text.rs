@@ -5,11 +5,14 @@
 
 use std::fmt;
 use std::fmt::{Display, Write};
+use std::path::Path;
 
 use crate::config::model::LogFormat;
 
 /// Bytes of a name: of a handler, a function, an import, an address or a path.
 pub const NAME_BYTES: usize = 256;
+/// Bytes of a path that is shown to somebody who named it: what the system takes.
+pub const PATH_BYTES: usize = 4 << 10;
 /// Bytes of the engine's words about a trap, or about a component that does not fit.
 pub const CAUSE_BYTES: usize = 512;
 /// Bytes of what a guest has said last before it trapped.
@@ -28,6 +31,11 @@ impl GuestText {
     /// A name, of which [`NAME_BYTES`] are kept.
     pub fn name(text: impl Display) -> GuestText {
         GuestText::of(text, NAME_BYTES)
+    }
+
+    /// A path, of which [`PATH_BYTES`] are kept.
+    pub fn path(path: &Path) -> GuestText {
+        GuestText::of(path.display(), PATH_BYTES)
     }
 
     /// Words about what went wrong, of which [`CAUSE_BYTES`] are kept.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::author::transcript::diff::DiffLine;
 use crate::author::transcript::heard::Heard;
+use crate::log::text::GuestText;
 
 /// Lines of the log that are shown; of more, the last.
 const HEARD_MAX: usize = 20;
@@ -26,7 +27,7 @@ pub struct ScriptFailure {
 
 impl fmt::Display for ScriptFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}:{}: {}", self.file.display(), self.line, self.cause)?;
+        writeln!(f, "{}:{}: {}", GuestText::path(&self.file), self.line, self.cause)?;
         for line in &self.diff {
             writeln!(f, "    {line}")?;
         }

@@ -14,6 +14,7 @@ use crate::config::options;
 use crate::engine::compile::Compiler;
 use crate::engine::components::Components;
 use crate::log;
+use crate::log::text::GuestText;
 use crate::run::error::StartError;
 
 /// What transcripts are called.
@@ -131,9 +132,10 @@ pub fn play_all(wanted: &Wanted<'_>, mut tell: impl FnMut(&str)) -> Result<Verdi
 }
 
 fn told(file: &Path, failure: Option<&ScriptFailure>) -> String {
+    let file = GuestText::path(file);
     match failure {
-        None => format!("ok      {}\n", file.display()),
-        Some(failure) => format!("FAILED  {}\n{failure}", file.display()),
+        None => format!("ok      {file}\n"),
+        Some(failure) => format!("FAILED  {file}\n{failure}"),
     }
 }
 
