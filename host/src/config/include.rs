@@ -89,7 +89,8 @@ fn listed(folder: &Path, name: &Pattern) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(here)? {
         let entry = entry?.file_name();
-        if entry.to_str().is_some_and(|entry| name.matches_with(entry, LIKE_A_SHELL)) {
+        // One that is no text is a file all the same: it would be missing without a word.
+        if name.matches_with(&entry.to_string_lossy(), LIKE_A_SHELL) {
             files.push(folder.join(entry));
         }
     }
@@ -281,6 +282,20 @@ mod tests {
         let (name, text) = main("conf.d/*.toml");
         let text = format!("{text}{ECHO}");
         assert!(outcome(&[(name, &text), ("conf.d/none", "")]).is_ok());
+    }
+
+    #[test]
+    fn a_file_whose_name_is_no_text_is_taken_in_too() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let dir = tempfile::tempdir().expect("a folder");
+        // In Latin-1, as older systems have written names.
+        let name = dir.path().join(OsStr::from_bytes(b"caf\xe9.toml"));
+        fs::write(&name, ECHO).expect("a new file");
+        let text = format!("include = [\"{}/*.toml\"]\n", dir.path().display());
+        let config = Config::parse(Path::new("plugins.toml"), &text).expect("a configuration");
+        assert_eq!(config.included, [name]);
     }
 
     #[test]
