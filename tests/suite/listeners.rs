@@ -301,7 +301,8 @@ fn connections_that_wait_share_their_options() {
     control.send("sleep 3000\n");
     let mut peers: Vec<Peer> = (0..WAITING).map(|_| Peer::connect(&address)).collect();
     // Each is told of behind those before it.
-    assert!(peers[peers.len() - 1].line().starts_with(&address));
+    let last = peers.last_mut().expect("there are some");
+    assert!(last.line().starts_with(&address));
     let grown = process::resident_peak(host.pid()).saturating_sub(before);
     assert!(grown < WAITING * BYTES / 2, "{grown} bytes");
     assert_eq!(control.line().trim_end(), "ok");
