@@ -3,8 +3,6 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-use tracing::field::debug;
-
 use crate::clock::Moment;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
