@@ -1,9 +1,10 @@
-//! What everything stands on: the heap, slots with keys, distributions, tokens of the poll and of calls, the calling thread, panics.
+//! The ground: the heap, slots with keys, histograms, `host:port`, tokens of the poll and of calls, the calling thread, panics.
 
 pub(crate) mod arena;
 pub(crate) mod cancel;
 pub mod heap;
 pub(crate) mod histogram;
+pub(crate) mod host_port;
 pub(crate) mod os;
 pub mod panics;
 pub(crate) mod refusal;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::error::Problem;
+use crate::base::host_port::split_host_port;
 
 /// Where a listener waits. Its text is what the operator writes: `tcp://…`, `tls://…`, `udp://…`, `unix://…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -72,10 +73,8 @@ fn ip(scheme: &str, text: &str, rest: &str) -> Result<SocketAddr, Problem> {
             format!("write \"{scheme}://[{rest}]:10000\""),
         ));
     }
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (rest, ""),
-    };
+    let (host, port) = split_host_port(rest);
+    let port = port.unwrap_or_default();
     if port.is_empty() {
         let host = if host.is_empty() { "127.0.0.1" } else { host };
         return Err(Problem::new(

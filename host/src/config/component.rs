@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::Problem;
+use crate::base::host_port::{in_brackets, split_host_port};
 
 /// Where a component comes from, and which bytes it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,17 +157,15 @@ fn https(text: &str, rest: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-/// A name or an address, and a port or none.
+/// Whether a text is a host name or an IP address, with or without a port.
 pub(super) fn is_host(text: &str) -> bool {
-    let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((ip, port)) if ip.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port),
-        Some(_) => return false,
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
-    };
+    let (host, port) = split_host_port(text);
     let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
-    let is_port = port.is_empty()
-        || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|it| it != 0));
-    !name.is_empty() && name.bytes().all(is_of_a_name) && !name.starts_with(['.', '-']) && is_port
+    let is_address_or_name = match in_brackets(host) {
+        Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(is_of_a_name) && !host.starts_with(['.', '-']),
+    };
+    is_address_or_name && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|it| it != 0))
 }
 
 fn oci(text: &str, rest: &str) -> Result<OciReference, Problem> {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::address_block::bits_beyond;
 use super::error::Problem;
+use crate::base::host_port::{in_brackets, split_host_port};
 
 /// One line of `allow.connect`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,14 +125,11 @@ impl ConnectRule {
                 format!("write {rest:?}"),
             ));
         }
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port),
-            _ => {
-                return Err(Problem::new(
-                    format!("{text:?} has no port"),
-                    format!("write \"{text}:443\", or \"{text}:*\" for every port"),
-                ));
-            }
+        let (host, Some(port)) = split_host_port(text) else {
+            return Err(Problem::new(
+                format!("{text:?} has no port"),
+                format!("write \"{text}:443\", or \"{text}:*\" for every port"),
+            ));
         };
         Ok(ConnectRule::Tcp { port: PortPattern::parse(port)?, host: HostPattern::parse(host)? })
     }
@@ -198,7 +196,7 @@ impl HostPattern {
         if text == "*" {
             return Ok(HostPattern::Any);
         }
-        let bracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        let bracketed = in_brackets(text);
         let (address, prefix) = match bracketed.unwrap_or(text).split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (bracketed.unwrap_or(text), None),

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::address_block::{self, BlockFault, bits_beyond};
 use super::connect::PortPattern;
 use super::error::Problem;
+use crate::base::host_port::{in_brackets, split_host_port};
 
 /// Something that a plugin wants to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,14 +74,11 @@ impl ListenRule {
                 format!("write {rest:?}"),
             ));
         }
-        let (host, ports) = match rest.rsplit_once(':') {
-            Some((host, ports)) if !ports.ends_with(']') => (host, ports),
-            _ => {
-                return Err(Problem::new(
-                    format!("{text:?} has no port"),
-                    format!("write \"{text}:8080\", or \"{text}:*\" for every port"),
-                ));
-            }
+        let (host, Some(ports)) = split_host_port(rest) else {
+            return Err(Problem::new(
+                format!("{text:?} has no port"),
+                format!("write \"{text}:8080\", or \"{text}:*\" for every port"),
+            ));
         };
         Ok(ListenRule::Port {
             is_udp: udp.is_some(),
@@ -116,7 +114,7 @@ fn block(host: &str) -> Result<Option<IpNet>, Problem> {
     if host == "*" {
         return Ok(None);
     }
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let bracketed = in_brackets(host);
     let bare = bracketed.unwrap_or(host);
     if bare.contains(':') && bracketed.is_none() {
         let cause = format!("{host:?} is an IPv6 address without brackets");

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 
+use crate::base::host_port::in_brackets;
 use crate::config::address::ListenAddress;
 use crate::config::limits;
 use crate::config::listen_rule::ListenPlace;
@@ -72,8 +73,7 @@ impl HostState {
 /// Parses an IP address; an IPv4-mapped IPv6 address becomes IPv4.
 pub(super) fn local(endpoint: &Endpoint) -> Option<SocketAddr> {
     let host = &*endpoint.host;
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let ip: IpAddr = bare.parse().ok()?;
+    let ip: IpAddr = in_brackets(host).unwrap_or(host).parse().ok()?;
     Some(SocketAddr::new(ip.to_canonical(), endpoint.port))
 }
 

@@ -13,6 +13,7 @@ use super::fetch::{Fetcher, HttpAnswer, basic};
 use super::image;
 use super::manifest::{MANIFESTS, Manifest, PayloadKind};
 use super::store::Store;
+use crate::base::host_port::{in_brackets, split_host_port};
 use crate::config::component::{Digest, OciReference};
 
 /// The maximum size of a manifest, and of a token: the limit of registries themselves.
@@ -193,10 +194,8 @@ fn may_be_told(address: &str, is_plain_here: bool) -> bool {
 
 /// Whether a server is this machine.
 fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((ip, _)) => ip,
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    let (host, _) = split_host_port(host);
+    let name = in_brackets(host).unwrap_or(host);
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 
+use crate::base::host_port::{in_brackets, split_host_port};
 use crate::config::address::ListenAddress;
 use crate::config::admin::AdminConfig;
 use crate::run::admin::reply::Refusal;
@@ -81,11 +82,11 @@ impl Guard {
     /// Whether the `Host` of a request is this one.
     fn is_meant(&self, host: &str) -> bool {
         let Some(own) = self.tcp else { return true };
-        let (name, port) = split(host);
+        let (name, port) = split_host_port(host);
         if self.config.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             return true;
         }
-        let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let ip = in_brackets(name).unwrap_or(name).parse::<IpAddr>();
         let is_here = match ip {
             // A literal address cannot be rebound.
             Ok(ip) => own.ip() == ip || own.ip().is_unspecified(),
@@ -126,12 +127,4 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
         return Err(Refusal::NoHost);
     }
     first.map(|value| value.to_str().map_err(|_| Refusal::NoHost)).transpose()
-}
-
-/// Splits a name or bracketed address from its port.
-fn split(host: &str) -> (&str, Option<&str>) {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => (name, Some(port)),
-        _ => (host, None),
-    }
 }
