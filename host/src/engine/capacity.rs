@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::config::error::{ConfigError, Problem};
 use crate::config::model::{Config, PluginConfig};
 use crate::engine::footprint::Footprint;
-use crate::quota::instances::Halves;
+use crate::quota::halves::Halves;
 
 /// The mappings of one memory, counted with wasmtime 48: the part before its image, the image, the part behind it, its
 /// guard. A memory without data has half of them. A sandbox has no other mappings: a call runs on the caller's stack, and

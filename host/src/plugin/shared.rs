@@ -17,7 +17,7 @@ use crate::plugin::reloads::Reloads;
 use crate::plugin::roster::Roster;
 use crate::plugin::stats::LoopStats;
 use crate::plugin::tenant::Tenant;
-use crate::quota::descriptors::DescriptorQuota;
+use crate::quota::halves::HalvedQuota;
 
 /// The shared state of a host.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub struct HostShared {
     pub jobs: Arc<Jobs>,
     pub reloads: Reloads,
     /// File descriptors of guests' connections and files.
-    pub descriptors: DescriptorQuota,
+    pub descriptors: HalvedQuota,
     pub own_listeners: OwnListeners,
     pub network: Network,
     /// Measurements of each loop; empty if there is no `[admin]` section.
@@ -71,7 +71,7 @@ impl HostShared {
         watched_loops: usize,
         network: Network,
     ) -> Arc<HostShared> {
-        let descriptors = DescriptorQuota::new(descriptors, roster.all_tenants().len());
+        let descriptors = HalvedQuota::new(descriptors, roster.all_tenants().len());
         let roster = RwLock::new(Arc::new(roster));
         let loops = (0..watched_loops).map(|_| LoopStats::default()).collect();
         Arc::new(HostShared { roster, descriptors, loops, network, ..HostShared::default() })

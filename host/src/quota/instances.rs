@@ -1,5 +1,4 @@
-//! The sandbox quota: half of the sandboxes is reserved for the tenants in equal parts, the other half is first come,
-//! first served. So no tenant, and no number of them together, leaves another without.
+//! The instance quota: how many sandboxes may exist at once, in the host and in each tenant.
 
 use std::sync::Arc;
 
@@ -7,44 +6,31 @@ use parking_lot::RwLock;
 
 use crate::config::bound::Bound;
 use crate::config::limits;
+use crate::quota::halves::HalvedQuota;
 use crate::quota::semaphore::{Permit, Semaphore};
 
-/// The sandboxes that may be alive at once. Clones are the same.
+/// The sandboxes that may exist at once. Clones share the quota.
 #[derive(Debug, Clone)]
 pub struct InstanceQuota {
-    /// All of them.
     pub max: u32,
-    /// By tenant.
-    tenants: Arc<RwLock<Vec<TenantInstances>>>,
-    /// Those that are reserved for nobody.
-    common: Semaphore,
-    /// Every one that is alive: while tenants come and go, what is reserved may be with somebody who had it before.
+    halves: HalvedQuota,
+    /// The sandboxes of each tenant, with its own bound.
+    tenants: Arc<RwLock<Vec<Semaphore>>>,
+    /// All sandboxes: after a reload, permits of an earlier division may still be in use.
     alive: Semaphore,
 }
 
-/// The part of one tenant.
-#[derive(Debug)]
-struct TenantInstances {
-    /// All that it has, of whichever half.
-    all: Semaphore,
-    /// Those that are reserved for it.
-    reserved: Semaphore,
-}
-
-/// The sandboxes that one tenant may have at once; none is no bound.
+/// The most sandboxes of one tenant; none if it has no bound of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TenantBound(pub Option<u32>);
 
-impl TenantInstances {
-    fn new(bound: Option<u32>, reserved: u32) -> TenantInstances {
-        TenantInstances {
-            all: Semaphore::new(bound.unwrap_or(u32::MAX)),
-            reserved: Semaphore::new(reserved),
-        }
+impl TenantBound {
+    fn limit(self) -> u32 {
+        self.0.unwrap_or(u32::MAX)
     }
 }
 
-/// The right to one sandbox, given back when it is dropped.
+/// The right to one sandbox, released when it is dropped.
 #[derive(Debug)]
 pub struct InstanceSlot {
     _of_tenant: Permit,
@@ -52,33 +38,15 @@ pub struct InstanceSlot {
     _alive: Permit,
 }
 
-/// Why there is no slot.
+/// The bound that is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuotaExceeded {
-    /// The host has none left for this tenant.
+    /// The host has no slot left for this tenant.
     Host,
-    /// The tenant has as many as it may.
+    /// The tenant has reached its own bound.
     Tenant,
-    /// The memory that one more begins with is more than the tenant has left.
+    /// The tenant has less memory left than the initial memory of one more sandbox.
     TenantMemory,
-}
-
-/// How the sandboxes of a host are divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Halves {
-    /// Those that are reserved for each tenant.
-    pub reserved: u32,
-    /// Those that are reserved for nobody.
-    pub common: u32,
-}
-
-impl Halves {
-    /// Of `max` sandboxes for `tenants` tenants.
-    pub fn of(max: u32, tenants: usize) -> Halves {
-        let count = u32::try_from(tenants).unwrap_or(u32::MAX).max(1);
-        let reserved = max / 2 / count;
-        Halves { reserved, common: max - reserved * count }
-    }
 }
 
 impl QuotaExceeded {
@@ -93,73 +61,60 @@ impl QuotaExceeded {
 }
 
 impl InstanceQuota {
-    /// A quota of `max` sandboxes for tenants with these bounds of their own; none is no bound.
+    /// A quota of `max` sandboxes for tenants with these bounds of their own.
     pub fn new(max: u32, tenants: &[Option<u32>]) -> InstanceQuota {
-        let Halves { reserved, common } = Halves::of(max, tenants.len());
-        let of_tenant = |bound: &Option<u32>| TenantInstances::new(*bound, reserved);
-        let tenants = tenants.iter().map(of_tenant).collect();
+        let of_tenant = |bound: &Option<u32>| Semaphore::new(TenantBound(*bound).limit());
         InstanceQuota {
             max,
-            tenants: Arc::new(RwLock::new(tenants)),
-            common: Semaphore::new(common),
+            halves: HalvedQuota::new(max, tenants.len()),
+            tenants: Arc::new(RwLock::new(tenants.iter().map(of_tenant).collect())),
             alive: Semaphore::new(max),
         }
     }
 
-    /// The tenants are these from now on, each with its bound; none at a place is one that has gone. What somebody has beyond
-    /// his new part he keeps until he gives it back.
+    /// Divides the quota again among these tenants, by index; none is a tenant that is not served any more. Slots beyond a
+    /// smaller part are kept until they are released.
     pub fn divide(&self, tenants: &[Option<TenantBound>]) {
-        let served = tenants.iter().flatten().count();
-        let Halves { reserved, common } = Halves::of(self.max, served);
         let mut parts = self.tenants.write();
-        for (place, bound) in tenants.iter().enumerate() {
-            // What has gone has nothing new, and gives back what it has.
-            let bound = bound.unwrap_or(TenantBound(Some(0)));
-            let reserved = if bound.0 == Some(0) { 0 } else { reserved };
-            match parts.get(place) {
-                Some(part) => {
-                    part.all.set_limit(bound.0.unwrap_or(u32::MAX));
-                    part.reserved.set_limit(reserved);
-                }
-                None => parts.push(TenantInstances::new(bound.0, reserved)),
+        for (index, bound) in tenants.iter().enumerate() {
+            let limit = bound.map_or(0, TenantBound::limit);
+            match parts.get(index) {
+                Some(part) => part.set_limit(limit),
+                None => parts.push(Semaphore::new(limit)),
             }
         }
-        self.common.set_limit(common);
+        drop(parts);
+        let is_served: Vec<bool> = tenants.iter().map(Option::is_some).collect();
+        self.halves.divide(&is_served);
     }
 
-    /// Takes a slot for a tenant, by its index.
+    /// Acquires a slot for the tenant with this index.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, with the bound that is reached.
     pub fn acquire(&self, tenant: usize) -> Result<InstanceSlot, QuotaExceeded> {
-        let tenants = self.tenants.read();
-        let tenant = tenants.get(tenant).ok_or(QuotaExceeded::Tenant)?;
-        let of_tenant = tenant.all.try_acquire().ok_or(QuotaExceeded::Tenant)?;
-        let of_host = tenant.reserved.try_acquire().or_else(|| self.common.try_acquire());
-        let of_host = of_host.ok_or(QuotaExceeded::Host)?;
+        let of_tenant = self.tenants.read().get(tenant).and_then(Semaphore::try_acquire);
+        let of_tenant = of_tenant.ok_or(QuotaExceeded::Tenant)?;
+        let of_host = self.halves.acquire(tenant).ok_or(QuotaExceeded::Host)?;
         let alive = self.alive.try_acquire().ok_or(QuotaExceeded::Host)?;
         Ok(InstanceSlot { _of_tenant: of_tenant, _of_host: of_host, _alive: alive })
     }
 
-    /// How many a tenant has, and how many it may have, if that has a bound.
+    /// The number of sandboxes of a tenant, and its own bound, if it has one.
     pub fn of_tenant(&self, tenant: usize) -> Option<(u32, Option<u32>)> {
         let tenants = self.tenants.read();
-        let all = &tenants.get(tenant)?.all;
+        let all = tenants.get(tenant)?;
         Some((all.acquired(), Some(all.limit()).filter(|limit| *limit < u32::MAX)))
     }
 
-    /// Whether there is a slot for a tenant at this moment.
+    /// Checks whether there is a slot for a tenant now.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, with the bound that is reached.
     pub fn check(&self, tenant: usize) -> Result<(), QuotaExceeded> {
-        let tenants = self.tenants.read();
-        let tenant = tenants.get(tenant).ok_or(QuotaExceeded::Tenant)?;
-        if !tenant.all.has_permits() {
+        if !self.tenants.read().get(tenant).is_some_and(Semaphore::has_permits) {
             Err(QuotaExceeded::Tenant)
-        } else if self.alive.has_permits()
-            && (tenant.reserved.has_permits() || self.common.has_permits())
-        {
+        } else if self.alive.has_permits() && self.halves.has_permits(tenant) {
             Ok(())
         } else {
             Err(QuotaExceeded::Host)
@@ -187,7 +142,7 @@ mod tests {
     #[test]
     fn every_tenant_has_its_part_whatever_the_others_take() {
         let quota = InstanceQuota::new(100, &[None; 3]);
-        // 16 are reserved for each; 52 are for whoever comes first.
+        // 16 are reserved for each; 52 are first come, first served.
         let _first = acquire(&quota, 0, 68);
         let _second = acquire(&quota, 1, 16);
         assert_eq!(quota.acquire(1).unwrap_err(), QuotaExceeded::Host);
