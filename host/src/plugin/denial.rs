@@ -7,7 +7,7 @@ use crate::log::text::GuestText;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
 use crate::plugin::incidents::DenialIncident;
-use crate::plugin::subject::Subject;
+use crate::plugin::subject::{Subject, plugin_line};
 
 /// A call that `[plugins.<name>.allow]` does not grant.
 #[derive(Debug, Clone)]
@@ -68,14 +68,8 @@ impl Plugin {
             let_through: lets_through,
             count,
         });
-        let (handler, connection) = Subject::fields(denial.subject.as_ref());
         self.tell(now, || {
-            tracing::warn!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
-                handler,
-                connection,
+            plugin_line!(warn, self, about denial.subject.as_ref(),
                 call = denial.call,
                 target = denial.target.as_ref().map(debug),
                 cause = denial.cause,

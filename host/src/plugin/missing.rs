@@ -5,7 +5,7 @@ use crate::contract;
 use crate::contract::export::Export;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
-use crate::plugin::subject::Subject;
+use crate::plugin::subject::{Subject, plugin_line};
 
 impl Plugin {
     /// Whether its component has all these exports. The first one that it lacks is logged once, with the name of the call in the
@@ -24,14 +24,8 @@ impl Plugin {
             let interface = contract::interface(missing.interface());
             let remedy = format!("export {interface} in the component's world");
             let subject = subject();
-            let (handler, connection) = Subject::fields(subject.as_ref());
             self.tell(now, || {
-                tracing::warn!(
-                    plugin = self.name(),
-                    tenant = self.config.tenant,
-                    version = self.version,
-                    handler,
-                    connection,
+                plugin_line!(warn, self, about subject.as_ref(),
                     call,
                     remedy,
                     "unsupported"

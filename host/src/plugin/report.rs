@@ -17,7 +17,7 @@ use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
 use crate::plugin::incidents::TrapIncident;
 use crate::plugin::service::Service;
-use crate::plugin::subject::Subject;
+use crate::plugin::subject::{Subject, plugin_line};
 
 /// How an instance was ended.
 #[derive(Debug)]
@@ -59,14 +59,8 @@ impl Plugin {
                 backtrace: ended.backtrace.clone(),
                 count,
             });
-            let (handler, connection) = Subject::fields(ended.subject.as_ref());
             self.tell(now, || {
-                tracing::error!(
-                    plugin = self.name(),
-                    tenant = self.config.tenant,
-                    version = self.version,
-                    handler,
-                    connection,
+                plugin_line!(error, self, about ended.subject.as_ref(),
                     operation = ended.operation,
                     event = ended.event,
                     limit = limit.as_deref(),
@@ -87,14 +81,7 @@ impl Plugin {
     /// Reports that a program or a process has refused to start, with its own error text; its instance has ended.
     pub fn start_refused(&self, now: Moment, event: &'static str, reason: &GuestText) {
         self.tell(now, || {
-            tracing::error!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
-                event,
-                ?reason,
-                "start failed: the instance has ended"
-            );
+            plugin_line!(error, self, event, ?reason, "start failed: the instance has ended");
         });
     }
 
@@ -106,14 +93,8 @@ impl Plugin {
         cause: Option<&GuestText>,
         subject: Option<&Subject>,
     ) {
-        let (handler, connection) = Subject::fields(subject);
         self.tell(now, || {
-            tracing::warn!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
-                handler,
-                connection,
+            plugin_line!(warn, self, about subject,
                 cause = cause.map(debug),
                 "{fault}"
             );
@@ -135,10 +116,9 @@ impl Plugin {
         let limits = &self.config.limits;
         let Some(traps) = limits.traps else { return };
         if self.counters.strike(now, traps, limits.trap_window, self.generation) {
-            tracing::error!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
+            plugin_line!(
+                error,
+                self,
                 limit = limits::TRAPS.name,
                 value = traps,
                 "quarantined: it has no new instances until SIGHUP or a restart"
@@ -149,10 +129,9 @@ impl Plugin {
     /// Parks it: it gets no new instances until the operator resumes it.
     pub fn park(&self) {
         if self.counters.service.set(Service::Parked) {
-            tracing::warn!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
+            plugin_line!(
+                warn,
+                self,
                 "parked: it has no new instances until it is resumed, SIGHUP or a restart"
             );
         }
@@ -161,10 +140,7 @@ impl Plugin {
     /// Drains it: it gets no new connections until the operator resumes it.
     pub fn drain(&self) {
         if self.counters.service.set(Service::Draining) {
-            tracing::warn!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
+            plugin_line!(warn, self,
                 drain_deadline = ?self.config.limits.drain_deadline,
                 "draining: it has no new connections until it is resumed, SIGHUP or a restart"
             );
@@ -212,10 +188,9 @@ impl Plugin {
 
     /// Logs what it uses now.
     pub fn log_usage(&self) {
-        tracing::info!(
-            plugin = self.name(),
-            tenant = self.config.tenant,
-            version = self.version,
+        plugin_line!(
+            info,
+            self,
             connections = self.usage.accepted.acquired(),
             outgoing = self.usage.outgoing.acquired(),
             listeners = self.usage.listeners.acquired(),
@@ -255,14 +230,8 @@ impl Plugin {
         subject: Option<&Subject>,
     ) {
         let Some(count) = self.counters.count(CounterKey::Limit(limit), now) else { return };
-        let (handler, connection) = Subject::fields(subject);
         self.tell(now, || {
-            tracing::warn!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
-                handler,
-                connection,
+            plugin_line!(warn, self, about subject,
                 limit = &*limit.name(),
                 value,
                 ?cause,
@@ -284,16 +253,7 @@ impl Plugin {
     ) {
         let Some(count) = self.counters.count(CounterKey::Proxy(why), now) else { return };
         self.tell(now, || {
-            tracing::warn!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
-                address,
-                peer,
-                cause,
-                count,
-                "reset: {why}"
-            );
+            plugin_line!(warn, self, address, peer, cause, count, "reset: {why}");
         });
     }
 
@@ -319,14 +279,8 @@ impl Plugin {
     ) {
         let Some(count) = self.counters.count(CounterKey::Limit(limit), now) else { return };
         let (subject, value) = (subject(), value());
-        let (handler, connection) = Subject::fields(subject.as_ref());
         self.tell(now, || {
-            tracing::warn!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
-                handler,
-                connection,
+            plugin_line!(warn, self, about subject.as_ref(),
                 limit = &*limit.name(),
                 value = %value,
                 count,

@@ -1,4 +1,4 @@
-//! The connection of a log line.
+//! The fields that log lines about a plugin have in common, and the connection of a line.
 
 use tracing::field::{DebugValue, debug};
 
@@ -12,6 +12,23 @@ pub struct Subject {
     /// The name of its handler.
     pub handler: GuestText,
 }
+
+/// Writes a log line of a level about a plugin. After `about`, the connection of the line, if it has one.
+macro_rules! plugin_line {
+    ($level:ident, $plugin:expr, about $subject:expr, $($fields:tt)*) => {{
+        let (handler, connection) = $crate::plugin::subject::Subject::fields($subject);
+        $crate::plugin::subject::plugin_line!($level, $plugin, handler, connection, $($fields)*)
+    }};
+    ($level:ident, $plugin:expr, $($fields:tt)*) => {
+        tracing::$level!(
+            plugin = $plugin.name(),
+            tenant = $plugin.config.tenant,
+            version = $plugin.version,
+            $($fields)*
+        )
+    };
+}
+pub(crate) use plugin_line;
 
 impl Subject {
     /// The number and the handler.

@@ -15,6 +15,7 @@ use crate::net::connection::stream::Stream;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
 use crate::plugin::service::Service;
+use crate::plugin::subject::plugin_line;
 use crate::quota::host_memory::{Admission, CONNECTION_BYTES, TLS_BYTES};
 use crate::reactor::Reactor;
 use crate::reactor::table::deadline::{Owner, Purpose};
@@ -340,10 +341,9 @@ impl Reactor {
         let address = acceptor.listener.endpoint.accepted.listener.clone();
         let value = self.shown(plugin, limit);
         plugin.tell(now, || {
-            tracing::warn!(
-                plugin = plugin.name(),
-                tenant = plugin.config.tenant,
-                version = plugin.version,
+            plugin_line!(
+                warn,
+                plugin,
                 address,
                 limit = &*limit.name(),
                 value,
