@@ -13,6 +13,8 @@ pub struct Roster {
     plugins: Vec<Option<Arc<Plugin>>>,
     /// By index; a removed tenant stays until another one gets its slot.
     tenants: Vec<Arc<Tenant>>,
+    /// The indices of tenants that have a plugin, in order.
+    served: Vec<usize>,
 }
 
 impl Roster {
@@ -23,13 +25,15 @@ impl Roster {
         let mut of_plugins: Vec<&Arc<Tenant>> =
             plugins.iter().flatten().map(|plugin| &plugin.tenant).collect();
         of_plugins.sort_by_key(|tenant| tenant.index);
-        for tenant in of_plugins {
+        for &tenant in &of_plugins {
             match tenants.get_mut(tenant.index) {
                 Some(place) => *place = tenant.clone(),
                 None => tenants.push(tenant.clone()),
             }
         }
-        Roster { plugins, tenants }
+        let mut served: Vec<usize> = of_plugins.iter().map(|tenant| tenant.index).collect();
+        served.dedup();
+        Roster { plugins, tenants, served }
     }
 
     /// The plugin with an index.
@@ -59,9 +63,7 @@ impl Roster {
 
     /// Every tenant that has a plugin.
     pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
-        self.tenants
-            .iter()
-            .filter(|tenant| self.plugins().any(|plugin| Arc::ptr_eq(&plugin.tenant, tenant)))
+        self.served.iter().filter_map(|index| self.tenants.get(*index))
     }
 
     /// The tenant with this name, if it has a plugin.

@@ -1,5 +1,6 @@
 //! The JSON answers of the routes. Texts of guests are sanitised as for the log, and escaped by JSON besides.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,17 +110,18 @@ fn plugin(plugin: &Plugin) -> Value {
 /// `GET /tenants`.
 pub(super) fn tenants(watched: &WatchedHost) -> Value {
     let roster = watched.roster();
-    let tenants = roster.tenants().map(|it| tenant(watched, it, roster.plugins()));
+    let mut plugins: BTreeMap<usize, Vec<&Arc<Plugin>>> = BTreeMap::new();
+    for plugin in roster.plugins() {
+        plugins.entry(plugin.tenant.index).or_default().push(plugin);
+    }
+    let tenants = roster.tenants().map(|it| {
+        let own = plugins.get(&it.index).map(Vec::as_slice).unwrap_or_default();
+        tenant(watched, it, own)
+    });
     json!({ "tenants": tenants.collect::<Vec<_>>() })
 }
 
-fn tenant<'a>(
-    watched: &WatchedHost,
-    tenant: &Tenant,
-    plugins: impl Iterator<Item = &'a Arc<Plugin>>,
-) -> Value {
-    let own = plugins.filter(|plugin| plugin.tenant.index == tenant.index);
-    let own: Vec<&Arc<Plugin>> = own.collect();
+fn tenant(watched: &WatchedHost, tenant: &Tenant, own: &[&Arc<Plugin>]) -> Value {
     let cpu: Duration = own.iter().map(|plugin| plugin.counters.stats.cpu()).sum();
     let cpu_limit = tenant.limits().cpu_per_second;
     let bytes = tenant.bytes().map(|(bound, used, limit)| usage_of(bound.name, used, Some(limit)));
