@@ -16,19 +16,12 @@ impl Reactor {
         let longest = plugin.config.limits.drain_deadline;
         let until = self.setup.env.clock.now() + longest;
         self.timers.insert(Owner::Host, until, Purpose::Drained(place));
-        self.for_all_of(place, |id| Overstay::Draining(id, until));
+        self.overstay(|plugin| plugin.index == place, |id| Overstay::Draining(id, until));
     }
 
     /// The drain deadline has passed: cuts the connections that are left.
     pub(super) fn drained_for_long(&mut self, place: usize) {
-        self.for_all_of(place, Overstay::Drained);
-    }
-
-    fn for_all_of(&mut self, place: usize, step: impl Fn(InstanceId) -> Overstay) {
-        let all = self.instances.iter().filter(|(_, instance)| instance.plugin.index == place);
-        for (id, instance) in all {
-            self.agenda.overstays.push(instance.plugin.tenant.index, step(id));
-        }
+        self.overstay(|plugin| plugin.index == place, Overstay::Drained);
     }
 
     pub(super) fn drain_accepted_of(&mut self, id: InstanceId, until: Moment) {

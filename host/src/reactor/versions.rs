@@ -219,18 +219,22 @@ impl Reactor {
     /// tenant's turns.
     pub(super) fn retired_for_long(&mut self, place: usize, generation: u32) {
         let is_late = |plugin: &Plugin| plugin.index == place && plugin.generation <= generation;
-        let late: Vec<(usize, InstanceId)> = self
-            .instances
-            .iter()
-            .filter(|(_, instance)| is_late(&instance.plugin))
-            .map(|(id, instance)| (instance.plugin.tenant.index, id))
-            .collect();
         for leaving in &mut self.leaving {
             let instance = self.instances.get(leaving.instance);
             leaving.is_late |= instance.is_some_and(|instance| is_late(&instance.plugin));
         }
-        for (tenant, id) in late {
-            self.agenda.overstays.push(tenant, Overstay::Instance(id));
+        self.overstay(is_late, Overstay::Instance);
+    }
+
+    /// Puts an entry for each instance of the matching plugins and versions on the agenda of its tenant.
+    pub(super) fn overstay(
+        &mut self,
+        is_meant: impl Fn(&Plugin) -> bool,
+        entry: impl Fn(InstanceId) -> Overstay,
+    ) {
+        let meant = self.instances.iter().filter(|(_, instance)| is_meant(&instance.plugin));
+        for (id, instance) in meant {
+            self.agenda.overstays.push(instance.plugin.tenant.index, entry(id));
         }
     }
 
