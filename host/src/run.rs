@@ -1,4 +1,4 @@
-//! From a configuration to a running host, and to its end.
+//! Start, reload, supervision and stop of a host.
 
 pub mod admin;
 pub mod control;
@@ -33,6 +33,7 @@ use crate::carrier::spares::{Departure, Spares};
 use crate::clock::Clock;
 use crate::config::admin::AdminConfig;
 use crate::config::model::{Config, HostConfig};
+use crate::engine::fault::LoadError;
 use crate::engine::ticker::Activity;
 use crate::mail::post::Post;
 use crate::net::listener;
@@ -46,12 +47,13 @@ use crate::plugin::tls::ProfileWatch;
 use crate::reactor::Reactor;
 use crate::run::admin::watched::{Heartbeat, Pages, WatchedHost};
 use crate::run::admin::{AdminRuntime, AdminThread};
-use crate::run::control::Control;
+use crate::run::control::{Control, ControlQuestion};
 use crate::run::error::StartError;
 use crate::run::handover::{Predecessor, SuccessionPlace};
 use crate::run::news::News;
 use crate::run::notify::ServiceManager;
 use crate::run::prepare::Prepared;
+use crate::run::reload::Served;
 use crate::run::signals::SignalWatch;
 use crate::run::supervise::{End, Supervisor};
 use crate::run::watches::{FileWatches, SourceWatch};
@@ -87,7 +89,7 @@ pub fn serve(
 ) -> Result<ExitCode, StartError> {
     let (sender, news) = channel();
     signals.send_to(sender.clone()).map_err(StartError::thread("signals"))?;
-    let (of_panics, of_reloads) = (sender.clone(), sender.clone());
+    let of_panics = sender.clone();
     panics::tell(move |panicked| of_panics.send(News::Panicked(panicked)).is_ok());
     let clock = Clock::system();
     let begun = clock.now();
@@ -96,54 +98,28 @@ pub fn serve(
     let prepared = prepare(config, &clock, Network::System)?;
     let Prepared { config, left_out, mut reactors, mut served, host, files, .. } = prepared;
     let Prepared { ticker, workers, slow, disposal, quota, .. } = prepared;
-    for cause in left_out {
-        let (plugin, cause) = (cause.plugin(), cause.to_string());
-        tracing::error!(plugin, cause, "a plugin is left out, the others serve");
-    }
+    log_left_out(left_out);
     let config = &config;
     descriptors::admit(config).map_err(StartError::Config)?;
     let control = Control::new(sender.clone());
     let crew = Crew::new(&config.host, ticker.activity(), sender.clone())?;
-    let (reloader, questions) = channel();
-    let (to_reload, what_is_served) = channel();
-    // Started before the first port opens. It ends with the process: a reload in progress may take long, and has no
-    // effect until it is complete.
-    Threads::new()
-        .spawn("reload".to_owned(), move || {
-            if let Ok(served) = what_is_served.recv() {
-                reload::serve(served, &questions, &of_reloads);
-            }
-        })
-        .map_err(StartError::thread("reloads"))?;
-    let locks = PathLocks::take(config).map_err(StartError::Bind)?;
-    let path = config.host.handover.as_deref();
-    // It may hang, and then a signal still ends this one at once.
-    let found = path.filter(|_| takes_over).map(Predecessor::find).transpose()?.flatten();
-    // From here on there are paths to remove.
-    signals.begin_serving();
-    let (predecessor, handed_over) = found.unzip();
-    // Without a predecessor no other process may serve.
-    let free = path.filter(|_| predecessor.is_none());
-    let waiting = free.map(|path| SuccessionPlace::bind(path, false)).transpose()?;
-    let bound = bind_all(config, handed_over.unwrap_or_default())?;
+    let (reloader, to_reload) = start_reloads(sender.clone())?;
+    let Ports { locks, predecessor, waiting, bound } = Ports::open(config, signals, takes_over)?;
     let posts: Vec<Post> = reactors.iter().map(Reactor::post).collect();
-    let make_admin = |section: &AdminConfig| -> Result<Admin, StartError> {
-        Ok(Admin {
-            bound: listener::admin::bind(config, section).map_err(StartError::Bind)?,
-            runtime: AdminRuntime::new().map_err(StartError::made("the admin listener"))?,
-            watched: WatchedHost {
-                host: host.clone(),
-                posts: posts.clone(),
-                clock: clock.for_reactor(),
-                begun,
-                quota: quota.clone(),
-                limits: config.host.limits.clone(),
-                control: control.clone(),
-                config: section.clone(),
-                pages: Pages::default(),
-                heartbeat: Heartbeat::default(),
-            },
-        })
+    let make_admin = |section: &AdminConfig| {
+        let watched = WatchedHost {
+            host: host.clone(),
+            posts: posts.clone(),
+            clock: clock.for_reactor(),
+            begun,
+            quota: quota.clone(),
+            limits: config.host.limits.clone(),
+            control: control.clone(),
+            config: section.clone(),
+            pages: Pages::default(),
+            heartbeat: Heartbeat::default(),
+        };
+        Admin::bind(config, section, watched)
     };
     // A predecessor has the address of its admin listener until it is relieved.
     let early = config.admin.as_ref().filter(|_| predecessor.is_none());
@@ -152,21 +128,7 @@ pub fn serve(
         return end;
     }
     let early = early.map(|admin| admin.serve(config)).transpose()?;
-    let mut watches = FileWatches { sources: SourceWatch::of(config), ..FileWatches::default() };
-    for (listeners, section) in listen_all(bound, config)?.into_iter().zip(&config.listeners) {
-        if let Some(first) = listeners.first() {
-            watches.paths.extend(PathWatch::of(first));
-            watches.certificates.extend(TlsWatch::of(&first.endpoint));
-            served.endpoints.push(Arc::downgrade(&first.endpoint));
-            announce(first, &config.plugins[section.plugin].name);
-        }
-        // A predecessor with more reactors has handed over more sockets than there are reactors.
-        let count = reactors.len();
-        for (number, listener) in listeners.into_iter().enumerate() {
-            let reactor = &mut reactors[number % count];
-            reactor.listen(listener).map_err(StartError::internal("polling a listener"))?;
-        }
-    }
+    let mut watches = listen_all(bound, config, &mut reactors, &mut served)?;
     drop(locks);
     for mut reactor in reactors {
         reactor.set_peers(posts.clone());
@@ -176,17 +138,11 @@ pub fn serve(
     let (waiting, admin) = match predecessor {
         None => (waiting, early),
         Some(predecessor) => {
+            let path = config.host.handover.as_deref();
             let waiting = take_its_place(predecessor, path, &sender);
             let serve = |section: &AdminConfig| make_admin(section)?.serve(config);
-            (
-                waiting,
-                config
-                    .admin
-                    .as_ref()
-                    .map(serve)
-                    .transpose()
-                    .unwrap_or_else(|error| not_watched(&error)),
-            )
+            let late = config.admin.as_ref().map(serve).transpose();
+            (waiting, late.unwrap_or_else(|error| not_watched(&error)))
         }
     };
     let admin = Arc::new(Mutex::new(admin));
@@ -218,25 +174,70 @@ pub fn serve(
     drop(starting);
     let end = supervisor.run();
     drop(succession);
-    let code = match end {
+    // In the order in which they are dropped: workers may be inside guests, which the ticker has to interrupt.
+    let threads = (admin.lock().take(), crew, workers, slow, files, disposal, ticker);
+    match end {
         End::Whole(code) => {
-            drop(admin.lock().take());
-            drop(crew);
-            // Workers may be inside guests, which the ticker has to interrupt.
-            drop(workers);
-            drop(slow);
-            drop(files);
-            drop(disposal);
-            drop(ticker);
-            code
+            drop(threads);
+            Ok(code)
         }
         End::Cut(code) => {
             // Threads that hang end with the process.
-            std::mem::forget((admin, crew, workers, slow, files, disposal, ticker));
-            code
+            std::mem::forget(threads);
+            Ok(code)
         }
-    };
-    Ok(code)
+    }
+}
+
+fn log_left_out(left_out: Vec<LoadError>) {
+    for cause in left_out {
+        let (plugin, cause) = (cause.plugin(), cause.to_string());
+        tracing::error!(plugin, cause, "a plugin is left out, the others serve");
+    }
+}
+
+/// Starts the thread that reloads, before the first port opens: the sender of requests, and that of what is served at first.
+/// The thread ends with the process: a reload in progress may take long, and has no effect until it is complete.
+fn start_reloads(
+    news: Sender<News>,
+) -> Result<(Sender<ControlQuestion>, Sender<Served>), StartError> {
+    let (reloader, questions) = channel();
+    let (to_reload, what_is_served) = channel();
+    Threads::new()
+        .spawn("reload".to_owned(), move || {
+            if let Ok(served) = what_is_served.recv() {
+                reload::serve(served, &questions, &news);
+            }
+        })
+        .map_err(StartError::thread("reloads"))?;
+    Ok((reloader, to_reload))
+}
+
+/// Every address of a host, bound.
+struct Ports {
+    locks: PathLocks,
+    /// The process that has handed listeners over.
+    predecessor: Option<Predecessor>,
+    /// Where the next process is waited for, if there is no predecessor.
+    waiting: Option<SuccessionPlace>,
+    bound: Vec<BoundListener>,
+}
+
+impl Ports {
+    fn open(config: &Config, signals: &SignalWatch, takes_over: bool) -> Result<Ports, StartError> {
+        let locks = PathLocks::take(config).map_err(StartError::Bind)?;
+        let path = config.host.handover.as_deref();
+        // It may hang, and then a signal still ends this one at once.
+        let found = path.filter(|_| takes_over).map(Predecessor::find).transpose()?.flatten();
+        // From here on there are paths to remove at the end.
+        signals.begin_serving();
+        let (predecessor, handed_over) = found.unzip();
+        // Without a predecessor no other process may serve.
+        let free = path.filter(|_| predecessor.is_none());
+        let waiting = free.map(|path| SuccessionPlace::bind(path, false)).transpose()?;
+        let bound = bind_all(config, handed_over.unwrap_or_default())?;
+        Ok(Ports { locks, predecessor, waiting, bound })
+    }
 }
 
 /// The admin listener before it listens.
@@ -247,6 +248,16 @@ struct Admin {
 }
 
 impl Admin {
+    fn bind(
+        config: &Config,
+        section: &AdminConfig,
+        watched: WatchedHost,
+    ) -> Result<Admin, StartError> {
+        let bound = listener::admin::bind(config, section).map_err(StartError::Bind)?;
+        let runtime = AdminRuntime::new().map_err(StartError::made("the admin listener"))?;
+        Ok(Admin { bound, runtime, watched })
+    }
+
     /// Listens and serves; probes are told that the host is starting.
     fn serve(self, config: &Config) -> Result<AdminThread, StartError> {
         let Admin { bound, runtime, watched } = self;
@@ -343,12 +354,31 @@ fn bind_all(
     Ok(bound)
 }
 
+/// Listens at every address, and gives each reactor its listeners. Returns the files to check for changes.
 fn listen_all(
     bound: Vec<BoundListener>,
     config: &Config,
-) -> Result<Vec<Vec<Listener>>, StartError> {
+    reactors: &mut [Reactor],
+    served: &mut Served,
+) -> Result<FileWatches, StartError> {
     let listen = |(place, bound): (usize, BoundListener)| bound.listen(config, place);
-    bound.into_iter().enumerate().map(|pair| listen(pair).map_err(StartError::Bind)).collect()
+    let all = bound.into_iter().enumerate().map(listen).collect::<Result<Vec<_>, _>>();
+    let mut watches = FileWatches { sources: SourceWatch::of(config), ..FileWatches::default() };
+    for (listeners, section) in all.map_err(StartError::Bind)?.into_iter().zip(&config.listeners) {
+        if let Some(first) = listeners.first() {
+            watches.paths.extend(PathWatch::of(first));
+            watches.certificates.extend(TlsWatch::of(&first.endpoint));
+            served.endpoints.push(Arc::downgrade(&first.endpoint));
+            announce(first, &config.plugins[section.plugin].name);
+        }
+        // A predecessor with more reactors has handed over more sockets than there are reactors.
+        let count = reactors.len();
+        for (number, listener) in listeners.into_iter().enumerate() {
+            let reactor = &mut reactors[number % count];
+            reactor.listen(listener).map_err(StartError::internal("polling a listener"))?;
+        }
+    }
+    Ok(watches)
 }
 
 /// Whether a signal or a panic ends the host before it serves.
