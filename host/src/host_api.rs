@@ -11,6 +11,7 @@ pub(crate) mod command;
 mod datagrams;
 mod deferred;
 mod files;
+pub(crate) mod guest_output;
 pub(crate) mod handles;
 pub(crate) mod kept;
 mod limits;
@@ -29,7 +30,6 @@ pub(crate) mod state;
 mod stdio;
 mod timers;
 mod tls;
-pub mod voice;
 pub(crate) mod wasi;
 mod watching;
 

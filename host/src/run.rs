@@ -38,7 +38,7 @@ use crate::engine::ticker::Activity;
 use crate::mail::post::Post;
 use crate::net::listener;
 use crate::net::listener::admin::BoundAdmin;
-use crate::net::listener::handed::{HandedSockets, heirlooms};
+use crate::net::listener::handed::{HandedSockets, handover_sockets};
 use crate::net::listener::tls::TlsWatch;
 use crate::net::listener::{BoundListener, Listener, PathLocks, PathWatch};
 use crate::net::network::Network;
@@ -324,7 +324,7 @@ fn take_its_place(
         let _ = news.send(News::NotRelieved(error));
         return None;
     }
-    heirlooms().iter().for_each(|heirloom| heirloom.claim());
+    handover_sockets().iter().for_each(|handed| handed.claim());
     tracing::info!("the process before has handed over, and drains");
     match SuccessionPlace::bind(path?, true) {
         Ok(waiting) => Some(waiting),

@@ -196,8 +196,8 @@ pub enum Outcome {
     Names(Vec<String>),
     /// The result of `operations.run`.
     Result(Result<Vec<u8>, String>),
-    /// Whether `tls-handler.verify-peer` takes the peer.
-    Judged(bool),
+    /// Whether `tls-handler.verify-peer` accepts the peer.
+    PeerVerified(bool),
     /// The result of `drain-handler.draining`.
     Drains(Drain),
 }

@@ -151,7 +151,7 @@ impl Sandbox {
             Event::VerifyPeer { connection, chain } => {
                 let object = self.object(*connection)?;
                 let judged = self.call::<_, (bool,)>(Export::VerifyPeer, (object, &**chain))?;
-                return Ok(Outcome::Judged(judged.is_some_and(|(is_taken,)| is_taken)));
+                return Ok(Outcome::PeerVerified(judged.is_some_and(|(is_taken,)| is_taken)));
             }
             Event::Draining { connection, until } => {
                 let object = self.object(*connection)?;

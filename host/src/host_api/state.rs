@@ -12,11 +12,11 @@ use crate::config::model::Isolation;
 use crate::contract::bindings::{ErrorCode, types};
 use crate::host_api::call::CallMeter;
 use crate::host_api::command::Commands;
+use crate::host_api::guest_output::GuestOutput;
 use crate::host_api::handles::Sockets;
 use crate::host_api::kept::{HandlesAllowed, KeptKind, KeptMeter, OwnCounts};
 use crate::host_api::memory::MemoryMeter;
 use crate::host_api::owned::{OwnJobs, Pops, Subscriptions};
-use crate::host_api::voice::Voice;
 use crate::host_api::wasi::Wasi;
 use crate::host_api::wasi::http::connections::HttpServer;
 use crate::log::text::GuestText;
@@ -45,7 +45,7 @@ pub struct HostState {
     /// The number of events that were delivered to it.
     pub events: u64,
     /// Made with the first line that it writes.
-    pub(super) voice: Option<Voice>,
+    pub(super) output: Option<GuestOutput>,
     /// The ids of timers that are set.
     pub timers: HashSet<u32>,
     /// The ids of listeners that are open.
@@ -99,7 +99,7 @@ impl HostState {
             subject: None,
             subject_handle: None,
             events: 0,
-            voice: None,
+            output: None,
             timers: HashSet::new(),
             listeners: HashSet::new(),
             ticks: 0,
@@ -124,7 +124,7 @@ impl HostState {
 
 impl HostState {
     /// Its output of the running callback.
-    pub(super) fn voice(&mut self) -> &Voice {
+    pub(super) fn output(&mut self) -> &GuestOutput {
         let (sockets, handle) = (&self.sockets, self.subject_handle);
         // In a sandbox of one connection timers and ticks are about that connection.
         let is_single = self.plugin.config.isolation == Isolation::Connection;
@@ -132,14 +132,14 @@ impl HostState {
             let of_event = handle.and_then(|handle| sockets.get(handle)).map(|(_, shared)| shared);
             of_event.or_else(|| if is_single { sockets.only() } else { None })
         };
-        let voice = self.voice.get_or_insert_default();
-        voice.may_speak(self.events, connection);
-        voice
+        let output = self.output.get_or_insert_default();
+        output.begin_event(self.events, connection);
+        output
     }
 
     /// The last lines that it has written in the running callback, if any.
     pub fn last_words(&self) -> Option<GuestText> {
-        self.voice.as_ref()?.last_words(self.events)
+        self.output.as_ref()?.last_words(self.events)
     }
 }
 

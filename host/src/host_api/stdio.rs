@@ -13,7 +13,7 @@ use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::config::model::Stdout;
 use crate::contract::bindings::Level;
-use crate::host_api::voice::{Voice, is_advice};
+use crate::host_api::guest_output::{GuestOutput, is_advice};
 use crate::log::output;
 use crate::plugin::Plugin;
 use crate::plugin::counters::CounterKey;
@@ -31,7 +31,7 @@ const STDERR: &str = "stderr";
 pub struct Lines {
     plugin: Arc<Plugin>,
     clock: Clock,
-    voice: Voice,
+    output: GuestOutput,
     stream: &'static str,
     level: Level,
     /// Whether it is copied to the host's standard output unchanged.
@@ -46,27 +46,27 @@ pub struct Lines {
 
 impl Lines {
     /// Standard output.
-    pub(super) fn stdout(plugin: &Arc<Plugin>, clock: &Clock, voice: &Voice) -> Lines {
+    pub(super) fn stdout(plugin: &Arc<Plugin>, clock: &Clock, output: &GuestOutput) -> Lines {
         let is_raw = plugin.config.stdout == Stdout::Inherit;
-        Lines::new(plugin, clock, voice, is_raw, ("stdout", Level::Info))
+        Lines::new(plugin, clock, output, is_raw, ("stdout", Level::Info))
     }
 
     /// Standard error.
-    pub(super) fn stderr(plugin: &Arc<Plugin>, clock: &Clock, voice: &Voice) -> Lines {
-        Lines::new(plugin, clock, voice, false, (STDERR, Level::Warn))
+    pub(super) fn stderr(plugin: &Arc<Plugin>, clock: &Clock, output: &GuestOutput) -> Lines {
+        Lines::new(plugin, clock, output, false, (STDERR, Level::Warn))
     }
 
     fn new(
         plugin: &Arc<Plugin>,
         clock: &Clock,
-        voice: &Voice,
+        output: &GuestOutput,
         is_raw: bool,
         (stream, level): (&'static str, Level),
     ) -> Lines {
         Lines {
             plugin: plugin.clone(),
             clock: clock.clone(),
-            voice: voice.clone(),
+            output: output.clone(),
             stream,
             level,
             is_raw,
@@ -78,7 +78,7 @@ impl Lines {
 
     /// Another handle on the same stream.
     fn another(&self) -> Lines {
-        Lines::new(&self.plugin, &self.clock, &self.voice, self.is_raw, (self.stream, self.level))
+        Lines::new(&self.plugin, &self.clock, &self.output, self.is_raw, (self.stream, self.level))
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -86,7 +86,7 @@ impl Lines {
             return output::write(&self.plugin.tenant.log, bytes);
         }
         let plugin = self.plugin.clone();
-        let subject = self.voice.subject();
+        let subject = self.output.subject();
         let mut lines = plugin.lines(self.clock.now(), self.level, self.stream, subject);
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             match piece.strip_suffix(b"\n") {
@@ -148,7 +148,7 @@ impl Lines {
         if !is_worthless {
             lines.add(line, is_cut);
             if is_of_stderr {
-                self.voice.says(&self.plugin, line);
+                self.output.note_line(&self.plugin, line);
             }
         }
     }
@@ -162,7 +162,7 @@ impl Drop for Lines {
     fn drop(&mut self) {
         if !self.begun.is_empty() {
             let plugin = self.plugin.clone();
-            let subject = self.voice.subject();
+            let subject = self.output.subject();
             let mut lines = plugin.lines(self.clock.now(), self.level, self.stream, subject);
             self.end_line(&mut lines);
         }

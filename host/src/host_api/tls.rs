@@ -14,7 +14,7 @@ use crate::contract::socket::SocketHandle;
 use crate::host_api::command::Command;
 use crate::host_api::state::HostState;
 use crate::net::connection::start_tls::StartTlsError;
-use crate::net::connection::tls::Judgement;
+use crate::net::connection::tls::PeerVerification;
 use crate::net::connection::tls_record::{TlsSide, TlsStart};
 use crate::quota::host_memory::TLS_BYTES;
 
@@ -85,8 +85,8 @@ impl tls::Host for HostState {
         let (side, asked_for) = self.tls_side(role)?;
         let kept = self.plugin.tenant.host_memory.reserve(TLS_BYTES);
         let kept = kept.ok_or_else(|| self.no_host_memory())?;
-        let judgement = if asks { Judgement::Wanted } else { Judgement::Over };
-        let start = TlsStart { side, asked_for, judgement, kept };
+        let verification = if asks { PeerVerification::Wanted } else { PeerVerification::Done };
+        let start = TlsStart { side, asked_for, verification, kept };
         let mut connection = connection.lock();
         connection.start_tls(start)?;
         let is_touched = connection.mark_dirty();

@@ -29,10 +29,10 @@ use crate::clock::Clock;
 use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::host_api::call::{CallEnded, CallMeter};
+use crate::host_api::guest_output::GuestOutput;
 use crate::host_api::kept::HandlesAllowed;
 use crate::host_api::state::{Env, HostState};
 use crate::host_api::stdio::Lines;
-use crate::host_api::voice::Voice;
 use crate::host_api::wasi::http::bindings::wasi::http::{outgoing_handler, types as http_types};
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
@@ -132,12 +132,12 @@ impl HostState {
     /// The WASI side of the instance, made at the first call, and the other state that a call needs.
     fn entered(&mut self) -> (&mut Wasi, &mut CallMeter, &Env, &Arc<Plugin>) {
         // Standard output and error need it.
-        self.voice();
-        let voice = &*self.voice.get_or_insert_default();
+        self.output();
+        let output = &*self.output.get_or_insert_default();
         let (plugin, env, max) = (&self.plugin, &self.env, self.plugin.config.limits.handles);
         let wasi = self.wasi.get_or_insert_with(|| {
             let allowed = HandlesAllowed::beside(0, max, &self.counts, &self.kept);
-            Box::new(Wasi::new(plugin, env, voice, allowed))
+            Box::new(Wasi::new(plugin, env, output, allowed))
         });
         wasi.handles = None;
         (wasi, &mut self.call, env, plugin)
@@ -207,11 +207,11 @@ impl Wasi {
         self.allowed = allowed;
     }
 
-    fn new(plugin: &Arc<Plugin>, env: &Env, voice: &Voice, allowed: HandlesAllowed) -> Wasi {
+    fn new(plugin: &Arc<Plugin>, env: &Env, output: &GuestOutput, allowed: HandlesAllowed) -> Wasi {
         let mut builder = WasiCtx::builder();
         builder
-            .stdout(Lines::stdout(plugin, &env.clock, voice))
-            .stderr(Lines::stderr(plugin, &env.clock, voice))
+            .stdout(Lines::stdout(plugin, &env.clock, output))
+            .stderr(Lines::stderr(plugin, &env.clock, output))
             .envs(&plugin.config.environment)
             .max_random_size(RANDOM_BYTES_MAX);
         scripted::settle(&mut builder, &env.clock, &env.host.network);

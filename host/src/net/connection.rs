@@ -549,7 +549,7 @@ impl Connection {
         let is_ending = self.write_side == WriteSide::Ending;
         let ends =
             matches!(self.phase, Phase::Finishing(_)) || self.phase == Phase::Open && is_ending;
-        if ends && !self.say_end() {
+        if ends && !self.send_close_notify() {
             return;
         }
         match self.phase {

@@ -31,7 +31,7 @@ use crate::contract::bindings::Accepted;
 use crate::net::connection::stream::Stream;
 use crate::net::datagram::DatagramSocket;
 use crate::net::listener::error::{BindError, BindFault};
-use crate::net::listener::handed::{HandedSockets, Heirloom};
+use crate::net::listener::handed::{HandedSockets, HandoverSockets};
 use crate::net::listener::tls::TlsServer;
 use crate::net::listener::unix::{FolderLock, OwnedPath};
 use crate::net::stand_in::StandInListener;
@@ -63,7 +63,7 @@ pub struct Endpoint {
     /// The path of a Unix socket, removed when the last reactor has closed it.
     path: Option<Arc<OwnedPath>>,
     /// The sockets for the next process, shared by all sections that have had the address. None if handover is not configured.
-    to_hand_over: OnceLock<Arc<Heirloom>>,
+    to_hand_over: OnceLock<Arc<HandoverSockets>>,
 }
 
 /// One reactor's socket for an [`Endpoint`].
@@ -240,9 +240,9 @@ impl Endpoint {
             path.give_away(&section.access)?;
         }
         let renewed = Endpoint::new(section, plugin, address, tls, self.path.clone())?;
-        if let Some(heirloom) = self.to_hand_over.get() {
+        if let Some(handed) = self.to_hand_over.get() {
             // Cannot fail: nothing else has set it.
-            let _ = renewed.to_hand_over.set(heirloom.clone());
+            let _ = renewed.to_hand_over.set(handed.clone());
         }
         Ok(renewed)
     }
@@ -338,10 +338,10 @@ impl BoundListener {
         let sockets = sockets.map_err(|fault| BindError::new(config, place, fault))?;
         if config.host.handover.is_some() {
             let (served_as, path) = (handed::served_as(config, place), endpoint.path.as_ref());
-            let heirloom = Heirloom::of(served_as, path, sockets.iter().map(AsFd::as_fd));
-            let heirloom = heirloom.map_err(|error| BindError::new(config, place, error.into()))?;
+            let handed = HandoverSockets::of(served_as, path, sockets.iter().map(AsFd::as_fd));
+            let handed = handed.map_err(|error| BindError::new(config, place, error.into()))?;
             // Cannot fail: nothing else has set it.
-            let _ = endpoint.to_hand_over.set(heirloom);
+            let _ = endpoint.to_hand_over.set(handed);
         }
         let listener = |socket| {
             let socket = match endpoint.address {
@@ -380,7 +380,7 @@ fn share_new(
 impl Endpoint {
     /// Closes the copies of its sockets that are kept for the next process.
     pub fn close_copies(&self) {
-        self.to_hand_over.get().into_iter().for_each(|heirloom| heirloom.close());
+        self.to_hand_over.get().into_iter().for_each(|handed| handed.close());
     }
 }
 

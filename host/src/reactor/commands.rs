@@ -14,7 +14,7 @@ use crate::reactor::table::asked::Asked;
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::instance::GuestTimer;
 use crate::reactor::table::pending::Pending;
-use crate::reactor::table::process::Birth;
+use crate::reactor::table::process::SpawnRequest;
 
 /// The size of a batch, after which the tenant's share is checked.
 const COMMANDS_AT_ONCE: usize = 64;
@@ -132,8 +132,8 @@ impl Reactor {
             }
             Command::Tick { id: tick } => self.agenda.ticks.push(tenant, (id, tick)),
             Command::Spawn { process, plugin, name, argument } => {
-                let birth = Birth { process, parent: id, plugin, name, argument };
-                self.agenda.pending.push(tenant, Pending::Spawn(birth));
+                let request = SpawnRequest { process, parent: id, plugin, name, argument };
+                self.agenda.pending.push(tenant, Pending::Spawn(request));
             }
             Command::Watch { id: watch, admission, path } => self.watch(id, watch, admission, path),
             Command::Unwatch { id: watch } => self.unwatch(id, watch),
@@ -158,8 +158,8 @@ impl Reactor {
                 _,
             ) => self.unwatch(id, *watch),
             (Event::FileSent { connection, end }, _) => self.file_was_told(*connection, end),
-            (Event::VerifyPeer { connection, .. }, Outcome::Judged(is_taken)) => {
-                self.judged(*connection, is_taken);
+            (Event::VerifyPeer { connection, .. }, Outcome::PeerVerified(is_taken)) => {
+                self.peer_verified(*connection, is_taken);
             }
             (Event::Draining { connection, .. }, Outcome::Drains(drain)) => {
                 self.drain_was_told(*connection, drain);

@@ -99,7 +99,7 @@ impl Reactor {
         if self.charged(tenant, |_| shared.lock().flush(now, FLUSH_BYTES)) {
             self.agenda.writes.push(tenant, id);
         } else if shared.lock().phase() == Phase::Handshaking {
-            self.shake_later(id);
+            self.continue_handshake_later(id);
         }
         self.reconcile(id);
     }
@@ -246,7 +246,7 @@ impl Reactor {
         let mut connection = entry.shared.lock();
         connection.flush(now, LAST_FLUSH_BYTES);
         let (sent, instance) = (connection.take_sent(), entry.instance);
-        connection.take_leave();
+        connection.close_tls();
         connection.discard_input();
         if let Some(mut stream) = connection.take_stream() {
             deregister(self.poll.registry(), &mut stream);

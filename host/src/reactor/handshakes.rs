@@ -31,11 +31,11 @@ impl Reactor {
         let Some(instance) = self.instances.get(entry.instance) else { return };
         entry.begun = now;
         entry.handshake_deadline = instance.plugin.config.limits.handshake_deadline;
-        self.shake_later(id);
+        self.continue_handshake_later(id);
     }
 
     /// Puts a handshake on the agenda.
-    pub(super) fn shake_later(&mut self, id: ConnectionId) {
+    pub(super) fn continue_handshake_later(&mut self, id: ConnectionId) {
         let tenant = self.tenant_of(id);
         if let Some(entry) = self.connections.get_mut(id)
             && !std::mem::replace(&mut entry.handshake_is_due, true)
@@ -45,7 +45,7 @@ impl Reactor {
     }
 
     /// Does one step of a handshake.
-    pub(super) fn shake(&mut self, id: ConnectionId) {
+    pub(super) fn continue_handshake(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let tenant = self.tenant_of(id);
         let Some(entry) = self.connections.get_mut(id) else { return };
@@ -54,11 +54,11 @@ impl Reactor {
         if entry.opening.is_some() {
             return self.read_header(id);
         }
-        match self.charged(tenant, |_| shared.lock().shake(now)) {
+        match self.charged(tenant, |_| shared.lock().continue_handshake(now)) {
             Handshake::Waits => self.reconcile(id),
             Handshake::GoesOn => {
                 self.reconcile(id);
-                self.shake_later(id);
+                self.continue_handshake_later(id);
             }
             Handshake::Asks => {
                 self.reconcile(id);
@@ -92,11 +92,11 @@ impl Reactor {
     }
 
     /// Handles the plugin's verdict on a peer's certificate.
-    pub(super) fn judged(&mut self, id: ConnectionId, is_taken: bool) {
+    pub(super) fn peer_verified(&mut self, id: ConnectionId, is_taken: bool) {
         let Some(entry) = self.connections.get(id) else { return };
-        entry.shared.lock().judge(is_taken);
+        entry.shared.lock().peer_verified(is_taken);
         self.reconcile(id);
-        self.shake_later(id);
+        self.continue_handshake_later(id);
     }
 
     /// A handshake has exceeded its deadline.

@@ -18,7 +18,7 @@ use crate::reactor::Reactor;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::turn::Connecting;
-use crate::workers::resolver::Question;
+use crate::workers::resolver::LookUp;
 
 impl Reactor {
     /// Adds a connection without a socket, and delivers its `post-init`.
@@ -67,7 +67,7 @@ impl Reactor {
                 }
                 return self.resolved(id, addresses);
             }
-            let question = Question {
+            let look_up = LookUp {
                 host: host.clone(),
                 port: *port,
                 tenant: self.tenant_of(id),
@@ -75,7 +75,7 @@ impl Reactor {
                 reply_to: self.inbox.post(),
                 permit: lookup,
             };
-            match self.setup.resolver.ask(question) {
+            match self.setup.resolver.ask(look_up) {
                 Ok(()) => {
                     if let Some(entry) = self.connections.get_mut(id) {
                         entry.target = Some(target);

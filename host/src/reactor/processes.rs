@@ -10,12 +10,12 @@ use crate::reactor::Reactor;
 use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::instance_queue::CROWDED;
 use crate::reactor::table::pending::Pending;
-use crate::reactor::table::process::{Birth, Role};
+use crate::reactor::table::process::{Role, SpawnRequest};
 
 impl Reactor {
     /// Creates a process, unless its parent is gone or the reactor ends.
-    pub(super) fn spawn(&mut self, birth: Birth) {
-        let Birth { process, parent, plugin, name, argument } = birth;
+    pub(super) fn spawn(&mut self, request: SpawnRequest) {
+        let SpawnRequest { process, parent, plugin, name, argument } = request;
         if self.instances.get(parent).is_none() || self.stopping.has_ended_guests() {
             return;
         }
@@ -71,8 +71,8 @@ impl Reactor {
         }
         // It may still be pending.
         let is_unborn = |pending: &Pending| {
-            matches!(pending, Pending::Spawn(birth)
-                if birth.parent == parent && birth.process.id() == process)
+            matches!(pending, Pending::Spawn(request)
+                if request.parent == parent && request.process.id() == process)
         };
         let Some(tenant) = self.instances.get(parent).map(|it| it.plugin.tenant.index) else {
             return;

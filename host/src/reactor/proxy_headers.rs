@@ -70,7 +70,7 @@ impl Reactor {
         }
         self.reconcile(id);
         if !is_open {
-            self.shake_later(id);
+            self.continue_handshake_later(id);
         }
     }
 

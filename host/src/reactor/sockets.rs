@@ -63,7 +63,7 @@ impl Reactor {
         let (agenda, fair_share) = (&mut self.agenda, &mut self.fair_share);
         let handshakes_wait = |tenant| fair_share.passes_over(TurnPart::Handshakes, tenant);
         if let Some((_, id)) = agenda.handshakes.next(handshakes_wait) {
-            self.shake(id);
+            self.continue_handshake(id);
             return Some(SocketStep::Next);
         }
         let writes_wait = |tenant| fair_share.passes_over(TurnPart::Writes, tenant);
@@ -110,7 +110,7 @@ impl Reactor {
             }
             Phase::Handshaking => {
                 if !(event.is_error && self.take_error(id)) {
-                    self.shake_later(id);
+                    self.continue_handshake_later(id);
                 }
                 return SocketStep::Next;
             }

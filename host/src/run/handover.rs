@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::base::thread::Threads;
 use crate::net::listener::error::BindFault;
-use crate::net::listener::handed::{HandedSockets, heirlooms};
+use crate::net::listener::handed::{HandedSockets, handover_sockets};
 use crate::net::listener::passing::{
     DESCRIPTORS_OF_A_PACKET, PassingListener, PassingPeer, Waiter,
 };
@@ -59,7 +59,7 @@ impl Predecessor {
 
     /// Tells the previous process that this one serves now. After an error the other one continues.
     pub(super) fn relieve(self) -> io::Result<()> {
-        let said = self.peer.say(READY, &[]).and_then(|()| self.peer.hear());
+        let said = self.peer.send(READY, &[]).and_then(|()| self.peer.receive());
         match said {
             Ok((words, _)) if words == DRAINING => Ok(()),
             // It may have come to its end just now.
@@ -76,10 +76,10 @@ impl Predecessor {
 
 fn receive(peer: &PassingPeer) -> io::Result<HandedSockets> {
     peer.wait_for(LONGEST_SILENCE)?;
-    peer.say(TAKE_OVER, &[])?;
+    peer.send(TAKE_OVER, &[])?;
     let mut handed_over = HandedSockets::default();
     loop {
-        let (words, sockets) = peer.hear()?;
+        let (words, sockets) = peer.receive()?;
         match words.strip_prefix(LISTENER) {
             Some(served_as) => {
                 sockets.into_iter().for_each(|socket| handed_over.add(served_as, socket));
@@ -173,24 +173,24 @@ fn hand_over(peer: &PassingPeer, relieved: &impl Fn()) -> io::Result<i32> {
     let process = peer.process()?;
     peer.wait_for(LONGEST_SILENCE)?;
     expect(peer, TAKE_OVER)?;
-    let heirlooms = heirlooms();
-    for heirloom in &heirlooms {
-        let (served_as, sockets) = heirloom.get();
+    let handover_sockets = handover_sockets();
+    for handed in &handover_sockets {
+        let (served_as, sockets) = handed.get();
         let words = format!("{LISTENER}{served_as}");
         let sockets: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
         let mut packets = sockets.chunks(DESCRIPTORS_OF_A_PACKET);
-        packets.try_for_each(|sockets| peer.say(&words, sockets))?;
+        packets.try_for_each(|sockets| peer.send(&words, sockets))?;
     }
-    peer.say(END, &[])?;
+    peer.send(END, &[])?;
     expect(peer, READY)?;
     relieved();
-    peer.say(DRAINING, &[])?;
-    heirlooms.iter().for_each(|heirloom| heirloom.hand_over());
+    peer.send(DRAINING, &[])?;
+    handover_sockets.iter().for_each(|handed| handed.hand_over());
     Ok(process)
 }
 
 fn expect(peer: &PassingPeer, words: &str) -> io::Result<()> {
-    match peer.hear()?.0 {
+    match peer.receive()?.0 {
         heard if heard == words => Ok(()),
         heard if heard.is_empty() => Err(io::Error::other("the process that asked has ended")),
         _ => Err(io::Error::other("the process that asked does not know how to")),

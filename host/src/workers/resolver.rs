@@ -30,7 +30,7 @@ const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// A name to look up.
 #[derive(Debug)]
-pub struct Question {
+pub struct LookUp {
     pub host: String,
     /// The port of the resulting addresses.
     pub port: u16,
@@ -50,7 +50,7 @@ pub struct Resolver(Arc<ResolverShared>);
 
 #[derive(Debug)]
 struct ResolverShared {
-    questions: FairQueue<Question>,
+    look_ups: FairQueue<LookUp>,
     /// Whether the regular threads are running.
     has_threads: AtomicBool,
     /// The number of extra threads, and the most of them: one for each tenant.
@@ -64,10 +64,10 @@ impl Resolver {
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(tenants: usize, somebody_may_ask: bool) -> io::Result<Resolver> {
-        let questions = FairQueue::new(SHARE, WAITING_MAX);
+        let look_ups = FairQueue::new(SHARE, WAITING_MAX);
         let more = AtomicUsize::new(0);
         let resolver = Resolver(Arc::new(ResolverShared {
-            questions,
+            look_ups,
             more,
             more_max: AtomicUsize::new(tenants),
             has_threads: AtomicBool::new(false),
@@ -95,17 +95,17 @@ impl Resolver {
     ///
     /// # Errors
     /// When [`WAITING_MAX`] names of the tenant wait already.
-    pub fn ask(&self, question: Question) -> io::Result<()> {
-        if let Some(addresses) = without_a_look_up(&question.host, question.port) {
-            let Question { connection, reply_to, .. } = question;
+    pub fn ask(&self, look_up: LookUp) -> io::Result<()> {
+        if let Some(addresses) = without_a_look_up(&look_up.host, look_up.port) {
+            let LookUp { connection, reply_to, .. } = look_up;
             reply_to.send(Mail::Resolved { connection, addresses });
             return Ok(());
         }
-        let tenant = question.tenant;
-        if self.0.questions.add(tenant, question).is_err() {
+        let tenant = look_up.tenant;
+        if self.0.look_ups.add(tenant, look_up).is_err() {
             return Err(io::Error::other("too many names wait to be resolved"));
         }
-        if self.0.questions.is_kept_from(tenant) {
+        if self.0.look_ups.is_kept_from(tenant) {
             self.start_one_more();
         }
         Ok(())
@@ -143,25 +143,25 @@ impl Resolver {
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        drop(self.0.questions.close());
+        drop(self.0.look_ups.close());
     }
 }
 
 impl ResolverShared {
     fn answer_all(&self) {
-        while let Taken::Item(question) = self.questions.take(None) {
-            self.answer(question);
+        while let Taken::Item(look_up) = self.look_ups.take(None) {
+            self.answer(look_up);
         }
     }
 
     fn answer_until_idle(&self) {
-        while let Taken::Item(question) = self.questions.take(Some(IDLE_MAX)) {
-            self.answer(question);
+        while let Taken::Item(look_up) = self.look_ups.take(Some(IDLE_MAX)) {
+            self.answer(look_up);
         }
     }
 
-    fn answer(&self, question: Question) {
-        let Question { host, port, tenant, connection, reply_to, permit } = question;
+    fn answer(&self, look_up: LookUp) {
+        let LookUp { host, port, tenant, connection, reply_to, permit } = look_up;
         let addresses = panics::catch(|| look_up(&host, port)).unwrap_or_else(|panicked| {
             tracing::error!(host, %panicked, "a look-up panicked: the name has no address");
             panics::survive(&panicked);
@@ -169,7 +169,7 @@ impl ResolverShared {
         });
         drop(permit);
         reply_to.send(Mail::Resolved { connection, addresses });
-        self.questions.done(tenant);
+        self.look_ups.done(tenant);
     }
 }
 

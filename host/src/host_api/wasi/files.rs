@@ -30,14 +30,16 @@ static ON_THIS_THREAD: LazyLock<WasiFilesystemCtx> = LazyLock::new(|| {
 });
 
 /// The table of a call on its file thread: copies of the descriptors that it needs.
-struct Bench {
+struct CallTable {
     table: ResourceTable,
     context: WasiFilesystemCtx,
 }
 
-impl Bench {
+impl CallTable {
     /// A table with copies of these descriptors.
-    fn new<const N: usize>(of: [Descriptor; N]) -> FsResult<(Bench, [Resource<Descriptor>; N])> {
+    fn new<const N: usize>(
+        of: [Descriptor; N],
+    ) -> FsResult<(CallTable, [Resource<Descriptor>; N])> {
         let mut table = ResourceTable::new();
         let mut handles = of.map(|descriptor| table.push(descriptor).map_err(FsError::trap));
         let mut borrowed = [const { None }; N];
@@ -46,7 +48,7 @@ impl Bench {
             *place = Some(handle);
         }
         let handles = borrowed.map(|handle| handle.unwrap_or(Resource::new_borrow(0)));
-        Ok((Bench { table, context: ON_THIS_THREAD.clone() }, handles))
+        Ok((CallTable { table, context: ON_THIS_THREAD.clone() }, handles))
     }
 
     fn view(&mut self) -> WasiFilesystemCtxView<'_> {
@@ -93,7 +95,7 @@ impl WaitingView<'_> {
     fn on_thread<T: Send + 'static, const N: usize>(
         &mut self,
         handles: &[Resource<Descriptor>; N],
-        work: impl FnOnce(&mut Bench, [Resource<Descriptor>; N]) -> FsResult<T> + Send + 'static,
+        work: impl FnOnce(&mut CallTable, [Resource<Descriptor>; N]) -> FsResult<T> + Send + 'static,
     ) -> FsResult<T> {
         let mut copies = Vec::with_capacity(N);
         for handle in handles {
@@ -103,8 +105,8 @@ impl WaitingView<'_> {
             return Err(engine::ErrorCode::BadDescriptor.into());
         };
         let answer = self.host.file_calls.add(self.plugin.tenant.index, move || {
-            let (mut bench, handles) = Bench::new(copies)?;
-            work(&mut bench, handles)
+            let (mut call, handles) = CallTable::new(copies)?;
+            work(&mut call, handles)
         });
         self.call.wait(answer).map_err(ended)??
     }
@@ -152,13 +154,13 @@ impl WaitingView<'_> {
 /// Opens a path, if it is a file or a folder. A pipe, a socket or a device is not opened at all, since opening it may
 /// block for ever or have side effects.
 fn open(
-    bench: &mut Bench,
+    call: &mut CallTable,
     handle: &Resource<Descriptor>,
     (path_flags, path): (engine::PathFlags, String),
     open_flags: engine::OpenFlags,
     flags: engine::DescriptorFlags,
 ) -> FsResult<Descriptor> {
-    let mut view = bench.view();
+    let mut view = call.view();
     let again = || Resource::new_borrow(handle.rep());
     // A missing file may be created; other errors are reported by the open itself.
     if let Ok(found) = at_once(view.stat_at(again(), path_flags, path.clone()))? {
@@ -168,7 +170,7 @@ fn open(
     // The path may have been replaced meanwhile.
     let kind = at_once(view.get_type(Resource::new_borrow(opened.rep())))??;
     refuse_special(kind)?;
-    Ok(bench.table.delete(opened)?)
+    Ok(call.table.delete(opened)?)
 }
 
 fn refuse_special(kind: engine::DescriptorType) -> FsResult<()> {
@@ -231,9 +233,9 @@ impl types::HostDescriptor for WaitingView<'_> {
         length: u64,
         advice: types::Advice,
     ) -> FsResult<()> {
-        self.on_thread(&[handle], move |bench, [handle]| {
+        self.on_thread(&[handle], move |call, [handle]| {
             at_once(engine::HostDescriptor::advise(
-                &mut bench.view(),
+                &mut call.view(),
                 handle,
                 offset,
                 length,
@@ -243,32 +245,32 @@ impl types::HostDescriptor for WaitingView<'_> {
     }
 
     fn sync_data(&mut self, handle: Resource<Descriptor>) -> FsResult<()> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            at_once(engine::HostDescriptor::sync_data(&mut bench.view(), handle))?
+        self.on_thread(&[handle], |call, [handle]| {
+            at_once(engine::HostDescriptor::sync_data(&mut call.view(), handle))?
         })
     }
 
     fn sync(&mut self, handle: Resource<Descriptor>) -> FsResult<()> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            at_once(engine::HostDescriptor::sync(&mut bench.view(), handle))?
+        self.on_thread(&[handle], |call, [handle]| {
+            at_once(engine::HostDescriptor::sync(&mut call.view(), handle))?
         })
     }
 
     fn get_flags(&mut self, handle: Resource<Descriptor>) -> FsResult<types::DescriptorFlags> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            Ok(at_once(engine::HostDescriptor::get_flags(&mut bench.view(), handle))??.into())
+        self.on_thread(&[handle], |call, [handle]| {
+            Ok(at_once(engine::HostDescriptor::get_flags(&mut call.view(), handle))??.into())
         })
     }
 
     fn get_type(&mut self, handle: Resource<Descriptor>) -> FsResult<types::DescriptorType> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            Ok(at_once(engine::HostDescriptor::get_type(&mut bench.view(), handle))??.into())
+        self.on_thread(&[handle], |call, [handle]| {
+            Ok(at_once(engine::HostDescriptor::get_type(&mut call.view(), handle))??.into())
         })
     }
 
     fn set_size(&mut self, handle: Resource<Descriptor>, size: u64) -> FsResult<()> {
-        self.on_thread(&[handle], move |bench, [handle]| {
-            at_once(engine::HostDescriptor::set_size(&mut bench.view(), handle, size))?
+        self.on_thread(&[handle], move |call, [handle]| {
+            at_once(engine::HostDescriptor::set_size(&mut call.view(), handle, size))?
         })
     }
 
@@ -278,9 +280,9 @@ impl types::HostDescriptor for WaitingView<'_> {
         accessed: types::NewTimestamp,
         modified: types::NewTimestamp,
     ) -> FsResult<()> {
-        self.on_thread(&[handle], move |bench, [handle]| {
+        self.on_thread(&[handle], move |call, [handle]| {
             at_once(engine::HostDescriptor::set_times(
-                &mut bench.view(),
+                &mut call.view(),
                 handle,
                 accessed.into(),
                 modified.into(),
@@ -296,9 +298,9 @@ impl types::HostDescriptor for WaitingView<'_> {
         accessed: types::NewTimestamp,
         modified: types::NewTimestamp,
     ) -> FsResult<()> {
-        self.on_thread(&[handle], move |bench, [handle]| {
+        self.on_thread(&[handle], move |call, [handle]| {
             let (accessed, modified) = (accessed.into(), modified.into());
-            let (view, flags) = (&mut bench.view(), path_flags.into());
+            let (view, flags) = (&mut call.view(), path_flags.into());
             let set =
                 engine::HostDescriptor::set_times_at(view, handle, flags, path, accessed, modified);
             at_once(set)?
@@ -311,8 +313,8 @@ impl types::HostDescriptor for WaitingView<'_> {
         length: u64,
         offset: u64,
     ) -> FsResult<(Vec<u8>, bool)> {
-        self.on_thread(&[handle], move |bench, [handle]| {
-            at_once(engine::HostDescriptor::read(&mut bench.view(), handle, length, offset))?
+        self.on_thread(&[handle], move |call, [handle]| {
+            at_once(engine::HostDescriptor::read(&mut call.view(), handle, length, offset))?
         })
     }
 
@@ -322,8 +324,8 @@ impl types::HostDescriptor for WaitingView<'_> {
         bytes: Vec<u8>,
         offset: u64,
     ) -> FsResult<u64> {
-        self.on_thread(&[handle], move |bench, [handle]| {
-            at_once(engine::HostDescriptor::write(&mut bench.view(), handle, bytes, offset))?
+        self.on_thread(&[handle], move |call, [handle]| {
+            at_once(engine::HostDescriptor::write(&mut call.view(), handle, bytes, offset))?
         })
     }
 
@@ -332,24 +334,24 @@ impl types::HostDescriptor for WaitingView<'_> {
         handle: Resource<Descriptor>,
     ) -> FsResult<Resource<ReaddirIterator>> {
         let memory = self.plugin.tenant.host_memory.clone();
-        let listing = self.on_thread(&[handle], move |bench, [handle]| {
+        let listing = self.on_thread(&[handle], move |call, [handle]| {
             let entries =
-                at_once(engine::HostDescriptor::read_directory(&mut bench.view(), handle))??;
-            Listing::of(bench.table.delete(entries)?, &memory)
+                at_once(engine::HostDescriptor::read_directory(&mut call.view(), handle))??;
+            Listing::of(call.table.delete(entries)?, &memory)
         })?;
         // WASI's type has no field for the permit, so the handle leads to a type of ours.
         Ok(Resource::new_own(self.table.push(listing)?.rep()))
     }
 
     fn create_directory_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<()> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            at_once(engine::HostDescriptor::create_directory_at(&mut bench.view(), handle, path))?
+        self.on_thread(&[handle], |call, [handle]| {
+            at_once(engine::HostDescriptor::create_directory_at(&mut call.view(), handle, path))?
         })
     }
 
     fn stat(&mut self, handle: Resource<Descriptor>) -> FsResult<types::DescriptorStat> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            Ok(at_once(engine::HostDescriptor::stat(&mut bench.view(), handle))??.into())
+        self.on_thread(&[handle], |call, [handle]| {
+            Ok(at_once(engine::HostDescriptor::stat(&mut call.view(), handle))??.into())
         })
     }
 
@@ -359,9 +361,9 @@ impl types::HostDescriptor for WaitingView<'_> {
         path_flags: types::PathFlags,
         path: String,
     ) -> FsResult<types::DescriptorStat> {
-        self.on_thread(&[handle], move |bench, [handle]| {
+        self.on_thread(&[handle], move |call, [handle]| {
             Ok(at_once(engine::HostDescriptor::stat_at(
-                &mut bench.view(),
+                &mut call.view(),
                 handle,
                 path_flags.into(),
                 path,
@@ -378,9 +380,9 @@ impl types::HostDescriptor for WaitingView<'_> {
         new_handle: Resource<Descriptor>,
         new: String,
     ) -> FsResult<()> {
-        self.on_thread(&[handle, new_handle], move |bench, [handle, new_handle]| {
+        self.on_thread(&[handle, new_handle], move |call, [handle, new_handle]| {
             at_once(engine::HostDescriptor::link_at(
-                &mut bench.view(),
+                &mut call.view(),
                 handle,
                 path_flags.into(),
                 old,
@@ -399,8 +401,8 @@ impl types::HostDescriptor for WaitingView<'_> {
         flags: types::DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
         let permit = self.descriptor()?;
-        let opened = self.on_thread(&[handle], move |bench, [handle]| {
-            open(bench, &handle, (path_flags.into(), path), open_flags.into(), flags.into())
+        let opened = self.on_thread(&[handle], move |call, [handle]| {
+            open(call, &handle, (path_flags.into(), path), open_flags.into(), flags.into())
         })?;
         let opened = self.table.push(opened)?;
         self.descriptors.insert(opened.rep(), permit);
@@ -408,14 +410,14 @@ impl types::HostDescriptor for WaitingView<'_> {
     }
 
     fn readlink_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<String> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            at_once(engine::HostDescriptor::readlink_at(&mut bench.view(), handle, path))?
+        self.on_thread(&[handle], |call, [handle]| {
+            at_once(engine::HostDescriptor::readlink_at(&mut call.view(), handle, path))?
         })
     }
 
     fn remove_directory_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<()> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            at_once(engine::HostDescriptor::remove_directory_at(&mut bench.view(), handle, path))?
+        self.on_thread(&[handle], |call, [handle]| {
+            at_once(engine::HostDescriptor::remove_directory_at(&mut call.view(), handle, path))?
         })
     }
 
@@ -426,9 +428,9 @@ impl types::HostDescriptor for WaitingView<'_> {
         new_handle: Resource<Descriptor>,
         new: String,
     ) -> FsResult<()> {
-        self.on_thread(&[handle, new_handle], |bench, [handle, new_handle]| {
+        self.on_thread(&[handle, new_handle], |call, [handle, new_handle]| {
             at_once(engine::HostDescriptor::rename_at(
-                &mut bench.view(),
+                &mut call.view(),
                 handle,
                 old,
                 new_handle,
@@ -443,14 +445,14 @@ impl types::HostDescriptor for WaitingView<'_> {
         old: String,
         new: String,
     ) -> FsResult<()> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            at_once(engine::HostDescriptor::symlink_at(&mut bench.view(), handle, old, new))?
+        self.on_thread(&[handle], |call, [handle]| {
+            at_once(engine::HostDescriptor::symlink_at(&mut call.view(), handle, old, new))?
         })
     }
 
     fn unlink_file_at(&mut self, handle: Resource<Descriptor>, path: String) -> FsResult<()> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            at_once(engine::HostDescriptor::unlink_file_at(&mut bench.view(), handle, path))?
+        self.on_thread(&[handle], |call, [handle]| {
+            at_once(engine::HostDescriptor::unlink_file_at(&mut call.view(), handle, path))?
         })
     }
 
@@ -459,8 +461,8 @@ impl types::HostDescriptor for WaitingView<'_> {
         handle: Resource<Descriptor>,
         other: Resource<Descriptor>,
     ) -> wasmtime::Result<bool> {
-        let same = self.on_thread(&[handle, other], |bench, [handle, other]| {
-            at_once(engine::HostDescriptor::is_same_object(&mut bench.view(), handle, other))?
+        let same = self.on_thread(&[handle, other], |call, [handle, other]| {
+            at_once(engine::HostDescriptor::is_same_object(&mut call.view(), handle, other))?
                 .map_err(FsError::trap)
         });
         // The function has no error code: other failures trap.
@@ -471,8 +473,8 @@ impl types::HostDescriptor for WaitingView<'_> {
         &mut self,
         handle: Resource<Descriptor>,
     ) -> FsResult<types::MetadataHashValue> {
-        self.on_thread(&[handle], |bench, [handle]| {
-            Ok(at_once(engine::HostDescriptor::metadata_hash(&mut bench.view(), handle))??.into())
+        self.on_thread(&[handle], |call, [handle]| {
+            Ok(at_once(engine::HostDescriptor::metadata_hash(&mut call.view(), handle))??.into())
         })
     }
 
@@ -482,9 +484,9 @@ impl types::HostDescriptor for WaitingView<'_> {
         path_flags: types::PathFlags,
         path: String,
     ) -> FsResult<types::MetadataHashValue> {
-        self.on_thread(&[handle], move |bench, [handle]| {
+        self.on_thread(&[handle], move |call, [handle]| {
             Ok(at_once(engine::HostDescriptor::metadata_hash_at(
-                &mut bench.view(),
+                &mut call.view(),
                 handle,
                 path_flags.into(),
                 path,

@@ -56,7 +56,7 @@ impl Connection {
                 OnTrap::Farewell(text) => {
                     // Best effort: the connection is closed in any case.
                     let _ = self.send(text.as_bytes(), now);
-                    self.say_end();
+                    self.send_close_notify();
                 }
                 OnTrap::Reset => {
                     self.outbox.clear();
@@ -68,7 +68,7 @@ impl Connection {
     }
 
     /// Called before the socket is closed: sends `close_notify` after an orderly end, if the socket accepts it.
-    pub fn take_leave(&mut self) {
+    pub fn close_tls(&mut self) {
         let is_whole = matches!(
             self.phase,
             Phase::Ended(
@@ -79,7 +79,7 @@ impl Connection {
             )
         );
         if is_whole && !self.has_output() {
-            self.say_end();
+            self.send_close_notify();
         }
     }
 

@@ -20,7 +20,7 @@ impl Connection {
     }
 
     /// Continues the handshake; a failure ends the connection. When it is complete, queued bytes can be flushed.
-    pub fn shake(&mut self, now: Moment) -> Handshake {
+    pub fn continue_handshake(&mut self, now: Moment) -> Handshake {
         if self.has_plain_left() {
             let goes_on = self.flush_plain(now, PLAIN_BYTES_AT_ONCE);
             if self.has_plain_left() {
@@ -31,7 +31,7 @@ impl Connection {
         let (Phase::Handshaking, Some(stream)) = (self.phase, stream) else {
             return Handshake::Waits;
         };
-        match stream.shake() {
+        match stream.continue_handshake() {
             Ok(Handshake::Done) => {
                 self.phase = Phase::Open;
                 self.last_activity = now;
@@ -64,7 +64,7 @@ impl Connection {
     }
 
     /// The plugin has accepted or rejected the peer's certificate.
-    pub fn judge(&mut self, is_taken: bool) {
+    pub fn peer_verified(&mut self, is_taken: bool) {
         if !is_taken {
             let words = "the plugin did not take the certificate";
             self.fail_handshake(failure(FailureKind::NotTaken, words), CloseReason::Failed);
@@ -112,9 +112,9 @@ impl Connection {
     }
 
     /// Sends `close_notify` if the connection has TLS. True when it is written.
-    pub(super) fn say_end(&mut self) -> bool {
+    pub(super) fn send_close_notify(&mut self) -> bool {
         let Some(stream) = self.stream.as_mut().and_then(Stream::tls) else { return true };
-        match stream.say_end() {
+        match stream.send_close_notify() {
             Ok(is_said) => is_said,
             Err(error) => {
                 self.end(reason_of(&error));

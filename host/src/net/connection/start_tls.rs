@@ -53,7 +53,7 @@ impl Connection {
     /// Begins the requested handshake; true if one was requested.
     pub(super) fn begin_tls(&mut self) -> bool {
         let Some(record) = &mut self.tls else { return false };
-        let Some(TlsStart { side, asked_for, judgement, kept }) = record.start.take() else {
+        let Some(TlsStart { side, asked_for, verification, kept }) = record.start.take() else {
             return false;
         };
         (record.asked_for, record._kept) = (asked_for, Some(kept));
@@ -64,7 +64,7 @@ impl Connection {
         match (session, self.stream.take()) {
             (Ok(session), Some(stream)) => {
                 record.is_new = true;
-                let stream = TlsStream::begin(stream, session, judgement);
+                let stream = TlsStream::begin(stream, session, verification);
                 self.stream = Some(Stream::Tls(Box::new(stream)));
                 self.phase = Phase::Handshaking;
             }

@@ -31,18 +31,18 @@ pub struct TlsStream {
     has_ended: bool,
     /// There may be input that the poll does not report.
     holds_input: bool,
-    judgement: Judgement,
+    verification: PeerVerification,
 }
 
 /// Whether a plugin verifies the peer's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
+pub enum PeerVerification {
     /// No plugin does, or it has accepted the certificate.
-    Over,
+    Done,
     /// It does as soon as the certificate has come.
     Wanted,
     /// It is asked: the handshake stands still, and nothing is sent.
-    Awaited,
+    Pending,
 }
 
 /// The progress of a handshake.
@@ -65,8 +65,8 @@ impl TlsStream {
         Ok(TlsStream::new(socket, session.into()))
     }
 
-    pub fn begin(socket: Stream, session: Session, judgement: Judgement) -> TlsStream {
-        TlsStream { judgement, ..TlsStream::new(socket, session) }
+    pub fn begin(socket: Stream, session: Session, verification: PeerVerification) -> TlsStream {
+        TlsStream { verification, ..TlsStream::new(socket, session) }
     }
 
     fn new(socket: Stream, session: Session) -> TlsStream {
@@ -77,7 +77,7 @@ impl TlsStream {
             peer_has_ended: false,
             has_ended: false,
             holds_input: false,
-            judgement: Judgement::Over,
+            verification: PeerVerification::Done,
         }
     }
 
@@ -87,7 +87,7 @@ impl TlsStream {
 
     /// The plugin has accepted the peer's certificate.
     pub fn take_peer(&mut self) {
-        self.judgement = Judgement::Over;
+        self.verification = PeerVerification::Done;
     }
 
     /// The socket below.
@@ -103,17 +103,17 @@ impl TlsStream {
     ///
     /// # Errors
     /// A fault of the peer, which has been sent the alert; an error of the socket; `UnexpectedEof` if the peer has closed.
-    pub fn shake(&mut self) -> io::Result<Handshake> {
+    pub fn continue_handshake(&mut self) -> io::Result<Handshake> {
         let mut left = READS_PER_STEP;
         loop {
-            match self.judgement {
+            match self.verification {
                 // Before our own certificate is sent.
-                Judgement::Wanted if self.session.peer_certificates().is_some() => {
-                    self.judgement = Judgement::Awaited;
+                PeerVerification::Wanted if self.session.peer_certificates().is_some() => {
+                    self.verification = PeerVerification::Pending;
                     return Ok(Handshake::Asks);
                 }
-                Judgement::Awaited => return Ok(Handshake::Waits),
-                Judgement::Over | Judgement::Wanted => {}
+                PeerVerification::Pending => return Ok(Handshake::Waits),
+                PeerVerification::Done | PeerVerification::Wanted => {}
             }
             if !may_wait(self.push_out())? {
                 return Ok(Handshake::Waits);
@@ -222,7 +222,7 @@ impl TlsStream {
 
     /// Whether records are pending.
     pub fn holds_output(&self) -> bool {
-        self.session.wants_write() && self.judgement != Judgement::Awaited
+        self.session.wants_write() && self.verification != PeerVerification::Pending
     }
 
     /// Whether there may be input that the poll does not report.
@@ -232,7 +232,7 @@ impl TlsStream {
 
     /// Writes pending records; `WouldBlock` if some are left.
     pub fn push_out(&mut self) -> io::Result<()> {
-        if self.judgement == Judgement::Awaited {
+        if self.verification == PeerVerification::Pending {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         while self.session.wants_write() {
@@ -242,7 +242,7 @@ impl TlsStream {
     }
 
     /// Sends `close_notify`. True when it is written.
-    pub fn say_end(&mut self) -> io::Result<bool> {
+    pub fn send_close_notify(&mut self) -> io::Result<bool> {
         if self.session.is_handshaking() {
             return Ok(true);
         }

@@ -6,7 +6,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::contract::bindings::{HandshakeFailure, StreamEnd, TlsSession};
-use crate::net::connection::tls::Judgement;
+use crate::net::connection::tls::PeerVerification;
 use crate::quota::budget::Reservation;
 
 /// The configuration of a session that has not begun.
@@ -16,7 +16,7 @@ pub struct TlsStart {
     /// The server name of a client, as its plugin wrote it.
     pub asked_for: Option<String>,
     /// Whether the plugin verifies the peer's certificate.
-    pub judgement: Judgement,
+    pub verification: PeerVerification,
     /// Host memory of its tenant.
     pub kept: Reservation,
 }

@@ -53,20 +53,20 @@ pub(super) fn served_as(config: &Config, place: usize) -> String {
 /// What the next process gets for one address: copies of its sockets, and the path that leads to them. After a reload the
 /// section that replaces another has the same one.
 #[derive(Debug)]
-pub struct Heirloom {
+pub struct HandoverSockets {
     served_as: String,
     path: Option<Arc<OwnedPath>>,
     copies: Mutex<Arc<Vec<OwnedFd>>>,
 }
 
-static HEIRLOOMS: Mutex<Vec<Weak<Heirloom>>> = Mutex::new(Vec::new());
+static HANDOVER_SOCKETS: Mutex<Vec<Weak<HandoverSockets>>> = Mutex::new(Vec::new());
 
 /// Those of all addresses that are served now.
-pub fn heirlooms() -> Vec<Arc<Heirloom>> {
-    HEIRLOOMS.lock().iter().filter_map(Weak::upgrade).collect()
+pub fn handover_sockets() -> Vec<Arc<HandoverSockets>> {
+    HANDOVER_SOCKETS.lock().iter().filter_map(Weak::upgrade).collect()
 }
 
-impl Heirloom {
+impl HandoverSockets {
     /// Copies `sockets`.
     ///
     /// # Errors
@@ -75,14 +75,14 @@ impl Heirloom {
         served_as: String,
         path: Option<&Arc<OwnedPath>>,
         sockets: impl Iterator<Item = BorrowedFd<'a>>,
-    ) -> io::Result<Arc<Heirloom>> {
+    ) -> io::Result<Arc<HandoverSockets>> {
         let copies = sockets.map(|socket| socket.try_clone_to_owned());
         let copies = Mutex::new(Arc::new(copies.collect::<io::Result<_>>()?));
-        let heirloom = Arc::new(Heirloom { served_as, path: path.cloned(), copies });
-        let mut all = HEIRLOOMS.lock();
+        let handed = Arc::new(HandoverSockets { served_as, path: path.cloned(), copies });
+        let mut all = HANDOVER_SOCKETS.lock();
         all.retain(|other| 0 < other.strong_count());
-        all.push(Arc::downgrade(&heirloom));
-        Ok(heirloom)
+        all.push(Arc::downgrade(&handed));
+        Ok(handed)
     }
 
     /// The name of the address, and the sockets. They stay open until the last `Arc` is dropped.

@@ -122,7 +122,7 @@ impl PassingPeer {
     ///
     /// # Errors
     /// When the other process has closed, or does not receive in time.
-    pub fn say(&self, words: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub fn send(&self, words: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_OF_A_PACKET))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         let fits =
@@ -139,7 +139,7 @@ impl PassingPeer {
     ///
     /// # Errors
     /// When no packet comes in time, or its text is no UTF-8.
-    pub fn hear(&self) -> io::Result<(String, Vec<OwnedFd>)> {
+    pub fn receive(&self) -> io::Result<(String, Vec<OwnedFd>)> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_OF_A_PACKET))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut words = [0; WORDS_BYTES_MAX];
@@ -198,9 +198,9 @@ mod tests {
             file.write_all(&[u8::try_from(number).expect("few")]).expect("room");
         }
         let handed: Vec<BorrowedFd<'_>> = files.iter().map(AsFd::as_fd).collect();
-        this.say("all of them", &handed).expect("it is there");
-        this.say("none", &[]).expect("it is there");
-        let (words, descriptors) = next.hear().expect("it was said");
+        this.send("all of them", &handed).expect("it is there");
+        this.send("none", &[]).expect("it is there");
+        let (words, descriptors) = next.receive().expect("it was said");
         assert_eq!((&*words, descriptors.len()), ("all of them", DESCRIPTORS_OF_A_PACKET));
         for (number, descriptor) in descriptors.into_iter().enumerate() {
             let mut file = File::from(descriptor);
@@ -209,10 +209,10 @@ mod tests {
             file.read_exact(&mut byte).expect("it has one");
             assert_eq!(usize::from(byte[0]), number);
         }
-        assert_eq!(next.hear().expect("it was said").0, "none");
-        assert!(this.say(&"x".repeat(WORDS_BYTES_MAX + 1), &[]).is_err());
+        assert_eq!(next.receive().expect("it was said").0, "none");
+        assert!(this.send(&"x".repeat(WORDS_BYTES_MAX + 1), &[]).is_err());
         drop(this);
-        assert_eq!(next.hear().expect("its end").0, "");
+        assert_eq!(next.receive().expect("its end").0, "");
         // The second takes the path, and the first no longer removes it.
         let second = PassingListener::bind(&path, true).expect("it was handed over");
         drop(listener);

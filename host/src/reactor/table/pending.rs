@@ -6,7 +6,7 @@ use crate::base::arena::{ConnectionId, InstanceId};
 use crate::net::outbound::Target;
 use crate::quota::host_memory::Admission;
 use crate::quota::semaphore::Permit;
-use crate::reactor::table::process::Birth;
+use crate::reactor::table::process::SpawnRequest;
 
 /// An action that waits for the phase of pending actions.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub enum Pending {
         local: Option<SocketAddr>,
     },
     /// Create a process.
-    Spawn(Birth),
+    Spawn(SpawnRequest),
     /// Deliver `drained`: a slow peer has caught up.
     Drained(ConnectionId),
 }

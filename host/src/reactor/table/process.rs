@@ -7,7 +7,7 @@ use crate::mail::message::Message;
 
 /// A process to create.
 #[derive(Debug)]
-pub struct Birth {
+pub struct SpawnRequest {
     /// Its id and its mailbox.
     pub process: Process,
     /// The instance that has spawned it.

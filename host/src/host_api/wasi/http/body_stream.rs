@@ -61,9 +61,9 @@ impl OutputStream for BodyStream {
 }
 
 /// A pollable that is always ready.
-pub(super) struct AtHand;
+pub(super) struct AlwaysReady;
 
 #[async_trait::async_trait]
-impl Pollable for AtHand {
+impl Pollable for AlwaysReady {
     async fn ready(&mut self) {}
 }

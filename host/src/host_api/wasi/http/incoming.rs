@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynPollable};
 use super::bindings::wasi::http::types::{
     self, ErrorCode, HostFutureTrailers, HostIncomingBody, HostIncomingRequest, Scheme,
 };
-use super::body_stream::{AtHand, WholeBody};
+use super::body_stream::{AlwaysReady, WholeBody};
 use super::resources::{Fields, FutureTrailers, IncomingBody, IncomingRequest};
 use crate::host_api::wasi::WaitingView;
 use crate::quota::budget::{ByteBudget, Reservation};
@@ -126,7 +126,7 @@ impl HostFutureTrailers for WaitingView<'_> {
         &mut self,
         _: Resource<FutureTrailers>,
     ) -> wasmtime::Result<Resource<DynPollable>> {
-        let at_hand = self.table.push(AtHand)?;
+        let at_hand = self.table.push(AlwaysReady)?;
         wasmtime_wasi_io::poll::subscribe(self.table, at_hand)
     }
 

@@ -6,7 +6,7 @@ use sandloop_http::StatusCode;
 use super::answer::{AnswerPeer, BodyProgress};
 use super::connections::{Current, HttpCall};
 use super::resources::{AnswerSlot, AnswerState, IncomingRequest, ResponseOutparam};
-use super::session::{Session, Whole, plain_answer};
+use super::session::{CompleteRequest, Session, plain_answer};
 use crate::base::arena::ConnectionId;
 use crate::config::model::{Isolation, OnTrap};
 use crate::contract::outcome::Drain;
@@ -48,7 +48,7 @@ impl HostState {
             return Ok(None);
         };
         let connection = session.connection.clone();
-        let Whole { head, body, exchange, is_secure } = whole;
+        let CompleteRequest { head, body, exchange, is_secure } = whole;
         let (clock, alarm) = (self.env.clock.clone(), self.call.alarm.clone());
         let answer = AnswerSlot::new(AnswerPeer { connection, clock, alarm }, exchange);
         let is_head = exchange.is_head;

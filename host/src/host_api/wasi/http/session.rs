@@ -61,7 +61,7 @@ struct Incoming {
 }
 
 /// A complete request.
-pub(super) struct Whole {
+pub(super) struct CompleteRequest {
     pub(super) head: RequestHead,
     pub(super) body: IncomingBody,
     pub(super) exchange: Exchange,
@@ -95,7 +95,7 @@ impl Session {
         data: &[u8],
         now: Moment,
         memory: &ByteBudget,
-    ) -> Option<Whole> {
+    ) -> Option<CompleteRequest> {
         if let Some(since) = self.over {
             if LINGER_MAX < now.since(since) {
                 self.connection.lock().end(CloseReason::Closed);
@@ -121,7 +121,12 @@ impl Session {
         whole
     }
 
-    fn decode(&mut self, input: &mut &[u8], now: Moment, memory: &ByteBudget) -> Option<Whole> {
+    fn decode(
+        &mut self,
+        input: &mut &[u8],
+        now: Moment,
+        memory: &ByteBudget,
+    ) -> Option<CompleteRequest> {
         while self.over.is_none() {
             match self.decoder.decode(input) {
                 Ok(None) => return None,
@@ -162,7 +167,7 @@ impl Session {
         }
     }
 
-    fn complete(&mut self, trailers: Headers) -> Option<Whole> {
+    fn complete(&mut self, trailers: Headers) -> Option<CompleteRequest> {
         let Incoming { head, body, kept } = self.incoming.take()?;
         self.begun = None;
         self.is_answering = true;
@@ -174,7 +179,7 @@ impl Session {
         let mut exchange = head.exchange();
         exchange.keep_alive &= !self.is_draining;
         let body = IncomingBody::new(body, kept, trailers);
-        Some(Whole { head, body, exchange, is_secure })
+        Some(CompleteRequest { head, body, exchange, is_secure })
     }
 
     /// Keeps the bytes behind a request, at most those of one read.

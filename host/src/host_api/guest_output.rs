@@ -21,10 +21,10 @@ pub(super) fn is_advice(line: &[u8]) -> bool {
 
 /// The output of an instance in one event. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Voice(Arc<Mutex<Said>>);
+pub struct GuestOutput(Arc<Mutex<EventOutput>>);
 
 #[derive(Debug, Default)]
-struct Said {
+struct EventOutput {
     /// The number of the event.
     event: u64,
     /// The connection of the event; only looked up when a line is written.
@@ -35,17 +35,17 @@ struct Said {
     counted: Option<Reservation>,
 }
 
-impl Voice {
+impl GuestOutput {
     /// Begins the output of this event, about this connection.
-    pub(super) fn may_speak<'a>(
+    pub(super) fn begin_event<'a>(
         &self,
         event: u64,
         connection: impl FnOnce() -> Option<&'a SharedConnection>,
     ) {
-        let mut said = self.0.lock();
-        if said.event != event {
+        let mut output = self.0.lock();
+        if output.event != event {
             let connection = connection().cloned();
-            *said = Said { event, connection, last: Vec::new(), counted: None };
+            *output = EventOutput { event, connection, last: Vec::new(), counted: None };
         }
     }
 
@@ -57,38 +57,38 @@ impl Voice {
     }
 
     /// Notes a line.
-    pub(super) fn says(&self, plugin: &Plugin, line: &[u8]) {
+    pub(super) fn note_line(&self, plugin: &Plugin, line: &[u8]) {
         if line.is_empty() || is_advice(line) {
             return;
         }
-        let mut said = self.0.lock();
-        if said.counted.is_none() {
+        let mut output = self.0.lock();
+        if output.counted.is_none() {
             let bytes = u64::try_from(LAST_WORDS_BYTES).unwrap_or(u64::MAX);
-            said.counted = plugin.tenant.host_memory.reserve(bytes);
+            output.counted = plugin.tenant.host_memory.reserve(bytes);
         }
-        if said.counted.is_none() {
+        if output.counted.is_none() {
             return;
         }
         let line = &line[..line.len().min(LAST_WORDS_BYTES)];
         let room = LAST_WORDS_BYTES - line.len();
-        let is_first = said.last.is_empty();
-        let over = (said.last.len() + usize::from(!is_first)).saturating_sub(room);
-        let over = over.min(said.last.len());
+        let is_first = output.last.is_empty();
+        let over = (output.last.len() + usize::from(!is_first)).saturating_sub(room);
+        let over = over.min(output.last.len());
         // Only whole lines are dropped.
-        let rest = said.last[over..].iter().position(|byte| *byte == b'\n');
-        let gone = if over == 0 { 0 } else { rest.map_or(said.last.len(), |at| over + at + 1) };
-        said.last.drain(..gone);
-        if !said.last.is_empty() {
-            said.last.push(b'\n');
+        let rest = output.last[over..].iter().position(|byte| *byte == b'\n');
+        let gone = if over == 0 { 0 } else { rest.map_or(output.last.len(), |at| over + at + 1) };
+        output.last.drain(..gone);
+        if !output.last.is_empty() {
+            output.last.push(b'\n');
         }
-        said.last.extend_from_slice(line);
+        output.last.extend_from_slice(line);
     }
 
     /// The last lines of this event, if any.
     pub(super) fn last_words(&self, event: u64) -> Option<GuestText> {
-        let said = self.0.lock();
-        let has_spoken = said.event == event && !said.last.is_empty();
-        let text = || GuestText::of(String::from_utf8_lossy(&said.last), LAST_WORDS_BYTES);
-        has_spoken.then(text)
+        let output = self.0.lock();
+        let is_of_event = output.event == event && !output.last.is_empty();
+        let text = || GuestText::of(String::from_utf8_lossy(&output.last), LAST_WORDS_BYTES);
+        is_of_event.then(text)
     }
 }
