@@ -160,8 +160,8 @@ impl ResolverShared {
         }
     }
 
-    fn answer(&self, look_up: LookUp) {
-        let LookUp { host, port, tenant, connection, reply_to, permit } = look_up;
+    fn answer(&self, asked: LookUp) {
+        let LookUp { host, port, tenant, connection, reply_to, permit } = asked;
         let addresses = panics::catch(|| look_up(&host, port)).unwrap_or_else(|panicked| {
             tracing::error!(host, %panicked, "a look-up panicked: the name has no address");
             panics::survive(&panicked);

@@ -74,17 +74,23 @@ impl Server {
     /// Accepts connections until it is dropped.
     pub(super) async fn run(&self) -> Infallible {
         loop {
-            let accepted = match &self.socket {
+            let failed = match &self.socket {
                 AsyncListener::Unix(socket) => match socket.accept().await {
-                    Ok((stream, _)) => Ok(self.begin(stream).await),
-                    Err(error) => Err(error),
+                    Ok((stream, _)) => {
+                        self.begin(stream).await;
+                        None
+                    }
+                    Err(error) => Some(error),
                 },
                 AsyncListener::Tcp(socket) => match socket.accept().await {
-                    Ok((stream, _)) => Ok(self.begin(stream).await),
-                    Err(error) => Err(error),
+                    Ok((stream, _)) => {
+                        self.begin(stream).await;
+                        None
+                    }
+                    Err(error) => Some(error),
                 },
             };
-            if let Err(error) = accepted {
+            if let Some(error) = failed {
                 tracing::debug!(%error, "the admin listener has not accepted");
                 sleep(ACCEPT_AGAIN_AFTER).await;
             }
