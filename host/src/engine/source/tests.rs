@@ -201,7 +201,7 @@ fn what_a_server_does_wrong() {
         ("missing", "/missing is answered with the status 404; correct the address".to_owned()),
         ("secret", "is answered with the status 403; add a login".to_owned()),
         ("broken", "is answered with the status 500; try again later".to_owned()),
-        ("plain", "which is not https; name another server".to_owned()),
+        ("plain", "which is not https, or has a user in it; name another server".to_owned()),
         ("file", "; ".to_owned()),
         ("loop", "its server leads on without end".to_owned()),
         ("nonsense", "it cannot be fetched: ".to_owned()),
