@@ -1,11 +1,11 @@
 //! The command line.
 
+pub(crate) mod answer;
 mod author;
 mod signatures;
 mod transcripts;
 mod watching;
 
-use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,12 +19,13 @@ use sandloop_host::engine::compile::{apart, bounds};
 use sandloop_host::engine::settings::CodeSettings;
 use sandloop_host::engine::{compile, inspect};
 use sandloop_host::log::filter::{self, Filter};
-use sandloop_host::log::text::GuestText;
 use sandloop_host::log::{Log, Settings};
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::notify::ServiceManager;
 use sandloop_host::run::signals::{self, SignalWatch};
 use sandloop_host::{log, run};
+
+use crate::cli::answer::{Complaint, failed, print, print_line, shown};
 
 /// A sandboxed event loop: serves network protocols whose handlers are WebAssembly components.
 #[derive(Debug, Parser)]
@@ -202,31 +203,12 @@ enum CliCommand {
     },
 }
 
-/// What ends a command early, and with which code.
-struct Complaint(String, u8);
-
-impl From<StartError> for Complaint {
-    fn from(error: StartError) -> Complaint {
-        Complaint(error.to_string(), error.exit_code())
-    }
-}
-
-/// The most bytes shown of a message, or of a line about one thing.
-const MESSAGE_BYTES: usize = 64 << 10;
-
 /// Does what was asked.
 pub fn run(signals: &SignalWatch) -> ExitCode {
     match execute(&Arguments::parse().command, signals) {
         Ok(code) => code,
         Err(Complaint(cause, code)) => failed(&cause, code),
     }
-}
-
-/// Tells why a command has failed.
-pub fn failed(cause: &dyn fmt::Display, code: u8) -> ExitCode {
-    // Whoever does not read it has the code. Names in it may be anybody's, and have anything in them.
-    let _ = writeln!(io::stderr(), "error: {}", GuestText::of(cause, MESSAGE_BYTES));
-    code.into()
 }
 
 fn execute(command: &CliCommand, signals: &SignalWatch) -> Result<ExitCode, Complaint> {
@@ -305,7 +287,7 @@ fn check(
     let (plugins, listeners) = (config.plugins.len(), config.listeners.len());
     let file = file.display();
     let good = format_args!("{file}: good: plugins: {plugins}, listeners: {listeners}");
-    print(&format!("{explained}{}\n", GuestText::of(good, MESSAGE_BYTES)));
+    print(&format!("{explained}{}\n", shown(good)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -391,20 +373,4 @@ fn inspect_file(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complai
         .map_err(|fault| Complaint(format!("{}: {fault}", file.display()), 3))?;
     print(&report.to_string());
     Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { 3.into() })
-}
-
-/// Prints a line. A name in it cannot make it several, or move the cursor.
-fn print_line(line: impl fmt::Display) {
-    print(&format!("{}\n", GuestText::of(line, MESSAGE_BYTES)));
-}
-
-/// Prints an answer. A reader who has read enough is no error; whatever else keeps it from being written is told.
-fn print(text: &str) {
-    let mut output = io::stdout();
-    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
-    if let Err(error) = written
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        let _ = writeln!(io::stderr(), "warning: standard output is not written: {error}");
-    }
 }

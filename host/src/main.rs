@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     panics::watch();
     let done = panics::catch(|| match SignalWatch::begin() {
         Ok(signals) => cli::run(&signals),
-        Err(error) => cli::failed(&format_args!("signals: {error}"), panics::EXIT_CODE),
+        Err(error) => cli::answer::failed(&format_args!("signals: {error}"), panics::EXIT_CODE),
     });
-    done.unwrap_or_else(|panicked| cli::failed(&panicked, panics::EXIT_CODE))
+    done.unwrap_or_else(|panicked| cli::answer::failed(&panicked, panics::EXIT_CODE))
 }

@@ -12,7 +12,8 @@ use sandloop_host::log::filter::Filter;
 use sandloop_host::run::error::StartError;
 use sandloop_host::run::signals::SignalWatch;
 
-use super::{Complaint, log_doubts, print, print_line, start_log};
+use super::answer::{Complaint, print, print_line};
+use super::{log_doubts, start_log};
 
 /// The configuration that is read where none is named.
 const USUAL: &str = "plugins.toml";

@@ -12,7 +12,7 @@ use sandloop_host::run::admin::client::ask_whether;
 use sandloop_host::run::admin::top::{HostSnapshot, TopStyle};
 use sandloop_host::run::error::StartError;
 
-use crate::cli::{Complaint, print, print_line};
+use crate::cli::answer::{Complaint, print, print_line};
 
 /// How often `top` asks.
 const TOP_EVERY: Duration = Duration::from_secs(2);

@@ -79,7 +79,7 @@ fn nobody_goes_before_somebody_needs_the_place() {
         for peer in &mut peers {
             peer.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
             assert_eq!(peer.line(), "HTTP/1.1 200 OK\r");
-            while peer.line() != "ok\n" {}
+            while peer.line() != "ok" {}
         }
     }
 }
