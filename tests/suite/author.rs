@@ -79,7 +79,7 @@ fn an_edit_is_seen_by_who_connects_again_and_a_mistake_keeps_the_version_before(
     project.edit("a mistake");
     assert!(dev.logs("one.wasm:1: a mistake"), "the compiler's own words");
     let told = dev.log_line("not built", 1);
-    let cause = "plugins.toml:4: plugins.one.build.command: the command ended with exit code 3; its own words stand above";
+    let cause = "plugins.toml:5: plugins.one.build.command: the command ended with exit code 3; its own words stand above";
     assert_eq!(told.field("cause"), Some(cause));
     dev.log_line("the version before goes on serving", 1);
     answer(&mut Peer::connect(&address), "two");

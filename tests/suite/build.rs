@@ -108,7 +108,7 @@ fn a_command_that_fails_is_an_error_with_its_output_and_its_code() {
         dir.path(),
         &["build"],
         1,
-        "plugins.toml:4: plugins.echo.build.command: the command ended with exit code 7; its own words stand above",
+        "plugins.toml:5: plugins.echo.build.command: the command ended with exit code 7; its own words stand above",
     );
     assert!(outcome.stdout.contains("out") && outcome.stderr.contains("err\n"), "{outcome:?}");
     fs::write(dir.path().join("plugins.toml"), toml("command = \"no-such-compiler\""))
@@ -117,7 +117,7 @@ fn a_command_that_fails_is_an_error_with_its_output_and_its_code() {
         dir.path(),
         &["build"],
         1,
-        "plugins.toml:4: plugins.echo.build.command: the command ended with exit code 127, as where a program is not \
+        "plugins.toml:5: plugins.echo.build.command: the command ended with exit code 127, as where a program is not \
          there; `sandloop doctor` says what is missing",
     );
 }
@@ -150,7 +150,7 @@ fn what_a_command_does_not_make_is_told_and_the_component_stays() {
     ];
     for (build, expected) in wrong {
         fs::write(dir.path().join("plugins.toml"), toml(build)).expect("a file");
-        let expected = format!("plugins.toml:4: plugins.echo.build.output: {expected}");
+        let expected = format!("plugins.toml:6: plugins.echo.build.output: {expected}");
         refused(dir.path(), &["build"], 3, &expected);
         assert_eq!(fs::read(dir.path().join("build/echo.wasm")).expect("a component"), before);
     }

@@ -10,7 +10,7 @@ use std::{fs, process::Command};
 
 use rustix::process::{Signal, getuid};
 use sandloop_tests::host::{command, finish};
-use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Running, process};
+use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Running};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A host of two reactors at TCP, UDP and a Unix path, whose connections go on until their peers are done.
@@ -262,29 +262,4 @@ fn a_process_that_hangs_does_not_keep_the_next_from_being_stopped() {
     assert!(next.says("asking the process that serves"), "{}", next.wait().stderr);
     next.signal(Signal::TERM);
     assert_eq!(next.wait().code, Some(143));
-}
-
-/// Whoever waits for the other process may be told something by a signal meanwhile.
-#[test]
-fn signals_do_not_disturb_an_upgrade() {
-    let (host, addresses) = start();
-    let dir = host.dir().to_owned();
-    let mut next = command(&dir);
-    next.args(["run", "--take-over"]);
-    let next = Running::spawn(next);
-    let stop = Arc::new(AtomicBool::new(false));
-    let (stopped, pids) = (stop.clone(), [host.pid(), next.pid()]);
-    let signals = thread::spawn(move || {
-        while !stopped.load(Ordering::Relaxed) {
-            pids.map(|pid| process::signal(pid, Signal::USR1));
-            thread::yield_now();
-        }
-    });
-    assert!(next.says("ready "), "{}", next.wait().stderr);
-    stop.store(true, Ordering::Relaxed);
-    signals.join().expect("both were there");
-    Peer::connect(&addresses[1]).expect_echo("there\n");
-    assert_eq!(host.wait_exit().code, Some(0));
-    next.signal(Signal::TERM);
-    assert_eq!(next.wait().code, Some(0));
 }

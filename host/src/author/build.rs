@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -138,18 +138,27 @@ fn choose<'a>(
     names.iter().map(one).collect()
 }
 
+/// Runs its second argument when it is told to, so that nothing has begun before it is known whom to end; when this process ends
+/// first, nothing is run.
+const WHEN_TOLD: &str = "read -r _ && exec \"$0\" -c \"$1\" </dev/null";
+
 /// Runs the command with this process's output.
 fn run(section: &BuildConfig, is_quick: bool) -> Result<(), BuildFault> {
     let here = Path::new(".");
     let folder = if section.folder.as_os_str().is_empty() { here } else { &section.folder };
     let mut command = Command::new(SHELL);
-    command.arg("-c").arg(&section.command).current_dir(folder).stdin(Stdio::null());
+    command.args(["-c", WHEN_TOLD, SHELL]).arg(&section.command).current_dir(folder);
+    command.stdin(Stdio::piped());
     if is_quick {
         command.env(QUICK, "1");
     }
     // With all that it starts, it ends when this process is asked to: nobody else would end it.
     let mut shell = command.process_group(0).spawn().map_err(BuildFault::Start)?;
     let companions = Companions::of(shell.id());
+    if let Some(mut told) = shell.stdin.take() {
+        // One that has ended meanwhile says why by its code.
+        let _ = told.write_all(b"\n");
+    }
     let status = shell.wait().map_err(BuildFault::Start);
     drop(companions);
     let status = status?;

@@ -100,7 +100,7 @@ pub fn play_all(wanted: &Wanted<'_>, mut tell: impl FnMut(&str)) -> Result<Verdi
     let config = Config::load(wanted.file).map_err(StartError::Config)?;
     let config = only_plugin(config, wanted.plugin).map_err(RunError::Asked)?;
     let scripts = read_all(&found(wanted)?)?;
-    sources::outdated(&config).iter().for_each(|line| tell(line));
+    sources::outdated(&config).iter().for_each(|line| tell(&format!("{line}\n")));
     // Before anything is loaded: what goes wrong there is told by the error.
     let log = log::keep(LogLevel::Warn).map_err(StartError::thread("the log"))?;
     let log = log.ok_or_else(|| RunError::Asked("the process has a log already".to_owned()))?;
