@@ -31,11 +31,21 @@ impl Marks {
 
 /// Capacity that an empty outbox keeps for the next burst.
 const KEPT_CAPACITY: usize = 16 * 1024;
+/// How long a piece is at least and at most, unless more is queued at once.
+const PIECE_MIN: usize = 4 * 1024;
+const PIECE_MAX: usize = 256 * 1024;
+/// Pieces that are written at once.
+const WRITTEN_AT_ONCE: usize = 16;
 
-/// A bounded queue of bytes.
+/// A bounded queue of bytes, in pieces: one that is queued moves none of those before, and what is written is given back.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    bytes: VecDeque<u8>,
+    /// None of them is empty but one that is kept for the next burst.
+    pieces: VecDeque<Vec<u8>>,
+    /// Bytes of the first piece that are already written.
+    written: usize,
+    /// The number of queued bytes.
+    length: usize,
     /// The total of bytes that were ever queued.
     total: u64,
     /// Bytes of a file in memory, which count in the reservation too.
@@ -58,7 +68,7 @@ impl Outbox {
     }
 
     fn count(&mut self) {
-        let length = whole(self.bytes.len() + self.beside);
+        let length = whole(self.length + self.beside);
         if let Some(reservation) = &mut self.reservation {
             reservation.set(length);
         }
@@ -66,11 +76,11 @@ impl Outbox {
 
     /// The number of queued bytes.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.length
     }
 
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.length == 0
     }
 
     /// The total of bytes that were ever queued.
@@ -88,14 +98,29 @@ impl Outbox {
 
     /// Appends bytes. The caller has checked the bound.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend(bytes);
+        let mut left = bytes;
+        while !left.is_empty() {
+            let room = self.pieces.back().map_or(0, |piece| piece.capacity() - piece.len());
+            if room == 0 {
+                // As much again as there is, so that a little is in few pieces and much in long ones.
+                let length = self.length.clamp(PIECE_MIN, PIECE_MAX).max(left.len());
+                self.pieces.push_back(Vec::with_capacity(length));
+                continue;
+            }
+            let (now, later) = left.split_at(left.len().min(room));
+            if let Some(piece) = self.pieces.back_mut() {
+                piece.extend_from_slice(now);
+            }
+            self.length += now.len();
+            left = later;
+        }
         self.total += whole(bytes.len());
         self.count();
     }
 
     /// Drops all queued bytes.
     pub fn clear(&mut self) {
-        self.bytes = VecDeque::new();
+        (self.pieces, self.written, self.length) = (VecDeque::new(), 0, 0);
         self.count();
     }
 
@@ -115,24 +140,58 @@ impl Outbox {
         mut max: usize,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<()> {
-        while !self.bytes.is_empty() && 0 < max {
-            let (front, back) = self.bytes.as_slices();
-            let front = &front[..front.len().min(max)];
-            let back = &back[..back.len().min(max - front.len())];
-            match write(&[IoSlice::new(front), IoSlice::new(back)]) {
+        while 0 < self.length && 0 < max {
+            let mut slices = [IoSlice::new(&[]); WRITTEN_AT_ONCE];
+            let count = self.first_slices(max, &mut slices);
+            match write(&slices[..count]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    self.bytes.drain(..written);
+                    self.forget(written);
                     max -= written;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        if self.bytes.is_empty() && KEPT_CAPACITY < self.bytes.capacity() {
-            self.bytes = VecDeque::new();
-        }
         Ok(())
+    }
+
+    /// The first `max` bytes that wait, as far as these take them; how many of these there are.
+    fn first_slices<'a>(&'a self, max: usize, slices: &mut [IoSlice<'a>]) -> usize {
+        let (mut skipped, mut left, mut count) = (self.written, max, 0);
+        for (piece, slice) in self.pieces.iter().zip(slices) {
+            let waiting = &piece[skipped..];
+            let taken = &waiting[..waiting.len().min(left)];
+            if taken.is_empty() {
+                break;
+            }
+            *slice = IoSlice::new(taken);
+            (skipped, left, count) = (0, left - taken.len(), count + 1);
+        }
+        count
+    }
+
+    /// Nothing waits: a little memory is kept for the next burst.
+    fn keep(&mut self, mut piece: Vec<u8>) {
+        if piece.capacity() <= KEPT_CAPACITY {
+            piece.clear();
+            self.pieces.push_back(piece);
+        }
+    }
+
+    /// So many of the first bytes are written.
+    fn forget(&mut self, bytes: usize) {
+        self.length -= bytes;
+        self.written += bytes;
+        while let Some(first) = self.pieces.pop_front() {
+            if self.written < first.len() {
+                return self.pieces.push_front(first);
+            }
+            self.written -= first.len();
+            if self.pieces.is_empty() {
+                return self.keep(first);
+            }
+        }
     }
 }
 
@@ -189,6 +248,45 @@ mod tests {
             .unwrap();
         assert!(outbox.is_empty());
         assert_eq!(sent, expected);
+    }
+
+    /// Whatever the system takes at a time, the bytes are those that were queued, and what is queued moves nothing.
+    #[test]
+    fn pieces_are_bounded_and_in_their_order() {
+        let mut outbox = Outbox::default();
+        let byte = |place: usize| u8::try_from(place % 251).unwrap();
+        let (mut queued, mut sent) = (0, 0);
+        for (length, takes) in [(1, 0), (5000, 3), (300_000, 70_000), (1, 1), (2_000_000, 262_144)]
+        {
+            let piece: Vec<u8> = (queued..queued + length).map(byte).collect();
+            queued += length;
+            outbox.push(&piece);
+            outbox
+                .flush(takes, |slices| {
+                    let all = slices.iter().flat_map(|slice| slice.iter().copied());
+                    let mut count = 0;
+                    for found in all.take(takes) {
+                        assert_eq!(found, byte(sent + count));
+                        count += 1;
+                    }
+                    sent += count;
+                    Ok(count)
+                })
+                .unwrap();
+            assert_eq!(outbox.len(), queued - sent);
+        }
+        let mut left = Vec::new();
+        outbox
+            .flush(usize::MAX, |slices| {
+                left.extend_from_slice(&slices[0]);
+                Ok(slices[0].len())
+            })
+            .unwrap();
+        assert!(left.iter().copied().eq((sent..queued).map(byte)));
+        assert!(outbox.is_empty() && outbox.pieces.is_empty());
+        outbox.push(&[0; 100]);
+        outbox.flush(usize::MAX, |slices| Ok(slices[0].len())).unwrap();
+        assert_eq!(outbox.pieces.len(), 1, "a little is kept");
     }
 
     #[test]
