@@ -3,7 +3,7 @@
 use slab::Slab;
 
 /// The key of a value in an [`Arena`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     slot: u32,
     /// Never 0, so that the tokens of generation 0 are free for listeners and the waker.

@@ -1,6 +1,7 @@
 //! The watched files of a reactor, by one inotify descriptor.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use mio::unix::SourceFd;
@@ -46,16 +47,44 @@ impl Untold {
     pub fn remove(&mut self, change: Change) {
         self.0 &= !(1 << change as u8);
     }
+
+    /// All of them.
+    fn each(self) -> impl Iterator<Item = Change> {
+        let all = [Change::Modified, Change::Moved, Change::Deleted];
+        all.into_iter().filter(move |change| self.0 & 1 << *change as u8 != 0)
+    }
 }
 
 /// All watches of a reactor.
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct Watches {
     watcher: Option<FileWatcher>,
-    watchers: HashMap<i32, Vec<(InstanceId, u32)>>,
+    /// By the system's number, in the order in which all are told when it has forgotten changes.
+    files: BTreeMap<i32, WatchedFile>,
+    /// Those with something to tell, the next one in front.
+    changed: VecDeque<i32>,
+    /// The first that is still to be told because the system has forgotten changes.
+    forgotten_from: Option<i32>,
     /// Whether the system may have more changes.
     may_have_more: bool,
 }
+
+/// A file, and who watches it.
+#[derive(Debug, Default)]
+struct WatchedFile {
+    watchers: BTreeSet<Watcher>,
+    /// What has changed and nobody has been told.
+    news: Untold,
+    /// What is being told, and the watcher that was told last.
+    telling: Option<(Untold, Option<Watcher>)>,
+    /// Whether it is among those with something to tell.
+    is_queued: bool,
+    /// Nothing more happens to it.
+    is_last: bool,
+}
+
+/// An instance, and its number for what it watches.
+type Watcher = (InstanceId, u32);
 
 impl Watches {
     /// Opens the inotify descriptor at the start, for plugins with granted folders. It is never closed, since closing it may take
@@ -74,7 +103,7 @@ impl Watches {
 
     /// Whether changes may be left.
     pub(in crate::reactor) fn may_have_more(&self) -> bool {
-        self.may_have_more
+        self.may_have_more || !self.changed.is_empty() || self.forgotten_from.is_some()
     }
 
     /// Watches an open file; returns its watch descriptor.
@@ -82,10 +111,10 @@ impl Watches {
         &mut self,
         registry: &Registry,
         file: &OwnedFd,
-        watcher: (InstanceId, u32),
+        watcher: Watcher,
     ) -> Result<i32, WatchFault> {
         let descriptor = self.watcher(registry)?.add(file).map_err(fault_of)?;
-        self.watchers.entry(descriptor).or_default().push(watcher);
+        self.files.entry(descriptor).or_default().watchers.insert(watcher);
         Ok(descriptor)
     }
 
@@ -107,38 +136,93 @@ impl Watches {
     }
 
     /// Removes one watcher of a file.
-    pub(in crate::reactor) fn remove(&mut self, descriptor: i32, watcher: (InstanceId, u32)) {
-        let Some(watchers) = self.watchers.get_mut(&descriptor) else { return };
-        watchers.retain(|known| *known != watcher);
-        if watchers.is_empty() {
-            self.watchers.remove(&descriptor);
+    pub(in crate::reactor) fn remove(&mut self, descriptor: i32, watcher: Watcher) {
+        let Some(file) = self.files.get_mut(&descriptor) else { return };
+        file.watchers.remove(&watcher);
+        if file.watchers.is_empty() {
+            self.files.remove(&descriptor);
             if let Some(watcher) = &self.watcher {
                 watcher.remove(descriptor);
             }
         }
     }
 
-    /// Takes changes with their watchers, up to the bound of a turn.
+    /// Takes changes with their watchers, up to the bound of a turn, however many watch one file.
     pub(in crate::reactor) fn take(&mut self) -> Vec<(InstanceId, u32, Change)> {
+        self.hear();
         let mut changes = Vec::new();
-        let (watcher, watchers) = (&self.watcher, &mut self.watchers);
-        self.may_have_more = watcher.as_ref().is_some_and(|watcher| {
-            watcher.take(CHANGES_PER_TURN, |event| {
-                if event.has_lost {
-                    let all = watchers.values().flatten();
-                    changes.extend(all.map(|(id, watch)| (*id, *watch, Change::Modified)));
-                    return;
-                }
-                let Some(of_file) = watchers.get(&event.number) else { return };
-                for change in changes_of(event) {
-                    changes.extend(of_file.iter().map(|(id, watch)| (*id, *watch, change)));
-                }
-                if event.is_last {
-                    watchers.remove(&event.number);
-                }
-            })
-        });
+        while changes.len() < CHANGES_PER_TURN {
+            self.remember_a_forgotten_one();
+            let Some(number) = self.changed.pop_front() else { break };
+            let Some(file) = self.files.get_mut(&number) else { continue };
+            if file.tell(&mut changes) {
+                self.changed.push_front(number);
+                break;
+            }
+            file.is_queued = false;
+            if file.news != Untold::default() {
+                file.queue_up(number, &mut self.changed);
+            } else if file.is_last {
+                self.files.remove(&number);
+            }
+        }
         changes
+    }
+
+    /// Takes what the system has to tell, up to the bound of a turn.
+    fn hear(&mut self) {
+        let Some(watcher) = self.watcher.as_ref().filter(|_| self.may_have_more) else { return };
+        let (files, changed, forgotten) =
+            (&mut self.files, &mut self.changed, &mut self.forgotten_from);
+        self.may_have_more = watcher.take(CHANGES_PER_TURN, |event| {
+            if event.has_lost {
+                *forgotten = files.keys().next().copied();
+                return;
+            }
+            let Some(file) = files.get_mut(&event.number) else { return };
+            file.is_last |= event.is_last;
+            let kinds = changes_of(event).filter(|change| file.news.insert(*change)).count();
+            if 0 < kinds || event.is_last {
+                file.queue_up(event.number, changed);
+            }
+        });
+    }
+
+    /// Where the system has forgotten changes, each file may have changed: the next of them is told of.
+    fn remember_a_forgotten_one(&mut self) {
+        let Some(from) = self.forgotten_from.filter(|_| self.changed.is_empty()) else { return };
+        let mut rest = self.files.range_mut(from..);
+        if let Some((number, file)) = rest.next()
+            && file.news.insert(Change::Modified)
+        {
+            file.queue_up(*number, &mut self.changed);
+        }
+        self.forgotten_from = rest.next().map(|(number, _)| *number);
+    }
+}
+
+impl WatchedFile {
+    /// It has something to tell.
+    fn queue_up(&mut self, number: i32, changed: &mut VecDeque<i32>) {
+        if !std::mem::replace(&mut self.is_queued, true) {
+            changed.push_back(number);
+        }
+    }
+
+    /// Adds what those are to be told who watch it, up to the bound of a turn; whether some are left.
+    fn tell(&mut self, changes: &mut Vec<(InstanceId, u32, Change)>) -> bool {
+        let (news, told) =
+            self.telling.take().unwrap_or_else(|| (std::mem::take(&mut self.news), None));
+        let from = told.map_or(Bound::Unbounded, Bound::Excluded);
+        for watcher in self.watchers.range((from, Bound::Unbounded)) {
+            let (id, watch) = *watcher;
+            changes.extend(news.each().map(|change| (id, watch, change)));
+            if CHANGES_PER_TURN <= changes.len() {
+                self.telling = Some((news, Some(*watcher)));
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -198,10 +282,7 @@ mod tests {
         let (mut turns, mut told) = (0, [0; 3]);
         while watches.may_have_more() {
             let changes = watches.take();
-            // With the rest of the last read, and one change for every watcher because of the overflow.
-            assert!(
-                changes.len() <= CHANGES_PER_TURN + FileWatcher::BUFFER_BYTES / 16 + names.len()
-            );
+            assert!(changes.len() <= CHANGES_PER_TURN, "{}", changes.len());
             for (id, watch, change) in changes {
                 assert_eq!((id, change), (instance, Change::Modified));
                 told[watch as usize] += 1;
@@ -214,5 +295,37 @@ mod tests {
         );
         assert!(1 < told[0] && 1 < told[1], "{told:?}");
         assert_eq!(told[2], 1);
+    }
+
+    /// However many watch one file, a turn tells a bounded number of them, each of everything that has happened.
+    #[test]
+    fn those_who_watch_one_file_are_told_in_turns() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "").unwrap();
+        let file: OwnedFd = File::open(&path).unwrap().into();
+        let (poll, mut watches) = (Poll::new().unwrap(), Watches::default());
+        let mut instances = Arena::new();
+        let watchers: Vec<Watcher> = (0..3000).map(|_| (instances.insert(()), 7)).collect();
+        for watcher in &watchers {
+            watches.add(poll.registry(), &file, *watcher).unwrap();
+        }
+        fs::write(&path, "x").unwrap();
+        fs::remove_file(&path).unwrap();
+        drop(file);
+        watches.found();
+        let (mut told, mut turns) = (Vec::new(), 0);
+        while watches.may_have_more() {
+            let changes = watches.take();
+            assert!(changes.len() <= CHANGES_PER_TURN + 2, "{}", changes.len());
+            told.extend(changes);
+            turns += 1;
+        }
+        assert!(watchers.len() / CHANGES_PER_TURN <= turns, "{turns} turns");
+        for change in [Change::Modified, Change::Deleted] {
+            let those = told.iter().filter(|it| it.2 == change).map(|it| (it.0, it.1));
+            assert!(those.eq(watchers.iter().copied()), "{change:?}");
+        }
+        assert!(watches.files.is_empty(), "nothing is kept of what is gone");
     }
 }
