@@ -5,6 +5,7 @@ pub(crate) mod cancel;
 pub mod heap;
 pub(crate) mod histogram;
 pub(crate) mod host_port;
+pub(crate) mod lock;
 pub(crate) mod os;
 pub mod panics;
 pub(crate) mod refusal;

@@ -4,14 +4,17 @@
 //! thread takes the reactor back; otherwise the thread is relieved: another thread gets the reactor, and this one continues
 //! with the guest in the slow lane.
 
+#[cfg(test)]
+pub(crate) mod apart;
 mod first_slice;
 pub(crate) mod spares;
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::base::thread::{ThreadId, thread_cpu_time};
 use crate::clock::{Clock, Moment};
 use crate::engine::call::{enter, event_budget};
@@ -221,6 +224,6 @@ impl FirstSlice {
 
     fn lock(&self) -> MutexGuard<'_, LoopSlot> {
         // Each change is whole before anything can panic.
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slot.lock()
     }
 }

@@ -34,3 +34,8 @@ pub mod reactor;
 pub mod run;
 pub(crate) mod timer;
 pub mod workers;
+
+/// Tests are told what is done under a lock.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: sandloop_testkit::heap::Counting = sandloop_testkit::heap::Counting;

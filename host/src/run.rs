@@ -7,6 +7,8 @@ pub mod error;
 pub mod fill;
 mod fixed;
 mod handover;
+#[cfg(test)]
+mod lock_tests;
 mod never_started;
 pub(crate) mod news;
 pub mod notify;
@@ -14,6 +16,8 @@ pub mod prepare;
 pub mod pull;
 pub(crate) mod reload;
 pub mod signals;
+#[cfg(test)]
+mod stage;
 mod supervise;
 mod trial;
 mod watchdog;
@@ -25,8 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
 use crate::base::panics;
 use crate::base::thread::Threads;
 use crate::carrier::spares::{Departure, Spares};

@@ -8,6 +8,11 @@
 //!
 //! let peak = heap::peak_of(|| drop(vec![0_u8; 1000]));
 //! assert!((1000..2000).contains(&peak));
+//!
+//! let before = heap::traffic();
+//! drop(vec![0_u8; 1000]);
+//! let done = heap::traffic().since(before);
+//! assert!(done.pieces == 2 && done.bytes == 2000);
 //! ```
 
 use std::{
@@ -22,6 +27,36 @@ pub struct Counting;
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static TRAFFIC: Cell<Traffic> = const { Cell::new(Traffic { pieces: 0, bytes: 0 }) };
+}
+
+/// What went to and fro between a thread and the heap: each piece counts when it is taken and when it is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Pieces.
+    pub pieces: usize,
+    /// And their bytes.
+    pub bytes: usize,
+}
+
+impl Traffic {
+    /// What came behind what had been before.
+    #[must_use]
+    pub fn since(self, before: Traffic) -> Traffic {
+        Traffic { pieces: self.pieces - before.pieces, bytes: self.bytes - before.bytes }
+    }
+
+    /// The most of each.
+    #[must_use]
+    pub fn max(self, other: Traffic) -> Traffic {
+        Traffic { pieces: self.pieces.max(other.pieces), bytes: self.bytes.max(other.bytes) }
+    }
+}
+
+/// All that the present thread has taken and given back.
+#[must_use]
+pub fn traffic() -> Traffic {
+    TRAFFIC.try_with(Cell::get).unwrap_or_default()
 }
 
 /// Bytes that the present thread holds; below zero if it frees what others have allocated.
@@ -43,6 +78,10 @@ fn count(change: isize) {
     let _ = HELD.try_with(|held| {
         held.set(held.get() + change);
         let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
+    });
+    let _ = TRAFFIC.try_with(|traffic| {
+        let Traffic { pieces, bytes } = traffic.get();
+        traffic.set(Traffic { pieces: pieces + 1, bytes: bytes + change.unsigned_abs() });
     });
 }
 

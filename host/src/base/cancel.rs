@@ -1,8 +1,10 @@
 //! Cancels a call that waits or computes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+
+use crate::base::lock::{Mutex, MutexGuard};
 
 /// Set once, by the owner of the call; read by the thread that makes the call. Clones are the same token.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +50,7 @@ impl CancelToken {
 
     fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
         // Each change is whole before anything can panic.
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.waiting.lock()
     }
 }
 

@@ -9,7 +9,8 @@ use std::fmt;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::base::lock::{Mutex, MutexGuard};
 
 /// The exit code of a process that ends with a panic.
 pub const EXIT_CODE: u8 = 1;
@@ -110,7 +111,7 @@ pub(crate) fn tell_or_end(panicked: &Panicked) {
 }
 
 fn told_lock() -> MutexGuard<'static, Option<PanicListener>> {
-    TOLD.lock().unwrap_or_else(PoisonError::into_inner)
+    TOLD.lock()
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> Panicked {

@@ -1,8 +1,9 @@
 //! A guest that exceeds its first slice: the reactor is given to another thread, and this one continues with the guest.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::lock::MutexGuard;
 use crate::base::thread::{look_at, lower_priority_of};
 use crate::carrier::{FirstSlice, LoopSlot};
 use crate::engine::ticker::Watched;
@@ -81,7 +82,7 @@ impl Watched for FirstSlice {
     /// thread waits for a core has had no slice yet.
     fn look(&self) -> bool {
         // Its thread is about to take the loop, or to leave it.
-        let Ok(mut slot) = self.slot.try_lock() else { return false };
+        let Some(mut slot) = self.slot.try_lock() else { return false };
         let Some((spares, thread)) = self.relief.as_ref().filter(|_| slot.the_loop.is_some())
         else {
             return false;

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::base::lock::{Condvar, Mutex, MutexGuard};
 use crate::base::panics;
 use crate::base::panics::Panicked;
 use crate::carrier::{Carried, Carrier, FirstSlice, Relief};
@@ -151,15 +152,14 @@ impl Spares {
         let mut queue = self.lock();
         queue.idle += 1;
         let nothing = |queue: &mut SpareQueue| queue.loops.is_empty() && !queue.is_closed;
-        let waited = self.0.handed.wait_while(queue, nothing);
-        let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
+        self.0.handed.wait_while(&mut queue, nothing);
         queue.idle -= 1;
         queue.loops.pop_front()
     }
 
     fn lock(&self) -> MutexGuard<'_, SpareQueue> {
         // Each change is whole before anything can panic.
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queue.lock()
     }
 }
 

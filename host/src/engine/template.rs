@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use parking_lot::RwLock;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
+use crate::base::lock::RwLock;
 use crate::contract::bindings::MinimalIndices;
 use crate::engine::compile::Compiled;
 use crate::host_api::state::HostState;

@@ -1,11 +1,13 @@
 //! The thread that measures slices: it moves the engine's epoch while handlers run and sleeps otherwise.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use wasmtime::EngineWeak;
+
+use crate::base::lock::Mutex;
 
 /// Moves the epoch of an engine every slice. Dropping it stops and joins the thread.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ struct TickerShared {
     /// Whether the thread sleeps until the next entry.
     parked: AtomicBool,
     stop: AtomicBool,
-    thread: std::sync::OnceLock<std::thread::Thread>,
+    thread: OnceLock<std::thread::Thread>,
     watched: WatchList,
 }
 
@@ -109,7 +111,7 @@ impl Drop for Ticker {
 
 impl WatchList {
     fn look(&self) -> bool {
-        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.0.lock();
         watched.retain(|watched| watched.strong_count() != 0);
         let looks = watched.iter().filter_map(Weak::upgrade).map(|watched| watched.look());
         looks.fold(false, |any, closely| any | closely)
@@ -125,7 +127,7 @@ impl std::fmt::Debug for WatchList {
 impl Activity {
     /// Adds an object to be checked for as long as it lives.
     pub fn watch(&self, watched: Weak<dyn Watched>) {
-        self.0.watched.0.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+        self.0.watched.0.lock().push(watched);
     }
 
     /// To be called before each entry into a guest and each resumption; the result is held until the guest has returned or is

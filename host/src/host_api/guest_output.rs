@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
 use crate::log::text::{GuestText, LAST_WORDS_BYTES};
 use crate::net::connection::SharedConnection;
 use crate::plugin::Plugin;

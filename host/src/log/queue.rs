@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::base::lock::{Condvar, Mutex, MutexGuard};
 use crate::log::share::{Account, LogShare};
 
 /// The log, and the standard output of plugins that inherit the host's: both live as long as the process.
@@ -145,16 +146,11 @@ impl WriteQueue {
             if state.untold && (state.flushes || due.is_zero()) {
                 return WriterTask::Tell;
             }
-            state = if state.untold {
-                let waited = self.changed.wait_timeout(state, due);
-                let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-                if waited.timed_out() {
-                    return WriterTask::Tell;
-                }
-                state
-            } else {
-                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-            };
+            if !state.untold {
+                self.changed.wait(&mut state);
+            } else if self.changed.wait_for(&mut state, due).timed_out() {
+                return WriterTask::Tell;
+            }
         }
     }
 
@@ -170,20 +166,22 @@ impl WriteQueue {
     pub(super) fn done(&self, entries: Vec<Queued>, is_written: bool) {
         let mut state = self.lock();
         state.writes = false;
-        for Queued { bytes, owner, count, is_common } in entries {
+        for Queued { bytes, owner, count, is_common } in &entries {
             let account = self.account(owner.as_ref());
-            let cost = cost(&bytes);
-            if is_common {
+            let cost = cost(bytes);
+            if *is_common {
                 state.common = state.common.saturating_sub(cost);
             } else {
                 account.held.fetch_sub(cost, Ordering::Relaxed);
             }
             if !is_written {
-                account.lost.add(count);
+                account.lost.add(*count);
                 state.untold = true;
             }
         }
         drop(state);
+        // Their memory is given back when whoever writes a line need not wait for that.
+        drop(entries);
         self.changed.notify_all();
     }
 
@@ -226,12 +224,9 @@ impl WriteQueue {
         let (mut left, mut before) = (whole, self.written.load(Ordering::Relaxed));
         while !state.entries.is_empty() || state.writes || state.untold {
             let wait = stall.min(left);
-            let waited = self.changed.wait_timeout_while(state, wait, |state| {
-                let is_over = state.entries.is_empty() && !state.writes && !state.untold;
-                !is_over
-            });
-            let (kept, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-            state = kept;
+            let goes_on =
+                |state: &mut State| !state.entries.is_empty() || state.writes || state.untold;
+            let waited = self.changed.wait_while_for(&mut state, goes_on, wait);
             let now = self.written.load(Ordering::Relaxed);
             left = left.saturating_sub(wait);
             if waited.timed_out() && (now == before || left.is_zero()) {
@@ -244,7 +239,7 @@ impl WriteQueue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Each change is whole before anything can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! What one tenant may write, and what of it was left out.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::clock::Moment;
 use crate::config::bound::Bound;
 use crate::config::limits;
@@ -147,7 +148,7 @@ impl LogShare {
 
 fn shares() -> MutexGuard<'static, Vec<Weak<LogShare>>> {
     // Each change is whole before anything can panic.
-    SHARES.lock().unwrap_or_else(PoisonError::into_inner)
+    SHARES.lock()
 }
 
 #[cfg(test)]

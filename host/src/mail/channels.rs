@@ -1,9 +1,10 @@
 //! Channels: each message goes to all subscribers, in the same order for all.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::mail::message::{Full, KEPT_BYTES, Room, TenantBudgets};
 use crate::mail::post::{Address, Delivery, Mail, Member, Members, Post};
 use crate::quota::budget::ByteBudget;
@@ -135,6 +136,6 @@ impl Channels {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Channel>> {
         // Each change is whole before anything can panic.
-        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_name.lock()
     }
 }

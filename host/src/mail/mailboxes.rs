@@ -1,8 +1,9 @@
 //! The processes of the whole host, and their mailboxes.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::mail::message::{Full, Message};
 use crate::mail::post::{Mail, Post};
 use crate::quota::budget::ByteBudget;
@@ -93,7 +94,7 @@ impl Processes {
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         // Each change is whole before anything can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -151,6 +152,6 @@ impl Mailbox {
     }
 
     fn messages(&self) -> MutexGuard<'_, VecDeque<Message>> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+        self.messages.lock()
     }
 }

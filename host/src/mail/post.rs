@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Bound;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 
 use mio::Waker;
 
 use crate::base::arena::{ConnectionId, InstanceId};
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::contract::outcome::{ExitReason, Failure};
 use crate::mail::inquiry::Inquiry;
 use crate::mail::message::{KEPT_BYTES, Message};
@@ -257,7 +258,7 @@ impl Members {
 
     fn lock(&self) -> MutexGuard<'_, Places> {
         // Each change is whole before anything can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Queues: each item goes to one pop, both in first-in, first-out order.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::mail::message::{Full, Message, Room, TenantBudgets};
 use crate::mail::post::{Address, Handout, Mail, TakeBack};
 use crate::quota::budget::ByteBudget;
@@ -142,7 +143,7 @@ impl Queues {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
         // Each change is whole before anything can panic.
-        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_name.lock()
     }
 }
 

@@ -44,8 +44,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
-
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::clock::Moment;
 use crate::contract::bindings::StreamEnd;
 use crate::log::text::GuestText;

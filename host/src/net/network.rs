@@ -5,8 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
+use crate::base::lock::Mutex;
 use crate::config::address::ListenAddress;
 use crate::net::connection::stream::Stream;
 use crate::net::datagram::DatagramSocket;

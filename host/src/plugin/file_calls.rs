@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+use crate::base::lock::{Condvar, Mutex, MutexGuard};
 use crate::base::panics;
 use crate::base::panics::Panicked;
 
@@ -120,7 +121,7 @@ impl FileCalls {
             if let Some((tenant, call)) = queue.take() {
                 return Some(FileCall { tenant, call });
             }
-            queue = self.0.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.0.changed.wait(&mut queue);
         }
     }
 
@@ -162,7 +163,7 @@ impl FileCalls {
 
     fn lock(&self) -> MutexGuard<'_, FileQueue<Box<dyn Call>>> {
         // Each change is whole before anything can panic.
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queue.lock()
     }
 }
 

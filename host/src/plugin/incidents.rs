@@ -1,8 +1,8 @@
 //! The last traps and denials of a plugin, for `[admin]`. They are limited as the lines of the log are.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::clock::Moment;
 use crate::log::text::GuestText;
 
@@ -92,7 +92,7 @@ impl Incidents {
 
     fn lock(&self) -> MutexGuard<'_, LastIncidents> {
         // Each change is whole before anything can panic.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Deferred work: jobs of all reactors, queued for the workers.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::base::cancel::CancelToken;
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::mail::message::Message;
 use crate::mail::post::Address;
 use crate::plugin::Plugin;
@@ -94,7 +95,7 @@ impl Jobs {
 
     fn calls(&self) -> MutexGuard<'_, Vec<(Weak<()>, CancelToken)>> {
         // Each change is whole before anything can panic.
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock()
     }
 
     /// Waits for the next job, for `patience` at most if it is given.

@@ -1,8 +1,8 @@
 //! The results of reloads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::clock::Moment;
 
 /// The results of a host's reloads.
@@ -46,6 +46,6 @@ impl Reloads {
 
     fn lock(&self) -> MutexGuard<'_, Option<LastReload>> {
         // Each change is whole before anything can panic.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock()
     }
 }

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use parking_lot::RwLock;
-
+use crate::base::lock::RwLock;
 use crate::config::address::ListenAddress;
 use crate::log;
 use crate::mail::mailboxes::Processes;

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::RwLock;
-
+use crate::base::lock::RwLock;
 use crate::clock::Clock;
 use crate::config::bound::Bound;
 use crate::config::limits::{self, TenantLimits};

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use parking_lot::RwLock;
 use rustls::{ClientConfig, ServerConfig};
 
+use crate::base::lock::RwLock;
 use crate::config::error::Problem;
 use crate::config::tls::profile::{ByJudge, ProfileSessions, TlsProfile, system_authorities};
 use crate::config::tls::stamp::Stamp;

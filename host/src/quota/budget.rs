@@ -1,8 +1,10 @@
 //! Host memory that is held for guests, within a limit.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+
+use crate::base::lock::{Mutex, MutexGuard};
 
 /// A sum of bytes within a limit. Clones share it, on any thread.
 #[derive(Debug, Clone)]
@@ -116,7 +118,7 @@ impl Sum {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Waker>> {
         // Each change is whole before anything can panic.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! A queue of work for a pool of threads: tenants take turns, and no tenant uses all threads at once.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::base::lock::{Condvar, Mutex, MutexGuard};
 
 /// The queue. The items of each tenant are taken in order.
 #[derive(Debug)]
@@ -82,15 +83,12 @@ impl<T> FairQueue<T> {
         let nothing = |waiting: &mut Waiting<T>| waiting.place().is_none() && !waiting.is_closed;
         let mut waiting = self.lock();
         waiting.idle += 1;
-        let mut waiting = match patience {
-            None => {
-                self.changed.wait_while(waiting, nothing).unwrap_or_else(PoisonError::into_inner)
-            }
+        match patience {
+            None => self.changed.wait_while(&mut waiting, nothing),
             Some(patience) => {
-                let waited = self.changed.wait_timeout_while(waiting, patience, nothing);
-                waited.unwrap_or_else(PoisonError::into_inner).0
+                self.changed.wait_while_for(&mut waiting, nothing, patience);
             }
-        };
+        }
         waiting.idle -= 1;
         if waiting.is_closed {
             return Taken::Closed;
@@ -144,7 +142,7 @@ impl<T> FairQueue<T> {
 
     fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
         // Each change is whole before anything can panic.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 

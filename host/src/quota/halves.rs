@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
+use crate::base::lock::RwLock;
 use crate::quota::semaphore::{Permit, Semaphore};
 
 /// How a number is divided among tenants.

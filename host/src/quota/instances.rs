@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
+use crate::base::lock::RwLock;
 use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::quota::halves::HalvedQuota;

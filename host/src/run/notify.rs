@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::base::os;
 use crate::base::thread::Threads;
 use crate::clock;
@@ -184,7 +185,7 @@ impl NotifySocket {
 
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
         // Each change is whole before anything can panic.
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.owed.lock()
     }
 }
 

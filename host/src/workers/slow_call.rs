@@ -1,12 +1,13 @@
 //! A call in the slow lane: one that has exceeded its first slice, or that begins there.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
 use crate::base::cancel::CancelToken;
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::base::thread::lower_priority;
 use crate::clock::Moment;
 use crate::engine::call::{Finished, Seat, enter, event_budget};
@@ -217,7 +218,7 @@ impl SlowCall {
 
     fn lock(&self) -> MutexGuard<'_, SlowState> {
         // Each change is whole before anything can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -7,10 +7,11 @@
 mod queue;
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::base::lock::{Condvar, Mutex, MutexGuard};
 use crate::base::thread::lower_priority;
 use crate::clock::{Clock, Moment};
 use crate::config::limits;
@@ -72,8 +73,10 @@ impl Drop for SlowLaneThreads {
         under_way.iter().for_each(|call| call.cancel());
         drop(under_way);
         let has_threads = |queue: &mut LaneQueue<SlowCall>| 0 < queue.threads;
-        let waited = shared.changed.wait_timeout_while(self.0.lock(), LONGEST_END, has_threads);
-        if waited.is_ok_and(|(_, time)| time.timed_out()) {
+        let mut queue = self.0.lock();
+        let waited = shared.changed.wait_while_for(&mut queue, has_threads, LONGEST_END);
+        drop(queue);
+        if waited.timed_out() {
             // A thread that hangs in a host function ends with the process.
             tracing::warn!("the slow lane is still busy: left");
         }
@@ -167,12 +170,12 @@ impl SlowLane {
             }
             queue.idle += 1;
             let changed = &self.0.changed;
-            queue = if something_waits {
+            if something_waits {
                 // There is no notification when a tenant has CPU time again.
-                changed.wait_timeout(queue, CPU_WAIT).unwrap_or_else(PoisonError::into_inner).0
+                changed.wait_for(&mut queue, CPU_WAIT);
             } else {
-                changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
-            };
+                changed.wait(&mut queue);
+            }
             queue.idle -= 1;
         }
     }
@@ -205,7 +208,7 @@ impl SlowLane {
 
     fn lock(&self) -> MutexGuard<'_, LaneQueue<SlowCall>> {
         // Each change is whole before anything can panic.
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queue.lock()
     }
 }
 

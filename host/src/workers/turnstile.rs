@@ -2,12 +2,13 @@
 //! Tenants take turns, however many calls each of them has.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
 use crate::base::cancel::CancelToken;
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::plugin::shared::HostShared;
@@ -102,7 +103,7 @@ impl Turnstile {
 
     fn lock(&self) -> MutexGuard<'_, TurnOrder> {
         // Each change is whole before anything can panic.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 

@@ -5,9 +5,9 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
 use socket2::Socket;
 
+use crate::base::lock::Mutex;
 use crate::config::address::ListenAddress;
 use crate::config::model::Config;
 use crate::net::listener::unix::OwnedPath;

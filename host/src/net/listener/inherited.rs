@@ -2,11 +2,11 @@
 //! (sd_listen_fds(3)).
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use listenfd::ListenFd;
 use socket2::{Socket, Type};
 
+use crate::base::lock::Mutex;
 use crate::base::os;
 use crate::config::address::ListenAddress;
 use crate::net::listener::error::BindFault;
@@ -40,12 +40,12 @@ pub fn take_over() {
         name: names.next().unwrap_or_default().to_owned(),
         socket: take(&mut all, place),
     });
-    HANDED_OVER.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
+    HANDED_OVER.lock().extend(taken);
 }
 
 /// Takes the socket with this number or name.
 pub(super) fn find(wanted: &str) -> Result<Inherited, BindFault> {
-    let mut all = HANDED_OVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = HANDED_OVER.lock();
     let is_wanted = |one: &HandedOver| one.name == wanted || one.number.to_string() == wanted;
     let Some(place) = all.iter().position(is_wanted) else {
         let others: Vec<String> = all.iter().map(HandedOver::to_string).collect();

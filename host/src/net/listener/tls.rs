@@ -3,9 +3,9 @@
 use std::io;
 use std::sync::{Arc, Weak};
 
-use parking_lot::RwLock;
 use rustls::ServerConfig;
 
+use crate::base::lock::RwLock;
 use crate::config::tls::TlsListen;
 use crate::config::tls::stamp::Stamp;
 use crate::net::connection::stream::Stream;

@@ -4,8 +4,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{PoisonError, RwLock};
 
+use crate::base::lock::RwLock;
 use crate::config::address::ListenAddress;
 
 /// The addresses at which this host listens.
@@ -27,7 +27,7 @@ impl OwnListeners {
     pub fn add(&self, address: &ListenAddress) {
         // If the path is gone already nobody can connect by it.
         let Some(own) = own(address) else { return };
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.write();
         // Every reactor adds the address that they share.
         if !all.contains(&own) {
             all.push(own);
@@ -37,7 +37,7 @@ impl OwnListeners {
     /// Removes an address.
     pub fn remove(&self, address: &ListenAddress) {
         let Some(own) = own(address) else { return };
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.write();
         all.retain(|known| *known != own);
     }
 
@@ -57,7 +57,7 @@ impl OwnListeners {
     }
 
     fn any(&self, is: impl Fn(Own) -> bool) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|own| is(*own))
+        self.0.read().iter().any(|own| is(*own))
     }
 }
 

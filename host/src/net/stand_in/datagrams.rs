@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::base::lock::Mutex;
 
 /// A datagram, and its other end.
 type Datagram = (SocketAddr, Vec<u8>);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use sandloop_http::writer::{BodyWriter, Exchange, Outgoing, OutgoingResponse, write_response};
 use sandloop_http::{Headers, StatusCode, date};
 use wasmtime_wasi::p2::{StreamError, StreamResult};
 
+use crate::base::lock::Mutex;
 use crate::clock::{self, Clock};
 use crate::host_api::alarm::Alarm;
 use crate::net::connection::{SendError, SharedConnection};

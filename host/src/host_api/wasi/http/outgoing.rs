@@ -13,8 +13,8 @@ use super::bindings::wasi::http::types::{
 };
 use super::body_stream::BodyStream;
 use super::resources::{
-    AnswerSlot, AnswerState, Fields, IncomingBody, NoResponse, OutgoingBody, OutgoingRequest,
-    OutgoingResponse, RequestOptions, ResponseOutparam,
+    AnswerState, Fields, IncomingBody, NoResponse, OutgoingBody, OutgoingRequest, OutgoingResponse,
+    RequestOptions, ResponseOutparam,
 };
 use crate::host_api::wasi::WaitingView;
 use crate::log::text::GuestText;
@@ -36,7 +36,7 @@ impl HostResponseOutparam for WaitingView<'_> {
         param: Resource<ResponseOutparam>,
         response: Result<Resource<OutgoingResponse>, ErrorCode>,
     ) -> wasmtime::Result<()> {
-        let ResponseOutparam(AnswerSlot(answer)) = self.table.delete(param)?;
+        let ResponseOutparam(answer) = self.table.delete(param)?;
         let response = response.map(|response| self.table.delete(response));
         let mut answer = answer.lock();
         let OutgoingResponse { status, headers, body, is_body_taken } = match response {

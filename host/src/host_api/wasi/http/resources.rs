@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use sandloop_http::writer::Exchange;
 use sandloop_http::{Headers, RequestHead, StatusCode};
 
 use super::answer::{AnswerPeer, Body, no_memory};
 use super::bindings::wasi::http::types::{ErrorCode, Method, Scheme};
 use super::body_stream::WholeBody;
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::quota::budget::{ByteBudget, Reservation};
 
 /// The most bytes of one `fields`, with [`ENTRY_BYTES`] for each entry: far more than any peer accepts, and few enough to
@@ -78,7 +78,7 @@ pub struct FutureTrailers(pub(super) Option<Headers>);
 
 /// The state of the response to one request. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct AnswerSlot(pub(super) Arc<Mutex<AnswerState>>);
+pub(super) struct AnswerSlot(Arc<Mutex<AnswerState>>);
 
 #[derive(Debug)]
 pub(super) enum AnswerState {
@@ -136,5 +136,9 @@ pub enum NoResponse {}
 impl AnswerSlot {
     pub(super) fn new(peer: AnswerPeer, exchange: Exchange) -> AnswerSlot {
         AnswerSlot(Arc::new(Mutex::new(AnswerState::Open(peer, exchange))))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, AnswerState> {
+        self.0.lock()
     }
 }

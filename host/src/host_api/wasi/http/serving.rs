@@ -73,7 +73,7 @@ impl HostState {
     pub fn http_answered(&mut self) {
         let now = self.env.clock.now();
         let Some(http) = &mut self.http else { return };
-        let Some(Current { id, answer: AnswerSlot(answer), .. }) = http.current.take() else {
+        let Some(Current { id, answer, .. }) = http.current.take() else {
             return;
         };
         let Some(session) = http.sessions.get_mut(&id) else { return };
@@ -125,7 +125,7 @@ impl HostState {
         }
         let now = self.env.clock.now();
         let Some(http) = &mut self.http else { return };
-        let Some(Current { id, is_head, answer: AnswerSlot(answer) }) = http.current.take() else {
+        let Some(Current { id, is_head, answer }) = http.current.take() else {
             return;
         };
         let is_unsent = match &*answer.lock() {

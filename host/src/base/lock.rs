@@ -1,0 +1,12 @@
+//! The locks of the host. None is poisoned by a panic, since each change under one is whole before anything can panic.
+//!
+//! In the host's own tests they are the same with somebody who watches: how much a thread does while it holds one, and a
+//! thread that is held up at one (`watched`).
+
+#[cfg(not(test))]
+pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+#[cfg(test)]
+pub use watched::{Condvar, Mutex, MutexGuard, RwLock};
+
+#[cfg(test)]
+pub mod watched;
