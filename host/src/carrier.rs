@@ -19,6 +19,8 @@ use crate::base::thread::{ThreadId, thread_cpu_time};
 use crate::clock::{Clock, Moment};
 use crate::engine::call::{enter, event_budget};
 use crate::engine::ticker::Activity;
+#[cfg(test)]
+use crate::mail::post::Post;
 use crate::reactor::exit::Exit;
 use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
 use crate::reactor::{Reactor, Step};
@@ -103,6 +105,18 @@ impl Carrier {
     /// would have as many units as the backlog.
     pub fn units_of_turn(&self) -> usize {
         self.the_loop.units_of_turn()
+    }
+
+    /// The same of each part of the turn that serves tenants, with its name.
+    #[cfg(test)]
+    pub(crate) fn units_of_parts(&self) -> impl Iterator<Item = (String, usize)> {
+        self.the_loop.units_of_parts()
+    }
+
+    /// Where others reach the loop.
+    #[cfg(test)]
+    pub(crate) fn post(&self) -> Post {
+        self.the_loop.post()
     }
 
     /// Enters a guest with the reactor in the slot. The error means that the thread was relieved: whether it has a low priority.

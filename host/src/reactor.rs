@@ -133,6 +133,8 @@ pub struct Reactor {
     instances: Arena<Instance>,
     /// The instances that are processes, by the process's id.
     processes: HashMap<u32, InstanceId>,
+    /// Processes that wait for their birth, by their id, and who wants them.
+    unborn: HashMap<u32, InstanceId>,
     programs: Programs,
     /// Programs of earlier versions that have not ended.
     leaving: Vec<Leaving>,
@@ -158,6 +160,9 @@ pub struct Reactor {
     turn: u64,
     /// The units of bounded work that the turn has done.
     units: usize,
+    /// The same, by the part of the turn.
+    #[cfg(test)]
+    part_units: [usize; TurnPart::ALL.len()],
 }
 
 impl Reactor {
@@ -183,6 +188,7 @@ impl Reactor {
             connections: Arena::new(),
             instances: Arena::new(),
             processes: HashMap::new(),
+            unborn: HashMap::new(),
             programs: Programs::new(plugins),
             leaving: Vec::new(),
             timers: Deadlines::new(tenants),
@@ -198,6 +204,8 @@ impl Reactor {
             phase: TurnPhase::Begin,
             turn: 0,
             units: 0,
+            #[cfg(test)]
+            part_units: Default::default(),
         })
     }
 
@@ -230,6 +238,21 @@ impl Reactor {
     /// between queues.
     pub(crate) fn units_of_turn(&self) -> usize {
         self.units
+    }
+
+    /// The same of each part of the turn that serves tenants, with its name.
+    #[cfg(test)]
+    pub(crate) fn units_of_parts(&self) -> impl Iterator<Item = (String, usize)> {
+        TurnPart::ALL.into_iter().map(|part| format!("{part:?}")).zip(self.part_units)
+    }
+
+    /// Counts a piece of bounded work.
+    fn count_unit(&mut self) {
+        self.units += 1;
+        #[cfg(test)]
+        {
+            self.part_units[self.fair_share.part() as usize] += 1;
+        }
     }
 
     /// How it has ended; to be called after the last turn.
@@ -273,7 +296,7 @@ impl Reactor {
     /// bound of a turn, the rest is applied in the next turns, before its instance gets another event.
     pub(crate) fn next_step(&mut self) -> io::Result<Step> {
         loop {
-            self.units += 1;
+            self.count_unit();
             if let Some(entry) = self.next_entry() {
                 return Ok(Step::Enter(entry));
             }
@@ -314,6 +337,7 @@ impl Reactor {
         !self.agenda.is_empty()
             || 0 < self.acceptors.ready()
             || self.watches.may_have_more()
+            || self.backlog.has_unlooked()
             || self.mail_can_go_on()
             || self.stopping.sweep.is_some()
             || self.stop_can_go_on()

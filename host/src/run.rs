@@ -20,6 +20,8 @@ pub mod signals;
 mod stage;
 mod supervise;
 mod trial;
+#[cfg(test)]
+mod turn_tests;
 mod watchdog;
 pub(crate) mod watches;
 

@@ -89,7 +89,7 @@ impl Reactor {
 
     /// Applies one command.
     fn apply(&mut self, id: InstanceId, command: Command) {
-        self.units += 1;
+        self.count_unit();
         let Some(instance) = self.instances.get(id) else { return };
         let tenant = instance.plugin.tenant.index;
         match command {
@@ -132,6 +132,7 @@ impl Reactor {
             }
             Command::Tick { id: tick } => self.agenda.ticks.push(tenant, (id, tick)),
             Command::Spawn { process, plugin, name, argument } => {
+                self.unborn.insert(process.id(), id);
                 let request = SpawnRequest { process, parent: id, plugin, name, argument };
                 self.agenda.pending.push(tenant, Pending::Spawn(request));
             }

@@ -90,6 +90,16 @@ impl Reactor {
         true
     }
 
+    /// Flushes the outbox, unless its tenant has used up its share of this turn: then in the next one.
+    pub(super) fn write_in_turn(&mut self, id: ConnectionId) {
+        let tenant = self.tenant_of(id);
+        if self.fair_share.passes_over(TurnPart::Writes, tenant) {
+            self.agenda.writes.push(tenant, id);
+        } else {
+            self.write(id);
+        }
+    }
+
     /// Flushes the outbox, up to [`FLUSH_BYTES`].
     pub(super) fn write(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
@@ -277,6 +287,7 @@ impl Reactor {
 
     /// Removes a connection whose `unbind` has returned.
     pub(super) fn remove_connection(&mut self, id: ConnectionId) {
+        let tenant = self.tenant_of(id);
         let Some(entry) = self.connections.get(id) else { return };
         let (instance_id, place) = (entry.instance, entry.place);
         if let Some(instance) = self.instances.get_mut(instance_id) {
@@ -287,19 +298,20 @@ impl Reactor {
                 moved.place = place;
             }
         }
-        self.abandon_connection(id, &OnTrap::Close);
+        self.abandon_connection(id, tenant, &OnTrap::Close);
         self.end_if_unused(instance_id);
     }
 
     /// Closes and removes a connection without delivering `unbind`.
     ///
     /// If it is still open, its peer gets what the plugin's `on_trap` says.
-    pub(super) fn abandon_connection(&mut self, id: ConnectionId, on_trap: &OnTrap) {
+    pub(super) fn abandon_connection(&mut self, id: ConnectionId, tenant: usize, on_trap: &OnTrap) {
         if let Some(entry) = self.connections.get(id) {
             let now = self.setup.env.clock.turn();
             entry.shared.lock().abandon(on_trap, now);
         }
         self.close_socket(id);
+        self.close_files(id, tenant);
         if let Some(entry) = self.connections.remove(id) {
             self.accepted -= usize::from(!entry.is_asked_for);
             self.forget_peer(id, &entry);

@@ -24,21 +24,21 @@ impl Reactor {
         self.overstay(|plugin| plugin.index == place, Overstay::Drained);
     }
 
-    pub(super) fn drain_accepted_of(&mut self, id: InstanceId, until: Moment) {
-        for connection in self.accepted_of(id, |_| true) {
-            self.drain_connection(connection, until);
-        }
+    /// Each connection of an instance has a turn of its own: one that is shared may have very many.
+    pub(super) fn drain_accepted_of(&mut self, id: InstanceId, tenant: usize, until: Moment) {
+        let accepted = self.accepted_of(id, |_| true).into_iter();
+        let drains = accepted.map(|id| Overstay::Drain(id, until)).collect();
+        self.agenda.overstays.extend(tenant, drains);
     }
 
-    pub(super) fn cut_drained_of(&mut self, id: InstanceId) {
+    pub(super) fn cut_drained_of(&mut self, id: InstanceId, tenant: usize) {
         let now = self.setup.env.clock.now();
         let is_late = |entry: &ConnectionEntry| {
             let until = entry.draining.as_ref().map(|draining| draining.until);
             until.is_some_and(|until| until.since(now) == Duration::ZERO)
         };
-        for connection in self.accepted_of(id, is_late) {
-            self.cut_connection(connection);
-        }
+        let cuts = self.accepted_of(id, is_late).into_iter().map(Overstay::Cut).collect();
+        self.agenda.overstays.extend(tenant, cuts);
     }
 
     fn accepted_of(

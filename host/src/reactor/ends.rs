@@ -16,10 +16,12 @@ use crate::reactor::table::instance::{Instance, InstanceState};
 use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
-use crate::workers::disposal::Remains;
+use crate::workers::disposal::{Remaining, Remains};
 
 /// The most deadlines of an ended instance that are cancelled before another tenant has its turn.
 const CANCELLED_AT_ONCE: usize = 256;
+/// How often that is done in a turn.
+const CANCELLED_PER_TURN: usize = 16;
 
 const INSTANCES: Limit = Limit::Of(&limits::INSTANCES);
 pub(super) const EVENT_DEADLINE: Limit = Limit::Of(&limits::EVENT_DEADLINE);
@@ -32,7 +34,7 @@ impl Reactor {
         self.agenda.ends.begin_phase(UNITS_PER_PHASE);
         self.agenda.abandoned.begin_phase(UNITS_PER_PHASE);
         self.agenda.overstays.begin_phase(UNITS_PER_PHASE);
-        self.agenda.cancelled.begin_phase(UNITS_PER_PHASE);
+        self.agenda.cancelled.begin_phase(CANCELLED_PER_TURN);
         TurnPhase::GiveBack
     }
 
@@ -45,7 +47,9 @@ impl Reactor {
         } else if let Some((tenant, (id, plugin))) =
             agenda.abandoned.next(|tenant| waits(TurnPart::Abandoned, tenant))
         {
-            self.charged(tenant, |reactor| reactor.abandon_connection(id, &plugin.config.on_trap));
+            self.charged(tenant, |reactor| {
+                reactor.abandon_connection(id, tenant, &plugin.config.on_trap);
+            });
         } else if let Some((tenant, keys)) =
             agenda.cancelled.next(|tenant| waits(TurnPart::Cancelled, tenant))
         {
@@ -200,7 +204,8 @@ impl Reactor {
             InstanceState::Away(call) => call.abandon(instance.slot),
             InstanceState::Idle(seat) if seat.is_heavy() => {
                 let (slot, post) = (instance.slot, self.inbox.post());
-                self.setup.disposal.add(Remains { tenant, seat, slot, post });
+                let what = Remaining::Instance { seat, slot, post };
+                self.setup.disposal.add(Remains { tenant, what });
             }
             state => {
                 drop(state);

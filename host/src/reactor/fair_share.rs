@@ -222,6 +222,12 @@ impl FairShare {
             || (self.turn < self.spent && self.is_heavy(share))
     }
 
+    /// The part of the turn that serves tenants now.
+    #[cfg(test)]
+    pub(super) fn part(&self) -> TurnPart {
+        self.part
+    }
+
     /// Begins a part of the turn.
     pub(super) fn begin_part(&mut self, part: TurnPart) {
         self.part = part;

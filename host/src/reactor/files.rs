@@ -7,6 +7,10 @@ use crate::engine::event::Event;
 use crate::mail::post::{FileNews, Mail};
 use crate::net::connection::files::{FileEnd, FileFault, FileJob};
 use crate::reactor::Reactor;
+use crate::workers::disposal::{Remaining, Remains};
+
+/// Files that are closed at once: each is a call of the system's.
+const FILES_AT_ONCE: usize = 16;
 
 impl Reactor {
     /// Handles the answer of a file thread.
@@ -54,11 +58,22 @@ impl Reactor {
     /// A connection has ended: its guest is told of the remaining files before `unbind`.
     pub(super) fn give_up_files(&mut self, id: ConnectionId) {
         let Some(entry) = self.connections.get(id) else { return };
-        let instance = entry.instance;
-        let ends = entry.shared.lock().give_up_files();
-        for end in ends {
+        let (instance, tenant) = (entry.instance, self.tenant_of(id));
+        for end in self.close_files(id, tenant) {
             self.deliver(instance, Event::FileSent { connection: id, end });
         }
+    }
+}
+
+impl Reactor {
+    /// Closes what a connection has not sent, off the loop where that is much; what its guest would be told.
+    pub(super) fn close_files(&mut self, id: ConnectionId, tenant: usize) -> Vec<FileEnd> {
+        let Some(entry) = self.connections.get(id) else { return Vec::new() };
+        let (ends, left) = entry.shared.lock().give_up_files();
+        if FILES_AT_ONCE < left.count() {
+            self.setup.disposal.add(Remains { tenant, what: Remaining::Files(left) });
+        }
+        ends
     }
 }
 

@@ -113,6 +113,7 @@ impl Reactor {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.push(item);
         self.agenda.runnable.push_back(id);
+        self.count_unit();
     }
 
     /// A guest's timer is due.

@@ -98,7 +98,7 @@ impl Reactor {
             self.change(change);
         }
         for mail in self.inbox.mail(SORTED_PER_TURN) {
-            self.units += 1;
+            self.count_unit();
             if let Some(tenant) = self.tenant_of_mail(&mail) {
                 self.agenda.mail.push(tenant, mail);
             }

@@ -7,13 +7,13 @@ use crate::base::arena::InstanceId;
 use crate::base::token::PollSource;
 use crate::engine::event::{ConnectionOrigin, Event};
 use crate::log::text::GuestText;
-use crate::net::connection::CloseReason;
 use crate::net::connection::stream::{SocketAddress, Stream};
 use crate::net::listener::Listener;
 use crate::plugin::shared::OwnPlace;
 use crate::quota::host_memory::Admission;
 use crate::reactor::Reactor;
-use crate::reactor::table::acceptor::{Acceptor, ListenerOwner};
+use crate::reactor::table::acceptor::ListenerOwner;
+use crate::reactor::table::leaving::Overstay;
 
 impl Reactor {
     /// Adds a listener of an instance; it accepts from the next turn. If the instance has ended or the host stops, it is closed.
@@ -57,9 +57,8 @@ impl Reactor {
         if let Some(key) = acceptor.again.take() {
             self.timers.cancel(key);
         }
-        let Acceptor { peers, .. } = acceptor;
-        for id in peers.into_values() {
-            self.end_connection(id, CloseReason::Closed);
+        for id in acceptor.peers.into_values() {
+            self.agenda.overstays.push(self.tenant_of(id), Overstay::Peer(id));
         }
     }
 

@@ -8,14 +8,19 @@ use crate::engine::event::Event;
 use crate::mail::post::Mail;
 use crate::reactor::Reactor;
 use crate::reactor::table::instance::Unavailable;
-use crate::reactor::table::instance_queue::CROWDED;
-use crate::reactor::table::pending::Pending;
 use crate::reactor::table::process::{Role, SpawnRequest};
+
+/// The most messages that a new process gets at once.
+const TOLD_AT_ONCE: usize = 4;
 
 impl Reactor {
     /// Creates a process, unless its parent is gone or the reactor ends.
     pub(super) fn spawn(&mut self, request: SpawnRequest) {
         let SpawnRequest { process, parent, plugin, name, argument } = request;
+        if self.unborn.remove(&process.id()).is_none() {
+            // It was killed before.
+            return;
+        }
         if self.instances.get(parent).is_none() || self.stopping.has_ended_guests() {
             return;
         }
@@ -37,8 +42,8 @@ impl Reactor {
             parent.children.insert(id);
         }
         self.deliver(id, Event::Spawned { process: number, name, argument });
-        // Messages came before the process existed. Some are delivered at once, the others turn by turn.
-        let told = waiting.min(CROWDED);
+        // Messages came before the process existed. A few are delivered at once, the others as mail, turn by turn.
+        let told = waiting.min(TOLD_AT_ONCE);
         self.notify(number, told);
         if told < waiting {
             let notified = Mail::Notified { process: number, messages: waiting - told };
@@ -69,15 +74,9 @@ impl Reactor {
             }
             return;
         }
-        // It may still be pending.
-        let is_unborn = |pending: &Pending| {
-            matches!(pending, Pending::Spawn(request)
-                if request.parent == parent && request.process.id() == process)
-        };
-        let Some(tenant) = self.instances.get(parent).map(|it| it.plugin.tenant.index) else {
-            return;
-        };
-        if self.agenda.pending.remove(tenant, is_unborn).is_some() {
+        // It may still be pending; then it is never created.
+        if self.unborn.get(&process) == Some(&parent) {
+            self.unborn.remove(&process);
             self.send_later(parent, process, ExitReason::Killed);
         }
     }

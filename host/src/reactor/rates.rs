@@ -183,9 +183,10 @@ impl Reactor {
         self.end_stall(id);
     }
 
-    /// Continues the instances whose downstream has room now.
+    /// Continues the instances whose downstream has room now, up to the bound of a turn.
     pub(super) fn look_for_room(&mut self) {
-        for id in self.backlog.take_waiting_for_room() {
+        for id in self.backlog.take_waiting_for_room(UNITS_PER_PHASE) {
+            self.count_unit();
             let Some(instance) = self.instances.get_mut(id) else { continue };
             let tenant = instance.plugin.tenant.index;
             instance.waits.room = false;

@@ -122,7 +122,7 @@ impl Reactor {
                     return SocketStep::Next;
                 }
                 if event.is_writable {
-                    self.write(id);
+                    self.write_in_turn(id);
                 }
             }
         }
@@ -267,7 +267,7 @@ impl Reactor {
             self.agenda.stalled.push(instance.plugin.tenant.index, id);
         }
         for connection in std::mem::replace(&mut instance.stalled, later) {
-            self.units += 1;
+            self.count_unit();
             if self.unlist(connection) {
                 self.make_ready(connection);
             }

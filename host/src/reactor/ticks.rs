@@ -16,6 +16,10 @@ impl Reactor {
         self.fair_share.begin_turn(now);
         self.turn += 1;
         self.units = 0;
+        #[cfg(test)]
+        {
+            self.part_units = Default::default();
+        }
         self.timers.begin_phase(now, UNITS_PER_PHASE);
         TurnPhase::Timers
     }

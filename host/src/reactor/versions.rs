@@ -9,6 +9,7 @@ use crate::config::limits;
 use crate::config::model::Handover;
 use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
+use crate::net::connection::CloseReason;
 use crate::net::listener::{Endpoint, Listener};
 use crate::plugin::Plugin;
 use crate::plugin::handover::StateLoss;
@@ -246,8 +247,11 @@ impl Reactor {
         self.charged(tenant, |reactor| match overstay {
             Overstay::Instance(id) => reactor.end_stay_of(id, tenant),
             Overstay::Connection(id) => reactor.end_stay(id),
-            Overstay::Draining(id, until) => reactor.drain_accepted_of(id, until),
-            Overstay::Drained(id) => reactor.cut_drained_of(id),
+            Overstay::Draining(id, until) => reactor.drain_accepted_of(id, tenant, until),
+            Overstay::Drain(id, until) => reactor.drain_connection(id, until),
+            Overstay::Drained(id) => reactor.cut_drained_of(id, tenant),
+            Overstay::Cut(id) => reactor.cut_connection(id),
+            Overstay::Peer(id) => reactor.end_connection(id, CloseReason::Closed),
         });
         true
     }

@@ -73,7 +73,7 @@ impl Reactor {
     /// Delivers changes, up to the bound of a turn.
     pub(super) fn take_changes(&mut self) {
         for (id, watch, change) in self.watches.take() {
-            self.units += 1;
+            self.count_unit();
             let Some(instance) = self.instances.get_mut(id) else { continue };
             let tenant = instance.plugin.tenant.index;
             let is_new =

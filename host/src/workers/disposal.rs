@@ -1,5 +1,6 @@
-//! Releases the resources of ended instances on a thread of its own, if there are many, with tenants in turn: so no reactor
-//! waits until thousands of subscriptions have ended or megabytes are returned to the system.
+//! Releases the resources of ended instances and connections on a thread of its own, if there are many, with tenants in turn: so
+//! no reactor waits until thousands of subscriptions have ended, thousands of files are closed or megabytes are returned to the
+//! system.
 
 use std::io;
 use std::sync::Arc;
@@ -7,18 +8,29 @@ use std::sync::Arc;
 use crate::base::thread::Threads;
 use crate::engine::call::Seat;
 use crate::mail::post::{Notice, Post};
+use crate::net::connection::files::LeftFiles;
 use crate::quota::fair_queue::{FairQueue, Taken};
 use crate::quota::instances::InstanceSlot;
 use crate::workers::LONGEST_END;
 
-/// The resources of an ended instance.
+/// Resources to release.
 pub struct Remains {
     pub tenant: usize,
-    /// Its sandbox, with everything that it owns in other parts of the host.
-    pub seat: Seat,
-    pub slot: InstanceSlot,
-    /// The mail of its reactor, which is notified when the slot is free.
-    pub post: Post,
+    pub what: Remaining,
+}
+
+/// What is released.
+pub enum Remaining {
+    /// The resources of an ended instance.
+    Instance {
+        /// Its sandbox, with everything that it owns in other parts of the host.
+        seat: Seat,
+        slot: InstanceSlot,
+        /// The mail of its reactor, which is notified when the slot is free.
+        post: Post,
+    },
+    /// The unsent files of a connection.
+    Files(LeftFiles),
 }
 
 /// The queue of the thread. Clones share it.
@@ -63,11 +75,15 @@ impl Disposal {
 
 impl Remains {
     fn give_back(self) {
-        let Remains { seat, slot, post, .. } = self;
-        // The sandbox first: whoever gets the slot needs the memory.
-        drop(seat);
-        drop(slot);
-        post.tell(Notice::SlotFreed);
+        match self.what {
+            Remaining::Files(files) => drop(files),
+            Remaining::Instance { seat, slot, post } => {
+                // The sandbox first: whoever gets the slot needs the memory.
+                drop(seat);
+                drop(slot);
+                post.tell(Notice::SlotFreed);
+            }
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::net::connection::files::{
-    AnswerOfThread, FileAdmission, FileEnd, FileFault, FileJob, FileState, Needs, OpenedFile,
-    OutFile, PIECE, Reading,
+    AnswerOfThread, FileAdmission, FileEnd, FileFault, FileJob, FileState, LeftFiles, Needs,
+    OpenedFile, OutFile, PIECE, Reading,
 };
 use crate::net::connection::{Connection, Phase, SendError};
 
@@ -118,14 +118,14 @@ impl Connection {
         }
     }
 
-    /// Gives up the remaining files at the end of the connection; returns what the guest is told of each.
-    pub fn give_up_files(&mut self) -> Vec<FileEnd> {
+    /// Gives up the remaining files at the end of the connection; returns what the guest is told of each, and the files.
+    pub fn give_up_files(&mut self) -> (Vec<FileEnd>, LeftFiles) {
         let complete = std::mem::take(&mut self.files.complete);
         let left = std::mem::take(&mut self.files.queue);
         let untold = left.iter().filter_map(OutFile::end_at_close);
         let ends = complete.into_iter().chain(untold).collect();
         self.outbox.hold_beside(0);
-        ends
+        (ends, LeftFiles(left))
     }
 
     /// Whether a file waits for a file thread or for its guest to be told.

@@ -94,6 +94,17 @@ pub(super) struct OutFiles {
     pub(super) last: u32,
 }
 
+/// Files that a connection has not sent when it ends. Dropping it closes them.
+#[derive(Debug)]
+pub struct LeftFiles(pub(super) VecDeque<OutFile>);
+
+impl LeftFiles {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct OutFile {
     pub(super) number: u32,

@@ -1,5 +1,7 @@
 //! The backlog: what waits for a rate or for room, and not for the poll.
 
+use std::collections::VecDeque;
+
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::reactor::table::deadline::DeadlineKey;
 
@@ -85,7 +87,9 @@ pub(in crate::reactor) struct TenantWaits {
 #[derive(Debug)]
 pub(in crate::reactor) struct Backlog {
     /// Instances that are not read because their downstream is full.
-    downstream_full: Vec<InstanceId>,
+    downstream_full: VecDeque<InstanceId>,
+    /// How many of them are still to be checked in this round.
+    unlooked: usize,
     /// By tenant.
     rates: Vec<TenantWaits>,
 }
@@ -94,7 +98,7 @@ impl Backlog {
     /// An empty backlog for this number of tenants.
     pub(in crate::reactor) fn new(tenants: usize) -> Backlog {
         let rates = std::iter::repeat_with(TenantWaits::default).take(tenants).collect();
-        Backlog { downstream_full: Vec::new(), rates }
+        Backlog { downstream_full: VecDeque::new(), unlooked: 0, rates }
     }
 
     /// Makes room for at least `tenants` tenants.
@@ -104,11 +108,22 @@ impl Backlog {
     }
 
     pub(in crate::reactor) fn wait_for_room(&mut self, id: InstanceId) {
-        self.downstream_full.push(id);
+        self.downstream_full.push_back(id);
     }
 
-    pub(in crate::reactor) fn take_waiting_for_room(&mut self) -> Vec<InstanceId> {
-        std::mem::take(&mut self.downstream_full)
+    /// Some of them, `most` at most: all are looked at, some in each turn, before the next time that the first is.
+    pub(in crate::reactor) fn take_waiting_for_room(&mut self, most: usize) -> Vec<InstanceId> {
+        if self.unlooked == 0 {
+            self.unlooked = self.downstream_full.len();
+        }
+        let some = self.unlooked.min(most);
+        self.unlooked -= some;
+        self.downstream_full.drain(..some).collect()
+    }
+
+    /// Whether some are left of those that are to be looked at.
+    pub(in crate::reactor) fn has_unlooked(&self) -> bool {
+        0 < self.unlooked
     }
 
     /// The waits of a tenant.

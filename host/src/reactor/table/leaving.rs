@@ -1,4 +1,5 @@
-//! What is retiring after a reload: programs of earlier versions, and what has exceeded its deadline.
+//! What is retiring after a reload: programs of earlier versions, and what has exceeded its deadline; and peers of UDP sockets
+//! that are closed.
 
 use std::sync::Arc;
 
@@ -72,6 +73,12 @@ pub(in crate::reactor) enum Overstay {
     Connection(ConnectionId),
     /// The accepted connections of an instance, to be drained until this time.
     Draining(InstanceId, Moment),
+    /// A connection, to be drained until this time.
+    Drain(ConnectionId, Moment),
     /// The accepted connections of an instance that are being drained, to be cut off.
     Drained(InstanceId),
+    /// A connection, to be cut off.
+    Cut(ConnectionId),
+    /// The connection of a peer whose UDP socket is closed, to be ended.
+    Peer(ConnectionId),
 }

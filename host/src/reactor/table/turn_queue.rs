@@ -127,18 +127,6 @@ impl<T> TurnQueue<T> {
         self.passed_over.extend(self.phase.drain(..).map(|(tenant, _)| tenant));
     }
 
-    /// Removes the first matching item of a tenant.
-    pub(in crate::reactor) fn remove(
-        &mut self,
-        tenant: usize,
-        is_meant: impl Fn(&T) -> bool,
-    ) -> Option<T> {
-        let items = &mut self.tenants.get_mut(tenant)?.items;
-        let removed = items.iter().position(is_meant).and_then(|place| items.remove(place));
-        self.waiting -= usize::from(removed.is_some());
-        removed
-    }
-
     /// Drops all items.
     pub(in crate::reactor) fn clear(&mut self) {
         self.pass_over_the_rest();
@@ -212,8 +200,7 @@ mod tests {
         assert_eq!(queue.next(|tenant| tenant == 0), Some((1, "A")));
         assert_eq!(queue.next(|tenant| tenant == 0), None);
         queue.push_front(0, "before");
-        assert_eq!(queue.remove(0, |item| *item == "b"), Some("b"));
-        assert_eq!(drain(&mut queue, usize::MAX), ["before", "a"]);
+        assert_eq!(drain(&mut queue, usize::MAX), ["before", "a", "b"]);
     }
 
     /// If each phase serves one tenant only, all are served one after the other.

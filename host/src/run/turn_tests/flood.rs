@@ -1,0 +1,121 @@
+//! A host with one thing piled up, and what each of its turns does, in pieces of bounded work.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::run::stage::{HandTurned, folder};
+
+/// Turns after which nothing is waited for any more.
+pub(super) const TURNS_MAX: usize = 200_000;
+/// Peers that wait to be accepted at once.
+pub(super) const BACKLOG: usize = 800;
+
+/// In how many turns a part has done so many pieces of bounded work.
+type PartTurns = BTreeMap<usize, usize>;
+
+/// A host with one thing piled up, and what its turns have done.
+pub(super) struct Flood {
+    pub(super) stage: HandTurned,
+    pub(super) longest: usize,
+    pub(super) parts: BTreeMap<String, PartTurns>,
+    pub(super) peers: Vec<TcpStream>,
+}
+
+/// What a part of the turn has done, in pieces of bounded work.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PartDone {
+    pub(super) all: usize,
+    pub(super) longest: usize,
+}
+
+impl PartDone {
+    pub(super) fn of(turns: &PartTurns) -> PartDone {
+        let idle = turns.iter().max_by_key(|(_, turns)| **turns).map_or(0, |(units, _)| *units);
+        let all = turns.iter().map(|(units, turns)| units.saturating_sub(idle) * turns).sum();
+        PartDone { all, longest: turns.last_key_value().map_or(0, |(units, _)| *units) }
+    }
+}
+
+impl Flood {
+    pub(super) fn new(serves: &str) -> Flood {
+        let stage = HandTurned::new(folder(), serves);
+        Flood { stage, longest: 0, parts: BTreeMap::new(), peers: Vec::new() }
+    }
+
+    /// One turn, of which it is noted what it has done.
+    pub(super) fn turn(&mut self) -> bool {
+        let goes_on = self.stage.carrier.turn().expect("a poll");
+        self.longest = self.longest.max(self.stage.carrier.units_of_turn());
+        for (part, units) in self.stage.carrier.units_of_parts() {
+            *self.parts.entry(part).or_default().entry(units).or_default() += 1;
+        }
+        goes_on
+    }
+
+    /// What each part has done in all, beyond what it counts in most turns, which are idle, and in its longest turn.
+    pub(super) fn done(&self) -> BTreeMap<&str, PartDone> {
+        let done = self.parts.iter().map(|(part, turns)| (part.as_str(), PartDone::of(turns)));
+        done.filter(|(_, done)| 0 < done.all).collect()
+    }
+
+    /// Turns until it is so.
+    pub(super) fn turn_until(&mut self, what: &str, mut is_so: impl FnMut(&mut Flood) -> bool) {
+        for _ in 0..TURNS_MAX {
+            if is_so(self) {
+                return;
+            }
+            self.turn();
+        }
+        panic!("{what}: not after {TURNS_MAX} turns");
+    }
+
+    pub(super) fn turns(&mut self, count: usize) {
+        for _ in 0..count {
+            self.turn();
+        }
+    }
+
+    /// So many peers that are connected and known to their guests.
+    pub(super) fn connect(&mut self, count: usize) {
+        while self.peers.len() < count {
+            let some = BACKLOG.min(count - self.peers.len());
+            self.peers.extend((0..some).map(|_| self.stage.connect("p")));
+            self.turns(some);
+        }
+    }
+
+    /// Each peer says this.
+    pub(super) fn say(&mut self, what: &[u8]) {
+        for peer in &mut self.peers {
+            peer.write_all(what).expect("a peer");
+        }
+    }
+
+    /// Turns until the last peer has read a line; the number in it.
+    pub(super) fn answer(&mut self) -> usize {
+        let mut line = Vec::new();
+        for _ in 0..TURNS_MAX {
+            self.turn();
+            let mut buffer = [0; 64];
+            let read = self.peers.last_mut().map_or(Ok(0), |peer| peer.read(&mut buffer));
+            line.extend_from_slice(&buffer[..read.unwrap_or(0)]);
+            if line.ends_with(b"\n") {
+                return String::from_utf8_lossy(&line).trim().parse().expect("a number");
+            }
+        }
+        panic!("no answer");
+    }
+
+    /// Has the guest of floods ask for all that it gets; how much that is.
+    pub(super) fn flood(&mut self) -> usize {
+        self.connect(1);
+        self.say(b"x");
+        self.answer()
+    }
+
+    pub(super) fn advance(&mut self, seconds: u64) {
+        self.stage.hand.advance(Duration::from_secs(seconds));
+    }
+}
