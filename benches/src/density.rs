@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, paths};
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::{
     machine,
     record::Memory,
     report::{Raw, exit_code},
+    touched::{self, Touched},
 };
 
 /// Processes that are asked for before the births of as many are waited for.
@@ -30,6 +31,9 @@ struct Options {
     /// How many there are in the end.
     #[arg(long, default_value_t = 100_000)]
     processes: usize,
+    /// How many of them are sent a message each, one after the other, to see which pages that touches.
+    #[arg(long, default_value_t = 2_000)]
+    in_turn: usize,
     /// The record, as a line of JSON, the machine first.
     #[arg(long, value_name = "FILE")]
     raw: Option<PathBuf>,
@@ -42,6 +46,8 @@ struct Record {
     held: Memory,
     born_seconds: f64,
     stop_seconds: f64,
+    in_turn: usize,
+    touched: Touched,
 }
 
 /// Parses the arguments, runs, says what went wrong.
@@ -58,14 +64,14 @@ fn run(options: &Options) -> Result<()> {
     println!("host         {}", paths::binary().display());
     let mut raw = Raw::open(options.raw.as_deref())?;
     raw.write(&machine)?;
-    let record = hold(number)?;
+    let record = hold(number, options.in_turn.min(number))?;
     raw.write(&record)?;
     print(&record);
     Ok(())
 }
 
 /// A host that does not start says why: so many sandboxes need more mappings than a process may have by default.
-fn hold(number: usize) -> Result<Record> {
+fn hold(number: usize, in_turn: usize) -> Result<Record> {
     let plugin = Plugin::new("processes")
         .isolation(Isolation::Plugin)
         .may_spawn(&["processes"])
@@ -82,31 +88,39 @@ fn hold(number: usize) -> Result<Record> {
     births.expect("ok\n");
     let mut spawn = |number: usize| {
         parent.send("spawn x\n".repeat(number));
-        (0..number).for_each(|_| assert!(parent.line().starts_with("id "), "one is spawned"));
+        let ids: Vec<String> = (0..number).map(|_| parent.line()).collect();
         births.expect("born x\n".repeat(number));
+        ids
     };
     // What all have together is there then.
     spawn(1);
     thread::sleep(SETTLE);
     let before = Memory::of(host.pid())?;
     let begun = Instant::now();
-    let mut left = number;
+    let (mut left, mut ids) = (number, Vec::new());
     while 0 < left {
         let some = left.min(ASKED_AT_ONCE);
-        spawn(some);
+        ids.extend(spawn(some));
         left -= some;
     }
     let born_seconds = begun.elapsed().as_secs_f64();
     thread::sleep(SETTLE);
     let held = Memory::of(host.pid())?;
+    touched::forget(host.pid())?;
+    for id in &ids[..in_turn] {
+        let number = id.strip_prefix("id ").context("one is spawned")?;
+        parent.send(format!("notify-id {} x\n", number.trim()));
+        births.expect("sum 1\n");
+    }
+    let touched = Touched::of(host.pid())?;
     let begun = Instant::now();
     host.stop();
     let stop_seconds = begun.elapsed().as_secs_f64();
-    Ok(Record { processes: number, before, held, born_seconds, stop_seconds })
+    Ok(Record { processes: number, before, held, born_seconds, stop_seconds, in_turn, touched })
 }
 
 fn print(record: &Record) {
-    let Record { processes, before, held, born_seconds, stop_seconds } = record;
+    let Record { processes, before, held, born_seconds, stop_seconds, in_turn, touched } = record;
     let [resident, anonymous, page_tables, mappings] = held.each(before, *processes);
     println!("\nprocesses: KiB each, after each was born and told so");
     println!(
@@ -118,4 +132,9 @@ fn print(record: &Record) {
         *processes as f64 / born_seconds,
         held.resident_kib / 1024,
     );
+    println!(
+        "\ntouched by a message to each of {in_turn} in turn: {:.2} KiB",
+        touched.each(*in_turn)
+    );
+    touched.print(*in_turn);
 }

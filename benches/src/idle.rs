@@ -16,6 +16,7 @@ use crate::{
     record::IdleRecord,
     report::{self, Raw},
     subject::{Paths, Subject},
+    touched::{self, Touched},
 };
 
 /// Instances and connections that the host is given beyond those held.
@@ -25,8 +26,6 @@ const SETTLE: Duration = Duration::from_secs(1);
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Opening them all takes no longer, or the run has failed.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(300);
-/// Every one in this number is asked again at the end, to see that it lives.
-const ASKED_AGAIN: usize = 100;
 
 /// Measures one server after the other and prints the table. Memory hardly varies: one round.
 pub fn run(subjects: &[Subject], paths: &Paths, options: &Options, raw: &mut Raw) -> Result<()> {
@@ -60,13 +59,30 @@ fn hold(server: &Server, connections: usize) -> Result<IdleRecord> {
     let open_seconds = started.elapsed().as_secs_f64();
     thread::sleep(SETTLE);
     let held = server.memory()?;
-    for (index, stream) in streams.iter_mut().enumerate().step_by(ASKED_AGAIN) {
+    // Each is asked again, one after the other, so that it is cold by then.
+    touched::forget(server.pid())?;
+    let mut answers = Vec::with_capacity(connections);
+    for (index, stream) in streams.iter_mut().enumerate() {
+        let asked = Instant::now();
         echo(stream, index).with_context(|| format!("connection {index}, asked again"))?;
+        answers.push(asked.elapsed());
     }
+    let touched = Touched::of(server.pid())?;
+    answers.sort();
+    let answer_p99 = answers[(answers.len() * 99 / 100).min(answers.len() - 1)].as_secs_f64();
     drop(streams);
     thread::sleep(SETTLE);
     let after = server.memory()?;
-    Ok(IdleRecord { subject: server.subject, connections, before, held, after, open_seconds })
+    Ok(IdleRecord {
+        subject: server.subject,
+        connections,
+        before,
+        held,
+        after,
+        open_seconds,
+        touched,
+        answer_p99,
+    })
 }
 
 /// A connection that has echoed one message.

@@ -38,4 +38,5 @@ pub mod report;
 pub mod subject;
 pub mod sys;
 pub mod tls;
+pub mod touched;
 pub mod udp;

@@ -90,6 +90,11 @@ impl Server {
         Ok(self)
     }
 
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The CPU time it has used so far.
     pub fn cpu_time(&self) -> Result<Duration> {
         sys::cpu_time(self.child.id())

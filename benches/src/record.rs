@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::{load::Work, subject::Subject};
+use crate::{load::Work, subject::Subject, touched::Touched};
 
 /// One server, one workload, one round.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -61,7 +61,7 @@ pub fn kernel_share(spent: f64, user: u64, kernel: u64) -> f64 {
 }
 
 /// What the held connections of one server cost.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct IdleRecord {
     /// Which server.
     pub subject: Subject,
@@ -75,6 +75,10 @@ pub struct IdleRecord {
     pub after: Memory,
     /// From the first connect to the last reply.
     pub open_seconds: f64,
+    /// What was touched when each was asked once more.
+    pub touched: Touched,
+    /// How long all but one in a hundred waited for that answer.
+    pub answer_p99: f64,
 }
 
 /// What `/proc` says of a process's memory, in KiB unless named otherwise.

@@ -203,7 +203,8 @@ pub fn spread(values: Vec<f64>) -> String {
 pub fn idle_table(records: &[IdleRecord]) {
     println!("\nidle connections: KiB each, after one 64 B echo");
     print!("{:<13}{:>12}{:>10}{:>10}{:>12}", "", "connections", "VmRSS", "RssAnon", "page tables");
-    println!("{:>10}{:>12}{:>14}", "mappings", "open us", "left after");
+    print!("{:>10}{:>12}{:>14}", "mappings", "open us", "left after");
+    println!("{:>10}{:>10}", "touched", "p99 us");
     for record in records {
         let each = |now: &Memory| now.each(&record.before, record.connections);
         let [resident, anonymous, page_tables, mappings] = each(&record.held);
@@ -213,7 +214,13 @@ pub fn idle_table(records: &[IdleRecord]) {
         print!("{page_tables:>12.2}");
         print!("{mappings:>10.2}");
         print!("{:>12.1}", record.open_seconds * 1e6 / record.connections.max(1) as f64);
-        println!("{:>14.2}", each(&record.after)[0]);
+        print!("{:>14.2}", each(&record.after)[0]);
+        print!("{:>10.2}", record.touched.each(record.connections));
+        println!("{:>10.0}", record.answer_p99 * 1e6);
+    }
+    for record in records {
+        println!("\n{}: touched by an echo of each in turn", record.subject.name());
+        record.touched.print(record.connections);
     }
 }
 
