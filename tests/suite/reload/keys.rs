@@ -443,7 +443,10 @@ fn check_bound(admin: &Admin, row: &Row) {
         }
         _ => return,
     };
-    let usage = shown["usage"].as_array().expect("a list").clone();
+    // A plugin has one list, a tenant has two.
+    let lists = ["usage", "bytes", "counts"].into_iter().filter_map(|list| shown[list].as_array());
+    let usage: Vec<_> = lists.flatten().collect();
+    assert!(!usage.is_empty(), "{table}.{key}: {shown}");
     let (Some(found), Ok(number)) =
         (usage.iter().find(|usage| usage["limit"] == *key), value.parse::<u64>())
     else {
