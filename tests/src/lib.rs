@@ -20,6 +20,7 @@ pub mod held;
 pub mod host;
 pub mod hostile;
 pub mod log;
+pub mod nats;
 pub mod nginx;
 pub mod paths;
 pub mod peer;

@@ -283,7 +283,7 @@ impl Home {
 
 /// The usual port, or the next one that nobody has on this address or on all addresses. No other test looks for one
 /// on the same address, so it stays free until the broker takes it.
-fn free_port(loopback: &str, usual: u16) -> u16 {
+pub(crate) fn free_port(loopback: &str, usual: u16) -> u16 {
     let is_free = |port: &u16| TcpListener::bind((loopback, *port)).is_ok();
     (usual..).take(100).find(is_free).expect("one of a hundred ports is free")
 }

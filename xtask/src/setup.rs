@@ -40,7 +40,7 @@ pub fn for_tests() -> Result<Route> {
         &tools::BROWSER,
         &tools::PROMETHEUS,
     ])?;
-    ensure(&[&tools::RABBITMQ, &tools::PIKA])?;
+    ensure(&[&tools::RABBITMQ, &tools::PIKA, &tools::NATS])?;
     // The samples of every language, whose compilers npm and pip fetch.
     ensure(&[&tools::NPM, &tools::PYTHON])?;
     route::ensure_checkers()?;
@@ -51,7 +51,7 @@ pub fn for_tests() -> Result<Route> {
 pub fn for_benches() -> Result<Route> {
     ensure(&[&tools::WASM_CLANG, &tools::WASM_CPP, &tools::EVENTMACHINE])?;
     ensure(&[&tools::LOAD, &tools::NGINX, &tools::PROXIES, &tools::WEB_SERVERS])?;
-    ensure(&[&tools::RABBITMQ, &tools::PIKA])?;
+    ensure(&[&tools::RABBITMQ, &tools::PIKA, &tools::NATS])?;
     route::ready()
 }
 

@@ -165,6 +165,15 @@ pub const RABBITMQ: Tool = Tool {
     },
 };
 
+pub const NATS: Tool = Tool {
+    name: "the NATS server",
+    why: "for the tests and the measurements of several hosts",
+    packages: &["nats-server"],
+    elsewhere: "nats-server 2.9 or newer",
+    // Debian keeps it where not everybody looks.
+    works: || succeeds("sh", &["-c", "PATH=$PATH:/usr/sbin nats-server --version"]),
+};
+
 pub const PIKA: Tool = Tool {
     name: "Python's pika",
     why: "for the tests and the measurements of AMQP",

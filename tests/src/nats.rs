@@ -1,0 +1,161 @@
+//! NATS servers, run as child processes: one, or several that are one cluster, each with JetStream in a folder that goes with them.
+//!
+//! Each server has a loopback address of its own and the usual ports there, or the next that are free.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use crate::PATIENCE;
+use crate::host::{Running, own_loopback};
+use crate::peer::Peer;
+use crate::rabbitmq::free_port;
+
+/// The usual ports: where clients connect, where other servers of the cluster do, and where a server says how it is.
+const PORT: u16 = 4222;
+const ROUTE_PORT: u16 = 6222;
+const WATCHED_PORT: u16 = 8222;
+
+/// Servers that are killed when the test lets go of them.
+#[derive(Debug)]
+pub struct Nats {
+    nodes: Vec<Node>,
+    // The folder goes after the servers.
+    dir: TempDir,
+}
+
+#[derive(Debug)]
+struct Node {
+    name: String,
+    address: String,
+    /// The address at which it says how it is.
+    watched: String,
+    file: PathBuf,
+    running: Option<Running>,
+}
+
+impl Nats {
+    /// One server.
+    pub fn start() -> Nats {
+        Nats::start_with(1, "")
+    }
+
+    /// So many servers that are one cluster, as soon as JetStream has a leader in it.
+    pub fn cluster(servers: usize) -> Nats {
+        Nats::start_with(servers, "")
+    }
+
+    /// The same, with this text in the configuration of each: `authorization`, `accounts`, `max_payload`.
+    pub fn start_with(servers: usize, more: &str) -> Nats {
+        let addresses: Vec<String> = (0..servers).map(|_| own_loopback()).collect();
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        Nats::start_at(&addresses, more)
+    }
+
+    /// The same at these addresses, such as that of a network of the test's own.
+    pub fn start_at(addresses: &[&str], more: &str) -> Nats {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let ports = |ip: &&str| (free_port(ip, PORT), free_port(ip, ROUTE_PORT));
+        let ports: Vec<(u16, u16)> = addresses.iter().map(ports).collect();
+        let places: Vec<_> = addresses.iter().zip(ports).collect();
+        let routes: Vec<String> =
+            places.iter().map(|(ip, (_, route))| format!("\"nats://{ip}:{route}\"")).collect();
+        let nodes = places.iter().enumerate().map(|(number, (ip, (port, route)))| {
+            let name = format!("n{}", number + 1);
+            let store = dir.path().join(&name);
+            let watched = format!("{ip}:{}", free_port(ip, WATCHED_PORT));
+            let mut text = format!(
+                "server_name: {name}\nlisten: \"{ip}:{port}\"\nhttp: \"{watched}\"\n\
+                 jetstream {{ store_dir: {store:?}, max_memory_store: 64MB, max_file_store: 1GB }}\n"
+            );
+            if 1 < addresses.len() {
+                let routes = routes.join(", ");
+                let cluster = format!("name: test, listen: \"{ip}:{route}\", routes: [{routes}]");
+                writeln!(text, "cluster {{ {cluster} }}").expect("a String takes everything");
+            }
+            text.push_str(more);
+            let file = dir.path().join(format!("{name}.conf"));
+            fs::write(&file, text).expect("the temporary directory takes a file");
+            Node { name, address: format!("{ip}:{port}"), watched, file, running: None }
+        });
+        let mut nats = Nats { nodes: nodes.collect(), dir };
+        nats.nodes.iter_mut().for_each(Node::begin);
+        (0..nats.nodes.len()).for_each(|server| nats.wait_ready(server));
+        nats
+    }
+
+    /// `127.1.2.3:4222`, of one server.
+    pub fn address(&self, server: usize) -> &str {
+        &self.nodes[server].address
+    }
+
+    /// All of them, as `nats = […]` has them.
+    pub fn urls(&self) -> String {
+        let urls: Vec<String> =
+            self.nodes.iter().map(|node| format!("\"nats://{}\"", node.address)).collect();
+        format!("[{}]", urls.join(", "))
+    }
+
+    /// Ends a server as a crash does.
+    pub fn kill(&mut self, server: usize) {
+        self.nodes[server].running = None;
+    }
+
+    /// Starts it again, with what it has stored, at the same address.
+    pub fn start_again(&mut self, server: usize) {
+        self.nodes[server].begin();
+        self.wait_ready(server);
+    }
+
+    /// Has a server go on that was stopped, or stop, by a signal.
+    pub fn signal(&self, server: usize, signal: rustix::process::Signal) {
+        self.nodes[server].running.as_ref().expect("a server that runs").signal(signal);
+    }
+
+    /// Waits for a line of a server's log that has this in it.
+    #[track_caller]
+    pub fn wait_log(&self, server: usize, words: &str) {
+        let node = &self.nodes[server];
+        let says = node.running.as_ref().is_some_and(|running| running.logs(words));
+        assert!(says, "{} has not said `{words}` within {PATIENCE:?}", node.name);
+    }
+
+    /// Where their files are.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Waits until a server takes clients, and until its JetStream knows who leads.
+    fn wait_ready(&self, server: usize) {
+        self.wait_log(server, "Server is ready");
+        let (node, begun) = (&self.nodes[server], Instant::now());
+        while !node.is_healthy() {
+            assert!(begun.elapsed() < PATIENCE, "JetStream has no leader at {}", node.name);
+        }
+    }
+}
+
+impl Node {
+    fn begin(&mut self) {
+        let mut command = Command::new(program());
+        command.arg("--config").arg(&self.file);
+        self.running = Some(Running::spawn(command));
+    }
+
+    /// What it says of itself: the log has no line for every way to a leader.
+    fn is_healthy(&self) -> bool {
+        let mut peer = Peer::connect(&format!("tcp://{}", self.watched));
+        peer.send("GET /healthz?js-server-only=true HTTP/1.0\r\n\r\n");
+        peer.line() == "HTTP/1.0 200 OK\r"
+    }
+}
+
+/// Where Debian keeps it, which is not where everybody looks, or in `PATH`.
+fn program() -> PathBuf {
+    let debian = Path::new("/usr/sbin/nats-server");
+    if debian.exists() { debian.to_owned() } else { PathBuf::from("nats-server") }
+}
