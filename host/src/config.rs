@@ -12,6 +12,7 @@ pub(crate) mod bound;
 pub mod build;
 pub(crate) mod channel;
 mod choice;
+pub mod cluster;
 mod compile_cache;
 pub mod component;
 pub(crate) mod connect;

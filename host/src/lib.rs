@@ -8,6 +8,7 @@
 //! - `timer`, `quota`, [`log`]: deadlines in order, bounds while the host runs, the operator's log;
 //! - [`net`]: listeners, connections, and the ways out;
 //! - `mail`: what instances send to each other, on whichever reactor they are;
+//! - `cluster`: the same across hosts, by NATS;
 //! - `plugin`: a plugin's record, its tenant, its counters;
 //! - `host_api`: what a plugin can call, one module for each interface of the contract;
 //! - [`engine`]: components compiled, linked and checked; one sandbox and the calls into it;
@@ -21,6 +22,7 @@ pub mod author;
 pub mod base;
 pub mod carrier;
 pub mod clock;
+pub(crate) mod cluster;
 pub mod config;
 pub(crate) mod contract;
 pub mod engine;

@@ -6,4 +6,5 @@ pub(crate) mod mailboxes;
 pub(crate) mod message;
 pub(crate) mod post;
 pub(crate) mod queues;
+pub(crate) mod relay;
 pub(crate) mod watch;

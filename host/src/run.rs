@@ -36,6 +36,8 @@ use crate::base::panics;
 use crate::base::thread::Threads;
 use crate::carrier::spares::{Departure, Spares};
 use crate::clock::Clock;
+use crate::cluster::trial::{TrialError, check as check_cluster};
+use crate::cluster::{Cluster, ClusterThread};
 use crate::config::admin::AdminConfig;
 use crate::config::model::{Config, HostConfig};
 use crate::engine::fault::LoadError;
@@ -69,15 +71,25 @@ pub fn check(config: &Config, tries_connections: bool) -> Result<(), StartError>
     let clock = Clock::system();
     let network =
         if tries_connections { Network::Scripted(Arc::default()) } else { Network::System };
-    let mut prepared = prepare(config, &clock, network)?;
+    let mut prepared = prepare(config, &clock, network, None)?;
     if let Some(fault) = prepared.left_out.drain(..).next() {
         return Err(StartError::Load(fault));
     }
+    let doubts = check_cluster(config).map_err(|error| match error {
+        TrialError::Config(error) => StartError::Config(error),
+        TrialError::System(cause) => StartError::Internal(format!("trying NATS: {cause}")),
+    })?;
+    doubts.iter().for_each(|doubt| tracing::warn!("{doubt}"));
     if tries_connections { prepared.try_connections() } else { Ok(()) }
 }
 
-fn prepare(config: &Config, clock: &Clock, network: Network) -> Result<Prepared, StartError> {
-    panics::catch(|| Prepared::on(config, clock, network))
+fn prepare(
+    config: &Config,
+    clock: &Clock,
+    network: Network,
+    cluster: Option<Arc<Cluster>>,
+) -> Result<Prepared, StartError> {
+    panics::catch(|| Prepared::on(config, clock, network, cluster))
         .unwrap_or_else(|panicked| Err(StartError::panicked("preparing the plugins")(panicked)))
 }
 
@@ -100,7 +112,11 @@ pub fn serve(
     let begun = clock.now();
     let starting =
         manager.starting(config.plugins.len()).map_err(StartError::thread("the start"))?;
-    let prepared = prepare(config, &clock, Network::System)?;
+    let section = config.cluster.as_ref();
+    let cluster = section.map(ClusterThread::start).transpose();
+    let cluster = cluster.map_err(StartError::made("the thread for the cluster"))?;
+    let of_host = cluster.as_ref().map(ClusterThread::cluster);
+    let prepared = prepare(config, &clock, Network::System, of_host)?;
     let Prepared { config, left_out, mut reactors, mut served, host, files, .. } = prepared;
     let Prepared { ticker, workers, slow, disposal, quota, .. } = prepared;
     log_left_out(left_out);
@@ -179,8 +195,9 @@ pub fn serve(
     drop(starting);
     let end = supervisor.run();
     drop(succession);
-    // In the order in which they are dropped: workers may be inside guests, which the ticker has to interrupt.
-    let threads = (admin.lock().take(), crew, workers, slow, files, disposal, ticker);
+    // In the order in which they are dropped: workers may be inside guests, which the ticker has to interrupt, and what was
+    // pushed last goes out by the cluster.
+    let threads = (admin.lock().take(), crew, workers, slow, files, disposal, ticker, cluster);
     match end {
         End::Whole(code) => {
             drop(threads);

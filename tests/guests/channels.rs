@@ -15,7 +15,8 @@ impl Channels {
     fn command(&mut self, line: &str) {
         let mut words = line.splitn(3, ' ');
         let (name, room, text) = (words.next(), words.next(), words.next().unwrap_or_default());
-        let channel = Channel::new(room.unwrap_or_default());
+        // A name may have spaces in it.
+        let channel = Channel::new(&room.unwrap_or_default().replace("%20", " "));
         match name.unwrap_or_default() {
             "subscribe" => {
                 let socket = self.socket.clone();

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, send, socket};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 use sandloop_testkit::noise::Noise;
 use tun_rs::{DeviceBuilder, SyncDevice};
@@ -147,6 +148,7 @@ impl End {
         let made = thread::spawn(move || {
             // SAFETY: only the network is left, no descriptors.
             unsafe { unshare_unsafe(UnshareFlags::NEWNET)? };
+            raise_loopback()?;
             let network = File::open("/proc/thread-self/ns/net")?;
             let builder = DeviceBuilder::new().ipv4(address, 24, None).mtu(mtu);
             let device = builder.build_sync()?;
@@ -168,6 +170,32 @@ impl End {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         }
+    }
+}
+
+/// Brings up the loopback device of this thread's network, which is down in a new one: an end talks to itself as well.
+fn raise_loopback() -> io::Result<()> {
+    // The kernel's own numbers: RTM_NEWLINK, NLM_F_REQUEST with NLM_F_ACK, the index of the first device, IFF_UP.
+    const NEW_LINK: u16 = 16;
+    const REQUEST: u16 = 1 | 4;
+    const LOOPBACK: u32 = 1;
+    const UP: u32 = 1;
+    // Both are in one word of the header, in the machine's order.
+    let [a, b] = NEW_LINK.to_ne_bytes();
+    let [c, d] = REQUEST.to_ne_bytes();
+    let header = [32, u32::from_ne_bytes([a, b, c, d]), 1, 0];
+    // Which device, which flags it gets, and which of them change.
+    let link = [0, LOOPBACK, UP, UP];
+    let request: Vec<u8> = header.into_iter().chain(link).flat_map(u32::to_ne_bytes).collect();
+    // Without a protocol it is the one about devices and routes.
+    let kernel = socket(AddressFamily::NETLINK, SocketType::RAW, None)?;
+    send(&kernel, &request, SendFlags::empty())?;
+    let mut answer = [0; 64];
+    recv(&kernel, &mut answer, RecvFlags::empty())?;
+    // The error follows the answer's header; 0 is none.
+    match i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]) {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(-error)),
     }
 }
 

@@ -169,6 +169,9 @@ pub struct Config {
     tenants: Vec<(String, String, String)>,
     listens: Vec<Listen>,
     admin: Vec<(String, String)>,
+    cluster: Vec<(String, String)>,
+    /// Name, key, value.
+    sharing: Vec<(String, String, String)>,
 }
 
 impl Config {
@@ -212,6 +215,18 @@ impl Config {
         self.admin("address", "\"unix://admin.sock\"")
     }
 
+    /// Sets a key of `[cluster]` to this TOML.
+    pub fn cluster(mut self, key: &str, value: impl Into<String>) -> Config {
+        self.cluster.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// A key of `[tenants.NAME]` itself; the value as TOML.
+    pub fn sharing(mut self, name: &str, key: &str, value: impl Into<String>) -> Config {
+        self.sharing.push((name.to_owned(), key.to_owned(), value.into()));
+        self
+    }
+
     /// One more listener.
     pub fn listen(mut self, listen: Listen) -> Config {
         self.listens.push(listen);
@@ -230,15 +245,8 @@ impl Config {
             section(&mut toml, &format!("[plugins.{}.limits]", plugin.name), &plugin.limits);
             section(&mut toml, &format!("[plugins.{}.allow]", plugin.name), &plugin.allow);
         }
-        for (name, _, _) in &self.tenants {
-            let head = format!("[tenants.{name}.limits]");
-            if !toml.contains(&head) {
-                let own = self.tenants.iter().filter(|(tenant, _, _)| tenant == name);
-                let keys: Vec<_> =
-                    own.map(|(_, key, value)| (key.clone(), value.clone())).collect();
-                section(&mut toml, &head, &keys);
-            }
-        }
+        of_tenants(&mut toml, "", &self.sharing);
+        of_tenants(&mut toml, ".limits", &self.tenants);
         for listen in &self.listens {
             let mut keys = vec![
                 ("address".to_owned(), text(&listen.address)),
@@ -253,6 +261,7 @@ impl Config {
             section(&mut toml, "[[listen]]", &keys);
         }
         section(&mut toml, "[admin]", &self.admin);
+        section(&mut toml, "[cluster]", &self.cluster);
         toml
     }
 }
@@ -272,6 +281,18 @@ pub fn text(value: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+/// The sections of tenants that have this behind their names.
+fn of_tenants(toml: &mut String, part: &str, keys: &[(String, String, String)]) {
+    for (name, _, _) in keys {
+        let head = format!("[tenants.{name}{part}]");
+        if !toml.contains(&head) {
+            let own = keys.iter().filter(|(tenant, _, _)| tenant == name);
+            let keys: Vec<_> = own.map(|(_, key, value)| (key.clone(), value.clone())).collect();
+            section(toml, &head, &keys);
+        }
+    }
 }
 
 fn section(toml: &mut String, head: &str, keys: &[(String, String)]) {

@@ -28,6 +28,7 @@ mod build;
 mod callbacks;
 mod channels;
 mod close;
+mod cluster;
 mod command_line;
 mod compile;
 mod compile_cache;

@@ -34,6 +34,9 @@ impl fmt::Display for Explained<'_> {
             let title = format!("[admin] {}", admin.address);
             self.table(f, &title, "admin", &admin.limits.amounts())?;
         }
+        if let Some(cluster) = &config.cluster {
+            self.table(f, "[cluster]", "cluster", &cluster.limits.amounts())?;
+        }
         let stack = units::size(GUEST_STACK_BYTES as u64);
         writeln!(f, "every instance")?;
         writeln!(f, "  {:<20} {stack:>9}  {:<9} {:<7} The instance ends.", "stack", "fixed", "trap")

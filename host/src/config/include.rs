@@ -108,6 +108,7 @@ pub(super) fn check_included(source: &SourceText<'_>, main: &Path) -> Result<(),
     for (key, cause) in [
         ("host", "what concerns the host as a whole is said in the main file alone"),
         ("admin", "there is one admin listener, and it is in the main file"),
+        ("cluster", "a host is in one cluster, and the main file says in which"),
         ("include", "only the main file includes others"),
     ] {
         let place = top.key(key);

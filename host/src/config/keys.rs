@@ -2,10 +2,10 @@
 
 use strsim::levenshtein;
 
-use super::limits::{RawAdmin, RawHost, RawLimits, RawListen, RawTenantLimits};
+use super::limits::{RawAdmin, RawCluster, RawHost, RawLimits, RawListen, RawTenantLimits};
 use super::raw::{
     RawAllow, RawBuild, RawCertificate, RawFile, RawPlugin, RawProfileCertificate,
-    RawProxyProtocol, RawRegistry, RawTenant, RawTlsProfile,
+    RawProxyProtocol, RawRegistry, RawTenant, RawTenantCluster, RawTlsProfile,
 };
 use super::table::ConfigKey;
 
@@ -23,10 +23,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ConfigKey> {
         RawProfileCertificate::KEYS,
         RawTenant::KEYS,
         RawTenantLimits::KEYS,
+        RawTenantCluster::KEYS,
         RawListen::KEYS,
         RawCertificate::KEYS,
         RawProxyProtocol::KEYS,
         RawAdmin::KEYS,
+        RawCluster::KEYS,
     ];
     sections.into_iter().flatten()
 }

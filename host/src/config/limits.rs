@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::bound::Bound;
 use super::quantity::Quantity;
-use super::raw::{RawCertificate, RawProxyProtocol, RawRegistry};
+use super::raw::{RawCertificate, RawProxyProtocol, RawRegistry, RawSecret};
 use super::table::limits;
 
 const KIB: u64 = 1 << 10;
@@ -791,6 +791,17 @@ limits! {
             max: 64 * GIB,
             form: r#"a size, as in messages = "64MiB""#,
         };
+        cluster_outbox: bound CLUSTER_OUTBOX: u64 = {
+            what: "Messages of the tenant that wait to go to the NATS server of `[cluster]`, with 256 bytes for each.",
+            why: "While no server is reached, and where it is slow, what is pushed waits here; it counts in `messages`, too.",
+            at: Refuse,
+            then: "`push` answers `limit` and nobody gets the message, on whichever host.",
+            unit: Bytes,
+            default: 4 * MIB,
+            min: KIB,
+            max: 64 * GIB,
+            form: r#"a size, as in cluster_outbox = "4MiB""#,
+        };
         read_per_second: bound READ_PER_SECOND: Option<u64> = {
             what: "Bytes that the tenant's connections read in each second, all together.",
             why: "One tenant must not take the line of all; the default is no bound.",
@@ -893,6 +904,46 @@ limits! {
             min: 1,
             max: 65_535,
             form: "a number, as in backlog = 1024",
+        };
+    }
+}
+
+limits! {
+    /// The bounds of `[cluster]`. Meaning, range and what happens at each are beside its constant.
+    struct ClusterLimits from struct RawCluster at "cluster" {
+        nats: key Vec<String> = r#"a list of servers, as in nats = ["nats://10.0.0.1:4222"]"#,
+            each r#"a server in quotes, as in "nats://10.0.0.1:4222""#;
+        name: key Option<String> = r#"a name in quotes, as in name = "host-1""#;
+        prefix: key Option<String> = r#"a name in quotes, as in prefix = "sandloop""#;
+        credentials: key Option<String> = r#"a file in quotes, as in credentials = "host.creds""#;
+        user: key Option<String> = r#"a name in quotes, as in user = "sandloop""#;
+        password: key Option<RawSecret> = r#"a secret, as in password = { env = "NATS_PASSWORD" }"#;
+        token: key Option<RawSecret> = r#"a secret, as in token = { file = "nats.token" }"#;
+        server_ca: key Option<String> = r#"a file in quotes, as in server_ca = "authority.pem""#;
+        certificate: key Option<String> = r#"a file in quotes, as in certificate = "host.pem""#;
+        key: key Option<String> = r#"a file in quotes, as in key = "host.key""#;
+        apart: key Option<String> = r#"apart = "ready" or apart = "unready""#;
+        ping: bound CLUSTER_PING: Duration = {
+            what: "How often a NATS server is asked whether it is there.",
+            why: "A network that swallows everything looks like a server that has nothing to say.",
+            at: Close,
+            then: "One that has not answered three times in a row is left, and the next one is tried.",
+            unit: Time,
+            default: 5 * SECOND,
+            min: 100 * MILLISECOND,
+            max: HOUR,
+            form: r#"a duration in quotes, as in ping = "5s""#,
+        };
+        connect_deadline: bound CLUSTER_CONNECT_DEADLINE: Duration = {
+            what: "How long a NATS server may take until it has let the host in.",
+            why: "One that does not answer must not keep the host from the next one.",
+            at: Close,
+            then: "The next one is tried, and that one again later.",
+            unit: Time,
+            default: 5 * SECOND,
+            min: 100 * MILLISECOND,
+            max: HOUR,
+            form: r#"a duration in quotes, as in connect_deadline = "5s""#,
         };
     }
 }

@@ -7,6 +7,7 @@ use super::address::ListenAddress;
 use super::admin::AdminConfig;
 use super::allow::Allow;
 use super::build::BuildConfig;
+use super::cluster::{ClusterConfig, Sharing};
 use super::component::ComponentSource;
 use super::limits::{HostLimits, Limits, ListenLimits, TenantLimits};
 use super::origins::Origins;
@@ -36,6 +37,8 @@ pub struct Config {
     pub listeners: Vec<ListenConfig>,
     /// Where the host is watched and told what to do; none unless the file says so.
     pub admin: Option<AdminConfig>,
+    /// The servers by which it is one with other hosts; none unless the file says so.
+    pub cluster: Option<ClusterConfig>,
     /// Where its bounds are written.
     pub origins: Origins,
     /// What is allowed and most likely not meant, for the operator.
@@ -291,6 +294,8 @@ pub struct TenantConfig {
     pub name: String,
     /// What its plugins may use together.
     pub limits: TenantLimits,
+    /// What they share with those on other hosts.
+    pub sharing: Sharing,
 }
 
 /// One `[[listen]]`.

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::limits::{OPTIONS, RawAdmin, RawHost, RawLimits, RawListen, RawTenantLimits};
+use super::limits::{
+    OPTIONS, RawAdmin, RawCluster, RawHost, RawLimits, RawListen, RawTenantLimits,
+};
 use super::table::mirror;
 use super::written::{ValueKind, Written};
 
@@ -37,6 +39,7 @@ mirror! {
         listen: key Vec<RawListen> = "a section [[listen]] for each address, with two brackets",
             each "a section [[listen]]";
         admin: key Option<RawAdmin> = "a section [admin]";
+        cluster: key Option<RawCluster> = "a section [cluster]";
     }
 }
 
@@ -166,7 +169,19 @@ mirror! {
     /// `[tenants.<name>]`.
     #[derive(Default)]
     struct RawTenant at "tenants.*" {
+        channels: key Option<String> = r#"channels = "host" or channels = "cluster""#;
+        cluster: key Option<RawTenantCluster> = "a section, as in [tenants.demo.cluster]";
         #[serde(default)]
         limits: key RawTenantLimits = "a section, as in [tenants.demo.limits]";
+    }
+}
+
+mirror! {
+    /// `[tenants.<name>.cluster]`.
+    struct RawTenantCluster at "tenants.*.cluster" {
+        credentials: key Option<String> = r#"a file in quotes, as in credentials = "demo.creds""#;
+        user: key Option<String> = r#"a name in quotes, as in user = "demo""#;
+        password: key Option<RawSecret> = r#"a secret, as in password = { env = "DEMO_PASSWORD" }"#;
+        token: key Option<RawSecret> = r#"a secret, as in token = { file = "demo.token" }"#;
     }
 }

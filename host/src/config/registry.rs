@@ -43,7 +43,8 @@ pub(super) fn resolve(
     raw.iter().map(one).collect()
 }
 
-fn secret(folder: &Path, value: &toml::Value) -> Result<String, Problem> {
+/// What stands for a secret at a key.
+pub(super) fn secret(folder: &Path, value: &toml::Value) -> Result<String, Problem> {
     match value {
         toml::Value::String(_) => options::text(folder, value),
         toml::Value::Table(table) if table.contains_key("env") || table.contains_key("file") => {

@@ -29,7 +29,7 @@ type KeysOfKind = (AtReload, &'static [&'static str]);
 
 /// By table: its path, and for each kind the keys that are of it.
 const TABLES: &[(&str, &[KeysOfKind])] = &[
-    ("", &[(Live, &["include", "host", "plugins", "tenants", "listen", "admin"])]),
+    ("", &[(Live, &["include", "host", "plugins", "tenants", "listen", "admin", "cluster"])]),
     (
         "host",
         &[
@@ -168,7 +168,8 @@ const TABLES: &[(&str, &[KeysOfKind])] = &[
         )],
     ),
     ("plugins.*.tls.*.certificates.*", &[(New, &["certificate", "key"])]),
-    ("tenants.*", &[(Live, &["limits"])]),
+    ("tenants.*", &[(Live, &["limits"]), (Refused, &["channels", "cluster"])]),
+    ("tenants.*.cluster", &[(Refused, &["credentials", "user", "password", "token"])]),
     (
         "tenants.*.limits",
         &[(
@@ -190,6 +191,7 @@ const TABLES: &[(&str, &[KeysOfKind])] = &[
                 "channel",
                 "queue",
                 "messages",
+                "cluster_outbox",
                 "read_per_second",
                 "write_per_second",
                 "log_per_second",
@@ -238,6 +240,27 @@ const TABLES: &[(&str, &[KeysOfKind])] = &[
                 "clients",
                 "request",
                 "request_deadline",
+            ],
+        )],
+    ),
+    (
+        "cluster",
+        &[(
+            Refused,
+            &[
+                "nats",
+                "name",
+                "prefix",
+                "credentials",
+                "user",
+                "password",
+                "token",
+                "server_ca",
+                "certificate",
+                "key",
+                "apart",
+                "ping",
+                "connect_deadline",
             ],
         )],
     ),

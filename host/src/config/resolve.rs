@@ -11,6 +11,7 @@ use super::admin;
 use super::allow;
 use super::build;
 use super::choice::choice;
+use super::cluster::{self, Sharing, WrittenSharing};
 use super::compile_cache;
 use super::component::ComponentSource;
 use super::environment;
@@ -52,7 +53,9 @@ pub(super) fn resolve(files: &[ConfigFile<'_>]) -> Result<Config, ConfigError> {
     let of_tenants = sections(files, "tenants", |raw| &raw.tenants)?;
     let of_listeners = listen_sections(files);
     let mut plugins = plugins(&top, &of_plugins)?;
-    let tenants = tenants(&top, &of_tenants, &mut plugins)?;
+    let cluster = main.raw.cluster.as_ref();
+    let cluster = cluster.map(|raw| cluster::resolve(&top.key("cluster"), raw)).transpose()?;
+    let tenants = tenants(&top, &of_tenants, &mut plugins, cluster.is_some())?;
     let listeners = listeners(&of_listeners, &plugins)?;
     let admin = main.raw.admin.as_ref();
     let taken = of_listeners.iter().zip(&listeners);
@@ -76,8 +79,18 @@ pub(super) fn resolve(files: &[ConfigFile<'_>]) -> Result<Config, ConfigError> {
     let included = included.iter().map(|one| one.source.file.to_owned()).collect();
     let origins = Origins::default();
     let doubts = Vec::new();
-    let mut config =
-        Config { file, included, host, plugins, tenants, listeners, admin, origins, doubts };
+    let mut config = Config {
+        file,
+        included,
+        host,
+        plugins,
+        tenants,
+        listeners,
+        admin,
+        cluster,
+        origins,
+        doubts,
+    };
     config.origins = find_origins(&top, &of_plugins, &of_tenants, &of_listeners, &config);
     config.doubts = find_doubts(&of_plugins, &of_listeners, &config);
     Ok(config)
@@ -177,12 +190,23 @@ fn find_origins(
     if let Some(admin) = &config.admin {
         note("admin", &top.key("admin"), &admin.limits.amounts());
     }
+    if let Some(cluster) = &config.cluster {
+        note("cluster", &top.key("cluster"), &cluster.limits.amounts());
+    }
     // No bounds, but a command or a reload may have to say where they are.
     let others = ["compile_cache", "store", "log", "log_format", "backtraces", "handover"];
     origins.note("host", &top.key("host"), others);
     let others = ["address", "mode", "owner", "group", "token", "public", "hosts", "quarantine"];
     origins.note("admin", &top.key("admin"), others);
-    origins.note_sections(top, ["host", "admin"]);
+    origins.note_sections(top, ["host", "admin", "cluster"]);
+    origins.note(
+        "cluster",
+        &top.key("cluster"),
+        ["nats", "credentials", "user", "token", "server_ca"],
+    );
+    for (place, name, _) in tenants {
+        origins.note(&format!("tenants.{name}"), place, ["channels", "cluster"]);
+    }
     origins
 }
 
@@ -371,6 +395,7 @@ fn tenants(
     top: &KeyPlace<'_>,
     sections: &[Section<'_, RawTenant>],
     plugins: &mut [PluginConfig],
+    has_cluster: bool,
 ) -> Result<Vec<TenantConfig>, ConfigError> {
     let mut tenants: Vec<TenantConfig> = Vec::new();
     for plugin in plugins.iter_mut() {
@@ -379,11 +404,18 @@ fn tenants(
             Some(index) => index,
             None => {
                 let section = sections.iter().find(|(_, name, _)| plugin.tenant == *name);
-                let limits = match section {
-                    Some((place, _, raw)) => TenantLimits::read(&place.key("limits"), &raw.limits)?,
-                    None => TenantLimits::read(top, &RawTenantLimits::default())?,
+                let (limits, sharing) = match section {
+                    Some((place, _, raw)) => {
+                        let (channels, login) = (raw.channels.as_deref(), raw.cluster.as_ref());
+                        let written = WrittenSharing { channels, login, has_cluster };
+                        let limits = TenantLimits::read(&place.key("limits"), &raw.limits)?;
+                        (limits, cluster::sharing(place, &written)?)
+                    }
+                    None => {
+                        (TenantLimits::read(top, &RawTenantLimits::default())?, Sharing::default())
+                    }
                 };
-                tenants.push(TenantConfig { name: plugin.tenant.clone(), limits });
+                tenants.push(TenantConfig { name: plugin.tenant.clone(), limits, sharing });
                 tenants.len() - 1
             }
         };

@@ -133,6 +133,7 @@ fn defaults() {
         channel: 4 << 20,
         queue: 4 << 20,
         messages: 64 << 20,
+        cluster_outbox: 4 << 20,
         read_per_second: None,
         write_per_second: None,
         log_per_second: 1 << 20,
@@ -145,12 +146,14 @@ fn defaults() {
 fn every_bound_is_there_with_its_default() {
     let listener = "[[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"echo\"\n";
     let admin = "[admin]\naddress = \"unix:///run/a.sock\"\n";
-    let config = parse(&format!("{ECHO}{listener}{admin}"));
+    let cluster = "[cluster]\nnats = [\"nats://127.0.0.1:1\"]\n";
+    let config = parse(&format!("{ECHO}{listener}{admin}{cluster}"));
     let mut amounts = config.host.limits.amounts();
     amounts.extend(config.plugins[0].limits.amounts());
     amounts.extend(config.tenants[0].limits.amounts());
     amounts.extend(config.listeners[0].limits.amounts());
     amounts.extend(config.admin.expect("the section").limits.amounts());
+    amounts.extend(config.cluster.expect("the section").limits.amounts());
     let all: Vec<_> = keys::bounds().map(|bound| (bound, bound.default)).collect();
     assert_eq!(amounts, all);
 }
@@ -324,7 +327,7 @@ fn unknown_keys_in_odd_places() {
         "\n[limits]\n",
         "plugins.toml:5: limits: this is not a key of the file; \
          write it in [plugins.<name>.limits] or [tenants.<name>.limits] \
-         (the keys here are include, host, plugins, tenants, listen, admin)",
+         (the keys here are include, host, plugins, tenants, listen, admin, cluster)",
     );
     check_after_echo(
         "backlog = 1\n",
@@ -389,6 +392,7 @@ fn every_bound_is_held_at_both_ends() {
                 (head, 8)
             }
             "admin" => ("\n[admin]\naddress = \"unix:///run/a.sock\"\n".to_owned(), 7),
+            "cluster" => ("\n[cluster]\nnats = [\"nats://127.0.0.1:1\"]\n".to_owned(), 7),
             table => (format!("\n[{}]\n", table.replace('*', "echo")), 6),
         };
         let key = format!("{}.{}", bound.table, bound.name).replace("plugins.*", "plugins.echo");
@@ -425,6 +429,7 @@ fn set(bound: &bound::Bound, value: &str) -> (String, usize, String) {
             format!("[[listen]]\naddress = \"{scheme}://127.0.0.1:1\"\nplugin = \"echo\"\n")
         }
         "admin" => "[admin]\naddress = \"unix:///run/a.sock\"\n".to_owned(),
+        "cluster" => "[cluster]\nnats = [\"nats://127.0.0.1:1\"]\n".to_owned(),
         table => format!("[{}]\n", table.replace('*', "echo")),
     };
     let line = 4 + header.lines().count();

@@ -6,7 +6,9 @@ use crate::contract::export::Export;
 use crate::host_api::kept::KeptKind;
 use crate::host_api::owned::{Place, Subscriptions};
 use crate::host_api::state::HostState;
+use crate::mail::channels::PushFault;
 use crate::mail::post::Member;
+use crate::mail::relay::NoRelay;
 
 impl channels::Host for HostState {
     fn subscribe(&mut self, channel: String) -> Result<u32, ErrorCode> {
@@ -44,8 +46,15 @@ impl channels::Host for HostState {
             (address.reactor, Member { instance: address.instance, subscription })
         });
         let pushed = tenant.channels.push(channel, message, except);
-        let budget = pushed
-            .map_err(|_| self.at_limit_of(&limits::CHANNEL, "the channel's or the tenant's"))?;
+        let budget = pushed.map_err(|fault| match fault {
+            PushFault::Full => self.at_limit_of(&limits::CHANNEL, "the channel's or the tenant's"),
+            PushFault::NotRelayed(NoRelay::Full) => self.at_limit_of(
+                &limits::CLUSTER_OUTBOX,
+                limits::CLUSTER_OUTBOX.show(tenant.limits().cluster_outbox),
+            ),
+            PushFault::NotRelayed(NoRelay::TooLarge(longest)) => self
+                .at_limit_of(&limits::MESSAGE, format_args!("{longest} bytes, by the NATS server")),
+        })?;
         self.fill(budget);
         Ok(())
     }

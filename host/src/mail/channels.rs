@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::lock::{Mutex, MutexGuard};
-use crate::mail::message::{Full, KEPT_BYTES, Room, TenantBudgets};
+use crate::mail::message::{Full, KEPT_BYTES, Message, Room, TenantBudgets};
 use crate::mail::post::{Address, Delivery, Mail, Member, Members, Post};
-use crate::quota::budget::ByteBudget;
-use crate::quota::host_memory::{self, Admission};
+use crate::mail::relay::{ChannelRelay, NoRelay};
+use crate::quota::budget::{ByteBudget, Reservation};
+use crate::quota::host_memory::{self, Admission, RELAY_BYTES};
 use crate::quota::semaphore::Semaphore;
 
 /// The channels of one tenant, by name. A channel exists while it has subscribers.
@@ -20,6 +21,23 @@ pub struct Channels {
     /// The most bytes in one channel.
     bytes_max: AtomicU64,
     budgets: TenantBudgets,
+    /// The way to other hosts, where the tenant's channels reach them.
+    relay: Option<Arc<dyn ChannelRelay>>,
+}
+
+/// Why a push reaches nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushFault {
+    /// The channel or its tenant is full.
+    Full,
+    /// Other hosts would not get it.
+    NotRelayed(NoRelay),
+}
+
+impl From<Full> for PushFault {
+    fn from(Full: Full) -> PushFault {
+        PushFault::Full
+    }
 }
 
 #[derive(Debug)]
@@ -28,6 +46,8 @@ struct Channel {
     /// The subscribers by reactor, for reactors that have had any.
     on: Vec<ReactorMembers>,
     _name: Admission,
+    /// For what keeps it on other hosts.
+    _relay: Option<Reservation>,
 }
 
 /// The subscribers on one reactor.
@@ -45,9 +65,16 @@ impl Channels {
         names: Semaphore,
         bytes_max: u64,
         budgets: TenantBudgets,
-    ) -> Channels {
+        relay: Option<Arc<dyn ChannelRelay>>,
+    ) -> Arc<Channels> {
         let bytes_max = AtomicU64::new(bytes_max);
-        Channels { by_name: Mutex::default(), names, tenant, bytes_max, budgets }
+        let by_name = Mutex::default();
+        let channels = Channels { by_name, names, tenant, bytes_max, budgets, relay };
+        let channels = Arc::new(channels);
+        if let Some(relay) = &channels.relay {
+            relay.attach(Arc::downgrade(&channels));
+        }
+        channels
     }
 
     /// Sets the most names, including those of queues, and the most bytes in one channel.
@@ -67,8 +94,12 @@ impl Channels {
         if !channels.contains_key(name) {
             let admission = host_memory::name(&self.names, &self.budgets.host_memory, name);
             let budget = ByteBudget::new(self.bytes_max.load(Ordering::Relaxed));
-            let channel = Channel { budget, on: Vec::new(), _name: admission.ok_or(Full)? };
+            let memory = &self.budgets.host_memory;
+            let kept = self.relay.as_ref().map(|_| memory.reserve(RELAY_BYTES).ok_or(Full));
+            let (name_kept, relay_kept) = (admission.ok_or(Full)?, kept.transpose()?);
+            let channel = Channel { budget, on: Vec::new(), _name: name_kept, _relay: relay_kept };
             channels.insert(name.to_owned(), channel);
+            self.relay.iter().for_each(|relay| relay.subscribed(name));
         }
         let Some(channel) = channels.get_mut(name) else { return Err(Full) };
         let known = channel.on.iter().position(|on| on.reactor == address.reactor);
@@ -90,11 +121,12 @@ impl Channels {
         // A reactor's list is kept while another has members, so that positions are not assigned twice.
         if channel.on.iter().all(|on| on.members.len() == 0) {
             channels.remove(name);
+            self.relay.iter().for_each(|relay| relay.unsubscribed(name));
         }
     }
 
     /// Sends a message to all subscribers but `except`, which is on the reactor given with it. Returns the budget in
-    /// which the message counts until all have received it; none if there are no subscribers.
+    /// which the message counts until all have received it, here or in the cluster's outbox; none if nobody gets it.
     ///
     /// # Errors
     /// When the channel or the tenant has no room for it; no subscriber gets it then.
@@ -103,28 +135,43 @@ impl Channels {
         name: &str,
         data: Vec<u8>,
         except: Option<(usize, Member)>,
-    ) -> Result<Option<ByteBudget>, Full> {
+    ) -> Result<Option<ByteBudget>, PushFault> {
         // Locked until every reactor has the message, so that all subscribers get all messages in the same order.
         let channels = self.lock();
-        let Some(channel) = channels.get(name) else { return Ok(None) };
-        // Each reactor gets its own delivery of the same bytes.
-        let ways = channel.on.len().saturating_sub(1);
+        let channel = channels.get(name);
+        let Some(relay) = &self.relay else {
+            let Some(channel) = channel else { return Ok(None) };
+            channel.send(&self.message(Some(channel), data)?, self.tenant, except);
+            return Ok(Some(channel.budget.clone()));
+        };
+        let room = relay.room(data.len()).map_err(PushFault::NotRelayed)?;
+        let message = self.message(channel, data)?;
+        channel.iter().for_each(|channel| channel.send(&message, self.tenant, except));
+        relay.push(name, message, room);
+        let own = channel.map(|channel| &channel.budget);
+        let own = own.filter(|own| own.is_nearly_full() && !relay.outbox().is_nearly_full());
+        Ok(Some(own.unwrap_or(relay.outbox()).clone()))
+    }
+
+    /// Sends what was pushed on another host to all subscribers here; false where there are none.
+    ///
+    /// # Errors
+    /// When too much is on its way already; nobody here gets it then.
+    pub fn deliver(&self, name: &str, data: &[u8]) -> Result<bool, Full> {
+        let channels = self.lock();
+        let Some(channel) = channels.get(name) else { return Ok(false) };
+        channel.send(&self.message(Some(channel), data.to_vec())?, self.tenant, None);
+        Ok(true)
+    }
+
+    /// A message that counts for the tenant, and in the channel where that is there.
+    fn message(&self, channel: Option<&Channel>, data: Vec<u8>) -> Result<Arc<Message>, Full> {
+        // Each reactor gets a delivery of its own, of the same bytes.
+        let ways = channel.map_or(0, |channel| channel.on.len().saturating_sub(1));
         let more = u64::try_from(ways).unwrap_or(u64::MAX).saturating_mul(KEPT_BYTES);
-        let (messages, budget) = (&self.budgets.messages, &channel.budget);
-        let room = Room::reserve(data.len(), messages, Some(budget))?.with(more)?;
-        let message = Arc::new(room.fill(data));
-        for on in channel.on.iter().filter(|on| 0 < on.members.len()) {
-            let except = except.filter(|(reactor, _)| *reactor == on.reactor);
-            on.post.send(Mail::Message(Delivery {
-                tenant: self.tenant,
-                message: message.clone(),
-                members: on.members.clone(),
-                except: except.map(|(_, member)| member),
-                up_to: on.members.last(),
-                after: 0,
-            }));
-        }
-        Ok(Some(channel.budget.clone()))
+        let budget = channel.map(|channel| &channel.budget);
+        let room = Room::reserve(data.len(), &self.budgets.messages, budget)?.with(more)?;
+        Ok(Arc::new(room.fill(data)))
     }
 
     /// The number of subscriptions.
@@ -137,5 +184,22 @@ impl Channels {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Channel>> {
         // Each change is whole before anything can panic.
         self.by_name.lock()
+    }
+}
+
+impl Channel {
+    /// Sends a message to each reactor that has subscribers.
+    fn send(&self, message: &Arc<Message>, tenant: usize, except: Option<(usize, Member)>) {
+        for on in self.on.iter().filter(|on| 0 < on.members.len()) {
+            let except = except.filter(|(reactor, _)| *reactor == on.reactor);
+            on.post.send(Mail::Message(Delivery {
+                tenant,
+                message: message.clone(),
+                members: on.members.clone(),
+                except: except.map(|(_, member)| member),
+                up_to: on.members.last(),
+                after: 0,
+            }));
+        }
     }
 }

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Weak};
 
 use crate::base::lock::RwLock;
+use parking_lot::RwLock;
+
+use crate::cluster::Cluster;
 use crate::config::address::ListenAddress;
 use crate::log;
 use crate::mail::mailboxes::Processes;
@@ -35,6 +38,8 @@ pub struct HostShared {
     /// Measurements of each loop; empty if there is no `[admin]` section.
     pub loops: Vec<LoopStats>,
     pub readiness: ReadinessFlag,
+    /// What it is one host of, if it is.
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 /// The entry of a plugin's own listener among the host's listeners, while it is open: other plugins need a rule that
@@ -63,17 +68,20 @@ impl Drop for OwnPlace {
 
 impl HostShared {
     /// The state of a host with this roster, whose guests may have `descriptors` file descriptors in total, and of which
-    /// `watched_loops` loops are measured.
+    /// `watched_loops` loops are measured; with its cluster, if it is in one.
     pub fn new(
         roster: Roster,
         descriptors: u32,
         watched_loops: usize,
         network: Network,
+        cluster: Option<Arc<Cluster>>,
     ) -> Arc<HostShared> {
         let descriptors = HalvedQuota::new(descriptors, roster.all_tenants().len());
         let roster = RwLock::new(Arc::new(roster));
         let loops = (0..watched_loops).map(|_| LoopStats::default()).collect();
-        Arc::new(HostShared { roster, descriptors, loops, network, ..HostShared::default() })
+        let shared =
+            HostShared { roster, descriptors, loops, network, cluster, ..HostShared::default() };
+        Arc::new(shared)
     }
 
     /// Logs every counter that is not zero.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::base::lock::RwLock;
 use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::cluster::link::{Link, LinkAccounts};
 use crate::config::bound::Bound;
 use crate::config::limits::{self, TenantLimits};
 use crate::config::model::TenantConfig;
@@ -14,6 +16,7 @@ use crate::mail::channels::Channels;
 use crate::mail::mailboxes::TenantMail;
 use crate::mail::message::TenantBudgets;
 use crate::mail::queues::Queues;
+use crate::mail::relay::ChannelRelay;
 use crate::plugin::loop_holds::LoopHolds;
 use crate::quota::budget::ByteBudget;
 use crate::quota::semaphore::Semaphore;
@@ -48,7 +51,11 @@ pub struct Tenant {
     pub holds: LoopHolds,
     /// Messages that wait for its instances.
     pub messages: ByteBudget,
-    pub channels: Channels,
+    pub channels: Arc<Channels>,
+    /// What waits to go to other hosts.
+    pub cluster_outbox: ByteBudget,
+    /// The way from them to other hosts, where they reach them.
+    pub link: Option<Arc<Link>>,
     pub queues: Arc<Queues>,
 }
 
@@ -85,8 +92,8 @@ impl TenantCounts {
 }
 
 impl Tenant {
-    /// A tenant that uses nothing yet.
-    pub fn new(index: usize, config: &TenantConfig) -> Tenant {
+    /// A tenant that uses nothing yet, of a host in this cluster, if it is in one.
+    pub fn new(index: usize, config: &TenantConfig, cluster: Option<&Cluster>) -> Tenant {
         let messages = ByteBudget::new(config.limits.messages);
         // One count for the names of channels and queues.
         let names = Semaphore::new(config.limits.channels);
@@ -94,6 +101,10 @@ impl Tenant {
         let waiting =
             TenantBudgets { messages: messages.clone(), host_memory: host_memory.clone() };
         let queues = Queues::new(names.clone(), config.limits.queue, waiting.clone());
+        let cluster_outbox = ByteBudget::new(config.limits.cluster_outbox);
+        let accounts = LinkAccounts { outbox: cluster_outbox.clone(), memory: host_memory.clone() };
+        let link = cluster.and_then(|cluster| cluster.link(config, accounts));
+        let relay = link.clone().map(|link| link as Arc<dyn ChannelRelay>);
         Tenant {
             index,
             name: config.name.clone(),
@@ -108,7 +119,9 @@ impl Tenant {
             slow_calls: Semaphore::new(config.limits.slow_calls),
             holds: LoopHolds::default(),
             memory: ByteBudget::new(config.limits.memory),
-            channels: Channels::new(index, names, config.limits.channel, waiting),
+            channels: Channels::new(index, names, config.limits.channel, waiting, relay),
+            link,
+            cluster_outbox,
             queues: Arc::new(queues),
             host_memory,
             messages,
@@ -133,6 +146,7 @@ impl Tenant {
             host_memory,
             outboxes,
             messages,
+            cluster_outbox,
             channel,
             channels,
             queue,
@@ -156,6 +170,7 @@ impl Tenant {
         self.messages.set_max(*messages);
         self.channels.set_limits(*channels, *channel);
         self.queues.set_limit(*queue);
+        self.cluster_outbox.set_max(*cluster_outbox);
         self.counts.timers.set_limit(*timers);
         self.counts.ticks.set_limit(*ticks);
         self.counts.subscriptions.set_limit(*subscriptions);
@@ -181,12 +196,13 @@ impl Tenant {
     }
 
     /// Every bound of bytes with its current use and its limit.
-    pub fn bytes(&self) -> [(&'static Bound, u64, u64); 4] {
+    pub fn bytes(&self) -> [(&'static Bound, u64, u64); 5] {
         [
             (&limits::TENANT_MEMORY, &self.memory),
             (&limits::HOST_MEMORY, &self.host_memory),
             (&limits::MESSAGES, &self.messages),
             (&limits::OUTBOXES, &self.outboxes),
+            (&limits::CLUSTER_OUTBOX, &self.cluster_outbox),
         ]
         .map(|(bound, used)| (bound, used.held(), used.max()))
     }

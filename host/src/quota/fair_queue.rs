@@ -96,6 +96,15 @@ impl<T> FairQueue<T> {
         waiting.take().map_or(Taken::Nothing, Taken::Item)
     }
 
+    /// The next item, if there is one.
+    pub fn try_take(&self) -> Taken<T> {
+        let mut waiting = self.lock();
+        if waiting.is_closed {
+            return Taken::Closed;
+        }
+        waiting.take().map_or(Taken::Nothing, Taken::Item)
+    }
+
     /// To be called when an item of a tenant was executed.
     pub fn done(&self, tenant: usize) {
         self.lock().done(tenant);

@@ -18,6 +18,10 @@ pub const POP_BYTES: u64 = 512;
 pub const JOB_BYTES: u64 = 512;
 /// A channel or a queue in use, besides its name and its contents.
 pub const CHANNEL_BYTES: u64 = 2048;
+/// A channel that this host is subscribed to on others: what waits for it, and who reads it.
+pub const RELAY_BYTES: u64 = 4096;
+/// Where another host is among the messages that it sends to one channel.
+pub const SENDER_BYTES: u64 = 256;
 /// A guest's handle of a host object.
 pub const HANDLE_BYTES: u64 = 256;
 /// A connection, besides its outbox.

@@ -4,6 +4,7 @@
 
 pub mod client;
 mod clients;
+mod cluster_view;
 mod commands;
 mod exposition;
 mod families;

@@ -51,6 +51,23 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
         );
         return Err(config.wrong(&key, problem));
     }
+    if served.cluster != config.cluster {
+        let problem = Problem::new(
+            "a running host cannot change which cluster it is in, nor how",
+            "write the section as it was, or start the host again",
+        );
+        return Err(config.wrong("cluster", problem));
+    }
+    for tenant in &config.tenants {
+        let before = served.tenants.iter().find(|before| before.name == tenant.name);
+        if before.is_some_and(|before| before.sharing != tenant.sharing) {
+            let problem = Problem::new(
+                "a running host cannot change what a tenant shares with other hosts",
+                "write it as it was, or start the host again",
+            );
+            return Err(config.wrong(&format!("tenants.{}.channels", tenant.name), problem));
+        }
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::config::model::{Config, PluginConfig};
 use crate::engine::compile::Compiler;
 use crate::engine::components::Components;
@@ -64,27 +65,29 @@ pub struct Prepared {
 impl Prepared {
     /// Loads and checks everything that `config` names.
     pub fn new(config: &Config, clock: &Clock) -> Result<Prepared, StartError> {
-        Prepared::on(config, clock, Network::System)
+        Prepared::on(config, clock, Network::System, None)
     }
 
-    /// The same with this network.
+    /// The same with this network and this cluster, if there is one.
     pub(super) fn on(
         config: &Config,
         clock: &Clock,
         network: Network,
+        cluster: Option<Arc<Cluster>>,
     ) -> Result<Prepared, StartError> {
         if let Err(error) = descriptors::raise() {
             tracing::debug!(%error, "the limit of open files stays as it is");
         }
         let components = Components::load(&Compiler::of(&config.host), config)?;
-        Prepared::of(components, clock, network)
+        Prepared::of(components, clock, network, cluster)
     }
 
-    /// The same for components that are loaded, with this network.
+    /// The same for components that are loaded.
     pub fn of(
         components: Components,
         clock: &Clock,
         network: Network,
+        cluster: Option<Arc<Cluster>>,
     ) -> Result<Prepared, StartError> {
         let footprints = components.footprints();
         let Components { config: admitted, engine, compiled, left_out } = components;
@@ -94,8 +97,9 @@ impl Prepared {
         let loader = Loader::new(&engine.engine)
             .map_err(|error| StartError::Internal(format!("linker: {}", trap::chain(&error))))?;
         let tenants = config.tenants.iter().enumerate();
-        let tenants: Vec<_> =
-            tenants.map(|(index, tenant)| Arc::new(Tenant::new(index, tenant))).collect();
+        let tenants: Vec<_> = tenants
+            .map(|(index, tenant)| Arc::new(Tenant::new(index, tenant, cluster.as_deref())))
+            .collect();
         let standing = |place: usize| {
             let section = &config.plugins[place];
             let tenant = tenants[section.tenant_index].clone();
@@ -121,7 +125,7 @@ impl Prepared {
         fit::compare_with_tenants(config, &footprints);
         let roster = Roster::new(templates.plugins(), &[]);
         let for_guests = descriptors::for_guests(config);
-        let host = HostShared::new(roster, for_guests, config.watched_loops(), network);
+        let host = HostShared::new(roster, for_guests, config.watched_loops(), network, cluster);
         let env = || Env {
             clock: clock.for_reactor(),
             stopping: Arc::default(),

@@ -186,7 +186,8 @@ impl Served {
         config: Config,
         compiled: &[Compiled],
     ) -> Result<(Summary, Reloaded), StartError> {
-        let places = NewPlaces::find(&config, &self.templates, &self.versions, &self.host.roster());
+        let (roster, cluster) = (self.host.roster(), self.host.cluster.as_deref());
+        let places = NewPlaces::find(&config, &self.templates, &self.versions, &roster, cluster);
         let next = self.load(&config, compiled, &places)?;
         self.try_out(&config, &next, &places)?;
         let programs = self.programs(&config, &next, &places)?;

@@ -7,7 +7,7 @@ use super::{File, assert_none, files};
 
 /// The modules of the host from the ground up, one floor each line of docs/architecture.md. Inside a floor, too, a module
 /// imports only what stands before it.
-const FLOORS: &str = "base clock contract config | timer quota log | net | mail | plugin | host_api | engine | workers \
+const FLOORS: &str = "base clock contract config | timer quota log | net | mail | cluster | plugin | host_api | engine | workers \
                       | reactor | carrier | run | author | cli | main";
 
 /// It declares the modules and stands on no floor.

@@ -70,7 +70,7 @@ impl ScriptedHost {
     pub fn new(components: Components) -> Result<ScriptedHost, StartError> {
         let (clock, hand) = Clock::scripted();
         let network = Arc::new(ScriptedNetwork::default());
-        let prepared = Prepared::of(components, &clock, Network::Scripted(network.clone()))?;
+        let prepared = Prepared::of(components, &clock, Network::Scripted(network.clone()), None)?;
         let Prepared { config, mut reactors, host, files, ticker, workers, slow, disposal, .. } =
             prepared;
         let made = StartError::thread("a reactor");

@@ -241,6 +241,7 @@ fn every_bound_has_its_range() {
                 "[[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"echo\"".to_owned()
             }
             "admin" => "[admin]\naddress = \"unix:///run/a.sock\"".to_owned(),
+            "cluster" => "[cluster]\nnats = [\"nats://127.0.0.1:1\"]".to_owned(),
             table => format!("[{}]", table.replace('*', "echo")),
         };
         let echo = "[plugins.echo]\ncomponent = \"e\"\n";

@@ -140,7 +140,7 @@ pub(in crate::config) fn certificates(
     }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Problem> {
+pub(in crate::config) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Problem> {
     let shown = path.display().to_string();
     let bytes = read(path)?;
     let is_encrypted = bytes.windows(9).any(|nine| nine == b"ENCRYPTED");

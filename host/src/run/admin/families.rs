@@ -2,7 +2,11 @@
 //!
 //! Values of labels are names of the configuration or come from closed sets, never from guests or peers.
 
+use std::sync::atomic::Ordering;
+
 use crate::base::histogram::Distribution;
+use crate::cluster::counters::LinkCounters;
+use crate::cluster::line::Line;
 use crate::config::limits;
 use crate::contract::callback::Callback;
 use crate::engine::cache;
@@ -180,6 +184,32 @@ families! {
         |_, out| out.add(&[], cache::counts().0);
     Counter "sandloop_compile_cache_misses_total" &[], "Components that the compile cache had not.",
         |_, out| out.add(&[], cache::counts().1);
+    Gauge "sandloop_cluster_hosts" &[], "Other hosts of the cluster that are there; no sample where the host is alone.",
+        |scrape, out| scrape.watched.host.cluster.iter().for_each(|it| out.add(&[], it.hosts.count()));
+    Gauge "sandloop_cluster_connected" &["tenant"], "1 while the connection to NATS is there; the host's own, which tenants share, has no tenant.",
+        |scrape, out| scrape.lines(out, |line| Some(f64::from(u8::from(line.is_connected()))));
+    Gauge "sandloop_cluster_round_trip_seconds" &["tenant"], "How long a word to the NATS server and back took when it was last measured.",
+        |scrape, out| scrape.lines(out, |line| line.round_trip().map(|time| time.as_secs_f64()));
+    Counter "sandloop_cluster_connections_total" &["tenant"], "How often the connection to NATS was made.",
+        |scrape, out| scrape.lines(out, |line| Some(line.counters.connected.get() as f64));
+    Counter "sandloop_cluster_connections_lost_total" &["tenant"], "How often the connection to NATS was lost.",
+        |scrape, out| scrape.lines(out, |line| Some(line.counters.lost.get() as f64));
+    Counter "sandloop_cluster_errors_total" &["tenant"], "Complaints of the NATS server, and messages that it has not taken.",
+        |scrape, out| scrape.lines(out, |line| Some(line.counters.errors.get() as f64));
+    Counter "sandloop_cluster_published_total" &["tenant"], "Messages of the tenant's channels that were handed to NATS for other hosts.",
+        |scrape, out| scrape.links(out, |counters| counters.published.get());
+    Counter "sandloop_cluster_received_total" &["tenant"], "Messages of other hosts that went to subscribers of the tenant here.",
+        |scrape, out| scrape.links(out, |counters| counters.received.get());
+    Gauge "sandloop_cluster_subscriptions" &["tenant"], "Channels of the tenant that this host is subscribed to on other hosts.",
+        |scrape, out| scrape.links(out, |counters| counters.subscriptions.load(Ordering::Relaxed) as u64);
+    Counter "sandloop_cluster_refused_total" &["tenant", "reason"], "Pushes that were refused: too much waited to go out (full), or no server of the cluster takes so much (too-large).",
+        |scrape, out| scrape.links_by(out, |counters| {
+            [("full", counters.refused.get()), ("too-large", counters.too_large.get())]
+        });
+    Counter "sandloop_cluster_lost_total" &["tenant", "reason"], "Messages of other hosts that no subscriber here got: they have not come, by the numbers of their senders (missed), or there was no room for them (left-out).",
+        |scrape, out| scrape.links_by(out, |counters| {
+            [("missed", counters.missed.get()), ("left-out", counters.left_out.get())]
+        });
     Counter "process_cpu_seconds_total" &[], "CPU time of all threads of the process.",
         |scrape, out| out.add(&[], scrape.process.cpu_seconds);
     Gauge "process_resident_memory_bytes" &[], "Memory of the process that is there.",
@@ -265,6 +295,34 @@ impl<'a> Scrape<'a> {
         for tenant in self.watched.roster().tenants() {
             for (name, used, limit) in tenant_counts(self.watched, tenant) {
                 value((used, limit)).iter().for_each(|value| out.add(&[&tenant.name, name], value));
+            }
+        }
+    }
+
+    /// Of each connection to NATS.
+    fn lines(&self, out: &mut Samples<'_>, value: impl Fn(&Line) -> Option<f64>) {
+        for line in self.watched.host.cluster.iter().flat_map(|cluster| cluster.lines()) {
+            let tenant = line.tenant.as_deref().unwrap_or_default();
+            value(&line).iter().for_each(|value| out.add(&[tenant], value));
+        }
+    }
+
+    /// Of each tenant whose channels reach other hosts.
+    fn links(&self, out: &mut Samples<'_>, value: impl Fn(&LinkCounters) -> u64) {
+        for tenant in self.watched.roster().tenants() {
+            let counters = tenant.link.iter().map(|link| &link.counters);
+            counters.for_each(|counters| out.add(&[&tenant.name], value(counters)));
+        }
+    }
+
+    fn links_by(
+        &self,
+        out: &mut Samples<'_>,
+        values: impl Fn(&LinkCounters) -> [(&'static str, u64); 2],
+    ) {
+        for tenant in self.watched.roster().tenants() {
+            for (word, count) in tenant.link.iter().flat_map(|link| values(&link.counters)) {
+                out.add(&[&tenant.name, word], count);
             }
         }
     }

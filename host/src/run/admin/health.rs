@@ -6,6 +6,7 @@ use hyper::StatusCode;
 
 use crate::mail::inquiry::LoopQuestion;
 use crate::plugin::readiness::Readiness;
+use crate::run::admin::cluster_view;
 use crate::run::admin::reply::Reply;
 use crate::run::admin::watched::WatchedHost;
 
@@ -57,6 +58,9 @@ pub(super) fn unready(watched: &WatchedHost) -> Option<String> {
     let readiness = watched.host.readiness.get();
     if readiness != Readiness::Serving {
         return Some(readiness.name().to_owned());
+    }
+    if let Some(why) = watched.host.cluster.as_deref().and_then(cluster_view::unready) {
+        return Some(why);
     }
     if watched.config.ready_in_quarantine {
         return None;

@@ -6,6 +6,7 @@ use hyper::header::ACCEPT;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
+use crate::run::admin::cluster_view;
 use crate::run::admin::commands;
 use crate::run::admin::exposition::ExpositionFormat;
 use crate::run::admin::families::Scrape;
@@ -40,6 +41,7 @@ enum Action {
     Plugins,
     Plugin,
     Tenants,
+    Cluster,
     Connections,
     Instances,
     Traps,
@@ -114,6 +116,13 @@ pub(super) const ROUTES: &[Route] = &[
         access: RouteAccess::Reader,
         what: "every tenant: what it has of each limit",
         action: Action::Tenants,
+    },
+    Route {
+        method: Method::GET,
+        path: "/cluster",
+        access: RouteAccess::Reader,
+        what: "the other hosts, the connections to NATS and what goes over them; null where the host is alone",
+        action: Action::Cluster,
     },
     Route {
         method: Method::GET,
@@ -233,6 +242,7 @@ impl Route {
             Action::Plugins => views::plugins(watched),
             Action::Plugin => views::plugin_named(watched, &plugin)?,
             Action::Tenants => views::tenants(watched),
+            Action::Cluster => cluster_view::cluster(watched),
             Action::Traps => views::traps(watched),
             Action::Denials => views::denials(watched),
             Action::Park => return commands::ask(watched, Request::Park { plugin }).await,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cluster::Cluster;
 use crate::config::model::Config;
 use crate::engine::template::{Templates, Versions};
 use crate::plugin::Plugin;
@@ -25,6 +26,7 @@ impl NewPlaces {
         served: &Templates,
         versions: &Versions,
         roster: &Roster,
+        cluster: Option<&Cluster>,
     ) -> NewPlaces {
         let earlier = versions.earlier(served);
         let mut all_tenants = roster.all_tenants().to_vec();
@@ -42,7 +44,7 @@ impl NewPlaces {
             let known = all_tenants.iter().find(|tenant| tenant.name == section.name).cloned();
             let tenant = known.unwrap_or_else(|| {
                 let place = free_tenants.pop().unwrap_or(all_tenants.len());
-                let tenant = Arc::new(Tenant::new(place, section));
+                let tenant = Arc::new(Tenant::new(place, section, cluster));
                 match all_tenants.get_mut(place) {
                     Some(free) => *free = tenant.clone(),
                     None => all_tenants.push(tenant.clone()),

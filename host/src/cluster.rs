@@ -1,0 +1,169 @@
+//! Several hosts as one: what the plugins of a tenant share goes over NATS, an engine that operators run already.
+//!
+//! One thread does all of it. The loops hand messages over and are never kept waiting; what there is no room for is refused.
+
+pub(crate) mod counters;
+pub(crate) mod hosts;
+mod incoming;
+mod interest;
+pub(crate) mod line;
+pub(crate) mod link;
+mod outgoing;
+mod presence;
+mod sequence;
+pub(crate) mod subject;
+pub(crate) mod trial;
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::base::thread::Threads;
+use crate::clock::Clock;
+use crate::cluster::hosts::{HostId, Hosts};
+use crate::cluster::line::Line;
+use crate::cluster::link::{Link, LinkAccounts, LinkSite};
+use crate::config::cluster::{ClusterConfig, NatsLogin};
+use crate::config::model::TenantConfig;
+
+/// How long the end of the host waits for what was pushed last to go out.
+const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
+/// How long the thread may take to end in all.
+const LONGEST_END: Duration = Duration::from_secs(1);
+
+/// The host's part in a cluster, on whichever thread.
+#[derive(Debug)]
+pub struct Cluster {
+    /// What the file says of it.
+    pub config: ClusterConfig,
+    /// Who this host is among the others.
+    pub id: HostId,
+    /// The others.
+    pub hosts: Hosts,
+    clock: Clock,
+    runtime: Handle,
+    /// The connection of the host and of every tenant that has none of its own.
+    shared: Arc<Line>,
+    /// All connections.
+    lines: Mutex<Vec<Weak<Line>>>,
+    /// The number of the next link: a tenant that comes back after a reload has another one.
+    links: AtomicUsize,
+}
+
+/// The thread. Dropping it ends it.
+#[derive(Debug)]
+pub struct ClusterThread {
+    cluster: Arc<Cluster>,
+    threads: Option<Threads>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl ClusterThread {
+    /// Starts it; it begins to connect.
+    ///
+    /// # Errors
+    /// When the system has no more threads or descriptors.
+    pub fn start(config: &ClusterConfig) -> io::Result<ClusterThread> {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+        let id = HostId::draw(&config.name)?;
+        let shared = Line::new(config, &config.login, None);
+        let cluster = Arc::new(Cluster {
+            config: config.clone(),
+            id,
+            hosts: Hosts::new(Clock::system()),
+            clock: Clock::system(),
+            runtime: runtime.handle().clone(),
+            lines: Mutex::new(vec![Arc::downgrade(&shared)]),
+            shared,
+            links: AtomicUsize::new(0),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let mut threads = Threads::new();
+        let of_thread = cluster.clone();
+        threads.spawn("cluster".to_owned(), move || {
+            runtime.block_on(async {
+                of_thread.shared.begin();
+                let shared = of_thread.shared.clone();
+                tokio::spawn(presence::keep(of_thread.clone(), shared));
+                // A sender that is gone says the same.
+                let _ = stopped.await;
+                of_thread.say_farewell().await;
+            });
+            // What a server does not take any more is left.
+            runtime.shutdown_background();
+        })?;
+        Ok(ClusterThread { cluster, threads: Some(threads), stop: Some(stop) })
+    }
+
+    /// What it serves.
+    pub fn cluster(&self) -> Arc<Cluster> {
+        self.cluster.clone()
+    }
+}
+
+impl Drop for ClusterThread {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.threads.take().is_none_or(|threads| threads.join_within(LONGEST_END));
+        if !ended {
+            tracing::warn!("the thread for the cluster is still busy: left");
+        }
+    }
+}
+
+impl Cluster {
+    /// The way of a tenant's channels to other hosts, in these accounts; none where they do not reach them.
+    pub fn link(&self, tenant: &TenantConfig, accounts: LinkAccounts) -> Option<Arc<Link>> {
+        tenant.sharing.channels.then(|| {
+            let site = LinkSite {
+                number: self.links.fetch_add(1, Ordering::Relaxed),
+                host: self.id.clone(),
+                prefix: self.config.prefix.clone(),
+                runtime: self.runtime.clone(),
+            };
+            let line = match &tenant.sharing.login {
+                None => self.shared.clone(),
+                Some(login) => self.own_line(login, &tenant.name),
+            };
+            Link::new(site, tenant, accounts, line)
+        })
+    }
+
+    /// Every connection that is there, the host's own first.
+    pub fn lines(&self) -> Vec<Arc<Line>> {
+        self.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn own_line(&self, login: &NatsLogin, tenant: &str) -> Arc<Line> {
+        let line = Line::new(&self.config, login, Some(tenant));
+        let begun = line.clone();
+        self.runtime.spawn(async move { begun.begin() });
+        let mut lines = self.lock();
+        lines.retain(|line| line.strong_count() != 0);
+        lines.push(Arc::downgrade(&line));
+        line
+    }
+
+    /// Lets what was pushed last go out, and takes nothing more.
+    async fn say_farewell(&self) {
+        let lines = self.lines();
+        let all = async {
+            presence::leave(self, &self.shared).await;
+            for line in &lines {
+                line.finish().await;
+            }
+        };
+        if tokio::time::timeout(LONGEST_FAREWELL, all).await.is_err() {
+            tracing::warn!("what was pushed last has not reached NATS: left");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Line>>> {
+        // Each change is whole before anything can panic.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

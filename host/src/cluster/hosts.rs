@@ -1,0 +1,191 @@
+//! Who is in the cluster: each host says now and then that it is there, and hears the others.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Clock, Moment};
+
+/// Hosts that are remembered at once. Whoever says more names than a cluster has is not believed.
+const HOSTS_MAX: usize = 100_000;
+/// Bytes of what a host says of itself.
+const WORD_BYTES_MAX: usize = 128;
+/// How many times in a row a host may be silent until it counts as gone.
+const SILENCES: u32 = 3;
+
+/// A host of the cluster: the name that its operator gives it, for people, and a number that is drawn at each start. Two hosts that
+/// have one name by mistake are two all the same, and so is a host before and after its restart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostId(String);
+
+/// What a host says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Greeting {
+    /// Its `NAME.NUMBER`.
+    pub(super) host: String,
+    /// Its version.
+    pub(super) version: String,
+    /// In how many milliseconds it says so again; 0 where it leaves.
+    pub(super) again_in_ms: u64,
+}
+
+/// A host that was heard.
+#[derive(Debug, Clone)]
+pub struct SeenHost {
+    /// Its `NAME.NUMBER`.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// When it was heard last.
+    pub at: Moment,
+    patience: Duration,
+}
+
+/// The hosts that were heard of late, this one not.
+#[derive(Debug)]
+pub struct Hosts {
+    clock: Clock,
+    seen: Mutex<HashMap<String, SeenHost>>,
+}
+
+impl HostId {
+    /// A host that begins now.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn draw(name: &str) -> io::Result<HostId> {
+        let mut drawn = [0; 8];
+        let failed = |_| io::Error::other("the system has no randomness");
+        SystemRandom::new().fill(&mut drawn).map_err(failed)?;
+        Ok(HostId(format!("{name}.{:016x}", u64::from_be_bytes(drawn))))
+    }
+
+    /// `NAME.NUMBER`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Hosts {
+    /// None yet.
+    pub(super) fn new(clock: Clock) -> Hosts {
+        Hosts { clock, seen: Mutex::default() }
+    }
+
+    /// A host has said that it is there, or that it leaves.
+    pub(super) fn hear(&self, greeting: Greeting) {
+        let Greeting { host, version, again_in_ms } = greeting;
+        if !is_plain(&host) || !is_plain(&version) {
+            return;
+        }
+        let mut seen = self.lock();
+        if again_in_ms == 0 {
+            if seen.remove(&host).is_some() {
+                tracing::info!(host, "a host has left the cluster");
+            }
+            return;
+        }
+        let (at, patience) =
+            (self.clock.now(), Duration::from_millis(again_in_ms).saturating_mul(SILENCES));
+        let is_known = seen.contains_key(&host);
+        if !is_known && HOSTS_MAX <= seen.len() {
+            return;
+        }
+        if !is_known {
+            tracing::info!(host, version, "a host is in the cluster");
+        }
+        seen.insert(host.clone(), SeenHost { id: host, version, at, patience });
+    }
+
+    /// Forgets those that are silent for too long.
+    pub(super) fn forget_silent(&self) {
+        let now = self.clock.now();
+        self.lock().retain(|host, seen| {
+            let is_there = now.since(seen.at) < seen.patience;
+            if !is_there {
+                tracing::warn!(host, silent = ?now.since(seen.at), "a host of the cluster is silent: gone");
+            }
+            is_there
+        });
+    }
+
+    /// Those that are there, by name.
+    pub fn all(&self) -> Vec<SeenHost> {
+        let mut all: Vec<SeenHost> = self.lock().values().cloned().collect();
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all
+    }
+
+    /// How many are there.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// How long ago one was heard.
+    pub fn silence(&self, host: &SeenHost) -> Duration {
+        self.clock.now().since(host.at)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, SeenHost>> {
+        // Each change is whole before anything can panic.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether it may be the name or the version of a host: whoever gets at the subject can say anything.
+fn is_plain(text: &str) -> bool {
+    text.len() <= WORD_BYTES_MAX
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn greeting(host: &str, again_in_ms: u64) -> Greeting {
+        Greeting { host: host.to_owned(), version: "1".to_owned(), again_in_ms }
+    }
+
+    #[test]
+    fn who_says_nonsense_is_no_host() {
+        let (clock, _hand) = Clock::manual();
+        let hosts = Hosts::new(clock);
+        for name in ["a b", "a\n", "\u{1b}[2J", "ü", &"x".repeat(129)] {
+            hosts.hear(greeting(name, u64::MAX));
+        }
+        assert_eq!(hosts.count(), 0);
+        hosts.hear(greeting("a.0f", u64::MAX));
+        hosts.forget_silent();
+        assert_eq!(hosts.count(), 1);
+    }
+
+    #[test]
+    fn a_host_is_there_until_it_leaves_or_is_silent() {
+        let (clock, hand) = Clock::manual();
+        let hosts = Hosts::new(clock);
+        let there = || hosts.all().into_iter().map(|it| it.id).collect::<Vec<_>>();
+        hosts.hear(greeting("b", 1000));
+        hosts.hear(greeting("a", 1000));
+        assert_eq!(there(), ["a", "b"]);
+        hand.advance(Duration::from_millis(2999));
+        hosts.hear(greeting("a", 1000));
+        hosts.forget_silent();
+        assert_eq!(there(), ["a", "b"]);
+        hand.advance(Duration::from_millis(1));
+        hosts.forget_silent();
+        assert_eq!(there(), ["a"]);
+        hosts.hear(greeting("a", 0));
+        assert_eq!(hosts.count(), 0);
+    }
+}

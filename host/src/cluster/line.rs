@@ -1,0 +1,271 @@
+//! One connection to NATS: the host's, which tenants share, or one that a tenant has for itself.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use async_nats::{Client, ClientError, ConnectOptions, Event, ServerAddr, ServerError};
+use tokio::sync::watch;
+
+use crate::cluster::counters::LineCounters;
+use crate::cluster::outgoing::{Outgoing, OutgoingQueue};
+use crate::config::cluster::{ClusterConfig, NatsLogin};
+
+/// Commands that wait inside the client. What waits before that takes turns by tenant.
+const COMMANDS_MAX: usize = 64;
+/// Bytes of one read. The client reads at most 128 times, as tokio lets a task, before the others on this thread have their turn.
+const READ_BYTES: u16 = 16 << 10;
+/// Messages of one subscription that wait until its task has its turn: more than 128 reads bring, of which each takes some
+/// sixty bytes at least.
+const INCOMING_MAX: usize = 1 << 16;
+/// The largest message where no server has said another.
+const PAYLOAD_MAX: usize = 1 << 20;
+
+/// A connection. It is there for as long as somebody needs it, and is made again whenever it is lost.
+pub struct Line {
+    /// The tenant that has it for itself.
+    pub tenant: Option<String>,
+    /// What is counted of it.
+    pub counters: LineCounters,
+    options: Mutex<Option<ConnectOptions>>,
+    servers: Vec<ServerAddr>,
+    pub(super) outgoing: Arc<OutgoingQueue>,
+    client: watch::Sender<Option<Client>>,
+    is_connected: AtomicBool,
+    payload_max: AtomicUsize,
+    /// How long a word to the server and back takes, in nanoseconds; 0 where it was not measured.
+    round_trip: AtomicU64,
+    /// Whether it was told that no server is reached.
+    is_told: AtomicBool,
+    /// The last thing that went wrong.
+    fault: Mutex<Option<String>>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+/// How the subjects of a tenant begin, or those of the host itself: whoever may use these needs no others.
+pub(super) fn stem(config: &ClusterConfig, tenant: Option<&str>) -> String {
+    let prefix = &config.prefix;
+    tenant.map_or_else(|| prefix.clone(), |tenant| format!("{prefix}.{tenant}"))
+}
+
+/// How a client of this configuration is made.
+pub(super) fn options(
+    config: &ClusterConfig,
+    login: &NatsLogin,
+    tenant: Option<&str>,
+) -> ConnectOptions {
+    let options = ConnectOptions::new()
+        .name(format!("sandloop {}", config.name))
+        .connection_timeout(config.limits.connect_deadline)
+        .ping_interval(config.limits.ping)
+        .client_capacity(COMMANDS_MAX)
+        .read_buffer_capacity(READ_BYTES)
+        .subscription_capacity(INCOMING_MAX);
+    let options = options.custom_inbox_prefix(format!("{}.=inbox", stem(config, tenant)));
+    let options = match login {
+        NatsLogin::Nobody => options,
+        NatsLogin::User(user, password) => {
+            options.user_and_password(user.clone(), password.clone())
+        }
+        NatsLogin::Token(token) => options.token(token.clone()),
+        // The configuration has looked at it.
+        NatsLogin::Credentials(text) => options.clone().credentials(text).unwrap_or(options),
+    };
+    let options = match &config.authorities {
+        None => options,
+        Some(file) => options.add_root_certificates(file.clone()).require_tls(true),
+    };
+    match &config.identity {
+        None => options,
+        Some((certificate, key)) => {
+            options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true)
+        }
+    }
+}
+
+impl Line {
+    /// A connection that is not begun yet, for a tenant or for the host.
+    pub(super) fn new(
+        config: &ClusterConfig,
+        login: &NatsLogin,
+        tenant: Option<&str>,
+    ) -> Arc<Line> {
+        Arc::new_cyclic(|line: &Weak<Line>| {
+            let line = line.clone();
+            let heard = move |event| {
+                line.upgrade().iter().for_each(|line| line.heard(&event));
+                std::future::ready(())
+            };
+            let options = options(config, login, tenant);
+            let options = options.no_echo().retry_on_initial_connect().event_callback(heard);
+            Line {
+                tenant: tenant.map(str::to_owned),
+                counters: LineCounters::default(),
+                options: Mutex::new(Some(options)),
+                servers: config.servers.clone(),
+                outgoing: Arc::new(OutgoingQueue::new()),
+                client: watch::Sender::new(None),
+                is_connected: AtomicBool::new(false),
+                payload_max: AtomicUsize::new(PAYLOAD_MAX),
+                round_trip: AtomicU64::new(0),
+                is_told: AtomicBool::new(false),
+                fault: Mutex::new(None),
+            }
+        })
+    }
+
+    /// Begins to connect, and sends what waits from then on. Called on the thread of the cluster.
+    pub(super) fn begin(self: &Arc<Self>) {
+        tokio::spawn(send(Arc::downgrade(self)));
+    }
+
+    /// Its client, as soon as there is one: it may not be connected yet, and does its work when it is. None where there never will
+    /// be one.
+    pub(super) async fn client(&self) -> Option<Client> {
+        let mut made = self.client.subscribe();
+        let client = made.wait_for(Option::is_some).await;
+        client.ok().and_then(|client| client.clone())
+    }
+
+    /// Whether it is connected at this moment.
+    pub fn is_connected(&self) -> bool {
+        self.is_connected.load(Ordering::Relaxed)
+    }
+
+    /// The largest message that its server takes.
+    pub fn payload_max(&self) -> usize {
+        self.payload_max.load(Ordering::Relaxed)
+    }
+
+    /// How long a word to the server and back takes, if it was measured.
+    pub fn round_trip(&self) -> Option<Duration> {
+        let nanoseconds = self.round_trip.load(Ordering::Relaxed);
+        (nanoseconds != 0).then(|| Duration::from_nanos(nanoseconds))
+    }
+
+    /// It was measured.
+    pub(super) fn set_round_trip(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.round_trip.store(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// The last thing that went wrong, if it is not over.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends what waits, if it can, and closes.
+    pub(super) async fn finish(&self) {
+        let Some(client) = self.client.borrow().clone() else { return };
+        while !self.outgoing.is_empty() && self.is_connected() {
+            tokio::task::yield_now().await;
+        }
+        self.outgoing.close();
+        if self.is_connected() {
+            // Whoever has gone takes nothing.
+            let _ = client.flush().await;
+        }
+    }
+
+    /// Something has become of the connection.
+    fn heard(&self, event: &Event) {
+        match event {
+            Event::Connected => self.has_connected(),
+            Event::Disconnected => {
+                self.is_connected.store(false, Ordering::Relaxed);
+                self.counters.lost.add(1);
+                self.set_fault(Some("the connection was lost".to_owned()));
+                let tenant = self.tenant.as_deref();
+                tracing::warn!(tenant, "the connection to NATS is lost: what is pushed waits");
+            }
+            Event::SlowConsumer(_) => self.counters.overrun.add(1),
+            Event::LameDuckMode => tracing::info!("a NATS server is about to leave"),
+            Event::ServerError(ServerError::SlowConsumer(_)) => self.counters.overrun.add(1),
+            Event::ServerError(error) => self.refused(&error.to_string()),
+            Event::ClientError(error) => self.is_not_reached(error),
+            Event::Draining | Event::Closed => {}
+        }
+    }
+
+    fn has_connected(&self) {
+        self.is_connected.store(true, Ordering::Relaxed);
+        self.is_told.store(false, Ordering::Relaxed);
+        self.counters.connected.add(1);
+        self.set_fault(None);
+        let tenant = self.tenant.as_deref();
+        let client = self.client.borrow().clone();
+        client.iter().for_each(|it| self.payload_max.store(it.max_payload(), Ordering::Relaxed));
+        let info = client.as_ref().and_then(Client::try_server_info);
+        let server = info.as_ref().map(|info| info.server_name.as_str());
+        tracing::info!(tenant, server, "connected to NATS");
+    }
+
+    /// No server is reached, or none lets the host in.
+    fn is_not_reached(&self, error: &ClientError) {
+        let cause = match error {
+            ClientError::Other(cause) => cause.clone(),
+            error => error.to_string(),
+        };
+        self.set_fault(Some(cause.clone()));
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            let servers: Vec<&str> = self.servers.iter().map(ServerAddr::as_url_str).collect();
+            let (tenant, servers) = (self.tenant.as_deref(), servers.join(", "));
+            tracing::error!(tenant, servers, cause, "NATS is not reached: tried again and again");
+        }
+    }
+
+    /// Something that was sent is not taken. It may be each message of a flood, and is told once.
+    fn refused(&self, cause: &str) {
+        self.counters.errors.add(1);
+        if self.set_fault(Some(cause.to_owned())) {
+            tracing::error!(tenant = self.tenant.as_deref(), cause, "NATS refuses");
+        }
+    }
+
+    /// Whether it is another fault than before.
+    fn set_fault(&self, fault: Option<String>) -> bool {
+        let mut known = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *known != fault;
+        *known = fault;
+        is_new
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.outgoing.close();
+    }
+}
+
+/// Makes the client, and hands it what waits, one after the other.
+async fn send(line: Weak<Line>) {
+    let Some(begun) = line.upgrade() else { return };
+    let options = begun.options.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(options) = options else { return };
+    let client = match options.connect(begun.servers.as_slice()).await {
+        Ok(client) => client,
+        // It tries again by itself; this is a fault in what it was given.
+        Err(error) => {
+            begun.set_fault(Some(error.to_string()));
+            let cause = error.to_string();
+            tracing::error!(cause, "there is no connection to NATS");
+            return;
+        }
+    };
+    begun.client.send_replace(Some(client.clone()));
+    let outgoing = begun.outgoing.clone();
+    drop(begun);
+    while let Some(message) = outgoing.next().await {
+        let Outgoing { subject, headers, payload, counters } = message;
+        match client.publish_with_headers(subject, headers, payload).await {
+            Ok(()) => counters.published.add(1),
+            Err(error) => line.upgrade().iter().for_each(|line| line.refused(&error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! `sandloop check`: whether the host, and each tenant that has a login of its own, gets into NATS and at its subjects.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_nats::{ConnectError, ConnectErrorKind, Event, ServerAddr};
+use futures_util::StreamExt;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use crate::cluster::line::{options, stem};
+use crate::config::cluster::{ClusterConfig, NatsLogin};
+use crate::config::error::{ConfigError, Problem};
+use crate::config::model::Config;
+
+/// Somebody who logs in.
+struct Visitor<'a> {
+    cluster: &'a ClusterConfig,
+    login: &'a NatsLogin,
+    tenant: Option<&'a str>,
+}
+
+/// What keeps somebody out.
+enum TrialRefusal {
+    /// No connection, or none that lets the visitor in.
+    Connection(ConnectErrorKind, String),
+    /// He is in and gets at nothing.
+    Subjects(String),
+}
+
+/// Connects once to each server, and again for each tenant that logs in by itself. Servers that are not reached while others are
+/// become doubts.
+///
+/// # Errors
+/// When somebody reaches no server, or not his subjects; or when the system has no descriptors.
+pub fn check(config: &Config) -> Result<Vec<String>, TrialError> {
+    let Some(cluster) = &config.cluster else { return Ok(Vec::new()) };
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = runtime.map_err(|error| TrialError::System(error.to_string()))?;
+    let host = Visitor { cluster, login: &cluster.login, tenant: None };
+    let own = config.tenants.iter().filter_map(|tenant| {
+        let login = tenant.sharing.login.as_ref()?;
+        Some(Visitor { cluster, login, tenant: Some(&tenant.name) })
+    });
+    let mut doubts = Vec::new();
+    for visitor in std::iter::once(host).chain(own) {
+        let found = runtime.block_on(visitor.visit_all());
+        doubts.extend(found.map_err(|error| TrialError::Config(visitor.complaint(config, error)))?);
+    }
+    Ok(doubts)
+}
+
+/// Why a trial has failed.
+#[derive(Debug)]
+pub enum TrialError {
+    /// What is written leads nowhere.
+    Config(ConfigError),
+    /// The system has nothing left.
+    System(String),
+}
+
+impl Visitor<'_> {
+    /// Tries each server. Those that fail are told where one of them does not.
+    async fn visit_all(&self) -> Result<Vec<String>, (String, TrialRefusal)> {
+        let (mut failed, mut reached) = (Vec::new(), 0);
+        for server in &self.cluster.servers {
+            match self.visit(server).await {
+                Ok(()) => reached += 1,
+                Err(refusal) => failed.push((server.as_url_str().to_owned(), refusal)),
+            }
+        }
+        let is_reached = 0 < reached;
+        match failed.pop() {
+            Some(last) if !is_reached => Err(last),
+            last => {
+                let all = failed.into_iter().chain(last);
+                Ok(all
+                    .map(|(server, why)| format!("NATS is not reached at {server}: {why}"))
+                    .collect())
+            }
+        }
+    }
+
+    /// Connects, and sends itself a message by a subject of its own.
+    async fn visit(&self, server: &ServerAddr) -> Result<(), TrialRefusal> {
+        let complaint = Arc::new(Mutex::new(None));
+        let heard = {
+            let complaint = complaint.clone();
+            move |event| {
+                if let Event::ServerError(error) = event {
+                    *complaint.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(error.to_string());
+                }
+                std::future::ready(())
+            }
+        };
+        let options = options(self.cluster, self.login, self.tenant).event_callback(heard);
+        let client = options.connect(server.clone()).await.map_err(|it| TrialRefusal::of(&it))?;
+        let subject =
+            format!("{}.=check.{:x}", stem(self.cluster, self.tenant), std::process::id());
+        let round_trip = async {
+            let mut mail = client
+                .subscribe(subject.clone())
+                .await
+                .map_err(|error| ToString::to_string(&error))?;
+            client
+                .publish(subject, "check".into())
+                .await
+                .map_err(|error| ToString::to_string(&error))?;
+            mail.next().await.map(drop).ok_or_else(|| "the connection was closed".to_owned())
+        };
+        let done = timeout(self.cluster.limits.connect_deadline, round_trip).await;
+        let complained = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (complained, done) {
+            (Some(cause), _) | (None, Ok(Err(cause))) => Err(TrialRefusal::Subjects(cause)),
+            (None, Err(_)) => {
+                let cause = "a message to itself has not come back within connect_deadline";
+                Err(TrialRefusal::Subjects(cause.to_owned()))
+            }
+            (None, Ok(Ok(()))) => Ok(()),
+        }
+    }
+
+    /// What is wrong, at the key that says it.
+    fn complaint(&self, config: &Config, (server, refusal): (String, TrialRefusal)) -> ConfigError {
+        let section = self.tenant.map(|tenant| format!("tenants.{tenant}.cluster"));
+        let of_login = match self.login {
+            NatsLogin::Nobody => "nats",
+            NatsLogin::User(..) => "user",
+            NatsLogin::Token(_) => "token",
+            NatsLogin::Credentials(_) => "credentials",
+        };
+        let key = if refusal.is_for_login() { of_login } else { "nats" };
+        let key = section.unwrap_or_else(|| format!("cluster.{key}"));
+        let remedy = refusal.remedy(&stem(self.cluster, self.tenant));
+        config.wrong(&key, Problem::new(format!("{server}: {refusal}"), remedy))
+    }
+}
+
+impl TrialRefusal {
+    fn of(error: &ConnectError) -> TrialRefusal {
+        let mut cause = error.kind().to_string();
+        let mut inner = std::error::Error::source(error);
+        while let Some(source) = inner {
+            let text = source.to_string();
+            if !cause.contains(&text) {
+                cause = format!("{cause}: {text}");
+            }
+            inner = source.source();
+        }
+        TrialRefusal::Connection(error.kind(), cause)
+    }
+
+    fn is_for_login(&self) -> bool {
+        match self {
+            TrialRefusal::Connection(kind, _) => {
+                matches!(
+                    kind,
+                    ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
+                )
+            }
+            TrialRefusal::Subjects(_) => true,
+        }
+    }
+
+    fn remedy(&self, stem: &str) -> String {
+        let TrialRefusal::Connection(kind, _) = self else {
+            return format!(
+                "let this user publish and subscribe to \"{stem}.>\" in the server's configuration"
+            );
+        };
+        match kind {
+            ConnectErrorKind::Dns => "write the name or the address of a NATS server",
+            ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+                "write the credentials, the user with its password, or the token that the server knows"
+            }
+            ConnectErrorKind::Tls => {
+                "name the authority of the server's certificate in server_ca, and a certificate if it asks for one"
+            }
+            _ => "see that a NATS server listens there and that no firewall is in between",
+        }
+        .to_owned()
+    }
+}
+
+impl fmt::Display for TrialRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TrialRefusal::Connection(_, cause) | TrialRefusal::Subjects(cause) => {
+                f.write_str(cause)
+            }
+        }
+    }
+}

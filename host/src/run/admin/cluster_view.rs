@@ -1,0 +1,70 @@
+//! `GET /cluster`: the hosts, the connections to NATS, and what goes over them.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::cluster::line::Line;
+use crate::plugin::tenant::Tenant;
+use crate::run::admin::watched::WatchedHost;
+
+/// What the route answers; a `cluster` of null where the host is alone.
+pub(super) fn cluster(watched: &WatchedHost) -> Value {
+    let cluster = watched.host.cluster.as_ref().map(|cluster| {
+        let hosts = cluster.hosts.all();
+        let hosts = hosts.iter().map(|host| {
+            let silence = cluster.hosts.silence(host).as_secs_f64();
+            json!({ "host": host.id, "version": host.version, "silent_seconds": silence })
+        });
+        let roster = watched.roster();
+        json!({
+            "name": cluster.config.name,
+            "host": cluster.id.as_str(),
+            "others": hosts.collect::<Vec<_>>(),
+            "connections": cluster.lines().iter().map(|line| connection(line)).collect::<Vec<_>>(),
+            "tenants": roster.tenants().filter_map(|it| tenant(it)).collect::<Vec<_>>(),
+        })
+    });
+    json!({ "cluster": cluster })
+}
+
+fn connection(line: &Line) -> Value {
+    json!({
+        "tenant": line.tenant,
+        "connected": line.is_connected(),
+        "fault": line.fault(),
+        "round_trip_seconds": line.round_trip().map(|time| time.as_secs_f64()),
+        "made": line.counters.connected.get(),
+        "lost": line.counters.lost.get(),
+        "errors": line.counters.errors.get(),
+        "overrun": line.counters.overrun.get(),
+        "message_limit_bytes": line.payload_max(),
+    })
+}
+
+fn tenant(tenant: &Tenant) -> Option<Value> {
+    let counters = &tenant.link.as_ref()?.counters;
+    Some(json!({
+        "name": tenant.name,
+        "subscriptions": counters.subscriptions.load(Ordering::Relaxed),
+        "published": counters.published.get(),
+        "received": counters.received.get(),
+        "refused": counters.refused.get(),
+        "too_large": counters.too_large.get(),
+        "missed": counters.missed.get(),
+        "left_out": counters.left_out.get(),
+        "outbox_bytes": tenant.cluster_outbox.held(),
+        "outbox_limit_bytes": tenant.cluster_outbox.max(),
+    }))
+}
+
+/// Why the host is apart from the others, if its configuration makes that a reason for not being ready.
+pub(super) fn unready(cluster: &Cluster) -> Option<String> {
+    if cluster.config.ready_when_apart {
+        return None;
+    }
+    let apart = cluster.lines().into_iter().find(|line| !line.is_connected())?;
+    let whose = apart.tenant.as_ref().map_or(String::new(), |tenant| format!(" for {tenant}"));
+    Some(format!("NATS is not reached{whose}"))
+}

@@ -1,0 +1,121 @@
+//! Several hosts as one: what is pushed on one of them reaches the subscribers on all, over real NATS servers.
+
+mod apart;
+mod chat;
+mod check;
+mod hostile;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sandloop_tests::config::text;
+use sandloop_tests::nats::Nats;
+use sandloop_tests::{Config, Host, Isolation, PATIENCE, Peer, Plugin};
+
+/// What the guest says of a call that is refused for want of room.
+const LIMIT: &str = "limit (error 4)";
+
+/// A configuration whose plugin, and tenant, shares its channels over these servers.
+fn sharing(nats: &Nats, plugin: Plugin, host: &str) -> Config {
+    let name = plugin.name().to_owned();
+    Config::serving(plugin)
+        .sharing(&name, "channels", text("cluster"))
+        .cluster("nats", nats.urls())
+        .cluster("name", text(host))
+        .watched()
+}
+
+/// Hosts of that configuration, connected.
+fn hosts(nats: &Nats, count: usize, plugin: impl Fn() -> Plugin) -> Vec<Host> {
+    let start = |number: usize| Host::start(&sharing(nats, plugin(), &format!("h{number}")));
+    let hosts: Vec<Host> = (0..count).map(start).collect();
+    hosts.iter().for_each(|host| drop(host.wait_log("connected to NATS")));
+    hosts
+}
+
+fn ask(peer: &mut Peer, line: &str) -> String {
+    peer.send(format!("{line}\n"));
+    peer.line()
+}
+
+/// Waits until what each of these says reaches each other one: a subscription is known to the other hosts a moment after
+/// it was made. `say` is how a word is said, `heard` how it comes.
+fn meet(peers: &mut [Peer], say: impl Fn(&str) -> String, heard: impl Fn(&str) -> String) {
+    for one in 0..peers.len() {
+        for other in (0..peers.len()).filter(|other| *other != one) {
+            let begun = Instant::now();
+            while peers[other].is_idle() {
+                assert!(begun.elapsed() < PATIENCE, "{other} never hears {one}");
+                peers[one].send(say("hello"));
+                let asked = Instant::now();
+                while peers[other].is_idle() && asked.elapsed() < Duration::from_millis(50) {
+                    thread::yield_now();
+                }
+            }
+            drain(&mut peers[other]);
+        }
+    }
+    let count = peers.len();
+    for (number, peer) in peers.iter_mut().enumerate() {
+        peer.send(say(&format!("met.{number}")));
+    }
+    for (number, peer) in peers.iter_mut().enumerate() {
+        let mut waits: Vec<String> = (0..count)
+            .filter(|other| *other != number)
+            .map(|other| heard(&format!("met.{other}")))
+            .collect();
+        while !waits.is_empty() {
+            let line = peer.line();
+            waits.retain(|wanted| *wanted != line);
+        }
+    }
+}
+
+/// Takes what is there to be read now.
+fn drain(peer: &mut Peer) {
+    while !peer.is_idle() {
+        assert_ne!(peer.read(&mut [0; 4096]).expect("an open connection"), 0);
+    }
+}
+
+#[test]
+fn who_is_subscribed_on_any_host_hears_everything_once_and_in_the_order_of_its_sender() {
+    let nats = Nats::cluster(3);
+    let hosts = hosts(&nats, 3, || Plugin::new("channels").isolation(Isolation::Connection));
+    let mut peers: Vec<Peer> = hosts
+        .iter()
+        .flat_map(|host| [host.connect("channels"), host.connect("channels")])
+        .collect();
+    for peer in &mut peers {
+        assert_eq!(ask(peer, "subscribe room"), "ok");
+    }
+    meet(&mut peers, |word| format!("push room {word}\n"), |word| format!("got {word}"));
+    for (number, peer) in peers.iter_mut().enumerate() {
+        let words: Vec<String> = (0..50).map(|word| format!("{number}.{word}")).collect();
+        peer.send(format!("push room {}\n", words.join(" ")));
+    }
+    let heard: Vec<Vec<String>> = peers.iter_mut().map(|peer| lines(peer, 300)).collect();
+    for (number, lines) in heard.iter().enumerate() {
+        // The two of one host have one order.
+        assert_eq!(lines, &heard[number / 2 * 2], "{number}");
+        for sender in 0..6 {
+            let start = format!("got {sender}.");
+            let of_sender: Vec<&String> =
+                lines.iter().filter(|it| it.starts_with(&start)).collect();
+            let expected: Vec<String> = (0..50).map(|word| format!("{start}{word}")).collect();
+            assert_eq!(of_sender, expected.iter().collect::<Vec<_>>(), "{number} of {sender}");
+        }
+    }
+    hosts.into_iter().for_each(|host| drop(host.stop()));
+}
+
+/// The next line that is no greeting: a peer hears its own, too, where the guest has it so.
+fn word(peer: &mut Peer) -> String {
+    lines(peer, 1).remove(0)
+}
+
+/// The next lines that are no greeting.
+fn lines(peer: &mut Peer, count: usize) -> Vec<String> {
+    let is_wanted = |line: &String| !line.ends_with("hello") && !line.contains("met.");
+    std::iter::repeat_with(|| peer.line()).filter(is_wanted).take(count).collect()
+}

@@ -1,0 +1,189 @@
+//! `sandloop check`, logins, and what a tenant is for NATS.
+
+use sandloop_tests::config::text;
+use sandloop_tests::host::directory;
+use sandloop_tests::nats::Nats;
+use sandloop_tests::{Admin, Config, Host, Listen, Peer, Plugin, component, sandloop};
+
+use super::{ask, meet, sharing, word};
+
+/// Three users: the host's, and those of two tenants, of which each may use its own subjects alone.
+const USERS: &str = r#"authorization { users: [
+    { user: host, password: h, permissions: { publish: "sandloop.>", subscribe: "sandloop.>" } },
+    { user: a, password: a, permissions: { publish: "sandloop.a.>", subscribe: "sandloop.a.>" } },
+    { user: b, password: b, permissions: { publish: "sandloop.b.>", subscribe: "sandloop.b.>" } },
+] }
+"#;
+/// An account for each of two tenants and one for the host: nothing of one is seen in another.
+const ACCOUNTS: &str = "accounts {
+    HOST: { users: [{ user: host, password: h }] }
+    A: { users: [{ user: a, password: a }] }
+    B: { users: [{ user: b, password: b }] }
+}
+";
+
+/// What `check` says of a configuration, and its code.
+fn check(config: &Config) -> (Option<i32>, String) {
+    let (dir, _file) = directory(&config.to_toml());
+    let outcome = sandloop(dir.path(), &["check", "plugins.toml"]);
+    (outcome.code, outcome.stderr)
+}
+
+/// The line of a file that has this at its beginning.
+fn line(config: &Config, start: &str) -> usize {
+    let toml = config.to_toml();
+    1 + toml.lines().position(|line| line.starts_with(start)).expect("such a line")
+}
+
+fn login(config: Config, user: &str, password: &str) -> Config {
+    config.cluster("user", text(user)).cluster("password", text(password))
+}
+
+#[test]
+fn a_configuration_that_reaches_its_server_is_good() {
+    let nats = Nats::start_with(1, USERS);
+    let config = login(sharing(&nats, Plugin::new("channels"), "h"), "host", "h");
+    assert_eq!(check(&config), (Some(0), String::new()));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told() {
+    let mut nats = Nats::start();
+    nats.kill(0);
+    let config = sharing(&nats, Plugin::new("channels"), "h");
+    let (code, said) = check(&config);
+    let (at, address) = (line(&config, "nats = "), nats.address(0));
+    assert_eq!(code, Some(2), "{said}");
+    let start = format!("error: plugins.toml:{at}: cluster.nats: nats://{address}: IO error");
+    let remedy = "; see that a NATS server listens there and that no firewall is in between\n";
+    assert!(said.starts_with(&start) && said.ends_with(remedy), "{said}");
+}
+
+#[test]
+fn one_server_of_two_that_is_not_there_is_a_doubt() {
+    let mut nats = Nats::cluster(2);
+    nats.kill(1);
+    let (code, said) = check(&sharing(&nats, Plugin::new("channels"), "h"));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("NATS is not reached at nats://{}", nats.address(1))), "{said}");
+}
+
+#[test]
+fn a_wrong_password_is_told_at_the_user() {
+    let nats = Nats::start_with(1, USERS);
+    let config = login(sharing(&nats, Plugin::new("channels"), "h"), "host", "wrong");
+    let (code, said) = check(&config);
+    assert_eq!(code, Some(2), "{said}");
+    let at = line(&config, "user = ");
+    assert!(said.starts_with(&format!("error: plugins.toml:{at}: cluster.user: ")), "{said}");
+    assert!(said.contains("authorization violation"), "{said}");
+    assert!(!said.contains("wrong\""), "the password is not shown: {said}");
+}
+
+#[test]
+fn a_user_who_gets_at_no_subject_is_told_with_the_permission_that_is_missing() {
+    let nats = Nats::start_with(1, USERS);
+    let config = login(sharing(&nats, Plugin::new("channels"), "h"), "a", "a");
+    let (code, said) = check(&config);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("ermissions"), "{said}");
+    let remedy =
+        "; let this user publish and subscribe to \"sandloop.>\" in the server's configuration\n";
+    assert!(said.ends_with(remedy), "{said}");
+}
+
+/// Two tenants, each with a login of its own.
+fn tenants(nats: &Nats, host: &str) -> Config {
+    let config = Config::new().cluster("nats", nats.urls()).cluster("name", text(host)).watched();
+    ["a", "b"].into_iter().fold(login(config, "host", "h"), |config, name| {
+        let own = format!("{{ user = \"{name}\", password = \"{name}\" }}");
+        config
+            .plugin(Plugin::named(name, &component("channels")))
+            .listen(Listen::tcp(name))
+            .sharing(name, "channels", text("cluster"))
+            .sharing(name, "cluster", own)
+    })
+}
+
+#[test]
+fn tenants_with_users_or_accounts_of_their_own_hear_themselves_alone() {
+    for more in [USERS, ACCOUNTS] {
+        let nats = Nats::start_with(1, more);
+        assert_eq!(check(&tenants(&nats, "h")), (Some(0), String::new()));
+        let hosts = ["h1", "h2"].map(|name| Host::start(&tenants(&nats, name)));
+        for host in &hosts {
+            host.wait_lines("connected to NATS", 3, |it| {
+                it.message().starts_with("connected to NATS")
+            });
+        }
+        let mut peers = ["a", "b"].map(|tenant| {
+            let mut pair: Vec<Peer> = hosts.iter().map(|host| host.connect(tenant)).collect();
+            for peer in &mut pair {
+                assert_eq!(ask(peer, "subscribe room"), "ok");
+            }
+            meet(&mut pair, |word| format!("push room {word}\n"), |word| format!("got {word}"));
+            pair
+        });
+        for (tenant, pair) in ["a", "b"].into_iter().zip(&mut peers) {
+            pair[0].send(format!("push room of.{tenant}\n"));
+            for peer in pair {
+                assert_eq!(word(peer), format!("got of.{tenant}"));
+            }
+        }
+        let admin = Admin::of(&hosts[0]);
+        for tenant in ["", "a", "b"] {
+            let sample = format!("sandloop_cluster_connected{{tenant=\"{tenant}\"}}");
+            assert_eq!(admin.metric(&sample), Some(1.0), "{tenant:?}");
+        }
+        hosts.into_iter().for_each(|host| drop(host.stop()));
+    }
+}
+
+#[test]
+fn who_is_in_the_cluster_is_told() {
+    let nats = Nats::start();
+    let start = |name| {
+        let config = sharing(&nats, Plugin::new("channels"), name);
+        Host::start(&config.cluster("ping", text("100ms")))
+    };
+    // By mistake two have one name.
+    let hosts = ["one", "two", "two"].map(start);
+    let admin = Admin::of(&hosts[0]);
+    admin.wait_metric("sandloop_cluster_hosts", 2.0);
+    let told = admin.json("/cluster");
+    let cluster = &told["cluster"];
+    assert_eq!(cluster["name"], "one");
+    let others = cluster["others"].as_array().expect("a list");
+    assert!(
+        others.iter().all(|it| it["host"].as_str().is_some_and(|it| it.starts_with("two."))),
+        "{told}"
+    );
+    assert_eq!(cluster["connections"][0]["connected"], true, "{told}");
+    assert_eq!(cluster["tenants"][0]["name"], "channels", "{told}");
+    let [one, two, three] = hosts;
+    // One says that it leaves, and one does not.
+    two.stop();
+    admin.wait_metric("sandloop_cluster_hosts", 1.0);
+    one.wait_log("a host has left the cluster");
+    drop(three);
+    one.wait_log("a host of the cluster is silent");
+    admin.wait_metric("sandloop_cluster_hosts", 0.0);
+    one.stop();
+}
+
+#[test]
+fn a_running_host_keeps_its_cluster() {
+    let nats = Nats::start();
+    let config = sharing(&nats, Plugin::new("channels"), "h");
+    let host = Host::start(&config);
+    for (words, other, cause) in [
+        ("name = \"h\"", "name = \"other\"", "a running host cannot change which cluster it is in"),
+        ("channels = \"cluster\"", "channels = \"host\"", "what a tenant shares with other hosts"),
+    ] {
+        let changed = config.to_toml().replace(words, other);
+        std::fs::write(host.dir().join("plugins.toml"), changed).expect("the file is ours");
+        let reply = Admin::of(&host).ask("POST", "/reload", &[]);
+        assert!(reply.body.contains(cause), "{reply:?}");
+    }
+    host.stop();
+}
