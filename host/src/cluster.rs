@@ -16,12 +16,13 @@ pub(crate) mod trial;
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::base::thread::Threads;
 use crate::clock::Clock;
 use crate::cluster::hosts::{HostId, Hosts};
@@ -164,6 +165,6 @@ impl Cluster {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Weak<Line>>> {
         // Each change is whole before anything can panic.
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.lock()
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
+use crate::base::lock::{Mutex, MutexGuard};
 use crate::clock::{Clock, Moment};
 
 /// Hosts that are remembered at once. Whoever says more names than a cluster has is not believed.
@@ -139,7 +139,7 @@ impl Hosts {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, SeenHost>> {
         // Each change is whole before anything can panic.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::base::lock::{Mutex, MutexGuard};
 
 /// What has changed since the thread looked. A name that was taken up and given up meanwhile has not changed, so that there are never
 /// more than there are names in use and names that the thread holds.
@@ -50,7 +51,7 @@ impl Interest {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, bool>> {
         // Each change is whole before anything can panic.
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changed.lock()
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_nats::{Client, ClientError, ConnectOptions, Event, ServerAddr, ServerError};
 use tokio::sync::watch;
 
+use crate::base::lock::Mutex;
 use crate::cluster::counters::LineCounters;
 use crate::cluster::outgoing::{Outgoing, OutgoingQueue};
 use crate::config::cluster::{ClusterConfig, NatsLogin};
@@ -157,7 +158,7 @@ impl Line {
 
     /// The last thing that went wrong, if it is not over.
     pub fn fault(&self) -> Option<String> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.fault.lock().clone()
     }
 
     /// Sends what waits, if it can, and closes.
@@ -230,7 +231,7 @@ impl Line {
 
     /// Whether it is another fault than before.
     fn set_fault(&self, fault: Option<String>) -> bool {
-        let mut known = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.fault.lock();
         let is_new = *known != fault;
         *known = fault;
         is_new
@@ -246,7 +247,7 @@ impl Drop for Line {
 /// Makes the client, and hands it what waits, one after the other.
 async fn send(line: Weak<Line>) {
     let Some(begun) = line.upgrade() else { return };
-    let options = begun.options.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let options = begun.options.lock().take();
     let Some(options) = options else { return };
     let client = match options.connect(begun.servers.as_slice()).await {
         Ok(client) => client,

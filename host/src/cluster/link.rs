@@ -1,10 +1,11 @@
 //! The channels of one tenant, and the way from them to other hosts and back.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
 
+use crate::base::lock::Mutex;
 use crate::cluster::counters::LinkCounters;
 use crate::cluster::hosts::HostId;
 use crate::cluster::incoming::{self, Receiver};
@@ -131,7 +132,7 @@ impl ChannelRelay for Link {
 
     fn push(&self, name: &str, message: Arc<Message>, room: Reservation) {
         let subject = self.subjects.of(SubjectKind::Channel, name);
-        let mut numbering = self.numbering.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut numbering = self.numbering.lock();
         let SequencePlace { run, number } = numbering.next(name);
         drop(numbering);
         let mut headers = HeaderMap::new();

@@ -1,13 +1,14 @@
 //! `sandloop check`: whether the host, and each tenant that has a login of its own, gets into NATS and at its subjects.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_nats::{ConnectError, ConnectErrorKind, Event, ServerAddr};
 use futures_util::StreamExt;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
+use crate::base::lock::Mutex;
 use crate::cluster::line::{options, stem};
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::config::error::{ConfigError, Problem};
@@ -88,8 +89,7 @@ impl Visitor<'_> {
             let complaint = complaint.clone();
             move |event| {
                 if let Event::ServerError(error) = event {
-                    *complaint.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some(error.to_string());
+                    *complaint.lock() = Some(error.to_string());
                 }
                 std::future::ready(())
             }
@@ -110,7 +110,7 @@ impl Visitor<'_> {
             mail.next().await.map(drop).ok_or_else(|| "the connection was closed".to_owned())
         };
         let done = timeout(self.cluster.limits.connect_deadline, round_trip).await;
-        let complained = complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let complained = complaint.lock().take();
         match (complained, done) {
             (Some(cause), _) | (None, Ok(Err(cause))) => Err(TrialRefusal::Subjects(cause)),
             (None, Err(_)) => {
