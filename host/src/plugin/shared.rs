@@ -3,7 +3,6 @@
 use std::sync::{Arc, Weak};
 
 use crate::base::lock::RwLock;
-use parking_lot::RwLock;
 
 use crate::cluster::Cluster;
 use crate::config::address::ListenAddress;

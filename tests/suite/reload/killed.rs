@@ -45,7 +45,7 @@ enum Source {
     /// A file that is replaced.
     File,
     /// A registry, by the store.
-    Registry(Registry),
+    Registry(Box<Registry>),
 }
 
 /// A folder with a host that is killed and started again.
@@ -217,6 +217,6 @@ fn a_host_that_is_killed_at_a_reload_starts_with_what_its_file_says() {
 
 #[test]
 fn so_does_one_whose_components_come_from_a_registry() {
-    let source = Source::Registry(Registry::start());
+    let source = Source::Registry(Box::new(Registry::start()));
     kill_at_all(&mut Site::new(source, 7061), &[Moment::Written("store")]);
 }
