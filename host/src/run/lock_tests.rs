@@ -67,6 +67,9 @@ enum WhoWaits {
     ItsTenant,
     /// The loop, whoever it works for.
     TheLoop,
+    /// Those who do something for the same tenant, where a call takes it at all: none is sure to. What is done under it is
+    /// counted then.
+    AtTimes,
     /// No host call takes it.
     Nobody,
 }
@@ -96,6 +99,7 @@ fn table() -> BTreeMap<String, WhoWaits> {
         let waits = match who {
             "its tenant" => WhoWaits::ItsTenant,
             "the loop" => WhoWaits::TheLoop,
+            "at times its tenant" => WhoWaits::AtTimes,
             _ => WhoWaits::Nobody,
         };
         (file.to_owned(), waits)
@@ -274,6 +278,7 @@ fn a_call_that_is_held_up_at_a_lock_holds_up_no_loop() {
             let points = match table.get(*file) {
                 Some(WhoWaits::ItsTenant) => &[StallPoint::Wants, StallPoint::Holds][..],
                 Some(WhoWaits::TheLoop) => &[StallPoint::Wants][..],
+                Some(WhoWaits::AtTimes) => &[][..],
                 Some(WhoWaits::Nobody) | None => {
                     complaints.push(format!("{file}: {by:?} take it; say who waits for it"));
                     continue;
@@ -282,7 +287,8 @@ fn a_call_that_is_held_up_at_a_lock_holds_up_no_loop() {
             let held_up = points.iter().map(|at| hold_up_one(&mut stage, by, file, *at));
             complaints.extend(held_up.filter_map(Result::err));
         }
-        let are_taken = table.iter().filter(|(_, waits)| **waits != WhoWaits::Nobody);
+        let is_sure = |waits| matches!(waits, WhoWaits::ItsTenant | WhoWaits::TheLoop);
+        let are_taken = table.iter().filter(|(_, waits)| is_sure(**waits));
         for (file, _) in are_taken.filter(|(file, _)| !files.contains_key(file.as_str())) {
             complaints.push(format!("{file}: no call of `CALLS` takes it"));
         }
