@@ -254,7 +254,7 @@ impl PathLocks {
     /// a dead one.
     ///
     /// # Errors
-    /// When another process holds a lock for longer than [`LOCK_WAIT`].
+    /// When another process holds a lock for longer than `LOCK_WAIT`.
     pub fn take(config: &Config) -> Result<PathLocks, BindError> {
         let listeners = config.listeners.iter().enumerate();
         let listeners = listeners.map(|(place, section)| (Some(place), &section.address));

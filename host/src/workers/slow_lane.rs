@@ -34,7 +34,7 @@ const CPU_WAIT: Duration = Duration::from_millis(1);
 pub struct SlowLane(Arc<SlowLaneShared>);
 
 /// The lane's threads. Dropping it cancels the calls in progress, drops those that wait, and waits up to
-/// [`LONGEST_END`] for the threads.
+/// `LONGEST_END` for the threads.
 #[derive(Debug)]
 pub struct SlowLaneThreads(SlowLane);
 

@@ -200,6 +200,7 @@ const ROWS: &[Row] = &[
     ("tenant limits", "channels", "77", &[]),
     ("tenant limits", "channel", "\"3MiB\"", &[]),
     ("tenant limits", "queue", "\"3MiB\"", &[]),
+    ("tenant limits", "cluster_outbox", "\"5MiB\"", &[]),
     ("tenant limits", "messages", "\"60MiB\"", &[]),
     ("tenant limits", "read_per_second", "\"900MiB\"", &[]),
     ("tenant limits", "write_per_second", "\"900MiB\"", &[]),
@@ -239,9 +240,31 @@ const ROWS: &[Row] = &[
     ("host", "reload_on_change", "true", &[]),
 ];
 
+/// Why the keys of a cluster are not here.
+const CLUSTER: &str = "they need servers of NATS: `cluster::check` tries them";
+
 /// What no row changes, and why.
-const WITHOUT_ROW: &[(&str, &str)] =
-    &[("listen.*.proxy_protocol.from", "the row of listen.*.proxy_protocol changes nothing else")];
+const WITHOUT_ROW: &[(&str, &str)] = &[
+    ("listen.*.proxy_protocol.from", "the row of listen.*.proxy_protocol changes nothing else"),
+    ("cluster.nats", CLUSTER),
+    ("cluster.name", CLUSTER),
+    ("cluster.prefix", CLUSTER),
+    ("cluster.credentials", CLUSTER),
+    ("cluster.user", CLUSTER),
+    ("cluster.password", CLUSTER),
+    ("cluster.token", CLUSTER),
+    ("cluster.server_ca", CLUSTER),
+    ("cluster.certificate", CLUSTER),
+    ("cluster.key", CLUSTER),
+    ("cluster.apart", CLUSTER),
+    ("cluster.ping", CLUSTER),
+    ("cluster.connect_deadline", CLUSTER),
+    ("tenants.*.channels", CLUSTER),
+    ("tenants.*.cluster.credentials", CLUSTER),
+    ("tenants.*.cluster.user", CLUSTER),
+    ("tenants.*.cluster.password", CLUSTER),
+    ("tenants.*.cluster.token", CLUSTER),
+];
 
 /// The file with this row's change, or without any.
 fn toml(row: Option<&Row>, put: &dyn Fn(&str) -> String) -> String {
