@@ -224,7 +224,7 @@ fn a_loop_that_does_not_turn_is_not_alive() {
     assert_eq!(told[before].field("reactors"), Some("[0,"), "{told:?}");
     // Whatever came before the host knew of it.
     manager.so_far();
-    // It waits for each of them, longer than the manager would have to wait.
+    // It waits for them, longer than the time after which the manager is told again.
     let outcome = health();
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     assert!(outcome.stderr.contains("do not turn: 0, 1"), "{outcome:?}");

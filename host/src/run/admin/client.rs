@@ -11,8 +11,8 @@ use crate::config::address::ListenAddress;
 use crate::config::admin::AdminConfig;
 use crate::net::blocking::Patience;
 
-/// How long the host may take for its whole answer. It may itself wait five seconds for each reactor that does not turn.
-const LONGEST_ANSWER: Duration = Duration::from_secs(30);
+/// How long the host may take to answer. It may itself wait five seconds for reactors that do not turn.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 /// Bytes of an answer: a host of a thousand plugins has less.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Bytes that are read at once.

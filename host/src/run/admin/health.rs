@@ -1,14 +1,17 @@
 //! Liveness and readiness probes.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use tokio::select;
+use tokio::time::sleep;
 
 use crate::mail::inquiry::LoopQuestion;
 use crate::plugin::readiness::Readiness;
 use crate::run::admin::cluster_view;
 use crate::run::admin::reply::Reply;
-use crate::run::admin::watched::WatchedHost;
+use crate::run::admin::watched::{LONGEST_ANSWER, WatchedHost};
 
 /// How long the answers of the loops are reused, since each question wakes them.
 const LOOKED_LATELY: Duration = Duration::from_millis(50);
@@ -35,9 +38,19 @@ pub(super) async fn healthz(watched: &WatchedHost) -> Reply {
 
 /// The reactors that do not answer. Those that have ended with the host's stop do not count.
 async fn stuck_reactors(watched: &WatchedHost) -> Vec<usize> {
+    let posts = 0..watched.posts.len();
+    // All are asked before one is waited for: those that do not turn take the time of one.
+    let asked: Vec<_> =
+        posts.map(|reactor| watched.inquire(reactor, LoopQuestion::Turning)).collect();
+    let mut late = pin!(sleep(LONGEST_ANSWER));
     let mut stuck = Vec::new();
-    for reactor in 0..watched.posts.len() {
-        let answers = watched.ask(reactor, LoopQuestion::Turning).await.is_some();
+    for (reactor, answers) in asked.into_iter().enumerate() {
+        let Some(mut answers) = answers else { continue };
+        let answers = select! {
+            biased;
+            answer = answers.recv() => answer.is_some(),
+            () = &mut late => false,
+        };
         if !answers && watched.host.readiness.get() != Readiness::Stopping {
             stuck.push(reactor);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 
 use crate::clock::{Clock, Moment};
@@ -53,11 +53,21 @@ pub(in crate::run) struct Heartbeat(pub(super) Mutex<Option<(Moment, Vec<usize>)
 const BETWEEN_PAGES: Duration = Duration::from_millis(50);
 
 impl WatchedHost {
-    /// Sends an inquiry to a reactor; none if it does not answer in time.
-    pub(super) async fn ask(&self, reactor: usize, question: LoopQuestion) -> Option<LoopAnswer> {
+    /// Sends an inquiry to a reactor; where its answer comes. None if there is no such reactor.
+    pub(super) fn inquire(
+        &self,
+        reactor: usize,
+        question: LoopQuestion,
+    ) -> Option<UnboundedReceiver<LoopAnswer>> {
         let post = self.posts.get(reactor)?;
-        let (answer, mut answers) = unbounded_channel();
+        let (answer, answers) = unbounded_channel();
         post.tell(Notice::Asked(Inquiry { question, answer }));
+        Some(answers)
+    }
+
+    /// The answer of a reactor; none if it does not answer in time.
+    async fn ask(&self, reactor: usize, question: LoopQuestion) -> Option<LoopAnswer> {
+        let mut answers = self.inquire(reactor, question)?;
         timeout(LONGEST_ANSWER, answers.recv()).await.ok()?
     }
 
