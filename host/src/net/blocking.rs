@@ -36,14 +36,11 @@ impl Patience {
             return Ok(socket);
         }
         // The system waits for a place in the backlog as it waits for room to write.
-        loop {
-            socket.set_write_timeout(Some(self.left()?))?;
-            match self.told(socket.connect(at)) {
-                Ok(()) => return Ok(socket),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.undisturbed(|left| {
+            socket.set_write_timeout(Some(left))?;
+            socket.connect(at)
+        })?;
+        Ok(socket)
     }
 
     /// Writes all of it.
@@ -52,13 +49,14 @@ impl Patience {
     /// What the system says; `TimedOut` where the other end does not read.
     pub(crate) fn write_all(&self, mut socket: &Socket, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            socket.set_write_timeout(Some(self.left()?))?;
-            match self.told(socket.write(bytes)) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(length) => bytes = &bytes[length..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            let length = self.undisturbed(|left| {
+                socket.set_write_timeout(Some(left))?;
+                socket.write(bytes)
+            })?;
+            if length == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
             }
+            bytes = &bytes[length..];
         }
         Ok(())
     }
@@ -68,11 +66,18 @@ impl Patience {
     /// # Errors
     /// What the system says; `TimedOut` where nothing comes.
     pub(crate) fn read(&self, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        self.undisturbed(|left| {
+            socket.set_read_timeout(Some(left))?;
+            socket.read(buffer)
+        })
+    }
+
+    /// A step that may take as long as is left; begun again where a signal has interrupted it.
+    fn undisturbed<T>(&self, mut step: impl FnMut(Duration) -> io::Result<T>) -> io::Result<T> {
         loop {
-            socket.set_read_timeout(Some(self.left()?))?;
-            match self.told(socket.read(buffer)) {
+            match self.told(step(self.left()?)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read,
+                done => return done,
             }
         }
     }
