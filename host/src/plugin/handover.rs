@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::log::text::GuestText;
 use crate::plugin::Plugin;
+use crate::plugin::subject::plugin_line;
 
 /// How long after its reload a version may go back to the one before, which then gets the state that it has saved.
 pub const PROBATION: Duration = Duration::from_secs(60);
@@ -98,10 +99,9 @@ impl Plugin {
             _ => None,
         };
         self.tell(now, || {
-            tracing::warn!(
-                plugin = self.name(),
-                tenant = self.config.tenant,
-                version = self.version,
+            plugin_line!(
+                warn,
+                self,
                 cause = loss.to_string(),
                 reason = reason.map(debug),
                 remedy = loss.remedy(),
