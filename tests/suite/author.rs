@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use sandloop_tests::host::{Running, command, finish};
 use sandloop_tests::hostile::wat::{Pieces, core_module};
-use sandloop_tests::{Host, PATIENCE, Peer, Server, paths, sandloop, workspace};
+use sandloop_tests::{Host, PATIENCE, Peer, Server, paths, process, sandloop, workspace};
 use tempfile::TempDir;
 
 /// A plugin that answers whatever comes with these three letters.
@@ -312,11 +312,10 @@ fn number_in(path: &Path) -> u32 {
     }
 }
 
-fn wait_for_the_end(process: u32) {
+fn wait_for_the_end(sleeper: u32) {
     let begun = std::time::Instant::now();
-    // One that has ended and that nobody has waited for has no program.
-    while fs::read_link(format!("/proc/{process}/exe")).is_ok() {
-        assert!(begun.elapsed() < PATIENCE, "{process} still runs");
+    while process::is_alive(sleeper) {
+        assert!(begun.elapsed() < PATIENCE, "{sleeper} still runs");
         std::thread::yield_now();
     }
 }
