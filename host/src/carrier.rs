@@ -237,7 +237,6 @@ impl FirstSlice {
     }
 
     fn lock(&self) -> MutexGuard<'_, LoopSlot> {
-        // Each change is whole before anything can panic.
         self.slot.lock()
     }
 }

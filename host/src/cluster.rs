@@ -164,7 +164,6 @@ impl Cluster {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Weak<Line>>> {
-        // Each change is whole before anything can panic.
         self.lines.lock()
     }
 }

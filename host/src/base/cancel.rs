@@ -49,7 +49,6 @@ impl CancelToken {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
-        // Each change is whole before anything can panic.
         self.0.waiting.lock()
     }
 }

@@ -158,7 +158,6 @@ impl Spares {
     }
 
     fn lock(&self) -> MutexGuard<'_, SpareQueue> {
-        // Each change is whole before anything can panic.
         self.0.queue.lock()
     }
 }

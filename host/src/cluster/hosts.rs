@@ -138,7 +138,6 @@ impl Hosts {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, SeenHost>> {
-        // Each change is whole before anything can panic.
         self.seen.lock()
     }
 }

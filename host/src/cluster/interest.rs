@@ -50,7 +50,6 @@ impl Interest {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, bool>> {
-        // Each change is whole before anything can panic.
         self.changed.lock()
     }
 }

@@ -238,7 +238,6 @@ impl WriteQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is whole before anything can panic.
         self.state.lock()
     }
 }

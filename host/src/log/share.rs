@@ -147,7 +147,6 @@ impl LogShare {
 }
 
 fn shares() -> MutexGuard<'static, Vec<Weak<LogShare>>> {
-    // Each change is whole before anything can panic.
     SHARES.lock()
 }
 

@@ -182,7 +182,6 @@ impl Channels {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Channel>> {
-        // Each change is whole before anything can panic.
         self.by_name.lock()
     }
 }

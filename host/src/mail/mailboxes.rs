@@ -93,7 +93,6 @@ impl Processes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        // Each change is whole before anything can panic.
         self.0.lock()
     }
 }

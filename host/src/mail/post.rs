@@ -257,7 +257,6 @@ impl Members {
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
-        // Each change is whole before anything can panic.
         self.0.lock()
     }
 }

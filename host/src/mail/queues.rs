@@ -142,7 +142,6 @@ impl Queues {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
-        // Each change is whole before anything can panic.
         self.by_name.lock()
     }
 }

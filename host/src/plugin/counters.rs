@@ -161,7 +161,6 @@ impl Counters {
 }
 
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Each change is whole before anything can panic.
     mutex.lock()
 }
 

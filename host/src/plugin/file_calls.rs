@@ -162,7 +162,6 @@ impl FileCalls {
     }
 
     fn lock(&self) -> MutexGuard<'_, FileQueue<Box<dyn Call>>> {
-        // Each change is whole before anything can panic.
         self.0.queue.lock()
     }
 }

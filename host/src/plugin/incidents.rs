@@ -91,7 +91,6 @@ impl Incidents {
     }
 
     fn lock(&self) -> MutexGuard<'_, LastIncidents> {
-        // Each change is whole before anything can panic.
         self.last.lock()
     }
 }

@@ -94,7 +94,6 @@ impl Jobs {
     }
 
     fn calls(&self) -> MutexGuard<'_, Vec<(Weak<()>, CancelToken)>> {
-        // Each change is whole before anything can panic.
         self.calls.lock()
     }
 

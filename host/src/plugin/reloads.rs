@@ -45,7 +45,6 @@ impl Reloads {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<LastReload>> {
-        // Each change is whole before anything can panic.
         self.last.lock()
     }
 }

@@ -117,7 +117,6 @@ impl Sum {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Waker>> {
-        // Each change is whole before anything can panic.
         self.waiting.lock()
     }
 }

@@ -150,7 +150,6 @@ impl<T> FairQueue<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
-        // Each change is whole before anything can panic.
         self.waiting.lock()
     }
 }

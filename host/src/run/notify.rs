@@ -184,7 +184,6 @@ impl NotifySocket {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        // Each change is whole before anything can panic.
         self.owed.lock()
     }
 }

@@ -217,7 +217,6 @@ impl SlowCall {
     }
 
     fn lock(&self) -> MutexGuard<'_, SlowState> {
-        // Each change is whole before anything can panic.
         self.state.lock()
     }
 }

@@ -207,7 +207,6 @@ impl SlowLane {
     }
 
     fn lock(&self) -> MutexGuard<'_, LaneQueue<SlowCall>> {
-        // Each change is whole before anything can panic.
         self.0.queue.lock()
     }
 }

@@ -102,7 +102,6 @@ impl Turnstile {
     }
 
     fn lock(&self) -> MutexGuard<'_, TurnOrder> {
-        // Each change is whole before anything can panic.
         self.queue.lock()
     }
 }
