@@ -72,15 +72,18 @@ pub fn build() -> Result<Vec<Component>> {
 impl Language {
     fn sources(&self) -> Result<Vec<Source>> {
         let sdk = root().join("sdk").join(self.folder);
-        let mut samples = sorted(&sdk.join("templates"))?;
-        samples.extend(sorted(&sdk.join("samples"))?);
         let mut sources = Vec::new();
-        for sample in samples {
+        for sample in sorted(&sdk.join("templates"))? {
+            // A template without `src` is what all templates have in common, such as Zig's `build.zig`.
             let own = sample.join("src");
-            let files = with_extension(if own.exists() { &own } else { &sample }, self.extension)?;
-            if !files.is_empty() {
+            if own.exists() {
+                let files = with_extension(&own, self.extension)?;
                 sources.push(Source { name: named(self.folder, &sample), files });
             }
+        }
+        for sample in sorted(&sdk.join("samples"))? {
+            let files = with_extension(&sample, self.extension)?;
+            sources.push(Source { name: named(self.folder, &sample), files });
         }
         let guests = root().join("tests/guests").join(self.folder);
         for guest in with_extension(&guests, self.extension)? {
