@@ -57,7 +57,7 @@ pub struct Cluster {
 
 /// The thread. Dropping it ends it.
 #[derive(Debug)]
-pub struct ClusterThread {
+pub(crate) struct ClusterThread {
     cluster: Arc<Cluster>,
     threads: Option<Threads>,
     stop: Option<oneshot::Sender<()>>,
@@ -68,7 +68,7 @@ impl ClusterThread {
     ///
     /// # Errors
     /// When the system has no more threads or descriptors.
-    pub fn start(config: &ClusterConfig) -> io::Result<ClusterThread> {
+    pub(crate) fn start(config: &ClusterConfig) -> io::Result<ClusterThread> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let id = HostId::draw(&config.name)?;
         let shared = Line::new(config, &config.login, None);
@@ -101,7 +101,7 @@ impl ClusterThread {
     }
 
     /// What it serves.
-    pub fn cluster(&self) -> Arc<Cluster> {
+    pub(crate) fn cluster(&self) -> Arc<Cluster> {
         self.cluster.clone()
     }
 }

@@ -1,18 +1,20 @@
 //! The names of the contract as they stand in a component.
 
+#[allow(unreachable_pub, reason = "bindgen writes most of it")]
 pub(crate) mod bindings;
 pub(crate) mod callback;
 pub(crate) mod export;
 pub(crate) mod outcome;
+#[allow(unreachable_pub, reason = "bindgen exports its type again")]
 pub(crate) mod socket;
 
 /// The package that every plugin is written against.
-pub const PACKAGE: &str = "sandloop:plugin";
+pub(crate) const PACKAGE: &str = "sandloop:plugin";
 /// Its version.
-pub const VERSION: &str = "0.1.1";
+pub(crate) const VERSION: &str = "0.1.1";
 
 /// The interfaces that a plugin may import.
-pub const IMPORTS: [&str; 19] = [
+pub(crate) const IMPORTS: [&str; 19] = [
     "types",
     "sockets",
     "byte-counts",
@@ -34,9 +36,9 @@ pub const IMPORTS: [&str; 19] = [
     "options",
 ];
 /// The interface that every plugin exports.
-pub const HANDLER: &str = "handler";
+pub(crate) const HANDLER: &str = "handler";
 /// What is in it.
-pub const HANDLER_ITEMS: [&str; 7] = [
+pub(crate) const HANDLER_ITEMS: [&str; 7] = [
     "[constructor]connection",
     "[method]connection.post-init",
     "[method]connection.connection-completed",
@@ -46,7 +48,7 @@ pub const HANDLER_ITEMS: [&str; 7] = [
     "connection",
 ];
 /// The packages of WASI 0.2 that a plugin may import from.
-pub const WASI_PACKAGES: [&str; 7] = [
+pub(crate) const WASI_PACKAGES: [&str; 7] = [
     "wasi:cli",
     "wasi:clocks",
     "wasi:filesystem",
@@ -56,18 +58,18 @@ pub const WASI_PACKAGES: [&str; 7] = [
     "wasi:sockets",
 ];
 /// What a component exports that serves HTTP and is no plugin of the contract's; any third number is as good.
-pub const INCOMING_HANDLER: &str = "wasi:http/incoming-handler@0.2.0";
+pub(crate) const INCOMING_HANDLER: &str = "wasi:http/incoming-handler@0.2.0";
 /// What is in it.
-pub const HANDLE_REQUEST: &str = "handle";
+pub(crate) const HANDLE_REQUEST: &str = "handle";
 
 /// The full name of an interface of the contract.
-pub fn interface(name: &str) -> String {
+pub(crate) fn interface(name: &str) -> String {
     format!("{PACKAGE}/{name}@{VERSION}")
 }
 
 /// The third number of a version that this host speaks: its own, or an earlier one of the same first two, of which everything
 /// is still there.
-pub fn spoken(version: &str) -> Option<u32> {
+pub(crate) fn spoken(version: &str) -> Option<u32> {
     let third = |version: &str| {
         let (line, third) = version.rsplit_once('.')?;
         Some((line.to_owned(), number(third)?))

@@ -40,7 +40,7 @@ use crate::contract::bindings;
 use crate::host_api::state::HostState;
 
 /// Links every interface that a plugin may import.
-pub fn link(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
+pub(crate) fn link(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
     bindings::Minimal::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;

@@ -17,6 +17,7 @@
 //! - [`carrier`]: who carries the loop, and enters the guests;
 //! - [`run`]: from a configuration to a running host, and to its end;
 //! - [`author`]: what those who write plugins do: make components, see them run, and test them.
+#![warn(unreachable_pub, reason = "`pub` says that other crates can use it")]
 
 pub mod author;
 pub mod base;

@@ -6,7 +6,7 @@ use crate::clock::Moment;
 
 /// Names one pending deadline of a [`TimerQueue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TimerKey {
+pub(crate) struct TimerKey {
     deadline: Moment,
     /// Breaks ties: first made, first due.
     order: u64,
@@ -14,38 +14,38 @@ pub struct TimerKey {
 
 impl TimerKey {
     /// When it is due.
-    pub fn deadline(self) -> Moment {
+    pub(crate) fn deadline(self) -> Moment {
         self.deadline
     }
 
     /// Whether it is due at `now`.
-    pub fn is_due(self, now: Moment) -> bool {
+    pub(crate) fn is_due(self, now: Moment) -> bool {
         self.deadline <= now
     }
 }
 
 /// Pending deadlines, each with what it is for. A cancelled one is gone at once.
 #[derive(Debug)]
-pub struct TimerQueue<T> {
+pub(crate) struct TimerQueue<T> {
     pending: BTreeMap<TimerKey, T>,
     made: u64,
 }
 
 /// The deadlines that one turn may run: those that are due and were made before the turn began.
 #[derive(Debug, Clone, Copy)]
-pub struct Pass {
+pub(crate) struct Pass {
     now: Moment,
     made: u64,
 }
 
 impl<T> TimerQueue<T> {
     /// An empty queue.
-    pub fn new() -> TimerQueue<T> {
+    pub(crate) fn new() -> TimerQueue<T> {
         TimerQueue { pending: BTreeMap::new(), made: 0 }
     }
 
     /// Adds a deadline.
-    pub fn insert(&mut self, deadline: Moment, purpose: T) -> TimerKey {
+    pub(crate) fn insert(&mut self, deadline: Moment, purpose: T) -> TimerKey {
         let key = TimerKey { deadline, order: self.made };
         self.made += 1;
         self.pending.insert(key, purpose);
@@ -53,17 +53,17 @@ impl<T> TimerQueue<T> {
     }
 
     /// Removes a deadline that has not been popped yet.
-    pub fn cancel(&mut self, key: TimerKey) -> Option<T> {
+    pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<T> {
         self.pending.remove(&key)
     }
 
     /// Begins a pass at `now`: deadlines added from here on wait for the next.
-    pub fn begin_pass(&self, now: Moment) -> Pass {
+    pub(crate) fn begin_pass(&self, now: Moment) -> Pass {
         Pass { now, made: self.made }
     }
 
     /// The next deadline of the pass, earliest first, ties in the order they were made.
-    pub fn pop_due(&mut self, pass: Pass) -> Option<T> {
+    pub(crate) fn pop_due(&mut self, pass: Pass) -> Option<T> {
         let (&key, _) = self
             .pending
             .iter()
@@ -73,7 +73,7 @@ impl<T> TimerQueue<T> {
     }
 
     /// The one that is due first.
-    pub fn first(&self) -> Option<TimerKey> {
+    pub(crate) fn first(&self) -> Option<TimerKey> {
         self.pending.keys().next().copied()
     }
 }

@@ -7,6 +7,7 @@
 //! - [`heap`]: an allocator that counts.
 //! - [`cases`]: cases that are kept in files.
 //! - [`statistics`]: what a few measured values say. The measurements have it as a dependency of their own.
+#![warn(unreachable_pub, reason = "`pub` says that other crates can use it")]
 
 pub mod cases;
 pub mod fuzz;

@@ -50,12 +50,12 @@ const UNREADABLE: u16 = 502;
 const FIRST: u64 = 64 * 1024;
 
 impl Assembly {
-    pub fn new(purpose: Purpose, undecoded: Undecoded) -> Assembly {
+    pub(crate) fn new(purpose: Purpose, undecoded: Undecoded) -> Assembly {
         Assembly { purpose, undecoded, properties: None, missing: 0, body: Vec::new() }
     }
 
     /// The header has come.
-    pub fn header(&mut self, header: Header, max: u64) -> Result<(), Violation> {
+    pub(crate) fn header(&mut self, header: Header, max: u64) -> Result<(), Violation> {
         const BASIC: u16 = 60;
         let Header { class_id, body_size, properties } = header;
         if self.properties.is_some() {
@@ -80,7 +80,7 @@ impl Assembly {
     }
 
     /// A part of the body has come.
-    pub fn body(&mut self, piece: &[u8]) -> Result<(), Violation> {
+    pub(crate) fn body(&mut self, piece: &[u8]) -> Result<(), Violation> {
         let Some(properties) = &self.properties else {
             return Err(Violation::unexpected("a body without its header"));
         };
@@ -95,12 +95,12 @@ impl Assembly {
         Ok(())
     }
 
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.properties.is_some() && self.missing == 0
     }
 
     /// The message, if it is whole; else as much of it as came.
-    pub fn finish(self, tag: impl Fn(u64) -> DeliveryTag) -> Assembled {
+    pub(crate) fn finish(self, tag: impl Fn(u64) -> DeliveryTag) -> Assembled {
         let Assembly { purpose, undecoded, properties, body, .. } = self;
         let properties = match properties.unwrap_or_else(|| Ok(Properties::default())) {
             Ok(properties) => properties,

@@ -117,7 +117,7 @@ impl Unfinished {
 }
 
 impl Channel {
-    pub fn new(number: u16) -> Channel {
+    pub(crate) fn new(number: u16) -> Channel {
         Channel {
             number,
             phase: Phase::Wanted,
@@ -134,7 +134,7 @@ impl Channel {
     }
 
     /// Refuses what would make the broker close the channel.
-    pub fn check(&mut self, request: &Request) -> Result<(), Refusal> {
+    pub(crate) fn check(&mut self, request: &Request) -> Result<(), Refusal> {
         let wants = match request {
             Request::Confirm => Wants::Confirms,
             Request::SelectTx => Wants::Transactions,
@@ -148,13 +148,13 @@ impl Channel {
     }
 
     /// Whether the channel uses transactions.
-    pub fn is_transactional(&self) -> bool {
+    pub(crate) fn is_transactional(&self) -> bool {
         self.wants == Some(Wants::Transactions)
     }
 
     /// The index of the request that is answered now. It is the first, except after requests to consume or to cancel,
     /// which RabbitMQ answers from the queue while the channel goes on.
-    pub fn position(&self, is_it: impl Fn(&Request) -> bool) -> Option<usize> {
+    pub(crate) fn position(&self, is_it: impl Fn(&Request) -> bool) -> Option<usize> {
         let is_late =
             |request: &Request| matches!(request, Request::Consume(_) | Request::Cancel(_));
         let is_next = |sent: &Sent| !sent.is_answered && is_it(&sent.request);
@@ -164,7 +164,7 @@ impl Channel {
     }
 
     /// Finds the request that `reply` answers, and applies the answer to the channel.
-    pub fn answer(&mut self, reply: &AMQPClass) -> Option<(Option<Ticket>, Answer)> {
+    pub(crate) fn answer(&mut self, reply: &AMQPClass) -> Option<(Option<Ticket>, Answer)> {
         let index = self.position(|request| request.answer(reply).is_some())?;
         let sent = self.in_flight.get_mut(index)?;
         let answer = sent.request.answer(reply)?;
@@ -188,24 +188,24 @@ impl Channel {
     }
 
     /// Takes the first request, if it is answered.
-    pub fn pop_answered(&mut self) -> Option<Sent> {
+    pub(crate) fn pop_answered(&mut self) -> Option<Sent> {
         self.in_flight.pop_front_if(|sent| sent.is_answered)
     }
 
     /// Removes a consumer that the broker has ended.
-    pub fn end_consumer(&mut self, tag: &str) {
+    pub(crate) fn end_consumer(&mut self, tag: &str) {
         self.consumers.remove(tag);
         let is_it = |request: &Request| matches!(request, Request::Consume(new) if new.tag == tag);
         self.in_flight.retain(|sent| !(sent.is_answered && is_it(&sent.request)));
     }
 
     /// Whether the broker may deliver to this consumer.
-    pub fn consumes(&self, tag: &str) -> bool {
+    pub(crate) fn consumes(&self, tag: &str) -> bool {
         self.no_ack(tag).is_some()
     }
 
     /// Whether the messages of this consumer count as acknowledged when they are sent, if it is there.
-    pub fn no_ack(&self, tag: &str) -> Option<bool> {
+    pub(crate) fn no_ack(&self, tag: &str) -> Option<bool> {
         let waiting = || {
             let mut waiting = self.in_flight.iter().filter(|sent| !sent.is_answered);
             waiting.find_map(|sent| match &sent.request {
@@ -217,14 +217,14 @@ impl Channel {
     }
 
     /// Whether nothing waits to be sent, answered or confirmed.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         let unconfirmed = self.confirms.as_ref().map_or(0, Confirms::len);
         self.waiting.is_empty() && self.in_flight.is_empty() && unconfirmed == 0
     }
 
     /// Prepares for a new connection. What can be repeated waits again, in its order; the rest is returned: what has
     /// failed, and what is done.
-    pub fn disconnected(&mut self) -> Loss {
+    pub(crate) fn disconnected(&mut self) -> Loss {
         self.phase = Phase::Wanted;
         self.assembly = None;
         self.consumers.clear();
@@ -269,7 +269,7 @@ impl Channel {
     }
 
     /// Ends the channel and returns everything that was not done, in order.
-    pub fn end(&mut self) -> Vec<Unfinished> {
+    pub(crate) fn end(&mut self) -> Vec<Unfinished> {
         let mut all = Vec::new();
         let waiting = self.in_flight.drain(..).filter(|sent| !sent.is_answered);
         let sent = waiting.filter_map(|sent| sent.ticket);

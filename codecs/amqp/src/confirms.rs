@@ -23,18 +23,22 @@ pub(crate) struct Unconfirmed {
 
 impl Confirms {
     /// Adds a message that was sent.
-    pub fn sent(&mut self, ticket: Ticket, publish: Option<Box<Publish>>) {
+    pub(crate) fn sent(&mut self, ticket: Ticket, publish: Option<Box<Publish>>) {
         self.last += 1;
         self.waiting.push_back(Unconfirmed { number: self.last, ticket, publish });
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
     /// Takes message `number`, which the broker has confirmed or refused; with `multiple`, all up to it. 0 with
     /// `multiple` is all.
-    pub fn settle(&mut self, number: u64, multiple: bool) -> Result<Vec<Unconfirmed>, Violation> {
+    pub(crate) fn settle(
+        &mut self,
+        number: u64,
+        multiple: bool,
+    ) -> Result<Vec<Unconfirmed>, Violation> {
         let number = if multiple && number == 0 { self.last } else { number };
         if self.last < number || number == 0 && !multiple {
             return Err(Violation::command(format!("a confirm of message {number}, never sent")));
@@ -49,7 +53,7 @@ impl Confirms {
     }
 
     /// Restarts the numbers for a new connection, and returns the unconfirmed publishes.
-    pub fn reset(&mut self) -> VecDeque<Unconfirmed> {
+    pub(crate) fn reset(&mut self) -> VecDeque<Unconfirmed> {
         self.last = 0;
         std::mem::take(&mut self.waiting)
     }

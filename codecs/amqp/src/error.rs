@@ -99,32 +99,32 @@ pub(crate) struct Violation {
 
 impl Violation {
     /// Bytes that are no frame (501).
-    pub fn frame(text: impl Into<String>) -> Violation {
+    pub(crate) fn frame(text: impl Into<String>) -> Violation {
         Violation::new(501, text)
     }
 
     /// A frame whose content cannot be read (502).
-    pub fn syntax(text: impl Into<String>) -> Violation {
+    pub(crate) fn syntax(text: impl Into<String>) -> Violation {
         Violation::new(502, text)
     }
 
     /// A method that is not allowed now (503).
-    pub fn command(text: impl Into<String>) -> Violation {
+    pub(crate) fn command(text: impl Into<String>) -> Violation {
         Violation::new(503, text)
     }
 
     /// A channel that is not open (504).
-    pub fn channel(text: impl Into<String>) -> Violation {
+    pub(crate) fn channel(text: impl Into<String>) -> Violation {
         Violation::new(504, text)
     }
 
     /// A frame of another kind than the expected one (505).
-    pub fn unexpected(text: impl Into<String>) -> Violation {
+    pub(crate) fn unexpected(text: impl Into<String>) -> Violation {
         Violation::new(505, text)
     }
 
     /// The same at every connection: another one would not help.
-    pub fn for_good(self) -> Violation {
+    pub(crate) fn for_good(self) -> Violation {
         Violation { is_final: true, ..self }
     }
 

@@ -27,6 +27,7 @@
 //! - [`session`]: the session, with the handshake and the recovery in files of their own; [`event`]: its events;
 //!   [`error`]: its errors.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub, reason = "`pub` says that other crates can use it")]
 
 mod assembly;
 mod channel;

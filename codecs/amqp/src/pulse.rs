@@ -20,16 +20,16 @@ pub(crate) enum Beat {
 }
 
 impl Pulse {
-    pub fn hear(&mut self) {
+    pub(crate) fn hear(&mut self) {
         self.heard = true;
     }
 
-    pub fn say(&mut self) {
+    pub(crate) fn say(&mut self) {
         self.said = true;
     }
 
     /// Half a heartbeat has passed.
-    pub fn beat(&mut self) -> Beat {
+    pub(crate) fn beat(&mut self) -> Beat {
         self.silence = if std::mem::take(&mut self.heard) { 0 } else { self.silence + 1 };
         let said = std::mem::take(&mut self.said);
         if SILENCE <= self.silence {

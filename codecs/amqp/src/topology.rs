@@ -18,7 +18,7 @@ pub(crate) struct Topology {
 
 impl Topology {
     /// Records a request that was done.
-    pub fn record(&mut self, channel: ChannelId, request: &Request) {
+    pub(crate) fn record(&mut self, channel: ChannelId, request: &Request) {
         match request {
             Request::DeclareExchange(exchange) if !exchange.passive && !is_predefined(exchange) => {
                 self.exchanges.retain(|(_, other)| other.name != exchange.name);
@@ -47,7 +47,7 @@ impl Topology {
     }
 
     /// Removes a consumer that has ended.
-    pub fn end_consumer(&mut self, channel: ChannelId, tag: &str) {
+    pub(crate) fn end_consumer(&mut self, channel: ChannelId, tag: &str) {
         let is_it = |(of, consumer): &(ChannelId, Consumer)| *of == channel && consumer.tag == tag;
         let Some(index) = self.consumers.iter().position(is_it) else { return };
         let (_, consumer) = self.consumers.remove(index);
@@ -55,7 +55,7 @@ impl Topology {
     }
 
     /// Removes the consumers of a channel that has ended.
-    pub fn end_channel(&mut self, channel: ChannelId) {
+    pub(crate) fn end_channel(&mut self, channel: ChannelId) {
         while let Some((_, consumer)) = self.consumers.iter().find(|(of, _)| *of == channel) {
             let tag = consumer.tag.clone();
             self.end_consumer(channel, &tag);
@@ -64,7 +64,7 @@ impl Topology {
 
     /// Removes what was declared and bound on a channel. Returns the queues to which the broker assigned a name, which only
     /// this session knows.
-    pub fn forget_channel(&mut self, channel: ChannelId) -> Vec<QueueName> {
+    pub(crate) fn forget_channel(&mut self, channel: ChannelId) -> Vec<QueueName> {
         self.end_channel(channel);
         self.exchanges.retain(|(of, _)| *of != channel);
         self.exchange_bindings.retain(|(of, _)| *of != channel);
@@ -75,26 +75,26 @@ impl Topology {
         gone.into_iter().map(|(_, queue)| queue.name).filter(QueueName::is_by_broker).collect()
     }
 
-    pub fn exchanges(&self) -> Vec<(ChannelId, Request)> {
+    pub(crate) fn exchanges(&self) -> Vec<(ChannelId, Request)> {
         requests(&self.exchanges, Request::DeclareExchange)
     }
 
-    pub fn queues(&self) -> Vec<(ChannelId, Request)> {
+    pub(crate) fn queues(&self) -> Vec<(ChannelId, Request)> {
         requests(&self.queues, Request::DeclareQueue)
     }
 
-    pub fn bindings(&self) -> Vec<(ChannelId, Request)> {
+    pub(crate) fn bindings(&self) -> Vec<(ChannelId, Request)> {
         let mut all = requests(&self.exchange_bindings, Request::BindExchange);
         all.extend(requests(&self.queue_bindings, Request::BindQueue));
         all
     }
 
-    pub fn consumers(&self) -> Vec<(ChannelId, Request)> {
+    pub(crate) fn consumers(&self) -> Vec<(ChannelId, Request)> {
         requests(&self.consumers, Request::Consume)
     }
 
     /// Removes a request that cannot be repeated.
-    pub fn forget(&mut self, request: &Request) {
+    pub(crate) fn forget(&mut self, request: &Request) {
         match request {
             Request::DeclareExchange(exchange) => {
                 self.exchanges.retain(|(_, other)| other.name != exchange.name);

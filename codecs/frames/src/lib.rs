@@ -11,6 +11,7 @@
 //! - [`prefixed`]: a length of four bytes, then the bytes, like its `ObjectProtocol`.
 //! - [`netstring`]: netstrings such as `5:hello,`.
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub, reason = "`pub` says that other crates can use it")]
 
 mod block;
 pub mod content;

@@ -35,7 +35,7 @@ impl BodyDecoder {
     ///
     /// # Errors
     /// `TooLarge`, if the head says so.
-    pub fn new(length: Length, limits: &Limits) -> Result<BodyDecoder, BodyError> {
+    pub(crate) fn new(length: Length, limits: &Limits) -> Result<BodyDecoder, BodyError> {
         match length {
             Length::None => Ok(BodyDecoder::Known { left: 0 }),
             Length::Known(left) if limits.body < left => Err(BodyError::TooLarge),
@@ -49,7 +49,7 @@ impl BodyDecoder {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn of_response(length: Length, limits: &Limits) -> Result<BodyDecoder, BodyError> {
+    pub(crate) fn of_response(length: Length, limits: &Limits) -> Result<BodyDecoder, BodyError> {
         match length {
             Length::Chunked => Ok(BodyDecoder::Chunked(Chunked::padded(*limits))),
             _ => BodyDecoder::new(length, limits),
@@ -57,7 +57,10 @@ impl BodyDecoder {
     }
 
     /// Takes the next piece out of `input`.
-    pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, BodyError> {
+    pub(crate) fn decode<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<Piece<'a>>, BodyError> {
         match self {
             BodyDecoder::Known { left: 0 } => Ok(Some(Piece::End(Headers::new()))),
             BodyDecoder::Known { left } => {
@@ -78,7 +81,7 @@ impl BodyDecoder {
     }
 
     /// The connection has ended.
-    pub fn finish(&self) -> Result<(), BodyError> {
+    pub(crate) fn finish(&self) -> Result<(), BodyError> {
         match self {
             BodyDecoder::Known { left: 0 } | BodyDecoder::UntilClose { .. } => Ok(()),
             BodyDecoder::Known { .. } | BodyDecoder::Chunked(_) => Err(BodyError::Truncated),

@@ -55,18 +55,21 @@ pub(crate) enum Piece<'a> {
 
 impl Chunked {
     /// For a body of a sender that keeps to the grammar.
-    pub fn new(limits: Limits) -> Chunked {
+    pub(crate) fn new(limits: Limits) -> Chunked {
         let (room, extensions) = (limits.body, limits.chunk_extensions);
         Chunked { state: START, room, extensions, padded: false, limits }
     }
 
     /// For one whose sender may put spaces behind a chunk's size, as servers have done that reserve the room for it.
-    pub fn padded(limits: Limits) -> Chunked {
+    pub(crate) fn padded(limits: Limits) -> Chunked {
         Chunked { padded: true, ..Chunked::new(limits) }
     }
 
     /// Decodes the next piece of the body in `input`, and consumes it.
-    pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, BodyError> {
+    pub(crate) fn decode<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<Piece<'a>>, BodyError> {
         loop {
             match &mut self.state {
                 State::Data { left } => {

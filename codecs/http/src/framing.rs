@@ -74,7 +74,7 @@ impl Coding {
 }
 
 impl<'a> Facts<'a> {
-    pub fn of(headers: &'a Headers) -> Facts<'a> {
+    pub(crate) fn of(headers: &'a Headers) -> Facts<'a> {
         let mut facts = Facts::default();
         for (name, value) in headers.iter() {
             // Few names have these lengths, so few are compared.

@@ -61,7 +61,7 @@ struct Progress {
 }
 
 impl<F: FirstLine> HeadScanner<F> {
-    pub fn new(first_line: F, leniency: Leniency, limit: usize) -> Self {
+    pub(crate) fn new(first_line: F, leniency: Leniency, limit: usize) -> Self {
         HeadScanner {
             bytes: Vec::new(),
             first_line,
@@ -72,18 +72,18 @@ impl<F: FirstLine> HeadScanner<F> {
     }
 
     /// Nothing of a head has come yet; empty lines are nothing.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.progress.scanned <= self.progress.start
     }
 
     /// The checker of the first line of a head that is incomplete or invalid.
-    pub fn first_line(&self) -> &F {
+    pub(crate) fn first_line(&self) -> &F {
         &self.first_line
     }
 
     /// Takes from `input` what belongs to the head. When it is complete, `parse` gets it, its empty line
     /// included, and the scanner is ready for the next unless that fails.
-    pub fn take<T, E: From<F::Error>>(
+    pub(crate) fn take<T, E: From<F::Error>>(
         &mut self,
         input: &mut &[u8],
         parse: impl FnOnce(&[u8]) -> Result<T, E>,

@@ -20,6 +20,7 @@
 //! - `coding`: gzip and deflate (feature `compression`).
 //! - `websocket`: handshake, compression and messages (feature `websocket`).
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub, reason = "`pub` says that other crates can use it")]
 
 pub mod auth;
 pub mod body;

@@ -9,7 +9,7 @@ use crate::config::build::BuildConfig;
 use crate::config::model::Config;
 
 /// What to say of the plugins whose sources have changed since they were built, one line each.
-pub fn outdated(config: &Config) -> Vec<String> {
+pub(crate) fn outdated(config: &Config) -> Vec<String> {
     let sections = config.plugins.iter().filter_map(|plugin| plugin.build.as_ref());
     let line = |section: &BuildConfig| {
         let (newer, component) = (newer_than_built(section)?, section.component.display());

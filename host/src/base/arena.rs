@@ -23,25 +23,25 @@ impl Key {
 }
 
 /// The key of a connection of one reactor.
-pub type ConnectionId = Key;
+pub(crate) type ConnectionId = Key;
 /// The key of an instance of one reactor.
-pub type InstanceId = Key;
+pub(crate) type InstanceId = Key;
 
 /// Values by key.
 #[derive(Debug)]
-pub struct Arena<T> {
+pub(crate) struct Arena<T> {
     slots: Slab<(u32, T)>,
     generation: u32,
 }
 
 impl<T> Arena<T> {
     /// An empty arena.
-    pub fn new() -> Arena<T> {
+    pub(crate) fn new() -> Arena<T> {
         Arena { slots: Slab::new(), generation: 0 }
     }
 
     /// The key of the next value.
-    pub fn next_key(&self) -> Key {
+    pub(crate) fn next_key(&self) -> Key {
         let slot = u32::try_from(self.slots.vacant_key());
         let slot = slot.expect("fewer than 2^32 things in one reactor");
         // Half of the range keeps tokens positive; a slot is not reused two thousand million times while an
@@ -50,7 +50,7 @@ impl<T> Arena<T> {
     }
 
     /// Inserts a value; returns its key.
-    pub fn insert(&mut self, thing: T) -> Key {
+    pub(crate) fn insert(&mut self, thing: T) -> Key {
         let key = self.next_key();
         self.generation = key.generation;
         self.slots.insert((key.generation, thing));
@@ -58,25 +58,25 @@ impl<T> Arena<T> {
     }
 
     /// The value, if it still exists.
-    pub fn get(&self, key: Key) -> Option<&T> {
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
         let (generation, thing) = self.slots.get(key.slot as usize)?;
         (*generation == key.generation).then_some(thing)
     }
 
     /// The value, if it still exists.
-    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let (generation, thing) = self.slots.get_mut(key.slot as usize)?;
         (*generation == key.generation).then_some(thing)
     }
 
     /// Removes and returns the value, if it still exists.
-    pub fn remove(&mut self, key: Key) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.get(key)?;
         Some(self.slots.remove(key.slot as usize).1)
     }
 
     /// All values, in the order of the slots.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.slots.iter().map(|(slot, (generation, thing))| {
             let slot = u32::try_from(slot).expect("checked when it was inserted");
             (Key { slot, generation: *generation }, thing)
@@ -84,7 +84,7 @@ impl<T> Arena<T> {
     }
 
     /// The keys of the values in at most `most` slots from this one on, and the slot after them if there are more.
-    pub fn some_from(&self, slot: usize, most: usize) -> (Vec<Key>, Option<usize>) {
+    pub(crate) fn some_from(&self, slot: usize, most: usize) -> (Vec<Key>, Option<usize>) {
         let end = slot.saturating_add(most).min(self.slots.capacity());
         let key = |slot: usize| {
             let (generation, _) = self.slots.get(slot)?;
@@ -95,18 +95,18 @@ impl<T> Arena<T> {
     }
 
     /// The slots from this one on, each with its number and its value; none after the last slot that was ever used.
-    pub fn slots_from(&self, first: u32) -> impl Iterator<Item = (u32, Option<&T>)> {
+    pub(crate) fn slots_from(&self, first: u32) -> impl Iterator<Item = (u32, Option<&T>)> {
         let end = u32::try_from(self.slots.capacity()).unwrap_or(u32::MAX);
         (first..end).map(|slot| (slot, self.slots.get(slot as usize).map(|(_, thing)| thing)))
     }
 
     /// The number of values.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// True if there are no values.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 }

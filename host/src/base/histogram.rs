@@ -26,7 +26,7 @@ impl LoopCounter {
 }
 
 /// The upper bounds of the buckets: in nanoseconds, and in seconds as Prometheus writes them.
-pub const EDGES: [(u64, &str); 20] = [
+pub(crate) const EDGES: [(u64, &str); 20] = [
     (5_000, "5e-06"),
     (10_000, "1e-05"),
     (25_000, "2.5e-05"),
@@ -49,7 +49,7 @@ pub const EDGES: [(u64, &str); 20] = [
     (10_000_000_000, "10.0"),
 ];
 /// The number of buckets: one for each bound, and one for larger values.
-pub const BUCKETS: usize = EDGES.len() + 1;
+pub(crate) const BUCKETS: usize = EDGES.len() + 1;
 
 /// A distribution of durations. One thread at a time records.
 #[derive(Debug, Default)]

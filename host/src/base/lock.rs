@@ -4,9 +4,9 @@
 //! thread that is held up at one (`watched`).
 
 #[cfg(not(test))]
-pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 #[cfg(test)]
-pub use watched::{Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use watched::{Condvar, Mutex, MutexGuard, RwLock};
 
 #[cfg(test)]
-pub mod watched;
+pub(crate) mod watched;

@@ -17,7 +17,7 @@ const NICENESS: i32 = 10;
 ///
 /// # Errors
 /// When the operating system refuses.
-pub fn lower_priority() -> io::Result<()> {
+pub(crate) fn lower_priority() -> io::Result<()> {
     os::add_niceness(NICENESS)
 }
 
@@ -25,24 +25,24 @@ pub fn lower_priority() -> io::Result<()> {
 ///
 /// # Errors
 /// When the operating system refuses, or the thread has ended.
-pub fn lower_priority_of(thread: ThreadId) -> io::Result<()> {
+pub(crate) fn lower_priority_of(thread: ThreadId) -> io::Result<()> {
     os::set_niceness(thread.0, NICENESS)
 }
 
 /// The id of a thread of this process, for other threads.
 #[derive(Debug, Clone, Copy)]
-pub struct ThreadId(i32);
+pub(crate) struct ThreadId(i32);
 
 impl ThreadId {
     /// The calling thread.
-    pub fn current() -> ThreadId {
+    pub(crate) fn current() -> ThreadId {
         ThreadId(os::thread())
     }
 }
 
 /// The observed state of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Whether it waits for something other than a core.
     pub waits: bool,
     /// The CPU time that it has used.
@@ -50,7 +50,7 @@ pub struct Seen {
 }
 
 /// Observes another thread; none if the operating system does not support that.
-pub fn look_at(thread: ThreadId) -> Option<Seen> {
+pub(crate) fn look_at(thread: ThreadId) -> Option<Seen> {
     let folder = format!("/proc/self/task/{}", thread.0);
     let stat = std::fs::read_to_string(format!("{folder}/stat")).ok()?;
     // The name, in parentheses, may contain any character.
@@ -61,20 +61,20 @@ pub fn look_at(thread: ThreadId) -> Option<Seen> {
 }
 
 /// The CPU time of the calling thread.
-pub fn thread_cpu_time() -> Duration {
+pub(crate) fn thread_cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// A waker that unparks the calling thread.
-pub fn waker() -> Waker {
+pub(crate) fn waker() -> Waker {
     Arc::new(Unpark(std::thread::current())).into()
 }
 
 /// Threads of the same kind. Joining them has a time limit: one of them may hang in a call of the operating system.
 #[derive(Debug)]
-pub struct Threads {
+pub(crate) struct Threads {
     handles: Vec<JoinHandle<()>>,
     /// Each thread has a clone: the channel closes when all threads have ended.
     alive: Sender<Infallible>,
@@ -83,7 +83,7 @@ pub struct Threads {
 
 impl Threads {
     /// An empty group.
-    pub fn new() -> Threads {
+    pub(crate) fn new() -> Threads {
         let (alive, ended) = channel();
         Threads { handles: Vec::new(), alive, ended }
     }
@@ -92,7 +92,11 @@ impl Threads {
     ///
     /// # Errors
     /// When the operating system cannot create another thread.
-    pub fn spawn(&mut self, name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    pub(crate) fn spawn(
+        &mut self,
+        name: String,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
         let alive = self.alive.clone();
         let work = move || {
             let _alive = alive;
@@ -103,7 +107,7 @@ impl Threads {
     }
 
     /// Joins all threads, waiting at most `longest`; false if one of them has not ended by then.
-    pub fn join_within(self, longest: Duration) -> bool {
+    pub(crate) fn join_within(self, longest: Duration) -> bool {
         let Threads { handles, alive, ended } = self;
         drop(alive);
         if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(longest) {

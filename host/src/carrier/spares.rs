@@ -21,7 +21,7 @@ const FOR_A_LOOP: usize = 2;
 const KEPT_TIMES: usize = 2;
 
 /// The end of something on a thread that runs reactors.
-pub enum Departure {
+pub(crate) enum Departure {
     /// A reactor has ended, by itself or by a panic.
     Ended(Result<io::Result<Exit>, Panicked>),
     /// A call has panicked whose thread had been relieved: its reactor continues on another thread.
@@ -33,7 +33,7 @@ type OnDeparture = Box<dyn Fn(Departure) + Send + Sync>;
 
 /// The threads. Clones share them.
 #[derive(Clone)]
-pub struct Spares(Arc<SparesShared>);
+pub(crate) struct Spares(Arc<SparesShared>);
 
 struct SparesShared {
     queue: Mutex<SpareQueue>,
@@ -61,7 +61,7 @@ impl Spares {
     ///
     /// # Errors
     /// When the operating system cannot create another thread.
-    pub fn start(
+    pub(crate) fn start(
         loops: usize,
         slice: Duration,
         activity: Activity,
@@ -85,14 +85,14 @@ impl Spares {
     }
 
     /// Runs a reactor on a waiting thread.
-    pub fn carry(&self, reactor: Reactor) {
+    pub(crate) fn carry(&self, reactor: Reactor) {
         // There is a thread for each reactor from the start.
         self.reserve();
         self.give(Box::new(reactor));
     }
 
     /// Ends the waiting threads; reactors are no longer passed on.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.0.handed.notify_all();
     }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// What is shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SubjectKind {
+pub(crate) enum SubjectKind {
     /// Channels.
     Channel,
 }
@@ -23,19 +23,19 @@ impl SubjectKind {
 
 /// The subjects of one tenant.
 #[derive(Debug, Clone)]
-pub struct Subjects {
+pub(crate) struct Subjects {
     /// `PREFIX.TENANT`: both are names of sections, which need no other writing.
     stem: String,
 }
 
 impl Subjects {
     /// Those of a tenant in the cluster that has this prefix.
-    pub fn new(prefix: &str, tenant: &str) -> Subjects {
+    pub(crate) fn new(prefix: &str, tenant: &str) -> Subjects {
         Subjects { stem: format!("{prefix}.{tenant}") }
     }
 
     /// The subject of one name.
-    pub fn of(&self, kind: SubjectKind, name: &str) -> String {
+    pub(crate) fn of(&self, kind: SubjectKind, name: &str) -> String {
         let mut subject = format!("{}.{}.", self.stem, kind.part());
         encode(name, &mut subject);
         subject

@@ -34,7 +34,7 @@ enum TrialRefusal {
 ///
 /// # Errors
 /// When somebody reaches no server, or not his subjects; or when the system has no descriptors.
-pub fn check(config: &Config) -> Result<Vec<String>, TrialError> {
+pub(crate) fn check(config: &Config) -> Result<Vec<String>, TrialError> {
     let Some(cluster) = &config.cluster else { return Ok(Vec::new()) };
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(|error| TrialError::System(error.to_string()))?;
@@ -53,7 +53,7 @@ pub fn check(config: &Config) -> Result<Vec<String>, TrialError> {
 
 /// Why a trial has failed.
 #[derive(Debug)]
-pub enum TrialError {
+pub(crate) enum TrialError {
     /// What is written leads nowhere.
     Config(ConfigError),
     /// The system has nothing left.

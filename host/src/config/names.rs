@@ -6,7 +6,7 @@ use super::source::is_bare;
 const CHANNEL_BYTES_MAX: usize = 255;
 
 /// Whether a channel or a queue may be called so.
-pub fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     (1..=CHANNEL_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
 }
 
@@ -14,7 +14,7 @@ pub fn is_name(name: &str) -> bool {
 pub(crate) const NAME_BYTES_MAX: usize = 64;
 
 /// Whether a plugin, a tenant or a TLS profile may be called so.
-pub fn is_section_name(name: &str) -> bool {
+pub(crate) fn is_section_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX && is_bare(name)
 }
 

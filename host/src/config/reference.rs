@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::keys;
 
 /// The table of all bounds in Markdown, as `docs/config.md` holds it.
-pub fn reference() -> String {
+pub(crate) fn reference() -> String {
     let mut text = String::from(
         "| key | default | range | what it bounds, and why | at the bound |\n\
          | --- | --- | --- | --- | --- |\n",

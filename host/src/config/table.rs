@@ -98,7 +98,7 @@ macro_rules! mirror {
 
         $($(
             #[doc = concat!("`", $table, ".", stringify!($name), "`: ", $what)]
-            pub const $BOUND: $crate::config::bound::Bound = $crate::config::bound::Bound {
+            pub(crate) const $BOUND: $crate::config::bound::Bound = $crate::config::bound::Bound {
                 table: $table,
                 name: stringify!($name),
                 unit: $crate::config::bound::Unit::$unit,

@@ -17,7 +17,7 @@ pub(crate) fn parse_micros(text: &str) -> Option<u64> {
 }
 
 /// A size in the largest unit that holds it exactly.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     format(bytes, &SIZES)
 }
 

@@ -8,7 +8,7 @@ use super::quantity::Quantity;
 use super::source::KeyPlace;
 
 /// A bound and what it is set to, in the unit of the bound.
-pub type Amount = (&'static Bound, u64);
+pub(crate) type Amount = (&'static Bound, u64);
 
 /// What `bound` is set to where `value` is kept.
 pub(crate) fn amount(bound: &'static Bound, value: &impl BoundValue) -> Amount {

@@ -16,7 +16,7 @@ macro_rules! exports {
         }
 
         /// The interfaces that a component may export besides `handler`, each with its functions.
-        pub const OPTIONAL: &[(&str, &[&str])] = &[$(($interface, &[$($function),+])),+];
+        pub(crate) const OPTIONAL: &[(&str, &[&str])] = &[$(($interface, &[$($function),+])),+];
 
         impl Export {
             /// All of them, in the order of their declaration.

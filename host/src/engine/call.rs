@@ -45,7 +45,7 @@ pub struct Finished {
 /// Delivers one event to a guest; returns when the guest does. The guest occupies the thread until then.
 ///
 /// A panic of the engine or of the host's side of a call ends only this guest.
-pub fn enter(
+pub(crate) fn enter(
     seat: Seat,
     mut event: Event,
     budget: Budget,
@@ -135,7 +135,7 @@ impl Seat {
 }
 
 /// The budget of one event.
-pub fn event_budget(limits: &Limits) -> Budget {
+pub(crate) fn event_budget(limits: &Limits) -> Budget {
     Budget {
         cpu: limits.cpu_per_event,
         cpu_limit: &limits::CPU_PER_EVENT,
@@ -146,7 +146,7 @@ pub fn event_budget(limits: &Limits) -> Budget {
 }
 
 /// The budget of one deferred operation.
-pub fn operation_budget(limits: &Limits) -> Budget {
+pub(crate) fn operation_budget(limits: &Limits) -> Budget {
     Budget {
         cpu: limits.cpu_per_operation,
         cpu_limit: &limits::CPU_PER_OPERATION,

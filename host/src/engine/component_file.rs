@@ -8,7 +8,7 @@ use crate::engine::fault::Fault;
 
 /// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ComponentKind {
+pub(crate) enum ComponentKind {
     /// A component.
     Component,
     /// A core module: the output of a compiler before it is wrapped as a component.
@@ -19,7 +19,7 @@ pub enum ComponentKind {
 
 impl ComponentKind {
     /// Checks the first eight bytes.
-    pub fn of(bytes: &[u8]) -> ComponentKind {
+    pub(crate) fn of(bytes: &[u8]) -> ComponentKind {
         match bytes.get(..8) {
             Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => ComponentKind::CoreModule,
             Some([0, b'a', b's', b'm', _, _, 1, 0]) => ComponentKind::Component,

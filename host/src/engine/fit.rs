@@ -63,7 +63,7 @@ fn excess(plugin: &PluginConfig, tenant: &TenantConfig, has: &Footprint) -> Opti
 }
 
 /// A bound of the tenant or of the host leaves no room for an instance with which the plugin starts.
-pub fn no_room(plugin: &Plugin, bound: &'static Bound, instances: u32) -> Fault {
+pub(crate) fn no_room(plugin: &Plugin, bound: &'static Bound, instances: u32) -> Fault {
     words(used_up(plugin, bound, instances))
 }
 
@@ -79,7 +79,7 @@ fn used_up(plugin: &Plugin, bound: &'static Bound, instances: u32) -> String {
 }
 
 /// Why the first instance of a plugin could not be created.
-pub fn unmade(plugin: &Plugin, trapped: &Trapped, instances: u32) -> Fault {
+pub(crate) fn unmade(plugin: &Plugin, trapped: &Trapped, instances: u32) -> Fault {
     let (name, cause) = (plugin.name(), trap::cause(&trapped.error));
     if let Some(Limit::Of(bound)) = trapped.limit {
         let Some(value) = plugin.config.limits.show(bound) else {
@@ -109,7 +109,7 @@ fn words(text: impl Display) -> Fault {
 
 /// Logs which plugins cannot have all the connections that their limits allow, because their tenant's memory is too small for
 /// the sandboxes: further connections will wait.
-pub fn compare_with_tenants(config: &Config, footprints: &[Footprint]) {
+pub(crate) fn compare_with_tenants(config: &Config, footprints: &[Footprint]) {
     for (plugin, footprint) in config.plugins.iter().zip(footprints) {
         if plugin.isolation != Isolation::Connection {
             continue;

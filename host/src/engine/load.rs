@@ -33,13 +33,13 @@ use crate::quota::token_bucket::TokenBucket;
 const VERSION_DIGITS: usize = 12;
 
 /// Links the plugins of one host.
-pub struct Loader {
+pub(crate) struct Loader {
     engine: Engine,
     linker: Linker<HostState>,
 }
 
 /// The state of a plugin besides its section and its component.
-pub struct Standing {
+pub(crate) struct Standing {
     /// Its index among the plugins of the host.
     pub place: usize,
     /// The number of the reload that brings it.
@@ -54,12 +54,12 @@ pub struct Standing {
 
 impl Loader {
     /// A loader on this engine.
-    pub fn new(engine: &Engine) -> wasmtime::Result<Loader> {
+    pub(crate) fn new(engine: &Engine) -> wasmtime::Result<Loader> {
         Ok(Loader { engine: engine.clone(), linker: host_api::link(engine)? })
     }
 
     /// Links one plugin, with its compiled component.
-    pub fn load(
+    pub(crate) fn load(
         &self,
         config: &Config,
         index: usize,

@@ -5,7 +5,7 @@ use wasmtime_environ::wasmparser::{Validator, WasmFeatures};
 use super::footprint::features;
 
 /// The proposals without which the component is invalid; none if it is invalid with them as well.
-pub fn needed(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn needed(bytes: &[u8]) -> Vec<String> {
     let is_valid = |with| Validator::new_with_features(with).validate_all(bytes).is_ok();
     if !is_valid(WasmFeatures::all()) {
         return Vec::new();

@@ -22,7 +22,7 @@ pub struct Template {
 }
 
 /// How a component is called.
-pub enum ComponentEntry {
+pub(crate) enum ComponentEntry {
     /// By the contract.
     Contract(MinimalIndices),
     /// By `wasi:http`, with this function.

@@ -13,7 +13,7 @@ const NEVER: u64 = u64::MAX;
 
 /// The earliest end of the sleeps that one thread waits for. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Alarm {
+pub(crate) struct Alarm {
     clock: Clock,
     /// On the clock, in nanoseconds.
     earliest: Arc<AtomicU64>,
@@ -21,30 +21,30 @@ pub struct Alarm {
 
 impl Alarm {
     /// An alarm without a sleep.
-    pub fn new(clock: &Clock) -> Alarm {
+    pub(crate) fn new(clock: &Clock) -> Alarm {
         Alarm { clock: clock.clone(), earliest: Arc::new(AtomicU64::new(NEVER)) }
     }
 
     /// Clears it. Every pending sleep sets it again when it is polled.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.earliest.store(NEVER, Ordering::Relaxed);
     }
 
     /// The time at which the first sleep ends.
-    pub fn earliest(&self) -> Option<Moment> {
+    pub(crate) fn earliest(&self) -> Option<Moment> {
         let earliest = self.earliest.load(Ordering::Relaxed);
         (earliest != NEVER).then(|| Moment::from_start(Duration::from_nanos(earliest)))
     }
 
     /// A future that is ready at this time, or never.
-    pub fn sleep_until(&self, at: Option<Moment>) -> Sleep {
+    pub(crate) fn sleep_until(&self, at: Option<Moment>) -> Sleep {
         Sleep { alarm: self.clone(), at }
     }
 }
 
 /// A future that is ready at its time.
 #[derive(Debug, Clone)]
-pub struct Sleep {
+pub(crate) struct Sleep {
     alarm: Alarm,
     at: Option<Moment>,
 }

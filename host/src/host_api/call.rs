@@ -49,7 +49,7 @@ pub trait Pace: Send + Sync {
 
 /// No hooks.
 #[derive(Debug)]
-pub struct Unpaced;
+pub(crate) struct Unpaced;
 
 impl Pace for Unpaced {
     fn slice_over(&self, _: Duration) {}

@@ -20,7 +20,7 @@ pub(super) fn is_advice(line: &[u8]) -> bool {
 
 /// The output of an instance in one event. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct GuestOutput(Arc<Mutex<EventOutput>>);
+pub(crate) struct GuestOutput(Arc<Mutex<EventOutput>>);
 
 #[derive(Debug, Default)]
 struct EventOutput {

@@ -22,13 +22,13 @@ use crate::quota::budget::Reservation;
 
 /// The most bytes of one write, which `check-write` returns. A longer write traps, as WASI specifies; so the work of one
 /// call is bounded.
-pub const PERMIT: usize = 64 * 1024;
+pub(crate) const PERMIT: usize = 64 * 1024;
 
 /// The stream's name in log lines.
 const STDERR: &str = "stderr";
 
 /// A standard stream of a guest, cut into lines. Each handle has an incomplete line of its own.
-pub struct Lines {
+pub(crate) struct Lines {
     plugin: Arc<Plugin>,
     clock: Clock,
     output: GuestOutput,

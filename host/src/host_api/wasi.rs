@@ -42,7 +42,7 @@ use crate::quota::semaphore::Permit;
 const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
 /// The WASI side of one instance.
-pub struct Wasi {
+pub(crate) struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
     /// The number of the guest's handles; none if WASI was called since they were counted.

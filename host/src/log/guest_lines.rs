@@ -19,7 +19,7 @@ const BATCH_BYTES: usize = 32 << 10;
 const PLACEHOLDER: &str = "\u{e000}";
 
 /// Lines that a plugin writes in one call.
-pub struct GuestLines<'a> {
+pub(crate) struct GuestLines<'a> {
     share: &'a Arc<LogShare>,
     now: Moment,
     bytes_max: usize,
@@ -46,7 +46,7 @@ enum Shape {
 
 /// Whose lines they are, and how important.
 #[derive(Debug, Clone, Copy)]
-pub struct LineOrigin<'a> {
+pub(crate) struct LineOrigin<'a> {
     /// The plugin.
     pub plugin: &'a str,
     /// How important.
@@ -61,7 +61,7 @@ pub struct LineOrigin<'a> {
 
 impl<'a> GuestLines<'a> {
     /// None yet. At most `bytes_max` bytes of each are kept, as they are written.
-    pub fn new(share: &'a Arc<LogShare>, now: Moment, bytes_max: u32) -> GuestLines<'a> {
+    pub(crate) fn new(share: &'a Arc<LogShare>, now: Moment, bytes_max: u32) -> GuestLines<'a> {
         GuestLines {
             share,
             now,
@@ -75,7 +75,7 @@ impl<'a> GuestLines<'a> {
     }
 
     /// One more. `is_cut` says that the rest of it is left out already.
-    pub fn add(&mut self, origin: LineOrigin<'_>, line: &[u8], is_cut: bool) {
+    pub(crate) fn add(&mut self, origin: LineOrigin<'_>, line: &[u8], is_cut: bool) {
         if !self.share.may_write(self.now) {
             self.left_out += 1;
             return;

@@ -7,7 +7,7 @@ use crate::log::queue::OUTPUT;
 use crate::log::share::LogShare;
 
 /// Writes bytes of a tenant's as they are, soon. What finds no room in the queue is left out and counted.
-pub fn write(share: &Arc<LogShare>, bytes: &[u8]) {
+pub(crate) fn write(share: &Arc<LogShare>, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
     }

@@ -29,7 +29,7 @@ enum Scope {
 }
 
 /// What `tell` writes into the log counts for `share`, and waits in its part of the queue.
-pub fn of_tenant(share: &Arc<LogShare>, tell: impl FnOnce()) {
+pub(crate) fn of_tenant(share: &Arc<LogShare>, tell: impl FnOnce()) {
     let _ = within(Scope::Tenant(share.clone()), tell);
 }
 

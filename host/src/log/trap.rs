@@ -8,7 +8,7 @@ use wasmtime::WasmBacktrace;
 use crate::log::text::{BACKTRACE_BYTES, GuestText, NAME_BYTES};
 
 /// The guest's frames, innermost first, on one line.
-pub fn backtrace(error: &wasmtime::Error) -> GuestText {
+pub(crate) fn backtrace(error: &wasmtime::Error) -> GuestText {
     match error.downcast_ref::<WasmBacktrace>() {
         Some(backtrace) => GuestText::of(Frames(backtrace), BACKTRACE_BYTES),
         None => GuestText::default(),
@@ -16,12 +16,12 @@ pub fn backtrace(error: &wasmtime::Error) -> GuestText {
 }
 
 /// An error with all its causes, in one line.
-pub fn chain(error: &wasmtime::Error) -> GuestText {
+pub(crate) fn chain(error: &wasmtime::Error) -> GuestText {
     GuestText::cause(Chain(error))
 }
 
 /// The innermost cause of a trap, in one line.
-pub fn cause(error: &wasmtime::Error) -> GuestText {
+pub(crate) fn cause(error: &wasmtime::Error) -> GuestText {
     GuestText::cause(error.root_cause())
 }
 

@@ -3,9 +3,9 @@
 use crate::quota::budget::{ByteBudget, Reservation};
 
 /// The overhead of a message in a channel, queue or mailbox, in bytes.
-pub const OVERHEAD_BYTES: u64 = 64;
+pub(crate) const OVERHEAD_BYTES: u64 = 64;
 /// The overhead of a message in its tenant's budget: the host memory that it takes.
-pub const KEPT_BYTES: u64 = 256;
+pub(crate) const KEPT_BYTES: u64 = 256;
 
 /// The budgets of a tenant that channels and queues need.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Message {
 /// Room for a message, reserved before the bytes are moved in. May be made under a lock: if there is no room the caller
 /// keeps the bytes and drops them after unlocking.
 #[derive(Debug)]
-pub struct Room {
+pub(crate) struct Room {
     of_place: Option<Reservation>,
     of_tenant: Reservation,
 }
@@ -37,7 +37,7 @@ impl Room {
     ///
     /// # Errors
     /// When one of them has no room.
-    pub fn reserve(
+    pub(crate) fn reserve(
         length: usize,
         tenant: &ByteBudget,
         place: Option<&ByteBudget>,

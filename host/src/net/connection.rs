@@ -570,7 +570,7 @@ impl Connection {
 }
 
 /// The close reason that a plugin is told for a socket error.
-pub fn reason_of(error: &io::Error) -> CloseReason {
+pub(crate) fn reason_of(error: &io::Error) -> CloseReason {
     tracing::debug!(%error, "a socket failed");
     match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => CloseReason::Refused,

@@ -16,7 +16,7 @@ use crate::net::stand_in::datagrams::StandInDatagrams;
 
 /// The most bytes of one datagram: the longest IPv4 packet without both headers. IPv6 has room for twenty more; the
 /// system refuses what is too long.
-pub const DATAGRAM_MAX: usize = 65_507;
+pub(crate) const DATAGRAM_MAX: usize = 65_507;
 
 /// A listener's socket, shared by the connections of its peers.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 //! A pair of Unix sockets delivers each byte and each end immediately, so that an idle loop has seen everything; a
 //! connection over the network may still have bytes in flight.
 
-pub mod datagrams;
+pub(crate) mod datagrams;
 
 use std::collections::VecDeque;
 use std::io;
@@ -67,7 +67,7 @@ const REFUSED: u8 = 2;
 ///
 /// # Errors
 /// When the system has no more sockets.
-pub fn pair(ends: SaidEnds) -> io::Result<(StandIn, StandInPeer)> {
+pub(crate) fn pair(ends: SaidEnds) -> io::Result<(StandIn, StandInPeer)> {
     let (host, script) = StdUnixStream::pair()?;
     host.set_nonblocking(true)?;
     script.set_nonblocking(true)?;
@@ -81,7 +81,7 @@ pub fn pair(ends: SaidEnds) -> io::Result<(StandIn, StandInPeer)> {
 ///
 /// # Errors
 /// When the system has no more sockets.
-pub fn connecting(ends: SaidEnds) -> io::Result<(StandIn, StandInPeer)> {
+pub(crate) fn connecting(ends: SaidEnds) -> io::Result<(StandIn, StandInPeer)> {
     let (stand_in, peer) = pair(ends)?;
     stand_in.marks.answer.store(CONNECTING, Ordering::Relaxed);
     // The buffer is full until the script accepts: then the socket becomes writable, as a connected one does.

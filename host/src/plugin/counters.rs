@@ -13,7 +13,7 @@ use crate::plugin::stats::PluginStats;
 use crate::quota::token_bucket::TokenBucket;
 
 /// The shortest time between two log lines about the same thing.
-pub const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The most traps that are logged in a second, each with its backtrace.
 const TRAP_LINES_PER_SECOND: u64 = 20;
 
@@ -47,14 +47,14 @@ pub enum CounterKey {
 }
 
 #[derive(Debug, Default)]
-pub struct Told {
+pub(crate) struct Told {
     count: u64,
     last: Option<Moment>,
 }
 
 /// The traps of the current window.
 #[derive(Debug, Default)]
-pub struct Window {
+pub(crate) struct Window {
     begun: Moment,
     count: u32,
 }
@@ -160,7 +160,7 @@ impl Counters {
     }
 }
 
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }
 

@@ -114,7 +114,7 @@ fn entry(key: &str, is_missing: bool, value: &str) -> String {
 }
 
 /// The log's text for an objection to a connection.
-pub fn objection_text(objection: Objection) -> Option<String> {
+pub(crate) fn objection_text(objection: Objection) -> Option<String> {
     match objection {
         Objection::NotListed => None,
         Objection::NotPublic(kind) => {

@@ -14,7 +14,7 @@ use crate::mail::watch::WatchFault;
 use crate::net::connection::files::{FileFault, OpenedFile};
 
 /// The longest path of the system, in bytes.
-pub const PATH_MAX: usize = 4095;
+pub(crate) const PATH_MAX: usize = 4095;
 
 /// The folders that are granted to a plugin, opened once.
 #[derive(Debug, Clone, Default)]

@@ -9,7 +9,7 @@ use crate::plugin::Plugin;
 use crate::plugin::subject::plugin_line;
 
 /// How long after its reload a version may go back to the one before, which then gets the state that it has saved.
-pub const PROBATION: Duration = Duration::from_secs(60);
+pub(crate) const PROBATION: Duration = Duration::from_secs(60);
 
 /// Why a version of a plugin begins without the state of the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

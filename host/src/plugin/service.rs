@@ -34,21 +34,21 @@ impl Service {
 
 /// The [`Service`] of one plugin, shared by all threads.
 #[derive(Debug, Default)]
-pub struct ServiceCell(AtomicU8);
+pub(crate) struct ServiceCell(AtomicU8);
 
 impl ServiceCell {
-    pub fn get(&self) -> Service {
+    pub(crate) fn get(&self) -> Service {
         let now = self.0.load(Ordering::Relaxed);
         Service::ALL.into_iter().find(|one| *one as u8 == now).unwrap_or(Service::Serving)
     }
 
     /// Sets it; true if it was another one.
-    pub fn set(&self, service: Service) -> bool {
+    pub(crate) fn set(&self, service: Service) -> bool {
         self.0.swap(service as u8, Ordering::Relaxed) != service as u8
     }
 
     /// Quarantines it if it is served; true if so. A decision of the operator stays.
-    pub fn quarantine(&self) -> bool {
+    pub(crate) fn quarantine(&self) -> bool {
         let (serving, quarantined) = (Service::Serving as u8, Service::Quarantined as u8);
         let changed =
             self.0.compare_exchange(serving, quarantined, Ordering::Relaxed, Ordering::Relaxed);

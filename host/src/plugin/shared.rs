@@ -44,14 +44,14 @@ pub struct HostShared {
 /// The entry of a plugin's own listener among the host's listeners, while it is open: other plugins need a rule that
 /// names exactly its address.
 #[derive(Debug)]
-pub struct OwnPlace {
+pub(crate) struct OwnPlace {
     host: Weak<HostShared>,
     address: ListenAddress,
 }
 
 impl OwnPlace {
     /// Adds an address that is bound.
-    pub fn new(host: &Arc<HostShared>, address: ListenAddress) -> OwnPlace {
+    pub(crate) fn new(host: &Arc<HostShared>, address: ListenAddress) -> OwnPlace {
         host.own_listeners.add(&address);
         OwnPlace { host: Arc::downgrade(host), address }
     }

@@ -101,7 +101,7 @@ fn by_judge<T>(sessions: ByJudge<T>, plugin_decides: bool) -> Result<Arc<T>, Pro
 
 /// Checks the files of a profile for changes and reads them again; new sessions get the new ones.
 #[derive(Debug)]
-pub struct ProfileWatch {
+pub(crate) struct ProfileWatch {
     plugin: Weak<Plugin>,
     place: usize,
     /// The files' stamps at the last check.
@@ -110,7 +110,7 @@ pub struct ProfileWatch {
 
 impl ProfileWatch {
     /// A watch for each profile of a plugin.
-    pub fn of(plugin: &Arc<Plugin>) -> impl Iterator<Item = ProfileWatch> {
+    pub(crate) fn of(plugin: &Arc<Plugin>) -> impl Iterator<Item = ProfileWatch> {
         plugin.profiles.named.iter().enumerate().map(|(place, profile)| ProfileWatch {
             plugin: Arc::downgrade(plugin),
             place,
@@ -119,12 +119,12 @@ impl ProfileWatch {
     }
 
     /// Whether the profile is still in use.
-    pub fn is_served(&self) -> bool {
+    pub(crate) fn is_served(&self) -> bool {
         0 < self.plugin.strong_count()
     }
 
     /// Reads the files again if they have changed. If they cannot be used it logs that and keeps the old ones.
-    pub fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         let Some(plugin) = self.plugin.upgrade() else { return };
         let Some(profile) = plugin.profiles.named.get(self.place) else { return };
         // Taken before the files are read, so that a change during the read is noticed at the next check.

@@ -7,7 +7,7 @@ use crate::base::lock::{Condvar, Mutex, MutexGuard};
 
 /// The queue. The items of each tenant are taken in order.
 #[derive(Debug)]
-pub struct FairQueue<T> {
+pub(crate) struct FairQueue<T> {
     waiting: Mutex<Waiting<T>>,
     changed: Condvar,
 }
@@ -40,7 +40,7 @@ struct Waiting<T> {
 
 impl<T> FairQueue<T> {
     /// An empty queue for `length_max` waiting items of each tenant, of which `share` are executed at once.
-    pub fn new(share: usize, length_max: usize) -> FairQueue<T> {
+    pub(crate) fn new(share: usize, length_max: usize) -> FairQueue<T> {
         let waiting = Waiting {
             tenants: VecDeque::new(),
             under_way: BTreeMap::new(),
@@ -53,18 +53,18 @@ impl<T> FairQueue<T> {
     }
 
     /// The number of waiting items.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.lock().tenants.iter().map(|(_, items)| items.len()).sum()
     }
 
     /// Whether no item waits or is being executed.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         let waiting = self.lock();
         waiting.tenants.is_empty() && waiting.under_way.is_empty()
     }
 
     /// Sets the maximum number of items of one tenant that are executed at once.
-    pub fn set_share(&self, share: usize) {
+    pub(crate) fn set_share(&self, share: usize) {
         self.lock().share = share;
     }
 
@@ -72,14 +72,14 @@ impl<T> FairQueue<T> {
     ///
     /// # Errors
     /// Returns the item if too many of its tenant's wait, or if the queue is closed.
-    pub fn add(&self, tenant: usize, item: T) -> Result<(), T> {
+    pub(crate) fn add(&self, tenant: usize, item: T) -> Result<(), T> {
         self.lock().add(tenant, item)?;
         self.changed.notify_one();
         Ok(())
     }
 
     /// The next item; waits for it for at most `patience`, or without a limit if none is given.
-    pub fn take(&self, patience: Option<Duration>) -> Taken<T> {
+    pub(crate) fn take(&self, patience: Option<Duration>) -> Taken<T> {
         let nothing = |waiting: &mut Waiting<T>| waiting.place().is_none() && !waiting.is_closed;
         let mut waiting = self.lock();
         waiting.idle += 1;
@@ -97,7 +97,7 @@ impl<T> FairQueue<T> {
     }
 
     /// The next item, if there is one.
-    pub fn try_take(&self) -> Taken<T> {
+    pub(crate) fn try_take(&self) -> Taken<T> {
         let mut waiting = self.lock();
         if waiting.is_closed {
             return Taken::Closed;
@@ -106,20 +106,20 @@ impl<T> FairQueue<T> {
     }
 
     /// To be called when an item of a tenant was executed.
-    pub fn done(&self, tenant: usize) {
+    pub(crate) fn done(&self, tenant: usize) {
         self.lock().done(tenant);
         self.changed.notify_one();
     }
 
     /// Whether an item waits of a tenant with none being executed, while every thread is busy with those of others.
-    pub fn is_kept_from(&self, tenant: usize) -> bool {
+    pub(crate) fn is_kept_from(&self, tenant: usize) -> bool {
         let waiting = self.lock();
         let has_none = waiting.under_way.get(&tenant).is_none_or(|count| *count == 0);
         waiting.idle == 0 && has_none && waiting.tenants.iter().any(|(known, _)| *known == tenant)
     }
 
     /// Removes the unwanted items of a tenant.
-    pub fn remove(&self, tenant: usize, is_unwanted: impl Fn(&T) -> bool) -> Vec<T> {
+    pub(crate) fn remove(&self, tenant: usize, is_unwanted: impl Fn(&T) -> bool) -> Vec<T> {
         let mut waiting = self.lock();
         let Some(place) = waiting.tenants.iter().position(|(known, _)| *known == tenant) else {
             return Vec::new();
@@ -135,7 +135,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Closes the queue. Returns the waiting items, so that the caller drops them without holding the queue's lock.
-    pub fn close(&self) -> Vec<T> {
+    pub(crate) fn close(&self) -> Vec<T> {
         let mut waiting = self.lock();
         waiting.is_closed = true;
         let left = std::mem::take(&mut waiting.tenants);
@@ -145,7 +145,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Whether it is closed.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.lock().is_closed
     }
 

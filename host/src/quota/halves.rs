@@ -8,7 +8,7 @@ use crate::quota::semaphore::{Permit, Semaphore};
 
 /// How a number is divided among tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Halves {
+pub(crate) struct Halves {
     /// The part that is reserved for each tenant.
     pub reserved: u32,
     /// The part that is not reserved.
@@ -17,7 +17,7 @@ pub struct Halves {
 
 impl Halves {
     /// Divides `max` for `tenants` tenants.
-    pub fn of(max: u32, tenants: usize) -> Halves {
+    pub(crate) fn of(max: u32, tenants: usize) -> Halves {
         let count = u32::try_from(tenants).unwrap_or(u32::MAX).max(1);
         let reserved = max / 2 / count;
         Halves { reserved, common: max - reserved * count }

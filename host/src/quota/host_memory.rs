@@ -7,39 +7,39 @@ use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::{Permit, Semaphore};
 
 /// A timer: its id, its deadline, and its position in the heap.
-pub const TIMER_BYTES: u64 = 512;
+pub(crate) const TIMER_BYTES: u64 = 512;
 /// A waiting tick.
-pub const TICK_BYTES: u64 = 192;
+pub(crate) const TICK_BYTES: u64 = 192;
 /// A subscription, with the name of its channel twice.
-pub const SUBSCRIPTION_BYTES: u64 = 512;
+pub(crate) const SUBSCRIPTION_BYTES: u64 = 512;
 /// A waiting pop, with the name of its queue twice.
-pub const POP_BYTES: u64 = 512;
+pub(crate) const POP_BYTES: u64 = 512;
 /// A deferred job, besides its argument and its result.
-pub const JOB_BYTES: u64 = 512;
+pub(crate) const JOB_BYTES: u64 = 512;
 /// A channel or a queue in use, besides its name and its contents.
-pub const CHANNEL_BYTES: u64 = 2048;
+pub(crate) const CHANNEL_BYTES: u64 = 2048;
 /// A channel that this host is subscribed to on others: what waits for it, and who reads it.
-pub const RELAY_BYTES: u64 = 4096;
+pub(crate) const RELAY_BYTES: u64 = 4096;
 /// Where another host is among the messages that it sends to one channel.
-pub const SENDER_BYTES: u64 = 256;
+pub(crate) const SENDER_BYTES: u64 = 256;
 /// A guest's handle of a host object.
-pub const HANDLE_BYTES: u64 = 256;
+pub(crate) const HANDLE_BYTES: u64 = 256;
 /// A connection, besides its outbox.
-pub const CONNECTION_BYTES: u64 = 2048;
+pub(crate) const CONNECTION_BYTES: u64 = 2048;
 /// The TLS session of a connection: its keys, a partly received record, and a partly sent one.
-pub const TLS_BYTES: u64 = 48 << 10;
+pub(crate) const TLS_BYTES: u64 = 48 << 10;
 /// A datagram that waits for its handler, besides its data.
-pub const DATAGRAM_BYTES: u64 = 256;
+pub(crate) const DATAGRAM_BYTES: u64 = 256;
 /// A file being sent, besides its path and its bytes in memory.
-pub const FILE_BYTES: u64 = 512;
+pub(crate) const FILE_BYTES: u64 = 512;
 /// A watched file.
-pub const WATCH_BYTES: u64 = 1024;
+pub(crate) const WATCH_BYTES: u64 = 1024;
 /// A process, besides its instance and its mailbox.
-pub const PROCESS_BYTES: u64 = 1024;
+pub(crate) const PROCESS_BYTES: u64 = 1024;
 /// An option of a listener of a plugin's own, besides its name and its value.
-pub const OPTION_BYTES: u64 = 64;
+pub(crate) const OPTION_BYTES: u64 = 64;
 /// An entry of a folder that was listed, besides its name.
-pub const ENTRY_BYTES: u64 = 96;
+pub(crate) const ENTRY_BYTES: u64 = 96;
 
 /// A permit for one object, with the reservation of its memory.
 #[derive(Debug)]
@@ -64,12 +64,12 @@ impl Admission {
 /// Admits a name in use: one of the tenant's names, and memory for it.
 ///
 /// Returns none if either limit is reached.
-pub fn name(names: &Semaphore, memory: &ByteBudget, name: &str) -> Option<Admission> {
+pub(crate) fn name(names: &Semaphore, memory: &ByteBudget, name: &str) -> Option<Admission> {
     let bytes = CHANNEL_BYTES.saturating_add(length(name));
     Admission::of(names.try_acquire()?, memory, bytes)
 }
 
 /// The length of a text in bytes.
-pub fn length(text: &str) -> u64 {
+pub(crate) fn length(text: &str) -> u64 {
     u64::try_from(text.len()).unwrap_or(u64::MAX)
 }

@@ -17,7 +17,7 @@ use crate::workers::returns::{Returned, Returns};
 /// The channels are unbounded because their contents are bounded elsewhere: one answer for each look-up and job, whose number
 /// is limited, and messages that are reserved of a [`ByteBudget`](crate::quota::budget::ByteBudget).
 #[derive(Debug)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     notices: Receiver<Notice>,
     mail: Receiver<Mail>,
     /// Whether mail may be left.
@@ -33,7 +33,7 @@ pub struct Inbox {
 
 impl Inbox {
     /// Makes an inbox that wakes the poll of `registry`.
-    pub fn new(registry: &Registry) -> io::Result<Inbox> {
+    pub(crate) fn new(registry: &Registry) -> io::Result<Inbox> {
         let waker = mio::Waker::new(registry, PollSource::Waker.into())?;
         let bell = Arc::new(Bell::new(waker));
         let (to_notices, notices) = channel();
@@ -59,54 +59,54 @@ impl Inbox {
     }
 
     /// The senders of notices and mail, for other threads.
-    pub fn post(&self) -> Post {
+    pub(crate) fn post(&self) -> Post {
         self.post.clone()
     }
 
     /// The sender of changes.
-    pub fn changes(&self) -> ReactorChanges {
+    pub(crate) fn changes(&self) -> ReactorChanges {
         self.changes.clone()
     }
 
     /// Takes a change of a reload, if there is one.
-    pub fn change(&self) -> Option<ReactorChange> {
+    pub(crate) fn change(&self) -> Option<ReactorChange> {
         self.changed.try_recv().ok()
     }
 
     /// The sender of calls that return from the slow lane.
-    pub fn returns(&self) -> Returns {
+    pub(crate) fn returns(&self) -> Returns {
         self.returns.clone()
     }
 
     /// The waker of the poll.
-    pub fn waker(&self) -> &Waker {
+    pub(crate) fn waker(&self) -> &Waker {
         &self.waker
     }
 
     /// Ends the pending wake-up. To be called before anything is taken.
-    pub fn hear(&self) {
+    pub(crate) fn hear(&self) {
         self.bell.hear();
     }
 
     /// Takes the oldest notice, if there is one.
-    pub fn notice(&self) -> Option<Notice> {
+    pub(crate) fn notice(&self) -> Option<Notice> {
         self.notices.try_recv().ok()
     }
 
     /// Takes up to `most` pieces of mail.
-    pub fn mail(&mut self, most: usize) -> Vec<Mail> {
+    pub(crate) fn mail(&mut self, most: usize) -> Vec<Mail> {
         let mail: Vec<Mail> = self.mail.try_iter().take(most).collect();
         self.has_more = mail.len() == most;
         mail
     }
 
     /// Whether more mail may be left than was taken, of which no wake-up will tell.
-    pub fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         self.has_more
     }
 
     /// Takes a returned call, if there is one.
-    pub fn returned(&self) -> Option<Returned> {
+    pub(crate) fn returned(&self) -> Option<Returned> {
         self.returned.try_recv().ok()
     }
 }

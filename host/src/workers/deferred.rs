@@ -70,7 +70,7 @@ impl Workers {
 }
 
 /// The most workers of one tenant: all, if no other tenant has deferred work.
-pub fn share(workers: usize, roster: &Roster) -> usize {
+pub(crate) fn share(workers: usize, roster: &Roster) -> usize {
     let deferring = roster.plugins().filter(|plugin| plugin.exports.has_operations());
     let tenants: BTreeSet<usize> = deferring.map(|plugin| plugin.tenant.index).collect();
     if tenants.len() < 2 { workers } else { workers.saturating_sub(1).max(1) }

@@ -20,7 +20,7 @@ const LONG: Duration = Duration::from_secs(3600);
 
 /// Assigns turns.
 #[derive(Debug)]
-pub struct Turnstile {
+pub(crate) struct Turnstile {
     queue: Mutex<TurnOrder>,
     clock: Clock,
     host: Arc<HostShared>,
@@ -43,13 +43,13 @@ struct Ticket {
 
 impl Turnstile {
     /// A turnstile for at most `turns` parallel calls.
-    pub fn new(turns: usize, clock: &Clock, host: Arc<HostShared>) -> Turnstile {
+    pub(crate) fn new(turns: usize, clock: &Clock, host: Arc<HostShared>) -> Turnstile {
         let queue = Mutex::new(TurnOrder { free: turns, tenants: VecDeque::new() });
         Turnstile { queue, clock: clock.for_reactor(), host }
     }
 
     /// Waits for a turn of this tenant; false if the call was cancelled first.
-    pub fn enter(&self, tenant: usize, cancel: &CancelToken) -> bool {
+    pub(crate) fn enter(&self, tenant: usize, cancel: &CancelToken) -> bool {
         let ticket =
             Arc::new(Ticket { granted: AtomicBool::new(false), thread: std::thread::current() });
         let mut queue = self.lock();
@@ -76,20 +76,20 @@ impl Turnstile {
     }
 
     /// Releases a turn.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         let mut queue = self.lock();
         queue.free += 1;
         self.dispatch(queue);
     }
 
     /// Whether a call waits that may have a turn.
-    pub fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         let queue = self.lock();
         queue.tenants.iter().any(|(tenant, _)| self.may_run(*tenant))
     }
 
     /// Whether a tenant has CPU time.
-    pub fn may_run(&self, tenant: usize) -> bool {
+    pub(crate) fn may_run(&self, tenant: usize) -> bool {
         !self.host.tenant(tenant).is_some_and(|tenant| tenant.must_wait(&self.clock))
     }
 

@@ -30,6 +30,7 @@
 //! - [`types`]: addresses, close reasons, error codes.
 //! - `testing`, on the developer's own machine only: a loop whose clock a unit test moves, and the other ends of its
 //!   connections.
+#![warn(unreachable_pub, reason = "`pub` says that other crates can use it")]
 
 #[cfg(feature = "amqp")]
 pub mod amqp;

@@ -5,34 +5,34 @@
 pub(crate) struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    pub fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*taken)
     }
 
-    pub fn octet(&mut self) -> Option<u8> {
+    pub(crate) fn octet(&mut self) -> Option<u8> {
         self.array::<1>().map(|[octet]| octet)
     }
 
-    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
     }
 
     /// A short string: its length is an octet.
-    pub fn short(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn short(&mut self) -> Option<&'a [u8]> {
         let length = self.octet()?;
         self.take(usize::from(length))
     }
 
     /// A long string, an array or a table: its length is four octets.
-    pub fn long(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn long(&mut self) -> Option<&'a [u8]> {
         let length = u32::from_be_bytes(self.array()?);
         self.take(usize::try_from(length).ok()?)
     }

@@ -17,7 +17,7 @@ pub(crate) enum Phase {
 
 impl Phase {
     /// Whether frames of the broker are still handled.
-    pub fn listens(&self) -> bool {
+    pub(crate) fn listens(&self) -> bool {
         !matches!(self, Phase::Idle | Phase::Lost | Phase::Over)
     }
 }
@@ -50,7 +50,7 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    pub fn next(self) -> Option<Stage> {
+    pub(crate) fn next(self) -> Option<Stage> {
         match self {
             Stage::Channels => Some(Stage::Modes),
             Stage::Modes => Some(Stage::Exchanges),

@@ -25,7 +25,7 @@ pub(super) enum Extension {
 
 impl Extension {
     /// Where it stands behind this byte; none if the byte cannot be here.
-    pub fn then(self, byte: u8) -> Option<Extension> {
+    pub(crate) fn then(self, byte: u8) -> Option<Extension> {
         use Extension::{
             Equals, Escaped, Name, NameSpace, Quoted, QuotedEnd, Semicolon, Space, Token,
         };
@@ -47,7 +47,7 @@ impl Extension {
     }
 
     /// Whether the line may end here. Spaces before its end are none of the grammar, but some servers pad their sizes.
-    pub fn may_end(self, padded: bool) -> bool {
+    pub(crate) fn may_end(self, padded: bool) -> bool {
         match self {
             Extension::Name | Extension::Token | Extension::QuotedEnd => true,
             Extension::Space | Extension::NameSpace => padded,

@@ -30,12 +30,12 @@ const VERSION: &[u8] = b"HTTP/D.D";
 const HEAD: &[u8] = b"HEAD";
 
 impl RequestLine {
-    pub fn new(target_max: usize) -> RequestLine {
+    pub(crate) fn new(target_max: usize) -> RequestLine {
         RequestLine { part: Part::Method, length: 0, target_max, is_head: true }
     }
 
     /// Whether the method is `HEAD`, and complete.
-    pub fn is_head(&self) -> bool {
+    pub(crate) fn is_head(&self) -> bool {
         self.is_head && !matches!(self.part, Part::Method)
     }
 

@@ -7,7 +7,7 @@ const LINES_MAX: usize = 200;
 
 /// One line: on both sides, or on one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DiffLine {
+pub(crate) enum DiffLine {
     /// Both have it.
     Same(String),
     /// It was expected and has not come.
@@ -17,7 +17,7 @@ pub enum DiffLine {
 }
 
 /// The lines of both sides in one order, with as many as can be on both.
-pub fn diff(expected: &[String], came: &[String]) -> Vec<DiffLine> {
+pub(crate) fn diff(expected: &[String], came: &[String]) -> Vec<DiffLine> {
     let expected = &expected[..expected.len().min(LINES_MAX)];
     let came = &came[..came.len().min(LINES_MAX)];
     // How many the rests of both have in common.

@@ -12,7 +12,7 @@ const HEARD_MAX: usize = 20;
 
 /// Why a transcript has not passed.
 #[derive(Debug)]
-pub struct ScriptFailure {
+pub(crate) struct ScriptFailure {
     /// The transcript.
     pub file: PathBuf,
     /// The line, from 1.

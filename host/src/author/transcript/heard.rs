@@ -22,7 +22,7 @@ const NOT_SHOWN: [&str; 12] = [
 
 /// One line.
 #[derive(Debug, Clone)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
     /// What it says.
@@ -34,7 +34,7 @@ pub struct Heard {
 
 impl Heard {
     /// The lines of this text, one JSON object each.
-    pub fn lines(text: &[u8]) -> Vec<Heard> {
+    pub(crate) fn lines(text: &[u8]) -> Vec<Heard> {
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.filter_map(|line| Heard::of(serde_json::from_slice(line).ok()?)).collect()
     }
@@ -46,7 +46,7 @@ impl Heard {
     }
 
     /// Whether the host tells of something that must not be: an instance that has trapped, a program that did not start.
-    pub fn is_failure(&self) -> bool {
+    pub(crate) fn is_failure(&self) -> bool {
         !self.is_guests && self.level == "ERROR"
     }
 }

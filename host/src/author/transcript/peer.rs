@@ -6,11 +6,11 @@ use crate::author::transcript::step::PeerState;
 use crate::net::network::ScriptEnd;
 
 /// Bytes that may come between two steps that do something.
-pub const RECEIVED_MAX: usize = 64 << 20;
+pub(crate) const RECEIVED_MAX: usize = 64 << 20;
 
 /// One connection.
 #[derive(Debug)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// The script's end; none once it has closed it.
     end: Option<ScriptEnd>,
     /// Whether it was dialled and nobody has answered yet.
@@ -36,7 +36,7 @@ pub struct Peer {
 
 impl Peer {
     /// A connection of which this is the script's end.
-    pub fn new(end: ScriptEnd, is_dialled: bool) -> Peer {
+    pub(crate) fn new(end: ScriptEnd, is_dialled: bool) -> Peer {
         Peer {
             is_ringing: is_dialled && matches!(end, ScriptEnd::Stream(_)),
             end: Some(end),
@@ -53,7 +53,7 @@ impl Peer {
     }
 
     /// Whether the script may still do something with it.
-    pub fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         self.end.is_some()
             && !self.ends
             && self.state != PeerState::Closed
@@ -61,17 +61,17 @@ impl Peer {
     }
 
     /// Whether the script has not closed it, and neither has the plugin.
-    pub fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.end.is_some() && !matches!(self.state, PeerState::Closed | PeerState::Reset)
     }
 
     /// Whether each line is a datagram.
-    pub fn has_datagrams(&self) -> bool {
+    pub(crate) fn has_datagrams(&self) -> bool {
         matches!(self.end, Some(ScriptEnd::Datagrams(_)))
     }
 
     /// What has come since something was done last: lines, or datagrams.
-    pub fn received(&self) -> Vec<&[u8]> {
+    pub(crate) fn received(&self) -> Vec<&[u8]> {
         if !self.has_datagrams() {
             return self.received.split_inclusive(|byte| *byte == b'\n').collect();
         }
@@ -80,17 +80,17 @@ impl Peer {
     }
 
     /// What of that nobody has expected.
-    pub fn left(&self) -> &[u8] {
+    pub(crate) fn left(&self) -> &[u8] {
         &self.received[self.expected..]
     }
 
     /// Whether there is something that nobody has expected.
-    pub fn has_left(&self) -> bool {
+    pub(crate) fn has_left(&self) -> bool {
         !self.left().is_empty() || self.expected_datagrams < self.datagrams.len()
     }
 
     /// The next bytes that have come are these, of datagrams the next one is; false if they are not.
-    pub fn takes(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn takes(&mut self, bytes: &[u8]) -> bool {
         let end = self.expected + bytes.len();
         let next = self.datagrams.get(self.expected_datagrams);
         let is_whole = !self.has_datagrams() || next == Some(&end);
@@ -103,7 +103,7 @@ impl Peer {
     }
 
     /// Something is done next: what has come so far is the past.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.received.clear();
         self.datagrams.clear();
         self.expected = 0;
@@ -111,7 +111,7 @@ impl Peer {
     }
 
     /// Sends.
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         match &self.end {
             Some(ScriptEnd::Datagrams(end)) => end.send(bytes.to_vec()),
             _ => self.unsent.extend_from_slice(bytes),
@@ -119,13 +119,13 @@ impl Peer {
     }
 
     /// Ends its side behind what was sent; false of datagrams, which have no end.
-    pub fn end(&mut self) -> bool {
+    pub(crate) fn end(&mut self) -> bool {
         self.ends = !self.has_datagrams();
         self.ends
     }
 
     /// Closes it.
-    pub fn close(&mut self, resets: bool) {
+    pub(crate) fn close(&mut self, resets: bool) {
         if let Some(ScriptEnd::Stream(end)) = self.end.take() {
             end.close(resets);
         }
@@ -133,7 +133,7 @@ impl Peer {
     }
 
     /// Answers that it is there, or not. False if the plugin has given up.
-    pub fn answer(&mut self, accepts: bool) -> bool {
+    pub(crate) fn answer(&mut self, accepts: bool) -> bool {
         self.is_ringing = false;
         let Some(ScriptEnd::Stream(end)) = &self.end else { return false };
         if accepts {
@@ -145,7 +145,7 @@ impl Peer {
     }
 
     /// Moves what can be moved, each way; whether anything has.
-    pub fn pump(&mut self) -> bool {
+    pub(crate) fn pump(&mut self) -> bool {
         if self.is_ringing {
             let is_given_up = matches!(&self.end, Some(ScriptEnd::Stream(end)) if end.is_closed());
             return is_given_up && self.becomes(PeerState::Closed);

@@ -17,7 +17,7 @@ use crate::log::KeptLog;
 use crate::net::network::Dial;
 
 /// What a transcript is played with.
-pub struct Player<'a> {
+pub(crate) struct Player<'a> {
     file: &'a Path,
     steps: &'a [ScriptStep],
     config: &'a Config,
@@ -48,7 +48,7 @@ impl From<String> for Wrong {
 
 impl<'a> Player<'a> {
     /// Plays `script`, which is the text of `file`, on this stage, of which this is the configuration.
-    pub fn new(
+    pub(crate) fn new(
         file: &'a Path,
         script: &'a Script,
         config: &'a Config,
@@ -74,7 +74,7 @@ impl<'a> Player<'a> {
     ///
     /// # Errors
     /// The first step that is not as it should be.
-    pub fn play(mut self) -> Result<(), Box<ScriptFailure>> {
+    pub(crate) fn play(mut self) -> Result<(), Box<ScriptFailure>> {
         let begun = self.stage.settle(&mut self.peers);
         self.look(begun).map_err(|wrong| self.failure(0, wrong))?;
         let steps = self.steps;

@@ -9,11 +9,11 @@ use crate::author::transcript::step::{Expectation, PeerState, ScriptAction, Scri
 use crate::author::transcript::text;
 
 /// Longest transcript.
-pub const BYTES_MAX: u64 = 16 << 20;
+pub(crate) const BYTES_MAX: u64 = 16 << 20;
 
 /// A transcript.
 #[derive(Debug, PartialEq)]
-pub struct Script {
+pub(crate) struct Script {
     /// What plugins can ask for: the plugin if it is named, the key, and the value in TOML.
     pub options: Vec<OptionLine>,
     /// What is done and expected.
@@ -22,7 +22,7 @@ pub struct Script {
 
 /// A line that sets an option of a plugin.
 #[derive(Debug, PartialEq)]
-pub struct OptionLine {
+pub(crate) struct OptionLine {
     /// Its number, from 1.
     pub line: usize,
     /// The plugin, where it is named.
@@ -72,7 +72,7 @@ impl Script {
     ///
     /// # Errors
     /// The first line that is no step.
-    pub fn parse(file: &Path, text: &str) -> Result<Script, ScriptError> {
+    pub(crate) fn parse(file: &Path, text: &str) -> Result<Script, ScriptError> {
         let mut reader = Reader::default();
         for (index, line) in text.lines().enumerate() {
             let line = line.strip_suffix('\r').unwrap_or(line);

@@ -30,11 +30,11 @@ const DEADLINES_MAX: usize = 400_000;
 const FOR_OTHERS: Duration = Duration::from_millis(10);
 
 /// The connections of a transcript.
-pub type Peers = BTreeMap<ConnectionName, Peer>;
+pub(crate) type Peers = BTreeMap<ConnectionName, Peer>;
 
 /// Why a step has no end.
 #[derive(Debug)]
-pub enum Restless {
+pub(crate) enum Restless {
     /// The loop turns and turns.
     Turns,
     /// Too many timers were due.
@@ -44,7 +44,7 @@ pub enum Restless {
 }
 
 /// A host.
-pub struct ScriptedHost {
+pub(crate) struct ScriptedHost {
     carrier: Carrier,
     clock: Clock,
     hand: Hand,
@@ -67,7 +67,7 @@ impl ScriptedHost {
     ///
     /// # Errors
     /// Why it cannot start.
-    pub fn new(components: Components) -> Result<ScriptedHost, StartError> {
+    pub(crate) fn new(components: Components) -> Result<ScriptedHost, StartError> {
         let (clock, hand) = Clock::scripted();
         let network = Arc::new(ScriptedNetwork::default());
         let prepared = Prepared::of(components, &clock, Network::Scripted(network.clone()), None)?;
@@ -101,7 +101,7 @@ impl ScriptedHost {
     }
 
     /// Turns the loop until it has nothing to do at this time, and moves what the peers send and get.
-    pub fn settle(&mut self, peers: &mut Peers) -> Result<(), Restless> {
+    pub(crate) fn settle(&mut self, peers: &mut Peers) -> Result<(), Restless> {
         let mut turns = 0;
         while turns < TURNS_MAX {
             let others_rest = self.host.jobs.is_idle() && self.host.file_calls.is_idle();
@@ -121,7 +121,7 @@ impl ScriptedHost {
     }
 
     /// Moves the clock, and does at each deadline what is due then.
-    pub fn advance(&mut self, by: Duration, peers: &mut Peers) -> Result<(), Restless> {
+    pub(crate) fn advance(&mut self, by: Duration, peers: &mut Peers) -> Result<(), Restless> {
         let end = self.clock.now() + by;
         for _ in 0..DEADLINES_MAX {
             let next = self.carrier.next_deadline().filter(|at| self.runs && *at <= end);
@@ -135,22 +135,22 @@ impl ScriptedHost {
     }
 
     /// Where somebody listens.
-    pub fn addresses(&self) -> Vec<ListenAddress> {
+    pub(crate) fn addresses(&self) -> Vec<ListenAddress> {
         self.network.addresses()
     }
 
     /// A peer connects.
-    pub fn connect(&self, to: &ListenAddress) -> std::io::Result<ScriptEnd> {
+    pub(crate) fn connect(&self, to: &ListenAddress) -> std::io::Result<ScriptEnd> {
         self.network.connect(to)
     }
 
     /// The next connection that a plugin wants to make.
-    pub fn take_dial(&self) -> Option<Dial> {
+    pub(crate) fn take_dial(&self) -> Option<Dial> {
         self.network.take_dial()
     }
 
     /// Asks the host to stop, as SIGTERM does.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.post.tell(Notice::Stop(StopManner::Drain));
     }
 }

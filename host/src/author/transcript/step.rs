@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 /// A connection by its name; the one without a name is empty.
-pub type ConnectionName = String;
+pub(crate) type ConnectionName = String;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScriptStep {
+pub(crate) struct ScriptStep {
     /// Its number, from 1.
     pub line: usize,
     /// What it says.
@@ -17,7 +17,7 @@ pub struct ScriptStep {
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub(crate) enum What {
     /// Something is done, and the loop comes to rest.
     Do(ScriptAction),
     /// Something has happened since.
@@ -26,7 +26,7 @@ pub enum What {
 
 /// What is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScriptAction {
+pub(crate) enum ScriptAction {
     /// A peer connects to the listener whose handler, plugin or address this is; to the only one where nothing is named.
     Connect(ConnectionName, Option<String>),
     /// A peer sends.
@@ -49,7 +49,7 @@ pub enum ScriptAction {
 
 /// What has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expectation {
+pub(crate) enum Expectation {
     /// These bytes have come next.
     Receive(ConnectionName, Vec<u8>),
     /// A connection is so.
@@ -64,7 +64,7 @@ pub enum Expectation {
 
 /// How the plugin's side of a connection is, as its peer sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PeerState {
+pub(crate) enum PeerState {
     /// Open.
     Open,
     /// The plugin sends no more.
@@ -77,7 +77,7 @@ pub enum PeerState {
 
 impl PeerState {
     /// Every one, by its word.
-    pub const ALL: [(&str, PeerState); 4] = [
+    pub(crate) const ALL: [(&str, PeerState); 4] = [
         ("closed", PeerState::Closed),
         ("ended", PeerState::Ended),
         ("reset", PeerState::Reset),
@@ -95,7 +95,7 @@ impl fmt::Display for PeerState {
 /// The connection of a step, if it is about one.
 impl ScriptStep {
     /// Whether it is something that is done.
-    pub fn is_action(&self) -> bool {
+    pub(crate) fn is_action(&self) -> bool {
         matches!(self.what, What::Do(_))
     }
 }

@@ -1,7 +1,7 @@
 //! Bytes as a line of a transcript has them.
 
 /// How a line shows bytes: text as it is, the rest by escapes. The end of a line is not shown; its lack is, by `\` at the end.
-pub fn shown(bytes: &[u8]) -> String {
+pub(crate) fn shown(bytes: &[u8]) -> String {
     let (bytes, is_whole) = match bytes.strip_suffix(b"\n") {
         Some(bytes) => (bytes, true),
         None => (bytes, false),
@@ -38,7 +38,7 @@ fn show(c: char, to: &mut String) {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn bytes(line: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn bytes(line: &str) -> Result<Vec<u8>, String> {
     if line.ends_with([' ', '\t']) {
         return Err("a blank at the end is not seen; write \\x20 for it, or \\t".to_owned());
     }

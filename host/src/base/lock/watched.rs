@@ -27,7 +27,7 @@ struct LockWatch {
 
 /// What a thread has done under the locks of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeenUnder {
+pub(crate) struct SeenUnder {
     /// The file, from `host/src`.
     pub file: &'static str,
     /// The most that was taken from the heap and given back while one was held.
@@ -35,7 +35,7 @@ pub struct SeenUnder {
 }
 
 /// Where a thread is held up, once: the first lock of a file.
-pub struct Stall {
+pub(crate) struct Stall {
     /// The file, from `host/src`.
     pub file: &'static str,
     /// Before it has the lock, or when it has it.
@@ -48,7 +48,7 @@ pub struct Stall {
 
 /// Where at a lock a thread is held up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StallPoint {
+pub(crate) enum StallPoint {
     /// It wants it.
     Wants,
     /// It has it.
@@ -56,7 +56,7 @@ pub enum StallPoint {
 }
 
 /// Watches the present thread while it does `work`; what it did under locks.
-pub fn watch<T>(stall: Option<Stall>, work: impl FnOnce() -> T) -> (T, Vec<SeenUnder>) {
+pub(crate) fn watch<T>(stall: Option<Stall>, work: impl FnOnce() -> T) -> (T, Vec<SeenUnder>) {
     let watch = LockWatch { seen: Vec::with_capacity(FILES_MAX), stall };
     WATCH.set(Some(watch));
     let done = work();
@@ -119,15 +119,15 @@ fn hold_up(file: &'static str, at: StallPoint) {
 
 /// A mutex that is watched.
 #[derive(Default)]
-pub struct Mutex<T: ?Sized>(parking_lot::Mutex<T>);
+pub(crate) struct Mutex<T: ?Sized>(parking_lot::Mutex<T>);
 
 /// A lock for readers and writers that is watched.
 #[derive(Default)]
-pub struct RwLock<T: ?Sized>(parking_lot::RwLock<T>);
+pub(crate) struct RwLock<T: ?Sized>(parking_lot::RwLock<T>);
 
 /// What tells threads that wait under a mutex.
 #[derive(Debug, Default)]
-pub struct Condvar(parking_lot::Condvar);
+pub(crate) struct Condvar(parking_lot::Condvar);
 
 /// A guard of either.
 pub struct WatchedGuard<G> {
@@ -136,11 +136,11 @@ pub struct WatchedGuard<G> {
 }
 
 /// Of a mutex.
-pub type MutexGuard<'a, T> = WatchedGuard<parking_lot::MutexGuard<'a, T>>;
+pub(crate) type MutexGuard<'a, T> = WatchedGuard<parking_lot::MutexGuard<'a, T>>;
 
 impl<T> Mutex<T> {
     /// Guards a value.
-    pub const fn new(value: T) -> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Mutex<T> {
         Mutex(parking_lot::Mutex::new(value))
     }
 }
@@ -148,7 +148,7 @@ impl<T> Mutex<T> {
 impl<T: ?Sized> Mutex<T> {
     /// Waits for it.
     #[track_caller]
-    pub fn lock(&self) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         let file = file_of(Location::caller());
         hold_up(file, StallPoint::Wants);
         let guard = self.0.lock();
@@ -157,7 +157,7 @@ impl<T: ?Sized> Mutex<T> {
 
     /// If nobody has it.
     #[track_caller]
-    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let guard = self.0.try_lock()?;
         Some(WatchedGuard { hold: LockHold::begins(file_of(Location::caller())), guard })
     }
@@ -174,7 +174,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 
 impl<T> RwLock<T> {
     /// Guards a value.
-    pub const fn new(value: T) -> RwLock<T> {
+    pub(crate) const fn new(value: T) -> RwLock<T> {
         RwLock(parking_lot::RwLock::new(value))
     }
 }
@@ -182,7 +182,7 @@ impl<T> RwLock<T> {
 impl<T: ?Sized> RwLock<T> {
     /// Waits for writers.
     #[track_caller]
-    pub fn read(&self) -> WatchedGuard<parking_lot::RwLockReadGuard<'_, T>> {
+    pub(crate) fn read(&self) -> WatchedGuard<parking_lot::RwLockReadGuard<'_, T>> {
         let file = file_of(Location::caller());
         hold_up(file, StallPoint::Wants);
         let guard = self.0.read();
@@ -191,7 +191,7 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Waits for everybody.
     #[track_caller]
-    pub fn write(&self) -> WatchedGuard<parking_lot::RwLockWriteGuard<'_, T>> {
+    pub(crate) fn write(&self) -> WatchedGuard<parking_lot::RwLockWriteGuard<'_, T>> {
         let file = file_of(Location::caller());
         hold_up(file, StallPoint::Wants);
         let guard = self.0.write();
@@ -201,29 +201,29 @@ impl<T: ?Sized> RwLock<T> {
 
 impl Condvar {
     /// Nobody waits.
-    pub const fn new() -> Condvar {
+    pub(crate) const fn new() -> Condvar {
         Condvar(parking_lot::Condvar::new())
     }
 
     /// Wakes one.
-    pub fn notify_one(&self) -> bool {
+    pub(crate) fn notify_one(&self) -> bool {
         self.0.notify_one()
     }
 
     /// Wakes all.
-    pub fn notify_all(&self) -> usize {
+    pub(crate) fn notify_all(&self) -> usize {
         self.0.notify_all()
     }
 
     /// Waits to be woken.
-    pub fn wait<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>) {
+    pub(crate) fn wait<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>) {
         guard.hold.end();
         self.0.wait(&mut guard.guard);
         guard.hold.begin_again();
     }
 
     /// Waits to be woken, for a time.
-    pub fn wait_for<T: ?Sized>(
+    pub(crate) fn wait_for<T: ?Sized>(
         &self,
         guard: &mut MutexGuard<'_, T>,
         time: Duration,
@@ -235,7 +235,7 @@ impl Condvar {
     }
 
     /// Waits while it is so.
-    pub fn wait_while<T: ?Sized>(
+    pub(crate) fn wait_while<T: ?Sized>(
         &self,
         guard: &mut MutexGuard<'_, T>,
         condition: impl FnMut(&mut T) -> bool,
@@ -246,7 +246,7 @@ impl Condvar {
     }
 
     /// Waits while it is so, for a time.
-    pub fn wait_while_for<T: ?Sized>(
+    pub(crate) fn wait_while_for<T: ?Sized>(
         &self,
         guard: &mut MutexGuard<'_, T>,
         condition: impl FnMut(&mut T) -> bool,

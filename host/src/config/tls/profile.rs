@@ -156,7 +156,7 @@ impl TlsProfile {
 }
 
 /// The authorities that this system trusts, read when they are first asked for.
-pub fn system_authorities() -> &'static Arc<RootCertStore> {
+pub(crate) fn system_authorities() -> &'static Arc<RootCertStore> {
     static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     SYSTEM.get_or_init(|| {
         let found = rustls_native_certs::load_native_certs();

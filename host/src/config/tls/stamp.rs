@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// One state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     length: u64,
@@ -14,7 +14,7 @@ pub struct Stamp {
 
 impl Stamp {
     /// How these files are now; none of one that cannot be looked at.
-    pub fn of_all<'a>(files: impl Iterator<Item = &'a Path>) -> Vec<Option<Stamp>> {
+    pub(crate) fn of_all<'a>(files: impl Iterator<Item = &'a Path>) -> Vec<Option<Stamp>> {
         files.map(Stamp::of).collect()
     }
 

@@ -6,12 +6,14 @@
 //! that.
 
 mod answer;
+#[allow(unreachable_pub, reason = "bindgen writes it")]
 pub(super) mod bindings;
 mod body_stream;
 pub(crate) mod connections;
 mod fields;
 mod incoming;
 mod outgoing;
+#[allow(unreachable_pub, reason = "bindgen exports its types again")]
 pub(crate) mod resources;
 mod serving;
 mod session;

@@ -83,7 +83,7 @@ impl FileAdmission {
 }
 
 /// The pending answer of a file thread; dropping it cancels the call.
-pub type AnswerOfThread = Box<dyn Any + Send>;
+pub(crate) type AnswerOfThread = Box<dyn Any + Send>;
 
 /// The files of one outbox, in the order of their calls.
 #[derive(Debug, Default)]

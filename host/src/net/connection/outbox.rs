@@ -39,7 +39,7 @@ const WRITTEN_AT_ONCE: usize = 16;
 
 /// A bounded queue of bytes, in pieces: one that is queued moves none of those before, and what is written is given back.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     /// None of them is empty but one that is kept for the next burst.
     pieces: VecDeque<Vec<u8>>,
     /// Bytes of the first piece that are already written.
@@ -56,14 +56,14 @@ pub struct Outbox {
 
 impl Outbox {
     /// Reserves the queued bytes of this budget.
-    pub fn count_in(&mut self, sum: &ByteBudget) {
+    pub(crate) fn count_in(&mut self, sum: &ByteBudget) {
         self.reservation = sum.reserve(0);
         self.count();
     }
 
     /// Whether `bytes` more bytes fit into the tenant's budget. Connections that check at the same moment may each exceed it
     /// by the bytes that they send.
-    pub fn has_room(&self, bytes: usize) -> bool {
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
         self.reservation.as_ref().is_none_or(|reservation| reservation.has_room(whole(bytes)))
     }
 
@@ -75,21 +75,21 @@ impl Outbox {
     }
 
     /// The number of queued bytes.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// The total of bytes that were ever queued.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
     /// Counts `bytes` of a file in memory with the queued bytes.
-    pub fn hold_beside(&mut self, bytes: usize) {
+    pub(crate) fn hold_beside(&mut self, bytes: usize) {
         if self.beside != bytes {
             self.beside = bytes;
             self.count();
@@ -97,7 +97,7 @@ impl Outbox {
     }
 
     /// Appends bytes. The caller has checked the bound.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         let mut left = bytes;
         while !left.is_empty() {
             let room = self.pieces.back().map_or(0, |piece| piece.capacity() - piece.len());
@@ -119,13 +119,13 @@ impl Outbox {
     }
 
     /// Drops all queued bytes.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         (self.pieces, self.written, self.length) = (VecDeque::new(), 0, 0);
         self.count();
     }
 
     /// Passes at most `max` bytes to `write`, until they are written or it returns `WouldBlock`.
-    pub fn flush(
+    pub(crate) fn flush(
         &mut self,
         max: usize,
         write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,

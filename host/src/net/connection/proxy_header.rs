@@ -21,7 +21,7 @@ const LINE_BYTES_MAX: usize = 107;
 
 /// The addresses of a connection as the header names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proxied {
+pub(crate) struct Proxied {
     /// The client of the proxy.
     pub peer: SocketAddress,
     /// The address that the client has connected to.
@@ -43,7 +43,7 @@ pub enum HeaderFault {
 
 /// Reads a header from a socket, and no byte behind it.
 #[derive(Debug)]
-pub struct HeaderReader {
+pub(crate) struct HeaderReader {
     bytes: Vec<u8>,
     /// The longest header that is accepted, in bytes.
     most: usize,
@@ -61,7 +61,7 @@ enum Awaited {
 
 impl HeaderReader {
     /// For a header of up to `most` bytes.
-    pub fn new(most: usize) -> HeaderReader {
+    pub(crate) fn new(most: usize) -> HeaderReader {
         HeaderReader { bytes: Vec::new(), most }
     }
 

@@ -24,7 +24,7 @@ const COUNT_MAX: u32 = 127;
 
 /// Options that were requested; none for those that were not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SocketOptions {
+pub(crate) struct SocketOptions {
     pub(super) keepalive: Option<Option<Keepalive>>,
     pub(super) nodelay: Option<bool>,
 }
@@ -63,7 +63,7 @@ impl Keepalive {
 
 impl SocketOptions {
     /// Applies the requested options to a connected socket.
-    pub fn set_on(&self, stream: &Stream) {
+    pub(crate) fn set_on(&self, stream: &Stream) {
         let Some(socket) = tcp(stream) else { return };
         let keepalive =
             self.keepalive.map_or(Ok(()), |keepalive| set_keepalive(&socket, keepalive));

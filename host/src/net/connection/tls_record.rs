@@ -32,7 +32,7 @@ pub enum TlsSide {
 
 /// The TLS state of a connection besides the session, kept after its end.
 #[derive(Debug)]
-pub struct TlsRecord {
+pub(crate) struct TlsRecord {
     /// The configuration, until the handshake begins.
     pub(super) start: Option<TlsStart>,
     /// Host memory of its tenant, for sessions that a plugin has begun.

@@ -23,7 +23,7 @@ pub enum AnswerFault {
 }
 
 /// Whether the plugin may send to an address that has sent nothing.
-pub type MaySend = Box<dyn Fn(SocketAddr) -> bool + Send + Sync>;
+pub(crate) type MaySend = Box<dyn Fn(SocketAddr) -> bool + Send + Sync>;
 
 /// A UDP socket of a plugin's own.
 pub struct DatagramPort {

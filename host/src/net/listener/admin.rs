@@ -15,7 +15,7 @@ use crate::net::listener::unix::{self, OwnedPath};
 
 /// A socket for `[admin]` that is bound and does not listen yet.
 #[derive(Debug)]
-pub struct BoundAdmin {
+pub(crate) struct BoundAdmin {
     /// The bound address: a port 0 has been replaced by the real one.
     pub address: ListenAddress,
     socket: Socket,
@@ -24,7 +24,7 @@ pub struct BoundAdmin {
 
 /// A socket for `[admin]` that listens. Dropping it removes its path.
 #[derive(Debug)]
-pub struct AdminListener {
+pub(crate) struct AdminListener {
     /// The bound address: a port 0 has been replaced by the real one.
     pub address: ListenAddress,
     pub socket: AdminSocket,
@@ -33,7 +33,7 @@ pub struct AdminListener {
 
 /// A non-blocking socket that listens.
 #[derive(Debug)]
-pub enum AdminSocket {
+pub(crate) enum AdminSocket {
     /// At a path.
     Unix(StdUnixListener),
     /// At an IP address and port.
@@ -47,7 +47,7 @@ const BACKLOG: i32 = 128;
 ///
 /// # Errors
 /// When the system refuses.
-pub fn bind(config: &Config, admin: &AdminConfig) -> Result<BoundAdmin, BindError> {
+pub(crate) fn bind(config: &Config, admin: &AdminConfig) -> Result<BoundAdmin, BindError> {
     let error = |fault| BindError::of_admin(config, admin, fault);
     let (socket, address, path) = match &admin.address {
         ListenAddress::Unix(path) => {
@@ -69,7 +69,11 @@ impl BoundAdmin {
     ///
     /// # Errors
     /// When another process listens at the address.
-    pub fn listen(self, config: &Config, admin: &AdminConfig) -> Result<AdminListener, BindError> {
+    pub(crate) fn listen(
+        self,
+        config: &Config,
+        admin: &AdminConfig,
+    ) -> Result<AdminListener, BindError> {
         let BoundAdmin { address, socket, path } = self;
         let error = |fault: BindFault| BindError::of_admin(config, admin, fault);
         socket.listen(BACKLOG).map_err(|fault| error(fault.into()))?;

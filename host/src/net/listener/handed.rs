@@ -53,7 +53,7 @@ pub(super) fn served_as(config: &Config, place: usize) -> String {
 /// What the next process gets for one address: copies of its sockets, and the path that leads to them. After a reload the
 /// section that replaces another has the same one.
 #[derive(Debug)]
-pub struct HandoverSockets {
+pub(crate) struct HandoverSockets {
     served_as: String,
     path: Option<Arc<OwnedPath>>,
     copies: Mutex<Arc<Vec<OwnedFd>>>,
@@ -62,7 +62,7 @@ pub struct HandoverSockets {
 static HANDOVER_SOCKETS: Mutex<Vec<Weak<HandoverSockets>>> = Mutex::new(Vec::new());
 
 /// Those of all addresses that are served now.
-pub fn handover_sockets() -> Vec<Arc<HandoverSockets>> {
+pub(crate) fn handover_sockets() -> Vec<Arc<HandoverSockets>> {
     HANDOVER_SOCKETS.lock().iter().filter_map(Weak::upgrade).collect()
 }
 
@@ -86,17 +86,17 @@ impl HandoverSockets {
     }
 
     /// The name of the address, and the sockets. They stay open until the last `Arc` is dropped.
-    pub fn get(&self) -> (&str, Arc<Vec<OwnedFd>>) {
+    pub(crate) fn get(&self) -> (&str, Arc<Vec<OwnedFd>>) {
         (&self.served_as, self.copies.lock().clone())
     }
 
     /// The previous process has handed its sockets over, and its path with them.
-    pub fn claim(&self) {
+    pub(crate) fn claim(&self) {
         self.path.iter().for_each(|path| path.claim());
     }
 
     /// Another process has taken over the sockets and the path.
-    pub fn hand_over(&self) {
+    pub(crate) fn hand_over(&self) {
         self.path.iter().for_each(|path| path.hand_over());
     }
 

@@ -21,7 +21,7 @@ use crate::net::listener::{Endpoint, ListenSocket, Listener, tcp, udp, unix};
 use crate::net::network::Network;
 
 /// Listens at `place` for the plugin with this index. Its connections get this handler and these options.
-pub fn open(
+pub(crate) fn open(
     network: &Network,
     place: &ListenPlace,
     plugin: usize,
@@ -76,7 +76,7 @@ pub fn open(
 }
 
 /// A UDP socket at `address`, and where it really is.
-pub fn bind_datagrams(
+pub(crate) fn bind_datagrams(
     network: &Network,
     address: SocketAddr,
 ) -> Result<(DatagramSocket, SocketAddr), BindFault> {

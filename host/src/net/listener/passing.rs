@@ -23,7 +23,7 @@ use crate::net::listener::error::BindFault;
 use crate::net::listener::unix::{self, OwnedPath};
 
 /// The most descriptors in one packet; the system allows 253.
-pub const DESCRIPTORS_OF_A_PACKET: usize = 128;
+pub(crate) const DESCRIPTORS_OF_A_PACKET: usize = 128;
 /// The most bytes of the text of one packet.
 const WORDS_BYTES_MAX: usize = 4096;
 /// The mode of the path.
@@ -31,18 +31,18 @@ const OWNER_ONLY: u32 = 0o600;
 
 /// The socket at which a process waits for the next one.
 #[derive(Debug)]
-pub struct PassingListener {
+pub(crate) struct PassingListener {
     socket: Arc<Socket>,
     _path: OwnedPath,
 }
 
 /// The part of it that waits, for a thread of its own.
 #[derive(Debug)]
-pub struct Waiter(Arc<Socket>);
+pub(crate) struct Waiter(Arc<Socket>);
 
 /// The connection to the other process.
 #[derive(Debug)]
-pub struct PassingPeer(Socket);
+pub(crate) struct PassingPeer(Socket);
 
 impl PassingListener {
     /// Binds `path`, which only this user may use. A process that waits there already is an error, unless it has handed over:
@@ -62,7 +62,7 @@ impl PassingListener {
     }
 
     /// The part for the thread that waits.
-    pub fn waiter(&self) -> Waiter {
+    pub(crate) fn waiter(&self) -> Waiter {
         Waiter(self.socket.clone())
     }
 }
@@ -72,7 +72,7 @@ impl Waiter {
     ///
     /// # Errors
     /// Those of the system; `PermissionDenied` if the process is another user's.
-    pub fn accept(&self) -> io::Result<PassingPeer> {
+    pub(crate) fn accept(&self) -> io::Result<PassingPeer> {
         let (socket, _) = undisturbed(|| self.0.accept())?;
         PassingPeer::of_this_user(socket)
     }
@@ -83,7 +83,7 @@ impl PassingPeer {
     ///
     /// # Errors
     /// What the system says; `PermissionDenied` where it is another user's.
-    pub fn find(path: &Path, longest: Duration) -> io::Result<Option<PassingPeer>> {
+    pub(crate) fn find(path: &Path, longest: Duration) -> io::Result<Option<PassingPeer>> {
         match Patience::of(longest).connect(Type::SEQPACKET, &SockAddr::unix(path)?) {
             Ok(socket) => PassingPeer::of_this_user(socket).map(Some),
             Err(error) => match Errno::from_io_error(&error) {
@@ -97,7 +97,7 @@ impl PassingPeer {
     ///
     /// # Errors
     /// What the system says.
-    pub fn process(&self) -> io::Result<i32> {
+    pub(crate) fn process(&self) -> io::Result<i32> {
         Ok(socket_peercred(&self.0)?.pid.as_raw_nonzero().get())
     }
 
@@ -113,7 +113,7 @@ impl PassingPeer {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn wait_for(&self, longest: Duration) -> io::Result<()> {
+    pub(crate) fn wait_for(&self, longest: Duration) -> io::Result<()> {
         self.0.set_read_timeout(Some(longest))?;
         self.0.set_write_timeout(Some(longest))
     }
@@ -122,7 +122,7 @@ impl PassingPeer {
     ///
     /// # Errors
     /// When the other process has closed, or does not receive in time.
-    pub fn send(&self, words: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(crate) fn send(&self, words: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_OF_A_PACKET))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         let fits =
@@ -139,7 +139,7 @@ impl PassingPeer {
     ///
     /// # Errors
     /// When no packet comes in time, or its text is no UTF-8.
-    pub fn receive(&self) -> io::Result<(String, Vec<OwnedFd>)> {
+    pub(crate) fn receive(&self) -> io::Result<(String, Vec<OwnedFd>)> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_OF_A_PACKET))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut words = [0; WORDS_BYTES_MAX];

@@ -41,7 +41,7 @@ impl TlsServer {
 
 /// Checks the files of a `tls://` listener for changes and reads them again; new connections get the new ones.
 #[derive(Debug)]
-pub struct TlsWatch {
+pub(crate) struct TlsWatch {
     address: String,
     tls: Weak<TlsServer>,
     /// The files' stamps at the last check.
@@ -50,7 +50,7 @@ pub struct TlsWatch {
 
 impl TlsWatch {
     /// A watch for an endpoint; none if it has no TLS.
-    pub fn of(endpoint: &Endpoint) -> Option<TlsWatch> {
+    pub(crate) fn of(endpoint: &Endpoint) -> Option<TlsWatch> {
         let tls = endpoint.tls.as_ref()?;
         let seen = Stamp::of_all(tls.files.files());
         Some(TlsWatch {
@@ -61,12 +61,12 @@ impl TlsWatch {
     }
 
     /// Whether a listener still uses it.
-    pub fn is_served(&self) -> bool {
+    pub(crate) fn is_served(&self) -> bool {
         0 < self.tls.strong_count()
     }
 
     /// Reads the files again if they have changed. If they cannot be used it logs that and keeps the old ones.
-    pub fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         let Some(tls) = self.tls.upgrade() else { return };
         // Taken before the files are read, so that a change during the read is noticed at the next check.
         let now = Stamp::of_all(tls.files.files());

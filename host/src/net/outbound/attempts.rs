@@ -12,14 +12,14 @@ use crate::net::network::Network;
 use crate::net::outbound::Attempt;
 
 /// How long to wait for one attempt before the next begins in parallel: RFC 8305, section 5, "Connection Attempt Delay".
-pub const NEXT_AFTER: Duration = Duration::from_millis(250);
+pub(crate) const NEXT_AFTER: Duration = Duration::from_millis(250);
 
 /// The most parallel attempts. If all of them are slow, the oldest is given up for the next.
 const UNDER_WAY_MAX: usize = 8;
 
 /// The addresses that are left to try, the attempts in progress, and why the last one failed.
 #[derive(Debug, Default)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     left: VecDeque<Attempt>,
     under_way: VecDeque<Stream>,
     last_failure: Option<CloseReason>,
@@ -29,7 +29,7 @@ pub struct Attempts {
 
 /// The progress of the attempts.
 #[derive(Debug)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// One has succeeded; the others are given up.
     Connected(Stream),
     /// At least one has failed, so that the next can begin.
@@ -40,7 +40,7 @@ pub enum Progress {
 
 impl Attempts {
     /// For these addresses. The two families alternate (RFC 8305, section 4), each in its own order.
-    pub fn new(addresses: VecDeque<Attempt>) -> Attempts {
+    pub(crate) fn new(addresses: VecDeque<Attempt>) -> Attempts {
         let is_v6 = |attempt: &Attempt| matches!(attempt, Attempt::Tcp(SocketAddr::V6(_)));
         let first = addresses.front().is_some_and(is_v6);
         let (mut same, mut other): (VecDeque<_>, VecDeque<_>) =
@@ -54,17 +54,17 @@ impl Attempts {
     }
 
     /// Sets the local address.
-    pub fn begin_at(&mut self, local: Option<SocketAddr>) {
+    pub(crate) fn begin_at(&mut self, local: Option<SocketAddr>) {
         self.local = local;
     }
 
     /// The local address, if the plugin has chosen one.
-    pub fn begins_at(&self) -> Option<SocketAddr> {
+    pub(crate) fn begins_at(&self) -> Option<SocketAddr> {
         self.local
     }
 
     /// Whether an address is left to try.
-    pub fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         !self.left.is_empty()
     }
 
@@ -72,7 +72,7 @@ impl Attempts {
     ///
     /// # Errors
     /// The last failure, when no attempt is in progress and no address is left.
-    pub fn begin_next(
+    pub(crate) fn begin_next(
         &mut self,
         network: &Network,
         register: impl Fn(&mut Stream) -> io::Result<()>,
@@ -101,7 +101,7 @@ impl Attempts {
     }
 
     /// Checks the attempts in progress. Closing a socket also removes it from the poll.
-    pub fn progress(&mut self) -> Progress {
+    pub(crate) fn progress(&mut self) -> Progress {
         let before = self.under_way.len();
         let mut left = VecDeque::with_capacity(before);
         while let Some(stream) = self.under_way.pop_front() {

@@ -6,7 +6,7 @@ use crate::engine::event::{Event, Outcome};
 use crate::host_api::command::Command;
 
 /// The commands of a callback that has returned, and its event and answer, which are handled after them.
-pub struct Asked {
+pub(crate) struct Asked {
     /// The remaining commands, in order.
     pub commands: vec::IntoIter<Command>,
     /// The event of the callback.

@@ -15,7 +15,7 @@ use crate::reactor::table::deadline::DeadlineKey;
 use crate::reactor::table::drain::DrainEntry;
 
 /// The reactor's entry of a connection.
-pub struct ConnectionEntry {
+pub(crate) struct ConnectionEntry {
     pub shared: SharedConnection,
     pub instance: InstanceId,
     /// The resources that it holds.
@@ -66,7 +66,7 @@ pub struct ConnectionEntry {
 }
 
 /// A peer of a UDP listener.
-pub struct PeerEntry {
+pub(crate) struct PeerEntry {
     /// The slot of the listener.
     pub acceptor: usize,
     pub address: SocketAddr,
@@ -76,13 +76,13 @@ pub struct PeerEntry {
 
 impl ConnectionEntry {
     /// Whether it has unread input; `connection` is its own.
-    pub fn has_unread(&self, connection: &mut Connection) -> bool {
+    pub(crate) fn has_unread(&self, connection: &mut Connection) -> bool {
         self.reading != ReadState::Quiet
             || self.holds_input
             || connection.stream().is_some_and(|stream| stream.has_unread())
     }
 
-    pub fn new(
+    pub(crate) fn new(
         instance: InstanceId,
         shared: SharedConnection,
         admission: Admission,

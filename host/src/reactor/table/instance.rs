@@ -20,7 +20,7 @@ use crate::reactor::table::process::Role;
 use crate::reactor::table::watches::Watch;
 use crate::workers::slow_call::SlowCall;
 
-pub enum InstanceState {
+pub(crate) enum InstanceState {
     /// It waits for events.
     Idle(Seat),
     /// It is in a callback in the slow lane.
@@ -30,7 +30,7 @@ pub enum InstanceState {
 }
 
 /// The reactor's entry of an instance.
-pub struct Instance {
+pub(crate) struct Instance {
     pub plugin: Arc<Plugin>,
     pub state: InstanceState,
     /// The commands of its last callback, until they are applied; meanwhile it gets no event.
@@ -78,7 +78,7 @@ pub struct Instance {
 
 /// The lists that an instance is in, each at most once.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Waits {
+pub(crate) struct Waits {
     /// Its events wait for CPU time or for the next turn.
     pub events: bool,
     /// Its connections wait until the tenant may read.
@@ -89,20 +89,20 @@ pub struct Waits {
 
 /// The number of commands and events of one instance in a turn.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct InTurn {
+pub(crate) struct InTurn {
     turn: u64,
     done: usize,
 }
 
 impl InTurn {
     /// Counts `done` more in this turn.
-    pub fn count(&mut self, turn: u64, done: usize) {
+    pub(crate) fn count(&mut self, turn: u64, done: usize) {
         self.done = self.done_in(turn) + done;
         self.turn = turn;
     }
 
     /// Whether the bound of this turn is reached.
-    pub fn is_full(&self, turn: u64) -> bool {
+    pub(crate) fn is_full(&self, turn: u64) -> bool {
         UNITS_PER_PHASE <= self.done_in(turn)
     }
 
@@ -111,14 +111,14 @@ impl InTurn {
     }
 }
 
-pub struct GuestTimer {
+pub(crate) struct GuestTimer {
     pub key: Option<DeadlineKey>,
     pub every: Option<Duration>,
 }
 
 /// Why no instance can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unavailable {
+pub(crate) enum Unavailable {
     /// The instance quota of the host or the tenant is used up.
     NoRoom(QuotaExceeded),
     /// The plugin is quarantined.
@@ -128,7 +128,7 @@ pub enum Unavailable {
 }
 
 impl Instance {
-    pub fn new(plugin: Arc<Plugin>, seat: Seat, slot: InstanceSlot) -> Instance {
+    pub(crate) fn new(plugin: Arc<Plugin>, seat: Seat, slot: InstanceSlot) -> Instance {
         Instance {
             cancel: seat.cancel_token().clone(),
             plugin,
@@ -157,12 +157,12 @@ impl Instance {
         }
     }
 
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         matches!(self.state, InstanceState::Idle(_)) && self.asked.is_none() && !self.is_ending
     }
 
     /// Whether its downstream is nearly full; if so, `waker` is called when there is room.
-    pub fn awaits_room(&self, waker: &Waker) -> bool {
+    pub(crate) fn awaits_room(&self, waker: &Waker) -> bool {
         match &self.state {
             InstanceState::Idle(Seat::Ready(sandbox)) => sandbox.store.data().awaits_room(waker),
             _ => false,
@@ -170,28 +170,28 @@ impl Instance {
     }
 
     /// Appends to its queue.
-    pub fn push(&mut self, item: QueueItem) {
+    pub(crate) fn push(&mut self, item: QueueItem) {
         self.queue.push(item);
     }
 
     /// Takes the next item of its queue.
-    pub fn pop(&mut self) -> Option<QueueItem> {
+    pub(crate) fn pop(&mut self) -> Option<QueueItem> {
         self.queue.pop()
     }
 
     /// The length of its queue.
-    pub fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.queue.len()
     }
 
     /// Whether it is in no call and has no events and commands.
-    pub fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.is_idle() && self.queue.is_empty()
     }
 
     /// Whether it waits for something that may come before `until`: a connect, the result of deferred work, a one-shot timer.
     /// A periodic timer does not count, since it never ends.
-    pub fn awaits_something(&mut self, until: Moment) -> bool {
+    pub(crate) fn awaits_something(&mut self, until: Moment) -> bool {
         if let Some((then, known)) = self.awaits
             && then == until
         {
@@ -208,11 +208,11 @@ impl Instance {
     }
 
     /// Whether `lifecycle.start` has been delivered.
-    pub fn has_started(&self) -> bool {
+    pub(crate) fn has_started(&self) -> bool {
         self.started
     }
 
-    pub fn sandbox(&mut self) -> Option<&mut Sandbox> {
+    pub(crate) fn sandbox(&mut self) -> Option<&mut Sandbox> {
         match &mut self.state {
             InstanceState::Idle(Seat::Ready(sandbox)) => Some(sandbox),
             _ => None,

@@ -10,7 +10,7 @@ pub(in crate::reactor) const CROWDED: usize = 256;
 
 /// An item in an instance's queue.
 #[derive(Debug)]
-pub enum QueueItem {
+pub(crate) enum QueueItem {
     /// Deliver this event, if it is still valid.
     Event(Event),
     /// Read this connection, after the items before it.

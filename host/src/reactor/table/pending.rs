@@ -10,7 +10,7 @@ use crate::reactor::table::process::SpawnRequest;
 
 /// An action that waits for the phase of pending actions.
 #[derive(Debug)]
-pub enum Pending {
+pub(crate) enum Pending {
     /// Start a prepared program.
     Start(InstanceId),
     /// Open an outgoing connection.

@@ -7,7 +7,7 @@ use crate::mail::message::Message;
 
 /// A process to create.
 #[derive(Debug)]
-pub struct SpawnRequest {
+pub(crate) struct SpawnRequest {
     /// Its id and its mailbox.
     pub process: Process,
     /// The instance that has spawned it.
@@ -21,7 +21,7 @@ pub struct SpawnRequest {
 
 /// The process that an instance is.
 #[derive(Debug)]
-pub struct Role {
+pub(crate) struct Role {
     /// Its id and its mailbox.
     pub process: Process,
     pub parent: InstanceId,

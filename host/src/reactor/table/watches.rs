@@ -21,7 +21,7 @@ const CHANGES_PER_TURN: usize = 256;
 
 /// A watch of an instance.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     /// The inotify watch descriptor; none while a file thread opens the file.
     pub descriptor: Option<i32>,
     /// The kinds of change that are in the instance's queue.
@@ -34,17 +34,17 @@ pub struct Watch {
 
 /// A set of kinds of change that are queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Untold(u8);
+pub(crate) struct Untold(u8);
 
 impl Untold {
     /// Adds a kind; false if it is there already.
-    pub fn insert(&mut self, change: Change) -> bool {
+    pub(crate) fn insert(&mut self, change: Change) -> bool {
         let before = self.0;
         self.0 |= 1 << change as u8;
         before != self.0
     }
 
-    pub fn remove(&mut self, change: Change) {
+    pub(crate) fn remove(&mut self, change: Change) {
         self.0 &= !(1 << change as u8);
     }
 

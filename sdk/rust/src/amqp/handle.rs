@@ -14,11 +14,11 @@ pub(super) struct ChannelHandle {
 }
 
 impl ChannelHandle {
-    pub fn open(link: &Rc<Link>) -> ChannelHandle {
+    pub(crate) fn open(link: &Rc<Link>) -> ChannelHandle {
         ChannelHandle { link: link.clone(), id: link.open_channel() }
     }
 
-    pub fn id(&self) -> Result<ChannelId, Failure> {
+    pub(crate) fn id(&self) -> Result<ChannelId, Failure> {
         self.id.clone()
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Kept {
 pub(super) type SetUp = Box<dyn FnMut(&Channel)>;
 
 impl Kept {
-    pub fn new(set_up: SetUp) -> Rc<Kept> {
+    pub(crate) fn new(set_up: SetUp) -> Rc<Kept> {
         Rc::new(Kept {
             set_up: RefCell::new(set_up),
             failures: Cell::new(0),
@@ -36,7 +36,7 @@ impl Kept {
     }
 
     /// Opens a channel and sets it up.
-    pub fn begin(self: &Rc<Self>, link: &Rc<Link>) {
+    pub(crate) fn begin(self: &Rc<Self>, link: &Rc<Link>) {
         let channel = Channel::open(link);
         let id = match channel.id() {
             Ok(id) => id,
@@ -62,7 +62,7 @@ impl Kept {
     }
 
     /// The broker has ended it, or a consumer on it.
-    pub fn ended(self: &Rc<Self>, link: &Rc<Link>, id: ChannelId, reason: &str) {
+    pub(crate) fn ended(self: &Rc<Self>, link: &Rc<Link>, id: ChannelId, reason: &str) {
         let left = link.with(|session: &mut Session| session.forget_channel(id));
         self.left.borrow_mut().extend(left);
         self.again(link, reason);

@@ -71,7 +71,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 impl Link {
     /// A session that connects at once.
-    pub fn start(settings: Settings, dialer: Box<dyn Dialer>) -> Rc<Link> {
+    pub(crate) fn start(settings: Settings, dialer: Box<dyn Dialer>) -> Rc<Link> {
         let link = Rc::new_cyclic(|me| Link {
             me: me.clone(),
             session: RefCell::new(Session::new(settings)),
@@ -98,30 +98,30 @@ impl Link {
     // Called by the plugin's handles.
 
     /// Calls a method of the session. Its events are delivered later.
-    pub fn with<R>(&self, call: impl FnOnce(&mut Session) -> R) -> R {
+    pub(crate) fn with<R>(&self, call: impl FnOnce(&mut Session) -> R) -> R {
         let result = call(&mut self.session.borrow_mut());
         self.schedule();
         result
     }
 
     /// Borrows the hooks. What `work` takes out must be called and dropped after it.
-    pub fn hooks<R>(&self, change: impl FnOnce(&mut Hooks) -> R) -> R {
+    pub(crate) fn hooks<R>(&self, change: impl FnOnce(&mut Hooks) -> R) -> R {
         change(&mut self.hooks.borrow_mut())
     }
 
-    pub fn open_channel(&self) -> Result<ChannelId, Failure> {
+    pub(crate) fn open_channel(&self) -> Result<ChannelId, Failure> {
         self.with(Session::open_channel)
     }
 
-    pub fn request(&self, channel: ChannelId, request: Request) -> Result<Ticket, Failure> {
+    pub(crate) fn request(&self, channel: ChannelId, request: Request) -> Result<Ticket, Failure> {
         self.with(|session| session.request(channel, request))
     }
 
-    pub fn publish(&self, channel: ChannelId, publish: Publish) -> Result<Ticket, Failure> {
+    pub(crate) fn publish(&self, channel: ChannelId, publish: Publish) -> Result<Ticket, Failure> {
         self.with(|session| session.publish(channel, publish))
     }
 
-    pub fn when_answered(
+    pub(crate) fn when_answered(
         &self,
         ticket: Ticket,
         answerer: impl FnOnce(Result<Answer, Failure>) + 'static,
@@ -129,22 +129,22 @@ impl Link {
         self.hooks(|hooks| hooks.answers.insert(ticket, Box::new(answerer)));
     }
 
-    pub fn add_consumer(&self, channel: ChannelId, consumer: &Consumer) {
+    pub(crate) fn add_consumer(&self, channel: ChannelId, consumer: &Consumer) {
         let key = (channel, consumer.tag().to_owned());
         let replaced = self.hooks(|hooks| hooks.consumers.insert(key, consumer.clone()));
         drop(replaced);
     }
 
-    pub fn take_consumer(&self, channel: ChannelId, tag: &str) -> Option<Consumer> {
+    pub(crate) fn take_consumer(&self, channel: ChannelId, tag: &str) -> Option<Consumer> {
         self.hooks(|hooks| hooks.consumers.remove(&(channel, tag.to_owned())))
     }
 
-    pub fn on_channel_error(&self, channel: ChannelId, action: Box<dyn FnOnce(&Failure)>) {
+    pub(crate) fn on_channel_error(&self, channel: ChannelId, action: Box<dyn FnOnce(&Failure)>) {
         let replaced = self.channel_hooks(channel, |hooks| hooks.error.replace(action));
         drop(replaced);
     }
 
-    pub fn on_return(&self, channel: ChannelId, action: Box<dyn FnMut(&Returned)>) {
+    pub(crate) fn on_return(&self, channel: ChannelId, action: Box<dyn FnMut(&Returned)>) {
         let replaced = self.channel_hooks(channel, |hooks| hooks.returned.replace(action));
         drop(replaced);
     }
@@ -160,34 +160,34 @@ impl Link {
     }
 
     /// Has a channel made again when the broker has ended it.
-    pub fn keep(&self, channel: ChannelId, kept: Rc<Kept>) {
+    pub(crate) fn keep(&self, channel: ChannelId, kept: Rc<Kept>) {
         self.channel_hooks(channel, |hooks| hooks.kept = Some(kept));
     }
 
-    pub fn backoff_max(&self) -> Duration {
+    pub(crate) fn backoff_max(&self) -> Duration {
         self.session.borrow().settings().backoff_max
     }
 
-    pub fn opened(&self) -> &Operation {
+    pub(crate) fn opened(&self) -> &Operation {
         &self.opened
     }
 
-    pub fn closed(&self) -> Operation {
+    pub(crate) fn closed(&self) -> Operation {
         self.closed.clone()
     }
 
-    pub fn close(&self) -> Operation {
+    pub(crate) fn close(&self) -> Operation {
         self.with(Session::close);
         self.closed()
     }
 
     // Called by the socket.
 
-    pub fn attach(&self, transport: Rc<dyn Transport>) {
+    pub(crate) fn attach(&self, transport: Rc<dyn Transport>) {
         *self.transport.borrow_mut() = Some(transport);
     }
 
-    pub fn connected(&self) {
+    pub(crate) fn connected(&self) {
         if let Err(error) = self.begin_tls() {
             return self.refused_tls(error);
         }
@@ -197,16 +197,16 @@ impl Link {
         self.run();
     }
 
-    pub fn receive(&self, data: &[u8]) {
+    pub(crate) fn receive(&self, data: &[u8]) {
         self.session.borrow_mut().receive(data);
         self.run();
     }
 
-    pub fn drained(&self) {
+    pub(crate) fn drained(&self) {
         self.run();
     }
 
-    pub fn unbind(&self, reason: CloseReason) {
+    pub(crate) fn unbind(&self, reason: CloseReason) {
         let transport = self.transport.take();
         let failure = transport.as_ref().and_then(|transport| transport.tls_failure());
         drop(transport);
@@ -284,7 +284,7 @@ impl Link {
     }
 
     /// A time that doubles each time, with some jitter, so that many clients do not reconnect at the same moment.
-    pub fn pause_after(&self, failures: &Cell<u32>) -> Duration {
+    pub(crate) fn pause_after(&self, failures: &Cell<u32>) -> Duration {
         let failures = failures.replace(failures.get().saturating_add(1));
         let session = self.session.borrow();
         let Settings { backoff, backoff_max, .. } = session.settings();

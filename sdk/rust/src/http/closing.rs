@@ -33,7 +33,7 @@ impl Closing {
     /// Ends this side once everything is sent. The peer has `linger` after that to end its own, and before it
     /// `idle_timeout` for each byte (zero: as long as it likes). None if the connection is closed without stages: the
     /// peer has ended already, or nobody is to wait for it.
-    pub fn begin(
+    pub(crate) fn begin(
         transport: Rc<dyn Transport>,
         linger: Duration,
         idle_timeout: Duration,
@@ -55,7 +55,7 @@ impl Closing {
     }
 
     /// The connection is gone.
-    pub fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         if let Some(timer) = self.0.timer.take() {
             timer.cancel();
         }

@@ -117,7 +117,7 @@ pub(crate) enum AfterResponse {
 }
 
 impl Pipeline {
-    pub fn new(transport: Rc<dyn Transport>, settings: Settings) -> Pipeline {
+    pub(crate) fn new(transport: Rc<dyn Transport>, settings: Settings) -> Pipeline {
         Pipeline(Rc::new(RefCell::new(Inner {
             transport,
             settings,
@@ -144,12 +144,12 @@ impl Pipeline {
     }
 
     /// The callback, called in a tick, for when the session can continue.
-    pub fn on_wake(&self, wake: impl Fn() + 'static) {
+    pub(crate) fn on_wake(&self, wake: impl Fn() + 'static) {
         self.0.borrow_mut().wake = Some(Rc::new(wake));
     }
 
     /// Adds a slot, for the next request.
-    pub fn begin(&self) -> Slot {
+    pub(crate) fn begin(&self) -> Slot {
         let mut inner = self.0.borrow_mut();
         let number = inner.first + inner.slots.len() as u64;
         inner.slots.push_back(Held::default());
@@ -157,7 +157,7 @@ impl Pipeline {
     }
 
     /// Runs `work` and sends all that it writes at once.
-    pub fn cork<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn cork<T>(&self, work: impl FnOnce() -> T) -> T {
         let was_corked = std::mem::replace(&mut self.0.borrow_mut().corked, true);
         let result = work();
         if !was_corked {
@@ -174,23 +174,23 @@ impl Pipeline {
     }
 
     /// Whether requests are still taken.
-    pub fn takes_requests(&self) -> bool {
+    pub(crate) fn takes_requests(&self) -> bool {
         let inner = self.0.borrow();
         inner.state == State::Open && !inner.last
     }
 
     /// Whether nothing is to be answered.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.borrow().slots.is_empty()
     }
 
     /// The last answer is to say that the connection closes.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.0.borrow_mut().draining = true;
     }
 
     /// Why the next request has to wait; none if it need not.
-    pub fn obstacle(&self) -> Option<Throttle> {
+    pub(crate) fn obstacle(&self) -> Option<Throttle> {
         let inner = self.0.borrow();
         if inner.settings.pipeline <= inner.slots.len() {
             return Some(Throttle::Answer);
@@ -199,7 +199,7 @@ impl Pipeline {
     }
 
     /// The peer is not read from until the session is called.
-    pub fn throttle(&self, until: Throttle) {
+    pub(crate) fn throttle(&self, until: Throttle) {
         let mut inner = self.0.borrow_mut();
         if inner.throttled.replace(until).is_none() && !inner.paused {
             inner.transport.pause();
@@ -210,7 +210,7 @@ impl Pipeline {
     }
 
     /// The next owner of the connection, returned once.
-    pub fn take_upgrade(&self) -> Option<(Upgrade, Rc<dyn Transport>)> {
+    pub(crate) fn take_upgrade(&self) -> Option<(Upgrade, Rc<dyn Transport>)> {
         let mut inner = self.0.borrow_mut();
         if inner.state != State::Upgraded {
             return None;
@@ -220,17 +220,17 @@ impl Pipeline {
     }
 
     /// It will belong to another protocol when the answers before are complete.
-    pub fn is_upgrading(&self) -> bool {
+    pub(crate) fn is_upgrading(&self) -> bool {
         self.0.borrow().upgrade.is_some()
     }
 
     /// Whether the plugin has paused the body that is coming.
-    pub fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.0.borrow().paused
     }
 
     /// The plugin wants no more of the body that is coming, or wants it again.
-    pub fn pause(&self, paused: bool) {
+    pub(crate) fn pause(&self, paused: bool) {
         let mut inner = self.0.borrow_mut();
         if inner.paused == paused || inner.state != State::Open {
             return;
@@ -245,12 +245,12 @@ impl Pipeline {
     }
 
     /// A callback of the host begins.
-    pub fn begin_turn(&self) {
+    pub(crate) fn begin_turn(&self) {
         self.0.borrow_mut().turn = Turn::default();
     }
 
     /// Continues a response that waits for room, in a separate callback, within the bounds of a turn.
-    pub fn proceed(&self) {
+    pub(crate) fn proceed(&self) {
         self.begin_turn();
         self.cork(|| {
             self.pop_finished();
@@ -281,7 +281,7 @@ impl Pipeline {
     }
 
     /// The connection is gone.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let gone = {
             let mut inner = self.0.borrow_mut();
             inner.state = State::Closed;

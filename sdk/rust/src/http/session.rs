@@ -90,7 +90,7 @@ pub(super) fn pump<S: HttpServer>(session: &Rc<RefCell<Session<S>>>, data: &[u8]
 }
 
 impl<S: HttpServer> Session<S> {
-    pub fn start(transport: Rc<dyn Transport>, server: S) -> Rc<RefCell<Session<S>>> {
+    pub(crate) fn start(transport: Rc<dyn Transport>, server: S) -> Rc<RefCell<Session<S>>> {
         let settings = server.settings();
         let pipeline = Pipeline::new(transport.clone(), settings);
         Rc::new_cyclic(|me: &Weak<RefCell<Session<S>>>| {
@@ -119,15 +119,15 @@ impl<S: HttpServer> Session<S> {
         })
     }
 
-    pub fn pipeline(&self) -> &Pipeline {
+    pub(crate) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
 
-    pub fn opened(&self) {
+    pub(crate) fn opened(&self) {
         self.transport.set_inactivity_timeout(self.settings.idle_timeout);
     }
 
-    pub fn drained(&mut self) {
+    pub(crate) fn drained(&mut self) {
         if let Some(upgraded) = &mut self.upgraded {
             upgraded.drained();
         }
@@ -135,7 +135,7 @@ impl<S: HttpServer> Session<S> {
 
     /// The connection is to come to its end. Requests that have begun are answered, and the last answer says that the connection
     /// closes; one between two requests closes at once, and one that has had none yet a moment later: it may be on its way.
-    pub fn drain(&mut self, within: Duration) {
+    pub(crate) fn drain(&mut self, within: Duration) {
         self.draining = Some(within);
         if let Some(upgraded) = &mut self.upgraded {
             return upgraded.drain(within);
@@ -166,7 +166,7 @@ impl<S: HttpServer> Session<S> {
         !has_begun && self.left.is_empty() && self.pipeline.is_empty()
     }
 
-    pub fn unbind(&mut self, reason: CloseReason) {
+    pub(crate) fn unbind(&mut self, reason: CloseReason) {
         self.stop_read_timeout();
         if let Some(mut upgraded) = self.upgraded.take() {
             upgraded.unbind(reason);

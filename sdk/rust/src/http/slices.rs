@@ -12,7 +12,7 @@ pub(super) struct Slices<B> {
 const PIECE: usize = 64 * 1024;
 
 impl<B> Slices<B> {
-    pub fn new(content: B) -> Slices<B> {
+    pub(crate) fn new(content: B) -> Slices<B> {
         Slices { content, sent: 0 }
     }
 }

@@ -31,7 +31,7 @@ impl Outlet {
     ///
     /// # Errors
     /// `OutboxFull`: more than 16 MiB would wait. What the transport says when it is closed or closing.
-    pub fn send(&self, transport: &dyn Transport, data: &[u8]) -> Result<(), ErrorCode> {
+    pub(crate) fn send(&self, transport: &dyn Transport, data: &[u8]) -> Result<(), ErrorCode> {
         self.flush(transport)?;
         let sent = if self.waits() { 0 } else { fill(transport, data)? };
         let rest = &data[sent..];
@@ -46,7 +46,7 @@ impl Outlet {
     ///
     /// # Errors
     /// The error of the transport when it is closed or closing.
-    pub fn flush(&self, transport: &dyn Transport) -> Result<(), ErrorCode> {
+    pub(crate) fn flush(&self, transport: &dyn Transport) -> Result<(), ErrorCode> {
         let queue = &mut *self.queue.borrow_mut();
         queue.sent += fill(transport, &queue.bytes[queue.sent..])?;
         if queue.sent == queue.bytes.len() {
@@ -59,23 +59,23 @@ impl Outlet {
     }
 
     /// Whether anything waits here.
-    pub fn waits(&self) -> bool {
+    pub(crate) fn waits(&self) -> bool {
         !self.queue.borrow().bytes.is_empty()
     }
 
     /// Bytes that wait here and in the outbox.
-    pub fn load(&self, transport: &dyn Transport) -> usize {
+    pub(crate) fn load(&self, transport: &dyn Transport) -> usize {
         let queue = self.queue.borrow();
         queue.bytes.len() - queue.sent + transport.outbound()
     }
 
     /// Forgets what waits.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.queue.take();
     }
 
     /// How long to wait before looking again.
-    pub fn pause(&self, transport: &dyn Transport) -> Duration {
+    pub(crate) fn pause(&self, transport: &dyn Transport) -> Duration {
         self.pace.after(self.load(transport))
     }
 }

@@ -49,7 +49,7 @@ impl Pace {
     const LONGEST: Duration = Duration::from_millis(100);
 
     /// How long to wait before looking again, with this many bytes left.
-    pub fn after(&self, load: usize) -> Duration {
+    pub(crate) fn after(&self, load: usize) -> Duration {
         let stands = self.load.replace(load) == load && !self.pause.get().is_zero();
         let pause = if stands { self.pause.get() * 2 } else { Self::SHORTEST };
         self.pause.set(pause.min(Self::LONGEST));

@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// What is answered to a request.
 #[derive(Clone)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// An answer, and the connection ends.
     Full(u16, String, Vec<u8>),
     /// Fewer bytes than were said, and the connection ends.
@@ -37,21 +37,21 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub fn ok(body: &[u8]) -> Reply {
+    pub(crate) fn ok(body: &[u8]) -> Reply {
         Reply::Full(200, String::new(), body.to_vec())
     }
 
-    pub fn status(status: u16) -> Reply {
+    pub(crate) fn status(status: u16) -> Reply {
         Reply::Full(status, String::new(), Vec::new())
     }
 
-    pub fn redirect(address: &str) -> Reply {
+    pub(crate) fn redirect(address: &str) -> Reply {
         Reply::Full(302, format!("Location: {address}\r\n"), Vec::new())
     }
 }
 
 /// Answers by path until it is dropped.
-pub struct Server {
+pub(crate) struct Server {
     pub address: String,
     plan: Arc<Plan>,
     is_over: Arc<AtomicBool>,
@@ -67,12 +67,12 @@ struct Plan {
 
 impl Server {
     /// Without TLS.
-    pub fn plain(replies: &[(&str, Reply)]) -> Server {
+    pub(crate) fn plain(replies: &[(&str, Reply)]) -> Server {
         Server::new(replies, None)
     }
 
     /// With a certificate for 127.0.0.1, whose authority is written to `ca`.
-    pub fn with_tls(replies: &[(&str, Reply)], ca: &Path) -> Server {
+    pub(crate) fn with_tls(replies: &[(&str, Reply)], ca: &Path) -> Server {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -93,7 +93,7 @@ impl Server {
     }
 
     /// Asks whoever does not say `authorization` by `challenge`; tokens are for everybody.
-    pub fn asking(self, challenge: &str, authorization: &str) -> Server {
+    pub(crate) fn asking(self, challenge: &str, authorization: &str) -> Server {
         self.plan.login.set((challenge.to_owned(), authorization.to_owned())).expect("asked once");
         self
     }

@@ -9,7 +9,7 @@ use crate::base::arena::ConnectionId;
 
 /// The connections of one instance.
 #[derive(Default)]
-pub struct HttpServer {
+pub(crate) struct HttpServer {
     pub(super) sessions: FxHashMap<ConnectionId, Session>,
     /// Ticks that begin the next request of a connection.
     pub(super) ticks: FxHashMap<u32, ConnectionId>,

@@ -5,7 +5,7 @@ use rustls::{Connection as Session, HandshakeKind, ProtocolVersion as Version};
 use crate::contract::bindings::{ProtocolVersion, TlsSession};
 
 /// The parameters of a session whose handshake is complete; `asked_for` is the server name of a client.
-pub fn agreed(session: &Session, asked_for: Option<&str>) -> Option<TlsSession> {
+pub(crate) fn agreed(session: &Session, asked_for: Option<&str>) -> Option<TlsSession> {
     let version = match session.protocol_version()? {
         Version::TLSv1_2 => ProtocolVersion::Tls12,
         Version::TLSv1_3 => ProtocolVersion::Tls13,
@@ -30,7 +30,7 @@ pub fn agreed(session: &Session, asked_for: Option<&str>) -> Option<TlsSession> 
 }
 
 /// The peer's certificate chain, its own certificate first.
-pub fn peer_certificates(session: &Session) -> Vec<Vec<u8>> {
+pub(crate) fn peer_certificates(session: &Session) -> Vec<Vec<u8>> {
     let shown = session.peer_certificates().unwrap_or_default();
     shown.iter().map(|certificate| certificate.to_vec()).collect()
 }

@@ -8,7 +8,7 @@ use crate::contract::bindings::{FailureKind, HandshakeFailure};
 use crate::log::text::GuestText;
 
 /// The failure that a plugin is told for an error of a handshake.
-pub fn failure_of(error: &io::Error) -> HandshakeFailure {
+pub(crate) fn failure_of(error: &io::Error) -> HandshakeFailure {
     let protocol = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let kind = match protocol {
         Some(error) => kind_of(error),
@@ -18,7 +18,7 @@ pub fn failure_of(error: &io::Error) -> HandshakeFailure {
 }
 
 /// A failure with a text, which a peer may have influenced.
-pub fn failure(kind: FailureKind, words: impl std::fmt::Display) -> HandshakeFailure {
+pub(crate) fn failure(kind: FailureKind, words: impl std::fmt::Display) -> HandshakeFailure {
     HandshakeFailure { kind, words: GuestText::cause(words).as_str().to_owned() }
 }
 

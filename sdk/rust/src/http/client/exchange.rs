@@ -119,7 +119,7 @@ struct State {
 const SKIPPED_MAX: usize = 64 * 1024;
 
 impl Exchange {
-    pub fn new(
+    pub(crate) fn new(
         pool: Rc<Pool>,
         request: Planned,
         outcome: DefaultDeferrable<HttpResponse, HttpError>,
@@ -154,7 +154,7 @@ impl Exchange {
     }
 
     /// Starts it. A failure comes in the next tick, so that the caller can add an errback first.
-    pub fn start(self: &Rc<Self>) {
+    pub(crate) fn start(self: &Rc<Self>) {
         if let Some(after) = self.options.deadline {
             let me = Rc::downgrade(self);
             let timer = try_add_timer(after, move || {
@@ -173,38 +173,42 @@ impl Exchange {
         }
     }
 
-    pub fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin {
         self.pool.origin(&self.state.borrow().uri)
     }
 
-    pub fn method(&self) -> Method {
+    pub(crate) fn method(&self) -> Method {
         self.state.borrow().method.clone()
     }
 
-    pub fn keeps_alive(&self) -> bool {
+    pub(crate) fn keeps_alive(&self) -> bool {
         self.options.keep_alive
     }
 
-    pub fn expects_continue(&self) -> bool {
+    pub(crate) fn expects_continue(&self) -> bool {
         self.options.expect_continue && !matches!(self.state.borrow().body, Body::None)
     }
 
     /// Whether the request may be sent again if there was no response.
-    pub fn is_repeatable(&self) -> bool {
+    pub(crate) fn is_repeatable(&self) -> bool {
         let state = self.state.borrow();
         state.method.is_idempotent() && !matches!(state.body, Body::Stream(..))
     }
 
-    pub fn body(&self) -> Body {
+    pub(crate) fn body(&self) -> Body {
         self.state.borrow().body.clone()
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.state.borrow().over
     }
 
     /// Writes the head of the request for this link.
-    pub fn write_head(&self, link: &Rc<Link>, out: &mut Vec<u8>) -> Result<BodyWriter, FieldError> {
+    pub(crate) fn write_head(
+        &self,
+        link: &Rc<Link>,
+        out: &mut Vec<u8>,
+    ) -> Result<BodyWriter, FieldError> {
         let mut state = self.state.borrow_mut();
         state.link = Rc::downgrade(link);
         let State { method, uri, headers, body, jar, .. } = &*state;
@@ -238,7 +242,7 @@ impl Exchange {
     }
 
     /// Handles the head of the response.
-    pub fn head(&self, head: ResponseHead) {
+    pub(crate) fn head(&self, head: ResponseHead) {
         {
             let state = &mut *self.state.borrow_mut();
             for field in head.headers.get_all("set-cookie") {
@@ -316,7 +320,7 @@ impl Exchange {
     }
 
     /// Handles a piece of the response's body.
-    pub fn data(&self, data: &[u8]) {
+    pub(crate) fn data(&self, data: &[u8]) {
         {
             let mut state = self.state.borrow_mut();
             if state.next.is_some() {
@@ -339,7 +343,7 @@ impl Exchange {
     }
 
     /// Handles the end of the response.
-    pub fn end(&self, trailers: Headers) {
+    pub(crate) fn end(&self, trailers: Headers) {
         if self.state.borrow().next.is_some() {
             return self.follow();
         }
@@ -358,7 +362,7 @@ impl Exchange {
     }
 
     /// Fails the request.
-    pub fn fail(&self, error: HttpError) {
+    pub(crate) fn fail(&self, error: HttpError) {
         if !self.is_over() {
             self.finish();
             self.outcome.fail(error);
@@ -366,7 +370,7 @@ impl Exchange {
     }
 
     /// Fails the request and gives up its connection.
-    pub fn abort(&self, error: HttpError) {
+    pub(crate) fn abort(&self, error: HttpError) {
         if self.is_over() {
             return;
         }
@@ -375,17 +379,17 @@ impl Exchange {
     }
 
     /// Sends it again after its connection ended without a response. False if that is not possible.
-    pub fn retry(self: &Rc<Self>) -> bool {
+    pub(crate) fn retry(self: &Rc<Self>) -> bool {
         self.is_repeatable() && self.send_once_more()
     }
 
     /// Sends it over another connection, unless that was done before. False if it was.
-    pub fn send_once_more(self: &Rc<Self>) -> bool {
+    pub(crate) fn send_once_more(self: &Rc<Self>) -> bool {
         !std::mem::replace(&mut self.state.borrow_mut().tried, true) && self.send_elsewhere()
     }
 
     /// Sends it over another connection: it was not sent over the one that it waited for. True.
-    pub fn send_elsewhere(self: &Rc<Self>) -> bool {
+    pub(crate) fn send_elsewhere(self: &Rc<Self>) -> bool {
         if !self.is_over()
             && let Err(error) = self.pool.resubmit(self)
         {
@@ -394,7 +398,7 @@ impl Exchange {
         true
     }
 
-    pub fn pause(&self, paused: bool) {
+    pub(crate) fn pause(&self, paused: bool) {
         self.state.borrow_mut().paused = paused;
         let link = self.state.borrow().link.upgrade();
         if let Some(link) = link {
@@ -403,7 +407,7 @@ impl Exchange {
     }
 
     /// Whether a body comes that is to wait. What comes before it, an answer of a proxy, a redirect, a head, does not wait.
-    pub fn holds_body(&self) -> bool {
+    pub(crate) fn holds_body(&self) -> bool {
         let state = self.state.borrow();
         state.paused && state.response.is_some() && state.next.is_none()
     }

@@ -80,7 +80,7 @@ enum Phase {
 }
 
 impl Link {
-    pub fn new(pool: &Rc<Pool>, origin: Origin) -> Rc<Link> {
+    pub(crate) fn new(pool: &Rc<Pool>, origin: Origin) -> Rc<Link> {
         Rc::new_cyclic(|me| Link {
             origin,
             pool: Rc::downgrade(pool),
@@ -105,33 +105,33 @@ impl Link {
     // Called by the pool.
 
     /// Queues a request.
-    pub fn take(self: &Rc<Self>, exchange: Rc<Exchange>) {
+    pub(crate) fn take(self: &Rc<Self>, exchange: Rc<Exchange>) {
         let method = exchange.method();
         self.flights.borrow_mut().push_back(Flight { exchange, method });
         self.write_next();
     }
 
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         let is_free = self.phase.get() == Phase::Open && !self.reading.get();
         is_free && self.flights.borrow().is_empty()
     }
 
     /// Whether another request may be pipelined.
-    pub fn takes_another(&self, depth: usize) -> bool {
+    pub(crate) fn takes_another(&self, depth: usize) -> bool {
         let busy = self.upload.borrow().is_some() || self.awaited.borrow().is_some();
         let flights = self.flights.borrow();
         let repeatable = flights.iter().all(|flight| flight.exchange.is_repeatable());
         self.phase.get() != Phase::Over && !busy && repeatable && flights.len() < depth
     }
 
-    pub fn load(&self) -> usize {
+    pub(crate) fn load(&self) -> usize {
         self.flights.borrow().len()
     }
 
     // Called by an exchange.
 
     /// Reads, or does not, as the request that is being answered wants it.
-    pub fn settle_pause(&self) {
+    pub(crate) fn settle_pause(&self) {
         let first = self.flights.borrow().front().map(|first| first.exchange.clone());
         let is_open = self.phase.get() == Phase::Open;
         let paused = is_open && first.is_some_and(|exchange| exchange.holds_body());
@@ -142,11 +142,11 @@ impl Link {
 
     // Called by the connection.
 
-    pub fn attach(&self, transport: Rc<dyn Transport>) {
+    pub(crate) fn attach(&self, transport: Rc<dyn Transport>) {
         *self.transport.borrow_mut() = Some(transport);
     }
 
-    pub fn connected(self: &Rc<Self>) {
+    pub(crate) fn connected(self: &Rc<Self>) {
         if self.phase.get() != Phase::Connecting {
             return;
         }

@@ -35,7 +35,7 @@ pub(super) struct Origin {
 
 impl Origin {
     /// The name to verify in the server's certificate: behind a proxy not the proxy's.
-    pub fn server_name(&self) -> &str {
+    pub(crate) fn server_name(&self) -> &str {
         let Some(server) = &self.tunnel else { return &self.host };
         let host = server.rsplit_once(':').map_or(&**server, |(host, _)| host);
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
@@ -49,7 +49,7 @@ struct Server {
 }
 
 impl Pool {
-    pub fn new(settings: ClientSettings, dialer: Box<dyn Dialer>) -> Rc<Pool> {
+    pub(crate) fn new(settings: ClientSettings, dialer: Box<dyn Dialer>) -> Rc<Pool> {
         Rc::new(Pool {
             settings,
             dialer,
@@ -60,7 +60,7 @@ impl Pool {
     }
 
     /// The origin for a request to this URI.
-    pub fn origin(&self, uri: &Uri) -> Origin {
+    pub(crate) fn origin(&self, uri: &Uri) -> Origin {
         let (host, port) = (uri.bare_host().to_owned(), uri.port());
         match &self.settings.proxy {
             None => Origin { is_tls: uri.is_tls, host, port, tunnel: None },
@@ -80,7 +80,7 @@ impl Pool {
     ///
     /// # Errors
     /// `Refused`, `Busy`.
-    pub fn submit(self: &Rc<Self>, exchange: &Rc<Exchange>) -> Result<(), HttpError> {
+    pub(crate) fn submit(self: &Rc<Self>, exchange: &Rc<Exchange>) -> Result<(), HttpError> {
         self.place(exchange, self.settings.queue)
     }
 
@@ -88,7 +88,7 @@ impl Pool {
     ///
     /// # Errors
     /// `Refused`.
-    pub fn resubmit(self: &Rc<Self>, exchange: &Rc<Exchange>) -> Result<(), HttpError> {
+    pub(crate) fn resubmit(self: &Rc<Self>, exchange: &Rc<Exchange>) -> Result<(), HttpError> {
         self.place(exchange, usize::MAX)
     }
 
@@ -109,7 +109,7 @@ impl Pool {
     }
 
     /// Gives queued requests to a link that has completed a response.
-    pub fn refill(&self, link: &Rc<Link>) {
+    pub(crate) fn refill(&self, link: &Rc<Link>) {
         loop {
             let next = self.with(&link.origin, |server| {
                 let next = server.waiting.front()?;
@@ -123,7 +123,7 @@ impl Pool {
     }
 
     /// Removes a link.
-    pub fn forget(self: &Rc<Self>, link: &Rc<Link>) {
+    pub(crate) fn forget(self: &Rc<Self>, link: &Rc<Link>) {
         let next = self.with(&link.origin, |server| {
             server.links.retain(|known| !Rc::ptr_eq(known, link));
             let room = server.links.len() < self.settings.connections;
@@ -143,7 +143,7 @@ impl Pool {
     }
 
     /// Removes a request from the queue.
-    pub fn withdraw(&self, exchange: &Rc<Exchange>) {
+    pub(crate) fn withdraw(&self, exchange: &Rc<Exchange>) {
         let gone = self.with(&exchange.origin(), |server| {
             let place = server.waiting.iter().position(|known| Rc::ptr_eq(known, exchange))?;
             server.waiting.remove(place)
@@ -153,7 +153,7 @@ impl Pool {
         }
     }
 
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         let links: Vec<_> =
             self.servers.borrow().values().flat_map(|server| server.links.clone()).collect();
         links.iter().filter(|link| link.is_idle()).for_each(Link::close);
@@ -161,12 +161,12 @@ impl Pool {
     }
 
     /// The value of `Cookie` for a request, from the client's own jar.
-    pub fn cookies(&self, uri: &Uri) -> Option<Vec<u8>> {
+    pub(crate) fn cookies(&self, uri: &Uri) -> Option<Vec<u8>> {
         let jar = self.jar.borrow();
         jar.header_bytes(uri.into(), SystemTime::now())
     }
 
-    pub fn store_cookie(&self, field: &[u8], uri: &Uri) {
+    pub(crate) fn store_cookie(&self, field: &[u8], uri: &Uri) {
         if self.settings.cookies {
             self.jar.borrow_mut().store(field, uri.into(), SystemTime::now());
         }

@@ -106,7 +106,7 @@ impl Drop for Handle {
 }
 
 impl Upload {
-    pub fn new() -> Rc<Upload> {
+    pub(crate) fn new() -> Rc<Upload> {
         Rc::new(Upload(RefCell::new(State {
             link: None,
             exchange: Weak::new(),
@@ -119,17 +119,17 @@ impl Upload {
     }
 
     /// A handle for the plugin.
-    pub fn handle(self: &Rc<Self>) -> HttpUpload {
+    pub(crate) fn handle(self: &Rc<Self>) -> HttpUpload {
         HttpUpload(Rc::new(Handle(self.clone())))
     }
 
     /// Sets the exchange it belongs to.
-    pub fn belongs_to(&self, exchange: &Rc<Exchange>) {
+    pub(crate) fn belongs_to(&self, exchange: &Rc<Exchange>) {
         self.0.borrow_mut().exchange = Rc::downgrade(exchange);
     }
 
     /// Starts it, after the head is sent and the server wants the body.
-    pub fn begin(&self, link: &Rc<Link>, writer: BodyWriter) {
+    pub(crate) fn begin(&self, link: &Rc<Link>, writer: BodyWriter) {
         let (held, ended) = {
             let mut state = self.0.borrow_mut();
             (state.link, state.writer) = (Some(link.clone()), writer);
@@ -145,7 +145,7 @@ impl Upload {
     }
 
     /// Continues it, after the server has caught up.
-    pub fn advance(&self) {
+    pub(crate) fn advance(&self) {
         if self.is_full() {
             return;
         }
@@ -156,7 +156,7 @@ impl Upload {
     }
 
     /// Ends it, because the request is over or the server wants no more.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let gone = {
             let mut state = self.0.borrow_mut();
             state.closed = true;

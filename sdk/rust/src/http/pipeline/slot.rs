@@ -22,7 +22,7 @@ impl Slot {
     }
 
     /// Lets `write` add to the output.
-    pub fn write<T>(&self, write: impl FnOnce(&mut Vec<u8>) -> T) -> Option<T> {
+    pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Vec<u8>) -> T) -> Option<T> {
         let mut inner = self.pipeline.0.borrow_mut();
         let (is_first, held) = inner.held(self.number)?;
         held.begun = true;
@@ -32,7 +32,7 @@ impl Slot {
     }
 
     /// Writes an answer before the answer, such as `100 Continue`.
-    pub fn write_interim(&self, bytes: &[u8]) {
+    pub(crate) fn write_interim(&self, bytes: &[u8]) {
         let mut inner = self.pipeline.0.borrow_mut();
         let Some((is_first, held)) = inner.held(self.number) else { return };
         if is_first {
@@ -44,7 +44,7 @@ impl Slot {
     }
 
     /// Sends bytes as they are, without a copy if they are many.
-    pub fn send(&self, bytes: &[u8]) {
+    pub(crate) fn send(&self, bytes: &[u8]) {
         if bytes.len() <= JOINED {
             self.write(|out| out.extend_from_slice(bytes));
             return;
@@ -62,7 +62,7 @@ impl Slot {
 
     /// Has the host send a part of a file behind what was written, for the first slot; `then` is told what became of it, or
     /// dropped. Meanwhile the client has the timeout of an idle one.
-    pub fn send_file(&self, file: FileToSend, then: FileSent) {
+    pub(crate) fn send_file(&self, file: FileToSend, then: FileSent) {
         let transport = {
             let mut inner = self.pipeline.0.borrow_mut();
             let Some((true, held)) = inner.held(self.number) else { return };
@@ -79,17 +79,17 @@ impl Slot {
     }
 
     /// The file is sent, or given up.
-    pub fn file_sent(&self) {
+    pub(crate) fn file_sent(&self) {
         self.pipeline.0.borrow_mut().end_file();
     }
 
     /// Whether nothing is before it.
-    pub fn is_first(&self) -> bool {
+    pub(crate) fn is_first(&self) -> bool {
         self.pipeline.0.borrow_mut().held(self.number).is_some_and(|(is_first, _)| is_first)
     }
 
     /// The answer is complete.
-    pub fn finish(&self, after: AfterResponse) {
+    pub(crate) fn finish(&self, after: AfterResponse) {
         {
             let mut inner = self.pipeline.0.borrow_mut();
             let Some((_, held)) = inner.held(self.number) else { return };
@@ -100,57 +100,57 @@ impl Slot {
     }
 
     /// Whether the connection is to come to its end with this answer.
-    pub fn is_to_be_last(&self) -> bool {
+    pub(crate) fn is_to_be_last(&self) -> bool {
         let inner = self.pipeline.0.borrow();
         inner.draining && self.number + 1 == inner.first + inner.slots.len() as u64
     }
 
     /// The answer is complete, and what `make` makes has the connection after it.
-    pub fn upgrade(&self, make: Upgrade) {
+    pub(crate) fn upgrade(&self, make: Upgrade) {
         self.pipeline.0.borrow_mut().upgrade = Some(make);
         self.finish(AfterResponse::Upgrade);
     }
 
     /// Whether the answer can still be given.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.pipeline.0.borrow_mut().held(self.number).is_some()
     }
 
     /// Whether something of the answer was written.
-    pub fn is_begun(&self) -> bool {
+    pub(crate) fn is_begun(&self) -> bool {
         self.pipeline.0.borrow_mut().held(self.number).is_none_or(|(_, held)| held.begun)
     }
 
     /// Says whether the request's body is still coming.
-    pub fn set_body_pending(&self, pending: bool) {
+    pub(crate) fn set_body_pending(&self, pending: bool) {
         if let Some((_, held)) = self.pipeline.0.borrow_mut().held(self.number) {
             held.body_pending = pending;
         }
     }
 
     /// Whether the request's body is still coming.
-    pub fn is_body_pending(&self) -> bool {
+    pub(crate) fn is_body_pending(&self) -> bool {
         self.pipeline.0.borrow_mut().held(self.number).is_some_and(|(_, held)| held.body_pending)
     }
 
     /// Whether the client keeps up with the output, and this turn has budget left.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         let mut inner = self.pipeline.0.borrow_mut();
         !inner.turn.is_over() && inner.has_room(self.number)
     }
 
     /// Whether a producer that is not called for each piece may make one in this turn.
-    pub fn has_time(&self) -> bool {
+    pub(crate) fn has_time(&self) -> bool {
         self.pipeline.0.borrow_mut().turn.has_time()
     }
 
     /// A piece is about to be written.
-    pub fn spend_piece(&self, bytes: usize, compressed: bool) {
+    pub(crate) fn spend_piece(&self, bytes: usize, compressed: bool) {
         self.pipeline.0.borrow_mut().turn.spend_piece(bytes, compressed);
     }
 
     /// Calls `resume` once there is room; in a tick if there is room now.
-    pub fn when_room(&self, resume: impl FnOnce() + 'static) {
+    pub(crate) fn when_room(&self, resume: impl FnOnce() + 'static) {
         let mut inner = self.pipeline.0.borrow_mut();
         let Some((is_first, held)) = inner.held(self.number) else { return };
         let replaced = held.resume.replace(Box::new(resume));
@@ -162,11 +162,11 @@ impl Slot {
         drop(replaced);
     }
 
-    pub fn pipeline(&self) -> &Pipeline {
+    pub(crate) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
 
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         self.pipeline.0.borrow().settings
     }
 }

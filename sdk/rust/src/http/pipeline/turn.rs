@@ -24,12 +24,12 @@ const TIME: Duration = Duration::from_micros(500);
 
 impl Turn {
     /// Bytes were sent.
-    pub fn spend(&mut self, bytes: usize) {
+    pub(crate) fn spend(&mut self, bytes: usize) {
         self.spent = self.spent.saturating_add(bytes);
     }
 
     /// A piece of this length is about to be sent.
-    pub fn spend_piece(&mut self, bytes: usize, compressed: bool) {
+    pub(crate) fn spend_piece(&mut self, bytes: usize, compressed: bool) {
         self.spend(PIECE);
         if compressed {
             self.spend(bytes.saturating_mul(COMPRESSED));
@@ -37,7 +37,7 @@ impl Turn {
     }
 
     /// Whether a producer may make a piece now.
-    pub fn has_time(&mut self) -> bool {
+    pub(crate) fn has_time(&mut self) -> bool {
         if self.is_over() {
             return false;
         }
@@ -48,12 +48,12 @@ impl Turn {
     }
 
     /// Whether the rest must wait for the next callback.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.over || BYTES <= self.spent
     }
 
     /// Whether something was sent in it.
-    pub fn has_sent(&self) -> bool {
+    pub(crate) fn has_sent(&self) -> bool {
         self.spent != 0
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 
 impl Link {
     /// Takes no more requests, and closes when its output is sent.
-    pub fn close(self: &Rc<Self>) {
+    pub(crate) fn close(self: &Rc<Self>) {
         if self.phase.replace(Phase::Over) == Phase::Over {
             return;
         }
@@ -22,7 +22,7 @@ impl Link {
     }
 
     /// The connection is to come to its end: it closes as soon as no response is to come.
-    pub fn drain(self: &Rc<Self>) {
+    pub(crate) fn drain(self: &Rc<Self>) {
         self.draining.set(true);
         if self.is_idle() {
             self.close();
@@ -30,7 +30,7 @@ impl Link {
     }
 
     /// Gives a request up, and the connection with it, because its response would still come.
-    pub fn give_up(self: &Rc<Self>, exchange: &Rc<Exchange>) {
+    pub(crate) fn give_up(self: &Rc<Self>, exchange: &Rc<Exchange>) {
         let place = {
             let mut flights = self.flights.borrow_mut();
             let is_it = |flight: &Flight| Rc::ptr_eq(&flight.exchange, exchange);
@@ -49,7 +49,7 @@ impl Link {
         self.break_off(CloseReason::Closed, None);
     }
 
-    pub fn unbind(self: &Rc<Self>, reason: CloseReason) {
+    pub(crate) fn unbind(self: &Rc<Self>, reason: CloseReason) {
         let phase = self.phase.get();
         let failure = self.transport().and_then(|transport| transport.tls_failure());
         let error = match phase {

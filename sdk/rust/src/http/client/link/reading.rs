@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Link {
-    pub fn receive(self: &Rc<Self>, data: &[u8]) {
+    pub(crate) fn receive(self: &Rc<Self>, data: &[u8]) {
         let mut input = data;
         self.reading.set(true);
         if self.phase.get() == Phase::Tunnelling {

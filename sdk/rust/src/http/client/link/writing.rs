@@ -31,7 +31,7 @@ const CONTINUE: Duration = Duration::from_secs(1);
 impl Link {
     // Called by an upload.
 
-    pub fn send(&self, data: &[u8]) {
+    pub(crate) fn send(&self, data: &[u8]) {
         let Some(transport) = self.transport().filter(|_| !data.is_empty()) else { return };
         match self.outlet.send(&*transport, data) {
             Err(ErrorCode::OutboxFull) => {
@@ -48,12 +48,12 @@ impl Link {
     }
 
     /// Whether further bytes should wait.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.transport().is_some_and(|transport| HIGH <= self.outlet.load(&*transport))
     }
 
     /// Continues an upload when there is room; if there is room now, in a tick.
-    pub fn tell_room(self: &Rc<Self>) {
+    pub(crate) fn tell_room(self: &Rc<Self>) {
         if self.is_full() {
             return self.look_later();
         }
@@ -69,7 +69,7 @@ impl Link {
     }
 
     /// The body is sent.
-    pub fn uploaded(self: &Rc<Self>) {
+    pub(crate) fn uploaded(self: &Rc<Self>) {
         self.upload.take();
         self.write_next();
     }
@@ -77,7 +77,7 @@ impl Link {
     // Called by the connection.
 
     /// Sends what there is room for.
-    pub fn drained(&self) {
+    pub(crate) fn drained(&self) {
         let Some(transport) = self.transport() else { return };
         // An error says that it is closed: `unbind` follows.
         let _ = self.outlet.flush(&*transport);

@@ -69,25 +69,25 @@ impl Pair {
         Pair { side, peer }
     }
 
-    pub fn say(&self, messages: usize) {
+    pub(crate) fn say(&self, messages: usize) {
         for _ in 0..messages {
             self.side.socket.send_binary(vec![7; MESSAGE]);
         }
     }
 
     /// The peer sends what it has said.
-    pub fn hear(&mut self) {
+    pub(crate) fn hear(&mut self) {
         assert!(!self.side.wire.borrow().paused, "a paused socket delivers nothing");
         self.side.connection.receive(&self.peer.take_output());
     }
 
-    pub fn hear_text(&mut self, text: &str) {
+    pub(crate) fn hear_text(&mut self, text: &str) {
         self.peer.send(Message::Text(text.to_owned())).unwrap();
         self.hear();
     }
 
     /// The peer reads `bytes` bytes of the outbox, and nobody says that there is room.
-    pub fn read(&self, bytes: usize) {
+    pub(crate) fn read(&self, bytes: usize) {
         let mut wire = self.side.wire.borrow_mut();
         wire.outbound = wire.outbound.saturating_sub(bytes);
         drop(wire);
@@ -95,24 +95,24 @@ impl Pair {
         assert!(self.side.wire.borrow().outbound <= 48 * 1024, "the host would not read it");
     }
 
-    pub fn read_all(&self) {
+    pub(crate) fn read_all(&self) {
         for _ in 0..400 {
             self.read(15_000);
         }
     }
 
     /// The messages that the peer has got, all of them whole.
-    pub fn got(&mut self) -> usize {
+    pub(crate) fn got(&mut self) -> usize {
         let events = taken(&mut self.peer, &self.side.sent());
         let is_message = |event: &&Event| matches!(event, Event::Message(_));
         events.iter().filter(is_message).count()
     }
 
-    pub fn ended(&self) -> Option<&'static str> {
+    pub(crate) fn ended(&self) -> Option<&'static str> {
         self.side.wire.borrow().ended
     }
 
-    pub fn half_closed(&self) -> bool {
+    pub(crate) fn half_closed(&self) -> bool {
         self.side.wire.borrow().half_closed
     }
 }
