@@ -158,6 +158,19 @@ fn backlog(line: &str, sockets: &HashSet<String>) -> Option<usize> {
 /// what hostile handlers have begun goes on in threads of a low priority, which a busy machine gives little time, and peers
 /// that have gone long ago still wait to be accepted behind them.
 pub fn wait_descriptors(host: &Host, echo: &mut Peer, before: usize) -> Result<(), String> {
+    wait_descriptors_for(host, echo, before, crate::PATIENCE)
+}
+
+/// The same, where it may take `patience` until the next one goes.
+///
+/// # Errors
+/// As for [`wait_descriptors`].
+pub fn wait_descriptors_for(
+    host: &Host,
+    echo: &mut Peer,
+    before: usize,
+    patience: Duration,
+) -> Result<(), String> {
     let (mut least, mut since) = (usize::MAX, Instant::now());
     loop {
         let (open, waiting) = (descriptors(host), unaccepted(host));
@@ -167,7 +180,7 @@ pub fn wait_descriptors(host: &Host, echo: &mut Peer, before: usize) -> Result<(
         if open + waiting < least {
             (least, since) = (open + waiting, Instant::now());
         }
-        if crate::PATIENCE < since.elapsed() {
+        if patience < since.elapsed() {
             return Err(format!("{open} descriptors are open, not {before}; {waiting} peers wait"));
         }
         echo.expect_echo("still here\n");
