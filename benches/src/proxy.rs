@@ -110,7 +110,7 @@ fn run(options: &Options<Kind>) -> Result<()> {
 struct Proxied {
     load: Box<dyn Load>,
     proxy: Listening,
-    _behind: Listening,
+    behind: Listening,
 }
 
 impl Proxied {
@@ -119,13 +119,17 @@ impl Proxied {
         let make =
             |dir: &Path, address: SocketAddr| command(kind, files, dir, address, behind.address);
         let proxy = Listening::start(SERVER_CORE, make)?;
-        Ok(Proxied { load: work.start(proxy.address)?, proxy, _behind: behind })
+        Ok(Proxied { load: work.start(proxy.address)?, proxy, behind })
     }
 }
 
 impl Running for Proxied {
     fn server(&self) -> &Listening {
         &self.proxy
+    }
+
+    fn behind(&self) -> Option<&Listening> {
+        Some(&self.behind)
     }
 
     fn work(&mut self, time: Duration) -> Result<f64> {

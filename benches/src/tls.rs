@@ -153,7 +153,7 @@ fn certificates(dir: &Path) -> Result<Arc<ClientConfig>> {
 /// A server, and what stands behind it.
 struct Servers {
     measured: Listening,
-    _behind: Option<Listening>,
+    behind: Option<Listening>,
 }
 
 impl Servers {
@@ -192,7 +192,7 @@ impl Servers {
                 )
             }
         })?;
-        Ok(Servers { measured, _behind: behind })
+        Ok(Servers { measured, behind })
     }
 }
 
@@ -216,6 +216,10 @@ impl Running for Pinging {
         &self.servers.measured
     }
 
+    fn behind(&self) -> Option<&Listening> {
+        self.servers.behind.as_ref()
+    }
+
     fn work(&mut self, time: Duration) -> Result<f64> {
         Ok(self.load.run(time, true)?.messages as f64)
     }
@@ -236,6 +240,10 @@ impl Shaking {
 impl Running for Shaking {
     fn server(&self) -> &Listening {
         &self.servers.measured
+    }
+
+    fn behind(&self) -> Option<&Listening> {
+        self.servers.behind.as_ref()
     }
 
     fn work(&mut self, time: Duration) -> Result<f64> {
