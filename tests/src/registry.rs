@@ -126,7 +126,8 @@ fn at(file: &Path) -> String {
     format!("@{}", file.display())
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// The digest of these bytes, as `sha256:` and hexadecimal digits.
+pub fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")

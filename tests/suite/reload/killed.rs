@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use sandloop_testkit::noise::Noise;
+use sandloop_tests::certificates::Authority;
 use sandloop_tests::host::{Running, command};
-use sandloop_tests::registry::{Layout, Registry};
+use sandloop_tests::nginx::Nginx;
+use sandloop_tests::registry::{Layout, Registry, digest};
 use sandloop_tests::{PATIENCE, Peer, component, own_loopback, process};
 use serde_json::json;
 use tempfile::TempDir;
@@ -46,6 +48,8 @@ enum Source {
     File,
     /// A registry, by the store.
     Registry(Box<Registry>),
+    /// A server with TLS, whose authority the host is told, by the store.
+    Https(Nginx),
 }
 
 /// A folder with a host that is killed and started again.
@@ -77,10 +81,21 @@ impl Site {
         self.version += 1;
         // A custom section more: a name of one byte, and nothing behind it.
         let bytes = [&self.built[..], &[0, 2, 1, self.version]].concat();
+        let mut more = String::new();
         let source = match &self.source {
             Source::File => {
                 replace(&self.path("plugin.wasm"), &bytes);
                 "plugin.wasm".to_owned()
+            }
+            Source::Https(server) => {
+                let (name, address) = (format!("pass-{}.wasm", self.version), server.tls_address());
+                replace(&server.dir().join("files").join(&name), &bytes);
+                more = format!(
+                    "sha256 = {:?}\n[host.registries.{address:?}]\nserver_ca = {:?}\n",
+                    digest(&bytes).trim_start_matches("sha256:"),
+                    server.dir().join("ca.pem"),
+                );
+                format!("https://{address}/{name}")
             }
             Source::Registry(registry) => {
                 let tag = self.version.to_string();
@@ -90,7 +105,7 @@ impl Site {
         };
         let toml = format!(
             "[host]\nlog = \"debug\"\nreactors = 2\nstore = \"./store\"\ncompile_cache = \"./cache\"\n\
-             [plugins.it]\ncomponent = {source:?}\n\
+             [plugins.it]\ncomponent = {source:?}\n{more}\
              [[listen]]\naddress = {:?}\nplugin = \"it\"\noptions = {{ a = \"version {}\" }}\n",
             self.address, self.version
         );
@@ -219,4 +234,11 @@ fn a_host_that_is_killed_at_a_reload_starts_with_what_its_file_says() {
 fn so_does_one_whose_components_come_from_a_registry() {
     let source = Source::Registry(Box::new(Registry::start()));
     kill_at_all(&mut Site::new(source, 7061), &[Moment::Written("store")]);
+}
+
+#[test]
+fn so_does_one_whose_components_come_from_a_server() {
+    let authority = Authority::new("Authority of components");
+    let source = Source::Https(Nginx::start_certified(&authority, "", &[]));
+    kill_at_all(&mut Site::new(source, 7062), &[Moment::Written("store")]);
 }
