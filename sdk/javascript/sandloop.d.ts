@@ -90,7 +90,7 @@ declare module 'sandloop' {
     /**
      * The connection is to come to its end within so many milliseconds, since the host stops or its plugin is replaced. After
      * `'when-idle'`, the default, the host closes it once nothing of it is under way; after `'until-closed'` it goes on until the
-     * plugin closes it. Not async.
+     * plugin closes it. Where the plugin is replaced the host closes nothing before the end. Not async.
      */
     draining(milliseconds: number): 'when-idle' | 'until-closed' | void;
     /** The target that this connection was proxied to has ended. */

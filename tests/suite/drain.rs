@@ -1,5 +1,7 @@
-//! What a signal to stop does not cut off: what connections are in the middle of goes on until the deadline.
+//! What a signal to stop does not cut off, and neither does a reload: what connections are in the middle of goes on until the
+//! deadline.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -9,6 +11,48 @@ use sandloop_tests::{
 
 /// Longer than anything here takes, on a machine that has other work.
 const LONG: &str = "\"60s\"";
+
+/// Why connections are drained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A signal stops the host.
+    Stop,
+    /// A reload replaces their plugin.
+    Reload,
+}
+
+impl Cause {
+    pub(crate) const ALL: [Cause; 2] = [Cause::Stop, Cause::Reload];
+
+    /// Has the connections of a plugin drained.
+    pub(crate) fn begin(self, host: &Host, plugin: &str) {
+        match self {
+            Cause::Stop => {
+                host.signal(Signal::TERM);
+                host.wait_log("stopping");
+            }
+            Cause::Reload => {
+                let file = host.dir().join("plugins.toml");
+                let (toml, head) = (
+                    fs::read_to_string(&file).expect("it is there"),
+                    format!("[plugins.{plugin}]\n"),
+                );
+                assert!(toml.contains(&head), "{toml}");
+                let changed = format!("{head}environment = {{ ANOTHER = \"version\" }}\n");
+                fs::write(file, toml.replace(&head, &changed)).expect("a file");
+                host.signal(Signal::HUP);
+                host.wait_log("reloaded");
+            }
+        }
+    }
+
+    /// The end of a host whose connections have all gone.
+    pub(crate) fn end(self, host: Host) {
+        let outcome = if self == Cause::Stop { host.wait_exit() } else { host.stop() };
+        assert_eq!(outcome.code, Some(0), "{self:?}: {}", outcome.stderr);
+        assert!(!outcome.stderr.contains("not drained"), "{self:?}: {}", outcome.stderr);
+    }
+}
 
 fn drains(isolation: Isolation) -> Plugin {
     Plugin::new("drains").isolation(isolation).prints().limit("cpu_per_operation", "\"10s\"")
@@ -233,6 +277,10 @@ fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {
 /// Two hundred requests: answers of timers and of deferred jobs, uploads that are half there, and WebSockets.
 #[test]
 fn requests_in_flight_are_answered() {
+    Cause::ALL.into_iter().for_each(answer_what_is_in_flight);
+}
+
+fn answer_what_is_in_flight(cause: Cause) {
     let config = Config::new()
         .host("stop_deadline", LONG)
         .host("reactors", "2")
@@ -263,8 +311,7 @@ fn requests_in_flight_are_answered() {
             }
         }
     }
-    host.signal(Signal::TERM);
-    host.wait_log("stopping");
+    cause.begin(&host, "http_drains");
     for peer in &mut idle {
         peer.expect_end();
     }
@@ -288,9 +335,7 @@ fn requests_in_flight_are_answered() {
         peer.finish();
         peer.expect_end();
     }
-    let outcome = host.wait_exit();
-    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    assert!(!outcome.stderr.contains("not drained"), "{}", outcome.stderr);
+    cause.end(host);
 }
 
 /// Up to the empty line.

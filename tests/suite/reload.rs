@@ -1,5 +1,6 @@
 //! Reloads: a new configuration is served without a cut, a bad one changes nothing.
 
+mod drained;
 mod keys;
 mod killed;
 mod rollback;

@@ -1,9 +1,9 @@
 //! Components that serve HTTP by `wasi:http`: whatever a handler does, over real connections.
 
-use rustix::process::Signal;
 use sandloop_testkit::cases;
 use sandloop_tests::{Config, Host, Isolation, Peer, Plugin, component, sandloop, workspace};
 
+use crate::drain::Cause;
 use crate::http::{status, statuses_of, without_dates};
 
 each_isolation!(
@@ -267,9 +267,14 @@ fn a_peer_that_leaves_early_makes_no_trap() {
     assert!(!outcome.stderr.contains("trapped"), "{}", outcome.stderr);
 }
 
-/// A request that has begun is answered before the host stops, and says that the connection ends.
+/// A request that has begun is answered before the host stops, or goes on with another version, and says that the connection
+/// ends.
 #[test]
-fn a_stop_waits_for_an_answer() {
+fn an_answer_is_waited_for() {
+    Cause::ALL.into_iter().for_each(wait_for_an_answer);
+}
+
+fn wait_for_an_answer(cause: Cause) {
     let host = serving(Isolation::Connection);
     let mut idle = host.connect(GUEST);
     idle.send(get("/status?204"));
@@ -282,13 +287,14 @@ fn a_stop_waits_for_an_answer() {
     let mut other = host.connect(GUEST);
     other.send(get("/status?204"));
     other.expect("HTTP/1.1 204 No Content\r\n");
-    host.signal(Signal::TERM);
+    cause.begin(&host, GUEST);
     while idle.line() != "\r" {}
     idle.expect_end();
     peer.send("world");
     let answer = without_dates(&peer.rest());
     assert!(answer.contains("Connection: close\r\n") && answer.contains("helloworld"), "{answer}");
-    host.wait_exit();
+    drop(other);
+    cause.end(host);
 }
 
 #[test]

@@ -69,11 +69,13 @@ impl Reactor {
     /// Adds a connection to the table and to its instance; returns its key.
     pub(super) fn add_connection(&mut self, mut entry: ConnectionEntry) -> ConnectionId {
         let instance = entry.instance;
-        self.accepted += usize::from(!entry.is_asked_for);
+        let accepted = usize::from(!entry.is_asked_for);
+        self.accepted += accepted;
         entry.place = self.instances.get(instance).map_or(0, |i| i.connections.len());
         let id = self.connections.insert(entry);
         if let Some(instance) = self.instances.get_mut(instance) {
             instance.connections.push(id);
+            instance.accepted += accepted;
         }
         id
     }
@@ -289,9 +291,13 @@ impl Reactor {
     pub(super) fn remove_connection(&mut self, id: ConnectionId) {
         let tenant = self.tenant_of(id);
         let Some(entry) = self.connections.get(id) else { return };
-        let (instance_id, place) = (entry.instance, entry.place);
+        let (instance_id, place, is_accepted) = (entry.instance, entry.place, !entry.is_asked_for);
+        let mut retires = None;
         if let Some(instance) = self.instances.get_mut(instance_id) {
             instance.connections.swap_remove(place);
+            instance.accepted -= usize::from(is_accepted);
+            // The last accepted one: what an instance of an earlier version has opened itself may have served it.
+            retires = instance.retires.filter(|_| is_accepted && instance.accepted == 0);
             if let Some(&moved) = instance.connections.get(place)
                 && let Some(moved) = self.connections.get_mut(moved)
             {
@@ -299,6 +305,9 @@ impl Reactor {
             }
         }
         self.abandon_connection(id, tenant, &OnTrap::Close);
+        if let Some(until) = retires {
+            self.drain_opened_of(instance_id, tenant, until);
+        }
         self.end_if_unused(instance_id);
     }
 

@@ -1,4 +1,5 @@
-//! Draining the accepted connections of a plugin, by a command of the operator.
+//! Draining the connections of a plugin: the accepted ones by a command of the operator, and those of an earlier version after
+//! a reload.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use crate::clock::Moment;
 use crate::reactor::Reactor;
 use crate::reactor::table::connection::ConnectionEntry;
 use crate::reactor::table::deadline::{Owner, Purpose};
+use crate::reactor::table::drain::DrainCause;
 use crate::reactor::table::leaving::Overstay;
 
 impl Reactor {
@@ -27,8 +29,40 @@ impl Reactor {
     /// Each connection of an instance has a turn of its own: one that is shared may have very many.
     pub(super) fn drain_accepted_of(&mut self, id: InstanceId, tenant: usize, until: Moment) {
         let accepted = self.accepted_of(id, |_| true).into_iter();
-        let drains = accepted.map(|id| Overstay::Drain(id, until)).collect();
+        let drains = accepted.map(|id| Overstay::Drain(id, DrainCause::Stop, until)).collect();
         self.agenda.overstays.extend(tenant, drains);
+    }
+
+    /// The version of an instance is served no more: drains its accepted connections until `until`, and those that it has
+    /// opened itself when no accepted one is left, since they may serve it.
+    pub(super) fn retire_instance(&mut self, id: InstanceId, tenant: usize, until: Moment) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.retires = Some(until);
+        if instance.accepted == 0 {
+            return self.drain_opened_of(id, tenant, until);
+        }
+        let accepted = self.accepted_of(id, |_| true).into_iter();
+        let drains = accepted.map(|id| Overstay::Drain(id, DrainCause::Reload, until)).collect();
+        self.agenda.overstays.extend(tenant, drains);
+    }
+
+    /// Drains the connections of an instance, none of which is accepted.
+    pub(super) fn drain_opened_of(&mut self, id: InstanceId, tenant: usize, until: Moment) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let opened = instance.connections.iter();
+        let drains = opened.map(|id| Overstay::Drain(*id, DrainCause::Reload, until)).collect();
+        self.agenda.overstays.extend(tenant, drains);
+    }
+
+    /// Drains a connection that an instance of an earlier version has just opened, if it has no accepted ones.
+    pub(super) fn drain_if_it_retires(&mut self, id: ConnectionId) {
+        let instance = self.connections.get(id).map(|entry| entry.instance);
+        let Some(instance) = instance.and_then(|id| self.instances.get(id)) else { return };
+        if let Some(until) = instance.retires
+            && instance.accepted == 0
+        {
+            self.drain_connection(id, DrainCause::Reload, until);
+        }
     }
 
     pub(super) fn cut_drained_of(&mut self, id: InstanceId, tenant: usize) {

@@ -14,7 +14,7 @@ use crate::contract::outcome::Drain;
 use crate::engine::event::Event;
 use crate::net::connection::{CloseReason, Phase};
 use crate::reactor::table::deadline::{Owner, Purpose};
-use crate::reactor::table::drain::{DrainEntry, DrainStep, Hold};
+use crate::reactor::table::drain::{DrainCause, DrainEntry, DrainStep, Hold};
 use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::table::turn_part::TurnPart;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
@@ -25,12 +25,15 @@ const NEW_FOR: Duration = Duration::from_millis(250);
 impl Reactor {
     /// Drains a connection until `until`: its plugin is notified in a later phase, and it is closed when it is idle. The caller
     /// cuts it at that time, by [`Reactor::cut_connection`]. If called twice the earlier time counts.
-    pub(super) fn drain_connection(&mut self, id: ConnectionId, until: Moment) {
+    pub(super) fn drain_connection(&mut self, id: ConnectionId, cause: DrainCause, until: Moment) {
         let Some(entry) = self.connections.get_mut(id) else { return };
         match &mut entry.draining {
-            Some(draining) => draining.until = draining.until.min(until),
+            Some(draining) => {
+                draining.again(cause, until);
+                self.look_at_drained(id);
+            }
             None => {
-                entry.draining = Some(Box::new(DrainEntry::new(DrainStep::Begin, until)));
+                entry.draining = Some(Box::new(DrainEntry::new(DrainStep::Begin, cause, until)));
                 self.drain_later(id);
             }
         }
@@ -49,7 +52,9 @@ impl Reactor {
     fn end_drain(&mut self, id: ConnectionId, step: DrainStep) {
         let now = self.setup.env.clock.now();
         let Some(entry) = self.connections.get_mut(id) else { return };
-        let draining = entry.draining.get_or_insert_with(|| Box::new(DrainEntry::new(step, now)));
+        let draining = entry
+            .draining
+            .get_or_insert_with(|| Box::new(DrainEntry::new(step, DrainCause::Stop, now)));
         draining.step = step;
         self.drain_later(id);
     }
@@ -121,6 +126,8 @@ impl Reactor {
         draining.is_due = false;
         let (step, until, was_unread) = (draining.step, draining.until, draining.was_unread);
         match step {
+            // Its plugin does not know it yet. It is looked at again when that has changed.
+            DrainStep::Begin if entry.opening.is_some() => {}
             DrainStep::Begin if !was_unread && self.is_unread(id) => self.read_first(id),
             DrainStep::Begin => self.tell_of_drain(id, until),
             DrainStep::WhenIdle => match self.hold(id, until) {
@@ -129,7 +136,7 @@ impl Reactor {
             },
             DrainStep::Close => self.close_now(id),
             DrainStep::Cut => self.cut_now(id),
-            DrainStep::Told | DrainStep::UntilClosed | DrainStep::Closed => {}
+            DrainStep::Told | DrainStep::UntilClosed | DrainStep::Stays | DrainStep::Closed => {}
         }
     }
 
@@ -174,10 +181,12 @@ impl Reactor {
     /// Handles the plugin's answer to the notification.
     pub(super) fn drain_was_told(&mut self, id: ConnectionId, drain: Drain) {
         let Some(entry) = self.connections.get_mut(id) else { return };
+        let speaks_host =
+            self.instances.get(entry.instance).is_some_and(|it| it.plugin.serves_http);
         if let Some(draining) = &mut entry.draining
             && draining.step == DrainStep::Told
         {
-            draining.step = drain.into();
+            draining.answered(drain, speaks_host);
         }
         self.look_at_drained(id);
     }

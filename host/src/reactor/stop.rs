@@ -8,6 +8,7 @@ use crate::mail::post::{Notice, StopManner};
 use crate::plugin::readiness::Readiness;
 use crate::reactor::exit::Exit;
 use crate::reactor::table::deadline::{Owner, Purpose};
+use crate::reactor::table::drain::DrainCause;
 use crate::reactor::table::instance::Instance;
 use crate::reactor::table::stop::{DrainedKind, Stop, Sweep, SweepPurpose};
 use crate::reactor::table::turn::TurnPhase;
@@ -171,9 +172,9 @@ impl Reactor {
             Stop::Draining if 0 < self.stopping.cuts => self.cut_connection(id),
             Stop::Draining if !self.stopping.drains() => self.close_drained(id),
             Stop::Draining if self.stopping.drained == DrainedKind::AskedFor => {
-                self.drain_connection(id, self.stopping.drained_until);
+                self.drain_connection(id, DrainCause::Stop, self.stopping.drained_until);
             }
-            _ => {}
+            _ => self.drain_if_it_retires(id),
         }
     }
 
@@ -200,7 +201,7 @@ impl Reactor {
         match purpose {
             SweepPurpose::Drain(wanted) if wanted != kind => {}
             SweepPurpose::Drain(_) => {
-                self.drain_connection(id, self.stopping.drained_until);
+                self.drain_connection(id, DrainCause::Stop, self.stopping.drained_until);
             }
             SweepPurpose::Close => self.close_drained(id),
             SweepPurpose::Cut => self.cut_connection(id),

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::arena::{ConnectionId, InstanceId};
+use crate::clock::Moment;
 use crate::config::limits;
 use crate::config::model::Handover;
+use crate::contract::export::Export;
 use crate::engine::event::Event;
 use crate::engine::sandbox::Sandbox;
 use crate::net::connection::CloseReason;
@@ -94,6 +96,7 @@ impl Reactor {
         let longest = self.drain_deadline(plugin);
         let purpose = Purpose::Retired { place, generation: plugin.generation };
         self.timers.insert(Owner::Host, now + longest, purpose);
+        self.retire_instances(plugin, now + longest);
         let Some(id) = self.programs.shared(place) else { return };
         self.programs.ended(place, id);
         let Some(instance) = self.instances.get_mut(id) else { return };
@@ -121,6 +124,15 @@ impl Reactor {
         });
         if save == SaveStep::Asked {
             self.deliver(id, Event::Save);
+        }
+    }
+
+    /// Has the instances of a version drain their connections, if their plugin can be told of that. The others go on until the
+    /// deadline.
+    fn retire_instances(&mut self, plugin: &Arc<Plugin>, until: Moment) {
+        if plugin.exports.has(Export::Draining) || plugin.serves_http {
+            let is_its = |of: &Plugin| std::ptr::eq(of, &**plugin);
+            self.overstay(is_its, |id| Overstay::Retiring(id, until));
         }
     }
 
@@ -248,7 +260,8 @@ impl Reactor {
             Overstay::Instance(id) => reactor.end_stay_of(id, tenant),
             Overstay::Connection(id) => reactor.end_stay(id),
             Overstay::Draining(id, until) => reactor.drain_accepted_of(id, tenant, until),
-            Overstay::Drain(id, until) => reactor.drain_connection(id, until),
+            Overstay::Retiring(id, until) => reactor.retire_instance(id, tenant, until),
+            Overstay::Drain(id, cause, until) => reactor.drain_connection(id, cause, until),
             Overstay::Drained(id) => reactor.cut_drained_of(id, tenant),
             Overstay::Cut(id) => reactor.cut_connection(id),
             Overstay::Peer(id) => reactor.end_connection(id, CloseReason::Closed),

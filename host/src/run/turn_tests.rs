@@ -297,8 +297,8 @@ fn one_traps_for_all(flood: &mut Flood) -> usize {
     PEERS
 }
 
-/// Its plugin is gone, and what it has still is not waited for.
-fn is_retired(flood: &mut Flood) -> usize {
+/// Its plugin is gone, and its connections are told so.
+fn is_removed(flood: &mut Flood) -> usize {
     flood.connect(PEERS);
     let (taken, _) = channel();
     flood.stage.prepared.served.reactors[0].changes.send(ReactorChange {
@@ -311,6 +311,12 @@ fn is_retired(flood: &mut Flood) -> usize {
         close_deadline: Duration::from_secs(1),
         taken,
     });
+    PEERS
+}
+
+/// Its plugin is gone, and what it has still is not waited for.
+fn is_retired(flood: &mut Flood) -> usize {
+    is_removed(flood);
     flood.turns(50);
     flood.advance(3600);
     PEERS
@@ -480,6 +486,13 @@ const ROWS: &[Row] = &[
         parts: &["Draining"],
         serves: echo,
         pile: is_drained,
+        most: 4 * PHASE + BESIDE,
+    },
+    Row {
+        what: "reload",
+        parts: &["Overstays", "Draining"],
+        serves: echo,
+        pile: is_removed,
         most: 4 * PHASE + BESIDE,
     },
     Row {

@@ -142,7 +142,8 @@ class Connection:
 
     def draining(self, seconds: float) -> str | None:
         """The connection is to come to its end within so many seconds. After `when-idle`, the default, the host closes it once
-        nothing of it is under way; after `until-closed` it goes on until the plugin closes it. Not async."""
+        nothing of it is under way; after `until-closed` it goes on until the plugin closes it. Where the plugin is replaced the
+        host closes nothing before the end. Not async."""
         return "when-idle"
 
     def proxy_target_unbound(self) -> Any:

@@ -58,7 +58,8 @@ pub trait Connection: 'static {
     ///
     /// [`Drain::WhenIdle`], the default, has the host close it once nothing of it is under way: nothing is to be sent or read, no
     /// callback, deferred work or connect waits, and no timer that fires once before the end. After [`Drain::UntilClosed`] it goes
-    /// on until the plugin closes it. EventMachine has no such event: its `stop` closes everything.
+    /// on until the plugin closes it. Where its plugin is replaced the host closes nothing before the end: answer what comes, and
+    /// close where the protocol has a place for it. EventMachine has no such event: its `stop` closes everything.
     fn draining(&mut self, within: Duration) -> Drain {
         let _ = within;
         Drain::WhenIdle

@@ -12,6 +12,7 @@ use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Plugin, componen
 use serde_json::json;
 
 use super::address_of;
+use crate::drain::Cause;
 
 /// The two sections that share the component.
 fn bridge(uri: &str, source: &str) -> Config {
@@ -80,9 +81,13 @@ fn told_end(vhost: &Vhost) -> String {
     }
 }
 
-/// A host that stops ends its connections to the broker as the protocol has it.
+/// A host that stops ends its connections to the broker as the protocol has it, and so does a version that a reload replaces.
 #[test]
 fn whoever_is_drained_says_goodbye_to_the_broker() {
+    Cause::ALL.into_iter().for_each(say_goodbye);
+}
+
+fn say_goodbye(cause: Cause) {
     let vhost = Broker::shared().vhost();
     let mut pika = Pika::connect(&vhost.uri);
     bound(&mut pika, "amqp-bridge", "lines");
@@ -91,9 +96,11 @@ fn whoever_is_drained_says_goodbye_to_the_broker() {
     let mut ann = host.connect("people");
     ann.send("hello\n");
     assert_eq!(pika.bodies("lines", 1), ["hello"]);
-    host.stop();
+    cause.begin(&host, "broker");
     let line = told_end(&vhost);
-    assert!(!line.trim_end().ends_with(':'), "{line}");
+    assert!(!line.trim_end().ends_with(':'), "{cause:?}: {line}");
+    drop(ann);
+    cause.end(host);
 }
 
 /// A message whose texts are no text, and a consumer that the broker ends: people hear what comes next, and are heard.

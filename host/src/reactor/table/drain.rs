@@ -8,6 +8,7 @@ use crate::reactor::table::deadline::DeadlineKey;
 #[derive(Debug)]
 pub(in crate::reactor) struct DrainEntry {
     pub(in crate::reactor) step: DrainStep,
+    pub(in crate::reactor) cause: DrainCause,
     /// The time at which it is cut off.
     pub(in crate::reactor) until: Moment,
     /// Whether it is on the agenda.
@@ -31,12 +32,24 @@ pub(in crate::reactor) enum DrainStep {
     WhenIdle,
     /// Its plugin or its peer closes it.
     UntilClosed,
+    /// Its plugin would have the host close it when it is idle, but it is drained because of a reload, which closes nothing.
+    Stays,
     /// It is closed next, idle or not; queued bytes are still sent.
     Close,
     /// It is cut off next.
     Cut,
     /// It is closed and waits for its outbox.
     Closed,
+}
+
+/// Why a connection is drained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::reactor) enum DrainCause {
+    /// A reload has replaced or removed its plugin. A peer may send at any time, and is answered by the version that it has:
+    /// the host closes nothing before the deadline.
+    Reload,
+    /// The host stops, or the operator drains the plugin: what is idle is closed.
+    Stop,
 }
 
 /// What keeps a connection from being idle.
@@ -51,16 +64,36 @@ pub(in crate::reactor) enum Hold {
 }
 
 impl DrainEntry {
-    pub(in crate::reactor) fn new(step: DrainStep, until: Moment) -> DrainEntry {
-        DrainEntry { step, until, is_due: false, is_held: false, was_unread: false, again: None }
-    }
-}
-
-impl From<Drain> for DrainStep {
-    fn from(drain: Drain) -> DrainStep {
-        match drain {
-            Drain::WhenIdle => DrainStep::WhenIdle,
-            Drain::UntilClosed => DrainStep::UntilClosed,
+    pub(in crate::reactor) fn new(step: DrainStep, cause: DrainCause, until: Moment) -> DrainEntry {
+        DrainEntry {
+            step,
+            cause,
+            until,
+            is_due: false,
+            is_held: false,
+            was_unread: false,
+            again: None,
         }
+    }
+
+    /// It is drained once more. The earlier time counts, and a stop counts for more than a reload.
+    pub(in crate::reactor) fn again(&mut self, cause: DrainCause, until: Moment) {
+        self.until = self.until.min(until);
+        if cause == DrainCause::Stop {
+            self.cause = cause;
+            if self.step == DrainStep::Stays {
+                self.step = DrainStep::WhenIdle;
+            }
+        }
+    }
+
+    /// The plugin has answered to its notification. `speaks_host` says whether the host itself speaks the protocol of the
+    /// connection, and knows that an idle one is not needed.
+    pub(in crate::reactor) fn answered(&mut self, drain: Drain, speaks_host: bool) {
+        self.step = match drain {
+            Drain::UntilClosed => DrainStep::UntilClosed,
+            Drain::WhenIdle if self.cause == DrainCause::Reload && !speaks_host => DrainStep::Stays,
+            Drain::WhenIdle => DrainStep::WhenIdle,
+        };
     }
 }

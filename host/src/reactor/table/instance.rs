@@ -40,6 +40,10 @@ pub(crate) struct Instance {
     pub in_turn: InTurn,
     /// Its connections; each entry has its position here.
     pub connections: Vec<ConnectionId>,
+    /// How many of them it has not opened itself.
+    pub accepted: usize,
+    /// Set if its version is served no more: until when its connections are drained.
+    pub retires: Option<Moment>,
     /// Connections with input that wait until it, or its tenant, may read.
     pub stalled: Vec<ConnectionId>,
     /// The lists that it is in.
@@ -137,6 +141,8 @@ impl Instance {
             queue: InstanceQueue::default(),
             in_turn: InTurn::default(),
             connections: Vec::new(),
+            accepted: 0,
+            retires: None,
             stalled: Vec::new(),
             waits: Waits::default(),
             reprieve: None,

@@ -7,6 +7,7 @@ use crate::base::arena::{ConnectionId, InstanceId};
 use crate::clock::Moment;
 use crate::engine::sandbox::Sandbox;
 use crate::mail::message::Message;
+use crate::reactor::table::drain::DrainCause;
 
 /// A program of an earlier version. It gets `stopping`, keeps its connections and timers, and ends when none are left.
 pub(in crate::reactor) struct Leaving {
@@ -73,8 +74,10 @@ pub(in crate::reactor) enum Overstay {
     Connection(ConnectionId),
     /// The accepted connections of an instance, to be drained until this time.
     Draining(InstanceId, Moment),
+    /// An instance of an earlier version, whose connections are to be drained until this time.
+    Retiring(InstanceId, Moment),
     /// A connection, to be drained until this time.
-    Drain(ConnectionId, Moment),
+    Drain(ConnectionId, DrainCause, Moment),
     /// The accepted connections of an instance that are being drained, to be cut off.
     Drained(InstanceId),
     /// A connection, to be cut off.
