@@ -1,7 +1,7 @@
 //! Counts, and hands its count to the next version, or does with it what its options say.
 //!
-//! `on_save` is `count`, `nothing`, `slow` (a third of a second), `trap`, or a number of bytes; `on_restore` is `count`, `refuse` or
-//! `trap`. A line `up` counts and `get` does not; both are answered with the version and the count. `trap` ends it.
+//! `on_save` is `count`, `nothing`, `slow` (a third of a second), `trap`, or a number of bytes; `on_restore` is `count`, `slow` (three
+//! seconds), `refuse`, `trap`, or `slow-trap`. A line `up` counts and `get` does not; both are answered with the version and the count. `trap` ends it.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -78,8 +78,10 @@ impl Program for Counter {
         match &*option("on_restore") {
             "refuse" => return Err("of another age".into()),
             "trap" => panic!("on purpose"),
+            slow if slow.starts_with("slow") => std::thread::sleep(Duration::from_secs(3)),
             _ => {}
         }
+        assert_ne!(option("on_restore"), "slow-trap", "on purpose");
         // As in `prepare`, nothing can be begun yet.
         if try_add_timer(Duration::ZERO, || ()).is_ok() {
             println!("a timer of restore");

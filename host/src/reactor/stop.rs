@@ -128,7 +128,7 @@ impl Reactor {
         let programs: Vec<_> = self
             .instances
             .iter()
-            .filter(|(id, instance)| instance.has_started() && !self.is_leaving(*id))
+            .filter(|(id, instance)| instance.is_program() && !self.is_leaving(*id))
             .map(|(id, _)| id)
             .collect();
         for id in &programs {

@@ -100,11 +100,11 @@ impl Reactor {
         let Some(id) = self.programs.shared(place) else { return };
         self.programs.ended(place, id);
         let Some(instance) = self.instances.get_mut(id) else { return };
-        let has_started = instance.has_started();
+        let is_program = instance.is_program();
         let listeners: Vec<usize> = instance.listeners.drain().map(|(_, place)| place).collect();
         // The next version may bind the same addresses.
         listeners.into_iter().for_each(|place| self.close_listener(place));
-        if has_started {
+        if is_program {
             self.deliver(id, Event::Stopping);
         }
         let handover = self.plugin(place).map(|plugin| plugin.config.handover);

@@ -269,3 +269,77 @@ fn the_last_of_several_versions_gets_the_state() {
     host.wait_printed("one has stopped");
     host.stop();
 }
+
+/// What becomes of a version that is in the middle of being told its state when the next reload comes.
+struct InRestore {
+    on_restore: &'static str,
+    /// Those that are served after it, one reload each.
+    next: &'static [&'static str],
+    /// What the last of them begins with.
+    count: u64,
+    /// Whether a line tells that the state is lost.
+    loses: bool,
+}
+
+const IN_RESTORE: &[InRestore] = &[
+    InRestore { on_restore: "slow", next: &["three"], count: 1, loses: false },
+    InRestore { on_restore: "slow", next: &["three", "four"], count: 1, loses: false },
+    InRestore { on_restore: "slow-trap", next: &["three"], count: 0, loses: true },
+];
+
+/// It is told to stop as any other that has started, and what it was told goes on to the next.
+#[test]
+fn a_reload_may_come_in_the_middle_of_restore() {
+    for (number, row) in IN_RESTORE.iter().enumerate() {
+        for (mode, handover) in MODES.iter().enumerate() {
+            let address = format!("tcp://{}:{}", own_loopback(), 7070 + 2 * number + mode);
+            let config = |version: &str, on_restore: &str| {
+                serving(&address, counter(handover, version).option("on_restore", on_restore))
+            };
+            let host = Host::start(&config("one", "count"));
+            drop(count(&address, "one 1\n"));
+            assert!(reload(&host, &config("two", row.on_restore).to_toml()));
+            host.wait_printed("two restores");
+            for version in row.next {
+                assert!(reload(&host, &config(version, "count").to_toml()), "{version}");
+            }
+            let last = row.next.last().expect("one");
+            drop(count(&address, &format!("{last} {}\n", row.count + 1)));
+            let starts = format!("{last} starts with {}", row.count);
+            if !row.loses {
+                let restores = format!("{last} restores");
+                told(
+                    &host,
+                    &["two starts with 1", "two is stopping", "two saves", &restores, &starts],
+                );
+                host.wait_printed("two has stopped");
+            }
+            let lost = host.log().iter().any(|it| it.message().starts_with("no state"));
+            assert_eq!(lost, row.loses, "{}, {handover}: {:?}", row.on_restore, host.log());
+            let outcome = host.stop();
+            assert!(outcome.stdout.contains(&starts), "{}", outcome.stdout);
+            let begun = outcome.stdout.matches("three starts").count();
+            assert!(begun <= 1, "{}", outcome.stdout);
+        }
+    }
+}
+
+/// So it is told of the end of the host.
+#[test]
+fn a_stop_may_come_in_the_middle_of_restore() {
+    let address = format!("tcp://{}:7076", own_loopback());
+    let config = |version: &str, on_restore: &str| {
+        serving(&address, counter("beside", version).option("on_restore", on_restore))
+    };
+    let host = Host::start(&config("one", "count"));
+    drop(count(&address, "one 1\n"));
+    assert!(reload(&host, &config("two", "slow").to_toml()));
+    host.wait_printed("two restores");
+    host.signal(Signal::TERM);
+    let outcome = host.wait_exit();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let places = ["two starts with 1", "two is stopping", "two has stopped"]
+        .map(|line| outcome.stdout.find(&format!("{line}\n")));
+    let is_whole = places.iter().all(Option::is_some);
+    assert!(is_whole && places.is_sorted(), "{}", outcome.stdout);
+}

@@ -218,6 +218,11 @@ impl Instance {
         self.started
     }
 
+    /// Whether it has started or is about to: then it is told of its end, too.
+    pub(crate) fn is_program(&self) -> bool {
+        self.started || self.queue.has_start()
+    }
+
     pub(crate) fn sandbox(&mut self) -> Option<&mut Sandbox> {
         match &mut self.state {
             InstanceState::Idle(Seat::Ready(sandbox)) => Some(sandbox),

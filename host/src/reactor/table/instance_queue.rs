@@ -86,6 +86,12 @@ impl InstanceQueue {
         Some(item)
     }
 
+    /// Whether `lifecycle.start` waits in it: behind `handover-handler.restore` at most.
+    pub(in crate::reactor) fn has_start(&self) -> bool {
+        let first = self.next.iter().take(2);
+        first.into_iter().any(|item| matches!(item, QueueItem::Event(Event::Start)))
+    }
+
     pub(in crate::reactor) fn len(&self) -> usize {
         self.next.len() + self.held.len()
     }
