@@ -7,6 +7,7 @@ mod diff;
 mod failure;
 mod heard;
 mod peer;
+mod peers;
 mod player;
 pub mod run;
 mod script;

@@ -212,6 +212,12 @@ impl AsFd for StandIn {
     }
 }
 
+impl AsFd for StandInPeer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 /// A listener that accepts a script's connections.
 #[derive(Debug)]
 pub struct StandInListener {

@@ -72,7 +72,7 @@ impl StartError {
     }
 
     /// For `map_err`: something with a poll, and perhaps a thread, could not be made.
-    pub(super) fn made(what: &'static str) -> impl Fn(io::Error) -> StartError {
+    pub(crate) fn made(what: &'static str) -> impl Fn(io::Error) -> StartError {
         move |error| match error.kind() {
             io::ErrorKind::WouldBlock => StartError::thread(what)(error),
             _ => {

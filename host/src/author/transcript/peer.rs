@@ -1,6 +1,7 @@
 //! One connection of a transcript: what its peer has sent and got.
 
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use crate::author::transcript::step::PeerState;
 use crate::net::network::ScriptEnd;
@@ -49,6 +50,14 @@ impl Peer {
             state: PeerState::Open,
             state_is_known: true,
             is_flooded: false,
+        }
+    }
+
+    /// What a poll can watch; datagrams have nothing of the kind.
+    pub(crate) fn socket(&self) -> Option<RawFd> {
+        match &self.end {
+            Some(ScriptEnd::Stream(end)) => Some(end.as_fd().as_raw_fd()),
+            _ => None,
         }
     }
 

@@ -7,8 +7,9 @@ use crate::author::transcript::diff::diff;
 use crate::author::transcript::failure::ScriptFailure;
 use crate::author::transcript::heard::Heard;
 use crate::author::transcript::peer::Peer;
+use crate::author::transcript::peers::Peers;
 use crate::author::transcript::script::Script;
-use crate::author::transcript::stage::{Peers, Restless, ScriptedHost};
+use crate::author::transcript::stage::{Restless, ScriptedHost};
 use crate::author::transcript::step::{Expectation, PeerState, ScriptAction, ScriptStep, What};
 use crate::author::transcript::text;
 use crate::config::address::ListenAddress;
@@ -54,6 +55,7 @@ impl<'a> Player<'a> {
         config: &'a Config,
         stage: ScriptedHost,
         log: &'a KeptLog,
+        peers: Peers,
     ) -> Player<'a> {
         Player {
             file,
@@ -61,7 +63,7 @@ impl<'a> Player<'a> {
             config,
             log,
             stage,
-            peers: Peers::default(),
+            peers,
             dials: VecDeque::new(),
             heard: Vec::new(),
             heard_up_to: 0,
@@ -95,7 +97,7 @@ impl<'a> Player<'a> {
 
     fn begin_group(&mut self, first: usize) {
         self.group = first;
-        self.peers.values_mut().for_each(Peer::forget);
+        self.peers.forget();
         self.heard.clear();
         self.heard_up_to = 0;
     }
@@ -118,7 +120,7 @@ impl<'a> Player<'a> {
         match action {
             ScriptAction::Connect(name, to) => self.connect(name, to.as_deref())?,
             ScriptAction::Send(name, bytes) => {
-                if name.is_empty() && !self.peers.contains_key(name) {
+                if name.is_empty() && self.peers.get(name).is_none() {
                     self.connect(name, None)?;
                 }
                 self.usable(name)?.send(bytes);
@@ -142,7 +144,7 @@ impl<'a> Player<'a> {
         }
         let rested = self.stage.settle(&mut self.peers);
         self.look(rested)?;
-        match self.peers.iter().find(|(_, peer)| peer.is_flooded) {
+        match self.peers.touched().find(|(_, peer)| peer.is_flooded) {
             Some((name, _)) => Err(format!("more than 64 MiB have come{}", on(name)).into()),
             None => Ok(()),
         }
@@ -155,8 +157,12 @@ impl<'a> Player<'a> {
         let address = self.listener(to)?;
         let end = self.stage.connect(&address);
         let end = end.map_err(|_| format!("nobody listens at {address} any more"))?;
-        self.peers.insert(name.to_owned(), Peer::new(end, false));
-        Ok(())
+        self.add(name, Peer::new(end, false))
+    }
+
+    fn add(&mut self, name: &str, peer: Peer) -> Result<(), Wrong> {
+        let added = self.peers.insert(name, peer);
+        added.map_err(|error| format!("the system has no room for the connection: {error}").into())
     }
 
     /// The address of the listener that is meant.
@@ -240,7 +246,7 @@ impl<'a> Player<'a> {
     fn expect(&mut self, expectation: &Expectation) -> Result<(), Wrong> {
         match expectation {
             Expectation::Receive(name, bytes) => {
-                if name.is_empty() && !self.peers.contains_key(name) {
+                if name.is_empty() && self.peers.get(name).is_none() {
                     // Who is greeted has connected, too.
                     self.connect(name, None)?;
                     let rested = self.stage.settle(&mut self.peers);
@@ -300,7 +306,7 @@ impl<'a> Player<'a> {
                     let mut peer = Peer::new(dial.end, true);
                     // Whoever is there has got what was sent to it.
                     while peer.has_datagrams() && peer.pump() {}
-                    self.peers.insert(name.to_owned(), peer);
+                    self.add(name, peer)?;
                 }
                 Ok(())
             }
@@ -330,7 +336,7 @@ impl<'a> Player<'a> {
         if self.heard[self.heard_up_to..].iter().any(Heard::is_failure) {
             return Err("something has failed: see the log".to_owned().into());
         }
-        for (name, peer) in &self.peers {
+        for (name, peer) in self.peers.touched() {
             if peer.has_left() {
                 let cause = format!("then something came{} that nobody expected", on(name));
                 return Err(Wrong { cause, differs: Some(name.clone()) });

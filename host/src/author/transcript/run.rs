@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::author::sources;
 use crate::author::transcript::failure::ScriptFailure;
+use crate::author::transcript::peers::Peers;
 use crate::author::transcript::player::Player;
 use crate::author::transcript::script::{self, OptionLine, Script, ScriptError};
 use crate::author::transcript::stage::ScriptedHost;
@@ -119,7 +120,8 @@ pub fn play_all(wanted: &Wanted<'_>, mut tell: impl FnMut(&str)) -> Result<Verdi
             compiled: components.compiled.clone(),
             left_out: Vec::new(),
         })?;
-        let played = Player::new(file, script, &config, stage, &log).play();
+        let peers = Peers::new().map_err(StartError::made("a transcript"))?;
+        let played = Player::new(file, script, &config, stage, &log, peers).play();
         // What its end has told is nobody's.
         drop(log.take());
         tell(&told(file, played.as_ref().err().map(|failure| &**failure)));

@@ -1,11 +1,9 @@
 //! A host for one transcript: the real one, with a clock and sockets that the player has.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::author::transcript::peer::Peer;
-use crate::author::transcript::step::ConnectionName;
+use crate::author::transcript::peers::Peers;
 use crate::carrier::Carrier;
 use crate::clock::{Clock, Hand};
 use crate::config::address::ListenAddress;
@@ -28,9 +26,6 @@ const TURNS_MAX: usize = 100_000;
 const DEADLINES_MAX: usize = 400_000;
 /// How long a poll waits at once for a thread that works for a guest.
 const FOR_OTHERS: Duration = Duration::from_millis(10);
-
-/// The connections of a transcript.
-pub(crate) type Peers = BTreeMap<ConnectionName, Peer>;
 
 /// Why a step has no end.
 #[derive(Debug)]
@@ -107,11 +102,11 @@ impl ScriptedHost {
             let others_rest = self.host.jobs.is_idle() && self.host.file_calls.is_idle();
             self.hand.let_polls_wait(if others_rest { Duration::ZERO } else { FOR_OTHERS });
             turns += usize::from(others_rest);
-            let has_moved = pump(peers);
+            let has_moved = peers.pump().map_err(Restless::Poll)?;
             if self.runs {
                 self.runs = self.carrier.turn().map_err(Restless::Poll)?;
             }
-            let has_moved = pump(peers) || has_moved;
+            let has_moved = peers.pump().map_err(Restless::Poll)? || has_moved;
             let rests = !self.runs || others_rest && self.carrier.is_idle();
             if rests && !has_moved {
                 return Ok(());
@@ -153,9 +148,4 @@ impl ScriptedHost {
     pub(crate) fn stop(&self) {
         self.post.tell(Notice::Stop(StopManner::Drain));
     }
-}
-
-fn pump(peers: &mut Peers) -> bool {
-    let moved: Vec<bool> = peers.values_mut().map(Peer::pump).collect();
-    moved.contains(&true)
 }
