@@ -6,9 +6,11 @@ use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingRequest,
-    OutgoingResponse, ResponseOutparam,
+    ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingRequest, IncomingResponse,
+    Method, OutgoingBody, OutgoingRequest, OutgoingResponse, RequestOptions, ResponseOutparam,
+    Scheme,
 };
+use wasip2::io::poll::poll;
 use wasip2::io::streams::StreamError;
 
 wasip2::http::proxy::export!(Paths);
@@ -63,6 +65,10 @@ impl Guest for Paths {
                 OutgoingBody::finish(body, Some(fields(&[("x-sum", "7")]))).expect("an end");
             }
             "/fetch" => fetch(out),
+            "/ask" => ask(&request, out, query),
+            "/ask-within" => ask_within(out, query),
+            "/ask-many" => ask_many(out, query),
+            "/ask-unfinished" => ask_unfinished(out, query),
             "/fields" => answer(out, 200, &[], &refused_fields()),
             "/status" => {
                 answer(out, u16::try_from(number(query)).unwrap_or(0), &[], "");
@@ -235,6 +241,118 @@ fn fetch(out: ResponseOutparam) {
     OutgoingBody::finish(body, None).expect("an end");
     let refused = outgoing_handler::handle(request, None).expect_err("nothing is granted");
     answer(out, 502, &[], &format!("{refused:?}\n"));
+}
+
+/// A request for `http://authority/path`, or `https://…`.
+fn request_for(url: &str, headers: Fields) -> OutgoingRequest {
+    let request = OutgoingRequest::new(headers);
+    let (scheme, rest) = url.split_once("://").expect("a scheme");
+    let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    request.set_scheme(Some(&scheme)).expect("a scheme");
+    request.set_authority(Some(authority)).expect("an authority");
+    request.set_path_with_query(Some(path)).expect("a path");
+    request
+}
+
+fn awaited(future: &FutureIncomingResponse) -> Result<IncomingResponse, ErrorCode> {
+    future.subscribe().block();
+    future.get().expect("ready").expect("once")
+}
+
+/// The answer of another server, with what it was asked: method, fields and body.
+fn ask(request: &IncomingRequest, out: ResponseOutparam, url: &str) {
+    let headers = Fields::from_list(&request.headers().entries()).expect("what has come may go");
+    let asked = request_for(url, headers);
+    asked.set_method(&request.method()).expect("a method");
+    let body = asked.body().expect("the body");
+    let future = match outgoing_handler::handle(asked, None) {
+        Ok(future) => future,
+        Err(error) => return answer(out, 502, &[], &format!("{error:?}\n")),
+    };
+    assert!(future.get().is_none(), "its body is not whole");
+    let incoming = request.consume().expect("the body");
+    let stream = body.write().expect("the stream");
+    let takes = |piece: &[u8]| stream.blocking_write_and_flush(piece).is_ok();
+    let mut all = true;
+    read(&incoming, |bytes| all &= bytes.chunks(4096).all(takes));
+    drop(stream);
+    if !all || OutgoingBody::finish(body, None).is_err() {
+        return answer(out, 502, &[], "the body is not taken\n");
+    }
+    pass_on(awaited(&future), out);
+    assert!(future.get().expect("ready").is_err(), "it is taken once");
+}
+
+fn pass_on(response: Result<IncomingResponse, ErrorCode>, out: ResponseOutparam) {
+    let response = match response {
+        Ok(response) => response,
+        Err(error) => return answer(out, 502, &[], &format!("{error:?}\n")),
+    };
+    let kept = |(name, _): &(String, Vec<u8>)| name == "content-type" || name.starts_with("x-");
+    let headers: Vec<_> = response.headers().entries().into_iter().filter(kept).collect();
+    let answer = OutgoingResponse::new(Fields::from_list(&headers).expect("right fields"));
+    answer.set_status_code(response.status()).expect("a status");
+    let body = answer.body().expect("the body");
+    ResponseOutparam::set(out, Ok(answer));
+    let incoming = response.consume().expect("the body");
+    let stream = body.write().expect("the stream");
+    read(&incoming, |bytes| {
+        bytes.chunks(4096).for_each(|it| stream.blocking_write_and_flush(it).expect("a peer"));
+    });
+    drop(stream);
+    let trailers = IncomingBody::finish(incoming);
+    trailers.subscribe().block();
+    let trailers = trailers.get().expect("ready").expect("once").expect("trailers");
+    OutgoingBody::finish(body, trailers).expect("an end");
+}
+
+/// `MILLISECONDS URL`: the first byte has to come within that time.
+fn ask_within(out: ResponseOutparam, query: &str) {
+    let (time, url) = query.split_once('@').expect("a time");
+    let options = RequestOptions::new();
+    let time = number(time) as u64 * MILLISECOND;
+    options.set_first_byte_timeout(Some(time)).expect("a time");
+    assert_eq!(options.first_byte_timeout(), Some(time));
+    let future = outgoing_handler::handle(request_for(url, Fields::new()), Some(options));
+    pass_on(future.and_then(|future| awaited(&future)), out);
+}
+
+/// `COUNT@URL`: so many requests at once, and how each has ended.
+fn ask_many(out: ResponseOutparam, query: &str) {
+    let (count, url) = query.split_once('@').expect("a number");
+    let asked =
+        (0..number(count)).map(|_| outgoing_handler::handle(request_for(url, Fields::new()), None));
+    let asked: Vec<_> = asked.collect();
+    let mut text = String::new();
+    let mut waiting: Vec<_> = asked.iter().filter_map(|it| it.as_ref().ok()).collect();
+    while !waiting.is_empty() {
+        let pollables: Vec<_> = waiting.iter().map(|future| future.subscribe()).collect();
+        poll(&pollables.iter().collect::<Vec<_>>());
+        drop(pollables);
+        waiting.retain(|future| match future.get() {
+            None => true,
+            Some(response) => {
+                let status = response.expect("once").map(|response| response.status());
+                text += &format!("{status:?}\n");
+                false
+            }
+        });
+    }
+    for refused in asked.iter().filter_map(|it| it.as_ref().err()) {
+        text += &format!("{refused:?}\n");
+    }
+    answer(out, 200, &[], &text);
+}
+
+/// The body of a request is dropped before its end.
+fn ask_unfinished(out: ResponseOutparam, url: &str) {
+    let request = request_for(url, Fields::new());
+    let body = request.body().expect("the body");
+    write(&body, b"the beginning");
+    drop(body);
+    let future = outgoing_handler::handle(request, None);
+    pass_on(future.and_then(|future| awaited(&future)), out);
 }
 
 fn refused_fields() -> String {

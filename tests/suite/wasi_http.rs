@@ -1,5 +1,7 @@
 //! Components that serve HTTP by `wasi:http`: whatever a handler does, over real connections.
 
+mod outgoing;
+
 use sandloop_testkit::cases;
 use sandloop_tests::{Config, Host, Isolation, Peer, Plugin, component, sandloop, workspace};
 

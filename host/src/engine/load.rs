@@ -92,7 +92,7 @@ impl Loader {
             .map_err(|(directory, error)| Fault::Folder(directory.host, trap::chain(&error)))?;
         let granted = GrantedFolders::open(&section.allow.directories)
             .map_err(|(directory, errno)| Fault::Folder(directory.host, GuestText::cause(errno)))?;
-        let begins_tls = report.imports_interface("tls");
+        let begins_tls = report.imports_interface("tls") || report.serves_http;
         let profiles = Profiles::read(&section.tls, begins_tls)
             .map_err(|(profile, problem)| Fault::Profile(profile, problem.to_string()))?;
         // Otherwise pages would be copied at the first accept, and delay the first client.

@@ -59,8 +59,8 @@ pub(super) struct WaitingView<'a> {
     descriptors: &'a mut HashMap<u32, Arc<Permit>>,
     call: &'a mut CallMeter,
     clock: &'a Clock,
-    host: &'a HostShared,
-    plugin: &'a Plugin,
+    host: &'a Arc<HostShared>,
+    plugin: &'a Arc<Plugin>,
 }
 
 /// The engine's accessor of [`WaitingView`].

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::plugin::Plugin;
 use crate::plugin::file_calls::FileCalls;
 use crate::plugin::roster::Roster;
 
@@ -46,9 +47,13 @@ impl FileCrew {
     /// # Errors
     /// When the operating system has no more threads.
     pub fn serve(&self, roster: &Roster) -> io::Result<()> {
-        let with_folders =
-            roster.plugins().filter(|plugin| !plugin.config.allow.directories.is_empty());
-        let tenants: BTreeSet<usize> = with_folders.map(|plugin| plugin.tenant.index).collect();
+        // Requests of `wasi:http` look names up here.
+        let makes_calls = |plugin: &&Arc<Plugin>| {
+            let allow = &plugin.config.allow;
+            !allow.directories.is_empty() || plugin.serves_http && !allow.connect.is_empty()
+        };
+        let tenants: BTreeSet<usize> =
+            roster.plugins().filter(makes_calls).map(|plugin| plugin.tenant.index).collect();
         let count = if tenants.is_empty() { 0 } else { tenants.len() + SPARE };
         self.calls.admit(tenants);
         for index in self.started.load(Ordering::Relaxed)..count {

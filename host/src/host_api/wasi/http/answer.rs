@@ -52,10 +52,37 @@ enum BodyState {
         /// Its trailers, once it is complete.
         end: Option<Headers>,
     },
-    /// Of an outgoing request, which is never sent.
-    Nowhere,
+    /// Of an outgoing request, which is sent when it is whole.
+    Request {
+        bytes: Vec<u8>,
+        kept: Reservation,
+        /// The most bytes of it.
+        max: usize,
+        end: RequestEnd,
+    },
     /// Of a response with a peer.
     Going(Box<Going>),
+}
+
+/// Whether the body of a request is whole.
+#[derive(Debug)]
+enum RequestEnd {
+    None,
+    /// It is, with these trailers.
+    Whole(Headers),
+    /// It never will be.
+    Abandoned,
+}
+
+/// The body of a request, as far as it can be sent.
+#[derive(Debug)]
+pub(super) enum RequestBody {
+    /// It is being written.
+    Unfinished,
+    /// The guest has dropped it.
+    Abandoned,
+    /// All of it, with its trailers.
+    Whole(Vec<u8>, Headers),
 }
 
 /// A response with a peer.
@@ -106,9 +133,29 @@ impl Body {
         Some(Body::new(BodyState::Early { bytes: Vec::new(), kept, end: None }))
     }
 
-    /// The body of an outgoing request.
-    pub(super) fn nowhere() -> Body {
-        Body::new(BodyState::Nowhere)
+    /// The body of an outgoing request, of so many bytes at most; none if the tenant has no room for it.
+    pub(super) fn of_request(memory: &ByteBudget, max: u64) -> Option<Body> {
+        let kept = memory.reserve(0)?;
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        Some(Body::new(BodyState::Request { bytes: Vec::new(), kept, max, end: RequestEnd::None }))
+    }
+
+    /// Takes the body of a request, if it is whole. Its bytes stay counted until the body is dropped.
+    pub(super) fn take_request(&self) -> RequestBody {
+        match &mut *self.0.lock() {
+            BodyState::Request { bytes, end: RequestEnd::Whole(trailers), .. } => {
+                RequestBody::Whole(std::mem::take(bytes), std::mem::take(trailers))
+            }
+            BodyState::Request { end: RequestEnd::Abandoned, .. } => RequestBody::Abandoned,
+            _ => RequestBody::Unfinished,
+        }
+    }
+
+    /// The guest has dropped it without an end.
+    pub(super) fn abandon(&self) {
+        if let BodyState::Request { end: end @ RequestEnd::None, .. } = &mut *self.0.lock() {
+            *end = RequestEnd::Abandoned;
+        }
     }
 
     fn new(state: BodyState) -> Body {
@@ -139,7 +186,8 @@ impl Body {
                  be sent before",
             )),
             BodyState::Early { bytes, .. } => Ok(PERMIT - bytes.len()),
-            BodyState::Nowhere => Ok(PERMIT),
+            // One byte more than fits is granted, and fails: who has just filled it asks too, and has done nothing wrong.
+            BodyState::Request { bytes, max, .. } => Ok(PERMIT.min(max - bytes.len()).max(1)),
             BodyState::Going(going) => going.room(),
         }
     }
@@ -166,25 +214,22 @@ impl Body {
     /// Writes a piece.
     pub(super) fn write(&self, piece: &[u8]) -> StreamResult<()> {
         match &mut *self.0.lock() {
-            BodyState::Nowhere => Ok(()),
             BodyState::Going(going) => going.write(piece),
-            BodyState::Early { bytes, kept, .. } => {
-                if PERMIT < bytes.len() + piece.len() {
-                    return Err(StreamError::trap("more was written than check-write had granted"));
-                }
-                if !kept.grow(u64::try_from(piece.len()).unwrap_or(u64::MAX)) {
-                    return Err(StreamError::Trap(no_memory()));
-                }
-                bytes.extend_from_slice(piece);
-                Ok(())
+            BodyState::Early { bytes, kept, .. } => keep(piece, bytes, kept, PERMIT),
+            BodyState::Request { bytes, max, .. } if *max < bytes.len() + piece.len() => {
+                Err(failed("the body of a request has the limit `http_body`"))
             }
+            BodyState::Request { bytes, kept, max, .. } => keep(piece, bytes, kept, *max),
         }
     }
 
     /// Finishes the body.
     pub(super) fn finish(&self, trailers: Headers) -> Result<(), BodyFault> {
         match &mut *self.0.lock() {
-            BodyState::Nowhere => Ok(()),
+            BodyState::Request { end, .. } => {
+                *end = RequestEnd::Whole(trailers);
+                Ok(())
+            }
             BodyState::Going(going) => going.end(&trailers),
             BodyState::Early { end, .. } => {
                 *end = Some(trailers);
@@ -287,6 +332,18 @@ impl Going {
         }
         self.peer.connection.send(bytes, self.peer.clock.now()).0
     }
+}
+
+/// Adds a piece to a body that is not sent yet.
+fn keep(piece: &[u8], bytes: &mut Vec<u8>, kept: &mut Reservation, max: usize) -> StreamResult<()> {
+    if max < bytes.len() + piece.len() {
+        return Err(StreamError::trap("more was written than check-write had granted"));
+    }
+    if !kept.grow(u64::try_from(piece.len()).unwrap_or(u64::MAX)) {
+        return Err(StreamError::Trap(no_memory()));
+    }
+    bytes.extend_from_slice(piece);
+    Ok(())
 }
 
 fn failed(error: impl std::fmt::Display) -> StreamError {

@@ -17,7 +17,7 @@ wasmtime::component::bindgen!({
         "wasi:http/types.response-outparam": super::resources::ResponseOutparam,
         "wasi:http/types.outgoing-response": super::resources::OutgoingResponse,
         "wasi:http/types.outgoing-body": super::resources::OutgoingBody,
-        "wasi:http/types.incoming-response": super::resources::NoResponse,
-        "wasi:http/types.future-incoming-response": super::resources::NoResponse,
+        "wasi:http/types.incoming-response": super::resources::IncomingResponse,
+        "wasi:http/types.future-incoming-response": super::resources::FutureResponse,
     },
 });

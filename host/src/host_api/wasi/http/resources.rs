@@ -1,9 +1,11 @@
 //! The resource types of `wasi:http`. Their methods are in the files of the interfaces.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sandloop_http::writer::Exchange;
 use sandloop_http::{Headers, RequestHead, StatusCode};
+use wasmtime_wasi::p2::Pollable;
 
 use super::answer::{AnswerPeer, Body, no_memory};
 use super::bindings::wasi::http::types::{ErrorCode, Method, Scheme};
@@ -65,7 +67,7 @@ pub struct IncomingRequest {
     pub(super) body: Option<IncomingBody>,
 }
 
-/// The body of an incoming request.
+/// The body of an incoming request or response.
 #[derive(Debug)]
 pub struct IncomingBody {
     pub(super) bytes: Option<WholeBody>,
@@ -110,7 +112,7 @@ pub struct OutgoingBody {
     pub(super) is_stream_taken: bool,
 }
 
-/// An outgoing request, which is never sent.
+/// An outgoing request that was not sent yet.
 #[derive(Debug)]
 pub struct OutgoingRequest {
     pub(super) method: Method,
@@ -118,20 +120,45 @@ pub struct OutgoingRequest {
     pub(super) scheme: Option<Scheme>,
     pub(super) authority: Option<String>,
     pub(super) headers: Fields,
-    pub(super) is_body_taken: bool,
+    /// Set once the guest has asked for it.
+    pub(super) body: Option<Body>,
 }
 
-/// Options of an outgoing request, which have no effect.
-#[derive(Debug, Default)]
+/// How long an outgoing request may take.
+#[derive(Debug, Default, Clone, Copy)]
 pub struct RequestOptions {
-    pub(super) connect: Option<u64>,
-    pub(super) first_byte: Option<u64>,
-    pub(super) between_bytes: Option<u64>,
+    /// How long it may take until there is a connection, with TLS.
+    pub(super) connect: Option<Duration>,
+    /// How long until the first byte of the response; the deadline of the call bounds all of it.
+    pub(super) first_byte: Option<Duration>,
+    /// How long between two pieces of it.
+    pub(super) between_bytes: Option<Duration>,
 }
 
-/// The response to an outgoing request, which never exists.
+/// What becomes of an outgoing request.
+pub trait Answering: Pollable {
+    /// Its result, if there is one; none in that if it was taken before.
+    fn take(&mut self) -> Option<Option<Result<IncomingResponse, ErrorCode>>>;
+}
+
+/// An outgoing request that waits for its response.
+pub struct FutureResponse(pub(super) Box<dyn Answering>);
+
+#[async_trait::async_trait]
+impl Pollable for FutureResponse {
+    async fn ready(&mut self) {
+        self.0.ready().await;
+    }
+}
+
+/// The response to an outgoing request, which has come as a whole.
 #[derive(Debug)]
-pub enum NoResponse {}
+pub struct IncomingResponse {
+    pub(super) status: StatusCode,
+    pub(super) headers: Fields,
+    /// None once the guest has consumed it.
+    pub(super) body: Option<IncomingBody>,
+}
 
 impl AnswerSlot {
     pub(super) fn new(peer: AnswerPeer, exchange: Exchange) -> AnswerSlot {
