@@ -1,5 +1,6 @@
 //! Components that serve HTTP by `wasi:http`: whatever a handler does, over real connections.
 
+mod foreign;
 mod outgoing;
 
 use sandloop_testkit::cases;

@@ -12,6 +12,7 @@ use crate::step::Steps;
 
 mod adapt;
 pub mod assembly_script;
+pub mod foreign;
 pub mod go;
 pub mod javascript;
 pub mod metadata;
@@ -39,7 +40,7 @@ pub struct Component {
 
 /// `cargo xtask plugins`; the host in this profile, or none.
 pub fn command(host: Option<Profile>, all_languages: bool) -> Result<()> {
-    let of_host = usize::from(host.is_some()) * (1 + usize::from(all_languages));
+    let of_host = usize::from(host.is_some()) * (1 + 2 * usize::from(all_languages));
     let mut steps = Steps::of(2 + of_host + 5 * usize::from(all_languages));
     let route = steps.step("set-up", || setup::for_components(Which::All))?;
     steps.step("components", || build(route, Which::All))?;
@@ -53,6 +54,7 @@ pub fn command(host: Option<Profile>, all_languages: bool) -> Result<()> {
         steps.step(&format!("host, profile {}", profile.name()), || host::build(profile))?;
         if all_languages {
             steps.step("samples", || samples::build(&host::path(profile), &[]))?;
+            steps.step("components of other hosts", foreign::build)?;
         }
     }
     Ok(())

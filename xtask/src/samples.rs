@@ -95,17 +95,28 @@ fn stale(language: &str) -> Result<Vec<Sample>> {
     let text = fs::read_to_string(folder.join("language.toml"))?;
     let description: Description = toml::from_str(&text)
         .with_context(|| format!("sdk/{language}/language.toml is not as it should be"))?;
-    let mut hasher = DefaultHasher::new();
-    for input in INPUTS.iter().map(|input| root().join(input)).chain([folder.clone()]) {
-        digest(&input, &mut hasher)?;
-    }
-    let inputs = hasher.finish();
+    let inputs: Vec<PathBuf> =
+        INPUTS.iter().map(|input| root().join(input)).chain([folder.clone()]).collect();
+    let inputs = digest_of(&inputs.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     let templates = folders(&folder.join("templates"))?;
     let samples = templates.into_iter().filter(|template| template != COMMON).map(|template| {
         let caches = description.build.caches.clone();
         Sample { language: language.to_owned(), template, inputs, caches }
     });
     Ok(samples.filter(|sample| !sample.is_there()).collect())
+}
+
+/// A digest of these files and folders.
+pub fn digest_of(inputs: &[&Path]) -> Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    inputs.iter().try_for_each(|input| digest(input, &mut hasher))?;
+    Ok(hasher.finish())
+}
+
+/// The compiler that the samples in Python have, if they are made.
+pub fn python_compiler() -> Option<PathBuf> {
+    let compiler = samples().join("caches/python/.venv/bin/componentize-py");
+    compiler.exists().then_some(compiler)
 }
 
 /// Takes in a file, or all files of a folder, by path and content.

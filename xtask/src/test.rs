@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::components::{self, Which};
+use crate::components::{self, Which, foreign};
 use crate::host::{self, Profile};
 use crate::samples;
 use crate::step::{Steps, cargo, minutes, run};
@@ -33,7 +33,7 @@ pub fn test(args: &[String]) -> Result<()> {
     // The one crate that links the engine. It has calls of cargo to itself, each with the same profile and the same
     // features, so that the engine is compiled once.
     let host = host::package(Profile::Quick);
-    let mut steps = Steps::of(10);
+    let mut steps = Steps::of(11);
     let route = steps.step("set-up", setup::for_tests)?;
     steps.step("format", || {
         run(&mut cargo(&["fmt", "--all", "--", "--check"])).context("run `cargo fmt --all`")
@@ -44,6 +44,7 @@ pub fn test(args: &[String]) -> Result<()> {
     steps.step("documentation", docs::build)?;
     steps.step("host", || host::build(Profile::Quick))?;
     steps.step("samples", || samples::build(&host::path(Profile::Quick), &[]))?;
+    steps.step("components of other hosts", foreign::build)?;
     steps.step("tests of the host", || cargo_test(&host, args))?;
     steps.step("tests", || cargo_test(TESTED, args))?;
     eprintln!("==> everything passed in {}", minutes(steps.elapsed()));

@@ -32,6 +32,11 @@ pub fn python() -> Result<PathBuf> {
     Ok(tools.join("bin/python"))
 }
 
+/// The compiler of that environment.
+pub fn compiler() -> Result<PathBuf> {
+    Ok(python()?.with_file_name("componentize-py"))
+}
+
 fn build_one(python: &Path, sample: &str) -> Result<Component> {
     let name = format!("py_{sample}");
     let component = target().join("python").join(format!("{name}.wasm"));
