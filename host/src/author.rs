@@ -1,4 +1,4 @@
-//! What those who write plugins do: make components, see them run, and test them.
+//! Tools for plugin authors: projects, builds, serving during editing, tests.
 
 pub mod build;
 pub(crate) mod bundle;

@@ -51,75 +51,74 @@ off, or a level for parts of the host, as in SANDLOOP_LOG=info,sandloop_host::ne
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {
-    /// Serve a configuration, plugins.toml unless another is named, until SIGINT or SIGTERM.
+    /// Serve a configuration, by default plugins.toml, until SIGINT or SIGTERM.
     Run {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
-        /// Take the listeners over from the host that serves, which is found at the path `handover` of `[host]` and
-        /// drains then; serve as otherwise where there is none.
+        /// Take over the listeners of the host that serves, which is found at the path `handover` of `[host]` and drains then;
+        /// without such a host, start as usual.
         #[arg(long)]
         take_over: bool,
     },
-    /// Check a configuration, plugins.toml unless another is named: read it, load and link every plugin, serve nothing.
+    /// Check a configuration, by default plugins.toml: read it, load and link every plugin, serve nothing.
     Check {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
-        /// Print every bound: its value, the line that sets it or that it is a default, and what happens at it.
+        /// Print every bound: its value, the line that sets it or that it is a default, and what happens when it is reached.
         #[arg(long)]
         explain: bool,
-        /// Make one connection of each handler that a listener names, on a pretended socket: what dies at the first
-        /// connection is told now.
+        /// Simulate one connection of each handler that a listener names, and report traps.
         #[arg(long = "try")]
         tries: bool,
     },
-    /// Compile every component of a configuration into its compile cache, ahead of a start; serve nothing.
+    /// Compile every component of a configuration into its compile cache, before a start; serve nothing.
     Compile {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
     },
-    /// Make a project: a plugin in a language of your choice, from a template inside this program.
+    /// Make a project: a plugin in one of the languages, from a template inside this program.
     New {
         /// Its folder, whose last part is its name: a letter of a to z, then letters, digits and -.
         folder: PathBuf,
-        /// The language; another word than the known ones is answered with those.
+        /// The language; an unknown one is answered with the list.
         #[arg(long, short)]
         lang: String,
-        /// What it is like: echo, chat, lines, client, deferred, http.
+        /// The template: echo, chat, lines, client, deferred, http.
         #[arg(long, short, default_value = "echo")]
         template: String,
-        /// Take languages and templates of this folder, which has the form of the repository's `sdk`.
+        /// Take languages and templates from this folder, which has the form of the repository's `sdk`.
         #[arg(long, hide = true)]
         sdk: Option<PathBuf>,
     },
-    /// Build the plugins of a configuration and serve it; build and serve again what changes: new connections get the new version.
+    /// Build the plugins of a configuration and serve it; build and reload what changes: new connections get the new version.
     Dev {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
     },
-    /// Say what is there of what a language needs, and what installs the rest.
+    /// Print which tools of a language are installed, and how to install the others.
     Doctor {
-        /// The languages; all of them where none is named.
+        /// The languages; by default all.
         #[arg(value_name = "LANG")]
         languages: Vec<String>,
-        /// The same as LANG, as `new` has it.
+        /// A language, as the option of `new`.
         #[arg(long, short)]
         lang: Vec<String>,
-        /// Take languages of this folder, which has the form of the repository's `sdk`.
+        /// Take languages from this folder, which has the form of the repository's `sdk`.
         #[arg(long, hide = true)]
         sdk: Option<PathBuf>,
     },
     /// Build the components of a configuration by the commands of its sections `[plugins.<name>.build]`.
     Build {
-        /// The configuration, where the first word ends with `.toml`, and plugins.toml otherwise; then the plugins, where not all
-        /// that have such a section are meant.
+        /// The configuration, if the first word ends with `.toml`, otherwise plugins.toml; then the plugins, by default all that
+        /// have such a section.
         #[arg(value_names = ["FILE", "PLUGIN"])]
         words: Vec<String>,
     },
-    /// Fetch every component of a configuration that is not a file here into its store, ahead of a start.
+    /// Fetch every component of a configuration that is not a local file into its store, before a start.
     Pull {
         /// The configuration.
         #[arg(default_value = "plugins.toml")]
@@ -132,7 +131,7 @@ enum CliCommand {
         /// A secret key of minisign without a password, as `minisign -G -W` makes it.
         #[arg(long, short)]
         key: PathBuf,
-        /// What is signed with it and shown by whoever checks, instead of the time and the file's name.
+        /// The trusted comment, which is signed too and shown by the verification, instead of the time and the file's name.
         #[arg(long, short)]
         comment: Option<String>,
     },
@@ -140,17 +139,17 @@ enum CliCommand {
     Verify {
         /// The component.
         file: PathBuf,
-        /// A public key of minisign or its file; may be given several times.
+        /// A public key of minisign, or the path of its file; may be given several times.
         #[arg(long, short, required = true)]
         key: Vec<String>,
     },
-    /// Have a running host read its configuration again; its log says what became of it.
+    /// Have a running host reload its configuration; its log has the result.
     Reload {
         /// The process id of the host.
         #[arg(long)]
         pid: i32,
     },
-    /// Tell what a component is: its world, what it imports, what it lacks, why it would be refused.
+    /// Describe a component: its world, its imports, missing exports, and why it would be refused.
     Inspect {
         /// The component.
         file: PathBuf,
@@ -158,41 +157,41 @@ enum CliCommand {
     /// Write the manual pages of these commands into a folder, for packages.
     #[command(hide = true)]
     Manual {
-        /// The folder, which is there.
+        /// The folder, which must exist.
         folder: PathBuf,
     },
-    /// Show what a running host does, at its admin listener: plugins and tenants, the last denials and traps.
+    /// Show the state of a running host, by its admin listener: plugins and tenants, the last denials and traps.
     Top {
-        /// The configuration that the host was started with.
+        /// The configuration of that host.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
-        /// Print one picture, with the rates since the start of the host, instead of one every two seconds.
+        /// Print once, with the rates since the start of the host, instead of every two seconds.
         #[arg(long)]
         once: bool,
-        /// Where it listens, as its log says, if the configuration leaves the port to the system.
+        /// The port of the admin listener, as the host's log says, if the configuration leaves it to the system.
         #[arg(long)]
         port: Option<u16>,
     },
-    /// Ask a running host, at its admin listener, whether it lives: whether every reactor turns. For health checks.
+    /// Check by its admin listener whether every reactor of a running host turns. For health checks.
     Health {
-        /// The configuration that the host was started with.
+        /// The configuration of that host.
         #[arg(default_value = "plugins.toml")]
         file: PathBuf,
-        /// Ask whether connections may come instead.
+        /// Check readiness instead: whether it serves and is not stopping.
         #[arg(long)]
         ready: bool,
-        /// Where it listens, as its log says, if the configuration leaves the port to the system.
+        /// The port of the admin listener, as the host's log says, if the configuration leaves it to the system.
         #[arg(long)]
         port: Option<u16>,
     },
-    /// Play transcripts: what peers send and expect of the plugins, and what time it is; docs/testing.md has the words.
+    /// Play transcripts: the input of peers, the passing of time, and the expected output; docs/testing.md describes them.
     Test(transcripts::TestArguments),
-    /// Print the JSON Schema of plugins.toml, by which editors complete and check it.
+    /// Print the JSON Schema of plugins.toml, with which editors complete and check the file.
     Schema,
     /// Compile standard input to standard output for the host that has started this process.
     #[command(name = bounds::COMMAND, hide = true)]
     CompileApart {
-        /// What decides the code.
+        /// The settings that determine the code.
         settings: CodeSettings,
         /// Bytes of memory.
         memory: u64,
@@ -203,7 +202,7 @@ enum CliCommand {
     },
 }
 
-/// Does what was asked.
+/// Runs the command.
 pub fn run(signals: &SignalWatch) -> ExitCode {
     match execute(&Arguments::parse().command, signals) {
         Ok(code) => code,
@@ -324,7 +323,7 @@ fn pull(file: &Path, filter: Option<Filter>) -> Result<ExitCode, Complaint> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line, or the complaint with this code.
+/// Prints one line, or returns the error with this exit code.
 fn told(outcome: Result<String, String>, code: u8) -> Result<ExitCode, Complaint> {
     print_line(outcome.map_err(|cause| Complaint(cause, code))?);
     Ok(ExitCode::SUCCESS)

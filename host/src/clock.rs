@@ -105,7 +105,7 @@ impl Hand {
         self.0.now.fetch_max(moment.0, Ordering::SeqCst);
     }
 
-    /// Has polls wait so long, of the system's time, for what another thread does.
+    /// Sets how long a poll waits, in real time, for the work of another thread.
     pub fn let_polls_wait(&self, at_most: Duration) {
         let nanoseconds = u64::try_from(at_most.as_nanos()).unwrap_or(u64::MAX);
         self.0.patience.store(nanoseconds, Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! `plugins.toml`: what to run, read once before anything else happens.
+//! `plugins.toml`: parsed and checked before anything else happens.
 //!
-//! Two steps: `raw` mirrors the file key by key, `resolve` turns the mirror into a
-//! [`Config`] that cannot be wrong. Every bound and its default lives in `limits`.
+//! In two steps: `raw` mirrors the file key by key, `resolve` makes a [`Config`] of it that is valid by construction. `limits`
+//! has every bound with its default.
 
 pub mod address;
 mod address_block;
@@ -62,13 +62,13 @@ use self::raw::RawFile;
 use self::source::SourceText;
 
 impl Config {
-    /// Reads and resolves `file` and those that it includes.
+    /// Reads and resolves `file` and its included files.
     pub fn load(file: &Path) -> Result<Config, ConfigError> {
         Config::parse(file, &read(file)?)
     }
 
-    /// As [`Config::load`], for one who writes plugins: backtraces have lines, and code is there soon rather than fast. He says
-    /// himself when a file has changed.
+    /// As [`Config::load`], for a plugin author: backtraces have lines, and code is compiled quickly rather than optimised.
+    /// Changed files do not reload by themselves.
     pub fn load_for_author(file: &Path) -> Result<Config, ConfigError> {
         let mut config = Config::load(file)?;
         config.host.backtraces = Backtraces::Lines;
@@ -77,14 +77,14 @@ impl Config {
         Ok(config)
     }
 
-    /// The same configuration as its files have it now.
+    /// The same configuration, from its files as they are now.
     pub(crate) fn read_again(&self) -> Result<Config, ConfigError> {
         let is_for_author = self.host.is_for_author;
         if is_for_author { Config::load_for_author(&self.file) } else { Config::load(&self.file) }
     }
 
-    /// Resolves `text` as if it had been read from `file`: relative paths start at the folder of
-    /// `file`, and errors name it. The files that it includes are read.
+    /// Resolves `text` as the contents of `file`: relative paths are relative to the folder of `file`, and errors name it.
+    /// Included files are read.
     pub fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
         let main = ConfigFile::parse(file, text)?;
         let included = include::files(&main.source.top().key("include"), &main.raw.include)?;
@@ -101,7 +101,7 @@ impl Config {
         resolve::resolve(&files)
     }
 
-    /// A fault of this key: at the place where it is written, or else at the beginning of the main file.
+    /// An error of this key: at its line, or at the beginning of the main file if the key is not written.
     pub(crate) fn wrong(&self, key: &str, problem: Problem) -> ConfigError {
         let (file, line) = match self.origins.find_near(key) {
             Some(origin) => (origin.file.clone(), origin.line),
@@ -111,7 +111,7 @@ impl Config {
     }
 }
 
-/// One file of a configuration, and its mirror.
+/// A file of a configuration, with its mirror.
 struct ConfigFile<'a> {
     source: SourceText<'a>,
     raw: RawFile,

@@ -1,8 +1,8 @@
-//! What the operator sees: one line for each thing that happened, on standard error.
+//! The operator's log: one line for each event, on standard error.
 //!
-//! A line never waits for whoever reads it: it goes into a queue in which the host and each tenant have
-//! their part, and a thread of its own writes it. Whatever a guest names passes the gate in [`text`] first, and counts for its
-//! tenant's part. The standard output of plugins that inherit the host's goes the same way.
+//! Writing a line never waits for its reader: the line goes into a queue in which the host and each tenant have a part of their
+//! own, and a thread writes it. Text of a guest is escaped and cut in [`text`] first, and counts for its tenant's part. The
+//! standard output of plugins that inherit the host's goes the same way.
 
 pub mod filter;
 mod format;
@@ -27,36 +27,35 @@ use crate::log::format::{LineFormat, has_colours};
 use crate::log::queue::{LOG, OUTPUT, StandardStream, WriteQueue};
 use crate::log::scope::ToQueue;
 
-/// The bounds of the two queues where no configuration says otherwise, in bytes.
+/// The default bounds of the two queues, in bytes.
 pub const QUEUES: (u64, u64) = (16 << 20, 16 << 20);
 
-/// How long the end waits for a reader that reads nothing.
+/// How long the end waits for a reader that does not read.
 const STALL_MAX: Duration = Duration::from_secs(1);
-/// How long it waits for one that is slow.
+/// How long the end waits for a slow reader.
 const FLUSH_MAX: Duration = Duration::from_secs(5);
 
-/// What the log is started with.
+/// The settings of the log.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What the operator wants instead of the level.
+    /// The operator's filter, which overrides the level.
     pub filter: Option<Filter>,
-    /// The least important lines that are still written.
+    /// The level of the configuration.
     pub level: LogLevel,
-    /// How a line is written.
+    /// The format of lines.
     pub format: LogFormat,
-    /// Bytes of lines that may wait.
+    /// The most bytes of lines that wait.
     pub log_queue: u64,
-    /// Bytes of standard output that may wait.
+    /// The most bytes of standard output that wait.
     pub stdout_queue: u64,
 }
 
-/// The log's threads. Dropping it writes what is left, unless nobody reads it.
+/// The log's threads. Dropping it writes what is left, unless the reader does not read.
 #[must_use = "the log ends with it"]
 #[derive(Debug)]
 pub struct Log(());
 
-/// Starts the log. A filter of the operator's wins over the level of the configuration. A second host in one process keeps
-/// the first one's log.
+/// Starts the log. A filter overrides the level of the configuration. A second host in one process keeps the log of the first.
 ///
 /// # Errors
 /// When the system has no thread for it.
@@ -79,13 +78,13 @@ pub fn start(settings: Settings) -> io::Result<Log> {
         .event_format(format)
         .with_writer(ToQueue(log));
     if is_first {
-        // Somebody else's subscriber stays.
+        // An existing subscriber stays.
         let _ = subscriber.try_init();
     }
     Ok(Log(()))
 }
 
-/// Tells the operator how much of the host's own lines was left out since the beginning, if anything.
+/// Logs how many of the host's own lines were left out since the start, if any.
 pub(crate) fn tell_left_out() {
     let lost = left_out();
     if 0 < lost {
@@ -93,17 +92,17 @@ pub(crate) fn tell_left_out() {
     }
 }
 
-/// How many of the host's own lines were left out since the beginning.
+/// The number of the host's own lines that were left out since the start.
 pub(crate) fn left_out() -> u64 {
     LOG.get().map_or(0, |log| log.host.lost.total())
 }
 
-/// The lines of a log that nobody writes: whoever has it takes them.
+/// A log that is kept in memory until it is taken.
 #[derive(Debug)]
 pub struct KeptLog(Arc<WriteQueue>);
 
-/// Keeps the log, every line one JSON object, for whoever takes it: what guests say of any level, and what the host says of
-/// `level` or more important. None where the process has a log already.
+/// Keeps the log in memory, each line one JSON object: guests' lines of any level, and the host's of `level` or more important.
+/// None if the process has a log already.
 ///
 /// # Errors
 /// When the system has no thread for the standard output of plugins.
@@ -122,13 +121,13 @@ pub fn keep(level: LogLevel) -> io::Result<Option<KeptLog>> {
         .with_env_filter(EnvFilter::new(filter))
         .event_format(format)
         .with_writer(ToQueue(log.clone()));
-    // Somebody else's subscriber stays.
+    // An existing subscriber stays.
     let _ = subscriber.try_init();
     Ok(Some(KeptLog(log)))
 }
 
 impl KeptLog {
-    /// The lines that have come since it was asked last.
+    /// The lines since the last call.
     pub fn take(&self) -> Vec<u8> {
         self.0.drain()
     }
@@ -136,7 +135,7 @@ impl KeptLog {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // What is lost of the output is told in the log.
+        // Omitted output is reported in the log, which is flushed last.
         for queue in [&OUTPUT, &LOG] {
             if let Some(queue) = queue.get() {
                 queue.flush(STALL_MAX, FLUSH_MAX);

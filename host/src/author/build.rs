@@ -1,4 +1,4 @@
-//! `sandloop build`: runs the commands of `[plugins.<name>.build]`, and makes components of what they make.
+//! `sandloop build`: runs the commands of `[plugins.<name>.build]`, and turns core modules into components.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -20,55 +20,55 @@ use crate::config::model::{Config, PluginConfig};
 use crate::engine::component_file::ComponentKind;
 use crate::run::signals::Companions;
 
-/// What tells a command that its plugin is only looked at: it may be made soon rather than fast.
+/// Set for a build of `sandloop dev`, which should be quick rather than optimised.
 const QUICK: &str = "SANDLOOP_DEV";
-/// The shell, wherever `PATH` leads.
+/// The shell, whatever `PATH` says.
 const SHELL: &str = "/bin/sh";
 
-/// A component that is there now.
+/// A component after its build.
 #[derive(Debug)]
 pub struct Built {
     plugin: String,
     component: PathBuf,
     bytes: usize,
     took: Duration,
-    /// Whether it is another one than before.
+    /// Whether it differs from the component before.
     pub is_changed: bool,
 }
 
-/// Why there is no new component. The one before is as it was.
+/// Why a build has failed. The component before is unchanged.
 #[derive(Debug)]
 pub struct BuildError {
     file: PathBuf,
     line: usize,
-    /// The key below the plugins, with its plugin.
+    /// The key, with the name of its plugin.
     key: String,
     fault: Box<BuildFault>,
 }
 
-/// What is wrong with a build.
+/// The cause.
 #[derive(Debug)]
 enum BuildFault {
-    /// Nothing says how it is built.
+    /// The plugin has no section `build`.
     NoSection,
-    /// There is no such plugin; the one that is most likely meant.
+    /// There is no plugin of this name; the most similar name.
     UnknownPlugin(Option<String>),
     /// The shell cannot be started.
     Start(io::Error),
     /// The command has failed.
     Command(ExitStatus),
-    /// What it makes cannot be read.
+    /// The output of the command cannot be read.
     Output(PathBuf, io::Error),
-    /// What it makes is no plugin.
+    /// The output is neither a component nor a core module of a plugin.
     Module(PathBuf, ModuleFault),
     /// The component cannot be written.
     Write(PathBuf, io::Error),
 }
 
-/// Builds the plugins of these names; without names, all that have a section `build`. What is told of each is told at once.
+/// Builds the plugins of these names, or all that have a section `build`. `tell` is called after each.
 ///
 /// # Errors
-/// The first that cannot be built. Those before it are.
+/// The first failed build. Builds before it are complete.
 pub fn build(
     config: &Config,
     names: &[String],
@@ -77,12 +77,12 @@ pub fn build(
 ) -> Result<(), BuildError> {
     let chosen = choose(config, names)?;
     let before = |(_, section): &(&PluginConfig, &BuildConfig)| there(&section.component);
-    // Many a command writes the component itself.
+    // Read before any build: many commands write the component themselves.
     let before: Vec<Option<Vec<u8>>> = chosen.iter().map(before).collect();
     let mut done: HashSet<(&Path, &str)> = HashSet::new();
     for ((plugin, section), before) in chosen.into_iter().zip(before) {
         let begun = clock.now();
-        // Plugins of one workspace have one command.
+        // Plugins of one workspace may have the same command.
         if done.insert((&section.folder, &section.command)) {
             run(section, config.host.is_for_author)
                 .map_err(|fault| BuildError::of(plugin, section, "command", fault))?;
@@ -100,7 +100,7 @@ pub fn build(
     Ok(())
 }
 
-/// The plugins that are built, each with its section.
+/// The plugins to build, each with its section.
 fn choose<'a>(
     config: &'a Config,
     names: &[String],
@@ -138,11 +138,11 @@ fn choose<'a>(
     names.iter().map(one).collect()
 }
 
-/// Runs its second argument when it is told to, so that nothing has begun before it is known whom to end; when this process ends
-/// first, nothing is run.
+/// Waits for a line before it runs its second argument, so that the signal handler knows the process group first. If this process
+/// ends before, nothing is run.
 const WHEN_TOLD: &str = "read -r _ && exec \"$0\" -c \"$1\" </dev/null";
 
-/// Runs the command with this process's output.
+/// Runs the command. Its output is that of this process.
 fn run(section: &BuildConfig, is_quick: bool) -> Result<(), BuildFault> {
     let here = Path::new(".");
     let folder = if section.folder.as_os_str().is_empty() { here } else { &section.folder };
@@ -152,11 +152,11 @@ fn run(section: &BuildConfig, is_quick: bool) -> Result<(), BuildFault> {
     if is_quick {
         command.env(QUICK, "1");
     }
-    // With all that it starts, it ends when this process is asked to: nobody else would end it.
+    // In a process group of its own, which is ended with this process.
     let mut shell = command.process_group(0).spawn().map_err(BuildFault::Start)?;
     let companions = Companions::of(shell.id());
     if let Some(mut told) = shell.stdin.take() {
-        // One that has ended meanwhile says why by its code.
+        // If the shell has ended already, its exit code is the error.
         let _ = told.write_all(b"\n");
     }
     let status = shell.wait().map_err(BuildFault::Start);
@@ -165,12 +165,12 @@ fn run(section: &BuildConfig, is_quick: bool) -> Result<(), BuildFault> {
     if status.success() { Ok(()) } else { Err(BuildFault::Command(status)) }
 }
 
-/// What is in a file, if it is there.
+/// The contents of a file; none if it cannot be read.
 fn there(path: &Path) -> Option<Vec<u8>> {
     file::read_file(path, COMPONENT_BYTES_MAX).ok()
 }
 
-/// Has the component be there.
+/// Writes the component, unless the command has done so.
 fn finish(section: &BuildConfig) -> Result<Vec<u8>, BuildFault> {
     let BuildConfig { output, component, adapter, .. } = section;
     let made = file::read_file(output, COMPONENT_BYTES_MAX)
@@ -188,7 +188,7 @@ fn finish(section: &BuildConfig) -> Result<Vec<u8>, BuildFault> {
     Ok(bytes)
 }
 
-/// A file that cannot be written, why, and the remedy.
+/// The message for a file that cannot be written.
 pub(super) struct NotWritten<'a>(pub(super) &'a Path, pub(super) &'a io::Error);
 
 impl fmt::Display for NotWritten<'_> {
@@ -199,7 +199,7 @@ impl fmt::Display for NotWritten<'_> {
     }
 }
 
-/// Writes a file that others may be reading: they see the one before or all of this one.
+/// Replaces a file atomically: others read the old contents or the new ones.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -208,7 +208,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     partial.push(format!(".{}.partial", std::process::id()));
     let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path));
     if written.is_err() {
-        // It may not even be there.
+        // The temporary file may not exist.
         let _ = std::fs::remove_file(&partial);
     }
     written
@@ -226,7 +226,7 @@ impl BuildError {
         BuildError { file: plugin.file.clone(), line, key, fault: Box::new(fault) }
     }
 
-    /// The code that the process ends with.
+    /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match *self.fault {
             BuildFault::NoSection | BuildFault::UnknownPlugin(_) => 2,

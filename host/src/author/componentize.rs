@@ -1,7 +1,7 @@
-//! A core module becomes a component, in this process.
+//! Makes a component of a core module, in this process.
 //!
-//! Its world is made of what it exports and imports, by the contract inside the binary, so that a language needs neither a
-//! generator nor the contract's files. A module that says its world in a custom section is taken at its word.
+//! The world is derived from the exports and imports of the module and from the contract inside the binary, so that a language
+//! needs neither a generator nor the contract's files. If the module describes its world in a custom section, that world is used.
 
 pub mod fault;
 mod module;
@@ -14,10 +14,10 @@ use self::fault::{ModuleFault, chain};
 use self::module::ModuleNames;
 use crate::config::build::Adapter;
 
-/// Makes the component of a module.
+/// Makes a component of a core module.
 ///
 /// # Errors
-/// When it is no module, or does not fit the contract.
+/// When it is not a core module, or does not fit the contract.
 pub fn component(module: &[u8], adapter: Adapter) -> Result<Vec<u8>, ModuleFault> {
     let names = ModuleNames::read(module)?;
     let mut bytes = module.to_vec();

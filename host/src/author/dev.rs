@@ -1,4 +1,4 @@
-//! `sandloop dev`: builds, serves, and builds and serves again when a file changes.
+//! `sandloop dev`: builds and serves, and does both again when a file changes.
 
 mod watch;
 
@@ -19,16 +19,16 @@ use crate::run::error::StartError;
 use crate::run::notify::ServiceManager;
 use crate::run::signals::SignalWatch;
 
-/// How often the same files may have changed while they were built, before that is no reason for another build.
+/// The builds in a row that may change the same files; further changes of these files start no build.
 const BUILDS_IN_A_ROW: u32 = 3;
 
 /// Builds and serves `file`, until a signal.
 ///
-/// What cannot be built or served is told and waited with: the next change is another try. A version that serves goes on
-/// meanwhile.
+/// An error of a build or of the configuration is logged; the next change of a file starts another attempt. A version that is
+/// served continues meanwhile.
 ///
 /// # Errors
-/// When the system refuses a thread, or this program itself.
+/// When the system refuses a thread, or this program cannot be started again.
 pub fn dev(file: &Path, signals: &SignalWatch) -> Result<ExitCode, StartError> {
     let clock = Clock::system();
     let (config, watched) = first(file, &clock);
@@ -43,13 +43,13 @@ pub fn dev(file: &Path, signals: &SignalWatch) -> Result<ExitCode, StartError> {
         Err(error) => {
             tracing::error!(cause = error.to_string(), "not served");
             wait_for_change(ProjectFiles::of(&config));
-            // A start that failed may have left something behind: the next one has a process to itself.
+            // A failed start may have left state behind: the next one has a new process.
             Err(again())
         }
     }
 }
 
-/// The first configuration whose plugins are built, and what to watch of it.
+/// The first configuration whose plugins can be built, and its files.
 fn first(file: &Path, clock: &Clock) -> (Config, ProjectFiles) {
     loop {
         match Config::load_for_author(file) {
@@ -69,13 +69,13 @@ fn first(file: &Path, clock: &Clock) -> (Config, ProjectFiles) {
     }
 }
 
-/// Nothing serves: the next change is another try.
+/// Waits while nothing is served.
 fn wait_for_change(mut watched: ProjectFiles) {
     tracing::info!("waiting for a change");
     watched.wait();
 }
 
-/// Starts this program anew with the same words; only a failure comes back.
+/// Replaces this process by a new one with the same arguments; returns only after an error.
 fn again() -> StartError {
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -86,7 +86,7 @@ fn again() -> StartError {
     )
 }
 
-/// Builds these plugins; whether all of them are there now.
+/// Builds these plugins; returns whether all builds have succeeded.
 fn build_all(config: &Config, names: &[String], clock: &Clock) -> bool {
     if names.is_empty() {
         return true;
@@ -97,13 +97,13 @@ fn build_all(config: &Config, names: &[String], clock: &Clock) -> bool {
         .is_ok()
 }
 
-/// Whether everything loads, and takes a first connection: what `sandloop check --try` looks at.
+/// Whether the checks of `sandloop check --try` succeed.
 fn is_good(config: &Config) -> bool {
     let checked = run::check(config, true);
     checked.map_err(|error| tracing::error!(cause = error.to_string(), "not served")).is_ok()
 }
 
-/// Who looks after a host that serves.
+/// Rebuilds and reloads while the host serves.
 struct Attendant {
     config: Config,
     watched: ProjectFiles,
@@ -117,7 +117,7 @@ impl Attendant {
         loop {
             let has_waited = self.watched.wait();
             let changed = self.watched.changed();
-            // The same files again, and each time while they were built: that is no editor.
+            // The same files changed during each build: the build itself changes them.
             let is_again = !has_waited && changed == last && !self.watched.is_configured_anew();
             in_a_row = if is_again { in_a_row + 1 } else { 0 };
             if BUILDS_IN_A_ROW <= in_a_row {
@@ -132,7 +132,7 @@ impl Attendant {
         }
     }
 
-    /// Has what has changed be built and served.
+    /// Builds and serves what has changed.
     fn follow(&mut self) {
         let names = self.watched.changed_plugins();
         self.watched.take();
@@ -157,7 +157,7 @@ impl Attendant {
         }
         self.config = config;
         match self.control.ask(Request::Reload).wait() {
-            // The host has told what has changed.
+            // The host logs the changes.
             Ok(_) | Err(ControlRefusal::Stopping | ControlRefusal::UnknownPlugin(_)) => {}
             Err(ControlRefusal::Reload(_)) => {
                 tracing::warn!(

@@ -1,4 +1,4 @@
-//! `sandloop doctor`: what is there of what a language needs, and what installs the rest.
+//! `sandloop doctor`: which tools of a language are installed, and how to install the others.
 
 use std::fmt;
 use std::process::{Command, Stdio};
@@ -8,32 +8,32 @@ use crate::author::sdk::Sdk;
 use crate::base::refusal::SystemRefusal;
 use crate::run::descriptors;
 
-/// The shell, wherever `PATH` leads.
+/// The shell, whatever `PATH` says.
 const SHELL: &str = "/bin/sh";
 const INSTALLS_SHELL: &str = "sudo apt-get install dash";
-/// Open files with which a host serves more than a trial.
+/// The number of open files that suffices for trying a plugin.
 const OPEN_FILES: u64 = 1024;
 
-/// What was looked at.
+/// The results.
 #[derive(Debug)]
 pub struct Findings(Vec<ToolGroup>);
 
-/// A language, or the host itself.
+/// The results of a language, or of the host itself.
 #[derive(Debug)]
 struct ToolGroup {
     title: String,
     found: Vec<Finding>,
 }
 
-/// One thing that is needed.
+/// The result for one tool.
 #[derive(Debug)]
 struct Finding {
     what: String,
-    /// What it says of itself, or what would be there.
+    /// The version that it prints, or the way to install it.
     state: Result<String, String>,
 }
 
-/// Looks for what these languages need, or all of them, and for what the host needs.
+/// Checks the tools of these languages, or of all, and the host itself.
 ///
 /// # Errors
 /// When there is no such language.
@@ -50,7 +50,7 @@ pub fn look(sdk: &Sdk, languages: &[String]) -> Result<Findings, LanguageError> 
     Ok(Findings(sections))
 }
 
-/// What the host itself needs.
+/// The needs of the host itself.
 fn host() -> Vec<Finding> {
     let shell = Finding {
         what: "a shell, for commands of builds".to_owned(),
@@ -75,14 +75,14 @@ fn host() -> Vec<Finding> {
 impl Finding {
     fn of(tool: &Tool) -> Finding {
         let mut command = Command::new(SHELL);
-        // What it says is looked at whichever way it says it.
+        // Some tools print their version to standard error.
         command.arg("-c").arg(format!("{{ {}\n}} 2>&1", tool.attempt)).stdin(Stdio::null());
         let said = command.stderr(Stdio::null()).output().ok();
         let said = said.filter(|output| output.status.success());
         let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         let said = said.filter(|said| said.contains(&tool.expect));
         let state = match said {
-            // The line that was looked for says the version.
+            // The line that contains the expected text has the version.
             Some(said) => {
                 let line =
                     said.lines().find(|line| line.contains(&tool.expect)).unwrap_or_default();
@@ -95,7 +95,7 @@ impl Finding {
 }
 
 impl Findings {
-    /// Whether everything is there.
+    /// Whether everything is installed.
     pub fn is_whole(&self) -> bool {
         self.0.iter().flat_map(|section| &section.found).all(|finding| finding.state.is_ok())
     }

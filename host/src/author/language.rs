@@ -1,4 +1,4 @@
-//! A language that plugins are written in, as its `language.toml` describes it.
+//! A language for plugins, as its `language.toml` describes it.
 
 use std::collections::BTreeMap;
 
@@ -9,50 +9,50 @@ use crate::config::keys;
 
 /// The file that describes a language, in its folder.
 const FILE: &str = "language.toml";
-/// The template that is a program: it is built by other keys where the file has some.
+/// The template that is a program; it may have build keys of its own.
 const PROGRAM: &str = "client";
 /// The folder of files that every template has.
 pub(super) const COMMON: &str = "common";
 
-/// One language.
+/// A language.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Language {
-    /// What `--lang` takes, and its folder.
+    /// Its name for `--lang`, and its folder.
     pub name: String,
-    /// What else it is called.
+    /// Other names for `--lang`.
     #[serde(default)]
     pub also: Vec<String>,
-    /// What it is called in a text.
+    /// Its name in texts.
     pub title: String,
-    /// What of its folder goes into a project, and where to.
+    /// The files and folders that are copied into a project, with their destinations.
     #[serde(default)]
     pub copies: BTreeMap<String, String>,
-    /// What it takes to build, in the order of installing.
+    /// The tools that a build needs, in the order of their installation.
     #[serde(default)]
     pub tools: Vec<Tool>,
-    /// Names that its compiler refuses for a project.
+    /// Names that its compiler does not accept for a project.
     #[serde(default)]
     pub reserved: Vec<String>,
-    /// How a project is built.
+    /// The build keys of a project.
     build: toml::Table,
 }
 
-/// Something that a language needs.
+/// A tool that a language needs.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Tool {
-    /// What it is.
+    /// Its description.
     pub what: String,
-    /// What the shell runs to find out.
+    /// The shell command that checks it.
     #[serde(rename = "try")]
     pub attempt: String,
-    /// What it says then.
+    /// A text that the output of the command contains.
     #[serde(default)]
     pub expect: String,
-    /// What installs it.
+    /// The command that installs it.
     pub install: String,
 }
 
-/// How a project is built, with its placeholders.
+/// The build keys of a project, with placeholders.
 #[derive(Debug, Clone, Deserialize)]
 pub struct BuildKeys {
     pub(super) command: String,
@@ -63,32 +63,32 @@ pub struct BuildKeys {
     pub(super) adapter: Option<String>,
 }
 
-/// Why there is no such language, or no such template.
+/// Why a language or template cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LanguageError {
     /// There is no such language.
     #[error("there is no language {0:?}; {1}")]
     Unknown(String, String),
-    /// Its description is wrong.
+    /// The description of the language is wrong.
     #[error("sdk/{0}/language.toml: {1}")]
     Description(String, String),
-    /// It has no such template.
+    /// The language has no such template.
     #[error("{language} has no template {template:?}; {remedy}")]
     NoTemplate {
         /// The language.
         language: String,
-        /// What was asked for.
+        /// The name of the template.
         template: String,
-        /// What there is.
+        /// The templates that exist.
         remedy: String,
     },
 }
 
 impl Language {
-    /// All of them, by their names.
+    /// All languages, sorted by name.
     ///
     /// # Errors
-    /// When one is described wrongly.
+    /// When the description of one is wrong.
     pub fn all(sdk: &Sdk) -> Result<Vec<Language>, LanguageError> {
         let files = sdk.below("sdk").into_iter();
         let described = files.filter_map(|(path, bytes)| {
@@ -103,10 +103,10 @@ impl Language {
         described.map(read).collect()
     }
 
-    /// The one of this name.
+    /// The language of this name.
     ///
     /// # Errors
-    /// When there is none, with those that there are.
+    /// When there is none.
     pub fn find(sdk: &Sdk, name: &str) -> Result<Language, LanguageError> {
         let all = Language::all(sdk)?;
         let wanted = name.to_lowercase();
@@ -131,7 +131,7 @@ impl Language {
         names
     }
 
-    /// Refuses a template that it does not have.
+    /// Checks that it has this template.
     pub(super) fn check_template(&self, sdk: &Sdk, template: &str) -> Result<(), LanguageError> {
         let names = self.templates(sdk);
         if names.iter().any(|name| name == template) {
@@ -145,7 +145,7 @@ impl Language {
         })
     }
 
-    /// How a project of this template is built.
+    /// The build keys of a project with this template.
     pub(super) fn build(&self, template: &str) -> Result<BuildKeys, LanguageError> {
         let mut keys = self.build.clone();
         let of_program = keys.remove("program");
@@ -161,7 +161,7 @@ impl Language {
     }
 }
 
-/// The one that was most likely meant, and all that there are.
+/// The most similar name, and all names.
 fn remedy(written: &str, known: &[&str], names: &[&str]) -> String {
     let all = names.join(", ");
     match keys::nearest(written, known) {

@@ -12,10 +12,10 @@ use crate::base::refusal::SystemRefusal;
 use crate::config::names::NAME_BYTES_MAX;
 use crate::contract;
 
-/// What a project is made of.
+/// The request for a project.
 #[derive(Debug, Clone)]
 pub struct NewProject<'a> {
-    /// Its folder, whose last part is its name.
+    /// Its folder, whose last part is the name of the project.
     pub folder: &'a Path,
     /// The language.
     pub language: &'a str,
@@ -23,47 +23,47 @@ pub struct NewProject<'a> {
     pub template: &'a str,
 }
 
-/// A project that is there now.
+/// A new project.
 #[derive(Debug)]
 pub struct Made {
     /// The language's name, for other commands.
     pub language: String,
-    /// The language as a text has it.
+    /// The language's name in texts.
     pub title: String,
-    /// How many files it has.
+    /// The number of its files.
     pub files: usize,
 }
 
-/// Why there is no project. Nothing of it is there.
+/// Why a project cannot be made. No file of it remains.
 #[derive(Debug, thiserror::Error)]
 pub enum NewError {
-    /// The name is none.
+    /// The name is invalid.
     #[error(
         "{0:?} is not the name of a project; write a letter of a to z, then letters, digits and -, at most {max}, as \
          in \"hello\"",
         max = NAME_BYTES_MAX
     )]
     Name(String),
-    /// The language's compiler has it already.
+    /// The compiler of the language does not accept the name.
     #[error("{1} has a use of its own for {0:?}; take another name")]
     Reserved(String, String),
     /// There is no such language or template.
     #[error(transparent)]
     Language(#[from] LanguageError),
-    /// Something is there.
+    /// The folder is not empty.
     #[error("{} is there already, and not empty; nothing in it is touched: take another name, or another folder", .0.display())]
     Taken(PathBuf),
-    /// What is there is no folder, or a link that leads nowhere.
+    /// The path is not a folder, or a dangling link.
     #[error("{} is there already, and no folder; take another name, or another folder", .0.display())]
     NoFolder(PathBuf),
-    /// What is there cannot be looked at.
+    /// The path cannot be examined.
     #[error(
         "{path}: this cannot be the folder of a project: {}",
         SystemRefusal::new(.1, "choose a place where this user may make a folder"),
         path = .0.display()
     )]
     Place(PathBuf, io::Error),
-    /// Something that the language's description names is not there.
+    /// A file that the language's description names does not exist.
     #[error("sdk/{0}/language.toml: copies: there is no {1}")]
     NoSource(String, String),
     /// A file cannot be written.
@@ -72,7 +72,7 @@ pub enum NewError {
 }
 
 impl NewError {
-    /// The code that the process ends with.
+    /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         if matches!(self, NewError::Write(..) | NewError::Place(..)) { 1 } else { 2 }
     }
@@ -81,7 +81,7 @@ impl NewError {
 /// Makes a project.
 ///
 /// # Errors
-/// When something of it is not there, or its folder is taken.
+/// When a source of it does not exist, or its folder is not empty.
 pub fn make(new: &NewProject<'_>, sdk: &Sdk) -> Result<Made, NewError> {
     let name = new.folder.file_name().unwrap_or_default().to_string_lossy();
     check_name(&name)?;
@@ -109,7 +109,7 @@ fn check_name(name: &str) -> Result<(), NewError> {
     if is_name { Ok(()) } else { Err(NewError::Name(name.to_owned())) }
 }
 
-/// Refuses a place where there is anything but an empty folder, or where none can be. Whether there is one.
+/// Checks that the folder is empty or can be created; returns whether it exists.
 fn check_place(folder: &Path) -> Result<bool, NewError> {
     let error = match std::fs::read_dir(folder) {
         Ok(mut entries) => match entries.next() {
@@ -128,7 +128,7 @@ fn check_place(folder: &Path) -> Result<bool, NewError> {
     }
 }
 
-/// Removes what was written of a project, so that its place is as it was: an empty folder, or none.
+/// Removes the files of a project, so that its folder is as it was: empty, or absent.
 fn take_back<'a>(folder: &Path, files: impl Iterator<Item = &'a String>, was_there: bool) {
     let mut folders = BTreeSet::new();
     if !was_there {
@@ -138,16 +138,16 @@ fn take_back<'a>(folder: &Path, files: impl Iterator<Item = &'a String>, was_the
         let file = folder.join(file);
         let above = file.ancestors().skip(1).take_while(|above| *above != folder);
         folders.extend(above.map(Path::to_owned));
-        // It may not be there yet.
+        // The file may not have been written.
         let _ = std::fs::remove_file(&file);
     }
     for folder in folders.iter().rev() {
-        // One that has something in it is somebody else's.
+        // A folder with other files stays.
         let _ = std::fs::remove_dir(folder);
     }
 }
 
-/// Every file of the project. What is more particular comes later and stays.
+/// Every file of the project. Files of the template replace those that all templates have.
 fn files(
     name: &str,
     language: &Language,
@@ -188,7 +188,7 @@ fn files(
     Ok(files)
 }
 
-/// What stands for each placeholder; `build` and `component` come first, because they have some themselves.
+/// The text for each placeholder; `build` and `component` come first, because their texts contain placeholders.
 fn words(
     name: &str,
     language: &Language,
@@ -231,7 +231,7 @@ fn filled(text: &str, words: &[(&str, String)]) -> String {
     words.iter().fold(text.to_owned(), fill)
 }
 
-/// A path without `..`.
+/// The path without `..`.
 fn folded(path: &str) -> String {
     let mut folded = PathBuf::new();
     for part in Path::new(path).components() {

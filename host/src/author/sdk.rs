@@ -1,29 +1,29 @@
-//! Where SDKs and templates come from: inside the binary, or a folder of those who write them.
+//! The source of SDKs and templates: the binary, or a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::author::bundle;
 
-/// What tools leave behind beside sources.
+/// Files that tools create beside sources.
 const LEFT_BEHIND: &[&str] = &["__pycache__", "node_modules", "target", ".venv"];
 
-/// Where they come from.
+/// The source.
 #[derive(Debug, Clone)]
 pub enum Sdk {
-    /// Those inside the binary.
+    /// The files inside the binary.
     Inside,
-    /// A repository's, by its root.
+    /// The repository with this root.
     Repository(PathBuf),
 }
 
 impl Sdk {
-    /// Those of this folder, which has the form of the repository's `sdk/` and stands where that does; else those inside.
+    /// The repository whose folder `sdk/` this is; without a folder, the files inside the binary.
     pub fn of(folder: Option<&Path>) -> Sdk {
         folder.map_or(Sdk::Inside, |folder| Sdk::Repository(folder.join("..")))
     }
 
-    /// The files below a folder, each with its path from there, in the order of those; a file for itself, under an empty path.
+    /// The files below a folder, sorted by their paths relative to it; for a file, the file itself with an empty path.
     pub(super) fn below(&self, folder: &str) -> Vec<(String, Vec<u8>)> {
         match self {
             Sdk::Inside => bundle::below(folder)
@@ -40,7 +40,7 @@ impl Sdk {
     }
 }
 
-/// What cannot be read is not there: whoever names it is told so.
+/// Files that cannot be read are left out, which is an error for callers that need them.
 fn find(root: &Path, path: &Path, files: &mut Vec<(String, Vec<u8>)>) {
     if let Ok(entries) = fs::read_dir(path) {
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));

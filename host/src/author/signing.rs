@@ -1,7 +1,7 @@
-//! `sandloop sign`: the signature of a component, as the program `minisign` makes and checks it.
+//! `sandloop sign`: signs a component in the format of `minisign`.
 //!
-//! The formats are those of minisign's manual: a key is 158 bytes, a signature 74 and the 64 of its trusted comment, in base64 under
-//! a line of words each.
+//! The formats are described in minisign's manual: a key has 158 bytes, a signature 74 and its trusted comment another 64, in
+//! base64 after a line of text each.
 
 use std::fmt;
 use std::io;
@@ -20,29 +20,29 @@ use crate::config::file;
 use crate::config::file::{COMPONENT_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::engine::source::signature_path;
 
-/// Ed25519, in keys; of the bytes themselves, in signatures.
+/// The algorithm of keys, and of signatures of the bytes themselves: Ed25519.
 const ED25519: &[u8] = b"Ed";
-/// Of a BLAKE2b hash of the bytes.
+/// The algorithm of signatures of a BLAKE2b hash of the bytes.
 const HASHED: &[u8] = b"ED";
-/// What a key is locked with where it has no password.
+/// The key derivation of a key without a password.
 const NO_PASSWORD: &[u8] = &[0, 0];
 
-/// Why there is no signature.
+/// Why a component cannot be signed.
 #[derive(Debug)]
 pub enum SignError {
     /// A file cannot be read.
     Read(PathBuf, io::Error),
     /// The signature cannot be written.
     Write(PathBuf, io::Error),
-    /// The key is no secret key of minisign.
+    /// The file is not a secret key of minisign.
     Malformed(PathBuf, &'static str),
     /// The key has a password.
     Locked(PathBuf),
-    /// The comment has a line break, or more than minisign reads.
+    /// The comment has a line break, or is longer than minisign reads.
     Comment,
 }
 
-/// Signs a component; where the signature is. Nothing is written unless it is whole.
+/// Signs a component and returns the path of the signature, which is written atomically.
 ///
 /// # Errors
 /// See [`SignError`].
@@ -62,7 +62,7 @@ pub fn sign(component: &Path, key: &Path, comment: Option<&str>) -> Result<PathB
     Ok(path)
 }
 
-/// What minisign says where it is told nothing.
+/// The trusted comment that minisign writes by default.
 fn usual_comment(component: &Path) -> String {
     let now = clock::calendar().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let name = component.file_name().unwrap_or_default().to_string_lossy();
@@ -70,15 +70,15 @@ fn usual_comment(component: &Path) -> String {
     format!("timestamp:{now}\tfile:{name}\thashed")
 }
 
-/// A secret key that is not locked.
+/// A secret key without a password.
 struct SecretKey {
     number: [u8; 8],
     pair: Ed25519KeyPair,
 }
 
 impl SecretKey {
-    /// Reads one: two letters each for the kinds of key, lock and checksum, 48 bytes of the lock, then the number, the key and
-    /// their checksum.
+    /// Parses a key: two letters each for the algorithms of key, key derivation and checksum, 48 bytes of the key derivation,
+    /// then the number, the key and their checksum.
     fn parse(file: &[u8], path: &Path) -> Result<SecretKey, SignError> {
         let malformed = |why| SignError::Malformed(path.to_owned(), why);
         let text = std::str::from_utf8(file).map_err(|_| malformed("it is not text"))?;
@@ -104,7 +104,7 @@ impl SecretKey {
     }
 
     fn sign(&self, bytes: &[u8], comment: &str) -> Result<String, SignError> {
-        // minisign's own bound, and what would end its line.
+        // The bound of minisign, and the characters that would end the line.
         const COMMENT_BYTES_MAX: usize = 8191;
         if COMMENT_BYTES_MAX < comment.len() || comment.contains(['\n', '\r']) {
             return Err(SignError::Comment);
@@ -166,7 +166,7 @@ mod tests {
         Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a seed")
     }
 
-    /// A key file with these first six letters and this much behind its lock.
+    /// A key file with these first six letters and this number of bytes after the key derivation.
     fn key_file(letters: &[u8], tail: usize) -> String {
         let key = [&[7; 32], pair().public_key().as_ref()].concat();
         let all = [letters, &[0; 48], &NUMBER, &key, &[0; 32]].concat();

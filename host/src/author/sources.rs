@@ -8,7 +8,7 @@ use glob::Pattern;
 use crate::config::build::BuildConfig;
 use crate::config::model::Config;
 
-/// What to say of the plugins whose sources have changed since they were built, one line each.
+/// A message for each plugin whose sources have changed since it was built.
 pub(crate) fn outdated(config: &Config) -> Vec<String> {
     let sections = config.plugins.iter().filter_map(|plugin| plugin.build.as_ref());
     let line = |section: &BuildConfig| {
@@ -19,9 +19,9 @@ pub(crate) fn outdated(config: &Config) -> Vec<String> {
     sections.filter_map(line).collect()
 }
 
-/// A file that has changed since; none where nothing is built, which the error of whoever needs it tells.
+/// A source that is newer than the component; none if there is no component, which is another error.
 fn newer_than_built(section: &BuildConfig) -> Option<PathBuf> {
-    // A component that is the same again is left alone, and what it is made of is not.
+    // A build whose component is unchanged writes only the output.
     let built = [&section.component, &section.output].into_iter().filter_map(|path| changed(path));
     let built = built.max()?;
     let patterns = section.watch.iter().flat_map(|pattern| absolute(&section.folder, pattern));
@@ -29,13 +29,13 @@ fn newer_than_built(section: &BuildConfig) -> Option<PathBuf> {
     files.find(|path| changed(path).is_some_and(|at| built < at))
 }
 
-/// When a file was written last, by the system's clock.
+/// The modification time of a file.
 fn changed(path: &Path) -> Option<(i64, i64)> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.mtime(), metadata.mtime_nsec()))
 }
 
-/// A pattern from the folder of this process; everything below a folder is files in it and in folders of it.
+/// The pattern, relative to the current folder. A `**` at its end matches the files in all folders below.
 pub(super) fn absolute(folder: &Path, pattern: &str) -> Vec<String> {
     let folder = folder.display().to_string();
     let whole = match folder.as_str() {
@@ -48,7 +48,7 @@ pub(super) fn absolute(folder: &Path, pattern: &str) -> Vec<String> {
     }
 }
 
-/// What there is of a pattern.
+/// The paths that match a pattern.
 pub(super) fn found(pattern: &str) -> Vec<PathBuf> {
     glob::glob(pattern).map(|paths| paths.filter_map(Result::ok).collect()).unwrap_or_default()
 }

@@ -1,7 +1,8 @@
-//! Transcripts: what peers send and expect, and what time it is, played against the real components in the real loop.
+//! Transcripts: the input of peers, the passing of time and the expected output, played against the real components in the real
+//! loop.
 //!
-//! Nothing is waited for. Sockets are pairs whose other ends the player has (`net/network.rs`), the clock moves where the
-//! transcript says so, and between two steps the loop turns until it has nothing left to do.
+//! Nothing waits for real time. Sockets are pairs with one end at the player (`net/network.rs`), the transcript moves the clock,
+//! and between two steps the loop turns until it is idle.
 
 mod diff;
 mod failure;

@@ -1,4 +1,4 @@
-//! What commands print: answers, and why one has failed.
+//! The output of commands: answers and errors.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use sandloop_host::log::text::GuestText;
 use sandloop_host::run::error::StartError;
 
-/// The most bytes shown of a message, or of a line about one thing.
+/// The most bytes of a message, or of a line about one item.
 const MESSAGE_BYTES: usize = 64 << 10;
 
-/// What ends a command early, and with which code.
+/// The error of a command, and its exit code.
 pub(super) struct Complaint(pub(super) String, pub(super) u8);
 
 impl From<StartError> for Complaint {
@@ -19,14 +19,14 @@ impl From<StartError> for Complaint {
     }
 }
 
-/// Tells why a command has failed.
+/// Prints the error of a command.
 pub fn failed(cause: &dyn fmt::Display, code: u8) -> ExitCode {
-    // Whoever does not read it has the code. Names in it may be anybody's, and have anything in them.
+    // If this cannot be written there is still the exit code. Names in the error may contain any bytes.
     let _ = writeln!(io::stderr(), "error: {}", shown(cause));
     code.into()
 }
 
-/// A message or a line, in which a name cannot make another line or move the cursor.
+/// A message or a line, in which a name cannot begin another line or move the cursor.
 pub(super) fn shown(text: impl fmt::Display) -> GuestText {
     GuestText::of(text, MESSAGE_BYTES)
 }
@@ -36,7 +36,7 @@ pub(super) fn print_line(line: impl fmt::Display) {
     print(&format!("{}\n", shown(line)));
 }
 
-/// Prints an answer. A reader who has read enough is no error; whatever else keeps it from being written is told.
+/// Prints an answer. It is no error if the reader has closed the pipe; other errors are printed.
 pub(super) fn print(text: &str) {
     let mut output = io::stdout();
     let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());

@@ -1,4 +1,4 @@
-//! The commands of those who write plugins.
+//! The commands for plugin authors.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use sandloop_host::run::signals::SignalWatch;
 use super::answer::{Complaint, print, print_line};
 use super::{log_doubts, start_log};
 
-/// The configuration that is read where none is named.
+/// The default configuration.
 const USUAL: &str = "plugins.toml";
 
 /// `sandloop build [FILE] [PLUGIN]...`
@@ -50,7 +50,7 @@ pub fn dev(
     filter: Option<Filter>,
     signals: &SignalWatch,
 ) -> Result<ExitCode, Complaint> {
-    // One that cannot be read is waited with.
+    // A configuration that cannot be parsed is waited for.
     let config = Config::load(file).ok();
     let level = config.as_ref().map_or(LogLevel::Info, |config| config.host.log);
     let _log = start_log(config.as_ref(), level, filter)?;

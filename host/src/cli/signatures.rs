@@ -1,4 +1,4 @@
-//! `sandloop sign` and `sandloop verify`: signatures of components, as `minisign` has them.
+//! `sandloop sign` and `sandloop verify`: signatures of components in the format of `minisign`.
 
 use std::path::Path;
 
@@ -8,19 +8,19 @@ use sandloop_host::config::trust::TrustedKey;
 use sandloop_host::engine::source::signature::Signed;
 use sandloop_host::engine::source::{signature, signature_path};
 
-/// Signs a component, and tells where the signature is.
+/// Signs a component; returns a message with the path of the signature.
 ///
 /// # Errors
-/// When there is none.
+/// See `SignError`.
 pub fn sign(component: &Path, key: &Path, comment: Option<&str>) -> Result<String, String> {
     let signature = signing::sign(component, key, comment).map_err(|error| error.to_string())?;
     Ok(signature.display().to_string())
 }
 
-/// Checks the signature beside a component against keys, and tells whose it is.
+/// Verifies the signature beside a component with these keys; returns a message with its key.
 ///
 /// # Errors
-/// When there is none that is good.
+/// When there is none, or it is not of one of the keys.
 pub fn verify(component: &Path, keys: &[String]) -> Result<String, String> {
     let here = Path::new("");
     let keys = keys.iter().map(|key| TrustedKey::read(key, here));

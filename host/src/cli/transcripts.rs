@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sandloop_host::author::transcript::run::{RunError, Verdict, Wanted, play_all};
 
-/// What is played.
+/// The arguments.
 #[derive(Debug, Args)]
 pub(super) struct TestArguments {
-    /// The configuration, plugins.toml unless a file that ends in .toml is named; transcripts, or folders of them:
-    /// tests/*.transcript beside the configuration unless some are named.
+    /// The configuration, if a file ends in .toml, by default plugins.toml; transcripts, or folders of them, by default
+    /// tests/*.transcript beside the configuration.
     files: Vec<PathBuf>,
     /// Load only this plugin.
     #[arg(long, value_name = "NAME")]
     plugin: Option<String>,
-    /// Play only transcripts with this in their path.
+    /// Play only transcripts with this text in their path.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }
 
-/// Plays them; `print` gets what is to be said of each.
+/// Plays them; `print` gets the result of each.
 pub(super) fn play(
     arguments: &TestArguments,
     print: impl FnMut(&str),

@@ -1,4 +1,4 @@
-//! Commands that ask the admin listener of a running host.
+//! Commands that query the admin listener of a running host.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -14,7 +14,7 @@ use sandloop_host::run::error::StartError;
 
 use crate::cli::answer::{Complaint, print, print_line};
 
-/// How often `top` asks.
+/// The interval of `top`.
 const TOP_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) fn health(file: &Path, ready: bool, port: Option<u16>) -> Result<ExitCode, Complaint> {
@@ -25,7 +25,7 @@ pub(super) fn health(file: &Path, ready: bool, port: Option<u16>) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the host of a configuration is asked, at this port if it has chosen one itself.
+/// The `[admin]` section of a configuration, with this port if it leaves the port to the system.
 fn admin_of(file: &Path, port: Option<u16>) -> Result<AdminConfig, Complaint> {
     let config = Config::load(file).map_err(StartError::Config)?;
     let file = file.display();
@@ -59,7 +59,7 @@ pub(super) fn top(file: &Path, once: bool, port: Option<u16>) -> Result<ExitCode
             print(&shown);
             return Ok(ExitCode::SUCCESS);
         }
-        // Over what was there, without a moment in which nothing is; what is too wide is cut by the terminal.
+        // Overwrites the last screen in place, without flicker; lines that are too wide are cut by the terminal.
         print(&format!("\x1b[?7l\x1b[H{}\x1b[J\x1b[?7h", shown.replace('\n', "\x1b[K\n")));
         before = Some(now);
         std::thread::sleep(TOP_EVERY);

@@ -1,4 +1,4 @@
-//! `listen.address`: where a listener waits.
+//! `listen.address`: the address of a listener.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use super::error::Problem;
 use crate::base::host_port::split_host_port;
 
-/// Where a listener waits. Its text is what the operator writes: `tcp://…`, `tls://…`, `udp://…`, `unix://…`.
+/// The address of a listener. Its text is the value of the key: `tcp://…`, `tls://…`, `udp://…`, `unix://…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ListenAddress {
-    /// A TCP address; port 0 lets the system choose.
+    /// A TCP address; the system chooses a port for 0.
     Tcp(SocketAddr),
-    /// A TCP address whose connections have TLS; port 0 lets the system choose.
+    /// A TCP address with TLS; the system chooses a port for 0.
     Tls(SocketAddr),
-    /// A UDP address; port 0 lets the system choose.
+    /// A UDP address; the system chooses a port for 0.
     Udp(SocketAddr),
-    /// A Unix socket; a relative path starts at the folder of the configuration file.
+    /// A Unix socket; a relative path is relative to the folder of the configuration file.
     Unix(PathBuf),
-    /// A socket that whoever has started the host has opened for it, by its number or its name.
+    /// A socket that was opened by the process that has started the host, by its number or name.
     Inherited(String),
 }
 
-/// What fits into the address of a Unix socket (`sun_path`, without its closing zero).
+/// The longest path of a Unix socket: `sun_path` without its closing zero.
 const UNIX_PATH_BYTES_MAX: usize = 107;
 
 const EXAMPLES: &str = r#"write "tcp://127.0.0.1:10000" or "unix:///run/echo.sock""#;
@@ -40,7 +40,7 @@ impl fmt::Display for ListenAddress {
 }
 
 impl ListenAddress {
-    /// Reads what the operator wrote; relative paths start at `folder`.
+    /// Parses the value of the key; relative paths are relative to `folder`.
     pub(crate) fn parse(text: &str, folder: &Path) -> Result<ListenAddress, Problem> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(Problem::new(format!("{text:?} has no scheme"), EXAMPLES));
@@ -91,7 +91,7 @@ fn ip(scheme: &str, text: &str, rest: &str) -> Result<SocketAddr, Problem> {
     Err(not_an_address(scheme, host, port))
 }
 
-/// IPv6 listeners take no IPv4 connections here, so an IPv4 address is written as one.
+/// IPv6 listeners accept no IPv4 connections, so an IPv4-mapped address is refused.
 fn plain(scheme: &str, address: SocketAddr) -> Result<SocketAddr, Problem> {
     let IpAddr::V6(ip) = address.ip() else { return Ok(address) };
     match ip.to_ipv4_mapped() {
@@ -103,7 +103,7 @@ fn plain(scheme: &str, address: SocketAddr) -> Result<SocketAddr, Problem> {
     }
 }
 
-/// Listeners do not wait for a name server, and a name may have many addresses.
+/// Names are refused: a listener does not wait for a name server, and a name may have several addresses.
 fn not_an_address(scheme: &str, host: &str, port: &str) -> Problem {
     let remedy = match host {
         "localhost" => {
@@ -124,7 +124,7 @@ fn not_an_address(scheme: &str, host: &str, port: &str) -> Problem {
     Problem::new(format!("{host:?} is not an IP address"), remedy)
 }
 
-/// What systemd allows as the name of a descriptor: `FileDescriptorName=` in systemd.socket(5).
+/// The characters that systemd allows in the name of a descriptor: `FileDescriptorName=` in systemd.socket(5).
 fn inherited(text: &str, rest: &str) -> Result<String, Problem> {
     let is_of_a_name = |letter: char| letter.is_ascii_graphic() && letter != ':' && letter != '/';
     if rest.is_empty() || !rest.chars().all(is_of_a_name) {

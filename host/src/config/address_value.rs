@@ -1,4 +1,4 @@
-//! `listen.address` in its three forms: written out, from the environment, and with the port from the environment.
+//! `listen.address` in its three forms: a text, a variable of the environment, and a text whose port is a variable.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::options::from_environment;
 
 const FORMS: &str = r#"write "tcp://127.0.0.1:10000", { env = "NAME" } or { ip = "0.0.0.0", port = { env = "PORT" } }"#;
 
-/// Reads the value of the key; relative paths start at `folder`.
+/// Parses the value of the key; relative paths are relative to `folder`.
 pub(super) fn read(value: &Value, folder: &Path) -> Result<ListenAddress, Problem> {
     match value {
         Value::String(text) => ListenAddress::parse(text, folder),

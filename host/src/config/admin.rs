@@ -1,4 +1,4 @@
-//! `[admin]`: where the host is watched and told what to do, and who may.
+//! `[admin]`: the admin listener, and who may use it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,21 +16,21 @@ use super::source::{KeyPlace, each};
 /// `[admin]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminConfig {
-    /// Where it waits: a Unix socket, or a TCP address.
+    /// Its address: a Unix socket or a TCP address.
     pub address: ListenAddress,
-    /// Who may connect, if it is a Unix socket: nobody else than the host's own user, unless the file says so.
+    /// Who may connect to the Unix socket; by default only the host's own user.
     pub access: SocketAccess,
-    /// What a request over TCP shows that changes something.
+    /// The token that commands over TCP need.
     pub token: Option<Secret>,
-    /// Whether it may be reached from other machines.
+    /// Whether other machines may reach it.
     pub public: bool,
-    /// Names under which it is reached over TCP, besides its address: in small letters, without a port.
+    /// Names besides its address under which it is reached over TCP: in lower case, without a port.
     pub hosts: Vec<String>,
     /// Whether the host is ready while a plugin is quarantined.
     pub ready_in_quarantine: bool,
-    /// What it may hold.
+    /// Its limits.
     pub limits: AdminLimits,
-    /// The line of the file where it is declared, from 1.
+    /// The line of the section, from 1.
     pub line: usize,
 }
 
@@ -38,12 +38,13 @@ pub struct AdminConfig {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// The mode of a Unix socket where none is written: its user's alone.
+/// The default mode of the Unix socket: accessible to its user only.
 const MODE: u32 = 0o600;
-/// The shortest token that is taken: with 16 characters nobody comes to it by trying.
+/// The shortest token: 16 characters cannot be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
 
-/// Reads the section at `place`; files are looked for from `folder`. The listeners are given with the words for where they are.
+/// Resolves the section at `place`; files are relative to `folder`. `listeners` are the addresses of listeners, each with its key
+/// for error messages.
 pub(super) fn resolve(
     place: &KeyPlace<'_>,
     folder: &Path,
@@ -113,7 +114,7 @@ fn may_listen(ip: IpAddr, public: bool) -> Result<(), Problem> {
     ))
 }
 
-/// Refuses what only TCP needs: who may open a Unix socket is known.
+/// Refuses the keys that only TCP needs: the access to a Unix socket is determined by its mode.
 fn of_tcp(
     place: &KeyPlace<'_>,
     raw: &RawAdmin,
@@ -169,12 +170,12 @@ fn quarantine(written: Option<&str>) -> Result<bool, Problem> {
 }
 
 impl Secret {
-    /// The text, for whoever has to show it.
+    /// The text, for a comparison or a header.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether `other` is the same. How long that takes tells nothing of where they differ.
+    /// Compares in constant time.
     pub fn is(&self, other: &str) -> bool {
         let (own, other) = (self.0.as_bytes(), other.as_bytes());
         let differs =
@@ -196,7 +197,7 @@ mod tests {
 
     const ECHO: &str = "[plugins.echo]\ncomponent = \"e.wasm\"\nisolation = \"plugin\"\n";
 
-    /// The key of a token that is this text, and the file that it is in.
+    /// The key of a token in a file with this text, and the file.
     fn token_of(text: &str) -> (tempfile::NamedTempFile, String) {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), text).expect("it can be written");

@@ -1,4 +1,4 @@
-//! `[plugins.<name>.allow]`: what a plugin may do beyond serving.
+//! `[plugins.<name>.allow]`: what a plugin may do besides serving.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,49 +12,48 @@ use super::raw::{RawAllow, RawPlugin};
 use super::source::{KeyPlace, each};
 use super::special_purpose;
 
-/// `[plugins.<name>.allow]`: what a plugin may do beyond serving; nothing by default.
+/// `[plugins.<name>.allow]`: what a plugin may do besides serving; by default nothing.
 ///
-/// The environment variables that it names are in
-/// [`PluginConfig::environment`](super::model::PluginConfig::environment), with their values.
+/// Its environment variables are in [`PluginConfig::environment`](super::model::PluginConfig::environment), with their values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Allow {
-    /// Where it may connect to.
+    /// Addresses to which it may connect.
     pub connect: Vec<ConnectRule>,
-    /// Where it may listen, and from where it may send.
+    /// Addresses at which it may listen, and from which it may send.
     pub listen: Vec<ListenRule>,
     /// Whether it may stop the host.
     pub stop: bool,
-    /// Other plugins that it may make processes of.
+    /// Plugins that it may spawn besides itself.
     pub spawn: Vec<String>,
     /// Channels and queues of other tenants that it may use.
     pub channels: Vec<ChannelRule>,
-    /// Folders of the host that it sees.
+    /// Folders of the host that it may use.
     pub directories: Vec<Directory>,
 }
 
-/// Why a plugin may not connect somewhere.
+/// Why a plugin may not connect to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Objection {
     /// No rule lists it.
     NotListed,
-    /// Its address is not a public one, and only rules for names or `*` list it. Says what it is.
+    /// The address is not public, and only rules for names or `*` list it. The text is the kind of the address.
     NotPublic(&'static str),
-    /// The host itself listens there, and no rule names exactly that address and port, or that path.
+    /// It is a listener of this host, and no rule has exactly that address and port, or that path.
     OwnListener,
-    /// The path is listed by a rule with a `*`, and leads out of what the rule covers through a link.
+    /// A rule with a `*` lists the path, but a link leads out of the prefix.
     LeadsElsewhere,
 }
 
 impl Allow {
-    /// Whether it may be asked for the addresses of `name`; where they may be is for [`Allow::reach`].
+    /// Whether `name` may be looked up; [`Allow::reach`] checks the addresses.
     pub fn may_ask_for(&self, name: &str, port: u16) -> bool {
         self.connect.iter().any(|rule| rule.lists_name(name, port))
     }
 
-    /// Whether `address` may be connected to. `name` is what it was found under, none where the plugin asked for the
-    /// address itself; `is_own` tells whether the host listens there.
+    /// Whether `address` may be connected to. `name` is the name that was looked up, none if the plugin has asked for the address
+    /// itself; `is_own` says whether it is a listener of this host.
     ///
-    /// A name that no rule lists counts as if one did: whoever has come so far with it may ask for it.
+    /// A name that no rule lists counts as listed: the look-up was admitted before.
     ///
     /// # Errors
     /// Why not.
@@ -78,7 +77,7 @@ impl Allow {
         match special_purpose::kind(ip) {
             _ if !wide => Err(Objection::NotListed),
             None => Ok(()),
-            // Whoever writes localhost means it.
+            // A rule for `localhost` includes the loopback.
             Some(_) if ip.is_loopback() && name.is_some_and(|name| self.is_local(name, port)) => {
                 Ok(())
             }
@@ -86,7 +85,7 @@ impl Allow {
         }
     }
 
-    /// Whether the rules say of this name that it is this machine's.
+    /// Whether a rule for this machine lists this name.
     fn is_local(&self, name: &str, port: u16) -> bool {
         let mut listed = self.connect.iter().filter(|rule| rule.lists_name(name, port)).peekable();
         match listed.peek() {
@@ -95,17 +94,17 @@ impl Allow {
         }
     }
 
-    /// Whether this may be listened at.
+    /// Whether it may listen at this address.
     pub fn may_listen(&self, at: &ListenPlace) -> bool {
         self.listen.iter().any(|rule| rule.lists(at))
     }
 
-    /// Whether `plugin`, another one, may be spawned.
+    /// Whether another plugin may be spawned.
     pub fn may_spawn(&self, plugin: &str) -> bool {
         self.spawn.iter().any(|name| name == plugin)
     }
 
-    /// Whether the channel or queue `name` of `tenant`, another one than the plugin's own, may be used.
+    /// Whether the channel or queue `name` of another tenant may be used.
     pub fn may_reach_channel(&self, tenant: &str, name: &str) -> bool {
         self.channels.iter().any(|rule| rule.matches(tenant, name))
     }
@@ -151,7 +150,7 @@ impl<'a> Declared<'a> {
     }
 }
 
-/// Resolves `[plugins.<name>.allow]`; folders are looked for from `folder`.
+/// Resolves `[plugins.<name>.allow]`; folders are relative to `folder`.
 pub(crate) fn resolve(
     place: &KeyPlace<'_>,
     folder: &Path,
@@ -182,7 +181,7 @@ mod tests {
         Allow { connect, ..Allow::default() }
     }
 
-    /// What comes of asking for `name` when it resolves to `address`, or for `address` itself.
+    /// Checks the result for `name` with the address `address`, or for `address` itself.
     #[track_caller]
     fn check(rules: &[&str], name: Option<&str>, address: &str, expected: Result<(), Objection>) {
         let address = address.parse().expect(address);
@@ -253,7 +252,7 @@ mod tests {
         check(&[], None, "93.184.215.14:80", Err(Objection::NotListed));
     }
 
-    /// Only [`Policy::Audit`](crate::config::model::Policy) comes so far with a name that is not listed.
+    /// Only [`Policy::Audit`](crate::config::model::Policy) looks up a name that is not listed.
     #[test]
     fn a_name_that_was_let_through_is_taken_as_listed() {
         check(&[], Some("example.com"), "93.184.215.14:80", Ok(()));

@@ -1,4 +1,4 @@
-//! What a bound is: reading one from the file, and showing it.
+//! Bounds: reading their values and printing them.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,71 +9,71 @@ use super::error::Problem;
 use super::quantity::Quantity;
 use super::units;
 
-/// One bound.
+/// A bound.
 #[derive(Debug)]
 pub struct Bound {
-    /// The table it is written in: `host`, `plugins.*.limits` or `listen.*`.
+    /// The table of its key: `host`, `plugins.*.limits` or `listen.*`.
     pub table: &'static str,
     /// Its key in that table.
     pub name: &'static str,
-    /// What is counted.
+    /// Its unit.
     pub unit: Unit,
-    /// What holds when the key is not written; bytes, microseconds or a count.
+    /// The default, in bytes, microseconds or as a count.
     pub default: u64,
-    /// The least that may be written.
+    /// The least value.
     pub min: u64,
-    /// The most that may be written.
+    /// The greatest value.
     pub max: u64,
-    /// Whether the most that may be written is no bound at all.
+    /// Whether the greatest value means that there is no bound.
     pub max_is_unbounded: bool,
     /// What it bounds.
     pub what: &'static str,
-    /// Why there is a bound, or why it is where it is.
+    /// Why it exists, or why it has this default.
     pub why: &'static str,
-    /// What kind of thing happens at it.
+    /// The kind of consequence when it is reached.
     pub at: AtBound,
-    /// What exactly happens at it.
+    /// The consequence when it is reached.
     pub then: &'static str,
 }
 
-/// What a bound counts.
+/// The unit of a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes: a number, or text such as `"16MiB"`.
     Bytes,
-    /// Time: text such as `"150ms"`; held as microseconds.
+    /// Time: text such as `"150ms"`; kept in microseconds.
     Time,
-    /// Things: a number.
+    /// A count: a number.
     Count,
 }
 
-/// What kind of thing happens at a bound.
+/// The kind of consequence when a bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtBound {
-    /// What comes waits until there is room.
+    /// Something waits until there is room.
     Wait,
-    /// What was asked is answered with an error.
+    /// A call returns an error.
     Refuse,
     /// A connection is closed.
     Close,
     /// The instance ends.
     Trap,
-    /// What is over the bound is left out.
+    /// What exceeds the bound is left out.
     Cut,
     /// The plugin is quarantined.
     Quarantine,
 }
 
-/// What was met by whoever came to a limit.
+/// A limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Limit {
     /// A bound of the configuration.
     Of(&'static Bound),
-    /// The guest's stack, which is the same for all.
+    /// The guest's stack, which has the same bound for all.
     Stack,
-    /// The descriptors that the process or the machine may have.
+    /// The open files of the process or the machine.
     FileDescriptors,
-    /// The memory that the machine has.
+    /// The memory of the machine.
     SystemMemory,
 }
 
@@ -96,13 +96,13 @@ impl From<&'static Bound> for Limit {
 }
 
 impl Bound {
-    /// The key as it is written in the file, with `<name>` for a plugin's.
+    /// The key in the file, with `<name>` for the name of a plugin.
     pub fn key(&self) -> String {
         format!("{}.{}", self.table.replace(".*", ".<name>"), self.name)
             .replace("listen.<name>", "listen")
     }
 
-    /// An amount of this bound as an operator would write it.
+    /// An amount of this bound, as the file would have it.
     pub fn show(&self, amount: u64) -> String {
         match self.unit {
             Unit::Bytes => units::size(amount),
@@ -116,7 +116,7 @@ impl Bound {
         self.max_is_unbounded && amount == self.max
     }
 
-    /// The amount that was written, or the default; within the range either way.
+    /// The value in the file, or the default; checks the range.
     pub(crate) fn read(&self, written: Option<&Quantity>) -> Result<u64, Problem> {
         let Some(written) = written else { return Ok(self.default) };
         let amount = self.amount(written)?;
@@ -157,14 +157,14 @@ impl Bound {
         (self.table, self.name)
     }
 
-    /// An amount as TOML.
+    /// An amount in TOML.
     pub fn literal(&self, amount: u64) -> String {
         let shown = self.show(amount);
         if self.unit == Unit::Count { shown } else { format!("\"{shown}\"") }
     }
 }
 
-/// The same key is the same bound.
+/// Bounds are equal if they have the same key.
 impl PartialEq for Bound {
     fn eq(&self, other: &Bound) -> bool {
         self.identity() == other.identity()
@@ -205,7 +205,7 @@ impl AtBound {
     }
 }
 
-/// A bound in full, as a paragraph for a terminal.
+/// A paragraph about the bound, for a terminal.
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (min, max) = (self.show(self.min), self.show(self.max));

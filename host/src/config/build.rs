@@ -13,34 +13,34 @@ use super::source::{KeyPlace, each};
 /// How the component of a plugin is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildConfig {
-    /// What `sh -c` is given.
+    /// The argument of `sh -c`.
     pub command: String,
-    /// Where it runs: the folder of the file that says it. What it makes and what is watched is found from there too.
+    /// The folder of the file with this section: the command runs there, and the output and watched files are relative to it.
     pub folder: PathBuf,
-    /// Patterns of the files that it reads.
+    /// Patterns of the files that the command reads.
     pub watch: Vec<String>,
-    /// What the command makes: a component, or a core module that becomes one.
+    /// The output of the command: a component, or a core module of which one is made.
     pub output: PathBuf,
     /// The component.
     pub component: PathBuf,
-    /// What stands in for WASI preview 1 where a core module imports it.
+    /// The adapter for core modules that import WASI preview 1.
     pub adapter: Adapter,
     /// The line of the command, from 1.
     pub command_line: usize,
-    /// The line of the output, from 1, or of the section where it has none.
+    /// The line of the output, from 1, or of the section if it has none.
     pub output_line: usize,
 }
 
-/// What stands in for WASI preview 1.
+/// An adapter for WASI preview 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Adapter {
-    /// What the host grants to everyone, and nothing else: output, which becomes lines of the log, clocks, random numbers.
+    /// Only what the host grants to every plugin: output, which becomes lines of the log, clocks, random numbers.
     Log,
-    /// All of WASI 0.2, by the adapter of the engine's authors.
+    /// All of WASI 0.2, by the adapter of wasmtime.
     Wasi,
 }
 
-/// Reads the section of a plugin whose component is at `component`.
+/// Resolves the section of a plugin with this component.
 pub(super) fn resolve(
     place: &KeyPlace<'_>,
     raw: &RawBuild,
@@ -89,7 +89,7 @@ pub(super) fn resolve(
     })
 }
 
-/// The system takes no text with one.
+/// The system accepts no zero bytes in arguments.
 fn no_zero_bytes() -> Problem {
     Problem::new("it has a zero byte", "leave it out")
 }

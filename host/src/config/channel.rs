@@ -3,14 +3,14 @@
 use super::error::Problem;
 use super::names::is_name;
 
-/// One line of `allow.channels`: `othertenant/news`, `othertenant/room-*`, `othertenant/*`.
+/// A rule of `allow.channels`: `othertenant/news`, `othertenant/room-*`, `othertenant/*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelRule {
-    /// Whose they are.
+    /// The tenant.
     pub tenant: String,
-    /// The name, or what it starts with.
+    /// The name, or the prefix of names.
     pub name: String,
-    /// Whether every name that starts so is meant: a `*` at the end.
+    /// Whether `name` is a prefix: the rule ends with `*`.
     pub is_start: bool,
 }
 
@@ -21,7 +21,7 @@ impl ChannelRule {
         tenant == self.tenant && named
     }
 
-    /// Reads what the operator wrote. What follows the first slash is the name, which may have more of them.
+    /// Parses a rule. The name follows the first slash, and may contain more of them.
     pub(crate) fn parse(text: &str) -> Result<ChannelRule, Problem> {
         let Some((tenant, name)) = text.split_once('/').filter(|(tenant, _)| !tenant.is_empty())
         else {
@@ -54,7 +54,7 @@ impl ChannelRule {
     }
 }
 
-/// What a remedy puts behind the slash.
+/// The text after the slash in the remedy.
 fn rest(text: &str) -> &str {
     match text.trim_start_matches('/') {
         "" => "news",

@@ -1,8 +1,8 @@
-//! Keys whose value is one of a few words.
+//! Keys with a fixed set of values.
 
 use super::error::Problem;
 
-/// One of a few words.
+/// Parses one of a fixed set of values.
 pub(super) fn choice<T: Copy>(
     noun: &str,
     written: Option<&str>,

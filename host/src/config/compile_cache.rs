@@ -1,4 +1,4 @@
-//! `compile_cache`: where compiled components are kept.
+//! `compile_cache`: the folder of compiled components.
 
 use std::io;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use super::error::Problem;
 use super::model::CompileCache;
 
-/// What the remedies have in common.
+/// The remedy of every error.
 const REMEDY: &str = r#"write "default", "off" or a folder with a slash in it, as in "./cache" or "/var/cache/sandloop""#;
 
-/// Reads the key; a relative path starts at `folder`. What is there and is no folder is an error; a folder that is
-/// yet to be made is not.
+/// Resolves the key; a relative path is relative to `folder`. It is an error if the path is not a folder; a folder that does not
+/// exist is created later.
 pub(super) fn resolve(written: Option<&str>, folder: &Path) -> Result<CompileCache, Problem> {
     let path = match written {
         Some("off") => return Ok(CompileCache::Off),
@@ -22,7 +22,7 @@ pub(super) fn resolve(written: Option<&str>, folder: &Path) -> Result<CompileCac
         return wrong("is an address, and a folder is wanted");
     }
     if path.starts_with('~') || path.starts_with('$') {
-        // A shell would put something else in its place; here it would be a folder of that name.
+        // A shell would expand it; here it would be the name of a folder.
         return wrong("is taken as it is written: nothing stands for the home folder here");
     }
     if !path.contains('/') || path.contains('\0') {

@@ -1,4 +1,4 @@
-//! `component` and `sha256`: where a component comes from, and which bytes it must be.
+//! `component` and `sha256`: the location and the digest of a component.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use super::error::Problem;
 use crate::base::host_port::{in_brackets, split_host_port};
 
-/// Where a component comes from, and which bytes it must be.
+/// The location and the digest of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentSource {
-    /// Where it is.
+    /// Its location.
     pub place: ComponentPlace,
-    /// The digest of its bytes, if one is written.
+    /// The digest of its bytes, if the file has one.
     pub sha256: Option<Digest>,
 }
 
-/// Where a component is. Its text is what the operator writes; of a file, the path from here.
+/// The location of a component. Its text is the value of the key; for a file, its path relative to the current folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ComponentPlace {
-    /// A file; a relative path started at the folder of the file that names it.
+    /// A file; a relative path is relative to the folder of the file with the key.
     File(PathBuf),
     /// `https://…`.
     Https(String),
@@ -29,11 +29,11 @@ pub enum ComponentPlace {
 /// An image or an artefact in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OciReference {
-    /// The registry, with its port if one is written.
+    /// The registry, with its port if there is one.
     pub registry: String,
-    /// The name in it.
+    /// Its name in the registry.
     pub repository: String,
-    /// What it is called there at the moment.
+    /// Its tag.
     pub tag: Option<String>,
     /// The digest of its manifest.
     pub digest: Option<Digest>,
@@ -44,7 +44,7 @@ pub struct OciReference {
 pub struct Digest(String);
 
 const FORMS: &str = r#"write a file, as in "plugins/echo.wasm", or "https://…" or "oci://…""#;
-/// Longest name that a registry is asked for, by the specification of distribution.
+/// The longest name in a registry, by the OCI distribution specification.
 const OCI_NAME_BYTES_MAX: usize = 255;
 const TAG_BYTES_MAX: usize = 128;
 
@@ -78,7 +78,7 @@ impl fmt::Display for Digest {
 }
 
 impl ComponentSource {
-    /// The file, if it is one of this machine.
+    /// The path, if it is a file of this machine.
     pub fn file(&self) -> Option<&Path> {
         match &self.place {
             ComponentPlace::File(path) => Some(path),
@@ -86,7 +86,7 @@ impl ComponentSource {
         }
     }
 
-    /// Reads the two keys; a relative path starts at `folder`. A problem is with the key that it names.
+    /// Parses the two keys; a relative path is relative to `folder`. An error belongs to the key that it names.
     pub(super) fn parse(
         component: &str,
         sha256: Option<&str>,
@@ -135,7 +135,7 @@ impl ComponentPlace {
     }
 }
 
-/// Printable ASCII alone: whatever else is in an address is written with `%`.
+/// Printable ASCII only: other characters of an address are escaped with `%`.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\'))
 }
@@ -205,7 +205,7 @@ fn oci(text: &str, rest: &str) -> Result<OciReference, Problem> {
     })
 }
 
-/// By the specification of distribution: lower case, and no part that a path would take for itself.
+/// By the OCI distribution specification: lower case, and no part that a path would interpret.
 fn is_repository(name: &str) -> bool {
     let is_of_a_part =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
@@ -225,7 +225,7 @@ fn digest_of_key(text: &str) -> Result<Digest, Problem> {
 }
 
 impl Digest {
-    /// From its 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Digest> {
         let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_digest.then(|| Digest(text.to_ascii_lowercase()))

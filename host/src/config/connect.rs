@@ -1,5 +1,4 @@
-//! `allow.connect`: where a plugin may connect to, rule by rule. What the rules say together is in
-//! [`Allow`](super::allow::Allow).
+//! `allow.connect`: the rules for outgoing connections. [`Allow`](super::allow::Allow) applies them together.
 
 use std::net::IpAddr;
 use std::path::{Component, Path};
@@ -10,31 +9,31 @@ use super::address_block::bits_beyond;
 use super::error::Problem;
 use crate::base::host_port::{in_brackets, split_host_port};
 
-/// One line of `allow.connect`.
+/// A rule of `allow.connect`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectRule {
     /// `127.0.0.1:5672`, `*.example.com:443`, `[::1]:*`, `10.0.0.0/8:*`.
     Tcp {
-        /// Which hosts.
+        /// The hosts.
         host: HostPattern,
-        /// Which ports.
+        /// The ports.
         port: PortPattern,
     },
-    /// `unix:/run/x.sock`; a `*` at the end stands for any rest of the path.
+    /// `unix:/run/x.sock`; with a `*` at the end, every path with that prefix.
     Unix(String),
 }
 
 /// The host part of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPattern {
-    /// `*`: every host, by name or by address, that has a public address.
+    /// `*`: every host with a public address, by name or by address.
     Any,
     /// Exactly this name, in lower case.
     Name(String),
-    /// `*.example.com`: every name with this ending (kept with its dot, in lower case).
+    /// `*.example.com`: every name with this suffix, which includes the dot and is in lower case.
     Suffix(String),
-    /// An address block; a single address is a block of one. Lists addresses that a plugin asks for, and
-    /// addresses that a listed name resolves to; never a name.
+    /// An address block; a single address is a block of one. It lists addresses that a plugin asks for and addresses of listed
+    /// names, but no names.
     Block(IpNet),
 }
 
@@ -45,17 +44,17 @@ pub enum PortPattern {
     Any,
     /// Exactly this port.
     One(u16),
-    /// `8000-8099`: from the first to the second, both included.
+    /// `8000-8099`: an inclusive range.
     Range(u16, u16),
 }
 
 impl ConnectRule {
-    /// Whether this rule lists the name `name`, as the plugin wrote it, at `port`.
+    /// Whether this rule lists the name `name`, as the plugin has written it, at `port`.
     pub fn lists_name(&self, name: &str, port: u16) -> bool {
         self.host_at(port).is_some_and(|host| host.lists_name(name))
     }
 
-    /// Whether this rule lists the address `ip`, which is in its shortest form, at `port`; `*` lists none.
+    /// Whether this rule lists the address `ip`, in its canonical form, at `port`; `*` lists none.
     pub fn lists_address(&self, ip: IpAddr, port: u16) -> bool {
         self.host_at(port).is_some_and(|host| host.lists_address(ip))
     }
@@ -71,7 +70,7 @@ impl ConnectRule {
         *host == HostPattern::Block(ip.into()) && *one == port
     }
 
-    /// Whether this rule names this machine: `localhost`, or a name below it.
+    /// Whether this rule is for this machine: `localhost`, or a name below it.
     pub fn is_local(&self) -> bool {
         match self {
             ConnectRule::Tcp { host: HostPattern::Name(name), .. } => is_local(name),
@@ -80,7 +79,7 @@ impl ConnectRule {
         }
     }
 
-    /// Whether this rule allows a connection to the Unix socket at `path`, as far as its text says.
+    /// Whether this rule lists the Unix socket at `path`, by its text.
     pub fn matches_unix(&self, path: &str) -> bool {
         let ConnectRule::Unix(allowed) = self else { return false };
         match allowed.strip_suffix('*') {
@@ -89,7 +88,7 @@ impl ConnectRule {
         }
     }
 
-    /// Whether this rule lists one thing only: a name, an address, a path.
+    /// Whether this rule lists exactly one name, address or path.
     pub fn is_single(&self) -> bool {
         match self {
             ConnectRule::Tcp { host: HostPattern::Name(_), port: PortPattern::One(_) } => true,
@@ -101,7 +100,7 @@ impl ConnectRule {
         }
     }
 
-    /// What every path that this rule allows starts with, if it ends with a `*`.
+    /// The prefix of paths, if the rule ends with a `*`.
     pub fn unix_start(&self) -> Option<&str> {
         let ConnectRule::Unix(allowed) = self else { return None };
         allowed.strip_suffix('*')
@@ -114,7 +113,7 @@ impl ConnectRule {
         }
     }
 
-    /// Reads what the operator wrote.
+    /// Parses a rule.
     pub(crate) fn parse(text: &str) -> Result<ConnectRule, Problem> {
         if let Some(path) = text.strip_prefix("unix:") {
             return unix(text, path.strip_prefix("//").unwrap_or(path));
@@ -162,7 +161,7 @@ impl PortPattern {
 }
 
 fn port(text: &str) -> Result<u16, Problem> {
-    // A sign is not a part of a port, whatever the parser of numbers thinks.
+    // The parser of numbers would accept a sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| digits && *port != 0).ok_or_else(|| {
         Problem::new(
@@ -213,13 +212,13 @@ impl HostPattern {
     }
 }
 
-/// Whether a name is this machine's own, wherever it is looked up.
+/// Whether a name is always this machine's own.
 pub(crate) fn is_local(name: &str) -> bool {
     let name = plain(name);
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// A name as it is compared: lower case, without the dot that marks the root.
+/// The form for comparisons: lower case, without the dot of the root.
 fn plain(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
@@ -238,7 +237,7 @@ fn name(text: &str) -> Result<HostPattern, Problem> {
         !label.is_empty()
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    // Such a name is an address to whoever looks it up.
+    // Resolvers take such a name for an address.
     let last_is_number = name.rsplit('.').next().is_some_and(|label| {
         let hexadecimal = label
             .strip_prefix("0x")
@@ -289,7 +288,7 @@ fn unix(text: &str, path: &str) -> Result<ConnectRule, Problem> {
     Ok(ConnectRule::Unix(path.to_owned()))
 }
 
-/// Whether a path leaves the folder it seems to be in.
+/// Whether a path contains `..`.
 fn goes_up(path: &str) -> bool {
     Path::new(path).components().any(|part| part == Component::ParentDir)
 }

@@ -1,4 +1,4 @@
-//! `allow.read` and `allow.write`: folders of the host that a plugin sees.
+//! `allow.read` and `allow.write`: folders of the host that a plugin may use.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,15 +9,15 @@ use super::source::{KeyPlace, each};
 /// A folder of the host, with everything below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
-    /// Where it is; a relative path started at the folder of the configuration file.
+    /// Its path on the host; a relative path is relative to the folder of the configuration file.
     pub host: PathBuf,
-    /// What the plugin calls it.
+    /// Its path for the plugin.
     pub guest: String,
-    /// What the plugin may do there.
+    /// The kind of access.
     pub access: Access,
 }
 
-/// What may be done in a folder.
+/// The kind of access to a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// `allow.read`: list and read.
@@ -26,10 +26,10 @@ pub enum Access {
     Write,
 }
 
-/// Between the path on the host and the one in the plugin.
+/// Separates the path on the host from the one for the plugin.
 const AS: &str = "::";
 
-/// Resolves both lists of the section `allow` at `place`; relative paths start at `folder`.
+/// Resolves both lists of the section `allow` at `place`; relative paths are relative to `folder`.
 pub(crate) fn resolve(
     place: &KeyPlace<'_>,
     folder: &Path,
@@ -68,7 +68,7 @@ fn host_of(text: &str) -> &str {
     text.split_once(AS).map_or(text, |(host, _)| host)
 }
 
-/// Whether it is there, is a folder and may be entered.
+/// Checks that it is an existing folder that may be entered.
 fn open(path: &Path) -> Result<(), Problem> {
     let shown = path.display().to_string();
     match std::fs::read_dir(path) {
@@ -81,7 +81,7 @@ fn open(path: &Path) -> Result<(), Problem> {
 }
 
 impl Directory {
-    /// Reads `HOST` or `HOST::GUEST`. A path without a name for the plugin keeps its own, without `./` before it.
+    /// Parses `HOST` or `HOST::GUEST`. By default the plugin sees the path as it is written, without `./`.
     fn parse(text: &str, folder: &Path, access: Access) -> Result<Directory, Problem> {
         let (host, guest) = match text.split_once(AS) {
             Some((host, guest)) => (host, guest),
@@ -106,7 +106,7 @@ impl Directory {
     }
 }
 
-/// A path without what says nothing: `./` before it, slashes after it.
+/// The path without a leading `./` and trailing slashes.
 fn plain(path: &str) -> &str {
     let mut path = path;
     while let Some(rest) = path.strip_prefix("./") {

@@ -1,4 +1,4 @@
-//! Keys that are written twice: which one, and where the other is.
+//! Errors for keys that are written twice, with the lines of both.
 
 use std::ops::Range;
 use std::path::Path;
@@ -8,10 +8,10 @@ use toml::de::DeTable;
 use super::error::{ConfigError, Problem};
 use super::source::{SourceText, invalid, line_of};
 
-/// Stands for the second of the two, so that both have a place in the file.
+/// Replaces the second of the two keys, so that both have a position in the parsed file.
 const SECOND: &str = "the-second-of-two-keys";
 
-/// The error for the key at `span`, which is not the first with its name in its table.
+/// The error for the key at `span`, which is the second with its name in its table.
 pub(super) fn written_twice(file: &Path, text: &str, span: &Range<usize>) -> ConfigError {
     let written = text.get(span.clone()).unwrap_or_default();
     let line = line_of(text, span.start);
@@ -19,7 +19,7 @@ pub(super) fn written_twice(file: &Path, text: &str, span: &Range<usize>) -> Con
         return invalid(file, line, &Default::default(), problem(written, None));
     };
     let renamed = format!("{before}{SECOND}{after}");
-    // A third one is told when these two are one.
+    // A third key is reported once these two are one.
     let (root, _) = DeTable::parse_recoverable(&renamed);
     let source = SourceText::of_table(file, &renamed, root.into_inner());
     let second = source.path_at(&(span.start..span.start + SECOND.len()));
@@ -39,7 +39,7 @@ fn problem(key: &str, first: Option<usize>) -> Problem {
     Problem::new(format!("the key {key:?} is written twice{at}"), "keep one of the two")
 }
 
-/// The name that a key has, with quotes or without.
+/// The name of a key, without quotes.
 fn name(written: &str) -> String {
     let text = format!("{written} = 0");
     let table = DeTable::parse(&text).ok();

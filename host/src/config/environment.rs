@@ -1,4 +1,4 @@
-//! `[plugins.<name>.environment]` and `allow.environment`: the environment variables that a plugin sees.
+//! `[plugins.<name>.environment]` and `allow.environment`: the environment variables of a plugin.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use super::options;
 use super::raw::RawPlugin;
 use super::source::{KeyPlace, each};
 
-/// The variables of the section at `place`, sorted by name: those with a value of their own, and those of the host
-/// that are passed on. Files are looked for from `folder`.
+/// The variables of the section at `place`, sorted by name: those of the section itself, and those of the host that are passed
+/// on. Files are relative to `folder`.
 pub(crate) fn resolve(
     place: &KeyPlace<'_>,
     folder: &Path,
@@ -51,7 +51,7 @@ fn check_name(name: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Says nothing of the value: it may be a secret.
+/// The message does not contain the value, which may be a secret.
 fn check_value(value: &str) -> Result<(), Problem> {
     if !value.contains('\0') {
         return Ok(());

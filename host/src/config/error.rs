@@ -1,4 +1,4 @@
-//! What can be wrong with `plugins.toml`, said so that the operator can repair it.
+//! Errors of `plugins.toml`, with their remedies.
 
 use std::fmt;
 use std::io;
@@ -8,34 +8,32 @@ use crate::base::refusal::SystemRefusal;
 
 /// Why a configuration was refused.
 ///
-/// Its text is one line: the file as given, the line, the key, the cause and the remedy, as in
-/// `plugins.toml:12: plugins.echo.isolation: "connections" is not an isolation; write
-/// "connection" or "plugin"`.
+/// Its text is one line with the file, the line, the key, the cause and the remedy, as in
+/// `plugins.toml:12: plugins.echo.isolation: "connections" is not an isolation; write "connection" or "plugin"`.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file could not be read.
+    /// The file cannot be read.
     #[error(
         "{}: cannot be read: {}",
         file.display(),
         SystemRefusal::new(source, "name a file that exists and is readable")
     )]
     Read {
-        /// The file as it was given.
+        /// The file, as it was given.
         file: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file was read, and something in it is wrong.
+    /// The file has an error.
     #[error("{}:{line}: {}{problem}", file.display(), KeyPrefix(key))]
     Invalid {
-        /// The file as it was given.
+        /// The file, as it was given.
         file: PathBuf,
-        /// The line, counted from 1.
+        /// The line, from 1.
         line: usize,
-        /// The key as a dotted path (`plugins.echo.limits.memory`, `listen[0].address`, counted
-        /// from 0); empty when the text is not TOML at all.
+        /// The key as a dotted path (`plugins.echo.limits.memory`, `listen[0].address`, from 0); empty if the text is not TOML.
         key: String,
-        /// What is wrong and what to write instead.
+        /// The cause and the remedy.
         problem: Problem,
     },
 }
@@ -43,9 +41,9 @@ pub enum ConfigError {
 /// A cause and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong.
+    /// The cause.
     pub cause: String,
-    /// What to write instead.
+    /// The remedy.
     pub remedy: String,
 }
 
@@ -61,7 +59,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The key and its colon, or nothing for a file that is no TOML.
+/// The key and its colon; empty for a text that is not TOML.
 struct KeyPrefix<'a>(&'a str);
 
 impl fmt::Display for KeyPrefix<'_> {

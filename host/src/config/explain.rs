@@ -1,4 +1,4 @@
-//! `sandloop check --explain`: every bound with its value, where that comes from, and what happens at it.
+//! `sandloop check --explain`: every bound with its value, its origin, and what happens when it is reached.
 
 use std::fmt::{self, Write as _};
 

@@ -1,4 +1,4 @@
-//! Files that are read before the host serves: a path may lead to something that never ends or never begins.
+//! Reads files with bounds on their size and time: a path may lead to a device or a pipe.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,15 +12,15 @@ use rustix::fs::OFlags;
 
 use crate::clock::Clock;
 
-/// How long a pipe may take to give all that it has.
+/// The time within which a pipe must be read to its end.
 const PIPE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Bytes of a configuration, or of one secret. Neither is a place for data.
+/// The most bytes of a configuration file, or of one secret.
 pub const TEXT_BYTES_MAX: u64 = 16 << 20;
-/// Bytes of a component: the engine holds all of them, and more, while it compiles.
+/// The most bytes of a component; compiling it takes several times as much memory.
 pub const COMPONENT_BYTES_MAX: u64 = 1 << 30;
 
-/// Reads a file, or a pipe that is written to within a few seconds.
+/// Reads a file, or a pipe that ends within a few seconds.
 ///
 /// # Errors
 /// When it is something else, such as a device, has more than `bytes_max`, or the pipe does not end in time.
@@ -28,7 +28,7 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_one_of(path, bytes_max, true)
 }
 
-/// Reads a file, and no pipe: for what is read more than once.
+/// Reads a file, and no pipe, so that it can be read again.
 ///
 /// # Errors
 /// As [`read`].
@@ -37,7 +37,7 @@ pub fn read_file(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 }
 
 fn read_one_of(path: &Path, bytes_max: u64, pipes: bool) -> io::Result<Vec<u8>> {
-    // Opening some devices does something already, and opening a pipe waits for who writes to it.
+    // Opening some devices has an effect, and opening a pipe waits for a writer.
     let kind = std::fs::metadata(path)?.file_type();
     let is_taken = kind.is_file() || pipes && kind.is_fifo();
     if !is_taken {
@@ -50,7 +50,7 @@ fn read_one_of(path: &Path, bytes_max: u64, pipes: bool) -> io::Result<Vec<u8>> 
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = File::options().read(true).custom_flags(flags).open(path)?;
     let mut bytes = Vec::new();
-    // By what was opened: the path may lead elsewhere by now.
+    // The kind of the opened file: the path may lead elsewhere by now.
     if !pipes || file.metadata()?.is_file() {
         file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     } else {
@@ -143,7 +143,7 @@ mod tests {
             read_file(&path, 100).map_err(|error| error.to_string()),
             Err("it is not a file".to_owned())
         );
-        // Nobody writes.
+        // A pipe without a writer.
         assert_eq!(outcome(&path, 100), "it is a pipe that has not ended after 5s");
     }
 }

@@ -1,4 +1,4 @@
-//! `include`: the other files of a configuration, found by the patterns of the main one.
+//! `include`: further files of a configuration, by patterns in the main one.
 
 use std::collections::HashSet;
 use std::io;
@@ -9,17 +9,17 @@ use glob::{MatchOptions, Pattern};
 use super::error::{ConfigError, Problem};
 use super::source::{KeyPlace, SourceText, each};
 
-/// Files of one configuration. A folder with more of them is most likely another one than was meant.
+/// The most files of a configuration. A folder with more of them is most likely a mistake.
 const FILES_MAX: usize = 1000;
 
-/// As a shell: no pattern takes a hidden file.
+/// As in a shell, patterns do not match hidden files.
 const LIKE_A_SHELL: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: true,
 };
 
-/// The files that the patterns at `place` name, each once: in the order of the patterns, those of one pattern sorted.
+/// The files that match the patterns at `place`, each once: in the order of the patterns, those of one pattern sorted.
 pub(super) fn files(
     place: &KeyPlace<'_>,
     patterns: &[String],
@@ -51,12 +51,12 @@ pub(super) fn files(
     Ok(found)
 }
 
-/// The file that a path leads to; two paths to one are the same.
+/// The canonical path: two paths to one file are equal.
 fn real(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// What one pattern names, sorted.
+/// The files that match one pattern, sorted.
 fn matching(pattern: &str, folder: &Path) -> Result<Vec<PathBuf>, Problem> {
     let (inner, name) = pattern
         .rsplit_once('/')
@@ -89,7 +89,7 @@ fn listed(folder: &Path, name: &Pattern) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(here)? {
         let entry = entry?.file_name();
-        // One that is no text is a file all the same: it would be missing without a word.
+        // Matched too if the name is not UTF-8, since the file would be missing silently.
         if name.matches_with(&entry.to_string_lossy(), LIKE_A_SHELL) {
             files.push(folder.join(entry));
         }
@@ -98,7 +98,7 @@ fn listed(folder: &Path, name: &Pattern) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Refuses what only the main file says.
+/// Refuses keys that only the main file may have.
 pub(super) fn check_included(source: &SourceText<'_>, main: &Path) -> Result<(), ConfigError> {
     let top = source.top();
     let in_main = |cause: &str| {
@@ -128,7 +128,7 @@ mod tests {
 
     const ECHO: &str = "[plugins.echo]\ncomponent = \"echo.wasm\"\nisolation = \"plugin\"\n";
 
-    /// A folder with these files, and what the first of them comes to. Its path is cut out of the message.
+    /// The result for a folder with these files, of which the first is the main one; without the path of the folder.
     fn outcome(files: &[(&str, &str)]) -> Result<Config, String> {
         let dir = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
@@ -272,7 +272,7 @@ mod tests {
             &[(name, &text)],
             "other.toml: cannot be read: No such file or directory (os error 2); name a file that exists and is readable",
         );
-        // An empty folder is no error, and a file is taken once.
+        // An empty folder is no error, and a file is read once.
         let (name, text) = main("conf.d/*.toml");
         let text = format!(
             "{}{ECHO}",
@@ -291,7 +291,7 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
 
         let dir = tempfile::tempdir().expect("a folder");
-        // In Latin-1, as older systems have written names.
+        // In Latin-1, as in some old file systems.
         let name = dir.path().join(OsStr::from_bytes(b"caf\xe9.toml"));
         fs::write(&name, ECHO).expect("a new file");
         let text = format!("include = [\"{}/*.toml\"]\n", dir.path().display());

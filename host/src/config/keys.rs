@@ -1,4 +1,4 @@
-//! Every key of `plugins.toml` by its path: the words of the errors about shape.
+//! Every key of `plugins.toml` by its path, for error messages.
 
 use strsim::levenshtein;
 
@@ -39,16 +39,16 @@ pub(crate) fn bounds() -> impl Iterator<Item = &'static super::bound::Bound> {
     all().filter_map(|key| key.bound)
 }
 
-/// Keys that were called otherwise in an earlier version: the old path, and the one that is right now.
+/// Renamed keys: the old path, and the present one.
 pub(crate) const RENAMED: &[(&str, &str)] = &[];
 
-/// The key that `path` has become, by a table such as [`RENAMED`].
+/// The present key for an old path, by a table such as [`RENAMED`].
 pub(crate) fn renamed(path: &str, table: &[(&str, &str)]) -> Option<&'static ConfigKey> {
     let (_, new) = table.iter().find(|(old, _)| *old == path)?;
     all().find(|key| key.path() == *new)
 }
 
-/// How the value at `path` is written, if it is a key at all.
+/// The form of the value at `path`; none if there is no such key.
 pub(crate) fn form(path: &str) -> Option<&'static str> {
     all().find_map(|key| match path.strip_prefix(&key.path())? {
         "" => Some(key.form),
@@ -62,12 +62,12 @@ pub(crate) fn of(table: &str) -> Vec<&'static str> {
     all().filter(|key| key.table == table).map(|key| key.name).collect()
 }
 
-/// The tables in which `name` is a key.
+/// The tables that have a key `name`.
 pub(crate) fn homes(name: &str) -> Vec<&'static str> {
     all().filter(|key| key.name == name).map(|key| key.table).collect()
 }
 
-/// The one of `known` that `written` most likely means.
+/// The name in `known` that is most similar to `written`, if one is similar.
 pub(crate) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let near = |name: &&str| levenshtein(written, name) <= name.len().div_ceil(3);
     known.iter().copied().filter(near).min_by_key(|name| levenshtein(written, name))

@@ -1,4 +1,4 @@
-//! `allow.listen`: where a plugin may open listeners and datagram sockets, and from where it may connect, rule by rule.
+//! `allow.listen`: the rules for listeners, datagram sockets and source addresses of a plugin.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use super::connect::PortPattern;
 use super::error::Problem;
 use crate::base::host_port::{in_brackets, split_host_port};
 
-/// Something that a plugin wants to have.
+/// An address that a plugin requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenPlace {
     /// A TCP port.
@@ -22,16 +22,16 @@ pub enum ListenPlace {
     Unix(String),
 }
 
-/// One line of `allow.listen`.
+/// A rule of `allow.listen`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenRule {
-    /// `127.0.0.1:8000-8010`, `[::1]:*`, `*:8080`, and the same behind `udp:`.
+    /// `127.0.0.1:8000-8010`, `[::1]:*`, `*:8080`, and the same after `udp:`.
     Port {
-        /// Which kind of ports.
+        /// Whether the ports are UDP ports.
         is_udp: bool,
-        /// Which addresses; none is every one.
+        /// The addresses; none means all.
         block: Option<IpNet>,
-        /// Which ports.
+        /// The ports.
         ports: ListenPorts,
     },
     /// `unix:/run/x.sock`.
@@ -41,14 +41,14 @@ pub enum ListenRule {
 /// The ports of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenPorts {
-    /// `0`: one of the system's choice.
+    /// `0`: a port that the system chooses.
     Chosen,
-    /// One, several, or `*`, which is one of the system's choice too.
+    /// One, a range, or `*`, which includes a port that the system chooses.
     Of(PortPattern),
 }
 
 impl ListenRule {
-    /// Whether this rule lists it.
+    /// Whether this rule lists an address.
     pub fn lists(&self, at: &ListenPlace) -> bool {
         match (self, at) {
             (ListenRule::Unix(path), ListenPlace::Unix(asked)) => path == asked,
@@ -61,7 +61,7 @@ impl ListenRule {
         }
     }
 
-    /// Reads what the operator wrote.
+    /// Parses a rule.
     pub(crate) fn parse(text: &str) -> Result<ListenRule, Problem> {
         if let Some(path) = text.strip_prefix("unix:") {
             return unix(text, path.strip_prefix("//").unwrap_or(path));
@@ -139,7 +139,7 @@ fn unix(text: &str, path: &str) -> Result<ListenRule, Problem> {
     Ok(ListenRule::Unix(path.to_owned()))
 }
 
-/// The rule for exactly this.
+/// The rule for exactly this address.
 impl fmt::Display for ListenPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The configuration as plain values, which cannot be wrong: `resolve` has looked at all of it.
+//! The configuration as plain values, which `resolve` has checked.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,16 +18,16 @@ use super::tls::TlsListen;
 use super::tls::profile::TlsProfile;
 use super::trust::TrustedKey;
 
-/// A configuration that was read, resolved and found consistent.
+/// A configuration that is resolved and consistent.
 ///
-/// Only the component files were not looked at: the loader does that.
+/// Components are checked when they are loaded.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The main file it came from, as it was given.
+    /// The main file, as it was given.
     pub file: PathBuf,
-    /// The files that it includes, in their order.
+    /// The included files, in their order.
     pub included: Vec<PathBuf>,
-    /// What concerns the host as a whole.
+    /// The section `[host]`.
     pub host: HostConfig,
     /// The plugins, in the order of the files; at least one.
     pub plugins: Vec<PluginConfig>,
@@ -35,18 +35,18 @@ pub struct Config {
     pub tenants: Vec<TenantConfig>,
     /// The listeners, in the order of the files.
     pub listeners: Vec<ListenConfig>,
-    /// Where the host is watched and told what to do; none unless the file says so.
+    /// The section `[admin]`, if there is one.
     pub admin: Option<AdminConfig>,
-    /// The servers by which it is one with other hosts; none unless the file says so.
+    /// The section `[cluster]`, if there is one.
     pub cluster: Option<ClusterConfig>,
-    /// Where its bounds are written.
+    /// The lines of its bounds.
     pub origins: Origins,
-    /// What is allowed and most likely not meant, for the operator.
+    /// Warnings for the operator: what is valid, but most likely a mistake.
     pub doubts: Vec<String>,
 }
 
 impl Config {
-    /// How many loops are measured: all where somebody watches, and none otherwise.
+    /// The number of reactors that are measured: all with an `[admin]` section, otherwise none.
     pub fn watched_loops(&self) -> usize {
         self.admin.as_ref().map_or(0, |_| self.host.limits.reactors)
     }
@@ -55,66 +55,66 @@ impl Config {
 /// `[host]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostConfig {
-    /// The least important log lines that are still written.
+    /// The level of the log.
     pub log: LogLevel,
-    /// Whether a changed file is a reason to reload.
+    /// Whether changed files cause a reload.
     pub reload_on_change: bool,
-    /// How a line is written.
+    /// The format of the log.
     pub log_format: LogFormat,
-    /// What a line says of where a guest has trapped.
+    /// The detail of backtraces.
     pub backtraces: Backtraces,
-    /// Whether it runs for one who writes plugins, which no key says: code is then to be there soon, rather than to be fast.
+    /// Whether it runs for a plugin author, which no key says: code is compiled quickly rather than optimised.
     pub is_for_author: bool,
-    /// Where the process is found that this one takes over from, and waits for the one that takes over from it.
+    /// The socket at which this process asks its predecessor for the listeners, and waits for its successor.
     pub handover: Option<PathBuf>,
-    /// Where compiled components are kept.
+    /// The folder of compiled components.
     pub compile_cache: CompileCache,
-    /// Where fetched components are kept.
+    /// The folder of fetched components.
     pub store: CompileCache,
-    /// Whose signatures components must have; of nobody where there is no key.
+    /// The keys whose signatures components must have; empty if no signature is needed.
     pub trust: Vec<TrustedKey>,
-    /// What is known of the servers that components are fetched from.
+    /// The servers from which components are fetched.
     pub registries: Vec<Registry>,
-    /// What the host may use; `"cores"` is already counted.
+    /// The limits of the host; `"cores"` is a number here.
     pub limits: HostLimits,
 }
 
-/// How a line of the log is written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// One JSON object.
+    /// JSON objects.
     Json,
 }
 
-/// What a line of the log says of where a guest has trapped.
+/// The detail of a backtrace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backtraces {
     /// The functions.
     #[default]
     Functions,
-    /// The lines of the source as well, where the component has them.
+    /// Also the lines of the source, if the component has them.
     Lines,
 }
 
-/// How much is logged.
+/// A level of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// What needs the operator.
+    /// The operator must act.
     Error,
-    /// What may soon.
+    /// The operator may have to act soon.
     Warn,
-    /// What happened.
+    /// Events.
     Info,
-    /// Why it happened.
+    /// The causes of events.
     Debug,
     /// Everything.
     Trace,
 }
 
-/// The levels as the file spells them.
+/// The levels, with their names in the file.
 pub(crate) const LOG_LEVELS: [(&str, LogLevel); 5] = [
     ("error", LogLevel::Error),
     ("warn", LogLevel::Warn),
@@ -123,60 +123,60 @@ pub(crate) const LOG_LEVELS: [(&str, LogLevel); 5] = [
     ("trace", LogLevel::Trace),
 ];
 
-/// Where something is kept between runs: compiled components, and fetched ones.
+/// A folder that keeps components between runs: compiled or fetched ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CompileCache {
-    /// Nowhere: make it anew at every start.
+    /// No folder: every start compiles or fetches them.
     Off,
-    /// In the user's cache folder.
+    /// The user's cache folder.
     Default,
-    /// In this folder; a relative path started at the folder of the configuration file.
+    /// This folder, relative to the current one.
     Dir(PathBuf),
 }
 
-/// One `[plugins.<name>]`.
+/// A `[plugins.<name>]`.
 #[derive(Clone)]
 pub struct PluginConfig {
     /// The name: letters, digits, `-` and `_`.
     pub name: String,
-    /// Where its component comes from.
+    /// The location of its component.
     pub component: ComponentSource,
-    /// How connections share sandboxes.
+    /// How connections share instances.
     pub isolation: Isolation,
-    /// Whose budget it spends; its own name by default.
+    /// The tenant; by default the name of the plugin.
     pub tenant: String,
-    /// The same as an index into [`Config::tenants`].
+    /// The index of its tenant in [`Config::tenants`].
     pub tenant_index: usize,
-    /// What becomes of its standard output.
+    /// The destination of its standard output.
     pub stdout: Stdout,
-    /// What the plugin can ask for as a whole, sorted by key. May hold secrets: never printed.
+    /// Its options, sorted by key. They may contain secrets and are never printed.
     pub options: Vec<(String, String)>,
-    /// What it may use.
+    /// Its limits.
     pub limits: Limits,
-    /// What it may do.
+    /// Its permissions.
     pub allow: Allow,
-    /// What it may begin TLS with, by name.
+    /// Its TLS profiles.
     pub tls: Vec<TlsProfile>,
-    /// How its component is made, for those who write it.
+    /// The section `build`, for its author.
     pub build: Option<BuildConfig>,
-    /// What the connections of an instance that traps see.
+    /// What peers see when an instance traps.
     pub on_trap: OnTrap,
-    /// What becomes of what it may not do.
+    /// The treatment of calls that are not permitted.
     pub policy: Policy,
-    /// When a program begins whose earlier version still has something.
+    /// When the program of its next version begins.
     pub handover: Handover,
-    /// Whether a version that traps too often right after its reload gives its place back to the one before.
+    /// Whether a version that traps too often soon after its reload is replaced by the one before.
     pub rollback: bool,
-    /// The environment variables that it sees, sorted by name. May hold secrets: never printed.
+    /// Its environment variables, sorted by name. They may contain secrets and are never printed.
     pub environment: Vec<(String, String)>,
-    /// The file where it is declared.
+    /// The file with its section.
     pub file: PathBuf,
-    /// The line of that file, from 1.
+    /// The line of the section, from 1.
     pub line: usize,
 }
 
 impl PluginConfig {
-    /// Whether an instance of one would do as well for the other. The components are not looked at.
+    /// Whether both have equal instances, apart from the component.
     pub fn is_as(&self, other: &PluginConfig) -> bool {
         let PluginConfig {
             name,
@@ -184,19 +184,19 @@ impl PluginConfig {
             file: _,
             isolation,
             tenant,
-            // Follows from the name and the order of the file.
+            // Determined by the name and the order of the file.
             tenant_index: _,
             stdout,
             options,
             limits,
             allow,
             tls,
-            // It makes the component, which is not looked at either.
+            // Only determines the component, which is not compared.
             build: _,
             on_trap,
             policy,
             handover,
-            // Only a reload looks at it.
+            // Only a reload uses it.
             rollback: _,
             environment,
             line: _,
@@ -215,51 +215,51 @@ impl PluginConfig {
             && *environment == other.environment
     }
 
-    /// Whether there is anything that it may connect to.
+    /// Whether it may connect anywhere.
     pub fn may_connect(&self) -> bool {
         !self.allow.connect.is_empty() || self.policy == Policy::Audit
     }
 }
 
-/// How the connections of a plugin share sandboxes.
+/// How the connections of a plugin share instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isolation {
-    /// A fresh instance for each accepted connection.
+    /// A new instance for each accepted connection.
     Connection,
-    /// One instance a reactor serves all.
+    /// One instance on each reactor for all.
     Plugin,
 }
 
 /// When the program of a new version begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handover {
-    /// At once, beside the one before.
+    /// At once, beside the old one.
     Beside,
-    /// When the one before has ended; new connections wait.
+    /// After the end of the old one; new connections wait.
     After,
 }
 
-/// What becomes of a plugin's standard output.
+/// The destination of a plugin's standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stdout {
-    /// Each line is a log line of that plugin.
+    /// The log, a line for each.
     Log,
-    /// It goes to the host's own standard output as it is.
+    /// The host's own standard output, unchanged.
     Inherit,
 }
 
 /// What the peers of an instance see when it traps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OnTrap {
-    /// The end of the stream, after what was sent already.
+    /// The end of the stream, after the bytes that were sent.
     Close,
-    /// A reset, where the kind of socket has one.
+    /// A reset, if the kind of socket has one.
     Reset,
     /// These bytes, then the end of the stream.
     Farewell(String),
 }
 
-/// What a listener does with connections that its plugin cannot take.
+/// The treatment of connections while the plugin is at a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtCapacity {
     /// They stay in the backlog until there is room.
@@ -268,17 +268,17 @@ pub enum AtCapacity {
     Refuse,
 }
 
-/// What becomes of a call that `Allow` does not grant.
+/// The treatment of calls that `Allow` does not permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// It is refused, and logged.
+    /// They are refused and logged.
     Enforce,
-    /// It is logged, and let through.
+    /// They are logged and executed.
     Audit,
 }
 
 impl Policy {
-    /// As the file spells it.
+    /// Its name in the file.
     pub fn name(self) -> &'static str {
         match self {
             Policy::Enforce => "enforce",
@@ -287,47 +287,47 @@ impl Policy {
     }
 }
 
-/// One tenant: a name that one or more plugins give.
+/// A tenant, which one or more plugins name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantConfig {
     /// Its name.
     pub name: String,
-    /// What its plugins may use together.
+    /// The limits of its plugins together.
     pub limits: TenantLimits,
-    /// What they share with those on other hosts.
+    /// What its plugins share with those on other hosts.
     pub sharing: Sharing,
 }
 
-/// One `[[listen]]`.
+/// A `[[listen]]`.
 #[derive(Clone)]
 pub struct ListenConfig {
-    /// Where it waits.
+    /// Its address.
     pub address: ListenAddress,
-    /// The plugin that serves it: an index into [`Config::plugins`].
+    /// The index of its plugin in [`Config::plugins`].
     pub plugin: usize,
-    /// Which handler class of the plugin; its only one by default.
+    /// The handler; by default the only one of the plugin.
     pub handler: Option<String>,
-    /// What each of its connections can ask for, sorted by key. May hold secrets: never printed.
+    /// The options of its connections, sorted by key. They may contain secrets and are never printed.
     pub options: Vec<(String, String)>,
-    /// What becomes of connections that the plugin cannot take.
+    /// The treatment of connections while the plugin is at a limit.
     pub at_capacity: AtCapacity,
-    /// What it may hold.
+    /// Its limits.
     pub limits: ListenLimits,
-    /// Who may connect, if it is a Unix socket.
+    /// Who may connect to its Unix socket.
     pub access: SocketAccess,
-    /// What it shows of itself and asks of its peers, if it has TLS.
+    /// The certificates and other settings of TLS, for `tls://`.
     pub tls: Option<TlsListen>,
-    /// Whose word it takes for where connections come from, if they begin with a header of the PROXY protocol.
+    /// The proxies that are trusted, if connections begin with a header of the PROXY protocol.
     pub proxy_protocol: Option<ProxyProtocol>,
-    /// The file where it is declared.
+    /// The file with its section.
     pub file: PathBuf,
-    /// The line of that file, from 1.
+    /// The line of the section, from 1.
     pub line: usize,
-    /// Its place among the `[[listen]]` of that file, from 0.
+    /// Its index among the `[[listen]]` of that file, from 0.
     pub place: usize,
 }
 
-/// Option values are never printed: any of them may be a secret.
+/// Values of options are never printed, since any may be a secret.
 struct Masked<'a>(&'a [(String, String)]);
 
 impl fmt::Debug for Masked<'_> {

@@ -1,19 +1,19 @@
-//! Names: of channels and queues, which plugins give, and of sections of the file.
+//! The valid names of channels and queues, and of sections of the file.
 
 use super::source::is_bare;
 
-/// Longest name of a channel or a queue, in bytes.
+/// The longest name of a channel or a queue, in bytes.
 const CHANNEL_BYTES_MAX: usize = 255;
 
-/// Whether a channel or a queue may be called so.
+/// Whether a name of a channel or a queue is valid.
 pub(crate) fn is_name(name: &str) -> bool {
     (1..=CHANNEL_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
 }
 
-/// Longest name of a plugin, a tenant or a TLS profile, in bytes: names are part of every log line.
+/// The longest name of a plugin, a tenant or a TLS profile, in bytes: every log line contains names.
 pub(crate) const NAME_BYTES_MAX: usize = 64;
 
-/// Whether a plugin, a tenant or a TLS profile may be called so.
+/// Whether a name of a plugin, a tenant or a TLS profile is valid.
 pub(crate) fn is_section_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX && is_bare(name)
 }

@@ -1,4 +1,4 @@
-//! Options: what a plugin or a connection can ask for, and where secrets come from.
+//! Options of plugins and connections, and the sources of secrets.
 
 use std::env::{self, VarError};
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::error::{ConfigError, Problem};
 use super::file;
 use super::source::KeyPlace;
 
-/// Turns a table of options into text, sorted by key. Files are looked for from `folder`.
+/// Converts a table of options to text, sorted by key. Files are relative to `folder`.
 pub(crate) fn resolve(
     place: &KeyPlace<'_>,
     folder: &Path,
@@ -25,7 +25,7 @@ pub(crate) fn resolve(
     Ok(resolved)
 }
 
-/// One value as text.
+/// Converts one value to text.
 pub(crate) fn text(folder: &Path, value: &Value) -> Result<String, Problem> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -40,7 +40,7 @@ pub(crate) fn text(folder: &Path, value: &Value) -> Result<String, Problem> {
     }
 }
 
-/// What `{ env = "NAME" }` or `{ file = "path" }` stands for.
+/// The value of `{ env = "NAME" }` or `{ file = "path" }`.
 pub(super) fn secret(folder: &Path, table: &toml::Table) -> Result<String, Problem> {
     let mut entries = table.iter();
     match (entries.next(), entries.next()) {
@@ -55,7 +55,7 @@ pub(super) fn secret(folder: &Path, table: &toml::Table) -> Result<String, Probl
     }
 }
 
-/// The value of a variable of the host; `remedy` is for one that is not set.
+/// The value of a variable of the environment; `remedy` is for a variable that is not set.
 pub(crate) fn from_environment(name: &str, remedy: &str) -> Result<String, Problem> {
     // The standard library panics on a name that the system cannot hold.
     let name_is_possible = !name.is_empty() && !name.contains(['=', '\0']);
@@ -71,7 +71,7 @@ pub(crate) fn from_environment(name: &str, remedy: &str) -> Result<String, Probl
     }
 }
 
-/// The text of a file without the line end that editors put behind it.
+/// The text of a file without its last line end, which editors add.
 fn from_file(path: &Path) -> Result<String, Problem> {
     let unreadable = |cause: String| {
         Problem::new(
@@ -87,8 +87,8 @@ fn from_file(path: &Path) -> Result<String, Problem> {
     Ok(secret.strip_suffix('\r').unwrap_or(secret).to_owned())
 }
 
-/// Those of the options at `place`, as `resolved`, that are secrets and empty: whoever writes an unset variable into a
-/// compose file sets it to nothing.
+/// The keys of empty secrets among the options at `place`, whose values are `resolved`: in a compose file, a variable that is not
+/// set is an empty one.
 pub(crate) fn empty_secrets(
     place: &KeyPlace<'_>,
     options: &toml::Table,

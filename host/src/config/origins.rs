@@ -1,25 +1,25 @@
-//! Where the bounds of a configuration are written.
+//! The lines of the bounds of a configuration.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::source::KeyPlace;
 
-/// The places where bounds are written, by the bound's full key.
+/// The lines of bounds, by their full keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(HashMap<String, Origin>);
 
-/// A place in a file.
+/// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The file, as it was given or found.
     pub file: PathBuf,
-    /// Its line, from 1.
+    /// The line, from 1.
     pub line: usize,
 }
 
 impl Origin {
-    /// For somebody who reads of `main`: the line, and the file where it is another one.
+    /// The line, with the file if it is not `main`.
     pub fn seen_from(&self, main: &Path) -> String {
         let Origin { file, line } = self;
         if file == main { format!("line {line}") } else { format!("{}:{line}", file.display()) }
@@ -27,17 +27,17 @@ impl Origin {
 }
 
 impl Origins {
-    /// Where the bound with this key is written, if it is.
+    /// The line of the bound with this key, if it is in a file.
     pub fn find(&self, key: &str) -> Option<&Origin> {
         self.0.get(key)
     }
 
-    /// The same, or where its section begins.
+    /// The same, or the line of its section.
     pub(super) fn find_near(&self, key: &str) -> Option<&Origin> {
         self.find(key).or_else(|| self.find(key.split('.').next()?))
     }
 
-    /// Notes the sections with these names, where they are written.
+    /// Adds the sections with these names.
     pub(super) fn note_sections<'a>(
         &mut self,
         top: &KeyPlace<'_>,
@@ -52,7 +52,7 @@ impl Origins {
         }
     }
 
-    /// Notes those of `names` that are written at `place`, which is called `section`.
+    /// Adds those of `names` that the file has at `place`, under the key `section`.
     pub(super) fn note<'a>(
         &mut self,
         section: &str,
@@ -69,12 +69,12 @@ impl Origins {
     }
 }
 
-/// The limits of a plugin or a tenant, as the keys of [`Origins`] begin.
+/// The key of the limits of a plugin or a tenant.
 pub(super) fn section(kind: &str, name: &str) -> String {
     format!("{kind}.{name}.limits")
 }
 
-/// A listener, as the keys of [`Origins`] begin.
+/// The key of a listener.
 pub(super) fn listen(index: usize) -> String {
     format!("listen[{index}]")
 }

@@ -1,14 +1,13 @@
-//! Listeners that cannot both have their address, however the two are written.
+//! Listeners that cannot both be bound, however their addresses are written.
 
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
 use super::address::ListenAddress;
 
-/// Whether one process cannot listen at both.
+/// Whether one process cannot bind both.
 ///
-/// An IPv6 listener takes no IPv4 connections here, so `[::]` and `0.0.0.0` do not meet. The system chooses another port
-/// for each 0.
+/// IPv6 listeners accept no IPv4 connections, so `[::]` and `0.0.0.0` do not overlap. The system chooses different ports for 0.
 pub(super) fn overlap(one: &ListenAddress, other: &ListenAddress) -> bool {
     match (one, other) {
         (
@@ -38,7 +37,7 @@ fn scope(address: &SocketAddr) -> u32 {
     }
 }
 
-/// Where a path really is: through links in its folder, as far as that is there.
+/// The canonical path, as far as its folders exist.
 fn place(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     let folder = match path.parent() {
@@ -49,9 +48,9 @@ fn place(path: &Path) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|_| plain(folder)).join(name)
 }
 
-/// A path that is not there, without what says nothing and without `..`.
+/// The absolute path without `.` and `..`, for a path that does not exist.
 fn plain(path: &Path) -> PathBuf {
-    // Without a current folder it stays relative, for both of the two that are compared.
+    // Without a current folder both paths stay relative.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -89,11 +88,11 @@ mod tests {
             ("[fe80::1%1]:80", "[fe80::1%2]:80", false),
             ("[fe80::1%1]:80", "[fe80::1%1]:80", true),
             ("[fe80::1%1]:80", "[::]:80", true),
-            // Two kinds.
+            // Two protocols.
             ("[::]:80", "0.0.0.0:80", false),
             ("[::1]:80", "127.0.0.1:80", false),
             ("[::]:80", "127.0.0.1:80", false),
-            // The system chooses.
+            // The system chooses the ports.
             ("127.0.0.1:0", "127.0.0.1:0", false),
             ("0.0.0.0:0", "127.0.0.1:0", false),
             ("[::]:0", "[::]:0", false),

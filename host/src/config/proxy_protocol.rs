@@ -1,4 +1,4 @@
-//! `listen.proxy_protocol`: the proxies whose word is taken for where a connection comes from.
+//! `listen.proxy_protocol`: the proxies whose headers are trusted.
 
 use std::net::IpAddr;
 
@@ -10,36 +10,36 @@ use super::error::{ConfigError, Problem};
 use super::limits::RawListen;
 use super::source::{KeyPlace, each};
 
-/// How every peer of a Unix socket is written.
+/// The entry for all peers of a Unix socket.
 const UNIX: &str = "unix:";
 
-/// The proxies whose headers are taken.
+/// The trusted proxies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyProtocol {
     blocks: Vec<IpNet>,
     unix: bool,
 }
 
-/// One entry of `from`.
+/// An entry of `from`.
 enum TrustedSource {
     Block(IpNet),
     Unix,
 }
 
 impl ProxyProtocol {
-    /// Whether a proxy at this address is believed.
+    /// Whether a proxy at this address is trusted.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.blocks.iter().any(|block| block.contains(&address))
     }
 
-    /// Whether whoever may connect to the Unix socket is believed.
+    /// Whether all peers of the Unix socket are trusted.
     pub fn trusts_unix(&self) -> bool {
         self.unix
     }
 }
 
-/// Reads the key of the `[[listen]]` at `place`, which listens at `address`.
+/// Resolves the key of the `[[listen]]` at `place`, whose address is `address`.
 pub(super) fn resolve(
     place: &KeyPlace<'_>,
     raw: &RawListen,
@@ -74,7 +74,7 @@ pub(super) fn resolve(
     Ok(Some(ProxyProtocol { blocks: blocks.collect(), unix }))
 }
 
-/// What one entry says, of a listener at `address`.
+/// Parses an entry for a listener at `address`.
 fn source(text: &str, address: &ListenAddress) -> Result<TrustedSource, Problem> {
     let is_unix = matches!(address, ListenAddress::Unix(_));
     if text == UNIX {

@@ -1,4 +1,4 @@
-//! An amount as the file has it, before anything is known of its unit.
+//! An amount in the file, whose unit is not known yet.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use serde::de::{self, Deserialize, Deserializer};
 use super::error::Problem;
 use super::options::from_environment;
 
-/// A number, or text that says a number with its unit.
+/// A number, or a text with a number and its unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Quantity {
-    /// Written without quotes; what does not fit is as much as fits.
+    /// Without quotes; a number out of range is the nearest one in range.
     Number(i64),
-    /// Written in quotes.
+    /// In quotes.
     Text(String),
-    /// Written as `{ env = "NAME" }`.
+    /// `{ env = "NAME" }`.
     Variable(String),
 }
 
@@ -23,14 +23,14 @@ impl fmt::Display for Quantity {
         match self {
             Quantity::Number(number) => write!(f, "{number}"),
             Quantity::Text(text) => write!(f, "{text:?}"),
-            // What it holds may be somebody's secret, under a name that was mistaken.
+            // Its value may be a secret, if the name is mistaken.
             Quantity::Variable(name) => write!(f, "the environment variable {name:?}"),
         }
     }
 }
 
 impl Quantity {
-    /// What the variable holds that it stands for; none where it stands for itself.
+    /// The value of the variable; none if the amount is not a variable.
     pub(crate) fn of_variable(&self) -> Result<Option<Quantity>, Problem> {
         let Quantity::Variable(name) = self else { return Ok(None) };
         let text = from_environment(name, "set it before the start, or write the value itself")?;
@@ -74,7 +74,7 @@ impl<'de> de::Visitor<'de> for QuantityVisitor {
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Quantity, A::Error> {
-        // Whatever else it is, the caller has the words for it.
+        // The caller replaces the message.
         let other = || de::Error::custom("a table that is not { env = \"NAME\" }");
         match map.next_entry::<String, toml::Value>()? {
             Some((key, toml::Value::String(name)))

@@ -1,6 +1,6 @@
-//! The mirror of `plugins.toml`, key by key, before anything is known to make sense, with the words for each key.
+//! The mirror of `plugins.toml`, key by key, with the form of each value.
 //!
-//! An unknown key is an error. The sections that have bounds are in [`super::limits`].
+//! Unknown keys are errors. The sections with bounds are in [`super::limits`].
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::limits::{
 use super::table::mirror;
 use super::written::{ValueKind, Written};
 
-/// A text, or where it is found.
+/// A text, or the source of a secret.
 #[derive(Clone, serde::Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RawSecret(pub(crate) toml::Value);
@@ -124,7 +124,7 @@ mirror! {
 }
 
 mirror! {
-    /// One of `listen.certificates`.
+    /// An entry of `listen.certificates`.
     struct RawCertificate at "listen.*.certificates.*" {
         certificate: key String = r#"a file in quotes, as in certificate = "server.pem""#;
         key: key String = r#"a file in quotes, as in key = "server.key""#;
@@ -158,7 +158,7 @@ mirror! {
 }
 
 mirror! {
-    /// One of `plugins.<name>.tls.<profile>.certificates`.
+    /// An entry of `plugins.<name>.tls.<profile>.certificates`.
     struct RawProfileCertificate at "plugins.*.tls.*.certificates.*" {
         certificate: key String = r#"a file in quotes, as in certificate = "server.pem""#;
         key: key String = r#"a file in quotes, as in key = "server.key""#;

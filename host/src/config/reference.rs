@@ -1,10 +1,10 @@
-//! The reference of all bounds, as `docs/config.md` holds it word by word.
+//! The table of all bounds in `docs/config.md`.
 
 use std::fmt::Write as _;
 
 use super::keys;
 
-/// The table of all bounds in Markdown, as `docs/config.md` holds it.
+/// The table of all bounds in Markdown, which `docs/config.md` contains.
 pub(crate) fn reference() -> String {
     let mut text = String::from(
         "| key | default | range | what it bounds, and why | at the bound |\n\

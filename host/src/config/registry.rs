@@ -1,4 +1,4 @@
-//! `[host.registries."host"]`: who the host is where it fetches components, and whom it believes there.
+//! `[host.registries."host"]`: credentials and authorities of servers from which components are fetched.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,14 +13,14 @@ use super::raw::RawRegistry;
 use super::source::KeyPlace;
 use super::tls::identity;
 
-/// A server that components are fetched from.
+/// A server from which components are fetched.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Registry {
-    /// Its name, with its port if one is written.
+    /// Its name, with its port if there is one.
     pub host: String,
     /// The user and the password. Never printed.
     pub login: Option<(String, String)>,
-    /// The authorities that are believed there besides the system's.
+    /// The certificate authorities that are trusted besides those of the system.
     pub authorities: Vec<CertificateDer<'static>>,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// Reads the sections at `place`; files are looked for from its folder.
+/// Resolves the sections at `place`; files are relative to its folder.
 pub(super) fn resolve(
     place: &KeyPlace<'_>,
     raw: &BTreeMap<String, RawRegistry>,
@@ -43,7 +43,7 @@ pub(super) fn resolve(
     raw.iter().map(one).collect()
 }
 
-/// What stands for a secret at a key.
+/// Resolves a secret.
 pub(super) fn secret(folder: &Path, value: &toml::Value) -> Result<String, Problem> {
     match value {
         toml::Value::String(_) => options::text(folder, value),

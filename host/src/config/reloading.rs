@@ -1,13 +1,13 @@
-//! What a reload does with a changed key. Every key is here: a new one has to say it.
+//! The effect of a reload on a changed key. Every key is listed.
 
-/// What a reload does with a changed key.
+/// The effect of a reload on a changed key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AtReload {
-    /// It holds at once, for everything that there is.
+    /// It applies at once, to everything that exists.
     Live,
-    /// It holds for what begins from now on; what has begun keeps what it began with.
+    /// It applies to new instances and connections; existing ones keep the old value.
     New,
-    /// A running host cannot change it: the reload is refused by its name.
+    /// A running host cannot change it: the reload is refused and names it.
     Refused,
 }
 
@@ -24,10 +24,10 @@ impl AtReload {
 
 use AtReload::{Live, New, Refused};
 
-/// A kind, and the keys of a table that are of it.
+/// An effect, and the keys of a table that have it.
 type KeysOfKind = (AtReload, &'static [&'static str]);
 
-/// By table: its path, and for each kind the keys that are of it.
+/// Each table by its path, with its keys by effect.
 const TABLES: &[(&str, &[KeysOfKind])] = &[
     ("", &[(Live, &["include", "host", "plugins", "tenants", "listen", "admin", "cluster"])]),
     (
@@ -268,14 +268,14 @@ const TABLES: &[(&str, &[KeysOfKind])] = &[
     ("listen.*.proxy_protocol", &[(New, &["from"])]),
 ];
 
-/// What a reload does with the key at a path, as [`ConfigKey::path`](super::table::ConfigKey::path) has it.
+/// The effect on the key at a path, in the form of [`ConfigKey::path`](super::table::ConfigKey::path).
 pub(crate) fn of(path: &str) -> Option<AtReload> {
     let (table, name) = path.rsplit_once('.').unwrap_or(("", path));
     let (_, kinds) = TABLES.iter().find(|(known, _)| *known == table)?;
     kinds.iter().find(|(_, names)| names.contains(&name)).map(|(kind, _)| *kind)
 }
 
-/// The same as a table in Markdown, as `docs/config.md` holds it.
+/// The Markdown table, which `docs/config.md` contains.
 #[cfg(test)]
 fn reference() -> String {
     use std::fmt::Write as _;

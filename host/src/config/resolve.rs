@@ -1,5 +1,4 @@
-//! From the mirrors of the files to a [`Config`]: defaults filled in, text understood, and every part found to
-//! fit the others.
+//! Makes a [`Config`] of the mirrors of the files: adds defaults, parses values, and checks that all parts are consistent.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,10 +38,10 @@ use super::tls::profile::TlsProfile;
 use super::trust::TrustedKey;
 use super::values::Amount;
 
-/// A plugin's section, a tenant's, a listener: where it is, what it is called, its mirror.
+/// A section of a plugin or a tenant, or a listener: its place, its name, its mirror.
 type Section<'a, T> = (KeyPlace<'a>, &'a str, &'a T);
 
-/// Resolves the mirrors of all files, the main one first.
+/// Resolves the mirrors of all files, of which the first is the main one.
 pub(super) fn resolve(files: &[ConfigFile<'_>]) -> Result<Config, ConfigError> {
     let [main, included @ ..] = files else {
         unreachable!("a configuration has a main file");
@@ -96,7 +95,7 @@ pub(super) fn resolve(files: &[ConfigFile<'_>]) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// The sections of one kind of all files, in their order. A name stands in one file only.
+/// The sections of one kind in all files, in their order. A name may be declared in one file only.
 fn sections<'a, T>(
     files: &'a [ConfigFile<'_>],
     kind: &'static str,
@@ -133,10 +132,10 @@ fn listen_sections<'a>(files: &'a [ConfigFile<'_>]) -> Vec<ListenSection<'a>> {
     all
 }
 
-/// A `[[listen]]`: where it is, its place in its file, its mirror.
+/// A `[[listen]]`: its place, its index in its file, its mirror.
 type ListenSection<'a> = (KeyPlace<'a>, usize, &'a RawListen);
 
-/// What is allowed and most likely not meant.
+/// Warnings about what is valid, but most likely a mistake.
 fn find_doubts(
     plugins: &[Section<'_, RawPlugin>],
     listeners: &[ListenSection<'_>],
@@ -162,7 +161,7 @@ fn find_doubts(
     doubts.iter().map(ToString::to_string).collect()
 }
 
-/// Where the bounds of `config` are written.
+/// The lines of the bounds of `config`.
 fn find_origins(
     top: &KeyPlace<'_>,
     plugins: &[Section<'_, RawPlugin>],
@@ -193,7 +192,7 @@ fn find_origins(
     if let Some(cluster) = &config.cluster {
         note("cluster", &top.key("cluster"), &cluster.limits.amounts());
     }
-    // No bounds, but a command or a reload may have to say where they are.
+    // Not bounds, but keys whose lines commands and reloads report.
     let others = ["compile_cache", "store", "log", "log_format", "backtraces", "handover"];
     origins.note("host", &top.key("host"), others);
     let others = ["address", "mode", "owner", "group", "token", "public", "hosts", "quarantine"];
@@ -229,7 +228,7 @@ fn host(place: &KeyPlace<'_>, folder: &Path, raw: &RawHost) -> Result<HostConfig
     })
 }
 
-/// The number that is written for the reactors; `"cores"` is counted.
+/// The number of reactors; `"cores"` is a number here.
 fn reactors(
     place: &KeyPlace<'_>,
     written: Option<&Quantity>,
@@ -303,7 +302,7 @@ fn plugin(
         component,
         isolation: isolation(raw.isolation.as_deref()).map_err(wrong("isolation"))?,
         tenant: tenant.to_owned(),
-        // Known when every plugin is.
+        // Set when all plugins are resolved.
         tenant_index: 0,
         stdout: stdout(raw.stdout.as_deref()).map_err(wrong("stdout"))?,
         options: options::resolve(&place.key("options"), folder, &raw.options)?,
@@ -390,7 +389,7 @@ fn limits(place: &KeyPlace<'_>, raw: &RawLimits) -> Result<Limits, ConfigError> 
     Ok(limits)
 }
 
-/// Every tenant that a plugin names, with the limits of its section where there is one.
+/// Every tenant that a plugin names, with the limits of its section if there is one.
 fn tenants(
     top: &KeyPlace<'_>,
     sections: &[Section<'_, RawTenant>],
@@ -434,7 +433,7 @@ fn tenants(
     Ok(tenants)
 }
 
-/// The marks of an outbox: low < high ≤ max.
+/// Checks the marks of an outbox: low < high ≤ max.
 fn check_marks(place: &KeyPlace<'_>, limits: &Limits) -> Result<(), ConfigError> {
     let show = |bytes: u32| super::units::size(bytes.into());
     let (low, high, max) = (limits.outbox_low, limits.outbox_high, limits.outbox_max);
@@ -453,7 +452,7 @@ fn check_marks(place: &KeyPlace<'_>, limits: &Limits) -> Result<(), ConfigError>
     Ok(())
 }
 
-/// Of two keys that contradict each other, the first that is in the file: the other is a default.
+/// Of two keys that contradict each other, the first that is in the file; the other one is a default.
 fn written_one<'a>(place: &KeyPlace<'a>, first: &str, second: &str) -> KeyPlace<'a> {
     let first = place.key(first);
     if first.is_written() { first } else { place.key(second) }

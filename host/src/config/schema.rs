@@ -1,6 +1,6 @@
-//! `sandloop schema`: `plugins.toml` as a JSON Schema, for editors.
+//! `sandloop schema`: the JSON Schema of `plugins.toml`, for editors.
 //!
-//! It is made from the tables that the parser is made from; what a key means is read out of `docs/config.md`.
+//! It is made from the tables of the parser; the descriptions of keys are taken from `docs/config.md`.
 
 use serde_json::{Map, Value, json};
 
@@ -12,12 +12,12 @@ use super::raw::RawFile;
 use super::table::ConfigKey;
 use super::written::ValueKind;
 
-/// What editors for TOML understand.
+/// The draft that editors for TOML support.
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
-/// The reference, whose tables have the meaning of each key.
+/// The reference, whose tables describe each key.
 const REFERENCE: &str = include_str!("../../../docs/config.md");
 
-/// The schema of a whole file, and of one that is included.
+/// The schema of a main file, and that of an included file.
 pub fn schema() -> Value {
     let mut schema = section(RawFile::KEYS);
     let head = json!({
@@ -29,7 +29,7 @@ pub fn schema() -> Value {
     schema
 }
 
-/// What a value of this kind takes.
+/// The schema of a value of this kind.
 fn takes(kind: &ValueKind) -> Value {
     match kind {
         ValueKind::Text => json!({ "type": "string" }),
@@ -98,7 +98,7 @@ fn stands_for(key: &str, description: &str) -> Value {
     })
 }
 
-/// A section with these keys.
+/// The schema of a section with these keys.
 fn section(keys: &[ConfigKey]) -> Value {
     let properties: Map<String, Value> =
         keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
@@ -127,7 +127,7 @@ fn property(key: &ConfigKey) -> Value {
     schema
 }
 
-/// The words that a key takes, where it takes nothing else: those that its form lists.
+/// The values of a key with a fixed set of them: those that its form lists.
 pub(super) fn words(key: &ConfigKey) -> Vec<&'static str> {
     if key.path() == "host.log" {
         return LOG_LEVELS.iter().map(|(word, _)| *word).collect();
@@ -139,7 +139,7 @@ pub(super) fn words(key: &ConfigKey) -> Vec<&'static str> {
     key.form.split(" or ").map(word).collect::<Option<_>>().unwrap_or_default()
 }
 
-/// The value of a bound.
+/// The schema of a bound.
 fn amount(key: &ConfigKey, bound: &Bound) -> Value {
     let number = json!({ "type": "integer", "minimum": bound.min, "maximum": bound.max });
     let text = |units: &str, example: &str| {
@@ -185,7 +185,7 @@ fn description(key: &ConfigKey) -> String {
     )
 }
 
-/// What the reference says of a key: the last column of its row.
+/// The description of a key: the last column of its row in the reference.
 fn meaning(key: &ConfigKey) -> Option<String> {
     let (heading, first) = match key.table {
         "" => ("## The sections".to_owned(), format!("| `[{}", key.name)),
@@ -207,7 +207,7 @@ fn meaning(key: &ConfigKey) -> Option<String> {
     Some(format!("{first}{text}."))
 }
 
-/// A text of Markdown with the words of its links alone.
+/// Markdown text with links replaced by their texts.
 fn without_links(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! From text to the mirror: TOML whose keys are all known and all of the right type.
+//! Parses a file into the mirror: all keys are known, and all values have the right type.
 
 use toml::de::DeValue;
 
@@ -7,12 +7,12 @@ use super::keys;
 use super::raw::RawFile;
 use super::source::{KeyPath, SourceText, invalid, line_of};
 
-/// Reads the mirror of `text`, which is the text of `source`.
+/// Parses `text`, which is the text of `source`, into the mirror.
 pub(crate) fn read(source: &SourceText<'_>, text: &str) -> Result<RawFile, ConfigError> {
     toml::from_str(text).map_err(|error| translate(source, text, &error))
 }
 
-/// Gives serde's error a key and a remedy.
+/// Adds the key and a remedy to an error of serde.
 fn translate(source: &SourceText<'_>, text: &str, error: &toml::de::Error) -> ConfigError {
     let span = error.span().unwrap_or(0..0);
     let Some(path) = source.path_at(&span) else {
@@ -42,7 +42,7 @@ fn missing_field(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-/// What a value is, never what it holds: it may be a secret in the wrong place.
+/// The kind of a value. The value itself is not shown, since it may be a misplaced secret.
 fn kind(value: &DeValue<'_>) -> String {
     let kind = match value {
         DeValue::String(_) => "text",
@@ -59,12 +59,12 @@ fn kind(value: &DeValue<'_>) -> String {
 fn remedy(path: &KeyPath) -> String {
     match keys::form(&path.pattern()) {
         Some(form) => format!("write {form}"),
-        // Only the value of an option has no form of its own: its number is too large.
+        // Only the value of an option has no form: its number is too large.
         None => "write it in quotes".to_owned(),
     }
 }
 
-/// What to write instead of a key of an earlier version, by a table such as [`keys::RENAMED`].
+/// The remedy for a key of an earlier version, by a table such as [`keys::RENAMED`].
 fn old_key(path: &KeyPath, renamed: &[(&str, &str)]) -> Option<Problem> {
     let key = keys::renamed(&path.pattern(), renamed)?;
     let (table, _) = path.split();
@@ -92,7 +92,7 @@ fn unknown_key(path: &KeyPath) -> Problem {
     Problem::new(format!("this is not a key of {}", table.section()), remedy)
 }
 
-/// A table of [`keys`] as a section of the file; the top's own keys are sections.
+/// A table of [`keys`] as a section of the file; the keys of the top level are sections.
 fn section(table: &str, name: &str, plugin: &str) -> String {
     match table {
         "" if name == "listen" => "[[listen]] with two brackets".to_owned(),
@@ -102,7 +102,7 @@ fn section(table: &str, name: &str, plugin: &str) -> String {
         "host.registries.*" => "[host.registries.\"<host>\"]".to_owned(),
         "tenants.*" if name == "limits" => "[tenants.<name>.limits]".to_owned(),
         "plugins.*.tls.*" => format!("[plugins.{plugin}.tls.<profile>]"),
-        // A tenant is not called after the plugin that the key was written in.
+        // A tenant may have another name than the plugin.
         _ if table.starts_with("tenants.") => format!("[{}]", table.replace('*', "<name>")),
         _ => format!("[{}]", table.replace('*', plugin)),
     }

@@ -7,32 +7,32 @@ use super::error::{ConfigError, Problem};
 use super::quantity::Quantity;
 use super::source::KeyPlace;
 
-/// Who may connect to a Unix socket. What is not written is as the system makes it.
+/// Who may connect to a Unix socket. Without a key, the default of the system applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SocketAccess {
-    /// The permissions of its path.
+    /// The mode of its path.
     pub mode: Option<u32>,
-    /// The number of the user whose it is.
+    /// The id of its owner.
     pub owner: Option<u32>,
-    /// The number of its group.
+    /// The id of its group.
     pub group: Option<u32>,
 }
 
-/// Every permission that a socket can have.
+/// All permissions of a socket.
 const MODE_MAX: u32 = 0o777;
-/// Connecting is writing.
+/// Connecting needs the permission to write.
 const ANYBODY_MAY_CONNECT: u32 = 0o222;
-/// The number that stands for nobody's in the calls of the system.
+/// The id that means no change in system calls.
 const NO_ID: u32 = u32::MAX;
 
-/// The keys as they are written in a section that listens.
+/// The keys of a section with an address.
 pub(super) struct WrittenAccess<'a> {
     pub(super) mode: Option<&'a str>,
     pub(super) owner: Option<&'a Quantity>,
     pub(super) group: Option<&'a Quantity>,
 }
 
-/// Reads the keys of the section at `place`, which listens at `address`.
+/// Resolves the keys of the section at `place`, whose address is `address`.
 pub(super) fn resolve(
     place: &KeyPlace<'_>,
     raw: &WrittenAccess<'_>,
@@ -85,7 +85,7 @@ fn group(written: &Quantity) -> Result<u32, Problem> {
     id(written, "group", |name| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw())))
 }
 
-/// The number behind a name, or the number itself.
+/// The id of a name, or the id itself.
 fn id(
     written: &Quantity,
     what: &str,
@@ -96,7 +96,7 @@ fn id(
     let number = match variable.as_ref().unwrap_or(written) {
         Quantity::Variable(_) => None,
         Quantity::Number(number) => u32::try_from(*number).ok(),
-        // No call of the system takes such a name.
+        // System calls accept no such name.
         Quantity::Text(name) if name.contains('\0') => None,
         Quantity::Text(name) => match find(name) {
             Ok(Some(id)) => Some(id),

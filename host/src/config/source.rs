@@ -1,4 +1,4 @@
-//! Places in the file: from a key to its line, and from a stretch of text to its key.
+//! Positions in a file: finds the line of a key, and the key of a range of text.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,15 +10,15 @@ use toml::de::{DeTable, DeValue};
 use super::duplicate::written_twice;
 use super::error::{ConfigError, Problem};
 
-/// The text of a file that is TOML.
+/// The text of a file, parsed as TOML.
 pub(crate) struct SourceText<'a> {
-    /// The file as it was given.
+    /// The file, as it was given.
     pub(crate) file: &'a Path,
     text: &'a str,
     root: DeTable<'a>,
 }
 
-/// A key, as the way to it from the top.
+/// The path of a key from the top level.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct KeyPath(Vec<Segment>);
 
@@ -28,7 +28,7 @@ enum Segment {
     Index(usize),
 }
 
-/// A key of a file: what an error is about.
+/// A key of a file, for error messages.
 #[derive(Clone)]
 pub(crate) struct KeyPlace<'a> {
     source: &'a SourceText<'a>,
@@ -36,7 +36,7 @@ pub(crate) struct KeyPlace<'a> {
 }
 
 impl<'a> SourceText<'a> {
-    /// Reads `text` as TOML, without asking what it means.
+    /// Parses `text` as TOML.
     pub(crate) fn parse(file: &'a Path, text: &'a str) -> Result<SourceText<'a>, ConfigError> {
         match DeTable::parse(text) {
             Ok(root) => Ok(SourceText { file, text, root: root.into_inner() }),
@@ -44,12 +44,12 @@ impl<'a> SourceText<'a> {
         }
     }
 
-    /// A text whose table is known.
+    /// A text that is parsed already.
     pub(super) fn of_table(file: &'a Path, text: &'a str, root: DeTable<'a>) -> SourceText<'a> {
         SourceText { file, text, root }
     }
 
-    /// The top of the file.
+    /// The top level of the file.
     pub(crate) fn top(&'a self) -> KeyPlace<'a> {
         self.place(KeyPath::default())
     }
@@ -71,7 +71,7 @@ impl<'a> SourceText<'a> {
         rest.iter().try_fold(first, |value, segment| step(value, segment).map(|(_, value)| value))
     }
 
-    /// The line of the last part of `path` that is in the file.
+    /// The line of the last segment of `path` that is in the file.
     fn line(&self, path: &KeyPath) -> usize {
         let mut segments = path.0.iter();
         let Some(Segment::Key(first)) = segments.next() else { return 1 };
@@ -85,7 +85,7 @@ impl<'a> SourceText<'a> {
     }
 }
 
-/// One step into a value: where the step is written, and what is there.
+/// The position and the value of one segment.
 fn step<'v, 'a>(value: &'v DeValue<'a>, segment: &Segment) -> Option<(usize, &'v DeValue<'a>)> {
     match (value, segment) {
         (DeValue::Table(table), Segment::Key(key)) => {
@@ -112,7 +112,7 @@ fn find_in_table(table: &DeTable<'_>, span: &Range<usize>, path: &mut KeyPath) -
 }
 
 fn find_in_value(value: &Spanned<DeValue<'_>>, span: &Range<usize>, path: &mut KeyPath) -> bool {
-    // Inside first: `[[listen]]` is the span of the list and of its first table.
+    // Nested values first: the span of `[[listen]]` is that of the list and of its first table.
     let inside = match value.get_ref() {
         DeValue::Table(table) => find_in_table(table, span, path),
         DeValue::Array(array) => array.iter().enumerate().any(|(index, value)| {
@@ -143,7 +143,7 @@ pub(crate) fn invalid(file: &Path, line: usize, path: &KeyPath, problem: Problem
     ConfigError::Invalid { file: file.to_owned(), line, key: path.to_string(), problem }
 }
 
-/// The line of the byte at `index`, from 1; the last line for what is past the end.
+/// The line of the byte at `index`, from 1; the last line after the end.
 pub(crate) fn line_of(text: &str, index: usize) -> usize {
     let before = text.as_bytes().get(..index).unwrap_or(text.as_bytes());
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -161,7 +161,7 @@ impl KeyPath {
         path
     }
 
-    /// The table it is in, and its own name in that.
+    /// Its table, and its name in that table.
     pub(crate) fn split(&self) -> (KeyPath, &str) {
         match self.0.split_last() {
             Some((Segment::Key(name), table)) => (KeyPath(table.to_vec()), name),
@@ -169,7 +169,7 @@ impl KeyPath {
         }
     }
 
-    /// As [`super::keys`] writes it: `*` for the name of a plugin, a tenant, a profile or a registry and for a place in a list.
+    /// In the form of [`super::keys`]: `*` for the name of a plugin, a tenant, a profile or a registry, and for an index.
     pub(crate) fn pattern(&self) -> String {
         let named = |key: &str| matches!(key, "plugins" | "tenants");
         let is_named = matches!(self.0.first(), Some(Segment::Key(key)) if named(key));
@@ -186,7 +186,7 @@ impl KeyPath {
         names.collect::<Vec<_>>().join(".")
     }
 
-    /// The section as it is written in the file: `[plugins.echo]`, `[[listen]]`.
+    /// The section in the form of the file: `[plugins.echo]`, `[[listen]]`.
     pub(crate) fn section(&self) -> String {
         match self.0.as_slice() {
             [] => "the file".to_owned(),
@@ -195,7 +195,7 @@ impl KeyPath {
         }
     }
 
-    /// The name of the plugin it is about.
+    /// The name of its plugin.
     pub(crate) fn plugin(&self) -> Option<&str> {
         match self.0.as_slice() {
             [Segment::Key(plugins), Segment::Key(name), ..] if plugins == "plugins" => Some(name),
@@ -219,23 +219,23 @@ impl fmt::Display for KeyPath {
     }
 }
 
-/// Whether TOML takes `key` without quotes.
+/// Whether TOML allows `key` without quotes.
 pub(crate) fn is_bare(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 impl<'a> KeyPlace<'a> {
-    /// The file that it is in, as it was given.
+    /// Its file, as it was given.
     pub(crate) fn file(&self) -> &'a Path {
         self.source.file
     }
 
-    /// Where relative paths in that file start.
+    /// The folder of its file, to which paths are relative.
     pub(crate) fn folder(&self) -> &'a Path {
         self.source.file.parent().unwrap_or(Path::new(""))
     }
 
-    /// What another file than `from` calls this place: its line, and its file where that is another one.
+    /// Its line, with its file if that is another one than `from`'s.
     pub(crate) fn seen_from(&self, from: &KeyPlace<'_>) -> String {
         if self.source.file == from.source.file {
             format!("line {}", self.line())
@@ -252,7 +252,7 @@ impl<'a> KeyPlace<'a> {
         self.source.place(self.path.with(Segment::Index(index)))
     }
 
-    /// Whether the file has it.
+    /// Whether the file has the key.
     pub(crate) fn is_written(&self) -> bool {
         self.source.value(&self.path).is_some()
     }
@@ -261,7 +261,7 @@ impl<'a> KeyPlace<'a> {
         self.source.line(&self.path)
     }
 
-    /// Refuses the first of these keys below it that is written: they mean nothing here.
+    /// Refuses these keys below it, which do not apply here.
     pub(crate) fn refuse(
         &self,
         written: &[(&'static str, bool)],
@@ -271,13 +271,13 @@ impl<'a> KeyPlace<'a> {
         first.map_or(Ok(()), |(key, _)| Err(self.key(key).wrong(problem())))
     }
 
-    /// The error that says what is wrong here.
+    /// The error for this key.
     pub(crate) fn wrong(&self, problem: Problem) -> ConfigError {
         invalid(self.source.file, self.line(), &self.path, problem)
     }
 }
 
-/// Resolves each text of a list; an error says which.
+/// Resolves each text of a list; an error names the index.
 pub(crate) fn each<T>(
     place: &KeyPlace<'_>,
     texts: &[String],

@@ -1,22 +1,22 @@
-//! Addresses that are not public: where a name must not lead, wherever it points today.
+//! Addresses that are not public, to which rules for names do not apply.
 //!
-//! From the registries of special-purpose addresses (RFC 6890 and what came after). What is no part of the public
-//! internet is special, whether or not this machine has a route there.
+//! From the registries of special-purpose addresses (RFC 6890 and later ones). An address that is not part of the public internet
+//! is special whether or not this machine has a route to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 type Block<A> = (A, u32, &'static str);
 
-/// First address, fixed bits, what it is. The first that fits counts.
+/// First address, prefix length, kind. The first match counts.
 const V4: &[Block<Ipv4Addr>] = &[
     (Ipv4Addr::UNSPECIFIED, 32, "unspecified"),
     (Ipv4Addr::new(0, 0, 0, 0), 8, "reserved"),
     (Ipv4Addr::new(10, 0, 0, 0), 8, "private"),
     (Ipv4Addr::new(100, 64, 0, 0), 10, "shared"),
     (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),
-    // 169.254.169.254 tells virtual machines their credentials.
+    // 169.254.169.254 serves the credentials of virtual machines.
     (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local"),
-    // A cloud's door to the same, in a public range.
+    // The same service of a cloud, at a public address.
     (Ipv4Addr::new(168, 63, 129, 16), 32, "metadata"),
     (Ipv4Addr::new(172, 16, 0, 0), 12, "private"),
     (Ipv4Addr::new(192, 0, 0, 0), 24, "reserved"),
@@ -31,12 +31,12 @@ const V4: &[Block<Ipv4Addr>] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved"),
 ];
 
-/// As [`V4`]. Outside of 2000::/3 all that is not here is reserved.
+/// As [`V4`]. All other addresses outside of 2000::/3 are reserved.
 const V6: &[Block<Ipv6Addr>] = &[
     (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
     (Ipv6Addr::LOCALHOST, 128, "loopback"),
     (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48, "translation"),
-    // Teredo, identifiers and benchmarking among others.
+    // Among others Teredo, identifiers and benchmarking.
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, "protocol"),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32, "documentation"),
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, "relay"),
@@ -47,7 +47,7 @@ const V6: &[Block<Ipv6Addr>] = &[
     (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8, "multicast"),
 ];
 
-/// What an address is if it is not public. An IPv4 address is taken as one whatever form it comes in.
+/// The kind of an address that is not public. An IPv4 address is treated as such in any form.
 pub(crate) fn kind(ip: IpAddr) -> Option<&'static str> {
     match ip.to_canonical() {
         IpAddr::V4(ip) => kind_v4(ip),
@@ -74,11 +74,11 @@ fn kind_v6(ip: Ipv6Addr) -> Option<&'static str> {
     known.or((!is_global).then_some("reserved"))
 }
 
-/// The IPv4 address that a translator (NAT64) connects to for this one.
+/// The IPv4 address to which NAT64 translates an address.
 fn translated(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     const PREFIX: u128 = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0).to_bits() >> 32;
     let bits = ip.to_bits();
-    // Casting keeps the last 32 bits, which are the IPv4 address.
+    // The cast keeps the last 32 bits, which are the IPv4 address.
     (bits >> 32 == PREFIX).then(|| Ipv4Addr::from_bits(bits as u32))
 }
 

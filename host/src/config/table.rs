@@ -1,30 +1,30 @@
-//! What is made of the tables of keys: `mirror!` and `limits!` write each section of the file out as types.
+//! The macros `mirror!` and `limits!`, which define the types of each section from its table of keys.
 
 use super::bound::Bound;
 use super::written::ValueKind;
 
-/// One key of the file.
+/// A key of the file.
 pub(crate) struct ConfigKey {
-    /// The table it is in, with `*` for a name and for a place in a list; empty at the top.
+    /// Its table, with `*` for a name and for an index; empty at the top level.
     pub(crate) table: &'static str,
-    /// What it is called there.
+    /// Its name in the table.
     pub(crate) name: &'static str,
-    /// How its value is written; follows "write".
+    /// The form of its value, which follows "write" in a message.
     pub(crate) form: &'static str,
-    /// How each of the things in it is written, if it holds some.
+    /// The form of each entry, if the value has entries.
     pub(crate) each: Option<&'static str>,
     /// The bound that it sets.
     pub(crate) bound: Option<&'static Bound>,
-    /// What it takes.
+    /// The kind of its value.
     pub(crate) value: fn() -> ValueKind,
-    /// Whether its type can do without it.
+    /// Whether its type has a default.
     pub(crate) is_optional: bool,
-    /// What is said to serde of it.
+    /// Its attributes for serde.
     pub(crate) attributes: &'static [&'static str],
 }
 
 impl ConfigKey {
-    /// From the top, with `*` for a name and for a place in a list.
+    /// Its path from the top level, with `*` for a name and for an index.
     pub(crate) fn path(&self) -> String {
         match self.table {
             "" => self.name.to_owned(),
@@ -32,18 +32,18 @@ impl ConfigKey {
         }
     }
 
-    /// Whether its section is wrong without it.
+    /// Whether its section needs it.
     pub(crate) fn is_required(&self) -> bool {
         let has_default = self.attributes.iter().any(|attribute| attribute.contains("default"));
         self.bound.is_none() && !self.is_optional && !has_default
     }
 }
 
-/// A section: the struct that mirrors it, the words for its keys, and its bounds as constants.
+/// A section: its mirror, the forms of its values, and its bounds as constants.
 ///
-/// `name: key Type = "how it is written";` is a key, with `, each "…"` for how each thing in it is written.
-/// `name: bound NAME: Type = { … };` is one that sets the bound `NAME`, of which the host keeps a `Type`: one of those
-/// in `values`. Where it is an `Option`, the largest amount is no bound.
+/// `name: key Type = "form";` is a key; `, each "…"` has the form of each entry.
+/// `name: bound NAME: Type = { … };` is a key that sets the bound `NAME`. The host keeps it as a `Type` of `values`. In an
+/// `Option`, the largest amount means that there is no bound.
 macro_rules! mirror {
     (
         $(#[$attribute:meta])*
@@ -115,7 +115,7 @@ macro_rules! mirror {
     };
 }
 
-/// A section with bounds: what `mirror!` makes, and the struct that the host keeps of the bounds.
+/// A section with bounds: as `mirror!`, and the struct in which the host keeps the bounds.
 macro_rules! limits {
     (
         $(#[$attribute:meta])*
@@ -134,7 +134,7 @@ macro_rules! limits {
         )?)*}
 
         impl $Limits {
-            /// Reads the mirror of the section at `place`.
+            /// Resolves the mirror of the section at `place`.
             pub(crate) fn read(
                 place: &$crate::config::source::KeyPlace<'_>,
                 raw: &$Raw,
@@ -148,12 +148,12 @@ macro_rules! limits {
                 )?)*})
             }
 
-            /// Each bound with what it is set to.
+            /// Each bound with its amount.
             pub fn amounts(&self) -> Vec<$crate::config::values::Amount> {
                 vec![$($($crate::config::values::amount(&$BOUND, &self.$name),)?)*]
             }
 
-            /// What a bound of these is set to, as an operator would write it.
+            /// The amount of one of these bounds, in the form of the file.
             pub fn show(&self, bound: &$crate::config::bound::Bound) -> Option<String> {
                 self.amounts().iter().find(|(own, _)| *own == bound).map(|(own, amount)| own.show(*amount))
             }
@@ -172,7 +172,7 @@ macro_rules! limits {
     };
 }
 
-/// How the mirror has a bound, whatever the host keeps of it.
+/// The type of a bound in the mirror.
 macro_rules! written {
     ($Kept:ty) => { Option<$crate::config::quantity::Quantity> };
 }
@@ -187,7 +187,7 @@ macro_rules! in_mirror {
     };
 }
 
-/// A value that may be left out of a table.
+/// A value that may be omitted in a table.
 macro_rules! option {
     () => {
         None

@@ -1,5 +1,5 @@
-//! What a `tls://` listener shows of itself and asks of its peers: `listen.certificate`, `listen.key`,
-//! `listen.certificates`, `listen.alpn`, `listen.client_ca` and `listen.client_certificate`.
+//! The TLS settings of a `tls://` listener: `listen.certificate`, `listen.key`, `listen.certificates`, `listen.alpn`,
+//! `listen.client_ca` and `listen.client_certificate`.
 
 pub(super) mod identity;
 mod judged;
@@ -22,10 +22,10 @@ use super::limits::RawListen;
 use super::raw::{RawCertificate, RawProfileCertificate};
 use super::source::{KeyPlace, each};
 
-/// Bytes of one name of a protocol, as ALPN has it.
+/// The most bytes of a protocol name in ALPN.
 pub(crate) const ALPN_BYTES_MAX: usize = 255;
 
-/// What a `tls://` listener shows of itself and asks of its peers.
+/// The TLS settings of a `tls://` listener.
 #[derive(Clone)]
 pub struct TlsListen {
     identities: Vec<Identity>,
@@ -34,26 +34,26 @@ pub struct TlsListen {
     server: Arc<ServerConfig>,
 }
 
-/// What is asked of the peers of a `tls://` listener.
+/// Whether peers of a `tls://` listener need a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ClientCertificates {
-    /// Nothing.
+    /// No certificate.
     None,
-    /// A certificate of one of these authorities, if they have one.
+    /// A certificate of one of these authorities, if the peer has one.
     Requested(PathBuf),
     /// A certificate of one of these authorities.
     Required(PathBuf),
 }
 
-/// A problem of one of the keys of a section.
+/// An error of one of the keys of a section.
 struct KeyProblem {
     key: &'static str,
-    /// In the list of certificates: which.
+    /// The index in the list of certificates.
     index: Option<usize>,
     problem: Problem,
 }
 
-/// Whether both are made of the same files; what was read from these is not looked at.
+/// Compares the names of the files, not their contents.
 impl PartialEq for TlsListen {
     fn eq(&self, other: &TlsListen) -> bool {
         let of = |it: &TlsListen| (it.identities.clone(), it.alpn.clone(), it.clients.clone());
@@ -62,21 +62,21 @@ impl PartialEq for TlsListen {
 }
 
 impl TlsListen {
-    /// What sessions are made from, as the files were when they were read last.
+    /// The settings of sessions, from the last reading of the files.
     pub fn server(&self) -> Arc<ServerConfig> {
         self.server.clone()
     }
 
-    /// Every file that it is made of.
+    /// All files.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let own = self.identities.iter().flat_map(|it| [&*it.certificate, &*it.key]);
         own.chain(self.clients.authorities())
     }
 
-    /// The same from the files as they are now.
+    /// Reads the files again.
     ///
     /// # Errors
-    /// What is wrong with them, with the remedy.
+    /// The error of a file, with its remedy.
     pub fn read_again(&self) -> Result<TlsListen, Problem> {
         let (identities, alpn, clients) =
             (self.identities.clone(), self.alpn.clone(), self.clients.clone());
@@ -97,12 +97,12 @@ impl TlsListen {
     }
 }
 
-/// The cryptography.
+/// The provider of cryptography.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// What the sessions of a server are made from.
+/// The settings of sessions of a server.
 fn server(
     provider: &Arc<CryptoProvider>,
     identities: Arc<Identities>,
@@ -115,7 +115,7 @@ fn server(
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(identities);
     server.alpn_protocols = wire_names(alpn);
-    // A ticket holds what is resumed, so that no peer fills a table here by coming once.
+    // Sessions are resumed by tickets, so that peers occupy no memory here.
     server.ticketer = rustls::crypto::ring::Ticketer::new().map_err(|error| unusable(&error))?;
     Ok(Arc::new(server))
 }
@@ -172,7 +172,7 @@ impl fmt::Debug for TlsListen {
     }
 }
 
-/// Reads the keys of the `[[listen]]` at `place`, which listens at `address`; relative paths start at `folder`.
+/// Resolves the keys of the `[[listen]]` at `place`, whose address is `address`; relative paths are relative to `folder`.
 pub(super) fn resolve(
     place: &KeyPlace<'_>,
     folder: &Path,
@@ -210,7 +210,7 @@ pub(super) fn resolve(
 }
 
 impl KeyProblem {
-    /// The same as an error of the section at `place`, which has a first certificate of its own or only a list of them.
+    /// The error of the section at `place`, which has a first certificate of its own, or only a list.
     fn at(self, place: &KeyPlace<'_>, has_first: bool) -> ConfigError {
         match self.index {
             Some(index) if 0 < index || !has_first => {
@@ -222,7 +222,7 @@ impl KeyProblem {
     }
 }
 
-/// The certificates with their keys: the one of the section first, then those of its list; none where there is neither.
+/// The certificates with their keys: the one of the section first, then those of its list; none if it has neither.
 fn identities(
     place: &KeyPlace<'_>,
     folder: &Path,
@@ -248,7 +248,7 @@ fn pair_lacks(place: &KeyPlace<'_>, key: &str, cause: &str) -> ConfigError {
     place.key(key).wrong(Problem::new(cause, remedy))
 }
 
-/// A table of a list of certificates.
+/// An entry of a list of certificates.
 trait RawPair {
     fn files(&self) -> (&str, &str);
 }
@@ -293,7 +293,7 @@ fn clients(
     }
 }
 
-/// Whether a client has to show a certificate.
+/// Whether a client needs a certificate.
 fn is_required(
     place: &KeyPlace<'_>,
     client_certificate: Option<&str>,

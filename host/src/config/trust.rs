@@ -1,4 +1,4 @@
-//! `host.trust`: whose signatures a component must have.
+//! `host.trust`: the keys whose signatures a component must have.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,24 +10,24 @@ use minisign_verify::PublicKey;
 use super::error::Problem;
 use super::file;
 
-/// A key whose signatures are believed, as `minisign` has it.
+/// A public key in the format of `minisign`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedKey {
-    /// Its number, as `minisign` shows it.
+    /// The id of the key, as `minisign` shows it.
     pub id: String,
     key: PublicKey,
 }
 
-/// Where keys and signatures have the number of the key, behind two letters for the algorithm.
+/// The position of the key id in keys and signatures, after two letters for the algorithm.
 const ID: std::ops::Range<usize> = 2..10;
 
-/// What a key in one line begins with: the first bits say that it is one for Ed25519.
+/// The beginning of a key in one line, whose first bits are the algorithm Ed25519.
 const KEY_START: &str = "RW";
-/// Letters of a key in one line.
+/// The length of a key in one line.
 const KEY_LETTERS: usize = 56;
 
 impl TrustedKey {
-    /// Reads a key in one line, or a file as `minisign -G` writes it; a relative path starts at `folder`.
+    /// Parses a key in one line, or a file of `minisign -G`; a relative path is relative to `folder`.
     ///
     /// # Errors
     /// When it is neither.
@@ -64,7 +64,7 @@ impl TrustedKey {
     }
 }
 
-/// The number of the key in one line of a key or a signature, as `minisign` shows it.
+/// The key id in a line with a key or a signature, as `minisign` shows it.
 pub fn key_id(line: &str) -> Option<String> {
     let bytes = BASE64_STANDARD.decode(line).ok()?;
     let mut id = String::new();

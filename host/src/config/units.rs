@@ -1,33 +1,33 @@
-//! Sizes and durations as an operator writes them: `"16MiB"`, `"150ms"`.
+//! Sizes and durations in the form of the file: `"16MiB"`, `"150ms"`.
 
 const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// Microseconds in each unit of time.
+/// The microseconds of each unit of time.
 const TIMES: [(&str, u64); 5] =
     [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];
 
-/// Bytes in a text such as `16MiB`.
+/// Parses bytes in a text such as `16MiB`.
 pub(crate) fn parse_size(text: &str) -> Option<u64> {
     parse(text, &SIZES)
 }
 
-/// Microseconds in a text such as `150ms`.
+/// Parses microseconds in a text such as `150ms`.
 pub(crate) fn parse_micros(text: &str) -> Option<u64> {
     parse(text, &TIMES)
 }
 
-/// A size in the largest unit that holds it exactly.
+/// A size in the largest unit without a remainder.
 pub(crate) fn size(bytes: u64) -> String {
     format(bytes, &SIZES)
 }
 
-/// Microseconds in the largest unit that holds them exactly.
+/// Microseconds in the largest unit without a remainder.
 pub(crate) fn micros(micros: u64) -> String {
     if micros == 0 { "0s".to_owned() } else { format(micros, &TIMES) }
 }
 
-/// A whole number and one of `units`, with or without a space between. Too much is as much as
-/// fits: the range check that follows has the words for it.
+/// Parses a whole number and one of `units`, with or without a space. An overflow is the largest number, which the range check
+/// that follows refuses.
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();

@@ -1,4 +1,4 @@
-//! What the host keeps of a bound: a count, bytes or a time, in a Rust type of its own.
+//! The Rust types in which the host keeps bounds: counts, bytes and times.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use super::error::ConfigError;
 use super::quantity::Quantity;
 use super::source::KeyPlace;
 
-/// A bound and what it is set to, in the unit of the bound.
+/// A bound and its amount, in its unit.
 pub(crate) type Amount = (&'static Bound, u64);
 
-/// What `bound` is set to where `value` is kept.
+/// The amount of `bound` for a `value`.
 pub(crate) fn amount(bound: &'static Bound, value: &impl BoundValue) -> Amount {
     (bound, value.amount(bound))
 }
 
-/// A type that keeps what a bound is set to.
+/// A type for the values of bounds.
 pub(crate) trait BoundValue: Sized {
-    /// Whether the largest amount is no bound.
+    /// Whether the largest amount means that there is no bound.
     const MAX_IS_UNBOUNDED: bool = false;
 
     /// From an amount in the range of `bound`.
@@ -26,7 +26,7 @@ pub(crate) trait BoundValue: Sized {
     /// Back to the amount.
     fn amount(&self, bound: &Bound) -> u64;
 
-    /// What was written for `bound` in the section at `place`, or its default.
+    /// The value of `bound` in the section at `place`, or its default.
     fn read(
         bound: &Bound,
         place: &KeyPlace<'_>,

@@ -1,10 +1,9 @@
-//! A configuration without some of its plugins: what is left of it when they cannot be started.
+//! A configuration without plugins that cannot be started.
 
 use super::model::{Config, ListenConfig, PluginConfig, TenantConfig};
 
 impl Config {
-    /// The same without the plugins whose indices are given: without their listeners, and without tenants that have no
-    /// plugin left.
+    /// The configuration without these plugins, their listeners, and tenants without a plugin.
     #[must_use]
     pub fn without(&self, plugins: &[usize]) -> Config {
         let mut config = self.clone();
@@ -29,7 +28,7 @@ impl Config {
     }
 }
 
-/// Where the tenant is in the list, to which it is added by the first plugin that names it.
+/// The index of the tenant in the list, to which it is added if it is missing.
 fn place(tenants: &mut Vec<TenantConfig>, tenant: &TenantConfig) -> usize {
     let known = tenants.iter().position(|known| known.name == tenant.name);
     known.unwrap_or_else(|| {
@@ -71,7 +70,7 @@ address = "tcp://127.0.0.1:4"
 plugin = "c"
 "#;
 
-    /// Plugins with their tenants, and listeners with their plugins and places in the file.
+    /// Plugins with their tenants, and listeners with their plugins and indices in the file.
     fn told(config: &Config) -> (String, String) {
         let plugins = config.plugins.iter();
         let plugins: Vec<_> = plugins

@@ -1,4 +1,4 @@
-//! What of TOML the types of the mirror take.
+//! The TOML values of the types in the mirror.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,30 @@ use super::table::ConfigKey;
 
 /// A type of the mirror.
 pub(crate) trait Written {
-    /// Whether the key may be left out, by its type.
+    /// Whether the type has a default, so that the key may be omitted.
     const OPTIONAL: bool = false;
 
-    /// What it takes.
+    /// The kind of values that it accepts.
     fn kind() -> ValueKind;
 }
 
-/// What a key takes.
+/// The kind of values of a key.
 pub(crate) enum ValueKind {
     /// A text.
     Text,
     /// `true` or `false`.
     Switch,
-    /// A name or a number, such as a user's.
+    /// A name or an id, such as a user's.
     NameOrNumber,
-    /// A text, or where it is found.
+    /// A text, or the source of a secret.
     Secret,
-    /// Options of a plugin: whatever it takes.
+    /// Options of a plugin, of any type.
     Options,
-    /// An address of a listener.
+    /// The address of a listener.
     Address,
-    /// Several.
+    /// A list.
     List(Box<ValueKind>),
-    /// Several, each under a name.
+    /// A table with a value for each name.
     ByName(Box<ValueKind>),
     /// A section with these keys.
     Section(&'static [ConfigKey]),

@@ -8,11 +8,11 @@ use crate::config::model::LogLevel;
 /// The variable.
 const VARIABLE: &str = "SANDLOOP_LOG";
 
-/// Which lines are written, in the form of `tracing`'s filters.
+/// The filter, in the syntax of `tracing`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter(String);
 
-/// A value of `SANDLOOP_LOG` that says nothing.
+/// An invalid value of `SANDLOOP_LOG`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilterError(String);
 
@@ -46,10 +46,10 @@ impl fmt::Display for Filter {
     }
 }
 
-/// What the variable says; nothing where it is not set or empty.
+/// The filter of the variable; none if it is not set or empty.
 ///
 /// # Errors
-/// When it says something that is no level.
+/// When the value is invalid.
 pub fn from_environment() -> Result<Option<Filter>, FilterError> {
     match env::var(VARIABLE) {
         Err(VarError::NotPresent) => Ok(None),
@@ -59,8 +59,8 @@ pub fn from_environment() -> Result<Option<Filter>, FilterError> {
     }
 }
 
-/// Levels between commas. One alone is the host's, and silences the libraries it is made of: the engine's own talk is for
-/// its developers. One behind a name and `=` is for that part.
+/// Parses levels between commas. A level alone applies to the host and silences the libraries, whose messages are for the
+/// developers of the engine. A level after a name and `=` applies to that module.
 fn parse(text: &str) -> Result<Filter, FilterError> {
     let wrong = |word: &str| FilterError(format!("{word:?}"));
     let mut of_host = None;
@@ -88,7 +88,7 @@ fn level(word: &str) -> Option<&'static str> {
     levels.into_iter().find(|level| word.eq_ignore_ascii_case(level))
 }
 
-/// Whether this names a crate or a module of one.
+/// Whether this is the name of a crate or module.
 fn is_path(part: &str) -> bool {
     let is_name = |name: &str| {
         let known = |c: char| c.is_ascii_alphanumeric() || c == '_';

@@ -1,4 +1,4 @@
-//! How a line is written: for people, or as one JSON object; with the priority of the journal before it where that reads it.
+//! The format of lines: text for people, or one JSON object; for the journal with its priority.
 
 use std::fmt;
 use std::fmt::Debug;
@@ -16,17 +16,17 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config::model::LogFormat;
 use crate::log::scope::LINE_BYTES_MAX;
 
-/// The format of this process's lines; set once, when the log is started.
+/// The format of this process, which is set once.
 static WRITTEN_IN: OnceLock<LogFormat> = OnceLock::new();
 
 /// The keys that every JSON line has, besides `message`.
 const OWN_KEYS: [&str; 2] = ["time", "level"];
 
-/// How a line is written.
+/// The format of lines on one stream.
 pub(super) struct LineFormat {
     format: LogFormat,
     text: Format,
-    /// Whether the journal reads it, and takes the number before a line for its priority.
+    /// Whether the stream is the journal, which reads a number before the line as its priority.
     is_journal: bool,
 }
 
@@ -38,38 +38,38 @@ impl LineFormat {
         LineFormat { format, text: Format::default().with_target(false), is_journal }
     }
 
-    /// One JSON object a line, for no stream.
+    /// JSON objects, for no stream.
     pub(super) fn objects() -> LineFormat {
         let text = Format::default().with_target(false);
         LineFormat { format: LogFormat::Json, text, is_journal: false }
     }
 
-    /// Has the lines of guests be written in it, too.
+    /// Sets the format for guests' lines.
     pub(super) fn settle(&self) {
         // A second host in one process keeps the format of the first.
         let _ = WRITTEN_IN.set(self.format);
     }
 }
 
-/// The format of this process's lines.
+/// The format of this process.
 pub(super) fn written_in() -> LogFormat {
     WRITTEN_IN.get().copied().unwrap_or_default()
 }
 
-/// Whether a stream has colours: a terminal, unless its user has disabled them (no-color.org).
+/// Whether a stream shows colours: a terminal, unless its user has disabled them (no-color.org).
 pub(super) fn has_colours(stream: &impl IsTerminal) -> bool {
     let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !is_unwanted
 }
 
-/// Whether a stream is the one that `JOURNAL_STREAM` names, by its device and its inode: systemd.exec(5).
+/// Whether a stream is the one in `JOURNAL_STREAM`, which has its device and inode: systemd.exec(5).
 fn is_journal(name: &str, stream: &impl AsFd) -> bool {
     let Some((device, inode)) = name.split_once(':') else { return false };
     let Ok(stat) = rustix::fs::fstat(stream) else { return false };
     device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino)
 }
 
-/// As syslog has them: sd-daemon(3).
+/// The priority in the numbers of syslog: sd-daemon(3).
 fn priority(level: Level) -> u8 {
     match level {
         Level::ERROR => 3,
@@ -104,7 +104,7 @@ where
     }
 }
 
-/// A line as it becomes a JSON object.
+/// The JSON object of a line.
 struct JsonLine {
     text: String,
     message: String,
@@ -113,7 +113,7 @@ struct JsonLine {
 impl JsonLine {
     fn begin(level: Level) -> JsonLine {
         let mut time = String::new();
-        // The time of the machine can be written.
+        // Writing to a String cannot fail.
         let _ = SystemTime.format_time(&mut Writer::new(&mut time));
         let text = format!("{{\"time\":{},\"level\":\"{level}\"", quoted(&time));
         JsonLine { text, message: quoted("") }
@@ -129,7 +129,7 @@ impl JsonLine {
         self.text.push_str(&format!(",{key}:{value}"));
     }
 
-    /// The message is last, as long as it may be. What is too long even without one says only that.
+    /// Adds the message, which comes last. A line that is too long is replaced by one that says so.
     fn end(self) -> String {
         let JsonLine { text, message } = self;
         let fits = |text: &str, message: &str| text.len() + message.len() < LINE_BYTES_MAX - 64;
@@ -165,12 +165,12 @@ impl Visit for JsonLine {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        // Texts of guests leave the quotes out that they have in a line for people.
+        // In JSON, texts of guests do not have the quotes of the text format.
         self.add(field, &quoted(&format!("{value:#?}")));
     }
 }
 
-/// A text as JSON has it.
+/// The text as a JSON string.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -222,7 +222,7 @@ mod tests {
         String::from_utf8(bytes).expect("text")
     }
 
-    /// Whatever a guest names: the line is one object, and the text in it is what the gate has let through.
+    /// A line with any text of a guest is one JSON object that contains the escaped text.
     #[test]
     fn every_text_makes_one_object() {
         let every_character = (0..=0x2100).chain([0xe000, 0xfeff, 0x1_f600]);

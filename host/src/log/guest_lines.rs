@@ -1,5 +1,5 @@
-//! Lines of one plugin's: what stands around them is formatted once for many, so that a call that brings thousands of them
-//! takes about a slice.
+//! Log lines of a plugin. The text around the message is formatted once for all lines of a call, so that a call with thousands of
+//! lines takes about a slice.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::log::share::LogShare;
 use crate::log::text::GuestText;
 use crate::log::{format, scope, text};
 
-/// What filters know them by.
+/// Their target in filters.
 pub(super) const TARGET: &str = module_path!();
-/// Bytes after which lines are handed to the log's thread.
+/// The bytes after which lines are handed to the log's thread.
 const BATCH_BYTES: usize = 32 << 10;
-/// Stands for the text; no time, level or name of a plugin has it.
+/// Stands for the message while the rest of a line is formatted; no time, level or plugin name contains it.
 const PLACEHOLDER: &str = "\u{e000}";
 
-/// Lines that a plugin writes in one call.
+/// The lines that a plugin writes in one call.
 pub(crate) struct GuestLines<'a> {
     share: &'a Arc<LogShare>,
     now: Moment,
@@ -26,15 +26,15 @@ pub(crate) struct GuestLines<'a> {
     shape: Shape,
     batch: Vec<u8>,
     in_batch: u64,
-    /// Lines that were above the tenant's rate.
+    /// The number of lines above the tenant's rate.
     pub left_out: u64,
-    /// Lines that were longer than they may be.
+    /// The number of lines that were cut.
     pub cut: u64,
 }
 
-/// What stands before and after the text of a line.
+/// The text before and after the message.
 enum Shape {
-    /// No line has been written yet.
+    /// Not formatted yet.
     Unknown,
     /// Lines of this level are not logged.
     NotLogged,
@@ -44,23 +44,23 @@ enum Shape {
     },
 }
 
-/// Whose lines they are, and how important.
+/// The source of a line, and its level.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LineOrigin<'a> {
     /// The plugin.
     pub plugin: &'a str,
-    /// How important.
+    /// The level.
     pub level: Level,
     /// `log`, `stdout` or `stderr`.
     pub stream: &'static str,
-    /// The handler of the connection that they are about.
+    /// The handler of the connection that the line is about.
     pub handler: Option<&'a GuestText>,
-    /// Its number.
+    /// The number of that connection.
     pub connection: Option<u32>,
 }
 
 impl<'a> GuestLines<'a> {
-    /// None yet. At most `bytes_max` bytes of each are kept, as they are written.
+    /// No lines yet. Of each, `bytes_max` bytes are kept, counted with escapes.
     pub(crate) fn new(share: &'a Arc<LogShare>, now: Moment, bytes_max: u32) -> GuestLines<'a> {
         GuestLines {
             share,
@@ -74,7 +74,7 @@ impl<'a> GuestLines<'a> {
         }
     }
 
-    /// One more. `is_cut` says that the rest of it is left out already.
+    /// Adds a line. `is_cut` says that its end was left out already.
     pub(crate) fn add(&mut self, origin: LineOrigin<'_>, line: &[u8], is_cut: bool) {
         if !self.share.may_write(self.now) {
             self.left_out += 1;

@@ -1,7 +1,7 @@
-//! What waits to be written to standard error or to standard output, within a bound.
+//! Bounded queues for standard error and standard output.
 //!
-//! Half of the bound is kept for those who share it, as much for the host as for each tenant; whoever comes first has the
-//! other half. So whoever fills the queue cannot keep the others out. What finds no room is left out and counted.
+//! Half of the bound is reserved in equal parts for the host and the tenants; the other half is first come, first served. So
+//! nobody can fill the queue for the others. What has no room is left out and counted.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,20 +11,20 @@ use std::time::Duration;
 use crate::base::lock::{Condvar, Mutex, MutexGuard};
 use crate::log::share::{Account, LogShare};
 
-/// The log, and the standard output of plugins that inherit the host's: both live as long as the process.
+/// The queues of the log and of standard output; both live as long as the process.
 pub(super) static LOG: OnceLock<Arc<WriteQueue>> = OnceLock::new();
 pub(super) static OUTPUT: OnceLock<Arc<WriteQueue>> = OnceLock::new();
 
 /// The size of an entry besides its bytes: about the memory that the host needs for it.
 const OVERHEAD_BYTES: u64 = 96;
-/// Written at once, at most, where there are several entries.
+/// The most bytes of a write of several entries.
 const BATCH_BYTES: usize = 64 << 10;
 /// Reserved for the lines that report omitted lines.
 const TELLING_BYTES: u64 = 4 << 10;
-/// Longest that the writer waits without looking whether there is something to tell.
+/// The interval at which the writer checks for omitted lines.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Which of the two.
+/// One of the two queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StandardStream {
     /// The host's log, on standard error. Lines are counted.
@@ -33,16 +33,16 @@ pub(super) enum StandardStream {
     Output,
 }
 
-/// Bytes that wait for a thread that writes them.
+/// A queue of bytes, and the state of its writer.
 #[derive(Debug)]
 pub(super) struct WriteQueue {
     pub(super) stream: StandardStream,
     bytes_max: u64,
-    /// The host's own.
+    /// The account of the host itself.
     pub(super) host: Account,
     state: Mutex<State>,
     changed: Condvar,
-    /// Bytes that have been written since the beginning.
+    /// The bytes written since the start.
     pub(super) written: AtomicU64,
 }
 
@@ -57,25 +57,25 @@ struct State {
     untold: bool,
     /// Whether a thread waits until the queue is empty.
     flushes: bool,
-    /// Whether the reader has gone for good.
+    /// Whether the stream is closed.
     is_gone: bool,
 }
 
-/// Bytes that are written together, and whose they are.
+/// An entry of a queue.
 #[derive(Debug)]
 pub(super) struct Queued {
     bytes: Vec<u8>,
     owner: Option<Arc<LogShare>>,
-    /// Lines or bytes, as the stream counts.
+    /// The lines or bytes in it, as the stream counts.
     count: u64,
     is_common: bool,
 }
 
-/// The next task of the thread.
+/// The next task of the writer.
 pub(super) enum WriterTask {
-    /// Write the bytes that it was given.
+    /// Write these entries.
     Write(Vec<Queued>),
-    /// Nothing: time to report omitted lines.
+    /// Report omitted lines.
     Tell,
 }
 
@@ -99,13 +99,13 @@ impl WriteQueue {
         }
     }
 
-    /// The part reserved for each.
+    /// The reserved part of the host, and of each tenant.
     fn part(&self) -> u64 {
         let parts = u64::try_from(LogShare::count()).unwrap_or(u64::MAX).saturating_add(1);
         self.bytes_max / 2 / parts
     }
 
-    /// Adds bytes of `owner`, or of the host, which count as `count`, if there is room for them.
+    /// Adds an entry of `owner`, or of the host, that counts as `count`, if there is room for it.
     pub(super) fn push(&self, owner: Option<Arc<LogShare>>, bytes: Vec<u8>, count: u64) {
         let cost = cost(&bytes);
         let part = self.part();
@@ -115,7 +115,7 @@ impl WriteQueue {
         }
         let account = self.account(owner.as_ref());
         let held = account.held.load(Ordering::Relaxed);
-        // Whatever its size, one entry of each has a place.
+        // One entry fits always, whatever its size.
         let is_own = held == 0 || held.saturating_add(cost) <= part;
         let fits = is_own || state.common.saturating_add(cost) <= self.bytes_max / 2;
         if !fits {
@@ -133,8 +133,8 @@ impl WriteQueue {
         self.changed.notify_all();
     }
 
-    /// Waits until there is something to do; the bytes to write are put into `buffer`. `told` is how long ago the last
-    /// losses were told.
+    /// Waits for the next task; the bytes to write are put into `buffer`. `told` is the time since the last report of omitted
+    /// lines.
     pub(super) fn next(&self, buffer: &mut Vec<u8>, told: Duration) -> WriterTask {
         let mut state = self.lock();
         loop {
@@ -154,7 +154,7 @@ impl WriteQueue {
         }
     }
 
-    /// Everything that waits, where no thread writes it.
+    /// Takes all entries, for a queue that no thread writes.
     pub(super) fn drain(&self) -> Vec<u8> {
         let entries: Vec<Queued> = std::mem::take(&mut self.lock().entries).into();
         let bytes = entries.iter().flat_map(|entry| entry.bytes.iter().copied()).collect();
@@ -162,7 +162,7 @@ impl WriteQueue {
         bytes
     }
 
-    /// These were written, or could not be: their room is free again.
+    /// Releases entries that were written, or could not be.
     pub(super) fn done(&self, entries: Vec<Queued>, is_written: bool) {
         let mut state = self.lock();
         state.writes = false;
@@ -180,12 +180,12 @@ impl WriteQueue {
             }
         }
         drop(state);
-        // Their memory is given back when whoever writes a line need not wait for that.
+        // Freed outside the lock, so that a line does not wait for it.
         drop(entries);
         self.changed.notify_all();
     }
 
-    /// The reader has gone for good: the queue is emptied.
+    /// Empties a queue whose stream is closed.
     pub(super) fn gone(&self) {
         let mut state = self.lock();
         state.is_gone = true;
@@ -195,8 +195,8 @@ impl WriteQueue {
         self.done(entries, true);
     }
 
-    /// Whether it is time to tell what was left out, where the last time was `told` ago. It counts as told from now on; whoever
-    /// has told it calls [`WriteQueue::done`].
+    /// Whether a report of omitted lines is due, `told` after the last one. It counts as reported; the caller calls
+    /// [`WriteQueue::done`] after the report.
     pub(super) fn is_to_tell(&self, told: Duration) -> bool {
         let mut state = self.lock();
         let held = self.host.held.load(Ordering::Relaxed);
@@ -210,13 +210,13 @@ impl WriteQueue {
         is_due
     }
 
-    /// There is something to tell.
+    /// Wakes the writer for a report.
     pub(super) fn wake(&self) {
         self.lock().untold = true;
         self.changed.notify_all();
     }
 
-    /// Waits until everything is written and told. Gives up when nothing was written for `stall`, or after `whole` at all.
+    /// Waits until everything is written and reported. Gives up if nothing was written for `stall`, and after `whole`.
     pub(super) fn flush(&self, stall: Duration, whole: Duration) {
         let mut state = self.lock();
         state.flushes = true;
@@ -246,7 +246,7 @@ fn cost(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX).saturating_add(OVERHEAD_BYTES)
 }
 
-/// Some of the entries that have waited longest.
+/// Takes the oldest entries.
 fn take_batch(entries: &mut VecDeque<Queued>, buffer: &mut Vec<u8>) -> Vec<Queued> {
     let mut taken = Vec::new();
     while let Some(entry) = entries.front() {
@@ -259,7 +259,7 @@ fn take_batch(entries: &mut VecDeque<Queued>, buffer: &mut Vec<u8>) -> Vec<Queue
     taken
 }
 
-/// The log has something to tell.
+/// Wakes the writer of the log for a report.
 pub(super) fn wake_log() {
     if let Some(log) = LOG.get() {
         log.wake();

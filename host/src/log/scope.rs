@@ -1,4 +1,4 @@
-//! Whose line it is that is being written: what `tracing` has formatted comes here, on the thread that has told it.
+//! Assigns a line that `tracing` has formatted to its owner, on the thread that has logged it.
 
 use std::cell::RefCell;
 use std::io;
@@ -9,31 +9,31 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::log::queue::{LOG, WriteQueue};
 use crate::log::share::LogShare;
 
-/// The longest line, from any source: a text that has passed the gate does not fill the log either.
+/// The most bytes of a line, from any source.
 pub(super) const LINE_BYTES_MAX: usize = 2 << 20;
 
 thread_local! {
     static SCOPE: RefCell<Scope> = const { RefCell::new(Scope::Host) };
 }
 
-/// Where a line goes.
+/// The destination of a line.
 #[derive(Default)]
 enum Scope {
-    /// Into the log, as the host's own.
+    /// The log, as a line of the host.
     #[default]
     Host,
-    /// Into the log, as a line of this tenant's.
+    /// The log, as a line of this tenant.
     Tenant(Arc<LogShare>),
-    /// To the caller that has requested it.
+    /// The caller that has requested it.
     Caught(Vec<u8>),
 }
 
-/// What `tell` writes into the log counts for `share`, and waits in its part of the queue.
+/// Counts lines that `tell` logs for `share`; they wait in its part of the queue.
 pub(crate) fn of_tenant(share: &Arc<LogShare>, tell: impl FnOnce()) {
     let _ = within(Scope::Tenant(share.clone()), tell);
 }
 
-/// What `tell` would write into the log; nothing where its level is not logged.
+/// Returns what `tell` logs; empty if its level is not logged.
 pub(super) fn caught(tell: impl FnOnce()) -> Vec<u8> {
     match within(Scope::Caught(Vec::new()), tell) {
         Scope::Caught(line) => line,
@@ -56,7 +56,7 @@ fn within(scope: Scope, tell: impl FnOnce()) -> Scope {
     SCOPE.replace(before.0.take().unwrap_or_default())
 }
 
-/// Takes each line that `tracing` has formatted.
+/// Receives each line that `tracing` has formatted.
 #[derive(Debug, Clone)]
 pub(super) struct ToQueue(pub Arc<WriteQueue>);
 
@@ -69,7 +69,7 @@ impl<'a> MakeWriter<'a> for ToQueue {
 }
 
 impl io::Write for ToQueue {
-    /// One whole line; it is never waited for.
+    /// One whole line; never waits.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         SCOPE.with_borrow_mut(|scope| match scope {
             Scope::Host => self.0.push(None, shortened(line), 1),
@@ -97,7 +97,7 @@ fn shortened(line: &[u8]) -> Vec<u8> {
     line
 }
 
-/// Adds lines of a tenant's that are formatted already.
+/// Adds formatted lines of a tenant.
 pub(super) fn push_lines(share: &Arc<LogShare>, lines: Vec<u8>, count: u64) {
     if let Some(log) = LOG.get() {
         log.push(Some(share.clone()), lines, count);

@@ -1,4 +1,4 @@
-//! What one tenant may write, and what of it was left out.
+//! A tenant's rate of log lines, and the count of those that were left out.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -10,27 +10,27 @@ use crate::config::limits;
 use crate::log::queue;
 use crate::quota::token_bucket::TokenBucket;
 
-/// Bytes by which the host's own lines about a tenant may at least exceed its rate: a tenant must not hide what it does behind
-/// its own lines.
+/// The least number of bytes by which the host's own lines about a tenant may exceed its rate: a tenant must not hide its faults
+/// with its own lines.
 const TOLD_AHEAD: u64 = 16 << 10;
 
-/// The part of the log, and of the host's standard output, that is one tenant's.
+/// A tenant's part of the log and of the host's standard output.
 #[derive(Debug)]
 pub struct LogShare {
     /// The tenant.
     pub name: String,
-    /// Bytes of its lines in each second, as they are written.
+    /// The rate of its lines, in bytes as they are written.
     rate: TokenBucket,
     rate_max: AtomicU64,
-    /// Lines that were above its rate.
+    /// Lines above its rate.
     pub(super) above_rate: Tally,
     /// Its lines that wait to be written.
     pub(super) log: Account,
-    /// Its output that waits to be written, where a plugin has `stdout = "inherit"`.
+    /// Its output that waits to be written, for plugins with `stdout = "inherit"`.
     pub(super) output: Account,
 }
 
-/// What waits in a queue for one of those who share it.
+/// The part of a queue that its host or a tenant uses.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     /// The bytes used of its own part.
@@ -47,29 +47,29 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds `more`; true if everything before was told.
+    /// Adds to the count; true if all before was reported.
     pub(super) fn add(&self, more: u64) -> bool {
         self.total.fetch_add(more, Ordering::Relaxed);
         0 < more && self.untold.fetch_add(more, Ordering::Relaxed) == 0
     }
 
-    /// What nobody has been told yet; it counts as told now.
+    /// The part that was not reported; it counts as reported now.
     pub(super) fn tell(&self) -> u64 {
         self.untold.swap(0, Ordering::Relaxed)
     }
 
-    /// Since the beginning.
+    /// The whole count.
     pub(super) fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
     }
 }
 
-/// Every share there is, and how many of them.
+/// Every share, and their number.
 static SHARES: Mutex<Vec<Weak<LogShare>>> = Mutex::new(Vec::new());
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 impl LogShare {
-    /// The share of the tenant `name`, which may write `per_second` bytes of lines in each second.
+    /// A share of the tenant `name`, with a rate of `per_second` bytes.
     pub fn new(name: &str, per_second: u64) -> Arc<LogShare> {
         let share = Arc::new(LogShare {
             name: name.to_owned(),
@@ -86,29 +86,29 @@ impl LogShare {
         share
     }
 
-    /// From now on it may write so many bytes in each second.
+    /// Changes the rate.
     pub fn set_rate(&self, per_second: u64) {
         self.rate.set(Some(per_second));
         self.rate_max.store(per_second, Ordering::Relaxed);
     }
 
-    /// Every share that is still in use.
+    /// Every share in use.
     pub(super) fn all() -> Vec<Arc<LogShare>> {
         shares().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// How many there are.
+    /// The number of shares.
     pub(super) fn count() -> usize {
         COUNT.load(Ordering::Relaxed)
     }
 
-    /// Whether its plugins may write one more line of their own.
+    /// Whether its plugins may write another line.
     pub fn may_write(&self, now: Moment) -> bool {
         !self.rate.is_empty(now)
     }
 
-    /// Whether one more line may be told of its plugins: a denial, a limit, a trap. Such lines come before its own, and
-    /// count with them.
+    /// Whether the host may write another line about its plugins: a denial, a limit, a trap. Such lines have priority over its
+    /// own, and count for the same rate.
     pub fn may_be_told(&self, now: Moment) -> bool {
         self.rate.owed(now) < self.rate_max.load(Ordering::Relaxed).max(TOLD_AHEAD)
     }
@@ -118,14 +118,14 @@ impl LogShare {
         self.rate.take(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// Counts lines that were above its rate. The log says how many as soon as it may.
+    /// Counts lines above its rate, which the log reports as soon as possible.
     pub fn leave_out(&self, lines: u64) {
         if self.above_rate.add(lines) {
             queue::wake_log();
         }
     }
 
-    /// Tells the operator what was left out of its lines and of its output since the beginning, if anything.
+    /// Logs the number of its lines and bytes of output that were left out since the start, if any.
     pub fn tell_left_out(&self) {
         for (bound, count) in self.left_out() {
             let is_output = *bound == limits::STDOUT_QUEUE;
@@ -136,7 +136,7 @@ impl LogShare {
         }
     }
 
-    /// What was left out since the beginning, and because of which bound: lines of the log, and bytes of the output.
+    /// The number left out since the start, by bound: lines of the log, and bytes of the output.
     pub fn left_out(&self) -> [(&'static Bound, u64); 3] {
         [
             (&limits::LOG_PER_SECOND, self.above_rate.total()),

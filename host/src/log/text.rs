@@ -1,7 +1,7 @@
-//! The gate for every text that a guest names: what has passed it is harmless, and no longer than it may be.
+//! Escaping and cutting of guests' texts: a [`GuestText`] is harmless, and its length is bounded.
 //!
-//! A text is cut, escaped and counted once, as it is written: an escape counts with all its characters. Whatever is longer
-//! is not looked at, so that a name of seven megabytes costs no more than one of a few hundred bytes.
+//! A text is cut, escaped and counted in one pass: an escape counts with all its characters. The rest is not read, so that a name
+//! of seven megabytes costs no more than one of a few hundred bytes.
 
 use std::fmt;
 use std::fmt::{Display, Write};
@@ -9,36 +9,35 @@ use std::path::Path;
 
 use crate::config::model::LogFormat;
 
-/// Bytes of a name: of a handler, a function, an import, an address or a path.
+/// The most bytes of a name: of a handler, a function, an import, an address or a path.
 pub const NAME_BYTES: usize = 256;
-/// Bytes of a path that is shown to somebody who named it: what the system takes.
+/// The most bytes of a path that is shown to the user who has named it: the limit of the system.
 pub const PATH_BYTES: usize = 4 << 10;
-/// Bytes of the engine's words about a trap, or about a component that does not fit.
+/// The most bytes of the engine's message about a trap, or about a component that does not fit.
 pub const CAUSE_BYTES: usize = 512;
-/// Bytes of what a guest has said last before it trapped.
+/// The most bytes of the output before a trap that is shown with it.
 pub const LAST_WORDS_BYTES: usize = 1 << 10;
-/// Bytes of all frames of a trap.
+/// The most bytes of all frames of a trap.
 pub const BACKTRACE_BYTES: usize = 3 << 10;
 
-/// A text of a guest's, or one with names of a guest's in it: nothing in it can move the cursor, change colours or fake
-/// another line.
+/// A text of a guest, or one that contains names of a guest: it cannot move the cursor, change colours or forge a line.
 ///
-/// Only the gate makes one. `Display` is the text; `Debug` has quotes around it, as fields of the log have.
+/// Only this module makes one. `Display` is the text; `Debug` adds quotes, as for fields of the log.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GuestText(Box<str>);
 
 impl GuestText {
-    /// A name, of which [`NAME_BYTES`] are kept.
+    /// A name, cut to [`NAME_BYTES`].
     pub fn name(text: impl Display) -> GuestText {
         GuestText::of(text, NAME_BYTES)
     }
 
-    /// A path, of which [`PATH_BYTES`] are kept.
+    /// A path, cut to [`PATH_BYTES`].
     pub fn path(path: &Path) -> GuestText {
         GuestText::of(path.display(), PATH_BYTES)
     }
 
-    /// Words about what went wrong, of which [`CAUSE_BYTES`] are kept.
+    /// An error message, cut to [`CAUSE_BYTES`].
     pub fn cause(text: impl Display) -> GuestText {
         GuestText::of(text, CAUSE_BYTES)
     }
@@ -64,7 +63,7 @@ impl Display for GuestText {
 }
 
 impl fmt::Debug for GuestText {
-    /// Without the quotes where `{:#?}` asks for the plain text, which is quoted anew.
+    /// Without the quotes for `{:#?}`, whose caller adds quotes itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
             return f.write_str(&self.0);
@@ -80,12 +79,12 @@ impl fmt::Debug for GuestText {
     }
 }
 
-/// What a quoted text has a backslash before.
+/// Whether a character is escaped within quotes.
 fn is_quoted(c: char) -> bool {
     c == '"' || c == '\\'
 }
 
-/// Takes a text as it is formatted, until it is full.
+/// Escapes a text while it is formatted, until it is full.
 struct Gate {
     text: String,
     left: usize,
@@ -97,7 +96,7 @@ impl Write for Gate {
             let piece = Piece::of(c);
             let bytes = piece.len() + piece.clone().filter(|c| is_quoted(*c)).count();
             let Some(left) = self.left.checked_sub(bytes) else {
-                // Nothing shorter comes after what is left out.
+                // Shorter pieces after the cut are left out, too.
                 self.left = 0;
                 return Err(fmt::Error);
             };
@@ -124,7 +123,7 @@ impl Piece {
         }
     }
 
-    /// In bytes.
+    /// Its bytes.
     fn len(&self) -> usize {
         self.plain.map_or(0, char::len_utf8)
             + self.escape.as_ref().map_or(0, ExactSizeIterator::len)
@@ -139,11 +138,10 @@ impl Iterator for Piece {
     }
 }
 
-/// Adds one line of a guest's to `out`: harmless, at most `bytes_max` bytes of it as they are written. Bytes that are no
-/// text are replaced. Tells whether it is whole. Where it stands between the quotes of JSON, what has a meaning there has a
-/// backslash before it.
+/// Adds a line of a guest to `out`: escaped, and cut to `bytes_max` bytes as they are written. Invalid UTF-8 is replaced. Returns
+/// whether it is whole. With `is_json` it is escaped for a JSON string.
 ///
-/// `is_cut` says that `line` is only the beginning of a line, whose last character may not be whole.
+/// `is_cut` says that `line` is only the beginning of a line, whose last character may be incomplete.
 pub fn write_line(
     out: &mut Vec<u8>,
     line: &[u8],
@@ -167,7 +165,7 @@ pub fn write_line(
             }
             for c in piece[harmless.len()..].chars() {
                 let escape = c.escape_default();
-                // It begins with the one backslash that it has, or is one of the two characters that have one in JSON.
+                // An escape has its backslash already, except for the two characters that only JSON escapes.
                 let more = usize::from(is_json && !is_harmless(c));
                 if room(out) < escape.len() + more {
                     return false;
@@ -187,7 +185,7 @@ pub fn write_line(
     !is_cut
 }
 
-/// What stands for bytes that are no text, in UTF-8.
+/// Replaces invalid UTF-8.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// Whether a character may be written as it is.
@@ -195,7 +193,7 @@ pub fn is_harmless(c: char) -> bool {
     !c.is_control() && !is_direction(c)
 }
 
-/// Characters that turn the direction of the text around them, and line separators that are not control characters.
+/// Characters that change the direction of text, and line separators that are not control characters.
 fn is_direction(c: char) -> bool {
     matches!(
         c,
@@ -203,7 +201,7 @@ fn is_direction(c: char) -> bool {
     )
 }
 
-/// A list of names as a text, of which the first few are shown.
+/// A list of names as a text, which shows the first ones.
 pub fn list(names: &[GuestText], separator: &str) -> String {
     joined(names.len(), names.iter().map(ToString::to_string), separator)
 }
@@ -221,7 +219,7 @@ fn joined(count: usize, names: impl Iterator<Item = String>, separator: &str) ->
     }
 }
 
-/// Names that a message lists.
+/// The most names in a message.
 const LISTED_MAX: usize = 20;
 
 #[cfg(test)]
@@ -265,12 +263,12 @@ mod tests {
     fn bytes_that_are_no_text_are_replaced() {
         assert_eq!(line(b"a\xff\xfeb", 100, false), ("a\u{fffd}\u{fffd}b".to_owned(), true));
         assert_eq!(line(b"\xff\xff", 4, false), ("\u{fffd}".to_owned(), false));
-        // The end of a text that was cut in a character is no fault of the guest's.
+        // An incomplete character at a cut is no error of the guest.
         assert_eq!(line(b"a\xc3", 100, true), ("a".to_owned(), false));
         assert_eq!(line(b"a\xc3", 100, false), ("a\u{fffd}".to_owned(), true));
     }
 
-    /// The same as JSON has it, whatever there is and wherever it is cut.
+    /// The JSON string has the same text, whatever it contains and wherever it is cut.
     #[test]
     fn a_line_of_json_says_what_a_line_of_text_does() {
         let every_character: String = (0..0x2100).filter_map(char::from_u32).collect();

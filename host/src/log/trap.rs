@@ -1,4 +1,4 @@
-//! The engine's words about what went wrong in a guest. They hold names of the guest's, so all of them pass the gate.
+//! The engine's messages about errors in guests. They contain names of the guest, so all are escaped.
 
 use std::fmt;
 use std::fmt::Display;
@@ -73,7 +73,7 @@ impl Display for Frames<'_> {
     }
 }
 
-/// What stands between a fault and its author's code, and tells nobody anything.
+/// Frames between a fault and the author's code, which say nothing about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Machinery {
     /// A standard library.
@@ -94,12 +94,12 @@ impl Machinery {
     }
 }
 
-/// With what the names of functions of standard libraries begin: those of Rust and of C.
+/// Prefixes of functions of standard libraries: those of Rust and of C.
 const LIBRARY: [&str; 9] =
     ["std::", "core::", "alloc::", "__rust", "rust_", "__wasi", "__libc", "dlmalloc", "wasip2::"];
-/// Such names as a whole.
+/// Whole names of such functions.
 const LIBRARY_WHOLE: [&str; 4] = ["abort", "exit", "_Exit", "_start"];
-/// With what those of interpreters begin: SpiderMonkey's, QuickJS's, CPython's.
+/// Prefixes of functions of interpreters: SpiderMonkey, QuickJS, CPython.
 const INTERPRETER: [&str; 10] =
     ["js::", "JS::", "JS_", "mozilla::", "__JS_", "Interpret(", "Py", "_Py", "pythonapi", "pyo3::"];
 
@@ -112,7 +112,7 @@ impl Display for Machinery {
     }
 }
 
-/// A function's name as its source has it. A name that is longer than it can be shown is not looked into.
+/// The name of a function in its source. A name that is too long to be shown is not parsed.
 fn function(name: &str) -> GuestText {
     if NAME_BYTES < name.len() {
         return GuestText::name(name);

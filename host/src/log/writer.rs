@@ -1,4 +1,4 @@
-//! The threads that write: whoever reads standard error or standard output too slowly holds up one of them, and nobody else.
+//! The threads that write: a slow reader of standard error or standard output delays only one of them.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -15,7 +15,7 @@ use crate::config::limits;
 use crate::log::queue::{StandardStream, WriteQueue, WriterTask};
 use crate::log::share::LogShare;
 
-/// Starts the thread that writes what waits in `queue` to `file`, for as long as the process lives.
+/// Starts the thread that writes `queue` to `file`, for as long as the process lives.
 ///
 /// # Errors
 /// When the system has no more threads.
@@ -38,7 +38,7 @@ fn run(queue: &WriteQueue, file: &impl AsFd) {
         if let WriterTask::Write(entries) = queue.next(&mut buffer, since(last_told)) {
             match write_all(queue, file, &buffer) {
                 Ok(()) => queue.done(entries, true),
-                // Nobody reads it any more, or it was never open.
+                // The reader has closed the stream, or it was never open.
                 Err(Errno::PIPE | Errno::BADF) => {
                     queue.done(entries, true);
                     queue.gone();
@@ -65,7 +65,7 @@ fn write_all(queue: &WriteQueue, file: &impl AsFd, mut bytes: &[u8]) -> Result<(
                 queue.written.fetch_add(written, Ordering::Relaxed);
             }
             Err(Errno::INTR) => {}
-            // Another process that has the same terminal or pipe made it so.
+            // Another process that has the same terminal or pipe has made it non-blocking.
             Err(Errno::AGAIN) => {
                 poll(&mut [PollFd::new(file, PollFlags::OUT)], None)?;
             }
@@ -75,7 +75,7 @@ fn write_all(queue: &WriteQueue, file: &impl AsFd, mut bytes: &[u8]) -> Result<(
     Ok(())
 }
 
-/// One line for each bound and tenant of what was left out since the last time.
+/// Logs a line for each bound and tenant of which lines were omitted since the last report.
 fn tell(queue: &WriteQueue) {
     let bound = match queue.stream {
         StandardStream::Log => &limits::LOG_QUEUE,
@@ -103,7 +103,7 @@ fn tell(queue: &WriteQueue) {
     tell_lost(queue.stream, bound, None, queue.host.lost.tell());
 }
 
-/// Without a tenant it is the host's own.
+/// Without a tenant, lines of the host.
 fn tell_lost(stream: StandardStream, bound: &Bound, tenant: Option<&str>, count: u64) {
     match stream {
         _ if count == 0 => {}
@@ -142,7 +142,7 @@ mod tests {
         reader.read_exact(&mut read).expect("everything comes");
         assert_eq!(String::from_utf8_lossy(&read), expected);
         queue.flush(Duration::from_secs(60), Duration::from_secs(60));
-        // Whoever goes away is no reason to wait.
+        // A flush does not wait for a closed stream.
         drop(reader);
         queue.push(Some(share), vec![b'x'; 1000], 1000);
         queue.flush(Duration::from_secs(60), Duration::from_secs(60));

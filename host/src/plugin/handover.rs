@@ -16,7 +16,7 @@ pub(crate) const PROBATION: Duration = Duration::from_secs(60);
 pub enum StateLoss<'a> {
     /// It has saved more bytes than a message may have.
     TooLarge(usize),
-    /// Its tenant has no room for so many bytes.
+    /// Its tenant has no room for this number of bytes.
     NoRoom(usize),
     /// Its instance has ended before it has saved.
     NotSaved,

@@ -1,4 +1,4 @@
-//! Why a core module is no plugin, in words for its author.
+//! Errors of core modules, for plugin authors.
 
 use std::fmt;
 use std::fmt::Display;
@@ -6,36 +6,36 @@ use std::fmt::Display;
 use crate::contract::{HANDLER, PACKAGE, VERSION, interface};
 use crate::log::text::GuestText;
 
-/// Why a core module does not become a component: the cause, where it is, and the remedy.
+/// Why a component cannot be made of a core module: the cause, its place, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModuleFault {
     /// The file is not WebAssembly.
     NotWasm,
-    /// It begins as a module does, and is none.
+    /// The file has the header of a module, but is invalid.
     Invalid(GuestText),
-    /// It does not export what every plugin does.
+    /// It does not export `handler`, which every plugin does.
     NoHandler,
-    /// It names an interface that the contract does not have; the one that it most likely means.
+    /// The contract has no such interface; the most similar one.
     UnknownInterface(GuestText, Option<String>),
-    /// It names a version of the contract that this program does not know.
+    /// This program does not have this version of the contract.
     OtherVersion(GuestText),
-    /// It names two versions of the contract.
+    /// It uses two versions of the contract.
     TwoVersions(String, String),
-    /// It exports an interface without these of its functions.
+    /// It exports an interface without these functions.
     MissingFunctions(String, Vec<String>),
-    /// An interface has no such function; the one that it most likely means.
+    /// The interface has no such function; the most similar one.
     UnknownFunction(String, GuestText, Option<String>),
-    /// It does not export the function by which the host puts arguments into its memory.
+    /// It does not export `cabi_realloc`, by which the host allocates arguments in its memory.
     NoRealloc,
     /// It does not export its memory.
     NoMemory,
-    /// It imports what nobody gives.
+    /// It imports a function that is in no interface.
     ForeignImport(GuestText, GuestText),
-    /// A function of it has another type than the contract says, or another part does not fit.
+    /// A function has another type than in the contract, or the encoder refuses the module for another reason.
     Unfit(GuestText),
 }
 
-/// What the encoder says, the innermost cause last.
+/// The error of the encoder with its causes, the innermost last.
 pub(super) fn chain(error: impl Display) -> ModuleFault {
     ModuleFault::Unfit(GuestText::cause(format_args!("{error:#}")))
 }

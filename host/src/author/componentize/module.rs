@@ -1,4 +1,4 @@
-//! What a core module exports and imports.
+//! The names that a core module exports and imports.
 
 use std::collections::BTreeMap;
 
@@ -9,33 +9,33 @@ use crate::contract::{PACKAGE, spoken};
 use crate::engine::component_file::ComponentKind;
 use crate::log::text::GuestText;
 
-/// Of which module WASI preview 1 is imported.
+/// The module name of imports of WASI preview 1.
 const PREVIEW1: &str = "wasi_snapshot_preview1";
-/// The section in which a module says its world, and how its name begins where there are several.
+/// The name of the custom section that describes the world, or its prefix if there are several.
 const WORLD_SECTION: &str = "component-type";
-/// Before an interface of whose resources a module makes handles.
+/// The prefix of an interface for whose resources the module makes handles.
 const OF_EXPORT: &str = "[export]";
-/// Before a function that is called when the host has copied what another one gave.
+/// The prefix of a function that is called after the host has copied a result.
 const AFTERWARDS: &str = "cabi_post_";
 
-/// Functions by the interface that they are in.
+/// Functions by their interface.
 pub(super) type ByInterface = BTreeMap<String, Vec<String>>;
 
 /// The names of a module.
 #[derive(Debug, Default)]
 pub(super) struct ModuleNames {
-    /// Whether it brings a description of its world.
+    /// Whether it describes its world in a custom section.
     pub(super) says_its_world: bool,
-    /// Of the contract, what it exports.
+    /// Exports of the contract.
     pub(super) exports: ByInterface,
-    /// Of the contract, what it imports.
+    /// Imports of the contract.
     pub(super) imports: ByInterface,
-    /// The version of the contract that it names.
+    /// The version of the contract that the module uses.
     pub(super) version: Option<String>,
 }
 
 impl ModuleNames {
-    /// Reads them. What belongs to no interface of the contract is looked at here.
+    /// Reads the names, and checks those that belong to no interface of the contract.
     pub(super) fn read(bytes: &[u8]) -> Result<ModuleNames, ModuleFault> {
         if ComponentKind::of(bytes) != ComponentKind::CoreModule {
             return Err(ModuleFault::NotWasm);
@@ -91,7 +91,7 @@ impl ModuleNames {
         Ok(names)
     }
 
-    /// Notes an import; false where nobody gives it.
+    /// Adds an import; false if nothing provides it.
     fn import(&mut self, module: &str, name: &str) -> Result<bool, ModuleFault> {
         if module == PREVIEW1 {
             return Ok(true);
@@ -119,7 +119,7 @@ impl ModuleNames {
         Ok(())
     }
 
-    /// The short name of an interface of the contract; none of another package's.
+    /// The short name of an interface of the contract; none for other packages.
     fn interface(&mut self, name: &str) -> Result<Option<String>, ModuleFault> {
         let short = name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/'));
         let Some(short) = short else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! What stands in for WASI preview 1.
+//! The adapters for WASI preview 1.
 
 use wasi_preview1_component_adapter_provider as engines_own;
 use wit_component_247::{StringEncoding, embed_component_metadata};
@@ -7,17 +7,17 @@ use wit_parser_247::Resolve;
 use super::fault::{ModuleFault, chain};
 use crate::config::build::Adapter;
 
-/// The module that a guest thinks it imports.
+/// The name of the module that a guest imports.
 pub(super) const NAME: &str = engines_own::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
 
-/// What preview1.wat says, assembled; a test compares them. To assemble it here would take the engine's parser of texts into
-/// every build of the engine.
+/// The assembled `preview1.wat`; a test compares them. It is not assembled here because that would add the text parser to every
+/// build of the engine.
 const LOG: &[u8] = include_bytes!("preview1.wasm");
 
-/// What the one takes of WASI 0.2.
+/// The interfaces of WASI 0.2 that this adapter imports.
 const WORLD: &str = include_str!("preview1.wit");
 
-/// The module that the encoder puts beside the guest.
+/// The adapter module for the encoder.
 pub(super) fn module(of: Adapter) -> Result<Vec<u8>, ModuleFault> {
     match of {
         Adapter::Wasi => Ok(engines_own::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER.to_vec()),

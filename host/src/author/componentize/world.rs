@@ -1,4 +1,4 @@
-//! The world of a module, made of its names.
+//! The world of a module, derived from its names.
 
 use std::fmt::Write as _;
 
@@ -11,16 +11,16 @@ use crate::config::keys;
 use crate::contract::{HANDLER, PACKAGE, VERSION};
 use crate::log::text::GuestText;
 
-/// The world's own package, which nobody sees.
+/// The package of the world, which does not appear in the component.
 const OWN: &str = "sandloop:build";
 
-/// The contract in the version that the module names, and the world that it is of.
+/// The contract in the version of the module, and its world.
 pub(super) fn of(names: &ModuleNames) -> Result<(Resolve, WorldId), ModuleFault> {
     let version = names.version.as_deref().unwrap_or(VERSION);
     let mut resolve = Resolve::default();
     let contract = contract(&mut resolve, version)?;
     if !names.exports.contains_key(HANDLER) {
-        // A name that is nearly right says more than that there is none.
+        // Checked first, since a suggestion for a misspelt name is more useful than a missing interface.
         check(&resolve, contract, version, &names.exports, false)?;
         return Err(ModuleFault::NoHandler);
     }
@@ -39,7 +39,7 @@ pub(super) fn of(names: &ModuleNames) -> Result<(Resolve, WorldId), ModuleFault>
     Ok((resolve, world))
 }
 
-/// Reads the contract. An earlier version has nothing that this one has not, in the same words.
+/// Parses the contract. Earlier versions are a subset of this one.
 fn contract(resolve: &mut Resolve, version: &str) -> Result<PackageId, ModuleFault> {
     let (here, wanted) =
         (format!("package {PACKAGE}@{VERSION};"), format!("package {PACKAGE}@{version};"));
@@ -51,7 +51,7 @@ fn contract(resolve: &mut Resolve, version: &str) -> Result<PackageId, ModuleFau
     resolve.push_group(parsed).map_err(chain)
 }
 
-/// Compares what a module names with the contract; of what it exports nothing may be missing.
+/// Compares the names of a module with the contract; an exported interface must be complete.
 fn check(
     resolve: &Resolve,
     contract: PackageId,
@@ -84,11 +84,11 @@ fn check(
     Ok(())
 }
 
-/// Whether a name is that of the end of a resource, which no interface lists.
+/// Whether a function is an operation on a resource, which interfaces do not list.
 fn is_of_resource(resolve: &Resolve, interface: InterfaceId, name: &str) -> bool {
     let resource = ["[resource-drop]", "[dtor]"].iter().find_map(|it| name.strip_prefix(it));
     let types = &resolve.interfaces[interface].types;
     let kind = resource.and_then(|resource| types.get(resource)).map(|id| &resolve.types[*id].kind);
-    // What an interface uses of another one is there under the same name.
+    // A resource that an interface uses from another one has the same name there.
     matches!(kind, Some(TypeDefKind::Resource | TypeDefKind::Type(_)))
 }

@@ -1,4 +1,4 @@
-//! Files that a build reads, and the configuration: what has changed of them.
+//! Watches the files of the configuration and of builds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -14,25 +14,25 @@ use crate::base::os::{FOR_ITS_NAME, FileWatcher};
 use crate::config::model::Config;
 use crate::config::tls::stamp::Stamp;
 
-/// What is looked at besides what the system tells of: not every file system tells.
+/// The interval of checks besides notifications, which some file systems do not have.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What has changed is built once nothing more has changed for this long.
+/// A build begins once no file has changed for this long.
 const SETTLED: Duration = Duration::from_millis(40);
 
 /// The files of a project.
 #[derive(Debug)]
 pub(super) struct ProjectFiles {
     configuration: Vec<PathBuf>,
-    /// By plugin, the patterns of its section `build`, from the folder of this process.
+    /// The patterns of each plugin's section `build`, relative to the current folder.
     patterns: Vec<(String, Vec<String>)>,
     seen: Snapshot,
 }
 
-/// The files that there are, each in the state that it is in.
+/// The files that exist, each with its state.
 type Snapshot = BTreeMap<PathBuf, Option<Stamp>>;
 
 impl ProjectFiles {
-    /// What a configuration is made of, as it is now.
+    /// The files of a configuration, in their present state.
     pub(super) fn of(config: &Config) -> ProjectFiles {
         let configuration = std::iter::once(config.file.clone()).chain(config.included.clone());
         let builds =
@@ -44,7 +44,7 @@ impl ProjectFiles {
         ProjectFiles::new(configuration.collect(), patterns.collect())
     }
 
-    /// A configuration that cannot be read.
+    /// The file of a configuration that cannot be parsed.
     pub(super) fn of_file(file: &Path) -> ProjectFiles {
         ProjectFiles::new(vec![file.to_owned()], Vec::new())
     }
@@ -55,17 +55,17 @@ impl ProjectFiles {
         watched
     }
 
-    /// The plugins that are built.
+    /// The names of the plugins with a section `build`.
     pub(super) fn names(&self) -> Vec<String> {
         self.patterns.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// What has changed since has been seen.
+    /// Takes the present state as seen.
     pub(super) fn take(&mut self) {
         self.seen = self.now();
     }
 
-    /// What another one has seen of the same files, this one has seen so as well.
+    /// Takes the state that `other` has seen of the same files.
     pub(super) fn go_on_from(&mut self, other: &ProjectFiles) {
         for (path, stamp) in &mut self.seen {
             if let Some(before) = other.seen.get(path) {
@@ -74,7 +74,7 @@ impl ProjectFiles {
         }
     }
 
-    /// The files that have changed, come or gone.
+    /// The files that have changed, been created or been removed.
     pub(super) fn changed(&self) -> Vec<String> {
         let changed = self.changes();
         changed.iter().map(|path| path.display().to_string()).collect()
@@ -97,7 +97,7 @@ impl ProjectFiles {
         changed.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Waits until something has changed, and has stayed as it is for a moment. False where it had changed already.
+    /// Waits for a change and until files are stable; returns false if there was a change already.
     pub(super) fn wait(&mut self) -> bool {
         let mut has_waited = false;
         while self.changes().is_empty() {
@@ -129,7 +129,7 @@ impl ProjectFiles {
         paths.into_iter().zip(stamps).collect()
     }
 
-    /// Waits until something has happened in one of the folders, for `longest` at most.
+    /// Waits for a notification of one of the folders, for `longest` at most.
     fn wait_for_news(&self, longest: Duration) {
         let Ok(watcher) = FileWatcher::new() else {
             return std::thread::sleep(longest);
@@ -146,15 +146,15 @@ impl ProjectFiles {
         // Kept open until the wait is over.
         let open: Vec<OwnedFd> = folders.iter().filter_map(|folder| open(folder)).collect();
         for folder in &open {
-            // One that is not watched is looked at.
+            // A folder that cannot be watched is checked at the next interval.
             let _ = watcher.add(folder);
         }
-        // What has changed before it was watched.
+        // Changes before the folders were watched.
         if !self.changes().is_empty() {
             return;
         }
         let timeout = Timespec::try_from(longest).unwrap_or_default();
-        // An interrupted wait is a short one.
+        // An interrupted wait is only shorter.
         let _ = rustix::event::poll(&mut [PollFd::new(&watcher, PollFlags::IN)], Some(&timeout));
     }
 }
@@ -165,7 +165,7 @@ fn open(folder: &Path) -> Option<OwnedFd> {
     rustix::fs::open(folder, FOR_ITS_NAME, Mode::empty()).ok()
 }
 
-/// The folder in which what a pattern finds begins.
+/// The innermost folder that contains every match of a pattern.
 fn base(pattern: &str) -> PathBuf {
     let plain = pattern.split('/').take_while(|part| !part.contains(['*', '?', '[']));
     let plain: Vec<&str> = plain.collect();

@@ -1,26 +1,26 @@
-//! What was expected beside what came.
+//! The difference between expected and received lines.
 
 use std::fmt;
 
-/// Lines of either side that are compared one by one; of more only the beginning.
+/// The most lines of either side that are compared; further lines are left out.
 const LINES_MAX: usize = 200;
 
-/// One line: on both sides, or on one.
+/// A line of one side, or of both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DiffLine {
-    /// Both have it.
+    /// On both sides.
     Same(String),
-    /// It was expected and has not come.
+    /// Expected, but not received.
     Missing(String),
-    /// It has come and was not expected.
+    /// Received, but not expected.
     Extra(String),
 }
 
-/// The lines of both sides in one order, with as many as can be on both.
+/// The longest common subsequence of both sides, with the other lines in between.
 pub(crate) fn diff(expected: &[String], came: &[String]) -> Vec<DiffLine> {
     let expected = &expected[..expected.len().min(LINES_MAX)];
     let came = &came[..came.len().min(LINES_MAX)];
-    // How many the rests of both have in common.
+    // The length of the longest common subsequence of each pair of rests.
     let mut common = vec![vec![0_usize; came.len() + 1]; expected.len() + 1];
     for i in (0..expected.len()).rev() {
         for j in (0..came.len()).rev() {

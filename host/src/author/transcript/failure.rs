@@ -1,4 +1,4 @@
-//! Why a transcript has not passed, for whoever has written it.
+//! Failures of transcripts, for their authors.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,21 +7,19 @@ use crate::author::transcript::diff::DiffLine;
 use crate::author::transcript::heard::Heard;
 use crate::log::text::GuestText;
 
-/// Lines of the log that are shown; of more, the last.
+/// The most log lines that are shown: the last ones.
 const HEARD_MAX: usize = 20;
 
-/// Why a transcript has not passed.
+/// Why a transcript has failed.
 #[derive(Debug)]
 pub(crate) struct ScriptFailure {
-    /// The transcript.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong.
     pub cause: String,
-    /// Where lines differ: what was expected and what came.
+    /// The difference between expected and received lines, if they differ.
     pub diff: Vec<DiffLine>,
-    /// What the log says since something was done last.
+    /// The log since the last action.
     pub heard: Vec<Heard>,
 }
 

@@ -1,10 +1,10 @@
-//! Lines of the log, as a transcript looks at them.
+//! Log lines as transcripts compare and show them.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// Keys of a line that say nothing to whoever reads a transcript.
+/// Fields that do not help the author of a transcript.
 const NOT_SHOWN: [&str; 12] = [
     "time",
     "level",
@@ -20,20 +20,19 @@ const NOT_SHOWN: [&str; 12] = [
     "strikes",
 ];
 
-/// One line.
+/// A log line.
 #[derive(Debug, Clone)]
 pub(crate) struct Heard {
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: String,
-    /// What it says.
     pub message: String,
-    /// Whether a guest has said it.
+    /// Whether a guest has logged it.
     pub is_guests: bool,
     fields: Map<String, Value>,
 }
 
 impl Heard {
-    /// The lines of this text, one JSON object each.
+    /// Parses log lines, one JSON object each.
     pub(crate) fn lines(text: &[u8]) -> Vec<Heard> {
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.filter_map(|line| Heard::of(serde_json::from_slice(line).ok()?)).collect()
@@ -45,13 +44,13 @@ impl Heard {
         Some(Heard { level, message, is_guests: fields.contains_key("stream"), fields })
     }
 
-    /// Whether the host tells of something that must not be: an instance that has trapped, a program that did not start.
+    /// Whether the host logs a failure: an instance has trapped, or a program did not start.
     pub(crate) fn is_failure(&self) -> bool {
         !self.is_guests && self.level == "ERROR"
     }
 }
 
-/// As a person reads it: whose, what, and then each field that has several lines in lines of its own.
+/// For people: the plugin, the message, then each field on a line of its own, or on several.
 impl fmt::Display for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:5} ", self.level)?;
@@ -63,7 +62,7 @@ impl fmt::Display for Heard {
             if NOT_SHOWN.contains(&key.as_str()) {
                 continue;
             }
-            // Ends of lines in what a guest names are written out.
+            // The log escapes line ends in texts of guests.
             match value.as_str().map(|text| text.replace("\\n", "\n")) {
                 Some(text) if text.contains('\n') => {
                     write!(f, "\n        {key}:")?;

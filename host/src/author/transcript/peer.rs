@@ -1,4 +1,4 @@
-//! One connection of a transcript: what its peer has sent and got.
+//! The peer of a connection in a transcript.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -6,37 +6,37 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use crate::author::transcript::step::PeerState;
 use crate::net::network::ScriptEnd;
 
-/// Bytes that may come between two steps that do something.
+/// The most bytes that may be received between two actions.
 pub(crate) const RECEIVED_MAX: usize = 64 << 20;
 
-/// One connection.
+/// The peer of one connection.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    /// The script's end; none once it has closed it.
+    /// The script's end of the connection; none once the script has closed it.
     end: Option<ScriptEnd>,
-    /// Whether it was dialled and nobody has answered yet.
+    /// Whether a plugin has dialled and the script has not answered yet.
     pub is_ringing: bool,
-    /// What was sent and has not gone out yet.
+    /// Bytes that are not sent yet.
     unsent: Vec<u8>,
-    /// Whether its side ends behind that.
+    /// Whether its side ends after `unsent`.
     ends: bool,
-    /// What has come since something was done last.
+    /// The bytes received since the last action.
     received: Vec<u8>,
-    /// How much of that was expected.
+    /// The number of these bytes that were expected.
     expected: usize,
-    /// Where each datagram of it ends, and how many of them were expected.
+    /// The end of each datagram in `received`, and the number of datagrams that were expected.
     datagrams: Vec<usize>,
     expected_datagrams: usize,
-    /// The plugin's side.
+    /// The state of the plugin's side.
     pub state: PeerState,
-    /// Whether that was expected.
+    /// Whether that state was expected.
     pub state_is_known: bool,
-    /// Whether more has come than may.
+    /// Whether more than [`RECEIVED_MAX`] was received.
     pub is_flooded: bool,
 }
 
 impl Peer {
-    /// A connection of which this is the script's end.
+    /// The peer with this end of a connection.
     pub(crate) fn new(end: ScriptEnd, is_dialled: bool) -> Peer {
         Peer {
             is_ringing: is_dialled && matches!(end, ScriptEnd::Stream(_)),
@@ -61,7 +61,7 @@ impl Peer {
         }
     }
 
-    /// Whether the script may still do something with it.
+    /// Whether the script may act on it.
     pub(crate) fn is_usable(&self) -> bool {
         self.end.is_some()
             && !self.ends
@@ -69,17 +69,17 @@ impl Peer {
             && self.state != PeerState::Reset
     }
 
-    /// Whether the script has not closed it, and neither has the plugin.
+    /// Whether neither the script nor the plugin has closed it.
     pub(crate) fn is_there(&self) -> bool {
         self.end.is_some() && !matches!(self.state, PeerState::Closed | PeerState::Reset)
     }
 
-    /// Whether each line is a datagram.
+    /// Whether it exchanges datagrams, one in each line.
     pub(crate) fn has_datagrams(&self) -> bool {
         matches!(self.end, Some(ScriptEnd::Datagrams(_)))
     }
 
-    /// What has come since something was done last: lines, or datagrams.
+    /// The received lines, or datagrams, since the last action.
     pub(crate) fn received(&self) -> Vec<&[u8]> {
         if !self.has_datagrams() {
             return self.received.split_inclusive(|byte| *byte == b'\n').collect();
@@ -88,17 +88,17 @@ impl Peer {
         begins.zip(&self.datagrams).map(|(begin, end)| &self.received[*begin..*end]).collect()
     }
 
-    /// What of that nobody has expected.
+    /// The received bytes that no step has expected.
     pub(crate) fn left(&self) -> &[u8] {
         &self.received[self.expected..]
     }
 
-    /// Whether there is something that nobody has expected.
+    /// Whether there are received bytes that no step has expected.
     pub(crate) fn has_left(&self) -> bool {
         !self.left().is_empty() || self.expected_datagrams < self.datagrams.len()
     }
 
-    /// The next bytes that have come are these, of datagrams the next one is; false if they are not.
+    /// Takes the next received bytes, or the next datagram; false if they differ.
     pub(crate) fn takes(&mut self, bytes: &[u8]) -> bool {
         let end = self.expected + bytes.len();
         let next = self.datagrams.get(self.expected_datagrams);
@@ -111,7 +111,7 @@ impl Peer {
         fits
     }
 
-    /// Something is done next: what has come so far is the past.
+    /// Forgets what was received before the next action.
     pub(crate) fn forget(&mut self) {
         self.received.clear();
         self.datagrams.clear();
@@ -119,7 +119,6 @@ impl Peer {
         self.expected_datagrams = 0;
     }
 
-    /// Sends.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         match &self.end {
             Some(ScriptEnd::Datagrams(end)) => end.send(bytes.to_vec()),
@@ -127,13 +126,13 @@ impl Peer {
         }
     }
 
-    /// Ends its side behind what was sent; false of datagrams, which have no end.
+    /// Ends its side after the unsent bytes; false for datagrams, which have no end.
     pub(crate) fn end(&mut self) -> bool {
         self.ends = !self.has_datagrams();
         self.ends
     }
 
-    /// Closes it.
+    /// Closes it, by a reset if `resets`.
     pub(crate) fn close(&mut self, resets: bool) {
         if let Some(ScriptEnd::Stream(end)) = self.end.take() {
             end.close(resets);
@@ -141,7 +140,7 @@ impl Peer {
         self.unsent.clear();
     }
 
-    /// Answers that it is there, or not. False if the plugin has given up.
+    /// Answers a dial; false if the plugin no longer waits.
     pub(crate) fn answer(&mut self, accepts: bool) -> bool {
         self.is_ringing = false;
         let Some(ScriptEnd::Stream(end)) = &self.end else { return false };
@@ -153,7 +152,7 @@ impl Peer {
         refused
     }
 
-    /// Moves what can be moved, each way; whether anything has.
+    /// Sends and receives what is possible; returns whether anything was moved.
     pub(crate) fn pump(&mut self) -> bool {
         if self.is_ringing {
             let is_given_up = matches!(&self.end, Some(ScriptEnd::Stream(end)) if end.is_closed());
@@ -170,7 +169,7 @@ impl Peer {
             if !self.ends {
                 return false;
             }
-            // It may be closed already, which is read.
+            // If it is closed already, the next read says so.
             let _ = end.end();
             self.ends = false;
             return true;

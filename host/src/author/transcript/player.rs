@@ -1,4 +1,4 @@
-//! Plays a transcript: does what it says, and compares what has happened with what it expects.
+//! Plays a transcript: executes the steps and checks the expectations.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::config::model::Config;
 use crate::log::KeptLog;
 use crate::net::network::Dial;
 
-/// What a transcript is played with.
+/// The state of a play.
 pub(crate) struct Player<'a> {
     file: &'a Path,
     steps: &'a [ScriptStep],
@@ -26,16 +26,16 @@ pub(crate) struct Player<'a> {
     stage: ScriptedHost,
     peers: Peers,
     dials: VecDeque<Dial>,
-    /// The log since something was done last, and how far it was expected.
+    /// The log since the last action, and the number of its lines that were expected.
     heard: Vec<Heard>,
     heard_up_to: usize,
-    /// The first step behind the last one that did something.
+    /// The first step after the last action.
     group: usize,
-    /// Whether it is known that the loop has ended.
+    /// Whether the transcript has expected the end of the loop.
     end_is_known: bool,
 }
 
-/// What is wrong with a step, and the connection whose bytes differ.
+/// The failure of a step, and the connection whose bytes differ.
 struct Wrong {
     cause: String,
     differs: Option<String>,
@@ -48,7 +48,7 @@ impl From<String> for Wrong {
 }
 
 impl<'a> Player<'a> {
-    /// Plays `script`, which is the text of `file`, on this stage, of which this is the configuration.
+    /// A play of `script`, parsed from `file`, on a stage with this configuration.
     pub(crate) fn new(
         file: &'a Path,
         script: &'a Script,
@@ -72,10 +72,10 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Plays all of it.
+    /// Plays all steps.
     ///
     /// # Errors
-    /// The first step that is not as it should be.
+    /// The first step that fails.
     pub(crate) fn play(mut self) -> Result<(), Box<ScriptFailure>> {
         let begun = self.stage.settle(&mut self.peers);
         self.look(begun).map_err(|wrong| self.failure(0, wrong))?;
@@ -102,7 +102,7 @@ impl<'a> Player<'a> {
         self.heard_up_to = 0;
     }
 
-    /// The loop has come to rest, or not: what it has told is looked at.
+    /// Takes the log after the loop has turned, and checks it for failures.
     fn look(&mut self, rested: Result<(), Restless>) -> Result<(), Wrong> {
         self.heard.extend(Heard::lines(&self.log.take()));
         self.dials.extend(std::iter::from_fn(|| self.stage.take_dial()));
@@ -165,7 +165,7 @@ impl<'a> Player<'a> {
         added.map_err(|error| format!("the system has no room for the connection: {error}").into())
     }
 
-    /// The address of the listener that is meant.
+    /// The address of the listener with this handler, plugin or address.
     fn listener(&self, to: Option<&str>) -> Result<ListenAddress, String> {
         let sections = || self.config.listeners.iter().zip(&self.stage.places);
         let all = self.stage.addresses();
@@ -195,7 +195,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What `connect to` could say.
+    /// The valid arguments of `connect to`.
     fn listeners(&self) -> String {
         let sections = self.config.listeners.iter().zip(&self.stage.places);
         let mut words: Vec<String> = sections
@@ -247,7 +247,7 @@ impl<'a> Player<'a> {
         match expectation {
             Expectation::Receive(name, bytes) => {
                 if name.is_empty() && self.peers.get(name).is_none() {
-                    // Who is greeted has connected, too.
+                    // The connection without a name is made by its first use.
                     self.connect(name, None)?;
                     let rested = self.stage.settle(&mut self.peers);
                     self.look(rested)?;
@@ -304,7 +304,7 @@ impl<'a> Player<'a> {
             Some(_) => {
                 if let Some(dial) = self.dials.pop_front() {
                     let mut peer = Peer::new(dial.end, true);
-                    // Whoever is there has got what was sent to it.
+                    // Datagrams that were sent before are received first.
                     while peer.has_datagrams() && peer.pump() {}
                     self.add(name, peer)?;
                 }
@@ -322,7 +322,7 @@ impl<'a> Player<'a> {
                 if self.heard_up_to == 0 { "" } else { " behind what was expected before" };
             format!("the log has no such line{behind}")
         })?;
-        // What failed before it is not forgiven.
+        // Failures before the expected line stay failures.
         let before = &self.heard[self.heard_up_to..self.heard_up_to + place];
         if before.iter().any(Heard::is_failure) {
             return Err("something has failed before: see the log".to_owned().into());
@@ -331,7 +331,7 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// Nothing has happened that nobody expected.
+    /// Checks that every line, byte and state was expected.
     fn nothing_is_left(&self) -> Result<(), Wrong> {
         if self.heard[self.heard_up_to..].iter().any(Heard::is_failure) {
             return Err("something has failed: see the log".to_owned().into());
@@ -373,7 +373,7 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// What is wrong behind the last step before this one.
+    /// The failure of the last step before this one.
     fn failure_before(&self, index: usize, wrong: Wrong) -> Box<ScriptFailure> {
         self.failure(index.saturating_sub(1), wrong)
     }
@@ -389,7 +389,7 @@ impl<'a> Player<'a> {
         Box::new(ScriptFailure { file: self.file.to_owned(), line, cause, diff, heard })
     }
 
-    /// What a connection was to bring since something was done last, beside what it brought.
+    /// The difference between the expected and the received lines of a connection since the last action.
     fn differences(&self, of: &str) -> Vec<crate::author::transcript::diff::DiffLine> {
         let steps = self.steps[self.group..].iter().take_while(|step| !step.is_action());
         let expected = steps.filter_map(|step| match &step.what {
@@ -412,7 +412,7 @@ impl<'a> Player<'a> {
     }
 }
 
-/// ` "a"`; nothing for the one without a name.
+/// ` "a"`; empty for the connection without a name.
 fn named(name: &str) -> String {
     if name.is_empty() { String::new() } else { format!(" {name:?}") }
 }

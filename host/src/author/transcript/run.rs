@@ -1,4 +1,4 @@
-//! A run: which transcripts, against which plugins, and what has become of each.
+//! A run: plays transcripts against plugins, and counts the results.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,46 +18,46 @@ use crate::log;
 use crate::log::text::GuestText;
 use crate::run::error::StartError;
 
-/// What transcripts are called.
+/// The extension of transcripts.
 const ENDING: &str = "transcript";
-/// The folder beside the configuration that has them.
+/// The folder of transcripts, beside the configuration.
 const FOLDER: &str = "tests";
 
-/// What a run is told.
+/// The arguments of a run.
 #[derive(Debug)]
 pub struct Wanted<'a> {
     /// The configuration.
     pub file: &'a Path,
-    /// The transcripts; where there are none, those in the folder `tests` beside the configuration.
+    /// The transcripts; if empty, those in the folder `tests` beside the configuration.
     pub transcripts: &'a [PathBuf],
-    /// The only plugin that is loaded.
+    /// The only plugin to load.
     pub plugin: Option<&'a str>,
-    /// Only transcripts whose path contains this are played.
+    /// A part of the paths of transcripts to play; others are left out.
     pub only: Option<&'a str>,
 }
 
-/// What has become of all.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// How many have passed.
+    /// The number of transcripts that have passed.
     pub passed: usize,
-    /// How many have not.
+    /// The number of transcripts that have failed.
     pub failed: usize,
 }
 
-/// Why nothing was played.
+/// Why no transcript was played.
 #[derive(Debug)]
 pub enum RunError {
     /// The configuration or a component cannot be used.
     Start(StartError),
-    /// A line of a transcript is no step.
+    /// A line of a transcript is not a step.
     Script(ScriptError),
-    /// What was asked for is not there.
+    /// A requested transcript or plugin does not exist.
     Asked(String),
 }
 
 impl RunError {
-    /// The code that the process ends with.
+    /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Start(error) => error.exit_code(),
@@ -93,16 +93,16 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Plays every transcript that is wanted, each on a host of its own; `tell` gets one text for each.
+/// Plays every requested transcript, each on a host of its own; `tell` gets the result of each as text.
 ///
 /// # Errors
-/// Why nothing was played: nothing is before every transcript is read and every plugin loaded.
+/// Why no transcript was played: all are parsed and all plugins are loaded before the first one is played.
 pub fn play_all(wanted: &Wanted<'_>, mut tell: impl FnMut(&str)) -> Result<Verdict, RunError> {
     let config = Config::load(wanted.file).map_err(StartError::Config)?;
     let config = only_plugin(config, wanted.plugin).map_err(RunError::Asked)?;
     let scripts = read_all(&found(wanted)?)?;
     sources::outdated(&config).iter().for_each(|line| tell(&format!("{line}\n")));
-    // Before anything is loaded: what goes wrong there is told by the error.
+    // Before anything is loaded, since an error reports the same as the log.
     let log = log::keep(LogLevel::Warn).map_err(StartError::thread("the log"))?;
     let log = log.ok_or_else(|| RunError::Asked("the process has a log already".to_owned()))?;
     let config = for_one_loop(config);
@@ -122,7 +122,7 @@ pub fn play_all(wanted: &Wanted<'_>, mut tell: impl FnMut(&str)) -> Result<Verdi
         })?;
         let peers = Peers::new().map_err(StartError::made("a transcript"))?;
         let played = Player::new(file, script, &config, stage, &log, peers).play();
-        // What its end has told is nobody's.
+        // The log of its end belongs to no step.
         drop(log.take());
         tell(&told(file, played.as_ref().err().map(|failure| &**failure)));
         match played {
@@ -153,7 +153,7 @@ fn only_plugin(config: Config, only: Option<&str>) -> Result<Config, String> {
     Ok(config.without(&others))
 }
 
-/// One loop and one worker: what several of them do at once has no order.
+/// One reactor and one worker: the order of events on several is not determined.
 fn for_one_loop(mut config: Config) -> Config {
     config.host.limits.reactors = 1;
     config.host.limits.workers = 1;
@@ -162,7 +162,7 @@ fn for_one_loop(mut config: Config) -> Config {
     config
 }
 
-/// The transcripts that are wanted, in the order of their names where a folder has them.
+/// The requested transcripts; those of a folder are sorted by name.
 fn found(wanted: &Wanted<'_>) -> Result<Vec<PathBuf>, RunError> {
     let folder = wanted.file.parent().unwrap_or(Path::new("")).join(FOLDER);
     let mut files = Vec::new();

@@ -1,4 +1,4 @@
-//! Reading a transcript: one line, one step.
+//! The parser of transcripts: one line is one step.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,39 +8,37 @@ use std::time::Duration;
 use crate::author::transcript::step::{Expectation, PeerState, ScriptAction, ScriptStep, What};
 use crate::author::transcript::text;
 
-/// Longest transcript.
+/// The most bytes of a transcript.
 pub(crate) const BYTES_MAX: u64 = 16 << 20;
 
-/// A transcript.
+/// A parsed transcript.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Script {
-    /// What plugins can ask for: the plugin if it is named, the key, and the value in TOML.
+    /// Options of plugins: the plugin if it is named, the key, and the value in TOML.
     pub options: Vec<OptionLine>,
-    /// What is done and expected.
+    /// Actions and expectations.
     pub steps: Vec<ScriptStep>,
 }
 
 /// A line that sets an option of a plugin.
 #[derive(Debug, PartialEq)]
 pub(crate) struct OptionLine {
-    /// Its number, from 1.
+    /// The number of the line, from 1.
     pub line: usize,
-    /// The plugin, where it is named.
+    /// The plugin, if it is named.
     pub plugin: Option<String>,
-    /// The option.
     pub key: String,
-    /// Its value.
     pub value: toml::Value,
 }
 
-/// A line that is no step.
+/// A line that is not a step.
 #[derive(Debug, PartialEq)]
 pub struct ScriptError {
     /// The transcript.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong, and what could stand there.
+    /// The cause, and what is valid there.
     pub cause: String,
 }
 
@@ -50,7 +48,7 @@ impl fmt::Display for ScriptError {
     }
 }
 
-/// The words that lines begin with, and what each may look like.
+/// The first word of each kind of line, and its forms.
 const VERBS: [(&str, &str); 10] = [
     ("connect", "`connect`, `connect NAME`, `connect to HANDLER` or `connect NAME to HANDLER`"),
     ("close", "`close` or `close NAME`"),
@@ -68,10 +66,10 @@ const VERBS: [(&str, &str); 10] = [
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
 impl Script {
-    /// Reads the text of a file.
+    /// Parses the text of a file.
     ///
     /// # Errors
-    /// The first line that is no step.
+    /// The first line that is not a step.
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Script, ScriptError> {
         let mut reader = Reader::default();
         for (index, line) in text.lines().enumerate() {
@@ -90,7 +88,7 @@ impl Script {
 struct Reader {
     options: Vec<OptionLine>,
     steps: Vec<ScriptStep>,
-    /// Connections that an earlier line has made.
+    /// Connections of earlier lines.
     names: BTreeSet<String>,
 }
 
@@ -221,7 +219,7 @@ impl Reader {
         Ok(OptionLine { line, plugin, key: key.to_owned(), value })
     }
 
-    /// A connection that is made here.
+    /// Declares a connection.
     fn declare(&mut self, name: &str) -> Result<String, String> {
         if !name.chars().all(is_of_name) || name == "to" {
             return Err(format!(
@@ -232,7 +230,7 @@ impl Reader {
         Ok(name.to_owned())
     }
 
-    /// A connection that was made before. The one without a name is made when it is used first.
+    /// Checks that a connection is declared. The one without a name is declared by its first use.
     fn known(&self, name: &str) -> Result<String, String> {
         if name.is_empty() || self.names.contains(name) {
             return Ok(name.to_owned());
@@ -247,7 +245,7 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
-/// The text behind the one blank that separates it; none is an empty line.
+/// The text after the blank that separates it; nothing at all is an empty line.
 fn behind_blank(rest: &str, sign: char) -> Result<&str, String> {
     match rest.strip_prefix(' ') {
         Some(text) => Ok(text),
@@ -277,7 +275,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: Option<u64> = number.parse().ok();
     let whole = number.and_then(|number| number.checked_mul(milliseconds));
-    // Time that no timer of a plugin can be set to is more than any plugin waits for.
+    // More than the longest timer of a plugin is longer than any plugin waits.
     let whole = whole.filter(|_| 0 < milliseconds).filter(|whole| *whole <= u64::from(u32::MAX));
     whole.map(Duration::from_millis).ok_or_else(|| {
         format!(

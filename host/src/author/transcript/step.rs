@@ -1,37 +1,36 @@
-//! A line of a transcript that is read: what is done, or what is expected.
+//! A parsed line of a transcript: an action or an expectation.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A connection by its name; the one without a name is empty.
+/// The name of a connection; empty for the one without a name.
 pub(crate) type ConnectionName = String;
 
-/// One line.
+/// A line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ScriptStep {
     /// Its number, from 1.
     pub line: usize,
-    /// What it says.
     pub what: What,
 }
 
-/// What a line says.
+/// The kind of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
-    /// Something is done, and the loop comes to rest.
+    /// An action, after which the loop turns until it is idle.
     Do(ScriptAction),
-    /// Something has happened since.
+    /// An expectation about the time since the last action.
     Expect(Expectation),
 }
 
-/// What is done.
+/// An action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ScriptAction {
-    /// A peer connects to the listener whose handler, plugin or address this is; to the only one where nothing is named.
+    /// A peer connects to the listener with this handler, plugin or address; to the only listener if nothing is named.
     Connect(ConnectionName, Option<String>),
-    /// A peer sends.
+    /// A peer sends these bytes.
     Send(ConnectionName, Vec<u8>),
-    /// The clock moves.
+    /// The clock advances.
     Advance(Duration),
     /// A peer ends its side.
     End(ConnectionName),
@@ -39,44 +38,42 @@ pub(crate) enum ScriptAction {
     Close(ConnectionName),
     /// A peer resets.
     Reset(ConnectionName),
-    /// Who was dialled is there.
+    /// The peer that a plugin dials accepts.
     Accept(ConnectionName),
-    /// Who was dialled is not.
+    /// The peer that a plugin dials refuses.
     Refuse(ConnectionName),
-    /// The host is asked to stop, as by SIGTERM.
+    /// The host is stopped, as by SIGTERM.
     Stop,
 }
 
-/// What has happened.
+/// An expectation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Expectation {
-    /// These bytes have come next.
+    /// These are the next received bytes.
     Receive(ConnectionName, Vec<u8>),
-    /// A connection is so.
+    /// A connection has this state.
     Is(ConnectionName, PeerState),
-    /// A plugin connects, to this if it is named; the connection has this name from now on.
+    /// A plugin connects, to this address if it is named; the connection gets this name.
     Dialled(ConnectionName, Option<String>),
-    /// A line of the log.
+    /// The log has a line of this level with this text.
     Log(&'static str, String),
     /// The loop has ended.
     Stopped,
 }
 
-/// How the plugin's side of a connection is, as its peer sees it.
+/// The state of the plugin's side of a connection, as its peer sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerState {
-    /// Open.
     Open,
-    /// The plugin sends no more.
+    /// The plugin has ended its side.
     Ended,
-    /// Closed.
     Closed,
     /// Closed by a reset.
     Reset,
 }
 
 impl PeerState {
-    /// Every one, by its word.
+    /// All states, with their words.
     pub(crate) const ALL: [(&str, PeerState); 4] = [
         ("closed", PeerState::Closed),
         ("ended", PeerState::Ended),
@@ -92,9 +89,8 @@ impl fmt::Display for PeerState {
     }
 }
 
-/// The connection of a step, if it is about one.
+/// The connection of a step, if it has one.
 impl ScriptStep {
-    /// Whether it is something that is done.
     pub(crate) fn is_action(&self) -> bool {
         matches!(self.what, What::Do(_))
     }

@@ -1,6 +1,7 @@
-//! Bytes as a line of a transcript has them.
+//! Bytes as a line of a transcript.
 
-/// How a line shows bytes: text as it is, the rest by escapes. The end of a line is not shown; its lack is, by `\` at the end.
+/// Shows bytes as a line: text as it is, other bytes as escapes. The line end is not shown; if it is missing, the line ends with
+/// `\`.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     let (bytes, is_whole) = match bytes.strip_suffix(b"\n") {
         Some(bytes) => (bytes, true),
@@ -11,7 +12,7 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
         chunk.valid().chars().for_each(|c| show(c, &mut shown));
         chunk.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02x}")));
     }
-    // What is at the end would not be seen.
+    // A blank at the end would be invisible.
     if shown.ends_with(' ') {
         shown.pop();
         shown.push_str("\\x20");
@@ -34,10 +35,10 @@ fn show(c: char, to: &mut String) {
     }
 }
 
-/// The bytes that a line stands for, with the end of the line unless a `\` is last.
+/// Parses the bytes of a line. The line end is part of them, unless the line ends with `\`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The invalid escape.
 pub(crate) fn bytes(line: &str) -> Result<Vec<u8>, String> {
     if line.ends_with([' ', '\t']) {
         return Err("a blank at the end is not seen; write \\x20 for it, or \\t".to_owned());

@@ -18,13 +18,13 @@ use crate::config::file::{TEXT_BYTES_MAX, read_file};
 /// The files of one certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
-    /// The certificate, then those that lead to its authority.
+    /// The certificate and its chain.
     pub(super) certificate: PathBuf,
     /// Its key.
     pub(super) key: PathBuf,
 }
 
-/// The certificates of a listener: which one a peer sees is decided by the name that it asks for.
+/// The certificates of a listener: the server name that a peer asks for selects one.
 #[derive(Debug)]
 pub(super) struct Identities(Vec<Arc<CertifiedKey>>);
 
@@ -60,7 +60,7 @@ impl Identity {
                               certificate is first";
                 Err(("key", Problem::new(cause, remedy)))
             }
-            // Not every key can tell what it is the key of.
+            // Some kinds of keys cannot be compared with their certificates.
             _ => Ok(certified),
         }
     }
@@ -83,16 +83,16 @@ impl Identities {
 }
 
 impl Identities {
-    /// The first, as a client shows it.
+    /// The first one, for a client.
     pub(super) fn first(&self) -> Option<SingleCertAndKey> {
         self.0.first().map(|first| SingleCertAndKey::from((**first).clone()))
     }
 }
 
 impl ResolvesServerCert for Identities {
-    /// The first that is for the name and that the peer can verify; for no name or an unknown one the first that it can. For a
-    /// peer that can verify none it is the first of all: rustls then says `handshake failure`, as every server does, where
-    /// for no certificate it would say `access denied`.
+    /// The first one that has the name and that the peer can verify; without a matching name, the first that it can verify. If it
+    /// can verify none, the first of all: then rustls sends `handshake failure`, as every server does; without a certificate it
+    /// would send `access denied`.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let usable =
             self.0.iter().filter(|it| it.key.choose_scheme(hello.signature_schemes()).is_some());
@@ -107,7 +107,7 @@ impl ResolvesServerCert for Identities {
     }
 }
 
-/// The certificates of those whose signatures are taken.
+/// The certificates of trusted authorities.
 pub(super) fn authorities(path: &Path) -> Result<RootCertStore, Problem> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
@@ -120,7 +120,7 @@ pub(super) fn authorities(path: &Path) -> Result<RootCertStore, Problem> {
     Ok(roots)
 }
 
-/// Every certificate of a PEM file, which has at least one.
+/// Every certificate of a PEM file, which must have one at least.
 pub(in crate::config) fn certificates(
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, Problem> {
@@ -154,7 +154,7 @@ pub(in crate::config) fn private_key(path: &Path) -> Result<PrivateKeyDer<'stati
             format!("there is no private key in {shown:?}"),
             "write the path of a PEM file, which has BEGIN PRIVATE KEY in it",
         )),
-        // What the file holds is never shown: it is a secret.
+        // The contents of the file are never shown: they are a secret.
         Err(_) => Err(Problem::new(
             format!("the key in {shown:?} cannot be read"),
             "write the path of a PEM file",

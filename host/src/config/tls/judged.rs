@@ -1,4 +1,4 @@
-//! A peer whose certificate the plugin judges: the host looks only whether the peer has its key.
+//! Verification by the plugin: the host only checks that the peer has the key of its certificate.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-/// Takes every certificate, and no signature that is not by its key.
+/// Accepts every certificate, and only signatures by its key.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub(super) provider: Arc<CryptoProvider>,
-    /// Of a client: whether it has to show one.
+    /// For a client: whether it must have one.
     pub(super) is_required: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `[plugins.<name>.tls.<profile>]`: what a plugin may show of itself and trust when it begins TLS on a connection.
+//! `[plugins.<name>.tls.<profile>]`: the certificates and authorities with which a plugin begins TLS on a connection.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,46 +19,46 @@ use crate::config::error::{ConfigError, Problem};
 use crate::config::raw::RawTlsProfile;
 use crate::config::source::{KeyPlace, each};
 
-/// Sessions that each kind of client of a profile keeps for resuming them.
+/// The number of sessions that each kind of client of a profile keeps for resumption.
 const KEPT_SESSIONS: usize = 32;
 
-/// One profile, as the file has it.
+/// A profile of the file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsProfile {
-    /// What a plugin calls it.
+    /// Its name.
     pub name: String,
-    /// Whether the plugin may judge certificates alone.
+    /// Whether the plugin alone may verify certificates.
     pub plugin_decides: bool,
     identities: Vec<Identity>,
     alpn: Vec<String>,
     clients: ClientCertificates,
-    /// Whether a client has to show a certificate that the plugin judges.
+    /// Whether a client must have a certificate for the plugin to verify.
     client_is_required: bool,
-    /// Who signs for servers; the system's authorities where none are named.
+    /// The authorities for servers; by default those of the system.
     server_ca: Option<PathBuf>,
 }
 
-/// What sessions begin with, by who decides about the peer. Each keeps its sessions apart, so that none is resumed that was judged
+/// TLS settings by who verifies the peer. Each keeps its sessions separately, so that no session is resumed that was verified
 /// otherwise.
 #[derive(Debug, Clone)]
 pub struct ByJudge<T> {
-    /// The host does, at least.
+    /// The host verifies, and the plugin may do so as well.
     pub by_host: Arc<T>,
-    /// The plugin does alone; none where it may not.
+    /// Only the plugin verifies; none if it may not.
     pub by_plugin: Option<Arc<T>>,
 }
 
-/// What the sessions of a profile begin with, as the files were when they were read.
+/// The TLS settings of a profile, from the last reading of its files.
 #[derive(Debug, Clone)]
 pub struct ProfileSessions {
-    /// Of a server; none without a certificate.
+    /// For a server; none without a certificate.
     pub server: Option<ByJudge<ServerConfig>>,
-    /// Of a client.
+    /// For a client.
     pub client: ByJudge<ClientConfig>,
 }
 
 impl TlsProfile {
-    /// What a client without a profile has: the system's authorities, and no certificate.
+    /// The profile of a client that names none: the system's authorities, and no certificate.
     pub fn none() -> TlsProfile {
         TlsProfile {
             name: String::new(),
@@ -71,7 +71,7 @@ impl TlsProfile {
         }
     }
 
-    /// Every file that it is made of.
+    /// All files.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let own = self.identities.iter().flat_map(|it| [&*it.certificate, &*it.key]);
         own.chain(self.clients.authorities()).chain(self.server_ca.as_deref())
@@ -80,7 +80,7 @@ impl TlsProfile {
     /// Reads the files. `system` are the authorities of a profile that names none for servers.
     ///
     /// # Errors
-    /// What is wrong with them, with the remedy.
+    /// The error of a file, with its remedy.
     pub fn read(&self, system: &Arc<RootCertStore>) -> Result<ProfileSessions, Problem> {
         self.try_read(system).map_err(|wrong| wrong.problem)
     }
@@ -127,7 +127,7 @@ impl TlsProfile {
         })
     }
 
-    /// What clients begin with, which trust these; none where the plugin judges.
+    /// The settings of clients that trust these authorities; without any, the plugin verifies.
     fn client(
         &self,
         provider: &Arc<CryptoProvider>,
@@ -155,7 +155,7 @@ impl TlsProfile {
     }
 }
 
-/// The authorities that this system trusts, read when they are first asked for.
+/// The authorities that this system trusts, read on first use.
 pub(crate) fn system_authorities() -> &'static Arc<RootCertStore> {
     static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     SYSTEM.get_or_init(|| {
@@ -186,7 +186,7 @@ impl fmt::Debug for TlsProfile {
     }
 }
 
-/// Reads the profile called `name` at `place`; relative paths start at `folder`.
+/// Resolves the profile called `name` at `place`; relative paths are relative to `folder`.
 pub(crate) fn resolve(
     place: &KeyPlace<'_>,
     folder: &Path,
@@ -217,7 +217,7 @@ pub(crate) fn resolve(
     let way = raw.client_certificate.as_deref();
     let client_is_required = is_required(place, way)?;
     let clients = match &raw.client_ca {
-        // Where the plugin decides nobody has to be named.
+        // No authorities are needed if the plugin verifies.
         None if plugin_decides => ClientCertificates::None,
         client_ca => clients(place, folder, client_ca, way)?,
     };
@@ -233,7 +233,7 @@ pub(crate) fn resolve(
         client_is_required,
         server_ca,
     };
-    // What is wrong with the files is said before anything is served.
+    // Read once now, so that errors of the files are found before anything is served.
     let nobody = Arc::new(RootCertStore::empty());
     match profile.try_read(&nobody) {
         Ok(_) => Ok(profile),

@@ -1,9 +1,9 @@
-//! What tells one state of a file from another, without reading it.
+//! Detects changes of files without reading them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// One state of a file.
+/// The state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     device: u64,
@@ -13,7 +13,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// How these files are now; none of one that cannot be looked at.
+    /// The present states of these files; none for a file that cannot be examined.
     pub(crate) fn of_all<'a>(files: impl Iterator<Item = &'a Path>) -> Vec<Option<Stamp>> {
         files.map(Stamp::of).collect()
     }

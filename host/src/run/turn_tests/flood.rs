@@ -12,7 +12,7 @@ pub(super) const TURNS_MAX: usize = 200_000;
 /// Peers that wait to be accepted at once.
 pub(super) const BACKLOG: usize = 800;
 
-/// In how many turns a part has done so many pieces of bounded work.
+/// The number of turns in which a part has done this number of pieces of bounded work.
 type PartTurns = BTreeMap<usize, usize>;
 
 /// A host with one thing piled up, and what its turns have done.
