@@ -1,8 +1,7 @@
-//! Every bound of the host: its default, its range, why it exists and what happens at it.
+//! Every bound of the host: its default, its range, its reason and its consequence.
 //!
-//! The only place where a bound is written: `table` makes from it the constant, the field of
-//! the configuration and of its mirror, how it is read and shown, and the words of its errors.
-//! `docs/config.md` holds what `reference` makes of them word by word.
+//! Bounds are defined only here: from each row, `table` makes the constant, the field of the configuration and of its mirror, its
+//! parsing and printing, and the text of its errors. `docs/config.md` contains the table that `reference` makes of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,31 +19,31 @@ const MILLISECOND: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
-/// CPU time a second that means no bound.
+/// The CPU time in a second that means no bound.
 const UNBOUNDED_CPU: u64 = HOUR;
-/// Bytes a second that mean no bound.
+/// The bytes in a second that mean no bound.
 const UNBOUNDED_BYTES: u64 = 1024 * GIB;
-/// Traps that mean no quarantine.
+/// The number of traps that means no quarantine.
 const NEVER_IN_QUARANTINE: u64 = 1_000_000;
-/// Sandboxes of a tenant that mean no bound.
+/// The number of sandboxes of a tenant that means no bound.
 const UNBOUNDED_INSTANCES: u64 = 1_000_000;
-/// Connections a second that mean no bound.
+/// The number of connections in a second that means no bound.
 const UNBOUNDED_ACCEPTS: u64 = 1_000_000;
 
-/// Stack of one handler. EventMachine's users recurse in their own language's stack; this is the WebAssembly one.
+/// The stack of a handler. EventMachine's users recurse on the stack of their own language; this is that of WebAssembly.
 pub(crate) const GUEST_STACK_BYTES: usize = 512 << 10;
 
-/// How a table of options is written, in any section.
+/// The form of a table of options, in any section.
 pub(super) const OPTIONS: &str = r#"a table of options, as in options = { greeting = "hello" }"#;
 
 limits! {
     /// The bounds of `[host]`. Meaning, range and what happens at each are beside its constant.
     struct HostLimits from #[derive(Clone, Default)] struct RawHost at "host" {
         reactors: bound REACTORS: usize = {
-            what: "Reactors, each one thread with its own connections, timers and instances.",
-            why: "One serves most sites; more share the listeners between cores.",
+            what: "Reactors, each with a thread, connections, timers and instances of its own.",
+            why: "One serves most sites; several share the listeners.",
             at: Wait,
-            then: "Events wait for their reactor's turn.",
+            then: "Events wait for the turn of their reactor.",
             unit: Count,
             default: 1,
             min: 1,
@@ -53,7 +52,7 @@ limits! {
         };
         workers: bound WORKERS: usize = {
             what: "Threads that do deferred work, with a lower priority than the reactors.",
-            why: "Deferred work must not take the cores that the reactors need. Where several tenants have such work, none has all of them.",
+            why: "Deferred work must not take the cores that the reactors need. If several tenants have such work, none gets all threads.",
             at: Wait,
             then: "Jobs wait for a free thread.",
             unit: Count,
@@ -63,10 +62,10 @@ limits! {
             form: "a number of threads, as in workers = 2",
         };
         slow_lane: bound SLOW_LANE: usize = {
-            what: "Handlers that compute at once after they have outlived their slice, with a lower priority than the reactors.",
-            why: "A reactor pays for first slices only.",
+            what: "Handlers that compute in parallel after they have exceeded their slice, with a lower priority than the reactors.",
+            why: "A reactor spends time on first slices only.",
             at: Wait,
-            then: "Handlers take turns there, by tenant, one slice each.",
+            then: "Handlers take turns of one slice, by tenant.",
             unit: Count,
             default: 2,
             min: 1,
@@ -78,10 +77,10 @@ limits! {
         backtraces: key Option<String> = r#"backtraces = "functions" or backtraces = "lines""#;
         handover: key Option<String> = r#"a path in quotes, as in handover = "/run/sandloop/handover.sock""#;
         slice: bound SLICE: Duration = {
-            what: "How long a handler runs before the others have their turn.",
-            why: "A neighbour of an endless loop waits this much longer; short slices switch often.",
+            what: "Time that a handler may hold its reactor.",
+            why: "It is the delay that an endless loop adds for its neighbours; shorter slices cost more switches.",
             at: Wait,
-            then: "The handler goes on in the slow lane, and its reactor without it.",
+            then: "The handler continues in the slow lane, its reactor without it.",
             unit: Time,
             default: MILLISECOND,
             min: 100,
@@ -89,10 +88,10 @@ limits! {
             form: r#"a duration in quotes, as in slice = "1ms""#,
         };
         stop_deadline: bound STOP_DEADLINE: Duration = {
-            what: "How long `stop` takes in all, the programs' hooks included. Its last tenth, which is 250 ms to 500 ms and at most half of it, is for guests to be told of their ends; until then output drains and, after a signal, what connections are in the middle of goes on.",
-            why: "Neither a peer that does not read nor a guest may keep the host from ending.",
+            what: "Time of a whole stop, including the hooks of programs. Its last tenth, between 250 ms and 500 ms and at most half of it, is left for delivering ends to guests; until then output drains and, after a signal, work in progress on connections continues.",
+            why: "Neither a peer that does not read nor a guest may prevent the end of the host.",
             at: Close,
-            then: "What still runs is ended, what is left is dropped, every connection is closed and gets its `unbind`.",
+            then: "Running calls are cancelled, queued bytes are dropped, every connection is closed and gets its `unbind`.",
             unit: Time,
             default: 5 * SECOND,
             min: 0,
@@ -100,8 +99,8 @@ limits! {
             form: r#"a duration in quotes, as in stop_deadline = "5s""#,
         };
         close_deadline: bound CLOSE_DEADLINE: Duration = {
-            what: "How long `close-connection-after-writing` waits for a peer that does not read.",
-            why: "Otherwise a stalled peer holds its connection and its sandbox for ever.",
+            what: "Time that `close-connection-after-writing` waits for a peer that does not read.",
+            why: "Otherwise a stalled peer would hold its connection and sandbox for ever.",
             at: Close,
             then: "The connection is closed; `unbind` gets the reason `limit`.",
             unit: Time,
@@ -112,7 +111,7 @@ limits! {
         };
         instances: bound INSTANCES: u32 = {
             what: "Sandboxes alive at once in the host.",
-            why: "Address space for all of them is set aside at the start. Half of them are kept for the tenants, as many for each; whoever comes first has the others.",
+            why: "Their address space is reserved at the start. Half of them are reserved in equal parts for the tenants; the others are first come, first served.",
             at: Wait,
             then: "New connections wait in the listener's backlog until a sandbox ends.",
             unit: Count,
@@ -122,10 +121,10 @@ limits! {
             form: "a number of sandboxes, as in instances = 2000",
         };
         log_queue: bound LOG_QUEUE: u64 = {
-            what: "Bytes of lines of the log that wait to be written.",
-            why: "Whoever reads the log too slowly must not hold up the host. Half of it is kept for the host and the tenants, as much for each; whoever comes first has the other half.",
+            what: "Bytes of log lines that wait to be written.",
+            why: "A slow reader of the log must not delay the host. Half is reserved in equal parts for the host and the tenants; the other half is first come, first served.",
             at: Cut,
-            then: "Lines are left out; a line says how many of whose as soon as there is room.",
+            then: "Lines are left out; a line reports their number by tenant as soon as there is room.",
             unit: Bytes,
             default: 16 * MIB,
             min: 64 * KIB,
@@ -134,9 +133,9 @@ limits! {
         };
         stdout_queue: bound STDOUT_QUEUE: u64 = {
             what: "Bytes that wait to be written to the host's standard output, for plugins with `stdout = \"inherit\"`.",
-            why: "As `log_queue`, with the same parts.",
+            why: "As `log_queue`, divided in the same way.",
             at: Cut,
-            then: "What a plugin writes is left out; a line of the log says how many bytes of whose as soon as there is room.",
+            then: "Output is left out; a log line reports the number of bytes by tenant as soon as there is room.",
             unit: Bytes,
             default: 16 * MIB,
             min: 64 * KIB,
@@ -146,10 +145,10 @@ limits! {
         reload_on_change: key Option<bool> = "reload_on_change = true or reload_on_change = false";
         compile_cache: key Option<String> = r#"compile_cache = "default", "off" or a folder in quotes"#;
         compile_cache_size: bound COMPILE_CACHE_SIZE: u64 = {
-            what: "Bytes of all compiled components that are kept between starts.",
-            why: "Each build of a component and each version of the host leaves one behind.",
+            what: "Bytes of all compiled components in `compile_cache`.",
+            why: "Each build of a component and each version of the host adds one.",
             at: Cut,
-            then: "What was used longest ago is removed, though nothing that this start uses.",
+            then: "The least recently used ones are removed, except those that this start uses.",
             unit: Bytes,
             default: 2 * GIB,
             min: MIB,
@@ -158,10 +157,10 @@ limits! {
         };
         store: key Option<String> = r#"store = "default", "off" or a folder in quotes"#;
         store_size: bound STORE_SIZE: u64 = {
-            what: "Bytes of all fetched components that are kept between starts.",
-            why: "Each version of a component leaves one behind.",
+            what: "Bytes of all fetched components in `store`.",
+            why: "Each version of a component adds one.",
             at: Cut,
-            then: "What was used longest ago is removed, though nothing that this start uses.",
+            then: "The least recently used ones are removed, except those that this start uses.",
             unit: Bytes,
             default: GIB,
             min: MIB,
@@ -169,10 +168,10 @@ limits! {
             form: r#"a size, as in store_size = "1GiB""#,
         };
         fetch_size: bound FETCH_SIZE: u64 = {
-            what: "Bytes of one component that is fetched; of an image also those that its layer unpacks to.",
-            why: "Whoever serves it may send without end; an interpreter has 20 to 40 MB.",
+            what: "Bytes of one fetched component, for an image also those of its unpacked layer.",
+            why: "A server may send without end; an interpreter has 20 to 40 MB.",
             at: Refuse,
-            then: "It is not fetched, and nothing is kept: the start fails, a reload changes nothing.",
+            then: "Nothing is stored; the start fails, a reload changes nothing.",
             unit: Bytes,
             default: 128 * MIB,
             min: 64 * KIB,
@@ -180,10 +179,10 @@ limits! {
             form: r#"a size, as in fetch_size = "128MiB""#,
         };
         fetch_time: bound FETCH_TIME: Duration = {
-            what: "How long one request for a component may take, from the look-up of the name to the last byte.",
-            why: "Nothing is served before every component is there, and whoever serves it may say nothing, or a byte a minute.",
+            what: "Time of one request for a component, from the look-up of the name to the last byte.",
+            why: "The host serves only after every component is fetched, and a server may send nothing, or a byte a minute.",
             at: Refuse,
-            then: "It is not fetched, and nothing is kept: the start fails, a reload changes nothing.",
+            then: "Nothing is stored; the start fails, a reload changes nothing.",
             unit: Time,
             default: MINUTE,
             min: 100 * MILLISECOND,
@@ -197,10 +196,10 @@ limits! {
         registries: key BTreeMap<String, RawRegistry> = r#"a section for each server, as in [host.registries."ghcr.io"]"#,
             each r#"a section, as in [host.registries."ghcr.io"]"#;
         compile_memory: bound COMPILE_MEMORY: u64 = {
-            what: "Memory of the process that compiles one component.",
-            why: "A small component can be written so that compiling it takes gigabytes; an interpreter of 20 MB takes about 400 MiB. As many are compiled at once as there are cores.",
+            what: "Bytes of memory of the process that compiles one component.",
+            why: "Compiling a small component can take gigabytes; an interpreter of 20 MB takes about 400 MiB. There is one process for each core.",
             at: Refuse,
-            then: "The plugin is left out and its listeners stay closed, the others serve; `sandloop check` fails.",
+            then: "The plugin is left out, its listeners stay closed, the others serve; `sandloop check` fails.",
             unit: Bytes,
             default: 1536 * MIB,
             min: 64 * MIB,
@@ -208,10 +207,10 @@ limits! {
             form: r#"a size, as in compile_memory = "2GiB""#,
         };
         compile_time: bound COMPILE_TIME: Duration = {
-            what: "CPU time that compiling one component may take, on all cores together.",
-            why: "Nothing is served before every component is compiled. A busy machine changes nothing about it; a process that is not done half an hour after it could have been is ended, too.",
+            what: "CPU time of compiling one component, on all cores together.",
+            why: "The host serves only after every component is compiled. Other work of the machine does not count; a process that has not ended half an hour after that time is killed, too.",
             at: Refuse,
-            then: "The plugin is left out and its listeners stay closed, the others serve; `sandloop check` fails.",
+            then: "The plugin is left out, its listeners stay closed, the others serve; `sandloop check` fails.",
             unit: Time,
             default: 3 * MINUTE,
             min: SECOND,
@@ -225,8 +224,8 @@ limits! {
     /// `[plugins.<name>.limits]`. Meaning, range and what happens at each bound are beside its constant.
     struct Limits from #[derive(Default)] struct RawLimits at "plugins.*.limits" {
         memory: bound MEMORY: u64 = {
-            what: "Linear memory of one instance, all its memories together.",
-            why: "Holds an interpreter; a native guest needs 1 or 2 MiB. Only what is touched is paid.",
+            what: "Bytes of linear memory of one instance, all its memories together.",
+            why: "Enough for an interpreter; a native guest needs 1 or 2 MiB. Untouched memory costs nothing.",
             at: Refuse,
             then: "`memory.grow` fails; most guests then trap. A larger component is not loaded.",
             unit: Bytes,
@@ -237,7 +236,7 @@ limits! {
         };
         tables: bound TABLES: u32 = {
             what: "Elements of all tables of one instance together.",
-            why: "They hold the functions that are called by pointer; interpreters have thousands.",
+            why: "They contain the functions that are called by pointer; interpreters have thousands.",
             at: Refuse,
             then: "`table.grow` fails. A larger component is not loaded.",
             unit: Count,
@@ -269,8 +268,8 @@ limits! {
             form: "a number of tables, as in table_count = 300",
         };
         core_instances: bound CORE_INSTANCES: u32 = {
-            what: "Core instances that one instance is made of.",
-            why: "Making each takes time and host memory; Python with extension modules has some hundreds.",
+            what: "Core instances of which one instance is made.",
+            why: "Each takes time and host memory; Python with extension modules has some hundreds.",
             at: Refuse,
             then: "A larger component is not loaded.",
             unit: Count,
@@ -280,10 +279,10 @@ limits! {
             form: "a number of core instances, as in core_instances = 1000",
         };
         cpu_per_event: bound CPU_PER_EVENT: Duration = {
-            what: "CPU time one event may take, over all its slices and what the host does in its calls.",
-            why: "Tells an endless loop from long work.",
+            what: "CPU time of one event, over all its slices, including host functions.",
+            why: "It distinguishes an endless loop from long work.",
             at: Trap,
-            then: "The instance ends and its connections are closed; no other instance notices.",
+            then: "The instance ends and its connections are closed; other instances are not affected.",
             unit: Time,
             default: SECOND,
             min: MILLISECOND,
@@ -291,10 +290,10 @@ limits! {
             form: r#"a duration in quotes, as in cpu_per_event = "1s""#,
         };
         event_deadline: bound EVENT_DEADLINE: Duration = {
-            what: "How long one event may take: what it computes and what it waits for in WASI calls, all its waits together; not the waiting for its turn or for a core.",
-            why: "A handler that sleeps holds its instance, its connections and its place in the pool.",
+            what: "Time of one event: its computing and its waits in WASI calls together, without waiting for its turn or for a core.",
+            why: "A sleeping handler holds its instance, its connections and its slot in the pool.",
             at: Trap,
-            then: "The instance ends and its connections are closed; no other instance notices.",
+            then: "The instance ends and its connections are closed; other instances are not affected.",
             unit: Time,
             default: MINUTE,
             min: MILLISECOND,
@@ -303,7 +302,7 @@ limits! {
         };
         connections: bound CONNECTIONS: u32 = {
             what: "Accepted connections of the plugin at once.",
-            why: "One plugin must not take the descriptors of all.",
+            why: "One plugin must not take all file descriptors.",
             at: Wait,
             then: "New connections wait in the listener's backlog until one ends.",
             unit: Count,
@@ -313,8 +312,8 @@ limits! {
             form: "a number, as in connections = 10000",
         };
         handshake_deadline: bound HANDSHAKE_DEADLINE: Duration = {
-            what: "How long the TLS handshake of a connection may take, and the PROXY protocol header before it.",
-            why: "A peer that begins one and goes no further holds a connection and its sandbox. A slow line needs some seconds for the round trips and a chain of certificates.",
+            what: "Time of the TLS handshake of a connection, including the PROXY protocol header before it.",
+            why: "An incomplete handshake holds a connection and its sandbox. A slow line needs some seconds for the round trips and a chain of certificates.",
             at: Close,
             then: "The connection is closed; `unbind` gets the reason `limit`.",
             unit: Time,
@@ -324,10 +323,10 @@ limits! {
             form: r#"a duration in quotes, as in handshake_deadline = "10s""#,
         };
         drain_deadline: bound DRAIN_DEADLINE: Duration = {
-            what: "How long instances of an earlier version go on after a reload.",
-            why: "A connection may last for days, and its version holds memory and code.",
+            what: "Time for which instances of an earlier version continue after a reload.",
+            why: "A connection may last for days, during which its version holds memory and code.",
             at: Close,
-            then: "What is queued is sent, the connections are closed; `unbind` gets the reason `stopped`. Processes end.",
+            then: "Queued bytes are sent, the connections are closed; `unbind` gets the reason `stopped`. Processes end.",
             unit: Time,
             default: 10 * MINUTE,
             min: 0,
@@ -336,9 +335,9 @@ limits! {
         };
         listeners: bound LISTENERS: u32 = {
             what: "Listeners and datagram sockets that the plugin has opened itself.",
-            why: "Each holds a port that others may want, and a file descriptor.",
+            why: "Each holds a port, which others may need, and a file descriptor.",
             at: Refuse,
-            then: "`start-server` and `open-datagram-socket` answer `limit`.",
+            then: "`start-server` and `open-datagram-socket` return `limit`.",
             unit: Count,
             default: 16,
             min: 0,
@@ -346,10 +345,10 @@ limits! {
             form: "a number, as in listeners = 16",
         };
         datagram_answers: bound DATAGRAM_ANSWERS: u32 = {
-            what: "Times the bytes of a datagram with which its sender is answered on a socket of the plugin's own, if `allow.connect` does not list him.",
-            why: "Whoever writes a victim's address into a small datagram would have the plugin flood him. Three times is what QUIC allows; 28 bytes of headers count on both ways.",
+            what: "Bytes of answers for each byte of a datagram, on a socket that the plugin has opened, to a sender that `allow.connect` does not list.",
+            why: "With a forged sender in small datagrams, the plugin could be made to flood a victim. QUIC allows three times; 28 bytes of headers count in both directions.",
             at: Refuse,
-            then: "`send-data` and `send-datagram` answer `denied` until he sends again.",
+            then: "`send-data` and `send-datagram` return `denied` until that sender sends again.",
             unit: Count,
             default: 3,
             min: 0,
@@ -357,10 +356,10 @@ limits! {
             form: "a number, as in datagram_answers = 3",
         };
         accepts_per_second: bound ACCEPTS_PER_SECOND: Option<u32> = {
-            what: "Connections of the plugin that are accepted in each second.",
-            why: "Whoever connects and vanishes makes a sandbox each time; the default is no bound.",
+            what: "Accepted connections of the plugin in each second.",
+            why: "Each connection takes a sandbox, however short it is; the default means no bound.",
             at: Wait,
-            then: "New connections wait in the listener's backlog; a second's worth may come at once.",
+            then: "New connections wait in the listener's backlog; those of one second may come at once.",
             unit: Count,
             default: UNBOUNDED_ACCEPTS,
             min: 1,
@@ -368,10 +367,10 @@ limits! {
             form: "a number, as in accepts_per_second = 100",
         };
         outgoing: bound OUTGOING: u32 = {
-            what: "Outgoing connections of the plugin at once, those still connecting included.",
-            why: "A plugin must not flood what it may reach.",
+            what: "Outgoing connections of the plugin at once, including those in progress.",
+            why: "A plugin must not flood the hosts that it may reach.",
             at: Refuse,
-            then: "`connect` answers `limit`.",
+            then: "`connect` returns `limit`.",
             unit: Count,
             default: 1000,
             min: 0,
@@ -379,10 +378,10 @@ limits! {
             form: "a number, as in outgoing = 1000",
         };
         lookups: bound LOOKUPS: u32 = {
-            what: "Names of the plugin that are being looked up.",
-            why: "A reactor has eight threads for that, of which a tenant uses two at once; the others of its names wait.",
+            what: "Look-ups of names by the plugin at once, including those that wait.",
+            why: "The host has eight threads for look-ups, of which a tenant uses two at once; its other names wait.",
             at: Refuse,
-            then: "`connect` answers `limit`.",
+            then: "`connect` returns `limit`.",
             unit: Count,
             default: 100,
             min: 0,
@@ -391,9 +390,9 @@ limits! {
         };
         watches: bound WATCHES: u32 = {
             what: "Files and folders that the plugin watches at once.",
-            why: "The system has a bound for the user of the host (`fs.inotify.max_user_watches`), which plugins share.",
+            why: "The plugins share the system's bound for the user of the host (`fs.inotify.max_user_watches`).",
             at: Refuse,
-            then: "`watch-file` answers `limit`.",
+            then: "`watch-file` returns `limit`.",
             unit: Count,
             default: 100,
             min: 0,
@@ -401,10 +400,10 @@ limits! {
             form: "a number, as in watches = 100",
         };
         timers: bound TIMERS: u32 = {
-            what: "Timers set at once by one instance.",
+            what: "Timers of one instance at once.",
             why: "Each takes host memory.",
             at: Refuse,
-            then: "Setting a timer answers `limit`.",
+            then: "Setting a timer returns `limit`.",
             unit: Count,
             default: 10_000,
             min: 0,
@@ -412,10 +411,10 @@ limits! {
             form: "a number, as in timers = 10000",
         };
         ticks: bound TICKS: u32 = {
-            what: "Ticks queued at once by one instance.",
+            what: "Queued ticks of one instance.",
             why: "Each takes host memory, and all of them run in one turn.",
             at: Refuse,
-            then: "`next-tick` answers `limit`.",
+            then: "`next-tick` returns `limit`.",
             unit: Count,
             default: 10_000,
             min: 0,
@@ -423,8 +422,8 @@ limits! {
             form: "a number, as in ticks = 10000",
         };
         outbox_high: bound OUTBOX_HIGH: u32 = {
-            what: "Bytes in an outbox above which its peer counts as slow.",
-            why: "A few full socket buffers; at most `outbox_max`.",
+            what: "Bytes in an outbox above which the peer counts as slow.",
+            why: "A few socket buffers; at most `outbox_max`.",
             at: Wait,
             then: "The connection is not read until the outbox is below `outbox_low`.",
             unit: Bytes,
@@ -434,10 +433,10 @@ limits! {
             form: r#"a size, as in outbox_high = "64KiB""#,
         };
         outbox_low: bound OUTBOX_LOW: u32 = {
-            what: "Bytes in an outbox below which a slow peer is quick again.",
-            why: "Well below `outbox_high`, so that the two do not alternate.",
+            what: "Bytes in an outbox below which a slow peer counts as quick again.",
+            why: "Well below `outbox_high`, so that the two states do not alternate.",
             at: Wait,
-            then: "`drained` is called and the connection is read again.",
+            then: "`drained` is called, and the connection is read again.",
             unit: Bytes,
             default: 16 * KIB,
             min: 1,
@@ -445,10 +444,10 @@ limits! {
             form: r#"a size, as in outbox_low = "16KiB""#,
         };
         outbox_max: bound OUTBOX_MAX: u32 = {
-            what: "Bytes an outbox never exceeds.",
-            why: "Output that nobody reads is host memory.",
+            what: "Bytes in one outbox.",
+            why: "Unread output takes host memory.",
             at: Refuse,
-            then: "`send-data` answers `outbox-full` and takes none of the bytes.",
+            then: "`send-data` returns `outbox-full` and takes none of the bytes.",
             unit: Bytes,
             default: 16 * MIB,
             min: 2,
@@ -456,8 +455,8 @@ limits! {
             form: r#"a size, as in outbox_max = "16MiB""#,
         };
         log_line: bound LOG_LINE: u32 = {
-            what: "Bytes of one log line of a plugin that are kept, as they are written: an escape such as `\\u{1b}` counts with all its characters.",
-            why: "A line must not hide the others.",
+            what: "Bytes of one log line of a plugin as they are written: an escape such as `\\u{1b}` counts with all its characters.",
+            why: "One line must not hide the others.",
             at: Cut,
             then: "The rest of the line is left out.",
             unit: Bytes,
@@ -467,10 +466,10 @@ limits! {
             form: r#"a size, as in log_line = "4KiB""#,
         };
         handles: bound HANDLES: u32 = {
-            what: "Files, streams and other things of WASI that one instance holds; of its own resources it has as many besides, and four for each connection that it may have.",
-            why: "Each takes host memory, and a file a descriptor.",
+            what: "Files, streams and other WASI resources of one instance; it may have the same number of resources of its own, and four more for each of its `connections`.",
+            why: "Each takes host memory, a file also a descriptor.",
             at: Trap,
-            then: "The call that asks for one more ends the instance.",
+            then: "The call that needs one more ends the instance.",
             unit: Count,
             default: 1024,
             min: 16,
@@ -478,8 +477,8 @@ limits! {
             form: "a number, as in handles = 1024",
         };
         call_bytes: bound CALL_BYTES: u64 = {
-            what: "Bytes that one call of a guest hands to the host.",
-            why: "They are copied before anything can look at them; what is sent on a socket is not copied.",
+            what: "Bytes that one call of a guest passes to the host.",
+            why: "They are copied before they can be checked; bytes for a socket are not copied.",
             at: Trap,
             then: "The instance ends and its connections are closed.",
             unit: Bytes,
@@ -490,7 +489,7 @@ limits! {
         };
         http_body: bound HTTP_BODY: u64 = {
             what: "Bytes of the body of one request to a component that serves HTTP by `wasi:http`.",
-            why: "It has come whole before the handler begins, and is kept for it in the tenant's `host_memory`.",
+            why: "The body is complete before the handler begins, and counts in the tenant's `host_memory`.",
             at: Refuse,
             then: "The answer is 413, and the connection is closed.",
             unit: Bytes,
@@ -500,8 +499,8 @@ limits! {
             form: r#"a size, as in http_body = "1MiB""#,
         };
         traps: bound TRAPS: Option<u32> = {
-            what: "Instances of the plugin that end in a trap within `trap_window`; a million is no bound.",
-            why: "A plugin that does nothing but trap costs the others; a peer that can make it trap must not have it quarantined too easily.",
+            what: "Traps of instances of the plugin within `trap_window`; a million means no bound.",
+            why: "A plugin that always traps delays the others; a peer that can cause traps must not have it quarantined too easily.",
             at: Quarantine,
             then: "The plugin is quarantined: it has no new instances until SIGHUP or a restart.",
             unit: Count,
@@ -511,10 +510,10 @@ limits! {
             form: "a number, as in traps = 1000",
         };
         trap_window: bound TRAP_WINDOW: Duration = {
-            what: "In how long a time `traps` are counted.",
-            why: "A trap a day is no reason for a quarantine.",
+            what: "Time in which `traps` are counted.",
+            why: "One trap a day is no reason for a quarantine.",
             at: Wait,
-            then: "The count begins anew.",
+            then: "The count starts again from 0.",
             unit: Time,
             default: MINUTE,
             min: SECOND,
@@ -522,8 +521,8 @@ limits! {
             form: r#"a duration in quotes, as in trap_window = "1m""#,
         };
         cpu_per_operation: bound CPU_PER_OPERATION: Duration = {
-            what: "CPU time one deferred operation may take.",
-            why: "Apart from that of events: work is deferred because it is long.",
+            what: "CPU time of one deferred operation.",
+            why: "Separate from that of events: work is deferred because it is long.",
             at: Trap,
             then: "The worker's instance ends; `deferred-handler` gets `too-long`.",
             unit: Time,
@@ -533,8 +532,8 @@ limits! {
             form: r#"a duration in quotes, as in cpu_per_operation = "10s""#,
         };
         operation_deadline: bound OPERATION_DEADLINE: Duration = {
-            what: "How long one deferred operation may take in all, waiting included.",
-            why: "An operation that sleeps holds its worker.",
+            what: "Time of one deferred operation, including waits.",
+            why: "A sleeping operation holds its worker.",
             at: Trap,
             then: "The worker's instance ends; `deferred-handler` gets `too-long`.",
             unit: Time,
@@ -545,9 +544,9 @@ limits! {
         };
         deferred: bound DEFERRED: u32 = {
             what: "Deferred jobs of the plugin that have not ended.",
-            why: "Each holds its argument or its result in host memory.",
+            why: "Each keeps its argument or its result in host memory.",
             at: Refuse,
-            then: "`defer` answers `limit`.",
+            then: "`defer` returns `limit`.",
             unit: Count,
             default: 1000,
             min: 0,
@@ -556,9 +555,9 @@ limits! {
         };
         processes: bound PROCESSES: u32 = {
             what: "Processes of the plugin at once.",
-            why: "Each is a sandbox; one that spawns itself must come to an end.",
+            why: "Each takes a sandbox, and a process may spawn itself.",
             at: Refuse,
-            then: "`spawn` answers `limit`.",
+            then: "`spawn` returns `limit`.",
             unit: Count,
             default: 100,
             min: 0,
@@ -566,10 +565,10 @@ limits! {
             form: "a number, as in processes = 100",
         };
         mailbox: bound MAILBOX: u64 = {
-            what: "Messages that wait in the mailbox of one process, with 64 bytes for each.",
-            why: "A process that is slower than its senders must not grow.",
+            what: "Bytes of messages in the mailbox of one process, plus 64 for each message.",
+            why: "The mailbox of a slow process must not grow.",
             at: Refuse,
-            then: "`notify` answers `limit` and does not take the message.",
+            then: "`notify` returns `limit` and does not take the message.",
             unit: Bytes,
             default: MIB,
             min: 64,
@@ -578,9 +577,9 @@ limits! {
         };
         subscriptions: bound SUBSCRIPTIONS: u32 = {
             what: "Subscriptions of one instance.",
-            why: "Every push does work for each.",
+            why: "Each push takes time for every subscription.",
             at: Refuse,
-            then: "`subscribe` answers `limit`.",
+            then: "`subscribe` returns `limit`.",
             unit: Count,
             default: 1000,
             min: 0,
@@ -588,10 +587,10 @@ limits! {
             form: "a number, as in subscriptions = 1000",
         };
         pops: bound POPS: u32 = {
-            what: "Pops of one instance that wait for an item.",
+            what: "Waiting pops of one instance.",
             why: "Each takes host memory.",
             at: Refuse,
-            then: "`pop` answers `limit`.",
+            then: "`pop` returns `limit`.",
             unit: Count,
             default: 1000,
             min: 0,
@@ -602,7 +601,7 @@ limits! {
             what: "Bytes of one message, queue item, argument or result.",
             why: "Each is copied into host memory.",
             at: Refuse,
-            then: "The call that brings it answers `limit`; a result that is larger becomes `too-large`.",
+            then: "The call returns `limit`; a larger result becomes `too-large`.",
             unit: Bytes,
             default: MIB,
             min: 1,
@@ -616,10 +615,10 @@ limits! {
     /// `[tenants.<name>.limits]`. Meaning, range and what happens at each bound are beside its constant.
     struct TenantLimits from #[derive(Default)] struct RawTenantLimits at "tenants.*.limits" {
         memory: bound TENANT_MEMORY: u64 = {
-            what: "Linear memory of all instances of the tenant together, as its guests see its size: touched or not.",
-            why: "A thousand small sandboxes are a large one.",
+            what: "Bytes of linear memory of all instances of the tenant together, in the size that guests see: touched or not.",
+            why: "A thousand small sandboxes take as much as a large one.",
             at: Refuse,
-            then: "`memory.grow` fails; new connections wait in the listener's backlog until a sandbox ends. The log says `tenant memory`.",
+            then: "`memory.grow` fails; new connections wait in the listener's backlog until a sandbox ends. Its name in the log is `tenant memory`.",
             unit: Bytes,
             default: 16 * GIB,
             min: 64 * KIB,
@@ -628,7 +627,7 @@ limits! {
         };
         instances: bound TENANT_INSTANCES: Option<u32> = {
             what: "Sandboxes of the tenant alive at once.",
-            why: "One tenant must not have the sandboxes of all; by default it may have all but those that are kept for the others.",
+            why: "One tenant must not take all sandboxes; by default it may have all that are not reserved for others.",
             at: Wait,
             then: "Its new connections wait in the listener's backlog until one of its sandboxes ends.",
             unit: Count,
@@ -639,9 +638,9 @@ limits! {
         };
         outboxes: bound OUTBOXES: u64 = {
             what: "Bytes in the outboxes of all connections of the tenant together.",
-            why: "A thousand outboxes that nobody reads are the host's memory.",
+            why: "A thousand unread outboxes would fill the memory of the host.",
             at: Refuse,
-            then: "`send-data` answers `outbox-full` and takes none of the bytes; an empty outbox still takes up to `outbox_low`.",
+            then: "`send-data` returns `outbox-full` and takes none of the bytes; an empty outbox still takes up to `outbox_low`.",
             unit: Bytes,
             default: GIB,
             min: 64 * KIB,
@@ -649,10 +648,10 @@ limits! {
             form: r#"a size, as in outboxes = "256MiB""#,
         };
         host_memory: bound HOST_MEMORY: u64 = {
-            what: "Memory of the host that is kept for the tenant besides `messages` and `outboxes`: its connections, timers, ticks, subscriptions, pops, jobs, processes, names of channels and queues, handles of WASI, pieces of files, folders that are listed, lines that are not whole yet.",
-            why: "Each has a bound of its own for one instance or plugin, and there may be thousands of these.",
+            what: "Bytes of host memory for the tenant besides `messages` and `outboxes`: its connections, timers, ticks, subscriptions, pops, jobs, processes, names of channels and queues, WASI handles, parts of files, folder listings, incomplete lines.",
+            why: "One instance or plugin has a bound of its own, and there may be thousands of them.",
             at: Refuse,
-            then: "What asks for more answers `limit`; new connections wait; a file or a folder answers that there is no memory; the rest of a line is left out.",
+            then: "Calls that need more return `limit`; new connections wait; calls on a file or folder return that there is no memory; the rest of a line is left out.",
             unit: Bytes,
             default: 256 * MIB,
             min: MIB,
@@ -660,10 +659,10 @@ limits! {
             form: r#"a size, as in host_memory = "256MiB""#,
         };
         timers: bound TENANT_TIMERS: u32 = {
-            what: "Timers set at once by all instances of the tenant together.",
+            what: "Timers of all instances of the tenant together.",
             why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
             at: Refuse,
-            then: "Setting a timer answers `limit`. The log says `tenant timers`.",
+            then: "Setting a timer returns `limit`. Its name in the log is `tenant timers`.",
             unit: Count,
             default: 1_000_000,
             min: 0,
@@ -671,10 +670,10 @@ limits! {
             form: "a number, as in timers = 100000",
         };
         ticks: bound TENANT_TICKS: u32 = {
-            what: "Ticks queued at once by all instances of the tenant together.",
+            what: "Queued ticks of all instances of the tenant together.",
             why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
             at: Refuse,
-            then: "`next-tick` answers `limit`. The log says `tenant ticks`.",
+            then: "`next-tick` returns `limit`. Its name in the log is `tenant ticks`.",
             unit: Count,
             default: 1_000_000,
             min: 0,
@@ -685,7 +684,7 @@ limits! {
             what: "Subscriptions of all instances of the tenant together.",
             why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
             at: Refuse,
-            then: "`subscribe` answers `limit`. The log says `tenant subscriptions`.",
+            then: "`subscribe` returns `limit`. Its name in the log is `tenant subscriptions`.",
             unit: Count,
             default: 1_000_000,
             min: 0,
@@ -693,10 +692,10 @@ limits! {
             form: "a number, as in subscriptions = 100000",
         };
         pops: bound TENANT_POPS: u32 = {
-            what: "Pops of all instances of the tenant together that wait for an item.",
+            what: "Waiting pops of all instances of the tenant together.",
             why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
             at: Refuse,
-            then: "`pop` answers `limit`. The log says `tenant pops`.",
+            then: "`pop` returns `limit`. Its name in the log is `tenant pops`.",
             unit: Count,
             default: 1_000_000,
             min: 0,
@@ -704,10 +703,10 @@ limits! {
             form: "a number, as in pops = 100000",
         };
         handles: bound TENANT_HANDLES: u32 = {
-            what: "Files, streams and other things of WASI that all instances of the tenant hold together; counted when a handler has returned.",
+            what: "Files, streams and other WASI resources of all instances of the tenant together; counted when a handler has returned.",
             why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
             at: Trap,
-            then: "The call that asks for one more ends its instance. The log says `tenant handles`.",
+            then: "The call that needs one more ends its instance. Its name in the log is `tenant handles`.",
             unit: Count,
             default: 1_000_000,
             min: 16,
@@ -718,7 +717,7 @@ limits! {
             what: "Deferred jobs of all plugins of the tenant together that have not ended.",
             why: "Each instance or plugin has a bound of its own, and there may be thousands of these.",
             at: Refuse,
-            then: "`defer` answers `limit`. The log says `tenant deferred`.",
+            then: "`defer` returns `limit`. Its name in the log is `tenant deferred`.",
             unit: Count,
             default: 1_000_000,
             min: 0,
@@ -726,10 +725,10 @@ limits! {
             form: "a number, as in deferred = 100000",
         };
         cpu_per_second: bound CPU_PER_SECOND: Option<Duration> = {
-            what: "CPU time that the tenant may use in each second, on all reactors and workers together.",
-            why: "What a tenant uses of the reactors the others wait for; the default is more than there are cores.",
+            what: "CPU time of the tenant in each second, on all reactors and workers together.",
+            why: "Others wait while a tenant uses the reactors; the default is more than any machine has cores.",
             at: Wait,
-            then: "Its events wait and its connections are not read; it may have a second's worth in advance.",
+            then: "Its events wait and its connections are not read; it may use that of one second in advance.",
             unit: Time,
             default: UNBOUNDED_CPU,
             min: MILLISECOND,
@@ -737,7 +736,7 @@ limits! {
             form: r#"a duration in quotes, as in cpu_per_second = "500ms""#,
         };
         slow_calls: bound SLOW_CALLS: u32 = {
-            what: "Handlers of the tenant that have outlived their first slice, or wait in a WASI call, at once.",
+            what: "Handlers of the tenant at once that have exceeded their first slice, or wait in a WASI call.",
             why: "Each holds a thread.",
             at: Wait,
             then: "Its next events wait until one of them has ended.",
@@ -748,10 +747,10 @@ limits! {
             form: "a number of handlers, as in slow_calls = 64",
         };
         channels: bound CHANNELS: u32 = {
-            what: "Channels and queues of the tenant that are in use.",
+            what: "Channels and queues of the tenant in use.",
             why: "Each name takes host memory.",
             at: Refuse,
-            then: "`subscribe`, `pop` and the `push` of a queue answer `limit`.",
+            then: "`subscribe`, `pop` and the `push` of a queue return `limit`.",
             unit: Count,
             default: 1000,
             min: 0,
@@ -759,10 +758,10 @@ limits! {
             form: "a number, as in channels = 1000",
         };
         channel: bound CHANNEL: u64 = {
-            what: "Messages of one channel that have not reached all its subscribers, with 64 bytes for each.",
-            why: "The slowest subscriber decides how long a message is kept.",
+            what: "Bytes of messages of one channel that have not reached all its subscribers, plus 64 for each message.",
+            why: "The slowest subscriber determines how long a message is kept.",
             at: Refuse,
-            then: "`push` answers `limit` and nobody gets the message.",
+            then: "`push` returns `limit`, and no subscriber gets the message.",
             unit: Bytes,
             default: 4 * MIB,
             min: 64,
@@ -770,10 +769,10 @@ limits! {
             form: r#"a size, as in channel = "4MiB""#,
         };
         queue: bound QUEUE: u64 = {
-            what: "Items of one queue, with 64 bytes for each.",
-            why: "A queue whose consumers are slow must not grow.",
+            what: "Bytes of items of one queue, plus 64 for each item.",
+            why: "A queue with slow consumers must not grow.",
             at: Refuse,
-            then: "`push` answers `limit` and does not take the item.",
+            then: "`push` returns `limit` and does not take the item.",
             unit: Bytes,
             default: 4 * MIB,
             min: 64,
@@ -781,10 +780,10 @@ limits! {
             form: r#"a size, as in queue = "4MiB""#,
         };
         messages: bound MESSAGES: u64 = {
-            what: "Everything that waits in mailboxes, channels, queues and deferred jobs of the tenant, with 256 bytes for each.",
-            why: "Bounds what all of them together take of host memory.",
+            what: "Bytes of all messages in mailboxes, channels, queues and deferred jobs of the tenant, plus 256 for each.",
+            why: "It bounds the host memory of all of them together.",
             at: Refuse,
-            then: "Whatever would add to it answers `limit`.",
+            then: "Calls that would add to it return `limit`.",
             unit: Bytes,
             default: 64 * MIB,
             min: 64,
@@ -803,10 +802,10 @@ limits! {
             form: r#"a size, as in cluster_outbox = "4MiB""#,
         };
         read_per_second: bound READ_PER_SECOND: Option<u64> = {
-            what: "Bytes that the tenant's connections read in each second, all together.",
-            why: "One tenant must not take the line of all; the default is no bound.",
+            what: "Bytes that all connections of the tenant together read in each second.",
+            why: "One tenant must not take the whole bandwidth; the default means no bound.",
             at: Wait,
-            then: "Its connections are not read for a while, so that their peers slow down.",
+            then: "Its connections are not read for a while, which slows their peers down.",
             unit: Bytes,
             default: UNBOUNDED_BYTES,
             min: KIB,
@@ -814,10 +813,10 @@ limits! {
             form: r#"a size, as in read_per_second = "10MiB""#,
         };
         write_per_second: bound WRITE_PER_SECOND: Option<u64> = {
-            what: "Bytes that the tenant's connections write in each second, all together.",
+            what: "Bytes that all connections of the tenant together write in each second.",
             why: "As `read_per_second`.",
             at: Wait,
-            then: "What is sent waits in the outboxes, whose marks tell the plugin as with a slow peer.",
+            then: "Bytes wait in the outboxes; their marks work as for a slow peer.",
             unit: Bytes,
             default: UNBOUNDED_BYTES,
             min: KIB,
@@ -825,10 +824,10 @@ limits! {
             form: r#"a size, as in write_per_second = "10MiB""#,
         };
         log_per_second: bound LOG_PER_SECOND: u64 = {
-            what: "Bytes of the tenant's lines in the log in each second, as they are written, with what stands around their text.",
-            why: "A log that one tenant fills is of no use for the others. What the host says of its plugins, such as denials and traps, counts too and comes first.",
+            what: "Bytes of the tenant's log lines in each second as they are written, with time, level and fields.",
+            why: "A log that one tenant fills is useless to others. Lines of the host about its plugins, such as denials and traps, count too, and have priority.",
             at: Cut,
-            then: "Lines are left out; a line says how many, at most once a second.",
+            then: "Lines are left out; a line reports their number, at most once a second.",
             unit: Bytes,
             default: MIB,
             min: 64,
@@ -862,10 +861,10 @@ limits! {
         client_certificate: key Option<String> = r#"client_certificate = "require" or client_certificate = "request""#;
         proxy_protocol: key Option<RawProxyProtocol> = r#"a table, as in proxy_protocol = { from = ["10.0.0.0/8"] }"#;
         proxy_header: bound PROXY_HEADER: u32 = {
-            what: "Bytes of the PROXY protocol header that a connection begins with.",
-            why: "It waits in the host until it is whole. Addresses take 52 bytes at most, paths 232; what proxies add of TLS some hundred.",
+            what: "Bytes of the PROXY protocol header at the beginning of a connection.",
+            why: "The host keeps it until it is complete. Addresses take up to 52 bytes, paths 232; data about TLS some hundred.",
             at: Close,
-            then: "The connection is reset before its plugin is told of it, and the log says so.",
+            then: "The connection is reset before its plugin gets it, and a line is logged.",
             unit: Bytes,
             default: KIB,
             min: 232,
@@ -873,10 +872,10 @@ limits! {
             form: r#"a size, as in proxy_header = "1KiB""#,
         };
         peer_idle: bound PEER_IDLE: Duration = {
-            what: "How long a peer of a udp:// listener may be silent before its connection ends.",
-            why: "UDP has no end of its own: only time tells that a peer is gone. A NAT forgets a flow after half a minute to two.",
+            what: "Time without a datagram in either direction after which the connection of a udp:// peer ends.",
+            why: "UDP has no end of a stream: only silence shows that a peer is gone. A NAT forgets a flow after half a minute to two minutes.",
             at: Close,
-            then: "The connection ends with inactivity-timeout; the next datagram of that peer begins another.",
+            then: "The connection ends with `inactivity-timeout`; the next datagram of that peer begins another.",
             unit: Time,
             default: MINUTE,
             min: 10 * MILLISECOND,
@@ -884,10 +883,10 @@ limits! {
             form: r#"a duration in quotes, as in peer_idle = "1m""#,
         };
         peer_queue: bound PEER_QUEUE: u32 = {
-            what: "Datagrams of one peer of a udp:// listener that wait until its handler has time for them.",
-            why: "A handler that is slow for one peer must not fill the host, and an old datagram is worth little.",
+            what: "Datagrams of one udp:// peer that wait for its handler.",
+            why: "A slow handler must not fill the memory of the host, and an old datagram is worth little.",
             at: Cut,
-            then: "Further datagrams of that peer are lost, as they may be lost on the way.",
+            then: "Further datagrams of that peer are dropped.",
             unit: Count,
             default: 64,
             min: 1,
@@ -895,10 +894,10 @@ limits! {
             form: "a number, as in peer_queue = 64",
         };
         backlog: bound BACKLOG: u32 = {
-            what: "Connections the system keeps until they are accepted.",
-            why: "Carries a burst over a busy turn; the system may have a lower bound of its own.",
+            what: "Connections that the system keeps until they are accepted.",
+            why: "It covers a burst during a busy turn; the system may have a lower bound of its own.",
             at: Refuse,
-            then: "The system turns peers away or lets them try again.",
+            then: "The system refuses peers, or lets them try again.",
             unit: Count,
             default: 1024,
             min: 1,
@@ -963,9 +962,9 @@ limits! {
         quarantine: key Option<String> = r#"quarantine = "ready" or quarantine = "unready""#;
         clients: bound CLIENTS: u32 = {
             what: "Connections of the admin listener at once.",
-            why: "Each holds a descriptor and some memory of the host's own. A Prometheus has one, a page as many as its browser opens.",
+            why: "Each takes a descriptor and some memory of the host. Prometheus has one, a page as many as its browser opens.",
             at: Close,
-            then: "The connection that has waited longest for a request is closed; where each of them has one under way, new ones wait in the backlog.",
+            then: "The connection that has waited longest for a request is closed; if each has a request in progress, new ones wait in the backlog.",
             unit: Count,
             default: 64,
             min: 1,
@@ -984,10 +983,10 @@ limits! {
             form: r#"a size, as in request = "16KiB""#,
         };
         request_deadline: bound REQUEST_DEADLINE: Duration = {
-            what: "How long a connection of the admin listener may take to send a request, and to take the answer.",
-            why: "A client that sends a byte now and then holds a place that others want. It is also how long one may be silent.",
+            what: "Time in which a client of the admin listener sends a request, and time in which it reads the answer.",
+            why: "A client that sends a byte now and then occupies one of `clients`. It is also the time without a request after which a connection is closed.",
             at: Close,
-            then: "The connection is closed. What a request has asked for goes on.",
+            then: "The connection is closed. A command that was requested continues.",
             unit: Time,
             default: 10 * SECOND,
             min: 100 * MILLISECOND,

@@ -187,6 +187,14 @@ fn description(key: &ConfigKey) -> String {
 
 /// The description of a key: the last column of its row in the reference.
 fn meaning(key: &ConfigKey) -> Option<String> {
+    let cell = row(key)?.rsplit_once(" | ").map(|(_, last)| last)?.trim();
+    let mut text = without_links(cell);
+    let first = text.remove(0).to_uppercase().to_string();
+    Some(format!("{first}{text}."))
+}
+
+/// The row of a key in the table of its section, without the last `|`; none for a section without a table.
+fn row(key: &ConfigKey) -> Option<&'static str> {
     let (heading, first) = match key.table {
         "" => ("## The sections".to_owned(), format!("| `[{}", key.name)),
         "listen.*" => ("### `[[listen]]`".to_owned(), format!("| `{}` |", key.name)),
@@ -200,11 +208,7 @@ fn meaning(key: &ConfigKey) -> Option<String> {
     let (_, section) = REFERENCE.split_once(&format!("\n{heading}\n"))?;
     let section = section.split("\n##").next()?;
     let is_of_key = |line: &&str| line.replace("[[", "[").starts_with(&first);
-    let row = section.lines().find(is_of_key)?.trim_end().strip_suffix('|')?;
-    let cell = row.rsplit_once(" | ").map(|(_, last)| last)?.trim();
-    let mut text = without_links(cell);
-    let first = text.remove(0).to_uppercase().to_string();
-    Some(format!("{first}{text}."))
+    section.lines().find(is_of_key)?.trim_end().strip_suffix('|')
 }
 
 /// Markdown text with links replaced by their texts.

@@ -49,6 +49,25 @@ fn every_key_has_the_words_of_the_reference() {
     }
 }
 
+/// A row has the default, the range and the consequence of a bound, and the valid words of another key.
+#[test]
+fn every_row_of_the_reference_says_what_is_valid() {
+    let mut bounds = 0;
+    for (key, row) in keys::all().filter_map(|key| Some((key, row(key)?))) {
+        let words = words(key).into_iter().map(|word| format!("`\"{word}\"`"));
+        let parts: Vec<String> = key.bound.map_or(words.collect(), |bound| {
+            bounds += 1;
+            let range = format!("{} to {}", bound.show(bound.min), bound.show(bound.max));
+            let default = format!("| `{}` |", bound.literal(bound.default));
+            vec![range, default, format!("**{}**: ", bound.at.word())]
+        });
+        for part in parts {
+            assert!(row.contains(&part), "docs/config.md: {} needs {part}: {row}", key.path());
+        }
+    }
+    assert!(20 < bounds, "{bounds} rows of bounds");
+}
+
 /// The lines that set a key of these tables to `value`, in a file that is good otherwise.
 fn file_with(key: &ConfigKey, value: &str) -> Option<String> {
     let echo = "[plugins.echo]\ncomponent = \"echo.wasm\"\n";
