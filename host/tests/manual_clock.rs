@@ -11,11 +11,8 @@ use sandloop_host::carrier::Carrier;
 use sandloop_host::clock::{Clock, Hand};
 use sandloop_host::config::address::ListenAddress;
 use sandloop_host::config::model::Config;
-use sandloop_host::engine::ticker::Ticker;
 use sandloop_host::net::listener;
-use sandloop_host::run::prepare::Prepared;
-use sandloop_host::workers::file_threads::FileThreads;
-use sandloop_host::workers::slow_lane;
+use sandloop_host::run::prepare::{HostThreads, Prepared};
 
 /// More turns than any test needs for what does not depend on the clock.
 const TURNS_MAX: usize = 100_000;
@@ -29,9 +26,7 @@ struct Loop {
     address: Option<ListenAddress>,
     /// Whether the last turn said that there are more.
     runs: bool,
-    _ticker: Ticker,
-    _slow: slow_lane::SlowLaneThreads,
-    _files: FileThreads,
+    _threads: HostThreads,
 }
 
 impl Loop {
@@ -49,8 +44,7 @@ impl Loop {
         let text = format!("{host}\n[plugins.p]\ncomponent = {component:?}\n{keys}\n{listen}");
         let config = Config::parse(Path::new("plugins.toml"), &text).unwrap();
         let (clock, hand) = Clock::manual();
-        let Prepared { mut reactors, files, ticker, slow, .. } =
-            Prepared::new(&config, &clock).unwrap();
+        let Prepared { mut reactors, threads, .. } = Prepared::new(&config, &clock).unwrap();
         let mut reactor = reactors.remove(0);
         let mut address = None;
         for place in 0..config.listeners.len() {
@@ -60,15 +54,7 @@ impl Loop {
                 reactor.listen(listener).unwrap();
             }
         }
-        Loop {
-            carrier: Carrier::new(reactor),
-            hand,
-            address,
-            runs: true,
-            _ticker: ticker,
-            _slow: slow,
-            _files: files,
-        }
+        Loop { carrier: Carrier::new(reactor), hand, address, runs: true, _threads: threads }
     }
 
     fn connect(&self) -> TcpStream {

@@ -251,6 +251,18 @@ pub struct Env {
     pub host: Arc<HostShared>,
 }
 
+impl Env {
+    /// An environment of its own, in which nothing stops yet.
+    pub(crate) fn new(clock: &Clock, host: &Arc<HostShared>) -> Env {
+        Env {
+            clock: clock.for_reactor(),
+            stopping: Arc::default(),
+            ending: Arc::default(),
+            host: host.clone(),
+        }
+    }
+}
+
 /// Assigns ids.
 #[derive(Debug, Default)]
 pub(super) struct Ids(u32);

@@ -16,6 +16,7 @@ mod query;
 mod reply;
 mod routes;
 mod server;
+pub(in crate::run) mod start;
 pub mod top;
 mod views;
 pub(in crate::run) mod watched;

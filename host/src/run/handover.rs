@@ -26,7 +26,7 @@ use crate::run::news::News;
 /// How long one process waits for the other's next message. Slow work is done before the first one.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
-/// How long nobody is accepted when the system refuses.
+/// The pause after an error of `accept`.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 const TAKE_OVER: &str = "take over 1";
@@ -123,6 +123,29 @@ impl SuccessionPlace {
     }
 }
 
+/// This process serves now: relieves the predecessor, and waits for a successor.
+pub(super) fn take_its_place(
+    predecessor: Predecessor,
+    path: Option<&Path>,
+    news: &Sender<News>,
+) -> Option<SuccessionPlace> {
+    if let Err(error) = predecessor.relieve() {
+        // The main thread receives it as soon as it supervises.
+        let _ = news.send(News::NotRelieved(error));
+        return None;
+    }
+    handover_sockets().iter().for_each(|handed| handed.claim());
+    tracing::info!("the process before has handed over, and drains");
+    match SuccessionPlace::bind(path?, true) {
+        Ok(waiting) => Some(waiting),
+        Err(error) => {
+            let cause = error.to_string();
+            tracing::error!(cause, "no process can take over from this one");
+            None
+        }
+    }
+}
+
 fn not_waiting(path: &Path, fault: &BindFault) -> String {
     let cause = match fault {
         BindFault::LiveServer => {
@@ -145,7 +168,7 @@ fn wait(waiter: &Waiter, news: &Sender<News>, relieved: &impl Fn()) {
                 continue;
             }
             Err(error) => {
-                // Of the process that has asked, or of what there is of descriptors: neither is for ever.
+                // The process has gone, or there are no descriptors: neither lasts.
                 if !std::mem::replace(&mut is_told, true) {
                     tracing::warn!(%error, "a process that has asked for the listeners is not heard");
                 }
@@ -156,7 +179,7 @@ fn wait(waiter: &Waiter, news: &Sender<News>, relieved: &impl Fn()) {
         is_told = false;
         match hand_over(&peer, relieved) {
             Ok(process) => {
-                // Nobody listens any more only when the host is leaving anyway.
+                // Fails only while the host is ending.
                 let _ = news.send(News::HandedOver(process));
                 return;
             }

@@ -29,6 +29,7 @@ use crate::plugin::tenant::Tenant;
 use crate::plugin::tls::ProfileWatch;
 use crate::plugin::{Plugin, Usage};
 use crate::quota::instances::{InstanceQuota, TenantBound};
+use crate::reactor::Reactor;
 use crate::reactor::table::change::{ReactorChange, ReactorChanges};
 use crate::run::control::{ControlAnswer, ControlQuestion, ControlRefusal};
 use crate::run::descriptors;
@@ -50,6 +51,12 @@ pub(super) struct Reached {
     pub(super) env: Env,
     /// The sender of changes.
     pub(super) changes: ReactorChanges,
+}
+
+impl Reached {
+    pub(super) fn of(reactor: &Reactor) -> Reached {
+        Reached { env: reactor.env(), changes: reactor.changes() }
+    }
 }
 
 /// What a host serves, and all that a reload needs to replace it.
@@ -266,12 +273,7 @@ impl Served {
         next: &Templates,
         places: &NewPlaces,
     ) -> Result<(), StartError> {
-        let env = Env {
-            clock: self.clock.for_reactor(),
-            stopping: Arc::default(),
-            ending: Arc::default(),
-            host: self.host.clone(),
-        };
+        let env = Env::new(&self.clock, &self.host);
         let caller = Caller { config, activity: self.activity.clone(), env };
         for (index, section) in config.plugins.iter().enumerate() {
             let Some(template) = next.get(places.plugin(index)) else { continue };

@@ -38,6 +38,22 @@ pub(super) enum End {
     Cut(ExitCode),
 }
 
+impl End {
+    /// Drops the host's threads, or leaves them to the end of the process if some of them hang.
+    pub(super) fn leave<T>(self, threads: T) -> ExitCode {
+        match self {
+            End::Whole(code) => {
+                drop(threads);
+                code
+            }
+            End::Cut(code) => {
+                std::mem::forget(threads);
+                code
+            }
+        }
+    }
+}
+
 /// The supervisor of a host.
 pub(super) struct Supervisor<'a> {
     pub(super) news: &'a Receiver<News>,

@@ -16,7 +16,7 @@ use crate::engine::event::{ConnectionOrigin, Event, Outcome};
 use crate::engine::fault::{Fault, LoadError};
 use crate::engine::fit;
 use crate::engine::sandbox::Sandbox;
-use crate::engine::template::Template;
+use crate::engine::template::{Template, Templates};
 use crate::engine::ticker::Activity;
 use crate::engine::trapped::{Stage, Trapped};
 use crate::host_api::call::{Budget, CallEnded, Counts, Unpaced};
@@ -48,6 +48,15 @@ pub(super) struct Caller<'a> {
 impl Caller<'_> {
     pub(super) fn error(&self, plugin: &Plugin, fault: Fault) -> StartError {
         StartError::Load(LoadError::new(&plugin.config, fault))
+    }
+
+    /// Checks every plugin of a start.
+    pub(super) fn check_all(&self, templates: &Templates) -> Result<(), StartError> {
+        for template in templates.iter() {
+            let plugin = &template.plugin;
+            self.check(template, plugin.index).map_err(|fault| self.error(plugin, fault))?;
+        }
+        Ok(())
     }
 
     /// Makes an instance, which checks that it fits its limits, and compares its catalog with the handlers of listeners. `index`

@@ -1,4 +1,4 @@
-//! A host for one transcript: the real one, with a clock and sockets that the player has.
+//! The host of one transcript: the real one, with the player's clock and sockets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,37 +8,32 @@ use crate::carrier::Carrier;
 use crate::clock::{Clock, Hand};
 use crate::config::address::ListenAddress;
 use crate::engine::components::Components;
-use crate::engine::ticker::Ticker;
 use crate::mail::post::{Notice, Post, StopManner};
 use crate::net::listener::scripted;
 use crate::net::network::{Dial, Network, ScriptEnd, ScriptedNetwork};
 use crate::plugin::shared::HostShared;
 use crate::run::error::StartError;
-use crate::run::prepare::Prepared;
-use crate::workers::deferred::Workers;
-use crate::workers::disposal::DisposalThread;
-use crate::workers::file_threads::FileThreads;
-use crate::workers::slow_lane::SlowLaneThreads;
+use crate::run::prepare::{HostThreads, Prepared};
 
-/// Turns in which a loop comes to rest, whatever it does: hundreds of times as many as the longest exchange takes.
+/// The most turns until the loop is idle: hundreds of times the turns of the longest exchange.
 const TURNS_MAX: usize = 100_000;
-/// Deadlines that may pass in one step: a timer of 10 ms for an hour.
+/// The most deadlines in one step: a timer of 10 ms for an hour.
 const DEADLINES_MAX: usize = 400_000;
-/// How long a poll waits at once for a thread that works for a guest.
+/// The timeout of a poll while other threads work for a guest.
 const FOR_OTHERS: Duration = Duration::from_millis(10);
 
-/// Why a step has no end.
+/// Why a step does not end.
 #[derive(Debug)]
 pub(crate) enum Restless {
-    /// The loop turns and turns.
+    /// The loop does not become idle.
     Turns,
-    /// Too many timers were due.
+    /// Too many deadlines have passed.
     Timers,
     /// The poll has failed.
     Poll(std::io::Error),
 }
 
-/// A host.
+/// The host of a transcript.
 pub(crate) struct ScriptedHost {
     carrier: Carrier,
     clock: Clock,
@@ -46,19 +41,15 @@ pub(crate) struct ScriptedHost {
     network: Arc<ScriptedNetwork>,
     host: Arc<HostShared>,
     post: Post,
-    /// Whether the last turn said that there are more.
+    /// Whether the loop continues after its last turn.
     pub runs: bool,
-    /// Where each listener of the configuration is.
+    /// The address of each listener of the configuration.
     pub places: Vec<ListenAddress>,
-    _workers: Workers,
-    _slow: SlowLaneThreads,
-    _files: FileThreads,
-    _disposal: DisposalThread,
-    _ticker: Ticker,
+    _threads: HostThreads,
 }
 
 impl ScriptedHost {
-    /// A host that serves these, before its first turn.
+    /// A host with these components, before its first turn.
     ///
     /// # Errors
     /// Why it cannot start.
@@ -66,8 +57,7 @@ impl ScriptedHost {
         let (clock, hand) = Clock::scripted();
         let network = Arc::new(ScriptedNetwork::default());
         let prepared = Prepared::of(components, &clock, Network::Scripted(network.clone()), None)?;
-        let Prepared { config, mut reactors, host, files, ticker, workers, slow, disposal, .. } =
-            prepared;
+        let Prepared { config, mut reactors, host, threads, .. } = prepared;
         let made = StartError::thread("a reactor");
         let mut reactor = reactors.pop().ok_or_else(|| made("there is none"))?;
         let mut places = Vec::new();
@@ -87,15 +77,11 @@ impl ScriptedHost {
             post,
             runs: true,
             places,
-            _workers: workers,
-            _slow: slow,
-            _files: files,
-            _disposal: disposal,
-            _ticker: ticker,
+            _threads: threads,
         })
     }
 
-    /// Turns the loop until it has nothing to do at this time, and moves what the peers send and get.
+    /// Turns the loop until it is idle at the present time, and moves the bytes of the peers.
     pub(crate) fn settle(&mut self, peers: &mut Peers) -> Result<(), Restless> {
         let mut turns = 0;
         while turns < TURNS_MAX {
@@ -115,7 +101,7 @@ impl ScriptedHost {
         Err(Restless::Turns)
     }
 
-    /// Moves the clock, and does at each deadline what is due then.
+    /// Advances the clock from deadline to deadline, and settles at each.
     pub(crate) fn advance(&mut self, by: Duration, peers: &mut Peers) -> Result<(), Restless> {
         let end = self.clock.now() + by;
         for _ in 0..DEADLINES_MAX {
@@ -129,22 +115,22 @@ impl ScriptedHost {
         Err(Restless::Timers)
     }
 
-    /// Where somebody listens.
+    /// The addresses of all listeners.
     pub(crate) fn addresses(&self) -> Vec<ListenAddress> {
         self.network.addresses()
     }
 
-    /// A peer connects.
+    /// Connects a peer.
     pub(crate) fn connect(&self, to: &ListenAddress) -> std::io::Result<ScriptEnd> {
         self.network.connect(to)
     }
 
-    /// The next connection that a plugin wants to make.
+    /// The next connection that a plugin has requested.
     pub(crate) fn take_dial(&self) -> Option<Dial> {
         self.network.take_dial()
     }
 
-    /// Asks the host to stop, as SIGTERM does.
+    /// Stops the host as SIGTERM does.
     pub(crate) fn stop(&self) {
         self.post.tell(Notice::Stop(StopManner::Drain));
     }

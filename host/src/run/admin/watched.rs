@@ -16,6 +16,7 @@ use crate::plugin::roster::Roster;
 use crate::plugin::shared::HostShared;
 use crate::quota::instances::InstanceQuota;
 use crate::run::control::Control;
+use crate::run::reload::Served;
 
 /// How long a reactor may take to answer. A turn takes milliseconds, but the machine may be busy.
 pub(super) const LONGEST_ANSWER: Duration = Duration::from_secs(5);
@@ -53,6 +54,28 @@ pub(in crate::run) struct Heartbeat(pub(super) Mutex<Option<(Moment, Vec<usize>)
 const BETWEEN_PAGES: Duration = Duration::from_millis(50);
 
 impl WatchedHost {
+    /// The view that `[admin]` serves; none without that section.
+    pub(in crate::run) fn of(
+        served: &Served,
+        posts: &[Post],
+        control: &Control,
+        begun: Moment,
+    ) -> Option<WatchedHost> {
+        let config = served.config.admin.clone()?;
+        Some(WatchedHost {
+            host: served.host.clone(),
+            posts: posts.to_vec(),
+            clock: served.clock.for_reactor(),
+            begun,
+            quota: served.quota.clone(),
+            limits: served.config.host.limits.clone(),
+            control: control.clone(),
+            config,
+            pages: Pages::default(),
+            heartbeat: Heartbeat::default(),
+        })
+    }
+
     /// Sends an inquiry to a reactor; where its answer comes. None if there is no such reactor.
     pub(super) fn inquire(
         &self,
