@@ -9,6 +9,7 @@ use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Resource, R
 use wasmtime::{AsContextMut, Store, UpdateDeadline};
 
 use crate::base::arena::ConnectionId;
+use crate::clock::Moment;
 use crate::config::bound::Limit;
 use crate::config::model::Isolation;
 use crate::contract::bindings;
@@ -28,6 +29,7 @@ use crate::mail::message::Message;
 use crate::mail::post::Deferred;
 use crate::mail::watch::Change;
 use crate::net::connection::CloseReason;
+use crate::net::connection::files::FileEnd;
 use crate::plugin::Plugin;
 
 /// An instance that is not running.
@@ -120,46 +122,19 @@ impl Sandbox {
                 self.guest.connection()?.call_drained(&mut self.store, object)?;
             }
             Event::ProxyTargetUnbound(connection) => {
-                let object = self.object(*connection)?;
-                self.tell(Export::ProxyTargetUnbound, (object,))?;
+                self.tell_connection(Export::ProxyTargetUnbound, *connection)?;
             }
             Event::ProxyCompleted(connection) => {
-                let object = self.object(*connection)?;
-                self.tell(Export::ProxyCompleted, (object,))?;
+                self.tell_connection(Export::ProxyCompleted, *connection)?;
             }
-            Event::FileSent { connection, end } => {
-                let object = self.object(*connection)?;
-                let outcome: Result<ByteCount, FileError> =
-                    end.outcome.map(ByteCount::from).map_err(FileError::from);
-                self.tell(Export::FileSent, (object, end.file, outcome))?;
-            }
-            Event::FileChanged { watch, change } => {
-                let export = match change {
-                    Change::Modified => Export::FileModified,
-                    Change::Moved => Export::FileMoved,
-                    Change::Deleted => Export::FileDeleted,
-                };
-                self.tell(export, (*watch,))?;
-            }
+            Event::FileSent { connection, end } => self.file_sent(*connection, end)?,
+            Event::FileChanged { watch, change } => self.tell(export_of(*change), (*watch,))?,
             Event::WatchEnded { watch, fault } => {
                 self.tell(Export::WatchEnded, (*watch, WatchError::from(*fault)))?;
             }
-            Event::Secured(connection) => {
-                let object = self.object(*connection)?;
-                self.tell(Export::Secured, (object,))?;
-            }
-            Event::VerifyPeer { connection, chain } => {
-                let object = self.object(*connection)?;
-                let judged = self.call::<_, (bool,)>(Export::VerifyPeer, (object, &**chain))?;
-                return Ok(Outcome::PeerVerified(judged.is_some_and(|(is_taken,)| is_taken)));
-            }
-            Event::Draining { connection, until } => {
-                let object = self.object(*connection)?;
-                let left = until.since(self.store.data().env.clock.now()).as_millis();
-                let left = u32::try_from(left).unwrap_or(u32::MAX);
-                let drain = self.call::<_, (Drain,)>(Export::Draining, (object, left))?;
-                return Ok(Outcome::Drains(drain.map_or(Drain::WhenIdle, |(drain,)| drain)));
-            }
+            Event::Secured(connection) => self.tell_connection(Export::Secured, *connection)?,
+            Event::VerifyPeer { connection, chain } => return self.verify_peer(*connection, chain),
+            Event::Draining { connection, until } => return self.draining(*connection, *until),
             Event::Unbind { connection, reason } => self.unbind(*connection, *reason)?,
             Event::Timer(id) => self.tell(Export::TimerFired, (*id,))?,
             Event::Tick(id) => self.tell(Export::Tick, (*id,))?,
@@ -179,16 +154,9 @@ impl Sandbox {
             }
             Event::Restore(state) => return self.fallible(Export::Restore, (state.data(),)),
             Event::Operation { operation, argument } => {
-                type Answer = (Result<Vec<u8>, String>,);
-                let params = (*operation, argument.data());
-                let returned = self.call::<_, Answer>(Export::Run, params)?;
-                return Ok(returned.map_or(Outcome::Done, |(result,)| Outcome::Result(result)));
+                return self.run_operation(*operation, argument);
             }
-            Event::Deferred(Deferred { job, outcome, .. }) => {
-                let outcome = outcome.as_ref().map(Message::data);
-                let outcome = outcome.map_err(|none| none.failure.clone());
-                self.tell(Export::Completed, (*job, outcome))?;
-            }
+            Event::Deferred(deferred) => self.deferred(deferred)?,
             Event::Message { subscription, message } => {
                 self.tell(Export::Message, (*subscription, message.data()))?;
             }
@@ -231,6 +199,43 @@ impl Sandbox {
         object.resource_drop(&mut self.store)?;
         self.store.data_mut().sockets.release(socket);
         Ok(())
+    }
+
+    fn file_sent(&mut self, connection: ConnectionId, end: &FileEnd) -> wasmtime::Result<()> {
+        let object = self.object(connection)?;
+        let outcome: Result<ByteCount, FileError> =
+            end.outcome.map(ByteCount::from).map_err(FileError::from);
+        self.tell(Export::FileSent, (object, end.file, outcome))
+    }
+
+    fn verify_peer(
+        &mut self,
+        connection: ConnectionId,
+        chain: &[Vec<u8>],
+    ) -> wasmtime::Result<Outcome> {
+        let object = self.object(connection)?;
+        let judged = self.call::<_, (bool,)>(Export::VerifyPeer, (object, chain))?;
+        Ok(Outcome::PeerVerified(judged.is_some_and(|(is_taken,)| is_taken)))
+    }
+
+    fn draining(&mut self, connection: ConnectionId, until: Moment) -> wasmtime::Result<Outcome> {
+        let object = self.object(connection)?;
+        let left = until.since(self.store.data().env.clock.now()).as_millis();
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        let drain = self.call::<_, (Drain,)>(Export::Draining, (object, left))?;
+        Ok(Outcome::Drains(drain.map_or(Drain::WhenIdle, |(drain,)| drain)))
+    }
+
+    fn run_operation(&mut self, operation: u32, argument: &Message) -> wasmtime::Result<Outcome> {
+        type Answer = (Result<Vec<u8>, String>,);
+        let returned = self.call::<_, Answer>(Export::Run, (operation, argument.data()))?;
+        Ok(returned.map_or(Outcome::Done, |(result,)| Outcome::Result(result)))
+    }
+
+    fn deferred(&mut self, deferred: &Deferred) -> wasmtime::Result<()> {
+        let outcome = deferred.outcome.as_ref().map(Message::data);
+        let outcome = outcome.map_err(|none| none.failure.clone());
+        self.tell(Export::Completed, (deferred.job, outcome))
     }
 
     /// The guest's object for a connection.
@@ -295,6 +300,16 @@ impl Sandbox {
         Params: ComponentNamedList + Lower + Send + Sync,
     {
         self.call::<_, ()>(export, params).map(|_| ())
+    }
+
+    /// Calls an optional export about a connection, if it exists.
+    fn tell_connection(
+        &mut self,
+        export: Export,
+        connection: ConnectionId,
+    ) -> wasmtime::Result<()> {
+        let object = self.object(connection)?;
+        self.tell(export, (object,))
     }
 
     /// Calls an optional export; none if it does not exist.
@@ -386,6 +401,15 @@ impl Guest {
             Guest::Contract(guest) => Ok(guest.sandloop_plugin_handler().connection()),
             Guest::WasiHttp(_) => Err(unknown_connection()),
         }
+    }
+}
+
+/// The callback for a change of a watched file.
+fn export_of(change: Change) -> Export {
+    match change {
+        Change::Modified => Export::FileModified,
+        Change::Moved => Export::FileMoved,
+        Change::Deleted => Export::FileDeleted,
     }
 }
 
