@@ -1,6 +1,7 @@
 //! Limits at run time: counts, bytes, and rates per second.
 
 pub(crate) mod budget;
+pub(crate) mod calls_by_tenant;
 pub(crate) mod fair_queue;
 pub(crate) mod halves;
 pub(crate) mod host_memory;

@@ -12,11 +12,10 @@ use tokio::sync::oneshot;
 use crate::base::lock::{Condvar, Mutex, MutexGuard};
 use crate::base::panics;
 use crate::base::panics::Panicked;
+use crate::quota::calls_by_tenant::CallsByTenant;
 
 /// The most threads of one tenant.
 const THREADS_OF_A_TENANT: usize = 4;
-/// The length of a tenant's queue at which cancelled calls are removed.
-const LOOK_AT: usize = 16;
 
 /// The calls of all tenants. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -67,11 +66,10 @@ impl<T: Send, F: FnOnce() -> T + Send> Call for Typed<T, F> {
     }
 }
 
-/// Calls that wait, by tenant.
+/// The calls, and the threads for them.
 #[derive(Debug)]
 struct FileQueue<T> {
-    /// The tenants with calls, the next one first.
-    tenants: VecDeque<(usize, VecDeque<T>)>,
+    waiting: CallsByTenant<T>,
     /// The number of calls in progress, by tenant that may make calls.
     under_way: BTreeMap<usize, usize>,
     /// The number of idle threads.
@@ -101,7 +99,7 @@ impl FileCalls {
         let given_up = if queue.closed {
             VecDeque::from([call])
         } else {
-            queue.add(tenant, call, |call| call.is_wanted())
+            queue.waiting.add(tenant, call, |call| call.is_wanted())
         };
         drop(queue);
         // Dropped after the lock is released: this may release resources.
@@ -147,14 +145,14 @@ impl FileCalls {
     /// Whether no call waits or is in progress; then all answers are there.
     pub fn is_idle(&self) -> bool {
         let queue = self.lock();
-        queue.tenants.is_empty() && queue.under_way.values().all(|count| *count == 0)
+        queue.waiting.is_empty() && queue.under_way.values().all(|count| *count == 0)
     }
 
     /// Closes the queue: no more calls are made.
     pub fn close(&self) {
         let mut queue = self.lock();
         queue.closed = true;
-        let left = std::mem::take(&mut queue.tenants);
+        let left = std::mem::take(&mut queue.waiting);
         drop(queue);
         // Dropped after the lock is released: this may release resources.
         drop(left);
@@ -195,42 +193,15 @@ fn never() -> io::Error {
 
 impl<T> Default for FileQueue<T> {
     fn default() -> FileQueue<T> {
-        let (tenants, under_way) = (VecDeque::new(), BTreeMap::new());
-        FileQueue { tenants, under_way, idle: 0, closed: false }
+        let (waiting, under_way) = (CallsByTenant::default(), BTreeMap::new());
+        FileQueue { waiting, under_way, idle: 0, closed: false }
     }
 }
 
 impl<T> FileQueue<T> {
-    /// Adds a call; may return cancelled ones, to be dropped.
-    fn add(&mut self, tenant: usize, call: T, is_wanted: impl Fn(&T) -> bool) -> VecDeque<T> {
-        let Some((_, calls)) = self.tenants.iter_mut().find(|(known, _)| *known == tenant) else {
-            self.tenants.push_back((tenant, VecDeque::from([call])));
-            return VecDeque::new();
-        };
-        let mut given_up = VecDeque::new();
-        // If a tenant's threads hang, its cancelled calls must not pile up. Searching whenever the length has doubled
-        // costs O(1) per call.
-        if LOOK_AT <= calls.len() && calls.len().is_power_of_two() {
-            (*calls, given_up) = calls.drain(..).partition(is_wanted);
-        }
-        calls.push_back(call);
-        given_up
-    }
-
-    /// Whether a tenant may use another thread: the first one always, further ones if every other tenant can still get its first.
-    fn may(&self, tenant: usize) -> bool {
-        let has = self.under_way.get(&tenant).copied().unwrap_or(0);
-        let without = self.under_way.values().filter(|count| **count == 0).count();
-        has == 0 || has < THREADS_OF_A_TENANT && without < self.idle
-    }
-
     fn take(&mut self) -> Option<(usize, T)> {
-        let place = self.tenants.iter().position(|(tenant, _)| self.may(*tenant))?;
-        let (tenant, mut calls) = self.tenants.remove(place)?;
-        let call = calls.pop_front()?;
-        if !calls.is_empty() {
-            self.tenants.push_back((tenant, calls));
-        }
+        let (under_way, idle) = (&self.under_way, self.idle);
+        let (tenant, call) = self.waiting.take(|tenant, _| may(under_way, idle, tenant))?;
         *self.under_way.entry(tenant).or_default() += 1;
         self.idle = self.idle.saturating_sub(1);
         Some((tenant, call))
@@ -242,6 +213,13 @@ impl<T> FileQueue<T> {
             *count = count.saturating_sub(1);
         }
     }
+}
+
+/// Whether a tenant may use another thread: the first one always, further ones if every other tenant can still get its first.
+fn may(under_way: &BTreeMap<usize, usize>, idle: usize, tenant: usize) -> bool {
+    let has = under_way.get(&tenant).copied().unwrap_or(0);
+    let without = under_way.values().filter(|count| **count == 0).count();
+    has == 0 || has < THREADS_OF_A_TENANT && without < idle
 }
 
 #[cfg(test)]
@@ -262,12 +240,15 @@ mod tests {
             let mut queue = queue(tenants + spare, &all);
             for round in 0..10 {
                 for tenant in &all[1..] {
-                    queue.add(*tenant, "stuck for ever", |_| true);
+                    queue.waiting.add(*tenant, "stuck for ever", |_| true);
                 }
                 while queue.take().is_some() {}
-                assert!(queue.may(0) && 0 < queue.idle, "{tenants} + {spare}, round {round}");
+                assert!(
+                    may(&queue.under_way, queue.idle, 0) && 0 < queue.idle,
+                    "{tenants} + {spare}, round {round}"
+                );
             }
-            queue.add(0, "first", |_| true);
+            queue.waiting.add(0, "first", |_| true);
             assert_eq!(queue.take(), Some((0, "first")), "{tenants} + {spare}");
         }
     }
@@ -276,21 +257,12 @@ mod tests {
     fn who_is_alone_has_several_threads_but_not_all() {
         let mut queue = queue(8, &[0]);
         for _ in 0..8 {
-            queue.add(0, "call", |_| true);
+            queue.waiting.add(0, "call", |_| true);
         }
         let taken = std::iter::from_fn(|| queue.take()).count();
         assert_eq!(taken, THREADS_OF_A_TENANT);
         queue.returned(0);
         assert!(queue.take().is_some());
-    }
-
-    #[test]
-    fn what_nobody_wants_does_not_pile_up() {
-        let mut queue = queue(1, &[0]);
-        for _ in 0..10_000 {
-            queue.add(0, "given up", |_| false);
-        }
-        assert!(queue.tenants[0].1.len() <= LOOK_AT, "{}", queue.tenants[0].1.len());
     }
 
     #[test]

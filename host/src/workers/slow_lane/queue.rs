@@ -4,10 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::plugin::tenant::Tenant;
+use crate::quota::calls_by_tenant::CallsByTenant;
 use crate::quota::semaphore::Permit;
-
-/// The length of a tenant's queue at which abandoned calls are removed.
-const LOOK_AT: usize = 16;
 
 /// What the queue needs of a call.
 pub(super) trait LaneCall {
@@ -20,8 +18,7 @@ pub(super) trait LaneCall {
 
 #[derive(Debug)]
 pub(super) struct LaneQueue<C> {
-    /// The tenants with calls that wait, the next one first.
-    tenants: VecDeque<(usize, VecDeque<Arc<C>>)>,
+    waiting: CallsByTenant<Arc<C>>,
     /// Calls in progress, by address.
     under_way: HashMap<usize, Arc<C>>,
     /// The number of threads that wait for calls.
@@ -34,7 +31,7 @@ pub(super) struct LaneQueue<C> {
 impl<C> Default for LaneQueue<C> {
     fn default() -> LaneQueue<C> {
         LaneQueue {
-            tenants: VecDeque::new(),
+            waiting: CallsByTenant::default(),
             under_way: HashMap::new(),
             idle: 0,
             threads: 0,
@@ -46,7 +43,7 @@ impl<C> Default for LaneQueue<C> {
 impl<C: LaneCall> LaneQueue<C> {
     /// Whether a call may begin as soon as its tenant has CPU time.
     pub(super) fn something_may_start(&self) -> bool {
-        self.tenants.iter().any(|(_, calls)| may_start(calls))
+        self.waiting.any(|_, call| may_start(call))
     }
 
     /// Adds a call; may return abandoned ones, to be dropped.
@@ -55,28 +52,13 @@ impl<C: LaneCall> LaneQueue<C> {
             return VecDeque::from([call]);
         }
         let tenant = call.tenant().index;
-        let Some((_, calls)) = self.tenants.iter_mut().find(|(known, _)| *known == tenant) else {
-            self.tenants.push_back((tenant, VecDeque::from([call])));
-            return VecDeque::new();
-        };
-        let mut given_up = VecDeque::new();
-        // Searching whenever the length has doubled costs O(1) per call.
-        if LOOK_AT <= calls.len() && calls.len().is_power_of_two() {
-            (*calls, given_up) = calls.drain(..).partition(|call| call.is_wanted());
-        }
-        calls.push_back(call);
-        given_up
+        self.waiting.add(tenant, call, |call| call.is_wanted())
     }
 
     /// Takes the next call that may begin now.
     pub(super) fn take(&mut self, may_run: impl Fn(usize) -> bool) -> Option<Arc<C>> {
-        let may = |(tenant, calls): &(usize, VecDeque<_>)| may_start(calls) && may_run(*tenant);
-        let place = self.tenants.iter().position(may)?;
-        let (tenant, mut calls) = self.tenants.remove(place)?;
-        let call = calls.pop_front()?;
-        if !calls.is_empty() {
-            self.tenants.push_back((tenant, calls));
-        }
+        let may = |tenant, call: &Arc<C>| may_start(call) && may_run(tenant);
+        let (_, call) = self.waiting.take(may)?;
         self.begins(call.clone());
         Some(call)
     }
@@ -95,14 +77,14 @@ impl<C: LaneCall> LaneQueue<C> {
     /// Closes the queue. Returns the calls that wait, and those in progress.
     pub(super) fn close(&mut self) -> (Vec<Arc<C>>, Vec<Arc<C>>) {
         self.is_closed = true;
-        let unstarted = std::mem::take(&mut self.tenants).into_iter().flat_map(|(_, calls)| calls);
-        (unstarted.collect(), self.under_way.values().cloned().collect())
+        let unstarted = std::mem::take(&mut self.waiting).into_calls();
+        (unstarted, self.under_way.values().cloned().collect())
     }
 }
 
 /// Whether another call of this tenant may begin.
-fn may_start<C: LaneCall>(calls: &VecDeque<Arc<C>>) -> bool {
-    calls.front().is_some_and(|call| call.tenant().slow_calls.has_permits())
+fn may_start<C: LaneCall>(call: &Arc<C>) -> bool {
+    call.tenant().slow_calls.has_permits()
 }
 
 /// Identifies a call while it exists.
