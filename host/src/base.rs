@@ -9,5 +9,6 @@ pub(crate) mod lock;
 pub(crate) mod os;
 pub mod panics;
 pub(crate) mod refusal;
+pub(crate) mod retry;
 pub(crate) mod thread;
 pub(crate) mod token;

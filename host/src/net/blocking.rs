@@ -1,5 +1,4 @@
-//! Sockets that a thread waits for, and never for longer than it means to: whoever has the other end may hang, a backlog may be
-//! full, and signals come at any moment.
+//! Blocking sockets with a deadline for everything together: the peer may hang, a backlog may be full, and signals interrupt calls.
 
 use std::io;
 use std::io::{Read, Write};
@@ -8,9 +7,10 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::base::retry::retry;
 use crate::clock::{Clock, Moment};
 
-/// How long somebody waits in all.
+/// A deadline for several steps.
 #[derive(Debug)]
 pub(crate) struct Patience {
     clock: Clock,
@@ -19,37 +19,37 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// From now on.
+    /// The deadline `longest` from now.
     pub(crate) fn of(longest: Duration) -> Patience {
         let clock = Clock::system();
         Patience { begun: clock.now(), clock, longest }
     }
 
-    /// A socket of this kind, connected to whoever waits at an address.
+    /// Connects a socket of this kind to an address.
     ///
     /// # Errors
-    /// What the system says; `TimedOut` where nobody accepts.
+    /// Those of the system; `TimedOut` if nobody accepts.
     pub(crate) fn connect(&self, kind: Type, at: &SockAddr) -> io::Result<Socket> {
         let socket = Socket::new(Domain::from(i32::from(at.family())), kind, None)?;
         if !at.is_unix() {
             self.told(socket.connect_timeout(at, self.left()?))?;
             return Ok(socket);
         }
-        // The system waits for a place in the backlog as it waits for room to write.
-        self.undisturbed(|left| {
+        // The time-out of writing also bounds the wait for room in the backlog.
+        self.step(|left| {
             socket.set_write_timeout(Some(left))?;
             socket.connect(at)
         })?;
         Ok(socket)
     }
 
-    /// Writes all of it.
+    /// Writes all bytes.
     ///
     /// # Errors
-    /// What the system says; `TimedOut` where the other end does not read.
+    /// Those of the system; `TimedOut` if the peer does not read.
     pub(crate) fn write_all(&self, mut socket: &Socket, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let length = self.undisturbed(|left| {
+            let length = self.step(|left| {
                 socket.set_write_timeout(Some(left))?;
                 socket.write(bytes)
             })?;
@@ -61,25 +61,20 @@ impl Patience {
         Ok(())
     }
 
-    /// Reads what is there, as soon as something is.
+    /// Reads as soon as there are bytes.
     ///
     /// # Errors
-    /// What the system says; `TimedOut` where nothing comes.
+    /// Those of the system; `TimedOut` if no bytes come.
     pub(crate) fn read(&self, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
-        self.undisturbed(|left| {
+        self.step(|left| {
             socket.set_read_timeout(Some(left))?;
             socket.read(buffer)
         })
     }
 
-    /// A step that may take as long as is left; begun again where a signal has interrupted it.
-    fn undisturbed<T>(&self, mut step: impl FnMut(Duration) -> io::Result<T>) -> io::Result<T> {
-        loop {
-            match self.told(step(self.left()?)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
-            }
-        }
+    /// A step that may take the time that is left; repeated if a signal interrupts it.
+    fn step<T>(&self, mut step: impl FnMut(Duration) -> io::Result<T>) -> io::Result<T> {
+        retry(|| self.told(step(self.left()?)))
     }
 
     fn left(&self) -> io::Result<Duration> {
@@ -92,7 +87,7 @@ impl Patience {
         io::Error::new(io::ErrorKind::TimedOut, cause)
     }
 
-    /// The result of a step. What the system says of a time that is over does not sound like one.
+    /// The result of a step, with one error for the several by which the system reports a time-out.
     fn told<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| match Errno::from_io_error(&error) {
             Some(Errno::AGAIN | Errno::INPROGRESS) => self.used_up(),

@@ -1,8 +1,7 @@
 //! Sending files: answers of file threads, and results for the guest.
 
-use std::os::unix::fs::FileExt;
-
 use crate::base::arena::ConnectionId;
+use crate::base::retry::read_at;
 use crate::engine::event::Event;
 use crate::mail::post::{FileNews, Mail};
 use crate::net::connection::files::{FileEnd, FileFault, FileJob};
@@ -79,17 +78,8 @@ impl Reactor {
 
 /// Reads the next piece; may block in the file system.
 fn read(job: &FileJob) -> Result<Vec<u8>, FileFault> {
-    let mut piece = vec![0; job.length];
-    let read = loop {
-        match job.from.read_at(&mut piece, job.offset) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            result => break result,
-        }
-    };
-    let read = read.map_err(|error| {
+    read_at(&job.from, job.offset, job.length).map_err(|error| {
         tracing::debug!(%error, "a file cannot be read");
         FileFault::Failed
-    })?;
-    piece.truncate(read);
-    Ok(piece)
+    })
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::base::os;
+use crate::base::retry::read_at;
 use crate::plugin::file_calls::{FileAnswer, FileCalls};
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::Permit;
@@ -62,7 +63,7 @@ impl FileInput {
 
     fn begin(&mut self, length: usize) {
         let (file, position) = (self.file.file.clone(), self.position);
-        let read = move || read_at(&file, position, length.min(PIECE));
+        let read = move || read_at(&file, position, length.min(PIECE)).map(Bytes::from);
         self.state = match self.threads.room() {
             Ok(room) => Input::UnderWay(self.threads.calls.add(self.threads.tenant, read), room),
             Err(error) => Input::Failed(error),
@@ -80,19 +81,6 @@ impl FileInput {
             Ok(bytes) => Input::Here { bytes, _room: room },
             Err(error) => Input::Failed(error),
         };
-    }
-}
-
-fn read_at(file: &File, position: u64, length: usize) -> io::Result<Bytes> {
-    let mut bytes = vec![0; length];
-    loop {
-        match file.read_at(&mut bytes, position) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => {
-                bytes.truncate(result?);
-                return Ok(bytes.into());
-            }
-        }
     }
 }
 

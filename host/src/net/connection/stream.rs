@@ -14,6 +14,7 @@ use rustix::net::{RecvFlags, recv, send};
 use socket2::SockRef;
 
 use crate::base::os;
+use crate::base::retry::retry;
 use crate::net::connection::tls::TlsStream;
 use crate::net::datagram::DatagramPeer;
 use crate::net::datagram::port::DatagramPort;
@@ -271,16 +272,6 @@ impl Source for Stream {
             Stream::Datagram(_) => Ok(()),
             Stream::Port(port) => port.deregister(registry),
             Stream::StandIn(stand_in) => stand_in.socket_mut().deregister(registry),
-        }
-    }
-}
-
-/// Repeats a call that a signal has interrupted.
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
         }
     }
 }

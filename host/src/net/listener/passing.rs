@@ -17,6 +17,7 @@ use rustix::net::{
 };
 use socket2::{SockAddr, Socket, Type};
 
+use crate::base::retry::retry;
 use crate::config::socket_access::SocketAccess;
 use crate::net::blocking::Patience;
 use crate::net::listener::error::BindFault;
@@ -73,16 +74,16 @@ impl Waiter {
     /// # Errors
     /// Those of the system; `PermissionDenied` if the process is another user's.
     pub(crate) fn accept(&self) -> io::Result<PassingPeer> {
-        let (socket, _) = undisturbed(|| self.0.accept())?;
+        let (socket, _) = in_time(|| self.0.accept())?;
         PassingPeer::of_this_user(socket)
     }
 }
 
 impl PassingPeer {
-    /// The process that waits at `path`, for as long as it may take to accept; none where nobody does.
+    /// Connects to the process that waits at `path`, which has `longest` to accept; none if no process does.
     ///
     /// # Errors
-    /// What the system says; `PermissionDenied` where it is another user's.
+    /// Those of the system; `PermissionDenied` if the process is another user's.
     pub(crate) fn find(path: &Path, longest: Duration) -> io::Result<Option<PassingPeer>> {
         match Patience::of(longest).connect(Type::SEQPACKET, &SockAddr::unix(path)?) {
             Ok(socket) => PassingPeer::of_this_user(socket).map(Some),
@@ -96,7 +97,7 @@ impl PassingPeer {
     /// The process at the other end.
     ///
     /// # Errors
-    /// What the system says.
+    /// Those of the system.
     pub(crate) fn process(&self) -> io::Result<i32> {
         Ok(socket_peercred(&self.0)?.pid.as_raw_nonzero().get())
     }
@@ -131,7 +132,7 @@ impl PassingPeer {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let words = [IoSlice::new(words.as_bytes())];
-        undisturbed(|| Ok(sendmsg(&self.0, &words, &mut ancillary, SendFlags::NOSIGNAL)?))?;
+        in_time(|| Ok(sendmsg(&self.0, &words, &mut ancillary, SendFlags::NOSIGNAL)?))?;
         Ok(())
     }
 
@@ -144,9 +145,8 @@ impl PassingPeer {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut words = [0; WORDS_BYTES_MAX];
         let mut into = [IoSliceMut::new(&mut words)];
-        let heard = undisturbed(|| {
-            Ok(recvmsg(&self.0, &mut into, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?)
-        })?;
+        let heard =
+            in_time(|| Ok(recvmsg(&self.0, &mut into, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?))?;
         let rights = ancillary.drain().filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
             _ => None,
@@ -158,19 +158,15 @@ impl PassingPeer {
     }
 }
 
-/// Does a step again that a signal has interrupted, and says so where the other process was waited for in vain: the system calls
-/// that a resource that is not available.
-fn undisturbed<T>(mut step: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match step() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let cause = "the process at the other end has not answered in time";
-                return Err(io::Error::new(io::ErrorKind::TimedOut, cause));
-            }
-            done => return done,
+/// Repeats a step that a signal has interrupted, and names a time-out, for which the system has the error `WouldBlock`.
+fn in_time<T>(step: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    retry(step).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            let cause = "the process at the other end has not answered in time";
+            io::Error::new(io::ErrorKind::TimedOut, cause)
         }
-    }
+        _ => error,
+    })
 }
 
 #[cfg(test)]
