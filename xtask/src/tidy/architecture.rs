@@ -49,3 +49,43 @@ fn the_journey_of_a_byte_is_as_it_is_told() {
 
 /// Words of the section that are no functions: a program.
 const NOT_FUNCTIONS: [&str; 1] = ["nc"];
+
+/// The files of the Rust sources that the page names, by their paths or the ends of these.
+#[test]
+fn every_file_of_the_architecture_is_there() {
+    let sources = files(&["host", "xtask/src", "tests", "sdk/rust/src"], &["rs"]);
+    let text = read("docs/architecture.md");
+    let named: BTreeSet<&str> = names(&text).filter(|name| name.ends_with(".rs")).collect();
+    assert!(100 < named.len(), "{} files", named.len());
+    let is_there = |name: &&&str| {
+        let end = format!("/{name}");
+        sources.iter().any(|file| file.path == **name || file.path.ends_with(&end))
+    };
+    let missing: Vec<&&str> = named.iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "there is no {missing:?}");
+}
+
+/// Questions to which the names of files alone must lead.
+const ROADS: [&str; 5] = [
+    "How is a connection accepted?",
+    "What bounds a tenant's memory?",
+    "What happens when a handler runs long?",
+    "How does a message reach a subscriber on another reactor?",
+    "How does a message reach a subscriber on another host?",
+];
+
+/// Lines of the answer to each.
+const ROAD_LINES: usize = 4;
+
+#[test]
+fn each_road_is_four_lines_that_name_files() {
+    let text = read("docs/architecture.md");
+    for road in ROADS {
+        let (_, answer) = text.split_once(&format!("\n**{road}**\n")).expect(road);
+        let (answer, _) = answer.split_once("\n\n").expect("the end of the answer");
+        let lines = answer.lines().count();
+        assert!(lines <= ROAD_LINES, "{road} {lines} lines");
+        let files = names(answer).filter(|name| name.ends_with(".rs")).count();
+        assert!(ROAD_LINES <= files, "{road} {files} files");
+    }
+}
