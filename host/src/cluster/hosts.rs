@@ -1,4 +1,4 @@
-//! Who is in the cluster: each host says now and then that it is there, and hears the others.
+//! The hosts of the cluster: each announces itself at intervals, and receives the announcements of the others.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,42 +11,42 @@ use serde::{Deserialize, Serialize};
 use crate::base::lock::{Mutex, MutexGuard};
 use crate::clock::{Clock, Moment};
 
-/// Hosts that are remembered at once. Whoever says more names than a cluster has is not believed.
+/// The most hosts that are remembered. A sender of more names is not a cluster.
 const HOSTS_MAX: usize = 100_000;
-/// Bytes of what a host says of itself.
+/// The most bytes of a name or a version.
 const WORD_BYTES_MAX: usize = 128;
-/// How many times in a row a host may be silent until it counts as gone.
+/// The number of missed announcements after which a host counts as gone.
 const SILENCES: u32 = 3;
 
-/// A host of the cluster: the name that its operator gives it, for people, and a number that is drawn at each start. Two hosts that
-/// have one name by mistake are two all the same, and so is a host before and after its restart.
+/// A host of the cluster: the name that its operator gives it, for people, and a number that is drawn at each start. So two hosts
+/// with one name are distinguished, and so are a host before and after its restart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostId(String);
 
-/// What a host says of itself.
+/// An announcement.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Greeting {
     /// Its `NAME.NUMBER`.
     pub(super) host: String,
     /// Its version.
     pub(super) version: String,
-    /// In how many milliseconds it says so again; 0 where it leaves.
+    /// The milliseconds until the next announcement; 0 if the host leaves.
     pub(super) again_in_ms: u64,
 }
 
-/// A host that was heard.
+/// A host that has announced itself.
 #[derive(Debug, Clone)]
 pub struct SeenHost {
     /// Its `NAME.NUMBER`.
     pub id: String,
     /// Its version.
     pub version: String,
-    /// When it was heard last.
+    /// The time of its last announcement.
     pub at: Moment,
     patience: Duration,
 }
 
-/// The hosts that were heard of late, this one not.
+/// The other hosts that have announced themselves recently.
 #[derive(Debug)]
 pub struct Hosts {
     clock: Clock,
@@ -54,10 +54,10 @@ pub struct Hosts {
 }
 
 impl HostId {
-    /// A host that begins now.
+    /// The id of a host that starts now.
     ///
     /// # Errors
-    /// When the system has no randomness.
+    /// When the system has no random numbers.
     pub fn draw(name: &str) -> io::Result<HostId> {
         let mut drawn = [0; 8];
         let failed = |_| io::Error::other("the system has no randomness");
@@ -78,12 +78,12 @@ impl fmt::Display for HostId {
 }
 
 impl Hosts {
-    /// None yet.
+    /// No hosts yet.
     pub(super) fn new(clock: Clock) -> Hosts {
         Hosts { clock, seen: Mutex::default() }
     }
 
-    /// A host has said that it is there, or that it leaves.
+    /// Handles an announcement.
     pub(super) fn hear(&self, greeting: Greeting) {
         let Greeting { host, version, again_in_ms } = greeting;
         if !is_plain(&host) || !is_plain(&version) {
@@ -108,7 +108,7 @@ impl Hosts {
         seen.insert(host.clone(), SeenHost { id: host, version, at, patience });
     }
 
-    /// Forgets those that are silent for too long.
+    /// Forgets hosts that have been silent for too long.
     pub(super) fn forget_silent(&self) {
         let now = self.clock.now();
         self.lock().retain(|host, seen| {
@@ -120,19 +120,19 @@ impl Hosts {
         });
     }
 
-    /// Those that are there, by name.
+    /// All of them, by name.
     pub fn all(&self) -> Vec<SeenHost> {
         let mut all: Vec<SeenHost> = self.lock().values().cloned().collect();
         all.sort_by(|one, other| one.id.cmp(&other.id));
         all
     }
 
-    /// How many are there.
+    /// Their number.
     pub fn count(&self) -> usize {
         self.lock().len()
     }
 
-    /// How long ago one was heard.
+    /// The time since the last announcement of a host.
     pub fn silence(&self, host: &SeenHost) -> Duration {
         self.clock.now().since(host.at)
     }
@@ -142,7 +142,7 @@ impl Hosts {
     }
 }
 
-/// Whether it may be the name or the version of a host: whoever gets at the subject can say anything.
+/// Whether a text is a valid name or version of a host: other programs may publish on the subject.
 fn is_plain(text: &str) -> bool {
     text.len() <= WORD_BYTES_MAX
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b))

@@ -1,4 +1,5 @@
-//! What is pushed on other hosts: subscribed to for as long as somebody here is, and handed to the channels of the tenant.
+//! Messages of other hosts: each name is subscribed to while an instance on this host is, and messages are passed to the tenant's
+//! channels.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -20,25 +21,25 @@ use crate::cluster::subject::{SubjectKind, Subjects};
 use crate::mail::channels::Channels;
 use crate::quota::budget::ByteBudget;
 
-/// For how long a channel is silent about what it misses after it has told of it.
+/// The shortest time between two log lines about missed messages of one channel.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// Who gets what comes for one tenant.
+/// The receiver of the messages of one tenant.
 #[derive(Debug, Clone)]
 pub(super) struct Receiver {
     pub(super) channels: Weak<Channels>,
     pub(super) counters: Arc<LinkCounters>,
-    /// The tenant's account for what the host keeps.
+    /// The tenant's budget of host memory.
     pub(super) memory: ByteBudget,
     pub(super) host: HostId,
     pub(super) subjects: Subjects,
     pub(super) tenant: String,
 }
 
-/// Subscribes to what is wanted and to nothing else, until the tenant has gone.
+/// Subscribes to the names that are wanted, until the tenant is gone.
 pub(super) async fn follow(receiver: Receiver, interest: Arc<Interest>, line: Arc<Line>) {
     let Some(client) = line.client().await else { return };
-    // Dropping the sender ends the subscription.
+    // Dropping a sender ends that subscription.
     let mut ends: HashMap<String, oneshot::Sender<()>> = HashMap::new();
     while let Some(changed) = interest.next().await {
         for (name, is_wanted) in changed {
@@ -51,7 +52,7 @@ pub(super) async fn follow(receiver: Receiver, interest: Arc<Interest>, line: Ar
     }
 }
 
-/// Begins to receive what is pushed to a name. Dropping what it answers ends it.
+/// Subscribes to a name. Dropping the returned sender ends the subscription.
 async fn subscribe(
     receiver: &Receiver,
     client: &Client,
@@ -68,7 +69,7 @@ async fn subscribe(
                 clock: Clock::system(),
                 told: None,
             };
-            // Takes all that is there at each turn: otherwise the client, which reads more at each of its own, would outrun it.
+            // Takes all messages at each turn: otherwise the client, which reads more in each of its turns, would overrun it.
             tokio::spawn(unconstrained(feed.receive(subscriber, ended)));
             Some(end)
         }
@@ -80,13 +81,13 @@ async fn subscribe(
     }
 }
 
-/// One channel, as far as it is on other hosts.
+/// A channel of other hosts.
 struct ChannelFeed {
     receiver: Receiver,
     name: String,
     heard: SenderNumbers,
     clock: Clock,
-    /// When something was missed and told last.
+    /// The time of the last log line about missed messages.
     told: Option<Moment>,
 }
 
@@ -102,11 +103,11 @@ impl ChannelFeed {
                 },
             }
         }
-        // Where the connection is over there is nothing to give up.
+        // Fails if the connection is lost, and the subscription with it.
         let _ = subscriber.unsubscribe().await;
     }
 
-    /// Hands a message to those who are subscribed here.
+    /// Passes a message to the subscribers on this host.
     fn take(&mut self, message: &Message) {
         let header = message.headers.as_ref().and_then(|headers| headers.get(HEADER));
         let sent = header.and_then(|header| sequence::read(header.as_str()));
@@ -123,7 +124,7 @@ impl ChannelFeed {
                 }
             }
         }
-        // Who is no host of ours has no number to give.
+        // A message of another program has no number.
         let Some(channels) = self.receiver.channels.upgrade() else { return };
         match channels.deliver(&self.name, &message.payload) {
             Ok(true) => self.receiver.counters.received.add(1),

@@ -1,4 +1,4 @@
-//! Which names somebody on this host is subscribed to, as far as the thread of the cluster has not seen it.
+//! The changes of the names that are subscribed to on this host, for the thread of the cluster.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 
 use crate::base::lock::{Mutex, MutexGuard};
 
-/// What has changed since the thread looked. A name that was taken up and given up meanwhile has not changed, so that there are never
-/// more than there are names in use and names that the thread holds.
+/// The changes since the last look of the thread. A name that is subscribed and unsubscribed in between has not changed, so that
+/// the number of changes is bounded by the names in use and the names that the thread has.
 #[derive(Debug, Default)]
 pub(super) struct Interest {
     changed: Mutex<HashMap<String, bool>>,
@@ -17,7 +17,7 @@ pub(super) struct Interest {
 }
 
 impl Interest {
-    /// Somebody is subscribed to a name, or nobody any more; the two take turns.
+    /// A name has got its first subscriber, or lost its last one; the two alternate.
     pub(super) fn change(&self, name: &str, is_wanted: bool) {
         let mut changed = self.lock();
         if changed.get(name).is_some_and(|before| *before != is_wanted) {
@@ -29,13 +29,13 @@ impl Interest {
         self.bell.notify_one();
     }
 
-    /// Nothing changes any more.
+    /// Ends the changes.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
         self.bell.notify_one();
     }
 
-    /// What has changed, as soon as something has; none when nothing will any more.
+    /// Waits for changes and takes them; none after the end.
     pub(super) async fn next(&self) -> Option<HashMap<String, bool>> {
         loop {
             if self.is_over.load(Ordering::Acquire) {

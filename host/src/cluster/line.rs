@@ -1,4 +1,4 @@
-//! One connection to NATS: the host's, which tenants share, or one that a tenant has for itself.
+//! A connection to NATS: the host's, which tenants share, or a tenant's own.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -13,21 +13,21 @@ use crate::cluster::counters::LineCounters;
 use crate::cluster::outgoing::{Outgoing, OutgoingQueue};
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 
-/// Commands that wait inside the client. What waits before that takes turns by tenant.
+/// The most commands in the queue of the client. In the queue before it tenants take turns.
 const COMMANDS_MAX: usize = 64;
-/// Bytes of one read. The client reads at most 128 times, as tokio lets a task, before the others on this thread have their turn.
+/// The bytes of one read. The client reads at most 128 times before other tasks on this thread run, which is the budget of tokio.
 const READ_BYTES: u16 = 16 << 10;
-/// Messages of one subscription that wait until its task has its turn: more than 128 reads bring, of which each takes some
-/// sixty bytes at least.
+/// The most messages of one subscription that wait for its task: more than 128 reads contain, since each message has sixty bytes
+/// at least.
 const INCOMING_MAX: usize = 1 << 16;
-/// The largest message where no server has said another.
+/// The largest message, until a server has announced its own limit.
 const PAYLOAD_MAX: usize = 1 << 20;
 
-/// A connection. It is there for as long as somebody needs it, and is made again whenever it is lost.
+/// A connection. It exists as long as it is used, and is made again whenever it is lost.
 pub struct Line {
-    /// The tenant that has it for itself.
+    /// The tenant, if it is the only one.
     pub tenant: Option<String>,
-    /// What is counted of it.
+    /// Its counters.
     pub counters: LineCounters,
     options: Mutex<Option<ConnectOptions>>,
     servers: Vec<ServerAddr>,
@@ -35,11 +35,11 @@ pub struct Line {
     client: watch::Sender<Option<Client>>,
     is_connected: AtomicBool,
     payload_max: AtomicUsize,
-    /// How long a word to the server and back takes, in nanoseconds; 0 where it was not measured.
+    /// The round trip to the server in nanoseconds; 0 if it was not measured.
     round_trip: AtomicU64,
-    /// Whether it was told that no server is reached.
+    /// Whether it was logged that no server is connected.
     is_told: AtomicBool,
-    /// The last thing that went wrong.
+    /// The last error.
     fault: Mutex<Option<String>>,
 }
 
@@ -49,13 +49,13 @@ impl fmt::Debug for Line {
     }
 }
 
-/// How the subjects of a tenant begin, or those of the host itself: whoever may use these needs no others.
+/// The prefix of the subjects of a tenant, or of the host itself; a login needs no others.
 pub(super) fn stem(config: &ClusterConfig, tenant: Option<&str>) -> String {
     let prefix = &config.prefix;
     tenant.map_or_else(|| prefix.clone(), |tenant| format!("{prefix}.{tenant}"))
 }
 
-/// How a client of this configuration is made.
+/// The options of a client.
 pub(super) fn options(
     config: &ClusterConfig,
     login: &NatsLogin,
@@ -75,7 +75,7 @@ pub(super) fn options(
             options.user_and_password(user.clone(), password.clone())
         }
         NatsLogin::Token(token) => options.token(token.clone()),
-        // The configuration has looked at it.
+        // The configuration has checked the credentials.
         NatsLogin::Credentials(text) => options.clone().credentials(text).unwrap_or(options),
     };
     let options = match &config.authorities {
@@ -91,7 +91,7 @@ pub(super) fn options(
 }
 
 impl Line {
-    /// A connection that is not begun yet, for a tenant or for the host.
+    /// A connection of a tenant or of the host, before it begins.
     pub(super) fn new(
         config: &ClusterConfig,
         login: &NatsLogin,
@@ -121,47 +121,46 @@ impl Line {
         })
     }
 
-    /// Begins to connect, and sends what waits from then on. Called on the thread of the cluster.
+    /// Begins to connect and to send. Called on the thread of the cluster.
     pub(super) fn begin(self: &Arc<Self>) {
         tokio::spawn(send(Arc::downgrade(self)));
     }
 
-    /// Its client, as soon as there is one: it may not be connected yet, and does its work when it is. None where there never will
-    /// be one.
+    /// Its client, as soon as it exists; it may not be connected yet, and queues commands until it is. None if it cannot be made.
     pub(super) async fn client(&self) -> Option<Client> {
         let mut made = self.client.subscribe();
         let client = made.wait_for(Option::is_some).await;
         client.ok().and_then(|client| client.clone())
     }
 
-    /// Whether it is connected at this moment.
+    /// Whether it is connected.
     pub fn is_connected(&self) -> bool {
         self.is_connected.load(Ordering::Relaxed)
     }
 
-    /// The largest message that its server takes.
+    /// The largest message of its server.
     pub fn payload_max(&self) -> usize {
         self.payload_max.load(Ordering::Relaxed)
     }
 
-    /// How long a word to the server and back takes, if it was measured.
+    /// The round trip to the server, if it was measured.
     pub fn round_trip(&self) -> Option<Duration> {
         let nanoseconds = self.round_trip.load(Ordering::Relaxed);
         (nanoseconds != 0).then(|| Duration::from_nanos(nanoseconds))
     }
 
-    /// It was measured.
+    /// Sets the measured round trip.
     pub(super) fn set_round_trip(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.round_trip.store(nanoseconds, Ordering::Relaxed);
     }
 
-    /// The last thing that went wrong, if it is not over.
+    /// The last error, if it persists.
     pub fn fault(&self) -> Option<String> {
         self.fault.lock().clone()
     }
 
-    /// Sends what waits, if it can, and closes.
+    /// Sends what waits, if possible, and closes.
     pub(super) async fn finish(&self) {
         let Some(client) = self.client.borrow().clone() else { return };
         while !self.outgoing.is_empty() && self.is_connected() {
@@ -169,12 +168,12 @@ impl Line {
         }
         self.outgoing.close();
         if self.is_connected() {
-            // Whoever has gone takes nothing.
+            // Fails if the server is gone.
             let _ = client.flush().await;
         }
     }
 
-    /// Something has become of the connection.
+    /// Handles an event of the client.
     fn heard(&self, event: &Event) {
         match event {
             Event::Connected => self.has_connected(),
@@ -207,7 +206,7 @@ impl Line {
         tracing::info!(tenant, server, "connected to NATS");
     }
 
-    /// No server is reached, or none lets the host in.
+    /// Handles a failed attempt to connect.
     fn is_not_reached(&self, error: &ClientError) {
         let cause = match error {
             ClientError::Other(cause) => cause.clone(),
@@ -221,7 +220,7 @@ impl Line {
         }
     }
 
-    /// Something that was sent is not taken. It may be each message of a flood, and is told once.
+    /// Handles a message that the server refuses. There may be many, so that one is logged.
     fn refused(&self, cause: &str) {
         self.counters.errors.add(1);
         if self.set_fault(Some(cause.to_owned())) {
@@ -229,7 +228,7 @@ impl Line {
         }
     }
 
-    /// Whether it is another fault than before.
+    /// Sets the error; returns whether it is a new one.
     fn set_fault(&self, fault: Option<String>) -> bool {
         let mut known = self.fault.lock();
         let is_new = *known != fault;
@@ -244,14 +243,14 @@ impl Drop for Line {
     }
 }
 
-/// Makes the client, and hands it what waits, one after the other.
+/// Makes the client, and passes waiting messages to it in order.
 async fn send(line: Weak<Line>) {
     let Some(begun) = line.upgrade() else { return };
     let options = begun.options.lock().take();
     let Some(options) = options else { return };
     let client = match options.connect(begun.servers.as_slice()).await {
         Ok(client) => client,
-        // It tries again by itself; this is a fault in what it was given.
+        // The client connects again by itself; this error is one of its options.
         Err(error) => {
             begun.set_fault(Some(error.to_string()));
             let cause = error.to_string();

@@ -1,4 +1,4 @@
-//! What waits to go out on one connection: the tenants that share it take turns.
+//! Messages that wait for one connection: the tenants that share it take turns.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use tokio::sync::Notify;
 use crate::cluster::counters::LinkCounters;
 use crate::quota::fair_queue::{FairQueue, Taken};
 
-/// A message on its way to NATS. What it holds of its tenant's bounds it holds until it is written.
+/// A message for NATS. It holds the reservations of its tenant until it is written.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) subject: String,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
-    /// Whose it is.
+    /// The counters of its tenant.
     pub(super) counters: Arc<LinkCounters>,
 }
 
-/// The messages of all links of a connection. How many there may be is bounded by the bytes that each of them counts.
+/// The messages of all links of a connection. Their number is bounded by the reservation of each.
 #[derive(Debug)]
 pub(super) struct OutgoingQueue {
     waiting: FairQueue<(usize, Outgoing)>,
@@ -27,19 +27,19 @@ pub(super) struct OutgoingQueue {
 }
 
 impl OutgoingQueue {
-    /// Nothing yet.
+    /// An empty queue.
     pub(super) fn new() -> OutgoingQueue {
         OutgoingQueue { waiting: FairQueue::new(usize::MAX, usize::MAX), bell: Notify::new() }
     }
 
-    /// One more of a link; dropped where the host has ended.
+    /// Adds a message of a link; it is dropped after the end of the host.
     pub(super) fn add(&self, link: usize, message: Outgoing) {
         if self.waiting.add(link, (link, message)).is_ok() {
             self.bell.notify_one();
         }
     }
 
-    /// The next one, of the link whose turn it is; none when it is closed and all have gone.
+    /// Waits for the next message, of the link whose turn it is; none when the queue is closed and empty.
     pub(super) async fn next(&self) -> Option<Outgoing> {
         loop {
             match self.waiting.try_take() {
@@ -53,12 +53,12 @@ impl OutgoingQueue {
         }
     }
 
-    /// Whether nothing waits.
+    /// Whether it is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_idle()
     }
 
-    /// Nothing is taken any more.
+    /// Closes the queue: no more messages are added.
     pub(super) fn close(&self) {
         drop(self.waiting.close());
         self.bell.notify_one();

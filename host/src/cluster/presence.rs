@@ -1,4 +1,4 @@
-//! Says now and then that this host is there, hears who else is, and how far NATS is.
+//! Announces this host at intervals, receives the announcements of others, and measures the round trip to NATS.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::cluster::hosts::Greeting;
 use crate::cluster::line::Line;
 
-/// Goes on until its task is ended. Nothing else depends on it.
+/// Runs until its task is cancelled. Nothing else depends on it.
 pub(super) async fn keep(cluster: Arc<Cluster>, line: Arc<Line>) {
     let Some(client) = line.client().await else { return };
     let subject = subject(&cluster);
@@ -22,7 +22,7 @@ pub(super) async fn keep(cluster: Arc<Cluster>, line: Arc<Line>) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                // What would say so later is of no use, and a queue of such words even less.
+                // A late announcement would be useless, so that none is queued.
                 if line.is_connected() {
                     greet(&cluster, &client, period).await;
                     measure(&cluster, &client, &line, period).await;
@@ -33,7 +33,7 @@ pub(super) async fn keep(cluster: Arc<Cluster>, line: Arc<Line>) {
                 let Some(greeting) = greeting else { return };
                 match serde_json::from_slice::<Greeting>(&greeting.payload) {
                     Ok(greeting) if greeting.host != cluster.id.as_str() => cluster.hosts.hear(greeting),
-                    // Others may use the subjects that they are let to; none of it is this host's business.
+                    // Messages of other programs on this subject are ignored.
                     _ => {}
                 }
             }
@@ -41,14 +41,14 @@ pub(super) async fn keep(cluster: Arc<Cluster>, line: Arc<Line>) {
     }
 }
 
-/// Says that this host leaves.
+/// Announces that this host leaves.
 pub(super) async fn leave(cluster: &Cluster, line: &Line) {
     if let Some(client) = line.client().await.filter(|_| line.is_connected()) {
         greet(cluster, &client, Duration::ZERO).await;
     }
 }
 
-/// The parts between dots that no tenant has: their names have no `=`.
+/// No tenant has these parts of a subject: names of tenants contain no `=`.
 fn subject(cluster: &Cluster) -> String {
     format!("{}.=hosts", cluster.config.prefix)
 }
@@ -60,16 +60,16 @@ async fn greet(cluster: &Cluster, client: &Client, again_in: Duration) {
         again_in_ms: u64::try_from(again_in.as_millis()).unwrap_or(u64::MAX),
     };
     let Ok(text) = serde_json::to_vec(&greeting) else { return };
-    // Whoever does not hear it takes this host for gone.
+    // If the announcement is lost the others notice the silence.
     let _ = client.publish(subject(cluster), text.into()).await;
 }
 
-/// Asks where nobody answers: the server says so at once, and how long that takes is how far it is.
+/// Measures the round trip by a request that nobody answers, which the server reports at once.
 async fn measure(cluster: &Cluster, client: &Client, line: &Line, patience: Duration) {
     let asked = cluster.clock.now();
     let request = Request::new().timeout(Some(patience));
     let nobody = format!("{}.=distance", cluster.config.prefix);
-    // Every answer is one.
+    // The server's report is an answer, too.
     let _ = client.send_request(nobody, request).await;
     line.set_round_trip(cluster.clock.now().since(asked));
 }

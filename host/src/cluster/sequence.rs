@@ -1,24 +1,24 @@
-//! Numbers by which a host finds out what it has missed: NATS delivers a message at most once, and says nothing of one that is lost.
+//! Sequence numbers by which a host detects missed messages: NATS delivers at most once, and does not report a loss.
 //!
-//! A sender numbers what it pushes to each channel, from 0. How many names it has numbers for is bounded: when there are too many it
-//! begins anew with all of them, which is another run.
+//! A sender numbers its messages to each channel, from 0. The number of names is bounded: beyond it, the sender restarts all
+//! numbers, as another run.
 
 use std::collections::HashMap;
 
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::host_memory::SENDER_BYTES;
 
-/// The header of a message, with its sender and its place among those that he has sent to the channel.
+/// The header of a message, with its sender and its number.
 pub(super) const HEADER: &str = "Sandloop-Push";
-/// Names that a sender has numbers for, and senders that a receiver remembers the numbers of.
+/// The most names that a sender numbers, and the most senders that a receiver remembers.
 const REMEMBERED_MAX: usize = 4096;
 
-/// Where a message stands among those that its sender has pushed to a channel.
+/// The number of a message in its channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SequencePlace {
-    /// Which run of the sender it is of.
+    /// The run of the sender.
     pub(super) run: u64,
-    /// How many of the run went before.
+    /// The number of messages of the run before it.
     pub(super) number: u64,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Numbering {
 }
 
 impl Numbering {
-    /// The place of the next message for a name.
+    /// The number of the next message for a name.
     pub(super) fn next(&mut self, name: &str) -> SequencePlace {
         if let Some(next) = self.next.get_mut(name) {
             *next += 1;
@@ -45,8 +45,8 @@ impl Numbering {
     }
 }
 
-/// What a receiver knows of those that send to one channel. It counts for the tenant, and where there is no room for one sender more
-/// all are forgotten: then nobody notices what they have missed.
+/// The numbers of all senders to one channel. They count for the tenant; if there is no room for another sender all are
+/// forgotten, and messages that were missed then stay unnoticed.
 #[derive(Debug)]
 pub(super) struct SenderNumbers {
     last: HashMap<String, SequencePlace>,
@@ -54,24 +54,24 @@ pub(super) struct SenderNumbers {
     kept: Vec<Reservation>,
 }
 
-/// What the number of a message says.
+/// What the number of a message means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// It is the one that was expected, or the first that is heard of its sender.
+    /// It is the next one, or the first one of its sender.
     Next,
-    /// So many before it have not come.
+    /// This many messages before it are missing.
     After(u64),
-    /// It has come before.
+    /// It was received before.
     Again,
 }
 
 impl SenderNumbers {
-    /// Nobody yet, in the account of a tenant.
+    /// No numbers yet, with this budget.
     pub(super) fn new(memory: ByteBudget) -> SenderNumbers {
         SenderNumbers { last: HashMap::new(), memory, kept: Vec::new() }
     }
 
-    /// A message of a sender has come.
+    /// Handles the number of a message.
     pub(super) fn hear(&mut self, sender: &str, place: SequencePlace) -> Arrival {
         let Some(last) = self.last.get_mut(sender) else {
             self.remember(sender, place);
@@ -107,7 +107,7 @@ impl SenderNumbers {
     }
 }
 
-/// The sender of a message and its place, as its header has them.
+/// The sender and the number in a header.
 pub(super) fn read(header: &str) -> Option<(&str, SequencePlace)> {
     let mut words = header.split(' ');
     let (sender, run, number) = (words.next()?, words.next()?, words.next()?);
