@@ -1,6 +1,6 @@
-//! Several hosts as one: what the plugins of a tenant share goes over NATS, an engine that operators run already.
+//! The connection to other hosts: plugins of a tenant share channels over NATS, which many operators run already.
 //!
-//! One thread does all of it. The loops hand messages over and are never kept waiting; what there is no room for is refused.
+//! One thread does all the work. The loops pass messages to it and never wait; messages without room are refused.
 
 pub(crate) mod counters;
 pub(crate) mod hosts;
@@ -31,27 +31,27 @@ use crate::cluster::link::{Link, LinkAccounts, LinkSite};
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::config::model::TenantConfig;
 
-/// How long the end of the host waits for what was pushed last to go out.
+/// How long the end of the host waits until the last messages are sent.
 const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
-/// How long the thread may take to end in all.
+/// The time in which the thread ends.
 const LONGEST_END: Duration = Duration::from_secs(1);
 
-/// The host's part in a cluster, on whichever thread.
+/// The cluster as this host sees it, shared by all threads.
 #[derive(Debug)]
 pub struct Cluster {
-    /// What the file says of it.
+    /// The section `[cluster]`.
     pub config: ClusterConfig,
-    /// Who this host is among the others.
+    /// The id of this host.
     pub id: HostId,
-    /// The others.
+    /// The other hosts.
     pub hosts: Hosts,
     clock: Clock,
     runtime: Handle,
-    /// The connection of the host and of every tenant that has none of its own.
+    /// The connection of the host, and of every tenant without one of its own.
     shared: Arc<Line>,
     /// All connections.
     lines: Mutex<Vec<Weak<Line>>>,
-    /// The number of the next link: a tenant that comes back after a reload has another one.
+    /// The number of the next link: a tenant that is removed and added by reloads gets another one.
     links: AtomicUsize,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct ClusterThread {
 }
 
 impl ClusterThread {
-    /// Starts it; it begins to connect.
+    /// Starts the thread, which begins to connect.
     ///
     /// # Errors
     /// When the system has no more threads or descriptors.
@@ -90,17 +90,17 @@ impl ClusterThread {
                 of_thread.shared.begin();
                 let shared = of_thread.shared.clone();
                 tokio::spawn(presence::keep(of_thread.clone(), shared));
-                // A sender that is gone says the same.
+                // A dropped sender ends it, too.
                 let _ = stopped.await;
                 of_thread.say_farewell().await;
             });
-            // What a server does not take any more is left.
+            // Messages that the server does not take are abandoned.
             runtime.shutdown_background();
         })?;
         Ok(ClusterThread { cluster, threads: Some(threads), stop: Some(stop) })
     }
 
-    /// What it serves.
+    /// The shared part.
     pub(crate) fn cluster(&self) -> Arc<Cluster> {
         self.cluster.clone()
     }
@@ -117,7 +117,7 @@ impl Drop for ClusterThread {
 }
 
 impl Cluster {
-    /// The way of a tenant's channels to other hosts, in these accounts; none where they do not reach them.
+    /// The link of a tenant with these budgets; none if its channels are not shared.
     pub fn link(&self, tenant: &TenantConfig, accounts: LinkAccounts) -> Option<Arc<Link>> {
         tenant.sharing.channels.then(|| {
             let site = LinkSite {
@@ -134,7 +134,7 @@ impl Cluster {
         })
     }
 
-    /// Every connection that is there, the host's own first.
+    /// Every connection, the host's own first.
     pub fn lines(&self) -> Vec<Arc<Line>> {
         self.lock().iter().filter_map(Weak::upgrade).collect()
     }
@@ -149,7 +149,7 @@ impl Cluster {
         line
     }
 
-    /// Lets what was pushed last go out, and takes nothing more.
+    /// Sends the last messages, and takes no more.
     async fn say_farewell(&self) {
         let lines = self.lines();
         let all = async {

@@ -1,51 +1,51 @@
-//! What is counted of the cluster.
+//! Counters of the cluster.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// A number that only grows.
+/// A counter.
 #[derive(Debug, Default)]
 pub struct ClusterCount(AtomicU64);
 
 impl ClusterCount {
-    /// So many more.
+    /// Adds to it.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// How many there were.
+    /// Its value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Of one tenant's channels.
+/// The counters of a tenant's channels.
 #[derive(Debug, Default)]
 pub struct LinkCounters {
-    /// Messages that were handed to NATS.
+    /// Messages that were passed to NATS.
     pub published: ClusterCount,
-    /// Messages of other hosts that went to subscribers here.
+    /// Messages of other hosts that were delivered on this host.
     pub received: ClusterCount,
-    /// Pushes that were refused because too much waited.
+    /// Pushes that were refused because the outbox was full.
     pub refused: ClusterCount,
-    /// Pushes that were refused because no server of the cluster takes so much.
+    /// Pushes that were refused because the message exceeds the server's limit.
     pub too_large: ClusterCount,
-    /// Messages of other hosts that have not come, as the numbers of their senders say.
+    /// Messages of other hosts that are missing by the numbers of their senders.
     pub missed: ClusterCount,
-    /// Messages of other hosts that have come and for which there was no room.
+    /// Messages of other hosts for which there was no room.
     pub left_out: ClusterCount,
-    /// Names that are subscribed to on other hosts at this moment.
+    /// Names of which messages of other hosts are received.
     pub subscriptions: AtomicUsize,
 }
 
-/// Of one connection.
+/// The counters of a connection.
 #[derive(Debug, Default)]
 pub struct LineCounters {
     /// How often it was made.
     pub connected: ClusterCount,
     /// How often it was lost.
     pub lost: ClusterCount,
-    /// What the server has complained of.
+    /// Errors that the server has reported.
     pub errors: ClusterCount,
-    /// Messages that had come and were dropped because this thread was too slow.
+    /// Messages that were dropped because this thread was too slow.
     pub overrun: ClusterCount,
 }

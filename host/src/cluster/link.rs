@@ -1,4 +1,4 @@
-//! The channels of one tenant, and the way from them to other hosts and back.
+//! The link of one tenant: passes messages between its channels and other hosts.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -20,15 +20,15 @@ use crate::mail::message::{KEPT_BYTES, Message};
 use crate::mail::relay::{ChannelRelay, NoRelay};
 use crate::quota::budget::{ByteBudget, Reservation};
 
-/// Bytes that the header of a message takes at most; NATS counts them as the message's.
+/// The most bytes of the header of a message, which NATS counts as part of it.
 const HEADER_BYTES_MAX: usize = 256;
 
 /// The link of one tenant.
 #[derive(Debug)]
 pub struct Link {
-    /// Which of the host's links it is.
+    /// Its number on this host.
     number: usize,
-    /// What is counted of it.
+    /// Its counters.
     pub counters: Arc<LinkCounters>,
     /// Its connection.
     pub line: Arc<Line>,
@@ -38,15 +38,15 @@ pub struct Link {
     memory: ByteBudget,
     numbering: Mutex<Numbering>,
     interest: Arc<Interest>,
-    /// Follows the interest; begins when it is known whose it is.
+    /// Set when the task that follows the interest has begun, which needs the channels.
     receiver: OnceLock<()>,
     runtime: tokio::runtime::Handle,
     tenant: String,
 }
 
-/// Where a link is: which one, on which host, under which prefix.
+/// The identity of a link: its number, its host, its prefix.
 pub(super) struct LinkSite {
-    /// Which of the host's links it is.
+    /// Its number on this host.
     pub(super) number: usize,
     pub(super) host: HostId,
     /// The first part of every subject.
@@ -55,16 +55,16 @@ pub(super) struct LinkSite {
     pub(super) runtime: tokio::runtime::Handle,
 }
 
-/// The accounts of a tenant that its link works with.
+/// The budgets of a tenant that its link uses.
 #[derive(Debug, Clone)]
 pub struct LinkAccounts {
-    /// What waits to go to other hosts.
+    /// Messages that wait to be sent to other hosts.
     pub outbox: ByteBudget,
-    /// What the host keeps for it.
+    /// Host memory of the tenant.
     pub memory: ByteBudget,
 }
 
-/// The bytes of a message while NATS has them. With the last of them goes what they count.
+/// The bytes of a message in the client, with their reservation, which is released with the last reference.
 struct CountedPayload {
     message: Arc<Message>,
     _room: Reservation,
@@ -77,7 +77,7 @@ impl AsRef<[u8]> for CountedPayload {
 }
 
 impl Link {
-    /// The link of a tenant by a connection.
+    /// The link of a tenant over a connection.
     pub(super) fn new(
         site: LinkSite,
         tenant: &TenantConfig,

@@ -1,8 +1,8 @@
-//! Names as parts of subjects: whatever a plugin calls a channel, it cannot reach beyond its tenant's subjects.
+//! Names as parts of subjects: the name of a channel cannot lead out of the subjects of its tenant.
 //!
-//! A subject is parts between dots; `*` and `>` stand for others, and whitespace ends it. Letters, digits, `-` and `_` are
-//! written as they are, so that an operator can read them, and every other byte is `=` and two hexadecimal digits. So no two names have
-//! one part, and a name of 255 bytes has at most 765.
+//! A subject has parts between dots; `*` and `>` are wildcards, and whitespace ends it. Letters, digits, `-` and `_` are
+//! unchanged, so that an operator can read them; every other byte is `=` and two hexadecimal digits. So different names have
+//! different parts, and a name of 255 bytes has at most 765.
 
 use std::fmt::Write as _;
 
@@ -24,12 +24,12 @@ impl SubjectKind {
 /// The subjects of one tenant.
 #[derive(Debug, Clone)]
 pub(crate) struct Subjects {
-    /// `PREFIX.TENANT`: both are names of sections, which need no other writing.
+    /// `PREFIX.TENANT`: both are names of sections, which need no encoding.
     stem: String,
 }
 
 impl Subjects {
-    /// Those of a tenant in the cluster that has this prefix.
+    /// The subjects of a tenant, with this prefix.
     pub(crate) fn new(prefix: &str, tenant: &str) -> Subjects {
         Subjects { stem: format!("{prefix}.{tenant}") }
     }
@@ -42,7 +42,7 @@ impl Subjects {
     }
 }
 
-/// Appends a name as one part.
+/// Appends a name, encoded as one part.
 fn encode(name: &str, subject: &mut String) {
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {

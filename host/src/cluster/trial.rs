@@ -1,4 +1,4 @@
-//! `sandloop check`: whether the host, and each tenant that has a login of its own, gets into NATS and at its subjects.
+//! `sandloop check`: tries the logins of the host and of each tenant with one of its own, and their subjects.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::config::error::{ConfigError, Problem};
 use crate::config::model::Config;
 
-/// Somebody who logs in.
+/// A login to try: the host's or a tenant's.
 struct Visitor<'a> {
     cluster: &'a ClusterConfig,
     login: &'a NatsLogin,
     tenant: Option<&'a str>,
 }
 
-/// What keeps somebody out.
+/// Why a login or its subjects cannot be used.
 enum TrialRefusal {
-    /// No connection, or none that lets the visitor in.
+    /// The connection or the login has failed.
     Connection(ConnectErrorKind, String),
-    /// He is in and gets at nothing.
+    /// The login is valid, but may not use its subjects.
     Subjects(String),
 }
 
-/// Connects once to each server, and again for each tenant that logs in by itself. Servers that are not reached while others are
-/// become doubts.
+/// Connects once to each server, and again for each tenant with a login of its own. Servers that cannot be reached while others can
+/// become warnings.
 ///
 /// # Errors
-/// When somebody reaches no server, or not his subjects; or when the system has no descriptors.
+/// When a login reaches no server, or not its subjects, or when the system has no descriptors.
 pub(crate) fn check(config: &Config) -> Result<Vec<String>, TrialError> {
     let Some(cluster) = &config.cluster else { return Ok(Vec::new()) };
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
@@ -54,14 +54,14 @@ pub(crate) fn check(config: &Config) -> Result<Vec<String>, TrialError> {
 /// Why a trial has failed.
 #[derive(Debug)]
 pub(crate) enum TrialError {
-    /// What is written leads nowhere.
+    /// An error of the configuration.
     Config(ConfigError),
-    /// The system has nothing left.
+    /// An error of the system.
     System(String),
 }
 
 impl Visitor<'_> {
-    /// Tries each server. Those that fail are told where one of them does not.
+    /// Tries each server. If one succeeds, the failures of others are returned as warnings.
     async fn visit_all(&self) -> Result<Vec<String>, (String, TrialRefusal)> {
         let (mut failed, mut reached) = (Vec::new(), 0);
         for server in &self.cluster.servers {
@@ -82,7 +82,7 @@ impl Visitor<'_> {
         }
     }
 
-    /// Connects, and sends itself a message by a subject of its own.
+    /// Connects, and sends itself a message on one of its subjects.
     async fn visit(&self, server: &ServerAddr) -> Result<(), TrialRefusal> {
         let complaint = Arc::new(Mutex::new(None));
         let heard = {
@@ -121,7 +121,7 @@ impl Visitor<'_> {
         }
     }
 
-    /// What is wrong, at the key that says it.
+    /// The error for the key that causes it.
     fn complaint(&self, config: &Config, (server, refusal): (String, TrialRefusal)) -> ConfigError {
         let section = self.tenant.map(|tenant| format!("tenants.{tenant}.cluster"));
         let of_login = match self.login {

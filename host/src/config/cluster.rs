@@ -1,4 +1,4 @@
-//! `[cluster]`: the NATS servers by which several hosts are one, and who the host and its tenants are there.
+//! `[cluster]`: the NATS servers that connect hosts, and the logins of the host and its tenants.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::registry;
 use super::source::{KeyPlace, each};
 use super::tls::identity;
 
-/// The first part of every subject, unless the file says another.
+/// The default of the first part of every subject.
 const PREFIX: &str = "sandloop";
 
 /// `[cluster]`.
@@ -23,30 +23,30 @@ const PREFIX: &str = "sandloop";
 pub struct ClusterConfig {
     /// The NATS servers; the host is connected to one of them at a time.
     pub servers: Vec<ServerAddr>,
-    /// What this host is called among the others.
+    /// The name of this host.
     pub name: String,
     /// The first part of every subject.
     pub prefix: String,
-    /// Who the host is there.
+    /// The host's login.
     pub login: NatsLogin,
-    /// The file of the authorities that are believed instead of the system's.
+    /// The file of the trusted authorities, instead of the system's.
     pub authorities: Option<PathBuf>,
-    /// The files of the certificate that the host shows, and of its key.
+    /// The files of the host's certificate and its key.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// Whether the host is ready while no NATS server is reached.
+    /// Whether the host is ready while no NATS server is connected.
     pub ready_when_apart: bool,
-    /// What it may take.
+    /// Its limits.
     pub limits: ClusterLimits,
 }
 
-/// Who somebody is for NATS. Nothing of it is ever printed.
+/// A login for NATS, which is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub enum NatsLogin {
-    /// Nobody in particular.
+    /// None.
     Nobody,
     /// A user with a password.
     User(String, String),
-    /// Whoever knows this.
+    /// A token.
     Token(String),
     /// A file of credentials, as `nsc` writes it: the JWT of a user and the seed of its key.
     Credentials(String),
@@ -57,7 +57,7 @@ pub enum NatsLogin {
 pub struct Sharing {
     /// Its channels.
     pub channels: bool,
-    /// Who it is for NATS, where that is not the host.
+    /// Its login for NATS, if it does not use the host's.
     pub login: Option<NatsLogin>,
 }
 
@@ -72,7 +72,7 @@ impl fmt::Debug for NatsLogin {
     }
 }
 
-/// The keys that say who somebody is for NATS, in whichever section.
+/// The keys of a login, in any section.
 struct WrittenLogin<'a> {
     credentials: Option<&'a str>,
     user: Option<&'a str>,
@@ -80,7 +80,7 @@ struct WrittenLogin<'a> {
     token: Option<&'a RawSecret>,
 }
 
-/// Reads the section at `place`.
+/// Resolves the section at `place`.
 pub(super) fn resolve(
     place: &KeyPlace<'_>,
     raw: &RawCluster,
@@ -117,7 +117,7 @@ pub(super) fn resolve(
     })
 }
 
-/// What is written of a tenant's part in the cluster: of its section and of the one inside it.
+/// The keys of a tenant about the cluster, in its section and the one inside it.
 pub(super) struct WrittenSharing<'a> {
     /// `channels`.
     pub(super) channels: Option<&'a str>,
@@ -127,7 +127,7 @@ pub(super) struct WrittenSharing<'a> {
     pub(super) has_cluster: bool,
 }
 
-/// Reads what the section of a tenant at `place` says of the cluster.
+/// Resolves the keys of the section of a tenant at `place`.
 pub(super) fn sharing(
     place: &KeyPlace<'_>,
     written: &WrittenSharing<'_>,
@@ -161,7 +161,7 @@ pub(super) fn sharing(
     Ok(Sharing { channels, login })
 }
 
-/// `nats://` or `tls://`, a host and a port. Secrets have keys of their own, so that a URL can be printed.
+/// Parses `nats://` or `tls://` with a host and a port. Secrets have keys of their own, so that a URL can be printed.
 fn server(text: &str) -> Result<ServerAddr, Problem> {
     let remedy = r#"write "nats://HOST:PORT", or "tls://HOST:PORT" for TLS from the first byte"#;
     let has_scheme = text.starts_with("nats://") || text.starts_with("tls://");
@@ -180,7 +180,7 @@ fn server(text: &str) -> Result<ServerAddr, Problem> {
     Ok(address)
 }
 
-/// The name that is written, or the machine's.
+/// The name in the file, or the machine's.
 fn name(written: Option<&str>) -> Result<String, Problem> {
     if let Some(written) = written {
         return word("name", written);
@@ -249,14 +249,14 @@ fn credentials_of(path: &Path) -> Result<NatsLogin, Problem> {
     };
     let bytes = file::read(path, TEXT_BYTES_MAX).map_err(|error| unusable(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| unusable(&"it is not UTF-8 text"))?;
-    // What is wrong with a secret is not repeated: it may show a part of it.
+    // The error is not shown, since it may contain a part of the secret.
     if ConnectOptions::with_credentials(&text).is_err() {
         return Err(unusable(&"there are no JWT and seed in it"));
     }
     Ok(NatsLogin::Credentials(text))
 }
 
-/// The files of the certificate that the host shows; read, so that what is wrong with them is told at once.
+/// The files of the host's certificate, which are read now, so that errors are found before anything is served.
 fn shown(
     place: &KeyPlace<'_>,
     folder: &Path,
