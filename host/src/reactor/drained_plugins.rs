@@ -26,11 +26,9 @@ impl Reactor {
         self.overstay(|plugin| plugin.index == place, Overstay::Drained);
     }
 
-    /// Each connection of an instance has a turn of its own: one that is shared may have very many.
     pub(super) fn drain_accepted_of(&mut self, id: InstanceId, tenant: usize, until: Moment) {
-        let accepted = self.accepted_of(id, |_| true).into_iter();
-        let drains = accepted.map(|id| Overstay::Drain(id, DrainCause::Stop, until)).collect();
-        self.agenda.overstays.extend(tenant, drains);
+        let accepted = self.accepted_of(id, |_| true);
+        self.drain_each(accepted, tenant, DrainCause::Stop, until);
     }
 
     /// The version of an instance is served no more: drains its accepted connections until `until`, and those that it has
@@ -41,16 +39,26 @@ impl Reactor {
         if instance.accepted == 0 {
             return self.drain_opened_of(id, tenant, until);
         }
-        let accepted = self.accepted_of(id, |_| true).into_iter();
-        let drains = accepted.map(|id| Overstay::Drain(id, DrainCause::Reload, until)).collect();
-        self.agenda.overstays.extend(tenant, drains);
+        let accepted = self.accepted_of(id, |_| true);
+        self.drain_each(accepted, tenant, DrainCause::Reload, until);
     }
 
     /// Drains the connections of an instance, none of which is accepted.
     pub(super) fn drain_opened_of(&mut self, id: InstanceId, tenant: usize, until: Moment) {
         let Some(instance) = self.instances.get(id) else { return };
-        let opened = instance.connections.iter();
-        let drains = opened.map(|id| Overstay::Drain(*id, DrainCause::Reload, until)).collect();
+        let opened = instance.connections.clone();
+        self.drain_each(opened, tenant, DrainCause::Reload, until);
+    }
+
+    /// Each connection has a turn of its own: an instance that is shared may have very many.
+    fn drain_each(
+        &mut self,
+        connections: Vec<ConnectionId>,
+        tenant: usize,
+        cause: DrainCause,
+        until: Moment,
+    ) {
+        let drains = connections.into_iter().map(|id| Overstay::Drain(id, cause, until)).collect();
         self.agenda.overstays.extend(tenant, drains);
     }
 

@@ -115,15 +115,11 @@ impl Fetch {
     /// Does what is possible without waiting. True if it is over.
     pub(super) fn step(&mut self) -> bool {
         loop {
+            if matches!(self.stage, FetchStage::Over(_)) {
+                return true;
+            }
             let stage = std::mem::replace(&mut self.stage, FetchStage::Over(None));
-            let next = match stage {
-                FetchStage::Over(result) => {
-                    self.stage = FetchStage::Over(result);
-                    return true;
-                }
-                stage => self.advance(stage, self.host.clock.now()),
-            };
-            match next {
+            match self.advance(stage, self.host.clock.now()) {
                 Ok(FetchStep::GoesOn(stage)) => {
                     self.stage = stage;
                     self.pause = Duration::ZERO;

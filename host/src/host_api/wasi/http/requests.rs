@@ -15,6 +15,7 @@ use super::bindings::wasi::http::types::{
 };
 use super::fetch::{Fetch, FetchHead, FetchHost, FetchStage, deny};
 use super::resources::{Fields, FutureResponse, OutgoingBody, OutgoingRequest, RequestOptions};
+use crate::base::host_port::split_host_port;
 use crate::config::bound::Limit;
 use crate::config::limits;
 use crate::contract::bindings::{Address, Endpoint};
@@ -155,10 +156,8 @@ impl WaitingView<'_> {
 
 /// `host`, `host:port`, `[address]:port`.
 fn target_of(authority: &str, default: u16) -> Option<Target> {
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
-        _ => (authority, default),
-    };
+    let (host, port) = split_host_port(authority);
+    let port = port.map_or(Ok(default), str::parse).ok()?;
     let is_plain =
         |character: char| character.is_ascii_alphanumeric() || "-._~[]:".contains(character);
     if !host.chars().all(is_plain) {
@@ -244,7 +243,7 @@ impl HostOutgoingRequest for WaitingView<'_> {
         request: Resource<OutgoingRequest>,
         method: Method,
     ) -> wasmtime::Result<Result<(), ()>> {
-        self.change(&request, |request| request.method = method, [])
+        self.change(&request, |request| request.method = method, 0)
     }
 
     fn path_with_query(
@@ -260,7 +259,7 @@ impl HostOutgoingRequest for WaitingView<'_> {
         path: Option<String>,
     ) -> wasmtime::Result<Result<(), ()>> {
         let length = path.as_ref().map_or(0, String::len);
-        self.change(&request, |request| request.path = path, [length])
+        self.change(&request, |request| request.path = path, length)
     }
 
     fn scheme(&mut self, request: Resource<OutgoingRequest>) -> wasmtime::Result<Option<Scheme>> {
@@ -276,7 +275,7 @@ impl HostOutgoingRequest for WaitingView<'_> {
             Some(Scheme::Other(other)) => other.len(),
             _ => 0,
         };
-        self.change(&request, |request| request.scheme = scheme, [length])
+        self.change(&request, |request| request.scheme = scheme, length)
     }
 
     fn authority(
@@ -292,7 +291,7 @@ impl HostOutgoingRequest for WaitingView<'_> {
         authority: Option<String>,
     ) -> wasmtime::Result<Result<(), ()>> {
         let length = authority.as_ref().map_or(0, String::len);
-        self.change(&request, |request| request.authority = authority, [length])
+        self.change(&request, |request| request.authority = authority, length)
     }
 
     fn headers(
@@ -313,14 +312,14 @@ impl HostOutgoingRequest for WaitingView<'_> {
 const PART_MAX: usize = 8 << 10;
 
 impl WaitingView<'_> {
-    /// Changes a request, unless a part of it would be longer than [`PART_MAX`].
-    fn change<const PARTS: usize>(
+    /// Changes a part of a request, unless it would be longer than [`PART_MAX`].
+    fn change(
         &mut self,
         request: &Resource<OutgoingRequest>,
         change: impl FnOnce(&mut OutgoingRequest),
-        lengths: [usize; PARTS],
+        length: usize,
     ) -> wasmtime::Result<Result<(), ()>> {
-        if lengths.iter().any(|length| PART_MAX < *length) {
+        if PART_MAX < length {
             return Ok(Err(()));
         }
         change(self.table.get_mut(request)?);
