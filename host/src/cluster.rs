@@ -2,15 +2,18 @@
 //!
 //! One thread does all the work. The loops pass messages to it and never wait; messages without room are refused.
 
+mod candidate;
 pub(crate) mod counters;
 pub(crate) mod hosts;
 mod incoming;
 mod interest;
+mod lease;
 pub(crate) mod line;
 pub(crate) mod link;
 mod outgoing;
 mod presence;
 mod sequence;
+pub(crate) mod singleton;
 pub(crate) mod subject;
 pub(crate) mod trial;
 
@@ -28,6 +31,7 @@ use crate::clock::Clock;
 use crate::cluster::hosts::{HostId, Hosts};
 use crate::cluster::line::Line;
 use crate::cluster::link::{Link, LinkAccounts, LinkSite};
+use crate::cluster::singleton::Singletons;
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::config::model::TenantConfig;
 
@@ -53,6 +57,8 @@ pub struct Cluster {
     lines: Mutex<Vec<Weak<Line>>>,
     /// The number of the next link: a tenant that is removed and added by reloads gets another one.
     links: AtomicUsize,
+    /// The programs that run on one host at a time.
+    singletons: Singletons,
 }
 
 /// The thread. Dropping it ends it.
@@ -64,23 +70,24 @@ pub(crate) struct ClusterThread {
 }
 
 impl ClusterThread {
-    /// Starts the thread, which begins to connect.
+    /// Starts the thread, which begins to connect. `clock` is that of the reactors.
     ///
     /// # Errors
     /// When the system has no more threads or descriptors.
-    pub(crate) fn start(config: &ClusterConfig) -> io::Result<ClusterThread> {
+    pub(crate) fn start(config: &ClusterConfig, clock: &Clock) -> io::Result<ClusterThread> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let id = HostId::draw(&config.name)?;
         let shared = Line::new(config, &config.login, None);
         let cluster = Arc::new(Cluster {
             config: config.clone(),
             id,
-            hosts: Hosts::new(Clock::system()),
-            clock: Clock::system(),
+            hosts: Hosts::new(clock.for_reactor()),
+            clock: clock.for_reactor(),
             runtime: runtime.handle().clone(),
             lines: Mutex::new(vec![Arc::downgrade(&shared)]),
             shared,
             links: AtomicUsize::new(0),
+            singletons: Singletons::default(),
         });
         let (stop, stopped) = oneshot::channel();
         let mut threads = Threads::new();
@@ -154,6 +161,7 @@ impl Cluster {
         let lines = self.lines();
         let all = async {
             presence::leave(self, &self.shared).await;
+            self.give_back_leases().await;
             for line in &lines {
                 line.finish().await;
             }

@@ -7,4 +7,5 @@ pub(crate) mod halves;
 pub(crate) mod host_memory;
 pub(crate) mod instances;
 pub(crate) mod semaphore;
+pub(crate) mod term;
 pub(crate) mod token_bucket;

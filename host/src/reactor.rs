@@ -27,6 +27,7 @@ mod processes;
 mod proxy_headers;
 mod proxying;
 mod rates;
+mod singletons;
 mod sockets;
 mod stop;
 pub(crate) mod table;
@@ -52,6 +53,7 @@ use crate::mail::post::Post;
 use crate::net::listener::Listener;
 use crate::plugin::Plugin;
 use crate::quota::instances::InstanceQuota;
+use crate::quota::term::Term;
 use crate::reactor::exit::Exit;
 use crate::reactor::fair_share::FairShare;
 use crate::reactor::inbox::Inbox;
@@ -138,6 +140,8 @@ pub struct Reactor {
     programs: Programs,
     /// Programs of earlier versions that have not ended.
     leaving: Vec<Leaving>,
+    /// The terms of singletons that this host has.
+    terms: Vec<Arc<Term>>,
     timers: Deadlines,
     held_back: HeldBack,
     watches: Watches,
@@ -191,6 +195,7 @@ impl Reactor {
             unborn: HashMap::new(),
             programs: Programs::new(plugins),
             leaving: Vec::new(),
+            terms: Vec::new(),
             timers: Deadlines::new(tenants),
             held_back: HeldBack::default(),
             watches,

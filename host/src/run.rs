@@ -18,6 +18,7 @@ pub mod prepare;
 pub mod pull;
 pub(crate) mod reload;
 pub mod signals;
+mod singletons;
 #[cfg(test)]
 mod stage;
 mod supervise;
@@ -104,7 +105,7 @@ pub fn serve(
     let begun = clock.now();
     let starting =
         manager.starting(config.plugins.len()).map_err(StartError::thread("the start"))?;
-    let cluster = start_cluster(config)?;
+    let cluster = start_cluster(config, &clock)?;
     let of_host = cluster.as_ref().map(ClusterThread::cluster);
     let prepared = prepare(config, &clock, Network::System, of_host)?;
     let Prepared { config, left_out, mut reactors, mut served, host, threads } = prepared;
@@ -128,6 +129,8 @@ pub fn serve(
     drop(locks);
     crew.carry_all(reactors, &posts);
     host.readiness.reach(Readiness::Serving);
+    let places = config.plugins.iter().zip(0..);
+    singletons::serve(&host, places, posts.first());
     let (waiting, admin) = match predecessor {
         None => (waiting, early),
         Some(predecessor) => {
@@ -165,8 +168,9 @@ fn send_news(signals: &SignalWatch, news: &Sender<News>) -> Result<(), StartErro
     Ok(())
 }
 
-fn start_cluster(config: &Config) -> Result<Option<ClusterThread>, StartError> {
-    let thread = config.cluster.as_ref().map(ClusterThread::start).transpose();
+fn start_cluster(config: &Config, clock: &Clock) -> Result<Option<ClusterThread>, StartError> {
+    let section = config.cluster.as_ref();
+    let thread = section.map(|section| ClusterThread::start(section, clock)).transpose();
     thread.map_err(StartError::made("the thread for the cluster"))
 }
 

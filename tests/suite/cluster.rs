@@ -4,6 +4,8 @@ mod apart;
 mod chat;
 mod check;
 mod hostile;
+mod oracle;
+mod singleton;
 
 use std::thread;
 use std::time::{Duration, Instant};

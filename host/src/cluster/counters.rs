@@ -37,6 +37,21 @@ pub struct LinkCounters {
     pub subscriptions: AtomicUsize,
 }
 
+/// The counters of one singleton on this host.
+#[derive(Debug, Default)]
+pub struct SingletonCounters {
+    /// Leases that were granted to this host.
+    pub terms: ClusterCount,
+    /// Renewals that were granted.
+    pub renewals: ClusterCount,
+    /// Renewals that failed.
+    pub not_renewed: ClusterCount,
+    /// Programs that were ended because their lease was not renewed, or was taken away.
+    pub lapsed: ClusterCount,
+    /// Leases that were given back.
+    pub given_back: ClusterCount,
+}
+
 /// The counters of a connection.
 #[derive(Debug, Default)]
 pub struct LineCounters {

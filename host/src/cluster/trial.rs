@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::{ConnectError, ConnectErrorKind, Event, ServerAddr};
 use futures_util::StreamExt;
@@ -9,6 +10,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use crate::base::lock::Mutex;
+use crate::cluster::lease;
 use crate::cluster::line::{options, stem};
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::config::error::{ConfigError, Problem};
@@ -19,6 +21,8 @@ struct Visitor<'a> {
     cluster: &'a ClusterConfig,
     login: &'a NatsLogin,
     tenant: Option<&'a str>,
+    /// Whether it asks for leases.
+    has_singletons: bool,
 }
 
 /// Why a login or its subjects cannot be used.
@@ -27,6 +31,8 @@ enum TrialRefusal {
     Connection(ConnectErrorKind, String),
     /// The login is valid, but may not use its subjects.
     Subjects(String),
+    /// He is in and gets at no lease.
+    Leases(String),
 }
 
 /// Connects once to each server, and again for each tenant with a login of its own. Servers that cannot be reached while others can
@@ -38,10 +44,11 @@ pub(crate) fn check(config: &Config) -> Result<Vec<String>, TrialError> {
     let Some(cluster) = &config.cluster else { return Ok(Vec::new()) };
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(|error| TrialError::System(error.to_string()))?;
-    let host = Visitor { cluster, login: &cluster.login, tenant: None };
+    let has_singletons = config.plugins.iter().any(|plugin| plugin.singleton);
+    let host = Visitor { cluster, login: &cluster.login, tenant: None, has_singletons };
     let own = config.tenants.iter().filter_map(|tenant| {
         let login = tenant.sharing.login.as_ref()?;
-        Some(Visitor { cluster, login, tenant: Some(&tenant.name) })
+        Some(Visitor { cluster, login, tenant: Some(&tenant.name), has_singletons: false })
     });
     let mut doubts = Vec::new();
     for visitor in std::iter::once(host).chain(own) {
@@ -109,7 +116,7 @@ impl Visitor<'_> {
                 .map_err(|error| ToString::to_string(&error))?;
             mail.next().await.map(drop).ok_or_else(|| "the connection was closed".to_owned())
         };
-        let done = timeout(self.cluster.limits.connect_deadline, round_trip).await;
+        let done = timeout(self.patience(), round_trip).await;
         let complained = complaint.lock().take();
         match (complained, done) {
             (Some(cause), _) | (None, Ok(Err(cause))) => Err(TrialRefusal::Subjects(cause)),
@@ -117,8 +124,17 @@ impl Visitor<'_> {
                 let cause = "a message to itself has not come back within connect_deadline";
                 Err(TrialRefusal::Subjects(cause.to_owned()))
             }
+            (None, Ok(Ok(()))) if self.has_singletons => {
+                let tried = lease::try_out(&client, &self.cluster.prefix, self.patience()).await;
+                let complained = complaint.lock().take();
+                tried.map_err(|cause| TrialRefusal::Leases(complained.unwrap_or(cause)))
+            }
             (None, Ok(Ok(()))) => Ok(()),
         }
+    }
+
+    fn patience(&self) -> Duration {
+        self.cluster.limits.connect_deadline
     }
 
     /// The error for the key that causes it.
@@ -130,6 +146,13 @@ impl Visitor<'_> {
             NatsLogin::Token(_) => "token",
             NatsLogin::Credentials(_) => "credentials",
         };
+        if let TrialRefusal::Leases(_) = refusal {
+            let alone = config.plugins.iter().find(|plugin| plugin.singleton);
+            let key =
+                alone.map_or("cluster".to_owned(), |it| format!("plugins.{}.singleton", it.name));
+            let remedy = lease::remedy(&self.cluster.prefix);
+            return config.wrong(&key, Problem::new(format!("{server}: {refusal}"), remedy));
+        }
         let key = if refusal.is_for_login() { of_login } else { "nats" };
         let key = section.unwrap_or_else(|| format!("cluster.{key}"));
         let remedy = refusal.remedy(&stem(self.cluster, self.tenant));
@@ -159,7 +182,7 @@ impl TrialRefusal {
                     ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
                 )
             }
-            TrialRefusal::Subjects(_) => true,
+            TrialRefusal::Subjects(_) | TrialRefusal::Leases(_) => true,
         }
     }
 
@@ -189,6 +212,7 @@ impl fmt::Display for TrialRefusal {
             TrialRefusal::Connection(_, cause) | TrialRefusal::Subjects(cause) => {
                 f.write_str(cause)
             }
+            TrialRefusal::Leases(cause) => write!(f, "there are no leases for it: {cause}"),
         }
     }
 }

@@ -9,12 +9,15 @@ use super::choice::choice;
 use super::error::{ConfigError, Problem};
 use super::file::{self, TEXT_BYTES_MAX};
 use super::limits::{ClusterLimits, RawCluster};
+use super::model::{Isolation, PluginConfig};
 use super::names::{NAME_BYTES_MAX, is_section_name};
 use super::raw::{RawSecret, RawTenantCluster};
 use super::registry;
 use super::source::{KeyPlace, each};
 use super::tls::identity;
 
+/// The option with which the program of a singleton reads the number of its term.
+pub(crate) const FENCING: &str = "fencing";
 /// The default of the first part of every subject.
 const PREFIX: &str = "sandloop";
 
@@ -115,6 +118,41 @@ pub(super) fn resolve(
             .map_err(wrong("apart"))?,
         limits: ClusterLimits::read(place, raw)?,
     })
+}
+
+/// Whether a plugin may be a singleton: it has a program, which nothing but its lease begins, and there is somebody to grant it.
+pub(super) fn check_singleton(
+    place: &KeyPlace<'_>,
+    plugin: &PluginConfig,
+    is_served: bool,
+    has_cluster: bool,
+) -> Result<(), ConfigError> {
+    let wrong = |cause, remedy| Err(place.key("singleton").wrong(Problem::new(cause, remedy)));
+    if !has_cluster {
+        return wrong(
+            "there is no cluster",
+            r#"add a section [cluster] with nats = ["nats://127.0.0.1:4222"], or leave this out: the one host runs it"#,
+        );
+    }
+    if plugin.isolation == Isolation::Connection {
+        return wrong(
+            "only a program is a singleton, and this plugin has a sandbox for each connection",
+            r#"write isolation = "plugin", or leave this out"#,
+        );
+    }
+    if is_served {
+        return wrong(
+            "a [[listen]] names this plugin, and every host serves its listeners",
+            "leave this out, or give the listener to another plugin; the program may listen by itself, as allow.listen says",
+        );
+    }
+    if plugin.options.iter().any(|(name, _)| name == FENCING) {
+        return Err(place.key("options").key(FENCING).wrong(Problem::new(
+            "the host says this to a singleton",
+            "give the option another name",
+        )));
+    }
+    Ok(())
 }
 
 /// The keys of a tenant about the cluster, in its section and the one inside it.

@@ -944,6 +944,17 @@ limits! {
             max: HOUR,
             form: r#"a duration in quotes, as in connect_deadline = "5s""#,
         };
+        lease: bound CLUSTER_LEASE: Duration = {
+            what: "Time in which the program of a singleton runs only on the host whose lease was granted or renewed.",
+            why: "A short one lets another host take over sooner; a long one outlasts elections of NATS servers.",
+            at: Close,
+            then: "It is renewed after a third; without a renewal the program is ended after two thirds, and another host may start it after the whole.",
+            unit: Time,
+            default: 10 * SECOND,
+            min: SECOND,
+            max: HOUR,
+            form: r#"a duration in quotes, as in lease = "10s""#,
+        };
     }
 }
 

@@ -167,6 +167,8 @@ pub struct PluginConfig {
     pub handover: Handover,
     /// Whether a version that traps too often soon after its reload is replaced by the one before.
     pub rollback: bool,
+    /// Whether its program runs on one host of the cluster at a time.
+    pub singleton: bool,
     /// Its environment variables, sorted by name. They may contain secrets and are never printed.
     pub environment: Vec<(String, String)>,
     /// The file with its section.
@@ -198,6 +200,7 @@ impl PluginConfig {
             handover,
             // Only a reload uses it.
             rollback: _,
+            singleton,
             environment,
             line: _,
         } = self;
@@ -212,6 +215,7 @@ impl PluginConfig {
             && *on_trap == other.on_trap
             && *policy == other.policy
             && *handover == other.handover
+            && *singleton == other.singleton
             && *environment == other.environment
     }
 
@@ -353,6 +357,7 @@ impl fmt::Debug for PluginConfig {
             .field("on_trap", &self.on_trap)
             .field("policy", &self.policy)
             .field("handover", &self.handover)
+            .field("singleton", &self.singleton)
             .field("environment", &Masked(&self.environment))
             .field("line", &self.line)
             .finish()

@@ -56,6 +56,7 @@ mirror! {
         policy: key Option<String> = r#"policy = "enforce" or policy = "audit""#;
         handover: key Option<String> = r#"handover = "beside" or handover = "after""#;
         rollback: key Option<bool> = "rollback = true or rollback = false";
+        singleton: key Option<bool> = "singleton = true or singleton = false";
         #[serde(default)]
         options: key toml::Table = OPTIONS;
         #[serde(default)]

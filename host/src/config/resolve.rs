@@ -65,6 +65,9 @@ pub(super) fn resolve(files: &[ConfigFile<'_>]) -> Result<Config, ConfigError> {
     let admin = admin.transpose()?;
     for (index, plugin) in plugins.iter().enumerate() {
         let is_served = listeners.iter().any(|listener| listener.plugin == index);
+        if plugin.singleton {
+            cluster::check_singleton(&of_plugins[index].0, plugin, is_served, cluster.is_some())?;
+        }
         let is_spawned = plugins.iter().any(|other| other.allow.may_spawn(&plugin.name));
         if plugin.isolation == Isolation::Connection && !is_served && !is_spawned {
             let name = &plugin.name;
@@ -311,6 +314,7 @@ fn plugin(
         tls: profiles(&place.key("tls"), folder, raw)?,
         build: made,
         on_trap: on_trap(place, raw)?,
+        singleton: raw.singleton.unwrap_or(false),
         policy: policy(raw.policy.as_deref()).map_err(wrong("policy"))?,
         handover: handover(raw.handover.as_deref()).map_err(wrong("handover"))?,
         rollback: raw.rollback.unwrap_or(false),
@@ -367,7 +371,9 @@ fn on_trap(place: &KeyPlace<'_>, raw: &RawPlugin) -> Result<OnTrap, ConfigError>
     let known = [("close", false), ("reset", true)];
     let resets = choice("an end", raw.on_trap.as_deref(), false, &known)
         .map_err(|problem| place.key("on_trap").wrong(problem))?;
-    match (&raw.farewell, resets) {
+    // What a singleton has not sent when it is ended is not to be seen after that.
+    let is_silent = raw.singleton == Some(true) && raw.on_trap.is_none() && raw.farewell.is_none();
+    match (&raw.farewell, resets || is_silent) {
         (Some(_), true) => Err(place.key("farewell").wrong(Problem::new(
             "a reset takes along what was sent last",
             r#"leave out farewell, or write on_trap = "close""#,

@@ -332,13 +332,13 @@ fn unknown_keys_in_odd_places() {
     check_after_echo(
         "backlog = 1\n",
         "plugins.toml:4: plugins.echo.backlog: this is not a key of [plugins.echo]; write it in \
-         [[listen]] (the keys here are component, sha256, isolation, tenant, stdout, on_trap, farewell, policy, handover, rollback, \
+         [[listen]] (the keys here are component, sha256, isolation, tenant, stdout, on_trap, farewell, policy, handover, rollback, singleton, \
          options, environment, limits, allow, build, tls)",
     );
     check_after_echo(
         "workers = 1\n",
         "plugins.toml:4: plugins.echo.workers: this is not a key of [plugins.echo]; write it in \
-         [host] (the keys here are component, sha256, isolation, tenant, stdout, on_trap, farewell, policy, handover, rollback, \
+         [host] (the keys here are component, sha256, isolation, tenant, stdout, on_trap, farewell, policy, handover, rollback, singleton, \
          options, environment, limits, allow, build, tls)",
     );
     check(

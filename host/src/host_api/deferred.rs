@@ -27,6 +27,7 @@ impl deferred::Host for HostState {
             asker,
             alive,
             permits: [permit, of_tenant],
+            fencing: self.fencing,
         });
         Ok(id)
     }

@@ -57,6 +57,8 @@ pub struct HostState {
     pub running: bool,
     /// Whether it is a process.
     pub is_process: bool,
+    /// The number of the term in which it runs, if it is of a singleton.
+    pub fencing: Option<u64>,
     pub subscriptions: Subscriptions,
     /// Its pops that wait.
     pub pops: Pops,
@@ -106,6 +108,7 @@ impl HostState {
             next_tick: 0,
             running: false,
             is_process: false,
+            fencing: None,
             subscriptions: Subscriptions::default(),
             pops: Pops::default(),
             watches: HashSet::new(),

@@ -21,6 +21,7 @@ use crate::net::connection::files::{FileFault, OpenedFile};
 use crate::net::outbound::Attempt;
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::semaphore::Permit;
+use crate::quota::term::Term;
 
 /// What other threads and other instances send to a reactor.
 #[derive(Debug)]
@@ -92,6 +93,10 @@ pub enum Notice {
     DrainPlugin(usize),
     /// An inquiry of the admin thread.
     Asked(Inquiry),
+    /// The plugin with this index is parked: it gets no new instances.
+    Parked(usize),
+    /// A term of a singleton begins here, or is over.
+    Term(Arc<Term>),
 }
 
 /// How a stop treats connections in progress.

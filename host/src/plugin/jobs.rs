@@ -26,6 +26,8 @@ pub struct Job {
     pub alive: Weak<()>,
     /// The permits of its plugin and of its tenant.
     pub permits: [Permit; 2],
+    /// The number of the term in which that instance runs, if it is of a singleton.
+    pub fencing: Option<u64>,
 }
 
 /// Jobs that wait for a worker. If several tenants have jobs none gets all workers, since operations that sleep would

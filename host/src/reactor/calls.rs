@@ -101,6 +101,10 @@ impl Reactor {
 
     /// Takes the sandbox out of an idle instance; none if the call begins in the slow lane.
     fn begin(&mut self, id: InstanceId, event: Event) -> Option<GuestEntry> {
+        if self.instances.get(id)?.has_lapsed(&self.setup.env.clock) {
+            self.end_lapsed(id);
+            return None;
+        }
         let instance = self.instances.get_mut(id)?;
         instance.awaits = None;
         let seat = match std::mem::replace(&mut instance.state, InstanceState::Entered) {

@@ -156,10 +156,15 @@ impl Reactor {
     ///
     /// The processes that it has spawned end with it. Large amounts are released in the last phase of the next turns.
     pub(super) fn end_instance(&mut self, id: InstanceId) {
-        if let Some(instance) = self.instances.remove(id) {
+        if let Some(mut instance) = self.instances.remove(id) {
             let plugin = instance.plugin.clone();
+            let term = instance.term.take().filter(|_| instance.role.is_none());
+            let is_away = matches!(instance.state, InstanceState::Away(_));
             self.clear_up(id, instance);
             self.ended_in_restore(id, &plugin);
+            if let Some(term) = term {
+                self.ended_in_term(id, &term, is_away);
+            }
         }
         self.acceptors.wake();
     }

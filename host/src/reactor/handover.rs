@@ -94,13 +94,14 @@ impl Reactor {
 
     /// A program that has waited for the one before begins, if it is still the one to be served.
     pub(super) fn begin_successor(&mut self, place: usize, successor: Successor) {
-        let Successor { sandbox, state, .. } = successor;
+        let Successor { sandbox, mut state, .. } = successor;
         if let Some(sandbox) = sandbox
             && self.is_served(sandbox.plugin())
             && !self.stopping.has_begun()
         {
-            self.begin_with(sandbox, state);
+            self.begin_with(sandbox, state.take());
         }
+        self.go_on_with_term(place, state);
         self.take_new_connections(place);
     }
 
@@ -113,17 +114,26 @@ impl Reactor {
     /// Begins a program with the state of the version before, if there is any.
     pub(super) fn begin_with(&mut self, sandbox: Box<Sandbox>, state: Option<Arc<Message>>) {
         let plugin = sandbox.plugin().clone();
+        let state = self.state_for(&plugin, state);
+        if let Err(full) = self.adopt_with(sandbox, state) {
+            plugin.at_limit(self.setup.env.clock.now(), full.bound(), || None);
+            self.restart_later(&plugin);
+        }
+    }
+
+    /// What a version is to restore of the state of the one before, which is kept while it may go back to that.
+    pub(super) fn state_for(
+        &mut self,
+        plugin: &Plugin,
+        state: Option<Arc<Message>>,
+    ) -> Option<Arc<Message>> {
         if let Some(state) = state.clone().filter(|_| plugin.config.rollback) {
             let (place, generation) = (plugin.index, plugin.generation);
             self.programs.keep(place, KeptState { generation, state, is_taken: false });
             let until = self.setup.env.clock.now() + PROBATION;
             self.timers.insert(Owner::Host, until, Purpose::Kept { place, generation });
         }
-        let state = state.filter(|_| plugin.exports.has_handover_handler());
-        if let Err(full) = self.adopt_with(sandbox, state) {
-            plugin.at_limit(self.setup.env.clock.now(), full.bound(), || None);
-            self.restart_later(&plugin);
-        }
+        state.filter(|_| plugin.exports.has_handover_handler())
     }
 
     /// A program has been told the state of the version before.

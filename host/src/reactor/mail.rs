@@ -92,6 +92,8 @@ impl Reactor {
                 Notice::Resumed if self.stopping.has_begun() => {}
                 Notice::Resumed => self.take_up_again(),
                 Notice::DrainPlugin(place) => self.drain_plugin(place),
+                Notice::Parked(place) => self.leave_term_of(place),
+                Notice::Term(term) => self.heard_of_term(term),
             }
         }
         while let Some(change) = self.inbox.change() {

@@ -38,8 +38,12 @@ impl Reactor {
             }
         };
         self.processes.insert(number, id);
-        if let Some(parent) = self.instances.get_mut(parent) {
+        let term = self.instances.get_mut(parent).and_then(|parent| {
             parent.children.insert(id);
+            parent.term.clone()
+        });
+        if let (Some(term), Some(child)) = (term, self.instances.get_mut(id)) {
+            child.run_in(term);
         }
         self.deliver(id, Event::Spawned { process: number, name, argument });
         // Messages came before the process existed. A few are delivered at once, the others as mail, turn by turn.

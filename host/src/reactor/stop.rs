@@ -111,7 +111,10 @@ impl Reactor {
         }
         self.stopping.begin(self.setup.env.clock.now(), self.setup.stop_deadline);
         self.set_stop_deadline();
-        self.stopping.told = self.deliver_to_programs(|| Event::Stopping);
+        // Singletons first: they leave by themselves, without waiting for the others.
+        let mut told = self.leave_all_terms();
+        told.extend(self.deliver_to_programs(|| Event::Stopping));
+        self.stopping.told = told;
     }
 
     /// Sets the deadline of the current step; all steps together have the `stop_deadline`.

@@ -39,6 +39,7 @@ impl Reactor {
             Purpose::Drained(place) => self.drained_for_long(place),
             Purpose::Retired { place, generation } => self.retired_for_long(place, generation),
             Purpose::Kept { place, generation } => self.programs.forget_kept(place, generation),
+            Purpose::Term(number) => self.look_at_term(number),
             Purpose::StopDeadline => self.stopping.stop.deadline_passed(),
         }
         TurnPhase::Timers
@@ -111,6 +112,8 @@ impl Reactor {
     pub(super) fn restart_later(&mut self, served: &Arc<Plugin>) {
         let plugin = served.index;
         let is_needed = self.is_served(served) && !self.acceptors.serves(plugin);
+        // A singleton is begun by its next term, here or on another host.
+        let is_needed = is_needed && !served.config.singleton;
         if !is_needed || self.stopping.has_begun() {
             return;
         }
@@ -127,7 +130,8 @@ impl Reactor {
     }
 
     pub(super) fn restart(&mut self, plugin: usize) {
-        if self.stopping.has_begun() || self.waits_for_handover(plugin) {
+        let is_singleton = self.plugin(plugin).is_some_and(|it| it.config.singleton);
+        if self.stopping.has_begun() || self.waits_for_handover(plugin) || is_singleton {
             return;
         }
         match self.instance_for(plugin) {

@@ -101,14 +101,19 @@ impl Reactor {
         self.programs.ended(place, id);
         let Some(instance) = self.instances.get_mut(id) else { return };
         let is_program = instance.is_program();
+        let was_singleton = instance.term.is_some();
         let listeners: Vec<usize> = instance.listeners.drain().map(|(_, place)| place).collect();
         // The next version may bind the same addresses.
         listeners.into_iter().for_each(|place| self.close_listener(place));
         if is_program {
             self.deliver(id, Event::Stopping);
         }
-        let handover = self.plugin(place).map(|plugin| plugin.config.handover);
-        let is_after = handover == Some(Handover::After);
+        let next = self.plugin(place).map(|plugin| &plugin.config);
+        // Two programs of a singleton never run at once, not even two versions.
+        let is_after = next.is_some_and(|next| {
+            next.handover == Handover::After || next.singleton || was_singleton
+        });
+        let is_succeeded = is_succeeded || self.has_term_for(place);
         let save = self.first_step_of_save(plugin, is_succeeded, is_after);
         let begins = if is_after { Begins::AfterEnd } else { Begins::AfterSave };
         let waits = is_after || save == SaveStep::Asked;
@@ -124,6 +129,9 @@ impl Reactor {
         });
         if save == SaveStep::Asked {
             self.deliver(id, Event::Save);
+        }
+        if was_singleton {
+            self.close_all_of(id);
         }
     }
 
@@ -210,7 +218,7 @@ impl Reactor {
     /// A retiring program has ended: starts its successor.
     fn has_left(&mut self, leaving: Leaving) {
         let Leaving { plugin: place, save, successor, .. } = leaving;
-        let Some(mut successor) = successor else { return };
+        let Some(mut successor) = successor else { return self.go_on_with_term(place, None) };
         let mut others = self.leaving.iter_mut().filter(|it| it.plugin == place);
         if let Some(other) = others.find_map(|it| it.successor.as_mut()) {
             // One more version is on its way out.
@@ -263,6 +271,7 @@ impl Reactor {
             Overstay::Retiring(id, until) => reactor.retire_instance(id, tenant, until),
             Overstay::Drain(id, cause, until) => reactor.drain_connection(id, cause, until),
             Overstay::Drained(id) => reactor.cut_drained_of(id, tenant),
+            Overstay::Close(id) => reactor.close_drained(id),
             Overstay::Cut(id) => reactor.cut_connection(id),
             Overstay::Peer(id) => reactor.end_connection(id, CloseReason::Closed),
         });

@@ -39,6 +39,7 @@ use crate::run::news::News;
 use crate::run::reload::places::NewPlaces;
 use crate::run::reload::probation::Probations;
 use crate::run::reload::sockets::NewSockets;
+use crate::run::singletons;
 use crate::run::trial::Caller;
 use crate::run::watches::{FileWatches, Reloaded, SourceWatch};
 use crate::workers::deferred;
@@ -213,6 +214,10 @@ impl Served {
         let before = std::mem::replace(&mut self.templates, next.clone());
         self.generation += 1;
         self.swap(&config, sockets, programs);
+        let placed = config.plugins.iter().enumerate();
+        let placed = placed.map(|(index, section)| (section, places.plugin(index)));
+        let post = self.host.cluster.as_ref().and_then(|cluster| cluster.post_of_singletons());
+        singletons::serve(&self.host, placed, post);
         for plugin in next.iter().map(|template| &template.plugin) {
             if plugin.generation == self.generation {
                 plugin.serve();

@@ -241,7 +241,9 @@ impl Supervisor<'_> {
     }
 
     fn park(&self, plugin: &str) -> Result<ControlAnswer, ControlRefusal> {
-        self.plugin(plugin)?.park();
+        let plugin = self.plugin(plugin)?;
+        plugin.park();
+        self.tell_all(&Notice::Parked(plugin.index));
         Ok(ControlAnswer::Parked)
     }
 

@@ -92,7 +92,9 @@ impl Caller<'_> {
     /// otherwise on the first one.
     pub(super) fn begins_with(&self, plugin: &Plugin, index: usize, reactor: usize) -> bool {
         let served = self.config.listeners.iter().any(|l| l.plugin == index);
-        plugin.config.isolation == Isolation::Plugin && (served || reactor == 0)
+        let is_program = plugin.config.isolation == Isolation::Plugin;
+        // A singleton begins when it has a lease.
+        is_program && !plugin.config.singleton && (served || reactor == 0)
     }
 
     pub(super) fn prepare(

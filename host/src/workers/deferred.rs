@@ -132,11 +132,11 @@ impl Worker {
     }
 
     fn do_job(&mut self, job: Job) {
-        let Job { plugin, operation, argument, id, asker, alive, permits } = job;
+        let Job { plugin, operation, argument, id, asker, alive, permits, fencing } = job;
         if alive.strong_count() == 0 {
             return;
         }
-        let Some(seat) = self.seat(&plugin) else {
+        let Some(seat) = self.seat(&plugin, fencing) else {
             plugin.at_limit(self.env.clock.now(), &limits::TENANT_MEMORY, || None);
             let (instance, outcome) = (asker.instance, Err(Failure::Unavailable.into()));
             return asker.post.send(Mail::Deferred(Deferred {
@@ -174,13 +174,17 @@ impl Worker {
     }
 
     /// A sandbox for a job, or what is needed to make one; none if its tenant has no memory left.
-    fn seat(&mut self, plugin: &Arc<Plugin>) -> Option<Seat> {
+    fn seat(&mut self, plugin: &Arc<Plugin>, fencing: Option<u64>) -> Option<Seat> {
         match self.kept.take() {
-            Some(kept) if Arc::ptr_eq(kept.plugin(), plugin) => Some(Seat::Ready(kept)),
+            Some(mut kept) if Arc::ptr_eq(kept.plugin(), plugin) => {
+                kept.store.data_mut().fencing = fencing;
+                Some(Seat::Ready(kept))
+            }
             other => {
                 // Dropped first: its memory may be needed for the new one.
                 drop(other);
                 let mut state = HostState::new(plugin.clone(), self.env.clone());
+                state.fencing = fencing;
                 let fits = state.memory.reserve(plugin.least_memory);
                 // The instance that has deferred the job exists, and so does its template.
                 let template = self.versions.of(plugin).filter(|_| fits)?;

@@ -259,6 +259,8 @@ const WITHOUT_ROW: &[(&str, &str)] = &[
     ("cluster.apart", CLUSTER),
     ("cluster.ping", CLUSTER),
     ("cluster.connect_deadline", CLUSTER),
+    ("cluster.lease", CLUSTER),
+    ("plugins.*.singleton", "it needs servers of NATS: `cluster::singleton` reloads it"),
     ("tenants.*.channels", CLUSTER),
     ("tenants.*.cluster.credentials", CLUSTER),
     ("tenants.*.cluster.user", CLUSTER),

@@ -50,6 +50,8 @@ pub(in crate::reactor) enum Purpose {
     },
     /// The accepted connections of the plugin at this place that are being drained have had their time.
     Drained(usize),
+    /// A term of a singleton, by its number, may be about to lapse.
+    Term(u64),
     /// The current step of the stop has exceeded its deadline.
     StopDeadline,
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::cancel::CancelToken;
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment};
 use crate::engine::call::Seat;
 use crate::engine::sandbox::Sandbox;
 use crate::plugin::Plugin;
 use crate::quota::instances::{InstanceSlot, QuotaExceeded};
+use crate::quota::term::Term;
 use crate::reactor::UNITS_PER_PHASE;
 use crate::reactor::table::asked::Asked;
 use crate::reactor::table::deadline::DeadlineKey;
@@ -78,6 +79,8 @@ pub(crate) struct Instance {
     pub measured_from: (Moment, Moment),
     /// Whether it is about to end, so that it is not entered again.
     pub is_ending: bool,
+    /// The term in which it runs, if it is of a singleton.
+    pub term: Option<Arc<Term>>,
 }
 
 /// The lists that an instance is in, each at most once.
@@ -160,7 +163,21 @@ impl Instance {
             awaits: None,
             measured_from: (Moment::default(), Moment::default()),
             is_ending: false,
+            term: None,
         }
+    }
+
+    /// Has it run in a term, of which it can ask the number. To be called before its first event.
+    pub(crate) fn run_in(&mut self, term: Arc<Term>) {
+        if let InstanceState::Idle(Seat::Empty(_, state)) = &mut self.state {
+            state.fencing = Some(term.fencing);
+        }
+        self.term = Some(term);
+    }
+
+    /// Whether its term is over, so that it is not entered again.
+    pub(crate) fn has_lapsed(&self, clock: &Clock) -> bool {
+        self.term.as_ref().is_some_and(|term| term.lapses() <= clock.now())
     }
 
     pub(crate) fn is_idle(&self) -> bool {

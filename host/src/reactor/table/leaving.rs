@@ -80,6 +80,8 @@ pub(in crate::reactor) enum Overstay {
     Drain(ConnectionId, DrainCause, Moment),
     /// The accepted connections of an instance that are being drained, to be cut off.
     Drained(InstanceId),
+    /// A connection, to be closed after what was sent.
+    Close(ConnectionId),
     /// A connection, to be cut off.
     Cut(ConnectionId),
     /// The connection of a peer whose UDP socket is closed, to be ended.

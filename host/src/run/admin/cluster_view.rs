@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::cluster::line::Line;
+use crate::cluster::singleton::Singleton;
 use crate::plugin::tenant::Tenant;
 use crate::run::admin::watched::WatchedHost;
 
@@ -23,6 +24,7 @@ pub(super) fn cluster(watched: &WatchedHost) -> Value {
             "host": cluster.id.as_str(),
             "others": hosts.collect::<Vec<_>>(),
             "connections": cluster.lines().iter().map(|line| connection(line)).collect::<Vec<_>>(),
+            "singletons": cluster.singletons().iter().map(|it| singleton(it)).collect::<Vec<_>>(),
             "tenants": roster.tenants().filter_map(|it| tenant(it)).collect::<Vec<_>>(),
         })
     });
@@ -40,6 +42,22 @@ fn connection(line: &Line) -> Value {
         "errors": line.counters.errors.get(),
         "overrun": line.counters.overrun.get(),
         "message_limit_bytes": line.payload_max(),
+    })
+}
+
+fn singleton(singleton: &Singleton) -> Value {
+    let (program, counters, state) = (&singleton.program, &singleton.counters, singleton.state());
+    json!({
+        "plugin": program.plugin,
+        "tenant": program.tenant,
+        "fencing": singleton.fencing(),
+        "owner": state.owner,
+        "fault": state.fault,
+        "terms": counters.terms.get(),
+        "renewals": counters.renewals.get(),
+        "not_renewed": counters.not_renewed.get(),
+        "lapsed": counters.lapsed.get(),
+        "given_back": counters.given_back.get(),
     })
 }
 

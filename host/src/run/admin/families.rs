@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::base::histogram::Distribution;
 use crate::cluster::counters::LinkCounters;
 use crate::cluster::line::Line;
+use crate::cluster::singleton::Singleton;
 use crate::config::limits;
 use crate::contract::callback::Callback;
 use crate::engine::cache;
@@ -17,6 +18,7 @@ use crate::plugin::counters::CounterKey;
 use crate::plugin::service::Service;
 use crate::plugin::stats::LoopStats;
 use crate::plugin::tenant::Tenant;
+use crate::quota::term::ProgramName;
 use crate::run::admin::exposition::{
     Exposition, ExpositionFormat, MetricKind, MetricName, Samples,
 };
@@ -210,6 +212,16 @@ families! {
         |scrape, out| scrape.links_by(out, |counters| {
             [("missed", counters.missed.get()), ("left-out", counters.left_out.get())]
         });
+    Gauge "sandloop_singleton_fencing" PLUGIN, "The number of the term in which this host has the program of the singleton; no sample while it has not.",
+        |scrape, out| scrape.singletons(out, Singleton::fencing);
+    Counter "sandloop_singleton_terms_total" PLUGIN, "How often this host was granted the lease of the singleton.",
+        |scrape, out| scrape.singletons(out, |singleton| Some(singleton.counters.terms.get()));
+    Counter "sandloop_singleton_renewals_total" PLUGIN, "Renewals of the lease that were granted.",
+        |scrape, out| scrape.singletons(out, |singleton| Some(singleton.counters.renewals.get()));
+    Counter "sandloop_singleton_not_renewed_total" PLUGIN, "Attempts to renew the lease in vain: NATS was not reached, or has not answered in time.",
+        |scrape, out| scrape.singletons(out, |singleton| Some(singleton.counters.not_renewed.get()));
+    Counter "sandloop_singleton_lapsed_total" PLUGIN, "Programs that were ended because the lease was not renewed in time, or taken away.",
+        |scrape, out| scrape.singletons(out, |singleton| Some(singleton.counters.lapsed.get()));
     Counter "process_cpu_seconds_total" &[], "CPU time of all threads of the process.",
         |scrape, out| out.add(&[], scrape.process.cpu_seconds);
     Gauge "process_resident_memory_bytes" &[], "Memory of the process that is there.",
@@ -304,6 +316,14 @@ impl<'a> Scrape<'a> {
         for line in self.watched.host.cluster.iter().flat_map(|cluster| cluster.lines()) {
             let tenant = line.tenant.as_deref().unwrap_or_default();
             value(&line).iter().for_each(|value| out.add(&[tenant], value));
+        }
+    }
+
+    /// Of each program that runs on one host at a time.
+    fn singletons(&self, out: &mut Samples<'_>, value: impl Fn(&Singleton) -> Option<u64>) {
+        for singleton in self.watched.host.cluster.iter().flat_map(|cluster| cluster.singletons()) {
+            let ProgramName { tenant, plugin } = &singleton.program;
+            value(&singleton).iter().for_each(|value| out.add(&[plugin.as_str(), tenant], value));
         }
     }
 

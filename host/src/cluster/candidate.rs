@@ -1,0 +1,304 @@
+//! Stands for the lease of one singleton: waits for it, takes it, renews it while the program runs, and gives it back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::clock::{Clock, Moment};
+use crate::cluster::Cluster;
+use crate::cluster::lease::{LeaseEntry, LeaseRecord, LeaseView, Leases, NotWritten};
+use crate::cluster::line::Line;
+use crate::cluster::singleton::Singleton;
+use crate::mail::post::Notice;
+use crate::quota::term::{ProgramName, Term, TermEnd};
+
+/// The first wait after a program has failed before this host stands for its lease again; it doubles with each failure.
+const STAND_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The most doublings: about a minute.
+const DOUBLINGS_MAX: u32 = 6;
+/// After so long without a failure the first wait is meant again.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
+
+/// The times of a lease, all from the moment at which it was asked for.
+#[derive(Debug, Clone, Copy)]
+struct LeaseTimes {
+    /// When others may have it.
+    whole: Duration,
+    /// When it is renewed.
+    renewed: Duration,
+    /// When the program has ended, unless it was renewed.
+    lapses: Duration,
+    /// How long before that the program is told.
+    warning: Duration,
+    /// How long an answer is waited for.
+    answer: Duration,
+    /// How long to wait after an attempt in vain.
+    again: Duration,
+}
+
+/// Who stands for a lease.
+pub(super) struct Candidate {
+    singleton: Arc<Singleton>,
+    key: String,
+    leases: Leases,
+    view: LeaseView,
+    times: LeaseTimes,
+    line: Arc<Line>,
+    clock: Clock,
+    subject: String,
+    failures: u32,
+}
+
+impl LeaseTimes {
+    fn of(whole: Duration) -> LeaseTimes {
+        LeaseTimes {
+            whole,
+            renewed: whole / 3,
+            lapses: whole * 2 / 3,
+            warning: whole / 12,
+            answer: whole / 6,
+            again: whole / 20,
+        }
+    }
+}
+
+impl Candidate {
+    pub(super) fn new(cluster: &Cluster, singleton: Arc<Singleton>) -> Candidate {
+        let times = LeaseTimes::of(cluster.config.limits.lease);
+        let line = cluster.shared.clone();
+        Candidate {
+            key: singleton.key(),
+            leases: Leases::new(line.clone(), &cluster.config.prefix, times.answer),
+            view: LeaseView::default(),
+            times,
+            line,
+            clock: cluster.clock.clone(),
+            subject: cluster.lease_subject(),
+            singleton,
+            failures: 0,
+        }
+    }
+
+    /// Goes on until nobody wants the program here any more, and its lease is given back.
+    pub(super) async fn stand(mut self) {
+        while self.singleton.is_wanted() {
+            let entry = match self.leases.read(&self.key).await {
+                Ok(entry) => entry,
+                Err(cause) => {
+                    self.singleton.show_fault(Some(&cause));
+                    self.pause(self.times.again).await;
+                    continue;
+                }
+            };
+            self.singleton.show_fault(None);
+            let owner = entry.record.as_ref().and_then(|record| record.owner.clone());
+            self.singleton.show_owner(owner);
+            let wait = self.view.wait(&entry, self.times.whole, self.clock.now());
+            if !wait.is_zero() {
+                // The owner says when he has renewed it; where that is not heard, this is looked up.
+                self.pause(wait.min(self.times.whole / 2)).await;
+                continue;
+            }
+            if let Some(end) = self.take(&entry).await
+                && !self.stands_again(end).await
+            {
+                return;
+            }
+        }
+    }
+
+    /// Takes the lease, and has it until the program has ended; none if another host was quicker.
+    async fn take(&mut self, entry: &LeaseEntry) -> Option<TermEnd> {
+        let asked = self.clock.now();
+        let fencing = match self.write(true, entry.revision).await {
+            Ok(revision) => revision,
+            // Another host was quicker, or the server that was asked is behind.
+            Err(NotWritten::Changed) => {
+                self.pause(self.times.again).await;
+                return None;
+            }
+            Err(NotWritten::Unknown(cause)) => {
+                self.singleton.show_fault(Some(&cause));
+                self.pause(self.times.again).await;
+                return None;
+            }
+        };
+        let (program, place) = (self.singleton.program.clone(), self.singleton.place);
+        let lapses = asked + self.times.lapses;
+        let term = Arc::new(Term::new(program, place, fencing, lapses, self.times.warning));
+        self.singleton.counters.terms.add(1);
+        self.singleton.show_owner(Some(self.singleton.owner.clone()));
+        self.singleton.show_term(Some(term.clone()));
+        self.singleton.post.tell(Notice::Term(term.clone()));
+        self.say_changed().await;
+        let end = self.hold(&term, asked).await;
+        self.singleton.show_term(None);
+        if now_is_long_after(&self.clock, asked) {
+            self.failures = 0;
+        }
+        Some(end)
+    }
+
+    /// Renews the lease until the program has ended; then gives it back.
+    async fn hold(&mut self, term: &Arc<Term>, asked: Moment) -> TermEnd {
+        let (mut revision, mut asked) = (term.fencing, asked);
+        let mut next = asked + self.times.renewed;
+        loop {
+            tokio::select! {
+                biased;
+                end = term.ended() => {
+                    if matches!(end, TermEnd::Lapsed | TermEnd::Cut) {
+                        self.singleton.counters.lapsed.add(1);
+                    }
+                    if end != TermEnd::Cut {
+                        self.give_back(revision, asked + self.times.whole - self.times.answer).await;
+                    }
+                    return end;
+                }
+                () = sleep(next.since(self.clock.now())) => {}
+            }
+            let now = self.clock.now();
+            if asked + self.times.lapses <= now {
+                // Over, as after the host was frozen: the reactor is about to say so, and somebody else may have the lease.
+                next = now + self.times.again;
+                continue;
+            }
+            match self.write(true, revision).await {
+                Ok(renewed) => {
+                    (revision, asked) = (renewed, now);
+                    term.renew(asked + self.times.lapses);
+                    next = asked + self.times.renewed;
+                    self.singleton.counters.renewals.add(1);
+                    self.singleton.show_fault(None);
+                    self.say_changed().await;
+                    continue;
+                }
+                Err(NotWritten::Changed) => match self.leases.read(&self.key).await {
+                    // The answer to an earlier renewal was lost, or another host has written at the same moment, too late, and
+                    // knows it: nobody has the lease before it is over.
+                    Ok(entry) if revision < entry.revision && has_owner(&entry) => {
+                        revision = entry.revision;
+                        next = now;
+                        continue;
+                    }
+                    Ok(entry) if revision < entry.revision => return self.lose(term).await,
+                    // One of the servers is behind.
+                    Ok(_) => {}
+                    Err(cause) => self.singleton.show_fault(Some(&cause)),
+                },
+                Err(NotWritten::Unknown(cause)) => self.singleton.show_fault(Some(&cause)),
+            }
+            self.singleton.counters.not_renewed.add(1);
+            next = self.clock.now() + self.times.again;
+        }
+    }
+
+    /// Somebody else has the lease: the program ends at once.
+    async fn lose(&self, term: &Arc<Term>) -> TermEnd {
+        let ProgramName { tenant, plugin } = &self.singleton.program;
+        tracing::error!(plugin, tenant, "the lease of a singleton was taken away");
+        self.singleton.counters.lapsed.add(1);
+        term.revoke();
+        self.singleton.post.tell(Notice::Term(term.clone()));
+        term.ended().await
+    }
+
+    /// Says that the lease is free. Soon after `until` it is so anyway, and somebody else may write.
+    async fn give_back(&mut self, mut revision: u64, until: Moment) {
+        loop {
+            match self.write(false, revision).await {
+                Ok(_) => {
+                    let ProgramName { tenant, plugin } = &self.singleton.program;
+                    tracing::info!(plugin, tenant, "the lease of a singleton is given back");
+                    self.singleton.counters.given_back.add(1);
+                    self.singleton.show_owner(None);
+                    return self.say_changed().await;
+                }
+                Err(NotWritten::Changed) => match self.leases.read(&self.key).await {
+                    Ok(entry) if revision < entry.revision && self.is_own(&entry) => {
+                        revision = entry.revision;
+                        continue;
+                    }
+                    Ok(entry) if revision < entry.revision => return,
+                    Ok(_) | Err(_) => {}
+                },
+                Err(NotWritten::Unknown(_)) => {}
+            }
+            if until <= self.clock.now() {
+                return;
+            }
+            sleep(self.times.again).await;
+        }
+    }
+
+    /// Whether to stand for the lease after a term has ended like this; after a failure another host goes first.
+    async fn stands_again(&mut self, end: TermEnd) -> bool {
+        match end {
+            TermEnd::Left | TermEnd::Lapsed => true,
+            TermEnd::Unwanted => false,
+            TermEnd::Failed | TermEnd::Cut => {
+                let wait = STAND_AGAIN_AFTER * (1 << self.failures.min(DOUBLINGS_MAX));
+                self.failures += 1;
+                // What was cut off may go on as long as its lease.
+                let least = if end == TermEnd::Cut { self.times.whole } else { Duration::ZERO };
+                sleep(wait.max(least)).await;
+                true
+            }
+        }
+    }
+
+    async fn write(&mut self, is_owner: bool, revision: u64) -> Result<u64, NotWritten> {
+        let record = LeaseRecord {
+            owner: is_owner.then(|| self.singleton.owner.clone()),
+            lease_ms: u64::try_from(self.times.whole.as_millis()).unwrap_or(u64::MAX),
+        };
+        self.leases.write(&self.key, &record, revision).await
+    }
+
+    fn is_own(&self, entry: &LeaseEntry) -> bool {
+        let owner = entry.record.as_ref().and_then(|record| record.owner.as_ref());
+        owner == Some(&self.singleton.owner)
+    }
+
+    /// Tells the others to look. Who does not hear it looks a little later.
+    async fn say_changed(&self) {
+        if let Some(client) = self.line.client().await.filter(|_| self.line.is_connected()) {
+            let _ = client.publish(self.subject.clone(), self.key.clone().into()).await;
+        }
+    }
+
+    async fn pause(&self, at_most: Duration) {
+        tokio::select! {
+            () = sleep(at_most) => {}
+            () = self.singleton.bell.notified() => {}
+        }
+    }
+}
+
+fn has_owner(entry: &LeaseEntry) -> bool {
+    entry.record.as_ref().is_some_and(|record| record.owner.is_some())
+}
+
+/// Whether what began then has lasted long enough for earlier failures to be forgotten.
+fn now_is_long_after(clock: &Clock, begun: Moment) -> bool {
+    FORGIVEN_AFTER < clock.now().since(begun)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As long as the clocks of two hosts go at about the same speed nobody begins before the other has ended.
+    #[test]
+    fn a_program_has_ended_long_before_its_lease_is_anybodys() {
+        for seconds in [1, 10, 3600] {
+            let whole = Duration::from_secs(seconds);
+            let times = LeaseTimes::of(whole);
+            assert!(times.lapses * 3 <= whole * 2, "{times:?}");
+            // It is asked for again, and an answer waited for, more than once before the program is told.
+            assert!(times.renewed + (times.answer + times.again) < times.lapses - times.warning);
+            assert!(times.again < times.warning, "{times:?}");
+        }
+    }
+}

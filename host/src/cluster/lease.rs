@@ -1,0 +1,370 @@
+//! Leases: an entry of a key-value bucket of JetStream says who has one. Only what is written upon its last revision is taken.
+//!
+//! No two clocks are compared. Who has a lease gives it up so long after it last *asked* for a renewal that was granted, and who
+//! waits takes it so long after it first *saw* what is written there: that is always later. The bucket has no time-to-live, which
+//! would be measured by the calendars of its servers.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::jetstream::context::{
+    Context, CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+    KeyValueError,
+};
+use async_nats::jetstream::kv::{EntryErrorKind, Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::stream::{Config, DiscardPolicy};
+use async_nats::jetstream::{self, ErrorCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::clock::Moment;
+use crate::cluster::line::Line;
+use crate::config::limits::CLUSTER_LEASE;
+
+/// Copies of the bucket where the servers are a cluster: one of them may die.
+const REPLICAS: usize = 3;
+/// Entries that are kept of a key: as many hosts may write upon the same one at once, and each sees whose was the first.
+const ENTRIES: i64 = 64;
+/// Bytes of an entry, which names a host and has a few numbers.
+const ENTRY_BYTES_MAX: i32 = 1024;
+
+/// What is written of a lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LeaseRecord {
+    /// Who has it; none where it was given back.
+    pub(super) owner: Option<String>,
+    /// For how long it is the owner's after he has asked for it.
+    pub(super) lease_ms: u64,
+}
+
+/// What somebody who waits has seen of a lease.
+#[derive(Debug, Default)]
+pub(super) struct LeaseView {
+    /// The revision, 0 where nothing is written, and when it was first seen.
+    seen: Option<(u64, Moment)>,
+}
+
+/// An entry as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LeaseEntry {
+    /// Its revision; 0 where there is none.
+    pub(super) revision: u64,
+    /// What it says, if it says anything.
+    pub(super) record: Option<LeaseRecord>,
+}
+
+impl LeaseView {
+    /// How long to wait before the lease may be taken, from `now`, when this was read; not at all where it is free. `lease` is
+    /// what is waited where nothing says how long: a bucket that is new may be in the place of one that was lost.
+    pub(super) fn wait(&mut self, entry: &LeaseEntry, lease: Duration, now: Moment) -> Duration {
+        let since = match self.seen {
+            Some((revision, since)) if revision == entry.revision => since,
+            _ => now,
+        };
+        self.seen = Some((entry.revision, since));
+        let patience = match &entry.record {
+            None => lease,
+            // Its own as well: where the answer was lost, somebody else may have been quicker.
+            Some(LeaseRecord { owner: Some(_), lease_ms }) => {
+                // Who writes nonsense does not keep it for ever.
+                let longest = Duration::from_micros(CLUSTER_LEASE.max);
+                Duration::from_millis(*lease_ms).clamp(lease.min(longest), longest)
+            }
+            Some(LeaseRecord { owner: None, .. }) => Duration::ZERO,
+        };
+        (since + patience).since(now)
+    }
+}
+
+/// Why an entry was not written.
+#[derive(Debug)]
+pub(super) enum NotWritten {
+    /// It has another revision.
+    Changed,
+    /// It is not known whether it was.
+    Unknown(String),
+}
+
+/// The bucket of the leases, found or made when it is first needed.
+pub(super) struct Leases {
+    line: Arc<Line>,
+    bucket: String,
+    patience: Duration,
+    store: Option<Store>,
+}
+
+impl fmt::Debug for Leases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leases").field("bucket", &self.bucket).finish_non_exhaustive()
+    }
+}
+
+/// The name of the bucket of a cluster with this prefix.
+pub(super) fn bucket(prefix: &str) -> String {
+    format!("{prefix}-leases")
+}
+
+/// The stream behind a bucket.
+fn stream(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
+/// The subject of what is written at a key.
+fn subject(bucket: &str, key: &str) -> String {
+    format!("$KV.{bucket}.{key}")
+}
+
+impl Leases {
+    /// Those of the cluster with this prefix, asked for by this connection; an answer is waited for so long.
+    pub(super) fn new(line: Arc<Line>, prefix: &str, patience: Duration) -> Leases {
+        Leases { line, bucket: bucket(prefix), patience, store: None }
+    }
+
+    /// What is written at a key.
+    pub(super) async fn read(&mut self, key: &str) -> Result<LeaseEntry, String> {
+        let store = self.store().await?;
+        match store.entry(key).await {
+            Ok(None) => Ok(LeaseEntry { revision: 0, record: None }),
+            Ok(Some(entry)) => {
+                let is_there = entry.operation == Operation::Put;
+                let record = serde_json::from_slice(&entry.value).ok().filter(|_| is_there);
+                Ok(LeaseEntry { revision: entry.revision, record })
+            }
+            Err(error) => {
+                self.forget_unless(error.kind() == EntryErrorKind::TimedOut);
+                Err(cause(&error))
+            }
+        }
+    }
+
+    /// Writes upon this revision, 0 for none; answers with the next one.
+    pub(super) async fn write(
+        &mut self,
+        key: &str,
+        record: &LeaseRecord,
+        revision: u64,
+    ) -> Result<u64, NotWritten> {
+        let text = serde_json::to_vec(record).map_err(|error| unknown(&error))?;
+        let store = self.store().await.map_err(NotWritten::Unknown)?;
+        match store.update(key, text.into(), revision).await {
+            Ok(written) => match self.is_next(key, revision, written).await {
+                Ok(true) => Ok(written),
+                Ok(false) => Err(NotWritten::Changed),
+                Err(cause) => Err(NotWritten::Unknown(cause)),
+            },
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
+                Err(NotWritten::Changed)
+            }
+            Err(error) => {
+                self.forget_unless(error.kind() == UpdateErrorKind::TimedOut);
+                Err(unknown(&error))
+            }
+        }
+    }
+
+    /// Whether what was written is the first after `revision`. A cluster of nats-server 2.9 may take two entries upon the same one
+    /// when they come at the same moment: they have an order all the same, and the first of them counts.
+    async fn is_next(&self, key: &str, revision: u64, written: u64) -> Result<bool, String> {
+        let client = self.line.client().await.ok_or("there is no connection to NATS")?;
+        let mut context = jetstream::new(client);
+        context.set_timeout(self.patience);
+        let first = json!({ "seq": revision + 1, "next_by_subj": subject(&self.bucket, key) });
+        // Asked of the leader, which has what it has confirmed.
+        let function = format!("STREAM.MSG.GET.{}", stream(&self.bucket));
+        match context.request(function, &first).await.map_err(|error| cause(&error))? {
+            Response::<serde_json::Value>::Ok(found) => {
+                Ok(found["message"]["seq"].as_u64() == Some(written))
+            }
+            Response::Err { error } => Err(cause(&error)),
+        }
+    }
+
+    /// Whatever else is wrong, the bucket may be gone.
+    fn forget_unless(&mut self, is_late: bool) {
+        if !is_late {
+            self.store = None;
+        }
+    }
+
+    /// The bucket. What is sent while there is no connection would go out later, when nobody wants it any more.
+    async fn store(&mut self) -> Result<Store, String> {
+        if !self.line.is_connected() {
+            return Err("NATS is not reached".to_owned());
+        }
+        if let Some(store) = &self.store {
+            return Ok(store.clone());
+        }
+        let client = self.line.client().await.ok_or("there is no connection to NATS")?;
+        let store = open(&client, &self.bucket, self.patience).await?;
+        self.store = Some(store.clone());
+        Ok(store)
+    }
+}
+
+/// Finds the bucket, or makes it.
+pub(super) async fn open(
+    client: &Client,
+    bucket: &str,
+    patience: Duration,
+) -> Result<Store, String> {
+    let mut context = jetstream::new(client.clone());
+    context.set_timeout(patience);
+    match context.get_key_value(bucket).await {
+        Ok(store) => return Ok(store),
+        Err(error) if is_missing(&error) => {}
+        Err(error) => return Err(cause(&error)),
+    }
+    match make(&context, bucket, REPLICAS).await {
+        Err(error) if is_alone(&error) => make(&context, bucket, 1).await,
+        made => made,
+    }
+    .map_err(|error| cause(&error))?;
+    context.get_key_value(bucket).await.map_err(|error| cause(&error))
+}
+
+/// Whether JetStream is there, and lets this client at its leases. Nothing is made and nothing written.
+pub(super) async fn try_out(
+    client: &Client,
+    prefix: &str,
+    patience: Duration,
+) -> Result<(), String> {
+    let mut context = jetstream::new(client.clone());
+    context.set_timeout(patience);
+    // The client's own `query_account` cannot read what nats-server 2.9 answers.
+    match context.request("INFO", &()).await.map_err(|error| cause(&error))? {
+        Response::<serde_json::Value>::Ok(_) => {}
+        Response::Err { error } => return Err(cause(&error)),
+    }
+    match context.get_key_value(bucket(prefix)).await {
+        Ok(store) => store.entry("check").await.map(drop).map_err(|error| cause(&error)),
+        // It is made when it is needed.
+        Err(error) if is_missing(&error) => Ok(()),
+        Err(error) => Err(cause(&error)),
+    }
+}
+
+/// What whoever is refused may do about it.
+pub(super) fn remedy(prefix: &str) -> String {
+    let bucket = bucket(prefix);
+    format!(
+        "enable JetStream in the server's configuration, for this account too, and let this user publish to \"$JS.API.>\" and \"$KV.{bucket}.>\""
+    )
+}
+
+/// The stream behind the bucket, as every client of NATS makes it; `create_key_value` asks for the account first, and cannot read
+/// what nats-server 2.9 answers.
+async fn make(
+    context: &Context,
+    bucket: &str,
+    num_replicas: usize,
+) -> Result<(), CreateStreamError> {
+    let config = Config {
+        name: stream(bucket),
+        description: Some("who runs which singleton of Sandloop".to_owned()),
+        subjects: vec![subject(bucket, ">")],
+        max_messages_per_subject: ENTRIES,
+        max_message_size: ENTRY_BYTES_MAX,
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        num_replicas,
+        ..Config::default()
+    };
+    context.create_stream(config).await.map(drop)
+}
+
+/// Whether there is no such bucket yet.
+fn is_missing(error: &KeyValueError) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<GetStreamError>());
+    let kind = source.map(GetStreamError::kind);
+    matches!(kind, Some(GetStreamErrorKind::JetStream(error))
+        if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+/// Whether the server is in no cluster, and keeps one copy.
+fn is_alone(error: &CreateStreamError) -> bool {
+    matches!(error.kind(), CreateStreamErrorKind::JetStream(error)
+        if error.error_code() == ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED)
+}
+
+fn unknown(error: &dyn Error) -> NotWritten {
+    NotWritten::Unknown(cause(error))
+}
+
+/// What an error says, with what is behind it.
+fn cause(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut inner = error.source();
+    while let Some(source) = inner {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        inner = source.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(10);
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment::from_start(Duration::from_millis(milliseconds))
+    }
+
+    fn of(owner: Option<&str>, seconds: u64) -> Option<LeaseRecord> {
+        Some(LeaseRecord { owner: owner.map(str::to_owned), lease_ms: seconds * 1000 })
+    }
+
+    /// What a waiting `me` waits after each of these was read, in milliseconds.
+    #[track_caller]
+    fn check(reads: &[(u64, u64, Option<LeaseRecord>, u64)]) {
+        let mut view = LeaseView::default();
+        for (now, revision, record, waits) in reads {
+            let entry = LeaseEntry { revision: *revision, record: record.clone() };
+            let wait = view.wait(&entry, LEASE, at(*now));
+            assert_eq!(wait, Duration::from_millis(*waits), "at {now} ms");
+        }
+    }
+
+    #[test]
+    fn somebody_elses_is_waited_for_as_long_as_nothing_changes() {
+        check(&[
+            (0, 4, of(Some("you"), 10), 10_000),
+            (4000, 4, of(Some("you"), 10), 6000),
+            // Renewed: it all begins again.
+            (9000, 7, of(Some("you"), 10), 10_000),
+            (18_999, 7, of(Some("you"), 10), 1),
+            (19_000, 7, of(Some("you"), 10), 0),
+        ]);
+    }
+
+    #[test]
+    fn what_is_free_is_taken_at_once() {
+        check(&[(0, 4, of(None, 10), 0)]);
+        check(&[(0, 4, of(Some("you"), 10), 10_000), (1000, 5, of(None, 10), 0)]);
+    }
+
+    #[test]
+    fn where_nothing_is_written_somebody_may_have_what_was() {
+        check(&[(0, 0, None, 10_000), (9999, 0, None, 1), (10_000, 0, None, 0)]);
+        // Deleted by hand: the owner finds out when he renews.
+        check(&[(0, 4, of(Some("you"), 10), 10_000), (9000, 5, None, 10_000)]);
+    }
+
+    #[test]
+    fn the_owners_own_lease_counts_where_it_is_longer() {
+        check(&[(0, 4, of(Some("you"), 60), 60_000), (60_000, 4, of(Some("you"), 60), 0)]);
+        check(&[(0, 4, of(Some("you"), 1), 10_000)]);
+        let hour = 3_600_000;
+        check(&[(0, 4, of(Some("you"), u64::MAX / 1000), hour)]);
+    }
+}

@@ -1,0 +1,198 @@
+//! Singletons: programs that run on one host of the cluster at a time. This host stands for the lease of each that it serves, and
+//! its reactor has the program while it has the lease.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::base::lock::Mutex;
+use crate::cluster::Cluster;
+use crate::cluster::candidate::Candidate;
+use crate::cluster::counters::SingletonCounters;
+use crate::mail::post::Post;
+use crate::quota::term::{ProgramName, Term};
+
+/// How often the end of the host looks whether all leases are given back.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// A program as this host stands for it.
+#[derive(Debug)]
+pub struct Singleton {
+    /// Whose program.
+    pub program: ProgramName,
+    /// What is counted of it.
+    pub counters: SingletonCounters,
+    /// The index of its plugin.
+    pub(super) place: usize,
+    /// Its reactor.
+    pub(super) post: Post,
+    /// What this host writes as the owner. No two that stand for one lease write the same.
+    pub(super) owner: String,
+    /// Rung when there may be something new about its lease.
+    pub(super) bell: Notify,
+    is_wanted: AtomicBool,
+    shown: Mutex<SingletonState>,
+}
+
+/// What is known of a singleton.
+#[derive(Debug, Clone, Default)]
+pub struct SingletonState {
+    /// The term that this host has.
+    pub term: Option<Arc<Term>>,
+    /// Who has the lease, as last seen.
+    pub owner: Option<String>,
+    /// Why the lease cannot be asked for.
+    pub fault: Option<String>,
+}
+
+/// Those of a host.
+#[derive(Debug, Default)]
+pub(super) struct Singletons {
+    served: Mutex<Vec<Arc<Singleton>>>,
+    /// The reactor that has them.
+    post: OnceLock<Post>,
+    /// How many there were.
+    made: AtomicUsize,
+}
+
+impl Singleton {
+    /// How it stands.
+    pub fn state(&self) -> SingletonState {
+        self.shown.lock().clone()
+    }
+
+    /// The number of the term that this host has.
+    pub fn fencing(&self) -> Option<u64> {
+        let shown = self.shown.lock();
+        let running = shown.term.as_ref().filter(|term| term.how_it_ended().is_none());
+        running.map(|term| term.fencing)
+    }
+
+    /// What its lease is called.
+    pub(super) fn key(&self) -> String {
+        format!("{}.{}", self.program.tenant, self.program.plugin)
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn show_term(&self, term: Option<Arc<Term>>) {
+        self.shown.lock().term = term;
+    }
+
+    pub(super) fn show_owner(&self, owner: Option<String>) {
+        self.shown.lock().owner = owner;
+    }
+
+    /// The lease is asked for in vain, or not any more. It is told once.
+    pub(super) fn show_fault(&self, fault: Option<&str>) {
+        let mut shown = self.shown.lock();
+        let is_new = shown.fault.is_none();
+        shown.fault = fault.map(str::to_owned);
+        drop(shown);
+        if let Some(cause) = fault.filter(|_| is_new) {
+            let ProgramName { tenant, plugin } = &self.program;
+            tracing::warn!(plugin, tenant, cause, "the lease of a singleton cannot be asked for");
+        }
+    }
+
+    fn want_no_more(&self) {
+        self.is_wanted.store(false, Ordering::Relaxed);
+        self.bell.notify_one();
+    }
+
+    /// Whether its program has ended and its lease is on its way back.
+    fn is_given_back(&self) -> bool {
+        let shown = self.shown.lock();
+        shown.term.as_ref().is_some_and(|term| term.how_it_ended().is_some())
+    }
+}
+
+impl Cluster {
+    /// These programs are singletons from now on, each with the index of its plugin; others are not any more. `post` is of the
+    /// reactor that has them.
+    pub fn serve_singletons(
+        self: &Arc<Self>,
+        wanted: impl IntoIterator<Item = (ProgramName, usize)>,
+        post: Option<&Post>,
+    ) {
+        let Some(post) = post.map(|post| self.singletons.post.get_or_init(|| post.clone())) else {
+            return;
+        };
+        let mut served = self.singletons.served.lock();
+        let mut before = std::mem::take(&mut *served);
+        for (program, place) in wanted {
+            let known = before.iter().position(|it| it.program == program && it.place == place);
+            let singleton = match known {
+                Some(known) => before.swap_remove(known),
+                None => self.stand_for(program, place, post.clone()),
+            };
+            served.push(singleton);
+        }
+        drop(served);
+        before.iter().for_each(|gone| gone.want_no_more());
+    }
+
+    /// The reactor that was named first.
+    pub fn post_of_singletons(&self) -> Option<&Post> {
+        self.singletons.post.get()
+    }
+
+    /// Those that are served.
+    pub fn singletons(&self) -> Vec<Arc<Singleton>> {
+        self.singletons.served.lock().clone()
+    }
+
+    fn stand_for(
+        self: &Arc<Self>,
+        program: ProgramName,
+        place: usize,
+        post: Post,
+    ) -> Arc<Singleton> {
+        let number = self.singletons.made.fetch_add(1, Ordering::Relaxed);
+        if number == 0 {
+            self.runtime.spawn(hear(self.clone()));
+        }
+        let singleton = Arc::new(Singleton {
+            program,
+            counters: SingletonCounters::default(),
+            place,
+            post,
+            owner: format!("{}/{number}", self.id),
+            bell: Notify::new(),
+            is_wanted: AtomicBool::new(true),
+            shown: Mutex::default(),
+        });
+        self.runtime.spawn(Candidate::new(self, singleton.clone()).stand());
+        singleton
+    }
+
+    /// Waits until the leases of programs that have ended are given back.
+    pub(super) async fn give_back_leases(&self) {
+        let served = self.singletons();
+        served.iter().for_each(|it| it.want_no_more());
+        while served.iter().any(|it| it.is_given_back()) {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The subject by which a host says that a lease has changed. Whoever misses it looks a little later.
+    pub(super) fn lease_subject(&self) -> String {
+        format!("{}.=leases", self.config.prefix)
+    }
+}
+
+/// Looks again at each lease of which another host says that it has changed.
+async fn hear(cluster: Arc<Cluster>) {
+    let Some(client) = cluster.shared.client().await else { return };
+    let Ok(mut heard) = client.subscribe(cluster.lease_subject()).await else { return };
+    while let Some(message) = heard.next().await {
+        let about = |it: &&Arc<Singleton>| it.key().as_bytes() == &message.payload[..];
+        cluster.singletons().iter().filter(about).for_each(|it| it.bell.notify_one());
+    }
+}
