@@ -17,7 +17,7 @@ use sandloop_tests::{
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// A host of these plugins that is watched over TCP at an address of its own, with a token.
-fn over_tcp(config: Config) -> (Host, Admin) {
+pub(crate) fn over_tcp(config: Config) -> (Host, Admin) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(dir.path().join("token"), format!("{TOKEN}\n")).expect("a new file");
     let config = config

@@ -5,6 +5,7 @@ mod chat;
 mod check;
 mod hostile;
 mod oracle;
+mod page;
 mod singleton;
 
 use std::thread;

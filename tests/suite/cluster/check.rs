@@ -160,6 +160,13 @@ fn who_is_in_the_cluster_is_told() {
     );
     assert_eq!(cluster["connections"][0]["connected"], true, "{told}");
     assert_eq!(cluster["tenants"][0]["name"], "channels", "{told}");
+    let top = sandloop(hosts[0].dir(), &["top", "--once"]).stdout;
+    let shows = |words: &str| top.lines().any(|line| line.starts_with(words));
+    assert!(
+        shows(&format!("cluster  {}  2 other host(s)", cluster["host"].as_str().unwrap_or(""))),
+        "{top}"
+    );
+    assert!(shows("the host  connected  ") && shows("channels  "), "{top}");
     let [one, two, three] = hosts;
     // One says that it leaves, and one does not.
     two.stop();

@@ -1,5 +1,7 @@
 //! `sandloop top`: the live page for a terminal.
 
+mod cluster;
+
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -18,6 +20,7 @@ pub struct HostSnapshot {
     tenants: Value,
     denials: Value,
     traps: Value,
+    cluster: Value,
 }
 
 /// The style of the output.
@@ -39,6 +42,7 @@ impl HostSnapshot {
             tenants: get(admin, "/tenants")?,
             denials: get(admin, "/denials")?,
             traps: get(admin, "/traps")?,
+            cluster: get(admin, "/cluster")?,
         })
     }
 
@@ -52,6 +56,7 @@ impl HostSnapshot {
         let passed = if 0.0 < passed { passed } else { number(&self.host["uptime_seconds"]) };
         text.push_str(&self.plugin_table(before, passed, style));
         text.push_str(&self.tenant_table(before, passed, style));
+        text.push_str(&self.cluster_tables(before, passed, style));
         text.push_str(&self.incidents(style));
         text
     }
@@ -308,6 +313,7 @@ mod tests {
                 "plugin": "echo", "call": "sockets.connect", "remedy": "add it", "seconds_ago": 3.0,
             }] }),
             traps: json!({ "traps": [] }),
+            cluster: json!({ "cluster": null }),
         }
     }
 
