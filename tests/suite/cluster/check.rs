@@ -3,7 +3,9 @@
 use sandloop_tests::config::text;
 use sandloop_tests::host::directory;
 use sandloop_tests::nats::Nats;
-use sandloop_tests::{Admin, Config, Host, Listen, Peer, Plugin, component, sandloop};
+use sandloop_tests::{
+    Admin, Config, Host, Isolation, Listen, Peer, Plugin, component, sandloop, workspace,
+};
 
 use super::{ask, meet, sharing, word};
 
@@ -192,5 +194,26 @@ fn a_running_host_keeps_its_cluster() {
         let reply = Admin::of(&host).ask("POST", "/reload", &[]);
         assert!(reply.body.contains(cause), "{reply:?}");
     }
+    host.stop();
+}
+
+/// The user of the manifests gets at all that a host needs.
+#[test]
+fn the_permissions_of_the_manifests_are_enough() {
+    let manifest = workspace().join("packaging/kubernetes-cluster/nats-config.yaml");
+    let manifest = std::fs::read_to_string(manifest).expect("the manifest");
+    let (_, authorization) = manifest.split_once("    authorization {").expect("who may log in");
+    let authorization = authorization.replace("$NATS_PASSWORD", "secret");
+    let nats = Nats::start_with(1, &format!("authorization {{{authorization}"));
+    let singleton = Plugin::named("alone", &component("singleton")).isolation(Isolation::Plugin);
+    let config = sharing(&nats, Plugin::new("channels"), "h");
+    let config = login(config.plugin(singleton.key("singleton", "true")), "sandloop", "secret");
+    assert_eq!(check(&config), (Some(0), String::new()));
+    // And what it does later.
+    let host = Host::start(&config.cluster("lease", text("1s")));
+    let mut peer = host.connect("channels");
+    assert_eq!(ask(&mut peer, "subscribe room"), "ok");
+    host.wait_log("a singleton begins here");
+    assert_eq!(Admin::of(&host).metric("sandloop_cluster_errors_total{tenant=\"\"}"), Some(0.0));
     host.stop();
 }

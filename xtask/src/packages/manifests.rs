@@ -1,6 +1,6 @@
 //! The unit files, read by systemd's own programs, and the Kubernetes manifests, read by the schemas of Kubernetes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +11,9 @@ use crate::step::run;
 
 /// What knows the schemas of Kubernetes, from PyPI.
 const VALIDATOR: &str = "kubernetes-validate==1.37.0";
+
+/// The manifests of one host and its copies, and those of hosts that are a cluster.
+const FOLDERS: [&str; 2] = ["packaging/kubernetes", "packaging/kubernetes-cluster"];
 
 /// The oldest Kubernetes that the manifests are for: the first with `sleep` in `preStop` by default.
 const OLDEST: &str = "1.30";
@@ -42,21 +45,8 @@ pub fn units() -> Result<()> {
 /// Compares every manifest with the schemas, for the oldest Kubernetes and for the newest that is known.
 pub fn kubernetes() -> Result<()> {
     let validator = validator()?;
-    let manifests = root().join("packaging/kubernetes");
-    let kustomization = std::fs::read_to_string(manifests.join("kustomization.yaml"))?;
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(&manifests)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // The list of the others is kubectl's own, and no resource of a cluster.
-        if name != "kustomization.yaml" {
-            ensure!(
-                kustomization.contains(&format!("- {name}")),
-                "kustomization.yaml lacks {name}"
-            );
-            all.push(path);
-        }
-    }
+    let folders = FOLDERS.iter().map(|folder| resources(&root().join(folder)));
+    let all: Vec<PathBuf> = folders.collect::<Result<Vec<_>>>()?.concat();
     for version in [Some(OLDEST), None] {
         let mut validate = Command::new(&validator);
         validate.args(["--strict", "--quiet"]);
@@ -64,6 +54,27 @@ pub fn kubernetes() -> Result<()> {
         run(validate.args(&all))?;
     }
     Ok(())
+}
+
+/// The manifests of a folder, of which its list names each. Patches are parts of manifests, and for no schema.
+fn resources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let kustomization = std::fs::read_to_string(folder.join("kustomization.yaml"))?;
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // The list itself is kubectl's own, and no resource of a cluster.
+        if name == "kustomization.yaml" {
+            continue;
+        }
+        let is_patch = name.starts_with("patch-");
+        let listed = if is_patch { format!("- path: {name}\n") } else { format!("- {name}\n") };
+        ensure!(kustomization.contains(&listed), "{}: it lacks {name}", folder.display());
+        if !is_patch {
+            all.push(path);
+        }
+    }
+    Ok(all)
 }
 
 fn validator() -> Result<PathBuf> {
