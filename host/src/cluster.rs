@@ -12,6 +12,7 @@ pub(crate) mod line;
 pub(crate) mod link;
 mod outgoing;
 mod presence;
+pub(crate) mod queues;
 mod sequence;
 pub(crate) mod singleton;
 pub(crate) mod subject;
@@ -31,14 +32,17 @@ use crate::clock::Clock;
 use crate::cluster::hosts::{HostId, Hosts};
 use crate::cluster::line::Line;
 use crate::cluster::link::{Link, LinkAccounts, LinkSite};
+use crate::cluster::queues::{QueueEnding, QueueLink};
 use crate::cluster::singleton::Singletons;
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::config::model::TenantConfig;
 
 /// How long the end of the host waits until the last messages are sent.
 const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
+/// The time in which the end of the host waits for the items that were pushed last to be stored.
+const LONGEST_STORING: Duration = Duration::from_secs(5);
 /// The time in which the thread ends.
-const LONGEST_END: Duration = Duration::from_secs(1);
+const LONGEST_END: Duration = Duration::from_secs(6);
 
 /// The cluster as this host sees it, shared by all threads.
 #[derive(Debug)]
@@ -55,10 +59,21 @@ pub struct Cluster {
     shared: Arc<Line>,
     /// All connections.
     lines: Mutex<Vec<Weak<Line>>>,
+    /// What the end of the host waits for, of the tenants whose queues are in the cluster.
+    queues: Mutex<Vec<Arc<QueueEnding>>>,
     /// The number of the next link: a tenant that is removed and added by reloads gets another one.
     links: AtomicUsize,
     /// The programs that run on one host at a time.
     singletons: Singletons,
+}
+
+/// What goes over the cluster of one tenant.
+#[derive(Debug, Default)]
+pub(crate) struct TenantLinks {
+    /// Its channels, where they reach other hosts.
+    pub(crate) channels: Option<Arc<Link>>,
+    /// Its queues, where they are those of other hosts too.
+    pub(crate) queues: Option<Arc<QueueLink>>,
 }
 
 /// The thread. Dropping it ends it.
@@ -86,6 +101,7 @@ impl ClusterThread {
             runtime: runtime.handle().clone(),
             lines: Mutex::new(vec![Arc::downgrade(&shared)]),
             shared,
+            queues: Mutex::default(),
             links: AtomicUsize::new(0),
             singletons: Singletons::default(),
         });
@@ -124,21 +140,33 @@ impl Drop for ClusterThread {
 }
 
 impl Cluster {
-    /// The link of a tenant with these budgets; none if its channels are not shared.
-    pub fn link(&self, tenant: &TenantConfig, accounts: LinkAccounts) -> Option<Arc<Link>> {
-        tenant.sharing.channels.then(|| {
-            let site = LinkSite {
-                number: self.links.fetch_add(1, Ordering::Relaxed),
-                host: self.id.clone(),
-                prefix: self.config.prefix.clone(),
-                runtime: self.runtime.clone(),
-            };
-            let line = match &tenant.sharing.login {
-                None => self.shared.clone(),
-                Some(login) => self.own_line(login, &tenant.name),
-            };
-            Link::new(site, tenant, accounts, line)
-        })
+    /// The links of a tenant's channels and queues, with these budgets; none if they are not shared.
+    pub(crate) fn links(&self, tenant: &TenantConfig, accounts: LinkAccounts) -> TenantLinks {
+        let sharing = &tenant.sharing;
+        if !sharing.channels && !sharing.queues {
+            return TenantLinks::default();
+        }
+        let line = match &sharing.login {
+            None => self.shared.clone(),
+            Some(login) => self.own_line(login, &tenant.name),
+        };
+        let site = || LinkSite {
+            number: self.links.fetch_add(1, Ordering::Relaxed),
+            host: self.id.clone(),
+            prefix: self.config.prefix.clone(),
+            runtime: self.runtime.clone(),
+        };
+        let channels =
+            sharing.channels.then(|| Link::new(site(), tenant, accounts.clone(), line.clone()));
+        let queues = sharing.queues.then(|| {
+            let queues = QueueLink::new(site(), &self.config, tenant, accounts, line);
+            let mut all = self.queues.lock();
+            all.retain(|known| !known.is_over());
+            all.push(Arc::new(queues.ending()));
+            drop(all);
+            queues
+        });
+        TenantLinks { channels, queues }
     }
 
     /// Every connection, the host's own first.
@@ -159,6 +187,15 @@ impl Cluster {
     /// Sends the last messages, and takes no more.
     async fn say_farewell(&self) {
         let lines = self.lines();
+        let queues: Vec<_> = self.queues.lock().clone();
+        let all_stored = async {
+            for queues in &queues {
+                queues.finish().await;
+            }
+        };
+        if tokio::time::timeout(LONGEST_STORING, all_stored).await.is_err() {
+            queues.iter().for_each(|queues| queues.tell_lost());
+        }
         let all = async {
             presence::leave(self, &self.shared).await;
             self.give_back_leases().await;

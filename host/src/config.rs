@@ -33,6 +33,7 @@ pub(crate) mod origins;
 mod overlap;
 pub(crate) mod proxy_protocol;
 mod quantity;
+pub(crate) mod queue_lease;
 mod raw;
 #[cfg(test)]
 pub(crate) mod reference;

@@ -1,5 +1,7 @@
 //! Queues on request, one command a line.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use sandloop::{Queue, Socket, frames::LineText2, queues::Pop};
 
 struct Queues {
@@ -60,6 +62,12 @@ impl Queues {
                 queue.push("for the next");
                 panic!("on purpose");
             }
+            // Its handler traps.
+            "pop-and-trap" => {
+                queue.pop(|_| panic!("on purpose"));
+            }
+            // Takes one item after the other, and says when each of its handlers begins and ends.
+            "work" => work(queue, socket),
             "fill" => {
                 let item = vec![b'x'; 1000];
                 let mut pushed = 0;
@@ -71,6 +79,25 @@ impl Queues {
             _ => self.socket.send_data("what?\n"),
         }
     }
+}
+
+/// Handles items for ever. Every sixteenth takes so long that others could begin meanwhile.
+fn work(queue: Queue, socket: Socket) {
+    let again = queue.clone();
+    queue.pop(move |item| {
+        let item = String::from_utf8_lossy(item);
+        socket.send_data(format!("begin {item} {}\n", nanoseconds()));
+        if item.parse().is_ok_and(|number: u64| number % 16 == 0) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        socket.send_data(format!("end {item} {}\n", nanoseconds()));
+        work(again, socket);
+    });
+}
+
+/// What the calendar says: handlers of different hosts are compared by it.
+fn nanoseconds() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos())
 }
 
 impl LineText2 for Queues {

@@ -6,6 +6,7 @@ mod check;
 mod hostile;
 mod oracle;
 mod page;
+mod queues;
 mod singleton;
 
 use std::thread;

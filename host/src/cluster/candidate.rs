@@ -152,7 +152,7 @@ impl Candidate {
                         self.singleton.counters.lapsed.add(1);
                     }
                     if end != TermEnd::Cut {
-                        self.give_back(revision, asked + self.times.whole - self.times.answer).await;
+                        self.give_back(revision, asked + (self.times.whole - self.times.answer)).await;
                     }
                     return end;
                 }

@@ -1,6 +1,6 @@
 //! Counters of the cluster.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// A counter.
 #[derive(Debug, Default)]
@@ -50,6 +50,37 @@ pub struct SingletonCounters {
     pub lapsed: ClusterCount,
     /// Leases that were given back.
     pub given_back: ClusterCount,
+}
+
+/// The counters of a tenant's queues.
+#[derive(Debug, Default)]
+pub struct QueueCounters {
+    /// Items that were pushed here and are stored.
+    pub stored: ClusterCount,
+    /// Items that were pushed here and are not stored yet.
+    pub unstored: AtomicUsize,
+    /// What JetStream has not done, or not in time; each is tried again.
+    pub faults: ClusterCount,
+    /// Whether the last thing that was asked of it was one of these.
+    pub has_fault: AtomicBool,
+    /// Pushes that were refused because too much waited.
+    pub refused: ClusterCount,
+    /// Pushes that were refused because no server of the cluster takes so much.
+    pub too_large: ClusterCount,
+    /// Items that this host has, from their coming until their end is known.
+    pub in_hand: AtomicUsize,
+    /// Items whose handler here has returned, as JetStream knows.
+    pub handled: ClusterCount,
+    /// Items that came here after another handler had been lost with them, here or elsewhere.
+    pub redelivered: ClusterCount,
+    /// Items whose handler here has trapped or was lost with its instance.
+    pub handlers_lost: ClusterCount,
+    /// Items that came here and were given back before a handler began.
+    pub given_back: ClusterCount,
+    /// Items that this host has made dead letters.
+    pub dead_lettered: ClusterCount,
+    /// Names that this host asks for items of at this moment.
+    pub names: AtomicUsize,
 }
 
 /// The counters of a connection.

@@ -21,7 +21,7 @@ use crate::mail::relay::{ChannelRelay, NoRelay};
 use crate::quota::budget::{ByteBudget, Reservation};
 
 /// The most bytes of the header of a message, which NATS counts as part of it.
-const HEADER_BYTES_MAX: usize = 256;
+pub(super) const HEADER_BYTES_MAX: usize = 256;
 
 /// The link of one tenant.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub(super) struct LinkSite {
 
 /// The budgets of a tenant that its link uses.
 #[derive(Debug, Clone)]
-pub struct LinkAccounts {
+pub(crate) struct LinkAccounts {
     /// Messages that wait to be sent to other hosts.
     pub outbox: ByteBudget,
     /// Host memory of the tenant.
@@ -65,9 +65,16 @@ pub struct LinkAccounts {
 }
 
 /// The bytes of a message in the client, with their reservation, which is released with the last reference.
-struct CountedPayload {
+pub(super) struct CountedPayload {
     message: Arc<Message>,
-    _room: Reservation,
+    _room: Option<Reservation>,
+}
+
+impl CountedPayload {
+    /// A message, and the room that it takes besides.
+    pub(super) fn bytes(message: Arc<Message>, room: Option<Reservation>) -> Bytes {
+        Bytes::from_owner(CountedPayload { message, _room: room })
+    }
 }
 
 impl AsRef<[u8]> for CountedPayload {
@@ -137,7 +144,7 @@ impl ChannelRelay for Link {
         drop(numbering);
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, format!("{} {run} {number}", self.host));
-        let payload = Bytes::from_owner(CountedPayload { message, _room: room });
+        let payload = CountedPayload::bytes(message, Some(room));
         let counters = self.counters.clone();
         self.line.outgoing.add(self.number, Outgoing { subject, headers, payload, counters });
     }

@@ -11,12 +11,19 @@ use std::fmt::Write as _;
 pub(crate) enum SubjectKind {
     /// Channels.
     Channel,
+    /// Queues.
+    Queue,
+    /// Items of queues that no handler has survived.
+    DeadLetter,
 }
 
 impl SubjectKind {
-    fn part(self) -> &'static str {
+    /// The part of a subject that says so.
+    pub(super) fn part(self) -> &'static str {
         match self {
             SubjectKind::Channel => "ch",
+            SubjectKind::Queue => "q",
+            SubjectKind::DeadLetter => "dead",
         }
     }
 }

@@ -1,10 +1,11 @@
-//! `sandloop check`: tries the logins of the host and of each tenant with one of its own, and their subjects.
+//! `sandloop check`: tries the logins of the host and of each tenant with one of its own, their subjects, and JetStream if queues or
+//! singletons need it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{ConnectError, ConnectErrorKind, Event, ServerAddr};
+use async_nats::{Client, ConnectError, ConnectErrorKind, Event, ServerAddr};
 use futures_util::StreamExt;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
@@ -12,6 +13,8 @@ use tokio::time::timeout;
 use crate::base::lock::Mutex;
 use crate::cluster::lease;
 use crate::cluster::line::{options, stem};
+use crate::cluster::queues::jetstream::{JetFault, JetStream};
+use crate::cluster::queues::streams::{self, QueueStreams};
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::config::error::{ConfigError, Problem};
 use crate::config::model::Config;
@@ -23,6 +26,8 @@ struct Visitor<'a> {
     tenant: Option<&'a str>,
     /// Whether it asks for leases.
     has_singletons: bool,
+    /// The tenants whose queues are stored by this login.
+    queues: Vec<&'a str>,
 }
 
 /// Why a login or its subjects cannot be used.
@@ -33,6 +38,8 @@ enum TrialRefusal {
     Subjects(String),
     /// He is in and gets at no lease.
     Leases(String),
+    /// He gets at everything but the streams of queues.
+    Streams(JetFault),
 }
 
 /// Connects once to each server, and again for each tenant with a login of its own. Servers that cannot be reached while others can
@@ -45,10 +52,14 @@ pub(crate) fn check(config: &Config) -> Result<Vec<String>, TrialError> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
     let runtime = runtime.map_err(|error| TrialError::System(error.to_string()))?;
     let has_singletons = config.plugins.iter().any(|plugin| plugin.singleton);
-    let host = Visitor { cluster, login: &cluster.login, tenant: None, has_singletons };
+    let sharing = config.tenants.iter().filter(|tenant| tenant.sharing.queues);
+    let of_host = sharing.filter(|tenant| tenant.sharing.login.is_none());
+    let queues = of_host.map(|tenant| tenant.name.as_str()).collect();
+    let host = Visitor { cluster, login: &cluster.login, tenant: None, has_singletons, queues };
     let own = config.tenants.iter().filter_map(|tenant| {
-        let login = tenant.sharing.login.as_ref()?;
-        Some(Visitor { cluster, login, tenant: Some(&tenant.name), has_singletons: false })
+        let (login, name) = (tenant.sharing.login.as_ref()?, tenant.name.as_str());
+        let queues = tenant.sharing.queues.then_some(name).into_iter().collect();
+        Some(Visitor { cluster, login, tenant: Some(name), has_singletons: false, queues })
     });
     let mut doubts = Vec::new();
     for visitor in std::iter::once(host).chain(own) {
@@ -127,14 +138,25 @@ impl Visitor<'_> {
             (None, Ok(Ok(()))) if self.has_singletons => {
                 let tried = lease::try_out(&client, &self.cluster.prefix, self.patience()).await;
                 let complained = complaint.lock().take();
-                tried.map_err(|cause| TrialRefusal::Leases(complained.unwrap_or(cause)))
+                tried.map_err(|cause| TrialRefusal::Leases(complained.unwrap_or(cause)))?;
+                self.visit_streams(client).await
             }
-            (None, Ok(Ok(()))) => Ok(()),
+            (None, Ok(Ok(()))) => self.visit_streams(client).await,
         }
     }
 
     fn patience(&self) -> Duration {
         self.cluster.limits.connect_deadline
+    }
+
+    /// Asks for the streams of the queues, which may not be there yet.
+    async fn visit_streams(&self, client: Client) -> Result<(), TrialRefusal> {
+        let jet = JetStream::new(client);
+        for tenant in &self.queues {
+            let found = streams::find(&QueueStreams::new(self.cluster, tenant), &jet).await;
+            found.map_err(TrialRefusal::Streams)?;
+        }
+        Ok(())
     }
 
     /// The error for the key that causes it.
@@ -183,14 +205,23 @@ impl TrialRefusal {
                 )
             }
             TrialRefusal::Subjects(_) | TrialRefusal::Leases(_) => true,
+            TrialRefusal::Streams(_) => false,
         }
     }
 
     fn remedy(&self, stem: &str) -> String {
-        let TrialRefusal::Connection(kind, _) = self else {
-            return format!(
-                "let this user publish and subscribe to \"{stem}.>\" in the server's configuration"
-            );
+        let kind = match self {
+            TrialRefusal::Connection(kind, _) => kind,
+            TrialRefusal::Subjects(_) | TrialRefusal::Leases(_) => {
+                return format!(
+                    "let this user publish and subscribe to \"{stem}.>\" in the server's configuration"
+                );
+            }
+            TrialRefusal::Streams(_) => {
+                return "enable JetStream in the server's configuration, for this user's account too, and let the user \
+                        publish to \"$JS.API.>\" and \"$JS.ACK.>\""
+                    .to_owned();
+            }
         };
         match kind {
             ConnectErrorKind::Dns => "write the name or the address of a NATS server",
@@ -213,6 +244,7 @@ impl fmt::Display for TrialRefusal {
                 f.write_str(cause)
             }
             TrialRefusal::Leases(cause) => write!(f, "there are no leases for it: {cause}"),
+            TrialRefusal::Streams(fault) => fault.fmt(f),
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct ClusterConfig {
     pub authorities: Option<PathBuf>,
     /// The files of the host's certificate and its key.
     pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whether items of queues outlive the NATS servers that keep them.
+    pub queues_are_durable: bool,
     /// Whether the host is ready while no NATS server is connected.
     pub ready_when_apart: bool,
     /// Its limits.
@@ -60,6 +62,8 @@ pub enum NatsLogin {
 pub struct Sharing {
     /// Its channels.
     pub channels: bool,
+    /// Whether its queues are shared.
+    pub queues: bool,
     /// Its login for NATS, if it does not use the host's.
     pub login: Option<NatsLogin>,
 }
@@ -107,6 +111,7 @@ pub(super) fn resolve(
         identity::certificates(path).map_err(wrong("server_ca"))?;
     }
     let apart = [("ready", true), ("unready", false)];
+    let storage = [("file", true), ("memory", false)];
     Ok(ClusterConfig {
         servers,
         name: name(raw.name.as_deref()).map_err(wrong("name"))?,
@@ -114,6 +119,8 @@ pub(super) fn resolve(
         login: login(place, &written)?,
         authorities,
         identity: shown(place, folder, raw)?,
+        queues_are_durable: choice("a storage", raw.queue_storage.as_deref(), true, &storage)
+            .map_err(wrong("queue_storage"))?,
         ready_when_apart: choice("a state", raw.apart.as_deref(), true, &apart)
             .map_err(wrong("apart"))?,
         limits: ClusterLimits::read(place, raw)?,
@@ -159,6 +166,8 @@ pub(super) fn check_singleton(
 pub(super) struct WrittenSharing<'a> {
     /// `channels`.
     pub(super) channels: Option<&'a str>,
+    /// `queues`.
+    pub(super) queues: Option<&'a str>,
     /// `[tenants.<name>.cluster]`.
     pub(super) login: Option<&'a RawTenantCluster>,
     /// Whether there is a section `[cluster]`.
@@ -171,20 +180,25 @@ pub(super) fn sharing(
     written: &WrittenSharing<'_>,
 ) -> Result<Sharing, ConfigError> {
     let known = [("host", false), ("cluster", true)];
-    let channels = choice("a reach", written.channels, false, &known)
-        .map_err(|problem| place.key("channels").wrong(problem))?;
-    if channels && !written.has_cluster {
-        return Err(place.key("channels").wrong(Problem::new(
-            "there is no cluster",
-            r#"add a section [cluster] with nats = ["nats://127.0.0.1:4222"], or write "host""#,
-        )));
-    }
+    let reach = |key: &'static str, word| {
+        let is_shared = choice("a reach", word, false, &known)
+            .map_err(|problem| place.key(key).wrong(problem))?;
+        if is_shared && !written.has_cluster {
+            return Err(place.key(key).wrong(Problem::new(
+                "there is no cluster",
+                r#"add a section [cluster] with nats = ["nats://127.0.0.1:4222"], or write "host""#,
+            )));
+        }
+        Ok(is_shared)
+    };
+    let channels = reach("channels", written.channels)?;
+    let queues = reach("queues", written.queues)?;
     let own = |raw: &RawTenantCluster| {
         let place = place.key("cluster");
-        if !channels {
+        if !channels && !queues {
             return Err(place.wrong(Problem::new(
                 "nothing of this tenant goes to the cluster",
-                r#"write channels = "cluster" in the tenant's section, or leave this one out"#,
+                r#"write channels = "cluster" or queues = "cluster" in the tenant's section, or leave this one out"#,
             )));
         }
         let written = WrittenLogin {
@@ -196,7 +210,7 @@ pub(super) fn sharing(
         login(&place, &written)
     };
     let login = written.login.map(own).transpose()?;
-    Ok(Sharing { channels, login })
+    Ok(Sharing { channels, queues, login })
 }
 
 /// Parses `nats://` or `tls://` with a host and a port. Secrets have keys of their own, so that a URL can be printed.

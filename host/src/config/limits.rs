@@ -922,6 +922,7 @@ limits! {
         certificate: key Option<String> = r#"a file in quotes, as in certificate = "host.pem""#;
         key: key Option<String> = r#"a file in quotes, as in key = "host.key""#;
         apart: key Option<String> = r#"apart = "ready" or apart = "unready""#;
+        queue_storage: key Option<String> = r#"queue_storage = "file" or queue_storage = "memory""#;
         ping: bound CLUSTER_PING: Duration = {
             what: "How often a NATS server is asked whether it is there.",
             why: "A network that swallows everything looks like a server that has nothing to say.",
@@ -954,6 +955,50 @@ limits! {
             min: SECOND,
             max: HOUR,
             form: r#"a duration in quotes, as in lease = "10s""#,
+        };
+        queue_replicas: bound CLUSTER_QUEUE_REPLICAS: u32 = {
+            what: "NATS servers that keep each item of a queue.",
+            why: "With three the queues go on while one server is away; a server without a cluster can keep only one.",
+            at: Wait,
+            then: "While fewer than a majority of them are there, items wait in the outbox.",
+            unit: Count,
+            default: 1,
+            min: 1,
+            max: 5,
+            form: "a number, as in queue_replicas = 3",
+        };
+        queue_store: bound CLUSTER_QUEUE_STORE: u64 = {
+            what: "Bytes of the items of all queues of a tenant on the NATS servers; the same again for its dead letters, and for its claims.",
+            why: "The servers reserve it, and a tenant with slow consumers must not fill them.",
+            at: Wait,
+            then: "Items wait in the outbox; if that is full, `push` returns `limit`.",
+            unit: Bytes,
+            default: 64 * MIB,
+            min: 64 * KIB,
+            max: 1024 * GIB,
+            form: r#"a size, as in queue_store = "64MiB""#,
+        };
+        queue_lease: bound CLUSTER_QUEUE_LEASE: Duration = {
+            what: "Time in which a host has an item without renewing its claim.",
+            why: "The items of a lost host must go to others, but not while one of its handlers may still run: at least twice `event_deadline` and 5s.",
+            at: Wait,
+            then: "Items of a lost host are given to others after this time, or up to half of it longer.",
+            unit: Time,
+            default: 150 * SECOND,
+            min: SECOND,
+            max: 72 * HOUR,
+            form: r#"a duration in quotes, as in queue_lease = "150s""#,
+        };
+        queue_deliveries: bound CLUSTER_QUEUE_DELIVERIES: u32 = {
+            what: "Handlers of one item that trap, or are lost with their instance or host.",
+            why: "An item that no handler survives would come back for ever.",
+            at: Cut,
+            then: "It becomes a dead letter.",
+            unit: Count,
+            default: 5,
+            min: 1,
+            max: 1000,
+            form: "a number, as in queue_deliveries = 5",
         };
     }
 }

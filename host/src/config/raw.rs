@@ -171,6 +171,7 @@ mirror! {
     #[derive(Default)]
     struct RawTenant at "tenants.*" {
         channels: key Option<String> = r#"channels = "host" or channels = "cluster""#;
+        queues: key Option<String> = r#"queues = "host" or queues = "cluster""#;
         cluster: key Option<RawTenantCluster> = "a section, as in [tenants.demo.cluster]";
         #[serde(default)]
         limits: key RawTenantLimits = "a section, as in [tenants.demo.limits]";

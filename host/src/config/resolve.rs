@@ -29,6 +29,7 @@ use super::origins::{self, Origins};
 use super::overlap::overlap;
 use super::proxy_protocol;
 use super::quantity::Quantity;
+use super::queue_lease;
 use super::raw::{RawFile, RawPlugin, RawTenant};
 use super::registry;
 use super::socket_access::{self, WrittenAccess};
@@ -95,6 +96,7 @@ pub(super) fn resolve(files: &[ConfigFile<'_>]) -> Result<Config, ConfigError> {
     };
     config.origins = find_origins(&top, &of_plugins, &of_tenants, &of_listeners, &config);
     config.doubts = find_doubts(&of_plugins, &of_listeners, &config);
+    queue_lease::check(&top, &config)?;
     Ok(config)
 }
 
@@ -207,7 +209,7 @@ fn find_origins(
         ["nats", "credentials", "user", "token", "server_ca"],
     );
     for (place, name, _) in tenants {
-        origins.note(&format!("tenants.{name}"), place, ["channels", "cluster"]);
+        origins.note(&format!("tenants.{name}"), place, ["channels", "queues", "cluster"]);
     }
     origins
 }
@@ -411,8 +413,12 @@ fn tenants(
                 let section = sections.iter().find(|(_, name, _)| plugin.tenant == *name);
                 let (limits, sharing) = match section {
                     Some((place, _, raw)) => {
-                        let (channels, login) = (raw.channels.as_deref(), raw.cluster.as_ref());
-                        let written = WrittenSharing { channels, login, has_cluster };
+                        let written = WrittenSharing {
+                            channels: raw.channels.as_deref(),
+                            queues: raw.queues.as_deref(),
+                            login: raw.cluster.as_ref(),
+                            has_cluster,
+                        };
                         let limits = TenantLimits::read(&place.key("limits"), &raw.limits)?;
                         (limits, cluster::sharing(place, &written)?)
                     }

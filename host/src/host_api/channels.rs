@@ -1,5 +1,6 @@
 //! `channels`: channels of the tenant, and this instance's subscriptions.
 
+use crate::config::bound::Bound;
 use crate::config::limits;
 use crate::contract::bindings::{ErrorCode, channels};
 use crate::contract::export::Export;
@@ -9,6 +10,7 @@ use crate::host_api::state::HostState;
 use crate::mail::channels::PushFault;
 use crate::mail::post::Member;
 use crate::mail::relay::NoRelay;
+use crate::plugin::tenant::Tenant;
 
 impl channels::Host for HostState {
     fn subscribe(&mut self, channel: String) -> Result<u32, ErrorCode> {
@@ -46,15 +48,8 @@ impl channels::Host for HostState {
             (address.reactor, Member { instance: address.instance, subscription })
         });
         let pushed = tenant.channels.push(channel, message, except);
-        let budget = pushed.map_err(|fault| match fault {
-            PushFault::Full => self.at_limit_of(&limits::CHANNEL, "the channel's or the tenant's"),
-            PushFault::NotRelayed(NoRelay::Full) => self.at_limit_of(
-                &limits::CLUSTER_OUTBOX,
-                limits::CLUSTER_OUTBOX.show(tenant.limits().cluster_outbox),
-            ),
-            PushFault::NotRelayed(NoRelay::TooLarge(longest)) => self
-                .at_limit_of(&limits::MESSAGE, format_args!("{longest} bytes, by the NATS server")),
-        })?;
+        let budget =
+            pushed.map_err(|fault| self.push_fault(fault, &limits::CHANNEL, "channel", &tenant))?;
         self.fill(budget);
         Ok(())
     }
@@ -63,5 +58,28 @@ impl channels::Host for HostState {
         let channel = self.grant_channel("channels.num-subscribers", &channel);
         let number = channel.map_or(0, |(tenant, name)| tenant.channels.num_subscribers(name));
         u32::try_from(number).unwrap_or(u32::MAX)
+    }
+}
+
+impl HostState {
+    /// Reports a push to a channel or queue of a tenant, which is a `noun` with this bound, that was refused.
+    pub(super) fn push_fault(
+        &self,
+        fault: PushFault,
+        bound: &'static Bound,
+        noun: &str,
+        tenant: &Tenant,
+    ) -> ErrorCode {
+        match fault {
+            PushFault::Full => {
+                self.at_limit_of(bound, format_args!("the {noun}'s or the tenant's"))
+            }
+            PushFault::NotRelayed(NoRelay::Full) => self.at_limit_of(
+                &limits::CLUSTER_OUTBOX,
+                limits::CLUSTER_OUTBOX.show(tenant.limits().cluster_outbox),
+            ),
+            PushFault::NotRelayed(NoRelay::TooLarge(longest)) => self
+                .at_limit_of(&limits::MESSAGE, format_args!("{longest} bytes, by the NATS server")),
+        }
     }
 }

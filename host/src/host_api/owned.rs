@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
+use crate::mail::post::Address;
 use crate::plugin::jobs::Jobs;
 use crate::plugin::tenant::Tenant;
 use crate::quota::host_memory::{self, POP_BYTES, SUBSCRIPTION_BYTES};
@@ -152,6 +153,14 @@ impl Pops {
     /// Removes a pop whose item has come; false if it does not wait any more.
     pub fn take(&mut self, pop: u32) -> bool {
         self.remove(pop).is_some()
+    }
+
+    /// Has a pop wait again for an item, at its position; if there is no room for that it waits for ever.
+    pub fn wait_again(&self, pop: u32, address: &Address) {
+        if let Some(Place { tenant, name, place }) = self.queues.get(&pop) {
+            // The only fault is that the tenant has used up its names since.
+            let _ = tenant.queues.wait_again(name, *place, address, pop);
+        }
     }
 
     /// Removes a pop here and from its queue.

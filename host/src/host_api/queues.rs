@@ -14,7 +14,7 @@ impl queues::Host for HostState {
         tenant
             .queues
             .push(queue, item)
-            .map_err(|_| self.at_limit_of(&limits::QUEUE, "the queue's or the tenant's"))
+            .map_err(|fault| self.push_fault(fault, &limits::QUEUE, "queue", &tenant))
     }
 
     fn pop(&mut self, queue: String) -> Result<u32, ErrorCode> {

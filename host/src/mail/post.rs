@@ -1,7 +1,6 @@
 //! The mail of reactors: what other threads and instances send to them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::ops::Bound;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use mio::Waker;
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::lock::{Mutex, MutexGuard};
 use crate::contract::outcome::{ExitReason, Failure};
+use crate::mail::handout::Handout;
 use crate::mail::inquiry::Inquiry;
 use crate::mail::message::{KEPT_BYTES, Message};
 use crate::mail::watch::WatchFault;
@@ -323,55 +323,6 @@ impl NoResult {
 impl From<Failure> for NoResult {
     fn from(failure: Failure) -> NoResult {
         NoResult { failure, _counted: None }
-    }
-}
-
-/// An item on its way to a pop. When dropped it returns to its queue, unless it has [arrived](Handout::arrive).
-#[derive(Debug)]
-pub struct Handout {
-    queue: Arc<dyn TakeBack>,
-    /// The name of the queue, and the item's position in it.
-    from: (String, u64),
-    item: Option<Message>,
-    has_arrived: bool,
-}
-
-/// The queue from which an item was handed out.
-pub trait TakeBack: fmt::Debug + Send + Sync {
-    /// An item of the queue `name` has arrived.
-    fn arrived(&self, name: &str);
-
-    /// An item of the queue `name` was not delivered: it goes back to the position `order`.
-    fn take_back(self: Arc<Self>, name: &str, order: u64, item: Message);
-}
-
-impl Handout {
-    /// An item of the queue with the name and at the position `from`.
-    pub fn new(queue: Arc<dyn TakeBack>, from: (String, u64), item: Message) -> Handout {
-        Handout { queue, from, item: Some(item), has_arrived: false }
-    }
-
-    /// The item was delivered: it will not return to its queue.
-    pub fn arrive(&mut self) {
-        self.has_arrived = true;
-        self.queue.arrived(&self.from.0);
-    }
-
-    pub fn data(&self) -> &[u8] {
-        self.item.as_ref().map_or(&[], Message::data)
-    }
-
-    /// Takes the item out without returning it to its queue.
-    pub fn give_back(mut self) -> Option<Message> {
-        self.item.take()
-    }
-}
-
-impl Drop for Handout {
-    fn drop(&mut self) {
-        if let Some(item) = self.item.take().filter(|_| !self.has_arrived) {
-            self.queue.clone().take_back(&self.from.0, self.from.1, item);
-        }
     }
 }
 

@@ -1,12 +1,18 @@
 //! Queues: each item goes to one pop, both in first-in, first-out order.
+//!
+//! Items wait here, or in the cluster for those who share their queues with other hosts; pops wait here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::base::lock::{Mutex, MutexGuard};
+use crate::mail::channels::PushFault;
+use crate::mail::handout::{Handout, TakeBack};
 use crate::mail::message::{Full, Message, Room, TenantBudgets};
-use crate::mail::post::{Address, Handout, Mail, TakeBack};
+use crate::mail::post::{Address, Mail};
+use crate::mail::queue_relay::QueueRelay;
 use crate::quota::budget::ByteBudget;
 use crate::quota::host_memory::{self, Admission};
 use crate::quota::semaphore::Semaphore;
@@ -19,6 +25,8 @@ pub struct Queues {
     /// The most bytes in one queue.
     bytes_max: AtomicU64,
     budgets: TenantBudgets,
+    /// What keeps the items, where other hosts get them too.
+    relay: Option<Arc<dyn QueueRelay>>,
 }
 
 #[derive(Debug)]
@@ -42,9 +50,19 @@ struct WaitingPop {
 }
 
 impl Queues {
-    pub fn new(names: Semaphore, bytes_max: u64, budgets: TenantBudgets) -> Queues {
+    pub fn new(
+        names: Semaphore,
+        bytes_max: u64,
+        budgets: TenantBudgets,
+        relay: Option<Arc<dyn QueueRelay>>,
+    ) -> Arc<Queues> {
         let bytes_max = AtomicU64::new(bytes_max);
-        Queues { by_name: Mutex::default(), names, bytes_max, budgets }
+        let queues = Queues { by_name: Mutex::default(), names, bytes_max, budgets, relay };
+        let queues = Arc::new(queues);
+        if let Some(relay) = &queues.relay {
+            relay.attach(Arc::downgrade(&queues));
+        }
+        queues
     }
 
     /// Sets the most bytes in one queue.
@@ -58,14 +76,62 @@ impl Queues {
     ///
     /// # Errors
     /// When the queue is full or the tenant has too many names in use.
-    pub fn push(self: &Arc<Self>, name: &str, data: Vec<u8>) -> Result<(), Full> {
+    pub fn push(self: &Arc<Self>, name: &str, data: Vec<u8>) -> Result<(), PushFault> {
+        if let Some(relay) = &self.relay {
+            let room = relay.room(data.len()).map_err(PushFault::NotRelayed)?;
+            relay.push(name, self.message(name, data)?, room);
+            return Ok(());
+        }
         let mut data = Some(data);
-        self.change(name, |queue| {
+        let pushed = self.change(name, |queue| {
             let length = data.as_ref().map_or(0, Vec::len);
             let room = Room::reserve(length, &self.budgets.messages, Some(&queue.budget))?;
             queue.pushed += 1;
             // If there is no room, the bytes are dropped after the lock is released.
             queue.items.insert(queue.pushed, room.fill(data.take().unwrap_or_default()));
+            Ok(())
+        });
+        pushed.map_err(PushFault::from)
+    }
+
+    /// An item that the cluster keeps, as it counts for the tenant while it is on this host.
+    ///
+    /// # Errors
+    /// When the tenant has no room for it.
+    pub fn message(&self, name: &str, data: Vec<u8>) -> Result<Message, Full> {
+        Message::named(name, data, &self.budgets.messages, None)
+    }
+
+    /// Hands an item of the cluster to the pop that has waited longest here. Where there is none it returns to the cluster.
+    pub fn deliver(&self, name: &str, mut item: Handout) {
+        loop {
+            let mut queues = self.lock();
+            let next = queues.get_mut(name).and_then(|queue| queue.waiting.pop_first());
+            let Some((_, WaitingPop { address, pop })) = next else { return };
+            self.settle(&mut queues, name);
+            drop(queues);
+            let mail = Mail::Popped { instance: address.instance, pop, item };
+            let Err(Mail::Popped { item: refused, .. }) = address.post.try_send(mail) else {
+                return;
+            };
+            item = refused;
+        }
+    }
+
+    /// A pop whose item could not be handed over waits again at its position.
+    ///
+    /// # Errors
+    /// When the tenant has too many names in use.
+    pub fn wait_again(
+        self: &Arc<Self>,
+        name: &str,
+        place: u64,
+        address: &Address,
+        pop: u32,
+    ) -> Result<(), Full> {
+        self.change(name, |queue| {
+            queue.asked = queue.asked.max(place);
+            queue.waiting.insert(place, WaitingPop { address: address.clone(), pop });
             Ok(())
         })
     }
@@ -87,16 +153,26 @@ impl Queues {
         let mut queues = self.lock();
         let Some(queue) = queues.get_mut(name) else { return };
         queue.waiting.remove(&place);
-        forget_if_unused(&mut queues, name);
+        self.settle(&mut queues, name);
     }
 
     /// The number of items that wait.
     pub fn size(&self, name: &str) -> usize {
+        if let Some(relay) = &self.relay {
+            return relay.size(name);
+        }
         self.lock().get(name).map_or(0, |queue| queue.items.len())
     }
 
     /// The number of pops that wait.
     pub fn num_waiting(&self, name: &str) -> usize {
+        let here = self.waiting_here(name);
+        let elsewhere = self.relay.as_ref().map_or(0, |relay| relay.waiting_elsewhere(name));
+        here.saturating_add(elsewhere)
+    }
+
+    /// The number of pops that wait on this host.
+    pub fn waiting_here(&self, name: &str) -> usize {
         self.lock().get(name).map_or(0, |queue| queue.waiting.len())
     }
 
@@ -117,7 +193,7 @@ impl Queues {
         let Some(queue) = queues.get_mut(name) else { return Err(Full) };
         let changed = change(queue);
         let ready = queue.hand_out();
-        forget_if_unused(&mut queues, name);
+        self.settle(&mut queues, name);
         drop(queues);
         self.send(name, ready);
         changed
@@ -139,6 +215,14 @@ impl Queues {
             ready.extend(queue.hand_out());
             forget_if_unused(&mut queues, name);
         }
+    }
+
+    /// Tells the cluster how many pops wait, and forgets a queue that nobody uses.
+    fn settle(&self, queues: &mut HashMap<String, Queue>, name: &str) {
+        if let Some((relay, queue)) = self.relay.as_ref().zip(queues.get(name)) {
+            relay.wait(name, queue.waiting.len());
+        }
+        forget_if_unused(queues, name);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
@@ -205,4 +289,11 @@ impl TakeBack for Queues {
             Ok(())
         });
     }
+    fn may_begin(&self, _takes: Duration) -> bool {
+        true
+    }
+
+    fn handled(&self) {}
+
+    fn lost(&self, _item: Message) {}
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::base::lock::RwLock;
 use crate::clock::Clock;
-use crate::cluster::Cluster;
 use crate::cluster::link::{Link, LinkAccounts};
+use crate::cluster::queues::QueueLink;
+use crate::cluster::{Cluster, TenantLinks};
 use crate::config::bound::Bound;
 use crate::config::limits::{self, TenantLimits};
 use crate::config::model::TenantConfig;
@@ -15,6 +16,7 @@ use crate::log::share::LogShare;
 use crate::mail::channels::Channels;
 use crate::mail::mailboxes::TenantMail;
 use crate::mail::message::TenantBudgets;
+use crate::mail::queue_relay::QueueRelay;
 use crate::mail::queues::Queues;
 use crate::mail::relay::ChannelRelay;
 use crate::plugin::loop_holds::LoopHolds;
@@ -57,6 +59,8 @@ pub struct Tenant {
     /// The way from them to other hosts, where they reach them.
     pub link: Option<Arc<Link>>,
     pub queues: Arc<Queues>,
+    /// What keeps their items for all hosts, where they share them.
+    pub queue_link: Option<Arc<QueueLink>>,
 }
 
 /// The counts of things that all instances of a tenant have in total.
@@ -100,10 +104,12 @@ impl Tenant {
         let host_memory = ByteBudget::new(config.limits.host_memory);
         let waiting =
             TenantBudgets { messages: messages.clone(), host_memory: host_memory.clone() };
-        let queues = Queues::new(names.clone(), config.limits.queue, waiting.clone());
         let cluster_outbox = ByteBudget::new(config.limits.cluster_outbox);
         let accounts = LinkAccounts { outbox: cluster_outbox.clone(), memory: host_memory.clone() };
-        let link = cluster.and_then(|cluster| cluster.link(config, accounts));
+        let TenantLinks { channels: link, queues: queue_link } =
+            cluster.map(|cluster| cluster.links(config, accounts)).unwrap_or_default();
+        let relay = queue_link.clone().map(|link| link as Arc<dyn QueueRelay>);
+        let queues = Queues::new(names.clone(), config.limits.queue, waiting.clone(), relay);
         let relay = link.clone().map(|link| link as Arc<dyn ChannelRelay>);
         Tenant {
             index,
@@ -122,7 +128,8 @@ impl Tenant {
             channels: Channels::new(index, names, config.limits.channel, waiting, relay),
             link,
             cluster_outbox,
-            queues: Arc::new(queues),
+            queues,
+            queue_link,
             host_memory,
             messages,
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
 use crate::config::bound::Limit;
+use crate::config::queue_lease::LONGEST_END_OF_CALL;
 use crate::engine::call::{Finished, Seat};
 use crate::engine::event::Event;
 use crate::plugin::report::Ended;
@@ -19,7 +20,7 @@ use crate::workers::slow_call::{CallOf, SlowCall};
 
 /// How long after its deadline a call that has not ended is given up: its thread hangs in a host function, or has had no core
 /// since.
-const STUCK_AFTER: Duration = Duration::from_secs(5);
+pub(super) const STUCK_AFTER: Duration = LONGEST_END_OF_CALL;
 
 /// The next event of an instance.
 enum NextEvent {
@@ -192,6 +193,9 @@ impl Reactor {
         }
         match (sandbox, result) {
             (Some(mut sandbox), Ok(outcome)) => {
+                if let Event::Popped { item, .. } = &mut event {
+                    item.handled();
+                }
                 self.log_refused_memory(id, &event, sandbox.refused_memory());
                 let state = sandbox.store.data_mut();
                 state.settle();

@@ -3,8 +3,10 @@
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::engine::event::Event;
 use crate::host_api::state::HostState;
+use crate::mail::handout::Handout;
 use crate::net::connection::{CloseReason, Phase};
 use crate::reactor::Reactor;
+use crate::reactor::calls::STUCK_AFTER;
 use crate::reactor::table::instance_queue::QueueItem;
 
 impl Reactor {
@@ -68,17 +70,29 @@ impl Reactor {
             Event::Message { subscription, .. } => {
                 self.state_of(id)?.subscriptions.has(*subscription)
             }
-            Event::Popped { pop, item } => {
-                let waits = self.state_of(id)?.pops.take(*pop);
-                if waits {
-                    item.arrive();
-                }
-                waits
-            }
+            Event::Popped { pop, item } => self.pop_is_due(id, *pop, item)?,
             // The others cannot become invalid.
             _ => true,
         };
         Some(is_due)
+    }
+
+    /// Whether a pop still waits and its item may be handled; one whose item may not waits for another.
+    fn pop_is_due(&mut self, id: InstanceId, pop: u32, item: &mut Handout) -> Option<bool> {
+        let instance = self.instances.get(id)?;
+        let takes = instance.plugin.config.limits.event_deadline + STUCK_AFTER;
+        let pops = &mut self.state_of(id)?.pops;
+        if !pops.has(pop) {
+            return Some(false);
+        }
+        if !item.may_begin(takes) {
+            let address = self.address(id);
+            self.state_of(id)?.pops.wait_again(pop, &address);
+            return Some(false);
+        }
+        pops.take(pop);
+        item.arrive();
+        Some(true)
     }
 
     fn state_of(&mut self, id: InstanceId) -> Option<&mut HostState> {

@@ -65,7 +65,10 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
                 "a running host cannot change what a tenant shares with other hosts",
                 "write it as it was, or start the host again",
             );
-            return Err(config.wrong(&format!("tenants.{}.channels", tenant.name), problem));
+            let is_queues =
+                before.is_some_and(|before| before.sharing.queues != tenant.sharing.queues);
+            let key = if is_queues { "queues" } else { "channels" };
+            return Err(config.wrong(&format!("tenants.{}.{key}", tenant.name), problem));
         }
     }
     Ok(())

@@ -217,3 +217,30 @@ fn the_permissions_of_the_manifests_are_enough() {
     assert_eq!(Admin::of(&host).metric("sandloop_cluster_errors_total{tenant=\"\"}"), Some(0.0));
     host.stop();
 }
+
+#[test]
+fn queues_without_jetstream_are_told() {
+    let queues = |config: Config| config.sharing("channels", "queues", text("cluster"));
+    let long = |config: Config| config.cluster("queue_lease", text("1h"));
+    let login = |nats: &Nats| login(sharing(nats, Plugin::new("channels"), "h"), "host", "h");
+    // The account has none.
+    let nats = Nats::start_with(1, ACCOUNTS);
+    let config = long(queues(login(&nats)));
+    let (code, said) = check(&config);
+    assert_eq!(code, Some(2), "{said}");
+    let start = format!("error: plugins.toml:{}: cluster.nats: ", line(&config, "nats = "));
+    assert!(said.starts_with(&start), "{said}");
+    assert!(said.contains("JetStream not enabled for account"), "{said}");
+    assert!(said.contains("; enable JetStream in the server's configuration"), "{said}");
+    // Channels need none.
+    assert_eq!(check(&login(&nats)), (Some(0), String::new()));
+    // A user who may not ask it.
+    let nats = Nats::start_with(1, USERS);
+    let (code, said) = check(&long(queues(login(&nats))));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("\"$JS.API.>\""), "{said}");
+    // Streams that are not there yet are no fault.
+    let nats = Nats::start();
+    let config = long(queues(sharing(&nats, Plugin::new("channels"), "h")));
+    assert_eq!(check(&config), (Some(0), String::new()));
+}

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cluster::Cluster;
+use crate::cluster::counters::{LinkCounters, QueueCounters};
 use crate::cluster::line::Line;
 use crate::cluster::singleton::Singleton;
 use crate::plugin::tenant::Tenant;
@@ -62,9 +63,40 @@ fn singleton(singleton: &Singleton) -> Value {
 }
 
 fn tenant(tenant: &Tenant) -> Option<Value> {
-    let counters = &tenant.link.as_ref()?.counters;
-    Some(json!({
-        "name": tenant.name,
+    let channels = tenant.link.as_ref().map(|link| channels(&link.counters));
+    let queues = tenant.queue_link.as_ref().map(|link| queues(&link.counters));
+    let mut shown = match (channels, &queues) {
+        (Some(Value::Object(channels)), _) => channels,
+        (_, Some(_)) => Map::new(),
+        _ => return None,
+    };
+    shown.insert("name".to_owned(), json!(tenant.name));
+    shown.insert("queues".to_owned(), json!(queues));
+    shown.insert("outbox_bytes".to_owned(), json!(tenant.cluster_outbox.held()));
+    shown.insert("outbox_limit_bytes".to_owned(), json!(tenant.cluster_outbox.max()));
+    Some(Value::Object(shown))
+}
+
+/// What has become of the items of a tenant's queues.
+fn queues(counters: &QueueCounters) -> Value {
+    json!({
+        "stored": counters.stored.get(),
+        "unstored": counters.unstored.load(Ordering::Relaxed),
+        "refused": counters.refused.get(),
+        "too_large": counters.too_large.get(),
+        "in_hand": counters.in_hand.load(Ordering::Relaxed),
+        "names": counters.names.load(Ordering::Relaxed),
+        "handled": counters.handled.get(),
+        "redelivered": counters.redelivered.get(),
+        "handlers_lost": counters.handlers_lost.get(),
+        "given_back": counters.given_back.get(),
+        "dead_lettered": counters.dead_lettered.get(),
+        "faults": counters.faults.get(),
+    })
+}
+
+fn channels(counters: &LinkCounters) -> Value {
+    json!({
         "subscriptions": counters.subscriptions.load(Ordering::Relaxed),
         "published": counters.published.get(),
         "received": counters.received.get(),
@@ -72,9 +104,7 @@ fn tenant(tenant: &Tenant) -> Option<Value> {
         "too_large": counters.too_large.get(),
         "missed": counters.missed.get(),
         "left_out": counters.left_out.get(),
-        "outbox_bytes": tenant.cluster_outbox.held(),
-        "outbox_limit_bytes": tenant.cluster_outbox.max(),
-    }))
+    })
 }
 
 /// Why the host is apart from the others, if its configuration makes that a reason for not being ready.

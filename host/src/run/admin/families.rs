@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::base::histogram::Distribution;
-use crate::cluster::counters::LinkCounters;
+use crate::cluster::counters::{LinkCounters, QueueCounters};
 use crate::cluster::line::Line;
 use crate::cluster::singleton::Singleton;
 use crate::config::limits;
@@ -222,6 +222,30 @@ families! {
         |scrape, out| scrape.singletons(out, |singleton| Some(singleton.counters.not_renewed.get()));
     Counter "sandloop_singleton_lapsed_total" PLUGIN, "Programs that were ended because the lease was not renewed in time, or taken away.",
         |scrape, out| scrape.singletons(out, |singleton| Some(singleton.counters.lapsed.get()));
+    Counter "sandloop_cluster_queue_stored_total" &["tenant"], "Items that were pushed here to queues of the cluster and that JetStream has stored.",
+        |scrape, out| scrape.queues(out, |counters| counters.stored.get());
+    Gauge "sandloop_cluster_queue_unstored" &["tenant"], "Items that were pushed here and are not stored yet.",
+        |scrape, out| scrape.queues(out, |counters| counters.unstored.load(Ordering::Relaxed) as u64);
+    Counter "sandloop_cluster_queue_refused_total" &["tenant", "reason"], "Pushes to queues of the cluster that were refused: too much waited to be stored (full), or no server of the cluster takes so much (too-large).",
+        |scrape, out| scrape.queues_by(out, |counters| {
+            [("full", counters.refused.get()), ("too-large", counters.too_large.get())]
+        });
+    Gauge "sandloop_cluster_queue_in_hand" &["tenant"], "Items that this host has: they are claimed, have a handler, or are not acknowledged yet.",
+        |scrape, out| scrape.queues(out, |counters| counters.in_hand.load(Ordering::Relaxed) as u64);
+    Gauge "sandloop_cluster_queue_names" &["tenant"], "Queues of the tenant that this host asks for items of.",
+        |scrape, out| scrape.queues(out, |counters| counters.names.load(Ordering::Relaxed) as u64);
+    Counter "sandloop_cluster_queue_handled_total" &["tenant"], "Items whose handler here has returned and that are acknowledged.",
+        |scrape, out| scrape.queues(out, |counters| counters.handled.get());
+    Counter "sandloop_cluster_queue_redelivered_total" &["tenant"], "Items that came here after another handler was lost with them, here or elsewhere.",
+        |scrape, out| scrape.queues(out, |counters| counters.redelivered.get());
+    Counter "sandloop_cluster_queue_returned_total" &["tenant", "reason"], "Items that this host has given back: their handler has trapped or was lost with its instance (lost), or has not begun (untold).",
+        |scrape, out| scrape.queues_by(out, |counters| {
+            [("lost", counters.handlers_lost.get()), ("untold", counters.given_back.get())]
+        });
+    Counter "sandloop_cluster_queue_dead_lettered_total" &["tenant"], "Items that this host has made dead letters.",
+        |scrape, out| scrape.queues(out, |counters| counters.dead_lettered.get());
+    Counter "sandloop_cluster_queue_faults_total" &["tenant"], "What JetStream has not done for the tenant's queues, or not in time; each is tried again.",
+        |scrape, out| scrape.queues(out, |counters| counters.faults.get());
     Counter "process_cpu_seconds_total" &[], "CPU time of all threads of the process.",
         |scrape, out| out.add(&[], scrape.process.cpu_seconds);
     Gauge "process_resident_memory_bytes" &[], "Memory of the process that is there.",
@@ -344,6 +368,25 @@ impl<'a> Scrape<'a> {
             for (word, count) in tenant.link.iter().flat_map(|link| values(&link.counters)) {
                 out.add(&[&tenant.name, word], count);
             }
+        }
+    }
+
+    /// Of each tenant whose queues are in the cluster.
+    fn queues(&self, out: &mut Samples<'_>, value: impl Fn(&QueueCounters) -> u64) {
+        for tenant in self.watched.roster().tenants() {
+            let counters = tenant.queue_link.iter().map(|link| &link.counters);
+            counters.for_each(|counters| out.add(&[&tenant.name], value(counters)));
+        }
+    }
+
+    fn queues_by(
+        &self,
+        out: &mut Samples<'_>,
+        values: impl Fn(&QueueCounters) -> [(&'static str, u64); 2],
+    ) {
+        for tenant in self.watched.roster().tenants() {
+            let counters = tenant.queue_link.iter().flat_map(|link| values(&link.counters));
+            counters.for_each(|(word, count)| out.add(&[&tenant.name, word], count));
         }
     }
 

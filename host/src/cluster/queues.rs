@@ -1,0 +1,199 @@
+//! The queues of one tenant for all hosts: its items are on the NATS servers, by JetStream, and this host has those whose handlers run
+//! here.
+//!
+//! What is pushed waits in the tenant's outbox until it is stored (`store`). For each name that pops wait for here items are asked for
+//! (`demand`). What comes is claimed first (`claims`), so that no two handlers have it at once, and looked after until its
+//! handler has ended (`item`).
+
+mod census;
+mod claims;
+mod demand;
+mod desk;
+mod item;
+pub(super) mod jetstream;
+mod store;
+pub(super) mod streams;
+mod work;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::clock::monotonic;
+use crate::cluster::counters::QueueCounters;
+use crate::cluster::hosts::HostId;
+use crate::cluster::line::Line;
+use crate::cluster::link::{HEADER_BYTES_MAX, LinkAccounts, LinkSite};
+use crate::cluster::queues::census::Census;
+use crate::cluster::queues::desk::Desk;
+use crate::cluster::queues::jetstream::JetStream;
+use crate::cluster::queues::streams::QueueStreams;
+use crate::cluster::queues::work::{PushedItem, QueueWork};
+use crate::config::cluster::ClusterConfig;
+use crate::config::model::TenantConfig;
+use crate::mail::message::{KEPT_BYTES, Message};
+use crate::mail::queue_relay::QueueRelay;
+use crate::mail::queues::Queues;
+use crate::mail::relay::NoRelay;
+use crate::quota::budget::{ByteBudget, Reservation};
+
+/// How often the end of a host looks whether everything is stored.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
+
+/// The queues of one tenant, as the other parts of the host know them.
+#[derive(Debug)]
+pub struct QueueLink {
+    /// What is counted of them.
+    pub counters: Arc<QueueCounters>,
+    /// Their connection.
+    pub line: Arc<Line>,
+    outbox: ByteBudget,
+    work: Arc<QueueWork>,
+    census: Arc<Census>,
+    /// Begins when it is known whose queues they are.
+    begun: OnceLock<()>,
+    runtime: Handle,
+    streams: QueueStreams,
+    host: HostId,
+    tenant: String,
+}
+
+impl QueueLink {
+    /// The queues of a tenant by a connection.
+    pub(super) fn new(
+        site: LinkSite,
+        config: &ClusterConfig,
+        tenant: &TenantConfig,
+        accounts: LinkAccounts,
+        line: Arc<Line>,
+    ) -> Arc<QueueLink> {
+        Arc::new(QueueLink {
+            counters: Arc::default(),
+            line,
+            outbox: accounts.outbox,
+            work: Arc::default(),
+            census: Arc::default(),
+            begun: OnceLock::new(),
+            runtime: site.runtime,
+            streams: QueueStreams::new(config, &tenant.name),
+            host: site.host,
+            tenant: tenant.name.clone(),
+        })
+    }
+
+    /// What the end of the host has to wait for, also when the tenant has gone before.
+    pub(super) fn ending(&self) -> QueueEnding {
+        QueueEnding {
+            tenant: self.tenant.clone(),
+            counters: self.counters.clone(),
+            work: self.work.clone(),
+            line: self.line.clone(),
+        }
+    }
+}
+
+/// How the work for the queues of a tenant comes to its end.
+#[derive(Debug)]
+pub(super) struct QueueEnding {
+    tenant: String,
+    counters: Arc<QueueCounters>,
+    work: Arc<QueueWork>,
+    line: Arc<Line>,
+}
+
+impl QueueEnding {
+    /// Whether the tenant has gone and nothing is left to be done for it.
+    pub(super) fn is_over(&self) -> bool {
+        self.work.is_over() && !self.has_unstored() && !self.has_items()
+    }
+
+    /// Asks for no more items, and waits until what was pushed is stored and what had a handler is acknowledged or given back.
+    pub(super) async fn finish(&self) {
+        self.work.end();
+        // What was not acknowledged is given to others, but what is not stored is nowhere else.
+        while self.has_unstored() || self.has_items() && self.line.is_connected() {
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Says how many items were pushed and are lost because they were never stored.
+    pub(super) fn tell_lost(&self) {
+        let lost = self.counters.unstored.load(Ordering::Relaxed);
+        if lost != 0 {
+            tracing::error!(tenant = self.tenant, lost, "items were pushed and never stored");
+        }
+    }
+
+    fn has_unstored(&self) -> bool {
+        self.counters.unstored.load(Ordering::Relaxed) != 0
+    }
+
+    fn has_items(&self) -> bool {
+        self.counters.in_hand.load(Ordering::Relaxed) != 0
+    }
+}
+
+impl QueueRelay for QueueLink {
+    fn attach(&self, queues: Weak<Queues>) {
+        self.begun.get_or_init(|| {
+            let (line, work) = (self.line.clone(), self.work.clone());
+            let (counters, census) = (self.counters.clone(), self.census.clone());
+            let (host, streams) = (self.host.clone(), self.streams.clone());
+            let tenant = self.tenant.clone();
+            self.runtime.spawn(async move {
+                let Some(client) = line.client().await else { return };
+                drop(line);
+                let (jet, numbers) = (JetStream::new(client), AtomicU64::new(0));
+                let desk = Desk { queues, counters, host, streams, tenant, jet, numbers };
+                serve(Arc::new(desk), work, census).await;
+            });
+        });
+    }
+
+    fn room(&self, length: usize) -> Result<Reservation, NoRelay> {
+        let longest = self.line.payload_max().saturating_sub(HEADER_BYTES_MAX);
+        if longest < length {
+            self.counters.too_large.add(1);
+            return Err(NoRelay::TooLarge(longest));
+        }
+        let bytes = u64::try_from(length).unwrap_or(u64::MAX).saturating_add(KEPT_BYTES);
+        self.outbox.reserve(bytes).ok_or_else(|| {
+            self.counters.refused.add(1);
+            NoRelay::Full
+        })
+    }
+
+    fn push(&self, name: &str, item: Message, room: Reservation) {
+        self.counters.unstored.fetch_add(1, Ordering::Relaxed);
+        let pushed = PushedItem::new(self.streams.item_subject(name), item, room);
+        self.work.push(pushed);
+    }
+
+    fn wait(&self, name: &str, pops: usize) {
+        self.work.wait(name, pops);
+    }
+
+    fn size(&self, name: &str) -> usize {
+        self.census.ask(name, monotonic()).size
+    }
+
+    fn waiting_elsewhere(&self, name: &str) -> usize {
+        self.census.ask(name, monotonic()).waiting
+    }
+}
+
+impl Drop for QueueLink {
+    fn drop(&mut self) {
+        self.work.end();
+    }
+}
+
+/// Makes the streams of the tenant, and does its work with them until it has gone.
+async fn serve(desk: Arc<Desk>, work: Arc<QueueWork>, census: Arc<Census>) {
+    streams::make(&desk.streams, &desk.jet, &desk.tenant, &work).await;
+    let counting = tokio::spawn(census::keep(desk.clone(), census));
+    tokio::join!(store::keep(&desk, &work), demand::follow(&desk, &work));
+    counting.abort();
+}

@@ -1,0 +1,234 @@
+//! Who has which item: a record for each, on a subject of its own in a stream of the tenant, that is only written by whoever has seen
+//! the one before it.
+//!
+//! JetStream alone may give an item to two hosts: its servers tell each other late to whom an item was given, so that one that has to
+//! lead all at once gives it again. Records are written by a majority, each with the number of the one that it replaces, so
+//! that of two who want the same item one is refused.
+
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::clock::monotonic;
+use crate::cluster::queues::desk::Desk;
+use crate::cluster::queues::jetstream::{JetFault, NO_MESSAGE, NO_STREAM, WRONG_LAST};
+
+/// How long a fault lasts at least until it is tried again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ClaimRecord {
+    /// Somebody has the item.
+    Held { deliveries: u32, holder: String },
+    /// Nobody has it. So many handlers were lost with it.
+    Free { deliveries: u32 },
+}
+
+/// The right to an item, for as long as it is renewed.
+#[derive(Debug)]
+pub(super) struct ItemClaim {
+    item: u64,
+    /// The number of its record.
+    record: u64,
+    /// Who says so: this host, with a number of its own for each time that it gets an item.
+    holder: String,
+    /// Which handler of the item this would be, from 1.
+    pub(super) deliveries: u32,
+    /// When it ends, unless it is renewed.
+    pub(super) until: Duration,
+}
+
+/// Whether a claim was made.
+pub(super) enum Claiming {
+    Mine(ItemClaim),
+    /// Somebody else has the item, and is alive.
+    Elsewhere,
+    /// The item was handled meanwhile.
+    Gone,
+}
+
+impl Desk {
+    /// Claims an item. Where somebody has it, waits for a lease to see whether he is alive, after `wait` was called.
+    pub(super) async fn claim(&self, item: u64, mut wait: impl FnMut()) -> Claiming {
+        let holder = format!("{}.{}", self.host, self.number());
+        let (mut expected, mut deliveries, mut is_first) = (0, 1, true);
+        // A record of this claim is not older than that.
+        let since = monotonic();
+        // The number of the record of somebody else, and since when that was the last.
+        let mut seen: Option<u64> = None;
+        loop {
+            let begun = monotonic();
+            let held = ClaimRecord::Held { deliveries, holder: holder.clone() };
+            let written = self.write(item, expected, &held).await;
+            let mine = |record, deliveries, begun: Duration| {
+                let (until, holder) = (begun + self.streams.lease, holder.clone());
+                Claiming::Mine(ItemClaim { item, record, holder, deliveries, until })
+            };
+            match written {
+                Ok(record) if is_first || self.has_item(item).await => {
+                    return mine(record, deliveries, begun);
+                }
+                Ok(_) => return Claiming::Gone,
+                Err(fault) if fault.is(WRONG_LAST) => {}
+                Err(_) => tokio::time::sleep(TRY_AGAIN_AFTER).await,
+            }
+            is_first = false;
+            match self.read(item).await {
+                Ok(None) => (expected, deliveries) = (0, 1),
+                Ok(Some((record, ClaimRecord::Free { deliveries: before }))) => {
+                    (expected, deliveries) = (record, before + 1);
+                }
+                // Written after all, and not answered for.
+                Ok(Some((record, ClaimRecord::Held { holder: known, deliveries })))
+                    if known == holder =>
+                {
+                    return mine(record, deliveries, since);
+                }
+                Ok(Some((record, ClaimRecord::Held { deliveries: before, .. }))) => match seen {
+                    None => {
+                        seen = Some(record);
+                        wait();
+                        tokio::time::sleep(self.streams.lease).await;
+                        (expected, deliveries) = (record, before + 1);
+                        if !self.is_last(item, record).await {
+                            return Claiming::Elsewhere;
+                        }
+                    }
+                    Some(_) => return Claiming::Elsewhere,
+                },
+                Err(_) => tokio::time::sleep(TRY_AGAIN_AFTER).await,
+            }
+        }
+    }
+
+    /// Says again that it is there; false when somebody else has the item now.
+    pub(super) async fn renew(&self, claim: &mut ItemClaim) -> bool {
+        let begun = monotonic();
+        let held = ClaimRecord::Held { deliveries: claim.deliveries, holder: claim.holder.clone() };
+        match self.write(claim.item, claim.record, &held).await {
+            Ok(record) => claim.record = record,
+            Err(fault) if fault.is(WRONG_LAST) => match self.read(claim.item).await {
+                // The one before was written and not answered for.
+                Ok(Some((record, known))) if known == held => {
+                    claim.record = record;
+                    return true;
+                }
+                Ok(_) => return false,
+                Err(_) => return true,
+            },
+            // What is not known to be written does not count.
+            Err(_) => return true,
+        }
+        claim.until = begun + self.streams.lease;
+        true
+    }
+
+    /// Gives a claim up, after so many handlers that were lost.
+    pub(super) async fn release(&self, mut claim: ItemClaim, deliveries: u32) {
+        let free = ClaimRecord::Free { deliveries };
+        while monotonic() < claim.until {
+            match self.write(claim.item, claim.record, &free).await {
+                Ok(_) => return,
+                Err(fault) if fault.is(WRONG_LAST) => match self.read(claim.item).await {
+                    Ok(Some((record, ClaimRecord::Held { holder, .. })))
+                        if holder == claim.holder =>
+                    {
+                        claim.record = record;
+                    }
+                    Ok(_) => return,
+                    Err(_) => tokio::time::sleep(TRY_AGAIN_AFTER).await,
+                },
+                Err(_) => tokio::time::sleep(TRY_AGAIN_AFTER).await,
+            }
+        }
+    }
+
+    /// Whether the stream still has an item; where that is not known it has.
+    pub(super) async fn has_item(&self, item: u64) -> bool {
+        let function = format!("STREAM.MSG.GET.{}", self.streams.items());
+        let got = self.jet.call(&function, &json!({ "seq": item })).await;
+        !got.is_err_and(|fault| fault.is(NO_MESSAGE) || fault.is(NO_STREAM))
+    }
+
+    /// Whether a record is the last one of an item.
+    async fn is_last(&self, item: u64, record: u64) -> bool {
+        loop {
+            match self.read(item).await {
+                Ok(last) => return last.is_none_or(|(last, _)| last == record),
+                Err(_) => tokio::time::sleep(TRY_AGAIN_AFTER).await,
+            }
+        }
+    }
+
+    async fn write(&self, item: u64, expected: u64, record: &ClaimRecord) -> Result<u64, JetFault> {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
+        let subject = self.streams.claim_subject(item);
+        let written = self.jet.store(subject, headers, record.to_text().into()).await;
+        if let Err(fault) = &written
+            && !fault.is(WRONG_LAST)
+        {
+            self.note_fault(fault);
+        }
+        written
+    }
+
+    async fn read(&self, item: u64) -> Result<Option<(u64, ClaimRecord)>, JetFault> {
+        let function = format!("STREAM.MSG.GET.{}", self.streams.claims());
+        let wanted = json!({ "last_by_subj": self.streams.claim_subject(item) });
+        let answer = match self.jet.call(&function, &wanted).await {
+            Ok(answer) => answer,
+            Err(fault) if fault.is(NO_MESSAGE) => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        let message = &answer["message"];
+        let record = message["seq"].as_u64();
+        let text = message["data"].as_str().and_then(|data| STANDARD.decode(data).ok());
+        let text = text.and_then(|text| String::from_utf8(text).ok());
+        let known = record.zip(text.and_then(|text| ClaimRecord::parse(&text)));
+        known.map(Some).ok_or_else(|| JetFault::Broken(answer.to_string()))
+    }
+}
+
+impl ClaimRecord {
+    fn to_text(&self) -> String {
+        match self {
+            ClaimRecord::Held { deliveries, holder } => format!("held {deliveries} {holder}"),
+            ClaimRecord::Free { deliveries } => format!("free {deliveries}"),
+        }
+    }
+
+    fn parse(text: &str) -> Option<ClaimRecord> {
+        let mut words = text.split(' ');
+        let (state, deliveries) = (words.next()?, words.next()?.parse().ok()?);
+        match (state, words.next(), words.next()) {
+            ("held", Some(holder), None) => {
+                Some(ClaimRecord::Held { deliveries, holder: holder.to_owned() })
+            }
+            ("free", None, None) => Some(ClaimRecord::Free { deliveries }),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let held = ClaimRecord::Held { deliveries: 3, holder: "h.0123.7".to_owned() };
+        for record in [held, ClaimRecord::Free { deliveries: 0 }] {
+            assert_eq!(ClaimRecord::parse(&record.to_text()), Some(record));
+        }
+        for other in ["", "held", "held 1", "held x h", "held 1 h h", "free", "free 1 h", "gone 1"]
+        {
+            assert_eq!(ClaimRecord::parse(other), None, "{other:?}");
+        }
+    }
+}

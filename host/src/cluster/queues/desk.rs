@@ -1,0 +1,48 @@
+//! What all work for the queues of one tenant needs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use crate::cluster::counters::QueueCounters;
+use crate::cluster::hosts::HostId;
+use crate::cluster::queues::jetstream::{JetFault, JetStream};
+use crate::cluster::queues::streams::QueueStreams;
+use crate::mail::queues::Queues;
+
+/// The desk of one tenant.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) queues: Weak<Queues>,
+    pub(super) counters: Arc<QueueCounters>,
+    pub(super) host: HostId,
+    pub(super) streams: QueueStreams,
+    pub(super) tenant: String,
+    pub(super) jet: JetStream,
+    /// The last number that was given to anything.
+    pub(super) numbers: AtomicU64,
+}
+
+impl Desk {
+    /// JetStream has not done what it should, which is tried again. Told once until it has.
+    pub(super) fn note_fault(&self, fault: &JetFault) {
+        self.counters.faults.add(1);
+        if !self.counters.has_fault.swap(true, Ordering::Relaxed) {
+            let (tenant, cause) = (&self.tenant, fault.to_string());
+            tracing::warn!(
+                tenant,
+                cause,
+                "JetStream does not serve the queues: tried again and again"
+            );
+        }
+    }
+
+    /// JetStream does what it should.
+    pub(super) fn note_success(&self) {
+        self.counters.has_fault.store(false, Ordering::Relaxed);
+    }
+
+    /// A number that nothing else of this host has.
+    pub(super) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,207 @@
+//! The streams of one tenant: its items, who has which of them, and its dead letters.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cluster::line::stem;
+use crate::cluster::queues::jetstream::{JetFault, JetStream, NO_STREAM, OTHER_STREAM};
+use crate::cluster::queues::work::QueueWork;
+use crate::cluster::subject::{SubjectKind, Subjects};
+use crate::config::cluster::ClusterConfig;
+
+/// For how long a message that comes twice is stored once.
+const DUPLICATES_WITHIN: Duration = Duration::from_secs(120);
+/// Names of queues of one tenant that hosts ask for items of at once.
+pub(super) const CONSUMERS_MAX: usize = 1024;
+/// For how many leases it is remembered who had an item.
+const LEASES_REMEMBERED: u32 = 4;
+/// How long a fault lasts at least until it is tried again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// Their names, their subjects, and how they are.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueStreams {
+    /// For how long a host has an item that says nothing.
+    pub(super) lease: Duration,
+    /// How many handlers an item gets.
+    pub(super) deliveries: u32,
+    subjects: Subjects,
+    /// `PREFIX.TENANT`.
+    stem: String,
+    /// `PREFIX=TENANT`: no prefix and no tenant has this sign.
+    name: String,
+    is_durable: bool,
+    replicas: u32,
+    bytes_max: u64,
+}
+
+impl QueueStreams {
+    /// Those of a tenant.
+    pub(crate) fn new(config: &ClusterConfig, tenant: &str) -> QueueStreams {
+        QueueStreams {
+            lease: config.limits.queue_lease,
+            deliveries: config.limits.queue_deliveries,
+            subjects: Subjects::new(&config.prefix, tenant),
+            stem: stem(config, Some(tenant)),
+            name: format!("{}={tenant}", config.prefix),
+            is_durable: config.queues_are_durable,
+            replicas: config.limits.queue_replicas,
+            bytes_max: config.limits.queue_store,
+        }
+    }
+
+    /// The stream of the items.
+    pub(super) fn items(&self) -> String {
+        format!("{}=queues", self.name)
+    }
+
+    /// The stream that says who has which item.
+    pub(super) fn claims(&self) -> String {
+        format!("{}=claims", self.name)
+    }
+
+    fn dead(&self) -> String {
+        format!("{}=dead", self.name)
+    }
+
+    /// The subject of the items of one queue.
+    pub(super) fn item_subject(&self, name: &str) -> String {
+        self.subjects.of(SubjectKind::Queue, name)
+    }
+
+    /// The subject that says who has an item.
+    pub(super) fn claim_subject(&self, item: u64) -> String {
+        format!("{}.=claim.{item}", self.stem)
+    }
+
+    /// The subject of the dead letters of one queue.
+    pub(super) fn dead_subject(&self, name: &str) -> String {
+        self.subjects.of(SubjectKind::DeadLetter, name)
+    }
+
+    /// A subject for answers to one host of this tenant.
+    pub(super) fn inbox(&self, host: &str, number: u64) -> String {
+        format!("{}.=inbox.{host}.q{number}", self.stem)
+    }
+
+    /// The subject on which hosts ask each other how many pops wait.
+    pub(super) fn census_subject(&self) -> String {
+        format!("{}.=waiting", self.stem)
+    }
+
+    /// How each of them is made.
+    fn all(&self) -> [Value; 3] {
+        let of = |name: String, subjects: String, more: Value| {
+            let mut stream = json!({
+                "name": name,
+                "subjects": [subjects],
+                "retention": "limits",
+                "storage": if self.is_durable { "file" } else { "memory" },
+                "num_replicas": self.replicas,
+                "max_bytes": self.bytes_max,
+                "max_msgs": -1,
+                "max_consumers": -1,
+                "max_age": 0,
+                "discard": "new",
+                "duplicate_window": nanoseconds(DUPLICATES_WITHIN),
+            });
+            if let (Some(stream), Value::Object(more)) = (stream.as_object_mut(), more) {
+                stream.extend(more);
+            }
+            stream
+        };
+        let of_items = json!({ "retention": "workqueue", "max_consumers": CONSUMERS_MAX });
+        let remembered = self.lease.saturating_mul(LEASES_REMEMBERED);
+        let of_claims = json!({
+            "max_msgs_per_subject": 1,
+            // Those of handlers that run are younger than all that would go for want of room.
+            "discard": "old",
+            "max_age": nanoseconds(remembered),
+            "duplicate_window": nanoseconds(remembered.min(DUPLICATES_WITHIN)),
+        });
+        let claims = format!("{}.=claim.*", self.stem);
+        let items = format!("{}.{}.*", self.stem, SubjectKind::Queue.part());
+        let dead = format!("{}.{}.*", self.stem, SubjectKind::DeadLetter.part());
+        [
+            of(self.items(), items, of_items),
+            of(self.claims(), claims, of_claims),
+            of(self.dead(), dead, json!({ "discard": "old" })),
+        ]
+    }
+}
+
+/// As JetStream writes a time.
+pub(super) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Makes the streams, or changes them to what the file says; tries again until they are there or the tenant has gone.
+pub(super) async fn make(streams: &QueueStreams, jet: &JetStream, tenant: &str, work: &QueueWork) {
+    let mut told = None;
+    while !work.is_over() {
+        let fault = match make_all(streams, jet).await {
+            Ok(()) => break,
+            Err(fault) => fault,
+        };
+        if told.as_ref() != Some(&fault) {
+            let cause = fault.to_string();
+            tracing::error!(
+                tenant,
+                cause,
+                "there are no queues for the cluster: what is pushed waits"
+            );
+            told = Some(fault);
+        }
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+    }
+    if !work.is_over() {
+        tracing::info!(tenant, "the queues are in the cluster");
+    }
+}
+
+/// Makes each stream once.
+///
+/// # Errors
+/// The first thing that JetStream does not do.
+async fn make_all(streams: &QueueStreams, jet: &JetStream) -> Result<(), JetFault> {
+    for stream in streams.all() {
+        let name = stream["name"].as_str().unwrap_or_default().to_owned();
+        match jet.call(&format!("STREAM.INFO.{name}"), &json!({})).await {
+            Ok(known) if is_as(&known["config"], &stream) => continue,
+            Ok(_) => {
+                jet.call(&format!("STREAM.UPDATE.{name}"), &stream).await?;
+                continue;
+            }
+            Err(fault) if fault.is(NO_STREAM) => {}
+            Err(fault) => return Err(fault),
+        }
+        match jet.call(&format!("STREAM.CREATE.{name}"), &stream).await {
+            // Another host was faster.
+            Err(fault) if fault.is(OTHER_STREAM) => {
+                jet.call(&format!("STREAM.UPDATE.{name}"), &stream).await?;
+            }
+            made => drop(made?),
+        }
+    }
+    Ok(())
+}
+
+/// Looks for each stream, which may not be there yet.
+///
+/// # Errors
+/// When JetStream does not answer, or not this user.
+pub(crate) async fn find(streams: &QueueStreams, jet: &JetStream) -> Result<(), JetFault> {
+    for name in [streams.items(), streams.claims(), streams.dead()] {
+        match jet.call(&format!("STREAM.INFO.{name}"), &json!({})).await {
+            Err(fault) if !fault.is(NO_STREAM) => return Err(fault),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a stream is as it should be.
+fn is_as(known: &Value, wanted: &Value) -> bool {
+    wanted.as_object().is_some_and(|wanted| wanted.iter().all(|(key, value)| known[key] == *value))
+}

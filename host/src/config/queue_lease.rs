@@ -1,0 +1,38 @@
+//! For how long a host has an item of a queue of the cluster, beside how long its handlers may run.
+
+use std::time::Duration;
+
+use super::error::{ConfigError, Problem};
+use super::model::Config;
+use super::source::KeyPlace;
+use super::units;
+
+/// How long after its deadline a call may still take to end, at most: what `reactor/calls.rs` gives up after.
+pub(crate) const LONGEST_END_OF_CALL: Duration = Duration::from_secs(5);
+
+/// Compares the lease of the queues that go to the cluster with the handlers that get their items: another host gets an item
+/// only when none of these can run any more.
+pub(super) fn check(place: &KeyPlace<'_>, config: &Config) -> Result<(), ConfigError> {
+    let Some(cluster) = &config.cluster else { return Ok(()) };
+    let (lease, shares) = (cluster.limits.queue_lease, |name: &str| {
+        config.tenants.iter().any(|tenant| tenant.name == name && tenant.sharing.queues)
+    });
+    for plugin in &config.plugins {
+        let gets_items =
+            shares(&plugin.tenant) || plugin.allow.channels.iter().any(|rule| shares(&rule.tenant));
+        let deadline = plugin.limits.event_deadline;
+        let least = (deadline + LONGEST_END_OF_CALL) * 2;
+        if gets_items && lease < least {
+            let shown =
+                |time: Duration| units::micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+            let (name, least, deadline) = (&plugin.name, shown(least), shown(deadline));
+            return Err(place.key("cluster").key("queue_lease").wrong(Problem::new(
+                format!(
+                    "it is too short for the handlers of {name}, whose event_deadline is {deadline}"
+                ),
+                format!(r#"write queue_lease = "{least}" or more, or a shorter event_deadline"#),
+            )));
+        }
+    }
+    Ok(())
+}
