@@ -29,6 +29,7 @@ use tokio::sync::oneshot;
 use crate::base::lock::{Mutex, MutexGuard};
 use crate::base::thread::Threads;
 use crate::clock::Clock;
+use crate::cluster::candidate::CandidateSite;
 use crate::cluster::hosts::{HostId, Hosts};
 use crate::cluster::line::Line;
 use crate::cluster::link::{Link, LinkAccounts, LinkSite};
@@ -64,7 +65,7 @@ pub struct Cluster {
     /// The number of the next link: a tenant that is removed and added by reloads gets another one.
     links: AtomicUsize,
     /// The programs that run on one host at a time.
-    singletons: Singletons,
+    pub singletons: Arc<Singletons>,
 }
 
 /// What goes over the cluster of one tenant.
@@ -93,6 +94,14 @@ impl ClusterThread {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let id = HostId::draw(&config.name)?;
         let shared = Line::new(config, &config.login, None);
+        let site = CandidateSite {
+            host: id.clone(),
+            line: shared.clone(),
+            clock: clock.for_reactor(),
+            runtime: runtime.handle().clone(),
+            prefix: config.prefix.clone(),
+            lease: config.limits.lease,
+        };
         let cluster = Arc::new(Cluster {
             config: config.clone(),
             id,
@@ -103,7 +112,7 @@ impl ClusterThread {
             shared,
             queues: Mutex::default(),
             links: AtomicUsize::new(0),
-            singletons: Singletons::default(),
+            singletons: Singletons::new(site),
         });
         let (stop, stopped) = oneshot::channel();
         let mut threads = Threads::new();
@@ -198,7 +207,7 @@ impl Cluster {
         }
         let all = async {
             presence::leave(self, &self.shared).await;
-            self.give_back_leases().await;
+            self.singletons.give_back().await;
             for line in &lines {
                 line.finish().await;
             }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use crate::clock::{Clock, Moment};
-use crate::cluster::Cluster;
-use crate::cluster::lease::{LeaseEntry, LeaseRecord, LeaseView, Leases, NotWritten};
+use crate::cluster::hosts::HostId;
+use crate::cluster::lease::{LeaseEntry, LeaseRecord, LeaseView, LeaseWriteError, Leases};
 use crate::cluster::line::Line;
 use crate::cluster::singleton::Singleton;
 use crate::mail::post::Notice;
@@ -37,6 +38,26 @@ struct LeaseTimes {
     again: Duration,
 }
 
+/// What the candidates of a host share.
+#[derive(Debug)]
+pub(super) struct CandidateSite {
+    pub(super) host: HostId,
+    /// The connection of the host.
+    pub(super) line: Arc<Line>,
+    pub(super) clock: Clock,
+    pub(super) runtime: Handle,
+    /// The first part of every subject.
+    pub(super) prefix: String,
+    pub(super) lease: Duration,
+}
+
+impl CandidateSite {
+    /// The subject on which a host announces that a lease has changed. A host that misses it looks a little later.
+    pub(super) fn subject(&self) -> String {
+        format!("{}.=leases", self.prefix)
+    }
+}
+
 /// Who stands for a lease.
 pub(super) struct Candidate {
     singleton: Arc<Singleton>,
@@ -64,17 +85,17 @@ impl LeaseTimes {
 }
 
 impl Candidate {
-    pub(super) fn new(cluster: &Cluster, singleton: Arc<Singleton>) -> Candidate {
-        let times = LeaseTimes::of(cluster.config.limits.lease);
-        let line = cluster.shared.clone();
+    pub(super) fn new(site: &CandidateSite, singleton: Arc<Singleton>) -> Candidate {
+        let times = LeaseTimes::of(site.lease);
+        let line = site.line.clone();
         Candidate {
             key: singleton.key(),
-            leases: Leases::new(line.clone(), &cluster.config.prefix, times.answer),
+            leases: Leases::new(line.clone(), &site.prefix, times.answer),
             view: LeaseView::default(),
             times,
             line,
-            clock: cluster.clock.clone(),
-            subject: cluster.lease_subject(),
+            clock: site.clock.clone(),
+            subject: site.subject(),
             singleton,
             failures: 0,
         }
@@ -114,11 +135,11 @@ impl Candidate {
         let fencing = match self.write(true, entry.revision).await {
             Ok(revision) => revision,
             // Another host was quicker, or the server that was asked is behind.
-            Err(NotWritten::Changed) => {
+            Err(LeaseWriteError::Changed) => {
                 self.pause(self.times.again).await;
                 return None;
             }
-            Err(NotWritten::Unknown(cause)) => {
+            Err(LeaseWriteError::Unknown(cause)) => {
                 self.singleton.show_fault(Some(&cause));
                 self.pause(self.times.again).await;
                 return None;
@@ -174,7 +195,7 @@ impl Candidate {
                     self.say_changed().await;
                     continue;
                 }
-                Err(NotWritten::Changed) => match self.leases.read(&self.key).await {
+                Err(LeaseWriteError::Changed) => match self.leases.read(&self.key).await {
                     // The answer to an earlier renewal was lost, or another host has written at the same moment, too late, and
                     // knows it: nobody has the lease before it is over.
                     Ok(entry) if revision < entry.revision && has_owner(&entry) => {
@@ -187,7 +208,7 @@ impl Candidate {
                     Ok(_) => {}
                     Err(cause) => self.singleton.show_fault(Some(&cause)),
                 },
-                Err(NotWritten::Unknown(cause)) => self.singleton.show_fault(Some(&cause)),
+                Err(LeaseWriteError::Unknown(cause)) => self.singleton.show_fault(Some(&cause)),
             }
             self.singleton.counters.not_renewed.add(1);
             next = self.clock.now() + self.times.again;
@@ -215,7 +236,7 @@ impl Candidate {
                     self.singleton.show_owner(None);
                     return self.say_changed().await;
                 }
-                Err(NotWritten::Changed) => match self.leases.read(&self.key).await {
+                Err(LeaseWriteError::Changed) => match self.leases.read(&self.key).await {
                     Ok(entry) if revision < entry.revision && self.is_own(&entry) => {
                         revision = entry.revision;
                         continue;
@@ -223,7 +244,7 @@ impl Candidate {
                     Ok(entry) if revision < entry.revision => return,
                     Ok(_) | Err(_) => {}
                 },
-                Err(NotWritten::Unknown(_)) => {}
+                Err(LeaseWriteError::Unknown(_)) => {}
             }
             if until <= self.clock.now() {
                 return;
@@ -248,7 +269,7 @@ impl Candidate {
         }
     }
 
-    async fn write(&mut self, is_owner: bool, revision: u64) -> Result<u64, NotWritten> {
+    async fn write(&mut self, is_owner: bool, revision: u64) -> Result<u64, LeaseWriteError> {
         let record = LeaseRecord {
             owner: is_owner.then(|| self.singleton.owner.clone()),
             lease_ms: u64::try_from(self.times.whole.as_millis()).unwrap_or(u64::MAX),

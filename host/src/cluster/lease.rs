@@ -82,7 +82,7 @@ impl LeaseView {
 
 /// Why an entry was not written.
 #[derive(Debug)]
-pub(super) enum NotWritten {
+pub(super) enum LeaseWriteError {
     /// It has another revision.
     Changed,
     /// It is not known whether it was.
@@ -147,17 +147,17 @@ impl Leases {
         key: &str,
         record: &LeaseRecord,
         revision: u64,
-    ) -> Result<u64, NotWritten> {
+    ) -> Result<u64, LeaseWriteError> {
         let text = serde_json::to_vec(record).map_err(|error| unknown(&error))?;
-        let store = self.store().await.map_err(NotWritten::Unknown)?;
+        let store = self.store().await.map_err(LeaseWriteError::Unknown)?;
         match store.update(key, text.into(), revision).await {
             Ok(written) => match self.is_next(key, revision, written).await {
                 Ok(true) => Ok(written),
-                Ok(false) => Err(NotWritten::Changed),
-                Err(cause) => Err(NotWritten::Unknown(cause)),
+                Ok(false) => Err(LeaseWriteError::Changed),
+                Err(cause) => Err(LeaseWriteError::Unknown(cause)),
             },
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
-                Err(NotWritten::Changed)
+                Err(LeaseWriteError::Changed)
             }
             Err(error) => {
                 self.forget_unless(error.kind() == UpdateErrorKind::TimedOut);
@@ -292,8 +292,8 @@ fn is_alone(error: &CreateStreamError) -> bool {
         if error.error_code() == ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED)
 }
 
-fn unknown(error: &dyn Error) -> NotWritten {
-    NotWritten::Unknown(cause(error))
+fn unknown(error: &dyn Error) -> LeaseWriteError {
+    LeaseWriteError::Unknown(cause(error))
 }
 
 /// What an error says, with what is behind it.

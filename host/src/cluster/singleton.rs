@@ -10,8 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::base::lock::Mutex;
-use crate::cluster::Cluster;
-use crate::cluster::candidate::Candidate;
+use crate::cluster::candidate::{Candidate, CandidateSite};
 use crate::cluster::counters::SingletonCounters;
 use crate::mail::post::Post;
 use crate::quota::term::{ProgramName, Term};
@@ -50,8 +49,9 @@ pub struct SingletonState {
 }
 
 /// Those of a host.
-#[derive(Debug, Default)]
-pub(super) struct Singletons {
+#[derive(Debug)]
+pub struct Singletons {
+    site: CandidateSite,
     served: Mutex<Vec<Arc<Singleton>>>,
     /// The reactor that has them.
     post: OnceLock<Post>,
@@ -113,18 +113,27 @@ impl Singleton {
     }
 }
 
-impl Cluster {
-    /// These programs are singletons from now on, each with the index of its plugin; others are not any more. `post` is of the
+impl Singletons {
+    pub(super) fn new(site: CandidateSite) -> Arc<Singletons> {
+        Arc::new(Singletons {
+            site,
+            served: Mutex::default(),
+            post: OnceLock::new(),
+            made: AtomicUsize::new(0),
+        })
+    }
+
+    /// These programs are singletons from now on, each with the index of its plugin; others are not any more. `post` is that of the
     /// reactor that has them.
-    pub fn serve_singletons(
+    pub fn serve(
         self: &Arc<Self>,
         wanted: impl IntoIterator<Item = (ProgramName, usize)>,
         post: Option<&Post>,
     ) {
-        let Some(post) = post.map(|post| self.singletons.post.get_or_init(|| post.clone())) else {
+        let Some(post) = post.map(|post| self.post.get_or_init(|| post.clone())) else {
             return;
         };
-        let mut served = self.singletons.served.lock();
+        let mut served = self.served.lock();
         let mut before = std::mem::take(&mut *served);
         for (program, place) in wanted {
             let known = before.iter().position(|it| it.program == program && it.place == place);
@@ -139,13 +148,13 @@ impl Cluster {
     }
 
     /// The reactor that was named first.
-    pub fn post_of_singletons(&self) -> Option<&Post> {
-        self.singletons.post.get()
+    pub fn post(&self) -> Option<&Post> {
+        self.post.get()
     }
 
     /// Those that are served.
-    pub fn singletons(&self) -> Vec<Arc<Singleton>> {
-        self.singletons.served.lock().clone()
+    pub fn served(&self) -> Vec<Arc<Singleton>> {
+        self.served.lock().clone()
     }
 
     fn stand_for(
@@ -154,45 +163,40 @@ impl Cluster {
         place: usize,
         post: Post,
     ) -> Arc<Singleton> {
-        let number = self.singletons.made.fetch_add(1, Ordering::Relaxed);
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
         if number == 0 {
-            self.runtime.spawn(hear(self.clone()));
+            self.site.runtime.spawn(hear(self.clone()));
         }
         let singleton = Arc::new(Singleton {
             program,
             counters: SingletonCounters::default(),
             place,
             post,
-            owner: format!("{}/{number}", self.id),
+            owner: format!("{}/{number}", self.site.host),
             bell: Notify::new(),
             is_wanted: AtomicBool::new(true),
             shown: Mutex::default(),
         });
-        self.runtime.spawn(Candidate::new(self, singleton.clone()).stand());
+        self.site.runtime.spawn(Candidate::new(&self.site, singleton.clone()).stand());
         singleton
     }
 
     /// Waits until the leases of programs that have ended are given back.
-    pub(super) async fn give_back_leases(&self) {
-        let served = self.singletons();
+    pub(super) async fn give_back(&self) {
+        let served = self.served();
         served.iter().for_each(|it| it.want_no_more());
         while served.iter().any(|it| it.is_given_back()) {
             sleep(LOOK_EVERY).await;
         }
     }
-
-    /// The subject by which a host says that a lease has changed. Whoever misses it looks a little later.
-    pub(super) fn lease_subject(&self) -> String {
-        format!("{}.=leases", self.config.prefix)
-    }
 }
 
-/// Looks again at each lease of which another host says that it has changed.
-async fn hear(cluster: Arc<Cluster>) {
-    let Some(client) = cluster.shared.client().await else { return };
-    let Ok(mut heard) = client.subscribe(cluster.lease_subject()).await else { return };
+/// Looks again at each lease of which another host announces that it has changed.
+async fn hear(singletons: Arc<Singletons>) {
+    let Some(client) = singletons.site.line.client().await else { return };
+    let Ok(mut heard) = client.subscribe(singletons.site.subject()).await else { return };
     while let Some(message) = heard.next().await {
         let about = |it: &&Arc<Singleton>| it.key().as_bytes() == &message.payload[..];
-        cluster.singletons().iter().filter(about).for_each(|it| it.bell.notify_one());
+        singletons.served().iter().filter(about).for_each(|it| it.bell.notify_one());
     }
 }

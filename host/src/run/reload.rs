@@ -216,7 +216,7 @@ impl Served {
         self.swap(&config, sockets, programs);
         let placed = config.plugins.iter().enumerate();
         let placed = placed.map(|(index, section)| (section, places.plugin(index)));
-        let post = self.host.cluster.as_ref().and_then(|cluster| cluster.post_of_singletons());
+        let post = self.host.cluster.as_ref().and_then(|cluster| cluster.singletons.post());
         singletons::serve(&self.host, placed, post);
         for plugin in next.iter().map(|template| &template.plugin) {
             if plugin.generation == self.generation {

@@ -17,7 +17,7 @@ pub(super) fn serve<'a>(
         let (tenant, plugin) = (section.tenant.clone(), section.name.clone());
         (ProgramName { tenant, plugin }, place)
     });
-    cluster.serve_singletons(wanted, post);
+    cluster.singletons.serve(wanted, post);
 }
 
 #[cfg(test)]

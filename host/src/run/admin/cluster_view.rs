@@ -25,7 +25,7 @@ pub(super) fn cluster(watched: &WatchedHost) -> Value {
             "host": cluster.id.as_str(),
             "others": hosts.collect::<Vec<_>>(),
             "connections": cluster.lines().iter().map(|line| connection(line)).collect::<Vec<_>>(),
-            "singletons": cluster.singletons().iter().map(|it| singleton(it)).collect::<Vec<_>>(),
+            "singletons": cluster.singletons.served().iter().map(|it| singleton(it)).collect::<Vec<_>>(),
             "tenants": roster.tenants().filter_map(|it| tenant(it)).collect::<Vec<_>>(),
         })
     });

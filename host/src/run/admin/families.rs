@@ -345,7 +345,9 @@ impl<'a> Scrape<'a> {
 
     /// Of each program that runs on one host at a time.
     fn singletons(&self, out: &mut Samples<'_>, value: impl Fn(&Singleton) -> Option<u64>) {
-        for singleton in self.watched.host.cluster.iter().flat_map(|cluster| cluster.singletons()) {
+        for singleton in
+            self.watched.host.cluster.iter().flat_map(|cluster| cluster.singletons.served())
+        {
             let ProgramName { tenant, plugin } = &singleton.program;
             value(&singleton).iter().for_each(|value| out.add(&[plugin.as_str(), tenant], value));
         }

@@ -163,7 +163,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/plugins/{name}/park",
         access: RouteAccess::Operator,
-        what: "gives the plugin no new sandboxes; those that it has go on",
+        what: "gives the plugin no new sandboxes; those that it has go on, except the program of a singleton, which goes on at another host",
         action: Action::Park,
     },
     Route {
