@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_nats::{Client, ClientError, ConnectOptions, Event, ServerAddr, ServerError};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::base::lock::Mutex;
 use crate::cluster::counters::LineCounters;
@@ -20,6 +21,8 @@ const READ_BYTES: u16 = 16 << 10;
 /// The most messages of one subscription that wait for its task: more than 128 reads contain, since each message has sixty bytes
 /// at least.
 const INCOMING_MAX: usize = 1 << 16;
+/// The pause between attempts to make the client.
+const MADE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The largest message, until a server has announced its own limit.
 const PAYLOAD_MAX: usize = 1 << 20;
 
@@ -126,7 +129,7 @@ impl Line {
         tokio::spawn(send(Arc::downgrade(self)));
     }
 
-    /// Its client, as soon as it exists; it may not be connected yet, and queues commands until it is. None if it cannot be made.
+    /// Its client, as soon as it exists; it may not be connected yet, and queues commands until it is. None if the line is gone.
     pub(super) async fn client(&self) -> Option<Client> {
         let mut made = self.client.subscribe();
         let client = made.wait_for(Option::is_some).await;
@@ -245,19 +248,8 @@ impl Drop for Line {
 
 /// Makes the client, and passes waiting messages to it in order.
 async fn send(line: Weak<Line>) {
+    let Some(client) = make_client(&line).await else { return };
     let Some(begun) = line.upgrade() else { return };
-    let options = begun.options.lock().take();
-    let Some(options) = options else { return };
-    let client = match options.connect(begun.servers.as_slice()).await {
-        Ok(client) => client,
-        // The client connects again by itself; this error is one of its options.
-        Err(error) => {
-            begun.set_fault(Some(error.to_string()));
-            let cause = error.to_string();
-            tracing::error!(cause, "there is no connection to NATS");
-            return;
-        }
-    };
     begun.client.send_replace(Some(client.clone()));
     let outgoing = begun.outgoing.clone();
     drop(begun);
@@ -267,5 +259,23 @@ async fn send(line: Weak<Line>) {
             Ok(()) => counters.published.add(1),
             Err(error) => line.upgrade().iter().for_each(|line| line.refused(&error.to_string())),
         }
+    }
+}
+
+/// Makes the client, which then connects again by itself. An error is one of its options, such as a file that cannot be read, and may
+/// be mended. None if the line is gone.
+async fn make_client(line: &Weak<Line>) -> Option<Client> {
+    let (options, servers) = {
+        let begun = line.upgrade()?;
+        let options = begun.options.lock().take()?;
+        (options, begun.servers.clone())
+    };
+    loop {
+        let error = match options.clone().connect(servers.as_slice()).await {
+            Ok(client) => return Some(client),
+            Err(error) => error,
+        };
+        line.upgrade()?.is_not_reached(&ClientError::Other(error.to_string()));
+        sleep(MADE_AGAIN_AFTER).await;
     }
 }
