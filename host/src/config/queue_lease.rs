@@ -3,12 +3,21 @@
 use std::time::Duration;
 
 use super::error::{ConfigError, Problem};
+use super::limits::Limits;
 use super::model::Config;
 use super::source::KeyPlace;
 use super::units;
 
-/// How long after its deadline a call may still take to end, at most: what `reactor/calls.rs` gives up after.
-pub(crate) const LONGEST_END_OF_CALL: Duration = Duration::from_secs(5);
+/// Time after its deadline in which a call must have ended; then it is abandoned, because its thread hangs in a host function or
+/// has got no core.
+const LONGEST_END_OF_CALL: Duration = Duration::from_secs(5);
+
+impl Limits {
+    /// The longest time from the beginning of an event until its call has ended or is abandoned.
+    pub(crate) fn longest_call(&self) -> Duration {
+        self.event_deadline + LONGEST_END_OF_CALL
+    }
+}
 
 /// Compares the lease of the queues that go to the cluster with the handlers that get their items: another host gets an item
 /// only when none of these can run any more.
@@ -21,7 +30,7 @@ pub(super) fn check(place: &KeyPlace<'_>, config: &Config) -> Result<(), ConfigE
         let gets_items =
             shares(&plugin.tenant) || plugin.allow.channels.iter().any(|rule| shares(&rule.tenant));
         let deadline = plugin.limits.event_deadline;
-        let least = (deadline + LONGEST_END_OF_CALL) * 2;
+        let least = plugin.limits.longest_call() * 2;
         if gets_items && lease < least {
             let shown =
                 |time: Duration| units::micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));

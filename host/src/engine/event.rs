@@ -189,6 +189,8 @@ impl ConnectionOrigin {
 pub enum Outcome {
     /// No result.
     Done,
+    /// `queues-handler.popped` was not called: its item may be given to another host before it would return.
+    NotBegun,
     /// `lifecycle.prepare`, `lifecycle.start`, `handover-handler.restore` or `mailbox.spawned` returned this error.
     Refused(GuestText),
     /// What `handover-handler.save` has for the next version, if it has something.

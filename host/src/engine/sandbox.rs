@@ -160,7 +160,15 @@ impl Sandbox {
             Event::Message { subscription, message } => {
                 self.tell(Export::Message, (*subscription, message.data()))?;
             }
-            Event::Popped { pop, item } => self.tell(Export::Popped, (*pop, item.data()))?,
+            Event::Popped { pop, item } => {
+                // The event may have waited for a thread of the slow lane since the loop looked.
+                if !item.may_begin(self.plugin().config.limits.longest_call()) {
+                    return Ok(Outcome::NotBegun);
+                }
+                self.store.data_mut().pops.take(*pop);
+                item.arrive();
+                self.tell(Export::Popped, (*pop, item.data()))?;
+            }
             Event::Spawned { process, name, argument } => {
                 let params = (*process, name.as_str(), argument.data());
                 return self.fallible(Export::Spawned, params);

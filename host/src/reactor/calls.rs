@@ -6,9 +6,8 @@ use std::time::Duration;
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
 use crate::config::bound::Limit;
-use crate::config::queue_lease::LONGEST_END_OF_CALL;
 use crate::engine::call::{Finished, Seat};
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Outcome};
 use crate::plugin::report::Ended;
 use crate::reactor::Reactor;
 use crate::reactor::commands::CommandProgress;
@@ -17,10 +16,6 @@ use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::guest_entry::{GuestEntry, GuestReturn, Measure};
 use crate::reactor::table::instance::InstanceState;
 use crate::workers::slow_call::{CallOf, SlowCall};
-
-/// How long after its deadline a call that has not ended is given up: its thread hangs in a host function, or has had no core
-/// since.
-pub(super) const STUCK_AFTER: Duration = LONGEST_END_OF_CALL;
 
 /// The next event of an instance.
 enum NextEvent {
@@ -193,7 +188,7 @@ impl Reactor {
         }
         match (sandbox, result) {
             (Some(mut sandbox), Ok(outcome)) => {
-                if let Event::Popped { item, .. } = &mut event {
+                if let (Event::Popped { item, .. }, Outcome::Done) = (&mut event, &outcome) {
                     item.handled();
                 }
                 self.log_refused_memory(id, &event, sandbox.refused_memory());
@@ -269,7 +264,7 @@ impl Reactor {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.state = InstanceState::Away(call);
         if instance.overdue.is_none() {
-            let after = instance.plugin.config.limits.event_deadline + STUCK_AFTER;
+            let after = instance.plugin.config.limits.longest_call();
             let deadline = self.setup.env.clock.now() + after;
             instance.overdue =
                 Some(self.timers.insert(Owner::Host, deadline, Purpose::Overdue(id)));
@@ -301,7 +296,7 @@ impl Reactor {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let plugin = instance.plugin.clone();
         let InstanceState::Away(call) = &instance.state else { return };
-        let may = plugin.config.limits.event_deadline + STUCK_AFTER;
+        let may = plugin.config.limits.longest_call();
         let left = may.saturating_sub(call.unseen(now));
         if !left.is_zero() {
             instance.overdue =

@@ -165,6 +165,7 @@ impl Reactor {
             (Event::Draining { connection, .. }, Outcome::Drains(drain)) => {
                 self.drain_was_told(*connection, drain);
             }
+            (Event::Popped { pop, .. }, Outcome::NotBegun) => self.wait_for_another_item(id, *pop),
             (Event::Save, Outcome::Saved(state)) => self.saved(id, state),
             (Event::Restore(_), outcome) => self.restored(id, &outcome),
             (Event::Timer(timer), _) => self.rearm(id, *timer),

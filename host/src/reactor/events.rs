@@ -6,7 +6,6 @@ use crate::host_api::state::HostState;
 use crate::mail::handout::Handout;
 use crate::net::connection::{CloseReason, Phase};
 use crate::reactor::Reactor;
-use crate::reactor::calls::STUCK_AFTER;
 use crate::reactor::table::instance_queue::QueueItem;
 
 impl Reactor {
@@ -78,21 +77,24 @@ impl Reactor {
     }
 
     /// Whether a pop still waits and its item may be handled; one whose item may not waits for another.
-    fn pop_is_due(&mut self, id: InstanceId, pop: u32, item: &mut Handout) -> Option<bool> {
-        let instance = self.instances.get(id)?;
-        let takes = instance.plugin.config.limits.event_deadline + STUCK_AFTER;
-        let pops = &mut self.state_of(id)?.pops;
-        if !pops.has(pop) {
+    fn pop_is_due(&mut self, id: InstanceId, pop: u32, item: &Handout) -> Option<bool> {
+        let takes = self.instances.get(id)?.plugin.config.limits.longest_call();
+        if !self.state_of(id)?.pops.has(pop) {
             return Some(false);
         }
-        if !item.may_begin(takes) {
-            let address = self.address(id);
-            self.state_of(id)?.pops.wait_again(pop, &address);
-            return Some(false);
+        let may_begin = item.may_begin(takes);
+        if !may_begin {
+            self.wait_for_another_item(id, pop);
         }
-        pops.take(pop);
-        item.arrive();
-        Some(true)
+        Some(may_begin)
+    }
+
+    /// Has a pop wait for another item, at its position.
+    pub(super) fn wait_for_another_item(&mut self, id: InstanceId, pop: u32) {
+        let address = self.address(id);
+        if let Some(state) = self.state_of(id) {
+            state.pops.wait_again(pop, &address);
+        }
     }
 
     fn state_of(&mut self, id: InstanceId) -> Option<&mut HostState> {
