@@ -67,7 +67,7 @@ impl Queues {
                 queue.pop(|_| panic!("on purpose"));
             }
             // Takes one item after the other, and says when each of its handlers begins and ends.
-            "work" => work(queue, socket),
+            "work" => work(&queue, socket),
             "fill" => {
                 let item = vec![b'x'; 1000];
                 let mut pushed = 0;
@@ -82,16 +82,16 @@ impl Queues {
 }
 
 /// Handles items for ever. Every sixteenth takes so long that others could begin meanwhile.
-fn work(queue: Queue, socket: Socket) {
+fn work(queue: &Queue, socket: Socket) {
     let again = queue.clone();
     queue.pop(move |item| {
         let item = String::from_utf8_lossy(item);
         socket.send_data(format!("begin {item} {}\n", nanoseconds()));
-        if item.parse().is_ok_and(|number: u64| number % 16 == 0) {
+        if item.parse().is_ok_and(|number: u64| number.is_multiple_of(16)) {
             std::thread::sleep(Duration::from_millis(5));
         }
         socket.send_data(format!("end {item} {}\n", nanoseconds()));
-        work(again, socket);
+        work(&again, socket);
     });
 }
 

@@ -20,10 +20,10 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::interval;
 
 use crate::clock::monotonic;
 use crate::cluster::counters::QueueCounters;
-use crate::cluster::hosts::HostId;
 use crate::cluster::line::Line;
 use crate::cluster::link::{HEADER_BYTES_MAX, LinkAccounts, LinkSite};
 use crate::cluster::queues::census::Census;
@@ -42,6 +42,9 @@ use crate::quota::budget::{ByteBudget, Reservation};
 /// How often the end of a host looks whether everything is stored.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
+/// How often streams are looked at while JetStream has a fault.
+const REPAIR_EVERY: Duration = Duration::from_secs(5);
+
 /// The queues of one tenant, as the other parts of the host know them.
 #[derive(Debug)]
 pub struct QueueLink {
@@ -56,7 +59,7 @@ pub struct QueueLink {
     begun: OnceLock<()>,
     runtime: Handle,
     streams: QueueStreams,
-    host: HostId,
+    origin: String,
     tenant: String,
 }
 
@@ -78,7 +81,7 @@ impl QueueLink {
             begun: OnceLock::new(),
             runtime: site.runtime,
             streams: QueueStreams::new(config, &tenant.name),
-            host: site.host,
+            origin: format!("{}.{}", site.host, site.number),
             tenant: tenant.name.clone(),
         })
     }
@@ -140,13 +143,13 @@ impl QueueRelay for QueueLink {
         self.begun.get_or_init(|| {
             let (line, work) = (self.line.clone(), self.work.clone());
             let (counters, census) = (self.counters.clone(), self.census.clone());
-            let (host, streams) = (self.host.clone(), self.streams.clone());
+            let (origin, streams) = (self.origin.clone(), self.streams.clone());
             let tenant = self.tenant.clone();
             self.runtime.spawn(async move {
                 let Some(client) = line.client().await else { return };
                 drop(line);
                 let (jet, numbers) = (JetStream::new(client), AtomicU64::new(0));
-                let desk = Desk { queues, counters, host, streams, tenant, jet, numbers };
+                let desk = Desk { queues, counters, origin, streams, tenant, jet, numbers };
                 serve(Arc::new(desk), work, census).await;
             });
         });
@@ -194,6 +197,20 @@ impl Drop for QueueLink {
 async fn serve(desk: Arc<Desk>, work: Arc<QueueWork>, census: Arc<Census>) {
     streams::make(&desk.streams, &desk.jet, &desk.tenant, &work).await;
     let counting = tokio::spawn(census::keep(desk.clone(), census));
+    let repairing = tokio::spawn(repair(desk.clone()));
     tokio::join!(store::keep(&desk, &work), demand::follow(&desk, &work));
     counting.abort();
+    repairing.abort();
+}
+
+/// Makes streams again that were deleted, or lost with their servers, for as long as JetStream has a fault.
+async fn repair(desk: Arc<Desk>) {
+    let mut ticks = interval(REPAIR_EVERY);
+    loop {
+        ticks.tick().await;
+        if desk.counters.has_fault.load(Ordering::Relaxed) {
+            // A stream without a leader cannot be made either: the next tick tries again.
+            let _ = streams::make_all(&desk.streams, &desk.jet).await;
+        }
+    }
 }

@@ -288,6 +288,27 @@ impl Heard {
             }
         }
     }
+
+    /// Each item was handled, and by no two handlers at once. Returns how many were handled once more than they had to be.
+    #[track_caller]
+    fn judge(&mut self, items: usize, killed: &[u128]) -> usize {
+        let (mut doubled, mut overlaps) = (0, Vec::new());
+        for (item, all) in &mut self.by_item {
+            all.sort_by_key(|handler| handler.begin);
+            doubled += all.iter().filter(|it| it.end.is_some()).count() - 1;
+            for pair in all.windows(2) {
+                // Without an end it ended with its host.
+                let killed = killed.iter().copied().find(|at| pair[0].begin < *at);
+                let end = pair[0].end.or(killed).expect("an end, or a host that was killed");
+                if pair[1].begin < end {
+                    overlaps.push((*item, pair[1].begin, end));
+                }
+            }
+        }
+        assert_eq!(self.handled, (0..items).collect(), "every item, and no other");
+        assert_eq!(overlaps, [], "two handlers of one item at once");
+        doubled
+    }
 }
 
 /// How many items: `SANDLOOP_QUEUE_ITEMS`, or as many as fit into a short test.
@@ -347,22 +368,64 @@ fn a_group_loses_nothing_and_handles_nothing_twice_at_once_while_hosts_and_serve
     readers.into_iter().for_each(|reader| reader.join().expect("a reader that reads"));
     handlers.into_iter().for_each(|handler| heard.note(handler));
     pusher.stop();
-    let (mut doubled, mut overlaps) = (0, Vec::new());
-    for (item, all) in &mut heard.by_item {
-        all.sort_by_key(|handler| handler.begin);
-        doubled += all.iter().filter(|it| it.end.is_some()).count() - 1;
-        for pair in all.windows(2) {
-            // Without an end it ended with its host.
-            let killed = killed.iter().copied().find(|at| pair[0].begin < *at);
-            let end = pair[0].end.or(killed).expect("an end, or a host that was killed");
-            if pair[1].begin < end {
-                overlaps.push((*item, pair[1].begin, end));
-            }
-        }
-    }
+    let doubled = heard.judge(items, &killed);
     println!("{items} items, {doubled} of them handled twice");
-    assert_eq!(heard.handled, (0..items).collect(), "every item, and no other");
-    assert_eq!(overlaps, [], "two handlers of one item at once");
     // At most what was handled and not acknowledged at each of the five deaths.
     assert!(doubled <= 5 * 4 * WORKERS, "{doubled} of {items} were handled twice");
+}
+
+#[test]
+fn a_rolling_restart_of_all_hosts_loses_and_doubles_nothing() {
+    const HOSTS: usize = 3;
+    const AT_EACH: usize = 300;
+    let nats = Nats::cluster(3);
+    let named = |name: &str| {
+        start(&replicated(&nats, name).tenant("queues", "cluster_outbox", text("8MiB")))
+    };
+    let mut hosts: Vec<Host> = (0..HOSTS).map(|number| named(&format!("h{number}"))).collect();
+    let (said, handlers) = channel();
+    let mut readers: Vec<_> = hosts
+        .iter()
+        .flat_map(|host| [worker(host, said.clone()), worker(host, said.clone())])
+        .collect();
+    let mut heard = Heard::default();
+    for restart in 0..HOSTS {
+        let host = hosts.remove(0);
+        let mut peer = host.connect("queues");
+        let first = restart * AT_EACH;
+        let words: Vec<String> =
+            (first..first + AT_EACH).map(|number| number.to_string()).collect();
+        assert_eq!(ask(&mut peer, &format!("push jobs {}", words.join(" "))), "ok");
+        // What was pushed may not be stored yet, and handlers run.
+        host.stop();
+        let host = named(&format!("again{restart}"));
+        readers.push(worker(&host, said.clone()));
+        hosts.push(host);
+    }
+    heard.hear(&handlers, HOSTS * AT_EACH);
+    drop(said);
+    hosts.into_iter().for_each(|host| drop(host.stop()));
+    readers.into_iter().for_each(|reader| reader.join().expect("a reader that reads"));
+    handlers.into_iter().for_each(|handler| heard.note(handler));
+    assert_eq!(heard.judge(HOSTS * AT_EACH, &[]), 0, "an item was handled twice");
+}
+
+#[test]
+fn streams_that_were_deleted_are_made_again() {
+    let nats = Nats::start();
+    let host = start(&config(&nats, "h"));
+    let mut peer = host.connect("queues");
+    assert_eq!(ask(&mut peer, "push jobs before"), "ok");
+    assert_eq!(ask(&mut peer, "pop jobs"), "got before");
+    let mut operator = Peer::connect(&format!("tcp://{}", nats.address(0)));
+    operator.send("CONNECT {\"verbose\":false}\r\nSUB answers 1\r\n");
+    for stream in ["queues", "claims", "dead"] {
+        let subject = format!("$JS.API.STREAM.DELETE.sandloop=queues={stream}");
+        operator.send(format!("PUB {subject} answers 0\r\n\r\n"));
+        while !operator.line().contains("\"success\":true") {}
+    }
+    assert_eq!(ask(&mut peer, "push jobs after"), "ok");
+    assert_eq!(ask(&mut peer, "pop jobs"), "got after");
+    host.wait_log("JetStream does not serve the queues");
+    host.stop();
 }

@@ -143,7 +143,7 @@ async fn size(desk: &Desk, name: &str) -> Option<usize> {
 
 /// The number of pops that wait on other hosts: what those say within the time that they have.
 async fn waiting_elsewhere(desk: &Desk, client: &Client, name: &str) -> usize {
-    let inbox = desk.streams.inbox(desk.host.as_str(), desk.number());
+    let inbox = desk.streams.inbox(&desk.origin, desk.number());
     let Ok(mut answers) = client.subscribe(inbox.clone()).await else { return 0 };
     let (subject, name) = (desk.streams.census_subject(), name.to_owned());
     if client.publish_with_reply(subject, inbox, name.into()).await.is_err() {

@@ -3,7 +3,8 @@
 //!
 //! JetStream alone may give an item to two hosts: its servers tell each other late to whom an item was given, so that one that has to
 //! lead all at once gives it again. Records are written by a majority, each with the number of the one that it replaces, so
-//! that of two who want the same item one is refused.
+//! that of two who want the same item one is refused. Servers of a cluster of 2.9 may accept two records that replace the same one
+//! and come at the same moment: the first of them counts.
 
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub(super) enum Claiming {
 impl Desk {
     /// Claims an item. Where somebody has it, waits for a lease to see whether he is alive, after `wait` was called.
     pub(super) async fn claim(&self, item: u64, mut wait: impl FnMut()) -> Claiming {
-        let holder = format!("{}.{}", self.host, self.number());
+        let holder = format!("{}.{}", self.origin, self.number());
         let (mut expected, mut deliveries, mut is_first) = (0, 1, true);
         // A record of this claim is not older than that.
         let since = monotonic();
@@ -85,7 +86,7 @@ impl Desk {
                 }
                 // Written after all, and not answered for.
                 Ok(Some((record, ClaimRecord::Held { holder: known, deliveries })))
-                    if known == holder =>
+                    if known == holder && self.counts(item, expected, record).await =>
                 {
                     return mine(record, deliveries, since);
                 }
@@ -114,7 +115,9 @@ impl Desk {
             Ok(record) => claim.record = record,
             Err(fault) if fault.is(WRONG_LAST) => match self.read(claim.item).await {
                 // The one before was written and not answered for.
-                Ok(Some((record, known))) if known == held => {
+                Ok(Some((record, known)))
+                    if known == held && self.counts(claim.item, claim.record, record).await =>
+                {
                     claim.record = record;
                     return true;
                 }
@@ -169,13 +172,41 @@ impl Desk {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
         let subject = self.streams.claim_subject(item);
-        let written = self.jet.store(subject, headers, record.to_text().into()).await;
+        let mut written = self.jet.store(subject, headers, record.to_text().into()).await;
+        if let Ok(record) = written
+            && expected != 0
+        {
+            written = self.check_first(item, expected, record).await;
+        }
         if let Err(fault) = &written
             && !fault.is(WRONG_LAST)
         {
             self.note_fault(fault);
         }
         written
+    }
+
+    /// Whether a record of this host, which is the last one, is also the first that replaces `expected`; where that is not known it
+    /// is not.
+    async fn counts(&self, item: u64, expected: u64, record: u64) -> bool {
+        expected == 0 || self.check_first(item, expected, record).await.is_ok()
+    }
+
+    /// Looks whether a record is the first one of its item after `expected`. The first record of an item needs no such look: servers
+    /// check that there is none when they apply it.
+    ///
+    /// # Errors
+    /// `WRONG_LAST` if it is not.
+    async fn check_first(&self, item: u64, expected: u64, record: u64) -> Result<u64, JetFault> {
+        let function = format!("STREAM.MSG.GET.{}", self.streams.claims());
+        let subject = self.streams.claim_subject(item);
+        let wanted = json!({ "seq": expected + 1, "next_by_subj": subject });
+        let answer = self.jet.call(&function, &wanted).await?;
+        if answer["message"]["seq"].as_u64() == Some(record) {
+            return Ok(record);
+        }
+        let cause = "another record was accepted at the same moment".to_owned();
+        Err(JetFault::Refused { code: WRONG_LAST, cause })
     }
 
     async fn read(&self, item: u64) -> Result<Option<(u64, ClaimRecord)>, JetFault> {

@@ -9,7 +9,7 @@ use async_nats::{Message, StatusCode, Subscriber};
 use futures_util::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
@@ -38,7 +38,13 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// An item that has come and of which it is not known yet whether a pop gets it.
 #[derive(Debug)]
-pub(super) struct Expected(Arc<Claimed>);
+pub(super) struct Expected {
+    claimed: Arc<Claimed>,
+    /// Ends when that is known of the item before.
+    before: Option<oneshot::Receiver<()>>,
+    /// Ends with this.
+    _known: oneshot::Sender<()>,
+}
 
 /// How many these are of one queue.
 #[derive(Debug, Default)]
@@ -48,16 +54,26 @@ struct Claimed {
 }
 
 impl Expected {
-    fn new(claimed: &Arc<Claimed>) -> Expected {
+    /// The next one of its queue; `last` is what the one after it waits for.
+    fn new(claimed: &Arc<Claimed>, last: &mut Option<oneshot::Receiver<()>>) -> Expected {
         claimed.count.fetch_add(1, Ordering::Relaxed);
-        Expected(claimed.clone())
+        let (known, is_known) = oneshot::channel();
+        Expected { claimed: claimed.clone(), before: last.replace(is_known), _known: known }
+    }
+
+    /// Waits for the items that have come before: they are handed out in their order.
+    pub(super) async fn in_turn(&mut self) {
+        if let Some(before) = self.before.take() {
+            // An error is the end of the one before.
+            let _ = before.await;
+        }
     }
 }
 
 impl Drop for Expected {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::Relaxed);
-        self.0.bell.notify_one();
+        self.claimed.count.fetch_sub(1, Ordering::Relaxed);
+        self.claimed.bell.notify_one();
     }
 }
 
@@ -102,7 +118,7 @@ pub(super) async fn follow(desk: &Arc<Desk>, work: &QueueWork) {
 /// Asks for items of one queue for as long as pops wait for them. Returns its name.
 async fn ask_for(desk: Arc<Desk>, name: String, mut wanted: watch::Receiver<usize>) -> String {
     let consumer = consumer_name(&name);
-    let inbox = desk.streams.inbox(desk.host.as_str(), desk.number());
+    let inbox = desk.streams.inbox(&desk.origin, desk.number());
     let Ok(subscriber) = desk.jet.client().subscribe(format!("{inbox}.*")).await else {
         return name;
     };
@@ -118,6 +134,7 @@ async fn ask_for(desk: Arc<Desk>, name: String, mut wanted: watch::Receiver<usiz
         name: name.as_str().into(),
         consumer,
         claimed: Arc::default(),
+        last: None,
         questions: BTreeMap::new(),
         inbox,
         desk,
@@ -165,6 +182,8 @@ struct Asking {
     /// Where answers come: each question has its number after that.
     inbox: String,
     claimed: Arc<Claimed>,
+    /// Ends when it is known whether a pop gets the item that came last.
+    last: Option<oneshot::Receiver<()>>,
     /// What is not answered, by its number.
     questions: BTreeMap<u64, Question>,
 }
@@ -259,7 +278,8 @@ impl Asking {
         };
         self.is_answered();
         let item = Arrived { name: self.name.clone(), number, ack, payload: answer.payload };
-        tokio::spawn(look_after(self.desk.clone(), item, Expected::new(&self.claimed)));
+        let expected = Expected::new(&self.claimed, &mut self.last);
+        tokio::spawn(look_after(self.desk.clone(), item, expected));
     }
 
     /// An item does not say which question it is for; the oldest are answered first. Where that was wrong once, what is left over is silent

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::cluster::counters::QueueCounters;
-use crate::cluster::hosts::HostId;
 use crate::cluster::queues::jetstream::{JetFault, JetStream};
 use crate::cluster::queues::streams::QueueStreams;
 use crate::mail::queues::Queues;
@@ -14,7 +13,8 @@ use crate::mail::queues::Queues;
 pub(super) struct Desk {
     pub(super) queues: Weak<Queues>,
     pub(super) counters: Arc<QueueCounters>,
-    pub(super) host: HostId,
+    /// This host and this link to the tenant's queues: a tenant that is removed and added by reloads gets another one.
+    pub(super) origin: String,
     pub(super) streams: QueueStreams,
     pub(super) tenant: String,
     pub(super) jet: JetStream,

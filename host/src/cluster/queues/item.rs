@@ -134,6 +134,9 @@ pub(super) async fn look_after(desk: Arc<Desk>, mut item: Arrived, expected: Exp
         drop(expected);
         return desk.bury(&item, claim, message).await;
     }
+    if let Some(expected) = &mut expected {
+        expected.in_turn().await;
+    }
     let (end, ended) = unbounded_channel();
     let until = Arc::new(AtomicU64::new(nanoseconds(claim.until)));
     let ticket = Arc::new(ItemTicket { until: until.clone(), end });

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::{self, Context};
 use async_nats::{Client, HeaderMap, Request, RequestErrorKind};
 use bytes::Bytes;
 use serde_json::Value;
@@ -26,6 +29,29 @@ pub(super) const NO_CONSUMER: u64 = 10014;
 #[derive(Debug, Clone)]
 pub(crate) struct JetStream {
     client: Client,
+    context: Context,
+}
+
+/// A message that was sent to be stored.
+#[derive(Debug)]
+pub(super) struct SentMessage(PublishAckFuture);
+
+impl SentMessage {
+    /// Waits until it is stored.
+    ///
+    /// # Errors
+    /// When that is not known.
+    pub(super) async fn stored(self) -> Result<(), JetFault> {
+        self.0.await.map(drop).map_err(|error| not_stored(&error))
+    }
+}
+
+fn not_stored(error: &PublishError) -> JetFault {
+    match error.kind() {
+        PublishErrorKind::StreamNotFound => JetFault::Nobody,
+        PublishErrorKind::TimedOut => JetFault::NoAnswer,
+        _ => JetFault::Broken(error.to_string()),
+    }
 }
 
 /// Why a question has no good answer.
@@ -49,7 +75,9 @@ pub(crate) enum JetFault {
 impl JetStream {
     /// By a client, which may not be connected yet.
     pub(crate) fn new(client: Client) -> JetStream {
-        JetStream { client }
+        let mut context = jetstream::new(client.clone());
+        context.set_timeout(PATIENCE);
+        JetStream { client, context }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -61,6 +89,21 @@ impl JetStream {
         let argument = Bytes::from(argument.to_string());
         let answer = self.ask(format!("$JS.API.{function}"), None, argument).await?;
         understand(&answer)
+    }
+
+    /// Sends a message to be stored on a subject of a stream. What is sent by one task is stored in its order.
+    ///
+    /// # Errors
+    /// When it was not sent.
+    pub(super) async fn send(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<SentMessage, JetFault> {
+        let message = PublishMessage::build().headers(headers).payload(payload);
+        let sent = self.context.send_publish(subject, message).await;
+        sent.map(SentMessage).map_err(|error| not_stored(&error))
     }
 
     /// Stores a message on a subject of a stream. Returns its number there.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::cluster::queues::desk::Desk;
+use crate::cluster::queues::jetstream::{JetFault, SentMessage};
 use crate::cluster::queues::work::{PushedItem, QueueWork};
 
 /// Items of one tenant that JetStream has and has not answered for.
@@ -22,31 +24,45 @@ const TRY_AGAIN_AFTER: (Duration, Duration) =
 pub(super) async fn keep(desk: &Arc<Desk>, work: &QueueWork) {
     let unanswered = Arc::new(Semaphore::new(UNANSWERED_MAX));
     let mut under_way = JoinSet::new();
-    while let Some(item) = work.next_push().await {
+    while let Some(PushedItem { subject, payload }) = work.next_push().await {
         let Ok(permit) = unanswered.clone().acquire_owned().await else { return };
         while under_way.try_join_next().is_some() {}
+        let mut headers = HeaderMap::new();
+        // JetStream takes one that comes twice once.
+        headers.insert(NATS_MESSAGE_ID, format!("{}.{}", desk.origin, desk.number()));
+        let item = Unstored { subject, headers, payload };
+        // Sent here, one after the other: tasks that wait for room in the client's queue overtake each other.
+        let sent =
+            desk.jet.send(item.subject.clone(), item.headers.clone(), item.payload.clone()).await;
         let desk = desk.clone();
-        // Tasks of this thread begin in the order in which they are made.
         under_way.spawn(async move {
-            store(&desk, item).await;
+            store(&desk, item, sent).await;
             drop(permit);
         });
     }
     while under_way.join_next().await.is_some() {}
 }
 
-async fn store(desk: &Desk, item: PushedItem) {
-    let PushedItem { subject, payload } = item;
-    let mut headers = HeaderMap::new();
-    // JetStream takes one that comes twice once.
-    headers.insert(NATS_MESSAGE_ID, format!("{}.{}", desk.host, desk.number()));
+/// An item that is not known to be stored.
+struct Unstored {
+    subject: String,
+    headers: HeaderMap,
+    payload: Bytes,
+}
+
+async fn store(desk: &Desk, item: Unstored, sent: Result<SentMessage, JetFault>) {
+    let Unstored { subject, headers, payload } = item;
+    let mut stored = match sent {
+        Ok(sent) => sent.stored().await,
+        Err(fault) => Err(fault),
+    };
     let (mut pause, longest) = TRY_AGAIN_AFTER;
-    loop {
-        let done = desk.jet.store(subject.clone(), headers.clone(), payload.clone()).await;
-        let Err(fault) = done else { break };
+    while let Err(fault) = stored {
         desk.note_fault(&fault);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
+        let again = desk.jet.store(subject.clone(), headers.clone(), payload.clone()).await;
+        stored = again.map(drop);
     }
     desk.note_success();
     desk.counters.stored.add(1);

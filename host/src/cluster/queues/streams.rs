@@ -14,6 +14,8 @@ use crate::config::cluster::ClusterConfig;
 const DUPLICATES_WITHIN: Duration = Duration::from_secs(120);
 /// Names of queues of one tenant that hosts ask for items of at once.
 pub(super) const CONSUMERS_MAX: usize = 1024;
+/// Records of one claim that are kept.
+const RECORDS_KEPT: usize = 8;
 /// For how many leases it is remembered who had an item.
 const LEASES_REMEMBERED: u32 = 4;
 /// How long a fault lasts at least until it is tried again.
@@ -80,9 +82,9 @@ impl QueueStreams {
         self.subjects.of(SubjectKind::DeadLetter, name)
     }
 
-    /// A subject for answers to one host of this tenant.
-    pub(super) fn inbox(&self, host: &str, number: u64) -> String {
-        format!("{}.=inbox.{host}.q{number}", self.stem)
+    /// A subject for answers to one link of this tenant.
+    pub(super) fn inbox(&self, origin: &str, number: u64) -> String {
+        format!("{}.=inbox.{origin}.q{number}", self.stem)
     }
 
     /// The subject on which hosts ask each other how many pops wait.
@@ -114,7 +116,8 @@ impl QueueStreams {
         let of_items = json!({ "retention": "workqueue", "max_consumers": CONSUMERS_MAX });
         let remembered = self.lease.saturating_mul(LEASES_REMEMBERED);
         let of_claims = json!({
-            "max_msgs_per_subject": 1,
+            // More than one, so that the first one after another is known.
+            "max_msgs_per_subject": RECORDS_KEPT,
             // Those of handlers that run are younger than all that would go for want of room.
             "discard": "old",
             "max_age": nanoseconds(remembered),
@@ -164,7 +167,7 @@ pub(super) async fn make(streams: &QueueStreams, jet: &JetStream, tenant: &str, 
 ///
 /// # Errors
 /// The first thing that JetStream does not do.
-async fn make_all(streams: &QueueStreams, jet: &JetStream) -> Result<(), JetFault> {
+pub(super) async fn make_all(streams: &QueueStreams, jet: &JetStream) -> Result<(), JetFault> {
     for stream in streams.all() {
         let name = stream["name"].as_str().unwrap_or_default().to_owned();
         match jet.call(&format!("STREAM.INFO.{name}"), &json!({})).await {
