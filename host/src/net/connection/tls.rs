@@ -289,8 +289,12 @@ impl Write for Wire<'_> {
         self.0.write(bytes)
     }
 
+    /// A short answer is one record, for which `send` costs less than `writev`.
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.write_vectored(pieces)
+        match pieces {
+            [record] => self.0.write(record),
+            _ => self.0.write_vectored(pieces),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
