@@ -16,7 +16,9 @@ fn a_browser_shows_hosts_connections_singletons_and_what_is_shared() {
     let singleton = Plugin::named("alone", &component("singleton")).isolation(Isolation::Plugin);
     let config = Config::serving(Plugin::new("channels"))
         .sharing("channels", "channels", "\"cluster\"")
+        .sharing("channels", "queues", "\"cluster\"")
         .plugin(singleton.key("singleton", "true"))
+        .cluster("queue_lease", "\"1h\"")
         .cluster("nats", nats.urls())
         .cluster("name", "\"shown\"")
         .cluster("ping", "\"100ms\"");
@@ -28,7 +30,7 @@ fn a_browser_shows_hosts_connections_singletons_and_what_is_shared() {
     command.arg(workspace().join("tests/peers/browser_cluster.js"));
     command.arg(format!("http://{}/", admin.host())).arg(profile.path());
     command.args(["shown.", "other.", "connected", "round trip", "singleton alone", "nowhere"]);
-    command.args(["shared by channels", "received a second"]);
+    command.args(["shared by channels", "received a second", "items handled a second"]);
     let outcome = finish(command);
     assert_eq!((outcome.code, &*outcome.stdout), (Some(0), "ok\n"), "{outcome:?}");
     [host, other].into_iter().for_each(|host| drop(host.stop()));

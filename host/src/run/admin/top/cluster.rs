@@ -22,6 +22,7 @@ impl HostSnapshot {
         text.push_str(&singletons(cluster, style));
         let before = before.map(|before| &before.cluster["cluster"]);
         text.push_str(&shared(cluster, before, passed, style));
+        text.push_str(&queues(cluster, before, passed, style));
         text
     }
 }
@@ -77,7 +78,7 @@ fn shared(cluster: &Value, before: Option<&Value>, passed: f64, style: TopStyle)
         "MISSED",
         "LEFT OUT",
     ])];
-    for one in list(&cluster["tenants"]) {
+    for one in list(&cluster["tenants"]).filter(|one| !one["published"].is_null()) {
         let same = before.and_then(|before| named(&before["tenants"], one));
         let since = |key: &str| number(&one[key]) - same.map_or(0.0, |same| number(&same[key]));
         let outbox = number(&one["outbox_limit_bytes"]);
@@ -92,6 +93,35 @@ fn shared(cluster: &Value, before: Option<&Value>, passed: f64, style: TopStyle)
         ]);
     }
     if rows.len() == 1 { String::new() } else { style.table(&rows, |_| false) }
+}
+
+fn queues(cluster: &Value, before: Option<&Value>, passed: f64, style: TopStyle) -> String {
+    let mut rows = vec![row([
+        "QUEUES OF",
+        "STORED/S",
+        "HANDLED/S",
+        "NOT STORED",
+        "IN HAND",
+        "REDELIVERED",
+        "DEAD",
+        "FAULTS",
+    ])];
+    for one in list(&cluster["tenants"]).filter(|one| !one["queues"].is_null()) {
+        let same = before.and_then(|before| named(&before["tenants"], one));
+        let now = |key: &str| number(&one["queues"][key]);
+        let since = |key: &str| now(key) - same.map_or(0.0, |same| number(&same["queues"][key]));
+        rows.push(vec![
+            word(&one["name"]).to_owned(),
+            format!("{:.0}", since("stored") / passed),
+            format!("{:.0}", since("handled") / passed),
+            now("unstored").to_string(),
+            now("in_hand").to_string(),
+            now("redelivered").to_string(),
+            now("dead_lettered").to_string(),
+            now("faults").to_string(),
+        ]);
+    }
+    if rows.len() == 1 { String::new() } else { style.table(&rows, |row| row[6] != "0") }
 }
 
 #[cfg(test)]
@@ -115,7 +145,11 @@ mod tests {
             ],
             "tenants": [{
                 "name": "chat", "published": published, "received": 4, "refused": 1, "too_large": 2, "missed": 5,
-                "left_out": 6, "outbox_bytes": 512, "outbox_limit_bytes": 1024,
+                "left_out": 6, "outbox_bytes": 512, "outbox_limit_bytes": 1024, "queues": null,
+            }, {
+                "name": "office", "outbox_bytes": 0, "outbox_limit_bytes": 1024, "queues": {
+                    "stored": published, "handled": 3, "unstored": 7, "in_hand": 2, "redelivered": 1, "dead_lettered": 0, "faults": 4,
+                },
             }],
         } });
         let none = Value::Null;
@@ -136,8 +170,11 @@ mod tests {
         assert_eq!(cells(&text, "chat      apart")[1..], ["apart", "-", "0", "0", "0", "refused"]);
         assert_eq!(cells(&text, "reports"), ["reports", "office", "here", "17", "0"]);
         assert_eq!(cells(&text, "mail"), ["mail", "office", "db.1e", "-", "1"]);
-        let shared = text.rsplit_once("SHARED BY").expect("the last table").1;
+        let (_, shared) = text.split_once("SHARED BY").expect("a table of channels");
+        let (shared, queues) = shared.split_once("QUEUES OF").expect("a table of queues");
         assert_eq!(cells(shared, "chat"), ["chat", "10", "0", "512B/1.0KiB", "3", "5", "6"]);
+        assert!(!shared.contains("office") && !queues.contains("chat"), "{text}");
+        assert_eq!(cells(queues, "office"), ["office", "10", "0", "7", "2", "1", "0", "4"]);
     }
 
     #[test]
