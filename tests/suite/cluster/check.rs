@@ -208,13 +208,24 @@ fn the_permissions_of_the_manifests_are_enough() {
     let singleton = Plugin::named("alone", &component("singleton")).isolation(Isolation::Plugin);
     let config = sharing(&nats, Plugin::new("channels"), "h");
     let config = login(config.plugin(singleton.key("singleton", "true")), "sandloop", "secret");
+    let worker = Plugin::new("queues").limit("event_deadline", text("500ms"));
+    let config = config
+        .plugin(worker)
+        .listen(Listen::tcp("queues"))
+        .sharing("queues", "queues", text("cluster"))
+        .cluster("queue_lease", text("11s"));
     assert_eq!(check(&config), (Some(0), String::new()));
     // And what it does later.
     let host = Host::start(&config.cluster("lease", text("1s")));
     let mut peer = host.connect("channels");
     assert_eq!(ask(&mut peer, "subscribe room"), "ok");
     host.wait_log("a singleton begins here");
-    assert_eq!(Admin::of(&host).metric("sandloop_cluster_errors_total{tenant=\"\"}"), Some(0.0));
+    let mut worker = host.connect("queues");
+    assert_eq!(ask(&mut worker, "push jobs 1"), "ok");
+    assert_eq!(ask(&mut worker, "pop jobs"), "got 1");
+    let admin = Admin::of(&host);
+    admin.wait_metric("sandloop_cluster_queue_handled_total{tenant=\"queues\"}", 1.0);
+    assert_eq!(admin.metric("sandloop_cluster_errors_total{tenant=\"\"}"), Some(0.0));
     host.stop();
 }
 
