@@ -72,6 +72,8 @@ struct Record<C> {
     cpu_seconds: f64,
     kernel_seconds: f64,
     others_cpu_seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency: Option<Latency>,
 }
 
 /// A work that all do.
@@ -139,16 +141,32 @@ pub struct Contest<C: Contestant + 'static> {
 
 /// A server that is compared and the work that it gets.
 pub trait Running {
-    /// The process that is measured.
-    fn server(&self) -> &Listening;
+    /// The processes that are measured.
+    fn servers(&self) -> Vec<&Listening>;
 
-    /// A server behind it, on the generator's core: whatever it does is no disturbance.
-    fn behind(&self) -> Option<&Listening> {
-        None
+    /// Servers behind them, on the generator's core: whatever they do is no disturbance.
+    fn behind(&self) -> Vec<&Listening> {
+        Vec::new()
     }
 
     /// Works for so long; how many units have been done.
     fn work(&mut self, time: Duration) -> Result<f64>;
+
+    /// How long the units of the last work took, if it is a work of which that is known.
+    fn latency(&self) -> Option<Latency> {
+        None
+    }
+}
+
+/// How long a unit took, in microseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Latency {
+    /// Half of them took less.
+    pub median: f64,
+    /// One in a hundred took longer.
+    pub p99: f64,
+    /// The slowest.
+    pub longest: f64,
 }
 
 impl<C: Contestant + 'static> Options<C> {
@@ -221,24 +239,23 @@ impl<C: Contestant + 'static> Contest<C> {
     }
 
     /// A warm-up, then one interval.
-    fn once(
+    fn once<R: Running>(
         &self,
         work: Work<C>,
         round: usize,
         contestant: C,
-        mut running: impl Running,
+        mut running: R,
     ) -> Result<Record<C>> {
         running.work(self.interval / 3)?;
-        let own = |running: &dyn Running| {
-            let behind = running.behind().map_or(Ok(Duration::ZERO), Listening::cpu_time);
-            anyhow::Ok(sys::cpu_time(std::process::id())? + behind?)
+        let own = |running: &R| {
+            anyhow::Ok(sys::cpu_time(std::process::id())? + cpu_time(&running.behind())?)
         };
-        let (begun, cpu, ticks) =
-            (Instant::now(), running.server().cpu_time()?, running.server().cpu_ticks()?);
+        let (begun, cpu) = (Instant::now(), cpu_time(&running.servers())?);
+        let ticks = cpu_ticks(&running.servers())?;
         let (mine, machine) = (own(&running)?, machine::busy()?);
         let units = running.work(self.interval)?;
-        let spent = running.server().cpu_time()?.saturating_sub(cpu);
-        let (user, kernel) = running.server().cpu_ticks()?;
+        let spent = cpu_time(&running.servers())?.saturating_sub(cpu);
+        let (user, kernel) = cpu_ticks(&running.servers())?;
         let others = (machine::busy()?.saturating_sub(machine))
             .saturating_sub(spent + own(&running)?.saturating_sub(mine));
         let cpu_seconds = spent.as_secs_f64();
@@ -251,6 +268,7 @@ impl<C: Contestant + 'static> Contest<C> {
             cpu_seconds,
             kernel_seconds: kernel_share(cpu_seconds, user - ticks.0, kernel - ticks.1),
             others_cpu_seconds: others.as_secs_f64(),
+            latency: running.latency(),
         })
     }
 
@@ -277,8 +295,40 @@ impl<C: Contestant + 'static> Contest<C> {
             }
             println!();
         }
+        self.latencies(records);
         warn_of_others(records.iter().map(|record| record.others_cpu_seconds / record.seconds));
     }
+
+    /// Medians of the rounds, if the work has any.
+    fn latencies(&self, records: &[Record<C>]) {
+        let known: Vec<(C, Latency)> =
+            records.iter().filter_map(|it| Some((it.contestant, it.latency?))).collect();
+        if known.is_empty() {
+            return;
+        }
+        println!("\n{:<13}{:>12}{:>12}{:>12}", "us", "p50", "p99", "longest");
+        for &contestant in &self.contestants {
+            let of = |figure: fn(&Latency) -> f64| {
+                let its = known.iter().filter(|(of, _)| *of == contestant);
+                median(its.map(|(_, latency)| figure(latency)).collect())
+            };
+            print!("{:<13}{:>12.1}", contestant.name(), of(|it| it.median));
+            println!("{:>12.1}{:>12.1}", of(|it| it.p99), of(|it| it.longest));
+        }
+    }
+}
+
+/// What several processes have used.
+fn cpu_time(servers: &[&Listening]) -> Result<Duration> {
+    servers.iter().map(|server| server.cpu_time()).sum()
+}
+
+/// The same in ticks, of their own code and of the kernel.
+fn cpu_ticks(servers: &[&Listening]) -> Result<(u64, u64)> {
+    servers.iter().try_fold((0, 0), |(user, kernel), server| {
+        let more = server.cpu_ticks()?;
+        Ok((user + more.0, kernel + more.1))
+    })
 }
 
 impl<C> Record<C> {

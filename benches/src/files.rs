@@ -114,8 +114,8 @@ impl Download {
 }
 
 impl Running for Download {
-    fn server(&self) -> &Listening {
-        &self.server
+    fn servers(&self) -> Vec<&Listening> {
+        vec![&self.server]
     }
 
     fn work(&mut self, time: Duration) -> Result<f64> {

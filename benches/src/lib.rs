@@ -8,13 +8,14 @@
 //! [`native`] is the baseline server; [`machine`] says where the numbers were made; [`sys`] holds
 //! the few calls that the standard library lacks. [`http`] is a bench of its own: wrk against web servers; so is
 //! [`amqp`]: clients of a broker. [`neighbour`] measures what a good tenant notices of hostile ones, [`density`] what very many
-//! sandboxes take, [`plot`] draws what `echo` has recorded. [`tls`], [`udp`], [`proxy`] and [`files`] are each a [`contest`]
-//! between servers that are [`listening`] children, [`nginx`] among them.
+//! sandboxes take, [`plot`] draws what `echo` has recorded. [`tls`], [`udp`], [`proxy`], [`files`] and [`cluster`] are each a
+//! [`contest`] between servers that are [`listening`] children, [`nginx`] among them.
 //!
 //! Linux only: the measurements come from `/proc` and from the clocks of other processes.
 
 pub mod amqp;
 pub mod cli;
+pub mod cluster;
 pub mod contest;
 pub mod density;
 pub mod envoy;

@@ -124,12 +124,12 @@ impl Proxied {
 }
 
 impl Running for Proxied {
-    fn server(&self) -> &Listening {
-        &self.proxy
+    fn servers(&self) -> Vec<&Listening> {
+        vec![&self.proxy]
     }
 
-    fn behind(&self) -> Option<&Listening> {
-        Some(&self.behind)
+    fn behind(&self) -> Vec<&Listening> {
+        vec![&self.behind]
     }
 
     fn work(&mut self, time: Duration) -> Result<f64> {

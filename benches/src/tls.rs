@@ -212,12 +212,12 @@ impl Pinging {
 }
 
 impl Running for Pinging {
-    fn server(&self) -> &Listening {
-        &self.servers.measured
+    fn servers(&self) -> Vec<&Listening> {
+        vec![&self.servers.measured]
     }
 
-    fn behind(&self) -> Option<&Listening> {
-        self.servers.behind.as_ref()
+    fn behind(&self) -> Vec<&Listening> {
+        self.servers.behind.iter().collect()
     }
 
     fn work(&mut self, time: Duration) -> Result<f64> {
@@ -238,12 +238,12 @@ impl Shaking {
 }
 
 impl Running for Shaking {
-    fn server(&self) -> &Listening {
-        &self.servers.measured
+    fn servers(&self) -> Vec<&Listening> {
+        vec![&self.servers.measured]
     }
 
-    fn behind(&self) -> Option<&Listening> {
-        self.servers.behind.as_ref()
+    fn behind(&self) -> Vec<&Listening> {
+        self.servers.behind.iter().collect()
     }
 
     fn work(&mut self, time: Duration) -> Result<f64> {

@@ -162,8 +162,8 @@ fn answers(address: SocketAddr) -> bool {
 }
 
 impl Running for Pinging {
-    fn server(&self) -> &Listening {
-        &self.server
+    fn servers(&self) -> Vec<&Listening> {
+        vec![&self.server]
     }
 
     fn work(&mut self, time: Duration) -> Result<f64> {

@@ -4,6 +4,7 @@ mod apart;
 mod chat;
 mod check;
 mod hostile;
+mod load;
 mod oracle;
 mod page;
 mod queues;
