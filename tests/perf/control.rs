@@ -7,6 +7,11 @@ use sandloop_tests::{Host, Peer};
 
 use sandloop_testkit::statistics::{median_time, p99};
 
+use crate::finding::Finding;
+
+/// Two slices.
+const SLICES: Duration = Duration::from_millis(2);
+
 /// A connection to the plugin `echo` of each.
 pub struct Pair {
     measured: Peer,
@@ -48,6 +53,16 @@ impl Pair {
         let count = measured.len();
         P99 { measured: p99(measured), control: p99(control), count }
     }
+}
+
+/// At most twice the control, or two slices: a neighbour that waits for a handler waits for slices of it.
+pub fn beside_control(name: &str, found: &[P99]) -> Finding {
+    let of_allowed = |round: &P99| {
+        let allowed = (round.control * 2).max(SLICES);
+        round.measured.as_secs_f64() / allowed.as_secs_f64()
+    };
+    let values: Vec<f64> = found.iter().map(of_allowed).collect();
+    Finding::new(name, &values, 1.0, "of twice the control or 2 ms").note(told(found))
 }
 
 /// The figures of all rounds in words.

@@ -9,14 +9,12 @@ use sandloop_tests::hostile::drive::{attack, attacked_host};
 use sandloop_tests::hostile::pairs::{self, HostResource, PeerBehaviour};
 use sandloop_tests::{Config, Host, Listen, Plugin};
 
-use crate::control::{P99, Pair, told};
+use crate::control::{P99, Pair, beside_control, told};
 use crate::finding::Finding;
 
 /// Echoes of a round, and how long it is, at least: an attack comes several times meanwhile.
 const ECHOES: usize = 400;
 const ROUND: Duration = Duration::from_millis(100);
-/// Two slices: a neighbour that has to wait for a hostile handler waits for slices of it.
-const SLICES: Duration = Duration::from_millis(2);
 /// Attackers at once.
 const ATTACKERS: usize = 2;
 
@@ -86,11 +84,5 @@ fn while_attacked(
 
 fn finding(name: &str, found: &[P99], times: u32) -> Finding {
     assert!(0 < times, "{name}: nobody has attacked");
-    let of_allowed = |round: &P99| {
-        let allowed = (round.control * 2).max(SLICES);
-        round.measured.as_secs_f64() / allowed.as_secs_f64()
-    };
-    let values: Vec<f64> = found.iter().map(of_allowed).collect();
-    let note = format!("{}, {times} attacks", told(found));
-    Finding::new(name, &values, 1.0, "of twice the control or 2 ms").note(note)
+    beside_control(name, found).note(format!("{}, {times} attacks", told(found)))
 }

@@ -5,6 +5,7 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Instant;
 
+mod cluster;
 mod control;
 mod examples;
 mod finding;
@@ -43,6 +44,7 @@ const ALL: &[(&str, Measure)] = &[
         idle::a_thousand_idle_connections_wake_nobody,
     ),
     ("examples::they_count_as_their_slides_count", examples::they_count_as_their_slides_count),
+    ("cluster::a_partition_delays_no_echo", cluster::a_partition_delays_no_echo),
     ("hostile::a_neighbour_keeps_its_latency", hostile::a_neighbour_keeps_its_latency),
     ("hostile::no_function_holds_the_loop", hostile::no_function_holds_the_loop),
 ];
