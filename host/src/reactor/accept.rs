@@ -35,7 +35,7 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Why a connection was not accepted.
 pub(super) enum NotAccepted {
-    /// None waits.
+    /// The backlog is empty.
     Nothing,
     /// The peer has gone, or the plugin cannot be started.
     Gone,

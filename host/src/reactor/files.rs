@@ -8,7 +8,7 @@ use crate::net::connection::files::{FileEnd, FileFault, FileJob};
 use crate::reactor::Reactor;
 use crate::workers::disposal::{Remaining, Remains};
 
-/// Files that are closed at once: each is a call of the system's.
+/// The most files that are closed on the loop: each needs a system call.
 const FILES_AT_ONCE: usize = 16;
 
 impl Reactor {
@@ -65,7 +65,7 @@ impl Reactor {
 }
 
 impl Reactor {
-    /// Closes what a connection has not sent, off the loop where that is much; what its guest would be told.
+    /// Closes the unsent files of a connection, off the loop if there are many; returns what its guest would be told.
     pub(super) fn close_files(&mut self, id: ConnectionId, tenant: usize) -> Vec<FileEnd> {
         let Some(entry) = self.connections.get(id) else { return Vec::new() };
         let (ends, left) = entry.shared.lock().give_up_files();

@@ -1,7 +1,7 @@
-//! The state of a program, on its way from one version to the next on this reactor.
+//! Handing over the state of a program from one version to the next on this reactor.
 //!
-//! Saved by the old one, held here, restored by the new one before it starts. Whatever is wrong on the way costs the state
-//! alone: the new one begins without.
+//! The old version saves it, the host keeps it here, and the new version restores it before it starts. A failure on the way
+//! costs only the state: the new version begins without it.
 
 use std::sync::Arc;
 
@@ -18,14 +18,15 @@ use crate::reactor::table::deadline::{Owner, Purpose};
 use crate::reactor::table::leaving::{Begins, KeptState, SaveStep, Successor};
 
 impl Reactor {
-    /// What is done first about the state of a program that leaves. Where only one of the two versions knows of it, that is told.
+    /// The first step for the state of a program that retires. If only one of the two versions supports a handover, that is
+    /// logged.
     pub(super) fn first_step_of_save(
         &self,
         earlier: &Plugin,
         is_succeeded: bool,
         is_after: bool,
     ) -> SaveStep {
-        // A plugin that is not served any more has nobody to hand over to.
+        // A plugin that is not served any more has no next version.
         let Some(now) = self.plugin(earlier.index) else { return SaveStep::Unwanted };
         let (gives, takes) =
             (earlier.exports.has_handover_handler(), now.exports.has_handover_handler());
@@ -39,21 +40,21 @@ impl Reactor {
             (true, false) => told(StateLoss::NotTaken),
             _ => {}
         }
-        // A version that comes back wants it even where the one between does not.
+        // A version that returns wants it even if the version between does not.
         if !gives || !is_succeeded || !(takes || now.config.rollback) {
             return SaveStep::Unwanted;
         }
         if is_after { SaveStep::Wanted } else { SaveStep::Asked }
     }
 
-    /// The version that is served at this place begins without the state of the one before.
+    /// Reports that the current version at this place begins without the state of the previous one.
     pub(super) fn begins_anew(&self, place: usize, loss: StateLoss<'_>) {
         if let Some(plugin) = self.plugin(place) {
             plugin.begins_anew(self.setup.env.clock.now(), loss);
         }
     }
 
-    /// A program that leaves has answered with its state.
+    /// Handles the answer of a retiring program with its state.
     pub(super) fn saved(&mut self, id: InstanceId, state: Option<Vec<u8>>) {
         let Some(at) = self.leaving.iter().position(|it| it.instance == id) else { return };
         let place = self.leaving[at].plugin;
@@ -61,7 +62,7 @@ impl Reactor {
         let kept = self.programs.take_kept(place);
         let state = match state {
             Some(data) => self.held(place, data),
-            // Who has never taken the state that is kept cannot say that there is none.
+            // A version that has never taken the kept state cannot declare that there is none.
             None => kept.filter(|kept| !kept.is_taken).map(|kept| kept.state),
         };
         let leaving = &mut self.leaving[at];
@@ -74,7 +75,7 @@ impl Reactor {
         }
     }
 
-    /// A state in the host's hands, within the bounds of the version that is to get it.
+    /// Keeps a state as a message, within the bounds of the version that is to get it.
     fn held(&self, place: usize, data: Vec<u8>) -> Option<Arc<Message>> {
         let plugin = self.plugin(place)?;
         let (now, length) = (self.setup.env.clock.now(), data.len());
@@ -92,7 +93,7 @@ impl Reactor {
         None
     }
 
-    /// A program that has waited for the one before begins, if it is still the one to be served.
+    /// Begins a program that has waited for the previous version, if its own version is still the current one.
     pub(super) fn begin_successor(&mut self, place: usize, successor: Successor) {
         let Successor { sandbox, mut state, .. } = successor;
         if let Some(sandbox) = sandbox
@@ -111,7 +112,7 @@ impl Reactor {
         }
     }
 
-    /// Begins a program with the state of the version before, if there is any.
+    /// Begins a program with the state of the previous version, if there is any.
     pub(super) fn begin_with(&mut self, sandbox: Box<Sandbox>, state: Option<Arc<Message>>) {
         let plugin = sandbox.plugin().clone();
         let state = self.state_for(&plugin, state);
@@ -121,7 +122,7 @@ impl Reactor {
         }
     }
 
-    /// What a version is to restore of the state of the one before, which is kept while it may go back to that.
+    /// The state that a version is to restore. It is kept while a rollback to the previous version is possible.
     pub(super) fn state_for(
         &mut self,
         plugin: &Plugin,
@@ -136,7 +137,7 @@ impl Reactor {
         state.filter(|_| plugin.exports.has_handover_handler())
     }
 
-    /// A program has been told the state of the version before.
+    /// Handles a program's answer to `handover-handler.restore`.
     pub(super) fn restored(&mut self, id: InstanceId, outcome: &Outcome) {
         let Some(plugin) = self.instances.get(id).map(|it| it.plugin.clone()) else { return };
         match outcome {
@@ -149,7 +150,7 @@ impl Reactor {
         self.take_new_connections(plugin.index);
     }
 
-    /// An instance has ended. If that was in the middle of being told its state, another begins without, at once.
+    /// An instance has ended. If it was restoring its state, another one begins at once, without the state.
     pub(super) fn ended_in_restore(&mut self, id: InstanceId, plugin: &Arc<Plugin>) {
         let place = plugin.index;
         if plugin.config.isolation != Isolation::Plugin || !self.programs.end_restoring(place, id) {

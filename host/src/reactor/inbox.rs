@@ -100,7 +100,7 @@ impl Inbox {
         mail
     }
 
-    /// Whether more mail may be left than was taken, of which no wake-up will tell.
+    /// Whether mail may be left, for which there is no further wake-up.
     pub(crate) fn has_more(&self) -> bool {
         self.has_more
     }

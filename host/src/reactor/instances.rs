@@ -76,7 +76,7 @@ impl Reactor {
         self.adopt_with(sandbox, None)
     }
 
-    /// The same for one that begins with the state of the version before.
+    /// Does the same for one that begins with the state of the previous version.
     pub(super) fn adopt_with(
         &mut self,
         mut sandbox: Box<Sandbox>,

@@ -28,7 +28,7 @@ impl Reactor {
         let Some(tenant) = self.plugin(plugin).map(|plugin| plugin.tenant.index) else {
             return self.send_later(parent, process.id(), ExitReason::Unavailable);
         };
-        // The reason of an end that nobody has requested.
+        // The exit reason if the end is not requested.
         let role = Role { process, parent, reason: ExitReason::Trapped };
         let id = match self.new_instance(plugin, Some(role)) {
             Ok(id) => id,

@@ -1,6 +1,6 @@
 //! Programs that run on one host of the cluster at a time: each runs in a term, and never beyond it.
 //!
-//! A term that is not renewed is over by this reactor's own clock. Whatever woke the loop, a program whose term is over is ended
+//! A term that is not renewed ends by this reactor's own clock. Whatever woke the loop, a program whose term is over is ended
 //! before it gets its next event.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::reactor::table::instance::Unavailable;
 use crate::reactor::table::leaving::{Leaving, Overstay, SaveStep};
 
 impl Reactor {
-    /// A term begins, or one that has begun is over.
+    /// Handles a term that begins or has ended.
     pub(super) fn heard_of_term(&mut self, term: Arc<Term>) {
         let number = term.fencing;
         if self.terms.iter().any(|known| Arc::ptr_eq(known, &term)) {
@@ -31,7 +31,7 @@ impl Reactor {
         self.timers.insert(Owner::Host, term.warns(), Purpose::Term(number));
         let place = term.place;
         self.terms.push(term);
-        // A version that is leaving is waited for.
+        // A version that is retiring ends first.
         if !self.leaving.iter().any(|leaving| leaving.plugin == place) {
             self.go_on_with_term(place, None);
         }
@@ -49,13 +49,13 @@ impl Reactor {
         self.terms.iter().find(|term| term.place == place).cloned()
     }
 
-    /// Whether the version that is served at this place goes on in a term of the one before.
+    /// Whether the current version at this place continues in a term of the previous one.
     pub(super) fn has_term_for(&self, place: usize) -> bool {
         self.term_of(place).is_some_and(|term| self.singleton_of(&term).is_some())
     }
 
-    /// Nothing of a plugin is in the way of its term: begins its program, with the state of the version before if there is any,
-    /// or ends the term where the plugin is no singleton any more.
+    /// Begins the program of a plugin in its term, with the state of the previous version if there is any. Ends the term if the
+    /// plugin is no singleton any more.
     pub(super) fn go_on_with_term(&mut self, place: usize, state: Option<Arc<Message>>) {
         let Some(term) = self.term_of(place) else { return };
         if self.programs.shared(place).is_some() && self.has_term_for(place) {
@@ -126,7 +126,7 @@ impl Reactor {
         );
     }
 
-    /// The program that runs in a term, be it of an earlier version.
+    /// The program that runs in a term; it may be of an earlier version.
     fn program_of(&self, term: &Arc<Term>) -> Option<InstanceId> {
         let runs_in = |id: &InstanceId| {
             let of = self.instances.get(*id).and_then(|instance| instance.term.as_ref());
@@ -157,7 +157,7 @@ impl Reactor {
         self.close_all_of(id);
     }
 
-    /// A plugin is held back by its operator: its program, if it is a singleton, goes on at another host.
+    /// A plugin is held back by its operator: if it is a singleton, its program continues on another host.
     pub(super) fn leave_term_of(&mut self, place: usize) {
         let Some(term) = self.term_of(place) else { return };
         if let Some(id) = self.program_of(&term).filter(|id| !self.is_leaving(*id)) {
@@ -165,14 +165,14 @@ impl Reactor {
         }
     }
 
-    /// Closes every connection of an instance, accepted or not, after what it has sent: another host waits.
+    /// Closes every connection of an instance, accepted or not, after its pending output: another host waits.
     pub(super) fn close_all_of(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get(id) else { return };
         let closed = instance.connections.iter().map(|it| Overstay::Close(*it)).collect();
         self.agenda.overstays.extend(instance.plugin.tenant.index, closed);
     }
 
-    /// The host stops: all singletons leave, so that another host has them soon. Returns those that are told.
+    /// The host stops: all singletons leave, so that another host can start them soon. Returns those that are told to stop.
     pub(super) fn leave_all_terms(&mut self) -> Vec<InstanceId> {
         let mut told = Vec::new();
         for term in self.terms.clone() {
@@ -203,8 +203,8 @@ impl Reactor {
         self.end_instance(id);
     }
 
-    /// A program has ended, or was ended in a call that goes on without it. Its term ends with it, unless its next version goes on
-    /// in it.
+    /// A program has ended, or was ended while its call continues. Its term ends with it, unless its next version continues in
+    /// it.
     pub(super) fn ended_in_term(&mut self, id: InstanceId, term: &Arc<Term>, is_away: bool) {
         if is_away {
             return self.end_term(term, TermEnd::Cut);
@@ -219,7 +219,7 @@ impl Reactor {
         }
     }
 
-    /// Nothing runs in a term any more; whether there will be another one here is for whoever stands for it to know.
+    /// Ends a term in which nothing runs any more. The candidate decides whether another one begins here.
     fn leave(&mut self, term: &Arc<Term>) {
         let is_wanted = !self.stopping.has_begun() && self.singleton_of(term).is_some();
         let is_in_time = self.setup.env.clock.now() < term.warns();

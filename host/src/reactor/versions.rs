@@ -87,8 +87,8 @@ impl Reactor {
         self.plugin(plugin.index).is_some_and(|now| Arc::ptr_eq(now, plugin))
     }
 
-    /// A version gets nothing new from now on. Its program is told so at once; all its instances have until its deadline.
-    /// `is_succeeded` says whether a program of the next version begins here.
+    /// Retires a version: it gets nothing new from now on. Its program is told at once; all its instances have until the
+    /// deadline. `is_succeeded` is whether a program of the next version begins here.
     fn retire_version(&mut self, plugin: &Arc<Plugin>, is_succeeded: bool) {
         let place = plugin.index;
         self.programs.renew(place);
@@ -135,7 +135,7 @@ impl Reactor {
         }
     }
 
-    /// Has the instances of a version drain their connections, if their plugin can be told of that. The others go on until the
+    /// Drains the connections of a version's instances, if the plugin can be notified of that. The others continue until the
     /// deadline.
     fn retire_instances(&mut self, plugin: &Arc<Plugin>, until: Moment) {
         if plugin.exports.has(Export::Draining) || plugin.serves_http {
@@ -155,14 +155,14 @@ impl Reactor {
         self.leaving.iter().any(|leaving| leaving.instance == id)
     }
 
-    /// Whether the connections of a plugin have to wait until its program of the version before has ended or has saved its state,
-    /// and until the next one has that.
+    /// Whether the connections of a plugin have to wait until its retiring program has ended or saved its state, and until the
+    /// next one has restored it.
     pub(super) fn waits_for_handover(&self, place: usize) -> bool {
         self.leaving.iter().any(|it| it.plugin == place && it.successor.is_some())
             || self.programs.restoring(place).is_some()
     }
 
-    /// Begins a program that was prepared, now or when the one before has ended or saved.
+    /// Begins a prepared program, now or when the previous version has ended or saved its state.
     fn begin_program(&mut self, sandbox: Box<Sandbox>) {
         let place = sandbox.plugin().index;
         let before = self.leaving.iter_mut().rev().find(|it| it.plugin == place);
@@ -174,7 +174,7 @@ impl Reactor {
         self.begin_with(sandbox, state);
     }
 
-    /// Takes the next step of a program of an earlier version that has nothing left; false if there is none.
+    /// Takes the next step of a retiring program that has nothing left; false if there is none.
     pub(super) fn go_on_leaving(&mut self) -> bool {
         for place in 0..self.leaving.len() {
             let leaving = &self.leaving[place];
@@ -221,7 +221,7 @@ impl Reactor {
         let Some(mut successor) = successor else { return self.go_on_with_term(place, None) };
         let mut others = self.leaving.iter_mut().filter(|it| it.plugin == place);
         if let Some(other) = others.find_map(|it| it.successor.as_mut()) {
-            // One more version is on its way out.
+            // One more version is retiring.
             other.sandbox = other.sandbox.take().or(successor.sandbox);
             other.state = other.state.take().or(successor.state);
             return;

@@ -60,8 +60,8 @@ impl<T> Default for RateWait<T> {
 }
 
 impl<T> RateWait<T> {
-    /// Takes all that has waited, in the order in which it continues. The one that came first goes last: it got the previous
-    /// replenishment, and may use up all of this one.
+    /// Takes everything that has waited, in the order in which it continues. The first in the list goes last: it got the
+    /// previous replenishment, and may use up all of this one.
     pub(in crate::reactor) fn take(&mut self) -> Vec<T> {
         self.deadline = None;
         let mut waiting = std::mem::take(&mut self.waiting);
@@ -111,7 +111,7 @@ impl Backlog {
         self.downstream_full.push_back(id);
     }
 
-    /// Some of them, `most` at most: all are looked at, some in each turn, before the next time that the first is.
+    /// Takes up to `most` of them: each is checked once, some in each turn, before the next round begins.
     pub(in crate::reactor) fn take_waiting_for_room(&mut self, most: usize) -> Vec<InstanceId> {
         if self.unlooked == 0 {
             self.unlooked = self.downstream_full.len();
@@ -121,7 +121,7 @@ impl Backlog {
         self.downstream_full.drain(..some).collect()
     }
 
-    /// Whether some are left of those that are to be looked at.
+    /// Whether some are still to be checked in this round.
     pub(in crate::reactor) fn has_unlooked(&self) -> bool {
         0 < self.unlooked
     }

@@ -41,14 +41,14 @@ pub(in crate::reactor) enum Purpose {
         /// The last of those versions.
         generation: u32,
     },
-    /// What was handed over to this version of a plugin is not kept any longer.
+    /// The state that was handed over to this version of a plugin is not kept any longer.
     Kept {
-        /// The place of the plugin.
+        /// The index of the plugin.
         place: usize,
-        /// Which version.
+        /// The version.
         generation: u32,
     },
-    /// The accepted connections of the plugin at this place that are being drained have had their time.
+    /// The drain deadline of the accepted connections of this plugin has passed.
     Drained(usize),
     /// A term of a singleton, by its number, may be about to lapse.
     Term(u64),

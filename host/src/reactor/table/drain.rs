@@ -76,7 +76,7 @@ impl DrainEntry {
         }
     }
 
-    /// It is drained once more. The earlier time counts, and a stop counts for more than a reload.
+    /// Drains it once more: the earlier time counts, and a stop takes precedence over a reload.
     pub(in crate::reactor) fn again(&mut self, cause: DrainCause, until: Moment) {
         self.until = self.until.min(until);
         if cause == DrainCause::Stop {
@@ -87,8 +87,8 @@ impl DrainEntry {
         }
     }
 
-    /// The plugin has answered to its notification. `speaks_host` says whether the host itself speaks the protocol of the
-    /// connection, and knows that an idle one is not needed.
+    /// Handles the plugin's answer to its notification. `speaks_host` is whether the host itself speaks the protocol of the
+    /// connection, and so can tell that an idle one is not needed.
     pub(in crate::reactor) fn answered(&mut self, drain: Drain, speaks_host: bool) {
         self.step = match drain {
             Drain::UntilClosed => DrainStep::UntilClosed,

@@ -41,9 +41,9 @@ pub(crate) struct Instance {
     pub in_turn: InTurn,
     /// Its connections; each entry has its position here.
     pub connections: Vec<ConnectionId>,
-    /// How many of them it has not opened itself.
+    /// The number of those that it has not opened itself.
     pub accepted: usize,
-    /// Set if its version is served no more: until when its connections are drained.
+    /// Set if its version is not served any more: the drain deadline of its connections.
     pub retires: Option<Moment>,
     /// Connections with input that wait until it, or its tenant, may read.
     pub stalled: Vec<ConnectionId>,
@@ -167,7 +167,7 @@ impl Instance {
         }
     }
 
-    /// Has it run in a term, of which it can ask the number. To be called before its first event.
+    /// Runs it in a term, whose number the guest can query. To be called before its first event.
     pub(crate) fn run_in(&mut self, term: Arc<Term>) {
         if let InstanceState::Idle(Seat::Empty(_, state)) = &mut self.state {
             state.fencing = Some(term.fencing);

@@ -18,50 +18,50 @@ pub(in crate::reactor) struct Leaving {
     pub(in crate::reactor) is_told: bool,
     /// Whether its deadline has passed: only its connections, which are being closed, are still waited for.
     pub(in crate::reactor) is_late: bool,
-    /// How far it is with its state.
+    /// The progress of saving its state.
     pub(in crate::reactor) save: SaveStep,
-    /// Who waits for it to begin.
+    /// The next version, which waits for it.
     pub(in crate::reactor) successor: Option<Successor>,
 }
 
-/// How far a program is with the state that it hands over.
+/// The progress of saving the state of a retiring program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum SaveStep {
-    /// Nobody wants it.
+    /// The state is not wanted.
     Unwanted,
-    /// It is asked for when nothing is left that could change it.
+    /// The state is requested when nothing is left that could change it.
     Wanted,
     /// `handover-handler.save` is under way.
     Asked,
-    /// It has answered.
+    /// The program has answered.
     Answered,
 }
 
-/// The next version of a program, which waits for the one before.
+/// The next version of a program, which waits for the previous one.
 pub(in crate::reactor) struct Successor {
-    /// The next version, once that is known.
+    /// Its sandbox, once that is known.
     pub(in crate::reactor) sandbox: Option<Box<Sandbox>>,
     /// When it begins.
     pub(in crate::reactor) begins: Begins,
-    /// What it gets of the version before.
+    /// The state of the previous version.
     pub(in crate::reactor) state: Option<Arc<Message>>,
 }
 
 /// When the next version of a program begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reactor) enum Begins {
-    /// When the one before has saved its state.
+    /// When the previous version has saved its state.
     AfterSave,
-    /// When the one before has ended.
+    /// When the previous version has ended.
     AfterEnd,
 }
 
-/// The last state that a version of a program has saved, for as long as it may come back.
+/// The last state that a version of a program has saved, kept while that version may return.
 pub(in crate::reactor) struct KeptState {
-    /// Which version it was given to.
+    /// The version that got it.
     pub(in crate::reactor) generation: u32,
     pub(in crate::reactor) state: Arc<Message>,
-    /// Whether that has taken it: then what it saves itself counts, be it nothing.
+    /// Whether that version has taken it: then its own saved state counts, even if there is none.
     pub(in crate::reactor) is_taken: bool,
 }
 

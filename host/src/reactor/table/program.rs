@@ -14,9 +14,9 @@ pub(in crate::reactor) struct Programs {
     failures: Vec<Failures>,
     /// Plugins whose program is to be started again when they leave quarantine.
     quarantined: Vec<usize>,
-    /// By plugin: the instance that is being given the state of the version before.
+    /// By plugin: the instance that is restoring the state of the previous version.
     restoring: Vec<Option<InstanceId>>,
-    /// By plugin: the state that was handed over last, while its version may go back.
+    /// By plugin: the last state that was handed over, while a rollback is possible.
     kept: Vec<Option<KeptState>>,
     /// Whether one was ever started here.
     pub(in crate::reactor) had_any: bool,
@@ -44,7 +44,7 @@ impl Programs {
         self.kept.resize_with(plugins, || None);
     }
 
-    /// The instance that is being given the state of the version before, if one is.
+    /// The instance that is restoring the state of the previous version, if there is one.
     pub(in crate::reactor) fn restoring(&self, plugin: usize) -> Option<InstanceId> {
         self.restoring.get(plugin).copied().flatten()
     }
@@ -53,7 +53,7 @@ impl Programs {
         self.restoring[plugin] = Some(id);
     }
 
-    /// An instance has its state, or will never have it; false where it was given none.
+    /// An instance has restored its state, or never will; false if it had none to restore.
     pub(in crate::reactor) fn end_restoring(&mut self, plugin: usize, id: InstanceId) -> bool {
         let restoring = &mut self.restoring[plugin];
         let was_restoring = *restoring == Some(id);
@@ -63,7 +63,7 @@ impl Programs {
         was_restoring
     }
 
-    /// The state that was handed over last, which is not kept any more.
+    /// Takes out the state that was handed over last.
     pub(in crate::reactor) fn take_kept(&mut self, plugin: usize) -> Option<KeptState> {
         self.kept[plugin].take()
     }
@@ -76,7 +76,7 @@ impl Programs {
         self.kept[plugin] = Some(kept);
     }
 
-    /// A version has taken the state that it was given.
+    /// Notes that a version has taken its state.
     pub(in crate::reactor) fn kept_is_taken(&mut self, plugin: usize, generation: u32) {
         let kept = self.kept[plugin].as_mut();
         if let Some(kept) = kept.filter(|kept| kept.generation == generation) {
@@ -84,7 +84,7 @@ impl Programs {
         }
     }
 
-    /// What this version was given is not kept any longer.
+    /// Drops the state that was handed over to this version.
     pub(in crate::reactor) fn forget_kept(&mut self, plugin: usize, generation: u32) {
         let kept = &mut self.kept[plugin];
         if kept.as_ref().is_some_and(|kept| kept.generation == generation) {
@@ -119,7 +119,7 @@ impl Programs {
         spread(self.failures[plugin].wait(now), chance())
     }
 
-    /// Has it started again when its plugin leaves quarantine.
+    /// Notes that its program is to be started again when the plugin leaves quarantine.
     pub(in crate::reactor) fn wait_in_quarantine(&mut self, plugin: usize) {
         self.quarantined.push(plugin);
     }

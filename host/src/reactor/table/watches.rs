@@ -59,31 +59,31 @@ impl Untold {
 #[derive(Debug, Default)]
 pub(in crate::reactor) struct Watches {
     watcher: Option<FileWatcher>,
-    /// By the system's number, in the order in which all are told when it has forgotten changes.
+    /// By watch descriptor, in the order in which files are reported when the system's queue has overflowed.
     files: BTreeMap<i32, WatchedFile>,
-    /// Those with something to tell, the next one in front.
+    /// Files with changes to report, the next one in front.
     changed: VecDeque<i32>,
-    /// The first that is still to be told because the system has forgotten changes.
+    /// The first file that is still to be reported after an overflow.
     forgotten_from: Option<i32>,
     /// Whether the system may have more changes.
     may_have_more: bool,
 }
 
-/// A file, and who watches it.
+/// A watched file and its watchers.
 #[derive(Debug, Default)]
 struct WatchedFile {
     watchers: BTreeSet<Watcher>,
-    /// What has changed and nobody has been told.
+    /// Changes that are not being reported yet.
     news: Untold,
-    /// What is being told, and the watcher that was told last.
+    /// The changes that are being reported, and the watcher that got them last.
     telling: Option<(Untold, Option<Watcher>)>,
-    /// Whether it is among those with something to tell.
+    /// Whether it is among the files with changes to report.
     is_queued: bool,
-    /// Nothing more happens to it.
+    /// Whether it has had its last event.
     is_last: bool,
 }
 
-/// An instance, and its number for what it watches.
+/// An instance, and its id of the watch.
 type Watcher = (InstanceId, u32);
 
 impl Watches {
@@ -169,7 +169,7 @@ impl Watches {
         changes
     }
 
-    /// Takes what the system has to tell, up to the bound of a turn.
+    /// Takes events from the system, up to the bound of a turn.
     fn hear(&mut self) {
         let Some(watcher) = self.watcher.as_ref().filter(|_| self.may_have_more) else { return };
         let (files, changed, forgotten) =
@@ -188,7 +188,7 @@ impl Watches {
         });
     }
 
-    /// Where the system has forgotten changes, each file may have changed: the next of them is told of.
+    /// After an overflow each file may have changed: reports the next one as modified.
     fn remember_a_forgotten_one(&mut self) {
         let Some(from) = self.forgotten_from.filter(|_| self.changed.is_empty()) else { return };
         let mut rest = self.files.range_mut(from..);
@@ -202,14 +202,14 @@ impl Watches {
 }
 
 impl WatchedFile {
-    /// It has something to tell.
+    /// Puts it among the files with changes to report.
     fn queue_up(&mut self, number: i32, changed: &mut VecDeque<i32>) {
         if !std::mem::replace(&mut self.is_queued, true) {
             changed.push_back(number);
         }
     }
 
-    /// Adds what those are to be told who watch it, up to the bound of a turn; whether some are left.
+    /// Adds its changes for each watcher, up to the bound of a turn; returns whether some are left.
     fn tell(&mut self, changes: &mut Vec<(InstanceId, u32, Change)>) -> bool {
         let (news, told) =
             self.telling.take().unwrap_or_else(|| (std::mem::take(&mut self.news), None));
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(told[2], 1);
     }
 
-    /// However many watch one file, a turn tells a bounded number of them, each of everything that has happened.
+    /// However many watchers a file has, a turn reports to a bounded number of them, and all changes to each.
     #[test]
     fn those_who_watch_one_file_are_told_in_turns() {
         let dir = tempfile::tempdir().unwrap();
