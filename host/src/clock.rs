@@ -1,27 +1,27 @@
 //! The only place that reads the time.
 //!
-//! A [`Clock`] is either the system's monotonic clock or one that a test moves by hand, so that everything
-//! that depends on time can be driven without waiting. A reactor reads it when a turn begins and
-//! again after its poll has waited; what happens then sees [`Clock::turn`].
+//! A [`Clock`] is either the system's monotonic clock or one that a test moves by hand, so that everything that depends on time
+//! can be tested without waiting. A reactor reads it when a turn begins and again after its poll has waited; everything until
+//! the next reading sees [`Clock::turn`].
 
 use std::ops::Add;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The system's monotonic clock, since whenever it began: for whoever compares it with that of another process.
+/// The system's monotonic clock, for comparison with that of another process.
 pub fn monotonic() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// What the calendar says, for whoever writes it into a message. Nothing is measured by it.
+/// The calendar time, for messages only. Nothing is measured by it.
 pub fn calendar() -> SystemTime {
     SystemTime::now()
 }
 
-/// How often a waiting thread checks whether a manual clock was moved.
+/// How often a waiting thread checks a manual clock.
 const LOOK_AT_THE_HAND: Duration = Duration::from_millis(1);
 
 /// A point on a [`Clock`], in nanoseconds since the clock was made.
@@ -29,7 +29,7 @@ const LOOK_AT_THE_HAND: Duration = Duration::from_millis(1);
 pub struct Moment(u64);
 
 impl Moment {
-    /// Nanoseconds in the unit that plugins count in.
+    /// The nanoseconds of a millisecond, the unit of plugins.
     const MILLISECOND: u64 = 1_000_000;
 
     /// A point this long after the clock was made.
@@ -37,21 +37,21 @@ impl Moment {
         Moment(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// How long ago `earlier` was; zero if it was not.
+    /// The time since `earlier`; zero if that is later.
     pub fn since(self, earlier: Moment) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// How long after the clock was made it is, in nanoseconds.
+    /// The nanoseconds since the clock was made.
     pub fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// The first whole millisecond that is not before this.
     ///
-    /// Timers of guests live on this grid: they count in milliseconds and so does the poll. It also makes
-    /// the drift of a fixed-delay periodic timer at least a whole millisecond, so that a one-shot timer that
-    /// falls on the same moment comes first, as in EventMachine.
+    /// Timers of guests are rounded up to it, since they and the poll count in milliseconds. It also makes the drift of a
+    /// fixed-delay periodic timer at least a whole millisecond, so that a one-shot timer that falls on the same moment comes
+    /// first, as in EventMachine.
     pub fn on_grid(self) -> Moment {
         Moment(self.0.div_ceil(Self::MILLISECOND).saturating_mul(Self::MILLISECOND))
     }
@@ -66,7 +66,7 @@ impl Add<Duration> for Moment {
     }
 }
 
-/// What a reactor and the sandboxes on it read the time from. Clones show the same time.
+/// The clock of a reactor and its sandboxes. Clones show the same time.
 #[derive(Debug, Clone)]
 pub struct Clock {
     source: TimeSource,
@@ -79,13 +79,13 @@ enum TimeSource {
     Manual(Arc<ManualTime>),
 }
 
-/// A time that is moved.
+/// A time that is moved by hand.
 #[derive(Debug, Default)]
 struct ManualTime {
     now: AtomicU64,
-    /// Nanoseconds that a poll waits for what another thread does.
+    /// Nanoseconds that a poll waits for the work of another thread.
     patience: AtomicU64,
-    /// Whether a guest that sleeps moves the time instead.
+    /// Whether a sleeping guest moves the time instead of waiting.
     moves_by_sleeping: bool,
 }
 
@@ -113,7 +113,7 @@ impl Hand {
 }
 
 impl Clock {
-    /// What a scripted clock shows at first: Go's runtime takes 0 for a clock that does not go.
+    /// The first time of a scripted clock: Go's runtime takes 0 for a clock that has stopped.
     pub const SCRIPT_BEGINS: Moment = Moment(1_000_000_000);
 
     /// The system's monotonic clock.
@@ -126,7 +126,7 @@ impl Clock {
         Clock::moved(ManualTime::default())
     }
 
-    /// The same, which a guest that sleeps moves to the end of its sleep.
+    /// A manual clock that a sleeping guest moves to the end of its sleep.
     pub fn scripted() -> (Clock, Hand) {
         let now = AtomicU64::new(Clock::SCRIPT_BEGINS.0);
         Clock::moved(ManualTime { now, moves_by_sleeping: true, ..ManualTime::default() })
@@ -157,13 +157,13 @@ impl Clock {
         now
     }
 
-    /// The time that was read last by [`Clock::begin_turn`].
+    /// The time of the last [`Clock::begin_turn`].
     pub fn turn(&self) -> Moment {
         Moment(self.turn.load(Ordering::Relaxed))
     }
 
-    /// Parks the calling thread for `at_most`; whoever waits checks again what it waits for. The hand of a manual clock wakes
-    /// nobody, so with one the checks are frequent.
+    /// Parks the calling thread for `at_most`; the caller then checks its condition again. The hand of a manual clock wakes no
+    /// thread, so with one the checks are frequent.
     pub fn park(&self, at_most: Duration) {
         let at_most = match self.source {
             TimeSource::System(_) => at_most,
@@ -172,7 +172,7 @@ impl Clock {
         std::thread::park_timeout(at_most);
     }
 
-    /// Moves the clock to the end of a sleep, where sleeps do that.
+    /// Moves the clock to the end of a sleep if it is scripted; false if the guest has to wait.
     pub fn sleeps_until(&self, end: Moment) -> bool {
         match &self.source {
             TimeSource::Manual(time) if time.moves_by_sleeping => {
@@ -183,8 +183,8 @@ impl Clock {
         }
     }
 
-    /// How long a poll may wait for `deadline`. With a manual clock it waits for no deadline: its hand is moved by whoever runs
-    /// the turns.
+    /// How long a poll may wait for `deadline`. With a manual clock it waits for no deadline: the test that runs the turns
+    /// moves the hand.
     pub fn wait_until(&self, deadline: Option<Moment>) -> Option<Duration> {
         match &self.source {
             TimeSource::System(_) => deadline.map(|deadline| deadline.since(self.now())),

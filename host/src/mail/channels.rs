@@ -21,16 +21,16 @@ pub struct Channels {
     /// The most bytes in one channel.
     bytes_max: AtomicU64,
     budgets: TenantBudgets,
-    /// The way to other hosts, where the tenant's channels reach them.
+    /// The relay to other hosts, if the tenant shares its channels with them.
     relay: Option<Arc<dyn ChannelRelay>>,
 }
 
-/// Why a push reaches nobody.
+/// Why a push is delivered to no subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushFault {
     /// The channel or its tenant is full.
     Full,
-    /// Other hosts would not get it.
+    /// It could not be relayed to other hosts.
     NotRelayed(NoRelay),
 }
 
@@ -46,7 +46,7 @@ struct Channel {
     /// The subscribers by reactor, for reactors that have had any.
     on: Vec<ReactorMembers>,
     _name: Admission,
-    /// For what keeps it on other hosts.
+    /// The memory of its subscription at other hosts.
     _relay: Option<Reservation>,
 }
 
@@ -125,8 +125,8 @@ impl Channels {
         }
     }
 
-    /// Sends a message to all subscribers but `except`, which is on the reactor given with it. Returns the budget in
-    /// which the message counts until all have received it, here or in the cluster's outbox; none if nobody gets it.
+    /// Sends a message to all subscribers but `except`, which is on the reactor given with it. Returns the budget in which the
+    /// message counts until all have received it, here or in the cluster's outbox; none if it has no receiver.
     ///
     /// # Errors
     /// When the channel or the tenant has no room for it; no subscriber gets it then.
@@ -153,10 +153,10 @@ impl Channels {
         Ok(Some(own.unwrap_or(relay.outbox()).clone()))
     }
 
-    /// Sends what was pushed on another host to all subscribers here; false where there are none.
+    /// Sends a message of another host to all subscribers here; false if there are none.
     ///
     /// # Errors
-    /// When too much is on its way already; nobody here gets it then.
+    /// When the channel or the tenant has no room for it; no subscriber here gets it then.
     pub fn deliver(&self, name: &str, data: &[u8]) -> Result<bool, Full> {
         let channels = self.lock();
         let Some(channel) = channels.get(name) else { return Ok(false) };
@@ -164,9 +164,9 @@ impl Channels {
         Ok(true)
     }
 
-    /// A message that counts for the tenant, and in the channel where that is there.
+    /// A message that counts for the tenant and, if the channel exists, in it.
     fn message(&self, channel: Option<&Channel>, data: Vec<u8>) -> Result<Arc<Message>, Full> {
-        // Each reactor gets a delivery of its own, of the same bytes.
+        // Each reactor gets its own delivery of the same bytes.
         let ways = channel.map_or(0, |channel| channel.on.len().saturating_sub(1));
         let more = u64::try_from(ways).unwrap_or(u64::MAX).saturating_mul(KEPT_BYTES);
         let budget = channel.map(|channel| &channel.budget);

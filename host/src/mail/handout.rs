@@ -1,4 +1,4 @@
-//! An item of a queue on its way to a pop, and until its handler has ended.
+//! An item of a queue, from its queue to a pop and until its handler has ended.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct Handout {
     progress: HandoutProgress,
 }
 
-/// How far an item has come.
+/// The progress of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HandoutProgress {
     OnItsWay,
@@ -34,7 +34,7 @@ pub trait TakeBack: fmt::Debug + Send + Sync {
     /// An item of the queue `name` was not delivered: it goes back to the position `order`.
     fn take_back(self: Arc<Self>, name: &str, order: u64, item: Message);
 
-    /// Whether a handler that may take so long can begin: nobody else gets the item meanwhile.
+    /// Whether a handler that may take this long can begin: no other pop gets the item meanwhile.
     fn may_begin(&self, takes: Duration) -> bool;
 
     /// The handler of an item that has arrived has returned.
@@ -50,7 +50,7 @@ impl Handout {
         Handout { queue, from, item: Some(item), progress: HandoutProgress::OnItsWay }
     }
 
-    /// Whether a handler that may take so long can begin now.
+    /// Whether a handler that may take this long can begin now.
     pub fn may_begin(&self, takes: Duration) -> bool {
         self.queue.may_begin(takes)
     }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::quota::budget::ByteBudget;
 
-    /// Counts what becomes of items.
+    /// Counts the outcomes of items.
     #[derive(Debug, Default)]
     struct Counting {
         arrived: AtomicUsize,

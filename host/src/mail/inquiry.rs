@@ -17,7 +17,7 @@ pub struct Inquiry {
 /// The question of an inquiry.
 #[derive(Debug, Clone, Copy)]
 pub enum LoopQuestion {
-    /// Whether it still turns.
+    /// Whether it is still turning.
     Turning,
     /// A page of its connections.
     Connections {
@@ -35,10 +35,10 @@ pub enum LoopQuestion {
     },
 }
 
-/// What a reactor answers.
+/// The answer of a reactor.
 #[derive(Debug)]
 pub enum LoopAnswer {
-    /// It turns.
+    /// It is turning.
     Turning,
     /// Connections, and the first slot of the next page, if there may be more.
     Connections(Vec<ConnectionRow>, Option<u32>),

@@ -50,7 +50,7 @@ impl Room {
         Ok(Room { of_place, of_tenant })
     }
 
-    /// Reserves `more` bytes of its tenant's budget besides.
+    /// Also reserves `more` bytes of its tenant's budget.
     ///
     /// # Errors
     /// When the tenant has no room.

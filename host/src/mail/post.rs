@@ -95,7 +95,7 @@ pub enum Notice {
     Asked(Inquiry),
     /// The plugin with this index is parked: it gets no new instances.
     Parked(usize),
-    /// A term of a singleton begins here, or is over.
+    /// A term of a singleton begins here, or has ended.
     Term(Arc<Term>),
 }
 

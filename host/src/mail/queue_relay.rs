@@ -1,4 +1,4 @@
-//! What keeps the items of queues for all hosts, as the queues of a tenant know it.
+//! The store of queues that all hosts share, as the queues of a tenant see it.
 
 use std::fmt;
 use std::sync::Weak;
@@ -8,27 +8,27 @@ use crate::mail::queues::Queues;
 use crate::mail::relay::NoRelay;
 use crate::quota::budget::Reservation;
 
-/// Keeps the items of the queues of one tenant for all hosts, and brings them to the pops that wait here. It is called with the lock of
-/// the queues held, and waits for nothing.
+/// Keeps the items of one tenant's queues for all hosts, and passes them to the pops that wait on this host. It is called with
+/// the lock of the queues held, and never blocks.
 pub trait QueueRelay: fmt::Debug + Send + Sync {
-    /// These are the queues whose pops items go to. Called once, before anything else.
+    /// Sets the queues whose pops get the items. Called once, before anything else.
     fn attach(&self, queues: Weak<Queues>);
 
-    /// Reserves room for an item of so many bytes until it is stored.
+    /// Reserves room for an item of this length until it is stored.
     ///
     /// # Errors
-    /// When it would not be stored.
+    /// When it cannot be stored.
     fn room(&self, length: usize) -> Result<Reservation, NoRelay>;
 
     /// Stores an item, in the room that was reserved for it.
     fn push(&self, name: &str, item: Message, room: Reservation);
 
-    /// So many pops wait for items of `name` here.
+    /// Reports the number of pops that wait for items of `name` on this host.
     fn wait(&self, name: &str, pops: usize);
 
-    /// The number of items that wait, as last heard.
+    /// The last known number of waiting items.
     fn size(&self, name: &str) -> usize;
 
-    /// The number of pops that wait on other hosts, as last heard.
+    /// The last known number of pops that wait on other hosts.
     fn waiting_elsewhere(&self, name: &str) -> usize;
 }

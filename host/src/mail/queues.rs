@@ -1,6 +1,6 @@
 //! Queues: each item goes to one pop, both in first-in, first-out order.
 //!
-//! Items wait here, or in the cluster for those who share their queues with other hosts; pops wait here.
+//! Items wait here, or in the cluster if the tenant shares its queues with other hosts; pops wait here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Queues {
     /// The most bytes in one queue.
     bytes_max: AtomicU64,
     budgets: TenantBudgets,
-    /// What keeps the items, where other hosts get them too.
+    /// Keeps the items instead, if other hosts share the queues.
     relay: Option<Arc<dyn QueueRelay>>,
 }
 
@@ -94,7 +94,7 @@ impl Queues {
         pushed.map_err(PushFault::from)
     }
 
-    /// An item that the cluster keeps, as it counts for the tenant while it is on this host.
+    /// A message with an item that the cluster keeps; it counts for the tenant while it is on this host.
     ///
     /// # Errors
     /// When the tenant has no room for it.
@@ -102,7 +102,7 @@ impl Queues {
         Message::named(name, data, &self.budgets.messages, None)
     }
 
-    /// Hands an item of the cluster to the pop that has waited longest here. Where there is none it returns to the cluster.
+    /// Hands an item of the cluster to the pop that has waited longest here. Without a pop it returns to the cluster.
     pub fn deliver(&self, name: &str, mut item: Handout) {
         loop {
             let mut queues = self.lock();
@@ -217,7 +217,7 @@ impl Queues {
         }
     }
 
-    /// Tells the cluster how many pops wait, and forgets a queue that nobody uses.
+    /// Reports the number of waiting pops to the cluster, and removes a queue that is not used.
     fn settle(&self, queues: &mut HashMap<String, Queue>, name: &str) {
         if let Some((relay, queue)) = self.relay.as_ref().zip(queues.get(name)) {
             relay.wait(name, queue.waiting.len());
@@ -252,7 +252,7 @@ impl Queue {
             self.handed_out += 1;
             ready.push((waiting, order, item));
         }
-        // They are sent from the end.
+        // They are sent from the end of the list.
         ready.reverse();
         ready
     }

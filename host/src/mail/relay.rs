@@ -1,4 +1,4 @@
-//! The way to the same channels on other hosts, as the channels of a tenant know it.
+//! The relay between the channels of this host and those of other hosts, as the channels of a tenant see it.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -7,36 +7,36 @@ use crate::mail::channels::Channels;
 use crate::mail::message::Message;
 use crate::quota::budget::{ByteBudget, Reservation};
 
-/// Carries what is pushed to the channels of one tenant to other hosts, and brings what is pushed there. It is called with the
-/// lock of the channels held, so that everybody has the order of this host; it waits for nothing.
+/// Sends what is pushed to the channels of one tenant to other hosts, and delivers what is pushed there. It is called with the
+/// lock of the channels held, so that the order of this host is kept; it never blocks.
 pub trait ChannelRelay: fmt::Debug + Send + Sync {
-    /// These are the channels that messages from other hosts go to. Called once, before anything else.
+    /// Sets the channels that get messages of other hosts. Called once, before anything else.
     fn attach(&self, channels: Weak<Channels>);
 
-    /// Reserves room for a push of so many bytes.
+    /// Reserves room for a push of this length.
     ///
     /// # Errors
-    /// When it would not reach the others.
+    /// When other hosts would not get it.
     fn room(&self, length: usize) -> Result<Reservation, NoRelay>;
 
-    /// Sends a message to those who are subscribed to `name` on other hosts, in the room that was reserved for it.
+    /// Sends a message to the subscribers of `name` on other hosts, in the room that was reserved for it.
     fn push(&self, name: &str, message: Arc<Message>, room: Reservation);
 
-    /// Somebody is subscribed to `name` here, and nobody was.
+    /// The first subscription to `name` on this host has begun.
     fn subscribed(&self, name: &str);
 
-    /// Nobody is subscribed to `name` here any more.
+    /// The last subscription to `name` on this host has ended.
     fn unsubscribed(&self, name: &str);
 
-    /// What waits to go to the others.
+    /// The budget of messages that wait for other hosts.
     fn outbox(&self) -> &ByteBudget;
 }
 
-/// Why a message would not reach other hosts.
+/// Why other hosts would not get a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRelay {
-    /// Too much waits already.
+    /// Too many bytes wait already.
     Full,
-    /// The server of the cluster takes no message of more than so many bytes.
+    /// The server of the cluster takes no message longer than this number of bytes.
     TooLarge(usize),
 }

@@ -1,4 +1,4 @@
-//! Blocking sockets with a deadline for everything together: the peer may hang, a backlog may be full, and signals interrupt calls.
+//! Blocking sockets with one deadline for all steps: the peer may hang, a backlog may be full, and signals interrupt calls.
 
 use std::io;
 use std::io::{Read, Write};
@@ -28,7 +28,7 @@ impl Patience {
     /// Connects a socket of this kind to an address.
     ///
     /// # Errors
-    /// Those of the system; `TimedOut` if nobody accepts.
+    /// Those of the system; `TimedOut` if the connection is not accepted.
     pub(crate) fn connect(&self, kind: Type, at: &SockAddr) -> io::Result<Socket> {
         let socket = Socket::new(Domain::from(i32::from(at.family())), kind, None)?;
         if !at.is_unix() {
@@ -118,11 +118,11 @@ mod tests {
         let path = dir.path().join("socket");
         let listener = UnixListener::bind(&path).expect("a new path");
         let at = SockAddr::unix(&path).expect("a short path");
-        // Nobody accepts, writes or reads.
+        // The peer neither accepts nor writes nor reads.
         let socket = Patience::of(SHORT).connect(Type::STREAM, &at).expect("there is room");
         is_late(Patience::of(SHORT).read(&socket, &mut [0]));
         is_late(Patience::of(SHORT).write_all(&socket, &vec![0; 16 << 20]));
-        // Until no more of them have room.
+        // Until the backlog is full.
         let mut all = Vec::new();
         loop {
             match Patience::of(SHORT).connect(Type::STREAM, &at) {
@@ -142,7 +142,7 @@ mod tests {
         scope(|scope| {
             scope.spawn(|| {
                 let (mut peer, _) = listener.accept().expect("one comes");
-                // Until whoever reads has gone.
+                // Until the reader has closed.
                 while peer.write_all(b"x").is_ok() {
                     std::thread::yield_now();
                 }

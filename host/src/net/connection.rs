@@ -77,7 +77,7 @@ pub enum CloseReason {
     Closed,
     /// The host is stopping.
     Stopped,
-    /// Nobody listens at any of the addresses.
+    /// No address has a listener.
     Refused,
     /// It did not connect in time.
     ConnectTimeout,
@@ -195,7 +195,7 @@ impl SharedConnection {
     /// Sends the bytes, and queues those that the operating system does not accept: all of them or, with an error, none,
     /// unless the connection ends meanwhile. Returns the connection locked.
     ///
-    /// The lock is released after every [`BYTES_AT_ONCE`] for whoever waits for it.
+    /// The lock is released after every [`BYTES_AT_ONCE`] for other threads that wait for it.
     pub fn send(
         &self,
         bytes: &[u8],

@@ -22,7 +22,7 @@ pub(crate) const DATAGRAM_MAX: usize = 65_507;
 #[derive(Debug, Clone)]
 pub struct DatagramSocket(Arc<DatagramCarrier>);
 
-/// What carries datagrams.
+/// The carrier of datagrams.
 #[derive(Debug)]
 enum DatagramCarrier {
     System(UdpSocket),
@@ -42,7 +42,7 @@ impl DatagramSocket {
         DatagramSocket(Arc::new(DatagramCarrier::System(socket)))
     }
 
-    /// One whose other ends a script has.
+    /// A socket whose peers are a script's.
     pub fn scripted(socket: StandInDatagrams) -> DatagramSocket {
         DatagramSocket(Arc::new(DatagramCarrier::Scripted(socket)))
     }
@@ -93,7 +93,7 @@ impl DatagramPeer {
         self.peer
     }
 
-    /// This end.
+    /// The local address.
     pub fn local(&self) -> io::Result<SocketAddr> {
         self.socket.local()
     }

@@ -46,13 +46,13 @@ pub struct Endpoint {
     pub address: ListenAddress,
     /// The index of the plugin that serves it.
     pub plugin: usize,
-    /// Where its connections come from, as the plugin is told.
+    /// The origin of its connections, as the plugin is told.
     pub accepted: Arc<Accepted>,
-    /// What becomes of connections that the plugin cannot take.
+    /// How connections are treated that the plugin cannot take.
     pub at_capacity: AtCapacity,
-    /// How many connections the system keeps until they are accepted.
+    /// The most connections that wait to be accepted.
     pub backlog: i32,
-    /// Of a UDP socket: how long a peer may be silent.
+    /// For UDP: how long a peer may be silent.
     pub peer_idle: Duration,
     /// For UDP: the most datagrams of one peer that are queued for its handler.
     pub peer_queue: u32,
@@ -69,7 +69,7 @@ pub struct Endpoint {
 /// One reactor's socket for an [`Endpoint`].
 #[derive(Debug)]
 pub struct Listener {
-    /// What all reactors share of it.
+    /// The part that all reactors share.
     pub endpoint: Arc<Endpoint>,
     socket: ListenSocket,
 }
@@ -102,7 +102,7 @@ pub struct PathLocks {
 #[derive(Debug)]
 pub struct BoundListener {
     endpoint: Arc<Endpoint>,
-    /// One socket, or those of all reactors of the process that has handed them over.
+    /// One socket, or those that the previous process has handed over, for all its reactors.
     sockets: Vec<Socket>,
     is_handed_over: bool,
 }
@@ -410,20 +410,20 @@ impl Listener {
     /// Serves this section from now on, with its backlog.
     ///
     /// # Errors
-    /// When the system does not change how many connections it keeps.
+    /// When the system does not change the backlog.
     pub(crate) fn serve(&mut self, endpoint: Arc<Endpoint>) -> io::Result<()> {
         let before = std::mem::replace(&mut self.endpoint, endpoint);
         let backlog = self.endpoint.backlog;
         match &self.socket {
             _ if before.backlog == backlog => Ok(()),
-            // A socket that listens already keeps what waits there.
+            // A socket that listens already keeps its backlog's connections.
             ListenSocket::Tcp(socket) => SockRef::from(socket).listen(backlog),
             ListenSocket::Unix(socket) => SockRef::from(socket).listen(backlog),
             ListenSocket::Udp(_) | ListenSocket::StandIn(_) => Ok(()),
         }
     }
 
-    /// Its socket, if datagrams come there.
+    /// Its socket, if it is a UDP one.
     pub fn datagrams(&self) -> Option<&DatagramSocket> {
         match &self.socket {
             ListenSocket::Udp(socket) => Some(socket),

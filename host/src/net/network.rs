@@ -71,7 +71,7 @@ pub struct Dial {
     pub end: ScriptEnd,
 }
 
-/// The first port that is assigned where none is named.
+/// The first port that is assigned for a port 0.
 const FIRST_PORT: u16 = 40_001;
 /// The prefix of the addresses that names resolve to; nothing is ever sent there.
 const NAMED: [u8; 3] = [1, 2, 3];
@@ -117,7 +117,7 @@ impl ScriptedNetwork {
         Ok((listener, address))
     }
 
-    /// A UDP socket at an address; where its port is 0 it gets one.
+    /// A UDP socket at an address; port 0 is replaced by one that is assigned.
     ///
     /// # Errors
     /// When the system has no more sockets.
@@ -132,7 +132,7 @@ impl ScriptedNetwork {
         Ok((DatagramSocket::scripted(socket), address))
     }
 
-    /// Every address that is listened at, in the order in which they came.
+    /// The addresses of all listeners, in the order in which they were opened.
     pub fn addresses(&self) -> Vec<ListenAddress> {
         let mut places = self.0.lock();
         places.listeners.retain(|listener| !listener.way.is_closed());
@@ -142,7 +142,7 @@ impl ScriptedNetwork {
     /// Connects a peer to this address.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// When there is no listener.
     pub fn connect(&self, to: &ListenAddress) -> io::Result<ScriptEnd> {
         let mut places = self.0.lock();
         let peer = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), places.next_port());

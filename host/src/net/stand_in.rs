@@ -270,7 +270,7 @@ impl Arrivals {
     /// Adds a connection.
     ///
     /// # Errors
-    /// When nobody listens any more.
+    /// When the listener is closed.
     pub fn add(&self, stand_in: StandIn) -> io::Result<()> {
         self.waiting.lock().push_back(stand_in);
         (&self.bell).write_all(b"!")

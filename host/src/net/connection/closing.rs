@@ -83,8 +83,8 @@ impl Connection {
         }
     }
 
-    /// Discards input that nobody will read: the system resets a socket that is closed with unread input, and a
-    /// reset discards what the peer has not read yet.
+    /// Discards unread input: the system resets a socket that is closed with unread input, and a reset discards what the peer
+    /// has not read yet.
     pub fn discard_input(&mut self) {
         let ours = matches!(
             self.phase,

@@ -142,14 +142,14 @@ pub(super) struct Reading {
     pub(super) needs: Needs,
 }
 
-/// Who reads the next piece.
+/// Where the next piece is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// The loop, as far as the page cache has it.
+    /// On the loop, if the page cache has it.
     Nobody,
-    /// A file thread, which was not asked yet.
+    /// On a file thread, which was not asked yet.
     Thread,
-    /// A file thread, which was asked.
+    /// On a file thread, which was asked.
     Answer,
 }
 

@@ -31,16 +31,16 @@ impl Marks {
 
 /// Capacity that an empty outbox keeps for the next burst.
 const KEPT_CAPACITY: usize = 16 * 1024;
-/// How long a piece is at least and at most, unless more is queued at once.
+/// The least and the most bytes of a piece, unless more is queued at once.
 const PIECE_MIN: usize = 4 * 1024;
 const PIECE_MAX: usize = 256 * 1024;
-/// Pieces that are written at once.
+/// The most pieces that are written at once.
 const WRITTEN_AT_ONCE: usize = 16;
 
-/// A bounded queue of bytes, in pieces: one that is queued moves none of those before, and what is written is given back.
+/// A bounded queue of bytes, in pieces: queuing moves no earlier piece, and written pieces are freed.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// None of them is empty but one that is kept for the next burst.
+    /// None of them is empty, except for one that is kept for the next burst.
     pieces: VecDeque<Vec<u8>>,
     /// Bytes of the first piece that are already written.
     written: usize,
@@ -102,7 +102,7 @@ impl Outbox {
         while !left.is_empty() {
             let room = self.pieces.back().map_or(0, |piece| piece.capacity() - piece.len());
             if room == 0 {
-                // As much again as there is, so that a little is in few pieces and much in long ones.
+                // Doubles the capacity, so that a short queue has few pieces and a long one has large ones.
                 let length = self.length.clamp(PIECE_MIN, PIECE_MAX).max(left.len());
                 self.pieces.push_back(Vec::with_capacity(length));
                 continue;
@@ -156,7 +156,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The first `max` bytes that wait, as far as these take them; how many of these there are.
+    /// Fills `slices` with the first bytes of the queue, up to `max`; returns the number of slices that are filled.
     fn first_slices<'a>(&'a self, max: usize, slices: &mut [IoSlice<'a>]) -> usize {
         let (mut skipped, mut left, mut count) = (self.written, max, 0);
         for (piece, slice) in self.pieces.iter().zip(slices) {
@@ -171,7 +171,7 @@ impl Outbox {
         count
     }
 
-    /// Nothing waits: a little memory is kept for the next burst.
+    /// Keeps a piece of an empty queue for the next burst, if it is small.
     fn keep(&mut self, mut piece: Vec<u8>) {
         if piece.capacity() <= KEPT_CAPACITY {
             piece.clear();
@@ -179,7 +179,7 @@ impl Outbox {
         }
     }
 
-    /// So many of the first bytes are written.
+    /// Removes this number of bytes, which are written.
     fn forget(&mut self, bytes: usize) {
         self.length -= bytes;
         self.written += bytes;
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(sent, expected);
     }
 
-    /// Whatever the system takes at a time, the bytes are those that were queued, and what is queued moves nothing.
+    /// However many bytes the system accepts at a time, the order is kept, and queuing moves no piece.
     #[test]
     fn pieces_are_bounded_and_in_their_order() {
         let mut outbox = Outbox::default();

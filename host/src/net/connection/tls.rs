@@ -156,7 +156,7 @@ impl TlsStream {
         if self.peer_has_ended {
             return Ok(0);
         }
-        // Records are read behind the space for their plain text, which is shorter but for the rest of an earlier record.
+        // Records are read behind the space for their plain text, which is shorter except for the rest of an earlier record.
         let behind = PARTIAL_BYTES_MAX.min(buffer.len() / 2);
         let arrived = self.socket.read(&mut buffer[behind..])?;
         if arrived == 0 {

@@ -75,7 +75,7 @@ pub(crate) fn open(
     Ok(Listener { endpoint: Arc::new(endpoint), socket })
 }
 
-/// A UDP socket at `address`, and where it really is.
+/// Binds a UDP socket to `address`. Returns it with its real address.
 pub(crate) fn bind_datagrams(
     network: &Network,
     address: SocketAddr,

@@ -158,7 +158,8 @@ impl PassingPeer {
     }
 }
 
-/// Repeats a step that a signal has interrupted, and names a time-out, for which the system has the error `WouldBlock`.
+/// Repeats a step that a signal has interrupted, and returns `TimedOut` for a time-out, which the system reports as
+/// `WouldBlock`.
 fn in_time<T>(step: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     retry(step).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => {

@@ -8,8 +8,7 @@ use crate::net::listener::error::BindError;
 use crate::net::listener::{Endpoint, ListenSocket, Listener};
 use crate::net::network::ScriptedNetwork;
 
-/// The listener of the section with the index `place`. Without TLS and without PROXY protocol headers, whatever the section
-/// says.
+/// The listener of the section with the index `place`, always without TLS and PROXY protocol headers.
 ///
 /// # Errors
 /// When the system has no file descriptors left.

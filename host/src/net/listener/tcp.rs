@@ -39,7 +39,7 @@ mod tests {
         for (reactors, of_others) in [(1, 1), (1, 3), (3, 1), (3, 3)] {
             let any = "127.0.0.1:0".parse().expect("an address");
             let (first, served) = bind(any).expect("a free port");
-            // Nobody listens yet, so the system lets both bind.
+            // Neither listens yet, so the system lets both bind.
             let (other, _) = bind(served).expect("nobody listens");
             let sockets = listen(first, served, reactors, 8).expect("it is the first");
             assert_eq!(sockets.len(), reactors);

@@ -115,7 +115,7 @@ fn remove_stale(path: &Path) -> Result<(), BindFault> {
     }
 }
 
-/// Sets the configured mode, owner and group. The socket does not listen yet, so nobody can connect before.
+/// Sets the configured mode, owner and group. The socket does not listen yet, so no connection is possible before.
 fn give_away(path: &Path, access: &SocketAccess) -> Result<(), BindFault> {
     if *access == SocketAccess::default() {
         return Ok(());
@@ -241,7 +241,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let at = |name: &str| dir.path().join(name);
         let live = UnixListener::bind(at("live")).expect("a new path");
-        // Nobody accepts, so the backlog fills up.
+        // Nothing is accepted, so the backlog fills up.
         let hung = stream().expect("a socket");
         hung.bind(&SockAddr::unix(at("hung")).expect("a path")).expect("a new path");
         hung.listen(0).expect("it listens");

@@ -25,7 +25,7 @@ enum Own {
 impl OwnListeners {
     /// Adds an address that is bound.
     pub fn add(&self, address: &ListenAddress) {
-        // If the path is gone already nobody can connect by it.
+        // If the path is gone already no connection can be made by it.
         let Some(own) = own(address) else { return };
         let mut all = self.0.write();
         // Every reactor adds the address that they share.

@@ -1,4 +1,4 @@
-//! UDP sockets of a test: what comes waits in a queue, and what goes is a script's.
+//! UDP sockets of a test: received datagrams wait in a queue, and sent ones are a script's.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -18,11 +18,11 @@ type Datagram = (SocketAddr, Vec<u8>);
 pub struct StandInDatagrams {
     ways: Arc<DatagramWays>,
     local: SocketAddr,
-    /// The poll watches it: each byte is a datagram that has come.
+    /// Watched by the poll: each byte stands for a datagram.
     bell: StdUnixStream,
 }
 
-/// The way to such a socket and back.
+/// The queues of such a socket in both directions.
 #[derive(Debug)]
 pub struct DatagramWays {
     waiting: Mutex<DatagramQueues>,
@@ -33,14 +33,14 @@ pub struct DatagramWays {
 struct DatagramQueues {
     coming: VecDeque<Datagram>,
     going: VecDeque<Datagram>,
-    /// Addresses that a script has.
+    /// The addresses of the script's peers.
     known: BTreeSet<SocketAddr>,
-    /// Those that the host has sent to, and nobody has looked at yet.
+    /// Other addresses that the host has sent to, and the script has not taken yet.
     strangers: VecDeque<SocketAddr>,
     is_closed: bool,
 }
 
-/// One peer of the script's.
+/// A peer of the script's.
 #[derive(Debug)]
 pub struct DatagramEnd {
     ways: Arc<DatagramWays>,
@@ -48,7 +48,7 @@ pub struct DatagramEnd {
 }
 
 impl StandInDatagrams {
-    /// A socket that is said to be at this address.
+    /// A socket that reports this address.
     ///
     /// # Errors
     /// When the system has no more sockets.
@@ -59,16 +59,16 @@ impl StandInDatagrams {
         Ok(StandInDatagrams { ways, local, bell })
     }
 
-    /// The way to it.
+    /// Its queues.
     pub fn ways(&self) -> Arc<DatagramWays> {
         self.ways.clone()
     }
 
-    /// The next datagram that waits, cut where the buffer has no room for it.
+    /// Receives the next datagram, cut to the length of the buffer.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let mut waiting = self.ways.waiting.lock();
         let Some((from, bytes)) = waiting.coming.pop_front() else {
-            // The next one rings again.
+            // The next datagram rings again.
             while (&self.bell).read(&mut [0; 64]).is_ok_and(|read| 0 < read) {}
             return Err(io::ErrorKind::WouldBlock.into());
         };
@@ -86,7 +86,7 @@ impl StandInDatagrams {
         waiting.going.push_back((to, bytes.to_vec()));
     }
 
-    /// This end.
+    /// The local address.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
@@ -111,7 +111,7 @@ impl DatagramWays {
         DatagramEnd { ways: ways.clone(), address }
     }
 
-    /// Somebody whom the host has sent something before he has.
+    /// Takes a peer that the host has sent to, and that the script did not know.
     pub fn take_stranger(ways: &Arc<DatagramWays>) -> Option<DatagramEnd> {
         let address = ways.waiting.lock().strangers.pop_front()?;
         Some(DatagramEnd { ways: ways.clone(), address })
@@ -124,18 +124,18 @@ impl DatagramWays {
 }
 
 impl DatagramEnd {
-    /// Where it is.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Sends one datagram. Nobody is told where nobody is there, as with any.
+    /// Sends one datagram. If the socket is closed it is lost, without an error.
     pub fn send(&self, bytes: Vec<u8>) {
         self.ways.waiting.lock().coming.push_back((self.address, bytes));
         let _ = (&self.ways.bell).write_all(b"!");
     }
 
-    /// The next datagram that has come here.
+    /// Takes the next datagram for this peer.
     pub fn receive(&self) -> Option<Vec<u8>> {
         let mut waiting = self.ways.waiting.lock();
         let place = waiting.going.iter().position(|(to, _)| *to == self.address)?;
