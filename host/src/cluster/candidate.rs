@@ -1,4 +1,4 @@
-//! Stands for the lease of one singleton: waits for it, takes it, renews it while the program runs, and gives it back.
+//! A candidate for the lease of one singleton: waits for it, takes it, renews it while the program runs, and gives it back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,27 +14,27 @@ use crate::cluster::singleton::Singleton;
 use crate::mail::post::Notice;
 use crate::quota::term::{ProgramName, Term, TermEnd};
 
-/// The first wait after a program has failed before this host stands for its lease again; it doubles with each failure.
+/// The first wait after a failed program until this host is a candidate again; it doubles with each failure.
 const STAND_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The most doublings: about a minute.
 const DOUBLINGS_MAX: u32 = 6;
-/// After so long without a failure the first wait is meant again.
+/// The time without a failure after which the first wait applies again.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
 
-/// The times of a lease, all from the moment at which it was asked for.
+/// The times of a lease, all from the moment of its request.
 #[derive(Debug, Clone, Copy)]
 struct LeaseTimes {
-    /// When others may have it.
+    /// When other hosts may take it.
     whole: Duration,
     /// When it is renewed.
     renewed: Duration,
-    /// When the program has ended, unless it was renewed.
+    /// When the program has ended, unless the lease was renewed.
     lapses: Duration,
-    /// How long before that the program is told.
+    /// How long before that the program is told to stop.
     warning: Duration,
-    /// How long an answer is waited for.
+    /// The time-out of a request.
     answer: Duration,
-    /// How long to wait after an attempt in vain.
+    /// The pause after a failed attempt.
     again: Duration,
 }
 
@@ -58,7 +58,7 @@ impl CandidateSite {
     }
 }
 
-/// Who stands for a lease.
+/// A candidate for a lease.
 pub(super) struct Candidate {
     singleton: Arc<Singleton>,
     key: String,
@@ -101,7 +101,7 @@ impl Candidate {
         }
     }
 
-    /// Goes on until nobody wants the program here any more, and its lease is given back.
+    /// Runs until the program is not wanted on this host any more and its lease is given back.
     pub(super) async fn stand(mut self) {
         while self.singleton.is_wanted() {
             let entry = match self.leases.read(&self.key).await {
@@ -117,7 +117,7 @@ impl Candidate {
             self.singleton.show_owner(owner);
             let wait = self.view.wait(&entry, self.times.whole, self.clock.now());
             if !wait.is_zero() {
-                // The owner says when he has renewed it; where that is not heard, this is looked up.
+                // The owner announces each renewal; in case that is lost, the entry is read again.
                 self.pause(wait.min(self.times.whole / 2)).await;
                 continue;
             }
@@ -129,7 +129,7 @@ impl Candidate {
         }
     }
 
-    /// Takes the lease, and has it until the program has ended; none if another host was quicker.
+    /// Takes the lease, and holds it until the program has ended; none if another host was quicker.
     async fn take(&mut self, entry: &LeaseEntry) -> Option<TermEnd> {
         let asked = self.clock.now();
         let fencing = match self.write(true, entry.revision).await {
@@ -181,7 +181,8 @@ impl Candidate {
             }
             let now = self.clock.now();
             if asked + self.times.lapses <= now {
-                // Over, as after the host was frozen: the reactor is about to say so, and somebody else may have the lease.
+                // It has lapsed, for instance while the host was frozen: the reactor is about to end the term, and another host
+                // may have the lease.
                 next = now + self.times.again;
                 continue;
             }
@@ -196,8 +197,8 @@ impl Candidate {
                     continue;
                 }
                 Err(LeaseWriteError::Changed) => match self.leases.read(&self.key).await {
-                    // The answer to an earlier renewal was lost, or another host has written at the same moment, too late, and
-                    // knows it: nobody has the lease before it is over.
+                    // The answer to an earlier renewal was lost; or another host has written at the same moment, was too late,
+                    // and has noticed that: no other host has the lease before it has expired.
                     Ok(entry) if revision < entry.revision && has_owner(&entry) => {
                         revision = entry.revision;
                         next = now;
@@ -215,7 +216,7 @@ impl Candidate {
         }
     }
 
-    /// Somebody else has the lease: the program ends at once.
+    /// Another host has the lease: the program ends at once.
     async fn lose(&self, term: &Arc<Term>) -> TermEnd {
         let ProgramName { tenant, plugin } = &self.singleton.program;
         tracing::error!(plugin, tenant, "the lease of a singleton was taken away");
@@ -225,7 +226,7 @@ impl Candidate {
         term.ended().await
     }
 
-    /// Says that the lease is free. Soon after `until` it is so anyway, and somebody else may write.
+    /// Marks the lease as free. Soon after `until` it expires anyway, and another host may write.
     async fn give_back(&mut self, mut revision: u64, until: Moment) {
         loop {
             match self.write(false, revision).await {
@@ -253,7 +254,7 @@ impl Candidate {
         }
     }
 
-    /// Whether to stand for the lease after a term has ended like this; after a failure another host goes first.
+    /// Whether to be a candidate again after this end of a term; after a failure another host goes first.
     async fn stands_again(&mut self, end: TermEnd) -> bool {
         match end {
             TermEnd::Left | TermEnd::Lapsed => true,
@@ -261,7 +262,7 @@ impl Candidate {
             TermEnd::Failed | TermEnd::Cut => {
                 let wait = STAND_AGAIN_AFTER * (1 << self.failures.min(DOUBLINGS_MAX));
                 self.failures += 1;
-                // What was cut off may go on as long as its lease.
+                // A program that was cut off may continue for as long as its lease.
                 let least = if end == TermEnd::Cut { self.times.whole } else { Duration::ZERO };
                 sleep(wait.max(least)).await;
                 true
@@ -282,7 +283,7 @@ impl Candidate {
         owner == Some(&self.singleton.owner)
     }
 
-    /// Tells the others to look. Who does not hear it looks a little later.
+    /// Notifies the other hosts of a change. A host that misses it reads the entry a little later.
     async fn say_changed(&self) {
         if let Some(client) = self.line.client().await.filter(|_| self.line.is_connected()) {
             let _ = client.publish(self.subject.clone(), self.key.clone().into()).await;
@@ -301,7 +302,7 @@ fn has_owner(entry: &LeaseEntry) -> bool {
     entry.record.as_ref().is_some_and(|record| record.owner.is_some())
 }
 
-/// Whether what began then has lasted long enough for earlier failures to be forgotten.
+/// Whether `begun` is long enough ago for earlier failures to be forgotten.
 fn now_is_long_after(clock: &Clock, begun: Moment) -> bool {
     FORGIVEN_AFTER < clock.now().since(begun)
 }
@@ -310,14 +311,14 @@ fn now_is_long_after(clock: &Clock, begun: Moment) -> bool {
 mod tests {
     use super::*;
 
-    /// As long as the clocks of two hosts go at about the same speed nobody begins before the other has ended.
+    /// If the clocks of two hosts run at about the same speed, no program begins before the other one has ended.
     #[test]
     fn a_program_has_ended_long_before_its_lease_is_anybodys() {
         for seconds in [1, 10, 3600] {
             let whole = Duration::from_secs(seconds);
             let times = LeaseTimes::of(whole);
             assert!(times.lapses * 3 <= whole * 2, "{times:?}");
-            // It is asked for again, and an answer waited for, more than once before the program is told.
+            // More than one renewal can be tried, each with its time-out, before the program is told.
             assert!(times.renewed + (times.answer + times.again) < times.lapses - times.warning);
             assert!(times.again < times.warning, "{times:?}");
         }

@@ -1,8 +1,9 @@
-//! Leases: an entry of a key-value bucket of JetStream says who has one. Only what is written upon its last revision is taken.
+//! Leases: each has an entry in a key-value bucket of JetStream with its owner. A write is accepted only upon the last
+//! revision.
 //!
-//! No two clocks are compared. Who has a lease gives it up so long after it last *asked* for a renewal that was granted, and who
-//! waits takes it so long after it first *saw* what is written there: that is always later. The bucket has no time-to-live, which
-//! would be measured by the calendars of its servers.
+//! No two clocks are compared. The owner gives a lease up at most its length after it last *asked* for a renewal that was
+//! granted, and another host takes it at least its length after it first *saw* the last entry: that is always later. The bucket
+//! has no time-to-live, which would be measured by the calendars of its servers.
 
 use std::error::Error;
 use std::fmt;
@@ -25,41 +26,42 @@ use crate::clock::Moment;
 use crate::cluster::line::Line;
 use crate::config::limits::CLUSTER_LEASE;
 
-/// Copies of the bucket where the servers are a cluster: one of them may die.
+/// Replicas of the bucket if the servers are a cluster: one of them may fail.
 const REPLICAS: usize = 3;
-/// Entries that are kept of a key: as many hosts may write upon the same one at once, and each sees whose was the first.
+/// The history of a key: this number of hosts may write upon the same revision at once, and each sees whose write was the
+/// first.
 const ENTRIES: i64 = 64;
-/// Bytes of an entry, which names a host and has a few numbers.
+/// The most bytes of an entry, which has the name of a host and a few numbers.
 const ENTRY_BYTES_MAX: i32 = 1024;
 
-/// What is written of a lease.
+/// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LeaseRecord {
-    /// Who has it; none where it was given back.
+    /// The owner; none if the lease was given back.
     pub(super) owner: Option<String>,
-    /// For how long it is the owner's after he has asked for it.
+    /// How long the lease belongs to the owner after its request.
     pub(super) lease_ms: u64,
 }
 
-/// What somebody who waits has seen of a lease.
+/// A waiting host's view of a lease.
 #[derive(Debug, Default)]
 pub(super) struct LeaseView {
-    /// The revision, 0 where nothing is written, and when it was first seen.
+    /// The last revision, 0 if there is none, and when it was first seen.
     seen: Option<(u64, Moment)>,
 }
 
-/// An entry as it was read.
+/// An entry that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LeaseEntry {
-    /// Its revision; 0 where there is none.
+    /// Its revision; 0 if there is none.
     pub(super) revision: u64,
-    /// What it says, if it says anything.
+    /// Its content, if it is valid.
     pub(super) record: Option<LeaseRecord>,
 }
 
 impl LeaseView {
-    /// How long to wait before the lease may be taken, from `now`, when this was read; not at all where it is free. `lease` is
-    /// what is waited where nothing says how long: a bucket that is new may be in the place of one that was lost.
+    /// How long to wait from `now`, when the entry was read, before the lease may be taken; zero if it is free. `lease` is the
+    /// wait without a valid entry: a new bucket may have replaced one that was lost.
     pub(super) fn wait(&mut self, entry: &LeaseEntry, lease: Duration, now: Moment) -> Duration {
         let since = match self.seen {
             Some((revision, since)) if revision == entry.revision => since,
@@ -68,9 +70,9 @@ impl LeaseView {
         self.seen = Some((entry.revision, since));
         let patience = match &entry.record {
             None => lease,
-            // Its own as well: where the answer was lost, somebody else may have been quicker.
+            // Also its own: if the answer was lost, another host may have been quicker.
             Some(LeaseRecord { owner: Some(_), lease_ms }) => {
-                // Who writes nonsense does not keep it for ever.
+                // An invalid time does not block the lease for ever.
                 let longest = Duration::from_micros(CLUSTER_LEASE.max);
                 Duration::from_millis(*lease_ms).clamp(lease.min(longest), longest)
             }
@@ -85,11 +87,11 @@ impl LeaseView {
 pub(super) enum LeaseWriteError {
     /// It has another revision.
     Changed,
-    /// It is not known whether it was.
+    /// It is unknown whether it was.
     Unknown(String),
 }
 
-/// The bucket of the leases, found or made when it is first needed.
+/// The bucket of the leases, found or made at its first use.
 pub(super) struct Leases {
     line: Arc<Line>,
     bucket: String,
@@ -113,18 +115,18 @@ fn stream(bucket: &str) -> String {
     format!("KV_{bucket}")
 }
 
-/// The subject of what is written at a key.
+/// The subject of the entries of a key.
 fn subject(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
 }
 
 impl Leases {
-    /// Those of the cluster with this prefix, asked for by this connection; an answer is waited for so long.
+    /// The leases of the cluster with this prefix, on this connection; `patience` is the time-out of a request.
     pub(super) fn new(line: Arc<Line>, prefix: &str, patience: Duration) -> Leases {
         Leases { line, bucket: bucket(prefix), patience, store: None }
     }
 
-    /// What is written at a key.
+    /// Reads the entry of a key.
     pub(super) async fn read(&mut self, key: &str) -> Result<LeaseEntry, String> {
         let store = self.store().await?;
         match store.entry(key).await {
@@ -141,7 +143,7 @@ impl Leases {
         }
     }
 
-    /// Writes upon this revision, 0 for none; answers with the next one.
+    /// Writes an entry upon this revision, 0 for none; returns the new revision.
     pub(super) async fn write(
         &mut self,
         key: &str,
@@ -166,14 +168,14 @@ impl Leases {
         }
     }
 
-    /// Whether what was written is the first after `revision`. A cluster of nats-server 2.9 may take two entries upon the same one
-    /// when they come at the same moment: they have an order all the same, and the first of them counts.
+    /// Whether the written entry is the first after `revision`. A cluster of nats-server 2.9 may accept two entries upon the
+    /// same revision if they come at the same moment: they still have an order, and the first of them counts.
     async fn is_next(&self, key: &str, revision: u64, written: u64) -> Result<bool, String> {
         let client = self.line.client().await.ok_or("there is no connection to NATS")?;
         let mut context = jetstream::new(client);
         context.set_timeout(self.patience);
         let first = json!({ "seq": revision + 1, "next_by_subj": subject(&self.bucket, key) });
-        // Asked of the leader, which has what it has confirmed.
+        // From the leader, which has every entry that it has confirmed.
         let function = format!("STREAM.MSG.GET.{}", stream(&self.bucket));
         match context.request(function, &first).await.map_err(|error| cause(&error))? {
             Response::<serde_json::Value>::Ok(found) => {
@@ -183,14 +185,14 @@ impl Leases {
         }
     }
 
-    /// Whatever else is wrong, the bucket may be gone.
+    /// After any error but a time-out the bucket may be gone.
     fn forget_unless(&mut self, is_late: bool) {
         if !is_late {
             self.store = None;
         }
     }
 
-    /// The bucket. What is sent while there is no connection would go out later, when nobody wants it any more.
+    /// The bucket. Without a connection a request would be sent later, when it is outdated.
     async fn store(&mut self) -> Result<Store, String> {
         if !self.line.is_connected() {
             return Err("NATS is not reached".to_owned());
@@ -226,7 +228,7 @@ pub(super) async fn open(
     context.get_key_value(bucket).await.map_err(|error| cause(&error))
 }
 
-/// Whether JetStream is there, and lets this client at its leases. Nothing is made and nothing written.
+/// Checks whether JetStream is enabled and gives this client access to the leases. Makes and writes nothing.
 pub(super) async fn try_out(
     client: &Client,
     prefix: &str,
@@ -234,7 +236,7 @@ pub(super) async fn try_out(
 ) -> Result<(), String> {
     let mut context = jetstream::new(client.clone());
     context.set_timeout(patience);
-    // The client's own `query_account` cannot read what nats-server 2.9 answers.
+    // The client's own `query_account` cannot read the answer of nats-server 2.9.
     match context.request("INFO", &()).await.map_err(|error| cause(&error))? {
         Response::<serde_json::Value>::Ok(_) => {}
         Response::Err { error } => return Err(cause(&error)),
@@ -247,7 +249,7 @@ pub(super) async fn try_out(
     }
 }
 
-/// What whoever is refused may do about it.
+/// The remedy for a refusal.
 pub(super) fn remedy(prefix: &str) -> String {
     let bucket = bucket(prefix);
     format!(
@@ -255,8 +257,8 @@ pub(super) fn remedy(prefix: &str) -> String {
     )
 }
 
-/// The stream behind the bucket, as every client of NATS makes it; `create_key_value` asks for the account first, and cannot read
-/// what nats-server 2.9 answers.
+/// Makes the stream of the bucket, as every client of NATS does; `create_key_value` queries the account first, and cannot read
+/// the answer of nats-server 2.9.
 async fn make(
     context: &Context,
     bucket: &str,
@@ -278,7 +280,7 @@ async fn make(
     context.create_stream(config).await.map(drop)
 }
 
-/// Whether there is no such bucket yet.
+/// Whether the bucket does not exist yet.
 fn is_missing(error: &KeyValueError) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<GetStreamError>());
     let kind = source.map(GetStreamError::kind);
@@ -286,7 +288,7 @@ fn is_missing(error: &KeyValueError) -> bool {
         if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
-/// Whether the server is in no cluster, and keeps one copy.
+/// Whether the server is in no cluster, and keeps one replica only.
 fn is_alone(error: &CreateStreamError) -> bool {
     matches!(error.kind(), CreateStreamErrorKind::JetStream(error)
         if error.error_code() == ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED)
@@ -296,7 +298,7 @@ fn unknown(error: &dyn Error) -> LeaseWriteError {
     LeaseWriteError::Unknown(cause(error))
 }
 
-/// What an error says, with what is behind it.
+/// The text of an error, with its causes.
 fn cause(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut inner = error.source();
@@ -324,7 +326,7 @@ mod tests {
         Some(LeaseRecord { owner: owner.map(str::to_owned), lease_ms: seconds * 1000 })
     }
 
-    /// What a waiting `me` waits after each of these was read, in milliseconds.
+    /// Checks how long a waiting `me` waits after each of these reads, in milliseconds.
     #[track_caller]
     fn check(reads: &[(u64, u64, Option<LeaseRecord>, u64)]) {
         let mut view = LeaseView::default();
@@ -340,7 +342,7 @@ mod tests {
         check(&[
             (0, 4, of(Some("you"), 10), 10_000),
             (4000, 4, of(Some("you"), 10), 6000),
-            // Renewed: it all begins again.
+            // Renewed: the wait begins again.
             (9000, 7, of(Some("you"), 10), 10_000),
             (18_999, 7, of(Some("you"), 10), 1),
             (19_000, 7, of(Some("you"), 10), 0),
@@ -356,7 +358,7 @@ mod tests {
     #[test]
     fn where_nothing_is_written_somebody_may_have_what_was() {
         check(&[(0, 0, None, 10_000), (9999, 0, None, 1), (10_000, 0, None, 0)]);
-        // Deleted by hand: the owner finds out when he renews.
+        // Deleted by hand: the owner notices at its next renewal.
         check(&[(0, 4, of(Some("you"), 10), 10_000), (9000, 5, None, 10_000)]);
     }
 

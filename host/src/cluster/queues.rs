@@ -1,9 +1,9 @@
-//! The queues of one tenant for all hosts: its items are on the NATS servers, by JetStream, and this host has those whose handlers run
-//! here.
+//! The queues that one tenant shares with all hosts: JetStream keeps the items on the NATS servers; this host has those whose
+//! handlers run here.
 //!
-//! What is pushed waits in the tenant's outbox until it is stored (`store`). For each name that pops wait for here items are asked for
-//! (`demand`). What comes is claimed first (`claims`), so that no two handlers have it at once, and looked after until its
-//! handler has ended (`item`).
+//! Pushed items wait in the tenant's outbox until they are stored (`store`). Items are requested for each queue with waiting
+//! pops on this host (`demand`). An item is claimed first (`claims`), so that no two handlers have it at once, and kept until
+//! its handler has ended (`item`).
 
 mod census;
 mod claims;
@@ -39,23 +39,23 @@ use crate::mail::queues::Queues;
 use crate::mail::relay::NoRelay;
 use crate::quota::budget::{ByteBudget, Reservation};
 
-/// How often the end of a host looks whether everything is stored.
+/// The interval at which the end of the host checks whether everything is stored.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// How often streams are looked at while JetStream has a fault.
 const REPAIR_EVERY: Duration = Duration::from_secs(5);
 
-/// The queues of one tenant, as the other parts of the host know them.
+/// The shared queues of one tenant, for the other parts of the host.
 #[derive(Debug)]
 pub struct QueueLink {
-    /// What is counted of them.
+    /// Their counters.
     pub counters: Arc<QueueCounters>,
     /// Their connection.
     pub line: Arc<Line>,
     outbox: ByteBudget,
     work: Arc<QueueWork>,
     census: Arc<Census>,
-    /// Begins when it is known whose queues they are.
+    /// Set when the queues that it serves are known.
     begun: OnceLock<()>,
     runtime: Handle,
     streams: QueueStreams,
@@ -64,7 +64,7 @@ pub struct QueueLink {
 }
 
 impl QueueLink {
-    /// The queues of a tenant by a connection.
+    /// The queues of a tenant on a connection.
     pub(super) fn new(
         site: LinkSite,
         config: &ClusterConfig,
@@ -86,7 +86,7 @@ impl QueueLink {
         })
     }
 
-    /// What the end of the host has to wait for, also when the tenant has gone before.
+    /// The work that the end of the host waits for, even if the tenant is gone before.
     pub(super) fn ending(&self) -> QueueEnding {
         QueueEnding {
             tenant: self.tenant.clone(),
@@ -97,7 +97,7 @@ impl QueueLink {
     }
 }
 
-/// How the work for the queues of a tenant comes to its end.
+/// The remaining work for the queues of a tenant.
 #[derive(Debug)]
 pub(super) struct QueueEnding {
     tenant: String,
@@ -107,21 +107,21 @@ pub(super) struct QueueEnding {
 }
 
 impl QueueEnding {
-    /// Whether the tenant has gone and nothing is left to be done for it.
+    /// Whether the tenant is gone and no work is left for it.
     pub(super) fn is_over(&self) -> bool {
         self.work.is_over() && !self.has_unstored() && !self.has_items()
     }
 
-    /// Asks for no more items, and waits until what was pushed is stored and what had a handler is acknowledged or given back.
+    /// Requests no more items, and waits until pushed items are stored and items with a handler are acknowledged or given back.
     pub(super) async fn finish(&self) {
         self.work.end();
-        // What was not acknowledged is given to others, but what is not stored is nowhere else.
+        // Items without an acknowledgement are delivered to other hosts, but items that are not stored exist only here.
         while self.has_unstored() || self.has_items() && self.line.is_connected() {
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
         }
     }
 
-    /// Says how many items were pushed and are lost because they were never stored.
+    /// Logs the number of pushed items that are lost because they were never stored.
     pub(super) fn tell_lost(&self) {
         let lost = self.counters.unstored.load(Ordering::Relaxed);
         if lost != 0 {
@@ -193,7 +193,7 @@ impl Drop for QueueLink {
     }
 }
 
-/// Makes the streams of the tenant, and does its work with them until it has gone.
+/// Makes the streams of the tenant, and works with them until it is gone.
 async fn serve(desk: Arc<Desk>, work: Arc<QueueWork>, census: Arc<Census>) {
     streams::make(&desk.streams, &desk.jet, &desk.tenant, &work).await;
     let counting = tokio::spawn(census::keep(desk.clone(), census));

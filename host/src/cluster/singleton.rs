@@ -1,5 +1,5 @@
-//! Singletons: programs that run on one host of the cluster at a time. This host stands for the lease of each that it serves, and
-//! its reactor has the program while it has the lease.
+//! Singletons: programs that run on one host of the cluster at a time. This host is a candidate for the lease of each that it
+//! serves, and its reactor runs the program while the host has the lease.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,64 +15,64 @@ use crate::cluster::counters::SingletonCounters;
 use crate::mail::post::Post;
 use crate::quota::term::{ProgramName, Term};
 
-/// How often the end of the host looks whether all leases are given back.
+/// The interval at which the end of the host checks whether all leases are given back.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A program as this host stands for it.
+/// A singleton for whose lease this host is a candidate.
 #[derive(Debug)]
 pub struct Singleton {
-    /// Whose program.
+    /// Its program.
     pub program: ProgramName,
-    /// What is counted of it.
+    /// Its counters.
     pub counters: SingletonCounters,
     /// The index of its plugin.
     pub(super) place: usize,
     /// Its reactor.
     pub(super) post: Post,
-    /// What this host writes as the owner. No two that stand for one lease write the same.
+    /// The owner that this host writes. No two candidates for one lease write the same.
     pub(super) owner: String,
-    /// Rung when there may be something new about its lease.
+    /// Rings when its lease may have changed.
     pub(super) bell: Notify,
     is_wanted: AtomicBool,
     shown: Mutex<SingletonState>,
 }
 
-/// What is known of a singleton.
+/// The known state of a singleton.
 #[derive(Debug, Clone, Default)]
 pub struct SingletonState {
-    /// The term that this host has.
+    /// The term on this host.
     pub term: Option<Arc<Term>>,
-    /// Who has the lease, as last seen.
+    /// The owner of the lease, as last seen.
     pub owner: Option<String>,
-    /// Why the lease cannot be asked for.
+    /// Why the lease cannot be requested.
     pub fault: Option<String>,
 }
 
-/// Those of a host.
+/// The singletons of a host.
 #[derive(Debug)]
 pub struct Singletons {
     site: CandidateSite,
     served: Mutex<Vec<Arc<Singleton>>>,
-    /// The reactor that has them.
+    /// The reactor that runs them.
     post: OnceLock<Post>,
-    /// How many there were.
+    /// The number that were made.
     made: AtomicUsize,
 }
 
 impl Singleton {
-    /// How it stands.
+    /// Its state.
     pub fn state(&self) -> SingletonState {
         self.shown.lock().clone()
     }
 
-    /// The number of the term that this host has.
+    /// The number of the term on this host.
     pub fn fencing(&self) -> Option<u64> {
         let shown = self.shown.lock();
         let running = shown.term.as_ref().filter(|term| term.how_it_ended().is_none());
         running.map(|term| term.fencing)
     }
 
-    /// What its lease is called.
+    /// The key of its lease.
     pub(super) fn key(&self) -> String {
         format!("{}.{}", self.program.tenant, self.program.plugin)
     }
@@ -89,7 +89,7 @@ impl Singleton {
         self.shown.lock().owner = owner;
     }
 
-    /// The lease is asked for in vain, or not any more. It is told once.
+    /// The lease cannot be requested, or can be again. A fault is logged once.
     pub(super) fn show_fault(&self, fault: Option<&str>) {
         let mut shown = self.shown.lock();
         let is_new = shown.fault.is_none();
@@ -106,7 +106,7 @@ impl Singleton {
         self.bell.notify_one();
     }
 
-    /// Whether its program has ended and its lease is on its way back.
+    /// Whether its program has ended and its lease is being given back.
     fn is_given_back(&self) -> bool {
         let shown = self.shown.lock();
         shown.term.as_ref().is_some_and(|term| term.how_it_ended().is_some())
@@ -123,8 +123,8 @@ impl Singletons {
         })
     }
 
-    /// These programs are singletons from now on, each with the index of its plugin; others are not any more. `post` is that of the
-    /// reactor that has them.
+    /// Serves these programs as singletons from now on, each with the index of its plugin, and no others. `post` is that of the
+    /// reactor that runs them.
     pub fn serve(
         self: &Arc<Self>,
         wanted: impl IntoIterator<Item = (ProgramName, usize)>,
@@ -152,7 +152,7 @@ impl Singletons {
         self.post.get()
     }
 
-    /// Those that are served.
+    /// The singletons that are served.
     pub fn served(&self) -> Vec<Arc<Singleton>> {
         self.served.lock().clone()
     }
@@ -191,7 +191,7 @@ impl Singletons {
     }
 }
 
-/// Looks again at each lease of which another host announces that it has changed.
+/// Has the candidate of each lease that another host has changed read it.
 async fn hear(singletons: Arc<Singletons>) {
     let Some(client) = singletons.site.line.client().await else { return };
     let Ok(mut heard) = client.subscribe(singletons.site.subject()).await else { return };

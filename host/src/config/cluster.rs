@@ -127,7 +127,7 @@ pub(super) fn resolve(
     })
 }
 
-/// Whether a plugin may be a singleton: it has a program, which nothing but its lease begins, and there is somebody to grant it.
+/// Checks whether a plugin may be a singleton: it has a program, which only its lease begins, and a cluster grants that.
 pub(super) fn check_singleton(
     place: &KeyPlace<'_>,
     plugin: &PluginConfig,

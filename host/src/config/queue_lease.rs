@@ -1,4 +1,4 @@
-//! For how long a host has an item of a queue of the cluster, beside how long its handlers may run.
+//! How long a host has an item of a cluster queue, compared with how long its handlers may run.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ impl Limits {
     }
 }
 
-/// Compares the lease of the queues that go to the cluster with the handlers that get their items: another host gets an item
-/// only when none of these can run any more.
+/// Compares the lease of shared queues with the handlers that get their items: another host gets an item only when none of
+/// these can run any more.
 pub(super) fn check(place: &KeyPlace<'_>, config: &Config) -> Result<(), ConfigError> {
     let Some(cluster) = &config.cluster else { return Ok(()) };
     let (lease, shares) = (cluster.limits.queue_lease, |name: &str| {

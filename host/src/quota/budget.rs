@@ -87,7 +87,7 @@ impl ByteBudget {
         }
         self.0.is_awaited.store(true, Ordering::SeqCst);
         drop(waiting);
-        // A release before `is_awaited` was set has woken nobody.
+        // A release before `is_awaited` was set has woken no thread.
         self.is_nearly_full()
     }
 

@@ -18,9 +18,9 @@ pub(crate) const POP_BYTES: u64 = 512;
 pub(crate) const JOB_BYTES: u64 = 512;
 /// A channel or a queue in use, besides its name and its contents.
 pub(crate) const CHANNEL_BYTES: u64 = 2048;
-/// A channel that this host is subscribed to on others: what waits for it, and who reads it.
+/// A channel that this host is subscribed to on others: its waiting messages and its reader.
 pub(crate) const RELAY_BYTES: u64 = 4096;
-/// Where another host is among the messages that it sends to one channel.
+/// The position of another host in the messages that it sends to one channel.
 pub(crate) const SENDER_BYTES: u64 = 256;
 /// A guest's handle of a host object.
 pub(crate) const HANDLE_BYTES: u64 = 256;

@@ -1,5 +1,5 @@
-//! A term: for how long the program of a singleton may run on this host. The thread of the cluster grants and renews it by a
-//! lease, and the reactor of the program keeps to it by its own clock, whatever that thread does.
+//! A term: how long the program of a singleton may run on this host. The thread of the cluster grants and renews it by a lease,
+//! and the reactor of the program enforces it by its own clock, whatever that thread does.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Moment;
 
-/// Whose program a term is for.
+/// The name of a term's program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProgramName {
     /// The tenant.
@@ -18,40 +18,40 @@ pub struct ProgramName {
     pub plugin: String,
 }
 
-/// How a term has ended for its reactor. From then on nothing of its program runs.
+/// How a term has ended in its reactor. From then on nothing of its program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TermEnd {
     /// The program has ended as it was told to.
     Left,
     /// The program was told to stop, or was ended: the term was not renewed in time.
     Lapsed,
-    /// The program was cut off in the middle of something, which may not have ended yet.
+    /// The program was cut off during a call, which may not have ended yet.
     Cut,
-    /// The program has trapped, has refused to start, or has found no room.
+    /// The program has trapped, has refused to start, or has had no room.
     Failed,
-    /// The program is not wanted here any more: the host stops, or serves the plugin no more.
+    /// The program is not wanted here any more: the host stops, or does not serve the plugin any more.
     Unwanted,
 }
 
 /// A term of one program.
 #[derive(Debug)]
 pub struct Term {
-    /// Whose it is.
+    /// Its program.
     pub program: ProgramName,
     /// The index of its plugin.
     pub place: usize,
-    /// Grows with each term of the program, on whichever host.
+    /// Grows with each term of the program, on any host.
     pub fencing: u64,
     /// The end, in nanoseconds of the host's clock.
     lapses: AtomicU64,
-    /// How long before that the program is told.
+    /// How long before that the program is told to stop.
     warning: Duration,
     end: OnceLock<TermEnd>,
     bell: Notify,
 }
 
 impl Term {
-    /// A term until `lapses`, of which the program is told so long before.
+    /// A term until `lapses`; its program is told to stop `warning` before.
     pub fn new(
         program: ProgramName,
         place: usize,
@@ -70,12 +70,12 @@ impl Term {
         }
     }
 
-    /// It goes on until then.
+    /// Extends it until `lapses`.
     pub fn renew(&self, lapses: Moment) {
         self.lapses.store(lapses.as_nanos(), Ordering::Release);
     }
 
-    /// It is over: somebody else has the lease.
+    /// Ends it at once: another host has the lease.
     pub fn revoke(&self) {
         self.lapses.store(0, Ordering::Release);
     }
@@ -85,15 +85,15 @@ impl Term {
         Moment::from_start(Duration::from_nanos(self.lapses.load(Ordering::Acquire)))
     }
 
-    /// When the program is told, unless it is renewed.
+    /// When the program is told to stop, unless it is renewed.
     pub fn warns(&self) -> Moment {
         let lapses = Duration::from_nanos(self.lapses.load(Ordering::Acquire));
         Moment::from_start(lapses.saturating_sub(self.warning))
     }
 
-    /// Nothing of the program runs any more. What is said first holds.
+    /// Nothing of the program runs any more. The first end counts.
     pub fn end(&self, end: TermEnd) {
-        // A second word is about the same end.
+        // A second one is about the same end.
         let _ = self.end.set(end);
         self.bell.notify_one();
     }

@@ -1,12 +1,12 @@
-//! Which programs the host stands for in its cluster, from a start or a reload on.
+//! The singletons for which the host is a candidate in its cluster, from a start or a reload on.
 
 use crate::config::model::PluginConfig;
 use crate::mail::post::Post;
 use crate::plugin::shared::HostShared;
 use crate::quota::term::ProgramName;
 
-/// Has the host stand for the leases of the singletons among these plugins, each with its place in the roster. `post` is of the
-/// reactor that has them.
+/// Makes the host a candidate for the leases of the singletons among these plugins, each with its place in the roster. `post`
+/// is that of the reactor that runs them.
 pub(super) fn serve<'a>(
     host: &HostShared,
     plugins: impl Iterator<Item = (&'a PluginConfig, usize)>,
@@ -52,7 +52,7 @@ mod tests {
         Moment::from_start(Duration::from_secs_f64(seconds))
     }
 
-    /// A term until second 8, of which the program is told at second 7.
+    /// A term until second 8; its program is told to stop at second 7.
     fn term_of(plugin: &str) -> Arc<Term> {
         let program = ProgramName { tenant: plugin.to_owned(), plugin: plugin.to_owned() };
         Arc::new(Term::new(program, 0, 17, at(8.0), Duration::from_secs(1)))
@@ -69,7 +69,7 @@ mod tests {
         (0..TURNS_TO_SETTLE).for_each(|_| host.turn());
     }
 
-    /// Moves the clock, and lets happen what is due.
+    /// Moves the clock, and handles what is due.
     fn advance_to(host: &mut HandTurned, seconds: f64) {
         host.hand.advance_to(at(seconds));
         settle(host);
@@ -84,7 +84,7 @@ mod tests {
         term.renew(at(12.0));
         advance_to(&mut host, 10.9);
         assert_eq!(term.how_it_ended(), None);
-        // It is told, and has nothing left.
+        // It is told to stop, and has nothing left.
         advance_to(&mut host, 11.0);
         assert_eq!(term.how_it_ended(), Some(TermEnd::Lapsed));
     }
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_host_that_stops_ends_its_terms_and_takes_no_other() {
         let mut host = host("hooks_order");
-        // A connection that is open holds up the stop, and no term.
+        // An open connection delays the stop, but not the end of the term.
         let _peer = host.connect("echo");
         let terms = [begin(&mut host), term_of("alone")];
         host.carrier.post().tell(Notice::Stop(StopManner::Drain));

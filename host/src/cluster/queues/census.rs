@@ -1,4 +1,5 @@
-//! How many items and pops of a queue wait in the cluster: asked for now and then, of those queues that somebody here wants to know of.
+//! The numbers of items and pops that wait in a queue of the cluster: queried at intervals, for the queues whose numbers are
+//! wanted here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,24 +18,24 @@ use crate::cluster::queues::demand::consumer_name;
 use crate::cluster::queues::desk::Desk;
 use crate::cluster::queues::jetstream::NO_CONSUMER;
 
-/// How often it is asked.
+/// The interval of the queries.
 const PERIOD: Duration = Duration::from_secs(1);
-/// For how long a queue is asked about after somebody wanted to know.
+/// How long a queue is queried after its numbers were last wanted.
 const WANTED_FOR: Duration = Duration::from_secs(30);
-/// Queues that are asked about at once; others are not known.
+/// The most queues that are queried at once; the numbers of others are unknown.
 const QUEUES_MAX: usize = 64;
 /// How long the other hosts may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
 
-/// What was heard last, by the name of a queue.
+/// The last known numbers, by the name of a queue.
 #[derive(Debug, Default)]
 pub(super) struct Census {
     known: Mutex<HashMap<String, Known>>,
-    /// Rings when somebody wants to know of another queue.
+    /// Rings when the numbers of another queue are wanted.
     bell: Notify,
 }
 
-/// What is known of a queue.
+/// The known numbers of a queue.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct QueueCount {
     /// Items that wait.
@@ -46,12 +47,12 @@ pub(super) struct QueueCount {
 #[derive(Debug)]
 struct Known {
     count: QueueCount,
-    /// When somebody wanted to know.
+    /// When they were last wanted.
     wanted: Duration,
 }
 
 impl Census {
-    /// What is known of a queue, which is asked about from now on.
+    /// The known numbers of a queue, which is queried from now on.
     pub(super) fn ask(&self, name: &str, now: Duration) -> QueueCount {
         let mut known = self.lock();
         if let Some(known) = known.get_mut(name) {
@@ -66,7 +67,7 @@ impl Census {
         QueueCount::default()
     }
 
-    /// The queues that somebody wants to know of.
+    /// The queues whose numbers are wanted.
     fn wanted(&self, now: Duration) -> Vec<String> {
         let mut known = self.lock();
         known.retain(|_, known| now.saturating_sub(known.wanted) < WANTED_FOR);
@@ -84,7 +85,7 @@ impl Census {
     }
 }
 
-/// Asks and answers until its task is ended.
+/// Queries other hosts, and answers them, until its task is ended.
 pub(super) async fn keep(desk: Arc<Desk>, census: Arc<Census>) {
     let client = desk.jet.client().clone();
     let Ok(mut questions) = client.subscribe(desk.streams.census_subject()).await else { return };
@@ -116,7 +117,7 @@ async fn ask_all(desk: Arc<Desk>, client: Client, census: Arc<Census>) {
     }
 }
 
-/// Counts what waits for one queue, and in it.
+/// Queries the numbers of one queue.
 async fn count(desk: Arc<Desk>, client: Client, census: Arc<Census>, name: String) {
     let Some(size) = size(&desk, &name).await else { return };
     let waiting = waiting_elsewhere(&desk, &client, &name).await;
@@ -129,7 +130,7 @@ async fn size(desk: &Desk, name: &str) -> Option<usize> {
     let function = format!("CONSUMER.INFO.{stream}.{}", consumer_name(name));
     let waiting = match desk.jet.call(&function, &json!({})).await {
         Ok(info) => info["num_pending"].as_u64(),
-        // No pop has ever waited for them.
+        // No pop has ever waited for its items.
         Err(fault) if fault.is(NO_CONSUMER) => {
             let subject = desk.streams.item_subject(name);
             let wanted = json!({ "subjects_filter": subject });
@@ -141,7 +142,7 @@ async fn size(desk: &Desk, name: &str) -> Option<usize> {
     waiting.and_then(|waiting| usize::try_from(waiting).ok())
 }
 
-/// The number of pops that wait on other hosts: what those say within the time that they have.
+/// The number of pops that wait on other hosts: the sum of the answers within the time-out.
 async fn waiting_elsewhere(desk: &Desk, client: &Client, name: &str) -> usize {
     let inbox = desk.streams.inbox(&desk.origin, desk.number());
     let Ok(mut answers) = client.subscribe(inbox.clone()).await else { return 0 };
@@ -156,7 +157,7 @@ async fn waiting_elsewhere(desk: &Desk, client: &Client, name: &str) -> usize {
             sum = sum.saturating_add(count.unwrap_or(0));
         }
     };
-    // It ends with its time: nobody knows how many will answer.
+    // Always ends by its time-out: the number of answers is unknown.
     let _ = timeout(ANSWERS_WITHIN, all).await;
     sum
 }

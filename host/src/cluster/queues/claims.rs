@@ -1,10 +1,10 @@
-//! Who has which item: a record for each, on a subject of its own in a stream of the tenant, that is only written by whoever has seen
-//! the one before it.
+//! Claims of items: a record for each item, on its own subject in a stream of the tenant, which is written only upon the record
+//! that the writer has seen last.
 //!
-//! JetStream alone may give an item to two hosts: its servers tell each other late to whom an item was given, so that one that has to
-//! lead all at once gives it again. Records are written by a majority, each with the number of the one that it replaces, so
-//! that of two who want the same item one is refused. Servers of a cluster of 2.9 may accept two records that replace the same one
-//! and come at the same moment: the first of them counts.
+//! JetStream alone may deliver an item to two hosts: its servers replicate deliveries with a delay, so that a new leader may
+//! deliver an item again. Records are written by a majority, each with the number of the one that it replaces, so that of two
+//! hosts that want the same item one is refused. Servers of a
+//! cluster of 2.9 may accept two records that replace the same one and come at the same moment: the first of them counts.
 
 use std::time::Duration;
 
@@ -18,15 +18,15 @@ use crate::clock::monotonic;
 use crate::cluster::queues::desk::Desk;
 use crate::cluster::queues::jetstream::{JetFault, NO_MESSAGE, NO_STREAM, WRONG_LAST};
 
-/// How long a fault lasts at least until it is tried again.
+/// The pause after a fault.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ClaimRecord {
-    /// Somebody has the item.
+    /// A host has the item.
     Held { deliveries: u32, holder: String },
-    /// Nobody has it. So many handlers were lost with it.
+    /// No host has it. `deliveries` handlers were lost with it.
     Free { deliveries: u32 },
 }
 
@@ -36,7 +36,7 @@ pub(super) struct ItemClaim {
     item: u64,
     /// The number of its record.
     record: u64,
-    /// Who says so: this host, with a number of its own for each time that it gets an item.
+    /// Its holder: this host, with a new number for each claim.
     holder: String,
     /// Which handler of the item this would be, from 1.
     pub(super) deliveries: u32,
@@ -44,23 +44,23 @@ pub(super) struct ItemClaim {
     pub(super) until: Duration,
 }
 
-/// Whether a claim was made.
+/// The result of claiming.
 pub(super) enum Claiming {
     Mine(ItemClaim),
-    /// Somebody else has the item, and is alive.
+    /// Another host has the item, and is alive.
     Elsewhere,
     /// The item was handled meanwhile.
     Gone,
 }
 
 impl Desk {
-    /// Claims an item. Where somebody has it, waits for a lease to see whether he is alive, after `wait` was called.
+    /// Claims an item. If another host has it, calls `wait`, and waits for a lease to see whether that host is alive.
     pub(super) async fn claim(&self, item: u64, mut wait: impl FnMut()) -> Claiming {
         let holder = format!("{}.{}", self.origin, self.number());
         let (mut expected, mut deliveries, mut is_first) = (0, 1, true);
-        // A record of this claim is not older than that.
+        // A record of this claim is not older than this.
         let since = monotonic();
-        // The number of the record of somebody else, and since when that was the last.
+        // The number of the first record of another holder.
         let mut seen: Option<u64> = None;
         loop {
             let begun = monotonic();
@@ -84,7 +84,7 @@ impl Desk {
                 Ok(Some((record, ClaimRecord::Free { deliveries: before }))) => {
                     (expected, deliveries) = (record, before + 1);
                 }
-                // Written after all, and not answered for.
+                // The record was written, but the answer was lost.
                 Ok(Some((record, ClaimRecord::Held { holder: known, deliveries })))
                     if known == holder && self.counts(item, expected, record).await =>
                 {
@@ -107,14 +107,14 @@ impl Desk {
         }
     }
 
-    /// Says again that it is there; false when somebody else has the item now.
+    /// Renews a claim; false if another host has the item now.
     pub(super) async fn renew(&self, claim: &mut ItemClaim) -> bool {
         let begun = monotonic();
         let held = ClaimRecord::Held { deliveries: claim.deliveries, holder: claim.holder.clone() };
         match self.write(claim.item, claim.record, &held).await {
             Ok(record) => claim.record = record,
             Err(fault) if fault.is(WRONG_LAST) => match self.read(claim.item).await {
-                // The one before was written and not answered for.
+                // The previous record was written, but the answer was lost.
                 Ok(Some((record, known)))
                     if known == held && self.counts(claim.item, claim.record, record).await =>
                 {
@@ -124,14 +124,14 @@ impl Desk {
                 Ok(_) => return false,
                 Err(_) => return true,
             },
-            // What is not known to be written does not count.
+            // An unconfirmed record does not extend the claim.
             Err(_) => return true,
         }
         claim.until = begun + self.streams.lease;
         true
     }
 
-    /// Gives a claim up, after so many handlers that were lost.
+    /// Releases a claim after `deliveries` handlers were lost.
     pub(super) async fn release(&self, mut claim: ItemClaim, deliveries: u32) {
         let free = ClaimRecord::Free { deliveries };
         while monotonic() < claim.until {
@@ -151,7 +151,7 @@ impl Desk {
         }
     }
 
-    /// Whether the stream still has an item; where that is not known it has.
+    /// Whether the stream still has an item; true if that is unknown.
     pub(super) async fn has_item(&self, item: u64) -> bool {
         let function = format!("STREAM.MSG.GET.{}", self.streams.items());
         let got = self.jet.call(&function, &json!({ "seq": item })).await;

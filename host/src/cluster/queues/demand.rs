@@ -1,4 +1,4 @@
-//! Asks for as many items of a queue as pops wait for here, and for no more.
+//! Requests items of a queue, exactly as many as pops wait for on this host.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,24 +19,24 @@ use crate::cluster::queues::item::{Arrived, look_after};
 use crate::cluster::queues::streams::{CONSUMERS_MAX, nanoseconds};
 use crate::cluster::queues::work::QueueWork;
 
-/// Items of one queue that a host asks for at once.
+/// The most items of one queue that a host requests at once.
 const ASKED_MAX: usize = 256;
-/// How long JetStream keeps a question for items.
+/// How long JetStream keeps a request for items.
 const ASKED_FOR: Duration = Duration::from_secs(30);
-/// How often it says meanwhile that it still has it.
+/// The interval of its heartbeats meanwhile.
 const HEARTBEAT: Duration = Duration::from_secs(2);
-/// How long it may be silent until the question counts as lost.
+/// The silence after which a request counts as lost.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
-/// How long a consumer is kept that nobody asks.
+/// How long a consumer without requests is kept.
 const CONSUMER_IDLE: Duration = Duration::from_secs(300);
-/// Items of one queue that all hosts have at once.
+/// The most items of one queue that all hosts have at once.
 const UNACKNOWLEDGED_MAX: usize = 20_000;
 /// How long a queue is followed after its last pop: most pop again.
 const LINGERS: Duration = Duration::from_secs(10);
-/// How long a fault lasts at least until it is tried again.
+/// The pause after a fault.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// An item that has come and of which it is not known yet whether a pop gets it.
+/// An item that has arrived, until it is known whether a pop gets it.
 #[derive(Debug)]
 pub(super) struct Expected {
     claimed: Arc<Claimed>,
@@ -46,7 +46,7 @@ pub(super) struct Expected {
     _known: oneshot::Sender<()>,
 }
 
-/// How many these are of one queue.
+/// The number of those of one queue.
 #[derive(Debug, Default)]
 struct Claimed {
     count: AtomicUsize,
@@ -77,12 +77,12 @@ impl Drop for Expected {
     }
 }
 
-/// Asks for items of each queue for which pops wait, until the tenant has gone and every item has its end.
+/// Requests items of each queue with waiting pops, until the tenant is gone and all its items are finished.
 pub(super) async fn follow(desk: &Arc<Desk>, work: &QueueWork) {
-    // Dropping the sender ends the asking.
+    // Dropping a sender ends the requests.
     let mut asking: HashMap<String, watch::Sender<usize>> = HashMap::new();
     let mut tasks = JoinSet::new();
-    // Those for which there is no room at the moment.
+    // Queues beyond the maximum number of consumers.
     let mut later: HashMap<String, usize> = HashMap::new();
     loop {
         let changed = tokio::select! {
@@ -115,7 +115,7 @@ pub(super) async fn follow(desk: &Arc<Desk>, work: &QueueWork) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// Asks for items of one queue for as long as pops wait for them. Returns its name.
+/// Requests items of one queue while pops wait for them. Returns its name.
 async fn ask_for(desk: Arc<Desk>, name: String, mut wanted: watch::Receiver<usize>) -> String {
     let consumer = consumer_name(&name);
     let inbox = desk.streams.inbox(&desk.origin, desk.number());
@@ -143,12 +143,12 @@ async fn ask_for(desk: Arc<Desk>, name: String, mut wanted: watch::Receiver<usiz
     name
 }
 
-/// Names of consumers have no dots and an end; those of queues may have dots and be long.
+/// The name of a consumer has no dots and a bounded length; that of a queue may have dots and be long.
 pub(super) fn consumer_name(name: &str) -> String {
     Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Makes the consumer of a queue, or finds it; false when that has not gone well.
+/// Makes the consumer of a queue, or finds it; false if that fails.
 async fn make_consumer(desk: &Desk, name: &str, consumer: &str) -> bool {
     let stream = desk.streams.items();
     let wanted = json!({
@@ -158,7 +158,7 @@ async fn make_consumer(desk: &Desk, name: &str, consumer: &str) -> bool {
             "deliver_policy": "all",
             "ack_policy": "explicit",
             "replay_policy": "instant",
-            // Claims say who has an item: it may be offered to others before they end.
+            // Claims determine the holder of an item: it may be offered to others before they end.
             "ack_wait": nanoseconds(desk.streams.lease / 2),
             "max_deliver": -1,
             "max_ack_pending": UNACKNOWLEDGED_MAX,
@@ -172,23 +172,23 @@ async fn make_consumer(desk: &Desk, name: &str, consumer: &str) -> bool {
     made.inspect_err(|fault| desk.note_fault(fault)).is_ok()
 }
 
-/// The questions for items of one queue.
+/// The requests for items of one queue.
 struct Asking {
     desk: Arc<Desk>,
     name: Arc<str>,
     consumer: String,
-    /// Where questions go.
+    /// The subject of requests.
     function: String,
-    /// Where answers come: each question has its number after that.
+    /// The subject of answers, which is followed by the number of the request.
     inbox: String,
     claimed: Arc<Claimed>,
     /// Ends when it is known whether a pop gets the item that came last.
     last: Option<oneshot::Receiver<()>>,
-    /// What is not answered, by its number.
+    /// The requests that are not fully answered, by number.
     questions: BTreeMap<u64, Question>,
 }
 
-/// A question for some items.
+/// A request for items.
 struct Question {
     left: usize,
     /// When it counts as lost.
@@ -201,7 +201,7 @@ impl Asking {
         let mut used = monotonic();
         loop {
             wanted.mark_unchanged();
-            // As it is now: what was told may be late.
+            // The current number, since the reported one may be late.
             let queues = self.desk.queues.upgrade();
             let pops = queues.map_or(0, |queues| queues.waiting_here(&self.name));
             self.ask(pops).await;
@@ -226,7 +226,7 @@ impl Asking {
         }
     }
 
-    /// Asks for what pops wait for and was not asked for.
+    /// Requests items for the pops that no request covers.
     async fn ask(&mut self, pops: usize) {
         let asked: usize = self.questions.values().map(|question| question.left).sum();
         let coming = asked + self.claimed.count.load(Ordering::Relaxed);
@@ -242,13 +242,13 @@ impl Asking {
         });
         let (subject, inbox) = (self.function.clone(), format!("{}.{number}", self.inbox));
         let question = question.to_string().into();
-        // A client that is gone asks nothing, and the task ends with its subscription.
+        // A client that is gone sends no request, and the task ends with its subscription.
         let _ = self.desk.jet.client().publish_with_reply(subject, inbox, question).await;
         let lost_at = monotonic() + SILENCE_MAX;
         self.questions.insert(number, Question { left: missing, lost_at });
     }
 
-    /// An item has come, or what became of a question.
+    /// Handles an item, or the status of a request.
     async fn take(&mut self, answer: Message) {
         if let Some(status) = answer.status {
             let number = answer.subject.rsplit('.').next().and_then(|it| it.parse().ok());
@@ -259,7 +259,7 @@ impl Asking {
                         question.lost_at = monotonic() + SILENCE_MAX;
                     }
                 }
-                // The consumer has gone, was idle for too long, or has no leader: whichever, it is made sure of.
+                // The consumer is gone, was idle for too long, or has no leader: it is made if necessary.
                 StatusCode::NO_RESPONDERS | StatusCode::REQUEST_TERMINATED => {
                     self.questions.remove(&number);
                     if !make_consumer(&self.desk, &self.name, &self.consumer).await {
@@ -282,8 +282,8 @@ impl Asking {
         tokio::spawn(look_after(self.desk.clone(), item, expected));
     }
 
-    /// An item does not say which question it is for; the oldest are answered first. Where that was wrong once, what is left over is silent
-    /// and soon counts as lost.
+    /// An item does not name its request; the oldest one is taken to be answered. If that was wrong, the rest of a request is
+    /// silent, and soon counts as lost.
     fn is_answered(&mut self) {
         let Some(mut oldest) = self.questions.first_entry() else { return };
         let question = oldest.get_mut();
@@ -295,7 +295,7 @@ impl Asking {
     }
 }
 
-/// The number of an item in its stream, as the subject of its acknowledgement has it:
+/// The number of an item in its stream, from the subject of its acknowledgement:
 /// `$JS.ACK.STREAM.CONSUMER.DELIVERED.NUMBER.…`, or with a domain and an account before the stream.
 fn number_of(ack: &str) -> Option<u64> {
     let parts: Vec<&str> = ack.split('.').collect();

@@ -1,4 +1,4 @@
-//! What all work for the queues of one tenant needs.
+//! The context of all work for the queues of one tenant.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -8,7 +8,7 @@ use crate::cluster::queues::jetstream::{JetFault, JetStream};
 use crate::cluster::queues::streams::QueueStreams;
 use crate::mail::queues::Queues;
 
-/// The desk of one tenant.
+/// The context of one tenant's work.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) queues: Weak<Queues>,
@@ -18,12 +18,12 @@ pub(super) struct Desk {
     pub(super) streams: QueueStreams,
     pub(super) tenant: String,
     pub(super) jet: JetStream,
-    /// The last number that was given to anything.
+    /// The next number.
     pub(super) numbers: AtomicU64,
 }
 
 impl Desk {
-    /// JetStream has not done what it should, which is tried again. Told once until it has.
+    /// JetStream has not done what it should; the caller tries again. Logged once until it succeeds.
     pub(super) fn note_fault(&self, fault: &JetFault) {
         self.counters.faults.add(1);
         if !self.counters.has_fault.swap(true, Ordering::Relaxed) {
@@ -36,12 +36,12 @@ impl Desk {
         }
     }
 
-    /// JetStream does what it should.
+    /// JetStream has succeeded.
     pub(super) fn note_success(&self) {
         self.counters.has_fault.store(false, Ordering::Relaxed);
     }
 
-    /// A number that nothing else of this host has.
+    /// A number that is unique for this tenant on this host.
     pub(super) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }

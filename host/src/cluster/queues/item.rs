@@ -1,4 +1,4 @@
-//! One item on this host: claimed, handed to a pop, looked after while its handler runs, and acknowledged or given back.
+//! One item on this host: claimed, handed to a pop, kept while its handler runs, and acknowledged or given back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,31 +21,31 @@ use crate::cluster::queues::streams::nanoseconds;
 use crate::mail::handout::{Handout, TakeBack};
 use crate::mail::message::Message;
 
-/// After how long an item is given again whose first handler was lost; twice as long each time, up to the longest.
+/// The pause before an item is delivered again whose first handler was lost; it doubles each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long an item waits elsewhere that this host has no room for.
+/// The pause before an item is delivered again for which this host has no room.
 const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
-/// How long a fault lasts at least until it is tried again.
+/// The pause after a fault.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// How many times in each lease a host says that it still has an item.
+/// The number of times in each lease that a host renews its claim.
 const RENEWALS: u32 = 3;
-/// The header of a dead letter that says how many handlers were lost with it.
+/// The header of a dead letter with the number of handlers that were lost with it.
 const DELIVERIES_HEADER: &str = "Sandloop-Deliveries";
 
-/// An item as it has come.
+/// An item that has arrived.
 #[derive(Debug)]
 pub(super) struct Arrived {
     /// The name of its queue.
     pub(super) name: Arc<str>,
     /// Its number in the stream.
     pub(super) number: u64,
-    /// Where it is acknowledged.
+    /// The subject of its acknowledgement.
     pub(super) ack: String,
     pub(super) payload: Bytes,
 }
 
-/// What has become of an item that was handed out.
+/// The outcome of an item that was handed out.
 #[derive(Debug)]
 enum HandoutEnd {
     /// Its handler has returned.
@@ -56,17 +56,17 @@ enum HandoutEnd {
     Untold,
 }
 
-/// Tells when the handler of an item has ended, and whether it may begin.
+/// Reports the end of an item's handler, and whether it may begin.
 #[derive(Debug)]
 struct ItemTicket {
-    /// Until when nobody else gets the item, in nanoseconds of the system's clock.
+    /// Until when no other host gets the item, in nanoseconds of the system's clock.
     until: Arc<AtomicU64>,
     end: UnboundedSender<HandoutEnd>,
 }
 
 impl ItemTicket {
     fn end(&self, end: HandoutEnd) {
-        // Where nobody waits for it the host has ended.
+        // Fails only if the host has ended and no task waits for it.
         let _ = self.end.send(end);
     }
 }
@@ -107,13 +107,13 @@ impl Drop for InHand {
     }
 }
 
-/// Looks after an item from its coming to its end. `expected` is dropped as soon as it is known whether a pop gets it.
+/// Handles an item from its arrival to its end. `expected` is dropped as soon as it is known whether a pop gets it.
 pub(super) async fn look_after(desk: Arc<Desk>, mut item: Arrived, expected: Expected) {
     let Some(queues) = desk.queues.upgrade() else {
         return desk.nak(&item.ack, Duration::ZERO).await;
     };
     let _in_hand = InHand::new(desk.clone());
-    // The client's buffer, of which it is a part, is given up at once.
+    // Frees the client's buffer, of which it is a part, at once.
     let payload = std::mem::take(&mut item.payload).to_vec();
     let Ok(message) = queues.message(&item.name, payload) else {
         drop(expected);
@@ -122,7 +122,7 @@ pub(super) async fn look_after(desk: Arc<Desk>, mut item: Arrived, expected: Exp
     let mut expected = Some(expected);
     let claim = match desk.claim(item.number, || drop(expected.take())).await {
         Claiming::Mine(claim) => claim,
-        // Whoever has it says that it is there, or it comes again.
+        // Its holder renews it, or it is delivered again.
         Claiming::Elsewhere => return,
         Claiming::Gone => return desk.finish_ack(&item, None).await,
     };
@@ -147,7 +147,7 @@ pub(super) async fn look_after(desk: Arc<Desk>, mut item: Arrived, expected: Exp
 }
 
 impl Desk {
-    /// Keeps the claim of an item until its handler has ended, and acts on how that was.
+    /// Keeps the claim of an item until its handler has ended, and handles the outcome.
     async fn await_end(
         &self,
         item: Arrived,
@@ -187,7 +187,7 @@ impl Desk {
         }
     }
 
-    /// Says that this host still has an item; returns when to say it again.
+    /// Renews the claim of an item; returns the time until the next renewal.
     async fn keep(
         &self,
         item: &Arrived,
@@ -205,7 +205,7 @@ impl Desk {
         if before < claim.until { self.streams.lease / RENEWALS } else { TRY_AGAIN_AFTER }
     }
 
-    /// Gives an item back, whose handlers that were lost are all that were counted, but `untold` of them.
+    /// Gives an item back. All of its handlers count as lost, except for `untold` of them.
     async fn give_back(&self, item: &Arrived, claim: ItemClaim, untold: u32, pause: Duration) {
         let lost = claim.deliveries.saturating_sub(untold);
         self.release(claim, lost).await;
@@ -220,13 +220,13 @@ impl Desk {
         self.jet.say(ack, word).await;
     }
 
-    /// Acknowledges an item, until JetStream knows it; nobody else gets it meanwhile.
+    /// Acknowledges an item until JetStream confirms that; no other host gets it meanwhile.
     async fn finish_ack(&self, item: &Arrived, mut claim: Option<ItemClaim>) {
         let mut renewed = monotonic();
         loop {
             match self.jet.acknowledge(&item.ack).await {
                 Ok(()) => return self.note_success(),
-                // Whom it came from is not there any more, or has no leader.
+                // Its consumer is gone, or has no leader.
                 Err(JetFault::Nobody) if self.remove(item.number).await => return,
                 Err(fault) => self.note_fault(&fault),
             }
@@ -240,7 +240,7 @@ impl Desk {
         }
     }
 
-    /// Takes an item out of the stream; whether it is out of it.
+    /// Removes an item from the stream; returns whether it is gone.
     async fn remove(&self, number: u64) -> bool {
         let function = format!("STREAM.MSG.DELETE.{}", self.streams.items());
         let removed = self.jet.call(&function, &json!({ "seq": number, "no_erase": true })).await;
@@ -277,7 +277,7 @@ impl Desk {
     }
 }
 
-/// How long an item waits after so many handlers were lost with it.
+/// The pause before an item is delivered again after `lost` handlers were lost with it.
 fn pause_after(lost: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(lost.saturating_sub(1));
     FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)

@@ -1,4 +1,4 @@
-//! JetStream's questions and answers, as far as queues need them: JSON over subjects of NATS.
+//! Requests to JetStream and its answers, as far as queues need them: JSON over subjects of NATS.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::timeout;
 
-/// How long an answer may take. A cluster that elects a leader takes longer, and is asked again.
+/// The time-out of a request. A cluster that elects a leader takes longer; the request is repeated.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// There is no message of this number, or none on this subject.
@@ -54,26 +54,26 @@ fn not_stored(error: &PublishError) -> JetFault {
     }
 }
 
-/// Why a question has no good answer.
+/// Why a request has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JetFault {
-    /// None has come in time.
+    /// No answer has come in time.
     NoAnswer,
-    /// Nobody listens: JetStream is not enabled, or the stream has no leader at the moment.
+    /// No responder: JetStream is not enabled, or the stream has no leader at the moment.
     Nobody,
-    /// It says no.
+    /// JetStream has refused it.
     Refused {
-        /// JetStream's number for it.
+        /// JetStream's error code.
         code: u64,
-        /// Its words.
+        /// JetStream's error text.
         cause: String,
     },
-    /// It was not asked, or what it says is not JetStream's.
+    /// It was not sent, or the answer is not one of JetStream's.
     Broken(String),
 }
 
 impl JetStream {
-    /// By a client, which may not be connected yet.
+    /// For a client, which may not be connected yet.
     pub(crate) fn new(client: Client) -> JetStream {
         let mut context = jetstream::new(client.clone());
         context.set_timeout(PATIENCE);
@@ -117,14 +117,14 @@ impl JetStream {
         answer["seq"].as_u64().ok_or_else(|| JetFault::Broken(answer.to_string()))
     }
 
-    /// Acknowledges an item, and waits until that is known.
+    /// Acknowledges an item, and waits for the confirmation.
     pub(super) async fn acknowledge(&self, subject: &str) -> Result<(), JetFault> {
         self.ask(subject.to_owned(), None, Bytes::from_static(b"+ACK")).await.map(drop)
     }
 
-    /// Says something of an item, to whom it may concern.
+    /// Sends a message about an item, without waiting for an answer.
     pub(super) async fn say(&self, subject: &str, word: String) {
-        // What is not heard has its remedy: the item comes again when its time is over.
+        // If it is lost, the item is delivered again when its time is over.
         let _ = timeout(PATIENCE, self.client.publish(subject.to_owned(), word.into())).await;
     }
 
@@ -136,7 +136,7 @@ impl JetStream {
     ) -> Result<Bytes, JetFault> {
         let request = Request { payload: Some(payload), headers, ..Request::new() };
         let request = request.timeout(Some(PATIENCE));
-        // The client waits for room first, for as long as it is not connected.
+        // While it is not connected the client first waits for room.
         let asked = timeout(PATIENCE * 2, self.client.send_request(subject, request)).await;
         let Ok(answer) = asked else { return Err(JetFault::NoAnswer) };
         answer.map(|answer| answer.payload).map_err(|error| match error.kind() {
@@ -147,7 +147,7 @@ impl JetStream {
     }
 }
 
-/// The answer, unless it says what went wrong.
+/// The answer, unless it has an error.
 fn understand(answer: &[u8]) -> Result<Value, JetFault> {
     let value: Value =
         serde_json::from_slice(answer).map_err(|error| JetFault::Broken(error.to_string()))?;
@@ -158,7 +158,7 @@ fn understand(answer: &[u8]) -> Result<Value, JetFault> {
 }
 
 impl JetFault {
-    /// Whether this is what JetStream says.
+    /// Whether this is JetStream's error with this code.
     pub(super) fn is(&self, number: u64) -> bool {
         matches!(self, JetFault::Refused { code, .. } if *code == number)
     }

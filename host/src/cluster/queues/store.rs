@@ -1,4 +1,4 @@
-//! What was pushed here, on its way to the stream: kept and sent until JetStream says that it is stored.
+//! Pushed items on their way to the stream: kept and sent until JetStream confirms that they are stored.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,13 +14,13 @@ use crate::cluster::queues::desk::Desk;
 use crate::cluster::queues::jetstream::{JetFault, SentMessage};
 use crate::cluster::queues::work::{PushedItem, QueueWork};
 
-/// Items of one tenant that JetStream has and has not answered for.
+/// The most items of one tenant that are sent and not confirmed.
 const UNANSWERED_MAX: usize = 256;
-/// How long a fault lasts at least, and at most, until it is tried again.
+/// The shortest and the longest pause after a fault.
 const TRY_AGAIN_AFTER: (Duration, Duration) =
     (Duration::from_millis(100), Duration::from_millis(2000));
 
-/// Stores what is pushed, in its order, until the tenant has gone and everything is stored.
+/// Stores pushed items in order, until the tenant is gone and everything is stored.
 pub(super) async fn keep(desk: &Arc<Desk>, work: &QueueWork) {
     let unanswered = Arc::new(Semaphore::new(UNANSWERED_MAX));
     let mut under_way = JoinSet::new();

@@ -1,4 +1,4 @@
-//! The streams of one tenant: its items, who has which of them, and its dead letters.
+//! The streams of one tenant: its items, their claims, and its dead letters.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use crate::cluster::queues::work::QueueWork;
 use crate::cluster::subject::{SubjectKind, Subjects};
 use crate::config::cluster::ClusterConfig;
 
-/// For how long a message that comes twice is stored once.
+/// The time within which a duplicate message is not stored.
 const DUPLICATES_WITHIN: Duration = Duration::from_secs(120);
-/// Names of queues of one tenant that hosts ask for items of at once.
+/// The most queues of one tenant from which hosts request items at once.
 pub(super) const CONSUMERS_MAX: usize = 1024;
 /// Records of one claim that are kept.
 const RECORDS_KEPT: usize = 8;
-/// For how many leases it is remembered who had an item.
+/// The number of leases for which claims are remembered.
 const LEASES_REMEMBERED: u32 = 4;
-/// How long a fault lasts at least until it is tried again.
+/// The pause after a fault.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// Their names, their subjects, and how they are.
+/// Their names, subjects and configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct QueueStreams {
-    /// For how long a host has an item that says nothing.
+    /// How long a claim is valid without a renewal.
     pub(super) lease: Duration,
-    /// How many handlers an item gets.
+    /// The most handlers that an item gets.
     pub(super) deliveries: u32,
     subjects: Subjects,
     /// `PREFIX.TENANT`.
     stem: String,
-    /// `PREFIX=TENANT`: no prefix and no tenant has this sign.
+    /// `PREFIX=TENANT`: neither a prefix nor a tenant has this character.
     name: String,
     is_durable: bool,
     replicas: u32,
@@ -39,7 +39,7 @@ pub(crate) struct QueueStreams {
 }
 
 impl QueueStreams {
-    /// Those of a tenant.
+    /// The streams of a tenant.
     pub(crate) fn new(config: &ClusterConfig, tenant: &str) -> QueueStreams {
         QueueStreams {
             lease: config.limits.queue_lease,
@@ -58,7 +58,7 @@ impl QueueStreams {
         format!("{}=queues", self.name)
     }
 
-    /// The stream that says who has which item.
+    /// The stream of the claims.
     pub(super) fn claims(&self) -> String {
         format!("{}=claims", self.name)
     }
@@ -72,7 +72,7 @@ impl QueueStreams {
         self.subjects.of(SubjectKind::Queue, name)
     }
 
-    /// The subject that says who has an item.
+    /// The subject of the claims of an item.
     pub(super) fn claim_subject(&self, item: u64) -> String {
         format!("{}.=claim.{item}", self.stem)
     }
@@ -87,12 +87,12 @@ impl QueueStreams {
         format!("{}.=inbox.{origin}.q{number}", self.stem)
     }
 
-    /// The subject on which hosts ask each other how many pops wait.
+    /// The subject on which hosts query each other's numbers of waiting pops.
     pub(super) fn census_subject(&self) -> String {
         format!("{}.=waiting", self.stem)
     }
 
-    /// How each of them is made.
+    /// The configurations of all streams.
     fn all(&self) -> [Value; 3] {
         let of = |name: String, subjects: String, more: Value| {
             let mut stream = json!({
@@ -118,7 +118,7 @@ impl QueueStreams {
         let of_claims = json!({
             // More than one, so that the first one after another is known.
             "max_msgs_per_subject": RECORDS_KEPT,
-            // Those of handlers that run are younger than all that would go for want of room.
+            // The claims of running handlers are younger than those that are discarded for room.
             "discard": "old",
             "max_age": nanoseconds(remembered),
             "duplicate_window": nanoseconds(remembered.min(DUPLICATES_WITHIN)),
@@ -134,12 +134,12 @@ impl QueueStreams {
     }
 }
 
-/// As JetStream writes a time.
+/// A time in the unit of JetStream.
 pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Makes the streams, or changes them to what the file says; tries again until they are there or the tenant has gone.
+/// Makes the streams, or updates their configuration; tries again until that succeeds or the tenant is gone.
 pub(super) async fn make(streams: &QueueStreams, jet: &JetStream, tenant: &str, work: &QueueWork) {
     let mut told = None;
     while !work.is_over() {
@@ -166,7 +166,7 @@ pub(super) async fn make(streams: &QueueStreams, jet: &JetStream, tenant: &str, 
 /// Makes each stream once.
 ///
 /// # Errors
-/// The first thing that JetStream does not do.
+/// The first request that fails.
 pub(super) async fn make_all(streams: &QueueStreams, jet: &JetStream) -> Result<(), JetFault> {
     for stream in streams.all() {
         let name = stream["name"].as_str().unwrap_or_default().to_owned();
@@ -190,10 +190,10 @@ pub(super) async fn make_all(streams: &QueueStreams, jet: &JetStream) -> Result<
     Ok(())
 }
 
-/// Looks for each stream, which may not be there yet.
+/// Checks each stream, which may not exist yet.
 ///
 /// # Errors
-/// When JetStream does not answer, or not this user.
+/// When JetStream does not answer, or refuses this user.
 pub(crate) async fn find(streams: &QueueStreams, jet: &JetStream) -> Result<(), JetFault> {
     for name in [streams.items(), streams.claims(), streams.dead()] {
         match jet.call(&format!("STREAM.INFO.{name}"), &json!({})).await {
@@ -204,7 +204,7 @@ pub(crate) async fn find(streams: &QueueStreams, jet: &JetStream) -> Result<(), 
     Ok(())
 }
 
-/// Whether a stream is as it should be.
+/// Whether a stream has the wanted configuration.
 fn is_as(known: &Value, wanted: &Value) -> bool {
     wanted.as_object().is_some_and(|wanted| wanted.iter().all(|(key, value)| known[key] == *value))
 }

@@ -1,4 +1,4 @@
-//! What the loops hand to the thread of the cluster, of the queues of one tenant: within the bounds of what they hand over.
+//! The work for one tenant's queues that the loops pass to the thread of the cluster, bounded by its items and pops.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::cluster::link::CountedPayload;
 use crate::mail::message::Message;
 use crate::quota::budget::Reservation;
 
-/// An item that is to be stored.
+/// An item to be stored.
 #[derive(Debug)]
 pub(super) struct PushedItem {
     pub(super) subject: String,
@@ -26,33 +26,33 @@ impl PushedItem {
     }
 }
 
-/// What the loops hand to the thread of the cluster.
+/// The work that the loops pass to the thread of the cluster.
 #[derive(Debug, Default)]
 pub(super) struct QueueWork {
-    /// How many pops wait, by the name of their queue, where that has changed.
+    /// The numbers of waiting pops that have changed, by queue.
     waiting: Mutex<HashMap<String, usize>>,
-    /// Rings when that has changed.
+    /// Rings when one of them has changed.
     bell: Notify,
-    /// What is to be stored.
+    /// The items to be stored.
     pushed: Mutex<VecDeque<PushedItem>>,
     push_bell: Notify,
     is_over: AtomicBool,
 }
 
 impl QueueWork {
-    /// Nothing is handed over any more.
+    /// Ends the work.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
         self.bell.notify_one();
         self.push_bell.notify_one();
     }
 
-    /// Whether that is so.
+    /// Whether it has ended.
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Where how many pops wait, as far as that has changed; none when nothing will any more.
+    /// The numbers of waiting pops that have changed, by queue; none when the work has ended.
     pub(super) async fn changed(&self) -> Option<HashMap<String, usize>> {
         loop {
             if self.is_over() {
@@ -66,7 +66,7 @@ impl QueueWork {
         }
     }
 
-    /// What is to be stored next; none when nothing will be any more.
+    /// The next item to be stored; none when the work has ended.
     pub(super) async fn next_push(&self) -> Option<PushedItem> {
         loop {
             let next = self.pushed.lock().pop_front();
@@ -80,7 +80,7 @@ impl QueueWork {
         }
     }
 
-    /// So many pops wait for items of a queue.
+    /// Reports the number of pops that wait for items of a queue.
     pub(super) fn wait(&self, name: &str, pops: usize) {
         let mut waiting = self.lock();
         match waiting.get_mut(name) {
@@ -91,7 +91,7 @@ impl QueueWork {
         self.bell.notify_one();
     }
 
-    /// An item is to be stored.
+    /// Adds an item to be stored.
     pub(super) fn push(&self, item: PushedItem) {
         self.pushed.lock().push_back(item);
         self.push_bell.notify_one();
