@@ -59,27 +59,27 @@ pub struct QueueCounters {
     pub stored: ClusterCount,
     /// Items that were pushed here and are not stored yet.
     pub unstored: AtomicUsize,
-    /// What JetStream has not done, or not in time; each is tried again.
+    /// Requests that JetStream has not carried out in time, or has refused; each is repeated.
     pub faults: ClusterCount,
-    /// Whether the last thing that was asked of it was one of these.
+    /// Whether the last request was one of these.
     pub has_fault: AtomicBool,
-    /// Pushes that were refused because too much waited.
+    /// Pushes that were refused because the outbox was full.
     pub refused: ClusterCount,
-    /// Pushes that were refused because no server of the cluster takes so much.
+    /// Pushes that were refused because the message exceeds the server's limit.
     pub too_large: ClusterCount,
-    /// Items that this host has, from their coming until their end is known.
+    /// Items on this host, from their arrival until JetStream confirms their end.
     pub in_hand: AtomicUsize,
-    /// Items whose handler here has returned, as JetStream knows.
+    /// Items whose handler on this host has returned, confirmed by JetStream.
     pub handled: ClusterCount,
-    /// Items that came here after another handler had been lost with them, here or elsewhere.
+    /// Items that arrived here after another handler had been lost with them, here or elsewhere.
     pub redelivered: ClusterCount,
-    /// Items whose handler here has trapped or was lost with its instance.
+    /// Items whose handler on this host has trapped or was lost with its instance.
     pub handlers_lost: ClusterCount,
-    /// Items that came here and were given back before a handler began.
+    /// Items that arrived here and were given back before a handler began.
     pub given_back: ClusterCount,
     /// Items that this host has made dead letters.
     pub dead_lettered: ClusterCount,
-    /// Names that this host asks for items of at this moment.
+    /// Names from which this host requests items now.
     pub names: AtomicUsize,
 }
 

@@ -38,7 +38,7 @@ pub struct Link {
     memory: ByteBudget,
     numbering: Mutex<Numbering>,
     interest: Arc<Interest>,
-    /// Set when the task that follows the interest has begun, which needs the channels.
+    /// Set when the task that follows the interest has begun; it needs the channels.
     receiver: OnceLock<()>,
     runtime: tokio::runtime::Handle,
     tenant: String,

@@ -64,7 +64,7 @@ async fn greet(cluster: &Cluster, client: &Client, again_in: Duration) {
     let _ = client.publish(subject(cluster), text.into()).await;
 }
 
-/// Measures the round trip by a request that nobody answers, which the server reports at once.
+/// Measures the round trip by a request without a responder, which the server reports at once.
 async fn measure(cluster: &Cluster, client: &Client, line: &Line, patience: Duration) {
     let asked = cluster.clock.now();
     let request = Request::new().timeout(Some(patience));

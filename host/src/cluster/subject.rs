@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-/// What is shared.
+/// The kind of what is shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SubjectKind {
     /// Channels.
@@ -18,7 +18,7 @@ pub(crate) enum SubjectKind {
 }
 
 impl SubjectKind {
-    /// The part of a subject that says so.
+    /// The part of a subject for this kind.
     pub(super) fn part(self) -> &'static str {
         match self {
             SubjectKind::Channel => "ch",

@@ -24,7 +24,7 @@ struct Visitor<'a> {
     cluster: &'a ClusterConfig,
     login: &'a NatsLogin,
     tenant: Option<&'a str>,
-    /// Whether it asks for leases.
+    /// Whether it needs access to leases.
     has_singletons: bool,
     /// The tenants whose queues are stored by this login.
     queues: Vec<&'a str>,
@@ -36,9 +36,9 @@ enum TrialRefusal {
     Connection(ConnectErrorKind, String),
     /// The login is valid, but may not use its subjects.
     Subjects(String),
-    /// He is in and gets at no lease.
+    /// The login has access to its subjects, but not to the leases.
     Leases(String),
-    /// He gets at everything but the streams of queues.
+    /// The login has access to everything but the streams of queues.
     Streams(JetFault),
 }
 
@@ -149,7 +149,7 @@ impl Visitor<'_> {
         self.cluster.limits.connect_deadline
     }
 
-    /// Asks for the streams of the queues, which may not be there yet.
+    /// Looks up the streams of the queues, which may not exist yet.
     async fn visit_streams(&self, client: Client) -> Result<(), TrialRefusal> {
         let jet = JetStream::new(client);
         for tenant in &self.queues {
